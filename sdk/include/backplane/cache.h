@@ -1,0 +1,90 @@
+/* backplane/cache.h - the interface of a cache: values with a time to live, rate limits, budgets, locks.
+ *
+ * What is in a cache may be gone at any time; limits, budgets and locks are exact among all processes
+ * that share the back end. Keys are 1 to 512 bytes; values up to 8 MiB.
+ */
+#ifndef BACKPLANE_CACHE_H
+#define BACKPLANE_CACHE_H
+
+#include <backplane/peer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BP_KIND_VERSION_cache 1
+
+/* How taking from a rate limit or budget went. */
+typedef struct bp_take {
+    uint32_t struct_size;
+    bool     is_granted;
+    int64_t  limit;
+    int64_t  remaining;
+    int64_t  reset_ns; /* from now until it is whole again; for a refusal: until it could be granted */
+} bp_take;
+
+typedef struct bp_cache_stats {
+    uint32_t struct_size;
+    uint32_t reserved;
+    int64_t  entries;
+    int64_t  size_bytes;
+    int64_t  size_max_bytes; /* 0: not known */
+    int64_t  hits, misses, evictions;
+} bp_cache_stats;
+
+/* Each may suspend, is bounded by the call, borrows its inputs and returns BP_OK, BP_INVALID,
+ * BP_TOO_LARGE, BP_UNAVAILABLE, BP_DEADLINE or BP_CANCELLED, and what is said beside it. */
+typedef struct bp_cache_ops {
+    uint32_t struct_size;
+
+    /* BP_NOT_FOUND when there is none or it has expired; `value` is in the call's arena. */
+    bp_status (*get)(bp_call *call, void *instance, bp_str key, bp_str *value) BP_SUSPENDS;
+    /* ttl_ns 0: as long as there is room. */
+    bp_status (*set)(bp_call *call, void *instance, bp_str key, bp_str value, int64_t ttl_ns) BP_SUSPENDS;
+    bp_status (*remove)(bp_call *call, void *instance, bp_str key) BP_SUSPENDS;
+    /* Deletes every key that begins with `prefix` (at least one byte). */
+    bp_status (*remove_prefix)(bp_call *call, void *instance, bp_str prefix, int64_t *removed) BP_SUSPENDS;
+
+    /* Takes `cost` from a limit of `limit` per `window_ns` (a sliding window, GCRA), in one atomic step. */
+    bp_status (*take)(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
+                      bp_take *result) BP_SUSPENDS;
+
+    /* Budgets: reserve an estimate before work, settle the true amount after it. The reservation counts
+     * against `limit` until it is settled or `hold_ns` passes. `period` names the budget's period
+     * ("2026-11"), so that a new one starts at zero. Amounts are integers of the caller's unit. */
+    bp_status (*reserve)(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit, int64_t amount,
+                         int64_t hold_ns, bp_str reservation, bp_take *result) BP_SUSPENDS;
+    bp_status (*settle)(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
+                        int64_t amount) BP_SUSPENDS;
+
+    /* A lock among processes. `owner` is any unique text; BP_CONFLICT when another owner has it. Locking
+     * again by the same owner extends it. Unlock by another owner is BP_CONFLICT. */
+    bp_status (*lock)(bp_call *call, void *instance, bp_str key, bp_str owner, int64_t hold_ns) BP_SUSPENDS;
+    bp_status (*unlock)(bp_call *call, void *instance, bp_str key, bp_str owner) BP_SUSPENDS;
+
+    bp_status (*stats)(bp_call *call, void *instance, bp_cache_stats *stats) BP_SUSPENDS;
+} bp_cache_ops;
+
+static inline const bp_cache_ops *bp_cache_of(const bp_peer *cache) { return (const bp_cache_ops *)cache->ops; }
+
+static inline bp_status bp_cache_get(bp_call *call, const bp_peer *cache, bp_str key, bp_str *value) BP_SUSPENDS
+{
+    return bp_cache_of(cache)->get(call, cache->instance, key, value);
+}
+static inline bp_status bp_cache_set(bp_call *call, const bp_peer *cache, bp_str key, bp_str value,
+                                     int64_t ttl_ns) BP_SUSPENDS
+{
+    return bp_cache_of(cache)->set(call, cache->instance, key, value, ttl_ns);
+}
+static inline bp_status bp_cache_take(bp_call *call, const bp_peer *cache, bp_str key, int64_t limit,
+                                      int64_t window_ns, int64_t cost, bp_take *result) BP_SUSPENDS
+{
+    memset(result, 0, sizeof(*result));
+    result->struct_size = (uint32_t)sizeof(*result);
+    return bp_cache_of(cache)->take(call, cache->instance, key, limit, window_ns, cost, result);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,204 @@
+/* backplane/storage.h - the interface of a storage back end: SQL with $1, $2 ... parameters.
+ *
+ * The dialect is what SQLite and PostgreSQL have in common (CREATE TABLE IF NOT EXISTS, ON CONFLICT DO
+ * UPDATE, RETURNING, common table expressions). Portable column types: INTEGER (int64), DOUBLE PRECISION,
+ * TEXT, BYTEA (declared as ${bytes}) and ${identity} for a key that numbers itself; the host replaces the
+ * ${...} words by the back end's own before it runs a migration.
+ */
+#ifndef BACKPLANE_STORAGE_H
+#define BACKPLANE_STORAGE_H
+
+#include <backplane/peer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BP_KIND_VERSION_storage 1
+
+typedef enum bp_sql_type {
+    BP_SQL_NULL = 0,
+    BP_SQL_INTEGER = 1,
+    BP_SQL_REAL = 2,
+    BP_SQL_TEXT = 3,
+    BP_SQL_BYTES = 4
+} bp_sql_type;
+
+typedef struct bp_sql_value {
+    uint32_t type;
+    uint32_t reserved;
+    int64_t  integer;
+    double   real;
+    bp_str   text; /* TEXT and BYTES */
+} bp_sql_value;
+
+static inline bp_sql_value bp_sql_int(int64_t integer)
+{
+    bp_sql_value v = { BP_SQL_INTEGER, 0, integer, 0, { NULL, 0 } };
+    return v;
+}
+static inline bp_sql_value bp_sql_real(double real)
+{
+    bp_sql_value v = { BP_SQL_REAL, 0, 0, real, { NULL, 0 } };
+    return v;
+}
+static inline bp_sql_value bp_sql_text(bp_str text)
+{
+    bp_sql_value v = { BP_SQL_TEXT, 0, 0, 0, text };
+    return v;
+}
+static inline bp_sql_value bp_sql_bytes(bp_str bytes)
+{
+    bp_sql_value v = { BP_SQL_BYTES, 0, 0, 0, bytes };
+    return v;
+}
+static inline bp_sql_value bp_sql_null(void)
+{
+    bp_sql_value v = { BP_SQL_NULL, 0, 0, 0, { NULL, 0 } };
+    return v;
+}
+
+/* One statement with its parameters. */
+typedef struct bp_statement {
+    uint32_t            struct_size;
+    uint32_t            parameter_count; /* at most 64 */
+    bp_str              sql;             /* one statement; never built from input */
+    const bp_sql_value *parameters;
+} bp_statement;
+
+/* What a statement gave back. Everything is in the call's arena. */
+typedef struct bp_rows {
+    uint32_t            struct_size;
+    uint32_t            column_count;
+    size_t              row_count;
+    const bp_sql_value *values;  /* row_count times column_count, row by row */
+    const bp_str       *columns; /* names */
+    int64_t             changed; /* rows written; 0 for a query */
+} bp_rows;
+
+static inline const bp_sql_value *bp_row(const bp_rows *rows, size_t row)
+{
+    return rows->values + row * rows->column_count;
+}
+
+/* Called once a row, in order, on the calling fiber; may suspend. `row` is valid until it returns. A
+ * status other than BP_OK ends the query with that status. */
+typedef struct bp_row_sink {
+    uint32_t struct_size;
+    bp_status (*row)(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count) BP_SUSPENDS;
+    void *self;
+} bp_row_sink;
+
+/* A step of a schema. `version` counts from 1 without gaps; each is run once, in a transaction, and
+ * recorded under `owner`. A step that was run before with another text is BP_CONFLICT. */
+typedef struct bp_migration {
+    uint32_t    version;
+    uint32_t    reserved;
+    const char *name; /* a short sentence for the log */
+    const char *sql;  /* statements separated by semicolons */
+} bp_migration;
+
+typedef struct bp_storage_stats {
+    uint32_t struct_size;
+    uint32_t connections_in_use;
+    uint32_t connections_max;
+    uint32_t reserved;
+    int64_t  size_bytes;
+    bp_str   engine; /* "SQLite 3.40.1" */
+} bp_storage_stats;
+
+typedef struct bp_transaction bp_transaction; /* belongs to the call; rolled back when the call ends with it open */
+
+/* The operations. Unless it says otherwise each is called on the instance's own worker, MAY SUSPEND, ends
+ * by the call's deadline and at once when the call is cancelled, borrows its inputs until it returns, and
+ * returns BP_OK or BP_INVALID (the SQL or a value is wrong), BP_CONFLICT (a constraint), BP_UNAVAILABLE,
+ * BP_FULL (no space, read-only), BP_IO, BP_DATA (damaged), BP_DEADLINE, BP_CANCELLED. When a write ends
+ * with BP_OK it survives kill -9 of every process. `transaction` NULL: on its own. */
+typedef struct bp_storage_ops {
+    uint32_t struct_size;
+
+    /* Runs one statement; rows that it returns are collected, at most 100,000 or 64 MiB (BP_TOO_LARGE).
+     * `rows` may be NULL. Idempotent where the statement is a SELECT: only those are retried. */
+    bp_status (*exec)(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
+                      bp_rows *rows) BP_SUSPENDS;
+
+    /* Runs one SELECT and gives its rows to a sink as they come, without holding them all. */
+    bp_status (*query)(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
+                       const bp_row_sink *sink) BP_SUSPENDS;
+
+    /* Runs statements one after another, all or none. `changed`, one number a statement, may be NULL. */
+    bp_status (*batch)(bp_call *call, void *instance, const bp_statement *statements, size_t count,
+                       int64_t *changed) BP_SUSPENDS;
+
+    /* Serialisable transactions for what has to read before it writes. At most 10 s are allowed between
+     * begin and commit; a commit whose outcome is not known is BP_UNAVAILABLE and says so. */
+    bp_status (*begin)(bp_call *call, void *instance, bp_transaction **transaction) BP_SUSPENDS;
+    bp_status (*commit)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
+    bp_status (*rollback)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
+
+    /* Brings the tables of `owner` to the newest of `migrations`, under a lock that other processes see.
+     * A database that is newer than the list is BP_CONFLICT with a sentence, and nothing is changed. */
+    bp_status (*migrate)(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
+                         size_t count) BP_SUSPENDS;
+
+    bp_status (*stats)(bp_call *call, void *instance, bp_storage_stats *stats) BP_SUSPENDS;
+
+    /* Optional: a consistent copy, made while others read and write, at `path` on the machine of this
+     * process; replaced atomically. */
+    bp_status (*backup)(bp_call *call, void *instance, bp_str path, int64_t *size_bytes) BP_SUSPENDS;
+} bp_storage_ops;
+
+/* ---- for those who use a storage peer ---- */
+
+static inline const bp_storage_ops *bp_storage_of(const bp_peer *storage) { return (const bp_storage_ops *)storage->ops; }
+
+#define BP_SQL_COUNT_(...) (sizeof((bp_sql_value[]){ __VA_ARGS__ }) / sizeof(bp_sql_value))
+
+/* A statement in place: BP_SQL("SELECT x FROM t WHERE id = $1", bp_sql_int(7)); without parameters use
+ * BP_SQL0("..."). C only. */
+#define BP_SQL0(text) (&(bp_statement){ sizeof(bp_statement), 0, BP_STR(text), NULL })
+#define BP_SQL(text, ...)                                                                    \
+    (&(bp_statement){ sizeof(bp_statement), (uint32_t)BP_SQL_COUNT_(__VA_ARGS__), BP_STR(text), \
+                      (const bp_sql_value[]){ __VA_ARGS__ } })
+
+static inline bp_status bp_storage_exec(bp_call *call, const bp_peer *storage, bp_transaction *transaction,
+                                        const bp_statement *statement, bp_rows *rows) BP_SUSPENDS
+{
+    if (rows) {
+        memset(rows, 0, sizeof(*rows));
+        rows->struct_size = (uint32_t)sizeof(*rows);
+    }
+    return bp_storage_of(storage)->exec(call, storage->instance, transaction, statement, rows);
+}
+static inline bp_status bp_storage_query(bp_call *call, const bp_peer *storage, bp_transaction *transaction,
+                                         const bp_statement *statement, const bp_row_sink *sink) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->query(call, storage->instance, transaction, statement, sink);
+}
+static inline bp_status bp_storage_batch(bp_call *call, const bp_peer *storage, const bp_statement *statements,
+                                         size_t count, int64_t *changed) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->batch(call, storage->instance, statements, count, changed);
+}
+static inline bp_status bp_storage_begin(bp_call *call, const bp_peer *storage, bp_transaction **transaction) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->begin(call, storage->instance, transaction);
+}
+static inline bp_status bp_storage_commit(bp_call *call, const bp_peer *storage, bp_transaction *transaction) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->commit(call, storage->instance, transaction);
+}
+static inline bp_status bp_storage_rollback(bp_call *call, const bp_peer *storage, bp_transaction *transaction) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->rollback(call, storage->instance, transaction);
+}
+static inline bp_status bp_storage_migrate(bp_call *call, const bp_peer *storage, bp_str owner,
+                                           const bp_migration *migrations, size_t count) BP_SUSPENDS
+{
+    return bp_storage_of(storage)->migrate(call, storage->instance, owner, migrations, count);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
