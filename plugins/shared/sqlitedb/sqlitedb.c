@@ -78,8 +78,8 @@ static int authorise(void *arg, int action, const char *a, const char *b, const 
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
         return SQLITE_DENY;
-    case SQLITE_PRAGMA: /* FTS5 asks for it inside itself */
-        return a && strcmp(a, "data_version") == 0 ? SQLITE_OK : SQLITE_DENY;
+    case SQLITE_PRAGMA: /* those that only look; FTS5 asks for data_version inside itself */
+        return a && (strcmp(a, "data_version") == 0 || strcmp(a, "integrity_check") == 0) ? SQLITE_OK : SQLITE_DENY;
     default:
         return SQLITE_OK;
     }
@@ -165,6 +165,17 @@ bp_status sqlitedb_run(bp_call *call, struct sqlitedb *db, const char *sql)
     code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     db->is_guarded = was_guarded;
     return code == SQLITE_OK ? BP_OK : sqlitedb_fail(call, db, code);
+}
+
+void sqlitedb_rollback(struct sqlitedb *db)
+{
+    bool was_guarded = db->is_guarded;
+
+    if (sqlite3_get_autocommit(db->handle))
+        return;
+    db->is_guarded = false;
+    sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    db->is_guarded = was_guarded;
 }
 
 static bool is_blank(const char *text, const char *end)

@@ -49,6 +49,9 @@ void sqlitedb_leave(struct sqlitedb *db);
 /* Runs statements of our own that give no rows: BEGIN IMMEDIATE, COMMIT, ROLLBACK, CREATE TABLE ... */
 bp_status sqlitedb_run(bp_call *call, struct sqlitedb *db, const char *sql);
 
+/* Ends what transaction there is, quietly. In WAL mode this touches no disk. */
+void sqlitedb_rollback(struct sqlitedb *db);
+
 /* A compiled statement, from the cache if it is there. `sql` is exactly one statement. Give it back by
  * sqlitedb_done(), also after an error. */
 bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql, sqlite3_stmt **statement);

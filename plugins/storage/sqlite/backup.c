@@ -109,8 +109,7 @@ static bp_status backup_job(bp_call *call, void *arg)
         status = sqlitedb_run(call, backup->db, "BEGIN; SELECT count(*) FROM sqlite_schema");
     if (status == BP_OK)
         status = make_copy(call, backup->db, backup->temporary);
-    if (!sqlite3_get_autocommit(backup->db->handle))
-        sqlite3_exec(backup->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    sqlitedb_rollback(backup->db);
     if (status == BP_OK)
         status = put_in_place(call, backup);
     if (status != BP_OK)

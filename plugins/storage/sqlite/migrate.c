@@ -143,8 +143,7 @@ static bp_status next_step(bp_call *call, const struct migration *migration, boo
         status = run_step(call, migration, &migration->steps[version]);
     if (status == BP_OK)
         status = sqlitedb_run(call, migration->db, "COMMIT");
-    if (!sqlite3_get_autocommit(migration->db->handle))
-        sqlite3_exec(migration->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    sqlitedb_rollback(migration->db);
     if (status == BP_OK && !*is_done)
         bp_log(call, BP_LOG_INFO, "%s: step %u of " BP_FMT " done: %s", migration->db->path, version + 1,
                BP_ARG(migration->owner), migration->steps[version].name);

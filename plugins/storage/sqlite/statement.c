@@ -182,10 +182,8 @@ static bp_status exec_run(bp_call *call, struct exec *exec, sqlite3_stmt *prepar
         sqlite3_reset(prepared);
         status = sqlitedb_run(call, exec->db, "COMMIT");
     }
-    if (!sqlite3_get_autocommit(exec->db->handle)) {
-        sqlite3_reset(prepared);
-        sqlite3_exec(exec->db->handle, "ROLLBACK", NULL, NULL, NULL);
-    }
+    sqlite3_reset(prepared);
+    sqlitedb_rollback(exec->db);
     return status;
 }
 
@@ -426,8 +424,7 @@ static bp_status batch_job(bp_call *call, void *arg)
     if (status == BP_OK)
         status = sqlitedb_run(call, batch->db, "COMMIT");
     sqlitedb_leave(batch->db);
-    if (!sqlite3_get_autocommit(batch->db->handle))
-        sqlite3_exec(batch->db->handle, "ROLLBACK", NULL, NULL, NULL);
+    sqlitedb_rollback(batch->db);
     return status;
 }
 

@@ -9,8 +9,7 @@ static void end(bp_transaction *transaction)
     if (!transaction->is_open)
         return;
     transaction->is_open = false;
-    if (!sqlite3_get_autocommit(transaction->store->writer.db->handle))
-        sqlite3_exec(transaction->store->writer.db->handle, "ROLLBACK", NULL, NULL, NULL);
+    sqlitedb_rollback(transaction->store->writer.db);
     link_give(&transaction->store->writer);
 }
 
