@@ -10,9 +10,11 @@
 #include <stddef.h>
 
 struct context;
+struct worker;
 
-/* NULL when there is no memory, address space or thread left. `entry` must never return: it leaves for good. */
-struct context *context_new(void (*entry)(void *arg), void *arg);
+/* For fibers of `worker`. NULL when there is no memory, address space or thread left. `entry` must never return: it
+ * leaves for good. */
+struct context *context_new(struct worker *worker, void (*entry)(void *arg), void *arg);
 void            context_free(struct context *context); /* only when it has left for good or never ran */
 void            context_enter(struct context *context);
 void            context_leave(struct context *context);

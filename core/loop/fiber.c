@@ -93,7 +93,7 @@ static struct fiber *make(struct worker *worker)
     if (!fiber)
         return NULL;
     fiber->worker = worker;
-    fiber->context = context_new(entry, fiber);
+    fiber->context = context_new(worker, entry, fiber);
     if (!fiber->context) {
         free(fiber);
         return NULL;

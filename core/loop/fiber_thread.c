@@ -64,7 +64,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct context *context_new(void (*entry)(void *arg), void *arg)
+struct context *context_new(struct worker *worker, void (*entry)(void *arg), void *arg)
 {
     struct context *context = calloc(1, sizeof(*context));
     pthread_attr_t  attributes;
@@ -74,7 +74,7 @@ struct context *context_new(void (*entry)(void *arg), void *arg)
         return NULL;
     context->entry = entry;
     context->arg = arg;
-    context->worker = worker_current();
+    context->worker = worker;
     pthread_mutex_init(&context->lock, NULL);
     pthread_cond_init(&context->changed, NULL);
     pthread_attr_init(&attributes);

@@ -51,9 +51,7 @@ bool context_is_guard(const struct context *context, const void *address)
 static void trampoline(unsigned high, unsigned low)
 {
     struct context *context = (struct context *)(((uintptr_t)high << 32) | low);
-    ucontext_t     *unused = NULL;
 
-    (void)unused;
     annotate_finish_switch(NULL, &context->outside_bottom, &context->outside_size);
     if (sigsetjmp(context->inside, 0) == 0) {
         annotate_start_switch(&context->fake_inside, context->outside_bottom, context->outside_size);
@@ -65,12 +63,13 @@ static void trampoline(unsigned high, unsigned low)
     abort(); // entry leaves for good and is never entered again
 }
 
-struct context *context_new(void (*entry)(void *arg), void *arg)
+struct context *context_new(struct worker *worker, void (*entry)(void *arg), void *arg)
 {
     struct context *context = calloc(1, sizeof(*context));
     size_t          total = GUARD_BYTES + ANNOTATE_STACK_BYTES;
     ucontext_t      target, here;
 
+    (void)worker; // its thread is the one that enters
     if (!context)
         return NULL;
     context->mapping = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);

@@ -205,12 +205,16 @@ void worker_free(struct worker *worker)
 
 void worker_run_ready(struct worker *worker)
 {
+    struct worker *before = this_worker;
+
     if (worker->current || worker->is_draining)
         return;
+    this_worker = worker; // a main thread may start calls before the loop runs
     worker->is_draining = true;
     for (int n = 0; n < READY_IN_A_ROW && worker->ready_first; n++)
         fiber_run_next_ready(worker);
     worker->is_draining = false;
+    this_worker = before;
     // Fibers that wake each other for ever must not keep sockets and timers from their turn.
     if (worker->ready_first)
         uv_idle_start(&worker->again, on_again);
