@@ -80,8 +80,8 @@ typedef struct bp_call_service {
     /* Runs cleanup(arg) when the call ends, latest first, on the worker; it must not suspend. */
     bp_status (*on_end)(bp_call *call, void (*cleanup)(void *arg), void *arg);
 
-    bp_status (*fail)(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
-    void (*fail_detail)(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status);
+    bp_status (*set_error)(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
+    void (*set_error_detail)(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status);
     const bp_error *(*error)(bp_call *call);
     void (*clear_error)(bp_call *call);
 
@@ -197,14 +197,14 @@ static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t lin
         len = 0;
     if ((size_t)len >= sizeof(text))
         len = (int)sizeof(text) - 1;
-    return bp_service_call->fail(call, status, bp_str_n(text, (size_t)len), file, line);
+    return bp_service_call->set_error(call, status, bp_str_n(text, (size_t)len), file, line);
 }
 #define bp_fail(call, status, ...) bp_fail_at((call), __FILE__, __LINE__, (status), __VA_ARGS__)
 
 /* Details for the error just failed with; 0 where not known. */
 static inline void bp_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status)
 {
-    bp_service_call->fail_detail(call, retry_after_ns, os_errno, upstream_status);
+    bp_service_call->set_error_detail(call, retry_after_ns, os_errno, upstream_status);
 }
 
 /* Never NULL; status BP_OK when nothing went wrong. */

@@ -1,0 +1,199 @@
+/* json.c - reading JSON: caps are checked in one pass over the text before jansson sees it.
+ *
+ * jansson recurses, so depth has to be bounded before; it converts numbers, so their length has to be. What it
+ * refuses by itself: invalid UTF-8, lone surrogates, a byte order mark, NUL in a key, integers beyond int64 and
+ * numbers beyond double.
+ */
+#include "base/json.h"
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+/* What the pass has seen; `at` is where a cap was passed. */
+struct scan {
+    const char *text;
+    size_t      len;
+    size_t      at;
+    const char *problem;
+};
+
+static size_t skip_string(const struct scan *scan, size_t at)
+{
+    for (at++; at < scan->len; at++) {
+        if (scan->text[at] == '\\')
+            at++;
+        else if (scan->text[at] == '"')
+            return at;
+    }
+    return scan->len;
+}
+
+static size_t skip_number(const struct scan *scan, size_t at)
+{
+    while (at < scan->len && (unsigned char)scan->text[at] > ' ' && !strchr(",:]}[{\"", scan->text[at]))
+        at++;
+    return at;
+}
+
+static bool passes_caps(struct scan *scan)
+{
+    unsigned depth = 0;
+    size_t   keys = 0;
+
+    for (size_t at = 0; at < scan->len; at++) {
+        char c = scan->text[at];
+
+        scan->at = at;
+        if (c == '"') {
+            at = skip_string(scan, at);
+        } else if (c == '\0') {
+            scan->problem = "a NUL byte stands where a value should"; // jansson would take it for the end
+            return false;
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_READ_DEPTH_MAX) {
+                scan->problem = "it is nested deeper than 64 levels";
+                return false;
+            }
+        } else if (c == ']' || c == '}') {
+            if (depth)
+                depth--;
+        } else if (c == ':') {
+            if (++keys > JSON_KEYS_MAX) {
+                scan->problem = "it has more than 100,000 keys";
+                return false;
+            }
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            size_t end = skip_number(scan, at);
+
+            if (end - at > JSON_NUMBER_CHARS_MAX) {
+                scan->problem = "a number is longer than 1,024 characters";
+                return false;
+            }
+            at = end - 1;
+        }
+    }
+    return true;
+}
+
+static void release(void *value)
+{
+    json_decref(value);
+}
+
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+{
+    struct scan  scan = { .text = text.data, .len = text.len };
+    json_error_t error;
+    json_t      *root;
+
+    *value = NULL;
+    if (!passes_caps(&scan)) {
+        snprintf(problem, JSON_PROBLEM_BYTES, "%s, at byte %zu", scan.problem, scan.at);
+        return BP_INVALID;
+    }
+    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!root) {
+        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d", error.text, error.position);
+        return json_error_code(&error) == json_error_out_of_memory ? BP_NO_MEMORY : BP_INVALID;
+    }
+    if (!arena_on_free(arena, release, root)) {
+        json_decref(root);
+        snprintf(problem, JSON_PROBLEM_BYTES, "the memory allowed for this call is used up");
+        return BP_NO_MEMORY;
+    }
+    *value = (const bp_json *)root;
+    return BP_OK;
+}
+
+static const json_t *raw(const bp_json *value)
+{
+    return (const json_t *)value;
+}
+
+enum json_type json_type_of(const bp_json *value)
+{
+    if (!value)
+        return JSON_KIND_NONE;
+    switch (json_typeof(raw(value))) {
+    case JSON_OBJECT: return JSON_KIND_OBJECT;
+    case JSON_ARRAY: return JSON_KIND_ARRAY;
+    case JSON_STRING: return JSON_KIND_STRING;
+    case JSON_INTEGER: return JSON_KIND_INTEGER;
+    case JSON_REAL: return JSON_KIND_NUMBER;
+    case JSON_TRUE:
+    case JSON_FALSE: return JSON_KIND_BOOL;
+    case JSON_NULL: return JSON_KIND_NULL;
+    }
+    return JSON_KIND_NONE;
+}
+
+const bp_json *json_get(const bp_json *object, bp_str key)
+{
+    if (!json_is_object(raw(object)))
+        return NULL;
+    return (const bp_json *)json_object_getn(raw(object), key.data ? key.data : "", key.len);
+}
+
+const bp_json *json_at(const bp_json *array, size_t index)
+{
+    return (const bp_json *)json_array_get(raw(array), index);
+}
+
+size_t json_count(const bp_json *value)
+{
+    if (json_is_array(raw(value)))
+        return json_array_size(raw(value));
+    return json_is_object(raw(value)) ? json_object_size(raw(value)) : 0;
+}
+
+bool json_entry(const bp_json *object, size_t *cursor, bp_str *key, const bp_json **value)
+{
+    // jansson walks by iterator; the cursor carries it, since 0 can never be one.
+    json_t *writable = (json_t *)(uintptr_t)raw(object);
+    void   *iterator;
+
+    if (!json_is_object(writable) || *cursor == SIZE_MAX)
+        return false;
+    iterator = *cursor ? (void *)*cursor : json_object_iter(writable);
+    if (!iterator)
+        return false;
+    *key = (bp_str){ json_object_iter_key(iterator), json_object_iter_key_len(iterator) };
+    *value = (const bp_json *)json_object_iter_value(iterator);
+    iterator = json_object_iter_next(writable, iterator);
+    *cursor = iterator ? (size_t)iterator : SIZE_MAX;
+    return true;
+}
+
+bp_str json_as_string(const bp_json *value)
+{
+    if (!json_is_string(raw(value)))
+        return (bp_str){ "", 0 };
+    return (bp_str){ json_string_value(raw(value)), json_string_length(raw(value)) };
+}
+
+int64_t json_as_integer(const bp_json *value)
+{
+    return json_is_integer(raw(value)) ? json_integer_value(raw(value)) : 0;
+}
+
+double json_as_number(const bp_json *value)
+{
+    return json_is_number(raw(value)) ? json_number_value(raw(value)) : 0;
+}
+
+bool json_as_bool(const bp_json *value)
+{
+    return json_is_true(raw(value));
+}
+
+bp_str json_text(struct arena *arena, const bp_json *value)
+{
+    struct bp_buf  buf;
+    bp_json_writer w;
+
+    buf_init(&buf, arena, SIZE_MAX / 4);
+    json_writer_init(&w, &buf);
+    json_add_value(&w, value);
+    return buf_str(&buf);
+}

@@ -1,0 +1,85 @@
+/* json.h - the one door to JSON: jansson for reading, a writer of our own that counts and escapes.
+ *
+ * Values that were read are jansson's, seen as bp_json; they live as long as the arena they were read into.
+ */
+#ifndef CORE_BASE_JSON_H
+#define CORE_BASE_JSON_H
+
+#include <backplane/base.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+typedef struct bp_json        bp_json;
+typedef struct bp_json_writer bp_json_writer;
+
+/* The same numbers as bp_json_type of the SDK. */
+enum json_type {
+    JSON_KIND_NONE = 0,
+    JSON_KIND_NULL = 1,
+    JSON_KIND_BOOL = 2,
+    JSON_KIND_INTEGER = 3,
+    JSON_KIND_NUMBER = 4,
+    JSON_KIND_STRING = 5,
+    JSON_KIND_ARRAY = 6,
+    JSON_KIND_OBJECT = 7
+};
+
+enum {
+    JSON_READ_DEPTH_MAX = 64,
+    JSON_WRITE_DEPTH_MAX = 128,
+    JSON_NUMBER_CHARS_MAX = 1024,
+    JSON_KEYS_MAX = 100000,
+    JSON_PROBLEM_BYTES = 200
+};
+
+/* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `problem` says what is wrong and at which byte. */
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES]);
+
+enum json_type json_type_of(const bp_json *value);
+const bp_json *json_get(const bp_json *object, bp_str key);
+const bp_json *json_at(const bp_json *array, size_t index);
+size_t         json_count(const bp_json *value);
+bool           json_entry(const bp_json *object, size_t *cursor, bp_str *key, const bp_json **value);
+bp_str         json_as_string(const bp_json *value);
+int64_t        json_as_integer(const bp_json *value);
+double         json_as_number(const bp_json *value);
+bool           json_as_bool(const bp_json *value);
+bp_str         json_text(struct arena *arena, const bp_json *value);
+
+/* Writes compact JSON into `buf`. Errors stick in the writer; a NULL writer takes everything and does nothing. */
+struct bp_json_writer {
+    struct bp_buf *buf;
+    bp_status      status;
+    uint32_t       depth;
+    bool           has_key;   /* a key was written and waits for its value */
+    bool           is_done;   /* one whole value was written */
+    uint8_t        is_object[JSON_WRITE_DEPTH_MAX / 8];
+    uint8_t        is_filled[JSON_WRITE_DEPTH_MAX / 8]; /* a comma is due before the next member */
+};
+
+void      json_writer_init(bp_json_writer *w, struct bp_buf *buf);
+void      json_begin(bp_json_writer *w, enum json_type array_or_object);
+void      json_end(bp_json_writer *w);
+void      json_key(bp_json_writer *w, bp_str key);
+void      json_add_string(bp_json_writer *w, bp_str value);
+void      json_add_integer(bp_json_writer *w, int64_t value);
+void      json_add_number(bp_json_writer *w, double value);
+void      json_add_bool(bp_json_writer *w, bool value);
+void      json_add_null(bp_json_writer *w);
+void      json_add_raw(bp_json_writer *w, bp_str json);
+void      json_add_value(bp_json_writer *w, const bp_json *value);
+/* BP_OK when exactly one whole value was written and all of it fitted. */
+bp_status json_writer_status(const bp_json_writer *w);
+
+/* "text" with quotes, escaped, bad UTF-8 replaced: what the writer uses, for log lines. */
+void json_append_quoted(struct bp_buf *buf, bp_str text);
+
+/* Key and value at once. */
+void json_put_string(bp_json_writer *w, const char *key, bp_str value);
+void json_put_text(bp_json_writer *w, const char *key, const char *value);
+void json_put_integer(bp_json_writer *w, const char *key, int64_t value);
+void json_put_number(bp_json_writer *w, const char *key, double value);
+void json_put_bool(bp_json_writer *w, const char *key, bool value);
+
+#endif

@@ -1,0 +1,253 @@
+/* json_writer.c - writing compact JSON: commas, escapes and caps are its business, not the caller's. */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/str.h"
+
+void json_writer_init(bp_json_writer *w, struct bp_buf *buf)
+{
+    memset(w, 0, sizeof(*w));
+    w->buf = buf;
+}
+
+static bool bit(const uint8_t *bits, uint32_t at)
+{
+    return bits[at / 8] >> (at % 8) & 1;
+}
+
+static void set_bit(uint8_t *bits, uint32_t at, bool value)
+{
+    bits[at / 8] = (uint8_t)((bits[at / 8] & ~(1u << at % 8)) | (unsigned)value << at % 8);
+}
+
+/* A misuse is a mistake in the program, so it spoils the whole text rather than yield half of one. */
+static bool may_write(bp_json_writer *w)
+{
+    return w && w->status == BP_OK;
+}
+
+/* What has to stand before a value: nothing, or a comma; and whether a value may stand here at all. */
+static bool before_value(bp_json_writer *w)
+{
+    if (!may_write(w))
+        return false;
+    if (w->depth == 0) {
+        if (w->is_done)
+            w->status = BP_INTERNAL;
+        w->is_done = true;
+        return w->status == BP_OK;
+    }
+    if (bit(w->is_object, w->depth - 1)) {
+        if (!w->has_key)
+            w->status = BP_INTERNAL;
+        w->has_key = false;
+        return w->status == BP_OK;
+    }
+    if (bit(w->is_filled, w->depth - 1))
+        buf_add_char(w->buf, ',');
+    set_bit(w->is_filled, w->depth - 1, true);
+    return true;
+}
+
+void json_begin(bp_json_writer *w, enum json_type array_or_object)
+{
+    if (!before_value(w))
+        return;
+    if (w->depth == JSON_WRITE_DEPTH_MAX) {
+        w->status = BP_TOO_LARGE;
+        return;
+    }
+    set_bit(w->is_object, w->depth, array_or_object == JSON_KIND_OBJECT);
+    set_bit(w->is_filled, w->depth, false);
+    w->depth++;
+    buf_add_char(w->buf, array_or_object == JSON_KIND_OBJECT ? '{' : '[');
+}
+
+void json_end(bp_json_writer *w)
+{
+    if (!may_write(w))
+        return;
+    if (w->depth == 0 || w->has_key) {
+        w->status = BP_INTERNAL;
+        return;
+    }
+    w->depth--;
+    buf_add_char(w->buf, bit(w->is_object, w->depth) ? '}' : ']');
+}
+
+void json_key(bp_json_writer *w, bp_str key)
+{
+    if (!may_write(w))
+        return;
+    if (w->depth == 0 || !bit(w->is_object, w->depth - 1) || w->has_key) {
+        w->status = BP_INTERNAL;
+        return;
+    }
+    if (bit(w->is_filled, w->depth - 1))
+        buf_add_char(w->buf, ',');
+    set_bit(w->is_filled, w->depth - 1, true);
+    json_append_quoted(w->buf, key);
+    buf_add_char(w->buf, ':');
+    w->has_key = true;
+}
+
+void json_append_quoted(struct bp_buf *buf, bp_str text)
+{
+    static const char *const named[32] = { ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n", ['\r'] = "\\r",
+                                           ['\t'] = "\\t" };
+    size_t plain = 0; // start of what can be copied as it is
+
+    buf_add_char(buf, '"');
+    for (size_t at = 0; at < text.len;) {
+        unsigned char c = (unsigned char)text.data[at];
+        size_t        len = 1;
+        char          escape[8];
+
+        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
+            at++;
+            continue;
+        }
+        if (c >= 0x80 && (len = str_utf8_sequence(text, at)) != 0) {
+            at += len;
+            continue;
+        }
+        buf_add(buf, (bp_str){ text.data + plain, at - plain });
+        if (c >= 0x80)
+            buf_add(buf, BP_STR("\xEF\xBF\xBD")); // U+FFFD
+        else if (c == '"' || c == '\\')
+            buf_add(buf, (bp_str){ (char[]){ '\\', (char)c }, 2 });
+        else if (c < 32 && named[c])
+            buf_add(buf, (bp_str){ named[c], 2 });
+        else
+            buf_add(buf, (bp_str){ escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c) });
+        at++;
+        plain = at;
+    }
+    buf_add(buf, (bp_str){ text.data + plain, text.len - plain });
+    buf_add_char(buf, '"');
+}
+
+void json_add_string(bp_json_writer *w, bp_str value)
+{
+    if (before_value(w))
+        json_append_quoted(w->buf, value);
+}
+
+void json_add_raw(bp_json_writer *w, bp_str json)
+{
+    if (before_value(w))
+        buf_add(w->buf, json);
+}
+
+void json_add_integer(bp_json_writer *w, int64_t value)
+{
+    char text[24];
+
+    json_add_raw(w, (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)value) });
+}
+
+/* The shortest text that reads back as the same double. */
+void json_add_number(bp_json_writer *w, double value)
+{
+    char text[40];
+    int  len = 0;
+
+    if (!isfinite(value)) {
+        json_add_null(w);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        double back;
+
+        len = snprintf(text, sizeof(text), "%.*g", digits, value);
+        for (int i = 0; i < len; i++)
+            if (text[i] == ',')
+                text[i] = '.'; // a plugin may have set a locale
+        if (str_to_double((bp_str){ text, (size_t)len }, &back) && back == value)
+            break;
+    }
+    json_add_raw(w, (bp_str){ text, (size_t)len });
+}
+
+void json_add_bool(bp_json_writer *w, bool value)
+{
+    json_add_raw(w, value ? BP_STR("true") : BP_STR("false"));
+}
+
+void json_add_null(bp_json_writer *w)
+{
+    json_add_raw(w, BP_STR("null"));
+}
+
+/* Recursion is bounded by the depth that reading allows. */
+void json_add_value(bp_json_writer *w, const bp_json *value)
+{
+    size_t         cursor = 0;
+    bp_str         key;
+    const bp_json *member;
+
+    switch (json_type_of(value)) {
+    case JSON_KIND_OBJECT:
+        json_begin(w, JSON_KIND_OBJECT);
+        while (json_entry(value, &cursor, &key, &member)) {
+            json_key(w, key);
+            json_add_value(w, member);
+        }
+        json_end(w);
+        break;
+    case JSON_KIND_ARRAY:
+        json_begin(w, JSON_KIND_ARRAY);
+        for (size_t i = 0; i < json_count(value); i++)
+            json_add_value(w, json_at(value, i));
+        json_end(w);
+        break;
+    case JSON_KIND_STRING: json_add_string(w, json_as_string(value)); break;
+    case JSON_KIND_INTEGER: json_add_integer(w, json_as_integer(value)); break;
+    case JSON_KIND_NUMBER: json_add_number(w, json_as_number(value)); break;
+    case JSON_KIND_BOOL: json_add_bool(w, json_as_bool(value)); break;
+    case JSON_KIND_NULL:
+    case JSON_KIND_NONE: json_add_null(w); break;
+    }
+}
+
+bp_status json_writer_status(const bp_json_writer *w)
+{
+    if (!w)
+        return BP_NO_MEMORY;
+    if (w->status != BP_OK)
+        return w->status;
+    if (w->depth || w->has_key || !w->is_done)
+        return BP_INTERNAL;
+    return buf_status(w->buf);
+}
+
+void json_put_string(bp_json_writer *w, const char *key, bp_str value)
+{
+    json_key(w, bp_str_of(key));
+    json_add_string(w, value);
+}
+
+void json_put_text(bp_json_writer *w, const char *key, const char *value)
+{
+    json_put_string(w, key, bp_str_of(value));
+}
+
+void json_put_integer(bp_json_writer *w, const char *key, int64_t value)
+{
+    json_key(w, bp_str_of(key));
+    json_add_integer(w, value);
+}
+
+void json_put_number(bp_json_writer *w, const char *key, double value)
+{
+    json_key(w, bp_str_of(key));
+    json_add_number(w, value);
+}
+
+void json_put_bool(bp_json_writer *w, const char *key, bool value)
+{
+    json_key(w, bp_str_of(key));
+    json_add_bool(w, value);
+}

@@ -1,0 +1,39 @@
+/* log.h - JSON lines, written by a thread of their own so that no loop ever waits for a disk.
+ *
+ *      {"ts":"2026-11-22T01:45:09.123Z","level":"INFO","event":"ready","message":"...","request_id":"..."}
+ *
+ * The queue between the callers and the thread is bounded; what does not fit is counted and reported, never
+ * waited for. One event may write `rate_per_s` lines a second (0: no limit). Any thread may log.
+ */
+#ifndef CORE_BASE_LOG_H
+#define CORE_BASE_LOG_H
+
+#include <backplane/call.h>
+
+struct log;
+
+struct log_options {
+    uint32_t    level;       /* bp_log_level: lines below it are not made */
+    const char *path;        /* NULL or empty: standard error */
+    uint32_t    queue_lines; /* 0: 8,192 */
+    uint32_t    rate_per_s;  /* lines of one event */
+};
+
+/* NULL with errno set when the file cannot be opened. */
+struct log *log_open(const struct log_options *options);
+void        log_close(struct log *log); /* writes what is queued */
+/* Opens the file anew, after it was moved away. False, with errno, keeps the old one. */
+bool        log_reopen(struct log *log);
+void        log_flush(struct log *log); /* waits until what is queued now is written */
+void        log_set_level(struct log *log, uint32_t level);
+bool        log_enabled(const struct log *log, uint32_t level);
+uint64_t    log_dropped(const struct log *log);
+/* For the crash handler: writes what is queued with write(2) alone and takes no lock. */
+void        log_flush_in_crash(struct log *log);
+
+/* `event` NULL or empty: none. `fields` may be NULL with count 0. log may be NULL: nothing happens. */
+void log_event(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
+               size_t field_count);
+void log_message(struct log *log, uint32_t level, const char *event, const char *format, ...) BP_FORMAT(4, 5);
+
+#endif

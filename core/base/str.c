@@ -1,0 +1,199 @@
+/* str.c - small questions about text. */
+#include "base/str.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+bool str_equal_ignore_case(bp_str a, bp_str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.data[i]) != lower(b.data[i]))
+            return false;
+    return true;
+}
+
+bp_str str_trim(bp_str text)
+{
+    while (text.len && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+bp_str str_split(bp_str text, char separator, bp_str *rest)
+{
+    const char *at = text.len ? memchr(text.data, separator, text.len) : NULL;
+    size_t      len;
+
+    if (!at) {
+        *rest = (bp_str){ text.data ? text.data + text.len : NULL, 0 };
+        return text;
+    }
+    len = (size_t)(at - text.data);
+    *rest = (bp_str){ at + 1, text.len - len - 1 };
+    return (bp_str){ text.data, len };
+}
+
+bool str_to_uint(bp_str text, uint64_t *value)
+{
+    uint64_t number = 0;
+
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
+
+        if (digit > 9 || number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *value = number;
+    return true;
+}
+
+bool str_to_int(bp_str text, int64_t *value)
+{
+    bool     is_negative = text.len && text.data[0] == '-';
+    uint64_t number;
+
+    if (text.len && (text.data[0] == '-' || text.data[0] == '+')) {
+        text.data++;
+        text.len--;
+    }
+    if (!str_to_uint(text, &number) || number > (uint64_t)INT64_MAX + is_negative)
+        return false;
+    *value = is_negative ? (int64_t)(0 - number) : (int64_t)number;
+    return true;
+}
+
+bool str_to_double(bp_str text, double *value)
+{
+    static locale_t c_locale; // made once; newlocale of "C" never fails and is never freed
+    char            copy[64], *end;
+    double          number;
+
+    if (text.len == 0 || text.len >= sizeof(copy) || !strchr("+-.0123456789", text.data[0]))
+        return false;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    if (strpbrk(copy, "xXnN"))
+        return false;
+    if (!__atomic_load_n(&c_locale, __ATOMIC_ACQUIRE)) {
+        locale_t made = newlocale(LC_ALL_MASK, "C", (locale_t)0), none = (locale_t)0;
+        if (!__atomic_compare_exchange_n(&c_locale, &none, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            freelocale(made);
+    }
+    number = strtod_l(copy, &end, __atomic_load_n(&c_locale, __ATOMIC_ACQUIRE));
+    if (*end || !isfinite(number))
+        return false;
+    *value = number;
+    return true;
+}
+
+size_t str_utf8_sequence(bp_str text, size_t at)
+{
+    const unsigned char *s = (const unsigned char *)text.data + at;
+    size_t               left = text.len - at;
+    unsigned             low = 0x80, high = 0xBF; // what the second byte may be
+    size_t               len;
+
+    if (left == 0)
+        return 0;
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] >= 0xC2 && s[0] <= 0xDF) {
+        len = 2;
+    } else if (s[0] >= 0xE0 && s[0] <= 0xEF) {
+        len = 3;
+        if (s[0] == 0xE0)
+            low = 0xA0;
+        if (s[0] == 0xED)
+            high = 0x9F;
+    } else if (s[0] >= 0xF0 && s[0] <= 0xF4) {
+        len = 4;
+        if (s[0] == 0xF0)
+            low = 0x90;
+        if (s[0] == 0xF4)
+            high = 0x8F;
+    } else {
+        return 0;
+    }
+    if (left < len || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return len;
+}
+
+bool str_is_utf8(bp_str text)
+{
+    for (size_t at = 0; at < text.len;) {
+        size_t len = str_utf8_sequence(text, at);
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+unsigned str_distance(bp_str a, bp_str b)
+{
+    unsigned rows[3][64];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+
+    if (a.len > 63 || b.len > 63)
+        return 64;
+    for (unsigned j = 0; j <= b.len; j++)
+        above[j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned *spare = before;
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            unsigned change = above[j - 1] + (lower(a.data[i - 1]) != lower(b.data[j - 1]));
+
+            row[j] = change;
+            if (above[j] + 1 < row[j])
+                row[j] = above[j] + 1;
+            if (row[j - 1] + 1 < row[j])
+                row[j] = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] &&
+                before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
+        }
+        before = above;
+        above = row;
+        row = spare;
+    }
+    return above[b.len];
+}
+
+bool str_is_near(bp_str name, bp_str candidate)
+{
+    size_t   longer = name.len > candidate.len ? name.len : candidate.len;
+    unsigned allowed = longer <= 3 ? 1 : longer <= 7 ? 2 : 3;
+
+    return longer && str_distance(name, candidate) <= allowed;
+}
+
+bool str_has_word(bp_str list, bp_str word)
+{
+    while (list.len) {
+        if (bp_str_equal(str_split(list, ' ', &list), word) && word.len)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,25 @@
+/* str.h - small questions about text: numbers, case, UTF-8, the nearest name. No allocation. */
+#ifndef CORE_BASE_STR_H
+#define CORE_BASE_STR_H
+
+#include <backplane/base.h>
+
+bool str_equal_ignore_case(bp_str a, bp_str b); /* ASCII */
+bp_str str_trim(bp_str text);                   /* blanks and tabs at both ends */
+/* Everything before `separator`, and *rest behind it; the whole text and an empty rest when there is none. */
+bp_str str_split(bp_str text, char separator, bp_str *rest);
+/* Decimal, the whole text, no sign for the unsigned one; false when it is not a number or does not fit. */
+bool str_to_int(bp_str text, int64_t *value);
+bool str_to_uint(bp_str text, uint64_t *value);
+bool str_to_double(bp_str text, double *value); /* finite; independent of the locale's decimal point */
+/* Length of the well-formed UTF-8 sequence at `at` (RFC 3629: no surrogates, no overlong forms), or 0. */
+size_t str_utf8_sequence(bp_str text, size_t at);
+bool   str_is_utf8(bp_str text);
+/* Steps of insertion, deletion, replacement or swap between two names of at most 63 bytes; 64 for longer ones. */
+unsigned str_distance(bp_str a, bp_str b);
+/* Whether `name` is near enough to `candidate` to be suggested. */
+bool str_is_near(bp_str name, bp_str candidate);
+/* Space-separated list has word: "a b c" has "b". */
+bool str_has_word(bp_str list, bp_str word);
+
+#endif

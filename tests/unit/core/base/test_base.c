@@ -1,0 +1,180 @@
+/* test_base.c - arena, buffer, text, log and metrics. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/str.h"
+
+static char order[8];
+
+static void note(void *arg)
+{
+    strncat(order, arg, 1);
+}
+
+static void an_arena_runs_cleanups_latest_first_and_keeps_to_its_limit(void **state)
+{
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 10000);
+    assert_true(arena_on_free(&arena, note, "a"));
+    assert_true(arena_on_free(&arena, note, "b"));
+    char *small = arena_alloc(&arena, 100), *large = arena_alloc(&arena, 5000), *next = arena_alloc(&arena, 100);
+    assert_non_null(small);
+    assert_non_null(large);
+    assert_true(next > small && next < small + 4096);
+    assert_int_equal(large[4999], 0);
+    assert_null(arena_alloc(&arena, 6000));
+    assert_null(arena_alloc(&arena, SIZE_MAX));
+    arena_reset(&arena);
+    assert_string_equal(order, "ba");
+    assert_non_null(arena_alloc(&arena, 9000));
+    arena_free(&arena);
+}
+
+static void a_buffer_is_spoilt_by_the_first_write_beyond_its_maximum(void **state)
+{
+    struct bp_buf buf;
+    (void)state;
+    buf_init(&buf, NULL, 10);
+    buf_add(&buf, BP_STR("0123456789"));
+    assert_int_equal(buf_status(&buf), BP_OK);
+    assert_string_equal(buf_str(&buf).data, "0123456789");
+    buf_add_char(&buf, 'x');
+    assert_int_equal(buf_status(&buf), BP_TOO_LARGE);
+    assert_int_equal(buf_str(&buf).len, 0);
+    buf_reset(&buf);
+    buf_addf(&buf, "%d-%s", 42, "ok");
+    buf_consume(&buf, 3);
+    assert_string_equal(buf_str(&buf).data, "ok");
+    buf_free(&buf);
+}
+
+static void names_that_are_near_are_recognised(void **state)
+{
+    (void)state;
+    assert_int_equal(str_distance(BP_STR("timout"), BP_STR("timeout")), 1);
+    assert_int_equal(str_distance(BP_STR("ulr"), BP_STR("url")), 1);
+    assert_true(str_is_near(BP_STR("qdrnat"), BP_STR("qdrant")));
+    assert_false(str_is_near(BP_STR("redis"), BP_STR("sqlite")));
+}
+
+static void numbers_are_read_whole_or_not_at_all(void **state)
+{
+    int64_t  i;
+    uint64_t u;
+    double   d;
+    (void)state;
+    assert_true(str_to_int(BP_STR("-9223372036854775808"), &i) && i == INT64_MIN);
+    assert_false(str_to_int(BP_STR("9223372036854775808"), &i));
+    assert_false(str_to_int(BP_STR("1x"), &i));
+    assert_false(str_to_uint(BP_STR("18446744073709551616"), &u));
+    assert_true(str_to_uint(BP_STR("18446744073709551615"), &u));
+    assert_true(str_to_double(BP_STR("-1.5e3"), &d) && d == -1500);
+    assert_false(str_to_double(BP_STR("nan"), &d));
+    assert_false(str_to_double(BP_STR("1e999"), &d));
+}
+
+static void utf8_is_told_from_what_is_not(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(BP_STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")));
+    assert_false(str_is_utf8(BP_STR("\xed\xa0\x80"))); // a surrogate
+    assert_false(str_is_utf8(BP_STR("\xc0\xaf")));     // overlong
+    assert_false(str_is_utf8(BP_STR("\xf4\x90\x80\x80")));
+    assert_false(str_is_utf8(BP_STR("\xe2\x82")));
+}
+
+static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **state)
+{
+    char         path[] = "/tmp/backplane-log-XXXXXX", text[8192];
+    struct arena arena;
+    (void)state;
+    close(mkstemp(path));
+    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 3 });
+    assert_non_null(log);
+    log_message(log, BP_LOG_DEBUG, "quiet", "not seen");
+    log_event(log, BP_LOG_ERROR, "odd", (bp_str){ "new\nline \xff \"q\"", 16 },
+              (bp_field[]){ bp_field_int("duration_ms", 7), bp_field_bool("is_odd", true) }, 2);
+    for (int i = 0; i < 10; i++)
+        log_message(log, BP_LOG_INFO, "often", "line %d", i);
+    log_flush(log);
+    assert_true(log_dropped(log) >= 4); // a second may have begun in between
+    log_close(log);
+
+    FILE  *file = fopen(path, "r");
+    size_t len = fread(text, 1, sizeof(text), file);
+    bp_str rest = { text, len };
+    int    lines = 0;
+    fclose(file);
+    unlink(path);
+    arena_init(&arena, 1 << 20);
+    while (rest.len) {
+        const bp_json *v;
+        char           problem[JSON_PROBLEM_BYTES];
+        assert_int_equal(json_parse(&arena, str_split(rest, '\n', &rest), &v, problem), BP_OK);
+        if (lines++ == 0) {
+            assert_true(bp_str_is(json_as_string(json_get(v, BP_STR("level"))), "ERROR"));
+            assert_int_equal(json_as_integer(json_get(v, BP_STR("duration_ms"))), 7);
+        }
+    }
+    assert_in_range(lines, 4, 7);
+    arena_free(&arena);
+}
+
+static void metrics_are_counted_capped_and_rendered(void **state)
+{
+    struct bp_buf         out;
+    struct metric_family *requests = metrics_define(METRIC_COUNTER, "test_requests_total", "Requests.", "route");
+    struct metric_family *seconds = metrics_define(METRIC_HISTOGRAM, "test_seconds", "Time.", "");
+    (void)state;
+    assert_non_null(requests);
+    assert_ptr_equal(metrics_define(METRIC_COUNTER, "test_requests_total", "Requests.", "route"), requests);
+    assert_null(metrics_define(METRIC_GAUGE, "test_requests_total", "Requests.", "route"));
+    assert_null(metrics_define(METRIC_GAUGE, "1bad", "x", ""));
+    metric_add(metrics_series(requests, &BP_STR("a\"\n"), 1), 2);
+    metric_add(metrics_series(requests, &BP_STR("a\"\n"), 1), 1);
+    metric_observe(metrics_series(seconds, NULL, 0), 0.02);
+    for (int i = 0; i < 3000; i++) {
+        char name[16];
+        int  len = snprintf(name, sizeof(name), "r%d", i);
+        metric_add(metrics_series(requests, &(bp_str){ name, (size_t)len }, 1), 1);
+    }
+    assert_true(metric_value(metrics_series(requests, &BP_STR("other"), 1)) >= 1000);
+    buf_init(&out, NULL, 4u << 20);
+    metrics_render(&out);
+    const char *text = buf_str(&out).data;
+    assert_non_null(strstr(text, "# TYPE test_requests_total counter\n"));
+    assert_non_null(strstr(text, "test_requests_total{route=\"a\\\"\\n\"} 3\n"));
+    assert_non_null(strstr(text, "test_seconds_bucket{le=\"0.025\"} 1\n"));
+    assert_non_null(strstr(text, "test_seconds_bucket{le=\"0.01\"} 0\n"));
+    assert_non_null(strstr(text, "test_seconds_count 1\n"));
+    buf_free(&out);
+    metrics_clear();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_arena_runs_cleanups_latest_first_and_keeps_to_its_limit),
+        cmocka_unit_test(a_buffer_is_spoilt_by_the_first_write_beyond_its_maximum),
+        cmocka_unit_test(names_that_are_near_are_recognised),
+        cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
+        cmocka_unit_test(utf8_is_told_from_what_is_not),
+        cmocka_unit_test(log_lines_are_json_and_those_beyond_the_rate_are_counted),
+        cmocka_unit_test(metrics_are_counted_capped_and_rendered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

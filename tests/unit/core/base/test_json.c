@@ -1,0 +1,224 @@
+/* test_json.c - reading with caps, writing with escapes, and JSONTestSuite's verdicts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+
+static struct arena arena;
+static char         problem[JSON_PROBLEM_BYTES];
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 64u << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+static bp_status parse(const char *text, const bp_json **value)
+{
+    return json_parse(&arena, bp_str_of(text), value, problem);
+}
+
+static void values_are_found_by_key_and_index(void **state)
+{
+    const bp_json *v;
+    (void)state;
+    assert_int_equal(parse("{\"a\":[1,2.5,\"x\",true,null],\"b\":{}}", &v), BP_OK);
+    const bp_json *a = json_get(v, BP_STR("a"));
+    assert_int_equal(json_count(a), 5);
+    assert_int_equal(json_as_integer(json_at(a, 0)), 1);
+    assert_true(json_as_number(json_at(a, 1)) == 2.5);
+    assert_true(bp_str_is(json_as_string(json_at(a, 2)), "x"));
+    assert_true(json_as_bool(json_at(a, 3)));
+    assert_int_equal(json_type_of(json_at(a, 4)), JSON_KIND_NULL);
+    assert_int_equal(json_type_of(json_at(a, 5)), JSON_KIND_NONE);
+    assert_null(json_get(a, BP_STR("a")));
+}
+
+static void an_object_is_walked_in_order(void **state)
+{
+    const bp_json *v, *member;
+    size_t         cursor = 0;
+    bp_str         key;
+    (void)state;
+    assert_int_equal(parse("{\"z\":1,\"a\":2}", &v), BP_OK);
+    assert_true(json_entry(v, &cursor, &key, &member));
+    assert_true(bp_str_is(key, "z"));
+    assert_true(json_entry(v, &cursor, &key, &member));
+    assert_int_equal(json_as_integer(member), 2);
+    assert_false(json_entry(v, &cursor, &key, &member));
+}
+
+static void depth_64_is_read_and_65_is_refused(void **state)
+{
+    char           text[140];
+    const bp_json *v;
+    (void)state;
+    memset(text, '[', 64);
+    memset(text + 64, ']', 64);
+    text[128] = 0;
+    assert_int_equal(parse(text, &v), BP_OK);
+    memset(text, '[', 65);
+    memset(text + 65, ']', 65);
+    text[130] = 0;
+    assert_int_equal(parse(text, &v), BP_INVALID);
+    assert_non_null(strstr(problem, "64 levels, at byte 64"));
+}
+
+static void a_number_longer_than_the_cap_is_refused(void **state)
+{
+    char          *text = malloc(1 << 20);
+    const bp_json *v;
+    (void)state;
+    memset(text, '1', (1 << 20) - 1);
+    text[(1 << 20) - 1] = 0;
+    assert_int_equal(parse(text, &v), BP_INVALID);
+    assert_non_null(strstr(problem, "1,024"));
+    assert_int_equal(parse("1e1000000000", &v), BP_INVALID);
+    assert_int_equal(parse("9223372036854775808", &v), BP_INVALID);
+    assert_int_equal(parse("9223372036854775807", &v), BP_OK);
+    free(text);
+}
+
+static void a_million_keys_are_refused_quickly(void **state)
+{
+    size_t         size = 8u << 20, at = 1;
+    char          *text = malloc(size);
+    const bp_json *v;
+    (void)state;
+    text[0] = '{';
+    for (int i = 0; i < 1000000; i++)
+        at += (size_t)sprintf(text + at, "\"\":1,");
+    text[at - 1] = '}';
+    assert_int_equal(json_parse(&arena, (bp_str){ text, at }, &v, problem), BP_INVALID);
+    assert_non_null(strstr(problem, "100,000 keys"));
+    free(text);
+}
+
+static void the_writer_escapes_and_repairs(void **state)
+{
+    struct bp_buf  buf;
+    bp_json_writer w;
+    (void)state;
+    buf_init(&buf, &arena, 1000);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_OBJECT);
+    json_put_string(&w, "q\"", (bp_str){ "a\\\x01\n\xff\xc3\xa9", 7 });
+    json_key(&w, BP_STR("n"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    json_add_number(&w, 0.1);
+    json_add_number(&w, NAN);
+    json_add_number(&w, 1e300);
+    json_add_integer(&w, INT64_MIN);
+    json_end(&w);
+    json_end(&w);
+    assert_int_equal(json_writer_status(&w), BP_OK);
+    assert_string_equal(buf_str(&buf).data, "{\"q\\\"\":\"a\\\\\\u0001\\n\xEF\xBF\xBD\xc3\xa9\","
+                                            "\"n\":[0.1,null,1e+300,-9223372036854775808]}");
+}
+
+static void misuse_of_the_writer_spoils_the_whole(void **state)
+{
+    struct bp_buf  buf;
+    bp_json_writer w;
+    (void)state;
+    buf_init(&buf, &arena, 1000);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_OBJECT);
+    json_add_integer(&w, 1);
+    json_end(&w);
+    assert_int_equal(json_writer_status(&w), BP_INTERNAL);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_ARRAY);
+    assert_int_equal(json_writer_status(&w), BP_INTERNAL);
+}
+
+/* JSONTestSuite's files that are free to accept ("i_"): the ones we accept. All others of them are refused:
+ * lone surrogates, bad UTF-8, byte order marks, UTF-16, numbers out of range, 500 levels. */
+static const char *const accepted_implementation_defined[] = {
+    "i_number_double_huge_neg_exp.json", "i_number_real_underflow.json",
+};
+
+/* jansson cannot hold a NUL in a key, so this "must accept" is refused, with an error that says so. */
+static const char *const refused_though_valid[] = { "y_object_escaped_null_in_key.json" };
+
+static bool is_in(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
+static void json_test_suite_verdicts_are_pinned(void **state)
+{
+    DIR           *dir = opendir(BP_SHARED_DIR "/corpora/json/test_parsing");
+    struct dirent *entry;
+    int            files = 0, wrong = 0;
+    (void)state;
+    if (!dir) {
+        print_message("skipped: the JSONTestSuite files are not beside the project\n");
+        skip();
+    }
+    while ((entry = readdir(dir))) {
+        char           path[600];
+        const bp_json *v;
+        bool           wanted = entry->d_name[0] == 'y';
+        FILE          *file;
+
+        if (!strstr(entry->d_name, ".json"))
+            continue;
+        if (entry->d_name[0] == 'i')
+            wanted = is_in(entry->d_name, accepted_implementation_defined,
+                           sizeof(accepted_implementation_defined) / sizeof(char *));
+        if (is_in(entry->d_name, refused_though_valid, 1))
+            wanted = false;
+        snprintf(path, sizeof(path), "%s/%s", BP_SHARED_DIR "/corpora/json/test_parsing", entry->d_name);
+        file = fopen(path, "rb");
+        assert_non_null(file);
+        char  *text = malloc(1 << 20);
+        size_t len = fread(text, 1, 1 << 20, file);
+        fclose(file);
+        bool is_accepted = json_parse(&arena, (bp_str){ text, len }, &v, problem) == BP_OK;
+        if (is_accepted != wanted) {
+            print_message("%s: %s, wanted %s\n", entry->d_name, is_accepted ? "accepted" : problem,
+                          wanted ? "accepted" : "refused");
+            wrong++;
+        }
+        free(text);
+        files++;
+    }
+    closedir(dir);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(files, 318);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(values_are_found_by_key_and_index, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_object_is_walked_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(depth_64_is_read_and_65_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_number_longer_than_the_cap_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_million_keys_are_refused_quickly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_writer_escapes_and_repairs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(misuse_of_the_writer_spoils_the_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_test_suite_verdicts_are_pinned, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
