@@ -108,9 +108,9 @@ void option_read(const struct option_reader *reader, const struct option_table *
 {
     for (uint32_t i = 0; i < table->count; i++) {
         bp_option option = option_at(table, i);
+        bool      is_shadowed = option_table_has(shadow, bp_str_of(option.name));
 
-        if (!option_table_has(shadow, bp_str_of(option.name)))
-            read_one(reader, &option, mapping, out, refs);
+        read_one(reader, &option, is_shadowed ? NULL : mapping, out, refs);
     }
 }
 

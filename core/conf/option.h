@@ -48,8 +48,8 @@ struct option_reader {
 bp_option option_at(const struct option_table *table, uint32_t index);
 bool      option_table_has(const struct option_table *table, bp_str name);
 
-/* Writes every option of `table` to `out`, from `mapping` (NULL: all defaults) or from its default. Leaves out the
- * options that `shadow` (may be NULL) has too: another table owns these keys. `out` must be as large as the
+/* Writes every option of `table` to `out`, from `mapping` (NULL: all defaults) or from its default. The keys
+ * that `shadow` (may be NULL) has too belong to that table, and the option here gets its default. `out` must be as large as the
  * table was checked for. Texts live in the arena of the problems. */
 void option_read(const struct option_reader *reader, const struct option_table *table,
                  const struct option_table *shadow, const struct conf_node *mapping, void *out,

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 
 #include "base/str.h"
-#include "conf/hint.h"
 #include "conf/value.h"
 
 static const char DEFAULT_ADDRESS[] = "127.0.0.1:8000";

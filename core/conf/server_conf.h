@@ -5,6 +5,8 @@
 #ifndef CORE_CONF_SERVER_CONF_H
 #define CORE_CONF_SERVER_CONF_H
 
+#include <backplane/peer.h>
+
 #include "conf/option.h"
 
 enum server_auth_mode { AUTH_NONE, AUTH_KEYS };

@@ -5,6 +5,7 @@
 
 struct builder {
     struct conf_problems *problems;
+    bp_str                text;
     yaml_parser_t         parser;
     struct conf_node     *root;
     struct conf_node     *open;  /* innermost sequence or mapping that is not at its end */
@@ -30,11 +31,24 @@ static enum step fail(struct builder *builder, yaml_mark_t mark, const char *sen
     return STEP_FAILED;
 }
 
+/* Within { } and [ ] a brace ends a plain value, which surprises everybody who writes ${NAME} there. */
+static const char *expansion_hint(bp_str text, size_t line)
+{
+    for (const char *at = text.data, *end = text.data + text.len; at < end; at++) {
+        if (*at == '\n' && line-- == 0)
+            break;
+        if (line == 0 && end - at >= 2 && at[0] == '$' && at[1] == '{')
+            return "; write \"${NAME}\" in quotes within { } and [ ]";
+    }
+    return "";
+}
+
 static enum step fail_syntax(struct builder *builder)
 {
     const yaml_parser_t *parser = &builder->parser;
     struct conf_position position = position_of(parser->problem_mark);
     const char          *problem = parser->problem ? parser->problem : "it cannot be read";
+    const char          *hint = expansion_hint(builder->text, parser->problem_mark.line);
 
     if (parser->error == YAML_MEMORY_ERROR) {
         problem_no_memory(builder->problems);
@@ -43,10 +57,10 @@ static enum step fail_syntax(struct builder *builder)
                     "is not UTF-8 text: %s at byte %zu", problem, parser->problem_offset);
     } else if (parser->context) {
         problem_add(builder->problems, false, position, bp_str_of(NULL),
-                    "is not valid YAML: %s %s that starts at line %zu", problem, parser->context,
-                    parser->context_mark.line + 1);
+                    "is not valid YAML: %s %s that starts at line %zu%s", problem, parser->context,
+                    parser->context_mark.line + 1, hint);
     } else {
-        problem_add(builder->problems, false, position, bp_str_of(NULL), "is not valid YAML: %s", problem);
+        problem_add(builder->problems, false, position, bp_str_of(NULL), "is not valid YAML: %s%s", problem, hint);
     }
     return STEP_FAILED;
 }
@@ -201,7 +215,7 @@ static enum step take(struct builder *builder, const yaml_event_t *event)
 
 struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
 {
-    struct builder builder = { .problems = problems };
+    struct builder builder = { .problems = problems, .text = text };
     enum step      step = STEP_ON;
 
     if (text.len > YAML_MAX_BYTES) {
