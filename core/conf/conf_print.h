@@ -10,7 +10,7 @@ enum { CONF_PRINT_MAX_BYTES = 16 << 20 };
  * ***; apart from them it reads back to the same conf. For a conf that was resolved. */
 void conf_print_effective(const struct conf *conf, struct bp_buf *out);
 
-/* JSON Schema 2020-12 of the whole conf with the plugins there are, indented. BP_TOO_LARGE or BP_NO_MEMORY when it
+/* JSON Schema 2020-12 of the whole conf with the plugins there are, compact. BP_TOO_LARGE or BP_NO_MEMORY when it
  * does not fit. */
 bp_status conf_print_schema(struct arena *arena, const struct conf_plugins *plugins, struct bp_buf *out);
 
