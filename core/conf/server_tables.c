@@ -114,7 +114,7 @@ static const bp_option gate_options[] = {
     BP_OPTION_DURATION(struct gate_conf, deadline, .initial = "30s", .minimum = "1ms", .maximum = "1d",
                        .help = "how long one call into the instance may take"),
     BP_OPTION_INT(struct gate_conf, max_concurrent, .initial = "64", .minimum = "0", .maximum = "100000",
-                  .help = "calls in the instance at the same time, on each worker; 0: no cap"),
+                  .help = "calls in the instance at the same time, shared out among the workers; 0: no cap"),
     BP_OPTION_INT(struct gate_conf, queue, .initial = "256", .minimum = "0", .maximum = "1000000",
                   .help = "calls that may wait for a place; more are refused at once"),
     BP_OPTION_INT(struct gate_conf, retries, .initial = "2", .minimum = "0", .maximum = "10",
