@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/yaml.h"
 
-enum { MAX_INSTANCE_NAME_BYTES = 32 };
+enum { MAX_INSTANCE_NAME_BYTES = 32, READ_BYTES = 16 << 10 };
 
 const char *const conf_kinds[CONF_KIND_COUNT] = { "storage", "cache",  "vector", "embed",
                                                   "llm",     "health", "alert",  "app" };
@@ -223,47 +221,48 @@ struct conf *conf_parse(const char *file, bp_str text, const struct conf_environ
     return conf;
 }
 
-/* The whole file in the arena; an error and nothing when it cannot be read. */
-static bp_str read_file(struct conf *conf)
+/* The whole file; an error and less when it cannot be read. A pipe will do too: `backplane check --conf /dev/stdin`. */
+static void read_file(struct conf *conf, struct bp_buf *text)
 {
     struct conf_position whole = { 0 };
-    char                *text = arena_alloc(&conf->arena, YAML_MAX_BYTES + 1);
-    size_t               len = 0;
-    ssize_t              step = -1;
-    struct stat          status;
+    ssize_t              step = 0;
     int                  fd = open(conf->file, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || fstat(fd, &status) != 0) {
+    if (fd < 0) {
         problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be opened: %s", strerror(errno));
-    } else if (!text) {
-        problem_no_memory(&conf->problems);
-    } else {
-        // A pipe will do too: `backplane check --conf /dev/stdin`.
-        while (len <= YAML_MAX_BYTES && (step = read(fd, text + len, YAML_MAX_BYTES + 1 - len)) != 0) {
-            if (step < 0 && errno == EINTR)
-                continue;
-            if (step < 0)
-                break;
-            len += (size_t)step;
-        }
-        if (step < 0)
-            problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be read: %s", strerror(errno));
+        return;
     }
-    if (fd >= 0)
-        close(fd);
-    return bp_str_n(text, len);
+    // One byte more than allowed may be read, so that yaml_read() can say that it is too much.
+    while (text->len <= YAML_MAX_BYTES) {
+        size_t left = YAML_MAX_BYTES + 1 - text->len;
+        size_t count = left < READ_BYTES ? left : READ_BYTES;
+        char  *room = buf_reserve(text, count);
+
+        step = room ? read(fd, room, count) : 0;
+        if (step > 0)
+            buf_commit(text, (size_t)step);
+        else if (step == 0 || errno != EINTR)
+            break;
+    }
+    if (step < 0)
+        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be read: %s", strerror(errno));
+    if (text->status != BP_OK)
+        problem_no_memory(&conf->problems);
+    close(fd);
 }
 
 struct conf *conf_load(const char *file, const struct conf_environment *environment)
 {
-    struct conf *conf = new_conf(file);
-    bp_str       text;
+    struct conf  *conf = new_conf(file);
+    struct bp_buf text; // on the heap: nothing needs it once the tree is made
 
     if (!conf)
         return NULL;
-    text = read_file(conf);
+    buf_init(&text, NULL, YAML_MAX_BYTES + 1);
+    read_file(conf, &text);
     if (!conf->problems.error_count)
-        read_text(conf, text, environment);
+        read_text(conf, buf_str(&text), environment);
+    buf_free(&text);
     return conf;
 }
 

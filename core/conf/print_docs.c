@@ -247,5 +247,7 @@ void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugin
     buf_add(out, BP_STR("## Every instance\n\nAny instance takes these beside the options of its plugin; where a plugin "
                         "has an option of the same name, that one wins.\n\n"));
     add_table(out, &gate_table);
+    buf_add(out, BP_STR("An instance of `health` also takes:\n\n"));
+    add_table(out, gate_kind_table("health"));
     add_plugins(arena, plugins, out);
 }

@@ -244,6 +244,7 @@ static void print_instance(struct printer *printer, const struct conf_instance *
         table = NULL;
     }
     print_table(printer, 2, &gate_table, table, instance->node, &instance->gate);
+    print_table(printer, 2, gate_kind_table(instance->kind), table, instance->node, &instance->gate);
 }
 
 void conf_print_effective(const struct conf *conf, struct bp_buf *out)

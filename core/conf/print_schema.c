@@ -245,6 +245,7 @@ static void put_plugin(bp_json_writer *w, const struct conf_plugin *plugin, bool
     }
     put_options(w, &plugin->options, NULL);
     put_options(w, &gate_table, &plugin->options);
+    put_options(w, gate_kind_table(plugin->kind), &plugin->options);
     json_end(w);
     put_required(w, &plugin->options, is_named ? NULL : "use");
     json_put_bool(w, "additionalProperties", false);

@@ -39,7 +39,7 @@ static void read_options(struct resolver *resolver, struct conf_instance *instan
     struct conf                      *conf = resolver->conf;
     struct option_reader              reader = { &conf->problems, conf->data_dir };
     const struct option_table        *table = &instance->plugin.options;
-    const struct option_table *const  tables[] = { table, &gate_table };
+    const struct option_table *const  tables[] = { table, &gate_table, gate_kind_table(instance->kind) };
     const struct conf_node           *mapping = instance->node->kind == NODE_MAPPING ? instance->node : NULL;
 
     instance->options = arena_alloc(&conf->arena, (size_t)instance->plugin.instance_size + 1);
@@ -48,7 +48,7 @@ static void read_options(struct resolver *resolver, struct conf_instance *instan
         return;
     }
     option_read(&reader, table, NULL, instance->node, instance->options, &instance->refs);
-    option_report_unknown(&conf->problems, mapping, tables, 2, "use");
+    option_report_unknown(&conf->problems, mapping, tables, 3, "use");
 }
 
 static void resolve_instance(struct resolver *resolver, struct conf_instance *instance)
@@ -59,7 +59,7 @@ static void resolve_instance(struct resolver *resolver, struct conf_instance *in
     bool                 is_found = resolver->plugins->find(resolver->plugins->context, instance->kind,
                                                             instance->use.data, &plugin);
 
-    gate_conf_read(&reader, instance->node, is_found ? &plugin.options : NULL, &instance->gate);
+    gate_conf_read(&reader, instance->kind, instance->node, is_found ? &plugin.options : NULL, &instance->gate);
     if (!is_found) {
         instance->is_missing = !instance->gate.critical;
         report_no_plugin(resolver, instance, plugin.problem);

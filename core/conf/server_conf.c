@@ -234,7 +234,7 @@ void log_conf_read(const struct option_reader *reader, const struct conf_node *s
     option_report_unknown(reader->problems, section, tables, 1, "");
 }
 
-void gate_conf_read(const struct option_reader *reader, const struct conf_node *instance,
+void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
                     const struct option_table *shadow, struct gate_conf *gate)
 {
     const struct conf_node *digest = node_find(instance, "digest");
@@ -242,6 +242,7 @@ void gate_conf_read(const struct option_reader *reader, const struct conf_node *
     bool                    is_hex = true;
 
     option_read(reader, &gate_table, shadow, instance, gate, &refs);
+    option_read(reader, gate_kind_table(kind), shadow, instance, gate, &refs);
     for (size_t i = 0; i < gate->digest.len; i++)
         is_hex = is_hex && strchr("0123456789abcdefABCDEF", gate->digest.data[i]);
     if (digest && gate->digest.len && (gate->digest.len != 64 || !is_hex))

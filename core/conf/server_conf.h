@@ -98,6 +98,7 @@ struct gate_conf {
     int64_t breaker_pause_ns;
     bool    critical;
     bp_str  digest; /* empty, or 64 hexadecimal digits */
+    int64_t every_ns; /* kind health only: from one check to the next */
 };
 
 /* One mapping of the conf: "" is the section itself, "limits" a mapping in it. */
@@ -114,12 +115,15 @@ extern const struct conf_section log_section;
 extern const struct option_table listener_table;
 extern const struct option_table gate_table;
 
+/* What instances of one kind take beside the gate's settings; empty for most kinds. Of struct gate_conf too. */
+const struct option_table *gate_kind_table(const char *kind);
+
 /* Reads the section `server`; NULL when it is not there. The references found go to `refs`. */
 void server_conf_read(const struct option_reader *reader, const struct conf_node *section, struct server_conf *server,
                       struct option_refs *refs);
 void log_conf_read(const struct option_reader *reader, const struct conf_node *section, struct log_conf *log);
 /* `shadow` is the table of the instance's plugin, whose options win. */
-void gate_conf_read(const struct option_reader *reader, const struct conf_node *instance,
+void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
                     const struct option_table *shadow, struct gate_conf *gate);
 
 #endif

@@ -132,6 +132,11 @@ static const bp_option gate_options[] = {
                      .help = "SHA-256 that the plugin's file must have, in hexadecimal; empty: any"),
 };
 
+static const bp_option health_options[] = {
+    BP_OPTION_DURATION(struct gate_conf, every, .initial = "30s", .minimum = "1s", .maximum = "1d",
+                       .help = "from one check to the next"),
+};
+
 const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
     { "", "the host itself", OPTION_TABLE(server_options), 0 },
     { "auth", "who may call", OPTION_TABLE(auth_options), offsetof(struct server_conf, auth) },
@@ -144,3 +149,11 @@ const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
 const struct conf_section log_section = { "", "the log", OPTION_TABLE(log_options), 0 };
 const struct option_table listener_table = OPTION_TABLE(listener_options);
 const struct option_table gate_table = OPTION_TABLE(gate_options);
+
+const struct option_table *gate_kind_table(const char *kind)
+{
+    static const struct option_table health = OPTION_TABLE(health_options);
+    static const struct option_table none = { NULL, (uint32_t)sizeof(bp_option), 0 };
+
+    return strcmp(kind, "health") == 0 ? &health : &none;
+}

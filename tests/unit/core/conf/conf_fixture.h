@@ -93,6 +93,8 @@ static const struct conf_plugin known_plugins[] = {
       sizeof(struct simple), NULL },
     { "app", "retrieval", "1.0.0", "answers from documents", OPTION_TABLE(simple_options), sizeof(struct simple),
       NULL },
+    { "health", "tcp", "1.0.0", "checks that a TCP port accepts connections", OPTION_TABLE(simple_options),
+      sizeof(struct simple), NULL },
     { "app", "console", "1.0.0", "pages for a browser", { NULL, sizeof(bp_option), 0 }, 8, NULL },
 };
 

@@ -162,6 +162,18 @@ static void the_option_of_a_plugin_wins_over_that_of_the_gate(void **state)
     conf_free(conf);
 }
 
+static void a_health_check_has_an_interval_and_nothing_else_has(void **state)
+{
+    struct conf *conf = resolve("health: { a: { use: tcp, every: 5s }, b: { use: tcp } }\n");
+
+    (void)state;
+    assert_problems(conf, "");
+    assert_int_equal(conf->instances[0].gate.every_ns, BP_SECONDS(5));
+    assert_int_equal(conf->instances[1].gate.every_ns, BP_SECONDS(30));
+    conf_free(conf);
+    assert_wrong("app: { console: { every: 5s } }\n", "t.yaml:1:19: app.console.every: is not known here\n");
+}
+
 static void an_app_needs_no_settings(void **state)
 {
     struct conf *conf = resolve("app: { console: , second: { use: console } }\n");
@@ -314,6 +326,7 @@ int main(void)
         cmocka_unit_test(two_separate_circles_are_both_named),
         cmocka_unit_test(a_plugin_that_cannot_be_used_says_why),
         cmocka_unit_test(the_option_of_a_plugin_wins_over_that_of_the_gate),
+        cmocka_unit_test(a_health_check_has_an_interval_and_nothing_else_has),
         cmocka_unit_test(an_app_needs_no_settings),
         cmocka_unit_test(a_digest_is_64_hexadecimal_digits),
         cmocka_unit_test(a_network_listener_without_authentication_is_an_error),

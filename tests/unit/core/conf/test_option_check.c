@@ -38,6 +38,7 @@ static void the_tables_of_the_host_are_well_formed(void **state)
         assert_table(&server_sections[i].table, sizeof(struct server_conf), "");
     assert_table(&log_section.table, sizeof(struct log_conf), "");
     assert_table(&gate_table, sizeof(struct gate_conf), "");
+    assert_table(gate_kind_table("health"), sizeof(struct gate_conf), "");
     assert_table(&listener_table, sizeof(struct server_listener), "");
     assert_table(&conf_top_table, sizeof(struct conf), "");
 }
