@@ -1,0 +1,25 @@
+/* crash.h - what is said before the process dies: plugin, op, request, build and backtrace.
+ *
+ * The handler runs on a stack of its own, since the one that overflowed cannot be used, and writes with write(2)
+ * alone. Then the signal takes its course, so that a core is dumped and the parent sees it.
+ */
+#ifndef CORE_LOOP_CRASH_H
+#define CORE_LOOP_CRASH_H
+
+#include <backplane/base.h>
+
+struct log;
+struct bp_call;
+
+/* Installs the handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT. `log` is flushed in a crash. Under a
+ * sanitizer only SIGABRT is taken: the others are the sanitizer's to report. */
+void crash_install(struct log *log);
+/* Where the report goes, beside standard error; -1: nowhere. */
+void crash_set_report_fd(int fd);
+/* Each thread that runs code of plugins: gives it a signal stack, and takes it back. */
+void crash_thread_start(void);
+void crash_thread_stop(void);
+/* A pool thread says whose job it runs. */
+void crash_running_call(struct bp_call *call);
+
+#endif

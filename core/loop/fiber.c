@@ -1,0 +1,276 @@
+/* fiber.c - scheduling of fibers on one worker: a ready queue and a pool of finished ones.
+ *
+ *      fiber_start -> ready -> running -> parked -> ready -> ... -> run returns -> spare
+ *
+ * A spare fiber keeps its stack, its timer and the first block of its call's arena, so that a request costs no
+ * system call for them.
+ */
+#include "loop/fiber.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "loop/call.h"
+#include "loop/context.h"
+
+enum { SPARE_MAX = 64, LIVE_MAX = 30000, MAPPINGS_FOR_OTHERS = 5000 };
+
+struct fiber {
+    struct context *context;
+    struct worker  *worker;
+    struct fiber   *older, *newer; /* all live ones of the worker */
+    struct fiber   *next;          /* in the ready queue, or among the spares */
+    void (*run)(struct fiber *fiber, void *arg);
+    void       *arg;
+    const char *waits_for;
+    int64_t     parked_ns, started_ns;
+    bool        is_ready, is_woken, is_parked, is_finished;
+    uv_timer_t  timer;
+    int         open_handles; /* the timer; the fiber is freed when libuv has closed it */
+    struct worker_running running; /* who it runs for, put back when it is entered again */
+    struct bp_call call;
+};
+
+static _Atomic uint32_t live_count;
+
+uint32_t fiber_live_max(void)
+{
+    static _Atomic uint32_t known;
+    FILE                   *file;
+    long                    mappings = 65530;
+    uint32_t                max;
+
+    if (known)
+        return known;
+    file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file) {
+        if (fscanf(file, "%ld", &mappings) != 1)
+            mappings = 65530;
+        fclose(file);
+    }
+    max = mappings > MAPPINGS_FOR_OTHERS + 200 ? (uint32_t)(mappings - MAPPINGS_FOR_OTHERS) / 2 : 100;
+    known = max < LIVE_MAX ? max : LIVE_MAX;
+    return known;
+}
+
+uint32_t fiber_live_count(void)
+{
+    return live_count;
+}
+
+struct worker *fiber_worker(const struct fiber *fiber)
+{
+    return fiber->worker;
+}
+
+uv_timer_t *fiber_timer(struct fiber *fiber)
+{
+    return &fiber->timer;
+}
+
+void *fiber_call_space(struct fiber *fiber)
+{
+    return &fiber->call;
+}
+
+static void entry(void *arg)
+{
+    struct fiber *fiber = arg;
+
+    for (;;) {
+        fiber->run(fiber, fiber->arg);
+        fiber->is_finished = true;
+        context_leave(fiber->context);
+    }
+}
+
+static struct fiber *make(struct worker *worker)
+{
+    struct fiber *fiber = calloc(1, sizeof(*fiber));
+
+    if (!fiber)
+        return NULL;
+    fiber->worker = worker;
+    fiber->context = context_new(worker, entry, fiber);
+    if (!fiber->context) {
+        free(fiber);
+        return NULL;
+    }
+    uv_timer_init(&worker->loop, &fiber->timer);
+    fiber->timer.data = fiber;
+    return fiber;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void destroy(struct fiber *fiber)
+{
+    call_space_free(&fiber->call);
+    context_free(fiber->context);
+    uv_close((uv_handle_t *)&fiber->timer, on_timer_closed);
+}
+
+void fiber_free_spares(struct worker *worker)
+{
+    while (worker->spare) {
+        struct fiber *fiber = worker->spare;
+
+        worker->spare = fiber->next;
+        destroy(fiber);
+    }
+    worker->spare_count = 0;
+}
+
+static void push_ready(struct fiber *fiber)
+{
+    struct worker *worker = fiber->worker;
+
+    fiber->is_ready = true;
+    fiber->next = NULL;
+    if (worker->ready_last)
+        worker->ready_last->next = fiber;
+    else
+        worker->ready_first = fiber;
+    worker->ready_last = fiber;
+}
+
+static void unlink_live(struct fiber *fiber)
+{
+    if (fiber->newer)
+        fiber->newer->older = fiber->older;
+    else
+        fiber->worker->fibers = fiber->older;
+    if (fiber->older)
+        fiber->older->newer = fiber->newer;
+    fiber->worker->live_count--;
+    live_count--;
+}
+
+struct fiber *fiber_start(struct worker *worker, void (*run)(struct fiber *fiber, void *arg), void *arg)
+{
+    struct fiber *fiber = worker->spare;
+
+    if (live_count >= fiber_live_max())
+        return NULL;
+    if (fiber) {
+        worker->spare = fiber->next;
+        worker->spare_count--;
+    } else {
+        fiber = make(worker);
+        if (!fiber)
+            return NULL;
+    }
+    live_count++;
+    worker->live_count++;
+    fiber->run = run;
+    fiber->arg = arg;
+    fiber->is_finished = fiber->is_woken = fiber->is_parked = false;
+    fiber->waits_for = "its first turn";
+    fiber->started_ns = fiber->parked_ns = clock_now_ns();
+    fiber->running.plugin = fiber->running.instance = fiber->running.op = NULL;
+    fiber->newer = NULL;
+    fiber->older = worker->fibers;
+    if (worker->fibers)
+        worker->fibers->newer = fiber;
+    worker->fibers = fiber;
+    push_ready(fiber);
+    worker_run_ready(worker);
+    return fiber;
+}
+
+static void enter(struct fiber *fiber)
+{
+    struct worker *worker = fiber->worker;
+
+    fiber->is_parked = fiber->is_woken = false;
+    worker->running.plugin = fiber->running.plugin;
+    worker->running.instance = fiber->running.instance;
+    worker->running.op = fiber->running.op;
+    worker->running.since_ns = clock_now_ns();
+    worker->current = fiber;
+    context_enter(fiber->context);
+    worker->current = NULL;
+    worker->running.since_ns = 0;
+    fiber->running.plugin = worker->running.plugin;
+    fiber->running.instance = worker->running.instance;
+    fiber->running.op = worker->running.op;
+    worker->running.plugin = worker->running.instance = worker->running.op = NULL;
+    if (!fiber->is_finished)
+        return;
+    unlink_live(fiber);
+    if (worker->spare_count < SPARE_MAX && !worker->is_stopping) {
+        fiber->next = worker->spare;
+        worker->spare = fiber;
+        worker->spare_count++;
+    } else {
+        destroy(fiber);
+    }
+}
+
+void fiber_run_next_ready(struct worker *worker)
+{
+    struct fiber *fiber = worker->ready_first;
+
+    worker->ready_first = fiber->next;
+    if (!worker->ready_first)
+        worker->ready_last = NULL;
+    fiber->is_ready = false;
+    enter(fiber);
+}
+
+void fiber_park(struct fiber *fiber, const char *what)
+{
+    if (fiber->is_woken) {
+        fiber->is_woken = false;
+        return;
+    }
+    fiber->waits_for = what;
+    fiber->parked_ns = clock_now_ns();
+    fiber->is_parked = true;
+    context_leave(fiber->context);
+}
+
+void fiber_wake(struct fiber *fiber)
+{
+    if (fiber->is_ready)
+        return;
+    if (!fiber->is_parked) {
+        fiber->is_woken = true; // it runs now and will not park the next time
+        return;
+    }
+    push_ready(fiber);
+    worker_run_ready(fiber->worker);
+}
+
+void fiber_yield(struct fiber *fiber)
+{
+    fiber->waits_for = "its turn";
+    fiber->parked_ns = clock_now_ns();
+    fiber->is_parked = true;
+    push_ready(fiber);
+    context_leave(fiber->context);
+}
+
+bool fiber_is_overflow(const struct worker *worker, const void *address)
+{
+    return worker && worker->current && context_is_guard(worker->current->context, address);
+}
+
+void fiber_describe_all(struct worker *worker, struct bp_buf *out)
+{
+    int64_t now = clock_now_ns();
+
+    for (const struct fiber *fiber = worker->fibers; fiber; fiber = fiber->older) {
+        const char *plugin = fiber->running.plugin, *op = fiber->running.op;
+
+        buf_addf(out, "worker %u fiber %p %s %s %s: %s for %lld ms, alive %lld ms\n", worker->index, (const void *)fiber,
+                 plugin ? plugin : "host", op ? op : "-", call_request_id_text(&fiber->call),
+                 fiber == worker->current ? "running" : fiber->waits_for, (long long)((now - fiber->parked_ns) / 1000000),
+                 (long long)((now - fiber->started_ns) / 1000000));
+    }
+}

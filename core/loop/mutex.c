@@ -1,0 +1,119 @@
+/* mutex.c - a fair lock between fibers: the lock is handed to the first who waits, never fought for. */
+#include "loop/mutex.h"
+
+#include <stdlib.h>
+
+struct waiter {
+    struct waiter     *next;
+    bp_call           *call;
+    bool               is_granted; /* under the lock: it is the owner, the post is on its way */
+    bool               is_told;    /* on the worker: the post has arrived */
+    struct worker_post post;
+};
+
+struct bp_mutex {
+    pthread_mutex_t lock;
+    bool            is_held;
+    struct waiter  *first, *last;
+};
+
+struct bp_mutex *mutex_create(void)
+{
+    struct bp_mutex *mutex = calloc(1, sizeof(*mutex));
+
+    if (mutex)
+        pthread_mutex_init(&mutex->lock, NULL);
+    return mutex;
+}
+
+void mutex_destroy(struct bp_mutex *mutex)
+{
+    if (!mutex)
+        return;
+    pthread_mutex_destroy(&mutex->lock);
+    free(mutex);
+}
+
+static void tell(void *arg)
+{
+    struct waiter *waiter = arg;
+
+    waiter->is_told = true;
+    call_wake(waiter->call);
+}
+
+/* True when it was still waiting, so that nobody will grant it the lock any more. */
+static bool leave_queue(struct bp_mutex *mutex, struct waiter *waiter)
+{
+    struct waiter *before = NULL;
+
+    pthread_mutex_lock(&mutex->lock);
+    if (!waiter->is_granted) {
+        for (struct waiter *at = mutex->first; at; before = at, at = at->next) {
+            if (at != waiter)
+                continue;
+            if (before)
+                before->next = at->next;
+            else
+                mutex->first = at->next;
+            if (mutex->last == at)
+                mutex->last = before;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&mutex->lock);
+    return !waiter->is_granted;
+}
+
+bp_status mutex_lock(bp_call *call, struct bp_mutex *mutex)
+{
+    struct waiter waiter = { .call = call, .post = { .fn = tell, .arg = &waiter } };
+    bp_status     over = call_over(call);
+
+    if (over != BP_OK)
+        return call_fail_over(call, over, "waiting for a lock");
+    pthread_mutex_lock(&mutex->lock);
+    if (!mutex->is_held) {
+        mutex->is_held = true;
+        pthread_mutex_unlock(&mutex->lock);
+        return BP_OK;
+    }
+    if (mutex->last)
+        mutex->last->next = &waiter;
+    else
+        mutex->first = &waiter;
+    mutex->last = &waiter;
+    pthread_mutex_unlock(&mutex->lock);
+
+    while (!waiter.is_told) {
+        if (over == BP_OK)
+            over = call_wait(call, BP_FOREVER, "a lock");
+        if (over != BP_OK && !waiter.is_told) {
+            if (leave_queue(mutex, &waiter))
+                return call_fail_over(call, over, "waiting for a lock");
+            call_wait_unconditionally(call, "a lock that was just granted");
+        }
+    }
+    if (over == BP_OK)
+        return BP_OK;
+    mutex_unlock(mutex);
+    return call_fail_over(call, over, "waiting for a lock");
+}
+
+void mutex_unlock(struct bp_mutex *mutex)
+{
+    struct waiter *next;
+
+    pthread_mutex_lock(&mutex->lock);
+    next = mutex->first;
+    if (next) {
+        mutex->first = next->next;
+        if (!mutex->first)
+            mutex->last = NULL;
+        next->is_granted = true;
+        worker_post_owned(next->call->worker, &next->post);
+    } else {
+        mutex->is_held = false;
+    }
+    pthread_mutex_unlock(&mutex->lock);
+}

@@ -1,0 +1,268 @@
+/* pool.c - threads that run jobs for calls.
+ *
+ * A job passes three hands: the fiber queues it and parks; a thread runs it; a post wakes the fiber. A call that is
+ * over takes its job out of the queue if it has not begun; one that has begun is waited for, as it may use the
+ * fiber's stack and the call's arena.
+ */
+#include "loop/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "loop/crash.h"
+
+struct offload {
+    struct offload *next;
+    struct bp_pool *pool;
+    bp_call        *call;
+    bp_status (*job)(bp_call *call, void *arg);
+    void     *arg;
+    bp_status status;
+    bool      has_begun; /* under the pool's lock */
+    bool      is_done;   /* on the worker only */
+    struct worker_post done_post;
+
+    /* A request of the job to run something on the fiber. */
+    bp_status (*asked)(bp_call *call, void *arg); /* on the worker only */
+    void              *asked_arg;
+    bp_status          asked_status;
+    struct worker_post ask_post;
+    bool               is_answered; /* under the pool's lock */
+    pthread_cond_t     answered;
+};
+
+struct bp_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t  filled;
+    struct offload *first, *last;
+    uint32_t        queued;
+    bool            is_closing;
+    uint32_t        thread_count;
+    char            name[16];
+    pthread_t       threads[];
+};
+
+static _Thread_local struct offload *running_job;
+
+bool pool_is_job_thread(void)
+{
+    return running_job != NULL;
+}
+
+static void wake_done(void *arg)
+{
+    struct offload *offload = arg;
+
+    offload->is_done = true;
+    call_wake(offload->call);
+}
+
+static void *run_thread(void *arg)
+{
+    struct bp_pool *pool = arg;
+
+    crash_thread_start();
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        struct offload *offload;
+
+        while (!pool->first && !pool->is_closing)
+            pthread_cond_wait(&pool->filled, &pool->lock);
+        offload = pool->first;
+        if (!offload)
+            break;
+        pool->first = offload->next;
+        if (!pool->first)
+            pool->last = NULL;
+        pool->queued--;
+        offload->has_begun = true;
+        pthread_mutex_unlock(&pool->lock);
+
+        running_job = offload;
+        crash_running_call(offload->call);
+        offload->status = offload->job(offload->call, offload->arg);
+        crash_running_call(NULL);
+        running_job = NULL;
+        // The offload is gone as soon as the worker has run the post.
+        worker_post_owned(offload->call->worker, &offload->done_post);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    crash_thread_stop();
+    return NULL;
+}
+
+struct bp_pool *pool_create(const char *name, uint32_t threads)
+{
+    struct bp_pool *pool;
+
+    if (threads < 1 || threads > POOL_THREADS_MAX)
+        return NULL;
+    pool = calloc(1, sizeof(*pool) + threads * sizeof(pthread_t));
+    if (!pool)
+        return NULL;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->filled, NULL);
+    snprintf(pool->name, sizeof(pool->name), "%s", name);
+    while (pool->thread_count < threads) {
+        if (pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) != 0) {
+            pool_destroy(pool);
+            return NULL;
+        }
+        pthread_setname_np(pool->threads[pool->thread_count], pool->name);
+        pool->thread_count++;
+    }
+    return pool;
+}
+
+void pool_destroy(struct bp_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->is_closing = true;
+    pthread_cond_broadcast(&pool->filled);
+    pthread_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < pool->thread_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_mutex_destroy(&pool->lock);
+    pthread_cond_destroy(&pool->filled);
+    free(pool);
+}
+
+uint32_t pool_queued(struct bp_pool *pool)
+{
+    uint32_t queued;
+
+    pthread_mutex_lock(&pool->lock);
+    queued = pool->queued;
+    pthread_mutex_unlock(&pool->lock);
+    return queued;
+}
+
+static bool enqueue(struct bp_pool *pool, struct offload *offload)
+{
+    bool has_room;
+
+    pthread_mutex_lock(&pool->lock);
+    has_room = pool->queued < POOL_QUEUE_MAX && !pool->is_closing;
+    if (has_room) {
+        if (pool->last)
+            pool->last->next = offload;
+        else
+            pool->first = offload;
+        pool->last = offload;
+        pool->queued++;
+        pthread_cond_signal(&pool->filled);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return has_room;
+}
+
+/* True when the job had not begun and never will. */
+static bool withdraw(struct bp_pool *pool, struct offload *offload)
+{
+    struct offload *before = NULL;
+    bool            is_withdrawn = false;
+
+    pthread_mutex_lock(&pool->lock);
+    for (struct offload *at = pool->first; at && !offload->has_begun; before = at, at = at->next) {
+        if (at != offload)
+            continue;
+        if (before)
+            before->next = at->next;
+        else
+            pool->first = at->next;
+        if (pool->last == at)
+            pool->last = before;
+        pool->queued--;
+        is_withdrawn = true;
+        break;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return is_withdrawn;
+}
+
+static void answer(struct bp_pool *pool, struct offload *offload, bp_call *call)
+{
+    bp_status (*asked)(bp_call *, void *) = offload->asked;
+
+    offload->asked = NULL;
+    offload->asked_status = asked(call, offload->asked_arg);
+    pthread_mutex_lock(&pool->lock);
+    offload->is_answered = true;
+    pthread_cond_signal(&offload->answered);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+bp_status pool_offload(bp_call *call, struct bp_pool *pool, bp_status (*job)(bp_call *call, void *arg), void *arg)
+{
+    struct offload offload = { .pool = pool, .call = call, .job = job, .arg = arg };
+    bp_status      over = call_over(call);
+
+    if (running_job)
+        return job(call, arg); // already where it may block
+    if (over != BP_OK)
+        return call_fail_over(call, over, "a job for the thread pool");
+    offload.done_post = (struct worker_post){ .fn = wake_done, .arg = &offload };
+    pthread_cond_init(&offload.answered, NULL);
+    if (!enqueue(pool, &offload)) {
+        pthread_cond_destroy(&offload.answered);
+        return call_fail(call, BP_LIMIT, "the queue of thread pool \"%s\" is full with %d jobs", pool->name,
+                         POOL_QUEUE_MAX);
+    }
+    while (!offload.is_done) {
+        over = call_over(call);
+        if (over == BP_OK)
+            over = call_wait(call, BP_FOREVER, "a pool thread");
+        if (offload.asked) {
+            answer(pool, &offload, call);
+            continue;
+        }
+        if (over == BP_OK || offload.is_done)
+            continue;
+        if (withdraw(pool, &offload)) {
+            pthread_cond_destroy(&offload.answered);
+            return call_fail_over(call, over, "waiting for a pool thread");
+        }
+        if (!offload.is_done && !offload.asked)
+            call_wait_unconditionally(call, "a job that has begun");
+        if (offload.asked)
+            answer(pool, &offload, call);
+    }
+    pthread_cond_destroy(&offload.answered);
+    return offload.status;
+}
+
+
+struct asking {
+    struct offload *offload;
+    bp_status (*fn)(bp_call *call, void *arg);
+    void *arg;
+};
+
+static void deliver_asking(void *arg)
+{
+    struct asking  *asking = arg;
+    struct offload *offload = asking->offload;
+
+    offload->asked_arg = asking->arg;
+    offload->asked = asking->fn;
+    call_wake(offload->call);
+}
+
+bp_status pool_run_on_fiber(bp_call *call, bp_status (*fn)(bp_call *call, void *arg), void *arg)
+{
+    struct offload *offload = running_job;
+    struct asking   asking = { .offload = offload, .fn = fn, .arg = arg };
+
+    offload->is_answered = false;
+    offload->ask_post = (struct worker_post){ .fn = deliver_asking, .arg = &asking };
+    worker_post_owned(call->worker, &offload->ask_post);
+    pthread_mutex_lock(&offload->pool->lock);
+    while (!offload->is_answered)
+        pthread_cond_wait(&offload->answered, &offload->pool->lock);
+    pthread_mutex_unlock(&offload->pool->lock);
+    return offload->asked_status;
+}

@@ -1,0 +1,488 @@
+/* test_call.c - fibers, calls, waits, children, pools and locks, on one worker or several. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "loop/call.h"
+#include "loop/fiber.h"
+#include "loop/job.h"
+#include "loop/mutex.h"
+#include "loop/pool.h"
+
+static struct worker worker;
+static char          trail[256];
+
+static void note(const char *text)
+{
+    strncat(trail, text, sizeof(trail) - strlen(trail) - 1);
+}
+
+struct script {
+    void (*run)(bp_call *call);
+    bool is_done;
+};
+
+static void run_script(bp_call *call, void *arg)
+{
+    struct script *script = arg;
+
+    script->run(call);
+    script->is_done = true;
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct script *)arg)->is_done;
+}
+
+static void on_call(void (*run)(bp_call *call), int64_t deadline_ns)
+{
+    struct script script = { .run = run };
+
+    trail[0] = '\0';
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns }, run_script, &script));
+    worker_run_until(&worker, is_done, &script);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return worker_init(&worker, 0, 1, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    worker_free(&worker);
+    return fiber_live_count() == 0 ? 0 : -1;
+}
+
+/* ---- sleeping, deadlines, cancelling ---- */
+
+static void sleep_20_ms(bp_call *call)
+{
+    int64_t before = clock_now_ns();
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(20)), BP_OK);
+    assert_in_range(clock_now_ns() - before, BP_MILLISECONDS(20), BP_SECONDS(2));
+}
+
+static void a_call_sleeps_as_long_as_asked(void **state)
+{
+    (void)state;
+    on_call(sleep_20_ms, BP_FOREVER);
+}
+
+static void sleep_too_long(bp_call *call)
+{
+    assert_int_equal(call_sleep(call, BP_SECONDS(100)), BP_DEADLINE);
+    assert_int_equal(call->error.status, BP_DEADLINE);
+    assert_int_equal(call_sleep(call, 0), BP_DEADLINE); // sticky
+    call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
+    call->shield_until_ns = 0;
+    assert_int_equal(call_over(call), BP_DEADLINE);
+}
+
+static void the_deadline_of_a_call_ends_its_sleep_and_all_later_ones(void **state)
+{
+    (void)state;
+    on_call(sleep_too_long, clock_now_ns() + BP_MILLISECONDS(30));
+}
+
+static bp_call *sleeper;
+
+static void sleep_until_cancelled(bp_call *call, void *arg)
+{
+    sleeper = call;
+    *(bp_status *)arg = call_sleep(call, BP_SECONDS(100));
+    sleeper = NULL;
+}
+
+static void cancel_it(bp_call *call)
+{
+    bp_status status = BP_OK;
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, sleep_until_cancelled,
+                           &status));
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    assert_non_null(sleeper);
+    call_cancel(sleeper);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
+    assert_null(sleeper);
+    assert_int_equal(status, BP_CANCELLED);
+}
+
+static void a_cancelled_call_wakes_at_once(void **state)
+{
+    (void)state;
+    on_call(cancel_it, BP_FOREVER);
+}
+
+/* ---- descriptors ---- */
+
+static void wait_for_a_pipe(bp_call *call)
+{
+    int      ends[2];
+    uint32_t ready = 0;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(call_wait_fd(call, ends[0], 1, clock_now_ns() + BP_MILLISECONDS(20), &ready), BP_DEADLINE);
+    assert_int_equal(call_wait_fd(call, ends[1], 2, BP_FOREVER, &ready), BP_OK);
+    assert_int_equal(ready & 2, 2);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(call_wait_fd(call, ends[0], 1, BP_FOREVER, &ready), BP_OK);
+    assert_int_equal(ready & 1, 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_descriptor_is_waited_for_until_ready_or_late(void **state)
+{
+    (void)state;
+    on_call(wait_for_a_pipe, BP_FOREVER);
+}
+
+/* ---- children ---- */
+
+static bp_status child_a(bp_call *call, void *arg)
+{
+    note("a1 ");
+    BP_TRY(call_sleep(call, BP_MILLISECONDS(20)));
+    note("a2 ");
+    *(char **)arg = arena_dup(call->arena, BP_STR("made by the child")).data ? "yes" : "no";
+    return BP_OK;
+}
+
+static bp_status child_b(bp_call *call, void *arg)
+{
+    (void)arg;
+    note("b1 ");
+    BP_TRY(call_sleep(call, BP_MILLISECONDS(5)));
+    note("b2 ");
+    return call_fail(call, BP_CONFLICT, "b failed");
+}
+
+static void two_children(bp_call *call)
+{
+    struct bp_child *a, *b;
+    char            *made = NULL;
+    assert_int_equal(call_spawn(call, "a", child_a, &made, &a), BP_OK);
+    assert_int_equal(call_spawn(call, "b", child_b, NULL, &b), BP_OK);
+    note("parent ");
+    assert_int_equal(call_join(call, a), BP_OK);
+    assert_int_equal(call_join(call, b), BP_CONFLICT);
+    assert_true(bp_str_is(call->error.message, "b failed"));
+    assert_string_equal(made, "yes");
+    assert_string_equal(trail, "parent a1 b1 b2 a2 ");
+}
+
+static void children_run_beside_their_parent_and_are_joined(void **state)
+{
+    (void)state;
+    on_call(two_children, BP_FOREVER);
+}
+
+static bp_status endless(bp_call *call, void *arg)
+{
+    bp_status status = call_sleep(call, BP_SECONDS(1000));
+    *(bp_status *)arg = status;
+    return status;
+}
+
+static bp_status left_behind_status;
+
+static void leave_child(bp_call *call)
+{
+    struct bp_child *child;
+    assert_int_equal(call_spawn(call, "endless", endless, &left_behind_status, &child), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+}
+
+static void a_child_that_nobody_joins_is_cancelled_and_waited_for(void **state)
+{
+    (void)state;
+    left_behind_status = BP_OK;
+    on_call(leave_child, BP_FOREVER);
+    while (left_behind_status == BP_OK || fiber_live_count())
+        uv_run(&worker.loop, UV_RUN_ONCE);
+    assert_int_equal(left_behind_status, BP_CANCELLED);
+}
+
+/* ---- pools ---- */
+
+static struct bp_pool *pool;
+
+static bp_status block(bp_call *call, void *arg)
+{
+    (void)call;
+    assert_null(worker_current());
+    usleep(*(int *)arg);
+    return BP_CONFLICT;
+}
+
+static bp_status sleep_on_fiber(bp_call *call, void *arg)
+{
+    (void)arg;
+    assert_non_null(worker_current());
+    return call_sleep(call, BP_MILLISECONDS(5));
+}
+
+static bp_status block_and_suspend(bp_call *call, void *arg)
+{
+    (void)arg;
+    assert_true(pool_is_job_thread());
+    for (int i = 0; i < 3; i++)
+        BP_TRY(pool_run_on_fiber(call, sleep_on_fiber, NULL));
+    return call_fail(call, BP_FULL, "said on a pool thread");
+}
+
+static void offload(bp_call *call)
+{
+    int us = 20000;
+    assert_int_equal(pool_offload(call, pool, block, &us), BP_CONFLICT);
+    assert_int_equal(pool_offload(call, pool, block_and_suspend, NULL), BP_FULL);
+    assert_true(bp_str_is(call->error.message, "said on a pool thread"));
+}
+
+static void a_job_runs_on_a_pool_thread_and_may_call_back(void **state)
+{
+    (void)state;
+    pool = pool_create("test", 1);
+    on_call(offload, BP_FOREVER);
+    pool_destroy(pool);
+}
+
+static bp_status offload_slow(bp_call *call, void *arg)
+{
+    return pool_offload(call, pool, block, arg);
+}
+
+static void cancel_jobs(bp_call *call)
+{
+    struct bp_child *running, *queued;
+    int              us = 60000;
+    int64_t          before = clock_now_ns();
+    assert_int_equal(call_spawn(call, "running", offload_slow, &us, &running), BP_OK);
+    assert_int_equal(call_spawn(call, "queued", offload_slow, &us, &queued), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(10)), BP_OK);
+    call_cancel_child(queued);
+    assert_int_equal(call_join(call, queued), BP_CANCELLED);
+    assert_true(clock_now_ns() - before < BP_MILLISECONDS(50)); // it did not wait for its turn
+    call_cancel_child(running);
+    assert_int_equal(call_join(call, running), BP_CONFLICT); // begun jobs are waited for
+    assert_true(clock_now_ns() - before >= BP_MILLISECONDS(59));
+}
+
+static void a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for(void **state)
+{
+    (void)state;
+    pool = pool_create("test", 1);
+    on_call(cancel_jobs, BP_FOREVER);
+    pool_destroy(pool);
+}
+
+/* ---- locks, over two workers ---- */
+
+enum { ROUNDS = 200, FIBERS = 8 };
+
+static struct bp_mutex *mutex;
+static int              inside, most_inside, entered;
+static _Atomic int      fibers_left;
+
+static void lock_often(bp_call *call, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        assert_int_equal(mutex_lock(call, mutex), BP_OK);
+        inside++;
+        if (inside > most_inside)
+            most_inside = inside;
+        if (i % 16 == 0)
+            assert_int_equal(call_sleep(call, 0), BP_OK);
+        entered++;
+        inside--;
+        mutex_unlock(mutex);
+    }
+    fibers_left--;
+}
+
+static void start_lockers(void *arg)
+{
+    for (int i = 0; i < FIBERS; i++)
+        assert_true(call_start(arg, &(struct call_options){ .deadline_ns = BP_FOREVER }, lock_often, NULL));
+}
+
+static void a_lock_lets_one_fiber_in_over_several_workers(void **state)
+{
+    struct worker two[2];
+    (void)state;
+    mutex = mutex_create();
+    fibers_left = 2 * FIBERS;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(worker_init(&two[i], (uint32_t)i, 2, NULL), 0);
+        worker_post(&two[i], start_lockers, &two[i]);
+        assert_int_equal(worker_start(&two[i]), 0);
+    }
+    while (fibers_left)
+        usleep(1000);
+    for (int i = 0; i < 2; i++)
+        worker_stop(&two[i]);
+    for (int i = 0; i < 2; i++) {
+        worker_join(&two[i]);
+        worker_free(&two[i]);
+    }
+    assert_int_equal(most_inside, 1);
+    assert_int_equal(entered, 2 * FIBERS * ROUNDS);
+    mutex_destroy(mutex);
+}
+
+static bp_status lock_it(bp_call *call, void *arg)
+{
+    (void)arg;
+    return mutex_lock(call, mutex);
+}
+
+static void give_up_lock(bp_call *call)
+{
+    struct bp_child *child;
+    assert_int_equal(mutex_lock(call, mutex), BP_OK);
+    assert_int_equal(call_spawn(call, "locker", lock_it, NULL, &child), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    call_cancel_child(child);
+    assert_int_equal(call_join(call, child), BP_CANCELLED);
+    mutex_unlock(mutex);
+    assert_int_equal(mutex_lock(call, mutex), BP_OK); // nobody was given it in between
+    mutex_unlock(mutex);
+}
+
+static void who_gives_up_waiting_for_a_lock_never_gets_it(void **state)
+{
+    (void)state;
+    mutex = mutex_create();
+    on_call(give_up_lock, BP_FOREVER);
+    mutex_destroy(mutex);
+}
+
+/* ---- jobs ---- */
+
+static int runs;
+
+static void count_run(bp_call *call, void *arg)
+{
+    (void)arg;
+    runs++;
+    call_sleep(call, runs < 3 ? 0 : BP_SECONDS(100));
+}
+
+static void run_job(bp_call *call)
+{
+    struct job *job = job_start(call->worker, &(struct job_options){ .name = "count",
+                                                                     .interval_ns = BP_MILLISECONDS(1),
+                                                                     .timeout_ns = BP_SECONDS(100),
+                                                                     .run = count_run });
+    while (runs < 3)
+        assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    job_stop(call, job); // while it sleeps
+    assert_int_equal(runs, 3);
+}
+
+static void a_job_runs_again_and_again_until_it_is_stopped(void **state)
+{
+    (void)state;
+    on_call(run_job, BP_FOREVER);
+}
+
+/* ---- stacks, ids, trace ---- */
+
+static int use_stack(char *above, int depth)
+{
+    char frame[4096];
+    memset(frame, depth, sizeof(frame));
+    return depth == 0 ? above[0] : use_stack(frame, depth - 1) + frame[17];
+}
+
+static void use_much_stack(bp_call *call)
+{
+    char first = 0;
+    (void)call;
+    use_stack(&first, 45); // 180 KiB of 256
+}
+
+static void a_fiber_has_the_stack_that_is_promised(void **state)
+{
+    (void)state;
+    on_call(use_much_stack, BP_FOREVER);
+}
+
+static void trace_it(bp_call *call)
+{
+    char made[56];
+    assert_int_equal(strlen(call->request_id), 32);
+    call_set_trace(call, BP_STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    assert_memory_equal(call_traceparent(call).data, "00-4bf92f3577b34da6a3ce929d0e0e4736-", 36);
+    assert_memory_not_equal(call_traceparent(call).data + 36, "00f067aa0ba902b7", 16);
+    static const char *const bad[] = { "", "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                                       "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                                       "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                                       "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x" };
+    for (size_t i = 0; i < 5; i++) {
+        call_set_trace(call, bp_str_of(bad[i]));
+        strcpy(made, call_traceparent(call).data);
+        assert_int_equal(strlen(made), 55);
+        assert_memory_not_equal(made + 3, "4bf92f3577b34da6", 16);
+    }
+}
+
+static void a_traceparent_is_continued_only_when_it_is_well_formed(void **state)
+{
+    (void)state;
+    on_call(trace_it, BP_FOREVER);
+}
+
+static void count_end(bp_call *call, void *arg)
+{
+    call_sleep(call, BP_MILLISECONDS(1));
+    ++*(int *)arg;
+}
+
+static bool thousand_ended(void *arg)
+{
+    return *(int *)arg == 1000;
+}
+
+static void a_thousand_calls_are_parked_at_once(void **state)
+{
+    int ended = 0;
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, count_end, &ended));
+    assert_int_equal(worker.live_count, 1000);
+    worker_run_until(&worker, thousand_ended, &ended);
+}
+
+#define ON_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_WORKER(a_call_sleeps_as_long_as_asked),
+        ON_WORKER(the_deadline_of_a_call_ends_its_sleep_and_all_later_ones),
+        ON_WORKER(a_cancelled_call_wakes_at_once),
+        ON_WORKER(a_descriptor_is_waited_for_until_ready_or_late),
+        ON_WORKER(children_run_beside_their_parent_and_are_joined),
+        ON_WORKER(a_child_that_nobody_joins_is_cancelled_and_waited_for),
+        ON_WORKER(a_job_runs_on_a_pool_thread_and_may_call_back),
+        ON_WORKER(a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for),
+        cmocka_unit_test(a_lock_lets_one_fiber_in_over_several_workers),
+        ON_WORKER(who_gives_up_waiting_for_a_lock_never_gets_it),
+        ON_WORKER(a_job_runs_again_and_again_until_it_is_stopped),
+        ON_WORKER(a_fiber_has_the_stack_that_is_promised),
+        ON_WORKER(a_traceparent_is_continued_only_when_it_is_well_formed),
+        ON_WORKER(a_thousand_calls_are_parked_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
