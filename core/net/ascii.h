@@ -42,16 +42,6 @@ static inline bool ascii_equal_lower(const char *text, size_t len, const char *l
     return true;
 }
 
-static inline bool ascii_equal_fold(bp_str a, bp_str b)
-{
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (ascii_lower(a.data[i]) != ascii_lower(b.data[i]))
-            return false;
-    return true;
-}
-
 /* Tells whether a byte below 0x20 other than a tab, or 0x7f, is among them: what no header value may have. */
 bool ascii_has_control(const char *text, size_t len);
 

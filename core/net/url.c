@@ -224,44 +224,6 @@ bool url_query_name_is(bp_str raw_name, bp_str name)
     return at == end && i == name.len;
 }
 
-bool url_is_utf8(bp_str bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes.data, *end = at + bytes.len;
-
-    while (at < end) {
-        unsigned char first = *at++;
-        unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-        unsigned      more;
-
-        if (first < 0x80)
-            continue;
-        if (first >= 0xc2 && first <= 0xdf)
-            more = 1;
-        else if (first >= 0xe0 && first <= 0xef)
-            more = 2;
-        else if (first >= 0xf0 && first <= 0xf4)
-            more = 3;
-        else
-            return false;
-        if (first == 0xe0)
-            low = 0xa0;
-        else if (first == 0xed)
-            high = 0x9f;
-        else if (first == 0xf0)
-            low = 0x90;
-        else if (first == 0xf4)
-            high = 0x8f;
-        for (; more; more--) {
-            if (at == end || *at < low || *at > high)
-                return false;
-            at++;
-            low = 0x80;
-            high = 0xbf;
-        }
-    }
-    return true;
-}
-
 static bool is_port(const char *at, const char *end)
 {
     unsigned value = 0;

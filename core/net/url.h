@@ -33,9 +33,6 @@ size_t url_query_decode(bp_str raw, char *out);
 /* Tells whether the undecoded name means `name`. */
 bool url_query_name_is(bp_str raw_name, bp_str name);
 
-/* Tells whether the bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF). */
-bool url_is_utf8(bp_str bytes);
-
 /* NULL when `host` is a name, an IPv4 address or an IPv6 address in brackets, with or without a port;
  * otherwise a sentence. */
 const char *url_authority_fault(bp_str host);

@@ -93,18 +93,6 @@ static void a_query_name_is_compared_decoded(void **state)
     assert_false(url_query_name_is(BP_STR("ab"), BP_STR("abc")));
 }
 
-static void only_well_formed_utf8_is_utf8(void **state)
-{
-    (void)state;
-    assert_true(url_is_utf8(BP_STR("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80")));
-    assert_false(url_is_utf8(BP_STR("\xc0\xaf")));
-    assert_false(url_is_utf8(BP_STR("\xe0\x80\xaf")));
-    assert_false(url_is_utf8(BP_STR("\xed\xa0\x80")));
-    assert_false(url_is_utf8(BP_STR("\xf4\x90\x80\x80")));
-    assert_false(url_is_utf8(BP_STR("\xc3")));
-    assert_false(url_is_utf8(BP_STR("\x80")));
-}
-
 static void an_authority_is_a_name_or_an_address_with_a_port(void **state)
 {
     static const char *const good[] = { "a", "a.b-c_d:80", "127.0.0.1:65535", "[::1]", "[fe80::1]:8000" };
@@ -140,7 +128,6 @@ int main(void)
         cmocka_unit_test(an_encoded_slash_is_part_of_its_segment),
         cmocka_unit_test(a_query_gives_its_pairs_in_order),
         cmocka_unit_test(a_query_name_is_compared_decoded),
-        cmocka_unit_test(only_well_formed_utf8_is_utf8),
         cmocka_unit_test(an_authority_is_a_name_or_an_address_with_a_port),
         cmocka_unit_test(control_bytes_are_found_at_every_place),
     };
