@@ -59,6 +59,7 @@ struct table {
     struct shard shards[SHARDS];
     uint64_t     seed[2];
     int64_t      size_max_bytes;
+    atomic_uint  next_victim; /* the shard that gives up a value next */
     atomic_llong size_bytes, state_bytes, entries, hits, misses, evictions; /* state_bytes: what is not a value */
 };
 
