@@ -1,13 +1,7 @@
 /* words.c - splits a query into terms and quotes them for FTS5. */
 #include "words.h"
 
-/* The SMART core of words that say nothing about a subject; dropped from queries only, never from passages. */
-static const char stop_words[] =
-    " a about above after again all also am an and any are as at be because been before being below between both but by "
-    "can could did do does doing down during each few for from further had has have having he her here hers him his how "
-    "i if in into is it its itself just me more most my no nor not now of off on once only or other our out over own "
-    "same she should so some such than that the their them then there these they this those through to too under until "
-    "up very was we were what when where which while who whom why will with would you your ";
+#include "terms/terms.h"
 
 words_tokenizer words_tokenizer_of(bp_str language)
 {
@@ -108,17 +102,16 @@ static void terms_add(struct terms *terms, bp_str term)
         terms->items[terms->count++] = term;
 }
 
+/* Dropped from queries only, never from passages. */
 static bool is_stop_word(bp_str term)
 {
-    char padded[16] = " ";
+    char lower[16];
 
-    if (term.len > sizeof(padded) - 3)
+    if (term.len > sizeof(lower))
         return false;
     for (size_t i = 0; i < term.len; i++)
-        padded[i + 1] = (char)(term.data[i] | 0x20);
-    padded[term.len + 1] = ' ';
-    padded[term.len + 2] = '\0';
-    return strstr(stop_words, padded) != NULL;
+        lower[i] = (char)(term.data[i] | 0x20);
+    return terms_is_stop_word(bp_str_n(lower, term.len));
 }
 
 /* A run without blanks: each three characters in a row are a term. */
