@@ -18,8 +18,15 @@ struct metric_series {
     bp_str                labels[];   /* values */
 };
 
+struct handle {
+    struct handle *next;
+    char          *key;
+    max_align_t    space[];
+};
+
 struct metric_family {
     struct metric_family *next;
+    struct handle        *handles;
     enum metric_type      type;
     char                 *name, *help;
     char                 *label_names[METRIC_LABELS_MAX];
@@ -77,6 +84,13 @@ static void free_family(struct metric_family *family)
             free(series->buckets);
             free(series);
         }
+    }
+    while (family->handles) {
+        struct handle *handle = family->handles;
+
+        family->handles = handle->next;
+        free(handle->key);
+        free(handle);
     }
     for (size_t i = 0; i < family->label_count; i++)
         free(family->label_names[i]);
@@ -217,6 +231,25 @@ struct metric_series *metrics_single(enum metric_type type, const char *name, co
     struct metric_family *family = metrics_define(type, name, help, "");
 
     return family ? metrics_series(family, NULL, 0) : NULL;
+}
+
+void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key)
+{
+    struct handle *handle;
+
+    pthread_mutex_lock(&family->lock);
+    for (handle = family->handles; handle && !bp_str_is(key, handle->key); handle = handle->next)
+        ;
+    if (!handle) {
+        handle = calloc(1, sizeof(*handle) + size_bytes);
+        if (!handle)
+            abort();
+        handle->key = strndup(key.data, key.len);
+        handle->next = family->handles;
+        family->handles = handle;
+    }
+    pthread_mutex_unlock(&family->lock);
+    return handle->space;
 }
 
 size_t metric_label_count(const struct metric_family *family)

@@ -32,6 +32,10 @@ double metric_value(const struct metric_series *series);           /* counters a
 
 size_t metric_label_count(const struct metric_family *family);
 
+/* A zeroed piece of memory for whoever hands out a family under a key; the same one for the same key, freed with the
+ * registry. */
+void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key);
+
 /* A short way for a family without labels, or with one. */
 struct metric_series *metrics_single(enum metric_type type, const char *name, const char *help);
 

@@ -14,6 +14,7 @@ struct waiter {
 struct bp_mutex {
     pthread_mutex_t lock;
     bool            is_held;
+    _Atomic int    *open; /* of whoever counts it */
     struct waiter  *first, *last;
 };
 
@@ -31,7 +32,16 @@ void mutex_destroy(struct bp_mutex *mutex)
     if (!mutex)
         return;
     pthread_mutex_destroy(&mutex->lock);
+    if (mutex->open)
+        --*mutex->open;
     free(mutex);
+}
+
+void mutex_set_owner(struct bp_mutex *mutex, _Atomic int *open)
+{
+    mutex->open = open;
+    if (open)
+        ++*open;
 }
 
 static void tell(void *arg)

@@ -39,6 +39,7 @@ struct bp_pool {
     uint32_t        queued;
     bool            is_closing;
     uint32_t        thread_count;
+    _Atomic int    *open; /* of whoever counts it */
     char            name[16];
     pthread_t       threads[];
 };
@@ -128,7 +129,16 @@ void pool_destroy(struct bp_pool *pool)
         pthread_join(pool->threads[i], NULL);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->filled);
+    if (pool->open)
+        --*pool->open;
     free(pool);
+}
+
+void pool_set_owner(struct bp_pool *pool, _Atomic int *open)
+{
+    pool->open = open;
+    if (open)
+        ++*open;
 }
 
 uint32_t pool_queued(struct bp_pool *pool)

@@ -1,0 +1,251 @@
+/* server_conf.c - reads the sections `server` and `log`, and holds the rules that no table can state. */
+#include "conf/server_conf.h"
+
+#include <arpa/inet.h>
+
+#include "base/str.h"
+#include "conf/value.h"
+
+static const char DEFAULT_ADDRESS[] = "127.0.0.1:8000";
+
+/* The mapping called `name` in `parent`; NULL when it is not there or, with an error, when it is no mapping. */
+static const struct conf_node *find_mapping(struct conf_problems *problems, const struct conf_node *parent,
+                                            const char *name)
+{
+    const struct conf_node *node = *name ? node_find(parent, name) : parent;
+
+    if (!node || node->kind == NODE_MAPPING || node_is_null(node))
+        return node && node->kind == NODE_MAPPING ? node : NULL;
+    error_at_value(problems, node, "must be a mapping of settings");
+    return NULL;
+}
+
+static void read_workers(const struct option_reader *reader, const struct conf_node *section,
+                         struct server_conf *server)
+{
+    const struct conf_node *node = node_find(section, "workers");
+    uint64_t                count = 0;
+
+    if (!server->workers_field.len || str_equal_ignore_case(server->workers_field, BP_STR("auto")))
+        return;
+    if (!str_to_uint(server->workers_field, &count) || count < 1 || count > SERVER_MAX_WORKERS)
+        error_at_value(reader->problems, node, "\"" BP_FMT "\" is neither auto nor a number from 1 to 256",
+                       BP_ARG(server->workers_field));
+    else
+        server->workers = (uint32_t)count;
+}
+
+static bool is_network(bp_str text)
+{
+    bp_str   bits, address = str_split(text, '/', &bits);
+    char     copy[64];
+    uint8_t  bytes[16];
+    uint64_t width;
+
+    if (address.len >= sizeof(copy))
+        return false;
+    memcpy(copy, address.data, address.len);
+    copy[address.len] = '\0';
+    if (address.len == text.len)
+        return inet_pton(AF_INET, copy, bytes) == 1 || inet_pton(AF_INET6, copy, bytes) == 1;
+    if (!str_to_uint(bits, &width))
+        return false;
+    return (inet_pton(AF_INET, copy, bytes) == 1 && width <= 32) ||
+           (inet_pton(AF_INET6, copy, bytes) == 1 && width <= 128);
+}
+
+static void check_proxies(const struct option_reader *reader, const struct conf_node *section,
+                          const struct server_conf *server)
+{
+    const struct conf_node *node = node_find(section, "trusted_proxies");
+
+    for (size_t i = 0; i < server->trusted_proxies.count; i++)
+        if (!is_network(server->trusted_proxies.items[i]))
+            error_at_value(reader->problems, node,
+                           "\"" BP_FMT "\" is neither an address nor a CIDR block such as 10.0.0.0/8",
+                           BP_ARG(server->trusted_proxies.items[i]));
+}
+
+/* The names of the references behind `from` (NULL: all). */
+static bp_str_list names_of(struct conf_problems *problems, const struct option_refs *refs,
+                            const struct option_ref *from)
+{
+    bp_str_list names = { 0 };
+    bp_str     *items;
+    size_t      count = 0;
+
+    for (const struct option_ref *ref = from ? from->next : refs->first; ref; ref = ref->next)
+        count++;
+    items = arena_alloc(problems->arena, (count + 1) * sizeof(*items));
+    if (!items) {
+        problem_no_memory(problems);
+        return names;
+    }
+    for (const struct option_ref *ref = from ? from->next : refs->first; ref; ref = ref->next)
+        items[names.count++] = ref->name;
+    names.items = items;
+    return names;
+}
+
+static void read_listener(const struct option_reader *reader, const struct conf_node *node,
+                          struct server_listener *listener, struct option_refs *refs)
+{
+    static const struct option_table *const tables[] = { &listener_table };
+    const struct option_ref                *before = refs->last;
+    bp_option                               address = option_at(&listener_table, 0);
+
+    listener->node = node;
+    if (node->kind == NODE_SCALAR) {
+        option_read_value(reader, &address, node, &listener->address, refs);
+    } else if (node->kind == NODE_MAPPING) {
+        option_read(reader, &listener_table, NULL, node, listener, refs);
+        option_report_unknown(reader->problems, node, tables, 1, "");
+        listener->apps = names_of(reader->problems, refs, before);
+    } else {
+        error_at_value(reader->problems, node, "must be an address or a mapping with `address` and `apps`");
+    }
+}
+
+static bool is_repeated(const struct server_conf *server, size_t index)
+{
+    // Port 0 is another port each time.
+    bp_str address = server->listeners[index].address;
+
+    if (address.len >= 2 && memcmp(address.data + address.len - 2, ":0", 2) == 0)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (bp_str_equal(server->listeners[i].address, address))
+            return true;
+    return false;
+}
+
+static void read_listeners(const struct option_reader *reader, const struct conf_node *section,
+                           struct server_conf *server, struct option_refs *refs)
+{
+    const struct conf_node *list = node_find(section, "listen");
+    const struct conf_node *first = list && list->kind == NODE_SEQUENCE ? list->first : list;
+    size_t                  count = list && list->kind == NODE_SEQUENCE ? list->count : 1;
+
+    server->listeners = arena_alloc(reader->problems->arena, (count + 1) * sizeof(*server->listeners));
+    if (!server->listeners) {
+        problem_no_memory(reader->problems);
+        return;
+    }
+    if (!list || node_is_unset(list)) {
+        server->listeners[0].address = bp_str_of(DEFAULT_ADDRESS);
+        server->listener_count = 1;
+        return;
+    }
+    if (count == 0 || count > SERVER_MAX_LISTENERS || node_is_null(list)) {
+        error_at_value(reader->problems, list, "must name 1 to 64 addresses to listen on");
+        return;
+    }
+    for (const struct conf_node *node = first; node; node = list->kind == NODE_SEQUENCE ? node->next : NULL) {
+        struct server_listener *listener = &server->listeners[server->listener_count];
+
+        if (node_is_unset(node))
+            continue;
+        read_listener(reader, node, listener, refs);
+        if (listener->address.len && is_repeated(server, server->listener_count))
+            error_at_value(reader->problems, node, "\"" BP_FMT "\" is listened on already",
+                           BP_ARG(listener->address));
+        server->listener_count++;
+    }
+}
+
+static void check_network(const struct option_reader *reader, const struct server_conf *server)
+{
+    if (server->auth.mode != AUTH_NONE || server->auth.allow_unauthenticated_network)
+        return;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        const struct server_listener *listener = &server->listeners[i];
+
+        if (listener->address.len && listener->node && !address_is_loopback(listener->address))
+            error_at_value(reader->problems, listener->node,
+                           "\"" BP_FMT "\" is reached by other machines, and server.auth.mode is none: set it to "
+                           "keys, listen on 127.0.0.1, or, behind a proxy that authenticates, set "
+                           "server.auth.allow_unauthenticated_network to true",
+                           BP_ARG(listener->address));
+    }
+}
+
+static void check_auth(const struct option_reader *reader, const struct conf_node *section,
+                       struct server_conf *server, const struct option_ref *before, const struct option_refs *refs)
+{
+    const struct conf_node  *auth = node_find(section, "auth");
+    const struct option_ref *ref = before ? before->next : refs->first;
+
+    for (; ref; ref = ref->next)
+        if (bp_str_is(ref->option, "storage"))
+            server->auth.storage = ref->name;
+    if (server->auth.mode == AUTH_KEYS && !server->auth.storage.len && !node_find(auth, "storage"))
+        error_missing(reader->problems, auth, "storage",
+                      "is required where mode is keys: name the storage instance that holds the keys");
+}
+
+/* Two settings of which the first must be less than the second. */
+static void check_order(const struct option_reader *reader, const struct conf_node *section, const char *lesser,
+                        const char *greater, bool is_in_order)
+{
+    const struct conf_node *node = node_find(section, lesser) ? node_find(section, lesser)
+                                                              : node_find(section, greater);
+
+    if (!is_in_order && node)
+        error_at_value(reader->problems, node, "%s must be less than %s", lesser, greater);
+}
+
+void server_conf_read(const struct option_reader *reader, const struct conf_node *section, struct server_conf *server,
+                      struct option_refs *refs)
+{
+    static const struct option_table *const tables[] = { &server_sections[0].table };
+    const struct option_ref                *before = refs->last;
+
+    section = section ? find_mapping(reader->problems, section, "") : NULL;
+    for (size_t i = 0; i < SERVER_SECTION_COUNT; i++) {
+        const struct conf_section *part = &server_sections[i];
+        const struct conf_node    *mapping = section ? find_mapping(reader->problems, section, part->name) : NULL;
+        const struct option_table *const part_tables[] = { &part->table };
+
+        option_read(reader, &part->table, NULL, mapping, (char *)server + part->offset, refs);
+        if (i > 0)
+            option_report_unknown(reader->problems, mapping, part_tables, 1, "");
+    }
+    option_report_unknown(reader->problems, section, tables, 1, "listen|auth|limits|watchdog|drain");
+    check_auth(reader, section, server, before, refs);
+    read_workers(reader, section, server);
+    check_proxies(reader, section, server);
+    read_listeners(reader, section, server, refs);
+    check_network(reader, server);
+    check_order(reader, node_find(section, "watchdog"), "warn", "fail_liveness",
+                server->watchdog.warn_ns < server->watchdog.fail_liveness_ns);
+    check_order(reader, node_find(section, "watchdog"), "fail_liveness", "abort",
+                server->watchdog.fail_liveness_ns < server->watchdog.abort_ns);
+    check_order(reader, node_find(section, "limits"), "shed_at", "refuse_at",
+                server->limits.shed_at < server->limits.refuse_at);
+}
+
+void log_conf_read(const struct option_reader *reader, const struct conf_node *section, struct log_conf *log)
+{
+    static const struct option_table *const tables[] = { &log_section.table };
+    struct option_refs                      refs = { 0 };
+
+    section = section ? find_mapping(reader->problems, section, "") : NULL;
+    option_read(reader, &log_section.table, NULL, section, log, &refs);
+    option_report_unknown(reader->problems, section, tables, 1, "");
+}
+
+void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
+                    const struct option_table *shadow, struct gate_conf *gate)
+{
+    const struct conf_node *digest = node_find(instance, "digest");
+    struct option_refs      refs = { 0 };
+    bool                    is_hex = true;
+
+    option_read(reader, &gate_table, shadow, instance, gate, &refs);
+    option_read(reader, gate_kind_table(kind), shadow, instance, gate, &refs);
+    for (size_t i = 0; i < gate->digest.len; i++)
+        is_hex = is_hex && strchr("0123456789abcdefABCDEF", gate->digest.data[i]);
+    if (digest && gate->digest.len && (gate->digest.len != 64 || !is_hex))
+        error_at_value(reader->problems, digest,
+                       "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the plugin's file)");
+}

@@ -1,0 +1,428 @@
+/* gate.c - deadline, bulkhead, breaker, retry, metrics and trace around every operation of a plugin.
+ *
+ * One gate a worker's instance, so nothing here takes a lock; the caps of the conf are shared out among the workers.
+ */
+#include "plugin/gate.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "loop/pool.h"
+#include "plugin/generation.h"
+
+enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64 };
+
+struct waiting {
+    struct waiting *next;
+    bp_call        *call;
+    bool            is_admitted;
+};
+
+struct op_stats {
+    struct metric_series *outcomes[BP_STATUS_COUNT];
+    struct metric_series *duration;
+};
+
+struct gate {
+    struct instance *instance;
+    uint32_t         running, running_max; /* 0: no cap */
+    uint32_t         waiting, waiting_max;
+    struct waiting  *first, *last;
+
+    bool     is_breaker_used;
+    int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
+    uint32_t failure_count, failure_next;
+    int64_t  open_until_ns;             /* 0: closed */
+    bool     is_probing;                /* half open, one call is out */
+    struct metric_series *breaker_state;
+
+    struct op_stats *stats[GATE_OPS_MAX];
+};
+
+static const struct gate_conf *conf_of(const struct gate *gate)
+{
+    return &gate->instance->unit->conf->gate;
+}
+
+static uint32_t share(int64_t whole, uint32_t workers)
+{
+    return whole <= 0 ? 0 : (uint32_t)((whole + workers - 1) / workers);
+}
+
+struct gate *gate_new(struct instance *instance)
+{
+    const struct gate_conf *conf = &instance->unit->conf->gate;
+    struct gate            *gate = calloc(1, sizeof(*gate));
+    const char             *kind = instance->unit->plugin->descriptor.kind;
+
+    if (!gate)
+        return NULL;
+    gate->instance = instance;
+    gate->running_max = share(conf->max_concurrent, instance->worker->count);
+    gate->waiting_max = share(conf->queue, instance->worker->count);
+    // What an app or a check answers is about what it was asked, not about itself.
+    gate->is_breaker_used = conf->breaker_failures > 0 && strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
+    gate->breaker_state = metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open",
+                                                        "Workers on which the instance's circuit breaker is open.",
+                                                        "instance plugin"),
+                                         (bp_str[]){ instance->unit->conf->name,
+                                                     bp_str_of(instance->unit->plugin->label) },
+                                         2);
+    return gate;
+}
+
+void gate_free(struct gate *gate)
+{
+    if (!gate)
+        return;
+    for (size_t i = 0; i < GATE_OPS_MAX; i++)
+        free(gate->stats[i]);
+    free(gate);
+}
+
+int gate_breaker_state(const struct gate *gate)
+{
+    if (!gate->open_until_ns)
+        return 0;
+    return clock_now_ns() < gate->open_until_ns ? 1 : 2;
+}
+
+uint32_t gate_running(const struct gate *gate)
+{
+    return gate->running;
+}
+
+/* ---- who is running ---- */
+
+static void set_running(bp_call *call, const char *plugin, const char *instance, const char *op)
+{
+    call->plugin = plugin;
+    call->instance = instance;
+    call->op = op;
+    call->worker->running.plugin = plugin;
+    call->worker->running.instance = instance;
+    call->worker->running.op = op;
+}
+
+/* Unique within the trace is enough for a span id, so no system call is made for it. */
+static void next_span(struct call_trace *trace)
+{
+    static _Thread_local uint64_t state;
+
+    if (!state)
+        state = (uint64_t)clock_wall_ns() ^ (uintptr_t)&state;
+    state += 0x9E3779B97F4A7C15u;
+    uint64_t mixed = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
+    mixed ^= mixed >> 27;
+    mixed |= 1; // never all zero
+    memcpy(trace->span_id, &mixed, sizeof(trace->span_id));
+}
+
+void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instance, const char *op)
+{
+    const struct unit *unit = instance->unit;
+    int64_t            allowed_ns = unit->conf->gate.deadline_ns;
+
+    *frame = (struct gate_frame){ .plugin = call->plugin,
+                                  .instance = call->instance,
+                                  .op = call->op,
+                                  .instance_of = call->instance_of,
+                                  .deadline_ns = call->deadline_ns,
+                                  .over = call->over,
+                                  .trace = call->trace,
+                                  .started_ns = clock_now_ns() };
+    if (allowed_ns > 0 && allowed_ns < call->deadline_ns - frame->started_ns)
+        call->deadline_ns = frame->started_ns + allowed_ns;
+    call->instance_of = instance;
+    set_running(call, unit->plugin->label, unit->conf->name.data, op);
+    if (call->traceparent[0]) {
+        next_span(&call->trace);
+        call->traceparent[0] = '\0';
+    }
+}
+
+void gate_pop(const struct gate_frame *frame, bp_call *call)
+{
+    call->deadline_ns = frame->deadline_ns;
+    call->instance_of = frame->instance_of;
+    set_running(call, frame->plugin, frame->instance, frame->op);
+    // The operation's own deadline does not end the call that made it.
+    if (call->over == BP_DEADLINE && frame->over == BP_OK && clock_now_ns() < frame->deadline_ns)
+        call->over = BP_OK;
+    if (frame->trace.span_id[0] && memcmp(&frame->trace, &call->trace, sizeof(call->trace)) != 0) {
+        call->trace = frame->trace;
+        call->traceparent[0] = '\0';
+    }
+}
+
+/* ---- bulkhead ---- */
+
+static bp_status enter(bp_call *call, struct gate *gate)
+{
+    struct waiting self = { .call = call };
+    bp_status      status = BP_OK;
+
+    if (!gate->running_max || gate->running < gate->running_max) {
+        gate->running++;
+        return BP_OK;
+    }
+    if (gate->waiting >= gate->waiting_max)
+        return call_fail(call, BP_LIMIT,
+                         "%s \"%s\" has %u calls running and %u waiting on this worker, which is what max_concurrent "
+                         "and queue allow",
+                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate->running,
+                         gate->waiting);
+    if (gate->last)
+        gate->last->next = &self;
+    else
+        gate->first = &self;
+    gate->last = &self;
+    gate->waiting++;
+    while (!self.is_admitted && status == BP_OK)
+        status = call_wait(call, BP_FOREVER, "a free place in the bulkhead");
+    if (self.is_admitted)
+        return BP_OK; // gate->running was counted for it already
+    gate->waiting--;
+    for (struct waiting **at = &gate->first, *before = NULL; *at; before = *at, at = &(*at)->next) {
+        if (*at == &self) {
+            *at = self.next;
+            if (gate->last == &self)
+                gate->last = before;
+            break;
+        }
+    }
+    return call_fail_over(call, status, "waiting for a busy plugin");
+}
+
+static void leave(struct gate *gate)
+{
+    struct waiting *next = gate->first;
+
+    if (!next) {
+        gate->running--;
+        return;
+    }
+    gate->first = next->next;
+    if (!gate->first)
+        gate->last = NULL;
+    gate->waiting--;
+    next->is_admitted = true; // takes over the place
+    call_wake(next->call);
+}
+
+/* ---- breaker ---- */
+
+static bool is_failure_of_plugin(bp_status status)
+{
+    return status == BP_UNAVAILABLE || status == BP_DEADLINE || status == BP_UPSTREAM || status == BP_IO ||
+           status == BP_INTERNAL;
+}
+
+static bp_status ask_breaker(bp_call *call, struct gate *gate)
+{
+    int64_t now = clock_now_ns();
+
+    if (!gate->open_until_ns)
+        return BP_OK;
+    if (now >= gate->open_until_ns && !gate->is_probing) {
+        gate->is_probing = true;
+        return BP_OK;
+    }
+    call_fail(call, BP_UNAVAILABLE, "%s \"%s\" failed %lld times within %lld s and is left alone for %lld ms more",
+              gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
+              (long long)conf_of(gate)->breaker_failures, (long long)(conf_of(gate)->breaker_window_ns / 1000000000),
+              now < gate->open_until_ns ? (long long)((gate->open_until_ns - now) / 1000000) : 0LL);
+    call->error.retry_after_ns = now < gate->open_until_ns ? gate->open_until_ns - now : BP_SECONDS(1);
+    return BP_UNAVAILABLE;
+}
+
+static void open_breaker(bp_call *call, struct gate *gate, int64_t now)
+{
+    if (!gate->open_until_ns) {
+        metric_add(gate->breaker_state, 1);
+        log_message(call->worker->log, BP_LOG_WARN, "breaker_open",
+                    "%s \"%s\" failed %lld times: it is left alone for %lld ms", gate->instance->unit->plugin->label,
+                    gate->instance->unit->conf->name.data, (long long)conf_of(gate)->breaker_failures,
+                    (long long)(conf_of(gate)->breaker_pause_ns / 1000000));
+    }
+    gate->open_until_ns = now + conf_of(gate)->breaker_pause_ns;
+    gate->is_probing = false;
+    gate->failure_count = 0;
+}
+
+static void teach_breaker(bp_call *call, struct gate *gate, bp_status status)
+{
+    int64_t  now = clock_now_ns();
+    uint32_t recent = 0;
+
+    if (!gate->is_breaker_used)
+        return;
+    if (!is_failure_of_plugin(status)) {
+        if (gate->is_probing && status != BP_CANCELLED) {
+            metric_add(gate->breaker_state, -1);
+            gate->open_until_ns = 0;
+            log_message(call->worker->log, BP_LOG_INFO, "breaker_closed", "%s \"%s\" answers again",
+                        gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data);
+        }
+        gate->is_probing = false;
+        return;
+    }
+    if (gate->is_probing) {
+        open_breaker(call, gate, now);
+        return;
+    }
+    gate->failures_ns[gate->failure_next] = now;
+    gate->failure_next = (gate->failure_next + 1) % FAILURES_MAX;
+    if (gate->failure_count < FAILURES_MAX)
+        gate->failure_count++;
+    for (uint32_t i = 1; i <= gate->failure_count; i++)
+        if (now - gate->failures_ns[(gate->failure_next + FAILURES_MAX - i) % FAILURES_MAX] <=
+            conf_of(gate)->breaker_window_ns)
+            recent++;
+    if (recent >= conf_of(gate)->breaker_failures || recent == FAILURES_MAX)
+        open_breaker(call, gate, now);
+}
+
+/* ---- counting ---- */
+
+static struct op_stats *stats_of(struct gate *gate, const struct gate_op *op)
+{
+    const struct unit *unit = gate->instance->unit;
+    struct op_stats   *stats = gate->stats[op->index % GATE_OPS_MAX];
+    bp_str             labels[] = { unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op->name) };
+
+    if (stats)
+        return stats;
+    stats = calloc(1, sizeof(*stats));
+    if (!stats)
+        return NULL;
+    stats->duration = metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_plugin_call_duration_seconds",
+                                                    "Time that operations of plugins took, with retries.",
+                                                    "instance plugin op"),
+                                     labels, 3);
+    gate->stats[op->index % GATE_OPS_MAX] = stats;
+    return stats;
+}
+
+static void count(struct gate *gate, const struct gate_op *op, bp_status status, int64_t duration_ns)
+{
+    const struct unit *unit = gate->instance->unit;
+    struct op_stats   *stats = stats_of(gate, op);
+    uint32_t           place = status >= 0 && status < BP_STATUS_COUNT ? (uint32_t)status : BP_INTERNAL;
+
+    if (!stats)
+        return;
+    if (!stats->outcomes[place])
+        stats->outcomes[place] = metrics_series(
+            metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "Operations of plugins, by outcome.",
+                           "instance plugin op outcome"),
+            (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op->name),
+                        bp_str_of(bp_status_label((bp_status)place)) },
+            4);
+    metric_add(stats->outcomes[place], 1);
+    metric_observe(stats->duration, (double)duration_ns / 1e9);
+}
+
+static void log_span(bp_call *call, const struct gate_frame *frame, bp_status status)
+{
+    bp_field fields[3];
+    char     span[17];
+
+    if (!log_enabled(call->worker->log, BP_LOG_DEBUG))
+        return;
+    crypto_hex(call->trace.span_id, 8, span);
+    fields[0] = bp_field_int("duration_us", (clock_now_ns() - frame->started_ns) / 1000);
+    fields[1] = bp_field_str("outcome", bp_str_of(bp_status_label(status)));
+    fields[2] = bp_field_str("span_id", bp_str_of(span));
+    call_log(call, BP_LOG_DEBUG, BP_STR("span"), BP_STR(""), fields, sizeof(bp_field), 3);
+}
+
+/* ---- the way through ---- */
+
+struct blocking_run {
+    gate_thunk thunk;
+    void      *object, *args;
+};
+
+static bp_status run_blocking(bp_call *call, void *arg)
+{
+    struct blocking_run *run = arg;
+
+    return run->thunk(call, run->object, run->args);
+}
+
+static bp_status run_once(bp_call *call, struct instance *instance, gate_thunk thunk, void *args)
+{
+    struct blocking_run run = { thunk, instance->object, args };
+    bp_status           status;
+
+    if (instance->unit->plugin->descriptor.flags & BP_BLOCKING)
+        status = pool_offload(call, instance->unit->generation->pool, run_blocking, &run);
+    else
+        status = thunk(call, instance->object, args);
+    if (status < 0 || status >= BP_STATUS_COUNT)
+        status = call_fail(call, BP_INTERNAL, "%s returned the status %d, which does not exist",
+                           instance->unit->plugin->label, status);
+    if (status != BP_OK && call->error.status != status)
+        call_fail(call, status, "%s", bp_status_text(status)); // it failed without saying why
+    return status;
+}
+
+static bool pause_before_retry(bp_call *call, int attempt)
+{
+    uint32_t most_ms = (uint32_t)RETRY_FIRST_MS << (attempt < 5 ? attempt : 5), random;
+    int64_t  pause_ns;
+
+    crypto_random(&random, sizeof(random));
+    if (most_ms > RETRY_MOST_MS)
+        most_ms = RETRY_MOST_MS;
+    pause_ns = BP_MILLISECONDS(most_ms / 2 + random % (most_ms / 2 + 1));
+    if (call->error.retry_after_ns > pause_ns)
+        pause_ns = call->error.retry_after_ns;
+    if (pause_ns >= call->deadline_ns - clock_now_ns())
+        return false;
+    return call_sleep(call, pause_ns) == BP_OK;
+}
+
+bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+{
+    struct gate      *gate = instance->gate;
+    struct gate_frame frame;
+    bp_status         status = call_over(call);
+
+    if (status != BP_OK)
+        return call_fail_over(call, status, op->name);
+    if (!instance->unit->is_up)
+        return call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
+                         instance->unit->conf->name.data,
+                         instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+    gate_push(&frame, call, instance, op->name);
+    for (int attempt = 0;; attempt++) {
+        bp_error error;
+
+        status = gate->is_breaker_used ? ask_breaker(call, gate) : BP_OK;
+        if (status != BP_OK)
+            break;
+        status = enter(call, gate);
+        if (status != BP_OK) {
+            gate->is_probing = false;
+            break;
+        }
+        status = run_once(call, instance, thunk, args);
+        leave(gate);
+        teach_breaker(call, gate, status);
+        if (status == BP_OK || !op->is_idempotent || !bp_status_is_retryable(status) || !gate->is_breaker_used ||
+            attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
+            break;
+        error = call->error;
+        if (!pause_before_retry(call, attempt)) {
+            call->error = error;
+            break;
+        }
+    }
+    count(gate, op, status, clock_now_ns() - frame.started_ns);
+    log_span(call, &frame, status);
+    gate_pop(&frame, call);
+    return status;
+}

@@ -1,0 +1,53 @@
+/* gate.h - the one way from the host or an app into a plugin.
+ *
+ * A call passes, in this order: is it over, is the breaker open, is there room (or a place in the queue); then the
+ * operation runs with the instance's deadline and name; then its outcome is counted and timed, the breaker learns
+ * from it, and what may be tried again is tried again after a pause. Plugin authors write none of this.
+ *
+ *      closed --(failures within the window)--> open --(pause)--> half open --(one good call)--> closed
+ */
+#ifndef CORE_PLUGIN_GATE_H
+#define CORE_PLUGIN_GATE_H
+
+#include "plugin/instance.h"
+
+struct gate;
+
+/* An operation of a kind: its place in the gate's statistics, and whether running it twice is running it once. */
+struct gate_op {
+    uint32_t    index;
+    const char *name;
+    bool        is_idempotent;
+};
+
+enum { GATE_OPS_MAX = 128 };
+
+typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
+
+/* Passes the gate of `instance` and runs thunk(call, its object, args). */
+bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk,
+                   void *args) BP_SUSPENDS;
+
+/* The table that peers of a kind call; every operation of it passes the gate. NULL for kinds that have none. */
+const void *gate_ops_for(const char *kind);
+
+struct gate *gate_new(struct instance *instance);
+void         gate_free(struct gate *gate);
+
+/* How the breaker stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
+int      gate_breaker_state(const struct gate *gate);
+uint32_t gate_running(const struct gate *gate);
+
+/* Marks code of an instance as running in a call, and back; gate_run() and the hooks do. */
+struct gate_frame {
+    const char       *plugin, *instance, *op;
+    void             *instance_of;
+    int64_t           deadline_ns;
+    bp_status         over;
+    struct call_trace trace;
+    int64_t           started_ns;
+};
+void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instance, const char *op);
+void gate_pop(const struct gate_frame *frame, bp_call *call);
+
+#endif

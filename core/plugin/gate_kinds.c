@@ -1,0 +1,199 @@
+/* gate_kinds.c - which table serves which kind, and the operations of embed, llm, health and alert. */
+#include "plugin/gate_kinds.h"
+
+#include "plugin/gate.h"
+
+const void *gate_ops_for(const char *kind)
+{
+    static const struct {
+        const char *kind;
+        const void *ops;
+    } tables[] = {
+        { "storage", &gate_storage_ops }, { "cache", &gate_cache_ops },   { "vector", &gate_vector_ops },
+        { "embed", &gate_embed_ops },     { "llm", &gate_llm_ops },       { "health", &gate_health_ops },
+        { "alert", &gate_alert_ops },
+    };
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        if (strcmp(tables[i].kind, kind) == 0)
+            return tables[i].ops;
+    return NULL;
+}
+
+bool gate_has(bp_call *call, const struct instance *instance, bool is_there, const char *op)
+{
+    if (!is_there)
+        call_fail(call, BP_UNSUPPORTED, "%s cannot do \"%s\"", instance->unit->plugin->label, op);
+    return is_there;
+}
+
+static const void *ops_of(const struct instance *instance)
+{
+    return instance->unit->plugin->descriptor.ops;
+}
+
+/* ---- embed ---- */
+
+static const struct gate_op embed_op_info = { 0, "info", true }, embed_op_embed = { 1, "embed", true };
+
+struct embed_args {
+    const bp_embed_ops     *ops;
+    bp_embed_info          *info;
+    const bp_embed_request *request;
+    bp_embeddings          *embeddings;
+};
+
+static bp_status run_info(bp_call *call, void *object, void *arg)
+{
+    struct embed_args *args = arg;
+
+    return args->ops->info(call, object, args->info);
+}
+
+static bp_status gated_info(bp_call *call, void *instance, bp_embed_info *info)
+{
+    struct embed_args args = { .ops = ops_of(instance), .info = info };
+
+    if (!gate_has(call, instance, args.ops->info != NULL, "info"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &embed_op_info, run_info, &args);
+}
+
+static bp_status run_embed(bp_call *call, void *object, void *arg)
+{
+    struct embed_args *args = arg;
+
+    return args->ops->embed(call, object, args->request, args->embeddings);
+}
+
+static bp_status gated_embed(bp_call *call, void *instance, const bp_embed_request *request,
+                             bp_embeddings *embeddings)
+{
+    struct embed_args args = { .ops = ops_of(instance), .request = request, .embeddings = embeddings };
+    bp_status         status;
+
+    if (!gate_has(call, instance, args.ops->embed != NULL, "embed"))
+        return BP_UNSUPPORTED;
+    status = gate_run(call, instance, &embed_op_embed, run_embed, &args);
+    if (status == BP_OK && (embeddings->count != request->count || !embeddings->vectors || !embeddings->dimensions))
+        return call_fail(call, BP_UPSTREAM, "%s \"%s\" gave %zu vectors for %zu texts",
+                         ((struct instance *)instance)->unit->plugin->label,
+                         ((struct instance *)instance)->unit->conf->name.data, embeddings->count, request->count);
+    return status;
+}
+
+const bp_embed_ops gate_embed_ops = { .struct_size = sizeof(bp_embed_ops), .info = gated_info, .embed = gated_embed };
+
+/* ---- llm ---- */
+
+static const struct gate_op llm_op_chat = { 0, "chat", true }, llm_op_models = { 1, "models", true };
+
+struct llm_args {
+    const bp_llm_ops   *ops;
+    const bp_chat      *chat;
+    const bp_chat_sink *sink;
+    bp_chat_result     *result;
+    const bp_model    **models;
+    size_t             *model_size, *count;
+    struct gate_op      op; /* a copy: a chat is not tried again once a piece of the answer was given out */
+};
+
+static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
+{
+    struct llm_args *args = self;
+
+    args->op.is_idempotent = false;
+    return args->sink->delta(call, args->sink->self, delta);
+}
+
+static bp_status run_chat(bp_call *call, void *object, void *arg)
+{
+    struct llm_args   *args = arg;
+    const bp_chat_sink sink = { .struct_size = sizeof(sink), .delta = pass_delta, .self = args };
+
+    return args->ops->chat(call, object, args->chat, &sink, args->result);
+}
+
+static bp_status gated_chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
+                            bp_chat_result *result)
+{
+    struct llm_args args = { .ops = ops_of(instance), .chat = chat, .sink = sink, .result = result, .op = llm_op_chat };
+
+    if (!gate_has(call, instance, args.ops->chat != NULL, "chat"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &args.op, run_chat, &args);
+}
+
+static bp_status run_models(bp_call *call, void *object, void *arg)
+{
+    struct llm_args *args = arg;
+
+    return args->ops->models(call, object, args->models, args->model_size, args->count);
+}
+
+static bp_status gated_models(bp_call *call, void *instance, const bp_model **models, size_t *model_size,
+                              size_t *count)
+{
+    struct llm_args args = { .ops = ops_of(instance), .models = models, .model_size = model_size, .count = count };
+
+    if (!gate_has(call, instance, args.ops->models != NULL, "models"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &llm_op_models, run_models, &args);
+}
+
+const bp_llm_ops gate_llm_ops = { .struct_size = sizeof(bp_llm_ops), .chat = gated_chat, .models = gated_models };
+
+/* ---- health ---- */
+
+static const struct gate_op health_op_check = { 0, "check", false };
+
+struct health_args {
+    const bp_health_ops *ops;
+    bp_health           *health;
+};
+
+static bp_status run_check(bp_call *call, void *object, void *arg)
+{
+    struct health_args *args = arg;
+
+    return args->ops->check(call, object, args->health);
+}
+
+static bp_status gated_check(bp_call *call, void *instance, bp_health *health)
+{
+    struct health_args args = { .ops = ops_of(instance), .health = health };
+
+    if (!gate_has(call, instance, args.ops->check != NULL, "check"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &health_op_check, run_check, &args);
+}
+
+const bp_health_ops gate_health_ops = { .struct_size = sizeof(bp_health_ops), .check = gated_check };
+
+/* ---- alert ---- */
+
+static const struct gate_op alert_op_deliver = { 0, "deliver", true };
+
+struct alert_args {
+    const bp_alert_ops *ops;
+    const bp_alert     *alerts;
+    size_t              alert_size, count;
+};
+
+static bp_status run_deliver(bp_call *call, void *object, void *arg)
+{
+    struct alert_args *args = arg;
+
+    return args->ops->deliver(call, object, args->alerts, args->alert_size, args->count);
+}
+
+static bp_status gated_deliver(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size, size_t count)
+{
+    struct alert_args args = { .ops = ops_of(instance), .alerts = alerts, .alert_size = alert_size, .count = count };
+
+    if (!gate_has(call, instance, args.ops->deliver != NULL, "deliver"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &alert_op_deliver, run_deliver, &args);
+}
+
+const bp_alert_ops gate_alert_ops = { .struct_size = sizeof(bp_alert_ops), .deliver = gated_deliver };

@@ -1,0 +1,26 @@
+/* gate_kinds.h - the tables of gated operations, one for each kind that has peers. */
+#ifndef CORE_PLUGIN_GATE_KINDS_H
+#define CORE_PLUGIN_GATE_KINDS_H
+
+#include <backplane/alert.h>
+#include <backplane/cache.h>
+#include <backplane/embed.h>
+#include <backplane/health.h>
+#include <backplane/llm.h>
+#include <backplane/storage.h>
+#include <backplane/vector.h>
+
+struct instance;
+
+extern const bp_storage_ops gate_storage_ops;
+extern const bp_cache_ops   gate_cache_ops;
+extern const bp_vector_ops  gate_vector_ops;
+extern const bp_embed_ops   gate_embed_ops;
+extern const bp_llm_ops     gate_llm_ops;
+extern const bp_health_ops  gate_health_ops;
+extern const bp_alert_ops   gate_alert_ops;
+
+/* False, with a sentence in the call's error slot, when the plugin lacks an operation. */
+bool gate_has(bp_call *call, const struct instance *instance, bool is_there, const char *op);
+
+#endif

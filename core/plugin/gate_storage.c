@@ -1,0 +1,232 @@
+/* gate_storage.c - the operations of a storage back end, each through the gate. */
+#include <backplane/storage.h>
+
+#include "plugin/gate.h"
+#include "plugin/gate_kinds.h"
+
+enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP };
+
+static const struct gate_op ops[] = {
+    [EXEC] = { EXEC, "exec", false },       [QUERY] = { QUERY, "query", true },
+    [BATCH] = { BATCH, "batch", false },    [BEGIN] = { BEGIN, "begin", false },
+    [COMMIT] = { COMMIT, "commit", false }, [ROLLBACK] = { ROLLBACK, "rollback", false },
+    [MIGRATE] = { MIGRATE, "migrate", false }, [STATS] = { STATS, "stats", true },
+    [BACKUP] = { BACKUP, "backup", false },
+};
+
+struct args {
+    const bp_storage_ops *ops;
+    bp_transaction       *transaction;
+    bp_transaction      **begun;
+    const bp_statement   *statements;
+    size_t                count;
+    bp_rows              *rows;
+    const bp_row_sink    *sink;
+    int64_t              *numbers;
+    bp_str                text;
+    const bp_migration   *migrations;
+    bp_storage_stats     *stats;
+    struct gate_op        op; /* a copy: a query is not tried again once a row was given out */
+};
+
+static struct args args_for(const struct instance *instance)
+{
+    return (struct args){ .ops = instance->unit->plugin->descriptor.ops };
+}
+
+static bool is_select(bp_str sql)
+{
+    while (sql.len && (unsigned char)sql.data[0] <= ' ') {
+        sql.data++;
+        sql.len--;
+    }
+    return sql.len > 6 && strncasecmp(sql.data, "select", 6) == 0;
+}
+
+static bp_status run_exec(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->exec(call, object, args->transaction, args->statements, args->rows);
+}
+
+static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
+                            bp_rows *rows)
+{
+    struct args args = args_for(instance);
+
+    args.transaction = transaction;
+    args.statements = statement;
+    args.rows = rows;
+    args.op = ops[EXEC];
+    args.op.is_idempotent = !transaction && is_select(statement->sql);
+    if (!gate_has(call, instance, args.ops->exec != NULL, "exec"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &args.op, run_exec, &args);
+}
+
+static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count)
+{
+    struct args *args = self;
+
+    args->op.is_idempotent = false;
+    return args->sink->row(call, args->sink->self, row, column_count);
+}
+
+static bp_status run_query(bp_call *call, void *object, void *arg)
+{
+    struct args      *args = arg;
+    const bp_row_sink sink = { .struct_size = sizeof(sink), .row = pass_row, .self = args };
+
+    return args->ops->query(call, object, args->transaction, args->statements, &sink);
+}
+
+static bp_status gated_query(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
+                             const bp_row_sink *sink)
+{
+    struct args args = args_for(instance);
+
+    args.transaction = transaction;
+    args.statements = statement;
+    args.sink = sink;
+    args.op = ops[QUERY];
+    args.op.is_idempotent = !transaction;
+    if (!gate_has(call, instance, args.ops->query != NULL, "query"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &args.op, run_query, &args);
+}
+
+static bp_status run_batch(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->batch(call, object, args->statements, args->count, args->numbers);
+}
+
+static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *statements, size_t count,
+                             int64_t *changed)
+{
+    struct args args = args_for(instance);
+
+    args.statements = statements;
+    args.count = count;
+    args.numbers = changed;
+    if (!gate_has(call, instance, args.ops->batch != NULL, "batch"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[BATCH], run_batch, &args);
+}
+
+static bp_status run_begin(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->begin(call, object, args->begun);
+}
+
+static bp_status gated_begin(bp_call *call, void *instance, bp_transaction **transaction)
+{
+    struct args args = args_for(instance);
+
+    args.begun = transaction;
+    if (!gate_has(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback, "transactions"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[BEGIN], run_begin, &args);
+}
+
+static bp_status run_commit(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->commit(call, object, args->transaction);
+}
+
+static bp_status gated_commit(bp_call *call, void *instance, bp_transaction *transaction)
+{
+    struct args args = args_for(instance);
+
+    args.transaction = transaction;
+    return gate_run(call, instance, &ops[COMMIT], run_commit, &args);
+}
+
+static bp_status run_rollback(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->rollback(call, object, args->transaction);
+}
+
+static bp_status gated_rollback(bp_call *call, void *instance, bp_transaction *transaction)
+{
+    struct args args = args_for(instance);
+
+    args.transaction = transaction;
+    return gate_run(call, instance, &ops[ROLLBACK], run_rollback, &args);
+}
+
+static bp_status run_migrate(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->migrate(call, object, args->text, args->migrations, args->count);
+}
+
+static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
+                               size_t count)
+{
+    struct args args = args_for(instance);
+
+    args.text = owner;
+    args.migrations = migrations;
+    args.count = count;
+    if (!gate_has(call, instance, args.ops->migrate != NULL, "migrate"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[MIGRATE], run_migrate, &args);
+}
+
+static bp_status run_stats(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->stats(call, object, args->stats);
+}
+
+static bp_status gated_stats(bp_call *call, void *instance, bp_storage_stats *stats)
+{
+    struct args args = args_for(instance);
+
+    args.stats = stats;
+    if (!gate_has(call, instance, args.ops->stats != NULL, "stats"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[STATS], run_stats, &args);
+}
+
+static bp_status run_backup(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->backup(call, object, args->text, args->numbers);
+}
+
+static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_t *size_bytes)
+{
+    struct args args = args_for(instance);
+
+    args.text = path;
+    args.numbers = size_bytes;
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup, "backup"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[BACKUP], run_backup, &args);
+}
+
+const bp_storage_ops gate_storage_ops = {
+    .struct_size = sizeof(bp_storage_ops),
+    .exec = gated_exec,
+    .query = gated_query,
+    .batch = gated_batch,
+    .begin = gated_begin,
+    .commit = gated_commit,
+    .rollback = gated_rollback,
+    .migrate = gated_migrate,
+    .stats = gated_stats,
+    .backup = gated_backup,
+};

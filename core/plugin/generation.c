@@ -1,0 +1,303 @@
+/* generation.c - the order in which instances come up and go down.
+ *
+ *      for each unit, those it refers to first:
+ *          check -> shared_create (worker 0) -> migrations (apps, worker 0) -> worker_start (each worker)
+ *
+ * Each step done is on record in the unit, so that undoing looks at nothing else.
+ */
+#include "plugin/generation.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "loop/pool.h"
+#include "plugin/gate.h"
+
+enum { HOOK_TIMEOUT_S = 60 };
+
+/* ---- a call on a worker, waited for by another thread ---- */
+
+struct remote_call {
+    struct worker *worker;
+    int64_t        timeout_ns;
+    bp_status (*fn)(bp_call *call, void *arg);
+    void     *arg;
+    bp_status status;
+    char     *problem;
+    sem_t     done;
+};
+
+static void run_remote(bp_call *call, void *arg)
+{
+    struct remote_call *remote = arg;
+
+    remote->status = remote->fn(call, remote->arg);
+    if (remote->status != BP_OK)
+        snprintf(remote->problem, 512, BP_FMT, BP_ARG(call->error.message));
+    sem_post(&remote->done);
+}
+
+static void start_remote(void *arg)
+{
+    struct remote_call *remote = arg;
+    struct call_options options = { .deadline_ns = clock_now_ns() + remote->timeout_ns };
+
+    if (call_start(remote->worker, &options, run_remote, remote))
+        return;
+    remote->status = BP_LIMIT;
+    snprintf(remote->problem, 512, "no fiber could be made");
+    sem_post(&remote->done);
+}
+
+bp_status generation_call(struct worker *worker, int64_t timeout_ns, bp_status (*fn)(bp_call *call, void *arg),
+                          void *arg, char problem[512])
+{
+    struct remote_call remote = { .worker = worker, .timeout_ns = timeout_ns, .fn = fn, .arg = arg,
+                                  .problem = problem };
+
+    problem[0] = '\0';
+    sem_init(&remote.done, 0, 0);
+    worker_post(worker, start_remote, &remote);
+    while (sem_wait(&remote.done) != 0)
+        ;
+    sem_destroy(&remote.done);
+    return remote.status;
+}
+
+/* ---- units ---- */
+
+struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
+                                  uint32_t worker_count)
+{
+    struct generation *generation = calloc(1, sizeof(*generation));
+
+    if (!generation)
+        return NULL;
+    generation->conf = conf;
+    generation->registry = registry;
+    generation->workers = workers;
+    generation->worker_count = worker_count;
+    generation->pool = pool_create("offload", (uint32_t)conf->server.offload_threads);
+    generation->units = calloc(conf->instance_count + 1, sizeof(struct unit));
+    if (!generation->pool || !generation->units) {
+        generation_free(generation);
+        return NULL;
+    }
+    for (size_t i = 0; i < conf->instance_count; i++) {
+        struct conf_instance *instance = conf->order[i];
+        struct unit          *unit = &generation->units[generation->unit_count];
+        char                  use[64], problem[512];
+
+        if (instance->is_missing)
+            continue;
+        snprintf(use, sizeof(use), BP_FMT, BP_ARG(instance->use));
+        unit->conf = instance;
+        unit->generation = generation;
+        unit->plugin = registry_load(registry, instance->kind, use, problem);
+        unit->instances = calloc(worker_count, sizeof(struct instance));
+        if (!unit->plugin || !unit->instances) {
+            generation_free(generation);
+            return NULL;
+        }
+        generation->unit_count++;
+        for (uint32_t w = 0; w < worker_count; w++) {
+            if (!instance_make(unit, &workers[w], &unit->instances[w])) {
+                generation_free(generation);
+                return NULL;
+            }
+        }
+    }
+    return generation;
+}
+
+void generation_free(struct generation *generation)
+{
+    if (!generation)
+        return;
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        for (uint32_t w = 0; w < generation->worker_count; w++)
+            instance_free(&generation->units[i].instances[w]);
+        free(generation->units[i].instances);
+    }
+    pool_destroy(generation->pool);
+    free(generation->units);
+    free(generation);
+}
+
+struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind, bp_str name)
+{
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        const struct unit *unit = &generation->units[i];
+
+        if (bp_str_is(kind, unit->conf->kind) && bp_str_equal(unit->conf->name, name))
+            return &unit->instances[worker];
+    }
+    return NULL;
+}
+
+/* ---- one hook on one worker ---- */
+
+struct hook_run {
+    struct instance *instance;
+    const char      *name;
+    bp_status (*hook)(bp_call *call, struct instance *instance);
+};
+
+static bp_status run_hook(bp_call *call, void *arg)
+{
+    struct hook_run *run = arg;
+
+    return instance_run_hook(call, run->instance, run->name, run->hook);
+}
+
+static bp_status hook_on(struct instance *instance, const char *name,
+                         bp_status (*hook)(bp_call *call, struct instance *instance), char problem[512])
+{
+    struct hook_run run = { instance, name, hook };
+
+    return generation_call(instance->worker, BP_SECONDS(HOOK_TIMEOUT_S), run_hook, &run, problem);
+}
+
+/* An app's tables are there before its worker_start runs: in the storage that its option `storage` names. */
+static bp_status migrate(bp_call *call, struct instance *instance)
+{
+    const bp_app_ops        *app = instance->unit->plugin->descriptor.ops;
+    const struct option_ref *ref = instance->unit->conf->refs.first;
+    struct instance         *storage = NULL;
+
+    if (!BP_HAS(app, bp_app_ops, migration_count) || app->migration_count == 0)
+        return BP_OK;
+    for (; ref; ref = ref->next)
+        if (bp_str_is(ref->option, "storage"))
+            storage = generation_find(instance->unit->generation, instance->worker->index, ref->kind, ref->name);
+    if (!storage)
+        return call_fail(call, BP_INVALID, "it has tables to make, and no option `storage` that says where");
+    return bp_storage_migrate(call, &storage->peer, bp_str_of(instance->unit->plugin->descriptor.name),
+                              app->migrations, app->migration_count);
+}
+
+/* ---- up and down ---- */
+
+static void undo(struct unit *unit, struct log *log)
+{
+    struct generation *generation = unit->generation;
+    char               problem[512];
+
+    unit->is_up = false;
+    for (uint32_t w = generation->worker_count; w-- > 0;)
+        if (unit->instances[w].is_started || unit->instances[w].jobs)
+            hook_on(&unit->instances[w], "worker_stop", instance_stop, problem);
+    if (unit->is_shared_created &&
+        hook_on(&unit->instances[0], "shared_destroy", instance_destroy_shared, problem) != BP_OK)
+        log_message(log, BP_LOG_ERROR, "stop_failed", "%s: shared_destroy: %s", unit->plugin->label, problem);
+}
+
+static bool bring_up(struct unit *unit)
+{
+    struct generation *generation = unit->generation;
+    struct instance   *first = &unit->instances[0];
+    const char        *step = "check";
+    char               problem[512];
+    bp_status          status = hook_on(first, step, instance_check, problem);
+
+    if (status == BP_OK) {
+        step = "shared_create";
+        status = hook_on(first, step, instance_create_shared, problem);
+    }
+    if (status == BP_OK && strcmp(unit->conf->kind, "app") == 0) {
+        step = "migration";
+        status = hook_on(first, step, migrate, problem);
+    }
+    for (uint32_t w = 0; status == BP_OK && w < generation->worker_count; w++) {
+        step = "worker_start";
+        status = hook_on(&unit->instances[w], step, instance_start, problem);
+    }
+    unit->is_up = status == BP_OK;
+    if (unit->is_up)
+        return true;
+    snprintf(unit->problem, sizeof(unit->problem), "%s failed: %.440s", step,
+             problem[0] ? problem : bp_status_text(status));
+    undo(unit, generation->workers[0].log);
+    return false;
+}
+
+static bool start_units(struct generation *generation, const bool *is_wanted)
+{
+    struct log *log = generation->workers[0].log;
+
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit *unit = &generation->units[i];
+
+        if (is_wanted && !is_wanted[i])
+            continue;
+        if (bring_up(unit))
+            continue;
+        snprintf(generation->problem, sizeof(generation->problem), "%s.%.64s (%s): %s", unit->conf->kind,
+                 unit->conf->name.data, unit->plugin->label, unit->problem);
+        if (!unit->conf->gate.critical) {
+            log_message(log, BP_LOG_ERROR, "instance_degraded", "%s; it is not critical, so the host starts without it",
+                        generation->problem);
+            generation->problem[0] = '\0';
+            continue;
+        }
+        while (i-- > 0)
+            undo(&generation->units[i], log);
+        return false;
+    }
+    return true;
+}
+
+bool generation_start(struct generation *generation)
+{
+    return start_units(generation, NULL);
+}
+
+static void want(const struct generation *generation, size_t index, bool *is_wanted)
+{
+    is_wanted[index] = true;
+    for (const struct option_ref *ref = generation->units[index].conf->refs.first; ref; ref = ref->next)
+        for (size_t i = 0; i < index; i++)
+            if (bp_str_is(ref->kind, generation->units[i].conf->kind) &&
+                bp_str_equal(ref->name, generation->units[i].conf->name))
+                want(generation, i, is_wanted);
+}
+
+bool generation_start_only(struct generation *generation, bp_str kind, bp_str name)
+{
+    bool is_wanted[CONF_MAX_INSTANCES] = { false };
+
+    for (size_t i = 0; i < generation->unit_count; i++)
+        if (bp_str_is(kind, generation->units[i].conf->kind) && bp_str_equal(name, generation->units[i].conf->name))
+            want(generation, i, is_wanted);
+    return start_units(generation, is_wanted);
+}
+
+bool generation_check(struct generation *generation)
+{
+    bool is_good = true;
+
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit *unit = &generation->units[i];
+        char         problem[512];
+
+        if (hook_on(&unit->instances[0], "check", instance_check, problem) == BP_OK)
+            continue;
+        error_at_key(&generation->conf->problems, unit->conf->node, "%s", problem);
+        is_good = false;
+    }
+    return is_good;
+}
+
+void generation_stop(struct generation *generation)
+{
+    char problem[512];
+
+    for (size_t i = generation->unit_count; i-- > 0;)
+        for (uint32_t w = 0; w < generation->worker_count; w++)
+            if (generation->units[i].instances[w].is_started)
+                hook_on(&generation->units[i].instances[w], "drain", instance_drain, problem);
+    for (size_t i = generation->unit_count; i-- > 0;)
+        undo(&generation->units[i], generation->workers[0].log);
+}

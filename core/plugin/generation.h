@@ -1,0 +1,43 @@
+/* generation.h - all instances built from one reading of the conf file: made in order, unwound in reverse. */
+#ifndef CORE_PLUGIN_GENERATION_H
+#define CORE_PLUGIN_GENERATION_H
+
+#include "plugin/instance.h"
+
+struct bp_pool;
+
+struct generation {
+    struct conf            *conf;
+    struct plugin_registry *registry;
+    struct worker          *workers;
+    uint32_t                worker_count;
+    struct bp_pool         *pool;  /* for bp_offload() without a pool of one's own */
+    struct unit            *units; /* in dependency order */
+    size_t                  unit_count;
+    char                    problem[1024]; /* why the start failed */
+};
+
+/* Builds the units of a resolved conf; nothing of a plugin runs. NULL: no memory. */
+struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
+                                  uint32_t worker_count);
+void               generation_free(struct generation *generation);
+
+/* Runs the check hooks only; adds what they find to the problems of the conf. Workers must be running. */
+bool generation_check(struct generation *generation);
+
+/* check, shared_create, migrations and worker_start of each unit in order. When a critical one fails, exactly the
+ * steps done are undone, `problem` says why, and false is returned. Called from a thread that is no worker. */
+bool generation_start(struct generation *generation);
+/* Only the named instance and what it refers to; for commands that need no more than that. */
+bool generation_start_only(struct generation *generation, bp_str kind, bp_str name);
+/* Drain hooks, then everything in reverse. */
+void generation_stop(struct generation *generation);
+
+/* The instance on a worker, or NULL. */
+struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind, bp_str name);
+
+/* Runs fn(call, arg) as a call on a worker and waits for it; from a thread that is no worker. */
+bp_status generation_call(struct worker *worker, int64_t timeout_ns, bp_status (*fn)(bp_call *call, void *arg),
+                          void *arg, char problem[512]);
+
+#endif

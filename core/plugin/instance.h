@@ -1,0 +1,72 @@
+/* instance.h - one configured use of a plugin: what the process shares of it, and what each worker has of it.
+ *
+ *      unit (once a process)  ->  instance on worker 0, instance on worker 1, ...
+ *      plugin, options, shared    object with options and peers filled in, gate state, jobs
+ */
+#ifndef CORE_PLUGIN_INSTANCE_H
+#define CORE_PLUGIN_INSTANCE_H
+
+#include <backplane/app.h>
+
+#include "base/metrics.h"
+#include "loop/call.h"
+#include "loop/job.h"
+#include "plugin/registry.h"
+
+struct generation;
+struct gate;
+
+struct unit {
+    const struct conf_instance *conf;
+    const struct plugin        *plugin;
+    struct generation          *generation;
+    void                       *shared;
+    bool                        is_shared_created;
+    bool                        is_up;         /* all of its workers have started */
+    char                        problem[512];  /* why it is not */
+    struct instance            *instances;     /* one for each worker */
+    _Atomic int                 open_pools, open_mutexes; /* made by the plugin and not yet destroyed */
+};
+
+struct instance_job {
+    struct instance_job *next;
+    struct instance     *instance;
+    struct job          *job;
+    const char          *name;
+    bp_status (*run)(bp_call *call, void *arg);
+    void *arg;
+};
+
+struct instance {
+    struct unit         *unit;
+    struct worker       *worker;
+    void                *object; /* the plugin's struct; passed as `instance` to its operations */
+    struct gate         *gate;
+    bp_peer              peer;   /* what others see of it */
+    struct instance_job *jobs;
+    bool                 is_started;
+};
+
+/* Makes the object of one worker: options copied, references turned into peers. False: no memory. */
+bool instance_make(struct unit *unit, struct worker *worker, struct instance *instance);
+void instance_free(struct instance *instance);
+
+/* Runs `hook` as code of this instance: named in logs, watchdog and crash report, and guarded. */
+bp_status instance_run_hook(bp_call *call, struct instance *instance, const char *name,
+                            bp_status (*hook)(bp_call *call, struct instance *instance));
+
+bp_status instance_check(bp_call *call, struct instance *instance);
+bp_status instance_create_shared(bp_call *call, struct instance *instance);
+bp_status instance_start(bp_call *call, struct instance *instance);
+bp_status instance_drain(bp_call *call, struct instance *instance);
+bp_status instance_stop(bp_call *call, struct instance *instance);
+bp_status instance_destroy_shared(bp_call *call, struct instance *instance);
+
+/* For the service behind bp_every(). */
+bp_status instance_add_job(bp_call *call, const char *name, int64_t interval_ns,
+                           bp_status (*run)(bp_call *call, void *arg), void *arg);
+
+/* The instance whose code runs in this call, or NULL. */
+struct instance *instance_of_call(const bp_call *call);
+
+#endif

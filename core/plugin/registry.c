@@ -1,0 +1,377 @@
+/* registry.c - the plugin files there are, and what is loaded of them. */
+#include "plugin/registry.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <ltdl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "plugin/guard.h"
+
+struct entry {
+    struct plugin_file file;
+    struct plugin      plugin;
+    bool               is_tried, is_loaded;
+    char               problem[512];
+};
+
+struct plugin_registry {
+    struct arena               arena;
+    struct log                *log;
+    const struct host_service *services;
+    size_t                     service_count;
+    struct entry              *entries[REGISTRY_FILES_MAX];
+    size_t                     count;
+};
+
+struct plugin_registry *registry_new(struct log *log, const struct host_service *services, size_t service_count)
+{
+    struct plugin_registry *registry = calloc(1, sizeof(*registry));
+
+    if (!registry)
+        return NULL;
+    arena_init(&registry->arena, 64u << 20);
+    registry->log = log;
+    registry->services = services;
+    registry->service_count = service_count;
+    lt_dlinit();
+    return registry;
+}
+
+void registry_free(struct plugin_registry *registry)
+{
+    if (!registry)
+        return;
+    // Modules are resident: they stay mapped, and lt_dlexit() would only close what is not.
+    arena_free(&registry->arena);
+    free(registry);
+}
+
+static struct entry *add_file(struct plugin_registry *registry, const char *path)
+{
+    struct entry *entry;
+
+    if (registry->count == REGISTRY_FILES_MAX)
+        return NULL;
+    entry = arena_alloc(&registry->arena, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    plugin_inspect(&registry->arena, path, &entry->file);
+    registry->entries[registry->count++] = entry;
+    return entry;
+}
+
+/* Two files that call themselves the same: neither is taken, as nobody could say which one was meant. */
+static void refuse_duplicates(struct plugin_registry *registry)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        for (size_t j = i + 1; j < registry->count; j++) {
+            struct plugin_file *a = &registry->entries[i]->file, *b = &registry->entries[j]->file;
+
+            if (!a->is_accepted || !b->is_accepted || strcmp(a->note.kind, b->note.kind) != 0 ||
+                strcmp(a->note.name, b->note.name) != 0)
+                continue;
+            snprintf(b->problem, sizeof(b->problem), "there is another plugin %s/%s, in %s: remove one of the two",
+                     a->note.kind, a->note.name, a->path);
+            b->is_accepted = false;
+        }
+    }
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool scan_folder(struct plugin_registry *registry, const char *folder, int depth)
+{
+    struct dirent **names;
+    int             count = scandir(folder, &names, NULL, by_name);
+
+    if (count < 0)
+        return false;
+    for (int i = 0; i < count; i++) {
+        char        path[PATH_MAX];
+        struct stat info;
+        size_t      len = strlen(names[i]->d_name);
+
+        if (names[i]->d_name[0] != '.' &&
+            snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name) < (int)sizeof(path)) {
+            if (len > 3 && strcmp(names[i]->d_name + len - 3, ".so") == 0)
+                add_file(registry, path);
+            else if (depth == 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+                scan_folder(registry, path, depth + 1);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return true;
+}
+
+bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required, char problem[512])
+{
+    if (!scan_folder(registry, folder, 0) && is_required) {
+        snprintf(problem, 512, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
+        return false;
+    }
+    refuse_duplicates(registry);
+    return true;
+}
+
+size_t registry_count(const struct plugin_registry *registry)
+{
+    return registry->count;
+}
+
+const struct plugin_file *registry_at(const struct plugin_registry *registry, size_t index)
+{
+    return &registry->entries[index]->file;
+}
+
+/* ---- loading ---- */
+
+static bool fill_services(const struct plugin_registry *registry, const bp_plugin *descriptor, char problem[512])
+{
+    const char *at = (const char *)descriptor->requires_begin, *end = (const char *)descriptor->requires_end;
+
+    if (!at || !end || end < at || descriptor->require_size < sizeof(bp_require) ||
+        (size_t)(end - at) % descriptor->require_size != 0) {
+        snprintf(problem, 512, "its list of required services is malformed");
+        return false;
+    }
+    for (; at < end; at += descriptor->require_size) {
+        const bp_require          *require = (const bp_require *)at;
+        const struct host_service *found = NULL;
+
+        for (size_t i = 0; i < registry->service_count; i++)
+            if (strcmp(registry->services[i].name, require->name) == 0)
+                found = &registry->services[i];
+        if (!found) {
+            snprintf(problem, 512, "it needs the host service \"%.64s\", which this host does not have", require->name);
+            return false;
+        }
+        if (found->major != require->major) {
+            snprintf(problem, 512, "it needs version %u of the host service \"%.64s\", this host has version %u",
+                     require->major, require->name, found->major);
+            return false;
+        }
+        if (found->size < require->minimum_size) {
+            snprintf(problem, 512,
+                     "it needs a newer host: service \"%.64s\" must have %u bytes of functions, this host has %u",
+                     require->name, require->minimum_size, found->size);
+            return false;
+        }
+        *require->slot = found->table;
+    }
+    return true;
+}
+
+static bool check_descriptor(struct plugin_registry *registry, const struct plugin_file *file, const bp_plugin *theirs,
+                             struct plugin *plugin, char problem[512])
+{
+    const bp_plugin *ours = &plugin->descriptor;
+    uint32_t         size;
+    bp_str           wrong;
+
+    if (!theirs) {
+        snprintf(problem, 512, "bp_plugin_entry() gave no descriptor for ABI %u.%u", BP_ABI_MAJOR, BP_ABI_MINOR);
+        return false;
+    }
+    if (theirs->magic != BP_PLUGIN_MAGIC) {
+        snprintf(problem, 512, "its descriptor has the magic number 0x%08x instead of 0x%08x", theirs->magic,
+                 BP_PLUGIN_MAGIC);
+        return false;
+    }
+    if (theirs->struct_size < sizeof(bp_plugin)) {
+        snprintf(problem, 512, "its descriptor is shorter (%u bytes) than that of ABI 1.0 (%zu)", theirs->struct_size,
+                 sizeof(bp_plugin));
+        return false;
+    }
+    size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size : (uint32_t)sizeof(bp_plugin);
+    memcpy(&plugin->descriptor, theirs, size);
+    if (ours->abi_major != BP_ABI_MAJOR || ours->min_host_minor > BP_ABI_MINOR) {
+        snprintf(problem, 512, "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
+                 ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor, BP_ABI_MAJOR, BP_ABI_MINOR);
+        return false;
+    }
+    if (!ours->kind || !ours->name || !ours->version || strcmp(ours->kind, file->note.kind) != 0 ||
+        strcmp(ours->name, file->note.name) != 0 || ours->kind_version != file->note.kind_version) {
+        snprintf(problem, 512, "its descriptor and its note disagree: %.40s/%.40s and %s/%s", ours->kind ? ours->kind : "?",
+                 ours->name ? ours->name : "?", file->note.kind, file->note.name);
+        return false;
+    }
+    if (ours->instance_size > 64u << 10) {
+        snprintf(problem, 512, "its instance has %u bytes, the most is 64 KiB", ours->instance_size);
+        return false;
+    }
+    if (ours->option_count > 200 || (ours->option_count && (!ours->options || ours->option_size < 88))) {
+        snprintf(problem, 512, "its option table is malformed: %u options of %u bytes", ours->option_count,
+                 ours->option_size);
+        return false;
+    }
+    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > 4096) {
+        snprintf(problem, 512, "it has no table of operations: set .ops, and .struct_size in it");
+        return false;
+    }
+    plugin->options = (struct option_table){ ours->options, ours->option_size, ours->option_count };
+    wrong = option_table_check(&registry->arena, &plugin->options, ours->instance_size);
+    if (wrong.len) {
+        snprintf(problem, 512, "its option table is wrong: %.400s", wrong.data);
+        return false;
+    }
+    if (ours->life) {
+        size = ours->life->struct_size < sizeof(bp_life) ? ours->life->struct_size : (uint32_t)sizeof(bp_life);
+        memcpy(&plugin->life, ours->life, size);
+    }
+    return true;
+}
+
+static lt_dlhandle open_module(const char *path)
+{
+    lt_dladvise advise;
+    lt_dlhandle handle = NULL;
+
+    if (lt_dladvise_init(&advise) != 0)
+        return NULL;
+    if (lt_dladvise_resident(&advise) == 0 && lt_dladvise_local(&advise) == 0)
+        handle = lt_dlopenadvise(path, advise);
+    lt_dladvise_destroy(&advise);
+    return handle;
+}
+
+static bool load(struct plugin_registry *registry, struct entry *entry)
+{
+    struct plugin     *plugin = &entry->plugin;
+    struct guard_state before;
+    const bp_plugin *(*get)(uint32_t host_abi);
+    lt_dlhandle handle;
+
+    if (!entry->file.is_accepted) {
+        snprintf(entry->problem, sizeof(entry->problem), "%s", entry->file.problem);
+        return false;
+    }
+    snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind, entry->file.note.name);
+    plugin->file = &entry->file;
+    guard_take(&before);
+    handle = open_module(entry->file.path);
+    if (!handle) {
+        const char *reason = lt_dlerror();
+
+        snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s", reason ? reason : "unknown");
+        return false;
+    }
+    *(void **)&get = lt_dlsym(handle, "bp_plugin_entry");
+    if (!get) {
+        snprintf(entry->problem, sizeof(entry->problem), "it does not export bp_plugin_entry()");
+        return false;
+    }
+    entry->is_loaded = check_descriptor(registry, &entry->file, get(BP_ABI), plugin, entry->problem) &&
+                       fill_services(registry, &plugin->descriptor, entry->problem);
+    guard_restore(&before, registry->log, plugin->label, "being loaded");
+    return entry->is_loaded;
+}
+
+static const struct plugin *load_once(struct plugin_registry *registry, struct entry *entry, char problem[512])
+{
+    if (!entry->is_tried) {
+        entry->is_tried = true;
+        load(registry, entry);
+    }
+    if (entry->is_loaded)
+        return &entry->plugin;
+    snprintf(problem, 512, "%.250s: %.250s", entry->file.path, entry->problem);
+    return NULL;
+}
+
+const struct plugin *registry_load(struct plugin_registry *registry, const char *kind, const char *name,
+                                   char problem[512])
+{
+    struct entry *refused = NULL;
+
+    problem[0] = '\0';
+    for (size_t i = 0; i < registry->count; i++) {
+        struct entry *entry = registry->entries[i];
+
+        if (!entry->file.is_readable || strcmp(entry->file.note.kind, kind) != 0 ||
+            strcmp(entry->file.note.name, name) != 0)
+            continue;
+        if (entry->file.is_accepted)
+            return load_once(registry, entry, problem);
+        refused = entry;
+    }
+    return refused ? load_once(registry, refused, problem) : NULL;
+}
+
+const struct plugin *registry_load_file(struct plugin_registry *registry, const char *path, char problem[512])
+{
+    struct entry *entry = add_file(registry, path);
+
+    if (!entry) {
+        snprintf(problem, 512, "%.300s: there are more than %d plugin files", path, REGISTRY_FILES_MAX);
+        return NULL;
+    }
+    return load_once(registry, entry, problem);
+}
+
+/* ---- for the conf ---- */
+
+static void describe(const struct plugin *plugin, struct conf_plugin *out)
+{
+    *out = (struct conf_plugin){ .kind = plugin->descriptor.kind,
+                                 .name = plugin->descriptor.name,
+                                 .version = plugin->descriptor.version,
+                                 .summary = plugin->descriptor.summary ? plugin->descriptor.summary : "",
+                                 .options = plugin->options,
+                                 .instance_size = plugin->descriptor.instance_size };
+}
+
+static bool conf_find(void *context, const char *kind, const char *name, struct conf_plugin *out)
+{
+    struct plugin_registry *registry = context;
+    char                    problem[512];
+    const struct plugin    *plugin = registry_load(registry, kind, name, problem);
+
+    memset(out, 0, sizeof(*out));
+    if (plugin)
+        describe(plugin, out);
+    else if (problem[0])
+        out->problem = arena_dup(&registry->arena, bp_str_of(problem)).data;
+    return plugin != NULL;
+}
+
+static bool conf_at(void *context, const char *kind, size_t index, struct conf_plugin *out)
+{
+    struct plugin_registry *registry = context;
+    char                    problem[512];
+
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct plugin *plugin;
+
+        if (!registry->entries[i]->file.is_accepted || strcmp(registry->entries[i]->file.note.kind, kind) != 0)
+            continue;
+        plugin = load_once(registry, registry->entries[i], problem);
+        if (!plugin || index-- > 0)
+            continue;
+        describe(plugin, out);
+        return true;
+    }
+    return false;
+}
+
+struct conf_plugins registry_for_conf(struct plugin_registry *registry)
+{
+    return (struct conf_plugins){ .context = registry, .find = conf_find, .at = conf_at };
+}
+
+void registry_fill_host(const struct host_service *services, size_t service_count)
+{
+    for (const bp_require *require = __start_bp_requires; require < __stop_bp_requires; require++)
+        for (size_t i = 0; i < service_count; i++)
+            if (strcmp(services[i].name, require->name) == 0)
+                *require->slot = services[i].table;
+}
