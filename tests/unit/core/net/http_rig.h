@@ -94,7 +94,7 @@ static inline void rig_sleep_ms(int64_t ms)
         int64_t rig_until_ = clock_now_ns() + BP_SECONDS(10);             \
         while (!(condition) && clock_now_ns() < rig_until_)               \
             rig_sleep_ms(5);                                              \
-        (condition);                                                      \
+        (bool)(condition);                                                \
     })
 
 static inline void rig_stop(struct rig *rig)
