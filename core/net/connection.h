@@ -87,7 +87,7 @@ struct http_server {
     uv_idle_t               later;
     struct connection      *later_first; /* connections whose handler ended on its fiber and that go on from the loop */
     struct connection      *connections;
-    uint32_t                connection_count;
+    _Atomic uint32_t        connection_count;
     struct deadline_list    header_deadlines, body_deadlines, idle_deadlines, write_deadlines, linger_deadlines,
         beat_deadlines, pause_deadlines;
     struct exchange *spares;

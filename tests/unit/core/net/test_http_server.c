@@ -872,6 +872,104 @@ static void several_workers_share_one_port(void **state)
     metrics_clear();
 }
 
+/* ---- a storm ---- */
+
+struct storm {
+    uint16_t     port;
+    unsigned     seed;
+    atomic_long *echoed;
+};
+
+static void rude_reset(int fd)
+{
+    struct linger off = { 1, 0 };
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
+/* In pieces of random sizes; stops when the server has closed. */
+static void send_torn(int fd, const char *bytes, size_t len, unsigned *seed)
+{
+    while (len) {
+        size_t  piece = (size_t)rand_r(seed) % 4000 + 1;
+        ssize_t sent = send(fd, bytes, piece < len ? piece : len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        bytes += sent;
+        len -= (size_t)sent;
+    }
+}
+
+static void echo_politely(struct storm *storm, int fd)
+{
+    size_t len = (size_t)rand_r(&storm->seed) % 200000, head;
+    char  *text = malloc(len + 200), *answer;
+
+    head = (size_t)sprintf(text, "POST /%s" TAIL "Content-Length: %zu\r\n" CLOSE, "echo", len);
+    for (size_t i = 0; i < len; i++)
+        text[head + i] = (char)('a' + (i * 7 + len) % 26);
+    send_torn(fd, text, head + len, &storm->seed);
+    answer = client_drain(fd, NULL);
+    if (client_status(answer) == 200 && strlen(client_body(answer)) == len && memcmp(client_body(answer), text + head, len) == 0)
+        ++*storm->echoed;
+    free(answer);
+    free(text);
+}
+
+static void *run_storm(void *arg)
+{
+    static const char *const rude[] = {
+        "GET /he",
+        "\x16\x03\x01garbage\r\n\r\n",
+        "GET /wait" TAIL "\r\n",
+        "GET /big?3000000" TAIL "\r\n",
+        "GET /events?silent" TAIL "\r\n",
+        "POST /echo" TAIL "Content-Length: 100000\r\n\r\nabc",
+        "POST /pieces" TAIL "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\nab",
+        "POST /pieces" TAIL "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz",
+        "GET /hello" TAIL "\r\nGET /later?a" TAIL "\r\nGET /big?100000" TAIL "\r\nGET /later?b" TAIL "\r\nGET /abort" TAIL "\r\n",
+        "POST /small" TAIL "Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n",
+    };
+    struct storm *storm = arg;
+
+    for (int i = 0; i < 150; i++) {
+        int fd = client_connect(storm->port);
+
+        if (i % 5 == 0) {
+            echo_politely(storm, fd);
+        } else {
+            const char *text = rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
+            char        some[2000];
+
+            send_torn(fd, text, strlen(text), &storm->seed);
+            if (rand_r(&storm->seed) % 2)
+                (void)!recv(fd, some, sizeof(some), rand_r(&storm->seed) % 2 ? MSG_DONTWAIT : 0);
+            if (rand_r(&storm->seed) % 4 == 0)
+                rig_sleep_ms(rand_r(&storm->seed) % 20);
+            if (rand_r(&storm->seed) % 2)
+                rude_reset(fd);
+        }
+        close(fd);
+    }
+    return NULL;
+}
+
+static void a_storm_of_rude_clients_leaves_nothing_behind(void **state)
+{
+    enum { THREADS = 4 };
+    struct storm storms[THREADS];
+    pthread_t    threads[THREADS];
+    atomic_long  echoed = 0;
+
+    for (unsigned i = 0; i < THREADS; i++) {
+        storms[i] = (struct storm){ port_of(state), i * 7919 + 1, &echoed };
+        assert_int_equal(pthread_create(&threads[i], NULL, run_storm, &storms[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(echoed, THREADS * 30); // the polite ones were served all the while
+    assert_true(RIG_SOON(http_edge_connections(((struct rig *)*state)->edge) == 0));
+}
+
 #define WITH_SERVER(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -911,6 +1009,7 @@ int main(void)
         WITH_SERVER(without_descriptors_clients_get_503_and_the_server_lives),
         WITH_SERVER(a_drain_lets_requests_end_and_closes_the_rest),
         WITH_SERVER(a_drain_that_is_due_cancels_what_is_left),
+        WITH_SERVER(a_storm_of_rude_clients_leaves_nothing_behind),
         cmocka_unit_test(a_unix_socket_is_for_its_owner_only),
         WITH_SERVER(a_port_in_use_is_a_sentence),
         cmocka_unit_test(several_workers_share_one_port),
