@@ -1,0 +1,641 @@
+/* connection.c - one connection: bytes in, one request after the other, bytes out, and its end.
+ *
+ * What was read is understood in the worker's read buffer as long as possible and copied only when it has to
+ * outlive the callback: an idle connection holds no bytes. Pipelined requests wait in `input` (bounded; then
+ * the socket is not read) while one is handled, so answers are in order by nature.
+ */
+#include "net/connection.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* ---- input ---- */
+
+void input_free(struct input *input)
+{
+    if (!input->is_borrowed)
+        free(input->data);
+    *input = (struct input){ 0 };
+}
+
+/* Room for `more` bytes behind what is left, owned, beginning at 0. */
+static bool input_room(struct input *input, size_t more)
+{
+    size_t left = input_left(input), need = left + more;
+    char  *data = input->data;
+
+    if (!input->is_borrowed && input->capacity >= need) {
+        memmove(data, data + input->at, left);
+    } else {
+        size_t capacity = need < 512 ? 512 : need + need / 2;
+
+        data = malloc(capacity);
+        if (!data)
+            return false;
+        if (left)
+            memcpy(data, input->data + input->at, left);
+        input_free(input);
+        input->capacity = capacity;
+    }
+    input->data = data;
+    input->at = 0;
+    input->len = left;
+    return true;
+}
+
+bool input_own(struct input *input)
+{
+    return !input->is_borrowed || input_room(input, 0);
+}
+
+bool input_append(struct input *input, const char *bytes, size_t len)
+{
+    if (input->is_borrowed || input->capacity - input->len < len)
+        if (!input_room(input, len))
+            return false;
+    memcpy(input->data + input->len, bytes, len);
+    input->len += len;
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void free_if_over(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+
+    if (!connection->is_closed || connection->exchange || connection->is_later)
+        return;
+    input_free(&connection->input);
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    server->connection_count--;
+    server->edge->connections--;
+    metric_add(server->edge->metrics.connections, -1);
+    if (!connection->is_unix)
+        peer_count_leave(&server->edge->peers, &connection->peer);
+    free(connection);
+    server_connection_ended(server);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+
+    connection->is_closed = true;
+    free_if_over(connection);
+}
+
+void connection_cut(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+
+    if (connection->is_gone)
+        return;
+    connection->is_gone = true;
+    deadline_clear(&connection->read_deadline);
+    deadline_clear(&connection->write_deadline);
+    deadline_clear(&connection->pause_deadline);
+    uv_close(&connection->socket.handle, on_closed);
+    if (connection->state == CONNECTION_HANDLING) {
+        if (exchange->is.call)
+            call_cancel(exchange->is.call); // may run the handler to its end right here
+    } else if (exchange) {
+        connection->exchange = NULL;
+        exchange_release(connection->server, exchange);
+    }
+}
+
+/* Resets instead of closing: the client does not take what we have, so it is not to wait in the kernel either. */
+static void reset(struct connection *connection)
+{
+    struct linger off = { .l_onoff = 1, .l_linger = 0 };
+    uv_os_fd_t    fd;
+
+    if (uv_fileno(&connection->socket.handle, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    connection_cut(connection);
+}
+
+/* The answer is out. A client that is still sending would have it reset away by a plain close, so what it sends
+ * is thrown away for a while. */
+static void close_when_sent(struct connection *connection)
+{
+    uv_os_fd_t fd;
+
+    if (connection->is_gone || uv_stream_get_write_queue_size(&connection->socket.stream))
+        return;
+    if (!connection->lingers || uv_fileno(&connection->socket.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+        connection_cut(connection);
+        return;
+    }
+    connection->state = CONNECTION_LINGER;
+    deadline_set(&connection->read_deadline, &connection->server->linger_deadlines, server_now_ms(connection->server));
+    connection_resume_reading(connection);
+}
+
+static void close_after_answer(struct connection *connection, bool lingers)
+{
+    connection->state = CONNECTION_CLOSING;
+    connection->lingers = lingers;
+    deadline_clear(&connection->read_deadline);
+    input_free(&connection->input);
+    close_when_sent(connection);
+}
+
+void connection_refuse(struct connection *connection, int status, const char *why)
+{
+    struct http_server *server = connection->server;
+    struct exchange    *exchange = connection->exchange;
+    bool                is_head = exchange && exchange->request.method == HTTP1_HEAD;
+    char                code[12], answer[1024];
+    bp_str              label = bp_str_n(code, (size_t)snprintf(code, sizeof(code), "%d", status));
+    uv_buf_t            buf;
+
+    metric_add(metrics_series(server->edge->metrics.refused_requests, &label, 1), 1);
+    connection->exchange = NULL;
+    if (exchange)
+        exchange_release(server, exchange);
+    connection->state = CONNECTION_CLOSING;
+    buf = uv_buf_init(answer, (unsigned)response_own_error(server, status, why, is_head, answer, sizeof(answer)));
+    connection_write(connection, NULL, &buf, 1);
+    if (!connection->is_gone)
+        close_after_answer(connection, true);
+}
+
+void connection_drain(struct connection *connection)
+{
+    close_after_answer(connection, false);
+}
+
+/* ---- requests ---- */
+
+static void start_handling(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    struct exchange    *exchange = connection->exchange;
+    struct call_options options = { .owner = exchange };
+
+    deadline_clear(&connection->read_deadline);
+    connection->requests++;
+    metric_add(server->edge->metrics.requests, 1);
+    if (connection->requests >= server->edge->options.max_requests || server->is_draining)
+        exchange->closes = true;
+    if (exchange->request.body_kind != HTTP1_BODY_NONE) {
+        if (!input_own(&connection->input)) {
+            connection_cut(connection);
+            return;
+        }
+        exchange->block = connection->input;
+        connection->input = (struct input){ 0 };
+    }
+    options.deadline_ns = clock_now_ns() + server->edge->options.call_timeout_ns;
+    connection->state = CONNECTION_HANDLING;
+    connection->is_starting = true;
+    if (!call_start(server->worker, &options, exchange_run, exchange)) {
+        connection->state = CONNECTION_HEAD;
+        connection_refuse(connection, 503, "the server has as many requests under way as it can hold");
+    }
+    connection->is_starting = false;
+}
+
+/* One request's head out of the input; false when there is nothing more to do for now. */
+static bool read_head(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    struct exchange    *exchange = connection->exchange;
+    const char         *bytes = connection->input.data + connection->input.at, *why;
+    int                 status;
+
+    if (!exchange) {
+        exchange = connection->exchange = exchange_take(server, connection);
+        if (!exchange) {
+            connection_cut(connection);
+            return false;
+        }
+    }
+    if (connection->state == CONNECTION_IDLE) {
+        connection->state = CONNECTION_HEAD;
+        if (connection->requests) // the first request's time runs from the accept
+            deadline_set(&connection->read_deadline, &server->header_deadlines, server_now_ms(server));
+    }
+    switch (http1_request_parse(&exchange->request, bytes, input_left(&connection->input))) {
+    case HTTP1_MORE:
+        return false;
+    case HTTP1_DONE:
+        break;
+    default:
+        connection_refuse(connection, exchange->request.verdict.status, exchange->request.verdict.why);
+        return false;
+    }
+    if (!exchange_prepare(exchange, bytes, &status, &why)) {
+        connection_refuse(connection, status, why);
+        return false;
+    }
+    connection->input.at += exchange->request.next;
+    start_handling(connection);
+    return true;
+}
+
+static void pause_reading(struct connection *connection)
+{
+    if (!connection->is_reading || connection->is_gone)
+        return;
+    connection->is_reading = false;
+    uv_read_stop(&connection->socket.stream);
+    deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines, server_now_ms(connection->server));
+}
+
+static void advance(struct connection *connection)
+{
+    while (!connection->is_gone && connection->state <= CONNECTION_HEAD && input_left(&connection->input))
+        if (!read_head(connection))
+            break;
+    if (connection->is_gone)
+        return;
+    if (input_left(&connection->input) == 0)
+        input_free(&connection->input);
+    else if (!input_own(&connection->input))
+        connection_cut(connection);
+    else if (connection->state == CONNECTION_HANDLING && input_left(&connection->input) >= HTTP_INPUT_MAX_BYTES)
+        pause_reading(connection);
+}
+
+void connection_run_later(struct connection *connection)
+{
+    connection->is_later = false;
+    if (connection->is_gone)
+        free_if_over(connection);
+    else
+        advance(connection);
+}
+
+/* What is left of the body's block goes before what came in meanwhile. */
+static bool give_back(struct connection *connection, struct exchange *exchange)
+{
+    struct input *input = &connection->input, *block = &exchange->block;
+    bool          is_kept = true;
+
+    if (input_left(block) == 0)
+        return true;
+    if (input_left(input))
+        is_kept = input_append(block, input->data + input->at, input_left(input));
+    input_free(input);
+    *input = *block;
+    *block = (struct input){ 0 };
+    return is_kept;
+}
+
+void connection_end_exchange(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    struct exchange    *exchange = connection->exchange;
+    bool                closes = exchange->closes || server->is_draining;
+    bool                is_cut = exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
+    bool                lingers = !exchange->is_body_done || input_left(&connection->input);
+
+    connection->exchange = NULL;
+    exchange_release(server, exchange);
+    connection->state = CONNECTION_IDLE;
+    if (connection->is_gone) {
+        free_if_over(connection);
+        return;
+    }
+    if (is_cut) {
+        reset(connection);
+        return;
+    }
+    if (closes) {
+        close_after_answer(connection, lingers);
+        return;
+    }
+    deadline_set(&connection->read_deadline, &server->idle_deadlines, server_now_ms(server));
+    connection_resume_reading(connection);
+    if (!connection->is_starting && input_left(&connection->input))
+        server_run_later(server, connection);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *connection = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(connection->server->read_buffer, READ_BUFFER_BYTES);
+}
+
+/* A half-closed client may still read: what is queued for it goes out. One whose request is being handled counts
+ * as gone, as a vanished one looks no different. */
+static void on_end_of_input(struct connection *connection)
+{
+    bool has_queue = uv_stream_get_write_queue_size(&connection->socket.stream) > 0;
+
+    if (connection->state == CONNECTION_CLOSING || (connection->state == CONNECTION_IDLE && has_queue)) {
+        connection->is_reading = false;
+        uv_read_stop(&connection->socket.stream);
+        close_after_answer(connection, false);
+    } else {
+        connection_cut(connection);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct connection *connection = stream->data;
+
+    if (count == 0)
+        return;
+    if (count == UV_EOF) {
+        on_end_of_input(connection);
+        return;
+    }
+    if (count < 0) {
+        connection_cut(connection);
+        return;
+    }
+    metric_add(connection->server->edge->metrics.received, (double)count);
+    if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_LINGER)
+        return;
+    if (input_left(&connection->input) == 0) {
+        input_free(&connection->input);
+        connection->input = (struct input){ .data = buf->base, .len = (size_t)count, .is_borrowed = true };
+    } else if (!input_append(&connection->input, buf->base, (size_t)count)) {
+        connection_cut(connection);
+        return;
+    }
+    advance(connection);
+    if (!connection->is_gone && connection->state == CONNECTION_HANDLING && connection->exchange->reader)
+        call_wake(connection->exchange->reader);
+}
+
+void connection_resume_reading(struct connection *connection)
+{
+    if (connection->is_reading || connection->is_gone)
+        return;
+    deadline_clear(&connection->pause_deadline);
+    connection->is_reading = uv_read_start(&connection->socket.stream, on_alloc, on_read) == 0;
+}
+
+void connection_pause_due(struct connection *connection)
+{
+    struct pollfd look = { .events = POLLRDHUP };
+    uv_os_fd_t    fd;
+
+    if (uv_fileno(&connection->socket.handle, &fd) != 0)
+        return;
+    look.fd = fd;
+    if (poll(&look, 1, 0) > 0)
+        connection_cut(connection);
+    else
+        deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines,
+                     server_now_ms(connection->server));
+}
+
+void connection_read_due(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+
+    switch (connection->state) {
+    case CONNECTION_HEAD:
+        server_timeout(server, TIMEOUT_HEADER);
+        connection_refuse(connection, 408, "the header block did not come in time");
+        break;
+    case CONNECTION_HANDLING:
+        server_timeout(server, TIMEOUT_BODY);
+        exchange_body_due(connection->exchange);
+        break;
+    case CONNECTION_IDLE:
+        server_timeout(server, connection->requests ? TIMEOUT_IDLE : TIMEOUT_HEADER);
+        connection_cut(connection);
+        break;
+    default:
+        connection_cut(connection);
+        break;
+    }
+}
+
+/* ---- writing ---- */
+
+struct queued_write {
+    uv_write_t         request;
+    struct connection *connection;
+    char               bytes[];
+};
+
+static void watch_writes(struct connection *connection)
+{
+    connection->write_left = uv_stream_get_write_queue_size(&connection->socket.stream);
+    if (connection->write_left && !connection->is_gone)
+        deadline_set(&connection->write_deadline, &connection->server->write_deadlines,
+                     server_now_ms(connection->server));
+    else
+        deadline_clear(&connection->write_deadline);
+}
+
+void connection_write_due(struct connection *connection)
+{
+    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
+
+    if (left < connection->write_left) {
+        watch_writes(connection);
+        return;
+    }
+    server_timeout(connection->server, TIMEOUT_WRITE);
+    reset(connection);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct queued_write *write = (struct queued_write *)request;
+    struct connection   *connection = write->connection;
+    struct exchange     *exchange = connection->exchange;
+
+    free(write);
+    if (connection->is_gone)
+        return;
+    if (status < 0) {
+        connection_cut(connection);
+        return;
+    }
+    watch_writes(connection);
+    if (connection->state == CONNECTION_CLOSING)
+        close_when_sent(connection);
+    else if (exchange && exchange->writer && connection->write_left < QUEUE_LOW_BYTES)
+        call_wake(exchange->writer);
+}
+
+/* Copies up to `max` bytes off the front of `bufs` and queues them. */
+static bool queue_some(struct connection *connection, uv_buf_t **bufs, unsigned *count, size_t max)
+{
+    struct queued_write *write;
+    uv_buf_t             buf;
+    size_t               len = 0;
+
+    for (unsigned i = 0; i < *count; i++)
+        len += (*bufs)[i].len;
+    if (len > max)
+        len = max;
+    write = malloc(sizeof(*write) + len);
+    if (!write)
+        return false;
+    write->connection = connection;
+    buf = uv_buf_init(write->bytes, (unsigned)len);
+    for (size_t at = 0; at < len;) {
+        size_t piece = (*bufs)->len < len - at ? (*bufs)->len : len - at;
+
+        memcpy(write->bytes + at, (*bufs)->base, piece);
+        at += piece;
+        (*bufs)->base += piece;
+        (*bufs)->len -= piece;
+        if ((*bufs)->len == 0) {
+            (*bufs)++;
+            (*count)--;
+        }
+    }
+    if (uv_write(&write->request, &connection->socket.stream, &buf, 1, on_written) != 0) {
+        free(write);
+        return false;
+    }
+    return true;
+}
+
+static void skip_empty(uv_buf_t **bufs, unsigned *count)
+{
+    while (*count && (*bufs)->len == 0) {
+        (*bufs)++;
+        (*count)--;
+    }
+}
+
+/* False when the connection broke. */
+static bool write_now(struct connection *connection, uv_buf_t **bufs, unsigned *count)
+{
+    int sent;
+
+    skip_empty(bufs, count);
+    if (*count == 0 || uv_stream_get_write_queue_size(&connection->socket.stream))
+        return true;
+    sent = uv_try_write(&connection->socket.stream, *bufs, *count);
+    if (sent == UV_EAGAIN)
+        return true;
+    if (sent < 0)
+        return false;
+    metric_add(connection->server->edge->metrics.sent, sent);
+    for (size_t left = (size_t)sent; *count && left;) {
+        size_t piece = (*bufs)->len < left ? (*bufs)->len : left;
+
+        (*bufs)->base += piece;
+        (*bufs)->len -= piece;
+        left -= piece;
+        skip_empty(bufs, count);
+    }
+    return true;
+}
+
+static bp_status wait_for_room(struct connection *connection, bp_call *call)
+{
+    struct exchange *exchange = connection->exchange;
+    bp_status        status = BP_OK;
+
+    exchange->writer = call;
+    while (status == BP_OK && !connection->is_gone &&
+           uv_stream_get_write_queue_size(&connection->socket.stream) >= QUEUE_LOW_BYTES)
+        status = call_wait(call, BP_FOREVER, "the client to read");
+    exchange->writer = NULL;
+    return connection->is_gone ? BP_CANCELLED : status;
+}
+
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+{
+    if (connection->is_gone)
+        return BP_CANCELLED;
+    if (!write_now(connection, &bufs, &count)) {
+        connection_cut(connection);
+        return BP_CANCELLED;
+    }
+    for (skip_empty(&bufs, &count); count; skip_empty(&bufs, &count)) {
+        size_t    queued = uv_stream_get_write_queue_size(&connection->socket.stream), room = WRITE_PIECE_BYTES;
+        size_t    before = 0, after = 0;
+        bp_status status;
+
+        if (call && queued >= HTTP_QUEUE_MAX_BYTES) {
+            status = wait_for_room(connection, call);
+            if (status != BP_OK)
+                return status;
+            continue;
+        }
+        if (call && HTTP_QUEUE_MAX_BYTES - queued < room)
+            room = HTTP_QUEUE_MAX_BYTES - queued;
+        for (unsigned i = 0; i < count; i++)
+            before += bufs[i].len;
+        if (!queue_some(connection, &bufs, &count, room)) {
+            connection_cut(connection);
+            return BP_NO_MEMORY;
+        }
+        for (unsigned i = 0; i < count; i++)
+            after += bufs[i].len;
+        metric_add(connection->server->edge->metrics.sent, (double)(before - after));
+        if (!connection->write_deadline.later)
+            watch_writes(connection);
+    }
+    return BP_OK;
+}
+
+/* ---- the beginning ---- */
+
+static int open_socket(struct connection *connection, uv_loop_t *loop, int fd)
+{
+    int failed;
+
+    if (connection->is_unix) {
+        failed = uv_pipe_init(loop, &connection->socket.pipe, 0);
+        return failed ? failed : uv_pipe_open(&connection->socket.pipe, fd);
+    }
+    failed = uv_tcp_init(loop, &connection->socket.tcp);
+    return failed ? failed : uv_tcp_open(&connection->socket.tcp, fd);
+}
+
+void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer, uint32_t listener)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection) {
+        metric_add(server->edge->metrics.refused_connections[REFUSED_MEMORY], 1);
+        server->edge->connections--;
+        close(fd);
+        return;
+    }
+    connection->server = server;
+    connection->listener = listener;
+    connection->is_unix = server->edge->listeners[listener].is_unix;
+    if (!connection->is_unix)
+        connection->peer = peer_address_of(peer);
+    connection->next = server->connections;
+    if (connection->next)
+        connection->next->previous = connection;
+    server->connections = connection;
+    server->connection_count++;
+    metric_add(server->edge->metrics.connections, 1);
+    metric_add(server->edge->metrics.accepted, 1);
+    if (open_socket(connection, &server->worker->loop, fd) != 0) {
+        close(fd); // libuv has not taken it over
+        connection->socket.handle.data = connection;
+        connection_cut(connection);
+        return;
+    }
+    connection->socket.handle.data = connection;
+    deadline_set(&connection->read_deadline, &server->header_deadlines, server_now_ms(server));
+    connection_resume_reading(connection);
+    if (!connection->is_reading)
+        connection_cut(connection);
+}

@@ -1,0 +1,28 @@
+/* alerts.h - what goes out to the alert sinks: a bounded queue on the first worker, tried again until it is taken.
+ *
+ * A component that changes its level fires or resolves ComponentDown or ComponentDegraded. Each sink has its own
+ * queue of 1,000; when it is full the oldest alert is dropped and counted. Nothing else ever waits for a sink.
+ */
+#ifndef CORE_OPS_ALERTS_H
+#define CORE_OPS_ALERTS_H
+
+#include <backplane/alert.h>
+#include <backplane/health.h>
+
+#include "plugin/generation.h"
+
+struct alert_queue;
+
+enum { ALERTS_QUEUE_MAX = 1000 };
+
+struct alert_queue *alerts_new(struct generation *generation);
+void                alerts_free(struct alert_queue *queue);
+/* On worker 0. */
+bp_status alerts_start(bp_call *call, struct alert_queue *queue);
+bp_status alerts_stop(bp_call *call, struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
+
+/* Any thread. */
+void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, const char *detail,
+                              int64_t since_wall_ns);
+
+#endif

@@ -1,0 +1,298 @@
+/* health.c - runs the checks, keeps their last answers, and writes them out. */
+#include "ops/health.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "loop/job.h"
+#include "loop/watchdog.h"
+#include "ops/alerts.h"
+#include "version.h"
+
+enum { DETAIL_BYTES = 512, FIRST_SPREAD_MS = 10 };
+
+struct component {
+    struct health_board *board;
+    struct unit         *unit;
+    struct job          *job;
+    /* Under the board's lock: */
+    bool            is_known;
+    bp_health_level level;
+    char            detail[DETAIL_BYTES];
+    int64_t         latency_ns, checked_wall_ns, changed_wall_ns;
+    struct metric_series *level_metric, *latency_metric, *value_metric;
+};
+
+struct health_board {
+    struct generation  *generation;
+    struct alert_queue *alerts;
+    pthread_mutex_t     lock;
+    _Atomic int         phase;
+    int64_t             started_wall_ns;
+    struct component   *components;
+    size_t              count;
+};
+
+static struct metric_series *series(const char *name, const char *help, const struct unit *unit)
+{
+    return metrics_series(metrics_define(METRIC_GAUGE, name, help, "component"), &unit->conf->name, 1);
+}
+
+struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts)
+{
+    struct health_board *board = calloc(1, sizeof(*board));
+
+    if (!board)
+        return NULL;
+    board->components = calloc(generation->unit_count + 1, sizeof(struct component));
+    if (!board->components) {
+        free(board);
+        return NULL;
+    }
+    pthread_mutex_init(&board->lock, NULL);
+    board->generation = generation;
+    board->alerts = alerts;
+    board->started_wall_ns = clock_wall_ns();
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit      *unit = &generation->units[i];
+        struct component *component = &board->components[board->count];
+
+        if (strcmp(unit->conf->kind, "health") != 0)
+            continue;
+        *component = (struct component){ .board = board, .unit = unit };
+        component->level_metric = series("backplane_health_level", "0 ok, 1 degraded, 2 down.", unit);
+        component->latency_metric = series("backplane_health_latency_seconds", "Time of the last health check.", unit);
+        component->value_metric = series("backplane_health_value", "What the health check measured last.", unit);
+        board->count++;
+    }
+    return board;
+}
+
+void health_board_free(struct health_board *board)
+{
+    if (!board)
+        return;
+    pthread_mutex_destroy(&board->lock);
+    free(board->components);
+    free(board);
+}
+
+/* ---- checking ---- */
+
+static const char *level_name(bp_health_level level)
+{
+    static const char *const names[] = { "ok", "degraded", "down" };
+
+    return names[level <= BP_HEALTH_DOWN ? level : BP_HEALTH_DOWN];
+}
+
+static void keep(struct component *component, const bp_health *health, int64_t latency_ns)
+{
+    bp_health_level level = health->level <= BP_HEALTH_DOWN ? (bp_health_level)health->level : BP_HEALTH_DOWN;
+    int64_t         now = clock_wall_ns();
+    bool            is_change;
+
+    pthread_mutex_lock(&component->board->lock);
+    is_change = component->is_known ? component->level != level : level != BP_HEALTH_OK;
+    if (!component->is_known || component->level != level)
+        component->changed_wall_ns = now;
+    component->is_known = true;
+    component->level = level;
+    component->latency_ns = latency_ns;
+    component->checked_wall_ns = now;
+    snprintf(component->detail, sizeof(component->detail), BP_FMT, BP_ARG(health->detail));
+    pthread_mutex_unlock(&component->board->lock);
+    metric_set(component->level_metric, (double)level);
+    metric_set(component->latency_metric, (double)latency_ns / 1e9);
+    if (!isnan(health->value))
+        metric_set(component->value_metric, health->value);
+    if (is_change && component->board->alerts)
+        alerts_component_changed(component->board->alerts, component->unit->conf->name, level, component->detail,
+                                 component->changed_wall_ns);
+}
+
+static void run_check(bp_call *call, void *arg)
+{
+    struct component *component = arg;
+    struct instance  *instance = &component->unit->instances[0];
+    bp_health         health = { .struct_size = sizeof(health), .value = NAN };
+    int64_t           before = clock_now_ns();
+    bp_status         status;
+
+    if (!component->unit->is_up) {
+        health.level = BP_HEALTH_DOWN;
+        health.detail = bp_str_of(component->unit->problem);
+        keep(component, &health, 0);
+        return;
+    }
+    status = ((const bp_health_ops *)instance->peer.ops)->check(call, instance, &health);
+    if (status != BP_OK && call_over(call) == BP_CANCELLED)
+        return;
+    if (status != BP_OK) {
+        health.level = BP_HEALTH_DOWN;
+        health.detail = call->error.message;
+    }
+    keep(component, &health, clock_now_ns() - before);
+}
+
+bp_status health_board_start(bp_call *call, struct health_board *board)
+{
+    for (size_t i = 0; i < board->count; i++) {
+        struct component *component = &board->components[i];
+
+        component->job = job_start(call->worker,
+                                   &(struct job_options){ .name = "health check",
+                                                          .interval_ns = component->unit->conf->gate.every_ns,
+                                                          .first_ns = BP_MILLISECONDS((int64_t)i * FIRST_SPREAD_MS),
+                                                          .timeout_ns = component->unit->conf->gate.every_ns +
+                                                                        BP_SECONDS(10),
+                                                          .run = run_check,
+                                                          .arg = component });
+        if (!component->job)
+            return call_fail(call, BP_NO_MEMORY, "no memory for the health checks");
+    }
+    return BP_OK;
+}
+
+bp_status health_board_stop(bp_call *call, struct health_board *board)
+{
+    for (size_t i = 0; i < board->count; i++) {
+        if (board->components[i].job)
+            job_stop(call, board->components[i].job);
+        board->components[i].job = NULL;
+    }
+    return BP_OK;
+}
+
+/* ---- answering ---- */
+
+void health_board_set_phase(struct health_board *board, enum health_phase phase)
+{
+    board->phase = (int)phase;
+}
+
+enum health_phase health_board_phase(const struct health_board *board)
+{
+    return (enum health_phase)board->phase;
+}
+
+bool health_is_live(const struct health_board *board)
+{
+    return watchdog_is_alive(board->generation->workers, board->generation->worker_count);
+}
+
+static bool is_critical(const struct component *component)
+{
+    return component->unit->conf->gate.critical;
+}
+
+bool health_is_ready(struct health_board *board)
+{
+    bool is_ready = board->phase == PHASE_READY;
+
+    pthread_mutex_lock(&board->lock);
+    for (size_t i = 0; i < board->count; i++)
+        if (board->components[i].is_known && board->components[i].level == BP_HEALTH_DOWN &&
+            is_critical(&board->components[i]))
+            is_ready = false;
+    pthread_mutex_unlock(&board->lock);
+    return is_ready;
+}
+
+static void put_time(bp_json_writer *w, const char *key, int64_t wall_ns)
+{
+    char text[25];
+
+    clock_format_utc(wall_ns, text);
+    json_put_text(w, key, text);
+}
+
+static void write_component(bp_json_writer *w, const struct component *component)
+{
+    json_key(w, component->unit->conf->name);
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "status", component->is_known ? level_name(component->level) : "unknown");
+    json_put_string(w, "check", component->unit->conf->use);
+    json_put_bool(w, "critical", is_critical(component));
+    if (component->is_known) {
+        json_put_text(w, "detail", component->detail);
+        json_put_number(w, "latency_ms", (double)(component->latency_ns / 1000) / 1000);
+        put_time(w, "checked_at", component->checked_wall_ns);
+        put_time(w, "since", component->changed_wall_ns);
+    }
+    json_end(w);
+}
+
+static void write_unit_down(bp_json_writer *w, const struct unit *unit)
+{
+    char name[96];
+
+    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
+    json_key(w, bp_str_of(name));
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "status", "down");
+    json_put_text(w, "check", "start");
+    json_put_bool(w, "critical", unit->conf->gate.critical);
+    json_put_text(w, "detail", unit->problem);
+    json_end(w);
+}
+
+bp_health_level health_write(struct health_board *board, bp_json_writer *w)
+{
+    const struct generation *generation = board->generation;
+    bp_health_level          whole = BP_HEALTH_OK;
+    size_t                   counts[3] = { 0 }, unknown = 0;
+    static const char *const phases[] = { "starting", "ready", "draining" };
+
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "version", BACKPLANE_VERSION);
+    json_put_text(w, "phase", phases[board->phase]);
+    put_time(w, "timestamp", clock_wall_ns());
+    json_put_integer(w, "uptime_seconds", (clock_wall_ns() - board->started_wall_ns) / 1000000000);
+    json_key(w, BP_STR("components"));
+    json_begin(w, JSON_KIND_OBJECT);
+    pthread_mutex_lock(&board->lock);
+    for (size_t i = 0; i < board->count; i++) {
+        const struct component *component = &board->components[i];
+        bp_health_level         level = component->level;
+
+        write_component(w, component);
+        if (!component->is_known) {
+            unknown++;
+            continue;
+        }
+        counts[level]++;
+        if (level == BP_HEALTH_DOWN && !is_critical(component))
+            level = BP_HEALTH_DEGRADED; // one can do without it
+        if (level > whole)
+            whole = level;
+    }
+    pthread_mutex_unlock(&board->lock);
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        const struct unit *unit = &generation->units[i];
+
+        if (unit->is_up || strcmp(unit->conf->kind, "health") == 0 || !unit->problem[0])
+            continue;
+        write_unit_down(w, unit);
+        counts[BP_HEALTH_DOWN]++;
+        if (whole < BP_HEALTH_DEGRADED)
+            whole = BP_HEALTH_DEGRADED;
+    }
+    json_end(w);
+    if (board->phase != PHASE_READY || !health_is_live(board))
+        whole = BP_HEALTH_DOWN;
+    json_put_text(w, "status", whole == BP_HEALTH_OK ? "healthy" : whole == BP_HEALTH_DEGRADED ? "degraded" : "unhealthy");
+    json_key(w, BP_STR("summary"));
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_integer(w, "total", (int64_t)(counts[0] + counts[1] + counts[2] + unknown));
+    json_put_integer(w, "ok", (int64_t)counts[0]);
+    json_put_integer(w, "degraded", (int64_t)counts[1]);
+    json_put_integer(w, "down", (int64_t)counts[2]);
+    json_put_integer(w, "unknown", (int64_t)unknown);
+    json_end(w);
+    json_end(w);
+    return whole;
+}

@@ -1,0 +1,201 @@
+/* store.c - the SQLite storage plugin: its options, its life, its connections. */
+#include "store.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- connections ---- */
+
+bp_status link_take(bp_call *call, struct link *link)
+{
+    bp_status status;
+
+    atomic_fetch_add(&link->users, 1);
+    status = bp_mutex_lock(call, link->lock);
+    if (status != BP_OK)
+        atomic_fetch_sub(&link->users, 1);
+    return status;
+}
+
+void link_give(struct link *link)
+{
+    bp_mutex_unlock(link->lock);
+    atomic_fetch_sub(&link->users, 1);
+}
+
+/* The reader with the fewest users. */
+struct link *link_reader(struct store *store)
+{
+    struct link *best = &store->readers[0];
+    for (uint32_t i = 1; i < store->reader_count; i++)
+        if (atomic_load(&store->readers[i].users) < atomic_load(&best->users))
+            best = &store->readers[i];
+    return best;
+}
+
+/* ---- life ---- */
+
+struct opening {
+    const struct sqlite_instance *options;
+    struct store                 *store;
+};
+
+static bp_status open_all(bp_call *call, void *arg)
+{
+    const struct opening    *opening = arg;
+    struct sqlitedb_settings settings = {
+        .path = opening->options->path,
+        .sync = (sqlitedb_sync)opening->options->synchronous,
+        .busy_timeout_ns = opening->options->busy_timeout_ns,
+        .cache_bytes = opening->options->cache_bytes,
+    };
+
+    BP_TRY(sqlitedb_open(call, &settings, &opening->store->writer.db));
+    opening->store->writer.db->is_guarded = true;
+    settings.is_query_only = true;
+    for (uint32_t i = 0; i < opening->store->reader_count; i++) {
+        BP_TRY(sqlitedb_open(call, &settings, &opening->store->readers[i].db));
+        opening->store->readers[i].db->is_guarded = true;
+    }
+    return BP_OK;
+}
+
+static void sqlite_shared_destroy(bp_call *call, void *shared)
+{
+    struct store *store = shared;
+
+    (void)call;
+    if (!store)
+        return;
+    for (uint32_t i = 0; i < store->reader_count; i++) {
+        sqlitedb_close(store->readers[i].db);
+        if (store->readers[i].lock)
+            bp_mutex_destroy(store->readers[i].lock);
+    }
+    sqlitedb_close(store->writer.db); /* last: it folds the WAL into the file */
+    if (store->writer.lock)
+        bp_mutex_destroy(store->writer.lock);
+    if (store->reader_pool)
+        bp_pool_destroy(store->reader_pool);
+    if (store->writer.pool)
+        bp_pool_destroy(store->writer.pool);
+    free(store->path);
+    free(store);
+}
+
+static bp_status store_fill(bp_call *call, const struct sqlite_instance *options, struct store *store)
+{
+    struct opening opening = { options, store };
+
+    BP_TRY(bp_pool_create(call, BP_STR("sqlite-write"), 1, &store->writer.pool));
+    BP_TRY(bp_mutex_create(call, &store->writer.lock));
+    BP_TRY(bp_pool_create(call, BP_STR("sqlite-read"), store->reader_count, &store->reader_pool));
+    for (uint32_t i = 0; i < store->reader_count; i++) {
+        store->readers[i].pool = store->reader_pool;
+        BP_TRY(bp_mutex_create(call, &store->readers[i].lock));
+    }
+    return bp_offload(call, store->writer.pool, open_all, &opening);
+}
+
+static bp_status sqlite_shared_create(bp_call *call, const void *options, void **shared)
+{
+    const struct sqlite_instance *given = options;
+    struct store                 *store = calloc(1, sizeof(*store));
+    bp_status                     status;
+
+    if (!store)
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    store->reader_count = (uint32_t)given->readers;
+    store->path = strndup(given->path.data, given->path.len);
+    status = store->path ? store_fill(call, given, store) : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    if (status != BP_OK) {
+        sqlite_shared_destroy(call, store);
+        return status;
+    }
+    *shared = store;
+    return BP_OK;
+}
+
+static bp_status sqlite_worker_start(bp_call *call, void *instance, void *shared)
+{
+    (void)call;
+    ((struct sqlite_instance *)instance)->store = shared;
+    return BP_OK;
+}
+
+static bp_status sqlite_check(bp_call *call, const void *options)
+{
+    const struct sqlite_instance *given = options;
+
+    if (given->path.len && given->path.data[given->path.len - 1] == '/')
+        return bp_fail(call, BP_INVALID, "path: " BP_FMT " is a directory; name the file", BP_ARG(given->path));
+    return BP_OK;
+}
+
+/* ---- stats ---- */
+
+static int64_t file_bytes(const char *path, const char *suffix)
+{
+    char        name[4200];
+    struct stat info;
+
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return stat(name, &info) == 0 ? (int64_t)info.st_size : 0;
+}
+
+static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *stats)
+{
+    const struct store *store = ((struct sqlite_instance *)instance)->store;
+
+    stats->connections_in_use = atomic_load(&store->writer.users) != 0;
+    for (uint32_t i = 0; i < store->reader_count; i++)
+        stats->connections_in_use += atomic_load(&store->readers[i].users) != 0;
+    stats->connections_max = store->reader_count + 1;
+    stats->size_bytes = file_bytes(store->path, "") + file_bytes(store->path, "-wal");
+    stats->engine = bp_format(call, "SQLite %s", sqlite3_libversion());
+    return BP_OK;
+}
+
+/* ---- the plugin ---- */
+
+static const bp_option options[] = {
+    BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true, .example = "data/backplane.db",
+                   .help = "the database file; made, with its directories, when it is not there"),
+    BP_OPTION_INT(struct sqlite_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
+                  .help = "connections, and threads, for reading beside the one that writes"),
+    BP_OPTION_ENUM(struct sqlite_instance, synchronous, .initial = "full", .choices = "full|normal",
+                   .help = "full: an acknowledged write survives a power loss; normal: it survives only a crash of the process"),
+    BP_OPTION_DURATION(struct sqlite_instance, busy_timeout, .initial = "5s", .minimum = "0", .maximum = "1m",
+                       .help = "how long to wait for another process that has locked the file"),
+    BP_OPTION_SIZE(struct sqlite_instance, cache, .initial = "8MiB", .minimum = "64KiB", .maximum = "4GiB",
+                   .help = "page cache of each connection"),
+};
+
+static const bp_life life = {
+    .struct_size = sizeof(bp_life),
+    .check = sqlite_check,
+    .shared_create = sqlite_shared_create,
+    .worker_start = sqlite_worker_start,
+    .shared_destroy = sqlite_shared_destroy,
+};
+
+static const bp_storage_ops ops = {
+    .struct_size = sizeof(bp_storage_ops),
+    .exec = store_exec,
+    .query = store_query,
+    .batch = store_batch,
+    .begin = store_begin,
+    .commit = store_commit,
+    .rollback = store_rollback,
+    .migrate = store_migrate,
+    .stats = store_stats,
+    .backup = store_backup,
+};
+
+BP_PLUGIN(storage, "sqlite", "1.0.0",
+          .summary = "SQL in one file, for one process; needs no server",
+          .license = "Apache-2.0",
+          .instance_size = sizeof(struct sqlite_instance),
+          .options = BP_TABLE(options),
+          .life = &life,
+          .ops = &ops)

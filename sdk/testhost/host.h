@@ -1,0 +1,154 @@
+/* host.h - what the files of the fake host share: the host, its instances and its calls from inside. */
+#ifndef TESTHOST_HOST_H
+#define TESTHOST_HOST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <backplane/json.h>
+#include <backplane/loop.h>
+#include <backplane/metrics.h>
+#include <backplane/stream.h>
+#include <backplane/testhost.h>
+
+#include "base/arena.h"
+
+/* Pointers that grow; the owner frees what they point to. */
+struct list {
+    void **items;
+    size_t count, capacity;
+};
+
+struct log_line {
+    bp_log_level level;
+    char        *event, *message, *fields;
+};
+
+struct http_answer {
+    char     *method, *url, *headers, *body;
+    size_t    body_len;
+    int32_t   status;
+    bp_status failure; /* BP_OK: there is an answer */
+    bool      is_used;
+};
+
+struct http_request {
+    char  *method, *url, *headers, *body;
+    size_t body_len;
+};
+
+struct stream_script {
+    char       *address;
+    struct list pieces; /* struct bytes * */
+    size_t      next;
+    char       *written;
+    size_t      written_len;
+};
+
+struct bytes {
+    size_t len;
+    char   data[];
+};
+
+struct job {
+    testhost_instance *instance;
+    const char        *name;
+    int64_t            interval_ns, due_ns;
+    bp_status (*run)(bp_call *call, void *arg);
+    void *arg;
+};
+
+/* What is open; every counter is back at zero when the plugin has tidied up. */
+struct open_counts {
+    atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, instances;
+};
+
+struct testhost {
+    pthread_mutex_t lock; /* guards the lists below: calls may run on several threads */
+    char            problem[1024];
+    char            leaks[256];
+    char           *data_dir;
+    struct list     logs, peers, instances, jobs, answers, requests, scripts, metrics;
+    struct open_counts open;
+    size_t          piece_size, break_after;
+    bool            offloads_on_threads;
+};
+
+struct testhost_instance {
+    testhost          *host;
+    const bp_plugin   *plugin;
+    testhost_instance *first; /* itself, or the worker whose shared object this one uses */
+    void              *self, *shared;
+    char              *name;
+    struct list        memory; /* of option values */
+    bp_peer            peer;
+    uint32_t           worker_index, worker_count;
+};
+
+struct cleanup {
+    struct cleanup *next;
+    void (*run)(void *arg);
+    void *arg;
+};
+
+struct block {
+    struct block *next;
+    max_align_t   start[];
+};
+
+struct bp_call {
+    testhost          *host;
+    testhost_instance *instance; /* NULL: a test's own call */
+    bp_call           *parent;
+    atomic_llong       deadline_ns;
+    atomic_int         cancelled; /* a bp_status */
+    int64_t            shield_until_ns;
+    pthread_mutex_t    lock; /* memory may be asked for by jobs on other threads */
+    struct block      *blocks;
+    struct arena       arena; /* of its buffers and JSON values */
+    size_t             allocated_bytes, max_bytes;
+    struct cleanup    *cleanups;
+    struct list        streams, http_streams, children;
+    bp_error           error;
+    bp_principal       principal;
+};
+
+/* host.c */
+void list_add(struct list *list, void *item);
+bool list_remove(struct list *list, const void *item);
+void list_free(struct list *list, void (*free_item)(void *item));
+char *copy_text(bp_str text); /* malloc, NUL-terminated */
+bp_status problem(testhost *host, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+const bp_peer *find_peer(testhost *host, bp_str name, const char *kind);
+
+/* options.c */
+bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options, size_t count,
+                       testhost_instance *into);
+bp_status options_check_table(testhost *host, const bp_plugin *plugin);
+size_t option_field_size(const bp_option *option);
+
+/* call.c */
+bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_ns);
+bp_call *call_root(bp_call *call); /* whose arena it uses */
+/* BP_OK, or the call's end with its sentence in the error slot. */
+bp_status call_check(bp_call *call);
+extern const bp_call_service call_service;
+
+/* the other services, one a file */
+extern const bp_loop_service    loop_service;
+extern const bp_http_service    http_service;
+extern const bp_stream_service  stream_service;
+extern const bp_json_service    json_service;
+extern const bp_metrics_service metrics_service;
+extern const bp_web_service     web_service;
+
+void clock_advance(int64_t duration_ns);
+int64_t clock_now_ns(void);
+void child_end(void *child);
+void http_stream_end(void *stream);
+void stream_end(void *stream);
+void http_free(testhost *host);
+void stream_free(testhost *host);
+void metrics_free(testhost *host);
+
+#endif
