@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { MAX_ARENA_BYTES = 64 << 20, MAX_PATH = 4096 };
+enum { MAX_ARENA_BYTES = 64 << 20 };
 
 static int print(struct bp_buf *text, FILE *out, FILE *errors)
 {
@@ -139,20 +139,19 @@ static int report_stale_pages(const struct conf_plugins *plugins, const char *fo
 static int write_plugin_pages(const struct conf_plugins *plugins, struct arena *arena, const char *folder,
                               bool is_check, FILE *errors)
 {
-    int  exit_status = 0;
-    char path[MAX_PATH];
+    int exit_status = 0;
 
     for (size_t i = 0; i < CONF_KIND_COUNT; i++) {
         size_t              count;
         struct conf_plugin *list = conf_list_plugins(arena, plugins, conf_kinds[i], &count);
 
         for (size_t k = 0; k < count; k++) {
+            bp_str        path = arena_format(arena, "%s/%s-%s.md", folder, list[k].kind, list[k].name);
             struct bp_buf text;
 
             buf_init(&text, NULL, CONF_PRINT_MAX_BYTES);
             conf_print_plugin_page(&list[k], &text);
-            snprintf(path, sizeof(path), "%s/%s-%s.md", folder, list[k].kind, list[k].name);
-            exit_status |= write_page(path, &text, is_check, errors);
+            exit_status |= write_page(path.data, &text, is_check, errors);
             buf_free(&text);
         }
     }
@@ -163,22 +162,22 @@ int command_docs(const struct conf_plugins *plugins, const char *folder, bool is
 {
     struct arena  arena;
     struct bp_buf text;
-    char          path[MAX_PATH];
+    bp_str        pages;
     int           exit_status = 0;
 
-    snprintf(path, sizeof(path), "%s/conf", folder);
-    if (!is_check && mkdir(path, 0755) != 0 && errno != EEXIST) {
-        fprintf(errors, "%s: cannot be made: %s\n", path, strerror(errno));
-        return 1;
-    }
     arena_init(&arena, MAX_ARENA_BYTES);
-    exit_status |= write_plugin_pages(plugins, &arena, path, is_check, errors);
-    if (is_check)
-        exit_status |= report_stale_pages(plugins, path, errors);
     buf_init(&text, NULL, CONF_PRINT_MAX_BYTES);
-    conf_print_host_page(&arena, plugins, &text);
-    snprintf(path, sizeof(path), "%s/conf.md", folder);
-    exit_status |= write_page(path, &text, is_check, errors);
+    pages = arena_format(&arena, "%s/conf", folder);
+    if (!is_check && mkdir(pages.data, 0755) != 0 && errno != EEXIST) {
+        fprintf(errors, "%s: cannot be made: %s\n", pages.data, strerror(errno));
+        exit_status = 1;
+    } else {
+        exit_status |= write_plugin_pages(plugins, &arena, pages.data, is_check, errors);
+        if (is_check)
+            exit_status |= report_stale_pages(plugins, pages.data, errors);
+        conf_print_host_page(&arena, plugins, &text);
+        exit_status |= write_page(arena_format(&arena, "%s.md", pages.data).data, &text, is_check, errors);
+    }
     buf_free(&text);
     arena_free(&arena);
     return exit_status;
