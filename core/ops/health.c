@@ -210,7 +210,7 @@ static void put_time(bp_json_writer *w, const char *key, int64_t wall_ns)
     json_put_text(w, key, text);
 }
 
-static void write_component(bp_json_writer *w, const struct component *component)
+static void write_component(bp_json_writer *w, const struct component *component, bool with_detail)
 {
     json_key(w, component->unit->conf->name);
     json_begin(w, JSON_KIND_OBJECT);
@@ -218,7 +218,8 @@ static void write_component(bp_json_writer *w, const struct component *component
     json_put_string(w, "check", component->unit->conf->use);
     json_put_bool(w, "critical", is_critical(component));
     if (component->is_known) {
-        json_put_text(w, "detail", component->detail);
+        if (with_detail)
+            json_put_text(w, "detail", component->detail);
         json_put_number(w, "latency_ms", (double)(component->latency_ns / 1000) / 1000);
         put_time(w, "checked_at", component->checked_wall_ns);
         put_time(w, "since", component->changed_wall_ns);
@@ -226,7 +227,7 @@ static void write_component(bp_json_writer *w, const struct component *component
     json_end(w);
 }
 
-static void write_unit_down(bp_json_writer *w, const struct unit *unit)
+static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool with_detail)
 {
     char name[96];
 
@@ -236,11 +237,12 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit)
     json_put_text(w, "status", "down");
     json_put_text(w, "check", "start");
     json_put_bool(w, "critical", unit->conf->gate.critical);
-    json_put_text(w, "detail", unit->problem);
+    if (with_detail)
+        json_put_text(w, "detail", unit->problem);
     json_end(w);
 }
 
-bp_health_level health_write(struct health_board *board, bp_json_writer *w)
+bp_health_level health_write(struct health_board *board, bool with_detail, bp_json_writer *w)
 {
     const struct generation *generation = board->generation;
     bp_health_level          whole = BP_HEALTH_OK;
@@ -259,7 +261,7 @@ bp_health_level health_write(struct health_board *board, bp_json_writer *w)
         const struct component *component = &board->components[i];
         bp_health_level         level = component->level;
 
-        write_component(w, component);
+        write_component(w, component, with_detail);
         if (!component->is_known) {
             unknown++;
             continue;
@@ -276,7 +278,7 @@ bp_health_level health_write(struct health_board *board, bp_json_writer *w)
 
         if (unit->is_up || strcmp(unit->conf->kind, "health") == 0 || !unit->problem[0])
             continue;
-        write_unit_down(w, unit);
+        write_unit_down(w, unit, with_detail);
         counts[BP_HEALTH_DOWN]++;
         if (whole < BP_HEALTH_DEGRADED)
             whole = BP_HEALTH_DEGRADED;

@@ -31,7 +31,8 @@ enum health_phase health_board_phase(const struct health_board *board);
 bool health_is_live(const struct health_board *board);
 /* Started, not draining, and no critical component is down. */
 bool health_is_ready(struct health_board *board);
-/* {"status": ..., "components": {...}, "summary": {...}}; the level of the whole. */
-bp_health_level health_write(struct health_board *board, bp_json_writer *w);
+/* {"status": ..., "components": {...}, "summary": {...}}; the level of the whole. Sentences of the checks, which may
+ * name hosts and paths, only `with_detail`. */
+bp_health_level health_write(struct health_board *board, bool with_detail, bp_json_writer *w);
 
 #endif

@@ -1,0 +1,308 @@
+/* api.c - the way of one request, from the edge to a handler and back. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <backplane/cache.h>
+
+#include "api/origin.h"
+#include "api/web.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+/* ---- set-up ---- */
+
+static struct unit *find_unit(const struct generation *generation, const char *kind, bp_str name)
+{
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit *unit = &generation->units[i];
+
+        if (strcmp(unit->conf->kind, kind) == 0 && (name.len == 0 || bp_str_equal(unit->conf->name, name)))
+            return unit;
+    }
+    return NULL;
+}
+
+static bool add_app(struct api *api, struct unit *unit, char problem[512])
+{
+    const bp_app_ops *app = unit->plugin->descriptor.ops;
+
+    if (app->struct_size < offsetof(bp_app_ops, migrations)) {
+        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
+        return false;
+    }
+    return router_add(api->router, app->routes, app->route_size, app->route_count, unit, problem);
+}
+
+bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
+              char problem[512])
+{
+    *api = (struct api){ .conf = conf, .generation = generation, .health = health };
+    arena_init(&api->arena, 64u << 20);
+    api->requests = metrics_define(METRIC_COUNTER, "http_requests_total", "Requests answered.", "method route status");
+    api->router = router_new();
+    api->key_caches = calloc(generation->worker_count, sizeof(*api->key_caches));
+    if (!api->router || !api->key_caches) {
+        snprintf(problem, 512, "no memory for the routes");
+        return false;
+    }
+    for (uint32_t w = 0; w < generation->worker_count; w++)
+        api->key_caches[w] = key_cache_new();
+    if (conf->server.auth.mode == AUTH_KEYS)
+        api->key_storage = find_unit(generation, "storage", conf->server.auth.storage);
+    api->cache = find_unit(generation, "cache", BP_STR("main"));
+    if (!api->cache)
+        api->cache = find_unit(generation, "cache", (bp_str){ NULL, 0 });
+    if (conf->server.rate_per_minute && !api->cache) {
+        snprintf(problem, 512, "server.rate_per_minute is set, but there is no cache that could count: add "
+                               "`cache: { main: { use: memory } }`");
+        return false;
+    }
+    if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, problem))
+        return false;
+    for (size_t i = 0; i < generation->unit_count; i++)
+        if (strcmp(generation->units[i].conf->kind, "app") == 0 && !add_app(api, &generation->units[i], problem))
+            return false;
+    api->openapi = api_make_openapi(api, &api->arena);
+    return true;
+}
+
+void api_free(struct api *api)
+{
+    if (api->key_caches)
+        for (uint32_t w = 0; w < api->generation->worker_count; w++)
+            key_cache_free(api->key_caches[w]);
+    free(api->key_caches);
+    router_free(api->router);
+    arena_free(&api->arena);
+}
+
+/* ---- ids ---- */
+
+static bool is_safe_id(bp_str id)
+{
+    if (id.len < 1 || id.len > 128)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.:+/=", c)))
+            return false;
+    }
+    return true;
+}
+
+static void take_ids(struct http_exchange *exchange)
+{
+    bp_str id = http_exchange_header(exchange, "x-request-id");
+    bp_str trace = http_exchange_header(exchange, "traceparent");
+
+    if (is_safe_id(id)) {
+        memcpy(exchange->call->request_id, id.data, id.len);
+        exchange->call->request_id[id.len] = '\0';
+    }
+    if (trace.len)
+        call_set_trace(exchange->call, trace);
+    http_exchange_add_header(exchange, BP_STR("X-Request-Id"), bp_str_of(exchange->call->request_id));
+}
+
+/* ---- who may ---- */
+
+static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
+{
+    bp_str    header, key = { NULL, 0 };
+    bp_status status;
+
+    if (!api->key_storage || api->is_private) {
+        call->principal.scopes = BP_STR("*");
+        return BP_OK;
+    }
+    header = http_exchange_header(exchange, "authorization");
+    if (header.len > 7 && str_equal_ignore_case((bp_str){ header.data, 7 }, BP_STR("Bearer ")))
+        key = str_trim((bp_str){ header.data + 7, header.len - 7 });
+    else if (!header.len)
+        key = http_exchange_header(exchange, "x-api-key");
+    if (!route->spec.scope && !key.len)
+        return BP_OK;
+    status = keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
+                               api->key_caches[call->worker->index], key, &call->principal);
+    if (status == BP_UNAUTHENTICATED && route->spec.scope)
+        http_exchange_add_header(exchange, BP_STR("WWW-Authenticate"), BP_STR("Bearer realm=\"backplane\""));
+    if (status != BP_OK)
+        return route->spec.scope ? status : BP_OK; // an open route is open to a wrong key as well
+    if (route->spec.scope && !keys_allow(&call->principal, route->spec.scope))
+        return call_fail(call, BP_DENIED, "the API key " BP_FMT " lacks the scope \"%s\"", BP_ARG(call->principal.id),
+                         route->spec.scope);
+    return BP_OK;
+}
+
+static bp_status take_from_limit(struct api *api, bp_call *call, struct http_exchange *exchange,
+                                 const struct route *route)
+{
+    int64_t limit = route->spec.rate_per_minute ? route->spec.rate_per_minute : api->conf->server.rate_per_minute;
+    bp_str  who = call->principal.id.len ? call->principal.id : exchange->peer, key;
+    bp_take take = { .struct_size = sizeof(take) };
+    char    text[24];
+
+    if (!limit || !api->cache || !route->unit || api->is_private)
+        return BP_OK;
+    key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), route->spec.rate_per_minute ? route->op.name : "");
+    BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit, BP_SECONDS(60), 1, &take));
+    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Limit"),
+                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)take.limit) });
+    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Remaining"),
+                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)take.remaining) });
+    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Reset"),
+                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld",
+                                                              (long long)(take.reset_ns / 1000000000 + 1)) });
+    if (take.is_granted)
+        return BP_OK;
+    call_fail(call, BP_LIMIT, "the limit of %lld requests a minute is reached", (long long)limit);
+    call->error.retry_after_ns = take.reset_ns;
+    return BP_LIMIT;
+}
+
+/* ---- the handler ---- */
+
+struct handler_args {
+    bp_handler  handler;
+    bp_request *request;
+    bp_response *response;
+};
+
+static bp_status run_handler(bp_call *call, void *object, void *arg)
+{
+    struct handler_args *args = arg;
+
+    return args->handler(call, object, args->request, args->response);
+}
+
+static bool is_served_here(const struct api *api, const struct http_exchange *exchange, const struct route *route)
+{
+    const struct server_conf *server = &api->conf->server;
+    const bp_str_list        *apps;
+
+    if (!route->unit || exchange->listener >= server->listener_count)
+        return true;
+    apps = &server->listeners[exchange->listener].apps;
+    for (size_t i = 0; i < apps->count; i++)
+        if (bp_str_equal(apps->items[i], route->unit->conf->name))
+            return true;
+    return apps->count == 0;
+}
+
+static bp_status find_route(struct api *api, struct http_exchange *exchange, struct route_match *match)
+{
+    char          allowed[64];
+    struct route *route = router_find(api->router, exchange->method, exchange->path, match, allowed);
+
+    if (route && is_served_here(api, exchange, route))
+        return BP_OK;
+    match->route = NULL;
+    if (route || !allowed[0])
+        return call_fail(exchange->call, BP_NOT_FOUND, "there is no route " BP_FMT " " BP_FMT ": GET /openapi.json lists "
+                         "them all", BP_ARG(exchange->method), BP_ARG(exchange->path));
+    http_exchange_add_header(exchange, BP_STR("Allow"), bp_str_of(allowed));
+    return call_fail(exchange->call, BP_UNSUPPORTED, BP_FMT " takes %s, not " BP_FMT, BP_ARG(exchange->path), allowed,
+                     BP_ARG(exchange->method));
+}
+
+static bp_status dispatch(struct api *api, bp_request *request, bp_response *response)
+{
+    struct http_exchange *exchange = request->exchange;
+    bp_call              *call = exchange->call;
+    const struct route   *route = request->match.route;
+    struct handler_args   args = { route->spec.handler, request, response };
+    int64_t               deadline_ns = route->spec.deadline_ns;
+
+    BP_TRY(authenticate(api, call, exchange, route));
+    BP_TRY(take_from_limit(api, call, exchange, route));
+    exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
+                                                          : api->conf->server.limits.body_bytes;
+    call->deadline_ns = clock_now_ns() + (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
+    if (!route->unit)
+        return route->spec.handler(call, api, request, response);
+    return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler, &args);
+}
+
+/* ---- afterwards ---- */
+
+static void count_request(struct api *api, struct route *route, bp_str method, int32_t status, int64_t duration_ns)
+{
+    char                  text[12];
+    bp_str                label = { text, (size_t)snprintf(text, sizeof(text), "%d", status) };
+    struct metric_series *series;
+
+    if (!route) {
+        static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+        bp_str                   shown = BP_STR("other"); // what clients make up must not make series
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+            if (bp_str_is(method, known[i]))
+                shown = method;
+        metric_add(metrics_series(api->requests, (bp_str[]){ shown, BP_STR("none"), label }, 3), 1);
+        return;
+    }
+    series = status >= 0 && status < ROUTE_STATUSES ? route->by_status[status] : NULL;
+    if (!series) {
+        series = metrics_series(api->requests,
+                                (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path), label }, 3);
+        if (status >= 0 && status < ROUTE_STATUSES)
+            route->by_status[status] = series;
+    }
+    metric_add(series, 1);
+    metric_observe(route->duration, (double)duration_ns / 1e9);
+}
+
+static void log_request(const struct api *api, struct http_exchange *exchange, const struct route *route,
+                        int64_t duration_ns)
+{
+    bp_call *call = exchange->call;
+    int32_t  mode = api->conf->server.access_log;
+    uint32_t level = exchange->status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
+    bp_field fields[8];
+
+    if (mode == ACCESS_LOG_OFF || (mode == ACCESS_LOG_ERRORS && exchange->status < 400 && exchange->status != 0))
+        return;
+    if (!log_enabled(call->worker->log, level))
+        return;
+    fields[0] = bp_field_str("method", exchange->method);
+    fields[1] = bp_field_str("path", exchange->path);
+    fields[2] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
+    fields[3] = bp_field_int("status", exchange->status);
+    fields[4] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
+    fields[5] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
+    fields[6] = bp_field_str("peer", exchange->peer);
+    fields[7] = bp_field_str("tenant", call->principal.tenant);
+    call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
+}
+
+void api_handle(struct http_exchange *exchange, void *arg)
+{
+    struct api *api = arg;
+    bp_call    *call = exchange->call;
+    bp_request  request = { .exchange = exchange };
+    bp_response response = { .exchange = exchange };
+    int64_t     before_ns = clock_now_ns();
+    bp_status   status;
+
+    take_ids(exchange);
+    status = origin_check(api, exchange);
+    if (status == BP_OK && origin_is_preflight(exchange)) {
+        status = origin_answer_preflight(exchange);
+    } else if (status == BP_OK) {
+        status = find_route(api, exchange, &request.match);
+        if (status == BP_OK)
+            status = dispatch(api, &request, &response);
+        if (status == BP_OK && exchange->status == 0)
+            status = call_fail(call, BP_INTERNAL, "the handler returned without an answer");
+    }
+    if (status == BP_UNSUPPORTED && !request.match.route && exchange->status == 0)
+        http_exchange_send_error(exchange, 405, "method_not_allowed", call->error.message);
+    else if (status != BP_OK)
+        web_fail(call, &response, status);
+    count_request(api, (struct route *)(uintptr_t)request.match.route, exchange->method, exchange->status,
+                  clock_now_ns() - before_ns);
+    log_request(api, exchange, request.match.route, clock_now_ns() - before_ns);
+}

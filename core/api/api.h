@@ -1,0 +1,43 @@
+/* api.h - from an exchange of the edge to a handler: ids, host check, route, authentication, limits, answer, log.
+ *
+ *      edge -> request id, trace -> Host and Origin -> route -> key and scope -> rate -> handler (through the gate)
+ *           -> answer or error -> metrics, log line
+ */
+#ifndef CORE_API_API_H
+#define CORE_API_API_H
+
+#include "api/keys.h"
+#include "api/router.h"
+#include "net/http_server.h"
+#include "ops/health.h"
+
+struct api {
+    struct conf         *conf;
+    struct generation   *generation;
+    struct health_board *health;
+    struct router       *router;
+    struct key_cache   **key_caches; /* one a worker */
+    struct unit         *key_storage; /* NULL: no keys are needed */
+    struct unit         *cache;       /* for rate limits; NULL: none */
+    bool                 is_private;  /* reached through a socket that only this user can open: nobody is asked */
+    struct metric_family *requests;
+    bp_str               openapi;     /* made once; in the arena */
+    struct arena         arena;
+};
+
+/* Builds the routes of the host and of every app that is up. False with a sentence in `problem`. */
+bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
+              char problem[512]);
+void api_free(struct api *api);
+
+/* The http_handler; `arg` is the api. */
+void api_handle(struct http_exchange *exchange, void *arg) BP_SUSPENDS;
+
+/* host_routes.c */
+extern const bp_route api_host_routes[];
+extern const size_t   api_host_route_count;
+/* openapi.c: the description of all routes, as OpenAPI 3.1 and as a page for people. */
+bp_str api_make_openapi(const struct api *api, struct arena *arena);
+bp_str api_make_docs_page(const struct api *api, struct arena *arena);
+
+#endif

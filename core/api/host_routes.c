@@ -1,0 +1,132 @@
+/* host_routes.c - what the host itself answers: probes, metrics, the description of its routes. */
+#include "api/api.h"
+#include "api/web.h"
+#include "version.h"
+
+enum { HEALTH_BYTES_MAX = 1 << 20, METRICS_BYTES_MAX = 16 << 20 };
+
+static bp_status respond_object(bp_call *call, bp_response *response, int32_t status, const char *key,
+                                const char *value)
+{
+    bp_json_writer *w = bp_json_writer_new(call, 4096);
+
+    bp_json_object(w);
+    bp_json_put_string(w, key, bp_str_of(value));
+    bp_json_end(w);
+    return bp_respond_json(call, response, status, w);
+}
+
+static bp_status get_health(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct api     *api = instance;
+    struct bp_buf   buf;
+    bp_json_writer  w;
+    bp_health_level level;
+
+    (void)request;
+    buf_init(&buf, call->arena, HEALTH_BYTES_MAX);
+    json_writer_init(&w, &buf);
+    level = health_write(api->health, call->principal.is_authenticated || !api->key_storage, &w);
+    bp_response_header(response, "Cache-Control", BP_STR("no-store"));
+    return bp_respond(call, response, level == BP_HEALTH_DOWN ? 503 : 200, "application/json", buf_str(&buf));
+}
+
+static bp_status get_live(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct api *api = instance;
+    bool        is_live = health_is_live(api->health);
+
+    (void)request;
+    return respond_object(call, response, is_live ? 200 : 503, "status", is_live ? "alive" : "a loop is stuck");
+}
+
+static bp_status get_ready(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct api *api = instance;
+    bool        is_ready = health_is_ready(api->health);
+    bool        is_draining = health_board_phase(api->health) == PHASE_DRAINING;
+
+    (void)request;
+    return respond_object(call, response, is_ready ? 200 : 503, "status",
+                          is_ready ? "ready" : is_draining ? "draining" : "not ready: see /health");
+}
+
+static bp_status get_startup(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct api *api = instance;
+    bool        has_started = health_board_phase(api->health) != PHASE_STARTING;
+
+    (void)request;
+    return respond_object(call, response, has_started ? 200 : 503, "status", has_started ? "started" : "starting");
+}
+
+static bp_status get_metrics(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    const struct api *api = instance;
+    struct bp_buf     buf;
+
+    (void)request;
+    if (!api->conf->server.metrics)
+        return bp_fail(call, BP_NOT_FOUND, "metrics are switched off by server.metrics");
+    buf_init(&buf, call->arena, METRICS_BYTES_MAX);
+    metrics_render(&buf);
+    BP_TRY(buf_status(&buf));
+    return bp_respond(call, response, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&buf));
+}
+
+static bp_status get_openapi(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    const struct api *api = instance;
+
+    (void)request;
+    return bp_respond(call, response, 200, "application/json", api->openapi);
+}
+
+static bp_status get_docs(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    (void)request;
+    bp_response_header(response, "Content-Security-Policy", BP_STR("default-src 'none'; style-src 'unsafe-inline'"));
+    return bp_respond(call, response, 200, "text/html; charset=utf-8", api_make_docs_page(instance, call->arena));
+}
+
+static bp_status get_root(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_json_writer *w = bp_json_writer_new(call, 4096);
+
+    (void)instance;
+    (void)request;
+    bp_json_object(w);
+    bp_json_put_string(w, "name", BP_STR("backplane"));
+    bp_json_put_string(w, "version", BP_STR(BACKPLANE_VERSION));
+    bp_json_put_string(w, "docs", BP_STR("/docs"));
+    bp_json_put_string(w, "openapi", BP_STR("/openapi.json"));
+    bp_json_put_string(w, "health", BP_STR("/health"));
+    bp_json_end(w);
+    return bp_respond_json(call, response, 200, w);
+}
+
+static const char status_schema[] = "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"}},"
+                                    "\"required\":[\"status\"]}";
+
+/* Probes need no key: an orchestrator has none, and they say nothing but a word. */
+const bp_route api_host_routes[] = {
+    { .method = "GET", .path = "/", .handler = get_root, .summary = "What this server is",
+      .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET", .path = "/health", .handler = get_health,
+      .summary = "Health of every component; 503 when the whole is unhealthy; sentences only for those with a key",
+      .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET", .path = "/health/live", .handler = get_live,
+      .summary = "Liveness: every event loop beats; never depends on another server", .response_schema = status_schema },
+    { .method = "GET", .path = "/health/ready", .handler = get_ready,
+      .summary = "Readiness: started, not draining, no critical component down", .response_schema = status_schema },
+    { .method = "GET", .path = "/ready", .handler = get_ready, .summary = "The same as /health/ready",
+      .response_schema = status_schema },
+    { .method = "GET", .path = "/health/startup", .handler = get_startup,
+      .summary = "Startup: all plugins and tables are there", .response_schema = status_schema },
+    { .method = "GET", .path = "/metrics", .handler = get_metrics, .scope = "host:read",
+      .summary = "Metrics in Prometheus' text format" },
+    { .method = "GET", .path = "/openapi.json", .handler = get_openapi, .summary = "This list of routes, OpenAPI 3.1",
+      .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET", .path = "/docs", .handler = get_docs, .summary = "This list of routes, for people" },
+};
+const size_t api_host_route_count = sizeof(api_host_routes) / sizeof(api_host_routes[0]);

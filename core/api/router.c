@@ -1,0 +1,212 @@
+/* router.c - a tree of path segments. */
+#include "api/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+
+enum { METHODS = 5, ROUTES_MAX = 1024 };
+
+static const char *const methods[METHODS] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+enum segment_type { FIXED, VALUE, REST };
+
+struct node {
+    struct node      *first_child, *next_sibling;
+    enum segment_type type;
+    bp_str            text; /* FIXED: the segment; else the name of the value */
+    struct route     *routes[METHODS];
+};
+
+struct router {
+    struct arena  arena;
+    struct node   root;
+    struct route *all[ROUTES_MAX];
+    size_t        count;
+};
+
+struct router *router_new(void)
+{
+    struct router *router = calloc(1, sizeof(*router));
+
+    if (router)
+        arena_init(&router->arena, 64u << 20);
+    return router;
+}
+
+void router_free(struct router *router)
+{
+    if (!router)
+        return;
+    arena_free(&router->arena);
+    free(router);
+}
+
+static int method_index(bp_str method)
+{
+    for (int i = 0; i < METHODS; i++)
+        if (bp_str_is(method, methods[i]))
+            return i;
+    return bp_str_is(method, "HEAD") ? 0 : -1;
+}
+
+/* Children stand in the order of precedence: fixed ones, a value, the rest. */
+static struct node *child_for(struct router *router, struct node *node, enum segment_type type, bp_str text)
+{
+    struct node **at = &node->first_child, *made;
+
+    for (; *at && (*at)->type <= type; at = &(*at)->next_sibling)
+        if ((*at)->type == type && bp_str_equal((*at)->text, text))
+            return *at;
+    made = arena_alloc(&router->arena, sizeof(*made));
+    if (made) {
+        made->type = type;
+        made->text = text;
+        made->next_sibling = *at;
+        *at = made;
+    }
+    return made;
+}
+
+static bool classify(bp_str segment, enum segment_type *type, bp_str *text)
+{
+    *type = FIXED;
+    *text = segment;
+    if (segment.len < 2 || segment.data[0] != '{')
+        return memchr(segment.data ? segment.data : "", '{', segment.len) == NULL;
+    if (segment.data[segment.len - 1] != '}')
+        return false;
+    *type = VALUE;
+    *text = (bp_str){ segment.data + 1, segment.len - 2 };
+    if (text->len > 3 && memcmp(text->data + text->len - 3, "...", 3) == 0) {
+        *type = REST;
+        text->len -= 3;
+    }
+    return text->len > 0;
+}
+
+static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index, char problem[512])
+{
+    struct node  *node = &router->root;
+    int           method = spec->method ? method_index(bp_str_of(spec->method)) : -1;
+    bp_str        rest = spec->path ? bp_str_of(spec->path) : (bp_str){ "", 0 };
+    const char   *owner = unit ? unit->conf->name.data : NULL;
+    struct route *route = arena_alloc(&router->arena, sizeof(*route));
+
+    if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route || router->count == ROUTES_MAX) {
+        snprintf(problem, 512, "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, a path "
+                               "that begins with / and a handler",
+                 index, owner ? owner : "the host");
+        return false;
+    }
+    for (rest.data++, rest.len--; rest.len && node;) {
+        enum segment_type type;
+        bp_str            text;
+
+        if (!classify(str_split(rest, '/', &rest), &type, &text) || (type == REST && rest.len)) {
+            snprintf(problem, 512, "route \"%s\" of %s has a segment that is neither plain nor {name} nor a last {name...}",
+                     spec->path, owner ? owner : "the host");
+            return false;
+        }
+        node = child_for(router, node, type, text);
+    }
+    if (!node || node->routes[method]) {
+        snprintf(problem, 512, "%s %s of %s is taken already by %s", spec->method, spec->path,
+                 owner ? owner : "the host", node && node->routes[method]->owner ? node->routes[method]->owner : "the host");
+        return false;
+    }
+    route->spec = *spec;
+    route->owner = owner;
+    route->unit = unit;
+    route->op = (struct gate_op){ index, arena_format(&router->arena, "%s %s", spec->method, spec->path).data, false };
+    route->duration = metrics_series(metrics_define(METRIC_HISTOGRAM, "http_request_duration_seconds",
+                                                    "Time from the header block to the end of the answer.",
+                                                    "method route"),
+                                     (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) }, 2);
+    node->routes[method] = route;
+    router->all[router->count++] = route;
+    return true;
+}
+
+bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
+                char problem[512])
+{
+    if (count && (!routes || stride < offsetof(bp_route, summary) || count > GATE_OPS_MAX)) {
+        snprintf(problem, 512, "the route table of %s is malformed: %zu routes of %zu bytes",
+                 unit ? unit->conf->name.data : "the host", count, stride);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bp_route spec = { 0 };
+
+        memcpy(&spec, (const char *)routes + i * stride, stride < sizeof(spec) ? stride : sizeof(spec));
+        if (!add_one(router, &spec, unit, (uint32_t)i, problem))
+            return false;
+    }
+    return true;
+}
+
+/* Depth first, most specific first; a path has few segments, and few of them branch. */
+static const struct node *find(const struct node *node, bp_str rest, bool is_end, struct route_match *match)
+{
+    size_t kept = match->value_count;
+
+    if (is_end) {
+        for (int i = 0; i < METHODS; i++)
+            if (node->routes[i])
+                return node;
+        return NULL;
+    }
+    for (const struct node *child = node->first_child; child; child = child->next_sibling) {
+        bp_str             after, segment = str_split(rest, '/', &after);
+        bool               has_more = segment.len < rest.len;
+        const struct node *found = NULL;
+
+        if (child->type == FIXED && bp_str_equal(child->text, segment)) {
+            found = find(child, after, !has_more, match);
+        } else if (child->type != FIXED && segment.len && match->value_count < ROUTE_VALUES_MAX) {
+            match->values[match->value_count++] = (struct route_value){ child->text,
+                                                                        child->type == REST ? rest : segment };
+            found = child->type == REST ? child : find(child, after, !has_more, match);
+        }
+        if (found)
+            return found;
+        match->value_count = kept;
+    }
+    return NULL;
+}
+
+struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
+                          char allowed[64])
+{
+    const struct node *node = NULL;
+    int                index = method_index(method);
+
+    allowed[0] = '\0';
+    match->value_count = 0;
+    match->route = NULL;
+    if (path.len && path.data[0] == '/')
+        node = find(&router->root, (bp_str){ path.data + 1, path.len - 1 }, path.len == 1, match);
+    if (!node)
+        return NULL;
+    if (index >= 0 && node->routes[index]) {
+        match->route = node->routes[index];
+        return node->routes[index];
+    }
+    for (int i = 0; i < METHODS; i++)
+        if (node->routes[i])
+            snprintf(allowed + strlen(allowed), 64 - strlen(allowed), "%s%s%s", allowed[0] ? ", " : "",
+                     i == 0 ? "HEAD, " : "", methods[i]);
+    return NULL;
+}
+
+size_t router_count(const struct router *router)
+{
+    return router->count;
+}
+
+struct route *router_at(const struct router *router, size_t index)
+{
+    return router->all[index];
+}

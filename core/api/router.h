@@ -1,0 +1,51 @@
+/* router.h - from a method and a path to a route: a tree of path segments, built once.
+ *
+ *      api -> v1 -> collections -> {name} -> documents
+ *
+ * A fixed segment wins over {name}, which wins over {rest...}. Apps may not take each other's routes.
+ */
+#ifndef CORE_API_ROUTER_H
+#define CORE_API_ROUTER_H
+
+#include <backplane/app.h>
+
+#include "base/arena.h"
+#include "base/metrics.h"
+#include "plugin/gate.h"
+
+enum { ROUTE_VALUES_MAX = 8, ROUTE_STATUSES = 600 };
+
+struct route {
+    bp_route              spec;
+    const char           *owner; /* instance name of the app; NULL: the host */
+    struct unit          *unit;  /* NULL: the host */
+    struct gate_op        op;    /* named "GET /api/v1/..." */
+    struct metric_series *_Atomic by_status[ROUTE_STATUSES];
+    struct metric_series *duration;
+};
+
+struct route_value {
+    bp_str name, value; /* undecoded */
+};
+
+struct route_match {
+    const struct route *route;
+    struct route_value  values[ROUTE_VALUES_MAX];
+    size_t              value_count;
+};
+
+struct router;
+
+struct router *router_new(void);
+void           router_free(struct router *router);
+/* Adds a table; `unit` NULL for the host's. False with a sentence in `problem`. */
+bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
+                char problem[512]);
+/* Finds the route. NULL: none; then `allowed` (64 bytes) lists the methods that the path has, or is empty. */
+struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
+                          char allowed[64]);
+/* All routes in the order they were added. */
+size_t        router_count(const struct router *router);
+struct route *router_at(const struct router *router, size_t index);
+
+#endif
