@@ -143,7 +143,7 @@ void option_report_unknown(struct conf_problems *problems, const struct conf_nod
         if (is_choice(other_keys, child->key) || is_known(tables, table_count, child->key))
             continue;
         hint_offer_choices(&hint, other_keys);
-        for (size_t i = 0; i < table_count; i++)
+        for (size_t i = 0; i < table_count && !problems_are_full(problems); i++)
             for (uint32_t k = 0; k < tables[i]->count; k++)
                 hint_offer(&hint, bp_str_of(option_at(tables[i], k).name));
         error_at_key(problems, child, "is not known here%s", hint_text(problems->arena, &hint));

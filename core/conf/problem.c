@@ -132,6 +132,11 @@ void error_missing(struct conf_problems *problems, const struct conf_node *mappi
     va_end(args);
 }
 
+bool problems_are_full(const struct conf_problems *problems)
+{
+    return problems->error_count + problems->warning_count >= MAX_PROBLEMS;
+}
+
 void problems_print(const struct conf_problems *problems, struct bp_buf *out)
 {
     for (const struct conf_problem *problem = problems->first; problem; problem = problem->next) {

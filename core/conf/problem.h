@@ -44,6 +44,9 @@ void error_missing(struct conf_problems *problems, const struct conf_node *mappi
                    const char *format, ...) BP_FORMAT(4, 5);
 void problem_no_memory(struct conf_problems *problems);
 
+/* More would only be counted: not worth a search for what was meant. */
+bool problems_are_full(const struct conf_problems *problems);
+
 /* One line each: `file:line:column: key: sentence`, with `warning: ` before the key of a warning. */
 void problems_print(const struct conf_problems *problems, struct bp_buf *out);
 

@@ -79,7 +79,7 @@ static void check_ref(struct resolver *resolver, const struct option_ref *ref, c
     // An instance that is written but could not be read was reported where it stands.
     if (node_find(node_find(conf->root, ref->kind.data), ref->name.data))
         return;
-    for (size_t i = 0; i < conf->instance_count; i++)
+    for (size_t i = 0; i < conf->instance_count && !problems_are_full(&conf->problems); i++)
         if (bp_str_is(ref->kind, conf->instances[i].kind))
             hint_offer(&hint, conf->instances[i].name);
     if (ref->node)

@@ -10,6 +10,12 @@ static struct exchange *exchange_of(struct http_exchange *exchange)
     return (struct exchange *)exchange;
 }
 
+/* libuv's own initialiser takes lengths of 32 bits only. */
+static uv_buf_t buf_of(bp_str bytes)
+{
+    return (uv_buf_t){ .base = (char *)bytes.data, .len = bytes.len };
+}
+
 static bool is_framing_header(bp_str name)
 {
     static const char *const names[] = { "content-length", "transfer-encoding", "connection", "date", "keep-alive" };
@@ -53,6 +59,17 @@ static bp_status fail_write(struct exchange *exchange, bp_status status)
     return call_fail_over(exchange->is.call, status, "sending to the client");
 }
 
+static bp_status check_start(struct exchange *exchange, int32_t status, bp_str content_type)
+{
+    if (exchange->answer != ANSWER_NONE)
+        return call_fail(exchange->is.call, BP_CONFLICT, "a second answer to one request");
+    if (status < 200 || status > 599)
+        return call_fail(exchange->is.call, BP_INVALID, "an answer of status %d, which is not one of 200 to 599", status);
+    if (ascii_has_control(content_type.data, content_type.len))
+        return call_fail(exchange->is.call, BP_INVALID, "a content type with a control byte");
+    return BP_OK;
+}
+
 static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str content_type, bp_str body)
 {
     struct connection *connection = exchange->connection;
@@ -69,8 +86,8 @@ static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str co
         return fail_write(exchange, result);
     exchange->is.status = status;
     exchange->answer = ANSWER_DONE;
-    bufs[0] = uv_buf_init(head.data, (unsigned)head.len);
-    bufs[1] = uv_buf_init((char *)body.data, exchange->is_bodiless ? 0 : (unsigned)body.len);
+    bufs[0] = buf_of(bp_str_n(head.data, head.len));
+    bufs[1] = buf_of(bp_str_n(body.data, exchange->is_bodiless ? 0 : body.len));
     exchange->is.sent_bytes = bufs[1].len;
     exchange->is_writing = true;
     result = connection_write(connection, exchange->is.call, bufs, 2);
@@ -83,25 +100,22 @@ static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str co
 static bp_status send_error_text(struct exchange *exchange, int32_t status, const char *code, bp_str message)
 {
     struct bp_buf body;
-    bp_str        text;
-    bp_status     result;
 
     buf_init(&body, exchange->is.call->arena, ANSWER_HEADERS_MAX_BYTES);
     response_error_body(&body, code, message);
-    text = buf_str(&body);
-    result = send_whole(exchange, status, BP_STR("application/json"), text);
-    return result;
+    return send_whole(exchange, status, BP_STR("application/json"), buf_str(&body));
 }
 
 bp_status http_exchange_send(struct http_exchange *is, int32_t status, bp_str content_type, bp_str body)
 {
     struct exchange *exchange = exchange_of(is);
 
-    if (exchange->answer != ANSWER_NONE)
-        return call_fail(is->call, BP_CONFLICT, "a second answer to one request");
-    if (exchange->fault)
+    BP_TRY(check_start(exchange, status, content_type));
+    if (exchange->fault) {
+        server_refusal(exchange->connection->server, exchange->fault);
         return send_error_text(exchange, exchange->fault, response_error_code(exchange->fault),
                                arena_format(is->call->arena, "the request body cannot be read: %s", exchange->fault_why));
+    }
     return send_whole(exchange, status, content_type, body);
 }
 
@@ -111,6 +125,7 @@ bp_status http_exchange_send_error(struct http_exchange *is, int32_t status, con
 
     if (exchange->answer != ANSWER_NONE || exchange->fault)
         return http_exchange_send(is, status, BP_STR(""), BP_STR(""));
+    BP_TRY(check_start(exchange, status, BP_STR("")));
     return send_error_text(exchange, status, code, message);
 }
 
@@ -121,8 +136,7 @@ bp_status http_exchange_begin(struct http_exchange *is, int32_t status, bp_str c
     struct bp_buf    head;
     bp_status        result;
 
-    if (exchange->answer != ANSWER_NONE)
-        return call_fail(is->call, BP_CONFLICT, "a second answer to one request");
+    BP_TRY(check_start(exchange, status, content_type));
     if (exchange->fault)
         return exchange_fail_fault(exchange);
     if (!exchange->is_body_done) // it may still be read, or not: too late to say so later
@@ -154,9 +168,9 @@ static bp_status write_pieces(struct exchange *exchange, bp_call *call, const bp
     bp_status           status;
 
     if (exchange->pending)
-        bufs[used++] = uv_buf_init(exchange->pending, (unsigned)exchange->pending_len);
+        bufs[used++] = buf_of(bp_str_n(exchange->pending, exchange->pending_len));
     for (unsigned i = 0; i < count; i++)
-        bufs[used++] = uv_buf_init((char *)pieces[i].data, (unsigned)pieces[i].len);
+        bufs[used++] = buf_of(pieces[i]);
     exchange->is_writing = true;
     status = connection_write(exchange->connection, call, bufs, used);
     exchange->is_writing = false;

@@ -3,65 +3,17 @@
  * What was read is understood in the worker's read buffer as long as possible and copied only when it has to
  * outlive the callback: an idle connection holds no bytes. Pipelined requests wait in `input` (bounded; then
  * the socket is not read) while one is handled, so answers are in order by nature.
+ * Every function here may find the connection gone after anything that writes,
+ * cancels or runs a handler; it is freed only by libuv's close callback, or when its handler has returned.
  */
 #include "net/connection.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-
-/* ---- input ---- */
-
-void input_free(struct input *input)
-{
-    if (!input->is_borrowed)
-        free(input->data);
-    *input = (struct input){ 0 };
-}
-
-/* Room for `more` bytes behind what is left, owned, beginning at 0. */
-static bool input_room(struct input *input, size_t more)
-{
-    size_t left = input_left(input), need = left + more;
-    char  *data = input->data;
-
-    if (!input->is_borrowed && input->capacity >= need) {
-        memmove(data, data + input->at, left);
-    } else {
-        size_t capacity = need < 512 ? 512 : need + need / 2;
-
-        data = malloc(capacity);
-        if (!data)
-            return false;
-        if (left)
-            memcpy(data, input->data + input->at, left);
-        input_free(input);
-        input->capacity = capacity;
-    }
-    input->data = data;
-    input->at = 0;
-    input->len = left;
-    return true;
-}
-
-bool input_own(struct input *input)
-{
-    return !input->is_borrowed || input_room(input, 0);
-}
-
-bool input_append(struct input *input, const char *bytes, size_t len)
-{
-    if (input->is_borrowed || input->capacity - input->len < len)
-        if (!input_room(input, len))
-            return false;
-    memcpy(input->data + input->len, bytes, len);
-    input->len += len;
-    return true;
-}
 
 /* ---- the end ---- */
 
@@ -115,8 +67,7 @@ void connection_cut(struct connection *connection)
     }
 }
 
-/* Resets instead of closing: the client does not take what we have, so it is not to wait in the kernel either. */
-static void reset(struct connection *connection)
+void connection_reset(struct connection *connection)
 {
     struct linger off = { .l_onoff = 1, .l_linger = 0 };
     uv_os_fd_t    fd;
@@ -128,7 +79,7 @@ static void reset(struct connection *connection)
 
 /* The answer is out. A client that is still sending would have it reset away by a plain close, so what it sends
  * is thrown away for a while. */
-static void close_when_sent(struct connection *connection)
+void connection_close_when_sent(struct connection *connection)
 {
     uv_os_fd_t fd;
 
@@ -149,7 +100,7 @@ static void close_after_answer(struct connection *connection, bool lingers)
     connection->lingers = lingers;
     deadline_clear(&connection->read_deadline);
     input_free(&connection->input);
-    close_when_sent(connection);
+    connection_close_when_sent(connection);
 }
 
 void connection_refuse(struct connection *connection, int status, const char *why)
@@ -157,11 +108,10 @@ void connection_refuse(struct connection *connection, int status, const char *wh
     struct http_server *server = connection->server;
     struct exchange    *exchange = connection->exchange;
     bool                is_head = exchange && exchange->request.method == HTTP1_HEAD;
-    char                code[12], answer[1024];
-    bp_str              label = bp_str_n(code, (size_t)snprintf(code, sizeof(code), "%d", status));
+    char                answer[1024];
     uv_buf_t            buf;
 
-    metric_add(metrics_series(server->edge->metrics.refused_requests, &label, 1), 1);
+    server_refusal(server, status);
     connection->exchange = NULL;
     if (exchange)
         exchange_release(server, exchange);
@@ -257,26 +207,35 @@ static void pause_reading(struct connection *connection)
 
 static void advance(struct connection *connection)
 {
+    int requests = 0;
+
     while (!connection->is_gone && connection->state <= CONNECTION_HEAD && input_left(&connection->input))
-        if (!read_head(connection))
+        if (requests++ == REQUESTS_IN_A_ROW) {
+            server_run_later(connection->server, connection);
             break;
+        } else if (!read_head(connection)) {
+            break;
+        }
     if (connection->is_gone)
         return;
     if (input_left(&connection->input) == 0)
         input_free(&connection->input);
     else if (!input_own(&connection->input))
         connection_cut(connection);
-    else if (connection->state == CONNECTION_HANDLING && input_left(&connection->input) >= HTTP_INPUT_MAX_BYTES)
+    else if ((connection->is_later || connection->state == CONNECTION_HANDLING) &&
+             input_left(&connection->input) >= HTTP_INPUT_MAX_BYTES)
         pause_reading(connection);
 }
 
 void connection_run_later(struct connection *connection)
 {
     connection->is_later = false;
-    if (connection->is_gone)
+    if (connection->is_gone) {
         free_if_over(connection);
-    else
-        advance(connection);
+        return;
+    }
+    connection_resume_reading(connection);
+    advance(connection);
 }
 
 /* What is left of the body's block goes before what came in meanwhile. */
@@ -311,7 +270,7 @@ void connection_end_exchange(struct connection *connection)
         return;
     }
     if (is_cut) {
-        reset(connection);
+        connection_reset(connection);
         return;
     }
     if (closes) {
@@ -373,7 +332,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         connection_cut(connection);
         return;
     }
-    advance(connection);
+    if (!connection->is_later)
+        advance(connection);
+    else if (!input_own(&connection->input))
+        connection_cut(connection);
     if (!connection->is_gone && connection->state == CONNECTION_HANDLING && connection->exchange->reader)
         call_wake(connection->exchange->reader);
 }
@@ -422,173 +384,6 @@ void connection_read_due(struct connection *connection)
         connection_cut(connection);
         break;
     }
-}
-
-/* ---- writing ---- */
-
-struct queued_write {
-    uv_write_t         request;
-    struct connection *connection;
-    char               bytes[];
-};
-
-static void watch_writes(struct connection *connection)
-{
-    connection->write_left = uv_stream_get_write_queue_size(&connection->socket.stream);
-    if (connection->write_left && !connection->is_gone)
-        deadline_set(&connection->write_deadline, &connection->server->write_deadlines,
-                     server_now_ms(connection->server));
-    else
-        deadline_clear(&connection->write_deadline);
-}
-
-void connection_write_due(struct connection *connection)
-{
-    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
-
-    if (left < connection->write_left) {
-        watch_writes(connection);
-        return;
-    }
-    server_timeout(connection->server, TIMEOUT_WRITE);
-    reset(connection);
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct queued_write *write = (struct queued_write *)request;
-    struct connection   *connection = write->connection;
-    struct exchange     *exchange = connection->exchange;
-
-    free(write);
-    if (connection->is_gone)
-        return;
-    if (status < 0) {
-        connection_cut(connection);
-        return;
-    }
-    watch_writes(connection);
-    if (connection->state == CONNECTION_CLOSING)
-        close_when_sent(connection);
-    else if (exchange && exchange->writer && connection->write_left < QUEUE_LOW_BYTES)
-        call_wake(exchange->writer);
-}
-
-/* Copies up to `max` bytes off the front of `bufs` and queues them. */
-static bool queue_some(struct connection *connection, uv_buf_t **bufs, unsigned *count, size_t max)
-{
-    struct queued_write *write;
-    uv_buf_t             buf;
-    size_t               len = 0;
-
-    for (unsigned i = 0; i < *count; i++)
-        len += (*bufs)[i].len;
-    if (len > max)
-        len = max;
-    write = malloc(sizeof(*write) + len);
-    if (!write)
-        return false;
-    write->connection = connection;
-    buf = uv_buf_init(write->bytes, (unsigned)len);
-    for (size_t at = 0; at < len;) {
-        size_t piece = (*bufs)->len < len - at ? (*bufs)->len : len - at;
-
-        memcpy(write->bytes + at, (*bufs)->base, piece);
-        at += piece;
-        (*bufs)->base += piece;
-        (*bufs)->len -= piece;
-        if ((*bufs)->len == 0) {
-            (*bufs)++;
-            (*count)--;
-        }
-    }
-    if (uv_write(&write->request, &connection->socket.stream, &buf, 1, on_written) != 0) {
-        free(write);
-        return false;
-    }
-    return true;
-}
-
-static void skip_empty(uv_buf_t **bufs, unsigned *count)
-{
-    while (*count && (*bufs)->len == 0) {
-        (*bufs)++;
-        (*count)--;
-    }
-}
-
-/* False when the connection broke. */
-static bool write_now(struct connection *connection, uv_buf_t **bufs, unsigned *count)
-{
-    int sent;
-
-    skip_empty(bufs, count);
-    if (*count == 0 || uv_stream_get_write_queue_size(&connection->socket.stream))
-        return true;
-    sent = uv_try_write(&connection->socket.stream, *bufs, *count);
-    if (sent == UV_EAGAIN)
-        return true;
-    if (sent < 0)
-        return false;
-    metric_add(connection->server->edge->metrics.sent, sent);
-    for (size_t left = (size_t)sent; *count && left;) {
-        size_t piece = (*bufs)->len < left ? (*bufs)->len : left;
-
-        (*bufs)->base += piece;
-        (*bufs)->len -= piece;
-        left -= piece;
-        skip_empty(bufs, count);
-    }
-    return true;
-}
-
-static bp_status wait_for_room(struct connection *connection, bp_call *call)
-{
-    struct exchange *exchange = connection->exchange;
-    bp_status        status = BP_OK;
-
-    exchange->writer = call;
-    while (status == BP_OK && !connection->is_gone &&
-           uv_stream_get_write_queue_size(&connection->socket.stream) >= QUEUE_LOW_BYTES)
-        status = call_wait(call, BP_FOREVER, "the client to read");
-    exchange->writer = NULL;
-    return connection->is_gone ? BP_CANCELLED : status;
-}
-
-bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
-{
-    if (connection->is_gone)
-        return BP_CANCELLED;
-    if (!write_now(connection, &bufs, &count)) {
-        connection_cut(connection);
-        return BP_CANCELLED;
-    }
-    for (skip_empty(&bufs, &count); count; skip_empty(&bufs, &count)) {
-        size_t    queued = uv_stream_get_write_queue_size(&connection->socket.stream), room = WRITE_PIECE_BYTES;
-        size_t    before = 0, after = 0;
-        bp_status status;
-
-        if (call && queued >= HTTP_QUEUE_MAX_BYTES) {
-            status = wait_for_room(connection, call);
-            if (status != BP_OK)
-                return status;
-            continue;
-        }
-        if (call && HTTP_QUEUE_MAX_BYTES - queued < room)
-            room = HTTP_QUEUE_MAX_BYTES - queued;
-        for (unsigned i = 0; i < count; i++)
-            before += bufs[i].len;
-        if (!queue_some(connection, &bufs, &count, room)) {
-            connection_cut(connection);
-            return BP_NO_MEMORY;
-        }
-        for (unsigned i = 0; i < count; i++)
-            after += bufs[i].len;
-        metric_add(connection->server->edge->metrics.sent, (double)(before - after));
-        if (!connection->write_deadline.later)
-            watch_writes(connection);
-    }
-    return BP_OK;
 }
 
 /* ---- the beginning ---- */

@@ -17,6 +17,7 @@
 #include "base/metrics.h"
 #include "net/deadline.h"
 #include "net/http_server.h"
+#include "net/input.h"
 #include "net/peer_count.h"
 
 enum {
@@ -31,6 +32,7 @@ enum {
     TICK_MS = 250,
     LINGER_MS = 2000,
     PAUSE_MS = 500,
+    REQUESTS_IN_A_ROW = 64,         /* of one connection, before others have their turn */
     WRITE_PIECE_BYTES = 64 << 10, /* what one queued write takes at most, so that progress is seen */
 };
 
@@ -85,7 +87,7 @@ struct http_server {
     uv_idle_t               later;
     struct connection      *later_first; /* connections whose handler ended on its fiber and that go on from the loop */
     struct connection      *connections;
-    uint32_t                connection_count;
+    _Atomic uint32_t        connection_count;
     struct deadline_list    header_deadlines, body_deadlines, idle_deadlines, write_deadlines, linger_deadlines,
         beat_deadlines, pause_deadlines;
     struct exchange *spares;
@@ -98,23 +100,6 @@ struct http_server {
     char    date[32]; /* "Sun, 22 Nov 2026 02:05:43 GMT" */
     char    read_buffer[READ_BUFFER_BYTES];
 };
-
-/* Bytes received and not yet understood. Borrowed ones lie in the worker's read buffer. */
-struct input {
-    char  *data;
-    size_t at, len, capacity;
-    bool   is_borrowed;
-};
-
-static inline size_t input_left(const struct input *input)
-{
-    return input->len - input->at;
-}
-
-static inline const char *input_rest(const struct input *input)
-{
-    return input->data ? input->data + input->at : "";
-}
 
 enum connection_state { CONNECTION_IDLE, CONNECTION_HEAD, CONNECTION_HANDLING, CONNECTION_CLOSING, CONNECTION_LINGER };
 
@@ -185,15 +170,17 @@ void connection_resume_reading(struct connection *connection);
 void connection_read_due(struct connection *connection); /* its read deadline has passed */
 /* Idle, and the server is being drained: what is queued goes out, then it is closed. */
 void connection_drain(struct connection *connection);
-void connection_write_due(struct connection *connection);
 void connection_pause_due(struct connection *connection);
+/* All that was queued is out, and the connection is CONNECTION_CLOSING. */
+void connection_close_when_sent(struct connection *connection);
+/* Closes with RST: the client does not take what there is for it, so it is not to wait in the kernel either. */
+void connection_reset(struct connection *connection);
+
+/* ---- connection_write.c ---- */
 /* Sends or queues everything; suspends while the queue is full, or never when `call` is NULL. BP_CANCELLED when
  * the client is gone; another status when the wait was over early, and then a part may have gone out. */
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count);
-void      input_free(struct input *input);
-/* False when there is no memory. */
-bool input_append(struct input *input, const char *bytes, size_t len);
-bool input_own(struct input *input);
+void      connection_write_due(struct connection *connection); /* its write deadline has passed */
 
 /* ---- exchange.c ---- */
 struct exchange *exchange_take(struct http_server *server, struct connection *connection);
@@ -228,6 +215,7 @@ const char *response_error_code(int32_t status);
 /* connection_run_later() in the next turn of the loop: a handler that was suspended ends on its fiber, where the
  * next one cannot begin. */
 void     server_run_later(struct http_server *server, struct connection *connection);
+void     server_refusal(struct http_server *server, int status); /* counts it */
 void     server_timeout(struct http_server *server, enum timeout_class class);
 void     server_connection_ended(struct http_server *server);
 uint64_t server_now_ms(const struct http_server *server);

@@ -141,14 +141,20 @@ bool http_exchange_is_gone(const struct http_exchange *exchange)
 
 bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_name)
 {
-    bp_str   name = bp_str_of(lower_name), first = { "", 0 }, value;
-    uint32_t index = 0;
+    bp_str        name = bp_str_of(lower_name), first = { "", 0 }, value;
+    uint32_t      index = 0;
+    struct bp_buf joined;
 
-    if (!http1_header_next(exchange->request, exchange->head, name, &index, &first))
+    if (!http1_header_next(exchange->request, exchange->head, name, &index, &first) ||
+        !http1_header_next(exchange->request, exchange->head, name, &index, &value))
         return first;
-    while (http1_header_next(exchange->request, exchange->head, name, &index, &value))
-        first = arena_format(exchange->call->arena, BP_FMT ", " BP_FMT, BP_ARG(first), BP_ARG(value));
-    return first;
+    buf_init(&joined, exchange->call->arena, 2 * http1_max_head_bytes(exchange->request->limits));
+    buf_add(&joined, first);
+    do {
+        buf_add(&joined, BP_STR(", "));
+        buf_add(&joined, value);
+    } while (http1_header_next(exchange->request, exchange->head, name, &index, &value));
+    return buf_str(&joined);
 }
 
 /* ---- the body ---- */

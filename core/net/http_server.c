@@ -1,6 +1,7 @@
 /* http_server.c - a worker's share of the edge: its timeouts, its drain, its end. */
 #include "net/http_server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,6 +38,14 @@ uint64_t server_now_ms(const struct http_server *server)
 uint32_t http_server_connections(const struct http_server *server)
 {
     return server->connection_count;
+}
+
+void server_refusal(struct http_server *server, int status)
+{
+    char   code[12];
+    bp_str label = bp_str_n(code, (size_t)snprintf(code, sizeof(code), "%d", status));
+
+    metric_add(metrics_series(server->edge->metrics.refused_requests, &label, 1), 1);
 }
 
 void server_timeout(struct http_server *server, enum timeout_class class)

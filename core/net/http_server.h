@@ -70,7 +70,7 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
  * at `deadline_ns` (monotonic) cancels what is left and cuts it `HTTP_CUT_AFTER_S` later. Then frees the server
  * and calls done(arg). */
 void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg), void *arg);
-uint32_t http_server_connections(const struct http_server *server);
+uint32_t http_server_connections(const struct http_server *server); /* any thread, until the drain ends */
 
 /* ---- one request and its answer ---- */
 

@@ -1,0 +1,173 @@
+/* connection_write.c - bytes out: at once if the socket takes them, else through a bounded queue.
+ *
+ * What does not go out at once is copied, so that the caller's memory is its own again when a write returns; the
+ * queue's limit is where a fiber waits for the client. Without progress for write_timeout_ns it is reset.
+ */
+#include <stdlib.h>
+
+#include "net/connection.h"
+
+struct queued_write {
+    uv_write_t         request;
+    struct connection *connection;
+    char               bytes[];
+};
+
+static void watch_writes(struct connection *connection)
+{
+    connection->write_left = uv_stream_get_write_queue_size(&connection->socket.stream);
+    if (connection->write_left && !connection->is_gone)
+        deadline_set(&connection->write_deadline, &connection->server->write_deadlines,
+                     server_now_ms(connection->server));
+    else
+        deadline_clear(&connection->write_deadline);
+}
+
+void connection_write_due(struct connection *connection)
+{
+    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
+
+    if (left < connection->write_left) {
+        watch_writes(connection);
+        return;
+    }
+    server_timeout(connection->server, TIMEOUT_WRITE);
+    connection_reset(connection);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct queued_write *write = (struct queued_write *)request;
+    struct connection   *connection = write->connection;
+    struct exchange     *exchange = connection->exchange;
+
+    free(write);
+    if (connection->is_gone)
+        return;
+    if (status < 0) {
+        connection_cut(connection);
+        return;
+    }
+    watch_writes(connection);
+    if (connection->state == CONNECTION_CLOSING)
+        connection_close_when_sent(connection);
+    else if (exchange && exchange->writer && connection->write_left < QUEUE_LOW_BYTES)
+        call_wake(exchange->writer);
+}
+
+/* Copies up to `max` bytes off the front of `bufs` and queues them. */
+static bool queue_some(struct connection *connection, uv_buf_t **bufs, unsigned *count, size_t max)
+{
+    struct queued_write *write;
+    uv_buf_t             buf;
+    size_t               len = 0;
+
+    for (unsigned i = 0; i < *count; i++)
+        len += (*bufs)[i].len;
+    if (len > max)
+        len = max;
+    write = malloc(sizeof(*write) + len);
+    if (!write)
+        return false;
+    write->connection = connection;
+    buf = uv_buf_init(write->bytes, (unsigned)len);
+    for (size_t at = 0; at < len;) {
+        size_t piece = (*bufs)->len < len - at ? (*bufs)->len : len - at;
+
+        memcpy(write->bytes + at, (*bufs)->base, piece);
+        at += piece;
+        (*bufs)->base += piece;
+        (*bufs)->len -= piece;
+        if ((*bufs)->len == 0) {
+            (*bufs)++;
+            (*count)--;
+        }
+    }
+    if (uv_write(&write->request, &connection->socket.stream, &buf, 1, on_written) != 0) {
+        free(write);
+        return false;
+    }
+    return true;
+}
+
+static void skip_empty(uv_buf_t **bufs, unsigned *count)
+{
+    while (*count && (*bufs)->len == 0) {
+        (*bufs)++;
+        (*count)--;
+    }
+}
+
+/* False when the connection broke. */
+static bool write_now(struct connection *connection, uv_buf_t **bufs, unsigned *count)
+{
+    int sent;
+
+    skip_empty(bufs, count);
+    if (*count == 0 || uv_stream_get_write_queue_size(&connection->socket.stream))
+        return true;
+    sent = uv_try_write(&connection->socket.stream, *bufs, *count);
+    if (sent == UV_EAGAIN)
+        return true;
+    if (sent < 0)
+        return false;
+    metric_add(connection->server->edge->metrics.sent, sent);
+    for (size_t left = (size_t)sent; *count && left;) {
+        size_t piece = (*bufs)->len < left ? (*bufs)->len : left;
+
+        (*bufs)->base += piece;
+        (*bufs)->len -= piece;
+        left -= piece;
+        skip_empty(bufs, count);
+    }
+    return true;
+}
+
+static bp_status wait_for_room(struct connection *connection, bp_call *call)
+{
+    struct exchange *exchange = connection->exchange;
+    bp_status        status = BP_OK;
+
+    exchange->writer = call;
+    while (status == BP_OK && !connection->is_gone &&
+           uv_stream_get_write_queue_size(&connection->socket.stream) >= QUEUE_LOW_BYTES)
+        status = call_wait(call, BP_FOREVER, "the client to read");
+    exchange->writer = NULL;
+    return connection->is_gone ? BP_CANCELLED : status;
+}
+
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+{
+    if (connection->is_gone)
+        return BP_CANCELLED;
+    if (!write_now(connection, &bufs, &count)) {
+        connection_cut(connection);
+        return BP_CANCELLED;
+    }
+    for (skip_empty(&bufs, &count); count; skip_empty(&bufs, &count)) {
+        size_t    queued = uv_stream_get_write_queue_size(&connection->socket.stream), room = WRITE_PIECE_BYTES;
+        size_t    before = 0, after = 0;
+        bp_status status;
+
+        if (call && queued >= HTTP_QUEUE_MAX_BYTES) {
+            status = wait_for_room(connection, call);
+            if (status != BP_OK)
+                return status;
+            continue;
+        }
+        if (call && HTTP_QUEUE_MAX_BYTES - queued < room)
+            room = HTTP_QUEUE_MAX_BYTES - queued;
+        for (unsigned i = 0; i < count; i++)
+            before += bufs[i].len;
+        if (!queue_some(connection, &bufs, &count, room)) {
+            connection_cut(connection);
+            return BP_NO_MEMORY;
+        }
+        for (unsigned i = 0; i < count; i++)
+            after += bufs[i].len;
+        metric_add(connection->server->edge->metrics.sent, (double)(before - after));
+        if (!connection->write_deadline.later)
+            watch_writes(connection);
+    }
+    return BP_OK;
+}
