@@ -937,9 +937,11 @@ static void *run_storm(void *arg)
         if (i % 5 == 0) {
             echo_politely(storm, fd);
         } else {
-            const char *text = rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
-            char        some[2000];
+            const char    *text = rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
+            char           some[2000];
+            struct timeval patience = { .tv_usec = 20000 };
 
+            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
             send_torn(fd, text, strlen(text), &storm->seed);
             if (rand_r(&storm->seed) % 2)
                 (void)!recv(fd, some, sizeof(some), rand_r(&storm->seed) % 2 ? MSG_DONTWAIT : 0);
