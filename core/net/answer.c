@@ -233,14 +233,18 @@ void http_exchange_abort(struct http_exchange *is)
 
 /* ---- server-sent events ---- */
 
-bp_status http_exchange_sse_begin(struct http_exchange *is)
+static bp_status begin_events(struct http_exchange *is)
 {
-    struct exchange *exchange = exchange_of(is);
-
     BP_TRY(http_exchange_add_header(is, BP_STR("Cache-Control"), BP_STR("no-store")));
     BP_TRY(http_exchange_add_header(is, BP_STR("X-Accel-Buffering"), BP_STR("no")));
     BP_TRY(http_exchange_begin(is, 200, BP_STR("text/event-stream"), -1));
-    exchange->is_events = true;
+    exchange_of(is)->is_events = true;
+    return BP_OK;
+}
+
+bp_status http_exchange_sse_begin(struct http_exchange *is)
+{
+    BP_TRY(begin_events(is));
     return http_exchange_flush(is);
 }
 
@@ -268,12 +272,8 @@ bp_status http_exchange_sse(struct http_exchange *is, bp_str event, bp_str id, b
 
     if (ascii_has_control(event.data, event.len) || ascii_has_control(id.data, id.len))
         return call_fail(is->call, BP_INVALID, "an event's name or id has a control byte");
-    if (exchange->answer == ANSWER_NONE) {
-        BP_TRY(http_exchange_add_header(is, BP_STR("Cache-Control"), BP_STR("no-store")));
-        BP_TRY(http_exchange_add_header(is, BP_STR("X-Accel-Buffering"), BP_STR("no")));
-        BP_TRY(http_exchange_begin(is, 200, BP_STR("text/event-stream"), -1));
-        exchange->is_events = true;
-    }
+    if (exchange->answer == ANSWER_NONE)
+        BP_TRY(begin_events(is));
     buf_reset(out);
     if (event.len) {
         buf_add(out, BP_STR("event: "));

@@ -407,6 +407,10 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
     if (!connection) {
         metric_add(server->edge->metrics.refused_connections[REFUSED_MEMORY], 1);
         server->edge->connections--;
+        if (!server->edge->listeners[listener].is_unix) {
+            struct peer_address address = peer_address_of(peer);
+            peer_count_leave(&server->edge->peers, &address);
+        }
         close(fd);
         return;
     }

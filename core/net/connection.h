@@ -128,7 +128,7 @@ struct connection {
     struct peer_address peer;
 };
 
-enum exchange_answer { ANSWER_NONE, ANSWER_BEGUN, ANSWER_STREAMING, ANSWER_DONE };
+enum exchange_answer { ANSWER_NONE, ANSWER_STREAMING, ANSWER_DONE };
 
 struct exchange {
     struct http_exchange  is;      /* what the handler sees; first, so that one is the other */
@@ -140,7 +140,7 @@ struct exchange {
     bp_call              *reader, *writer; /* who waits */
     struct bp_buf         scratch; /* events being put together */
     struct deadline       beat_deadline;
-    int64_t               body_waited_ms, wait_began_ms;
+    int64_t               body_waited_ms; /* for the client */
     int64_t               length;  /* of a stream; -1: chunked */
     int32_t               fault;   /* 413, 408 or 400: the body will not come */
     const char           *fault_why;

@@ -213,6 +213,7 @@ static bp_status wait_for_body(struct exchange *exchange)
     struct connection  *connection = exchange->connection;
     struct http_server *server = connection->server;
     bp_call            *call = exchange->is.call;
+    int64_t             began_ms = (int64_t)server_now_ms(server);
     bp_status           status = BP_OK;
 
     if (exchange->request.expects_continue && !exchange->is_continue_sent && exchange->answer == ANSWER_NONE) {
@@ -224,14 +225,13 @@ static bp_status wait_for_body(struct exchange *exchange)
     if (connection->is_gone)
         return call_fail_over(call, BP_CANCELLED, "reading the request body");
     connection_resume_reading(connection);
-    exchange->wait_began_ms = (int64_t)server_now_ms(server);
     deadline_set(&connection->read_deadline, &server->body_deadlines, server_now_ms(server));
     exchange->reader = call;
     while (status == BP_OK && !exchange->fault && !connection->is_gone && input_left(&connection->input) == 0)
         status = call_wait(call, BP_FOREVER, "the request body");
     exchange->reader = NULL;
     deadline_clear(&connection->read_deadline);
-    exchange->body_waited_ms += (int64_t)server_now_ms(server) - exchange->wait_began_ms;
+    exchange->body_waited_ms += (int64_t)server_now_ms(server) - began_ms;
     if (connection->is_gone)
         status = BP_CANCELLED;
     if (status != BP_OK)
