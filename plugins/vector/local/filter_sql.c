@@ -1,0 +1,234 @@
+/* filter_sql.c - writes the condition. json_each() gives one row for a scalar and one a member for an array, so that
+ * "any member matches" needs no case of its own. */
+#include "filter_sql.h"
+
+#include <math.h>
+
+enum { SQL_BYTES_MAX = 1 << 20, PARAMETERS_MAX = 4096, DEPTH_MAX = 8 };
+
+bp_status sql_begin(bp_call *call, struct sql_text *sql)
+{
+    memset(sql, 0, sizeof(*sql));
+    sql->call = call;
+    sql->buf = bp_buf_new(call, SQL_BYTES_MAX);
+    return sql->buf ? BP_OK : BP_NO_MEMORY;
+}
+
+static struct sql_parameter *parameter(struct sql_text *sql)
+{
+    if (sql->count == sql->capacity) {
+        size_t                capacity = sql->capacity ? sql->capacity * 2 : 16;
+        struct sql_parameter *grown =
+            capacity > PARAMETERS_MAX ? NULL : BP_NEW_ARRAY(sql->call, struct sql_parameter, capacity);
+        if (!grown) {
+            sql->buf = NULL; /* spoilt: sql_end() says so */
+            return &sql->spare;
+        }
+        if (sql->count)
+            memcpy(grown, sql->parameters, sql->count * sizeof(*grown));
+        sql->parameters = grown;
+        sql->capacity = capacity;
+    }
+    sql->count++;
+    bp_buf_addf(sql->buf, "?%zu", sql->count);
+    return &sql->parameters[sql->count - 1];
+}
+
+void sql_integer(struct sql_text *sql, int64_t value)
+{
+    struct sql_parameter *p = parameter(sql);
+    p->type = SQL_INTEGER;
+    p->integer = value;
+}
+
+void sql_real(struct sql_text *sql, double value)
+{
+    struct sql_parameter *p = parameter(sql);
+    p->type = SQL_REAL;
+    p->real = value;
+}
+
+void sql_string(struct sql_text *sql, bp_str value)
+{
+    struct sql_parameter *p = parameter(sql);
+    p->type = SQL_TEXT;
+    p->text = value;
+}
+
+bp_status sql_end(struct sql_text *sql, bp_str *text)
+{
+    bp_status status = bp_buf_status(sql->buf);
+
+    if (status != BP_OK)
+        return bp_fail(sql->call, status == BP_NO_MEMORY && sql->count >= PARAMETERS_MAX / 2 ? BP_TOO_LARGE : status,
+                       "the filter is too large");
+    *text = bp_buf_str(sql->buf);
+    return BP_OK;
+}
+
+int sql_bind(const struct sql_text *sql, sqlite3_stmt *statement)
+{
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; i < sql->count && code == SQLITE_OK; i++) {
+        const struct sql_parameter *p = &sql->parameters[i];
+        int                         place = (int)i + 1;
+        if (p->type == SQL_INTEGER)
+            code = sqlite3_bind_int64(statement, place, p->integer);
+        else if (p->type == SQL_REAL)
+            code = sqlite3_bind_double(statement, place, p->real);
+        else
+            code = sqlite3_bind_text64(statement, place, p->text.data ? p->text.data : "", p->text.len, SQLITE_STATIC,
+                                       SQLITE_UTF8);
+    }
+    return code;
+}
+
+/* ---- the filter ---- */
+
+static void add(struct sql_text *sql, const char *text) { bp_buf_add(sql->buf, bp_str_of(text)); }
+
+static bp_str path_of(bp_call *call, bp_str field) { return bp_format(call, "$.\"" BP_FMT "\"", BP_ARG(field)); }
+
+static bool is_field(bp_str field)
+{
+    if (field.len < 1 || field.len > 64)
+        return false;
+    for (size_t i = 0; i < field.len; i++) {
+        char c = field.data[i];
+        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
+        if (!is_letter && !(is_other && i > 0))
+            return false;
+    }
+    return true;
+}
+
+/* EXISTS(SELECT 1 FROM json_each(p.metadata, path) j WHERE ...; close it with ")" */
+static void begin_members(struct sql_text *sql, bp_str field)
+{
+    add(sql, "EXISTS(SELECT 1 FROM json_each(p.metadata,");
+    sql_string(sql, path_of(sql->call, field));
+    add(sql, ") j WHERE ");
+}
+
+static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type, const char *condition)
+{
+    bool is_first = true;
+
+    add(sql, condition);
+    for (size_t i = 0; i < filter->value_count; i++) {
+        const bp_value *value = &filter->values[i];
+        if (value->type != type)
+            continue;
+        add(sql, is_first ? "(" : ",");
+        if (type == BP_VALUE_STRING)
+            sql_string(sql, value->text);
+        else if (type == BP_VALUE_NUMBER)
+            sql_real(sql, value->number);
+        else
+            sql_integer(sql, value->number != 0);
+        is_first = false;
+    }
+    add(sql, is_first ? "()" : ")");
+}
+
+static void write_in(struct sql_text *sql, const bp_filter *filter)
+{
+    begin_members(sql, filter->field);
+    write_values(sql, filter, BP_VALUE_STRING, "(j.type='text' AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_NUMBER, ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
+    write_values(sql, filter, BP_VALUE_BOOL, ") OR (j.type IN('true','false') AND j.value IN ");
+    add(sql, "))");
+}
+
+static void write_range(struct sql_text *sql, const bp_filter *filter)
+{
+    begin_members(sql, filter->field);
+    add(sql, "j.type IN('integer','real')");
+    if (filter->low != -INFINITY) {
+        add(sql, filter->is_low_exclusive ? " AND CAST(j.value AS REAL)>" : " AND CAST(j.value AS REAL)>=");
+        sql_real(sql, filter->low);
+    }
+    if (filter->high != INFINITY) {
+        add(sql, filter->is_high_exclusive ? " AND CAST(j.value AS REAL)<" : " AND CAST(j.value AS REAL)<=");
+        sql_real(sql, filter->high);
+    }
+    add(sql, ")");
+}
+
+static void write_prefix(struct sql_text *sql, bp_str field, bp_str prefix)
+{
+    begin_members(sql, field);
+    add(sql, "j.type='text' AND substr(j.value,1,length(");
+    sql_string(sql, prefix);
+    add(sql, "))=");
+    sql_string(sql, prefix);
+    add(sql, ")");
+}
+
+static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int depth);
+
+static bp_status write_children(struct sql_text *sql, const bp_filter *filter, int depth)
+{
+    bool is_and = filter->op == BP_FILTER_AND;
+
+    if (!filter->child_count)
+        add(sql, is_and ? "1" : "0");
+    for (size_t i = 0; i < filter->child_count; i++) {
+        add(sql, i == 0 ? "(" : is_and ? " AND " : " OR ");
+        BP_TRY(write_node(sql, filter->children[i], depth + 1));
+    }
+    if (filter->child_count)
+        add(sql, ")");
+    return BP_OK;
+}
+
+static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int depth)
+{
+    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
+
+    if (depth > DEPTH_MAX)
+        return bp_fail(sql->call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
+    if (is_leaf && !is_field(filter->field))
+        return bp_fail(sql->call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
+    switch (filter->op) {
+    case BP_FILTER_AND:
+    case BP_FILTER_OR:
+        return write_children(sql, filter, depth);
+    case BP_FILTER_NOT:
+        if (filter->child_count != 1)
+            return bp_fail(sql->call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
+        add(sql, "NOT ");
+        return write_node(sql, filter->children[0], depth + 1);
+    case BP_FILTER_IN:
+        write_in(sql, filter);
+        return BP_OK;
+    case BP_FILTER_RANGE:
+        if (isnan(filter->low) || isnan(filter->high))
+            return bp_fail(sql->call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
+        write_range(sql, filter);
+        return BP_OK;
+    case BP_FILTER_PREFIX:
+        if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
+            return bp_fail(sql->call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
+        write_prefix(sql, filter->field, filter->values[0].text);
+        return BP_OK;
+    case BP_FILTER_EXISTS:
+    case BP_FILTER_NOT_EXISTS:
+        add(sql, "(json_type(p.metadata,");
+        sql_string(sql, path_of(sql->call, filter->field));
+        add(sql, filter->op == BP_FILTER_EXISTS ? ") IS NOT NULL)" : ") IS NULL)");
+        return BP_OK;
+    default:
+        return bp_fail(sql->call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
+    }
+}
+
+bp_status sql_filter(struct sql_text *sql, const bp_filter *filter)
+{
+    if (filter)
+        return write_node(sql, filter, 1);
+    add(sql, "1");
+    return BP_OK;
+}

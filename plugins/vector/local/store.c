@@ -1,0 +1,304 @@
+/* store.c - the embedded vector store: its options, its life, its lock file, its connections.
+ *
+ * A reload opens the new generation's store while the old one still serves. Two memories of one file would differ,
+ * so the open stores of the process are on a list, and the same path gives the same store. That list is the only
+ * state outside an instance.
+ */
+#include "local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static pthread_mutex_t stores_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct store   *stores;
+
+/* ---- connections ---- */
+
+bp_status link_take(bp_call *call, struct link *link)
+{
+    bp_status status;
+
+    atomic_fetch_add(&link->users, 1);
+    status = bp_mutex_lock(call, link->lock);
+    if (status != BP_OK)
+        atomic_fetch_sub(&link->users, 1);
+    return status;
+}
+
+void link_give(struct link *link)
+{
+    bp_mutex_unlock(link->lock);
+    atomic_fetch_sub(&link->users, 1);
+}
+
+struct link *reader_of(struct store *store)
+{
+    struct link *best = &store->readers[0];
+    for (uint32_t i = 1; i < store->reader_count; i++)
+        if (atomic_load(&store->readers[i].users) < atomic_load(&best->users))
+            best = &store->readers[i];
+    return best;
+}
+
+bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg), void *arg)
+{
+    bp_status status;
+
+    BP_TRY(link_take(call, &store->writer));
+    status = bp_offload(call, store->writer.pool, job, arg);
+    link_give(&store->writer);
+    return status;
+}
+
+struct reading {
+    struct sqlitedb *db;
+    bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg);
+    void *arg;
+};
+
+static bp_status read_job(bp_call *call, void *arg)
+{
+    const struct reading *reading = arg;
+    bp_status             status;
+
+    sqlitedb_enter(call, reading->db);
+    status = reading->job(call, reading->db, reading->arg);
+    sqlitedb_leave(reading->db);
+    return status;
+}
+
+bp_status on_reader(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg),
+                    void *arg)
+{
+    struct link   *reader = reader_of(store);
+    struct reading reading = { reader->db, job, arg };
+    bp_status      status;
+
+    BP_TRY(link_take(call, reader));
+    status = bp_offload(call, reader->pool, read_job, &reading);
+    link_give(reader);
+    return status;
+}
+
+/* ---- one process at a time ---- */
+
+static bp_status take_lock(bp_call *call, struct store *store)
+{
+    char    name[4200], text[32] = "";
+    ssize_t len;
+
+    snprintf(name, sizeof(name), "%s/lock", store->directory);
+    BP_TRY(sqlitedb_make_directories(call, name));
+    store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->lock_fd < 0)
+        return bp_fail(call, BP_UNAVAILABLE, "cannot open %s: %s; check who owns the directory", name, strerror(errno));
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        len = pread(store->lock_fd, text, sizeof(text) - 1, 0);
+        text[len > 0 ? len : 0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return bp_fail(call, BP_CONFLICT,
+                       "the vector store %s is in use by process %s: stop that, or let the command talk to it with --url",
+                       store->directory, text[0] ? text : "(unknown)");
+    }
+    snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    /* Only for people to read: the lock is what counts. */
+    if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, strlen(text), 0) < 0)
+        bp_log(call, BP_LOG_WARN, "cannot write the process id to %s: %s", name, strerror(errno));
+    return BP_OK;
+}
+
+/* ---- life ---- */
+
+struct opening {
+    const struct local_instance *options;
+    struct store                *store;
+};
+
+static bp_status open_job(bp_call *call, void *arg)
+{
+    const struct opening    *opening = arg;
+    struct store            *store = opening->store;
+    struct sqlitedb_settings settings = {
+        .path = bp_format(call, "%s/vectors.db", store->directory),
+        .sync = (sqlitedb_sync)opening->options->synchronous,
+        .busy_timeout_ns = opening->options->busy_timeout_ns,
+        .cache_bytes = opening->options->cache_bytes,
+    };
+
+    BP_TRY(take_lock(call, store));
+    BP_TRY(sqlitedb_open(call, &settings, &store->writer.db));
+    BP_TRY(collections_load(call, store));
+    settings.is_query_only = true;
+    for (uint32_t i = 0; i < store->reader_count; i++)
+        BP_TRY(sqlitedb_open(call, &settings, &store->readers[i].db));
+    return BP_OK;
+}
+
+static void store_free(struct store *store)
+{
+    for (uint32_t i = 0; i < store->reader_count; i++) {
+        sqlitedb_close(store->readers[i].db);
+        if (store->readers[i].lock)
+            bp_mutex_destroy(store->readers[i].lock);
+    }
+    sqlitedb_close(store->writer.db);
+    if (store->writer.lock)
+        bp_mutex_destroy(store->writer.lock);
+    if (store->reader_pool)
+        bp_pool_destroy(store->reader_pool);
+    if (store->writer.pool)
+        bp_pool_destroy(store->writer.pool);
+    collections_free(store);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd); /* and with it the lock goes */
+    pthread_mutex_destroy(&store->lock);
+    free(store->directory);
+    free(store);
+}
+
+static bp_status store_fill(bp_call *call, const struct local_instance *options, struct store *store)
+{
+    struct opening opening = { options, store };
+
+    BP_TRY(bp_pool_create(call, BP_STR("vector-write"), 1, &store->writer.pool));
+    BP_TRY(bp_mutex_create(call, &store->writer.lock));
+    BP_TRY(bp_pool_create(call, BP_STR("vector-read"), store->reader_count, &store->reader_pool));
+    for (uint32_t i = 0; i < store->reader_count; i++) {
+        store->readers[i].pool = store->reader_pool;
+        BP_TRY(bp_mutex_create(call, &store->readers[i].lock));
+    }
+    return bp_offload(call, store->writer.pool, open_job, &opening);
+}
+
+static struct store *store_shared(bp_str directory)
+{
+    struct store *found;
+
+    pthread_mutex_lock(&stores_lock);
+    for (found = stores; found && !bp_str_is(directory, found->directory); found = found->next)
+        ;
+    if (found)
+        found->references++;
+    pthread_mutex_unlock(&stores_lock);
+    return found;
+}
+
+bp_status store_open(bp_call *call, const struct local_instance *options, struct store **out)
+{
+    struct store *store = store_shared(options->path);
+    bp_status     status;
+
+    if (store) {
+        *out = store;
+        return BP_OK;
+    }
+    store = calloc(1, sizeof(*store));
+    if (!store)
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    store->references = 1;
+    store->lock_fd = -1;
+    store->reader_count = (uint32_t)options->readers;
+    pthread_mutex_init(&store->lock, NULL);
+    store->directory = strndup(options->path.data, options->path.len);
+    status = store->directory ? store_fill(call, options, store) : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    if (status != BP_OK) {
+        store_free(store);
+        return status;
+    }
+    pthread_mutex_lock(&stores_lock);
+    store->next = stores;
+    stores = store;
+    pthread_mutex_unlock(&stores_lock);
+    *out = store;
+    return BP_OK;
+}
+
+void store_close(struct store *store)
+{
+    bool is_last;
+
+    pthread_mutex_lock(&stores_lock);
+    is_last = --store->references == 0;
+    for (struct store **at = &stores; is_last && *at; at = &(*at)->next)
+        if (*at == store) {
+            *at = store->next;
+            break;
+        }
+    pthread_mutex_unlock(&stores_lock);
+    if (is_last)
+        store_free(store);
+}
+
+static bp_status local_check(bp_call *call, const void *options)
+{
+    const struct local_instance *given = options;
+
+    if (given->path.len > 4000)
+        return bp_fail(call, BP_INVALID, "path: longer than 4,000 bytes");
+    return BP_OK;
+}
+
+static bp_status local_shared_create(bp_call *call, const void *options, void **shared)
+{
+    return store_open(call, options, (struct store **)shared);
+}
+
+static bp_status local_worker_start(bp_call *call, void *instance, void *shared)
+{
+    (void)call;
+    ((struct local_instance *)instance)->store = shared;
+    return BP_OK;
+}
+
+static void local_shared_destroy(bp_call *call, void *shared)
+{
+    (void)call;
+    store_close(shared);
+}
+
+/* ---- the plugin ---- */
+
+static const bp_option options[] = {
+    BP_OPTION_PATH(struct local_instance, path, .is_required = true, .example = "data/docs",
+                   .help = "the directory of the store; made when it is not there, used by one process at a time"),
+    BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
+                  .help = "threads, each with a connection, that search"),
+    BP_OPTION_ENUM(struct local_instance, synchronous, .initial = "full", .choices = "full|normal",
+                   .help = "full: an acknowledged write survives a power loss; normal: it survives only a crash of the process"),
+    BP_OPTION_DURATION(struct local_instance, busy_timeout, .initial = "5s", .minimum = "0", .maximum = "1m",
+                       .help = "how long to wait for another program that has locked the file"),
+    BP_OPTION_SIZE(struct local_instance, cache, .initial = "8MiB", .minimum = "64KiB", .maximum = "4GiB",
+                   .help = "page cache of each connection; the vectors are in memory beside it"),
+};
+
+static const bp_life life = {
+    .struct_size = sizeof(bp_life),
+    .check = local_check,
+    .shared_create = local_shared_create,
+    .worker_start = local_worker_start,
+    .shared_destroy = local_shared_destroy,
+};
+
+static const bp_vector_ops ops = {
+    .struct_size = sizeof(bp_vector_ops),
+    .create = local_create,
+    .drop = local_drop,
+    .list = local_list,
+    .upsert = local_upsert,
+    .remove = local_remove,
+    .search = local_search,
+    .count = local_count,
+    .scroll = local_scroll,
+    .snapshot = local_snapshot,
+};
+
+BP_PLUGIN(vector, "local", "1.0.0",
+          .summary = "vectors, words and metadata in one file and in memory; exact search, no server",
+          .license = "Apache-2.0",
+          .instance_size = sizeof(struct local_instance),
+          .options = BP_TABLE(options),
+          .life = &life,
+          .ops = &ops)
