@@ -121,7 +121,7 @@ bool call_start(struct worker *worker, const struct call_options *options, void 
     struct start           start = { .options = options, .run = run, .arg = arg };
     struct deferred_start *deferred;
 
-    if (!worker->current && !worker->is_draining)
+    if (!worker->current && !worker->is_draining && !worker->ready_first) // runs before this returns
         return fiber_start(worker, run_call, &start) != NULL;
     deferred = calloc(1, sizeof(*deferred));
     if (!deferred)
