@@ -21,11 +21,12 @@ enum {
     BATCH_MAX = 512,
     PIECE_MIN = 3,
     PIECE_MAX = 4,
-    INLINE_BYTES = 8 << 10 /* more text than this is hashed on a pool thread: it takes over a millisecond */
+    INLINE_BYTES =
+        8 << 10 /* more text than this is hashed on a pool thread: it takes over a millisecond */
 };
 
-#define PIECES_WEIGHT 3.0 /* of a word's pieces together, as a vector's length, against its 1; measured in test_hash_ir.c */
-
+#define PIECES_WEIGHT \
+    3.0 /* of a word's pieces together, as a vector's length, against its 1; measured in test_hash_ir.c */
 
 /* How often each feature occurs in one text. */
 struct feature {
@@ -104,7 +105,8 @@ static bool add_pieces(struct bag *bag, const struct term *term, double weight)
         pieces += len >= n ? len - n + 1 : 0;
     for (size_t n = PIECE_MIN; n <= PIECE_MAX; n++)
         for (size_t at = 0; at + n <= len; at++)
-            if (!bag_add(bag, hash_bytes(marked + at, n, n), weight * PIECES_WEIGHT / sqrt((double)pieces)))
+            if (!bag_add(bag, hash_bytes(marked + at, n, n),
+                         weight * PIECES_WEIGHT / sqrt((double)pieces)))
                 return false;
     return true;
 }
@@ -184,9 +186,11 @@ static bp_status embed_job(bp_call *call, void *arg)
         bag.used = 0;
         status = bp_cancelled(call);
         if (status != BP_OK)
-            status = bp_fail(call, status, "the embedding was given up: %s", bp_status_text(status));
+            status =
+                bp_fail(call, status, "the embedding was given up: %s", bp_status_text(status));
         else if (!add_text(&bag, embedding->request->texts[i], &embedding->tokens))
-            status = bp_fail(call, BP_UNAVAILABLE, "no memory to hash a text of %zu bytes", embedding->request->texts[i].len);
+            status = bp_fail(call, BP_UNAVAILABLE, "no memory to hash a text of %zu bytes",
+                             embedding->request->texts[i].len);
         else
             project(&bag, embedding->vectors + i * DIMENSIONS);
     }
@@ -207,20 +211,23 @@ static bp_status hash_info(bp_call *call, void *instance, bp_embed_info *info)
     return BP_OK;
 }
 
-static bp_status hash_embed(bp_call *call, void *instance, const bp_embed_request *request, bp_embeddings *embeddings)
+static bp_status hash_embed(bp_call *call, void *instance, const bp_embed_request *request,
+                            bp_embeddings *embeddings)
 {
     struct embedding embedding = { .request = request };
     size_t           bytes = 0;
 
     (void)instance;
     if (request->count < 1 || request->count > BATCH_MAX)
-        return bp_fail(call, BP_INVALID, "1 to %d texts can be embedded at once, not %zu", BATCH_MAX, request->count);
-    embedding.vectors = BP_NEW_ARRAY(call, float, request->count * DIMENSIONS);
+        return bp_fail(call, BP_INVALID, "1 to %d texts can be embedded at once, not %zu",
+                       BATCH_MAX, request->count);
+    embedding.vectors = BP_NEW_ARRAY(call, float, request->count *DIMENSIONS);
     if (!embedding.vectors)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < request->count; i++)
         bytes += request->texts[i].len;
-    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, embed_job, &embedding) : embed_job(call, &embedding));
+    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, embed_job, &embedding)
+                                : embed_job(call, &embedding));
     embeddings->dimensions = DIMENSIONS;
     embeddings->vectors = embedding.vectors;
     embeddings->count = request->count;
@@ -234,7 +241,8 @@ static const bp_embed_ops ops = {
     .embed = hash_embed,
 };
 
-BP_PLUGIN(embed, "hash", "1.0.0",
-          .summary = "hashed words and pieces of words: no model file, no meaning, a help against misspellings",
-          .license = "Apache-2.0",
-          .ops = &ops)
+BP_PLUGIN(
+    embed, "hash", "1.0.0",
+    .summary =
+        "hashed words and pieces of words: no model file, no meaning, a help against misspellings",
+    .license = "Apache-2.0", .ops = &ops)

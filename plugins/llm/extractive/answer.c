@@ -25,8 +25,8 @@ struct candidate {
     size_t          passage;
     size_t          position; /* in its passage */
     uint32_t        words;
-    uint64_t        covers;  /* one bit a term of the question */
-    double          bonus;   /* of its place and its passage's rank */
+    uint64_t        covers; /* one bit a term of the question */
+    double          bonus;  /* of its place and its passage's rank */
     bool            is_chosen;
 };
 
@@ -67,11 +67,13 @@ static bool same_term(const struct term *a, const struct term *b)
 /* A term and a word match when they are the same, or one is the beginning of the other ("config", "configuration"). */
 static bool matches(const struct term *a, const struct term *b)
 {
-    uint32_t shorter = a->len < b->len ? a->len : b->len, longer = a->len < b->len ? b->len : a->len;
+    uint32_t shorter = a->len < b->len ? a->len : b->len,
+             longer = a->len < b->len ? b->len : a->len;
 
     if (shorter < 4 || longer - shorter > 8)
         return same_term(a, b);
-    return memcmp(a->text, b->text, shorter) == 0 && (longer == shorter || shorter >= 5 || longer - shorter <= 2);
+    return memcmp(a->text, b->text, shorter) == 0 &&
+           (longer == shorter || shorter >= 5 || longer - shorter <= 2);
 }
 
 static void read_terms(bp_str text, bool all_words, struct question *question)
@@ -129,7 +131,9 @@ static void weigh(struct question *question, const struct candidate *candidates,
         size_t holding = 0;
         for (size_t k = 0; k < count; k++)
             holding += candidates[k].covers >> i & 1;
-        question->weights[i] = holding ? log(1 + ((double)count - (double)holding + 0.5) / ((double)holding + 0.5)) : 0;
+        question->weights[i] =
+            holding ? log(1 + ((double)count - (double)holding + 0.5) / ((double)holding + 0.5))
+                    : 0;
         sum += question->weights[i];
         found += holding > 0;
     }
@@ -154,9 +158,12 @@ static size_t split_all(const struct question *question, const bp_passage *passa
         uint32_t               title_words = 0;
 
         titles[i] = covered(question, passages[i].title, &title_words);
-        for (size_t position = 0; used < SENTENCES_MAX && sentence_next(passages[i].text, &cursor, &sentence); position++) {
+        for (size_t position = 0;
+             used < SENTENCES_MAX && sentence_next(passages[i].text, &cursor, &sentence);
+             position++) {
             struct candidate *candidate = &candidates[used++];
-            *candidate = (struct candidate){ .sentence = sentence, .passage = i, .position = position };
+            *candidate =
+                (struct candidate){ .sentence = sentence, .passage = i, .position = position };
             candidate->covers = covered(question, sentence.text, &candidate->words);
             candidate->bonus = 0.10 / (double)(1 + position) + 0.15 / (double)(1 + i);
         }
@@ -165,10 +172,12 @@ static size_t split_all(const struct question *question, const bp_passage *passa
 }
 
 /* What a sentence adds to what is covered; `title` says what its passage's title covers. */
-static double gain(const struct question *question, const struct candidate *candidate, uint64_t done, uint64_t title)
+static double gain(const struct question *question, const struct candidate *candidate,
+                   uint64_t done, uint64_t title)
 {
     uint64_t fresh = candidate->covers & ~done;
-    double   value = weight_of(question, fresh) + 0.25 * weight_of(question, candidate->covers & done) +
+    double   value = weight_of(question, fresh) +
+                   0.25 * weight_of(question, candidate->covers & done) +
                    0.35 * weight_of(question, title & ~candidate->covers);
 
     if (!fresh || candidate->sentence.kind == SENTENCE_HEADING || candidate->words == 0)
@@ -181,8 +190,8 @@ static double gain(const struct question *question, const struct candidate *cand
     return value;
 }
 
-static void choose(const struct question *question, struct candidate *candidates, size_t count, const uint64_t *titles,
-                   uint32_t max_sentences, struct answer *answer)
+static void choose(const struct question *question, struct candidate *candidates, size_t count,
+                   const uint64_t *titles, uint32_t max_sentences, struct answer *answer)
 {
     uint64_t done = 0, by_title = 0;
     double   first_gain = 0;
@@ -201,7 +210,8 @@ static void choose(const struct question *question, struct candidate *candidates
             }
         }
         /* What adds little to the first one is rather beside the point. */
-        if (!best || (answer->count && weight_of(question, best->covers & ~done) < 0.15 * first_gain))
+        if (!best ||
+            (answer->count && weight_of(question, best->covers & ~done) < 0.15 * first_gain))
             break;
         if (!answer->count)
             first_gain = weight_of(question, best->covers);
@@ -212,7 +222,9 @@ static void choose(const struct question *question, struct candidate *candidates
             (struct chosen){ best->sentence, best->passage, (size_t)(best - candidates) };
     }
     if (question->total > 0)
-        answer->coverage = (weight_of(question, done) + 0.5 * weight_of(question, by_title & ~done)) / question->total;
+        answer->coverage =
+            (weight_of(question, done) + 0.5 * weight_of(question, by_title & ~done)) /
+            question->total;
 }
 
 static void sort_by_place(struct answer *answer)
@@ -225,8 +237,8 @@ static void sort_by_place(struct answer *answer)
         }
 }
 
-bp_status answer_choose(bp_call *call, bp_str text, const bp_passage *passages, size_t count, uint32_t max_sentences,
-                        struct answer *answer)
+bp_status answer_choose(bp_call *call, bp_str text, const bp_passage *passages, size_t count,
+                        uint32_t max_sentences, struct answer *answer)
 {
     struct question  *question = BP_NEW(call, struct question);
     struct candidate *candidates = BP_NEW_ARRAY(call, struct candidate, SENTENCES_MAX);
@@ -241,7 +253,8 @@ bp_status answer_choose(bp_call *call, bp_str text, const bp_passage *passages, 
         read_terms(text, true, question);
     total = split_all(question, passages, count, candidates, titles);
     if (bp_cancelled(call) != BP_OK)
-        return bp_fail(call, bp_cancelled(call), "the answer was given up: %s", bp_status_text(bp_cancelled(call)));
+        return bp_fail(call, bp_cancelled(call), "the answer was given up: %s",
+                       bp_status_text(bp_cancelled(call)));
     weigh(question, candidates, total);
     choose(question, candidates, total, titles, max_sentences, answer);
     sort_by_place(answer);

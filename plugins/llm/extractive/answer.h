@@ -24,7 +24,7 @@ struct answer {
 bp_str answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count);
 
 /* Chooses at most `max_sentences`. None: the answer's count is 0. */
-bp_status answer_choose(bp_call *call, bp_str question, const bp_passage *passages, size_t count, uint32_t max_sentences,
-                        struct answer *answer);
+bp_status answer_choose(bp_call *call, bp_str question, const bp_passage *passages, size_t count,
+                        uint32_t max_sentences, struct answer *answer);
 
 #endif

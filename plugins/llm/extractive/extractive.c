@@ -17,7 +17,8 @@ static const bp_message *last_of_user(const bp_chat *chat)
     const char *messages = (const char *)chat->messages;
 
     for (size_t i = chat->message_count; i-- > 0;) {
-        const bp_message *message = (const bp_message *)(const void *)(messages + i * chat->message_size);
+        const bp_message *message =
+            (const bp_message *)(const void *)(messages + i * chat->message_size);
         if (message->role == BP_ROLE_USER)
             return message;
     }
@@ -37,10 +38,10 @@ static bp_status choose_job(bp_call *call, void *arg)
 {
     struct choosing *choosing = arg;
     const bp_chat   *chat = choosing->chat;
-    bp_str           question = answer_question(call, choosing->message, chat->passages, chat->passage_count);
+    bp_str question = answer_question(call, choosing->message, chat->passages, chat->passage_count);
 
-    return answer_choose(call, question, chat->passages, chat->passage_count, (uint32_t)choosing->options->max_sentences,
-                         &choosing->answer);
+    return answer_choose(call, question, chat->passages, chat->passage_count,
+                         (uint32_t)choosing->options->max_sentences, &choosing->answer);
 }
 
 /* ---- telling ---- */
@@ -72,13 +73,15 @@ static bp_str written(bp_call *call, const struct chosen *chosen, bool is_first)
     return bp_buf_str(buf);
 }
 
-static bp_status tell(bp_call *call, const bp_chat *chat, const struct answer *answer, const bp_chat_sink *sink,
-                      bp_chat_result *result)
+static bp_status tell(bp_call *call, const bp_chat *chat, const struct answer *answer,
+                      const bp_chat_sink *sink, bp_chat_result *result)
 {
-    size_t bytes = 0, max_bytes = chat->max_tokens ? (size_t)chat->max_tokens * BYTES_A_TOKEN : SIZE_MAX;
+    size_t bytes = 0,
+           max_bytes = chat->max_tokens ? (size_t)chat->max_tokens * BYTES_A_TOKEN : SIZE_MAX;
 
     for (size_t i = 0; i < answer->count; i++) {
-        bp_delta  delta = { .struct_size = sizeof(delta), .type = BP_DELTA_TEXT,
+        bp_delta  delta = { .struct_size = sizeof(delta),
+                            .type = BP_DELTA_TEXT,
                             .text = written(call, &answer->chosen[i], i == 0) };
         bp_status status = bp_cancelled(call);
 
@@ -96,8 +99,8 @@ static bp_status tell(bp_call *call, const bp_chat *chat, const struct answer *a
     return BP_OK;
 }
 
-static bp_status extractive_chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
-                                 bp_chat_result *result)
+static bp_status extractive_chat(bp_call *call, void *instance, const bp_chat *chat,
+                                 const bp_chat_sink *sink, bp_chat_result *result)
 {
     const bp_message *question = last_of_user(chat);
     struct choosing   choosing = { .options = instance, .chat = chat };
@@ -106,7 +109,8 @@ static bp_status extractive_chat(bp_call *call, void *instance, const bp_chat *c
     if (!question)
         return bp_fail(call, BP_INVALID, "the chat has no message of the user to answer");
     if (chat->response_schema.len || bp_str_is(chat->tool_choice, "required"))
-        return bp_fail(call, BP_INVALID, "extractive quotes passages: it cannot follow a schema or call a tool; name "
+        return bp_fail(call, BP_INVALID,
+                       "extractive quotes passages: it cannot follow a schema or call a tool; name "
                        "another provider for this");
     choosing.message = question->text;
     result->model = BP_STR("extractive");
@@ -115,14 +119,16 @@ static bp_status extractive_chat(bp_call *call, void *instance, const bp_chat *c
         return BP_OK;
     for (size_t i = 0; i < chat->passage_count; i++)
         bytes += chat->passages[i].text.len;
-    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, choose_job, &choosing) : choose_job(call, &choosing));
+    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, choose_job, &choosing)
+                                : choose_job(call, &choosing));
     if (!choosing.answer.count || choosing.answer.coverage < choosing.options->min_coverage)
         return BP_OK;
     result->finish = BP_FINISH_STOP;
     return tell(call, chat, &choosing.answer, sink, result);
 }
 
-static bp_status extractive_models(bp_call *call, void *instance, const bp_model **models, size_t *model_size, size_t *count)
+static bp_status extractive_models(bp_call *call, void *instance, const bp_model **models,
+                                   size_t *model_size, size_t *count)
 {
     static const bp_model model = { .id = { "extractive", 10 } };
 
@@ -139,8 +145,10 @@ static bp_status extractive_models(bp_call *call, void *instance, const bp_model
 static const bp_option options[] = {
     BP_OPTION_INT(struct extractive, max_sentences, .initial = "3", .minimum = "1", .maximum = "10",
                   .help = "sentences of an answer at most"),
-    BP_OPTION_FLOAT(struct extractive, min_coverage, .initial = "0.3", .minimum = "0", .maximum = "1",
-                    .help = "share of the question, rare words weighing more, that an answer must cover; below it there is none"),
+    BP_OPTION_FLOAT(struct extractive, min_coverage, .initial = "0.3", .minimum = "0",
+                    .maximum = "1",
+                    .help = "share of the question, rare words weighing more, that an answer must "
+                            "cover; below it there is none"),
 };
 
 static const bp_llm_ops ops = {
@@ -149,9 +157,8 @@ static const bp_llm_ops ops = {
     .models = extractive_models,
 };
 
-BP_PLUGIN(llm, "extractive", "1.0.0",
-          .summary = "answers with sentences of the passages given, and with nothing else; no model",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct extractive),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(
+    llm, "extractive", "1.0.0",
+    .summary = "answers with sentences of the passages given, and with nothing else; no model",
+    .license = "Apache-2.0", .instance_size = sizeof(struct extractive),
+    .options = BP_TABLE(options), .ops = &ops)

@@ -38,9 +38,11 @@ static size_t marker_length(bp_str line)
     } else if (at + 3 <= line.len && memcmp(line.data + at, "\xe2\x80\xa2", 3) == 0) {
         at += 3; /* a bullet */
     } else {
-        while (at + digits < line.len && line.data[at + digits] >= '0' && line.data[at + digits] <= '9')
+        while (at + digits < line.len && line.data[at + digits] >= '0' &&
+               line.data[at + digits] <= '9')
             digits++;
-        if (digits < 1 || digits > 3 || at + digits >= line.len || !strchr(".)", line.data[at + digits]))
+        if (digits < 1 || digits > 3 || at + digits >= line.len ||
+            !strchr(".)", line.data[at + digits]))
             return 0;
         at += digits + 1;
     }
@@ -57,7 +59,8 @@ static bool is_table_row(bp_str line) { return line.len && line.data[0] == '|'; 
 static bool is_table_rule(bp_str line)
 {
     for (size_t i = 0; i < line.len; i++)
-        if (line.data[i] != '|' && line.data[i] != '-' && line.data[i] != ':' && !is_blank(line.data[i]))
+        if (line.data[i] != '|' && line.data[i] != '-' && line.data[i] != ':' &&
+            !is_blank(line.data[i]))
             return false;
     return is_table_row(line);
 }
@@ -66,25 +69,31 @@ static bool is_table_rule(bp_str line)
 static bool stands_alone(bp_str line)
 {
     bp_str text = trim(line);
-    return text.len == 0 || text.data[0] == '#' || is_table_row(text) || is_fence(line) || marker_length(line) > 0;
+    return text.len == 0 || text.data[0] == '#' || is_table_row(text) || is_fence(line) ||
+           marker_length(line) > 0;
 }
 
 /* ---- prose ---- */
 
 static bool is_abbreviation(bp_str passage, size_t stop)
 {
-    static const char *const known[] = { "mr",  "mrs", "ms",  "dr",   "prof", "sr",  "jr",   "st",  "vs",  "etc", "e.g", "i.e",
-                                         "eg",  "ie",  "cf",  "approx", "no", "fig", "figs", "eq",  "sec", "ch",  "vol", "pp",
-                                         "ed",  "eds", "inc", "ltd",  "corp", "co",  "dept", "est", "al",  "jan", "feb", "mar",
-                                         "apr", "jun", "jul", "aug",  "sep",  "sept", "oct", "nov", "dec", "ca",  "resp", "z.b", "u.s", "u.k" };
+    static const char *const known[] = {
+        "mr",   "mrs",  "ms",  "dr",  "prof", "sr",     "jr",   "st",  "vs",   "etc",
+        "e.g",  "i.e",  "eg",  "ie",  "cf",   "approx", "no",   "fig", "figs", "eq",
+        "sec",  "ch",   "vol", "pp",  "ed",   "eds",    "inc",  "ltd", "corp", "co",
+        "dept", "est",  "al",  "jan", "feb",  "mar",    "apr",  "jun", "jul",  "aug",
+        "sep",  "sept", "oct", "nov", "dec",  "ca",     "resp", "z.b", "u.s",  "u.k"
+    };
     size_t start = stop;
     char   word[12];
     size_t len;
 
-    while (start > 0 && ((passage.data[start - 1] | 0x20) >= 'a') && ((passage.data[start - 1] | 0x20) <= 'z'))
+    while (start > 0 && ((passage.data[start - 1] | 0x20) >= 'a') &&
+           ((passage.data[start - 1] | 0x20) <= 'z'))
         start--;
-    while (start >= 2 && passage.data[start - 1] == '.' && (passage.data[start - 2] | 0x20) >= 'a' &&
-           (passage.data[start - 2] | 0x20) <= 'z' && stop - start < 8)
+    while (start >= 2 && passage.data[start - 1] == '.' &&
+           (passage.data[start - 2] | 0x20) >= 'a' && (passage.data[start - 2] | 0x20) <= 'z' &&
+           stop - start < 8)
         start -= 2;
     len = stop - start;
     if (len == 0 || len >= sizeof(word))
@@ -92,7 +101,8 @@ static bool is_abbreviation(bp_str passage, size_t stop)
     for (size_t i = 0; i < len; i++)
         word[i] = (char)(passage.data[start + i] == '.' ? '.' : passage.data[start + i] | 0x20);
     word[len] = '\0';
-    if (len == 1 && passage.data[start] >= 'A' && passage.data[start] <= 'Z' && passage.data[start] != 'I')
+    if (len == 1 && passage.data[start] >= 'A' && passage.data[start] <= 'Z' &&
+        passage.data[start] != 'I')
         return true; /* an initial */
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(word, known[i]) == 0)
@@ -183,7 +193,8 @@ bool sentence_next(bp_str passage, struct sentence_cursor *cursor, struct senten
         while (is_blank(passage.data[at]))
             at++;
         cursor->at = prose_end(passage, at);
-        *sentence = (struct sentence){ trim(bp_str_n(passage.data + at, cursor->at - at)), SENTENCE_PROSE };
+        *sentence =
+            (struct sentence){ trim(bp_str_n(passage.data + at, cursor->at - at)), SENTENCE_PROSE };
         if (sentence->text.len)
             return true;
     }

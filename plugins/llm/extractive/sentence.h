@@ -6,8 +6,8 @@
 
 typedef enum sentence_kind {
     SENTENCE_PROSE = 0,
-    SENTENCE_ITEM = 1,    /* of a list or table: without its marker */
-    SENTENCE_CODE = 2,    /* a line between ``` fences, as it is */
+    SENTENCE_ITEM = 1, /* of a list or table: without its marker */
+    SENTENCE_CODE = 2, /* a line between ``` fences, as it is */
     SENTENCE_HEADING = 3
 } sentence_kind;
 

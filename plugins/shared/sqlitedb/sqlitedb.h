@@ -19,13 +19,14 @@ struct sqlitedb_statement {
 };
 
 struct sqlitedb {
-    sqlite3  *handle;
-    char     *path;
-    bp_call  *call; /* for which it works now; NULL: none */
-    int64_t   busy_timeout_ns, busy_waited_ns;
-    uint64_t  uses;
-    bool      is_guarded;  /* statements of other people: no transaction control, ATTACH or PRAGMA */
-    bool      is_poisoned; /* an fsync failed: what was written may be lost, so nothing more is written */
+    sqlite3 *handle;
+    char    *path;
+    bp_call *call; /* for which it works now; NULL: none */
+    int64_t  busy_timeout_ns, busy_waited_ns;
+    uint64_t uses;
+    bool     is_guarded; /* statements of other people: no transaction control, ATTACH or PRAGMA */
+    bool
+        is_poisoned; /* an fsync failed: what was written may be lost, so nothing more is written */
     struct sqlitedb_statement cache[SQLITEDB_CACHED_STATEMENTS];
 };
 
@@ -40,8 +41,9 @@ struct sqlitedb_settings {
 };
 
 /* Opens the file in WAL mode, makes it when it is not there. Blocks: run it in bp_offload(). */
-bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings, struct sqlitedb **db);
-void sqlitedb_close(struct sqlitedb *db); /* NULL is allowed */
+bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
+                        struct sqlitedb **db);
+void      sqlitedb_close(struct sqlitedb *db); /* NULL is allowed */
 
 void sqlitedb_enter(bp_call *call, struct sqlitedb *db);
 void sqlitedb_leave(struct sqlitedb *db);
@@ -54,8 +56,9 @@ void sqlitedb_rollback(struct sqlitedb *db);
 
 /* A compiled statement, from the cache if it is there. `sql` is exactly one statement. Give it back by
  * sqlitedb_done(), also after an error. */
-bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql, sqlite3_stmt **statement);
-void sqlitedb_done(struct sqlitedb *db, sqlite3_stmt *statement); /* NULL is allowed */
+bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql,
+                           sqlite3_stmt **statement);
+void      sqlitedb_done(struct sqlitedb *db, sqlite3_stmt *statement); /* NULL is allowed */
 
 /* One step: *has_row says whether there is a row. */
 bp_status sqlitedb_step(bp_call *call, struct sqlitedb *db, sqlite3_stmt *statement, bool *has_row);

@@ -2,14 +2,19 @@
 #include "terms/terms.h"
 
 static const char stop_words[] =
-    " a about above after again all also am an and any are as at be because been before being below between both but by "
-    "can could did do does doing down during each few for from further had has have having he her here hers him his how "
-    "i if in into is it its itself just me more most my no nor not now of off on once only or other our out over own "
-    "same she should so some such than that the their them then there these they this those through to too under until "
+    " a about above after again all also am an and any are as at be because been before being "
+    "below between both but by "
+    "can could did do does doing down during each few for from further had has have having he her "
+    "here hers him his how "
+    "i if in into is it its itself just me more most my no nor not now of off on once only or "
+    "other our out over own "
+    "same she should so some such than that the their them then there these they this those "
+    "through to too under until "
     "up very was we were what when where which while who whom why will with would you your ";
 
-static const char question_words[] = " define definition describe difference do does explain find give happen know like list mean "
-                                     "meaning means please say says show tell used using work works ";
+static const char question_words[] =
+    " define definition describe difference do does explain find give happen know like list mean "
+    "meaning means please say says show tell used using work works ";
 
 static bool is_listed(const char *list, bp_str word)
 {
@@ -32,7 +37,12 @@ bool terms_is_question_word(bp_str word) { return is_listed(question_words, word
 static uint32_t decode(bp_str text, size_t at, size_t *len)
 {
     const unsigned char *s = (const unsigned char *)text.data + at;
-    size_t               need = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t               need = s[0] < 0x80   ? 1
+                                : s[0] < 0xc2 ? 0
+                                : s[0] < 0xe0 ? 2
+                                : s[0] < 0xf0 ? 3
+                                : s[0] < 0xf5 ? 4
+                                              : 0;
     uint32_t             value = need == 1 ? s[0] : need ? s[0] & (0x7fu >> need) : 0;
 
     *len = need <= text.len - at ? need : 0;
@@ -72,32 +82,37 @@ static size_t encode(uint32_t c, char out[4])
 
 static bool is_unspaced(uint32_t c)
 {
-    return (c >= 0x0e00 && c <= 0x0e7f) || (c >= 0x3040 && c <= 0x30ff) || (c >= 0x3400 && c <= 0x9fff) ||
-           (c >= 0xac00 && c <= 0xd7af) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff);
+    return (c >= 0x0e00 && c <= 0x0e7f) || (c >= 0x3040 && c <= 0x30ff) ||
+           (c >= 0x3400 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7af) ||
+           (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff);
 }
 
 static bool is_word(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    return !(c < 0xaa || (c > 0xaa && c < 0xb5) || (c > 0xb5 && c < 0xba) || (c > 0xba && c < 0xc0) || c == 0xd7 ||
-             c == 0xf7 || (c >= 0x2000 && c <= 0x2bff) || (c >= 0x3000 && c <= 0x3020) || (c >= 0xff00 && c <= 0xff0f) ||
-             (c >= 0xff1a && c <= 0xff20) || (c >= 0xff3b && c <= 0xff40) || (c >= 0xff5b && c <= 0xff65) ||
-             (c >= 0x1f000 && c <= 0x1faff) || (c >= 0xfe00 && c <= 0xfe0f));
+    return !(c < 0xaa || (c > 0xaa && c < 0xb5) || (c > 0xb5 && c < 0xba) ||
+             (c > 0xba && c < 0xc0) || c == 0xd7 || c == 0xf7 || (c >= 0x2000 && c <= 0x2bff) ||
+             (c >= 0x3000 && c <= 0x3020) || (c >= 0xff00 && c <= 0xff0f) ||
+             (c >= 0xff1a && c <= 0xff20) || (c >= 0xff3b && c <= 0xff40) ||
+             (c >= 0xff5b && c <= 0xff65) || (c >= 0x1f000 && c <= 0x1faff) ||
+             (c >= 0xfe00 && c <= 0xfe0f));
 }
 
 /* Lower case, and Latin letters without their accents. */
 static uint32_t fold(uint32_t c)
 {
     /* U+00C0 to U+00FF; 0: as it is */
-    static const char latin[64] = "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0y";
+    static const char latin[64] =
+        "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0y";
 
     if (c < 0x80)
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
     if (c >= 0xc0 && c <= 0xff)
         return latin[c - 0xc0] ? (uint32_t)latin[c - 0xc0] : c <= 0xde ? c + 32 : c;
     if (c >= 0x100 && c <= 0x17f && c != 0x131 && c != 0x138)
-        return (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e) ? (c & 1 ? c + 1 : c) : c | 1;
+        return (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e) ? (c & 1 ? c + 1 : c)
+                                                                        : c | 1;
     if ((c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
         return c + 32;
     if (c >= 0x400 && c <= 0x40f)
@@ -178,7 +193,8 @@ void terms_stem(struct term *term)
     if (ends(term, "ies") && term->len > 4) {
         cut(term, 3);
         term->text[term->len++] = 'y';
-    } else if (ends(term, "sses") || ends(term, "shes") || ends(term, "ches") || ends(term, "xes")) {
+    } else if (ends(term, "sses") || ends(term, "shes") || ends(term, "ches") ||
+               ends(term, "xes")) {
         cut(term, 2);
     } else if (ends(term, "s") && !ends(term, "ss") && !ends(term, "us") && !ends(term, "is")) {
         cut(term, 1);

@@ -10,7 +10,7 @@ enum { TERM_BYTES_MAX = 64 };
 struct term {
     char     text[TERM_BYTES_MAX + 1];
     uint32_t len;
-    size_t   begin, end; /* where it stands in the text, in bytes */
+    size_t   begin, end;  /* where it stands in the text, in bytes */
     bool     is_unspaced; /* one character of a script that puts no blanks between words */
 };
 

@@ -10,8 +10,9 @@
 
 struct vector_index;
 
-struct vector_index *vector_index_new(uint32_t dimensions, bp_metric_kind metric); /* NULL: no memory */
-void vector_index_free(struct vector_index *index);                               /* NULL is allowed */
+struct vector_index *vector_index_new(uint32_t       dimensions,
+                                      bp_metric_kind metric);       /* NULL: no memory */
+void                 vector_index_free(struct vector_index *index); /* NULL is allowed */
 
 /* Memory for `rows` more, so that adding them cannot fail; false: there is none. */
 bool vector_index_reserve(struct vector_index *index, size_t rows);
@@ -20,7 +21,7 @@ void vector_index_add(struct vector_index *index, uint64_t id, const float *vect
 bool vector_index_remove(struct vector_index *index, uint64_t id); /* false: there was none */
 
 uint64_t vector_index_count(const struct vector_index *index);
-int64_t vector_index_memory_bytes(const struct vector_index *index);
+int64_t  vector_index_memory_bytes(const struct vector_index *index);
 
 struct vector_query {
     const float    *vector; /* `dimensions` of them; unit length for BP_COSINE */
@@ -30,7 +31,8 @@ struct vector_query {
 };
 
 /* The nearest ones, the nearest first, ties by id, into hits[limit]. Asks bp_cancelled() every 4,096 rows. */
-bp_status vector_index_search(bp_call *call, const struct vector_index *index, const struct vector_query *query,
-                              bp_hit *hits, uint32_t *hit_count, uint64_t *rows_read);
+bp_status vector_index_search(bp_call *call, const struct vector_index *index,
+                              const struct vector_query *query, bp_hit *hits, uint32_t *hit_count,
+                              uint64_t *rows_read);
 
 #endif

@@ -57,21 +57,24 @@ const bp_plugin *testhost_load(testhost *host, const char *path);
 /* The same for a plugin that is linked into the test. */
 const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(uint32_t host_abi));
 /* Reads the options and runs the plugin's check hook, nothing else. */
-bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options, size_t count);
+bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options,
+                         size_t count);
 /* check, shared_create, worker_start; what was done is undone when a step fails. Instances made earlier can
  * be named by REF options; so can peers given by testhost_add_peer(). */
-testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin, const char *name,
-                                            const testhost_option *options, size_t count);
+testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin,
+                                            const char *name, const testhost_option *options,
+                                            size_t count);
 /* One more worker of an instance: the same shared object, a struct of its own. Destroyed before the first. */
 testhost_instance *testhost_instance_worker(testhost_instance *first);
 /* drain, worker_stop and, for the first, shared_destroy. NULL is allowed. */
-void testhost_instance_destroy(testhost_instance *instance);
-void *testhost_self(const testhost_instance *instance); /* the `instance` argument of each operation */
-const void *testhost_ops(const testhost_instance *instance);
+void  testhost_instance_destroy(testhost_instance *instance);
+void *testhost_self(
+    const testhost_instance *instance); /* the `instance` argument of each operation */
+const void    *testhost_ops(const testhost_instance *instance);
 const bp_peer *testhost_peer(const testhost_instance *instance);
 /* A fake peer; everything is copied but what `ops` and `instance` point to. */
-void testhost_add_peer(testhost *host, const char *name, const char *kind, uint32_t kind_version, const void *ops,
-                       void *instance);
+void testhost_add_peer(testhost *host, const char *name, const char *kind, uint32_t kind_version,
+                       const void *ops, void *instance);
 
 /* ---- calls ---- */
 
@@ -118,9 +121,10 @@ double testhost_metric(testhost *host, const char *name, const char *labels);
 
 /* Queues an answer for `method` and `url` (exactly as asked for). Answers are used in their order; the last
  * one stays. Headers are "Name: value\r\n" lines. A request without an answer is BP_UNAVAILABLE. */
-void testhost_http_answer(testhost *host, const char *method, const char *url, int32_t status, const char *headers,
-                          bp_str body);
-void testhost_http_failure(testhost *host, const char *method, const char *url, bp_status status, const char *message);
+void testhost_http_answer(testhost *host, const char *method, const char *url, int32_t status,
+                          const char *headers, bp_str body);
+void testhost_http_failure(testhost *host, const char *method, const char *url, bp_status status,
+                           const char *message);
 /* Bodies of streams come in pieces of this many bytes (16 unless set). */
 void testhost_http_piece_size(testhost *host, size_t bytes);
 /* Streams break off (BP_UPSTREAM) behind this many bytes of the body; SIZE_MAX: never. */
@@ -133,7 +137,7 @@ typedef struct testhost_request {
     bp_str      body;
 } testhost_request;
 
-size_t testhost_request_count(testhost *host);
+size_t           testhost_request_count(testhost *host);
 testhost_request testhost_request_at(testhost *host, size_t index);
 
 /* ---- streams, scripted ---- */
@@ -157,8 +161,8 @@ typedef struct testhost_reply {
 
 /* Finds the route of `method` and `target` ("/a/b?c=d") in the app's table and runs its handler on `call`.
  * BP_NOT_FOUND without one. Everything in the reply lives as long as the call. */
-testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method, const char *target,
-                                    const char *headers, bp_str body);
+testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method,
+                                    const char *target, const char *headers, bp_str body);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,8 @@ static int teardown(void **state)
 static const float *embed(const bp_str *texts, size_t count)
 {
     bp_embeddings result;
-    assert_ok(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_PASSAGE, texts, count, &result));
+    assert_ok(
+        bp_embed_texts(call, testhost_peer(instance), BP_EMBED_PASSAGE, texts, count, &result));
     assert_int_equal(result.dimensions, 384);
     assert_int_equal(result.count, count);
     return result.vectors;
@@ -53,7 +54,14 @@ static void it_says_what_it_is(void **state)
 
 static void vectors_have_length_one_whatever_the_text(void **state)
 {
-    static const char *const texts[] = { "", " \n", "the of and", "a", "word", "\xff\xfe", "?!", "\xe6\x9d\xb1\xe4\xba\xac",
+    static const char *const texts[] = { "",
+                                         " \n",
+                                         "the of and",
+                                         "a",
+                                         "word",
+                                         "\xff\xfe",
+                                         "?!",
+                                         "\xe6\x9d\xb1\xe4\xba\xac",
                                          "caf\xc3\xa9 caf\xc3\xa9 caf\xc3\xa9" };
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -102,15 +110,20 @@ static void a_large_batch_is_hashed_on_a_thread_and_can_be_cancelled(void **stat
     (void)state;
     testhost_offload_on_threads(host, true);
     for (int i = 0; i < 300; i++)
-        texts[i] = bp_format(call, "text number %d about something or other, with some words in it to be hashed", i % 3);
+        texts[i] = bp_format(
+            call, "text number %d about something or other, with some words in it to be hashed",
+            i % 3);
     {
         const float *v = embed(texts, 300);
         assert_memory_equal(v, v + 3 * 384, 384 * sizeof(float));
         assert_memory_not_equal(v, v + 384, 384 * sizeof(float));
     }
-    assert_status(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 0, &result), BP_INVALID);
+    assert_status(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 0, &result),
+                  BP_INVALID);
     testhost_cancel(call);
-    assert_status(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 300, &result), BP_CANCELLED);
+    assert_status(
+        bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 300, &result),
+        BP_CANCELLED);
 }
 
 int main(void)

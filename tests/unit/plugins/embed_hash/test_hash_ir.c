@@ -6,10 +6,10 @@
 
 enum { DEPTH = 100, AT = 10, DOCUMENTS_MAX = 12000, BATCH = 256 };
 
-static testhost_instance  *store, *embedder;
+static testhost_instance   *store, *embedder;
 static const bp_vector_ops *vectors;
-static char              **names; /* of documents, by id */
-static size_t              document_count;
+static char               **names; /* of documents, by id */
+static size_t               document_count;
 
 struct judgement {
     char query[24], document[24];
@@ -27,19 +27,24 @@ static bool read_judgements(const char *directory_of_set)
     if (!file)
         return false;
     judgements = calloc(20000, sizeof(*judgements));
-    while (judgement_count < 20000 && fscanf(file, "%23s %23s %d", judgements[judgement_count].query,
-                                             judgements[judgement_count].document, &judgements[judgement_count].grade) == 3)
+    while (judgement_count < 20000 &&
+           fscanf(file, "%23s %23s %d", judgements[judgement_count].query,
+                  judgements[judgement_count].document, &judgements[judgement_count].grade) == 3)
         judgement_count++;
     fclose(file);
     return true;
 }
 
-static bp_str field(const bp_json *line, const char *name) { return bp_json_string(bp_json_get(line, name)); }
+static bp_str field(const bp_json *line, const char *name)
+{
+    return bp_json_string(bp_json_get(line, name));
+}
 
 static void store_batch(bp_point *points, bp_str *texts, size_t count)
 {
     bp_embeddings embeddings;
-    assert_ok(bp_embed_texts(call, testhost_peer(embedder), BP_EMBED_PASSAGE, texts, count, &embeddings));
+    assert_ok(
+        bp_embed_texts(call, testhost_peer(embedder), BP_EMBED_PASSAGE, texts, count, &embeddings));
     for (size_t i = 0; i < count; i++)
         points[i].vector = embeddings.vectors + i * 384;
     assert_ok(bp_vector_upsert(call, testhost_peer(store), BP_STR("set"), points, count));
@@ -48,7 +53,9 @@ static void store_batch(bp_point *points, bp_str *texts, size_t count)
 
 static void index_documents(const char *directory_of_set)
 {
-    const bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = 384, .model = BP_STR("hash-384-v1") };
+    const bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                      .dimensions = 384,
+                                      .model = BP_STR("hash-384-v1") };
     bp_point               points[BATCH];
     bp_str                 texts[BATCH];
     char                   path[512], *line = NULL;
@@ -65,10 +72,13 @@ static void index_documents(const char *directory_of_set)
         assert_ok(bp_json_parse(call, bp_str_n(line, (size_t)len), &document));
         names[++document_count] = strndup(field(document, "id").data, field(document, "id").len);
         /* The title counts twice, as in the published figures. */
-        texts[count] = bp_format(call, "%.*s\n%.*s\n%.*s", (int)field(document, "title").len, field(document, "title").data,
-                                 (int)field(document, "title").len, field(document, "title").data,
-                                 (int)field(document, "text").len, field(document, "text").data);
-        points[count] = (bp_point){ .struct_size = sizeof(bp_point), .id = document_count, .words = texts[count] };
+        texts[count] = bp_format(call, "%.*s\n%.*s\n%.*s", (int)field(document, "title").len,
+                                 field(document, "title").data, (int)field(document, "title").len,
+                                 field(document, "title").data, (int)field(document, "text").len,
+                                 field(document, "text").data);
+        points[count] = (bp_point){ .struct_size = sizeof(bp_point),
+                                    .id = document_count,
+                                    .words = texts[count] };
         if (++count == BATCH) {
             store_batch(points, texts, count);
             count = 0;
@@ -85,7 +95,8 @@ static void index_documents(const char *directory_of_set)
 static int grade_of(const char *query, const char *document)
 {
     for (size_t i = 0; i < judgement_count; i++)
-        if (strcmp(judgements[i].query, query) == 0 && strcmp(judgements[i].document, document) == 0)
+        if (strcmp(judgements[i].query, query) == 0 &&
+            strcmp(judgements[i].document, document) == 0)
             return judgements[i].grade > 0 ? judgements[i].grade : 0;
     return 0;
 }
@@ -124,7 +135,8 @@ static size_t fuse(const bp_leg *words, const bp_leg *near, double weight, bp_hi
         double        low = leg->hit_count ? leg->hits[leg->hit_count - 1].score : 0;
         double        span = leg->hit_count ? leg->hits[0].score - low : 0;
         for (uint32_t i = 0; i < leg->hit_count; i++) {
-            double score = (span > 0 ? (leg->hits[i].score - low) / span : 1) * (l ? weight : 1 - weight);
+            double score =
+                (span > 0 ? (leg->hits[i].score - low) / span : 1) * (l ? weight : 1 - weight);
             size_t at = 0;
             while (at < count && out[at].id != leg->hits[i].id)
                 at++;
@@ -177,7 +189,10 @@ static void measure(const char *directory_of_set, bool is_misspelt, struct figur
         const bp_json  *query;
         bp_embeddings   embeddings;
         bp_leg          near, words;
-        bp_vector_query wanted = { .struct_size = sizeof(wanted), .dimensions = 384, .collection = BP_STR("set"), .limit = DEPTH };
+        bp_vector_query wanted = { .struct_size = sizeof(wanted),
+                                   .dimensions = 384,
+                                   .collection = BP_STR("set"),
+                                   .limit = DEPTH };
         bp_hit          hits[2 * DEPTH];
         const char     *id;
         double          value;
@@ -185,7 +200,8 @@ static void measure(const char *directory_of_set, bool is_misspelt, struct figur
         assert_ok(bp_json_parse(call, bp_str_n(line, (size_t)len), &query));
         id = bp_dup(call, field(query, "id")).data;
         wanted.words = is_misspelt ? misspelt(field(query, "text")) : field(query, "text");
-        assert_ok(bp_embed_texts(call, testhost_peer(embedder), BP_EMBED_QUERY, &wanted.words, 1, &embeddings));
+        assert_ok(bp_embed_texts(call, testhost_peer(embedder), BP_EMBED_QUERY, &wanted.words, 1,
+                                 &embeddings));
         wanted.vector = embeddings.vectors;
         assert_ok(bp_vector_search(call, testhost_peer(store), &wanted, &near, &words));
         value = ndcg(id, words.hits, words.hit_count);
@@ -204,9 +220,10 @@ static void measure(const char *directory_of_set, bool is_misspelt, struct figur
     figures->hash /= figures->queries;
     for (int w = 0; w < 3; w++)
         figures->fused[w] /= figures->queries;
-    print_message("%s, %d queries, nDCG@10: BM25 %.3f, hash %.3f, fused .1 %.3f, .2 %.3f, .3 %.3f\n",
-                  is_misspelt ? "misspelt" : "as given", figures->queries, figures->bm25, figures->hash, figures->fused[0],
-                  figures->fused[1], figures->fused[2]);
+    print_message(
+        "%s, %d queries, nDCG@10: BM25 %.3f, hash %.3f, fused .1 %.3f, .2 %.3f, .3 %.3f\n",
+        is_misspelt ? "misspelt" : "as given", figures->queries, figures->bm25, figures->hash,
+        figures->fused[0], figures->fused[1], figures->fused[2]);
 }
 
 static void the_hash_leg_helps_bm25_with_misspellings_and_never_harms_it(void **state)
@@ -250,6 +267,7 @@ static void the_hash_leg_helps_bm25_with_misspellings_and_never_harms_it(void **
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(the_hash_leg_helps_bm25_with_misspellings_and_never_harms_it) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(
+        the_hash_leg_helps_bm25_with_misspellings_and_never_harms_it) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
