@@ -122,6 +122,52 @@ static void *call_alloc(bp_call *call, size_t size_bytes)
     return block->start;
 }
 
+/* Frees what was allocated since, so that AddressSanitizer sees a plugin use it afterwards; the error slot keeps its
+ * message. */
+static bp_status call_scratch_begin(bp_call *call)
+{
+    if (call->scratch_depth == 8)
+        return call_fail(call, BP_NO_MEMORY, BP_STR("scratch memory is nested deeper than 8"), __FILE__, __LINE__);
+    call->scratch[call->scratch_depth].blocks = call_root(call)->blocks;
+    call->scratch[call->scratch_depth++].cleanups = call->cleanups;
+    return BP_OK;
+}
+
+static void call_scratch_end(bp_call *call)
+{
+    bp_call      *root = call_root(call);
+    bp_error      error = call->error;
+    struct block *freed, *before;
+    char         *message = error.message.len ? copy_text(error.message) : NULL;
+
+    if (call->scratch_depth == 0)
+        return;
+    call->scratch_depth--;
+    while (call->cleanups != call->scratch[call->scratch_depth].cleanups) {
+        struct cleanup *latest = call->cleanups;
+        call->cleanups = latest->next;
+        latest->run(latest->arg);
+        atomic_fetch_sub(&call->host->open.cleanups, 1);
+        free(latest);
+    }
+    pthread_mutex_lock(&root->lock);
+    freed = root->blocks;
+    before = call->scratch[call->scratch_depth].blocks;
+    root->blocks = before;
+    pthread_mutex_unlock(&root->lock);
+    while (freed != before) {
+        struct block *next = freed->next;
+        free(freed);
+        freed = next;
+    }
+    if (message) {
+        call_fail(call, error.status, bp_str_of(message), error.file, error.line);
+        error.message = call->error.message;
+        call->error = error;
+        free(message);
+    }
+}
+
 static bp_status call_on_end(bp_call *call, void (*run)(void *arg), void *arg)
 {
     struct cleanup *cleanup = malloc(sizeof(*cleanup));
@@ -343,4 +389,6 @@ const bp_call_service call_service = {
     .buf_str = buf_str,
     .buf_status = buf_status,
     .buf_reset = buf_reset,
+    .scratch_begin = call_scratch_begin,
+    .scratch_end = call_scratch_end,
 };

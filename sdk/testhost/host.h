@@ -108,6 +108,11 @@ struct bp_call {
     struct block      *blocks;
     struct arena       arena; /* of its buffers and JSON values */
     size_t             allocated_bytes, max_bytes;
+    struct {
+        struct block   *blocks;
+        struct cleanup *cleanups;
+    } scratch[8]; /* what there was when each began */
+    uint32_t           scratch_depth;
     struct cleanup    *cleanups;
     struct list        streams, http_streams, children;
     bp_error           error;
