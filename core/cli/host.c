@@ -29,6 +29,8 @@ static void gather_services(void)
         return;
     for (size_t i = 0; i < plugin_service_count; i++)
         services[service_count++] = plugin_services[i];
+    for (size_t i = 0; i < net_service_count; i++)
+        services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
     registry_fill_host(services, service_count);
 }
