@@ -90,6 +90,8 @@ static void run_call(struct fiber *fiber, void *arg)
     // `start` lives on the starter's stack, which may be gone after the first suspension.
     run(call, run_arg);
     end_children(call);
+    while (call->scratch)
+        call_scratch_end(call);
     arena_reset(&call->own_arena);
     call->request_id[0] = '\0';
 }
@@ -119,7 +121,7 @@ bool call_start(struct worker *worker, const struct call_options *options, void 
     struct start           start = { .options = options, .run = run, .arg = arg };
     struct deferred_start *deferred;
 
-    if (!worker->current && !worker->is_draining)
+    if (!worker->current && !worker->is_draining && !worker->ready_first) // runs before this returns
         return fiber_start(worker, run_call, &start) != NULL;
     deferred = calloc(1, sizeof(*deferred));
     if (!deferred)
@@ -132,6 +134,45 @@ bool call_start(struct worker *worker, const struct call_options *options, void 
         return true;
     free(deferred);
     return false;
+}
+
+/* ---- scratch memory ---- */
+
+enum { SCRATCH_DEPTH_MAX = 8 };
+
+struct call_scratch {
+    struct call_scratch *outer;
+    struct arena        *arena_before;
+    struct arena         arena;
+    int                  depth;
+};
+
+bp_status call_scratch_begin(bp_call *call)
+{
+    int                  depth = call->scratch ? call->scratch->depth + 1 : 1;
+    struct call_scratch *scratch = depth > SCRATCH_DEPTH_MAX ? NULL : malloc(sizeof(*scratch));
+
+    if (!scratch)
+        return call_fail(call, BP_NO_MEMORY, "scratch memory is nested deeper than %d, or there is none left",
+                         SCRATCH_DEPTH_MAX);
+    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth };
+    arena_init(&scratch->arena, call->arena->limit_bytes);
+    call->scratch = scratch;
+    call->arena = &scratch->arena;
+    return BP_OK;
+}
+
+void call_scratch_end(bp_call *call)
+{
+    struct call_scratch *scratch = call->scratch;
+
+    if (!scratch)
+        return;
+    call->arena = scratch->arena_before;
+    call->scratch = scratch->outer;
+    call->error.message = arena_dup(call->arena, call->error.message);
+    arena_free(&scratch->arena);
+    free(scratch);
 }
 
 /* ---- over ---- */

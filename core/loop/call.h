@@ -29,6 +29,7 @@ struct bp_call {
     struct bp_call *parent;        /* of a child made by bp_spawn() */
     struct arena   *arena;         /* its own, or its parent's */
     struct arena    own_arena;
+    struct call_scratch *scratch;  /* the innermost one that is open */
     int64_t         deadline_ns;
     bp_status       over;          /* sticky: BP_OK, BP_CANCELLED or BP_DEADLINE */
     int64_t         shield_until_ns;
@@ -68,6 +69,10 @@ bp_status call_wait(bp_call *call, int64_t deadline_ns, const char *what);
 /* Waits until call_wake(), come what may; for what must be waited for because others still use its memory. */
 void call_wait_unconditionally(bp_call *call, const char *what);
 void call_wake(bp_call *call);
+
+/* An arena for a while; see bp_scratch_begin(). */
+bp_status call_scratch_begin(bp_call *call);
+void      call_scratch_end(bp_call *call);
 
 bp_status call_over(bp_call *call); /* BP_OK while it goes on */
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...) BP_FORMAT(3, 4);

@@ -59,6 +59,8 @@ static void run_child(bp_call *call, void *arg)
         call_cancel(grandchild);
     while (call->running_children)
         call_wait_unconditionally(call, "its children to end");
+    while (call->scratch)
+        call_scratch_end(call);
     child->error = call->error;
     child->call = NULL;
     child->is_ended = true;

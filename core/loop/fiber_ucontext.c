@@ -63,11 +63,30 @@ static void trampoline(unsigned high, unsigned low)
     abort(); // entry leaves for good and is never entered again
 }
 
+/* Runs the context once, up to the place where it waits to be entered. Not part of context_new(), whose variables
+ * a second return of sigsetjmp() could change. */
+static __attribute__((noinline)) void run_to_entry(struct context *context)
+{
+    ucontext_t target, here;
+
+    getcontext(&target);
+    target.uc_link = NULL;
+    target.uc_stack.ss_sp = stack_of(context);
+    target.uc_stack.ss_size = ANNOTATE_STACK_BYTES;
+    makecontext(&target, (void (*)(void))trampoline, 2, (unsigned)((uintptr_t)context >> 32),
+                (unsigned)(uintptr_t)context);
+    context->tsan_outside = annotate_tsan_current();
+    annotate_start_switch(&context->fake_outside, stack_of(context), ANNOTATE_STACK_BYTES);
+    annotate_tsan_switch(context->tsan);
+    if (sigsetjmp(context->outside, 0) == 0)
+        swapcontext(&here, &target);
+    annotate_finish_switch(context->fake_outside, NULL, NULL);
+}
+
 struct context *context_new(struct worker *worker, void (*entry)(void *arg), void *arg)
 {
     struct context *context = calloc(1, sizeof(*context));
     size_t          total = GUARD_BYTES + ANNOTATE_STACK_BYTES;
-    ucontext_t      target, here;
 
     (void)worker; // its thread is the one that enters
     if (!context)
@@ -84,19 +103,7 @@ struct context *context_new(struct worker *worker, void (*entry)(void *arg), voi
     context->arg = arg;
     context->valgrind_id = annotate_stack_register(stack_of(context), stack_of(context) + ANNOTATE_STACK_BYTES);
     context->tsan = annotate_tsan_create();
-
-    getcontext(&target);
-    target.uc_link = NULL;
-    target.uc_stack.ss_sp = stack_of(context);
-    target.uc_stack.ss_size = ANNOTATE_STACK_BYTES;
-    makecontext(&target, (void (*)(void))trampoline, 2, (unsigned)((uintptr_t)context >> 32),
-                (unsigned)(uintptr_t)context);
-    context->tsan_outside = annotate_tsan_current();
-    annotate_start_switch(&context->fake_outside, stack_of(context), ANNOTATE_STACK_BYTES);
-    annotate_tsan_switch(context->tsan);
-    if (sigsetjmp(context->outside, 0) == 0)
-        swapcontext(&here, &target);
-    annotate_finish_switch(context->fake_outside, NULL, NULL);
+    run_to_entry(context);
     return context;
 }
 

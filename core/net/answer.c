@@ -18,7 +18,8 @@ static uv_buf_t buf_of(bp_str bytes)
 
 static bool is_framing_header(bp_str name)
 {
-    static const char *const names[] = { "content-length", "transfer-encoding", "connection", "date", "keep-alive" };
+    static const char *const names[] = { "content-length", "transfer-encoding", "connection",
+                                         "date", "keep-alive" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (ascii_equal_lower(name.data, name.len, names[i], strlen(names[i])))
@@ -32,24 +33,31 @@ bp_status http_exchange_add_header(struct http_exchange *is, bp_str name, bp_str
     size_t           at = 0;
 
     if (is->status)
-        return call_fail(is->call, BP_CONFLICT, "the header \"" BP_FMT "\" comes after the answer has begun", BP_ARG(name));
+        return call_fail(is->call, BP_CONFLICT,
+                         "the header \"" BP_FMT "\" comes after the answer has begun",
+                         BP_ARG(name));
     while (at < name.len && ascii_is(name.data[at], ASCII_TOKEN))
         at++;
     if (name.len == 0 || at < name.len)
-        return call_fail(is->call, BP_INVALID, "a header's name has a byte that may not stand in it");
+        return call_fail(is->call, BP_INVALID,
+                         "a header's name has a byte that may not stand in it");
     if (is_framing_header(name))
-        return call_fail(is->call, BP_INVALID, "the header \"" BP_FMT "\" is the server's own", BP_ARG(name));
+        return call_fail(is->call, BP_INVALID, "the header \"" BP_FMT "\" is the server's own",
+                         BP_ARG(name));
     if (ascii_has_control(value.data, value.len))
-        return call_fail(is->call, BP_INVALID, "the value of the header \"" BP_FMT "\" has a control byte", BP_ARG(name));
+        return call_fail(is->call, BP_INVALID,
+                         "the value of the header \"" BP_FMT "\" has a control byte", BP_ARG(name));
     if (exchange->headers.len + name.len + value.len + 4 > ANSWER_HEADERS_MAX_BYTES)
-        return call_fail(is->call, BP_TOO_LARGE, "the headers of the answer are larger than %d bytes",
+        return call_fail(is->call, BP_TOO_LARGE,
+                         "the headers of the answer are larger than %d bytes",
                          ANSWER_HEADERS_MAX_BYTES);
     buf_add(&exchange->headers, name);
     buf_add(&exchange->headers, BP_STR(": "));
     buf_add(&exchange->headers, value);
     buf_add(&exchange->headers, BP_STR("\r\n"));
-    return buf_status(&exchange->headers) == BP_OK ? BP_OK
-                                                   : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a header");
+    return buf_status(&exchange->headers) == BP_OK
+               ? BP_OK
+               : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a header");
 }
 
 /* A part of the answer may be out, so nothing else can follow it. */
@@ -64,13 +72,15 @@ static bp_status check_start(struct exchange *exchange, int32_t status, bp_str c
     if (exchange->answer != ANSWER_NONE)
         return call_fail(exchange->is.call, BP_CONFLICT, "a second answer to one request");
     if (status < 200 || status > 599)
-        return call_fail(exchange->is.call, BP_INVALID, "an answer of status %d, which is not one of 200 to 599", status);
+        return call_fail(exchange->is.call, BP_INVALID,
+                         "an answer of status %d, which is not one of 200 to 599", status);
     if (ascii_has_control(content_type.data, content_type.len))
         return call_fail(exchange->is.call, BP_INVALID, "a content type with a control byte");
     return BP_OK;
 }
 
-static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str content_type, bp_str body)
+static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str content_type,
+                            bp_str body)
 {
     struct connection *connection = exchange->connection;
     char               room[HEADER_ROOM_BYTES];
@@ -97,7 +107,8 @@ static bp_status send_whole(struct exchange *exchange, int32_t status, bp_str co
     return result == BP_OK ? BP_OK : fail_write(exchange, result);
 }
 
-static bp_status send_error_text(struct exchange *exchange, int32_t status, const char *code, bp_str message)
+static bp_status send_error_text(struct exchange *exchange, int32_t status, const char *code,
+                                 bp_str message)
 {
     struct bp_buf body;
 
@@ -106,7 +117,8 @@ static bp_status send_error_text(struct exchange *exchange, int32_t status, cons
     return send_whole(exchange, status, BP_STR("application/json"), buf_str(&body));
 }
 
-bp_status http_exchange_send(struct http_exchange *is, int32_t status, bp_str content_type, bp_str body)
+bp_status http_exchange_send(struct http_exchange *is, int32_t status, bp_str content_type,
+                             bp_str body)
 {
     struct exchange *exchange = exchange_of(is);
 
@@ -114,12 +126,14 @@ bp_status http_exchange_send(struct http_exchange *is, int32_t status, bp_str co
     if (exchange->fault) {
         server_refusal(exchange->connection->server, exchange->fault);
         return send_error_text(exchange, exchange->fault, response_error_code(exchange->fault),
-                               arena_format(is->call->arena, "the request body cannot be read: %s", exchange->fault_why));
+                               arena_format(is->call->arena, "the request body cannot be read: %s",
+                                            exchange->fault_why));
     }
     return send_whole(exchange, status, content_type, body);
 }
 
-bp_status http_exchange_send_error(struct http_exchange *is, int32_t status, const char *code, bp_str message)
+bp_status http_exchange_send_error(struct http_exchange *is, int32_t status, const char *code,
+                                   bp_str message)
 {
     struct exchange *exchange = exchange_of(is);
 
@@ -129,7 +143,8 @@ bp_status http_exchange_send_error(struct http_exchange *is, int32_t status, con
     return send_error_text(exchange, status, code, message);
 }
 
-bp_status http_exchange_begin(struct http_exchange *is, int32_t status, bp_str content_type, int64_t length)
+bp_status http_exchange_begin(struct http_exchange *is, int32_t status, bp_str content_type,
+                              int64_t length)
 {
     struct exchange *exchange = exchange_of(is);
     char             room[HEADER_ROOM_BYTES];
@@ -160,7 +175,8 @@ bp_status http_exchange_begin(struct http_exchange *is, int32_t status, bp_str c
 }
 
 /* The head, if it is still here, and up to three pieces. */
-static bp_status write_pieces(struct exchange *exchange, bp_call *call, const bp_str *pieces, unsigned count)
+static bp_status write_pieces(struct exchange *exchange, bp_call *call, const bp_str *pieces,
+                              unsigned count)
 {
     struct http_server *server = exchange->connection->server;
     uv_buf_t            bufs[4];
@@ -206,7 +222,8 @@ bp_status http_exchange_write(struct http_exchange *is, bp_str bytes)
         status = BP_CANCELLED;
     if (status != BP_OK)
         return call_fail_over(is->call, status, "sending to the client");
-    if (exchange->length >= 0 && bytes.len > (uint64_t)exchange->length - is->sent_bytes && !exchange->is_bodiless)
+    if (exchange->length >= 0 && bytes.len > (uint64_t)exchange->length - is->sent_bytes &&
+        !exchange->is_bodiless)
         return call_fail(is->call, BP_INVALID, "a stream announced with %lld bytes is given more",
                          (long long)exchange->length);
     if (bytes.len == 0)
@@ -233,14 +250,18 @@ void http_exchange_abort(struct http_exchange *is)
 
 /* ---- server-sent events ---- */
 
-bp_status http_exchange_sse_begin(struct http_exchange *is)
+static bp_status begin_events(struct http_exchange *is)
 {
-    struct exchange *exchange = exchange_of(is);
-
     BP_TRY(http_exchange_add_header(is, BP_STR("Cache-Control"), BP_STR("no-store")));
     BP_TRY(http_exchange_add_header(is, BP_STR("X-Accel-Buffering"), BP_STR("no")));
     BP_TRY(http_exchange_begin(is, 200, BP_STR("text/event-stream"), -1));
-    exchange->is_events = true;
+    exchange_of(is)->is_events = true;
+    return BP_OK;
+}
+
+bp_status http_exchange_sse_begin(struct http_exchange *is)
+{
+    BP_TRY(begin_events(is));
     return http_exchange_flush(is);
 }
 
@@ -268,12 +289,8 @@ bp_status http_exchange_sse(struct http_exchange *is, bp_str event, bp_str id, b
 
     if (ascii_has_control(event.data, event.len) || ascii_has_control(id.data, id.len))
         return call_fail(is->call, BP_INVALID, "an event's name or id has a control byte");
-    if (exchange->answer == ANSWER_NONE) {
-        BP_TRY(http_exchange_add_header(is, BP_STR("Cache-Control"), BP_STR("no-store")));
-        BP_TRY(http_exchange_add_header(is, BP_STR("X-Accel-Buffering"), BP_STR("no")));
-        BP_TRY(http_exchange_begin(is, 200, BP_STR("text/event-stream"), -1));
-        exchange->is_events = true;
-    }
+    if (exchange->answer == ANSWER_NONE)
+        BP_TRY(begin_events(is));
     buf_reset(out);
     if (event.len) {
         buf_add(out, BP_STR("event: "));
@@ -288,7 +305,8 @@ bp_status http_exchange_sse(struct http_exchange *is, bp_str event, bp_str id, b
     add_data_lines(out, data);
     buf_add(out, BP_STR("\n"));
     if (buf_status(out) != BP_OK)
-        return call_fail(is->call, BP_TOO_LARGE, "an event is larger than %d bytes", SSE_EVENT_MAX_BYTES);
+        return call_fail(is->call, BP_TOO_LARGE, "an event is larger than %d bytes",
+                         SSE_EVENT_MAX_BYTES);
     return http_exchange_write(is, buf_str(out));
 }
 
@@ -314,7 +332,8 @@ static void end_stream(struct exchange *exchange)
     exchange->answer = ANSWER_DONE;
     deadline_clear(&exchange->beat_deadline);
     exchange->is_events = false;
-    if (exchange->length >= 0 && !exchange->is_bodiless && exchange->is.sent_bytes < (uint64_t)exchange->length)
+    if (exchange->length >= 0 && !exchange->is_bodiless &&
+        exchange->is.sent_bytes < (uint64_t)exchange->length)
         exchange->is_aborted = true;
     else if (write_pieces(exchange, exchange->is.call, &end, 1) != BP_OK)
         exchange->is_aborted = true;
@@ -329,5 +348,6 @@ void answer_finish(struct exchange *exchange)
     else if (exchange->answer == ANSWER_NONE && exchange->fault)
         http_exchange_send(&exchange->is, exchange->fault, BP_STR(""), BP_STR(""));
     else if (exchange->answer == ANSWER_NONE)
-        http_exchange_send_error(&exchange->is, 500, "internal", BP_STR("the request's handler gave no answer"));
+        http_exchange_send_error(&exchange->is, 500, "internal",
+                                 BP_STR("the request's handler gave no answer"));
 }

@@ -1,14 +1,16 @@
-/* ascii.h - what a byte may be in HTTP and in URLs, as one table, and comparisons that know no locale. */
+/* ascii.h - what a byte may be in HTTP and in URLs, as one table, and comparisons that know no
+ * locale. */
 #ifndef NET_ASCII_H
 #define NET_ASCII_H
 
 #include <backplane/base.h>
 
 enum {
-    ASCII_TOKEN = 1,  /* RFC 9110 5.6.2 tchar: methods, header names */
-    ASCII_PATH = 2,   /* RFC 3986 3.3 pchar without '%', and '/' */
-    ASCII_QUERY = 4,  /* visible but '#' and '%': clients leave []{}|" and the like as they are */
-    ASCII_HOST = 8,   /* letters, digits and -._ : stricter than reg-name, enough for every real name */
+    ASCII_TOKEN = 1, /* RFC 9110 5.6.2 tchar: methods, header names */
+    ASCII_PATH = 2,  /* RFC 3986 3.3 pchar without '%', and '/' */
+    ASCII_QUERY = 4, /* visible but '#' and '%': clients leave []{}|" and the like as they are */
+    ASCII_HOST =
+        8, /* letters, digits and -._ : stricter than reg-name, enough for every real name */
     ASCII_DIGIT = 16,
     ASCII_HEX = 32,
 };
@@ -32,7 +34,8 @@ static inline unsigned ascii_hex_value(char byte)
 }
 
 /* `lower` is in lower case. */
-static inline bool ascii_equal_lower(const char *text, size_t len, const char *lower, size_t lower_len)
+static inline bool ascii_equal_lower(const char *text, size_t len, const char *lower,
+                                     size_t lower_len)
 {
     if (len != lower_len)
         return false;
@@ -42,7 +45,8 @@ static inline bool ascii_equal_lower(const char *text, size_t len, const char *l
     return true;
 }
 
-/* Tells whether a byte below 0x20 other than a tab, or 0x7f, is among them: what no header value may have. */
+/* Tells whether a byte below 0x20 other than a tab, or 0x7f, is among them: what no header value
+ * may have. */
 bool ascii_has_control(const char *text, size_t len);
 
 #endif

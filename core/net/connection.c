@@ -1,10 +1,10 @@
 /* connection.c - one connection: bytes in, one request after the other, bytes out, and its end.
  *
- * What was read is understood in the worker's read buffer as long as possible and copied only when it has to
- * outlive the callback: an idle connection holds no bytes. Pipelined requests wait in `input` (bounded; then
- * the socket is not read) while one is handled, so answers are in order by nature.
- * Every function here may find the connection gone after anything that writes,
- * cancels or runs a handler; it is freed only by libuv's close callback, or when its handler has returned.
+ * What was read is understood in the worker's read buffer as long as possible and copied only when
+ * it has to outlive the callback: an idle connection holds no bytes. Pipelined requests wait in
+ * `input` (bounded; then the socket is not read) while one is handled, so answers are in order by
+ * nature. Every function here may find the connection gone after anything that writes, cancels or
+ * runs a handler; it is freed only by libuv's close callback, or when its handler has returned.
  */
 #include "net/connection.h"
 
@@ -77,20 +77,22 @@ void connection_reset(struct connection *connection)
     connection_cut(connection);
 }
 
-/* The answer is out. A client that is still sending would have it reset away by a plain close, so what it sends
- * is thrown away for a while. */
+/* The answer is out. A client that is still sending would have it reset away by a plain close, so
+ * what it sends is thrown away for a while. */
 void connection_close_when_sent(struct connection *connection)
 {
     uv_os_fd_t fd;
 
     if (connection->is_gone || uv_stream_get_write_queue_size(&connection->socket.stream))
         return;
-    if (!connection->lingers || uv_fileno(&connection->socket.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+    if (!connection->lingers || uv_fileno(&connection->socket.handle, &fd) != 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
         connection_cut(connection);
         return;
     }
     connection->state = CONNECTION_LINGER;
-    deadline_set(&connection->read_deadline, &connection->server->linger_deadlines, server_now_ms(connection->server));
+    deadline_set(&connection->read_deadline, &connection->server->linger_deadlines,
+                 server_now_ms(connection->server));
     connection_resume_reading(connection);
 }
 
@@ -116,7 +118,8 @@ void connection_refuse(struct connection *connection, int status, const char *wh
     if (exchange)
         exchange_release(server, exchange);
     connection->state = CONNECTION_CLOSING;
-    buf = uv_buf_init(answer, (unsigned)response_own_error(server, status, why, is_head, answer, sizeof(answer)));
+    buf = uv_buf_init(
+        answer, (unsigned)response_own_error(server, status, why, is_head, answer, sizeof(answer)));
     connection_write(connection, NULL, &buf, 1);
     if (!connection->is_gone)
         close_after_answer(connection, true);
@@ -153,7 +156,8 @@ static void start_handling(struct connection *connection)
     connection->is_starting = true;
     if (!call_start(server->worker, &options, exchange_run, exchange)) {
         connection->state = CONNECTION_HEAD;
-        connection_refuse(connection, 503, "the server has as many requests under way as it can hold");
+        connection_refuse(connection, 503,
+                          "the server has as many requests under way as it can hold");
     }
     connection->is_starting = false;
 }
@@ -176,7 +180,8 @@ static bool read_head(struct connection *connection)
     if (connection->state == CONNECTION_IDLE) {
         connection->state = CONNECTION_HEAD;
         if (connection->requests) // the first request's time runs from the accept
-            deadline_set(&connection->read_deadline, &server->header_deadlines, server_now_ms(server));
+            deadline_set(&connection->read_deadline, &server->header_deadlines,
+                         server_now_ms(server));
     }
     switch (http1_request_parse(&exchange->request, bytes, input_left(&connection->input))) {
     case HTTP1_MORE:
@@ -184,7 +189,8 @@ static bool read_head(struct connection *connection)
     case HTTP1_DONE:
         break;
     default:
-        connection_refuse(connection, exchange->request.verdict.status, exchange->request.verdict.why);
+        connection_refuse(connection, exchange->request.verdict.status,
+                          exchange->request.verdict.why);
         return false;
     }
     if (!exchange_prepare(exchange, bytes, &status, &why)) {
@@ -202,14 +208,16 @@ static void pause_reading(struct connection *connection)
         return;
     connection->is_reading = false;
     uv_read_stop(&connection->socket.stream);
-    deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines, server_now_ms(connection->server));
+    deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines,
+                 server_now_ms(connection->server));
 }
 
 static void advance(struct connection *connection)
 {
     int requests = 0;
 
-    while (!connection->is_gone && connection->state <= CONNECTION_HEAD && input_left(&connection->input))
+    while (!connection->is_gone && connection->state <= CONNECTION_HEAD &&
+           input_left(&connection->input))
         if (requests++ == REQUESTS_IN_A_ROW) {
             server_run_later(connection->server, connection);
             break;
@@ -259,8 +267,9 @@ void connection_end_exchange(struct connection *connection)
     struct http_server *server = connection->server;
     struct exchange    *exchange = connection->exchange;
     bool                closes = exchange->closes || server->is_draining;
-    bool                is_cut = exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
-    bool                lingers = !exchange->is_body_done || input_left(&connection->input);
+    bool                is_cut =
+        exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
+    bool lingers = !exchange->is_body_done || input_left(&connection->input);
 
     connection->exchange = NULL;
     exchange_release(server, exchange);
@@ -293,13 +302,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(connection->server->read_buffer, READ_BUFFER_BYTES);
 }
 
-/* A half-closed client may still read: what is queued for it goes out. One whose request is being handled counts
- * as gone, as a vanished one looks no different. */
+/* A half-closed client may still read: what is queued for it goes out. One whose request is being
+ * handled counts as gone, as a vanished one looks no different. */
 static void on_end_of_input(struct connection *connection)
 {
     bool has_queue = uv_stream_get_write_queue_size(&connection->socket.stream) > 0;
 
-    if (connection->state == CONNECTION_CLOSING || (connection->state == CONNECTION_IDLE && has_queue)) {
+    if (connection->state == CONNECTION_CLOSING ||
+        (connection->state == CONNECTION_IDLE && has_queue)) {
         connection->is_reading = false;
         uv_read_stop(&connection->socket.stream);
         close_after_answer(connection, false);
@@ -327,7 +337,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     if (input_left(&connection->input) == 0) {
         input_free(&connection->input);
-        connection->input = (struct input){ .data = buf->base, .len = (size_t)count, .is_borrowed = true };
+        connection->input =
+            (struct input){ .data = buf->base, .len = (size_t)count, .is_borrowed = true };
     } else if (!input_append(&connection->input, buf->base, (size_t)count)) {
         connection_cut(connection);
         return;
@@ -336,7 +347,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         advance(connection);
     else if (!input_own(&connection->input))
         connection_cut(connection);
-    if (!connection->is_gone && connection->state == CONNECTION_HANDLING && connection->exchange->reader)
+    if (!connection->is_gone && connection->state == CONNECTION_HANDLING &&
+        connection->exchange->reader)
         call_wake(connection->exchange->reader);
 }
 
@@ -400,13 +412,18 @@ static int open_socket(struct connection *connection, uv_loop_t *loop, int fd)
     return failed ? failed : uv_tcp_open(&connection->socket.tcp, fd);
 }
 
-void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer, uint32_t listener)
+void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer,
+                       uint32_t listener)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (!connection) {
         metric_add(server->edge->metrics.refused_connections[REFUSED_MEMORY], 1);
         server->edge->connections--;
+        if (!server->edge->listeners[listener].is_unix) {
+            struct peer_address address = peer_address_of(peer);
+            peer_count_leave(&server->edge->peers, &address);
+        }
         close(fd);
         return;
     }

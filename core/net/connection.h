@@ -1,14 +1,15 @@
-/* connection.h - what the files of the HTTP server share: the edge, a worker's server, a connection, an exchange.
+/* connection.h - what the files of the HTTP server share: the edge, a worker's server, a
+ * connection, an exchange.
  *
- * Who owns what: the edge lives for the process; a server until its drain ends; a connection until its handle is
- * closed and its handler has returned; an exchange from the first byte of a request to the end of its answer.
- * All but the edge is touched by one worker's thread only.
+ * Who owns what: the edge lives for the process; a server until its drain ends; a connection until
+ * its handle is closed and its handler has returned; an exchange from the first byte of a request
+ * to the end of its answer. All but the edge is touched by one worker's thread only.
  *
  *      accept -> IDLE -> HEAD -> HANDLING -> IDLE ...        a request, an answer, the next
  *                          \         \
  *                           +---------+-> CLOSING -> LINGER -> closed
- *                          refused       answer is      what the client still sends is thrown away, as
- *                                        going out      closing at once would reset the answer away
+ *                          refused       answer is      what the client still sends is thrown away,
+ * as going out      closing at once would reset the answer away
  */
 #ifndef NET_CONNECTION_H
 #define NET_CONNECTION_H
@@ -21,9 +22,9 @@
 #include "net/peer_count.h"
 
 enum {
-    READ_BUFFER_BYTES = 64 << 10,   /* one a worker: an idle connection has no buffer of its own */
-    INLINE_HEAD_BYTES = 1024,       /* most heads fit; longer ones are on the heap */
-    HEADER_ROOM_BYTES = 512,        /* of an answer, before the heap is used */
+    READ_BUFFER_BYTES = 64 << 10, /* one a worker: an idle connection has no buffer of its own */
+    INLINE_HEAD_BYTES = 1024,     /* most heads fit; longer ones are on the heap */
+    HEADER_ROOM_BYTES = 512,      /* of an answer, before the heap is used */
     ANSWER_HEADERS_MAX_BYTES = 16 << 10,
     QUEUE_LOW_BYTES = HTTP_QUEUE_MAX_BYTES / 2,
     SSE_EVENT_MAX_BYTES = 8 << 20,
@@ -32,8 +33,8 @@ enum {
     TICK_MS = 250,
     LINGER_MS = 2000,
     PAUSE_MS = 500,
-    REQUESTS_IN_A_ROW = 64,         /* of one connection, before others have their turn */
-    WRITE_PIECE_BYTES = 64 << 10, /* what one queued write takes at most, so that progress is seen */
+    REQUESTS_IN_A_ROW = 64, /* of one connection, before others have their turn */
+    WRITE_PIECE_BYTES = 64 << 10, /* of one queued write at most, so that progress is seen */
 };
 
 /* Counters, found once a process. */
@@ -82,26 +83,33 @@ struct http_server {
     void                   *arg;
     struct server_listener *listeners;
     uint32_t                open_handles; /* listeners, tick, later */
-    int                     reserve_fd;   /* given up for a moment to answer when no descriptor is left */
-    uv_timer_t              tick;
-    uv_idle_t               later;
-    struct connection      *later_first; /* connections whose handler ended on its fiber and that go on from the loop */
-    struct connection      *connections;
-    _Atomic uint32_t        connection_count;
-    struct deadline_list    header_deadlines, body_deadlines, idle_deadlines, write_deadlines, linger_deadlines,
-        beat_deadlines, pause_deadlines;
+    int        reserve_fd; /* given up for a moment to answer when no descriptor is left */
+    uv_timer_t tick;
+    uv_idle_t  later;
+    struct connection *
+        later_first; /* connections whose handler ended on its fiber and that go on from the loop */
+    struct connection   *connections;
+    _Atomic uint32_t     connection_count;
+    struct deadline_list header_deadlines, body_deadlines, idle_deadlines, write_deadlines,
+        linger_deadlines, beat_deadlines, pause_deadlines;
     struct exchange *spares;
     uint32_t         spare_count;
     bool             is_draining, is_cancelled;
     int64_t          drain_deadline_ns;
     void (*drained)(void *arg);
-    void *drained_arg;
+    void   *drained_arg;
     int64_t date_s;
     char    date[32]; /* "Sun, 22 Nov 2026 02:05:43 GMT" */
     char    read_buffer[READ_BUFFER_BYTES];
 };
 
-enum connection_state { CONNECTION_IDLE, CONNECTION_HEAD, CONNECTION_HANDLING, CONNECTION_CLOSING, CONNECTION_LINGER };
+enum connection_state {
+    CONNECTION_IDLE,
+    CONNECTION_HEAD,
+    CONNECTION_HANDLING,
+    CONNECTION_CLOSING,
+    CONNECTION_LINGER
+};
 
 struct connection {
     union {
@@ -115,49 +123,51 @@ struct connection {
     struct connection  *later_next;
     struct exchange    *exchange; /* while a request is being received or answered */
     struct input        input;
-    struct deadline     read_deadline;  /* header, body, idle or linger */
+    struct deadline     read_deadline; /* header, body, idle or linger */
     struct deadline     write_deadline;
-    struct deadline     pause_deadline; /* while it is not read, whether the client is gone is looked up now and then */
-    size_t              write_left;     /* in the queue when progress was last seen */
+    struct deadline pause_deadline; /* while it is not read, whether the client is gone is looked up
+                                       now and then */
+    size_t              write_left; /* in the queue when progress was last seen */
     uint32_t            requests;
     uint32_t            listener;
-    uint8_t             state; /* enum connection_state */
-    bool                is_gone;     /* the handle is closing or closed */
-    bool                is_closed;   /* libuv is done with the handle */
+    uint8_t             state;     /* enum connection_state */
+    bool                is_gone;   /* the handle is closing or closed */
+    bool                is_closed; /* libuv is done with the handle */
     bool                is_reading, is_starting, is_later, is_unix, lingers;
     struct peer_address peer;
 };
 
-enum exchange_answer { ANSWER_NONE, ANSWER_BEGUN, ANSWER_STREAMING, ANSWER_DONE };
+enum exchange_answer { ANSWER_NONE, ANSWER_STREAMING, ANSWER_DONE };
 
 struct exchange {
-    struct http_exchange  is;      /* what the handler sees; first, so that one is the other */
-    struct connection    *connection;
-    struct exchange      *next_spare;
-    struct http1_request  request;
-    struct http1_body     body;
-    struct input          block;   /* of the body, being decoded; pieces point into it */
-    bp_call              *reader, *writer; /* who waits */
-    struct bp_buf         scratch; /* events being put together */
-    struct deadline       beat_deadline;
-    int64_t               body_waited_ms, wait_began_ms;
-    int64_t               length;  /* of a stream; -1: chunked */
-    int32_t               fault;   /* 413, 408 or 400: the body will not come */
-    const char           *fault_why;
-    uint8_t               answer;  /* enum exchange_answer */
-    bool                  is_body_done, is_aborted, closes, is_bodiless, is_chunked, is_events, is_continue_sent,
+    struct http_exchange is; /* what the handler sees; first, so that one is the other */
+    struct connection   *connection;
+    struct exchange     *next_spare;
+    struct http1_request request;
+    struct http1_body    body;
+    struct input         block;           /* of the body, being decoded; pieces point into it */
+    bp_call             *reader, *writer; /* who waits */
+    struct bp_buf        scratch;         /* events being put together */
+    struct deadline      beat_deadline;
+    int64_t              body_waited_ms; /* for the client */
+    int64_t              length;         /* of a stream; -1: chunked */
+    int32_t              fault;          /* 413, 408 or 400: the body will not come */
+    const char          *fault_why;
+    uint8_t              answer; /* enum exchange_answer */
+    bool is_body_done, is_aborted, closes, is_bodiless, is_chunked, is_events, is_continue_sent,
         is_writing;
-    char                 *head;    /* of the request: inline_head or the heap */
-    char                 *path;    /* normal form, when it differs */
-    struct bp_buf         headers; /* lines the handler added */
-    char                 *pending; /* head of the answer that has not gone out yet, on the heap */
-    size_t                pending_len;
-    char                  peer_text[64];
-    char                  inline_head[INLINE_HEAD_BYTES];
+    char         *head;    /* of the request: inline_head or the heap */
+    char         *path;    /* normal form, when it differs */
+    struct bp_buf headers; /* lines the handler added */
+    char         *pending; /* head of the answer that has not gone out yet, on the heap */
+    size_t        pending_len;
+    char          peer_text[64];
+    char          inline_head[INLINE_HEAD_BYTES];
 };
 
 /* ---- connection.c ---- */
-void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer, uint32_t listener);
+void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer,
+                       uint32_t listener);
 /* Cuts it; the handler, if one runs, is cancelled. */
 void connection_cut(struct connection *connection);
 /* Answers with an error of the server's own and closes. Not while a handler runs. */
@@ -173,20 +183,23 @@ void connection_drain(struct connection *connection);
 void connection_pause_due(struct connection *connection);
 /* All that was queued is out, and the connection is CONNECTION_CLOSING. */
 void connection_close_when_sent(struct connection *connection);
-/* Closes with RST: the client does not take what there is for it, so it is not to wait in the kernel either. */
+/* Closes with RST: the client does not take what there is for it, so it is not to wait in the
+ * kernel either. */
 void connection_reset(struct connection *connection);
 
 /* ---- connection_write.c ---- */
-/* Sends or queues everything; suspends while the queue is full, or never when `call` is NULL. BP_CANCELLED when
- * the client is gone; another status when the wait was over early, and then a part may have gone out. */
-bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count);
+/* Sends or queues everything; suspends while the queue is full, or never when `call` is NULL.
+ * BP_CANCELLED when the client is gone; another status when the wait was over early, and then a
+ * part may have gone out. */
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                           unsigned count);
 void      connection_write_due(struct connection *connection); /* its write deadline has passed */
 
 /* ---- exchange.c ---- */
 struct exchange *exchange_take(struct http_server *server, struct connection *connection);
 void             exchange_release(struct http_server *server, struct exchange *exchange);
-/* The head is complete: fills in what the handler sees. False: no memory, or a path that is not UTF-8 (then
- * *status and *why say so). */
+/* The head is complete: fills in what the handler sees. False: no memory, or a path that is not
+ * UTF-8 (then *status and *why say so). */
 bool exchange_prepare(struct exchange *exchange, const char *head, int *status, const char **why);
 void exchange_run(bp_call *call, void *arg);
 void exchange_body_due(struct exchange *exchange);
@@ -200,20 +213,20 @@ void exchange_skip_body(struct exchange *exchange);
 
 /* ---- response.c ---- */
 /* An answer of the server's own, head and body, into `out`; returns the length. */
-size_t response_own_error(struct http_server *server, int status, const char *why, bool is_head, char *out,
-                          size_t out_size);
+size_t response_own_error(struct http_server *server, int status, const char *why, bool is_head,
+                          char *out, size_t out_size);
 /* For connections that are turned away. Static. */
 bp_str response_overload(void);
-/* The head of an answer, into `room` or, when that is too small, onto the heap: then out->data is not `room`.
- * Decides on chunks and on closing. */
-bp_status   response_write_head(struct exchange *exchange, int32_t status, bp_str content_type, int64_t length,
-                                char room[HEADER_ROOM_BYTES], struct bp_buf *out);
+/* The head of an answer, into `room` or, when that is too small, onto the heap: then out->data is
+ * not `room`. Decides on chunks and on closing. */
+bp_status   response_write_head(struct exchange *exchange, int32_t status, bp_str content_type,
+                                int64_t length, char room[HEADER_ROOM_BYTES], struct bp_buf *out);
 void        response_error_body(struct bp_buf *out, const char *code, bp_str message);
 const char *response_error_code(int32_t status);
 
 /* ---- http_server.c ---- */
-/* connection_run_later() in the next turn of the loop: a handler that was suspended ends on its fiber, where the
- * next one cannot begin. */
+/* connection_run_later() in the next turn of the loop: a handler that was suspended ends on its
+ * fiber, where the next one cannot begin. */
 void     server_run_later(struct http_server *server, struct connection *connection);
 void     server_refusal(struct http_server *server, int status); /* counts it */
 void     server_timeout(struct http_server *server, enum timeout_class class);

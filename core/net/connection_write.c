@@ -1,7 +1,8 @@
 /* connection_write.c - bytes out: at once if the socket takes them, else through a bounded queue.
  *
- * What does not go out at once is copied, so that the caller's memory is its own again when a write returns; the
- * queue's limit is where a fiber waits for the client. Without progress for write_timeout_ns it is reset.
+ * What does not go out at once is copied, so that the caller's memory is its own again when a write
+ * returns; the queue's limit is where a fiber waits for the client. Without progress for
+ * write_timeout_ns it is reset.
  */
 #include <stdlib.h>
 
@@ -136,7 +137,8 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     return connection->is_gone ? BP_CANCELLED : status;
 }
 
-bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                           unsigned count)
 {
     if (connection->is_gone)
         return BP_CANCELLED;
@@ -145,7 +147,8 @@ bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_
         return BP_CANCELLED;
     }
     for (skip_empty(&bufs, &count); count; skip_empty(&bufs, &count)) {
-        size_t    queued = uv_stream_get_write_queue_size(&connection->socket.stream), room = WRITE_PIECE_BYTES;
+        size_t queued = uv_stream_get_write_queue_size(&connection->socket.stream),
+               room = WRITE_PIECE_BYTES;
         size_t    before = 0, after = 0;
         bp_status status;
 

@@ -1,7 +1,8 @@
-/* deadline.h - many timeouts of equal length as one list: first in, first due, moved to the end on progress.
+/* deadline.h - many timeouts of equal length as one list: first in, first due, moved to the end on
+ * progress.
  *
- * A worker has a handful of these lists and one timer that looks at their heads; an entry costs two pointers and
- * a time, and neither adding nor removing it is more than a few stores.
+ * A worker has a handful of these lists and one timer that looks at their heads; an entry costs two
+ * pointers and a time, and neither adding nor removing it is more than a few stores.
  */
 #ifndef NET_DEADLINE_H
 #define NET_DEADLINE_H
@@ -34,7 +35,8 @@ static inline void deadline_clear(struct deadline *deadline)
 }
 
 /* Due one timeout from `now_ms`; taken out of the list that it was in. */
-static inline void deadline_set(struct deadline *deadline, struct deadline_list *list, uint64_t now_ms)
+static inline void deadline_set(struct deadline *deadline, struct deadline_list *list,
+                                uint64_t now_ms)
 {
     deadline_clear(deadline);
     deadline->due_ms = now_ms + list->timeout_ms;

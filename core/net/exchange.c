@@ -29,7 +29,8 @@ struct exchange *exchange_take(struct http_server *server, struct connection *co
     }
     // the parsed headers and the inline head are written before they are read
     memset(exchange, 0, offsetof(struct exchange, request));
-    memset(&exchange->body, 0, offsetof(struct exchange, peer_text) - offsetof(struct exchange, body));
+    memset(&exchange->body, 0,
+           offsetof(struct exchange, peer_text) - offsetof(struct exchange, body));
     http1_request_init(&exchange->request, &server->edge->options.limits);
     exchange->connection = connection;
     exchange->head = exchange->inline_head;
@@ -66,7 +67,8 @@ static void format_peer(struct exchange *exchange)
     if (exchange->connection->is_unix)
         text = strcpy(exchange->peer_text, "unix");
     else if (memcmp(peer->bytes, mapped, sizeof(mapped)) == 0)
-        text = inet_ntop(AF_INET, peer->bytes + 12, exchange->peer_text, sizeof(exchange->peer_text));
+        text =
+            inet_ntop(AF_INET, peer->bytes + 12, exchange->peer_text, sizeof(exchange->peer_text));
     else
         text = inet_ntop(AF_INET6, peer->bytes, exchange->peer_text, sizeof(exchange->peer_text));
     exchange->is.peer = bp_str_of(text);
@@ -165,7 +167,8 @@ bp_status exchange_fail_fault(struct exchange *exchange)
                        : exchange->fault == 408 ? BP_DEADLINE
                                                 : BP_INVALID;
 
-    return call_fail(exchange->is.call, status, "the request body cannot be read: %s", exchange->fault_why);
+    return call_fail(exchange->is.call, status, "the request body cannot be read: %s",
+                     exchange->fault_why);
 }
 
 static bp_status set_fault(struct exchange *exchange, int32_t status, const char *why)
@@ -213,9 +216,11 @@ static bp_status wait_for_body(struct exchange *exchange)
     struct connection  *connection = exchange->connection;
     struct http_server *server = connection->server;
     bp_call            *call = exchange->is.call;
+    int64_t             began_ms = (int64_t)server_now_ms(server);
     bp_status           status = BP_OK;
 
-    if (exchange->request.expects_continue && !exchange->is_continue_sent && exchange->answer == ANSWER_NONE) {
+    if (exchange->request.expects_continue && !exchange->is_continue_sent &&
+        exchange->answer == ANSWER_NONE) {
         uv_buf_t buf = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
 
         exchange->is_continue_sent = true;
@@ -224,14 +229,14 @@ static bp_status wait_for_body(struct exchange *exchange)
     if (connection->is_gone)
         return call_fail_over(call, BP_CANCELLED, "reading the request body");
     connection_resume_reading(connection);
-    exchange->wait_began_ms = (int64_t)server_now_ms(server);
     deadline_set(&connection->read_deadline, &server->body_deadlines, server_now_ms(server));
     exchange->reader = call;
-    while (status == BP_OK && !exchange->fault && !connection->is_gone && input_left(&connection->input) == 0)
+    while (status == BP_OK && !exchange->fault && !connection->is_gone &&
+           input_left(&connection->input) == 0)
         status = call_wait(call, BP_FOREVER, "the request body");
     exchange->reader = NULL;
     deadline_clear(&connection->read_deadline);
-    exchange->body_waited_ms += (int64_t)server_now_ms(server) - exchange->wait_began_ms;
+    exchange->body_waited_ms += (int64_t)server_now_ms(server) - began_ms;
     if (connection->is_gone)
         status = BP_CANCELLED;
     if (status != BP_OK)
@@ -254,7 +259,8 @@ bp_status http_exchange_read(struct http_exchange *is, bp_str *piece)
     for (;;) {
         struct input *block = &exchange->block;
 
-        switch (http1_body_decode(&exchange->body, input_rest(block), input_left(block), &used, piece)) {
+        switch (http1_body_decode(&exchange->body, input_rest(block), input_left(block), &used,
+                                  piece)) {
         case HTTP1_DATA:
             block->at += used;
             is->received_bytes += piece->len;
@@ -288,20 +294,23 @@ bp_status http_exchange_read_all(struct http_exchange *is, bp_str *body)
 
     *body = bp_str_n("", 0);
     buf_init(&buf, is->call->arena, (size_t)is->max_body_bytes + 1);
-    if (is->content_length > 0 && is->content_length <= is->max_body_bytes && is->content_length <= BODY_GUESS_BYTES)
+    if (is->content_length > 0 && is->content_length <= is->max_body_bytes &&
+        is->content_length <= BODY_GUESS_BYTES)
         buf_reserve(&buf, (size_t)is->content_length);
     do {
         BP_TRY(http_exchange_read(is, &piece));
         buf_add(&buf, piece);
     } while (piece.len);
     if (buf_status(&buf) != BP_OK)
-        return call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body of %llu bytes",
+        return call_fail(is->call, BP_NO_MEMORY,
+                         "there is no memory for a request body of %llu bytes",
                          (unsigned long long)is->received_bytes);
     *body = buf_str(&buf);
     return BP_OK;
 }
 
-/* Throws away what of the body is here already, so that the connection can serve another request. */
+/* Throws away what of the body is here already, so that the connection can serve another request.
+ */
 void exchange_skip_body(struct exchange *exchange)
 {
     bp_str piece;
@@ -310,7 +319,8 @@ void exchange_skip_body(struct exchange *exchange)
     while (!exchange->is_body_done && !exchange->fault) {
         struct input *block = &exchange->block;
 
-        switch (http1_body_decode(&exchange->body, input_rest(block), input_left(block), &used, &piece)) {
+        switch (http1_body_decode(&exchange->body, input_rest(block), input_left(block), &used,
+                                  &piece)) {
         case HTTP1_DATA:
             block->at += used;
             break;

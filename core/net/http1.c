@@ -1,9 +1,9 @@
 /* http1.c - the head of a request: request line, header lines, and what they mean together.
  *
- * A line is looked at only when its LF is there, found by memchr within the bytes the limits leave. That
- * makes the reader fast, and independent of how the bytes came: a line is either complete, or incomplete
- * and short, or too long, whatever the pieces were. The one exception is the very first byte, which is
- * judged at once so that a TLS client need not wait for a timeout.
+ * A line is looked at only when its LF is there, found by memchr within the bytes the limits leave.
+ * That makes the reader fast, and independent of how the bytes came: a line is either complete, or
+ * incomplete and short, or too long, whatever the pieces were. The one exception is the very first
+ * byte, which is judged at once so that a TLS client need not wait for a timeout.
  */
 #include "net/http1.h"
 
@@ -29,8 +29,9 @@ static const struct {
     const char *name;
     uint8_t     len;
 } methods[] = {
-    [HTTP1_GET] = { "GET", 3 },       [HTTP1_HEAD] = { "HEAD", 4 },       [HTTP1_POST] = { "POST", 4 },
-    [HTTP1_PUT] = { "PUT", 3 },       [HTTP1_PATCH] = { "PATCH", 5 },     [HTTP1_DELETE] = { "DELETE", 6 },
+    [HTTP1_GET] = { "GET", 3 },         [HTTP1_HEAD] = { "HEAD", 4 },
+    [HTTP1_POST] = { "POST", 4 },       [HTTP1_PUT] = { "PUT", 3 },
+    [HTTP1_PATCH] = { "PATCH", 5 },     [HTTP1_DELETE] = { "DELETE", 6 },
     [HTTP1_OPTIONS] = { "OPTIONS", 7 }, [HTTP1_TRACE] = { "TRACE", 5 },
 };
 
@@ -54,13 +55,14 @@ bp_str http1_method_name(enum http1_method method)
     return bp_str_n(methods[method].name, methods[method].len);
 }
 
-bool http1_header_next(const struct http1_request *request, const char *head, bp_str name, uint32_t *index,
-                       bp_str *value)
+bool http1_header_next(const struct http1_request *request, const char *head, bp_str name,
+                       uint32_t *index, bp_str *value)
 {
     while (*index < request->header_count) {
         const struct http1_header *header = &request->headers[(*index)++];
 
-        if (header->name.len == name.len && ascii_equal_lower(head + header->name.at, name.len, name.data, name.len)) {
+        if (header->name.len == name.len &&
+            ascii_equal_lower(head + header->name.at, name.len, name.data, name.len)) {
             *value = http1_str(head, header->value);
             return true;
         }
@@ -77,9 +79,10 @@ static struct http1_slice slice_of(const char *head, const char *at, const char 
 
 static bool read_version(struct http1_request *request, const char *at, const char *end)
 {
-    if (end - at != 8 || memcmp(at, "HTTP/", 5) != 0 || !ascii_is(at[5], ASCII_DIGIT) || at[6] != '.' ||
-        !ascii_is(at[7], ASCII_DIGIT))
-        return refuse(request, 400, "the request line does not end with HTTP/ and a version of two digits");
+    if (end - at != 8 || memcmp(at, "HTTP/", 5) != 0 || !ascii_is(at[5], ASCII_DIGIT) ||
+        at[6] != '.' || !ascii_is(at[7], ASCII_DIGIT))
+        return refuse(request, 400,
+                      "the request line does not end with HTTP/ and a version of two digits");
     if (at[5] != '1' || at[7] > '1')
         return refuse(request, 505, "this server speaks HTTP/1.1 only");
     request->minor = (uint8_t)(at[7] - '0');
@@ -104,7 +107,8 @@ static bool read_method(struct http1_request *request, const char *at, const cha
 }
 
 /* The part of the target from the path on; empty only behind an authority. */
-static bool read_path(struct http1_request *request, const char *head, const char *at, const char *end)
+static bool read_path(struct http1_request *request, const char *head, const char *at,
+                      const char *end)
 {
     const char *mark = memchr(at, '?', (size_t)(end - at));
     const char *path_end = mark ? mark : end;
@@ -121,7 +125,8 @@ static bool read_path(struct http1_request *request, const char *head, const cha
     return fault ? refuse(request, 400, fault) : true;
 }
 
-static bool read_absolute(struct http1_request *request, const char *head, const char *at, const char *end)
+static bool read_absolute(struct http1_request *request, const char *head, const char *at,
+                          const char *end)
 {
     size_t      len = (size_t)(end - at);
     const char *authority, *authority_end, *fault;
@@ -143,7 +148,8 @@ static bool read_absolute(struct http1_request *request, const char *head, const
     return read_path(request, head, authority_end, end);
 }
 
-static bool read_request_line(struct http1_request *request, const char *head, const char *at, const char *end)
+static bool read_request_line(struct http1_request *request, const char *head, const char *at,
+                              const char *end)
 {
     const char *method_end = memchr(at, ' ', (size_t)(end - at));
     const char *target, *target_end;
@@ -163,7 +169,8 @@ static bool read_request_line(struct http1_request *request, const char *head, c
         return read_path(request, head, target, target_end);
     if (*target == '*' && target_end - target == 1) {
         request->is_asterisk = true;
-        return request->method == HTTP1_OPTIONS || refuse(request, 400, "the target * is for OPTIONS only");
+        return request->method == HTTP1_OPTIONS ||
+               refuse(request, 400, "the target * is for OPTIONS only");
     }
     return read_absolute(request, head, target, target_end);
 }
@@ -271,9 +278,10 @@ static bool read_expect(struct http1_request *request, const char *at, size_t le
     return true;
 }
 
-/* What only the server above looks at is found by name later; here are the headers that frame a message. */
-static bool read_known(struct http1_request *request, const char *head, const char *name, size_t name_len,
-                       const char *value, size_t value_len)
+/* What only the server above looks at is found by name later; here are the headers that frame a
+ * message. */
+static bool read_known(struct http1_request *request, const char *head, const char *name,
+                       size_t name_len, const char *value, size_t value_len)
 {
     switch (name_len) {
     case 4:
@@ -281,9 +289,11 @@ static bool read_known(struct http1_request *request, const char *head, const ch
     case 6:
         return !ascii_equal_lower(name, 6, "expect", 6) || read_expect(request, value, value_len);
     case 10:
-        return !ascii_equal_lower(name, 10, "connection", 10) || read_connection(request, value, value_len);
+        return !ascii_equal_lower(name, 10, "connection", 10) ||
+               read_connection(request, value, value_len);
     case 14:
-        return !ascii_equal_lower(name, 14, "content-length", 14) || read_content_length(request, value, value_len);
+        return !ascii_equal_lower(name, 14, "content-length", 14) ||
+               read_content_length(request, value, value_len);
     case 17:
         return !ascii_equal_lower(name, 17, "transfer-encoding", 17) ||
                read_transfer_encoding(request, value, value_len);
@@ -292,13 +302,15 @@ static bool read_known(struct http1_request *request, const char *head, const ch
     }
 }
 
-static bool read_header_line(struct http1_request *request, const char *head, const char *at, const char *end)
+static bool read_header_line(struct http1_request *request, const char *head, const char *at,
+                             const char *end)
 {
     const char          *colon = at, *value, *value_end = end;
     struct http1_header *header;
 
     if (*at == ' ' || *at == '\t')
-        return refuse(request, 400, "a header line begins with a blank; folded lines are not accepted");
+        return refuse(request, 400,
+                      "a header line begins with a blank; folded lines are not accepted");
     while (colon < end && ascii_is(*colon, ASCII_TOKEN))
         colon++;
     if (colon == end)
@@ -313,7 +325,8 @@ static bool read_header_line(struct http1_request *request, const char *head, co
         value_end--;
     if (ascii_has_control(value, (size_t)(value_end - value)))
         return refuse(request, 400, "a header value has a control byte");
-    if (request->header_count == request->limits->header_count || request->header_count == HTTP1_MAX_HEADERS)
+    if (request->header_count == request->limits->header_count ||
+        request->header_count == HTTP1_MAX_HEADERS)
         return refuse(request, 431, "there are too many headers");
     header = &request->headers[request->header_count++];
     header->name = slice_of(head, at, colon);
@@ -342,7 +355,8 @@ static bool finish(struct http1_request *request)
     }
     if (request->body_kind == HTTP1_BODY_NONE)
         request->expects_continue = false;
-    request->is_keep_alive = !(request->seen & SEEN_CLOSE) && (request->minor == 1 || request->seen & SEEN_KEEP_ALIVE);
+    request->is_keep_alive =
+        !(request->seen & SEEN_CLOSE) && (request->minor == 1 || request->seen & SEEN_KEEP_ALIVE);
     request->state = STATE_DONE;
     return true;
 }
@@ -379,7 +393,8 @@ static size_t line_room(const struct http1_request *request)
     return left < room ? left : room;
 }
 
-static bool read_line(struct http1_request *request, const char *head, const char *at, const char *end)
+static bool read_line(struct http1_request *request, const char *head, const char *at,
+                      const char *end)
 {
     if (request->state == STATE_REQUEST_LINE) {
         if (!read_request_line(request, head, at, end))

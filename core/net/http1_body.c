@@ -1,14 +1,17 @@
-/* http1_body.c - the body of a request: a counted number of bytes, or chunks with extensions and trailers.
+/* http1_body.c - the body of a request: a counted number of bytes, or chunks with extensions and
+ * trailers.
  *
- * Content passes as slices, in bulk; only the framing between two chunks goes byte by byte. Extensions
- * and trailers are checked, counted and dropped: nobody above may come to depend on them.
+ * Content passes as slices, in bulk; only the framing between two chunks goes byte by byte.
+ * Extensions and trailers are checked, counted and dropped: nobody above may come to depend on
+ * them.
  */
 #include "net/ascii.h"
 #include "net/http1.h"
 
 enum {
     BODY_SIZE,
-    BODY_EXTENSION_NAME, /* ;name=value;name="quoted value" with nothing between: RFC 9112 7.1.1 without BWS */
+    BODY_EXTENSION_NAME, /* ;name=value;name="quoted value" with nothing between: RFC 9112 7.1.1
+                            without BWS */
     BODY_EXTENSION_VALUE,
     BODY_EXTENSION_QUOTED,
     BODY_EXTENSION_QUOTED_PAIR,
@@ -81,7 +84,8 @@ static void read_size(struct http1_body *body, char byte)
         begin_extension(body, BODY_EXTENSION_NAME);
         count_extension_byte(body);
     } else {
-        refuse(body, 400, "the size of a chunk is followed by something other than CRLF or an extension");
+        refuse(body, 400,
+               "the size of a chunk is followed by something other than CRLF or an extension");
     }
 }
 
@@ -125,7 +129,8 @@ static void read_extension(struct http1_body *body, char byte)
 /* Trailers count like headers: each line, all lines, and how many. */
 static void count_trailer_byte(struct http1_body *body)
 {
-    if (++body->line_bytes > body->limits->header_line_bytes || ++body->block_bytes > body->limits->header_block_bytes)
+    if (++body->line_bytes > body->limits->header_line_bytes ||
+        ++body->block_bytes > body->limits->header_block_bytes)
         refuse(body, 431, "a trailer line, or headers and trailers together, are too long");
 }
 
@@ -191,7 +196,8 @@ static void read_framing(struct http1_body *body, char byte)
                "the CR behind the size of a chunk is not followed by LF");
         break;
     case BODY_CONTENT_CR:
-        expect(body, byte, '\r', BODY_CONTENT_LF, "a chunk is longer than its size says, or CRLF is missing behind it");
+        expect(body, byte, '\r', BODY_CONTENT_LF,
+               "a chunk is longer than its size says, or CRLF is missing behind it");
         break;
     case BODY_CONTENT_LF:
         body->digits = 0;
@@ -205,7 +211,8 @@ static void read_framing(struct http1_body *body, char byte)
         read_trailer(body, byte);
         break;
     case BODY_TRAILER_LF:
-        expect(body, byte, '\n', BODY_TRAILER_START, "the CR behind a trailer is not followed by LF");
+        expect(body, byte, '\n', BODY_TRAILER_START,
+               "the CR behind a trailer is not followed by LF");
         break;
     default:
         expect(body, byte, '\n', BODY_DONE, "the CR behind the last chunk is not followed by LF");
@@ -213,8 +220,8 @@ static void read_framing(struct http1_body *body, char byte)
     }
 }
 
-enum http1_progress http1_body_decode(struct http1_body *body, const char *bytes, size_t len, size_t *used,
-                                      bp_str *piece)
+enum http1_progress http1_body_decode(struct http1_body *body, const char *bytes, size_t len,
+                                      size_t *used, bp_str *piece)
 {
     size_t at = 0;
 
@@ -233,5 +240,7 @@ enum http1_progress http1_body_decode(struct http1_body *body, const char *bytes
         return HTTP1_DATA;
     }
     *used = at;
-    return body->state == BODY_DONE ? HTTP1_DONE : body->state == BODY_REFUSED ? HTTP1_REFUSED : HTTP1_MORE;
+    return body->state == BODY_DONE      ? HTTP1_DONE
+           : body->state == BODY_REFUSED ? HTTP1_REFUSED
+                                         : HTTP1_MORE;
 }

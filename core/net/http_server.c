@@ -97,17 +97,20 @@ void server_connection_ended(struct http_server *server)
 
 static struct connection *reader_of(struct deadline *deadline)
 {
-    return (struct connection *)(void *)((char *)deadline - offsetof(struct connection, read_deadline));
+    return (struct connection *)(void *)((char *)deadline -
+                                         offsetof(struct connection, read_deadline));
 }
 
 static struct connection *writer_of(struct deadline *deadline)
 {
-    return (struct connection *)(void *)((char *)deadline - offsetof(struct connection, write_deadline));
+    return (struct connection *)(void *)((char *)deadline -
+                                         offsetof(struct connection, write_deadline));
 }
 
 static struct connection *paused_of(struct deadline *deadline)
 {
-    return (struct connection *)(void *)((char *)deadline - offsetof(struct connection, pause_deadline));
+    return (struct connection *)(void *)((char *)deadline -
+                                         offsetof(struct connection, pause_deadline));
 }
 
 static struct exchange *beaten_of(struct deadline *deadline)
@@ -127,8 +130,10 @@ static void cut_all(struct http_server *server)
 
 static void cancel_all(struct http_server *server)
 {
-    for (struct connection *connection = server->connections; connection; connection = connection->next)
-        if (connection->state == CONNECTION_HANDLING && connection->exchange && connection->exchange->is.call)
+    for (struct connection *connection = server->connections; connection;
+         connection = connection->next)
+        if (connection->state == CONNECTION_HANDLING && connection->exchange &&
+            connection->exchange->is.call)
             call_cancel(connection->exchange->is.call);
 }
 
@@ -139,7 +144,8 @@ static void push_drain(struct http_server *server)
     if (now_ns >= server->drain_deadline_ns && !server->is_cancelled) {
         server->is_cancelled = true;
         cancel_all(server);
-    } else if (server->is_cancelled && now_ns - server->drain_deadline_ns >= BP_SECONDS(HTTP_CUT_AFTER_S)) {
+    } else if (server->is_cancelled &&
+               now_ns - server->drain_deadline_ns >= BP_SECONDS(HTTP_CUT_AFTER_S)) {
         cut_all(server);
     }
 }
@@ -147,8 +153,8 @@ static void push_drain(struct http_server *server)
 static void on_tick(uv_timer_t *tick)
 {
     struct http_server   *server = tick->data;
-    struct deadline_list *reads[] = { &server->header_deadlines, &server->body_deadlines, &server->idle_deadlines,
-                                      &server->linger_deadlines };
+    struct deadline_list *reads[] = { &server->header_deadlines, &server->body_deadlines,
+                                      &server->idle_deadlines, &server->linger_deadlines };
     uint64_t              now_ms = server_now_ms(server);
     struct deadline      *due;
 
@@ -206,7 +212,8 @@ static void init_deadlines(struct http_server *server)
     deadline_list_init(&server->pause_deadlines, PAUSE_MS);
 }
 
-struct http_server *http_server_start(struct http_edge *edge, struct worker *worker, http_handler handler, void *arg)
+struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
+                                      http_handler handler, void *arg)
 {
     struct http_server *server = calloc(1, sizeof(*server));
 
@@ -234,7 +241,8 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
     return server;
 }
 
-void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg), void *arg)
+void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
+                       void *arg)
 {
     struct connection *next;
 

@@ -1,14 +1,15 @@
-/* http_server.h - the HTTP/1.1 edge: listening sockets, connections, and exchanges handled on fibers.
+/* http_server.h - the HTTP/1.1 edge: listening sockets, connections, and exchanges handled on
+ * fibers.
  *
  *      http_edge    one a process: sockets, limits, what all workers count together
  *      http_server  one a worker: its share of the connections
  *      connection   private: keep-alive, pipelining, timeouts, back-pressure
  *      http_exchange  one request and its answer: what a handler sees
  *
- * A handler runs on a fiber as soon as the header block is complete. It reads the body piece by piece, while
- * the socket is read no faster than it reads; it sends one whole answer, or a stream that suspends while the
- * client is slow. A client that goes away cancels the call at once. What is wrong with the framing is answered
- * here and never reaches a handler.
+ * A handler runs on a fiber as soon as the header block is complete. It reads the body piece by
+ * piece, while the socket is read no faster than it reads; it sends one whole answer, or a stream
+ * that suspends while the client is slow. A client that goes away cancels the call at once. What is
+ * wrong with the framing is answered here and never reaches a handler.
  */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
@@ -24,31 +25,33 @@ struct http_server;
 /* ---- one a process ---- */
 
 struct http_edge_options {
-    const bp_str       *addresses; /* "127.0.0.1:8000", "[::1]:8000", ":8000", "host:0", "unix:/run/x.sock" */
-    size_t              address_count;
-    uint32_t            workers;
+    const bp_str
+            *addresses; /* "127.0.0.1:8000", "[::1]:8000", ":8000", "host:0", "unix:/run/x.sock" */
+    size_t   address_count;
+    uint32_t workers;
     struct http1_limits limits;
-    int64_t             max_body_bytes; /* of an exchange whose handler sets no other */
-    uint32_t            max_connections;             /* at most what RLIMIT_NOFILE leaves */
+    int64_t             max_body_bytes;  /* of an exchange whose handler sets no other */
+    uint32_t            max_connections; /* at most what RLIMIT_NOFILE leaves */
     uint32_t            max_connections_per_address; /* 0: no limit; unix sockets have none */
     uint32_t            max_requests;                /* on one connection */
-    int64_t             header_timeout_ns;           /* absolute, to the end of the header block: 408 */
-    int64_t             body_timeout_ns;             /* between two pieces of a body: 408 */
-    int64_t             body_grace_ns;               /* after it the average must reach body_min_bytes_per_s: 408 */
-    int64_t             body_min_bytes_per_s;        /* counted while a handler waits for the client only */
-    int64_t             idle_timeout_ns;             /* between two requests */
-    int64_t             write_timeout_ns;            /* without progress: reset */
-    int64_t             call_timeout_ns;             /* the first deadline of a call; the handler may set another */
-    int64_t             heartbeat_ns;                /* silence of an SSE stream before a comment is sent */
+    int64_t             header_timeout_ns; /* absolute, to the end of the header block: 408 */
+    int64_t             body_timeout_ns;   /* between two pieces of a body: 408 */
+    int64_t body_grace_ns;        /* after it the average must reach body_min_bytes_per_s: 408 */
+    int64_t body_min_bytes_per_s; /* counted while a handler waits for the client only */
+    int64_t idle_timeout_ns;      /* between two requests */
+    int64_t write_timeout_ns;     /* without progress: reset */
+    int64_t call_timeout_ns;      /* the first deadline of a call; the handler may set another */
+    int64_t heartbeat_ns;         /* silence of an SSE stream before a comment is sent */
 };
 
-/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 75 s; 30 s; 5 min; 15 s */
+/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 75 s; 30 s; 5
+ * min; 15 s */
 extern const struct http_edge_options http_edge_defaults;
 
-/* Binds every address, once for each worker (SO_REUSEPORT), so that a supervisor can do it before it forks. On
- * failure NULL, and `error` holds a sentence. Strings of `options` are copied. */
-struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log, char *error,
-                                 size_t error_size);
+/* Binds every address, once for each worker (SO_REUSEPORT), so that a supervisor can do it before
+ * it forks. On failure NULL, and `error` holds a sentence. Strings of `options` are copied. */
+struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log,
+                                 char *error, size_t error_size);
 /* Closes what no server uses any more and unlinks unix sockets; all servers must have ended. */
 void http_edge_close(struct http_edge *edge);
 
@@ -57,20 +60,26 @@ size_t http_edge_listener_count(const struct http_edge *edge);
 bp_str http_edge_listener_address(const struct http_edge *edge, size_t index);
 /* 0 for a unix socket. */
 uint16_t http_edge_listener_port(const struct http_edge *edge, size_t index);
-uint32_t http_edge_connections(const struct http_edge *edge); /* open now, of all workers; any thread */
+uint32_t http_edge_connections(
+    const struct http_edge *edge); /* open now, of all workers; any thread */
 
 /* ---- one a worker ---- */
 
 struct http_exchange;
-typedef void (*http_handler)(struct http_exchange *exchange, void *arg); /* on a fiber; may suspend */
+typedef void (*http_handler)(struct http_exchange *exchange,
+                             void                 *arg); /* on a fiber; may suspend */
 
-/* On the worker's thread, or before it runs. NULL when there is no memory or the loop cannot watch the sockets. */
-struct http_server *http_server_start(struct http_edge *edge, struct worker *worker, http_handler handler, void *arg);
-/* On the worker: accepts no more, closes idle connections, lets requests under way end with Connection: close;
- * at `deadline_ns` (monotonic) cancels what is left and cuts it `HTTP_CUT_AFTER_S` later. Then frees the server
- * and calls done(arg). */
-void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg), void *arg);
-uint32_t http_server_connections(const struct http_server *server); /* any thread, until the drain ends */
+/* On the worker's thread, or before it runs. NULL when there is no memory or the loop cannot watch
+ * the sockets. */
+struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
+                                      http_handler handler, void *arg);
+/* On the worker: accepts no more, closes idle connections, lets requests under way end with
+ * Connection: close; at `deadline_ns` (monotonic) cancels what is left and cuts it
+ * `HTTP_CUT_AFTER_S` later. Then frees the server and calls done(arg). */
+void     http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
+                           void *arg);
+uint32_t http_server_connections(
+    const struct http_server *server); /* any thread, until the drain ends */
 
 /* ---- one request and its answer ---- */
 
@@ -80,35 +89,35 @@ enum { HTTP_CUT_AFTER_S = 5, HTTP_QUEUE_MAX_BYTES = 256 << 10, HTTP_INPUT_MAX_BY
 struct http_exchange {
     bp_call                    *call;
     const struct http1_request *request;
-    const char                 *head;      /* the bytes that the request's slices are of */
+    const char                 *head; /* the bytes that the request's slices are of */
     bp_str                      method;
-    bp_str                      path;      /* in the normal form of url.h; "*" for OPTIONS * */
-    bp_str                      query;     /* undecoded, without '?' */
-    bp_str                      host;      /* with the port, as sent */
-    bp_str                      peer;      /* "192.0.2.1", "2001:db8::1"; "unix" */
-    uint32_t                    listener;  /* number of the address that it came in by */
+    bp_str                      path;           /* in the normal form of url.h; "*" for OPTIONS * */
+    bp_str                      query;          /* undecoded, without '?' */
+    bp_str                      host;           /* with the port, as sent */
+    bp_str                      peer;           /* "192.0.2.1", "2001:db8::1"; "unix" */
+    uint32_t                    listener;       /* number of the address that it came in by */
     int64_t                     content_length; /* -1: chunked; 0: no body */
     int64_t                     max_body_bytes; /* to be set before the first read */
-    int32_t                     status;    /* of the answer, once it has begun; else 0 */
+    int32_t                     status;         /* of the answer, once it has begun; else 0 */
     uint64_t                    received_bytes, sent_bytes; /* of bodies, decoded */
-    void                       *user;      /* the handler's own */
+    void                       *user;                       /* the handler's own */
 };
 
-/* The values of all headers of that name (in lower case), joined by ", " in the call's arena when there are
- * several; empty when there is none. */
+/* The values of all headers of that name (in lower case), joined by ", " in the call's arena when
+ * there are several; empty when there is none. */
 bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_name);
 
-/* The next piece of the body, valid until the next read; empty at its end. A client that waits for it is told
- * 100 Continue first. BP_TOO_LARGE (over max_body_bytes), BP_DEADLINE (the client is too slow), BP_INVALID (bad
- * chunks), BP_CANCELLED. After the first three whatever answer the handler sends is replaced by 413, 408 or 400
- * and the connection is closed. */
+/* The next piece of the body, valid until the next read; empty at its end. A client that waits for
+ * it is told 100 Continue first. BP_TOO_LARGE (over max_body_bytes), BP_DEADLINE (the client is too
+ * slow), BP_INVALID (bad chunks), BP_CANCELLED. After the first three whatever answer the handler
+ * sends is replaced by 413, 408 or 400 and the connection is closed. */
 bp_status http_exchange_read(struct http_exchange *exchange, bp_str *piece) BP_SUSPENDS;
 /* The whole body, in the call's arena, NUL-terminated. The same statuses, and BP_NO_MEMORY. */
 bp_status http_exchange_read_all(struct http_exchange *exchange, bp_str *body) BP_SUSPENDS;
 
-/* Adds a header to the answer. BP_INVALID for a name that is no token, a value with a control byte, or one of
- * those that frame the message (Content-Length, Transfer-Encoding, Connection, Date); BP_CONFLICT when the answer
- * has begun; BP_TOO_LARGE above 16 KiB of headers. */
+/* Adds a header to the answer. BP_INVALID for a name that is no token, a value with a control byte,
+ * or one of those that frame the message (Content-Length, Transfer-Encoding, Connection, Date);
+ * BP_CONFLICT when the answer has begun; BP_TOO_LARGE above 16 KiB of headers. */
 bp_status http_exchange_add_header(struct http_exchange *exchange, bp_str name, bp_str value);
 
 /* The whole answer. `content_type` empty: none. BP_CONFLICT when one has begun. */
@@ -118,20 +127,24 @@ bp_status http_exchange_send(struct http_exchange *exchange, int32_t status, bp_
 bp_status http_exchange_send_error(struct http_exchange *exchange, int32_t status, const char *code,
                                    bp_str message) BP_SUSPENDS;
 
-/* Begins a stream: of `length` bytes, or of any number when it is -1. The head goes out with the first piece, or
- * by http_exchange_flush(). The handler's return ends the stream; a stream of given length that is not complete
- * then has its connection cut. */
-bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp_str content_type, int64_t length);
-/* Suspends while more than HTTP_QUEUE_MAX_BYTES wait for the client. BP_CANCELLED when it is gone. */
+/* Begins a stream: of `length` bytes, or of any number when it is -1. The head goes out with the
+ * first piece, or by http_exchange_flush(). The handler's return ends the stream; a stream of given
+ * length that is not complete then has its connection cut. */
+bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp_str content_type,
+                              int64_t length);
+/* Suspends while more than HTTP_QUEUE_MAX_BYTES wait for the client. BP_CANCELLED when it is gone.
+ */
 bp_status http_exchange_write(struct http_exchange *exchange, bp_str bytes) BP_SUSPENDS;
 bp_status http_exchange_flush(struct http_exchange *exchange) BP_SUSPENDS;
-/* Cuts the connection when the handler returns, so that a client never takes a part for the whole. */
+/* Cuts the connection when the handler returns, so that a client never takes a part for the whole.
+ */
 void http_exchange_abort(struct http_exchange *exchange);
 
-/* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not cached, not
- * buffered by proxies. `event` and `id` may be empty. From then on comments are sent in silence. BP_INVALID for
- * an event or id with a line end. */
-bp_status http_exchange_sse(struct http_exchange *exchange, bp_str event, bp_str id, bp_str data) BP_SUSPENDS;
+/* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not
+ * cached, not buffered by proxies. `event` and `id` may be empty. From then on comments are sent in
+ * silence. BP_INVALID for an event or id with a line end. */
+bp_status http_exchange_sse(struct http_exchange *exchange, bp_str event, bp_str id,
+                            bp_str data) BP_SUSPENDS;
 /* Begins the stream without an event, and sends its head at once. */
 bp_status http_exchange_sse_begin(struct http_exchange *exchange) BP_SUSPENDS;
 

@@ -1,4 +1,5 @@
-/* input.c - bytes that were received and not yet understood: borrowed as long as possible, else owned. */
+/* input.c - bytes that were received and not yet understood: borrowed as long as possible, else
+ * owned. */
 #include "net/input.h"
 
 #include <stdlib.h>

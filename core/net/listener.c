@@ -1,9 +1,10 @@
-/* listener.c - listening sockets: bound once a process, watched by every worker, and what is turned away.
+/* listener.c - listening sockets: bound once a process, watched by every worker, and what is turned
+ * away.
  *
- * Accepting is done here and not by libuv, because a client that cannot be served is told so (503) instead of
- * being dropped, also when no descriptor is left: then the reserve descriptor makes room for the moment that
- * the answer takes. Each turn takes a waiting client off the queue, so there is no busy loop; where even that
- * fails the socket is left alone until the next tick.
+ * Accepting is done here and not by libuv, because a client that cannot be served is told so (503)
+ * instead of being dropped, also when no descriptor is left: then the reserve descriptor makes room
+ * for the moment that the answer takes. Each turn takes a waiting client off the queue, so there is
+ * no busy loop; where even that fails the socket is left alone until the next tick.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,23 +40,26 @@ static bool fail(char *error, size_t error_size, const char *address, const char
 }
 
 /* "host:port", with the host in brackets when it has colons, or none for every interface. */
-static bool resolve(const char *text, union address *address, socklen_t *len, char *error, size_t error_size)
+static bool resolve(const char *text, union address *address, socklen_t *len, char *error,
+                    size_t error_size)
 {
-    const char      *colon = strrchr(text, ':');
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
-    char             host[128];
-    size_t           host_len = colon ? (size_t)(colon - text) : 0;
-    int              failed;
+    const char     *colon = strrchr(text, ':');
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
+    char            host[128];
+    size_t          host_len = colon ? (size_t)(colon - text) : 0;
+    int             failed;
 
     if (!colon || !colon[1] || host_len >= sizeof(host))
-        return fail(error, error_size, text, "an address is written \"host:port\", \":port\" or \"unix:/path\"");
+        return fail(error, error_size, text,
+                    "an address is written \"host:port\", \":port\" or \"unix:/path\"");
     memcpy(host, text, host_len);
     host[host_len] = '\0';
     if (host_len > 2 && host[0] == '[' && host[host_len - 1] == ']') {
         host[host_len - 1] = '\0';
         memmove(host, host + 1, host_len - 1);
     }
-    failed = getaddrinfo(host_len == 0 || strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found);
+    failed = getaddrinfo(host_len == 0 || strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints,
+                         &found);
     if (failed)
         return fail(error, error_size, text, gai_strerror(failed));
     memcpy(address, found->ai_addr, found->ai_addrlen);
@@ -66,7 +70,8 @@ static bool resolve(const char *text, union address *address, socklen_t *len, ch
 
 static uint16_t port_of(const union address *address)
 {
-    return ntohs(address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port);
+    return ntohs(address->any.sa_family == AF_INET6 ? address->in6.sin6_port
+                                                    : address->in.sin_port);
 }
 
 static void set_port(union address *address, uint16_t port)
@@ -89,20 +94,23 @@ static bool has_accepting_socket(const union address *address, socklen_t len)
     return is_there;
 }
 
-/* One socket, of which each worker has a duplicate. Nobody can connect between bind and listen, so the mode is
- * there in time. */
-static bool open_unix(struct edge_listener *listener, uint32_t workers, char *error, size_t error_size)
+/* One socket, of which each worker has a duplicate. Nobody can connect between bind and listen, so
+ * the mode is there in time. */
+static bool open_unix(struct edge_listener *listener, uint32_t workers, char *error,
+                      size_t error_size)
 {
     const char   *path = listener->address + 5;
     union address address = { .un = { .sun_family = AF_UNIX } };
     struct stat   old;
 
     if (strlen(path) >= sizeof(address.un.sun_path) || !*path)
-        return fail(error, error_size, listener->address, "the path is empty or longer than a socket's may be");
+        return fail(error, error_size, listener->address,
+                    "the path is empty or longer than a socket's may be");
     memcpy(address.un.sun_path, path, strlen(path));
     if (lstat(path, &old) == 0) {
         if (!S_ISSOCK(old.st_mode))
-            return fail(error, error_size, listener->address, "there is a file of that name that is not a socket");
+            return fail(error, error_size, listener->address,
+                        "there is a file of that name that is not a socket");
         if (has_accepting_socket(&address, sizeof(address.un)))
             return fail(error, error_size, listener->address, "another process is listening there");
         unlink(path);
@@ -119,7 +127,8 @@ static bool open_unix(struct edge_listener *listener, uint32_t workers, char *er
     return true;
 }
 
-/* The first socket is bound without SO_REUSEPORT, so that a port which another process uses is noticed. */
+/* The first socket is bound without SO_REUSEPORT, so that a port which another process uses is
+ * noticed. */
 static bool open_one_tcp(const union address *address, socklen_t len, bool is_first, int *fd)
 {
     int on = 1;
@@ -129,10 +138,12 @@ static bool open_one_tcp(const union address *address, socklen_t len, bool is_fi
            (is_first || setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
            bind(*fd, &address->any, len) == 0 &&
            (!is_first || setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
-           setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0; // accepted sockets inherit it
+           setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ==
+               0; // accepted sockets inherit it
 }
 
-static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *error, size_t error_size)
+static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *error,
+                     size_t error_size)
 {
     union address address;
     socklen_t     len;
@@ -159,12 +170,13 @@ static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *err
     return true;
 }
 
-static bool open_listener(struct edge_listener *listener, bp_str address, uint32_t workers, char *error,
-                          size_t error_size)
+static bool open_listener(struct edge_listener *listener, bp_str address, uint32_t workers,
+                          char *error, size_t error_size)
 {
     listener->fds = malloc(workers * sizeof(int));
     if (!listener->fds || address.len + 6 >= sizeof(listener->address)) {
-        snprintf(error, error_size, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
+        snprintf(error, error_size, "the listening address \"" BP_FMT "\" is too long",
+                 BP_ARG(address));
         return false;
     }
     for (uint32_t i = 0; i < workers; i++)
@@ -196,14 +208,19 @@ static void define_metrics(struct edge_metrics *metrics)
                                            [TIMEOUT_WRITE] = "write" };
     struct metric_family    *refused, *timeouts;
 
-    metrics->connections = metrics_single(METRIC_GAUGE, "backplane_http_connections", "Connections open now.");
-    metrics->accepted = metrics_single(METRIC_COUNTER, "backplane_http_connections_total", "Connections accepted.");
-    metrics->requests =
-        metrics_single(METRIC_COUNTER, "backplane_http_parsed_requests_total", "Requests with a sound header block.");
-    metrics->received = metrics_single(METRIC_COUNTER, "backplane_http_received_bytes_total", "Bytes received.");
-    metrics->sent = metrics_single(METRIC_COUNTER, "backplane_http_sent_bytes_total", "Bytes sent.");
-    metrics->refused_requests = metrics_define(METRIC_COUNTER, "backplane_http_refused_requests_total",
-                                               "Requests answered by the server itself, before any handler.", "status");
+    metrics->connections =
+        metrics_single(METRIC_GAUGE, "backplane_http_connections", "Connections open now.");
+    metrics->accepted =
+        metrics_single(METRIC_COUNTER, "backplane_http_connections_total", "Connections accepted.");
+    metrics->requests = metrics_single(METRIC_COUNTER, "backplane_http_parsed_requests_total",
+                                       "Requests with a sound header block.");
+    metrics->received =
+        metrics_single(METRIC_COUNTER, "backplane_http_received_bytes_total", "Bytes received.");
+    metrics->sent =
+        metrics_single(METRIC_COUNTER, "backplane_http_sent_bytes_total", "Bytes sent.");
+    metrics->refused_requests =
+        metrics_define(METRIC_COUNTER, "backplane_http_refused_requests_total",
+                       "Requests answered by the server itself, before any handler.", "status");
     refused = metrics_define(METRIC_COUNTER, "backplane_http_refused_connections_total",
                              "Connections turned away, by the limit that was reached.", "reason");
     timeouts = metrics_define(METRIC_COUNTER, "backplane_http_timeouts_total",
@@ -226,15 +243,18 @@ static uint32_t connections_allowed(uint32_t wanted)
     return (uint32_t)allowed;
 }
 
-struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log, char *error,
-                                 size_t error_size)
+struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log,
+                                 char *error, size_t error_size)
 {
     struct http_edge *edge = calloc(1, sizeof(*edge));
 
-    signal(SIGPIPE, SIG_IGN); // a client that is gone is an error of write, not the end of the process
+    signal(SIGPIPE,
+           SIG_IGN); // a client that is gone is an error of write, not the end of the process
     if (edge)
-        edge->listeners = calloc(options->address_count ? options->address_count : 1, sizeof(*edge->listeners));
-    if (!edge || !edge->listeners || !peer_count_init(&edge->peers, options->max_connections_per_address)) {
+        edge->listeners =
+            calloc(options->address_count ? options->address_count : 1, sizeof(*edge->listeners));
+    if (!edge || !edge->listeners ||
+        !peer_count_init(&edge->peers, options->max_connections_per_address)) {
         snprintf(error, error_size, "there is no memory for the listening sockets");
         if (edge)
             free(edge->listeners);
@@ -248,7 +268,8 @@ struct http_edge *http_edge_open(const struct http_edge_options *options, struct
     define_metrics(&edge->metrics);
     for (size_t i = 0; i < options->address_count; i++) {
         edge->listener_count++;
-        if (!open_listener(&edge->listeners[i], options->addresses[i], options->workers, error, error_size)) {
+        if (!open_listener(&edge->listeners[i], options->addresses[i], options->workers, error,
+                           error_size)) {
             http_edge_close(edge);
             return NULL;
         }
@@ -308,7 +329,8 @@ static void turn_away(struct http_server *server, int fd, enum refusal_reason re
     char   sink[4096];
 
     metric_add(server->edge->metrics.refused_connections[reason], 1);
-    log_message(server->edge->log, BP_LOG_WARN, "connection_refused", "a client was answered 503: %s",
+    log_message(server->edge->log, BP_LOG_WARN, "connection_refused",
+                "a client was answered 503: %s",
                 reason == REFUSED_TOTAL     ? "the limit of connections is reached"
                 : reason == REFUSED_ADDRESS ? "its address has as many connections as one may have"
                                             : "no file descriptor is left");

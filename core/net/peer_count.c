@@ -1,4 +1,5 @@
-/* peer_count.c - a chained hash table of addresses with a count each; an entry lives while its count does. */
+/* peer_count.c - a chained hash table of addresses with a count each; an entry lives while its
+ * count does. */
 #include "net/peer_count.h"
 
 #include <netinet/in.h>
@@ -43,7 +44,8 @@ struct peer_address peer_address_of(const struct sockaddr *address)
     struct peer_address peer = { { 0 } };
 
     if (address->sa_family == AF_INET6) {
-        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        const struct in6_addr *in6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         memcpy(peer.bytes, in6->s6_addr, 16);
     } else {
         peer.bytes[10] = peer.bytes[11] = 0xff;

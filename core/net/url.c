@@ -135,7 +135,7 @@ static size_t normal_segment(const char *at, const char *end, char *out)
 size_t url_path_normalise(bp_str path, char *out)
 {
     const char *end = path.data + path.len, *at = path.data + 1;
-    size_t      len = 1; /* always ends behind a slash while in the loop, so that ".." is a walk back */
+    size_t len = 1; /* always ends behind a slash while in the loop, so that ".." is a walk back */
 
     out[0] = '/';
     while (path.len && at < end) {

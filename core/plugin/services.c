@@ -124,6 +124,8 @@ static const bp_call_service call_service = {
     .buf_str = buf_str,
     .buf_status = buf_status,
     .buf_reset = buf_reset,
+    .scratch_begin = call_scratch_begin,
+    .scratch_end = call_scratch_end,
 };
 
 /* ---- loop ---- */

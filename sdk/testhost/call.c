@@ -1,6 +1,8 @@
-/* call.c - the call of the fake host: its memory, its end, its error slot, its log, the virtual clock.
+/* call.c - the call of the fake host: its memory, its end, its error slot, its log, the virtual
+ * clock.
  *
- * Each allocation is a malloc of its own, so that AddressSanitizer sees a plugin write past its end.
+ * Each allocation is a malloc of its own, so that AddressSanitizer sees a plugin write past its
+ * end.
  */
 #include "host.h"
 
@@ -10,15 +12,15 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-/* The ABI's now_ns() has no argument, so there is one clock for all hosts of the process. It starts at a
- * second that is not round, to find those who take 0 for a time. */
+/* The ABI's now_ns() has no argument, so there is one clock for all hosts of the process. It starts
+ * at a second that is not round, to find those who take 0 for a time. */
 static atomic_llong virtual_now_ns = 1000123456789;
 
 #define WALL_START_NS (INT64_C(1767225600) * 1000000000) /* 2026-01-01T00:00:00Z */
 
 int64_t clock_now_ns(void) { return atomic_load(&virtual_now_ns); }
-void clock_advance(int64_t duration_ns) { atomic_fetch_add(&virtual_now_ns, duration_ns); }
-void testhost_advance(int64_t duration_ns) { clock_advance(duration_ns); }
+void    clock_advance(int64_t duration_ns) { atomic_fetch_add(&virtual_now_ns, duration_ns); }
+void    testhost_advance(int64_t duration_ns) { clock_advance(duration_ns); }
 static int64_t clock_wall_ns(void) { return WALL_START_NS + clock_now_ns(); }
 
 /* ---- life of a call ---- */
@@ -43,7 +45,8 @@ bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_n
     call->max_bytes = SIZE_MAX;
     arena_init(&call->arena, SIZE_MAX / 2);
     call->error.struct_size = sizeof(call->error);
-    call->principal = (bp_principal){ .struct_size = sizeof(bp_principal), .tenant = BP_STR("default") };
+    call->principal =
+        (bp_principal){ .struct_size = sizeof(bp_principal), .tenant = BP_STR("default") };
     pthread_mutex_init(&call->lock, NULL);
     atomic_fetch_add(&host->open.calls, 1);
     return call;
@@ -51,7 +54,8 @@ bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_n
 
 bp_call *testhost_call_new(testhost *host, int64_t timeout_ns)
 {
-    testhost_instance *latest = host->instances.count ? host->instances.items[host->instances.count - 1] : NULL;
+    testhost_instance *latest =
+        host->instances.count ? host->instances.items[host->instances.count - 1] : NULL;
     return call_new(host, latest, timeout_ns);
 }
 
@@ -81,8 +85,11 @@ void testhost_call_end(bp_call *call)
 }
 
 void testhost_cancel(bp_call *call) { atomic_store(&call->cancelled, BP_CANCELLED); }
-void testhost_call_principal(bp_call *call, const bp_principal *principal) { call->principal = *principal; }
-void testhost_call_memory(bp_call *call, size_t max_bytes) 
+void testhost_call_principal(bp_call *call, const bp_principal *principal)
+{
+    call->principal = *principal;
+}
+void testhost_call_memory(bp_call *call, size_t max_bytes)
 {
     call->max_bytes = max_bytes;
     call->arena.limit_bytes = max_bytes;
@@ -90,7 +97,8 @@ void testhost_call_memory(bp_call *call, size_t max_bytes)
 
 /* ---- memory ---- */
 
-static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
+static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file,
+                           uint32_t line);
 
 static void *call_alloc(bp_call *call, size_t size_bytes)
 {
@@ -107,10 +115,57 @@ static void *call_alloc(bp_call *call, size_t size_bytes)
     }
     pthread_mutex_unlock(&root->lock);
     if (!block) {
-        call_fail(call, BP_NO_MEMORY, BP_STR("the memory allowed for this call is used up"), __FILE__, __LINE__);
+        call_fail(call, BP_NO_MEMORY, BP_STR("the memory allowed for this call is used up"),
+                  __FILE__, __LINE__);
         return NULL;
     }
     return block->start;
+}
+
+/* Frees what was allocated since, so that AddressSanitizer sees a plugin use it afterwards; the error slot keeps its
+ * message. */
+static bp_status call_scratch_begin(bp_call *call)
+{
+    if (call->scratch_depth == 8)
+        return call_fail(call, BP_NO_MEMORY, BP_STR("scratch memory is nested deeper than 8"), __FILE__, __LINE__);
+    call->scratch[call->scratch_depth].blocks = call_root(call)->blocks;
+    call->scratch[call->scratch_depth++].cleanups = call->cleanups;
+    return BP_OK;
+}
+
+static void call_scratch_end(bp_call *call)
+{
+    bp_call      *root = call_root(call);
+    bp_error      error = call->error;
+    struct block *freed, *before;
+    char         *message = error.message.len ? copy_text(error.message) : NULL;
+
+    if (call->scratch_depth == 0)
+        return;
+    call->scratch_depth--;
+    while (call->cleanups != call->scratch[call->scratch_depth].cleanups) {
+        struct cleanup *latest = call->cleanups;
+        call->cleanups = latest->next;
+        latest->run(latest->arg);
+        atomic_fetch_sub(&call->host->open.cleanups, 1);
+        free(latest);
+    }
+    pthread_mutex_lock(&root->lock);
+    freed = root->blocks;
+    before = call->scratch[call->scratch_depth].blocks;
+    root->blocks = before;
+    pthread_mutex_unlock(&root->lock);
+    while (freed != before) {
+        struct block *next = freed->next;
+        free(freed);
+        freed = next;
+    }
+    if (message) {
+        call_fail(call, error.status, bp_str_of(message), error.file, error.line);
+        error.message = call->error.message;
+        call->error = error;
+        free(message);
+    }
 }
 
 static bp_status call_on_end(bp_call *call, void (*run)(void *arg), void *arg)
@@ -126,7 +181,8 @@ static bp_status call_on_end(bp_call *call, void (*run)(void *arg), void *arg)
 
 /* ---- errors ---- */
 
-static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line)
+static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file,
+                           uint32_t line)
 {
     bp_call      *root = call_root(call);
     struct block *block = calloc(1, sizeof(*block) + message.len + 1);
@@ -149,7 +205,8 @@ static bp_status call_fail(bp_call *call, bp_status status, bp_str message, cons
     return status;
 }
 
-static void call_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status)
+static void call_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno,
+                             int32_t upstream_status)
 {
     call->error.retry_after_ns = retry_after_ns;
     call->error.os_errno = os_errno;
@@ -157,7 +214,10 @@ static void call_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_e
 }
 
 static const bp_error *call_error(bp_call *call) { return &call->error; }
-static void call_clear_error(bp_call *call) { call->error = (bp_error){ .struct_size = sizeof(bp_error) }; }
+static void            call_clear_error(bp_call *call)
+{
+    call->error = (bp_error){ .struct_size = sizeof(bp_error) };
+}
 
 /* ---- its end ---- */
 
@@ -207,8 +267,8 @@ static const bp_principal *call_principal(bp_call *call) { return &call_root(cal
 
 /* ---- log ---- */
 
-static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
-                     size_t field_size, size_t field_count)
+static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message,
+                     const bp_field *fields, size_t field_size, size_t field_count)
 {
     struct log_line *line = calloc(1, sizeof(*line));
     char             text[4096] = "";
@@ -217,19 +277,22 @@ static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message
     if (!line)
         abort();
     for (size_t i = 0; i < field_count && len < sizeof(text) - 1; i++) {
-        const bp_field *field = (const bp_field *)(const void *)((const char *)fields + i * field_size);
-        const char     *blank = i ? " " : "";
-        size_t          room = sizeof(text) - len;
-        int             added = 0;
+        const bp_field *field =
+            (const bp_field *)(const void *)((const char *)fields + i * field_size);
+        const char *blank = i ? " " : "";
+        size_t      room = sizeof(text) - len;
+        int         added = 0;
         switch (field->type) {
         case 0:
-            added = snprintf(text + len, room, "%s%s=" BP_FMT, blank, field->name, BP_ARG(field->text));
+            added =
+                snprintf(text + len, room, "%s%s=" BP_FMT, blank, field->name, BP_ARG(field->text));
             break;
         case 2:
             added = snprintf(text + len, room, "%s%s=%g", blank, field->name, field->number);
             break;
         default:
-            added = snprintf(text + len, room, "%s%s=%lld", blank, field->name, (long long)field->integer);
+            added = snprintf(text + len, room, "%s%s=%lld", blank, field->name,
+                             (long long)field->integer);
         }
         len += (size_t)added < room ? (size_t)added : room - 1;
     }
@@ -326,4 +389,6 @@ const bp_call_service call_service = {
     .buf_str = buf_str,
     .buf_status = buf_status,
     .buf_reset = buf_reset,
+    .scratch_begin = call_scratch_begin,
+    .scratch_end = call_scratch_end,
 };

@@ -11,8 +11,14 @@ struct service {
     uint32_t    size;
 };
 
-static uint32_t host_worker_index(bp_call *call) { return call->instance ? call->instance->worker_index : 0; }
-static uint32_t host_worker_count(bp_call *call) { return call->instance ? call->instance->first->worker_count : 1; }
+static uint32_t host_worker_index(bp_call *call)
+{
+    return call->instance ? call->instance->worker_index : 0;
+}
+static uint32_t host_worker_count(bp_call *call)
+{
+    return call->instance ? call->instance->first->worker_count : 1;
+}
 static bp_str host_instance_name(bp_call *call)
 {
     return call->instance ? bp_str_of(call->instance->name) : BP_STR("test");
@@ -92,8 +98,8 @@ bp_status problem(testhost *host, bp_status status, const char *format, ...)
 
 /* ---- services ---- */
 
-static bp_status fill_services(testhost *host, const bp_require *begin, const bp_require *end, uint32_t stride,
-                               const char *who)
+static bp_status fill_services(testhost *host, const bp_require *begin, const bp_require *end,
+                               uint32_t stride, const char *who)
 {
     const char *at = (const char *)begin;
     for (; at && at < (const char *)end; at += stride) {
@@ -104,10 +110,12 @@ static bp_status fill_services(testhost *host, const bp_require *begin, const bp
             if (strcmp(services[i].name, need->name) == 0)
                 found = &services[i];
         if (!found || found->major != need->major)
-            return problem(host, BP_UNSUPPORTED, "%s requires the service %s %u, which the host does not have", who,
+            return problem(host, BP_UNSUPPORTED,
+                           "%s requires the service %s %u, which the host does not have", who,
                            need->name, need->major);
         if (found->size < need->minimum_size)
-            return problem(host, BP_UNSUPPORTED, "%s requires %u bytes of the service %s, the host has %u: it is newer",
+            return problem(host, BP_UNSUPPORTED,
+                           "%s requires %u bytes of the service %s, the host has %u: it is newer",
                            who, need->minimum_size, need->name, found->size);
         *need->slot = found->table;
     }
@@ -187,8 +195,8 @@ const char *testhost_leaks(testhost *host)
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         long count = atomic_load(counts[i].count);
         if (count != 0 && len < sizeof(host->leaks))
-            len += (size_t)snprintf(host->leaks + len, sizeof(host->leaks) - len, "%s%ld %s", len ? ", " : "", count,
-                                    counts[i].name);
+            len += (size_t)snprintf(host->leaks + len, sizeof(host->leaks) - len, "%s%ld %s",
+                                    len ? ", " : "", count, counts[i].name);
     }
     return host->leaks;
 }
@@ -197,7 +205,8 @@ const char *testhost_leaks(testhost *host)
 
 static bool is_kind(const char *kind)
 {
-    static const char *const kinds[] = { "storage", "cache", "vector", "embed", "llm", "health", "alert", "app" };
+    static const char *const kinds[] = { "storage", "cache",  "vector", "embed",
+                                         "llm",     "health", "alert",  "app" };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kind, kinds[i]) == 0)
             return true;
@@ -212,27 +221,32 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
     if (!plugin || plugin->magic != BP_PLUGIN_MAGIC)
         problem(host, BP_INVALID, "bp_plugin_entry() gave no descriptor of a Backplane plugin");
     else if (plugin->struct_size < sizeof(bp_plugin))
-        problem(host, BP_INVALID, "the descriptor has %u bytes, %zu are needed", plugin->struct_size, sizeof(bp_plugin));
+        problem(host, BP_INVALID, "the descriptor has %u bytes, %zu are needed",
+                plugin->struct_size, sizeof(bp_plugin));
     else if (plugin->abi_major != BP_ABI_MAJOR || plugin->min_host_minor > BP_ABI_MINOR)
-        problem(host, BP_UNSUPPORTED, "the plugin was built for ABI %u.%u and needs a host of %u.%u or later; this is %u.%u",
-                plugin->abi_major, plugin->abi_minor, plugin->abi_major, plugin->min_host_minor, BP_ABI_MAJOR,
-                BP_ABI_MINOR);
+        problem(
+            host, BP_UNSUPPORTED,
+            "the plugin was built for ABI %u.%u and needs a host of %u.%u or later; this is %u.%u",
+            plugin->abi_major, plugin->abi_minor, plugin->abi_major, plugin->min_host_minor,
+            BP_ABI_MAJOR, BP_ABI_MINOR);
     else if (!plugin->name || !plugin->name[0] || strlen(plugin->name) > 31 ||
              strspn(plugin->name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(plugin->name))
         problem(host, BP_INVALID, "a plugin's name is 1 to 31 of a-z 0-9 _ -");
     else if (!plugin->kind || !is_kind(plugin->kind))
-        problem(host, BP_INVALID, "%s: there is no kind \"%s\"", plugin->name, plugin->kind ? plugin->kind : "");
+        problem(host, BP_INVALID, "%s: there is no kind \"%s\"", plugin->name,
+                plugin->kind ? plugin->kind : "");
     else if (!plugin->version || !plugin->summary)
-        problem(host, BP_INVALID, "%s/%s: version and summary must be given", plugin->kind, plugin->name);
-    else if (plugin->instance_size > 65536)
-        problem(host, BP_INVALID, "%s/%s: instance_size is %u, at most 65,536 are allowed", plugin->kind, plugin->name,
-                plugin->instance_size);
-    else if (!plugin->ops || *(const uint32_t *)plugin->ops < sizeof(uint32_t) + sizeof(void *))
-        problem(host, BP_INVALID, "%s/%s: there is no table of operations with its struct_size set", plugin->kind,
+        problem(host, BP_INVALID, "%s/%s: version and summary must be given", plugin->kind,
                 plugin->name);
+    else if (plugin->instance_size > 65536)
+        problem(host, BP_INVALID, "%s/%s: instance_size is %u, at most 65,536 are allowed",
+                plugin->kind, plugin->name, plugin->instance_size);
+    else if (!plugin->ops || *(const uint32_t *)plugin->ops < sizeof(uint32_t) + sizeof(void *))
+        problem(host, BP_INVALID, "%s/%s: there is no table of operations with its struct_size set",
+                plugin->kind, plugin->name);
     else if (options_check_table(host, plugin) == BP_OK &&
-             fill_services(host, plugin->requires_begin, plugin->requires_end, plugin->require_size, plugin->name) ==
-                 BP_OK)
+             fill_services(host, plugin->requires_begin, plugin->requires_end, plugin->require_size,
+                           plugin->name) == BP_OK)
         return plugin;
     return NULL;
 }
@@ -271,8 +285,8 @@ const bp_peer *find_peer(testhost *host, bp_str name, const char *kind)
     return NULL;
 }
 
-void testhost_add_peer(testhost *host, const char *name, const char *kind, uint32_t kind_version, const void *ops,
-                       void *instance)
+void testhost_add_peer(testhost *host, const char *name, const char *kind, uint32_t kind_version,
+                       const void *ops, void *instance)
 {
     bp_peer *peer = calloc(1, sizeof(*peer));
     if (!peer)
@@ -323,9 +337,9 @@ static void instance_free(testhost_instance *instance)
 }
 
 /* Runs one hook with a call of its own; a failure's sentence becomes the problem. */
-#define HOOK(instance, field, ...)                                                               \
-    (hook_is_there(instance, offsetof(bp_life, field)) && (instance)->plugin->life->field        \
-         ? hook_end(call, "" #field, (instance)->plugin->life->field(__VA_ARGS__))               \
+#define HOOK(instance, field, ...)                                                        \
+    (hook_is_there(instance, offsetof(bp_life, field)) && (instance)->plugin->life->field \
+         ? hook_end(call, "" #field, (instance)->plugin->life->field(__VA_ARGS__))        \
          : BP_OK)
 
 static bool hook_is_there(const testhost_instance *instance, size_t offset)
@@ -342,7 +356,8 @@ static bp_status hook_end(bp_call *call, const char *hook, bp_status status)
     return status;
 }
 
-bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options, size_t count)
+bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options,
+                         size_t count)
 {
     testhost_instance *instance = instance_new(host, plugin, "checked");
     bp_call           *call = call_new(host, instance, BP_SECONDS(5));
@@ -357,7 +372,8 @@ bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost
     return status;
 }
 
-static bp_status instance_start(testhost_instance *instance, const testhost_option *options, size_t count)
+static bp_status instance_start(testhost_instance *instance, const testhost_option *options,
+                                size_t count)
 {
     bp_call  *call = call_new(instance->host, instance, BP_SECONDS(60));
     bp_status status = options_read(instance->host, instance->plugin, options, count, instance);
@@ -376,8 +392,9 @@ static bp_status instance_start(testhost_instance *instance, const testhost_opti
     return status;
 }
 
-testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin, const char *name,
-                                            const testhost_option *options, size_t count)
+testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin,
+                                            const char *name, const testhost_option *options,
+                                            size_t count)
 {
     testhost_instance *instance = instance_new(host, plugin, name);
 
@@ -404,8 +421,10 @@ testhost_instance *testhost_instance_worker(testhost_instance *first)
     /* Only the option fields: what worker_start writes beside them is each worker's own. */
     for (uint32_t i = 0; i < first->plugin->option_count; i++) {
         const bp_option *option =
-            (const bp_option *)(const void *)((const char *)first->plugin->options + (size_t)i * first->plugin->option_size);
-        memcpy((char *)instance->self + option->offset, (const char *)first->self + option->offset, option_field_size(option));
+            (const bp_option *)(const void *)((const char *)first->plugin->options +
+                                              (size_t)i * first->plugin->option_size);
+        memcpy((char *)instance->self + option->offset, (const char *)first->self + option->offset,
+               option_field_size(option));
     }
     status = HOOK(instance, worker_start, call, instance->self, first->shared);
     testhost_call_end(call);
@@ -436,13 +455,14 @@ void testhost_instance_destroy(testhost_instance *instance)
     }
     if (hook_is_there(instance, offsetof(bp_life, worker_stop)) && life->worker_stop)
         life->worker_stop(call, instance->self);
-    if (instance->first == instance && hook_is_there(instance, offsetof(bp_life, shared_destroy)) && life->shared_destroy)
+    if (instance->first == instance && hook_is_there(instance, offsetof(bp_life, shared_destroy)) &&
+        life->shared_destroy)
         life->shared_destroy(call, instance->shared);
     testhost_call_end(call);
     list_remove(&host->instances, instance);
     instance_free(instance);
 }
 
-void *testhost_self(const testhost_instance *instance) { return instance->self; }
-const void *testhost_ops(const testhost_instance *instance) { return instance->plugin->ops; }
+void          *testhost_self(const testhost_instance *instance) { return instance->self; }
+const void    *testhost_ops(const testhost_instance *instance) { return instance->plugin->ops; }
 const bp_peer *testhost_peer(const testhost_instance *instance) { return &instance->peer; }

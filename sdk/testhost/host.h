@@ -1,4 +1,5 @@
-/* host.h - what the files of the fake host share: the host, its instances and its calls from inside. */
+/* host.h - what the files of the fake host share: the host, its instances and its calls from
+ * inside. */
 #ifndef TESTHOST_HOST_H
 #define TESTHOST_HOST_H
 
@@ -64,14 +65,14 @@ struct open_counts {
 };
 
 struct testhost {
-    pthread_mutex_t lock; /* guards the lists below: calls may run on several threads */
-    char            problem[1024];
-    char            leaks[256];
-    char           *data_dir;
-    struct list     logs, peers, instances, jobs, answers, requests, scripts, metrics;
+    pthread_mutex_t    lock; /* guards the lists below: calls may run on several threads */
+    char               problem[1024];
+    char               leaks[256];
+    char              *data_dir;
+    struct list        logs, peers, instances, jobs, answers, requests, scripts, metrics;
     struct open_counts open;
-    size_t          piece_size, break_after;
-    bool            offloads_on_threads;
+    size_t             piece_size, break_after;
+    bool               offloads_on_threads;
 };
 
 struct testhost_instance {
@@ -107,6 +108,11 @@ struct bp_call {
     struct block      *blocks;
     struct arena       arena; /* of its buffers and JSON values */
     size_t             allocated_bytes, max_bytes;
+    struct {
+        struct block   *blocks;
+        struct cleanup *cleanups;
+    } scratch[8]; /* what there was when each began */
+    uint32_t           scratch_depth;
     struct cleanup    *cleanups;
     struct list        streams, http_streams, children;
     bp_error           error;
@@ -114,24 +120,24 @@ struct bp_call {
 };
 
 /* host.c */
-void list_add(struct list *list, void *item);
-bool list_remove(struct list *list, const void *item);
-void list_free(struct list *list, void (*free_item)(void *item));
-char *copy_text(bp_str text); /* malloc, NUL-terminated */
-bp_status problem(testhost *host, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+void           list_add(struct list *list, void *item);
+bool           list_remove(struct list *list, const void *item);
+void           list_free(struct list *list, void (*free_item)(void *item));
+char          *copy_text(bp_str text); /* malloc, NUL-terminated */
+bp_status      problem(testhost *host, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
 const bp_peer *find_peer(testhost *host, bp_str name, const char *kind);
 
 /* options.c */
-bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options, size_t count,
-                       testhost_instance *into);
+bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options,
+                       size_t count, testhost_instance *into);
 bp_status options_check_table(testhost *host, const bp_plugin *plugin);
-size_t option_field_size(const bp_option *option);
+size_t    option_field_size(const bp_option *option);
 
 /* call.c */
 bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_ns);
 bp_call *call_root(bp_call *call); /* whose arena it uses */
 /* BP_OK, or the call's end with its sentence in the error slot. */
-bp_status call_check(bp_call *call);
+bp_status                    call_check(bp_call *call);
 extern const bp_call_service call_service;
 
 /* the other services, one a file */
@@ -142,13 +148,13 @@ extern const bp_json_service    json_service;
 extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 
-void clock_advance(int64_t duration_ns);
+void    clock_advance(int64_t duration_ns);
 int64_t clock_now_ns(void);
-void child_end(void *child);
-void http_stream_end(void *stream);
-void stream_end(void *stream);
-void http_free(testhost *host);
-void stream_free(testhost *host);
-void metrics_free(testhost *host);
+void    child_end(void *child);
+void    http_stream_end(void *stream);
+void    stream_end(void *stream);
+void    http_free(testhost *host);
+void    stream_free(testhost *host);
+void    metrics_free(testhost *host);
 
 #endif

@@ -45,8 +45,8 @@ static struct http_answer *answer_add(testhost *host, const char *method, const 
     return answer;
 }
 
-void testhost_http_answer(testhost *host, const char *method, const char *url, int32_t status, const char *headers,
-                          bp_str body)
+void testhost_http_answer(testhost *host, const char *method, const char *url, int32_t status,
+                          const char *headers, bp_str body)
 {
     struct http_answer *answer = answer_add(host, method, url);
     answer->status = status;
@@ -55,14 +55,18 @@ void testhost_http_answer(testhost *host, const char *method, const char *url, i
     answer->body_len = body.len;
 }
 
-void testhost_http_failure(testhost *host, const char *method, const char *url, bp_status status, const char *message)
+void testhost_http_failure(testhost *host, const char *method, const char *url, bp_status status,
+                           const char *message)
 {
     struct http_answer *answer = answer_add(host, method, url);
     answer->failure = status;
     answer->body = copy_text(bp_str_of(message));
 }
 
-void testhost_http_piece_size(testhost *host, size_t bytes) { host->piece_size = bytes ? bytes : 1; }
+void testhost_http_piece_size(testhost *host, size_t bytes)
+{
+    host->piece_size = bytes ? bytes : 1;
+}
 void testhost_http_break_after(testhost *host, size_t bytes) { host->break_after = bytes; }
 
 size_t testhost_request_count(testhost *host) { return host->requests.count; }
@@ -110,9 +114,10 @@ static void record(testhost *host, const char *method, const bp_http_request *re
     if (!made->headers)
         abort();
     for (uint32_t i = 0, at = 0; i < request->header_count; i++)
-        at += (uint32_t)snprintf(made->headers + at, len - at, "%.*s: %.*s\r\n", (int)request->headers[i].name.len,
-                                 request->headers[i].name.data, (int)request->headers[i].value.len,
-                                 request->headers[i].value.data ? request->headers[i].value.data : "");
+        at += (uint32_t)snprintf(
+            made->headers + at, len - at, "%.*s: %.*s\r\n", (int)request->headers[i].name.len,
+            request->headers[i].name.data, (int)request->headers[i].value.len,
+            request->headers[i].value.data ? request->headers[i].value.data : "");
     made->method = copy_text(bp_str_of(method));
     made->url = copy_text(request->url);
     made->body = copy_text(request->body);
@@ -147,7 +152,9 @@ static bp_status headers_of(bp_call *call, const char *lines, bp_http_response *
                 response->content_type = headers[count].value;
             if (bp_str_is(name, "retry-after")) {
                 int64_t seconds = strtoll(headers[count].value.data, NULL, 10);
-                response->retry_after_ns = BP_SECONDS(seconds < 1 ? 1 : seconds > 300 ? 300 : seconds);
+                response->retry_after_ns = BP_SECONDS(seconds < 1     ? 1
+                                                      : seconds > 300 ? 300
+                                                                      : seconds);
             }
             count++;
         }
@@ -158,7 +165,8 @@ static bp_status headers_of(bp_call *call, const char *lines, bp_http_response *
     return BP_OK;
 }
 
-static bp_status exchange(bp_call *call, const bp_http_request *request, bp_http_response *response, bp_str *body)
+static bp_status exchange(bp_call *call, const bp_http_request *request, bp_http_response *response,
+                          bp_str *body)
 {
     testhost           *host = call->host;
     struct http_answer *answer;
@@ -166,7 +174,8 @@ static bp_status exchange(bp_call *call, const bp_http_request *request, bp_http
 
     BP_TRY(call_check(call));
     if (!bp_str_starts(request->url, "http://") && !bp_str_starts(request->url, "https://"))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is not an http:// or https:// URL", BP_ARG(request->url));
+        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is not an http:// or https:// URL",
+                       BP_ARG(request->url));
     snprintf(method, sizeof(method), "%.*s", (int)request->method.len,
              request->method.len ? request->method.data : "");
     if (!method[0])
@@ -176,7 +185,8 @@ static bp_status exchange(bp_call *call, const bp_http_request *request, bp_http
     answer = answer_for(host, method, request->url);
     pthread_mutex_unlock(&host->lock);
     if (!answer)
-        return bp_fail(call, BP_UNAVAILABLE, "nothing is scripted for %s " BP_FMT, method, BP_ARG(request->url));
+        return bp_fail(call, BP_UNAVAILABLE, "nothing is scripted for %s " BP_FMT, method,
+                       BP_ARG(request->url));
     if (answer->failure != BP_OK)
         return bp_fail(call, answer->failure, "%s", answer->body);
     *response = (bp_http_response){ .struct_size = sizeof(*response), .status = answer->status };
@@ -184,14 +194,16 @@ static bp_status exchange(bp_call *call, const bp_http_request *request, bp_http
     return headers_of(call, answer->headers, response);
 }
 
-static bp_status http_fetch(bp_call *call, const bp_http_request *request, bp_http_response *response)
+static bp_status http_fetch(bp_call *call, const bp_http_request *request,
+                            bp_http_response *response)
 {
     size_t max = request->max_response_bytes ? request->max_response_bytes : (size_t)32 << 20;
     bp_str body;
 
     BP_TRY(exchange(call, request, response, &body));
     if (body.len > max)
-        return bp_fail(call, BP_TOO_LARGE, "the answer of " BP_FMT " is larger than %zu bytes", BP_ARG(request->url), max);
+        return bp_fail(call, BP_TOO_LARGE, "the answer of " BP_FMT " is larger than %zu bytes",
+                       BP_ARG(request->url), max);
     response->body = bp_dup(call, body);
     return BP_OK;
 }
@@ -210,7 +222,8 @@ void http_stream_end(void *arg)
     free(stream);
 }
 
-static bp_status http_open(bp_call *call, const bp_http_request *request, bp_http_response *head, bp_http_stream **stream)
+static bp_status http_open(bp_call *call, const bp_http_request *request, bp_http_response *head,
+                           bp_http_stream **stream)
 {
     bp_str body;
 
@@ -264,7 +277,8 @@ static bp_str value_of(bp_str line, size_t name_len)
     return value;
 }
 
-static bp_status http_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event)
+static bp_status http_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes,
+                                 bp_sse_event *event)
 {
     bp_buf *data = bp_buf_new(call, max_bytes);
     bool    has_data = false;

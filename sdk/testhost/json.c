@@ -13,7 +13,10 @@ static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value
 
 static uint32_t service_type(const bp_json *value) { return (uint32_t)json_type_of(value); }
 
-static bp_str service_text(bp_call *call, const bp_json *value) { return json_text(&call_root(call)->arena, value); }
+static bp_str service_text(bp_call *call, const bp_json *value)
+{
+    return json_text(&call_root(call)->arena, value);
+}
 
 static bp_json_writer *service_writer(bp_call *call, size_t max_bytes)
 {

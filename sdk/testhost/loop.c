@@ -1,4 +1,5 @@
-/* loop.c - waiting in the fake host: the clock moves on, or poll() waits, or a thread does; fibers do not exist. */
+/* loop.c - waiting in the fake host: the clock moves on, or poll() waits, or a thread does; fibers
+ * do not exist. */
 #include "host.h"
 
 #include <errno.h>
@@ -6,7 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define REAL_WAIT_MAX_MS 2000 /* for a descriptor or a lock: then the virtual deadline is said to have passed */
+#define REAL_WAIT_MAX_MS \
+    2000 /* for a descriptor or a lock: then the virtual deadline is said to have passed */
 
 static bp_status loop_sleep(bp_call *call, int64_t duration_ns)
 {
@@ -22,7 +24,8 @@ static bp_status loop_sleep(bp_call *call, int64_t duration_ns)
     return BP_OK;
 }
 
-static bp_status loop_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns, uint32_t *ready)
+static bp_status loop_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns,
+                              uint32_t *ready)
 {
     struct pollfd poll_fd = { .fd = fd };
     int64_t       left_ns;
@@ -32,9 +35,12 @@ static bp_status loop_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_
     if (deadline_ns > bp_deadline_ns(call))
         deadline_ns = bp_deadline_ns(call);
     left_ns = deadline_ns - clock_now_ns();
-    poll_fd.events = (short)(((events & BP_FD_READ) ? POLLIN : 0) | ((events & BP_FD_WRITE) ? POLLOUT : 0));
+    poll_fd.events =
+        (short)(((events & BP_FD_READ) ? POLLIN : 0) | ((events & BP_FD_WRITE) ? POLLOUT : 0));
     do
-        count = poll(&poll_fd, 1, left_ns > BP_MILLISECONDS(REAL_WAIT_MAX_MS) ? REAL_WAIT_MAX_MS : (int)(left_ns / 1000000));
+        count = poll(&poll_fd, 1,
+                     left_ns > BP_MILLISECONDS(REAL_WAIT_MAX_MS) ? REAL_WAIT_MAX_MS
+                                                                 : (int)(left_ns / 1000000));
     while (count < 0 && errno == EINTR);
     if (count <= 0) {
         if (left_ns > 0)
@@ -72,7 +78,8 @@ static void *offload_run(void *arg)
     return NULL;
 }
 
-static bp_status loop_offload(bp_call *call, bp_pool *pool, bp_status (*job)(bp_call *call, void *arg), void *arg)
+static bp_status loop_offload(bp_call *call, bp_pool                           *pool,
+                              bp_status (*job)(bp_call *call, void *arg), void *arg)
 {
     struct offload offload = { .call = call, .job = job, .arg = arg };
     pthread_t      thread;
@@ -100,12 +107,17 @@ static bp_status loop_offload(bp_call *call, bp_pool *pool, bp_status (*job)(bp_
     return offload.status;
 }
 
-void testhost_offload_on_threads(testhost *host, bool on_threads) { host->offloads_on_threads = on_threads; }
+void testhost_offload_on_threads(testhost *host, bool on_threads)
+{
+    host->offloads_on_threads = on_threads;
+}
 
 static bp_status loop_pool_create(bp_call *call, bp_str name, uint32_t threads, bp_pool **pool)
 {
     if (threads < 1 || threads > 64)
-        return bp_fail(call, BP_INVALID, "pool " BP_FMT ": %u threads asked for, 1 to 64 are possible", BP_ARG(name), threads);
+        return bp_fail(call, BP_INVALID,
+                       "pool " BP_FMT ": %u threads asked for, 1 to 64 are possible", BP_ARG(name),
+                       threads);
     *pool = calloc(1, sizeof(**pool));
     if (!*pool)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a pool");
@@ -164,8 +176,9 @@ static void loop_mutex_destroy(bp_mutex *mutex)
     free(mutex);
 }
 
-/* A lock held by this very thread would never come free, as there is no other fiber: the wait is over at
- * once and the clock stands at the deadline. For another thread's lock it waits for real. */
+/* A lock held by this very thread would never come free, as there is no other fiber: the wait is
+ * over at once and the clock stands at the deadline. For another thread's lock it waits for real.
+ */
 static bp_status loop_mutex_lock(bp_call *call, bp_mutex *mutex)
 {
     bp_status status = call_check(call);
@@ -219,7 +232,8 @@ void child_end(void *arg)
     free(child);
 }
 
-static bp_status loop_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg), void *arg,
+static bp_status loop_spawn(bp_call *call, const char                         *name,
+                            bp_status (*run)(bp_call *child, void *arg), void *arg,
                             bp_child **child_out)
 {
     struct bp_child *child;
@@ -261,12 +275,17 @@ static bp_status loop_every(bp_call *call, const char *name, int64_t interval_ns
     struct job *job;
 
     if (!call->instance || interval_ns <= 0)
-        return bp_fail(call, BP_INVALID, "bp_every() is for worker_start and needs an interval above zero");
+        return bp_fail(call, BP_INVALID,
+                       "bp_every() is for worker_start and needs an interval above zero");
     job = calloc(1, sizeof(*job));
     if (!job)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a job");
-    *job = (struct job){ .instance = call->instance, .name = name, .interval_ns = interval_ns, .due_ns = clock_now_ns(),
-                         .run = run, .arg = arg };
+    *job = (struct job){ .instance = call->instance,
+                         .name = name,
+                         .interval_ns = interval_ns,
+                         .due_ns = clock_now_ns(),
+                         .run = run,
+                         .arg = arg };
     list_add(&call->host->jobs, job);
     atomic_fetch_add(&call->host->open.jobs, 1);
     return BP_OK;
@@ -283,7 +302,8 @@ size_t testhost_run_jobs(testhost *host)
             continue;
         call = call_new(host, job->instance, BP_SECONDS(600));
         if (job->run(call, job->arg) != BP_OK)
-            bp_log(call, BP_LOG_WARN, "the job %s failed: " BP_FMT, job->name, BP_ARG(call->error.message));
+            bp_log(call, BP_LOG_WARN, "the job %s failed: " BP_FMT, job->name,
+                   BP_ARG(call->error.message));
         testhost_call_end(call);
         job->due_ns = clock_now_ns() + job->interval_ns;
         ran++;

@@ -1,4 +1,5 @@
-/* metrics.c - the metrics of the fake host: every series is a name with a number that a test can ask for. */
+/* metrics.c - the metrics of the fake host: every series is a name with a number that a test can
+ * ask for. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -40,8 +41,10 @@ static bp_status metrics_define(bp_call *call, uint32_t type, const char *name, 
     struct bp_metric *metric = NULL;
     bool              is_same = true;
 
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name) || !name[0] || !help[0])
-        return bp_fail(call, BP_INVALID, "\"%s\" is not a name for a metric, or it has no help text", name);
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name) || !name[0] ||
+        !help[0])
+        return bp_fail(call, BP_INVALID,
+                       "\"%s\" is not a name for a metric, or it has no help text", name);
     pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < host->metrics.count && !metric; i++)
         if (strcmp(((struct bp_metric *)host->metrics.items[i])->name, name) == 0)
@@ -52,16 +55,20 @@ static bp_status metrics_define(bp_call *call, uint32_t type, const char *name, 
         metric = calloc(1, sizeof(*metric));
         if (!metric)
             abort();
-        *metric = (struct bp_metric){ .host = host, .type = type, .name = copy_text(bp_str_of(name)),
+        *metric = (struct bp_metric){ .host = host,
+                                      .type = type,
+                                      .name = copy_text(bp_str_of(name)),
                                       .label_names = copy_text(bp_str_of(label_names)) };
         list_add(&host->metrics, metric);
     }
     pthread_mutex_unlock(&host->lock);
     *out = metric;
-    return is_same ? BP_OK : bp_fail(call, BP_INVALID, "the metric %s is already defined otherwise", name);
+    return is_same ? BP_OK
+                   : bp_fail(call, BP_INVALID, "the metric %s is already defined otherwise", name);
 }
 
-static void change(bp_metric *metric, const bp_str *values, size_t count, double value, bool is_added)
+static void change(bp_metric *metric, const bp_str *values, size_t count, double value,
+                   bool is_added)
 {
     char           labels[1024] = "";
     size_t         len = 0;
@@ -70,8 +77,8 @@ static void change(bp_metric *metric, const bp_str *values, size_t count, double
 
     for (size_t i = 0; i < count && len < sizeof(labels) - 1; i++) {
         size_t name_len = strcspn(name, " ");
-        int    added = snprintf(labels + len, sizeof(labels) - len, "%s%.*s=" BP_FMT, i ? "," : "", (int)name_len, name,
-                                BP_ARG(values[i]));
+        int    added = snprintf(labels + len, sizeof(labels) - len, "%s%.*s=" BP_FMT, i ? "," : "",
+                                (int)name_len, name, BP_ARG(values[i]));
         len += (size_t)added < sizeof(labels) - len ? (size_t)added : sizeof(labels) - len - 1;
         name += name_len + (name[name_len] == ' ');
     }

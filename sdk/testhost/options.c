@@ -8,7 +8,8 @@
 
 static const bp_option *option_at(const bp_plugin *plugin, uint32_t index)
 {
-    return (const bp_option *)(const void *)((const char *)plugin->options + (size_t)index * plugin->option_size);
+    return (const bp_option *)(const void *)((const char *)plugin->options +
+                                             (size_t)index * plugin->option_size);
 }
 
 static char *keep(testhost_instance *into, bp_str text)
@@ -35,14 +36,16 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    { "", 1 }, { "B", 1 }, { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 }, { "KiB", 1024 }, { "MiB", 1048576 },
-    { "GiB", 1073741824 },
+    { "", 1 },     { "B", 1 },      { "KB", 1e3 },      { "MB", 1e6 },
+    { "GB", 1e9 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 },
 };
 static const struct unit duration_units[] = {
-    { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
+    { "ns", 1 },   { "us", 1e3 },   { "ms", 1e6 },    { "s", 1e9 },
+    { "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
 };
 
-static bool number_with_unit(const char *text, const struct unit *units, size_t unit_count, double *value)
+static bool number_with_unit(const char *text, const struct unit *units, size_t unit_count,
+                             double *value)
 {
     char  *end;
     double number = strtod(text, &end);
@@ -69,13 +72,15 @@ static bool numeric(uint32_t type, const char *text, double *value)
         return end != text && *end == '\0' && isfinite(*value) &&
                (type == BP_OPTION_TYPE_FLOAT || *value == floor(*value));
     case BP_OPTION_TYPE_SIZE:
-        return number_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]), value);
+        return number_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]),
+                                value);
     case BP_OPTION_TYPE_DURATION:
         if (strcmp(text, "off") == 0 || strcmp(text, "0") == 0) {
             *value = 0;
             return true;
         }
-        return number_with_unit(text, duration_units, sizeof(duration_units) / sizeof(duration_units[0]), value);
+        return number_with_unit(text, duration_units,
+                                sizeof(duration_units) / sizeof(duration_units[0]), value);
     default:
         return false;
     }
@@ -175,7 +180,8 @@ static bool has_scheme(const char *text, const char *choices)
     return choice(choices ? choices : "http|https", scheme, &place) && colon[3];
 }
 
-static bp_status set_refs(testhost *host, const bp_option *option, const char *text, testhost_instance *into, void *field)
+static bp_status set_refs(testhost *host, const bp_option *option, const char *text,
+                          testhost_instance *into, void *field)
 {
     bp_str_list     names = split(into, text);
     const bp_peer **peers = keep_array(into, names.count * sizeof(bp_peer *));
@@ -184,8 +190,8 @@ static bp_status set_refs(testhost *host, const bp_option *option, const char *t
     for (size_t i = 0; i < names.count; i++) {
         peers[i] = find_peer(host, names.items[i], option->ref_kind);
         if (!peers[i])
-            return problem(host, BP_INVALID, "%s: there is no %s instance \"" BP_FMT "\"", option->name, option->ref_kind,
-                           BP_ARG(names.items[i]));
+            return problem(host, BP_INVALID, "%s: there is no %s instance \"" BP_FMT "\"",
+                           option->name, option->ref_kind, BP_ARG(names.items[i]));
     }
     if (option->type == BP_OPTION_TYPE_REFS)
         memcpy(field, &list, sizeof(list));
@@ -201,13 +207,16 @@ static bp_status in_range(testhost *host, const bp_option *option, double value,
     double bound;
 
     if (option->minimum && numeric(option->type, option->minimum, &bound) && value < bound)
-        return problem(host, BP_INVALID, "%s: %s is below the minimum of %s", option->name, text, option->minimum);
+        return problem(host, BP_INVALID, "%s: %s is below the minimum of %s", option->name, text,
+                       option->minimum);
     if (option->maximum && numeric(option->type, option->maximum, &bound) && value > bound)
-        return problem(host, BP_INVALID, "%s: %s is above the maximum of %s", option->name, text, option->maximum);
+        return problem(host, BP_INVALID, "%s: %s is above the maximum of %s", option->name, text,
+                       option->maximum);
     return BP_OK;
 }
 
-static bp_status set(testhost *host, const bp_option *option, const char *text, testhost_instance *into)
+static bp_status set(testhost *host, const bp_option *option, const char *text,
+                     testhost_instance *into)
 {
     void         *field = (char *)into->self + option->offset;
     double        number = 0;
@@ -219,13 +228,16 @@ static bp_status set(testhost *host, const bp_option *option, const char *text, 
     case BP_OPTION_TYPE_BOOL:
         if (boolean(text, field))
             return BP_OK;
-        return problem(host, BP_INVALID, "%s: \"%s\" is neither true nor false", option->name, text);
+        return problem(host, BP_INVALID, "%s: \"%s\" is neither true nor false", option->name,
+                       text);
     case BP_OPTION_TYPE_INT:
     case BP_OPTION_TYPE_SIZE:
     case BP_OPTION_TYPE_DURATION:
         if (!numeric(option->type, text, &number))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not a number of its type", option->name, text);
-        *(int64_t *)field = option->type == BP_OPTION_TYPE_INT ? strtoll(text, NULL, 10) : (int64_t)number;
+            return problem(host, BP_INVALID, "%s: \"%s\" is not a number of its type", option->name,
+                           text);
+        *(int64_t *)field =
+            option->type == BP_OPTION_TYPE_INT ? strtoll(text, NULL, 10) : (int64_t)number;
         return in_range(host, option, number, text);
     case BP_OPTION_TYPE_FLOAT:
         if (!numeric(option->type, text, field))
@@ -234,14 +246,16 @@ static bp_status set(testhost *host, const bp_option *option, const char *text, 
     case BP_OPTION_TYPE_ENUM:
         if (choice(option->choices, text, field))
             return BP_OK;
-        return problem(host, BP_INVALID, "%s: \"%s\" is none of %s", option->name, text, option->choices);
+        return problem(host, BP_INVALID, "%s: \"%s\" is none of %s", option->name, text,
+                       option->choices);
     case BP_OPTION_TYPE_URL:
         if (text[0] && !has_scheme(text, option->choices))
             return problem(host, BP_INVALID, "%s: \"%s\" is not a URL", option->name, text);
         break;
     case BP_OPTION_TYPE_ADDRESS:
         if (text[0] && strncmp(text, "unix:/", 6) != 0 && !strrchr(text, ':'))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not an address: write host:port", option->name, text);
+            return problem(host, BP_INVALID, "%s: \"%s\" is not an address: write host:port",
+                           option->name, text);
         break;
     case BP_OPTION_TYPE_STRING:
     case BP_OPTION_TYPE_SECRET:
@@ -261,7 +275,8 @@ static bp_status set(testhost *host, const bp_option *option, const char *text, 
     default:
         return problem(host, BP_INVALID, "%s has the unknown type %u", option->name, option->type);
     }
-    string = option->type == BP_OPTION_TYPE_PATH ? absolute(host, into, text) : bp_str_of(keep(into, bp_str_of(text)));
+    string = option->type == BP_OPTION_TYPE_PATH ? absolute(host, into, text)
+                                                 : bp_str_of(keep(into, bp_str_of(text)));
     memcpy(field, &string, sizeof(string));
     return BP_OK;
 }
@@ -284,33 +299,40 @@ size_t option_field_size(const bp_option *option) { return field_sizes[option->t
 bp_status options_check_table(testhost *host, const bp_plugin *plugin)
 {
     if (plugin->option_count && (!plugin->options || plugin->option_size < sizeof(bp_option)))
-        return problem(host, BP_INVALID, "%s/%s: the option table is missing or has too small a stride", plugin->kind,
+        return problem(host, BP_INVALID,
+                       "%s/%s: the option table is missing or has too small a stride", plugin->kind,
                        plugin->name);
     for (uint32_t i = 0; i < plugin->option_count; i++) {
         const bp_option *option = option_at(plugin, i);
         if (!option->name || !option->help || !option->name[0])
-            return problem(host, BP_INVALID, "%s/%s: option %u lacks a name or a help line", plugin->kind, plugin->name, i);
+            return problem(host, BP_INVALID, "%s/%s: option %u lacks a name or a help line",
+                           plugin->kind, plugin->name, i);
         if (option->type < BP_OPTION_TYPE_BOOL || option->type > BP_OPTION_TYPE_REFS)
-            return problem(host, BP_INVALID, "%s has the unknown type %u", option->name, option->type);
+            return problem(host, BP_INVALID, "%s has the unknown type %u", option->name,
+                           option->type);
         if (option->offset + field_sizes[option->type] > plugin->instance_size)
-            return problem(host, BP_INVALID, "the field of option %s lies outside the instance", option->name);
-        if ((option->type == BP_OPTION_TYPE_REF || option->type == BP_OPTION_TYPE_REFS) && !option->ref_kind)
-            return problem(host, BP_INVALID, "option %s does not say of which kind the instance is", option->name);
+            return problem(host, BP_INVALID, "the field of option %s lies outside the instance",
+                           option->name);
+        if ((option->type == BP_OPTION_TYPE_REF || option->type == BP_OPTION_TYPE_REFS) &&
+            !option->ref_kind)
+            return problem(host, BP_INVALID, "option %s does not say of which kind the instance is",
+                           option->name);
         if (option->type == BP_OPTION_TYPE_ENUM && !option->choices)
             return problem(host, BP_INVALID, "option %s has no choices", option->name);
     }
     return BP_OK;
 }
 
-bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options, size_t count,
-                       testhost_instance *into)
+bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options,
+                       size_t count, testhost_instance *into)
 {
     for (size_t i = 0; i < count; i++) {
         bool is_known = false;
         for (uint32_t k = 0; k < plugin->option_count; k++)
             is_known = is_known || strcmp(option_at(plugin, k)->name, options[i].name) == 0;
         if (!is_known)
-            return problem(host, BP_INVALID, "%s/%s has no option \"%s\"", plugin->kind, plugin->name, options[i].name);
+            return problem(host, BP_INVALID, "%s/%s has no option \"%s\"", plugin->kind,
+                           plugin->name, options[i].name);
     }
     for (uint32_t k = 0; k < plugin->option_count; k++) {
         const bp_option *option = option_at(plugin, k);
@@ -321,8 +343,8 @@ bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_o
         if (text)
             BP_TRY(set(host, option, text, into));
         else if (option->is_required)
-            return problem(host, BP_INVALID, "%s/%s: the option \"%s\" is required", plugin->kind, plugin->name,
-                           option->name);
+            return problem(host, BP_INVALID, "%s/%s: the option \"%s\" is required", plugin->kind,
+                           plugin->name, option->name);
     }
     return BP_OK;
 }

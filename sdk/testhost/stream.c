@@ -81,10 +81,10 @@ static int connect_unix(const char *path)
 
 static int connect_tcp(const char *text)
 {
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-    char             host[256];
-    const char      *colon = strrchr(text, ':');
-    int              fd = -1, reason = EINVAL;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    char            host[256];
+    const char     *colon = strrchr(text, ':');
+    int             fd = -1, reason = EINVAL;
 
     if (!colon || (size_t)(colon - text) >= sizeof(host)) {
         errno = EINVAL;
@@ -127,7 +127,8 @@ static bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_
         free(text);
         if (fd < 0) {
             int reason = errno;
-            bp_fail(call, BP_UNAVAILABLE, "cannot connect to " BP_FMT ": %s", BP_ARG(address), strerror(reason));
+            bp_fail(call, BP_UNAVAILABLE, "cannot connect to " BP_FMT ": %s", BP_ARG(address),
+                    strerror(reason));
             bp_fail_detail(call, 0, reason, 0);
             return BP_UNAVAILABLE;
         }
@@ -146,16 +147,19 @@ static bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_
 static bp_status wait_real(bp_call *call, int fd, short events, int64_t deadline_ns)
 {
     struct pollfd poll_fd = { .fd = fd, .events = events };
-    int64_t       left_ns = (deadline_ns < bp_deadline_ns(call) ? deadline_ns : bp_deadline_ns(call)) - clock_now_ns();
+    int64_t       left_ns =
+        (deadline_ns < bp_deadline_ns(call) ? deadline_ns : bp_deadline_ns(call)) - clock_now_ns();
 
-    if (left_ns > 0 && poll(&poll_fd, 1, left_ns > BP_SECONDS(2) ? 2000 : (int)(left_ns / 1000000)) > 0)
+    if (left_ns > 0 &&
+        poll(&poll_fd, 1, left_ns > BP_SECONDS(2) ? 2000 : (int)(left_ns / 1000000)) > 0)
         return BP_OK;
     if (left_ns > 0)
         clock_advance(left_ns);
     return bp_fail(call, BP_DEADLINE, "the other side did not answer in time");
 }
 
-static bp_status stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns, size_t *count)
+static bp_status stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max,
+                             int64_t deadline_ns, size_t *count)
 {
     struct stream_script *script = stream->script;
     ssize_t               got;
@@ -180,7 +184,8 @@ static bp_status stream_read(bp_call *call, bp_stream *stream, void *bytes, size
     BP_TRY(wait_real(call, stream->fd, POLLIN, deadline_ns));
     got = recv(stream->fd, bytes, max, 0);
     if (got < 0)
-        return bp_fail(call, BP_UNAVAILABLE, "reading from the connection failed: %s", strerror(errno));
+        return bp_fail(call, BP_UNAVAILABLE, "reading from the connection failed: %s",
+                       strerror(errno));
     *count = (size_t)got;
     return BP_OK;
 }
@@ -205,7 +210,8 @@ static bp_status stream_write(bp_call *call, bp_stream *stream, bp_str bytes, in
         BP_TRY(wait_real(call, stream->fd, POLLOUT, deadline_ns));
         sent = send(stream->fd, bytes.data + at, bytes.len - at, MSG_NOSIGNAL);
         if (sent < 0)
-            return bp_fail(call, BP_UNAVAILABLE, "writing to the connection failed: %s", strerror(errno));
+            return bp_fail(call, BP_UNAVAILABLE, "writing to the connection failed: %s",
+                           strerror(errno));
         at += (size_t)sent;
     }
     return BP_OK;

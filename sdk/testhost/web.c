@@ -1,4 +1,5 @@
-/* web.c - requests of the fake host: finds the route of an app, runs its handler, keeps what it wrote. */
+/* web.c - requests of the fake host: finds the route of an app, runs its handler, keeps what it
+ * wrote. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static bp_str decode(bp_call *call, bp_str text, bool plus_is_blank)
     size_t len = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '%' && i + 2 < text.len && hex_of(text.data[i + 1]) >= 0 && hex_of(text.data[i + 2]) >= 0) {
+        if (text.data[i] == '%' && i + 2 < text.len && hex_of(text.data[i + 1]) >= 0 &&
+            hex_of(text.data[i + 2]) >= 0) {
             to[len++] = (char)(hex_of(text.data[i + 1]) * 16 + hex_of(text.data[i + 2]));
             i += 2;
         } else {
@@ -91,7 +93,8 @@ static void read_headers(bp_call *call, bp_request *request, bp_str lines)
         if (line.len && line.data[line.len - 1] == '\r')
             line.len--;
         if (name.len && line.data)
-            request->headers[request->header_count++] = (struct pair){ bp_dup(call, name), bp_dup(call, line) };
+            request->headers[request->header_count++] =
+                (struct pair){ bp_dup(call, name), bp_dup(call, line) };
     }
 }
 
@@ -109,7 +112,8 @@ static bool match(bp_call *call, bp_request *request, bp_str pattern, bp_str pat
             bp_str value = is_rest ? whole : have;
             if (!value.len)
                 return false;
-            request->path_values[request->path_value_count++] = (struct pair){ name, decode(call, value, false) };
+            request->path_values[request->path_value_count++] =
+                (struct pair){ name, decode(call, value, false) };
             if (is_rest)
                 return true;
         } else if (!bp_str_equal(want, have)) {
@@ -157,7 +161,8 @@ static bp_status web_body(bp_call *call, bp_request *request, bp_str *bytes)
 {
     BP_TRY(call_check(call));
     if (request->body_max_bytes && request->body.len > (size_t)request->body_max_bytes)
-        return bp_fail(call, BP_TOO_LARGE, "the body is larger than %lld bytes", (long long)request->body_max_bytes);
+        return bp_fail(call, BP_TOO_LARGE, "the body is larger than %lld bytes",
+                       (long long)request->body_max_bytes);
     *bytes = request->body;
     return BP_OK;
 }
@@ -175,15 +180,18 @@ static bp_status web_body_read(bp_call *call, bp_request *request, bp_str *piece
 
 static bp_status web_set_header(bp_response *response, const char *name, bp_str value)
 {
-    if (response->status || !name[0] || strpbrk(name, " :\r\n") || (value.len && memchr(value.data, '\n', value.len)))
-        return bp_fail(response->call, BP_INVALID, "the header %s cannot be set: it is malformed or too late", name);
+    if (response->status || !name[0] || strpbrk(name, " :\r\n") ||
+        (value.len && memchr(value.data, '\n', value.len)))
+        return bp_fail(response->call, BP_INVALID,
+                       "the header %s cannot be set: it is malformed or too late", name);
     bp_buf_addf(response->headers, "%s: ", name);
     bp_buf_add(response->headers, value);
     bp_buf_add(response->headers, BP_STR("\r\n"));
     return BP_OK;
 }
 
-static bp_status begin(bp_call *call, bp_response *response, int32_t status, const char *content_type, bool is_stream)
+static bp_status begin(bp_call *call, bp_response *response, int32_t status,
+                       const char *content_type, bool is_stream)
 {
     BP_TRY(call_check(call));
     if (response->status)
@@ -194,14 +202,16 @@ static bp_status begin(bp_call *call, bp_response *response, int32_t status, con
     return BP_OK;
 }
 
-static bp_status web_send(bp_call *call, bp_response *response, int32_t status, const char *content_type, bp_str body)
+static bp_status web_send(bp_call *call, bp_response *response, int32_t status,
+                          const char *content_type, bp_str body)
 {
     BP_TRY(begin(call, response, status, content_type, false));
     bp_buf_add(response->body, body);
     return BP_OK;
 }
 
-static bp_status web_stream(bp_call *call, bp_response *response, int32_t status, const char *content_type)
+static bp_status web_stream(bp_call *call, bp_response *response, int32_t status,
+                            const char *content_type)
 {
     return begin(call, response, status, content_type, true);
 }
@@ -248,8 +258,8 @@ const bp_web_service web_service = {
     .sse_event = web_sse_event,
 };
 
-testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method, const char *target,
-                                    const char *headers, bp_str body)
+testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method,
+                                    const char *target, const char *headers, bp_str body)
 {
     const bp_app_ops *ops = testhost_ops(app);
     bp_request       *request = BP_NEW(call, bp_request);
@@ -259,12 +269,17 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
     testhost_reply    reply = { .status = BP_NOT_FOUND };
 
     call->instance = app;
-    *request = (bp_request){ .call = call, .method = bp_str_of(method), .path = decode(call, path, false), .body = body };
-    *response = (bp_response){ .call = call, .headers = bp_buf_new(call, 1 << 16), .body = bp_buf_new(call, 1 << 26) };
+    *request = (bp_request){
+        .call = call, .method = bp_str_of(method), .path = decode(call, path, false), .body = body
+    };
+    *response = (bp_response){ .call = call,
+                               .headers = bp_buf_new(call, 1 << 16),
+                               .body = bp_buf_new(call, 1 << 26) };
     read_query(call, request, query);
     read_headers(call, request, bp_str_of(headers ? headers : ""));
     for (size_t i = 0; i < ops->route_count && !route; i++) {
-        const bp_route *at = (const bp_route *)(const void *)((const char *)ops->routes + i * ops->route_size);
+        const bp_route *at =
+            (const bp_route *)(const void *)((const char *)ops->routes + i * ops->route_size);
         if (strcmp(at->method, method) == 0 && match(call, request, bp_str_of(at->path), path))
             route = at;
     }

@@ -1,19 +1,20 @@
-/* fuzz_http1_chunked.c - chunked bodies: the same for every split, nothing lost or invented, limits kept.
+/* fuzz_http1_chunked.c - chunked bodies: the same for every split, nothing lost or invented, limits
+ * kept.
  *
- * The first 8 bytes choose the cuts; the rest is a chunked body. The model is a second decoder that sees
- * one byte at a time and checks the sizes itself.
+ * The first 8 bytes choose the cuts; the rest is a chunked body. The model is a second decoder that
+ * sees one byte at a time and checks the sizes itself.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "net/http1.h"
 
-#define CHECK(condition)                                                          \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                              \
-        }                                                                         \
+            abort();                                                                \
+        }                                                                           \
     } while (0)
 
 struct result {
@@ -24,8 +25,8 @@ struct result {
     size_t               len;
 };
 
-static void decode(const struct http1_request *head, const uint8_t *bytes, size_t len, const uint8_t *cuts,
-                   struct result *out)
+static void decode(const struct http1_request *head, const uint8_t *bytes, size_t len,
+                   const uint8_t *cuts, struct result *out)
 {
     struct http1_body body;
     size_t            at = 0, cut = 0;
@@ -66,7 +67,7 @@ static void check_by_hand(const uint8_t *bytes, const struct result *result)
     size_t at = 0, len = 0;
 
     for (;;) {
-        size_t size = strtoull((const char *)bytes + at, NULL, 16);
+        size_t         size = strtoull((const char *)bytes + at, NULL, 16);
         const uint8_t *line_end = memchr(bytes + at, '\n', result->used - at);
         CHECK(line_end && line_end[-1] == '\r');
         at = (size_t)(line_end + 1 - bytes);
@@ -84,8 +85,8 @@ static void check_by_hand(const uint8_t *bytes, const struct result *result)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char    text[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    struct http1_limits  limits = http1_default_limits;
+    static const char   text[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    struct http1_limits limits = http1_default_limits;
     struct http1_request head;
     struct result        whole, split;
     uint8_t             *bytes;

@@ -1,13 +1,15 @@
 /* fuzz_http1_request.c - a request means the same however it is split, and the same to llhttp.
  *
- * The first 8 bytes of the input choose where the rest, a stream of requests, is cut. Property 1: pieces
- * and the whole give the same result. Property 2: what we accept, llhttp (Debian's 8.1.0, strict) accepts
- * too, with the same method, target, number of headers and content. The other direction is not
- * asked for: we refuse much that llhttp takes (folded lines, space before the colon, bare CR: see
- * tests/unit/core/net/test_http1.c). Intended differences in what we accept:
+ * The first 8 bytes of the input choose where the rest, a stream of requests, is cut. Property 1:
+ * pieces and the whole give the same result. Property 2: what we accept, llhttp (Debian's 8.1.0,
+ * strict) accepts too, with the same method, target, number of headers and content. The other
+ * direction is not asked for: we refuse much that llhttp takes (folded lines, space before the
+ * colon, bare CR: see tests/unit/core/net/test_http1.c). Intended differences in what we accept:
  *  - llhttp stops behind an upgrade request, which we answer as if it had not asked;
- *  - llhttp takes framing headers among the trailers for headers and refuses them; we drop every trailer;
- *  - llhttp 8.1.0 refuses a second extension behind the value of a first ("5;a=b;c=d"), RFC 9112 does not.
+ *  - llhttp takes framing headers among the trailers for headers and refuses them; we drop every
+ * trailer;
+ *  - llhttp 8.1.0 refuses a second extension behind the value of a first ("5;a=b;c=d"), RFC 9112
+ * does not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +22,12 @@
 #include <llhttp/llhttp.h>
 #endif
 
-#define CHECK(condition)                                                          \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                              \
-        }                                                                         \
+            abort();                                                                \
+        }                                                                           \
     } while (0)
 
 struct outcome {
@@ -100,7 +102,8 @@ static void compare_splits(const struct outcome *whole, const struct outcome *sp
     CHECK(whole->request.header_count == split->request.header_count);
     CHECK(memcmp(whole->request.headers, split->request.headers,
                  whole->request.header_count * sizeof(struct http1_header)) == 0);
-    CHECK(memcmp(&whole->request.target, &split->request.target, 4 * sizeof(struct http1_slice)) == 0);
+    CHECK(memcmp(&whole->request.target, &split->request.target, 4 * sizeof(struct http1_slice)) ==
+          0);
 }
 
 static void check_slices(const struct http1_request *request, const char *text)
@@ -160,7 +163,8 @@ static int on_message(llhttp_t *parser)
 
 static bool has_framing_trailer(const struct outcome *ours, const char *text)
 {
-    static const char *const names[] = { "\ncontent-length", "\ntransfer-encoding", "\nconnection" };
+    static const char *const names[] = { "\ncontent-length", "\ntransfer-encoding",
+                                         "\nconnection" };
 
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
         for (size_t at = ours->request.next, len = strlen(names[n]); at + len <= ours->used; at++)
@@ -192,7 +196,8 @@ static void compare_with_llhttp(const struct outcome *ours, const char *text)
     llhttp_init(&oracle.parser, HTTP_REQUEST, &settings);
     error = llhttp_execute(&oracle.parser, text, ours->used);
     if (error != HPE_OK && error != HPE_PAUSED_UPGRADE) {
-        if (has_framing_trailer(ours, text) || (error == HPE_INVALID_CHUNK_SIZE && has_second_extension(ours, text)))
+        if (has_framing_trailer(ours, text) ||
+            (error == HPE_INVALID_CHUNK_SIZE && has_second_extension(ours, text)))
             return;
         fprintf(stderr, "llhttp refuses what we accept: %s: %s\n", llhttp_errno_name(error),
                 llhttp_get_error_reason(&oracle.parser));

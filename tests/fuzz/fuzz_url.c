@@ -1,15 +1,16 @@
-/* fuzz_url.c - paths: what is accepted normalises to a form that stays as it is and never leaves its root. */
+/* fuzz_url.c - paths: what is accepted normalises to a form that stays as it is and never leaves
+ * its root. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "net/url.h"
 
-#define CHECK(condition)                                                          \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                              \
-        }                                                                         \
+            abort();                                                                \
+        }                                                                           \
     } while (0)
 
 static void check_path(bp_str path)

@@ -1,7 +1,8 @@
 /* memory.c - the cache of this process: values with a time to live, rate limits, budgets, locks.
  *
- * One table for all workers; every operation is a few hundred nanoseconds under the lock of one shard, so none of
- * them suspends. It is exact among the workers of one process; with several processes use another cache.
+ * One table for all workers; every operation is a few hundred nanoseconds under the lock of one
+ * shard, so none of them suspends. It is exact among the workers of one process; with several
+ * processes use another cache.
  */
 #include "table.h"
 
@@ -12,8 +13,9 @@
 
 enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
 
-#define SWEEP_NS          BP_SECONDS(30)
-#define BUDGET_KEPT_NS    BP_SECONDS(400 * 86400LL) /* behind its last use; periods are days, months or years */
+#define SWEEP_NS BP_SECONDS(30)
+#define BUDGET_KEPT_NS \
+    BP_SECONDS(400 * 86400LL) /* behind its last use; periods are days, months or years */
 
 struct memory_cache {
     int64_t       size_bytes;
@@ -25,13 +27,15 @@ static struct table *table_of(void *instance) { return ((struct memory_cache *)i
 static bp_status check_key(bp_call *call, bp_str key)
 {
     if (key.len < 1 || key.len > KEY_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "a cache key has 1 to %d bytes, not %zu", KEY_BYTES_MAX, key.len);
+        return bp_fail(call, BP_INVALID, "a cache key has 1 to %d bytes, not %zu", KEY_BYTES_MAX,
+                       key.len);
     return BP_OK;
 }
 
 static bp_status fail_room(bp_call *call)
 {
-    return bp_fail(call, BP_UNAVAILABLE, "the cache is filled with limits, budgets and locks: raise its option `size`");
+    return bp_fail(call, BP_UNAVAILABLE,
+                   "the cache is filled with limits, budgets and locks: raise its option `size`");
 }
 
 static int64_t later(int64_t now_ns, int64_t duration_ns)
@@ -69,7 +73,8 @@ static bp_status memory_set(bp_call *call, void *instance, bp_str key, bp_str va
 
     BP_TRY(check_key(call, key));
     if (value.len > VALUE_BYTES_MAX || (int64_t)(value.len + key.len) > table->size_max_bytes / 2)
-        return bp_fail(call, BP_TOO_LARGE, "a value of %zu bytes is larger than 8 MiB or half of the cache", value.len);
+        return bp_fail(call, BP_TOO_LARGE,
+                       "a value of %zu bytes is larger than 8 MiB or half of the cache", value.len);
     if (ttl_ns < 0)
         return bp_fail(call, BP_INVALID, "a time to live is not negative");
     shard = table_lock(table, ENTRY_VALUE, key, now_ns, &entry);
@@ -111,7 +116,8 @@ static bp_status remove_prefix_job(bp_call *call, void *arg)
 }
 
 /* Looks at every entry, so it runs beside the loop. */
-static bp_status memory_remove_prefix(bp_call *call, void *instance, bp_str prefix, int64_t *removed)
+static bp_status memory_remove_prefix(bp_call *call, void *instance, bp_str prefix,
+                                      int64_t *removed)
 {
     struct prefix_job job = { table_of(instance), prefix, 0 };
 
@@ -122,10 +128,10 @@ static bp_status memory_remove_prefix(bp_call *call, void *instance, bp_str pref
     return BP_OK;
 }
 
-/* ---- rate limits: GCRA. A limit is whole when full_at_ns has passed; each unit moves it by window / limit. ---- */
+/* ---- rate limits (GCRA): whole when full_at_ns has passed; a unit moves it by window / limit ---- */
 
-static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                             bp_take *result)
+static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t limit,
+                             int64_t window_ns, int64_t cost, bp_take *result)
 {
     struct table *table = table_of(instance);
     int64_t       now_ns = bp_now_ns(), from_ns, full_ns;
@@ -137,7 +143,9 @@ static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t 
         return bp_fail(call, BP_INVALID, "a limit and its window are above 0 and a cost not below");
     shard = table_lock(table, ENTRY_LIMIT, key, now_ns, &entry);
     from_ns = entry && entry->full_at_ns > now_ns ? entry->full_at_ns : now_ns;
-    full_ns = cost > limit ? BP_FOREVER : later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
+    full_ns = cost > limit
+                  ? BP_FOREVER
+                  : later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
     result->limit = limit;
     result->is_granted = full_ns - now_ns <= window_ns;
     if (result->is_granted && cost > 0) {
@@ -152,7 +160,9 @@ static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t 
     table_unlock(shard);
     if (result->is_granted && cost > 0 && !entry)
         return fail_room(call);
-    result->remaining = (int64_t)((double)(window_ns - (from_ns - now_ns)) / (double)window_ns * (double)limit + 1e-9);
+    result->remaining =
+        (int64_t)((double)(window_ns - (from_ns - now_ns)) / (double)window_ns * (double)limit +
+                  1e-9);
     if (result->remaining < 0)
         result->remaining = 0; /* the limit was lowered meanwhile */
     if (result->is_granted)
@@ -165,12 +175,14 @@ static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t 
 /* ---- budgets ---- */
 
 /* The period's place in the budget; the one that was unused for longer makes room for a new one. */
-static struct budget_period *period_of(struct table *table, struct entry *entry, bp_str name, int64_t now_ns)
+static struct budget_period *period_of(struct table *table, struct entry *entry, bp_str name,
+                                       int64_t now_ns)
 {
     struct budget_period *periods = entry->budget->periods, *place;
 
     for (int i = 0; i < 2; i++)
-        if (periods[i].used_ns && bp_str_equal(name, bp_str_n(periods[i].name, periods[i].name_len))) {
+        if (periods[i].used_ns &&
+            bp_str_equal(name, bp_str_n(periods[i].name, periods[i].name_len))) {
             periods[i].used_ns = now_ns;
             return &periods[i];
         }
@@ -189,7 +201,8 @@ static struct budget_period *period_of(struct table *table, struct entry *entry,
 }
 
 /* What is held; holds that have expired are dropped. */
-static int64_t held(struct table *table, struct entry *entry, struct budget_period *period, int64_t now_ns, int64_t *next_ns)
+static int64_t held(struct table *table, struct entry *entry, struct budget_period *period,
+                    int64_t now_ns, int64_t *next_ns)
 {
     int64_t sum = 0;
 
@@ -211,7 +224,8 @@ static int64_t held(struct table *table, struct entry *entry, struct budget_peri
 }
 
 /* Takes a reservation away; false when there is none. */
-static bool release(struct table *table, struct entry *entry, struct budget_period *period, bp_str name)
+static bool release(struct table *table, struct entry *entry, struct budget_period *period,
+                    bp_str name)
 {
     for (struct hold **at = &period->holds; *at; at = &(*at)->next)
         if (bp_str_equal(name, bp_str_n((*at)->name, (*at)->name_len))) {
@@ -224,14 +238,16 @@ static bool release(struct table *table, struct entry *entry, struct budget_peri
     return false;
 }
 
-static bool hold_add(struct table *table, struct entry *entry, struct budget_period *period, bp_str name, int64_t amount,
-                     int64_t expires_ns)
+static bool hold_add(struct table *table, struct entry *entry, struct budget_period *period,
+                     bp_str name, int64_t amount, int64_t expires_ns)
 {
     struct hold *hold = malloc(sizeof(*hold) + name.len);
 
     if (!hold)
         return false;
-    *hold = (struct hold){ .next = period->holds, .amount = amount, .expires_ns = expires_ns, .name_len = name.len };
+    *hold = (struct hold){
+        .next = period->holds, .amount = amount, .expires_ns = expires_ns, .name_len = name.len
+    };
     memcpy(hold->name, name.data, name.len);
     period->holds = hold;
     table_resized(table, entry, (int64_t)(sizeof(*hold) + name.len));
@@ -239,8 +255,8 @@ static bool hold_add(struct table *table, struct entry *entry, struct budget_per
 }
 
 /* Locks the shard; *period is NULL when there is no room. */
-static struct shard *budget_lock(struct table *table, bp_str key, bp_str name, int64_t now_ns, struct entry **entry,
-                                 struct budget_period **period)
+static struct shard *budget_lock(struct table *table, bp_str key, bp_str name, int64_t now_ns,
+                                 struct entry **entry, struct budget_period **period)
 {
     struct shard *shard = table_lock(table, ENTRY_BUDGET, key, now_ns, entry);
 
@@ -260,21 +276,24 @@ static struct shard *budget_lock(struct table *table, bp_str key, bp_str name, i
     return shard;
 }
 
-static bp_status check_budget(bp_call *call, bp_str key, bp_str period, bp_str reservation, int64_t amount)
+static bp_status check_budget(bp_call *call, bp_str key, bp_str period, bp_str reservation,
+                              int64_t amount)
 {
     BP_TRY(check_key(call, key));
     if (period.len >= sizeof(((struct budget_period *)0)->name))
         return bp_fail(call, BP_INVALID, "the name of a period has at most %zu bytes",
                        sizeof(((struct budget_period *)0)->name) - 1);
     if (reservation.len < 1 || reservation.len > NAME_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "the name of a reservation has 1 to %d bytes", NAME_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "the name of a reservation has 1 to %d bytes",
+                       NAME_BYTES_MAX);
     if (amount < 0 || amount > INT64_MAX / 4)
         return bp_fail(call, BP_INVALID, "%lld is no amount of a budget", (long long)amount);
     return BP_OK;
 }
 
-static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_str period_name, int64_t limit,
-                                int64_t amount, int64_t hold_ns, bp_str reservation, bp_take *result)
+static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_str period_name,
+                                int64_t limit, int64_t amount, int64_t hold_ns, bp_str reservation,
+                                bp_take *result)
 {
     struct table         *table = table_of(instance);
     int64_t               now_ns = bp_now_ns(), used = 0, next_ns = BP_FOREVER;
@@ -285,7 +304,8 @@ static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_st
 
     BP_TRY(check_budget(call, key, period_name, reservation, amount));
     if (hold_ns < 1 || limit < 0)
-        return bp_fail(call, BP_INVALID, "a reservation is held for longer than 0 and a limit is not negative");
+        return bp_fail(call, BP_INVALID,
+                       "a reservation is held for longer than 0 and a limit is not negative");
     shard = budget_lock(table, key, period_name, now_ns, &entry, &period);
     has_room = period != NULL;
     if (period) {
@@ -307,8 +327,8 @@ static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_st
 }
 
 /* What was spent counts even if the reservation is unknown or was held for too short a time. */
-static bp_status memory_settle(bp_call *call, void *instance, bp_str key, bp_str period_name, bp_str reservation,
-                               int64_t amount)
+static bp_status memory_settle(bp_call *call, void *instance, bp_str key, bp_str period_name,
+                               bp_str reservation, int64_t amount)
 {
     struct table         *table = table_of(instance);
     struct budget_period *period;
@@ -332,7 +352,8 @@ static bool is_owner(const struct entry *entry, bp_str owner)
     return bp_str_equal(owner, bp_str_n(entry->bytes + entry->key_len, entry->text_len));
 }
 
-static bp_status memory_lock(bp_call *call, void *instance, bp_str key, bp_str owner, int64_t hold_ns)
+static bp_status memory_lock(bp_call *call, void *instance, bp_str key, bp_str owner,
+                             int64_t hold_ns)
 {
     struct table *table = table_of(instance);
     int64_t       now_ns = bp_now_ns();
@@ -342,7 +363,9 @@ static bp_status memory_lock(bp_call *call, void *instance, bp_str key, bp_str o
 
     BP_TRY(check_key(call, key));
     if (owner.len < 1 || owner.len > NAME_BYTES_MAX || hold_ns < 1)
-        return bp_fail(call, BP_INVALID, "a lock's owner has 1 to %d bytes and it is held for longer than 0", NAME_BYTES_MAX);
+        return bp_fail(call, BP_INVALID,
+                       "a lock's owner has 1 to %d bytes and it is held for longer than 0",
+                       NAME_BYTES_MAX);
     shard = table_lock(table, ENTRY_LOCK, key, now_ns, &entry);
     is_taken = entry && !is_owner(entry, owner);
     if (!entry)
@@ -351,7 +374,8 @@ static bp_status memory_lock(bp_call *call, void *instance, bp_str key, bp_str o
         entry->expires_ns = later(now_ns, hold_ns);
     table_unlock(shard);
     if (is_taken)
-        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner", BP_ARG(key));
+        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner",
+                       BP_ARG(key));
     return entry ? BP_OK : fail_room(call);
 }
 
@@ -368,7 +392,8 @@ static bp_status memory_unlock(bp_call *call, void *instance, bp_str key, bp_str
         table_remove(table_of(instance), shard, entry);
     table_unlock(shard);
     if (is_others)
-        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner", BP_ARG(key));
+        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner",
+                       BP_ARG(key));
     return BP_OK;
 }
 
@@ -404,7 +429,10 @@ static bp_status sweep_job(bp_call *call, void *arg)
     return BP_OK;
 }
 
-static bp_status sweep(bp_call *call, void *table) { return bp_offload(call, NULL, sweep_job, table); }
+static bp_status sweep(bp_call *call, void *table)
+{
+    return bp_offload(call, NULL, sweep_job, table);
+}
 
 static bp_status memory_worker_start(bp_call *call, void *instance, void *shared)
 {
@@ -419,8 +447,9 @@ static void memory_shared_destroy(bp_call *call, void *shared)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_SIZE(struct memory_cache, size, .initial = "64MiB", .minimum = "64KiB", .maximum = "1024GiB",
-                   .help = "memory for everything in it; the longest unused values are given up first"),
+    BP_OPTION_SIZE(
+        struct memory_cache, size, .initial = "64MiB", .minimum = "64KiB", .maximum = "1024GiB",
+        .help = "memory for everything in it; the longest unused values are given up first"),
 };
 
 static const bp_life life = {
@@ -446,8 +475,5 @@ static const bp_cache_ops ops = {
 
 BP_PLUGIN(cache, "memory", "1.0.0",
           .summary = "values, rate limits, budgets and locks in the memory of this process",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct memory_cache),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct memory_cache),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -25,8 +25,10 @@ static inline void sip_round(uint64_t v[4])
 
 static uint64_t hash_of(const struct table *table, entry_kind kind, bp_str key)
 {
-    uint64_t v[4] = { table->seed[0] ^ UINT64_C(0x736f6d6570736575), table->seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                      table->seed[0] ^ UINT64_C(0x6c7967656e657261), table->seed[1] ^ UINT64_C(0x7465646279746573) };
+    uint64_t v[4] = { table->seed[0] ^ UINT64_C(0x736f6d6570736575),
+                      table->seed[1] ^ UINT64_C(0x646f72616e646f6d),
+                      table->seed[0] ^ UINT64_C(0x6c7967656e657261),
+                      table->seed[1] ^ UINT64_C(0x7465646279746573) };
     uint64_t last = (uint64_t)key.len << 56 | (uint64_t)kind << 48;
     size_t   at = 0;
 
@@ -160,12 +162,14 @@ static struct entry *find(const struct shard *shard, uint64_t hash, entry_kind k
 {
     struct entry *at = shard->buckets[hash / SHARDS % shard->bucket_count];
 
-    while (at && !(at->hash == hash && at->kind == kind && bp_str_equal(key, bp_str_n(at->bytes, at->key_len))))
+    while (at && !(at->hash == hash && at->kind == kind &&
+                   bp_str_equal(key, bp_str_n(at->bytes, at->key_len))))
         at = at->chain;
     return at;
 }
 
-struct shard *table_lock(struct table *table, entry_kind kind, bp_str key, int64_t now_ns, struct entry **entry)
+struct shard *table_lock(struct table *table, entry_kind kind, bp_str key, int64_t now_ns,
+                         struct entry **entry)
 {
     uint64_t      hash = hash_of(table, kind, key);
     struct shard *shard = &table->shards[hash % SHARDS];
@@ -198,13 +202,15 @@ static void grow(struct shard *shard)
     shard->bucket_count = count;
 }
 
-struct entry *table_put(struct table *table, struct shard *shard, entry_kind kind, bp_str key, bp_str text)
+struct entry *table_put(struct table *table, struct shard *shard, entry_kind kind, bp_str key,
+                        bp_str text)
 {
     uint64_t      hash = hash_of(table, kind, key);
     struct entry *entry = find(shard, hash, kind, key);
-    size_t        size = sizeof(*entry) + key.len + text.len + 2 * sizeof(void *); /* with malloc's own */
+    size_t size = sizeof(*entry) + key.len + text.len + 2 * sizeof(void *); /* with malloc's own */
 
-    if (kind != ENTRY_VALUE && atomic_load(&table->state_bytes) + (int64_t)size > table->size_max_bytes / 2)
+    if (kind != ENTRY_VALUE &&
+        atomic_load(&table->state_bytes) + (int64_t)size > table->size_max_bytes / 2)
         return NULL;
     if (entry)
         table_remove(table, shard, entry);
@@ -235,8 +241,8 @@ struct entry *table_put(struct table *table, struct shard *shard, entry_kind kin
 
 void table_make_room(struct table *table)
 {
-    /* One from each shard in turn, and the next call goes on where this one ended: nearly the oldest of all,
-     * without a lock on all. */
+    /* One from each shard in turn, and the next call goes on where this one ended: nearly the
+     * oldest of all, without a lock on all. */
     for (int idle = 0; atomic_load(&table->size_bytes) > table->size_max_bytes && idle < SHARDS;) {
         struct shard *shard = &table->shards[atomic_fetch_add(&table->next_victim, 1) % SHARDS];
         pthread_mutex_lock(&shard->lock);
@@ -249,7 +255,9 @@ void table_make_room(struct table *table)
     }
 }
 
-static int64_t remove_where(struct table *table, bool (*is_meant)(const struct entry *entry, const void *arg), const void *arg)
+static int64_t remove_where(struct table *table,
+                            bool (*is_meant)(const struct entry *entry, const void *arg),
+                            const void *arg)
 {
     int64_t removed = 0;
 
@@ -282,4 +290,7 @@ static bool has_prefix(const struct entry *entry, const void *prefix)
 }
 
 void table_sweep(struct table *table, int64_t now_ns) { remove_where(table, has_expired, &now_ns); }
-int64_t table_remove_prefix(struct table *table, bp_str prefix) { return remove_where(table, has_prefix, &prefix); }
+int64_t table_remove_prefix(struct table *table, bp_str prefix)
+{
+    return remove_where(table, has_prefix, &prefix);
+}

@@ -1,9 +1,11 @@
-/* table.h - the memory of the cache: shards of entries with a lock each, the oldest values given up first.
+/* table.h - the memory of the cache: shards of entries with a lock each, the oldest values given up
+ * first.
  *
- *      hash(kind, key) -> shard -> bucket -> entry     values stand on the shard's list, newest used first
+ *      hash(kind, key) -> shard -> bucket -> entry
+ *                           `-> list of values, newest used first
  *
- * Values may be given up at any time. Limits, budgets and locks must not, so they leave only when they have expired;
- * they may fill half of the memory, then new ones are refused.
+ * Values may be given up at any time. Limits, budgets and locks must not, so they leave only when
+ * they have expired; they may fill half of the memory, then new ones are refused.
  */
 #ifndef CACHE_MEMORY_TABLE_H
 #define CACHE_MEMORY_TABLE_H
@@ -15,7 +17,12 @@
 
 enum { SHARDS = 16 };
 
-typedef enum entry_kind { ENTRY_VALUE = 0, ENTRY_LIMIT = 1, ENTRY_BUDGET = 2, ENTRY_LOCK = 3 } entry_kind;
+typedef enum entry_kind {
+    ENTRY_VALUE = 0,
+    ENTRY_LIMIT = 1,
+    ENTRY_BUDGET = 2,
+    ENTRY_LOCK = 3
+} entry_kind;
 
 struct hold {
     struct hold *next;
@@ -37,15 +44,15 @@ struct budget {
 };
 
 struct entry {
-    struct entry  *chain;           /* of its bucket */
-    struct entry  *newer, *older;   /* VALUE: of its shard's list */
+    struct entry  *chain;         /* of its bucket */
+    struct entry  *newer, *older; /* VALUE: of its shard's list */
     uint64_t       hash;
     entry_kind     kind;
-    int64_t        expires_ns;      /* BP_FOREVER: never */
-    int64_t        full_at_ns;      /* LIMIT: the theoretical arrival time of GCRA */
-    struct budget *budget;          /* BUDGET */
+    int64_t        expires_ns; /* BP_FOREVER: never */
+    int64_t        full_at_ns; /* LIMIT: the theoretical arrival time of GCRA */
+    struct budget *budget;     /* BUDGET */
     size_t         key_len, text_len, size_bytes;
-    char           bytes[];         /* key, then text: the value, or the lock's owner */
+    char           bytes[]; /* key, then text: the value, or the lock's owner */
 };
 
 struct shard {
@@ -60,20 +67,23 @@ struct table {
     uint64_t     seed[2];
     int64_t      size_max_bytes;
     atomic_uint  next_victim; /* the shard that gives up a value next */
-    atomic_llong size_bytes, state_bytes, entries, hits, misses, evictions; /* state_bytes: what is not a value */
+    atomic_llong size_bytes, state_bytes, entries, hits, misses,
+        evictions; /* state_bytes: what is not a value */
 };
 
 struct table *table_new(int64_t size_max_bytes, const uint64_t seed[2]); /* NULL: no memory */
-void table_free(struct table *table);
+void          table_free(struct table *table);
 
 /* Locks the shard of a key; the entry is NULL when there is none or it has expired. */
-struct shard *table_lock(struct table *table, entry_kind kind, bp_str key, int64_t now_ns, struct entry **entry);
+struct shard      *table_lock(struct table *table, entry_kind kind, bp_str key, int64_t now_ns,
+                              struct entry **entry);
 static inline void table_unlock(struct shard *shard) { pthread_mutex_unlock(&shard->lock); }
 
-/* A new entry in a shard that is locked, in the place of one of the same kind and key. NULL: no memory, or what may
- * not be given up fills half of it. */
-struct entry *table_put(struct table *table, struct shard *shard, entry_kind kind, bp_str key, bp_str text);
-void table_remove(struct table *table, struct shard *shard, struct entry *entry);
+/* A new entry in a shard that is locked, in the place of one of the same kind and key. NULL: no
+ * memory, or what may not be given up fills half of it. */
+struct entry *table_put(struct table *table, struct shard *shard, entry_kind kind, bp_str key,
+                        bp_str text);
+void          table_remove(struct table *table, struct shard *shard, struct entry *entry);
 /* Says that an entry grew by some bytes (or shrank). */
 void table_resized(struct table *table, struct entry *entry, int64_t bytes);
 /* Moves a value to the front of its list. */

@@ -1,4 +1,5 @@
-/* sqlitedb.c - opens a connection, keeps its compiled statements, and ends what outlives its call. */
+/* sqlitedb.c - opens a connection, keeps its compiled statements, and ends what outlives its call.
+ */
 #include "sqlitedb/sqlitedb.h"
 
 #include <errno.h>
@@ -9,9 +10,10 @@
 #include <unistd.h>
 
 enum {
-    STEPS_BETWEEN_QUESTIONS = 1000,       /* of SQLite's machine, some 10 us: how often a call is asked for its end */
+    STEPS_BETWEEN_QUESTIONS =
+        1000, /* of SQLite's machine, some 10 us: how often a call is asked for its end */
     VALUE_BYTES_MAX = 128 << 20,
-    JOURNAL_BYTES_KEPT = 64 << 20         /* the WAL is cut back to this after a checkpoint */
+    JOURNAL_BYTES_KEPT = 64 << 20 /* the WAL is cut back to this after a checkpoint */
 };
 
 bp_status sqlitedb_make_directories(bp_call *call, const char *file_path)
@@ -29,8 +31,9 @@ bp_status sqlitedb_make_directories(bp_call *call, const char *file_path)
         if (mkdir(path, 0700) != 0 && errno != EEXIST) {
             int reason = errno;
             bp_fail(call, reason == ENOSPC || reason == EROFS ? BP_FULL : BP_UNAVAILABLE,
-                    "cannot make the directory %s: %s; make it, or let this user write to where it belongs", path,
-                    strerror(reason));
+                    "cannot make the directory %s: %s; make it, or let this user write to where it "
+                    "belongs",
+                    path, strerror(reason));
             bp_fail_detail(call, 0, reason, 0);
             return bp_error_of(call)->status;
         }
@@ -63,7 +66,8 @@ static int busy(void *arg, int times)
     return 1;
 }
 
-static int authorise(void *arg, int action, const char *a, const char *b, const char *c, const char *d)
+static int authorise(void *arg, int action, const char *a, const char *b, const char *c,
+                     const char *d)
 {
     const struct sqlitedb *db = arg;
 
@@ -79,7 +83,9 @@ static int authorise(void *arg, int action, const char *a, const char *b, const 
     case SQLITE_DETACH:
         return SQLITE_DENY;
     case SQLITE_PRAGMA: /* those that only look; FTS5 asks for data_version inside itself */
-        return a && (strcmp(a, "data_version") == 0 || strcmp(a, "integrity_check") == 0) ? SQLITE_OK : SQLITE_DENY;
+        return a && (strcmp(a, "data_version") == 0 || strcmp(a, "integrity_check") == 0)
+                   ? SQLITE_OK
+                   : SQLITE_DENY;
     default:
         return SQLITE_OK;
     }
@@ -87,7 +93,8 @@ static int authorise(void *arg, int action, const char *a, const char *b, const 
 
 /* ---- open and close ---- */
 
-static bp_status settle(bp_call *call, struct sqlitedb *db, const struct sqlitedb_settings *settings)
+static bp_status settle(bp_call *call, struct sqlitedb *db,
+                        const struct sqlitedb_settings *settings)
 {
     char sql[512];
 
@@ -97,17 +104,22 @@ static bp_status settle(bp_call *call, struct sqlitedb *db, const struct sqlited
     sqlite3_set_authorizer(db->handle, authorise, db);
     sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "x" is a name, never a string */
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0,
+                      NULL); /* "x" is a name, never a string */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     snprintf(sql, sizeof(sql),
-             "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
-             "PRAGMA mmap_size=0; PRAGMA cache_size=-%lld; PRAGMA journal_size_limit=%d; PRAGMA query_only=%s",
-             settings->sync == SQLITEDB_SYNC_FULL ? "FULL" : "NORMAL", (long long)(settings->cache_bytes / 1024),
-             JOURNAL_BYTES_KEPT, settings->is_query_only ? "ON" : "OFF");
+             "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA foreign_keys=ON; PRAGMA "
+             "trusted_schema=OFF;"
+             "PRAGMA mmap_size=0; PRAGMA cache_size=-%lld; PRAGMA journal_size_limit=%d; PRAGMA "
+             "query_only=%s",
+             settings->sync == SQLITEDB_SYNC_FULL ? "FULL" : "NORMAL",
+             (long long)(settings->cache_bytes / 1024), JOURNAL_BYTES_KEPT,
+             settings->is_query_only ? "ON" : "OFF");
     return sqlitedb_run(call, db, sql);
 }
 
-bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings, struct sqlitedb **out)
+bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
+                        struct sqlitedb **out)
 {
     struct sqlitedb *db = calloc(1, sizeof(*db));
     bp_status        status = BP_OK;
@@ -118,7 +130,8 @@ bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
         db->path = strndup(settings->path.data, settings->path.len);
     if (!db || !db->path) {
         free(db);
-        return bp_fail(call, BP_NO_MEMORY, "no memory for a connection to " BP_FMT, BP_ARG(settings->path));
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a connection to " BP_FMT,
+                       BP_ARG(settings->path));
     }
     db->busy_timeout_ns = settings->busy_timeout_ns;
     sqlitedb_enter(call, db);
@@ -128,7 +141,9 @@ bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
         fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd >= 0)
             close(fd);
-        code = sqlite3_open_v2(db->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        code =
+            sqlite3_open_v2(db->path, &db->handle,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
         status = code == SQLITE_OK ? settle(call, db, settings) : sqlitedb_fail(call, db, code);
     }
     sqlitedb_leave(db);
@@ -180,13 +195,15 @@ void sqlitedb_rollback(struct sqlitedb *db)
 
 static bool is_blank(const char *text, const char *end)
 {
-    while (text < end && (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r' || *text == ';'))
+    while (text < end &&
+           (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r' || *text == ';'))
         text++;
     return text == end;
 }
 
 /* The cached statement of this text, or NULL with the place to be used for it in *place. */
-static struct sqlitedb_statement *cached(struct sqlitedb *db, bp_str sql, struct sqlitedb_statement **place)
+static struct sqlitedb_statement *cached(struct sqlitedb *db, bp_str sql,
+                                         struct sqlitedb_statement **place)
 {
     *place = NULL;
     for (size_t i = 0; i < SQLITEDB_CACHED_STATEMENTS; i++) {
@@ -211,8 +228,10 @@ bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql, sqlit
     *statement = NULL;
     if (!found) {
         if (sql.len > 1 << 20)
-            return bp_fail(call, BP_TOO_LARGE, "a statement of %zu bytes is longer than 1 MiB", sql.len);
-        code = sqlite3_prepare_v3(db->handle, sql.data, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &made, &tail);
+            return bp_fail(call, BP_TOO_LARGE, "a statement of %zu bytes is longer than 1 MiB",
+                           sql.len);
+        code = sqlite3_prepare_v3(db->handle, sql.data, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
+                                  &made, &tail);
         if (code != SQLITE_OK)
             return sqlitedb_fail(call, db, code);
         if (!made || !is_blank(tail, sql.data + sql.len)) {
@@ -265,7 +284,8 @@ bp_status sqlitedb_may_write(bp_call *call, const struct sqlitedb *db)
     if (!db->is_poisoned)
         return BP_OK;
     return bp_fail(call, BP_IO,
-                   "%s is no longer written: an fsync failed, so earlier writes may be lost; check the disk, then restart",
+                   "%s is no longer written: an fsync failed, so earlier writes may be lost; check "
+                   "the disk, then restart",
                    db->path);
 }
 
@@ -278,14 +298,17 @@ static bp_status fail_io(bp_call *call, struct sqlitedb *db, int code, int os_er
     case SQLITE_IOERR_DIR_FSYNC:
         db->is_poisoned = true;
         return bp_fail(call, BP_IO,
-                       "%s: fsync failed (%s): whether this write is kept is not known; check the disk, then restart",
+                       "%s: fsync failed (%s): whether this write is kept is not known; check the "
+                       "disk, then restart",
                        db->path, strerror(os_errno));
     case SQLITE_IOERR_CORRUPTFS:
     case SQLITE_IOERR_DATA:
         return bp_fail(call, BP_DATA, "%s is damaged (%s): restore the last backup", db->path,
                        sqlite3_errstr(code));
     default:
-        return bp_fail(call, BP_IO, "%s cannot be read or written: %s (%s, %d); check the disk and its messages in the system log",
+        return bp_fail(call, BP_IO,
+                       "%s cannot be read or written: %s (%s, %d); check the disk and its messages "
+                       "in the system log",
                        db->path, strerror(os_errno), sqlite3_errstr(code), code);
     }
 }
@@ -299,24 +322,32 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
     switch (code & 0xff) {
     case SQLITE_INTERRUPT:
         status = bp_cancelled(call);
-        return bp_fail(call, status == BP_OK ? BP_INTERNAL : status, "the statement was interrupted: %s",
+        return bp_fail(call, status == BP_OK ? BP_INTERNAL : status,
+                       "the statement was interrupted: %s",
                        status == BP_OK ? "nobody asked for it" : bp_status_text(status));
     case SQLITE_FULL:
-        status = bp_fail(call, BP_FULL, "%s: no space is left on its disk; free some, nothing was changed", db->path);
+        status =
+            bp_fail(call, BP_FULL,
+                    "%s: no space is left on its disk; free some, nothing was changed", db->path);
         break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        status = bp_fail(call, BP_FULL, "%s cannot be written (%s): give this user the right to write the file and its directory",
+        status = bp_fail(call, BP_FULL,
+                         "%s cannot be written (%s): give this user the right to write the file "
+                         "and its directory",
                          db->path, text);
         break;
     case SQLITE_CANTOPEN:
-        status = bp_fail(call, BP_UNAVAILABLE, "%s cannot be opened: %s; check the path and who owns it", db->path,
-                         os_errno ? strerror(os_errno) : text);
+        status =
+            bp_fail(call, BP_UNAVAILABLE, "%s cannot be opened: %s; check the path and who owns it",
+                    db->path, os_errno ? strerror(os_errno) : text);
         break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        status = bp_fail(call, BP_DATA, "%s is damaged or is not a database (%s): stop the server and restore the last backup",
-                         db->path, text);
+        status = bp_fail(
+            call, BP_DATA,
+            "%s is damaged or is not a database (%s): stop the server and restore the last backup",
+            db->path, text);
         break;
     case SQLITE_CONSTRAINT:
         status = bp_fail(call, BP_CONFLICT, "%s", text);
@@ -324,21 +355,25 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         status = bp_cancelled(call);
-        status = bp_fail(call, status == BP_OK ? BP_UNAVAILABLE : status,
-                         "%s is locked by another process or statement: end it, or try again", db->path);
+        status =
+            bp_fail(call, status == BP_OK ? BP_UNAVAILABLE : status,
+                    "%s is locked by another process or statement: end it, or try again", db->path);
         break;
     case SQLITE_NOMEM:
         status = bp_fail(call, BP_NO_MEMORY, "%s: no memory", db->path);
         break;
     case SQLITE_TOOBIG:
-        status = bp_fail(call, BP_TOO_LARGE, "a value is larger than %d MiB", VALUE_BYTES_MAX >> 20);
+        status =
+            bp_fail(call, BP_TOO_LARGE, "a value is larger than %d MiB", VALUE_BYTES_MAX >> 20);
         break;
     case SQLITE_IOERR:
         status = fail_io(call, db, code, os_errno);
         break;
     case SQLITE_AUTH:
-        status = bp_fail(call, BP_INVALID, "BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ATTACH and PRAGMA are not for statements: "
-                                           "use the operations begin, commit and rollback");
+        status =
+            bp_fail(call, BP_INVALID,
+                    "BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ATTACH and PRAGMA are not for statements: "
+                    "use the operations begin, commit and rollback");
         break;
     case SQLITE_ERROR:
     case SQLITE_MISMATCH:

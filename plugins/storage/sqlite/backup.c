@@ -1,6 +1,8 @@
-/* backup.c - a consistent copy while others read and write: SQLite's backup of one snapshot, then a rename.
+/* backup.c - a consistent copy while others read and write: SQLite's backup of one snapshot, then a
+ * rename.
  *
- * The reader holds a read transaction while it copies, so that writes in between do not start the copy anew.
+ * The reader holds a read transaction while it copies, so that writes in between do not start the
+ * copy anew.
  */
 #include "store.h"
 
@@ -42,9 +44,11 @@ static bp_status copy_pages(bp_call *call, struct sqlitedb *from, sqlite3 *to, c
     }
     sqlite3_backup_finish(backup);
     if (status != BP_OK)
-        return bp_fail(call, status, "the backup to %s was given up: %s", path, bp_status_text(status));
+        return bp_fail(call, status, "the backup to %s was given up: %s", path,
+                       bp_status_text(status));
     if (code != SQLITE_DONE)
-        return bp_fail(call, code == SQLITE_FULL ? BP_FULL : BP_IO, "the backup to %s failed: %s", path, sqlite3_errstr(code));
+        return bp_fail(call, code == SQLITE_FULL ? BP_FULL : BP_IO, "the backup to %s failed: %s",
+                       path, sqlite3_errstr(code));
     return BP_OK;
 }
 
@@ -58,11 +62,13 @@ static bp_status make_copy(bp_call *call, struct sqlitedb *from, const char *pat
         return fail_errno(call, "make", path);
     close(fd);
     if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        status = bp_fail(call, BP_IO, "the backup to %s cannot begin: %s", path, sqlite3_errmsg(to));
+        status =
+            bp_fail(call, BP_IO, "the backup to %s cannot begin: %s", path, sqlite3_errmsg(to));
     else
         status = copy_pages(call, from, to, path);
     /* One file that any SQLite opens: not in WAL mode. */
-    if (status == BP_OK && sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
+    if (status == BP_OK &&
+        sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
         status = bp_fail(call, BP_IO, "the backup to %s failed: %s", path, sqlite3_errmsg(to));
     sqlite3_close_v2(to);
     return status;
@@ -128,14 +134,19 @@ bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size
     bp_status     status;
 
     if (!path.len || path.data[0] != '/' || path.data[path.len - 1] == '/')
-        return bp_fail(call, BP_INVALID, "a backup goes to the absolute path of a file, not to \"" BP_FMT "\"", BP_ARG(path));
+        return bp_fail(call, BP_INVALID,
+                       "a backup goes to the absolute path of a file, not to \"" BP_FMT "\"",
+                       BP_ARG(path));
     bp_random(mark, sizeof(mark));
-    backup.temporary = bp_format(call, BP_FMT ".%02x%02x%02x%02x.tmp", BP_ARG(path), mark[0], mark[1], mark[2], mark[3]).data;
+    backup.temporary = bp_format(call, BP_FMT ".%02x%02x%02x%02x.tmp", BP_ARG(path), mark[0],
+                                 mark[1], mark[2], mark[3])
+                           .data;
     if (!backup.path || !backup.temporary)
         return BP_NO_MEMORY;
-    if (stat(backup.path, &target) == 0 && stat(store->path, &own) == 0 && target.st_ino == own.st_ino &&
-        target.st_dev == own.st_dev)
-        return bp_fail(call, BP_INVALID, "%s is the database itself: name another file for its backup", backup.path);
+    if (stat(backup.path, &target) == 0 && stat(store->path, &own) == 0 &&
+        target.st_ino == own.st_ino && target.st_dev == own.st_dev)
+        return bp_fail(call, BP_INVALID,
+                       "%s is the database itself: name another file for its backup", backup.path);
     BP_TRY(link_take(call, reader));
     status = bp_offload(call, reader->pool, backup_job, &backup);
     link_give(reader);

@@ -1,8 +1,12 @@
-/* migrate.c - brings an owner's tables to the newest version, one step a transaction, each recorded. */
+/* migrate.c - brings an owner's tables to the newest version, one step a transaction, each
+ * recorded. */
 #include "store.h"
 
-#define BOOKS "CREATE TABLE IF NOT EXISTS backplane_migrations(owner TEXT NOT NULL, version INTEGER NOT NULL, " \
-              "name TEXT NOT NULL, checksum TEXT NOT NULL, applied_wall_ns INTEGER NOT NULL, PRIMARY KEY(owner, version))"
+#define BOOKS                                                                                   \
+    "CREATE TABLE IF NOT EXISTS backplane_migrations(owner TEXT NOT NULL, version INTEGER NOT " \
+    "NULL, "                                                                                    \
+    "name TEXT NOT NULL, checksum TEXT NOT NULL, applied_wall_ns INTEGER NOT NULL, PRIMARY "    \
+    "KEY(owner, version))"
 
 struct migration {
     struct sqlitedb    *db;
@@ -41,7 +45,9 @@ static bp_status translate(bp_call *call, const char *sql, bp_str *out)
         else if (bp_str_is(name, "identity"))
             bp_buf_add(buf, BP_STR("INTEGER PRIMARY KEY AUTOINCREMENT"));
         else
-            return bp_fail(call, BP_INVALID, "a migration may say ${bytes} and ${identity}, not ${" BP_FMT "}", BP_ARG(name));
+            return bp_fail(call, BP_INVALID,
+                           "a migration may say ${bytes} and ${identity}, not ${" BP_FMT "}",
+                           BP_ARG(name));
         sql = end + 1;
     }
     bp_buf_add(buf, bp_str_of(sql));
@@ -54,10 +60,13 @@ static bp_status translate(bp_call *call, const char *sql, bp_str *out)
 /* What was recorded is compared with the list; *version is the newest one recorded. */
 static bp_status read_books(bp_call *call, const struct migration *migration, uint32_t *version)
 {
-    bp_sql_value  owner = bp_sql_text(migration->owner);
-    bp_statement  select = { sizeof(select), 1,
-                             BP_STR("SELECT version, checksum FROM backplane_migrations WHERE owner = $1 ORDER BY version"),
-                             &owner };
+    bp_sql_value owner = bp_sql_text(migration->owner);
+    bp_statement select = {
+        sizeof(select), 1,
+        BP_STR(
+            "SELECT version, checksum FROM backplane_migrations WHERE owner = $1 ORDER BY version"),
+        &owner
+    };
     sqlite3_stmt *prepared;
     bool          has_row = true;
     bp_status     status;
@@ -70,14 +79,19 @@ static bp_status read_books(bp_call *call, const struct migration *migration, ui
 
         if (at > (int64_t)migration->count) {
             status = bp_fail(call, BP_CONFLICT,
-                             "%s holds version %lld of " BP_FMT ", this program knows %zu: start a newer one, or restore a backup",
-                             migration->db->path, (long long)at, BP_ARG(migration->owner), migration->count);
+                             "%s holds version %lld of " BP_FMT
+                             ", this program knows %zu: start a newer one, or restore a backup",
+                             migration->db->path, (long long)at, BP_ARG(migration->owner),
+                             migration->count);
             break;
         }
-        if (at != (int64_t)*version + 1 || !bp_str_is(checksum(call, migration->steps[at - 1].sql), recorded)) {
-            status = bp_fail(call, BP_CONFLICT, "step %lld (%s) of " BP_FMT " was run in %s with another text: "
+        if (at != (int64_t)*version + 1 ||
+            !bp_str_is(checksum(call, migration->steps[at - 1].sql), recorded)) {
+            status = bp_fail(call, BP_CONFLICT,
+                             "step %lld (%s) of " BP_FMT " was run in %s with another text: "
                              "a step that was released must not be changed, add a new one",
-                             (long long)at, migration->steps[at - 1].name, BP_ARG(migration->owner), migration->db->path);
+                             (long long)at, migration->steps[at - 1].name, BP_ARG(migration->owner),
+                             migration->db->path);
             break;
         }
         *version = (uint32_t)at;
@@ -106,21 +120,25 @@ static bp_status run_text(bp_call *call, struct sqlitedb *db, bp_str sql)
     return BP_OK;
 }
 
-static bp_status run_step(bp_call *call, const struct migration *migration, const bp_migration *step)
+static bp_status run_step(bp_call *call, const struct migration *migration,
+                          const bp_migration *step)
 {
-    bp_sql_value  values[] = { bp_sql_text(migration->owner), bp_sql_int(step->version), bp_sql_text(bp_str_of(step->name)),
+    bp_sql_value  values[] = { bp_sql_text(migration->owner), bp_sql_int(step->version),
+                               bp_sql_text(bp_str_of(step->name)),
                                bp_sql_text(checksum(call, step->sql)), bp_sql_int(bp_wall_ns()) };
-    bp_statement  insert = { sizeof(insert), 5, BP_STR("INSERT INTO backplane_migrations VALUES($1, $2, $3, $4, $5)"), values };
+    bp_statement  insert = { sizeof(insert), 5,
+                             BP_STR("INSERT INTO backplane_migrations VALUES($1, $2, $3, $4, $5)"),
+                             values };
     sqlite3_stmt *prepared;
-    bp_str        sql;
+    bp_str        sql = { NULL, 0 };
     bp_status     status;
 
     BP_TRY(translate(call, step->sql, &sql));
     status = run_text(call, migration->db, sql);
     if (status != BP_OK) {
         bp_str why = bp_error_of(call)->message;
-        return bp_fail(call, status, "step %u (%s) of " BP_FMT ": " BP_FMT, step->version, step->name,
-                       BP_ARG(migration->owner), BP_ARG(why));
+        return bp_fail(call, status, "step %u (%s) of " BP_FMT ": " BP_FMT, step->version,
+                       step->name, BP_ARG(migration->owner), BP_ARG(why));
     }
     BP_TRY(statement_prepare(call, migration->db, &insert, &prepared));
     status = statement_collect(call, migration->db, prepared, NULL);
@@ -145,8 +163,8 @@ static bp_status next_step(bp_call *call, const struct migration *migration, boo
         status = sqlitedb_run(call, migration->db, "COMMIT");
     sqlitedb_rollback(migration->db);
     if (status == BP_OK && !*is_done)
-        bp_log(call, BP_LOG_INFO, "%s: step %u of " BP_FMT " done: %s", migration->db->path, version + 1,
-               BP_ARG(migration->owner), migration->steps[version].name);
+        bp_log(call, BP_LOG_INFO, "%s: step %u of " BP_FMT " done: %s", migration->db->path,
+               version + 1, BP_ARG(migration->owner), migration->steps[version].name);
     return status;
 }
 
@@ -163,7 +181,8 @@ static bp_status migrate_job(bp_call *call, void *arg)
     return status;
 }
 
-bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations, size_t count)
+bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
+                        size_t count)
 {
     struct store    *store = ((struct sqlite_instance *)instance)->store;
     struct migration migration = { store->writer.db, owner, migrations, count };
@@ -173,7 +192,9 @@ bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_mi
         return bp_fail(call, BP_INVALID, "migrations need an owner");
     for (size_t i = 0; i < count; i++)
         if (migrations[i].version != i + 1 || !migrations[i].name || !migrations[i].sql)
-            return bp_fail(call, BP_INVALID, "migrations of " BP_FMT " must count from 1 without gaps; place %zu has %u",
+            return bp_fail(call, BP_INVALID,
+                           "migrations of " BP_FMT
+                           " must count from 1 without gaps; place %zu has %u",
                            BP_ARG(owner), i + 1, migrations[i].version);
     BP_TRY(link_take(call, &store->writer));
     status = bp_offload(call, store->writer.pool, migrate_job, &migration);

@@ -1,4 +1,5 @@
-/* statement.c - running statements: parameters in, rows out, on the thread of the right connection. */
+/* statement.c - running statements: parameters in, rows out, on the thread of the right connection.
+ */
 #include "store.h"
 
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static int bind_one(sqlite3_stmt *prepared, int place, const bp_sql_value *value
     case BP_SQL_REAL:
         return sqlite3_bind_double(prepared, place, value->real);
     case BP_SQL_TEXT:
-        return sqlite3_bind_text64(prepared, place, bytes, value->text.len, SQLITE_STATIC, SQLITE_UTF8);
+        return sqlite3_bind_text64(prepared, place, bytes, value->text.len, SQLITE_STATIC,
+                                   SQLITE_UTF8);
     case BP_SQL_BYTES:
         return sqlite3_bind_blob64(prepared, place, bytes, value->text.len, SQLITE_STATIC);
     default:
@@ -28,7 +30,8 @@ static int bind_one(sqlite3_stmt *prepared, int place, const bp_sql_value *value
 }
 
 /* SQLite takes $1 for a parameter named "$1", so the number is in its name and not in its place. */
-static bp_status bind_all(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared, const bp_statement *statement)
+static bp_status bind_all(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared,
+                          const bp_statement *statement)
 {
     int count = sqlite3_bind_parameter_count(prepared);
 
@@ -40,13 +43,15 @@ static bp_status bind_all(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prep
         int                 code;
 
         if (number == 0 || *end)
-            return bp_fail(call, BP_INVALID, "parameters are written $1, $2 ...; %s is none", name ? name : "?");
+            return bp_fail(call, BP_INVALID, "parameters are written $1, $2 ...; %s is none",
+                           name ? name : "?");
         if (number > statement->parameter_count)
-            return bp_fail(call, BP_INVALID, "the statement uses %s and was given %u parameters", name,
-                           statement->parameter_count);
+            return bp_fail(call, BP_INVALID, "the statement uses %s and was given %u parameters",
+                           name, statement->parameter_count);
         value = &statement->parameters[number - 1];
         if (value->type > BP_SQL_BYTES)
-            return bp_fail(call, BP_INVALID, "parameter %s has the unknown type %u", name, value->type);
+            return bp_fail(call, BP_INVALID, "parameter %s has the unknown type %u", name,
+                           value->type);
         code = bind_one(prepared, place, value);
         if (code != SQLITE_OK)
             return sqlitedb_fail(call, db, code);
@@ -54,14 +59,15 @@ static bp_status bind_all(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prep
     return BP_OK;
 }
 
-bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement, sqlite3_stmt **prepared)
+bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement,
+                            sqlite3_stmt **prepared)
 {
     bp_status status;
 
     *prepared = NULL;
     if (statement->parameter_count > PARAMETERS_MAX)
-        return bp_fail(call, BP_INVALID, "%u parameters were given, at most %d are possible", statement->parameter_count,
-                       PARAMETERS_MAX);
+        return bp_fail(call, BP_INVALID, "%u parameters were given, at most %d are possible",
+                       statement->parameter_count, PARAMETERS_MAX);
     BP_TRY(sqlitedb_prepare(call, db, statement->sql, prepared));
     status = bind_all(call, db, *prepared, statement);
     if (status != BP_OK) {
@@ -100,7 +106,8 @@ bp_status statement_value(bp_call *call, sqlite3_stmt *prepared, int column, bp_
     return value->text.data ? BP_OK : BP_NO_MEMORY;
 }
 
-static bp_status column_names(bp_call *call, sqlite3_stmt *prepared, uint32_t count, const bp_str **names)
+static bp_status column_names(bp_call *call, sqlite3_stmt *prepared, uint32_t count,
+                              const bp_str **names)
 {
     bp_str *made = BP_NEW_ARRAY(call, bp_str, count);
 
@@ -113,7 +120,8 @@ static bp_status column_names(bp_call *call, sqlite3_stmt *prepared, uint32_t co
 }
 
 /* Steps to the end; `rows` may be NULL. */
-bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared, bp_rows *rows)
+bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared,
+                            bp_rows *rows)
 {
     uint32_t      columns = (uint32_t)sqlite3_column_count(prepared);
     int64_t       before = sqlite3_total_changes64(db->handle);
@@ -128,9 +136,12 @@ bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *pr
         if (!rows)
             continue;
         if (count == ROWS_MAX)
-            return bp_fail(call, BP_TOO_LARGE, "the statement gives more than %d rows: use a LIMIT, or query()", ROWS_MAX);
+            return bp_fail(call, BP_TOO_LARGE,
+                           "the statement gives more than %d rows: use a LIMIT, or query()",
+                           ROWS_MAX);
         if (count == capacity) {
-            bp_sql_value *grown = BP_NEW_ARRAY(call, bp_sql_value, (capacity ? capacity * 2 : 8) * columns);
+            bp_sql_value *grown =
+                BP_NEW_ARRAY(call, bp_sql_value, (capacity ? capacity * 2 : 8) * columns);
             if (!grown)
                 return BP_NO_MEMORY;
             if (count)
@@ -144,7 +155,8 @@ bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *pr
             bytes += sizeof(*value) + value->text.len;
         }
         if (bytes > ROWS_BYTES_MAX)
-            return bp_fail(call, BP_TOO_LARGE, "the rows are larger than %d MiB: use a LIMIT, or query()",
+            return bp_fail(call, BP_TOO_LARGE,
+                           "the rows are larger than %d MiB: use a LIMIT, or query()",
                            ROWS_BYTES_MAX >> 20);
         count++;
     }
@@ -153,7 +165,8 @@ bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *pr
     rows->column_count = columns;
     rows->row_count = count;
     rows->values = values;
-    rows->changed = sqlite3_stmt_readonly(prepared) ? 0 : sqlite3_total_changes64(db->handle) - before;
+    rows->changed =
+        sqlite3_stmt_readonly(prepared) ? 0 : sqlite3_total_changes64(db->handle) - before;
     return columns ? column_names(call, prepared, columns, &rows->columns) : BP_OK;
 }
 
@@ -206,7 +219,8 @@ static bp_status exec_job(bp_call *call, void *arg)
     return status;
 }
 
-/* Whether a statement may be one that only reads: its first word decides. WITH may go either way. */
+/* Whether a statement may be one that only reads: its first word decides. WITH may go either way.
+ */
 static bool may_be_read(bp_str sql)
 {
     static const char *const words[] = { "select", "with", "values", "explain" };
@@ -223,7 +237,8 @@ static bool may_be_read(bp_str sql)
     return false;
 }
 
-static bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg), void *arg)
+static bp_status on_writer(bp_call *call, struct store                      *store,
+                           bp_status (*job)(bp_call *call, void *arg), void *arg)
 {
     bp_status status;
 
@@ -233,8 +248,8 @@ static bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(
     return status;
 }
 
-bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                     bp_rows *rows)
+bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
+                     const bp_statement *statement, bp_rows *rows)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
     struct exec   exec = { .db = store->writer.db, .statement = statement, .rows = rows };
@@ -274,9 +289,10 @@ struct query {
     bool                is_over;
 };
 
-/* Keeps the bytes of a value in the chunk, as an offset until the chunk is complete: the block may move. */
-static bp_status keep_bytes(bp_call *call, struct query *query, size_t *used, const void *data, size_t len,
-                            bp_sql_value *value)
+/* Keeps the bytes of a value in the chunk, as an offset until the chunk is complete: the block may
+ * move. */
+static bp_status keep_bytes(bp_call *call, struct query *query, size_t *used, const void *data,
+                            size_t len, bp_sql_value *value)
 {
     if (*used + len + 1 > query->bytes_capacity) {
         size_t capacity = (*used + len + 1) * 2;
@@ -307,10 +323,12 @@ static bp_status read_row(bp_call *call, struct query *query, size_t *used)
         } else if (type == SQLITE_FLOAT) {
             *value = bp_sql_real(sqlite3_column_double(query->prepared, column));
         } else if (type != SQLITE_NULL) {
-            const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(query->prepared, column)
-                                                   : sqlite3_column_blob(query->prepared, column);
+            const void *data = type == SQLITE_TEXT
+                                   ? (const void *)sqlite3_column_text(query->prepared, column)
+                                   : sqlite3_column_blob(query->prepared, column);
             value->type = type == SQLITE_TEXT ? BP_SQL_TEXT : BP_SQL_BYTES;
-            BP_TRY(keep_bytes(call, query, used, data, (size_t)sqlite3_column_bytes(query->prepared, column), value));
+            BP_TRY(keep_bytes(call, query, used, data,
+                              (size_t)sqlite3_column_bytes(query->prepared, column), value));
         }
     }
     query->row_count++;
@@ -323,7 +341,8 @@ static bp_status query_start(bp_call *call, struct query *query)
     if (!sqlite3_stmt_readonly(query->prepared))
         return bp_fail(call, BP_INVALID, "query() takes a SELECT; for what writes use exec()");
     query->columns = (uint32_t)sqlite3_column_count(query->prepared);
-    query->values = calloc((size_t)CHUNK_ROWS * (query->columns ? query->columns : 1), sizeof(*query->values));
+    query->values =
+        calloc((size_t)CHUNK_ROWS * (query->columns ? query->columns : 1), sizeof(*query->values));
     return query->values ? BP_OK : bp_fail(call, BP_NO_MEMORY, "no memory for %d rows", CHUNK_ROWS);
 }
 
@@ -337,7 +356,8 @@ static bp_status query_chunk(bp_call *call, void *arg)
     query->row_count = 0;
     if (!query->prepared)
         status = query_start(call, query);
-    while (status == BP_OK && !query->is_over && query->row_count < CHUNK_ROWS && used < CHUNK_BYTES) {
+    while (status == BP_OK && !query->is_over && query->row_count < CHUNK_ROWS &&
+           used < CHUNK_BYTES) {
         bool has_row;
         status = sqlitedb_step(call, query->db, query->prepared, &has_row);
         query->is_over = !has_row;
@@ -353,14 +373,16 @@ static bp_status query_chunk(bp_call *call, void *arg)
     return status;
 }
 
-static bp_status query_run(bp_call *call, struct link *link, struct query *query, const bp_row_sink *sink)
+static bp_status query_run(bp_call *call, struct link *link, struct query *query,
+                           const bp_row_sink *sink)
 {
     bp_status status = BP_OK;
 
     while (status == BP_OK && !query->is_over) {
         status = bp_offload(call, link->pool, query_chunk, query);
         for (size_t i = 0; i < query->row_count && status == BP_OK; i++)
-            status = sink->row(call, sink->self, query->values + i * query->columns, query->columns);
+            status =
+                sink->row(call, sink->self, query->values + i * query->columns, query->columns);
     }
     /* Resetting a SELECT does not block. */
     sqlitedb_done(query->db, query->prepared);
@@ -369,8 +391,8 @@ static bp_status query_run(bp_call *call, struct link *link, struct query *query
     return status;
 }
 
-bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                      const bp_row_sink *sink)
+bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction,
+                      const bp_statement *statement, const bp_row_sink *sink)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
     struct link  *link = transaction ? &store->writer : link_reader(store);
@@ -428,7 +450,8 @@ static bp_status batch_job(bp_call *call, void *arg)
     return status;
 }
 
-bp_status store_batch(bp_call *call, void *instance, const bp_statement *statements, size_t count, int64_t *changed)
+bp_status store_batch(bp_call *call, void *instance, const bp_statement *statements, size_t count,
+                      int64_t *changed)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
     struct batch  batch = { store->writer.db, statements, count, changed };

@@ -83,7 +83,8 @@ static void sqlite_shared_destroy(bp_call *call, void *shared)
     free(store);
 }
 
-static bp_status store_fill(bp_call *call, const struct sqlite_instance *options, struct store *store)
+static bp_status store_fill(bp_call *call, const struct sqlite_instance *options,
+                            struct store *store)
 {
     struct opening opening = { options, store };
 
@@ -107,7 +108,8 @@ static bp_status sqlite_shared_create(bp_call *call, const void *options, void *
         return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     store->reader_count = (uint32_t)given->readers;
     store->path = strndup(given->path.data, given->path.len);
-    status = store->path ? store_fill(call, given, store) : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    status = store->path ? store_fill(call, given, store)
+                         : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     if (status != BP_OK) {
         sqlite_shared_destroy(call, store);
         return status;
@@ -128,7 +130,8 @@ static bp_status sqlite_check(bp_call *call, const void *options)
     const struct sqlite_instance *given = options;
 
     if (given->path.len && given->path.data[given->path.len - 1] == '/')
-        return bp_fail(call, BP_INVALID, "path: " BP_FMT " is a directory; name the file", BP_ARG(given->path));
+        return bp_fail(call, BP_INVALID, "path: " BP_FMT " is a directory; name the file",
+                       BP_ARG(given->path));
     return BP_OK;
 }
 
@@ -159,16 +162,19 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
 /* ---- the plugin ---- */
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true, .example = "data/backplane.db",
+    BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true,
+                   .example = "data/backplane.db",
                    .help = "the database file; made, with its directories, when it is not there"),
     BP_OPTION_INT(struct sqlite_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
                   .help = "connections, and threads, for reading beside the one that writes"),
     BP_OPTION_ENUM(struct sqlite_instance, synchronous, .initial = "full", .choices = "full|normal",
-                   .help = "full: an acknowledged write survives a power loss; normal: it survives only a crash of the process"),
-    BP_OPTION_DURATION(struct sqlite_instance, busy_timeout, .initial = "5s", .minimum = "0", .maximum = "1m",
+                   .help = "full: an acknowledged write survives a power loss; normal: it survives "
+                           "only a crash of the process"),
+    BP_OPTION_DURATION(struct sqlite_instance, busy_timeout, .initial = "5s", .minimum = "0",
+                       .maximum = "1m",
                        .help = "how long to wait for another process that has locked the file"),
-    BP_OPTION_SIZE(struct sqlite_instance, cache, .initial = "8MiB", .minimum = "64KiB", .maximum = "4GiB",
-                   .help = "page cache of each connection"),
+    BP_OPTION_SIZE(struct sqlite_instance, cache, .initial = "8MiB", .minimum = "64KiB",
+                   .maximum = "4GiB", .help = "page cache of each connection"),
 };
 
 static const bp_life life = {
@@ -193,9 +199,6 @@ static const bp_storage_ops ops = {
 };
 
 BP_PLUGIN(storage, "sqlite", "1.0.0",
-          .summary = "SQL in one file, for one process; needs no server",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct sqlite_instance),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "SQL in one file, for one process; needs no server", .license = "Apache-2.0",
+          .instance_size = sizeof(struct sqlite_instance), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

@@ -1,10 +1,11 @@
-/* store.h - the parts of the SQLite storage plugin: one writer, some readers, and what runs on them.
+/* store.h - the parts of the SQLite storage plugin: one writer, some readers, and what runs on
+ * them.
  *
  *      fiber --lock--> writer (1 connection, 1 thread)       exec, batch, transactions, migrations
  *      fiber --lock--> reader 0 .. n-1 (n threads)           SELECT outside a transaction, backup
  *
- * The locks are the host's: they are held while a fiber is parked, so a transaction keeps the writer for as long
- * as it is open, and a query its reader for as long as its sink takes rows.
+ * The locks are the host's: they are held while a fiber is parked, so a transaction keeps the
+ * writer for as long as it is open, and a query its reader for as long as its sink takes rows.
  */
 #ifndef STORAGE_SQLITE_STORE_H
 #define STORAGE_SQLITE_STORE_H
@@ -53,23 +54,25 @@ struct bp_transaction {
 };
 
 /* store.c: a connection for the time between the two; taking one may suspend. */
-bp_status link_take(bp_call *call, struct link *link) BP_SUSPENDS;
-void link_give(struct link *link);
+bp_status    link_take(bp_call *call, struct link *link) BP_SUSPENDS;
+void         link_give(struct link *link);
 struct link *link_reader(struct store *store);
 
 /* transaction.c: BP_OK when it is open, of this store and within its time. */
 bp_status transaction_check(bp_call *call, const struct store *store, bp_transaction *transaction);
 
 /* statement.c; all run on a pool thread, between link_take() and link_give(). */
-bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement, sqlite3_stmt **prepared);
-bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared, bp_rows *rows);
+bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement,
+                            sqlite3_stmt **prepared);
+bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared,
+                            bp_rows *rows);
 bp_status statement_value(bp_call *call, sqlite3_stmt *prepared, int column, bp_sql_value *value);
 
 /* The operations. */
-bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                     bp_rows *rows) BP_SUSPENDS;
-bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                      const bp_row_sink *sink) BP_SUSPENDS;
+bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
+                     const bp_statement *statement, bp_rows *rows) BP_SUSPENDS;
+bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction,
+                      const bp_statement *statement, const bp_row_sink *sink) BP_SUSPENDS;
 bp_status store_batch(bp_call *call, void *instance, const bp_statement *statements, size_t count,
                       int64_t *changed) BP_SUSPENDS;
 bp_status store_begin(bp_call *call, void *instance, bp_transaction **transaction) BP_SUSPENDS;

@@ -1,9 +1,11 @@
-/* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds. */
+/* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds.
+ */
 #include "store.h"
 
 #define TRANSACTION_NS BP_SECONDS(10)
 
-/* The call ended, or the fiber gave up: the writer is free again. ROLLBACK in WAL mode touches no disk. */
+/* The call ended, or the fiber gave up: the writer is free again. ROLLBACK in WAL mode touches no
+ * disk. */
 static void end(bp_transaction *transaction)
 {
     if (!transaction->is_open)
@@ -20,15 +22,18 @@ bp_status transaction_check(bp_call *call, const struct store *store, bp_transac
     if (transaction->store != store)
         return bp_fail(call, BP_INVALID, "the transaction belongs to another store");
     if (!transaction->is_open)
-        return bp_fail(call, BP_INVALID, "the transaction is over: it was committed, rolled back or took too long");
+        return bp_fail(call, BP_INVALID,
+                       "the transaction is over: it was committed, rolled back or took too long");
     if (bp_now_ns() > transaction->ends_ns) {
         end(transaction);
-        return bp_fail(call, BP_DEADLINE, "the transaction took longer than %d s and was rolled back",
+        return bp_fail(call, BP_DEADLINE,
+                       "the transaction took longer than %d s and was rolled back",
                        (int)(TRANSACTION_NS / BP_SECONDS(1)));
     }
     if (sqlite3_get_autocommit(store->writer.db->handle)) {
         end(transaction);
-        return bp_fail(call, BP_CONFLICT, "an earlier error of this transaction has rolled it back");
+        return bp_fail(call, BP_CONFLICT,
+                       "an earlier error of this transaction has rolled it back");
     }
     return BP_OK;
 }
@@ -77,8 +82,11 @@ static bp_status commit_job(bp_call *call, void *arg)
     status = sqlitedb_run(call, db, "COMMIT");
     sqlitedb_leave(db);
     if (status == BP_IO && db->is_poisoned)
-        return bp_fail(call, BP_UNAVAILABLE, "%s: fsync failed while committing: whether the transaction is kept is not known; "
-                       "check the disk, then restart", db->path);
+        return bp_fail(
+            call, BP_UNAVAILABLE,
+            "%s: fsync failed while committing: whether the transaction is kept is not known; "
+            "check the disk, then restart",
+            db->path);
     return status;
 }
 

@@ -1,11 +1,14 @@
-/* collection.c - the collections of a store: made, dropped, listed, and read into memory at start. */
+/* collection.c - the collections of a store: made, dropped, listed, and read into memory at start.
+ */
 #include "local.h"
 
 #include <stdlib.h>
 
-#define SCHEMA \
-    "CREATE TABLE IF NOT EXISTS collections(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, " \
-    "dimensions INTEGER NOT NULL, metric INTEGER NOT NULL, model TEXT NOT NULL, language TEXT NOT NULL)"
+#define SCHEMA                                                                                    \
+    "CREATE TABLE IF NOT EXISTS collections(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT " \
+    "NULL UNIQUE, "                                                                               \
+    "dimensions INTEGER NOT NULL, metric INTEGER NOT NULL, model TEXT NOT NULL, language TEXT "   \
+    "NOT NULL)"
 
 static const char *const metric_names[] = { "cosine", "inner product", "l2" };
 
@@ -46,7 +49,8 @@ static struct collection *look_up(struct store *store, bp_str name)
     return at;
 }
 
-bp_status collection_find(bp_call *call, struct store *store, bp_str name, struct collection **collection)
+bp_status collection_find(bp_call *call, struct store *store, bp_str name,
+                          struct collection **collection)
 {
     *collection = look_up(store, name);
     if (!*collection)
@@ -66,7 +70,8 @@ static void enlist(struct store *store, struct collection *collection)
     struct collection **at;
 
     pthread_mutex_lock(&store->lock);
-    for (at = &store->collections; *at && strcmp((*at)->name, collection->name) < 0; at = &(*at)->next)
+    for (at = &store->collections; *at && strcmp((*at)->name, collection->name) < 0;
+         at = &(*at)->next)
         ;
     collection->next = *at;
     *at = collection;
@@ -86,7 +91,8 @@ static void delist(struct store *store, struct collection *collection)
     collection_release(collection);
 }
 
-static struct collection *collection_new(int64_t number, bp_str name, const bp_vector_schema *schema)
+static struct collection *collection_new(int64_t number, bp_str name,
+                                         const bp_vector_schema *schema)
 {
     struct collection *collection = calloc(1, sizeof(*collection));
     bp_str             language = schema->language.len ? schema->language : BP_STR("en");
@@ -124,19 +130,22 @@ static bp_str numbered(bp_call *call, const struct collection *collection, const
     return bp_buf_str(buf);
 }
 
-bp_status collection_prepare(bp_call *call, struct sqlitedb *db, const struct collection *collection, const char *sql,
+bp_status collection_prepare(bp_call *call, struct sqlitedb *db,
+                             const struct collection *collection, const char *sql,
                              sqlite3_stmt **statement)
 {
     return sqlitedb_prepare(call, db, numbered(call, collection, sql), statement);
 }
 
-bp_status collection_sql(struct sql_text *sql, const struct collection *collection, const char *text)
+bp_status collection_sql(struct sql_text *sql, const struct collection *collection,
+                         const char *text)
 {
     bp_buf_add(sql->buf, numbered(sql->call, collection, text));
     return bp_buf_status(sql->buf);
 }
 
-static bp_status run_numbered(bp_call *call, struct sqlitedb *db, const struct collection *collection, const char *text)
+static bp_status run_numbered(bp_call *call, struct sqlitedb *db,
+                              const struct collection *collection, const char *text)
 {
     return sqlitedb_run(call, db, numbered(call, collection, text).data);
 }
@@ -155,17 +164,22 @@ static bp_status load_vectors(bp_call *call, struct sqlitedb *db, struct collect
         atomic_store(&collection->point_count, sqlite3_column_int64(statement, 0));
     sqlitedb_done(db, statement);
     BP_TRY(status);
-    BP_TRY(collection_prepare(call, db, collection, "SELECT id, vector FROM vectors_%", &statement));
+    BP_TRY(
+        collection_prepare(call, db, collection, "SELECT id, vector FROM vectors_%", &statement));
     while ((status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
         if (sqlite3_column_bytes(statement, 1) != (int)(collection->dimensions * sizeof(float)))
-            status = bp_fail(call, BP_DATA, "%s: point %lld of \"%s\" has a vector of %d bytes: restore the last backup",
-                             db->path, (long long)sqlite3_column_int64(statement, 0), collection->name,
-                             sqlite3_column_bytes(statement, 1));
+            status = bp_fail(
+                call, BP_DATA,
+                "%s: point %lld of \"%s\" has a vector of %d bytes: restore the last backup",
+                db->path, (long long)sqlite3_column_int64(statement, 0), collection->name,
+                sqlite3_column_bytes(statement, 1));
         else if (!vector_index_reserve(collection->index, 1))
-            status = bp_fail(call, BP_NO_MEMORY, "no memory for the vectors of \"%s\"", collection->name);
+            status = bp_fail(call, BP_NO_MEMORY, "no memory for the vectors of \"%s\"",
+                             collection->name);
         if (status != BP_OK)
             break;
-        vector_index_add(collection->index, (uint64_t)sqlite3_column_int64(statement, 0), sqlite3_column_blob(statement, 1));
+        vector_index_add(collection->index, (uint64_t)sqlite3_column_int64(statement, 0),
+                         sqlite3_column_blob(statement, 1));
     }
     sqlitedb_done(db, statement);
     return status;
@@ -185,8 +199,9 @@ bp_status collections_load(bp_call *call, struct store *store)
     bp_status        status;
 
     BP_TRY(sqlitedb_run(call, db, SCHEMA));
-    BP_TRY(sqlitedb_prepare(call, db, BP_STR("SELECT id, name, dimensions, metric, model, language FROM collections"),
-                            &statement));
+    BP_TRY(sqlitedb_prepare(
+        call, db, BP_STR("SELECT id, name, dimensions, metric, model, language FROM collections"),
+        &statement));
     while ((status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
         const bp_vector_schema schema = {
             .struct_size = sizeof(schema),
@@ -195,7 +210,8 @@ bp_status collections_load(bp_call *call, struct store *store)
             .model = column(statement, 4),
             .language = column(statement, 5),
         };
-        struct collection *collection = collection_new(sqlite3_column_int64(statement, 0), column(statement, 1), &schema);
+        struct collection *collection =
+            collection_new(sqlite3_column_int64(statement, 0), column(statement, 1), &schema);
         if (!collection) {
             status = bp_fail(call, BP_NO_MEMORY, "no memory for a collection");
             break;
@@ -212,62 +228,77 @@ bp_status collections_load(bp_call *call, struct store *store)
 /* ---- create ---- */
 
 struct change {
-    struct store            *store;
-    bp_str                   name;
-    const bp_vector_schema  *schema;
-    struct collection       *collection;
+    struct store           *store;
+    bp_str                  name;
+    const bp_vector_schema *schema;
+    struct collection      *collection;
 };
 
 static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema *schema)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
     if (name.len < 1 || name.len > 128)
         return bp_fail(call, BP_INVALID, "a collection's name has 1 to 128 characters");
     for (size_t i = 0; i < name.len; i++)
         if (!name.data[i] || !strchr(allowed, name.data[i]))
-            return bp_fail(call, BP_INVALID, "a collection's name has letters, digits, _ . and -; \"" BP_FMT "\" does not",
+            return bp_fail(call, BP_INVALID,
+                           "a collection's name has letters, digits, _ . and -; \"" BP_FMT
+                           "\" does not",
                            BP_ARG(name));
     if (schema->dimensions < 1 || schema->dimensions > 65536)
-        return bp_fail(call, BP_INVALID, "a vector has 1 to 65,536 dimensions, not %u", schema->dimensions);
+        return bp_fail(call, BP_INVALID, "a vector has 1 to 65,536 dimensions, not %u",
+                       schema->dimensions);
     if (schema->metric > BP_L2)
         return bp_fail(call, BP_INVALID, "there is no metric with the number %u", schema->metric);
     if (schema->model.len > 255 || schema->language.len > 35 || !words_is_utf8(schema->model) ||
         !words_is_utf8(schema->language))
-        return bp_fail(call, BP_INVALID, "the model's id has at most 255 bytes and the language's tag 35, both UTF-8");
+        return bp_fail(
+            call, BP_INVALID,
+            "the model's id has at most 255 bytes and the language's tag 35, both UTF-8");
     return BP_OK;
 }
 
-static bp_status compare_schema(bp_call *call, const struct collection *old, const bp_vector_schema *schema)
+static bp_status compare_schema(bp_call *call, const struct collection *old,
+                                const bp_vector_schema *schema)
 {
     bp_str language = schema->language.len ? schema->language : BP_STR("en");
 
     if (old->dimensions != schema->dimensions)
-        return bp_fail(call, BP_CONFLICT, "the collection \"%s\" has vectors of %u dimensions, not %u", old->name,
+        return bp_fail(call, BP_CONFLICT,
+                       "the collection \"%s\" has vectors of %u dimensions, not %u", old->name,
                        old->dimensions, schema->dimensions);
     if (old->metric != schema->metric)
-        return bp_fail(call, BP_CONFLICT, "the collection \"%s\" measures by %s, not by %s", old->name,
-                       metric_names[old->metric], metric_names[schema->metric]);
+        return bp_fail(call, BP_CONFLICT, "the collection \"%s\" measures by %s, not by %s",
+                       old->name, metric_names[old->metric], metric_names[schema->metric]);
     if (!bp_str_is(schema->model, old->model))
         return bp_fail(call, BP_CONFLICT,
-                       "the collection \"%s\" was made for the embedder \"%s\", not for \"" BP_FMT "\": use another name, or "
+                       "the collection \"%s\" was made for the embedder \"%s\", not for \"" BP_FMT
+                       "\": use another name, or "
                        "drop it and index again",
                        old->name, old->model, BP_ARG(schema->model));
     if (!bp_str_is(language, old->language))
-        return bp_fail(call, BP_CONFLICT, "the collection \"%s\" was made for the language \"%s\", not for \"" BP_FMT "\"",
+        return bp_fail(call, BP_CONFLICT,
+                       "the collection \"%s\" was made for the language \"%s\", not for \"" BP_FMT
+                       "\"",
                        old->name, old->language, BP_ARG(language));
     return BP_OK;
 }
 
-static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const struct change *change, int64_t *number)
+static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const struct change *change,
+                                   int64_t *number)
 {
     bp_str        language = change->schema->language.len ? change->schema->language : BP_STR("en");
     sqlite3_stmt *statement;
     bool          has_row;
     bp_status     status;
 
-    BP_TRY(sqlitedb_prepare(call, db, BP_STR("INSERT INTO collections(name, dimensions, metric, model, language) "
-                                             "VALUES(?, ?, ?, ?, ?)"), &statement));
+    BP_TRY(sqlitedb_prepare(
+        call, db,
+        BP_STR("INSERT INTO collections(name, dimensions, metric, model, language) "
+               "VALUES(?, ?, ?, ?, ?)"),
+        &statement));
     sqlite3_bind_text(statement, 1, change->name.data, (int)change->name.len, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, change->schema->dimensions);
     sqlite3_bind_int64(statement, 3, change->schema->metric);
@@ -280,14 +311,18 @@ static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const str
     return status;
 }
 
-static bp_status make_tables(bp_call *call, struct sqlitedb *db, const struct collection *collection)
+static bp_status make_tables(bp_call *call, struct sqlitedb *db,
+                             const struct collection *collection)
 {
     char words[256];
 
-    snprintf(words, sizeof(words), "CREATE VIRTUAL TABLE words_%% USING fts5(words, content='points_%%', "
-                                   "content_rowid='id', tokenize='%s')", words_tokenizer_sql(collection->tokenizer));
+    snprintf(words, sizeof(words),
+             "CREATE VIRTUAL TABLE words_%% USING fts5(words, content='points_%%', "
+             "content_rowid='id', tokenize='%s')",
+             words_tokenizer_sql(collection->tokenizer));
     BP_TRY(run_numbered(call, db, collection,
-                        "CREATE TABLE points_%(id INTEGER PRIMARY KEY, metadata TEXT NOT NULL, words TEXT NOT NULL);"
+                        "CREATE TABLE points_%(id INTEGER PRIMARY KEY, metadata TEXT NOT NULL, "
+                        "words TEXT NOT NULL);"
                         "CREATE TABLE vectors_%(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"));
     return run_numbered(call, db, collection, words);
 }
@@ -312,7 +347,8 @@ static bp_status create_job(bp_call *call, void *arg)
         status = insert_collection(call, db, change, &number);
     if (status == BP_OK) {
         collection = collection_new(number, change->name, change->schema);
-        status = collection ? make_tables(call, db, collection) : bp_fail(call, BP_NO_MEMORY, "no memory for a collection");
+        status = collection ? make_tables(call, db, collection)
+                            : bp_fail(call, BP_NO_MEMORY, "no memory for a collection");
     }
     if (status == BP_OK)
         status = sqlitedb_run(call, db, "COMMIT");
@@ -327,7 +363,9 @@ static bp_status create_job(bp_call *call, void *arg)
 
 bp_status local_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema)
 {
-    struct change change = { .store = ((struct local_instance *)instance)->store, .name = name, .schema = schema };
+    struct change change = { .store = ((struct local_instance *)instance)->store,
+                             .name = name,
+                             .schema = schema };
     bp_status     status = BP_OK;
 
     BP_TRY(check_schema(call, name, schema));
@@ -349,13 +387,15 @@ static bp_status drop_job(bp_call *call, void *arg)
     bp_status            status;
 
     if (atomic_load(&change->collection->is_dropped))
-        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(change->name));
+        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"",
+                       BP_ARG(change->name));
     sqlitedb_enter(call, db);
     status = sqlitedb_may_write(call, db);
     if (status == BP_OK)
-        status = run_numbered(call, db, change->collection,
-                              "BEGIN IMMEDIATE; DROP TABLE words_%; DROP TABLE vectors_%; DROP TABLE points_%;"
-                              "DELETE FROM collections WHERE id = %; COMMIT");
+        status = run_numbered(
+            call, db, change->collection,
+            "BEGIN IMMEDIATE; DROP TABLE words_%; DROP TABLE vectors_%; DROP TABLE points_%;"
+            "DELETE FROM collections WHERE id = %; COMMIT");
     sqlitedb_rollback(db);
     sqlitedb_leave(db);
     if (status == BP_OK)
@@ -374,7 +414,8 @@ bp_status local_drop(bp_call *call, void *instance, bp_str name)
     return status;
 }
 
-bp_status local_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count)
+bp_status local_list(bp_call *call, void *instance, const bp_vector_info **collections,
+                     size_t *count)
 {
     struct store   *store = ((struct local_instance *)instance)->store;
     bp_vector_info *infos;

@@ -1,5 +1,5 @@
-/* filter_sql.c - writes the condition. json_each() gives one row for a scalar and one a member for an array, so that
- * "any member matches" needs no case of its own. */
+/* filter_sql.c - writes the condition. json_each() gives one row for a scalar and one a member for
+ * an array, so that "any member matches" needs no case of its own. */
 #include "filter_sql.h"
 
 #include <math.h>
@@ -18,8 +18,9 @@ static struct sql_parameter *parameter(struct sql_text *sql)
 {
     if (sql->count == sql->capacity) {
         size_t                capacity = sql->capacity ? sql->capacity * 2 : 16;
-        struct sql_parameter *grown =
-            capacity > PARAMETERS_MAX ? NULL : BP_NEW_ARRAY(sql->call, struct sql_parameter, capacity);
+        struct sql_parameter *grown = capacity > PARAMETERS_MAX
+                                          ? NULL
+                                          : BP_NEW_ARRAY(sql->call, struct sql_parameter, capacity);
         if (!grown) {
             sql->buf = NULL; /* spoilt: sql_end() says so */
             return &sql->spare;
@@ -60,7 +61,9 @@ bp_status sql_end(struct sql_text *sql, bp_str *text)
     bp_status status = bp_buf_status(sql->buf);
 
     if (status != BP_OK)
-        return bp_fail(sql->call, status == BP_NO_MEMORY && sql->count >= PARAMETERS_MAX / 2 ? BP_TOO_LARGE : status,
+        return bp_fail(sql->call,
+                       status == BP_NO_MEMORY && sql->count >= PARAMETERS_MAX / 2 ? BP_TOO_LARGE
+                                                                                  : status,
                        "the filter is too large");
     *text = bp_buf_str(sql->buf);
     return BP_OK;
@@ -78,8 +81,8 @@ int sql_bind(const struct sql_text *sql, sqlite3_stmt *statement)
         else if (p->type == SQL_REAL)
             code = sqlite3_bind_double(statement, place, p->real);
         else
-            code = sqlite3_bind_text64(statement, place, p->text.data ? p->text.data : "", p->text.len, SQLITE_STATIC,
-                                       SQLITE_UTF8);
+            code = sqlite3_bind_text64(statement, place, p->text.data ? p->text.data : "",
+                                       p->text.len, SQLITE_STATIC, SQLITE_UTF8);
     }
     return code;
 }
@@ -88,7 +91,10 @@ int sql_bind(const struct sql_text *sql, sqlite3_stmt *statement)
 
 static void add(struct sql_text *sql, const char *text) { bp_buf_add(sql->buf, bp_str_of(text)); }
 
-static bp_str path_of(bp_call *call, bp_str field) { return bp_format(call, "$.\"" BP_FMT "\"", BP_ARG(field)); }
+static bp_str path_of(bp_call *call, bp_str field)
+{
+    return bp_format(call, "$.\"" BP_FMT "\"", BP_ARG(field));
+}
 
 static bool is_field(bp_str field)
 {
@@ -112,7 +118,8 @@ static void begin_members(struct sql_text *sql, bp_str field)
     add(sql, ") j WHERE ");
 }
 
-static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type, const char *condition)
+static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type,
+                         const char *condition)
 {
     bool is_first = true;
 
@@ -137,7 +144,8 @@ static void write_in(struct sql_text *sql, const bp_filter *filter)
 {
     begin_members(sql, filter->field);
     write_values(sql, filter, BP_VALUE_STRING, "(j.type='text' AND j.value IN ");
-    write_values(sql, filter, BP_VALUE_NUMBER, ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
+    write_values(sql, filter, BP_VALUE_NUMBER,
+                 ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
     write_values(sql, filter, BP_VALUE_BOOL, ") OR (j.type IN('true','false') AND j.value IN ");
     add(sql, "))");
 }
@@ -147,11 +155,13 @@ static void write_range(struct sql_text *sql, const bp_filter *filter)
     begin_members(sql, filter->field);
     add(sql, "j.type IN('integer','real')");
     if (filter->low != -INFINITY) {
-        add(sql, filter->is_low_exclusive ? " AND CAST(j.value AS REAL)>" : " AND CAST(j.value AS REAL)>=");
+        add(sql, filter->is_low_exclusive ? " AND CAST(j.value AS REAL)>"
+                                          : " AND CAST(j.value AS REAL)>=");
         sql_real(sql, filter->low);
     }
     if (filter->high != INFINITY) {
-        add(sql, filter->is_high_exclusive ? " AND CAST(j.value AS REAL)<" : " AND CAST(j.value AS REAL)<=");
+        add(sql, filter->is_high_exclusive ? " AND CAST(j.value AS REAL)<"
+                                           : " AND CAST(j.value AS REAL)<=");
         sql_real(sql, filter->high);
     }
     add(sql, ")");
@@ -191,14 +201,16 @@ static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int d
     if (depth > DEPTH_MAX)
         return bp_fail(sql->call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
     if (is_leaf && !is_field(filter->field))
-        return bp_fail(sql->call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
+        return bp_fail(sql->call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field",
+                       BP_ARG(filter->field));
     switch (filter->op) {
     case BP_FILTER_AND:
     case BP_FILTER_OR:
         return write_children(sql, filter, depth);
     case BP_FILTER_NOT:
         if (filter->child_count != 1)
-            return bp_fail(sql->call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
+            return bp_fail(sql->call, BP_INVALID, "a filter's \"not\" takes one child, not %zu",
+                           filter->child_count);
         add(sql, "NOT ");
         return write_node(sql, filter->children[0], depth + 1);
     case BP_FILTER_IN:
@@ -206,12 +218,14 @@ static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int d
         return BP_OK;
     case BP_FILTER_RANGE:
         if (isnan(filter->low) || isnan(filter->high))
-            return bp_fail(sql->call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
+            return bp_fail(sql->call, BP_INVALID, "the bounds of " BP_FMT " must be numbers",
+                           BP_ARG(filter->field));
         write_range(sql, filter);
         return BP_OK;
     case BP_FILTER_PREFIX:
         if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
-            return bp_fail(sql->call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
+            return bp_fail(sql->call, BP_INVALID, "the prefix of " BP_FMT " must be one string",
+                           BP_ARG(filter->field));
         write_prefix(sql, filter->field, filter->values[0].text);
         return BP_OK;
     case BP_FILTER_EXISTS:
@@ -221,7 +235,8 @@ static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int d
         add(sql, filter->op == BP_FILTER_EXISTS ? ") IS NOT NULL)" : ") IS NULL)");
         return BP_OK;
     default:
-        return bp_fail(sql->call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
+        return bp_fail(sql->call, BP_INVALID,
+                       "the filter has an operation of the unknown number %u", filter->op);
     }
 }
 

@@ -15,7 +15,7 @@ struct sql_text {
         int64_t integer;
         double  real;
         bp_str  text;
-    } *parameters, spare; /* the spare one takes what no memory was there for */
+    } * parameters, spare; /* the spare one takes what no memory was there for */
     size_t count, capacity;
 };
 

@@ -1,7 +1,8 @@
-/* index.c - exact search: float32 rows in segments that never move, a table from id to row, a heap of the best.
+/* index.c - exact search: float32 rows in segments that never move, a table from id to row, a heap
+ * of the best.
  *
- *      segment 0: [row 0 .. 4095]  segment 1: [row 4096 .. 8191] ...      row = segment * 4096 + place
- *      ids:        17  0  4  ...                                          0: the row is free, see `free_rows`
+ *      segment 0: [row 0 .. 4095]  segment 1: [row 4096 .. 8191] ...  row = segment * 4096 + place
+ *      ids:        17  0  4  ...                                      0: free, see `free_rows`
  */
 #include "index.h"
 
@@ -64,7 +65,8 @@ uint64_t vector_index_count(const struct vector_index *index) { return index->li
 int64_t vector_index_memory_bytes(const struct vector_index *index)
 {
     size_t segment = sizeof(struct segment) + (size_t)SEGMENT_ROWS * index->stride * sizeof(float);
-    return (int64_t)(sizeof(*index) + index->segment_count * segment + index->table_size * sizeof(struct place) +
+    return (int64_t)(sizeof(*index) + index->segment_count * segment +
+                     index->table_size * sizeof(struct place) +
                      index->free_capacity * sizeof(uint32_t));
 }
 
@@ -152,7 +154,8 @@ bool vector_index_reserve(struct vector_index *index, size_t rows)
         index->segment_count++;
         /* Removing must not fail, so there is room for every row on the list of the free ones. */
         if (index->free_capacity < index->segment_count * SEGMENT_ROWS) {
-            uint32_t *list = realloc(index->free_rows, index->segment_count * SEGMENT_ROWS * sizeof(*list));
+            uint32_t *list =
+                realloc(index->free_rows, index->segment_count * SEGMENT_ROWS * sizeof(*list));
             if (!list)
                 return false;
             index->free_rows = list;
@@ -171,12 +174,14 @@ void vector_index_add(struct vector_index *index, uint64_t id, const float *vect
     if (index->table[slot].id == id) {
         row = index->table[slot].row;
     } else {
-        row = index->free_count ? index->free_rows[--index->free_count] : (uint32_t)index->rows_used++;
+        row = index->free_count ? index->free_rows[--index->free_count]
+                                : (uint32_t)index->rows_used++;
         index->table[slot] = (struct place){ id, row };
         index->live++;
     }
     segment = index->segments[row / SEGMENT_ROWS];
-    memcpy(segment->vectors + (size_t)(row % SEGMENT_ROWS) * index->stride, vector, index->dimensions * sizeof(float));
+    memcpy(segment->vectors + (size_t)(row % SEGMENT_ROWS) * index->stride, vector,
+           index->dimensions * sizeof(float));
     segment->ids[row % SEGMENT_ROWS] = id;
 }
 
@@ -245,25 +250,25 @@ static void offer(struct best *best, uint64_t id, float score)
             sift_down(best->hits, best->count, i);
 }
 
-static int by_rank(const void *a, const void *b)
-{
-    return is_better(a, b) ? -1 : 1;
-}
+static int by_rank(const void *a, const void *b) { return is_better(a, b) ? -1 : 1; }
 
 /* ---- search ---- */
 
-static bp_status scan_all(bp_call *call, const struct vector_index *index, const float *query, struct best *best)
+static bp_status scan_all(bp_call *call, const struct vector_index *index, const float *query,
+                          struct best *best)
 {
     float scores[SCORES_AT_ONCE];
 
     for (size_t first = 0; first < index->rows_used; first += SEGMENT_ROWS) {
         const struct segment *segment = index->segments[first / SEGMENT_ROWS];
-        size_t                rows = index->rows_used - first < SEGMENT_ROWS ? index->rows_used - first : SEGMENT_ROWS;
+        size_t                rows =
+            index->rows_used - first < SEGMENT_ROWS ? index->rows_used - first : SEGMENT_ROWS;
 
         BP_TRY(bp_cancelled(call));
         for (size_t at = 0; at < rows; at += SCORES_AT_ONCE) {
             uint32_t count = (uint32_t)(rows - at < SCORES_AT_ONCE ? rows - at : SCORES_AT_ONCE);
-            index->score(query, segment->vectors + at * index->stride, index->stride, count, scores);
+            index->score(query, segment->vectors + at * index->stride, index->stride, count,
+                         scores);
             for (uint32_t i = 0; i < count; i++)
                 if (segment->ids[at + i])
                     offer(best, segment->ids[at + i], scores[i]);
@@ -272,8 +277,9 @@ static bp_status scan_all(bp_call *call, const struct vector_index *index, const
     return BP_OK;
 }
 
-static bp_status scan_allowed(bp_call *call, const struct vector_index *index, const struct vector_query *wanted,
-                              const float *query, struct best *best, uint64_t *rows_read)
+static bp_status scan_allowed(bp_call *call, const struct vector_index *index,
+                              const struct vector_query *wanted, const float *query,
+                              struct best *best, uint64_t *rows_read)
 {
     for (size_t i = 0; i < wanted->allowed_count && index->live; i++) {
         size_t slot = slot_of(index, wanted->allowed[i]);
@@ -293,15 +299,17 @@ static bp_status scan_allowed(bp_call *call, const struct vector_index *index, c
     return BP_OK;
 }
 
-bp_status vector_index_search(bp_call *call, const struct vector_index *index, const struct vector_query *wanted,
-                              bp_hit *hits, uint32_t *hit_count, uint64_t *rows_read)
+bp_status vector_index_search(bp_call *call, const struct vector_index *index,
+                              const struct vector_query *wanted, bp_hit *hits, uint32_t *hit_count,
+                              uint64_t *rows_read)
 {
     struct best best = { hits, 0, wanted->limit };
     float      *query = aligned_alloc(KERNEL_ALIGNMENT, index->stride * sizeof(float));
     bp_status   status;
 
     if (!query)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for a query of %u dimensions", index->dimensions);
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a query of %u dimensions",
+                       index->dimensions);
     memset(query, 0, index->stride * sizeof(float));
     memcpy(query, wanted->vector, index->dimensions * sizeof(float));
     *rows_read = 0;

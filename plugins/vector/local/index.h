@@ -1,7 +1,8 @@
-/* index.h - the vectors of one collection in memory, and the search over them. The engine behind it may change.
+/* index.h - the vectors of one collection in memory, and the search over them. The engine behind it
+ * may change.
  *
- * Not for use by several threads at once: the collection's rwlock is held around it, for reading around
- * index_search(), for writing around the rest.
+ * Not for use by several threads at once: the collection's rwlock is held around it, for reading
+ * around index_search(), for writing around the rest.
  */
 #ifndef VECTOR_LOCAL_INDEX_H
 #define VECTOR_LOCAL_INDEX_H
@@ -10,8 +11,9 @@
 
 struct vector_index;
 
-struct vector_index *vector_index_new(uint32_t dimensions, bp_metric_kind metric); /* NULL: no memory */
-void vector_index_free(struct vector_index *index);                               /* NULL is allowed */
+struct vector_index *vector_index_new(uint32_t       dimensions,
+                                      bp_metric_kind metric);       /* NULL: no memory */
+void                 vector_index_free(struct vector_index *index); /* NULL is allowed */
 
 /* Memory for `rows` more, so that adding them cannot fail; false: there is none. */
 bool vector_index_reserve(struct vector_index *index, size_t rows);
@@ -20,7 +22,7 @@ void vector_index_add(struct vector_index *index, uint64_t id, const float *vect
 bool vector_index_remove(struct vector_index *index, uint64_t id); /* false: there was none */
 
 uint64_t vector_index_count(const struct vector_index *index);
-int64_t vector_index_memory_bytes(const struct vector_index *index);
+int64_t  vector_index_memory_bytes(const struct vector_index *index);
 
 struct vector_query {
     const float    *vector; /* `dimensions` of them; unit length for BP_COSINE */
@@ -29,8 +31,10 @@ struct vector_query {
     size_t          allowed_count;
 };
 
-/* The nearest ones, the nearest first, ties by id, into hits[limit]. Asks bp_cancelled() every 4,096 rows. */
-bp_status vector_index_search(bp_call *call, const struct vector_index *index, const struct vector_query *query,
-                              bp_hit *hits, uint32_t *hit_count, uint64_t *rows_read);
+/* The nearest ones, the nearest first, ties by id, into hits[limit]. Asks bp_cancelled() every
+ * 4,096 rows. */
+bp_status vector_index_search(bp_call *call, const struct vector_index *index,
+                              const struct vector_query *query, bp_hit *hits, uint32_t *hit_count,
+                              uint64_t *rows_read);
 
 #endif

@@ -1,11 +1,14 @@
-/* local.h - the parts of the embedded vector store: the file, its collections, the connections to it.
+/* local.h - the parts of the embedded vector store: the file, its collections, the connections to
+ * it.
  *
  *      vectors.db   collections(id, name, dimensions, metric, model, language)
- *                   points_7(id, metadata, words)   vectors_7(id, vector)   words_7: FTS5 over points_7.words
+ *                   points_7(id, metadata, words)   vectors_7(id, vector)
+ *                   words_7: FTS5 over points_7.words
  *      memory       collection 7: the same vectors, see index.h
  *
- * A write is one transaction over the three tables of its collection; when it is committed, the memory follows. At
- * start the memory is read from the file. Writes go one after another; searches run beside them on the readers.
+ * A write is one transaction over the three tables of its collection; when it is committed, the
+ * memory follows. At start the memory is read from the file. Writes go one after another; searches
+ * run beside them on the readers.
  */
 #ifndef VECTOR_LOCAL_LOCAL_H
 #define VECTOR_LOCAL_LOCAL_H
@@ -22,19 +25,25 @@
 #include "sqlitedb/sqlitedb.h"
 #include "words.h"
 
-enum { READERS_MAX = 16, POINTS_MAX = 10000, LIMIT_MAX = 10000, WORDS_BYTES_MAX = 1 << 20, METADATA_BYTES_MAX = 64 << 10 };
+enum {
+    READERS_MAX = 16,
+    POINTS_MAX = 10000,
+    LIMIT_MAX = 10000,
+    WORDS_BYTES_MAX = 1 << 20,
+    METADATA_BYTES_MAX = 64 << 10
+};
 
 struct collection {
-    struct collection *next; /* sorted by name */
-    atomic_int         references;
-    atomic_bool        is_dropped;
-    int64_t            number; /* in the tables' names */
-    char               name[132], model[260], language[36];
-    uint32_t           dimensions, metric;
-    words_tokenizer    tokenizer;
-    pthread_rwlock_t   lock; /* of the index */
+    struct collection   *next; /* sorted by name */
+    atomic_int           references;
+    atomic_bool          is_dropped;
+    int64_t              number; /* in the tables' names */
+    char                 name[132], model[260], language[36];
+    uint32_t             dimensions, metric;
+    words_tokenizer      tokenizer;
+    pthread_rwlock_t     lock; /* of the index */
     struct vector_index *index;
-    atomic_llong       point_count;
+    atomic_llong         point_count;
 };
 
 /* One connection with the lock that says who uses it; held while a fiber is parked. */
@@ -68,44 +77,55 @@ struct local_instance {
 };
 
 /* store.c */
-bp_status store_open(bp_call *call, const struct local_instance *options, struct store **store) BP_SUSPENDS;
-void store_close(struct store *store);
-bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg), void *arg) BP_SUSPENDS;
-bp_status on_reader(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg),
+bp_status store_open(bp_call *call, const struct local_instance *options,
+                     struct store **store) BP_SUSPENDS;
+void      store_close(struct store *store);
+bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg),
+                    void *arg) BP_SUSPENDS;
+bp_status on_reader(bp_call *call, struct store *store,
+                    bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg),
                     void *arg) BP_SUSPENDS;
 struct link *reader_of(struct store *store);
-bp_status link_take(bp_call *call, struct link *link) BP_SUSPENDS;
-void link_give(struct link *link);
+bp_status    link_take(bp_call *call, struct link *link) BP_SUSPENDS;
+void         link_give(struct link *link);
 
 /* collection.c */
 bp_status collections_load(bp_call *call, struct store *store); /* on the writer's thread */
-void collections_free(struct store *store);
+void      collections_free(struct store *store);
 /* BP_NOT_FOUND with a sentence, or the collection, which collection_release() gives back. */
-bp_status collection_find(bp_call *call, struct store *store, bp_str name, struct collection **collection);
-void collection_release(struct collection *collection);
+bp_status collection_find(bp_call *call, struct store *store, bp_str name,
+                          struct collection **collection);
+void      collection_release(struct collection *collection);
 /* A failure of a collection that was dropped meanwhile is BP_NOT_FOUND. */
 bp_status collection_status(bp_call *call, const struct collection *collection, bp_status status);
 /* Statement with the collection's number put in wherever % stands. */
-bp_status collection_prepare(bp_call *call, struct sqlitedb *db, const struct collection *collection, const char *sql,
+bp_status collection_prepare(bp_call *call, struct sqlitedb *db,
+                             const struct collection *collection, const char *sql,
                              sqlite3_stmt **statement);
-bp_status collection_sql(struct sql_text *sql, const struct collection *collection, const char *text);
+bp_status collection_sql(struct sql_text *sql, const struct collection *collection,
+                         const char *text);
 
 /* The operations. */
-bp_status local_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema) BP_SUSPENDS;
+bp_status local_create(bp_call *call, void *instance, bp_str name,
+                       const bp_vector_schema *schema) BP_SUSPENDS;
 bp_status local_drop(bp_call *call, void *instance, bp_str name) BP_SUSPENDS;
-bp_status local_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
-bp_status local_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size,
-                       size_t count) BP_SUSPENDS;
-bp_status local_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
-                       const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
-bp_status local_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector,
-                       bp_leg *by_words) BP_SUSPENDS;
-bp_status local_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t *count) BP_SUSPENDS;
-bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
-                       uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
-bp_status local_snapshot(bp_call *call, void *instance, bp_str name, const bp_byte_sink *sink) BP_SUSPENDS;
+bp_status local_list(bp_call *call, void *instance, const bp_vector_info **collections,
+                     size_t *count) BP_SUSPENDS;
+bp_status local_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points,
+                       size_t point_size, size_t count) BP_SUSPENDS;
+bp_status local_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
+                       size_t count, const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
+bp_status local_search(bp_call *call, void *instance, const bp_vector_query *query,
+                       bp_leg *by_vector, bp_leg *by_words) BP_SUSPENDS;
+bp_status local_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                      uint64_t *count) BP_SUSPENDS;
+bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                       uint64_t after, uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
+bp_status local_snapshot(bp_call *call, void *instance, bp_str name,
+                         const bp_byte_sink *sink) BP_SUSPENDS;
 
-/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under BP_COSINE. */
+/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
+ * BP_COSINE. */
 bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 #endif

@@ -1,4 +1,5 @@
-/* points.c - writing and deleting points: one transaction over the three tables, then the memory. */
+/* points.c - writing and deleting points: one transaction over the three tables, then the memory.
+ */
 #include "local.h"
 
 #include <math.h>
@@ -31,7 +32,7 @@ struct write {
     struct sqlitedb   *db;
     const char        *points; /* of stride point_size */
     size_t             point_size, count;
-    const uint64_t    *ids;    /* to be removed; NULL: what the filter selects */
+    const uint64_t    *ids; /* to be removed; NULL: what the filter selects */
     uint64_t          *selected;
     const bp_filter   *filter;
     float             *vector; /* one, as it is kept */
@@ -60,14 +61,18 @@ static bp_status prepare_all(bp_call *call, struct write *write)
         { &write->drop, "DELETE FROM points_% WHERE id = ?" },
         { &write->drop_vector, "DELETE FROM vectors_% WHERE id = ?" },
         /* A flat object: no null, no object in it, no array in an array. */
-        { &write->check, "SELECT CASE WHEN NOT json_valid(?1) OR json_type(?1) <> 'object' THEN 'is no JSON object' "
-                         "WHEN EXISTS(SELECT 1 FROM json_each(?1) e WHERE e.type IN('object','null') OR (e.type = 'array' AND "
-                         "EXISTS(SELECT 1 FROM json_each(e.value) m WHERE m.type IN('object','array','null')))) "
-                         "THEN 'holds more than strings, numbers, booleans and arrays of them' END" },
+        { &write->check,
+          "SELECT CASE WHEN NOT json_valid(?1) OR json_type(?1) <> 'object' THEN 'is no JSON "
+          "object' "
+          "WHEN EXISTS(SELECT 1 FROM json_each(?1) e WHERE e.type IN('object','null') OR (e.type = "
+          "'array' AND "
+          "EXISTS(SELECT 1 FROM json_each(e.value) m WHERE m.type IN('object','array','null')))) "
+          "THEN 'holds more than strings, numbers, booleans and arrays of them' END" },
     };
 
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-        BP_TRY(collection_prepare(call, write->db, write->collection, list[i].sql, list[i].statement));
+        BP_TRY(
+            collection_prepare(call, write->db, write->collection, list[i].sql, list[i].statement));
     return BP_OK;
 }
 
@@ -91,7 +96,8 @@ static bp_status run(bp_call *call, struct write *write, sqlite3_stmt *statement
 
 static void bind_text(sqlite3_stmt *statement, int place, bp_str text)
 {
-    sqlite3_bind_text64(statement, place, text.len ? text.data : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(statement, place, text.len ? text.data : "", text.len, SQLITE_STATIC,
+                        SQLITE_UTF8);
 }
 
 /* Takes the words of an old point out of the word index, which needs to be told them. */
@@ -118,17 +124,20 @@ static bp_status check_metadata(bp_call *call, struct write *write, const bp_poi
     bp_status status;
 
     if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB",
+        return bp_fail(call, BP_TOO_LARGE,
+                       "point %llu: words have at most 1 MiB and metadata 64 KiB",
                        (unsigned long long)point->id);
     if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
-        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8",
+                       (unsigned long long)point->id);
     if (!point->metadata.len)
         return BP_OK;
     bind_text(write->check, 1, point->metadata);
     status = sqlitedb_step(call, write->db, write->check, &has_row);
     if (status == BP_OK && sqlite3_column_type(write->check, 0) == SQLITE_TEXT)
-        status = bp_fail(call, BP_INVALID, "point %llu: its metadata %s", (unsigned long long)point->id,
-                         (const char *)sqlite3_column_text(write->check, 0));
+        status =
+            bp_fail(call, BP_INVALID, "point %llu: its metadata %s", (unsigned long long)point->id,
+                    (const char *)sqlite3_column_text(write->check, 0));
     sqlite3_reset(write->check);
     return status;
 }
@@ -140,10 +149,13 @@ static bp_status put_point(bp_call *call, struct write *write, const bp_point *p
     bool                     was_there = false;
 
     if (point->id < 1 || point->id > INT64_MAX)
-        return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu",
+                       (unsigned long long)point->id);
     BP_TRY(check_metadata(call, write, point));
-    if (point->vector && !vector_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
-        return bp_fail(call, BP_INVALID, "point %llu: its vector is %s", (unsigned long long)point->id,
+    if (point->vector &&
+        !vector_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
+        return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",
+                       (unsigned long long)point->id,
                        collection->metric == BP_COSINE ? "zero or not finite" : "not finite");
     BP_TRY(forget_words(call, write, id, &was_there));
     write->made += !was_there;
@@ -159,7 +171,8 @@ static bp_status put_point(bp_call *call, struct write *write, const bp_point *p
         return run(call, write, write->drop_vector);
     }
     sqlite3_bind_int64(write->put_vector, 1, id);
-    sqlite3_bind_blob64(write->put_vector, 2, write->vector, collection->dimensions * sizeof(float), SQLITE_STATIC);
+    sqlite3_bind_blob64(write->put_vector, 2, write->vector, collection->dimensions * sizeof(float),
+                        SQLITE_STATIC);
     return run(call, write, write->put_vector);
 }
 
@@ -175,7 +188,8 @@ static bp_status upsert_points(bp_call *call, struct write *write)
     has_room = vector_index_reserve(collection->index, write->count);
     pthread_rwlock_unlock(&collection->lock);
     if (!has_room)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for %zu more vectors in \"%s\"", write->count, collection->name);
+        return bp_fail(call, BP_NO_MEMORY, "no memory for %zu more vectors in \"%s\"", write->count,
+                       collection->name);
     return sqlitedb_run(call, write->db, "COMMIT");
 }
 
@@ -186,7 +200,8 @@ static void upsert_memory(const struct write *write)
     pthread_rwlock_wrlock(&collection->lock);
     for (size_t i = 0; i < write->count; i++) {
         const bp_point *point = point_at(write, i);
-        if (point->vector && vector_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
+        if (point->vector && vector_prepare(point->vector, collection->dimensions,
+                                            collection->metric, write->vector))
             vector_index_add(collection->index, point->id, write->vector);
         else
             vector_index_remove(collection->index, point->id);
@@ -211,12 +226,17 @@ static bp_status select_ids(bp_call *call, struct write *write)
     BP_TRY(sql_filter(&sql, write->filter));
     BP_TRY(sql_end(&sql, &text));
     BP_TRY(sqlitedb_prepare(call, write->db, text, &statement));
-    status = sql_bind(&sql, statement) == SQLITE_OK ? BP_OK : bp_fail(call, BP_INVALID, "the filter has a value too large");
-    while (status == BP_OK && (status = sqlitedb_step(call, write->db, statement, &has_row)) == BP_OK && has_row) {
+    status = sql_bind(&sql, statement) == SQLITE_OK
+                 ? BP_OK
+                 : bp_fail(call, BP_INVALID, "the filter has a value too large");
+    while (status == BP_OK &&
+           (status = sqlitedb_step(call, write->db, statement, &has_row)) == BP_OK && has_row) {
         if (write->count == capacity) {
-            uint64_t *grown = realloc(write->selected, (capacity ? capacity * 2 : 1024) * sizeof(*grown));
+            uint64_t *grown =
+                realloc(write->selected, (capacity ? capacity * 2 : 1024) * sizeof(*grown));
             if (!grown) {
-                status = bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+                status =
+                    bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
                 break;
             }
             capacity = capacity ? capacity * 2 : 1024;
@@ -303,28 +323,36 @@ static bp_status write_points(bp_call *call, void *instance, bp_str name, struct
     return status;
 }
 
-bp_status local_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size, size_t count)
+bp_status local_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points,
+                       size_t point_size, size_t count)
 {
-    struct write write = { .points = (const char *)points, .point_size = point_size, .count = count };
+    struct write write = { .points = (const char *)points,
+                           .point_size = point_size,
+                           .count = count };
 
     if (count > POINTS_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count, POINTS_MAX);
+        return bp_fail(call, BP_TOO_LARGE,
+                       "%zu points were given, at most %d can be written at once", count,
+                       POINTS_MAX);
     if (count == 0) {
-        BP_TRY(collection_find(call, ((struct local_instance *)instance)->store, name, &write.collection));
+        BP_TRY(collection_find(call, ((struct local_instance *)instance)->store, name,
+                               &write.collection));
         collection_release(write.collection);
         return BP_OK;
     }
     return write_points(call, instance, name, &write);
 }
 
-bp_status local_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
-                       const bp_filter *filter, uint64_t *removed)
+bp_status local_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
+                       size_t count, const bp_filter *filter, uint64_t *removed)
 {
     struct write write = { .ids = ids, .count = ids ? count : 0, .filter = filter };
     bp_status    status;
 
     if (!ids && !filter)
-        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
+        return bp_fail(
+            call, BP_INVALID,
+            "say which points to delete: by their ids or by a filter; drop() deletes all");
     status = write_points(call, instance, name, &write);
     if (status == BP_OK && removed)
         *removed = write.removed;

@@ -1,4 +1,5 @@
-/* scroll.c - points in the order of their ids: counted, handed to a sink, or written as JSON lines. */
+/* scroll.c - points in the order of their ids: counted, handed to a sink, or written as JSON lines.
+ */
 #include "local.h"
 
 #include <math.h>
@@ -28,7 +29,9 @@ static bp_status count_job(bp_call *call, struct sqlitedb *db, void *arg)
     BP_TRY(sql_filter(&sql, counting->filter));
     BP_TRY(sql_end(&sql, &text));
     BP_TRY(sqlitedb_prepare(call, db, text, &statement));
-    status = sql_bind(&sql, statement) == SQLITE_OK ? BP_OK : bp_fail(call, BP_INVALID, "the filter has a value too large");
+    status = sql_bind(&sql, statement) == SQLITE_OK
+                 ? BP_OK
+                 : bp_fail(call, BP_INVALID, "the filter has a value too large");
     if (status == BP_OK)
         status = sqlitedb_step(call, db, statement, &has_row);
     if (has_row)
@@ -37,7 +40,8 @@ static bp_status count_job(bp_call *call, struct sqlitedb *db, void *arg)
     return status;
 }
 
-bp_status local_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t *count)
+bp_status local_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                      uint64_t *count)
 {
     struct store      *store = ((struct local_instance *)instance)->store;
     struct collection *collection;
@@ -80,12 +84,14 @@ static void page_clear(struct page *page)
 static bp_status keep_row(bp_call *call, struct page *page, sqlite3_stmt *statement, size_t *used)
 {
     bp_point *point = &page->points[page->count];
-    size_t    words = (size_t)sqlite3_column_bytes(statement, 1), metadata = (size_t)sqlite3_column_bytes(statement, 2);
-    size_t    vector = (size_t)sqlite3_column_bytes(statement, 3);
-    char     *bytes = malloc(vector + words + metadata + 2);
+    size_t    words = (size_t)sqlite3_column_bytes(statement, 1),
+           metadata = (size_t)sqlite3_column_bytes(statement, 2);
+    size_t vector = (size_t)sqlite3_column_bytes(statement, 3);
+    char  *bytes = malloc(vector + words + metadata + 2);
 
     if (!bytes)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for a point of %zu bytes", vector + words + metadata);
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a point of %zu bytes",
+                       vector + words + metadata);
     memset(bytes, 0, vector + words + metadata + 2);
     if (vector)
         memcpy(bytes, sqlite3_column_blob(statement, 3), vector);
@@ -96,7 +102,9 @@ static bp_status keep_row(bp_call *call, struct page *page, sqlite3_stmt *statem
     *point = (bp_point){
         .struct_size = sizeof(*point),
         .id = (uint64_t)sqlite3_column_int64(statement, 0),
-        .vector = vector == page->collection->dimensions * sizeof(float) ? (const float *)(const void *)bytes : NULL,
+        .vector = vector == page->collection->dimensions * sizeof(float)
+                      ? (const float *)(const void *)bytes
+                      : NULL,
         .words = { bytes + vector, words },
         .metadata = { bytes + vector + words + 1, metadata },
     };
@@ -115,8 +123,9 @@ static bp_status read_page(bp_call *call, struct page *page)
     bp_status       status;
 
     BP_TRY(sql_begin(call, &sql));
-    BP_TRY(collection_sql(&sql, page->collection, "SELECT p.id, p.words, p.metadata, v.vector FROM points_% p "
-                                                  "LEFT JOIN vectors_% v ON v.id = p.id WHERE p.id > "));
+    BP_TRY(collection_sql(&sql, page->collection,
+                          "SELECT p.id, p.words, p.metadata, v.vector FROM points_% p "
+                          "LEFT JOIN vectors_% v ON v.id = p.id WHERE p.id > "));
     sql_integer(&sql, (int64_t)page->after);
     bp_buf_add(sql.buf, BP_STR(" AND "));
     BP_TRY(sql_filter(&sql, page->filter));
@@ -124,7 +133,9 @@ static bp_status read_page(bp_call *call, struct page *page)
     sql_integer(&sql, (int64_t)page->limit);
     BP_TRY(sql_end(&sql, &text));
     BP_TRY(sqlitedb_prepare(call, page->db, text, &statement));
-    status = sql_bind(&sql, statement) == SQLITE_OK ? BP_OK : bp_fail(call, BP_INVALID, "the filter has a value too large");
+    status = sql_bind(&sql, statement) == SQLITE_OK
+                 ? BP_OK
+                 : bp_fail(call, BP_INVALID, "the filter has a value too large");
     while (status == BP_OK && has_row && used < CHUNK_BYTES) {
         status = sqlitedb_step(call, page->db, statement, &has_row);
         if (status == BP_OK && has_row)
@@ -149,7 +160,8 @@ static bp_status page_job(bp_call *call, void *arg)
 }
 
 /* Hands out up to `limit` points on a reader that is held meanwhile. */
-static bp_status walk(bp_call *call, struct link *reader, struct page *page, uint64_t limit, const bp_point_sink *sink)
+static bp_status walk(bp_call *call, struct link *reader, struct page *page, uint64_t limit,
+                      const bp_point_sink *sink)
 {
     bp_status status = BP_OK;
 
@@ -165,8 +177,8 @@ static bp_status walk(bp_call *call, struct link *reader, struct page *page, uin
     return status;
 }
 
-bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
-                       uint32_t limit, const bp_point_sink *sink)
+bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                       uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
     struct store      *store = ((struct local_instance *)instance)->store;
     struct link       *reader = reader_of(store);
@@ -248,7 +260,9 @@ static bp_status write_head(bp_call *call, struct snapshot *snapshot)
     static const char *const metrics[] = { "cosine", "inner_product", "l2" };
     const struct collection *collection = snapshot->collection;
 
-    bp_buf_addf(snapshot->line, "{\"backplane_snapshot\":1,\"collection\":\"%s\",\"dimensions\":%u,\"metric\":\"%s\",\"model\":",
+    bp_buf_addf(snapshot->line,
+                "{\"backplane_snapshot\":1,\"collection\":\"%s\",\"dimensions\":%u,\"metric\":\"%"
+                "s\",\"model\":",
                 collection->name, collection->dimensions, metrics[collection->metric]);
     add_string(snapshot->line, bp_str_of(collection->model));
     bp_buf_add(snapshot->line, BP_STR(",\"language\":"));
@@ -269,7 +283,8 @@ static bp_status freeze_job(bp_call *call, void *arg)
     return status;
 }
 
-static bp_status snapshot_on(bp_call *call, struct link *reader, struct snapshot *snapshot, struct page *page)
+static bp_status snapshot_on(bp_call *call, struct link *reader, struct snapshot *snapshot,
+                             struct page *page)
 {
     const bp_point_sink points = { sizeof(points), write_point, snapshot };
     bp_status           status = bp_offload(call, reader->pool, freeze_job, reader->db);

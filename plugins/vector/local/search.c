@@ -1,4 +1,5 @@
-/* search.c - the two legs of a search: exact scan of the vectors in memory, BM25 over the words in the file. */
+/* search.c - the two legs of a search: exact scan of the vectors in memory, BM25 over the words in
+ * the file. */
 #include "local.h"
 
 #include <stdlib.h>
@@ -13,7 +14,8 @@ struct search {
 
 /* ---- vectors ---- */
 
-static bp_status allowed_ids(bp_call *call, struct sqlitedb *db, const struct search *search, uint64_t **ids, size_t *count)
+static bp_status allowed_ids(bp_call *call, struct sqlitedb *db, const struct search *search,
+                             uint64_t **ids, size_t *count)
 {
     struct sql_text sql;
     sqlite3_stmt   *statement = NULL;
@@ -29,9 +31,11 @@ static bp_status allowed_ids(bp_call *call, struct sqlitedb *db, const struct se
     BP_TRY(sqlitedb_prepare(call, db, text, &statement));
     *ids = malloc(capacity * sizeof(**ids));
     status = !*ids ? bp_fail(call, BP_NO_MEMORY, "no memory for a filter's ids")
-             : sql_bind(&sql, statement) == SQLITE_OK ? BP_OK
-                                                      : bp_fail(call, BP_INVALID, "the filter has a value too large");
-    while (status == BP_OK && (status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
+             : sql_bind(&sql, statement) == SQLITE_OK
+                 ? BP_OK
+                 : bp_fail(call, BP_INVALID, "the filter has a value too large");
+    while (status == BP_OK && (status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK &&
+           has_row) {
         if (*count == capacity) {
             uint64_t *grown = realloc(*ids, capacity * 2 * sizeof(*grown));
             if (!grown) {
@@ -61,7 +65,8 @@ static bp_status search_vectors(bp_call *call, struct sqlitedb *db, const struct
     }
     if (status == BP_OK) {
         pthread_rwlock_rdlock(&search->collection->lock);
-        status = vector_index_search(call, search->collection->index, &wanted, hits, &leg->hit_count, &leg->rows_read);
+        status = vector_index_search(call, search->collection->index, &wanted, hits,
+                                     &leg->hit_count, &leg->rows_read);
         pthread_rwlock_unlock(&search->collection->lock);
     }
     leg->mode = search->query->filter ? BP_SEARCH_FILTERED : BP_SEARCH_EXACT;
@@ -89,7 +94,8 @@ static bp_status write_match(struct sql_text *sql, const struct search *search)
     return BP_OK;
 }
 
-/* Terms of one or two characters are in no trigram: the passages are read, and how many terms they hold counts. */
+/* Terms of one or two characters are in no trigram: the passages are read, and how many terms they
+ * hold counts. */
 static bp_status write_scan(struct sql_text *sql, const struct search *search)
 {
     BP_TRY(collection_sql(sql, search->collection, "SELECT p.id, (0"));
@@ -98,7 +104,8 @@ static bp_status write_scan(struct sql_text *sql, const struct search *search)
         sql_string(sql, search->words.short_terms[i]);
         bp_buf_add(sql->buf, BP_STR(")) > 0)"));
     }
-    BP_TRY(collection_sql(sql, search->collection, ") AS found FROM points_% p WHERE found > 0 AND "));
+    BP_TRY(
+        collection_sql(sql, search->collection, ") AS found FROM points_% p WHERE found > 0 AND "));
     BP_TRY(sql_filter(sql, search->query->filter));
     bp_buf_add(sql->buf, BP_STR(" ORDER BY found DESC, p.id LIMIT "));
     sql_integer(sql, search->query->limit);
@@ -125,8 +132,11 @@ static bp_status search_words(bp_call *call, struct sqlitedb *db, const struct s
     BP_TRY(search->words.match.len ? write_match(&sql, search) : write_scan(&sql, search));
     BP_TRY(sql_end(&sql, &text));
     BP_TRY(sqlitedb_prepare(call, db, text, &statement));
-    status = sql_bind(&sql, statement) == SQLITE_OK ? BP_OK : bp_fail(call, BP_INVALID, "the query has a value too large");
-    while (status == BP_OK && (status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
+    status = sql_bind(&sql, statement) == SQLITE_OK
+                 ? BP_OK
+                 : bp_fail(call, BP_INVALID, "the query has a value too large");
+    while (status == BP_OK && (status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK &&
+           has_row) {
         hits[leg->hit_count].id = (uint64_t)sqlite3_column_int64(statement, 0);
         hits[leg->hit_count].score = sqlite3_column_double(statement, 1);
         leg->hit_count++;
@@ -155,12 +165,16 @@ static bp_status prepare_search(bp_call *call, struct search *search)
     const bp_vector_query   *query = search->query;
 
     if (query->limit < 1 || query->limit > LIMIT_MAX)
-        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX, query->limit);
+        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX,
+                       query->limit);
     if (query->vector) {
         float *vector = BP_NEW_ARRAY(call, float, collection->dimensions);
         if (query->dimensions != collection->dimensions)
-            return bp_fail(call, BP_INVALID, "the collection \"%s\" has vectors of %u dimensions, the query has %u: it is "
-                           "of another embedder", collection->name, collection->dimensions, query->dimensions);
+            return bp_fail(
+                call, BP_INVALID,
+                "the collection \"%s\" has vectors of %u dimensions, the query has %u: it is "
+                "of another embedder",
+                collection->name, collection->dimensions, query->dimensions);
         if (!vector)
             return BP_NO_MEMORY;
         if (!vector_prepare(query->vector, collection->dimensions, collection->metric, vector))
@@ -170,7 +184,8 @@ static bp_status prepare_search(bp_call *call, struct search *search)
     return words_parse(call, collection->tokenizer, query->words, &search->words);
 }
 
-bp_status local_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector, bp_leg *by_words)
+bp_status local_search(bp_call *call, void *instance, const bp_vector_query *query,
+                       bp_leg *by_vector, bp_leg *by_words)
 {
     struct store *store = ((struct local_instance *)instance)->store;
     struct search search = { .query = query, .by_vector = by_vector, .by_words = by_words };

@@ -1,8 +1,8 @@
 /* store.c - the embedded vector store: its options, its life, its lock file, its connections.
  *
- * A reload opens the new generation's store while the old one still serves. Two memories of one file would differ,
- * so the open stores of the process are on a list, and the same path gives the same store. That list is the only
- * state outside an instance.
+ * A reload opens the new generation's store while the old one still serves. Two memories of one
+ * file would differ, so the open stores of the process are on a list, and the same path gives the
+ * same store. That list is the only state outside an instance.
  */
 #include "local.h"
 
@@ -43,7 +43,8 @@ struct link *reader_of(struct store *store)
     return best;
 }
 
-bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg), void *arg)
+bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg),
+                    void *arg)
 {
     bp_status status;
 
@@ -70,8 +71,8 @@ static bp_status read_job(bp_call *call, void *arg)
     return status;
 }
 
-bp_status on_reader(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg),
-                    void *arg)
+bp_status on_reader(bp_call *call, struct store                                           *store,
+                    bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg), void *arg)
 {
     struct link   *reader = reader_of(store);
     struct reading reading = { reader->db, job, arg };
@@ -94,13 +95,15 @@ static bp_status take_lock(bp_call *call, struct store *store)
     BP_TRY(sqlitedb_make_directories(call, name));
     store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock_fd < 0)
-        return bp_fail(call, BP_UNAVAILABLE, "cannot open %s: %s; check who owns the directory", name, strerror(errno));
+        return bp_fail(call, BP_UNAVAILABLE, "cannot open %s: %s; check who owns the directory",
+                       name, strerror(errno));
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         len = pread(store->lock_fd, text, sizeof(text) - 1, 0);
         text[len > 0 ? len : 0] = '\0';
         text[strcspn(text, "\n")] = '\0';
         return bp_fail(call, BP_CONFLICT,
-                       "the vector store %s is in use by process %s: stop that, or let the command talk to it with --url",
+                       "the vector store %s is in use by process %s: stop that, or let the command "
+                       "talk to it with --url",
                        store->directory, text[0] ? text : "(unknown)");
     }
     snprintf(text, sizeof(text), "%ld\n", (long)getpid());
@@ -159,7 +162,8 @@ static void store_free(struct store *store)
     free(store);
 }
 
-static bp_status store_fill(bp_call *call, const struct local_instance *options, struct store *store)
+static bp_status store_fill(bp_call *call, const struct local_instance *options,
+                            struct store *store)
 {
     struct opening opening = { options, store };
 
@@ -203,7 +207,8 @@ bp_status store_open(bp_call *call, const struct local_instance *options, struct
     store->reader_count = (uint32_t)options->readers;
     pthread_mutex_init(&store->lock, NULL);
     store->directory = strndup(options->path.data, options->path.len);
-    status = store->directory ? store_fill(call, options, store) : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
+    status = store->directory ? store_fill(call, options, store)
+                              : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     if (status != BP_OK) {
         store_free(store);
         return status;
@@ -262,15 +267,20 @@ static void local_shared_destroy(bp_call *call, void *shared)
 /* ---- the plugin ---- */
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct local_instance, path, .is_required = true, .example = "data/docs",
-                   .help = "the directory of the store; made when it is not there, used by one process at a time"),
+    BP_OPTION_PATH(
+        struct local_instance, path, .is_required = true, .example = "data/docs",
+        .help =
+            "the directory of the store; made when it is not there, used by one process at a time"),
     BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
                   .help = "threads, each with a connection, that search"),
     BP_OPTION_ENUM(struct local_instance, synchronous, .initial = "full", .choices = "full|normal",
-                   .help = "full: an acknowledged write survives a power loss; normal: it survives only a crash of the process"),
-    BP_OPTION_DURATION(struct local_instance, busy_timeout, .initial = "5s", .minimum = "0", .maximum = "1m",
+                   .help = "full: an acknowledged write survives a power loss; normal: it survives "
+                           "only a crash of the process"),
+    BP_OPTION_DURATION(struct local_instance, busy_timeout, .initial = "5s", .minimum = "0",
+                       .maximum = "1m",
                        .help = "how long to wait for another program that has locked the file"),
-    BP_OPTION_SIZE(struct local_instance, cache, .initial = "8MiB", .minimum = "64KiB", .maximum = "4GiB",
+    BP_OPTION_SIZE(struct local_instance, cache, .initial = "8MiB", .minimum = "64KiB",
+                   .maximum = "4GiB",
                    .help = "page cache of each connection; the vectors are in memory beside it"),
 };
 
@@ -295,10 +305,8 @@ static const bp_vector_ops ops = {
     .snapshot = local_snapshot,
 };
 
-BP_PLUGIN(vector, "local", "1.0.0",
-          .summary = "vectors, words and metadata in one file and in memory; exact search, no server",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct local_instance),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+BP_PLUGIN(
+    vector, "local", "1.0.0",
+    .summary = "vectors, words and metadata in one file and in memory; exact search, no server",
+    .license = "Apache-2.0", .instance_size = sizeof(struct local_instance),
+    .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -1,20 +1,15 @@
 /* words.c - splits a query into terms and quotes them for FTS5. */
 #include "words.h"
 
-/* The SMART core of words that say nothing about a subject; dropped from queries only, never from passages. */
-static const char stop_words[] =
-    " a about above after again all also am an and any are as at be because been before being below between both but by "
-    "can could did do does doing down during each few for from further had has have having he her here hers him his how "
-    "i if in into is it its itself just me more most my no nor not now of off on once only or other our out over own "
-    "same she should so some such than that the their them then there these they this those through to too under until "
-    "up very was we were what when where which while who whom why will with would you your ";
+#include "terms/terms.h"
 
 words_tokenizer words_tokenizer_of(bp_str language)
 {
     static const char *const unspaced[] = { "zh", "ja", "ko", "th" };
     char                     tag[4] = "";
 
-    for (size_t i = 0; i < language.len && i < 3 && language.data[i] != '-' && language.data[i] != '_'; i++)
+    for (size_t i = 0;
+         i < language.len && i < 3 && language.data[i] != '-' && language.data[i] != '_'; i++)
         tag[i] = (char)(language.data[i] | 0x20);
     if (!tag[0] || strcmp(tag, "en") == 0)
         return WORDS_STEMMED;
@@ -42,7 +37,12 @@ const char *words_tokenizer_sql(words_tokenizer tokenizer)
 static uint32_t code_point(bp_str text, size_t at, size_t *len)
 {
     const unsigned char *s = (const unsigned char *)text.data + at;
-    size_t               left = text.len - at, need = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t               left = text.len - at, need = s[0] < 0x80   ? 1
+                                                      : s[0] < 0xc2 ? 0
+                                                      : s[0] < 0xe0 ? 2
+                                                      : s[0] < 0xf0 ? 3
+                                                      : s[0] < 0xf5 ? 4
+                                                                    : 0;
     uint32_t             value;
 
     *len = 0;
@@ -75,11 +75,13 @@ static bool is_word(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    /* Latin punctuation, general punctuation, CJK punctuation, full-width forms of ASCII punctuation. */
-    return !((c >= 0x80 && c <= 0xa9) || (c >= 0xab && c <= 0xb4) || (c >= 0xb6 && c <= 0xb9) || c == 0xbb || c == 0xbf ||
-             (c >= 0x2000 && c <= 0x206f) || (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020) ||
-             (c >= 0xff01 && c <= 0xff0f) || (c >= 0xff1a && c <= 0xff20) || (c >= 0xff3b && c <= 0xff3d) ||
-             (c >= 0xff5b && c <= 0xff65));
+    /* Latin punctuation, general punctuation, CJK punctuation, full-width forms of ASCII
+     * punctuation. */
+    return !((c >= 0x80 && c <= 0xa9) || (c >= 0xab && c <= 0xb4) || (c >= 0xb6 && c <= 0xb9) ||
+             c == 0xbb || c == 0xbf || (c >= 0x2000 && c <= 0x206f) ||
+             (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020) ||
+             (c >= 0xff01 && c <= 0xff0f) || (c >= 0xff1a && c <= 0xff20) ||
+             (c >= 0xff3b && c <= 0xff3d) || (c >= 0xff5b && c <= 0xff65));
 }
 
 /* ---- terms ---- */
@@ -108,17 +110,16 @@ static void terms_add(struct terms *terms, bp_str term)
         terms->items[terms->count++] = term;
 }
 
+/* Dropped from queries only, never from passages. */
 static bool is_stop_word(bp_str term)
 {
-    char padded[16] = " ";
+    char lower[16];
 
-    if (term.len > sizeof(padded) - 3)
+    if (term.len > sizeof(lower))
         return false;
     for (size_t i = 0; i < term.len; i++)
-        padded[i + 1] = (char)(term.data[i] | 0x20);
-    padded[term.len + 1] = ' ';
-    padded[term.len + 2] = '\0';
-    return strstr(stop_words, padded) != NULL;
+        lower[i] = (char)(term.data[i] | 0x20);
+    return terms_is_stop_word(bp_str_n(lower, term.len));
 }
 
 /* A run without blanks: each three characters in a row are a term. */
@@ -150,15 +151,19 @@ static bp_status quote(bp_call *call, const struct terms *terms, bp_str *match)
     bp_buf *buf = bp_buf_new(call, 1 << 22);
 
     for (size_t i = 0; i < terms->count; i++) {
-        bp_buf_add(buf, i ? BP_STR(" OR \"") : BP_STR("\"")); /* a term holds no quote: that is no word character */
+        bp_buf_add(buf, i ? BP_STR(" OR \"")
+                          : BP_STR("\"")); /* a term holds no quote: that is no word character */
         bp_buf_add(buf, terms->items[i]);
         bp_buf_add(buf, BP_STR("\""));
     }
     *match = bp_buf_str(buf);
-    return bp_buf_status(buf) == BP_OK ? BP_OK : bp_fail(call, bp_buf_status(buf), "the query's words are too long");
+    return bp_buf_status(buf) == BP_OK
+               ? BP_OK
+               : bp_fail(call, bp_buf_status(buf), "the query's words are too long");
 }
 
-bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text, struct words_query *query)
+bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
+                      struct words_query *query)
 {
     struct terms terms = { .count = 0 }, stopped = { .count = 0 };
     size_t       start = 0;
@@ -183,7 +188,8 @@ bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text, str
             if (tokenizer == WORDS_TRIGRAMS)
                 add_trigrams(&terms, query, term);
             else
-                terms_add(tokenizer == WORDS_STEMMED && is_stop_word(term) ? &stopped : &terms, term);
+                terms_add(tokenizer == WORDS_STEMMED && is_stop_word(term) ? &stopped : &terms,
+                          term);
         }
         is_inside = word;
     }

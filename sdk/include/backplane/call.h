@@ -108,6 +108,9 @@ typedef struct bp_call_service {
     bp_str (*buf_str)(bp_buf *buf); /* borrowed, NUL-terminated behind its end, until the next write */
     bp_status (*buf_status)(const bp_buf *buf);
     void (*buf_reset)(bp_buf *buf);  /* empty and sound again; keeps its memory */
+
+    bp_status (*scratch_begin)(bp_call *call);
+    void (*scratch_end)(bp_call *call);
 } bp_call_service;
 
 BP_SERVICE(call, bp_call_service, 1)
@@ -176,6 +179,13 @@ static inline bp_status bp_on_end(bp_call *call, void (*cleanup)(void *arg), voi
 {
     return bp_service_call->on_end(call, cleanup, arg);
 }
+
+/* Between the two, memory of the call comes from an arena of its own, which bp_scratch_end() frees as a whole, its
+ * cleanups included: for a call that works through a long stream piece by piece. What outlives it (but the error
+ * slot, which does) must have been allocated before. May be nested 8 deep; the end of the call ends what is open.
+ * BP_NO_MEMORY when nested deeper or memory is used up. */
+static inline bp_status bp_scratch_begin(bp_call *call) { return bp_service_call->scratch_begin(call); }
+static inline void bp_scratch_end(bp_call *call) { bp_service_call->scratch_end(call); }
 
 /* ---- errors ---- */
 

@@ -106,7 +106,7 @@ static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **stat
     struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 3 });
     assert_non_null(log);
     log_message(log, BP_LOG_DEBUG, "quiet", "not seen");
-    log_event(log, BP_LOG_ERROR, "odd", (bp_str){ "new\nline \xff \"q\"", 16 },
+    log_event(log, BP_LOG_ERROR, "odd", (bp_str){ "new\nline \xff \"q\"", 14 },
               (bp_field[]){ bp_field_int("duration_ms", 7), bp_field_bool("is_odd", true) }, 2);
     for (int i = 0; i < 10; i++)
         log_message(log, BP_LOG_INFO, "often", "line %d", i);

@@ -1,4 +1,5 @@
-/* http_rig.h - a server on a thread of its own and a plain blocking client, for the tests of core/net. */
+/* http_rig.h - a server on a thread of its own and a plain blocking client, for the tests of
+ * core/net. */
 #ifndef HTTP_RIG_H
 #define HTTP_RIG_H
 
@@ -89,12 +90,12 @@ static inline void rig_sleep_ms(int64_t ms)
 }
 
 /* True when the condition came within 10 s. */
-#define RIG_SOON(condition)                                               \
-    ({                                                                    \
-        int64_t rig_until_ = clock_now_ns() + BP_SECONDS(10);             \
-        while (!(condition) && clock_now_ns() < rig_until_)               \
-            rig_sleep_ms(5);                                              \
-        (bool)(condition);                                                \
+#define RIG_SOON(condition)                                   \
+    ({                                                        \
+        int64_t rig_until_ = clock_now_ns() + BP_SECONDS(10); \
+        while (!(condition) && clock_now_ns() < rig_until_)   \
+            rig_sleep_ms(5);                                  \
+        (bool)(condition);                                    \
     })
 
 static inline void rig_stop(struct rig *rig)
@@ -142,7 +143,8 @@ static inline void client_say(int fd, const char *text)
     client_send(fd, text, strlen(text));
 }
 
-/* Everything to the end of the connection; a reset counts as an end. NUL-terminated, the caller frees it. */
+/* Everything to the end of the connection; a reset counts as an end. NUL-terminated, the caller
+ * frees it. */
 static inline char *client_drain(int fd, size_t *len)
 {
     size_t  capacity = 1 << 16, have = 0;
@@ -179,7 +181,8 @@ static inline char *client_read_until(int fd, const char *mark, int times)
             return text;
         count = recv(fd, text + have, capacity - have, 0);
         if (count <= 0)
-            fail_msg("waiting for \"%s\": %s; there is: %s", mark, count ? strerror(errno) : "the end", text);
+            fail_msg("waiting for \"%s\": %s; there is: %s", mark,
+                     count ? strerror(errno) : "the end", text);
         have += (size_t)count;
         if (have == capacity)
             text = realloc(text, (capacity *= 2) + 1);

@@ -1,4 +1,5 @@
-/* test_http1.c - the request parser: what it refuses and how, the same for every split of the input. */
+/* test_http1.c - the request parser: what it refuses and how, the same for every split of the
+ * input. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,19 +12,20 @@
 
 /* All that a request came to, in a form that can be compared. */
 struct outcome {
-    int    status; /* 200 when complete, 0 when more bytes are needed */
-    size_t used;
-    size_t header_count;
-    size_t body_len;
-    char   target[256];
-    char   host[256];
-    char   body[4096];
+    int                  status; /* 200 when complete, 0 when more bytes are needed */
+    size_t               used;
+    size_t               header_count;
+    size_t               body_len;
+    char                 target[256];
+    char                 host[256];
+    char                 body[4096];
     struct http1_request request;
 };
 
-/* Feeds `text` in pieces that end at the given cuts. Each look at the head gets a copy of its own in memory
- * of its exact size, so that a sanitizer sees every byte read too many. */
-static void feed(const char *text, size_t len, const size_t *cuts, size_t cut_count, struct outcome *out)
+/* Feeds `text` in pieces that end at the given cuts. Each look at the head gets a copy of its own
+ * in memory of its exact size, so that a sanitizer sees every byte read too many. */
+static void feed(const char *text, size_t len, const size_t *cuts, size_t cut_count,
+                 struct outcome *out)
 {
     struct http1_request *request = &out->request;
     struct http1_body     body;
@@ -39,7 +41,8 @@ static void feed(const char *text, size_t len, const size_t *cuts, size_t cut_co
         memcpy(head, text, to);
         progress = http1_request_parse(request, head, to);
         if (progress == HTTP1_DONE) {
-            snprintf(out->target, sizeof(out->target), BP_FMT, BP_ARG(http1_str(head, request->target)));
+            snprintf(out->target, sizeof(out->target), BP_FMT,
+                     BP_ARG(http1_str(head, request->target)));
             snprintf(out->host, sizeof(out->host), BP_FMT, BP_ARG(http1_str(head, request->host)));
         }
         free(head);
@@ -66,16 +69,20 @@ static void feed(const char *text, size_t len, const size_t *cuts, size_t cut_co
             break;
     }
     out->used = at;
-    out->status = progress == HTTP1_DONE ? 200 : progress == HTTP1_REFUSED ? body.verdict.status : 0;
+    out->status = progress == HTTP1_DONE      ? 200
+                  : progress == HTTP1_REFUSED ? body.verdict.status
+                                              : 0;
 }
 
-static void assert_same(const struct outcome *a, const struct outcome *b, const char *name, size_t cut)
+static void assert_same(const struct outcome *a, const struct outcome *b, const char *name,
+                        size_t cut)
 {
-    if (a->status != b->status || a->header_count != b->header_count || a->body_len != b->body_len ||
-        (a->status == 200 && a->used != b->used) || strcmp(a->target, b->target) != 0 ||
-        strcmp(a->host, b->host) != 0 || memcmp(a->body, b->body, sizeof(a->body)) != 0)
-        fail_msg("%s: split at %zu gives %d (used %zu), whole gives %d (used %zu)", name, cut, b->status, b->used,
-                 a->status, a->used);
+    if (a->status != b->status || a->header_count != b->header_count ||
+        a->body_len != b->body_len || (a->status == 200 && a->used != b->used) ||
+        strcmp(a->target, b->target) != 0 || strcmp(a->host, b->host) != 0 ||
+        memcmp(a->body, b->body, sizeof(a->body)) != 0)
+        fail_msg("%s: split at %zu gives %d (used %zu), whole gives %d (used %zu)", name, cut,
+                 b->status, b->used, a->status, a->used);
 }
 
 /* Whole, in two pieces split at every position, and byte by byte. */
@@ -108,16 +115,27 @@ struct vector {
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n"
 #define POST "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define V(name, status, text) { name, status, { text, sizeof(text) - 1 } }
+#define V(name, status, text)      \
+    {                              \
+        name, status,              \
+        {                          \
+            text, sizeof(text) - 1 \
+        }                          \
+    }
 
 static const struct vector vectors[] = {
     /* reliability.md 1.4: what nginx refuses too */
-    V("content-length and transfer-encoding", 400, POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    V("transfer-encoding and content-length", 400, POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
-    V("two transfer-encodings", 400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    V("transfer-encoding in HTTP/1.0", 400, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    V("content-length and transfer-encoding", 400,
+      POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    V("transfer-encoding and content-length", 400,
+      POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+    V("two transfer-encodings", 400,
+      POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    V("transfer-encoding in HTTP/1.0", 400,
+      "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     V("two equal content-lengths", 400, POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
-    V("two different content-lengths", 400, POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    V("two different content-lengths", 400,
+      POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     V("content-length list", 400, POST "Content-Length: 3, 3\r\n\r\nabc"),
     V("content-length with plus", 400, POST "Content-Length: +1\r\n\r\na"),
     V("content-length negative", 400, POST "Content-Length: -1\r\n\r\na"),
@@ -125,7 +143,8 @@ static const struct vector vectors[] = {
     V("content-length above 2^64", 400, POST "Content-Length: 18446744073709551617\r\n\r\na"),
     V("content-length empty", 400, POST "Content-Length:\r\n\r\na"),
     V("space before the colon", 400, GET "X : a\r\n\r\n"),
-    V("space before the colon of transfer-encoding", 400, POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    V("space before the colon of transfer-encoding", 400,
+      POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
     V("folded header", 400, GET "X: a\r\n b\r\n\r\n"),
     V("header folded with a tab", 400, GET "X: a\r\n\tb\r\n\r\n"),
     V("first header begins with a blank", 400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"),
@@ -133,8 +152,12 @@ static const struct vector vectors[] = {
     V("bare CR hides a header (CVE-2023-30589)", 400, POST "Dummy:\rContent-Length: 3\r\n\r\nabc"),
     V("bare CR before the end (CVE-2025-23167)", 400, GET "\rX\r\n\r\n"),
     V("NUL in a value", 400, GET "X: a\0b\r\n\r\n"),
-    V("control byte in a value", 400, GET "X: a\x01" "b\r\n\r\n"),
-    V("DEL in a value", 400, GET "X: a\x7f" "b\r\n\r\n"),
+    V("control byte in a value", 400,
+      GET "X: a\x01"
+          "b\r\n\r\n"),
+    V("DEL in a value", 400,
+      GET "X: a\x7f"
+          "b\r\n\r\n"),
     V("empty header name", 400, GET ": a\r\n\r\n"),
     V("header without a colon", 400, GET "abc\r\n\r\n"),
     V("header name with a byte above 127", 400, GET "X\xe9: a\r\n\r\n"),
@@ -186,7 +209,9 @@ static const struct vector vectors[] = {
     V("gzip before chunked", 501, POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     V("identity", 501, POST "Transfer-Encoding: identity\r\n\r\n"),
     V("chunked with a parameter", 501, POST "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n"),
-    V("chunked behind a form feed", 400, POST "Transfer-Encoding: \x0c" "chunked\r\n\r\n0\r\n\r\n"),
+    V("chunked behind a form feed", 400,
+      POST "Transfer-Encoding: \x0c"
+           "chunked\r\n\r\n0\r\n\r\n"),
     V("chunked not last", 400, POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
     V("chunked twice", 400, POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
     V("transfer-encoding empty", 400, POST "Transfer-Encoding:\r\n\r\n"),
@@ -233,9 +258,11 @@ static const struct vector vectors[] = {
     V("plain", 200, GET "\r\n"),
     V("empty line first", 200, "\r\n" GET "\r\n"),
     V("HTTP/1.0 without a host", 200, "GET / HTTP/1.0\r\n\r\n"),
-    V("HTTP/1.0 with 100-continue", 200, "POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\na"),
+    V("HTTP/1.0 with 100-continue", 200,
+      "POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\na"),
     V("content-length", 200, POST "Content-Length: 3\r\n\r\nabc"),
-    V("content-length with leading zeros and blanks", 200, POST "content-length: \t 003 \r\n\r\nabc"),
+    V("content-length with leading zeros and blanks", 200,
+      POST "content-length: \t 003 \r\n\r\nabc"),
     V("content-length zero", 200, POST "Content-Length: 0\r\n\r\n"),
     V("chunked", 200, CHUNKED "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
     V("chunked in capitals", 200, POST "TRANSFER-ENCODING: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),

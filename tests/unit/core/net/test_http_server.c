@@ -77,7 +77,8 @@ static void handle_headers(struct http_exchange *exchange)
 {
     bool is_right =
         http_exchange_add_header(exchange, BP_STR("X-Good"), BP_STR("yes")) == BP_OK &&
-        http_exchange_add_header(exchange, BP_STR("X-Bad"), BP_STR("a\r\nSet-Cookie: b")) == BP_INVALID &&
+        http_exchange_add_header(exchange, BP_STR("X-Bad"), BP_STR("a\r\nSet-Cookie: b")) ==
+            BP_INVALID &&
         http_exchange_add_header(exchange, BP_STR("X-Bad"), bp_str_n("a\0b", 3)) == BP_INVALID &&
         http_exchange_add_header(exchange, BP_STR("X Bad"), BP_STR("a")) == BP_INVALID &&
         http_exchange_add_header(exchange, BP_STR(""), BP_STR("a")) == BP_INVALID &&
@@ -91,9 +92,10 @@ static void handle_headers(struct http_exchange *exchange)
 
 static void handle_path(struct http_exchange *exchange)
 {
-    bp_str text = arena_format(exchange->call->arena, BP_FMT " " BP_FMT "?" BP_FMT " " BP_FMT " " BP_FMT,
-                               BP_ARG(exchange->method), BP_ARG(exchange->path), BP_ARG(exchange->query),
-                               BP_ARG(exchange->host), BP_ARG(exchange->peer));
+    bp_str text =
+        arena_format(exchange->call->arena, BP_FMT " " BP_FMT "?" BP_FMT " " BP_FMT " " BP_FMT,
+                     BP_ARG(exchange->method), BP_ARG(exchange->path), BP_ARG(exchange->query),
+                     BP_ARG(exchange->host), BP_ARG(exchange->peer));
     http_exchange_send(exchange, 200, BP_STR("text/plain"), text);
 }
 
@@ -103,7 +105,8 @@ static void handle_length(struct http_exchange *exchange)
     http_exchange_write(exchange, BP_STR("12345"));
     if (!bp_str_is(exchange->query, "short"))
         http_exchange_write(exchange, BP_STR("67890"));
-    if (bp_str_is(exchange->query, "long") && http_exchange_write(exchange, BP_STR("x")) != BP_INVALID)
+    if (bp_str_is(exchange->query, "long") &&
+        http_exchange_write(exchange, BP_STR("x")) != BP_INVALID)
         http_exchange_abort(exchange);
 }
 
@@ -197,7 +200,9 @@ static void a_request_gets_its_answer_with_date_and_length(void **state)
 
 static void a_handler_sees_the_path_in_normal_form(void **state)
 {
-    char *answer = client_ask(port_of(state), "GET http://other:81/a/../x%2Fy//%7Ez?q=%20 HTTP/1.1\r\nHost: test\r\n" CLOSE);
+    char *answer =
+        client_ask(port_of(state),
+                   "GET http://other:81/a/../x%2Fy//%7Ez?q=%20 HTTP/1.1\r\nHost: test\r\n" CLOSE);
 
     assert_string_equal(client_body(answer), "GET /x%2Fy/~z?q=%20 other:81 127.0.0.1");
     free(answer);
@@ -246,7 +251,8 @@ static void pipelined_bodies_do_not_run_into_each_other(void **state)
     char *answers;
 
     client_say(fd, "POST /echo" TAIL "Content-Length: 3\r\n\r\nabc"
-                   "POST /echo" TAIL "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nT: u\r\n\r\n"
+                   "POST /echo" TAIL
+                   "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nT: u\r\n\r\n"
                    "POST /number?ignored" TAIL "Content-Length: 4\r\n\r\nGET "
                    "POST /pieces" TAIL "Content-Length: 3\r\n" CLOSE "ghi");
     answers = client_drain(fd, NULL);
@@ -260,9 +266,10 @@ static void pipelined_bodies_do_not_run_into_each_other(void **state)
 
 static void a_request_sent_byte_by_byte_is_understood(void **state)
 {
-    const char *text = "POST /echo" TAIL "Transfer-Encoding: chunked\r\n" CLOSE "3\r\nabc\r\n0\r\n\r\n";
-    int         fd = client_connect(port_of(state)), on = 1;
-    char       *answer;
+    const char *text =
+        "POST /echo" TAIL "Transfer-Encoding: chunked\r\n" CLOSE "3\r\nabc\r\n0\r\n\r\n";
+    int   fd = client_connect(port_of(state)), on = 1;
+    char *answer;
 
     setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof(on));
     for (size_t i = 0; text[i]; i++) {
@@ -328,8 +335,10 @@ static void continue_is_said_only_when_the_handler_reads(void **state)
 
 static void head_gets_the_head_only(void **state)
 {
-    char *answer = client_ask(port_of(state), "HEAD /hello" TAIL "\r\nHEAD /big?100000" TAIL "\r\nHEAD /length" TAIL CLOSE);
-    char *second = strstr(answer + 1, "HTTP/1.1"), *third = second ? strstr(second + 1, "HTTP/1.1") : NULL;
+    char *answer = client_ask(port_of(state), "HEAD /hello" TAIL "\r\nHEAD /big?100000" TAIL
+                                              "\r\nHEAD /length" TAIL CLOSE);
+    char *second = strstr(answer + 1, "HTTP/1.1"),
+         *third = second ? strstr(second + 1, "HTTP/1.1") : NULL;
 
     assert_non_null(strstr(answer, "Content-Length: 5\r\n"));
     assert_null(strstr(answer, "hello"));
@@ -365,7 +374,7 @@ static void a_slow_reader_holds_the_handler_back(void **state)
     before = written_bytes;
     rig_sleep_ms(300);
     assert_int_equal(written_bytes, before); // nothing moves while nobody reads
-    assert_true(before < (16 << 20));        // what the kernel and the queue take, far from all of it
+    assert_true(before < (16 << 20)); // what the kernel and the queue take, far from all of it
     answer = client_drain(fd, &len);
     assert_true(len > 33554432);
     assert_string_equal(answer + len - 7, "\r\n0\r\n\r\n");
@@ -392,7 +401,9 @@ static void a_slow_handler_holds_the_sender_back(void **state)
     char  *bytes = calloc(1, BYTES), head[128], *answer;
     size_t sent = 0;
 
-    client_send(fd, head, (size_t)snprintf(head, sizeof(head), "POST /slow-read" TAIL "Content-Length: %d\r\n" CLOSE, BYTES));
+    client_send(fd, head,
+                (size_t)snprintf(head, sizeof(head),
+                                 "POST /slow-read" TAIL "Content-Length: %d\r\n" CLOSE, BYTES));
     while (sent < BYTES) { // what goes without anyone reading
         ssize_t count = send(fd, bytes, BYTES - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (count > 0) {
@@ -438,7 +449,9 @@ static void a_client_that_vanishes_behind_unread_bytes_cancels_the_call(void **s
     wait_entered = 0;
     wait_status = -1;
     client_say(fd, "POST /wait" TAIL "Content-Length: 1048576\r\n\r\n");
-    client_send(fd, bytes, 140000); // more than the server takes without a reader, less than the kernel holds for it
+    client_send(
+        fd, bytes,
+        140000); // more than the server takes without a reader, less than the kernel holds for it
     assert_true(RIG_SOON(wait_entered));
     close(fd);
     assert_true(RIG_SOON(wait_status != -1));
@@ -455,7 +468,8 @@ static void refusals_carry_json_and_close(void **state)
         { 400, "GET / HTTP/1.1\r\n\r\n" },
         { 400, "GET / HTTP/1.1\nHost: a\r\n\r\n" },
         { 400, "\x16\x03\x01\x02\x01\x01" },
-        { 400, "POST /echo" TAIL "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
+        { 400,
+          "POST /echo" TAIL "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
         { 417, "POST /echo" TAIL "Content-Length: 1\r\nExpect: x\r\n\r\na" },
         { 501, "POST /echo" TAIL "Transfer-Encoding: gzip\r\n\r\n" },
         { 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
@@ -466,21 +480,24 @@ static void refusals_carry_json_and_close(void **state)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *answer = client_ask(port_of(state), cases[i].text); // reads to the end: it closes by itself
+        char *answer =
+            client_ask(port_of(state), cases[i].text); // reads to the end: it closes by itself
 
         if (client_status(answer) != cases[i].status)
             fail_msg("%s: %s", cases[i].text, answer);
         assert_non_null(strstr(answer, "\r\nContent-Type: application/json\r\n"));
         assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
         assert_int_equal(strncmp(client_body(answer), "{\"error\":{\"code\":\"", 18), 0);
-        assert_null(strstr(client_body(answer), "}HTTP/1.1")); // nothing behind it was taken for a request
+        assert_null(
+            strstr(client_body(answer), "}HTTP/1.1")); // nothing behind it was taken for a request
         free(answer);
     }
 }
 
 static void what_follows_a_refused_request_is_never_read(void **state)
 {
-    char *answer = client_ask(port_of(state), "GET /a b HTTP/1.1\r\nHost: a\r\n\r\nGET /hello" TAIL "\r\n");
+    char *answer =
+        client_ask(port_of(state), "GET /a b HTTP/1.1\r\nHost: a\r\n\r\nGET /hello" TAIL "\r\n");
 
     assert_int_equal(client_status(answer), 400);
     assert_null(strstr(answer, "hello"));
@@ -602,13 +619,16 @@ static void the_last_request_of_a_connection_is_told_so(void **state)
 
 static void an_old_client_gets_its_stream_until_the_end(void **state)
 {
-    char *answer = client_ask(port_of(state), "POST /pieces HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
+    char *answer =
+        client_ask(port_of(state), "POST /pieces HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
 
     assert_int_equal(client_status(answer), 200);
     assert_null(strstr(answer, "chunked"));
     assert_string_equal(client_body(answer), "abc");
     free(answer);
-    answer = client_ask(port_of(state), "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
+    answer = client_ask(
+        port_of(state),
+        "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
     assert_non_null(strstr(answer, "Connection: keep-alive\r\n"));
     assert_non_null(strstr(answer, "\r\n\r\nhelloHTTP/1.1 200"));
     free(answer);
@@ -621,8 +641,9 @@ static void events_are_written_line_by_line(void **state)
     assert_non_null(strstr(answer, "Content-Type: text/event-stream\r\n"));
     assert_non_null(strstr(answer, "Cache-Control: no-store\r\n"));
     assert_non_null(strstr(answer, "X-Accel-Buffering: no\r\n"));
-    assert_string_equal(client_body(answer),
-                        "id: 1\ndata: one\n\nevent: named\ndata: two\ndata: lines\ndata: three\n\ndata: \n\n");
+    assert_string_equal(
+        client_body(answer),
+        "id: 1\ndata: one\n\nevent: named\ndata: two\ndata: lines\ndata: three\n\ndata: \n\n");
     free(answer);
 }
 
@@ -640,7 +661,8 @@ static void silence_is_filled_with_comments(void **state)
 
 static void header_values_cannot_split_the_answer(void **state)
 {
-    char *answer = client_ask(port_of(state), "GET /headers" TAIL "X-Twice: a\r\nx-twice: b\r\n" CLOSE);
+    char *answer =
+        client_ask(port_of(state), "GET /headers" TAIL "X-Twice: a\r\nx-twice: b\r\n" CLOSE);
 
     assert_int_equal(client_status(answer), 200);
     assert_non_null(strstr(answer, "\r\nX-Good: yes\r\n"));
@@ -807,8 +829,8 @@ static void a_unix_socket_is_for_its_owner_only(void **state)
 
 static void a_port_in_use_is_a_sentence(void **state)
 {
-    char   text[32], error[256] = "";
-    bp_str where;
+    char                     text[32], error[256] = "";
+    bp_str                   where;
     struct http_edge_options options = http_edge_defaults;
 
     snprintf(text, sizeof(text), "127.0.0.1:%u", port_of(state));
@@ -909,7 +931,8 @@ static void echo_politely(struct storm *storm, int fd)
         text[head + i] = (char)('a' + (i * 7 + len) % 26);
     send_torn(fd, text, head + len, &storm->seed);
     answer = client_drain(fd, NULL);
-    if (client_status(answer) == 200 && strlen(client_body(answer)) == len && memcmp(client_body(answer), text + head, len) == 0)
+    if (client_status(answer) == 200 && strlen(client_body(answer)) == len &&
+        memcmp(client_body(answer), text + head, len) == 0)
         ++*storm->echoed;
     free(answer);
     free(text);
@@ -926,7 +949,8 @@ static void *run_storm(void *arg)
         "POST /echo" TAIL "Content-Length: 100000\r\n\r\nabc",
         "POST /pieces" TAIL "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\nab",
         "POST /pieces" TAIL "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz",
-        "GET /hello" TAIL "\r\nGET /later?a" TAIL "\r\nGET /big?100000" TAIL "\r\nGET /later?b" TAIL "\r\nGET /abort" TAIL "\r\n",
+        "GET /hello" TAIL "\r\nGET /later?a" TAIL "\r\nGET /big?100000" TAIL "\r\nGET /later?b" TAIL
+        "\r\nGET /abort" TAIL "\r\n",
         "POST /small" TAIL "Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n",
     };
     struct storm *storm = arg;
@@ -937,9 +961,12 @@ static void *run_storm(void *arg)
         if (i % 5 == 0) {
             echo_politely(storm, fd);
         } else {
-            const char *text = rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
-            char        some[2000];
+            const char *text =
+                rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
+            char           some[2000];
+            struct timeval patience = { .tv_usec = 20000 };
 
+            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
             send_torn(fd, text, strlen(text), &storm->seed);
             if (rand_r(&storm->seed) % 2)
                 (void)!recv(fd, some, sizeof(some), rand_r(&storm->seed) % 2 ? MSG_DONTWAIT : 0);

@@ -24,7 +24,8 @@ static struct peer_address address_of(const char *text)
 static void an_address_is_refused_at_its_limit_and_others_are_not(void **state)
 {
     struct peer_count   peers;
-    struct peer_address a = address_of("192.0.2.1"), b = address_of("192.0.2.2"), mapped = address_of("::ffff:192.0.2.1");
+    struct peer_address a = address_of("192.0.2.1"), b = address_of("192.0.2.2"),
+                        mapped = address_of("::ffff:192.0.2.1");
 
     (void)state;
     assert_true(peer_count_init(&peers, 2));
@@ -40,7 +41,8 @@ static void an_address_is_refused_at_its_limit_and_others_are_not(void **state)
 static void one_slash_64_is_one_client(void **state)
 {
     struct peer_count   peers;
-    struct peer_address a = address_of("2001:db8::1"), b = address_of("2001:db8::2:3"), c = address_of("2001:db8:0:1::1");
+    struct peer_address a = address_of("2001:db8::1"), b = address_of("2001:db8::2:3"),
+                        c = address_of("2001:db8:0:1::1");
 
     (void)state;
     assert_true(peer_count_init(&peers, 1));

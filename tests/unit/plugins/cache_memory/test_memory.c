@@ -1,4 +1,5 @@
-/* test_memory.c - the cache in memory: what it keeps, what it gives up, and that its counts are exact among threads. */
+/* test_memory.c - the cache in memory: what it keeps, what it gives up, and that its counts are
+ * exact among threads. */
 #include "plugins/plugin_test.h"
 
 #include <pthread.h>
@@ -46,8 +47,8 @@ static bp_take take(const char *key, int64_t limit, int64_t window_ns, int64_t c
 static bp_take reserve(const char *period, int64_t limit, int64_t amount, const char *reservation)
 {
     bp_take result = { .struct_size = sizeof(result) };
-    assert_ok(ops->reserve(call, self, BP_STR("budget"), bp_str_of(period), limit, amount, BP_SECONDS(60),
-                           bp_str_of(reservation), &result));
+    assert_ok(ops->reserve(call, self, BP_STR("budget"), bp_str_of(period), limit, amount,
+                           BP_SECONDS(60), bp_str_of(reservation), &result));
     return result;
 }
 
@@ -76,7 +77,8 @@ static void values_are_kept_until_they_expire_or_are_deleted(void **state)
 
 static void keys_and_values_have_limits(void **state)
 {
-    bp_str key = bp_str_n(bp_alloc(call, 600), 513), value = bp_str_n(bp_alloc(call, 1 << 20), 1 << 20);
+    bp_str key = bp_str_n(bp_alloc(call, 600), 513),
+           value = bp_str_n(bp_alloc(call, 1 << 20), 1 << 20);
     (void)state;
     assert_status(ops->set(call, self, BP_STR(""), BP_STR("x"), 0), BP_INVALID);
     assert_status(ops->set(call, self, key, BP_STR("x"), 0), BP_INVALID);
@@ -111,7 +113,8 @@ static void the_longest_unused_values_make_room(void **state)
     (void)take("limit", 10, BP_SECONDS(3600), 10);
     assert_ok(ops->lock(call, self, BP_STR("lock"), BP_STR("me"), BP_SECONDS(3600)));
     for (int i = 0; i < 4000; i++) {
-        assert_ok(ops->set(call, self, bp_format(call, "key %d", i), bp_str_n(value, sizeof(value)), 0));
+        assert_ok(
+            ops->set(call, self, bp_format(call, "key %d", i), bp_str_n(value, sizeof(value)), 0));
         if (i % 10 == 0)
             assert_true(has("used", "often"));
     }
@@ -134,7 +137,8 @@ static void state_that_fills_the_memory_is_refused_and_swept_when_it_expires(voi
     int       count = 0;
     (void)state;
     for (; count < 100000 && status == BP_OK; count++)
-        status = ops->take(call, self, bp_format(call, "address %d", count), 1, BP_SECONDS(60), 1, &result);
+        status = ops->take(call, self, bp_format(call, "address %d", count), 1, BP_SECONDS(60), 1,
+                           &result);
     assert_status(status, BP_UNAVAILABLE);
     assert_said("size");
     assert_true(count > 1000);
@@ -187,16 +191,20 @@ static void reservations_count_until_they_are_settled(void **state)
     assert_true(result.is_granted);
     assert_int_equal(result.remaining, 0);
     assert_false(reserve("2026-11", 100, 1, "r3").is_granted);
-    assert_true(reserve("2026-11", 100, 75, "r2").is_granted); /* the same again is one reservation */
-    testhost_advance(BP_SECONDS(61));                          /* r2 was never settled */
+    assert_true(
+        reserve("2026-11", 100, 75, "r2").is_granted); /* the same again is one reservation */
+    testhost_advance(BP_SECONDS(61));                  /* r2 was never settled */
     result = reserve("2026-11", 100, 75, "r4");
     assert_true(result.is_granted);
-    assert_ok(ops->settle(call, self, BP_STR("budget"), BP_STR("2026-11"), BP_STR("r4"), 90)); /* more than estimated */
+    assert_ok(ops->settle(call, self, BP_STR("budget"), BP_STR("2026-11"), BP_STR("r4"),
+                          90)); /* more than estimated */
     assert_int_equal(reserve("2026-11", 100, 1, "r5").remaining, 0);
-    assert_int_equal(reserve("2026-12", 100, 30, "d1").remaining, 70); /* a new period begins at zero */
+    assert_int_equal(reserve("2026-12", 100, 30, "d1").remaining,
+                     70); /* a new period begins at zero */
     assert_ok(ops->settle(call, self, BP_STR("budget"), BP_STR("2026-11"), BP_STR("late"), 5));
     assert_int_equal(reserve("2026-12", 100, 30, "d2").remaining, 40);
-    assert_status(ops->settle(call, self, BP_STR("budget"), BP_STR("2026-12"), BP_STR("d2"), -1), BP_INVALID);
+    assert_status(ops->settle(call, self, BP_STR("budget"), BP_STR("2026-12"), BP_STR("d2"), -1),
+                  BP_INVALID);
 }
 
 static void a_lock_has_one_owner_until_it_expires(void **state)
@@ -226,9 +234,11 @@ static void *hammer(void *arg)
     for (int i = 0; i < 3000; i++) {
         bp_take result = { .struct_size = sizeof(result) };
         bp_str  value, name = bp_format(own, "r%ld-%d", number, i);
-        if (ops->take(own, self, BP_STR("shared"), 1000, BP_SECONDS(60), 1, &result) == BP_OK && result.is_granted)
+        if (ops->take(own, self, BP_STR("shared"), 1000, BP_SECONDS(60), 1, &result) == BP_OK &&
+            result.is_granted)
             atomic_fetch_add(&granted, 1);
-        if (ops->reserve(own, self, BP_STR("shared"), BP_STR("p"), 1000, 1, BP_SECONDS(60), name, &result) == BP_OK &&
+        if (ops->reserve(own, self, BP_STR("shared"), BP_STR("p"), 1000, 1, BP_SECONDS(60), name,
+                         &result) == BP_OK &&
             result.is_granted) {
             atomic_fetch_add(&reserved, 1);
             ops->settle(own, self, BP_STR("shared"), BP_STR("p"), name, 1);
@@ -239,7 +249,8 @@ static void *hammer(void *arg)
             atomic_fetch_sub(&locked_at_once, 1);
             ops->unlock(own, self, BP_STR("shared"), bp_str_of(owner));
         }
-        ops->set(own, self, bp_format(own, "k%d", i % 700), bp_str_n("abcdefgh", (size_t)(i % 8)), 0);
+        ops->set(own, self, bp_format(own, "k%d", i % 700), bp_str_n("abcdefgh", (size_t)(i % 8)),
+                 0);
         ops->get(own, self, bp_format(own, "k%d", (i * 7) % 700), &value);
         if (i % 500 == 0)
             ops->remove_prefix(own, self, BP_STR("k1"), NULL);

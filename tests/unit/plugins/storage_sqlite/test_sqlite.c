@@ -1,4 +1,5 @@
-/* test_sqlite.c - the SQLite storage plugin on real files: statements, transactions, migrations, backup, limits. */
+/* test_sqlite.c - the SQLite storage plugin on real files: statements, transactions, migrations,
+ * backup, limits. */
 #include "plugins/plugin_test.h"
 
 #include <pthread.h>
@@ -40,7 +41,8 @@ static bp_status exec(bp_transaction *transaction, const bp_statement *statement
 
 static int64_t count_of(const char *table)
 {
-    bp_statement statement = { sizeof(statement), 0, bp_format(call, "SELECT count(*) FROM %s", table), NULL };
+    bp_statement statement = { sizeof(statement), 0,
+                               bp_format(call, "SELECT count(*) FROM %s", table), NULL };
     bp_rows      rows;
     assert_ok(exec(NULL, &statement, &rows));
     return rows.values[0].integer;
@@ -51,10 +53,15 @@ static void values_of_every_type_come_back_as_they_went_in(void **state)
     bp_rows             rows;
     const bp_sql_value *row;
     (void)state;
-    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER, b DOUBLE PRECISION, c TEXT, d BLOB, e TEXT)"), NULL));
-    assert_ok(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, $2, $3, $4, $5) RETURNING a, c", bp_sql_int(INT64_MIN),
-                                bp_sql_real(0.1), bp_sql_text(BP_STR("gr\xc3\xbc\xc3\x9f $1 'x'")),
-                                bp_sql_bytes(bp_str_n("\0\1\2", 3)), bp_sql_null()), &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("CREATE TABLE t(a INTEGER, b DOUBLE PRECISION, c TEXT, d BLOB, e TEXT)"),
+                   NULL));
+    assert_ok(exec(NULL,
+                   BP_SQL("INSERT INTO t VALUES($1, $2, $3, $4, $5) RETURNING a, c",
+                          bp_sql_int(INT64_MIN), bp_sql_real(0.1),
+                          bp_sql_text(BP_STR("gr\xc3\xbc\xc3\x9f $1 'x'")),
+                          bp_sql_bytes(bp_str_n("\0\1\2", 3)), bp_sql_null()),
+                   &rows));
     assert_int_equal(rows.row_count, 1);
     assert_int_equal(rows.changed, 1);
     assert_true(bp_str_is(rows.columns[1], "c"));
@@ -65,7 +72,8 @@ static void values_of_every_type_come_back_as_they_went_in(void **state)
     assert_true(row[0].type == BP_SQL_INTEGER && row[0].integer == INT64_MIN);
     assert_true(row[1].type == BP_SQL_REAL && row[1].real == 0.1);
     assert_true(row[2].type == BP_SQL_TEXT && bp_str_is(row[2].text, "gr\xc3\xbc\xc3\x9f $1 'x'"));
-    assert_true(row[3].type == BP_SQL_BYTES && row[3].text.len == 3 && memcmp(row[3].text.data, "\0\1\2", 3) == 0);
+    assert_true(row[3].type == BP_SQL_BYTES && row[3].text.len == 3 &&
+                memcmp(row[3].text.data, "\0\1\2", 3) == 0);
     assert_true(row[4].type == BP_SQL_NULL);
 }
 
@@ -97,9 +105,11 @@ static void wrong_statements_are_invalid_and_change_nothing(void **state)
     assert_status(exec(NULL, BP_SQL0("PRAGMA synchronous=OFF"), NULL), BP_INVALID);
     assert_status(exec(NULL, BP_SQL0("ATTACH '/tmp/x.db' AS x"), NULL), BP_INVALID);
     assert_ok(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL));
-    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL), BP_CONFLICT);
+    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL),
+                  BP_CONFLICT);
     assert_said("t.a");
-    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, NULL)", bp_sql_int(2)), NULL), BP_CONFLICT);
+    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, NULL)", bp_sql_int(2)), NULL),
+                  BP_CONFLICT);
     assert_int_equal(count_of("t"), 1);
 }
 
@@ -108,7 +118,8 @@ static void with_may_read_or_write(void **state)
     bp_rows rows;
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
-    assert_ok(exec(NULL, BP_SQL0("WITH x(v) AS (VALUES(1),(2)) INSERT INTO t SELECT v FROM x"), &rows));
+    assert_ok(
+        exec(NULL, BP_SQL0("WITH x(v) AS (VALUES(1),(2)) INSERT INTO t SELECT v FROM x"), &rows));
     assert_int_equal(rows.changed, 2);
     assert_ok(exec(NULL, BP_SQL0("WITH x AS (SELECT a FROM t) SELECT sum(a) FROM x"), &rows));
     assert_int_equal(rows.values[0].integer, 3);
@@ -119,11 +130,19 @@ static void too_many_rows_are_refused_and_a_write_is_taken_back(void **state)
     bp_rows rows;
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
-    assert_status(exec(NULL, BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100001) "
-                                     "INSERT INTO t SELECT i FROM n RETURNING a"), &rows), BP_TOO_LARGE);
+    assert_status(
+        exec(NULL,
+             BP_SQL0(
+                 "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100001) "
+                 "INSERT INTO t SELECT i FROM n RETURNING a"),
+             &rows),
+        BP_TOO_LARGE);
     assert_int_equal(count_of("t"), 0);
-    assert_ok(exec(NULL, BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100000) "
-                                 "SELECT i FROM n"), &rows));
+    assert_ok(exec(
+        NULL,
+        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100000) "
+                "SELECT i FROM n"),
+        &rows));
     assert_int_equal(rows.row_count, 100000);
     assert_int_equal(bp_row(&rows, 99999)->integer, 100000);
 }
@@ -149,11 +168,12 @@ static bp_status see(bp_call *sink_call, void *arg, const bp_sql_value *row, uin
 
 static void a_query_gives_its_rows_to_the_sink_in_order(void **state)
 {
-    struct seen       seen = { 0 };
-    const bp_row_sink sink = { sizeof(sink), see, &seen };
-    const bp_statement *numbers = BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 2000) "
-                                          "SELECT i, 'text ' || printf('%.*c', i, 'x') FROM n");
-    bp_storage_stats  stats = { .struct_size = sizeof(stats) };
+    struct seen         seen = { 0 };
+    const bp_row_sink   sink = { sizeof(sink), see, &seen };
+    const bp_statement *numbers =
+        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 2000) "
+                "SELECT i, 'text ' || printf('%.*c', i, 'x') FROM n");
+    bp_storage_stats stats = { .struct_size = sizeof(stats) };
     (void)state;
     testhost_offload_on_threads(host, true);
     assert_ok(ops->query(call, self, NULL, numbers, &sink));
@@ -174,7 +194,8 @@ static void a_batch_is_all_or_nothing(void **state)
     const bp_statement good[] = { *BP_SQL("INSERT INTO t VALUES($1)", bp_sql_int(1)),
                                   *BP_SQL("INSERT INTO t VALUES($1), ($1 + 1)", bp_sql_int(2)),
                                   *BP_SQL0("DELETE FROM t WHERE a = 1") };
-    const bp_statement bad[] = { *BP_SQL0("INSERT INTO t VALUES(7)"), *BP_SQL0("INSERT INTO t VALUES(2)") };
+    const bp_statement bad[] = { *BP_SQL0("INSERT INTO t VALUES(7)"),
+                                 *BP_SQL0("INSERT INTO t VALUES(2)") };
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER PRIMARY KEY)"), NULL));
     assert_ok(ops->batch(call, self, good, 3, changed));
@@ -238,7 +259,8 @@ static void a_second_writer_waits_and_ends_by_its_deadline(void **state)
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
     assert_ok(ops->begin(call, self, &transaction));
     other = testhost_call_new(host, BP_SECONDS(2));
-    assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("INSERT INTO t VALUES(1)"), NULL), BP_DEADLINE);
+    assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("INSERT INTO t VALUES(1)"), NULL),
+                     BP_DEADLINE);
     testhost_call_end(other);
     assert_ok(ops->rollback(call, self, transaction));
 }
@@ -257,13 +279,20 @@ static void a_cancelled_statement_is_interrupted(void **state)
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
     assert_int_equal(pthread_create(&canceller, NULL, cancel_later, call), 0);
-    assert_status(exec(NULL, BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n"),
-                       &rows), BP_CANCELLED);
+    assert_status(exec(NULL,
+                       BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n) "
+                               "SELECT count(*) FROM n"),
+                       &rows),
+                  BP_CANCELLED);
     pthread_join(canceller, NULL);
     next_call();
     assert_int_equal(pthread_create(&canceller, NULL, cancel_later, call), 0);
-    assert_status(exec(NULL, BP_SQL0("INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n) "
-                                     "SELECT i FROM n"), NULL), BP_CANCELLED);
+    assert_status(
+        exec(NULL,
+             BP_SQL0("INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n) "
+                     "SELECT i FROM n"),
+             NULL),
+        BP_CANCELLED);
     pthread_join(canceller, NULL);
     next_call();
     assert_int_equal(count_of("t"), 0);
@@ -272,7 +301,8 @@ static void a_cancelled_statement_is_interrupted(void **state)
 static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **state)
 {
     const bp_migration steps[] = {
-        { 1, 0, "tables", "CREATE TABLE docs(id ${identity}, body ${bytes}); CREATE INDEX x ON docs(body);" },
+        { 1, 0, "tables",
+          "CREATE TABLE docs(id ${identity}, body ${bytes}); CREATE INDEX x ON docs(body);" },
         { 2, 0, "a column", "ALTER TABLE docs ADD COLUMN name TEXT" },
         { 3, 0, "broken", "ALTER TABLE docs ADD COLUMN extra TEXT; INSERT INTO nowhere VALUES(1)" },
     };
@@ -282,7 +312,10 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 1));
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
-    assert_ok(exec(NULL, BP_SQL("INSERT INTO docs(body, name) VALUES($1, 'n') RETURNING id", bp_sql_bytes(BP_STR("b"))), &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL("INSERT INTO docs(body, name) VALUES($1, 'n') RETURNING id",
+                          bp_sql_bytes(BP_STR("b"))),
+                   &rows));
     assert_int_equal(rows.values[0].integer, 1);
     assert_status(ops->migrate(call, self, BP_STR("app"), steps, 3), BP_INVALID);
     assert_said("broken");
@@ -295,31 +328,43 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     changed[1].sql = "ALTER TABLE docs ADD COLUMN title TEXT";
     assert_status(ops->migrate(call, self, BP_STR("app"), changed, 2), BP_CONFLICT);
     assert_said("a column");
-    assert_ok(ops->migrate(call, self, BP_STR("another"), &(bp_migration){ 1, 0, "own", "CREATE TABLE o(a INTEGER)" }, 1));
-    assert_status(ops->migrate(call, self, BP_STR("third"), &(bp_migration){ 1, 0, "odd", "CREATE TABLE z(a ${json})" }, 1),
+    assert_ok(ops->migrate(call, self, BP_STR("another"),
+                           &(bp_migration){ 1, 0, "own", "CREATE TABLE o(a INTEGER)" }, 1));
+    assert_status(ops->migrate(call, self, BP_STR("third"),
+                               &(bp_migration){ 1, 0, "odd", "CREATE TABLE z(a ${json})" }, 1),
                   BP_INVALID);
-    assert_ok(exec(NULL, BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations ORDER BY 1, 2"), &rows));
+    assert_ok(exec(
+        NULL,
+        BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations ORDER BY 1, 2"),
+        &rows));
     assert_int_equal(rows.row_count, 3);
     assert_int_equal(bp_row(&rows, 0)[2].integer, 64);
 }
 
 static void a_backup_is_whole_while_others_write(void **state)
 {
-    char    path[128];
-    int64_t size = 0;
-    sqlite3 *copy = NULL;
+    char          path[128];
+    int64_t       size = 0;
+    sqlite3      *copy = NULL;
     sqlite3_stmt *check = NULL;
     (void)state;
     snprintf(path, sizeof(path), "%s/backups/copy.db", directory);
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER, b TEXT)"), NULL));
-    assert_ok(exec(NULL, BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 20000) "
-                                 "INSERT INTO t SELECT i, 'some text of row ' || i FROM n"), NULL));
+    assert_ok(exec(
+        NULL,
+        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 20000) "
+                "INSERT INTO t SELECT i, 'some text of row ' || i FROM n"),
+        NULL));
     assert_ok(ops->backup(call, self, bp_str_of(path), &size));
     assert_ok(ops->backup(call, self, bp_str_of(path), &size)); /* replaces the first */
     assert_true(size > 500000);
     assert_int_equal(sqlite3_open_v2(path, &copy, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(copy, "SELECT count(*), (SELECT integrity_check FROM pragma_integrity_check), "
-                                              "(SELECT journal_mode FROM pragma_journal_mode) FROM t", -1, &check, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(copy,
+                           "SELECT count(*), (SELECT integrity_check FROM pragma_integrity_check), "
+                           "(SELECT journal_mode FROM pragma_journal_mode) FROM t",
+                           -1, &check, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(check), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(check, 0), 20000);
     assert_string_equal((const char *)sqlite3_column_text(check, 1), "ok");
@@ -374,7 +419,9 @@ static void *write_and_read(void *arg)
     (void)arg;
     for (int i = 0; i < 30; i++) {
         bp_rows rows = { .struct_size = sizeof(rows) };
-        if (ops->exec(own, self, NULL, BP_SQL0("INSERT INTO t SELECT coalesce(max(a), 0) + 1 FROM t"), NULL) == BP_OK)
+        if (ops->exec(own, self, NULL,
+                      BP_SQL0("INSERT INTO t SELECT coalesce(max(a), 0) + 1 FROM t"),
+                      NULL) == BP_OK)
             atomic_fetch_add(&committed, 1);
         if (ops->exec(own, self, NULL, BP_SQL0("SELECT max(a) FROM t"), &rows) != BP_OK)
             break;

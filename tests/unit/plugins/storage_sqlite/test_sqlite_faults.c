@@ -1,4 +1,5 @@
-/* test_sqlite_faults.c - what the SQLite storage plugin keeps when it is killed, when the disk is full, when fsync fails. */
+/* test_sqlite_faults.c - what the SQLite storage plugin keeps when it is killed, when the disk is
+ * full, when fsync fails. */
 #include "plugins/plugin_test.h"
 
 #include <errno.h>
@@ -71,7 +72,8 @@ static int64_t number(const char *sql)
 
 static bp_status insert(int64_t id)
 {
-    return ops->exec(call, self, NULL, BP_SQL("INSERT INTO t VALUES($1, hex(zeroblob(200)))", bp_sql_int(id)), NULL);
+    return ops->exec(call, self, NULL,
+                     BP_SQL("INSERT INTO t VALUES($1, hex(zeroblob(200)))", bp_sql_int(id)), NULL);
 }
 
 /* The child: writes rows and says each id when it is acknowledged, until it is killed. */
@@ -90,7 +92,8 @@ static void acknowledged_writes_survive_kill_9(void **state)
     int64_t acknowledged = 0;
     (void)state;
     begin_instance();
-    assert_ok(ops->exec(call, self, NULL, BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
     stop();
     srand(7);
     for (int round = 0; round < KILLS; round++) {
@@ -117,13 +120,15 @@ static void acknowledged_writes_survive_kill_9(void **state)
         assert_true(WIFSIGNALED(state_of_child));
 
         begin_instance();
-        assert_int_equal(number("SELECT count(*) FROM t WHERE id <= (SELECT max(id) FROM t)"), number("SELECT max(id) FROM t"));
+        assert_int_equal(number("SELECT count(*) FROM t WHERE id <= (SELECT max(id) FROM t)"),
+                         number("SELECT max(id) FROM t"));
         assert_true(number("SELECT max(id) FROM t") >= acknowledged);
         assert_int_equal(number("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
         acknowledged = number("SELECT max(id) FROM t");
         stop();
     }
-    print_message("%d kills, %lld acknowledged writes, none lost\n", KILLS, (long long)acknowledged);
+    print_message("%d kills, %lld acknowledged writes, none lost\n", KILLS,
+                  (long long)acknowledged);
     begin_instance();
 }
 
@@ -132,9 +137,11 @@ static void a_full_disk_is_said_and_reading_goes_on(void **state)
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     (void)state;
     begin_instance();
-    assert_ok(ops->exec(call, self, NULL, BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
     assert_ok(insert(1));
-    assert_int_equal(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_full), SQLITE_OK);
+    assert_int_equal(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_full),
+                     SQLITE_OK);
     vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)pwrite_or_full);
     atomic_store(&disk_is_full, true);
     assert_status(insert(2), BP_FULL);
@@ -153,7 +160,8 @@ static void after_a_failed_fsync_nothing_is_written_until_reopened(void **state)
     bp_transaction *transaction;
     (void)state;
     begin_instance();
-    assert_ok(ops->exec(call, self, NULL, BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
     assert_ok(insert(1));
     atomic_store(&fsync_fails, true);
     assert_status(insert(2), BP_IO);
@@ -173,7 +181,8 @@ static void a_commit_whose_fsync_fails_says_that_its_outcome_is_not_known(void *
     bp_transaction *transaction;
     (void)state;
     begin_instance();
-    assert_ok(ops->exec(call, self, NULL, BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(ops->exec(call, self, transaction, BP_SQL0("INSERT INTO t VALUES(1, '')"), NULL));
     atomic_store(&fsync_fails, true);

@@ -1,4 +1,5 @@
-/* test_local.c - the embedded vector store: schemas, both legs, every filter, languages, and what it refuses. */
+/* test_local.c - the embedded vector store: schemas, both legs, every filter, languages, and what
+ * it refuses. */
 #include "vector_test.h"
 
 static const float X[] = { 1, 0, 0 }, Y[] = { 0, 2, 0 }, Z[] = { 0, 0, 3 }, XY[] = { 1, 1, 0 };
@@ -7,7 +8,9 @@ static void a_collection_is_pinned_to_its_schema(void **state)
 {
     const bp_vector_info *infos;
     size_t                count;
-    bp_vector_schema      other = { .struct_size = sizeof(other), .dimensions = 3, .model = BP_STR("another-model") };
+    bp_vector_schema      other = { .struct_size = sizeof(other),
+                                    .dimensions = 3,
+                                    .model = BP_STR("another-model") };
     (void)state;
     assert_ok(make("docs", 3, BP_COSINE, ""));
     assert_ok(make("docs", 3, BP_COSINE, "en"));
@@ -23,7 +26,8 @@ static void a_collection_is_pinned_to_its_schema(void **state)
     assert_ok(make("a.b-c_1", 65536, BP_INNER_PRODUCT, "fr"));
     assert_ok(ops->list(call, self, &infos, &count));
     assert_int_equal(count, 2);
-    assert_true(bp_str_is(infos[0].name, "a.b-c_1") && infos[0].dimensions == 65536 && infos[0].metric == BP_INNER_PRODUCT);
+    assert_true(bp_str_is(infos[0].name, "a.b-c_1") && infos[0].dimensions == 65536 &&
+                infos[0].metric == BP_INNER_PRODUCT);
     assert_true(bp_str_is(infos[1].name, "docs") && bp_str_is(infos[1].model, "test-model"));
     assert_true(bp_str_is(infos[1].language, "en"));
     assert_ok(ops->drop(call, self, BP_STR("docs")));
@@ -43,7 +47,8 @@ static void the_nearest_vectors_come_first_and_ties_by_id(void **state)
     assert_ok(put("c", 4, XY, "", ""));
     assert_ok(find("c", Y, 3, "", NULL, 10, &legs));
     assert_string_equal(ids_of(&legs.vector), "2,9,4,5");
-    assert_true(fabs(legs.vector.hits[0].score - 1) < 1e-6 && fabs(legs.vector.hits[2].score - sqrt(0.5)) < 1e-6);
+    assert_true(fabs(legs.vector.hits[0].score - 1) < 1e-6 &&
+                fabs(legs.vector.hits[2].score - sqrt(0.5)) < 1e-6);
     assert_int_equal(legs.vector.mode, BP_SEARCH_EXACT);
     assert_int_equal(legs.vector.rows_read, 4);
     assert_int_equal(legs.words.mode, BP_SEARCH_NONE);
@@ -54,7 +59,8 @@ static void the_nearest_vectors_come_first_and_ties_by_id(void **state)
     assert_ok(put("l2", 2, Z, "", ""));
     assert_ok(find("l2", X, 3, "", NULL, 10, &legs));
     assert_string_equal(ids_of(&legs.vector), "1,2");
-    assert_true(legs.vector.hits[0].score == 0 && fabs(legs.vector.hits[1].score + sqrt(10)) < 1e-6);
+    assert_true(legs.vector.hits[0].score == 0 &&
+                fabs(legs.vector.hits[1].score + sqrt(10)) < 1e-6);
     assert_ok(make("ip", 3, BP_INNER_PRODUCT, ""));
     assert_ok(put("ip", 1, X, "", ""));
     assert_ok(put("ip", 2, Z, "", ""));
@@ -103,7 +109,10 @@ static void words_are_found_by_stem_rarity_and_any_of_them(void **state)
     (void)state;
     assert_ok(make("c", 3, BP_COSINE, "en"));
     assert_ok(put("c", 1, NULL, "The server answers requests quickly.", ""));
-    assert_ok(put("c", 2, NULL, "A request was answered by the caching server, and a second request by the server itself.", ""));
+    assert_ok(put(
+        "c", 2, NULL,
+        "A request was answered by the caching server, and a second request by the server itself.",
+        ""));
     assert_ok(put("c", 3, NULL, "Bananas are yellow. Caf\xc3\xa9 na\xc3\xafve.", ""));
     assert_ok(put("c", 4, X, "", ""));
     assert_string_equal(words_find("c", "banana"), "3");
@@ -111,8 +120,10 @@ static void words_are_found_by_stem_rarity_and_any_of_them(void **state)
     assert_ok(find("c", NULL, 0, "requesting bananas", NULL, 10, &legs));
     assert_int_equal(legs.words.hit_count, 3);
     assert_int_equal(legs.words.hits[0].id, 3);
-    assert_true(legs.words.hits[0].score > legs.words.hits[1].score && legs.words.hits[2].score > 0);
-    assert_string_equal(words_find("c", "the of and"), "2,1"); /* only stop words: they count after all */
+    assert_true(legs.words.hits[0].score > legs.words.hits[1].score &&
+                legs.words.hits[2].score > 0);
+    assert_string_equal(words_find("c", "the of and"),
+                        "2,1"); /* only stop words: they count after all */
     assert_string_equal(words_find("c", "the yellow"), "3");
     assert_string_equal(words_find("c", "nothing like it zebra"), "");
     assert_string_equal(words_find("c", " ?!... "), "");
@@ -121,9 +132,31 @@ static void words_are_found_by_stem_rarity_and_any_of_them(void **state)
 static void what_looks_like_match_syntax_is_only_words(void **state)
 {
     static const char *const attempts[] = {
-        "\"", "\"\"", "a\"b", "NEAR(a b, 2)", "words:alpha", "{words}: alpha", "alpha*", "^alpha", "alpha AND", "NOT alpha",
-        "alpha OR", "(alpha", "alpha)", "alpha + beta", "-alpha", "'; DROP TABLE points_1; --", "\\", "%s%n", "\x01\x02", "a\tb\n",
-        "\xf0\x9f\x98\x80", "alpha\xff" "beta", "\xe2\x80\x9c" "alpha\xe2\x80\x9d",
+        "\"",
+        "\"\"",
+        "a\"b",
+        "NEAR(a b, 2)",
+        "words:alpha",
+        "{words}: alpha",
+        "alpha*",
+        "^alpha",
+        "alpha AND",
+        "NOT alpha",
+        "alpha OR",
+        "(alpha",
+        "alpha)",
+        "alpha + beta",
+        "-alpha",
+        "'; DROP TABLE points_1; --",
+        "\\",
+        "%s%n",
+        "\x01\x02",
+        "a\tb\n",
+        "\xf0\x9f\x98\x80",
+        "alpha\xff"
+        "beta",
+        "\xe2\x80\x9c"
+        "alpha\xe2\x80\x9d",
     };
     struct legs legs;
     (void)state;
@@ -136,7 +169,9 @@ static void what_looks_like_match_syntax_is_only_words(void **state)
     /* NUL and very many terms */
     {
         bp_buf         *many = bp_buf_new(call, 1 << 20);
-        bp_vector_query query = { .struct_size = sizeof(query), .collection = BP_STR("c"), .limit = 5 };
+        bp_vector_query query = { .struct_size = sizeof(query),
+                                  .collection = BP_STR("c"),
+                                  .limit = 5 };
         for (int i = 0; i < 5000; i++)
             bp_buf_addf(many, "t%d ", i);
         query.words = bp_buf_str(many);
@@ -153,13 +188,25 @@ static void languages_without_blanks_are_found_by_parts_of_words(void **state)
 {
     (void)state;
     assert_ok(make("ja", 3, BP_COSINE, "ja"));
-    assert_ok(put("ja", 1, NULL, "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd\xe3\x81\xab\xe4\xbd\x8f\xe3\x82\x93\xe3\x81\xa7\xe3\x81\x84\xe3\x81\xbe\xe3\x81\x99\xe3\x80\x82", "")); /* toukyouto ni sunde imasu */
-    assert_ok(put("ja", 2, NULL, "\xe5\xa4\xa7\xe9\x98\xaa\xe3\x81\xab\xe4\xbd\x8f\xe3\x82\x93\xe3\x81\xa7\xe3\x81\x84\xe3\x81\xbe\xe3\x81\x99\xe3\x80\x82", "")); /* osaka ni ... */
+    assert_ok(put("ja", 1, NULL,
+                  "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd\xe3\x81\xab\xe4\xbd\x8f\xe3\x82\x93\xe3\x81"
+                  "\xa7\xe3\x81\x84\xe3\x81\xbe\xe3\x81\x99\xe3\x80\x82",
+                  "")); /* toukyouto ni sunde imasu */
+    assert_ok(put("ja", 2, NULL,
+                  "\xe5\xa4\xa7\xe9\x98\xaa\xe3\x81\xab\xe4\xbd\x8f\xe3\x82\x93\xe3\x81\xa7\xe3\x81"
+                  "\x84\xe3\x81\xbe\xe3\x81\x99\xe3\x80\x82",
+                  "")); /* osaka ni ... */
     assert_string_equal(words_find("ja", "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd"), "1");
-    assert_string_equal(words_find("ja", "\xe5\xa4\xa7\xe9\x98\xaa"), "2"); /* two characters: by reading */
+    assert_string_equal(words_find("ja", "\xe5\xa4\xa7\xe9\x98\xaa"),
+                        "2"); /* two characters: by reading */
     assert_string_equal(words_find("ja", "\xe4\xbd\x8f\xe3\x82\x93\xe3\x81\xa7"), "2,1");
     assert_ok(make("de", 3, BP_COSINE, "de"));
-    assert_ok(put("de", 1, NULL, "Stra\xc3\x9f" "enbahnen fahren \xc3\x9c" "ber Br\xc3\xbc" "cken", ""));
+    assert_ok(put("de", 1, NULL,
+                  "Stra\xc3\x9f"
+                  "enbahnen fahren \xc3\x9c"
+                  "ber Br\xc3\xbc"
+                  "cken",
+                  ""));
     assert_string_equal(words_find("de", "uber"), "1");
     assert_string_equal(words_find("de", "fahrens"), "");
 }
@@ -195,8 +242,9 @@ static bp_status gather(bp_call *sink_call, void *arg, const bp_point *point)
 {
     struct gathered *gathered = arg;
     (void)sink_call;
-    gathered->len += (size_t)snprintf(gathered->ids + gathered->len, sizeof(gathered->ids) - gathered->len, "%s%llu",
-                                      gathered->len ? "," : "", (unsigned long long)point->id);
+    gathered->len +=
+        (size_t)snprintf(gathered->ids + gathered->len, sizeof(gathered->ids) - gathered->len,
+                         "%s%llu", gathered->len ? "," : "", (unsigned long long)point->id);
     return BP_OK;
 }
 
@@ -270,10 +318,15 @@ static void every_filter_selects_what_it_says(void **state)
     assert_selects(FIELD(BP_FILTER_EXISTS, "tags"), "1,2,3");
     assert_selects(FIELD(BP_FILTER_NOT_EXISTS, "lang"), "4,6");
     assert_selects(NODE(BP_FILTER_NOT, IN_TEXT("lang", TEXT("en"))), "2,3,4,6,7");
-    assert_selects(NODE(BP_FILTER_AND, IN_TEXT("lang", TEXT("en")), RANGE("year", 2023, 2025, false, false)), "1");
-    assert_selects(NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), IN_TEXT("share", NUMBER(0.5))), "1,2,5");
-    assert_selects(NODE(BP_FILTER_AND, NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), IN_TEXT("open", BOOL(1))),
-                        NODE(BP_FILTER_NOT, NODE(BP_FILTER_AND, FIELD(BP_FILTER_EXISTS, "tags"), IN_TEXT("open", BOOL(0))))),
+    assert_selects(
+        NODE(BP_FILTER_AND, IN_TEXT("lang", TEXT("en")), RANGE("year", 2023, 2025, false, false)),
+        "1");
+    assert_selects(NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), IN_TEXT("share", NUMBER(0.5))),
+                   "1,2,5");
+    assert_selects(NODE(BP_FILTER_AND,
+                        NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), IN_TEXT("open", BOOL(1))),
+                        NODE(BP_FILTER_NOT, NODE(BP_FILTER_AND, FIELD(BP_FILTER_EXISTS, "tags"),
+                                                 IN_TEXT("open", BOOL(0))))),
                    "1,5");
     assert_selects(NODE0(BP_FILTER_AND), "1,2,3,4,5,6,7");
     assert_selects(NODE0(BP_FILTER_OR), "");
@@ -284,11 +337,14 @@ static void wrong_filters_are_invalid(void **state)
     uint64_t count;
     (void)state;
     make_filter_points();
-    assert_status(ops->count(call, self, BP_STR("f"), IN_TEXT("a\") OR 1 --", TEXT("x")), &count), BP_INVALID);
-    assert_status(ops->count(call, self, BP_STR("f"), FIELD(BP_FILTER_EXISTS, ""), &count), BP_INVALID);
+    assert_status(ops->count(call, self, BP_STR("f"), IN_TEXT("a\") OR 1 --", TEXT("x")), &count),
+                  BP_INVALID);
+    assert_status(ops->count(call, self, BP_STR("f"), FIELD(BP_FILTER_EXISTS, ""), &count),
+                  BP_INVALID);
     assert_status(ops->count(call, self, BP_STR("f"), FIELD(77, "x"), &count), BP_INVALID);
     assert_status(ops->count(call, self, BP_STR("f"), NODE0(BP_FILTER_NOT), &count), BP_INVALID);
-    assert_status(ops->count(call, self, BP_STR("f"), RANGE("x", NAN, 1, false, false), &count), BP_INVALID);
+    assert_status(ops->count(call, self, BP_STR("f"), RANGE("x", NAN, 1, false, false), &count),
+                  BP_INVALID);
 }
 
 /* ---- changing ---- */
@@ -358,7 +414,8 @@ static bp_status walk(bp_call *sink_call, void *arg, const bp_point *point)
     walked->last = point->id;
     walked->count++;
     walked->has_all = walked->has_all && point->vector && fabsf(point->vector[0] - 1) < 1e-6f &&
-                      bp_str_starts(point->words, "word ") && bp_str_starts(point->metadata, "{\"n\":");
+                      bp_str_starts(point->words, "word ") &&
+                      bp_str_starts(point->metadata, "{\"n\":");
     return BP_OK;
 }
 
@@ -370,8 +427,11 @@ static void a_scroll_goes_through_all_points_by_rising_id(void **state)
     (void)state;
     assert_ok(make("c", 3, BP_COSINE, "en"));
     for (size_t i = 0; i < 1000; i++)
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = 3 * (1000 - i), .vector = X,
-                                .words = bp_format(call, "word %zu", i), .metadata = bp_format(call, "{\"n\":%zu}", i) };
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                .id = 3 * (1000 - i),
+                                .vector = X,
+                                .words = bp_format(call, "word %zu", i),
+                                .metadata = bp_format(call, "{\"n\":%zu}", i) };
     assert_ok(ops->upsert(call, self, BP_STR("c"), points, sizeof(bp_point), 1000));
     assert_ok(ops->scroll(call, self, BP_STR("c"), NULL, 0, 700, &sink));
     assert_int_equal(walked.count, 700);
@@ -379,8 +439,9 @@ static void a_scroll_goes_through_all_points_by_rising_id(void **state)
     assert_ok(ops->scroll(call, self, BP_STR("c"), NULL, walked.last, 700, &sink));
     assert_int_equal(walked.count, 1000);
     assert_true(walked.has_all);
-    assert_ok(ops->scroll(call, self, BP_STR("c"), RANGE("n", 0, 9, false, false), 0, 10000,
-                          &(bp_point_sink){ sizeof(sink), walk, &(struct walked){ .has_all = true } }));
+    assert_ok(
+        ops->scroll(call, self, BP_STR("c"), RANGE("n", 0, 9, false, false), 0, 10000,
+                    &(bp_point_sink){ sizeof(sink), walk, &(struct walked){ .has_all = true } }));
     assert_status(ops->scroll(call, self, BP_STR("c"), NULL, 0, 0, &sink), BP_INVALID);
 }
 
@@ -412,8 +473,10 @@ static void a_snapshot_is_json_lines_of_everything(void **state)
             assert_int_equal(bp_json_integer(bp_json_get(line, "backplane_snapshot")), 1);
             assert_true(bp_str_is(bp_json_string(bp_json_get(line, "model")), "test-model"));
         } else if (lines == 1) {
-            assert_true(bp_str_is(bp_json_string(bp_json_get(line, "words")), "quote \" back \\ line\nend \x01 \xc3\xbc"));
-            assert_true(fabs(bp_json_number(bp_json_at(bp_json_get(line, "vector"), 0)) - sqrt(0.5)) < 1e-6);
+            assert_true(bp_str_is(bp_json_string(bp_json_get(line, "words")),
+                                  "quote \" back \\ line\nend \x01 \xc3\xbc"));
+            assert_true(fabs(bp_json_number(bp_json_at(bp_json_get(line, "vector"), 0)) -
+                             sqrt(0.5)) < 1e-6);
             assert_int_equal(bp_json_count(bp_json_get(bp_json_get(line, "metadata"), "a")), 2);
         } else if (lines == 2) {
             assert_int_equal(bp_json_type_of(bp_json_get(line, "vector")), BP_JSON_NULL);

@@ -1,4 +1,5 @@
-/* test_local_scale.c - the embedded vector store with 10,000 points, under threads, cancelled, and killed. */
+/* test_local_scale.c - the embedded vector store with 10,000 points, under threads, cancelled, and
+ * killed. */
 #include "vector_test.h"
 
 #include <pthread.h>
@@ -11,7 +12,7 @@ enum { POINTS = 10000, DIMENSIONS = 384, QUERIES = 25, NEAREST = 10, KILLS = 20 
 static float *vectors; /* POINTS times DIMENSIONS */
 
 static uint64_t random_state = 88172645463325252u;
-static float random_float(void)
+static float    random_float(void)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
@@ -27,7 +28,9 @@ static void fill(size_t count)
         vectors[i] = random_float();
     assert_ok(make("big", DIMENSIONS, BP_COSINE, "en"));
     for (size_t i = 0; i < count; i++)
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = i + 1, .vector = vectors + i * DIMENSIONS,
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                .id = i + 1,
+                                .vector = vectors + i * DIMENSIONS,
                                 .words = i % 10 ? BP_STR("ordinary") : BP_STR("special"),
                                 .metadata = i % 7 ? BP_STR("{\"k\":0}") : BP_STR("{\"k\":1}") };
     assert_ok(ops->upsert(call, self, BP_STR("big"), points, sizeof(bp_point), count));
@@ -75,7 +78,8 @@ static void assert_same(const bp_leg *leg, const struct exact *exact)
     for (uint32_t i = 0; i < NEAREST; i++) {
         assert_true(fabs(leg->hits[i].score - exact[i].score) < 1e-5);
         if (leg->hits[i].id != exact[i].id)
-            assert_true(fabs(exact[i].score - exact[i + 1].score) < 1e-5 || (i && fabs(exact[i].score - exact[i - 1].score) < 1e-5));
+            assert_true(fabs(exact[i].score - exact[i + 1].score) < 1e-5 ||
+                        (i && fabs(exact[i].score - exact[i - 1].score) < 1e-5));
     }
 }
 
@@ -100,7 +104,8 @@ static void ten_thousand_points_are_found_as_by_brute_force(void **state)
         clock_gettime(CLOCK_MONOTONIC, &begin);
         assert_ok(find("big", query, DIMENSIONS, "", NULL, NEAREST, &legs));
         clock_gettime(CLOCK_MONOTONIC, &end);
-        spent_ms += (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+        spent_ms +=
+            (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
         brute_force(query, is_live, exact);
         assert_same(&legs.vector, exact);
         assert_ok(find("big", query, DIMENSIONS, "", IN_TEXT("k", NUMBER(1)), NEAREST, &legs));
@@ -108,7 +113,8 @@ static void ten_thousand_points_are_found_as_by_brute_force(void **state)
         assert_same(&legs.vector, exact);
         next_call();
     }
-    print_message("%d points of %d dimensions: %.2f ms a search\n", POINTS, DIMENSIONS, spent_ms / QUERIES);
+    print_message("%d points of %d dimensions: %.2f ms a search\n", POINTS, DIMENSIONS,
+                  spent_ms / QUERIES);
     /* Freed rows are used again. */
     {
         const bp_vector_info *infos;
@@ -135,11 +141,16 @@ static void *search_all_the_time(void *arg)
     float *query = arg;
     while (!atomic_load(&is_over)) {
         bp_call        *own = testhost_call_new(host, BP_SECONDS(60));
-        bp_vector_query wanted = { .struct_size = sizeof(wanted), .dimensions = DIMENSIONS, .collection = BP_STR("big"),
-                                   .vector = query, .words = BP_STR("special"), .limit = 5 };
-        bp_leg          by_vector = { .struct_size = sizeof(bp_leg) }, by_words = { .struct_size = sizeof(bp_leg) };
-        if (ops->search(own, self, &wanted, &by_vector, &by_words) != BP_OK || by_vector.hit_count != 5 ||
-            by_words.hit_count != 5)
+        bp_vector_query wanted = { .struct_size = sizeof(wanted),
+                                   .dimensions = DIMENSIONS,
+                                   .collection = BP_STR("big"),
+                                   .vector = query,
+                                   .words = BP_STR("special"),
+                                   .limit = 5 };
+        bp_leg          by_vector = { .struct_size = sizeof(bp_leg) },
+               by_words = { .struct_size = sizeof(bp_leg) };
+        if (ops->search(own, self, &wanted, &by_vector, &by_words) != BP_OK ||
+            by_vector.hit_count != 5 || by_words.hit_count != 5)
             atomic_fetch_add(&failures, 1);
         testhost_call_end(own);
     }
@@ -153,7 +164,8 @@ static void searches_go_on_while_points_are_written(void **state)
     testhost_offload_on_threads(host, true);
     fill(2000);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, search_all_the_time, vectors + i * DIMENSIONS), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, search_all_the_time, vectors + i * DIMENSIONS), 0);
     for (uint64_t id = 100; id < 300; id++) {
         assert_ok(put("big", id + 5000, vectors + id * DIMENSIONS, "special", ""));
         assert_ok(ops->remove(call, self, BP_STR("big"), &id, 1, NULL, NULL));
@@ -187,7 +199,8 @@ static void write_until_killed(int out, uint64_t id)
         char     words[64], metadata[64];
         snprintf(words, sizeof(words), "number n%llu", (unsigned long long)id);
         snprintf(metadata, sizeof(metadata), "{\"n\":%llu}", (unsigned long long)id);
-        if (put("k", id, vector, words, metadata) != BP_OK || write(out, &id, sizeof(id)) != sizeof(id))
+        if (put("k", id, vector, words, metadata) != BP_OK ||
+            write(out, &id, sizeof(id)) != sizeof(id))
             _exit(1);
         if (removed && ops->remove(call, self, BP_STR("k"), &removed, 1, NULL, NULL) != BP_OK)
             _exit(1);
@@ -199,7 +212,8 @@ static int64_t number(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
     int64_t       value = -1;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
         value = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return value;
@@ -213,10 +227,19 @@ static void assert_agreement(void)
     snprintf(path, sizeof(path), "%s/store/vectors.db", directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(number(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
-    assert_int_equal(sqlite3_exec(db, "INSERT INTO words_1(words_1, rank) VALUES('integrity-check', 1)", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(number(db, "SELECT count(*) FROM points_1 p WHERE NOT EXISTS(SELECT 1 FROM vectors_1 v WHERE v.id = p.id)"), 0);
-    assert_int_equal(number(db, "SELECT count(*) FROM vectors_1 v WHERE NOT EXISTS(SELECT 1 FROM points_1 p WHERE p.id = v.id)"), 0);
-    assert_int_equal(number(db, "SELECT count(*) FROM points_1 WHERE words <> 'number n' || id OR json_extract(metadata, '$.n') <> id"), 0);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO words_1(words_1, rank) VALUES('integrity-check', 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(number(db, "SELECT count(*) FROM points_1 p WHERE NOT EXISTS(SELECT 1 FROM "
+                                "vectors_1 v WHERE v.id = p.id)"),
+                     0);
+    assert_int_equal(number(db, "SELECT count(*) FROM vectors_1 v WHERE NOT EXISTS(SELECT 1 FROM "
+                                "points_1 p WHERE p.id = v.id)"),
+                     0);
+    assert_int_equal(number(db, "SELECT count(*) FROM points_1 WHERE words <> 'number n' || id OR "
+                                "json_extract(metadata, '$.n') <> id"),
+                     0);
     sqlite3_close(db);
 }
 
@@ -255,15 +278,17 @@ static void acknowledged_points_survive_kill_9_and_their_parts_agree(void **stat
         assert_agreement();
         begin_instance();
         snprintf(words, sizeof(words), "n%llu", (unsigned long long)acknowledged);
-        assert_ok(find("k", (const float[]){ 1, (float)(acknowledged % 97), (float)(acknowledged % 89) }, 3, words,
-                       IN_TEXT("n", NUMBER((double)acknowledged)), 5, &legs));
+        assert_ok(find("k",
+                       (const float[]){ 1, (float)(acknowledged % 97), (float)(acknowledged % 89) },
+                       3, words, IN_TEXT("n", NUMBER((double)acknowledged)), 5, &legs));
         assert_int_equal(legs.vector.hit_count, 1);
         assert_int_equal(legs.vector.hits[0].id, acknowledged);
         assert_int_equal(legs.words.hit_count, 1);
         assert_ok(ops->count(call, self, BP_STR("k"), NULL, &count));
         assert_true(count > acknowledged / 2);
         /* One more may have been written and not yet acknowledged. */
-        assert_ok(ops->count(call, self, BP_STR("k"), RANGE("n", (double)acknowledged + 1, INFINITY, false, false), &count));
+        assert_ok(ops->count(call, self, BP_STR("k"),
+                             RANGE("n", (double)acknowledged + 1, INFINITY, false, false), &count));
         assert_true(count <= 1);
         acknowledged += count;
         stop();

@@ -1,4 +1,5 @@
-/* test_testhost.c - the fake host is held to what the headers of the SDK promise, by a small plugin made for it. */
+/* test_testhost.c - the fake host is held to what the headers of the SDK promise, by a small plugin
+ * made for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ struct probe {
         bp_pool  *pool;
         bp_mutex *mutex;
         int       workers;
-    } *shared;
+    } * shared;
 };
 
 static int steps_failing_at; /* 1 check, 2 shared_create, 3 worker_start: 0 none */
@@ -71,7 +72,8 @@ static bp_status probe_worker_start(bp_call *call, void *instance, void *shared)
         return bp_fail(call, BP_IO, "no worker today");
     probe->shared = shared;
     probe->shared->workers++;
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "probe_runs_total", "runs of the job", "", &probe->runs));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "probe_runs_total", "runs of the job", "",
+                            &probe->runs));
     return bp_every(call, "look", BP_SECONDS(30), job, probe);
 }
 
@@ -88,20 +90,22 @@ static void probe_shared_destroy(bp_call *call, void *shared)
 static bp_status probe_run(bp_call *call, void *instance, bp_health *health)
 {
     (void)instance;
-    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " of %u", BP_ARG(bp_instance_name(call)),
-                         bp_worker_count(call));
+    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " of %u",
+                         BP_ARG(bp_instance_name(call)), bp_worker_count(call));
 }
 
 static const bp_option options[] = {
     BP_OPTION_URL(struct probe, url, .is_required = true, .help = "where to"),
     BP_OPTION_PATH(struct probe, path, .initial = "data/x", .help = "where"),
     BP_OPTION_STRING(struct probe, word, .help = "a word"),
-    BP_OPTION_DURATION(struct probe, timeout, .initial = "2s", .minimum = "10ms", .maximum = "1h", .help = "how long"),
+    BP_OPTION_DURATION(struct probe, timeout, .initial = "2s", .minimum = "10ms", .maximum = "1h",
+                       .help = "how long"),
     BP_OPTION_SIZE(struct probe, size, .initial = "64MiB", .help = "how much"),
     BP_OPTION_INT(struct probe, count, .initial = "3", .minimum = "1", .help = "how many"),
     BP_OPTION_FLOAT(struct probe, share, .initial = "0.25", .help = "which part"),
     BP_OPTION_BOOL(struct probe, is_on, .initial = "yes", .help = "whether"),
-    BP_OPTION_ENUM(struct probe, mode, .choices = "slow|fast|mad", .initial = "fast", .help = "how"),
+    BP_OPTION_ENUM(struct probe, mode, .choices = "slow|fast|mad", .initial = "fast",
+                   .help = "how"),
     BP_OPTION_LIST(struct probe, names, .help = "who"),
     BP_OPTION_MAP(struct probe, labels, .help = "labels"),
     BP_OPTION_REF(struct probe, storage, "storage", .help = "a store"),
@@ -116,8 +120,9 @@ static const bp_life life = {
 };
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = probe_run };
 
-BP_PLUGIN(health, "probe", "1.0.0", .summary = "a plugin to test the test host", .instance_size = sizeof(struct probe),
-          .options = BP_TABLE(options), .life = &life, .ops = &ops)
+BP_PLUGIN(health, "probe", "1.0.0", .summary = "a plugin to test the test host",
+          .instance_size = sizeof(struct probe), .options = BP_TABLE(options), .life = &life,
+          .ops = &ops)
 
 /* ---- an app, for the web service ---- */
 
@@ -130,8 +135,9 @@ static bp_status greet(bp_call *call, void *instance, bp_request *request, bp_re
     if (!bp_request_query(request, "who", &who))
         return bp_fail(call, BP_INVALID, "say who");
     return bp_respond(call, response, 201, "text/plain",
-                      bp_format(call, BP_FMT "/" BP_FMT "/" BP_FMT, BP_ARG(bp_request_path_value(request, "name")),
-                                BP_ARG(who), BP_ARG(body)));
+                      bp_format(call, BP_FMT "/" BP_FMT "/" BP_FMT,
+                                BP_ARG(bp_request_path_value(request, "name")), BP_ARG(who),
+                                BP_ARG(body)));
 }
 static bp_status tell(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
@@ -144,11 +150,20 @@ static const bp_route routes[] = {
     { .method = "POST", .path = "/greet/{name}", .handler = greet },
     { .method = "GET", .path = "/tell/{rest...}", .handler = tell },
 };
-static const bp_app_ops app_ops = { .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes,
+static const bp_app_ops app_ops = { .struct_size = sizeof(bp_app_ops),
+                                    .route_size = sizeof(bp_route),
+                                    .routes = routes,
                                     .route_count = 2 };
-static const bp_plugin app_descriptor = {
-    .magic = BP_PLUGIN_MAGIC, .struct_size = sizeof(bp_plugin), .abi_major = BP_ABI_MAJOR, .kind = "app", .name = "greeter",
-    .kind_version = 1, .version = "1.0.0", .summary = "greets", .ops = &app_ops,
+static const bp_plugin  app_descriptor = {
+     .magic = BP_PLUGIN_MAGIC,
+     .struct_size = sizeof(bp_plugin),
+     .abi_major = BP_ABI_MAJOR,
+     .kind = "app",
+     .name = "greeter",
+     .kind_version = 1,
+     .version = "1.0.0",
+     .summary = "greets",
+     .ops = &app_ops,
 };
 static const bp_plugin *app_entry(uint32_t host_abi)
 {
@@ -189,11 +204,16 @@ static const testhost_option url = { "url", "http://a/" };
 
 static void options_are_read_with_their_defaults(void **state)
 {
-    static const int        fake_storage = 0;
-    const testhost_option   given[] = { url, { "names", "ann, bob ,carl" }, { "labels", "a=1, b=2" }, { "mode", "mad" },
-                                        { "timeout", "250ms" }, { "storage", "main" }, { "peers", "p, q" } };
-    testhost_instance      *instance;
-    const struct probe     *probe;
+    static const int      fake_storage = 0;
+    const testhost_option given[] = { url,
+                                      { "names", "ann, bob ,carl" },
+                                      { "labels", "a=1, b=2" },
+                                      { "mode", "mad" },
+                                      { "timeout", "250ms" },
+                                      { "storage", "main" },
+                                      { "peers", "p, q" } };
+    testhost_instance    *instance;
+    const struct probe   *probe;
 
     (void)state;
     testhost_set_data_dir(host, "/tmp/elsewhere");
@@ -227,11 +247,16 @@ static void a_wrong_option_is_a_sentence_that_names_it(void **state)
         testhost_option option;
         const char     *said;
     } cases[] = {
-        { { "uri", "x" }, "no option \"uri\"" },     { { "timeout", "5ms" }, "below the minimum" },
-        { { "timeout", "2h" }, "above the maximum" }, { { "count", "0" }, "below the minimum" },
-        { { "count", "many" }, "count" },             { { "mode", "lazy" }, "slow|fast|mad" },
-        { { "is_on", "maybe" }, "is_on" },            { { "size", "12XB" }, "size" },
-        { { "storage", "nowhere" }, "nowhere" },      { { "url", "htp://a" }, "not a URL" },
+        { { "uri", "x" }, "no option \"uri\"" },
+        { { "timeout", "5ms" }, "below the minimum" },
+        { { "timeout", "2h" }, "above the maximum" },
+        { { "count", "0" }, "below the minimum" },
+        { { "count", "many" }, "count" },
+        { { "mode", "lazy" }, "slow|fast|mad" },
+        { { "is_on", "maybe" }, "is_on" },
+        { { "size", "12XB" }, "size" },
+        { { "storage", "nowhere" }, "nowhere" },
+        { { "url", "htp://a" }, "not a URL" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -274,7 +299,7 @@ static void workers_share_one_object_and_know_their_place(void **state)
     assert_int_equal(destroyed, 1);
 }
 
-static bp_plugin changed; /* the probe's descriptor with one thing wrong */
+static bp_plugin        changed; /* the probe's descriptor with one thing wrong */
 static const bp_plugin *changed_entry(uint32_t host_abi)
 {
     (void)host_abi;
@@ -292,7 +317,9 @@ static void a_descriptor_that_is_wrong_is_refused(void **state)
 {
     static const void      *slot;
     static const bp_require need = { "teleport", 1, 8, &slot }, newer = { "call", 1, 65000, &slot };
-    static bp_option        outside = { .name = "x", .help = "x", .type = BP_OPTION_TYPE_INT, .offset = 60000 };
+    static bp_option        outside = {
+               .name = "x", .help = "x", .type = BP_OPTION_TYPE_INT, .offset = 60000
+    };
 
     (void)state;
     assert_null(testhost_load(host, "/nonexistent/x.so"));
@@ -438,13 +465,16 @@ static void http_answers_come_in_their_order_and_requests_are_kept(void **state)
     testhost_request made;
     (void)state;
     testhost_http_answer(host, "POST", "http://a/x", 503, "Retry-After: 2\r\n", BP_STR("busy"));
-    testhost_http_answer(host, "POST", "http://a/x", 200, "Content-Type: application/json\r\nX-A: b\r\n", BP_STR("{}"));
+    testhost_http_answer(host, "POST", "http://a/x", 200,
+                         "Content-Type: application/json\r\nX-A: b\r\n", BP_STR("{}"));
     testhost_http_failure(host, "GET", "http://a/down", BP_UNAVAILABLE, "refused");
-    assert_int_equal(bp_http_post_json(call, BP_STR("http://a/x"), BP_STR("[1]"), &response), BP_OK);
+    assert_int_equal(bp_http_post_json(call, BP_STR("http://a/x"), BP_STR("[1]"), &response),
+                     BP_OK);
     assert_int_equal(response.status, 503);
     assert_int_equal(response.retry_after_ns, BP_SECONDS(2));
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(bp_http_post_json(call, BP_STR("http://a/x"), BP_STR("[2]"), &response), BP_OK);
+        assert_int_equal(bp_http_post_json(call, BP_STR("http://a/x"), BP_STR("[2]"), &response),
+                         BP_OK);
         assert_int_equal(response.status, 200);
     }
     assert_true(bp_str_is(response.content_type, "application/json"));
@@ -471,7 +501,8 @@ static void http_streams_give_pieces_and_events(void **state)
     bp_str           piece;
     size_t           total = 0, pieces = 0;
     (void)state;
-    testhost_http_answer(host, "GET", "http://a/s", 200, "", BP_STR(": hi\n\nevent: x\ndata: a\ndata: b\n\ndata: c\n\ndata: cut"));
+    testhost_http_answer(host, "GET", "http://a/s", 200, "",
+                         BP_STR(": hi\n\nevent: x\ndata: a\ndata: b\n\ndata: c\n\ndata: cut"));
     testhost_http_piece_size(host, 7);
     assert_int_equal(bp_http_open(call, &request, &head, &stream), BP_OK);
     for (;; pieces++) {
@@ -507,7 +538,8 @@ static void streams_are_scripted_or_real(void **state)
     size_t     count;
     (void)state;
     testhost_stream_script(host, "redis:6379", BP_STR("+PONG\r\n"));
-    assert_int_equal(bp_connect(call, BP_STR("redis:6379"), bp_within(call, BP_SECONDS(1)), &stream), BP_OK);
+    assert_int_equal(
+        bp_connect(call, BP_STR("redis:6379"), bp_within(call, BP_SECONDS(1)), &stream), BP_OK);
     assert_int_equal(bp_write(call, stream, BP_STR("PING"), BP_FOREVER), BP_OK);
     assert_int_equal(bp_read(call, stream, bytes, 4, BP_FOREVER, &count), BP_OK);
     assert_int_equal(count, 4);
@@ -518,7 +550,9 @@ static void streams_are_scripted_or_real(void **state)
     assert_int_equal(count, 0);
     assert_true(bp_str_is(testhost_stream_written(host, "redis:6379"), "PING"));
     bp_close(stream);
-    assert_int_equal(bp_connect(call, BP_STR("127.0.0.1:1"), bp_within(call, BP_SECONDS(1)), &stream), BP_UNAVAILABLE);
+    assert_int_equal(
+        bp_connect(call, BP_STR("127.0.0.1:1"), bp_within(call, BP_SECONDS(1)), &stream),
+        BP_UNAVAILABLE);
     assert_non_null(strstr(bp_error_of(call)->message.data, "127.0.0.1:1"));
     testhost_call_end(call);
 }
@@ -530,7 +564,9 @@ static void a_descriptor_is_waited_for_until_the_deadline(void **state)
     uint32_t ready = 0;
     (void)state;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(bp_wait_fd(call, ends[0], BP_FD_READ, bp_within(call, BP_MILLISECONDS(20)), NULL), BP_DEADLINE);
+    assert_int_equal(
+        bp_wait_fd(call, ends[0], BP_FD_READ, bp_within(call, BP_MILLISECONDS(20)), NULL),
+        BP_DEADLINE);
     assert_int_equal(write(ends[1], "x", 1), 1);
     assert_int_equal(bp_wait_fd(call, ends[0], BP_FD_READ, BP_FOREVER, &ready), BP_OK);
     assert_int_equal(ready, BP_FD_READ);
@@ -566,7 +602,8 @@ static void an_app_is_asked_by_its_routes(void **state)
     testhost_reply     reply;
     (void)state;
     assert_non_null(app);
-    reply = testhost_request_app(call, app, "POST", "/greet/a%20b?x=1&who=c+d", "X-Mark: m\r\n", BP_STR("body"));
+    reply = testhost_request_app(call, app, "POST", "/greet/a%20b?x=1&who=c+d", "X-Mark: m\r\n",
+                                 BP_STR("body"));
     assert_int_equal(reply.status, BP_OK);
     assert_int_equal(reply.http_status, 201);
     assert_true(bp_str_is(reply.body, "a b/c d/body"));
@@ -577,7 +614,8 @@ static void an_app_is_asked_by_its_routes(void **state)
     reply = testhost_request_app(call, app, "GET", "/tell/a/b", NULL, BP_STR(""));
     assert_true(reply.is_stream);
     assert_true(bp_str_is(reply.body, "event: note\ndata: one\ndata: two\n\ndata: a/b\n\n"));
-    assert_int_equal(testhost_request_app(call, app, "GET", "/nowhere", NULL, BP_STR("")).status, BP_NOT_FOUND);
+    assert_int_equal(testhost_request_app(call, app, "GET", "/nowhere", NULL, BP_STR("")).status,
+                     BP_NOT_FOUND);
     testhost_call_end(call);
     testhost_instance_destroy(app);
 }

@@ -1,0 +1,50 @@
+/* host.h - the whole server as one object: what `serve` runs, and what commands run for themselves on a conf.
+ *
+ *      host_load     log, plugin files, conf read and resolved
+ *      host_start    workers, instances, routes, listeners: ready
+ *      host_stop     drained, everything in reverse
+ */
+#ifndef CORE_CLI_HOST_H
+#define CORE_CLI_HOST_H
+
+#include "api/api.h"
+#include "loop/watchdog.h"
+#include "ops/alerts.h"
+#include "ops/process_metrics.h"
+
+struct host {
+    struct log             *log;
+    struct plugin_registry *registry;
+    struct conf            *conf;
+    struct worker          *workers;
+    uint32_t                worker_count;
+    struct generation      *generation;
+    struct alert_queue     *alerts;
+    struct health_board    *health;
+    struct process_metrics *process;
+    struct watchdog        *watchdog;
+    struct api              api;
+    struct http_edge       *edge;
+    struct http_server    **servers; /* one a worker */
+    char                    socket_folder[64]; /* of a private listener */
+    char                    socket_path[96];
+    bool                    is_started;
+};
+
+struct host_options {
+    const char *conf_file;
+    bool        is_private;  /* one worker, and one listener that only this user can reach: host->socket_path */
+    bool        is_quiet;    /* log only warnings and errors, whatever the conf says */
+    const char *only_kind, *only_name; /* start this instance and what it refers to, and no listener */
+};
+
+/* EXIT_DONE, or the exit status after sentences on stderr. host_free() is due in any case. */
+int  host_load(struct host *host, const struct host_options *options);
+int  host_start(struct host *host, const struct host_options *options);
+void host_stop(struct host *host);
+void host_free(struct host *host);
+
+/* Only what `plugins`, `schema` and `docs` need: the plugin files, with those of the conf's folders if it has one. */
+int host_load_registry(struct host *host, const char *conf_file);
+
+#endif

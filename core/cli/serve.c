@@ -1,0 +1,118 @@
+/* serve.c - `backplane serve`: starts the host, waits for a signal, stops it in order. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/host.h"
+#include "loop/crash.h"
+#include "version.h"
+
+/* Taken by sigwait() here alone; threads inherit the mask. */
+static void block_signals(sigset_t *waited)
+{
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+    sigemptyset(waited);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaddset(waited, signals[i]);
+    pthread_sigmask(SIG_BLOCK, waited, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void say_ready(const struct host *host, int64_t started_ns)
+{
+    bp_field fields[] = { bp_field_str("version", BP_STR(BACKPLANE_VERSION)),
+                          bp_field_number("startup_ms", (double)((clock_now_ns() - started_ns) / 10000) / 100),
+                          bp_field_int("workers", host->worker_count),
+                          bp_field_int("instances", (int64_t)host->generation->unit_count),
+                          bp_field_int("routes", (int64_t)router_count(host->api.router)),
+                          bp_field_str("address", (bp_str){ NULL, 0 }) };
+
+    for (size_t i = 0; i < http_edge_listener_count(host->edge); i++) {
+        fields[5].text = http_edge_listener_address(host->edge, i);
+        log_event(host->log, BP_LOG_INFO, "listening", BP_STR(""), &fields[5], 1);
+    }
+    log_event(host->log, BP_LOG_INFO, "ready", BP_STR("ready to serve"), fields, 5);
+}
+
+/* Until it is told to stop. */
+static int wait_for_end(struct host *host, const sigset_t *waited)
+{
+    for (;;) {
+        int number = 0;
+
+        if (sigwait(waited, &number) != 0)
+            continue;
+        switch (number) {
+        case SIGUSR1:
+            log_message(host->log, BP_LOG_INFO, "log_reopened",
+                        log_reopen(host->log) ? "the log file was opened anew" : "the log file could not be opened anew");
+            break;
+        case SIGHUP:
+            log_message(host->log, BP_LOG_WARN, "reload_ignored",
+                        "SIGHUP: this version takes a changed conf only at a restart; `backplane check` says whether "
+                        "it is good");
+            break;
+        default: return number;
+        }
+    }
+}
+
+static void wait_before_drain(struct host *host)
+{
+    int64_t delay_ns = host->conf->server.drain.delay_ns;
+
+    // The load balancer sees /health/ready fail before the listeners close.
+    health_board_set_phase(host->health, PHASE_DRAINING);
+    if (delay_ns > 0)
+        nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000, .tv_nsec = delay_ns % 1000000000 }, NULL);
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct host_options options = { 0 };
+    struct host         host;
+    sigset_t            waited;
+    int64_t             started_ns = clock_now_ns();
+    int                 status;
+
+    options.conf_file = cli_take_conf(&argc, argv);
+    if (!cli_is_all_taken(argc, argv, 0))
+        return EXIT_USAGE;
+    block_signals(&waited);
+    raise_descriptor_limit();
+    status = host_load(&host, &options);
+    if (status == EXIT_DONE) {
+        crash_install(host.log);
+        status = host_start(&host, &options);
+    }
+    if (status == EXIT_DONE) {
+        say_ready(&host, started_ns);
+        int number = wait_for_end(&host, &waited);
+        log_message(host.log, BP_LOG_INFO, "stopping", "signal %d: requests under way are finished, then the host ends",
+                    number);
+        wait_before_drain(&host);
+    }
+    if (host.workers)
+        host_stop(&host);
+    if (status == EXIT_DONE)
+        log_message(host.log, BP_LOG_INFO, "stopped", "everything was ended in order");
+    host_free(&host);
+    return status;
+}

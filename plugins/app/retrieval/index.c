@@ -1,0 +1,258 @@
+/* index.c - a batch of documents becomes searchable: compared, chunked, committed, embedded, written, marked. */
+#include "retrieval.h"
+
+enum { POINTS_AT_ONCE = 256 };
+
+bp_status index_embedder(bp_call *call, struct retrieval *self)
+{
+    bp_embed_info info;
+
+    if (self->embedder.dimensions)
+        return BP_OK;
+    BP_TRY(bp_embed_info_of(call, self->embed, &info));
+    if (info.dimensions == 0 || info.max_batch == 0 || info.model.len >= sizeof(self->model))
+        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions and batches of %u, which cannot be",
+                       BP_ARG(self->embed->name), info.dimensions, info.max_batch);
+    memcpy(self->model, info.model.data, info.model.len);
+    info.model.data = self->model;
+    self->embedder = info;
+    return BP_OK;
+}
+
+/* What the words leg searches: the title twice, since a word in it says more than one in the text. */
+static bp_str words_of(bp_call *call, const struct document *document, const struct chunk *chunk)
+{
+    return bp_format(call, BP_FMT "\n" BP_FMT "\n" BP_FMT "\n%.*s", BP_ARG(document->title), BP_ARG(document->title),
+                     BP_ARG(chunk->heading), (int)(chunk->end - chunk->start), document->text.data + chunk->start);
+}
+
+static bp_str passage_of(bp_call *call, const struct document *document, const struct chunk *chunk)
+{
+    return bp_format(call, BP_FMT "\n" BP_FMT "\n%.*s", BP_ARG(document->title), BP_ARG(chunk->heading),
+                     (int)(chunk->end - chunk->start), document->text.data + chunk->start);
+}
+
+/* ---- points ---- */
+
+struct points {
+    bp_point *items;
+    bp_str   *texts; /* to embed, point by point */
+    size_t    count;
+};
+
+static bp_status embed_points(bp_call *call, struct retrieval *self, struct points *points, size_t first, size_t count)
+{
+    for (size_t at = first; at < first + count; at += self->embedder.max_batch) {
+        size_t        some = first + count - at < self->embedder.max_batch ? first + count - at : self->embedder.max_batch;
+        bp_embeddings made;
+
+        BP_TRY(bp_embed_texts(call, self->embed, BP_EMBED_PASSAGE, points->texts + at, some, &made));
+        if (made.dimensions != self->embedder.dimensions)
+            return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %u dimensions instead of %u",
+                           BP_ARG(self->embed->name), made.dimensions, self->embedder.dimensions);
+        for (size_t i = 0; i < some; i++)
+            points->items[at + i].vector = made.vectors + i * made.dimensions;
+    }
+    return BP_OK;
+}
+
+/* A text without a word of meaning has no direction; it is found by its words alone. */
+static void drop_zero_vectors(const struct retrieval *self, struct points *points, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
+        const float *vector = points->items[i].vector;
+        uint32_t     d = 0;
+
+        while (vector && d < self->embedder.dimensions && vector[d] == 0.0f)
+            d++;
+        if (d == self->embedder.dimensions)
+            points->items[i].vector = NULL;
+    }
+}
+
+static bp_status write_points(bp_call *call, struct retrieval *self, bp_str vector_name, struct points *points)
+{
+    for (size_t at = 0; at < points->count; at += POINTS_AT_ONCE) {
+        size_t    some = points->count - at < POINTS_AT_ONCE ? points->count - at : POINTS_AT_ONCE;
+        bp_status status = bp_scratch_begin(call);
+
+        if (status == BP_OK) {
+            status = embed_points(call, self, points, at, some);
+            drop_zero_vectors(self, points, at, some);
+            if (status == BP_OK)
+                status = bp_vector_upsert(call, self->vector, vector_name, points->items + at, some);
+            bp_scratch_end(call);
+        }
+        BP_TRY(status);
+    }
+    return BP_OK;
+}
+
+static bp_status points_new(bp_call *call, size_t most, struct points *points)
+{
+    points->items = BP_NEW_ARRAY(call, bp_point, most + 1);
+    points->texts = BP_NEW_ARRAY(call, bp_str, most + 1);
+    points->count = 0;
+    return points->items && points->texts ? BP_OK : BP_NO_MEMORY;
+}
+
+static void add_point(bp_call *call, struct points *points, const struct document *document, const struct chunk *chunk)
+{
+    points->texts[points->count] = passage_of(call, document, chunk);
+    points->items[points->count++] = (bp_point){ .struct_size = sizeof(bp_point),
+                                                 .id = (uint64_t)chunk->row,
+                                                 .words = words_of(call, document, chunk),
+                                                 .metadata = document->metadata };
+}
+
+/* ---- the batch ---- */
+
+static void refuse_doubles(struct document *documents, size_t count)
+{
+    // The last one of an id wins, as if they had come one after another.
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = i + 1; j < count && !documents[i].problem.len; j++)
+            if (bp_str_equal(documents[i].id, documents[j].id) && !documents[j].problem.len) {
+                documents[i].is_unchanged = true;
+                break;
+            }
+}
+
+static bp_status chunk_all(bp_call *call, const struct retrieval *self, struct document *documents, size_t count,
+                           size_t *chunks)
+{
+    struct chunk_limits limits = { .tokens = (size_t)self->chunk_tokens, .overlap = (size_t)self->chunk_overlap };
+
+    if (self->embedder.max_tokens && limits.tokens > self->embedder.max_tokens)
+        limits.tokens = self->embedder.max_tokens;
+    *chunks = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct document *document = &documents[i];
+
+        if (document->is_unchanged || document->problem.len)
+            continue;
+        BP_TRY(chunk_text(call, document->text, bp_str_is(document->format, "markdown"), &limits, &document->chunks,
+                          &document->chunk_count));
+        if (document->chunk_count == 0 && document->title.len) {
+            // A title without a text is still something to find.
+            document->chunks[0] = (struct chunk){ 0 };
+            document->chunk_count = 1;
+        }
+        *chunks += document->chunk_count;
+    }
+    return BP_OK;
+}
+
+static bp_status index_locked(bp_call *call, struct retrieval *self, const struct collection *collection,
+                              struct document *documents, size_t count)
+{
+    struct points points;
+    size_t        chunks;
+
+    refuse_doubles(documents, count);
+    BP_TRY(store_compare(call, self, collection, documents, count));
+    BP_TRY(chunk_all(call, self, documents, count, &chunks));
+    BP_TRY(store_write(call, self, collection, documents, count));
+    BP_TRY(points_new(call, chunks, &points));
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; !documents[i].is_unchanged && c < documents[i].chunk_count; c++)
+            add_point(call, &points, &documents[i], &documents[i].chunks[c]);
+    BP_TRY(write_points(call, self, collection->vector_name, &points));
+    BP_TRY(store_mark_ready(call, self, documents, count));
+    return store_collect_garbage(call, self, collection);
+}
+
+bp_status index_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
+                          struct document *documents, size_t count)
+{
+    bp_mutex *lock = self->shared->locks[(uint64_t)collection->id % INDEX_LOCKS];
+    bp_status status;
+
+    BP_TRY(index_embedder(call, self));
+    if (!bp_str_equal(collection->model, self->embedder.model))
+        return bp_fail(call, BP_CONFLICT,
+                       "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT "\", this instance has \"" BP_FMT
+                       "\": make another collection, or put that embedder back into the conf",
+                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.model));
+    BP_TRY(bp_mutex_lock(call, lock));
+    status = index_locked(call, self, collection, documents, count);
+    bp_mutex_unlock(lock);
+    for (size_t i = 0; i < count; i++)
+        retrieval_count(self->documents_total,
+                        documents[i].problem.len ? "refused" : documents[i].is_unchanged ? "unchanged"
+                        : status == BP_OK                                              ? "stored"
+                                                                                       : "failed",
+                        1);
+    return status;
+}
+
+/* ---- after a crash ---- */
+
+/* Rows and chunks are there, points may not be: they are written again from what was committed. */
+static bp_status recover_document(bp_call *call, struct retrieval *self, const bp_sql_value *row)
+{
+    struct document document = { .row = row[0].integer, .title = row[2].text, .metadata = row[3].text,
+                                 .text = row[4].text };
+    bp_str        vector_name = store_vector_name(call, row[1].integer);
+    struct points points;
+    bp_rows       rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT id, start_byte, end_byte, heading FROM retrieval_chunks WHERE document_id = $1 "
+                                  "ORDER BY sequence",
+                                  bp_sql_int(document.row)),
+                           &rows));
+    memcpy(document.hash, row[5].text.data, row[5].text.len < 64 ? row[5].text.len : 64);
+    BP_TRY(points_new(call, rows.row_count, &points));
+    for (size_t i = 0; i < rows.row_count; i++) {
+        const bp_sql_value *values = bp_row(&rows, i);
+        struct chunk        chunk = { .row = values[0].integer, .start = (size_t)values[1].integer,
+                                      .end = (size_t)values[2].integer, .heading = values[3].text };
+
+        if (chunk.end <= document.text.len && chunk.start <= chunk.end)
+            add_point(call, &points, &document, &chunk);
+    }
+    BP_TRY(write_points(call, self, vector_name, &points));
+    return store_mark_ready(call, self, &document, 1);
+}
+
+static bp_status recover_some(bp_call *call, struct retrieval *self, int64_t *after, size_t *found)
+{
+    bp_rows rows;
+
+    // A minute old: what is younger is under way, in this process or another one.
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT d.id, d.collection_id, d.title, d.metadata, d.body, d.hash FROM "
+                                  "retrieval_documents d JOIN retrieval_collections c ON c.id = d.collection_id WHERE "
+                                  "d.state = 0 AND d.id > $1 AND d.updated_wall_ns < $2 AND c.model = $3 ORDER BY d.id "
+                                  "LIMIT 20",
+                                  bp_sql_int(*after), bp_sql_int(bp_wall_ns() - BP_SECONDS(60)),
+                                  bp_sql_text(self->embedder.model)),
+                           &rows));
+    *found = rows.row_count;
+    for (size_t i = 0; i < rows.row_count; i++) {
+        BP_TRY(recover_document(call, self, bp_row(&rows, i)));
+        *after = bp_row(&rows, i)[0].integer;
+    }
+    return BP_OK;
+}
+
+bp_status index_recover(bp_call *call, struct retrieval *self)
+{
+    int64_t after = 0;
+    size_t  found = 1, all = 0;
+
+    BP_TRY(index_embedder(call, self));
+    while (found) {
+        bp_status status;
+
+        BP_TRY(bp_scratch_begin(call));
+        status = recover_some(call, self, &after, &found);
+        bp_scratch_end(call);
+        BP_TRY(status);
+        all += found;
+    }
+    if (all)
+        bp_log(call, BP_LOG_INFO, "%zu documents that a crash had left unfinished were indexed", all);
+    return BP_OK;
+}

@@ -1,0 +1,208 @@
+/* retrieval.h - the app's instance, and what its files offer each other.
+ *
+ *      collections.c   the collections of a tenant                 documents.c   documents in and out, over HTTP
+ *      store.c         SQL: documents, chunks, what is unfinished  index.c       a batch of documents becomes searchable
+ *      chunk.c         a text becomes passages                     sources.c     watched folders
+ *      search.c        hybrid search and fusion                    answer.c      questions answered with citations
+ *
+ * A document passes two stores. First its row and its chunks are committed, as "indexing"; then the chunks' vectors and
+ * words are written to the vector store; then the row becomes "ready" and the client hears of it. What a crash leaves
+ * as "indexing" is taken up again at the next start, so nothing acknowledged is lost and nothing half done stays.
+ */
+#ifndef RETRIEVAL_H
+#define RETRIEVAL_H
+
+#include <backplane/app.h>
+#include <backplane/embed.h>
+#include <backplane/llm.h>
+#include <backplane/loop.h>
+#include <backplane/metrics.h>
+#include <backplane/plugin.h>
+#include <backplane/vector.h>
+
+enum {
+    BATCH_DOCUMENTS_MAX = 200,
+    DOCUMENT_BYTES_MAX = 16 << 20,
+    JSON_BODY_BYTES_MAX = 32 << 20,
+    ID_BYTES_MAX = 512,
+    TITLE_BYTES_MAX = 1024,
+    LIMIT_MAX = 200,
+    INDEX_LOCKS = 16
+};
+
+enum fusion { FUSION_MINMAX = 0, FUSION_RRF = 1 };
+
+struct retrieval_shared {
+    bp_mutex *locks[INDEX_LOCKS]; /* one batch at a time goes into a collection */
+};
+
+struct retrieval {
+    /* options */
+    const bp_peer *storage;
+    const bp_peer *vector;
+    const bp_peer *embed;
+    bp_peer_list   llm;
+    bp_str_list    sources;
+    bp_str         collection; /* of the sources, and when a request names none */
+    int64_t        scan_ns;
+    int64_t        chunk_tokens, chunk_overlap;
+    int64_t        candidates;
+    int64_t        passages;
+    int32_t        fusion;
+    double         words_weight; /* below 0: by the embedder */
+    double         min_similarity;
+
+    struct retrieval_shared *shared;
+    bp_embed_info            embedder; /* strings are kept in `model` */
+    char                     model[160];
+    bp_metric               *documents_total, *searches_total, *answers_total;
+};
+
+struct collection {
+    int64_t id;
+    bp_str  name, language, model;
+    int64_t dimensions;
+    bp_str  vector_name; /* "c17": what the vector store calls it */
+};
+
+/* A document as it comes in. `chunks` are made by index.c. */
+struct document {
+    bp_str   id, title, text, source, format, metadata; /* metadata: a flat JSON object, or empty */
+    char     hash[65];
+    int64_t  row;
+    bool     is_unchanged;
+    bp_str   problem; /* why it was refused; empty: it was not */
+    struct chunk *chunks;
+    size_t   chunk_count;
+};
+
+struct chunk {
+    size_t  start, end;           /* bytes of the text */
+    size_t  start_char, end_char; /* Unicode characters of it */
+    bp_str  heading;              /* path: "Operating > Backups" */
+    int64_t row;
+};
+
+/* ---- chunk.c ---- */
+
+struct chunk_limits {
+    size_t tokens, overlap; /* estimates */
+};
+
+/* Splits by structure: headings, then paragraphs, then sentences, then words. Every chunk is a piece of the text as it
+ * stands. BP_NO_MEMORY. */
+bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown, const struct chunk_limits *limits,
+                     struct chunk **chunks, size_t *count);
+size_t    chunk_estimate_tokens(bp_str text);
+
+/* ---- collections.c ---- */
+
+/* The caller's collection of that name; BP_NOT_FOUND. The name may be empty: the default one. */
+bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name, struct collection *collection) BP_SUSPENDS;
+/* Finds it or makes it; language empty: "en". */
+bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp_str language,
+                          struct collection *collection) BP_SUSPENDS;
+bool      collection_is_name(bp_str name);
+bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status collections_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status collection_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status collection_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status collection_delete(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- store.c ---- */
+
+enum { STORE_MIGRATIONS = 1 };
+extern const bp_migration store_migrations[STORE_MIGRATIONS];
+
+/* Marks what is there already with the same hash as unchanged. */
+bp_status store_compare(bp_call *call, struct retrieval *self, const struct collection *collection,
+                        struct document *documents, size_t count) BP_SUSPENDS;
+/* Commits documents and chunks as "indexing"; fills the rows in. Chunks that they replace are noted as garbage. */
+bp_status store_write(bp_call *call, struct retrieval *self, const struct collection *collection,
+                      struct document *documents, size_t count) BP_SUSPENDS;
+bp_status store_mark_ready(bp_call *call, struct retrieval *self, const struct document *documents,
+                           size_t count) BP_SUSPENDS;
+/* Removes points of chunks that are gone from the vector store, then the notes about them. */
+bp_status store_collect_garbage(bp_call *call, struct retrieval *self, const struct collection *collection) BP_SUSPENDS;
+/* The row goes, its chunks become garbage; BP_NOT_FOUND. */
+bp_status store_delete(bp_call *call, struct retrieval *self, const struct collection *collection,
+                       bp_str document) BP_SUSPENDS;
+bp_str    store_vector_name(bp_call *call, int64_t collection);
+
+/* ---- index.c ---- */
+
+/* Makes a batch searchable. Documents that are refused have their problem filled in; a failure of a store ends it. */
+bp_status index_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
+                          struct document *documents, size_t count) BP_SUSPENDS;
+/* Takes up what a crash left. */
+bp_status index_recover(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+/* Fills embedder in, once. */
+bp_status index_embedder(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+
+/* ---- documents.c ---- */
+
+/* Reads one JSON object; what is wrong with it goes into its problem. */
+void      document_read(bp_call *call, const bp_json *json, struct document *document);
+bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status document_delete(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- search.c ---- */
+
+enum search_mode { SEARCH_HYBRID, SEARCH_WORDS, SEARCH_VECTOR };
+
+struct search_query {
+    bp_str           text;
+    enum search_mode mode;
+    uint32_t         limit;
+    bool             by_document; /* the best chunk of each document */
+    bool             with_text;
+    const bp_filter *filter;
+    double           words_weight; /* below 0: the instance's */
+    double           min_similarity; /* of what only the vectors found; below 0: none */
+    int32_t          fusion;
+};
+
+struct search_hit {
+    uint64_t chunk;
+    double   score;
+    double   words_score, vector_score; /* as the legs gave them; NAN: not found by it */
+    bp_str   document, title, source, heading, text, metadata;
+    int64_t  start_char, end_char, sequence;
+};
+
+struct search_result {
+    struct search_hit *hits;
+    size_t             count;
+    uint32_t           words_mode, vector_mode;
+    uint64_t           rows_read;
+    double             words_weight;
+};
+
+bp_status search_run(bp_call *call, struct retrieval *self, const struct collection *collection,
+                     const struct search_query *query, struct search_result *result) BP_SUSPENDS;
+void      search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with_text);
+bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- filter.c ---- */
+
+/* {"lang": "en", "year": {"gte": 2020}, "tags": {"in": [...]}, "and": [...], "or": [...], "not": {...}} */
+bp_status filter_read(bp_call *call, const bp_json *json, const bp_filter **filter);
+
+/* ---- answer.c ---- */
+
+bp_status answer_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status chat_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- sources.c ---- */
+
+bp_status sources_scan(bp_call *call, void *instance) BP_SUSPENDS;
+
+/* ---- small things ---- */
+
+/* Counts in metrics; label may be NULL for none. */
+void retrieval_count(bp_metric *metric, const char *label, double value);
+
+#endif
