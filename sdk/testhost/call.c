@@ -1,6 +1,8 @@
-/* call.c - the call of the fake host: its memory, its end, its error slot, its log, the virtual clock.
+/* call.c - the call of the fake host: its memory, its end, its error slot, its log, the virtual
+ * clock.
  *
- * Each allocation is a malloc of its own, so that AddressSanitizer sees a plugin write past its end.
+ * Each allocation is a malloc of its own, so that AddressSanitizer sees a plugin write past its
+ * end.
  */
 #include "host.h"
 
@@ -10,8 +12,8 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-/* The ABI's now_ns() has no argument, so there is one clock for all hosts of the process. It starts at a
- * second that is not round, to find those who take 0 for a time. */
+/* The ABI's now_ns() has no argument, so there is one clock for all hosts of the process. It starts
+ * at a second that is not round, to find those who take 0 for a time. */
 static atomic_llong virtual_now_ns = 1000123456789;
 
 #define WALL_START_NS (INT64_C(1767225600) * 1000000000) /* 2026-01-01T00:00:00Z */

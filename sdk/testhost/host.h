@@ -1,4 +1,5 @@
-/* host.h - what the files of the fake host share: the host, its instances and its calls from inside. */
+/* host.h - what the files of the fake host share: the host, its instances and its calls from
+ * inside. */
 #ifndef TESTHOST_HOST_H
 #define TESTHOST_HOST_H
 

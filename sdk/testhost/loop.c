@@ -1,4 +1,5 @@
-/* loop.c - waiting in the fake host: the clock moves on, or poll() waits, or a thread does; fibers do not exist. */
+/* loop.c - waiting in the fake host: the clock moves on, or poll() waits, or a thread does; fibers
+ * do not exist. */
 #include "host.h"
 
 #include <errno.h>
@@ -175,8 +176,9 @@ static void loop_mutex_destroy(bp_mutex *mutex)
     free(mutex);
 }
 
-/* A lock held by this very thread would never come free, as there is no other fiber: the wait is over at
- * once and the clock stands at the deadline. For another thread's lock it waits for real. */
+/* A lock held by this very thread would never come free, as there is no other fiber: the wait is
+ * over at once and the clock stands at the deadline. For another thread's lock it waits for real.
+ */
 static bp_status loop_mutex_lock(bp_call *call, bp_mutex *mutex)
 {
     bp_status status = call_check(call);

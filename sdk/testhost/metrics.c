@@ -1,4 +1,5 @@
-/* metrics.c - the metrics of the fake host: every series is a name with a number that a test can ask for. */
+/* metrics.c - the metrics of the fake host: every series is a name with a number that a test can
+ * ask for. */
 #include "host.h"
 
 #include <stdlib.h>

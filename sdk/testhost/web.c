@@ -1,4 +1,5 @@
-/* web.c - requests of the fake host: finds the route of an app, runs its handler, keeps what it wrote. */
+/* web.c - requests of the fake host: finds the route of an app, runs its handler, keeps what it
+ * wrote. */
 #include "host.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* memory.c - the cache of this process: values with a time to live, rate limits, budgets, locks.
  *
- * One table for all workers; every operation is a few hundred nanoseconds under the lock of one shard, so none of
- * them suspends. It is exact among the workers of one process; with several processes use another cache.
+ * One table for all workers; every operation is a few hundred nanoseconds under the lock of one
+ * shard, so none of them suspends. It is exact among the workers of one process; with several
+ * processes use another cache.
  */
 #include "table.h"
 
@@ -127,7 +128,7 @@ static bp_status memory_remove_prefix(bp_call *call, void *instance, bp_str pref
     return BP_OK;
 }
 
-/* ---- rate limits: GCRA. A limit is whole when full_at_ns has passed; each unit moves it by window / limit. ---- */
+/* ---- rate limits (GCRA): whole when full_at_ns has passed; a unit moves it by window / limit ---- */
 
 static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t limit,
                              int64_t window_ns, int64_t cost, bp_take *result)

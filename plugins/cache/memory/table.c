@@ -241,8 +241,8 @@ struct entry *table_put(struct table *table, struct shard *shard, entry_kind kin
 
 void table_make_room(struct table *table)
 {
-    /* One from each shard in turn, and the next call goes on where this one ended: nearly the oldest of all,
-     * without a lock on all. */
+    /* One from each shard in turn, and the next call goes on where this one ended: nearly the
+     * oldest of all, without a lock on all. */
     for (int idle = 0; atomic_load(&table->size_bytes) > table->size_max_bytes && idle < SHARDS;) {
         struct shard *shard = &table->shards[atomic_fetch_add(&table->next_victim, 1) % SHARDS];
         pthread_mutex_lock(&shard->lock);

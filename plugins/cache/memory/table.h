@@ -1,9 +1,11 @@
-/* table.h - the memory of the cache: shards of entries with a lock each, the oldest values given up first.
+/* table.h - the memory of the cache: shards of entries with a lock each, the oldest values given up
+ * first.
  *
- *      hash(kind, key) -> shard -> bucket -> entry     values stand on the shard's list, newest used first
+ *      hash(kind, key) -> shard -> bucket -> entry
+ *                           `-> list of values, newest used first
  *
- * Values may be given up at any time. Limits, budgets and locks must not, so they leave only when they have expired;
- * they may fill half of the memory, then new ones are refused.
+ * Values may be given up at any time. Limits, budgets and locks must not, so they leave only when
+ * they have expired; they may fill half of the memory, then new ones are refused.
  */
 #ifndef CACHE_MEMORY_TABLE_H
 #define CACHE_MEMORY_TABLE_H
@@ -77,8 +79,8 @@ struct shard      *table_lock(struct table *table, entry_kind kind, bp_str key, 
                               struct entry **entry);
 static inline void table_unlock(struct shard *shard) { pthread_mutex_unlock(&shard->lock); }
 
-/* A new entry in a shard that is locked, in the place of one of the same kind and key. NULL: no memory, or what may
- * not be given up fills half of it. */
+/* A new entry in a shard that is locked, in the place of one of the same kind and key. NULL: no
+ * memory, or what may not be given up fills half of it. */
 struct entry *table_put(struct table *table, struct shard *shard, entry_kind kind, bp_str key,
                         bp_str text);
 void          table_remove(struct table *table, struct shard *shard, struct entry *entry);

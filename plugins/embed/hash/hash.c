@@ -1,11 +1,12 @@
 /* hash.c - an embedder without a model: words and pieces of words, hashed into 384 numbers.
  *
- *      "Caching servers" -> words   cach, server            longer words weigh more, as they are rarer
+ *      "Caching servers" -> words   cach, server            longer ones weigh more: they are rarer
  *                           pieces  ^ca cac ach ^cac ...    share the weight of their word
- *                        -> each adds +w or -w at two places that its hash says; at last the length is made 1
+ *                        -> each adds +w or -w at two places that its hash says
+ *                        -> at last the vector's length is made 1
  *
- * Two texts are near when they share words, or parts of words: that is what helps BM25 where a word is misspelt or
- * inflected otherwise. Meaning it does not know, and says so by is_lexical.
+ * Two texts are near when they share words, or parts of words: that is what helps BM25 where a word
+ * is misspelt or inflected otherwise. Meaning it does not know, and says so by is_lexical.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -25,8 +26,8 @@ enum {
         8 << 10 /* more text than this is hashed on a pool thread: it takes over a millisecond */
 };
 
-#define PIECES_WEIGHT \
-    3.0 /* of a word's pieces together, as a vector's length, against its 1; measured in test_hash_ir.c */
+/* Of a word's pieces together, as a vector's length, against its 1; measured in test_hash_ir.c. */
+#define PIECES_WEIGHT 3.0
 
 /* How often each feature occurs in one text. */
 struct feature {

@@ -1,8 +1,9 @@
-/* answer.c - chooses sentences: each covers some terms of the question, rare ones weigh more, and the next one chosen
- * is the one that adds most to those before it.
+/* answer.c - chooses sentences: each covers some terms of the question, rare ones weigh more, and
+ * the next one chosen is the one that adds most to those before it.
  *
  *      question  "When does the cache evict entries?"      terms  cach 1.2   evict 2.3   entri 1.9
- *      sentence  "Entries are evicted when it is full."    adds   evict, entri; its title "The cache" half of cach
+ *      sentence  "Entries are evicted when it is full."    adds   evict, entri
+ *      title     "The cache"                               adds   a part of cach
  */
 #define _GNU_SOURCE /* memmem() */
 #include "answer.h"
@@ -64,7 +65,8 @@ static bool same_term(const struct term *a, const struct term *b)
     return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
-/* A term and a word match when they are the same, or one is the beginning of the other ("config", "configuration"). */
+/* A term and a word match when they are the same, or one is the beginning of the other ("config",
+ * "configuration"). */
 static bool matches(const struct term *a, const struct term *b)
 {
     uint32_t shorter = a->len < b->len ? a->len : b->len,
@@ -120,8 +122,8 @@ static double weight_of(const struct question *question, uint64_t bits)
     return sum;
 }
 
-/* Rare terms weigh more. A term found nowhere weighs what the others do on average: it was asked for, but may be only
- * a way of asking. */
+/* Rare terms weigh more. A term found nowhere weighs what the others do on average: it was asked
+ * for, but may be only a way of asking. */
 static void weigh(struct question *question, const struct candidate *candidates, size_t count)
 {
     double sum = 0;

@@ -20,7 +20,8 @@ struct answer {
     double        coverage; /* share of the question's weight that they cover, 0 to 1 */
 };
 
-/* The question without what a program put around it: passages given in its text too, a "Question:" before it. */
+/* The question without what a program put around it: passages given in its text too, a "Question:"
+ * before it. */
 bp_str answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count);
 
 /* Chooses at most `max_sentences`. None: the answer's count is 0. */

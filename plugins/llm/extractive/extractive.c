@@ -1,5 +1,6 @@
-/* extractive.c - an LLM provider without a model: it answers with sentences of the passages it is given, each with the
- * number of its passage, and says that there is no answer when they cover too little of the question. */
+/* extractive.c - an LLM provider without a model: it answers with sentences of the passages it is
+ * given, each with the number of its passage, and says that there is no answer when they cover too
+ * little of the question. */
 #include <backplane/loop.h>
 #include <backplane/plugin.h>
 

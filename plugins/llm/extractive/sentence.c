@@ -1,5 +1,6 @@
-/* sentence.c - where a sentence ends. A full stop is no end behind an abbreviation, an initial, or before a small
- * letter; a list item, a table row, a heading and a line of code each end with their line. */
+/* sentence.c - where a sentence ends. A full stop is no end behind an abbreviation, an initial, or
+ * before a small letter; a list item, a table row, a heading and a line of code each end with their
+ * line. */
 #include "sentence.h"
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
@@ -110,7 +111,8 @@ static bool is_abbreviation(bp_str passage, size_t stop)
     return false;
 }
 
-/* The place behind a sentence that ends at `at` (with its quotes and brackets), or 0 when none ends there. */
+/* The place behind a sentence that ends at `at` (with its quotes and brackets), or 0 when none ends
+ * there. */
 static size_t end_at(bp_str passage, size_t at)
 {
     size_t next = at + 1;

@@ -1,4 +1,5 @@
-/* sqlitedb.c - opens a connection, keeps its compiled statements, and ends what outlives its call. */
+/* sqlitedb.c - opens a connection, keeps its compiled statements, and ends what outlives its call.
+ */
 #include "sqlitedb/sqlitedb.h"
 
 #include <errno.h>

@@ -1,7 +1,9 @@
-/* sqlitedb.h - one SQLite connection as our plugins use it: settings, cached statements, errors as sentences.
+/* sqlitedb.h - one SQLite connection as our plugins use it: settings, cached statements, errors as
+ * sentences.
  *
- * A connection is used by one thread at a time; the plugin sees to that. Between sqlitedb_enter() and
- * sqlitedb_leave() it works for a call: whatever runs longer than the call lasts is interrupted.
+ * A connection is used by one thread at a time; the plugin sees to that. Between sqlitedb_enter()
+ * and sqlitedb_leave() it works for a call: whatever runs longer than the call lasts is
+ * interrupted.
  */
 #ifndef SQLITEDB_H
 #define SQLITEDB_H
@@ -48,14 +50,15 @@ void      sqlitedb_close(struct sqlitedb *db); /* NULL is allowed */
 void sqlitedb_enter(bp_call *call, struct sqlitedb *db);
 void sqlitedb_leave(struct sqlitedb *db);
 
-/* Runs statements of our own that give no rows: BEGIN IMMEDIATE, COMMIT, ROLLBACK, CREATE TABLE ... */
+/* Runs statements of our own that give no rows: BEGIN IMMEDIATE, COMMIT, ROLLBACK, CREATE TABLE ...
+ */
 bp_status sqlitedb_run(bp_call *call, struct sqlitedb *db, const char *sql);
 
 /* Ends what transaction there is, quietly. In WAL mode this touches no disk. */
 void sqlitedb_rollback(struct sqlitedb *db);
 
-/* A compiled statement, from the cache if it is there. `sql` is exactly one statement. Give it back by
- * sqlitedb_done(), also after an error. */
+/* A compiled statement, from the cache if it is there. `sql` is exactly one statement. Give it back
+ * by sqlitedb_done(), also after an error. */
 bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql,
                            sqlite3_stmt **statement);
 void      sqlitedb_done(struct sqlitedb *db, sqlite3_stmt *statement); /* NULL is allowed */
@@ -66,7 +69,8 @@ bp_status sqlitedb_step(bp_call *call, struct sqlitedb *db, sqlite3_stmt *statem
 /* BP_OK, or BP_IO when an fsync failed before: asked before each write. */
 bp_status sqlitedb_may_write(bp_call *call, const struct sqlitedb *db);
 
-/* The status of an SQLite code, with a sentence that names the file and what to do in the error slot. */
+/* The status of an SQLite code, with a sentence that names the file and what to do in the error
+ * slot. */
 bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code);
 
 /* Makes the directories of a file, those that are missing with mode 0700. */

@@ -168,7 +168,8 @@ static void cut(struct term *term, size_t count)
     term->text[term->len] = '\0';
 }
 
-/* What is left begins with a letter and has a vowel before its last letter, as "runn" has and "str" has not. */
+/* What is left begins with a letter and has a vowel before its last letter, as "runn" has and "str"
+ * has not. */
 static bool is_stem(const struct term *term, size_t cut_len)
 {
     for (size_t i = 0; i + cut_len + 1 < term->len; i++)

@@ -1,4 +1,5 @@
-/* terms.h - text as terms: words in lower case without accents, their stems, and the words that say nothing. */
+/* terms.h - text as terms: words in lower case without accents, their stems, and the words that say
+ * nothing. */
 #ifndef TERMS_H
 #define TERMS_H
 
@@ -14,10 +15,12 @@ struct term {
     bool     is_unspaced; /* one character of a script that puts no blanks between words */
 };
 
-/* The next word at or behind *cursor, which starts at 0; false at the end. Bytes that are not UTF-8 are skipped. */
+/* The next word at or behind *cursor, which starts at 0; false at the end. Bytes that are not UTF-8
+ * are skipped. */
 bool terms_next(bp_str text, size_t *cursor, struct term *term);
 
-/* Takes the commonest English endings off: plural, -ing, -ed, -ly. Light on purpose: words stay words. */
+/* Takes the commonest English endings off: plural, -ing, -ed, -ly. Light on purpose: words stay
+ * words. */
 void terms_stem(struct term *term);
 
 /* English words that say nothing about a subject. `word` is in lower case. */

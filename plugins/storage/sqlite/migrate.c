@@ -1,4 +1,5 @@
-/* migrate.c - brings an owner's tables to the newest version, one step a transaction, each recorded. */
+/* migrate.c - brings an owner's tables to the newest version, one step a transaction, each
+ * recorded. */
 #include "store.h"
 
 #define BOOKS                                                                                   \

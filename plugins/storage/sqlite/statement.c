@@ -1,4 +1,5 @@
-/* statement.c - running statements: parameters in, rows out, on the thread of the right connection. */
+/* statement.c - running statements: parameters in, rows out, on the thread of the right connection.
+ */
 #include "store.h"
 
 #include <stdlib.h>
@@ -218,7 +219,8 @@ static bp_status exec_job(bp_call *call, void *arg)
     return status;
 }
 
-/* Whether a statement may be one that only reads: its first word decides. WITH may go either way. */
+/* Whether a statement may be one that only reads: its first word decides. WITH may go either way.
+ */
 static bool may_be_read(bp_str sql)
 {
     static const char *const words[] = { "select", "with", "values", "explain" };
@@ -287,7 +289,8 @@ struct query {
     bool                is_over;
 };
 
-/* Keeps the bytes of a value in the chunk, as an offset until the chunk is complete: the block may move. */
+/* Keeps the bytes of a value in the chunk, as an offset until the chunk is complete: the block may
+ * move. */
 static bp_status keep_bytes(bp_call *call, struct query *query, size_t *used, const void *data,
                             size_t len, bp_sql_value *value)
 {

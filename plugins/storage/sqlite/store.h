@@ -1,10 +1,11 @@
-/* store.h - the parts of the SQLite storage plugin: one writer, some readers, and what runs on them.
+/* store.h - the parts of the SQLite storage plugin: one writer, some readers, and what runs on
+ * them.
  *
  *      fiber --lock--> writer (1 connection, 1 thread)       exec, batch, transactions, migrations
  *      fiber --lock--> reader 0 .. n-1 (n threads)           SELECT outside a transaction, backup
  *
- * The locks are the host's: they are held while a fiber is parked, so a transaction keeps the writer for as long
- * as it is open, and a query its reader for as long as its sink takes rows.
+ * The locks are the host's: they are held while a fiber is parked, so a transaction keeps the
+ * writer for as long as it is open, and a query its reader for as long as its sink takes rows.
  */
 #ifndef STORAGE_SQLITE_STORE_H
 #define STORAGE_SQLITE_STORE_H

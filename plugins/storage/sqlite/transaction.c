@@ -1,9 +1,11 @@
-/* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds. */
+/* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds.
+ */
 #include "store.h"
 
 #define TRANSACTION_NS BP_SECONDS(10)
 
-/* The call ended, or the fiber gave up: the writer is free again. ROLLBACK in WAL mode touches no disk. */
+/* The call ended, or the fiber gave up: the writer is free again. ROLLBACK in WAL mode touches no
+ * disk. */
 static void end(bp_transaction *transaction)
 {
     if (!transaction->is_open)

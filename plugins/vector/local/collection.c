@@ -1,4 +1,5 @@
-/* collection.c - the collections of a store: made, dropped, listed, and read into memory at start. */
+/* collection.c - the collections of a store: made, dropped, listed, and read into memory at start.
+ */
 #include "local.h"
 
 #include <stdlib.h>

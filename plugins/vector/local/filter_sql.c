@@ -1,5 +1,5 @@
-/* filter_sql.c - writes the condition. json_each() gives one row for a scalar and one a member for an array, so that
- * "any member matches" needs no case of its own. */
+/* filter_sql.c - writes the condition. json_each() gives one row for a scalar and one a member for
+ * an array, so that "any member matches" needs no case of its own. */
 #include "filter_sql.h"
 
 #include <math.h>

@@ -1,7 +1,8 @@
-/* index.c - exact search: float32 rows in segments that never move, a table from id to row, a heap of the best.
+/* index.c - exact search: float32 rows in segments that never move, a table from id to row, a heap
+ * of the best.
  *
- *      segment 0: [row 0 .. 4095]  segment 1: [row 4096 .. 8191] ...      row = segment * 4096 + place
- *      ids:        17  0  4  ...                                          0: the row is free, see `free_rows`
+ *      segment 0: [row 0 .. 4095]  segment 1: [row 4096 .. 8191] ...  row = segment * 4096 + place
+ *      ids:        17  0  4  ...                                      0: free, see `free_rows`
  */
 #include "index.h"
 

@@ -1,7 +1,8 @@
-/* index.h - the vectors of one collection in memory, and the search over them. The engine behind it may change.
+/* index.h - the vectors of one collection in memory, and the search over them. The engine behind it
+ * may change.
  *
- * Not for use by several threads at once: the collection's rwlock is held around it, for reading around
- * index_search(), for writing around the rest.
+ * Not for use by several threads at once: the collection's rwlock is held around it, for reading
+ * around index_search(), for writing around the rest.
  */
 #ifndef VECTOR_LOCAL_INDEX_H
 #define VECTOR_LOCAL_INDEX_H
@@ -30,7 +31,8 @@ struct vector_query {
     size_t          allowed_count;
 };
 
-/* The nearest ones, the nearest first, ties by id, into hits[limit]. Asks bp_cancelled() every 4,096 rows. */
+/* The nearest ones, the nearest first, ties by id, into hits[limit]. Asks bp_cancelled() every
+ * 4,096 rows. */
 bp_status vector_index_search(bp_call *call, const struct vector_index *index,
                               const struct vector_query *query, bp_hit *hits, uint32_t *hit_count,
                               uint64_t *rows_read);

@@ -1,7 +1,8 @@
 /* kernel.c - the inner product and the distance of a query to rows, for AVX2 and for any processor.
  *
- * Written with the vector types that gcc and clang share: the same text becomes SSE, NEON or AVX2 code. Two sums
- * run side by side, which is enough, as one thread's memory bandwidth is what bounds a scan.
+ * Written with the vector types that gcc and clang share: the same text becomes SSE, NEON or AVX2
+ * code. Two sums run side by side, which is enough, as one thread's memory bandwidth is what bounds
+ * a scan.
  */
 #include "kernel.h"
 

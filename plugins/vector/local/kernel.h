@@ -1,4 +1,5 @@
-/* kernel.h - the innermost loops of a scan: one query against rows of float32, as wide as the processor is. */
+/* kernel.h - the innermost loops of a scan: one query against rows of float32, as wide as the
+ * processor is. */
 #ifndef VECTOR_LOCAL_KERNEL_H
 #define VECTOR_LOCAL_KERNEL_H
 
@@ -9,7 +10,8 @@ enum {
     KERNEL_ALIGNMENT = 64 /* of every row and of the query, in bytes */
 };
 
-/* scores[i] of `count` rows that lie `stride` floats apart; `stride` is a multiple of KERNEL_LANES. */
+/* scores[i] of `count` rows that lie `stride` floats apart; `stride` is a multiple of KERNEL_LANES.
+ */
 typedef void (*kernel)(const float *query, const float *rows, uint32_t stride, uint32_t count,
                        float *scores);
 

@@ -1,11 +1,14 @@
-/* local.h - the parts of the embedded vector store: the file, its collections, the connections to it.
+/* local.h - the parts of the embedded vector store: the file, its collections, the connections to
+ * it.
  *
  *      vectors.db   collections(id, name, dimensions, metric, model, language)
- *                   points_7(id, metadata, words)   vectors_7(id, vector)   words_7: FTS5 over points_7.words
+ *                   points_7(id, metadata, words)   vectors_7(id, vector)
+ *                   words_7: FTS5 over points_7.words
  *      memory       collection 7: the same vectors, see index.h
  *
- * A write is one transaction over the three tables of its collection; when it is committed, the memory follows. At
- * start the memory is read from the file. Writes go one after another; searches run beside them on the readers.
+ * A write is one transaction over the three tables of its collection; when it is committed, the
+ * memory follows. At start the memory is read from the file. Writes go one after another; searches
+ * run beside them on the readers.
  */
 #ifndef VECTOR_LOCAL_LOCAL_H
 #define VECTOR_LOCAL_LOCAL_H
@@ -121,7 +124,8 @@ bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
 bp_status local_snapshot(bp_call *call, void *instance, bp_str name,
                          const bp_byte_sink *sink) BP_SUSPENDS;
 
-/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under BP_COSINE. */
+/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
+ * BP_COSINE. */
 bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 #endif

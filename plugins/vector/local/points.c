@@ -1,4 +1,5 @@
-/* points.c - writing and deleting points: one transaction over the three tables, then the memory. */
+/* points.c - writing and deleting points: one transaction over the three tables, then the memory.
+ */
 #include "local.h"
 
 #include <math.h>

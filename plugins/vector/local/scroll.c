@@ -1,4 +1,5 @@
-/* scroll.c - points in the order of their ids: counted, handed to a sink, or written as JSON lines. */
+/* scroll.c - points in the order of their ids: counted, handed to a sink, or written as JSON lines.
+ */
 #include "local.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* search.c - the two legs of a search: exact scan of the vectors in memory, BM25 over the words in the file. */
+/* search.c - the two legs of a search: exact scan of the vectors in memory, BM25 over the words in
+ * the file. */
 #include "local.h"
 
 #include <stdlib.h>
@@ -93,7 +94,8 @@ static bp_status write_match(struct sql_text *sql, const struct search *search)
     return BP_OK;
 }
 
-/* Terms of one or two characters are in no trigram: the passages are read, and how many terms they hold counts. */
+/* Terms of one or two characters are in no trigram: the passages are read, and how many terms they
+ * hold counts. */
 static bp_status write_scan(struct sql_text *sql, const struct search *search)
 {
     BP_TRY(collection_sql(sql, search->collection, "SELECT p.id, (0"));

@@ -1,8 +1,8 @@
 /* store.c - the embedded vector store: its options, its life, its lock file, its connections.
  *
- * A reload opens the new generation's store while the old one still serves. Two memories of one file would differ,
- * so the open stores of the process are on a list, and the same path gives the same store. That list is the only
- * state outside an instance.
+ * A reload opens the new generation's store while the old one still serves. Two memories of one
+ * file would differ, so the open stores of the process are on a list, and the same path gives the
+ * same store. That list is the only state outside an instance.
  */
 #include "local.h"
 

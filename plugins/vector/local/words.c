@@ -75,7 +75,8 @@ static bool is_word(uint32_t c)
 {
     if (c < 0x80)
         return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    /* Latin punctuation, general punctuation, CJK punctuation, full-width forms of ASCII punctuation. */
+    /* Latin punctuation, general punctuation, CJK punctuation, full-width forms of ASCII
+     * punctuation. */
     return !((c >= 0x80 && c <= 0xa9) || (c >= 0xab && c <= 0xb4) || (c >= 0xb6 && c <= 0xb9) ||
              c == 0xbb || c == 0xbf || (c >= 0x2000 && c <= 0x206f) ||
              (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020) ||

@@ -19,13 +19,14 @@ const char *words_tokenizer_sql(words_tokenizer tokenizer);
 
 struct words_query {
     bp_str match; /* "a" OR "b": for MATCH; empty: no term can be looked up there */
-    bp_str short_terms
-        [WORDS_TERMS_MAX]; /* TRIGRAMS only: terms of one or two characters, which need a scan */
+    bp_str short_terms[WORDS_TERMS_MAX]; /* TRIGRAMS only: terms of one or two characters, which
+                                            need a scan */
     size_t short_count;
 };
 
-/* Takes a query apart: distinct terms, at most 64, English stop words left out unless there is nothing else.
- * Every term is quoted, so that whatever stands in the query is looked for and never obeyed. */
+/* Takes a query apart: distinct terms, at most 64, English stop words left out unless there is
+ * nothing else. Every term is quoted, so that whatever stands in the query is looked for and never
+ * obeyed. */
 bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
                       struct words_query *query);
 

@@ -11,11 +11,11 @@
  *      assert_string_equal(testhost_leaks(host), "");
  *      testhost_free(host);
  *
- * Everything happens on the calling thread: to suspend is just to do it. Time is virtual: it stands still
- * unless the plugin sleeps or waits in vain, or the test calls testhost_advance(). HTTP answers and stream
- * bytes are scripted; streams that are not scripted are real connections. Link with -lbackplane-testhost
- * (pkg-config backplane-testhost). The test program may itself call what the SDK's headers offer
- * (bp_format(call, ...), bp_json_parse()), once testhost_new() has run.
+ * Everything happens on the calling thread: to suspend is just to do it. Time is virtual: it stands
+ * still unless the plugin sleeps or waits in vain, or the test calls testhost_advance(). HTTP
+ * answers and stream bytes are scripted; streams that are not scripted are real connections. Link
+ * with -lbackplane-testhost (pkg-config backplane-testhost). The test program may itself call what
+ * the SDK's headers offer (bp_format(call, ...), bp_json_parse()), once testhost_new() has run.
  */
 #ifndef BACKPLANE_TESTHOST_H
 #define BACKPLANE_TESTHOST_H
@@ -31,8 +31,8 @@ extern "C" {
 typedef struct testhost          testhost;
 typedef struct testhost_instance testhost_instance;
 
-/* One option as it would stand in the conf. A LIST or REFS separates its members by ", "; a MAP is written
- * "name=value, name=value". */
+/* One option as it would stand in the conf. A LIST or REFS separates its members by ", "; a MAP is
+ * written "name=value, name=value". */
 typedef struct testhost_option {
     const char *name;
     const char *value;
@@ -43,28 +43,32 @@ typedef struct testhost_option {
 testhost *testhost_new(void);
 /* Ends the jobs and frees all; instances and calls must be gone before. */
 void testhost_free(testhost *host);
-/* Why the last testhost_load(), testhost_check() or testhost_instance_create() failed; "" when it did not. */
+/* Why the last testhost_load(), testhost_check() or testhost_instance_create() failed; "" when it
+ * did not. */
 const char *testhost_problem(const testhost *host);
-/* What is still open, as a sentence: "2 streams, 1 child"; "" when nothing is. Valid until the next call. */
+/* What is still open, as a sentence: "2 streams, 1 child"; "" when nothing is. Valid until the next
+ * call. */
 const char *testhost_leaks(testhost *host);
 /* Relative values of PATH options start here; the working directory unless set. */
 void testhost_set_data_dir(testhost *host, const char *path);
 
 /* ---- plugins and instances: NULL on failure, see testhost_problem() ---- */
 
-/* Opens a shared object (it is never closed), checks its descriptor and fills in the services it requires. */
+/* Opens a shared object (it is never closed), checks its descriptor and fills in the services it
+ * requires. */
 const bp_plugin *testhost_load(testhost *host, const char *path);
 /* The same for a plugin that is linked into the test. */
 const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(uint32_t host_abi));
 /* Reads the options and runs the plugin's check hook, nothing else. */
 bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options,
                          size_t count);
-/* check, shared_create, worker_start; what was done is undone when a step fails. Instances made earlier can
- * be named by REF options; so can peers given by testhost_add_peer(). */
+/* check, shared_create, worker_start; what was done is undone when a step fails. Instances made
+ * earlier can be named by REF options; so can peers given by testhost_add_peer(). */
 testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin,
                                             const char *name, const testhost_option *options,
                                             size_t count);
-/* One more worker of an instance: the same shared object, a struct of its own. Destroyed before the first. */
+/* One more worker of an instance: the same shared object, a struct of its own. Destroyed before the
+ * first. */
 testhost_instance *testhost_instance_worker(testhost_instance *first);
 /* drain, worker_stop and, for the first, shared_destroy. NULL is allowed. */
 void  testhost_instance_destroy(testhost_instance *instance);
@@ -92,10 +96,12 @@ void testhost_call_memory(bp_call *call, size_t max_bytes);
 /* ---- time ---- */
 
 void testhost_advance(int64_t duration_ns);
-/* Runs each job given to bp_every() that is due; returns how many ran. A job that fails is logged. */
+/* Runs each job given to bp_every() that is due; returns how many ran. A job that fails is logged.
+ */
 size_t testhost_run_jobs(testhost *host);
 
-/* Whether bp_offload() runs its job on a thread of its own (true) or inline (false, the default). */
+/* Whether bp_offload() runs its job on a thread of its own (true) or inline (false, the default).
+ */
 void testhost_offload_on_threads(testhost *host, bool on_threads);
 
 /* ---- what was logged ---- */
@@ -113,14 +119,16 @@ testhost_log testhost_log_at(testhost *host, size_t index);
 /* Whether event, message or fields of any line contain `text`. */
 bool testhost_log_has(testhost *host, const char *text);
 
-/* The value of a metric of the plugin's own; labels as "a=b,c=d" in the order of its definition, "" for none.
- * Counters and gauges their value, histograms the number of observations; -1: no such series. */
+/* The value of a metric of the plugin's own; labels as "a=b,c=d" in the order of its definition, ""
+ * for none. Counters and gauges their value, histograms the number of observations; -1: no such
+ * series. */
 double testhost_metric(testhost *host, const char *name, const char *labels);
 
 /* ---- HTTP, scripted ---- */
 
-/* Queues an answer for `method` and `url` (exactly as asked for). Answers are used in their order; the last
- * one stays. Headers are "Name: value\r\n" lines. A request without an answer is BP_UNAVAILABLE. */
+/* Queues an answer for `method` and `url` (exactly as asked for). Answers are used in their order;
+ * the last one stays. Headers are "Name: value\r\n" lines. A request without an answer is
+ * BP_UNAVAILABLE. */
 void testhost_http_answer(testhost *host, const char *method, const char *url, int32_t status,
                           const char *headers, bp_str body);
 void testhost_http_failure(testhost *host, const char *method, const char *url, bp_status status,
@@ -142,8 +150,8 @@ testhost_request testhost_request_at(testhost *host, size_t index);
 
 /* ---- streams, scripted ---- */
 
-/* What the server at `address` sends, one piece a read; then the stream ends. Each call of this adds a piece.
- * Once an address is scripted no real connection is made to it. */
+/* What the server at `address` sends, one piece a read; then the stream ends. Each call of this
+ * adds a piece. Once an address is scripted no real connection is made to it. */
 void testhost_stream_script(testhost *host, const char *address, bp_str piece);
 /* All that was written to it so far. */
 bp_str testhost_stream_written(testhost *host, const char *address);
@@ -159,8 +167,8 @@ typedef struct testhost_reply {
     bool        is_stream;
 } testhost_reply;
 
-/* Finds the route of `method` and `target` ("/a/b?c=d") in the app's table and runs its handler on `call`.
- * BP_NOT_FOUND without one. Everything in the reply lives as long as the call. */
+/* Finds the route of `method` and `target` ("/a/b?c=d") in the app's table and runs its handler on
+ * `call`. BP_NOT_FOUND without one. Everything in the reply lives as long as the call. */
 testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method,
                                     const char *target, const char *headers, bp_str body);
 

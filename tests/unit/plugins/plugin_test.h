@@ -1,4 +1,5 @@
-/* plugin_test.h - what the tests of the embedded plugins share: a fake host, one instance, a directory that goes away. */
+/* plugin_test.h - what the tests of the embedded plugins share: a fake host, one instance, a
+ * directory that goes away. */
 #ifndef PLUGIN_TEST_H
 #define PLUGIN_TEST_H
 

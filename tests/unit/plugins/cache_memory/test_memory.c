@@ -1,4 +1,5 @@
-/* test_memory.c - the cache in memory: what it keeps, what it gives up, and that its counts are exact among threads. */
+/* test_memory.c - the cache in memory: what it keeps, what it gives up, and that its counts are
+ * exact among threads. */
 #include "plugins/plugin_test.h"
 
 #include <pthread.h>

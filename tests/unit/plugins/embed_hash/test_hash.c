@@ -1,4 +1,5 @@
-/* test_hash.c - the hashing embedder: the same text gives the same unit vector, shared words and misspellings are near. */
+/* test_hash.c - the hashing embedder: the same text gives the same unit vector, shared words and
+ * misspellings are near. */
 #include "plugins/plugin_test.h"
 
 #include <math.h>
@@ -76,7 +77,8 @@ static void vectors_have_length_one_whatever_the_text(void **state)
     }
 }
 
-/* The first numbers are part of what "hash-384-v1" means: whoever changes them must change the name. */
+/* The first numbers are part of what "hash-384-v1" means: whoever changes them must change the
+ * name. */
 static void the_vectors_of_this_version_do_not_change(void **state)
 {
     const bp_str text = BP_STR("Retry-After tells a client how long to wait");

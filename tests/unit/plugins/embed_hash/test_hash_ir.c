@@ -1,5 +1,6 @@
-/* test_hash_ir.c - on a judged collection: BM25 of vector/local reaches its known figure, the hashing embedder beside
- * it does not harm, and helps when queries are misspelt. Skipped where the collection is not there. */
+/* test_hash_ir.c - on a judged collection: BM25 of vector/local reaches its known figure, the
+ * hashing embedder beside it does not harm, and helps when queries are misspelt. Skipped where the
+ * collection is not there. */
 #include "plugins/plugin_test.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* test_extractive.c - the provider without a model: what it quotes, in which order, with which marks, and when it
- * says that there is no answer. */
+/* test_extractive.c - the provider without a model: what it quotes, in which order, with which
+ * marks, and when it says that there is no answer. */
 #include "plugins/plugin_test.h"
 
 static const bp_llm_ops *ops;

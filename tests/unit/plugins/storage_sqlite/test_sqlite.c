@@ -1,4 +1,5 @@
-/* test_sqlite.c - the SQLite storage plugin on real files: statements, transactions, migrations, backup, limits. */
+/* test_sqlite.c - the SQLite storage plugin on real files: statements, transactions, migrations,
+ * backup, limits. */
 #include "plugins/plugin_test.h"
 
 #include <pthread.h>

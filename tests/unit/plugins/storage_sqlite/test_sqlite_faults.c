@@ -1,4 +1,5 @@
-/* test_sqlite_faults.c - what the SQLite storage plugin keeps when it is killed, when the disk is full, when fsync fails. */
+/* test_sqlite_faults.c - what the SQLite storage plugin keeps when it is killed, when the disk is
+ * full, when fsync fails. */
 #include "plugins/plugin_test.h"
 
 #include <errno.h>

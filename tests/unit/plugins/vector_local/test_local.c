@@ -1,4 +1,5 @@
-/* test_local.c - the embedded vector store: schemas, both legs, every filter, languages, and what it refuses. */
+/* test_local.c - the embedded vector store: schemas, both legs, every filter, languages, and what
+ * it refuses. */
 #include "vector_test.h"
 
 static const float X[] = { 1, 0, 0 }, Y[] = { 0, 2, 0 }, Z[] = { 0, 0, 3 }, XY[] = { 1, 1, 0 };

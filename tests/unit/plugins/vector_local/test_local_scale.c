@@ -1,4 +1,5 @@
-/* test_local_scale.c - the embedded vector store with 10,000 points, under threads, cancelled, and killed. */
+/* test_local_scale.c - the embedded vector store with 10,000 points, under threads, cancelled, and
+ * killed. */
 #include "vector_test.h"
 
 #include <pthread.h>

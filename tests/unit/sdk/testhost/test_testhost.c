@@ -1,4 +1,5 @@
-/* test_testhost.c - the fake host is held to what the headers of the SDK promise, by a small plugin made for it. */
+/* test_testhost.c - the fake host is held to what the headers of the SDK promise, by a small plugin
+ * made for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,238 @@
+/* http_client.c - libcurl's multi handle on a worker's loop: its sockets, its timer, whom to wake. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "net/dns.h"
+#include "net/http_transfer.h"
+
+/* A socket that libcurl wants watched. */
+struct watched {
+    uv_poll_t           poll;
+    struct http_client *client;
+    curl_socket_t       fd;
+};
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static void init_curl_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, init_curl);
+}
+
+/* ---- in and out of libcurl ---- */
+
+void client_enter(struct http_client *client)
+{
+    client->depth++;
+}
+
+void client_wake_later(struct http_transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+
+    if (!transfer->waiter || transfer->is_waking)
+        return;
+    transfer->is_waking = true;
+    transfer->wake_next = client->wake_first;
+    client->wake_first = transfer;
+}
+
+void client_forget(struct http_transfer *transfer)
+{
+    struct http_transfer **at = &transfer->client->wake_first;
+
+    if (!transfer->is_waking)
+        return;
+    while (*at != transfer)
+        at = &(*at)->wake_next;
+    *at = transfer->wake_next;
+    transfer->is_waking = false;
+}
+
+static void finish_done(struct http_client *client)
+{
+    CURLMsg *message;
+    int      left;
+
+    while ((message = curl_multi_info_read(client->multi, &left))) {
+        struct http_transfer *transfer = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        transfer_finish(transfer, message->data.result);
+    }
+}
+
+void client_leave(struct http_client *client)
+{
+    if (client->depth == 1)
+        finish_done(client);
+    client->depth--;
+    // A fiber that is woken may come back here; each turn takes one off the list, so that is no harm.
+    while (client->depth == 0 && client->wake_first) {
+        struct http_transfer *transfer = client->wake_first;
+        bp_call              *waiter = transfer->waiter;
+
+        client->wake_first = transfer->wake_next;
+        transfer->is_waking = false;
+        if (waiter)
+            call_wake(waiter);
+    }
+}
+
+/* ---- sockets and the timer ---- */
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+    struct watched     *watched = poll->data;
+    struct http_client *client = watched->client;
+    int                 running, flags = 0;
+
+    if (status < 0)
+        flags = CURL_CSELECT_ERR;
+    if (events & (UV_READABLE | UV_DISCONNECT))
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    client_enter(client);
+    curl_multi_socket_action(client->multi, watched->fd, flags, &running);
+    client_leave(client);
+}
+
+static void on_watched_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static struct watched *watch(struct http_client *client, curl_socket_t fd)
+{
+    struct watched *watched = calloc(1, sizeof(*watched));
+
+    if (!watched)
+        return NULL;
+    if (uv_poll_init_socket(&client->worker->loop, &watched->poll, fd) != 0) {
+        free(watched);
+        return NULL;
+    }
+    watched->poll.data = watched;
+    watched->client = client;
+    watched->fd = fd;
+    curl_multi_assign(client->multi, fd, watched);
+    return watched;
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    struct http_client *client = user;
+    struct watched     *watched = socket_user;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watched) {
+            curl_multi_assign(client->multi, fd, NULL);
+            uv_close((uv_handle_t *)&watched->poll, on_watched_closed);
+        }
+        return 0;
+    }
+    if (!watched)
+        watched = watch(client, fd);
+    if (!watched)
+        return -1; // libcurl ends the transfer with an error
+    uv_poll_start(&watched->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+                  on_socket);
+    return 0;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct http_client *client = timer->data;
+    int                 running;
+
+    client_enter(client);
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    client_leave(client);
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *user)
+{
+    struct http_client *client = user;
+
+    (void)multi;
+    if (timeout_ms < 0) {
+        uv_timer_stop(&client->timer);
+        return 0;
+    }
+    uv_update_time(&client->worker->loop); // or it fires too early, and libcurl does not ask again
+    uv_timer_start(&client->timer, on_timer, (uint64_t)timeout_ms, 0);
+    return 0;
+}
+
+/* ---- its life ---- */
+
+static struct http_client *client_new(struct worker *worker)
+{
+    struct http_client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return NULL;
+    init_curl_once();
+    client->worker = worker;
+    client->multi = curl_multi_init();
+    if (!client->multi) {
+        free(client);
+        return NULL;
+    }
+    uv_timer_init(&worker->loop, &client->timer);
+    client->timer.data = client;
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_CLIENT_HOST_CONNECTIONS_MAX);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)HTTP_CLIENT_CONNECTIONS_MAX);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_CLIENT_CONNECTIONS_MAX);
+    return client;
+}
+
+struct http_client *client_of(bp_call *call)
+{
+    struct worker *worker = call->worker;
+
+    if (!worker->http_client)
+        worker->http_client = client_new(worker);
+    if (!worker->http_client)
+        call_fail(call, BP_NO_MEMORY, "no memory for an HTTP client");
+    return worker->http_client;
+}
+
+uint32_t http_client_transfers(const struct worker *worker)
+{
+    const struct http_client *client = worker->http_client;
+
+    return client ? client->transfer_count : 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void http_client_free(struct worker *worker)
+{
+    struct http_client *client = worker->http_client;
+
+    dns_free(worker);
+    if (!client)
+        return;
+    worker->http_client = NULL;
+    for (uint32_t i = 0; i < client->spare_count; i++)
+        curl_easy_cleanup(client->spare[i]);
+    curl_multi_cleanup(client->multi);
+    uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+}

@@ -1,0 +1,158 @@
+/* services_net.c - the tables behind http.h and stream.h of the SDK; core/net does the work. */
+#include <backplane/http.h>
+#include <backplane/stream.h>
+
+#include "loop/pool.h"
+#include "net/http_client.h"
+#include "net/stream.h"
+#include "plugin/services.h"
+
+/* ---- http ---- */
+
+struct http_args {
+    const bp_http_request *request;
+    bp_http_response      *response;
+    bp_http_stream       **opened, *stream;
+    bp_str                *piece;
+    bp_sse_event          *event;
+    size_t                 max_bytes;
+};
+
+static bp_status do_fetch(bp_call *call, void *arg)
+{
+    struct http_args *a = arg;
+
+    return http_client_fetch(call, a->request, a->response);
+}
+
+static bp_status service_fetch(bp_call *call, const bp_http_request *request, bp_http_response *response)
+{
+    return service_on_fiber(call, do_fetch, &(struct http_args){ .request = request, .response = response });
+}
+
+static bp_status do_open(bp_call *call, void *arg)
+{
+    struct http_args *a = arg;
+
+    return http_client_open(call, a->request, a->response, a->opened);
+}
+
+static bp_status service_open(bp_call *call, const bp_http_request *request, bp_http_response *head,
+                              bp_http_stream **stream)
+{
+    return service_on_fiber(call, do_open,
+                            &(struct http_args){ .request = request, .response = head, .opened = stream });
+}
+
+static bp_status do_read(bp_call *call, void *arg)
+{
+    struct http_args *a = arg;
+
+    return http_client_read(call, a->stream, a->piece);
+}
+
+static bp_status service_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
+{
+    return service_on_fiber(call, do_read, &(struct http_args){ .stream = stream, .piece = piece });
+}
+
+static bp_status do_read_event(bp_call *call, void *arg)
+{
+    struct http_args *a = arg;
+
+    return http_client_read_event(call, a->stream, a->max_bytes, a->event);
+}
+
+static bp_status service_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event)
+{
+    return service_on_fiber(call, do_read_event,
+                            &(struct http_args){ .stream = stream, .max_bytes = max_bytes, .event = event });
+}
+
+static bp_status do_close(bp_call *call, void *arg)
+{
+    (void)call;
+    http_client_close(arg);
+    return BP_OK;
+}
+
+/* libcurl belongs to the worker: from a job the fiber closes, while the job waits. */
+static void service_close(bp_http_stream *stream)
+{
+    if (stream)
+        service_on_fiber(http_client_stream_call(stream), do_close, stream);
+}
+
+static const bp_http_service http_service = {
+    .struct_size = sizeof(bp_http_service),
+    .fetch = service_fetch,
+    .open = service_open,
+    .read = service_read,
+    .read_event = service_read_event,
+    .close = service_close,
+};
+
+/* ---- stream ---- */
+
+struct stream_args {
+    bp_str      text;
+    void       *bytes;
+    size_t      max, *count;
+    int64_t     deadline_ns;
+    bp_stream **opened, *stream;
+};
+
+static bp_status do_connect(bp_call *call, void *arg)
+{
+    struct stream_args *a = arg;
+
+    return stream_connect(call, a->text, a->deadline_ns, a->opened);
+}
+
+static bp_status service_connect(bp_call *call, bp_str address, int64_t deadline_ns, bp_stream **stream)
+{
+    return service_on_fiber(call, do_connect,
+                            &(struct stream_args){ .text = address, .deadline_ns = deadline_ns, .opened = stream });
+}
+
+static bp_status do_stream_read(bp_call *call, void *arg)
+{
+    struct stream_args *a = arg;
+
+    return stream_read(call, a->stream, a->bytes, a->max, a->deadline_ns, a->count);
+}
+
+static bp_status service_stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
+                                     size_t *count)
+{
+    return service_on_fiber(
+        call, do_stream_read,
+        &(struct stream_args){ .stream = stream, .bytes = bytes, .max = max, .deadline_ns = deadline_ns, .count = count });
+}
+
+static bp_status do_stream_write(bp_call *call, void *arg)
+{
+    struct stream_args *a = arg;
+
+    return stream_write(call, a->stream, a->text, a->deadline_ns);
+}
+
+static bp_status service_stream_write(bp_call *call, bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+{
+    return service_on_fiber(call, do_stream_write,
+                            &(struct stream_args){ .stream = stream, .text = bytes, .deadline_ns = deadline_ns });
+}
+
+static const bp_stream_service stream_service = {
+    .struct_size = sizeof(bp_stream_service),
+    .connect = service_connect,
+    .read = service_stream_read,
+    .write = service_stream_write,
+    .close = stream_close,
+};
+
+const struct host_service net_services[] = {
+    { "http", 1, sizeof(http_service), &http_service },
+    { "stream", 1, sizeof(stream_service), &stream_service },
+};
+const size_t net_service_count = sizeof(net_services) / sizeof(net_services[0]);
