@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
-#include "loop/crash.h"
+#include "net/http_client.h"
 #include "plugin/services.h"
 
 enum { SERVICES_MAX = 16, WORKERS_MAX = 256 };
@@ -29,6 +29,8 @@ static void gather_services(void)
         return;
     for (size_t i = 0; i < plugin_service_count; i++)
         services[service_count++] = plugin_services[i];
+    for (size_t i = 0; i < net_service_count; i++)
+        services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
     registry_fill_host(services, service_count);
 }
@@ -366,8 +368,10 @@ void host_free(struct host *host)
     process_metrics_stop(host->process);
     health_board_free(host->health);
     alerts_free(host->alerts);
-    for (uint32_t w = 0; w < host->worker_count; w++)
+    for (uint32_t w = 0; w < host->worker_count; w++) {
+        http_client_free(&host->workers[w]);
         worker_free(&host->workers[w]);
+    }
     if (host->edge)
         http_edge_close(host->edge);
     if (host->socket_folder[0])

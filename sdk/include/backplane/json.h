@@ -1,7 +1,7 @@
 /* backplane/json.h - reading and writing JSON with caps.
  *
  * Reading is strict RFC 8259: UTF-8 without a byte order mark, no lone surrogates, no NUL in a key,
- * no duplicate keys, depth at most 64, numbers of at most 1,024 characters that fit a double or int64,
+ * of duplicate keys the last one counts, depth at most 64, numbers of at most 1,024 characters that fit a double or int64,
  * at most 100,000 keys. Writing caps depth at 128 and escapes whatever must be escaped.
  * Values live as long as the call.
  */
