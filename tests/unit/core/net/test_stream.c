@@ -105,17 +105,20 @@ static void serve_slowly(int fd, int number)
 
     (void)number;
     usleep(50000);
-    while ((got = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+    while (flood_received < FLOOD_BYTES && (got = recv(fd, bytes, sizeof(bytes), 0)) > 0)
         flood_received += (size_t)got;
+    server_say(fd, "all of it");
 }
 
 static void flood(bp_call *call)
 {
     struct bp_stream *stream;
-    char             *bytes = arena_alloc(call->arena, FLOOD_BYTES);
+    char             *bytes = arena_alloc(call->arena, FLOOD_BYTES), answer[16];
+    size_t            count;
 
     assert_int_equal(stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
     assert_int_equal(stream_write(call, stream, bp_str_n(bytes, FLOOD_BYTES), BP_FOREVER), BP_OK);
+    assert_int_equal(stream_read(call, stream, answer, sizeof(answer), BP_FOREVER, &count), BP_OK);
 }
 
 static void writing_suspends_until_a_slow_server_has_taken_all(void **state)
