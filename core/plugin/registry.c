@@ -2,6 +2,7 @@
 #include "plugin/registry.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <ltdl.h>
@@ -12,6 +13,8 @@
 
 #include "base/clock.h"
 #include "plugin/guard.h"
+
+enum { OPS_BYTES_MAX = 4096 };
 
 struct entry {
     struct plugin_file file;
@@ -175,6 +178,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                              struct plugin *plugin, char problem[512])
 {
     const bp_plugin *ours = &plugin->descriptor;
+    void            *ops;
     uint32_t         size;
     bp_str           wrong;
 
@@ -214,10 +218,19 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                  ours->option_size);
         return false;
     }
-    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > 4096) {
+    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > OPS_BYTES_MAX) {
         snprintf(problem, 512, "it has no table of operations: set .ops, and .struct_size in it");
         return false;
     }
+    // A shorter table, of an older minor, ends in operations that are not there instead of in what lies behind it.
+    size = *(const uint32_t *)ours->ops;
+    ops = arena_alloc(&registry->arena, OPS_BYTES_MAX);
+    if (!ops) {
+        snprintf(problem, 512, "no memory for its table of operations");
+        return false;
+    }
+    memcpy(ops, ours->ops, size);
+    plugin->descriptor.ops = ops;
     plugin->options = (struct option_table){ ours->options, ours->option_size, ours->option_count };
     wrong = option_table_check(&registry->arena, &plugin->options, ours->instance_size);
     if (wrong.len) {
@@ -260,8 +273,12 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
     guard_take(&before);
     handle = open_module(entry->file.path);
     if (!handle) {
-        const char *reason = lt_dlerror();
+        const char *reason;
 
+        // libltdl says "file not found" whatever was wrong, so the loader itself is asked; nothing runs, as it fails.
+        dlerror();
+        dlopen(entry->file.path, RTLD_NOW | RTLD_LOCAL);
+        reason = dlerror();
         snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s", reason ? reason : "unknown");
         return false;
     }

@@ -1,4 +1,7 @@
 /* test_@NAME@.c - tests @NAME@.so with the fake host: a file that is there, one that is old, one that is not. */
+#include <unistd.h>
+#include <utime.h>
+
 #include <backplane/health.h>
 #include <backplane/testhost.h>
 
@@ -22,14 +25,22 @@ int main(int argc, char **argv)
     const bp_plugin *plugin = testhost_load(host, argv[argc - 1]);
     bp_call         *call = testhost_call_new(host, BP_SECONDS(5));
     bp_health        health;
+    char             path[] = "/tmp/@NAME@-XXXXXX";
+    struct utimbuf   hour_ago;
+    int              fd = mkstemp(path);
 
     if (!plugin)
         fprintf(stderr, "%s\n", testhost_problem(host));
-    CHECK(plugin != NULL);
+    CHECK(plugin != NULL && fd >= 0);
     CHECK(testhost_check(host, plugin, NULL, 0) == BP_INVALID); /* path is required */
-    health = ask(host, plugin, call, argv[0], "off");
-    CHECK(health.level == BP_HEALTH_OK);
-    CHECK(ask(host, plugin, call, "/", "1ms").level == BP_HEALTH_DEGRADED);
+    hour_ago.actime = hour_ago.modtime = bp_wall_ns() / 1000000000 - 3600;
+    CHECK(utime(path, &hour_ago) == 0);
+    CHECK(ask(host, plugin, call, path, "off").level == BP_HEALTH_OK);
+    CHECK(ask(host, plugin, call, path, "2h").level == BP_HEALTH_OK);
+    health = ask(host, plugin, call, path, "30m");
+    CHECK(health.level == BP_HEALTH_DEGRADED && health.value >= 3600);
+    close(fd);
+    unlink(path);
     health = ask(host, plugin, call, "/no/such/file", "off");
     CHECK(health.level == BP_HEALTH_DOWN);
     CHECK(strstr(health.detail.data, "/no/such/file cannot be looked at") != NULL);

@@ -95,7 +95,8 @@ struct server {
     void (*serve)(int fd, int number);
     _Atomic int     connections;
     pthread_mutex_t lock;
-    int             current; /* the connection that is served; -1: none */
+    int             current;     /* the connection that is served; -1: none */
+    char            last[16384]; /* the last request heard */
 };
 
 static struct server server;
@@ -174,7 +175,25 @@ static inline bool server_say(int fd, const char *text)
     return server_send(fd, text, strlen(text));
 }
 
-/* The request up to its blank line, into `text`; false when the client is gone. */
+/* The last request heard, for the test's own thread. */
+static inline const char *heard_last(void)
+{
+    static char copy[sizeof(server.last)];
+
+    pthread_mutex_lock(&server.lock);
+    memcpy(copy, server.last, sizeof(copy));
+    pthread_mutex_unlock(&server.lock);
+    return copy;
+}
+
+static inline void server_note(const char *text)
+{
+    pthread_mutex_lock(&server.lock);
+    snprintf(server.last, sizeof(server.last), "%s", text);
+    pthread_mutex_unlock(&server.lock);
+}
+
+/* The request up to its blank line, into `text`, which is the server thread's; false when the client is gone. */
 static inline bool server_hear(int fd, char *text, size_t size)
 {
     size_t len = 0;
@@ -185,8 +204,10 @@ static inline bool server_hear(int fd, char *text, size_t size)
         if (got <= 0)
             break;
         text[++len] = '\0';
-        if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0)
+        if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0) {
+            server_note(text);
             return true;
+        }
     }
     text[len] = '\0';
     return false;

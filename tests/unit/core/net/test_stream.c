@@ -57,8 +57,10 @@ static void bytes_go_there_and_back_and_silence_has_an_end(void **state)
 static void serve_end(int fd, int number)
 {
     server_say(fd, "bye");
-    if (number == 1)
+    if (number == 1) {
+        usleep(10000); // the client has seen its connection made
         server_reset(fd);
+    }
 }
 
 static void hear_the_end(bp_call *call)
