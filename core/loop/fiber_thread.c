@@ -21,7 +21,10 @@ struct context {
     pthread_cond_t  changed;
     bool            is_inside; /* whose turn it is */
     bool            is_ended;
+    const char     *stack; /* its lowest address, as the thread library says */
 };
+
+enum { GUARD_BYTES = 64 << 10 };
 
 size_t context_stack_bytes(void)
 {
@@ -30,9 +33,10 @@ size_t context_stack_bytes(void)
 
 bool context_is_guard(const struct context *context, const void *address)
 {
-    (void)context;
-    (void)address;
-    return false; // the thread library's own guard is not ours to recognise
+    const char *at = address;
+
+    // Whether the guard lies below the stack or takes its lowest part differs among thread libraries.
+    return context->stack && at >= context->stack - GUARD_BYTES && at < context->stack + GUARD_BYTES;
 }
 
 static void wait_for_turn(struct context *context, bool inside)
@@ -54,7 +58,15 @@ static void give_turn(struct context *context, bool to_inside)
 static void *run(void *arg)
 {
     struct context *context = arg;
+    pthread_attr_t  own;
+    void           *stack;
+    size_t          size;
 
+    if (pthread_getattr_np(pthread_self(), &own) == 0) {
+        if (pthread_attr_getstack(&own, &stack, &size) == 0)
+            context->stack = stack;
+        pthread_attr_destroy(&own);
+    }
     worker_adopt_thread(context->worker);
     crash_thread_start();
     wait_for_turn(context, true);
@@ -78,7 +90,8 @@ struct context *context_new(struct worker *worker, void (*entry)(void *arg), voi
     pthread_mutex_init(&context->lock, NULL);
     pthread_cond_init(&context->changed, NULL);
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, ANNOTATE_STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, ANNOTATE_STACK_BYTES + GUARD_BYTES);
+    pthread_attr_setguardsize(&attributes, GUARD_BYTES);
     failed = pthread_create(&context->thread, &attributes, run, context);
     pthread_attr_destroy(&attributes);
     if (failed) {
