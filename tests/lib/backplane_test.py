@@ -135,7 +135,7 @@ class Server:
     def log_lines(self):
         """Of this start: the lines that are JSON. The report of a crash is not."""
         found = []
-        for line in self.log_text().splitlines():
+        for line in self.log_text().split("\n"):
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
         return found
