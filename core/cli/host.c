@@ -105,6 +105,7 @@ int host_load(struct host *host, const struct host_options *options)
     host->registry = registry_new(host->log, services, service_count);
     if (!host->registry || !scan(host))
         return EXIT_CONF;
+    registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
     return command_report_problems(host->conf, stderr) == 0 ? EXIT_DONE : EXIT_CONF;

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/str.h"
 #include "plugin/guard.h"
 
 enum { OPS_BYTES_MAX = 4096 };
@@ -342,6 +344,59 @@ const struct plugin *registry_load_file(struct plugin_registry *registry, const 
         return NULL;
     }
     return load_once(registry, entry, problem);
+}
+
+/* ---- digests ---- */
+
+static bool digest_of_file(const char *path, char text[65])
+{
+    struct bp_buf buf;
+    FILE         *file = fopen(path, "re");
+    uint8_t       digest[32];
+    char          piece[65536];
+    size_t        count;
+
+    if (!file)
+        return false;
+    buf_init(&buf, NULL, INSPECT_FILE_MAX_BYTES);
+    while ((count = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(&buf, (bp_str){ piece, count });
+    fclose(file);
+    crypto_sha256(buf_str(&buf), digest);
+    crypto_hex(digest, sizeof(digest), text);
+    buf_free(&buf);
+    return true;
+}
+
+static struct entry *find_entry(struct plugin_registry *registry, const char *kind, bp_str name)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        struct entry *entry = registry->entries[i];
+
+        if (entry->file.is_accepted && strcmp(entry->file.note.kind, kind) == 0 &&
+            bp_str_is(name, entry->file.note.name))
+            return entry;
+    }
+    return NULL;
+}
+
+void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
+{
+    for (size_t i = 0; i < conf->instance_count; i++) {
+        const struct conf_instance *instance = &conf->instances[i];
+        const struct conf_node     *pin = node_find(instance->node, "digest");
+        struct entry               *entry = pin ? find_entry(registry, instance->kind, instance->use) : NULL;
+        char                        digest[65] = "";
+
+        if (!entry || node_is_unset(pin))
+            continue;
+        if (digest_of_file(entry->file.path, digest) && str_equal_ignore_case(pin->value, bp_str_of(digest)))
+            continue;
+        error_at_value(&conf->problems, pin, "the file %s has the SHA-256 %s: it is not the one that was pinned, and is not "
+                       "loaded", entry->file.path, digest);
+        entry->file.is_accepted = false;
+        snprintf(entry->file.problem, sizeof(entry->file.problem), "its SHA-256 is not the one that the conf pins");
+    }
 }
 
 /* ---- for the conf ---- */

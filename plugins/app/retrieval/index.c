@@ -189,20 +189,27 @@ bp_status index_documents(bp_call *call, struct retrieval *self, const struct co
 /* ---- after a crash ---- */
 
 /* Rows and chunks are there, points may not be: they are written again from what was committed. */
-static bp_status recover_document(bp_call *call, struct retrieval *self, const bp_sql_value *row)
+static bp_status recover_locked(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t id)
 {
-    struct document document = { .row = row[0].integer, .title = row[2].text, .metadata = row[3].text,
-                                 .text = row[4].text };
-    bp_str        vector_name = store_vector_name(call, row[1].integer);
-    struct points points;
-    bp_rows       rows;
+    struct document document = { .row = id };
+    struct points   points;
+    bp_rows         rows;
 
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT title, metadata, body, hash FROM retrieval_documents WHERE id = $1 AND state = 0",
+                                  bp_sql_int(id)),
+                           &rows));
+    if (rows.row_count == 0) // somebody wrote or deleted it meanwhile
+        return BP_OK;
+    document.title = bp_row(&rows, 0)[0].text;
+    document.metadata = bp_row(&rows, 0)[1].text;
+    document.text = bp_row(&rows, 0)[2].text;
+    snprintf(document.hash, sizeof(document.hash), BP_FMT, BP_ARG(bp_row(&rows, 0)[3].text));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT id, start_byte, end_byte, heading FROM retrieval_chunks WHERE document_id = $1 "
                                   "ORDER BY sequence",
-                                  bp_sql_int(document.row)),
+                                  bp_sql_int(id)),
                            &rows));
-    memcpy(document.hash, row[5].text.data, row[5].text.len < 64 ? row[5].text.len : 64);
     BP_TRY(points_new(call, rows.row_count, &points));
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *values = bp_row(&rows, i);
@@ -212,27 +219,68 @@ static bp_status recover_document(bp_call *call, struct retrieval *self, const b
         if (chunk.end <= document.text.len && chunk.start <= chunk.end)
             add_point(call, &points, &document, &chunk);
     }
-    BP_TRY(write_points(call, self, vector_name, &points));
-    return store_mark_ready(call, self, &document, 1);
+    BP_TRY(write_points(call, self, collection->vector_name, &points));
+    BP_TRY(store_mark_ready(call, self, &document, 1));
+    return store_collect_garbage(call, self, collection);
+}
+
+static bp_status recover_document(bp_call *call, struct retrieval *self, const bp_sql_value *row)
+{
+    struct collection collection = { .id = row[1].integer, .vector_name = store_vector_name(call, row[1].integer) };
+    bp_mutex         *lock = self->shared->locks[(uint64_t)collection.id % INDEX_LOCKS];
+    bp_status         status;
+
+    BP_TRY(bp_mutex_lock(call, lock));
+    status = recover_locked(call, self, &collection, row[0].integer);
+    bp_mutex_unlock(lock);
+    return status;
+}
+
+/* Older than this process: nobody works on it any more. Else a minute old: what is younger may be under way, here or in
+ * another process on the same storage. */
+static int64_t left_before_ns(const struct retrieval *self)
+{
+    int64_t minute_ago = bp_wall_ns() - BP_SECONDS(60);
+
+    return minute_ago > self->started_wall_ns ? minute_ago : self->started_wall_ns;
 }
 
 static bp_status recover_some(bp_call *call, struct retrieval *self, int64_t *after, size_t *found)
 {
     bp_rows rows;
 
-    // A minute old: what is younger is under way, in this process or another one.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT d.id, d.collection_id, d.title, d.metadata, d.body, d.hash FROM "
-                                  "retrieval_documents d JOIN retrieval_collections c ON c.id = d.collection_id WHERE "
-                                  "d.state = 0 AND d.id > $1 AND d.updated_wall_ns < $2 AND c.model = $3 ORDER BY d.id "
-                                  "LIMIT 20",
-                                  bp_sql_int(*after), bp_sql_int(bp_wall_ns() - BP_SECONDS(60)),
+                           BP_SQL("SELECT d.id, d.collection_id FROM retrieval_documents d JOIN retrieval_collections c ON "
+                                  "c.id = d.collection_id WHERE d.state = 0 AND d.id > $1 AND d.updated_wall_ns < $2 AND "
+                                  "c.model = $3 ORDER BY d.id LIMIT 20",
+                                  bp_sql_int(*after), bp_sql_int(left_before_ns(self)),
                                   bp_sql_text(self->embedder.model)),
                            &rows));
     *found = rows.row_count;
     for (size_t i = 0; i < rows.row_count; i++) {
         BP_TRY(recover_document(call, self, bp_row(&rows, i)));
         *after = bp_row(&rows, i)[0].integer;
+    }
+    return BP_OK;
+}
+
+/* What a crash left between marking documents and dropping the points that they replaced. */
+static bp_status recover_garbage(bp_call *call, struct retrieval *self)
+{
+    bp_rows rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT DISTINCT collection_id FROM retrieval_garbage"), &rows));
+    for (size_t i = 0; i < rows.row_count; i++) {
+        int64_t           id = bp_row(&rows, i)[0].integer;
+        struct collection collection = { .id = id, .vector_name = store_vector_name(call, id) };
+        bp_mutex         *lock = self->shared->locks[(uint64_t)id % INDEX_LOCKS];
+        bp_status         status;
+
+        BP_TRY(bp_mutex_lock(call, lock));
+        status = store_collect_garbage(call, self, &collection);
+        bp_mutex_unlock(lock);
+        BP_TRY(status);
     }
     return BP_OK;
 }
@@ -254,5 +302,5 @@ bp_status index_recover(bp_call *call, struct retrieval *self)
     }
     if (all)
         bp_log(call, BP_LOG_INFO, "%zu documents that a crash had left unfinished were indexed", all);
-    return BP_OK;
+    return recover_garbage(call, self);
 }

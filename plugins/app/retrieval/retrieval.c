@@ -169,6 +169,7 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     struct retrieval *self = instance;
 
     self->shared = shared;
+    self->started_wall_ns = bp_wall_ns();
     BP_TRY(bp_metric_define(call, BP_COUNTER, "retrieval_documents_total", "Documents that came in, by outcome.", "outcome",
                             &self->documents_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "retrieval_searches_total", "Searches, by outcome.", "outcome",

@@ -53,6 +53,7 @@ struct retrieval {
     double         min_similarity;
 
     struct retrieval_shared *shared;
+    int64_t                  started_wall_ns; /* what is unfinished and older was left by a crash */
     bp_embed_info            embedder; /* strings are kept in `model` */
     char                     model[160];
     bp_metric               *documents_total, *searches_total, *answers_total;

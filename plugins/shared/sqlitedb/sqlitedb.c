@@ -137,8 +137,10 @@ bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
     sqlitedb_enter(call, db);
     status = sqlitedb_make_directories(call, db->path);
     if (status == BP_OK) {
-        /* SQLite would make it readable for everybody. */
-        fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        /* SQLite would make it readable for everybody. Never opened when it is there: closing any
+         * descriptor of a file drops the locks that this process has on it, and with them the WAL's
+         * protection from other processes. */
+        fd = open(db->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd >= 0)
             close(fd);
         code =

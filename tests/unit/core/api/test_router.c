@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "api/keys.h"
+#include "api/proxy.h"
 #include "api/router.h"
 
 static bp_status handle(bp_call *call, void *instance, bp_request *request, bp_response *response)
@@ -96,12 +97,27 @@ static void scopes_allow_by_name_by_group_and_all(void **state)
     assert_false(keys_allow(&p, "host:read"));
 }
 
+static void addresses_are_in_their_blocks_and_in_no_other(void **state)
+{
+    (void)state;
+    assert_true(proxy_is_in_block(BP_STR("10.1.2.3"), BP_STR("10.0.0.0/8")));
+    assert_false(proxy_is_in_block(BP_STR("11.1.2.3"), BP_STR("10.0.0.0/8")));
+    assert_true(proxy_is_in_block(BP_STR("192.0.2.129"), BP_STR("192.0.2.128/25")));
+    assert_false(proxy_is_in_block(BP_STR("192.0.2.127"), BP_STR("192.0.2.128/25")));
+    assert_true(proxy_is_in_block(BP_STR("::ffff:10.0.0.1"), BP_STR("10.0.0.1")));
+    assert_true(proxy_is_in_block(BP_STR("2001:db8::5"), BP_STR("2001:db8::/32")));
+    assert_false(proxy_is_in_block(BP_STR("10.0.0.1"), BP_STR("2001:db8::/32")));
+    assert_false(proxy_is_in_block(BP_STR("10.0.0.1"), BP_STR("10.0.0.0/99")));
+    assert_true(proxy_is_in_block(BP_STR("unix"), BP_STR("unix")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_segments_win_and_values_are_taken),
         cmocka_unit_test(bad_tables_are_refused_with_a_sentence),
         cmocka_unit_test(scopes_allow_by_name_by_group_and_all),
+        cmocka_unit_test(addresses_are_in_their_blocks_and_in_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
