@@ -154,42 +154,81 @@ class Day:
         self.break_it("default", '.initial = "off"', '.initial = "soon"', 'option "max_age": its default')
         self.break_it("place", ".instance_size = sizeof(struct check)", ".instance_size = 8", "lies outside the instance's 8 bytes")
 
-    # ---- using it ----
+    # ---- using them ----
 
-    def serve_it(self):
-        folder = os.path.join(self.desk, "myhealth")
-        conf = os.path.join(folder, "conf.yaml")
-        text = open(conf).read().replace("127.0.0.1:8000", "127.0.0.1:0").replace("every: 5s", "every: 1s")
-        with open(conf, "w") as stream:
-            stream.write(text)
-        process = subprocess.Popen([self.program, "serve", "--conf", "conf.yaml"], cwd=folder, env=self.environment,
-                                   stderr=subprocess.PIPE, text=True)
+    def serve(self, folder, conf, use):
+        with open(os.path.join(folder, "served.yaml"), "w") as stream:
+            stream.write(conf)
         log = []
+        process = subprocess.Popen([self.program, "serve", "--conf", "served.yaml"], cwd=folder, env=self.environment,
+                                   stderr=subprocess.PIPE, text=True)
         reader = threading.Thread(target=lambda: log.extend(iter(process.stderr.readline, "")))
         reader.start()
         try:
-            self.ask_health(process, log, os.path.join(folder, "conf.yaml"))
+            use(self.wait_until_ready(process, log), folder)
         finally:
             process.send_signal(signal.SIGTERM)
             status = process.wait(20)
             reader.join()
+            if sys.exc_info()[0]:
+                print("".join(log))
         must(status == 0, f"the server ended with {status}:\n{''.join(log)}")
 
-    def ask_health(self, process, log, watched):
-        answer = ""
-        for _ in range(200):
+    @staticmethod
+    def wait_until_ready(process, log):
+        for _ in range(400):
             match = re.search(r"127\.0\.0\.1:([1-9][0-9]*)", "".join(log))
-            try:
-                if match:
-                    answer = urllib.request.urlopen(f"http://{match.group(0)}/health", timeout=5).read().decode()
-                mine = json.loads(answer or "{}").get("components", {}).get("mine", {})
-                if mine.get("status") == "ok" and watched in mine.get("detail", ""):
-                    return
-            except (OSError, urllib.error.HTTPError) as error:
-                answer = str(error)
+            if match and '"ready"' in "".join(log):
+                return "http://" + match.group(0)
             must(process.poll() is None, f"the server ended:\n{''.join(log)}")
             time.sleep(0.05)
-        fail(f"/health does not say that \"mine\" is ok: {answer}\n{''.join(log)}")
+        fail(f"the server is not ready:\n{''.join(log)}")
+
+    @staticmethod
+    def ask(url, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as answer:
+                return json.loads(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return json.loads(error.read().decode())
+
+    def see_health(self, url, folder):
+        mine = {}
+        for _ in range(200):
+            mine = self.ask(url + "/health")["components"].get("mine", {})
+            if mine.get("status") == "ok" and os.path.join(folder, "conf.yaml") in mine.get("detail", ""):
+                return
+            time.sleep(0.05)
+        fail(f"/health does not say that \"mine\" is ok: {mine}")
+
+    def see_app(self, url, _folder):
+        said = self.ask(url + "/myapp/hello?name=Ada")
+        must(said == {"greeting": "Hello, Ada!"}, f"the app says {said}")
+        said = self.ask(url + "/myapp/sum", {"numbers": [1, 2, 3.5]})
+        must(said == {"sum": 6.5}, f"the app says {said}")
+        said = self.ask(url + "/myapp/sum", {})
+        must(said["error"]["code"] == "invalid" and "numbers" in said["error"]["message"], f"the app says {said}")
+
+    def see_retrieval(self, url, _folder):
+        self.ask(url + "/api/v1/collections/docs", {})
+        for name, text in [("trains", "Trains are second class, unless the trip takes six hours."),
+                           ("hotels", "Hotels cost at most ninety euros a night.")]:
+            said = self.ask(url + "/api/v1/collections/docs/documents", {"id": name, "title": name, "text": text})
+            must("error" not in said, f"document {name}: {said}")
+        said = self.ask(url + "/api/v1/search", {"collection": "docs", "query": "what may hotels cost"})
+        must(said.get("hits") and said["hits"][0]["document"] == "hotels", f"the search says {said}")
+
+    def serve_them(self):
+        head = 'data_dir: .\nplugins: [ {} ]\nserver: {{ listen: [ "127.0.0.1:0" ], workers: 2 }}\n'
+        self.serve(os.path.join(self.desk, "myhealth"),
+                   head.format("build") + "health: { mine: { use: myhealth, path: conf.yaml, every: 1s } }\n", self.see_health)
+        self.serve(os.path.join(self.desk, "myapp"), head.format("build") + "app: { myapp: { use: myapp } }\n", self.see_app)
+        folders = ", ".join(f"my{kind}/build" for kind in ["vector", "embed", "llm", "cache", "alert"])
+        self.serve(self.desk, head.format(folders) + "storage: { main: { use: sqlite, path: x.db } }\n"
+                   "vector: { docs: { use: myvector } }\nembed: { main: { use: myembed } }\nllm: { echo: { use: myllm } }\n"
+                   "cache: { main: { use: mycache } }\nalert: { file: { use: myalert, path: a.jsonl } }\n"
+                   "app: { retrieval: { storage: main, vector: docs, embed: main, llm: [ echo ] } }\n", self.see_retrieval)
 
 
 def main():
@@ -207,7 +246,7 @@ def main():
             day.write_build_and_test(kind)
         day.refuse_bad_orders()
         day.break_all()
-        day.serve_it()
+        day.serve_them()
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return 0
