@@ -19,12 +19,11 @@ struct context {
     pthread_t       thread;
     pthread_mutex_t lock;
     pthread_cond_t  changed;
-    bool            is_inside; /* whose turn it is */
+    const char     *stack_low;
+    size_t          guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
+    bool            is_inside;   /* whose turn it is */
     bool            is_ended;
-    const char     *stack; /* its lowest address, as the thread library says */
 };
-
-enum { GUARD_BYTES = 64 << 10 };
 
 size_t context_stack_bytes(void)
 {
@@ -35,8 +34,8 @@ bool context_is_guard(const struct context *context, const void *address)
 {
     const char *at = address;
 
-    // Whether the guard lies below the stack or takes its lowest part differs among thread libraries.
-    return context->stack && at >= context->stack - GUARD_BYTES && at < context->stack + GUARD_BYTES;
+    return context->stack_low && at >= context->stack_low - context->guard_bytes &&
+           at < context->stack_low + context->guard_bytes;
 }
 
 static void wait_for_turn(struct context *context, bool inside)
@@ -55,18 +54,25 @@ static void give_turn(struct context *context, bool to_inside)
     pthread_mutex_unlock(&context->lock);
 }
 
+static void find_guard(struct context *context)
+{
+    pthread_attr_t attributes;
+    void          *low;
+    size_t         size_bytes;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    if (pthread_attr_getstack(&attributes, &low, &size_bytes) == 0 &&
+        pthread_attr_getguardsize(&attributes, &context->guard_bytes) == 0)
+        context->stack_low = low;
+    pthread_attr_destroy(&attributes);
+}
+
 static void *run(void *arg)
 {
     struct context *context = arg;
-    pthread_attr_t  own;
-    void           *stack;
-    size_t          size;
 
-    if (pthread_getattr_np(pthread_self(), &own) == 0) {
-        if (pthread_attr_getstack(&own, &stack, &size) == 0)
-            context->stack = stack;
-        pthread_attr_destroy(&own);
-    }
+    find_guard(context);
     worker_adopt_thread(context->worker);
     crash_thread_start();
     wait_for_turn(context, true);
@@ -90,8 +96,7 @@ struct context *context_new(struct worker *worker, void (*entry)(void *arg), voi
     pthread_mutex_init(&context->lock, NULL);
     pthread_cond_init(&context->changed, NULL);
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, ANNOTATE_STACK_BYTES + GUARD_BYTES);
-    pthread_attr_setguardsize(&attributes, GUARD_BYTES);
+    pthread_attr_setstacksize(&attributes, ANNOTATE_STACK_BYTES);
     failed = pthread_create(&context->thread, &attributes, run, context);
     pthread_attr_destroy(&attributes);
     if (failed) {

@@ -21,7 +21,7 @@ enum { OPS_BYTES_MAX = 4096 };
 struct entry {
     struct plugin_file file;
     struct plugin      plugin;
-    bool               is_tried, is_loaded;
+    bool               is_tried, is_loaded, is_duplicate;
     char               problem[512];
 };
 
@@ -71,19 +71,28 @@ static struct entry *add_file(struct plugin_registry *registry, const char *path
     return entry;
 }
 
+static void refuse_as_duplicate(struct entry *entry, const struct entry *other)
+{
+    struct plugin_file *file = &entry->file;
+
+    snprintf(file->problem, sizeof(file->problem), "there is another plugin %s/%s, in %s: remove one of the two",
+             file->note.kind, file->note.name, other->file.path);
+    file->is_accepted = false;
+    entry->is_duplicate = true;
+}
+
 /* Two files that call themselves the same: neither is taken, as nobody could say which one was meant. */
 static void refuse_duplicates(struct plugin_registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++) {
         for (size_t j = i + 1; j < registry->count; j++) {
-            struct plugin_file *a = &registry->entries[i]->file, *b = &registry->entries[j]->file;
+            struct entry *a = registry->entries[i], *b = registry->entries[j];
 
-            if (!a->is_accepted || !b->is_accepted || strcmp(a->note.kind, b->note.kind) != 0 ||
-                strcmp(a->note.name, b->note.name) != 0)
+            if ((!a->file.is_accepted && !a->is_duplicate) || (!b->file.is_accepted && !b->is_duplicate) ||
+                strcmp(a->file.note.kind, b->file.note.kind) != 0 || strcmp(a->file.note.name, b->file.note.name) != 0)
                 continue;
-            snprintf(b->problem, sizeof(b->problem), "there is another plugin %s/%s, in %s: remove one of the two",
-                     a->note.kind, a->note.name, a->path);
-            b->is_accepted = false;
+            refuse_as_duplicate(a, b);
+            refuse_as_duplicate(b, a);
         }
     }
 }

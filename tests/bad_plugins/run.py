@@ -80,7 +80,9 @@ case("lazy", "inspect", "it was not linked with -z now", 1)
 case("world_writable", "inspect", "anybody may write to it (mode 0666): chmod o-w it", 1, base="good", mode=0o666, unrun=True)
 case("link_elsewhere", "inspect", "it is a symbolic link out of its folder", 1, base="good", link=True, unrun=True)
 case("found_in_folder", "plugins", "it was built for ABI 3.0", 1, base="good", damage=note("abi_major", 3), unrun=True)
-case("duplicate", "plugins", "there is another plugin health/good, in", 1, base="good", twice=True)
+case("duplicate", "plugins", ["another.so: there is another plugin health/good, in", "duplicate.so: there is another"], 1,
+     base="good", twice=True, unrun=True)
+case("duplicate_in_use", "check", "there is another plugin health/good, in", 78, base="good", twice=True, unrun=True)
 
 # ---- refused when loaded ----
 
