@@ -35,9 +35,9 @@ def fault(numbers):
             time.sleep(0.2)
             for connection in set(many) - refused:
                 connection.settimeout(0.0)
-                with contextlib.suppress(OSError):
-                    if connection.recv(4096).startswith(b"HTTP/1.1 503 "):
-                        refused.add(connection)
+                with contextlib.suppress(BlockingIOError):
+                    check(connection.recv(4096).startswith(b"HTTP/1.1 503 "), "a connection was closed without an answer")
+                    refused.add(connection)
         check_equal(server.get("/api/search?q=two", connection=kept).json["count"], 1, "hits on the connection that stays")
         check_equal(server.request("POST", "/api/v1/collections/docs/documents", {"id": "b", "text": "four"},
                                    connection=kept).status, 200, "a write on it")
