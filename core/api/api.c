@@ -7,9 +7,11 @@
 #include <backplane/cache.h>
 
 #include "api/origin.h"
+#include "api/proxy.h"
 #include "api/web.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "ops/pressure.h"
 
 /* ---- set-up ---- */
 
@@ -141,7 +143,7 @@ static bp_status take_from_limit(struct api *api, bp_call *call, struct http_exc
                                  const struct route *route)
 {
     int64_t limit = route->spec.rate_per_minute ? route->spec.rate_per_minute : api->conf->server.rate_per_minute;
-    bp_str  who = call->principal.id.len ? call->principal.id : exchange->peer, key;
+    bp_str  who = call->principal.id.len ? call->principal.id : proxy_client_address(api, exchange), key;
     bp_take take = { .struct_size = sizeof(take) };
     char    text[24];
 
@@ -208,6 +210,20 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
                      BP_ARG(exchange->method));
 }
 
+/* Probes are answered whatever happens: an orchestrator that hears nothing would end the process. */
+static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, const struct route *route)
+{
+    enum pressure pressure = pressure_now(&api->conf->server.limits);
+
+    if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !route->unit) ||
+        (!route->unit && bp_str_starts(bp_str_of(route->spec.path), "/health/")) || bp_str_is(exchange->path, "/ready"))
+        return BP_OK;
+    if (pressure == PRESSURE_REFUSE)
+        http_exchange_abort(exchange);
+    return call_fail(exchange->call, BP_UNAVAILABLE, "the server has used up its memory budget of %lld bytes: try again",
+                     (long long)api->conf->server.limits.memory_bytes);
+}
+
 static bp_status dispatch(struct api *api, bp_request *request, bp_response *response)
 {
     struct http_exchange *exchange = request->exchange;
@@ -216,6 +232,7 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     struct handler_args   args = { route->spec.handler, request, response };
     int64_t               deadline_ns = route->spec.deadline_ns;
 
+    BP_TRY(ask_pressure(api, exchange, route));
     BP_TRY(authenticate(api, call, exchange, route));
     BP_TRY(take_from_limit(api, call, exchange, route));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
@@ -273,7 +290,7 @@ static void log_request(const struct api *api, struct http_exchange *exchange, c
     fields[3] = bp_field_int("status", exchange->status);
     fields[4] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
     fields[5] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
-    fields[6] = bp_field_str("peer", exchange->peer);
+    fields[6] = bp_field_str("peer", proxy_client_address(api, exchange));
     fields[7] = bp_field_str("tenant", call->principal.tenant);
     call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
 }

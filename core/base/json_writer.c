@@ -125,7 +125,8 @@ void json_append_quoted(struct bp_buf *buf, bp_str text)
         at++;
         plain = at;
     }
-    buf_add(buf, (bp_str){ text.data + plain, text.len - plain });
+    if (plain < text.len) // an empty text may have no address
+        buf_add(buf, (bp_str){ text.data + plain, text.len - plain });
     buf_add_char(buf, '"');
 }
 

@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
-#include "loop/crash.h"
+#include "net/http_client.h"
 #include "plugin/services.h"
 
 enum { SERVICES_MAX = 16, WORKERS_MAX = 256, DESCRIPTORS_KEPT = 128 };
@@ -106,6 +106,7 @@ int host_load(struct host *host, const struct host_options *options)
     host->registry = registry_new(host->log, services, service_count);
     if (!host->registry || !scan(host))
         return EXIT_CONF;
+    registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
     return command_report_problems(host->conf, stderr) == 0 ? EXIT_DONE : EXIT_CONF;
@@ -382,8 +383,10 @@ void host_free(struct host *host)
     process_metrics_stop(host->process);
     health_board_free(host->health);
     alerts_free(host->alerts);
-    for (uint32_t w = 0; w < host->worker_count; w++)
+    for (uint32_t w = 0; w < host->worker_count; w++) {
+        http_client_free(&host->workers[w]);
         worker_free(&host->workers[w]);
+    }
     if (host->edge)
         http_edge_close(host->edge);
     if (host->socket_folder[0])

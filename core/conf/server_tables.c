@@ -46,8 +46,6 @@ static const bp_option limits_options[] = {
                    .help = "method, target and version of a request, or 414"),
     BP_OPTION_SIZE(struct server_limits, body, .initial = "32MiB", .minimum = "1KiB", .maximum = "4GiB",
                    .help = "body of a request, or 413 before the rest is read"),
-    BP_OPTION_SIZE(struct server_limits, mcp_body, .initial = "4MiB", .minimum = "1KiB", .maximum = "4GiB",
-                   .help = "body of an MCP request, or 413"),
     BP_OPTION_DURATION(struct server_limits, header_timeout, .initial = "10s", .minimum = "100ms", .maximum = "1h",
                        .help = "from the first byte of a request to the end of its headers, or 408"),
     BP_OPTION_DURATION(struct server_limits, body_idle_timeout, .initial = "30s", .minimum = "100ms",
@@ -70,9 +68,9 @@ static const bp_option limits_options[] = {
     BP_OPTION_SIZE(struct server_limits, memory, .initial = "0", .minimum = "0",
                    .help = "memory the process should stay within, for shed_at and refuse_at; 0: no budget"),
     BP_OPTION_FLOAT(struct server_limits, shed_at, .initial = "0.90", .minimum = "0.1", .maximum = "1",
-                    .help = "part of `memory` in use at which requests get 503 and Retry-After"),
+                    .help = "part of `memory` in use at which apps answer 503 with Retry-After"),
     BP_OPTION_FLOAT(struct server_limits, refuse_at, .initial = "0.95", .minimum = "0.1", .maximum = "1",
-                    .help = "part of `memory` in use at which connections are refused"),
+                    .help = "part of `memory` in use at which all but the probes is answered 503 and cut"),
 };
 
 static const bp_option watchdog_options[] = {

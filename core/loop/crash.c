@@ -81,39 +81,67 @@ static const char *signal_name(int number)
     }
 }
 
-static void report(int number, const siginfo_t *info)
+/* Who runs on this thread: what both kinds of report say. */
+static const char *put_who(void)
 {
     struct worker *worker = worker_current();
     const bp_call *call = job_call;
     const char    *plugin = call ? call->plugin : worker ? worker->running.plugin : NULL;
-    void          *frames[FRAMES_MAX];
-    int            count;
 
     if (!call && worker && worker->current)
         call = fiber_call_space(worker->current);
+    put_name("\n  plugin: ", plugin ? plugin : worker ? "none, the host itself" : "none, a thread of the host");
+    put_name("\n  instance: ", call ? call->instance : NULL);
+    put_name("\n  op: ", call ? call->op : NULL);
+    put_name("\n  request: ", call ? call_request_id_text(call) : NULL);
+    put_name("\n  build id: ", crash.build_id);
+    return plugin;
+}
+
+static void put_backtrace(void)
+{
+    void *frames[FRAMES_MAX];
+    int   count;
+
+    put("\n  backtrace:\n");
+    count = backtrace(frames, FRAMES_MAX);
+    backtrace_symbols_fd(frames, count, STDERR_FILENO);
+    if (crash.report_fd >= 0)
+        backtrace_symbols_fd(frames, count, crash.report_fd);
+}
+
+static void report(int number, const siginfo_t *info)
+{
+    const char *plugin;
+
     put("\nbackplane " BACKPLANE_VERSION " crashed: ");
     put(signal_name(number));
     if (number == SIGSEGV || number == SIGBUS) {
         put(" at address 0x");
         put_number((uintptr_t)info->si_addr, 16);
     }
-    put_name("\n  plugin: ", plugin ? plugin : worker ? "none, the host itself" : "none, a thread of the host");
-    put_name("\n  instance: ", call ? call->instance : NULL);
-    put_name("\n  op: ", call ? call->op : NULL);
-    put_name("\n  request: ", call ? call_request_id_text(call) : NULL);
-    put_name("\n  build id: ", crash.build_id);
-    if (number == SIGSEGV && fiber_is_overflow(worker, info->si_addr)) {
+    plugin = put_who();
+    if (number == SIGSEGV && fiber_is_overflow(worker_current(), info->si_addr)) {
         put("\n  cause: ");
         put(plugin ? plugin : "the host");
         put(" overflowed its fiber stack of ");
         put_number(context_stack_bytes() >> 10, 10);
         put(" KiB: large local variables or deep recursion belong on the heap or into bp_offload()");
     }
-    put("\n  backtrace:\n");
-    count = backtrace(frames, FRAMES_MAX);
-    backtrace_symbols_fd(frames, count, STDERR_FILENO);
-    if (crash.report_fd >= 0)
-        backtrace_symbols_fd(frames, count, crash.report_fd);
+    put_backtrace();
+}
+
+/* The host ends by returning from main(). exit() on a worker or in a job is a plugin's doing: without this the
+ * process would be gone without a word, and by its status perhaps even in order. */
+static void on_exit_elsewhere(void)
+{
+    if (!worker_current() && !job_call)
+        return;
+    put("\nbackplane " BACKPLANE_VERSION " was ended by exit(), which a plugin must never call");
+    put_who();
+    put_backtrace();
+    log_flush_in_crash(crash.log);
+    _exit(CRASH_EXIT_STATUS);
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)
@@ -176,6 +204,7 @@ void crash_install(struct log *log)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
+    atexit(on_exit_elsewhere);
     crash_thread_start();
 }
 

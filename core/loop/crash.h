@@ -11,8 +11,10 @@
 struct log;
 struct bp_call;
 
+enum { CRASH_EXIT_STATUS = 70 }; /* of a process that a plugin ended by exit(): EX_SOFTWARE of sysexits.h */
+
 /* Installs the handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT. `log` is flushed in a crash. Under a
- * sanitizer only SIGABRT is taken: the others are the sanitizer's to report. */
+ * sanitizer only SIGABRT is taken: the others are the sanitizer's to report. Also reports exit() on a worker or in a job. */
 void crash_install(struct log *log);
 /* Where the report goes, beside standard error; -1: nowhere. */
 void crash_set_report_fd(int fd);

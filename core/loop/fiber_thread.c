@@ -19,7 +19,9 @@ struct context {
     pthread_t       thread;
     pthread_mutex_t lock;
     pthread_cond_t  changed;
-    bool            is_inside; /* whose turn it is */
+    const char     *stack_low;
+    size_t          guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
+    bool            is_inside;   /* whose turn it is */
     bool            is_ended;
 };
 
@@ -30,9 +32,10 @@ size_t context_stack_bytes(void)
 
 bool context_is_guard(const struct context *context, const void *address)
 {
-    (void)context;
-    (void)address;
-    return false; // the thread library's own guard is not ours to recognise
+    const char *at = address;
+
+    return context->stack_low && at >= context->stack_low - context->guard_bytes &&
+           at < context->stack_low + context->guard_bytes;
 }
 
 static void wait_for_turn(struct context *context, bool inside)
@@ -51,10 +54,25 @@ static void give_turn(struct context *context, bool to_inside)
     pthread_mutex_unlock(&context->lock);
 }
 
+static void find_guard(struct context *context)
+{
+    pthread_attr_t attributes;
+    void          *low;
+    size_t         size_bytes;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    if (pthread_attr_getstack(&attributes, &low, &size_bytes) == 0 &&
+        pthread_attr_getguardsize(&attributes, &context->guard_bytes) == 0)
+        context->stack_low = low;
+    pthread_attr_destroy(&attributes);
+}
+
 static void *run(void *arg)
 {
     struct context *context = arg;
 
+    find_guard(context);
     worker_adopt_thread(context->worker);
     crash_thread_start();
     wait_for_turn(context, true);

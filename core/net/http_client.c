@@ -94,8 +94,9 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     struct http_client *client = watched->client;
     int                 running, flags = 0;
 
+    // An error of the socket: reading from it tells libcurl which, and lets it try a pooled connection anew.
     if (status < 0)
-        flags = CURL_CSELECT_ERR;
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & (UV_READABLE | UV_DISCONNECT))
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)

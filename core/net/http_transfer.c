@@ -359,11 +359,12 @@ static bp_status status_of(const struct http_transfer *transfer)
     case CURLE_COULDNT_CONNECT:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return BP_UNAVAILABLE;
+    case CURLE_RECV_ERROR: // also chunks that are none
+        return transfer->os_errno ? BP_UNAVAILABLE : BP_UPSTREAM;
     case CURLE_OPERATION_TIMEDOUT:
         return BP_DEADLINE;
     case CURLE_OUT_OF_MEMORY: // also a header line above 100 KiB

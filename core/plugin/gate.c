@@ -124,6 +124,8 @@ void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instanc
     const struct unit *unit = instance->unit;
     int64_t            allowed_ns = unit->conf->gate.deadline_ns;
 
+    if (log_enabled(call->worker->log, BP_LOG_DEBUG))
+        call_traceparent(call); // spans are logged, so there must be a trace
     *frame = (struct gate_frame){ .plugin = call->plugin,
                                   .instance = call->instance,
                                   .op = call->op,
@@ -150,7 +152,9 @@ void gate_pop(const struct gate_frame *frame, bp_call *call)
     // The operation's own deadline does not end the call that made it.
     if (call->over == BP_DEADLINE && frame->over == BP_OK && clock_now_ns() < frame->deadline_ns)
         call->over = BP_OK;
-    if (frame->trace.span_id[0] && memcmp(&frame->trace, &call->trace, sizeof(call->trace)) != 0) {
+    // A trace that began inside, because somebody asked for it there, is kept.
+    if (memcmp(frame->trace.trace_id, call->trace.trace_id, sizeof(call->trace.trace_id)) == 0 &&
+        memcmp(&frame->trace, &call->trace, sizeof(call->trace)) != 0) {
         call->trace = frame->trace;
         call->traceparent[0] = '\0';
     }

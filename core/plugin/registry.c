@@ -2,6 +2,7 @@
 #include "plugin/registry.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <ltdl.h>
@@ -10,13 +11,17 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/str.h"
 #include "plugin/guard.h"
+
+enum { OPS_BYTES_MAX = 4096 };
 
 struct entry {
     struct plugin_file file;
     struct plugin      plugin;
-    bool               is_tried, is_loaded;
+    bool               is_tried, is_loaded, is_duplicate;
     char               problem[512];
 };
 
@@ -66,19 +71,28 @@ static struct entry *add_file(struct plugin_registry *registry, const char *path
     return entry;
 }
 
+static void refuse_as_duplicate(struct entry *entry, const struct entry *other)
+{
+    struct plugin_file *file = &entry->file;
+
+    snprintf(file->problem, sizeof(file->problem), "there is another plugin %s/%s, in %s: remove one of the two",
+             file->note.kind, file->note.name, other->file.path);
+    file->is_accepted = false;
+    entry->is_duplicate = true;
+}
+
 /* Two files that call themselves the same: neither is taken, as nobody could say which one was meant. */
 static void refuse_duplicates(struct plugin_registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++) {
         for (size_t j = i + 1; j < registry->count; j++) {
-            struct plugin_file *a = &registry->entries[i]->file, *b = &registry->entries[j]->file;
+            struct entry *a = registry->entries[i], *b = registry->entries[j];
 
-            if (!a->is_accepted || !b->is_accepted || strcmp(a->note.kind, b->note.kind) != 0 ||
-                strcmp(a->note.name, b->note.name) != 0)
+            if ((!a->file.is_accepted && !a->is_duplicate) || (!b->file.is_accepted && !b->is_duplicate) ||
+                strcmp(a->file.note.kind, b->file.note.kind) != 0 || strcmp(a->file.note.name, b->file.note.name) != 0)
                 continue;
-            snprintf(b->problem, sizeof(b->problem), "there is another plugin %s/%s, in %s: remove one of the two",
-                     a->note.kind, a->note.name, a->path);
-            b->is_accepted = false;
+            refuse_as_duplicate(a, b);
+            refuse_as_duplicate(b, a);
         }
     }
 }
@@ -175,6 +189,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                              struct plugin *plugin, char problem[512])
 {
     const bp_plugin *ours = &plugin->descriptor;
+    void            *ops;
     uint32_t         size;
     bp_str           wrong;
 
@@ -214,10 +229,19 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                  ours->option_size);
         return false;
     }
-    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > 4096) {
+    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > OPS_BYTES_MAX) {
         snprintf(problem, 512, "it has no table of operations: set .ops, and .struct_size in it");
         return false;
     }
+    // A shorter table, of an older minor, ends in operations that are not there instead of in what lies behind it.
+    size = *(const uint32_t *)ours->ops;
+    ops = arena_alloc(&registry->arena, OPS_BYTES_MAX);
+    if (!ops) {
+        snprintf(problem, 512, "no memory for its table of operations");
+        return false;
+    }
+    memcpy(ops, ours->ops, size);
+    plugin->descriptor.ops = ops;
     plugin->options = (struct option_table){ ours->options, ours->option_size, ours->option_count };
     wrong = option_table_check(&registry->arena, &plugin->options, ours->instance_size);
     if (wrong.len) {
@@ -260,8 +284,12 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
     guard_take(&before);
     handle = open_module(entry->file.path);
     if (!handle) {
-        const char *reason = lt_dlerror();
+        const char *reason;
 
+        // libltdl says "file not found" whatever was wrong, so the loader itself is asked; nothing runs, as it fails.
+        dlerror();
+        dlopen(entry->file.path, RTLD_NOW | RTLD_LOCAL);
+        reason = dlerror();
         snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s", reason ? reason : "unknown");
         return false;
     }
@@ -316,6 +344,59 @@ const struct plugin *registry_load_file(struct plugin_registry *registry, const 
         return NULL;
     }
     return load_once(registry, entry, problem);
+}
+
+/* ---- digests ---- */
+
+static bool digest_of_file(const char *path, char text[65])
+{
+    struct bp_buf buf;
+    FILE         *file = fopen(path, "re");
+    uint8_t       digest[32];
+    char          piece[65536];
+    size_t        count;
+
+    if (!file)
+        return false;
+    buf_init(&buf, NULL, INSPECT_FILE_MAX_BYTES);
+    while ((count = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(&buf, (bp_str){ piece, count });
+    fclose(file);
+    crypto_sha256(buf_str(&buf), digest);
+    crypto_hex(digest, sizeof(digest), text);
+    buf_free(&buf);
+    return true;
+}
+
+static struct entry *find_entry(struct plugin_registry *registry, const char *kind, bp_str name)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        struct entry *entry = registry->entries[i];
+
+        if (entry->file.is_accepted && strcmp(entry->file.note.kind, kind) == 0 &&
+            bp_str_is(name, entry->file.note.name))
+            return entry;
+    }
+    return NULL;
+}
+
+void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
+{
+    for (size_t i = 0; i < conf->instance_count; i++) {
+        const struct conf_instance *instance = &conf->instances[i];
+        const struct conf_node     *pin = node_find(instance->node, "digest");
+        struct entry               *entry = pin ? find_entry(registry, instance->kind, instance->use) : NULL;
+        char                        digest[65] = "";
+
+        if (!entry || node_is_unset(pin))
+            continue;
+        if (digest_of_file(entry->file.path, digest) && str_equal_ignore_case(pin->value, bp_str_of(digest)))
+            continue;
+        error_at_value(&conf->problems, pin, "the file %s has the SHA-256 %s: it is not the one that was pinned, and is not "
+                       "loaded", entry->file.path, digest);
+        entry->file.is_accepted = false;
+        snprintf(entry->file.problem, sizeof(entry->file.problem), "its SHA-256 is not the one that the conf pins");
+    }
 }
 
 /* ---- for the conf ---- */

@@ -45,6 +45,10 @@ const struct plugin *registry_load(struct plugin_registry *registry, const char 
 /* Loads one file, whatever its folder; for `backplane inspect --load` and tests. */
 const struct plugin *registry_load_file(struct plugin_registry *registry, const char *path, char problem[512]);
 
+/* An instance may pin its plugin's file by `digest`, the SHA-256 of it. Adds an error to the conf for each that differs;
+ * called before conf_resolve(), so that a file with another digest is never loaded. */
+void registry_check_digests(struct plugin_registry *registry, struct conf *conf);
+
 /* For conf_resolve(). Plugins that are asked for are loaded; at() loads all that can be. */
 struct conf_plugins registry_for_conf(struct plugin_registry *registry);
 

@@ -44,8 +44,9 @@ def check_everything_is_there():
     check_equal(rows(database, "SELECT count(*) FROM retrieval_garbage"), [(0,)], "points to be dropped")
     stored = dict(rows(database, "SELECT external_id, body FROM retrieval_documents"))
     for name, text in acknowledged.items():
-        # The batch that was cut off may have replaced it, or not.
-        check(stored.get(name) in (text, sent[name][-1]), f"document {name}: {str(stored.get(name))[:60]!r}, was {text[:60]!r}")
+        # A batch that was cut off may have replaced it, or not; of this round or of an earlier one.
+        later = sent[name][sent[name].index(text):]
+        check(stored.get(name) in later, f"document {name}: {str(stored.get(name))[:60]!r}, was {text[:60]!r}")
     for name in chance.sample(sorted(acknowledged), min(40, len(acknowledged))):
         hits = server.search(stored[name].split()[0], mode="words", limit=3)
         check(name in [hit["document"] for hit in hits], f"document {name} is not found by its own word")
@@ -81,7 +82,8 @@ def the_databases_are_whole():
 
 def the_log_is_json_line_by_line():
     for line in server.log_text().splitlines():
-        json.loads(line)
+        if not line.startswith("=="):  # AddressSanitizer's word about makecontext()
+            json.loads(line)
 
 
 with server:

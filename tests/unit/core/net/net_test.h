@@ -93,10 +93,20 @@ struct server {
     uint16_t  port;
     pthread_t thread;
     void (*serve)(int fd, int number);
-    _Atomic int connections;
+    _Atomic int     connections;
+    pthread_mutex_t lock;
+    int             current;     /* the connection that is served; -1: none */
+    char            last[16384]; /* the last request heard */
 };
 
 static struct server server;
+
+static void server_current(int fd)
+{
+    pthread_mutex_lock(&server.lock);
+    server.current = fd;
+    pthread_mutex_unlock(&server.lock);
+}
 
 static void *server_run(void *arg)
 {
@@ -112,7 +122,9 @@ static void *server_run(void *arg)
         fd = accept(server.listener, NULL, NULL);
         if (fd < 0)
             continue;
+        server_current(fd);
         server.serve(fd, server.connections++);
+        server_current(-1);
         close(fd);
     }
 }
@@ -122,7 +134,7 @@ static inline void server_start(void (*serve)(int fd, int number))
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t          size = sizeof(address);
 
-    server = (struct server){ .serve = serve };
+    server = (struct server){ .serve = serve, .lock = PTHREAD_MUTEX_INITIALIZER, .current = -1 };
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(server.listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(server.listener, 128), 0);
@@ -135,6 +147,10 @@ static inline void server_start(void (*serve)(int fd, int number))
 static inline void server_stop(void)
 {
     assert_int_equal(write(server.stop[1], "x", 1), 1);
+    pthread_mutex_lock(&server.lock);
+    if (server.current >= 0)
+        shutdown(server.current, SHUT_RDWR); // a connection that the client keeps in its pool
+    pthread_mutex_unlock(&server.lock);
     pthread_join(server.thread, NULL);
     close(server.listener);
     close(server.stop[0]);
@@ -159,7 +175,25 @@ static inline bool server_say(int fd, const char *text)
     return server_send(fd, text, strlen(text));
 }
 
-/* The request up to its blank line, into `text`; false when the client is gone. */
+/* The last request heard, for the test's own thread. */
+static inline const char *heard_last(void)
+{
+    static char copy[sizeof(server.last)];
+
+    pthread_mutex_lock(&server.lock);
+    memcpy(copy, server.last, sizeof(copy));
+    pthread_mutex_unlock(&server.lock);
+    return copy;
+}
+
+static inline void server_note(const char *text)
+{
+    pthread_mutex_lock(&server.lock);
+    snprintf(server.last, sizeof(server.last), "%s", text);
+    pthread_mutex_unlock(&server.lock);
+}
+
+/* The request up to its blank line, into `text`, which is the server thread's; false when the client is gone. */
 static inline bool server_hear(int fd, char *text, size_t size)
 {
     size_t len = 0;
@@ -170,8 +204,10 @@ static inline bool server_hear(int fd, char *text, size_t size)
         if (got <= 0)
             break;
         text[++len] = '\0';
-        if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0)
+        if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0) {
+            server_note(text);
             return true;
+        }
     }
     text[len] = '\0';
     return false;
@@ -221,6 +257,15 @@ static inline void unstick(int fds[4])
     for (int i = 0; i < 4; i++)
         close(fds[i]);
 }
+
+/* Shows the sentence when it is another status. */
+#define assert_status(call, expression, expected)                                                            \
+    do {                                                                                                     \
+        bp_status status_ = (expression);                                                                    \
+        if (status_ != (expected))                                                                           \
+            fail_msg("%s is %s, not %s: " BP_FMT, #expression, bp_status_label(status_),                     \
+                     bp_status_label(expected), BP_ARG((call)->error.message));                              \
+    } while (0)
 
 #define assert_said(call, ...)                                                             \
     do {                                                                                   \

@@ -1,0 +1,14 @@
+/* proxy.h - whose request it is when a proxy brought it: X-Forwarded-For, believed only from proxies the conf trusts. */
+#ifndef CORE_API_PROXY_H
+#define CORE_API_PROXY_H
+
+#include "api/api.h"
+
+/* The client's address: the last one in X-Forwarded-For that is no trusted proxy, if the peer is one; else the peer's.
+ * In the call's arena. */
+bp_str proxy_client_address(const struct api *api, struct http_exchange *exchange);
+
+/* Whether `address` is in `block`: "10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix". */
+bool proxy_is_in_block(bp_str address, bp_str block);
+
+#endif

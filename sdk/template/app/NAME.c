@@ -1,0 +1,71 @@
+/* @NAME@.c - an app: two routes, GET /@NAME@/hello and POST /@NAME@/sum. */
+#include <backplane/app.h>
+#include <backplane/json.h>
+#include <backplane/plugin.h>
+
+enum { ANSWER_BYTES_MAX = 64 << 10 };
+
+struct app {
+    bp_str greeting;
+};
+
+static const bp_option options[] = {
+    BP_OPTION_STRING(struct app, greeting, .initial = "Hello", .help = "how visitors are greeted"),
+};
+
+static bp_status hello(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    const struct app *self = instance;
+    bp_json_writer   *w = bp_json_writer_new(call, ANSWER_BYTES_MAX);
+    bp_str            name = BP_STR("world");
+
+    bp_request_query(request, "name", &name);
+    bp_json_object(w);
+    bp_json_put_string(w, "greeting", bp_format(call, BP_FMT ", " BP_FMT "!", BP_ARG(self->greeting), BP_ARG(name)));
+    bp_json_end(w);
+    return bp_respond_json(call, response, 200, w);
+}
+
+static bp_status sum(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_json_writer *w = bp_json_writer_new(call, ANSWER_BYTES_MAX);
+    const bp_json  *body, *numbers;
+    bp_str          bytes;
+    double          total = 0;
+
+    (void)instance;
+    BP_TRY(bp_request_body(call, request, &bytes)); /* suspends until it is there */
+    BP_TRY(bp_json_parse(call, bytes, &body));
+    numbers = bp_json_get(body, "numbers");
+    if (bp_json_type_of(numbers) != BP_JSON_ARRAY)
+        return bp_fail(call, BP_INVALID, "\"numbers\" is missing or not an array"); /* answered with 400 */
+    for (size_t i = 0; i < bp_json_count(numbers); i++)
+        total += bp_json_number(bp_json_at(numbers, i));
+    bp_json_object(w);
+    bp_json_put_number(w, "sum", total);
+    bp_json_end(w);
+    return bp_respond_json(call, response, 200, w);
+}
+
+static const bp_route routes[] = {
+    { .method = "GET", .path = "/@NAME@/hello", .handler = hello, .summary = "Greets",
+      .query = "name: whom to greet",
+      .response_schema = "{\"type\":\"object\",\"properties\":{\"greeting\":{\"type\":\"string\"}}}" },
+    { .method = "POST", .path = "/@NAME@/sum", .handler = sum, .scope = "@NAME@:read", .summary = "Adds up numbers",
+      .request_schema = "{\"type\":\"object\",\"required\":[\"numbers\"],\"properties\":{\"numbers\":"
+                        "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}}",
+      .response_schema = "{\"type\":\"object\",\"properties\":{\"sum\":{\"type\":\"number\"}}}" },
+};
+
+static const bp_app_ops ops = {
+    .struct_size = sizeof(bp_app_ops),
+    .route_size = sizeof(bp_route),
+    .routes = routes,
+    .route_count = sizeof(routes) / sizeof(routes[0]),
+};
+
+BP_PLUGIN(app, "@NAME@", "1.0.0",
+          .summary = "greets, and adds up numbers",
+          .instance_size = sizeof(struct app),
+          .options = BP_TABLE(options),
+          .ops = &ops)

@@ -1,0 +1,320 @@
+/* test_gate.c - what stands between the host and an operation: deadline, bulkhead, breaker, retry, names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include <backplane/cache.h>
+
+#include "base/clock.h"
+#include "loop/call.h"
+#include "plugin/gate.h"
+#include "plugin/gate_kinds.h"
+#include "plugin/generation.h"
+#include "plugin/services.h"
+
+/* A cache whose answers a test decides. */
+static struct {
+    bp_status status;
+    int       fails_left; /* the next ones fail with `status`, then it works; -1: all fail */
+    int64_t   sleeps_ns;
+    int       calls, inside, most_inside;
+    char      seen_plugin[32], seen_op[32];
+} fake;
+
+static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *value)
+{
+    bp_status slept = BP_OK;
+    (void)instance;
+    (void)key;
+    fake.calls++;
+    fake.inside++;
+    if (fake.inside > fake.most_inside)
+        fake.most_inside = fake.inside;
+    strncpy(fake.seen_plugin, call->plugin, sizeof(fake.seen_plugin) - 1);
+    strncpy(fake.seen_op, call->op, sizeof(fake.seen_op) - 1);
+    if (fake.sleeps_ns)
+        slept = call_sleep(call, fake.sleeps_ns);
+    fake.inside--;
+    if (slept != BP_OK)
+        return slept;
+    if (fake.fails_left != 0) {
+        if (fake.fails_left > 0)
+            fake.fails_left--;
+        return fake.status == 99 ? 99 : call_fail(call, fake.status, "the fake fails");
+    }
+    *value = BP_STR("x");
+    return BP_OK;
+}
+
+static bp_status fake_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
+                           bp_take *result)
+{
+    (void)key, (void)limit, (void)window_ns, (void)cost, (void)result;
+    return fake_get(call, instance, key, &(bp_str){ NULL, 0 });
+}
+
+static const bp_cache_ops fake_ops = { .struct_size = sizeof(bp_cache_ops), .get = fake_get, .take = fake_take };
+
+static struct worker        worker;
+static struct conf_instance conf;
+static struct plugin        plugin;
+static struct generation    generation;
+static struct unit          unit;
+static struct instance      instance;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    memset(&instance, 0, sizeof(instance));
+    registry_fill_host(plugin_services, plugin_service_count);
+    if (worker_init(&worker, 0, 1, NULL) != 0)
+        return -1;
+    conf = (struct conf_instance){ .kind = "cache", .name = BP_STR("main"), .use = BP_STR("fake") };
+    conf.gate.deadline_ns = BP_SECONDS(30);
+    conf.gate.max_concurrent = 2;
+    conf.gate.queue = 3;
+    conf.gate.retries = 2;
+    conf.gate.breaker_failures = 5;
+    conf.gate.breaker_window_ns = BP_SECONDS(10);
+    conf.gate.breaker_pause_ns = BP_MILLISECONDS(60);
+    plugin = (struct plugin){ .label = "cache/fake" };
+    plugin.descriptor.kind = "cache";
+    plugin.descriptor.name = "fake";
+    plugin.descriptor.ops = &fake_ops;
+    generation = (struct generation){ .workers = &worker, .worker_count = 1 };
+    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .generation = &generation, .is_up = true };
+    return instance_make(&unit, &worker, &instance) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    instance_free(&instance);
+    worker_free(&worker);
+    metrics_clear();
+    return 0;
+}
+
+struct script {
+    void (*run)(bp_call *call);
+    bool is_done;
+};
+
+static void run_script(bp_call *call, void *arg)
+{
+    ((struct script *)arg)->run(call);
+    ((struct script *)arg)->is_done = true;
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct script *)arg)->is_done;
+}
+
+static void on_call(void (*run)(bp_call *call))
+{
+    struct script script = { .run = run };
+
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
+    worker_run_until(&worker, is_done, &script);
+}
+
+static bp_status get(bp_call *call)
+{
+    bp_str value;
+
+    return bp_cache_get(call, &instance.peer, BP_STR("key"), &value);
+}
+
+static void pass_once(bp_call *call)
+{
+    call->plugin = "app/outer";
+    assert_int_equal(get(call), BP_OK);
+    assert_string_equal(fake.seen_plugin, "cache/fake");
+    assert_string_equal(fake.seen_op, "get");
+    assert_string_equal(call->plugin, "app/outer"); // whose code runs is put back
+    assert_true(metric_value(metrics_series(
+                    metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "", "instance plugin op outcome"),
+                    (bp_str[]){ BP_STR("main"), BP_STR("cache/fake"), BP_STR("get"), BP_STR("ok") }, 4)) == 1);
+}
+
+static void a_call_is_named_counted_and_put_back(void **state)
+{
+    (void)state;
+    on_call(pass_once);
+}
+
+static void retry_it(bp_call *call)
+{
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 2;
+    assert_int_equal(get(call), BP_OK);
+    assert_int_equal(fake.calls, 3);
+    fake.fails_left = 1;
+    fake.status = BP_INVALID;
+    assert_int_equal(get(call), BP_INVALID); // trying again would not help
+    assert_int_equal(fake.calls, 4);
+}
+
+static void what_may_help_is_tried_again_and_nothing_else(void **state)
+{
+    (void)state;
+    on_call(retry_it);
+}
+
+static void do_not_retry(bp_call *call)
+{
+    bp_take take;
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 1;
+    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 1);
+}
+
+static void what_is_not_idempotent_is_never_tried_again(void **state)
+{
+    (void)state;
+    on_call(do_not_retry);
+}
+
+static void break_it(bp_call *call)
+{
+    conf.gate.retries = 0;
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = -1;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(gate_breaker_state(instance.gate), 1);
+    assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 5); // the plugin was left alone
+    assert_non_null(strstr(call->error.message.data, "failed 5 times within 10 s"));
+    assert_true(call->error.retry_after_ns > 0);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
+    assert_int_equal(get(call), BP_UNAVAILABLE); // the probe fails: open again
+    assert_int_equal(fake.calls, 6);
+    assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 6);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
+    fake.fails_left = 0;
+    assert_int_equal(get(call), BP_OK); // the probe succeeds: closed
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+    assert_int_equal(get(call), BP_OK);
+}
+
+static void the_breaker_opens_probes_and_closes(void **state)
+{
+    (void)state;
+    on_call(break_it);
+}
+
+static bp_status get_in_child(bp_call *call, void *arg)
+{
+    (void)arg;
+    return get(call);
+}
+
+static void crowd_it(bp_call *call)
+{
+    struct bp_child *children[6];
+    int              limited = 0, good = 0;
+    fake.sleeps_ns = BP_MILLISECONDS(10);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(call_spawn(call, "child", get_in_child, NULL, &children[i]), BP_OK);
+    for (int i = 0; i < 6; i++) {
+        bp_status status = call_join(call, children[i]);
+        good += status == BP_OK;
+        limited += status == BP_LIMIT;
+    }
+    assert_int_equal(fake.most_inside, 2); // max_concurrent
+    assert_int_equal(good, 5);             // two inside and three in the queue
+    assert_int_equal(limited, 1);
+    assert_int_equal(gate_running(instance.gate), 0);
+}
+
+static void the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest(void **state)
+{
+    (void)state;
+    on_call(crowd_it);
+}
+
+static void give_up_in_queue(bp_call *call)
+{
+    struct bp_child *children[4];
+    fake.sleeps_ns = BP_MILLISECONDS(30);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(call_spawn(call, "child", get_in_child, NULL, &children[i]), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    call_cancel_child(children[2]);
+    assert_int_equal(call_join(call, children[2]), BP_CANCELLED);
+    assert_int_equal(call_join(call, children[0]), BP_OK);
+    assert_int_equal(call_join(call, children[1]), BP_OK);
+    assert_int_equal(call_join(call, children[3]), BP_OK);
+    assert_int_equal(fake.calls, 3);
+    assert_int_equal(gate_running(instance.gate), 0);
+}
+
+static void who_gives_up_in_the_queue_leaves_no_hole(void **state)
+{
+    (void)state;
+    on_call(give_up_in_queue);
+}
+
+static void outlive_deadline(bp_call *call)
+{
+    conf.gate.deadline_ns = BP_MILLISECONDS(10);
+    conf.gate.retries = 0;
+    fake.sleeps_ns = BP_SECONDS(10);
+    assert_int_equal(get(call), BP_DEADLINE);
+    assert_int_equal(call_over(call), BP_OK); // the caller goes on
+    fake.sleeps_ns = 0;
+    assert_int_equal(get(call), BP_OK);
+}
+
+static void the_deadline_of_an_instance_does_not_end_its_caller(void **state)
+{
+    (void)state;
+    on_call(outlive_deadline);
+}
+
+static void lack_it(bp_call *call)
+{
+    fake.fails_left = 1;
+    fake.status = 99;
+    conf.gate.retries = 0;
+    assert_int_equal(get(call), BP_INTERNAL);
+    assert_non_null(strstr(call->error.message.data, "status 99, which does not exist"));
+    assert_int_equal(bp_cache_set(call, &instance.peer, BP_STR("k"), BP_STR("v"), 0), BP_UNSUPPORTED);
+    assert_true(bp_str_is(call->error.message, "cache/fake cannot do \"set\""));
+    assert_int_equal(bp_cache_get(call, &instance.peer, BP_STR(""), &(bp_str){ NULL, 0 }), BP_INVALID);
+    unit.is_up = false;
+    assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_non_null(strstr(call->error.message.data, "not in service"));
+}
+
+static void what_a_plugin_lacks_or_breaks_is_a_sentence(void **state)
+{
+    (void)state;
+    on_call(lack_it);
+}
+
+#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATED(a_call_is_named_counted_and_put_back),
+        GATED(what_may_help_is_tried_again_and_nothing_else),
+        GATED(what_is_not_idempotent_is_never_tried_again),
+        GATED(the_breaker_opens_probes_and_closes),
+        GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
+        GATED(who_gives_up_in_the_queue_leaves_no_hole),
+        GATED(the_deadline_of_an_instance_does_not_end_its_caller),
+        GATED(what_a_plugin_lacks_or_breaks_is_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
