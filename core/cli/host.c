@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include "net/http_client.h"
 #include "plugin/services.h"
 
-enum { SERVICES_MAX = 16, WORKERS_MAX = 256 };
+enum { SERVICES_MAX = 16, WORKERS_MAX = 256, DESCRIPTORS_KEPT = 128 };
 
 /* ---- services: one list, for plugins and for the host's own code ---- */
 
@@ -149,6 +150,19 @@ static bool make_private_socket(struct host *host)
     return true;
 }
 
+/* Databases, the log and outgoing connections go on when clients hold as many connections as they may. */
+static uint32_t most_connections(int64_t wanted)
+{
+    struct rlimit limit;
+    int64_t       most;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > UINT32_MAX)
+        return (uint32_t)wanted;
+    most = (int64_t)limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT
+                                                          : (int64_t)limit.rlim_cur / 2;
+    return (uint32_t)(wanted < most ? wanted : most);
+}
+
 static struct http_edge_options edge_options(const struct host *host, const bp_str *addresses, size_t count)
 {
     const struct server_limits *limits = &host->conf->server.limits;
@@ -162,7 +176,7 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.limits.header_block_bytes = (uint32_t)limits->header_block_bytes;
     options.limits.header_count = (uint32_t)limits->header_count;
     options.max_body_bytes = limits->body_bytes;
-    options.max_connections = (uint32_t)limits->connections;
+    options.max_connections = most_connections(limits->connections);
     options.max_connections_per_address = (uint32_t)limits->connections_per_address;
     options.max_requests = (uint32_t)limits->keep_alive_requests;
     options.header_timeout_ns = limits->header_timeout_ns;

@@ -8,7 +8,7 @@ from backplane_test import Server, check, check_equal, conf, run_fault, wait_unt
 
 def make_server():
     server = Server()
-    server.conf = conf(server.folder, server={"workers": 2, "watchdog": {"warn": "100ms", "abort": "2s"}})
+    server.conf = conf(server.folder, server={"workers": 2, "watchdog": {"warn": "100ms", "fail_liveness": "1s", "abort": "2s"}})
     server.conf.update(app={"spins": {}}, plugins=[os.environ["BACKPLANE_FAULT_PLUGINS"]])
     with open(server.conf_path, "w") as file:
         json.dump(server.conf, file)

@@ -30,6 +30,8 @@ static bool is_equal_object(const bp_json *a, const bp_json *b)
 
 static bool is_equal(const bp_json *a, const bp_json *b)
 {
+    if (json_type_of(a) == JSON_KIND_NUMBER && json_type_of(b) == JSON_KIND_INTEGER) // 7.0 is written as 7
+        return !(fabs(json_as_number(a) - json_as_number(b)) > 0);
     if (json_type_of(a) != json_type_of(b) || json_count(a) != json_count(b))
         return false;
     switch (json_type_of(a)) {
