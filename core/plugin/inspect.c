@@ -134,14 +134,18 @@ static const Elf64_Phdr *segments(const struct image *image, unsigned *count)
     return (const Elf64_Phdr *)(image->bytes + header->e_phoff);
 }
 
-static bool are_segments_inside(const struct image *image, struct plugin_file *file)
+static bool is_whole(const struct image *image, struct plugin_file *file)
 {
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)image->bytes;
     unsigned          count;
     const Elf64_Phdr *segment = segments(image, &count);
 
     for (unsigned i = 0; i < count; i++)
         if (segment[i].p_type == PT_LOAD && !piece(image, segment[i].p_offset, segment[i].p_filesz, 1))
             return refuse(file, "it is cut off: a segment lies beyond its end");
+    // The loader would not miss these, but a file without the end it was written with is no file to trust.
+    if (header->e_shnum && !piece(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), 1))
+        return refuse(file, "it is cut off: its section headers lie beyond its end");
     return true;
 }
 
@@ -366,7 +370,7 @@ static bool is_linked_well(struct arena *arena, const struct image *image, struc
 
 static bool judge(struct arena *arena, const struct image *image, struct plugin_file *file)
 {
-    if (!is_elf_for_this_machine(image, file) || !are_segments_inside(image, file))
+    if (!is_elf_for_this_machine(image, file) || !is_whole(image, file))
         return false;
     read_notes(image, file);
     return does_note_fit(file) && is_linked_well(arena, image, file);

@@ -58,6 +58,7 @@ damaged("text", lambda data: bytearray(b"#!/bin/sh\necho this is not a plugin at
         "it is not an ELF file")
 damaged("empty", lambda data: bytearray(), "it is empty")
 damaged("truncated", lambda data: data[:len(data) // 4], "it is cut off: a segment lies beyond its end")
+damaged("without_its_end", lambda data: data[:-200], "it is cut off: its section headers lie beyond its end")
 damaged("header_only", lambda data: data[:64], "it is cut off: its program headers lie beyond its end")
 damaged("other_machine", byte(18, "<H", 8), "it is for another processor (ELF machine 8, this host is")
 damaged("for_32_bit", byte(4, "B", 1), "it is not for a 64-bit little-endian machine")
