@@ -6,7 +6,7 @@ get_filename_component(BACKPLANE_SDK_PREFIX "${CMAKE_CURRENT_LIST_DIR}/../../.."
 set(BACKPLANE_SDK_INCLUDE_DIR "${BACKPLANE_SDK_PREFIX}/include")
 
 if(NOT TARGET backplane::sdk)
-  add_library(backplane::sdk INTERFACE IMPORTED)
+  add_library(backplane::sdk INTERFACE IMPORTED GLOBAL) # seen by every folder of a project
   set_target_properties(backplane::sdk PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${BACKPLANE_SDK_INCLUDE_DIR}")
 endif()
 
