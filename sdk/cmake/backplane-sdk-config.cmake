@@ -27,7 +27,7 @@ function(bp_add_plugin target)
                         C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
   target_compile_features(${target} PRIVATE c_std_11)
   target_link_libraries(${target} PRIVATE backplane::sdk ${arg_LIBRARIES})
-  target_link_options(${target} PRIVATE LINKER:-z,now LINKER:-z,start-stop-visibility=hidden
+  target_link_options(${target} PRIVATE LINKER:-z,now LINKER:--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map
                       LINKER:--exclude-libs,ALL LINKER:--build-id)
   # A sanitizer's runtime is in the host's executable, so its symbols are undefined here.
   get_directory_property(options LINK_OPTIONS)

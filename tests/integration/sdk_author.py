@@ -76,10 +76,8 @@ class Day:
         count = 0
         for base, _, names in os.walk(os.path.join(self.prefix, "lib/backplane/plugins")):
             for name in names:
-                # GNU ld leaves hidden __start_ symbols in the dynamic table, where the loader passes over them.
-                rows = [line.split() for line in run("readelf", "-W", "--dyn-syms", os.path.join(base, name)).split("\n")]
-                symbols = [row[7] for row in rows if len(row) >= 8 and row[4] in ("GLOBAL", "WEAK") and
-                           row[5] == "DEFAULT" and row[6] != "UND"]
+                rows = run("nm", "-D", "--defined-only", os.path.join(base, name)).split("\n")
+                symbols = [row.split()[2] for row in rows if row]
                 must(symbols == ["bp_plugin_entry"], f"{name} exports {symbols}, not bp_plugin_entry alone")
                 count += 1
         must(count >= 5, f"only {count} first-party plugins are installed")
