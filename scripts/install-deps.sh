@@ -2,9 +2,9 @@
 # Installs what building and running needs on Debian 12; with "test" also what the tests use. Does nothing twice.
 set -euo pipefail
 
-build=(build-essential ca-certificates cmake ninja-build pkg-config libuv1-dev libcurl4-openssl-dev libjansson-dev
+build=(build-essential ca-certificates cmake curl ninja-build pkg-config libuv1-dev libcurl4-openssl-dev libjansson-dev
        libltdl-dev libsqlite3-dev libyaml-dev libssl-dev)
-tests=(clang libclang-rt-14-dev libcmocka-dev node-llhttp valgrind gdb prometheus nginx-light wrk curl jq python3
+tests=(clang libclang-rt-14-dev libcmocka-dev node-llhttp valgrind gdb prometheus nginx-light wrk jq python3
        python3-jsonschema git)
 
 wanted=("${build[@]}")

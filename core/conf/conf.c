@@ -18,7 +18,7 @@ static const bp_option top_options[] = {
                  .help = "directory that relative paths start at; a relative one starts at the current directory"),
     BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins",
                  .example = "[/usr/local/lib/backplane/plugins]",
-                 .help = "directories with more plugins, searched before the built-in one"),
+                 .help = "directories with more plugins, beside the built-in one"),
 };
 
 const struct option_table conf_top_table = OPTION_TABLE(top_options);
