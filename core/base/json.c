@@ -6,7 +6,9 @@
  */
 #include "base/json.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <jansson.h>
 
@@ -76,9 +78,40 @@ static bool passes_caps(struct scan *scan)
     return true;
 }
 
-static void release(void *value)
+/* ---- memory: what jansson makes for a text lies in the arena that the text was read into ----
+ *
+ * jansson allocates twice for each key and frees each piece alone; moving a pointer through blocks and giving them back
+ * whole halves the time, and the memory counts against the call's limit. Whoever else in the process uses jansson (a
+ * plugin) does so outside of json_parse() and gets malloc() and free() as ever.
+ */
+static _Thread_local struct arena *reading_into;
+
+static void *take_memory(size_t size_bytes)
 {
-    json_decref(value);
+    return reading_into ? arena_alloc(reading_into, size_bytes) : malloc(size_bytes);
+}
+
+static void give_memory(void *piece)
+{
+    if (!reading_into)
+        free(piece);
+}
+
+static void use_arenas(void)
+{
+    json_set_alloc_funcs(take_memory, give_memory);
+}
+
+static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    json_t               *root;
+
+    pthread_once(&once, use_arenas);
+    reading_into = arena;
+    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+    reading_into = NULL;
+    return root;
 }
 
 bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
@@ -92,15 +125,10 @@ bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, ch
         snprintf(problem, JSON_PROBLEM_BYTES, "%s, at byte %zu", scan.problem, scan.at);
         return BP_INVALID;
     }
-    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    root = load(arena, text, &error);
     if (!root) {
         snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d", error.text, error.position);
         return json_error_code(&error) == json_error_out_of_memory ? BP_NO_MEMORY : BP_INVALID;
-    }
-    if (!arena_on_free(arena, release, root)) {
-        json_decref(root);
-        snprintf(problem, JSON_PROBLEM_BYTES, "the memory allowed for this call is used up");
-        return BP_NO_MEMORY;
     }
     *value = (const bp_json *)root;
     return BP_OK;

@@ -288,18 +288,12 @@ bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_r
     struct retrieval *self = instance;
     bp_json_writer   *w = bp_json_writer_new(call, 8 << 20);
     struct collection collection;
-    bp_str            after, limit_text;
+    bp_str            after;
     int64_t           limit = 50;
     bp_rows           rows;
 
     bp_request_query(request, "after", &after);
-    if (bp_request_query(request, "limit", &limit_text)) {
-        limit = 0;
-        for (size_t i = 0; i < limit_text.len && limit <= LIMIT_MAX && limit >= 0; i++)
-            limit = limit_text.data[i] >= '0' && limit_text.data[i] <= '9' ? limit * 10 + limit_text.data[i] - '0' : -1;
-        if (limit < 1 || limit > LIMIT_MAX)
-            return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
-    }
+    BP_TRY(retrieval_read_limit(call, request, &limit));
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT external_id, title, source, format, state, hash FROM retrieval_documents WHERE "

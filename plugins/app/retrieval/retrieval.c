@@ -181,6 +181,21 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     return bp_every(call, "sources", self->scan_ns, recover_and_scan, self);
 }
 
+bp_status retrieval_read_limit(bp_call *call, const bp_request *request, int64_t *limit)
+{
+    int64_t number = 0;
+    bp_str  text;
+
+    if (!bp_request_query(request, "limit", &text))
+        return BP_OK;
+    for (size_t i = 0; i < text.len && number >= 0 && number <= LIMIT_MAX; i++)
+        number = text.data[i] >= '0' && text.data[i] <= '9' ? number * 10 + text.data[i] - '0' : -1;
+    if (number < 1 || number > LIMIT_MAX)
+        return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
+    *limit = number;
+    return BP_OK;
+}
+
 void retrieval_count(bp_metric *metric, const char *label, double value)
 {
     bp_str text = bp_str_of(label ? label : "");

@@ -203,6 +203,8 @@ bp_status sources_scan(bp_call *call, void *instance) BP_SUSPENDS;
 
 /* ---- small things ---- */
 
+/* ?limit=N; BP_INVALID unless it is 1 to LIMIT_MAX. Left as it is when the request has none. */
+bp_status retrieval_read_limit(bp_call *call, const bp_request *request, int64_t *limit);
 /* Counts in metrics; label may be NULL for none. */
 void retrieval_count(bp_metric *metric, const char *label, double value);
 

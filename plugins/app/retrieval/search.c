@@ -386,18 +386,13 @@ bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_resp
 {
     struct retrieval   *self = instance;
     struct search_query query = default_query(self);
+    int64_t             limit = query.limit;
     bp_str              collection, text;
-    int64_t             limit = 0;
 
     bp_request_query(request, "collection", &collection);
     bp_request_query(request, "q", &query.text);
-    if (bp_request_query(request, "limit", &text)) {
-        for (size_t i = 0; i < text.len && limit >= 0 && limit <= LIMIT_MAX; i++)
-            limit = text.data[i] >= '0' && text.data[i] <= '9' ? limit * 10 + text.data[i] - '0' : -1;
-        if (limit < 1 || limit > LIMIT_MAX)
-            return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
-        query.limit = (uint32_t)limit;
-    }
+    BP_TRY(retrieval_read_limit(call, request, &limit));
+    query.limit = (uint32_t)limit;
     bp_request_query(request, "mode", &text);
     if (!read_mode(text, &query.mode))
         return bp_fail(call, BP_INVALID, "\"mode\" is \"hybrid\", \"words\" or \"vector\"");
