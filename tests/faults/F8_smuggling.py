@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from backplane_test import Server, check, check_equal, run_fault
+from backplane_test import Server, check, check_equal, run_fault, wait_until
 
 MARKER = b"GET /marker HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LENGTH = [b"Content-Length: 4", b"Content-Length: 4\r\nContent-Length: 4", b"Content-Length: 4\r\nContent-Length: 5",
@@ -90,6 +90,7 @@ def straight(server, numbers):
     check_equal(accepted, [], "vectors that were not refused with one answer")
     check_equal(marker_lines(server), 0, "requests parsed after one that was refused")
     check_equal(len(statuses(server.raw(post(LENGTH[0], b"{}  ") + MARKER))), 2, "answers to two good requests")
+    wait_until(lambda: marker_lines(server) >= 1, 5, "the marker behind a good request")
     check_equal(marker_lines(server), 1, "the marker behind a good request")
 
 
@@ -133,6 +134,8 @@ def behind_nginx(server, numbers):
                 desyncs.append((name, answer[:60].decode("latin-1")))
         numbers.update(behind_nginx=seen, desyncs=len(desyncs), desyncs_which=desyncs[:5])
         check_equal(desyncs, [], "clients that got somebody else's answer")
+        # The line about a request is written behind its answer, by a thread of its own.
+        wait_until(lambda: marker_lines(server) >= seen + 1, 5, "a marker is not in the log")
         check_equal(marker_lines(server), seen + 1, "each marker was served once")
     finally:
         nginx.send_signal(signal.SIGTERM)

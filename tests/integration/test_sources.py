@@ -58,7 +58,7 @@ def a_file_that_is_not_text_is_left_out_and_the_rest_goes_on():
     write(os.path.join(watched, "good.md"), "hippopotamus")
     wait_until(lambda: found_by("hippopotamus"), 8, "the good file is not found")
     check_equal(found_by("gazelle"), [], "the file that is not text")
-    check(any("binary.md" in line.get("message", "") for line in server.log_lines()), "the log does not name the file")
+    wait_until(lambda: any("binary.md" in line.get("message", "") for line in server.log_lines()), 3, "the log does not name the file")
 
 
 write(os.path.join(watched, "first.md"), "# Animals\n\nAn aardvark.\n")
