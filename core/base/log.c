@@ -45,6 +45,7 @@ struct log {
     struct line   **ring;
     uint32_t        size, head, count; /* the oldest line is ring[head] */
     bool            is_writing, is_closing;
+    bool            is_torn; /* the writer's: a line was cut off by a full disk, the next one begins behind a line end */
 };
 
 static int open_file(const char *path)
@@ -58,6 +59,8 @@ static void write_lines(struct log *log, struct line **lines, uint32_t count)
     size_t       left = 0;
     uint32_t     first = 0;
 
+    if (log->is_torn && write(log->fd, "\n", 1) == 1)
+        log->is_torn = false;
     for (uint32_t i = 0; i < count; i++) {
         parts[i] = (struct iovec){ lines[i]->text, lines[i]->len };
         left += lines[i]->len;
@@ -69,6 +72,7 @@ static void write_lines(struct log *log, struct line **lines, uint32_t count)
             continue;
         if (done < 0) {
             log->dropped += count - first;
+            log->is_torn |= parts[first].iov_len < lines[first]->len;
             break;
         }
         left -= (size_t)done;

@@ -1,8 +1,12 @@
-"""F23_disk_full.py - a full disk: writes are refused with 507 or 503, reads go on, nothing is corrupted."""
+"""F23_disk_full.py - a full disk: writes are refused with 507 or 503, reads go on, nothing is corrupted; a log whose disk
+is full counts what it drops, holds nobody up, and goes on when there is room again."""
+import contextlib
 import os
+import shutil
 import subprocess
+import tempfile
 
-from backplane_test import Server, check, check_equal, check_integrity, run_fault, skip
+from backplane_test import Server, check, check_equal, check_integrity, run_fault, skip, wait_until
 
 
 def fault(numbers):
@@ -19,6 +23,33 @@ def fault(numbers):
     finally:
         server.close()
         subprocess.run(["umount", data], check=True)
+    log_on_a_full_disk(numbers)
+
+
+def log_on_a_full_disk(numbers):
+    disk = tempfile.mkdtemp(prefix="backplane-test-log-")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
+    path, filler = os.path.join(disk, "log.jsonl"), os.path.join(disk, "filler")
+    open(path, "w").close()  # the server appends to it
+    server = Server(log_to=path, log={"file": path, "rate": 0})
+    try:
+        with server:
+            with open(filler, "wb", buffering=0) as file:
+                with contextlib.suppress(OSError):
+                    while file.write(b"x" * 4096):
+                        pass
+            for _ in range(400):
+                check_equal(server.get("/health/live").status, 200, "a request while the log's disk is full")
+            dropped = wait_until(lambda: server.metric("backplane_log_dropped_total"), 5, "nothing was counted as dropped")
+            os.remove(filler)
+            check_equal(server.get("/docs").status, 200, "a request when there is room again")
+            wait_until(lambda: any(line.get("path") == "/docs" for line in server.log_lines()), 5,
+                       "the log does not go on when there is room again")
+            numbers.update(log_lines_dropped=int(dropped))
+    finally:
+        server.close()
+        subprocess.run(["umount", disk], check=True)
+        shutil.rmtree(disk)
 
 
 def fill_and_look(server, numbers):
