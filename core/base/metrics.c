@@ -252,11 +252,6 @@ void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key
     return handle->space;
 }
 
-size_t metric_label_count(const struct metric_family *family)
-{
-    return family->label_count;
-}
-
 void metric_add(struct metric_series *series, double value)
 {
     uint64_t old, wanted;

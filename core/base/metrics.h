@@ -30,8 +30,6 @@ void   metric_set(struct metric_series *series, double value);
 void   metric_observe(struct metric_series *series, double value); /* histograms; seconds */
 double metric_value(const struct metric_series *series);           /* counters and gauges */
 
-size_t metric_label_count(const struct metric_family *family);
-
 /* A zeroed piece of memory for whoever hands out a family under a key; the same one for the same key, freed with the
  * registry. */
 void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "loop/call.h"
 #include "loop/context.h"
@@ -259,18 +258,4 @@ void fiber_yield(struct fiber *fiber)
 bool fiber_is_overflow(const struct worker *worker, const void *address)
 {
     return worker && worker->current && context_is_guard(worker->current->context, address);
-}
-
-void fiber_describe_all(struct worker *worker, struct bp_buf *out)
-{
-    int64_t now = clock_now_ns();
-
-    for (const struct fiber *fiber = worker->fibers; fiber; fiber = fiber->older) {
-        const char *plugin = fiber->running.plugin, *op = fiber->running.op;
-
-        buf_addf(out, "worker %u fiber %p %s %s %s: %s for %lld ms, alive %lld ms\n", worker->index, (const void *)fiber,
-                 plugin ? plugin : "host", op ? op : "-", call_request_id_text(&fiber->call),
-                 fiber == worker->current ? "running" : fiber->waits_for, (long long)((now - fiber->parked_ns) / 1000000),
-                 (long long)((now - fiber->started_ns) / 1000000));
-    }
 }

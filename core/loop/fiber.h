@@ -36,8 +36,5 @@ void fiber_free_spares(struct worker *worker);
 
 /* For the crash handler: is `address` in the guard of the running fiber's stack? */
 bool fiber_is_overflow(const struct worker *worker, const void *address);
-/* One line for each live fiber: what it waits for and how long; into a heap buffer. */
-struct bp_buf;
-void fiber_describe_all(struct worker *worker, struct bp_buf *out);
 
 #endif

@@ -141,16 +141,6 @@ void pool_set_owner(struct bp_pool *pool, _Atomic int *open)
         ++*open;
 }
 
-uint32_t pool_queued(struct bp_pool *pool)
-{
-    uint32_t queued;
-
-    pthread_mutex_lock(&pool->lock);
-    queued = pool->queued;
-    pthread_mutex_unlock(&pool->lock);
-    return queued;
-}
-
 static bool enqueue(struct bp_pool *pool, struct offload *offload)
 {
     bool has_room;

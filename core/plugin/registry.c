@@ -335,17 +335,6 @@ const struct plugin *registry_load(struct plugin_registry *registry, const char 
     return refused ? load_once(registry, refused, problem) : NULL;
 }
 
-const struct plugin *registry_load_file(struct plugin_registry *registry, const char *path, char problem[512])
-{
-    struct entry *entry = add_file(registry, path);
-
-    if (!entry) {
-        snprintf(problem, 512, "%.300s: there are more than %d plugin files", path, REGISTRY_FILES_MAX);
-        return NULL;
-    }
-    return load_once(registry, entry, problem);
-}
-
 /* ---- digests ---- */
 
 static bool digest_of_file(const char *path, char text[65])

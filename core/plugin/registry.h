@@ -42,8 +42,6 @@ const struct plugin_file *registry_at(const struct plugin_registry *registry, si
 /* Loads the plugin, if it is not loaded yet. NULL with a sentence in `problem` (empty: there is no such plugin). */
 const struct plugin *registry_load(struct plugin_registry *registry, const char *kind, const char *name,
                                    char problem[512]);
-/* Loads one file, whatever its folder; for `backplane inspect --load` and tests. */
-const struct plugin *registry_load_file(struct plugin_registry *registry, const char *path, char problem[512]);
 
 /* An instance may pin its plugin's file by `digest`, the SHA-256 of it. Adds an error to the conf for each that differs;
  * called before conf_resolve(), so that a file with another digest is never loaded. */
