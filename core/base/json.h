@@ -69,11 +69,15 @@ void      json_add_bool(bp_json_writer *w, bool value);
 void      json_add_null(bp_json_writer *w);
 void      json_add_raw(bp_json_writer *w, bp_str json);
 void      json_add_value(bp_json_writer *w, const bp_json *value);
+void      json_add_base64(bp_json_writer *w, bp_str bytes);
 /* BP_OK when exactly one whole value was written and all of it fitted. */
 bp_status json_writer_status(const bp_json_writer *w);
 
 /* "text" with quotes, escaped, bad UTF-8 replaced: what the writer uses, for log lines. */
 void json_append_quoted(struct bp_buf *buf, bp_str text);
+
+/* One whole JSON value, laid out with two blanks a level as JavaScript does it, at the end of `buf`. */
+void json_append_indented(struct bp_buf *buf, bp_str json);
 
 /* Key and value at once. */
 void json_put_string(bp_json_writer *w, const char *key, bp_str value);

@@ -213,6 +213,96 @@ void json_add_value(bp_json_writer *w, const bp_json *value)
     }
 }
 
+void json_add_base64(bp_json_writer *w, bp_str bytes)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char              piece[1024];
+    size_t            len = 0;
+
+    if (!before_value(w))
+        return;
+    buf_add(w->buf, BP_STR("\""));
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t   left = bytes.len - i;
+        uint32_t group = (uint32_t)(uint8_t)bytes.data[i] << 16;
+
+        if (left > 1)
+            group |= (uint32_t)(uint8_t)bytes.data[i + 1] << 8;
+        if (left > 2)
+            group |= (uint8_t)bytes.data[i + 2];
+        piece[len++] = alphabet[group >> 18];
+        piece[len++] = alphabet[group >> 12 & 63];
+        piece[len++] = left > 1 ? alphabet[group >> 6 & 63] : '=';
+        piece[len++] = left > 2 ? alphabet[group & 63] : '=';
+        if (len == sizeof(piece)) {
+            buf_add(w->buf, bp_str_n(piece, len));
+            len = 0;
+        }
+    }
+    buf_add(w->buf, bp_str_n(piece, len));
+    buf_add(w->buf, BP_STR("\""));
+}
+
+static void append_line(struct bp_buf *buf, size_t depth)
+{
+    static const char blanks[] = "                                                                ";
+
+    buf_add(buf, BP_STR("\n"));
+    for (size_t left = depth * 2, piece; left; left -= piece) {
+        piece = left < sizeof(blanks) - 1 ? left : sizeof(blanks) - 1;
+        buf_add(buf, bp_str_n(blanks, piece));
+    }
+}
+
+/* The length of the string, number or word that begins at `json`. */
+static size_t scalar_length(bp_str json)
+{
+    size_t i = 0;
+
+    if (json.data[0] != '"') {
+        while (i < json.len && !strchr(",:[]{} \t\r\n", json.data[i]))
+            i++;
+        return i ? i : 1;
+    }
+    for (i = 1; i < json.len && json.data[i] != '"'; i++)
+        i += json.data[i] == '\\';
+    return i + 1 < json.len ? i + 1 : json.len;
+}
+
+void json_append_indented(struct bp_buf *buf, bp_str json)
+{
+    size_t depth = 0, i = 0;
+    bool   is_fresh = false; // right behind a bracket that opens
+
+    while (i < json.len) {
+        char   c = json.data[i];
+        size_t len = 1;
+
+        if (strchr(" \t\r\n", c)) {
+            i++;
+            continue;
+        }
+        if (c == ']' || c == '}') {
+            depth -= depth > 0;
+            if (!is_fresh)
+                append_line(buf, depth);
+        } else if (is_fresh) {
+            append_line(buf, depth);
+        }
+        is_fresh = c == '[' || c == '{';
+        if (is_fresh)
+            depth++;
+        else if (!strchr(",:]}", c))
+            len = scalar_length(bp_str_n(json.data + i, json.len - i));
+        buf_add(buf, bp_str_n(json.data + i, len));
+        if (c == ',')
+            append_line(buf, depth);
+        else if (c == ':')
+            buf_add(buf, BP_STR(" "));
+        i += len;
+    }
+}
+
 bp_status json_writer_status(const bp_json_writer *w)
 {
     if (!w)

@@ -309,6 +309,15 @@ static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
     return BP_OK;
 }
 
+static bp_str service_indent(bp_call *call, bp_str json)
+{
+    struct bp_buf buf;
+
+    buf_init(&buf, call->arena, CALL_MEMORY_MAX_BYTES);
+    json_append_indented(&buf, json);
+    return buf_str(&buf);
+}
+
 static const bp_json_service json_service = {
     .struct_size = sizeof(bp_json_service),
     .parse = service_parse,
@@ -333,6 +342,8 @@ static const bp_json_service json_service = {
     .add_null = json_add_null,
     .add_raw = json_add_raw,
     .done = service_done,
+    .add_base64 = json_add_base64,
+    .indent = service_indent,
 };
 
 /* ---- metrics: a family of a plugin has the instance's name as its first label ---- */

@@ -42,6 +42,7 @@ static const struct service services[] = {
     { "metrics", 1, &metrics_service, sizeof(metrics_service) },
     { "host", 1, &host_service, sizeof(host_service) },
     { "web", 1, &web_service, sizeof(web_service) },
+    { "mcp", 1, &mcp_service, sizeof(mcp_service) },
 };
 
 /* ---- small helpers of all files ---- */
@@ -163,6 +164,7 @@ void testhost_free(testhost *host)
     http_free(host);
     stream_free(host);
     metrics_free(host);
+    mcp_free(host);
     free(host->data_dir);
     pthread_mutex_destroy(&host->lock);
     free(host);

@@ -8,6 +8,7 @@
 
 #include <backplane/json.h>
 #include <backplane/loop.h>
+#include <backplane/mcp.h>
 #include <backplane/metrics.h>
 #include <backplane/stream.h>
 #include <backplane/testhost.h>
@@ -51,6 +52,10 @@ struct bytes {
     char   data[];
 };
 
+struct mcp_answer {
+    char *key, *result;
+};
+
 struct job {
     testhost_instance *instance;
     const char        *name;
@@ -70,6 +75,7 @@ struct testhost {
     char               leaks[256];
     char              *data_dir;
     struct list        logs, peers, instances, jobs, answers, requests, scripts, metrics;
+    struct list        mcp_answers; /* struct mcp_answer * */
     struct open_counts open;
     size_t             piece_size, break_after;
     bool               offloads_on_threads;
@@ -147,6 +153,7 @@ extern const bp_stream_service  stream_service;
 extern const bp_json_service    json_service;
 extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
+extern const bp_mcp_service     mcp_service;
 
 void    clock_advance(int64_t duration_ns);
 int64_t clock_now_ns(void);
@@ -156,5 +163,6 @@ void    stream_end(void *stream);
 void    http_free(testhost *host);
 void    stream_free(testhost *host);
 void    metrics_free(testhost *host);
+void    mcp_free(testhost *host);
 
 #endif

@@ -41,6 +41,15 @@ static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
     return BP_OK;
 }
 
+static bp_str service_indent(bp_call *call, bp_str json)
+{
+    struct bp_buf buf;
+
+    buf_init(&buf, &call_root(call)->arena, SIZE_MAX);
+    json_append_indented(&buf, json);
+    return buf_str(&buf);
+}
+
 const bp_json_service json_service = {
     .struct_size = sizeof(bp_json_service),
     .parse = service_parse,
@@ -65,4 +74,6 @@ const bp_json_service json_service = {
     .add_null = json_add_null,
     .add_raw = json_add_raw,
     .done = service_done,
+    .add_base64 = json_add_base64,
+    .indent = service_indent,
 };

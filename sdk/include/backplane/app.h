@@ -1,4 +1,4 @@
-/* backplane/app.h - the interface of an app: routes and their handlers.
+/* backplane/app.h - the interface of an app: its tables of routes, MCP tools, resources and prompts, and their handlers.
  *
  * A handler is straight-line code on a fiber. It reads a bp_request, writes a bp_response, and returns a
  * status: BP_OK when it has answered, anything else makes the host answer with the status of that code and
@@ -134,7 +134,99 @@ typedef struct bp_route {
     uint32_t    flags;           /* none yet */
 } bp_route;
 
-/* The routes are read once, before the first request; the table is static. */
+/* ---- MCP: what models and their clients see of the app ----
+ *
+ * The host speaks the protocol, all revisions of it, over HTTP and stdio; an app fills in tables. mcp.h has what a
+ * handler may do beyond reading its arguments. Texts are NUL-terminated and static. Names: [A-Za-z0-9_./-], up to 64.
+ */
+
+typedef struct bp_mcp bp_mcp; /* one request of an MCP client; belongs to the call */
+
+enum {
+    /* Hints for the client (MCP 2025-11-25, ToolAnnotations). Without any: it writes, destroys nothing, knows no
+     * world outside. */
+    BP_TOOL_READ_ONLY = 1u << 0,
+    BP_TOOL_DESTRUCTIVE = 1u << 1,
+    BP_TOOL_IDEMPOTENT = 1u << 2,
+    BP_TOOL_OPEN_WORLD = 1u << 3,
+    /* Runs as a task where the client can wait for one: the answer comes at once and the result is fetched later. */
+    BP_TOOL_TASK = 1u << 4,
+    /* Refuses clients that cannot. */
+    BP_TOOL_TASK_ONLY = 1u << 5
+};
+
+/* `arguments` is an object that the input schema allows. BP_OK: the result is what was added to `mcp`. Any other
+ * status becomes a result with isError and the sentence of the error slot, so that the model can mend its call;
+ * BP_INPUT_REQUIRED is passed on, see bp_mcp_ask(). */
+typedef bp_status (*bp_mcp_tool_handler)(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+
+typedef struct bp_mcp_tool {
+    const char         *name;
+    const char         *title;         /* for people; NULL: the name */
+    const char         *description;   /* for the model: what it does and when to use it */
+    const char         *input_schema;  /* JSON Schema 2020-12 with "type": "object"; NULL: no arguments */
+    const char         *output_schema; /* of the structured result; NULL: it has none */
+    bp_mcp_tool_handler handler;
+    const char         *scope;    /* a key or token needs it: "filesystem:write"; NULL: none of its own */
+    const char         *needs;    /* what the client must be able to do: "sampling elicitation roots"; NULL: nothing */
+    const char         *icons;    /* a JSON array of icons; NULL: none */
+    int64_t             deadline_ns;     /* 0: the default of the conf */
+    uint32_t            rate_per_minute; /* for one key or address; 0: no limit of its own */
+    uint32_t            flags;           /* BP_TOOL_ */
+} bp_mcp_tool;
+
+/* `uri` as the client wrote it; what {name} of a template stands for: bp_mcp_uri_value(). Adds contents by
+ * bp_mcp_contents_text() or _blob(); BP_NOT_FOUND when there is no such thing. */
+typedef bp_status (*bp_mcp_resource_handler)(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
+
+typedef struct bp_mcp_resource {
+    const char             *uri; /* "memory://tasks", or an RFC 6570 template of level 1: "memory://tasks/{id}" */
+    const char             *name;
+    const char             *title;       /* NULL: the name */
+    const char             *description; /* NULL: none */
+    const char             *mime_type;   /* NULL: not said */
+    bp_mcp_resource_handler handler;
+    const char             *scope;
+    const char             *icons;
+    int64_t                 ttl_ns; /* how long a client may keep what it read; 0: not at all */
+    uint32_t                flags;  /* none yet */
+    uint32_t                reserved;
+} bp_mcp_resource;
+
+/* `arguments` is an object of strings in which none that is required is missing. Adds content blocks, each a message
+ * of the role set by bp_mcp_role(). */
+typedef bp_status (*bp_mcp_prompt_handler)(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+
+typedef struct bp_mcp_argument {
+    const char *name;
+    const char *title;
+    const char *description;
+    bool        is_required;
+} bp_mcp_argument;
+
+typedef struct bp_mcp_prompt {
+    const char            *name;
+    const char            *title;
+    const char            *description;
+    const bp_mcp_argument *arguments;
+    uint32_t               argument_size; /* stride */
+    uint32_t               argument_count;
+    bp_mcp_prompt_handler  handler;
+    const char            *scope;
+    const char            *icons;
+} bp_mcp_prompt;
+
+/* What a client wants completed. */
+typedef struct bp_mcp_completion {
+    uint32_t       struct_size;
+    bool           is_prompt; /* else `name` is the template of a resource */
+    bp_str         name;
+    bp_str         argument;
+    bp_str         value; /* what was typed so far */
+    const bp_json *given; /* an object of the other arguments; may be NULL */
+} bp_mcp_completion;
+
+/* The tables are static and read once, before the first request. A pointer of theirs may be NULL with a count of 0. */
 typedef struct bp_app_ops {
     uint32_t            struct_size;
     uint32_t            route_size; /* stride */
@@ -142,7 +234,35 @@ typedef struct bp_app_ops {
     size_t              route_count;
     const bp_migration *migrations; /* of the storage that the option `storage` names; run before worker_start */
     size_t              migration_count;
+
+    uint32_t               tool_size; /* strides */
+    uint32_t               resource_size;
+    uint32_t               prompt_size;
+    uint32_t               reserved;
+    const bp_mcp_tool     *tools;
+    size_t                 tool_count;
+    const bp_mcp_resource *resources;
+    size_t                 resource_count;
+    const bp_mcp_prompt   *prompts;
+    size_t                 prompt_count;
+    const char            *instructions; /* for the model: how to use this app; NULL: none */
+
+    /* Optional. Whether the instance offers the tool, resource (its uri) or prompt of that name; asked once, on one
+     * worker, when all have started. Must not suspend. */
+    bool (*offers)(void *instance, const char *name);
+    /* Optional. Adds what could stand there by bp_mcp_complete(), best first; the host cuts at 100. */
+    bp_status (*complete)(bp_call *call, void *instance, const bp_mcp_completion *wanted, bp_mcp *mcp) BP_SUSPENDS;
 } bp_app_ops;
+
+/* The three tables of an app, in its bp_app_ops: BP_MCP_TOOLS(tools), BP_MCP_RESOURCES(resources), ... */
+#define BP_MCP_TOOLS(table)     .tools = (table), .tool_count = sizeof(table) / sizeof((table)[0]), \
+                                .tool_size = (uint32_t)sizeof(bp_mcp_tool)
+#define BP_MCP_RESOURCES(table) .resources = (table), .resource_count = sizeof(table) / sizeof((table)[0]), \
+                                .resource_size = (uint32_t)sizeof(bp_mcp_resource)
+#define BP_MCP_PROMPTS(table)   .prompts = (table), .prompt_count = sizeof(table) / sizeof((table)[0]), \
+                                .prompt_size = (uint32_t)sizeof(bp_mcp_prompt)
+#define BP_MCP_ARGUMENTS(table) .arguments = (table), .argument_count = (uint32_t)(sizeof(table) / sizeof((table)[0])), \
+                                .argument_size = (uint32_t)sizeof(bp_mcp_argument)
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,7 @@
 #include <backplane/json.h>
 #include <backplane/llm.h>
 #include <backplane/loop.h>
+#include <backplane/mcp.h>
 #include <backplane/metrics.h>
 #include <backplane/plugin.h>
 #include <backplane/storage.h>

@@ -102,14 +102,15 @@ typedef struct bp_str_list {
     X(14, FULL, "full", 507, 0, "no space is left, or it is read-only")                                        \
     X(15, IO, "io", 500, 0, "reading or writing failed")                                                       \
     X(16, DATA, "data", 500, 0, "stored data is damaged or not understood")                                    \
-    X(17, NO_MEMORY, "no_memory", 503, 1, "the memory allowed is used up")
+    X(17, NO_MEMORY, "no_memory", 503, 1, "the memory allowed is used up")                                     \
+    X(18, INPUT_REQUIRED, "input_required", 409, 0, "the client has to answer a question first")
 
 typedef int32_t bp_status;
 enum {
 #define BP_STATUS_ENUM(number, name, label, http_status, is_retryable, text) BP_##name = (number),
     BP_STATUS_MAP(BP_STATUS_ENUM)
 #undef BP_STATUS_ENUM
-    BP_STATUS_COUNT = 18
+    BP_STATUS_COUNT = 19
 };
 
 /* "invalid" for BP_INVALID; "unknown" for a number this header does not know. */

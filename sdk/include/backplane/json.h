@@ -53,6 +53,8 @@ typedef struct bp_json_service {
     void (*add_null)(bp_json_writer *w);
     void (*add_raw)(bp_json_writer *w, bp_str json);
     bp_status (*done)(bp_call *call, bp_json_writer *w, bp_str *json);
+    void (*add_base64)(bp_json_writer *w, bp_str bytes);
+    bp_str (*indent)(bp_call *call, bp_str json);
 } bp_json_service;
 
 BP_SERVICE(json, bp_json_service, 1)
@@ -102,6 +104,11 @@ static inline void bp_json_add_bool(bp_json_writer *w, bool value) { bp_service_
 static inline void bp_json_add_null(bp_json_writer *w) { bp_service_json->add_null(w); }
 /* `json` must be one whole JSON value, e.g. from bp_json_text(); it is not checked. */
 static inline void bp_json_add_raw(bp_json_writer *w, bp_str json) { bp_service_json->add_raw(w, json); }
+/* A string: the bytes in base64 (RFC 4648 4). */
+static inline void bp_json_add_base64(bp_json_writer *w, bp_str bytes) { bp_service_json->add_base64(w, bytes); }
+/* One whole JSON value, laid out for people: two blanks a level, as JSON.stringify(value, null, 2) does it. In the
+ * call's arena; empty when there is no memory. */
+static inline bp_str bp_json_indent(bp_call *call, bp_str json) { return bp_service_json->indent(call, json); }
 static inline bp_status bp_json_done(bp_call *call, bp_json_writer *w, bp_str *json)
 {
     return bp_service_json->done(call, w, json);

@@ -76,13 +76,78 @@ FIELD(bp_route, body_max_bytes, 72)
 FIELD(bp_route, rate_per_minute, 80)
 FIELD(bp_route, flags, 84)
 
-SIZE(bp_app_ops, 40)
+SIZE(bp_mcp_tool, 88)
+FIELD(bp_mcp_tool, name, 0)
+FIELD(bp_mcp_tool, title, 8)
+FIELD(bp_mcp_tool, description, 16)
+FIELD(bp_mcp_tool, input_schema, 24)
+FIELD(bp_mcp_tool, output_schema, 32)
+FIELD(bp_mcp_tool, handler, 40)
+FIELD(bp_mcp_tool, scope, 48)
+FIELD(bp_mcp_tool, needs, 56)
+FIELD(bp_mcp_tool, icons, 64)
+FIELD(bp_mcp_tool, deadline_ns, 72)
+FIELD(bp_mcp_tool, rate_per_minute, 80)
+FIELD(bp_mcp_tool, flags, 84)
+
+SIZE(bp_mcp_resource, 80)
+FIELD(bp_mcp_resource, uri, 0)
+FIELD(bp_mcp_resource, name, 8)
+FIELD(bp_mcp_resource, title, 16)
+FIELD(bp_mcp_resource, description, 24)
+FIELD(bp_mcp_resource, mime_type, 32)
+FIELD(bp_mcp_resource, handler, 40)
+FIELD(bp_mcp_resource, scope, 48)
+FIELD(bp_mcp_resource, icons, 56)
+FIELD(bp_mcp_resource, ttl_ns, 64)
+FIELD(bp_mcp_resource, flags, 72)
+FIELD(bp_mcp_resource, reserved, 76)
+
+SIZE(bp_mcp_argument, 32)
+FIELD(bp_mcp_argument, name, 0)
+FIELD(bp_mcp_argument, title, 8)
+FIELD(bp_mcp_argument, description, 16)
+FIELD(bp_mcp_argument, is_required, 24)
+
+SIZE(bp_mcp_prompt, 64)
+FIELD(bp_mcp_prompt, name, 0)
+FIELD(bp_mcp_prompt, title, 8)
+FIELD(bp_mcp_prompt, description, 16)
+FIELD(bp_mcp_prompt, arguments, 24)
+FIELD(bp_mcp_prompt, argument_size, 32)
+FIELD(bp_mcp_prompt, argument_count, 36)
+FIELD(bp_mcp_prompt, handler, 40)
+FIELD(bp_mcp_prompt, scope, 48)
+FIELD(bp_mcp_prompt, icons, 56)
+
+SIZE(bp_mcp_completion, 64)
+FIELD(bp_mcp_completion, struct_size, 0)
+FIELD(bp_mcp_completion, is_prompt, 4)
+FIELD(bp_mcp_completion, name, 8)
+FIELD(bp_mcp_completion, argument, 24)
+FIELD(bp_mcp_completion, value, 40)
+FIELD(bp_mcp_completion, given, 56)
+
+SIZE(bp_app_ops, 128)
 FIELD(bp_app_ops, struct_size, 0)
 FIELD(bp_app_ops, route_size, 4)
 FIELD(bp_app_ops, routes, 8)
 FIELD(bp_app_ops, route_count, 16)
 FIELD(bp_app_ops, migrations, 24)
 FIELD(bp_app_ops, migration_count, 32)
+FIELD(bp_app_ops, tool_size, 40)
+FIELD(bp_app_ops, resource_size, 44)
+FIELD(bp_app_ops, prompt_size, 48)
+FIELD(bp_app_ops, reserved, 52)
+FIELD(bp_app_ops, tools, 56)
+FIELD(bp_app_ops, tool_count, 64)
+FIELD(bp_app_ops, resources, 72)
+FIELD(bp_app_ops, resource_count, 80)
+FIELD(bp_app_ops, prompts, 88)
+FIELD(bp_app_ops, prompt_count, 96)
+FIELD(bp_app_ops, instructions, 104)
+FIELD(bp_app_ops, offers, 112)
+FIELD(bp_app_ops, complete, 120)
 
 /* ---- <backplane/base.h> ---- */
 
@@ -300,7 +365,7 @@ FIELD(bp_http_service, close, 40)
 
 /* ---- <backplane/json.h> ---- */
 
-SIZE(bp_json_service, 184)
+SIZE(bp_json_service, 200)
 FIELD(bp_json_service, struct_size, 0)
 FIELD(bp_json_service, parse, 8)
 FIELD(bp_json_service, type, 16)
@@ -324,6 +389,8 @@ FIELD(bp_json_service, add_bool, 152)
 FIELD(bp_json_service, add_null, 160)
 FIELD(bp_json_service, add_raw, 168)
 FIELD(bp_json_service, done, 176)
+FIELD(bp_json_service, add_base64, 184)
+FIELD(bp_json_service, indent, 192)
 
 /* ---- <backplane/llm.h> ---- */
 
@@ -422,6 +489,40 @@ FIELD(bp_loop_service, spawn, 80)
 FIELD(bp_loop_service, join, 88)
 FIELD(bp_loop_service, cancel_child, 96)
 FIELD(bp_loop_service, every, 104)
+
+/* ---- <backplane/mcp.h> ---- */
+
+SIZE(bp_mcp_ask, 40)
+FIELD(bp_mcp_ask, key, 0)
+FIELD(bp_mcp_ask, method, 8)
+FIELD(bp_mcp_ask, params, 16)
+FIELD(bp_mcp_ask, answer, 32)
+
+SIZE(bp_mcp_service, 192)
+FIELD(bp_mcp_service, struct_size, 0)
+FIELD(bp_mcp_service, begin_block, 8)
+FIELD(bp_mcp_service, end_block, 16)
+FIELD(bp_mcp_service, begin_contents, 24)
+FIELD(bp_mcp_service, role, 32)
+FIELD(bp_mcp_service, describe, 40)
+FIELD(bp_mcp_service, structured, 48)
+FIELD(bp_mcp_service, error, 56)
+FIELD(bp_mcp_service, meta, 64)
+FIELD(bp_mcp_service, complete, 72)
+FIELD(bp_mcp_service, complete_total, 80)
+FIELD(bp_mcp_service, progress, 88)
+FIELD(bp_mcp_service, log, 96)
+FIELD(bp_mcp_service, ask, 104)
+FIELD(bp_mcp_service, can, 112)
+FIELD(bp_mcp_service, state, 120)
+FIELD(bp_mcp_service, set_state, 128)
+FIELD(bp_mcp_service, fail_request, 136)
+FIELD(bp_mcp_service, hang_up, 144)
+FIELD(bp_mcp_service, uri_value, 152)
+FIELD(bp_mcp_service, session, 160)
+FIELD(bp_mcp_service, client, 168)
+FIELD(bp_mcp_service, revision, 176)
+FIELD(bp_mcp_service, changed, 184)
 
 /* ---- <backplane/metrics.h> ---- */
 
@@ -696,6 +797,7 @@ static const struct golden_status statuses[] = {
     { 15, "io", 500, false },
     { 16, "data", 500, false },
     { 17, "no_memory", 503, true },
+    { 18, "input_required", 409, false },
 };
 
 static void every_status_keeps_its_number_label_and_http_status(void **state)
@@ -793,7 +895,7 @@ static void named_constants_keep_their_numbers(void **state)
     assert_int_equal(BP_SEARCH_FILTERED, 3);
     assert_int_equal(BP_SEARCH_REMOTE, 4);
     assert_int_equal(BP_BLOCKING, 1);
-    assert_int_equal(BP_STATUS_COUNT, 18);
+    assert_int_equal(BP_STATUS_COUNT, 19);
 }
 
 static void a_string_stays_two_words_and_a_note_a_whole_elf_note(void **state)
