@@ -33,6 +33,7 @@ static void gather_services(void)
     for (size_t i = 0; i < net_service_count; i++)
         services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
+    services[service_count++] = mcp_service_entry;
     registry_fill_host(services, service_count);
 }
 
@@ -226,7 +227,16 @@ static bp_status start_ops(bp_call *call, void *arg)
     struct host *host = arg;
 
     BP_TRY(alerts_start(call, host->alerts));
+    BP_TRY(mcp_start(call, host->mcp));
     return health_board_start(call, host->health);
+}
+
+static bp_status make_mcp(bp_call *call, void *arg)
+{
+    struct host *host = arg;
+
+    host->mcp = mcp_new(call, &host->api);
+    return host->mcp ? BP_OK : call->error.status;
 }
 
 static bp_status migrate_keys(bp_call *call, void *arg)
@@ -296,6 +306,12 @@ int host_start(struct host *host, const struct host_options *options)
         return EXIT_CONF;
     }
     host->api.is_private = options->is_private;
+    if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
+        !mcp_add_routes(host->mcp, problem)) {
+        fprintf(stderr, "backplane: %s\n", problem);
+        return EXIT_CONF;
+    }
+    api_describe(&host->api);
     if (!start_serving(host, problem)) {
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_FAILED;
@@ -352,6 +368,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
     if (host->health)
         health_board_stop(call, host->health);
+    if (host->mcp)
+        mcp_stop(call, host->mcp);
     if (host->alerts)
         alerts_stop(call, host->alerts);
     return BP_OK;
@@ -363,6 +381,8 @@ void host_stop(struct host *host)
 
     if (host->health)
         health_board_set_phase(host->health, PHASE_DRAINING);
+    if (host->mcp)
+        mcp_drain(host->mcp);
     drain_servers(host);
     if (host->is_started) {
         generation_call(&host->workers[0], BP_SECONDS(15), stop_ops, host, problem);
@@ -378,6 +398,7 @@ void host_free(struct host *host)
         worker_stop(&host->workers[w]);
     for (uint32_t w = 0; w < host->worker_count; w++)
         worker_join(&host->workers[w]);
+    mcp_free(host->mcp);
     if (host->api.router)
         api_free(&host->api);
     process_metrics_stop(host->process);

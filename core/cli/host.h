@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "loop/watchdog.h"
+#include "mcp/mcp.h"
 #include "ops/alerts.h"
 #include "ops/process_metrics.h"
 
@@ -24,6 +25,7 @@ struct host {
     struct process_metrics *process;
     struct watchdog        *watchdog;
     struct api              api;
+    struct mcp             *mcp;
     struct http_edge       *edge;
     struct http_server    **servers; /* one a worker */
     char                    socket_folder[64]; /* of a private listener */
