@@ -237,10 +237,11 @@ static bp_status subscribe(bp_mcp *request)
 
 static bp_status note_cancelled(bp_mcp *request)
 {
-    const bp_json *id = json_get(request->message.params, BP_STR("requestId"));
+    const bp_json  *id = json_get(request->message.params, BP_STR("requestId"));
+    struct session *registry = request->session ? request->session : request->registry;
 
-    if (request->session && id)
-        session_cancel(request->mcp->sessions, request->session, json_text(request->call->arena, id));
+    if (registry && id)
+        session_cancel(request->mcp->sessions, registry, json_text(request->call->arena, id));
     return BP_OK;
 }
 
@@ -356,6 +357,7 @@ bp_str request_serve(bp_mcp *request, int32_t *http_status)
 {
     bool                 is_modern = mcp_is_modern(request->revision);
     const struct method *method;
+    struct session      *registry;
     bp_status            status;
     bp_str               answer;
 
@@ -367,8 +369,8 @@ bp_str request_serve(bp_mcp *request, int32_t *http_status)
                      BP_ARG(request->message.method), mcp_revision_name(request->revision));
         return finish(request, BP_INVALID, http_status);
     }
-    if (request->session && !session_begin(request->mcp->sessions, request->session, &request->running,
-                                           request->message.id, request->call)) {
+    registry = request->session ? request->session : request->registry;
+    if (registry && !session_begin(request->mcp->sessions, registry, &request->running, request->message.id, request->call)) {
         request_fail(request, MCP_INVALID_REQUEST, 429, "this session has %d requests under way, or one with the id "
                      BP_FMT, SESSION_RUNNING_MAX, BP_ARG(request->message.id));
         return finish(request, BP_LIMIT, http_status);

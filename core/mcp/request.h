@@ -46,6 +46,7 @@ struct bp_mcp {
     void                 *transport; /* the channel's own */
     struct http_exchange *exchange;  /* NULL: it did not come over HTTP */
     struct session       *session;   /* NULL in the modern era */
+    struct session       *registry;  /* where it can be found without a session, to be cancelled; NULL: nowhere */
     struct session      **opened;    /* where `initialize` puts a new one; NULL: it is not allowed here */
     enum mcp_revision     revision;
     uint32_t              abilities;
