@@ -303,6 +303,33 @@ static int still_wanted(git_checkout_notify_t why, const char *path, const git_d
     return job_goes_on(job) == BP_OK ? 0 : GIT_EUSER;
 }
 
+/* By hand, since libgit2 1.5 writes the commit before as the one after into the reflog. That tells the name of a tag or
+ * remote branch; any other revision means something else tomorrow. */
+static int detach(struct git_job *job, const char *name, const git_oid *commit)
+{
+    git_reference *head = NULL, *named = NULL, *made = NULL;
+    const char    *from = "HEAD", *to = name;
+    bp_str         message;
+    int            code = git_reference_lookup(&head, job->repo, "HEAD");
+
+    if (code != 0)
+        return code;
+    if (git_reference_type(head) == GIT_REFERENCE_SYMBOLIC)
+        from = strncmp(git_reference_symbolic_target(head), "refs/heads/", 11) == 0
+                   ? git_reference_symbolic_target(head) + 11
+                   : git_reference_symbolic_target(head);
+    else
+        from = bp_dup(job->call, bp_str_of(git_oid_tostr_s(git_reference_target(head)))).data;
+    if (strncmp(name, "HEAD", 4) == 0 || git_reference_dwim(&named, job->repo, name) != 0)
+        to = git_oid_tostr_s(commit);
+    message = bp_format(job->call, "checkout: moving from %s to %s", from ? from : "HEAD", to);
+    code = git_reference_create(&made, job->repo, "HEAD", commit, 1, message.data);
+    git_reference_free(made);
+    git_reference_free(named);
+    git_reference_free(head);
+    return code;
+}
+
 /* The files first, then HEAD: what fails half-way leaves HEAD where it was. */
 static bp_status check_out(struct git_job *job, const char *name, git_object *commit)
 {
@@ -325,7 +352,7 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
         bp_buf_add(job->out, bp_format(job->call, "Switched to branch '%s'", git_reference_shorthand(branch)));
         git_reference_free(branch);
     } else {
-        code = git_repository_set_head_detached(job->repo, git_object_id(commit));
+        code = detach(job, name, git_object_id(commit));
         bp_buf_addf(job->out, "HEAD is now detached at %.7s", git_oid_tostr_s(git_object_id(commit)));
     }
     return code == 0 ? BP_OK : job_fail(job, code, "HEAD cannot be moved");

@@ -182,9 +182,8 @@ static bp_status check(bp_call *call, const void *instance)
         return bp_fail(call, BP_INVALID, "repositories: name at least one folder; without one nothing would be out of "
                        "bounds");
     for (size_t i = 0; i < self->repositories.count; i++)
-        if (!self->repositories.items[i].len || self->repositories.items[i].data[0] != '/')
-            return bp_fail(call, BP_INVALID, "repositories: \"" BP_FMT "\" must be an absolute path",
-                           BP_ARG(self->repositories.items[i]));
+        if (!self->repositories.items[i].len)
+            return bp_fail(call, BP_INVALID, "repositories: a path is empty");
     if (!self->author_name.len || strpbrk(bp_dup(call, self->author_name).data, "<>\n"))
         return bp_fail(call, BP_INVALID, "author_name: it must not be empty or have one of < and >");
     return BP_OK;
@@ -218,6 +217,9 @@ static void shared_destroy(bp_call *call, void *arg)
         bp_pool_destroy(shared->pool);
     if (shared->writing)
         bp_mutex_destroy(shared->writing);
+    for (size_t i = 0; i < shared->root_count; i++)
+        free(shared->roots[i]);
+    free(shared->roots);
     free(shared);
     git_libgit2_shutdown();
 }
@@ -228,14 +230,15 @@ static bp_status shared_create(bp_call *call, const void *instance, void **out)
     struct git_shared *shared;
     bp_status          status;
 
-    BP_TRY(repository_roots_check(call, self));
     BP_TRY(set_up_libgit2(call));
     shared = calloc(1, sizeof(*shared));
     if (!shared) {
         git_libgit2_shutdown();
         return bp_fail(call, BP_NO_MEMORY, "there is not enough memory");
     }
-    status = bp_pool_create(call, bp_str_of("git"), (uint32_t)self->threads, &shared->pool);
+    status = repository_roots_resolve(call, self, shared);
+    if (status == BP_OK)
+        status = bp_pool_create(call, bp_str_of("git"), (uint32_t)self->threads, &shared->pool);
     if (status == BP_OK)
         status = bp_mutex_create(call, &shared->writing);
     if (status != BP_OK) {

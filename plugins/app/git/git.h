@@ -19,6 +19,8 @@
 struct git_shared {
     bp_pool  *pool;
     bp_mutex *writing; /* one change at a time: a change reads the index, adds to it and writes it */
+    char    **roots;   /* the option `repositories`, resolved when the process started */
+    size_t    root_count;
 };
 
 struct git {
@@ -74,7 +76,7 @@ bp_status job_revision(struct git_job *job, const char *revision, git_object **o
 
 /* ---- repository.c ---- */
 
-bp_status repository_roots_check(bp_call *call, const struct git *self);
+bp_status repository_roots_resolve(bp_call *call, const struct git *self, struct git_shared *shared);
 bp_status repository_open(struct git_job *job);
 /* Whether `path`, relative to the working tree, stays in it, symlinks resolved. */
 bp_status repository_path_check(struct git_job *job, const char *path);
@@ -111,6 +113,8 @@ bp_status diff_print(struct git_job *job, git_diff *diff, int64_t *left_out);
 /* With `since` and `until` in seconds since 1970 (INT64_MIN, INT64_MAX: no bound); `each` until max_count. */
 bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
                        bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg);
+/* "HEAD detached at v1", or "from" when it moved on since. */
+bp_str    head_detached(struct git_job *job, const git_oid *head);
 /* "2024-01-15 14:30:25+01:00", as Python shows it, or with `is_iso` "2024-01-15 14:30:25 +0100" as git does. */
 void      date_format(const git_time *when, bool is_iso, char text[40]);
 /* Seconds since 1970 for "2024-01-15T14:30:25", "2 weeks ago", "yesterday", "Jan 15 2024"; a day without a time is its

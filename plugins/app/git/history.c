@@ -86,6 +86,46 @@ bp_status log_text(struct git_job *job)
 
 /* ---- git_branch ---- */
 
+/* "v1" from "checkout: moving from main to v1", of the last checkout that the reflog tells of; empty when it does not. */
+static bp_str last_checkout(struct git_job *job)
+{
+    static const char begin[] = "checkout: moving from ";
+    git_reflog       *log = NULL;
+    bp_str            name = { "", 0 };
+
+    if (git_reflog_read(&log, job->repo, "HEAD") != 0)
+        return name;
+    for (size_t i = 0; i < git_reflog_entrycount(log) && !name.len; i++) {
+        const char *message = git_reflog_entry_message(git_reflog_entry_byindex(log, i));
+        const char *to = message && strncmp(message, begin, sizeof(begin) - 1) == 0 ? strstr(message, " to ") : NULL;
+
+        if (to)
+            name = bp_dup(job->call, bp_str_of(to + 4));
+    }
+    git_reflog_free(log);
+    return name;
+}
+
+bp_str head_detached(struct git_job *job, const git_oid *head)
+{
+    bp_str         name = last_checkout(job);
+    git_reference *reference = NULL;
+    git_object    *commit = NULL;
+    bp_str         text = bp_format(job->call, "HEAD detached at %.7s", git_oid_tostr_s(head));
+
+    // A commit named by its hash is shown by its first digits.
+    if (name.len && git_reference_dwim(&reference, job->repo, name.data) == 0 &&
+        git_reference_peel(&commit, reference, GIT_OBJECT_COMMIT) == 0)
+        text = bp_format(job->call, "HEAD detached %s %s", git_oid_equal(git_object_id(commit), head) ? "at" : "from",
+                         name.data);
+    else if (name.len && git_revparse_single(&commit, job->repo, name.data) == 0 &&
+             !git_oid_equal(git_object_id(commit), head))
+        text = bp_format(job->call, "HEAD detached from %.7s", git_oid_tostr_s(git_object_id(commit)));
+    git_object_free(commit);
+    git_reference_free(reference);
+    return text;
+}
+
 struct branches {
     struct git_job *job;
     bool            with_remotes_prefix;
@@ -154,7 +194,7 @@ static void add_detached(struct branches *b)
 
         if ((!b->has_contains || reaches(b->job, tip, &b->contains)) &&
             (!b->has_not_contains || !reaches(b->job, tip, &b->not_contains)))
-            bp_buf_addf(b->job->out, "* (HEAD detached at %.7s)\n", git_oid_tostr_s(tip));
+            bp_buf_add(b->job->out, bp_format(b->job->call, "* (%s)\n", head_detached(b->job, tip).data));
     }
     git_reference_free(head);
 }

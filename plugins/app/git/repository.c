@@ -49,18 +49,24 @@ static bp_str resolve(bp_call *call, const char *path)
     return out;
 }
 
-bp_status repository_roots_check(bp_call *call, const struct git *self)
+/* Relative ones start at the working directory of the process. */
+bp_status repository_roots_resolve(bp_call *call, const struct git *self, struct git_shared *shared)
 {
     struct stat st;
 
-    for (size_t i = 0; i < self->repositories.count; i++) {
-        bp_str root = bp_dup(call, self->repositories.items[i]);
+    shared->roots = calloc(self->repositories.count, sizeof(*shared->roots));
+    if (!shared->roots)
+        return bp_fail(call, BP_NO_MEMORY, "there is not enough memory");
+    for (; shared->root_count < self->repositories.count; shared->root_count++) {
+        bp_str root = bp_dup(call, self->repositories.items[shared->root_count]);
+        char  *real = root.len ? realpath(root.data, NULL) : NULL;
 
-        if (!root.len || root.data[0] != '/')
-            return bp_fail(call, BP_INVALID, "repositories: \"" BP_FMT "\" must be an absolute path", BP_ARG(root));
-        if (stat(root.data, &st) != 0 || !S_ISDIR(st.st_mode))
+        if (!real || stat(real, &st) != 0 || !S_ISDIR(st.st_mode)) {
+            free(real);
             return bp_fail(call, BP_INVALID, "repositories: \"" BP_FMT "\" is not a folder that can be read",
                            BP_ARG(root));
+        }
+        shared->roots[shared->root_count] = real;
     }
     return BP_OK;
 }
@@ -75,30 +81,29 @@ static bp_status refuse(struct git_job *job, const char *why)
 static bp_status refuse_outside(struct git_job *job, bp_str path)
 {
     return bp_fail(job->call, BP_DENIED, "Repository path '" BP_FMT "' is outside the allowed repository '" BP_FMT "'",
-                   BP_ARG(path), BP_ARG(job->self->repositories.items[0]));
+                   BP_ARG(path), BP_ARG(bp_str_of(job->self->shared->roots[0])));
 }
 
-/* Sets path and root. Of what lies outside nothing is said, not even whether it exists. */
+/* Sets path and root. Of what lies outside nothing is said, not even whether it exists. A relative path starts at the
+ * first root. */
 static bp_status find_root(struct git_job *job, bp_str asked)
 {
-    const bp_str_list *roots = &job->self->repositories;
-    const char        *first = bp_dup(job->call, roots->items[0]).data;
-    bp_str             whole;
-    bool               could_be = false;
+    const struct git_shared *shared = job->self->shared;
+    bp_str                   whole;
+    bool                     could_be = false;
 
     if (memchr(asked.data ? asked.data : "", '\0', asked.len))
         return bp_fail(job->call, BP_INVALID, "repo_path has a NUL character");
-    whole = !asked.len               ? bp_str_of(first)
-            : asked.data[0] == '/'   ? bp_dup(job->call, asked)
-                                     : bp_format(job->call, "%s/" BP_FMT, first, BP_ARG(asked));
-    if (!whole.data || !first)
+    whole = asked.len && asked.data[0] == '/' ? bp_dup(job->call, asked)
+                                              : bp_format(job->call, "%s/" BP_FMT, shared->roots[0], BP_ARG(asked));
+    if (!whole.data)
         return BP_NO_MEMORY;
     job->path = resolve(job->call, whole.data);
-    for (size_t i = 0; i < roots->count; i++) {
-        bp_str root = resolve(job->call, bp_dup(job->call, roots->items[i]).data);
+    for (size_t i = 0; i < shared->root_count; i++) {
+        bp_str root = bp_str_of(shared->roots[i]);
 
-        could_be |= path_is_beneath(whole, roots->items[i]) && !strstr(whole.data, "..");
-        if (!root.len || !job->path.len || !path_is_beneath(job->path, root))
+        could_be |= path_is_beneath(whole, root) && !strstr(whole.data, "..");
+        if (!job->path.len || !path_is_beneath(job->path, root))
             continue;
         job->root = root;
         return BP_OK;
@@ -404,6 +409,9 @@ bp_status repository_open(struct git_job *job)
     status = check_opened(job, directory, common);
     if (status == BP_OK)
         status = job_set_alarm(job);
+    if (status == BP_OK) // who changes branches, for the reflog
+        git_repository_set_ident(job->repo, bp_dup(job->call, job->self->author_name).data,
+                                 bp_dup(job->call, job->self->author_email).data);
     if (status == BP_OK && git_repository_is_bare(job->repo) && job->flags & JOB_WORKTREE && job->flags & JOB_WRITES)
         status = bp_fail(job->call, BP_INVALID, "'" BP_FMT "' is a bare repository, which has no working tree",
                          BP_ARG(job->path));

@@ -93,7 +93,8 @@ static bp_status add_head(struct status *s)
         name = git_reference_symbolic_target(head);
         bp_buf_addf(job->out, "On branch %s\n", strncmp(name, "refs/heads/", 11) == 0 ? name + 11 : name);
     } else {
-        bp_buf_addf(job->out, "HEAD detached at %.7s\n", git_oid_tostr_s(git_reference_target(head)));
+        bp_buf_add(job->out, head_detached(job, git_reference_target(head)));
+        bp_buf_add(job->out, bp_str_of("\n"));
     }
     git_reference_free(head);
     if (git_reference_name_to_id(&id, job->repo, "HEAD") == 0)
@@ -310,8 +311,8 @@ static bp_status write_status(struct status *s)
     add_untracked(s);
     bp_buf_add(job->out, bp_str_of(last_line(s)));
     text = bp_buf_str(job->out);
-    if (text.len && text.data[text.len - 1] == '\n') { // git's own text ends with the last section
-        text = bp_dup(job->call, bp_str_n(text.data, text.len - (text.len > 1 && text.data[text.len - 2] == '\n' ? 2 : 1)));
+    if (text.len && text.data[text.len - 1] == '\n') { // the reference takes git's text without the last line feed
+        text = bp_dup(job->call, bp_str_n(text.data, text.len - 1));
         bp_buf_reset(job->out);
         bp_buf_add(job->out, text);
     }
