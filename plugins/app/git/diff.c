@@ -123,16 +123,14 @@ bp_status diff_unstaged_text(struct git_job *job)
 bp_status diff_staged_text(struct git_job *job)
 {
     git_diff_options options;
-    git_object      *head = NULL;
+    git_tree        *head = job_head_tree(job); // NULL: everything in the index is new
     git_diff        *diff = NULL;
     int              code;
 
     diff_options(job, &options, context_lines(job));
     bp_buf_add(job->out, bp_str_of("Staged changes:\n"));
-    if (git_revparse_single(&head, job->repo, "HEAD^{tree}") != 0)
-        head = NULL; // no commit yet: everything in the index is new
-    code = git_diff_tree_to_index(&diff, job->repo, (git_tree *)head, NULL, &options);
-    git_object_free(head);
+    code = git_diff_tree_to_index(&diff, job->repo, head, NULL, &options);
+    git_tree_free(head);
     return finish(job, diff, code);
 }
 

@@ -73,6 +73,8 @@ bp_status job_text(struct git_job *job, const char *name, const char *label, con
 int64_t   job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum, int64_t maximum);
 /* The object that a revision names. */
 bp_status job_revision(struct git_job *job, const char *revision, git_object **object);
+/* Of the last commit; NULL when there is none yet. */
+git_tree *job_head_tree(struct git_job *job);
 
 /* ---- repository.c ---- */
 

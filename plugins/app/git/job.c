@@ -135,13 +135,42 @@ int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, in
     return number < minimum ? minimum : number > maximum ? maximum : number;
 }
 
+/* A name is looked up by hand: git_revparse_single() of libgit2 1.5 loses the reference when its commit is damaged. */
+static int find_object(struct git_job *job, const char *revision, git_object **object)
+{
+    git_reference *named = NULL, *resolved = NULL;
+    git_oid        id;
+    int            code;
+
+    if (strlen(revision) == GIT_OID_HEXSZ && git_oid_fromstr(&id, revision) == 0)
+        return git_object_lookup(object, job->repo, &id, GIT_OBJECT_ANY);
+    if (git_reference_dwim(&named, job->repo, revision) != 0)
+        return git_revparse_single(object, job->repo, revision);
+    code = git_reference_resolve(&resolved, named);
+    if (code == 0)
+        code = git_object_lookup(object, job->repo, git_reference_target(resolved), GIT_OBJECT_ANY);
+    git_reference_free(resolved);
+    git_reference_free(named);
+    return code;
+}
+
 bp_status job_revision(struct git_job *job, const char *revision, git_object **object)
 {
-    int code = git_revparse_single(object, job->repo, revision);
+    int code = find_object(job, revision, object);
 
     if (code == 0)
         return BP_OK;
     if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
         return bp_fail(job->call, BP_NOT_FOUND, "Ref '%s' did not resolve to an object", revision);
     return job_fail(job, code, revision);
+}
+
+git_tree *job_head_tree(struct git_job *job)
+{
+    git_object *head = NULL, *tree = NULL;
+
+    if (find_object(job, "HEAD", &head) == 0 && git_object_peel(&tree, head, GIT_OBJECT_TREE) != 0)
+        tree = NULL;
+    git_object_free(head);
+    return (git_tree *)tree;
 }

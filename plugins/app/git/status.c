@@ -274,13 +274,11 @@ static bp_status compare(struct status *s)
 {
     struct git_job        *job = s->job;
     git_diff_options       options;
-    git_object            *head = NULL;
     int                    code = git_repository_index(&s->index, job->repo);
 
     if (code != 0)
         return job_fail(job, code, "the index cannot be read");
-    if (git_revparse_single(&head, job->repo, "HEAD^{tree}") == 0)
-        s->head = (git_tree *)head;
+    s->head = job_head_tree(job);
     diff_options(job, &options, 0);
     code = git_diff_tree_to_index(&s->staged, job->repo, s->head, s->index, &options);
     if (code == 0)

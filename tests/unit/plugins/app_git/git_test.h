@@ -120,4 +120,19 @@ static inline void fails(testhost_mcp_reply reply, bp_status status, const char 
         fail_msg("\"" BP_FMT "\" does not say \"%s\"", BP_ARG(message), part);
 }
 
+/* Every tool, so that whatever one of them would run is run. */
+static inline void use_all_tools(void)
+{
+    static const char *const calls[][2] = {
+        { "git_status", "" }, { "git_diff_unstaged", "" }, { "git_diff_staged", "" }, { "git_diff", "\"target\":\"HEAD\"" },
+        { "git_show", "\"revision\":\"HEAD\"" }, { "git_log", "" }, { "git_branch", "\"branch_type\":\"all\"" },
+        { "git_add", "\"files\":[\".\"]" }, { "git_commit", "\"message\":\"m\"" },
+        { "git_create_branch", "\"branch_name\":\"new\"" }, { "git_checkout", "\"branch_name\":\"new\"" },
+        { "git_reset", "" },
+    };
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+        tool(calls[i][0], calls[i][1]);
+}
+
 #endif
