@@ -69,6 +69,21 @@ static bp_status finish(bp_call *call, bp_json_writer *w, bp_mcp *mcp)
     return BP_OK;
 }
 
+/* The list of `w` is the text, and a member of the structured result. */
+static bp_status finish_list(bp_call *call, bp_json_writer *w, const char *name, bp_mcp *mcp)
+{
+    bp_json_writer *around = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    bp_str          list;
+
+    BP_TRY(bp_json_done(call, w, &list));
+    bp_mcp_text(mcp, bp_json_indent(call, list));
+    bp_json_object(around);
+    bp_json_key(around, name);
+    bp_json_add_raw(around, list);
+    bp_json_end(around);
+    return finish(call, around, mcp);
+}
+
 static void write_texts(bp_json_writer *w, const char *key, const bp_json *texts, const int64_t *changed)
 {
     bp_json_key(w, key);
@@ -135,8 +150,6 @@ bp_status tool_create_entities(bp_call *call, void *instance, const bp_json *arg
     for (size_t i = 0; i < bp_json_count(change.items); i++)
         BP_TRY(add_entity(call, &change, i, (int64_t)(tag + i)));
     BP_TRY(run_change(call, instance, &change));
-    bp_json_object(w);
-    bp_json_key(w, "entities");
     bp_json_array(w);
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
@@ -151,8 +164,7 @@ bp_status tool_create_entities(bp_call *call, void *instance, const bp_json *arg
         bp_json_end(w);
     }
     bp_json_end(w);
-    bp_json_end(w);
-    return finish(call, w, mcp);
+    return finish_list(call, w, "entities", mcp);
 }
 
 /* ---- create_relations ---- */
@@ -191,8 +203,6 @@ bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *ar
         BP_TRY(write_relation(call, &change.list, field(item, "from"), field(item, "to"), field(item, "relationType")));
     }
     BP_TRY(run_change(call, instance, &change));
-    bp_json_object(w);
-    bp_json_key(w, "relations");
     bp_json_array(w);
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
@@ -206,8 +216,7 @@ bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *ar
         bp_json_end(w);
     }
     bp_json_end(w);
-    bp_json_end(w);
-    return finish(call, w, mcp);
+    return finish_list(call, w, "relations", mcp);
 }
 
 /* ---- add_observations: all entities must be there, or nothing is done ---- */
@@ -309,8 +318,6 @@ bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *ar
     BP_TRY(store_observations(call, self, &change));
     bp_metric_add(self->writes_total, NULL, 0, 1);
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR(GRAPH_URI));
-    bp_json_object(w);
-    bp_json_key(w, "results");
     bp_json_array(w);
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
@@ -321,8 +328,7 @@ bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *ar
         bp_json_end(w);
     }
     bp_json_end(w);
-    bp_json_end(w);
-    return finish(call, w, mcp);
+    return finish_list(call, w, "results", mcp);
 }
 
 /* ---- deleting: what is not there is gone already ---- */
