@@ -2,6 +2,7 @@
 
 The journal is driven over MCP (HTTP, 2025-06-18), as a client would. The server listens on a free port, not on 8080.
 """
+import atexit
 import concurrent.futures
 import contextlib
 import json
@@ -13,6 +14,7 @@ import subprocess
 from backplane_test import Server, check, check_equal, check_metrics_format, conf, run_tests, tempfile, wait_until
 
 folder = tempfile.mkdtemp(prefix="backplane-test-")
+atexit.register(shutil.rmtree, folder, True)
 made = conf(folder)
 made["storage"]["main"]["path"] = "memory.db"
 made["app"] = {"journal": {"storage": "main", "vector": "docs", "embed": "main"}}
@@ -54,6 +56,12 @@ def rpc(method, params):
 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
+
+
+def ask_with_sampling(**retry):
+    """end_work_session by a client that has a model: a question, or the result when `retry` answers it."""
+    meta = {**META, "io.modelcontextprotocol/clientCapabilities": {"sampling": {}}}
+    return rpc("tools/call", {"name": "end_work_session", "arguments": {"what_i_learned": ["to ask first"]}, "_meta": meta, **retry})
 
 
 def tool(name, **arguments):
@@ -153,6 +161,41 @@ def a_session_survives_kill_9_and_midnight():
     wait_until(lambda: server.metric("mcp_vector_memory_count") > 0, 20, "no memory is counted")
 
 
+def a_client_that_is_asked_for_a_reflection_keeps_no_session_open():
+    check(tool("start_working_on", task="asked")["success"], "start")
+    sql("UPDATE work_sessions SET start_time = datetime('now', '-45 minutes') WHERE end_time IS NULL")
+    question = ask_with_sampling()
+    check_equal(question["resultType"], "input_required", "the first round")
+    check_equal(sql("SELECT count(*) FROM work_sessions WHERE end_time IS NULL"), [(0,)], "open while the client thinks")
+    check_equal(sql("SELECT written_by FROM session_reflections ORDER BY number DESC LIMIT 1"), [("text",)], "kept meanwhile")
+    key, asked = next(iter(question["inputRequests"].items()))
+    check_equal(asked["method"], "sampling/createMessage", "the question")
+    result = ask_with_sampling(requestState=question["requestState"], inputResponses={
+        key: {"role": "assistant", "model": "m", "content": {"type": "text", "text": "I asked and was answered."}}})
+    check_equal(result["structuredContent"]["reflection"], "I asked and was answered.", f"the result: {result}")
+    check_equal(result["structuredContent"]["task"], "asked", "the task")
+    check_equal(sql("SELECT reflection_text, written_by FROM session_reflections ORDER BY number DESC LIMIT 1"),
+                [("I asked and was answered.", "sampling")], "kept afterwards")
+    check_equal(server.metric("mcp_journal_reflections_generated_total", status="success"), 2.0, "one reflection each")
+
+
+def resources_and_prompts_are_all_there():
+    listed = {each["uri"] for each in rpc("resources/list", {"_meta": META})["resources"]}
+    listed |= {each["uriTemplate"] for each in rpc("resources/templates/list", {"_meta": META})["resourceTemplates"]}
+    check_equal(len(listed), 12, f"resources: {listed}")
+    prompts = rpc("prompts/list", {"_meta": META})["prompts"]
+    check_equal(len(prompts), 7, "prompts")
+    check_equal(len(rpc("tools/list", {"_meta": META})["tools"]), 14, "tools")
+    for prompt in prompts:
+        text = rpc("prompts/get", {"name": prompt["name"], "arguments": {}, "_meta": META})["messages"][0]["content"]["text"]
+        check(text, f"{prompt['name']} is empty")
+    for uri in listed:
+        uri = uri.replace("{id}", "x").replace("{date}", "2026-11-22")
+        json.loads(rpc("resources/read", {"uri": uri, "_meta": META})["contents"][0]["text"])
+    today = json.loads(rpc("resources/read", {"uri": "memory://journal/today", "_meta": META})["contents"][0]["text"])
+    check(today["work_sessions"], f"{today}")
+
+
 def jq(filter):
     with open(server.log_path) as log:
         lines = "".join(line for line in log if line.startswith("{"))
@@ -193,5 +236,6 @@ with server:
     run_tests([health_and_metrics_answer_before_the_first_use, the_statements_of_the_runbook_find_and_end_a_stuck_session,
                the_command_lists_and_closes_stuck_sessions, the_command_needs_no_running_server,
                of_many_starts_at_once_one_begins, sixty_four_writes_at_once_are_sixty_four_stored,
-               a_session_survives_kill_9_and_midnight, the_jq_lines_of_the_runbook_find_what_they_look_for,
+               a_session_survives_kill_9_and_midnight, a_client_that_is_asked_for_a_reflection_keeps_no_session_open,
+               resources_and_prompts_are_all_there, the_jq_lines_of_the_runbook_find_what_they_look_for,
                the_copy_of_the_runbook_is_a_whole_database])

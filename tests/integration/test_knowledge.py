@@ -1,12 +1,15 @@
 """test_knowledge.py - the app knowledge in a server: writes at once, kill -9, JSON lines, items encrypted at rest."""
+import atexit
 import concurrent.futures
 import json
 import os
+import shutil
 
 from backplane_test import Server, check, check_equal, conf, rows, run_tests, tempfile
 
 KEY = "0123456789abcdef" * 4
 folder = tempfile.mkdtemp(prefix="backplane-test-")
+atexit.register(shutil.rmtree, folder, True)
 made = conf(folder)
 made["app"]["knowledge"] = {"storage": "main", "key": KEY}
 server = Server(made=made, folder=folder)
