@@ -266,15 +266,7 @@ static bool path_fits(bp_str pattern, bp_str path)
         p = star_pattern;
         n = star_path;
     }
-    // What is left of the pattern may only be directories that need not be there.
-    while (!p.is_over) {
-        bp_str wanted;
-
-        next_name(&p.rest, &p.is_over, &wanted);
-        if (!bp_str_is(wanted, "**"))
-            return false;
-    }
-    return true;
+    return p.is_over; // "a/**" is what lies below a, not a itself
 }
 
 bool glob_fits(const struct glob *glob, bp_str path)
