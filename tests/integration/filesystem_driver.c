@@ -3,6 +3,7 @@
  *      filesystem_driver PLUGIN.so NAME=VALUE...       options as testhost.h has them
  *
  * reads lines "TOOL<tab>ARGUMENTS" and answers each with one line, the result object that a client would get.
+ * The tool "tools/list" is the table of the tools.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,39 @@ static bp_str result_of(bp_call *call, testhost_mcp_reply reply)
     return bp_json_done(call, w, &json) == BP_OK ? json : BP_STR("{}");
 }
 
+static void put_tool(bp_json_writer *w, const bp_mcp_tool *tool)
+{
+    bp_json_object(w);
+    bp_json_put_string(w, "name", bp_str_of(tool->name));
+    bp_json_put_string(w, "title", bp_str_of(tool->title));
+    bp_json_put_string(w, "description", bp_str_of(tool->description));
+    bp_json_put_string(w, "scope", bp_str_of(tool->scope));
+    bp_json_put_bool(w, "readOnlyHint", tool->flags & BP_TOOL_READ_ONLY);
+    bp_json_put_bool(w, "destructiveHint", tool->flags & BP_TOOL_DESTRUCTIVE);
+    bp_json_put_bool(w, "idempotentHint", tool->flags & BP_TOOL_IDEMPOTENT);
+    bp_json_put_bool(w, "openWorldHint", tool->flags & BP_TOOL_OPEN_WORLD);
+    bp_json_key(w, "inputSchema");
+    bp_json_add_raw(w, bp_str_of(tool->input_schema));
+    bp_json_key(w, "outputSchema");
+    bp_json_add_raw(w, bp_str_of(tool->output_schema));
+    bp_json_end(w);
+}
+
+/* Those that the instance offers. */
+static bp_str table_of(bp_call *call, testhost_instance *instance)
+{
+    const bp_app_ops *ops = testhost_ops(instance);
+    bp_json_writer   *w = bp_json_writer_new(call, 1u << 20);
+    bp_str            json = { "[]", 2 };
+
+    bp_json_array(w);
+    for (size_t i = 0; i < ops->tool_count; i++)
+        if (!ops->offers || ops->offers(testhost_self(instance), ops->tools[i].name))
+            put_tool(w, &ops->tools[i]);
+    bp_json_end(w);
+    return bp_json_done(call, w, &json) == BP_OK ? json : BP_STR("[]");
+}
+
 static void serve(testhost *host, testhost_instance *instance)
 {
     char   *line = NULL;
@@ -49,7 +83,10 @@ static void serve(testhost *host, testhost_instance *instance)
         line[len - 1] = '\0';
         if (arguments)
             *arguments++ = '\0';
-        result = result_of(call, testhost_call_tool(call, instance, line, arguments));
+        if (strcmp(line, "tools/list") == 0)
+            result = table_of(call, instance);
+        else
+            result = result_of(call, testhost_call_tool(call, instance, line, arguments));
         fwrite(result.data, 1, result.len, stdout);
         putchar('\n');
         fflush(stdout);

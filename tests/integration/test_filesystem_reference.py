@@ -201,6 +201,33 @@ def differences_are_the_ones_we_mean():
         check(not os.path.exists(os.path.join(reference[1], "a.txt")), "the reference moves the file")
 
 
-run_tests([texts_and_their_parts_are_the_same, refusals_say_the_same, lists_and_trees_are_the_same, searches_find_the_same,
+def shape(schema):
+    """What a schema demands, without its words."""
+    if isinstance(schema, dict):
+        return {key: shape(value) for key, value in schema.items() if key not in ("description", "$schema", "title") or isinstance(value, dict)}
+    return [shape(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def tools_take_and_give_the_same():
+    with both() as ((ours, _), (reference, _)):
+        mine, theirs = ({tool["name"]: tool for tool in tools} for tools in (ours.call("tools/list"), reference.ask("tools/list")["tools"]))
+        check_equal(list(mine), list(theirs), "names of the tools")
+        for name, tool in theirs.items():
+            check_equal(mine[name]["title"], tool["title"], f"title of {name}")
+            for part in ("inputSchema", "outputSchema"):
+                wanted = {"required": [], **shape(tool[part])}
+                check_equal({"required": [], **shape(mine[name][part])}, wanted, f"{part} of {name}")
+            for hint, value in tool["annotations"].items():
+                check_equal(mine[name][hint], value, f"{hint} of {name}")
+        check_equal({tool["scope"] for tool in mine.values() if tool["readOnlyHint"]}, {"filesystem:read"}, "scopes of reading")
+        check_equal({tool["scope"] for tool in mine.values() if not tool["readOnlyHint"]}, {"filesystem:write"}, "scopes of writing")
+
+
+def read_only_offers_no_writing():
+    with tempfile.TemporaryDirectory(prefix="backplane-test-") as root, Ours(root, read_only="true") as ours:
+        check_equal({tool["readOnlyHint"] for tool in ours.call("tools/list")}, {True}, "tools of a read-only instance")
+
+
+run_tests([tools_take_and_give_the_same, read_only_offers_no_writing, texts_and_their_parts_are_the_same, refusals_say_the_same, lists_and_trees_are_the_same, searches_find_the_same,
            edits_and_their_diffs_are_the_same, writing_and_moving_are_the_same, facts_about_a_file_have_the_same_form,
            differences_are_the_ones_we_mean])

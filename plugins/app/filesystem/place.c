@@ -289,7 +289,7 @@ static bp_status open_parent_at(bp_call *call, struct filesystem *self, bp_str p
         if (*fd < 0 && *fd != -ELOOP)
             return fail_errno(call, -*fd, operation, place_text(call, place));
         if (*fd >= 0) {
-            link = follows_last ? open_in(*fd, *name, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
+            link = follows_last || self->strict_symlinks ? open_in(*fd, *name, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
             is_link = link >= 0 && read_link(link, text, &size);
             if (link >= 0)
                 close(link);
