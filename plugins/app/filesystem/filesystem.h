@@ -86,6 +86,7 @@ struct work {
 
 /* Whether the principal may use this instance now: its tenant, then the rate. */
 bp_status admit(bp_call *call, struct filesystem *self, enum rate rate) BP_SUSPENDS;
+bp_status expect_writable(bp_call *call, const struct filesystem *self);
 /* work->run(call, work) on a confined thread. */
 bp_status work_run(bp_call *call, struct work *work) BP_SUSPENDS;
 

@@ -41,6 +41,7 @@ static bp_status write_file_post(bp_call *call, void *instance, bp_request *requ
 {
     struct work work = { .self = instance, .run = work_write };
 
+    BP_TRY(expect_writable(call, instance));
     BP_TRY(begin(call, request, RATE_WRITE, &work));
     BP_TRY(expect_string(call, &work, "path"));
     BP_TRY(expect_string(call, &work, "content"));

@@ -28,6 +28,8 @@ static bp_status text_tool(bp_call *call, void *instance, const bp_json *argumen
 {
     struct work work = { .self = instance, .arguments = arguments, .run = run };
 
+    if (rate == RATE_WRITE)
+        BP_TRY(expect_writable(call, instance));
     BP_TRY(admit(call, instance, rate));
     BP_TRY(work_run(call, &work));
     if (!work.is_failure)

@@ -9,6 +9,11 @@ static bool is_listed(const bp_str_list *list, bp_str name)
     return false;
 }
 
+bp_status expect_writable(bp_call *call, const struct filesystem *self)
+{
+    return self->read_only ? bp_fail(call, BP_DENIED, "these files are served read-only") : BP_OK;
+}
+
 bp_status admit(bp_call *call, struct filesystem *self, enum rate rate)
 {
     static const char *const names[RATES] = { "read", "write", "list", "search" };

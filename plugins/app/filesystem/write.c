@@ -131,8 +131,6 @@ bp_status write_text(bp_call *call, struct filesystem *self, bp_str path, bp_str
     bp_status        status;
     int              directory;
 
-    if (self->read_only)
-        return bp_fail(call, BP_DENIED, "these files are served read-only");
     if ((int64_t)content.len > self->max_file_bytes)
         return bp_fail(call, BP_TOO_LARGE, "the content has %zu bytes, the limit is %lld (max_file)", content.len,
                        (long long)self->max_file_bytes);

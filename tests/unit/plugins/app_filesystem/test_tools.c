@@ -2,6 +2,7 @@
 #include "plugins/app_filesystem/filesystem_test.h"
 
 #include <sys/resource.h>
+#include <time.h>
 
 /* ---- reading ---- */
 
@@ -149,11 +150,9 @@ static void read_only_writes_nothing(void **state)
     next_call();
     reply = testhost_request_app(call, instance, "POST", "/write_file", "", bp_str_of("{\"path\":\"a.txt\",\"content\":\"x\"}"));
     assert_int_equal(reply.status, BP_DENIED);
-    // Were a handler called in spite of that, the kernel would refuse.
-    tool("create_directory", "path", "x", NULL);
-    assert_int_not_equal(last_status, BP_OK);
-    tool("move_file", "source", "a.txt", "destination", "x", NULL);
-    assert_int_not_equal(last_status, BP_OK);
+    assert_failed(tool("create_directory", "path", "x", NULL), BP_DENIED, "read-only");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "x", NULL), BP_DENIED, "read-only");
+    assert_failed(tool("edit_file", "path", "a.txt", "edits", "=[]", NULL), BP_DENIED, "read-only");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
 
@@ -284,7 +283,7 @@ static void patterns_that_are_not_understood_are_refused(void **state)
 static void no_pattern_takes_long(void **state)
 {
     char    pattern[2048] = "", name[256];
-    int64_t started = bp_now_ns();
+    clock_t started = clock(); // the time of the fake host stands still
     (void)state;
     memset(name, 'a', 255);
     name[255] = '\0';
@@ -299,7 +298,7 @@ static void no_pattern_takes_long(void **state)
         strcat(pattern, "**/");
     strcat(pattern, "nope");
     assert_gave(tool("search_files", "path", ".", "pattern", pattern, NULL), "No matches found");
-    assert_true(bp_now_ns() - started < BP_SECONDS(2));
+    assert_true(clock() - started < 2 * CLOCKS_PER_SEC);
 }
 
 static void times_sizes_and_kind_are_told(void **state)
