@@ -34,7 +34,7 @@ static bool add_app(struct api *api, struct unit *unit, char problem[512])
         snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
         return false;
     }
-    return router_add(api->router, app->routes, app->route_size, app->route_count, unit, problem);
+    return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
 }
 
 bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
@@ -61,13 +61,17 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
                                "`cache: { main: { use: memory } }`");
         return false;
     }
-    if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, problem))
+    if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api, problem))
         return false;
     for (size_t i = 0; i < generation->unit_count; i++)
         if (strcmp(generation->units[i].conf->kind, "app") == 0 && !add_app(api, &generation->units[i], problem))
             return false;
-    api->openapi = api_make_openapi(api, &api->arena);
     return true;
+}
+
+void api_describe(struct api *api)
+{
+    api->openapi = api_make_openapi(api, &api->arena);
 }
 
 void api_free(struct api *api)
@@ -113,6 +117,7 @@ static void take_ids(struct http_exchange *exchange)
 
 static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
 {
+    bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
     bp_str    header, key = { NULL, 0 };
     bp_status status;
 
@@ -125,31 +130,37 @@ static bp_status authenticate(struct api *api, bp_call *call, struct http_exchan
         key = str_trim((bp_str){ header.data + 7, header.len - 7 });
     else if (!header.len)
         key = http_exchange_header(exchange, "x-api-key");
-    if (!route->spec.scope && !key.len)
+    if (!is_needed && !key.len)
         return BP_OK;
     status = keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
                                api->key_caches[call->worker->index], key, &call->principal);
-    if (status == BP_UNAUTHENTICATED && route->spec.scope)
+    if (status == BP_UNAUTHENTICATED && is_needed)
         http_exchange_add_header(exchange, BP_STR("WWW-Authenticate"), BP_STR("Bearer realm=\"backplane\""));
     if (status != BP_OK)
-        return route->spec.scope ? status : BP_OK; // an open route is open to a wrong key as well
+        return is_needed ? status : BP_OK; // an open route is open to a wrong key as well
     if (route->spec.scope && !keys_allow(&call->principal, route->spec.scope))
         return call_fail(call, BP_DENIED, "the API key " BP_FMT " lacks the scope \"%s\"", BP_ARG(call->principal.id),
                          route->spec.scope);
     return BP_OK;
 }
 
-static bp_status take_from_limit(struct api *api, bp_call *call, struct http_exchange *exchange,
-                                 const struct route *route)
+bool api_has_auth(const struct api *api)
 {
-    int64_t limit = route->spec.rate_per_minute ? route->spec.rate_per_minute : api->conf->server.rate_per_minute;
-    bp_str  who = call->principal.id.len ? call->principal.id : proxy_client_address(api, exchange), key;
-    bp_take take = { .struct_size = sizeof(take) };
-    char    text[24];
+    return api->key_storage && !api->is_private;
+}
 
-    if (!limit || !api->cache || !route->unit || api->is_private)
+bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name, uint32_t own)
+{
+    bp_call *call = exchange->call;
+    int64_t  limit = own ? own : api->conf->server.rate_per_minute;
+    bp_str   who, key;
+    bp_take  take = { .struct_size = sizeof(take) };
+    char     text[24];
+
+    if (!limit || !api->cache || api->is_private)
         return BP_OK;
-    key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), route->spec.rate_per_minute ? route->op.name : "");
+    who = call->principal.id.len ? call->principal.id : proxy_client_address(api, exchange);
+    key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), own ? name : "");
     BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit, BP_SECONDS(60), 1, &take));
     http_exchange_add_header(exchange, BP_STR("X-RateLimit-Limit"),
                              (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)take.limit) });
@@ -234,12 +245,13 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
 
     BP_TRY(ask_pressure(api, exchange, route));
     BP_TRY(authenticate(api, call, exchange, route));
-    BP_TRY(take_from_limit(api, call, exchange, route));
+    if (route->unit)
+        BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
                                                           : api->conf->server.limits.body_bytes;
     call->deadline_ns = clock_now_ns() + (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
     if (!route->unit)
-        return route->spec.handler(call, api, request, response);
+        return route->spec.handler(call, route->context, request, response);
     return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler, &args);
 }
 

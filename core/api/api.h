@@ -28,7 +28,16 @@ struct api {
 /* Builds the routes of the host and of every app that is up. False with a sentence in `problem`. */
 bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
               char problem[512]);
+/* When all routes are there: makes their description. */
+void api_describe(struct api *api);
 void api_free(struct api *api);
+
+/* Takes one from a client's requests of a minute: `own` of what is called `name`, or the limit of the conf when it is 0.
+ * BP_LIMIT. The headers X-RateLimit-* are set. */
+bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name,
+                              uint32_t own) BP_SUSPENDS;
+/* Whether clients have to say who they are. */
+bool api_has_auth(const struct api *api);
 
 /* The http_handler; `arg` is the api. */
 void api_handle(struct http_exchange *exchange, void *arg) BP_SUSPENDS;

@@ -95,7 +95,7 @@ static void put_operation(bp_json_writer *w, const struct route *route)
     }
     put_responses(w, route);
     json_key(w, BP_STR("security"));
-    json_add_raw(w, route->spec.scope ? BP_STR("[{\"key\":[]}]") : BP_STR("[]"));
+    json_add_raw(w, route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED ? BP_STR("[{\"key\":[]}]") : BP_STR("[]"));
     if (route->spec.scope)
         json_put_text(w, "x-scope", route->spec.scope);
     json_end(w);

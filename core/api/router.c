@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-enum { METHODS = 5, ROUTES_MAX = 1024 };
+enum { METHODS = 5, ROUTES_MAX = 1024, ROUTES_OF_APP_MAX = 128 };
 
 static const char *const methods[METHODS] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
 
@@ -130,9 +130,9 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
 }
 
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
-                char problem[512])
+                void *context, char problem[512])
 {
-    if (count && (!routes || stride < offsetof(bp_route, summary) || count > GATE_OPS_MAX)) {
+    if (count && (!routes || stride < offsetof(bp_route, summary) || count > ROUTES_OF_APP_MAX)) {
         snprintf(problem, 512, "the route table of %s is malformed: %zu routes of %zu bytes",
                  unit ? unit->conf->name.data : "the host", count, stride);
         return false;
@@ -143,6 +143,7 @@ bool router_add(struct router *router, const bp_route *routes, size_t stride, si
         memcpy(&spec, (const char *)routes + i * stride, stride < sizeof(spec) ? stride : sizeof(spec));
         if (!add_one(router, &spec, unit, (uint32_t)i, problem))
             return false;
+        router->all[router->count - 1]->context = context;
     }
     return true;
 }

@@ -19,6 +19,7 @@ struct route {
     bp_route              spec;
     const char           *owner; /* instance name of the app; NULL: the host */
     struct unit          *unit;  /* NULL: the host */
+    void                 *context; /* of the host's own: what their handlers get as instance */
     struct gate_op        op;    /* named "GET /api/v1/..." */
     struct metric_series *_Atomic by_status[ROUTE_STATUSES];
     struct metric_series *duration;
@@ -38,9 +39,9 @@ struct router;
 
 struct router *router_new(void);
 void           router_free(struct router *router);
-/* Adds a table; `unit` NULL for the host's. False with a sentence in `problem`. */
+/* Adds a table; `unit` NULL for the host's, whose handlers get `context`. False with a sentence in `problem`. */
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
-                char problem[512]);
+                void *context, char problem[512]);
 /* Finds the route. NULL: none; then `allowed` (64 bytes) lists the methods that the path has, or is empty. */
 struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
                           char allowed[64]);

@@ -102,13 +102,19 @@ static void use_arenas(void)
     json_set_alloc_funcs(take_memory, give_memory);
 }
 
-static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
+static void read_into(struct arena *arena)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    json_t               *root;
 
     pthread_once(&once, use_arenas);
     reading_into = arena;
+}
+
+static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
+{
+    json_t *root;
+
+    read_into(arena);
     root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
     reading_into = NULL;
     return root;
@@ -224,4 +230,14 @@ bp_str json_text(struct arena *arena, const bp_json *value)
     json_writer_init(&w, &buf);
     json_add_value(&w, value);
     return buf_str(&buf);
+}
+
+const bp_json *json_string_in(struct arena *arena, bp_str text)
+{
+    json_t *made;
+
+    read_into(arena);
+    made = json_stringn_nocheck(text.data ? text.data : "", text.len);
+    reading_into = NULL;
+    return (const bp_json *)made;
 }

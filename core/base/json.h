@@ -46,6 +46,8 @@ int64_t        json_as_integer(const bp_json *value);
 double         json_as_number(const bp_json *value);
 bool           json_as_bool(const bp_json *value);
 bp_str         json_text(struct arena *arena, const bp_json *value);
+/* A string value that was not read but made; `text` is UTF-8. NULL when there is no memory. */
+const bp_json *json_string_in(struct arena *arena, bp_str text);
 
 /* Writes compact JSON into `buf`. Errors stick in the writer; a NULL writer takes everything and does nothing. */
 struct bp_json_writer {

@@ -33,6 +33,7 @@ static void gather_services(void)
     for (size_t i = 0; i < net_service_count; i++)
         services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
+    services[service_count++] = mcp_service_entry;
     registry_fill_host(services, service_count);
 }
 
@@ -95,7 +96,8 @@ int host_load(struct host *host, const struct host_options *options)
 
     memset(host, 0, sizeof(*host));
     gather_services();
-    host->conf = conf_load(options->conf_file, NULL);
+    host->conf = options->conf_text ? conf_parse(options->conf_file, bp_str_of(options->conf_text), NULL)
+                                    : conf_load(options->conf_file, NULL);
     if (!host->conf) {
         fprintf(stderr, "backplane: no memory to read %s\n", options->conf_file);
         return EXIT_CONF;
@@ -226,7 +228,23 @@ static bp_status start_ops(bp_call *call, void *arg)
     struct host *host = arg;
 
     BP_TRY(alerts_start(call, host->alerts));
+    BP_TRY(mcp_start(call, host->mcp));
     return health_board_start(call, host->health);
+}
+
+static bp_status start_mcp(bp_call *call, void *arg)
+{
+    struct host *host = arg;
+
+    return mcp_start(call, host->mcp);
+}
+
+static bp_status make_mcp(bp_call *call, void *arg)
+{
+    struct host *host = arg;
+
+    host->mcp = mcp_new(call, &host->api);
+    return host->mcp ? BP_OK : call->error.status;
 }
 
 static bp_status migrate_keys(bp_call *call, void *arg)
@@ -257,6 +275,8 @@ static bool start_instances(struct host *host, const struct host_options *option
     host->generation = generation_new(host->conf, host->registry, host->workers, host->worker_count);
     if (!host->generation)
         return false;
+    if (options->stdio_apps)
+        return generation_start_apps(host->generation, options->stdio_apps);
     return options->only_kind ? generation_start_only(host->generation, bp_str_of(options->only_kind),
                                                       bp_str_of(options->only_name))
                               : generation_start(host->generation);
@@ -268,12 +288,12 @@ int host_start(struct host *host, const struct host_options *options)
     char                          problem[512] = "";
 
     mkdir(host->conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
-    if (!start_workers(host, options->is_private || options->only_kind)) {
+    if (!start_workers(host, options->is_private || options->only_kind || options->stdio_apps)) {
         fprintf(stderr, "backplane: the workers cannot be started: %s\n", strerror(errno));
         return EXIT_FAILED;
     }
     // Before any instance starts: a second server on the same address must not touch the first one's data.
-    if (!options->only_kind && ((options->is_private && !make_private_socket(host)) ||
+    if (!options->only_kind && !options->stdio_apps && ((options->is_private && !make_private_socket(host)) ||
                                 !open_edge(host, options->is_private)))
         return EXIT_BIND;
     host->watchdog = watchdog_start(host->workers, host->worker_count,
@@ -295,7 +315,15 @@ int host_start(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_CONF;
     }
-    host->api.is_private = options->is_private;
+    host->api.is_private = options->is_private || options->stdio_apps;
+    if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
+        !mcp_add_routes(host->mcp, problem)) {
+        fprintf(stderr, "backplane: %s\n", problem);
+        return EXIT_CONF;
+    }
+    api_describe(&host->api);
+    if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
+        return generation_call(&host->workers[0], BP_SECONDS(10), start_mcp, host, problem) == BP_OK ? EXIT_DONE : EXIT_FAILED;
     if (!start_serving(host, problem)) {
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_FAILED;
@@ -352,6 +380,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
     if (host->health)
         health_board_stop(call, host->health);
+    if (host->mcp)
+        mcp_stop(call, host->mcp);
     if (host->alerts)
         alerts_stop(call, host->alerts);
     return BP_OK;
@@ -363,6 +393,8 @@ void host_stop(struct host *host)
 
     if (host->health)
         health_board_set_phase(host->health, PHASE_DRAINING);
+    if (host->mcp)
+        mcp_drain(host->mcp);
     drain_servers(host);
     if (host->is_started) {
         generation_call(&host->workers[0], BP_SECONDS(15), stop_ops, host, problem);
@@ -378,6 +410,7 @@ void host_free(struct host *host)
         worker_stop(&host->workers[w]);
     for (uint32_t w = 0; w < host->worker_count; w++)
         worker_join(&host->workers[w]);
+    mcp_free(host->mcp);
     if (host->api.router)
         api_free(&host->api);
     process_metrics_stop(host->process);

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "loop/watchdog.h"
+#include "mcp/mcp.h"
 #include "ops/alerts.h"
 #include "ops/process_metrics.h"
 
@@ -24,6 +25,7 @@ struct host {
     struct process_metrics *process;
     struct watchdog        *watchdog;
     struct api              api;
+    struct mcp             *mcp;
     struct http_edge       *edge;
     struct http_server    **servers; /* one a worker */
     char                    socket_folder[64]; /* of a private listener */
@@ -36,6 +38,8 @@ struct host_options {
     bool        is_private;  /* one worker, and one listener that only this user can reach: host->socket_path */
     bool        is_quiet;    /* log only warnings and errors, whatever the conf says */
     const char *only_kind, *only_name; /* start this instance and what it refers to, and no listener */
+    const char *conf_text;             /* instead of a file: conf_file is then only its name in messages */
+    const bp_str_list *stdio_apps;     /* for `backplane mcp`: these apps and what they refer to; one worker, no listener */
 };
 
 /* EXIT_DONE, or the exit status after sentences on stderr. host_free() is due in any case. */

@@ -19,6 +19,8 @@ static const struct command commands[] = {
     { "inspect", "FILE.so [--json]", "say what a plugin file is, without loading it", command_inspect },
     { "plugin", "new NAME --kind KIND [--dir DIR]", "begin a plugin from the template", command_plugin },
     { "key", "create|list|revoke [-c FILE] ...", "make, list and revoke API keys", command_key },
+    { "mcp", "--app NAME... [-c FILE | --set KEY=VALUE... WORD...]", "serve apps over standard input and output",
+      command_mcp },
     { "ingest", "--collection NAME [--url URL | -c FILE] PATH...", "put documents into a collection", command_ingest },
     { "search", "--collection NAME [--url URL | -c FILE] TEXT", "search a collection", command_search },
     { "eval", "--collection NAME --queries FILE --qrels FILE [--json]", "measure nDCG@10 and recall@100", command_eval },
@@ -41,7 +43,7 @@ static int command_help(int argc, char **argv)
     (void)argv;
     printf("usage: backplane COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        printf("  %-8s %-52s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+        printf("  %-8s %-56s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
     printf("\nThe conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, ./conf/backplane.yaml or\n"
            "etc/backplane/backplane.yaml beside the installation.\n");
     return EXIT_DONE;

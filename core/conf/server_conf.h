@@ -60,6 +60,14 @@ struct server_drain {
     int64_t timeout_ns;
 };
 
+struct server_mcp {
+    int64_t body_bytes;
+    int64_t sessions;
+    int64_t session_idle_timeout_ns;
+    int64_t replay_bytes;
+    bp_str  state_key; /* empty: one of this process alone */
+};
+
 struct server_conf {
     struct server_listener *listeners;
     size_t                  listener_count;
@@ -77,6 +85,7 @@ struct server_conf {
     struct server_limits    limits;
     struct server_watchdog  watchdog;
     struct server_drain     drain;
+    struct server_mcp       mcp;
 };
 
 struct log_conf {
@@ -108,7 +117,7 @@ struct conf_section {
     size_t              offset; /* of its struct in server_conf or log_conf */
 };
 
-enum { SERVER_SECTION_COUNT = 5 };
+enum { SERVER_SECTION_COUNT = 6 };
 extern const struct conf_section server_sections[SERVER_SECTION_COUNT];
 extern const struct conf_section log_section;
 extern const struct option_table listener_table;

@@ -90,6 +90,20 @@ static const bp_option drain_options[] = {
                        .help = "how long running requests get to end before they are cancelled"),
 };
 
+static const bp_option mcp_options[] = {
+    BP_OPTION_SIZE(struct server_mcp, body, .initial = "4MiB", .minimum = "1KiB", .maximum = "1GiB",
+                   .help = "body of an MCP message, or 413"),
+    BP_OPTION_INT(struct server_mcp, sessions, .initial = "100000", .minimum = "1", .maximum = "10000000",
+                  .help = "sessions of clients up to 2025-11-25; the one not used for the longest time makes room"),
+    BP_OPTION_DURATION(struct server_mcp, session_idle_timeout, .initial = "30m", .minimum = "1s", .maximum = "7d",
+                       .help = "how long a session may be unused before it ends"),
+    BP_OPTION_SIZE(struct server_mcp, replay, .initial = "32MiB", .minimum = "64KiB", .maximum = "16GiB",
+                   .help = "events kept for clients that come back with Last-Event-ID, of all sessions together"),
+    BP_OPTION_SECRET(struct server_mcp, state_key,
+                     .help = "seals what clients of 2026-07-28 carry between rounds; the same on all replicas. Empty: a "
+                             "random one of this process"),
+};
+
 static const bp_option log_options[] = {
     BP_OPTION_ENUM(struct log_conf, level, .choices = "debug|info|warn|error", .initial = "info",
                    .help = "the least important lines that are written"),
@@ -142,6 +156,7 @@ const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
     { "watchdog", "what happens when a loop stands still", OPTION_TABLE(watchdog_options),
       offsetof(struct server_conf, watchdog) },
     { "drain", "how the process ends", OPTION_TABLE(drain_options), offsetof(struct server_conf, drain) },
+    { "mcp", "the Model Context Protocol endpoint", OPTION_TABLE(mcp_options), offsetof(struct server_conf, mcp) },
 };
 
 const struct conf_section log_section = { "", "the log", OPTION_TABLE(log_options), 0 };

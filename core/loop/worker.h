@@ -49,7 +49,7 @@ struct worker {
     _Atomic int           is_stuck;     /* set by the watchdog: liveness fails */
     struct worker_running running;
 
-    void *net, *dns, *http_client, *instances; /* what the layers above keep for each worker */
+    void *net, *dns, *http_client, *instances, *mcp; /* what the layers above keep for each worker */
 };
 
 /* Initialises the loop; `log` is borrowed. 0 or a libuv error. */

@@ -339,6 +339,19 @@ static void end_stream(struct exchange *exchange)
         exchange->is_aborted = true;
 }
 
+void http_exchange_leave(struct http_exchange *is)
+{
+    struct exchange   *exchange = exchange_of(is);
+    struct connection *connection = exchange->connection;
+
+    if (connection->is_gone || !is->outlives_client)
+        return;
+    answer_finish(exchange);
+    exchange->is_left = exchange->closes = true;
+    if (!connection->is_gone && !uv_stream_get_write_queue_size(&connection->socket.stream))
+        connection_cut(connection);
+}
+
 void answer_finish(struct exchange *exchange)
 {
     if (exchange->connection->is_gone || exchange->is_aborted)

@@ -59,8 +59,10 @@ void connection_cut(struct connection *connection)
     deadline_clear(&connection->pause_deadline);
     uv_close(&connection->socket.handle, on_closed);
     if (connection->state == CONNECTION_HANDLING) {
-        if (exchange->is.call)
+        if (exchange->is.call && !exchange->is.outlives_client)
             call_cancel(exchange->is.call); // may run the handler to its end right here
+        else if (exchange->reader || exchange->writer)
+            call_wake(exchange->reader ? exchange->reader : exchange->writer);
     } else if (exchange) {
         connection->exchange = NULL;
         exchange_release(connection->server, exchange);

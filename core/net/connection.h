@@ -155,7 +155,7 @@ struct exchange {
     const char          *fault_why;
     uint8_t              answer; /* enum exchange_answer */
     bool is_body_done, is_aborted, closes, is_bodiless, is_chunked, is_events, is_continue_sent,
-        is_writing;
+        is_writing, is_left;
     char         *head;    /* of the request: inline_head or the heap */
     char         *path;    /* normal form, when it differs */
     struct bp_buf headers; /* lines the handler added */

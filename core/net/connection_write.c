@@ -52,6 +52,8 @@ static void on_written(uv_write_t *request, int status)
     watch_writes(connection);
     if (connection->state == CONNECTION_CLOSING)
         connection_close_when_sent(connection);
+    else if (exchange && exchange->is_left && !connection->write_left)
+        connection_cut(connection);
     else if (exchange && exchange->writer && connection->write_left < QUEUE_LOW_BYTES)
         call_wake(exchange->writer);
 }

@@ -101,6 +101,8 @@ struct http_exchange {
     int32_t                     status;         /* of the answer, once it has begun; else 0 */
     uint64_t                    received_bytes, sent_bytes; /* of bodies, decoded */
     void                       *user;                       /* the handler's own */
+    bool outlives_client; /* to be set by the handler: it goes on when the client is gone, and asks
+                             http_exchange_is_gone() before it writes */
 };
 
 /* The values of all headers of that name (in lower case), joined by ", " in the call's arena when
@@ -147,6 +149,10 @@ bp_status http_exchange_sse(struct http_exchange *exchange, bp_str event, bp_str
                             bp_str data) BP_SUSPENDS;
 /* Begins the stream without an event, and sends its head at once. */
 bp_status http_exchange_sse_begin(struct http_exchange *exchange) BP_SUSPENDS;
+
+/* Ends the answer now and closes the connection, while the handler goes on. Needs outlives_client; nothing can be sent
+ * afterwards. */
+void http_exchange_leave(struct http_exchange *exchange) BP_SUSPENDS;
 
 /* True when the client is gone or the server has given up on it: nothing sent arrives any more. */
 bool http_exchange_is_gone(const struct http_exchange *exchange);

@@ -122,7 +122,8 @@ static void next_span(struct call_trace *trace)
 void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instance, const char *op)
 {
     const struct unit *unit = instance->unit;
-    int64_t            allowed_ns = unit->conf->gate.deadline_ns;
+    bool               is_app = strcmp(unit->conf->kind, "app") == 0; // its routes and tools have deadlines of their own
+    int64_t            allowed_ns = is_app ? 0 : unit->conf->gate.deadline_ns;
 
     if (log_enabled(call->worker->log, BP_LOG_DEBUG))
         call_traceparent(call); // spans are logged, so there must be a trace

@@ -20,7 +20,7 @@ struct gate_op {
     bool        is_idempotent;
 };
 
-enum { GATE_OPS_MAX = 128 };
+enum { GATE_OPS_MAX = 400 }; /* routes, then tools, resources, prompts, completion: mcp/catalog.h */
 
 typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
 

@@ -274,6 +274,21 @@ bool generation_start_only(struct generation *generation, bp_str kind, bp_str na
     return start_units(generation, is_wanted);
 }
 
+bool generation_start_apps(struct generation *generation, const bp_str_list *apps)
+{
+    bool is_wanted[CONF_MAX_INSTANCES] = { false };
+
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        bool is_listed = apps->count == 0;
+
+        for (size_t a = 0; a < apps->count; a++)
+            is_listed = is_listed || bp_str_equal(apps->items[a], generation->units[i].conf->name);
+        if (is_listed && strcmp(generation->units[i].conf->kind, "app") == 0)
+            want(generation, i, is_wanted);
+    }
+    return start_units(generation, is_wanted);
+}
+
 bool generation_check(struct generation *generation)
 {
     bool is_good = true;

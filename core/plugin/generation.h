@@ -30,6 +30,8 @@ bool generation_check(struct generation *generation);
 bool generation_start(struct generation *generation);
 /* Only the named instance and what it refers to; for commands that need no more than that. */
 bool generation_start_only(struct generation *generation, bp_str kind, bp_str name);
+/* Only these apps and what they refer to; an empty list: all of them. */
+bool generation_start_apps(struct generation *generation, const bp_str_list *apps);
 /* Drain hooks, then everything in reverse. */
 void generation_stop(struct generation *generation);
 

@@ -202,6 +202,12 @@ static void mcp_changed(bp_call *call, uint32_t change, bp_str uri)
     bp_log_event(call, BP_LOG_INFO, events[change < 4 ? change : 3], uri, NULL, 0);
 }
 
+static bp_status mcp_as_task(bp_call *call, bp_mcp *mcp)
+{
+    (void)mcp;
+    return call_check(call);
+}
+
 const bp_mcp_service mcp_service = {
     .struct_size = sizeof(bp_mcp_service),
     .begin_block = mcp_begin_block,
@@ -227,6 +233,7 @@ const bp_mcp_service mcp_service = {
     .client = mcp_client,
     .revision = mcp_revision,
     .changed = mcp_changed,
+    .as_task = mcp_as_task,
 };
 
 /* ---- running a handler ---- */

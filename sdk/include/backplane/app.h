@@ -118,6 +118,11 @@ static inline bp_status bp_response_event(bp_call *call, bp_response *r, const c
 
 typedef bp_status (*bp_handler)(bp_call *call, void *instance, bp_request *request, bp_response *response);
 
+enum {
+    /* Any valid key or token will do, whatever its scopes. */
+    BP_ROUTE_AUTHENTICATED = 1u << 0
+};
+
 /* Times 0 and sizes 0: the defaults of the conf. Texts are NUL-terminated and static. */
 typedef struct bp_route {
     const char *method;  /* GET POST PUT PATCH DELETE */
@@ -131,7 +136,7 @@ typedef struct bp_route {
     int64_t     deadline_ns;
     int64_t     body_max_bytes;
     uint32_t    rate_per_minute; /* for one key or address; 0: no limit of its own */
-    uint32_t    flags;           /* none yet */
+    uint32_t    flags;           /* BP_ROUTE_ */
 } bp_route;
 
 /* ---- MCP: what models and their clients see of the app ----
@@ -152,7 +157,9 @@ enum {
     /* Runs as a task where the client can wait for one: the answer comes at once and the result is fetched later. */
     BP_TOOL_TASK = 1u << 4,
     /* Refuses clients that cannot. */
-    BP_TOOL_TASK_ONLY = 1u << 5
+    BP_TOOL_TASK_ONLY = 1u << 5,
+    /* With one of the two: not from its beginning, but when the handler calls bp_mcp_as_task(). */
+    BP_TOOL_TASK_LATE = 1u << 6
 };
 
 /* `arguments` is an object that the input schema allows. BP_OK: the result is what was added to `mcp`. Any other

@@ -83,6 +83,7 @@ typedef struct bp_mcp_service {
     bp_str (*client)(const bp_mcp *mcp);
     bp_str (*revision)(const bp_mcp *mcp);
     void (*changed)(bp_call *call, uint32_t change, bp_str uri);
+    bp_status (*as_task)(bp_call *call, bp_mcp *mcp);
 } bp_mcp_service;
 
 BP_SERVICE(mcp, bp_mcp_service, 1)
@@ -292,6 +293,11 @@ static inline bp_str bp_mcp_sampled_text(const bp_json *answer)
         i++;
     return bp_json_string(bp_json_get(block, "text"));
 }
+
+/* For a tool flagged BP_TOOL_TASK_LATE, behind its questions: what follows runs as a task. Returns BP_OK when it does, or
+ * when the client cannot wait for tasks; else BP_INPUT_REQUIRED, which the handler passes on: it is run again, as a task,
+ * with the same answers. */
+static inline bp_status bp_mcp_as_task(bp_call *call, bp_mcp *mcp) { return bp_service_mcp->as_task(call, mcp); }
 
 /* What the handler kept from the round before: bytes that the client carried, sealed, so that nobody could read or
  * change them, bound to the principal, the tool and its arguments. Empty in the first round. Up to 16 KiB. */

@@ -498,7 +498,7 @@ FIELD(bp_mcp_ask, method, 8)
 FIELD(bp_mcp_ask, params, 16)
 FIELD(bp_mcp_ask, answer, 32)
 
-SIZE(bp_mcp_service, 192)
+SIZE(bp_mcp_service, 200)
 FIELD(bp_mcp_service, struct_size, 0)
 FIELD(bp_mcp_service, begin_block, 8)
 FIELD(bp_mcp_service, end_block, 16)
@@ -523,6 +523,7 @@ FIELD(bp_mcp_service, session, 160)
 FIELD(bp_mcp_service, client, 168)
 FIELD(bp_mcp_service, revision, 176)
 FIELD(bp_mcp_service, changed, 184)
+FIELD(bp_mcp_service, as_task, 192)
 
 /* ---- <backplane/metrics.h> ---- */
 

@@ -41,7 +41,7 @@ static void fixed_segments_win_and_values_are_taken(void **state)
     struct route_match match;
     char               problem[512], allowed[64];
     (void)state;
-    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, problem));
+    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, problem));
     assert_string_equal(found(router, "GET", "/", &match), "GET /");
     assert_string_equal(found(router, "HEAD", "/a/fixed", &match), "GET /a/fixed");
     assert_string_equal(found(router, "POST", "/a/fixed", &match), ""); // the fixed one has no POST
@@ -71,13 +71,13 @@ static void bad_tables_are_refused_with_a_sentence(void **state)
     for (size_t i = 0; i < 5; i++) {
         struct router *router = router_new();
         problem[0] = 0;
-        assert_false(router_add(router, &bad[i], sizeof(bp_route), 1, NULL, problem));
+        assert_false(router_add(router, &bad[i], sizeof(bp_route), 1, NULL, NULL, problem));
         assert_true(strlen(problem) > 20);
         router_free(router);
     }
     struct router *router = router_new();
-    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, problem));
-    assert_false(router_add(router, routes + 1, sizeof(bp_route), 1, NULL, problem));
+    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, problem));
+    assert_false(router_add(router, routes + 1, sizeof(bp_route), 1, NULL, NULL, problem));
     assert_string_equal(problem, "GET /a/{name} of the host is taken already by the host");
     router_free(router);
     metrics_clear();

@@ -1,0 +1,123 @@
+/* seal.c - bytes that others carry without reading or changing them, and base64 for where they travel. */
+#include <limits.h>
+
+#include <openssl/evp.h>
+
+#include "base/crypto.h"
+
+enum { NONCE_BYTES = 12, TAG_BYTES = 16 };
+
+static bool run_seal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str plain, uint8_t *sealed)
+{
+    uint8_t *body = sealed + NONCE_BYTES;
+    int      len = 0, more = 0;
+
+    return EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, sealed) == 1 &&
+           EVP_EncryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) == 1 &&
+           EVP_EncryptUpdate(cipher, body, &len, (const uint8_t *)plain.data, (int)plain.len) == 1 &&
+           EVP_EncryptFinal_ex(cipher, body + len, &more) == 1 &&
+           EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, body + plain.len) == 1;
+}
+
+bool crypto_seal(const uint8_t key[32], bp_str context, bp_str plain, uint8_t *sealed)
+{
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    bool            is_done;
+
+    crypto_random(sealed, NONCE_BYTES);
+    is_done = cipher && plain.len < INT_MAX && context.len < INT_MAX && run_seal(cipher, key, context, plain, sealed);
+    EVP_CIPHER_CTX_free(cipher);
+    return is_done;
+}
+
+static bool run_unseal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str sealed, uint8_t *plain)
+{
+    const uint8_t *bytes = (const uint8_t *)sealed.data;
+    int            body = (int)sealed.len - CRYPTO_SEAL_BYTES, len = 0, more = 0;
+    uint8_t        tag[TAG_BYTES];
+
+    memcpy(tag, bytes + NONCE_BYTES + body, TAG_BYTES);
+    return EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, bytes) == 1 &&
+           EVP_DecryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) == 1 &&
+           EVP_DecryptUpdate(cipher, plain, &len, bytes + NONCE_BYTES, body) == 1 &&
+           EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1 &&
+           EVP_DecryptFinal_ex(cipher, plain + len, &more) == 1;
+}
+
+bool crypto_unseal(const uint8_t key[32], bp_str context, bp_str sealed, uint8_t *plain)
+{
+    EVP_CIPHER_CTX *cipher;
+    bool            is_whole;
+
+    if (sealed.len < CRYPTO_SEAL_BYTES || sealed.len > INT_MAX || context.len > INT_MAX)
+        return false;
+    cipher = EVP_CIPHER_CTX_new();
+    is_whole = cipher && run_unseal(cipher, key, context, sealed, plain);
+    EVP_CIPHER_CTX_free(cipher);
+    return is_whole;
+}
+
+/* ---- base64 ---- */
+
+size_t crypto_base64url(const uint8_t *bytes, size_t count, char *text)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t            len = 0;
+
+    for (size_t i = 0; i < count; i += 3) {
+        size_t   left = count - i;
+        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                         (left > 2 ? bytes[i + 2] : 0);
+
+        text[len++] = alphabet[group >> 18];
+        text[len++] = alphabet[group >> 12 & 63];
+        if (left > 1)
+            text[len++] = alphabet[group >> 6 & 63];
+        if (left > 2)
+            text[len++] = alphabet[group & 63];
+    }
+    text[len] = '\0';
+    return len;
+}
+
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
+}
+
+size_t crypto_unbase64(bp_str text, uint8_t *bytes)
+{
+    uint32_t group = 0;
+    size_t   digits = 0, len = 0, padding = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = digit_of(text.data[i]);
+
+        if (text.data[i] == '=' && ++padding <= 2)
+            continue;
+        if (digit < 0 || padding)
+            return SIZE_MAX;
+        group = group << 6 | (uint32_t)digit;
+        if (++digits % 4 == 0) {
+            bytes[len++] = (uint8_t)(group >> 16);
+            bytes[len++] = (uint8_t)(group >> 8);
+            bytes[len++] = (uint8_t)group;
+        }
+    }
+    if (digits % 4 == 1 || (padding && (digits + padding) % 4))
+        return SIZE_MAX;
+    if (digits % 4 == 2) // what is left over must be zero, so that each value has one spelling
+        return group & 15 ? SIZE_MAX : (bytes[len] = (uint8_t)(group >> 4), len + 1);
+    if (digits % 4 == 3) {
+        bytes[len++] = (uint8_t)(group >> 10);
+        bytes[len++] = (uint8_t)(group >> 2);
+        return group & 3 ? SIZE_MAX : len;
+    }
+    return len;
+}

@@ -1,0 +1,22 @@
+/* embedded_conf.h - a conf for apps that were named on the command line: each with the embedded back ends it refers to. */
+#ifndef CORE_CLI_EMBEDDED_CONF_H
+#define CORE_CLI_EMBEDDED_CONF_H
+
+#include <backplane/base.h>
+
+enum { EMBEDDED_APPS_MAX = 16, EMBEDDED_SETTINGS_MAX = 128, EMBEDDED_WORDS_MAX = 256 };
+
+struct embedded_conf {
+    bp_str      apps[EMBEDDED_APPS_MAX]; /* names of plugins */
+    size_t      app_count;
+    const char *settings[EMBEDDED_SETTINGS_MAX]; /* "key=value", "app.key=value" */
+    size_t      setting_count;
+    const char *words[EMBEDDED_WORDS_MAX]; /* for the first list that an app requires and that is not set */
+    size_t      word_count;
+    const char *data_dir; /* NULL: $XDG_STATE_HOME/backplane, ~/.local/state/backplane */
+};
+
+/* The conf as YAML, to be freed; NULL after sentences on stderr. */
+char *embedded_conf_write(const struct embedded_conf *wish);
+
+#endif

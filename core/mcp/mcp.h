@@ -1,0 +1,62 @@
+/* mcp.h - the Model Context Protocol server: all revisions on one endpoint, over HTTP and stdio.
+ *
+ *      protocol.c   words and tables          request.c    one request, from message to answer
+ *      message.c    JSON-RPC frames           methods.c    the table of methods
+ *      catalog.c    what apps offer           result.c     what handlers add (the service of the SDK)
+ *      session.c    legacy sessions           ask.c        questions to the client
+ *      stream.c     their event streams       rounds.c     questions without a stream: sealed state
+ *      listen.c     who wants to hear of changes           tasks.c  work whose result is fetched later
+ *      http.c       POST, GET, DELETE /mcp    headers.c    what headers must repeat
+ *      stdio.c      lines on standard input and output
+ */
+#ifndef CORE_MCP_MCP_H
+#define CORE_MCP_MCP_H
+
+#include <backplane/mcp.h>
+
+#include "api/api.h"
+#include "loop/job.h"
+
+struct listeners;
+struct session_store;
+struct task_store;
+struct task;
+
+struct mcp {
+    struct api           *api;
+    struct catalog       *catalogs;     /* all that were made */
+    struct catalog      **by_listener;  /* one for each listener of the conf; the last one is that of all apps */
+    struct session_store *sessions;
+    struct listeners     *listeners;
+    struct task_store    *tasks;
+    struct job           *expiry;
+    uint8_t               seal_key[32];
+    bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
+    struct metric_family *requests;
+};
+
+/* Makes the catalogs and what is kept between requests; a call on the first worker. NULL with the sentence in the
+ * call's error slot. */
+struct mcp *mcp_new(bp_call *call, struct api *api);
+/* Adds /mcp and /mcp/{app}. */
+bool mcp_add_routes(struct mcp *mcp, char problem[512]);
+/* On the first worker: forgets what nobody uses any more, now and then; and stops doing so. */
+bp_status mcp_start(bp_call *call, struct mcp *mcp);
+void      mcp_stop(bp_call *call, struct mcp *mcp) BP_SUSPENDS;
+/* Ends all streams that wait for news, in good order; before the servers are drained. Any thread. */
+void mcp_drain(struct mcp *mcp);
+void mcp_free(struct mcp *mcp);
+
+/* Serves standard input and output until the input ends: one client, all revisions. On a worker of the host.
+ * `apps`: which; none: all. */
+bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in, int out) BP_SUSPENDS;
+
+/* The catalog of the apps in `apps`, made if need be; NULL with the sentence in the call's error slot. */
+struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps);
+
+/* Tells those who want to hear of it. */
+void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri);
+
+extern const struct host_service mcp_service_entry;
+
+#endif

@@ -1,0 +1,195 @@
+/* server.c - the MCP server as one object: catalogs, sessions, listeners, tasks; made, tidied up, drained, freed. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/metrics.h"
+#include "mcp/listen.h"
+#include "mcp/mcp.h"
+#include "mcp/session.h"
+#include "mcp/tasks.h"
+
+enum { EXPIRY_S = 10 };
+
+/* ---- catalogs ---- */
+
+static bp_str key_of(struct arena *arena, const bp_str_list *apps)
+{
+    struct bp_buf buf;
+
+    buf_init(&buf, arena, 1 << 16);
+    for (size_t i = 0; apps && i < apps->count; i++) {
+        if (i)
+            buf_add(&buf, BP_STR(" "));
+        buf_add(&buf, apps->items[i]);
+    }
+    return buf_str(&buf);
+}
+
+struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps)
+{
+    bp_str          key = key_of(call->arena, apps);
+    char            problem[512];
+    struct catalog *made;
+
+    for (struct catalog *at = mcp->catalogs; at; at = at->next)
+        if (bp_str_equal(at->key, key))
+            return at;
+    made = catalog_make(mcp->api->generation, apps, problem);
+    if (!made) {
+        call_fail(call, BP_INVALID, "%s", problem);
+        return NULL;
+    }
+    made->key = arena_dup(&made->arena, key);
+    made->next = mcp->catalogs;
+    mcp->catalogs = made;
+    return made;
+}
+
+/* One for each listener, one for all apps, and one for each app alone. */
+static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
+{
+    const struct server_conf *server = &mcp->api->conf->server;
+    const struct catalog     *all;
+
+    mcp->by_listener = calloc(server->listener_count + 1, sizeof(*mcp->by_listener));
+    if (!mcp->by_listener)
+        return call_fail(call, BP_NO_MEMORY, "no memory for the MCP endpoints");
+    for (size_t i = 0; i <= server->listener_count; i++) {
+        mcp->by_listener[i] = mcp_catalog_for(call, mcp, i < server->listener_count ? &server->listeners[i].apps : NULL);
+        if (!mcp->by_listener[i])
+            return BP_INVALID;
+    }
+    all = mcp->by_listener[server->listener_count];
+    for (size_t i = 0; i < all->unit_count; i++)
+        if (!mcp_catalog_for(call, mcp, &(bp_str_list){ &all->units[i]->conf->name, 1 }))
+            return BP_INVALID;
+    return BP_OK;
+}
+
+/* ---- life ---- */
+
+static void make_seal_key(struct mcp *mcp)
+{
+    bp_str secret = mcp->api->conf->server.mcp.state_key;
+
+    if (secret.len)
+        crypto_hmac_sha256(secret, BP_STR("backplane mcp requestState"), mcp->seal_key);
+    else
+        crypto_random(mcp->seal_key, sizeof(mcp->seal_key));
+}
+
+static void collect(void *arg)
+{
+    struct mcp *mcp = arg;
+
+    metric_set(metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open."), sessions_count(mcp->sessions));
+    metric_set(metrics_single(METRIC_GAUGE, "mcp_listeners", "Requests subscriptions/listen that are open."),
+               listeners_count(mcp->listeners));
+}
+
+struct mcp *mcp_new(bp_call *call, struct api *api)
+{
+    const struct server_mcp *conf = &api->conf->server.mcp;
+    struct mcp              *mcp = calloc(1, sizeof(*mcp));
+
+    if (!mcp) {
+        call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
+        return NULL;
+    }
+    mcp->api = api;
+    mcp->is_open = !api_has_auth(api);
+    mcp->sessions = sessions_new(&(struct session_limits){ .sessions = (uint32_t)conf->sessions,
+                                                           .idle_ns = conf->session_idle_timeout_ns,
+                                                           .replay_bytes = (size_t)conf->replay_bytes });
+    mcp->listeners = listeners_new();
+    mcp->tasks = tasks_new();
+    make_seal_key(mcp);
+    if (!mcp->sessions || !mcp->listeners || !mcp->tasks)
+        call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
+    else if (make_catalogs(call, mcp) == BP_OK)
+        return mcp;
+    mcp_free(mcp);
+    return NULL;
+}
+
+static void tidy_up(bp_call *call, void *arg)
+{
+    struct mcp *mcp = arg;
+
+    (void)call;
+    sessions_expire(mcp->sessions, clock_now_ns());
+    tasks_expire(mcp->tasks, clock_now_ns());
+}
+
+bp_status mcp_start(bp_call *call, struct mcp *mcp)
+{
+    struct job_options options = { .name = "mcp expiry", .interval_ns = BP_SECONDS(EXPIRY_S), .first_ns = BP_SECONDS(EXPIRY_S),
+                                   .timeout_ns = BP_SECONDS(EXPIRY_S), .run = tidy_up, .arg = mcp };
+    struct generation *generation = mcp->api->generation;
+
+    for (uint32_t i = 0; i < generation->worker_count; i++)
+        generation->workers[i].mcp = mcp;
+    metrics_on_collect(collect, mcp);
+    mcp->expiry = job_start(call->worker, &options);
+    return mcp->expiry ? BP_OK : call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
+}
+
+void mcp_stop(bp_call *call, struct mcp *mcp)
+{
+    metrics_remove_collect(collect, mcp);
+    if (mcp->expiry)
+        job_stop(call, mcp->expiry);
+    mcp->expiry = NULL;
+    tasks_stop(call, mcp->tasks);
+}
+
+void mcp_drain(struct mcp *mcp)
+{
+    listeners_drain(mcp->listeners);
+    sessions_drain(mcp->sessions);
+}
+
+void mcp_free(struct mcp *mcp)
+{
+    if (!mcp)
+        return;
+    while (mcp->catalogs) {
+        struct catalog *next = mcp->catalogs->next;
+
+        catalog_free(mcp->catalogs);
+        mcp->catalogs = next;
+    }
+    free(mcp->by_listener);
+    sessions_free(mcp->sessions);
+    listeners_free(mcp->listeners);
+    tasks_free(mcp->tasks);
+    crypto_wipe(mcp->seal_key, sizeof(mcp->seal_key));
+    free(mcp);
+}
+
+/* ---- news ---- */
+
+void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
+{
+    static const char *const methods[] = { "notifications/tools/list_changed", "notifications/prompts/list_changed",
+                                           "notifications/resources/list_changed", "notifications/resources/updated" };
+    struct mcp              *mcp = call->worker->mcp;
+    struct bp_buf            buf;
+    bp_json_writer           w;
+
+    if (!mcp)
+        return;
+    listeners_tell(mcp->listeners, change, uri);
+    if (change != BP_MCP_RESOURCE_UPDATED) {
+        sessions_broadcast(mcp->sessions, message_notification(call, methods[change], (bp_str){ NULL, 0 }), (bp_str){ NULL, 0 });
+        return;
+    }
+    buf_init(&buf, call->arena, 1 << 16);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_OBJECT);
+    json_put_string(&w, "uri", uri);
+    json_end(&w);
+    sessions_broadcast(mcp->sessions, message_notification(call, methods[change], buf_str(&buf)), uri);
+}

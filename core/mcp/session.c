@@ -1,0 +1,389 @@
+/* session.c - sessions by id, in the order of their last use; their running requests, questions and subscriptions. */
+#include "mcp/session.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "mcp/session_store.h"
+
+enum { BUCKETS = 4096, SUBSCRIPTIONS_MAX = 1024 };
+
+/* ---- the store ---- */
+
+struct session_store *sessions_new(const struct session_limits *limits)
+{
+    struct session_store *store = calloc(1, sizeof(*store));
+
+    if (!store)
+        return NULL;
+    store->buckets = calloc(BUCKETS, sizeof(*store->buckets));
+    if (!store->buckets) {
+        free(store);
+        return NULL;
+    }
+    pthread_mutex_init(&store->lock, NULL);
+    store->limits = *limits;
+    return store;
+}
+
+static struct session **bucket_of(const struct session_store *store, bp_str id)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (size_t i = 0; i < id.len; i++)
+        hash = (hash ^ (unsigned char)id.data[i]) * 1099511628211u;
+    return &store->buckets[(hash ^ hash >> 32) % BUCKETS];
+}
+
+static void unlink_use(struct session_store *store, struct session *session)
+{
+    *(session->older ? &session->older->newer : &store->oldest) = session->newer;
+    *(session->newer ? &session->newer->older : &store->newest) = session->older;
+    session->older = session->newer = NULL;
+}
+
+static void link_use(struct session_store *store, struct session *session)
+{
+    session->older = store->newest;
+    session->newer = NULL;
+    *(store->newest ? &store->newest->newer : &store->oldest) = session;
+    store->newest = session;
+    session->last_used_ns = clock_now_ns();
+}
+
+static void free_subscriptions(struct session *session)
+{
+    while (session->subscriptions) {
+        struct subscription *subscription = session->subscriptions;
+
+        session->subscriptions = subscription->next;
+        free(subscription);
+    }
+}
+
+/* Under the lock. */
+static void unref(struct session_store *store, struct session *session)
+{
+    if (--session->refs)
+        return;
+    while (session->streams)
+        stream_drop(store, session, session->streams);
+    free_subscriptions(session);
+    free(session);
+}
+
+struct cancelled {
+    struct session_store *store;
+    struct session       *session; /* held */
+    bp_call              *call;    /* only compared, until it is found again */
+    struct worker        *worker;
+};
+
+/* On the worker of the call: what is registered there now cannot end while this runs. */
+static void cancel_on_worker(void *arg)
+{
+    struct cancelled *cancelled = arg;
+    bp_call          *call = NULL;
+
+    pthread_mutex_lock(&cancelled->store->lock);
+    for (struct running *at = cancelled->session->running; at; at = at->next)
+        if (at->call == cancelled->call)
+            call = at->call;
+    unref(cancelled->store, cancelled->session);
+    pthread_mutex_unlock(&cancelled->store->lock);
+    if (call)
+        call_cancel(call);
+    free(cancelled);
+}
+
+/* Under the lock. */
+static void cancel_running(struct session_store *store, struct session *session, const struct running *running)
+{
+    struct cancelled *cancelled = malloc(sizeof(*cancelled));
+
+    if (!cancelled)
+        return;
+    *cancelled = (struct cancelled){ store, session, running->call, running->call->worker };
+    session->refs++;
+    worker_post(cancelled->worker, cancel_on_worker, cancelled);
+}
+
+/* Under the lock: out of the store; who still holds it sees that it is not open. */
+static void close_session(struct session_store *store, struct session *session)
+{
+    struct session **at = bucket_of(store, bp_str_of(session->id));
+
+    if (!session->is_open)
+        return;
+    session->is_open = false;
+    while (*at != session)
+        at = &(*at)->next_in_bucket;
+    *at = session->next_in_bucket;
+    unlink_use(store, session);
+    store->count--;
+    for (struct running *running = session->running; running; running = running->next)
+        cancel_running(store, session, running);
+    for (struct session_stream *stream = session->streams; stream; stream = stream->next)
+        if (stream->reader)
+            waker_wake(stream->reader);
+    unref(store, session);
+}
+
+void sessions_free(struct session_store *store)
+{
+    if (!store)
+        return;
+    while (store->oldest)
+        close_session(store, store->oldest);
+    pthread_mutex_destroy(&store->lock);
+    free(store->buckets);
+    free(store);
+}
+
+/* ---- opening and finding ---- */
+
+void session_hash_principal(const bp_principal *principal, uint8_t digest[16])
+{
+    uint8_t whole[32];
+    char    text[512];
+    size_t  id = principal->id.len < 240 ? principal->id.len : 240;
+    size_t  tenant = principal->tenant.len < 240 ? principal->tenant.len : 240;
+
+    if (id)
+        memcpy(text, principal->id.data, id);
+    text[id] = '\0';
+    if (tenant)
+        memcpy(text + id + 1, principal->tenant.data, tenant);
+    crypto_sha256(bp_str_n(text, id + 1 + tenant), whole);
+    memcpy(digest, whole, 16);
+}
+
+struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
+                             uint32_t abilities, bp_str client)
+{
+    size_t           client_len = client.len < SESSION_CLIENT_BYTES ? client.len : SESSION_CLIENT_BYTES;
+    struct session  *session = calloc(1, sizeof(*session) + client_len + 1);
+    struct session **bucket;
+    uint8_t          random[SESSION_ID_CHARS / 2];
+
+    if (!session)
+        return NULL;
+    crypto_random(random, sizeof(random));
+    crypto_hex(random, sizeof(random), session->id);
+    session_hash_principal(principal, session->principal);
+    if (client_len)
+        memcpy(session->client, client.data, client_len);
+    session->refs = 2; // the store's and the caller's
+    session->revision = revision;
+    session->abilities = abilities;
+    session->log_level = 1; // info, until the client says otherwise
+    session->is_open = true;
+    pthread_mutex_lock(&store->lock);
+    while (store->count >= store->limits.sessions && store->oldest)
+        close_session(store, store->oldest);
+    bucket = bucket_of(store, bp_str_of(session->id));
+    session->next_in_bucket = *bucket;
+    *bucket = session;
+    link_use(store, session);
+    store->count++;
+    pthread_mutex_unlock(&store->lock);
+    return session;
+}
+
+struct session *session_find(struct session_store *store, bp_str id, const bp_principal *principal)
+{
+    struct session *session;
+    uint8_t         digest[16];
+
+    if (id.len != SESSION_ID_CHARS)
+        return NULL;
+    session_hash_principal(principal, digest);
+    pthread_mutex_lock(&store->lock);
+    session = *bucket_of(store, id);
+    while (session && !bp_str_equal(bp_str_n(session->id, SESSION_ID_CHARS), id))
+        session = session->next_in_bucket;
+    if (session && !crypto_equal(session->principal, digest, sizeof(digest)))
+        session = NULL;
+    if (session) {
+        session->refs++;
+        unlink_use(store, session);
+        link_use(store, session);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return session;
+}
+
+void session_release(struct session_store *store, struct session *session)
+{
+    if (!session)
+        return;
+    pthread_mutex_lock(&store->lock);
+    unref(store, session);
+    pthread_mutex_unlock(&store->lock);
+}
+
+void session_end(struct session_store *store, struct session *session)
+{
+    pthread_mutex_lock(&store->lock);
+    close_session(store, session);
+    pthread_mutex_unlock(&store->lock);
+}
+
+static bool is_in_use(const struct session *session)
+{
+    for (const struct session_stream *stream = session->streams; stream; stream = stream->next)
+        if (stream->reader)
+            return true;
+    return session->running != NULL;
+}
+
+void sessions_expire(struct session_store *store, int64_t now_ns)
+{
+    struct session *next;
+
+    pthread_mutex_lock(&store->lock);
+    for (struct session *session = store->oldest; session; session = next) {
+        next = session->newer;
+        if (now_ns - session->last_used_ns < store->limits.idle_ns)
+            break;
+        if (!is_in_use(session))
+            close_session(store, session);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+uint32_t sessions_count(const struct session_store *store)
+{
+    return store->count;
+}
+
+/* ---- running requests ---- */
+
+bool session_begin(struct session_store *store, struct session *session, struct running *running, bp_str id,
+                   bp_call *call)
+{
+    bool may_run = true;
+
+    *running = (struct running){ .id = id, .call = call };
+    pthread_mutex_lock(&store->lock);
+    for (const struct running *at = session->running; at && may_run; at = at->next)
+        may_run = !bp_str_equal(at->id, id);
+    may_run = may_run && session->running_count < SESSION_RUNNING_MAX;
+    if (may_run) {
+        running->session = session;
+        running->next = session->running;
+        if (running->next)
+            running->next->previous = running;
+        session->running = running;
+        session->running_count++;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return may_run;
+}
+
+void session_done(struct session_store *store, struct running *running)
+{
+    struct session *session = running->session;
+
+    if (!session)
+        return;
+    pthread_mutex_lock(&store->lock);
+    if (running->next)
+        running->next->previous = running->previous;
+    *(running->previous ? &running->previous->next : &session->running) = running->next;
+    session->running_count--;
+    running->session = NULL;
+    pthread_mutex_unlock(&store->lock);
+}
+
+void session_cancel(struct session_store *store, struct session *session, bp_str id)
+{
+    pthread_mutex_lock(&store->lock);
+    for (struct running *at = session->running; at; at = at->next)
+        if (bp_str_equal(at->id, id))
+            cancel_running(store, session, at);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* ---- questions ---- */
+
+void session_ask(struct session_store *store, struct session *session, struct question *question)
+{
+    pthread_mutex_lock(&store->lock);
+    question->id = ++session->next_question;
+    question->next = session->questions;
+    session->questions = question;
+    pthread_mutex_unlock(&store->lock);
+}
+
+void session_forget(struct session_store *store, struct session *session, struct question *question)
+{
+    struct question **at = &session->questions;
+
+    pthread_mutex_lock(&store->lock);
+    while (*at && *at != question)
+        at = &(*at)->next;
+    if (*at)
+        *at = question->next;
+    pthread_mutex_unlock(&store->lock);
+}
+
+bool session_answer(struct session_store *store, struct session *session, uint64_t id, bool is_error, bp_str answer)
+{
+    struct question *question;
+
+    pthread_mutex_lock(&store->lock);
+    question = session->questions;
+    while (question && question->id != id)
+        question = question->next;
+    if (question && !question->is_answered) {
+        question->answer = shared_text_new(answer);
+        question->is_error = is_error;
+        question->is_answered = true;
+        waker_wake(question->waker);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return question != NULL;
+}
+
+/* ---- what it wants to hear ---- */
+
+void session_set_level(struct session_store *store, struct session *session, uint32_t level)
+{
+    pthread_mutex_lock(&store->lock);
+    session->log_level = level;
+    pthread_mutex_unlock(&store->lock);
+}
+
+bool session_subscribe(struct session_store *store, struct session *session, bp_str uri, bool is_wanted)
+{
+    struct subscription **at, *made = NULL;
+    size_t                count = 0;
+
+    if (is_wanted) {
+        made = malloc(sizeof(*made) + uri.len);
+        if (!made)
+            return false;
+        made->len = uri.len;
+        memcpy(made->uri, uri.data, uri.len);
+    }
+    pthread_mutex_lock(&store->lock);
+    for (at = &session->subscriptions; *at; at = &(*at)->next, count++)
+        if (bp_str_equal(bp_str_n((*at)->uri, (*at)->len), uri))
+            break;
+    if (*at && !is_wanted) {
+        struct subscription *old = *at;
+
+        *at = old->next;
+        free(old);
+    } else if (!*at && made && count < SUBSCRIPTIONS_MAX) {
+        made->next = NULL;
+        *at = made;
+        made = NULL;
+    }
+    is_wanted = count < SUBSCRIPTIONS_MAX;
+    pthread_mutex_unlock(&store->lock);
+    free(made);
+    return is_wanted;
+}

@@ -1,0 +1,154 @@
+/* session.h - what a client of the revisions up to 2025-11-25 has here between its requests.
+ *
+ *      session
+ *       +- running requests        so that a notification can cancel one
+ *       +- questions               asked of the client and not answered yet
+ *       +- streams                 0: the one that GET opens; then one for each POST that was answered by a stream
+ *           +- events              kept for a client that comes back with Last-Event-ID
+ *
+ * A session's requests come to any worker, so everything here is behind the store's lock, which is never held across a
+ * suspension. An id is 128 random bits. It names a session and proves nothing: each use is checked against the
+ * principal that opened it (MCP 2025-11-25, security best practices).
+ */
+#ifndef CORE_MCP_SESSION_H
+#define CORE_MCP_SESSION_H
+
+#include "loop/waker.h"
+#include "mcp/protocol.h"
+
+enum { SESSION_ID_CHARS = 32, SESSION_RUNNING_MAX = 256, SESSION_CLIENT_BYTES = 96 };
+
+/* A message that several streams send. */
+struct shared_text {
+    _Atomic uint32_t refs;
+    size_t           len;
+    char             data[];
+};
+
+struct shared_text *shared_text_new(bp_str text); /* NULL: no memory; one reference */
+void                shared_text_release(struct shared_text *text);
+
+struct stream_event {
+    struct stream_event *next;
+    uint64_t             number;
+    struct shared_text  *text;
+};
+
+struct session_stream {
+    struct session_stream *next;
+    uint32_t               number;
+    uint64_t               last; /* number of the newest event; 0: none yet */
+    struct stream_event   *first, *end;
+    uint32_t               count;
+    size_t                 bytes;
+    bool                   is_finished;
+    struct waker          *reader; /* of the exchange that sends what is added; held */
+};
+
+struct session;
+
+/* A request under way, on its fiber's stack. */
+struct running {
+    struct running *next, *previous;
+    struct session *session; /* NULL: not registered */
+    bp_str          id;
+    bp_call        *call;
+};
+
+/* A question to the client, on its fiber's stack. */
+struct question {
+    struct question    *next;
+    uint64_t            id;
+    struct waker       *waker;
+    _Atomic bool        is_answered;
+    bool                is_error;
+    struct shared_text *answer; /* JSON of result or error */
+};
+
+struct session {
+    struct session        *next_in_bucket;
+    struct session        *older, *newer; /* by last use */
+    char                   id[SESSION_ID_CHARS + 1];
+    uint8_t                principal[16]; /* a hash of who opened it */
+    uint32_t               refs;          /* 1 for the store, while it is open */
+    uint32_t               abilities, log_level;
+    enum mcp_revision      revision;
+    bool                   is_open, is_initialized;
+    uint32_t               running_count, stream_count;
+    uint64_t               next_question;
+    int64_t                last_used_ns;
+    struct running        *running;
+    struct question       *questions;
+    struct session_stream *streams;
+    struct subscription   *subscriptions;
+    char                   client[]; /* "name/version" */
+};
+
+struct session_limits {
+    uint32_t sessions;     /* the one not used for the longest time makes room */
+    int64_t  idle_ns;
+    size_t   replay_bytes; /* of all sessions together */
+};
+
+struct session_store;
+
+struct session_store *sessions_new(const struct session_limits *limits);
+void                  sessions_free(struct session_store *store);
+
+void session_hash_principal(const bp_principal *principal, uint8_t digest[16]);
+
+/* All of these: any worker. What is returned is held until session_release(). */
+struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
+                             uint32_t abilities, bp_str client);
+/* NULL: there is none, or it is somebody else's. Counts as a use. */
+struct session *session_find(struct session_store *store, bp_str id, const bp_principal *principal);
+void            session_release(struct session_store *store, struct session *session);
+/* Ends it: its requests are cancelled, its streams end. */
+void     session_end(struct session_store *store, struct session *session);
+void     sessions_expire(struct session_store *store, int64_t now_ns);
+uint32_t sessions_count(const struct session_store *store);
+
+/* False: SESSION_RUNNING_MAX run already, or one with this id. */
+bool session_begin(struct session_store *store, struct session *session, struct running *running, bp_str id,
+                   bp_call *call);
+void session_done(struct session_store *store, struct running *running);
+void session_cancel(struct session_store *store, struct session *session, bp_str id);
+
+/* A question is on its way; then it is waited for with call_wait() until is_answered. */
+void session_ask(struct session_store *store, struct session *session, struct question *question);
+void session_forget(struct session_store *store, struct session *session, struct question *question);
+/* False: nobody asked that. */
+bool session_answer(struct session_store *store, struct session *session, uint64_t id, bool is_error, bp_str answer);
+
+void session_set_level(struct session_store *store, struct session *session, uint32_t level);
+/* Whether the client wants to hear of that resource. False: too many, or no memory. */
+bool session_subscribe(struct session_store *store, struct session *session, bp_str uri, bool is_wanted);
+
+/* ---- streams ---- */
+
+/* A new one for the answer to a POST; NULL: no memory. It lives as long as the session, or until newer ones push it
+ * out once it is finished. */
+struct session_stream *session_add_stream(struct session_store *store, struct session *session);
+/* The one of that number; number 0 is made when it is not there. */
+struct session_stream *session_stream(struct session_store *store, struct session *session, uint32_t number);
+/* Keeps an event and wakes who reads the stream; its number, 0 when it could not be kept. */
+uint64_t stream_add(struct session_store *store, struct session *session, struct session_stream *stream,
+                    struct shared_text *text);
+void     stream_finish(struct session_store *store, struct session *session, struct session_stream *stream);
+/* The reader that was there before is told to go: it finds another one in its place. */
+void stream_attach(struct session_store *store, struct session *session, struct session_stream *stream,
+                   struct waker *reader);
+void stream_detach(struct session_store *store, struct session *session, struct session_stream *stream,
+                   struct waker *reader);
+
+enum stream_state { STREAM_EVENT, STREAM_WAITS, STREAM_FINISHED, STREAM_TAKEN };
+/* The first event behind `*number`, which becomes its number; held. */
+enum stream_state stream_next(struct session_store *store, struct session *session, struct session_stream *stream,
+                              const struct waker *reader, uint64_t *number, struct shared_text **text);
+
+/* A notification for every session that has a GET stream; `uri` non-empty: for those that subscribed to it. */
+void sessions_broadcast(struct session_store *store, bp_str message, bp_str uri);
+/* All readers are woken and find their streams finished: the process ends. */
+void sessions_drain(struct session_store *store);
+
+#endif

@@ -1,0 +1,232 @@
+/* stdio.c - MCP over standard input and output: one client, one JSON-RPC message a line, both eras side by side. */
+#include "base/clock.h"
+#include "base/str.h"
+#include "mcp/mcp.h"
+#include "mcp/methods.h"
+#include "mcp/request.h"
+#include "net/line_server.h"
+
+enum { LINE_BYTES_MAX = 16 << 20, BATCH_MAX = 64, CALL_TIMEOUT_S = 86400, GRACE_S = 3 };
+
+struct stdio {
+    struct mcp           *mcp;
+    const struct catalog *catalog;
+    struct session       *session; /* of the legacy era, once it is initialised */
+    struct session       *home;    /* where requests of the modern era can be found, to be cancelled */
+    struct line_server   *lines;
+    bool                  is_over;
+};
+
+static bool stdio_can_send(const bp_mcp *request)
+{
+    (void)request;
+    return true;
+}
+
+static bp_status stdio_send(bp_mcp *request, bp_str message)
+{
+    struct stdio *stdio = request->transport;
+
+    return line_write(request->call, stdio->lines, message);
+}
+
+static const struct channel stdio_channel = { .can_send = stdio_can_send, .send = stdio_send };
+
+/* ---- news of the legacy era: what GET is over HTTP ---- */
+
+struct follower {
+    struct stdio   *stdio;
+    struct session *session; /* held */
+};
+
+static void follow_news(bp_call *call, void *arg)
+{
+    struct follower       *follower = arg;
+    struct session_store  *store = follower->stdio->mcp->sessions;
+    struct session_stream *stream = session_stream(store, follower->session, 0);
+    struct waker          *reader = waker_new(call);
+    struct shared_text    *text;
+    uint64_t               number = 0;
+    enum stream_state      state = STREAM_WAITS;
+    bp_status              status = BP_OK;
+
+    if (stream && reader)
+        stream_attach(store, follower->session, stream, reader);
+    while (stream && reader && status == BP_OK && state != STREAM_FINISHED && state != STREAM_TAKEN) {
+        state = stream_next(store, follower->session, stream, reader, &number, &text);
+        if (state == STREAM_EVENT) {
+            status = follower->stdio->is_over
+                         ? BP_CANCELLED
+                         : line_write(call, follower->stdio->lines, bp_str_n(text->data, text->len));
+            shared_text_release(text);
+        } else if (state == STREAM_WAITS) {
+            status = call_wait(call, BP_FOREVER, "news for the client");
+        }
+    }
+    if (stream && reader)
+        stream_detach(store, follower->session, stream, reader);
+    waker_end(reader);
+    session_release(store, follower->session);
+}
+
+/* ---- requests ---- */
+
+static void use_session(struct stdio *stdio, bp_mcp *request)
+{
+    request->session = stdio->session;
+    request->revision = stdio->session->revision;
+    request->abilities = stdio->session->abilities;
+    request->log_level = stdio->session->log_level;
+    request->client = bp_str_of(stdio->session->client);
+}
+
+static bp_str error_of(const bp_mcp *request)
+{
+    return message_error(request->call, request->message.id, request->error.code, request->error.message,
+                         request->error.data);
+}
+
+static void start_follower(bp_call *call, struct stdio *stdio, struct follower *follower)
+{
+    struct call_options options = { .deadline_ns = BP_FOREVER };
+
+    *follower = (struct follower){ stdio, stdio->session };
+    stdio->session->refs++; // nobody else knows the session yet
+    if (!call_start(call->worker, &options, follow_news, follower))
+        session_release(stdio->mcp->sessions, stdio->session);
+}
+
+static bp_str serve_initialize(struct stdio *stdio, bp_mcp *request)
+{
+    static struct follower follower; // one client, one session
+    int32_t                status;
+    bp_str                 answer;
+
+    request->revision = MCP_LATEST_LEGACY;
+    if (!stdio->session)
+        request->opened = &stdio->session;
+    answer = request_serve(request, &status);
+    if (request->opened && stdio->session)
+        start_follower(request->call, stdio, &follower);
+    return answer;
+}
+
+static bp_str take_response(struct stdio *stdio, bp_mcp *request)
+{
+    const bp_json *value = request->message.error ? request->message.error : request->message.result;
+    uint64_t       id = 0;
+
+    if (stdio->session && str_to_uint(request->message.id, &id))
+        session_answer(stdio->mcp->sessions, stdio->session, id, request->message.error != NULL,
+                       json_text(request->call->arena, value));
+    return (bp_str){ NULL, 0 }; // a response is never answered
+}
+
+static bp_str serve_message(struct stdio *stdio, bp_mcp *request, const bp_json *json)
+{
+    const char         *why;
+    enum mcp_error_code code = message_read(request->call, json, &request->message, &why);
+    bool                is_modern;
+    int32_t             status;
+
+    if (code != MCP_NO_ERROR)
+        return message_error(request->call, request->message.id, code, bp_str_of(why), (bp_str){ NULL, 0 });
+    if (request->message.kind == MESSAGE_RESPONSE)
+        return take_response(stdio, request);
+    is_modern = json_get(request->message.meta, BP_STR(MCP_META_VERSION)) ||
+                bp_str_is(request->message.method, "server/discover");
+    if (!is_modern && bp_str_is(request->message.method, "initialize"))
+        return serve_initialize(stdio, request);
+    if (!is_modern && stdio->session) {
+        use_session(stdio, request);
+        return request_serve(request, &status);
+    }
+    request->revision = MCP_2026_07_28;
+    if (request->message.kind == MESSAGE_REQUEST && request_read_meta(request) != BP_OK)
+        return error_of(request);
+    return request_serve(request, &status);
+}
+
+static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_json *batch)
+{
+    struct bp_buf buf;
+    size_t        answered = 0;
+
+    if (!stdio->session || stdio->session->revision > MCP_2025_03_26 || !json_count(batch) || json_count(batch) > BATCH_MAX)
+        return message_error(first->call, (bp_str){ NULL, 0 }, MCP_INVALID_REQUEST,
+                             BP_STR("an array of messages is part of MCP 2025-03-26 only, and may hold 1 to 64 of them"),
+                             (bp_str){ NULL, 0 });
+    buf_init(&buf, first->call->arena, REQUEST_BYTES_MAX);
+    buf_add(&buf, BP_STR("["));
+    for (size_t i = 0; i < json_count(batch); i++) {
+        bp_mcp member = *first;
+        bp_str answer = serve_message(stdio, &member, json_at(batch, i));
+
+        if (!answer.len)
+            continue;
+        if (answered++)
+            buf_add(&buf, BP_STR(","));
+        buf_add(&buf, answer);
+    }
+    buf_add(&buf, BP_STR("]"));
+    return answered ? buf_str(&buf) : (bp_str){ NULL, 0 };
+}
+
+static void handle_line(bp_call *call, struct line_server *lines, bp_str line, bool is_too_long, void *arg)
+{
+    struct stdio  *stdio = arg;
+    bp_mcp         request = { .mcp = stdio->mcp, .call = call, .catalog = stdio->catalog, .channel = &stdio_channel,
+                               .transport = stdio, .log_level = MCP_LEVEL_OFF, .registry = stdio->home };
+    const bp_json *json = NULL;
+    char           problem[JSON_PROBLEM_BYTES];
+    bp_str         answer;
+
+    stdio->lines = lines;
+    if (is_too_long)
+        answer = message_error(call, (bp_str){ NULL, 0 }, MCP_PARSE_ERROR, BP_STR("the line is longer than 16 MiB"),
+                               (bp_str){ NULL, 0 });
+    else if (json_parse(call->arena, line, &json, problem) != BP_OK)
+        answer = message_error(call, (bp_str){ NULL, 0 }, MCP_PARSE_ERROR, bp_str_of(problem), (bp_str){ NULL, 0 });
+    else if (json_type_of(json) == JSON_KIND_ARRAY)
+        answer = serve_batch(stdio, &request, json);
+    else
+        answer = serve_message(stdio, &request, json);
+    if (call->over == BP_DEADLINE)
+        call->shield_until_ns = clock_now_ns() + BP_SECONDS(2);
+    if (answer.len)
+        line_write(call, lines, answer);
+    call->shield_until_ns = 0;
+}
+
+static void input_ended(void *arg)
+{
+    struct stdio *stdio = arg;
+
+    mcp_drain(stdio->mcp);
+}
+
+bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in, int out)
+{
+    bp_principal principal = { .struct_size = sizeof(principal), .tenant = BP_STR("default"), .scopes = BP_STR("*") };
+    struct stdio stdio = { .mcp = mcp, .catalog = mcp_catalog_for(call, mcp, apps) };
+    struct line_server_options options = { .in = in, .out = out, .line_bytes_max = LINE_BYTES_MAX,
+                                           .call_timeout_ns = BP_SECONDS(CALL_TIMEOUT_S), .grace_ns = BP_SECONDS(GRACE_S),
+                                           .principal = &principal, .handler = handle_line, .input_ended = input_ended,
+                                           .arg = &stdio };
+    bp_status status;
+
+    if (!stdio.catalog)
+        return BP_INVALID;
+    stdio.home = session_open(mcp->sessions, &principal, MCP_2026_07_28, 0, BP_STR(""));
+    if (!stdio.home)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for the client");
+    status = line_serve(call, &options);
+    stdio.is_over = true;
+    if (stdio.session) {
+        session_end(mcp->sessions, stdio.session);
+        call_sleep(call, BP_MILLISECONDS(1)); // the follower of its news ends
+        session_release(mcp->sessions, stdio.session);
+    }
+    session_release(mcp->sessions, stdio.home);
+    return status;
+}

@@ -1,0 +1,157 @@
+/* tools.c - tools/list and tools/call. */
+#include "base/clock.h"
+#include "mcp/lists.h"
+#include "mcp/mcp.h"
+#include "mcp/request.h"
+#include "mcp/tasks.h"
+
+bp_status tools_list(bp_mcp *request)
+{
+    const struct catalog *catalog = request->catalog;
+    bool                  is_modern = mcp_is_modern(request->revision);
+    struct page           page;
+
+    BP_TRY(page_begin(request, "tools", catalog->tool_count, &page));
+    for (size_t i = page.from; i < page.to; i++)
+        json_add_raw(&request->w, catalog->tools[i].listing[is_modern]);
+    page_end(request, &page);
+    return BP_OK;
+}
+
+/* ---- calling ---- */
+
+struct tool_run {
+    bp_mcp                    *request;
+    const struct catalog_tool *tool;
+    const bp_json             *arguments;
+};
+
+static bp_status run_handler(bp_call *call, void *object, void *arg)
+{
+    struct tool_run *run = arg;
+
+    run->request->has_begun = true;
+    return run->tool->spec.handler(call, object, run->arguments, run->request);
+}
+
+/* What a model can mend comes back as a result, where it reads it (MCP 2025-11-25, SEP-1303). */
+static bp_status answer_tool_error(bp_mcp *request, bp_str message)
+{
+    bp_json_writer *w;
+
+    result_begin(request, FORM_TOOL);
+    w = mcp_service.begin_block(request);
+    json_put_text(w, "type", "text");
+    json_put_string(w, "text", message);
+    mcp_service.end_block(request);
+    request->is_error = true;
+    BP_TRY(result_end(request, NULL));
+    request_end(request);
+    return BP_OK;
+}
+
+static bp_str message_for_model(bp_mcp *request, bp_status status)
+{
+    bp_call *call = request->call;
+
+    if (status != BP_INTERNAL && status != BP_IO && status != BP_DATA)
+        return call->error.message.len ? call->error.message : bp_str_of(bp_status_text(status));
+    call_log(call, BP_LOG_ERROR, BP_STR("tool_failed"), call->error.message,
+             (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
+                           bp_field_str("failed_plugin", call->error.plugin),
+                           bp_field_str("failed_op", call->error.op) },
+             sizeof(bp_field), 3);
+    return arena_format(call->arena, "%s (request id %s)", bp_status_text(status), call->request_id);
+}
+
+/* The same tool with the same arguments: what a state is bound to. */
+static bp_str subject_of(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
+{
+    bp_str text = arguments ? json_text(request->call->arena, arguments) : BP_STR("{}");
+
+    return arena_format(request->call->arena, BP_FMT "\n%.*s", BP_ARG(tool->name), (int)text.len, text.data);
+}
+
+int64_t tool_deadline_ns(const bp_mcp *request, const struct catalog_tool *tool)
+{
+    return tool->spec.deadline_ns ? tool->spec.deadline_ns : request->mcp->api->conf->server.request_deadline_ns;
+}
+
+bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
+{
+    bp_call         *call = request->call;
+    struct instance *instance = &tool->unit->instances[call->worker->index];
+    struct tool_run  run = { request, tool, arguments };
+    bp_status        status;
+
+    request->unit = tool->unit;
+    result_begin(request, FORM_TOOL);
+    status = gate_run(call, instance, &tool->op, run_handler, &run);
+    if (request->error.code)
+        return BP_INVALID;
+    if (status == BP_OK)
+        status = result_end(request, tool->output);
+    if (status == BP_OK) {
+        request_end(request);
+        return BP_OK;
+    }
+    if (status == BP_INPUT_REQUIRED && request->becomes_task)
+        return task_start(request, tool, arguments);
+    if (status == BP_INPUT_REQUIRED && request->wanted_count) {
+        rounds_write(request, subject_of(request, tool, arguments));
+        return BP_OK;
+    }
+    if (!request->has_begun || (call->over == BP_CANCELLED && status == BP_CANCELLED))
+        return status;
+    return answer_tool_error(request, message_for_model(request, status));
+}
+
+/* An object without members, for those who sent none. */
+static const bp_json *empty_object(bp_call *call)
+{
+    const bp_json *object = NULL;
+    char           problem[JSON_PROBLEM_BYTES];
+
+    json_parse(call->arena, BP_STR("{}"), &object, problem);
+    return object;
+}
+
+bp_status tools_call(bp_mcp *request)
+{
+    bp_call                   *call = request->call;
+    const bp_json             *params = request->message.params, *arguments = json_get(params, BP_STR("arguments"));
+    bp_str                     name = json_as_string(json_get(params, BP_STR("name")));
+    const struct catalog_tool *tool = catalog_find_tool(request->catalog, name);
+    char                       problem[512];
+    enum task_use              use;
+
+    if (!tool)
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "there is no tool \"" BP_FMT "\": tools/list lists them",
+                            BP_ARG(name));
+    if (arguments && json_type_of(arguments) != JSON_KIND_OBJECT)
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.arguments must be an object");
+    BP_TRY(request_check_scope(request, tool->spec.scope));
+    if ((request->abilities & tool->needs) != tool->needs) {
+        if (mcp_is_modern(request->revision))
+            return request_fail_ability(request, tool->needs & ~request->abilities);
+        return answer_tool_error(request, arena_format(call->arena, "the tool %s needs a client that can do: %s",
+                                                       tool->spec.name, tool->spec.needs));
+    }
+    if (!arguments)
+        arguments = empty_object(call);
+    if (!json_schema_is_open(tool->input) && !json_schema_check(tool->input, arguments, problem))
+        return answer_tool_error(request, arena_format(call->arena, "the arguments of %s are not valid: %s",
+                                                       tool->spec.name, problem));
+    BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
+    if (mcp_is_modern(request->revision) && (json_get(params, BP_STR("requestState")) ||
+                                             json_get(params, BP_STR("inputResponses"))))
+        BP_TRY(rounds_read(request, subject_of(request, tool, arguments)));
+    use = task_use_of(request, tool);
+    if (use == TASK_IS_MISSING)
+        return request_fail_ability(request, MCP_CAN_TASKS);
+    if (use == TASK_NOW)
+        return task_start(request, tool, arguments);
+    request->may_become_task = use == TASK_LATER;
+    call->deadline_ns = clock_now_ns() + tool_deadline_ns(request, tool);
+    return tool_run(request, tool, arguments);
+}

@@ -1,0 +1,402 @@
+/* line_server.c - lines over two descriptors, with libuv's polling of both. */
+#include "net/line_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+enum {
+    READ_BYTES = 64 << 10,
+    OUT_HIGH_BYTES = 1 << 20, /* handlers wait, and nothing is read */
+    OUT_MAX_BYTES = 1 << 30,
+    WRITE_BYTES = 256 << 10
+};
+
+struct line_run {
+    struct line_run    *next, *previous;
+    struct line_server *server;
+    bp_call            *call;
+    bool                is_too_long;
+    size_t              len;
+    char                line[];
+};
+
+struct line_waiter {
+    struct line_waiter *next;
+    bp_call            *call;
+};
+
+struct line_server {
+    struct line_server_options options;
+    bp_call                   *call; /* of line_serve() */
+    struct worker             *worker;
+    uv_poll_t                  in_poll, out_poll;
+    uv_idle_t                  in_idle;   /* for what cannot be polled, such as a file */
+    uv_prepare_t               flush;
+    uint32_t                   open_handles;
+    bool                       is_file, is_reading, is_input_over, is_output_closed, is_out_polled, is_skipping;
+    struct bp_buf              in, out;
+    size_t                     out_sent; /* bytes of `out` that are gone already */
+    struct line_run           *runs;
+    struct line_waiter        *waiters;
+    char                      *chunk;
+};
+
+/* ---- out ---- */
+
+static void wake_waiters(struct line_server *server)
+{
+    for (struct line_waiter *at = server->waiters; at; at = at->next)
+        call_wake(at->call);
+}
+
+static size_t waiting_bytes(const struct line_server *server)
+{
+    return server->out.len - server->out_sent;
+}
+
+static void stop_reading(struct line_server *server)
+{
+    if (!server->is_reading)
+        return;
+    server->is_reading = false;
+    if (server->is_file)
+        uv_idle_stop(&server->in_idle);
+    else
+        uv_poll_stop(&server->in_poll);
+}
+
+static void close_output(struct line_server *server)
+{
+    server->is_output_closed = true;
+    stop_reading(server);
+    for (struct line_run *run = server->runs; run; run = run->next)
+        if (run->call)
+            call_cancel(run->call);
+    wake_waiters(server);
+    call_wake(server->call);
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events);
+
+static void start_reading(struct line_server *server);
+
+static void flush(struct line_server *server)
+{
+    while (waiting_bytes(server) && !server->is_output_closed) {
+        size_t  piece = waiting_bytes(server) < WRITE_BYTES ? waiting_bytes(server) : WRITE_BYTES;
+        ssize_t sent = write(server->options.out, server->out.data + server->out_sent, piece);
+
+        if (sent > 0) {
+            server->out_sent += (size_t)sent;
+        } else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            break;
+        } else if (sent < 0 && errno != EINTR) {
+            close_output(server);
+            return;
+        }
+    }
+    if (!waiting_bytes(server)) {
+        buf_reset(&server->out);
+        server->out_sent = 0;
+    }
+    if (waiting_bytes(server) && !server->is_out_polled) {
+        server->is_out_polled = uv_poll_start(&server->out_poll, UV_WRITABLE, on_writable) == 0;
+    } else if (!waiting_bytes(server) && server->is_out_polled) {
+        uv_poll_stop(&server->out_poll);
+        server->is_out_polled = false;
+    }
+    if (waiting_bytes(server) < OUT_HIGH_BYTES) {
+        wake_waiters(server);
+        start_reading(server);
+    }
+    if (!waiting_bytes(server))
+        call_wake(server->call);
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events)
+{
+    struct line_server *server = poll->data;
+
+    (void)events;
+    if (status < 0)
+        close_output(server);
+    else
+        flush(server);
+    worker_run_ready(server->worker);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct line_server *server = prepare->data;
+
+    uv_prepare_stop(prepare);
+    flush(server);
+    worker_run_ready(server->worker);
+}
+
+bp_status line_write(bp_call *call, struct line_server *server, bp_str line)
+{
+    struct line_waiter waiter = { .call = call };
+    bp_status          status = call_over(call);
+
+    while (status == BP_OK && !server->is_output_closed && waiting_bytes(server) >= OUT_HIGH_BYTES) {
+        struct line_waiter **at = &server->waiters;
+
+        waiter.next = server->waiters;
+        server->waiters = &waiter;
+        status = call_wait(call, BP_FOREVER, "the reader of the output");
+        while (*at != &waiter)
+            at = &(*at)->next;
+        *at = waiter.next;
+    }
+    if (server->is_output_closed)
+        status = BP_CANCELLED;
+    if (status != BP_OK)
+        return call_fail_over(call, status, "writing to the output");
+    buf_add(&server->out, line);
+    buf_add_char(&server->out, '\n');
+    if (buf_status(&server->out) != BP_OK)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for what waits to be written");
+    uv_prepare_start(&server->flush, on_prepare);
+    return BP_OK;
+}
+
+/* ---- handlers ---- */
+
+static void end_run(struct line_run *run)
+{
+    struct line_server *server = run->server;
+
+    if (run->next)
+        run->next->previous = run->previous;
+    *(run->previous ? &run->previous->next : &server->runs) = run->next;
+    free(run);
+    if (!server->runs && server->is_input_over)
+        call_wake(server->call);
+}
+
+static void run_line(bp_call *call, void *arg)
+{
+    struct line_run    *run = arg;
+    struct line_server *server = run->server;
+
+    run->call = call;
+    if (server->is_output_closed)
+        call_cancel(call);
+    server->options.handler(call, server, bp_str_n(run->line, run->len), run->is_too_long, server->options.arg);
+    end_run(run);
+}
+
+static void start_line(struct line_server *server, bp_str line, bool is_too_long)
+{
+    struct call_options options = { .deadline_ns = clock_now_ns() + server->options.call_timeout_ns,
+                                    .principal = server->options.principal };
+    struct line_run    *run;
+
+    if (line.len && line.data[line.len - 1] == '\r')
+        line.len--;
+    if (!line.len && !is_too_long)
+        return;
+    run = malloc(sizeof(*run) + line.len + 1);
+    if (!run)
+        return;
+    run->previous = NULL;
+    run->next = server->runs;
+    run->server = server;
+    run->call = NULL;
+    run->is_too_long = is_too_long;
+    run->len = line.len;
+    if (line.len)
+        memcpy(run->line, line.data, line.len);
+    run->line[line.len] = '\0';
+    if (run->next)
+        run->next->previous = run;
+    server->runs = run;
+    if (!call_start(server->worker, &options, run_line, run))
+        end_run(run); // the cap of fibers: the peer hears nothing, which the log tells
+}
+
+/* ---- in ---- */
+
+static void end_input(struct line_server *server)
+{
+    stop_reading(server);
+    server->is_input_over = true;
+    if (server->in.len && !server->is_skipping)
+        start_line(server, buf_str(&server->in), false); // its end is missing: the handler judges it
+    buf_reset(&server->in);
+    if (server->options.input_ended)
+        server->options.input_ended(server->options.arg);
+    call_wake(server->call);
+}
+
+static void take_bytes(struct line_server *server, bp_str bytes)
+{
+    while (bytes.len) {
+        const char *end = memchr(bytes.data, '\n', bytes.len);
+        size_t      piece = end ? (size_t)(end - bytes.data) : bytes.len;
+        bp_str      head = bp_str_n(bytes.data, piece);
+
+        if (!server->is_skipping && server->in.len + piece > server->options.line_bytes_max) {
+            server->is_skipping = true;
+            buf_free(&server->in);
+            buf_init(&server->in, NULL, server->options.line_bytes_max + 1);
+            start_line(server, (bp_str){ NULL, 0 }, true);
+        }
+        if (end && !server->is_skipping && !server->in.len) {
+            start_line(server, head, false);
+        } else if (!server->is_skipping) {
+            buf_add(&server->in, head);
+            if (end) {
+                start_line(server, buf_str(&server->in), false);
+                buf_reset(&server->in);
+            }
+        }
+        if (end)
+            server->is_skipping = false;
+        piece += end != NULL;
+        bytes = bp_str_n(bytes.data + piece, bytes.len - piece);
+    }
+}
+
+static void read_some(struct line_server *server)
+{
+    ssize_t got = read(server->options.in, server->chunk, READ_BYTES);
+
+    if (got > 0)
+        take_bytes(server, bp_str_n(server->chunk, (size_t)got));
+    else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        end_input(server);
+    if (waiting_bytes(server) >= OUT_HIGH_BYTES) {
+        flush(server);
+        if (waiting_bytes(server) >= OUT_HIGH_BYTES)
+            stop_reading(server);
+    }
+    worker_run_ready(server->worker);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct line_server *server = poll->data;
+
+    (void)events;
+    if (status < 0)
+        end_input(server);
+    else
+        read_some(server);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    read_some(idle->data);
+}
+
+static void start_reading(struct line_server *server)
+{
+    if (server->is_reading || server->is_input_over || server->is_output_closed)
+        return;
+    server->is_reading = server->is_file
+                             ? uv_idle_start(&server->in_idle, on_idle) == 0
+                             : uv_poll_start(&server->in_poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0;
+}
+
+/* ---- life ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct line_server *server = handle->data;
+
+    if (--server->open_handles)
+        return;
+    buf_free(&server->in);
+    buf_free(&server->out);
+    free(server->chunk);
+    free(server);
+}
+
+static void close_handle(struct line_server *server, uv_handle_t *handle)
+{
+    handle->data = server;
+    server->open_handles++;
+    uv_close(handle, on_closed);
+}
+
+/* A pipe or socket is ours alone, so it may be made one that never blocks. */
+static void make_nonblocking(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static bool open_handles(struct line_server *server)
+{
+    uv_loop_t *loop = &server->worker->loop;
+
+    make_nonblocking(server->options.in);
+    make_nonblocking(server->options.out);
+    server->is_file = uv_poll_init(loop, &server->in_poll, server->options.in) != 0;
+    uv_idle_init(loop, &server->in_idle);
+    uv_prepare_init(loop, &server->flush);
+    server->in_poll.data = server->in_idle.data = server->flush.data = server->out_poll.data = server;
+    if (uv_poll_init(loop, &server->out_poll, server->options.out) == 0)
+        return true;
+    server->out_poll.type = UV_UNKNOWN_HANDLE; // a file never makes anybody wait
+    return true;
+}
+
+static void wait_for_runs(bp_call *call, struct line_server *server)
+{
+    int64_t until_ns = clock_now_ns() + server->options.grace_ns;
+
+    while (server->runs && call_wait(call, until_ns, "requests to end") == BP_OK)
+        ;
+    for (struct line_run *run = server->runs; run; run = run->next)
+        if (run->call)
+            call_cancel(run->call);
+    while (server->runs)
+        call_wait_unconditionally(call, "cancelled requests to end");
+    while (waiting_bytes(server) && !server->is_output_closed && clock_now_ns() < until_ns) {
+        flush(server);
+        if (waiting_bytes(server))
+            call_wait(call, until_ns, "the output to be read");
+    }
+}
+
+bp_status line_serve(bp_call *call, const struct line_server_options *options)
+{
+    struct line_server *server = calloc(1, sizeof(*server));
+
+    if (!server || !(server->chunk = malloc(READ_BYTES))) {
+        free(server);
+        return call_fail(call, BP_NO_MEMORY, "there is no memory to read lines");
+    }
+    server->options = *options;
+    server->call = call;
+    server->worker = call->worker;
+    buf_init(&server->in, NULL, options->line_bytes_max + 1);
+    buf_init(&server->out, NULL, OUT_MAX_BYTES);
+    open_handles(server);
+    start_reading(server);
+    while (!server->is_input_over && !server->is_output_closed && call_over(call) == BP_OK)
+        call_wait(call, BP_FOREVER, "lines");
+    stop_reading(server);
+    wait_for_runs(call, server);
+    uv_prepare_stop(&server->flush);
+    server->open_handles = 1;
+    if (!server->is_file)
+        close_handle(server, (uv_handle_t *)&server->in_poll);
+    if (server->out_poll.type != UV_UNKNOWN_HANDLE)
+        close_handle(server, (uv_handle_t *)&server->out_poll);
+    close_handle(server, (uv_handle_t *)&server->in_idle);
+    close_handle(server, (uv_handle_t *)&server->flush);
+    server->open_handles--;
+    return BP_OK;
+}

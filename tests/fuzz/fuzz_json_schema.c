@@ -1,0 +1,59 @@
+/* fuzz_json_schema.c - one input is an array of a schema and values: what compiles checks every value without harm,
+ * twice with the same verdict, and what does not fit or compile has a sentence of whole characters. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json_schema.h"
+#include "base/str.h"
+
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                                \
+        }                                                                           \
+    } while (0)
+
+static void check_sentence(const char *problem)
+{
+    CHECK(problem[0]);
+    CHECK(strlen(problem) < JSON_SCHEMA_PROBLEM_BYTES);
+    CHECK(str_is_utf8(bp_str_of(problem)));
+}
+
+static void check_value(const struct json_schema *schema, const bp_json *value)
+{
+    char problem[JSON_SCHEMA_PROBLEM_BYTES] = "";
+    bool fits = json_schema_check(schema, value, problem);
+
+    if (fits)
+        return;
+    check_sentence(problem);
+    if (!strstr(problem, "too long")) // which depends on the clock
+        CHECK(!json_schema_check(schema, value, problem));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char                problem[JSON_SCHEMA_PROBLEM_BYTES] = "", unreadable[JSON_PROBLEM_BYTES];
+    struct arena        arena;
+    const bp_json      *input;
+    struct json_schema *schema;
+
+    arena_init(&arena, 64u << 20);
+    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, unreadable) == BP_OK && json_count(input)) {
+        bp_str text = json_text(&arena, json_at(input, 0));
+
+        schema = json_schema_compile(text, problem);
+        if (!schema)
+            check_sentence(problem);
+        for (size_t i = 1; schema && i < json_count(input) && i < 8; i++)
+            check_value(schema, json_at(input, i));
+        if (schema) // a schema is a value too
+            check_value(schema, json_at(input, 0));
+        json_schema_free(schema);
+    }
+    arena_free(&arena);
+    return 0;
+}
