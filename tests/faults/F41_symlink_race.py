@@ -2,7 +2,7 @@
 edited by their names: not once does anything get out of the root or into what lies beside it.
 
 Landlock is off, so that the first wall stands alone. The same race is run against a program that looks first and opens
-then, to show that it can be lost. The tools run in the fake host, in three processes at once.
+then, to show that it can be lost. Three servers do it at once.
 """
 import ctypes
 import multiprocessing
@@ -13,7 +13,7 @@ import threading
 import time
 
 from backplane_test import IS_LONG, check, check_equal, run_fault
-from filesystem_test import Ours
+from filesystem_test import Served
 
 SECONDS = 60 if IS_LONG else 10
 INSIDE, SECRET = "inside\n", "a secret that lies outside\n"
@@ -80,7 +80,7 @@ class Race:
                  ("write_file", {"path": "filelink", "content": INSIDE}), ("write_file", {"path": "link/file.txt", "content": INSIDE}),
                  ("read_text_file", {"path": "dir/file.txt"}), ("read_text_file", {"path": os.path.join(self.root, "link", "file.txt")}),
                  ("read_text_file", {"path": "file", "head": 1}), ("read_text_file", {"path": "filelink", "tail": 2}), ("search_files", {"path": ".", "pattern": "**/*"})]
-        with Ours(self.root, landlock="off") as ours:
+        with Served(os.path.join(os.path.dirname(self.root), f"data-{number}"), self.root, landlock="off") as ours:
             while time.monotonic() < self.end:
                 tool, arguments = calls[number % len(calls)]
                 answer = ours.call(tool, **arguments)

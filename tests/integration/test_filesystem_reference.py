@@ -10,7 +10,7 @@ import shutil
 import tempfile
 
 from backplane_test import check, check_equal, run_tests
-from filesystem_test import Ours, Reference
+from filesystem_test import Reference, Served
 
 
 def fill(folder):
@@ -38,7 +38,7 @@ def both():
         for root in roots:
             os.mkdir(root)
             fill(root)
-        with Ours(roots[0]) as ours, Reference(roots[1]) as reference:
+        with Served(folder, roots[0]) as ours, Reference(roots[1]) as reference:
             yield (ours, roots[0]), (reference, roots[1])
     finally:
         shutil.rmtree(folder)
@@ -208,9 +208,12 @@ def shape(schema):
     return [shape(item) for item in schema] if isinstance(schema, list) else schema
 
 
+HINTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}  # where none is given
+
+
 def tools_take_and_give_the_same():
     with both() as ((ours, _), (reference, _)):
-        mine, theirs = ({tool["name"]: tool for tool in tools} for tools in (ours.call("tools/list"), reference.ask("tools/list")["tools"]))
+        mine, theirs = ({tool["name"]: tool for tool in tools} for tools in (server.ask("tools/list")["tools"] for server in (ours, reference)))
         check_equal(list(mine), list(theirs), "names of the tools")
         for name, tool in theirs.items():
             check_equal(mine[name]["title"], tool["title"], f"title of {name}")
@@ -218,14 +221,14 @@ def tools_take_and_give_the_same():
                 wanted = {"required": [], **shape(tool[part])}
                 check_equal({"required": [], **shape(mine[name][part])}, wanted, f"{part} of {name}")
             for hint, value in tool["annotations"].items():
-                check_equal(mine[name][hint], value, f"{hint} of {name}")
-        check_equal({tool["scope"] for tool in mine.values() if tool["readOnlyHint"]}, {"filesystem:read"}, "scopes of reading")
-        check_equal({tool["scope"] for tool in mine.values() if not tool["readOnlyHint"]}, {"filesystem:write"}, "scopes of writing")
+                check_equal(mine[name]["annotations"].get(hint, HINTS[hint]), value, f"{hint} of {name}")
 
 
 def read_only_offers_no_writing():
-    with tempfile.TemporaryDirectory(prefix="backplane-test-") as root, Ours(root, read_only="true") as ours:
-        check_equal({tool["readOnlyHint"] for tool in ours.call("tools/list")}, {True}, "tools of a read-only instance")
+    with tempfile.TemporaryDirectory(prefix="backplane-test-") as folder, Served(folder, folder, read_only="true") as ours:
+        tools = ours.ask("tools/list")["tools"]
+        check_equal({tool["annotations"]["readOnlyHint"] for tool in tools}, {True}, "tools of a read-only instance")
+        check_equal(len(tools), 10, "how many these are")
 
 
 run_tests([tools_take_and_give_the_same, read_only_offers_no_writing, texts_and_their_parts_are_the_same, refusals_say_the_same, lists_and_trees_are_the_same, searches_find_the_same,

@@ -1,17 +1,15 @@
-"""filesystem_test.py - the app filesystem and the reference server of MCP as two objects with the same methods.
+"""filesystem_test.py - the app filesystem and the reference server of MCP as objects with the same methods.
 
-Ours runs in a fake host (tests/integration/filesystem_driver.c); the reference server is the npm package, installed into
-the build folder when a test needs it.
+Served is the app behind `backplane mcp`; Reference is the npm package, installed into the build folder when a test needs it.
 """
 import json
 import os
 import shutil
 import subprocess
 
-from backplane_test import PLUGINS, check, skip
+from backplane_test import PLUGINS, PROGRAM, check, skip
 
 BUILD = os.path.dirname(os.path.abspath(PLUGINS))
-DRIVER = os.path.join(BUILD, "tests", "integration", "filesystem_driver")
 PACKAGE = "@modelcontextprotocol/server-filesystem"
 VERSION = "2026.8.31"
 
@@ -39,20 +37,11 @@ class Child:
         return json.loads(line)
 
 
-class Ours(Child):
-    def __init__(self, *roots, **options):
-        settings = [f"{name}={value}" for name, value in options.items()]
-        super().__init__(DRIVER, os.path.join(PLUGINS, "app", "filesystem.so"), "roots=" + ", ".join(roots), *settings)
+class Mcp(Child):
+    """A server of MCP over standard input and output."""
 
-    def call(self, tool, **arguments):
-        self.send(tool + "\t" + json.dumps(arguments))
-        return self.receive()
-
-
-class Reference(Child):
-    def __init__(self, *roots):
-        program = os.path.join(install_reference(), "dist", "index.js")
-        super().__init__("node", program, *roots, stderr=subprocess.DEVNULL)
+    def __init__(self, *command, **more):
+        super().__init__(*command, stderr=subprocess.DEVNULL, **more)
         self.number = 0
         self.ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"})
         self.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
@@ -67,6 +56,17 @@ class Reference(Child):
 
     def call(self, tool, **arguments):
         return self.ask("tools/call", name=tool, arguments=arguments)
+
+
+class Served(Mcp):
+    def __init__(self, folder, *roots, **options):
+        settings = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
+        super().__init__(PROGRAM, "mcp", "--app", "filesystem", "--data", os.path.join(folder, "data"), *settings, *roots)
+
+
+class Reference(Mcp):
+    def __init__(self, *roots):
+        super().__init__("node", os.path.join(install_reference(), "dist", "index.js"), *roots)
 
 
 def install_reference():

@@ -45,7 +45,7 @@ static void a_part_of_a_huge_file_is_read_without_the_rest(void **state)
 static void what_is_not_utf8_is_an_error_that_names_the_other_tool(void **state)
 {
     static const char *const bad[] = { "\xff", "caf\xe9", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80" };
-    static const char *const good[] = { "caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf" "bom", "\xf4\x8f\xbf\xbf", "\x01\x7f" };
+    static const char *const good[] = { "caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf=bom", "\xf4\x8f\xbf\xbf", "\x01\x7f" };
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
