@@ -210,7 +210,7 @@ void server_conf_read(const struct option_reader *reader, const struct conf_node
         if (i > 0)
             option_report_unknown(reader->problems, mapping, part_tables, 1, "");
     }
-    option_report_unknown(reader->problems, section, tables, 1, "listen|auth|limits|watchdog|drain");
+    option_report_unknown(reader->problems, section, tables, 1, "listen|auth|limits|watchdog|drain|mcp");
     check_auth(reader, section, server, before, refs);
     read_workers(reader, section, server);
     check_proxies(reader, section, server);

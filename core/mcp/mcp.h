@@ -32,7 +32,7 @@ struct mcp {
     struct job           *expiry;
     uint8_t               seal_key[32];
     bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
-    struct metric_family *requests;
+    struct metric_series *session_gauge, *listener_gauge;
 };
 
 /* Makes the catalogs and what is kept between requests; a call on the first worker. NULL with the sentence in the

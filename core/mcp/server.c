@@ -84,9 +84,8 @@ static void collect(void *arg)
 {
     struct mcp *mcp = arg;
 
-    metric_set(metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open."), sessions_count(mcp->sessions));
-    metric_set(metrics_single(METRIC_GAUGE, "mcp_listeners", "Requests subscriptions/listen that are open."),
-               listeners_count(mcp->listeners));
+    metric_set(mcp->session_gauge, sessions_count(mcp->sessions));
+    metric_set(mcp->listener_gauge, listeners_count(mcp->listeners));
 }
 
 struct mcp *mcp_new(bp_call *call, struct api *api)
@@ -105,6 +104,8 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
                                                            .replay_bytes = (size_t)conf->replay_bytes });
     mcp->listeners = listeners_new();
     mcp->tasks = tasks_new();
+    mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
+    mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
     make_seal_key(mcp);
     if (!mcp->sessions || !mcp->listeners || !mcp->tasks)
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
