@@ -101,10 +101,11 @@ bp_status diff_match(bp_call *call, const struct lines *before, const struct lin
             rows[d][k + d + 1] = NOWHERE;
         for (int32_t k = -d; k <= d; k += 2) {
             bool    is_added;
-            int32_t x = d ? arrive(rows[d - 1], d, k, width, height, &is_added) : 0, y = x - k;
+            int32_t x = d ? arrive(rows[d - 1], d, k, width, height, &is_added) : 0, y;
 
             if (x == NOWHERE)
                 continue;
+            y = x - k;
             while (x < width && y < height && bp_str_equal(before->items[same + (size_t)x], after->items[same + (size_t)y])) {
                 x++;
                 y++;
