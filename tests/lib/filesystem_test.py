@@ -73,10 +73,11 @@ def install_reference():
     """The folder of the package."""
     folder = os.path.join(BUILD, "tests", "npm")
     package = os.path.join(folder, "node_modules", *PACKAGE.split("/"))
+    for program in ("node", "npm"):
+        if not shutil.which(program):
+            skip("there is no " + program)
     if os.path.exists(os.path.join(package, "dist", "index.js")):
         return package
-    if not shutil.which("npm"):
-        skip("there is no npm")
     os.makedirs(folder, exist_ok=True)
     done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", f"{PACKAGE}@{VERSION}"],
                           capture_output=True, text=True, timeout=150)

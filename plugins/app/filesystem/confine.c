@@ -51,7 +51,7 @@ static bp_status add_roots(bp_call *call, const struct filesystem *self, struct 
     if (!self->read_only)
         allowed |= ACCESS_WRITE_FILE | ACCESS_REMOVE_FILE | ACCESS_MAKE_DIR | ACCESS_MAKE_REG | ACCESS_MOVE;
     for (size_t i = 0; i < shared->root_count; i++) {
-        struct beneath rule = { allowed, shared->roots[i].fd };
+        struct beneath rule = {allowed, shared->roots[i].fd};
 
         if (syscall(SYS_landlock_add_rule, shared->ruleset, LANDLOCK_PATH_BENEATH, &rule, 0) != 0)
             return fail_errno(call, errno, "landlock", bp_str_of(shared->roots[i].path));
@@ -61,7 +61,7 @@ static bp_status add_roots(bp_call *call, const struct filesystem *self, struct 
 
 bp_status confine_create(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared)
 {
-    struct ruleset ruleset = { ACCESS_ALL_OF_2 };
+    struct ruleset ruleset = {ACCESS_ALL_OF_2};
     long           version;
 
     shared->ruleset = -1;
@@ -70,9 +70,12 @@ bp_status confine_create(bp_call *call, const struct filesystem *self, struct fi
     version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
     if (version < LANDLOCK_ABI_MIN) {
         if (self->landlock == LANDLOCK_REQUIRED)
-            return bp_fail(call, BP_UNSUPPORTED, "landlock: this kernel has none that suffices (version %ld, needed is %d): "
-                           "write \"landlock: auto\" to go without it", version, LANDLOCK_ABI_MIN);
-        bp_log(call, BP_LOG_WARN, "this kernel has no Landlock: the threads that work on files are confined to the roots "
+            return bp_fail(call, BP_UNSUPPORTED,
+                           "landlock: this kernel has none that suffices (version %ld, needed is %d): "
+                           "write \"landlock: auto\" to go without it",
+                           version, LANDLOCK_ABI_MIN);
+        bp_log(call, BP_LOG_WARN,
+               "this kernel has no Landlock: the threads that work on files are confined to the roots "
                "by openat2() alone");
         return BP_OK;
     }
@@ -89,8 +92,7 @@ bp_status confine_thread(bp_call *call, const struct filesystem_shared *shared)
 
     if (shared->ruleset < 0 || is_confined)
         return BP_OK;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        syscall(SYS_landlock_restrict_self, shared->ruleset, 0) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, shared->ruleset, 0) != 0)
         return fail_errno(call, errno, "landlock", BP_STR(""));
     is_confined = true;
     return BP_OK;

@@ -106,7 +106,8 @@ bp_status diff_match(bp_call *call, const struct lines *before, const struct lin
             if (x == NOWHERE)
                 continue;
             y = x - k;
-            while (x < width && y < height && bp_str_equal(before->items[same + (size_t)x], after->items[same + (size_t)y])) {
+            while (x < width && y < height &&
+                   bp_str_equal(before->items[same + (size_t)x], after->items[same + (size_t)y])) {
                 x++;
                 y++;
             }
@@ -137,10 +138,11 @@ struct point {
 };
 
 /* The end of the change that begins here: where both have the same line again. */
-static struct point change_end(struct point at, const struct lines *before, const struct lines *after, const int32_t *match)
+static struct point change_end(struct point at, const struct lines *before, const struct lines *after,
+                               const int32_t *match)
 {
     while (at.new < after->count && match[at.new] < 0)
-        at.new++;
+        at.new ++;
     at.old = at.new < after->count ? (size_t)match[at.new] : before->count;
     return at;
 }
@@ -156,47 +158,48 @@ static size_t same_lines(struct point at, const struct lines *after, const int32
 }
 
 /* Both the lines of a hunk from `at` to `end`; the first call for `sizes`, the second to write. */
-static void write_hunk(bp_buf *out, struct point at, struct point end, const struct lines *before, const struct lines *after,
-                       const int32_t *match)
+static void write_hunk(bp_buf *out, struct point at, struct point end, const struct lines *before,
+                       const struct lines *after, const int32_t *match)
 {
     size_t old_count = end.old - at.old, new_count = end.new - at.new;
 
     // GNU diff: an empty range is named by the line before it.
-    bp_buf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", at.old + (old_count > 0), old_count, at.new + (new_count > 0), new_count);
+    bp_buf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", at.old + (old_count > 0), old_count, at.new + (new_count > 0),
+                new_count);
     while (at.old < end.old || at.new < end.new) {
-        if (at.new < end.new && match[at.new] == (int32_t)at.old) {
-            write_line(out, " ", after->items[at.new++]);
+        if (at.new < end.new &&match[at.new] == (int32_t)at.old) {
+            write_line(out, " ", after->items[at.new ++]);
             at.old++;
             continue;
         }
         for (struct point changed = change_end(at, before, after, match); at.old < changed.old; at.old++)
             write_line(out, "-", before->items[at.old]);
-        for (; at.new < end.new && match[at.new] < 0; at.new++)
+        for (; at.new < end.new &&match[at.new] < 0; at.new ++)
             write_line(out, "+", after->items[at.new]);
     }
 }
 
 void diff_write(bp_buf *out, const struct lines *before, const struct lines *after, const int32_t *match)
 {
-    struct point at = { 0, 0 };
+    struct point at = {0, 0};
 
     while (at.old < before->count || at.new < after->count) {
         size_t       same = same_lines(at, after, match), lead = same < CONTEXT ? same : CONTEXT;
         struct point start, end;
 
-        at = (struct point){ at.old + same, at.new + same };
+        at = (struct point){at.old + same, at.new + same};
         if (at.old == before->count && at.new == after->count)
             return;
-        start = (struct point){ at.old - lead, at.new - lead };
+        start = (struct point){at.old - lead, at.new - lead};
         for (;;) {
             end = change_end(at, before, after, match);
             same = same_lines(end, after, match);
-            at = (struct point){ end.old + same, end.new + same };
+            at = (struct point){end.old + same, end.new + same};
             if (same > 2 * CONTEXT || (at.old == before->count && at.new == after->count))
                 break;
         }
         same = same < CONTEXT ? same : CONTEXT;
-        end = (struct point){ end.old + same, end.new + same };
+        end = (struct point){end.old + same, end.new + same};
         write_hunk(out, start, end, before, after, match);
         at = end;
     }

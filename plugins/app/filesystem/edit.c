@@ -25,7 +25,10 @@ static bp_status with_newlines(bp_call *call, bp_str text, bp_str *made)
     return BP_OK;
 }
 
-static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 static bp_str indent_of(bp_str line)
 {
@@ -101,7 +104,7 @@ static bool is_match(const struct lines *content, size_t at, const struct lines 
 static void indent_lines(bp_buf *out, bp_str indent, const struct lines *old, const struct lines *new)
 {
     for (size_t i = 0; i < new->count; i++) {
-        bp_str line = new->items[i], own = indent_of(line), was = { "", 0 };
+        bp_str line = new->items[i], own = indent_of(line), was = {"", 0};
 
         if (i < old->count)
             was = indent_of(old->items[i]);
@@ -131,12 +134,12 @@ static bp_status replace_lines(bp_call *call, bp_str *text, bp_str old_text, bp_
 
         if (!is_match(&content, at, &old))
             continue;
-        made = bp_buf_new(call, new_text.len + new.count * (first->len + new_text.len + 1) + 1);
+        made = bp_buf_new(call, new_text.len + new.count *(first->len + new_text.len + 1) + 1);
         indent_lines(made, indent_of(*first), &old, &new);
         BP_TRY(bp_buf_status(made));
         *is_done = true;
-        return put_piece(call, *text, (size_t)(first->data - text->data), (size_t)(last->data + last->len - first->data),
-                      bp_buf_str(made), text);
+        return put_piece(call, *text, (size_t)(first->data - text->data),
+                         (size_t)(last->data + last->len - first->data), bp_buf_str(made), text);
     }
     return BP_OK;
 }
@@ -159,10 +162,14 @@ static bp_status apply(bp_call *call, const bp_json *edit, bp_str *text, bool *i
 
 /* ---- ends of lines ---- */
 
-static bool ends_with_return(bp_str line) { return line.len > 1 && memcmp(line.data + line.len - 2, "\r\n", 2) == 0; }
+static bool ends_with_return(bp_str line)
+{
+    return line.len > 1 && memcmp(line.data + line.len - 2, "\r\n", 2) == 0;
+}
 
 /* The edited text with the ends of lines that the file has. */
-static bp_status restore_ends(bp_call *call, bp_str original, const struct lines *after, const int32_t *match, bp_str *bytes)
+static bp_status restore_ends(bp_call *call, bp_str original, const struct lines *after, const int32_t *match,
+                              bp_str *bytes)
 {
     struct lines lines;
     size_t       returns = 0, size = 0;
@@ -193,8 +200,8 @@ static bp_status restore_ends(bp_call *call, bp_str original, const struct lines
 /* ---- the tool ---- */
 
 /* "```diff ... ```", with more backticks than stand in a row in it. */
-static bp_status fence(bp_call *call, bp_str path, const struct lines *before, const struct lines *after, const int32_t *match,
-                       bp_str *text)
+static bp_status fence(bp_call *call, bp_str path, const struct lines *before, const struct lines *after,
+                       const int32_t *match, bp_str *text)
 {
     bp_buf *diff = bp_buf_new(call, RESULT_TEXT_BYTES_MAX), *out = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
     size_t  longest = 2, run = 0;
@@ -202,7 +209,8 @@ static bp_status fence(bp_call *call, bp_str path, const struct lines *before, c
 
     bp_buf_add(diff, bp_format(call, "Index: " BP_FMT "\n", BP_ARG(path)));
     bp_buf_add(diff, BP_STR("===================================================================\n"));
-    bp_buf_add(diff, bp_format(call, "--- " BP_FMT "\toriginal\n+++ " BP_FMT "\tmodified\n", BP_ARG(path), BP_ARG(path)));
+    bp_buf_add(diff,
+               bp_format(call, "--- " BP_FMT "\toriginal\n+++ " BP_FMT "\tmodified\n", BP_ARG(path), BP_ARG(path)));
     diff_write(diff, before, after, match);
     body = bp_buf_str(diff);
     for (size_t i = 0; i < body.len; i++) {
@@ -222,8 +230,8 @@ static bp_status fence(bp_call *call, bp_str path, const struct lines *before, c
     return BP_OK;
 }
 
-static bp_status read_original(bp_call *call, struct work *work, const struct place *place, int directory, const char *name,
-                               struct stat *info, bp_str *original)
+static bp_status read_original(bp_call *call, struct work *work, const struct place *place, int directory,
+                               const char *name, struct stat *info, bp_str *original)
 {
     bp_str    shown = place_text(call, place);
     int       fd = open_in(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
@@ -291,8 +299,8 @@ bp_status work_edit(bp_call *call, struct work *work)
     bp_status        status;
     int              directory;
 
-    BP_TRY(place_open_parent(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), true, "open", &place,
-                             &directory, &name));
+    BP_TRY(place_open_parent(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), true, "open",
+                             &place, &directory, &name));
     lock = write_lock(work->self->shared, directory, name);
     pthread_mutex_lock(lock);
     status = edit(call, work, &place, directory, name);

@@ -1,4 +1,5 @@
-/* filesystem.c - the app `filesystem`: files below chosen directories, for models over MCP and for programs over HTTP. */
+/* filesystem.c - the app `filesystem`: files below chosen directories, for models over MCP and for programs over HTTP.
+ */
 #include "filesystem.h"
 
 #include <stdlib.h>
@@ -6,8 +7,9 @@
 
 static const bp_option options[] = {
     BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .example = "[ /srv/projects, /srv/shared ]",
-                   .help = "the directories that are served, with all below them; one that cannot be opened is left out "
-                           "with a warning"),
+                   .help =
+                       "the directories that are served, with all below them; one that cannot be opened is left out "
+                       "with a warning"),
     BP_OPTION_BOOL(struct filesystem, read_only, .initial = "false", .help = "offer no tool that changes anything"),
     BP_OPTION_LIST(struct filesystem, deny, .initial = ".git, .env, credentials.json, .ssh, secrets",
                    .example = "[ .git, \"*.key\" ]",
@@ -17,8 +19,9 @@ static const bp_option options[] = {
     BP_OPTION_BOOL(struct filesystem, strict_symlinks, .initial = "false",
                    .help = "refuse every symbolic link, also one that stays in the roots"),
     BP_OPTION_ENUM(struct filesystem, landlock, .initial = "auto", .choices = "auto|off|required",
-                   .help = "confine the threads that work on files to the roots by the kernel: where it can, never, or not "
-                           "start without it"),
+                   .help =
+                       "confine the threads that work on files to the roots by the kernel: where it can, never, or not "
+                       "start without it"),
     BP_OPTION_SIZE(struct filesystem, max_file, .initial = "100MiB", .minimum = "1", .maximum = "200MiB",
                    .help = "largest file that is read whole or written"),
     BP_OPTION_INT(struct filesystem, max_entries, .initial = "100000", .minimum = "1", .maximum = "10000000",
@@ -43,8 +46,8 @@ static bp_status check(bp_call *call, const void *instance)
     if (!self->roots.count)
         return bp_fail(call, BP_INVALID, "roots: name at least one directory; without one nothing could be served");
     if (self->roots.count > ROOTS_MAX)
-        return bp_fail(call, BP_INVALID, "roots: %zu directories are named, at most %d can be served", self->roots.count,
-                       ROOTS_MAX);
+        return bp_fail(call, BP_INVALID, "roots: %zu directories are named, at most %d can be served",
+                       self->roots.count, ROOTS_MAX);
     for (size_t i = 0; i < self->roots.count; i++)
         if (!self->roots.items[i].len)
             return bp_fail(call, BP_INVALID, "roots: the directory with the number %zu has no name", i + 1);
@@ -98,10 +101,11 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     struct filesystem *self = instance;
 
     self->shared = shared;
-    if (!self->cache && (self->read_per_minute || self->write_per_minute || self->list_per_minute || self->search_per_minute))
+    if (!self->cache &&
+        (self->read_per_minute || self->write_per_minute || self->list_per_minute || self->search_per_minute))
         return bp_fail(call, BP_INVALID, "cache: a limit per minute is set, but no cache that could count: name one");
-    return bp_metric_define(call, BP_COUNTER, "filesystem_refused_total", "Accesses that were refused, by reason.", "reason",
-                            &self->refused_total);
+    return bp_metric_define(call, BP_COUNTER, "filesystem_refused_total", "Accesses that were refused, by reason.",
+                            "reason", &self->refused_total);
 }
 
 static const bp_life life = {
@@ -118,14 +122,11 @@ static const bp_app_ops ops = {
     .routes = filesystem_routes,
     .route_count = ROUTE_COUNT,
     BP_MCP_TOOLS(filesystem_tools),
-    .instructions = "Files below a few allowed directories: list_allowed_directories names them. Relative paths count from there.",
+    .instructions =
+        "Files below a few allowed directories: list_allowed_directories names them. Relative paths count from there.",
     .offers = tool_is_offered,
 };
 
-BP_PLUGIN(app, "filesystem", "1.0.0",
-          .summary = "files below chosen directories, for models and programs",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct filesystem),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+BP_PLUGIN(app, "filesystem", "1.0.0", .summary = "files below chosen directories, for models and programs",
+          .license = "Apache-2.0", .instance_size = sizeof(struct filesystem), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

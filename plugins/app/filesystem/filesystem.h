@@ -50,7 +50,7 @@ struct filesystem_shared {
     char          **deny; /* shell patterns of names */
     size_t          deny_count;
     bp_pool        *pool;
-    int             ruleset; /* of Landlock; -1: none */
+    int             ruleset;                  /* of Landlock; -1: none */
     pthread_mutex_t write_locks[WRITE_LOCKS]; /* by name: a write never falls between an edit's read and write */
 };
 
@@ -75,9 +75,9 @@ struct work {
     struct filesystem *self;
     const bp_json     *arguments;
     bp_status (*run)(bp_call *call, struct work *work);
-    bp_str          text;       /* the result of a tool as text */
-    bp_str          bytes;      /* of a media file */
-    bp_str          uri;        /* its file:// address */
+    bp_str          text;  /* the result of a tool as text */
+    bp_str          bytes; /* of a media file */
+    bp_str          uri;   /* its file:// address */
     const char     *mime_type;
     bp_json_writer *json;       /* where a route's entries go */
     bool            is_failure; /* `text` says why the tool failed */
@@ -122,9 +122,9 @@ bp_status place_make_directories(bp_call *call, struct filesystem *self, bp_str 
 bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place, int *fd,
                           struct stat *info);
 /* openat2() of one name in an open directory: never through a link. -errno on failure. */
-int        open_in(int directory, const char *name, int flags, mode_t mode);
-bp_str     place_text(bp_call *call, const struct place *place);
-bool       is_name_denied(const struct filesystem_shared *shared, const char *name);
+int    open_in(int directory, const char *name, int flags, mode_t mode);
+bp_str place_text(bp_call *call, const struct place *place);
+bool   is_name_denied(const struct filesystem_shared *shared, const char *name);
 enum { TEMPORARY_NAME_BYTES = 48 };
 void make_temporary_name(char name[TEMPORARY_NAME_BYTES]);
 
@@ -137,7 +137,8 @@ bp_status refuse(bp_call *call, struct filesystem *self, const char *reason, bp_
 
 /* ---- the work behind the tools ---- */
 
-bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path, bp_str *bytes);
+bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path,
+                     bp_str *bytes);
 bp_status read_text(bp_call *call, struct filesystem *self, bp_str path, bp_str *text);
 bool      is_utf8(bp_str text);
 bp_status work_read_text(bp_call *call, struct work *work);
@@ -150,8 +151,8 @@ bp_status work_create_directory(bp_call *call, struct work *work);
 bp_status work_move(bp_call *call, struct work *work);
 /* Puts `content` into the place of directory/name in one step. `before` not NULL: only if the file there still is
  * that one, unchanged; else BP_CONFLICT. */
-bp_status replace_file(bp_call *call, const struct place *place, int directory, const char *name, bp_str content,
-                       const struct stat *before);
+bp_status        replace_file(bp_call *call, const struct place *place, int directory, const char *name, bp_str content,
+                              const struct stat *before);
 pthread_mutex_t *write_lock(struct filesystem_shared *shared, int directory, const char *name);
 
 bp_status work_edit(bp_call *call, struct work *work);

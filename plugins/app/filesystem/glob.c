@@ -94,20 +94,24 @@ static bool has_range(bp_str pattern)
 
 bp_status glob_make(bp_call *call, bp_str pattern, struct glob *glob)
 {
-    struct expansion to = { call, glob };
+    struct expansion to = {call, glob};
 
-    *glob = (struct glob){ BP_NEW_ARRAY(call, bp_str, PATTERNS_MAX), 0, false };
+    *glob = (struct glob){BP_NEW_ARRAY(call, bp_str, PATTERNS_MAX), 0, false};
     if (!glob->items)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a pattern");
     if (pattern.len > PATTERN_BYTES_MAX)
         return bp_fail(call, BP_INVALID, "the pattern has %zu bytes, more than %d", pattern.len, PATTERN_BYTES_MAX);
     for (size_t i = 1; i < pattern.len; i++)
         if (pattern.data[i] == '(' && strchr("?*+@!", pattern.data[i - 1]) && pattern.data[i - 1])
-            return bp_fail(call, BP_INVALID, "the pattern \"" BP_FMT "\" has a group like +(a|b), which is not understood here: "
-                           "use {a,b}", BP_ARG(pattern));
+            return bp_fail(call, BP_INVALID,
+                           "the pattern \"" BP_FMT "\" has a group like +(a|b), which is not understood here: "
+                           "use {a,b}",
+                           BP_ARG(pattern));
     if (has_range(pattern))
-        return bp_fail(call, BP_INVALID, "the pattern \"" BP_FMT "\" has a range like {1..9}, which is not understood here: "
-                       "use {1,2,3} or [1-9]", BP_ARG(pattern));
+        return bp_fail(call, BP_INVALID,
+                       "the pattern \"" BP_FMT "\" has a range like {1..9}, which is not understood here: "
+                       "use {1,2,3} or [1-9]",
+                       BP_ARG(pattern));
     while (pattern.len && pattern.data[0] == '!') {
         glob->is_negated = !glob->is_negated;
         pattern = bp_str_n(pattern.data + 1, pattern.len - 1);
@@ -241,7 +245,7 @@ struct names {
 
 static bool path_fits(bp_str pattern, bp_str path)
 {
-    struct names p = { pattern, false }, n = { path, false }, star_pattern = { { NULL, 0 }, true }, star_path = star_pattern;
+    struct names p = {pattern, false}, n = {path, false}, star_pattern = {{NULL, 0}, true}, star_path = star_pattern;
     bool         has_star = false;
 
     while (!n.is_over) {

@@ -56,7 +56,8 @@ static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *strea
         if (!take_entry(dirfd(stream), found, &entry) || is_name_denied(self->shared, found->d_name))
             continue;
         if (--*budget < 0)
-            return bp_fail(call, BP_TOO_LARGE, "there are more than %lld entries in " BP_FMT " and what was looked through before "
+            return bp_fail(call, BP_TOO_LARGE,
+                           "there are more than %lld entries in " BP_FMT " and what was looked through before "
                            "it (max_entries): name a directory further down or exclude some",
                            (long long)self->max_entries, BP_ARG(path));
         entry.name = bp_dup(call, bp_str_of(found->d_name)).data;
@@ -75,7 +76,7 @@ bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp
     DIR      *stream = fdopendir(directory);
     bp_status status;
 
-    *listing = (struct listing){ NULL, 0 };
+    *listing = (struct listing){NULL, 0};
     if (!stream) {
         status = fail_errno(call, errno, "scandir", path);
         close(directory);
@@ -91,14 +92,15 @@ bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp
 /* The directory that the argument `name` leads to, open for reading. */
 static bp_status open_directory(bp_call *call, struct work *work, struct place *place, int *fd)
 {
-    return place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_RDONLY | O_DIRECTORY, "scandir",
-                      place, fd);
+    return place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_RDONLY | O_DIRECTORY,
+                      "scandir", place, fd);
 }
 
 static bp_status finish(bp_call *call, struct work *work, bp_buf *text)
 {
     if (bp_buf_status(text) != BP_OK)
-        return bp_fail(call, bp_buf_status(text), "the result is too large: name a directory further down or exclude some");
+        return bp_fail(call, bp_buf_status(text),
+                       "the result is too large: name a directory further down or exclude some");
     work->text = bp_buf_str(text);
     return BP_OK;
 }
@@ -131,7 +133,7 @@ struct sized {
 /* "17 B", "1.50 KB": two decimals, half a hundredth rounded up. */
 static const char *size_text(int64_t size_bytes, char text[32])
 {
-    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
     int                      unit = 0;
     int64_t                  whole, hundredths;
 
@@ -142,7 +144,8 @@ static const char *size_text(int64_t size_bytes, char text[32])
         return text;
     }
     whole = size_bytes >> (10 * unit);
-    hundredths = ((size_bytes & ((INT64_C(1) << (10 * unit)) - 1)) * 100 + (INT64_C(1) << (10 * unit - 1))) >> (10 * unit);
+    hundredths =
+        ((size_bytes & ((INT64_C(1) << (10 * unit)) - 1)) * 100 + (INT64_C(1) << (10 * unit - 1))) >> (10 * unit);
     snprintf(text, 32, "%lld.%02d %s", (long long)(whole + hundredths / 100), (int)(hundredths % 100), units[unit]);
     return text;
 }
@@ -187,42 +190,63 @@ static size_t width_of(const char *name)
     return width;
 }
 
+/* Reads a directory and the size of each entry: of a link its own. */
+static bp_status read_sized(bp_call *call, struct work *work, struct listing *listing, struct sized **sized)
+{
+    int64_t      budget = work->self->max_entries;
+    struct place place;
+    bp_status    status;
+    int          fd, kept;
+
+    BP_TRY(open_directory(call, work, &place, &fd));
+    kept = dup(fd);
+    status = listing_read(call, work->self, fd, place_text(call, &place), &budget, listing);
+    if (status == BP_OK && kept < 0)
+        status = fail_errno(call, EMFILE, "scandir", place_text(call, &place));
+    *sized = status == BP_OK ? BP_NEW_ARRAY(call, struct sized, listing->count + 1) : NULL;
+    if (status == BP_OK && !*sized)
+        status = bp_fail(call, BP_NO_MEMORY, "no memory for %zu entries", listing->count);
+    for (size_t i = 0; status == BP_OK && i < listing->count; i++) {
+        struct stat info;
+        bool        is_known = fstatat(kept, listing->entries[i].name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+
+        (*sized)[i] = (struct sized){&listing->entries[i], is_known ? info.st_size : 0};
+        if (i % 256 == 255)
+            status = bp_cancelled(call);
+    }
+    if (kept >= 0)
+        close(kept);
+    return status;
+}
+
+static void put_sized(bp_buf *text, const struct sized *sized)
+{
+    enum { NAME_COLUMN = 30, SIZE_COLUMN = 10 };
+    const struct entry *entry = sized->entry;
+    size_t              width = width_of(entry->name);
+    char                size[32];
+
+    bp_buf_addf(text, "%s %s%*s %*s\n", entry->is_directory ? "[DIR]" : "[FILE]", entry->name,
+                width < NAME_COLUMN ? (int)(NAME_COLUMN - width) : 0, "", entry->is_directory ? 0 : SIZE_COLUMN,
+                entry->is_directory ? "" : size_text(sized->size_bytes, size));
+}
+
 bp_status work_list_with_sizes(bp_call *call, struct work *work)
 {
-    enum { NAME_WIDTH = 30 };
     bool           is_by_size = bp_str_is(bp_json_string(bp_json_get(work->arguments, "sortBy")), "size");
-    int64_t        budget = work->self->max_entries, total_bytes = 0;
+    int64_t        total_bytes = 0;
     size_t         files = 0;
     bp_buf        *text = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
     struct sized  *sized;
     struct listing listing;
-    struct place   place;
     char           size[32];
-    int            fd, kept;
 
-    BP_TRY(open_directory(call, work, &place, &fd));
-    kept = dup(fd);
-    BP_TRY(listing_read(call, work->self, fd, place_text(call, &place), &budget, &listing));
-    sized = BP_NEW_ARRAY(call, struct sized, listing.count + 1);
-    for (size_t i = 0; sized && i < listing.count; i++) {
-        struct stat info;
-        bool        is_known = fstatat(kept, listing.entries[i].name, &info, AT_SYMLINK_NOFOLLOW) == 0;
-
-        sized[i] = (struct sized){ &listing.entries[i], is_known ? info.st_size : 0 }; // of a link its own
-        files += !listing.entries[i].is_directory;
-        total_bytes += listing.entries[i].is_directory ? 0 : sized[i].size_bytes;
-    }
-    close(kept);
-    if (!sized)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for %zu entries", listing.count);
+    BP_TRY(read_sized(call, work, &listing, &sized));
     qsort(sized, listing.count, sizeof(*sized), is_by_size ? by_size : by_name);
     for (size_t i = 0; i < listing.count; i++) {
-        const struct entry *entry = sized[i].entry;
-        size_t              width = width_of(entry->name);
-
-        bp_buf_addf(text, "%s %s%*s %*s\n", entry->is_directory ? "[DIR]" : "[FILE]", entry->name,
-                    width < NAME_WIDTH ? (int)(NAME_WIDTH - width) : 0, "", entry->is_directory ? 0 : 10,
-                    entry->is_directory ? "" : size_text(sized[i].size_bytes, size));
+        put_sized(text, &sized[i]);
+        files += !sized[i].entry->is_directory;
+        total_bytes += sized[i].entry->is_directory ? 0 : sized[i].size_bytes;
     }
     bp_buf_addf(text, "\nTotal: %zu files, %zu directories\nCombined size: %s", files, listing.count - files,
                 size_text(total_bytes, size));
@@ -233,27 +257,20 @@ bp_status work_list_with_sizes(bp_call *call, struct work *work)
 
 bp_status work_list_json(bp_call *call, struct work *work)
 {
-    int64_t        budget = work->self->max_entries;
-    struct place   place;
+    struct sized  *sized;
     struct listing listing;
-    bp_status      status;
-    int            fd, kept;
 
-    BP_TRY(open_directory(call, work, &place, &fd));
-    kept = dup(fd);
-    status = listing_read(call, work->self, fd, place_text(call, &place), &budget, &listing);
-    for (size_t i = 0; status == BP_OK && i < listing.count; i++) {
-        struct stat info;
-        bool        is_known = fstatat(kept, listing.entries[i].name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    BP_TRY(read_sized(call, work, &listing, &sized));
+    for (size_t i = 0; i < listing.count; i++) {
+        const struct entry *entry = sized[i].entry;
 
         bp_json_object(work->json);
-        bp_json_put_string(work->json, "name", bp_str_of(listing.entries[i].name));
-        bp_json_put_string(work->json, "type", bp_str_of(listing.entries[i].is_directory ? "directory" : "file"));
-        bp_json_put_integer(work->json, "size", is_known && !listing.entries[i].is_directory ? info.st_size : 0);
+        bp_json_put_string(work->json, "name", bp_str_of(entry->name));
+        bp_json_put_string(work->json, "type", bp_str_of(entry->is_directory ? "directory" : "file"));
+        bp_json_put_integer(work->json, "size", entry->is_directory ? 0 : sized[i].size_bytes);
         bp_json_end(work->json);
     }
-    close(kept);
-    return status;
+    return BP_OK;
 }
 
 /* ---- one file ---- */
@@ -261,15 +278,16 @@ bp_status work_list_json(bp_call *call, struct work *work)
 /* As JavaScript prints a date, in UTC. */
 static void put_time(bp_buf *text, const char *name, int64_t seconds)
 {
-    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t                   time = (time_t)seconds;
     struct tm                at;
 
     if (!gmtime_r(&time, &at))
-        at = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
-    bp_buf_addf(text, "%s: %s %s %02d %04d %02d:%02d:%02d GMT+0000 (Coordinated Universal Time)\n", name, days[at.tm_wday],
-                months[at.tm_mon], at.tm_mday, at.tm_year + 1900, at.tm_hour, at.tm_min, at.tm_sec);
+        at = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
+    bp_buf_addf(text, "%s: %s %s %02d %04d %02d:%02d:%02d GMT+0000 (Coordinated Universal Time)\n", name,
+                days[at.tm_wday], months[at.tm_mon], at.tm_mday, at.tm_year + 1900, at.tm_hour, at.tm_min, at.tm_sec);
 }
 
 bp_status work_info(bp_call *call, struct work *work)
@@ -280,7 +298,8 @@ bp_status work_info(bp_call *call, struct work *work)
     bp_status    status = BP_OK;
     int          fd;
 
-    BP_TRY(place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_PATH, "stat", &place, &fd));
+    BP_TRY(place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_PATH, "stat", &place,
+                      &fd));
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) != 0)
         status = fail_errno(call, errno, "stat", place_text(call, &place));
     close(fd);

@@ -20,9 +20,9 @@
 
 int open_in(int directory, const char *name, int flags, mode_t mode)
 {
-    struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-                            .mode = mode,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS };
+    struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                           .mode = mode,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
     long            fd = -1;
 
     if (!(flags & O_PATH))
@@ -103,13 +103,15 @@ static bp_status check_names(bp_call *call, struct filesystem *self, const struc
     snprintf(copy, sizeof(copy), "%s", place->below);
     for (char *name = strtok_r(copy, "/", &at); name; name = strtok_r(NULL, "/", &at))
         if (is_name_denied(self->shared, name))
-            return refuse(call, self, "deny",
-                          bp_format(call, "Access denied - the name \"%s\" is on the list of names that are not served", name));
+            return refuse(
+                call, self, "deny",
+                bp_format(call, "Access denied - the name \"%s\" is on the list of names that are not served", name));
     return BP_OK;
 }
 
 /* Finds the place of an absolute path. `what` begins the sentence for one that lies outside. */
-static bp_status place_set(bp_call *call, struct filesystem *self, bp_str absolute, const char *what, struct place *place)
+static bp_status place_set(bp_call *call, struct filesystem *self, bp_str absolute, const char *what,
+                           struct place *place)
 {
     char        path[PATH_MAX];
     const char *rest = NULL;
@@ -138,8 +140,11 @@ static bool is_windows_path(bp_str path)
 static bp_status place_from(bp_call *call, struct filesystem *self, bp_str path, size_t index, struct place *place)
 {
     if (is_windows_path(path)) // would be an odd name in the root, and a success at the wrong place
-        return refuse(call, self, "invalid", bp_format(call, "Access denied - " BP_FMT " is a path of Windows; this host has "
-                                                       "paths like /directory/file", BP_ARG(path)));
+        return refuse(call, self, "invalid",
+                      bp_format(call,
+                                "Access denied - " BP_FMT " is a path of Windows; this host has "
+                                "paths like /directory/file",
+                                BP_ARG(path)));
     if (path.len && path.data[0] == '/')
         return place_set(call, self, path, "path", place);
     if (path.len >= PATH_MAX)
@@ -178,13 +183,14 @@ static bool read_link(int fd, char text[PATH_MAX], size_t *len)
 /* Puts the text of the first link on the way into its place. BP_OK also if there is none any more: try again. */
 static bp_status replace_link(bp_call *call, struct filesystem *self, struct place *place)
 {
-    char   *way = place->below, text[PATH_MAX];
-    size_t  len = strlen(way), end = 0, start, size;
+    char  *way = place->below, text[PATH_MAX];
+    size_t len = strlen(way), end = 0, start, size;
 
     if (self->strict_symlinks)
-        return refuse(call, self, "symlink",
-                      bp_format(call, "Access denied - there is a symbolic link on the way: " BP_FMT " (strict_symlinks is on)",
-                                BP_ARG(place_text(call, place))));
+        return refuse(
+            call, self, "symlink",
+            bp_format(call, "Access denied - there is a symbolic link on the way: " BP_FMT " (strict_symlinks is on)",
+                      BP_ARG(place_text(call, place))));
     for (start = 0; start < len; start = end + 1) {
         bool is_link;
         int  fd;
@@ -221,7 +227,8 @@ static bp_status replace_link(bp_call *call, struct filesystem *self, struct pla
 }
 
 /* Opens the place; links on the way are put into it. */
-static bp_status follow(bp_call *call, struct filesystem *self, int flags, const char *operation, struct place *place, int *fd)
+static bp_status follow(bp_call *call, struct filesystem *self, int flags, const char *operation, struct place *place,
+                        int *fd)
 {
     int links = 0;
 
@@ -240,7 +247,10 @@ static size_t bases(const struct filesystem *self, bp_str path)
     return path.len && path.data[0] == '/' ? 1 : self->shared->root_count;
 }
 
-static bool may_be_elsewhere(bp_status status) { return status == BP_NOT_FOUND || status == BP_DENIED; }
+static bool may_be_elsewhere(bp_status status)
+{
+    return status == BP_NOT_FOUND || status == BP_DENIED;
+}
 
 static bp_status open_at_base(bp_call *call, struct filesystem *self, bp_str path, size_t base, int flags,
                               const char *operation, struct place *place, int *fd)
@@ -329,9 +339,9 @@ bp_status place_open_parent(bp_call *call, struct filesystem *self, bp_str path,
 /* One more directory of the way; 0: it is there now, else -errno. `end` is where its name ends in place->below. */
 static int make_one(const struct place *place, size_t end)
 {
-    char   way[PATH_MAX];
-    char  *name;
-    int    fd, parent, made;
+    char  way[PATH_MAX];
+    char *name;
+    int   fd, parent, made;
 
     snprintf(way, sizeof(way), "%.*s", (int)end, place->below);
     fd = open_in(place->root->fd, way, O_PATH | O_DIRECTORY, 0);
@@ -369,7 +379,8 @@ static bp_status make_directories_at(bp_call *call, struct filesystem *self, bp_
         } else if (made == -EEXIST && attempts++ < OPEN_ATTEMPTS_MAX) {
             continue; // somebody else made it
         } else if (made != 0) {
-            return fail_errno(call, made == -ENOTDIR && !place.below[next] ? EEXIST : -made, "mkdir", place_text(call, &place));
+            return fail_errno(call, made == -ENOTDIR && !place.below[next] ? EEXIST : -made, "mkdir",
+                              place_text(call, &place));
         } else {
             end = place.below[next] ? next + 1 : next;
         }
@@ -390,7 +401,8 @@ bp_status place_make_directories(bp_call *call, struct filesystem *self, bp_str 
     return make_directories_at(call, self, path, 0);
 }
 
-bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place, int *fd, struct stat *info)
+bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place, int *fd,
+                          struct stat *info)
 {
     bp_status status;
 
@@ -402,8 +414,11 @@ bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, s
         else if (S_ISDIR(info->st_mode))
             status = fail_errno(call, EISDIR, "read", BP_STR(""));
         else if (!S_ISREG(info->st_mode))
-            status = refuse(call, self, "type", bp_format(call, "Access denied - " BP_FMT " is a device, a FIFO or a socket: "
-                                                          "only regular files are read", BP_ARG(place_text(call, place))));
+            status = refuse(call, self, "type",
+                            bp_format(call,
+                                      "Access denied - " BP_FMT " is a device, a FIFO or a socket: "
+                                      "only regular files are read",
+                                      BP_ARG(place_text(call, place))));
         else
             status = BP_OK;
         if (status != BP_OK || is_open) {

@@ -12,8 +12,11 @@ enum { PIECE_BYTES = 64 << 10 };
 /* How many bytes the UTF-8 character at `at` has (RFC 3629); 0: none is there. */
 static size_t character_size(const unsigned char *at, size_t len)
 {
-    size_t   size = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 :
-                    at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+    size_t   size = at[0] < 0x80                    ? 1
+                    : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+                    : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                    : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+                                                    : 0;
     unsigned low = at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : 0x80;
     unsigned high = at[0] == 0xed ? 0x9f : at[0] == 0xf4 ? 0x8f : 0xbf;
 
@@ -43,12 +46,14 @@ static bp_status expect_text(bp_call *call, bp_str text, bp_str path)
 {
     if (is_utf8(text))
         return BP_OK;
-    return bp_fail(call, BP_INVALID, BP_FMT " is not text in UTF-8: use read_media_file, which gives its bytes", BP_ARG(path));
+    return bp_fail(call, BP_INVALID, BP_FMT " is not text in UTF-8: use read_media_file, which gives its bytes",
+                   BP_ARG(path));
 }
 
 static bp_status too_large(bp_call *call, const struct filesystem *self, int64_t size_bytes, bp_str path)
 {
-    return bp_fail(call, BP_TOO_LARGE, BP_FMT " has %lld bytes, the limit is %lld (max_file): read a part of it with head or tail",
+    return bp_fail(call, BP_TOO_LARGE,
+                   BP_FMT " has %lld bytes, the limit is %lld (max_file): read a part of it with head or tail",
                    BP_ARG(path), (long long)size_bytes, (long long)self->max_file_bytes);
 }
 
@@ -75,7 +80,8 @@ static bp_status read_to_end(bp_call *call, struct filesystem *self, int fd, bp_
     return bp_buf_status(buf);
 }
 
-bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path, bp_str *bytes)
+bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path,
+                     bp_str *bytes)
 {
     char  *data;
     size_t len = 0;
@@ -86,7 +92,8 @@ bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struc
         return read_to_end(call, self, fd, path, bytes);
     data = bp_alloc(call, (size_t)info->st_size + 1);
     if (!data)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for the %lld bytes of " BP_FMT, (long long)info->st_size, BP_ARG(path));
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the %lld bytes of " BP_FMT, (long long)info->st_size,
+                       BP_ARG(path));
     while (len < (size_t)info->st_size) {
         size_t  rest = (size_t)info->st_size - len;
         ssize_t got = read(fd, data + len, rest < 1u << 20 ? rest : 1u << 20);
@@ -190,8 +197,8 @@ static bp_str without_returns(bp_str text)
     return bp_str_n(data, len);
 }
 
-static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64_t lines, const struct stat *info, bp_str path,
-                           bp_str *text)
+static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64_t lines, const struct stat *info,
+                           bp_str path, bp_str *text)
 {
     struct stat part = *info;
     off_t       start;
@@ -279,9 +286,9 @@ static const char *mime_type_of(const char *path)
     static const struct {
         const char *extension, *type;
     } types[] = {
-        { ".png", "image/png" },   { ".jpg", "image/jpeg" },    { ".jpeg", "image/jpeg" }, { ".gif", "image/gif" },
-        { ".webp", "image/webp" }, { ".bmp", "image/bmp" },     { ".svg", "image/svg+xml" }, { ".mp3", "audio/mpeg" },
-        { ".wav", "audio/wav" },   { ".ogg", "audio/ogg" },     { ".flac", "audio/flac" },
+        {".png", "image/png"},   {".jpg", "image/jpeg"}, {".jpeg", "image/jpeg"},   {".gif", "image/gif"},
+        {".webp", "image/webp"}, {".bmp", "image/bmp"},  {".svg", "image/svg+xml"}, {".mp3", "audio/mpeg"},
+        {".wav", "audio/wav"},   {".ogg", "audio/ogg"},  {".flac", "audio/flac"},
     };
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash + 1 : path, '.');
 
@@ -300,7 +307,8 @@ static bp_str file_uri(bp_call *call, bp_str path)
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.data[i];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("/-._~!$&'()*+,;=:@", c))
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            strchr("/-._~!$&'()*+,;=:@", c))
             bp_buf_add(uri, bp_str_n(path.data + i, 1));
         else
             bp_buf_addf(uri, "%%%02X", c);

@@ -78,7 +78,7 @@ static const char *open_root(struct root *root, bp_str given)
     size_t      len;
     char       *name = strndup(given.data ? given.data : "", given.len);
 
-    *root = (struct root){ .fd = -1 };
+    *root = (struct root){.fd = -1};
     if (!name)
         return "no memory";
     root->path = realpath(name, NULL); // once, here: where the root leads is the operator's decision
@@ -113,7 +113,7 @@ static void close_root(struct root *root)
 bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared)
 {
     const char *problem = NULL;
-    bp_str      last = { "", 0 };
+    bp_str      last = {"", 0};
 
     for (size_t i = 0; i < self->deny.count; i++)
         BP_TRY(add_denied(call, shared, self->deny.items[i]));
@@ -123,7 +123,8 @@ bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesy
         int          fd = reason ? -1 : open_in(root->fd, ".", O_PATH | O_DIRECTORY, 0);
 
         if (!reason && fd < 0)
-            reason = fd == -ENOSYS || fd == -EPERM ? "the kernel lacks openat2(), which Linux has since 5.6" : strerror(-fd);
+            reason =
+                fd == -ENOSYS || fd == -EPERM ? "the kernel lacks openat2(), which Linux has since 5.6" : strerror(-fd);
         if (fd >= 0)
             close(fd);
         if (!reason) {
@@ -136,8 +137,9 @@ bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesy
         bp_log(call, BP_LOG_WARN, "roots: " BP_FMT " is left out: %s", BP_ARG(last), reason);
     }
     if (!shared->root_count)
-        return bp_fail(call, BP_INVALID, "roots: no directory of the list can be opened; the last one, \"" BP_FMT "\": %s",
-                       BP_ARG(last), problem ? problem : "the list is empty");
+        return bp_fail(call, BP_INVALID,
+                       "roots: no directory of the list can be opened; the last one, \"" BP_FMT "\": %s", BP_ARG(last),
+                       problem ? problem : "the list is empty");
     return BP_OK;
 }
 

@@ -24,7 +24,7 @@ static bp_status work_read_for_route(bp_call *call, struct work *work)
 
 static bp_status read_file_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct work     work = { .self = instance, .run = work_read_for_route };
+    struct work     work = {.self = instance, .run = work_read_for_route};
     bp_json_writer *w;
 
     BP_TRY(begin(call, request, RATE_READ, &work));
@@ -39,7 +39,7 @@ static bp_status read_file_post(bp_call *call, void *instance, bp_request *reque
 
 static bp_status write_file_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct work work = { .self = instance, .run = work_write };
+    struct work work = {.self = instance, .run = work_write};
 
     BP_TRY(expect_writable(call, instance));
     BP_TRY(begin(call, request, RATE_WRITE, &work));
@@ -64,7 +64,7 @@ static bp_status respond_list(bp_call *call, struct work *work, const char *name
 
 static bp_status list_directory_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct work work = { .self = instance, .run = work_list_json };
+    struct work work = {.self = instance, .run = work_list_json};
 
     BP_TRY(begin(call, request, RATE_LIST, &work));
     BP_TRY(expect_string(call, &work, "path"));
@@ -73,14 +73,15 @@ static bp_status list_directory_post(bp_call *call, void *instance, bp_request *
 
 static bp_status search_files_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct work work = { .self = instance, .run = work_search_json };
+    struct work work = {.self = instance, .run = work_search_json};
 
     BP_TRY(begin(call, request, RATE_SEARCH, &work));
     BP_TRY(expect_string(call, &work, "pattern"));
     return respond_list(call, &work, "files", response);
 }
 
-static const char path_schema[] = "{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"type\":\"string\"}}}";
+static const char path_schema[] =
+    "{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"type\":\"string\"}}}";
 static const char write_schema[] =
     "{\"type\":\"object\",\"required\":[\"path\",\"content\"],\"properties\":{\"path\":{\"type\":\"string\"},"
     "\"content\":{\"type\":\"string\"}}}";
@@ -91,19 +92,41 @@ static const char content_schema[] = "{\"type\":\"object\",\"required\":[\"conte
                                      "{\"content\":{\"type\":\"string\"}}}";
 static const char success_schema[] = "{\"type\":\"object\",\"required\":[\"success\"],\"properties\":"
                                      "{\"success\":{\"type\":\"boolean\"}}}";
-static const char entries_schema[] =
-    "{\"type\":\"object\",\"required\":[\"entries\"],\"properties\":{\"entries\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-    "\"properties\":{\"name\":{\"type\":\"string\"},\"type\":{\"enum\":[\"file\",\"directory\"]},\"size\":{\"type\":\"integer\"}}}}}}";
-static const char files_schema[] = "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{\"files\":{\"type\":\"array\","
-                                   "\"items\":{\"type\":\"string\"}}}}";
+static const char entries_schema[] = "{\"type\":\"object\",\"required\":[\"entries\"],\"properties\":{\"entries\":{"
+                                     "\"type\":\"array\",\"items\":{\"type\":\"object\","
+                                     "\"properties\":{\"name\":{\"type\":\"string\"},\"type\":{\"enum\":[\"file\","
+                                     "\"directory\"]},\"size\":{\"type\":\"integer\"}}}}}}";
+static const char files_schema[] =
+    "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{\"files\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"string\"}}}}";
 
 const bp_route filesystem_routes[ROUTE_COUNT] = {
-    { .method = "POST", .path = "/read_file", .handler = read_file_post, .scope = SCOPE_READ,
-      .summary = "The text of a file", .request_schema = path_schema, .response_schema = content_schema },
-    { .method = "POST", .path = "/write_file", .handler = write_file_post, .scope = SCOPE_WRITE,
-      .summary = "Makes or replaces a file", .request_schema = write_schema, .response_schema = success_schema },
-    { .method = "POST", .path = "/list_directory", .handler = list_directory_post, .scope = SCOPE_READ,
-      .summary = "What is in a directory", .request_schema = path_schema, .response_schema = entries_schema },
-    { .method = "POST", .path = "/search_files", .handler = search_files_post, .scope = SCOPE_READ,
-      .summary = "Files by a glob pattern", .request_schema = search_schema, .response_schema = files_schema },
+    {.method = "POST",
+     .path = "/read_file",
+     .handler = read_file_post,
+     .scope = SCOPE_READ,
+     .summary = "The text of a file",
+     .request_schema = path_schema,
+     .response_schema = content_schema},
+    {.method = "POST",
+     .path = "/write_file",
+     .handler = write_file_post,
+     .scope = SCOPE_WRITE,
+     .summary = "Makes or replaces a file",
+     .request_schema = write_schema,
+     .response_schema = success_schema},
+    {.method = "POST",
+     .path = "/list_directory",
+     .handler = list_directory_post,
+     .scope = SCOPE_READ,
+     .summary = "What is in a directory",
+     .request_schema = path_schema,
+     .response_schema = entries_schema},
+    {.method = "POST",
+     .path = "/search_files",
+     .handler = search_files_post,
+     .scope = SCOPE_READ,
+     .summary = "Files by a glob pattern",
+     .request_schema = search_schema,
+     .response_schema = files_schema},
 };

@@ -36,8 +36,10 @@ static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
         BP_TRY(glob_make(call, pattern, &walk->excluded[walk->excluded_count++]));
         if (!is_tree || (pattern.len && memchr(pattern.data, '*', pattern.len)))
             continue; // in a tree a plain name is meant wherever it stands
-        BP_TRY(glob_make(call, bp_format(call, "**/" BP_FMT, BP_ARG(pattern)), &walk->excluded[walk->excluded_count++]));
-        BP_TRY(glob_make(call, bp_format(call, "**/" BP_FMT "/**", BP_ARG(pattern)), &walk->excluded[walk->excluded_count++]));
+        BP_TRY(
+            glob_make(call, bp_format(call, "**/" BP_FMT, BP_ARG(pattern)), &walk->excluded[walk->excluded_count++]));
+        BP_TRY(glob_make(call, bp_format(call, "**/" BP_FMT "/**", BP_ARG(pattern)),
+                         &walk->excluded[walk->excluded_count++]));
     }
     return BP_OK;
 }
@@ -72,7 +74,8 @@ static void leave(struct walk *walk, size_t len)
 
 static bp_str path_of(bp_call *call, const struct walk *walk)
 {
-    return bp_format(call, BP_FMT "%s%s", BP_ARG(walk->top), walk->len && !bp_str_is(walk->top, "/") ? "/" : "", walk->at);
+    return bp_format(call, BP_FMT "%s%s", BP_ARG(walk->top), walk->len && !bp_str_is(walk->top, "/") ? "/" : "",
+                     walk->at);
 }
 
 /* ---- the tree: JSON laid out with two blanks a level ---- */
@@ -193,7 +196,7 @@ static bp_status walk_directory(bp_call *call, struct walk *walk, int directory,
     int            kept = dup(directory);
     size_t         len = walk->len;
     struct listing listing;
-    bp_status      status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget, &listing);
+    bp_status status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget, &listing);
 
     if (status == BP_OK && kept < 0)
         status = fail_errno(call, EMFILE, "scandir", path_of(call, walk));
@@ -202,7 +205,8 @@ static bp_status walk_directory(bp_call *call, struct walk *walk, int directory,
         walk->found = 0;
     }
     for (size_t i = 0; status == BP_OK && i < listing.count; i++) {
-        status = enter(walk, listing.entries[i].name) ? walk_entry(call, walk, kept, &listing.entries[i], depth) : BP_OK;
+        status =
+            enter(walk, listing.entries[i].name) ? walk_entry(call, walk, kept, &listing.entries[i], depth) : BP_OK;
         leave(walk, len);
         if (status == BP_OK)
             status = bp_cancelled(call);

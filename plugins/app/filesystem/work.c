@@ -16,9 +16,9 @@ bp_status expect_writable(bp_call *call, const struct filesystem *self)
 
 bp_status admit(bp_call *call, struct filesystem *self, enum rate rate)
 {
-    static const char *const names[RATES] = { "read", "write", "list", "search" };
-    const int64_t            limits[RATES] = { self->read_per_minute, self->write_per_minute, self->list_per_minute,
-                                               self->search_per_minute };
+    static const char *const names[RATES] = {"read", "write", "list", "search"};
+    const int64_t            limits[RATES] = {self->read_per_minute, self->write_per_minute, self->list_per_minute,
+                                              self->search_per_minute};
     const bp_principal      *who = bp_principal_of(call);
     bp_take                  take;
 

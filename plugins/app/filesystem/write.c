@@ -80,8 +80,10 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
     bool        is_new = problem == ENOENT;
 
     if (problem && !is_new)
-        return problem == EINVAL ? bp_fail(call, BP_INVALID, BP_FMT " is a link, a device, a FIFO or a socket: only regular files "
-                                           "are written", BP_ARG(place_text(call, place)))
+        return problem == EINVAL ? bp_fail(call, BP_INVALID,
+                                           BP_FMT " is a link, a device, a FIFO or a socket: only regular files "
+                                                  "are written",
+                                           BP_ARG(place_text(call, place)))
                                  : fail_errno(call, problem, "open", place_text(call, place));
     make_temporary_name(temporary);
     fd = open_in(directory, temporary, O_WRONLY | O_CREAT | O_EXCL, is_new ? 0666 : 0600);
@@ -103,7 +105,8 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
         if (problem == ECANCELED)
             return bp_cancelled(call);
         if (problem == ESTALE)
-            return bp_fail(call, BP_CONFLICT, BP_FMT " was changed by somebody else meanwhile: read it again and repeat the edit",
+            return bp_fail(call, BP_CONFLICT,
+                           BP_FMT " was changed by somebody else meanwhile: read it again and repeat the edit",
                            BP_ARG(place_text(call, place)));
         return fail_errno(call, problem, "write", place_text(call, place));
     }
@@ -113,7 +116,7 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
 
 pthread_mutex_t *write_lock(struct filesystem_shared *shared, int directory, const char *name)
 {
-    struct stat info = { .st_ino = 0 };
+    struct stat info = {.st_ino = 0};
     uint64_t    hash = UINT64_C(14695981039346656037); // FNV-1a
 
     fstat(directory, &info);
@@ -175,8 +178,9 @@ static bp_status move(bp_call *call, const struct place *from, int from_director
     }
     if (errno == EEXIST)
         return bp_fail(call, BP_CONFLICT, "Destination already exists: " BP_FMT, BP_ARG(place_text(call, to)));
-    return fail_errno(call, errno, "rename",
-                      bp_format(call, BP_FMT "' -> '" BP_FMT, BP_ARG(place_text(call, from)), BP_ARG(place_text(call, to))));
+    return fail_errno(
+        call, errno, "rename",
+        bp_format(call, BP_FMT "' -> '" BP_FMT, BP_ARG(place_text(call, from)), BP_ARG(place_text(call, to))));
 }
 
 bp_status work_move(bp_call *call, struct work *work)

@@ -37,7 +37,10 @@ static inline void put_bytes(const char *name, const void *bytes, size_t len)
     assert_int_equal(fclose(file), 0);
 }
 
-static inline void put(const char *name, const char *text) { put_bytes(name, text, strlen(text)); }
+static inline void put(const char *name, const char *text)
+{
+    put_bytes(name, text, strlen(text));
+}
 
 /* What is in the file now; "(missing)" when there is none. */
 static inline const char *content_of(const char *name)
@@ -54,8 +57,14 @@ static inline const char *content_of(const char *name)
     return text;
 }
 
-static inline void make_link(const char *target, const char *name) { assert_int_equal(symlink(target, path_to(name)), 0); }
-static inline void make_dir(const char *name) { assert_int_equal(mkdir(path_to(name), 0755), 0); }
+static inline void make_link(const char *target, const char *name)
+{
+    assert_int_equal(symlink(target, path_to(name)), 0);
+}
+static inline void make_dir(const char *name)
+{
+    assert_int_equal(mkdir(path_to(name), 0755), 0);
+}
 
 static inline int open_files(void **state)
 {
@@ -84,16 +93,17 @@ static inline int close_files(void **state)
 /* Starts the instance with roots = DIRECTORY/root and up to two more options. */
 static inline void serve(const char *name, const char *value, const char *name2, const char *value2)
 {
-    const testhost_option options[] = { { "roots", root }, { name, value }, { name2, value2 } };
+    const testhost_option options[] = {{"roots", root}, {name, value}, {name2, value2}};
 
     start(options, 1 + (name != NULL) + (name2 != NULL));
 }
 
-/* "{"a": "x", ...}" from pairs of name and value, NULL at the end; a value that begins with "=" is JSON as it stands. */
+/* "{"a": "x", ...}" from pairs of name and value, NULL at the end; a value that begins with "=" is JSON as it stands.
+ */
 static inline const char *arguments_of(const char *first, va_list more)
 {
     bp_json_writer *w = bp_json_writer_new(call, 4u << 20);
-    bp_str          json = { "", 0 };
+    bp_str          json = {"", 0};
 
     bp_json_object(w);
     for (const char *name = first; name; name = va_arg(more, const char *)) {
@@ -136,17 +146,22 @@ static inline const char *tool(const char *name, const char *first, ...)
     if (bp_json_bool(bp_json_get(result, "isError")))
         last_status = BP_INVALID;
     else
-        assert_true(bp_str_equal(text, bp_json_string(bp_json_get(bp_json_get(result, "structuredContent"), "content"))));
+        assert_true(
+            bp_str_equal(text, bp_json_string(bp_json_get(bp_json_get(result, "structuredContent"), "content"))));
     return bp_dup(call, text).data;
 }
 
-static inline const char *read_path(const char *path) { return tool("read_text_file", "path", path, NULL); }
+static inline const char *read_path(const char *path)
+{
+    return tool("read_text_file", "path", path, NULL);
+}
 
 /* The sentence contains `text`, and the call failed with that status. */
 static inline void assert_failed(const char *sentence, bp_status status, const char *text)
 {
     if (last_status != status || !strstr(sentence, text))
-        fail_msg("%s: \"%s\"; wanted %s: \"%s\"", bp_status_label(last_status), sentence, bp_status_label(status), text);
+        fail_msg("%s: \"%s\"; wanted %s: \"%s\"", bp_status_label(last_status), sentence, bp_status_label(status),
+                 text);
 }
 
 static inline void assert_gave(const char *result, const char *wanted)

@@ -69,7 +69,8 @@ static void names_stay_in_the_root(void **state)
                 assert_string_equal(content_of(bp_format(call, "root/%s", name).data), "naughty");
                 made++;
             } else {
-                assert_true(strstr(answer, "EISDIR") || strstr(answer, "ENAMETOOLONG") || strstr(answer, "Access denied"));
+                assert_true(strstr(answer, "EISDIR") || strstr(answer, "ENAMETOOLONG") ||
+                            strstr(answer, "Access denied"));
             }
         } else if (name[0] != '=') {
             tool("write_file", "path", name, "content", "naughty", NULL);

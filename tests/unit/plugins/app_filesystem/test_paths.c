@@ -45,8 +45,9 @@ static void assert_refused(const char *path)
 
 static void paths_inside_are_found_however_they_are_written(void **state)
 {
-    const char *const written[] = { "a.txt", "./a.txt", "sub/../a.txt", "//a.txt", "sub//..//a.txt", "a.txt/", "nope/../a.txt",
-                                    "../root/a.txt", "sub/../../root/a.txt" };
+    const char *const written[] = {"a.txt",         "./a.txt",        "sub/../a.txt",
+                                   "//a.txt",       "sub//..//a.txt", "a.txt/",
+                                   "nope/../a.txt", "../root/a.txt",  "sub/../../root/a.txt"};
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
@@ -86,9 +87,19 @@ static void a_directory_whose_name_begins_alike_is_outside(void **state)
 
 static void encoded_paths_are_names_like_others(void **state)
 {
-    const char *const written[] = { "%2e%2e/outside/secret.txt", "..%2foutside%2fsecret.txt", "%2fetc%2fpasswd", "..\\outside\\secret.txt",
-                                    "....//outside/secret.txt", "..;/outside/secret.txt", "\xef\xbc\x8e\xef\xbc\x8e/outside/secret.txt",
-                                    "~", "~/secret.txt", "$HOME/x", "file:///etc/passwd", "\\\\?\\etc\\passwd", ".. /outside/secret.txt" };
+    const char *const written[] = {"%2e%2e/outside/secret.txt",
+                                   "..%2foutside%2fsecret.txt",
+                                   "%2fetc%2fpasswd",
+                                   "..\\outside\\secret.txt",
+                                   "....//outside/secret.txt",
+                                   "..;/outside/secret.txt",
+                                   "\xef\xbc\x8e\xef\xbc\x8e/outside/secret.txt",
+                                   "~",
+                                   "~/secret.txt",
+                                   "$HOME/x",
+                                   "file:///etc/passwd",
+                                   "\\\\?\\etc\\passwd",
+                                   ".. /outside/secret.txt"};
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++)
@@ -122,7 +133,8 @@ static void names_that_are_too_long_are_refused(void **state)
     for (size_t len = 255; len <= 8192; len = len == 255 ? 256 : len * 2) {
         name[len] = '\0';
         if (len == 255) {
-            assert_true(strstr(tool("write_file", "path", name, "content", "long", NULL), "Successfully wrote") != NULL);
+            assert_true(strstr(tool("write_file", "path", name, "content", "long", NULL), "Successfully wrote") !=
+                        NULL);
             assert_gave(read_path(name), "long");
         } else {
             assert_failed(tool("write_file", "path", name, "content", "x", NULL), BP_INVALID, "ENAMETOOLONG");
@@ -162,7 +174,8 @@ static void links_that_stay_inside_are_followed(void **state)
     assert_string_equal(content_of("root/sub/b.txt"), "new");
     assert_gave(tool("write_file", "path", "dangling", "content", "made", NULL), "Successfully wrote to dangling");
     assert_string_equal(content_of("root/not-yet"), "made");
-    assert_gave(tool("create_directory", "path", "directory/x/y", NULL), "Successfully created directory directory/x/y");
+    assert_gave(tool("create_directory", "path", "directory/x/y", NULL),
+                "Successfully created directory directory/x/y");
     assert_int_equal(access(path_to("root/sub/x/y"), F_OK), 0);
 }
 
@@ -193,9 +206,11 @@ static void links_that_lead_out_are_refused(void **state)
     assert_int_equal(access(path_to("outside/not-yet"), F_OK), -1);
     assert_failed(read_path("file"), BP_DENIED, "Access denied - symlink target outside allowed directories: ");
     // What is moved is the link, and it leads nowhere then as well.
-    assert_gave(tool("move_file", "source", "file", "destination", "sub/moved", NULL), "Successfully moved file to sub/moved");
+    assert_gave(tool("move_file", "source", "file", "destination", "sub/moved", NULL),
+                "Successfully moved file to sub/moved");
     assert_unreachable("sub/moved");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "dangling", NULL), BP_CONFLICT, "Destination already exists");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "dangling", NULL), BP_CONFLICT,
+                  "Destination already exists");
     // A link that leads out is listed but neither found nor entered.
     assert_null(strstr(tool("search_files", "path", ".", "pattern", "**", NULL), "evil"));
     assert_null(strstr(tool("directory_tree", "path", ".", NULL), "secret"));
@@ -241,7 +256,7 @@ static void a_hard_link_is_read_and_writing_leaves_the_other_name_alone(void **s
 
 static void fifos_devices_and_sockets_are_neither_read_nor_waited_for(void **state)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     int                server = socket(AF_UNIX, SOCK_STREAM, 0);
     (void)state;
     assert_int_equal(mkfifo(path_to("root/fifo"), 0644), 0);
@@ -263,7 +278,7 @@ static void fifos_devices_and_sockets_are_neither_read_nor_waited_for(void **sta
 
 static void magic_links_of_procfs_are_not_followed(void **state)
 {
-    const testhost_option options[] = { { "roots", "/proc/self" }, { "landlock", "off" } };
+    const testhost_option options[] = {{"roots", "/proc/self"}, {"landlock", "off"}};
     (void)state;
     start(options, 2);
     assert_failed(read_path("root/etc/passwd"), BP_DENIED, "Access denied - symlink target outside");
@@ -314,7 +329,7 @@ static void the_list_of_denied_names_can_be_changed_and_emptied(void **state)
 static void several_roots_are_searched_in_their_order(void **state)
 {
     char                  both[256];
-    const testhost_option options[] = { { "roots", both } };
+    const testhost_option options[] = {{"roots", both}};
     (void)state;
     make_dir("second");
     make_dir("second/only");
@@ -343,7 +358,7 @@ static void several_roots_are_searched_in_their_order(void **state)
 
 static void a_root_that_is_a_link_is_resolved_once(void **state)
 {
-    const testhost_option options[] = { { "roots", path_to("entry") } };
+    const testhost_option options[] = {{"roots", path_to("entry")}};
     (void)state;
     make_link("root", "entry");
     start(options, 1);
@@ -359,7 +374,7 @@ static void a_root_that_is_a_link_is_resolved_once(void **state)
 static void roots_that_cannot_be_opened_are_left_out_and_named(void **state)
 {
     char                  list[256];
-    const testhost_option some[] = { { "roots", list } }, none[] = { { "roots", "/no/such/place, /etc/passwd" } };
+    const testhost_option some[] = {{"roots", list}}, none[] = {{"roots", "/no/such/place, /etc/passwd"}};
     (void)state;
     snprintf(list, sizeof(list), "/no/such/place, %s, /etc/passwd", root);
     start(some, 1);
@@ -381,7 +396,8 @@ static void landlock_confines_the_threads_and_nothing_else(void **state)
     assert_gave(tool("move_file", "source", "sub/x", "destination", "x", NULL), "Successfully moved sub/x to x");
     assert_gave(tool("move_file", "source", "sub", "destination", "moved", NULL), "Successfully moved sub to moved");
     assert_gave(tool("create_directory", "path", "d/e", NULL), "Successfully created directory d/e");
-    assert_gave(tool("move_file", "source", "moved", "destination", "d/e/f", NULL), "Successfully moved moved to d/e/f");
+    assert_gave(tool("move_file", "source", "moved", "destination", "d/e/f", NULL),
+                "Successfully moved moved to d/e/f");
     assert_string_equal(content_of("outside/secret.txt"), SECRET); // this thread is free
     put("outside/new", "x");
 }

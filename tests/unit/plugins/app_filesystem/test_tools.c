@@ -44,8 +44,10 @@ static void a_part_of_a_huge_file_is_read_without_the_rest(void **state)
 
 static void what_is_not_utf8_is_an_error_that_names_the_other_tool(void **state)
 {
-    static const char *const bad[] = { "\xff", "caf\xe9", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80" };
-    static const char *const good[] = { "caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf=bom", "\xf4\x8f\xbf\xbf", "\x01\x7f" };
+    static const char *const bad[] = {"\xff",     "caf\xe9", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xe2\x82", "\x80"};
+    static const char *const good[] = {"caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf=bom", "\xf4\x8f\xbf\xbf",
+                                       "\x01\x7f"};
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -69,11 +71,14 @@ static void media_are_blocks_of_their_kind(void **state)
     put_bytes("root/x y%.bin", "\x00\xff", 2);
     serve(NULL, NULL, NULL, NULL);
     reply = testhost_call_tool(call, instance, "read_media_file", "{\"path\":\"p.PNG\"}");
-    assert_string_equal(reply.result.data, "{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}],"
-                        "\"structuredContent\":{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}]}}");
+    assert_string_equal(
+        reply.result.data,
+        "{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}],"
+        "\"structuredContent\":{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}]}}");
     next_call();
     reply = testhost_call_tool(call, instance, "read_media_file", "{\"path\":\"x y%.bin\"}");
-    assert_non_null(strstr(reply.result.data, "/root/x%20y%25.bin\",\"mimeType\":\"application/octet-stream\",\"blob\":\"AP8=\"}}]"));
+    assert_non_null(strstr(reply.result.data,
+                           "/root/x%20y%25.bin\",\"mimeType\":\"application/octet-stream\",\"blob\":\"AP8=\"}}]"));
 }
 
 static void one_file_that_fails_does_not_stop_the_others(void **state)
@@ -102,13 +107,14 @@ static void writing_keeps_the_mode_and_leaves_nothing_behind(void **state)
     assert_failed(tool("write_file", "path", "sub", "content", "x", NULL), BP_INVALID, "EISDIR");
     assert_failed(tool("write_file", "path", ".", "content", "x", NULL), BP_INVALID, "EISDIR");
     assert_failed(tool("write_file", "path", "a.txt/x", "content", "x", NULL), BP_NOT_FOUND, "ENOTDIR");
-    assert_failed(tool("write_file", "path", "no/x", "content", "x", NULL), BP_NOT_FOUND, "ENOENT: no such file or directory, open '");
+    assert_failed(tool("write_file", "path", "no/x", "content", "x", NULL), BP_NOT_FOUND,
+                  "ENOENT: no such file or directory, open '");
     assert_gave(tool("list_directory", "path", ".", NULL), "[FILE] a.txt\n[DIR] sub");
 }
 
 static void a_write_that_fails_leaves_the_old_file_whole(void **state)
 {
-    struct rlimit before, small = { 4096, 4096 };
+    struct rlimit before, small = {4096, 4096};
     char          content[9000];
     (void)state;
     memset(content, 'x', sizeof(content) - 1);
@@ -130,9 +136,11 @@ static void a_limit_on_sizes_holds_for_writing_too(void **state)
 {
     (void)state;
     serve("max_file", "16", NULL, NULL);
-    assert_failed(tool("write_file", "path", "a.txt", "content", "more than sixteen bytes", NULL), BP_TOO_LARGE, "max_file");
-    assert_failed(tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"one\",\"newText\":\"one one one\"}]", NULL),
-                  BP_TOO_LARGE, "max_file");
+    assert_failed(tool("write_file", "path", "a.txt", "content", "more than sixteen bytes", NULL), BP_TOO_LARGE,
+                  "max_file");
+    assert_failed(
+        tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"one\",\"newText\":\"one one one\"}]", NULL),
+        BP_TOO_LARGE, "max_file");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
 
@@ -148,7 +156,8 @@ static void read_only_writes_nothing(void **state)
                          (ops->tools[i].flags & BP_TOOL_READ_ONLY) != 0);
     assert_gave(read_path("a.txt"), "one\ntwo\nthree\n");
     next_call();
-    reply = testhost_request_app(call, instance, "POST", "/write_file", "", bp_str_of("{\"path\":\"a.txt\",\"content\":\"x\"}"));
+    reply = testhost_request_app(call, instance, "POST", "/write_file", "",
+                                 bp_str_of("{\"path\":\"a.txt\",\"content\":\"x\"}"));
     assert_int_equal(reply.status, BP_DENIED);
     assert_failed(tool("create_directory", "path", "x", NULL), BP_DENIED, "read-only");
     assert_failed(tool("move_file", "source", "a.txt", "destination", "x", NULL), BP_DENIED, "read-only");
@@ -163,16 +172,21 @@ static void moving_never_replaces(void **state)
     make_dir("root/full");
     put("root/full/x", "x");
     serve(NULL, NULL, NULL, NULL);
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "b.txt", NULL), BP_CONFLICT, "Destination already exists: ");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "sub", NULL), BP_CONFLICT, "Destination already exists: ");
-    assert_failed(tool("move_file", "source", "sub", "destination", "full", NULL), BP_CONFLICT, "Destination already exists: ");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "a.txt", NULL), BP_CONFLICT, "Destination already exists: ");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "b.txt", NULL), BP_CONFLICT,
+                  "Destination already exists: ");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "sub", NULL), BP_CONFLICT,
+                  "Destination already exists: ");
+    assert_failed(tool("move_file", "source", "sub", "destination", "full", NULL), BP_CONFLICT,
+                  "Destination already exists: ");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "a.txt", NULL), BP_CONFLICT,
+                  "Destination already exists: ");
     assert_failed(tool("move_file", "source", "full", "destination", "full/in/itself", NULL), BP_NOT_FOUND, "ENOENT");
     assert_failed(tool("move_file", "source", "full", "destination", "full/itself", NULL), BP_INVALID, "EINVAL");
     assert_failed(tool("move_file", "source", "nope", "destination", "x", NULL), BP_NOT_FOUND, "ENOENT");
     assert_failed(tool("move_file", "source", ".", "destination", "x", NULL), BP_INVALID, "EISDIR");
     assert_string_equal(content_of("root/b.txt"), "b");
-    assert_gave(tool("move_file", "source", "full", "destination", "sub/full", NULL), "Successfully moved full to sub/full");
+    assert_gave(tool("move_file", "source", "full", "destination", "sub/full", NULL),
+                "Successfully moved full to sub/full");
     assert_string_equal(content_of("root/sub/full/x"), "x");
 }
 
@@ -187,11 +201,12 @@ static void an_edit_is_all_or_nothing(void **state)
 {
     (void)state;
     serve(NULL, NULL, NULL, NULL);
-    assert_failed(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"four\",\"newText\":\"4\"}]"), BP_INVALID,
-                  "Could not find exact match for edit:\nfour");
+    assert_failed(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"four\",\"newText\":\"4\"}]"),
+                  BP_INVALID, "Could not find exact match for edit:\nfour");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
-    assert_non_null(strstr(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"1\\ntwo\",\"newText\":\"2\"}]"),
-                           "@@ -1,3 +1,2 @@\n-one\n-two\n+2\n three\n```\n\n"));
+    assert_non_null(
+        strstr(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"1\\ntwo\",\"newText\":\"2\"}]"),
+               "@@ -1,3 +1,2 @@\n-one\n-two\n+2\n three\n```\n\n"));
     assert_string_equal(content_of("root/a.txt"), "2\nthree\n");
 }
 
@@ -201,7 +216,8 @@ static void a_dry_run_writes_nothing(void **state)
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     stat(path_to("root/a.txt"), &before);
-    assert_non_null(strstr(tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"two\",\"newText\":\"2\"}]", "dryRun", "=true", NULL),
+    assert_non_null(strstr(tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"two\",\"newText\":\"2\"}]",
+                                "dryRun", "=true", NULL),
                            "-two\n+2\n"));
     stat(path_to("root/a.txt"), &after);
     assert_int_equal(before.st_ino, after.st_ino);
@@ -311,28 +327,32 @@ static void times_sizes_and_kind_are_told(void **state)
     assert_non_null(strstr(text, "size: 14\ncreated: "));
     assert_non_null(strstr(text, "GMT+0000 (Coordinated Universal Time)\nmodified: "));
     assert_non_null(strstr(text, "isDirectory: false\nisFile: true\npermissions: 604"));
-    assert_non_null(strstr(tool("get_file_info", "path", "sub", NULL), "isDirectory: true\nisFile: false\npermissions: 755"));
+    assert_non_null(
+        strstr(tool("get_file_info", "path", "sub", NULL), "isDirectory: true\nisFile: false\npermissions: 755"));
 }
 
 /* ---- who may ---- */
 
 static void another_tenant_sees_nothing(void **state)
 {
-    const bp_principal    other = { .struct_size = sizeof(other), .id = BP_STR("k"), .tenant = BP_STR("other"), .scopes = BP_STR("*") };
-    testhost_mcp_reply    reply;
+    const bp_principal other = {
+        .struct_size = sizeof(other), .id = BP_STR("k"), .tenant = BP_STR("other"), .scopes = BP_STR("*")};
+    testhost_mcp_reply reply;
     (void)state;
     serve("tenants", "default, acme", NULL, NULL);
     assert_gave(read_path("a.txt"), "one\ntwo\nthree\n");
     for (size_t i = 0; i < ((const bp_app_ops *)testhost_ops(instance))->tool_count; i++) {
         next_call();
         testhost_call_principal(call, &other);
-        reply = testhost_call_tool(call, instance, ((const bp_app_ops *)testhost_ops(instance))->tools[i].name, "{\"path\":\"a.txt\"}");
+        reply = testhost_call_tool(call, instance, ((const bp_app_ops *)testhost_ops(instance))->tools[i].name,
+                                   "{\"path\":\"a.txt\"}");
         assert_int_equal(reply.status, BP_DENIED);
         assert_said("the tenant \"other\" may not use these files");
     }
 }
 
-static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t limit, int64_t window_ns, int64_t cost, bp_take *result)
+static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
+                            bp_take *result)
 {
     (void)unused;
     (void)cost;
@@ -346,8 +366,8 @@ static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t 
 
 static void a_rate_is_counted_by_the_cache(void **state)
 {
-    static const bp_cache_ops cache = { .struct_size = sizeof(cache), .take = take_three };
-    const testhost_option     without[] = { { "roots", root }, { "read_per_minute", "3" } };
+    static const bp_cache_ops cache = {.struct_size = sizeof(cache), .take = take_three};
+    const testhost_option     without[] = {{"roots", root}, {"read_per_minute", "3"}};
     int                       taken = 0;
     (void)state;
     assert_null(testhost_instance_create(host, plugin, "bad", without, 2));
@@ -382,7 +402,8 @@ static void routes_do_the_same_over_http(void **state)
     assert_string_equal(post("/write_file", "{\"path\":\"n\",\"content\":\"x\"}", BP_OK), "{\"success\":true}");
     assert_string_equal(content_of("root/n"), "x");
     assert_string_equal(post("/list_directory", "{\"path\":\".\"}", BP_OK),
-                        "{\"entries\":[{\"name\":\"a.txt\",\"type\":\"file\",\"size\":14},{\"name\":\"n\",\"type\":\"file\",\"size\":1},"
+                        "{\"entries\":[{\"name\":\"a.txt\",\"type\":\"file\",\"size\":14},{\"name\":\"n\",\"type\":"
+                        "\"file\",\"size\":1},"
                         "{\"name\":\"sub\",\"type\":\"directory\",\"size\":0}]}");
     snprintf(wanted, sizeof(wanted), "{\"files\":[\"%s/a.txt\",\"%s/sub/b.txt\"]}", root, root);
     assert_string_equal(post("/search_files", "{\"pattern\":\"**/*.txt\"}", BP_OK), wanted);
@@ -402,7 +423,8 @@ static void a_cancelled_call_does_nothing_more(void **state)
     serve(NULL, NULL, NULL, NULL);
     next_call();
     testhost_cancel(call);
-    assert_int_equal(testhost_call_tool(call, instance, "write_file", "{\"path\":\"a.txt\",\"content\":\"x\"}").status, BP_CANCELLED);
+    assert_int_equal(testhost_call_tool(call, instance, "write_file", "{\"path\":\"a.txt\",\"content\":\"x\"}").status,
+                     BP_CANCELLED);
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
 
