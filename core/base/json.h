@@ -61,6 +61,8 @@ struct bp_json_writer {
 };
 
 void      json_writer_init(bp_json_writer *w, struct bp_buf *buf);
+/* Goes on with what `buf` holds already: `depth` objects are open, and the innermost one is empty. */
+void      json_writer_resume(bp_json_writer *w, struct bp_buf *buf, uint32_t depth);
 void      json_begin(bp_json_writer *w, enum json_type array_or_object);
 void      json_end(bp_json_writer *w);
 void      json_key(bp_json_writer *w, bp_str key);

@@ -51,6 +51,17 @@ static bool before_value(bp_json_writer *w)
     return true;
 }
 
+void json_writer_resume(bp_json_writer *w, struct bp_buf *buf, uint32_t depth)
+{
+    json_writer_init(w, buf);
+    w->depth = depth;
+    w->is_done = depth > 0; // the whole value has begun
+    for (uint32_t i = 0; i < depth; i++) {
+        set_bit(w->is_object, i, true);
+        set_bit(w->is_filled, i, i + 1 < depth);
+    }
+}
+
 void json_begin(bp_json_writer *w, enum json_type array_or_object)
 {
     if (!before_value(w))

@@ -40,6 +40,8 @@ int command_mcp(int argc, char **argv);
 int command_ingest(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_eval(int argc, char **argv);
+/* journal.c */
+int command_journal(int argc, char **argv);
 
 /* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc is what is left. */
 const char *cli_take_conf(int *argc, char **argv);

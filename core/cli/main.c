@@ -23,6 +23,7 @@ static const struct command commands[] = {
       command_mcp },
     { "ingest", "--collection NAME [--url URL | -c FILE] PATH...", "put documents into a collection", command_ingest },
     { "search", "--collection NAME [--url URL | -c FILE] TEXT", "search a collection", command_search },
+    { "journal", "sessions [--stuck 8h [--close]] [--url URL | -c FILE]", "work sessions that nobody ended", command_journal },
     { "eval", "--collection NAME --queries FILE --qrels FILE [--json]", "measure nDCG@10 and recall@100", command_eval },
     { "version", "", "print the version of this build", command_version },
     { "help", "", "print this list", command_help },

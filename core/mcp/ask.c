@@ -45,7 +45,9 @@ static bp_status ask_in_rounds(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
             continue;
         }
         is_answered = false;
-        if (request->wanted_count == ASKS_MAX)
+        if (!request->wanted)
+            request->wanted = arena_alloc(call->arena, ASKS_MAX * sizeof(*request->wanted));
+        if (!request->wanted || request->wanted_count == ASKS_MAX)
             return call_fail(call, BP_INTERNAL, "more than %d questions to the client at once", ASKS_MAX);
         request->wanted[request->wanted_count++] = (bp_mcp_ask){ .key = ask->key,
                                                                  .method = ask->method,

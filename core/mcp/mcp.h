@@ -32,7 +32,7 @@ struct mcp {
     struct job           *expiry;
     uint8_t               seal_key[32];
     bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
-    struct metric_family *requests;
+    struct metric_series *session_gauge, *listener_gauge;
 };
 
 /* Makes the catalogs and what is kept between requests; a call on the first worker. NULL with the sentence in the
@@ -40,6 +40,8 @@ struct mcp {
 struct mcp *mcp_new(bp_call *call, struct api *api);
 /* Adds /mcp and /mcp/{app}. */
 bool mcp_add_routes(struct mcp *mcp, char problem[512]);
+/* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the call. */
+bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp);
 /* On the first worker: forgets what nobody uses any more, now and then; and stops doing so. */
 bp_status mcp_start(bp_call *call, struct mcp *mcp);
 void      mcp_stop(bp_call *call, struct mcp *mcp) BP_SUSPENDS;

@@ -1,9 +1,24 @@
 /* message.c - reads and frames JSON-RPC messages. */
 #include "mcp/message.h"
 
-#include <stdio.h>
-
 enum { FRAME_BYTES_MAX = 64 << 20, METHOD_BYTES_MAX = 128 };
+
+static size_t write_integer(int64_t value, char text[24])
+{
+    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char     reversed[24];
+    size_t   digits = 0, len = 0;
+
+    do
+        reversed[digits++] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        text[len++] = '-';
+    while (digits)
+        text[len++] = reversed[--digits];
+    text[len] = '\0';
+    return len;
+}
 
 /* A string or an integer: RequestId of the schemas. Nothing else can be answered to. */
 static bool read_id(bp_call *call, const bp_json *value, bp_str *id)
@@ -15,7 +30,7 @@ static bool read_id(bp_call *call, const bp_json *value, bp_str *id)
     case JSON_KIND_INTEGER:
         text = arena_alloc(call->arena, 24);
         if (text) {
-            len = (size_t)snprintf(text, 24, "%lld", (long long)json_as_integer(value));
+            len = write_integer(json_as_integer(value), text);
             *id = bp_str_n(text, len);
         }
         return text != NULL;

@@ -52,21 +52,19 @@ bp_status request_check_scope(bp_mcp *request, const char *scope)
     return BP_DENIED;
 }
 
+/* Made of whole pieces: this is on the way of every answer. */
 void request_begin(bp_mcp *request)
 {
-    bp_json_writer *w = &request->w;
+    struct bp_buf *buf = &request->buf;
 
-    buf_init(&request->buf, request->call->arena, REQUEST_BYTES_MAX);
-    buf_reserve(&request->buf, 512);
-    json_writer_init(w, &request->buf);
-    json_begin(w, JSON_KIND_OBJECT);
-    json_put_text(w, "jsonrpc", "2.0");
-    json_key(w, BP_STR("id"));
-    json_add_raw(w, request->message.id);
-    json_key(w, BP_STR("result"));
-    json_begin(w, JSON_KIND_OBJECT);
+    buf_init(buf, request->call->arena, REQUEST_BYTES_MAX);
+    buf_reserve(buf, 512);
+    buf_add(buf, BP_STR("{\"jsonrpc\":\"2.0\",\"id\":"));
+    buf_add(buf, request->message.id);
+    buf_add(buf, BP_STR(",\"result\":{"));
+    json_writer_resume(&request->w, buf, 2);
     if (mcp_is_modern(request->revision))
-        json_put_text(w, "resultType", request->wanted_count ? "input_required" : "complete");
+        json_put_text(&request->w, "resultType", request->wanted_count ? "input_required" : "complete");
 }
 
 /* The members of an object text, without its braces. */

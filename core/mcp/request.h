@@ -79,7 +79,7 @@ struct bp_mcp {
     const bp_json *given; /* params.inputResponses */
     const bp_json *kept;  /* answers of earlier rounds, out of the state */
     bp_str         state, next_state;
-    bp_mcp_ask     wanted[ASKS_MAX]; /* not answered yet */
+    bp_mcp_ask    *wanted; /* not answered yet: room for ASKS_MAX, once there is one */
     size_t         wanted_count;
 };
 

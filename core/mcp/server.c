@@ -68,6 +68,21 @@ static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
     return BP_OK;
 }
 
+bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp)
+{
+    const struct catalog *all = mcp->by_listener[mcp->api->conf->server.listener_count];
+    struct bp_buf         buf;
+
+    buf_init(&buf, arena, 1 << 16);
+    for (size_t i = 0; i < all->tool_count; i++)
+        buf_addf(&buf, "%s ", all->tools[i].spec.scope ? all->tools[i].spec.scope : "");
+    for (size_t i = 0; i < all->resource_count; i++)
+        buf_addf(&buf, "%s ", all->resources[i].spec.scope ? all->resources[i].spec.scope : "");
+    for (size_t i = 0; i < all->prompt_count; i++)
+        buf_addf(&buf, "%s ", all->prompts[i].spec.scope ? all->prompts[i].spec.scope : "");
+    return buf_str(&buf);
+}
+
 /* ---- life ---- */
 
 static void make_seal_key(struct mcp *mcp)
@@ -84,9 +99,8 @@ static void collect(void *arg)
 {
     struct mcp *mcp = arg;
 
-    metric_set(metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open."), sessions_count(mcp->sessions));
-    metric_set(metrics_single(METRIC_GAUGE, "mcp_listeners", "Requests subscriptions/listen that are open."),
-               listeners_count(mcp->listeners));
+    metric_set(mcp->session_gauge, sessions_count(mcp->sessions));
+    metric_set(mcp->listener_gauge, listeners_count(mcp->listeners));
 }
 
 struct mcp *mcp_new(bp_call *call, struct api *api)
@@ -105,6 +119,8 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
                                                            .replay_bytes = (size_t)conf->replay_bytes });
     mcp->listeners = listeners_new();
     mcp->tasks = tasks_new();
+    mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
+    mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
     make_seal_key(mcp);
     if (!mcp->sessions || !mcp->listeners || !mcp->tasks)
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");

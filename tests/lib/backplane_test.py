@@ -104,7 +104,7 @@ class Server:
     def __init__(self, folder=None, made=None, key=None, environment=None, before_exec=None, log_to=None, **more):
         self.is_own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="backplane-test-")
-        self.conf = made or conf(self.folder, **more)
+        self.conf = (made(self.folder) if callable(made) else made) or conf(self.folder, **more)
         self.conf_path = os.path.join(self.folder, "backplane.yaml")
         self.log_path = os.path.join(self.folder, "log.jsonl")
         self.data = self.conf["data_dir"]

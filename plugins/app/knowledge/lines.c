@@ -1,0 +1,296 @@
+/* lines.c - the graph as JSON lines, out and in, in the form of the reference server's file; both are streams.
+ *
+ *      {"type":"entity","name":"ada","entityType":"person","observations":["likes tea"]}
+ *      {"type":"relation","from":"ada","to":"backplane","relationType":"maintains"}
+ *
+ * What comes in is merged: an entity that is there gets the observations that it lacks, so that the same file may come
+ * twice. Lines that are wrong are answered for by their number, the others are stored.
+ */
+#include "knowledge.h"
+
+enum { PAGE_ROWS = 200, BATCH_LINES = 200, LINE_BYTES_MAX = 8 << 20, ERRORS_MAX = 100 };
+
+/* ---- out ---- */
+
+static void write_entity_line(bp_json_writer *w, const bp_sql_value *entity, const bp_rows *texts)
+{
+    bp_json_object(w);
+    bp_json_put_string(w, "type", BP_STR("entity"));
+    bp_json_put_string(w, "name", entity[1].text);
+    bp_json_put_string(w, "entityType", entity[2].text);
+    bp_json_key(w, "observations");
+    bp_json_array(w);
+    for (size_t i = 0; i < texts->row_count; i++)
+        bp_json_add_string(w, bp_row(texts, i)[0].text);
+    bp_json_end(w);
+    bp_json_end(w);
+}
+
+static bp_status send_line(bp_call *call, bp_response *response, bp_json_writer *w)
+{
+    bp_str json;
+
+    BP_TRY(bp_json_done(call, w, &json));
+    return bp_response_write(call, response, bp_format(call, "%s\n", json.data));
+}
+
+static bp_status send_entities(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after, size_t *count)
+{
+    bp_rows rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT id, name, entity_type FROM knowledge_entities WHERE tenant = $1 AND id > $2 ORDER "
+                                  "BY id LIMIT $3",
+                                  bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
+                           &rows));
+    for (size_t i = 0; i < rows.row_count; i++) {
+        bp_json_writer *w = bp_json_writer_new(call, (size_t)256 << 20);
+        bp_rows         texts;
+
+        BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                               BP_SQL("SELECT content FROM knowledge_observations WHERE entity_id = $1 ORDER BY id",
+                                      bp_sql_int(bp_row(&rows, i)[0].integer)),
+                               &texts));
+        write_entity_line(w, bp_row(&rows, i), &texts);
+        BP_TRY(send_line(call, response, w));
+        *after = bp_row(&rows, i)[0].integer;
+    }
+    *count = rows.row_count;
+    return BP_OK;
+}
+
+static bp_status send_relations(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
+                                size_t *count)
+{
+    bp_rows rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT id, from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
+                                  "AND id > $2 ORDER BY id LIMIT $3",
+                                  bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
+                           &rows));
+    for (size_t i = 0; i < rows.row_count; i++) {
+        bp_json_writer     *w = bp_json_writer_new(call, 1 << 20);
+        const bp_sql_value *row = bp_row(&rows, i);
+
+        bp_json_object(w);
+        bp_json_put_string(w, "type", BP_STR("relation"));
+        bp_json_put_string(w, "from", row[1].text);
+        bp_json_put_string(w, "to", row[2].text);
+        bp_json_put_string(w, "relationType", row[3].text);
+        bp_json_end(w);
+        BP_TRY(send_line(call, response, w));
+        *after = row[0].integer;
+    }
+    *count = rows.row_count;
+    return BP_OK;
+}
+
+/* Page after page, each in memory of its own, so that the graph may be larger than the call's memory. */
+static bp_status send_pages(bp_call *call, struct knowledge *self, bp_response *response,
+                            bp_status (*send)(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
+                                              size_t *count))
+{
+    int64_t   after = 0;
+    size_t    count = PAGE_ROWS;
+    bp_status status = BP_OK;
+
+    while (status == BP_OK && count == PAGE_ROWS) {
+        BP_TRY(bp_scratch_begin(call));
+        status = send(call, self, response, &after, &count);
+        bp_scratch_end(call);
+    }
+    return status;
+}
+
+bp_status export_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    (void)request;
+    BP_TRY(bp_response_header(response, "Content-Disposition", BP_STR("attachment; filename=\"knowledge.jsonl\"")));
+    BP_TRY(bp_response_stream(call, response, 200, "application/x-ndjson"));
+    BP_TRY(send_pages(call, instance, response, send_entities));
+    return send_pages(call, instance, response, send_relations);
+}
+
+/* ---- in ---- */
+
+struct intake {
+    struct knowledge *self;
+    struct write_list list; /* of the batch, in scratch memory */
+    size_t            lines_in_batch;
+    int64_t           line_number, entities, observations, relations, refused;
+    bp_json_writer   *errors;
+    bp_buf           *line; /* whose end has not come yet; outside of scratch memory */
+};
+
+static bp_status take_entity(bp_call *call, struct intake *intake, const bp_json *json)
+{
+    bp_str         name = bp_json_string(bp_json_get(json, "name")), type = bp_json_string(bp_json_get(json, "entityType"));
+    const bp_json *texts = bp_json_get(json, "observations");
+
+    BP_TRY(check_name(call, "\"name\"", name));
+    BP_TRY(check_name(call, "\"entityType\"", type));
+    for (size_t i = 0; i < bp_json_count(texts); i++) {
+        if (bp_json_type_of(bp_json_at(texts, i)) != BP_JSON_STRING)
+            return bp_fail(call, BP_INVALID, "\"observations\" must be an array of strings");
+        BP_TRY(check_text(call, "an observation", bp_json_string(bp_json_at(texts, i))));
+    }
+    BP_TRY(write_entity(call, &intake->list, name, type, 1));
+    for (size_t i = 0; i < bp_json_count(texts); i++)
+        BP_TRY(write_observation(call, &intake->list, name, bp_json_string(bp_json_at(texts, i)), 0));
+    return BP_OK;
+}
+
+static bp_status take_relation(bp_call *call, struct intake *intake, const bp_json *json)
+{
+    bp_str from = bp_json_string(bp_json_get(json, "from")), to = bp_json_string(bp_json_get(json, "to"));
+    bp_str type = bp_json_string(bp_json_get(json, "relationType"));
+
+    BP_TRY(check_name(call, "\"from\"", from));
+    BP_TRY(check_name(call, "\"to\"", to));
+    BP_TRY(check_name(call, "\"relationType\"", type));
+    return write_relation(call, &intake->list, from, to, type);
+}
+
+static bp_status take_json(bp_call *call, struct intake *intake, bp_str line)
+{
+    const bp_json *json;
+    bp_str         type;
+
+    BP_TRY(bp_json_parse(call, line, &json));
+    type = bp_json_string(bp_json_get(json, "type"));
+    if (bp_str_is(type, "entity"))
+        return take_entity(call, intake, json);
+    if (bp_str_is(type, "relation"))
+        return take_relation(call, intake, json);
+    return bp_fail(call, BP_INVALID, "\"type\" must be \"entity\" or \"relation\"");
+}
+
+static void report(bp_call *call, struct intake *intake)
+{
+    if (++intake->refused > ERRORS_MAX)
+        return;
+    bp_json_object(intake->errors);
+    bp_json_put_integer(intake->errors, "line", intake->line_number);
+    bp_json_put_string(intake->errors, "message", bp_error_of(call)->message);
+    bp_json_end(intake->errors);
+}
+
+static void count_stored(struct intake *intake)
+{
+    for (size_t i = 0; i + 1 < intake->list.count; i++) { // the last one counts the write
+        bp_str   sql = intake->list.statements[i].sql;
+        int64_t *counter = bp_str_starts(sql, "INSERT INTO knowledge_entities")       ? &intake->entities
+                           : bp_str_starts(sql, "INSERT INTO knowledge_observations") ? &intake->observations
+                                                                                      : &intake->relations;
+
+        *counter += intake->list.changed[i];
+    }
+}
+
+static bp_status flush(bp_call *call, struct intake *intake)
+{
+    struct tenant *tenant;
+    bp_status      status;
+
+    if (intake->list.count == 0)
+        return BP_OK;
+    BP_TRY(cache_begin_write(call, intake->self, &tenant));
+    status = write_run(call, intake->self, &intake->list);
+    cache_end_write(call, intake->self, tenant, status, NULL, NULL);
+    BP_TRY(status);
+    count_stored(intake);
+    return BP_OK;
+}
+
+static bp_status next_batch(bp_call *call, struct intake *intake)
+{
+    bp_status status = flush(call, intake);
+
+    bp_scratch_end(call);
+    intake->list = (struct write_list){ 0 };
+    intake->lines_in_batch = 0;
+    BP_TRY(bp_scratch_begin(call));
+    return status;
+}
+
+static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
+{
+    size_t    before = intake->list.count;
+    bp_status status;
+
+    intake->line_number++;
+    while (line.len && (unsigned char)line.data[line.len - 1] <= ' ')
+        line.len--;
+    if (line.len == 0)
+        return BP_OK;
+    status = take_json(call, intake, line);
+    if (status == BP_NO_MEMORY)
+        return status;
+    if (status != BP_OK) {
+        intake->list.count = before; // nothing of a line that is wrong
+        report(call, intake);
+        bp_clear_error(call);
+    }
+    return ++intake->lines_in_batch == BATCH_LINES ? next_batch(call, intake) : BP_OK;
+}
+
+static bp_status take_piece(bp_call *call, struct intake *intake, bp_str piece)
+{
+    while (piece.len) {
+        const char *newline = memchr(piece.data, '\n', piece.len);
+        size_t      len = newline ? (size_t)(newline - piece.data) : piece.len;
+
+        bp_buf_add(intake->line, bp_str_n(piece.data, len));
+        if (bp_buf_status(intake->line) != BP_OK)
+            return bp_fail(call, BP_TOO_LARGE, "line %lld is longer than %d MiB", (long long)intake->line_number + 1,
+                           LINE_BYTES_MAX >> 20);
+        if (!newline)
+            return BP_OK;
+        BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
+        bp_buf_reset(intake->line);
+        piece = bp_str_n(newline + 1, piece.len - len - 1);
+    }
+    return BP_OK;
+}
+
+static bp_status take_stream(bp_call *call, struct intake *intake, bp_request *request)
+{
+    for (;;) {
+        bp_str piece;
+
+        BP_TRY(bp_request_read(call, request, &piece));
+        if (piece.len == 0)
+            break;
+        BP_TRY(take_piece(call, intake, piece));
+    }
+    BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
+    return flush(call, intake);
+}
+
+bp_status import_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct intake   intake = { .self = instance, .errors = bp_json_writer_new(call, 1 << 20),
+                               .line = bp_buf_new(call, LINE_BYTES_MAX) };
+    bp_json_writer *w = bp_json_writer_new(call, 2 << 20);
+    bp_str          errors;
+    bp_status       status;
+
+    bp_json_array(intake.errors);
+    BP_TRY(bp_scratch_begin(call));
+    status = take_stream(call, &intake, request);
+    bp_scratch_end(call);
+    BP_TRY(status);
+    bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR(GRAPH_URI));
+    bp_json_end(intake.errors);
+    BP_TRY(bp_json_done(call, intake.errors, &errors));
+    bp_json_object(w);
+    bp_json_put_integer(w, "entities", intake.entities);
+    bp_json_put_integer(w, "observations", intake.observations);
+    bp_json_put_integer(w, "relations", intake.relations);
+    bp_json_put_integer(w, "refused", intake.refused);
+    bp_json_key(w, "errors");
+    bp_json_add_raw(w, errors);
+    bp_json_end(w);
+    return bp_respond_json(call, response, 200, w);
+}
