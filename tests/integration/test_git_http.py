@@ -11,7 +11,8 @@ from backplane_test import Server, check, check_equal, run_tests
 FOLDER = tempfile.mkdtemp(prefix="backplane-test-")
 ROOT = os.path.join(FOLDER, "root")
 ENVIRONMENT = {**os.environ, "HOME": FOLDER, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Ada", "LC_ALL": "C",
-               "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
+               "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada",
+               "GIT_COMMITTER_EMAIL": "ada@example.org"}
 
 
 def git(folder, *arguments, stdin=None):
