@@ -56,6 +56,7 @@ struct git_job {
     git_odb_backend    alarm;    /* see job_set_alarm() */
     git_odb           *sizes;    /* the same objects, to ask how large one is */
     bool               is_too_large; /* one was */
+    bool               is_stopped;   /* an object was refused since there was no time left */
     bp_str             upstream; /* full name of the branch that HEAD's branch follows; empty: none */
 };
 

@@ -16,6 +16,10 @@ static bp_status run_opened(struct git_job *job)
 
     BP_TRY(repository_open(job));
     status = job->run(job);
+    if (status == BP_OK && job->is_stopped) // libgit2 passes over some errors, and then its answer is a wrong one
+        status = job_goes_on(job);
+    if (status == BP_OK && job->is_too_large)
+        status = job_fail(job, GIT_ERROR, "the answer would be incomplete");
     git_repository_free(job->repo);
     git_odb_free(job->sizes);
     job->repo = NULL;
@@ -61,8 +65,10 @@ static int may_read(struct git_job *job, const git_oid *id)
     size_t       len;
     git_object_t type;
 
-    if (job_goes_on(job) != BP_OK)
+    if (job_goes_on(job) != BP_OK) {
+        job->is_stopped = true;
         return GIT_EUSER;
+    }
     if (git_odb_read_header(&len, &type, job->sizes, id) != 0 || len <= OBJECT_BYTES_MAX)
         return GIT_PASSTHROUGH; // the stores behind us say what is wrong with it
     job->is_too_large = true;
