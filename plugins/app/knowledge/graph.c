@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#include "find.h"
 #include "graph_text.h"
 
 struct graph_node {
@@ -84,8 +83,7 @@ static void free_text(struct graph *graph, bp_str text)
 
 size_t graph_bytes(const struct graph *graph)
 {
-    return graph->bytes + graph->text.room + graph->text.segment_room * sizeof(struct graph_segment) +
-           graph->slot_count * sizeof(void *) + (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
+    return graph->bytes + text_bytes(&graph->text) + graph->slot_count * sizeof(void *) + (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
 }
 
 /* ---- names ---- */
@@ -520,13 +518,12 @@ bool graph_all(const struct graph *graph, struct graph_found *found)
 bool graph_search(const struct graph *graph, bp_str folded, struct graph_found *found)
 {
     const struct graph_entity *entity;
-    struct needle              needle;
-    size_t                     from = 0;
+    struct text_search         search;
 
     if (folded.len == 0)
         return add_all_entities(graph, found) && add_touching(found);
-    needle = find_needle(folded, graph->text.counts);
-    while ((entity = text_next(&graph->text, &needle, &from)) != NULL)
+    text_search(&graph->text, folded, &search);
+    while ((entity = text_next(&graph->text, &search)) != NULL)
         if (!add_entity(found, entity))
             return false;
     sort_entities(found);

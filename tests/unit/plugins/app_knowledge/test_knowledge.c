@@ -282,6 +282,42 @@ static void memory_and_storage_agree_after_random_changes(void **state)
     }
 }
 
+static void import_many(int count)
+{
+    char  *lines = NULL;
+    size_t len = 0;
+    FILE  *out = open_memstream(&lines, &len);
+
+    for (int i = 0; i < count; i++) {
+        fprintf(out, "{\"type\":\"entity\",\"name\":\"Item %d\",\"entityType\":\"kind %d\",\"observations\":[\"weighs %u grams\","
+                "\"colour #%06x\"", i, i % 7, next_random(100000), next_random(1 << 24));
+        for (int more = 0; i % 100 == 0 && more < 300; more++) // some are larger than a block
+            fprintf(out, ",\"remark %d of %d: %u\"", more, i, next_random(1000000));
+        fprintf(out, "]}\n");
+    }
+    fclose(out);
+    assert_ok(request("POST", "/api/knowledge/import", lines).status);
+    free(lines);
+}
+
+static void a_graph_of_many_blocks_is_searched_completely(void **state)
+{
+    static const char *const needles[] = { "item 77", "ITEM 1499", "grams", "weighs 1", "#00", "#ff", "kind 3", "9", "42 ",
+                                           "remark 299 of 1400", "remark 0 of 0", "of 700: 1", "colour #a", "nothing such" };
+    char                     arguments[128];
+
+    (void)state;
+    import_many(1500);
+    for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++)
+        check_search(needles[i]);
+    for (int i = 0; i < 1500; i += 1 + (int)next_random(3)) {
+        snprintf(arguments, sizeof(arguments), "{\"entityNames\":[\"Item %d\"]}", i);
+        result_of("delete_entities", arguments);
+    }
+    for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++)
+        check_search(needles[i]);
+}
+
 static void a_graph_larger_than_the_memory_is_refused_with_a_sentence(void **state)
 {
     const testhost_option options[] = { { "storage", "main" }, { "memory", "1MiB" } };
@@ -548,6 +584,7 @@ int main(void)
         TEST(a_tenant_sees_only_its_own_graph),
         TEST(what_another_process_writes_is_seen_after_refresh),
         TEST(memory_and_storage_agree_after_random_changes),
+        TEST(a_graph_of_many_blocks_is_searched_completely),
         TEST(a_graph_larger_than_the_memory_is_refused_with_a_sentence),
         TEST(what_has_no_name_or_is_too_long_is_refused),
         TEST(the_resource_is_the_graph_and_tells_of_changes),
