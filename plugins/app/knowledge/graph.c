@@ -49,14 +49,14 @@ static void *grown(void *array, size_t count, size_t *room, size_t size)
 }
 
 /* Adds a pointer at the end of an array of pointers. */
-#define PUSH(array, count, room, pointer)                                          \
-    __extension__({                                                                \
-        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));        \
-        if (larger_) {                                                             \
-            (array) = larger_;                                                     \
-            (array)[(count)++] = (pointer);                                        \
-        }                                                                          \
-        larger_ != NULL;                                                           \
+#define PUSH(array, count, room, pointer)                                                                              \
+    __extension__({                                                                                                    \
+        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));                                            \
+        if (larger_) {                                                                                                 \
+            (array) = larger_;                                                                                         \
+            (array)[(count)++] = (pointer);                                                                            \
+        }                                                                                                              \
+        larger_ != NULL;                                                                                               \
     })
 
 static bool copy_text(struct graph *graph, bp_str text, bp_str *copy)
@@ -83,7 +83,8 @@ static void free_text(struct graph *graph, bp_str text)
 
 size_t graph_bytes(const struct graph *graph)
 {
-    return graph->bytes + text_bytes(&graph->text) + graph->slot_count * sizeof(void *) + (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
+    return graph->bytes + text_bytes(&graph->text) + graph->slot_count * sizeof(void *) +
+           (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
 }
 
 /* ---- names ---- */
@@ -312,7 +313,8 @@ void graph_remove_relation(struct graph *graph, bp_str from, bp_str to, bp_str t
     for (size_t i = 0; node && i < node->relation_count; i++) {
         struct graph_relation *relation = node->relations[i];
 
-        if (bp_str_equal(relation->from, from) && bp_str_equal(relation->to, to) && bp_str_equal(relation->type, type)) {
+        if (bp_str_equal(relation->from, from) && bp_str_equal(relation->to, to) &&
+            bp_str_equal(relation->type, type)) {
             remove_relation(graph, relation); // the node may be gone with it
             return;
         }

@@ -3,8 +3,8 @@
  *      segment 0                              segment 1 (out of date)   segment 2
  *      backplane FF project FF written in c FF FF FF FF FF FF FF FF FF  ada FF person FF likes tea FF
  *
- * An entity that changes gets a new segment at the end and its old one is blotted out, so that a change costs as much as
- * the entity is long. When half of the text is blots it is written anew.
+ * An entity that changes gets a new segment at the end and its old one is blotted out, so that a change costs as much
+ * as the entity is long. When half of the text is blots it is written anew.
  *
  * Segments are taken together in blocks of 4 KiB or more. A block's signature has a bit for each triple of bytes in it;
  * a search reads only the blocks that have the bits of all triples of what it looks for. A bit too many costs time and
@@ -36,10 +36,7 @@ void text_clear(struct graph_text *text)
     memset(text->counts, 0, sizeof(text->counts));
 }
 
-bool text_is_worn(const struct graph_text *text)
-{
-    return text->dead > WORN_BYTES && text->dead > text->len / 2;
-}
+bool text_is_worn(const struct graph_text *text) { return text->dead > WORN_BYTES && text->dead > text->len / 2; }
 
 static bool make_room(struct graph_text *text, size_t more)
 {

@@ -42,7 +42,8 @@ void   text_remove(struct graph_text *text, struct graph_entity *entity);
 /* Whether so much is out of date that it should be written anew. */
 bool text_is_worn(const struct graph_text *text);
 void text_clear(struct graph_text *text);
-/* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after another; NULL: no more. */
+/* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after another; NULL: no more.
+ */
 void                       text_search(const struct graph_text *text, bp_str folded, struct text_search *search);
 const struct graph_entity *text_next(const struct graph_text *text, struct text_search *search);
 
