@@ -51,7 +51,14 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     for (uint32_t w = 0; w < generation->worker_count; w++)
         api->key_caches[w] = key_cache_new();
-    if (conf->server.auth.mode == AUTH_KEYS)
+    if (conf->server.auth.mode == AUTH_OAUTH || conf->server.auth.mode == AUTH_BOTH) {
+        api->oauth = oauth_new(&conf->server.auth);
+        if (!api->oauth) {
+            snprintf(problem, 512, "no memory for the issuer's keys");
+            return false;
+        }
+    }
+    if (conf->server.auth.mode == AUTH_KEYS || conf->server.auth.mode == AUTH_BOTH)
         api->key_storage = find_unit(generation, "storage", conf->server.auth.storage);
     api->cache = find_unit(generation, "cache", BP_STR("main"));
     if (!api->cache)
@@ -69,8 +76,25 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     return true;
 }
 
-void api_describe(struct api *api)
+static void add_scope(struct bp_buf *scopes, bp_str scope)
 {
+    if (!scope.len || str_has_word(buf_str(scopes), scope))
+        return;
+    if (scopes->len)
+        buf_add_char(scopes, ' ');
+    buf_add(scopes, scope);
+}
+
+void api_describe(struct api *api, bp_str more_scopes)
+{
+    struct bp_buf scopes;
+
+    buf_init(&scopes, &api->arena, 1 << 16);
+    for (size_t i = 0; i < router_count(api->router); i++)
+        add_scope(&scopes, bp_str_of(router_at(api->router, i)->spec.scope));
+    while (more_scopes.len)
+        add_scope(&scopes, str_split(more_scopes, ' ', &more_scopes));
+    api->scopes = buf_str(&scopes);
     api->openapi = api_make_openapi(api, &api->arena);
 }
 
@@ -80,6 +104,7 @@ void api_free(struct api *api)
         for (uint32_t w = 0; w < api->generation->worker_count; w++)
             key_cache_free(api->key_caches[w]);
     free(api->key_caches);
+    oauth_free(api->oauth);
     router_free(api->router);
     arena_free(&api->arena);
 }
@@ -115,13 +140,30 @@ static void take_ids(struct http_exchange *exchange)
 
 /* ---- who may ---- */
 
+bool api_has_auth(const struct api *api)
+{
+    return (api->key_storage || api->oauth) && !api->is_private;
+}
+
+/* An API key says of itself that it is one; everything else is a token. */
+static bp_status check_credentials(struct api *api, bp_call *call, bp_str presented)
+{
+    if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
+        return oauth_authenticate(call, api->oauth, presented, &call->principal);
+    if (!api->key_storage)
+        return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
+                         BP_ARG(api->conf->server.auth.issuer));
+    return keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
+                             api->key_caches[call->worker->index], presented, &call->principal);
+}
+
 static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
 {
     bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
     bp_str    header, key = { NULL, 0 };
     bp_status status;
 
-    if (!api->key_storage || api->is_private) {
+    if (!api_has_auth(api)) {
         call->principal.scopes = BP_STR("*");
         return BP_OK;
     }
@@ -132,21 +174,16 @@ static bp_status authenticate(struct api *api, bp_call *call, struct http_exchan
         key = http_exchange_header(exchange, "x-api-key");
     if (!is_needed && !key.len)
         return BP_OK;
-    status = keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
-                               api->key_caches[call->worker->index], key, &call->principal);
+    status = check_credentials(api, call, key);
     if (status == BP_UNAUTHENTICATED && is_needed)
-        http_exchange_add_header(exchange, BP_STR("WWW-Authenticate"), BP_STR("Bearer realm=\"backplane\""));
+        oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
     if (status != BP_OK)
         return is_needed ? status : BP_OK; // an open route is open to a wrong key as well
-    if (route->spec.scope && !keys_allow(&call->principal, route->spec.scope))
-        return call_fail(call, BP_DENIED, "the API key " BP_FMT " lacks the scope \"%s\"", BP_ARG(call->principal.id),
-                         route->spec.scope);
-    return BP_OK;
-}
-
-bool api_has_auth(const struct api *api)
-{
-    return api->key_storage && !api->is_private;
+    if (!route->spec.scope || keys_allow(&call->principal, route->spec.scope))
+        return BP_OK;
+    oauth_challenge(api->oauth, exchange, "insufficient_scope", route->spec.scope);
+    return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"", api->oauth ? "the credentials of" : "the API key",
+                     BP_ARG(call->principal.id), route->spec.scope);
 }
 
 bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name, uint32_t own)

@@ -7,6 +7,7 @@
 #define CORE_API_API_H
 
 #include "api/keys.h"
+#include "api/oauth.h"
 #include "api/router.h"
 #include "net/http_server.h"
 #include "ops/health.h"
@@ -17,7 +18,9 @@ struct api {
     struct health_board *health;
     struct router       *router;
     struct key_cache   **key_caches; /* one a worker */
-    struct unit         *key_storage; /* NULL: no keys are needed */
+    struct unit         *key_storage; /* NULL: no keys are taken */
+    struct oauth        *oauth;       /* NULL: no tokens are taken */
+    bp_str               scopes;      /* all that routes and tools ask for; in the arena */
     struct unit         *cache;       /* for rate limits; NULL: none */
     bool                 is_private;  /* reached through a socket that only this user can open: nobody is asked */
     struct metric_family *requests;
@@ -28,8 +31,8 @@ struct api {
 /* Builds the routes of the host and of every app that is up. False with a sentence in `problem`. */
 bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
               char problem[512]);
-/* When all routes are there: makes their description. */
-void api_describe(struct api *api);
+/* When all routes are there: makes their description. `more_scopes` are those of what is no route; separated by blanks. */
+void api_describe(struct api *api, bp_str more_scopes);
 void api_free(struct api *api);
 
 /* Takes one from a client's requests of a minute: `own` of what is called `name`, or the limit of the conf when it is 0.

@@ -26,7 +26,7 @@ static bp_status get_health(bp_call *call, void *instance, bp_request *request, 
     (void)request;
     buf_init(&buf, call->arena, HEALTH_BYTES_MAX);
     json_writer_init(&w, &buf);
-    level = health_write(api->health, call->principal.is_authenticated || !api->key_storage, &w);
+    level = health_write(api->health, call->principal.is_authenticated || !api_has_auth(api), &w);
     bp_response_header(response, "Cache-Control", BP_STR("no-store"));
     return bp_respond(call, response, level == BP_HEALTH_DOWN ? 503 : 200, "application/json", buf_str(&buf));
 }
@@ -89,6 +89,26 @@ static bp_status get_docs(bp_call *call, void *instance, bp_request *request, bp
     return bp_respond(call, response, 200, "text/html; charset=utf-8", api_make_docs_page(instance, call->arena));
 }
 
+static bp_status respond_metadata(bp_call *call, struct api *api, bp_request *request, bp_response *response, bp_str path)
+{
+    if (!api->oauth)
+        return bp_fail(call, BP_NOT_FOUND, "this server takes no OAuth tokens: server.auth.mode is not oauth");
+    bp_response_header(response, "Access-Control-Allow-Origin", BP_STR("*"));
+    return bp_respond(call, response, 200, "application/json",
+                      oauth_metadata(call, api->oauth, request->exchange, path, api->scopes));
+}
+
+static bp_status get_resource_metadata(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    return respond_metadata(call, instance, request, response, BP_STR("/mcp"));
+}
+
+static bp_status get_resource_metadata_of(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    return respond_metadata(call, instance, request, response,
+                            bp_format(call, "/" BP_FMT, BP_ARG(bp_request_path_value(request, "path"))));
+}
+
 static bp_status get_root(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     bp_json_writer *w = bp_json_writer_new(call, 4096);
@@ -127,6 +147,10 @@ const bp_route api_host_routes[] = {
       .summary = "Metrics in Prometheus' text format" },
     { .method = "GET", .path = "/openapi.json", .handler = get_openapi, .summary = "This list of routes, OpenAPI 3.1",
       .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET", .path = "/.well-known/oauth-protected-resource", .handler = get_resource_metadata,
+      .summary = "Whose tokens are taken here (RFC 9728)", .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET", .path = "/.well-known/oauth-protected-resource/{path...}", .handler = get_resource_metadata_of,
+      .summary = "Whose tokens are taken at that path (RFC 9728)", .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET", .path = "/docs", .handler = get_docs, .summary = "This list of routes, for people" },
 };
 const size_t api_host_route_count = sizeof(api_host_routes) / sizeof(api_host_routes[0]);

@@ -321,7 +321,7 @@ int host_start(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_CONF;
     }
-    api_describe(&host->api);
+    api_describe(&host->api, mcp_scopes(&host->api.arena, host->mcp));
     if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
         return generation_call(&host->workers[0], BP_SECONDS(10), start_mcp, host, problem) == BP_OK ? EXIT_DONE : EXIT_FAILED;
     if (!start_serving(host, problem)) {

@@ -169,6 +169,18 @@ static void check_network(const struct option_reader *reader, const struct serve
     }
 }
 
+/* Keys that came over a plain connection could be anybody's. */
+static void check_plain(const struct option_reader *reader, const struct conf_node *auth, const char *name, bp_str url)
+{
+    static const char *const own[] = { "http://127.", "http://localhost", "http://[::1]" };
+    bool                     is_own = !bp_str_starts(url, "http://");
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        is_own = is_own || bp_str_starts(url, own[i]);
+    if (!is_own && node_find(auth, name))
+        error_at_value(reader->problems, node_find(auth, name), "must be an https:// URL: http is for this machine alone");
+}
+
 static void check_auth(const struct option_reader *reader, const struct conf_node *section,
                        struct server_conf *server, const struct option_ref *before, const struct option_refs *refs)
 {
@@ -178,9 +190,21 @@ static void check_auth(const struct option_reader *reader, const struct conf_nod
     for (; ref; ref = ref->next)
         if (bp_str_is(ref->option, "storage"))
             server->auth.storage = ref->name;
-    if (server->auth.mode == AUTH_KEYS && !server->auth.storage.len && !node_find(auth, "storage"))
+    if ((server->auth.mode == AUTH_KEYS || server->auth.mode == AUTH_BOTH) && !server->auth.storage.len &&
+        !node_find(auth, "storage"))
         error_missing(reader->problems, auth, "storage",
-                      "is required where mode is keys: name the storage instance that holds the keys");
+                      "is required where mode is keys or both: name the storage instance that holds the keys");
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.issuer.len &&
+        !node_find(auth, "issuer"))
+        error_missing(reader->problems, auth, "issuer",
+                      "is required where mode is oauth or both: the URL of the authorization server");
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.audience.count &&
+        !node_find(auth, "audience"))
+        error_missing(reader->problems, auth, "audience",
+                      "is required where mode is oauth or both: a token made out for another server must not be taken, so "
+                      "say what this one is called");
+    check_plain(reader, auth, "issuer", server->auth.issuer);
+    check_plain(reader, auth, "keys_url", server->auth.keys_url);
 }
 
 /* Two settings of which the first must be less than the second. */

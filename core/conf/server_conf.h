@@ -9,7 +9,7 @@
 
 #include "conf/option.h"
 
-enum server_auth_mode { AUTH_NONE, AUTH_KEYS };
+enum server_auth_mode { AUTH_NONE, AUTH_KEYS, AUTH_OAUTH, AUTH_BOTH };
 enum server_access_log { ACCESS_LOG_ON, ACCESS_LOG_OFF, ACCESS_LOG_ERRORS };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -27,6 +27,8 @@ struct server_auth {
     const bp_peer *storage_field; /* for the host to fill in; see `storage` */
     bp_str         storage;       /* name of the instance that holds the keys */
     bool           allow_unauthenticated_network;
+    bp_str         issuer, keys_url, tenant_claim;
+    bp_str_list    audience;
 };
 
 struct server_limits {

@@ -25,8 +25,9 @@ static const bp_option server_options[] = {
 };
 
 static const bp_option auth_options[] = {
-    BP_OPTION_ENUM(struct server_auth, mode, .choices = "none|keys", .initial = "none",
-                   .help = "how a client proves who it is; keys: an API key in the Authorization header"),
+    BP_OPTION_ENUM(struct server_auth, mode, .choices = "none|keys|oauth|both", .initial = "none",
+                   .help = "how a client proves who it is; keys: an API key in the Authorization header; oauth: a token "
+                           "of `issuer`; both: either"),
     BP_OPTION_OF(BP_OPTION_TYPE_REF, struct server_auth, storage_field, "storage", .ref_kind = "storage",
                  .help = "the storage instance that holds the keys, hashed; needed where mode is keys"),
     BP_OPTION_BOOL(struct server_auth, allow_unauthenticated_network, .initial = "false",

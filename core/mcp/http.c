@@ -140,9 +140,7 @@ static bp_status send_answer(struct http_way *way, bp_mcp *request, bp_str answe
         BP_TRY(begin_stream(way));
     if (way->state == HTTP_QUIET) {
         if (request && request->error.scope)
-            http_exchange_add_header(exchange, BP_STR("WWW-Authenticate"),
-                                     arena_format(call->arena, "Bearer error=\"insufficient_scope\", scope=\"%s\"",
-                                                  request->error.scope));
+            oauth_challenge(way->mcp->api->oauth, exchange, "insufficient_scope", request->error.scope);
         if (http_exchange_is_gone(exchange))
             return BP_CANCELLED;
         return http_exchange_send(exchange, status_for(way, status), BP_STR("application/json"), answer);

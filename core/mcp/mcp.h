@@ -40,6 +40,8 @@ struct mcp {
 struct mcp *mcp_new(bp_call *call, struct api *api);
 /* Adds /mcp and /mcp/{app}. */
 bool mcp_add_routes(struct mcp *mcp, char problem[512]);
+/* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the call. */
+bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp);
 /* On the first worker: forgets what nobody uses any more, now and then; and stops doing so. */
 bp_status mcp_start(bp_call *call, struct mcp *mcp);
 void      mcp_stop(bp_call *call, struct mcp *mcp) BP_SUSPENDS;

@@ -68,6 +68,21 @@ static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
     return BP_OK;
 }
 
+bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp)
+{
+    const struct catalog *all = mcp->by_listener[mcp->api->conf->server.listener_count];
+    struct bp_buf         buf;
+
+    buf_init(&buf, arena, 1 << 16);
+    for (size_t i = 0; i < all->tool_count; i++)
+        buf_addf(&buf, "%s ", all->tools[i].spec.scope ? all->tools[i].spec.scope : "");
+    for (size_t i = 0; i < all->resource_count; i++)
+        buf_addf(&buf, "%s ", all->resources[i].spec.scope ? all->resources[i].spec.scope : "");
+    for (size_t i = 0; i < all->prompt_count; i++)
+        buf_addf(&buf, "%s ", all->prompts[i].spec.scope ? all->prompts[i].spec.scope : "");
+    return buf_str(&buf);
+}
+
 /* ---- life ---- */
 
 static void make_seal_key(struct mcp *mcp)

@@ -217,7 +217,7 @@ static void keys_need_a_storage_instance(void **state)
 {
     (void)state;
     assert_wrong("server: { auth: { mode: keys } }\n",
-                 "t.yaml:1:11: server.auth.storage: is required where mode is keys: name the storage instance that "
+                 "t.yaml:1:11: server.auth.storage: is required where mode is keys or both: name the storage instance that "
                  "holds the keys\n");
     assert_wrong("server: { auth: { mode: keys, storage: man } }\n"
                  "storage: { main: { use: sqlite } }\n",

@@ -1,0 +1,251 @@
+/* oauth.c - the issuer's keys, fetched when needed and kept; tokens checked against them; what clients are told. */
+#include "api/oauth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/jwt.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "loop/mutex.h"
+#include "net/http_client.h"
+
+enum { KEYS_BYTES_MAX = 1 << 20, KEEP_S = 600, AGAIN_S = 30, FETCH_S = 10, STALE_S = 86400 };
+
+struct held_keys {
+    _Atomic uint32_t refs;
+    struct jwt_keys *keys;
+};
+
+struct oauth {
+    const struct server_auth *conf;
+    pthread_mutex_t           lock;
+    struct bp_mutex          *fetching; /* one at a time */
+    struct held_keys         *held;     /* under `lock` */
+    int64_t                   fetched_ns, tried_ns;
+};
+
+struct oauth *oauth_new(const struct server_auth *conf)
+{
+    struct oauth *oauth = calloc(1, sizeof(*oauth));
+
+    if (!oauth)
+        return NULL;
+    oauth->conf = conf;
+    pthread_mutex_init(&oauth->lock, NULL);
+    oauth->fetching = mutex_create();
+    oauth->fetched_ns = oauth->tried_ns = -BP_SECONDS(STALE_S);
+    if (oauth->fetching)
+        return oauth;
+    free(oauth);
+    return NULL;
+}
+
+static void release(struct held_keys *held)
+{
+    if (!held || --held->refs)
+        return;
+    jwt_keys_free(held->keys);
+    free(held);
+}
+
+void oauth_free(struct oauth *oauth)
+{
+    if (!oauth)
+        return;
+    release(oauth->held);
+    mutex_destroy(oauth->fetching);
+    pthread_mutex_destroy(&oauth->lock);
+    free(oauth);
+}
+
+/* ---- the issuer's keys ---- */
+
+static struct held_keys *hold(struct oauth *oauth, int64_t *age_ns, int64_t *since_try_ns)
+{
+    struct held_keys *held;
+
+    pthread_mutex_lock(&oauth->lock);
+    held = oauth->held;
+    if (held)
+        held->refs++;
+    *age_ns = clock_now_ns() - oauth->fetched_ns;
+    *since_try_ns = clock_now_ns() - oauth->tried_ns;
+    pthread_mutex_unlock(&oauth->lock);
+    return held;
+}
+
+static bp_status get(bp_call *call, bp_str url, bp_str *body)
+{
+    bp_http_request  request = { .struct_size = sizeof(request), .url = url, .max_response_bytes = KEYS_BYTES_MAX,
+                                 .deadline_ns = clock_now_ns() + BP_SECONDS(FETCH_S) };
+    bp_http_response response = { .struct_size = sizeof(response) };
+
+    BP_TRY(http_client_fetch(call, &request, &response));
+    if (response.status != 200)
+        return call_fail(call, BP_UPSTREAM, BP_FMT " answered %d", BP_ARG(url), response.status);
+    *body = response.body;
+    return BP_OK;
+}
+
+/* Where the issuer says that its keys are (RFC 8414, OpenID Connect Discovery). */
+static bp_status find_key_url(bp_call *call, const struct oauth *oauth, bp_str *url)
+{
+    static const char *const places[] = { "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration" };
+    const bp_json           *json;
+    bp_str                   body, issuer = oauth->conf->issuer;
+    char                     reason[JSON_PROBLEM_BYTES];
+    bp_status                status = BP_UPSTREAM;
+
+    *url = oauth->conf->keys_url;
+    if (url->len)
+        return BP_OK;
+    if (issuer.len && issuer.data[issuer.len - 1] == '/')
+        issuer.len--;
+    for (size_t i = 0; i < 2 && !url->len; i++) {
+        status = get(call, arena_format(call->arena, BP_FMT "%s", BP_ARG(issuer), places[i]), &body);
+        if (status == BP_OK && json_parse(call->arena, body, &json, reason) == BP_OK)
+            *url = json_as_string(json_get(json, BP_STR("jwks_uri")));
+    }
+    if (url->len)
+        return BP_OK;
+    return status != BP_OK ? status : call_fail(call, BP_UPSTREAM, "the issuer's metadata names no jwks_uri");
+}
+
+static bp_status fetch(bp_call *call, struct oauth *oauth)
+{
+    struct held_keys *made = calloc(1, sizeof(*made)), *old;
+    bp_str            url, body;
+    char              problem[256];
+    bp_status         status;
+
+    pthread_mutex_lock(&oauth->lock);
+    oauth->tried_ns = clock_now_ns();
+    pthread_mutex_unlock(&oauth->lock);
+    status = made ? find_key_url(call, oauth, &url) : BP_NO_MEMORY;
+    if (status == BP_OK)
+        status = get(call, url, &body);
+    if (status == BP_OK && !(made->keys = jwt_keys_read(body, problem)))
+        status = call_fail(call, BP_UPSTREAM, "%s", problem);
+    if (status != BP_OK) {
+        free(made);
+        return call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
+                         BP_ARG(oauth->conf->issuer), BP_ARG(call->error.message));
+    }
+    made->refs = 1;
+    pthread_mutex_lock(&oauth->lock);
+    old = oauth->held;
+    oauth->held = made;
+    oauth->fetched_ns = clock_now_ns();
+    pthread_mutex_unlock(&oauth->lock);
+    release(old);
+    return BP_OK;
+}
+
+/* The keys, held; fetched anew when they are old, or at once when `is_unknown` key was asked for. */
+static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, struct held_keys **held)
+{
+    int64_t   age_ns, since_try_ns;
+    bp_status status = BP_OK;
+
+    *held = hold(oauth, &age_ns, &since_try_ns);
+    if (*held && !(is_unknown && since_try_ns > BP_SECONDS(AGAIN_S)) && age_ns < BP_SECONDS(KEEP_S))
+        return BP_OK;
+    if (*held && since_try_ns < BP_SECONDS(AGAIN_S))
+        return BP_OK; // a fetch failed a moment ago
+    BP_TRY(mutex_lock(call, oauth->fetching));
+    release(*held);
+    *held = hold(oauth, &age_ns, &since_try_ns);
+    if (!*held || since_try_ns > BP_SECONDS(AGAIN_S))
+        status = fetch(call, oauth);
+    release(*held);
+    *held = hold(oauth, &age_ns, &since_try_ns);
+    mutex_unlock(oauth->fetching);
+    if (status == BP_OK || (*held && age_ns < BP_SECONDS(STALE_S)))
+        return BP_OK; // an issuer that is down for a while locks nobody out
+    release(*held);
+    *held = NULL;
+    return status;
+}
+
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str token, bp_principal *principal)
+{
+    struct jwt_rules rules = { .issuer = oauth->conf->issuer,
+                               .audiences = &oauth->conf->audience,
+                               .tenant_claim = oauth->conf->tenant_claim,
+                               .now_s = clock_wall_ns() / 1000000000 };
+    enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
+    char             why[256];
+
+    for (int attempt = 0; attempt < 2 && verdict == JWT_UNKNOWN_KEY; attempt++) {
+        struct held_keys *held;
+
+        BP_TRY(take_keys(call, oauth, attempt > 0, &held));
+        verdict = jwt_check(call->arena, token, held->keys, &rules, principal, why);
+        release(held);
+    }
+    return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why);
+}
+
+/* ---- what clients are told ---- */
+
+/* The origin that clients know this server by: that of the resource in the conf, else of the Host header. */
+static bp_str origin_of(const struct oauth *oauth, struct http_exchange *exchange)
+{
+    bp_str      resource = oauth->conf->audience.count ? oauth->conf->audience.items[0] : (bp_str){ NULL, 0 };
+    const char *scheme = resource.len ? strstr(resource.data, "://") : NULL;
+    const char *slash = scheme ? strchr(scheme + 3, '/') : NULL;
+
+    if (scheme)
+        return slash ? bp_str_n(resource.data, (size_t)(slash - resource.data)) : resource;
+    return arena_format(exchange->call->arena, "http://" BP_FMT, BP_ARG(exchange->host));
+}
+
+bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, struct http_exchange *exchange, bp_str path, bp_str scopes)
+{
+    struct bp_buf  buf;
+    bp_json_writer w;
+
+    buf_init(&buf, call->arena, 1 << 16);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_OBJECT);
+    if (oauth->conf->audience.count)
+        json_put_string(&w, "resource", oauth->conf->audience.items[0]);
+    else
+        json_put_string(&w, "resource", arena_format(call->arena, BP_FMT BP_FMT, BP_ARG(origin_of(oauth, exchange)), BP_ARG(path)));
+    json_key(&w, BP_STR("authorization_servers"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    json_add_string(&w, oauth->conf->issuer);
+    json_end(&w);
+    json_key(&w, BP_STR("scopes_supported"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    while (scopes.len) {
+        const char *blank = memchr(scopes.data, ' ', scopes.len);
+        size_t      len = blank ? (size_t)(blank - scopes.data) : scopes.len;
+
+        json_add_string(&w, bp_str_n(scopes.data, len));
+        scopes = bp_str_n(scopes.data + len + (blank != NULL), scopes.len - len - (blank != NULL));
+    }
+    json_end(&w);
+    json_key(&w, BP_STR("bearer_methods_supported"));
+    json_add_raw(&w, BP_STR("[\"header\"]"));
+    json_put_text(&w, "resource_name", "Backplane");
+    json_end(&w);
+    return buf_str(&buf);
+}
+
+void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, const char *error, const char *scope)
+{
+    struct bp_buf value;
+
+    buf_init(&value, exchange->call->arena, 4096);
+    buf_add(&value, BP_STR("Bearer realm=\"backplane\""));
+    if (oauth)
+        buf_addf(&value, ", resource_metadata=\"" BP_FMT "/.well-known/oauth-protected-resource" BP_FMT "\"",
+                 BP_ARG(origin_of(oauth, exchange)), BP_ARG(exchange->path));
+    if (error)
+        buf_addf(&value, ", error=\"%s\"", error);
+    if (scope)
+        buf_addf(&value, ", scope=\"%s\"", scope);
+    http_exchange_add_header(exchange, BP_STR("WWW-Authenticate"), buf_str(&value));
+}

@@ -1,0 +1,20 @@
+/* glob.h - patterns of paths: "**" for any directories, * ? [a-z] within a name, {a,b} for either. */
+#ifndef FILESYSTEM_GLOB_H
+#define FILESYSTEM_GLOB_H
+
+#include <backplane/call.h>
+#include <backplane/json.h>
+
+/* A pattern with its braces written out. */
+struct glob {
+    bp_str *items;
+    size_t  count;
+    bool    is_negated; /* it began with "!" */
+};
+
+/* BP_INVALID with a sentence for what is not understood. */
+bp_status glob_make(bp_call *call, bp_str pattern, struct glob *glob);
+/* Whether the path, without a slash at its beginning or end, fits. Time grows with the product of both lengths. */
+bool glob_fits(const struct glob *glob, bp_str path);
+
+#endif
