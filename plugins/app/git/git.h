@@ -1,0 +1,128 @@
+/* git.h - what the files of the app `git` share: the instance, one job on a pool thread, and the texts it makes.
+ *
+ *      handler -> job_run() -> pool thread: repository_open() -> run() -> text in the job's buffer -> handler answers
+ *
+ * libgit2 reads repositories that others filled, so nothing in them is trusted: repository.c says what is checked.
+ */
+#ifndef PLUGINS_APP_GIT_GIT_H
+#define PLUGINS_APP_GIT_GIT_H
+
+#define BP_PLUGIN_FLAGS 0
+#include <backplane/app.h>
+#include <backplane/loop.h>
+#include <backplane/mcp.h>
+#include <backplane/plugin.h>
+
+#include <git2.h>
+#include <git2/sys/odb_backend.h>
+
+struct git_shared {
+    bp_pool  *pool;
+    bp_mutex *writing; /* one change at a time: a change reads the index, adds to it and writes it */
+    char    **roots;   /* the option `repositories`, resolved when the process started */
+    size_t    root_count;
+};
+
+struct git {
+    bp_str_list        repositories;
+    bool               writes;
+    bp_str             author_name, author_email;
+    int64_t            log_commits, diff_files;
+    int64_t            output_bytes;
+    int64_t            deadline_ns;
+    int64_t            threads;
+    struct git_shared *shared;
+};
+
+enum {
+    JOB_WRITES = 1u << 0,   /* changes the repository */
+    JOB_WORKTREE = 1u << 1  /* looks at files of the working tree, .gitignore and .gitattributes among them */
+};
+
+struct git_job {
+    bp_call           *call;
+    const struct git  *self;
+    const bp_json     *arguments;
+    bp_status (*run)(struct git_job *job);
+    uint32_t           flags;
+    int64_t            until_ns;
+    bp_buf            *out;  /* the answer of a tool */
+    bp_json_writer    *json; /* that of a route */
+    git_repository    *repo;
+    bp_str             path;     /* of the working tree, or of a bare repository; resolved */
+    bp_str             root;     /* which of the roots it is beneath */
+    git_odb_backend    alarm;    /* see job_set_alarm() */
+    bp_str             upstream; /* full name of the branch that HEAD's branch follows; empty: none */
+};
+
+/* ---- job.c ---- */
+
+/* Opens the repository that the arguments name and runs `run` on a thread of the pool. */
+bp_status job_run(bp_call *call, const struct git *self, const bp_json *arguments, uint32_t flags,
+                  bp_status (*run)(struct git_job *job), bp_buf *out, bp_json_writer *json);
+/* BP_OK while there is time and somebody waits; else a sentence. */
+bp_status job_goes_on(struct git_job *job);
+/* From now on every object that is read asks job_goes_on() first: so even what libgit2 does in one piece, a blame or a
+ * search for renames, ends in time. */
+bp_status job_set_alarm(struct git_job *job);
+/* Turns what libgit2 said into a status and a sentence that begins with `what`. */
+bp_status job_fail(struct git_job *job, int code, const char *what);
+/* An argument as a C string; NULL when it is absent or empty. BP_INVALID when it has a NUL or begins with "-": `label`
+ * is what it is called in the sentence. */
+bp_status job_text(struct git_job *job, const char *name, const char *label, const char **text);
+int64_t   job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum, int64_t maximum);
+/* The object that a revision names. */
+bp_status job_revision(struct git_job *job, const char *revision, git_object **object);
+/* Of the last commit; NULL when there is none yet. */
+git_tree *job_head_tree(struct git_job *job);
+
+/* ---- repository.c ---- */
+
+bp_status repository_roots_resolve(bp_call *call, const struct git *self, struct git_shared *shared);
+bp_status repository_open(struct git_job *job);
+/* Whether `path`, relative to the working tree, stays in it, symlinks resolved. */
+bp_status repository_path_check(struct git_job *job, const char *path);
+bool      path_is_beneath(bp_str path, bp_str root);
+
+/* ---- texts ---- */
+
+bp_status status_text(struct git_job *job);
+bp_status diff_unstaged_text(struct git_job *job);
+bp_status diff_staged_text(struct git_job *job);
+bp_status diff_target_text(struct git_job *job);
+bp_status show_text(struct git_job *job);
+bp_status log_text(struct git_job *job);
+bp_status branch_text(struct git_job *job);
+bp_status add_text(struct git_job *job);
+bp_status commit_text(struct git_job *job);
+bp_status reset_text(struct git_job *job);
+bp_status create_branch_text(struct git_job *job);
+bp_status checkout_text(struct git_job *job);
+
+/* ---- routes.c: the four of the HTTP interface ---- */
+
+bp_status log_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status diff_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status blame_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- diff.c, history.c, dates.c: shared parts ---- */
+
+void      diff_options(struct git_job *job, git_diff_options *options, int64_t context_lines);
+int       diff_find_renames(git_diff *diff); /* as git does by itself */
+/* Finds renames and appends the patch of at most diff_files files. */
+bp_status diff_print(struct git_job *job, git_diff *diff, int64_t *left_out);
+/* With `since` and `until` in seconds since 1970 (INT64_MIN, INT64_MAX: no bound); `each` until max_count. */
+bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
+                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg);
+/* "HEAD detached at v1", or "from" when it moved on since. */
+bp_str    head_detached(struct git_job *job, const git_oid *head);
+/* "2024-01-15 14:30:25+01:00", as Python shows it, or with `is_iso` "2024-01-15 14:30:25 +0100" as git does. */
+void      date_format(const git_time *when, bool is_iso, char text[40]);
+/* Seconds since 1970 for "2024-01-15T14:30:25", "2 weeks ago", "yesterday", "Jan 15 2024"; a day without a time is its
+ * beginning, or its end with `is_end`. False when it is not understood. */
+bool      date_parse(const char *text, int64_t now_s, bool is_end, int64_t *seconds);
+/* A path as git shows it: in quotes and with octal codes where it has odd characters. */
+bp_str    path_quoted(bp_call *call, const char *path);
+
+#endif

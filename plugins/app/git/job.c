@@ -1,0 +1,176 @@
+/* job.c - one request to a repository: on a thread of the pool, with a deadline, and libgit2's errors as sentences. */
+#include "git.h"
+
+bp_status job_goes_on(struct git_job *job)
+{
+    BP_TRY(bp_cancelled(job->call));
+    if (bp_now_ns() > job->until_ns)
+        return bp_fail(job->call, BP_DEADLINE, "the repository is too large for this: it took longer than %lld s",
+                       (long long)(job->self->deadline_ns / BP_SECONDS(1)));
+    return BP_OK;
+}
+
+static bp_status run_opened(struct git_job *job)
+{
+    bp_status status;
+
+    BP_TRY(repository_open(job));
+    status = job->run(job);
+    git_repository_free(job->repo);
+    job->repo = NULL;
+    return status;
+}
+
+static bp_status on_thread(bp_call *call, void *arg)
+{
+    struct git_job *job = arg;
+    bp_status       status = run_opened(job);
+
+    if (status == BP_OK && job->out && bp_buf_status(job->out) != BP_OK)
+        return bp_fail(call, bp_buf_status(job->out), "the answer is larger than %lld bytes: ask for less",
+                       (long long)job->self->output_bytes);
+    return status;
+}
+
+bp_status job_run(bp_call *call, const struct git *self, const bp_json *arguments, uint32_t flags,
+                  bp_status (*run)(struct git_job *job), bp_buf *out, bp_json_writer *json)
+{
+    struct git_job job = { .call = call, .self = self, .arguments = arguments, .run = run, .flags = flags,
+                           .until_ns = bp_within(call, self->deadline_ns), .out = out, .json = json };
+    bp_status      status;
+
+    if (!(flags & JOB_WRITES))
+        return bp_offload(call, self->shared->pool, on_thread, &job);
+    BP_TRY(bp_mutex_lock(call, self->shared->writing));
+    status = bp_offload(call, self->shared->pool, on_thread, &job);
+    bp_mutex_unlock(self->shared->writing);
+    return status;
+}
+
+/* ---- the alarm: a store of objects that has none, asked before all others ---- */
+
+static struct git_job *job_of(git_odb_backend *backend)
+{
+    return (struct git_job *)(void *)((char *)backend - offsetof(struct git_job, alarm));
+}
+
+static int alarm_read(void **data, size_t *len, git_object_t *type, git_odb_backend *backend, const git_oid *id)
+{
+    (void)data, (void)len, (void)type, (void)id;
+    return job_goes_on(job_of(backend)) == BP_OK ? GIT_PASSTHROUGH : GIT_EUSER;
+}
+
+static void alarm_free(git_odb_backend *backend)
+{
+    (void)backend; // part of the job
+}
+
+bp_status job_set_alarm(struct git_job *job)
+{
+    enum { BEFORE_ALL_OTHERS = 1000 };
+    git_odb *objects = NULL;
+    int      code = git_repository_odb(&objects, job->repo);
+
+    if (code == 0)
+        code = git_odb_init_backend(&job->alarm, GIT_ODB_BACKEND_VERSION);
+    job->alarm.read = alarm_read;
+    job->alarm.free = alarm_free;
+    if (code == 0)
+        code = git_odb_add_backend(objects, &job->alarm, BEFORE_ALL_OTHERS);
+    git_odb_free(objects);
+    return code == 0 ? BP_OK : job_fail(job, code, "the objects of the repository cannot be read");
+}
+
+bp_status job_fail(struct git_job *job, int code, const char *what)
+{
+    const git_error *error = git_error_last();
+    const char      *why = error && error->message ? error->message : "libgit2 does not say why";
+    bp_status        status = BP_DATA;
+
+    BP_TRY(job_goes_on(job)); // libgit2 may call a late end anything
+    switch (code) {
+    case GIT_ENOTFOUND: status = BP_NOT_FOUND; break;
+    case GIT_EEXISTS:
+    case GIT_ECONFLICT:
+    case GIT_ELOCKED:
+    case GIT_EMODIFIED:
+    case GIT_EUNMERGED:
+    case GIT_EUNCOMMITTED: status = BP_CONFLICT; break;
+    case GIT_EAMBIGUOUS:
+    case GIT_EINVALIDSPEC:
+    case GIT_EPEEL:
+    case GIT_EUNBORNBRANCH:
+    case GIT_EBAREREPO:
+    case GIT_EINVALID: status = BP_INVALID; break;
+    default: break;
+    }
+    return bp_fail(job->call, status, "%s: %s", what, why);
+}
+
+bp_status job_text(struct git_job *job, const char *name, const char *label, const char **text)
+{
+    bp_str value = bp_json_string(bp_json_get(job->arguments, name));
+
+    *text = NULL;
+    if (!value.len)
+        return BP_OK;
+    if (memchr(value.data, '\0', value.len))
+        return bp_fail(job->call, BP_INVALID, "the %s has a NUL character", label);
+    if (value.data[0] == '-')
+        return bp_fail(job->call, BP_INVALID, "Invalid %s: '" BP_FMT "' - cannot start with '-'", label, BP_ARG(value));
+    *text = bp_dup(job->call, value).data;
+    return *text ? BP_OK : BP_NO_MEMORY;
+}
+
+int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum, int64_t maximum)
+{
+    const bp_json *value = bp_json_get(job->arguments, name);
+    bp_json_type   type = bp_json_type_of(value);
+    int64_t        number = otherwise;
+
+    if (type == BP_JSON_INTEGER)
+        number = bp_json_integer(value);
+    else if (type == BP_JSON_NUMBER)
+        number = bp_json_number(value) >= (double)maximum ? maximum : (int64_t)bp_json_number(value);
+    return number < minimum ? minimum : number > maximum ? maximum : number;
+}
+
+/* A name is looked up by hand: git_revparse_single() of libgit2 1.5 loses the reference when its commit is damaged. */
+static int find_object(struct git_job *job, const char *revision, git_object **object)
+{
+    git_reference *named = NULL, *resolved = NULL;
+    git_oid        id;
+    int            code;
+
+    if (strlen(revision) == GIT_OID_HEXSZ && git_oid_fromstr(&id, revision) == 0)
+        return git_object_lookup(object, job->repo, &id, GIT_OBJECT_ANY);
+    if (git_reference_dwim(&named, job->repo, revision) != 0)
+        return git_revparse_single(object, job->repo, revision);
+    code = git_reference_resolve(&resolved, named);
+    if (code == 0)
+        code = git_object_lookup(object, job->repo, git_reference_target(resolved), GIT_OBJECT_ANY);
+    git_reference_free(resolved);
+    git_reference_free(named);
+    return code;
+}
+
+bp_status job_revision(struct git_job *job, const char *revision, git_object **object)
+{
+    int code = find_object(job, revision, object);
+
+    if (code == 0)
+        return BP_OK;
+    if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
+        return bp_fail(job->call, BP_NOT_FOUND, "Ref '%s' did not resolve to an object", revision);
+    return job_fail(job, code, revision);
+}
+
+git_tree *job_head_tree(struct git_job *job)
+{
+    git_object *head = NULL, *tree = NULL;
+
+    if (find_object(job, "HEAD", &head) == 0 && git_object_peel(&tree, head, GIT_OBJECT_TREE) != 0)
+        tree = NULL;
+    git_object_free(head);
+    return (git_tree *)tree;
+}
