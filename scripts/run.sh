@@ -47,7 +47,7 @@ Try, in another terminal:
 As an MCP server, for any client (docs/mcp.md):
 
   $url/mcp
-  build/release/core/backplane mcp --app filesystem .
+  $program mcp --app filesystem .
 
 Every route: $url/docs    Health: $url/health    Ctrl-C stops it.
 TRY
