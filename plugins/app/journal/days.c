@@ -12,11 +12,12 @@ static bp_status read_sessions(bp_call *call, struct journal *self, bp_str from,
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND start_time >= $3 "
-                         "AND start_time < $4 ORDER BY start_time, number LIMIT $5",
-                         tenant_value(call), owner_value(call), bp_sql_text(from), bp_sql_text(to), bp_sql_int(SESSIONS_MAX)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND start_time >= $3 "
+               "AND start_time < $4 ORDER BY start_time, number LIMIT $5",
+               tenant_value(call), owner_value(call), bp_sql_text(from), bp_sql_text(to), bp_sql_int(SESSIONS_MAX)),
+        &rows));
     *sessions = BP_NEW_ARRAY(call, struct session, rows.row_count + 1);
     if (!*sessions)
         return BP_NO_MEMORY;
@@ -115,15 +116,16 @@ static bp_status answer_day(bp_call *call, bp_mcp *mcp, const struct day *day, b
 /* A column of the day's row, which is made when it is not there. */
 static bp_status write_day(bp_call *call, struct journal *self, bp_str date, bp_str intention, bp_str reflection)
 {
-    return db_run(call, self,
-                  BP_SQL("INSERT INTO daily_journals (tenant, owner, date, morning_intention, end_of_day_reflection, created_at, "
-                         "updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (tenant, owner, date) DO UPDATE SET "
-                         "morning_intention = COALESCE(excluded.morning_intention, daily_journals.morning_intention), "
-                         "end_of_day_reflection = COALESCE(excluded.end_of_day_reflection, "
-                         "daily_journals.end_of_day_reflection), updated_at = excluded.updated_at",
-                         tenant_value(call), owner_value(call), bp_sql_text(date), text_or_null(intention),
-                         text_or_null(reflection), bp_sql_text(time_text(call, time_now()))),
-                  NULL);
+    return db_run(
+        call, self,
+        BP_SQL("INSERT INTO daily_journals (tenant, owner, date, morning_intention, end_of_day_reflection, created_at, "
+               "updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (tenant, owner, date) DO UPDATE SET "
+               "morning_intention = COALESCE(excluded.morning_intention, daily_journals.morning_intention), "
+               "end_of_day_reflection = COALESCE(excluded.end_of_day_reflection, "
+               "daily_journals.end_of_day_reflection), updated_at = excluded.updated_at",
+               tenant_value(call), owner_value(call), bp_sql_text(date), text_or_null(intention),
+               text_or_null(reflection), bp_sql_text(time_text(call, time_now()))),
+        NULL);
 }
 
 bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
@@ -190,8 +192,8 @@ bp_status tool_capture_win(bp_call *call, void *instance, const bp_json *argumen
                          bp_sql_text(time_text(call, time_now()))),
                   NULL));
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3", tenant_value(call),
-                         owner_value(call), bp_sql_text(date)),
+                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3",
+                         tenant_value(call), owner_value(call), bp_sql_text(date)),
                   &rows));
     metric_count(self, WINS_TOTAL, NULL, NULL, 1);
     session_touch(call, self);
@@ -231,10 +233,11 @@ static bp_status write_wins(bp_call *call, struct journal *self, bp_json_writer 
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT win FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3 ORDER BY number LIMIT $4",
-                         tenant_value(call), owner_value(call), bp_sql_text(date), bp_sql_int(SESSIONS_MAX)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT win FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3 ORDER BY number LIMIT $4",
+               tenant_value(call), owner_value(call), bp_sql_text(date), bp_sql_int(SESSIONS_MAX)),
+        &rows));
     bp_json_key(w, "wins");
     bp_json_array(w);
     for (size_t i = 0; i < rows.row_count; i++)
@@ -250,11 +253,12 @@ static bp_status write_journal(bp_call *call, struct journal *self, bp_json_writ
     bp_rows    rows;
 
     BP_TRY(day_read(call, self, date, &day));
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT morning_intention, end_of_day_reflection, energy_level, mood FROM daily_journals WHERE tenant = "
-                         "$1 AND owner = $2 AND date = $3",
-                         tenant_value(call), owner_value(call), bp_sql_text(date)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT morning_intention, end_of_day_reflection, energy_level, mood FROM daily_journals WHERE tenant = "
+               "$1 AND owner = $2 AND date = $3",
+               tenant_value(call), owner_value(call), bp_sql_text(date)),
+        &rows));
     *is_there = day.session_count || rows.row_count;
     if (!*is_there)
         return BP_OK;
@@ -338,10 +342,11 @@ static bp_status read_week(bp_call *call, struct journal *self, bp_str from, bp_
         week->days += !bp_str_equal(date, last);
         last = date;
     }
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date >= $3 AND date <= $4",
-                         tenant_value(call), owner_value(call), bp_sql_text(bp_str_n(from.data, 10)), bp_sql_text(to)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date >= $3 AND date <= $4",
+               tenant_value(call), owner_value(call), bp_sql_text(bp_str_n(from.data, 10)), bp_sql_text(to)),
+        &rows));
     week->minutes = day.minutes;
     week->sessions = (int64_t)day.session_count;
     week->tasks = day.task_count;

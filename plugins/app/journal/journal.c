@@ -1,4 +1,5 @@
-/* journal.c - the app `journal`: its options, routes and life; tools and resources stand in tables.c, prompts in prompts.c. */
+/* journal.c - the app `journal`: its options, routes and life; tools and resources stand in tables.c, prompts in
+ * prompts.c. */
 #include "journal.h"
 
 static const bp_option options[] = {
@@ -6,8 +7,10 @@ static const bp_option options[] = {
     BP_OPTION_REF(struct journal, vector, "vector", .is_required = true, .help = "where memories are searched"),
     BP_OPTION_REF(struct journal, embed, "embed", .is_required = true, .help = "what turns memories into vectors"),
     BP_OPTION_REFS(struct journal, llm, "llm",
-                   .help = "what writes reflections where the client has no model to lend; the next one when one fails"),
-    BP_OPTION_STRING(struct journal, collection, .initial = "memory_embeddings", .help = "collection of the vector store"),
+                   .help =
+                       "what writes reflections where the client has no model to lend; the next one when one fails"),
+    BP_OPTION_STRING(struct journal, collection, .initial = "memory_embeddings",
+                     .help = "collection of the vector store"),
     BP_OPTION_PATH(struct journal, backups, .initial = "backups",
                    .help = "folder for the backups made before an operator closes sessions"),
     BP_OPTION_DURATION(struct journal, min_session, .initial = "30m", .minimum = "1m", .maximum = "1d",
@@ -20,17 +23,27 @@ static const bp_option options[] = {
                   .help = "most tokens that a model writes as summary of a day"),
 };
 
-static const char close_schema[] = "{\"type\":\"object\",\"required\":[\"stuck\"],\"properties\":{\"stuck\":{\"type\":\"string\","
-                                   "\"description\":\"8h, 90m, 2d\"}}}";
+static const char close_schema[] =
+    "{\"type\":\"object\",\"required\":[\"stuck\"],\"properties\":{\"stuck\":{\"type\":\"string\","
+    "\"description\":\"8h, 90m, 2d\"}}}";
 static const char any_object[] = "{\"type\":\"object\"}";
 
 static const bp_route routes[] = {
-    { .method = "GET", .path = "/api/journal/sessions", .handler = sessions_get, .scope = "journal:read",
-      .summary = "Sessions that go on", .query = "stuck: only those that began so long ago, as 8h",
+    { .method = "GET",
+      .path = "/api/journal/sessions",
+      .handler = sessions_get,
+      .scope = "journal:read",
+      .summary = "Sessions that go on",
+      .query = "stuck: only those that began so long ago, as 8h",
       .response_schema = any_object },
-    { .method = "POST", .path = "/api/journal/sessions/close", .handler = sessions_close, .scope = "journal:admin",
-      .summary = "Makes a backup and ends the sessions that began so long ago", .request_schema = close_schema,
-      .response_schema = any_object, .deadline_ns = BP_SECONDS(300) },
+    { .method = "POST",
+      .path = "/api/journal/sessions/close",
+      .handler = sessions_close,
+      .scope = "journal:admin",
+      .summary = "Makes a backup and ends the sessions that began so long ago",
+      .request_schema = close_schema,
+      .response_schema = any_object,
+      .deadline_ns = BP_SECONDS(300) },
 };
 
 static const bp_app_ops ops = {
@@ -43,8 +56,9 @@ static const bp_app_ops ops = {
     BP_MCP_TOOLS(journal_tools),
     BP_MCP_RESOURCES(journal_resources),
     BP_MCP_PROMPTS(journal_prompts),
-    .instructions = "A work journal. Begin with start_working_on and end with end_work_session, with what was learnt. Keep "
-                    "decisions with log_decision and look for earlier ones with search_memory before deciding anew.",
+    .instructions =
+        "A work journal. Begin with start_working_on and end with end_work_session, with what was learnt. Keep "
+        "decisions with log_decision and look for earlier ones with search_memory before deciding anew.",
 };
 
 /* What nobody asks for: forgotten sessions end, missing points are made, gauges are brought up to date. Each goes on

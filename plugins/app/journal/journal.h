@@ -16,7 +16,7 @@ enum {
     TAG_CHARS_MAX = 100,
     SESSION_LIST_MAX = 10, /* learnings, challenges */
     RESULT_BYTES_MAX = 8 << 20,
-    TIME_BYTES = 21        /* "2026-11-22T05:00:00Z" and its end */
+    TIME_BYTES = 21 /* "2026-11-22T05:00:00Z" and its end */
 };
 
 /* ---- metrics.c: names and labels are those that the runbook's queries use ---- */
@@ -62,7 +62,8 @@ bp_status metrics_define(bp_call *call, struct journal *self);
 /* Any of the two labels may be NULL: the family has fewer. */
 void metric_count(struct journal *self, enum metric_name name, const char *label, const char *second, double value);
 void metric_time(struct journal *self, enum metric_name name, const char *label, int64_t since_ns);
-/* "validation", "database", "timeout" ...: what the runbook sorts errors by. `where` is "database" or "vector_store". */
+/* "validation", "database", "timeout" ...: what the runbook sorts errors by. `where` is "database" or "vector_store".
+ */
 const char *error_type_of(bp_status status, const char *where);
 
 /* ---- store.c: SQL, counted and timed ---- */
@@ -72,8 +73,8 @@ extern const bp_migration store_migrations[STORE_MIGRATIONS];
 
 bp_status db_run(bp_call *call, struct journal *self, const bp_statement *statement, bp_rows *rows) BP_SUSPENDS;
 /* All or none; `changed` one number a statement. A conflict with another transaction is tried again. */
-bp_status db_batch(bp_call *call, struct journal *self, const bp_statement *statements, size_t count,
-                   int64_t *changed) BP_SUSPENDS;
+bp_status    db_batch(bp_call *call, struct journal *self, const bp_statement *statements, size_t count,
+                      int64_t *changed) BP_SUSPENDS;
 bp_sql_value tenant_value(bp_call *call);
 /* Whose session and day it is: the key's id; empty where nobody has to authenticate. */
 bp_sql_value owner_value(bp_call *call);
@@ -83,10 +84,10 @@ bp_str new_id(bp_call *call);
 
 /* ---- times.c: UTC, as SQLite's date functions read them ---- */
 
-bp_str  time_text(bp_call *call, int64_t seconds);         /* "2026-11-22 05:00:00" */
-bp_str  time_iso(bp_call *call, int64_t seconds);          /* "2026-11-22T05:00:00Z" */
-bp_str  date_text(bp_call *call, int64_t seconds);         /* "2026-11-22" */
-bool    time_read(bp_str text, int64_t *seconds);          /* either form, or a date alone */
+bp_str  time_text(bp_call *call, int64_t seconds); /* "2026-11-22 05:00:00" */
+bp_str  time_iso(bp_call *call, int64_t seconds);  /* "2026-11-22T05:00:00Z" */
+bp_str  date_text(bp_call *call, int64_t seconds); /* "2026-11-22" */
+bool    time_read(bp_str text, int64_t *seconds);  /* either form, or a date alone */
 bool    date_is_valid(bp_str text);
 int64_t time_now(void); /* seconds since 1970 */
 /* "8h", "90m", "45s", "2d". */
@@ -140,7 +141,7 @@ struct session {
     int64_t start_s, end_s; /* end_s 0: it goes on */
 };
 
-#define SESSION_COLUMNS \
+#define SESSION_COLUMNS                                                                                                \
     "id, tenant, owner, task, start_time, end_time, notes, learnings, challenges, files_touched, ended_by"
 void    session_of_row(const bp_sql_value *row, struct session *session);
 int64_t session_minutes(const struct session *session);
@@ -173,7 +174,8 @@ struct day {
     bp_str         *tasks, *learnings, *challenges; /* tasks: distinct, sorted */
     size_t          task_count, learning_count, challenge_count;
 };
-bp_status summary_make(bp_call *call, struct journal *self, bp_mcp *mcp, const struct day *day, bp_str *text) BP_SUSPENDS;
+bp_status summary_make(bp_call *call, struct journal *self, bp_mcp *mcp, const struct day *day,
+                       bp_str *text) BP_SUSPENDS;
 
 /* ---- days.c ---- */
 
@@ -198,9 +200,10 @@ bp_status resource_context(bp_call *call, void *instance, bp_str uri, bp_mcp *mc
 
 /* ---- work.c ---- */
 
-#define DECISION_COLUMNS \
+#define DECISION_COLUMNS                                                                                               \
     "id, title, decision, rationale, alternatives_considered, consequences, tags, status, created_at"
-#define TASK_COLUMNS "id, title, description, status, priority, tags, created_at, updated_at, completed_at, blocked_reason"
+#define TASK_COLUMNS                                                                                                   \
+    "id, title, description, status, priority, tags, created_at, updated_at, completed_at, blocked_reason"
 bp_status tool_log_decision(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_create_task(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);

@@ -34,7 +34,8 @@ static bp_status open_collection(bp_call *call, struct journal *self)
     return BP_OK;
 }
 
-static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text, const float **vector)
+static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
+                           const float **vector)
 {
     int64_t       started_ns = bp_now_ns();
     bp_embeddings made;
@@ -85,11 +86,12 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     point.words = text_cut(memory->content, WORDS_BYTES_MAX / 4);
     point.vector = is_zero(vector, self->embedder.dimensions) ? NULL : vector;
     BP_TRY(bp_vector_upsert(call, self->vector, self->collection, &point, 1));
-    BP_TRY(db_run(call, self,
-                  BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags = $3 THEN 1 ELSE 0 END WHERE "
-                         "number = $1",
-                         bp_sql_int(memory->number), bp_sql_text(memory->content), bp_sql_text(memory->tags)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags = $3 THEN 1 ELSE 0 END WHERE "
+               "number = $1",
+               bp_sql_int(memory->number), bp_sql_text(memory->content), bp_sql_text(memory->tags)),
+        &rows));
     return BP_OK;
 }
 
@@ -107,13 +109,14 @@ bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const cha
     bp_status     status;
     bp_rows       rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_memories (tenant, ref, content_type, content, tags, is_indexed, created_at) VALUES "
-                         "($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (tenant, ref) DO UPDATE SET content = excluded.content, "
-                         "tags = excluded.tags, is_indexed = 0 RETURNING number",
-                         tenant_value(call), bp_sql_text(ref), bp_sql_text(memory.type), bp_sql_text(content),
-                         bp_sql_text(tags), bp_sql_text(time_text(call, time_now()))),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("INSERT INTO journal_memories (tenant, ref, content_type, content, tags, is_indexed, created_at) VALUES "
+               "($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (tenant, ref) DO UPDATE SET content = excluded.content, "
+               "tags = excluded.tags, is_indexed = 0 RETURNING number",
+               tenant_value(call), bp_sql_text(ref), bp_sql_text(memory.type), bp_sql_text(content), bp_sql_text(tags),
+               bp_sql_text(time_text(call, time_now()))),
+        &rows));
     memory.number = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
     status = index_memory(call, self, &memory, bp_principal_of(call)->tenant);
     if (status != BP_OK)
@@ -125,16 +128,18 @@ bp_status memories_index_missing(bp_call *call, struct journal *self)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT number, content_type, content, tags, tenant FROM journal_memories WHERE is_indexed = 0 ORDER BY "
-                         "number LIMIT $1",
-                         bp_sql_int(MISSING_MAX)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT number, content_type, content, tags, tenant FROM journal_memories WHERE is_indexed = 0 ORDER BY "
+               "number LIMIT $1",
+               bp_sql_int(MISSING_MAX)),
+        &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *row = bp_row(&rows, i);
-        struct memory       memory = { .number = row[0].integer, .type = row[1].text, .content = row[2].text,
-                                       .tags = row[3].text };
-        bp_status           status = index_memory(call, self, &memory, row[4].text);
+        struct memory       memory = {
+                  .number = row[0].integer, .type = row[1].text, .content = row[2].text, .tags = row[3].text
+        };
+        bp_status status = index_memory(call, self, &memory, row[4].text);
 
         if (status != BP_OK) {
             note_failure(call, self, status, "memory_not_indexed");
@@ -166,7 +171,10 @@ static const bp_filter *filter_in(bp_call *call, const char *field, const bp_jso
         return NULL;
     for (size_t i = 0; i < bp_json_count(list); i++)
         values[i] = (bp_value){ .type = BP_VALUE_STRING, .text = bp_json_string(bp_json_at(list, i)) };
-    *filter = (bp_filter){ .struct_size = sizeof(*filter), .op = BP_FILTER_IN, .field = bp_str_of(field), .values = values,
+    *filter = (bp_filter){ .struct_size = sizeof(*filter),
+                           .op = BP_FILTER_IN,
+                           .field = bp_str_of(field),
+                           .values = values,
                            .value_count = bp_json_count(list) };
     return filter;
 }
@@ -181,22 +189,26 @@ static const bp_filter *make_filter(bp_call *call, const bp_json *types, const b
     if (!children || !both || !tenant || !value)
         return NULL;
     *value = (bp_value){ .type = BP_VALUE_STRING, .text = bp_principal_of(call)->tenant };
-    *tenant = (bp_filter){ .struct_size = sizeof(*tenant), .op = BP_FILTER_IN, .field = BP_STR("tenant"), .values = value,
-                           .value_count = 1 };
+    *tenant = (bp_filter){
+        .struct_size = sizeof(*tenant), .op = BP_FILTER_IN, .field = BP_STR("tenant"), .values = value, .value_count = 1
+    };
     children[0] = tenant;
     if ((children[count] = filter_in(call, "type", types)) != NULL)
         count++;
     if ((children[count] = filter_in(call, "tags", tags)) != NULL)
         count++;
-    *both = (bp_filter){ .struct_size = sizeof(*both), .op = BP_FILTER_AND, .children = children, .child_count = count };
+    *both =
+        (bp_filter){ .struct_size = sizeof(*both), .op = BP_FILTER_AND, .children = children, .child_count = count };
     return both;
 }
 
 /* Both legs as one list of numbers with scores from 0 to 1. By meaning alone where the embedder knows one; else words
  * count more. */
-static size_t fuse(const struct journal *self, const bp_leg *vectors, const bp_leg *words, struct memory *found, size_t most)
+static size_t fuse(const struct journal *self, const bp_leg *vectors, const bp_leg *words, struct memory *found,
+                   size_t most)
 {
-    double weight = self->embedder.is_lexical ? LEXICAL_WORDS_WEIGHT : 0, best = words->hit_count ? words->hits[0].score : 0;
+    double weight = self->embedder.is_lexical ? LEXICAL_WORDS_WEIGHT : 0,
+           best = words->hit_count ? words->hits[0].score : 0;
     size_t count = 0;
 
     for (size_t i = 0; i < vectors->hit_count && count < most; i++)
@@ -235,8 +247,10 @@ static bp_status take_rows(bp_call *call, struct journal *self, struct memory *f
 
     if (!values)
         return BP_NO_MEMORY;
-    bp_buf_add(sql, BP_STR("SELECT number, ref, content_type, content, tags, created_at FROM journal_memories WHERE tenant = $1 "
-                           "AND number IN ("));
+    bp_buf_add(
+        sql,
+        BP_STR("SELECT number, ref, content_type, content, tags, created_at FROM journal_memories WHERE tenant = $1 "
+               "AND number IN ("));
     values[0] = tenant_value(call);
     for (size_t i = 0; i < *count; i++) {
         bp_buf_addf(sql, "%s$%zu", i ? ", " : "", i + 2);
@@ -252,8 +266,12 @@ static bp_status take_rows(bp_call *call, struct journal *self, struct memory *f
 
             if (row[0].integer != found[i].number)
                 continue;
-            found[kept++] = (struct memory){ .number = row[0].integer, .score = found[i].score, .ref = row[1].text,
-                                             .type = row[2].text, .content = row[3].text, .tags = row[4].text,
+            found[kept++] = (struct memory){ .number = row[0].integer,
+                                             .score = found[i].score,
+                                             .ref = row[1].text,
+                                             .type = row[2].text,
+                                             .content = row[3].text,
+                                             .tags = row[4].text,
                                              .created_at = row[5].text };
             break;
         }
@@ -265,10 +283,11 @@ static bp_status take_rows(bp_call *call, struct journal *self, struct memory *f
 static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32_t limit, const bp_filter *filter,
                         struct memory **found, size_t *count)
 {
-    bp_vector_query query = { .struct_size = sizeof(query), .collection = self->collection, .filter = filter,
-                              .limit = 2 * FOUND_MAX };
-    const float    *vector;
-    bp_leg          by_vector, by_words;
+    bp_vector_query query = {
+        .struct_size = sizeof(query), .collection = self->collection, .filter = filter, .limit = 2 * FOUND_MAX
+    };
+    const float *vector;
+    bp_leg       by_vector, by_words;
 
     BP_TRY(open_collection(call, self));
     BP_TRY(embed_one(call, self, BP_EMBED_QUERY, text, &vector));

@@ -17,14 +17,15 @@ bp_status tool_set_project_brief(bp_call *call, void *instance, const bp_json *a
     if (!version.len)
         version = BP_STR("1.0.0");
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_project (tenant, name, description, goals, version, updated_at) VALUES ($1, $2, "
-                         "$3, $4, $5, $6) ON CONFLICT (tenant) DO UPDATE SET name = excluded.name, description = "
-                         "excluded.description, goals = excluded.goals, version = excluded.version, updated_at = "
-                         "excluded.updated_at",
-                         tenant_value(call), bp_sql_text(name), bp_sql_text(description), bp_sql_text(goals),
-                         bp_sql_text(version), bp_sql_text(time_text(call, time_now()))),
-                  NULL));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("INSERT INTO journal_project (tenant, name, description, goals, version, updated_at) VALUES ($1, $2, "
+               "$3, $4, $5, $6) ON CONFLICT (tenant) DO UPDATE SET name = excluded.name, description = "
+               "excluded.description, goals = excluded.goals, version = excluded.version, updated_at = "
+               "excluded.updated_at",
+               tenant_value(call), bp_sql_text(name), bp_sql_text(description), bp_sql_text(goals),
+               bp_sql_text(version), bp_sql_text(time_text(call, time_now()))),
+        NULL));
     BP_TRY(memory_keep(call, self, BP_STR("project_brief"), "project_brief",
                        bp_format(call, BP_FMT ": %.*s", BP_ARG(name), (int)description.len, description.data),
                        BP_STR("[]")));
@@ -62,7 +63,7 @@ static void add_words(bp_buf *buf, const char *before, const bp_json *list)
 {
     for (size_t i = 0; i < bp_json_count(list); i++) {
         const bp_json *member = bp_json_at(list, i);
-        bp_str         name = bp_json_string(bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
+        bp_str name = bp_json_string(bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
 
         bp_buf_add(buf, bp_str_of(i ? ", " : before));
         bp_buf_add(buf, name);
@@ -76,19 +77,21 @@ bp_status tool_set_tech_stack(bp_call *call, void *instance, const bp_json *argu
     bp_str          languages, frameworks, tools;
     const char     *problem = NULL;
 
-    if (!list_read(call, bp_json_get(arguments, "languages"), "languages", LIST_MAX, LIST_ITEM_CHARS_MAX, &languages, &problem) ||
+    if (!list_read(call, bp_json_get(arguments, "languages"), "languages", LIST_MAX, LIST_ITEM_CHARS_MAX, &languages,
+                   &problem) ||
         !list_read(call, bp_json_get(arguments, "frameworks"), "frameworks", LIST_MAX, LIST_ITEM_CHARS_MAX, &frameworks,
                    &problem) ||
         !list_read(call, bp_json_get(arguments, "tools"), "tools", LIST_MAX, LIST_ITEM_CHARS_MAX, &tools, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_stack (tenant, languages, frameworks, tools, updated_at) VALUES ($1, $2, $3, $4, "
-                         "$5) ON CONFLICT (tenant) DO UPDATE SET languages = excluded.languages, frameworks = "
-                         "excluded.frameworks, tools = excluded.tools, updated_at = excluded.updated_at",
-                         tenant_value(call), bp_sql_text(languages), bp_sql_text(frameworks), bp_sql_text(tools),
-                         bp_sql_text(time_text(call, time_now()))),
-                  NULL));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("INSERT INTO journal_stack (tenant, languages, frameworks, tools, updated_at) VALUES ($1, $2, $3, $4, "
+               "$5) ON CONFLICT (tenant) DO UPDATE SET languages = excluded.languages, frameworks = "
+               "excluded.frameworks, tools = excluded.tools, updated_at = excluded.updated_at",
+               tenant_value(call), bp_sql_text(languages), bp_sql_text(frameworks), bp_sql_text(tools),
+               bp_sql_text(time_text(call, time_now()))),
+        NULL));
     bp_buf_add(words, BP_STR("Tech stack."));
     add_words(words, " Languages: ", bp_json_get(arguments, "languages"));
     add_words(words, ". Frameworks: ", bp_json_get(arguments, "frameworks"));
@@ -143,16 +146,17 @@ bp_status tool_update_active_context(bp_call *call, void *instance, const bp_jso
          !list_read(call, list, "related_files", LIST_MAX, LIST_ITEM_CHARS_MAX, &files, &problem)))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_context (tenant, current_task, related_files, notes, working_branch, updated_at) "
-                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant) DO UPDATE SET current_task = "
-                         "COALESCE(excluded.current_task, journal_context.current_task), related_files = "
-                         "COALESCE(excluded.related_files, journal_context.related_files), notes = COALESCE(excluded.notes, "
-                         "journal_context.notes), working_branch = COALESCE(excluded.working_branch, "
-                         "journal_context.working_branch), updated_at = excluded.updated_at",
-                         tenant_value(call), text_or_null(task), text_or_null(files), text_or_null(notes),
-                         text_or_null(branch), bp_sql_text(time_text(call, time_now()))),
-                  NULL));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("INSERT INTO journal_context (tenant, current_task, related_files, notes, working_branch, updated_at) "
+               "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant) DO UPDATE SET current_task = "
+               "COALESCE(excluded.current_task, journal_context.current_task), related_files = "
+               "COALESCE(excluded.related_files, journal_context.related_files), notes = COALESCE(excluded.notes, "
+               "journal_context.notes), working_branch = COALESCE(excluded.working_branch, "
+               "journal_context.working_branch), updated_at = excluded.updated_at",
+               tenant_value(call), text_or_null(task), text_or_null(files), text_or_null(notes), text_or_null(branch),
+               bp_sql_text(time_text(call, time_now()))),
+        NULL));
     if (task.len || notes.len)
         BP_TRY(memory_keep(call, self, BP_STR("active_context"), "active_context",
                            bp_format(call, "%.*s\n%.*s", (int)task.len, task.data ? task.data : "", (int)notes.len,
@@ -177,11 +181,12 @@ bp_status resource_context(bp_call *call, void *instance, bp_str uri, bp_mcp *mc
     bp_rows             rows;
 
     (void)uri;
-    BP_TRY(db_run(call, instance,
-                  BP_SQL("SELECT current_task, related_files, notes, working_branch, session_id, updated_at FROM journal_context "
-                         "WHERE tenant = $1",
-                         tenant_value(call)),
-                  &rows));
+    BP_TRY(db_run(
+        call, instance,
+        BP_SQL("SELECT current_task, related_files, notes, working_branch, session_id, updated_at FROM journal_context "
+               "WHERE tenant = $1",
+               tenant_value(call)),
+        &rows));
     if (!rows.row_count)
         return answer_missing(call, mcp, "No active context");
     row = bp_row(&rows, 0);

@@ -1,7 +1,16 @@
 /* prompts.c - seven texts that put what the journal knows before a model. */
 #include "journal.h"
 
-enum { DOING = 5, BLOCKED = 3, NEXT = 5, PENDING = 5, DECISIONS = 3, DECISIONS_MAX = 50, BRIEFED_DECISIONS = 2, DAY_S = 86400 };
+enum {
+    DOING = 5,
+    BLOCKED = 3,
+    NEXT = 5,
+    PENDING = 5,
+    DECISIONS = 3,
+    DECISIONS_MAX = 50,
+    BRIEFED_DECISIONS = 2,
+    DAY_S = 86400
+};
 
 static void add(bp_buf *buf, bp_str text) { bp_buf_add(buf, text.data ? text : BP_STR("")); }
 
@@ -32,7 +41,7 @@ static void add_members(bp_call *call, bp_buf *buf, const char *title, bp_str js
 
     for (size_t i = 0; i < bp_json_count(list); i++) {
         const bp_json *member = bp_json_at(list, i);
-        bp_str         name = bp_json_string(bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
+        bp_str name = bp_json_string(bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
 
         if (i == 0)
             add_line(buf, "", bp_str_of(title));
@@ -45,7 +54,8 @@ static bp_status add_project(bp_call *call, struct journal *self, bp_buf *buf)
     bp_rows rows;
 
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT name, description, goals FROM journal_project WHERE tenant = $1", tenant_value(call)), &rows));
+                  BP_SQL("SELECT name, description, goals FROM journal_project WHERE tenant = $1", tenant_value(call)),
+                  &rows));
     add(buf, BP_STR("# Project\n"));
     if (!rows.row_count)
         add(buf, BP_STR("No project brief set.\n"));
@@ -54,8 +64,9 @@ static bp_status add_project(bp_call *call, struct journal *self, bp_buf *buf)
         add_line(buf, "", bp_row(&rows, 0)[1].text);
         add_members(call, buf, "Goals:", bp_row(&rows, 0)[2].text);
     }
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT languages, frameworks, tools FROM journal_stack WHERE tenant = $1", tenant_value(call)), &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT languages, frameworks, tools FROM journal_stack WHERE tenant = $1", tenant_value(call)), &rows));
     if (rows.row_count) {
         add(buf, BP_STR("\n# Tech stack\n"));
         add_members(call, buf, "Languages:", bp_row(&rows, 0)[0].text);
@@ -69,10 +80,11 @@ static bp_status add_context(bp_call *call, struct journal *self, bp_buf *buf)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT current_task, notes, working_branch, related_files FROM journal_context WHERE tenant = $1",
-                         tenant_value(call)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT current_task, notes, working_branch, related_files FROM journal_context WHERE tenant = $1",
+               tenant_value(call)),
+        &rows));
     add(buf, BP_STR("\n# Active context\n"));
     if (!rows.row_count) {
         add(buf, BP_STR("None.\n"));
@@ -89,11 +101,12 @@ static bp_status add_decisions(bp_call *call, struct journal *self, bp_buf *buf,
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT title, decision, rationale, created_at FROM journal_decisions WHERE tenant = $1 ORDER BY number "
-                         "DESC LIMIT $2",
-                         tenant_value(call), bp_sql_int(count)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT title, decision, rationale, created_at FROM journal_decisions WHERE tenant = $1 ORDER BY number "
+               "DESC LIMIT $2",
+               tenant_value(call), bp_sql_int(count)),
+        &rows));
     add(buf, BP_STR("\n# Recent decisions\n"));
     if (!rows.row_count)
         add(buf, BP_STR("None.\n"));
@@ -106,15 +119,18 @@ static bp_status add_decisions(bp_call *call, struct journal *self, bp_buf *buf,
     return BP_OK;
 }
 
-static bp_status add_tasks(bp_call *call, struct journal *self, bp_buf *buf, const char *title, const char *state, int64_t count)
+static bp_status add_tasks(bp_call *call, struct journal *self, bp_buf *buf, const char *title, const char *state,
+                           int64_t count)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT title, priority, blocked_reason FROM journal_tasks WHERE tenant = $1 AND status = $2 ORDER BY CASE "
-                         "priority WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END, number LIMIT $3",
-                         tenant_value(call), bp_sql_text(bp_str_of(state)), bp_sql_int(count)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL(
+            "SELECT title, priority, blocked_reason FROM journal_tasks WHERE tenant = $1 AND status = $2 ORDER BY CASE "
+            "priority WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END, number LIMIT $3",
+            tenant_value(call), bp_sql_text(bp_str_of(state)), bp_sql_int(count)),
+        &rows));
     add_line(buf, "\n## ", bp_str_of(title));
     if (!rows.row_count)
         add(buf, BP_STR("None.\n"));
@@ -137,8 +153,9 @@ static bp_status add_progress(bp_call *call, struct journal *self, bp_buf *buf)
     BP_TRY(add_tasks(call, self, buf, "Doing", "doing", DOING));
     BP_TRY(add_tasks(call, self, buf, "Blocked", "blocked", BLOCKED));
     BP_TRY(add_tasks(call, self, buf, "Next", "next", NEXT));
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT COUNT(*) FROM journal_tasks WHERE tenant = $1 AND status = 'done'", tenant_value(call)), &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT COUNT(*) FROM journal_tasks WHERE tenant = $1 AND status = 'done'", tenant_value(call)), &rows));
     bp_buf_addf(buf, "\nDone: %lld\n", (long long)bp_row(&rows, 0)[0].integer);
     return BP_OK;
 }
@@ -239,8 +256,8 @@ static bp_status prompt_day(bp_call *call, void *instance, const bp_json *argume
 
     (void)arguments;
     BP_TRY(day_read(call, instance, date_text(call, time_now()), &day));
-    bp_buf_addf(buf, "# Today: " BP_FMT "\n\n%.1f hours in %zu sessions, %zu learnings, %zu challenges.\n", BP_ARG(day.date),
-                (double)day.minutes / 60, day.session_count, day.learning_count, day.challenge_count);
+    bp_buf_addf(buf, "# Today: " BP_FMT "\n\n%.1f hours in %zu sessions, %zu learnings, %zu challenges.\n",
+                BP_ARG(day.date), (double)day.minutes / 60, day.session_count, day.learning_count, day.challenge_count);
     for (size_t i = 0; i < day.task_count; i++)
         add_line(buf, "- ", day.tasks[i]);
     add(buf, day.minutes >= 240   ? BP_STR("\nA full day of focused work: time to look back on it.\n")
@@ -254,18 +271,40 @@ static const bp_mcp_argument decision_arguments[] = {
 };
 
 const bp_mcp_prompt journal_prompts[JOURNAL_PROMPTS] = {
-    { .name = "context_prompt", .title = "Context", .description = "The project and what is worked on now",
-      .handler = prompt_context },
-    { .name = "recent_decisions_prompt", .title = "Recent decisions", .description = "The latest decisions and why they were made",
-      BP_MCP_ARGUMENTS(decision_arguments), .handler = prompt_decisions },
-    { .name = "progress_summary_prompt", .title = "Progress", .description = "Tasks that go on, are blocked, come next, are done",
-      .handler = prompt_progress },
-    { .name = "full_context_prompt", .title = "Full context", .description = "Project, context, decisions and progress",
-      .handler = prompt_full },
-    { .name = "morning_briefing_prompt", .title = "Morning briefing", .description = "Yesterday, what is pending, latest decisions",
-      .handler = prompt_morning },
-    { .name = "active_session_prompt", .title = "Active session", .description = "The session that goes on",
-      .handler = prompt_session },
-    { .name = "daily_progress_prompt", .title = "Progress of the day", .description = "What was done today so far",
-      .handler = prompt_day },
+    { .name = "context_prompt",
+      .title = "Context",
+      .description = "The project and what is worked on now",
+      .handler = prompt_context,
+      .scope = "journal:read" },
+    { .name = "recent_decisions_prompt",
+      .title = "Recent decisions",
+      .description = "The latest decisions and why they were made",
+      BP_MCP_ARGUMENTS(decision_arguments),
+      .handler = prompt_decisions,
+      .scope = "journal:read" },
+    { .name = "progress_summary_prompt",
+      .title = "Progress",
+      .description = "Tasks that go on, are blocked, come next, are done",
+      .handler = prompt_progress,
+      .scope = "journal:read" },
+    { .name = "full_context_prompt",
+      .title = "Full context",
+      .description = "Project, context, decisions and progress",
+      .handler = prompt_full,
+      .scope = "journal:read" },
+    { .name = "morning_briefing_prompt",
+      .title = "Morning briefing",
+      .description = "Yesterday, what is pending, latest decisions",
+      .handler = prompt_morning,
+      .scope = "journal:read" },
+    { .name = "active_session_prompt",
+      .title = "Active session",
+      .description = "The session that goes on",
+      .handler = prompt_session,
+      .scope = "journal:read" },
+    { .name = "daily_progress_prompt",
+      .title = "Progress of the day",
+      .description = "What was done today so far",
+      .handler = prompt_day,
+      .scope = "journal:read" },
 };

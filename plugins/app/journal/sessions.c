@@ -5,14 +5,20 @@
  */
 #include "journal.h"
 
-#define TOUCH_SECONDS 60    /* a session's last activity is noted at most so often */
+#define TOUCH_SECONDS  60    /* a session's last activity is noted at most so often */
 #define REOPEN_SECONDS 86400 /* a session that was ended for idleness can still be given its learnings */
 
 void session_of_row(const bp_sql_value *row, struct session *session)
 {
-    *session = (struct session){ .id = row[0].text, .tenant = row[1].text, .owner = row[2].text, .task = row[3].text,
-                                 .notes = row[6].text, .learnings = row[7].text, .challenges = row[8].text,
-                                 .files = row[9].text, .ended_by = row[10].text };
+    *session = (struct session){ .id = row[0].text,
+                                 .tenant = row[1].text,
+                                 .owner = row[2].text,
+                                 .task = row[3].text,
+                                 .notes = row[6].text,
+                                 .learnings = row[7].text,
+                                 .challenges = row[8].text,
+                                 .files = row[9].text,
+                                 .ended_by = row[10].text };
     time_read(row[4].text, &session->start_s);
     if (row[5].type != BP_SQL_NULL)
         time_read(row[5].text, &session->end_s);
@@ -30,7 +36,8 @@ bp_status session_active(bp_call *call, struct journal *self, struct session *se
     bp_rows rows;
 
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND end_time IS NULL",
+                  BP_SQL("SELECT " SESSION_COLUMNS
+                         " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND end_time IS NULL",
                          tenant_value(call), owner_value(call)),
                   &rows));
     if (rows.row_count == 0)
@@ -44,12 +51,14 @@ void session_touch(bp_call *call, struct journal *self)
     int64_t now = time_now();
 
     // Activity is a hint: that it cannot be noted is counted, and no reason to refuse anything.
-    if (db_run(call, self,
-               BP_SQL("UPDATE work_sessions SET last_active = $3 WHERE tenant = $1 AND owner = $2 AND end_time IS NULL AND "
-                      "last_active < $4",
-                      tenant_value(call), owner_value(call), bp_sql_text(time_text(call, now)),
-                      bp_sql_text(time_text(call, now - TOUCH_SECONDS))),
-               NULL) != BP_OK)
+    if (db_run(
+            call, self,
+            BP_SQL(
+                "UPDATE work_sessions SET last_active = $3 WHERE tenant = $1 AND owner = $2 AND end_time IS NULL AND "
+                "last_active < $4",
+                tenant_value(call), owner_value(call), bp_sql_text(time_text(call, now)),
+                bp_sql_text(time_text(call, now - TOUCH_SECONDS))),
+            NULL) != BP_OK)
         bp_clear_error(call);
 }
 
@@ -71,12 +80,14 @@ static bp_status insert_session(bp_call *call, struct journal *self, bp_str id, 
     int64_t      changed[3] = { 0 };
 
     const bp_statement statements[] = {
-        *BP_SQL("INSERT INTO work_sessions (id, tenant, owner, start_time, task, last_active, created_at) VALUES ($1, $2, $3, "
+        *BP_SQL("INSERT INTO work_sessions (id, tenant, owner, start_time, task, last_active, created_at) VALUES ($1, "
+                "$2, $3, "
                 "$4, $5, $4, $4) ON CONFLICT DO NOTHING",
                 bp_sql_text(id), tenant, owner, time, bp_sql_text(task)),
-        *BP_SQL("INSERT INTO daily_journals (tenant, owner, date, created_at, updated_at) VALUES ($1, $2, $3, $4, $4) ON "
-                "CONFLICT (tenant, owner, date) DO NOTHING",
-                tenant, owner, bp_sql_text(date_text(call, now)), time),
+        *BP_SQL(
+            "INSERT INTO daily_journals (tenant, owner, date, created_at, updated_at) VALUES ($1, $2, $3, $4, $4) ON "
+            "CONFLICT (tenant, owner, date) DO NOTHING",
+            tenant, owner, bp_sql_text(date_text(call, now)), time),
         *BP_SQL("INSERT INTO journal_context (tenant, current_task, session_id, updated_at) SELECT tenant, task, id, "
                 "start_time FROM work_sessions WHERE id = $1 ON CONFLICT (tenant) DO UPDATE SET current_task = "
                 "excluded.current_task, session_id = excluded.session_id, updated_at = excluded.updated_at",
@@ -123,7 +134,8 @@ bp_status tool_start_working_on(bp_call *call, void *instance, const bp_json *ar
             return answer_refused(call, mcp,
                                   bp_format(call, "Session already active: " BP_FMT, BP_ARG(active.task)).data,
                                   "End it with end_work_session first.");
-        return status == BP_NOT_FOUND ? bp_fail(call, BP_CONFLICT, "another session ended just now: try again") : status;
+        return status == BP_NOT_FOUND ? bp_fail(call, BP_CONFLICT, "another session ended just now: try again")
+                                      : status;
     }
     sessions_count_active(call, self);
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://context/active"));
@@ -139,13 +151,13 @@ static bp_status find_endable(bp_call *call, struct journal *self, struct sessio
 {
     bp_rows rows;
 
-    BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND (end_time IS NULL "
-                         "OR (ended_by = 'idle' AND end_time > $3)) ORDER BY CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, "
-                         "number DESC LIMIT 1",
-                         tenant_value(call), owner_value(call),
-                         bp_sql_text(time_text(call, time_now() - REOPEN_SECONDS))),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND (end_time IS NULL "
+               "OR (ended_by = 'idle' AND end_time > $3)) ORDER BY CASE WHEN end_time IS NULL THEN 0 ELSE 1 END, "
+               "number DESC LIMIT 1",
+               tenant_value(call), owner_value(call), bp_sql_text(time_text(call, time_now() - REOPEN_SECONDS))),
+        &rows));
     if (rows.row_count == 0)
         return BP_NOT_FOUND;
     session_of_row(bp_row(&rows, 0), session);
@@ -160,17 +172,21 @@ static bp_status write_end(bp_call *call, struct journal *self, struct session *
     if (!session->end_s)
         session->end_s = time_now();
     const bp_statement statements[] = {
-        *BP_SQL("UPDATE work_sessions SET end_time = $2, ended_by = 'user', notes = $3, learnings = $4, challenges = $5, "
-                "files_touched = COALESCE((SELECT related_files FROM journal_context WHERE tenant = $6 AND session_id = $1), "
-                "files_touched), last_active = $2 WHERE id = $1 AND tenant = $6 AND (end_time IS NULL OR ended_by = 'idle')",
-                bp_sql_text(session->id), bp_sql_text(time_text(call, session->end_s)), bp_sql_text(session->notes),
-                bp_sql_text(session->learnings), bp_sql_text(session->challenges), tenant_value(call)),
+        *BP_SQL(
+            "UPDATE work_sessions SET end_time = $2, ended_by = 'user', notes = $3, learnings = $4, challenges = $5, "
+            "files_touched = COALESCE((SELECT related_files FROM journal_context WHERE tenant = $6 AND session_id = "
+            "$1), "
+            "files_touched), last_active = $2 WHERE id = $1 AND tenant = $6 AND (end_time IS NULL OR ended_by = "
+            "'idle')",
+            bp_sql_text(session->id), bp_sql_text(time_text(call, session->end_s)), bp_sql_text(session->notes),
+            bp_sql_text(session->learnings), bp_sql_text(session->challenges), tenant_value(call)),
         *BP_SQL("DELETE FROM journal_context WHERE tenant = $1 AND session_id = $2", tenant_value(call),
                 bp_sql_text(session->id)),
     };
     BP_TRY(db_batch(call, self, statements, 2, changed));
-    return changed[0] ? BP_OK : bp_fail(call, BP_CONFLICT, "session " BP_FMT " was ended by somebody else just now",
-                                        BP_ARG(session->id));
+    return changed[0] ? BP_OK
+                      : bp_fail(call, BP_CONFLICT, "session " BP_FMT " was ended by somebody else just now",
+                                BP_ARG(session->id));
 }
 
 static void log_failure(bp_call *call, struct journal *self, bp_status status)
@@ -179,7 +195,8 @@ static void log_failure(bp_call *call, struct journal *self, bp_status status)
 
     metric_count(self, SESSIONS_TOTAL, "failed", NULL, 1);
     bp_log_event(call, BP_LOG_ERROR, "session_end", bp_error_of(call)->message,
-                 (bp_field[]){ bp_field_str("status", BP_STR("failed")), bp_field_str("error_type", bp_str_of(type)) }, 2);
+                 (bp_field[]){ bp_field_str("status", BP_STR("failed")), bp_field_str("error_type", bp_str_of(type)) },
+                 2);
 }
 
 static void log_end(bp_call *call, struct journal *self, const struct session *session)
@@ -210,8 +227,9 @@ static bp_status answer_ended(bp_call *call, bp_mcp *mcp, const struct session *
     bp_json_put_string(w, "task", session->task);
     bp_json_put_integer(w, "duration_minutes", minutes);
     bp_json_put_string(w, "reflection", reflection);
-    bp_json_put_string(w, "message", bp_format(call, "Session ended after %lld minutes: " BP_FMT, (long long)minutes,
-                                               BP_ARG(session->task)));
+    bp_json_put_string(
+        w, "message",
+        bp_format(call, "Session ended after %lld minutes: " BP_FMT, (long long)minutes, BP_ARG(session->task)));
     bp_json_put_string(w, "next", BP_STR("Call start_working_on for the next task, or how_was_my_day for a summary."));
     bp_json_end(w);
     return answer_json(call, mcp, w);
@@ -223,8 +241,8 @@ static bp_status find_again(bp_call *call, struct journal *self, bp_str id, stru
     bp_rows rows;
 
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND id = $2", tenant_value(call),
-                         bp_sql_text(id)),
+                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND id = $2",
+                         tenant_value(call), bp_sql_text(id)),
                   &rows));
     if (rows.row_count == 0)
         return bp_fail(call, BP_NOT_FOUND, "session " BP_FMT " is gone", BP_ARG(id));
@@ -251,8 +269,8 @@ bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *ar
 
     if (!given.notes.data)
         given.notes = BP_STR("");
-    if (!list_read(call, bp_json_get(arguments, "what_i_learned"), "what_i_learned", SESSION_LIST_MAX, LIST_ITEM_CHARS_MAX,
-                   &given.learnings, &problem) ||
+    if (!list_read(call, bp_json_get(arguments, "what_i_learned"), "what_i_learned", SESSION_LIST_MAX,
+                   LIST_ITEM_CHARS_MAX, &given.learnings, &problem) ||
         !list_read(call, bp_json_get(arguments, "challenges_faced"), "challenges_faced", SESSION_LIST_MAX,
                    LIST_ITEM_CHARS_MAX, &given.challenges, &problem) ||
         !text_check(call, given.notes, "quick_note", 0, QUICK_NOTE_CHARS_MAX, &problem))

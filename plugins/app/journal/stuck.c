@@ -17,7 +17,8 @@ enum { SHOWN_MAX = 1000 };
 static bp_status find_stuck(bp_call *call, struct journal *self, int64_t before, bp_rows *rows)
 {
     return db_run(call, self,
-                  BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND end_time IS NULL AND start_time <= $2 "
+                  BP_SQL("SELECT " SESSION_COLUMNS
+                         " FROM work_sessions WHERE tenant = $1 AND end_time IS NULL AND start_time <= $2 "
                          "ORDER BY start_time LIMIT $3",
                          tenant_value(call), bp_sql_text(time_text(call, before)), bp_sql_int(SHOWN_MAX)),
                   rows);
@@ -96,11 +97,13 @@ static bp_status make_backup(bp_call *call, struct journal *self, bp_str *path)
 
 static bp_status close_some(bp_call *call, struct journal *self, int64_t before, bp_rows *rows)
 {
-    return db_run(call, self,
-                  BP_SQL("UPDATE work_sessions SET end_time = $3, ended_by = 'operator' WHERE tenant = $1 AND end_time IS NULL AND "
-                         "start_time <= $2 RETURNING " SESSION_COLUMNS,
-                         tenant_value(call), bp_sql_text(time_text(call, before)), bp_sql_text(time_text(call, time_now()))),
-                  rows);
+    return db_run(
+        call, self,
+        BP_SQL(
+            "UPDATE work_sessions SET end_time = $3, ended_by = 'operator' WHERE tenant = $1 AND end_time IS NULL AND "
+            "start_time <= $2 RETURNING " SESSION_COLUMNS,
+            tenant_value(call), bp_sql_text(time_text(call, before)), bp_sql_text(time_text(call, time_now()))),
+        rows);
 }
 
 bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_response *response)
@@ -116,7 +119,8 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
     BP_TRY(bp_json_parse(call, bytes, &body));
     stuck = bp_json_string(bp_json_get(body, "stuck"));
     if (!stuck.len)
-        return bp_fail(call, BP_INVALID, "stuck is missing: how long ago a session must have begun to be closed, as \"8h\"");
+        return bp_fail(call, BP_INVALID,
+                       "stuck is missing: how long ago a session must have begun to be closed, as \"8h\"");
     BP_TRY(read_stuck(call, stuck, &before));
     BP_TRY(find_stuck(call, self, before, &rows));
     backup = BP_STR("");
@@ -145,7 +149,8 @@ bp_status sessions_end_idle(bp_call *call, struct journal *self)
     if (!self->idle_timeout_ns)
         return BP_OK;
     BP_TRY(db_run(call, self,
-                  BP_SQL("UPDATE work_sessions SET end_time = last_active, ended_by = 'idle' WHERE end_time IS NULL AND last_active < "
+                  BP_SQL("UPDATE work_sessions SET end_time = last_active, ended_by = 'idle' WHERE end_time IS NULL "
+                         "AND last_active < "
                          "$1 RETURNING " SESSION_COLUMNS,
                          bp_sql_text(time_text(call, time_now() - self->idle_timeout_ns / BP_SECONDS(1)))),
                   &rows));

@@ -5,9 +5,11 @@ enum { DAY_S = 86400 };
 
 static void civil_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
-    int64_t shifted = days + 719468, era = (shifted >= 0 ? shifted : shifted - 146096) / 146097, of_era = shifted - era * 146097;
+    int64_t shifted = days + 719468, era = (shifted >= 0 ? shifted : shifted - 146096) / 146097,
+            of_era = shifted - era * 146097;
     int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100), shifted_month = (5 * of_year + 2) / 153;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100),
+            shifted_month = (5 * of_year + 2) / 153;
 
     *day = of_year - (153 * shifted_month + 2) / 5 + 1;
     *month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
@@ -24,7 +26,8 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 
 static bp_str format(bp_call *call, int64_t seconds, const char *pattern)
 {
-    int64_t days = (seconds >= 0 ? seconds : seconds - DAY_S + 1) / DAY_S, of_day = seconds - days * DAY_S, year, month, day;
+    int64_t days = (seconds >= 0 ? seconds : seconds - DAY_S + 1) / DAY_S, of_day = seconds - days * DAY_S, year, month,
+            day;
 
     civil_of(days, &year, &month, &day);
     return bp_format(call, pattern, (int)year, (int)month, (int)day, (int)(of_day / 3600), (int)(of_day / 60 % 60),
@@ -34,10 +37,7 @@ static bp_str format(bp_call *call, int64_t seconds, const char *pattern)
 bp_str time_text(bp_call *call, int64_t seconds) { return format(call, seconds, "%04d-%02d-%02d %02d:%02d:%02d"); }
 bp_str time_iso(bp_call *call, int64_t seconds) { return format(call, seconds, "%04d-%02d-%02dT%02d:%02d:%02dZ"); }
 
-bp_str date_text(bp_call *call, int64_t seconds)
-{
-    return bp_str_n(time_text(call, seconds).data, 10);
-}
+bp_str date_text(bp_call *call, int64_t seconds) { return bp_str_n(time_text(call, seconds).data, 10); }
 
 int64_t time_now(void) { return bp_wall_ns() / BP_SECONDS(1); }
 

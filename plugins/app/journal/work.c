@@ -24,18 +24,19 @@ bp_status tool_log_decision(bp_call *call, void *instance, const bp_json *argume
         !text_check(call, rationale, "rationale", 1, TEXT_CHARS_MAX, &problem) ||
         !list_read(call, bp_json_get(arguments, "alternatives_considered"), "alternatives_considered", LIST_MAX,
                    LIST_ITEM_CHARS_MAX, &alternatives, &problem) ||
-        !list_read(call, bp_json_get(arguments, "consequences"), "consequences", LIST_MAX, LIST_ITEM_CHARS_MAX, &consequences,
-                   &problem) ||
+        !list_read(call, bp_json_get(arguments, "consequences"), "consequences", LIST_MAX, LIST_ITEM_CHARS_MAX,
+                   &consequences, &problem) ||
         !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_decisions (id, tenant, title, decision, rationale, alternatives_considered, "
-                         "consequences, tags, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9)",
-                         bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(decision),
-                         bp_sql_text(rationale), bp_sql_text(alternatives), bp_sql_text(consequences), bp_sql_text(tags),
-                         bp_sql_text(time_text(call, time_now()))),
-                  NULL));
+    BP_TRY(
+        db_run(call, self,
+               BP_SQL("INSERT INTO journal_decisions (id, tenant, title, decision, rationale, alternatives_considered, "
+                      "consequences, tags, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9)",
+                      bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(decision),
+                      bp_sql_text(rationale), bp_sql_text(alternatives), bp_sql_text(consequences), bp_sql_text(tags),
+                      bp_sql_text(time_text(call, time_now()))),
+               NULL));
     BP_TRY(memory_keep(call, self, bp_format(call, "decision_" BP_FMT, BP_ARG(id)), "decision",
                        bp_format(call, BP_FMT "\n%.*s\n%.*s", BP_ARG(title), (int)decision.len, decision.data,
                                  (int)rationale.len, rationale.data),
@@ -66,7 +67,8 @@ bp_status resource_decisions(bp_call *call, void *instance, bp_str uri, bp_mcp *
 
     (void)uri;
     BP_TRY(db_run(call, instance,
-                  BP_SQL("SELECT " DECISION_COLUMNS " FROM journal_decisions WHERE tenant = $1 ORDER BY number DESC LIMIT $2",
+                  BP_SQL("SELECT " DECISION_COLUMNS
+                         " FROM journal_decisions WHERE tenant = $1 ORDER BY number DESC LIMIT $2",
                          tenant_value(call), bp_sql_int(ROWS_SHOWN)),
                   &rows));
     bp_json_array(w);
@@ -84,8 +86,8 @@ bp_status resource_decision(bp_call *call, void *instance, bp_str uri, bp_mcp *m
 
     (void)uri;
     BP_TRY(db_run(call, instance,
-                  BP_SQL("SELECT " DECISION_COLUMNS " FROM journal_decisions WHERE tenant = $1 AND id = $2", tenant_value(call),
-                         bp_sql_text(id)),
+                  BP_SQL("SELECT " DECISION_COLUMNS " FROM journal_decisions WHERE tenant = $1 AND id = $2",
+                         tenant_value(call), bp_sql_text(id)),
                   &rows));
     if (!rows.row_count)
         return answer_missing(call, mcp, bp_format(call, "Decision " BP_FMT " not found", BP_ARG(id)).data);
@@ -123,12 +125,13 @@ bp_status tool_create_task(bp_call *call, void *instance, const bp_json *argumen
     if (!is_one_of(priority, priorities, 3))
         return answer_refused(call, mcp, "priority must be high, medium or low", NULL);
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_tasks (id, tenant, title, description, status, priority, tags, created_at, "
-                         "updated_at) VALUES ($1, $2, $3, $4, 'next', $5, $6, $7, $7)",
-                         bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(description),
-                         bp_sql_text(priority), bp_sql_text(tags), now),
-                  NULL));
+    BP_TRY(
+        db_run(call, self,
+               BP_SQL("INSERT INTO journal_tasks (id, tenant, title, description, status, priority, tags, created_at, "
+                      "updated_at) VALUES ($1, $2, $3, $4, 'next', $5, $6, $7, $7)",
+                      bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(description),
+                      bp_sql_text(priority), bp_sql_text(tags), now),
+               NULL));
     BP_TRY(memory_keep(call, self, bp_format(call, "task_" BP_FMT, BP_ARG(id)), "task",
                        bp_format(call, BP_FMT "\n%.*s", BP_ARG(title), (int)description.len, description.data), tags));
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://tasks"));
@@ -148,14 +151,14 @@ bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *
     if (!text_check(call, reason, "blocked_reason", 0, TEXT_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(db_run(call, self,
-                  BP_SQL("UPDATE journal_tasks SET status = $3, completed_at = $4, blocked_reason = $5, updated_at = $6 WHERE "
-                         "tenant = $1 AND id = $2 RETURNING title",
-                         tenant_value(call), bp_sql_text(id), bp_sql_text(status),
-                         bp_str_is(status, "done") ? bp_sql_text(now) : bp_sql_null(),
-                         bp_str_is(status, "blocked") && reason.len ? bp_sql_text(reason) : bp_sql_null(),
-                         bp_sql_text(now)),
-                  &rows));
+    BP_TRY(db_run(
+        call, self,
+        BP_SQL("UPDATE journal_tasks SET status = $3, completed_at = $4, blocked_reason = $5, updated_at = $6 WHERE "
+               "tenant = $1 AND id = $2 RETURNING title",
+               tenant_value(call), bp_sql_text(id), bp_sql_text(status),
+               bp_str_is(status, "done") ? bp_sql_text(now) : bp_sql_null(),
+               bp_str_is(status, "blocked") && reason.len ? bp_sql_text(reason) : bp_sql_null(), bp_sql_text(now)),
+        &rows));
     if (!rows.row_count)
         return answer_refused(call, mcp, bp_format(call, "Task " BP_FMT " not found", BP_ARG(id)).data,
                               "memory://tasks lists the tasks.");

@@ -2,10 +2,10 @@
  *
  *      tenant { lock: writes and loads, one after another   guard: readers share the graph, a change has it alone }
  *
- * A write is stored first and then done again in memory, under the tenant's lock, so that memory sees writes in the order
- * of the storage. The storage counts the writes of a tenant; a graph knows which count it stands for. Every `refresh`
- * the count is asked for: when another process has written meanwhile, it is not the one expected, and the graph is read
- * anew. All graphs together have a limit; those not used for longest go first.
+ * A write is stored first and then done again in memory, under the tenant's lock, so that memory sees writes in the
+ * order of the storage. The storage counts the writes of a tenant; a graph knows which count it stands for. Every
+ * `refresh` the count is asked for: when another process has written meanwhile, it is not the one expected, and the
+ * graph is read anew. All graphs together have a limit; those not used for longest go first.
  */
 #include "knowledge.h"
 

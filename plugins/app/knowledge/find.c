@@ -1,7 +1,8 @@
 /* find.c - finds a short text in a long one, 16 places at a time.
  *
  * The two bytes of the needle that are rarest in the haystack are compared first, for 16 places at once: a place where
- * both fit is seldom, and only there the whole needle is compared. How rare a byte is, the haystack's owner has counted.
+ * both fit is seldom, and only there the whole needle is compared. How rare a byte is, the haystack's owner has
+ * counted.
  */
 #include "find.h"
 
@@ -48,9 +49,9 @@ size_t find_next(const char *haystack, size_t len, size_t from, const struct nee
     rare = filled_with(needle->text.data[needle->rare]);
     other = filled_with(needle->text.data[needle->other]);
     for (size_t at = from; at + size <= len; at += 16) {
-        bytes16 fit = (bytes16)((load(haystack + at + needle->rare) == rare) &
-                                (load(haystack + at + needle->other) == other));
-        words2  words = (words2)fit;
+        bytes16 fit =
+            (bytes16)((load(haystack + at + needle->rare) == rare) & (load(haystack + at + needle->other) == other));
+        words2 words = (words2)fit;
 
         if ((words[0] | words[1]) == 0)
             continue;

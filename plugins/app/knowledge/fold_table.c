@@ -1,4 +1,4 @@
-/* fold_table.c - which letters beyond ASCII have a small form: the simple lower case mappings of Unicode 14.0.0, as runs.
+/* fold_table.c - which letters beyond ASCII have a small form: simple lower case mappings of Unicode 14.0.0, as runs.
  *
  * {first, last, step, how far away the small form is}; with step 2 only every other code point of the run has one. Made
  * from the Lowercase_Mapping column of UnicodeData.txt, sorted; the final sigma is added, so that it equals the other.

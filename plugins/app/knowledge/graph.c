@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#include "find.h"
 #include "graph_text.h"
 
 struct graph_node {
@@ -50,14 +49,14 @@ static void *grown(void *array, size_t count, size_t *room, size_t size)
 }
 
 /* Adds a pointer at the end of an array of pointers. */
-#define PUSH(array, count, room, pointer)                                          \
-    __extension__({                                                                \
-        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));        \
-        if (larger_) {                                                             \
-            (array) = larger_;                                                     \
-            (array)[(count)++] = (pointer);                                        \
-        }                                                                          \
-        larger_ != NULL;                                                           \
+#define PUSH(array, count, room, pointer)                                                                              \
+    __extension__({                                                                                                    \
+        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));                                            \
+        if (larger_) {                                                                                                 \
+            (array) = larger_;                                                                                         \
+            (array)[(count)++] = (pointer);                                                                            \
+        }                                                                                                              \
+        larger_ != NULL;                                                                                               \
     })
 
 static bool copy_text(struct graph *graph, bp_str text, bp_str *copy)
@@ -84,8 +83,8 @@ static void free_text(struct graph *graph, bp_str text)
 
 size_t graph_bytes(const struct graph *graph)
 {
-    return graph->bytes + graph->text.room + graph->text.segment_room * sizeof(struct graph_segment) +
-           graph->slot_count * sizeof(void *) + (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
+    return graph->bytes + text_bytes(&graph->text) + graph->slot_count * sizeof(void *) +
+           (graph->entity_room + 2 * graph->relation_room) * sizeof(void *);
 }
 
 /* ---- names ---- */
@@ -314,7 +313,8 @@ void graph_remove_relation(struct graph *graph, bp_str from, bp_str to, bp_str t
     for (size_t i = 0; node && i < node->relation_count; i++) {
         struct graph_relation *relation = node->relations[i];
 
-        if (bp_str_equal(relation->from, from) && bp_str_equal(relation->to, to) && bp_str_equal(relation->type, type)) {
+        if (bp_str_equal(relation->from, from) && bp_str_equal(relation->to, to) &&
+            bp_str_equal(relation->type, type)) {
             remove_relation(graph, relation); // the node may be gone with it
             return;
         }
@@ -520,13 +520,12 @@ bool graph_all(const struct graph *graph, struct graph_found *found)
 bool graph_search(const struct graph *graph, bp_str folded, struct graph_found *found)
 {
     const struct graph_entity *entity;
-    struct needle              needle;
-    size_t                     from = 0;
+    struct text_search         search;
 
     if (folded.len == 0)
         return add_all_entities(graph, found) && add_touching(found);
-    needle = find_needle(folded, graph->text.counts);
-    while ((entity = text_next(&graph->text, &needle, &from)) != NULL)
+    text_search(&graph->text, folded, &search);
+    while ((entity = text_next(&graph->text, &search)) != NULL)
         if (!add_entity(found, entity))
             return false;
     sort_entities(found);

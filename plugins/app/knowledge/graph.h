@@ -47,7 +47,7 @@ bool graph_settle(struct graph *graph);
 struct graph_found {
     const struct graph_entity   **entities;
     const struct graph_relation **relations;
-    size_t entity_count, entity_room, relation_count, relation_room;
+    size_t                        entity_count, entity_room, relation_count, relation_room;
 };
 
 /* Each function adds to `found`, which begins zeroed and is given back by graph_found_free(). */

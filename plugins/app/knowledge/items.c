@@ -116,21 +116,23 @@ static bp_status read_ttl(bp_call *call, const bp_json *json, const struct item_
 static bp_status put_item(bp_call *call, struct knowledge *self, bp_str user, const struct item_type *type, bp_str id,
                           bp_str data, int64_t ttl_ns, int64_t *evicted)
 {
-    int64_t      now = bp_wall_ns(), changed[3] = { 0 };
-    bp_sql_value tenant = bp_sql_text(knowledge_tenant(call)), name = bp_sql_text(bp_str_of(type->name));
-    bp_sql_value user_value = bp_sql_text(user);
+    int64_t            now = bp_wall_ns(), changed[3] = { 0 };
+    bp_sql_value       tenant = bp_sql_text(knowledge_tenant(call)), name = bp_sql_text(bp_str_of(type->name));
+    bp_sql_value       user_value = bp_sql_text(user);
     const bp_statement statements[] = {
         *BP_SQL("INSERT INTO knowledge_items (id, tenant, user_id, memory_type, data, is_sealed, created_wall_ns, "
                 "expires_wall_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 bp_sql_text(id), tenant, user_value, name, bp_sql_bytes(data), bp_sql_int(self->key.len != 0),
                 bp_sql_int(now), bp_sql_int(now + ttl_ns)),
-        *BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND expires_wall_ns "
-                "<= $4",
-                tenant, user_value, name, bp_sql_int(now)),
-        *BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND number <= (SELECT "
-                "number FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 ORDER BY number DESC "
-                "LIMIT 1 OFFSET $4)",
-                tenant, user_value, name, bp_sql_int(type->most)),
+        *BP_SQL(
+            "DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND expires_wall_ns "
+            "<= $4",
+            tenant, user_value, name, bp_sql_int(now)),
+        *BP_SQL(
+            "DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND number <= (SELECT "
+            "number FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 ORDER BY number DESC "
+            "LIMIT 1 OFFSET $4)",
+            tenant, user_value, name, bp_sql_int(type->most)),
     };
     bp_status status = BP_CONFLICT;
 
@@ -181,8 +183,9 @@ bp_status item_store(bp_call *call, void *instance, bp_request *request, bp_resp
 static bp_status open_row(bp_call *call, struct knowledge *self, bp_str user, const bp_sql_value *row, bp_str *data)
 {
     *data = row[2].text;
-    return row[3].integer ? seal_open(call, self->key, context_of(call, user, row[1].text, row[0].text), row[2].text, data)
-                          : BP_OK;
+    return row[3].integer
+               ? seal_open(call, self->key, context_of(call, user, row[1].text, row[0].text), row[2].text, data)
+               : BP_OK;
 }
 
 static void write_row(bp_call *call, bp_json_writer *w, const bp_sql_value *row, bp_str data)
@@ -208,12 +211,13 @@ bp_status item_retrieve(bp_call *call, void *instance, bp_request *request, bp_r
     bp_str            data;
 
     BP_TRY(read_body(call, request, &body));
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT " COLUMNS " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND id = $3 "
-                                  "AND expires_wall_ns > $4",
-                                  bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(body, "user_id")),
-                                  bp_sql_text(field(body, "memory_id")), bp_sql_int(bp_wall_ns())),
-                           &rows));
+    BP_TRY(
+        bp_storage_exec(call, self->storage, NULL,
+                        BP_SQL("SELECT " COLUMNS " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND id = $3 "
+                               "AND expires_wall_ns > $4",
+                               bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(body, "user_id")),
+                               bp_sql_text(field(body, "memory_id")), bp_sql_int(bp_wall_ns())),
+                        &rows));
     if (rows.row_count == 0)
         return bp_fail(call, BP_NOT_FOUND, "user \"" BP_FMT "\" has no memory \"" BP_FMT "\", or its time is over",
                        BP_ARG(field(body, "user_id")), BP_ARG(field(body, "memory_id")));

@@ -34,14 +34,15 @@ static const bp_option options[] = {
            "\"from\",\"to\",\"relationType\"")
 #define GRAPH OBJECT(LIST("entities", ENTITY) "," LIST("relations", RELATION), "\"entities\",\"relations\"")
 #define DONE  OBJECT("\"success\":{\"type\":\"boolean\"},\"message\":" STRING_SCHEMA, "\"success\",\"message\"")
+#define ABOUT NAMED("entityName", "The entity that they are about")
 #define ADDITIONS                                                                                          \
-    OBJECT(LIST("observations", OBJECT(NAMED("entityName", "The entity that they are about") ",\"contents\":" STRINGS_SCHEMA, \
+    OBJECT(LIST("observations", OBJECT(ABOUT ",\"contents\":" STRINGS_SCHEMA,                              \
                                        "\"entityName\",\"contents\"")), "\"observations\"")
 #define ADDED                                                                                              \
     OBJECT(LIST("results", OBJECT("\"entityName\":" STRING_SCHEMA ",\"addedObservations\":" STRINGS_SCHEMA, \
                                   "\"entityName\",\"addedObservations\"")), "\"results\"")
 #define DELETIONS                                                                                          \
-    OBJECT(LIST("deletions", OBJECT(NAMED("entityName", "The entity that they are about") ",\"observations\":" STRINGS_SCHEMA, \
+    OBJECT(LIST("deletions", OBJECT(ABOUT ",\"observations\":" STRINGS_SCHEMA,                             \
                                     "\"entityName\",\"observations\"")), "\"deletions\"")
 
 #define READ  "knowledge:read"
@@ -51,8 +52,8 @@ static const bp_mcp_tool tools[] = {
     { .name = "create_entities", .title = "Create Entities",
       .description = "Create new entities in the knowledge graph; those whose name is taken are left as they are",
       .input_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""),
-      .output_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""), .handler = tool_create_entities, .scope = WRITE,
-      .flags = BP_TOOL_IDEMPOTENT },
+      .output_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""), .handler = tool_create_entities,
+      .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
     { .name = "create_relations", .title = "Create Relations",
       .description = "Create relations between entities of the knowledge graph. Relations are in active voice",
       .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
@@ -111,7 +112,8 @@ enum { IMPORT_BYTES_MAX = 1 << 30, ITEM_BODY_BYTES_MAX = 20 << 20 };
 
 static const bp_route routes[] = {
     { .method = "GET", .path = "/api/knowledge/export", .handler = export_get, .scope = READ,
-      .summary = "The graph as JSON lines, as the reference memory server keeps them", .deadline_ns = BP_SECONDS(3600) },
+      .summary = "The graph as JSON lines, as the reference memory server keeps them",
+      .deadline_ns = BP_SECONDS(3600) },
     { .method = "POST", .path = "/api/knowledge/import", .handler = import_post, .scope = WRITE,
       .summary = "Merges JSON lines into the graph; the same lines may come twice", .response_schema = any_object,
       .deadline_ns = BP_SECONDS(3600), .body_max_bytes = IMPORT_BYTES_MAX },
@@ -126,8 +128,8 @@ static const bp_route routes[] = {
     { .method = "POST", .path = "/list", .handler = item_list, .scope = READ,
       .summary = "What memories a user has, the newest first", .request_schema = list_schema,
       .response_schema = any_object },
-    { .method = "POST", .path = "/delete", .handler = item_delete, .scope = WRITE, .summary = "Deletes a memory of a user",
-      .request_schema = id_schema, .response_schema = any_object },
+    { .method = "POST", .path = "/delete", .handler = item_delete, .scope = WRITE,
+      .summary = "Deletes a memory of a user", .request_schema = id_schema, .response_schema = any_object },
 };
 
 static const bp_app_ops ops = {
@@ -152,7 +154,8 @@ static bp_status check(bp_call *call, const void *instance)
     const struct knowledge *self = instance;
 
     if (self->key.len && !seal_is_key(self->key))
-        return bp_fail(call, BP_INVALID, "key: it must be 64 hexadecimal digits, as `openssl rand -hex 32` prints them");
+        return bp_fail(call, BP_INVALID, "key: it must be 64 hexadecimal digits, as `openssl rand -hex 32` prints "
+                                         "them");
     return BP_OK;
 }
 
@@ -171,7 +174,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     struct knowledge *self = instance;
 
     self->cache = shared;
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_searches_total", "Searches in graphs.", "", &self->searches_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_searches_total", "Searches in graphs.", "",
+                            &self->searches_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_writes_total", "Changes of graphs that were stored.", "",
                             &self->writes_total));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "knowledge_graph_bytes", "Memory of the graphs in use.", "",
@@ -196,6 +200,7 @@ static const bp_life life = {
     .shared_destroy = shared_destroy,
 };
 
-BP_PLUGIN(app, "knowledge", "1.0.0", .summary = "a knowledge graph as memory for models, and memories of users for programs",
-          .license = "Apache-2.0", .instance_size = sizeof(struct knowledge), .options = BP_TABLE(options), .life = &life,
-          .ops = &ops)
+BP_PLUGIN(app, "knowledge", "1.0.0",
+          .summary = "a knowledge graph as memory for models, and memories of users for programs",
+          .license = "Apache-2.0", .instance_size = sizeof(struct knowledge), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

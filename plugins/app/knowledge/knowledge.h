@@ -1,4 +1,5 @@
-/* knowledge.h - the app `knowledge`: a knowledge graph for a model's memory, and a store of items for other programs. */
+/* knowledge.h - the app `knowledge`: a knowledge graph for a model's memory, and a store of items for other programs.
+ */
 #ifndef KNOWLEDGE_H
 #define KNOWLEDGE_H
 
@@ -8,9 +9,9 @@
 #include "graph.h"
 
 enum {
-    NAME_BYTES_MAX = 1024,        /* of an entity, a type */
-    TEXT_BYTES_MAX = 1 << 20,     /* of an observation */
-    LIST_MAX = 10000,             /* members of a list in one call */
+    NAME_BYTES_MAX = 1024,    /* of an entity, a type */
+    TEXT_BYTES_MAX = 1 << 20, /* of an observation */
+    LIST_MAX = 10000,         /* members of a list in one call */
     RESULT_BYTES_MAX = 32 << 20,
     WRITE_TRIES = 5
 };
@@ -42,7 +43,8 @@ bp_status cache_create(bp_call *call, struct cache **cache);
 void      cache_destroy(struct cache *cache);
 
 /* The tenant's graph as it is now, locked for reading: do not suspend before cache_unlock(). */
-bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **tenant, const struct graph **graph) BP_SUSPENDS;
+bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **tenant,
+                     const struct graph **graph) BP_SUSPENDS;
 void      cache_unlock(struct tenant *tenant);
 
 /* One writer a tenant in this process, so that changes reach memory in the order in which they were stored. */
@@ -71,7 +73,7 @@ bp_status write_entity(bp_call *call, struct write_list *list, bp_str name, bp_s
 bp_status write_observation(bp_call *call, struct write_list *list, bp_str entity, bp_str text, int64_t tag);
 bp_status write_relation(bp_call *call, struct write_list *list, bp_str from, bp_str to, bp_str type);
 /* SHA-256 in hexadecimal of parts, each with its length, so that ("ab", "c") and ("a", "bc") differ. */
-bp_str store_hash(bp_call *call, const bp_str *parts, size_t count);
+bp_str    store_hash(bp_call *call, const bp_str *parts, size_t count);
 bp_status store_version(bp_call *call, struct knowledge *self, int64_t *version) BP_SUSPENDS;
 /* Reads the tenant's graph; BP_TOO_LARGE beyond most_bytes. */
 bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes, struct graph *graph) BP_SUSPENDS;

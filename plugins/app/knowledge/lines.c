@@ -34,15 +34,17 @@ static bp_status send_line(bp_call *call, bp_response *response, bp_json_writer 
     return bp_response_write(call, response, bp_format(call, "%s\n", json.data));
 }
 
-static bp_status send_entities(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after, size_t *count)
+static bp_status send_entities(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
+                               size_t *count)
 {
     bp_rows rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, name, entity_type FROM knowledge_entities WHERE tenant = $1 AND id > $2 ORDER "
-                                  "BY id LIMIT $3",
-                                  bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
-                           &rows));
+    BP_TRY(bp_storage_exec(
+        call, self->storage, NULL,
+        BP_SQL("SELECT id, name, entity_type FROM knowledge_entities WHERE tenant = $1 AND id > $2 ORDER "
+               "BY id LIMIT $3",
+               bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
+        &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         bp_json_writer *w = bp_json_writer_new(call, (size_t)256 << 20);
         bp_rows         texts;
@@ -64,11 +66,12 @@ static bp_status send_relations(bp_call *call, struct knowledge *self, bp_respon
 {
     bp_rows rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
-                                  "AND id > $2 ORDER BY id LIMIT $3",
-                                  bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
-                           &rows));
+    BP_TRY(bp_storage_exec(
+        call, self->storage, NULL,
+        BP_SQL("SELECT id, from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
+               "AND id > $2 ORDER BY id LIMIT $3",
+               bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
+        &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         bp_json_writer     *w = bp_json_writer_new(call, 1 << 20);
         const bp_sql_value *row = bp_row(&rows, i);
@@ -88,8 +91,8 @@ static bp_status send_relations(bp_call *call, struct knowledge *self, bp_respon
 
 /* Page after page, each in memory of its own, so that the graph may be larger than the call's memory. */
 static bp_status send_pages(bp_call *call, struct knowledge *self, bp_response *response,
-                            bp_status (*send)(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
-                                              size_t *count))
+                            bp_status (*send)(bp_call *call, struct knowledge *self, bp_response *response,
+                                              int64_t *after, size_t *count))
 {
     int64_t   after = 0;
     size_t    count = PAGE_ROWS;
@@ -125,7 +128,7 @@ struct intake {
 
 static bp_status take_entity(bp_call *call, struct intake *intake, const bp_json *json)
 {
-    bp_str         name = bp_json_string(bp_json_get(json, "name")), type = bp_json_string(bp_json_get(json, "entityType"));
+    bp_str name = bp_json_string(bp_json_get(json, "name")), type = bp_json_string(bp_json_get(json, "entityType"));
     const bp_json *texts = bp_json_get(json, "observations");
 
     BP_TRY(check_name(call, "\"name\"", name));
@@ -270,7 +273,8 @@ static bp_status take_stream(bp_call *call, struct intake *intake, bp_request *r
 
 bp_status import_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct intake   intake = { .self = instance, .errors = bp_json_writer_new(call, 1 << 20),
+    struct intake   intake = { .self = instance,
+                               .errors = bp_json_writer_new(call, 1 << 20),
                                .line = bp_buf_new(call, LINE_BYTES_MAX) };
     bp_json_writer *w = bp_json_writer_new(call, 2 << 20);
     bp_str          errors;

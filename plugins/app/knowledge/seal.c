@@ -10,7 +10,10 @@ enum { KEY_BYTES = 32, NONCE_BYTES = 12, TAG_BYTES = 16 };
 
 static int digit_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool seal_is_key(bp_str key)
@@ -69,8 +72,9 @@ bp_status seal_open(bp_call *call, bp_str key, bp_str context, bp_str sealed, bp
     const uint8_t *in = (const uint8_t *)sealed.data;
 
     if (sealed.len < NONCE_BYTES + TAG_BYTES || !key.len)
-        return bp_fail(call, BP_DATA, key.len ? "a sealed item is damaged: it is too short"
-                                              : "the item is encrypted and no key is configured: set the option key");
+        return bp_fail(call, BP_DATA,
+                       key.len ? "a sealed item is damaged: it is too short"
+                               : "the item is encrypted and no key is configured: set the option key");
     out = bp_alloc(call, len + 1);
     if (!out)
         return BP_NO_MEMORY;

@@ -17,7 +17,8 @@ const bp_migration store_migrations[STORE_MIGRATIONS] = {
       "CREATE INDEX knowledge_relations_from ON knowledge_relations (tenant, from_name);"
       "CREATE INDEX knowledge_relations_to ON knowledge_relations (tenant, to_name);"
       "CREATE TABLE knowledge_versions (tenant TEXT PRIMARY KEY, version BIGINT NOT NULL);"
-      "CREATE TABLE knowledge_items (number ${identity}, id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT NULL, "
+      "CREATE TABLE knowledge_items (number ${identity}, id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT "
+      "NULL, "
       "memory_type TEXT NOT NULL, data ${bytes} NOT NULL, is_sealed BIGINT NOT NULL, created_wall_ns BIGINT NOT NULL, "
       "expires_wall_ns BIGINT NOT NULL, UNIQUE (tenant, id));"
       "CREATE INDEX knowledge_items_user ON knowledge_items (tenant, user_id, memory_type, number);"
@@ -66,7 +67,7 @@ bp_status write_add(bp_call *call, struct write_list *list, bp_str sql, const bp
     return BP_OK;
 }
 
-#define ADD(call, list, sql, ...)                                                                     \
+#define ADD(call, list, sql, ...)                                                                                      \
     write_add(call, list, BP_STR(sql), (const bp_sql_value[]){ __VA_ARGS__ }, BP_SQL_COUNT_(__VA_ARGS__))
 
 static bp_sql_value tenant_value(bp_call *call) { return bp_sql_text(knowledge_tenant(call)); }
@@ -85,10 +86,11 @@ bp_status write_observation(bp_call *call, struct write_list *list, bp_str entit
 
     if (!hash.len)
         return BP_NO_MEMORY;
-    return ADD(call, list,
-               "INSERT INTO knowledge_observations (entity_id, hash, content) SELECT id, $3, $4 FROM knowledge_entities "
-               "WHERE tenant = $1 AND name = $2 AND (tag = $5 OR $5 = 0) ON CONFLICT (entity_id, hash) DO NOTHING",
-               tenant_value(call), bp_sql_text(entity), bp_sql_text(hash), bp_sql_text(text), bp_sql_int(tag));
+    return ADD(
+        call, list,
+        "INSERT INTO knowledge_observations (entity_id, hash, content) SELECT id, $3, $4 FROM knowledge_entities "
+        "WHERE tenant = $1 AND name = $2 AND (tag = $5 OR $5 = 0) ON CONFLICT (entity_id, hash) DO NOTHING",
+        tenant_value(call), bp_sql_text(entity), bp_sql_text(hash), bp_sql_text(text), bp_sql_int(tag));
 }
 
 bp_status write_relation(bp_call *call, struct write_list *list, bp_str from, bp_str to, bp_str type)
@@ -97,10 +99,11 @@ bp_status write_relation(bp_call *call, struct write_list *list, bp_str from, bp
 
     if (!hash.len)
         return BP_NO_MEMORY;
-    return ADD(call, list,
-               "INSERT INTO knowledge_relations (tenant, from_name, to_name, relation_type, hash) VALUES ($1, $2, $3, $4, "
-               "$5) ON CONFLICT (tenant, hash) DO NOTHING",
-               tenant_value(call), bp_sql_text(from), bp_sql_text(to), bp_sql_text(type), bp_sql_text(hash));
+    return ADD(
+        call, list,
+        "INSERT INTO knowledge_relations (tenant, from_name, to_name, relation_type, hash) VALUES ($1, $2, $3, $4, "
+        "$5) ON CONFLICT (tenant, hash) DO NOTHING",
+        tenant_value(call), bp_sql_text(from), bp_sql_text(to), bp_sql_text(type), bp_sql_text(hash));
 }
 
 bp_status write_run(bp_call *call, struct knowledge *self, struct write_list *list)
@@ -130,7 +133,8 @@ bp_status store_version(bp_call *call, struct knowledge *self, int64_t *version)
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT version FROM knowledge_versions WHERE tenant = $1", tenant_value(call)), &rows));
+                           BP_SQL("SELECT version FROM knowledge_versions WHERE tenant = $1", tenant_value(call)),
+                           &rows));
     *version = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
     return BP_OK;
 }
@@ -146,7 +150,8 @@ static bp_status check_room(bp_call *call, const struct loading *loading, bool h
         return bp_fail(call, BP_NO_MEMORY, "no memory for the graph");
     if (graph_bytes(loading->graph) > loading->most_bytes)
         return bp_fail(call, BP_TOO_LARGE,
-                       "the graph of tenant \"" BP_FMT "\" needs more memory than there is for graphs (%zu bytes): raise "
+                       "the graph of tenant \"" BP_FMT
+                       "\" needs more memory than there is for graphs (%zu bytes): raise "
                        "the option memory",
                        BP_ARG(knowledge_tenant(call)), loading->most_bytes);
     return BP_OK;
@@ -177,15 +182,17 @@ bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes, s
     const bp_row_sink entities = { sizeof(entities), take_entity, &loading };
     const bp_row_sink relations = { sizeof(relations), take_relation, &loading };
 
-    BP_TRY(bp_storage_query(call, self->storage, NULL,
-                            BP_SQL("SELECT e.name, e.entity_type, o.content FROM knowledge_entities e LEFT JOIN "
-                                   "knowledge_observations o ON o.entity_id = e.id WHERE e.tenant = $1 ORDER BY e.id, o.id",
-                                   tenant_value(call)),
-                            &entities));
-    BP_TRY(bp_storage_query(call, self->storage, NULL,
-                            BP_SQL("SELECT from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
-                                   "ORDER BY id",
-                                   tenant_value(call)),
-                            &relations));
+    BP_TRY(bp_storage_query(
+        call, self->storage, NULL,
+        BP_SQL("SELECT e.name, e.entity_type, o.content FROM knowledge_entities e LEFT JOIN "
+               "knowledge_observations o ON o.entity_id = e.id WHERE e.tenant = $1 ORDER BY e.id, o.id",
+               tenant_value(call)),
+        &entities));
+    BP_TRY(
+        bp_storage_query(call, self->storage, NULL,
+                         BP_SQL("SELECT from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
+                                "ORDER BY id",
+                                tenant_value(call)),
+                         &relations));
     return check_room(call, &loading, graph_settle(graph));
 }

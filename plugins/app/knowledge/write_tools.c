@@ -7,8 +7,8 @@ bp_status check_name(bp_call *call, const char *what, bp_str text)
     if (text.len == 0)
         return bp_fail(call, BP_INVALID, "%s must not be empty", what);
     if (text.len > NAME_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "%s has %zu bytes, more than %d: put long texts into observations", what, text.len,
-                       NAME_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "%s has %zu bytes, more than %d: put long texts into observations", what,
+                       text.len, NAME_BYTES_MAX);
     return BP_OK;
 }
 
@@ -22,8 +22,8 @@ bp_status check_text(bp_call *call, const char *what, bp_str text)
 static bp_status check_list(bp_call *call, const char *what, const bp_json *list)
 {
     if (bp_json_count(list) > LIST_MAX)
-        return bp_fail(call, BP_INVALID, "%s has %zu members, more than %d: make several calls", what, bp_json_count(list),
-                       LIST_MAX);
+        return bp_fail(call, BP_INVALID, "%s has %zu members, more than %d: make several calls", what,
+                       bp_json_count(list), LIST_MAX);
     return BP_OK;
 }
 
@@ -33,9 +33,9 @@ static bp_str field(const bp_json *object, const char *name) { return bp_json_st
 
 struct change {
     struct write_list list;
-    const bp_json    *items;   /* the list of the arguments */
+    const bp_json    *items; /* the list of the arguments */
     bool (*apply)(struct graph *graph, void *change);
-    size_t           *first;   /* of each item: its first statement */
+    size_t *first; /* of each item: its first statement */
 };
 
 static bp_status run_change(bp_call *call, struct knowledge *self, struct change *change)
@@ -289,10 +289,11 @@ static bp_status store_observations(bp_call *call, struct knowledge *self, struc
     struct tenant *tenant;
     bp_status      status = BP_CONFLICT;
 
-    BP_TRY(write_add(call, &change->list,
-                     BP_STR("INSERT INTO knowledge_versions (tenant, version) VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE "
-                            "SET version = knowledge_versions.version + 1"),
-                     (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)) }, 1));
+    BP_TRY(write_add(
+        call, &change->list,
+        BP_STR("INSERT INTO knowledge_versions (tenant, version) VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE "
+               "SET version = knowledge_versions.version + 1"),
+        (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)) }, 1));
     change->list.changed = BP_NEW_ARRAY(call, int64_t, change->list.count);
     if (!change->list.changed)
         return BP_NO_MEMORY;
@@ -358,7 +359,8 @@ static bool unapply_entities(struct graph *graph, void *arg)
 bp_status tool_delete_entities(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     static const char *const statements[] = {
-        ("DELETE FROM knowledge_observations WHERE entity_id IN (SELECT id FROM knowledge_entities WHERE tenant = $1 AND "
+        ("DELETE FROM knowledge_observations WHERE entity_id IN (SELECT id FROM knowledge_entities WHERE tenant = $1 "
+         "AND "
          "name = $2)"),
         "DELETE FROM knowledge_entities WHERE tenant = $1 AND name = $2",
         "DELETE FROM knowledge_relations WHERE tenant = $1 AND from_name = $2",
@@ -404,13 +406,13 @@ bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json 
             bp_str text = bp_json_string(bp_json_at(texts, t));
 
             BP_TRY(check_text(call, "an observation", text));
-            BP_TRY(write_add(call, &change.list,
-                             BP_STR("DELETE FROM knowledge_observations WHERE hash = $3 AND entity_id IN (SELECT id FROM "
-                                    "knowledge_entities WHERE tenant = $1 AND name = $2)"),
-                             (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)),
-                                                     bp_sql_text(field(item, "entityName")),
-                                                     bp_sql_text(store_hash(call, &text, 1)) },
-                             3));
+            BP_TRY(write_add(
+                call, &change.list,
+                BP_STR("DELETE FROM knowledge_observations WHERE hash = $3 AND entity_id IN (SELECT id FROM "
+                       "knowledge_entities WHERE tenant = $1 AND name = $2)"),
+                (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(item, "entityName")),
+                                        bp_sql_text(store_hash(call, &text, 1)) },
+                3));
         }
     }
     BP_TRY(run_change(call, instance, &change));
@@ -439,11 +441,9 @@ bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *ar
         const bp_str   parts[] = { field(item, "from"), field(item, "to"), field(item, "relationType") };
 
         BP_TRY(check_relation(call, item));
-        BP_TRY(write_add(call, &change.list,
-                         BP_STR("DELETE FROM knowledge_relations WHERE tenant = $1 AND hash = $2"),
-                         (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)),
-                                                 bp_sql_text(store_hash(call, parts, 3)) },
-                         2));
+        BP_TRY(write_add(
+            call, &change.list, BP_STR("DELETE FROM knowledge_relations WHERE tenant = $1 AND hash = $2"),
+            (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)), bp_sql_text(store_hash(call, parts, 3)) }, 2));
     }
     BP_TRY(run_change(call, instance, &change));
     return say_deleted(call, "Relations", mcp);

@@ -5,7 +5,9 @@
 #include "plugins/plugin_test.h"
 
 static testhost_instance *storage;
-static bp_principal       principal = { .struct_size = sizeof(bp_principal), .tenant = { "default", 7 }, .scopes = { "*", 1 } };
+static bp_principal       principal = { .struct_size = sizeof(bp_principal),
+                                        .tenant = { "default", 7 },
+                                        .scopes = { "*", 1 } };
 
 static inline void app_call(void)
 {

@@ -1,4 +1,5 @@
-/* test_journal.c - the app `journal` on a real SQLite file and a real vector store: sessions, reflections, days, memory. */
+/* test_journal.c - the app `journal` on a real SQLite file and a real vector store: sessions, reflections, days,
+ * memory. */
 #include "plugins/app_test.h"
 
 #include <sqlite3.h>
@@ -151,8 +152,10 @@ static void the_times_are_what_julianday_reads(void **state)
     (void)state;
     result_of("start_working_on", "{\"task\":\"stuck\"}");
     run_sql("UPDATE work_sessions SET start_time = datetime(start_time, '-9 hours')");
-    assert_int_equal(run_sql("SELECT CAST((julianday(start_time, '+9 hours', '+30 seconds') - julianday(start_time)) * 24 AS "
-                             "INTEGER) FROM work_sessions"), 9);
+    assert_int_equal(
+        run_sql("SELECT CAST((julianday(start_time, '+9 hours', '+30 seconds') - julianday(start_time)) * 24 AS "
+                "INTEGER) FROM work_sessions"),
+        9);
     assert_int_equal(run_sql("SELECT julianday(start_time) IS NOT NULL AND end_time IS NULL FROM work_sessions"), 1);
 }
 
@@ -206,7 +209,8 @@ static void a_forgotten_session_ends_when_it_was_last_active_and_can_still_be_gi
     testhost_advance(BP_SECONDS(7300));
     testhost_run_jobs(host);
     assert_int_equal(run_sql("SELECT CAST(round((julianday(end_time) - julianday(start_time)) * 1440) AS INTEGER) FROM "
-                             "work_sessions WHERE ended_by = 'idle'"), 40);
+                             "work_sessions WHERE ended_by = 'idle'"),
+                     40);
     assert_non_null(strstr(prompt("active_session_prompt", "{}").data, "# No Active Session"));
     result = result_of("end_work_session", "{\"what_i_learned\":[\"to end sessions\"]}");
     assert_true(bp_json_bool(bp_json_get(result, "success")));
@@ -238,12 +242,14 @@ static void a_reflection_without_a_model_is_always_the_same(void **state)
     assert_true(testhost_metric(host, "mcp_journal_reflections_generated_total", "status=success") == 1);
     assert_true(testhost_metric(host, "mcp_journal_reflection_generation_seconds", "") == 1);
     assert_true(testhost_log_has(host, "generation_time_seconds="));
-    assert_int_equal(run_sql("SELECT key_insights = '[\"x\",\"y\",\"z\"]' AND written_by = 'text' FROM session_reflections"), 1);
+    assert_int_equal(
+        run_sql("SELECT key_insights = '[\"x\",\"y\",\"z\"]' AND written_by = 'text' FROM session_reflections"), 1);
     // The next one, on a like task, finds this one: what made the original fail.
     work_for("parse headers again", 45);
     result = result_of("end_work_session", "{}");
     assert_true(bp_json_bool(bp_json_get(result, "success")));
-    assert_int_equal(run_sql("SELECT count(*) FROM session_reflections WHERE related_memories LIKE '[\"reflection_%'"), 1);
+    assert_int_equal(run_sql("SELECT count(*) FROM session_reflections WHERE related_memories LIKE '[\"reflection_%'"),
+                     1);
 }
 
 static void the_clients_model_writes_the_reflection(void **state)
@@ -251,8 +257,9 @@ static void the_clients_model_writes_the_reflection(void **state)
     testhost_mcp_reply reply;
 
     (void)state;
-    testhost_mcp_answer(host, "reflection", "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\",\"text\":\" I did "
-                                            "it. \"}}");
+    testhost_mcp_answer(host, "reflection",
+                        "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\",\"text\":\" I did "
+                        "it. \"}}");
     work_for("sampled", 31);
     reply = tool("end_work_session", LEARNT);
     assert_ok(reply.status);
@@ -288,8 +295,8 @@ static const bp_embed_ops failing_embed_ops = { .struct_size = sizeof(bp_embed_o
 
 static void a_vector_store_that_is_gone_keeps_no_session_open(void **state)
 {
-    const testhost_option     gone[] = { { "storage", "main" }, { "vector", "memories" }, { "embed", "gone" } };
-    const bp_json            *result;
+    const testhost_option gone[] = { { "storage", "main" }, { "vector", "memories" }, { "embed", "gone" } };
+    const bp_json        *result;
 
     if (setup_host(state) != 0)
         fail();
@@ -306,14 +313,16 @@ static void a_vector_store_that_is_gone_keeps_no_session_open(void **state)
     start_app("journal2", options, 3); // the embedder is there again: the job makes up for it
     testhost_run_jobs(host);
     assert_int_equal(run_sql("SELECT count(*) FROM journal_memories WHERE is_indexed = 0"), 0);
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_memory", "{\"query\":\"without vectors\"}"), "data")), 1);
+    assert_int_equal(bp_json_count(bp_json_get(result_of("search_memory", "{\"query\":\"without vectors\"}"), "data")),
+                     1);
 }
 
 static void a_storage_that_fails_is_counted_and_logged_with_its_type(void **state)
 {
     (void)state;
     work_for("before the failure", 40);
-    run_sql("CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    run_sql(
+        "CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END");
     assert_true(tool("end_work_session", "{}").status != BP_OK);
     assert_true(testhost_metric(host, "mcp_journal_sessions_total", "status=failed") == 1);
     bool is_logged = false;
@@ -345,11 +354,14 @@ static void a_day_is_summed_up(void **state)
         result_of("start_working_on", i ? "{\"task\":\"b\"}" : "{\"task\":\"a\"}");
         result_of("end_work_session", "{\"what_i_learned\":[\"l\"]}");
     }
-    run_sql("UPDATE work_sessions SET start_time = substr(start_time, 1, 10) || ' 00:00:00', end_time = substr(start_time, 1, 10) "
+    run_sql("UPDATE work_sessions SET start_time = substr(start_time, 1, 10) || ' 00:00:00', end_time = "
+            "substr(start_time, 1, 10) "
             "|| ' 01:15:00'");
     result = result_of("how_was_my_day", "{}");
     stats = bp_json_get(result, "stats");
-    assert_json(stats, "{\"total_hours\":2.5,\"tasks_worked_on\":2,\"sessions\":2,\"learnings_captured\":2,\"challenges_noted\":0}");
+    assert_json(
+        stats,
+        "{\"total_hours\":2.5,\"tasks_worked_on\":2,\"sessions\":2,\"learnings_captured\":2,\"challenges_noted\":0}");
     assert_text(result, "summary", "Worked 2.5 hours in 2 sessions. Tasks: a; b. Learned: l; l.");
     snprintf(arguments, sizeof(arguments), "memory://journal/%s", today);
     result = resource(arguments);
@@ -370,8 +382,10 @@ static void intention_and_wins_stand_in_the_journal_of_today(void **state)
     (void)state;
     assert_text(resource("memory://journal/2001-01-01"), "error", "No journal for 2001-01-01");
     result_of("set_morning_intention", "{\"intention\":\"ship it\"}");
-    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"one\"}"), "total_wins_today")), 1);
-    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"two\"}"), "total_wins_today")), 2);
+    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"one\"}"), "total_wins_today")),
+                     1);
+    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"two\"}"), "total_wins_today")),
+                     2);
     today = resource("memory://journal/today");
     assert_text(today, "morning_intention", "ship it");
     assert_json(bp_json_get(today, "wins"), "[\"one\",\"two\"]");
@@ -387,7 +401,8 @@ static void what_is_set_is_read_back(void **state)
     result_of("set_project_brief", "{\"name\":\"Backplane\",\"description\":\"a host\",\"goals\":[\"speed\"]}");
     assert_text(resource("memory://project/brief"), "version", "1.0.0");
     result_of("set_tech_stack", "{\"languages\":[\"C\"],\"frameworks\":[{\"name\":\"libuv\",\"version\":\"1\"}]}");
-    assert_json(bp_json_get(resource("memory://project/tech-stack"), "frameworks"), "[{\"name\":\"libuv\",\"version\":\"1\"}]");
+    assert_json(bp_json_get(resource("memory://project/tech-stack"), "frameworks"),
+                "[{\"name\":\"libuv\",\"version\":\"1\"}]");
     result_of("update_active_context", "{\"current_task\":\"t\",\"notes\":\"n\"}");
     result_of("update_active_context", "{\"working_branch\":\"main\",\"notes\":null}");
     assert_text(resource("memory://context/active"), "notes", "n");
@@ -405,7 +420,8 @@ static void tasks_move_and_decisions_stay(void **state)
     (void)state;
     result = result_of("create_task", "{\"title\":\"do it\",\"priority\":\"high\",\"tags\":[\"x\"]}");
     snprintf(id, sizeof(id), "%.12s", text_of(result, "data").data + strlen("Task created: "));
-    snprintf(arguments, sizeof(arguments), "{\"task_id\":\"%s\",\"status\":\"blocked\",\"blocked_reason\":\"rain\"}", id);
+    snprintf(arguments, sizeof(arguments), "{\"task_id\":\"%s\",\"status\":\"blocked\",\"blocked_reason\":\"rain\"}",
+             id);
     result_of("update_task_status", arguments);
     snprintf(uri, sizeof(uri), "memory://tasks/%s", id);
     assert_text(resource(uri), "blocked_reason", "rain");
@@ -415,7 +431,8 @@ static void tasks_move_and_decisions_stay(void **state)
     assert_int_equal(text_of(resource(uri), "completed_at").len, 19);
     assert_int_equal(bp_json_type_of(bp_json_get(resource(uri), "blocked_reason")), BP_JSON_NULL);
     assert_refused("update_task_status", "{\"task_id\":\"nothing\",\"status\":\"done\"}", "Task nothing not found");
-    result = result_of("log_decision", "{\"title\":\"Use C\",\"decision\":\"C11\",\"rationale\":\"small\",\"tags\":[\"language\"]}");
+    result = result_of("log_decision",
+                       "{\"title\":\"Use C\",\"decision\":\"C11\",\"rationale\":\"small\",\"tags\":[\"language\"]}");
     assert_true(bp_str_starts(text_of(result, "data"), "Decision logged: "));
     assert_non_null(strstr(prompt("recent_decisions_prompt", "{\"limit\":\"1\"}").data, "## Use C"));
     principal.tenant = BP_STR("other");
@@ -433,17 +450,21 @@ static void memory_is_searched_with_typed_filters(void **state)
     for (int i = 0; i < 60; i++) {
         char arguments[128];
 
-        snprintf(arguments, sizeof(arguments), "{\"content\":\"the parser reads header number %d\",\"tags\":[\"t%d\"]}", i, i % 60);
+        snprintf(arguments, sizeof(arguments), "{\"content\":\"the parser reads header number %d\",\"tags\":[\"t%d\"]}",
+                 i, i % 60);
         result_of("add_memory_note", arguments);
     }
-    result_of("log_decision", "{\"title\":\"parser\",\"decision\":\"strict\",\"rationale\":\"smuggling\",\"tags\":[\"t7\"]}");
+    result_of("log_decision",
+              "{\"title\":\"parser\",\"decision\":\"strict\",\"rationale\":\"smuggling\",\"tags\":[\"t7\"]}");
     data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"limit\":50}"), "data");
     assert_int_equal(bp_json_count(data), 50);
-    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"content_types\":[\"decision\"]}"), "data");
+    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"content_types\":[\"decision\"]}"),
+                       "data");
     assert_int_equal(bp_json_count(data), 1); // although sixty others are nearer
     assert_text(bp_json_get(bp_json_at(data, 0), "metadata"), "content_type", "decision");
     assert_true(bp_json_number(bp_json_get(bp_json_at(data, 0), "score")) +
-                    bp_json_number(bp_json_get(bp_json_at(data, 0), "distance")) > 0.999);
+                    bp_json_number(bp_json_get(bp_json_at(data, 0), "distance")) >
+                0.999);
     data = bp_json_get(result_of("search_memory", "{\"query\":\"parser\",\"tags\":[\"t7\"]}"), "data");
     assert_int_equal(bp_json_count(data), 2);
     principal.tenant = BP_STR("other");
@@ -481,16 +502,26 @@ static void stuck_sessions_are_listed_and_closed_after_a_backup(void **state)
 static void every_metric_is_there_before_the_first_use(void **state)
 {
     static const char *const wanted[][2] = {
-        { "mcp_journal_sessions_total", "status=success" }, { "mcp_journal_sessions_total", "status=failed" },
-        { "mcp_journal_sessions_active", "" }, { "mcp_journal_session_duration_minutes", "" },
-        { "mcp_journal_reflections_generated_total", "status=skipped" }, { "mcp_journal_reflection_generation_seconds", "" },
-        { "mcp_journal_learnings_captured_total", "" }, { "mcp_journal_challenges_noted_total", "" },
-        { "mcp_journal_wins_captured_total", "" }, { "mcp_journal_daily_summaries_total", "status=failed" },
-        { "mcp_db_connections_active", "" }, { "mcp_db_queries_total", "operation=select,status=success" },
-        { "mcp_db_query_duration_seconds", "operation=delete" }, { "mcp_db_errors_total", "error_type=database" },
-        { "mcp_vector_embeddings_generated_total", "status=failed" }, { "mcp_vector_embedding_seconds", "" },
-        { "mcp_vector_searches_total", "status=success" }, { "mcp_vector_search_results", "" },
-        { "mcp_vector_memory_count", "" }, { "mcp_vector_errors_total", "error_type=vector_store" },
+        { "mcp_journal_sessions_total", "status=success" },
+        { "mcp_journal_sessions_total", "status=failed" },
+        { "mcp_journal_sessions_active", "" },
+        { "mcp_journal_session_duration_minutes", "" },
+        { "mcp_journal_reflections_generated_total", "status=skipped" },
+        { "mcp_journal_reflection_generation_seconds", "" },
+        { "mcp_journal_learnings_captured_total", "" },
+        { "mcp_journal_challenges_noted_total", "" },
+        { "mcp_journal_wins_captured_total", "" },
+        { "mcp_journal_daily_summaries_total", "status=failed" },
+        { "mcp_db_connections_active", "" },
+        { "mcp_db_queries_total", "operation=select,status=success" },
+        { "mcp_db_query_duration_seconds", "operation=delete" },
+        { "mcp_db_errors_total", "error_type=database" },
+        { "mcp_vector_embeddings_generated_total", "status=failed" },
+        { "mcp_vector_embedding_seconds", "" },
+        { "mcp_vector_searches_total", "status=success" },
+        { "mcp_vector_search_results", "" },
+        { "mcp_vector_memory_count", "" },
+        { "mcp_vector_errors_total", "error_type=vector_store" },
     };
 
     (void)state;

@@ -21,8 +21,8 @@ static int teardown(void **state)
     return close_app_host();
 }
 
-#define ADA "{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first program\"]}"
-#define BOB "{\"name\":\"Bob\",\"entityType\":\"person\",\"observations\":[]}"
+#define ADA   "{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first program\"]}"
+#define BOB   "{\"name\":\"Bob\",\"entityType\":\"person\",\"observations\":[]}"
 #define KNOWS "{\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":\"knows\"}"
 
 static void make_ada_and_bob(void)
@@ -45,9 +45,10 @@ static void only_what_is_new_is_created(void **state)
 {
     (void)state;
     make_ada_and_bob();
-    assert_json(result_of("create_entities", "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"other\",\"observations\":"
-                                             "[\"new\"]},{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\",\"a\"]},"
-                                             "{\"name\":\"Cy\",\"entityType\":\"dog\",\"observations\":[\"b\"]}]}"),
+    assert_json(result_of("create_entities",
+                          "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"other\",\"observations\":"
+                          "[\"new\"]},{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\",\"a\"]},"
+                          "{\"name\":\"Cy\",\"entityType\":\"dog\",\"observations\":[\"b\"]}]}"),
                 "{\"entities\":[{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\"]}]}");
     assert_json(result_of("create_relations", "{\"relations\":[" KNOWS "]}"), "{\"relations\":[]}");
     assert_json(result_of("open_nodes", "{\"names\":[\"Ada\"]}"), "{\"entities\":[" ADA "],\"relations\":[" KNOWS "]}");
@@ -59,8 +60,9 @@ static void observations_are_added_once_and_to_known_entities_only(void **state)
 
     (void)state;
     make_ada_and_bob();
-    assert_json(result_of("add_observations", "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"likes tea\",\"is "
-                                              "old\"]},{\"entityName\":\"Bob\",\"contents\":[\"x\"]}]}"),
+    assert_json(result_of("add_observations",
+                          "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"likes tea\",\"is "
+                          "old\"]},{\"entityName\":\"Bob\",\"contents\":[\"x\"]}]}"),
                 "{\"results\":[{\"entityName\":\"Ada\",\"addedObservations\":[\"is old\"]},{\"entityName\":\"Bob\","
                 "\"addedObservations\":[\"x\"]}]}");
     reply = tool("add_observations", "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"lost\"]},"
@@ -68,9 +70,10 @@ static void observations_are_added_once_and_to_known_entities_only(void **state)
     assert_status(reply.status, BP_NOT_FOUND);
     assert_true(bp_str_is(bp_error_of(call)->message, "Entity with name Zoe not found"));
     assert_json(result_of("search_nodes", "{\"query\":\"lost\"}"), "{\"entities\":[],\"relations\":[]}");
-    assert_json(result_of("search_nodes", "{\"query\":\"IS OLD\"}"),
-                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first "
-                "program\",\"is old\"]}],\"relations\":[" KNOWS "]}");
+    assert_json(
+        result_of("search_nodes", "{\"query\":\"IS OLD\"}"),
+        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first "
+        "program\",\"is old\"]}],\"relations\":[" KNOWS "]}");
 }
 
 static void deleting_takes_what_hangs_on_it(void **state)
@@ -79,33 +82,45 @@ static void deleting_takes_what_hangs_on_it(void **state)
 
     (void)state;
     make_ada_and_bob();
-    assert_json(result_of("delete_observations", "{\"deletions\":[{\"entityName\":\"Ada\",\"observations\":[\"likes tea\","
-                                                 "\"never said\"]},{\"entityName\":\"nobody\",\"observations\":[\"x\"]}]}"),
+    assert_json(result_of("delete_observations",
+                          "{\"deletions\":[{\"entityName\":\"Ada\",\"observations\":[\"likes tea\","
+                          "\"never said\"]},{\"entityName\":\"nobody\",\"observations\":[\"x\"]}]}"),
                 "{\"success\":true,\"message\":\"Observations deleted successfully\"}");
     assert_json(result_of("search_nodes", "{\"query\":\"tea\"}"), "{\"entities\":[],\"relations\":[]}");
     reply = tool("delete_entities", "{\"entityNames\":[\"Bob\",\"nobody\"]}");
     assert_ok(reply.status);
     assert_non_null(strstr(reply.result.data, "{\"type\":\"text\",\"text\":\"Entities deleted successfully\"}"));
-    assert_json(result_of("read_graph", "{}"),
-                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
-                "\"relations\":[]}");
-    result_of("create_relations", "{\"relations\":[" KNOWS ",{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
+    assert_json(
+        result_of("read_graph", "{}"),
+        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
+        "\"relations\":[]}");
+    result_of("create_relations",
+              "{\"relations\":[" KNOWS ",{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
     result_of("delete_relations", "{\"relations\":[" KNOWS "]}");
-    assert_json(result_of("search_nodes", "{\"query\":\"ada\"}"),
-                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
-                "\"relations\":[{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
+    assert_json(
+        result_of("search_nodes", "{\"query\":\"ada\"}"),
+        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
+        "\"relations\":[{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
 }
 
 static void search_pays_no_regard_to_capitals_of_any_script(void **state)
 {
     static const char *const pairs[][2] = {
-        { "GR\xC3\x9C\xC3\x9F""E", "gr\xC3\xBC\xC3\x9F""e" },                                     /* Latin 1 */
-        { "\xC5\xBD""al", "\xC5\xBE""AL" },                                                       /* Latin Extended A */
-        { "\xCE\x9F\xCE\x94\xCE\x9F\xCE\xA3", "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x82" },               /* Greek, final sigma */
+        { "GR\xC3\x9C\xC3\x9F"
+          "E",
+          "gr\xC3\xBC\xC3\x9F"
+          "e" }, /* Latin 1 */
+        { "\xC5\xBD"
+          "al",
+          "\xC5\xBE"
+          "AL" },                                                                   /* Latin Extended A */
+        { "\xCE\x9F\xCE\x94\xCE\x9F\xCE\xA3", "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x82" }, /* Greek, final sigma */
         { "\xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0", "\xD0\xBC\xD0\x9E\xD0\xA1\xD0\x9A\xD0\x92\xD0\x90" },
-        { "\xC4\xB0stanbul", "i\xCC\x87STANBUL" },                                                /* dotted capital I */
-        { "\xE2\x84\xAA""elvin", "KELVIN" },                                                      /* the sign of Kelvin */
-        { "\xF0\x90\x90\x80", "\xF0\x90\x90\xA8" },                                               /* Deseret */
+        { "\xC4\xB0stanbul", "i\xCC\x87STANBUL" }, /* dotted capital I */
+        { "\xE2\x84\xAA"
+          "elvin",
+          "KELVIN" },                               /* the sign of Kelvin */
+        { "\xF0\x90\x90\x80", "\xF0\x90\x90\xA8" }, /* Deseret */
     };
 
     (void)state;
@@ -114,8 +129,10 @@ static void search_pays_no_regard_to_capitals_of_any_script(void **state)
             char           create[256], query[256];
             const bp_json *found;
 
-            snprintf(create, sizeof(create), "{\"entities\":[{\"name\":\"n%zu-%d\",\"entityType\":\"t\",\"observations\":[\"xx "
-                     "%s yy\"]}]}", i, side, pairs[i][side]);
+            snprintf(create, sizeof(create),
+                     "{\"entities\":[{\"name\":\"n%zu-%d\",\"entityType\":\"t\",\"observations\":[\"xx "
+                     "%s yy\"]}]}",
+                     i, side, pairs[i][side]);
             result_of("create_entities", create);
             snprintf(query, sizeof(query), "{\"query\":\"%s\"}", pairs[i][!side]);
             found = bp_json_get(result_of("search_nodes", query), "entities");
@@ -127,9 +144,11 @@ static void search_pays_no_regard_to_capitals_of_any_script(void **state)
 static void a_search_never_crosses_from_one_field_into_the_next(void **state)
 {
     (void)state;
-    result_of("create_entities", "{\"entities\":[{\"name\":\"ab\",\"entityType\":\"cd\",\"observations\":[\"ef\",\"gh\"]},"
-                                 "{\"name\":\"ij\",\"entityType\":\"kl\",\"observations\":[]}]}");
-    for (const char *const *query = (const char *const[]){ "bc", "de", "fg", "hi", "jk", "abcd", NULL }; *query; query++) {
+    result_of("create_entities",
+              "{\"entities\":[{\"name\":\"ab\",\"entityType\":\"cd\",\"observations\":[\"ef\",\"gh\"]},"
+              "{\"name\":\"ij\",\"entityType\":\"kl\",\"observations\":[]}]}");
+    for (const char *const *query = (const char *const[]){ "bc", "de", "fg", "hi", "jk", "abcd", NULL }; *query;
+         query++) {
         char arguments[64];
 
         snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", *query);
@@ -190,22 +209,27 @@ static void change_at_random(void)
     switch (next_random(6)) {
     case 0:
     case 1:
-        snprintf(arguments, sizeof(arguments), "{\"entities\":[{\"name\":\"node%u\",\"entityType\":\"T%u\",\"observations\":"
-                 "[\"obs %u\",\"Obs %u\"]}]}", a, b % 3, b, b * a);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"entities\":[{\"name\":\"node%u\",\"entityType\":\"T%u\",\"observations\":"
+                 "[\"obs %u\",\"Obs %u\"]}]}",
+                 a, b % 3, b, b * a);
         result_of("create_entities", arguments);
         break;
     case 2:
-        snprintf(arguments, sizeof(arguments), "{\"relations\":[{\"from\":\"node%u\",\"to\":\"node%u\",\"relationType\":\"r\"}]}",
-                 a, b);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"relations\":[{\"from\":\"node%u\",\"to\":\"node%u\",\"relationType\":\"r\"}]}", a, b);
         result_of(next_random(4) ? "create_relations" : "delete_relations", arguments);
         break;
     case 3:
-        snprintf(arguments, sizeof(arguments), "{\"observations\":[{\"entityName\":\"node%u\",\"contents\":[\"more %u\"]}]}", a, b);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"observations\":[{\"entityName\":\"node%u\",\"contents\":[\"more %u\"]}]}", a, b);
         tool("add_observations", arguments);
         break;
     case 4:
-        snprintf(arguments, sizeof(arguments), "{\"deletions\":[{\"entityName\":\"node%u\",\"observations\":[\"more %u\",\"obs "
-                 "%u\"]}]}", a, b, b);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"deletions\":[{\"entityName\":\"node%u\",\"observations\":[\"more %u\",\"obs "
+                 "%u\"]}]}",
+                 a, b, b);
         result_of("delete_observations", arguments);
         break;
     default:
@@ -282,6 +306,47 @@ static void memory_and_storage_agree_after_random_changes(void **state)
     }
 }
 
+static void import_many(int count)
+{
+    char  *lines = NULL;
+    size_t len = 0;
+    FILE  *out = open_memstream(&lines, &len);
+
+    for (int i = 0; i < count; i++) {
+        fprintf(out,
+                "{\"type\":\"entity\",\"name\":\"Item %d\",\"entityType\":\"kind %d\",\"observations\":[\"weighs %u "
+                "grams\","
+                "\"colour #%06x\"",
+                i, i % 7, next_random(100000), next_random(1 << 24));
+        for (int more = 0; i % 100 == 0 && more < 300; more++) // some are larger than a block
+            fprintf(out, ",\"remark %d of %d: %u\"", more, i, next_random(1000000));
+        fprintf(out, "]}\n");
+    }
+    fclose(out);
+    assert_ok(request("POST", "/api/knowledge/import", lines).status);
+    free(lines);
+}
+
+static void a_graph_of_many_blocks_is_searched_completely(void **state)
+{
+    static const char *const needles[] = {
+        "item 77", "ITEM 1499",          "grams",         "weighs 1",  "#00",       "#ff",         "kind 3", "9",
+        "42 ",     "remark 299 of 1400", "remark 0 of 0", "of 700: 1", "colour #a", "nothing such"
+    };
+    char arguments[128];
+
+    (void)state;
+    import_many(1500);
+    for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++)
+        check_search(needles[i]);
+    for (int i = 0; i < 1500; i += 1 + (int)next_random(3)) {
+        snprintf(arguments, sizeof(arguments), "{\"entityNames\":[\"Item %d\"]}", i);
+        result_of("delete_entities", arguments);
+    }
+    for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++)
+        check_search(needles[i]);
+}
+
 static void a_graph_larger_than_the_memory_is_refused_with_a_sentence(void **state)
 {
     const testhost_option options[] = { { "storage", "main" }, { "memory", "1MiB" } };
@@ -291,7 +356,8 @@ static void a_graph_larger_than_the_memory_is_refused_with_a_sentence(void **sta
     stop();
     start_app("small", options, 2);
     for (int i = 0; i < 8; i++) {
-        size_t used = (size_t)snprintf(arguments, 400000, "{\"entities\":[{\"name\":\"n%d\",\"entityType\":\"t\",\"observations\":[\"", i);
+        size_t used = (size_t)snprintf(arguments, 400000,
+                                       "{\"entities\":[{\"name\":\"n%d\",\"entityType\":\"t\",\"observations\":[\"", i);
 
         memset(arguments + used, 'a' + i, 200000);
         snprintf(arguments + used + 200000, 64, "\"]}]}");
@@ -309,13 +375,14 @@ static void what_has_no_name_or_is_too_long_is_refused(void **state)
     char arguments[4096], name[2000];
 
     (void)state;
-    assert_status(tool("create_entities", "{\"entities\":[{\"name\":\"\",\"entityType\":\"t\",\"observations\":[]}]}").status,
-                  BP_INVALID);
+    assert_status(
+        tool("create_entities", "{\"entities\":[{\"name\":\"\",\"entityType\":\"t\",\"observations\":[]}]}").status,
+        BP_INVALID);
     assert_said("must not be empty");
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    snprintf(arguments, sizeof(arguments), "{\"entities\":[" ADA ",{\"name\":\"%s\",\"entityType\":\"t\",\"observations\":[]}]}",
-             name);
+    snprintf(arguments, sizeof(arguments),
+             "{\"entities\":[" ADA ",{\"name\":\"%s\",\"entityType\":\"t\",\"observations\":[]}]}", name);
     assert_status(tool("create_entities", arguments).status, BP_INVALID);
     assert_said("1999 bytes");
     assert_json(result_of("read_graph", "{}"), "{\"entities\":[],\"relations\":[]}");
@@ -349,10 +416,11 @@ static void lines_go_out_and_come_in_again(void **state)
     assert_ok(reply.status);
     assert_string_equal(reply.content_type, "application/x-ndjson");
     lines = strndup(reply.body.data, reply.body.len);
-    assert_string_equal(lines, "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\","
-                               "\"wrote the first program\"]}\n{\"type\":\"entity\",\"name\":\"Bob\",\"entityType\":\"person\","
-                               "\"observations\":[]}\n{\"type\":\"relation\",\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":"
-                               "\"knows\"}\n");
+    assert_string_equal(
+        lines, "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\","
+               "\"wrote the first program\"]}\n{\"type\":\"entity\",\"name\":\"Bob\",\"entityType\":\"person\","
+               "\"observations\":[]}\n{\"type\":\"relation\",\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":"
+               "\"knows\"}\n");
     principal.tenant = BP_STR("other");
     reply = request("POST", "/api/knowledge/import", lines);
     assert_ok(reply.status);
@@ -365,12 +433,13 @@ static void lines_go_out_and_come_in_again(void **state)
 
 static void lines_that_are_wrong_are_named_and_the_others_stored(void **state)
 {
-    testhost_reply reply = request("POST", "/api/knowledge/import",
-                                   "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[\"x\"]}\n"
-                                   "nonsense\n\n"
-                                   "{\"type\":\"entity\",\"name\":\"b\",\"entityType\":\"t\",\"observations\":[1]}\n"
-                                   "{\"type\":\"thing\"}\r\n"
-                                   "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\",\"relationType\":\"r\"}");
+    testhost_reply reply =
+        request("POST", "/api/knowledge/import",
+                "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[\"x\"]}\n"
+                "nonsense\n\n"
+                "{\"type\":\"entity\",\"name\":\"b\",\"entityType\":\"t\",\"observations\":[1]}\n"
+                "{\"type\":\"thing\"}\r\n"
+                "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\",\"relationType\":\"r\"}");
     const bp_json *answer;
 
     (void)state;
@@ -403,14 +472,16 @@ static testhost_reply retrieve(const char *user, const char *id)
 
 static void items_are_kept_for_their_time_and_their_user(void **state)
 {
-    char *facts = store_item("{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F""e\"]}}");
+    char *facts = store_item("{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F"
+                             "e\"]}}");
     char *context = store_item("{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":\"now\",\"ttl_hours\":0.5}");
     testhost_reply reply = retrieve("u", facts);
     char           body[256];
 
     (void)state;
     assert_ok(reply.status);
-    assert_json(bp_json_get(parsed(reply.body), "data"), "{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F""e\"]}");
+    assert_json(bp_json_get(parsed(reply.body), "data"), "{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F"
+                                                         "e\"]}");
     assert_status(retrieve("v", facts).status, BP_NOT_FOUND);
     assert_ok(retrieve("u", context).status);
     reply = request("POST", "/search", "{\"user_id\":\"u\",\"query\":\"GR\xC3\x9C\xC3\x9F\",\"memory_type\":null}");
@@ -487,8 +558,10 @@ static int count_in_file(const char *text)
     sqlite3_stmt *statement;
     snprintf(path, sizeof(path), "%s/app.db", directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM knowledge_items WHERE instr(data, CAST(?1 AS BLOB)) > 0", -1,
-                                        &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT count(*) FROM knowledge_items WHERE instr(data, CAST(?1 AS BLOB)) > 0",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
     sqlite3_bind_text(statement, 1, text, -1, SQLITE_STATIC);
     if (sqlite3_step(statement) == SQLITE_ROW)
         count = sqlite3_column_int(statement, 0);
@@ -502,8 +575,9 @@ static int count_in_file(const char *text)
 static void items_are_encrypted_when_there_is_a_key(void **state)
 {
     const testhost_option options[] = { { "storage", "main" }, { "key", KEY } };
-    const testhost_option other_key[] = { { "storage", "main" },
-                                          { "key", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" } };
+    const testhost_option other_key[] = {
+        { "storage", "main" }, { "key", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" }
+    };
     char *plain = store_item("{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":\"open secret\"}"), *sealed;
 
     (void)state;
@@ -514,8 +588,10 @@ static void items_are_encrypted_when_there_is_a_key(void **state)
     assert_int_equal(count_in_file("sealed secret"), 0);
     assert_json(bp_json_get(parsed(retrieve("u", sealed).body), "data"), "\"sealed secret\"");
     assert_ok(retrieve("u", plain).status); // from before there was a key
-    assert_int_equal(bp_json_count(bp_json_get(parsed(request("POST", "/search", "{\"user_id\":\"u\",\"query\":\"SECRET\"}").body),
-                                               "memories")), 2);
+    assert_int_equal(
+        bp_json_count(bp_json_get(parsed(request("POST", "/search", "{\"user_id\":\"u\",\"query\":\"SECRET\"}").body),
+                                  "memories")),
+        2);
     stop();
     start_app("other", other_key, 2);
     assert_status(retrieve("u", sealed).status, BP_DATA);
@@ -548,6 +624,7 @@ int main(void)
         TEST(a_tenant_sees_only_its_own_graph),
         TEST(what_another_process_writes_is_seen_after_refresh),
         TEST(memory_and_storage_agree_after_random_changes),
+        TEST(a_graph_of_many_blocks_is_searched_completely),
         TEST(a_graph_larger_than_the_memory_is_refused_with_a_sentence),
         TEST(what_has_no_name_or_is_too_long_is_refused),
         TEST(the_resource_is_the_graph_and_tells_of_changes),
