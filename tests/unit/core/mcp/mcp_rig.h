@@ -31,6 +31,7 @@ static void rig_run_script(bp_call *call, void *arg)
     struct rig_script *script = arg;
 
     script->run(call);
+    call_sleep(call, BP_MILLISECONDS(1)); // what was posted arrives
     script->is_done = true;
 }
 
