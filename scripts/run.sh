@@ -44,6 +44,11 @@ Try, in another terminal:
 
   curl -s "$url/api/search?q=write+a+plugin&limit=3"
 
+As an MCP server, for any client (docs/mcp.md):
+
+  $url/mcp
+  $program mcp --app filesystem .
+
 Every route: $url/docs    Health: $url/health    Ctrl-C stops it.
 TRY
 wait $server

@@ -15,6 +15,40 @@
 
 /* ---- set-up ---- */
 
+static bool is_served_at(const struct api *api, size_t listener, const struct route *route)
+{
+    const struct server_conf *server = &api->conf->server;
+    const bp_str_list        *apps;
+
+    if (!route->unit || listener >= server->listener_count)
+        return true;
+    apps = &server->listeners[listener].apps;
+    for (size_t i = 0; i < apps->count; i++)
+        if (bp_str_equal(apps->items[i], route->unit->conf->name))
+            return true;
+    return apps->count == 0;
+}
+
+/* Apps that have a route in common must not be served by one listener. */
+static bool check_shared_routes(const struct api *api, char problem[512])
+{
+    for (size_t i = 0; i < router_count(api->router); i++) {
+        const struct route *route = router_at(api->router, i);
+
+        for (const struct route *other = route->next_same; other; other = other->next_same) {
+            for (size_t at = 0; at < api->conf->server.listener_count; at++) {
+                if (!is_served_at(api, at, route) || !is_served_at(api, at, other))
+                    continue;
+                snprintf(problem, 512, "%s is offered by app.%.64s and by app.%.64s, which are both served at %.100s: give them "
+                                       "listeners of their own, { address: ..., apps: [%.64s] }",
+                         route->op.name, route->owner, other->owner, api->conf->server.listeners[at].address.data, other->owner);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static struct unit *find_unit(const struct generation *generation, const char *kind, bp_str name)
 {
     for (size_t i = 0; i < generation->unit_count; i++) {
@@ -73,7 +107,7 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     for (size_t i = 0; i < generation->unit_count; i++)
         if (strcmp(generation->units[i].conf->kind, "app") == 0 && !add_app(api, &generation->units[i], problem))
             return false;
-    return true;
+    return check_shared_routes(api, problem);
 }
 
 static void add_scope(struct bp_buf *scopes, bp_str scope)
@@ -228,28 +262,15 @@ static bp_status run_handler(bp_call *call, void *object, void *arg)
     return args->handler(call, object, args->request, args->response);
 }
 
-static bool is_served_here(const struct api *api, const struct http_exchange *exchange, const struct route *route)
-{
-    const struct server_conf *server = &api->conf->server;
-    const bp_str_list        *apps;
-
-    if (!route->unit || exchange->listener >= server->listener_count)
-        return true;
-    apps = &server->listeners[exchange->listener].apps;
-    for (size_t i = 0; i < apps->count; i++)
-        if (bp_str_equal(apps->items[i], route->unit->conf->name))
-            return true;
-    return apps->count == 0;
-}
-
 static bp_status find_route(struct api *api, struct http_exchange *exchange, struct route_match *match)
 {
     char          allowed[64];
     struct route *route = router_find(api->router, exchange->method, exchange->path, match, allowed);
+    size_t        listener = api->is_private ? SIZE_MAX : exchange->listener; // who has the socket reaches all
 
-    if (route && is_served_here(api, exchange, route))
-        return BP_OK;
-    match->route = NULL;
+    for (match->route = route; match->route; match->route = match->route->next_same)
+        if (is_served_at(api, listener, match->route))
+            return BP_OK;
     if (route || !allowed[0])
         return call_fail(exchange->call, BP_NOT_FOUND, "there is no route " BP_FMT " " BP_FMT ": GET /openapi.json lists "
                          "them all", BP_ARG(exchange->method), BP_ARG(exchange->path));

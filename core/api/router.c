@@ -86,13 +86,22 @@ static bool classify(bp_str segment, enum segment_type *type, bp_str *text)
     return text->len > 0;
 }
 
+/* Two apps may share a route; who may not is decided where listeners are known. */
+static bool is_taken(const struct route *first, const struct unit *unit)
+{
+    for (; first; first = first->next_same)
+        if (!first->unit || !unit || first->unit == unit)
+            return true;
+    return false;
+}
+
 static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index, char problem[512])
 {
     struct node  *node = &router->root;
     int           method = spec->method ? method_index(bp_str_of(spec->method)) : -1;
     bp_str        rest = spec->path ? bp_str_of(spec->path) : (bp_str){ "", 0 };
     const char   *owner = unit ? unit->conf->name.data : NULL;
-    struct route *route = arena_alloc(&router->arena, sizeof(*route));
+    struct route *route = arena_alloc(&router->arena, sizeof(*route)), **place;
 
     if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route || router->count == ROUTES_MAX) {
         snprintf(problem, 512, "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, a path "
@@ -111,7 +120,7 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
         }
         node = child_for(router, node, type, text);
     }
-    if (!node || node->routes[method]) {
+    if (!node || is_taken(node->routes[method], unit)) {
         snprintf(problem, 512, "%s %s of %s is taken already by %s", spec->method, spec->path,
                  owner ? owner : "the host", node && node->routes[method]->owner ? node->routes[method]->owner : "the host");
         return false;
@@ -124,7 +133,9 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
                                                     "Time from the header block to the end of the answer.",
                                                     "method route"),
                                      (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) }, 2);
-    node->routes[method] = route;
+    for (place = &node->routes[method]; *place;)
+        place = &(*place)->next_same;
+    *place = route;
     router->all[router->count++] = route;
     return true;
 }

@@ -2,7 +2,8 @@
  *
  *      api -> v1 -> collections -> {name} -> documents
  *
- * A fixed segment wins over {name}, which wins over {rest...}. Apps may not take each other's routes.
+ * A fixed segment wins over {name}, which wins over {rest...}. Several apps may have the same route, as long as no listener
+ * serves two of them; the host's routes are its own.
  */
 #ifndef CORE_API_ROUTER_H
 #define CORE_API_ROUTER_H
@@ -19,6 +20,7 @@ struct route {
     bp_route              spec;
     const char           *owner; /* instance name of the app; NULL: the host */
     struct unit          *unit;  /* NULL: the host */
+    struct route         *next_same; /* of another app, with the same method and path: for another listener */
     void                 *context; /* of the host's own: what their handlers get as instance */
     struct gate_op        op;    /* named "GET /api/v1/..." */
     struct metric_series *_Atomic by_status[ROUTE_STATUSES];
@@ -42,7 +44,7 @@ void           router_free(struct router *router);
 /* Adds a table; `unit` NULL for the host's, whose handlers get `context`. False with a sentence in `problem`. */
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
                 void *context, char problem[512]);
-/* Finds the route. NULL: none; then `allowed` (64 bytes) lists the methods that the path has, or is empty. */
+/* Finds the route, the first of those that are the same. NULL: none; then `allowed` (64 bytes) lists the methods that the path has, or is empty. */
 struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
                           char allowed[64]);
 /* All routes in the order they were added. */

@@ -1,8 +1,8 @@
 /* json_schema.c - whether a value fits: a walk over the nodes of the schema and the value together.
  *
  * The first walk is silent, since nearly all values fit. When one does not, a second walk over the same nodes writes
- * the sentence where it fails. Where a failure is no failure (anyOf, not, if, contains) the walk is silent again; a list of
- * alternatives that all fail is measured first, and the one that got furthest into the value tells what is wrong.
+ * the sentence where it fails. Where a failure is no failure (anyOf, not, if, contains) the walk is silent again; a list
+ * of alternatives that all fail is measured first, and the one that got furthest into the value tells what is wrong.
  *
  * unevaluatedProperties and unevaluatedItems mark in a bitmap what the schemas beside them have looked at: those
  * subschemas that the value fits are walked once more, so that nothing need be remembered in the common case.

@@ -21,7 +21,7 @@ struct line_run {
     struct line_run    *next, *previous;
     struct line_server *server;
     bp_call            *call;
-    bool                is_too_long;
+    bool                is_too_long, is_cancelled;
     size_t              len;
     char                line[];
 };
@@ -29,6 +29,7 @@ struct line_run {
 struct line_waiter {
     struct line_waiter *next;
     bp_call            *call;
+    bool                is_queued;
 };
 
 struct line_server {
@@ -43,21 +44,46 @@ struct line_server {
     struct bp_buf              in, out;
     size_t                     out_sent; /* bytes of `out` that are gone already */
     struct line_run           *runs;
-    struct line_waiter        *waiters;
+    struct line_waiter        *first_waiter, *last_waiter;
     char                      *chunk;
 };
 
 /* ---- out ---- */
 
-static void wake_waiters(struct line_server *server)
-{
-    for (struct line_waiter *at = server->waiters; at; at = at->next)
-        call_wake(at->call);
-}
-
 static size_t waiting_bytes(const struct line_server *server)
 {
     return server->out.len - server->out_sent;
+}
+
+/* Those who have waited longest, as far as there is room. Waking a call from the loop runs it right there, so each is taken
+ * out of the queue before. */
+static void wake_waiters(struct line_server *server)
+{
+    while (server->first_waiter && (waiting_bytes(server) < OUT_HIGH_BYTES || server->is_output_closed)) {
+        struct line_waiter *waiter = server->first_waiter;
+
+        server->first_waiter = waiter->next;
+        if (!server->first_waiter)
+            server->last_waiter = NULL;
+        waiter->is_queued = false;
+        call_wake(waiter->call);
+    }
+}
+
+/* The next one may be gone once this one was cancelled, so each search begins anew. */
+static void cancel_runs(struct line_server *server)
+{
+    struct line_run *run = server->runs;
+
+    while (run) {
+        if (run->call && !run->is_cancelled) {
+            run->is_cancelled = true;
+            call_cancel(run->call);
+            run = server->runs;
+        } else {
+            run = run->next;
+        }
+    }
 }
 
 static void stop_reading(struct line_server *server)
@@ -75,9 +101,7 @@ static void close_output(struct line_server *server)
 {
     server->is_output_closed = true;
     stop_reading(server);
-    for (struct line_run *run = server->runs; run; run = run->next)
-        if (run->call)
-            call_cancel(run->call);
+    cancel_runs(server);
     wake_waiters(server);
     call_wake(server->call);
 }
@@ -111,10 +135,9 @@ static void flush(struct line_server *server)
         uv_poll_stop(&server->out_poll);
         server->is_out_polled = false;
     }
-    if (waiting_bytes(server) < OUT_HIGH_BYTES) {
-        wake_waiters(server);
+    wake_waiters(server);
+    if (waiting_bytes(server) < OUT_HIGH_BYTES)
         start_reading(server);
-    }
     if (!waiting_bytes(server))
         call_wake(server->call);
 }
@@ -140,21 +163,39 @@ static void on_prepare(uv_prepare_t *prepare)
     worker_run_ready(server->worker);
 }
 
-bp_status line_write(bp_call *call, struct line_server *server, bp_str line)
+static void leave_queue(struct line_server *server, struct line_waiter *waiter)
 {
-    struct line_waiter waiter = { .call = call };
-    bp_status          status = call_over(call);
+    struct line_waiter **at = &server->first_waiter, *before = NULL;
+
+    if (!waiter->is_queued)
+        return;
+    for (; *at != waiter; at = &(*at)->next)
+        before = *at;
+    *at = waiter->next;
+    if (server->last_waiter == waiter)
+        server->last_waiter = before;
+}
+
+static bp_status wait_for_room(bp_call *call, struct line_server *server)
+{
+    bp_status status = call_over(call);
 
     while (status == BP_OK && !server->is_output_closed && waiting_bytes(server) >= OUT_HIGH_BYTES) {
-        struct line_waiter **at = &server->waiters;
+        struct line_waiter waiter = { .call = call, .is_queued = true };
 
-        waiter.next = server->waiters;
-        server->waiters = &waiter;
-        status = call_wait(call, BP_FOREVER, "the reader of the output");
-        while (*at != &waiter)
-            at = &(*at)->next;
-        *at = waiter.next;
+        *(server->last_waiter ? &server->last_waiter->next : &server->first_waiter) = &waiter;
+        server->last_waiter = &waiter;
+        while (status == BP_OK && waiter.is_queued)
+            status = call_wait(call, BP_FOREVER, "the reader of the output");
+        leave_queue(server, &waiter);
     }
+    return status;
+}
+
+bp_status line_write(bp_call *call, struct line_server *server, bp_str line)
+{
+    bp_status status = wait_for_room(call, server);
+
     if (server->is_output_closed)
         status = BP_CANCELLED;
     if (status != BP_OK)
@@ -211,6 +252,7 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
     run->server = server;
     run->call = NULL;
     run->is_too_long = is_too_long;
+    run->is_cancelled = false;
     run->len = line.len;
     if (line.len)
         memcpy(run->line, line.data, line.len);
@@ -358,9 +400,7 @@ static void wait_for_runs(bp_call *call, struct line_server *server)
 
     while (server->runs && call_wait(call, until_ns, "requests to end") == BP_OK)
         ;
-    for (struct line_run *run = server->runs; run; run = run->next)
-        if (run->call)
-            call_cancel(run->call);
+    cancel_runs(server);
     while (server->runs)
         call_wait_unconditionally(call, "cancelled requests to end");
     while (waiting_bytes(server) && !server->is_output_closed && clock_now_ns() < until_ns) {

@@ -11,7 +11,8 @@ from backplane_test import Server, check, check_equal, run_tests
 FOLDER = tempfile.mkdtemp(prefix="backplane-test-")
 ROOT = os.path.join(FOLDER, "root")
 ENVIRONMENT = {**os.environ, "HOME": FOLDER, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Ada", "LC_ALL": "C",
-               "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
+               "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada",
+               "GIT_COMMITTER_EMAIL": "ada@example.org"}
 
 
 def git(folder, *arguments, stdin=None):
@@ -34,10 +35,10 @@ def make_long(commits):
     folder = os.path.join(ROOT, "long")
     os.makedirs(folder)
     git(folder, "init", "-q")
-    lines = [f"line {i}" for i in range(200)]
+    lines = [f"line {i}" for i in range(50)]
     stream = []
     for n in range(commits):
-        lines[n * 7919 % 199] = f"line of commit {n}"
+        lines[n * 7919 % 49] = f"line of commit {n}"
         text = "\n".join(lines) + "\n"
         stream.append(f"commit refs/heads/main\ncommitter Ada <ada@example.org> {1700000000 + n} +0000\n"
                       f"data 2\nc\nM 100644 inline file.txt\ndata {len(text)}\n{text}\n")
@@ -47,15 +48,19 @@ def make_long(commits):
 
 os.makedirs(ROOT)
 make_small()
-make_long(20000)
-# A listener of its own, as in conf/git.yaml.
-server = Server(app={}, made={
-    "data_dir": os.path.join(FOLDER, "data"), "server": {"listen": ["127.0.0.1:0"], "workers": 2},
-    "app": {"git": {"repositories": [ROOT], "writes": True, "deadline": "300ms"}}})
+make_long(40000)
 
 
-def post(route, **body):
-    return server.post(route, body)
+def make_server(name, deadline):
+    return Server(made={"data_dir": os.path.join(FOLDER, name), "server": {"listen": ["127.0.0.1:0"], "workers": 2},
+                        "app": {"git": {"repositories": [ROOT], "deadline": deadline}}})
+
+
+server, hasty = make_server("data", "30s"), make_server("hasty", "100ms")
+
+
+def post(route, to=server, **body):
+    return to.post(route, body)
 
 
 def the_routes_answer():
@@ -67,19 +72,21 @@ def the_routes_answer():
     check_equal([line["text"] for line in post("/blame", repo_path="small", path="file.txt").json["blame"]],
                 ["one", "two"], "/blame")
     check_equal(len(post("/log", repo_path="long", max_commits=100000).json["commits"]), 1000, "commits at most")
-    check("+line of commit 19999" in post("/diff", repo_path="long", commit1="HEAD~1").json["diff"], "/diff")
+    check("+line of commit 39999" in post("/diff", repo_path="long", commit1="HEAD~1").json["diff"], "/diff")
     check_equal(post("/log", repo_path="/etc").status, 403, "outside")
     check_equal(post("/log", repo_path="none").status, 404, "missing")
     check_equal(post("/diff", repo_path="small", commit1="--output=x").status, 400, "an option")
 
 
 def a_blame_of_a_long_history_ends_in_time():
-    began = time.monotonic()
-    found = post("/blame", repo_path="long", path="file.txt")
-    took = time.monotonic() - began
+    with hasty:
+        began = time.monotonic()
+        found = post("/blame", to=hasty, repo_path="long", path="file.txt")
+        took = time.monotonic() - began
+    print(f"/blame of a long history: {found.status} after {took:.3f} s")
     check_equal(found.status, 504, f"/blame: {found.body[:200]}")
     check("took longer than" in found.message, found.message)
-    check(took < 3, f"it took {took:.1f} s with a deadline of 0.3 s")
+    check(took < 3, f"it took {took:.1f} s with a deadline of 0.1 s")
 
 
 def many_at_once_all_see_a_whole_repository():

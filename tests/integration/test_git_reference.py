@@ -14,10 +14,12 @@ import tempfile
 from backplane_test import PROGRAM, check, check_equal, run_tests, skip
 
 VERSION = "2026.10.19"
-FETCHED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(PROGRAM))), "fetched", "mcp-server-git-" + VERSION)
+FETCHED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(PROGRAM))), "fetched",
+                       "mcp-server-git-" + VERSION)
 FOLDER = tempfile.mkdtemp(prefix="backplane-test-")
 # git as it is without anybody's settings, and always at the same second
-ENVIRONMENT = {**os.environ, "HOME": FOLDER, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Ada Lovelace", "LC_ALL": "C",
+ENVIRONMENT = {**os.environ, "HOME": FOLDER, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Ada Lovelace",
+               "LC_ALL": "C",
                "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada Lovelace",
                "GIT_COMMITTER_EMAIL": "ada@example.org", "TZ": "UTC"}
 
@@ -40,7 +42,8 @@ class Client:
     """One server over standard input and output."""
 
     def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL,
                                         env=ENVIRONMENT, cwd=FOLDER)
         self.id = 0
         self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {},
@@ -91,7 +94,8 @@ def make_repository(folder):
     os.makedirs(folder)
     git(folder, "init", "-q")
     write(folder, "a.txt", "".join(f"line {i}\n" for i in range(1, 31)))
-    write(folder, "src/main.c", "#include <stdio.h>\n\nint main(void)\n{\n    puts(\"a\");\n    puts(\"b\");\n    puts(\"c\");\n"
+    write(folder, "src/main.c", "#include <stdio.h>\n\nint main(void)\n{\n    puts(\"a\");\n    puts(\"b\");\n    "
+                                "puts(\"c\");\n"
                                 "    puts(\"d\");\n    return 0;\n}\n")
     write(folder, "caf\u00e9 1.txt", "x\n")
     write(folder, ".gitignore", "*.o\n")
@@ -121,7 +125,8 @@ def make_repository(folder):
     git(folder, "commit", "-q", "-m", "ahead", date=1700500000)
     # what is not committed
     write(folder, "a.txt", "".join(f"line {i}\n" if i not in (2, 28) else f"changed {i}\n" for i in range(1, 31)))
-    write(folder, "src/prog.c", "#include <stdio.h>\n\nint main(void)\n{\n    puts(\"a\");\n    puts(\"b\");\n    puts(\"c\");\n"
+    write(folder, "src/prog.c", "#include <stdio.h>\n\nint main(void)\n{\n    puts(\"a\");\n    puts(\"b\");\n    "
+                                "puts(\"c\");\n"
                                 "    puts(\"D\");\n    return 0;\n}\n")
     git(folder, "add", "src/prog.c")
     git(folder, "mv", "side.txt", "moved.txt")
@@ -250,7 +255,8 @@ def what_the_reference_refuses_is_refused():
     option = "--output=evil"
     for tool, arguments in (("git_diff", {"target": option}), ("git_checkout", {"branch_name": option}),
                             ("git_checkout", {"branch_name": "-f"}), ("git_show", {"revision": option}),
-                            ("git_create_branch", {"branch_name": option}), ("git_create_branch", {"branch_name": "-d"}),
+                            ("git_create_branch", {"branch_name": option}),
+                            ("git_create_branch", {"branch_name": "-d"}),
                             ("git_create_branch", {"branch_name": "x", "base_branch": option}),
                             ("git_branch", {"branch_type": "local", "contains": option}),
                             ("git_branch", {"branch_type": "local", "not_contains": "-x"}),

@@ -67,7 +67,8 @@ static int stage(git_index *index, const git_diff_delta *delta, size_t *changed)
     if (len == 0 || path[len - 1] == '/' || delta->new_file.mode == GIT_FILEMODE_COMMIT ||
         delta->new_file.mode == GIT_FILEMODE_TREE || delta->status == GIT_DELTA_UNREADABLE)
         return 0;
-    code = delta->status == GIT_DELTA_DELETED ? git_index_remove_bypath(index, path) : git_index_add_bypath(index, path);
+    code = delta->status == GIT_DELTA_DELETED ? git_index_remove_bypath(index, path)
+                                              : git_index_add_bypath(index, path);
     if (code == GIT_ENOTFOUND && delta->status == GIT_DELTA_CONFLICTED) // solved by deleting the file
         code = git_index_remove_bypath(index, path);
     *changed += code == 0;
@@ -88,9 +89,14 @@ static bp_status stage_all(struct git_job *job, git_index *index, const git_stra
     options.pathspec = *specs;
     code = git_diff_index_to_workdir(&diff, job->repo, index, &options);
     for (size_t i = 0; code == 0 && status == BP_OK && i < git_diff_num_deltas(diff); i++) {
+        const git_diff_delta *delta = git_diff_get_delta(diff, i);
+
         status = job_goes_on(job);
+        if (status == BP_OK && delta->new_file.size > OBJECT_BYTES_MAX)
+            status = bp_fail(job->call, BP_TOO_LARGE, "'%s' is larger than %d MiB: stage it with git itself",
+                             delta->new_file.path, OBJECT_BYTES_MAX >> 20);
         if (status == BP_OK)
-            code = stage(index, git_diff_get_delta(diff, i), changed);
+            code = stage(index, delta, changed);
     }
     git_diff_free(diff);
     if (code == 0 && status == BP_OK && *changed)
@@ -189,7 +195,8 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
     int         code = git_repository_index(&made->index, job->repo);
 
     if (code == 0 && git_index_has_conflicts(made->index))
-        return bp_fail(job->call, BP_CONFLICT, "the index has conflicts: mend the files and stage them by git_add first");
+        return bp_fail(job->call, BP_CONFLICT, "the index has conflicts: mend the files and stage them by "
+                       "git_add first");
     if (code == 0)
         code = git_index_write_tree(&tree, made->index);
     if (code != 0)
@@ -316,8 +323,8 @@ static int still_wanted(git_checkout_notify_t why, const char *path, const git_d
 
     (void)baseline, (void)target, (void)workdir;
     if (why == GIT_CHECKOUT_NOTIFY_CONFLICT) {
-        bp_fail(job->call, BP_CONFLICT, "Your local changes to '%s' would be overwritten by checkout: commit them first",
-                path);
+        bp_fail(job->call, BP_CONFLICT, "Your local changes to '%s' would be overwritten by checkout: commit them "
+                "first", path);
         return GIT_ECONFLICT;
     }
     return job_goes_on(job) == BP_OK ? 0 : GIT_EUSER;

@@ -102,7 +102,8 @@ static const char *read_day(const char *text, struct tm *tm)
     if (at && at - text == 4 && (*at == '-' || *at == '/')) {
         char separator = *at;
 
-        if (!(at = read_number(at + 1, 2, &tm->tm_mon)) || *at++ != separator || !(at = read_number(at, 2, &tm->tm_mday)))
+        if (!(at = read_number(at + 1, 2, &tm->tm_mon)) || *at++ != separator ||
+            !(at = read_number(at, 2, &tm->tm_mday)))
             return NULL;
         tm->tm_mon--;
     } else {
@@ -150,22 +151,26 @@ static bool read_relative(const char *text, int64_t now_s, int64_t *seconds)
         int         months;
     } units[] = { { "second", 1, 0 },     { "minute", 60, 0 }, { "hour", 3600, 0 }, { "day", 86400, 0 },
                   { "week", 604800, 0 },  { "month", 0, 1 },   { "year", 0, 12 } };
-    int         count = 1;
+    int         count;
     size_t      len = 0;
     const char *at = read_number(text, 6, &count);
     time_t      then = (time_t)now_s;
     struct tm   tm;
 
-    at = skip_blanks(at ? at : strncasecmp(text, "a ", 2) == 0 ? text + 1 : strncasecmp(text, "last ", 5) == 0 ? text + 4
-                                                                                                              : text);
+    if (!at) {
+        at = strncasecmp(text, "a ", 2) == 0 ? text + 1 : strncasecmp(text, "last ", 5) == 0 ? text + 4 : text;
+        count = 1;
+    }
+    at = skip_blanks(at);
     at += *at == '.';
     while (isalpha((unsigned char)at[len]))
         len++;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        size_t name_len = strlen(units[i].name);
+        size_t      name_len = strlen(units[i].name);
         const char *rest = skip_blanks(at + len);
 
-        if (strncasecmp(at, units[i].name, name_len) != 0 || (len != name_len && (len != name_len + 1 || at[name_len] != 's')))
+        if (strncasecmp(at, units[i].name, name_len) != 0 ||
+            (len != name_len && (len != name_len + 1 || at[name_len] != 's')))
             continue;
         rest += *rest == '.';
         if (*rest && strcasecmp(rest, "ago") != 0)

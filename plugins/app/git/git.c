@@ -82,8 +82,8 @@ static const bp_mcp_tool tools[] = {
       .description = "Shows the changes that are staged for the next commit", .input_schema = SCHEMA("," CONTEXT, "") },
     { .name = "git_diff", .handler = tool_diff, .scope = READ, .flags = READS,
       .description = "Shows how the working tree differs from a branch or commit, or how two of them differ (a..b)",
-      .input_schema = SCHEMA(",\"target\":{\"type\":\"string\",\"description\":\"Branch, tag, commit, or a..b\"}," CONTEXT,
-                             ",\"target\"") },
+      .input_schema = SCHEMA(",\"target\":{\"type\":\"string\",\"description\":\"Branch, tag, commit, or a..b\"},"
+                             CONTEXT, ",\"target\"") },
     { .name = "git_commit", .handler = tool_commit, .scope = WRITE,
       .description = "Makes a commit of what is staged",
       .input_schema = SCHEMA(",\"message\":{\"type\":\"string\"}", ",\"message\"") },
@@ -140,7 +140,8 @@ static const char diff_schema[] =
     "\"commit2\":{\"type\":\"string\",\"default\":\"HEAD\"}," CONTEXT "},\"required\":[\"commit1\"]}";
 static const char search_schema[] =
     "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"query\":{\"type\":\"string\",\"minLength\":1},"
-    "\"in\":{\"enum\":[\"files\",\"commits\"],\"default\":\"files\"},\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"},"
+    "\"in\":{\"enum\":[\"files\",\"commits\"],\"default\":\"files\"},"
+    "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"},"
     "\"max_results\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}},\"required\":[\"query\"]}";
 static const char blame_schema[] =
     "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"path\":{\"type\":\"string\"},"

@@ -34,6 +34,8 @@ struct git {
     struct git_shared *shared;
 };
 
+enum { OBJECT_BYTES_MAX = 64 << 20 }; /* what libgit2 may load in one piece */
+
 enum {
     JOB_WRITES = 1u << 0,   /* changes the repository */
     JOB_WORKTREE = 1u << 1  /* looks at files of the working tree, .gitignore and .gitattributes among them */
@@ -52,6 +54,9 @@ struct git_job {
     bp_str             path;     /* of the working tree, or of a bare repository; resolved */
     bp_str             root;     /* which of the roots it is beneath */
     git_odb_backend    alarm;    /* see job_set_alarm() */
+    git_odb           *sizes;    /* the same objects, to ask how large one is */
+    bool               is_too_large; /* one was */
+    bool               is_stopped;   /* an object was refused since there was no time left */
     bp_str             upstream; /* full name of the branch that HEAD's branch follows; empty: none */
 };
 
@@ -63,7 +68,7 @@ bp_status job_run(bp_call *call, const struct git *self, const bp_json *argument
 /* BP_OK while there is time and somebody waits; else a sentence. */
 bp_status job_goes_on(struct git_job *job);
 /* From now on every object that is read asks job_goes_on() first: so even what libgit2 does in one piece, a blame or a
- * search for renames, ends in time. */
+ * search for renames, ends in time. And its size is asked first: a few KiB can become gigabytes. */
 bp_status job_set_alarm(struct git_job *job);
 /* Turns what libgit2 said into a status and a sentence that begins with `what`. */
 bp_status job_fail(struct git_job *job, int code, const char *what);

@@ -86,7 +86,7 @@ bp_status log_text(struct git_job *job)
 
 /* ---- git_branch ---- */
 
-/* "v1" from "checkout: moving from main to v1", of the last checkout that the reflog tells of; empty when it does not. */
+/* "v1" from "checkout: moving from main to v1", of the last checkout that the reflog tells of; else empty. */
 static bp_str last_checkout(struct git_job *job)
 {
     static const char begin[] = "checkout: moving from ";

@@ -293,7 +293,8 @@ static bp_status check_alternates(struct git_job *job, const char *objects, unsi
         text = bp_str_n(text.data + len + (end != NULL), text.len - len - (end != NULL));
         if (!line.len || line.data[0] == '#')
             continue;
-        place = line.data[0] == '/' ? bp_dup(job->call, line) : bp_format(job->call, "%s/" BP_FMT, objects, BP_ARG(line));
+        place = line.data[0] == '/' ? bp_dup(job->call, line)
+                                    : bp_format(job->call, "%s/" BP_FMT, objects, BP_ARG(line));
         place = place.data ? resolve(job->call, place.data) : place;
         if (!path_is_beneath(place, job->root))
             return refuse(job, "its objects/info/alternates lead out of the root");
@@ -417,6 +418,7 @@ bp_status repository_open(struct git_job *job)
                          BP_ARG(job->path));
     if (status != BP_OK) {
         git_repository_free(job->repo);
+        git_odb_free(job->sizes);
         job->repo = NULL;
     }
     return status;

@@ -227,8 +227,10 @@ static int search_entry(const char *folder, const git_tree_entry *entry, void *p
     if (s->count >= s->max_count || (s->status = job_goes_on(s->job)) != BP_OK)
         return -1;
     if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
-        git_blob_lookup(&blob, s->job->repo, git_tree_entry_id(entry)) != 0)
+        git_blob_lookup(&blob, s->job->repo, git_tree_entry_id(entry)) != 0) {
+        s->job->is_too_large = false; // it is left out
         return 0;
+    }
     path = bp_format(s->job->call, "%s%s", folder, git_tree_entry_name(entry));
     if (!git_blob_is_binary(blob) && git_blob_rawsize(blob) <= SEARCHED_BYTES_MAX && path.len)
         search_file(s, path.data, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
@@ -273,7 +275,8 @@ static bp_status write_search(struct git_job *job)
     if (bp_str_is(where, "commits"))
         return write_commits(job, &commits, "results");
     if (where.len && !bp_str_is(where, "files"))
-        return bp_fail(job->call, BP_INVALID, "in: must be \"files\" or \"commits\", not \"" BP_FMT "\"", BP_ARG(where));
+        return bp_fail(job->call, BP_INVALID, "in: must be \"files\" or \"commits\", not \"" BP_FMT "\"",
+                       BP_ARG(where));
     return search_files(job, commits.query, commits.max_count);
 }
 

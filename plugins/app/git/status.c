@@ -75,8 +75,8 @@ static void add_upstream(struct status *s, const git_oid *own)
                     behind == 1 ? "" : "s");
     else
         bp_buf_addf(job->out, "Your branch and '%s' have diverged,\nand have %zu and %zu different commits each, "
-                              "respectively.\n  (use \"git pull\" if you want to integrate the remote branch with yours)"
-                              "\n\n", name, ahead, behind);
+                              "respectively.\n  (use \"git pull\" if you want to integrate the remote branch "
+                              "with yours)\n\n", name, ahead, behind);
 }
 
 static bp_status add_head(struct status *s)
@@ -112,7 +112,8 @@ static void add_state(struct status *s)
           "You have unmerged paths.\n  (fix conflicts and run \"git commit\")\n"
           "  (use \"git merge --abort\" to abort the merge)\n\n",
           "All conflicts fixed but you are still merging.\n  (use \"git commit\" to conclude merge)\n\n" },
-        { GIT_REPOSITORY_STATE_CHERRYPICK, "cherry-picking", "  (fix conflicts and run \"git cherry-pick --continue\")\n",
+        { GIT_REPOSITORY_STATE_CHERRYPICK, "cherry-picking",
+          "  (fix conflicts and run \"git cherry-pick --continue\")\n",
           "  (all conflicts fixed: run \"git cherry-pick --continue\")\n" },
         { GIT_REPOSITORY_STATE_REVERT, "reverting", "  (fix conflicts and run \"git revert --continue\")\n",
           "  (all conflicts fixed: run \"git revert --continue\")\n" },

@@ -99,13 +99,10 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
     return BP_OK;
 }
 
-bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
+bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_writer *w)
 {
-    struct retrieval *self = instance;
-    bp_json_writer   *w = bp_json_writer_new(call, 8 << 20);
-    bp_rows           rows;
+    bp_rows rows;
 
-    (void)request;
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT id, name, language, model, dimensions FROM retrieval_collections WHERE tenant = "
                                   "$1 ORDER BY name LIMIT 1000",
@@ -122,6 +119,15 @@ bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp
     }
     bp_json_end(w);
     bp_json_end(w);
+    return BP_OK;
+}
+
+bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_json_writer *w = bp_json_writer_new(call, 8 << 20);
+
+    (void)request;
+    BP_TRY(collections_write(call, instance, w));
     return bp_respond_json(call, response, 200, w);
 }
 

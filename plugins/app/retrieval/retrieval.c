@@ -113,6 +113,8 @@ static const bp_app_ops ops = {
     .route_count = sizeof(routes) / sizeof(routes[0]),
     .migrations = store_migrations,
     .migration_count = STORE_MIGRATIONS,
+    BP_MCP_TOOLS(retrieval_tools),
+    .instructions = "search_documents finds passages in the documents of this server; answer from them and cite the document.",
 };
 
 static bp_status check(bp_call *call, const void *instance)

@@ -4,6 +4,7 @@
  *      store.c         SQL: documents, chunks, what is unfinished  index.c       a batch of documents becomes searchable
  *      chunk.c         a text becomes passages                     sources.c     watched folders
  *      search.c        hybrid search and fusion                    answer.c      questions answered with citations
+ *      tools.c         what models see: MCP tools
  *
  * A document passes two stores. First its row and its chunks are committed, as "indexing"; then the chunks' vectors and
  * words are written to the vector store; then the row becomes "ready" and the client hears of it. What a crash leaves
@@ -104,6 +105,8 @@ bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name, st
 bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp_str language,
                           struct collection *collection) BP_SUSPENDS;
 bool      collection_is_name(bp_str name);
+/* {"collections": [...]}, those of the caller's tenant. */
+bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_writer *w) BP_SUSPENDS;
 bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status collections_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status collection_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
@@ -196,6 +199,11 @@ bp_status filter_read(bp_call *call, const bp_json *json, const bp_filter **filt
 
 bp_status answer_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status chat_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+
+/* ---- tools.c ---- */
+
+enum { RETRIEVAL_TOOLS = 3 };
+extern const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS];
 
 /* ---- sources.c ---- */
 

@@ -83,6 +83,28 @@ static void bad_tables_are_refused_with_a_sentence(void **state)
     metrics_clear();
 }
 
+static void two_apps_may_have_one_route_and_the_host_keeps_its_own(void **state)
+{
+    static const bp_route search[] = { ROUTE("POST", "/search") };
+    struct conf_instance  names[2] = { { .kind = "app", .name = BP_STR("git") }, { .kind = "app", .name = BP_STR("memory") } };
+    struct unit           units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
+    struct router        *router = router_new();
+    struct route_match    match;
+    char                  problem[512], allowed[64];
+    struct route         *route;
+    (void)state;
+    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[0], NULL, problem));
+    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, problem));
+    route = router_find(router, BP_STR("POST"), BP_STR("/search"), &match, allowed);
+    assert_ptr_equal(route->unit, &units[0]);
+    assert_ptr_equal(route->next_same->unit, &units[1]);
+    assert_null(route->next_same->next_same);
+    assert_false(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, problem));
+    assert_false(router_add(router, search, sizeof(bp_route), 1, NULL, NULL, problem));
+    router_free(router);
+    metrics_clear();
+}
+
 static void scopes_allow_by_name_by_group_and_all(void **state)
 {
     bp_principal p = { .scopes = BP_STR("retrieval:read host:*") };
@@ -116,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_segments_win_and_values_are_taken),
         cmocka_unit_test(bad_tables_are_refused_with_a_sentence),
+        cmocka_unit_test(two_apps_may_have_one_route_and_the_host_keeps_its_own),
         cmocka_unit_test(scopes_allow_by_name_by_group_and_all),
         cmocka_unit_test(addresses_are_in_their_blocks_and_in_no_other),
     };

@@ -124,7 +124,8 @@ static inline void fails(testhost_mcp_reply reply, bp_status status, const char 
 static inline void use_all_tools(void)
 {
     static const char *const calls[][2] = {
-        { "git_status", "" }, { "git_diff_unstaged", "" }, { "git_diff_staged", "" }, { "git_diff", "\"target\":\"HEAD\"" },
+        { "git_status", "" }, { "git_diff_unstaged", "" }, { "git_diff_staged", "" },
+        { "git_diff", "\"target\":\"HEAD\"" },
         { "git_show", "\"revision\":\"HEAD\"" }, { "git_log", "" }, { "git_branch", "\"branch_type\":\"all\"" },
         { "git_add", "\"files\":[\".\"]" }, { "git_commit", "\"message\":\"m\"" },
         { "git_create_branch", "\"branch_name\":\"new\"" }, { "git_checkout", "\"branch_name\":\"new\"" },

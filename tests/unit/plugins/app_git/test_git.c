@@ -45,9 +45,11 @@ static void a_change_goes_from_the_tree_to_a_commit(void **state)
     says(tool("git_add", "\"files\":[\"file.txt\"]"), "No changes were staged");
     says(tool("git_diff_staged", "\"context_lines\":0"), "@@ -2 +2 @@ one\n-two\n+2");
     says(tool("git_commit", "\"message\":\"second\\n\\nbody\""), "Changes committed successfully with hash ");
-    says(tool("git_show", "\"revision\":\"HEAD\""), "\n    second\n    \n    body\n\n--- a/file.txt\n+++ b/file.txt\n@@");
+    says(tool("git_show", "\"revision\":\"HEAD\""), "\n    second\n    \n    body\n\n--- a/file.txt\n+++ "
+                                                    "b/file.txt\n@@");
     says(tool("git_log", "\"max_count\":1"), "Author: Ada\nDate: ");
-    script("cd root/repo; command git fsck --strict; test \"$(command git log --format=%%an,%%ae -1)\" = Ada,ada@example.org");
+    script("cd root/repo; command git fsck --strict; test \"$(command git log --format=%%an,%%ae -1)\" = "
+           "Ada,ada@example.org");
 }
 
 static void deleted_files_can_be_staged_and_missing_ones_cannot(void **state)
@@ -75,8 +77,8 @@ static void one_bad_path_stages_nothing(void **state)
 static void a_checkout_never_overwrites_local_changes(void **state)
 {
     (void)state;
-    script("cd root/repo; git checkout -q -b other; echo other >file.txt; git commit -q -a -m other; git checkout -q main; "
-           "echo mine >file.txt");
+    script("cd root/repo; git checkout -q -b other; echo other >file.txt; git commit -q -a -m other; git checkout "
+           "-q main; echo mine >file.txt");
     start_git(true);
     fails(tool("git_checkout", "\"branch_name\":\"other\""), BP_CONFLICT, "would be overwritten by checkout");
     says(tool("git_status", ""), "On branch main");
@@ -93,11 +95,12 @@ static void a_checkout_never_overwrites_local_changes(void **state)
 static void a_merge_is_concluded_with_both_parents(void **state)
 {
     (void)state;
-    script("cd root/repo; git checkout -q -b other; echo other >file.txt; git commit -q -a -m other; git checkout -q main; "
-           "echo mine >file.txt; git commit -q -a -m mine; git merge -q other || true");
+    script("cd root/repo; git checkout -q -b other; echo other >file.txt; git commit -q -a -m other; git checkout "
+           "-q main; echo mine >file.txt; git commit -q -a -m mine; git merge -q other || true");
     start_git(true);
     says(tool("git_status", ""), "You have unmerged paths.\n  (fix conflicts and run \"git commit\")");
-    says(tool("git_status", ""), "Unmerged paths:\n  (use \"git add <file>...\" to mark resolution)\n\tboth modified:   file.txt");
+    says(tool("git_status", ""), "Unmerged paths:\n  (use \"git add <file>...\" to mark resolution)\n\tboth "
+                                 "modified:   file.txt");
     fails(tool("git_commit", "\"message\":\"m\""), BP_CONFLICT, "the index has conflicts");
     script("echo both >root/repo/file.txt");
     says(tool("git_add", "\"files\":[\"file.txt\"]"), "Files staged successfully");
@@ -108,6 +111,12 @@ static void a_merge_is_concluded_with_both_parents(void **state)
 
 static void dates_are_understood_as_people_write_them(void **state)
 {
+    static const char *const before_it[] = { "\"start_timestamp\":\"last month\"",
+                                             "\"start_timestamp\":\"3 weeks ago\"",
+                                             "\"start_timestamp\":\"1.year.ago\"",
+                                             "\"start_timestamp\":\"500 hours ago\"" };
+    static const char *const after_it[] = { "\"start_timestamp\":\"a week ago\"", "\"start_timestamp\":\"19 days ago\"",
+                                            "\"start_timestamp\":\"now\"", "\"start_timestamp\":\"90 minutes ago\"" };
     (void)state;
     script("cd root/repo; export TZ=UTC; for day in 10 15 20; do GIT_COMMITTER_DATE=2024-01-${day}T12:00:00Z "
            "GIT_AUTHOR_DATE=2024-01-${day}T12:00:00Z git commit -q --allow-empty -m day$day; done");
@@ -119,8 +128,15 @@ static void dates_are_understood_as_people_write_them(void **state)
     says(tool("git_log", "\"start_timestamp\":\"2024-01-15T14:00:01+02:00\",\"end_timestamp\":\"@1705752000\""),
          "Commit history:\nCommit: ");
     assert_null(strstr(text_of(tool("git_log", "\"start_timestamp\":\"2024-01-15T14:00:01+02:00\"")).data, "day15"));
-    says_exactly(tool("git_log", "\"start_timestamp\":\"2 weeks ago\",\"end_timestamp\":\"yesterday\""), "Commit history:\n");
+    says_exactly(tool("git_log", "\"start_timestamp\":\"2 weeks ago\",\"end_timestamp\":\"yesterday\""),
+                 "Commit history:\n");
     says_exactly(tool("git_log", "\"max_count\":0"), "Commit history:\n");
+    script("cd root/repo; GIT_COMMITTER_DATE='@%lld +0000' git commit -q --allow-empty -m recent",
+           (long long)(bp_wall_ns() / BP_SECONDS(1)) - 20 * 86400);
+    for (size_t i = 0; i < sizeof(before_it) / sizeof(before_it[0]); i++)
+        says(tool("git_log", before_it[i]), "Message: recent");
+    for (size_t i = 0; i < sizeof(after_it) / sizeof(after_it[0]); i++)
+        says_exactly(tool("git_log", after_it[i]), "Commit history:\n");
     fails(tool("git_log", "\"start_timestamp\":\"next spring\""), BP_INVALID, "is not understood");
     fails(tool("git_log", "\"start_timestamp\":\"2024-13-01\""), BP_INVALID, "is not understood");
 }
@@ -141,7 +157,8 @@ static void answers_are_bounded(void **state)
     fails(tool("git_show", "\"revision\":\"HEAD\""), BP_TOO_LARGE, "larger than 4096 bytes: ask for less");
     fails(tool("git_show", "\"revision\":\"HEAD:large\""), BP_TOO_LARGE, "larger than 4096 bytes");
     snprintf(body, sizeof(body), "{\"repo_path\":\"repo\",\"commit1\":\"HEAD~5\",\"commit2\":\"HEAD~1\"}");
-    assert_int_equal(bp_json_parse(call, testhost_request_app(call, instance, "POST", "/diff", "", bp_str_of(body)).body,
+    assert_int_equal(bp_json_parse(call, testhost_request_app(call, instance, "POST", "/diff", "",
+                                                              bp_str_of(body)).body,
                                    &found), BP_OK);
     assert_int_equal(bp_json_integer(bp_json_get(found, "files")), 4);
     assert_int_equal(bp_json_integer(bp_json_get(found, "files_left_out")), 2);
@@ -247,19 +264,21 @@ static void what_takes_too_long_ends(void **state)
     testhost_call_end(call);
     call = testhost_call_new(host, 0); // nobody waits any longer
     assert_int_not_equal(testhost_request_app(call, instance, "POST", "/blame", "",
-                                              bp_str_of("{\"repo_path\":\"repo\",\"path\":\"file.txt\"}")).status, BP_OK);
+                                              bp_str_of("{\"repo_path\":\"repo\",\"path\":\"file.txt\"}")).status,
+                         BP_OK);
     testhost_call_end(call);
     call = testhost_call_new(host, BP_SECONDS(60));
     testhost_cancel(call);
-    assert_int_equal(testhost_request_app(call, instance, "POST", "/log", "", bp_str_of("{\"repo_path\":\"repo\"}")).status,
-                     BP_CANCELLED);
+    assert_int_equal(testhost_request_app(call, instance, "POST", "/log", "",
+                                          bp_str_of("{\"repo_path\":\"repo\"}")).status, BP_CANCELLED);
 }
 
 static void linked_worktrees_and_bare_repositories_beneath_the_root_work(void **state)
 {
     char path[256];
     (void)state;
-    script("cd root/repo; git worktree add -q ../tree -b tree; git clone -q --bare . ../bare.git; echo x >>../tree/file.txt");
+    script("cd root/repo; git worktree add -q ../tree -b tree; git clone -q --bare . ../bare.git; echo x "
+           ">>../tree/file.txt");
     start_git(true);
     snprintf(path, sizeof(path), "%s/tree", root);
     says(tool_in(path, "git_status", ""), "On branch tree");

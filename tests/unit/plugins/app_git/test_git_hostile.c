@@ -27,8 +27,8 @@ static void a_config_full_of_commands_runs_none(void **state)
            "command git config credential.helper \"!$run\"; command git config gpg.program \"$run\"; "
            "command git config commit.gpgSign true; command git config uploadpack.packObjectsHook \"$run\"; "
            "printf '* filter=x diff=x merge=x\\n' >.gitattributes; printf 'three\\n' >>file.txt; "
-           "mkdir -p hooks; for hook in pre-commit post-commit commit-msg prepare-commit-msg post-checkout post-index-change "
-           "reference-transaction; do printf '#!/bin/sh\\n%%s\\n' \"$run\" >hooks/$hook; chmod +x hooks/$hook; "
+           "mkdir -p hooks; for hook in pre-commit post-commit commit-msg prepare-commit-msg post-checkout "
+           "post-index-change reference-transaction; do printf '#!/bin/sh\\n%%s\\n' \"$run\" >hooks/$hook; chmod +x hooks/$hook; "
            "cp hooks/$hook .git/hooks/$hook; done");
     start_git(true);
     use_all_tools();
@@ -101,7 +101,8 @@ static void objects_from_outside_are_refused(void **state)
     script("printf '../../../../elsewhere/.git/objects\\n' >root/repo/.git/objects/info/alternates");
     all_refuse("alternates lead out");
     // two steps
-    script("cp -r root/repo root/other; printf '../../../other/.git/objects\\n' >root/repo/.git/objects/info/alternates");
+    script("cp -r root/repo root/other; printf '../../../other/.git/objects\\n' "
+           ">root/repo/.git/objects/info/alternates");
     all_refuse("alternates lead out");
     script("rm root/other/.git/objects/info/alternates");
     says(tool("git_log", ""), "Message: first");
@@ -166,8 +167,8 @@ static void a_submodule_is_not_opened(void **state)
 {
     (void)state;
     script("cp -r root/repo sub; cd root/repo; git submodule add -q ../../sub inner; git commit -q -m sub; "
-           "cd inner; command git config core.fsmonitor \"touch $PWD/../../../canary\"; command git config core.worktree "
-           "/; echo changed >>file.txt; cd ..; rm -rf other; git init -q other; cd other; command git config "
+           "cd inner; command git config core.fsmonitor \"touch $PWD/../../../canary\"; command git config "
+           "core.worktree /; echo changed >>file.txt; cd ..; rm -rf other; git init -q other; cd other; command git config "
            "core.worktree /; mkfifo .git/HEAD.lock; rm .git/HEAD; mkfifo .git/HEAD");
     start_git(true);
     says(tool("git_status", ""), "On branch main");
@@ -182,7 +183,8 @@ static void a_submodule_is_not_opened(void **state)
 static void a_link_in_the_working_tree_is_not_followed(void **state)
 {
     (void)state;
-    script("mkdir -p outside; echo secret >outside/secret; cd root/repo; ln -s ../../outside dir; ln -s ../../outside/secret f");
+    script("mkdir -p outside; echo secret >outside/secret; cd root/repo; ln -s ../../outside dir; ln -s "
+           "../../outside/secret f");
     start_git(true);
     fails(tool("git_add", "\"files\":[\"dir/secret\"]"), BP_DENIED, "is outside the repository");
     fails(tool("git_add", "\"files\":[\"f\"]"), BP_DENIED, "is outside the repository");
@@ -207,6 +209,23 @@ static void a_hundred_thousand_refs_are_bounded(void **state)
     says(tool("git_branch", "\"branch_type\":\"local\",\"contains\":\"HEAD\""), "b000000");
 }
 
+static void an_object_that_grows_when_it_is_read_is_refused(void **state)
+{
+    (void)state;
+    script("cd root/repo; id=$(head -c 100M /dev/zero | command git hash-object -w --stdin); "
+           "command git update-index --add --cacheinfo 100644,$id,bomb; command git commit -q -m bomb; "
+           "echo two >>file.txt; command git checkout -q -b x");
+    start_git(true);
+    fails(tool("git_show", "\"revision\":\"HEAD:bomb\""), BP_TOO_LARGE, "larger than 64 MiB");
+    says(tool("git_show", "\"revision\":\"HEAD\""), "bomb"); // as a binary file
+    fails(tool("git_show", "\"revision\":\"36406a1e\""), BP_TOO_LARGE, "larger than 64 MiB"); // 100 MiB of zeros
+    next_call();
+    assert_ok(testhost_request_app(call, instance, "POST", "/search", "",
+                                   bp_str_of("{\"repo_path\":\"repo\",\"query\":\"two\"}")).status);
+    script("truncate -s 100M root/repo/large");
+    fails(tool("git_add", "\"files\":[\"large\"]"), BP_TOO_LARGE, "larger than 64 MiB");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup_repository, tear_down)
 
 int main(void)
@@ -225,6 +244,7 @@ int main(void)
         CASE(a_ref_that_looks_like_an_option_is_data),
         CASE(a_submodule_is_not_opened),
         CASE(a_link_in_the_working_tree_is_not_followed),
+        CASE(an_object_that_grows_when_it_is_read_is_refused),
         CASE(a_hundred_thousand_refs_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
