@@ -53,8 +53,12 @@ static bp_status check_name(bp_mcp *request, struct http_exchange *exchange, con
 
 static bool is_same_number(bp_str header, const bp_json *value)
 {
-    double number;
+    int64_t integer;
+    double  number;
 
+    // As doubles, integers beyond 2^53 would be the same as their neighbours.
+    if (json_type_of(value) == JSON_KIND_INTEGER && str_to_int(header, &integer))
+        return integer == json_as_integer(value);
     return str_to_double(header, &number) && number == json_as_number(value);
 }
 
