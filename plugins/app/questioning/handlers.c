@@ -99,7 +99,8 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body)
     BP_TRY(bp_request_body(call, request, &text));
     if (!text.len)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object, and it is empty");
-    BP_TRY(bp_json_parse(call, text, body));
+    if (bp_json_parse(call, text, body) != BP_OK)
+        return bp_fail(call, BP_INVALID, "the body is not JSON: " BP_FMT, BP_ARG(bp_error_of(call)->message));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     return BP_OK;

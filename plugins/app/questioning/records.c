@@ -188,7 +188,7 @@ static bp_status add_filters(bp_call *call, struct serving *s, struct building *
     add_parameter(b, " WHERE tenant = ", tenant_value(call));
     for (size_t i = 0; i < sizeof(s->record->filters) / sizeof(s->record->filters[0]) && s->record->filters[i].parameter; i++) {
         const struct filter *filter = &s->record->filters[i];
-        bp_sql_value         value;
+        bp_sql_value         value = bp_sql_null();
         bp_str               text;
 
         if (!bp_request_query(s->request, filter->parameter, &text))
