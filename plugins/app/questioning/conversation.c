@@ -28,7 +28,8 @@ static bp_status run(bp_call *call, const struct dialogue *dialogue, bp_transact
 
 static bool is_own(const struct dialogue *dialogue, const bp_sql_value *user)
 {
-    return !dialogue->wanted->user_id.len || user->type == BP_SQL_NULL || bp_str_equal(user->text, dialogue->wanted->user_id);
+    return !dialogue->wanted->user_id.len || user->type == BP_SQL_NULL ||
+           bp_str_equal(user->text, dialogue->wanted->user_id);
 }
 
 static bp_status find_named_conversation(bp_call *call, struct dialogue *dialogue)
@@ -36,7 +37,8 @@ static bp_status find_named_conversation(bp_call *call, struct dialogue *dialogu
     bp_rows rows;
 
     BP_TRY(run(call, dialogue, NULL,
-               BP_SQL("SELECT s.user_identifier, c.id, s.id FROM conversations c JOIN user_sessions s ON s.id = c.user_session_id "
+               BP_SQL("SELECT s.user_identifier, c.id, s.id FROM conversations c JOIN user_sessions s ON s.id = "
+                      "c.user_session_id "
                       "WHERE c.tenant = $1 AND c.id = $2",
                       tenant_value(call), bp_sql_text(dialogue->wanted->conversation_id)),
                &rows));
@@ -53,8 +55,8 @@ static bp_status find_session(bp_call *call, struct dialogue *dialogue, bp_trans
 
     if (dialogue->wanted->session_id.len) {
         BP_TRY(run(call, dialogue, transaction,
-                   BP_SQL("SELECT user_identifier, id FROM user_sessions WHERE tenant = $1 AND id = $2", tenant_value(call),
-                          bp_sql_text(dialogue->wanted->session_id)),
+                   BP_SQL("SELECT user_identifier, id FROM user_sessions WHERE tenant = $1 AND id = $2",
+                          tenant_value(call), bp_sql_text(dialogue->wanted->session_id)),
                    &rows));
         if (rows.row_count && is_own(dialogue, bp_row(&rows, 0)))
             dialogue->session_id = bp_row(&rows, 0)[1].text;
@@ -76,11 +78,13 @@ static bp_status find_newest_conversation(bp_call *call, struct dialogue *dialog
 
     if (!dialogue->session_id.len || dialogue->is_conversation_fresh)
         return BP_OK;
-    BP_TRY(run(call, dialogue, transaction,
-               BP_SQL("SELECT id FROM conversations WHERE tenant = $1 AND user_session_id = $2 AND is_active = 1 ORDER BY number "
-                      "DESC LIMIT 1",
-                      tenant_value(call), bp_sql_text(dialogue->session_id)),
-               &rows));
+    BP_TRY(run(
+        call, dialogue, transaction,
+        BP_SQL(
+            "SELECT id FROM conversations WHERE tenant = $1 AND user_session_id = $2 AND is_active = 1 ORDER BY number "
+            "DESC LIMIT 1",
+            tenant_value(call), bp_sql_text(dialogue->session_id)),
+        &rows));
     if (rows.row_count)
         dialogue->conversation_id = bp_row(&rows, 0)[0].text;
     return BP_OK;
@@ -90,13 +94,14 @@ static bp_status find_asked(bp_call *call, struct dialogue *dialogue)
 {
     bp_rows rows;
 
-    BP_TRY(run(call, dialogue, NULL,
-               BP_SQL("SELECT content, (SELECT COUNT(*) FROM messages WHERE conversation_id = $2 AND message_type = 'question') "
-                      "FROM messages WHERE tenant = $1 AND conversation_id = $2 AND message_type = 'question' ORDER BY "
-                      "sequence_number DESC LIMIT $3",
-                      tenant_value(call), bp_sql_text(dialogue->conversation_id),
-                      bp_sql_int(ASKED_MAX - ROUNDS_MAX * BATCH_MAX)),
-               &rows));
+    BP_TRY(run(
+        call, dialogue, NULL,
+        BP_SQL(
+            "SELECT content, (SELECT COUNT(*) FROM messages WHERE conversation_id = $2 AND message_type = 'question') "
+            "FROM messages WHERE tenant = $1 AND conversation_id = $2 AND message_type = 'question' ORDER BY "
+            "sequence_number DESC LIMIT $3",
+            tenant_value(call), bp_sql_text(dialogue->conversation_id), bp_sql_int(ASKED_MAX - ROUNDS_MAX * BATCH_MAX)),
+        &rows));
     for (size_t i = rows.row_count; i-- > 0;)
         dialogue->asked[dialogue->asked_count++] = bp_row(&rows, i)[0].text;
     dialogue->questions_stored = rows.row_count ? bp_row(&rows, 0)[1].integer : 0;
@@ -129,7 +134,8 @@ static bp_status make_session(bp_call *call, struct keeping *k)
 
     dialogue->session_id = new_uuid(call);
     return run(call, dialogue, k->transaction,
-               BP_SQL("INSERT INTO user_sessions (id, tenant, user_identifier, context, is_active, created_at, updated_at) VALUES "
+               BP_SQL("INSERT INTO user_sessions (id, tenant, user_identifier, context, is_active, created_at, "
+                      "updated_at) VALUES "
                       "($1, $2, $3, $4, 1, $5, $5)",
                       bp_sql_text(dialogue->session_id), tenant_value(call), text_or_null(dialogue->wanted->user_id),
                       text_or_null(dialogue->wanted->context), bp_sql_text(k->now)),
@@ -142,12 +148,14 @@ static bp_status make_conversation(bp_call *call, struct keeping *k)
     bp_str           topic = text_cut(dialogue->wanted->context, TOPIC_CHARS);
 
     dialogue->conversation_id = new_uuid(call);
-    return run(call, dialogue, k->transaction,
-               BP_SQL("INSERT INTO conversations (id, tenant, user_session_id, topic, is_active, created_at, updated_at) VALUES "
-                      "($1, $2, $3, $4, 1, $5, $5)",
-                      bp_sql_text(dialogue->conversation_id), tenant_value(call), bp_sql_text(dialogue->session_id),
-                      bp_sql_text(topic.len ? topic : BP_STR("New conversation")), bp_sql_text(k->now)),
-               NULL);
+    return run(
+        call, dialogue, k->transaction,
+        BP_SQL(
+            "INSERT INTO conversations (id, tenant, user_session_id, topic, is_active, created_at, updated_at) VALUES "
+            "($1, $2, $3, $4, 1, $5, $5)",
+            bp_sql_text(dialogue->conversation_id), tenant_value(call), bp_sql_text(dialogue->session_id),
+            bp_sql_text(topic.len ? topic : BP_STR("New conversation")), bp_sql_text(k->now)),
+        NULL);
 }
 
 /* Another request may have made the user's session since it was looked for: there is one for each user. */
@@ -166,8 +174,8 @@ static bp_status open_places(bp_call *call, struct keeping *k)
     if (!dialogue->conversation_id.len)
         BP_TRY(make_conversation(call, k));
     BP_TRY(run(call, dialogue, k->transaction,
-               BP_SQL("UPDATE conversations SET updated_at = $3 WHERE tenant = $1 AND id = $2 RETURNING id", tenant_value(call),
-                      bp_sql_text(dialogue->conversation_id), bp_sql_text(k->now)),
+               BP_SQL("UPDATE conversations SET updated_at = $3 WHERE tenant = $1 AND id = $2 RETURNING id",
+                      tenant_value(call), bp_sql_text(dialogue->conversation_id), bp_sql_text(k->now)),
                &rows));
     if (!rows.row_count)
         return bp_fail(call, BP_NOT_FOUND, "the conversation " BP_FMT " was deleted while its questions were written",
@@ -202,26 +210,30 @@ static bp_status store(bp_call *call, struct keeping *k, const char *type, bp_st
 {
     bp_rows rows;
 
-    BP_TRY(run(call, k->dialogue, k->transaction,
-               BP_SQL("INSERT INTO messages (id, tenant, conversation_id, message_type, content, message_metadata, "
-                      "sequence_number, is_indexed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8) "
-                      "RETURNING number",
-                      bp_sql_text(new_uuid(call)), tenant_value(call), bp_sql_text(k->dialogue->conversation_id),
-                      bp_sql_text(bp_str_of(type)), bp_sql_text(content), text_or_null(metadata), bp_sql_int(++k->sequence),
-                      bp_sql_text(k->now)),
-               &rows));
-    k->stored[k->stored_count++] =
-        (struct remembered){ .number = rows.row_count ? bp_row(&rows, 0)[0].integer : 0, .content = content,
-                             .conversation_id = k->dialogue->conversation_id, .type = bp_str_of(type),
-                             .session_id = k->dialogue->session_id, .created_at = k->now,
-                             .tenant = bp_principal_of(call)->tenant, .question_number = question_number };
+    BP_TRY(run(
+        call, k->dialogue, k->transaction,
+        BP_SQL("INSERT INTO messages (id, tenant, conversation_id, message_type, content, message_metadata, "
+               "sequence_number, is_indexed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8) "
+               "RETURNING number",
+               bp_sql_text(new_uuid(call)), tenant_value(call), bp_sql_text(k->dialogue->conversation_id),
+               bp_sql_text(bp_str_of(type)), bp_sql_text(content), text_or_null(metadata), bp_sql_int(++k->sequence),
+               bp_sql_text(k->now)),
+        &rows));
+    k->stored[k->stored_count++] = (struct remembered){.number = rows.row_count ? bp_row(&rows, 0)[0].integer : 0,
+                                                       .content = content,
+                                                       .conversation_id = k->dialogue->conversation_id,
+                                                       .type = bp_str_of(type),
+                                                       .session_id = k->dialogue->session_id,
+                                                       .created_at = k->now,
+                                                       .tenant = bp_principal_of(call)->tenant,
+                                                       .question_number = question_number};
     return BP_OK;
 }
 
 static bp_str said_metadata(bp_call *call, const struct said *said)
 {
     bp_json_writer *w = bp_json_writer_new(call, 4096);
-    bp_str          json = { NULL, 0 };
+    bp_str          json = {NULL, 0};
 
     bp_json_object(w);
     bp_json_put_string(w, "role", said->role);
@@ -233,19 +245,21 @@ static bp_str said_metadata(bp_call *call, const struct said *said)
     return json;
 }
 
-/* Clients send the whole conversation each time. What is stored already is told by its text, and by its time if it has one;
- * each stored message stands for one that was sent. */
+/* Clients send the whole conversation each time. What is stored already is told by its text, and by its time if it has
+ * one; each stored message stands for one that was sent. */
 static bp_status store_said(bp_call *call, struct keeping *k, const char *role, const char *type)
 {
     const struct wanted *wanted = k->dialogue->wanted;
     bool                *is_taken;
     bp_rows              rows;
 
-    BP_TRY(run(call, k->dialogue, k->transaction,
-               BP_SQL("SELECT content, message_metadata FROM messages WHERE conversation_id = $1 AND message_type = $2 ORDER BY "
-                      "sequence_number DESC LIMIT 5000",
-                      bp_sql_text(k->dialogue->conversation_id), bp_sql_text(bp_str_of(type))),
-               &rows));
+    BP_TRY(run(
+        call, k->dialogue, k->transaction,
+        BP_SQL(
+            "SELECT content, message_metadata FROM messages WHERE conversation_id = $1 AND message_type = $2 ORDER BY "
+            "sequence_number DESC LIMIT 5000",
+            bp_sql_text(k->dialogue->conversation_id), bp_sql_text(bp_str_of(type))),
+        &rows));
     is_taken = BP_NEW_ARRAY(call, bool, rows.row_count + 1);
     if (!is_taken)
         return BP_NO_MEMORY;
@@ -272,7 +286,7 @@ static bp_str question_metadata(bp_call *call, const struct dialogue *dialogue, 
                                 const struct question *question)
 {
     bp_json_writer *w = bp_json_writer_new(call, 262144);
-    bp_str          json = { NULL, 0 };
+    bp_str          json = {NULL, 0};
 
     bp_json_object(w);
     bp_json_put_integer(w, "question_number", question->number);
@@ -304,8 +318,8 @@ static bp_status keep_all(bp_call *call, struct keeping *k)
         for (size_t i = 0; i < dialogue->batches[b].count; i++) {
             const struct question *question = &dialogue->batches[b].questions[i];
 
-            BP_TRY(store(call, k, "question", question->text, question_metadata(call, dialogue, &dialogue->batches[b], question),
-                         question->number));
+            BP_TRY(store(call, k, "question", question->text,
+                         question_metadata(call, dialogue, &dialogue->batches[b], question), question->number));
         }
     return bp_storage_commit(call, dialogue->self->storage, k->transaction);
 }
@@ -314,7 +328,7 @@ static bp_status keep_all(bp_call *call, struct keeping *k)
 bp_status dialogue_keep(bp_call *call, struct dialogue *dialogue)
 {
     const bp_str   session_id = dialogue->session_id, conversation_id = dialogue->conversation_id;
-    struct keeping k = { .dialogue = dialogue, .now = now_text(call) };
+    struct keeping k = {.dialogue = dialogue, .now = now_text(call)};
     bp_status      status = BP_CONFLICT;
 
     k.stored = BP_NEW_ARRAY(call, struct remembered, dialogue->wanted->said_count + ROUNDS_MAX * BATCH_MAX);

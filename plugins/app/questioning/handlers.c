@@ -19,7 +19,8 @@ static bp_status next_batch(bp_call *call, struct dialogue *dialogue, bool is_fo
 {
     const struct questioning *self = dialogue->self;
 
-    return batch_write(call, dialogue, is_follow_up, (size_t)(is_follow_up ? self->follow_up_batch : self->initial_batch));
+    return batch_write(call, dialogue, is_follow_up,
+                       (size_t)(is_follow_up ? self->follow_up_batch : self->initial_batch));
 }
 
 static bp_status write_questions(bp_call *call, struct answering *a, struct dialogue *dialogue)
@@ -58,8 +59,9 @@ static bp_status answer(bp_call *call, struct answering *a, const bp_json *body,
     BP_TRY(wanted_read(call, body, &wanted));
     a->refused = 400;
     if (a->endpoint == ENDPOINT_FOLLOW_UP && wanted.said_count == 0)
-        return bp_fail(call, BP_INVALID, "previous_messages with the user's answers are required for follow-up questions");
-    *dialogue = (struct dialogue){ .self = a->self, .wanted = &wanted, .mcp = a->mcp };
+        return bp_fail(call, BP_INVALID,
+                       "previous_messages with the user's answers are required for follow-up questions");
+    *dialogue = (struct dialogue){.self = a->self, .wanted = &wanted, .mcp = a->mcp};
     dialogue->is_conversation_fresh = a->endpoint == ENDPOINT_SINGLE || a->endpoint == ENDPOINT_SINGLE_V1;
     BP_TRY(dialogue_find(call, dialogue));
     BP_TRY(write_questions(call, a, dialogue));
@@ -106,9 +108,10 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body)
     return BP_OK;
 }
 
-static bp_status serve(bp_call *call, void *instance, bp_request *request, bp_response *response, enum endpoint endpoint)
+static bp_status serve(bp_call *call, void *instance, bp_request *request, bp_response *response,
+                       enum endpoint endpoint)
 {
-    struct answering a = { .self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .refused = 422 };
+    struct answering a = {.self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .refused = 422};
     bp_json_writer  *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     const bp_json   *body = NULL;
     bp_status        status = body_read(call, request, &body);
@@ -150,7 +153,7 @@ bp_status single_v1_post(bp_call *call, void *instance, bp_request *request, bp_
 
 static bp_status use_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp, enum endpoint endpoint)
 {
-    struct answering a = { .self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .mcp = mcp };
+    struct answering a = {.self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .mcp = mcp};
     bp_json_writer  *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     bp_status        status = answer(call, &a, arguments, w);
     bp_str           json;

@@ -1,7 +1,9 @@
-/* memory.c - messages as points of the vector store, so that what was said earlier in a conversation is found by meaning.
+/* memory.c - messages as points of the vector store, so that what was said earlier in a conversation is found by
+ * meaning.
  *
  * The row is the truth and is there first; its number is the point's id. When embedder or store are down, the row stays
- * marked and a job makes up for it. A deleted row leaves its number in questioning_garbage until the point is gone, too.
+ * marked and a job makes up for it. A deleted row leaves its number in questioning_garbage until the point is gone,
+ * too.
  */
 #include "questioning.h"
 
@@ -12,13 +14,14 @@ static void note_failure(bp_call *call, struct questioning *self, bp_status stat
     bp_str label = bp_str_of(bp_status_label(status));
 
     bp_metric_add(self->vector_errors_total, &label, 1, 1);
-    bp_log_event(call, BP_LOG_ERROR, event, bp_error_of(call)->message, (bp_field[]){ bp_field_str("error_type", label) }, 1);
+    bp_log_event(call, BP_LOG_ERROR, event, bp_error_of(call)->message, (bp_field[]){bp_field_str("error_type", label)},
+                 1);
     bp_clear_error(call);
 }
 
 static bp_status open_collection(bp_call *call, struct questioning *self)
 {
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en") };
+    bp_vector_schema schema = {.struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en")};
     bp_embed_info    info;
 
     if (self->embedder.dimensions)
@@ -38,8 +41,8 @@ static bp_status open_collection(bp_call *call, struct questioning *self)
     return BP_OK;
 }
 
-static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts, size_t count,
-                       const float **vectors)
+static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts,
+                       size_t count, const float **vectors)
 {
     bp_embeddings made;
 
@@ -88,14 +91,18 @@ static bp_status mark_indexed(bp_call *call, struct questioning *self, const str
     for (size_t i = 0; i < count; i++) {
         values[2 * i] = bp_sql_int(messages[i].number);
         values[2 * i + 1] = bp_sql_text(messages[i].content);
-        statements[2 * i] = (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = 2,
-                                            .parameters = &values[2 * i],
-                                            .sql = BP_STR("UPDATE messages SET is_indexed = 1 WHERE number = $1 AND content = $2") };
-        statements[2 * i + 1] =
-            (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = 1, .parameters = &values[2 * i],
-                            .sql = BP_STR("INSERT INTO questioning_garbage (number) SELECT n.number FROM (SELECT CAST($1 AS BIGINT) "
-                                          "AS number) n WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.number = n.number) "
-                                          "ON CONFLICT (number) DO NOTHING") };
+        statements[2 * i] =
+            (bp_statement){.struct_size = sizeof(bp_statement),
+                           .parameter_count = 2,
+                           .parameters = &values[2 * i],
+                           .sql = BP_STR("UPDATE messages SET is_indexed = 1 WHERE number = $1 AND content = $2")};
+        statements[2 * i + 1] = (bp_statement){
+            .struct_size = sizeof(bp_statement),
+            .parameter_count = 1,
+            .parameters = &values[2 * i],
+            .sql = BP_STR("INSERT INTO questioning_garbage (number) SELECT n.number FROM (SELECT CAST($1 AS BIGINT) "
+                          "AS number) n WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.number = n.number) "
+                          "ON CONFLICT (number) DO NOTHING")};
     }
     return bp_storage_batch(call, self->storage, statements, 2 * count, NULL);
 }
@@ -103,7 +110,7 @@ static bp_status mark_indexed(bp_call *call, struct questioning *self, const str
 static bp_status index_slice(bp_call *call, struct questioning *self, const struct remembered *messages, size_t count)
 {
     bp_point     points[SLICE_MAX];
-    bp_str       texts[SLICE_MAX] = { { NULL, 0 } };
+    bp_str       texts[SLICE_MAX] = {{NULL, 0}};
     const float *vectors = NULL;
 
     for (size_t i = 0; i < count; i++)
@@ -112,8 +119,10 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
     for (size_t i = 0; i < count; i++) {
         const float *vector = vectors + i * self->embedder.dimensions;
 
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = (uint64_t)messages[i].number, .words = texts[i],
-                                .vector = is_zero(vector, self->embedder.dimensions) ? NULL : vector };
+        points[i] = (bp_point){.struct_size = sizeof(bp_point),
+                               .id = (uint64_t)messages[i].number,
+                               .words = texts[i],
+                               .vector = is_zero(vector, self->embedder.dimensions) ? NULL : vector};
         BP_TRY(make_metadata(call, &messages[i], &points[i].metadata));
     }
     BP_TRY(bp_vector_upsert(call, self->vector, self->collection, points, count));
@@ -146,18 +155,24 @@ void memory_index(bp_call *call, struct questioning *self, const struct remember
 static bp_status search(bp_call *call, struct dialogue *dialogue, bp_str text, uint64_t *numbers, size_t *count)
 {
     struct questioning *self = dialogue->self;
-    const bp_value   values[2] = { { .type = BP_VALUE_STRING, .text = bp_principal_of(call)->tenant },
-                                   { .type = BP_VALUE_STRING, .text = dialogue->conversation_id } };
-    const bp_filter  tenant = { .struct_size = sizeof(tenant), .op = BP_FILTER_IN, .field = BP_STR("tenant"),
-                                .values = &values[0], .value_count = 1 };
-    const bp_filter  conversation = { .struct_size = sizeof(conversation), .op = BP_FILTER_IN,
-                                      .field = BP_STR("conversation_id"), .values = &values[1], .value_count = 1 };
-    const bp_filter *children[2] = { &tenant, &conversation };
-    const bp_filter  both = { .struct_size = sizeof(both), .op = BP_FILTER_AND, .children = children, .child_count = 2 };
-    bp_vector_query  query = { .struct_size = sizeof(query), .collection = self->collection, .filter = &both,
-                               .limit = CANDIDATES };
-    const float     *vector = NULL;
-    bp_leg           by_vector, by_words;
+    const bp_value      values[2] = {{.type = BP_VALUE_STRING, .text = bp_principal_of(call)->tenant},
+                                     {.type = BP_VALUE_STRING, .text = dialogue->conversation_id}};
+    const bp_filter     tenant = {.struct_size = sizeof(tenant),
+                                  .op = BP_FILTER_IN,
+                                  .field = BP_STR("tenant"),
+                                  .values = &values[0],
+                                  .value_count = 1};
+    const bp_filter     conversation = {.struct_size = sizeof(conversation),
+                                        .op = BP_FILTER_IN,
+                                        .field = BP_STR("conversation_id"),
+                                        .values = &values[1],
+                                        .value_count = 1};
+    const bp_filter    *children[2] = {&tenant, &conversation};
+    const bp_filter both = {.struct_size = sizeof(both), .op = BP_FILTER_AND, .children = children, .child_count = 2};
+    bp_vector_query query = {
+        .struct_size = sizeof(query), .collection = self->collection, .filter = &both, .limit = CANDIDATES};
+    const float *vector = NULL;
+    bp_leg       by_vector, by_words;
 
     BP_TRY(open_collection(call, self));
     BP_TRY(embed(call, self, BP_EMBED_QUERY, &text, 1, &vector));
@@ -184,17 +199,19 @@ static bool is_new(const struct dialogue *dialogue, bp_str content)
 }
 
 /* The text itself, sent once more, says nothing new. */
-static bp_status take_similar(bp_call *call, struct dialogue *dialogue, bp_str text, const uint64_t *numbers, size_t count)
+static bp_status take_similar(bp_call *call, struct dialogue *dialogue, bp_str text, const uint64_t *numbers,
+                              size_t count)
 {
     for (size_t i = 0; i < count && dialogue->similar_count < (size_t)dialogue->self->similar; i++) {
         bp_rows rows;
 
-        BP_TRY(bp_storage_exec(call, dialogue->self->storage, NULL,
-                               BP_SQL("SELECT content FROM messages WHERE number = $1 AND tenant = $2 AND conversation_id = $3",
-                                      bp_sql_int((int64_t)numbers[i]), tenant_value(call),
-                                      bp_sql_text(dialogue->conversation_id)),
-                               &rows));
-        if (rows.row_count && !bp_str_equal(bp_row(&rows, 0)[0].text, text) && is_new(dialogue, bp_row(&rows, 0)[0].text))
+        BP_TRY(bp_storage_exec(
+            call, dialogue->self->storage, NULL,
+            BP_SQL("SELECT content FROM messages WHERE number = $1 AND tenant = $2 AND conversation_id = $3",
+                   bp_sql_int((int64_t)numbers[i]), tenant_value(call), bp_sql_text(dialogue->conversation_id)),
+            &rows));
+        if (rows.row_count && !bp_str_equal(bp_row(&rows, 0)[0].text, text) &&
+            is_new(dialogue, bp_row(&rows, 0)[0].text))
             dialogue->similar[dialogue->similar_count++] = bp_row(&rows, 0)[0].text;
     }
     return BP_OK;
@@ -222,12 +239,13 @@ static bp_status index_missing(bp_call *call, struct questioning *self)
     struct remembered *messages;
     bp_rows            rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT m.number, m.content, m.conversation_id, m.message_type, c.user_session_id, m.created_at, "
-                                  "m.tenant, m.message_metadata FROM messages m JOIN conversations c ON c.id = m.conversation_id "
-                                  "WHERE m.is_indexed = 0 ORDER BY m.number LIMIT $1",
-                                  bp_sql_int(MISSING_MAX)),
-                           &rows));
+    BP_TRY(bp_storage_exec(
+        call, self->storage, NULL,
+        BP_SQL("SELECT m.number, m.content, m.conversation_id, m.message_type, c.user_session_id, m.created_at, "
+               "m.tenant, m.message_metadata FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+               "WHERE m.is_indexed = 0 ORDER BY m.number LIMIT $1",
+               bp_sql_int(MISSING_MAX)),
+        &rows));
     messages = BP_NEW_ARRAY(call, struct remembered, rows.row_count + 1);
     if (!messages || rows.row_count == 0)
         return messages ? BP_OK : BP_NO_MEMORY;
@@ -237,10 +255,14 @@ static bp_status index_missing(bp_call *call, struct questioning *self)
 
         if (row[7].type == BP_SQL_TEXT && bp_json_parse(call, row[7].text, &metadata) != BP_OK)
             bp_clear_error(call);
-        messages[i] = (struct remembered){ .number = row[0].integer, .content = row[1].text, .conversation_id = row[2].text,
-                                           .type = row[3].text, .session_id = row[4].text, .created_at = row[5].text,
-                                           .tenant = row[6].text,
-                                           .question_number = bp_json_integer(bp_json_get(metadata, "question_number")) };
+        messages[i] = (struct remembered){.number = row[0].integer,
+                                          .content = row[1].text,
+                                          .conversation_id = row[2].text,
+                                          .type = row[3].text,
+                                          .session_id = row[4].text,
+                                          .created_at = row[5].text,
+                                          .tenant = row[6].text,
+                                          .question_number = bp_json_integer(bp_json_get(metadata, "question_number"))};
     }
     memory_index(call, self, messages, rows.row_count);
     return BP_OK;
@@ -256,8 +278,10 @@ static bp_status forget_garbage(bp_call *call, struct questioning *self, const u
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         values[i] = bp_sql_int((int64_t)numbers[i]);
-        statements[i] = (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = 1, .parameters = &values[i],
-                                        .sql = BP_STR("DELETE FROM questioning_garbage WHERE number = $1") };
+        statements[i] = (bp_statement){.struct_size = sizeof(bp_statement),
+                                       .parameter_count = 1,
+                                       .parameters = &values[i],
+                                       .sql = BP_STR("DELETE FROM questioning_garbage WHERE number = $1")};
     }
     return bp_storage_batch(call, self->storage, statements, count, NULL);
 }
@@ -267,9 +291,9 @@ static bp_status drop_some(bp_call *call, struct questioning *self, size_t *coun
     uint64_t numbers[GARBAGE_MAX];
     bp_rows  rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT number FROM questioning_garbage ORDER BY number LIMIT $1", bp_sql_int(GARBAGE_MAX)),
-                           &rows));
+    BP_TRY(bp_storage_exec(
+        call, self->storage, NULL,
+        BP_SQL("SELECT number FROM questioning_garbage ORDER BY number LIMIT $1", bp_sql_int(GARBAGE_MAX)), &rows));
     *count = rows.row_count;
     for (size_t i = 0; i < rows.row_count; i++)
         numbers[i] = (uint64_t)bp_row(&rows, i)[0].integer;
@@ -277,7 +301,8 @@ static bp_status drop_some(bp_call *call, struct questioning *self, size_t *coun
         return BP_OK;
     if (self->vector) {
         BP_TRY(open_collection(call, self));
-        BP_TRY(bp_vector_of(self->vector)->remove(call, self->vector->instance, self->collection, numbers, *count, NULL, NULL));
+        BP_TRY(bp_vector_of(self->vector)
+                   ->remove(call, self->vector->instance, self->collection, numbers, *count, NULL, NULL));
     }
     return forget_garbage(call, self, numbers, *count);
 }

@@ -67,10 +67,10 @@ bp_status monitor_define(bp_call *call, struct questioning *self)
                             &self->request_seconds));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_questions_total", "Questions, by who wrote them.", "source",
                             &self->questions_total));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_fallbacks_total", "Batches written without a model, by reason.",
-                            "reason", &self->fallbacks_total));
-    return bp_metric_define(call, BP_COUNTER, "questioning_vector_errors_total", "Failures of vector store and embedder.",
-                            "error_type", &self->vector_errors_total);
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_fallbacks_total",
+                            "Batches written without a model, by reason.", "reason", &self->fallbacks_total));
+    return bp_metric_define(call, BP_COUNTER, "questioning_vector_errors_total",
+                            "Failures of vector store and embedder.", "error_type", &self->vector_errors_total);
 }
 
 static void add_to_tally(struct tally *tally, double ms, bool is_error)
@@ -90,12 +90,13 @@ static void add_to_tally(struct tally *tally, double ms, bool is_error)
     tally->errors += is_error;
 }
 
-void monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns, bp_status status, int32_t http_status)
+void monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns, bp_status status,
+                   int32_t http_status)
 {
     double       ms = (double)(bp_now_ns() - started_ns) / 1e6;
     bool         is_error = http_status >= 400;
-    const bp_str labels[2] = { bp_str_of(names[endpoint]),
-                               bp_str_of(status != BP_OK || !is_error ? bp_status_label(status) : "invalid") };
+    const bp_str labels[2] = {bp_str_of(names[endpoint]),
+                              bp_str_of(status != BP_OK || !is_error ? bp_status_label(status) : "invalid")};
 
     pthread_mutex_lock(&self->monitor->lock);
     add_to_tally(&self->monitor->numbers.all, ms, is_error);
@@ -110,7 +111,10 @@ void monitor_count(struct questioning *self, enum endpoint endpoint, int64_t sta
 
 /* ---- as JSON ---- */
 
-static double average_ms(const struct tally *tally) { return tally->requests ? tally->total_ms / (double)tally->requests : 0; }
+static double average_ms(const struct tally *tally)
+{
+    return tally->requests ? tally->total_ms / (double)tally->requests : 0;
+}
 
 static double error_rate(const struct tally *tally)
 {
@@ -242,7 +246,7 @@ bp_status monitor_reset(bp_call *call, void *instance, bp_request *request, bp_r
 
     (void)request;
     pthread_mutex_lock(&self->monitor->lock);
-    self->monitor->numbers = (struct numbers){ .since_ns = bp_now_ns() };
+    self->monitor->numbers = (struct numbers){.since_ns = bp_now_ns()};
     pthread_mutex_unlock(&self->monitor->lock);
     return bp_respond(call, response, 200, "application/json",
                       BP_STR("{\"status\":\"success\",\"message\":\"Metrics reset successfully\"}"));

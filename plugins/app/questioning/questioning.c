@@ -8,7 +8,8 @@ static const bp_option options[] = {
                   .help = "where earlier messages are searched; needs `embed`; none: batches are written without them"),
     BP_OPTION_REF(struct questioning, embed, "embed", .help = "what turns messages into vectors; needs `vector`"),
     BP_OPTION_REFS(struct questioning, llm, "llm",
-                   .help = "what writes questions, the next one when one fails; none or only extractive: a fixed batch"),
+                   .help =
+                       "what writes questions, the next one when one fails; none or only extractive: a fixed batch"),
     BP_OPTION_STRING(struct questioning, collection, .initial = "sequential_questioning",
                      .help = "collection of the vector store"),
     BP_OPTION_INT(struct questioning, initial_batch, .initial = "5", .minimum = "1", .maximum = "20",
@@ -31,38 +32,54 @@ static const bp_option options[] = {
 
 /* ---- schemas ---- */
 
-#define MAYBE(name, about) "\"" name "\":{\"type\":[\"string\",\"null\"],\"description\":\"" about "\"}"
-#define ASKED                                                                                                            \
-    MAYBE("user_id", "Whose questions these are") "," MAYBE("conversation_id", "As an earlier answer gave it; unknown: not used") \
-    "," MAYBE("session_id", "As an earlier answer gave it; unknown: not used") "," MAYBE("context", "What it is about")  \
-    ",\"previous_messages\":{\"type\":[\"array\",\"null\"],\"description\":\"The conversation so far, the answers as user\"," \
-    "\"items\":{\"type\":\"object\",\"properties\":{\"role\":{\"enum\":[\"user\",\"assistant\",\"system\"]},\"content\":" \
-    "{\"type\":\"string\"},\"timestamp\":{\"type\":[\"string\",\"null\"]}},\"required\":[\"role\",\"content\"]}}," \
-    "\"metadata\":{\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":\"string\"}}"
-#define INPUT(more)        "{\"type\":\"object\",\"properties\":{" ASKED more "}}"
-#define FLAG(name, about)  "\"" name "\":{\"type\":[\"boolean\",\"null\"],\"description\":\"" about "\"}"
-#define QUESTION_INPUT     INPUT("," FLAG("auto_follow_up", "Has no effect"))
-#define AUTOMATIC_INPUT                                                                                      \
-    INPUT("," FLAG("auto_handle_follow_up", "Whether batches follow; true unless given")                     \
-          ",\"max_rounds\":{\"type\":[\"integer\",\"null\"],\"minimum\":1,\"maximum\":3,\"description\":\"Batches in all, 2 " \
-          "unless given\"}")
-#define STRING(name)  "\"" name "\":{\"type\":\"string\"}"
-#define COUNT(name)   "\"" name "\":{\"type\":\"integer\"}"
-#define BATCH                                                                                                              \
-    "{\"type\":\"object\",\"properties\":{" STRING("current_question") ",\"questions\":{\"type\":\"array\",\"items\":{\"type\":" \
-    "\"object\",\"properties\":{" STRING("question_text") "," COUNT("question_number") ",\"metadata\":{\"type\":\"object\"}},"  \
-    "\"required\":[\"question_text\",\"question_number\"]}}," STRING("conversation_id") "," STRING("session_id") ","      \
-    COUNT("current_question_number") "," COUNT("total_questions_in_batch") "," COUNT("total_questions_estimated")         \
-    ",\"next_batch_needed\":{\"type\":\"boolean\"},\"metadata\":{\"type\":\"object\"}},\"required\":[\"current_question\"," \
-    "\"questions\",\"conversation_id\",\"session_id\",\"next_batch_needed\"]}"
-#define ROUNDS                                                                                                           \
-    "{\"type\":\"object\",\"properties\":{\"initial_questions\":" BATCH ",\"follow_up_questions\":{\"type\":[\"array\",\"null\"]," \
-    "\"items\":" BATCH "}," STRING("all_questions_combined") "," STRING("conversation_id") "," STRING("session_id") ","  \
-    COUNT("total_questions") ",\"metadata\":{\"type\":\"object\"}},\"required\":[\"initial_questions\",\"conversation_id\"," \
-    "\"session_id\",\"total_questions\"]}"
-#define SINGLE                                                                                                        \
-    "{\"type\":\"object\",\"properties\":{" STRING("question") "," STRING("conversation_id") "," STRING("session_id") \
-    ",\"metadata\":{\"type\":\"object\"}}}"
+// Where JSON is to be broken no formatter knows.
+/* clang-format off */
+#define NULLABLE(name, type, more) "\"" name "\":{\"type\":[\"" type "\",\"null\"]" more "}"
+#define ABOUT(text)                ",\"description\":\"" text "\""
+#define STRING(name)               "\"" name "\":{\"type\":\"string\"}"
+#define COUNT(name)                "\"" name "\":{\"type\":\"integer\"}"
+#define FLAG(name)                 "\"" name "\":{\"type\":\"boolean\"}"
+#define ANY_OF(name)               "\"" name "\":{\"type\":\"object\"}"
+#define OBJECT(properties, more)   "{\"type\":\"object\",\"properties\":{" properties "}" more "}"
+
+#define SAID                                                                                               \
+    OBJECT("\"role\":{\"enum\":[\"user\",\"assistant\",\"system\"]}," STRING("content") ","                \
+           NULLABLE("timestamp", "string", ""),                                                            \
+           ",\"required\":[\"role\",\"content\"]")
+#define ASKED                                                                                              \
+    NULLABLE("user_id", "string", ABOUT("Whose questions these are")) ","                                  \
+    NULLABLE("conversation_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","    \
+    NULLABLE("session_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","         \
+    NULLABLE("context", "string", ABOUT("What it is about")) ","                                           \
+    NULLABLE("previous_messages", "array",                                                                 \
+             ABOUT("The conversation so far, the answers as user") ",\"items\":" SAID) ","                 \
+    NULLABLE("metadata", "object", ",\"additionalProperties\":{\"type\":\"string\"}")
+#define INPUT(more)    OBJECT(ASKED more, "")
+#define QUESTION_INPUT INPUT("," NULLABLE("auto_follow_up", "boolean", ABOUT("Has no effect")))
+#define AUTOMATIC_INPUT                                                                                    \
+    INPUT("," NULLABLE("auto_handle_follow_up", "boolean", ABOUT("Whether batches follow; true unless given")) \
+          "," NULLABLE("max_rounds", "integer",                                                            \
+                       ",\"minimum\":1,\"maximum\":3" ABOUT("Batches in all, 2 unless given")))
+
+#define QUESTION                                                                                           \
+    OBJECT(STRING("question_text") "," COUNT("question_number") "," ANY_OF("metadata"),                    \
+           ",\"required\":[\"question_text\",\"question_number\"]")
+#define BATCH                                                                                              \
+    OBJECT(STRING("current_question") ",\"questions\":{\"type\":\"array\",\"items\":" QUESTION "},"        \
+           STRING("conversation_id") "," STRING("session_id") "," COUNT("current_question_number") ","     \
+           COUNT("total_questions_in_batch") "," COUNT("total_questions_estimated") ","                    \
+           FLAG("next_batch_needed") "," ANY_OF("metadata"),                                               \
+           ",\"required\":[\"current_question\",\"questions\",\"conversation_id\",\"session_id\","         \
+           "\"next_batch_needed\"]")
+#define ROUNDS                                                                                             \
+    OBJECT("\"initial_questions\":" BATCH ","                                                              \
+           NULLABLE("follow_up_questions", "array", ",\"items\":" BATCH) ","                               \
+           STRING("all_questions_combined") "," STRING("conversation_id") "," STRING("session_id") ","     \
+           COUNT("total_questions") "," ANY_OF("metadata"),                                                \
+           ",\"required\":[\"initial_questions\",\"conversation_id\",\"session_id\",\"total_questions\"]")
+#define SINGLE                                                                                             \
+    OBJECT(STRING("question") "," STRING("conversation_id") "," STRING("session_id") ","                   \
+           ANY_OF("metadata"), "")
 #define ANY "{\"type\":\"object\"}"
 
 #define READ  "questioning:read"
@@ -73,39 +90,41 @@ static const bp_option options[] = {
 
 /* ---- routes ---- */
 
-#define ASKING(path_, handler_, about_, input_, output_) \
-    { .method = "POST", .path = path_, .handler = handler_, .scope = WRITE, .summary = about_, .request_schema = input_, \
-      .response_schema = output_, .deadline_ns = DEADLINE }
+#define ROUTE(method_, path_, handler_, scope_, summary_, ...)                                             \
+    { .method = method_, .path = path_, .handler = handler_, .scope = scope_, .summary = summary_, __VA_ARGS__ }
+#define ASKING(path_, handler_, summary_, input_, output_)                                                 \
+    ROUTE("POST", path_, handler_, WRITE, summary_, .request_schema = input_, .response_schema = output_,  \
+          .deadline_ns = DEADLINE)
+#define RECORD(method_, path_, scope_, summary_, ...)                                                      \
+    ROUTE(method_, "/api/" path_, records_route, scope_, summary_, __VA_ARGS__)
 #define PAGES "skip: records to leave out\nlimit: 1 to 1000, 100 unless given\norder: asc or desc\n"
-#define RECORDS(plural_, filters_)                                                                                     \
-    { .method = "GET", .path = "/api/" plural_, .handler = records_route, .scope = READ, .summary = "The tenant's " plural_ \
-      ", page by page", .query = PAGES filters_, .response_schema = ANY },                                             \
-    { .method = "POST", .path = "/api/" plural_, .handler = records_route, .scope = WRITE, .summary = "Makes one of " plural_, \
-      .request_schema = ANY, .response_schema = ANY },                                                                 \
-    { .method = "GET", .path = "/api/" plural_ "/{id}", .handler = records_route, .scope = READ,                       \
-      .summary = "One of " plural_, .response_schema = ANY },                                                          \
-    { .method = "PUT", .path = "/api/" plural_ "/{id}", .handler = records_route, .scope = WRITE,                      \
-      .summary = "Changes what the body has", .request_schema = ANY, .response_schema = ANY },                         \
-    { .method = "PATCH", .path = "/api/" plural_ "/{id}", .handler = records_route, .scope = WRITE,                    \
-      .summary = "Changes what the body has", .request_schema = ANY, .response_schema = ANY },                         \
-    { .method = "DELETE", .path = "/api/" plural_ "/{id}", .handler = records_route, .scope = WRITE,                   \
-      .summary = "Deletes it and what hangs on it", .deadline_ns = BP_SECONDS(300) }
+#define RECORDS(plural_, filters_)                                                                         \
+    RECORD("GET", plural_, READ, "The tenant's " plural_ ", page by page", .query = PAGES filters_,        \
+           .response_schema = ANY),                                                                        \
+    RECORD("POST", plural_, WRITE, "Makes one of " plural_, .request_schema = ANY, .response_schema = ANY), \
+    RECORD("GET", plural_ "/{id}", READ, "One of " plural_, .response_schema = ANY),                       \
+    RECORD("PUT", plural_ "/{id}", WRITE, "Changes what the body has", .request_schema = ANY,              \
+           .response_schema = ANY),                                                                        \
+    RECORD("PATCH", plural_ "/{id}", WRITE, "Changes what the body has", .request_schema = ANY,            \
+           .response_schema = ANY),                                                                        \
+    RECORD("DELETE", plural_ "/{id}", WRITE, "Deletes it and what hangs on it", .deadline_ns = BP_SECONDS(300))
 #define DEACTIVATE(plural_)                                                                                \
-    { .method = "POST", .path = "/api/" plural_ "/{id}/deactivate", .handler = records_route, .scope = WRITE, \
-      .summary = "Makes it inactive", .response_schema = ANY }
+    RECORD("POST", plural_ "/{id}/deactivate", WRITE, "Makes it inactive", .response_schema = ANY)
+/* clang-format on */
 
 static const bp_route routes[] = {
     ASKING("/mcp-internal/question", question_post, "The next batch of questions", QUESTION_INPUT, BATCH),
     ASKING("/mcp-internal/question/follow-up", follow_up_post, "A batch that follows answers", INPUT(""), BATCH),
-    ASKING("/mcp-internal/question/automatic", automatic_post, "A batch and those that follow it", AUTOMATIC_INPUT, ROUNDS),
+    ASKING("/mcp-internal/question/automatic", automatic_post, "A batch and those that follow it", AUTOMATIC_INPUT,
+           ROUNDS),
     ASKING("/mcp/sequential-questioning", single_post, "The next question", INPUT(""), SINGLE),
     ASKING("/mcp/v1/sequential-questioning", single_v1_post, "The next question", INPUT(""), SINGLE),
-    { .method = "GET", .path = "/mcp-internal/monitoring/metrics", .handler = monitor_get, .scope = READ,
-      .summary = "Requests, errors and durations of this process", .response_schema = ANY },
-    { .method = "POST", .path = "/mcp-internal/monitoring/metrics/reset", .handler = monitor_reset, .scope = WRITE,
-      .summary = "Begins to count anew", .response_schema = ANY },
-    { .method = "POST", .path = "/mcp-internal/monitoring/reset", .handler = monitor_reset, .scope = WRITE,
-      .summary = "Begins to count anew", .response_schema = ANY },
+    ROUTE("GET", "/mcp-internal/monitoring/metrics", monitor_get, READ,
+          "Requests, errors and durations of this process", .response_schema = ANY),
+    ROUTE("POST", "/mcp-internal/monitoring/metrics/reset", monitor_reset, WRITE, "Begins to count anew",
+          .response_schema = ANY),
+    ROUTE("POST", "/mcp-internal/monitoring/reset", monitor_reset, WRITE, "Begins to count anew",
+          .response_schema = ANY),
     RECORDS("sessions", "user_identifier: of one user\nis_active: true or false"),
     DEACTIVATE("sessions"),
     RECORDS("conversations", "session_id: of one session\nis_active: true or false"),
@@ -114,18 +133,33 @@ static const bp_route routes[] = {
 };
 
 static const bp_mcp_tool tools[] = {
-    { .name = "sequential_questioning", .title = "Sequential questioning",
-      .description = "Get a batch of questions to ask the user about a topic: a first one, or, with the answers in "
-                     "previous_messages, the next. Show them all; pass conversation_id on.",
-      .input_schema = QUESTION_INPUT, .output_schema = BATCH, .handler = tool_question, .scope = WRITE, .deadline_ns = DEADLINE },
-    { .name = "sequential_questioning_follow_up", .title = "Follow-up questions",
-      .description = "Get a batch of questions that follows the user's answers, which previous_messages must hold.",
-      .input_schema = INPUT(""), .output_schema = BATCH, .handler = tool_follow_up, .scope = WRITE, .deadline_ns = DEADLINE },
-    { .name = "sequential_questioning_automatic", .title = "Questions and follow-ups at once",
-      .description = "Get a batch of questions and, when previous_messages hold answers, up to two more that follow, in one "
-                     "call.",
-      .input_schema = AUTOMATIC_INPUT, .output_schema = ROUNDS, .handler = tool_automatic, .scope = WRITE,
-      .deadline_ns = DEADLINE },
+    {.name = "sequential_questioning",
+     .title = "Sequential questioning",
+     .description = "Get a batch of questions to ask the user about a topic: a first one, or, with the answers in "
+                    "previous_messages, the next. Show them all; pass conversation_id on.",
+     .input_schema = QUESTION_INPUT,
+     .output_schema = BATCH,
+     .handler = tool_question,
+     .scope = WRITE,
+     .deadline_ns = DEADLINE},
+    {.name = "sequential_questioning_follow_up",
+     .title = "Follow-up questions",
+     .description = "Get a batch of questions that follows the user's answers, which previous_messages must hold.",
+     .input_schema = INPUT(""),
+     .output_schema = BATCH,
+     .handler = tool_follow_up,
+     .scope = WRITE,
+     .deadline_ns = DEADLINE},
+    {.name = "sequential_questioning_automatic",
+     .title = "Questions and follow-ups at once",
+     .description =
+         "Get a batch of questions and, when previous_messages hold answers, up to two more that follow, in one "
+         "call.",
+     .input_schema = AUTOMATIC_INPUT,
+     .output_schema = ROUNDS,
+     .handler = tool_automatic,
+     .scope = WRITE,
+     .deadline_ns = DEADLINE},
 };
 
 static const bp_app_ops ops = {
@@ -136,9 +170,10 @@ static const bp_app_ops ops = {
     .migrations = store_migrations,
     .migration_count = STORE_MIGRATIONS,
     BP_MCP_TOOLS(tools),
-    .instructions = "Asks users in batches. Call sequential_questioning with the context, show all questions of the batch, then "
-                    "call it again with the same conversation_id and the answers in previous_messages while "
-                    "next_batch_needed is true.",
+    .instructions =
+        "Asks users in batches. Call sequential_questioning with the context, show all questions of the batch, then "
+        "call it again with the same conversation_id and the answers in previous_messages while "
+        "next_batch_needed is true.",
 };
 
 /* ---- life ---- */
@@ -165,7 +200,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
 
     self->monitor = shared;
     if (!self->vector != !self->embed)
-        return bp_fail(call, BP_INVALID, "%s: the app needs both `vector` and `embed` to find earlier messages, or neither",
+        return bp_fail(call, BP_INVALID,
+                       "%s: the app needs both `vector` and `embed` to find earlier messages, or neither",
                        self->vector ? "embed" : "vector");
     BP_TRY(monitor_define(call, self));
     return bp_worker_index(call) == 0 ? bp_every(call, "keep_up", BP_SECONDS(15), memory_keep_up, self) : BP_OK;
@@ -180,5 +216,5 @@ static const bp_life life = {
 
 BP_PLUGIN(app, "questioning", "1.0.0",
           .summary = "batches of questions that follow from one another, with sessions, conversations and answers",
-          .license = "Apache-2.0", .instance_size = sizeof(struct questioning), .options = BP_TABLE(options), .life = &life,
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct questioning), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

@@ -1,9 +1,10 @@
 /* questioning.h - the app `questioning`: batches of questions that follow from one another, and what was answered.
  *
- *      request -> session and conversation found -> earlier messages found -> questions written -> all of it kept at once
+ *      request -> session and conversation found -> earlier messages found -> questions written -> all of it kept at
+ * once
  *
- * Nothing is written before the questions are there: a handler may be run again from its beginning when a client's model
- * is asked (see mcp.h), and a request that fails leaves nothing behind.
+ * Nothing is written before the questions are there: a handler may be run again from its beginning when a client's
+ * model is asked (see mcp.h), and a request that fails leaves nothing behind.
  */
 #ifndef QUESTIONING_H
 #define QUESTIONING_H
@@ -14,10 +15,10 @@ enum {
     BATCH_MAX = 20,
     ROUNDS_MAX = 3,
     SIMILAR_MAX = 10,
-    ASKED_MAX = 500,           /* questions of a conversation that are looked at */
-    SAID_MAX = 1000,           /* previous messages of a request */
-    TEXT_BYTES_MAX = 262144,   /* a context, one message */
-    NAME_BYTES_MAX = 255,      /* a user, an id */
+    ASKED_MAX = 500,         /* questions of a conversation that are looked at */
+    SAID_MAX = 1000,         /* previous messages of a request */
+    TEXT_BYTES_MAX = 262144, /* a context, one message */
+    NAME_BYTES_MAX = 255,    /* a user, an id */
     TOPIC_CHARS = 50,
     QUESTION_BYTES_MAX = 8192, /* of what a model wrote */
     RESULT_BYTES_MAX = 8 << 20
@@ -72,7 +73,7 @@ struct said {
 
 struct wanted {
     bp_str             user_id, conversation_id, session_id, context; /* empty: not given */
-    bp_str             metadata; /* a JSON object; empty: none */
+    bp_str             metadata;                                      /* a JSON object; empty: none */
     const struct said *said;
     size_t             said_count;
     bool               is_auto_followed;
@@ -107,15 +108,15 @@ struct batch {
 struct dialogue {
     struct questioning  *self;
     const struct wanted *wanted;
-    bp_mcp              *mcp;    /* NULL: over plain HTTP */
+    bp_mcp              *mcp;                   /* NULL: over plain HTTP */
     bool                 is_conversation_fresh; /* none named: a new one, not the newest of the session */
 
-    bp_str session_id, conversation_id; /* empty: to be made */
-    bp_str asked[ASKED_MAX];            /* questions so far, the oldest first */
-    size_t asked_count;
+    bp_str  session_id, conversation_id; /* empty: to be made */
+    bp_str  asked[ASKED_MAX];            /* questions so far, the oldest first */
+    size_t  asked_count;
     int64_t questions_stored;
-    bp_str similar[SIMILAR_MAX];
-    size_t similar_count;
+    bp_str  similar[SIMILAR_MAX];
+    size_t  similar_count;
 
     struct batch batches[ROUNDS_MAX];
     size_t       batch_count;

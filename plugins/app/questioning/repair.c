@@ -111,7 +111,8 @@ static bp_str as_text(bp_call *call, const bp_json *value)
 
     if (type == BP_JSON_STRING)
         return text_cut_bytes(text_trim(bp_json_string(value)), QUESTION_BYTES_MAX);
-    return type == BP_JSON_NONE || type == BP_JSON_NULL ? BP_STR("") : text_cut_bytes(bp_json_text(call, value), QUESTION_BYTES_MAX);
+    return type == BP_JSON_NONE || type == BP_JSON_NULL ? BP_STR("")
+                                                        : text_cut_bytes(bp_json_text(call, value), QUESTION_BYTES_MAX);
 }
 
 static bool has_question(bp_str key)
@@ -165,10 +166,10 @@ static void fill_up(bp_call *call, const struct wanted *wanted, struct batch *ba
 
     while (batch->count < size)
         batch->questions[batch->count++] =
-            (struct question){ .text = bp_format(call, "Could you say more about " BP_FMT "?",
-                                                 BP_ARG(about.len ? about : BP_STR("your goals"))),
-                               .importance = BP_STR("Details that were not asked for yet often decide."),
-                               .look_for = BP_STR("Anything that makes the picture clearer") };
+            (struct question){.text = bp_format(call, "Could you say more about " BP_FMT "?",
+                                                BP_ARG(about.len ? about : BP_STR("your goals"))),
+                              .importance = BP_STR("Details that were not asked for yet often decide."),
+                              .look_for = BP_STR("Anything that makes the picture clearer")};
 }
 
 bool repair_questions(bp_call *call, const struct wanted *wanted, bp_str answer, struct batch *batch, size_t size)

@@ -1,4 +1,5 @@
-/* request.c - what a client asks for: every field may be left out or be null; what is there must have the right shape. */
+/* request.c - what a client asks for: every field may be left out or be null; what is there must have the right shape.
+ */
 #include "questioning.h"
 
 enum { METADATA_BYTES_MAX = 65536 };
@@ -18,8 +19,8 @@ static bp_status read_text(bp_call *call, const bp_json *object, const char *nam
     if (bp_json_type_of(value) != BP_JSON_STRING)
         return bp_fail(call, BP_INVALID, "\"%s\" must be a string or null", name);
     if (bp_json_string(value).len > most_bytes)
-        return bp_fail(call, BP_INVALID, "\"%s\" has %zu bytes; at most %zu are allowed", name, bp_json_string(value).len,
-                       most_bytes);
+        return bp_fail(call, BP_INVALID, "\"%s\" has %zu bytes; at most %zu are allowed", name,
+                       bp_json_string(value).len, most_bytes);
     if (bp_json_string(value).len)
         *text = bp_json_string(value);
     return BP_OK;
@@ -38,17 +39,18 @@ static bp_status read_flag(bp_call *call, const bp_json *object, const char *nam
 
 static bp_status read_said(bp_call *call, const bp_json *item, size_t index, struct said *said)
 {
-    static const char *const roles[] = { "user", "assistant", "system" };
+    static const char *const roles[] = {"user", "assistant", "system"};
     bp_str                   role = bp_json_string(bp_json_get(item, "role"));
 
     if (bp_json_type_of(item) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu] must be an object with \"role\" and \"content\"", index);
+        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu] must be an object with \"role\" and \"content\"",
+                       index);
     for (size_t i = 0; i < 3; i++)
         if (bp_str_is(role, roles[i]))
             said->role = role;
     if (!said->role.len)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu]: \"role\" must be \"user\", \"assistant\" or \"system\"",
-                       index);
+        return bp_fail(call, BP_INVALID,
+                       "\"previous_messages\"[%zu]: \"role\" must be \"user\", \"assistant\" or \"system\"", index);
     if (bp_json_type_of(bp_json_get(item, "content")) != BP_JSON_STRING)
         return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu]: \"content\" must be a string", index);
     BP_TRY(read_text(call, item, "content", TEXT_BYTES_MAX, &said->content));
@@ -65,7 +67,8 @@ static bp_status read_messages(bp_call *call, const bp_json *list, struct wanted
     if (bp_json_type_of(list) != BP_JSON_ARRAY)
         return bp_fail(call, BP_INVALID, "\"previous_messages\" must be an array of messages or null");
     if (count > SAID_MAX)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\" has %zu members; at most %d are allowed", count, SAID_MAX);
+        return bp_fail(call, BP_INVALID, "\"previous_messages\" has %zu members; at most %d are allowed", count,
+                       SAID_MAX);
     said = BP_NEW_ARRAY(call, struct said, count + 1);
     if (!said)
         return BP_NO_MEMORY;
@@ -98,7 +101,8 @@ static bp_status read_metadata(bp_call *call, const bp_json *metadata, struct wa
 static bp_status read_rounds(bp_call *call, const bp_json *rounds, struct wanted *wanted)
 {
     wanted->rounds = is_given(rounds) ? bp_json_integer(rounds) : 2;
-    if (is_given(rounds) && (bp_json_type_of(rounds) != BP_JSON_INTEGER || wanted->rounds < 1 || wanted->rounds > ROUNDS_MAX))
+    if (is_given(rounds) &&
+        (bp_json_type_of(rounds) != BP_JSON_INTEGER || wanted->rounds < 1 || wanted->rounds > ROUNDS_MAX))
         return bp_fail(call, BP_INVALID, "\"max_rounds\" must be a whole number from 1 to %d", ROUNDS_MAX);
     return BP_OK;
 }
@@ -107,7 +111,7 @@ bp_status wanted_read(bp_call *call, const bp_json *body, struct wanted *wanted)
 {
     bool is_ignored = false;
 
-    *wanted = (struct wanted){ .is_auto_followed = true };
+    *wanted = (struct wanted){.is_auto_followed = true};
     if (bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     BP_TRY(read_text(call, body, "user_id", NAME_BYTES_MAX, &wanted->user_id));
