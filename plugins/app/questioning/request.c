@@ -140,5 +140,7 @@ bp_str wanted_first_word(const struct wanted *wanted)
 
     while (len < text.len && (unsigned char)text.data[len] > ' ')
         len++;
+    while (len > 0 && strchr(",.;:!?", text.data[len - 1]))
+        len--; // "Travel, mostly" is about Travel
     return text_cut(bp_str_n(text.data, len), 100);
 }

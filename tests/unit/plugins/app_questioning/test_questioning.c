@@ -204,6 +204,11 @@ static void the_batch_without_a_model_has_five_themes_in_their_order(void **stat
     assert_int_equal(
         run_sql("SELECT sum(sequence_number = json_extract(message_metadata, '$.question_number')) FROM messages"), 5);
     assert_int_equal(count_points(), 5);
+    answer = post(QUESTION, "{\"context\":\"  Bees, mostly\"}", 200);
+    assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text", "What are your main goals for Bees?");
+    answer = post(QUESTION, "{\"context\":\"...\"}", 200);
+    assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
+                "What are your main goals for this topic?");
 }
 
 static void a_follow_up_goes_on_and_keeps_the_answers_once(void **state)
