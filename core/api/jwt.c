@@ -294,6 +294,8 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
 static bool has_audience(const bp_json *audience, const bp_str_list *wanted)
 {
     for (size_t i = 0; i < wanted->count; i++) {
+        if (!wanted->items[i].len)
+            continue; // a token without an audience has not even this one
         if (bp_str_equal(json_as_string(audience), wanted->items[i]))
             return true;
         for (size_t j = 0; j < json_count(audience) && json_type_of(audience) == JSON_KIND_ARRAY; j++)
@@ -313,7 +315,7 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
     const bp_json *expires = json_get(claims, BP_STR("exp")), *not_before = json_get(claims, BP_STR("nbf"));
     double         now = (double)rules->now_s;
 
-    if (!bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
+    if (!rules->issuer.len || !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
         snprintf(why, 256, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
         snprintf(why, 256, "the token was not made out for this server: its audience is another");

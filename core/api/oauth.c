@@ -138,7 +138,7 @@ static bp_status find_key_url(bp_call *call, const struct oauth *oauth, bp_str *
     for (size_t place = 0; place < 3 && !url->len; place++) {
         status = get(call, metadata_url(call, oauth->conf->issuer, place), &body);
         if (status == BP_OK)
-            status = read_metadata(call, oauth, body, url);
+            return read_metadata(call, oauth, body, url);
     }
     return url->len ? BP_OK : status;
 }
