@@ -1,5 +1,5 @@
 // sdk_v2.mjs - the official TypeScript SDK, v2: sessions (legacy), what it negotiates (auto) and 2026-07-28 alone (pin).
-import { Client, LOG_LEVEL_META_KEY, MissingRequiredClientCapabilityError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, LOG_LEVEL_META_KEY, MissingRequiredClientCapabilityError, ResourceNotFoundError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { check, equal, failure, files, outcomes, runTests, sleep, stdio, text, until, url } from './checks.mjs';
 
@@ -67,7 +67,8 @@ async function suite(kind, mode, isModern) {
             check((await call(client, 'echo', { message: 1 })).isError, 'arguments that do not fit');
             equal((await failure(call(client, 'no_such_tool'))).code, -32602, 'unknown tool');
             const missing = await failure(client.readResource({ uri: 'test://nothing' }));
-            equal([missing.name, missing.uri], ['ResourceNotFoundError', 'test://nothing'], 'unknown resource');
+            check(missing instanceof ResourceNotFoundError, `unknown resource: ${missing}`);
+            equal(missing.uri, 'test://nothing', 'which one');
             equal((await failure(client.getPrompt({ name: 'nothing' }))).code, -32602, 'unknown prompt');
         });
     }
