@@ -116,13 +116,22 @@ static EVP_PKEY *read_ed25519(const bp_json *jwk)
     return member_bytes(jwk, "x", x) == 32 ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x, 32) : NULL;
 }
 
+static bool has_word(const bp_json *list, const char *word)
+{
+    for (size_t i = 0; i < json_count(list) && json_type_of(list) == JSON_KIND_ARRAY; i++)
+        if (bp_str_is(json_as_string(json_at(list, i)), word))
+            return true;
+    return false;
+}
+
 static bool read_key(const bp_json *jwk, struct jwt_key *key)
 {
     bp_str type = json_as_string(json_get(jwk, BP_STR("kty"))), curve = json_as_string(json_get(jwk, BP_STR("crv")));
     bp_str kid = json_as_string(json_get(jwk, BP_STR("kid"))), alg = json_as_string(json_get(jwk, BP_STR("alg")));
     bp_str use = json_as_string(json_get(jwk, BP_STR("use")));
+    const bp_json *operations = json_get(jwk, BP_STR("key_ops"));
 
-    if ((use.len && !bp_str_is(use, "sig")) || kid.len > KID_BYTES_MAX || alg.len >= sizeof(key->alg))
+    if ((use.len && !bp_str_is(use, "sig")) || (operations && !has_word(operations, "verify")) || kid.len > KID_BYTES_MAX || alg.len >= sizeof(key->alg))
         return false;
     *key = (struct jwt_key){ 0 };
     memcpy(key->kid, kid.data ? kid.data : "", kid.len);
@@ -279,12 +288,14 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
             return JWT_GOOD;
     }
     snprintf(why, 256, has_key ? "the token's signature is wrong" : "the token is signed by a key that the issuer does not publish");
-    return has_key ? JWT_BAD : JWT_UNKNOWN_KEY;
+    return has_key && kid.len ? JWT_BAD : JWT_UNKNOWN_KEY; // one that names no key may be signed by a new one
 }
 
 static bool has_audience(const bp_json *audience, const bp_str_list *wanted)
 {
     for (size_t i = 0; i < wanted->count; i++) {
+        if (!wanted->items[i].len)
+            continue; // a token without an audience has not even this one
         if (bp_str_equal(json_as_string(audience), wanted->items[i]))
             return true;
         for (size_t j = 0; j < json_count(audience) && json_type_of(audience) == JSON_KIND_ARRAY; j++)
@@ -304,7 +315,7 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
     const bp_json *expires = json_get(claims, BP_STR("exp")), *not_before = json_get(claims, BP_STR("nbf"));
     double         now = (double)rules->now_s;
 
-    if (!bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
+    if (!rules->issuer.len || !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
         snprintf(why, 256, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
         snprintf(why, 256, "the token was not made out for this server: its audience is another");
@@ -314,6 +325,8 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
         snprintf(why, 256, "the token is not valid yet");
     else if (!json_as_string(json_get(claims, BP_STR("sub"))).len)
         snprintf(why, 256, "the token does not say whom it is about: it has no \"sub\"");
+    else if (rules->tenant_claim.len && !json_as_string(json_get(claims, rules->tenant_claim)).len)
+        snprintf(why, 256, "the token does not name a tenant, which this server asks for"); // never somebody else's
     else
         return true;
     return false;

@@ -22,7 +22,7 @@ size_t           jwt_keys_count(const struct jwt_keys *keys);
 struct jwt_rules {
     bp_str             issuer;
     const bp_str_list *audiences; /* one of them must be in the token */
-    bp_str             tenant_claim; /* empty: no claim names the tenant */
+    bp_str             tenant_claim; /* must be in the token; empty: no claim names the tenant */
     int64_t            now_s;        /* since 1970 */
 };
 

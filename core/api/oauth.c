@@ -10,7 +10,7 @@
 #include "loop/mutex.h"
 #include "net/http_client.h"
 
-enum { KEYS_BYTES_MAX = 1 << 20, KEEP_S = 600, AGAIN_S = 30, FETCH_S = 10, STALE_S = 86400 };
+enum { KEYS_BYTES_MAX = 1 << 20, KEEP_S = 600, AGAIN_S = 30, FAILED_S = 2, FETCH_S = 5, STALE_S = 86400 };
 
 struct held_keys {
     _Atomic uint32_t refs;
@@ -88,47 +88,91 @@ static bp_status get(bp_call *call, bp_str url, bp_str *body)
     return BP_OK;
 }
 
-/* Where the issuer says that its keys are (RFC 8414, OpenID Connect Discovery). */
+/* The places where an issuer says where its keys are; with a path, it stands behind the name in the first two (RFC 8414 3.1,
+ * OpenID Connect Discovery 4). */
+static bp_str metadata_url(bp_call *call, bp_str issuer, size_t place)
+{
+    const char *scheme = strstr(issuer.data, "://"), *slash;
+    bp_str      origin = issuer, path = { "", 0 };
+
+    if (issuer.len && issuer.data[issuer.len - 1] == '/')
+        origin.len = issuer.len -= 1;
+    slash = scheme ? memchr(scheme + 3, '/', (size_t)(issuer.data + issuer.len - scheme - 3)) : NULL;
+    if (slash) {
+        path = bp_str_n(slash, (size_t)(issuer.data + issuer.len - slash));
+        origin.len = (size_t)(slash - issuer.data);
+    }
+    switch (place) {
+    case 0: return arena_format(call->arena, BP_FMT "/.well-known/oauth-authorization-server" BP_FMT, BP_ARG(origin), BP_ARG(path));
+    case 1: return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration" BP_FMT, BP_ARG(origin), BP_ARG(path));
+    default: return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration", BP_ARG(issuer));
+    }
+}
+
+/* It must be the issuer's own document (RFC 8414 3.3), and must not send us from https to where anybody may answer. */
+static bp_status read_metadata(bp_call *call, const struct oauth *oauth, bp_str body, bp_str *keys_url)
+{
+    bp_str         issuer = oauth->conf->issuer, url;
+    const bp_json *json;
+    char           reason[JSON_PROBLEM_BYTES];
+
+    if (json_parse(call->arena, body, &json, reason) != BP_OK)
+        return call_fail(call, BP_UPSTREAM, "its metadata is no JSON: %s", reason);
+    if (!bp_str_equal(json_as_string(json_get(json, BP_STR("issuer"))), issuer))
+        return call_fail(call, BP_UPSTREAM, "its metadata says that it is another issuer");
+    url = json_as_string(json_get(json, BP_STR("jwks_uri")));
+    if (!url.len)
+        return call_fail(call, BP_UPSTREAM, "its metadata names no jwks_uri");
+    if (bp_str_starts(issuer, "https://") && !bp_str_starts(url, "https://"))
+        return call_fail(call, BP_UPSTREAM, "its jwks_uri is no https:// URL");
+    *keys_url = url;
+    return BP_OK;
+}
+
 static bp_status find_key_url(bp_call *call, const struct oauth *oauth, bp_str *url)
 {
-    static const char *const places[] = { "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration" };
-    const bp_json           *json;
-    bp_str                   body, issuer = oauth->conf->issuer;
-    char                     reason[JSON_PROBLEM_BYTES];
-    bp_status                status = BP_UPSTREAM;
+    bp_status status = BP_UPSTREAM;
+    bp_str    body;
 
     *url = oauth->conf->keys_url;
-    if (url->len)
-        return BP_OK;
-    if (issuer.len && issuer.data[issuer.len - 1] == '/')
-        issuer.len--;
-    for (size_t i = 0; i < 2 && !url->len; i++) {
-        status = get(call, arena_format(call->arena, BP_FMT "%s", BP_ARG(issuer), places[i]), &body);
-        if (status == BP_OK && json_parse(call->arena, body, &json, reason) == BP_OK)
-            *url = json_as_string(json_get(json, BP_STR("jwks_uri")));
+    for (size_t place = 0; place < 3 && !url->len; place++) {
+        status = get(call, metadata_url(call, oauth->conf->issuer, place), &body);
+        if (status == BP_OK)
+            return read_metadata(call, oauth, body, url);
     }
-    if (url->len)
-        return BP_OK;
-    return status != BP_OK ? status : call_fail(call, BP_UPSTREAM, "the issuer's metadata names no jwks_uri");
+    return url->len ? BP_OK : status;
+}
+
+static bp_status get_keys(bp_call *call, const struct oauth *oauth, struct jwt_keys **keys)
+{
+    bp_str url, body;
+    char   problem[256];
+
+    BP_TRY(find_key_url(call, oauth, &url));
+    BP_TRY(get(call, url, &body));
+    *keys = jwt_keys_read(body, problem);
+    return *keys ? BP_OK : call_fail(call, BP_UPSTREAM, "%s", problem);
+}
+
+static void note_try(struct oauth *oauth)
+{
+    pthread_mutex_lock(&oauth->lock);
+    oauth->tried_ns = clock_now_ns();
+    pthread_mutex_unlock(&oauth->lock);
 }
 
 static bp_status fetch(bp_call *call, struct oauth *oauth)
 {
     struct held_keys *made = calloc(1, sizeof(*made)), *old;
-    bp_str            url, body;
-    char              problem[256];
     bp_status         status;
 
-    pthread_mutex_lock(&oauth->lock);
-    oauth->tried_ns = clock_now_ns();
-    pthread_mutex_unlock(&oauth->lock);
-    status = made ? find_key_url(call, oauth, &url) : BP_NO_MEMORY;
-    if (status == BP_OK)
-        status = get(call, url, &body);
-    if (status == BP_OK && !(made->keys = jwt_keys_read(body, problem)))
-        status = call_fail(call, BP_UPSTREAM, "%s", problem);
+    note_try(oauth);
+    call->shield_until_ns = clock_now_ns() + BP_SECONDS(FETCH_S); // a client that goes away must not keep others from keys
+    status = made ? get_keys(call, oauth, &made->keys) : BP_NO_MEMORY;
+    call->shield_until_ns = 0;
     if (status != BP_OK) {
         free(made);
+        note_try(oauth);
         return call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
                          BP_ARG(oauth->conf->issuer), BP_ARG(call->error.message));
     }
@@ -142,6 +186,15 @@ static bp_status fetch(bp_call *call, struct oauth *oauth)
     return BP_OK;
 }
 
+/* Whether the keys will do for now. An issuer that is down for a while locks nobody out, and whoever sends tokens of
+ * keys that nobody knows makes it be asked twice a minute, not more. */
+static bool will_do(const struct held_keys *held, int64_t age_ns, int64_t since_try_ns, bool is_unknown)
+{
+    if (!held || age_ns >= BP_SECONDS(STALE_S))
+        return false;
+    return since_try_ns < BP_SECONDS(AGAIN_S) || (age_ns < BP_SECONDS(KEEP_S) && !is_unknown);
+}
+
 /* The keys, held; fetched anew when they are old, or at once when `is_unknown` key was asked for. */
 static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, struct held_keys **held)
 {
@@ -149,20 +202,24 @@ static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, 
     bp_status status = BP_OK;
 
     *held = hold(oauth, &age_ns, &since_try_ns);
-    if (*held && !(is_unknown && since_try_ns > BP_SECONDS(AGAIN_S)) && age_ns < BP_SECONDS(KEEP_S))
+    if (will_do(*held, age_ns, since_try_ns, is_unknown))
         return BP_OK;
-    if (*held && since_try_ns < BP_SECONDS(AGAIN_S))
-        return BP_OK; // a fetch failed a moment ago
+    release(*held);
+    *held = NULL;
     BP_TRY(mutex_lock(call, oauth->fetching));
-    release(*held);
-    *held = hold(oauth, &age_ns, &since_try_ns);
-    if (!*held || since_try_ns > BP_SECONDS(AGAIN_S))
-        status = fetch(call, oauth);
-    release(*held);
-    *held = hold(oauth, &age_ns, &since_try_ns);
+    *held = hold(oauth, &age_ns, &since_try_ns); // others may have fetched them meanwhile
+    if (!will_do(*held, age_ns, since_try_ns, is_unknown)) {
+        if (since_try_ns < BP_SECONDS(FAILED_S))
+            status = call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " could not be had a moment ago: try "
+                               "again soon", BP_ARG(oauth->conf->issuer));
+        else
+            status = fetch(call, oauth);
+        release(*held);
+        *held = hold(oauth, &age_ns, &since_try_ns);
+    }
     mutex_unlock(oauth->fetching);
     if (status == BP_OK || (*held && age_ns < BP_SECONDS(STALE_S)))
-        return BP_OK; // an issuer that is down for a while locks nobody out
+        return BP_OK;
     release(*held);
     *held = NULL;
     return status;

@@ -63,13 +63,15 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
         return call_fail(exchange->call, BP_DENIED, "this server does not answer for the host \"" BP_FMT
                          "\": add it to server.allowed_hosts if it should", BP_ARG(host));
     origin = http_exchange_header(exchange, "origin");
-    if (!origin.len || str_equal_ignore_case(host_of_origin(origin), host))
+    if (!origin.len || (host.len && str_equal_ignore_case(host_of_origin(origin), host)))
         return BP_OK;
     if (!is_in(&server->allowed_origins, origin))
         return call_fail(exchange->call, BP_DENIED, "pages of the origin \"" BP_FMT "\" may not use this server: add it "
                          "to server.allowed_origins if they should", BP_ARG(origin));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Origin"), origin);
     http_exchange_add_header(exchange, BP_STR("Vary"), BP_STR("Origin"));
+    http_exchange_add_header(exchange, BP_STR("Access-Control-Expose-Headers"),
+                             BP_STR("Mcp-Session-Id, WWW-Authenticate, Retry-After, X-Request-Id"));
     return BP_OK;
 }
 
@@ -80,11 +82,15 @@ bool origin_is_preflight(struct http_exchange *exchange)
 
 bp_status origin_answer_preflight(struct http_exchange *exchange)
 {
+    bp_str wanted = http_exchange_header(exchange, "access-control-request-headers");
+
     if (http_exchange_header(exchange, "access-control-request-method").len) {
         http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Methods"),
                                  BP_STR("GET, POST, PUT, PATCH, DELETE"));
+        // What a page asks for, as Mcp-Param-* may have any name: it came past origin_check().
         http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Headers"),
-                                 BP_STR("Authorization, Content-Type, X-API-Key, X-Request-Id, traceparent"));
+                                 wanted.len ? wanted
+                                            : BP_STR("Authorization, Content-Type, X-API-Key, X-Request-Id, traceparent"));
         http_exchange_add_header(exchange, BP_STR("Access-Control-Max-Age"), BP_STR("600"));
     }
     http_exchange_add_header(exchange, BP_STR("Allow"), BP_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));

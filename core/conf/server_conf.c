@@ -169,15 +169,27 @@ static void check_network(const struct option_reader *reader, const struct serve
     }
 }
 
+/* A name that leads nowhere but here: "http://127.0.0.1:80/x", but not "http://127.example.org". */
+static bool is_own_address(bp_str url)
+{
+    static const char *const names[] = { "localhost", "[::1]" };
+    bp_str                   host = bp_str_n(url.data + 7, url.len - 7), rest;
+
+    host = str_split(host, '/', &rest);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t len = strlen(names[i]);
+
+        if (bp_str_starts(host, names[i]) && (host.len == len || host.data[len] == ':'))
+            return true;
+    }
+    host = str_split(host, ':', &rest);
+    return bp_str_starts(host, "127.") && strspn(host.data, "0123456789.") >= host.len && !memchr(url.data, '@', url.len);
+}
+
 /* Keys that came over a plain connection could be anybody's. */
 static void check_plain(const struct option_reader *reader, const struct conf_node *auth, const char *name, bp_str url)
 {
-    static const char *const own[] = { "http://127.", "http://localhost", "http://[::1]" };
-    bool                     is_own = !bp_str_starts(url, "http://");
-
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        is_own = is_own || bp_str_starts(url, own[i]);
-    if (!is_own && node_find(auth, name))
+    if (bp_str_starts(url, "http://") && !is_own_address(url) && node_find(auth, name))
         error_at_value(reader->problems, node_find(auth, name), "must be an https:// URL: http is for this machine alone");
 }
 
@@ -194,12 +206,10 @@ static void check_auth(const struct option_reader *reader, const struct conf_nod
         !node_find(auth, "storage"))
         error_missing(reader->problems, auth, "storage",
                       "is required where mode is keys or both: name the storage instance that holds the keys");
-    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.issuer.len &&
-        !node_find(auth, "issuer"))
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.issuer.len)
         error_missing(reader->problems, auth, "issuer",
                       "is required where mode is oauth or both: the URL of the authorization server");
-    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.audience.count &&
-        !node_find(auth, "audience"))
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.audience.count)
         error_missing(reader->problems, auth, "audience",
                       "is required where mode is oauth or both: a token made out for another server must not be taken, so "
                       "say what this one is called");

@@ -34,6 +34,17 @@ static const bp_option auth_options[] = {
                    .help = "serve listeners that other machines reach although mode is none: anybody who reaches them "
                            "can read and change everything. Only for a network that lets in nobody else, or behind a "
                            "proxy that authenticates"),
+    BP_OPTION_URL(struct server_auth, issuer, .example = "https://login.example.org",
+                  .help = "the authorization server whose tokens are taken, written as in the \"iss\" of its tokens; needed "
+                          "where mode is oauth or both"),
+    BP_OPTION_LIST(struct server_auth, audience, .example = "[\"https://mcp.example.org/mcp\"]",
+                   .help = "what this server is called in the \"aud\" of a token, its URL first; needed where mode is oauth "
+                           "or both: a token made out for another server is not taken"),
+    BP_OPTION_URL(struct server_auth, keys_url, .example = "https://login.example.org/keys",
+                  .help = "where the issuer publishes its keys; empty: where its metadata says"),
+    BP_OPTION_STRING(struct server_auth, tenant_claim, .example = "tenant",
+                     .help = "the claim of a token that names the tenant, without which it is not taken; empty: all tokens "
+                             "are of the tenant default"),
 };
 
 static const bp_option limits_options[] = {

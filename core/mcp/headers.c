@@ -12,8 +12,7 @@ static bp_status fail(bp_mcp *request, const char *format, bp_str a, bp_str b)
     return request_fail(request, MCP_HEADER_MISMATCH, 400, format, BP_ARG(a), BP_ARG(b));
 }
 
-/* =?base64?...?= stands for bytes that may not stand in a header. False: it is malformed. */
-static bool decode(bp_call *call, bp_str raw, bp_str *value)
+bool headers_decode(bp_call *call, bp_str raw, bp_str *value)
 {
     static const char prefix[] = "=?base64?";
     size_t            len = sizeof(prefix) - 1;
@@ -44,7 +43,7 @@ static bp_status check_name(bp_mcp *request, struct http_exchange *exchange, con
         return BP_OK;
     wanted = json_as_string(json_get(request->message.params, bp_str_of(member)));
     header = http_exchange_header(exchange, "mcp-name");
-    if (!decode(request->call, header, &header))
+    if (!headers_decode(request->call, header, &header))
         return fail(request, "the header Mcp-Name is no base64" BP_FMT BP_FMT, BP_STR(""), BP_STR(""));
     if (!bp_str_equal(header, wanted))
         return fail(request, "the header Mcp-Name is \"" BP_FMT "\", but the body says \"" BP_FMT "\"", header, wanted);
@@ -53,12 +52,16 @@ static bp_status check_name(bp_mcp *request, struct http_exchange *exchange, con
 
 static bool is_same_number(bp_str header, const bp_json *value)
 {
-    double number;
+    int64_t integer;
+    double  number;
 
+    // As doubles, integers beyond 2^53 would be the same as their neighbours.
+    if (json_type_of(value) == JSON_KIND_INTEGER && str_to_int(header, &integer))
+        return integer == json_as_integer(value);
     return str_to_double(header, &number) && number == json_as_number(value);
 }
 
-static bool is_same(const bp_json *value, bp_str header)
+bool headers_agree(const bp_json *value, bp_str header)
 {
     switch (json_type_of(value)) {
     case JSON_KIND_STRING: return bp_str_equal(json_as_string(value), header);
@@ -88,9 +91,9 @@ static bp_status check_parameters(bp_mcp *request, struct http_exchange *exchang
         is_there = value && json_type_of(value) != JSON_KIND_NULL;
         if (!is_there && !header.len)
             continue;
-        if (!decode(request->call, header, &decoded))
+        if (!headers_decode(request->call, header, &decoded))
             return fail(request, "the header " BP_FMT " is no base64: \"" BP_FMT "\"", bp_str_of(property->header), header);
-        if (!is_there || !header.data || !is_same(value, decoded))
+        if (!is_there || !header.data || !headers_agree(value, decoded))
             return fail(request, "the header " BP_FMT " is \"" BP_FMT "\", which is not what the arguments say",
                         bp_str_of(property->header), decoded);
     }

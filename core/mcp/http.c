@@ -503,8 +503,10 @@ static bp_status run_stream(struct http_way *way, struct session_stream *stream,
     bp_status     status;
     char          id[32];
 
-    if (!reader)
+    if (!reader) {
+        stream_detach(way->mcp->sessions, way->session, stream, NULL);
         return call_fail(way->exchange->call, BP_NO_MEMORY, "there is no memory for another stream");
+    }
     way->exchange->call->deadline_ns = BP_FOREVER;
     stream_attach(way->mcp->sessions, way->session, stream, reader);
     status = http_exchange_sse_begin(way->exchange);

@@ -253,10 +253,12 @@ static bp_status hear(bp_mcp *request, struct listener *listener)
                 return call_fail_over(call, status, "waiting for news");
             continue;
         }
-        BP_TRY(call_scratch_begin(call)); // it may go on for days
-        status = send_news(request, &news);
+        status = call_scratch_begin(call); // it may go on for days
+        if (status == BP_OK) {
+            status = send_news(request, &news);
+            call_scratch_end(call);
+        }
         free(news.uri);
-        call_scratch_end(call);
         BP_TRY(status);
     }
 }

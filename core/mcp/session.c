@@ -7,7 +7,7 @@
 #include "base/crypto.h"
 #include "mcp/session_store.h"
 
-enum { BUCKETS = 4096, SUBSCRIPTIONS_MAX = 1024 };
+enum { BUCKETS = 4096, SUBSCRIPTIONS_MAX = 1024, LOOK_AT_MAX = 256 };
 
 /* ---- the store ---- */
 
@@ -76,7 +76,7 @@ static void unref(struct session_store *store, struct session *session)
 struct cancelled {
     struct session_store *store;
     struct session       *session; /* held */
-    bp_call              *call;    /* only compared, until it is found again */
+    uint64_t              serial;
     struct worker        *worker;
 };
 
@@ -88,7 +88,7 @@ static void cancel_on_worker(void *arg)
 
     pthread_mutex_lock(&cancelled->store->lock);
     for (struct running *at = cancelled->session->running; at; at = at->next)
-        if (at->call == cancelled->call)
+        if (at->serial == cancelled->serial)
             call = at->call;
     unref(cancelled->store, cancelled->session);
     pthread_mutex_unlock(&cancelled->store->lock);
@@ -104,7 +104,7 @@ static void cancel_running(struct session_store *store, struct session *session,
 
     if (!cancelled)
         return;
-    *cancelled = (struct cancelled){ store, session, running->call, running->call->worker };
+    *cancelled = (struct cancelled){ store, session, running->serial, running->call->worker };
     session->refs++;
     worker_post(cancelled->worker, cancel_on_worker, cancelled);
 }
@@ -145,18 +145,32 @@ void sessions_free(struct session_store *store)
 
 void session_hash_principal(const bp_principal *principal, uint8_t digest[16])
 {
-    uint8_t whole[32];
-    char    text[512];
-    size_t  id = principal->id.len < 240 ? principal->id.len : 240;
-    size_t  tenant = principal->tenant.len < 240 ? principal->tenant.len : 240;
+    uint8_t parts[64], whole[32]; // a hash each, so that no part runs into the other, however long they are
 
-    if (id)
-        memcpy(text, principal->id.data, id);
-    text[id] = '\0';
-    if (tenant)
-        memcpy(text + id + 1, principal->tenant.data, tenant);
-    crypto_sha256(bp_str_n(text, id + 1 + tenant), whole);
+    crypto_sha256(principal->id, parts);
+    crypto_sha256(principal->tenant, parts + 32);
+    crypto_sha256(bp_str_n((const char *)parts, sizeof(parts)), whole);
     memcpy(digest, whole, 16);
+}
+
+static bool is_in_use(const struct session *session)
+{
+    for (const struct session_stream *stream = session->streams; stream; stream = stream->next)
+        if (stream->reader)
+            return true;
+    return session->running != NULL;
+}
+
+/* Who waits at an open stream sends nothing and is there all the same: others go first. Under the lock. */
+static void make_room(struct session_store *store)
+{
+    while (store->count >= store->limits.sessions && store->oldest) {
+        struct session *idle = store->oldest;
+
+        for (uint32_t i = 0; idle && is_in_use(idle); i++)
+            idle = i < LOOK_AT_MAX ? idle->newer : NULL;
+        close_session(store, idle ? idle : store->oldest);
+    }
 }
 
 struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
@@ -180,8 +194,7 @@ struct session *session_open(struct session_store *store, const bp_principal *pr
     session->log_level = 1; // info, until the client says otherwise
     session->is_open = true;
     pthread_mutex_lock(&store->lock);
-    while (store->count >= store->limits.sessions && store->oldest)
-        close_session(store, store->oldest);
+    make_room(store);
     bucket = bucket_of(store, bp_str_of(session->id));
     session->next_in_bucket = *bucket;
     *bucket = session;
@@ -230,14 +243,6 @@ void session_end(struct session_store *store, struct session *session)
     pthread_mutex_unlock(&store->lock);
 }
 
-static bool is_in_use(const struct session *session)
-{
-    for (const struct session_stream *stream = session->streams; stream; stream = stream->next)
-        if (stream->reader)
-            return true;
-    return session->running != NULL;
-}
-
 void sessions_expire(struct session_store *store, int64_t now_ns)
 {
     struct session *next;
@@ -271,6 +276,7 @@ bool session_begin(struct session_store *store, struct session *session, struct 
         may_run = !bp_str_equal(at->id, id);
     may_run = may_run && session->running_count < SESSION_RUNNING_MAX;
     if (may_run) {
+        running->serial = ++store->next_serial;
         running->session = session;
         running->next = session->running;
         if (running->next)

@@ -41,6 +41,7 @@ struct session_stream {
     struct stream_event   *first, *end;
     uint32_t               count;
     size_t                 bytes;
+    uint32_t               holds; /* by those who write or read it: it is not pushed out */
     bool                   is_finished;
     struct waker          *reader; /* of the exchange that sends what is added; held */
 };
@@ -52,6 +53,7 @@ struct running {
     struct running *next, *previous;
     struct session *session; /* NULL: not registered */
     bp_str          id;
+    uint64_t        serial; /* no other of the process has it: calls are used again */
     bp_call        *call;
 };
 
@@ -127,9 +129,9 @@ bool session_subscribe(struct session_store *store, struct session *session, bp_
 /* ---- streams ---- */
 
 /* A new one for the answer to a POST; NULL: no memory. It lives as long as the session, or until newer ones push it
- * out once it is finished. */
+ * out once stream_finish() was called. */
 struct session_stream *session_add_stream(struct session_store *store, struct session *session);
-/* The one of that number; number 0 is made when it is not there. */
+/* The one of that number, held until stream_detach(); number 0 is made when it is not there. */
 struct session_stream *session_stream(struct session_store *store, struct session *session, uint32_t number);
 /* Keeps an event and wakes who reads the stream; its number, 0 when it could not be kept. */
 uint64_t stream_add(struct session_store *store, struct session *session, struct session_stream *stream,
@@ -138,6 +140,7 @@ void     stream_finish(struct session_store *store, struct session *session, str
 /* The reader that was there before is told to go: it finds another one in its place. */
 void stream_attach(struct session_store *store, struct session *session, struct session_stream *stream,
                    struct waker *reader);
+/* Lets go of the stream; `reader` NULL: it was never attached. */
 void stream_detach(struct session_store *store, struct session *session, struct session_stream *stream,
                    struct waker *reader);
 

@@ -19,6 +19,7 @@ struct session_store {
     _Atomic uint32_t      count;
     struct session_limits limits;
     size_t                replay_bytes; /* kept now */
+    uint64_t              next_serial;
     bool                  is_draining;
 };
 

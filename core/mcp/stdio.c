@@ -63,7 +63,7 @@ static void follow_news(bp_call *call, void *arg)
             status = call_wait(call, BP_FOREVER, "news for the client");
         }
     }
-    if (stream && reader)
+    if (stream)
         stream_detach(store, follower->session, stream, reader);
     waker_end(reader);
     session_release(store, follower->session);

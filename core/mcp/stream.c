@@ -63,7 +63,7 @@ static void drop_old_streams(struct session_store *store, struct session *sessio
 
     for (struct session_stream *stream = session->streams; stream; stream = next) { // the newest come first
         next = stream->next;
-        if (stream->is_finished && !stream->reader && ++kept > STREAMS_KEPT)
+        if (stream->is_finished && !stream->holds && ++kept > STREAMS_KEPT)
             stream_drop(store, session, stream);
     }
 }
@@ -108,6 +108,8 @@ struct session_stream *session_stream(struct session_store *store, struct sessio
     stream = find(session, number);
     if (!stream && number == 0)
         stream = add(session, 0);
+    if (stream)
+        stream->holds++; // also while another reader takes its place
     pthread_mutex_unlock(&store->lock);
     return stream;
 }
@@ -178,7 +180,8 @@ void stream_detach(struct session_store *store, struct session *session, struct 
 {
     (void)session;
     pthread_mutex_lock(&store->lock);
-    if (stream->reader == reader) {
+    stream->holds--;
+    if (reader && stream->reader == reader) {
         stream->reader = NULL;
         waker_release(reader);
     }

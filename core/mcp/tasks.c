@@ -8,7 +8,7 @@
 #include "base/crypto.h"
 #include "mcp/mcp.h"
 
-enum { TASK_ID_CHARS = 32, TTL_MS = 3600 * 1000, POLL_MS = 500, TASKS_MAX = 4096, MESSAGE_BYTES_MAX = 256 };
+enum { TASK_ID_CHARS = 32, TTL_MS = 3600 * 1000, POLL_MS = 500, TASKS_MAX = 4096, TASKS_OF_ONE_MAX = 1024, MESSAGE_BYTES_MAX = 256 };
 
 enum task_status { TASK_WORKING, TASK_INPUT_REQUIRED, TASK_COMPLETED, TASK_FAILED, TASK_CANCELLED };
 
@@ -359,19 +359,48 @@ static void put_result_type(bp_mcp *request, const char *type)
         json_put_text(&request->w, "resultType", type);
 }
 
+/* The oldest one that has ended goes, first of the same principal's: what one leaves behind must not keep others out.
+ * False: there is none. Under the lock. */
+static bool make_room(struct task_store *store, const uint8_t principal[16])
+{
+    struct task **own = NULL, **any = NULL;
+    uint32_t      count_of_own = 0;
+
+    for (struct task **at = &store->first; *at; at = &(*at)->next) { // the newest come first
+        bool is_own = crypto_equal((*at)->principal, principal, 16);
+
+        count_of_own += is_own;
+        if ((*at)->ended_ns)
+            any = at;
+        if ((*at)->ended_ns && is_own)
+            own = at;
+    }
+    if (count_of_own < TASKS_OF_ONE_MAX && store->count < TASKS_MAX)
+        return true;
+    if (!own && (count_of_own >= TASKS_OF_ONE_MAX || !any))
+        return false;
+    drop(store, own ? own : any);
+    return true;
+}
+
 bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
 {
     struct task_store *store = request->mcp->tasks;
     bool               is_modern = mcp_is_modern(request->revision), has_started = false;
     struct task       *task;
 
-    if (store->count >= TASKS_MAX)
-        return call_fail(request->call, BP_LIMIT, "there are %d tasks already: wait until some have ended", TASKS_MAX);
     task = task_new(request, tool, arguments);
     if (!task)
         return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another task");
     // It can be found before anybody hears of it.
     pthread_mutex_lock(&store->lock);
+    if (!make_room(store, task->principal)) {
+        task->refs = 1;
+        unref(task);
+        pthread_mutex_unlock(&store->lock);
+        return call_fail(request->call, BP_LIMIT, "%d tasks of yours, or %d of all, are at work: wait until some have ended",
+                         TASKS_OF_ONE_MAX, TASKS_MAX);
+    }
     task->next = store->first;
     store->first = task;
     store->count++;
@@ -628,6 +657,19 @@ static bool wait_with_others(struct task *task, struct waker *waker)
     return has_place;
 }
 
+/* Its place is free again for who waits next. */
+static void leave_the_others(struct task *task, struct waker *waker)
+{
+    pthread_mutex_lock(&task->store->lock);
+    for (size_t i = 0; waker && i < sizeof(task->fetchers) / sizeof(task->fetchers[0]); i++) {
+        if (task->fetchers[i] != waker)
+            continue;
+        waker_release(waker);
+        task->fetchers[i] = NULL;
+    }
+    pthread_mutex_unlock(&task->store->lock);
+}
+
 static bp_status wait_for_end(bp_call *call, struct task *task)
 {
     struct waker *waker = waker_new(call);
@@ -643,6 +685,7 @@ static bp_status wait_for_end(bp_call *call, struct task *task)
         if (!has_ended)
             status = call_wait(call, BP_FOREVER, "the end of a task");
     }
+    leave_the_others(task, waker);
     waker_end(waker);
     return status == BP_OK || call->error.status == status ? status : call_fail_over(call, status, "waiting for a task");
 }

@@ -1,0 +1,1 @@
+target_link_libraries(fuzz_mcp_message PRIVATE core_ops core_api core_mcp)

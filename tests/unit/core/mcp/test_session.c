@@ -1,0 +1,280 @@
+/* test_session.c - whose a session is, how long it is kept, and what of it can be cancelled, asked and subscribed to. */
+#include <stdio.h>
+
+#include "mcp_rig.h"
+
+static void an_id_is_128_random_bits_in_visible_characters(void **state)
+{
+    struct session *one = rig_open("a"), *two = rig_open("a");
+
+    (void)state;
+    assert_int_equal(strlen(one->id), 32);
+    assert_int_equal(strspn(one->id, "0123456789abcdef"), 32);
+    assert_string_not_equal(one->id, two->id);
+    session_release(rig_store, one);
+    session_release(rig_store, two);
+}
+
+static void a_session_is_found_only_by_who_opened_it(void **state)
+{
+    struct session *session = rig_open("alice");
+    bp_principal    other_tenant = rig_principal("alice", "other");
+
+    (void)state;
+    assert_true(rig_is_there(session->id, "alice"));
+    assert_false(rig_is_there(session->id, "bob"));
+    assert_false(rig_is_there(session->id, ""));
+    assert_null(session_find(rig_store, bp_str_of(session->id), &other_tenant));
+    assert_false(rig_is_there("00000000000000000000000000000000", "alice"));
+    assert_false(rig_is_there("", "alice"));
+    session_end(rig_store, session);
+    assert_false(rig_is_there(session->id, "alice"));
+    assert_false(session->is_open);
+    session_release(rig_store, session);
+}
+
+/* Names as long as a token may make them, and with a NUL, must not run into each other. */
+static void long_and_odd_principals_are_told_apart(void **state)
+{
+    char         one[4096], two[4096];
+    uint8_t      a[16], b[16];
+    bp_principal principal = { .struct_size = sizeof(principal) };
+
+    (void)state;
+    memset(one, 'x', sizeof(one));
+    memset(two, 'x', sizeof(two));
+    two[sizeof(two) - 1] = 'y';
+    principal.id = bp_str_n(one, sizeof(one));
+    session_hash_principal(&principal, a);
+    principal.id = bp_str_n(two, sizeof(two));
+    session_hash_principal(&principal, b);
+    assert_memory_not_equal(a, b, sizeof(a));
+    principal.id = bp_str_n("a\0b", 3);
+    principal.tenant = BP_STR("c");
+    session_hash_principal(&principal, a);
+    principal.id = BP_STR("a");
+    principal.tenant = bp_str_n("b\0c", 3);
+    session_hash_principal(&principal, b);
+    assert_memory_not_equal(a, b, sizeof(a));
+}
+
+static void the_one_not_used_for_the_longest_time_makes_room(void **state)
+{
+    char ids[RIG_SESSIONS + 1][SESSION_ID_CHARS + 1];
+
+    (void)state;
+    for (int i = 0; i <= RIG_SESSIONS; i++) {
+        struct session *session = rig_open("a");
+
+        memcpy(ids[i], session->id, sizeof(ids[i]));
+        session_release(rig_store, session);
+        if (i == RIG_SESSIONS - 1)
+            assert_true(rig_is_there(ids[0], "a")); // that counts as a use
+    }
+    assert_int_equal(sessions_count(rig_store), RIG_SESSIONS);
+    assert_true(rig_is_there(ids[0], "a"));
+    assert_false(rig_is_there(ids[1], "a"));
+    for (int i = 2; i <= RIG_SESSIONS; i++)
+        assert_true(rig_is_there(ids[i], "a"));
+}
+
+static void a_session_at_work_is_not_the_one_that_makes_room(bp_call *call)
+{
+    struct session *busy = rig_open("a");
+    struct running  running;
+    char            first[SESSION_ID_CHARS + 1] = "";
+
+    assert_true(session_begin(rig_store, busy, &running, BP_STR("1"), call));
+    for (int i = 0; i < RIG_SESSIONS; i++) {
+        struct session *session = rig_open("a");
+
+        if (i == 0)
+            memcpy(first, session->id, sizeof(first));
+        session_release(rig_store, session);
+    }
+    assert_true(busy->is_open);
+    assert_false(rig_is_there(first, "a"));
+    session_done(rig_store, &running);
+    session_release(rig_store, busy);
+}
+
+static void sessions_at_work_stay_when_others_make_room(void **state)
+{
+    (void)state;
+    rig_on_call(a_session_at_work_is_not_the_one_that_makes_room);
+}
+
+static void an_idle_session_expires_and_one_in_use_does_not(bp_call *call)
+{
+    struct session *idle = rig_open("a"), *busy = rig_open("a");
+    struct running  running;
+
+    assert_true(session_begin(rig_store, busy, &running, BP_STR("1"), call));
+    sessions_expire(rig_store, clock_now_ns() + BP_SECONDS(59));
+    assert_true(idle->is_open);
+    sessions_expire(rig_store, clock_now_ns() + BP_SECONDS(61));
+    assert_false(idle->is_open);
+    assert_true(busy->is_open);
+    session_done(rig_store, &running);
+    session_release(rig_store, idle);
+    session_release(rig_store, busy);
+}
+
+static void idle_sessions_expire(void **state)
+{
+    (void)state;
+    rig_on_call(an_idle_session_expires_and_one_in_use_does_not);
+}
+
+static void an_id_may_be_under_way_once(bp_call *call)
+{
+    struct session *session = rig_open("a");
+    struct running  one, two, other;
+
+    assert_true(session_begin(rig_store, session, &one, BP_STR("1"), call));
+    assert_false(session_begin(rig_store, session, &two, BP_STR("1"), call));
+    assert_true(session_begin(rig_store, session, &other, BP_STR("\"1\""), call));
+    session_done(rig_store, &two); // was never registered: nothing happens
+    session_done(rig_store, &one);
+    assert_true(session_begin(rig_store, session, &one, BP_STR("1"), call));
+    session_done(rig_store, &other);
+    session_done(rig_store, &one);
+    assert_int_equal(session->running_count, 0);
+    session_release(rig_store, session);
+}
+
+static void the_id_of_a_request_under_way_is_taken(void **state)
+{
+    (void)state;
+    rig_on_call(an_id_may_be_under_way_once);
+}
+
+static struct running many[SESSION_RUNNING_MAX + 1];
+
+static void only_so_many_run(bp_call *call)
+{
+    static char     ids[SESSION_RUNNING_MAX + 1][8];
+    struct session *session = rig_open("a");
+
+    for (int i = 0; i <= SESSION_RUNNING_MAX; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%d", i);
+        assert_int_equal(session_begin(rig_store, session, &many[i], bp_str_of(ids[i]), call), i < SESSION_RUNNING_MAX);
+    }
+    for (int i = 0; i < SESSION_RUNNING_MAX; i++)
+        session_done(rig_store, &many[i]);
+    session_release(rig_store, session);
+}
+
+static void a_session_runs_256_requests_and_no_more(void **state)
+{
+    (void)state;
+    rig_on_call(only_so_many_run);
+}
+
+/* The notification is on its way to the worker when the request ends and the same call begins another one. */
+static void cancel_one_that_ends_meanwhile(bp_call *call)
+{
+    struct session *session = rig_open("a");
+    struct running  running;
+
+    assert_true(session_begin(rig_store, session, &running, BP_STR("1"), call));
+    session_cancel(rig_store, session, BP_STR("1"));
+    session_done(rig_store, &running);
+    assert_true(session_begin(rig_store, session, &running, BP_STR("2"), call));
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(50)), BP_OK);
+    session_cancel(rig_store, session, BP_STR("2"));
+    assert_int_equal(call_sleep(call, BP_SECONDS(10)), BP_CANCELLED);
+    session_done(rig_store, &running);
+    session_release(rig_store, session);
+}
+
+static void a_late_cancellation_hits_no_other_request(void **state)
+{
+    (void)state;
+    rig_on_call(cancel_one_that_ends_meanwhile);
+}
+
+static void end_while_one_runs(bp_call *call)
+{
+    struct session *session = rig_open("a");
+    struct running  running;
+
+    assert_true(session_begin(rig_store, session, &running, BP_STR("1"), call));
+    session_end(rig_store, session);
+    assert_int_equal(call_sleep(call, BP_SECONDS(10)), BP_CANCELLED);
+    session_done(rig_store, &running);
+    session_release(rig_store, session);
+}
+
+static void the_end_of_a_session_cancels_what_runs(void **state)
+{
+    (void)state;
+    rig_on_call(end_while_one_runs);
+}
+
+static void ask_twice(bp_call *call)
+{
+    struct session *session = rig_open("a"), *other = rig_open("b");
+    struct waker   *waker = waker_new(call);
+    struct question question = { .waker = waker };
+
+    session_ask(rig_store, session, &question);
+    assert_false(session_answer(rig_store, other, question.id, false, BP_STR("{}")));
+    assert_false(session_answer(rig_store, session, question.id + 1, false, BP_STR("{}")));
+    assert_true(session_answer(rig_store, session, question.id, false, BP_STR("{\"a\":1}")));
+    assert_true(session_answer(rig_store, session, question.id, true, BP_STR("{\"a\":2}"))); // the first one counts
+    assert_int_equal(call_wait(call, BP_FOREVER, "the answer"), BP_OK);
+    assert_true(question.is_answered);
+    assert_false(question.is_error);
+    assert_string_equal(question.answer->data, "{\"a\":1}");
+    session_forget(rig_store, session, &question);
+    assert_false(session_answer(rig_store, session, question.id, false, BP_STR("{}")));
+    shared_text_release(question.answer);
+    waker_end(waker);
+    session_release(rig_store, session);
+    session_release(rig_store, other);
+}
+
+static void a_question_is_answered_once_and_in_its_own_session(void **state)
+{
+    (void)state;
+    rig_on_call(ask_twice);
+}
+
+static void subscriptions_are_counted_and_end(void **state)
+{
+    struct session *session = rig_open("a");
+    char            uri[32];
+
+    (void)state;
+    for (int i = 0; i < 1024; i++) {
+        snprintf(uri, sizeof(uri), "test://%d", i);
+        assert_true(session_subscribe(rig_store, session, bp_str_of(uri), true));
+        assert_true(session_subscribe(rig_store, session, bp_str_of(uri), true)); // twice is once
+    }
+    assert_false(session_subscribe(rig_store, session, BP_STR("test://one-more"), true));
+    assert_true(session_subscribe(rig_store, session, BP_STR("test://5"), false));
+    assert_true(session_subscribe(rig_store, session, BP_STR("test://one-more"), true));
+    session_release(rig_store, session);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_id_is_128_random_bits_in_visible_characters),
+        TEST(a_session_is_found_only_by_who_opened_it),
+        TEST(long_and_odd_principals_are_told_apart),
+        TEST(the_one_not_used_for_the_longest_time_makes_room),
+        TEST(sessions_at_work_stay_when_others_make_room),
+        TEST(idle_sessions_expire),
+        TEST(the_id_of_a_request_under_way_is_taken),
+        TEST(a_session_runs_256_requests_and_no_more),
+        TEST(a_late_cancellation_hits_no_other_request),
+        TEST(the_end_of_a_session_cancels_what_runs),
+        TEST(a_question_is_answered_once_and_in_its_own_session),
+        TEST(subscriptions_are_counted_and_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

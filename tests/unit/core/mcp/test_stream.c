@@ -1,0 +1,224 @@
+/* test_stream.c - the event streams of a session: order, replay and its bounds, readers that take over from others. */
+#include <stdio.h>
+
+#include "mcp_rig.h"
+
+static uint64_t add(struct session *session, struct session_stream *stream, const char *message)
+{
+    struct shared_text *text = shared_text_new(bp_str_of(message));
+    uint64_t            number = stream_add(rig_store, session, stream, text);
+
+    shared_text_release(text);
+    return number;
+}
+
+static void expect_event(struct session *session, struct session_stream *stream, struct waker *reader, uint64_t *number,
+                         const char *wanted)
+{
+    struct shared_text *text = NULL;
+
+    assert_int_equal(stream_next(rig_store, session, stream, reader, number, &text), STREAM_EVENT);
+    assert_string_equal(text->data, wanted);
+    shared_text_release(text);
+}
+
+static enum stream_state state_of(struct session *session, struct session_stream *stream, struct waker *reader,
+                                  uint64_t number)
+{
+    struct shared_text *text = NULL;
+    enum stream_state   state = stream_next(rig_store, session, stream, reader, &number, &text);
+
+    shared_text_release(text);
+    return state;
+}
+
+static void replay(bp_call *call)
+{
+    struct session        *session = rig_open("a");
+    struct session_stream *stream = session_add_stream(rig_store, session), *same;
+    struct waker          *reader = waker_new(call);
+    uint64_t               number = 1;
+
+    assert_int_equal(add(session, stream, "one"), 1);
+    assert_int_equal(add(session, stream, "two"), 2);
+    same = session_stream(rig_store, session, stream->number);
+    assert_ptr_equal(same, stream);
+    stream_attach(rig_store, session, stream, reader);
+    expect_event(session, stream, reader, &number, "two"); // behind the first
+    assert_int_equal(number, 2);
+    assert_int_equal(state_of(session, stream, reader, number), STREAM_WAITS);
+    add(session, stream, "three");
+    assert_int_equal(call_wait(call, BP_FOREVER, "an event"), BP_OK);
+    expect_event(session, stream, reader, &number, "three");
+    stream_finish(rig_store, session, stream);
+    assert_int_equal(state_of(session, stream, reader, number), STREAM_FINISHED);
+    assert_int_equal(state_of(session, stream, reader, UINT64_MAX), STREAM_FINISHED);
+    stream_detach(rig_store, session, stream, reader);
+    waker_end(reader);
+    session_release(rig_store, session);
+}
+
+static void what_came_behind_the_last_event_is_sent_again(void **state)
+{
+    (void)state;
+    rig_on_call(replay);
+}
+
+static void fill(bp_call *call)
+{
+    struct session        *session = rig_open("a");
+    struct session_stream *stream = session_add_stream(rig_store, session);
+    struct waker          *reader = waker_new(call);
+    char                   text[101];
+    uint64_t               number = 0;
+
+    memset(text, 'x', 100);
+    text[100] = '\0';
+    session_stream(rig_store, session, stream->number);
+    stream_attach(rig_store, session, stream, reader);
+    for (int i = 0; i < 50; i++)
+        add(session, stream, text);
+    assert_in_range(stream->bytes, 1, RIG_REPLAY_BYTES);
+    assert_in_range(stream->count, 1, RIG_REPLAY_BYTES / 100);
+    expect_event(session, stream, reader, &number, text);
+    assert_int_equal(number, 50 - RIG_REPLAY_BYTES / 100 + 1);
+    stream_detach(rig_store, session, stream, reader);
+    waker_end(reader);
+    session_release(rig_store, session);
+}
+
+static void what_is_kept_for_replay_has_a_bound(void **state)
+{
+    (void)state;
+    rig_on_call(fill);
+}
+
+static void only_the_newest_finished_streams_are_kept(void **state)
+{
+    struct session *session = rig_open("a");
+    uint32_t        numbers[20];
+    size_t          kept = 0;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct session_stream *stream = session_add_stream(rig_store, session);
+
+        numbers[i] = stream->number;
+        add(session, stream, "answer");
+        stream_finish(rig_store, session, stream);
+    }
+    for (int i = 0; i < 20; i++) {
+        struct session_stream *stream = session_stream(rig_store, session, numbers[i]);
+
+        kept += stream != NULL;
+        if (stream)
+            stream_detach(rig_store, session, stream, NULL);
+        assert_true(i < 11 || stream);
+    }
+    assert_in_range(kept, 8, 9);
+    assert_null(session_stream(rig_store, session, 99));
+    session_release(rig_store, session);
+}
+
+/* The first reader is stuck in a write when a second one takes its place, goes, and newer streams push this one out: it
+ * must find the stream as it was when it looks again. */
+static void take_over(bp_call *call)
+{
+    struct session        *session = rig_open("a");
+    struct session_stream *stream = session_add_stream(rig_store, session);
+    struct waker          *first = waker_new(call), *second = waker_new(call);
+    uint32_t               number = stream->number;
+
+    add(session, stream, "one");
+    stream_finish(rig_store, session, stream);
+    assert_ptr_equal(session_stream(rig_store, session, number), stream);
+    stream_attach(rig_store, session, stream, first);
+    assert_ptr_equal(session_stream(rig_store, session, number), stream);
+    stream_attach(rig_store, session, stream, second);
+    assert_int_equal(call_wait(call, BP_FOREVER, "being told to go"), BP_OK);
+    stream_detach(rig_store, session, stream, second);
+    for (int i = 0; i < 20; i++)
+        stream_finish(rig_store, session, session_add_stream(rig_store, session));
+    assert_int_equal(state_of(session, stream, first, 1), STREAM_TAKEN);
+    stream_detach(rig_store, session, stream, first);
+    session_add_stream(rig_store, session);
+    assert_null(session_stream(rig_store, session, number)); // now nobody needs it
+    waker_end(first);
+    waker_end(second);
+    session_release(rig_store, session);
+}
+
+static void a_reader_that_lost_its_place_finds_the_stream_still_there(void **state)
+{
+    (void)state;
+    rig_on_call(take_over);
+}
+
+static void broadcast(bp_call *call)
+{
+    struct session        *listens = rig_open("a"), *subscribed = rig_open("b"), *silent = rig_open("c");
+    struct session_stream *one = session_stream(rig_store, listens, 0), *two = session_stream(rig_store, subscribed, 0);
+    uint64_t               number = 0;
+    struct waker          *reader = waker_new(call);
+
+    assert_true(session_subscribe(rig_store, subscribed, BP_STR("test://x"), true));
+    sessions_broadcast(rig_store, BP_STR("to all"), BP_STR(""));
+    sessions_broadcast(rig_store, BP_STR("x changed"), BP_STR("test://x"));
+    assert_null(silent->streams);
+    assert_int_equal(one->count, 1);
+    assert_int_equal(two->count, 2);
+    stream_attach(rig_store, subscribed, two, reader);
+    expect_event(subscribed, two, reader, &number, "to all");
+    expect_event(subscribed, two, reader, &number, "x changed");
+    sessions_drain(rig_store);
+    assert_int_equal(state_of(subscribed, two, reader, number), STREAM_FINISHED);
+    stream_detach(rig_store, subscribed, two, reader);
+    stream_detach(rig_store, listens, one, NULL);
+    waker_end(reader);
+    session_release(rig_store, listens);
+    session_release(rig_store, subscribed);
+    session_release(rig_store, silent);
+}
+
+static void news_go_to_who_listens_and_subscribed(void **state)
+{
+    (void)state;
+    rig_on_call(broadcast);
+}
+
+static void end_under_a_reader(bp_call *call)
+{
+    struct session        *session = rig_open("a");
+    struct session_stream *stream = session_stream(rig_store, session, 0);
+    struct waker          *reader = waker_new(call);
+
+    stream_attach(rig_store, session, stream, reader);
+    assert_int_equal(state_of(session, stream, reader, 0), STREAM_WAITS);
+    session_end(rig_store, session);
+    assert_int_equal(call_wait(call, BP_FOREVER, "the end"), BP_OK);
+    assert_int_equal(state_of(session, stream, reader, 0), STREAM_FINISHED);
+    stream_detach(rig_store, session, stream, reader);
+    waker_end(reader);
+    session_release(rig_store, session);
+}
+
+static void the_end_of_a_session_ends_its_streams(void **state)
+{
+    (void)state;
+    rig_on_call(end_under_a_reader);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_came_behind_the_last_event_is_sent_again),
+        TEST(what_is_kept_for_replay_has_a_bound),
+        TEST(only_the_newest_finished_streams_are_kept),
+        TEST(a_reader_that_lost_its_place_finds_the_stream_still_there),
+        TEST(news_go_to_who_listens_and_subscribed),
+        TEST(the_end_of_a_session_ends_its_streams),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
