@@ -12,9 +12,10 @@
 
 enum {
     READ_BYTES = 64 << 10,
-    OUT_HIGH_BYTES = 1 << 20, /* handlers wait, and nothing is read */
+    OUT_HIGH_BYTES = 256 << 10, /* handlers wait, and nothing is read */
     OUT_MAX_BYTES = 1 << 30,
-    WRITE_BYTES = 256 << 10
+    WRITE_BYTES = 256 << 10,
+    PIPE_BYTES = 1 << 20 /* what Linux lets anybody have (pipe-max-size) */
 };
 
 struct line_run {
@@ -128,6 +129,9 @@ static void flush(struct line_server *server)
     if (!waiting_bytes(server)) {
         buf_reset(&server->out);
         server->out_sent = 0;
+    } else if (server->out_sent >= OUT_HIGH_BYTES) { // a peer that always leaves a rest must not make it grow
+        buf_consume(&server->out, server->out_sent);
+        server->out_sent = 0;
     }
     if (waiting_bytes(server) && !server->is_out_polled) {
         server->is_out_polled = uv_poll_start(&server->out_poll, UV_WRITABLE, on_writable) == 0;
@@ -158,9 +162,12 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct line_server *server = prepare->data;
 
+    // Those who get room now write at once. A prepare handle that is started here would not run before the loop sleeps.
+    do {
+        flush(server);
+        worker_run_ready(server->worker);
+    } while (waiting_bytes(server) && !server->is_out_polled && !server->is_output_closed);
     uv_prepare_stop(prepare);
-    flush(server);
-    worker_run_ready(server->worker);
 }
 
 static void leave_queue(struct line_server *server, struct line_waiter *waiter)
@@ -379,6 +386,7 @@ static void make_nonblocking(int fd)
 
     if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); // a larger answer goes out at once; what cannot be made larger stays as it is
 }
 
 static bool open_handles(struct line_server *server)
