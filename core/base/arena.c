@@ -70,7 +70,7 @@ static struct arena_block *add_block(struct arena *arena, size_t size_bytes)
     return block;
 }
 
-void *arena_alloc(struct arena *arena, size_t size_bytes)
+void *arena_alloc_raw(struct arena *arena, size_t size_bytes)
 {
     struct arena_block *block;
     char               *piece;
@@ -87,7 +87,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
         if (is_large) {
             // The block that is being filled stays the one that is filled next.
             arena->used_bytes += size_bytes;
-            return memset(block->bytes, 0, size_bytes);
+            return block->bytes;
         }
         arena->next = block->bytes;
         arena->end = block->bytes + block->size_bytes;
@@ -95,17 +95,25 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     piece = arena->next;
     arena->next += size_bytes;
     arena->used_bytes += size_bytes;
-    return memset(piece, 0, size_bytes);
+    return piece;
+}
+
+void *arena_alloc(struct arena *arena, size_t size_bytes)
+{
+    void *piece = arena_alloc_raw(arena, size_bytes);
+
+    return piece ? memset(piece, 0, size_bytes) : NULL;
 }
 
 bp_str arena_dup(struct arena *arena, bp_str text)
 {
-    char *copy = arena_alloc(arena, text.len + 1);
+    char *copy = arena_alloc_raw(arena, text.len + 1);
 
     if (!copy)
         return (bp_str){ "", 0 };
     if (text.len)
         memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
     return (bp_str){ copy, text.len };
 }
 

@@ -30,6 +30,8 @@ void arena_free(struct arena *arena);
 
 /* Zeroed, aligned for any type; NULL when the limit or the memory of the machine is used up. */
 void *arena_alloc(struct arena *arena, size_t size_bytes);
+/* The same with whatever the memory holds, for what is written over at once. */
+void *arena_alloc_raw(struct arena *arena, size_t size_bytes);
 /* A copy with a NUL behind it; empty when there is no memory. */
 bp_str arena_dup(struct arena *arena, bp_str text);
 bp_str arena_format(struct arena *arena, const char *format, ...) BP_FORMAT(2, 3);

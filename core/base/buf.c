@@ -33,7 +33,7 @@ static bool grow(struct bp_buf *buf, size_t needed)
     while (capacity < needed)
         capacity *= 2;
     if (buf->arena) {
-        data = arena_alloc(buf->arena, capacity);
+        data = arena_alloc_raw(buf->arena, capacity);
         if (data && buf->len)
             memcpy(data, buf->data, buf->len);
     } else {

@@ -88,7 +88,7 @@ static _Thread_local struct arena *reading_into;
 
 static void *take_memory(size_t size_bytes)
 {
-    return reading_into ? arena_alloc(reading_into, size_bytes) : malloc(size_bytes);
+    return reading_into ? arena_alloc_raw(reading_into, size_bytes) : malloc(size_bytes);
 }
 
 static void give_memory(void *piece)

@@ -110,16 +110,14 @@ void json_append_quoted(struct bp_buf *buf, bp_str text)
                                            ['\t'] = "\\t" };
     size_t plain = 0; // start of what can be copied as it is
 
+    if (buf && text.len + 64 < buf->max_bytes - buf->len)
+        buf_reserve(buf, text.len + 64); // room for a long text is made once
     buf_add_char(buf, '"');
-    for (size_t at = 0; at < text.len;) {
+    for (size_t at = str_plain_run(text, 0); at < text.len; at += str_plain_run(text, at)) {
         unsigned char c = (unsigned char)text.data[at];
         size_t        len = 1;
         char          escape[8];
 
-        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            at++;
-            continue;
-        }
         if (c >= 0x80 && (len = str_utf8_sequence(text, at)) != 0) {
             at += len;
             continue;

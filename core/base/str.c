@@ -138,10 +138,45 @@ size_t str_utf8_sequence(bp_str text, size_t at)
     return len;
 }
 
+/* Eight bytes at once: the top bit of each byte of `x` that is below `limit` (at most 128) is set in the result. */
+static uint64_t bytes_below(uint64_t x, uint8_t limit)
+{
+    return (x - UINT64_C(0x0101010101010101) * limit) & ~x & UINT64_C(0x8080808080808080);
+}
+
+static uint64_t bytes_equal(uint64_t x, char c)
+{
+    return bytes_below(x ^ UINT64_C(0x0101010101010101) * (uint8_t)c, 1);
+}
+
+size_t str_plain_run(bp_str text, size_t at)
+{
+    size_t   start = at;
+    uint64_t x;
+
+    for (; at + sizeof(x) <= text.len; at += sizeof(x)) {
+        memcpy(&x, text.data + at, sizeof(x));
+        if (bytes_below(x, 0x20) | bytes_equal(x, '"') | bytes_equal(x, '\\') | bytes_equal(x, 0x7F) |
+            (x & UINT64_C(0x8080808080808080)))
+            break;
+    }
+    while (at < text.len && (unsigned char)text.data[at] >= 0x20 && (unsigned char)text.data[at] < 0x7F &&
+           text.data[at] != '"' && text.data[at] != '\\')
+        at++;
+    return at - start;
+}
+
 bool str_is_utf8(bp_str text)
 {
     for (size_t at = 0; at < text.len;) {
-        size_t len = str_utf8_sequence(text, at);
+        uint64_t x;
+        size_t   len;
+
+        if (at + sizeof(x) <= text.len && (memcpy(&x, text.data + at, sizeof(x)), !(x & UINT64_C(0x8080808080808080)))) {
+            at += sizeof(x);
+            continue;
+        }
+        len = str_utf8_sequence(text, at);
         if (len == 0)
             return false;
         at += len;

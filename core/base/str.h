@@ -15,6 +15,9 @@ bool str_to_double(bp_str text, double *value); /* finite; independent of the lo
 /* Length of the well-formed UTF-8 sequence at `at` (RFC 3629: no surrogates, no overlong forms), or 0. */
 size_t str_utf8_sequence(bp_str text, size_t at);
 bool   str_is_utf8(bp_str text);
+/* How many bytes from `at` on need nothing done to them in a JSON string: no quote, backslash or control byte, nothing
+ * beyond ASCII. */
+size_t str_plain_run(bp_str text, size_t at);
 /* Steps of insertion, deletion, replacement or swap between two names of at most 63 bytes; 64 for longer ones. */
 unsigned str_distance(bp_str a, bp_str b);
 /* Whether `name` is near enough to `candidate` to be suggested. */

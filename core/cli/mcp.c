@@ -30,6 +30,18 @@ static bp_status serve(bp_call *call, void *arg)
     return mcp_serve_stdio(call, serving->host->mcp, serving->apps, STDIN_FILENO, STDOUT_FILENO);
 }
 
+/* Every app that was asked for is in the conf. */
+static bool are_there(const struct conf *conf, const bp_str_list *apps, const char *file)
+{
+    for (size_t i = 0; i < apps->count; i++) {
+        if (conf_find_instance(conf, BP_STR("app"), apps->items[i]))
+            continue;
+        fprintf(stderr, "backplane mcp: %s has no app \"" BP_FMT "\"\n", file, BP_ARG(apps->items[i]));
+        return false;
+    }
+    return true;
+}
+
 static int run(const struct host_options *options)
 {
     struct host          host;
@@ -37,6 +49,8 @@ static int run(const struct host_options *options)
     char                 problem[512] = "";
     int                  status = host_load(&host, options);
 
+    if (status == EXIT_DONE && !are_there(host.conf, options->stdio_apps, options->conf_file))
+        status = EXIT_CONF;
     if (status == EXIT_DONE)
         status = host_start(&host, options);
     if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS((int64_t)FOREVER_S), serve, &serving, problem) != BP_OK) {

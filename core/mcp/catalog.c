@@ -338,6 +338,7 @@ static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char p
         tool->output = compile(tool->spec.output_schema, problem);
         if (!tool->output)
             return false;
+        tool->shape = shape_read(&catalog->arena, bp_str_of(tool->spec.output_schema));
     }
     tool->needs = mcp_abilities_of_words(tool->spec.needs);
     tool->name = bp_str_of(tool->spec.name);

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "base/json_schema.h"
 #include "mcp/protocol.h"
+#include "mcp/shape.h"
 
 enum { CATALOG_PAGE = 200, CATALOG_HEADERS_MAX = 8, CATALOG_VALUES_MAX = 8 };
 
@@ -35,6 +36,7 @@ struct catalog_tool {
     struct gate_op         op;
     bp_str                 name; /* as listed */
     struct json_schema    *input, *output; /* NULL: anything; none */
+    struct shape          *shape; /* the output's, when it is simple enough; NULL: it is not */
     uint32_t               needs; /* enum mcp_ability */
     struct header_property headers[CATALOG_HEADERS_MAX];
     size_t                 header_count;

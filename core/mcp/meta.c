@@ -29,7 +29,8 @@ bp_status request_read_meta(bp_mcp *request)
     const bp_json *capabilities = json_get(meta, BP_STR(MCP_META_CAPABILITIES));
 
     if (json_type_of(version) != JSON_KIND_STRING)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params._meta needs \"" MCP_META_VERSION "\"");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params._meta needs \"" MCP_META_VERSION
+                            "\"; a client of the revisions up to 2025-11-25 begins with `initialize`");
     if (!mcp_revision_find(json_as_string(version), &request->revision) || !mcp_is_modern(request->revision)) {
         request->revision = MCP_2026_07_28;
         return request_fail_version(request, json_as_string(version));

@@ -107,7 +107,8 @@ void request_put_caching(bp_mcp *request, int64_t ttl_ns);
 
 /* result.c: the frame for blocks, and what they became. */
 void      result_begin(bp_mcp *request, enum request_form form);
-bp_status result_end(bp_mcp *request, const struct json_schema *schema);
+/* `tool` NULL: there is no output schema to hold the structured result against. */
+bp_status result_end(bp_mcp *request, const struct catalog_tool *tool);
 
 /* ask.c */
 bp_status ask_all(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size, size_t count) BP_SUSPENDS;

@@ -90,7 +90,7 @@ bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_js
     if (request->error.code)
         return BP_INVALID;
     if (status == BP_OK)
-        status = result_end(request, tool->output);
+        status = result_end(request, tool->output ? tool : NULL);
     if (status == BP_OK) {
         request_end(request);
         return BP_OK;

@@ -260,8 +260,11 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
     if (run->next)
         run->next->previous = run;
     server->runs = run;
-    if (!call_start(server->worker, &options, run_line, run))
-        end_run(run); // the cap of fibers: the peer hears nothing, which the log tells
+    if (!call_start(server->worker, &options, run_line, run)) {
+        end_run(run); // nobody can answer it
+        if (server->worker->log)
+            log_message(server->worker->log, BP_LOG_ERROR, "line_dropped", "a line was not handled: no fiber is free");
+    }
 }
 
 /* ---- in ---- */

@@ -33,8 +33,17 @@ bool is_utf8(bp_str text)
     const unsigned char *at = (const unsigned char *)text.data;
 
     for (size_t i = 0; i < text.len;) {
-        size_t size = character_size(at + i, text.len - i);
+        uint64_t eight;
+        size_t   size;
 
+        if (i + sizeof(eight) <= text.len) { // most text is ASCII: its bytes have no top bit
+            memcpy(&eight, at + i, sizeof(eight));
+            if (!(eight & UINT64_C(0x8080808080808080))) {
+                i += sizeof(eight);
+                continue;
+            }
+        }
+        size = character_size(at + i, text.len - i);
         if (!size)
             return false;
         i += size;
