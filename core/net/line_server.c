@@ -440,6 +440,11 @@ bp_status line_serve(bp_call *call, const struct line_server_options *options)
         call_wait(call, BP_FOREVER, "lines");
     stop_reading(server);
     wait_for_runs(call, server);
+    if (server->first_waiter) { // one that is no run: there will be no room any more
+        server->is_output_closed = true;
+        wake_waiters(server);
+        call_sleep(call, BP_MILLISECONDS(1));
+    }
     uv_prepare_stop(&server->flush);
     server->open_handles = 1;
     if (!server->is_file)

@@ -1,12 +1,10 @@
 """F12_json_rpc.py - abuse of JSON-RPC: ids, batches, methods and bodies that are wrong in every way, and 10,000 calls in
 flight: each gets its code, a client with too many is told so, and the server serves on."""
-import json
-import socket
 import threading
 import time
 
 from backplane_test import check, check_equal, read_all, run_fault
-from mcp_test import ACCEPT, MODERN, Session, call_modern, guarded_server, modern_request, open_raw, raw_post
+from mcp_test import ACCEPT, Session, call_modern, guarded_server, modern_request, open_raw, raw_post
 
 PARSE, REQUEST, METHOD, PARAMS = -32700, -32600, -32601, -32602
 LEGACY_BODIES = [
@@ -102,14 +100,13 @@ def one_session(server, numbers):
 def in_flight(server, numbers):
     """10,000 calls, 40 on each of 250 connections, sent at once: all are answered, in order."""
     count, each = 250, 40
+
     def bytes_of(i, j):
         body, headers = modern_request("tools/call", {"name": "echo", "arguments": {"token": f"{i}-{j}"}}, id=j)
         return raw_post(body, headers)
     requests = [b"".join(bytes_of(i, j) for j in range(each)) for i in range(count)]
     started, wrong = time.monotonic(), []
-    connections = []
-    for sent in requests:
-        connections.append(open_raw(server, b""))
+    connections = [open_raw(server, b"") for _ in requests]
 
     def talk(i):
         with connections[i] as connection:

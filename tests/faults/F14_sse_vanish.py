@@ -136,7 +136,6 @@ def legacy_clients(server, numbers):
     check_equal(counts(server)["cancelled"], before["cancelled"], "handlers cancelled because their client left")
     resumed, began_before_id = 0, 0
     for i, session, seen in vanished:
-        body = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", seen.split(b"\r\n\r\n", 1)[-1]) if b"\r\n\r\n" in seen else b""
         whole = [event for event in seen.split(b"\n\n")[:-1] if b"id: " in event]  # the last one may be cut
         if not whole:
             began_before_id += 1

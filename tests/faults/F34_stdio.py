@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
-from backplane_test import IS_LONG, PLUGINS, PROGRAM, check, check_equal, run_fault, wait_until
+from backplane_test import IS_LONG, PROGRAM, check, check_equal, run_fault
 from mcp_test import FAULT_PLUGINS, meta
 
 LINE_BYTES_MAX, FLOOD_BYTES = 16 << 20, 1 << 30 if IS_LONG else 64 << 20

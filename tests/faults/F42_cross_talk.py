@@ -2,9 +2,6 @@
 reaches another one."""
 import json
 import os
-import random
-import re
-import resource
 import subprocess
 import sys
 import time
