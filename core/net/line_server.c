@@ -111,6 +111,19 @@ static void on_writable(uv_poll_t *poll, int status, int events);
 
 static void start_reading(struct line_server *server);
 
+/* With a reader that is a little slower than we are there is always something waiting: then the rest moves to the front once
+ * more than that was sent, so that no byte moves twice for a byte that went. */
+static void drop_sent(struct line_server *server)
+{
+    if (!waiting_bytes(server)) {
+        buf_reset(&server->out);
+        server->out_sent = 0;
+    } else if (server->out_sent >= OUT_HIGH_BYTES && server->out_sent >= waiting_bytes(server)) {
+        buf_consume(&server->out, server->out_sent);
+        server->out_sent = 0;
+    }
+}
+
 static void flush(struct line_server *server)
 {
     while (waiting_bytes(server) && !server->is_output_closed) {
@@ -126,13 +139,7 @@ static void flush(struct line_server *server)
             return;
         }
     }
-    if (!waiting_bytes(server)) {
-        buf_reset(&server->out);
-        server->out_sent = 0;
-    } else if (server->out_sent >= OUT_HIGH_BYTES) { // a peer that always leaves a rest must not make it grow
-        buf_consume(&server->out, server->out_sent);
-        server->out_sent = 0;
-    }
+    drop_sent(server);
     if (waiting_bytes(server) && !server->is_out_polled) {
         server->is_out_polled = uv_poll_start(&server->out_poll, UV_WRITABLE, on_writable) == 0;
     } else if (!waiting_bytes(server) && server->is_out_polled) {

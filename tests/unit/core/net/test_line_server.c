@@ -9,13 +9,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "loop/fiber.h"
 #include "net/line_server.h"
 
-enum { LINE_MAX_BYTES = 1000, BIG_BYTES = 200000, BIG_LINES = 60 };
+enum { LINE_MAX_BYTES = 1000, BIG_BYTES = 200000, BIG_LINES = 60, LONG_RUN_LINES = 500 };
 
 static struct worker worker;
 
@@ -182,6 +183,38 @@ static void a_reader_that_is_gone_ends_everything_at_once(void **state)
     assert_true(run.cancelled > 0);
 }
 
+/* Always has more to say than the reader has taken, so that there is never a moment in which nothing waits. */
+static void write_on_and_on(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
+{
+    static char text[BIG_BYTES];
+    struct run *run = arg;
+
+    (void)line;
+    (void)is_too_long;
+    memset(text, 'y', sizeof(text));
+    for (int i = 0; i < LONG_RUN_LINES; i++)
+        run->handled += line_write(call, server, bp_str_n(text, sizeof(text))) == BP_OK;
+}
+
+static long most_memory_kib(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+static void what_has_been_read_is_not_kept(void **state)
+{
+    struct peer peer = { .script = "x\n", .reads = true };
+    long        before_kib = most_memory_kib();
+    struct run  run = play(&peer, write_on_and_on);
+    (void)state;
+    assert_int_equal(run.handled, LONG_RUN_LINES);
+    assert_int_equal(peer.read_bytes, (size_t)LONG_RUN_LINES * (BIG_BYTES + 1));
+    assert_true(most_memory_kib() - before_kib < 32 << 10); // of 100 MB
+}
+
 static void wait_for_ever(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
 {
     struct run *run = arg;
@@ -223,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_line_beyond_the_limit_is_skipped_and_the_next_one_served, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handlers_wait_for_a_reader_and_nothing_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reader_that_is_gone_ends_everything_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_been_read_is_not_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_still_runs_when_the_input_has_ended_is_cancelled_in_time, set_up, tear_down),
     };
 
