@@ -166,6 +166,8 @@ struct jwt_keys *jwt_keys_read(bp_str json, char problem[256])
     arena_init(&arena, 4u << 20);
     if (json_parse(&arena, json, &set, reason) != BP_OK) {
         snprintf(problem, 256, "the key set is no JSON: %s", reason);
+        while (!str_is_utf8(bp_str_of(problem))) // cut within a character
+            problem[strlen(problem) - 1] = '\0';
     } else {
         list = json_get(set, BP_STR("keys"));
         for (size_t i = 0; i < json_count(list) && keys->count < JWT_KEYS_MAX; i++)

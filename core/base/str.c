@@ -138,26 +138,28 @@ size_t str_utf8_sequence(bp_str text, size_t at)
     return len;
 }
 
-/* Eight bytes at once: the top bit of each byte of `x` that is below `limit` (at most 128) is set in the result. */
-static uint64_t bytes_below(uint64_t x, uint8_t limit)
-{
-    return (x - UINT64_C(0x0101010101010101) * limit) & ~x & UINT64_C(0x8080808080808080);
-}
+/* Sixteen bytes at once, in whatever registers the machine has. */
+typedef signed char byte_vector __attribute__((vector_size(16)));
+typedef long long   word_vector __attribute__((vector_size(16)));
 
-static uint64_t bytes_equal(uint64_t x, char c)
+/* Not zero where a byte is not plain; bytes beyond ASCII are below zero. */
+static byte_vector marks(byte_vector bytes)
 {
-    return bytes_below(x ^ UINT64_C(0x0101010101010101) * (uint8_t)c, 1);
+    return (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') | (bytes == 0x7F));
 }
 
 size_t str_plain_run(bp_str text, size_t at)
 {
-    size_t   start = at;
-    uint64_t x;
+    size_t start = at;
 
-    for (; at + sizeof(x) <= text.len; at += sizeof(x)) {
-        memcpy(&x, text.data + at, sizeof(x));
-        if (bytes_below(x, 0x20) | bytes_equal(x, '"') | bytes_equal(x, '\\') | bytes_equal(x, 0x7F) |
-            (x & UINT64_C(0x8080808080808080)))
+    for (; at + 32 <= text.len; at += 32) {
+        byte_vector first, second;
+        word_vector found;
+
+        memcpy(&first, text.data + at, sizeof(first));
+        memcpy(&second, text.data + at + sizeof(first), sizeof(second));
+        found = (word_vector)(marks(first) | marks(second));
+        if (found[0] | found[1])
             break;
     }
     while (at < text.len && (unsigned char)text.data[at] >= 0x20 && (unsigned char)text.data[at] < 0x7F &&

@@ -1,4 +1,5 @@
 /* main.c - `backplane`: a table of subcommands. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,11 +51,19 @@ static int command_help(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* Buffers of a few 100 KiB come and go with requests; giving them back to the kernel each time costs more than using them. */
+static void keep_some_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 int main(int argc, char **argv)
 {
     const char *wanted = argc > 1 ? argv[1] : "help";
     const char *nearest = NULL;
 
+    keep_some_memory();
     if (strcmp(wanted, "--version") == 0 || strcmp(wanted, "-V") == 0)
         wanted = "version";
     if (strcmp(wanted, "--help") == 0 || strcmp(wanted, "-h") == 0)

@@ -238,12 +238,15 @@ static bp_status send_news(bp_mcp *request, const struct news *news)
 
 static bp_status hear(bp_mcp *request, struct listener *listener)
 {
-    bp_call *call = request->call;
+    bp_call  *call = request->call;
+    bp_status status;
 
-    BP_TRY(acknowledge(request, listener));
+    BP_TRY(call_scratch_begin(call));
+    status = acknowledge(request, listener);
+    call_scratch_end(call);
+    BP_TRY(status);
     for (;;) {
         struct news news = take_news(request->mcp->listeners, listener);
-        bp_status   status;
 
         if (news.is_end)
             return BP_OK;

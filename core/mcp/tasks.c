@@ -249,10 +249,14 @@ static void run_task(bp_call *call, void *arg)
                              .client = task->client,
                              .task = task };
     bp_status    status;
+    bool         is_stopping;
 
     task->call = call;
     call->principal = task->identity;
-    if (task->is_stopping)
+    pthread_mutex_lock(&task->store->lock);
+    is_stopping = task->is_stopping;
+    pthread_mutex_unlock(&task->store->lock);
+    if (is_stopping)
         call_cancel(call);
     request.given = parse(call, task->given);
     request.kept = parse(call, task->kept);
@@ -711,6 +715,7 @@ bp_status tasks_result(bp_mcp *request)
     bp_status    status;
     bp_str       outcome = { NULL, 0 };
     const bp_json *error;
+    bool           is_completed;
 
     if (!task)
         return BP_INVALID;
@@ -719,8 +724,9 @@ bp_status tasks_result(bp_mcp *request)
     pthread_mutex_lock(&task->store->lock);
     if (task->outcome)
         outcome = arena_dup(call->arena, bp_str_n(task->outcome->data, task->outcome->len));
+    is_completed = task->status == TASK_COMPLETED;
     pthread_mutex_unlock(&task->store->lock);
-    if (status == BP_OK && task->status == TASK_COMPLETED && outcome.len > 2) {
+    if (status == BP_OK && is_completed && outcome.len > 2) {
         put_result_type(request, NULL);
         add_members(&request->w, parse(call, outcome));
         request->meta = arena_format(call->arena, "{\"" MCP_META_RELATED_TASK "\":{\"taskId\":\"%s\"}}", task->id);

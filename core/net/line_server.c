@@ -12,9 +12,10 @@
 
 enum {
     READ_BYTES = 64 << 10,
-    OUT_HIGH_BYTES = 1 << 20, /* handlers wait, and nothing is read */
+    OUT_HIGH_BYTES = 256 << 10, /* handlers wait, and nothing is read */
     OUT_MAX_BYTES = 1 << 30,
-    WRITE_BYTES = 256 << 10
+    WRITE_BYTES = 256 << 10,
+    PIPE_BYTES = 1 << 20 /* what Linux lets anybody have (pipe-max-size) */
 };
 
 struct line_run {
@@ -168,9 +169,12 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct line_server *server = prepare->data;
 
+    // Those who get room now write at once. A prepare handle that is started here would not run before the loop sleeps.
+    do {
+        flush(server);
+        worker_run_ready(server->worker);
+    } while (waiting_bytes(server) && !server->is_out_polled && !server->is_output_closed);
     uv_prepare_stop(prepare);
-    flush(server);
-    worker_run_ready(server->worker);
 }
 
 static void leave_queue(struct line_server *server, struct line_waiter *waiter)
@@ -389,6 +393,7 @@ static void make_nonblocking(int fd)
 
     if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); // a larger answer goes out at once; what cannot be made larger stays as it is
 }
 
 static bool open_handles(struct line_server *server)
@@ -442,6 +447,11 @@ bp_status line_serve(bp_call *call, const struct line_server_options *options)
         call_wait(call, BP_FOREVER, "lines");
     stop_reading(server);
     wait_for_runs(call, server);
+    if (server->first_waiter) { // one that is no run: there will be no room any more
+        server->is_output_closed = true;
+        wake_waiters(server);
+        call_sleep(call, BP_MILLISECONDS(1));
+    }
     uv_prepare_stop(&server->flush);
     server->open_handles = 1;
     if (!server->is_file)

@@ -2,13 +2,11 @@
 that must agree with the body, sessions, and what clients carry, none of which is of use to anybody else."""
 import base64
 import glob
-import http.client
 import json
 import os
 import re
-import time
 
-from backplane_test import PROGRAM, SOURCE, check, check_equal, conf, run, run_tests, wait_until
+from backplane_test import SOURCE, check, check_equal, conf, run, run_tests, wait_until
 from mcp_test import (ACCEPT, LEGACY, MODERN, Session, call_modern, encoded, error_code, guarded_server, message_of, meta,
                       modern, modern_request, open_raw, raw_post, text_of)
 

@@ -20,7 +20,7 @@ def guarded_server(server=None, **more):
     def made(folder):
         return {"data_dir": os.path.join(folder, "data"), "server": {"listen": ["127.0.0.1:0"], "workers": 2, **(server or {})},
                 "storage": {"main": {"use": "sqlite", "path": "backplane.db"}}, "plugins": [FAULT_PLUGINS],
-                "app": {"guarded": {}, **more.pop("app", {})}, **more}
+                "app": {"guarded": {"max_concurrent": 0}, **more.pop("app", {})}, **more}
     return Server(made=made, environment=environment)
 
 
