@@ -141,6 +141,11 @@ static bp_str serve_message(struct stdio *stdio, bp_mcp *request, const bp_json 
         use_session(stdio, request);
         return request_serve(request, &status);
     }
+    if (!is_modern && bp_str_is(request->message.method, "ping")) {
+        // The one request that a client may send before it has initialised (2025-11-25, lifecycle).
+        request->revision = MCP_LATEST_LEGACY;
+        return request_serve(request, &status);
+    }
     request->revision = MCP_2026_07_28;
     if (request->message.kind == MESSAGE_REQUEST && request_read_meta(request) != BP_OK)
         return error_of(request);
