@@ -129,8 +129,11 @@ static bp_status ask_on_stream(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
         status = send_question(call, request, ask_at(asks, size, sent), &questions[sent]);
         sent++;
     }
-    if (status == BP_OK)
+    if (status == BP_OK) {
+        gate_step_out(call); // whoever is asked may take minutes: others are served meanwhile
         status = wait_for_answers(call, questions, count);
+        gate_step_in(call);
+    }
     error = call->error;
     for (size_t i = 0; i < sent; i++) {
         session_forget(store, request->session, &questions[i]);

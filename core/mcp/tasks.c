@@ -507,7 +507,9 @@ bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_
     task->waker = waker;
     set_status(task, TASK_INPUT_REQUIRED);
     pthread_mutex_unlock(&task->store->lock);
+    gate_step_out(call);
     status = wait_for_answers(call, task);
+    gate_step_in(call);
     pthread_mutex_lock(&task->store->lock);
     task->questions = NULL;
     task->waker = NULL;

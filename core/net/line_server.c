@@ -41,6 +41,8 @@ struct line_server {
     uv_idle_t                  in_idle;   /* for what cannot be polled, such as a file */
     uv_prepare_t               flush;
     uint32_t                   open_handles;
+    int64_t                    progress_ns; /* when something was last taken from us */
+    bool                       is_hung_up;  /* the peer has closed its end; there may be more to read */
     bool                       is_file, is_reading, is_input_over, is_output_closed, is_out_polled, is_skipping;
     struct bp_buf              in, out;
     size_t                     out_sent; /* bytes of `out` that are gone already */
@@ -98,6 +100,27 @@ static void stop_reading(struct line_server *server)
         uv_poll_stop(&server->in_poll);
 }
 
+static void on_hangup(uv_poll_t *poll, int status, int events)
+{
+    struct line_server *server = poll->data;
+
+    (void)status;
+    (void)events;
+    uv_poll_stop(poll);
+    server->is_hung_up = true;
+    server->progress_ns = clock_now_ns();
+    call_wake(server->call);
+    worker_run_ready(server->worker);
+}
+
+/* Until our answers are read. That the peer closes its end is heard all the same. */
+static void pause_reading(struct line_server *server)
+{
+    stop_reading(server);
+    if (!server->is_file && !server->is_input_over && !server->is_hung_up)
+        uv_poll_start(&server->in_poll, UV_DISCONNECT, on_hangup);
+}
+
 static void close_output(struct line_server *server)
 {
     server->is_output_closed = true;
@@ -131,6 +154,7 @@ static void flush(struct line_server *server)
         ssize_t sent = write(server->options.out, server->out.data + server->out_sent, piece);
 
         if (sent > 0) {
+            server->progress_ns = clock_now_ns();
             server->out_sent += (size_t)sent;
         } else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             break;
@@ -335,7 +359,7 @@ static void read_some(struct line_server *server)
     if (waiting_bytes(server) >= OUT_HIGH_BYTES) {
         flush(server);
         if (waiting_bytes(server) >= OUT_HIGH_BYTES)
-            stop_reading(server);
+            pause_reading(server);
     }
     worker_run_ready(server->worker);
 }
@@ -443,8 +467,16 @@ bp_status line_serve(bp_call *call, const struct line_server_options *options)
     buf_init(&server->out, NULL, OUT_MAX_BYTES);
     open_handles(server);
     start_reading(server);
-    while (!server->is_input_over && !server->is_output_closed && call_over(call) == BP_OK)
-        call_wait(call, BP_FOREVER, "lines");
+    while (!server->is_input_over && !server->is_output_closed && call_over(call) == BP_OK) {
+        // A peer that is gone reads nothing any more, and so what it sent would never be read either.
+        bool    is_stuck = server->is_hung_up && !server->is_reading;
+        int64_t until_ns = is_stuck ? server->progress_ns + server->options.grace_ns : BP_FOREVER;
+
+        if (is_stuck && clock_now_ns() >= until_ns)
+            close_output(server);
+        else
+            call_wait(call, until_ns, "lines");
+    }
     stop_reading(server);
     wait_for_runs(call, server);
     if (server->first_waiter) { // one that is no run: there will be no room any more

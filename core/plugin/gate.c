@@ -216,6 +216,22 @@ static void leave(struct gate *gate)
     call_wake(next->call);
 }
 
+void gate_step_out(bp_call *call)
+{
+    struct instance *instance = instance_of_call(call);
+
+    if (instance)
+        leave(instance->gate);
+}
+
+void gate_step_in(bp_call *call)
+{
+    struct instance *instance = instance_of_call(call);
+
+    if (instance)
+        instance->gate->running++;
+}
+
 /* ---- breaker ---- */
 
 static bool is_failure_of_plugin(bp_status status)

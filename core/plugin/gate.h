@@ -28,6 +28,11 @@ typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
 bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk,
                    void *args) BP_SUSPENDS;
 
+/* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
+ * that others may have it, and takes one again at once, be there room or not. */
+void gate_step_out(bp_call *call);
+void gate_step_in(bp_call *call);
+
 /* The table that peers of a kind call; every operation of it passes the gate. NULL for kinds that have none. */
 const void *gate_ops_for(const char *kind);
 
