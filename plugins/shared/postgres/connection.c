@@ -1,4 +1,5 @@
 /* connection.c - makes a connection without blocking, waits on it, cancels what runs on it. */
+#define _GNU_SOURCE 1
 #include "postgres.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* pool.c - the connections of one worker: who has one, who waits for one, which are to be replaced. */
+#define _GNU_SOURCE 1
 #include "postgres.h"
 
 #include <poll.h>

@@ -1,4 +1,5 @@
 /* target.c - from DATABASE_URL, as different programs spell it, to what libpq is told. */
+#define _GNU_SOURCE 1
 #include "postgres.h"
 
 #include <ctype.h>
@@ -159,6 +160,9 @@ static bp_status keep_endpoints(bp_call *call, struct postgres_target *target, c
             snprintf(endpoint->host, sizeof(endpoint->host), "/var/run/postgresql");
         if (!endpoint->port[0])
             snprintf(endpoint->port, sizeof(endpoint->port), "5432");
+        if (strspn(endpoint->port, "0123456789") != strlen(endpoint->port) || atoi(endpoint->port) < 1 ||
+            atoi(endpoint->port) > 65535)
+            return bp_fail(call, BP_INVALID, "url: the port of %s is not a number from 1 to 65535", endpoint->host);
         target->endpoint_count++;
     }
     return bp_fail(call, BP_INVALID, "url: it names more than %d hosts", POSTGRES_ENDPOINTS_MAX);
