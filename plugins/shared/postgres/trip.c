@@ -306,7 +306,11 @@ static void read_sync(struct trip *trip, const struct step *step)
 
 static bp_status fail_again(const struct trip *trip)
 {
-    return bp_fail(trip->call, trip->status, BP_FMT, BP_ARG(trip->sentence));
+    bp_status status = bp_fail(trip->call, trip->status, BP_FMT, BP_ARG(trip->sentence));
+
+    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0) // how bp_storage_transact() knows that it is worth another try
+        bp_fail_detail(trip->call, BP_MILLISECONDS(1), 0, 0);
+    return status;
 }
 
 static bp_status finish_lost(const struct trip *trip)

@@ -8,6 +8,7 @@
 #ifndef BACKPLANE_STORAGE_H
 #define BACKPLANE_STORAGE_H
 
+#include <backplane/loop.h>
 #include <backplane/peer.h>
 
 #ifdef __cplusplus
@@ -223,6 +224,46 @@ static inline bp_status bp_storage_commit(bp_call *call, const bp_peer *storage,
 static inline bp_status bp_storage_rollback(bp_call *call, const bp_peer *storage, bp_transaction *transaction) BP_SUSPENDS
 {
     return bp_storage_of(storage)->rollback(call, storage->instance, transaction);
+}
+/* Runs run(call, transaction, arg) in a transaction and commits it. What is BP_CONFLICT is rolled back and run again after
+ * a pause: often, where the back end says that another transaction was in the way (the error has a retry_after_ns then),
+ * a few times where a constraint was hit, as two may have come to the same key. `run` writes what it learns anew each
+ * time. The error of the last try stays in the slot. */
+static inline bp_status bp_storage_transact(bp_call *call, const bp_peer *storage,
+                                            bp_status (*run)(bp_call *call, bp_transaction *transaction, void *arg),
+                                            void *arg) BP_SUSPENDS
+{
+    for (int i = 1;; i++) {
+        bp_transaction *transaction = NULL;
+        bp_status       status = bp_storage_begin(call, storage, &transaction);
+        const bp_error *error = bp_error_of(call);
+        int64_t         retry_after_ns;
+        int32_t         os_errno, upstream_status;
+        bp_str          message;
+        uint8_t         random;
+
+        if (status == BP_OK) {
+            status = run(call, transaction, arg);
+            if (status == BP_OK)
+                status = bp_storage_commit(call, storage, transaction);
+            if (status == BP_OK)
+                return BP_OK;
+        }
+        retry_after_ns = error->retry_after_ns;
+        os_errno = error->os_errno;
+        upstream_status = error->upstream_status;
+        message = bp_dup(call, error->message);
+        if (transaction)
+            (void)bp_storage_rollback(call, storage, transaction);
+        bp_random(&random, sizeof(random));
+        if (status != BP_CONFLICT || i >= (retry_after_ns > 0 ? 24 : 5) ||
+            bp_sleep(call, (BP_MILLISECONDS(1) << (i < 7 ? i : 7)) * (random + 16) / 256) != BP_OK) {
+            status = bp_fail(call, status, BP_FMT, BP_ARG(message));
+            bp_fail_detail(call, retry_after_ns, os_errno, upstream_status);
+            return status;
+        }
+        bp_clear_error(call);
+    }
 }
 static inline bp_status bp_storage_migrate(bp_call *call, const bp_peer *storage, bp_str owner,
                                            const bp_migration *migrations, size_t count) BP_SUSPENDS
