@@ -7,12 +7,18 @@
 enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP, INSPECT, MAINTAIN, LISTEN, NOTIFY };
 
 static const struct gate_op ops[] = {
-    [EXEC] = { EXEC, "exec", false },       [QUERY] = { QUERY, "query", true },
-    [BATCH] = { BATCH, "batch", false },    [BEGIN] = { BEGIN, "begin", false },
-    [COMMIT] = { COMMIT, "commit", false }, [ROLLBACK] = { ROLLBACK, "rollback", false },
-    [MIGRATE] = { MIGRATE, "migrate", false }, [STATS] = { STATS, "stats", true },
-    [BACKUP] = { BACKUP, "backup", false },    [INSPECT] = { INSPECT, "inspect", true },
-    [MAINTAIN] = { MAINTAIN, "maintain", false }, [LISTEN] = { LISTEN, "listen", false },
+    [EXEC] = { EXEC, "exec", false },
+    [QUERY] = { QUERY, "query", true },
+    [BATCH] = { BATCH, "batch", false },
+    [BEGIN] = { BEGIN, "begin", false },
+    [COMMIT] = { COMMIT, "commit", false },
+    [ROLLBACK] = { ROLLBACK, "rollback", false },
+    [MIGRATE] = { MIGRATE, "migrate", false },
+    [STATS] = { STATS, "stats", true },
+    [BACKUP] = { BACKUP, "backup", false },
+    [INSPECT] = { INSPECT, "inspect", true },
+    [MAINTAIN] = { MAINTAIN, "maintain", false },
+    [LISTEN] = { LISTEN, "listen", false },
     [NOTIFY] = { NOTIFY, "notify", false },
 };
 
@@ -183,7 +189,7 @@ static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner, cons
     args.count = count;
     if (!gate_has(call, instance, args.ops->migrate != NULL, "migrate"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[MIGRATE], run_migrate, &args);
+    return gate_run_long(call, instance, &ops[MIGRATE], run_migrate, &args);
 }
 
 static bp_status run_stats(bp_call *call, void *object, void *arg)
@@ -218,7 +224,7 @@ static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_
     args.numbers = size_bytes;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup, "backup"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[BACKUP], run_backup, &args);
+    return gate_run_long(call, instance, &ops[BACKUP], run_backup, &args);
 }
 
 static bp_status run_inspect(bp_call *call, void *object, void *arg)
@@ -236,7 +242,7 @@ static bp_status gated_inspect(bp_call *call, void *instance, bp_str what, bp_ro
     args.rows = rows;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect, "inspect"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[INSPECT], run_inspect, &args);
+    return gate_run_long(call, instance, &ops[INSPECT], run_inspect, &args);
 }
 
 static bp_status run_maintain(bp_call *call, void *object, void *arg)
@@ -254,7 +260,7 @@ static bp_status gated_maintain(bp_call *call, void *instance, bp_str what, bp_s
     args.more = table;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain, "maintain"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[MAINTAIN], run_maintain, &args);
+    return gate_run_long(call, instance, &ops[MAINTAIN], run_maintain, &args);
 }
 
 /* Listening is mostly waiting, so it takes no place away from those who work. */
@@ -277,7 +283,7 @@ static bp_status gated_listen(bp_call *call, void *instance, bp_str channel, con
     args.notices = sink;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen, "listen"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[LISTEN], run_listen, &args);
+    return gate_run_long(call, instance, &ops[LISTEN], run_listen, &args);
 }
 
 static bp_status run_notify(bp_call *call, void *object, void *arg)
