@@ -21,6 +21,7 @@ static const struct command commands[] = {
     { "plugin", "new NAME --kind KIND [--dir DIR]", "begin a plugin from the template", command_plugin },
     { "conform", "FILE.so|NAME [--kind KIND] [--set KEY=VALUE]...", "run the contract of its kind on a plugin", command_conform },
     { "key", "create|list|revoke [-c FILE] ...", "make, list and revoke API keys", command_key },
+    { "db", "size|connections|bloat|tables|vacuum|reindex [-c FILE]", "look after a storage", command_db },
     { "mcp", "--app NAME... [-c FILE | --set KEY=VALUE... WORD...]", "serve apps over standard input and output",
       command_mcp },
     { "ingest", "--collection NAME [--url URL | -c FILE] PATH...", "put documents into a collection", command_ingest },
