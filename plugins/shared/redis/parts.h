@@ -39,21 +39,27 @@ void      redis_place_free(struct redis_place *place);
 /* What a call waits for on a connection. Outlives the call: the answer must come off the wire all the same. */
 struct redis_wait {
     struct redis_wait   *next;
-    bp_waker            *waker;      /* NULL: the call does not sleep, or is gone */
-    uint64_t             begin, end; /* of its bytes, among all bytes ever queued on this connection */
+    bp_waker            *waker; /* NULL: the call does not sleep, or is gone */
+    uint64_t             begin; /* of its bytes, among all bytes ever queued on this connection */
     size_t               wanted, come;
-    bool                 is_left; /* the call is gone: nobody wants the answer */
+    size_t               left_out;  /* answers thrown away, as the call is gone */
+    bool                 is_left;   /* the call is gone: nobody wants the answer */
+    bool                 is_asleep; /* in bp_wait() */
     bool                 is_lost; /* the connection broke first */
     bool                 was_sent; /* and before that some of it had been sent */
     struct redis_reply  *replies[];
+};
+
+struct redis_bytes {
+    char  *bytes;
+    size_t at, len, size;
 };
 
 struct redis_wire {
     bp_stream           *stream;
     struct redis_parser *parser;
     struct redis_wait   *first, *last; /* in the order of the answers */
-    char                *out;          /* bytes to be sent, from out_at to out_len */
-    size_t               out_at, out_len, out_size;
+    struct redis_bytes   out, sending; /* what calls add to; what is being sent, from `at` */
     uint64_t             queued, written; /* of all bytes ever */
     size_t               wait_count;
     bool                 is_writing, is_reading, is_broken;
@@ -80,13 +86,14 @@ void      redis_wait_free(struct redis_wait *wait);
 /* A server: its address, its connection, and how often reaching it has failed. */
 struct redis_node {
     char               address[ADDRESS_BYTES_MAX]; /* "host:port"; with Sentinels: the master's, as last heard */
-    struct redis_wire *wire;                       /* NULL: none now */
-    bool               is_connecting;
-    struct connect_turn *turns; /* calls that wait for the one that connects */
-    uint32_t           failures; /* in a row */
-    int64_t            retry_ns; /* not before */
-    char               why[320]; /* of the last failure */
-    bool               was_open;
+    struct redis_wire   *wire;     /* NULL: none now */
+    bool                 is_connecting, was_open;
+    struct connect_turn *turns;    /* calls that wait for the one that connects */
+    uint32_t             failures; /* in a row */
+    uint64_t             attempts; /* ever */
+    int64_t              retry_ns; /* not before */
+    int32_t              os_errno;
+    char                 why[512]; /* of the last failure */
 };
 
 /* A connection that is up, held for the caller (redis_wire_release()). */
@@ -102,11 +109,14 @@ struct redis_client {
     struct redis_node         **nodes; /* one, or those of the cluster */
     size_t                      node_count;
     uint16_t                   *slots; /* node of each slot plus 1; 0: not known. NULL: no cluster */
-    bool                        is_map_known, is_map_stale, is_mapping;
+    bool                        is_map_known, is_map_stale;
     size_t                      next_seed;
-    uint64_t                    in_flight;
-    bp_metric                  *commands, *connects, *flight, *retries;
+    bp_metric                  *connects, *flight, *retries;
 };
+
+/* Adds one to a counter of the client; `label` is the value of its only label, NULL: it has none. */
+void   redis_count(const struct redis_client *client, bp_metric *metric, const char *label);
+bp_str redis_batch_bytes(const struct redis_batch *batch); /* empty: no memory */
 
 struct redis_node *redis_node_add(struct redis_client *client, const char *address); /* or the one there is */
 

@@ -104,13 +104,14 @@ bp_status redis_run(bp_call *call, struct redis_client *client, struct redis_bat
 bp_status redis_do(bp_call *call, struct redis_client *client, bp_str key, const bp_str *words, size_t count,
                    uint32_t flags, const struct redis_reply **reply) BP_SUSPENDS;
 
-/* On every master of a cluster, or on the one server: replies[i] is the answer of the i-th node. */
-bp_status redis_do_everywhere(bp_call *call, struct redis_client *client, const bp_str *words, size_t count,
-                              const struct redis_reply *const **replies, size_t *reply_count) BP_SUSPENDS;
-/* How many nodes that is now, and one command on the i-th of them. */
-bp_status redis_node_count(bp_call *call, struct redis_client *client, size_t *count) BP_SUSPENDS;
+/* The nodes that hold keys: all masters of a cluster, or the one server; for commands about a whole server. In the call's
+ * memory. */
+bp_status redis_masters(bp_call *call, struct redis_client *client, const size_t **nodes, size_t *count) BP_SUSPENDS;
+/* One command on one of them. */
 bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, const bp_str *words, size_t count,
                       uint32_t flags, const struct redis_reply **reply) BP_SUSPENDS;
+bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch, uint32_t flags,
+                       const struct redis_reply *const **replies) BP_SUSPENDS;
 
 /* A script, sent by its name (EVALSHA), and whole where the server does not know it. */
 struct redis_script {
@@ -123,6 +124,9 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
                            size_t key_count, const bp_str *arguments, size_t argument_count, uint32_t flags,
                            const struct redis_reply **reply) BP_SUSPENDS;
 
+/* The sentence for an error that REDIS_ERRORS_PASS let pass; returns its status. */
+bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
+                           const struct redis_reply *error);
 /* "a nil", "an integer": for sentences about an answer that is not what it should be. */
 bp_status redis_fail_shape(bp_call *call, const char *command, const struct redis_reply *reply);
 
