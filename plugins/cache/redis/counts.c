@@ -152,15 +152,15 @@ bp_status cache_lock(bp_call *call, void *instance, bp_str key, bp_str owner, in
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply = NULL;
     bp_str                    keys[] = { cache_key(call, cache, "k:", key) };
+    bp_status                 status;
 
     BP_TRY(cache_check_key(call, key));
     if (owner.len < 1 || owner.len > NAME_BYTES_MAX || hold_ns < 1)
         return bp_fail(call, BP_INVALID, "a lock's owner has 1 to %d bytes and it is held for longer than 0",
                        NAME_BYTES_MAX);
-    return end_lock(call, cache, key, "lock",
-                    run(call, cache, &cache->lock, keys, 1, (bp_str[]){ owner, number(call, held_ms(hold_ns)) }, 2,
-                        REDIS_IDEMPOTENT, 0, &reply),
-                    reply);
+    status = run(call, cache, &cache->lock, keys, 1, (bp_str[]){ owner, number(call, held_ms(hold_ns)) }, 2,
+                 REDIS_IDEMPOTENT, 0, &reply);
+    return end_lock(call, cache, key, "lock", status, reply);
 }
 
 bp_status cache_unlock(bp_call *call, void *instance, bp_str key, bp_str owner)
@@ -168,8 +168,9 @@ bp_status cache_unlock(bp_call *call, void *instance, bp_str key, bp_str owner)
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply = NULL;
     bp_str                    keys[] = { cache_key(call, cache, "k:", key) };
+    bp_status                 status;
 
     BP_TRY(cache_check_key(call, key));
-    return end_lock(call, cache, key, "unlock",
-                    run(call, cache, &cache->unlock, keys, 1, &owner, 1, REDIS_IDEMPOTENT, 0, &reply), reply);
+    status = run(call, cache, &cache->unlock, keys, 1, &owner, 1, REDIS_IDEMPOTENT, 0, &reply);
+    return end_lock(call, cache, key, "unlock", status, reply);
 }

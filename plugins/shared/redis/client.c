@@ -403,9 +403,11 @@ static bp_status run_on(bp_call *call, struct redis_client *client, struct redis
 {
     struct run         run = { .client = client, .batch = batch, .node = fixed, .fixed = fixed, .flags = flags };
     struct redis_wait *wait = NULL;
-    bp_status          status = BP_OK;
+    bp_status          status = bp_cancelled(call);
 
     *replies = NULL;
+    if (status != BP_OK)
+        return bp_fail(call, status, "the call was over before Redis was asked");
     if (!batch || batch->is_spoilt || !batch->count)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a command to Redis");
     run.until_ns = bp_within(call, client->options->timeout_ns);
