@@ -4,12 +4,6 @@
 #include "mcp/request.h"
 #include "mcp/tasks.h"
 
-/* The ask at `index`, as far as both sides know it. */
-static bp_mcp_ask *ask_at(bp_mcp_ask *asks, size_t size, size_t index)
-{
-    return (bp_mcp_ask *)(void *)((char *)asks + index * size);
-}
-
 static bp_status check_ask(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask)
 {
     const bp_json *params = NULL;

@@ -497,7 +497,7 @@ static bp_status follow(struct http_way *way, struct session_stream *stream, str
     }
 }
 
-static bp_status run_stream(struct http_way *way, struct session_stream *stream, uint64_t number)
+static bp_status run_stream(struct http_way *way, struct session_stream *stream, uint64_t number, bool is_resumed)
 {
     struct waker *reader = waker_new(way->exchange->call);
     bp_status     status;
@@ -510,8 +510,8 @@ static bp_status run_stream(struct http_way *way, struct session_stream *stream,
     way->exchange->call->deadline_ns = BP_FOREVER;
     stream_attach(way->mcp->sessions, way->session, stream, reader);
     status = http_exchange_sse_begin(way->exchange);
-    if (status == BP_OK && way->revision >= MCP_2025_11_25 && number == 0) {
-        event_id(stream, 0, id);
+    if (status == BP_OK && way->revision >= MCP_2025_11_25 && !is_resumed) {
+        event_id(stream, number, id);
         status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id), BP_STR(""));
     }
     if (status == BP_OK)
@@ -562,8 +562,10 @@ static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_r
         return send_error(&way, 400, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 }, "Last-Event-ID is not one that this server gave");
     }
     stream = session_stream(way.mcp->sessions, way.session, place);
+    if (stream && !last.len)
+        number = stream_sent(way.mcp->sessions, stream);
     if (stream)
-        status = run_stream(&way, stream, number);
+        status = run_stream(&way, stream, number, last.len > 0);
     else
         status = send_error(&way, 404, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
                             "the stream of that Last-Event-ID is no longer kept");

@@ -111,6 +111,12 @@ void      result_begin(bp_mcp *request, enum request_form form);
 bp_status result_end(bp_mcp *request, const struct catalog_tool *tool);
 
 /* ask.c */
+
+/* The ask at `index` of a plugin's array, which may have been compiled with a longer or shorter struct. */
+static inline bp_mcp_ask *ask_at(bp_mcp_ask *asks, size_t size, size_t index)
+{
+    return (bp_mcp_ask *)(void *)((char *)asks + index * size);
+}
 bp_status ask_all(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size, size_t count) BP_SUSPENDS;
 
 /* rounds.c: reads inputResponses and requestState; writes the answer that asks for more. */

@@ -38,6 +38,7 @@ struct session_stream {
     struct session_stream *next;
     uint32_t               number;
     uint64_t               last; /* number of the newest event; 0: none yet */
+    uint64_t               sent; /* number of the newest one that a reader took */
     struct stream_event   *first, *end;
     uint32_t               count;
     size_t                 bytes;
@@ -145,11 +146,14 @@ void stream_detach(struct session_store *store, struct session *session, struct 
                    struct waker *reader);
 
 enum stream_state { STREAM_EVENT, STREAM_WAITS, STREAM_FINISHED, STREAM_TAKEN };
+/* Where a reader begins that names no event: behind the last one that was taken. */
+uint64_t stream_sent(struct session_store *store, struct session_stream *stream);
 /* The first event behind `*number`, which becomes its number; held. */
 enum stream_state stream_next(struct session_store *store, struct session *session, struct session_stream *stream,
                               const struct waker *reader, uint64_t *number, struct shared_text **text);
 
-/* A notification for every session that has a GET stream; `uri` non-empty: for those that subscribed to it. */
+/* A notification for every session, kept for its GET stream when that is not open (yet); `uri` non-empty: for those
+ * that subscribed to it. */
 void sessions_broadcast(struct session_store *store, bp_str message, bp_str uri);
 /* All readers are woken and find their streams finished: the process ends. */
 void sessions_drain(struct session_store *store);

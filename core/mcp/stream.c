@@ -188,6 +188,16 @@ void stream_detach(struct session_store *store, struct session *session, struct 
     pthread_mutex_unlock(&store->lock);
 }
 
+uint64_t stream_sent(struct session_store *store, struct session_stream *stream)
+{
+    uint64_t sent;
+
+    pthread_mutex_lock(&store->lock);
+    sent = stream->sent;
+    pthread_mutex_unlock(&store->lock);
+    return sent;
+}
+
 enum stream_state stream_next(struct session_store *store, struct session *session, struct session_stream *stream,
                               const struct waker *reader, uint64_t *number, struct shared_text **text)
 {
@@ -203,6 +213,8 @@ enum stream_state stream_next(struct session_store *store, struct session *sessi
         event->text->refs++;
         *text = event->text;
         *number = event->number;
+        if (stream->sent < event->number)
+            stream->sent = event->number;
         state = STREAM_EVENT;
     } else if (stream->is_finished || store->is_draining || !session->is_open) {
         state = STREAM_FINISHED;
@@ -229,9 +241,15 @@ void sessions_broadcast(struct session_store *store, bp_str message, bp_str uri)
         return;
     pthread_mutex_lock(&store->lock);
     for (struct session *session = store->oldest; session; session = session->newer) {
-        struct session_stream *stream = find(session, 0);
+        struct session_stream *stream;
 
-        if (stream && (!uri.len || has_subscribed(session, uri)))
+        if (uri.len && !has_subscribed(session, uri))
+            continue;
+        // A client opens its stream beside its first calls: what one of these changes must not be lost to it.
+        stream = find(session, 0);
+        if (!stream)
+            stream = add(session, 0);
+        if (stream)
             add_event(store, stream, text);
     }
     pthread_mutex_unlock(&store->lock);

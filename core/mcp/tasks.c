@@ -460,11 +460,6 @@ static bp_status wait_for_answers(bp_call *call, struct task *task)
     return BP_OK;
 }
 
-static bp_mcp_ask *ask_at(bp_mcp_ask *asks, size_t size, size_t index)
-{
-    return (bp_mcp_ask *)(void *)((char *)asks + index * size);
-}
-
 /* What was answered before the work became a task. */
 static const bp_json *known_answer(const bp_mcp *request, const char *key)
 {

@@ -1,4 +1,4 @@
-/* stream.c - connections to other servers: a non-blocking socket and the wait for it. */
+/* stream.c - connections to other servers: a non-blocking socket, the wait for it, and TLS on it. */
 #include "net/stream.h"
 
 #include <ctype.h>
@@ -9,14 +9,20 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "loop/watch.h"
 #include "net/dns.h"
+#include "net/tls.h"
 
 /* While other addresses are left, one that does not answer is given up after this. */
-enum { TRY_MAX_S = 3, WAIT_READ = 1, WAIT_WRITE = 2 };
+enum { TRY_MAX_S = 3, WAIT_WRITE = 2 };
 
 struct bp_stream {
-    int    fd;      /* -1: closed */
-    bp_str address; /* as asked for, for sentences; in the arena */
+    int           fd;      /* -1: closed */
+    struct watch *watch;   /* from the first wait on */
+    struct tls   *tls;     /* NULL: in the clear */
+    bp_str        address; /* as asked for, for sentences; in the arena, or behind a kept stream */
+    _Atomic int  *open;    /* of a kept one: counts it; NULL: belongs to a call */
+    bool          is_kept;
 };
 
 const char *stream_reason(int error, char text[96])
@@ -28,10 +34,20 @@ const char *stream_reason(int error, char text[96])
 
 void stream_close(struct bp_stream *stream)
 {
-    if (stream && stream->fd >= 0) {
+    if (!stream)
+        return;
+    tls_end(stream->tls);
+    stream->tls = NULL;
+    watch_free(stream->watch);
+    stream->watch = NULL;
+    if (stream->fd >= 0)
         close(stream->fd);
-        stream->fd = -1;
-    }
+    stream->fd = -1;
+    if (!stream->is_kept)
+        return;
+    if (stream->open)
+        --*stream->open;
+    free(stream);
 }
 
 static void close_at_end(void *arg)
@@ -172,14 +188,28 @@ static bp_status check_open(bp_call *call, const struct bp_stream *stream)
     return BP_OK;
 }
 
-static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t events, int64_t deadline_ns)
+static bool make_watch(bp_call *call, struct bp_stream *stream)
 {
-    bp_status status = call_wait_fd(call, stream->fd, events, deadline_ns, NULL);
+    if (!stream->watch)
+        stream->watch = watch_new(call->worker, stream->fd);
+    return stream->watch != NULL;
+}
 
+static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t event, int64_t deadline_ns)
+{
+    bp_status status;
+
+    if (!make_watch(call, stream))
+        return call_fail(call, BP_NO_MEMORY, "no memory to wait for a connection");
+    status = watch_wait(call, stream->watch, event, deadline_ns);
+    if (status == BP_OK)
+        return BP_OK;
+    if (call_over(call) != BP_OK)
+        return call_fail_over(call, status, "talking to another server");
     if (status == BP_DEADLINE)
         return call_fail(call, status, BP_FMT " did not %s in the time allowed", BP_ARG(stream->address),
-                         events == WAIT_READ ? "answer" : "take what was sent to it");
-    return status;
+                         event == WATCH_READ ? "answer" : "take what was sent to it");
+    return call_fail(call, status, "two calls wait for the connection to " BP_FMT " at once", BP_ARG(stream->address));
 }
 
 bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
@@ -191,12 +221,14 @@ bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size
     BP_TRY(check_open(call, stream));
     if (max == 0)
         return call_fail(call, BP_INVALID, "reading at most 0 bytes would never end");
+    if (stream->tls)
+        return tls_read(call, stream->tls, bytes, max, deadline_ns, count);
     for (;;) {
         got = recv(stream->fd, bytes, max, 0);
         if (got >= 0)
             break;
         if (errno == EAGAIN)
-            BP_TRY(wait_for(call, stream, WAIT_READ, deadline_ns));
+            BP_TRY(wait_for(call, stream, WATCH_READ, deadline_ns));
         else if (errno != EINTR)
             return fail_errno(call, BP_UNAVAILABLE, "cannot read from", stream->address, errno);
     }
@@ -208,14 +240,89 @@ bp_status stream_write(bp_call *call, struct bp_stream *stream, bp_str bytes, in
 {
     BP_TRY(check_open(call, stream));
     while (bytes.len) {
-        ssize_t sent = send(stream->fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+        ssize_t sent;
 
+        if (stream->tls) {
+            size_t count;
+
+            BP_TRY(tls_write(call, stream->tls, bytes, deadline_ns, &count));
+            bytes = bp_str_n(bytes.data + count, bytes.len - count);
+            continue;
+        }
+        sent = send(stream->fd, bytes.data, bytes.len, MSG_NOSIGNAL);
         if (sent >= 0)
             bytes = bp_str_n(bytes.data + sent, bytes.len - (size_t)sent);
         else if (errno == EAGAIN)
-            BP_TRY(wait_for(call, stream, WAIT_WRITE, deadline_ns));
+            BP_TRY(wait_for(call, stream, WATCH_WRITE, deadline_ns));
         else if (errno != EINTR)
             return fail_errno(call, BP_UNAVAILABLE, "cannot write to", stream->address, errno);
     }
+    return BP_OK;
+}
+
+/* ---- more than plain bytes of one call ---- */
+
+bp_status stream_start_tls(bp_call *call, struct bp_stream *stream, const bp_tls *wanted, int64_t deadline_ns)
+{
+    bp_status status;
+
+    BP_TRY(check_open(call, stream));
+    if (stream->tls)
+        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is in TLS already", BP_ARG(stream->address));
+    if (!make_watch(call, stream))
+        return call_fail(call, BP_NO_MEMORY, "no memory to wait for a connection");
+    status = tls_start(call, stream->fd, stream->watch, wanted, stream->address, deadline_ns, &stream->tls);
+    if (status != BP_OK)
+        stream_close(stream);
+    return status;
+}
+
+bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open, struct bp_stream **kept)
+{
+    struct bp_stream *made;
+    char             *address;
+
+    *kept = NULL;
+    if (stream->fd < 0 || stream->is_kept)
+        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is %s already", BP_ARG(stream->address),
+                         stream->is_kept ? "kept" : "closed");
+    made = malloc(sizeof(*made) + stream->address.len + 1);
+    if (!made)
+        return call_fail(call, BP_NO_MEMORY, "no memory for a connection");
+    address = (char *)(made + 1);
+    memcpy(address, stream->address.data, stream->address.len);
+    address[stream->address.len] = '\0';
+    *made = *stream;
+    made->address.data = address;
+    made->is_kept = true;
+    made->open = open;
+    if (open)
+        ++*open;
+    stream->fd = -1;
+    stream->tls = NULL;
+    stream->watch = NULL;
+    *kept = made;
+    return BP_OK;
+}
+
+bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+{
+    struct dns_answer found;
+    bp_str           *texts;
+
+    *count = 0;
+    BP_TRY(dns_resolve(call, host, 0, deadline_ns, &found));
+    texts = arena_alloc(call->arena, found.count * sizeof(*texts));
+    for (size_t i = 0; texts && i < found.count; i++) {
+        char text[48];
+
+        dns_address_text(&found.addresses[i], text);
+        texts[i] = text[0] == '[' ? arena_dup(call->arena, bp_str_n(text + 1, strlen(text) - 2))
+                                  : arena_dup(call->arena, bp_str_of(text));
+    }
+    if (!texts)
+        return call_fail(call, BP_NO_MEMORY, "the memory allowed for this call is used up");
+    *addresses = texts;
+    *count = found.count;
     return BP_OK;
 }

@@ -185,10 +185,11 @@ bp_status instance_destroy_shared(bp_call *call, struct instance *instance)
         life->shared_destroy(call, unit->shared);
     unit->is_shared_created = false;
     unit->shared = NULL;
-    if (unit->open_pools || unit->open_mutexes)
+    if (unit->open_pools || unit->open_mutexes || unit->open_streams)
         log_message(call->worker->log, BP_LOG_ERROR, "plugin_leak",
-                    "%s left %d thread pools and %d locks behind: shared_destroy must destroy what it created",
-                    unit->plugin->label, unit->open_pools, unit->open_mutexes);
+                    "%s left %d thread pools, %d locks and %d connections behind: what worker_start and shared_create make, "
+                    "worker_stop and shared_destroy must end",
+                    unit->plugin->label, unit->open_pools, unit->open_mutexes, unit->open_streams);
     return BP_OK;
 }
 

@@ -25,7 +25,7 @@ struct unit {
     bool                        is_up;         /* all of its workers have started */
     char                        problem[512];  /* why it is not */
     struct instance            *instances;     /* one for each worker */
-    _Atomic int                 open_pools, open_mutexes; /* made by the plugin and not yet destroyed */
+    _Atomic int                 open_pools, open_mutexes, open_streams; /* made by the plugin and not yet destroyed */
 };
 
 struct instance_job {

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "loop/mutex.h"
 #include "loop/pool.h"
+#include "loop/signal.h"
 #include "plugin/generation.h"
 #include "plugin/instance.h"
 #include "version.h"
@@ -243,6 +244,24 @@ static bp_status service_join(bp_call *call, bp_child *child)
     return service_on_fiber(call, do_join, &(struct loop_args){ .child = child });
 }
 
+struct wait_args {
+    bp_waker   *waker;
+    int64_t     deadline_ns;
+    const char *what;
+};
+
+static bp_status do_wait(bp_call *call, void *arg)
+{
+    struct wait_args *a = arg;
+
+    return signal_wait(call, a->waker, a->deadline_ns, a->what);
+}
+
+static bp_status service_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what)
+{
+    return service_on_fiber(call, do_wait, &(struct wait_args){ .waker = waker, .deadline_ns = deadline_ns, .what = what });
+}
+
 static const bp_loop_service loop_service = {
     .struct_size = sizeof(bp_loop_service),
     .sleep = service_sleep,
@@ -258,6 +277,10 @@ static const bp_loop_service loop_service = {
     .join = service_join,
     .cancel_child = call_cancel_child,
     .every = instance_add_job,
+    .waker_new = signal_new,
+    .waker_free = signal_free,
+    .wake = signal_wake,
+    .wait = service_wait,
 };
 
 /* ---- json ---- */

@@ -5,6 +5,8 @@
 #include "loop/pool.h"
 #include "net/http_client.h"
 #include "net/stream.h"
+#include "plugin/generation.h"
+#include "plugin/instance.h"
 #include "plugin/services.h"
 
 /* ---- http ---- */
@@ -143,12 +145,62 @@ static bp_status service_stream_write(bp_call *call, bp_stream *stream, bp_str b
                             &(struct stream_args){ .stream = stream, .text = bytes, .deadline_ns = deadline_ns });
 }
 
+struct tls_args {
+    bp_stream    *stream;
+    const bp_tls *tls;
+    int64_t       deadline_ns;
+};
+
+static bp_status do_start_tls(bp_call *call, void *arg)
+{
+    struct tls_args *a = arg;
+
+    return stream_start_tls(call, a->stream, a->tls, a->deadline_ns);
+}
+
+static bp_status service_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns)
+{
+    return service_on_fiber(call, do_start_tls,
+                            &(struct tls_args){ .stream = stream, .tls = tls, .deadline_ns = deadline_ns });
+}
+
+static bp_status service_keep(bp_call *call, bp_stream *stream, bp_stream **kept)
+{
+    struct instance *instance = instance_of_call(call);
+
+    return stream_keep(call, stream, instance ? &instance->unit->open_streams : NULL, kept);
+}
+
+struct resolve_args {
+    bp_str         host;
+    int64_t        deadline_ns;
+    const bp_str **addresses;
+    size_t        *count;
+};
+
+static bp_status do_resolve(bp_call *call, void *arg)
+{
+    struct resolve_args *a = arg;
+
+    return stream_resolve(call, a->host, a->deadline_ns, a->addresses, a->count);
+}
+
+static bp_status service_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+{
+    return service_on_fiber(
+        call, do_resolve,
+        &(struct resolve_args){ .host = host, .deadline_ns = deadline_ns, .addresses = addresses, .count = count });
+}
+
 static const bp_stream_service stream_service = {
     .struct_size = sizeof(bp_stream_service),
     .connect = service_connect,
     .read = service_stream_read,
     .write = service_stream_write,
     .close = stream_close,
+    .start_tls = service_start_tls,
+    .keep = service_keep,
+    .resolve = service_resolve,
 };
 
 const struct host_service net_services[] = {

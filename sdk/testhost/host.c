@@ -189,6 +189,7 @@ const char *testhost_leaks(testhost *host)
         { "streams", &open->streams },     { "http streams", &open->http_streams },
         { "children", &open->children },   { "jobs", &open->jobs },
         { "pools", &open->pools },         { "mutexes", &open->mutexes },
+        { "wakers", &open->wakers },
         { "instances", &open->instances },
     };
     size_t len = 0;

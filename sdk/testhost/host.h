@@ -66,7 +66,7 @@ struct job {
 
 /* What is open; every counter is back at zero when the plugin has tidied up. */
 struct open_counts {
-    atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, instances;
+    atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, wakers, instances;
 };
 
 struct testhost {

@@ -267,6 +267,80 @@ static bp_status loop_join(bp_call *call, bp_child *child)
 
 static void loop_cancel_child(bp_child *child) { testhost_cancel(child->call); }
 
+/* ---- wakers: another thread may wake; otherwise nobody can, and the clock goes to the deadline ---- */
+
+struct bp_waker {
+    testhost       *host;
+    pthread_mutex_t lock;
+    pthread_cond_t  is_changed;
+    bool            is_set;
+};
+
+static bp_waker *loop_waker_new(bp_call *call)
+{
+    bp_waker          *waker = calloc(1, sizeof(*waker));
+    pthread_condattr_t monotonic;
+
+    if (!waker)
+        return NULL;
+    waker->host = call->host;
+    pthread_mutex_init(&waker->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&waker->is_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    atomic_fetch_add(&waker->host->open.wakers, 1);
+    return waker;
+}
+
+static void loop_waker_free(bp_waker *waker)
+{
+    if (!waker)
+        return;
+    atomic_fetch_sub(&waker->host->open.wakers, 1);
+    pthread_cond_destroy(&waker->is_changed);
+    pthread_mutex_destroy(&waker->lock);
+    free(waker);
+}
+
+static void loop_wake(bp_waker *waker)
+{
+    pthread_mutex_lock(&waker->lock);
+    waker->is_set = true;
+    pthread_cond_signal(&waker->is_changed);
+    pthread_mutex_unlock(&waker->lock);
+}
+
+static bp_status loop_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what)
+{
+    int64_t         left_ns, waited_ms = 0;
+    bool            is_set;
+    struct timespec until;
+
+    BP_TRY(call_check(call));
+    if (deadline_ns > bp_deadline_ns(call))
+        deadline_ns = bp_deadline_ns(call);
+    left_ns = deadline_ns - clock_now_ns();
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    pthread_mutex_lock(&waker->lock);
+    for (; !waker->is_set && waited_ms < REAL_WAIT_MAX_MS && waited_ms * 1000000 < left_ns && call_check(call) == BP_OK;
+         waited_ms += 10) {
+        until.tv_nsec += 10 * 1000 * 1000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&waker->is_changed, &waker->lock, &until);
+    }
+    is_set = waker->is_set;
+    waker->is_set = false;
+    pthread_mutex_unlock(&waker->lock);
+    BP_TRY(call_check(call));
+    if (is_set)
+        return BP_OK;
+    if (left_ns > 0 && deadline_ns != BP_FOREVER)
+        clock_advance(left_ns);
+    return bp_fail(call, BP_DEADLINE, "%s took longer than the time allowed", what);
+}
+
 /* ---- jobs ---- */
 
 static bp_status loop_every(bp_call *call, const char *name, int64_t interval_ns,
@@ -326,4 +400,8 @@ const bp_loop_service loop_service = {
     .join = loop_join,
     .cancel_child = loop_cancel_child,
     .every = loop_every,
+    .waker_new = loop_waker_new,
+    .waker_free = loop_waker_free,
+    .wake = loop_wake,
+    .wait = loop_wait,
 };

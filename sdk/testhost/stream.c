@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 struct bp_stream {
-    bp_call              *call;
+    bp_call              *call; /* NULL: kept, of no call */
+    testhost             *host;
     struct stream_script *script; /* NULL: a real one */
     int                   fd;
 };
@@ -136,7 +137,7 @@ static bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_
     stream = calloc(1, sizeof(*stream));
     if (!stream)
         abort();
-    *stream = (struct bp_stream){ .call = call, .script = script, .fd = fd };
+    *stream = (struct bp_stream){ .call = call, .host = call->host, .script = script, .fd = fd };
     list_add(&call->streams, stream);
     atomic_fetch_add(&call->host->open.streams, 1);
     *out = stream;
@@ -222,14 +223,63 @@ void stream_end(void *arg)
     struct bp_stream *stream = arg;
     if (stream->fd >= 0)
         close(stream->fd);
-    atomic_fetch_sub(&stream->call->host->open.streams, 1);
+    atomic_fetch_sub(&stream->host->open.streams, 1);
     free(stream);
 }
 
 static void stream_close(bp_stream *stream)
 {
-    list_remove(&stream->call->streams, stream);
+    if (!stream)
+        return;
+    if (stream->call)
+        list_remove(&stream->call->streams, stream);
     stream_end(stream);
+}
+
+/* ---- more than plain bytes of one call ---- */
+
+static bp_status stream_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns)
+{
+    (void)tls;
+    (void)deadline_ns;
+    if (!stream->script)
+        return bp_fail(call, BP_UNSUPPORTED, "the fake host speaks no TLS: test that with a server");
+    return BP_OK; /* what is scripted is what is said inside */
+}
+
+static bp_status stream_keep(bp_call *call, bp_stream *stream, bp_stream **kept)
+{
+    if (!stream->call)
+        return bp_fail(call, BP_INVALID, "the connection is kept already");
+    list_remove(&stream->call->streams, stream);
+    stream->call = NULL;
+    *kept = stream;
+    return BP_OK;
+}
+
+static bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    char           *name = copy_text(host);
+    int             failed = getaddrinfo(name, NULL, &hints, &found);
+    bp_str         *texts;
+
+    (void)deadline_ns;
+    free(name);
+    *count = 0;
+    if (failed)
+        return bp_fail(call, BP_UNAVAILABLE, "the host \"" BP_FMT "\" has no address: %s", BP_ARG(host),
+                       gai_strerror(failed));
+    texts = BP_NEW_ARRAY(call, bp_str, 16);
+    for (struct addrinfo *at = found; at && texts && *count < 16; at = at->ai_next) {
+        char text[64];
+
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
+            texts[(*count)++] = bp_dup(call, bp_str_of(text));
+    }
+    freeaddrinfo(found);
+    *addresses = texts;
+    return texts ? BP_OK : BP_NO_MEMORY;
 }
 
 const bp_stream_service stream_service = {
@@ -238,4 +288,7 @@ const bp_stream_service stream_service = {
     .read = stream_read,
     .write = stream_write,
     .close = stream_close,
+    .start_tls = stream_start_tls,
+    .keep = stream_keep,
+    .resolve = stream_resolve,
 };

@@ -128,7 +128,7 @@ case("op_null", "serve", [], 0, health=("bad", "down", 'health/op_null cannot do
 case("ops_short", "serve", [], 0, health=("bad", "down", 'health/ops_short cannot do "check"'))
 case("sleeps", "serve", [], 0, options="deadline: 200ms", health=("bad", "down", "sleeping took longer than the time allowed"))
 case("spins", "serve", ["loop_blocked", "health/spins holds the loop", "in check"], 0, health=("bad", "ok", "asked and answered"))
-case("leaks", "serve", ["plugin_leak", "health/leaks left 1 thread pools and 1 locks behind"], 0)
+case("leaks", "serve", ["plugin_leak", "health/leaks left 1 thread pools, 1 locks and 0 connections behind"], 0)
 case("meddles", "serve", ["plugin_meddled", "health/meddles changed the umask while worker_start", "changed the locale",
                           "changed a signal handler", "changed the signal mask", "changed a standard descriptor"], 0)
 

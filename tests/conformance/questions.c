@@ -3,11 +3,10 @@
 
 #define NAME_SCHEMA "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}},\"required\":[\"name\"]}"
 
-static bp_status say_elicited(bp_call *call, bp_mcp *mcp, const bp_json *answer, const char *format)
+static bp_status say_elicited(bp_call *call, bp_mcp *mcp, const bp_json *answer)
 {
     const bp_json *content = bp_json_get(answer, "content");
 
-    (void)format;
     bp_mcp_text(mcp, bp_format(call, "Elicitation completed: action=" BP_FMT ", content=" BP_FMT,
                                BP_ARG(bp_json_string(bp_json_get(answer, "action"))),
                                BP_ARG(content ? bp_json_text(call, content) : BP_STR("{}"))));
@@ -50,7 +49,7 @@ bp_status tool_elicitation_defaults(bp_call *call, void *instance, const bp_json
                "\"status\":{\"type\":\"string\",\"enum\":[\"active\",\"inactive\",\"pending\"],\"default\":\"active\"},"
                "\"verified\":{\"type\":\"boolean\",\"default\":true}},\"required\":[]}"),
         &answer));
-    return say_elicited(call, mcp, answer, NULL);
+    return say_elicited(call, mcp, answer);
 }
 
 bp_status tool_elicitation_enums(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
@@ -72,7 +71,7 @@ bp_status tool_elicitation_enums(bp_call *call, void *instance, const bp_json *a
                "{\"const\":\"value2\",\"title\":\"Second Choice\"},{\"const\":\"value3\",\"title\":\"Third Choice\"}]}}},"
                "\"required\":[]}"),
         &answer));
-    return say_elicited(call, mcp, answer, NULL);
+    return say_elicited(call, mcp, answer);
 }
 
 bp_status tool_streaming_elicitation(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)

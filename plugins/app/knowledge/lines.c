@@ -121,9 +121,9 @@ struct intake {
     struct knowledge *self;
     struct write_list list; /* of the batch, in scratch memory */
     size_t            lines_in_batch;
-    int64_t           line_number, entities, observations, relations, refused;
+    int64_t           entities, observations, relations, refused;
     bp_json_writer   *errors;
-    bp_buf           *line; /* whose end has not come yet; outside of scratch memory */
+    bp_lines          lines;
 };
 
 static bp_status take_entity(bp_call *call, struct intake *intake, const bp_json *json)
@@ -174,7 +174,7 @@ static void report(bp_call *call, struct intake *intake)
     if (++intake->refused > ERRORS_MAX)
         return;
     bp_json_object(intake->errors);
-    bp_json_put_integer(intake->errors, "line", intake->line_number);
+    bp_json_put_integer(intake->errors, "line", intake->lines.number);
     bp_json_put_string(intake->errors, "message", bp_error_of(call)->message);
     bp_json_end(intake->errors);
 }
@@ -222,7 +222,6 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
     size_t    before = intake->list.count;
     bp_status status;
 
-    intake->line_number++;
     while (line.len && (unsigned char)line.data[line.len - 1] <= ' ')
         line.len--;
     if (line.len == 0)
@@ -238,51 +237,31 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
     return ++intake->lines_in_batch == BATCH_LINES ? next_batch(call, intake) : BP_OK;
 }
 
-static bp_status take_piece(bp_call *call, struct intake *intake, bp_str piece)
-{
-    while (piece.len) {
-        const char *newline = memchr(piece.data, '\n', piece.len);
-        size_t      len = newline ? (size_t)(newline - piece.data) : piece.len;
-
-        bp_buf_add(intake->line, bp_str_n(piece.data, len));
-        if (bp_buf_status(intake->line) != BP_OK)
-            return bp_fail(call, BP_TOO_LARGE, "line %lld is longer than %d MiB", (long long)intake->line_number + 1,
-                           LINE_BYTES_MAX >> 20);
-        if (!newline)
-            return BP_OK;
-        BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
-        bp_buf_reset(intake->line);
-        piece = bp_str_n(newline + 1, piece.len - len - 1);
-    }
-    return BP_OK;
-}
-
-static bp_status take_stream(bp_call *call, struct intake *intake, bp_request *request)
+static bp_status take_stream(bp_call *call, struct intake *intake)
 {
     for (;;) {
-        bp_str piece;
+        bp_str line;
+        bool   has_line;
 
-        BP_TRY(bp_request_read(call, request, &piece));
-        if (piece.len == 0)
-            break;
-        BP_TRY(take_piece(call, intake, piece));
+        BP_TRY(bp_lines_next(call, &intake->lines, &line, &has_line));
+        if (!has_line)
+            return flush(call, intake);
+        BP_TRY(take_line(call, intake, line));
     }
-    BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
-    return flush(call, intake);
 }
 
 bp_status import_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct intake   intake = { .self = instance,
                                .errors = bp_json_writer_new(call, 1 << 20),
-                               .line = bp_buf_new(call, LINE_BYTES_MAX) };
+                               .lines = bp_lines_of(call, request, LINE_BYTES_MAX) };
     bp_json_writer *w = bp_json_writer_new(call, 2 << 20);
     bp_str          errors;
     bp_status       status;
 
     bp_json_array(intake.errors);
     BP_TRY(bp_scratch_begin(call));
-    status = take_stream(call, &intake, request);
+    status = take_stream(call, &intake);
     bp_scratch_end(call);
     BP_TRY(status);
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR(GRAPH_URI));

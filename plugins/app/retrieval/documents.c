@@ -90,8 +90,7 @@ struct intake {
     size_t            count;
     int64_t           stored, unchanged, refused;
     bp_json_writer   *errors;
-    bp_buf           *line; /* a line whose end has not come yet; outside of scratch memory */
-    int64_t           lines;
+    bp_lines          lines;
 };
 
 static void report(struct intake *intake, bp_str id, bp_str message)
@@ -145,14 +144,13 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
 {
     const bp_json *json;
 
-    intake->lines++;
     while (line.len && (unsigned char)line.data[line.len - 1] <= ' ')
         line.len--;
     if (line.len == 0)
         return BP_OK;
     // The buffer that holds the line is used again, and values of a document point into their JSON.
     if (bp_json_parse(call, line, &json) != BP_OK) {
-        report(intake, bp_format(call, "line %lld", (long long)intake->lines), bp_error_of(call)->message);
+        report(intake, bp_format(call, "line %lld", (long long)intake->lines.number), bp_error_of(call)->message);
         bp_clear_error(call);
         return BP_OK;
     }
@@ -160,36 +158,17 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
     return intake->count == BATCH_DOCUMENTS_MAX ? next_batch(call, intake) : BP_OK;
 }
 
-static bp_status take_piece(bp_call *call, struct intake *intake, bp_str piece)
-{
-    while (piece.len) {
-        const char *newline = memchr(piece.data, '\n', piece.len);
-        size_t      len = newline ? (size_t)(newline - piece.data) : piece.len;
-
-        bp_buf_add(intake->line, bp_str_n(piece.data, len));
-        if (bp_buf_status(intake->line) != BP_OK)
-            return bp_fail(call, BP_TOO_LARGE, "line %lld is longer than 32 MiB", (long long)intake->lines + 1);
-        if (!newline)
-            return BP_OK;
-        BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
-        bp_buf_reset(intake->line);
-        piece = bp_str_n(newline + 1, piece.len - len - 1);
-    }
-    return BP_OK;
-}
-
-static bp_status take_stream(bp_call *call, struct intake *intake, bp_request *request)
+static bp_status take_stream(bp_call *call, struct intake *intake)
 {
     for (;;) {
-        bp_str piece;
+        bp_str line;
+        bool   has_line;
 
-        BP_TRY(bp_request_read(call, request, &piece));
-        if (piece.len == 0)
-            break;
-        BP_TRY(take_piece(call, intake, piece));
+        BP_TRY(bp_lines_next(call, &intake->lines, &line, &has_line));
+        if (!has_line)
+            return flush(call, intake);
+        BP_TRY(take_line(call, intake, line));
     }
-    BP_TRY(take_line(call, intake, bp_buf_str(intake->line)));
-    return flush(call, intake);
 }
 
 /* The whole body, smaller than what a stream may have. */
@@ -260,7 +239,7 @@ static bool is_ndjson(const bp_request *request)
 bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct intake  intake = { .self = instance, .errors = bp_json_writer_new(call, 1 << 20),
-                              .line = bp_buf_new(call, LINE_BYTES_MAX) };
+                              .lines = bp_lines_of(call, request, LINE_BYTES_MAX) };
     bp_str         name = bp_request_path_value(request, "name");
     const bp_json *body = NULL;
     bool           is_stream = is_ndjson(request);
@@ -275,7 +254,7 @@ bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_
     BP_TRY(collection_find(call, intake.self, name, &intake.collection));
     bp_json_array(intake.errors);
     BP_TRY(begin_batch(call, &intake));
-    status = is_stream ? take_stream(call, &intake, request) : take_json(call, &intake, body);
+    status = is_stream ? take_stream(call, &intake) : take_json(call, &intake, body);
     bp_scratch_end(call);
     BP_TRY(status);
     return respond(call, &intake, response, body && !bp_json_get(body, "documents"));

@@ -23,7 +23,7 @@
 #include "filter_sql.h"
 #include "index.h"
 #include "sqlitedb/sqlitedb.h"
-#include "words.h"
+#include "words/words.h"
 
 enum {
     READERS_MAX = 16,

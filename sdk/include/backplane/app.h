@@ -76,6 +76,63 @@ static inline bp_status bp_request_read(bp_call *call, bp_request *r, bp_str *pi
     return bp_service_web->body_read(call, r, piece);
 }
 
+/* A body read line by line: JSON lines, logs, CSV. Made before bp_scratch_begin(), so that it may be read in batches. */
+typedef struct bp_lines {
+    bp_request *request;
+    bp_buf     *line;
+    bp_str      piece;  /* what is left of the last one read */
+    size_t      max_bytes;
+    int64_t     number; /* of the line given last, from 1 */
+    bool        is_given;
+} bp_lines;
+
+static inline bp_lines bp_lines_of(bp_call *call, bp_request *r, size_t max_bytes)
+{
+    bp_lines lines;
+    memset(&lines, 0, sizeof(lines));
+    lines.request = r;
+    lines.line = bp_buf_new(call, max_bytes);
+    lines.max_bytes = max_bytes;
+    return lines;
+}
+/* The next line without its end, \n or \r\n, and *has_line, or the end of the body. The line is valid until the next
+ * call. The last one need not have an end. BP_TOO_LARGE for one of more than max_bytes, BP_NO_MEMORY, and what
+ * bp_request_read() returns. */
+static inline bp_status bp_lines_next(bp_call *call, bp_lines *lines, bp_str *line, bool *has_line) BP_SUSPENDS
+{
+    bool is_end = false;
+
+    if (lines->is_given)
+        bp_buf_reset(lines->line);
+    lines->is_given = *has_line = false;
+    while (!is_end) {
+        const char *newline;
+        size_t      len;
+
+        if (!lines->piece.len) {
+            BP_TRY(bp_request_read(call, lines->request, &lines->piece));
+            if (!lines->piece.len)
+                break;
+        }
+        newline = (const char *)memchr(lines->piece.data, '\n', lines->piece.len);
+        len = newline ? (size_t)(newline - lines->piece.data) : lines->piece.len;
+        is_end = newline != NULL;
+        bp_buf_add(lines->line, bp_str_n(lines->piece.data, len));
+        if (bp_buf_status(lines->line) != BP_OK)
+            return bp_fail(call, bp_buf_status(lines->line), "line %lld is longer than %zu bytes",
+                           (long long)lines->number + 1, lines->max_bytes);
+        lines->piece = bp_str_n(lines->piece.data + len + is_end, lines->piece.len - len - is_end);
+    }
+    *line = bp_buf_str(lines->line);
+    if (!is_end && !line->len)
+        return BP_OK;
+    if (line->len && line->data[line->len - 1] == '\r')
+        line->len--;
+    lines->is_given = *has_line = true;
+    lines->number++;
+    return BP_OK;
+}
+
 /* ---- the response ---- */
 
 /* Before the first byte is sent. BP_INVALID for a name or value that may not stand in a header. */

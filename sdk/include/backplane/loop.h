@@ -18,6 +18,7 @@ enum { BP_FD_READ = 1, BP_FD_WRITE = 2 };
 typedef struct bp_pool  bp_pool;  /* threads of a plugin's own; belongs to its shared object */
 typedef struct bp_mutex bp_mutex; /* may be held across suspension, and by fibers of any worker */
 typedef struct bp_child bp_child; /* a fiber started by bp_spawn() */
+typedef struct bp_waker bp_waker; /* wakes the call that made it */
 
 typedef struct bp_loop_service {
     uint32_t struct_size;
@@ -36,6 +37,10 @@ typedef struct bp_loop_service {
     void (*cancel_child)(bp_child *child);
     bp_status (*every)(bp_call *call, const char *name, int64_t interval_ns, bp_status (*run)(bp_call *call, void *arg),
                        void *arg);
+    bp_waker *(*waker_new)(bp_call *call);
+    void (*waker_free)(bp_waker *waker);
+    void (*wake)(bp_waker *waker);
+    bp_status (*wait)(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what);
 } bp_loop_service;
 
 BP_SERVICE(loop, bp_loop_service, 1)
@@ -103,6 +108,28 @@ static inline bp_status bp_join(bp_call *call, bp_child *child) BP_SUSPENDS
     return bp_service_loop->join(call, child);
 }
 static inline void bp_cancel_child(bp_child *child) { bp_service_loop->cancel_child(child); }
+
+/* Waits for another call of this worker, or for another thread: what a queue, a pool or a pipeline is made of.
+ *
+ *      struct place place = { .waker = bp_waker_new(call) };
+ *      enqueue(pool, &place);
+ *      while (!place.is_mine && status == BP_OK)
+ *          status = bp_wait(call, place.waker, deadline_ns, "a connection");
+ *      dequeue(pool, &place);                  // in any case, before the waker goes
+ *      bp_waker_free(place.waker);
+ *
+ * bp_wait() returns BP_OK after bp_wake(), which is remembered when it came first; many wakes may be one, and there may
+ * be one more than expected: look at the condition again. Else BP_DEADLINE (`deadline_ns`, monotonic, BP_FOREVER: the
+ * call's own), BP_CANCELLED. `what` is for the log: "a connection". bp_wake() is for any thread; the caller makes sure
+ * that the waker still is there. bp_waker_new() gives NULL when the call's memory is used up; the waker is freed by the
+ * call that made it, before the call ends. */
+static inline bp_waker *bp_waker_new(bp_call *call) { return bp_service_loop->waker_new(call); }
+static inline void bp_waker_free(bp_waker *waker) { bp_service_loop->waker_free(waker); }
+static inline void bp_wake(bp_waker *waker) { bp_service_loop->wake(waker); }
+static inline bp_status bp_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what) BP_SUSPENDS
+{
+    return bp_service_loop->wait(call, waker, deadline_ns, what);
+}
 
 /* Called in worker_start: runs run(call, arg) again and again on a fiber of this worker, the first time
  * at once, then `interval_ns` after the last one ended, until the instance stops. Each run is a call of

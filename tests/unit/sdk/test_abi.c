@@ -474,7 +474,7 @@ FIELD(bp_llm_ops, models, 16)
 
 /* ---- <backplane/loop.h> ---- */
 
-SIZE(bp_loop_service, 112)
+SIZE(bp_loop_service, 144)
 FIELD(bp_loop_service, struct_size, 0)
 FIELD(bp_loop_service, sleep, 8)
 FIELD(bp_loop_service, wait_fd, 16)
@@ -489,6 +489,10 @@ FIELD(bp_loop_service, spawn, 80)
 FIELD(bp_loop_service, join, 88)
 FIELD(bp_loop_service, cancel_child, 96)
 FIELD(bp_loop_service, every, 104)
+FIELD(bp_loop_service, waker_new, 112)
+FIELD(bp_loop_service, waker_free, 120)
+FIELD(bp_loop_service, wake, 128)
+FIELD(bp_loop_service, wait, 136)
 
 /* ---- <backplane/mcp.h> ---- */
 
@@ -689,12 +693,23 @@ FIELD(bp_storage_ops, backup, 72)
 
 /* ---- <backplane/stream.h> ---- */
 
-SIZE(bp_stream_service, 40)
+SIZE(bp_tls, 72)
+FIELD(bp_tls, struct_size, 0)
+FIELD(bp_tls, is_unverified, 4)
+FIELD(bp_tls, server_name, 8)
+FIELD(bp_tls, ca_file, 24)
+FIELD(bp_tls, certificate_file, 40)
+FIELD(bp_tls, key_file, 56)
+
+SIZE(bp_stream_service, 64)
 FIELD(bp_stream_service, struct_size, 0)
 FIELD(bp_stream_service, connect, 8)
 FIELD(bp_stream_service, read, 16)
 FIELD(bp_stream_service, write, 24)
 FIELD(bp_stream_service, close, 32)
+FIELD(bp_stream_service, start_tls, 40)
+FIELD(bp_stream_service, keep, 48)
+FIELD(bp_stream_service, resolve, 56)
 
 /* ---- <backplane/vector.h> ---- */
 

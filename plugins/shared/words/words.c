@@ -1,5 +1,5 @@
 /* words.c - splits a query into terms and quotes them for FTS5. */
-#include "words.h"
+#include "words/words.h"
 
 #include "terms/terms.h"
 
@@ -193,5 +193,9 @@ bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
         }
         is_inside = word;
     }
-    return quote(call, terms.count ? &terms : &stopped, &query->match);
+    if (!terms.count)
+        terms = stopped;
+    memcpy(query->terms, terms.items, sizeof(terms.items));
+    query->term_count = terms.count;
+    return quote(call, &terms, &query->match);
 }

@@ -1,6 +1,6 @@
 /* words.h - from the plain words of a query to an FTS5 expression that cannot be a syntax error. */
-#ifndef VECTOR_LOCAL_WORDS_H
-#define VECTOR_LOCAL_WORDS_H
+#ifndef SHARED_WORDS_H
+#define SHARED_WORDS_H
 
 #include <backplane/call.h>
 
@@ -18,6 +18,8 @@ words_tokenizer words_tokenizer_of(bp_str language);
 const char *words_tokenizer_sql(words_tokenizer tokenizer);
 
 struct words_query {
+    bp_str terms[WORDS_TERMS_MAX]; /* as they stand in the query, which they point into */
+    size_t term_count;
     bp_str match; /* "a" OR "b": for MATCH; empty: no term can be looked up there */
     bp_str short_terms[WORDS_TERMS_MAX]; /* TRIGRAMS only: terms of one or two characters, which
                                             need a scan */
