@@ -45,8 +45,7 @@ static bp_status status_of(int32_t http_status, bp_str message)
     case 507:
         return BP_FULL;
     case 500: // a full disk comes as a panic of its storage
-        return message.len && (strstr(message.data, "No space left") || strstr(message.data, "disk")) ? BP_FULL
-                                                                                                     : BP_UPSTREAM;
+        return message.len && strstr(message.data, "No space left") ? BP_FULL : BP_UPSTREAM;
     case 408:
     case 502:
     case 503:
