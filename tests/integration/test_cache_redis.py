@@ -255,7 +255,7 @@ def a_full_server_says_so():
             redis.command("CONFIG", "SET", "maxmemory", "0")
         except RedisError as error:
             raise AssertionError(str(error)) from error
-        ok(server, "set", value="x")
+        set_until_ok(server, "after", "1")
 
 
 run_tests([many_fibers_share_a_connection_without_mixing_answers, eight_mebibytes_go_there_and_back_beside_small_ones,

@@ -182,17 +182,14 @@ bool redis_parser_feed(struct redis_parser *parser, const void *bytes, size_t co
     return true;
 }
 
-bool redis_parser_is_between(const struct redis_parser *parser)
-{
-    return parser->reader->ridx == -1 && parser->reader->pos == parser->reader->len;
-}
-
-/* Between two answers: what follows is a push message? Then let the reader see an array. */
+/* Between two answers: what follows is a push message? Then let the reader see an array. The reader is between two when it
+ * has no task, or has made the first one in vain and not read its type yet. */
 static void look_for_push(struct redis_parser *parser)
 {
     redisReader *reader = parser->reader;
+    bool         is_between = reader->ridx == -1 || (reader->ridx == 0 && reader->rstack[0].type < 0);
 
-    if (reader->ridx != -1 || reader->pos >= reader->len)
+    if (!is_between || reader->pos >= reader->len)
         return;
     parser->is_push = reader->buf[reader->pos] == '>';
     if (parser->is_push)

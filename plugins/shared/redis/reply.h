@@ -44,7 +44,5 @@ bool redis_parser_next(struct redis_parser *parser, struct redis_reply **reply);
 const char *redis_parser_problem(const struct redis_parser *parser);
 /* Push messages dropped so far. */
 uint64_t redis_parser_pushes(const struct redis_parser *parser);
-/* Whether bytes of an unfinished answer are there. */
-bool redis_parser_is_between(const struct redis_parser *parser);
 
 #endif

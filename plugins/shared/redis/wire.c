@@ -189,6 +189,16 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
     bp_status           status;
     bool                is_shielded;
 
+    wire->is_writing = true;
+    // With others under way there will be more to send in a moment: one turn of the loop, and it goes out together.
+    if (wire->wait_count > 1 && sending->at == sending->len && wire->out.len < PIECE_BYTES && bp_sleep(call, 0) != BP_OK) {
+        wire->is_writing = false;
+        return bp_cancelled(call);
+    }
+    if (wire->is_broken) {
+        wire->is_writing = false;
+        return BP_OK;
+    }
     if (sending->at == sending->len) {
         struct redis_bytes swap = *sending;
         *sending = wire->out;
@@ -204,7 +214,6 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
         piece.len = PIECE_BYTES;
     sending->at += piece.len;
     wire->written += piece.len;
-    wire->is_writing = true;
     is_shielded = bp_shield(call, BP_SECONDS(5)) == BP_OK;
     if (!is_shielded)
         bp_clear_error(call); // the caller has one up already

@@ -351,6 +351,92 @@ static void a_call_that_is_over_asks_nothing(void **state)
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("x"), 0));
 }
 
+/* A server that answers the greeting and then sends these pieces. */
+static bp_status get_from_script(int number, const char *const *pieces, size_t count, bp_str *value)
+{
+    char            address[32], url[48];
+    testhost_option options[] = { { "url", url }, { "values_when_down", "closed" } };
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", number);
+    snprintf(url, sizeof(url), "redis://%s", address);
+    stop();
+    for (int attempt = 0; attempt < 4; attempt++) { // a get is tried again
+        testhost_stream_script(host, address, BP_STR("+OK\r\n"));
+        for (size_t i = 0; i < count; i++)
+            testhost_stream_script(host, address, bp_str_of(pieces[i]));
+    }
+    start(options, 2);
+    ops = testhost_ops(instance);
+    self = testhost_self(instance);
+    return ops->get(call, self, BP_STR("k"), value);
+}
+
+static void answers_may_come_in_pieces_and_among_pushes(void **state)
+{
+    static const char *const pieces[] = { ">2\r\n$10\r\ninvali", "date\r\n*1\r\n$1\r\nk\r\n", ">", "1\r\n:7\r\n$", "5",
+                                          "\r", "\nab", "c", "de\r", "\n" };
+    bp_str                   value;
+    (void)state;
+    assert_ok(get_from_script(1, pieces, sizeof(pieces) / sizeof(pieces[0]), &value));
+    assert_true(bp_str_is(value, "abcde"));
+}
+
+static void nonsense_is_said_and_nothing_is_believed(void **state)
+{
+    static const struct {
+        const char *sent, *said;
+    } cases[] = {
+        { "HTTP/1.1 400 Bad Request\r\n\r\n", "not the protocol of Redis" },
+        { "%1\r\n+a\r\n+b\r\n", "not the protocol of Redis" },
+        { "*3000000000\r\n", "not the protocol of Redis" },
+        { "*200000000\r\n", "larger than is allowed" },
+        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "not the protocol of Redis" },
+        { "*2\r\n:1\r\n:2\r\n", "an array" },
+        { "-ERR unknown command 'GET'\r\n", "refused GET: ERR unknown command" },
+        { "-WRONGTYPE Operation against a key\r\n", "choose another `prefix`" },
+        { "-NOPERM this user has no permissions\r\n", "the ACL of our user forbids it" },
+    };
+    bp_str value;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_status(get_from_script(100 + (int)i, &cases[i].sent, 1, &value), BP_UNAVAILABLE);
+        assert_said(cases[i].said);
+        assert_said("Redis");
+    }
+}
+
+static void a_server_that_reads_its_data_is_waited_for(void **state)
+{
+    static const char *const pieces[] = { "-LOADING Redis is loading the dataset in memory\r\n", "-LOADING again\r\n",
+                                          "$1\r\nv\r\n" };
+    bp_str                   value;
+    (void)state;
+    assert_ok(get_from_script(200, pieces, 3, &value));
+    assert_true(bp_str_is(value, "v"));
+    assert_true(testhost_metric(host, "cache_redis_retries_total", "reason=not_ready") >= 2);
+}
+
+static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
+{
+    bp_take         result = { .struct_size = sizeof(result) };
+    testhost_option options[] = { { "url", "redis://127.0.0.1:300" }, { "limits_when_down", "closed" } };
+    bp_str          written;
+    size_t          asked = 0;
+    (void)state;
+    stop();
+    testhost_stream_script(host, "127.0.0.1:300", BP_STR("+OK\r\n"));
+    testhost_stream_script(host, "127.0.0.1:300", BP_STR("$40\r\n0123456789012345678901234567890123456789\r\n"));
+    start(options, 2);
+    ops = testhost_ops(instance);
+    self = testhost_self(instance);
+    assert_status(ops->take(call, self, BP_STR("k"), 10, BP_SECONDS(1), 1, &result), BP_UNAVAILABLE);
+    assert_said("whether EVALSHA was carried out is not known");
+    written = testhost_stream_written(host, "127.0.0.1:300");
+    for (const char *at = written.data; (at = strstr(at, "EVALSHA")); at++)
+        asked++;
+    assert_int_equal(asked, 1);
+}
+
 static void urls_are_checked(void **state)
 {
     static const char *const bad[] = { "redis://h:1/x",        "redis://h:1?x=1",  "sentinel://h:26379",
@@ -390,6 +476,10 @@ int main(void)
         cmocka_unit_test(closed_values_say_why),
         cmocka_unit_test(a_call_that_is_over_asks_nothing),
         cmocka_unit_test(urls_are_checked),
+        cmocka_unit_test(answers_may_come_in_pieces_and_among_pushes),
+        cmocka_unit_test(nonsense_is_said_and_nothing_is_believed),
+        cmocka_unit_test(a_server_that_reads_its_data_is_waited_for),
+        cmocka_unit_test(what_may_have_been_carried_out_is_not_sent_twice),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
