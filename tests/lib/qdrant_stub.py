@@ -72,6 +72,10 @@ def same(value, wanted):
     return isinstance(value, int) and value == wanted  # a float matches no integer, as there
 
 
+def words_of(text):
+    return re.findall(r"\w+", text.lower())
+
+
 def matches_value(value, match):
     if "value" in match:
         return same(value, match["value"])
@@ -79,8 +83,8 @@ def matches_value(value, match):
         return any(same(value, one) for one in match["any"])
     if "except" in match:
         return not any(same(value, one) for one in match["except"])
-    if "text" in match:  # without a text index: contains
-        return isinstance(value, str) and match["text"] in value
+    if "text" in match:  # without a text index: every word of it is there
+        return isinstance(value, str) and set(words_of(match["text"])) <= set(words_of(value)) != set()
     raise Refused(400, "match: value, any, except or text is expected")
 
 

@@ -2,7 +2,7 @@
  *
  *      and  must            or  should          not  must_not          any member of an array matches, as there
  *      in   match any (strings), match value (booleans), a range from and to the number (so that 3 is 3.0)
- *      prefix   match text on the marked copy: without a text index that means "contains"
+ *      prefix   match value on the numbers of beginnings: what "match text" does differs between versions of Qdrant
  *      exists   the list of names has it
  */
 #include "qdrant.h"
@@ -101,15 +101,34 @@ static void write_in(bp_call *call, bp_json_writer *w, const bp_filter *filter)
     bp_json_end(w);
 }
 
-static void write_prefix(bp_call *call, bp_json_writer *w, const bp_filter *filter)
+/* FNV-1a; 53 bits of it are written, as many as every JSON reader keeps. */
+uint64_t prefix_hash(uint64_t shorter, bp_str more)
 {
+    uint64_t hash = shorter ? shorter : UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < more.len; i++)
+        hash = (hash ^ (unsigned char)more.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static bp_status write_prefix(bp_call *call, bp_json_writer *w, const bp_filter *filter)
+{
+    bp_str prefix = filter->values[0].text;
+    size_t characters = 0;
+
+    for (size_t i = 0; i < prefix.len; i++)
+        characters += ((unsigned char)prefix.data[i] & 0xc0) != 0x80;
+    if (characters > PREFIX_CHARS_MAX)
+        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " has %zu characters; vector/qdrant finds prefixes of up to %d",
+                       BP_ARG(filter->field), characters, PREFIX_CHARS_MAX);
     bp_json_object(w);
     write_key(call, w, 'p', filter->field);
     bp_json_key(w, "match");
     bp_json_object(w);
-    bp_json_put_string(w, "text", bp_format(call, PREFIX_MARK BP_FMT, BP_ARG(filter->values[0].text)));
+    bp_json_put_integer(w, "value", (int64_t)(prefix_hash(0, prefix) >> 11));
     bp_json_end(w);
     bp_json_end(w);
+    return BP_OK;
 }
 
 static void write_exists(bp_json_writer *w, bp_str field, bool is_there)
@@ -175,8 +194,7 @@ static bp_status write_node(bp_call *call, bp_json_writer *w, const bp_filter *f
     case BP_FILTER_PREFIX:
         if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
             return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
-        write_prefix(call, w, filter);
-        return BP_OK;
+        return write_prefix(call, w, filter);
     case BP_FILTER_EXISTS:
     case BP_FILTER_NOT_EXISTS:
         write_exists(w, filter->field, filter->op == BP_FILTER_EXISTS);

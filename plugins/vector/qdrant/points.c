@@ -80,12 +80,24 @@ static bp_status check_point(bp_call *call, const struct schema *schema, const b
 
 /* ---- one point as JSON ---- */
 
-static void write_marked(bp_call *call, bp_json_writer *w, const bp_json *value)
+/* The numbers of the beginnings of a string, the empty one too. */
+static void write_beginnings(bp_json_writer *w, bp_str text)
 {
-    bp_json_add_string(w, bp_format(call, PREFIX_MARK BP_FMT, BP_ARG(bp_json_string(value))));
+    uint64_t hash = prefix_hash(0, BP_STR(""));
+    size_t   at = 0;
+
+    bp_json_add_integer(w, (int64_t)(hash >> 11));
+    for (int count = 0; at < text.len && count < PREFIX_CHARS_MAX; count++) {
+        size_t begin = at++;
+
+        while (at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80)
+            at++;
+        hash = prefix_hash(hash, bp_str_n(text.data + begin, at - begin));
+        bp_json_add_integer(w, (int64_t)(hash >> 11));
+    }
 }
 
-/* "k": the names of the fields; "p": their strings with the mark in front. */
+/* "k": the names of the fields; "p": the beginnings of their strings. */
 static bp_status write_helpers(bp_call *call, bp_json_writer *w, bp_str metadata)
 {
     const bp_json *root = NULL, *value;
@@ -103,17 +115,18 @@ static bp_status write_helpers(bp_call *call, bp_json_writer *w, bp_str metadata
     bp_json_object(w);
     cursor = 0;
     while (root && bp_json_entry(root, &cursor, &key, &value)) {
-        if (bp_json_type_of(value) == BP_JSON_STRING) {
-            bp_json_key_str(w, key);
-            write_marked(call, w, value);
-        } else if (bp_json_type_of(value) == BP_JSON_ARRAY) {
-            bp_json_key_str(w, key);
-            bp_json_array(w);
-            for (size_t i = 0; i < bp_json_count(value); i++)
-                if (bp_json_type_of(bp_json_at(value, i)) == BP_JSON_STRING)
-                    write_marked(call, w, bp_json_at(value, i));
-            bp_json_end(w);
-        }
+        bool is_text = bp_json_type_of(value) == BP_JSON_STRING;
+
+        if (!is_text && bp_json_type_of(value) != BP_JSON_ARRAY)
+            continue;
+        bp_json_key_str(w, key);
+        bp_json_array(w);
+        if (is_text)
+            write_beginnings(w, bp_json_string(value));
+        for (size_t i = 0; !is_text && i < bp_json_count(value); i++)
+            if (bp_json_type_of(bp_json_at(value, i)) == BP_JSON_STRING)
+                write_beginnings(w, bp_json_string(bp_json_at(value, i)));
+        bp_json_end(w);
     }
     bp_json_end(w);
     return BP_OK;
@@ -213,7 +226,7 @@ static bp_status make_body(bp_call *call, void *arg)
     for (upsert->to = upsert->from; upsert->to < upsert->count; upsert->to++) {
         const bp_point *point = point_at(upsert, upsert->to);
 
-        bytes += point->words.len * 3 + point->metadata.len * 3 + 256; // the words come twice, as numbers too
+        bytes += point->words.len * 3 + point->metadata.len * 18 + 256; // the words come twice, as numbers too
         bytes += point->vector ? (size_t)upsert->schema->dimensions * 12 : 0;
         if (upsert->to > upsert->from && bytes > (size_t)upsert->db->batch_bytes)
             break;

@@ -6,7 +6,7 @@
  *      vector   "dense" the float32 vector; "words" a sparse one: for each term of the passage (a hash) how much it weighs
  *      payload  m  the metadata, an object; filters look here
  *               k  the names of its fields, for "exists"
- *               p  its strings, each with a mark in front, so that "contains mark + prefix" means "begins with prefix"
+ *               p  for each of its strings a number for every beginning it has, of up to 128 characters
  *               w  the words as they were given
  *               n  their length in terms;  t  the hashes of the terms
  *
@@ -23,13 +23,12 @@
 
 #include "words/tokens.h"
 
-#define PREFIX_MARK "\x02"
-
 /* In terms. A weight in a sparse vector is that in a passage of usual length, which is settled when it is written; a search
  * puts it right by the true average. */
 #define USUAL_LENGTH 100.0
 
-enum { ANSWER_MAX_BYTES = 256 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX = 64, NAME_MAX_BYTES = 128 };
+enum { ANSWER_MAX_BYTES = 256 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX = 64, NAME_MAX_BYTES = 128,
+       PREFIX_CHARS_MAX = 128 };
 
 /* What point 0 of a collection says. */
 struct schema {
@@ -80,6 +79,8 @@ bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **coll
 /* Adds "filter": {...}, which always leaves out point 0. */
 bp_status filter_write(bp_call *call, bp_json_writer *w, const bp_filter *filter);
 bool      filter_is_field(bp_str field);
+/* The number that stands for a beginning of a string; goes on from that of a shorter beginning, at first 0. */
+uint64_t prefix_hash(uint64_t shorter, bp_str more);
 
 /* ---- points.c, scroll.c, search.c ---- */
 

@@ -10,13 +10,10 @@ bp_status qdrant_request(bp_call *call, const struct qdrant *db, const char *met
                          bp_http_request *request)
 {
     bp_http_header *headers = BP_NEW_ARRAY(call, bp_http_header, 2);
-    bp_str          base = db->url;
     uint32_t        count = 0;
 
     if (!headers)
         return BP_NO_MEMORY;
-    while (base.len && base.data[base.len - 1] == '/')
-        base.len--;
     if (body.len)
         headers[count++] = (bp_http_header){ BP_STR("Content-Type"), BP_STR("application/json") };
     if (db->api_key.len)
@@ -24,7 +21,7 @@ bp_status qdrant_request(bp_call *call, const struct qdrant *db, const char *met
     *request = (bp_http_request){ .struct_size = sizeof(*request), .method = bp_str_of(method), .headers = headers,
                                   .header_count = count, .body = body, .first_byte_timeout_ns = db->timeout_ns,
                                   .max_response_bytes = ANSWER_MAX_BYTES };
-    request->url = bp_format(call, BP_FMT BP_FMT, BP_ARG(base), BP_ARG(path));
+    request->url = bp_format(call, BP_FMT BP_FMT, BP_ARG(db->url), BP_ARG(path));
     return request->url.len ? BP_OK : BP_NO_MEMORY;
 }
 

@@ -67,6 +67,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     struct shared *shared = state;
 
     (void)call;
+    while (db->url.len && db->url.data[db->url.len - 1] == '/')
+        db->url.len--;
     db->statistics = shared->statistics;
     db->tokens = shared->tokens;
     return BP_OK;
