@@ -1,4 +1,5 @@
-/* cache.c - the cache on a Redis server that processes share: its options, its life, what it does without the server. */
+/* cache.c - the cache on a Redis server that processes share: its options, its life, what it does without the server.
+ */
 #include "cache.h"
 
 #include "scripts.h"
@@ -87,12 +88,14 @@ static const bp_option options[] = {
     REDIS_OPTIONS(struct redis_cache),
     BP_OPTION_STRING(struct redis_cache, prefix, .initial = "bp:",
                      .help = "what every key begins with, so that several deployments can share a server"),
-    BP_OPTION_ENUM(struct redis_cache, values_when_down, .initial = "open", .choices = "open|closed",
-                   .help = "values while Redis cannot be reached: open: nothing is found and nothing kept; closed: it fails"),
+    BP_OPTION_ENUM(
+        struct redis_cache, values_when_down, .initial = "open", .choices = "open|closed",
+        .help = "values while Redis cannot be reached: open: nothing is found and nothing kept; closed: it fails"),
     BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "open", .choices = "open|closed",
                    .help = "rate limits while Redis cannot be reached: open: all is granted; closed: it fails"),
     BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed", .choices = "open|closed",
-                   .help = "budgets while Redis cannot be reached: open: all is granted and not counted; closed: it fails"),
+                   .help =
+                       "budgets while Redis cannot be reached: open: all is granted and not counted; closed: it fails"),
 };
 
 static const bp_life life = {
@@ -116,10 +119,8 @@ static const bp_cache_ops ops = {
     .stats = cache_stats,
 };
 
-BP_PLUGIN(cache, "redis", "1.0.0",
-          .summary = "values, rate limits, budgets and locks on a Redis server, Sentinel or cluster that processes share",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct redis_cache),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+BP_PLUGIN(
+    cache, "redis", "1.0.0",
+    .summary = "values, rate limits, budgets and locks on a Redis server, Sentinel or cluster that processes share",
+    .license = "Apache-2.0", .instance_size = sizeof(struct redis_cache), .options = BP_TABLE(options), .life = &life,
+    .ops = &ops)

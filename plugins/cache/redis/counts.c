@@ -17,7 +17,10 @@ static bp_status run(bp_call *call, struct redis_cache *cache, struct redis_scri
     return redis_fail_shape(call, "EVALSHA", *reply);
 }
 
-static bp_str number(bp_call *call, int64_t value) { return bp_format(call, "%lld", (long long)value); }
+static bp_str number(bp_call *call, int64_t value)
+{
+    return bp_format(call, "%lld", (long long)value);
+}
 
 static int64_t held_ms(int64_t hold_ns)
 {
@@ -127,13 +130,13 @@ bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period,
     BP_TRY(check_budget(call, key, period, reservation, amount));
     bp_random(chance, sizeof(chance));
     snprintf(mark, sizeof(mark), "n:%016llx%016llx", (unsigned long long)chance[0], (unsigned long long)chance[1]);
-    return cache_end(call, cache, (cache_policy)cache->budgets_when_down, "settle",
-                     run(call, cache, &cache->settle,
-                         (bp_str[]){ budget_key(call, cache, key, period, "s"), budget_key(call, cache, key, period, "e"),
-                                     budget_key(call, cache, key, period, mark) },
-                         3, (bp_str[]){ number(call, amount), reservation, BP_STR(BUDGET_KEPT_MS) }, 3, REDIS_IDEMPOTENT,
-                         0, &reply),
-                     &is_hidden);
+    return cache_end(
+        call, cache, (cache_policy)cache->budgets_when_down, "settle",
+        run(call, cache, &cache->settle,
+            (bp_str[]){ budget_key(call, cache, key, period, "s"), budget_key(call, cache, key, period, "e"),
+                        budget_key(call, cache, key, period, mark) },
+            3, (bp_str[]){ number(call, amount), reservation, BP_STR(BUDGET_KEPT_MS) }, 3, REDIS_IDEMPOTENT, 0, &reply),
+        &is_hidden);
 }
 
 /* ---- locks: never open, as a lock that lets everybody in is none ---- */

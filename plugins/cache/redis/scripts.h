@@ -1,7 +1,8 @@
 /* scripts.h - what must happen in one step on the server, in Lua, by the server's own clock.
  *
- * Lua counts in doubles. Times are microseconds since 2026-01-01 in steps of 1/16, which a double holds exactly for 17
- * years to come; amounts are whole numbers below 2^52. Numbers are written with %.4f or %.0f, as tostring() would round.
+ * Lua counts in doubles. Times are microseconds since 2026-01-01 in steps of 1/16, which a double holds exactly for
+ * 17 years to come; amounts are whole numbers below 2^52. Numbers are written with %.4f or %.0f, as tostring() would
+ * round.
  */
 #ifndef CACHE_REDIS_SCRIPTS_H
 #define CACHE_REDIS_SCRIPTS_H
@@ -34,7 +35,7 @@ static const char take_script[] = SCRIPT_CLOCK
     "  local amount = redis.call('HGET', KEYS[1], 'h:' .. name)\n"                    \
     "  if amount then\n"                                                              \
     "    redis.call('HDEL', KEYS[1], 'h:' .. name)\n"                                 \
-    "    redis.call('HINCRBY', KEYS[1], 'held', string.format('%.0f', 0 - tonumber(amount)))\n" \
+    "    redis.call('HINCRBY', KEYS[1], 'held', string.format('%.0f', 0 - tonumber(amount)))\n"\
     "  end\n"                                                                         \
     "  redis.call('ZREM', KEYS[2], name)\n"                                           \
     "end\n"                                                                           \
@@ -47,7 +48,8 @@ static const char take_script[] = SCRIPT_CLOCK
  * the next hold ends (-1: none). */
 static const char reserve_script[] = SCRIPT_CLOCK SCRIPT_HOLDS
     "local limit, amount = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
-    "for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))) do release(name) end\n"
+    "local ended = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))\n"
+    "for _, name in ipairs(ended) do release(name) end\n"
     "release(ARGV[4])\n"
     "local sums = redis.call('HMGET', KEYS[1], 'spent', 'held')\n"
     "local used = tonumber(sums[1] or 0) + tonumber(sums[2] or 0)\n"

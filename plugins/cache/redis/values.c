@@ -29,8 +29,8 @@ bp_status cache_set(bp_call *call, void *instance, bp_str key, bp_str value, int
 {
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply;
-    bp_str                    words[] = { BP_STR("SET"), cache_key(call, cache, "v:", key), value, BP_STR("PX"), { 0 } };
-    bool                      is_hidden;
+    bp_str words[] = { BP_STR("SET"), cache_key(call, cache, "v:", key), value, BP_STR("PX"), { 0 } };
+    bool   is_hidden;
 
     BP_TRY(cache_check_key(call, key));
     if (value.len > VALUE_BYTES_MAX)
@@ -146,7 +146,8 @@ static int64_t figure(bp_str info, const char *name)
     size_t len = strlen(name);
 
     for (size_t at = 0; at + len < info.len; at++)
-        if ((at == 0 || info.data[at - 1] == '\n') && info.data[at + len] == ':' && memcmp(info.data + at, name, len) == 0)
+        if ((at == 0 || info.data[at - 1] == '\n') && info.data[at + len] == ':' &&
+            memcmp(info.data + at, name, len) == 0)
             return strtoll(info.data + at + len + 1, NULL, 10);
     return 0;
 }

@@ -17,7 +17,10 @@ struct redis_batch {
     char   name[24]; /* of the first command, for sentences */
 };
 
-static void free_batch(void *arg) { free(((struct redis_batch *)arg)->bytes); }
+static void free_batch(void *arg)
+{
+    free(((struct redis_batch *)arg)->bytes);
+}
 
 struct redis_batch *redis_batch_new(bp_call *call, bp_str key)
 {
@@ -97,7 +100,10 @@ void redis_add_line(struct redis_batch *batch, const char *line)
     redis_add(batch, words, count);
 }
 
-size_t redis_batch_size(const struct redis_batch *batch) { return batch ? batch->count : 0; }
+size_t redis_batch_size(const struct redis_batch *batch)
+{
+    return batch ? batch->count : 0;
+}
 
 bp_str redis_batch_bytes(const struct redis_batch *batch)
 {
@@ -109,9 +115,9 @@ bp_str redis_batch_bytes(const struct redis_batch *batch)
 static bp_status define_metrics(bp_call *call, const char *prefix, struct redis_client *client)
 {
     const struct {
-        bp_metric     **metric;
-        bp_metric_type  type;
-        const char     *name, *help, *labels;
+        bp_metric    **metric;
+        bp_metric_type type;
+        const char    *name, *help, *labels;
     } table[] = {
         { &client->connects, BP_COUNTER, "connections_total",
           "Attempts to connect to Redis: the first to a server, again after a loss, failed.", "outcome" },
@@ -149,7 +155,8 @@ bp_status redis_client_new(bp_call *call, const struct redis_options *options, c
     if (status == BP_OK)
         status = define_metrics(call, prefix, client);
     // With Sentinels there is one node, whose address they tell.
-    for (size_t i = 0; status == BP_OK && i < (client->place.topology == REDIS_CLUSTER ? client->place.seed_count : 1); i++)
+    for (size_t i = 0; status == BP_OK && i < (client->place.topology == REDIS_CLUSTER ? client->place.seed_count : 1);
+         i++)
         if (!redis_node_add(client, client->place.topology == REDIS_SENTINEL ? "" : client->place.seeds[i]))
             status = bp_fail(call, BP_NO_MEMORY, "no memory for a client of Redis");
     if (status == BP_OK)
@@ -173,7 +180,10 @@ void redis_client_free(struct redis_client *client)
     free(client);
 }
 
-redis_topology redis_topology_of(const struct redis_client *client) { return client->place.topology; }
+redis_topology redis_topology_of(const struct redis_client *client)
+{
+    return client->place.topology;
+}
 
 /* ---- errors of the server ---- */
 
@@ -273,7 +283,7 @@ bp_status redis_ask_node(bp_call *call, struct redis_client *client, struct redi
 struct run {
     struct redis_client *client;
     struct redis_batch  *batch;
-    struct redis_node   *node; /* NULL: by the key */
+    struct redis_node   *node;  /* NULL: by the key */
     struct redis_node   *fixed; /* only this one will do; NULL: any that has the key */
     uint32_t             flags, tries, redirections, pauses;
     int64_t              until_ns; /* nothing is tried again after that */
@@ -396,7 +406,10 @@ static bp_status try_once(bp_call *call, struct run *run, struct redis_wait **ou
     return BP_OK;
 }
 
-static void free_wait(void *arg) { redis_wait_free(arg); }
+static void free_wait(void *arg)
+{
+    redis_wait_free(arg);
+}
 
 static bp_status run_on(bp_call *call, struct redis_client *client, struct redis_node *fixed, struct redis_batch *batch,
                         uint32_t flags, const struct redis_reply *const **replies)
@@ -465,12 +478,13 @@ static bp_status masters(bp_call *call, struct redis_client *client, size_t **li
     return BP_OK;
 }
 
-bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch, uint32_t flags,
-                       const struct redis_reply *const **replies)
+bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch,
+                       uint32_t flags, const struct redis_reply *const **replies)
 {
     if (node >= client->node_count)
         return bp_fail(call, BP_INTERNAL, "there is no node %zu", node);
-    return run_on(call, client, client->place.topology == REDIS_CLUSTER ? client->nodes[node] : NULL, batch, flags, replies);
+    return run_on(call, client, client->place.topology == REDIS_CLUSTER ? client->nodes[node] : NULL, batch, flags,
+                  replies);
 }
 
 bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, const bp_str *words, size_t count,
@@ -524,7 +538,8 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
     if (script->sha[0]) {
         words[0] = BP_STR("EVALSHA");
         words[1] = bp_str_n(script->sha, 40);
-        status = redis_do(call, client, keys[0], words, 3 + key_count + argument_count, flags | REDIS_ERRORS_PASS, reply);
+        status =
+            redis_do(call, client, keys[0], words, 3 + key_count + argument_count, flags | REDIS_ERRORS_PASS, reply);
         if (status != BP_OK || (*reply)->type != REDIS_ERROR)
             return status;
         if (!bp_str_starts((*reply)->text, "NOSCRIPT"))
@@ -546,7 +561,9 @@ bp_status redis_fail_error(bp_call *call, const struct redis_client *client, con
 
 bp_status redis_fail_shape(bp_call *call, const char *command, const struct redis_reply *reply)
 {
-    static const char *const names[] = { "nothing", "a string", "an array", "an integer", "nil", "a status", "an error" };
+    static const char *const names[] = {
+        "nothing", "a string", "an array", "an integer", "nil", "a status", "an error"
+    };
 
     return bp_fail(call, BP_UPSTREAM, "Redis answered %s with %s, which is no answer to that: is it a Redis?", command,
                    names[reply->type]);

@@ -70,7 +70,8 @@ static struct redis_node *node_of(struct redis_client *client, const struct redi
         return NULL;
     is_v6 = host.len && host.data[0] != '[' && memchr(host.data, ':', host.len);
     if (host.len && !bp_str_is(host, "?"))
-        snprintf(address, sizeof(address), is_v6 ? "[" BP_FMT "]:" BP_FMT : BP_FMT ":" BP_FMT, BP_ARG(host), BP_ARG(port));
+        snprintf(address, sizeof(address), is_v6 ? "[" BP_FMT "]:" BP_FMT : BP_FMT ":" BP_FMT, BP_ARG(host),
+                 BP_ARG(port));
     else
         snprintf(address, sizeof(address), "%.*s" BP_FMT, (int)own, from->address, BP_ARG(port));
     return redis_node_add(client, address);
@@ -171,9 +172,10 @@ bp_status redis_route(bp_call *call, struct redis_client *client, bp_str key, st
         place = client->slots[i];
     if (!place) {
         client->is_map_stale = true;
-        return bp_fail(call, BP_UNAVAILABLE,
-                       "no node of the cluster has slot %u, where this key belongs: `redis-cli --cluster check` says more",
-                       redis_slot(key));
+        return bp_fail(
+            call, BP_UNAVAILABLE,
+            "no node of the cluster has slot %u, where this key belongs: `redis-cli --cluster check` says more",
+            redis_slot(key));
     }
     *node = client->nodes[place - 1];
     return BP_OK;
@@ -194,7 +196,8 @@ bp_status redis_redirected(bp_call *call, struct redis_client *client, const str
     while (colon > at && text.data[colon - 1] != ':')
         colon--;
     if (slot >= SLOTS || at >= text.len || text.data[at] != ' ' || colon <= at + 1 || !client->slots)
-        return bp_fail(call, BP_UPSTREAM, "the node %s redirects to nowhere: \"" BP_FMT "\"", from->address, BP_ARG(error));
+        return bp_fail(call, BP_UPSTREAM, "the node %s redirects to nowhere: \"" BP_FMT "\"", from->address,
+                       BP_ARG(error));
     host = bp_str_n(text.data + at + 1, colon - at - 2);
     *node = node_of(client, from, host, bp_str_n(text.data + colon, text.len - colon));
     if (!*node)

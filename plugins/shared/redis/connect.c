@@ -1,5 +1,5 @@
-/* connect.c - from an address to a connection that is logged in; once for all calls that wait for it, with pauses between
- * failures that grow and differ, so that a server coming back is not run over. */
+/* connect.c - from an address to a connection that is logged in; once for all calls that wait for it, with pauses
+ * between failures that grow and differ, so that a server coming back is not run over. */
 #include "redis/parts.h"
 
 #include <stdlib.h>
@@ -27,9 +27,10 @@ static bp_str host_of(const char *address)
 static bp_status dial(bp_call *call, const struct redis_client *client, const char *address, struct redis_wire *wire)
 {
     const struct redis_options *options = client->options;
+    bp_str                      name = options->server_name.len ? options->server_name : host_of(address);
     bp_tls                      tls = { .struct_size = sizeof(tls),
                                         .is_unverified = !options->is_verified,
-                                        .server_name = options->server_name.len ? options->server_name : host_of(address),
+                                        .server_name = name,
                                         .ca_file = options->ca_file,
                                         .certificate_file = options->certificate_file,
                                         .key_file = options->key_file };
@@ -47,8 +48,8 @@ static bp_status dial(bp_call *call, const struct redis_client *client, const ch
 }
 
 /* One command and its answer in place; a copy of the connection's fate in the call's error. */
-static bp_status ask(bp_call *call, const struct redis_client *client, struct redis_wire *wire, struct redis_batch *batch,
-                     struct redis_wait **wait)
+static bp_status ask(bp_call *call, const struct redis_client *client, struct redis_wire *wire,
+                     struct redis_batch *batch, struct redis_wait **wait)
 {
     size_t wanted = redis_batch_size(batch);
     bp_str bytes = redis_batch_bytes(batch);
@@ -75,7 +76,8 @@ static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_
 {
     if (reply->type != REDIS_ERROR)
         return BP_OK;
-    return bp_fail(call, BP_UNAVAILABLE, "it refused the login of %s" BP_FMT ": " BP_FMT "; check `username` and `password`",
+    return bp_fail(call, BP_UNAVAILABLE,
+                   "it refused the login of %s" BP_FMT ": " BP_FMT "; check `username` and `password`",
                    user.len ? "the user " : "the default user", BP_ARG(user), BP_ARG(reply->text));
 }
 
@@ -111,7 +113,8 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
     if (status == BP_OK && place->topology == REDIS_SENTINEL) {
         const struct redis_reply *role = wait->replies[at];
         if (role->type == REDIS_ARRAY && role->count && !bp_str_is(role->items[0]->text, "master"))
-            status = bp_fail(call, BP_UNAVAILABLE, "it is a " BP_FMT " and no master any more", BP_ARG(role->items[0]->text));
+            status = bp_fail(call, BP_UNAVAILABLE, "it is a " BP_FMT " and no master any more",
+                             BP_ARG(role->items[0]->text));
     }
     redis_wait_free(wait);
     return status;
@@ -127,8 +130,8 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
     struct redis_wait          *wait = NULL;
     const struct redis_reply   *reply;
     bool                        has_login = options->sentinel_password.len > 0;
-    bp_status                   status = wire ? dial(call, client, sentinel, wire)
-                                              : bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
+    bp_status                   status =
+        wire ? dial(call, client, sentinel, wire) : bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
 
     if (has_login)
         add_login(batch, options->sentinel_username, options->sentinel_password);
@@ -146,7 +149,8 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
         } else if (reply->type == REDIS_ERROR) {
             status = bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(reply->text));
         } else {
-            status = bp_fail(call, BP_UNAVAILABLE, "it watches no master \"" BP_FMT "\"; check the name behind the / of `url`",
+            status = bp_fail(call, BP_UNAVAILABLE,
+                             "it watches no master \"" BP_FMT "\"; check the name behind the / of `url`",
                              BP_ARG(client->place.master));
         }
     }
@@ -203,9 +207,8 @@ static bp_status note_failure(bp_call *call, struct redis_node *node)
     node->failures++;
     node->os_errno = error->os_errno;
     node->retry_ns = bp_now_ns() + pause_ns(node->failures);
-    snprintf(node->why, sizeof(node->why),
-             "cannot use Redis at %s (attempt %u): " BP_FMT "%s", node->address[0] ? node->address : "an unknown address",
-             node->failures, BP_ARG(error->message),
+    snprintf(node->why, sizeof(node->why), "cannot use Redis at %s (attempt %u): " BP_FMT "%s",
+             node->address[0] ? node->address : "an unknown address", node->failures, BP_ARG(error->message),
              node->os_errno ? "; check that it runs and that the address in `url` is right" : "");
     return fail_node(call, node);
 }

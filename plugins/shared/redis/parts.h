@@ -38,16 +38,16 @@ void      redis_place_free(struct redis_place *place);
 
 /* What a call waits for on a connection. Outlives the call: the answer must come off the wire all the same. */
 struct redis_wait {
-    struct redis_wait   *next;
-    bp_waker            *waker; /* NULL: the call does not sleep, or is gone */
-    uint64_t             begin; /* of its bytes, among all bytes ever queued on this connection */
-    size_t               wanted, come;
-    size_t               left_out;  /* answers thrown away, as the call is gone */
-    bool                 is_left;   /* the call is gone: nobody wants the answer */
-    bool                 is_asleep; /* in bp_wait() */
-    bool                 is_lost; /* the connection broke first */
-    bool                 was_sent; /* and before that some of it had been sent */
-    struct redis_reply  *replies[];
+    struct redis_wait  *next;
+    bp_waker           *waker; /* NULL: the call does not sleep, or is gone */
+    uint64_t            begin; /* of its bytes, among all bytes ever queued on this connection */
+    size_t              wanted, come;
+    size_t              left_out;  /* answers thrown away, as the call is gone */
+    bool                is_left;   /* the call is gone: nobody wants the answer */
+    bool                is_asleep; /* in bp_wait() */
+    bool                is_lost;   /* the connection broke first */
+    bool                was_sent;  /* and before that some of it had been sent */
+    struct redis_reply *replies[];
 };
 
 struct redis_bytes {
@@ -58,12 +58,12 @@ struct redis_bytes {
 struct redis_wire {
     bp_stream           *stream;
     struct redis_parser *parser;
-    struct redis_wait   *first, *last; /* in the order of the answers */
-    struct redis_bytes   out, sending; /* what calls add to; what is being sent, from `at` */
+    struct redis_wait   *first, *last;    /* in the order of the answers */
+    struct redis_bytes   out, sending;    /* what calls add to; what is being sent, from `at` */
     uint64_t             queued, written; /* of all bytes ever */
     size_t               wait_count;
     bool                 is_writing, is_reading, is_broken;
-    uint32_t             users; /* calls that hold it */
+    uint32_t             users;    /* calls that hold it */
     int64_t              heard_ns; /* when it last moved: bytes came, or a first one went out */
     char                 why[256]; /* it broke */
     char                *buffer;   /* to read into */
@@ -85,8 +85,8 @@ void      redis_wait_free(struct redis_wait *wait);
 
 /* A server: its address, its connection, and how often reaching it has failed. */
 struct redis_node {
-    char               address[ADDRESS_BYTES_MAX]; /* "host:port"; with Sentinels: the master's, as last heard */
-    struct redis_wire   *wire;     /* NULL: none now */
+    char                 address[ADDRESS_BYTES_MAX]; /* "host:port"; with Sentinels: the master's, as last heard */
+    struct redis_wire   *wire;                       /* NULL: none now */
     bool                 is_connecting, was_open;
     struct connect_turn *turns;    /* calls that wait for the one that connects */
     uint32_t             failures; /* in a row */
@@ -99,7 +99,7 @@ struct redis_node {
 /* A connection that is up, held for the caller (redis_wire_release()). */
 bp_status redis_node_open(bp_call *call, struct redis_client *client, struct redis_node *node,
                           struct redis_wire **wire) BP_SUSPENDS;
-void redis_node_close(struct redis_node *node, const char *why);
+void      redis_node_close(struct redis_node *node, const char *why);
 
 /* ---- client.c, cluster.c ---- */
 

@@ -9,9 +9,12 @@ static const struct scheme {
     bool           is_tls, is_unix;
     const char    *port;
 } schemes[] = {
-    { "redis", REDIS_SINGLE, false, false, "6379" },       { "rediss", REDIS_SINGLE, true, false, "6379" },
-    { "unix", REDIS_SINGLE, false, true, "" },             { "sentinel", REDIS_SENTINEL, false, false, "26379" },
-    { "sentinels", REDIS_SENTINEL, true, false, "26379" }, { "cluster", REDIS_CLUSTER, false, false, "6379" },
+    { "redis", REDIS_SINGLE, false, false, "6379" },
+    { "rediss", REDIS_SINGLE, true, false, "6379" },
+    { "unix", REDIS_SINGLE, false, true, "" },
+    { "sentinel", REDIS_SENTINEL, false, false, "26379" },
+    { "sentinels", REDIS_SENTINEL, true, false, "26379" },
+    { "cluster", REDIS_CLUSTER, false, false, "6379" },
     { "clusters", REDIS_CLUSTER, true, false, "6379" },
 };
 
@@ -24,7 +27,10 @@ static size_t find(bp_str text, const char *characters)
     return at;
 }
 
-static bp_str from(bp_str text, size_t at) { return bp_str_n(text.data + at, text.len - at); }
+static bp_str from(bp_str text, size_t at)
+{
+    return bp_str_n(text.data + at, text.len - at);
+}
 
 static int hex(char c)
 {
@@ -40,8 +46,8 @@ static bp_str decode(char **memory, bp_str text)
     bp_str out = { *memory, 0 };
 
     for (size_t i = 0; i < text.len; i++) {
-        bool is_escape = text.data[i] == '%' && i + 2 < text.len && hex(text.data[i + 1]) >= 0 &&
-                         hex(text.data[i + 2]) >= 0;
+        bool is_escape =
+            text.data[i] == '%' && i + 2 < text.len && hex(text.data[i + 1]) >= 0 && hex(text.data[i + 2]) >= 0;
         (*memory)[out.len++] = is_escape ? (char)(hex(text.data[i + 1]) * 16 + hex(text.data[i + 2])) : text.data[i];
         i += is_escape ? 2 : 0;
     }
@@ -137,7 +143,8 @@ static bp_status read_all(bp_call *call, const struct redis_options *options, st
         if (bp_str_is(bp_str_n(url.data, colon), schemes[i].text))
             scheme = &schemes[i];
     if (!scheme || url.len < colon + 3 || memcmp(url.data + colon, "://", 3) != 0)
-        return bp_fail(call, BP_INVALID, "url: write redis://host:port/0, or rediss://, unix://, sentinel://, cluster://");
+        return bp_fail(call, BP_INVALID,
+                       "url: write redis://host:port/0, or rediss://, unix://, sentinel://, cluster://");
     url = from(url, colon + 3);
     authority = bp_str_n(url.data, find(url, "/?"));
     path = from(url, authority.len);

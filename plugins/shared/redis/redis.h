@@ -68,8 +68,8 @@ bp_status redis_check(bp_call *call, const struct redis_options *options);
 
 struct redis_client;
 
-/* In worker_start. `prefix` is that of the metrics ("cache_redis"); the options outlive the client. Connects later, when
- * the first call needs it. */
+/* In worker_start. `prefix` is that of the metrics ("cache_redis"); the options outlive the client. Connects later,
+ * when the first call needs it. */
 bp_status redis_client_new(bp_call *call, const struct redis_options *options, const char *prefix,
                            struct redis_client **client);
 /* In worker_stop, or for a client whose start failed. NULL is allowed. */
@@ -85,7 +85,7 @@ struct redis_batch *redis_batch_new(bp_call *call, bp_str key);
 /* A failure is remembered and told by redis_run(). The bytes are copied. */
 void redis_add(struct redis_batch *batch, const bp_str *words, size_t count);
 /* redis_add() of C strings: the words of `line`, separated by blanks. */
-void redis_add_line(struct redis_batch *batch, const char *line);
+void   redis_add_line(struct redis_batch *batch, const char *line);
 size_t redis_batch_size(const struct redis_batch *batch);
 
 enum {
@@ -104,14 +104,14 @@ bp_status redis_run(bp_call *call, struct redis_client *client, struct redis_bat
 bp_status redis_do(bp_call *call, struct redis_client *client, bp_str key, const bp_str *words, size_t count,
                    uint32_t flags, const struct redis_reply **reply) BP_SUSPENDS;
 
-/* The nodes that hold keys: all masters of a cluster, or the one server; for commands about a whole server. In the call's
- * memory. */
+/* The nodes that hold keys: all masters of a cluster, or the one server; for commands about a whole server. In the
+ * call's memory. */
 bp_status redis_masters(bp_call *call, struct redis_client *client, const size_t **nodes, size_t *count) BP_SUSPENDS;
 /* One command on one of them. */
 bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, const bp_str *words, size_t count,
                       uint32_t flags, const struct redis_reply **reply) BP_SUSPENDS;
-bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch, uint32_t flags,
-                       const struct redis_reply *const **replies) BP_SUSPENDS;
+bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch,
+                       uint32_t flags, const struct redis_reply *const **replies) BP_SUSPENDS;
 
 /* A script, sent by its name (EVALSHA), and whole where the server does not know it. */
 struct redis_script {

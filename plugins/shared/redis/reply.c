@@ -119,10 +119,16 @@ static void *add_integer(const redisReadTask *task, long long integer)
     return reply;
 }
 
-static void *add_nil(const redisReadTask *task) { return add(task, REDIS_NIL); }
+static void *add_nil(const redisReadTask *task)
+{
+    return add(task, REDIS_NIL);
+}
 
 /* hiredis gives up an unfinished answer; its memory is ours, see drop_unfinished(). */
-static void give_up(void *object) { (void)object; }
+static void give_up(void *object)
+{
+    (void)object;
+}
 
 static redisReplyObjectFunctions functions = {
     .createString = add_string,
@@ -182,8 +188,8 @@ bool redis_parser_feed(struct redis_parser *parser, const void *bytes, size_t co
     return true;
 }
 
-/* Between two answers: what follows is a push message? Then let the reader see an array. The reader is between two when it
- * has no task, or has made the first one in vain and not read its type yet. */
+/* Between two answers: what follows is a push message? Then let the reader see an array. The reader is between two when
+ * it has no task, or has made the first one in vain and not read its type yet. */
 static void look_for_push(struct redis_parser *parser)
 {
     redisReader *reader = parser->reader;
@@ -225,5 +231,11 @@ bool redis_parser_next(struct redis_parser *parser, struct redis_reply **out)
     return true;
 }
 
-const char *redis_parser_problem(const struct redis_parser *parser) { return parser->problem; }
-uint64_t    redis_parser_pushes(const struct redis_parser *parser) { return parser->pushes; }
+const char *redis_parser_problem(const struct redis_parser *parser)
+{
+    return parser->problem;
+}
+uint64_t redis_parser_pushes(const struct redis_parser *parser)
+{
+    return parser->pushes;
+}

@@ -1,9 +1,9 @@
 /* wire.c - one connection, its queue of answers, and how the calls that share it take turns at writing and reading.
  *
  * Nobody serves the connection but the calls that wait on it. A call that is awake and finds bytes to be sent while
- * nobody sends becomes the writer, for one piece; one that finds nobody reading becomes the reader, until its own answer
- * has come; then it wakes the next. A call that is over in the middle of a piece finishes that piece first, as half a
- * command would spoil the connection for all: it may take up to 5 s where the server takes nothing.
+ * nobody sends becomes the writer, for one piece; one that finds nobody reading becomes the reader, until its own
+ * answer has come; then it wakes the next. A call that is over in the middle of a piece finishes that piece first, as
+ * half a command would spoil the connection for all: it may take up to 5 s where the server takes nothing.
  */
 #include "redis/parts.h"
 
@@ -105,7 +105,8 @@ static void take_answers(struct redis_wire *wire, size_t count)
             return;
         wait = wire->first;
         if (!wait) {
-            redis_wire_break(wire, "it answered without being asked: \"%.100s\"", reply->text.len ? reply->text.data : "");
+            redis_wire_break(wire, "it answered without being asked: \"%.100s\"",
+                             reply->text.len ? reply->text.data : "");
             redis_reply_free(reply);
             return;
         }
@@ -191,7 +192,8 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
 
     wire->is_writing = true;
     // With others under way there will be more to send in a moment: one turn of the loop, and it goes out together.
-    if (wire->wait_count > 1 && sending->at == sending->len && wire->out.len < PIECE_BYTES && bp_sleep(call, 0) != BP_OK) {
+    if (wire->wait_count > 1 && sending->at == sending->len && wire->out.len < PIECE_BYTES &&
+        bp_sleep(call, 0) != BP_OK) {
         wire->is_writing = false;
         return bp_cancelled(call);
     }

@@ -41,9 +41,10 @@ enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, FIELDS
 
 static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, struct collection *out, bool *is_there)
 {
-    bp_str words[2 + FIELDS] = { BP_STR("HMGET"), meta_key(call, store, name), BP_STR("epoch"), BP_STR("dimensions"),
-                                 BP_STR("metric"), BP_STR("model"), BP_STR("language"), BP_STR("points"),
-                                 BP_STR("tokens"), BP_STR("index") };
+    bp_str words[2 + FIELDS] = {
+        BP_STR("HMGET"), meta_key(call, store, name), BP_STR("epoch"),  BP_STR("dimensions"), BP_STR("metric"),
+        BP_STR("model"), BP_STR("language"),          BP_STR("points"), BP_STR("tokens"),     BP_STR("index")
+    };
     const struct redis_reply *reply;
 
     BP_TRY(redis_do(call, store->client, words[1], words, 2 + FIELDS, REDIS_IDEMPOTENT, &reply));
@@ -98,9 +99,11 @@ static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema
 {
     if (!is_name(name))
         return bp_fail(call, BP_INVALID,
-                       "\"" BP_FMT "\" cannot be the name of a collection: 1 to 128 of A-Z a-z 0-9 _ . -", BP_ARG(name));
+                       "\"" BP_FMT "\" cannot be the name of a collection: 1 to 128 of A-Z a-z 0-9 _ . -",
+                       BP_ARG(name));
     if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX)
-        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, not %u", DIMENSIONS_MAX, schema->dimensions);
+        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, not %u", DIMENSIONS_MAX,
+                       schema->dimensions);
     if (schema->metric > BP_L2)
         return bp_fail(call, BP_INVALID, "%u is not the number of a metric", schema->metric);
     if (schema->model.len > 255 || schema->language.len > 35)
@@ -124,8 +127,9 @@ static bp_status compare_schema(bp_call *call, const struct collection *old, con
                        "\": use another name, or drop it and index again",
                        BP_ARG(old->name), BP_ARG(old->model), BP_ARG(schema->model));
     if (!bp_str_equal(language, old->language))
-        return bp_fail(call, BP_CONFLICT, "the collection \"" BP_FMT "\" was made for the language \"" BP_FMT
-                       "\", not for \"" BP_FMT "\"", BP_ARG(old->name), BP_ARG(old->language), BP_ARG(language));
+        return bp_fail(call, BP_CONFLICT,
+                       "the collection \"" BP_FMT "\" was made for the language \"" BP_FMT "\", not for \"" BP_FMT "\"",
+                       BP_ARG(old->name), BP_ARG(old->language), BP_ARG(language));
     return BP_OK;
 }
 
@@ -153,9 +157,9 @@ static bp_status choose_index(bp_call *call, struct redis_store *store, store_in
     if (store->index == INDEX_EXACT)
         return BP_OK;
     if (!store->has_search && store->index != INDEX_AUTO)
-        return bp_fail(call, BP_UNSUPPORTED, "index: hnsw and flat want the module RediSearch, which %s: set auto or exact",
-                       redis_topology_of(store->client) == REDIS_CLUSTER ? "cannot be used in a cluster"
-                                                                         : "the server has not");
+        return bp_fail(
+            call, BP_UNSUPPORTED, "index: hnsw and flat want the module RediSearch, which %s: set auto or exact",
+            redis_topology_of(store->client) == REDIS_CLUSTER ? "cannot be used in a cluster" : "the server has not");
     if (store->has_search)
         *index = store->index == INDEX_FLAT ? INDEX_FLAT : INDEX_HNSW;
     return BP_OK;
@@ -166,13 +170,28 @@ static bp_status make_index(bp_call *call, struct redis_store *store, const stru
     static const char *const  metrics[] = { "COSINE", "IP", "L2" };
     bool                      is_hnsw = collection->index == INDEX_HNSW;
     const struct redis_reply *reply;
-    bp_str words[] = { BP_STR("FT.CREATE"), collection_key(call, collection, "index", (bp_str){ 0 }), BP_STR("ON"),
-                       BP_STR("HASH"), BP_STR("PREFIX"), BP_STR("1"), collection_key(call, collection, "p:", (bp_str){ 0 }),
-                       BP_STR("SCHEMA"), BP_STR("v"), BP_STR("VECTOR"), is_hnsw ? BP_STR("HNSW") : BP_STR("FLAT"),
-                       is_hnsw ? BP_STR("10") : BP_STR("6"), BP_STR("TYPE"), BP_STR("FLOAT32"), BP_STR("DIM"),
-                       bp_format(call, "%u", collection->dimensions), BP_STR("DISTANCE_METRIC"),
-                       bp_str_of(metrics[collection->metric]), BP_STR("M"), bp_format(call, "%lld", (long long)store->m),
-                       BP_STR("EF_CONSTRUCTION"), bp_format(call, "%lld", (long long)store->ef_construction) };
+    bp_str                    words[] = { BP_STR("FT.CREATE"),
+                                          collection_key(call, collection, "index", (bp_str){ 0 }),
+                                          BP_STR("ON"),
+                                          BP_STR("HASH"),
+                                          BP_STR("PREFIX"),
+                                          BP_STR("1"),
+                                          collection_key(call, collection, "p:", (bp_str){ 0 }),
+                                          BP_STR("SCHEMA"),
+                                          BP_STR("v"),
+                                          BP_STR("VECTOR"),
+                       is_hnsw ? BP_STR("HNSW") : BP_STR("FLAT"),
+                       is_hnsw ? BP_STR("10") : BP_STR("6"),
+                       BP_STR("TYPE"),
+                                          BP_STR("FLOAT32"),
+                                          BP_STR("DIM"),
+                                          bp_format(call, "%u", collection->dimensions),
+                                          BP_STR("DISTANCE_METRIC"),
+                                          bp_str_of(metrics[collection->metric]),
+                                          BP_STR("M"),
+                                          bp_format(call, "%lld", (long long)store->m),
+                                          BP_STR("EF_CONSTRUCTION"),
+                                          bp_format(call, "%lld", (long long)store->ef_construction) };
 
     return redis_do(call, store->client, collection->meta, words, is_hnsw ? 22 : 18, REDIS_IDEMPOTENT, &reply);
 }
@@ -188,7 +207,8 @@ static bp_status drop_index(bp_call *call, struct redis_store *store, const stru
 }
 
 /* Under a new epoch; *is_made is false when another process was faster. */
-static bp_status make(bp_call *call, struct redis_store *store, bp_str name, const bp_vector_schema *schema, bool *is_made)
+static bp_status make(bp_call *call, struct redis_store *store, bp_str name, const bp_vector_schema *schema,
+                      bool *is_made)
 {
     struct collection         made = { .name = name, .dimensions = schema->dimensions, .metric = schema->metric };
     const struct redis_reply *reply;
@@ -238,7 +258,7 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
 /* What dropped collections of this name have left: this one's, and those whose clearing was cut short. */
 static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str meta)
 {
-    bp_str words[] = { BP_STR("SMEMBERS"), join(call, meta, BP_STR("dropped"), (bp_str){ 0 }) };
+    bp_str                    words[] = { BP_STR("SMEMBERS"), join(call, meta, BP_STR("dropped"), (bp_str){ 0 }) };
     const struct redis_reply *epochs, *reply;
     bp_status                 status = BP_OK;
 
@@ -266,12 +286,13 @@ bp_status store_drop(bp_call *call, void *instance, bp_str name)
 
     BP_TRY(collection_find(call, store, name, &collection));
     BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
-    BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1, &collection.epoch, 1, REDIS_IDEMPOTENT,
-                            &reply));
+    BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1, &collection.epoch, 1,
+                            REDIS_IDEMPOTENT, &reply));
     BP_TRY(drop_index(call, store, &collection));
     if (clear_dropped(call, store, collection.meta) != BP_OK) {
-        bp_log(call, BP_LOG_WARN, "the dropped collection \"" BP_FMT "\" is gone, but its points are not cleared away yet: "
-               BP_FMT, BP_ARG(name), BP_ARG(bp_error_of(call)->message));
+        bp_log(call, BP_LOG_WARN,
+               "the dropped collection \"" BP_FMT "\" is gone, but its points are not cleared away yet: " BP_FMT,
+               BP_ARG(name), BP_ARG(bp_error_of(call)->message));
         bp_clear_error(call);
     }
     return BP_OK;
@@ -290,7 +311,7 @@ static int by_name(const void *a, const void *b)
 bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count)
 {
     struct redis_store *store = instance;
-    bp_str words[] = { BP_STR("SMEMBERS"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)) };
+    bp_str              words[] = { BP_STR("SMEMBERS"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)) };
     const struct redis_reply *names;
     bp_vector_info           *infos;
 
@@ -304,9 +325,13 @@ bp_status store_list(bp_call *call, void *instance, const bp_vector_info **colle
         bool              is_there = false;
         BP_TRY(look_up(call, store, names->items[i]->text, &found, &is_there));
         if (is_there)
-            infos[(*count)++] = (bp_vector_info){ .struct_size = sizeof(bp_vector_info), .dimensions = found.dimensions,
-                                                  .metric = found.metric, .name = found.name, .model = found.model,
-                                                  .language = found.language, .count = found.points };
+            infos[(*count)++] = (bp_vector_info){ .struct_size = sizeof(bp_vector_info),
+                                                  .dimensions = found.dimensions,
+                                                  .metric = found.metric,
+                                                  .name = found.name,
+                                                  .model = found.model,
+                                                  .language = found.language,
+                                                  .count = found.points };
     }
     qsort(infos, *count, sizeof(*infos), by_name);
     *collections = infos;

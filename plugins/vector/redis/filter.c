@@ -1,5 +1,5 @@
-/* filter.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of its
- * members does; one that is missing, or of another type, matches nothing. */
+/* filter.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of
+ * its members does; one that is missing, or of another type, matches nothing. */
 #include "store.h"
 
 #include <math.h>

@@ -8,7 +8,10 @@
 
 enum { WORDS_OF_POINT = 6, REMOVE_ROUNDS = 5 };
 
-bp_str id_text(bp_call *call, uint64_t id) { return bp_format(call, "%0*llu", ID_DIGITS, (unsigned long long)id); }
+bp_str id_text(bp_call *call, uint64_t id)
+{
+    return bp_format(call, "%0*llu", ID_DIGITS, (unsigned long long)id);
+}
 
 bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
 {
@@ -49,12 +52,12 @@ static bp_str pack_terms(bp_call *call, const struct token_list *list)
     if (!bytes)
         return (bp_str){ 0 };
     at = bytes;
-#define PUT(letter, number)                          \
-    do {                                             \
-        uint32_t number_ = (uint32_t)(number);       \
-        *at++ = (letter);                            \
-        for (int shift = 24; shift >= 0; shift -= 8) \
-            *at++ = (unsigned char)(number_ >> shift); \
+#define PUT(letter, number)                                                                                            \
+    do {                                                                                                               \
+        uint32_t number_ = (uint32_t)(number);                                                                         \
+        *at++ = (letter);                                                                                              \
+        for (int shift = 24; shift >= 0; shift -= 8)                                                                   \
+            *at++ = (unsigned char)(number_ >> shift);                                                                 \
     } while (0)
     PUT(0xdd, list->count * 2);
     for (size_t i = 0; i < list->count; i++) {
@@ -153,16 +156,21 @@ static bp_status fail_dropped(bp_call *call, bp_str name)
     return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
 }
 
-bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size, size_t count)
+bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size,
+                       size_t count)
 {
     struct redis_store       *store = instance;
     struct collection         collection;
-    struct write              write = { .store = store, .collection = &collection, .points = (const char *)points,
-                                        .point_size = point_size, .count = count };
+    struct write              write = { .store = store,
+                                        .collection = &collection,
+                                        .points = (const char *)points,
+                                        .point_size = point_size,
+                                        .count = count };
     const struct redis_reply *reply;
 
     if (count > POINTS_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count, POINTS_MAX);
+        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count,
+                       POINTS_MAX);
     BP_TRY(collection_find(call, store, name, &collection));
     if (!count)
         return BP_OK;

@@ -29,7 +29,10 @@ static bool is_better(const bp_hit *a, const bp_hit *b)
     return a->score > b->score || (a->score == b->score && a->id < b->id);
 }
 
-static int by_rank(const void *a, const void *b) { return is_better(a, b) ? -1 : is_better(b, a); }
+static int by_rank(const void *a, const void *b)
+{
+    return is_better(a, b) ? -1 : is_better(b, a);
+}
 
 static void sift_down(bp_hit *hits, uint32_t count, uint32_t at)
 {
@@ -143,16 +146,23 @@ static bp_status ask_index(bp_call *call, struct search *search, uint32_t wanted
 {
     const struct collection  *collection = &search->collection;
     bool                      is_hnsw = collection->index == INDEX_HNSW;
+    size_t                    vector_bytes = collection->dimensions * sizeof(float);
     bp_str                    number = bp_format(call, "%u", wanted);
     int64_t                   effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
     const struct redis_reply *reply;
-    bp_str words[] = { BP_STR("FT.SEARCH"), collection_key(call, collection, "index", (bp_str){ 0 }),
+    bp_str                    words[] = { BP_STR("FT.SEARCH"),
+                                          collection_key(call, collection, "index", (bp_str){ 0 }),
                        is_hnsw ? BP_STR("*=>[KNN $k @v $q EF_RUNTIME $e AS d]") : BP_STR("*=>[KNN $k @v $q AS d]"),
-                       BP_STR("PARAMS"), is_hnsw ? BP_STR("6") : BP_STR("4"), BP_STR("k"), number, BP_STR("q"),
-                       bp_str_n((const char *)search->vector, collection->dimensions * sizeof(float)), BP_STR("e"),
-                       bp_format(call, "%lld", (long long)(effort > wanted ? effort : wanted)) };
-    bp_str tail[] = { BP_STR("SORTBY"), BP_STR("d"), BP_STR("RETURN"), BP_STR("1"), BP_STR("v"), BP_STR("LIMIT"),
-                      BP_STR("0"), number, BP_STR("DIALECT"), BP_STR("2") };
+                                          BP_STR("PARAMS"),
+                       is_hnsw ? BP_STR("6") : BP_STR("4"),
+                                          BP_STR("k"),
+                                          number,
+                                          BP_STR("q"),
+                                          bp_str_n((const char *)search->vector, vector_bytes),
+                                          BP_STR("e"),
+                                          bp_format(call, "%lld", (long long)(effort > wanted ? effort : wanted)) };
+    bp_str tail[] = { BP_STR("SORTBY"), BP_STR("d"), BP_STR("RETURN"), BP_STR("1"),       BP_STR("v"),
+                      BP_STR("LIMIT"),  BP_STR("0"), number,           BP_STR("DIALECT"), BP_STR("2") };
     bp_str all[21];
     size_t head = is_hnsw ? 11 : 9;
 
@@ -265,8 +275,9 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
     redis_add_line(batch, "MULTI");
     redis_add(batch, (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens") }, 4);
     for (size_t i = 0; i < terms->count; i++)
-        redis_add(batch, (bp_str[]){ BP_STR("HGETALL"), collection_key(call, &search->collection, "t:", terms->items[i].text) },
-                  2);
+        redis_add(
+            batch,
+            (bp_str[]){ BP_STR("HGETALL"), collection_key(call, &search->collection, "t:", terms->items[i].text) }, 2);
     redis_add_line(batch, "EXEC");
     BP_TRY(redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT, &replies));
     *postings = replies[terms->count + 2];

@@ -44,8 +44,9 @@ static const bp_option options[] = {
     BP_OPTION_STRING(struct redis_store, prefix, .initial = "bp:",
                      .help = "what every key begins with, so that several deployments can share a server"),
     BP_OPTION_ENUM(struct redis_store, index, .initial = "auto", .choices = "auto|hnsw|flat|exact",
-                   .help = "of new collections: hnsw and flat want the module RediSearch, exact reads all vectors at each "
-                           "search, auto is hnsw where the server has the module and exact where not"),
+                   .help =
+                       "of new collections: hnsw and flat want the module RediSearch, exact reads all vectors at each "
+                       "search, auto is hnsw where the server has the module and exact where not"),
     BP_OPTION_INT(struct redis_store, m, .initial = "16", .minimum = "4", .maximum = "128",
                   .help = "hnsw: neighbours of a point; more find more and take more memory"),
     BP_OPTION_INT(struct redis_store, ef_construction, .initial = "200", .minimum = "8", .maximum = "4096",
@@ -75,8 +76,5 @@ static const bp_vector_ops ops = {
 
 BP_PLUGIN(vector, "redis", "1.0.0",
           .summary = "vectors, words and metadata on a Redis server, with RediSearch's index where it is there",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct redis_store),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct redis_store), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

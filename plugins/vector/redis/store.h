@@ -3,13 +3,13 @@
  *      PREFIXcollections              set of names
  *      PREFIX{v:NAME}                 the collection: epoch, dimensions, metric, model, language, points, tokens, index
  *      PREFIX{v:NAME}EPOCH:ids        sorted set: ids as 19 digits, so that their order is that of the numbers
- *      PREFIX{v:NAME}EPOCH:p:ID       a point: v vector, w words, m metadata, l tokens of the words, t terms (MessagePack)
- *      PREFIX{v:NAME}EPOCH:t:TERM     who has the term: id -> "times length"
- *      PREFIX{v:NAME}EPOCH:index      RediSearch's index over v, where the server has it
+ *      PREFIX{v:NAME}EPOCH:p:ID       a point: v vector, w words, m metadata, l tokens of the words, t terms
+ * (MessagePack) PREFIX{v:NAME}EPOCH:t:TERM     who has the term: id -> "times length" PREFIX{v:NAME}EPOCH:index
+ * RediSearch's index over v, where the server has it
  *
- * A write is one script over all of it, and so happens whole or not at all. The epoch is new for each collection made: a
- * dropped one is gone at once, its points are cleared away behind it. What belongs to one collection has one hash tag,
- * so a cluster keeps it on one node.
+ * A write is one script over all of it, and so happens whole or not at all. The epoch is new for each collection made:
+ * a dropped one is gone at once, its points are cleared away behind it. What belongs to one collection has one hash
+ * tag, so a cluster keeps it on one node.
  */
 #ifndef VECTOR_REDIS_STORE_H
 #define VECTOR_REDIS_STORE_H

@@ -1,5 +1,5 @@
-/* walk.c - all points of a collection in the order of their ids, read page by page: for counting, scrolling, deleting by a
- * filter, and for a search that reads every vector. Points written meanwhile may or may not be seen. */
+/* walk.c - all points of a collection in the order of their ids, read page by page: for counting, scrolling, deleting
+ * by a filter, and for a search that reads every vector. Points written meanwhile may or may not be seen. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -22,9 +22,13 @@ struct page {
 /* The next ids, behind `after`. */
 static bp_status next_ids(bp_call *call, const struct page *page, const struct redis_reply **ids)
 {
-    bp_str words[] = { BP_STR("ZRANGEBYLEX"), collection_key(call, page->collection, "ids", (bp_str){ 0 }),
-                       bp_format(call, "(%0*llu", ID_DIGITS, (unsigned long long)page->after), BP_STR("+"),
-                       BP_STR("LIMIT"), BP_STR("0"), bp_format(call, "%zu", page->size) };
+    bp_str words[] = { BP_STR("ZRANGEBYLEX"),
+                       collection_key(call, page->collection, "ids", (bp_str){ 0 }),
+                       bp_format(call, "(%0*llu", ID_DIGITS, (unsigned long long)page->after),
+                       BP_STR("+"),
+                       BP_STR("LIMIT"),
+                       BP_STR("0"),
+                       bp_format(call, "%zu", page->size) };
 
     BP_TRY(redis_do(call, page->store->client, words[1], words, 7, REDIS_IDEMPOTENT, ids));
     return (*ids)->type == REDIS_ARRAY ? BP_OK : redis_fail_shape(call, "ZRANGEBYLEX", *ids);
@@ -36,13 +40,16 @@ static bp_status read_points(bp_call *call, const struct page *page, const struc
     struct redis_batch *batch = redis_batch_new(call, page->collection->base);
 
     for (size_t i = 0; i < ids->count; i++)
-        redis_add(batch, (bp_str[]){ BP_STR("HMGET"), collection_key(call, page->collection, "p:", ids->items[i]->text),
-                                     BP_STR("m"), page->fields & WALK_WORDS ? BP_STR("w") : BP_STR("-"),
-                                     page->fields & WALK_VECTOR ? BP_STR("v") : BP_STR("-") }, 5);
+        redis_add(batch,
+                  (bp_str[]){ BP_STR("HMGET"), collection_key(call, page->collection, "p:", ids->items[i]->text),
+                              BP_STR("m"), page->fields & WALK_WORDS ? BP_STR("w") : BP_STR("-"),
+                              page->fields & WALK_VECTOR ? BP_STR("v") : BP_STR("-") },
+                  5);
     return redis_run(call, page->store->client, batch, REDIS_IDEMPOTENT, replies);
 }
 
-static bp_status hand_out(bp_call *call, struct page *page, uint64_t id, const struct redis_reply *fields, bool *is_enough)
+static bp_status hand_out(bp_call *call, struct page *page, uint64_t id, const struct redis_reply *fields,
+                          bool *is_enough)
 {
     size_t   vector_bytes = page->collection->dimensions * sizeof(float);
     bp_point point = { .struct_size = sizeof(point), .id = id };
@@ -90,8 +97,14 @@ bp_status walk(bp_call *call, struct redis_store *store, const struct collection
                uint64_t after, uint32_t fields, walk_sink sink, void *self)
 {
     size_t      bytes = POINT_BYTES + (fields & WALK_VECTOR ? collection->dimensions * sizeof(float) : 0);
-    struct page page = { .store = store, .collection = collection, .filter = filter, .fields = fields, .sink = sink,
-                         .self = self, .after = after > INT64_MAX ? INT64_MAX : after, .size = PAGE_BYTES / bytes,
+    struct page page = { .store = store,
+                         .collection = collection,
+                         .filter = filter,
+                         .fields = fields,
+                         .sink = sink,
+                         .self = self,
+                         .after = after > INT64_MAX ? INT64_MAX : after,
+                         .size = PAGE_BYTES / bytes,
                          .vector = BP_NEW_ARRAY(call, float, collection->dimensions) };
     bp_status   status = page.vector ? BP_OK : BP_NO_MEMORY;
 
@@ -116,8 +129,10 @@ static bp_status check_some(bp_call *call, struct redis_store *store, const stru
     const struct redis_reply *const *replies;
 
     for (size_t i = 0; i < count; i++)
-        redis_add(batch, (bp_str[]){ BP_STR("HGET"), collection_key(call, collection, "p:", id_text(call, hits[i].id)),
-                                     BP_STR("m") }, 3);
+        redis_add(batch,
+                  (bp_str[]){ BP_STR("HGET"), collection_key(call, collection, "p:", id_text(call, hits[i].id)),
+                              BP_STR("m") },
+                  3);
     BP_TRY(redis_run(call, store->client, batch, REDIS_IDEMPOTENT, &replies));
     for (size_t i = 0; i < count; i++) {
         passes[i] = false;
@@ -134,8 +149,8 @@ bp_status walk_check(bp_call *call, struct redis_store *store, const struct coll
 
     for (size_t at = 0; status == BP_OK && at < count; at += CHECK_POINTS) {
         BP_TRY(bp_scratch_begin(call));
-        status = check_some(call, store, collection, filter, hits + at, count - at < CHECK_POINTS ? count - at : CHECK_POINTS,
-                            passes + at);
+        status = check_some(call, store, collection, filter, hits + at,
+                            count - at < CHECK_POINTS ? count - at : CHECK_POINTS, passes + at);
         bp_scratch_end(call);
     }
     return status;
@@ -174,8 +189,8 @@ static bp_status give_one(bp_call *call, void *self, const bp_point *point, bool
     return scroll->sink->point(call, scroll->sink->self, point);
 }
 
-bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after, uint32_t limit,
-                       const bp_point_sink *sink)
+bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
+                       uint32_t limit, const bp_point_sink *sink)
 {
     struct redis_store *store = instance;
     struct scroll       scroll = { sink, limit };

@@ -1,5 +1,5 @@
-/* cached.c - an app for tests and benchmarks of caches: its routes are the operations of the cache it is given, one at a
- * time, or many by many fibers of one worker. */
+/* cached.c - an app for tests and benchmarks of caches: its routes are the operations of the cache it is given, one at
+ * a time, or many by many fibers of one worker. */
 #include <backplane/app.h>
 #include <backplane/cache.h>
 #include <backplane/loop.h>
@@ -11,7 +11,10 @@ struct cached {
     const bp_peer *cache;
 };
 
-static const bp_cache_ops *ops_of(const struct cached *self) { return bp_cache_of(self->cache); }
+static const bp_cache_ops *ops_of(const struct cached *self)
+{
+    return bp_cache_of(self->cache);
+}
 
 static bp_status write_take(bp_json_writer *w, bp_status status, const bp_take *take)
 {
@@ -215,8 +218,15 @@ static const bp_option options[] = {
 };
 
 static const bp_route routes[] = {
-    { .method = "POST", .path = "/cached/run", .handler = run_one, .summary = "one operation", .body_max_bytes = 64 << 20 },
-    { .method = "POST", .path = "/cached/load", .handler = run_many, .summary = "many operations",
+    { .method = "POST",
+      .path = "/cached/run",
+      .handler = run_one,
+      .summary = "one operation",
+      .body_max_bytes = 64 << 20 },
+    { .method = "POST",
+      .path = "/cached/load",
+      .handler = run_many,
+      .summary = "many operations",
       .deadline_ns = BP_SECONDS(300) },
 };
 

@@ -1,4 +1,5 @@
-/* test_redis.c - the cache on a real Redis: what it keeps, that its counts are exact, what it says and does without it. */
+/* test_redis.c - the cache on a real Redis: what it keeps, that its counts are exact, what it says and does without it.
+ */
 #include "plugins/plugin_test.h"
 #include "plugins/redis_test.h"
 
@@ -263,13 +264,15 @@ static void limits_and_budgets_are_exact_among_processes(void **state)
                 bp_call *own = testhost_call_new(host, BP_SECONDS(60));
                 char     name[32];
                 snprintf(name, sizeof(name), "%d-%d", i, n);
-                if (ops->take(own, testhost_self(other), BP_STR("shared"), LIMIT, BP_SECONDS(86400), 1, &result) == BP_OK)
+                if (ops->take(own, testhost_self(other), BP_STR("shared"), LIMIT, BP_SECONDS(86400), 1, &result) ==
+                    BP_OK)
                     granted[0] += result.is_granted;
                 if (ops->reserve(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), LIMIT, 1, BP_SECONDS(600),
                                  bp_str_of(name), &result) == BP_OK &&
                     result.is_granted) {
                     granted[1]++;
-                    if (ops->settle(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), bp_str_of(name), 1) != BP_OK)
+                    if (ops->settle(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), bp_str_of(name), 1) !=
+                        BP_OK)
                         granted[1] += 100000;
                 }
                 testhost_call_end(own);
@@ -315,7 +318,8 @@ static void without_redis_values_and_limits_are_open_and_budgets_are_not(void **
     assert_true(take("a", 10, BP_SECONDS(60), 1).is_granted);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=get") >= 1);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=set") == 1);
-    assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"), &result), BP_UNAVAILABLE);
+    assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"), &result),
+                  BP_UNAVAILABLE);
     assert_status(ops->lock(call, self, BP_STR("b"), BP_STR("me"), BP_SECONDS(1)), BP_UNAVAILABLE);
     assert_status(ops->remove(call, self, BP_STR("a")), BP_UNAVAILABLE);
     assert_said("cannot use Redis at unix:");
@@ -373,9 +377,10 @@ static bp_status get_from_script(int number, const char *const *pieces, size_t c
 
 static void answers_may_come_in_pieces_and_among_pushes(void **state)
 {
-    static const char *const pieces[] = { ">2\r\n$10\r\ninvali", "date\r\n*1\r\n$1\r\nk\r\n", ">", "1\r\n:7\r\n$", "5",
-                                          "\r", "\nab", "c", "de\r", "\n" };
-    bp_str                   value;
+    static const char *const pieces[] = {
+        ">2\r\n$10\r\ninvali", "date\r\n*1\r\n$1\r\nk\r\n", ">", "1\r\n:7\r\n$", "5", "\r", "\nab", "c", "de\r", "\n"
+    };
+    bp_str value;
     (void)state;
     assert_ok(get_from_script(1, pieces, sizeof(pieces) / sizeof(pieces[0]), &value));
     assert_true(bp_str_is(value, "abcde"));
@@ -439,9 +444,8 @@ static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
 
 static void urls_are_checked(void **state)
 {
-    static const char *const bad[] = { "redis://h:1/x",        "redis://h:1?x=1",  "sentinel://h:26379",
-                                       "cluster://h:6379/3",   "unix://",          "redis://:6379/0",
-                                       "redis://me@h:6379/0" };
+    static const char *const bad[] = { "redis://h:1/x", "redis://h:1?x=1", "sentinel://h:26379", "cluster://h:6379/3",
+                                       "unix://",       "redis://:6379/0", "redis://me@h:6379/0" };
     static const char *const good[] = { "redis://h", "rediss://u:p%40w@[::1]:1/7", "sentinel://:pw@h/main?db=3",
                                         "cluster://h", "unix:///a.sock?db=2" };
     (void)state;

@@ -1,7 +1,7 @@
-/* test_redis.c - the vector store on Redis gives what the embedded one gives: same schemas, filters, rankings, refusals. With
- * BP_REDIS_URL another server is used, as the integration test does for one with RediSearch. */
-#define begin_instance begin_local_instance /* vector_test.h has the words we need, and its own instance */
-#define setup local_setup
+/* test_redis.c - the vector store on Redis gives what the embedded one gives: same schemas, filters, rankings,
+ * refusals. With BP_REDIS_URL another server is used, as the integration test does for one with RediSearch. */
+#define begin_instance      begin_local_instance /* vector_test.h has the words we need, and its own instance */
+#define setup               local_setup
 #define setup_with_instance local_setup_with_instance
 #include "plugins/vector_local/vector_test.h"
 #undef begin_instance
@@ -208,8 +208,14 @@ static void compare(bp_str name, const bp_filter *filter, uint32_t limit, const 
 {
     float           vector[DIMENSIONS];
     struct legs     ours, theirs;
-    bp_vector_query query = { .struct_size = sizeof(query), .dimensions = DIMENSIONS, .collection = name, .vector = vector,
-                              .words = random_words(), .filter = filter, .limit = limit, .effort = 1000 };
+    bp_vector_query query = { .struct_size = sizeof(query),
+                              .dimensions = DIMENSIONS,
+                              .collection = name,
+                              .vector = vector,
+                              .words = random_words(),
+                              .filter = filter,
+                              .limit = limit,
+                              .effort = 1000 };
     uint64_t        counts[2];
 
     for (int i = 0; i < DIMENSIONS; i++)
@@ -263,8 +269,9 @@ static void every_search_gives_what_the_embedded_store_gives(void **state)
     for (uint32_t metric = BP_COSINE; metric <= BP_L2; metric++) {
         const char      *language = metric == BP_L2 ? "de" : "en";
         bp_str           name = bp_str_of(names[metric]);
-        bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = metric,
-                                    .language = bp_str_of(language) };
+        bp_vector_schema schema = {
+            .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = metric, .language = bp_str_of(language)
+        };
         assert_ok(ops->create(call, self, name, &schema));
         assert_ok(local_ops->create(call, testhost_self(local), name, &schema));
         for (uint64_t id = 1; id <= POINTS; id++) {
@@ -341,7 +348,9 @@ static void a_large_batch_is_written_at_once(void **state)
     (void)state;
     assert_ok(make("large", 3, BP_COSINE, ""));
     for (size_t i = 0; i < MANY; i++)
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = i + 1, .vector = i % 2 ? X : Y,
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                .id = i + 1,
+                                .vector = i % 2 ? X : Y,
                                 .words = bp_format(call, "passage number%zu of many words", i) };
     assert_ok(ops->upsert(call, self, BP_STR("large"), points, sizeof(points[0]), MANY));
     assert_ok(ops->upsert(call, self, BP_STR("large"), points, sizeof(points[0]), MANY));
