@@ -34,12 +34,16 @@ int command_inspect(int argc, char **argv);
 int command_plugin(int argc, char **argv);
 /* key.c */
 int command_key(int argc, char **argv);
+/* db.c */
+int command_db(int argc, char **argv);
 /* mcp.c */
 int command_mcp(int argc, char **argv);
 /* ingest.c, search.c, eval.c */
 int command_ingest(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_eval(int argc, char **argv);
+/* conform.c */
+int command_conform(int argc, char **argv);
 /* journal.c */
 int command_journal(int argc, char **argv);
 

@@ -11,6 +11,35 @@
 
 enum { MAX_SHOWN_BYTES = 120 };
 
+/* Parameters of a URL that are, or unlock, a secret: "password=x", "sslpassword=x". */
+static bp_str without_parameters(struct arena *arena, bp_str text)
+{
+    const char   *question = text.len ? memchr(text.data, '?', text.len) : NULL;
+    size_t        at = question ? (size_t)(question - text.data) : text.len;
+    struct bp_buf shown;
+
+    buf_init(&shown, arena, text.len * 2 + 16);
+    buf_add(&shown, bp_str_n(text.data, at));
+    while (at < text.len) {
+        size_t      end = at + 1, equals;
+        bp_str      name;
+        const char *word = NULL;
+
+        while (end < text.len && text.data[end] != '&')
+            end++;
+        for (equals = at + 1; equals < end && text.data[equals] != '=';)
+            equals++;
+        name = bp_str_n(text.data + at + 1, equals - at - 1);
+        for (size_t i = 0; i + 4 <= name.len && !word; i++)
+            word = str_equal_ignore_case(bp_str_n(name.data + i, 4), BP_STR("pass")) ? name.data : NULL;
+        buf_add(&shown, bp_str_n(text.data + at, (word ? equals : end) - at));
+        if (word)
+            buf_add(&shown, BP_STR("=***"));
+        at = end;
+    }
+    return buf_str(&shown);
+}
+
 /* user:password@ of a URL, and of what somebody meant to be one. */
 static bp_str without_password(struct arena *arena, bp_str text)
 {
@@ -23,9 +52,9 @@ static bp_str without_password(struct arena *arena, bp_str text)
         if (text.data[i] == '@')
             at = i;
     if (at == 0)
-        return text;
+        return without_parameters(arena, text);
     return arena_format(arena, BP_FMT "***" BP_FMT, BP_ARG(bp_str_n(text.data, start)),
-                        BP_ARG(bp_str_n(text.data + at, text.len - at)));
+                        BP_ARG(without_parameters(arena, bp_str_n(text.data + at, text.len - at))));
 }
 
 bp_str option_shown_value(struct arena *arena, const bp_option *option, const struct conf_node *node)

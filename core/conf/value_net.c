@@ -131,10 +131,22 @@ static bool scheme_is_allowed(bp_str scheme, const char *schemes, bp_str *neares
     return false;
 }
 
-static const char *check_authority(bp_str authority, bool is_http)
+static const char *check_host_and_port(bp_str text)
 {
     bp_str host, port;
     bool   has_port;
+
+    if (!split_host(text, &host, &has_port, &port))
+        return "is not a URL (its host is not well formed)";
+    if (text.data[0] != '[' && !is_host(host))
+        return "is not a URL (its host is not well formed)";
+    return has_port && !is_port(port) ? "is not a URL (its port is not a number from 0 to 65535)" : NULL;
+}
+
+/* Databases may have several hosts, separated by commas, one of them perhaps the escaped path of a socket. */
+static const char *check_authority(bp_str authority, bool is_http)
+{
+    const char *problem = NULL;
 
     for (size_t i = authority.len; i > 0; i--)
         if (authority.data[i - 1] == '@') {
@@ -143,11 +155,18 @@ static const char *check_authority(bp_str authority, bool is_http)
         }
     if (authority.len == 0)
         return is_http ? "is not a URL (it names no host)" : NULL;
-    if (!split_host(authority, &host, &has_port, &port))
-        return "is not a URL (its host is not well formed)";
-    if (authority.data[0] != '[' && !is_host(host))
-        return "is not a URL (its host is not well formed)";
-    return has_port && !is_port(port) ? "is not a URL (its port is not a number from 0 to 65535)" : NULL;
+    if (is_http)
+        return check_host_and_port(authority);
+    while (authority.len && !problem) {
+        const char *comma = memchr(authority.data, ',', authority.len);
+        bp_str      one = bp_str_n(authority.data, comma ? (size_t)(comma - authority.data) : authority.len);
+        size_t      used = one.len + (comma ? 1 : 0);
+
+        if (!bp_str_starts(one, "%2F") && !bp_str_starts(one, "%2f"))
+            problem = one.len ? check_host_and_port(one) : "is not a URL (one of its hosts is empty)";
+        authority = bp_str_n(authority.data + used, authority.len - used);
+    }
+    return problem;
 }
 
 const char *value_url(bp_str text, const char *schemes, struct value_hint *hint)

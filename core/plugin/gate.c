@@ -406,7 +406,8 @@ static bool pause_before_retry(bp_call *call, int attempt)
     return call_sleep(call, pause_ns) == BP_OK;
 }
 
-bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+static bp_status pass(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args,
+                      bool is_long)
 {
     struct gate      *gate = instance->gate;
     struct gate_frame frame;
@@ -419,6 +420,8 @@ bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_o
                          instance->unit->conf->name.data,
                          instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
     gate_push(&frame, call, instance, op->name);
+    if (is_long)
+        call->deadline_ns = frame.deadline_ns;
     for (int attempt = 0;; attempt++) {
         bp_error error;
 
@@ -446,4 +449,14 @@ bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_o
     log_span(call, &frame, status);
     gate_pop(&frame, call);
     return status;
+}
+
+bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+{
+    return pass(call, instance, op, thunk, args, false);
+}
+
+bp_status gate_run_long(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+{
+    return pass(call, instance, op, thunk, args, true);
 }

@@ -27,6 +27,9 @@ typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
 /* Passes the gate of `instance` and runs thunk(call, its object, args). */
 bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk,
                    void *args) BP_SUSPENDS;
+/* The same for what may take as long as the call does, whatever the instance's deadline: a backup, a migration. */
+bp_status gate_run_long(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk,
+                        void *args) BP_SUSPENDS;
 
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
  * that others may have it, and takes one again at once, be there room or not. */

@@ -4,14 +4,22 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP };
+enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP, INSPECT, MAINTAIN, LISTEN, NOTIFY };
 
 static const struct gate_op ops[] = {
-    [EXEC] = { EXEC, "exec", false },       [QUERY] = { QUERY, "query", true },
-    [BATCH] = { BATCH, "batch", false },    [BEGIN] = { BEGIN, "begin", false },
-    [COMMIT] = { COMMIT, "commit", false }, [ROLLBACK] = { ROLLBACK, "rollback", false },
-    [MIGRATE] = { MIGRATE, "migrate", false }, [STATS] = { STATS, "stats", true },
+    [EXEC] = { EXEC, "exec", false },
+    [QUERY] = { QUERY, "query", true },
+    [BATCH] = { BATCH, "batch", false },
+    [BEGIN] = { BEGIN, "begin", false },
+    [COMMIT] = { COMMIT, "commit", false },
+    [ROLLBACK] = { ROLLBACK, "rollback", false },
+    [MIGRATE] = { MIGRATE, "migrate", false },
+    [STATS] = { STATS, "stats", true },
     [BACKUP] = { BACKUP, "backup", false },
+    [INSPECT] = { INSPECT, "inspect", true },
+    [MAINTAIN] = { MAINTAIN, "maintain", false },
+    [LISTEN] = { LISTEN, "listen", false },
+    [NOTIFY] = { NOTIFY, "notify", false },
 };
 
 struct args {
@@ -23,7 +31,8 @@ struct args {
     bp_rows              *rows;
     const bp_row_sink    *sink;
     int64_t              *numbers;
-    bp_str                text;
+    bp_str                text, more;
+    const bp_notice_sink *notices;
     const bp_migration   *migrations;
     bp_storage_stats     *stats;
     struct gate_op        op; /* a copy: a query is not tried again once a row was given out */
@@ -180,7 +189,7 @@ static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner, cons
     args.count = count;
     if (!gate_has(call, instance, args.ops->migrate != NULL, "migrate"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[MIGRATE], run_migrate, &args);
+    return gate_run_long(call, instance, &ops[MIGRATE], run_migrate, &args);
 }
 
 static bp_status run_stats(bp_call *call, void *object, void *arg)
@@ -215,7 +224,85 @@ static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_
     args.numbers = size_bytes;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup, "backup"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[BACKUP], run_backup, &args);
+    return gate_run_long(call, instance, &ops[BACKUP], run_backup, &args);
+}
+
+static bp_status run_inspect(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->inspect(call, object, args->text, args->rows);
+}
+
+static bp_status gated_inspect(bp_call *call, void *instance, bp_str what, bp_rows *rows)
+{
+    struct args args = args_for(instance);
+
+    args.text = what;
+    args.rows = rows;
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect, "inspect"))
+        return BP_UNSUPPORTED;
+    return gate_run_long(call, instance, &ops[INSPECT], run_inspect, &args);
+}
+
+static bp_status run_maintain(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->maintain(call, object, args->text, args->more);
+}
+
+static bp_status gated_maintain(bp_call *call, void *instance, bp_str what, bp_str table)
+{
+    struct args args = args_for(instance);
+
+    args.text = what;
+    args.more = table;
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain, "maintain"))
+        return BP_UNSUPPORTED;
+    return gate_run_long(call, instance, &ops[MAINTAIN], run_maintain, &args);
+}
+
+/* Listening is mostly waiting, so it takes no place away from those who work. */
+static bp_status run_listen(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+    bp_status    status;
+
+    gate_step_out(call);
+    status = args->ops->listen(call, object, args->text, args->notices);
+    gate_step_in(call);
+    return status;
+}
+
+static bp_status gated_listen(bp_call *call, void *instance, bp_str channel, const bp_notice_sink *sink)
+{
+    struct args args = args_for(instance);
+
+    args.text = channel;
+    args.notices = sink;
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen, "listen"))
+        return BP_UNSUPPORTED;
+    return gate_run_long(call, instance, &ops[LISTEN], run_listen, &args);
+}
+
+static bp_status run_notify(bp_call *call, void *object, void *arg)
+{
+    struct args *args = arg;
+
+    return args->ops->notify(call, object, args->transaction, args->text, args->more);
+}
+
+static bp_status gated_notify(bp_call *call, void *instance, bp_transaction *transaction, bp_str channel, bp_str payload)
+{
+    struct args args = args_for(instance);
+
+    args.transaction = transaction;
+    args.text = channel;
+    args.more = payload;
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify, "notify"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &ops[NOTIFY], run_notify, &args);
 }
 
 const bp_storage_ops gate_storage_ops = {
@@ -229,4 +316,8 @@ const bp_storage_ops gate_storage_ops = {
     .migrate = gated_migrate,
     .stats = gated_stats,
     .backup = gated_backup,
+    .inspect = gated_inspect,
+    .maintain = gated_maintain,
+    .listen = gated_listen,
+    .notify = gated_notify,
 };

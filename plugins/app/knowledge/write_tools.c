@@ -262,32 +262,33 @@ static bp_status check_entity(bp_call *call, struct knowledge *self, bp_transact
     return rows.row_count ? BP_OK : bp_fail(call, BP_NOT_FOUND, "Entity with name " BP_FMT " not found", BP_ARG(name));
 }
 
-/* In a transaction, as it has to read before it writes. */
-static bp_status run_observations(bp_call *call, struct knowledge *self, struct change *change)
-{
-    bp_transaction *transaction;
-    bp_status       status = BP_OK;
+struct observing {
+    struct knowledge *self;
+    struct change    *change;
+};
 
-    BP_TRY(bp_storage_begin(call, self->storage, &transaction));
-    for (size_t i = 0; i < bp_json_count(change->items) && status == BP_OK; i++)
-        status = check_entity(call, self, transaction, field(bp_json_at(change->items, i), "entityName"));
-    for (size_t i = 0; i < change->list.count && status == BP_OK; i++) {
+/* In a transaction, as it has to read before it writes. */
+static bp_status run_observations(bp_call *call, bp_transaction *transaction, void *arg)
+{
+    const struct observing *o = arg;
+    struct change          *change = o->change;
+
+    for (size_t i = 0; i < bp_json_count(change->items); i++)
+        BP_TRY(check_entity(call, o->self, transaction, field(bp_json_at(change->items, i), "entityName")));
+    for (size_t i = 0; i < change->list.count; i++) {
         bp_rows rows;
 
-        status = bp_storage_exec(call, self->storage, transaction, &change->list.statements[i], &rows);
-        change->list.changed[i] = status == BP_OK ? rows.changed : 0;
+        BP_TRY(bp_storage_exec(call, o->self->storage, transaction, &change->list.statements[i], &rows));
+        change->list.changed[i] = rows.changed;
     }
-    if (status == BP_OK)
-        return bp_storage_commit(call, self->storage, transaction);
-    bp_str message = bp_dup(call, bp_error_of(call)->message);
-    bp_storage_rollback(call, self->storage, transaction);
-    return bp_fail(call, status, BP_FMT, BP_ARG(message));
+    return BP_OK;
 }
 
 static bp_status store_observations(bp_call *call, struct knowledge *self, struct change *change)
 {
-    struct tenant *tenant;
-    bp_status      status = BP_CONFLICT;
+    struct observing observing = { self, change };
+    struct tenant   *tenant;
+    bp_status        status;
 
     BP_TRY(write_add(
         call, &change->list,
@@ -298,11 +299,7 @@ static bp_status store_observations(bp_call *call, struct knowledge *self, struc
     if (!change->list.changed)
         return BP_NO_MEMORY;
     BP_TRY(cache_begin_write(call, self, &tenant));
-    for (int64_t i = 0; i < WRITE_TRIES && status == BP_CONFLICT; i++) {
-        if (i && bp_sleep(call, BP_MILLISECONDS(5) << i) != BP_OK)
-            break;
-        status = run_observations(call, self, change);
-    }
+    status = bp_storage_transact(call, self->storage, run_observations, &observing);
     cache_end_write(call, self, tenant, status, change->apply, change);
     return status;
 }

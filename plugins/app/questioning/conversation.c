@@ -15,7 +15,7 @@ struct keeping {
     int64_t            sequence; /* the last one used */
     struct remembered *stored;
     size_t             stored_count;
-    bp_str             now;
+    bp_str             now, session_id, conversation_id; /* the ids as the request had them */
 };
 
 static bp_status run(bp_call *call, const struct dialogue *dialogue, bp_transaction *transaction,
@@ -306,10 +306,16 @@ static bp_str question_metadata(bp_call *call, const struct dialogue *dialogue, 
     return json;
 }
 
-static bp_status keep_all(bp_call *call, struct keeping *k)
+/* What another transaction contradicts is tried again from the ids that the request had. */
+static bp_status keep_all(bp_call *call, bp_transaction *transaction, void *arg)
 {
+    struct keeping  *k = arg;
     struct dialogue *dialogue = k->dialogue;
 
+    k->transaction = transaction;
+    k->stored_count = 0;
+    dialogue->session_id = k->session_id;
+    dialogue->conversation_id = k->conversation_id;
     BP_TRY(open_places(call, k));
     BP_TRY(renumber(call, k));
     BP_TRY(store_said(call, k, "user", "answer"));
@@ -321,30 +327,21 @@ static bp_status keep_all(bp_call *call, struct keeping *k)
             BP_TRY(store(call, k, "question", question->text,
                          question_metadata(call, dialogue, &dialogue->batches[b], question), question->number));
         }
-    return bp_storage_commit(call, dialogue->self->storage, k->transaction);
+    return BP_OK;
 }
 
-/* What another transaction contradicts is tried again from the ids that the request had. */
 bp_status dialogue_keep(bp_call *call, struct dialogue *dialogue)
 {
-    const bp_str   session_id = dialogue->session_id, conversation_id = dialogue->conversation_id;
-    struct keeping k = {.dialogue = dialogue, .now = now_text(call)};
-    bp_status      status = BP_CONFLICT;
+    struct keeping k = {.dialogue = dialogue,
+                        .now = now_text(call),
+                        .session_id = dialogue->session_id,
+                        .conversation_id = dialogue->conversation_id};
+    bp_status      status;
 
     k.stored = BP_NEW_ARRAY(call, struct remembered, dialogue->wanted->said_count + ROUNDS_MAX * BATCH_MAX);
     if (!k.stored)
         return BP_NO_MEMORY;
-    for (int i = 0; i < TRIES && status == BP_CONFLICT; i++) {
-        if (i)
-            BP_TRY(bp_sleep(call, BP_MILLISECONDS(5) << i));
-        dialogue->session_id = session_id;
-        dialogue->conversation_id = conversation_id;
-        k.stored_count = 0;
-        BP_TRY(bp_storage_begin(call, dialogue->self->storage, &k.transaction));
-        status = keep_all(call, &k);
-        if (status != BP_OK)
-            bp_storage_rollback(call, dialogue->self->storage, k.transaction);
-    }
+    status = bp_storage_transact(call, dialogue->self->storage, keep_all, &k);
     if (status == BP_OK)
         memory_index(call, dialogue->self, k.stored, k.stored_count);
     return status;

@@ -144,18 +144,26 @@ static bp_status write_chunk(bp_call *call, struct retrieval *self, bp_transacti
     return BP_OK;
 }
 
-static bp_status write_all(bp_call *call, struct retrieval *self, bp_transaction *transaction,
-                           const struct collection *collection, struct document *documents, size_t count)
+struct writing {
+    struct retrieval        *self;
+    const struct collection *collection;
+    struct document         *documents;
+    size_t                   count;
+};
+
+static bp_status write_all(bp_call *call, bp_transaction *transaction, void *arg)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct document *document = &documents[i];
+    const struct writing *w = arg;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct document *document = &w->documents[i];
 
         if (document->is_unchanged || document->problem.len)
             continue;
-        BP_TRY(write_row(call, self, transaction, collection, document));
-        BP_TRY(drop_chunks(call, self, transaction, collection->id, document->row));
+        BP_TRY(write_row(call, w->self, transaction, w->collection, document));
+        BP_TRY(drop_chunks(call, w->self, transaction, w->collection->id, document->row));
         for (size_t c = 0; c < document->chunk_count; c++)
-            BP_TRY(write_chunk(call, self, transaction, document, c));
+            BP_TRY(write_chunk(call, w->self, transaction, document, c));
     }
     return BP_OK;
 }
@@ -163,16 +171,9 @@ static bp_status write_all(bp_call *call, struct retrieval *self, bp_transaction
 bp_status store_write(bp_call *call, struct retrieval *self, const struct collection *collection,
                       struct document *documents, size_t count)
 {
-    bp_transaction *transaction;
-    bp_status       status;
+    struct writing writing = { self, collection, documents, count };
 
-    BP_TRY(bp_storage_begin(call, self->storage, &transaction));
-    status = write_all(call, self, transaction, collection, documents, count);
-    if (status == BP_OK)
-        return bp_storage_commit(call, self->storage, transaction);
-    bp_str message = bp_dup(call, bp_error_of(call)->message);
-    bp_storage_rollback(call, self->storage, transaction);
-    return bp_fail(call, status, BP_FMT, BP_ARG(message));
+    return bp_storage_transact(call, self->storage, write_all, &writing);
 }
 
 bp_status store_mark_ready(bp_call *call, struct retrieval *self, const struct document *documents, size_t count)
@@ -231,9 +232,18 @@ bp_status store_collect_garbage(bp_call *call, struct retrieval *self, const str
     }
 }
 
-static bp_status delete_row(bp_call *call, struct retrieval *self, bp_transaction *transaction,
-                            const struct collection *collection, bp_str document)
+struct deleting {
+    struct retrieval        *self;
+    const struct collection *collection;
+    bp_str                   document;
+};
+
+static bp_status delete_row(bp_call *call, bp_transaction *transaction, void *arg)
 {
+    const struct deleting   *d = arg;
+    struct retrieval        *self = d->self;
+    const struct collection *collection = d->collection;
+    bp_str                   document = d->document;
     bp_rows rows;
     int64_t row;
 
@@ -250,16 +260,8 @@ static bp_status delete_row(bp_call *call, struct retrieval *self, bp_transactio
 
 bp_status store_delete(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str document)
 {
-    bp_transaction *transaction;
-    bp_status       status;
+    struct deleting deleting = { self, collection, document };
 
-    BP_TRY(bp_storage_begin(call, self->storage, &transaction));
-    status = delete_row(call, self, transaction, collection, document);
-    if (status != BP_OK) {
-        bp_str message = bp_dup(call, bp_error_of(call)->message);
-        bp_storage_rollback(call, self->storage, transaction);
-        return bp_fail(call, status, BP_FMT, BP_ARG(message));
-    }
-    BP_TRY(bp_storage_commit(call, self->storage, transaction));
+    BP_TRY(bp_storage_transact(call, self->storage, delete_row, &deleting));
     return store_collect_garbage(call, self, collection);
 }

@@ -196,6 +196,8 @@ static const bp_storage_ops ops = {
     .migrate = store_migrate,
     .stats = store_stats,
     .backup = store_backup,
+    .inspect = store_inspect,
+    .maintain = store_maintain,
 };
 
 BP_PLUGIN(storage, "sqlite", "1.0.0",

@@ -81,5 +81,7 @@ bp_status store_rollback(bp_call *call, void *instance, bp_transaction *transact
 bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
                         size_t count) BP_SUSPENDS;
 bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size_bytes) BP_SUSPENDS;
+bp_status store_inspect(bp_call *call, void *instance, bp_str what, bp_rows *rows) BP_SUSPENDS;
+bp_status store_maintain(bp_call *call, void *instance, bp_str what, bp_str table) BP_SUSPENDS;
 
 #endif

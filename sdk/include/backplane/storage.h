@@ -8,6 +8,7 @@
 #ifndef BACKPLANE_STORAGE_H
 #define BACKPLANE_STORAGE_H
 
+#include <backplane/loop.h>
 #include <backplane/peer.h>
 
 #ifdef __cplusplus
@@ -107,6 +108,15 @@ typedef struct bp_storage_stats {
     bp_str   engine; /* "SQLite 3.40.1" */
 } bp_storage_stats;
 
+/* What listen() hands on, on the calling fiber; may suspend. `is_gap`: listening has begun, at first or again after the
+ * connection was lost, and what was notified before is not known: look at the tables yourself; there is no payload then.
+ * A status other than BP_OK ends listen() with that status. */
+typedef struct bp_notice_sink {
+    uint32_t struct_size;
+    bp_status (*notice)(bp_call *call, void *self, bp_str payload, bool is_gap) BP_SUSPENDS;
+    void *self;
+} bp_notice_sink;
+
 typedef struct bp_transaction bp_transaction; /* belongs to the call; rolled back when the call ends with it open */
 
 /* The operations. Unless it says otherwise each is called on the instance's own worker, MAY SUSPEND, ends
@@ -146,6 +156,29 @@ typedef struct bp_storage_ops {
     /* Optional: a consistent copy, made while others read and write, at `path` on the machine of this
      * process; replaced atomically. */
     bp_status (*backup)(bp_call *call, void *instance, bp_str path, int64_t *size_bytes) BP_SUSPENDS;
+
+    /* Optional: what operators want to know, as rows. `what` is one of
+     *   "size"         name, bytes, rows (an estimate, NULL: not known); the whole database comes last, as "(all)"
+     *   "connections"  name, state, count, oldest_seconds; the most that are possible come last, as "(limit)"
+     *   "bloat"        name, live, dead (rows or pages), unit, vacuumed_at (text, NULL: never)
+     *   "tables"       table, column, type (integer, real, text, bytes), key (place in the primary key from 1, 0: not
+     *                  in it), is_identity (0 or 1); by table, then as the columns stand
+     * BP_INVALID for another word. Idempotent. */
+    bp_status (*inspect)(bp_call *call, void *instance, bp_str what, bp_rows *rows) BP_SUSPENDS;
+
+    /* Optional: "vacuum" gives space back, "reindex" builds indexes anew, "identities" moves the numbers that
+     * ${identity} columns give behind the greatest that is there, after rows were copied with theirs. `table` empty: all.
+     * BP_NOT_FOUND, BP_INVALID. Others may read and write meanwhile. */
+    bp_status (*maintain)(bp_call *call, void *instance, bp_str what, bp_str table) BP_SUSPENDS;
+
+    /* Optional: hands what is notified on a channel ([a-z_][a-z0-9_]{0,62}), by any process, to a sink until the call's
+     * deadline has passed (BP_OK then), it is cancelled, or the sink has enough. A lost connection is made again. */
+    bp_status (*listen)(bp_call *call, void *instance, bp_str channel, const bp_notice_sink *sink) BP_SUSPENDS;
+
+    /* Optional: wakes all who listen; within a transaction when that is committed. `payload` is text of at most 7,999
+     * bytes. */
+    bp_status (*notify)(bp_call *call, void *instance, bp_transaction *transaction, bp_str channel,
+                        bp_str payload) BP_SUSPENDS;
 } bp_storage_ops;
 
 /* ---- for those who use a storage peer ---- */
@@ -192,10 +225,78 @@ static inline bp_status bp_storage_rollback(bp_call *call, const bp_peer *storag
 {
     return bp_storage_of(storage)->rollback(call, storage->instance, transaction);
 }
+/* Runs run(call, transaction, arg) in a transaction and commits it. What is BP_CONFLICT is rolled back and run again after
+ * a pause: often, where the back end says that another transaction was in the way (the error has a retry_after_ns then),
+ * a few times where a constraint was hit, as two may have come to the same key. `run` writes what it learns anew each
+ * time. The error of the last try stays in the slot. */
+static inline bp_status bp_storage_transact(bp_call *call, const bp_peer *storage,
+                                            bp_status (*run)(bp_call *call, bp_transaction *transaction, void *arg),
+                                            void *arg) BP_SUSPENDS
+{
+    for (int i = 1;; i++) {
+        bp_transaction *transaction = NULL;
+        bp_status       status = bp_storage_begin(call, storage, &transaction);
+        const bp_error *error = bp_error_of(call);
+        int64_t         retry_after_ns;
+        int32_t         os_errno, upstream_status;
+        bp_str          message;
+        uint8_t         random;
+
+        if (status == BP_OK) {
+            status = run(call, transaction, arg);
+            if (status == BP_OK)
+                status = bp_storage_commit(call, storage, transaction);
+            if (status == BP_OK)
+                return BP_OK;
+        }
+        retry_after_ns = error->retry_after_ns;
+        os_errno = error->os_errno;
+        upstream_status = error->upstream_status;
+        message = bp_dup(call, error->message);
+        if (transaction)
+            (void)bp_storage_rollback(call, storage, transaction);
+        bp_random(&random, sizeof(random));
+        if (status != BP_CONFLICT || i >= (retry_after_ns > 0 ? 24 : 5) ||
+            bp_sleep(call, (BP_MILLISECONDS(1) << (i < 7 ? i : 7)) * (random + 16) / 256) != BP_OK) {
+            status = bp_fail(call, status, BP_FMT, BP_ARG(message));
+            bp_fail_detail(call, retry_after_ns, os_errno, upstream_status);
+            return status;
+        }
+        bp_clear_error(call);
+    }
+}
 static inline bp_status bp_storage_migrate(bp_call *call, const bp_peer *storage, bp_str owner,
                                            const bp_migration *migrations, size_t count) BP_SUSPENDS
 {
     return bp_storage_of(storage)->migrate(call, storage->instance, owner, migrations, count);
+}
+static inline bp_status bp_storage_inspect(bp_call *call, const bp_peer *storage, bp_str what, bp_rows *rows) BP_SUSPENDS
+{
+    memset(rows, 0, sizeof(*rows));
+    rows->struct_size = (uint32_t)sizeof(*rows);
+    if (!BP_HAS(bp_storage_of(storage), bp_storage_ops, inspect))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to inspect a storage");
+    return bp_storage_of(storage)->inspect(call, storage->instance, what, rows);
+}
+static inline bp_status bp_storage_maintain(bp_call *call, const bp_peer *storage, bp_str what, bp_str table) BP_SUSPENDS
+{
+    if (!BP_HAS(bp_storage_of(storage), bp_storage_ops, maintain))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to maintain a storage");
+    return bp_storage_of(storage)->maintain(call, storage->instance, what, table);
+}
+static inline bp_status bp_storage_listen(bp_call *call, const bp_peer *storage, bp_str channel,
+                                          const bp_notice_sink *sink) BP_SUSPENDS
+{
+    if (!BP_HAS(bp_storage_of(storage), bp_storage_ops, listen))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to listen for notices");
+    return bp_storage_of(storage)->listen(call, storage->instance, channel, sink);
+}
+static inline bp_status bp_storage_notify(bp_call *call, const bp_peer *storage, bp_transaction *transaction,
+                                          bp_str channel, bp_str payload) BP_SUSPENDS
+{
+    if (!BP_HAS(bp_storage_of(storage), bp_storage_ops, notify))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to notify");
+    return bp_storage_of(storage)->notify(call, storage->instance, transaction, channel, payload);
 }
 
 #ifdef __cplusplus

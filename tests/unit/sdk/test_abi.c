@@ -679,7 +679,12 @@ FIELD(bp_storage_stats, reserved, 12)
 FIELD(bp_storage_stats, size_bytes, 16)
 FIELD(bp_storage_stats, engine, 24)
 
-SIZE(bp_storage_ops, 80)
+SIZE(bp_notice_sink, 24)
+FIELD(bp_notice_sink, struct_size, 0)
+FIELD(bp_notice_sink, notice, 8)
+FIELD(bp_notice_sink, self, 16)
+
+SIZE(bp_storage_ops, 112)
 FIELD(bp_storage_ops, struct_size, 0)
 FIELD(bp_storage_ops, exec, 8)
 FIELD(bp_storage_ops, query, 16)
@@ -690,6 +695,10 @@ FIELD(bp_storage_ops, rollback, 48)
 FIELD(bp_storage_ops, migrate, 56)
 FIELD(bp_storage_ops, stats, 64)
 FIELD(bp_storage_ops, backup, 72)
+FIELD(bp_storage_ops, inspect, 80)
+FIELD(bp_storage_ops, maintain, 88)
+FIELD(bp_storage_ops, listen, 96)
+FIELD(bp_storage_ops, notify, 104)
 
 /* ---- <backplane/stream.h> ---- */
 

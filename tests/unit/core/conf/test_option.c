@@ -175,6 +175,10 @@ static void a_url_has_a_known_scheme_and_a_host(void **state)
     assert_refused("database", "mysql://h", "\"mysql://h\" is not a URL with a scheme that is understood here");
     assert_refused("database", "postgres://h:99999",
                    "\"postgres://h:99999\" is not a URL (its port is not a number from 0 to 65535)");
+    assert_refused("database", "postgres://u@h1,h2:99999/d",
+                   "\"postgres://***@h1,h2:99999/d\" is not a URL (its port is not a number from 0 to 65535)");
+    assert_refused("database", "'postgres://h:x/?a=b&PassWord=hunter2&sslpassword=hunter2&c'",
+                   "\"postgres://h:x/?a=b&PassWord=***&sslpassword=***&c\" is not a URL (its port is not a number from 0 to 65535)");
     assert_refused("database", "postgres://h_!/", "\"postgres://h_!/\" is not a URL (its host is not well formed)");
     assert_refused("database", "'postgres://a b'", "\"postgres://a b\" is not a URL (it has a blank in it)");
 }

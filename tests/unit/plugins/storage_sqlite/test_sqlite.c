@@ -411,6 +411,56 @@ static void a_file_that_is_no_database_is_named(void **state)
     assert_non_null(strstr(testhost_problem(host), "junk.db is damaged or is not a database"));
 }
 
+static const bp_sql_value *row_named(const bp_rows *rows, const char *name)
+{
+    for (size_t i = 0; i < rows->row_count; i++)
+        if (bp_str_is(bp_row(rows, i)[0].text, name))
+            return bp_row(rows, i);
+    fail_msg("there is no row \"%s\"", name);
+    return NULL;
+}
+
+static void inspecting_and_maintaining(void **state)
+{
+    const bp_migration  step = { 1, 0, "t",
+                                 "CREATE TABLE t(id ${identity}, a INTEGER, b REAL, c TEXT, d ${bytes}); "
+                                 "CREATE TABLE k(x TEXT, y BIGINT, PRIMARY KEY(y, x))" };
+    bp_rows             rows = { .struct_size = sizeof(rows) };
+    const bp_sql_value *row;
+    (void)state;
+    assert_ok(ops->migrate(call, self, BP_STR("t"), &step, 1));
+    assert_ok(exec(NULL,
+                   BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 5000) "
+                           "INSERT INTO t(id, c) SELECT i, 'x' FROM n"),
+                   NULL));
+    assert_ok(ops->maintain(call, self, BP_STR("identities"), BP_STR("")));
+    assert_ok(exec(NULL, BP_SQL0("INSERT INTO t(c) VALUES('y') RETURNING id"), &rows));
+    assert_int_equal(rows.values[0].integer, 5001);
+    assert_ok(exec(NULL, BP_SQL0("DELETE FROM t"), NULL));
+    assert_ok(ops->inspect(call, self, BP_STR("bloat"), &rows));
+    assert_true(row_named(&rows, "(all)")[2].integer > 0);
+    assert_ok(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("")));
+    assert_ok(ops->inspect(call, self, BP_STR("bloat"), &rows));
+    assert_int_equal(row_named(&rows, "(all)")[2].integer, 0);
+    assert_ok(ops->maintain(call, self, BP_STR("reindex"), BP_STR("k")));
+    assert_status(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("nowhere\"; DROP TABLE t")), BP_NOT_FOUND);
+    assert_status(ops->maintain(call, self, BP_STR("explode"), BP_STR("")), BP_INVALID);
+    assert_ok(ops->inspect(call, self, BP_STR("size"), &rows));
+    assert_true(bp_row(&rows, rows.row_count - 1)[1].integer > 0);
+    assert_true(bp_str_is(bp_row(&rows, rows.row_count - 1)[0].text, "(all)"));
+    assert_ok(ops->inspect(call, self, BP_STR("connections"), &rows));
+    assert_int_equal(row_named(&rows, "(limit)")[2].integer, 3);
+    assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
+    assert_int_equal(rows.row_count, 5 + 5 + 2);
+    row = row_named(&rows, "t");
+    assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
+                row[4].integer == 1);
+    assert_true(bp_str_is((row + 10)[2].text, "real") && bp_str_is((row + 20)[2].text, "bytes"));
+    row = row_named(&rows, "k");
+    assert_true(bp_str_is(row[1].text, "x") && bp_str_is(row[2].text, "text") && row[3].integer == 2 && row[4].integer == 0);
+    assert_status(ops->inspect(call, self, BP_STR("weather"), &rows), BP_INVALID);
+}
+
 static atomic_int committed;
 
 static void *write_and_read(void *arg)
@@ -465,6 +515,7 @@ int main(void)
         TEST(stats_name_the_engine_and_the_file_is_its_owners_alone),
         TEST(a_file_that_is_no_database_is_named),
         TEST(several_workers_write_and_read_at_once),
+        TEST(inspecting_and_maintaining),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,228 @@
+/* postgres.h - connections to PostgreSQL for plugins: libpq without a blocking call, a pool, and one way to run SQL.
+ *
+ *      options --> target   where the server is, as whom, with what TLS     one a process, never changes
+ *                  pool     connections of one worker, and who waits        no locks: one thread uses it
+ *                  trip     statements sent in one go, results read         prepared statements, cancellation
+ *
+ * libpq is told addresses, never names, as looking up a name would block; every wait is a bp_wait_fd(). A pool hands
+ * its connections out in the order in which they were asked for. A statement that the call no longer waits for is
+ * cancelled on the server and its connection read until it is clean, or dropped when that takes too long.
+ */
+#ifndef SHARED_POSTGRES_H
+#define SHARED_POSTGRES_H
+
+#include <stdatomic.h>
+
+#include <libpq-fe.h>
+
+#include <backplane/loop.h>
+#include <backplane/metrics.h>
+#include <backplane/plugin.h>
+#include <backplane/storage.h>
+#include <backplane/stream.h>
+
+/* ---- options: `struct postgres_options` is a member of the plugin's instance ---- */
+
+struct postgres_options {
+    bp_str  url, password;
+    int32_t tls;
+    bp_str  tls_ca, tls_certificate, tls_key;
+    int64_t pool_min, pool_max, pool_wait_ns, idle_timeout_ns, max_lifetime_ns, connect_timeout_ns;
+    int64_t statement_cache;
+};
+
+#define POSTGRES_SCHEMES                                                                                               \
+    "postgresql|postgres|postgresql+asyncpg|postgresql+psycopg|postgresql+psycopg2|postgresql+psycopg_async|"          \
+    "postgresql+pg8000|postgresql+aiopg|postgres+asyncpg|postgres+psycopg|postgres+psycopg2"
+
+#define POSTGRES_OPTIONS(s, m)                                                                                         \
+    BP_OPTION_OF(BP_OPTION_TYPE_URL, s, m.url, "url", .is_required = true, .choices = POSTGRES_SCHEMES,                \
+                 .example = "${DATABASE_URL}",                                                                         \
+                 .help = "postgresql://user:password@host:5432/database?sslmode=verify-full; several hosts are "       \
+                         "separated by commas, a Unix socket is ?host=/run/postgresql"),                               \
+        BP_OPTION_OF(BP_OPTION_TYPE_SECRET, s, m.password, "password", .help = "instead of one in the URL"),           \
+        BP_OPTION_OF(BP_OPTION_TYPE_ENUM, s, m.tls, "tls", .initial = "url",                                           \
+                     .choices = "url|disable|prefer|require|verify-ca|verify-full",                                    \
+                     .help = "url: what its sslmode says, prefer without one; verify-full also checks the server's "   \
+                             "name"),                                                                                  \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_ca, "tls_ca",                                                       \
+                     .help = "certificates (PEM) to trust; needed by verify-ca and verify-full"),                      \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_certificate, "tls_certificate",                                     \
+                     .help = "certificate (PEM) to show to the server"),                                               \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_key, "tls_key",                                                     \
+                     .help = "its private key (PEM); readable by its owner only"),                                     \
+        BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.pool_min, "pool_min", .initial = "0", .minimum = "0", .maximum = "1000", \
+                     .help = "connections that each worker keeps open"),                                               \
+        BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.pool_max, "pool_max", .initial = "8", .minimum = "1", .maximum = "1000", \
+                     .help = "connections that each worker opens at most; times server.workers this must stay below "  \
+                             "max_connections of the server"),                                                         \
+        BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.pool_wait_ns, "pool_wait", .initial = "5s", .minimum = "1ms",       \
+                     .maximum = "10m", .help = "how long an operation waits for a connection when all are in use"),    \
+        BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.idle_timeout_ns, "idle_timeout", .initial = "5m", .minimum = "0",   \
+                     .maximum = "7d", .help = "closes a connection that nobody used for so long; off: never"),         \
+        BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.max_lifetime_ns, "max_lifetime", .initial = "1h", .minimum = "0",   \
+                     .maximum = "30d", .help = "replaces a connection of this age, so that a failover or a new "       \
+                                               "address is noticed; off: never"),                                      \
+        BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.connect_timeout_ns, "connect_timeout", .initial = "5s",             \
+                     .minimum = "10ms", .maximum = "5m", .help = "for each address that is tried"),                    \
+        BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.statement_cache, "statement_cache", .initial = "100", .minimum = "0",    \
+                     .maximum = "1000",                                                                                \
+                     .help = "statements that each connection keeps prepared; 0: none, for a pooler such as "          \
+                             "PgBouncer that shares connections between transactions")
+
+/* ---- target.c: where the server is ---- */
+
+struct postgres_endpoint {
+    char host[256]; /* a name, an address, or the directory of a Unix socket */
+    char port[8];
+};
+
+enum { POSTGRES_ENDPOINTS_MAX = 16, POSTGRES_KEYWORDS_MAX = 64 };
+
+/* Never changes once made; texts are its own. */
+struct postgres_target {
+    char                    *keywords[POSTGRES_KEYWORDS_MAX]; /* for libpq, without host, hostaddr and port */
+    char                    *values[POSTGRES_KEYWORDS_MAX];
+    size_t                   keyword_count;
+    struct postgres_endpoint endpoints[POSTGRES_ENDPOINTS_MAX];
+    size_t                   endpoint_count;
+    char                     user[128], database[128];
+};
+
+/* BP_INVALID with a sentence that never shows the password. */
+bp_status postgres_target_new(bp_call *call, const struct postgres_options *options, const char *name,
+                              struct postgres_target **target);
+void      postgres_target_free(struct postgres_target *target);
+/* For the check hook: nothing is kept. */
+bp_status postgres_options_check(bp_call *call, const struct postgres_options *options);
+
+/* ---- connection.c: one connection ---- */
+
+struct postgres_pool;
+struct postgres_statement;
+
+struct postgres_connection {
+    struct postgres_pool       *pool;
+    struct postgres_connection *next;
+    PGconn                     *pg;
+    char                        address[300];
+    int64_t                     born_ns, idle_since_ns;
+    bool                        is_broken; /* closed when it is given back */
+    bool                        is_dirty;  /* a ROLLBACK was sent that nobody has read the answer of */
+    struct postgres_statement  *statements; /* prepared on it */
+    size_t                      statement_count;
+    uint64_t                    names_given, uses;
+};
+
+bp_status postgres_connect(bp_call *call, struct postgres_pool *pool,
+                           struct postgres_connection **connection) BP_SUSPENDS;
+void      postgres_close(struct postgres_connection *connection);
+/* Sends what is to be sent and waits until a result can be taken; after BP_UNAVAILABLE it is broken. */
+bp_status postgres_await(bp_call *call, struct postgres_connection *connection, int64_t deadline_ns) BP_SUSPENDS;
+/* Asks the server to end what runs; waits for that until `deadline_ns`. False: it is not known whether a request is
+ * still on its way, so that the connection must be dropped. */
+bool postgres_cancel(bp_call *call, struct postgres_connection *connection, int64_t deadline_ns) BP_SUSPENDS;
+/* Starts a ROLLBACK without waiting: for the end of a call. */
+void postgres_abandon(struct postgres_connection *connection);
+
+/* ---- failure.c ---- */
+
+/* The status of storage.h for an SQLSTATE. */
+bp_status postgres_status_of(const char *sqlstate);
+/* Puts a failed result into words. */
+bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *connection, const PGresult *result);
+/* The first line of a text of libpq's, without what it says about lost connections at length. */
+bp_str postgres_line(bp_call *call, const char *text);
+
+/* ---- pool.c: the connections of a worker ---- */
+
+/* Of all workers; lives in the shared object. */
+struct postgres_counts {
+    atomic_int open, in_use;
+};
+
+struct postgres_waiter;
+
+struct postgres_pool {
+    const struct postgres_options *options;
+    const struct postgres_target  *target;
+    struct postgres_counts        *counts;
+    const char                    *name; /* "primary" or "replica": label of its metrics */
+    struct postgres_connection    *idle; /* the last used first */
+    uint32_t                       open, in_use, idle_count;
+    struct postgres_waiter        *first, *last;
+    uint32_t                       failures; /* attempts to connect that failed in a row */
+    bool                           is_stopping;
+    bp_metric                     *connections, *waits, *wait_seconds, *opened, *lost;
+};
+
+/* In worker_start. */
+bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
+                              const struct postgres_target *target, struct postgres_counts *counts, const char *name);
+/* In worker_stop. */
+void postgres_pool_stop(struct postgres_pool *pool);
+/* A connection that is clean, the pool's turn taken in order. BP_UNAVAILABLE, BP_DEADLINE, BP_CANCELLED. */
+bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection) BP_SUSPENDS;
+/* Never suspends. Broken ones are closed. */
+void postgres_give(struct postgres_connection *connection);
+/* Closes what has been idle for too long and opens what is missing to pool_min; for a job run now and then. */
+bp_status postgres_pool_tend(bp_call *call, struct postgres_pool *pool) BP_SUSPENDS;
+
+/* ---- trip.c: statements there, results back ---- */
+
+/* `row` is called for each row (one a result), `done` once a statement that succeeded; both may be NULL. `row` may
+ * suspend; what it returns other than BP_OK ends the trip with that status. */
+struct postgres_visitor {
+    bp_status (*row)(bp_call *call, void *self, size_t statement, PGresult *result) BP_SUSPENDS;
+    bp_status (*done)(bp_call *call, void *self, size_t statement, PGresult *result);
+    void *self;
+};
+
+struct postgres_outcome {
+    char   sqlstate[6];  /* of the failure; empty: none, or not one of the server's */
+    size_t failed_at;    /* which statement */
+    bool   is_lost;      /* the connection went away */
+    bool   is_forgotten; /* a prepared statement was not valid any more, nothing was done: try again */
+};
+
+/* Runs statements in one round trip; outside a transaction they are one of their own, all or none. `is_write` says that
+ * it matters whether they were done: a lost connection is then reported as an unknown outcome. `outcome` may be NULL. */
+bp_status postgres_trip(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
+                        size_t count, bool is_write, const struct postgres_visitor *visitor,
+                        struct postgres_outcome *outcome) BP_SUSPENDS;
+/* Runs a text of one or more statements without parameters; results are thrown away. */
+bp_status postgres_run_text(bp_call *call, struct postgres_connection *connection, const char *sql) BP_SUSPENDS;
+/* The rows of one of the statements, `which`, are collected; `rows` may be NULL. */
+bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
+                           size_t count, size_t which, bool is_write, bp_rows *rows,
+                           struct postgres_outcome *outcome) BP_SUSPENDS;
+/* The same, given to a sink as they come. */
+bp_status postgres_stream(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
+                          size_t count, size_t which, const bp_row_sink *sink,
+                          struct postgres_outcome *outcome) BP_SUSPENDS;
+/* Forgets what was prepared, as the server has. */
+void postgres_forget(struct postgres_connection *connection);
+/* Rows written; 0 for a query. */
+int64_t postgres_changed(PGresult *result);
+
+/* ---- prepared.c: what is prepared on a connection ---- */
+
+enum { POSTGRES_PARAMETERS_MAX = 64 };
+
+struct postgres_statement {
+    uint64_t hash, used;
+    uint64_t number; /* its name is "b" and this */
+    bp_str   sql;    /* its own copy */
+    uint32_t parameter_count;
+    Oid      types[POSTGRES_PARAMETERS_MAX];
+};
+
+struct postgres_statement *postgres_prepared_find(struct postgres_connection *connection, const bp_statement *statement,
+                                                  const Oid *types);
+/* A place for one more, its number set; NULL when there is no memory. When the cache is full the one that was used
+ * longest ago goes: `evicted` is its number, else 0. */
+struct postgres_statement *postgres_prepared_add(struct postgres_connection *connection, const bp_statement *statement,
+                                                 const Oid *types, uint64_t *evicted);
+void postgres_prepared_remove(struct postgres_connection *connection, uint64_t number);
+
+#endif

@@ -1,0 +1,117 @@
+/* pgvector.h - the parts of the vector store on PostgreSQL with the extension pgvector.
+ *
+ *      bpv_collections         name, dimensions, metric, model, language, is_half, is_indexed
+ *      bpv_points_7            id, metadata as it was given, the same as jsonb, words, length in tokens, vector
+ *      bpv_terms_7             term, id, frequency, length: the postings of an index of words, for BM25
+ *      bpv_counts_7            points, tokens: what each write adds or takes away; their sum is what there is
+ *
+ * A point is never changed in place but deleted and inserted, in the transaction that also replaces its postings. Nobody
+ * changes a counter: each write appends a line to bpv_counts_7, so that writers neither wait for each other nor
+ * deadlock over it, and a job adds the lines up now and then. How many points have a term is counted while its postings
+ * are read for a query, which they are anyway.
+ */
+#ifndef VECTOR_PGVECTOR_PGVECTOR_H
+#define VECTOR_PGVECTOR_PGVECTOR_H
+
+#include <backplane/json.h>
+#include <backplane/vector.h>
+
+#include "postgres/postgres.h"
+#include "words/tokens.h"
+
+enum {
+    POINTS_MAX = 10000,
+    LIMIT_MAX = 10000,
+    WORDS_BYTES_MAX = 1 << 20,
+    METADATA_BYTES_MAX = 64 << 10,
+    DIMENSIONS_MAX = 16000,
+    GRAPH_DIMENSIONS_MAX = 2000,
+    GRAPH_HALF_DIMENSIONS_MAX = 4000
+};
+
+struct shared {
+    struct postgres_target *target;
+    struct postgres_counts  counts;
+    struct token_source    *tokens;
+};
+
+/* As this worker knows it; copied by who uses it, since it may be forgotten meanwhile. */
+struct collection {
+    int64_t         number;
+    char            name[132], model[260], language[36];
+    uint32_t        dimensions, metric;
+    words_tokenizer tokenizer;
+    bool            is_half, is_indexed;
+};
+
+struct known {
+    struct known     *next;
+    struct collection collection;
+};
+
+struct store {
+    /* What the options fill in. */
+    struct postgres_options options;
+    int64_t                 graph_after, m, ef_construction, ef_search;
+    bool                    half_precision;
+
+    struct shared       *shared;
+    struct postgres_pool pool;
+    struct known        *known;
+    bool                 is_ready, has_iterative_scan;
+    uint32_t             worker;
+};
+
+/* ---- collection.c ---- */
+
+/* BP_NOT_FOUND with a sentence, or a copy of what is known of it. */
+bp_status collection_find(bp_call *call, struct store *store, bp_str name, struct collection *collection) BP_SUSPENDS;
+/* After a failure of a statement about it: whether it was another one, made anew, so that a second try is worth it. */
+bool collection_is_stale(bp_call *call, struct store *store, const struct collection *collection,
+                         const struct postgres_outcome *outcome);
+void collections_forget(struct store *store);
+/* The text with the collection's number wherever % stands. */
+bp_str collection_sql(bp_call *call, const struct collection *collection, const char *text);
+/* The graphs that are due and the lines of counts, for a job run now and then. */
+bp_status collections_tend(bp_call *call, struct store *store) BP_SUSPENDS;
+
+/* ---- sql.c ---- */
+
+/* Runs statements in one trip, all or none, again when another transaction was in the way. */
+bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statements, size_t count, size_t which,
+                  bool is_write, bp_rows *rows, struct postgres_outcome *outcome) BP_SUSPENDS;
+bp_status sql_run_one(bp_call *call, struct store *store, bp_str sql, const bp_sql_value *values, uint32_t count,
+                      bool is_write, bp_rows *rows) BP_SUSPENDS;
+
+/* The text of a PostgreSQL array, built member by member. */
+void array_begin(bp_buf *buf);
+void array_add(bp_buf *buf, bp_str member);
+void array_add_integer(bp_buf *buf, int64_t member);
+void array_add_vector(bp_buf *buf, const float *vector, uint32_t dimensions); /* NULL: a NULL */
+void array_end(bp_buf *buf);
+/* "[1,2.5]" of a vector that vector_prepare() has made. */
+void vector_add(bp_buf *buf, const float *vector, uint32_t dimensions);
+/* As it is kept; false when it cannot be: not finite, or zero under BP_COSINE. */
+bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
+
+/* ---- filter.c ---- */
+
+/* Writes a condition on `p.fields`; its values go into one JSON array, which is the parameter `$place`. */
+bp_status filter_write(bp_call *call, bp_buf *sql, const bp_filter *filter, uint32_t place, bp_sql_value *values);
+
+/* ---- the operations ---- */
+bp_status pgvector_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema) BP_SUSPENDS;
+bp_status pgvector_drop(bp_call *call, void *instance, bp_str name) BP_SUSPENDS;
+bp_status pgvector_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
+bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size,
+                          size_t count) BP_SUSPENDS;
+bp_status pgvector_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
+                          const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
+bp_status pgvector_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector,
+                          bp_leg *by_words) BP_SUSPENDS;
+bp_status pgvector_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                         uint64_t *count) BP_SUSPENDS;
+bp_status pgvector_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
+                          uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
+
+#endif
