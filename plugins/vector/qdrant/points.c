@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORDS_BYTES_MAX = 1 << 20, METADATA_BYTES_MAX = 64 << 10, VECTOR_BYTES_MAX = 16 };
+enum { WORDS_BYTES_MAX = 1 << 20, METADATA_BYTES_MAX = 64 << 10, VECTOR_BYTES_MAX = 16, CHECKED_AT_ONCE = 256 };
 
 void write_floats(bp_json_writer *w, const float *numbers, size_t count, bp_buf *scratch)
 {
@@ -212,6 +212,15 @@ static bp_status write_point(bp_call *call, const struct upsert *upsert, bp_json
     return BP_OK;
 }
 
+static bp_status check_some(bp_call *call, void *arg)
+{
+    const struct upsert *upsert = arg;
+
+    for (size_t i = upsert->from; i < upsert->to; i++)
+        BP_TRY(check_point(call, upsert->schema, point_at(upsert, i)));
+    return BP_OK;
+}
+
 /* As many points as fit `batch_bytes`, at least one. Runs on a pool thread. */
 static bp_status make_body(bp_call *call, void *arg)
 {
@@ -273,12 +282,15 @@ bp_status qdrant_upsert(bp_call *call, void *instance, bp_str collection, const 
     bp_status      status;
 
     BP_TRY(schema_of(call, db, collection, &schema));
-    for (size_t i = 0; i < count; i++) {
+    while (upsert.to < count) {
+        upsert.from = upsert.to;
+        upsert.to = count - upsert.from < CHECKED_AT_ONCE ? count : upsert.from + CHECKED_AT_ONCE;
         BP_TRY(bp_scratch_begin(call));
-        status = check_point(call, &schema, point_at(&upsert, i));
+        status = bp_offload(call, NULL, check_some, &upsert);
         bp_scratch_end(call);
         BP_TRY(status);
     }
+    upsert.from = upsert.to = 0;
     status = send_batches(call, &upsert, collection);
     statistics_forget(db, collection);
     if (status == BP_NOT_FOUND)

@@ -1,6 +1,8 @@
 /* request.c - one request to the server, and what its answer means. */
 #include "qdrant.h"
 
+enum { INLINE_BYTES = 32 << 10 };
+
 bp_str qdrant_path(bp_call *call, const struct qdrant *db, bp_str collection, const char *behind)
 {
     return bp_format(call, "/collections/" BP_FMT BP_FMT "%s", BP_ARG(db->prefix), BP_ARG(collection), behind);
@@ -75,12 +77,35 @@ bp_status qdrant_fail(bp_call *call, const struct qdrant *db, bp_str path, const
     return status;
 }
 
+struct reading {
+    bp_str         text;
+    const bp_json *root;
+};
+
+static bp_status parse_job(bp_call *call, void *arg)
+{
+    struct reading *reading = arg;
+
+    return bp_json_parse(call, reading->text, &reading->root);
+}
+
+/* A large answer takes longer than a millisecond to read: on a pool thread. */
+static bp_status parse(bp_call *call, bp_str text, const bp_json **root)
+{
+    struct reading reading = { text, NULL };
+    bp_status      status = text.len > INLINE_BYTES ? bp_offload(call, NULL, parse_job, &reading) : parse_job(call, &reading);
+
+    *root = reading.root;
+    return status;
+}
+
 bp_status qdrant_ask(bp_call *call, const struct qdrant *db, const char *method, bp_str path, bp_str body, int32_t allowed,
                      const bp_json **result)
 {
     bp_http_request  request;
     bp_http_response response;
     const bp_json   *root;
+    bp_status        status;
 
     *result = NULL;
     BP_TRY(qdrant_request(call, db, method, path, body, &request));
@@ -89,7 +114,10 @@ bp_status qdrant_ask(bp_call *call, const struct qdrant *db, const char *method,
         return BP_OK;
     if (response.status < 200 || response.status > 299)
         return qdrant_fail(call, db, path, &response);
-    if (bp_json_parse(call, response.body, &root) != BP_OK || !bp_json_get(root, "result"))
+    status = parse(call, response.body, &root);
+    if (status == BP_CANCELLED || status == BP_DEADLINE || status == BP_NO_MEMORY)
+        return status;
+    if (status != BP_OK || !bp_json_get(root, "result"))
         return bp_fail(call, BP_UPSTREAM, BP_FMT BP_FMT " answered %d with what is no answer of Qdrant: is something else "
                                                         "listening there?",
                        BP_ARG(db->url), BP_ARG(path), response.status);

@@ -1,0 +1,19 @@
+#!/bin/bash
+# nDCG@10 and recall@100 of search: bench/retrieval.sh FOLDER [COLLECTION ...] (scifact cranfield npl), each a folder with docs.jsonl,
+# queries.jsonl and qrels.tsv. With the embedder hash, or with EMBED_MODEL=all-MiniLM-L6-v2 with that one; it takes minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -ge 1 ] || { sed -n 2,3p "$0" >&2; exit 2; }
+folder=$1
+shift
+[ $# -gt 0 ] || set -- scifact cranfield npl
+cmake --preset release >/dev/null
+cmake --build --preset release -j "$(nproc)" >/dev/null
+if [ -n "${EMBED_MODEL:-}" ]; then
+  scripts/fetch-onnxruntime.sh build/onnxruntime
+  scripts/fetch-model.sh "$EMBED_MODEL" "build/models/$EMBED_MODEL"
+  export ONNXRUNTIME=$PWD/build/onnxruntime EMBED_MODEL=$PWD/build/models/$EMBED_MODEL
+fi
+export BACKPLANE=build/release/core/backplane BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
+export PYTHONPATH=tests/lib
+exec python3 -B bench/retrieval.py "$folder" "$@"
