@@ -42,6 +42,8 @@ int command_mcp(int argc, char **argv);
 int command_ingest(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_eval(int argc, char **argv);
+/* conform.c */
+int command_conform(int argc, char **argv);
 /* journal.c */
 int command_journal(int argc, char **argv);
 

@@ -70,6 +70,21 @@ static bool is_list(const bp_option *option)
     return option->type == BP_OPTION_TYPE_LIST || option->type == BP_OPTION_TYPE_REFS;
 }
 
+void embedded_conf_add_value(struct bp_buf *out, const bp_option *option, bp_str value)
+{
+    if (is_list(option))
+        add_list(out, value);
+    else
+        add_quoted(out, value);
+}
+
+void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind)
+{
+    for (size_t i = 0; i < BACKENDS; i++)
+        if (strcmp(backends[i].kind, except_kind) != 0)
+            buf_addf(out, "%s: { main: %s }\n", backends[i].kind, backends[i].yaml);
+}
+
 static const bp_option *option_of(const struct plugin *plugin, uint32_t index)
 {
     return (const bp_option *)(const void *)((const char *)plugin->descriptor.options +
@@ -131,10 +146,7 @@ static void write_option(struct writing *writing, bp_str app, const bp_option *o
 
     if (find_setting(writing, app, option->name, &value)) {
         write_key(writing, option);
-        if (is_list(option))
-            add_list(&writing->apps, value);
-        else
-            add_quoted(&writing->apps, value);
+        embedded_conf_add_value(&writing->apps, option, value);
     } else if (is_reference || (option->type == BP_OPTION_TYPE_REFS && option->is_required)) {
         if (!option->is_required && strcmp(option->ref_kind, "llm") == 0)
             return; // a model that only quotes is of no use to who can do without

@@ -2,7 +2,7 @@
 #ifndef CORE_CLI_EMBEDDED_CONF_H
 #define CORE_CLI_EMBEDDED_CONF_H
 
-#include <backplane/base.h>
+#include <backplane/option.h>
 
 enum { EMBEDDED_APPS_MAX = 16, EMBEDDED_SETTINGS_MAX = 128, EMBEDDED_WORDS_MAX = 256 };
 
@@ -15,6 +15,13 @@ struct embedded_conf {
     size_t      word_count;
     const char *data_dir; /* NULL: $XDG_STATE_HOME/backplane, ~/.local/state/backplane */
 };
+
+struct bp_buf;
+
+/* The value of an option as YAML: a list for those that take one, else a quoted text. */
+void embedded_conf_add_value(struct bp_buf *out, const bp_option *option, bp_str value);
+/* An instance "main" of each kind that has an embedded back end, but of `kind`. */
+void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind);
 
 /* The conf as YAML, to be freed; NULL after sentences on stderr. */
 char *embedded_conf_write(const struct embedded_conf *wish);

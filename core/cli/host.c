@@ -116,15 +116,15 @@ int host_load(struct host *host, const struct host_options *options)
 
 /* ---- starting ---- */
 
-static bool start_workers(struct host *host, bool is_single)
+static bool start_workers(struct host *host, uint32_t wanted)
 {
     long     cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t count = host->conf->server.workers;
 
     if (count == 0)
         count = cores > 0 && cores < WORKERS_MAX ? (uint32_t)cores : 1;
-    if (is_single)
-        count = 1;
+    if (wanted)
+        count = wanted;
     host->workers = calloc(count, sizeof(struct worker));
     if (!host->workers)
         return false;
@@ -288,7 +288,9 @@ int host_start(struct host *host, const struct host_options *options)
     char                          problem[512] = "";
 
     mkdir(host->conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
-    if (!start_workers(host, options->is_private || options->only_kind || options->stdio_apps)) {
+    if (!start_workers(host, options->only_workers                                                  ? options->only_workers
+                             : options->is_private || options->only_kind || options->stdio_apps ? 1
+                                                                                                : 0)) {
         fprintf(stderr, "backplane: the workers cannot be started: %s\n", strerror(errno));
         return EXIT_FAILED;
     }

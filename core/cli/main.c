@@ -19,6 +19,7 @@ static const struct command commands[] = {
     { "plugins", "[-c FILE] [--json]", "list the plugin files found, and why one is refused", command_plugins },
     { "inspect", "FILE.so [--json]", "say what a plugin file is, without loading it", command_inspect },
     { "plugin", "new NAME --kind KIND [--dir DIR]", "begin a plugin from the template", command_plugin },
+    { "conform", "FILE.so|NAME [--kind KIND] [--set KEY=VALUE]...", "run the contract of its kind on a plugin", command_conform },
     { "key", "create|list|revoke [-c FILE] ...", "make, list and revoke API keys", command_key },
     { "db", "size|connections|bloat|tables|vacuum|reindex [-c FILE]", "look after a storage", command_db },
     { "mcp", "--app NAME... [-c FILE | --set KEY=VALUE... WORD...]", "serve apps over standard input and output",

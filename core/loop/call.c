@@ -213,13 +213,18 @@ static int64_t limit_of(const bp_call *call, int64_t deadline_ns)
 
 bp_status call_wait(bp_call *call, int64_t deadline_ns, const char *what)
 {
-    int64_t     limit_ns = limit_of(call, deadline_ns);
+    int64_t     limit_ns;
     uv_timer_t *timer = fiber_timer(call->fiber);
-    bp_status   over = call_over(call);
-    bool        has_timer = limit_ns != BP_FOREVER;
+    bp_status   over;
+    bool        has_timer;
 
+    if (call->cancel_at && ++call->suspensions == call->cancel_at)
+        call_cancel(call);
+    over = call_over(call);
     if (over != BP_OK)
         return over;
+    limit_ns = limit_of(call, deadline_ns);
+    has_timer = limit_ns != BP_FOREVER;
     if (has_timer) {
         int64_t left_ns = limit_ns - clock_now_ns();
 

@@ -45,6 +45,7 @@ struct bp_call {
     struct offload *offload;                /* a job of this call is on a pool thread */
     bool            is_job_running;         /* ... and has begun: memory and errors are used from there */
     void           *owner;                  /* of whoever started the call */
+    uint32_t        suspensions, cancel_at; /* a test's: it is cancelled when it suspends for that time; 0: not */
 };
 
 struct call_options {

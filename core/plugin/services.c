@@ -64,6 +64,8 @@ static int64_t service_deadline_ns(bp_call *call)
 
 static bp_status service_shield(bp_call *call, int64_t extra_ns)
 {
+    if (call->shield_until_ns) // the outer one's end would come too early
+        return call_fail(call, BP_INVALID, "bp_shield() is not nested");
     if (extra_ns > BP_SECONDS(CALL_SHIELD_MAX_S))
         extra_ns = BP_SECONDS(CALL_SHIELD_MAX_S);
     call->shield_until_ns = clock_now_ns() + extra_ns;

@@ -42,6 +42,9 @@ class LlmStub:
                     message = {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
                     self.reply(200, "application/json", json.dumps({"id": "1", "model": "stub", "choices": [message]}).encode())
 
+            def do_GET(self):
+                self.reply(200, "application/json", b'{"object":"list","data":[{"id":"stub","object":"model"}]}')
+
             def reply(self, status, content_type, body):
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)

@@ -1,4 +1,5 @@
-/* embed.c - an embedder behind POST /embeddings: OpenAI, Ollama, Jan, llama-server, vLLM and their like. */
+/* embed.c - an embedder behind POST /embeddings: OpenAI, Ollama, Jan, llama-server, vLLM, TEI and their like. */
+#define _GNU_SOURCE // strcasestr()
 #include <backplane/embed.h>
 #include <backplane/plugin.h>
 
@@ -12,7 +13,9 @@ struct embed_instance {
     struct openai_server server;
     bp_str               model, query_prefix, passage_prefix;
     int64_t              dimensions, batch, max_tokens, timeout_ns;
+    int32_t              encoding;
     bool                 shorten;
+    size_t               batch_taken; // as many as the server takes, if that turned out to be fewer than `batch`; else 0
     uint32_t             found_dimensions; /* 0: not known yet; each worker finds out for itself */
 };
 
@@ -35,10 +38,11 @@ static bp_status body_of(bp_call *call, const struct embed_instance *embed, bp_s
             bp_buf_add(text, texts[i]);
             BP_TRY(bp_buf_status(text));
         }
-        bp_json_add_string(w, prefix.len ? bp_buf_str(text) : texts[i]);
+        // OpenAI refuses a text that is empty; one that is blank means the same.
+        bp_json_add_string(w, prefix.len ? bp_buf_str(text) : texts[i].len ? texts[i] : BP_STR(" "));
     }
     bp_json_end(w);
-    bp_json_put_string(w, "encoding_format", BP_STR("float"));
+    bp_json_put_string(w, "encoding_format", embed->encoding ? BP_STR("base64") : BP_STR("float"));
     if (embed->shorten)
         bp_json_put_integer(w, "dimensions", embed->dimensions);
     bp_json_end(w);
@@ -65,28 +69,43 @@ static bp_status post(bp_call *call, const struct embed_instance *embed, bp_str 
 
 /* ---- reading ---- */
 
+/* The float32 numbers of a vector: an array, or base64 of them, little-endian. Their count; 0 when it is neither. */
+static size_t numbers_of(bp_call *call, const bp_json *given, float **numbers)
+{
+    bp_str text = bp_json_string(given);
+    size_t count = text.len ? text.len / 4 * 3 / sizeof(float) + 1 : bp_json_count(given), bytes = 0;
+
+    *numbers = BP_NEW_ARRAY(call, float, count + 1);
+    if (!*numbers)
+        return 0;
+    if (!text.len) {
+        for (size_t i = 0; i < count; i++)
+            (*numbers)[i] = (float)bp_json_number(bp_json_at(given, i));
+        return count;
+    }
+    return openai_decode_base64(text, *numbers, (count + 1) * sizeof(float), &bytes) && bytes % sizeof(float) == 0
+               ? bytes / sizeof(float)
+               : 0;
+}
+
 /* Copies one vector and makes it of length one: nearness by cosine and by dot product are then the same. */
-static bp_status take_vector(bp_call *call, const struct embed_instance *embed, const bp_json *numbers, uint32_t dimensions,
-                             float *out)
+static bp_status take_vector(bp_call *call, const struct embed_instance *embed, const float *numbers, size_t count,
+                             uint32_t dimensions, float *out)
 {
     double square = 0, length;
 
-    if (bp_json_count(numbers) != dimensions)
+    if (count != dimensions)
         return bp_fail(call, BP_UPSTREAM,
                        BP_FMT " sent a vector of %zu dimensions, not %u: the model is another one than before, or the "
                               "option dimensions is wrong",
-                       BP_ARG(embed->server.url), bp_json_count(numbers), dimensions);
-    for (uint32_t i = 0; i < dimensions; i++) {
-        double number = bp_json_number(bp_json_at(numbers, i));
-
-        out[i] = (float)number;
-        square += number * number;
-    }
+                       BP_ARG(embed->server.url), count, dimensions);
+    for (uint32_t i = 0; i < dimensions; i++)
+        square += (double)numbers[i] * numbers[i];
     length = sqrt(square);
     if (!(length > 0) || !isfinite(length))
         return bp_fail(call, BP_UPSTREAM, BP_FMT " sent a vector without a direction", BP_ARG(embed->server.url));
     for (uint32_t i = 0; i < dimensions; i++)
-        out[i] = (float)(out[i] / length);
+        out[i] = (float)(numbers[i] / length);
     return BP_OK;
 }
 
@@ -100,8 +119,9 @@ static bp_status take_all(bp_call *call, struct embed_instance *embed, const bp_
         return bp_fail(call, BP_UPSTREAM, BP_FMT " sent %zu vectors for %zu texts", BP_ARG(embed->server.url),
                        bp_json_count(data), count);
     for (size_t i = 0; i < count; i++) {
-        const bp_json *item = bp_json_at(data, i), *numbers = bp_json_get(item, "embedding");
-        const bp_json *index = bp_json_get(item, "index");
+        const bp_json *item = bp_json_at(data, i), *index = bp_json_get(item, "index");
+        float         *numbers;
+        size_t         found = numbers_of(call, bp_json_get(item, "embedding"), &numbers);
         size_t         at = bp_json_type_of(index) == BP_JSON_INTEGER ? (size_t)bp_json_integer(index) : i;
 
         if (at >= count || is_taken[at])
@@ -109,7 +129,6 @@ static bp_status take_all(bp_call *call, struct embed_instance *embed, const bp_
                            BP_ARG(embed->server.url));
         is_taken[at] = true;
         if (!embed->found_dimensions) {
-            size_t found = bp_json_count(numbers);
             if (found == 0 || found > DIMENSIONS_MAX)
                 return bp_fail(call, BP_UPSTREAM, BP_FMT " sent a vector of %zu dimensions", BP_ARG(embed->server.url), found);
             embed->found_dimensions = (uint32_t)found;
@@ -118,7 +137,7 @@ static bp_status take_all(bp_call *call, struct embed_instance *embed, const bp_
             *vectors = BP_NEW_ARRAY(call, float, count * embed->found_dimensions);
         if (!*vectors)
             return BP_NO_MEMORY;
-        BP_TRY(take_vector(call, embed, numbers, embed->found_dimensions, *vectors + at * embed->found_dimensions));
+        BP_TRY(take_vector(call, embed, numbers, found, embed->found_dimensions, *vectors + at * embed->found_dimensions));
     }
     return BP_OK;
 }
@@ -145,20 +164,40 @@ static bp_status embed_some(bp_call *call, struct embed_instance *embed, uint32_
 
 /* ---- the operations ---- */
 
+/* Text Embeddings Inference takes 32 texts at once unless told otherwise, clouds 10 to 2,048; each says so in its own way:
+ * "batch size 64 > maximum allowed batch size 32", "batch size is invalid, it should not be larger than 10", or just 413. */
+static bool is_about_batch(bp_call *call)
+{
+    const bp_error *error = bp_error_of(call);
+
+    return error->upstream_status == 413 ||
+           (error->upstream_status >= 400 && error->upstream_status < 500 && error->message.len &&
+            strcasestr(error->message.data, "batch"));
+}
+
 static bp_status openai_embed(bp_call *call, void *instance, const bp_embed_request *request, bp_embeddings *embeddings)
 {
     struct embed_instance *embed = instance;
     float                 *all = NULL;
     uint64_t               tokens = 0;
-    size_t                 batch = (size_t)embed->batch;
+    size_t                 at = 0;
 
     if (request->count == 0)
         return bp_fail(call, BP_INVALID, "there is no text to embed");
-    for (size_t at = 0; at < request->count; at += batch) {
-        size_t count = request->count - at < batch ? request->count - at : batch;
-        float *vectors;
+    while (at < request->count) {
+        size_t    batch = embed->batch_taken ? embed->batch_taken : (size_t)embed->batch;
+        size_t    count = request->count - at < batch ? request->count - at : batch;
+        float    *vectors;
+        bp_status status = embed_some(call, embed, request->purpose, request->texts + at, count, &vectors, &tokens);
 
-        BP_TRY(embed_some(call, embed, request->purpose, request->texts + at, count, &vectors, &tokens));
+        if (status != BP_OK && count > 1 && is_about_batch(call)) {
+            embed->batch_taken = count / 2;
+            bp_log(call, BP_LOG_INFO, BP_FMT " does not take %zu texts at once: from now on %zu are sent; set batch",
+                   BP_ARG(embed->server.url), count, embed->batch_taken);
+            bp_clear_error(call);
+            continue;
+        }
+        BP_TRY(status);
         if (count == request->count) {
             all = vectors;
             break;
@@ -168,6 +207,7 @@ static bp_status openai_embed(bp_call *call, void *instance, const bp_embed_requ
         if (!all)
             return BP_NO_MEMORY;
         memcpy(all + at * embed->found_dimensions, vectors, count * embed->found_dimensions * sizeof(float));
+        at += count;
     }
     embeddings->dimensions = embed->found_dimensions;
     embeddings->vectors = all;
@@ -245,7 +285,9 @@ static const bp_option options[] = {
     BP_OPTION_BOOL(struct embed_instance, shorten, .initial = "false",
                    .help = "ask the model to shorten its vectors to `dimensions`; not every model can"),
     BP_OPTION_INT(struct embed_instance, batch, .initial = "64", .minimum = "1", .maximum = "2048",
-                  .help = "texts in one request"),
+                  .help = "texts in one request; fewer are sent once the server has said that it takes no more"),
+    BP_OPTION_ENUM(struct embed_instance, encoding, .initial = "float", .choices = "float|base64",
+                   .help = "how vectors are asked for; base64 is a third of the bytes, where the server knows it"),
     BP_OPTION_INT(struct embed_instance, max_tokens, .initial = "0", .minimum = "0", .maximum = "1000000",
                   .help = "tokens of a text that the model looks at; 0: not known"),
     BP_OPTION_STRING(struct embed_instance, query_prefix, .example = "search_query: ",

@@ -122,3 +122,30 @@ bp_status openai_fail_object(bp_call *call, const struct openai_server *server, 
     }
     return fail(call, server, (int32_t)code, 0, error);
 }
+
+bool openai_decode_base64(bp_str text, void *bytes, size_t max, size_t *count)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t          *out = bytes;
+    uint32_t          bits = 0, held = 0;
+
+    *count = 0;
+    if (text.len % 4 == 0)
+        for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
+            text.len--;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *found = text.data[i] ? strchr(letters, text.data[i]) : NULL;
+
+        if (!found)
+            return false;
+        bits = bits << 6 | (uint32_t)(found - letters);
+        held += 6;
+        if (held < 8)
+            continue;
+        held -= 8;
+        if (*count == max)
+            return false;
+        out[(*count)++] = (uint8_t)(bits >> held);
+    }
+    return text.len % 4 != 1;
+}

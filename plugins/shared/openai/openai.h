@@ -24,4 +24,7 @@ bp_status openai_fail(bp_call *call, const struct openai_server *server, int32_t
 /* The same for an error object in the middle of a stream, or in an answer of status 200. */
 bp_status openai_fail_object(bp_call *call, const struct openai_server *server, const bp_json *error);
 
+/* Decodes base64 (RFC 4648 4) into `bytes` of at most `max`; false when it is none or too long. */
+bool openai_decode_base64(bp_str text, void *bytes, size_t max, size_t *count);
+
 #endif

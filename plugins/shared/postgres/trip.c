@@ -35,6 +35,7 @@ struct trip {
     size_t                         step_count;
     bool                           is_write, is_lost, is_shielded;
     bool                           is_refused;  /* by the server; nothing was done */
+    bool                           is_incomplete; /* rows came that nobody took */
     bp_status                      ended;       /* the call was over, or the visitor had enough: with this status */
     int64_t                        deadline_ns; /* of what is read afterwards */
     bp_status                      status;      /* with the first failure's sentence */
@@ -236,6 +237,7 @@ static void visit_row(struct trip *trip, const struct step *step, PGresult *resu
 {
     bp_status status = BP_OK;
 
+    trip->is_incomplete |= trip->ended != BP_OK;
     if (trip->ended == BP_OK && trip->visitor && trip->visitor->row)
         status = trip->visitor->row(trip->call, trip->visitor->self, step->statement, result);
     if (status != BP_OK)
@@ -250,9 +252,10 @@ static void visit(struct trip *trip, const struct step *step, PGresult *result)
         break;
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
-        if (step->kind == STEP_STATEMENT && trip->ended == BP_OK && trip->visitor && trip->visitor->done) {
+        if (step->kind == STEP_STATEMENT && trip->visitor && trip->visitor->done) {
             bp_status status = trip->visitor->done(trip->call, trip->visitor->self, step->statement, result);
-            if (status != BP_OK)
+            trip->is_incomplete |= status != BP_OK;
+            if (status != BP_OK && trip->ended == BP_OK)
                 end_early(trip, status);
         }
         break;
@@ -336,7 +339,8 @@ static bp_status finish(struct trip *trip)
     trip->outcome->is_forgotten = strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0;
     if (trip->outcome->is_forgotten)
         postgres_forget(trip->connection);
-    if (trip->ended != BP_OK && !trip->is_refused && trip->is_write && bp_cancelled(trip->call) != BP_OK) {
+    if (trip->ended != BP_OK && !trip->is_refused && !trip->is_incomplete && trip->is_write &&
+        bp_cancelled(trip->call) != BP_OK) {
         bp_clear_error(trip->call); // it was done before the server heard that nobody waits
         return BP_OK;
     }

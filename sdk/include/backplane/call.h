@@ -248,7 +248,8 @@ static inline int64_t bp_within(bp_call *call, int64_t timeout_ns)
 static inline bp_status bp_cancelled(bp_call *call) { return bp_service_call->cancelled(call); }
 
 /* Between bp_shield() and bp_unshield() a cancelled call may suspend for `extra_ns` more, at most 5 s:
- * for an orderly end (rolling back, telling another server to stop). Not nested. */
+ * for an orderly end (rolling back, telling another server to stop). Not nested: BP_INVALID within another one, which
+ * then goes on. */
 static inline bp_status bp_shield(bp_call *call, int64_t extra_ns) { return bp_service_call->shield(call, extra_ns); }
 static inline void bp_unshield(bp_call *call) { bp_service_call->unshield(call); }
 

@@ -148,6 +148,58 @@ static void errors_of_the_server_keep_their_meaning(void **state)
     fail_with(503, "", "", BP_UNAVAILABLE);
 }
 
+static void vectors_in_base64_are_the_same_numbers(void **state)
+{
+    bp_embeddings out;
+    (void)state;
+    begin("encoding", "base64");
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEA=\"},{\"index\":1,\"embedding\":[0,5]}]}"); // 3, 4
+    assert_ok(embed(BP_EMBED_PASSAGE, two, 2, &out));
+    assert_non_null(strstr(testhost_request_at(host, 0).body.data, "\"encoding_format\":\"base64\""));
+    assert_true(fabsf(out.vectors[0] - 0.6f) < 1e-6f && fabsf(out.vectors[1] - 0.8f) < 1e-6f && out.vectors[3] == 1.0f);
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgE!=\"},{\"index\":1,\"embedding\":[0,5]}]}");
+    assert_status(embed(BP_EMBED_PASSAGE, two, 2, &out), BP_UPSTREAM);
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEAA\"},{\"index\":1,\"embedding\":[0,5]}]}");
+    assert_status(embed(BP_EMBED_PASSAGE, two, 2, &out), BP_UPSTREAM);
+}
+
+static void a_server_that_takes_fewer_texts_is_sent_fewer(void **state)
+{
+    static const char *const said[] = {
+        "{\"error\":\"batch size 2 > maximum allowed batch size 1\",\"error_type\":\"Validation\"}",
+        "{\"error\":{\"message\":\"Value error, batch size is invalid, it should not be larger than 1.: input.contents\"}}",
+        "<html>too large</html>",
+    };
+    static const int32_t statuses[] = { 422, 400, 413 };
+    bp_embeddings        out;
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        size_t before = testhost_request_count(host);
+        begin(NULL, NULL);
+        testhost_http_answer(host, "POST", URL, statuses[i], "", bp_str_of(said[i]));
+        answer("{\"data\":[{\"index\":0,\"embedding\":[1,0]}]}");
+        assert_ok(embed(BP_EMBED_PASSAGE, two, 2, &out));
+        assert_int_equal(testhost_request_count(host) - before, 3);
+        assert_ok(embed(BP_EMBED_PASSAGE, two, 2, &out)); // it is remembered
+        assert_int_equal(testhost_request_count(host) - before, 5);
+        stop();
+    }
+    begin(NULL, NULL);
+    testhost_http_answer(host, "POST", URL, 413, "", BP_STR(""));
+    assert_status(embed(BP_EMBED_PASSAGE, two, 1, &out), BP_TOO_LARGE); // one text cannot be halved
+}
+
+static void an_empty_text_is_sent_as_a_blank(void **state)
+{
+    static const bp_str empty = { "", 0 };
+    bp_embeddings       out;
+    (void)state;
+    begin(NULL, NULL);
+    answer("{\"data\":[{\"index\":0,\"embedding\":[1,0]}]}");
+    assert_ok(embed(BP_EMBED_PASSAGE, &empty, 1, &out));
+    assert_non_null(strstr(testhost_request_at(host, 0).body.data, "\"input\":[\" \"]"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +208,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_dimension_is_found_out_once, setup, teardown),
         cmocka_unit_test_setup_teardown(vectors_that_do_not_fit_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_server_keep_their_meaning, setup, teardown),
+        cmocka_unit_test_setup_teardown(vectors_in_base64_are_the_same_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_takes_fewer_texts_is_sent_fewer, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_empty_text_is_sent_as_a_blank, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

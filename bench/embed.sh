@@ -1,0 +1,16 @@
+#!/bin/bash
+# Texts a second of embed/onnx beside ONNX Runtime's Python package. Ends with 1 when a ratio is below 0.8.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake --preset release -DBUILD_TESTING=ON >/dev/null
+cmake --build --preset release --target onnx_vectors plugin_embed_onnx -j "$(nproc)" >/dev/null
+scripts/fetch-onnxruntime.sh build/onnxruntime
+scripts/fetch-model.sh all-MiniLM-L6-v2 build/models/all-MiniLM-L6-v2
+if [ ! -e build/python/bench-embed/done ]; then
+  python3 -m venv --clear build/python/bench-embed
+  build/python/bench-embed/bin/pip install -q --disable-pip-version-check --only-binary=:all: \
+    onnxruntime==1.23.2 tokenizers==0.22.1 numpy==2.2.6
+  touch build/python/bench-embed/done
+fi
+exec build/python/bench-embed/bin/python bench/embed.py build/release/tests/integration/onnx_vectors \
+  build/release/plugins/embed/onnx.so build/onnxruntime build/models/all-MiniLM-L6-v2

@@ -1,0 +1,58 @@
+/* cache.h - the parts of the cache on Redis, and its keys:
+ *
+ *      PREFIXv:KEY                values
+ *      PREFIXl:KEY                rate limits: when they are whole again
+ *      PREFIX{b:KEY:PERIOD}s      budgets: spent, held, and each hold ...
+ *      PREFIX{b:KEY:PERIOD}e      ... when each hold ends
+ *      PREFIX{b:KEY:PERIOD}n:...  settlements of the last ten minutes
+ *      PREFIXk:KEY                locks: their owner
+ *
+ * What one script touches stands between the same braces, so that a cluster keeps it on one node.
+ */
+#ifndef CACHE_REDIS_CACHE_H
+#define CACHE_REDIS_CACHE_H
+
+#include <backplane/cache.h>
+#include <backplane/metrics.h>
+#include <backplane/plugin.h>
+
+#include "redis/redis.h"
+
+enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
+
+/* What is done while Redis cannot be reached. */
+typedef enum cache_policy { POLICY_OPEN = 0, POLICY_CLOSED = 1 } cache_policy;
+
+struct redis_cache {
+    struct redis_options redis;
+    bp_str               prefix;
+    int32_t              values_when_down, limits_when_down, budgets_when_down; /* cache_policy */
+    struct redis_client *client;
+    bp_metric           *degraded;
+    struct redis_script  take, reserve, settle, lock, unlock;
+};
+
+bp_status cache_check_key(bp_call *call, bp_str key);
+bp_str    cache_key(bp_call *call, const struct redis_cache *cache, const char *kind, bp_str key);
+/* What an operation ends with: whether to hide a failure (BP_OK by *is_hidden), or in which words to tell it. */
+bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy policy, const char *op, bp_status status,
+                    bool *is_hidden);
+
+/* values.c */
+bp_status cache_get(bp_call *call, void *instance, bp_str key, bp_str *value) BP_SUSPENDS;
+bp_status cache_set(bp_call *call, void *instance, bp_str key, bp_str value, int64_t ttl_ns) BP_SUSPENDS;
+bp_status cache_remove(bp_call *call, void *instance, bp_str key) BP_SUSPENDS;
+bp_status cache_remove_prefix(bp_call *call, void *instance, bp_str prefix, int64_t *removed) BP_SUSPENDS;
+bp_status cache_stats(bp_call *call, void *instance, bp_cache_stats *stats) BP_SUSPENDS;
+
+/* counts.c */
+bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
+                     bp_take *result) BP_SUSPENDS;
+bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit, int64_t amount,
+                        int64_t hold_ns, bp_str reservation, bp_take *result) BP_SUSPENDS;
+bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
+                       int64_t amount) BP_SUSPENDS;
+bp_status cache_lock(bp_call *call, void *instance, bp_str key, bp_str owner, int64_t hold_ns) BP_SUSPENDS;
+bp_status cache_unlock(bp_call *call, void *instance, bp_str key, bp_str owner) BP_SUSPENDS;
+
+#endif

@@ -1,0 +1,139 @@
+/* filter.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of its
+ * members does; one that is missing, or of another type, matches nothing. */
+#include "store.h"
+
+#include <math.h>
+
+#include <backplane/json.h>
+
+enum { DEPTH_MAX = 8 };
+
+static bool is_field(bp_str field)
+{
+    if (field.len < 1 || field.len > 64)
+        return false;
+    for (size_t i = 0; i < field.len; i++) {
+        char c = field.data[i];
+        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
+        if (!is_letter && !(is_other && i > 0))
+            return false;
+    }
+    return true;
+}
+
+static bp_status check_node(bp_call *call, const bp_filter *filter, int depth)
+{
+    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
+
+    if (depth > DEPTH_MAX)
+        return bp_fail(call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
+    if (filter->op < BP_FILTER_AND || filter->op > BP_FILTER_NOT_EXISTS)
+        return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
+    if (is_leaf && !is_field(filter->field))
+        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
+    if (filter->op == BP_FILTER_NOT && filter->child_count != 1)
+        return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
+    if (filter->op == BP_FILTER_RANGE && (isnan(filter->low) || isnan(filter->high)))
+        return bp_fail(call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
+    if (filter->op == BP_FILTER_PREFIX && (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING))
+        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
+    for (size_t i = 0; !is_leaf && i < filter->child_count; i++)
+        BP_TRY(check_node(call, filter->children[i], depth + 1));
+    return BP_OK;
+}
+
+bp_status filter_check(bp_call *call, const bp_filter *filter)
+{
+    return filter ? check_node(call, filter, 1) : BP_OK;
+}
+
+/* ---- one member of a field ---- */
+
+static bool is_number(const bp_json *value)
+{
+    return bp_json_type_of(value) == BP_JSON_INTEGER || bp_json_type_of(value) == BP_JSON_NUMBER;
+}
+
+static bool equals(const bp_json *member, const bp_value *value)
+{
+    switch (value->type) {
+    case BP_VALUE_STRING:
+        return bp_json_type_of(member) == BP_JSON_STRING && bp_str_equal(bp_json_string(member), value->text);
+    case BP_VALUE_NUMBER:
+        return is_number(member) && bp_json_number(member) == value->number;
+    case BP_VALUE_BOOL:
+        return bp_json_type_of(member) == BP_JSON_BOOL && bp_json_bool(member) == (value->number != 0);
+    default:
+        return false;
+    }
+}
+
+static bool is_within(const bp_json *member, const bp_filter *filter)
+{
+    double number = bp_json_number(member);
+
+    if (!is_number(member))
+        return false;
+    if (filter->is_low_exclusive && filter->low != -INFINITY ? number <= filter->low : number < filter->low)
+        return false;
+    return filter->is_high_exclusive && filter->high != INFINITY ? number < filter->high : number <= filter->high;
+}
+
+static bool member_passes(const bp_json *member, const bp_filter *filter)
+{
+    bp_str text = bp_json_string(member);
+
+    if (filter->op == BP_FILTER_RANGE)
+        return is_within(member, filter);
+    if (filter->op == BP_FILTER_PREFIX)
+        return bp_json_type_of(member) == BP_JSON_STRING && text.len >= filter->values[0].text.len &&
+               bp_str_equal(bp_str_n(text.data, filter->values[0].text.len), filter->values[0].text);
+    for (size_t i = 0; i < filter->value_count; i++)
+        if (equals(member, &filter->values[i]))
+            return true;
+    return false;
+}
+
+/* ---- the tree ---- */
+
+static bool leaf_passes(const bp_json *metadata, const bp_filter *filter)
+{
+    char           name[72];
+    const bp_json *field;
+
+    snprintf(name, sizeof(name), BP_FMT, BP_ARG(filter->field));
+    field = bp_json_get(metadata, name);
+    if (filter->op == BP_FILTER_EXISTS || filter->op == BP_FILTER_NOT_EXISTS)
+        return (bp_json_type_of(field) != BP_JSON_NONE) == (filter->op == BP_FILTER_EXISTS);
+    if (bp_json_type_of(field) != BP_JSON_ARRAY)
+        return member_passes(field, filter);
+    for (size_t i = 0; i < bp_json_count(field); i++)
+        if (member_passes(bp_json_at(field, i), filter))
+            return true;
+    return false;
+}
+
+static bool node_passes(const bp_json *metadata, const bp_filter *filter)
+{
+    if (filter->op == BP_FILTER_NOT)
+        return !node_passes(metadata, filter->children[0]);
+    if (filter->op != BP_FILTER_AND && filter->op != BP_FILTER_OR)
+        return leaf_passes(metadata, filter);
+    for (size_t i = 0; i < filter->child_count; i++)
+        if (node_passes(metadata, filter->children[i]) == (filter->op == BP_FILTER_OR))
+            return filter->op == BP_FILTER_OR;
+    return filter->op == BP_FILTER_AND;
+}
+
+bp_status filter_passes(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes)
+{
+    const bp_json *parsed = NULL;
+
+    *passes = true;
+    if (!filter)
+        return BP_OK;
+    BP_TRY(bp_json_parse(call, metadata, &parsed));
+    *passes = node_passes(parsed, filter);
+    return BP_OK;
+}

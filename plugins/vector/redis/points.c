@@ -1,0 +1,309 @@
+/* points.c - writing and deleting points: checked and cut into terms on a pool thread, then one script. */
+#include "store.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <backplane/json.h>
+
+enum { WORDS_OF_POINT = 6, REMOVE_ROUNDS = 5 };
+
+bp_str id_text(bp_call *call, uint64_t id) { return bp_format(call, "%0*llu", ID_DIGITS, (unsigned long long)id); }
+
+bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
+{
+    double sum = 0, scale;
+
+    for (uint32_t i = 0; i < dimensions; i++) {
+        if (!isfinite(vector[i]))
+            return false;
+        sum += (double)vector[i] * vector[i];
+    }
+    if (metric == BP_COSINE && sum <= 0)
+        return false;
+    scale = metric == BP_COSINE ? 1 / sqrt(sum) : 1;
+    for (uint32_t i = 0; i < dimensions; i++)
+        into[i] = (float)(vector[i] * scale);
+    return true;
+}
+
+/* ---- upsert ---- */
+
+struct write {
+    const struct redis_store *store;
+    const struct collection  *collection;
+    const char               *points; /* of stride point_size */
+    size_t                    point_size, count;
+    bp_str                   *words; /* of the script: the epoch, then six for each point */
+};
+
+/* [ term, times, term, times, ... ] as MessagePack, which Lua on the server reads. */
+static bp_str pack_terms(bp_call *call, const struct token_list *list)
+{
+    size_t         size = 5;
+    unsigned char *bytes, *at;
+
+    for (size_t i = 0; i < list->count; i++)
+        size += 10 + list->items[i].text.len;
+    bytes = bp_alloc(call, size);
+    if (!bytes)
+        return (bp_str){ 0 };
+    at = bytes;
+#define PUT(letter, number)                          \
+    do {                                             \
+        uint32_t number_ = (uint32_t)(number);       \
+        *at++ = (letter);                            \
+        for (int shift = 24; shift >= 0; shift -= 8) \
+            *at++ = (unsigned char)(number_ >> shift); \
+    } while (0)
+    PUT(0xdd, list->count * 2);
+    for (size_t i = 0; i < list->count; i++) {
+        PUT(0xdb, list->items[i].text.len);
+        memcpy(at, list->items[i].text.data, list->items[i].text.len);
+        at += list->items[i].text.len;
+        PUT(0xce, list->items[i].times);
+    }
+#undef PUT
+    return bp_str_n((char *)bytes, size);
+}
+
+/* A flat object: no null, no object in it, no array in an array. */
+static const char *wrong_metadata(const bp_json *metadata)
+{
+    static const char said[] = "holds more than strings, numbers, booleans and arrays of them";
+    const bp_json    *value, *member;
+    size_t            cursor = 0;
+    bp_str            key;
+
+    if (bp_json_type_of(metadata) != BP_JSON_OBJECT)
+        return "is no JSON object";
+    while (bp_json_entry(metadata, &cursor, &key, &value)) {
+        if (bp_json_type_of(value) == BP_JSON_NULL || bp_json_type_of(value) == BP_JSON_OBJECT)
+            return said;
+        for (size_t i = 0; bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++) {
+            member = bp_json_at(value, i);
+            if (bp_json_type_of(member) == BP_JSON_NULL || bp_json_type_of(member) == BP_JSON_OBJECT ||
+                bp_json_type_of(member) == BP_JSON_ARRAY)
+                return said;
+        }
+    }
+    return NULL;
+}
+
+static bp_status check_point(bp_call *call, const bp_point *point)
+{
+    unsigned long long id = point->id;
+    const bp_json     *metadata;
+    const char        *wrong = NULL;
+    bp_status          status = BP_OK;
+
+    if (point->id < 1 || point->id > INT64_MAX)
+        return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu", id);
+    if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
+        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB", id);
+    if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
+        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8", id);
+    if (!point->metadata.len)
+        return BP_OK;
+    BP_TRY(bp_scratch_begin(call));
+    status = bp_json_parse(call, point->metadata, &metadata);
+    wrong = status == BP_INVALID ? "is no JSON object" : status == BP_OK ? wrong_metadata(metadata) : NULL;
+    bp_scratch_end(call);
+    return wrong ? bp_fail(call, BP_INVALID, "point %llu: its metadata %s", id, wrong) : status;
+}
+
+static bp_status prepare_point(bp_call *call, const struct write *write, const bp_point *point, bp_str *words)
+{
+    const struct collection *collection = write->collection;
+    struct token_list        list;
+
+    BP_TRY(check_point(call, point));
+    if (point->vector) {
+        float *kept = BP_NEW_ARRAY(call, float, collection->dimensions);
+        if (!kept)
+            return BP_NO_MEMORY;
+        if (!vector_prepare(point->vector, collection->dimensions, collection->metric, kept))
+            return bp_fail(call, BP_INVALID, "point %llu: its vector is %s", (unsigned long long)point->id,
+                           collection->metric == BP_COSINE ? "zero or not finite" : "not finite");
+        words[1] = bp_str_n((const char *)kept, collection->dimensions * sizeof(float));
+    }
+    BP_TRY(tokens_of_passage(call, write->store->tokens, collection->tokenizer, point->words, &list));
+    words[0] = id_text(call, point->id);
+    words[2] = point->words;
+    words[3] = point->metadata.len ? point->metadata : BP_STR("{}");
+    words[4] = bp_format(call, "%u", list.length);
+    words[5] = pack_terms(call, &list);
+    return words[0].len && words[4].len && words[5].len ? BP_OK : BP_NO_MEMORY;
+}
+
+static bp_status prepare_job(bp_call *call, void *arg)
+{
+    struct write *write = arg;
+
+    for (size_t i = 0; i < write->count; i++) {
+        const bp_point *point = (const bp_point *)(const void *)(write->points + i * write->point_size);
+        BP_TRY(bp_cancelled(call));
+        BP_TRY(prepare_point(call, write, point, write->words + 1 + i * WORDS_OF_POINT));
+    }
+    return BP_OK;
+}
+
+static bp_status fail_dropped(bp_call *call, bp_str name)
+{
+    return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
+}
+
+bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size, size_t count)
+{
+    struct redis_store       *store = instance;
+    struct collection         collection;
+    struct write              write = { .store = store, .collection = &collection, .points = (const char *)points,
+                                        .point_size = point_size, .count = count };
+    const struct redis_reply *reply;
+
+    if (count > POINTS_MAX)
+        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count, POINTS_MAX);
+    BP_TRY(collection_find(call, store, name, &collection));
+    if (!count)
+        return BP_OK;
+    write.words = BP_NEW_ARRAY(call, bp_str, 1 + count * WORDS_OF_POINT);
+    if (!write.words)
+        return BP_NO_MEMORY;
+    write.words[0] = collection.epoch;
+    BP_TRY(bp_offload(call, NULL, prepare_job, &write));
+    BP_TRY(redis_run_script(call, store->client, &store->upsert, &collection.meta, 1, write.words,
+                            1 + count * WORDS_OF_POINT, REDIS_IDEMPOTENT, &reply));
+    return reply->integer == 1 ? BP_OK : fail_dropped(call, name);
+}
+
+/* ---- remove ---- */
+
+/* What is to be removed: ids, each with the metadata it was chosen by. */
+struct choice {
+    bp_str *words;
+    size_t  count, capacity; /* of words */
+};
+
+static bp_status add_word(bp_call *call, struct choice *choice, bp_str word)
+{
+    if (choice->count == choice->capacity) {
+        size_t  capacity = choice->capacity ? choice->capacity * 2 : 256;
+        bp_str *grown = realloc(choice->words, capacity * sizeof(*grown));
+        if (!grown)
+            return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        choice->words = grown;
+        choice->capacity = capacity;
+    }
+    choice->words[choice->count++] = word;
+    return BP_OK;
+}
+
+/* The walk's memory ends with its page, so these are copies. */
+static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *is_enough)
+{
+    struct choice *choice = self;
+    char          *id = malloc(ID_DIGITS + 1), *seen = malloc(point->metadata.len + 1);
+
+    (void)is_enough;
+    if (!id || !seen) {
+        free(id);
+        free(seen);
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+    }
+    snprintf(id, ID_DIGITS + 1, "%0*llu", ID_DIGITS, (unsigned long long)point->id);
+    memcpy(seen, point->metadata.data, point->metadata.len);
+    if (add_word(call, choice, bp_str_n(id, ID_DIGITS)) != BP_OK) {
+        free(id);
+        free(seen);
+        return BP_NO_MEMORY;
+    }
+    if (add_word(call, choice, bp_str_n(seen, point->metadata.len)) != BP_OK) {
+        free(seen);
+        return BP_NO_MEMORY;
+    }
+    return BP_OK;
+}
+
+static void forget_choice(struct choice *choice, bool owns_words)
+{
+    for (size_t i = 1; owns_words && i < choice->count; i++)
+        free((char *)(uintptr_t)choice->words[i].data);
+    free(choice->words);
+    *choice = (struct choice){ 0 };
+}
+
+static bp_status remove_chosen(bp_call *call, struct redis_store *store, const struct collection *collection,
+                               const struct choice *choice, int64_t *removed)
+{
+    const struct redis_reply *reply;
+
+    *removed = 0;
+    if (choice->count <= 1)
+        return BP_OK;
+    BP_TRY(redis_run_script(call, store->client, &store->remove, &collection->meta, 1, choice->words, choice->count,
+                            REDIS_IDEMPOTENT, &reply));
+    *removed = reply->integer;
+    return reply->integer >= 0 ? BP_OK : fail_dropped(call, collection->name);
+}
+
+/* A point that another process changes between being chosen and being deleted is left, and looked at again. */
+static bp_status remove_matching(bp_call *call, struct redis_store *store, const struct collection *collection,
+                                 const bp_filter *filter, uint64_t *removed)
+{
+    bool      is_done = false;
+    bp_status status = BP_OK;
+
+    for (int round = 0; round < REMOVE_ROUNDS && !is_done && status == BP_OK; round++) {
+        struct choice choice = { 0 };
+        int64_t       gone = 0;
+        status = add_word(call, &choice, collection->epoch);
+        if (status == BP_OK)
+            status = walk(call, store, collection, filter, 0, 0, choose, &choice);
+        if (status == BP_OK)
+            status = remove_chosen(call, store, collection, &choice, &gone);
+        *removed += status == BP_OK ? (uint64_t)gone : 0;
+        is_done = (size_t)gone * 2 + 1 >= choice.count;
+        forget_choice(&choice, true);
+    }
+    return status;
+}
+
+static bp_status remove_ids(bp_call *call, struct redis_store *store, const struct collection *collection,
+                            const uint64_t *ids, size_t count, uint64_t *removed)
+{
+    struct choice choice = { 0 };
+    int64_t       gone = 0;
+    bp_status     status = add_word(call, &choice, collection->epoch);
+
+    for (size_t i = 0; status == BP_OK && i < count; i++) {
+        if (ids[i] < 1 || ids[i] > INT64_MAX)
+            continue; // no point has such an id
+        status = add_word(call, &choice, id_text(call, ids[i]));
+        if (status == BP_OK)
+            status = add_word(call, &choice, (bp_str){ 0 });
+    }
+    if (status == BP_OK)
+        status = remove_chosen(call, store, collection, &choice, &gone);
+    forget_choice(&choice, false);
+    *removed = (uint64_t)gone;
+    return status;
+}
+
+bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
+                       const bp_filter *filter, uint64_t *removed)
+{
+    struct redis_store *store = instance;
+    struct collection   collection;
+    uint64_t            gone = 0;
+    bp_status           status;
+
+    if (!ids && !filter)
+        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
+    BP_TRY(filter_check(call, filter));
+    BP_TRY(collection_find(call, store, name, &collection));
+    status = ids ? remove_ids(call, store, &collection, ids, count, &gone)
+                 : remove_matching(call, store, &collection, filter, &gone);
+    if (status == BP_OK && removed)
+        *removed = gone;
+    return status;
+}

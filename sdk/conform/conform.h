@@ -1,0 +1,100 @@
+/* conform.h - the contract of each kind of plugin, as cases that run against one instance inside a real host.
+ *
+ * `backplane conform` starts the plugin with the options it is given, runs the cases of its kind and prints a table. A case
+ * is a sentence about the kind's header and a function that returns BP_OK, or fails the call with what was found instead.
+ * Cases use the SDK alone, as any other plugin that has this one as a peer; what only a host can do (cancelling a call at
+ * its n-th suspension, restarting the server behind the plugin) is handed to them in struct conform.
+ */
+#ifndef BACKPLANE_CONFORM_H
+#define BACKPLANE_CONFORM_H
+
+#include <backplane/backplane.h>
+
+enum { CONFORM_WORKERS_MAX = 16, CONFORM_COUNTERS = 8 };
+
+struct conform {
+    const bp_peer *peers[CONFORM_WORKERS_MAX]; /* the instance, as each worker sees it */
+    uint32_t       workers;
+    const bp_str  *strings; /* awkward texts, valid UTF-8, at least a few dozen */
+    size_t         string_count;
+    char           name[32]; /* a table, key, or collection of this run alone may begin with it; [a-z0-9_] */
+
+    /* The call is cancelled when it suspends for the n-th time from now; 0: not any more. */
+    void (*cancel_at)(bp_call *call, uint32_t suspension);
+    uint32_t (*suspensions)(const bp_call *call); /* since cancel_at() */
+    void (*set_deadline)(bp_call *call, int64_t deadline_ns);
+    /* Runs run(call, arg) as a call that is nobody's child, on the same worker, and waits for its end. */
+    bp_status (*apart)(bp_call *call, bp_status (*run)(bp_call *call, void *arg), void *arg);
+    /* Runs the command that restarts the server behind the plugin, and waits for it. NULL: there is none. */
+    bp_status (*restart)(bp_call *call);
+
+    _Atomic int64_t counters[CONFORM_COUNTERS]; /* zero before each case; for those that run on every worker */
+};
+
+typedef enum conform_where {
+    CONFORM_ONE_WORKER = 0,
+    CONFORM_EVERY_WORKER = 1, /* at the same time */
+    CONFORM_REFUSED = 2       /* on an instance whose credentials are wrong */
+} conform_where;
+
+struct conform_case {
+    const char   *sentence; /* what holds */
+    bp_status     (*run)(bp_call *call, struct conform *conform);
+    conform_where where;
+};
+
+struct conform_contract {
+    const char                *kind;
+    const struct conform_case *cases;
+    size_t                     count;
+};
+
+extern const struct conform_contract storage_contract, cache_contract, vector_contract, embed_contract, llm_contract,
+    health_contract, alert_contract;
+
+/* NULL: no such kind. */
+const struct conform_contract *conform_contract_of(const char *kind);
+
+/* A case that does not apply here ends with what this returns, BP_UNSUPPORTED: it counts as skipped, with the reason. */
+bp_status conform_skip(bp_call *call, const char *reason);
+
+/* ---- for the cases ---- */
+
+static inline const bp_peer *conform_peer(bp_call *call, const struct conform *conform)
+{
+    return conform->peers[bp_worker_index(call)];
+}
+
+/* The sentence for an operation that ended otherwise than it should. */
+bp_status conform_other(bp_call *call, const char *what, bp_status found, bp_status wanted);
+
+/* Leaves the case unless `expression` ends with `wanted`. */
+#define CONFORM_STATUS(call, expression, wanted)                                    \
+    do {                                                                            \
+        bp_status conform_found_ = (expression);                                    \
+        if (conform_found_ != (wanted))                                             \
+            return conform_other((call), #expression, conform_found_, (wanted));    \
+    } while (0)
+
+/* Leaves the case, with a sentence, unless `condition` holds. */
+#define CONFORM_THAT(call, condition, ...)                      \
+    do {                                                        \
+        if (!(condition))                                       \
+            return bp_fail((call), BP_INTERNAL, __VA_ARGS__);   \
+    } while (0)
+
+/* An operation with inputs that are good: for the cases about cancellation and deadlines. */
+struct conform_op {
+    const char *name;
+    bp_status (*run)(bp_call *call, struct conform *conform);
+};
+
+/* Each operation, cancelled at its first suspension, its second ... until it ends by itself: each time it says BP_OK or
+ * BP_CANCELLED, and the same operation works right after it. */
+bp_status conform_cancel(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* Each operation with no time left, with 1 ms and with 20 ms: BP_OK or BP_DEADLINE, soon, and it works right after it. */
+bp_status conform_hurry(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* The first operation again and again while the server restarts: what fails says why, and within 60 s it works again. */
+bp_status conform_survive(bp_call *call, struct conform *conform, const struct conform_op *op);
+
+#endif

@@ -1,0 +1,241 @@
+"""run.py CASE - `backplane conform` on a first-party plugin, with the real server behind it; one CTest test a case.
+
+Each case is a function that starts what the plugin needs and yields what to say to `backplane conform`. A row that fails
+fails the test; a row that is skipped must be among those the case expects to be skipped.
+"""
+import contextlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+
+from backplane_test import PROGRAM, SHARED, SOURCE, check, check_equal, skip
+
+RESTART = "restart"
+CREDENTIALS = "wrong credentials"
+
+
+class Control:
+    """Lets the program under test restart its server: a command that asks this process to do it."""
+
+    def __init__(self, restart):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                restart()
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.command = f"curl -sf -X POST http://127.0.0.1:{self.server.server_port}/"
+
+
+class Run:
+    """What to run, and what must come out."""
+
+    def __init__(self, kind, plugin, settings=(), wrong=(), restart=None, skipped=()):
+        self.kind, self.plugin, self.settings, self.wrong = kind, plugin, dict(settings), dict(wrong)
+        self.restart, self.skipped = restart, skipped
+
+    def command(self):
+        words = [PROGRAM, "conform", self.plugin, "--kind", self.kind, "--json"]
+        for name, value in self.settings.items():
+            words += ["--set", f"{name}={value}"]
+        for name, value in self.wrong.items():
+            words += ["--wrong", f"{name}={value}"]
+        if self.restart:
+            words += ["--restart", Control(self.restart).command]
+        strings = os.path.join(SHARED, "corpora", "strings", "blns.json") if SHARED else ""
+        if os.path.exists(strings):
+            words += ["--strings", strings]
+        return words
+
+    def check(self):
+        done = subprocess.run(self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=1200)
+        said = done.stderr.decode("utf-8", "replace")
+        lines = done.stdout.decode("utf-8", "replace").strip().split("\n")
+        check(lines[-1].startswith("{"), f"no report, status {done.returncode}: {said[-3000:]}")
+        report = json.loads(lines[-1])
+        for case in report["cases"]:
+            print(f"{case['outcome']:8} {case['seconds']:6.1f} s  {case['sentence']}  {case['detail']}")
+        for secret in self.wrong.values():
+            check(len(secret) < 8 or secret not in said, "a secret stands in what was said: " + said[-2000:])
+        failed = [f"{case['sentence']}: {case['detail']}" for case in report["cases"] if case["outcome"] == "fails"]
+        check(not failed, "\n".join(failed) + "\n" + said[-3000:])
+        check_equal(done.returncode, 0, "exit status")
+        for case in report["cases"]:
+            if case["outcome"] == "skipped":
+                check(any(word in case["sentence"] for word in self.skipped), f"skipped: {case['sentence']}: {case['detail']}")
+        check(not self.wrong or any(CREDENTIALS in case["sentence"] for case in report["cases"]), "credentials were not tried")
+
+
+def in_process(kind, plugin, **settings):
+    """A plugin without a server behind it."""
+    @contextlib.contextmanager
+    def case():
+        yield Run(kind, plugin, settings, skipped=(RESTART,))
+    return case
+
+
+# ---- with servers ----
+
+@contextlib.contextmanager
+def tcp():
+    with answering() as url:
+        yield Run("health", "tcp", {"address": url.removeprefix("http://")})
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """200 to everything; the embeddings of OpenAI's API, made of the letters of a text."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer({"status": "ok", "object": "list", "data": [{"id": "letters"}]})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/embeddings"):
+            if self.headers.get("Authorization") != "Bearer right-key-for-tests":
+                self.answer({"error": {"message": "that key is not known"}}, 401)
+                return
+            data = [{"index": i, "embedding": self.letters(text)} for i, text in enumerate(body["input"])]
+            self.answer({"model": "letters", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        else:
+            self.answer({})
+
+    @staticmethod
+    def letters(text):
+        counts = [text.count(letter) + 0.01 for letter in "abcdefghijklmnop"]
+        length = sum(count * count for count in counts) ** 0.5
+        return [count / length for count in counts]
+
+    def answer(self, value, status=200):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def answering():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@contextlib.contextmanager
+def http_check():
+    with answering() as url:
+        yield Run("health", "http", {"url": url + "/health"})
+
+
+@contextlib.contextmanager
+def webhook():
+    with answering() as url:
+        yield Run("alert", "webhook", {"url": url + "/hook"})
+
+
+@contextlib.contextmanager
+def openai_embed():
+    with answering() as url:
+        yield Run("embed", "openai", {"url": url + "/v1", "model": "letters", "dimensions": "16", "api_key": "right-key-for-tests"},
+                  wrong={"api_key": "wrong-key-for-tests"}, skipped=(RESTART,))
+
+
+@contextlib.contextmanager
+def openai_llm():
+    from llm_stub import LlmStub
+    with LlmStub("The limit is ten mebibytes.") as model:
+        yield Run("llm", "openai", {"url": model.url, "model": "stub"}, skipped=(RESTART, CREDENTIALS))
+
+
+@contextlib.contextmanager
+def postgres():
+    from postgres_server import PostgresServer
+    with PostgresServer(durable=True) as server:
+        wrong = server.url_of("backplane", password="wrong-password-for-tests")
+        yield Run("storage", "postgres", {"url": server.url}, {"url": wrong}, restart=server.restart)
+
+
+@contextlib.contextmanager
+def redis():
+    from redis_server import RedisServer
+    with RedisServer(password="right-password-for-tests") as server:
+        wrong = server.url.replace("right-password", "wrong-password")
+        yield Run("cache", "redis", {"url": server.url}, {"url": wrong},
+                  restart=server.restart)
+
+
+@contextlib.contextmanager
+def qdrant():
+    key = "right-key-for-tests"
+    with tempfile.TemporaryDirectory() as folder:
+        stub = QdrantStub(os.path.join(folder, "qdrant.json"), key)
+        try:
+            yield Run("vector", "qdrant", {"url": stub.start(), "api_key": key}, {"api_key": "wrong-key-for-tests"},
+                      restart=stub.restart)
+        finally:
+            stub.stop()
+
+
+class QdrantStub:
+    """The stub of tests/lib in a process of its own, whose points survive a restart on the same port."""
+
+    def __init__(self, file, key):
+        self.file, self.key, self.port, self.process = file, key, 0, None
+
+    def start(self):
+        self.process = subprocess.Popen([sys.executable, "-B", os.path.join(SOURCE, "tests", "lib", "qdrant_stub.py"), "--port",
+                                         str(self.port), "--file", self.file, "--api-key", self.key], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[1])
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+
+CASES = {
+    "sqlite": in_process("storage", "sqlite", path="contract.db"),
+    "memory": in_process("cache", "memory"),
+    "local": in_process("vector", "local", path="vectors"),
+    "hash": in_process("embed", "hash"),
+    "extractive": in_process("llm", "extractive"),
+    "log": in_process("alert", "log"),
+    "disk": in_process("health", "disk", path="/"),
+    "health_memory": in_process("health", "memory"),
+    "instance": in_process("health", "instance", storage="main"),
+    "tcp": tcp,
+    "http": http_check,
+    "webhook": webhook,
+    "openai_embed": openai_embed,
+    "openai_llm": openai_llm,
+    "postgres": postgres,
+    "redis": redis,
+    "qdrant": qdrant,
+}
+
+if __name__ == "__main__":
+    if sys.argv[1] not in CASES:
+        skip("there is no case " + sys.argv[1])
+    with CASES[sys.argv[1]]() as wanted:
+        wanted.check()

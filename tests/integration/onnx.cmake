@@ -1,0 +1,20 @@
+# embed/onnx against others: its tokenizer against that of Hugging Face, its vectors against a network of our own in numpy.
+find_package(Python3 3.9 COMPONENTS Interpreter)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/wordpiece/*.c)
+add_executable(wordpiece_numbers ${CMAKE_CURRENT_LIST_DIR}/wordpiece_numbers.c ${wordpiece})
+target_include_directories(wordpiece_numbers PRIVATE ${CMAKE_SOURCE_DIR}/plugins/shared)
+target_link_libraries(wordpiece_numbers PRIVATE PkgConfig::UTF8PROC)
+add_executable(onnx_vectors ${CMAKE_CURRENT_LIST_DIR}/onnx_vectors.c)
+target_compile_definitions(onnx_vectors PRIVATE _GNU_SOURCE)
+target_link_libraries(onnx_vectors PRIVATE backplane_testhost)
+add_dependencies(onnx_vectors plugin_embed_onnx)
+if(Python3_FOUND)
+  set(environment "BACKPLANE_SHARED=${BP_SHARED_DIR};BACKPLANE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/lib")
+  add_test(NAME integration.wordpiece_reference COMMAND ${Python3_EXECUTABLE} -B
+           ${CMAKE_CURRENT_LIST_DIR}/wordpiece_reference.py $<TARGET_FILE:wordpiece_numbers>)
+  add_test(NAME integration.onnx_reference COMMAND ${Python3_EXECUTABLE} -B
+           ${CMAKE_CURRENT_LIST_DIR}/onnx_reference.py $<TARGET_FILE:onnx_vectors> $<TARGET_FILE:plugin_embed_onnx>)
+  set_tests_properties(integration.wordpiece_reference integration.onnx_reference PROPERTIES TIMEOUT 600
+                       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
+endif()

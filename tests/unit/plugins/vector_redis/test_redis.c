@@ -1,0 +1,378 @@
+/* test_redis.c - the vector store on Redis gives what the embedded one gives: same schemas, filters, rankings, refusals. With
+ * BP_REDIS_URL another server is used, as the integration test does for one with RediSearch. */
+#define begin_instance begin_local_instance /* vector_test.h has the words we need, and its own instance */
+#define setup local_setup
+#define setup_with_instance local_setup_with_instance
+#include "plugins/vector_local/vector_test.h"
+#undef begin_instance
+#undef setup
+#undef setup_with_instance
+#include "plugins/redis_test.h"
+
+enum { DIMENSIONS = 24, POINTS = 400 };
+
+static const bp_plugin     *local_plugin;
+static testhost_instance   *local;
+static const bp_vector_ops *local_ops;
+static const char          *server_url;
+
+static int setup(void **state)
+{
+    testhost_option options[] = { { "url", "" }, { "prefix", directory }, { "timeout", "60s" } };
+    testhost_option local_options[] = { { "path", "store" } };
+    (void)state;
+    (void)local_setup, (void)local_setup_with_instance;
+    if (open_host(BP_PLUGIN_DIR "/vector/redis.so") != 0)
+        return -1;
+    server_url = getenv("BP_REDIS_URL");
+    if (!server_url && !redis_start()) {
+        print_message("skipped: redis-server is not on this machine\n");
+        exit(0);
+    }
+    options[0].value = server_url ? server_url : redis_url;
+    start(options, 3);
+    ops = testhost_ops(instance);
+    self = testhost_self(instance);
+    local_plugin = testhost_load(host, BP_PLUGIN_DIR "/vector/local.so");
+    if (!local_plugin)
+        return -1;
+    local = testhost_instance_create(host, local_plugin, "local", local_options, 1);
+    local_ops = testhost_ops(local);
+    return local ? 0 : -1;
+}
+
+static int redis_teardown(void **state)
+{
+    testhost_instance_destroy(local);
+    redis_stop();
+    return teardown(state);
+}
+
+static const float X[] = { 1, 0, 0 }, Y[] = { 0, 2, 0 }, Z[] = { 0, 0, 3 }, XY[] = { 1, 1, 0 };
+
+static void a_collection_is_pinned_to_its_schema(void **state)
+{
+    const bp_vector_info *infos;
+    size_t                count;
+    bp_vector_schema      other = { .struct_size = sizeof(other), .dimensions = 3, .model = BP_STR("another-model") };
+    (void)state;
+    assert_ok(make("docs", 3, BP_COSINE, ""));
+    assert_ok(make("docs", 3, BP_COSINE, "en"));
+    assert_status(make("docs", 4, BP_COSINE, "en"), BP_CONFLICT);
+    assert_said("3 dimensions, not 4");
+    assert_status(make("docs", 3, BP_L2, "en"), BP_CONFLICT);
+    assert_status(make("docs", 3, BP_COSINE, "de"), BP_CONFLICT);
+    assert_status(ops->create(call, self, BP_STR("docs"), &other), BP_CONFLICT);
+    assert_said("another-model");
+    assert_status(make("no spaces", 3, BP_COSINE, ""), BP_INVALID);
+    assert_status(make("", 3, BP_COSINE, ""), BP_INVALID);
+    assert_status(make("zero", 0, BP_COSINE, ""), BP_INVALID);
+    assert_ok(make("a.b-c_1", 8192, BP_INNER_PRODUCT, "fr"));
+    assert_ok(ops->list(call, self, &infos, &count));
+    assert_int_equal(count, 2);
+    assert_true(bp_str_is(infos[0].name, "a.b-c_1") && infos[0].dimensions == 8192 &&
+                infos[0].metric == BP_INNER_PRODUCT);
+    assert_true(bp_str_is(infos[1].name, "docs") && bp_str_is(infos[1].model, "test-model"));
+    assert_ok(put("docs", 1, X, "some words", ""));
+    assert_ok(ops->drop(call, self, BP_STR("docs")));
+    assert_status(ops->drop(call, self, BP_STR("docs")), BP_NOT_FOUND);
+    assert_status(put("docs", 1, X, "x", ""), BP_NOT_FOUND);
+    assert_ok(make("docs", 3, BP_L2, "de"));
+    assert_string_equal(words_find("docs", "words"), "");
+    assert_ok(ops->drop(call, self, BP_STR("docs")));
+    assert_ok(ops->drop(call, self, BP_STR("a.b-c_1")));
+}
+
+static void the_nearest_vectors_come_first_and_ties_by_id(void **state)
+{
+    struct legs legs;
+    (void)state;
+    assert_ok(make("near", 3, BP_COSINE, ""));
+    assert_ok(put("near", 5, X, "", ""));
+    assert_ok(put("near", 2, Y, "", ""));
+    assert_ok(put("near", INT64_MAX, Y, "", ""));
+    assert_ok(put("near", 4, XY, "", ""));
+    assert_ok(put("near", 7, NULL, "words only", ""));
+    assert_ok(find("near", Y, 3, "", NULL, 10, &legs));
+    assert_string_equal(ids_of(&legs.vector), "2,9223372036854775807,4,5");
+    assert_true(fabs(legs.vector.hits[0].score - 1) < 1e-6);
+    assert_int_equal(legs.words.mode, BP_SEARCH_NONE);
+    assert_ok(find("near", Y, 3, "", NULL, 1, &legs));
+    assert_string_equal(ids_of(&legs.vector), "2");
+    assert_ok(make("l2", 3, BP_L2, ""));
+    assert_ok(put("l2", 1, X, "", ""));
+    assert_ok(put("l2", 2, Z, "", ""));
+    assert_ok(find("l2", X, 3, "", NULL, 10, &legs));
+    assert_string_equal(ids_of(&legs.vector), "1,2");
+    assert_true(fabs(legs.vector.hits[1].score + sqrt(10)) < 1e-5);
+    assert_status(find("near", Y, 2, "", NULL, 10, &legs), BP_INVALID);
+    assert_status(find("near", (const float[]){ 0, 0, 0 }, 3, "", NULL, 10, &legs), BP_INVALID);
+    assert_status(find("nowhere", Y, 3, "", NULL, 10, &legs), BP_NOT_FOUND);
+}
+
+static void points_that_cannot_be_kept_are_refused_and_none_of_their_batch_is(void **state)
+{
+    bp_point points[2] = { { .struct_size = sizeof(bp_point), .id = 1, .vector = X, .words = BP_STR("good") },
+                           { .struct_size = sizeof(bp_point), .id = 2, .vector = Y } };
+    uint64_t count = 0;
+    struct {
+        const char *metadata;
+        bp_status   status;
+    } cases[] = { { "{\"a\":null}", BP_INVALID }, { "{\"a\":{}}", BP_INVALID }, { "{\"a\":[[1]]}", BP_INVALID },
+                  { "[1]", BP_INVALID },          { "{\"a\":", BP_INVALID },    { "{\"a\":[1,\"x\",true]}", BP_OK } };
+    (void)state;
+    assert_ok(make("strict", 3, BP_COSINE, ""));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        points[1].metadata = bp_str_of(cases[i].metadata);
+        assert_status(ops->upsert(call, self, BP_STR("strict"), points, sizeof(points[0]), 2), cases[i].status);
+        assert_ok(ops->count(call, self, BP_STR("strict"), NULL, &count));
+        assert_int_equal(count, cases[i].status == BP_OK ? 2 : 0);
+    }
+    points[0].id = 0;
+    assert_status(ops->upsert(call, self, BP_STR("strict"), points, sizeof(points[0]), 2), BP_INVALID);
+    points[0].id = 3;
+    points[0].words = BP_STR("\xff");
+    assert_status(ops->upsert(call, self, BP_STR("strict"), points, sizeof(points[0]), 2), BP_INVALID);
+    assert_ok(ops->count(call, self, BP_STR("strict"), NULL, &count));
+    assert_int_equal(count, 2);
+}
+
+/* ---- against the embedded store ---- */
+
+static uint32_t random_state = 7;
+
+static uint32_t chance(uint32_t below)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (random_state >> 8) % below;
+}
+
+static const char *const vocabulary[] = { "cache", "caching", "caches", "server", "Redis", "vector", "search", "words",
+                                          "the",   "über",    "Café",   "naïve",  "retry", "after",  "lock",   "42" };
+
+static bp_str random_words(void)
+{
+    bp_buf *buf = bp_buf_new(call, 4096);
+    for (uint32_t i = chance(30); i > 0; i--)
+        bp_buf_addf(buf, "%s%s", vocabulary[chance(16)], chance(4) ? " " : ", ");
+    return bp_buf_str(buf);
+}
+
+static bp_str random_metadata(void)
+{
+    switch (chance(4)) {
+    case 0:
+        return bp_format(call, "{\"year\":%u,\"lang\":\"%s\"}", 2000 + chance(20), chance(2) ? "en" : "de");
+    case 1:
+        return bp_format(call, "{\"year\":%u.5,\"tags\":[\"a%u\",%u,true]}", 2000 + chance(20), chance(3), chance(3));
+    case 2:
+        return bp_format(call, "{\"lang\":%u,\"done\":%s,\"empty\":[]}", chance(3), chance(2) ? "true" : "false");
+    default:
+        return BP_STR("");
+    }
+}
+
+static void write_both(bp_str name, uint64_t id)
+{
+    float    vector[DIMENSIONS];
+    bp_point point = { .struct_size = sizeof(point), .id = id, .words = random_words(), .metadata = random_metadata() };
+
+    for (int i = 0; i < DIMENSIONS; i++)
+        vector[i] = (float)chance(2000) / 1000 - 1;
+    if (chance(10))
+        point.vector = vector;
+    assert_ok(ops->upsert(call, self, name, &point, sizeof(point), 1));
+    assert_ok(local_ops->upsert(call, testhost_self(local), name, &point, sizeof(point), 1));
+}
+
+static void assert_legs(const bp_leg *ours, const bp_leg *theirs, const char *what)
+{
+    if (ours->hit_count != theirs->hit_count)
+        fail_msg("%s: %u hits, not %u", what, ours->hit_count, theirs->hit_count);
+    for (uint32_t i = 0; i < ours->hit_count; i++) {
+        if (fabs(ours->hits[i].score - theirs->hits[i].score) > 1e-5 * (1 + fabs(theirs->hits[i].score)))
+            fail_msg("%s: hit %u scores %.9g, not %.9g", what, i, ours->hits[i].score, theirs->hits[i].score);
+        if (ours->hits[i].id != theirs->hits[i].id) {
+            bool is_tie = false; // the same score at another place, within the rounding of float32
+            for (uint32_t k = 0; k < theirs->hit_count; k++)
+                is_tie = is_tie || (theirs->hits[k].id == ours->hits[i].id &&
+                                    fabs(theirs->hits[k].score - ours->hits[i].score) < 1e-5);
+            if (!is_tie && i + 1 < ours->hit_count)
+                fail_msg("%s: hit %u is %llu, not %llu", what, i, (unsigned long long)ours->hits[i].id,
+                         (unsigned long long)theirs->hits[i].id);
+        }
+    }
+}
+
+static void compare(bp_str name, const bp_filter *filter, uint32_t limit, const char *what)
+{
+    float           vector[DIMENSIONS];
+    struct legs     ours, theirs;
+    bp_vector_query query = { .struct_size = sizeof(query), .dimensions = DIMENSIONS, .collection = name, .vector = vector,
+                              .words = random_words(), .filter = filter, .limit = limit, .effort = 1000 };
+    uint64_t        counts[2];
+
+    for (int i = 0; i < DIMENSIONS; i++)
+        vector[i] = (float)chance(2000) / 1000 - 1;
+    memset(&ours, 0, sizeof(ours));
+    memset(&theirs, 0, sizeof(theirs));
+    assert_ok(ops->search(call, self, &query, &ours.vector, &ours.words));
+    assert_ok(local_ops->search(call, testhost_self(local), &query, &theirs.vector, &theirs.words));
+    assert_legs(&ours.words, &theirs.words, what);
+    assert_legs(&ours.vector, &theirs.vector, what);
+    assert_ok(ops->count(call, self, name, filter, &counts[0]));
+    assert_ok(local_ops->count(call, testhost_self(local), name, filter, &counts[1]));
+    assert_int_equal(counts[0], counts[1]);
+}
+
+enum { FILTERS = 15 };
+
+static void compare_all(bp_str name, const bp_filter *const *filters)
+{
+    for (size_t i = 0; i < FILTERS; i++)
+        for (int round = 0; round < 3; round++) {
+            char what[64];
+            snprintf(what, sizeof(what), BP_FMT ", filter %zu, query %d", BP_ARG(name), i, round);
+            compare(name, filters[i], round ? 10 : POINTS, what);
+            next_call();
+        }
+}
+
+static void every_search_gives_what_the_embedded_store_gives(void **state)
+{
+    const bp_filter *const filters[FILTERS] = {
+        NULL,
+        IN_TEXT("lang", TEXT("en")),
+        IN_TEXT("lang", TEXT("de"), NUMBER(1)),
+        IN_TEXT("tags", TEXT("a1"), BOOL(1)),
+        IN_TEXT("done", BOOL(0)),
+        RANGE("year", 2005, 2010, false, true),
+        RANGE("year", 2005.5, INFINITY, true, false),
+        PREFIX("lang", "e"),
+        PREFIX("tags", ""),
+        FIELD(BP_FILTER_EXISTS, "empty"),
+        FIELD(BP_FILTER_NOT_EXISTS, "year"),
+        NODE0(BP_FILTER_AND),
+        NODE0(BP_FILTER_OR),
+        NODE(BP_FILTER_NOT, IN_TEXT("lang", TEXT("en"))),
+        NODE(BP_FILTER_AND, RANGE("year", 2002, 2018, false, false),
+             NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), FIELD(BP_FILTER_EXISTS, "tags"))),
+    };
+    static const char *const names[] = { "random-cosine", "random-ip", "random-l2" };
+    (void)state;
+    for (uint32_t metric = BP_COSINE; metric <= BP_L2; metric++) {
+        const char      *language = metric == BP_L2 ? "de" : "en";
+        bp_str           name = bp_str_of(names[metric]);
+        bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = metric,
+                                    .language = bp_str_of(language) };
+        assert_ok(ops->create(call, self, name, &schema));
+        assert_ok(local_ops->create(call, testhost_self(local), name, &schema));
+        for (uint64_t id = 1; id <= POINTS; id++) {
+            write_both(name, id * 7);
+            next_call();
+        }
+        compare_all(name, filters);
+        for (int i = 0; i < 100; i++) { // replaced and removed
+            uint64_t id = (1 + chance(POINTS)) * 7, gone[2] = { 0, 0 };
+            if (chance(2)) {
+                write_both(name, id);
+            } else {
+                assert_ok(ops->remove(call, self, name, &id, 1, NULL, &gone[0]));
+                assert_ok(local_ops->remove(call, testhost_self(local), name, &id, 1, NULL, &gone[1]));
+                assert_int_equal(gone[0], gone[1]);
+            }
+            next_call();
+        }
+        compare_all(name, filters);
+        for (size_t i = 4; i < 6; i++) {
+            uint64_t gone[2];
+            assert_ok(ops->remove(call, self, name, NULL, 0, filters[i], &gone[0]));
+            assert_ok(local_ops->remove(call, testhost_self(local), name, NULL, 0, filters[i], &gone[1]));
+            assert_int_equal(gone[0], gone[1]);
+        }
+        compare_all(name, filters);
+    }
+}
+
+/* ---- scroll ---- */
+
+struct seen {
+    uint64_t ids[POINTS];
+    size_t   count;
+    bool     has_all;
+};
+
+static bp_status see(bp_call *at, void *arg, const bp_point *point)
+{
+    struct seen *seen = arg;
+    (void)at;
+    seen->ids[seen->count++] = point->id;
+    seen->has_all = point->vector && point->vector[0] == 1 && bp_str_is(point->words, "some words") &&
+                    bp_str_is(point->metadata, "{\"n\":1}");
+    return BP_OK;
+}
+
+static void a_scroll_gives_whole_points_by_rising_id(void **state)
+{
+    struct seen         seen = { .count = 0 };
+    const bp_point_sink sink = { sizeof(sink), see, &seen };
+    const uint64_t      ids[] = { 9, 10, 2, INT64_MAX, 1000 };
+    (void)state;
+    assert_ok(make("scroll", 3, BP_COSINE, ""));
+    for (size_t i = 0; i < 5; i++)
+        assert_ok(put("scroll", ids[i], X, "some words", "{\"n\":1}"));
+    assert_ok(ops->scroll(call, self, BP_STR("scroll"), NULL, 0, 100, &sink));
+    assert_int_equal(seen.count, 5);
+    assert_true(seen.ids[0] == 2 && seen.ids[1] == 9 && seen.ids[2] == 10 && seen.ids[3] == 1000 &&
+                seen.ids[4] == INT64_MAX && seen.has_all);
+    seen.count = 0;
+    assert_ok(ops->scroll(call, self, BP_STR("scroll"), IN_TEXT("n", NUMBER(1)), 9, 2, &sink));
+    assert_true(seen.count == 2 && seen.ids[0] == 10 && seen.ids[1] == 1000);
+    assert_status(ops->scroll(call, self, BP_STR("scroll"), NULL, 0, 0, &sink), BP_INVALID);
+    assert_ok(ops->remove(call, self, BP_STR("scroll"), ids, 5, NULL, NULL));
+    assert_string_equal(words_find("scroll", "words"), "");
+}
+
+static void a_large_batch_is_written_at_once(void **state)
+{
+    enum { MANY = 3000 };
+    bp_point *points = calloc(MANY, sizeof(*points));
+    uint64_t  count = 0;
+    (void)state;
+    assert_ok(make("large", 3, BP_COSINE, ""));
+    for (size_t i = 0; i < MANY; i++)
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = i + 1, .vector = i % 2 ? X : Y,
+                                .words = bp_format(call, "passage number%zu of many words", i) };
+    assert_ok(ops->upsert(call, self, BP_STR("large"), points, sizeof(points[0]), MANY));
+    assert_ok(ops->upsert(call, self, BP_STR("large"), points, sizeof(points[0]), MANY));
+    assert_ok(ops->count(call, self, BP_STR("large"), NULL, &count));
+    assert_int_equal(count, MANY);
+    assert_string_equal(words_find("large", "number2999"), "3000");
+    assert_status(ops->upsert(call, self, BP_STR("large"), points, sizeof(points[0]), 10001), BP_TOO_LARGE);
+    free(points);
+}
+
+static void a_lost_server_is_said(void **state)
+{
+    struct legs legs;
+    (void)state;
+    if (server_url)
+        return; // it is not ours to kill
+    redis_stop();
+    assert_status(find("near", Y, 3, "", NULL, 10, &legs), BP_UNAVAILABLE);
+    assert_said("Redis at unix:");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_collection_is_pinned_to_its_schema),
+        cmocka_unit_test(the_nearest_vectors_come_first_and_ties_by_id),
+        cmocka_unit_test(points_that_cannot_be_kept_are_refused_and_none_of_their_batch_is),
+        cmocka_unit_test(every_search_gives_what_the_embedded_store_gives),
+        cmocka_unit_test(a_scroll_gives_whole_points_by_rising_id),
+        cmocka_unit_test(a_large_batch_is_written_at_once),
+        cmocka_unit_test(a_lost_server_is_said),
+    };
+    return cmocka_run_group_tests(tests, setup, redis_teardown);
+}
