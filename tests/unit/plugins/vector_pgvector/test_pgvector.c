@@ -77,7 +77,7 @@ static uint32_t pick(uint32_t below)
 static void random_words(char *text, size_t size, uint32_t words)
 {
     static const char *const list[] = { "retry",  "retries", "retrying", "Header",   "headers", "seconds", "the",
-                                        "of",     "cache",   "caching",  "database", "gr\xc3\xbc\xc3\x9f" "e", "server",
+                                        "of",     "cache",   "caching",  "database", "gr\xc3\xbc\xc3\x9f\x65", "server",
                                         "serves", "token",   "O'Brien",  "x86_64",   "running", "run",     "a\"b" };
     size_t len = 0;
 
