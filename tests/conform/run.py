@@ -181,6 +181,31 @@ def redis():
 
 
 @contextlib.contextmanager
+def pgvector():
+    from pgvector_server import PgvectorServer
+    with PgvectorServer(durable=True) as server:
+        wrong = server.url_of("backplane", password="wrong-password-for-tests")
+        yield Run("vector", "pgvector", {"url": server.url}, {"url": wrong}, restart=server.restart)
+
+
+def redis_vector(**options):
+    @contextlib.contextmanager
+    def case():
+        from redis_server import RedisServer
+        durable = ("--appendonly", "yes", "--appendfsync", "always")
+        with RedisServer(password="right-password-for-tests", options=durable, **options) as server:
+            wrong = server.url.replace("right-password", "wrong-password")
+            yield Run("vector", "redis", {"url": server.url}, {"url": wrong}, restart=server.restart)
+    return case
+
+
+@contextlib.contextmanager
+def onnx():
+    from python_tools import onnx_runtime, sentence_model
+    yield Run("embed", "onnx", {"runtime": onnx_runtime(), "model": sentence_model("all-MiniLM-L6-v2")}, skipped=(RESTART,))
+
+
+@contextlib.contextmanager
 def qdrant():
     key = "right-key-for-tests"
     with tempfile.TemporaryDirectory() as folder:
@@ -232,6 +257,10 @@ CASES = {
     "postgres": postgres,
     "redis": redis,
     "qdrant": qdrant,
+    "pgvector": pgvector,
+    "redis_vector": redis_vector(),
+    "redis_stack": redis_vector(stack=True),
+    "onnx": onnx,
 }
 
 if __name__ == "__main__":

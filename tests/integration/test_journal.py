@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 
+import backends
 from backplane_test import Server, check, check_equal, check_metrics_format, conf, run_tests, tempfile, wait_until
 
 folder = tempfile.mkdtemp(prefix="backplane-test-")
@@ -33,13 +34,18 @@ SET end_time = datetime('now')
 WHERE end_time IS NULL
   AND CAST((julianday('now') - julianday(start_time)) * 24 AS INTEGER) > 8;"""
 
+# A database that refuses to end a session.
+REFUSE = {"sqlite": "CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END",
+          "postgres": "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'refused'; END $f$; "
+                      "CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions FOR EACH ROW EXECUTE FUNCTION refuse()"}
+REFUSE_NO_MORE = {"sqlite": "DROP TRIGGER refuse", "postgres": "DROP TRIGGER refuse ON work_sessions"}
+
 # Names that the runbook and its dashboards prescribe, although promtool would have them otherwise.
 SEED_NAMES = ("mcp_journal_daily_summary_seconds", "mcp_journal_session_duration_minutes", "mcp_vector_memory_count")
 
 
 def sql(statement):
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=10)) as database, database:
-        return database.execute(statement).fetchall()
+    return backends.sql(server, statement)
 
 
 def rpc(method, params):
@@ -116,9 +122,10 @@ def the_command_lists_and_closes_stuck_sessions():
     check_equal(done.returncode, 0, done.stderr)
     answer = json.loads(done.stdout)
     check_equal(answer["closed"], 1, "closed")
-    with contextlib.closing(sqlite3.connect(answer["backup"])) as backup:
-        check_equal(backup.execute("SELECT count(*) FROM work_sessions WHERE task = 'stuck two' AND end_time IS NULL").fetchone(),
-                    (1,), "the backup is from before")
+    if backends.STORAGE == "sqlite": # others are backed up by their own means
+        with contextlib.closing(sqlite3.connect(answer["backup"])) as backup:
+            check_equal(backup.execute("SELECT count(*) FROM work_sessions WHERE task = 'stuck two' AND end_time IS NULL")
+                        .fetchone(), (1,), "the backup is from before")
     done = subprocess.run([program, "journal", "sessions", "--close", *url], capture_output=True, text=True, timeout=30)
     check_equal(done.returncode, 2, "--close without --stuck is a mistake")
 
@@ -211,9 +218,9 @@ def the_jq_lines_of_the_runbook_find_what_they_look_for():
     times = jq('select(.event=="reflection_generated") | .generation_time_seconds')
     check(times and all(float(each) >= 0 for each in times), f"generation times: {times}")
     check(tool("start_working_on", task="will fail")["success"], "start")
-    sql("CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    sql(REFUSE[backends.STORAGE])
     result = rpc("tools/call", {"name": "end_work_session", "arguments": {}, "_meta": META})
-    sql("DROP TRIGGER refuse")
+    sql(REFUSE_NO_MORE[backends.STORAGE])
     check(result.get("isError"), f"the failure is an error: {result}")
     check_equal(server.metric("mcp_journal_sessions_total", status="failed"), 1.0, "failed sessions")
     check_equal(len(jq('select(.level=="ERROR" and .event=="session_end")')), 1, "failures of session_end")
@@ -222,6 +229,7 @@ def the_jq_lines_of_the_runbook_find_what_they_look_for():
     check(tool("end_work_session")["success"], "the session can be ended once the cause is gone")
 
 
+@backends.only_with("sqlite")
 def the_copy_of_the_runbook_is_a_whole_database():
     """cp of the running server's file, as the runbook restarts it: stopped first there, so here too."""
     server.stop()

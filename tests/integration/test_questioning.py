@@ -11,7 +11,8 @@ import subprocess
 import threading
 import time
 
-from backplane_test import Server, check, check_equal, check_metrics_format, conf, rows, run, run_tests, tempfile, wait_until, SOURCE
+import backends
+from backplane_test import Server, check, check_equal, check_metrics_format, conf, run, run_tests, tempfile, wait_until, SOURCE
 from llm_stub import HANG, LlmStub
 
 model = LlmStub()
@@ -21,7 +22,6 @@ made["llm"] = {"none": {"use": "extractive"},
                "stub": {"use": "openai", "url": model.url, "model": "stub", "timeout": "400ms", "breaker_failures": 0}}
 made["app"] = {"questioning": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["stub"]}}
 server = Server(made=made, folder=folder)
-DATABASE = os.path.join(server.data, "backplane.db")
 
 QUESTIONS = json.dumps([{"question_text": f"Model question {n}?", "importance_explanation": f"because {n}",
                          "information_to_look_for": f"facts {n}"} for n in range(1, 6)])
@@ -179,13 +179,15 @@ def acknowledged_questions_survive_kill_9():
             one.join()
         server.start()
     check(len(acknowledged) > 20, f"only {len(acknowledged)} were acknowledged")
-    stored = {(row[0], row[1]) for row in rows(DATABASE, "SELECT conversation_id, json_extract(message_metadata, '$.question_number') "
-                                                         "FROM messages WHERE message_type = 'question'")}
+    stored = {(row[0], json.loads(row[1])["question_number"])
+              for row in backends.sql(server, "SELECT conversation_id, message_metadata FROM messages "
+                                              "WHERE message_type = 'question'")}
     for answer in acknowledged:
         for question in answer["questions"]:
             check((answer["conversation_id"], question["question_number"]) in stored, f"question {question} is lost")
-    wait_until(lambda: rows(DATABASE, "SELECT count(*) FROM messages WHERE is_indexed = 0") == [(0,)], 20, "messages are not indexed")
-    check_equal(rows(DATABASE, "PRAGMA integrity_check"), [("ok",)], "integrity")
+    wait_until(lambda: backends.sql(server, "SELECT count(*) FROM messages WHERE is_indexed = 0") == [(0,)], 20, "messages are not indexed")
+    if backends.STORAGE == "sqlite":
+        check_equal(backends.sql(server, "PRAGMA integrity_check"), [("ok",)], "integrity")
     print(f"{len(acknowledged)} batches acknowledged over 2 kills")
 
 
@@ -194,12 +196,11 @@ def a_client_with_a_model_is_asked_first_and_nothing_is_kept_before_it_answers()
     own["app"] = {"questioning": {"storage": "main", "llm": ["none"]}}
     own["server"]["workers"] = 1
     with Server(made=own, folder=os.path.dirname(own["data_dir"])) as other:
-        database = os.path.join(other.data, "backplane.db")
         meta = {**META, "io.modelcontextprotocol/clientCapabilities": {"sampling": {}}}
         call = {"name": "sequential_questioning", "arguments": {"context": "Sampling"}, "_meta": meta}
         first = rpc("tools/call", call, to=other)
         check_equal(first["resultType"], "input_required", f"{first}")
-        check_equal(rows(database, "SELECT count(*) FROM user_sessions"), [(0,)], "sessions before the answer")
+        check_equal(backends.sql(other, "SELECT count(*) FROM user_sessions"), [(0,)], "sessions before the answer")
         key, question = next(iter(first["inputRequests"].items()))
         check("Sampling" in json.dumps(question), f"{question}")
         again = {**call, "inputResponses": {key: {"role": "assistant", "model": "m", "content": {"type": "text", "text": QUESTIONS}}}}
@@ -207,7 +208,7 @@ def a_client_with_a_model_is_asked_first_and_nothing_is_kept_before_it_answers()
             again["requestState"] = first["requestState"]
         result = rpc("tools/call", again, to=other)["structuredContent"]
         check_equal(texts(result)[0], "Model question 1?", "questions of the client's model")
-        check_equal(rows(database, "SELECT count(*) FROM messages"), [(5,)], "messages")
+        check_equal(backends.sql(other, "SELECT count(*) FROM messages"), [(5,)], "messages")
     shutil.rmtree(os.path.dirname(own["data_dir"]), ignore_errors=True)
 
 
@@ -239,7 +240,7 @@ def tenants_see_nothing_of_each_other_and_scopes_hold():
         check_equal(other.request("DELETE", "/api/sessions/" + mine["session_id"], headers=a).status, 204, "deleting")
         check_equal(other.get("/api/messages", headers=a).json["total"], 0, "messages of a deleted session")
         check_equal(other.get("/api/messages", headers=b).json["total"], 4, "the other tenant's")
-        check_equal(rows(os.path.join(other.data, "backplane.db"), "SELECT count(*) FROM questioning_garbage"), [(0,)], "garbage")
+        check_equal(backends.sql(other, "SELECT count(*) FROM questioning_garbage"), [(0,)], "garbage")
     shutil.rmtree(os.path.dirname(own["data_dir"]), ignore_errors=True)
 
 

@@ -2,9 +2,9 @@
 import glob
 import json
 import os
-import sqlite3
 import time
 
+import backends
 from backplane_test import Server, check, check_equal, conf, run, run_tests, wait_until
 
 server = Server(server={"auth": {"mode": "keys", "storage": "main"}}, log={"level": "debug"})
@@ -90,12 +90,7 @@ def an_expired_key_ends():
     server.key = make_key("d", days=1)
     check_equal(server.get("/api/v1/collections").status, 200, "before")
     server.stop()
-    path = server.databases()[0]
-    with sqlite3.connect(path) as database:
-        changed = database.execute("UPDATE backplane_keys SET expires_wall_ns = ? WHERE tenant = 'd'",
-                                   ((time.time_ns() - 1000),)).rowcount
-    database.close()
-    check_equal(changed, 1, "keys set to expire")
+    backends.sql(server, f"UPDATE backplane_keys SET expires_wall_ns = {time.time_ns() - 1000} WHERE tenant = 'd'")
     server.start()
     check_equal(server.get("/api/v1/collections").status, 401, "after it expired")
     server.key = keys["a"]

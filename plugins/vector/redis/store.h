@@ -71,7 +71,11 @@ bool   vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric,
 bp_str id_text(bp_call *call, uint64_t id);
 
 /* walk.c: all points, page by page, in the order of their ids. */
-enum { WALK_VECTOR = 1 << 0, WALK_WORDS = 1 << 1 };
+enum {
+    WALK_VECTOR = 1 << 0,
+    WALK_WORDS = 1 << 1,
+    WALK_FOR_OTHERS = 1 << 2 /* the sink is not ours and may keep memory of the call: no scratch memory around it */
+};
 
 /* One point; its bytes live until it returns. *is_enough ends the walk. `point->vector` is aligned for any use. */
 typedef bp_status (*walk_sink)(bp_call *call, void *self, const bp_point *point, bool *is_enough);

@@ -100,9 +100,11 @@ bp_status walk(bp_call *call, struct redis_store *store, const struct collection
     if (page.size < 4)
         page.size = 4;
     while (status == BP_OK && !page.is_last) {
-        BP_TRY(bp_scratch_begin(call));
+        if (!(fields & WALK_FOR_OTHERS))
+            BP_TRY(bp_scratch_begin(call));
         status = walk_page(call, &page);
-        bp_scratch_end(call);
+        if (!(fields & WALK_FOR_OTHERS))
+            bp_scratch_end(call);
     }
     return status;
 }
@@ -185,5 +187,5 @@ bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
         return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
     BP_TRY(filter_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
-    return walk(call, store, &collection, filter, after, WALK_VECTOR | WALK_WORDS, give_one, &scroll);
+    return walk(call, store, &collection, filter, after, WALK_VECTOR | WALK_WORDS | WALK_FOR_OTHERS, give_one, &scroll);
 }

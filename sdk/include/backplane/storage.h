@@ -83,7 +83,8 @@ static inline const bp_sql_value *bp_row(const bp_rows *rows, size_t row)
 }
 
 /* Called once a row, in order, on the calling fiber; may suspend. `row` is valid until it returns. A
- * status other than BP_OK ends the query with that status. */
+ * status other than BP_OK ends the query with that status. It may keep memory of the call, so the back end calls it
+ * outside of scratch memory (bp_scratch_begin()) of its own. */
 typedef struct bp_row_sink {
     uint32_t struct_size;
     bp_status (*row)(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count) BP_SUSPENDS;

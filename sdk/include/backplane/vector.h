@@ -76,7 +76,8 @@ typedef struct bp_leg {
     uint64_t      rows_read;
 } bp_leg;
 
-/* One point as scroll gives it; valid until the sink returns. */
+/* One point as scroll gives it; valid until the sink returns. The sink may keep memory of the call, so the store calls it
+ * outside of scratch memory (bp_scratch_begin()) of its own. */
 typedef struct bp_point_sink {
     uint32_t struct_size;
     bp_status (*point)(bp_call *call, void *self, const bp_point *point) BP_SUSPENDS;
