@@ -75,7 +75,7 @@ class PostgresServer:
         if who:
             os.chown(self.folder, who["user"], who["group"])
         if self.primary:
-            self.run(os.path.join(self.binaries, "pg_basebackup"), "-D", self.data, "-R", "-X", "stream", "-d",
+            self.run(os.path.join(self.binaries, "pg_basebackup"), "-D", self.data, "-R", "-X", "stream", "-c", "fast", "-d",
                      self.primary.url)
             return
         password = os.path.join(self.folder, "password")

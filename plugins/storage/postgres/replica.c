@@ -77,7 +77,7 @@ bp_status replica_measure(bp_call *call, struct store *store)
     int64_t        now_ns = bp_now_ns();
     bp_status      status;
 
-    BP_TRY(ask(call, &store->pool, "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn()::text END",
+    BP_TRY(ask(call, &store->pool, "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn()::text END",
                &position));
     if (position) { // a primary that became a replica has none
         *sample = (struct sample){ now_ns, position };

@@ -20,7 +20,7 @@ struct shared {
     atomic_bool             is_told_about_timescale;
 };
 
-/* The primary's log position at a time. */
+/* What the primary had flushed of its log at a time; a commit that was acknowledged before is in it. */
 struct sample {
     int64_t  at_ns;
     uint64_t position;

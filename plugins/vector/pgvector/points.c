@@ -1,7 +1,8 @@
 /* points.c - writing and deleting points: the point, its postings and a line of counts in one transaction.
  *
- * The rows that are there already are locked by rising id before anything is changed, so two who write the same points
- * take turns and never deadlock; two who write the same new point meet at its key, and the later one tries again.
+ * Who writes first locks the ranges of ids that he touches, by rising number, so that two who write the same points take
+ * turns and never deadlock, while others go on. Who deletes by a filter does not know the ids and locks them all. Only
+ * then anything is read, so what is read is what the one before has left.
  */
 #include "pgvector.h"
 
@@ -138,7 +139,12 @@ static bp_status ids_text(bp_call *call, const struct upsert *u, bp_str *text)
     return bp_buf_status(ids);
 }
 
-#define LOCK_ROWS "SELECT count(*) FROM (SELECT id FROM bpv_points_% WHERE id = ANY(CAST($1 AS bigint[])) ORDER BY id FOR UPDATE) l"
+/* Advisory locks of two numbers: the collection's and a range's, -1 for all; 64 ids in a row are a range, of 512. */
+#define LOCK_SOME \
+    "SELECT pg_advisory_xact_lock(-7 - CAST(% AS integer), b) FROM (SELECT DISTINCT CAST(mod(i / 64, 512) AS " \
+    "integer) AS b FROM unnest(CAST($1 AS bigint[])) i ORDER BY 1) o"
+#define LOCK_SHARED "SELECT pg_advisory_xact_lock_shared(-7 - CAST(% AS integer), -1)"
+#define LOCK_ALL    "SELECT pg_advisory_xact_lock(-7 - CAST(% AS integer), -1)"
 
 static bp_status write_head(bp_call *call, struct upsert *u)
 {
@@ -152,7 +158,8 @@ static bp_status write_head(bp_call *call, struct upsert *u)
     values[0] = bp_sql_text(ids);
     values[1] = bp_sql_int((int64_t)u->count);
     values[2] = bp_sql_int(tokens);
-    BP_TRY(add_statement(call, u, LOCK_ROWS, values, 1));
+    BP_TRY(add_statement(call, u, LOCK_SHARED, values, 0));
+    BP_TRY(add_statement(call, u, LOCK_SOME, values, 1));
     return add_statement(call, u,
                          "WITH gone AS (DELETE FROM bpv_points_% WHERE id = ANY(CAST($1 AS bigint[])) RETURNING length), t AS "
                          "(DELETE FROM bpv_terms_% WHERE id = ANY(CAST($1 AS bigint[]))) INSERT INTO bpv_counts_%(points, "
@@ -284,7 +291,7 @@ static bp_status remove_once(bp_call *call, struct store *store, const struct co
 {
     bp_buf      *sql = bp_buf_new(call, 2 << 20), *list = bp_buf_new(call, TEXT_MAX);
     bp_sql_value value = bp_sql_null();
-    bp_statement statements[2];
+    bp_statement statements[3];
     bp_rows      rows = { .struct_size = sizeof(rows) };
     size_t       made = 0;
 
@@ -295,14 +302,17 @@ static bp_status remove_once(bp_call *call, struct store *store, const struct co
                 array_add_integer(list, (int64_t)ids[i]);
         array_end(list);
         value = bp_sql_text(bp_buf_str(list));
-        statements[made++] = (bp_statement){ sizeof(bp_statement), 1, collection_sql(call, c, LOCK_ROWS), &value };
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 0, collection_sql(call, c, LOCK_SHARED), NULL };
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 1, collection_sql(call, c, LOCK_SOME), &value };
+    } else {
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 0, collection_sql(call, c, LOCK_ALL), NULL };
     }
     bp_buf_add(sql, collection_sql(call, c, "WITH chosen AS MATERIALIZED (SELECT p.id FROM bpv_points_% p WHERE "));
     if (ids)
         bp_buf_add(sql, BP_STR("p.id = ANY(CAST($1 AS bigint[]))"));
     else
         BP_TRY(filter_write(call, sql, filter, 1, &value));
-    bp_buf_add(sql, collection_sql(call, c, " ORDER BY p.id FOR UPDATE), gone AS (DELETE FROM bpv_points_% WHERE id IN (SELECT id "
+    bp_buf_add(sql, collection_sql(call, c, "), gone AS (DELETE FROM bpv_points_% WHERE id IN (SELECT id "
                "FROM chosen) RETURNING length), t AS (DELETE FROM bpv_terms_% WHERE id IN (SELECT id FROM chosen)) INSERT INTO "
                "bpv_counts_%(points, tokens) SELECT -count(*), -coalesce(sum(length), 0) FROM gone RETURNING points"));
     statements[made++] = (bp_statement){ sizeof(bp_statement), 1, bp_buf_str(sql), &value };

@@ -65,7 +65,8 @@ void array_add(bp_buf *buf, bp_str member)
             bp_buf_add(buf, BP_STR("\\"));
             start = i;
         }
-    bp_buf_add(buf, bp_str_n(member.data + start, member.len - start));
+    if (member.len > start)
+        bp_buf_add(buf, bp_str_n(member.data + start, member.len - start));
     bp_buf_add(buf, BP_STR("\""));
 }
 

@@ -1,4 +1,5 @@
-/* vector_test.h - short words for the tests of the embedded vector store. */
+/* vector_test.h - short words for the tests of a vector store: the embedded one, unless VECTOR_TEST_PLUGIN names another
+ * and VECTOR_TEST_OPTIONS gives its options. */
 #ifndef VECTOR_TEST_H
 #define VECTOR_TEST_H
 
@@ -9,10 +10,15 @@
 static const bp_vector_ops *ops;
 static void                *self;
 
+#ifndef VECTOR_TEST_PLUGIN
+#define VECTOR_TEST_PLUGIN  "/vector/local.so"
+#define VECTOR_TEST_OPTIONS { "path", "store" }
+#endif
+
 static inline void begin_instance(void)
 {
-    const testhost_option options[] = { { "path", "store" } };
-    start(options, 1);
+    const testhost_option options[] = { VECTOR_TEST_OPTIONS };
+    start(options, sizeof(options) / sizeof(options[0]));
     ops = testhost_ops(instance);
     self = testhost_self(instance);
 }
@@ -20,7 +26,7 @@ static inline void begin_instance(void)
 static inline int setup(void **state)
 {
     (void)state;
-    return open_host(BP_PLUGIN_DIR "/vector/local.so");
+    return open_host(BP_PLUGIN_DIR VECTOR_TEST_PLUGIN);
 }
 
 static inline int setup_with_instance(void **state)
