@@ -21,7 +21,7 @@ def made(url, rate_per_minute=0, **cache):
         return {"data_dir": os.path.join(folder, "data"), "plugins": [FAULT_PLUGINS],
                 "server": {"listen": ["127.0.0.1:0"], "workers": 1, "access_log": "off",
                            **({"rate_per_minute": rate_per_minute} if rate_per_minute else {})},
-                "cache": {"main": {"use": "redis", "url": url, **TIMEOUTS, **cache}},
+                "cache": {"main": {"use": "redis", "url": url, "breaker_pause": "1s", **TIMEOUTS, **cache}},
                 "app": {"cached": {"cache": "main"}}}
     return make
 
