@@ -10,7 +10,8 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define SETTLE_NS BP_SECONDS(2)
+#define SETTLE_NS       BP_SECONDS(2)
+#define CANCEL_AGAIN_NS BP_MILLISECONDS(250)
 
 enum { OID_BOOL = 16, OID_BYTES = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_OID = 26,
        OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
@@ -193,10 +194,16 @@ static void end_early(struct trip *trip, bp_status status)
 static PGresult *next_result(struct trip *trip)
 {
     while (!trip->is_lost) {
-        bp_status status = postgres_await(trip->call, trip->connection, trip->deadline_ns);
+        int64_t   again_ns = bp_now_ns() + CANCEL_AGAIN_NS;
+        bool      is_settling = trip->ended != BP_OK && again_ns < trip->deadline_ns;
+        bp_status status = postgres_await(trip->call, trip->connection, is_settling ? again_ns : trip->deadline_ns);
 
         if (status == BP_OK)
             return PQgetResult(trip->connection->pg);
+        // A request to cancel that overtook its statement did nothing: the server was not at it yet.
+        if (is_settling && !trip->connection->is_broken && status == BP_DEADLINE &&
+            postgres_cancel(trip->call, trip->connection, trip->deadline_ns))
+            continue;
         if (trip->connection->is_broken || trip->ended != BP_OK) {
             remember(trip, status);
             trip->is_lost = true;

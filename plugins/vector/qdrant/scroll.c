@@ -72,13 +72,10 @@ bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const 
 
     BP_TRY(schema_of(call, db, collection, &schema));
     while (limit && given == PAGE_POINTS && after < INT64_MAX) {
-        uint32_t  wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
-        bp_status status;
+        uint32_t wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
 
-        BP_TRY(bp_scratch_begin(call)); // a page at a time is kept, not all of them
-        status = scroll_page(call, db, &schema, collection, filter, &after, wanted, sink, &given);
-        bp_scratch_end(call);
-        BP_TRY(status);
+        // Without scratch memory around it: the sink may keep memory of the call.
+        BP_TRY(scroll_page(call, db, &schema, collection, filter, &after, wanted, sink, &given));
         limit -= given;
     }
     return BP_OK;
