@@ -1,5 +1,5 @@
 /* vector_contract.c - what vector.h and filter.h promise. */
-#include "conform.h"
+#include "vector_crowd.h"
 
 #include <math.h>
 
@@ -665,6 +665,12 @@ static const struct conform_case cases[] = {
     { "points come back whole, awkward texts too", points_come_back_whole, CONFORM_ONE_WORKER },
     { "3,000 points are scrolled, counted and removed", many_points_are_scrolled_counted_and_removed, CONFORM_ONE_WORKER },
     { "a megabyte of words is taken", a_megabyte_of_words_is_taken, CONFORM_ONE_WORKER },
+    { "collections do not see each other; one dropped and made again is empty", collections_do_not_see_each_other, CONFORM_ONE_WORKER },
+    { "what names no collection, or says nothing to delete, does nothing", what_names_nothing_finds_and_deletes_nothing, CONFORM_ONE_WORKER },
+    { "10,000 points are one write, 10,001 none; filters are 8 deep", ten_thousand_points_are_one_write, CONFORM_ONE_WORKER },
+    { "what a scroll's sink keeps of the call stays", what_a_sink_keeps_stays, CONFORM_ONE_WORKER },
+    { "a dropped collection is gone for every worker, one made anew is there", a_dropped_collection_is_gone_for_every_worker, CONFORM_EVERY_WORKER },
+    { "workers make, fill and drop one collection at once", workers_make_fill_and_drop_one_collection, CONFORM_EVERY_WORKER },
     { "every worker finds what it wrote, while all write", workers_write_and_find_their_own, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension leaves no halves", cancelled_calls_leave_no_halves, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },

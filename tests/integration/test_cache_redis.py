@@ -104,7 +104,9 @@ def a_restart_under_load_loses_no_idempotent_operation():
         thread.join()
         set_until_ok(server, "after", "1")
         check(results[0]["done"] > 0, f"some were done: {results}")
-        check(results[0]["failed"] == 0 or "Redis at" in results[0]["why"], f"the sentence: {results[0]['why']}")
+        # The last failure is Redis' own, or that of the host, which leaves it alone for a while after some of them.
+        check(results[0]["failed"] == 0 or "Redis at" in results[0]["why"] or "is left alone" in results[0]["why"],
+              f"the sentence: {results[0]['why']}")
         check(server.metric("cache_redis_connections_total", outcome="again") >= 1, "it connected again")
 
 
