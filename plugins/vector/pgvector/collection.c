@@ -292,6 +292,12 @@ bp_status pgvector_create(bp_call *call, void *instance, bp_str name, const bp_v
                    BP_ARG(name));
 }
 
+/* Who builds the graph of what is dropped would hold the tables until he is done, and whoever comes after us. */
+#define end_building_sql                                                                                                   \
+    "SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' " \
+    "AND l.granted AND l.objsubid = 1 AND CAST(l.classid AS bigint) = $1 / 4294967296 AND CAST(l.objid AS bigint) = $1 % " \
+    "4294967296 AND a.usename = current_user AND a.datname = current_database()"
+
 bp_status pgvector_drop(bp_call *call, void *instance, bp_str name)
 {
     struct store      *store = instance;
@@ -301,13 +307,15 @@ bp_status pgvector_drop(bp_call *call, void *instance, bp_str name)
     BP_TRY(collection_find(call, store, name, &collection));
     {
         const bp_sql_value number = bp_sql_int(collection.number); // not the name: another may have been made by now
+        const bp_sql_value lock = bp_sql_int(GRAPH_LOCK_BASE + collection.number);
         const bp_statement statements[] = {
+            { sizeof(bp_statement), 1, BP_STR(end_building_sql), &lock },
             { sizeof(bp_statement), 1, BP_STR("DELETE FROM bpv_collections WHERE id = $1"), &number },
             { sizeof(bp_statement), 0,
               collection_sql(call, &collection, "DROP TABLE IF EXISTS bpv_points_%, bpv_terms_%, bpv_counts_%"), NULL },
         };
         struct postgres_outcome outcome;
-        bp_status               status = sql_run(call, store, statements, 2, 0, true, NULL, &outcome);
+        bp_status               status = sql_run(call, store, statements, 3, 0, true, NULL, &outcome);
 
         collections_forget(store);
         atomic_fetch_add(&store->shared->known, 1);

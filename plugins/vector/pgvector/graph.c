@@ -8,8 +8,7 @@
  */
 #include "pgvector.h"
 
-#define LOCK_BASE    INT64_C(0x6261636b67000000) /* "backg", and the collection's number */
-#define WAIT_NS      BP_SECONDS(4)
+#define WAIT_NS        BP_SECONDS(4)
 #define BUILD_AGAIN_NS BP_SECONDS(600)
 
 /* A statement with one integer to it, and the integer it answers; 0 without a row. */
@@ -61,7 +60,7 @@ static bp_status look(bp_call *call, struct store *store, bool *is_mine, bool *i
     int64_t                  answer = 0;
 
     *is_mine = *is_there = false;
-    BP_TRY(ask(call, store->building, "SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END", LOCK_BASE + c->number,
+    BP_TRY(ask(call, store->building, "SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END", GRAPH_LOCK_BASE + c->number,
                &answer));
     if (!answer)
         return BP_OK;

@@ -85,6 +85,9 @@ bp_status collections_tend(bp_call *call, struct store *store) BP_SUSPENDS;
 
 /* ---- graph.c ---- */
 
+/* The advisory lock of whoever builds it: "backg", and the collection's number. */
+#define GRAPH_LOCK_BASE INT64_C(0x6261636b67000000)
+
 /* Begins to build the graph of a collection, unless another process does. */
 bp_status graph_begin(bp_call *call, struct store *store, const struct collection *collection) BP_SUSPENDS;
 /* Waits a while for the one that is being built. */
