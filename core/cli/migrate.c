@@ -449,7 +449,7 @@ int command_migrate(int argc, char **argv)
     if (!m.from_file || !m.to_file || (m.is_resume && m.is_verify_only))
         return usage();
     m.items_end = &m.items;
-    arena_init(&m.arena, 0);
+    arena_init(&m.arena, (size_t)1 << 30);
     watch_signals();
     status = run_on_host(&m);
     arena_free(&m.arena);
