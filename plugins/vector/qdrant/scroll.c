@@ -1,7 +1,7 @@
 /* scroll.c - points by rising id, a page at a time, and snapshots as the server makes them. */
 #include "qdrant.h"
 
-enum { PAGE_POINTS = 256 };
+enum { PAGE_POINTS = 256, PAGE_MAX_BYTES = 512 << 20 };
 
 static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter, uint64_t after,
                           uint32_t limit, const bp_json **result)
@@ -27,57 +27,101 @@ static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collect
     return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body, 0, result);
 }
 
-static bp_status give(bp_call *call, const struct schema *schema, const bp_json *found, const bp_point_sink *sink,
-                      uint64_t *after)
+/* A page taken out of the answer, which is scratch memory: the sink may keep memory of the call, so it is called behind it.
+ *      id, whether it has a vector, bytes of words and of metadata; vector; words; metadata */
+struct packed {
+    uint64_t id;
+    uint32_t has_vector, reserved;
+    size_t   words_len, metadata_len;
+};
+
+struct scrolling {
+    struct qdrant       *db;
+    const struct schema *schema;
+    bp_str               collection;
+    const bp_filter     *filter;
+    uint64_t             after;
+    bp_buf              *page;
+    float               *vector; /* of the point that is packed, or given */
+};
+
+static bp_status pack(bp_call *call, struct scrolling *s, const bp_json *found)
 {
     const bp_json *payload = bp_json_get(found, "payload"), *metadata = bp_json_get(payload, "m");
     const bp_json *dense = bp_json_get(bp_json_get(found, "vector"), "dense");
-    float         *vector = NULL;
-    bp_point       point = { .struct_size = sizeof(point) };
+    bp_str         words = bp_json_string(bp_json_get(payload, "w"));
+    bp_str         text = metadata ? bp_json_text(call, metadata) : BP_STR("{}");
+    struct packed  packed = { .id = (uint64_t)bp_json_integer(bp_json_get(found, "id")), .has_vector = bp_json_count(dense) > 0,
+                              .words_len = words.len, .metadata_len = text.len };
 
-    if (bp_json_count(dense)) {
-        vector = BP_NEW_ARRAY(call, float, schema->dimensions);
-        if (!vector)
-            return BP_NO_MEMORY;
-        for (uint32_t i = 0; i < schema->dimensions; i++)
-            vector[i] = (float)bp_json_number(bp_json_at(dense, i));
-    }
-    point.id = (uint64_t)bp_json_integer(bp_json_get(found, "id"));
-    point.vector = vector;
-    point.words = bp_json_string(bp_json_get(payload, "w"));
-    point.metadata = metadata ? bp_json_text(call, metadata) : BP_STR("{}");
-    *after = point.id;
-    return sink->point(call, sink->self, &point);
+    for (uint32_t i = 0; packed.has_vector && i < s->schema->dimensions; i++)
+        s->vector[i] = (float)bp_json_number(bp_json_at(dense, i));
+    bp_buf_add(s->page, bp_str_n((const char *)&packed, sizeof(packed)));
+    if (packed.has_vector)
+        bp_buf_add(s->page, bp_str_n((const char *)s->vector, s->schema->dimensions * sizeof(float)));
+    bp_buf_add(s->page, words);
+    bp_buf_add(s->page, text);
+    if (bp_buf_status(s->page) != BP_OK)
+        return bp_fail(call, bp_buf_status(s->page), "a page of points is larger than %d MiB", PAGE_MAX_BYTES >> 20);
+    return BP_OK;
 }
 
-static bp_status scroll_page(bp_call *call, struct qdrant *db, const struct schema *schema, bp_str collection,
-                             const bp_filter *filter, uint64_t *after, uint32_t wanted, const bp_point_sink *sink,
-                             uint32_t *given)
+static bp_status read_page(bp_call *call, struct scrolling *s, uint32_t wanted, uint32_t *given)
 {
     const bp_json *result, *points;
 
-    BP_TRY(ask_page(call, db, collection, filter, *after, wanted, &result));
+    BP_TRY(ask_page(call, s->db, s->collection, s->filter, s->after, wanted, &result));
     points = bp_json_get(result, "points");
     for (*given = 0; *given < bp_json_count(points); ++*given)
-        BP_TRY(give(call, schema, bp_json_at(points, *given), sink, after));
+        BP_TRY(pack(call, s, bp_json_at(points, *given)));
+    return BP_OK;
+}
+
+static bp_status give_page(bp_call *call, struct scrolling *s, uint32_t count, const bp_point_sink *sink)
+{
+    const char *at = bp_buf_str(s->page).data;
+
+    for (uint32_t i = 0; i < count; i++) {
+        bp_point      point = { .struct_size = sizeof(point) };
+        struct packed packed;
+
+        memcpy(&packed, at, sizeof(packed));
+        at += sizeof(packed);
+        if (packed.has_vector) {
+            memcpy(s->vector, at, s->schema->dimensions * sizeof(float));
+            at += s->schema->dimensions * sizeof(float);
+            point.vector = s->vector;
+        }
+        point.id = s->after = packed.id;
+        point.words = bp_str_n(at, packed.words_len);
+        point.metadata = bp_str_n(at + packed.words_len, packed.metadata_len);
+        at += packed.words_len + packed.metadata_len;
+        BP_TRY(sink->point(call, sink->self, &point));
+    }
     return BP_OK;
 }
 
 bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t after,
                         uint32_t limit, const bp_point_sink *sink)
 {
-    struct qdrant *db = instance;
-    struct schema  schema;
-    uint32_t       given = PAGE_POINTS;
+    struct schema    schema;
+    struct scrolling s = { .db = instance, .schema = &schema, .collection = collection, .filter = filter, .after = after };
+    uint32_t         given = PAGE_POINTS;
 
-    BP_TRY(schema_of(call, db, collection, &schema));
-    while (limit && given == PAGE_POINTS && after < INT64_MAX) {
-        uint32_t  wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
+    BP_TRY(schema_of(call, s.db, collection, &schema));
+    s.page = bp_buf_new(call, PAGE_MAX_BYTES);
+    s.vector = BP_NEW_ARRAY(call, float, schema.dimensions);
+    if (!s.vector)
+        return BP_NO_MEMORY;
+    while (limit && given == PAGE_POINTS && s.after < INT64_MAX) {
         bp_status status;
 
-        BP_TRY(bp_scratch_begin(call)); // a page at a time is kept, not all of them
-        status = scroll_page(call, db, &schema, collection, filter, &after, wanted, sink, &given);
+        bp_buf_reset(s.page);
+        BP_TRY(bp_scratch_begin(call)); // the answer of a page at a time is kept, not all of them
+        status = read_page(call, &s, limit < PAGE_POINTS ? limit : PAGE_POINTS, &given);
         bp_scratch_end(call);
+        if (status == BP_OK)
+            status = give_page(call, &s, given, sink);
         BP_TRY(status);
         limit -= given;
     }
