@@ -54,7 +54,7 @@ struct migrate_item {
     bool          is_begun, is_done; /* by the books */
     struct bp_buf position;          /* behind what is written already; empty: at the beginning */
     int64_t       moved;             /* over all runs */
-    int64_t       moved_now;
+    int64_t       moved_now, copied_ns;
 
     struct digest digests[2]; /* source, target */
     double        deviation;  /* of vectors, the greatest */

@@ -45,6 +45,8 @@ static void put_item(bp_json_writer *w, const struct migrate_item *item)
     json_add_string(w, item->pair->to_name);
     json_put_string(w, "name", item->name);
     json_put_integer(w, "moved", item->moved_now);
+    if (item->moved_now)
+        json_put_number(w, "copying_seconds", (double)item->copied_ns / 1e9);
     if (item->is_compared) {
         json_put_integer(w, "source_count", item->digests[0].count);
         json_put_integer(w, "target_count", item->digests[1].count);

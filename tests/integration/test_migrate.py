@@ -71,7 +71,7 @@ def deployment(*arguments, **more):
 
 
 def migrate(source, target, *more, wanted=0):
-    done = run("migrate", "--from", source.conf_path, "--to", target.conf_path, "--json", *more, seconds=170)
+    done = run("migrate", "--from", source.conf_path, "--to", target.conf_path, "--json", *more, seconds=500)
     check_equal(done.returncode, wanted, f"migrate {more}: {done.stdout[-1500:]} {done.stderr[-1500:]}")
     return json.loads(done.stdout) if done.stdout.startswith("{") else done.stderr
 
@@ -274,7 +274,7 @@ def large_source():
         state["large key"] = new_key(state["large"])
         with state["large"].server(state["large key"]) as server:
             server.make_collection("docs")
-            put_all(server, 1500)
+            put_all(server, 1000)
     return state["large"]
 
 
@@ -297,12 +297,13 @@ def kill_and_go_on(source, one, other):
     whole = migrate(source, one)
     seconds = time.monotonic() - started
     for kind in ("table", "collection"):
-        print(f"        {kind}: {sum(item['moved'] for item in whole['items'] if item['kind'] == kind)} moved, all in "
-              f"{whole['copying_seconds']:.2f} s")
+        items = [item for item in whole["items"] if item["kind"] == kind and item["moved"]]
+        count, spent = sum(item["moved"] for item in items), sum(item["copying_seconds"] for item in items)
+        print(f"        {kind}: {count} moved in {spent:.2f} s, {count / spent:.0f}/s")
     killed = 0
     for _ in range(5):
         process = begin(source, other, "--resume")
-        time.sleep(chance.uniform(0, seconds / 2))
+        time.sleep(chance.uniform(0, seconds / 4))
         process.kill()
         process.communicate()
         killed += process.returncode == -signal.SIGKILL
