@@ -220,6 +220,36 @@ static void a_hold_ends_by_itself(void **state)
     assert_false(reserve("short", 10, 1, BP_SECONDS(60), "more").is_granted);
 }
 
+/* What comes out, as "key/period=spent" one behind the other. */
+static bp_status write_down(bp_call *own, void *arg, const bp_budget *budget)
+{
+    char *text = arg;
+    (void)own;
+    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ", BP_ARG(budget->key), BP_ARG(budget->period),
+             (long long)budget->spent);
+    return BP_OK;
+}
+
+static void what_was_spent_can_be_read_and_loaded(void **state)
+{
+    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved:1"), BP_STR("2026-11"), 4711 },
+                                  { sizeof(bp_budget), 0, BP_STR("moved}s"), BP_STR(""), 1 } };
+    const bp_budget too_much = { sizeof(bp_budget), 0, BP_STR("b"), BP_STR("p"), INT64_MAX };
+    char            text[1000] = "";
+    bp_budget_sink  sink = { sizeof(sink), write_down, text };
+    (void)state;
+    assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("dumped"), BP_STR("r"), 17));
+    assert_true(reserve("held only", 10, 10, BP_SECONDS(60), "r").is_granted);
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->dump(call, self, &sink));
+    assert_non_null(strstr(text, "budget}{/dumped=17 "));
+    assert_non_null(strstr(text, "moved:1/2026-11=4711 "));
+    assert_non_null(strstr(text, "moved}s/=1 "));
+    assert_null(strstr(text, "held only"));
+    assert_status(ops->load(call, self, &too_much, sizeof(too_much), 1), BP_INVALID);
+}
+
 static void a_lock_has_one_owner(void **state)
 {
     (void)state;
@@ -517,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_limit_fills_up_again),
         cmocka_unit_test(budgets_hold_settle_and_begin_anew),
         cmocka_unit_test(a_hold_ends_by_itself),
+        cmocka_unit_test(what_was_spent_can_be_read_and_loaded),
         cmocka_unit_test(a_lock_has_one_owner),
         cmocka_unit_test(figures_are_those_of_the_server),
         cmocka_unit_test(limits_and_budgets_are_exact_among_processes),
