@@ -36,6 +36,8 @@ int command_plugin(int argc, char **argv);
 int command_key(int argc, char **argv);
 /* db.c */
 int command_db(int argc, char **argv);
+/* migrate.c */
+int command_migrate(int argc, char **argv);
 /* mcp.c */
 int command_mcp(int argc, char **argv);
 /* ingest.c, search.c, eval.c */

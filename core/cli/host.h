@@ -37,7 +37,7 @@ struct host_options {
     const char *conf_file;
     bool        is_private;  /* one worker, and one listener that only this user can reach: host->socket_path */
     bool        is_quiet;    /* log only warnings and errors, whatever the conf says */
-    const char *only_kind, *only_name; /* start this instance and what it refers to, and no listener */
+    const char *only_kind, *only_name; /* start this instance and what it refers to, and no listener; "": no instance */
     uint32_t    only_workers;          /* for it; 0: one */
     const char *conf_text;             /* instead of a file: conf_file is then only its name in messages */
     const bp_str_list *stdio_apps;     /* for `backplane mcp`: these apps and what they refer to; one worker, no listener */

@@ -22,6 +22,8 @@ static const struct command commands[] = {
     { "conform", "FILE.so|NAME [--kind KIND] [--set KEY=VALUE]...", "run the contract of its kind on a plugin", command_conform },
     { "key", "create|list|revoke [-c FILE] ...", "make, list and revoke API keys", command_key },
     { "db", "size|connections|bloat|tables|vacuum|reindex [-c FILE]", "look after a storage", command_db },
+    { "migrate", "--from CONF --to CONF [--resume] [--verify-only]", "move what a deployment keeps to other back ends",
+      command_migrate },
     { "mcp", "--app NAME... [-c FILE | --set KEY=VALUE... WORD...]", "serve apps over standard input and output",
       command_mcp },
     { "ingest", "--collection NAME [--url URL | -c FILE] PATH...", "put documents into a collection", command_ingest },

@@ -2,7 +2,7 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { GET, SET, REMOVE, REMOVE_PREFIX, TAKE, RESERVE, SETTLE, LOCK, UNLOCK, STATS };
+enum { GET, SET, REMOVE, REMOVE_PREFIX, TAKE, RESERVE, SETTLE, LOCK, UNLOCK, STATS, DUMP, LOAD };
 enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20 };
 
 static const struct gate_op ops[] = {
@@ -11,6 +11,7 @@ static const struct gate_op ops[] = {
     [TAKE] = { TAKE, "take", false },      [RESERVE] = { RESERVE, "reserve", false },
     [SETTLE] = { SETTLE, "settle", false }, [LOCK] = { LOCK, "lock", true },
     [UNLOCK] = { UNLOCK, "unlock", true }, [STATS] = { STATS, "stats", true },
+    [DUMP] = { DUMP, "dump", true },       [LOAD] = { LOAD, "load", true },
 };
 
 struct args {
@@ -21,6 +22,10 @@ struct args {
     int64_t            *removed;
     bp_take            *take;
     bp_cache_stats     *stats;
+    const bp_budget_sink *sink;
+    const bp_budget      *budgets;
+    size_t                budget_size, count;
+    struct gate_op        op; /* a copy: a dump is not tried again once a budget was given out */
 };
 
 static bp_status check_key(bp_call *call, bp_str key)
@@ -165,6 +170,51 @@ static bp_status gated_stats(bp_call *call, void *instance, bp_cache_stats *stat
     return pass(call, instance, STATS, a.ops->stats != NULL, run_stats, &a);
 }
 
+static bp_status pass_budget(bp_call *call, void *self, const bp_budget *budget)
+{
+    struct args *a = self;
+
+    a->op.is_idempotent = false;
+    return a->sink->budget(call, a->sink->self, budget);
+}
+static bp_status run_dump(bp_call *call, void *object, void *arg)
+{
+    struct args         *a = arg;
+    const bp_budget_sink sink = { .struct_size = sizeof(sink), .budget = pass_budget, .self = a };
+
+    return a->ops->dump(call, object, &sink);
+}
+static bp_status gated_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
+{
+    struct args a = { .ops = ops_of(instance), .sink = sink, .op = ops[DUMP] };
+
+    if (!gate_has(call, instance, BP_HAS(a.ops, bp_cache_ops, dump) && a.ops->dump, "dump"))
+        return BP_UNSUPPORTED;
+    return gate_run(call, instance, &a.op, run_dump, &a);
+}
+
+static bp_status run_load(bp_call *call, void *object, void *arg)
+{
+    struct args *a = arg;
+    return a->ops->load(call, object, a->budgets, a->budget_size, a->count);
+}
+static bp_status gated_load(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size, size_t count)
+{
+    struct args a = { .ops = ops_of(instance), .budgets = budgets, .budget_size = budget_size, .count = count };
+
+    if (!gate_has(call, instance, BP_HAS(a.ops, bp_cache_ops, load) && a.ops->load, "load"))
+        return BP_UNSUPPORTED;
+    for (size_t i = 0; i < count; i++) {
+        const bp_budget *budget = (const bp_budget *)(const void *)((const char *)budgets + i * budget_size);
+
+        BP_TRY(check_key(call, budget->key));
+        if (budget->period.len > 63 || budget->spent < 0)
+            return call_fail(call, BP_INVALID, "the name of a budget's period has at most 63 bytes, and what was spent is "
+                             "not below 0");
+    }
+    return gate_run(call, instance, &ops[LOAD], run_load, &a);
+}
+
 const bp_cache_ops gate_cache_ops = {
     .struct_size = sizeof(bp_cache_ops),
     .get = gated_get,
@@ -177,4 +227,6 @@ const bp_cache_ops gate_cache_ops = {
     .lock = gated_lock,
     .unlock = gated_unlock,
     .stats = gated_stats,
+    .dump = gated_dump,
+    .load = gated_load,
 };

@@ -230,7 +230,7 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
     for (size_t i = 0; i < generation->unit_count; i++) {
         struct unit *unit = &generation->units[i];
 
-        if (is_wanted && !is_wanted[i])
+        if ((is_wanted && !is_wanted[i]) || unit->is_up)
             continue;
         if (bring_up(unit))
             continue;
@@ -287,6 +287,33 @@ bool generation_start_apps(struct generation *generation, const bp_str_list *app
             want(generation, i, is_wanted);
     }
     return start_units(generation, is_wanted);
+}
+
+bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(const struct conf_instance *conf, void *arg),
+                             void *arg)
+{
+    bool is_wanted[CONF_MAX_INSTANCES] = { false };
+
+    for (size_t i = 0; i < generation->unit_count; i++)
+        if (is_chosen(generation->units[i].conf, arg))
+            want(generation, i, is_wanted);
+    return start_units(generation, is_wanted);
+}
+
+bool generation_migrate_apps(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit *unit = &generation->units[i];
+        char         problem[512];
+
+        if (strcmp(unit->conf->kind, "app") != 0 ||
+            hook_on(&unit->instances[0], "migration", migrate, problem) == BP_OK)
+            continue;
+        snprintf(generation->problem, sizeof(generation->problem), "app.%.64s (%s): migration failed: %.440s",
+                 unit->conf->name.data, unit->plugin->label, problem);
+        return false;
+    }
+    return true;
 }
 
 bool generation_check(struct generation *generation)

@@ -32,6 +32,11 @@ bool generation_start(struct generation *generation);
 bool generation_start_only(struct generation *generation, bp_str kind, bp_str name);
 /* Only these apps and what they refer to; an empty list: all of them. */
 bool generation_start_apps(struct generation *generation, const bp_str_list *apps);
+/* Only those that `is_chosen` says, and what they refer to. May be called again for others. */
+bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(const struct conf_instance *conf, void *arg),
+                             void *arg);
+/* The tables of all apps, as their start would make them, though none of them is started: their storages must be up. */
+bool generation_migrate_apps(struct generation *generation);
 /* Drain hooks, then everything in reverse. */
 void generation_stop(struct generation *generation);
 

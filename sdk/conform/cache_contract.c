@@ -179,8 +179,7 @@ static bp_status a_limit_is_exact_among_all_workers(bp_call *call, struct confor
     for (int i = 0; i < CHILDREN; i++)
         BP_TRY(bp_join(call, children[i]));
     conform->counters[1]++;
-    while (conform->counters[1] < (int64_t)conform->workers)
-        BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    BP_TRY(conform_meet(call, &conform->counters[1], (int64_t)conform->workers));
     CONFORM_THAT(call, conform->counters[0] == LIMIT, "%lld were granted of a limit of %d, among %u workers",
                  (long long)conform->counters[0], LIMIT, conform->workers);
     return BP_OK;
@@ -226,6 +225,54 @@ static bp_status a_reservation_ends_with_its_hold(bp_call *call, struct conform 
         CONFORM_STATUS(call, reserve(call, conform, key, "p", 1000, BP_SECONDS(600), "b", &take), BP_OK);
     } while (!take.is_granted && bp_now_ns() < until_ns);
     CONFORM_THAT(call, take.is_granted, "a reservation of 200 ms still holds after 20 s");
+    return BP_OK;
+}
+
+struct looking_up {
+    bp_str  key, period;
+    int64_t spent; /* -1: not come */
+};
+
+static bp_status look_up(bp_call *call, void *self, const bp_budget *budget)
+{
+    struct looking_up *wanted = self;
+
+    (void)call;
+    if (bp_str_equal(budget->key, wanted->key) && bp_str_equal(budget->period, wanted->period))
+        wanted->spent = budget->spent;
+    return BP_OK;
+}
+
+static bp_status spent_of(bp_call *call, struct conform *conform, bp_str key, const char *period, int64_t *spent)
+{
+    struct looking_up    wanted = { key, bp_str_of(period), -1 };
+    const bp_budget_sink sink = { .struct_size = sizeof(sink), .budget = look_up, .self = &wanted };
+    bp_status            status = OPS(call, conform)->dump(call, SELF(call, conform), &sink);
+
+    *spent = wanted.spent;
+    return status;
+}
+
+static bp_status budgets_can_be_moved(bp_call *call, struct conform *conform)
+{
+    bp_str    key = key_of(call, conform, "moved :{budget}:1");
+    bp_budget budgets[] = { { .struct_size = sizeof(bp_budget), .key = key, .period = BP_STR("2026-11"), .spent = 700 },
+                            { .struct_size = sizeof(bp_budget), .key = key, .period = BP_STR("2026-12"), .spent = 1 } };
+    int64_t   spent = 0;
+    bp_take   take;
+
+    if (spent_of(call, conform, key, "2026-11", &spent) == BP_UNSUPPORTED)
+        return conform_skip(call, "its budgets cannot be moved: it has no dump");
+    CONFORM_THAT(call, spent == -1, "a budget that nobody used comes with %lld", (long long)spent);
+    CONFORM_STATUS(call, OPS(call, conform)->settle(call, SELF(call, conform), key, BP_STR("2026-11"), BP_STR("a"), 70), BP_OK);
+    CONFORM_STATUS(call, spent_of(call, conform, key, "2026-11", &spent), BP_OK);
+    CONFORM_THAT(call, spent == 70, "of 70 that were spent come %lld", (long long)spent);
+    for (int i = 0; i < 2; i++)
+        CONFORM_STATUS(call, OPS(call, conform)->load(call, SELF(call, conform), budgets, sizeof(budgets[0]), 2), BP_OK);
+    CONFORM_STATUS(call, spent_of(call, conform, key, "2026-12", &spent), BP_OK);
+    CONFORM_THAT(call, spent == 1, "of a period of which 1 was loaded come %lld", (long long)spent);
+    CONFORM_STATUS(call, reserve(call, conform, key, "2026-11", 300, BP_SECONDS(600), "b", &take), BP_OK);
+    CONFORM_THAT(call, take.is_granted && take.remaining == 0, "of 1,000, 700 of them loaded twice, 300 are not left");
     return BP_OK;
 }
 
@@ -382,6 +429,7 @@ static const struct conform_case cases[] = {
     { "a limit is exact among all workers", a_limit_is_exact_among_all_workers, CONFORM_EVERY_WORKER },
     { "budgets are reserved and settled", budgets_are_reserved_and_settled, CONFORM_ONE_WORKER },
     { "a reservation ends with its hold", a_reservation_ends_with_its_hold, CONFORM_ONE_WORKER },
+    { "budgets can be moved to another cache", budgets_can_be_moved, CONFORM_ONE_WORKER },
     { "a lock has one owner, and ends", a_lock_has_one_owner, CONFORM_ONE_WORKER },
     { "a lock excludes all workers", a_lock_excludes_all_workers, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },

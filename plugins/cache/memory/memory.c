@@ -345,6 +345,83 @@ static bp_status memory_settle(bp_call *call, void *instance, bp_str key, bp_str
     return period ? BP_OK : fail_room(call);
 }
 
+/* ---- budgets that are moved to another cache, or come from one ---- */
+
+struct dumping {
+    const bp_budget_sink *sink;
+    struct dumped {
+        struct dumped *next;
+        bp_budget      budget;
+    } *first;
+};
+
+/* With a shard locked: what is handed on later, as a sink may suspend. */
+static bp_status note_periods(bp_call *call, struct dumping *dumping, const struct entry *entry)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct budget_period *period = &entry->budget->periods[i];
+        struct dumped              *dumped;
+
+        if (!period->used_ns || !period->spent)
+            continue;
+        dumped = BP_NEW(call, struct dumped);
+        if (!dumped)
+            return BP_NO_MEMORY;
+        dumped->budget = (bp_budget){ .struct_size = sizeof(bp_budget),
+                                      .key = bp_dup(call, bp_str_n(entry->bytes, entry->key_len)),
+                                      .period = bp_dup(call, bp_str_n(period->name, period->name_len)),
+                                      .spent = period->spent };
+        dumped->next = dumping->first;
+        dumping->first = dumped;
+    }
+    return BP_OK;
+}
+
+static bp_status note_shard(bp_call *call, struct dumping *dumping, struct shard *shard)
+{
+    bp_status status = BP_OK;
+
+    pthread_mutex_lock(&shard->lock);
+    for (size_t b = 0; status == BP_OK && b < shard->bucket_count; b++)
+        for (const struct entry *entry = shard->buckets[b]; status == BP_OK && entry; entry = entry->chain)
+            if (entry->kind == ENTRY_BUDGET && entry->budget)
+                status = note_periods(call, dumping, entry);
+    pthread_mutex_unlock(&shard->lock);
+    return status;
+}
+
+static bp_status memory_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
+{
+    struct dumping dumping = { .sink = sink };
+
+    for (int i = 0; i < SHARDS; i++)
+        BP_TRY(note_shard(call, &dumping, &table_of(instance)->shards[i]));
+    for (const struct dumped *dumped = dumping.first; dumped; dumped = dumped->next)
+        BP_TRY(sink->budget(call, sink->self, &dumped->budget));
+    return BP_OK;
+}
+
+static bp_status memory_load(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size, size_t count)
+{
+    struct table *table = table_of(instance);
+
+    for (size_t i = 0; i < count; i++) {
+        const bp_budget      *budget = (const bp_budget *)(const void *)((const char *)budgets + i * budget_size);
+        struct budget_period *period;
+        struct entry         *entry;
+        struct shard         *shard;
+
+        BP_TRY(check_budget(call, budget->key, budget->period, BP_STR("load"), budget->spent));
+        shard = budget_lock(table, budget->key, budget->period, bp_now_ns(), &entry, &period);
+        if (period)
+            period->spent = budget->spent;
+        table_unlock(shard);
+        if (!period)
+            return fail_room(call);
+    }
+    return BP_OK;
+}
+
 /* ---- locks ---- */
 
 static bool is_owner(const struct entry *entry, bp_str owner)
@@ -471,6 +548,8 @@ static const bp_cache_ops ops = {
     .lock = memory_lock,
     .unlock = memory_unlock,
     .stats = memory_stats,
+    .dump = memory_dump,
+    .load = memory_load,
 };
 
 BP_PLUGIN(cache, "memory", "1.0.0",

@@ -117,6 +117,8 @@ static const bp_cache_ops ops = {
     .lock = cache_lock,
     .unlock = cache_unlock,
     .stats = cache_stats,
+    .dump = cache_dump,
+    .load = cache_load,
 };
 
 BP_PLUGIN(

@@ -20,6 +20,9 @@
 
 enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
 
+#define AMOUNT_MAX     (INT64_C(1) << 52) /* beyond it a double, which Lua counts in, skips numbers */
+#define BUDGET_KEPT_MS "34560000000"      /* 400 days behind its last use; periods are days, months or years */
+
 /* What is done while Redis cannot be reached. */
 typedef enum cache_policy { POLICY_OPEN = 0, POLICY_CLOSED = 1 } cache_policy;
 
@@ -39,6 +42,8 @@ bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy polic
                     bool *is_hidden);
 
 /* values.c */
+/* The prefix as a pattern that means itself, and anything behind it. */
+bp_str    cache_pattern_of(bp_call *call, bp_str prefix);
 bp_status cache_get(bp_call *call, void *instance, bp_str key, bp_str *value) BP_SUSPENDS;
 bp_status cache_set(bp_call *call, void *instance, bp_str key, bp_str value, int64_t ttl_ns) BP_SUSPENDS;
 bp_status cache_remove(bp_call *call, void *instance, bp_str key) BP_SUSPENDS;
@@ -52,6 +57,12 @@ bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period
                         int64_t hold_ns, bp_str reservation, bp_take *result) BP_SUSPENDS;
 bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
                        int64_t amount) BP_SUSPENDS;
+/* moving.c */
+bp_status cache_dump(bp_call *call, void *instance, const bp_budget_sink *sink) BP_SUSPENDS;
+bp_status cache_load(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size, size_t count) BP_SUSPENDS;
+
+/* counts.c */
+bp_str    cache_budget_key(bp_call *call, const struct redis_cache *cache, bp_str key, bp_str period, const char *tail);
 bp_status cache_lock(bp_call *call, void *instance, bp_str key, bp_str owner, int64_t hold_ns) BP_SUSPENDS;
 bp_status cache_unlock(bp_call *call, void *instance, bp_str key, bp_str owner) BP_SUSPENDS;
 

@@ -3,8 +3,6 @@
 
 enum { PERIOD_BYTES_MAX = 63 };
 
-#define AMOUNT_MAX     (INT64_C(1) << 52) /* beyond it a double, which Lua counts in, skips numbers */
-#define BUDGET_KEPT_MS "34560000000"      /* 400 days behind its last use; periods are days, months or years */
 #define HOLD_MAX_NS    BP_SECONDS(10LL * 366 * 86400)
 
 static bp_status run(bp_call *call, struct redis_cache *cache, struct redis_script *script, const bp_str *keys,
@@ -72,7 +70,7 @@ static bp_status check_budget(bp_call *call, bp_str key, bp_str period, bp_str r
 }
 
 /* PREFIX{b:LENGTH:KEY:PERIOD}TAIL: with the length of the key, no two pairs of key and period look the same. */
-static bp_str budget_key(bp_call *call, const struct redis_cache *cache, bp_str key, bp_str period, const char *tail)
+bp_str cache_budget_key(bp_call *call, const struct redis_cache *cache, bp_str key, bp_str period, const char *tail)
 {
     bp_buf *buf = bp_buf_new(call, 2048);
 
@@ -100,7 +98,7 @@ bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period
         return bp_fail(call, BP_INVALID, "a reservation is held for longer than 0 and a limit is not negative");
     // The same reservation again replaces the first, so sending it twice does no harm.
     status = run(call, cache, &cache->reserve,
-                 (bp_str[]){ budget_key(call, cache, key, period, "s"), budget_key(call, cache, key, period, "e") }, 2,
+                 (bp_str[]){ cache_budget_key(call, cache, key, period, "s"), cache_budget_key(call, cache, key, period, "e") }, 2,
                  (bp_str[]){ number(call, limit < AMOUNT_MAX * 2 ? limit : AMOUNT_MAX * 2), number(call, amount),
                              number(call, held_ms(hold_ns) * 1000), reservation, BP_STR(BUDGET_KEPT_MS) },
                  5, REDIS_IDEMPOTENT, 3, &reply);
@@ -133,8 +131,8 @@ bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period,
     return cache_end(
         call, cache, (cache_policy)cache->budgets_when_down, "settle",
         run(call, cache, &cache->settle,
-            (bp_str[]){ budget_key(call, cache, key, period, "s"), budget_key(call, cache, key, period, "e"),
-                        budget_key(call, cache, key, period, mark) },
+            (bp_str[]){ cache_budget_key(call, cache, key, period, "s"), cache_budget_key(call, cache, key, period, "e"),
+                        cache_budget_key(call, cache, key, period, mark) },
             3, (bp_str[]){ number(call, amount), reservation, BP_STR(BUDGET_KEPT_MS) }, 3, REDIS_IDEMPOTENT, 0, &reply),
         &is_hidden);
 }

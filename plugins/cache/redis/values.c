@@ -58,8 +58,7 @@ bp_status cache_remove(bp_call *call, void *instance, bp_str key)
 
 /* ---- by prefix ---- */
 
-/* The prefix as a pattern that means itself, and anything behind it. */
-static bp_str pattern_of(bp_call *call, bp_str prefix)
+bp_str cache_pattern_of(bp_call *call, bp_str prefix)
 {
     char  *text = bp_alloc(call, prefix.len * 2 + 1);
     size_t len = 0;
@@ -129,7 +128,7 @@ bp_status cache_remove_prefix(bp_call *call, void *instance, bp_str prefix, int6
     bp_status           status;
 
     BP_TRY(cache_check_key(call, prefix));
-    pattern = pattern_of(call, cache_key(call, cache, "v:", prefix));
+    pattern = cache_pattern_of(call, cache_key(call, cache, "v:", prefix));
     status = pattern.data ? redis_masters(call, cache->client, &nodes, &count) : BP_NO_MEMORY;
     for (size_t i = 0; status == BP_OK && i < count; i++)
         status = remove_on(call, cache, nodes[i], pattern, &total);

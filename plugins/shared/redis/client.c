@@ -63,7 +63,7 @@ void redis_add(struct redis_batch *batch, const bp_str *words, size_t count)
     const char **texts = few;
     size_t      *lens = few_lens;
     char        *bytes = NULL;
-    int          len;
+    long long    len;
 
     if (!batch)
         return;

@@ -72,10 +72,22 @@ static void add_login(struct redis_batch *batch, bp_str user, bp_str password)
         redis_add(batch, (bp_str[]){ BP_STR("AUTH"), password }, 2);
 }
 
-static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user)
+/* A server that does not know AUTH repeats what it was sent, the password too. */
+static bool shows(bp_str text, bp_str secret)
+{
+    for (size_t at = 0; secret.len && at + secret.len <= text.len; at++)
+        if (memcmp(text.data + at, secret.data, secret.len) == 0)
+            return true;
+    return false;
+}
+
+static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user, bp_str password)
 {
     if (reply->type != REDIS_ERROR)
         return BP_OK;
+    if (shows(reply->text, password))
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "it does not know AUTH, or under another name: give no password, or ask who runs it");
     return bp_fail(call, BP_UNAVAILABLE,
                    "it refused the login of %s" BP_FMT ": " BP_FMT "; check `username` and `password`",
                    user.len ? "the user " : "the default user", BP_ARG(user), BP_ARG(reply->text));
@@ -103,7 +115,7 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
         redis_add_line(batch, "ROLE");
     BP_TRY(ask(call, client, wire, batch, &wait));
     if (has_login)
-        status = check_login(call, wait->replies[at++], place->user);
+        status = check_login(call, wait->replies[at++], place->user, place->password);
     if (status == BP_OK && wait->replies[at]->type == REDIS_ERROR && bp_str_starts(wait->replies[at]->text, "NOAUTH"))
         status = bp_fail(call, BP_UNAVAILABLE, "it wants a password: give `password`, or put it into `url`");
     at++; // the name is for people: a server that does not know it is good enough
@@ -139,7 +151,7 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
     if (status == BP_OK)
         status = ask(call, client, wire, batch, &wait);
     if (status == BP_OK && has_login)
-        status = check_login(call, wait->replies[0], options->sentinel_username);
+        status = check_login(call, wait->replies[0], options->sentinel_username, options->sentinel_password);
     if (status == BP_OK) {
         reply = wait->replies[has_login ? 1 : 0];
         if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->items[0]->text.len && reply->items[1]->text.len) {

@@ -1,7 +1,9 @@
 /* scroll.c - points by rising id, a page at a time, and snapshots as the server makes them. */
 #include "qdrant.h"
 
-enum { PAGE_POINTS = 256 };
+#include <stdlib.h>
+
+enum { PAGE_POINTS = 256, LIMIT_MAX = 10000 };
 
 static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter, uint64_t after,
                           uint32_t limit, const bp_json **result)
@@ -27,40 +29,78 @@ static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collect
     return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body, 0, result);
 }
 
-static bp_status give(bp_call *call, const struct schema *schema, const bp_json *found, const bp_point_sink *sink,
-                      uint64_t *after)
-{
-    const bp_json *payload = bp_json_get(found, "payload"), *metadata = bp_json_get(payload, "m");
-    const bp_json *dense = bp_json_get(bp_json_get(found, "vector"), "dense");
-    float         *vector = NULL;
-    bp_point       point = { .struct_size = sizeof(point) };
+/* A page as it is given to the sink, outside of the memory that its answer was read in. */
+struct page {
+    bp_point points[PAGE_POINTS];
+    size_t   count;
+    char    *bytes; /* of all of them; malloc()ed */
+};
 
-    if (bp_json_count(dense)) {
-        vector = BP_NEW_ARRAY(call, float, schema->dimensions);
-        if (!vector)
-            return BP_NO_MEMORY;
-        for (uint32_t i = 0; i < schema->dimensions; i++)
-            vector[i] = (float)bp_json_number(bp_json_at(dense, i));
-    }
-    point.id = (uint64_t)bp_json_integer(bp_json_get(found, "id"));
-    point.vector = vector;
-    point.words = bp_json_string(bp_json_get(payload, "w"));
-    point.metadata = metadata ? bp_json_text(call, metadata) : BP_STR("{}");
-    *after = point.id;
-    return sink->point(call, sink->self, &point);
+static size_t rounded(size_t size) { return (size + sizeof(float) - 1) / sizeof(float) * sizeof(float); }
+
+static bp_str put_text(char **at, bp_str text)
+{
+    bp_str copy = { *at, text.len };
+
+    if (text.len)
+        memcpy(*at, text.data, text.len);
+    *at += rounded(text.len);
+    return copy;
 }
 
-static bp_status scroll_page(bp_call *call, struct qdrant *db, const struct schema *schema, bp_str collection,
-                             const bp_filter *filter, uint64_t *after, uint32_t wanted, const bp_point_sink *sink,
-                             uint32_t *given)
+static const float *put_vector(char **at, const bp_json *dense, uint32_t dimensions)
 {
-    const bp_json *result, *points;
+    float *vector = (float *)(void *)*at;
 
-    BP_TRY(ask_page(call, db, collection, filter, *after, wanted, &result));
-    points = bp_json_get(result, "points");
-    for (*given = 0; *given < bp_json_count(points); ++*given)
-        BP_TRY(give(call, schema, bp_json_at(points, *given), sink, after));
+    if (!bp_json_count(dense))
+        return NULL;
+    for (uint32_t i = 0; i < dimensions; i++)
+        vector[i] = (float)bp_json_number(bp_json_at(dense, i));
+    *at += dimensions * sizeof(float);
+    return vector;
+}
+
+static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_json *found, struct page *page)
+{
+    bp_str metadata[PAGE_POINTS];
+    size_t size = 1;
+    char  *at;
+
+    page->count = bp_json_count(found) < PAGE_POINTS ? bp_json_count(found) : PAGE_POINTS;
+    for (size_t i = 0; i < page->count; i++) {
+        const bp_json *payload = bp_json_get(bp_json_at(found, i), "payload"), *m = bp_json_get(payload, "m");
+
+        metadata[i] = m ? bp_json_text(call, m) : BP_STR("{}");
+        size += rounded(metadata[i].len) + rounded(bp_json_string(bp_json_get(payload, "w")).len) +
+                schema->dimensions * sizeof(float);
+    }
+    page->bytes = at = malloc(size);
+    if (!at)
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a page of %zu points", page->count);
+    for (size_t i = 0; i < page->count; i++) {
+        const bp_json *one = bp_json_at(found, i);
+
+        page->points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                      .id = (uint64_t)bp_json_integer(bp_json_get(one, "id")) };
+        page->points[i].vector = put_vector(&at, bp_json_get(bp_json_get(one, "vector"), "dense"), schema->dimensions);
+        page->points[i].words = put_text(&at, bp_json_string(bp_json_get(bp_json_get(one, "payload"), "w")));
+        page->points[i].metadata = put_text(&at, metadata[i]);
+    }
     return BP_OK;
+}
+
+static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema *schema, bp_str collection,
+                           const bp_filter *filter, uint64_t after, uint32_t wanted, struct page *page)
+{
+    const bp_json *result;
+    bp_status      status;
+
+    BP_TRY(bp_scratch_begin(call)); // an answer is a multiple of what is in it
+    status = ask_page(call, db, collection, filter, after, wanted, &result);
+    if (status == BP_OK)
+        status = copy_page(call, schema, bp_json_get(result, "points"), page);
+    bp_scratch_end(call);
+    return status;
 }
 
 bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t after,
@@ -68,20 +108,27 @@ bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const 
 {
     struct qdrant *db = instance;
     struct schema  schema;
-    uint32_t       given = PAGE_POINTS;
+    struct page   *page = BP_NEW(call, struct page);
+    bool           has_more = true;
+    bp_status      status = page ? BP_OK : BP_NO_MEMORY;
 
+    BP_TRY(status);
+    if (limit < 1 || limit > LIMIT_MAX)
+        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
     BP_TRY(schema_of(call, db, collection, &schema));
-    while (limit && given == PAGE_POINTS && after < INT64_MAX) {
-        uint32_t  wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
-        bp_status status;
+    while (status == BP_OK && limit && has_more && after < INT64_MAX) {
+        uint32_t wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
 
-        BP_TRY(bp_scratch_begin(call)); // a page at a time is kept, not all of them
-        status = scroll_page(call, db, &schema, collection, filter, &after, wanted, sink, &given);
-        bp_scratch_end(call);
-        BP_TRY(status);
-        limit -= given;
+        BP_TRY(read_page(call, db, &schema, collection, filter, after, wanted, page));
+        for (size_t i = 0; i < page->count && i < wanted && status == BP_OK; i++) {
+            after = page->points[i].id;
+            status = sink->point(call, sink->self, &page->points[i]);
+        }
+        has_more = page->count >= wanted;
+        limit -= wanted;
+        free(page->bytes);
     }
-    return BP_OK;
+    return status;
 }
 
 /* ---- snapshots ---- */

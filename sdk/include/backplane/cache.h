@@ -32,6 +32,23 @@ typedef struct bp_cache_stats {
     int64_t  hits, misses, evictions;
 } bp_cache_stats;
 
+/* What was spent of a budget in one period. */
+typedef struct bp_budget {
+    uint32_t struct_size;
+    uint32_t reserved;
+    bp_str   key;
+    bp_str   period;
+    int64_t  spent;
+} bp_budget;
+
+/* What dump() hands on, on the calling fiber; `budget` is valid until it returns. A status other than BP_OK ends dump()
+ * with that status. It may keep memory of the call, so the cache calls it outside of scratch memory of its own. */
+typedef struct bp_budget_sink {
+    uint32_t struct_size;
+    bp_status (*budget)(bp_call *call, void *self, const bp_budget *budget) BP_SUSPENDS;
+    void *self;
+} bp_budget_sink;
+
 /* Each may suspend, is bounded by the call, borrows its inputs and returns BP_OK, BP_INVALID,
  * BP_TOO_LARGE, BP_UNAVAILABLE, BP_DEADLINE or BP_CANCELLED, and what is said beside it. */
 typedef struct bp_cache_ops {
@@ -63,6 +80,15 @@ typedef struct bp_cache_ops {
     bp_status (*unlock)(bp_call *call, void *instance, bp_str key, bp_str owner) BP_SUSPENDS;
 
     bp_status (*stats)(bp_call *call, void *instance, bp_cache_stats *stats) BP_SUSPENDS;
+
+    /* Optional: what must not be lost when the back end is changed, into a sink: what was spent of budgets. Values may go,
+     * limits are whole again soon, and locks and reservations are of work that is under way. In any order; while others
+     * write, a budget may come twice. Idempotent. */
+    bp_status (*dump)(bp_call *call, void *instance, const bp_budget_sink *sink) BP_SUSPENDS;
+
+    /* Optional: makes these amounts what was spent, in the place of what was there. Idempotent. */
+    bp_status (*load)(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size,
+                      size_t count) BP_SUSPENDS;
 } bp_cache_ops;
 
 static inline const bp_cache_ops *bp_cache_of(const bp_peer *cache) { return (const bp_cache_ops *)cache->ops; }
@@ -82,6 +108,19 @@ static inline bp_status bp_cache_take(bp_call *call, const bp_peer *cache, bp_st
     memset(result, 0, sizeof(*result));
     result->struct_size = (uint32_t)sizeof(*result);
     return bp_cache_of(cache)->take(call, cache->instance, key, limit, window_ns, cost, result);
+}
+static inline bp_status bp_cache_dump(bp_call *call, const bp_peer *cache, const bp_budget_sink *sink) BP_SUSPENDS
+{
+    if (!BP_HAS(bp_cache_of(cache), bp_cache_ops, dump))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to read the budgets of a cache");
+    return bp_cache_of(cache)->dump(call, cache->instance, sink);
+}
+static inline bp_status bp_cache_load(bp_call *call, const bp_peer *cache, const bp_budget *budgets,
+                                      size_t count) BP_SUSPENDS
+{
+    if (!BP_HAS(bp_cache_of(cache), bp_cache_ops, load))
+        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to write the budgets of a cache");
+    return bp_cache_of(cache)->load(call, cache->instance, budgets, sizeof(bp_budget), count);
 }
 
 #ifdef __cplusplus

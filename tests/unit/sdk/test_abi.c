@@ -184,7 +184,19 @@ FIELD(bp_cache_stats, hits, 32)
 FIELD(bp_cache_stats, misses, 40)
 FIELD(bp_cache_stats, evictions, 48)
 
-SIZE(bp_cache_ops, 88)
+SIZE(bp_budget, 48)
+FIELD(bp_budget, struct_size, 0)
+FIELD(bp_budget, reserved, 4)
+FIELD(bp_budget, key, 8)
+FIELD(bp_budget, period, 24)
+FIELD(bp_budget, spent, 40)
+
+SIZE(bp_budget_sink, 24)
+FIELD(bp_budget_sink, struct_size, 0)
+FIELD(bp_budget_sink, budget, 8)
+FIELD(bp_budget_sink, self, 16)
+
+SIZE(bp_cache_ops, 104)
 FIELD(bp_cache_ops, struct_size, 0)
 FIELD(bp_cache_ops, get, 8)
 FIELD(bp_cache_ops, set, 16)
@@ -196,6 +208,8 @@ FIELD(bp_cache_ops, settle, 56)
 FIELD(bp_cache_ops, lock, 64)
 FIELD(bp_cache_ops, unlock, 72)
 FIELD(bp_cache_ops, stats, 80)
+FIELD(bp_cache_ops, dump, 88)
+FIELD(bp_cache_ops, load, 96)
 
 /* ---- <backplane/call.h> ---- */
 

@@ -207,6 +207,36 @@ static void reservations_count_until_they_are_settled(void **state)
                   BP_INVALID);
 }
 
+/* What comes out, as "key/period=spent" one behind the other. */
+static bp_status write_down(bp_call *own, void *arg, const bp_budget *budget)
+{
+    char *text = arg;
+    (void)own;
+    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ", BP_ARG(budget->key), BP_ARG(budget->period),
+             (long long)budget->spent);
+    return BP_OK;
+}
+
+static void what_was_spent_can_be_read_and_loaded(void **state)
+{
+    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved"), BP_STR("2026-11"), 4711 },
+                                  { sizeof(bp_budget), 0, BP_STR("moved"), BP_STR("2026-12"), 1 } };
+    char            text[1000] = "";
+    bp_budget_sink  sink = { sizeof(sink), write_down, text };
+    (void)state;
+    assert_ok(ops->dump(call, self, &sink));
+    assert_string_equal(text, "");
+    assert_true(reserve("held only", 10, 10, "r").is_granted);
+    assert_ok(ops->settle(call, self, BP_STR("budget"), BP_STR("dumped"), BP_STR("r"), 17));
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->dump(call, self, &sink));
+    assert_non_null(strstr(text, "budget/dumped=17 "));
+    assert_non_null(strstr(text, "moved/2026-11=4711 "));
+    assert_non_null(strstr(text, "moved/2026-12=1 "));
+    assert_null(strstr(text, "held only"));
+}
+
 static void a_lock_has_one_owner_until_it_expires(void **state)
 {
     (void)state;
@@ -283,6 +313,7 @@ int main(void)
         TEST(state_that_fills_the_memory_is_refused_and_swept_when_it_expires),
         TEST(a_limit_lets_through_its_number_and_then_one_by_one),
         TEST(reservations_count_until_they_are_settled),
+        TEST(what_was_spent_can_be_read_and_loaded),
         TEST(a_lock_has_one_owner_until_it_expires),
         TEST(counts_are_exact_among_threads),
     };

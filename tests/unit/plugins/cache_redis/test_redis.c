@@ -220,6 +220,36 @@ static void a_hold_ends_by_itself(void **state)
     assert_false(reserve("short", 10, 1, BP_SECONDS(60), "more").is_granted);
 }
 
+/* What comes out, as "key/period=spent" one behind the other. */
+static bp_status write_down(bp_call *own, void *arg, const bp_budget *budget)
+{
+    char *text = arg;
+    (void)own;
+    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ", BP_ARG(budget->key), BP_ARG(budget->period),
+             (long long)budget->spent);
+    return BP_OK;
+}
+
+static void what_was_spent_can_be_read_and_loaded(void **state)
+{
+    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved:1"), BP_STR("2026-11"), 4711 },
+                                  { sizeof(bp_budget), 0, BP_STR("moved}s"), BP_STR(""), 1 } };
+    const bp_budget too_much = { sizeof(bp_budget), 0, BP_STR("b"), BP_STR("p"), INT64_MAX };
+    char            text[1000] = "";
+    bp_budget_sink  sink = { sizeof(sink), write_down, text };
+    (void)state;
+    assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("dumped"), BP_STR("r"), 17));
+    assert_true(reserve("held only", 10, 10, BP_SECONDS(60), "r").is_granted);
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->load(call, self, budgets, sizeof(budgets[0]), 2));
+    assert_ok(ops->dump(call, self, &sink));
+    assert_non_null(strstr(text, "budget}{/dumped=17 "));
+    assert_non_null(strstr(text, "moved:1/2026-11=4711 "));
+    assert_non_null(strstr(text, "moved}s/=1 "));
+    assert_null(strstr(text, "held only"));
+    assert_status(ops->load(call, self, &too_much, sizeof(too_much), 1), BP_INVALID);
+}
+
 static void a_lock_has_one_owner(void **state)
 {
     (void)state;
@@ -355,6 +385,27 @@ static void a_call_that_is_over_asks_nothing(void **state)
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("x"), 0));
 }
 
+/* Calls that have less time than `timeout` each find a server that is cut off: one of them must tell. */
+static void a_silent_server_is_left_by_calls_of_little_time_too(void **state)
+{
+    bp_str value;
+    (void)state;
+    stop();
+    start_cache("timeout", "300ms");
+    assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), 0));
+    kill(redis_pid, SIGSTOP);
+    for (int i = 0; i < 10; i++) {
+        testhost_call_end(call);
+        call = testhost_call_new(host, BP_MILLISECONDS(50));
+        assert_status(ops->get(call, self, BP_STR("a"), &value), BP_DEADLINE);
+    }
+    kill(redis_pid, SIGCONT);
+    testhost_advance(BP_SECONDS(60));
+    next_call();
+    assert_true(has("a", "one"));
+    assert_true(testhost_metric(host, "cache_redis_connections_total", "outcome=again") >= 1);
+}
+
 /* A server that answers the greeting and then sends these pieces. */
 static bp_status get_from_script(int number, const char *const *pieces, size_t count, bp_str *value)
 {
@@ -442,6 +493,30 @@ static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
     assert_int_equal(asked, 1);
 }
 
+static void a_password_is_never_shown(void **state)
+{
+    static const char *const bad[] = { "redis://me:s3/cret@h:6379/0", "redis://:s3?cret@h:6379", "rediss://:1/s3cret@h" };
+    testhost_option          options[] = { { "url", "redis://:s3cret@127.0.0.1:400" }, { "values_when_down", "closed" } };
+    bp_str                   value;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        testhost_option option = { "url", bad[i] };
+        assert_true(testhost_check(host, plugin, &option, 1) != BP_OK);
+        assert_null(strstr(testhost_problem(host), "cret"));
+        assert_null(strstr(testhost_problem(host), "s3"));
+    }
+    stop();
+    for (int attempt = 0; attempt < 4; attempt++)
+        testhost_stream_script(host, "127.0.0.1:400",
+                               BP_STR("-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n+OK\r\n"));
+    start(options, 2);
+    ops = testhost_ops(instance);
+    self = testhost_self(instance);
+    assert_status(ops->get(call, self, BP_STR("k"), &value), BP_UNAVAILABLE);
+    assert_said("does not know AUTH");
+    assert_null(strstr(bp_error_of(call)->message.data, "s3cret"));
+}
+
 static void urls_are_checked(void **state)
 {
     static const char *const bad[] = { "redis://h:1/x", "redis://h:1?x=1", "sentinel://h:26379", "cluster://h:6379/3",
@@ -472,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_limit_fills_up_again),
         cmocka_unit_test(budgets_hold_settle_and_begin_anew),
         cmocka_unit_test(a_hold_ends_by_itself),
+        cmocka_unit_test(what_was_spent_can_be_read_and_loaded),
         cmocka_unit_test(a_lock_has_one_owner),
         cmocka_unit_test(figures_are_those_of_the_server),
         cmocka_unit_test(limits_and_budgets_are_exact_among_processes),
@@ -480,6 +556,8 @@ int main(void)
         cmocka_unit_test(closed_values_say_why),
         cmocka_unit_test(a_call_that_is_over_asks_nothing),
         cmocka_unit_test(urls_are_checked),
+        cmocka_unit_test(a_password_is_never_shown),
+        cmocka_unit_test(a_silent_server_is_left_by_calls_of_little_time_too),
         cmocka_unit_test(answers_may_come_in_pieces_and_among_pushes),
         cmocka_unit_test(nonsense_is_said_and_nothing_is_believed),
         cmocka_unit_test(a_server_that_reads_its_data_is_waited_for),

@@ -1,0 +1,309 @@
+/* migrate_rows.c - reads a table page by page in the order of its key, and says what of a row counts when it is compared.
+ *
+ * A page begins behind the key of the last row of the one before, so that a walk can go on anywhere. The key is kept as text
+ * with its type: "i17,t6162" is the integer 17 and the text "ab". The order of a page is the source's own and may differ
+ * from that of the other side; what is compared is therefore a sum of hashes, which knows no order.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/crypto.h"
+#include "base/str.h"
+#include "cli/migrate.h"
+
+enum { SQL_BYTES_MAX = 64 << 10, POSITION_BYTES_MAX = 1 << 20, ROW_BYTES_MAX = 256 << 20, PAGE_BYTES_WANTED = 4 << 20 };
+
+/* ---- SQL ---- */
+
+void sql_add_name(struct bp_buf *sql, bp_str name)
+{
+    buf_add_char(sql, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '"')
+            buf_add_char(sql, '"');
+        buf_add_char(sql, name.data[i]);
+    }
+    buf_add_char(sql, '"');
+}
+
+static void add_columns(struct bp_buf *sql, const struct table_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->column_count; c++) {
+        buf_add(sql, c ? BP_STR(", ") : BP_STR(""));
+        sql_add_name(sql, plan->columns[c].name);
+    }
+}
+
+static void add_keys(struct bp_buf *sql, const struct table_plan *plan)
+{
+    for (uint32_t k = 0; k < plan->key_count; k++) {
+        buf_add(sql, k ? BP_STR(", ") : BP_STR(""));
+        sql_add_name(sql, plan->columns[plan->keys[k]].name);
+    }
+}
+
+/* WHERE (keys) RELATION ($1, ...) */
+static void add_where(struct bp_buf *sql, const struct table_plan *plan, const char *relation)
+{
+    buf_add(sql, BP_STR(" WHERE ("));
+    add_keys(sql, plan);
+    buf_addf(sql, ") %s (", relation);
+    for (uint32_t k = 0; k < plan->key_count; k++)
+        buf_addf(sql, "%s$%u", k ? ", " : "", k + 1);
+    buf_add(sql, BP_STR(")"));
+}
+
+/* ---- positions ---- */
+
+static void add_hex(struct bp_buf *buf, char tag, bp_str bytes)
+{
+    buf_add_char(buf, tag);
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_addf(buf, "%02x", (unsigned char)bytes.data[i]);
+}
+
+static void write_position(struct bp_buf *position, const struct table_plan *plan, const bp_sql_value *row)
+{
+    buf_reset(position);
+    for (uint32_t k = 0; k < plan->key_count; k++) {
+        const bp_sql_value *value = &row[plan->keys[k]];
+
+        buf_add(position, k ? BP_STR(",") : BP_STR(""));
+        if (value->type == BP_SQL_INTEGER)
+            buf_addf(position, "i%lld", (long long)value->integer);
+        else if (value->type == BP_SQL_REAL)
+            add_hex(position, 'r', bp_str_n((const char *)&value->real, sizeof(value->real)));
+        else
+            add_hex(position, value->type == BP_SQL_TEXT ? 't' : 'b', value->text);
+    }
+}
+
+static bool read_key(bp_call *call, bp_str word, bp_sql_value *value)
+{
+    bp_str   rest = word.len ? bp_str_n(word.data + 1, word.len - 1) : word;
+    uint8_t *bytes = bp_alloc(call, rest.len / 2 + 1);
+
+    if (!word.len || !bytes)
+        return false;
+    if (word.data[0] == 'i') {
+        *value = bp_sql_int(0);
+        return str_to_int(rest, &value->integer);
+    }
+    if (!crypto_unhex(rest, bytes, rest.len / 2))
+        return false;
+    if (word.data[0] == 'r' && rest.len == 2 * sizeof(double)) {
+        *value = bp_sql_real(0);
+        memcpy(&value->real, bytes, sizeof(double));
+        return true;
+    }
+    *value = (bp_sql_value){ .type = word.data[0] == 't' ? BP_SQL_TEXT : BP_SQL_BYTES,
+                             .text = bp_str_n((const char *)bytes, rest.len / 2) };
+    return word.data[0] == 't' || word.data[0] == 'b';
+}
+
+static bp_status read_position(bp_call *call, const struct table_plan *plan, bp_str position, bp_sql_value *values)
+{
+    for (uint32_t k = 0; k < plan->key_count; k++)
+        if (!read_key(call, str_split(position, ',', &position), &values[k]))
+            return call_fail(call, BP_DATA, "the progress of the table " BP_FMT " in backplane_migration cannot be read: empty "
+                             "the target and begin anew", BP_ARG(plan->name));
+    return BP_OK;
+}
+
+/* ---- a walk ---- */
+
+void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position)
+{
+    *walk = (struct table_walk){ .plan = plan, .storage = storage, .page = MIGRATE_PAGE_MAX };
+    buf_init(&walk->position, NULL, POSITION_BYTES_MAX);
+    buf_add(&walk->position, position);
+}
+
+void walk_end(struct table_walk *walk)
+{
+    buf_free(&walk->position);
+}
+
+static size_t bytes_of(const bp_rows *rows)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < rows->row_count * rows->column_count; i++)
+        bytes += sizeof(bp_sql_value) + rows->values[i].text.len;
+    return bytes;
+}
+
+static bp_status read_page(bp_call *call, const struct table_walk *walk, bp_str position, bp_rows *rows)
+{
+    const struct table_plan *plan = walk->plan;
+    bp_sql_value             values[8];
+    bp_statement             statement = { .struct_size = sizeof(statement), .parameters = values };
+    struct bp_buf            sql;
+
+    buf_init(&sql, call->arena, SQL_BYTES_MAX);
+    buf_add(&sql, BP_STR("SELECT "));
+    add_columns(&sql, plan);
+    buf_add(&sql, BP_STR(" FROM "));
+    sql_add_name(&sql, plan->name);
+    if (position.len) {
+        BP_TRY(read_position(call, plan, position, values));
+        add_where(&sql, plan, ">");
+        statement.parameter_count = plan->key_count;
+    }
+    buf_add(&sql, BP_STR(" ORDER BY "));
+    add_keys(&sql, plan);
+    buf_addf(&sql, " LIMIT %u", walk->page);
+    statement.sql = buf_str(&sql);
+    return bp_storage_exec(call, walk->storage, NULL, &statement, rows);
+}
+
+/* A page shrinks when its rows are large and grows again behind them. */
+bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
+{
+    bp_status status;
+
+    while ((status = read_page(call, walk, buf_str(&walk->position), rows)) == BP_TOO_LARGE && walk->page > 1) {
+        bp_clear_error(call);
+        walk->page = walk->page / 8 ? walk->page / 8 : 1;
+    }
+    BP_TRY(status);
+    if (!rows->row_count)
+        return BP_OK;
+    write_position(&walk->position, walk->plan, bp_row(rows, rows->row_count - 1));
+    BP_TRY(buf_status(&walk->position));
+    if (bytes_of(rows) > PAGE_BYTES_WANTED)
+        walk->page = walk->page / 2 ? walk->page / 2 : 1;
+    else if (walk->page < MIGRATE_PAGE_MAX)
+        walk->page = walk->page * 2 < MIGRATE_PAGE_MAX ? walk->page * 2 : MIGRATE_PAGE_MAX;
+    return BP_OK;
+}
+
+bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan, const bp_sql_value *row, bp_rows *rows)
+{
+    bp_sql_value  values[8];
+    bp_statement  statement = { .struct_size = sizeof(statement), .parameters = values, .parameter_count = plan->key_count };
+    struct bp_buf sql;
+
+    for (uint32_t k = 0; k < plan->key_count; k++)
+        values[k] = row[plan->keys[k]];
+    buf_init(&sql, call->arena, SQL_BYTES_MAX);
+    buf_add(&sql, BP_STR("SELECT "));
+    add_columns(&sql, plan);
+    buf_add(&sql, BP_STR(" FROM "));
+    sql_add_name(&sql, plan->name);
+    add_where(&sql, plan, "=");
+    statement.sql = buf_str(&sql);
+    return bp_storage_exec(call, storage, NULL, &statement, rows);
+}
+
+/* ---- comparing ---- */
+
+/* A value as it is in a column of that type: a database without strict types may keep 1 where another keeps 1.0. */
+static bp_sql_value as_column(const struct table_column *column, bp_sql_value value)
+{
+    if (column->type == BP_SQL_REAL && value.type == BP_SQL_INTEGER)
+        value = bp_sql_real((double)value.integer);
+    if (value.type == BP_SQL_REAL && value.real == 0)
+        value.real = 0; // there are two zeros
+    if (value.type == BP_SQL_REAL && isnan(value.real))
+        value.real = (double)NAN;
+    return value;
+}
+
+static void add_value(struct bp_buf *bytes, bp_sql_value value)
+{
+    uint64_t len = value.text.len;
+
+    buf_add_char(bytes, (char)('0' + (int)value.type));
+    if (value.type == BP_SQL_INTEGER)
+        buf_add(bytes, bp_str_n((const char *)&value.integer, sizeof(value.integer)));
+    else if (value.type == BP_SQL_REAL)
+        buf_add(bytes, bp_str_n((const char *)&value.real, sizeof(value.real)));
+    else if (value.type != BP_SQL_NULL) {
+        buf_add(bytes, bp_str_n((const char *)&len, sizeof(len)));
+        buf_add(bytes, value.text);
+    }
+}
+
+bp_status rows_digest(bp_call *call, const struct table_plan *plan, const bp_rows *rows, struct digest *digest)
+{
+    struct bp_buf bytes;
+
+    buf_init(&bytes, call->arena, ROW_BYTES_MAX);
+    for (size_t r = 0; r < rows->row_count; r++) {
+        buf_reset(&bytes);
+        for (uint32_t c = 0; c < plan->column_count; c++)
+            add_value(&bytes, as_column(&plan->columns[c], bp_row(rows, r)[c]));
+        BP_TRY(buf_status(&bytes));
+        digest_add(digest, buf_str(&bytes));
+    }
+    return BP_OK;
+}
+
+static bool is_same(bp_sql_value a, bp_sql_value b)
+{
+    if (a.type != b.type)
+        return false;
+    switch (a.type) {
+    case BP_SQL_NULL:
+        return true;
+    case BP_SQL_INTEGER:
+        return a.integer == b.integer;
+    case BP_SQL_REAL:
+        return memcmp(&a.real, &b.real, sizeof(a.real)) == 0;
+    default:
+        return bp_str_equal(a.text, b.text);
+    }
+}
+
+uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a, const bp_sql_value *b)
+{
+    uint32_t c = 0;
+
+    while (c < plan->column_count && is_same(as_column(&plan->columns[c], a[c]), as_column(&plan->columns[c], b[c])))
+        c++;
+    return c;
+}
+
+bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row)
+{
+    bp_str text = { "", 0 };
+
+    for (uint32_t k = 0; k < plan->key_count; k++) {
+        const struct table_column *column = &plan->columns[plan->keys[k]];
+        const bp_sql_value        *value = &row[plan->keys[k]];
+        bp_str                     shown = value->text;
+
+        if (value->type == BP_SQL_INTEGER)
+            shown = arena_format(arena, "%lld", (long long)value->integer);
+        else if (value->type == BP_SQL_REAL)
+            shown = arena_format(arena, "%.17g", value->real);
+        else if (value->type == BP_SQL_BYTES || !str_is_utf8(shown))
+            shown = BP_STR("(bytes)");
+        text = arena_format(arena, BP_FMT "%s" BP_FMT " = %.*s", BP_ARG(text), k ? ", " : "", BP_ARG(column->name),
+                            (int)(shown.len < 80 ? shown.len : 80), shown.data ? shown.data : "");
+    }
+    return text;
+}
+
+/* ---- digests ---- */
+
+void digest_add(struct digest *digest, bp_str bytes)
+{
+    uint64_t lanes[4];
+
+    crypto_sha256(bytes, (uint8_t *)lanes);
+    for (int i = 0; i < 4; i++)
+        digest->lanes[i] += lanes[i];
+    digest->count++;
+}
+
+bool digest_equal(const struct digest *a, const struct digest *b)
+{
+    return a->count == b->count && memcmp(a->lanes, b->lanes, sizeof(a->lanes)) == 0;
+}
+
+void digest_text(const struct digest *digest, char text[MIGRATE_DIGEST_CHARS + 1])
+{
+    crypto_hex((const uint8_t *)digest->lanes, sizeof(digest->lanes), text);
+}
