@@ -3,8 +3,8 @@
 
 enum { PAGE_POINTS = 256, PAGE_MAX_BYTES = 512 << 20 };
 
-static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter, uint64_t after,
-                          uint32_t limit, const bp_json **result)
+static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter,
+                          uint64_t after, uint32_t limit, const bp_json **result)
 {
     bp_json_writer *w = bp_json_writer_new(call, REQUEST_MAX_BYTES);
     bp_str          body;
@@ -27,8 +27,8 @@ static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collect
     return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body, 0, result);
 }
 
-/* A page taken out of the answer, which is scratch memory: the sink may keep memory of the call, so it is called behind it.
- *      id, whether it has a vector, bytes of words and of metadata; vector; words; metadata */
+/* A page taken out of the answer, which is scratch memory: the sink may keep memory of the call, so it is called behind
+ * it. id, whether it has a vector, bytes of words and of metadata; vector; words; metadata */
 struct packed {
     uint64_t id;
     uint32_t has_vector, reserved;
@@ -51,8 +51,10 @@ static bp_status pack(bp_call *call, struct scrolling *s, const bp_json *found)
     const bp_json *dense = bp_json_get(bp_json_get(found, "vector"), "dense");
     bp_str         words = bp_json_string(bp_json_get(payload, "w"));
     bp_str         text = metadata ? bp_json_text(call, metadata) : BP_STR("{}");
-    struct packed  packed = { .id = (uint64_t)bp_json_integer(bp_json_get(found, "id")), .has_vector = bp_json_count(dense) > 0,
-                              .words_len = words.len, .metadata_len = text.len };
+    struct packed  packed = {.id = (uint64_t)bp_json_integer(bp_json_get(found, "id")),
+                             .has_vector = bp_json_count(dense) > 0,
+                             .words_len = words.len,
+                             .metadata_len = text.len};
 
     for (uint32_t i = 0; packed.has_vector && i < s->schema->dimensions; i++)
         s->vector[i] = (float)bp_json_number(bp_json_at(dense, i));
@@ -82,7 +84,7 @@ static bp_status give_page(bp_call *call, struct scrolling *s, uint32_t count, c
     const char *at = bp_buf_str(s->page).data;
 
     for (uint32_t i = 0; i < count; i++) {
-        bp_point      point = { .struct_size = sizeof(point) };
+        bp_point      point = {.struct_size = sizeof(point)};
         struct packed packed;
 
         memcpy(&packed, at, sizeof(packed));
@@ -105,8 +107,9 @@ bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const 
                         uint32_t limit, const bp_point_sink *sink)
 {
     struct schema    schema;
-    struct scrolling s = { .db = instance, .schema = &schema, .collection = collection, .filter = filter, .after = after };
-    uint32_t         given = PAGE_POINTS;
+    struct scrolling s = {
+        .db = instance, .schema = &schema, .collection = collection, .filter = filter, .after = after};
+    uint32_t given = PAGE_POINTS;
 
     BP_TRY(schema_of(call, s.db, collection, &schema));
     s.page = bp_buf_new(call, PAGE_MAX_BYTES);
@@ -161,7 +164,8 @@ bp_status qdrant_snapshot(bp_call *call, void *instance, bp_str collection, cons
     bp_status      status;
 
     BP_TRY(schema_of(call, db, collection, &schema));
-    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"), BP_STR(""), 0, &result));
+    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"), BP_STR(""), 0,
+                      &result));
     path = bp_format(call, BP_FMT "/" BP_FMT, BP_ARG(qdrant_path(call, db, collection, "/snapshots")),
                      BP_ARG(bp_json_string(bp_json_get(result, "name"))));
     status = download(call, db, path, sink);
