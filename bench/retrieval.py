@@ -14,6 +14,8 @@ FOLDER, NAMES = sys.argv[1], sys.argv[2:]
 WAYS = [("words", {"mode": "words"}), ("vector", {"mode": "vector"})] + \
     [(f"minmax {weight}", {"words_weight": weight}) for weight in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)] + \
     [(f"rrf {weight}", {"fusion": "rrf", "words_weight": weight}) for weight in (0.3, 0.5, 0.7)]
+if os.environ.get("RETRIEVAL_WAYS") == "default":  # for rows.sh
+    WAYS = [("words", {"mode": "words"}), ("vector", {"mode": "vector"}), ("hybrid", {})]
 
 
 def embedder():

@@ -17,8 +17,10 @@ suite() { # preset, extra ctest arguments
   ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@" || failed+=("$preset")
 }
 
-suite asan -E '^faults\.' # their bounds on memory and time are those of a build that people run
-suite thread -E '^faults\.|scifact'
+# The bounds of the faults on memory and time are those of a build that people run; a row of the matrix is the tests of the
+# apps once more, which both suites have; and what is compared with other people's models is the same code in each build.
+suite asan -E '^faults\.|^matrix\.'
+suite thread -E '^faults\.|^matrix\.|scifact|_reference$|conform\.onnx'
 suite tsan -R '^unit\.'
 cmake --preset fuzz -DBP_FUZZ_SECONDS="${BP_FUZZ_SECONDS:-20}" >/dev/null
 suite fuzz -R '^fuzz\.'

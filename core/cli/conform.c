@@ -5,8 +5,10 @@
  * what the plugin left open counts as a case that fails.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -24,7 +26,7 @@
 #include "loop/waker.h"
 #include "plugin/gate_kinds.h"
 
-enum { SETTINGS_MAX = 64, CONF_BYTES = 1 << 20, CASE_TIMEOUT_S = 300, STRINGS_MAX = 4096, SHUTDOWN_GRACE_MS = 3000 };
+enum { SETTINGS_MAX = 64, CONF_BYTES = 1 << 20, CASE_TIMEOUT_S = 300, STRINGS_MAX = 4096, SHUTDOWN_GRACE_MS = 3000, RESTART_WORDS_MAX = 32 };
 
 struct conforming {
     const char           *file, *kind, *restart;
@@ -112,14 +114,23 @@ static bp_status apart(bp_call *call, bp_status (*run)(bp_call *call, void *arg)
 
 static const char *restart_command;
 
+/* The words of the command, without a shell: blanks part them. */
 static bp_status run_command(bp_call *call, void *arg)
 {
-    int status = system(restart_command);
+    char *text = strdup(restart_command), *words[RESTART_WORDS_MAX + 1] = { NULL }, *rest = NULL;
+    int   count = 0, status = 0;
+    pid_t child = -1;
 
     (void)arg;
-    if (status == 0)
+    for (char *word = strtok_r(text, " ", &rest); word && count < RESTART_WORDS_MAX; word = strtok_r(NULL, " ", &rest))
+        words[count++] = word;
+    if (count && posix_spawnp(&child, words[0], NULL, NULL, words, environ) == 0)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            continue;
+    free(text);
+    if (child > 0 && status == 0)
         return BP_OK;
-    return call_fail(call, BP_INTERNAL, "the restart command ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    return call_fail(call, BP_INTERNAL, "the restart command %s", child > 0 ? "failed" : "cannot be run");
 }
 
 static bp_status restart(bp_call *call)
@@ -492,7 +503,8 @@ static int usage(void)
     fprintf(stderr, "usage: backplane conform FILE.so|NAME [--kind KIND] [--set KEY=VALUE]... [--wrong KEY=VALUE]...\n"
                     "                         [--restart COMMAND] [--strings FILE.json] [--workers N] [--json]\n"
                     "Runs the contract of the plugin's kind on an instance with these options and prints a table. --wrong: what\n"
-                    "makes its credentials wrong. --restart: a shell command that restarts the server behind it.\n");
+                    "makes its credentials wrong. --restart: the command that restarts the server behind it; its words are\n"
+                    "parted by blanks, there is no shell.\n");
     return EXIT_USAGE;
 }
 

@@ -107,6 +107,8 @@ static bp_status run_job(bp_call *call, void *arg)
 
     if (!storage)
         return call_fail(call, BP_NOT_FOUND, "the conf has no storage \"%s\"", job->storage);
+    if (actions[job->action].is_done ? !BP_HAS(ops, bp_storage_ops, maintain) : !BP_HAS(ops, bp_storage_ops, inspect))
+        return call_fail(call, BP_UNSUPPORTED, "the storage \"%s\" cannot do that: its plugin is for an older host", job->storage);
     if (actions[job->action].is_done)
         return ops->maintain(call, storage->peer.instance, word, bp_str_of(job->table ? job->table : ""));
     BP_TRY(ops->inspect(call, storage->peer.instance, word, &rows));

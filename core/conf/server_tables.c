@@ -144,7 +144,7 @@ static const bp_option gate_options[] = {
     BP_OPTION_INT(struct gate_conf, retries, .initial = "2", .minimum = "0", .maximum = "10",
                   .help = "how often a call that may be repeated is tried again"),
     BP_OPTION_INT(struct gate_conf, breaker_failures, .initial = "5", .minimum = "0", .maximum = "100000",
-                  .help = "failures within breaker_window that open the circuit breaker; 0: never"),
+                  .help = "failures of an operation within breaker_window that open its circuit breaker; 0: never"),
     BP_OPTION_DURATION(struct gate_conf, breaker_window, .initial = "10s", .minimum = "100ms", .maximum = "1h",
                        .help = "the time in which failures are counted"),
     BP_OPTION_DURATION(struct gate_conf, breaker_pause, .initial = "5s", .minimum = "10ms", .maximum = "1h",

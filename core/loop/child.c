@@ -107,6 +107,8 @@ bp_status call_join(bp_call *call, struct bp_child *child)
                 call_wait_unconditionally(call, "a cancelled child");
         }
     }
+    if (child->status == BP_CANCELLED && call_over(call) == BP_DEADLINE)
+        return call_fail_over(call, BP_DEADLINE, child->name); // cancelled by us, as our time is over: nobody else gave up
     if (child->status != BP_OK)
         call->error = child->error;
     return child->status;

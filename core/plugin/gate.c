@@ -19,9 +19,19 @@ struct waiting {
     bool            is_admitted;
 };
 
+/* Of one operation: an instance may fail at one and be well at another, as a cache without its server still answers
+ * reads (with nothing) while it refuses budgets. */
+struct breaker {
+    int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
+    uint32_t failure_count, failure_next;
+    int64_t  open_until_ns;             /* 0: closed */
+    bool     is_probing;                /* half open, one call is out */
+};
+
 struct op_stats {
     struct metric_series *outcomes[BP_STATUS_COUNT];
     struct metric_series *duration;
+    struct breaker        breaker;
 };
 
 struct gate {
@@ -30,11 +40,8 @@ struct gate {
     uint32_t         waiting, waiting_max;
     struct waiting  *first, *last;
 
-    bool     is_breaker_used;
-    int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
-    uint32_t failure_count, failure_next;
-    int64_t  open_until_ns;             /* 0: closed */
-    bool     is_probing;                /* half open, one call is out */
+    bool                  is_breaker_used;
+    uint32_t              open_count; /* operations whose breaker is open */
     struct metric_series *breaker_state;
 
     struct op_stats *stats[GATE_OPS_MAX];
@@ -64,7 +71,7 @@ struct gate *gate_new(struct instance *instance)
     // What an app or a check answers is about what it was asked, not about itself.
     gate->is_breaker_used = conf->breaker_failures > 0 && strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
     gate->breaker_state = metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open",
-                                                        "Workers on which the instance's circuit breaker is open.",
+                                                        "Workers on which a circuit breaker of the instance is open.",
                                                         "instance plugin"),
                                          (bp_str[]){ instance->unit->conf->name,
                                                      bp_str_of(instance->unit->plugin->label) },
@@ -76,6 +83,8 @@ void gate_free(struct gate *gate)
 {
     if (!gate)
         return;
+    if (gate->open_count)
+        metric_add(gate->breaker_state, -1);
     for (size_t i = 0; i < GATE_OPS_MAX; i++)
         free(gate->stats[i]);
     free(gate);
@@ -83,9 +92,12 @@ void gate_free(struct gate *gate)
 
 int gate_breaker_state(const struct gate *gate)
 {
-    if (!gate->open_until_ns)
-        return 0;
-    return clock_now_ns() < gate->open_until_ns ? 1 : 2;
+    int64_t now = clock_now_ns();
+
+    for (size_t i = 0; gate->open_count && i < GATE_OPS_MAX; i++)
+        if (gate->stats[i] && gate->stats[i]->breaker.open_until_ns > now)
+            return 1;
+    return gate->open_count ? 2 : 0;
 }
 
 uint32_t gate_running(const struct gate *gate)
@@ -240,69 +252,77 @@ static bool is_failure_of_plugin(bp_status status)
            status == BP_INTERNAL;
 }
 
-static bp_status ask_breaker(bp_call *call, struct gate *gate)
+static bp_status ask_breaker(bp_call *call, const struct gate *gate, const struct gate_op *op, struct breaker *breaker)
 {
     int64_t now = clock_now_ns();
 
-    if (!gate->open_until_ns)
+    if (!breaker->open_until_ns)
         return BP_OK;
-    if (now >= gate->open_until_ns && !gate->is_probing) {
-        gate->is_probing = true;
+    if (now >= breaker->open_until_ns && !breaker->is_probing) {
+        breaker->is_probing = true;
         return BP_OK;
     }
-    call_fail(call, BP_UNAVAILABLE, "%s \"%s\" failed %lld times within %lld s and is left alone for %lld ms more",
+    call_fail(call, BP_UNAVAILABLE,
+              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms more",
               gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
               (long long)conf_of(gate)->breaker_failures, (long long)(conf_of(gate)->breaker_window_ns / 1000000000),
-              now < gate->open_until_ns ? (long long)((gate->open_until_ns - now) / 1000000) : 0LL);
-    call->error.retry_after_ns = now < gate->open_until_ns ? gate->open_until_ns - now : BP_SECONDS(1);
+              op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL);
+    call->error.retry_after_ns = now < breaker->open_until_ns ? breaker->open_until_ns - now : BP_SECONDS(1);
     return BP_UNAVAILABLE;
 }
 
-static void open_breaker(bp_call *call, struct gate *gate, int64_t now)
+static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
+                         int64_t now)
 {
-    if (!gate->open_until_ns) {
-        metric_add(gate->breaker_state, 1);
+    if (!breaker->open_until_ns) {
+        if (!gate->open_count++)
+            metric_add(gate->breaker_state, 1);
         log_message(call->worker->log, BP_LOG_WARN, "breaker_open",
-                    "%s \"%s\" failed %lld times: it is left alone for %lld ms", gate->instance->unit->plugin->label,
-                    gate->instance->unit->conf->name.data, (long long)conf_of(gate)->breaker_failures,
+                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms",
+                    gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
+                    (long long)conf_of(gate)->breaker_failures, op->name,
                     (long long)(conf_of(gate)->breaker_pause_ns / 1000000));
     }
-    gate->open_until_ns = now + conf_of(gate)->breaker_pause_ns;
-    gate->is_probing = false;
-    gate->failure_count = 0;
+    breaker->open_until_ns = now + conf_of(gate)->breaker_pause_ns;
+    breaker->is_probing = false;
+    breaker->failure_count = 0;
 }
 
-static void teach_breaker(bp_call *call, struct gate *gate, bp_status status)
+static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker)
+{
+    if (!--gate->open_count)
+        metric_add(gate->breaker_state, -1);
+    breaker->open_until_ns = 0;
+    log_message(call->worker->log, BP_LOG_INFO, "breaker_closed", "%s \"%s\" answers %s again",
+                gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, op->name);
+}
+
+static void teach_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
+                          bp_status status)
 {
     int64_t  now = clock_now_ns();
     uint32_t recent = 0;
 
-    if (!gate->is_breaker_used)
-        return;
     if (!is_failure_of_plugin(status)) {
-        if (gate->is_probing && status != BP_CANCELLED) {
-            metric_add(gate->breaker_state, -1);
-            gate->open_until_ns = 0;
-            log_message(call->worker->log, BP_LOG_INFO, "breaker_closed", "%s \"%s\" answers again",
-                        gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data);
-        }
-        gate->is_probing = false;
+        if (breaker->is_probing && status != BP_CANCELLED)
+            close_breaker(call, gate, op, breaker);
+        breaker->is_probing = false;
         return;
     }
-    if (gate->is_probing) {
-        open_breaker(call, gate, now);
+    if (breaker->is_probing) {
+        open_breaker(call, gate, op, breaker, now);
         return;
     }
-    gate->failures_ns[gate->failure_next] = now;
-    gate->failure_next = (gate->failure_next + 1) % FAILURES_MAX;
-    if (gate->failure_count < FAILURES_MAX)
-        gate->failure_count++;
-    for (uint32_t i = 1; i <= gate->failure_count; i++)
-        if (now - gate->failures_ns[(gate->failure_next + FAILURES_MAX - i) % FAILURES_MAX] <=
+    breaker->failures_ns[breaker->failure_next] = now;
+    breaker->failure_next = (breaker->failure_next + 1) % FAILURES_MAX;
+    if (breaker->failure_count < FAILURES_MAX)
+        breaker->failure_count++;
+    for (uint32_t i = 1; i <= breaker->failure_count; i++)
+        if (now - breaker->failures_ns[(breaker->failure_next + FAILURES_MAX - i) % FAILURES_MAX] <=
             conf_of(gate)->breaker_window_ns)
             recent++;
     if (recent >= conf_of(gate)->breaker_failures || recent == FAILURES_MAX)
-        open_breaker(call, gate, now);
+        open_breaker(call, gate, op, breaker, now);
 }
 
 /* ---- counting ---- */
@@ -410,6 +430,8 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
                       bool is_long)
 {
     struct gate      *gate = instance->gate;
+    struct op_stats  *stats = gate->is_breaker_used ? stats_of(gate, op) : NULL;
+    struct breaker   *breaker = stats ? &stats->breaker : NULL; // none without memory for it
     struct gate_frame frame;
     bp_status         status = call_over(call);
 
@@ -425,17 +447,19 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     for (int attempt = 0;; attempt++) {
         bp_error error;
 
-        status = gate->is_breaker_used ? ask_breaker(call, gate) : BP_OK;
+        status = breaker ? ask_breaker(call, gate, op, breaker) : BP_OK;
         if (status != BP_OK)
             break;
         status = enter(call, gate);
         if (status != BP_OK) {
-            gate->is_probing = false;
+            if (breaker)
+                breaker->is_probing = false;
             break;
         }
         status = run_once(call, instance, thunk, args);
         leave(gate);
-        teach_breaker(call, gate, status);
+        if (breaker)
+            teach_breaker(call, gate, op, breaker, status);
         if (status == BP_OK || !op->is_idempotent || !bp_status_is_retryable(status) || !gate->is_breaker_used ||
             attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
             break;

@@ -5,6 +5,9 @@
  * from it, and what may be tried again is tried again after a pause. Plugin authors write none of this.
  *
  *      closed --(failures within the window)--> open --(pause)--> half open --(one good call)--> closed
+ *
+ * Each operation of an instance has a breaker of its own: a cache that refuses budgets while its server is gone goes on
+ * answering reads as its options say.
  */
 #ifndef CORE_PLUGIN_GATE_H
 #define CORE_PLUGIN_GATE_H
@@ -42,7 +45,7 @@ const void *gate_ops_for(const char *kind);
 struct gate *gate_new(struct instance *instance);
 void         gate_free(struct gate *gate);
 
-/* How the breaker stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
+/* How the breaker that is worst stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
 int      gate_breaker_state(const struct gate *gate);
 uint32_t gate_running(const struct gate *gate);
 

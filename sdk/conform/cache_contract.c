@@ -179,8 +179,7 @@ static bp_status a_limit_is_exact_among_all_workers(bp_call *call, struct confor
     for (int i = 0; i < CHILDREN; i++)
         BP_TRY(bp_join(call, children[i]));
     conform->counters[1]++;
-    while (conform->counters[1] < (int64_t)conform->workers)
-        BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    BP_TRY(conform_meet(call, &conform->counters[1], (int64_t)conform->workers));
     CONFORM_THAT(call, conform->counters[0] == LIMIT, "%lld were granted of a limit of %d, among %u workers",
                  (long long)conform->counters[0], LIMIT, conform->workers);
     return BP_OK;

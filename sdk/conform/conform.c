@@ -1,7 +1,7 @@
 /* conform.c - what the contracts of all kinds share: cancelling, hurrying, outliving a restart. */
 #include "conform.h"
 
-enum { SUSPENSIONS_MAX = 200, RECOVERY_S = 60, HURRIED_MAX_S = 10 };
+enum { SUSPENSIONS_MAX = 200, RECOVERY_S = 60, HURRIED_MAX_S = 10, MEETING_S = 60 };
 
 static const struct conform_contract *const contracts[] = {
     &storage_contract, &cache_contract, &vector_contract, &embed_contract, &llm_contract, &health_contract, &alert_contract,
@@ -28,6 +28,17 @@ bp_status conform_other(bp_call *call, const char *what, bp_status found, bp_sta
         return bp_fail(call, BP_INTERNAL, "%s succeeded; it should be refused as \"%s\"", what, bp_status_label(wanted));
     return bp_fail(call, BP_INTERNAL, "%s ended as \"%s\" instead of \"%s\": " BP_FMT, what, bp_status_label(found),
                    bp_status_label(wanted), BP_ARG(said));
+}
+
+bp_status conform_meet(bp_call *call, const _Atomic int64_t *counter, int64_t wanted)
+{
+    int64_t until_ns = bp_now_ns() + BP_SECONDS(MEETING_S);
+
+    while (*counter < wanted) {
+        CONFORM_THAT(call, bp_now_ns() < until_ns, "another worker did not come as far as this one in %d s", MEETING_S);
+        BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    }
+    return BP_OK;
 }
 
 /* ---- attempts: an operation as a call of its own, so that its end closes what it left open ---- */

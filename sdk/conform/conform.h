@@ -83,6 +83,9 @@ bp_status conform_other(bp_call *call, const char *what, bp_status found, bp_sta
             return bp_fail((call), BP_INTERNAL, __VA_ARGS__);   \
     } while (0)
 
+/* Waits until a counter that all workers raise has that value; a minute at most, as another worker may have failed. */
+bp_status conform_meet(bp_call *call, const _Atomic int64_t *counter, int64_t wanted);
+
 /* An operation with inputs that are good: for the cases about cancellation and deadlines. */
 struct conform_op {
     const char *name;

@@ -334,14 +334,15 @@ static bp_status transactions_of_all_workers_are_serialisable(bp_call *call, str
     bp_rows rows;
     bool    is_first = conform->counters[1]++ == 0;
 
-    if (is_first)
-        CONFORM_STATUS(call, run(call, conform, "INSERT INTO %_counters VALUES('sum', 0)", NULL), BP_OK);
-    conform->counters[2] += is_first;
-    while (!conform->counters[2])
-        BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    if (is_first) {
+        bp_status status = run(call, conform, "INSERT INTO %_counters VALUES('sum', 0)", NULL);
+
+        conform->counters[2] = 1; // also when it failed: nobody waits in vain
+        CONFORM_STATUS(call, status, BP_OK);
+    }
+    BP_TRY(conform_meet(call, &conform->counters[2], 1));
     BP_TRY(count_together(call, conform));
-    while (conform->counters[0] < (int64_t)conform->workers * INCREMENTS)
-        BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    BP_TRY(conform_meet(call, &conform->counters[0], (int64_t)conform->workers * INCREMENTS));
     CONFORM_STATUS(call, run(call, conform, "SELECT n FROM %_counters WHERE name = 'sum'", &rows), BP_OK);
     CONFORM_THAT(call, rows.values[0].integer == (int64_t)conform->workers * INCREMENTS, "%lld additions left %lld",
                  (long long)conform->workers * INCREMENTS, (long long)rows.values[0].integer);

@@ -144,7 +144,7 @@ static bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_
     return BP_OK;
 }
 
-/* At most 2 s of real time; then the virtual clock is put to the deadline. */
+/* At most 20 s of real time, which a busy machine may need; then the virtual clock is put to the deadline. */
 static bp_status wait_real(bp_call *call, int fd, short events, int64_t deadline_ns)
 {
     struct pollfd poll_fd = { .fd = fd, .events = events };
@@ -152,7 +152,7 @@ static bp_status wait_real(bp_call *call, int fd, short events, int64_t deadline
         (deadline_ns < bp_deadline_ns(call) ? deadline_ns : bp_deadline_ns(call)) - clock_now_ns();
 
     if (left_ns > 0 &&
-        poll(&poll_fd, 1, left_ns > BP_SECONDS(2) ? 2000 : (int)(left_ns / 1000000)) > 0)
+        poll(&poll_fd, 1, left_ns > BP_SECONDS(20) ? 20000 : (int)(left_ns / 1000000)) > 0)
         return BP_OK;
     if (left_ns > 0)
         clock_advance(left_ns);

@@ -119,8 +119,18 @@ class Day:
             must(said["accepted"] and said["name"] == name and said["kind"] == kind and not said["extra_exports"],
                  f"inspect says of {file}: {said}")
         run(self.program, "check", "--conf", "conf.yaml", cwd=folder, env=self.environment)
+        self.hold_to_its_contract(kind, os.path.join(built, name + ".so"))
         must(not any(path in open(plain, "rb").read().decode("latin-1") for path in [self.source]),
              f"{plain} names the source tree")
+
+    def hold_to_its_contract(self, kind, file):
+        """Every template keeps the contract of its kind but that of storage, which has no engine and must be told so."""
+        if kind == "app":
+            return
+        settings = {"health": ["--set", "path=/"], "alert": ["--set", "path=" + os.path.join(self.desk, "alerts")]}.get(kind, [])
+        said = run(self.program, "conform", file, *settings, env=self.environment, expected=1 if kind == "storage" else 0)
+        must(kind == "storage" or " 0 fail" in said, said)
+        must(kind != "storage" or "has no engine yet" in said, said)
 
     def refuse_bad_orders(self):
         said = run(self.program, "plugin", "new", "Bad-Name", "--kind", "health", cwd=self.desk, expected=2)

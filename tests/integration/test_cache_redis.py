@@ -104,8 +104,12 @@ def a_restart_under_load_loses_no_idempotent_operation():
         thread.join()
         set_until_ok(server, "after", "1")
         check(results[0]["done"] > 0, f"some were done: {results}")
-        check(results[0]["failed"] == 0 or "Redis at" in results[0]["why"], f"the sentence: {results[0]['why']}")
-        check(server.metric("cache_redis_connections_total", outcome="again") >= 1, "it connected again")
+        # The last failure is Redis' own, or that of the host, which leaves it alone for a while after some of them.
+        check(results[0]["failed"] == 0 or "Redis at" in results[0]["why"] or "is left alone" in results[0]["why"],
+              f"the sentence: {results[0]['why']}")
+        # Whose worker had a connection before: calls come to either.
+        wait_until(lambda: run(server, "set", "again", value="1")["status"] and
+                   server.metric("cache_redis_connections_total", outcome="again") >= 1, 60, "it does not connect again")
 
 
 def a_silent_server_ends_in_a_sentence_and_comes_back():

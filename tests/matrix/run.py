@@ -7,7 +7,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 from backplane_test import SOURCE, check
@@ -39,14 +38,13 @@ def servers(row):
 
 @contextlib.contextmanager
 def stub(key):
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen([sys.executable, "-B", os.path.join(SOURCE, "tests", "lib", "qdrant_stub.py"), "--file",
-                                    os.path.join(folder, "qdrant.json"), "--api-key", key], stdout=subprocess.PIPE, text=True)
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline().split()[1])}"
-        finally:
-            process.terminate()
-            process.wait()
+    process = subprocess.Popen([sys.executable, "-B", os.path.join(SOURCE, "tests", "lib", "qdrant_stub.py"), "--api-key", key],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline().split()[1])}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main(row):

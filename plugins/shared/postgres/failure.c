@@ -39,6 +39,7 @@ static const struct {
     { "58P01", BP_DATA, "a file of the database is missing; restore a backup" },
     { "58", BP_IO, "look at the server's log and disk" },
     { "72", BP_CONFLICT, NULL },
+    { "P0", BP_CONFLICT, NULL }, /* RAISE of a trigger: a rule of the database's owner */
     { "XX001", BP_DATA, "the database is damaged; restore a backup" },
     { "XX002", BP_DATA, "REINDEX the index that is named" },
     { "XX", BP_IO, "look at the server's log" },

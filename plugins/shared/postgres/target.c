@@ -46,6 +46,21 @@ static void add_parameter(bp_call *call, bp_buf *url, const PQconninfoOption *kn
     *is_first = false;
 }
 
+/* A password with @, / or ? in it as they are would be taken for part of a host, database or parameter, and shown as one. */
+static bool is_split_password(bp_str rest, const char *question)
+{
+    size_t authority = 0, end = question ? (size_t)(question - rest.data) : rest.len, ats = 0;
+
+    while (authority < end && rest.data[authority] != '/')
+        authority++;
+    for (size_t i = 0; i < authority; i++)
+        ats += rest.data[i] == '@';
+    if (ats > 1 || (ats == 0 && authority < end && memchr(rest.data + authority, '@', end - authority)))
+        return true;
+    // Behind the question mark it may stand in a value, "host=@abstract"; before the first = there is a name.
+    return question && memchr(question, '@', strcspn(question, "=&"));
+}
+
 static bp_status normalise(bp_call *call, bp_str given, bp_str *out)
 {
     PQconninfoOption *known = PQconndefaults();
@@ -66,6 +81,11 @@ static bp_status normalise(bp_call *call, bp_str given, bp_str *out)
                "://, which names a Python driver; it is read as postgresql://", BP_ARG(scheme));
     rest = bp_str_n(slashes + 3, given.len - scheme.len - 3);
     question = rest.len ? memchr(rest.data, '?', rest.len) : NULL;
+    if (is_split_password(rest, question)) {
+        PQconninfoFree(known);
+        return bp_fail(call, BP_INVALID, "url: there is an @ where none can be; within a user or password write %%40 for @, "
+                       "%%2F for / and %%3F for ?");
+    }
     bp_buf_add(url, BP_STR("postgresql://"));
     bp_buf_add(url, bp_str_n(rest.data, question ? (size_t)(question - rest.data) : rest.len));
     rest = question ? bp_str_n(question + 1, rest.len - (size_t)(question - rest.data) - 1) : bp_str_n("", 0);

@@ -8,9 +8,11 @@
 #include "postgres.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 
-#define SETTLE_NS BP_SECONDS(2)
+#define SETTLE_NS       BP_SECONDS(2)
+#define CANCEL_AGAIN_NS BP_MILLISECONDS(100)
 
 enum { OID_BOOL = 16, OID_BYTES = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_OID = 26,
        OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
@@ -190,10 +192,26 @@ static void end_early(struct trip *trip, bp_status status)
         trip->is_lost = true;
 }
 
+/* A request to cancel that comes before the server has begun with the statement is lost on it, and a statement that nobody
+ * cancels goes on without us, for hours perhaps: so it is asked again. */
+static bp_status await_end(struct trip *trip)
+{
+    for (int64_t slice_ns = CANCEL_AGAIN_NS;; slice_ns *= 2) {
+        int64_t   until_ns = bp_now_ns() + slice_ns < trip->deadline_ns ? bp_now_ns() + slice_ns : trip->deadline_ns;
+        bp_status status = postgres_await(trip->call, trip->connection, until_ns);
+
+        if (status != BP_DEADLINE || trip->connection->is_broken || bp_now_ns() >= trip->deadline_ns)
+            return status;
+        if (!postgres_cancel(trip->call, trip->connection, trip->deadline_ns))
+            return status;
+    }
+}
+
 static PGresult *next_result(struct trip *trip)
 {
     while (!trip->is_lost) {
-        bp_status status = postgres_await(trip->call, trip->connection, trip->deadline_ns);
+        bp_status status = trip->ended == BP_OK ? postgres_await(trip->call, trip->connection, trip->deadline_ns)
+                                                : await_end(trip);
 
         if (status == BP_OK)
             return PQgetResult(trip->connection->pg);
@@ -399,9 +417,11 @@ static bp_status bytes_of(bp_call *call, char *text, size_t text_len, bool is_ke
 static bp_sql_value number_of(const char *text)
 {
     char     *end;
-    long long integer = strtoll(text, &end, 10);
+    long long integer;
 
-    if (!*end && strlen(text) < 19)
+    errno = 0;
+    integer = strtoll(text, &end, 10);
+    if (!*end && end != text && errno == 0)
         return bp_sql_int(integer);
     return bp_sql_real(strtod(text, NULL));
 }

@@ -63,7 +63,7 @@ void redis_add(struct redis_batch *batch, const bp_str *words, size_t count)
     const char **texts = few;
     size_t      *lens = few_lens;
     char        *bytes = NULL;
-    int          len;
+    long long    len;
 
     if (!batch)
         return;
@@ -159,6 +159,8 @@ bp_status redis_client_new(bp_call *call, const struct redis_options *options, c
          i++)
         if (!redis_node_add(client, client->place.topology == REDIS_SENTINEL ? "" : client->place.seeds[i]))
             status = bp_fail(call, BP_NO_MEMORY, "no memory for a client of Redis");
+    if (status == BP_OK && client->place.topology != REDIS_CLUSTER)
+        status = bp_every(call, "reconnect to Redis", BP_MILLISECONDS(1), redis_watch, client);
     if (status == BP_OK)
         *out = client;
     else
@@ -190,6 +192,7 @@ redis_topology redis_topology_of(const struct redis_client *client)
 typedef enum fate {
     FATE_FAIL,      /* tell the caller */
     FATE_AGAIN,     /* it was not carried out, and may be in a moment */
+    FATE_NOT_READY, /* AGAIN, but the server says that to everybody, maybe for long */
     FATE_REDIRECT,  /* another node has the key */
     FATE_REMAP,     /* AGAIN, with a new map */
     FATE_RECONNECT, /* this is not the server we want */
@@ -206,9 +209,9 @@ static const struct known_error {
     { "ASK ", FATE_REDIRECT, BP_UNAVAILABLE, "the slot of this key is being moved" },
     { "TRYAGAIN", FATE_AGAIN, BP_UNAVAILABLE, "the slot of these keys is being moved" },
     { "CLUSTERDOWN", FATE_REMAP, BP_UNAVAILABLE, "look at `redis-cli --cluster check`" },
-    { "LOADING", FATE_AGAIN, BP_UNAVAILABLE, "it reads its data from the disk and will answer when it has" },
-    { "MASTERDOWN", FATE_AGAIN, BP_UNAVAILABLE, "a replica has lost its master" },
-    { "BUSY ", FATE_AGAIN, BP_UNAVAILABLE, "a script runs for too long: look at SLOWLOG, SCRIPT KILL ends it" },
+    { "LOADING", FATE_NOT_READY, BP_UNAVAILABLE, "it reads its data from the disk and will answer when it has" },
+    { "MASTERDOWN", FATE_NOT_READY, BP_UNAVAILABLE, "a replica has lost its master" },
+    { "BUSY ", FATE_NOT_READY, BP_UNAVAILABLE, "a script runs for too long: look at SLOWLOG, SCRIPT KILL ends it" },
     { "READONLY", FATE_RECONNECT, BP_UNAVAILABLE,
       "it is a replica: let `url` name the master, or the Sentinels (sentinel://)" },
     { "UNBLOCKED", FATE_RECONNECT, BP_UNAVAILABLE, "its role has changed" },
@@ -340,6 +343,10 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
         redis_node_close(node, "the server has become a replica");
     if (what == FATE_REMAP)
         run->client->is_map_stale = true;
+    if (what == FATE_NOT_READY && !node->not_ready_ns)
+        node->not_ready_ns = bp_now_ns();
+    if (what == FATE_NOT_READY && bp_now_ns() - node->not_ready_ns > run->client->options->timeout_ns)
+        return status; // others have waited for it before
     run->node = run->fixed;
     return pause_before_retry(call, run, status, what == FATE_RECONNECT ? "read_only" : "not_ready");
 }
@@ -380,7 +387,8 @@ static bp_status try_once(bp_call *call, struct run *run, struct redis_wait **ou
         run->client->is_map_stale = true; // the node may be gone for good
         return after_loss(call, run, was_sent);
     }
-    if (status == BP_UNAVAILABLE && bp_cancelled(call) == BP_OK && (!node || !node->wire) && ++run->tries < TRIES_MAX) {
+    if (status == BP_UNAVAILABLE && bp_cancelled(call) == BP_OK && (!node || !node->wire) &&
+        !(node && redis_node_is_given_up(run->client, node)) && ++run->tries < TRIES_MAX) {
         run->node = run->fixed; // it could not be reached: nothing was sent
         run->is_asking = false;
         run->client->is_map_stale = true;
@@ -397,6 +405,7 @@ static bp_status try_once(bp_call *call, struct run *run, struct redis_wait **ou
         run->is_asking = false;
         return after_error(call, run, node, bp_str_n(text, len));
     }
+    node->not_ready_ns = 0;
     if (error && !(run->flags & REDIS_ERRORS_PASS)) {
         status = fail_error(call, node, run->batch, error->text);
         redis_wait_free(wait);

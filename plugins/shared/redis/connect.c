@@ -72,10 +72,22 @@ static void add_login(struct redis_batch *batch, bp_str user, bp_str password)
         redis_add(batch, (bp_str[]){ BP_STR("AUTH"), password }, 2);
 }
 
-static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user)
+/* A server that does not know AUTH repeats what it was sent, the password too. */
+static bool shows(bp_str text, bp_str secret)
+{
+    for (size_t at = 0; secret.len && at + secret.len <= text.len; at++)
+        if (memcmp(text.data + at, secret.data, secret.len) == 0)
+            return true;
+    return false;
+}
+
+static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user, bp_str password)
 {
     if (reply->type != REDIS_ERROR)
         return BP_OK;
+    if (shows(reply->text, password))
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "it does not know AUTH, or under another name: give no password, or ask who runs it");
     return bp_fail(call, BP_UNAVAILABLE,
                    "it refused the login of %s" BP_FMT ": " BP_FMT "; check `username` and `password`",
                    user.len ? "the user " : "the default user", BP_ARG(user), BP_ARG(reply->text));
@@ -103,7 +115,7 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
         redis_add_line(batch, "ROLE");
     BP_TRY(ask(call, client, wire, batch, &wait));
     if (has_login)
-        status = check_login(call, wait->replies[at++], place->user);
+        status = check_login(call, wait->replies[at++], place->user, place->password);
     if (status == BP_OK && wait->replies[at]->type == REDIS_ERROR && bp_str_starts(wait->replies[at]->text, "NOAUTH"))
         status = bp_fail(call, BP_UNAVAILABLE, "it wants a password: give `password`, or put it into `url`");
     at++; // the name is for people: a server that does not know it is good enough
@@ -139,7 +151,7 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
     if (status == BP_OK)
         status = ask(call, client, wire, batch, &wait);
     if (status == BP_OK && has_login)
-        status = check_login(call, wait->replies[0], options->sentinel_username);
+        status = check_login(call, wait->replies[0], options->sentinel_username, options->sentinel_password);
     if (status == BP_OK) {
         reply = wait->replies[has_login ? 1 : 0];
         if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->items[0]->text.len && reply->items[1]->text.len) {
@@ -200,7 +212,7 @@ static bp_status fail_node(bp_call *call, const struct redis_node *node)
     return BP_UNAVAILABLE;
 }
 
-static bp_status note_failure(bp_call *call, struct redis_node *node)
+static bp_status note_failure(bp_call *call, struct redis_client *client, struct redis_node *node)
 {
     const bp_error *error = bp_error_of(call);
 
@@ -210,6 +222,8 @@ static bp_status note_failure(bp_call *call, struct redis_node *node)
     snprintf(node->why, sizeof(node->why), "cannot use Redis at %s (attempt %u): " BP_FMT "%s",
              node->address[0] ? node->address : "an unknown address", node->failures, BP_ARG(error->message),
              node->os_errno ? "; check that it runs and that the address in `url` is right" : "");
+    if (client->watcher && node->failures >= PATIENT_FAILURES)
+        bp_wake(client->watcher);
     return fail_node(call, node);
 }
 
@@ -244,7 +258,7 @@ static bp_status connect_now(bp_call *call, struct redis_client *client, struct 
     if (bp_cancelled(call) != BP_OK)
         return status; // the call is over, which says nothing about the server
     redis_count(client, client->connects, "failed");
-    return note_failure(call, node);
+    return note_failure(call, client, node);
 }
 
 static void wake_all(struct redis_node *node)
@@ -312,6 +326,8 @@ bp_status redis_node_open(bp_call *call, struct redis_client *client, struct red
             redis_node_close(node, "it broke");
         if (node->wire)
             continue; // another call has made a new one meanwhile
+        if (redis_node_is_given_up(client, node))
+            return fail_node(call, node);
         if (node->is_connecting) {
             status = wait_turn(call, node);
             if (status == BP_OK && !node->wire && !node->is_connecting && node->attempts != attempt)
@@ -326,4 +342,52 @@ bp_status redis_node_open(bp_call *call, struct redis_client *client, struct red
         wake_all(node);
     }
     return status;
+}
+
+/* ---- servers that are gone for longer ---- */
+
+bool redis_node_is_given_up(const struct redis_client *client, const struct redis_node *node)
+{
+    return client->is_watched && !node->wire && node->failures >= PATIENT_FAILURES;
+}
+
+static void connect_again(bp_call *call, struct redis_client *client, struct redis_node *node)
+{
+    node->is_connecting = true;
+    connect_now(call, client, node); // a failure stands in the node, for all to see
+    node->is_connecting = false;
+    node->attempts++;
+    wake_all(node);
+    bp_clear_error(call);
+}
+
+bp_status redis_watch(bp_call *call, void *arg)
+{
+    struct redis_client *client = arg;
+    struct redis_node   *node = client->nodes[0]; // a cluster, which has more of them, has no watcher
+    bp_status            status = BP_OK;
+
+    client->watcher = bp_waker_new(call);
+    if (!client->watcher)
+        return bp_fail(call, BP_NO_MEMORY, "no memory to watch for Redis");
+    client->is_watched = true;
+    while (status == BP_OK && bp_cancelled(call) == BP_OK) {
+        bool    is_given_up = redis_node_is_given_up(client, node);
+        int64_t until_ns = is_given_up ? node->retry_ns : BP_FOREVER;
+
+        if (is_given_up && !node->is_connecting && until_ns <= bp_now_ns()) {
+            connect_again(call, client, node);
+            continue;
+        }
+        if (node->is_connecting)
+            until_ns = bp_within(call, BP_MILLISECONDS(50)); // a call that began before the server was given up
+        status = bp_wait(call, client->watcher, until_ns, "Redis to be gone");
+        if (status == BP_DEADLINE && bp_cancelled(call) == BP_OK) {
+            bp_clear_error(call);
+            status = BP_OK;
+        }
+    }
+    bp_waker_free(client->watcher);
+    client->watcher = NULL;
+    return BP_OK;
 }

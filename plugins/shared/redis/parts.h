@@ -92,6 +92,7 @@ struct redis_node {
     uint32_t             failures; /* in a row */
     uint64_t             attempts; /* ever */
     int64_t              retry_ns; /* not before */
+    int64_t              not_ready_ns; /* since when it answers that it is not ready (LOADING); 0: it does not */
     int32_t              os_errno;
     char                 why[512]; /* of the last failure */
 };
@@ -100,6 +101,13 @@ struct redis_node {
 bp_status redis_node_open(bp_call *call, struct redis_client *client, struct redis_node *node,
                           struct redis_wire **wire) BP_SUSPENDS;
 void      redis_node_close(struct redis_node *node, const char *why);
+
+/* The job, by bp_every(), that goes on connecting to a server that could not be reached several times, so that no call
+ * has to wait for that: they fail at once, and may do without. Not for the nodes of a cluster, as others may replace them.
+ * `arg` is the client. */
+bp_status redis_watch(bp_call *call, void *arg) BP_SUSPENDS;
+/* Whether the node is left to that job. */
+bool redis_node_is_given_up(const struct redis_client *client, const struct redis_node *node);
 
 /* ---- client.c, cluster.c ---- */
 
@@ -112,6 +120,8 @@ struct redis_client {
     bool                        is_map_known, is_map_stale;
     size_t                      next_seed;
     bp_metric                  *connects, *flight, *retries;
+    bp_waker                   *watcher; /* of the job below; NULL: it does not wait just now */
+    bool                        is_watched;
 };
 
 /* Adds one to a counter of the client; `label` is the value of its only label, NULL: it has none. */

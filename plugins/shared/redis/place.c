@@ -148,6 +148,9 @@ static bp_status read_all(bp_call *call, const struct redis_options *options, st
     url = from(url, colon + 3);
     authority = bp_str_n(url.data, find(url, "/?"));
     path = from(url, authority.len);
+    if (find(path, "@") < path.len && !scheme->is_unix) // what stands before it may be a password, and is not shown
+        return bp_fail(call, BP_INVALID, "url: there is an @ behind the host: within a user or password write %%2F for /, "
+                                         "%%3F for ? and %%40 for @");
     if (find(path, "?") < path.len) {
         query = from(path, find(path, "?") + 1);
         path.len = find(path, "?");

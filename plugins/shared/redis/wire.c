@@ -144,18 +144,6 @@ static bp_status read_some(bp_call *call, struct redis_wire *wire, int64_t deadl
     return BP_OK;
 }
 
-bool redis_wire_is_dead(bp_call *call, struct redis_wire *wire)
-{
-    if (wire->is_broken || wire->first || wire->is_reading || bp_now_ns() - wire->heard_ns < BP_MILLISECONDS(20))
-        return wire->is_broken;
-    wire->users++;
-    if (read_some(call, wire, bp_now_ns()) != BP_OK)
-        bp_clear_error(call); // nothing came, which is good
-    wire->heard_ns = bp_now_ns();
-    wire->users--;
-    return wire->is_broken;
-}
-
 /* ---- what goes out ---- */
 
 static bool append(struct redis_bytes *to, bp_str bytes)
@@ -244,6 +232,23 @@ static void hand_on(struct redis_wire *wire)
         }
 }
 
+bool redis_wire_is_dead(bp_call *call, struct redis_wire *wire)
+{
+    bool is_broken;
+
+    if (wire->is_broken || wire->first || wire->is_reading || bp_now_ns() - wire->heard_ns < BP_MILLISECONDS(20))
+        return wire->is_broken;
+    wire->users++;
+    if (read_some(call, wire, bp_now_ns()) != BP_OK)
+        bp_clear_error(call); // nothing came, which is good
+    is_broken = wire->is_broken;
+    if (!wire->first)
+        wire->heard_ns = bp_now_ns();
+    hand_on(wire); // who began to wait meanwhile took this call for the one that reads
+    redis_wire_release(wire);
+    return is_broken;
+}
+
 static bp_status sleep_on(bp_call *call, struct redis_wait *wait, int64_t deadline_ns)
 {
     bp_status status;
@@ -318,9 +323,10 @@ bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, s
     if (wait->waker)
         bp_waker_free(wait->waker);
     wait->waker = NULL;
-    if (status == BP_DEADLINE && bp_cancelled(call) == BP_OK && bp_now_ns() - wire->heard_ns >= timeout_ns) {
+    // Calls of less time than that end one after the other: whoever ends after it tells that nobody is there any more.
+    if (status != BP_OK && bp_now_ns() - wire->heard_ns >= timeout_ns) {
         redis_wire_break(wire, "it has been silent for %.1f s", (double)timeout_ns / 1e9);
-        status = BP_OK; // the wait is lost by that
+        status = bp_cancelled(call) == BP_OK ? BP_OK : status; // the wait is lost by that
     }
     if (status == BP_OK) {
         *out = wait;
@@ -330,6 +336,8 @@ bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, s
             redis_reply_free(wait->replies[i]);
         wait->come = 0;
         wait->is_left = true;
+        if (wait->is_lost) // off the queue already
+            redis_wait_free(wait);
     }
     hand_on(wire);
     redis_wire_release(wire);

@@ -66,13 +66,14 @@ static bp_status move_identities(bp_call *call, struct postgres_connection *conn
     bp_rows            rows = { .struct_size = sizeof(rows) };
 
     BP_TRY(store_run(call, connection,
-                     "SELECT quote_ident(attname), pg_get_serial_sequence($1, attname) FROM pg_attribute WHERE attrelid = "
+                     "SELECT quote_ident(attname), pg_get_serial_sequence($1, attname), "
+                     "quote_literal(pg_get_serial_sequence($1, attname)) FROM pg_attribute WHERE attrelid = "
                      "to_regclass($1) AND attidentity <> '' AND NOT attisdropped", &value, 1, &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *row = bp_row(&rows, i);
-        bp_str              sql = bp_format(call, "SELECT setval('" BP_FMT "', greatest(m, s.last_value)) FROM (SELECT max(" BP_FMT
+        bp_str              sql = bp_format(call, "SELECT setval(" BP_FMT ", greatest(m, s.last_value)) FROM (SELECT max(" BP_FMT
                                ") AS m FROM " BP_FMT ") t, " BP_FMT " s WHERE m IS NOT NULL AND m >= s.last_value",
-                               BP_ARG(row[1].text), BP_ARG(row[0].text), BP_ARG(table), BP_ARG(row[1].text));
+                               BP_ARG(row[2].text), BP_ARG(row[0].text), BP_ARG(table), BP_ARG(row[1].text));
 
         BP_TRY(store_run(call, connection, sql.data, NULL, 0, NULL));
     }

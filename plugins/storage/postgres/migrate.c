@@ -55,6 +55,19 @@ static size_t word_at(const char *sql, const char *at, size_t *which)
     return 0;
 }
 
+/* How long the comment here is; an apostrophe in one opens no text. */
+static size_t comment_at(const char *at)
+{
+    const char *end;
+
+    if (at[0] == '-' && at[1] == '-')
+        return strcspn(at, "\n");
+    if (at[0] != '/' || at[1] != '*')
+        return 0;
+    end = strstr(at + 2, "*/");
+    return end ? (size_t)(end - at) + 2 : strlen(at);
+}
+
 static bp_status translate(bp_call *call, const char *sql, bp_str *out)
 {
     bp_buf     *buf = bp_buf_new(call, 4 << 20);
@@ -62,8 +75,12 @@ static bp_status translate(bp_call *call, const char *sql, bp_str *out)
     char        quote = '\0';
 
     for (const char *at = sql; *at;) {
-        size_t which = 0, len = quote ? 0 : word_at(sql, at, &which);
+        size_t which = 0, comment = quote ? 0 : comment_at(at), len = quote || comment ? 0 : word_at(sql, at, &which);
 
+        if (comment) {
+            at += comment;
+            continue;
+        }
         if (quote ? *at == quote : (*at == '\'' || *at == '"'))
             quote = quote ? '\0' : *at;
         if (!len && !quote && at[0] == '$' && at[1] == '{')

@@ -149,7 +149,15 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
         return postgres_stream(call, transaction->connection, statement, 1, 0, sink, NULL);
     }
     do {
-        BP_TRY(postgres_take(call, tried ? &store->pool : replica_pool_for(call, store), &connection));
+        struct postgres_pool *pool = tried ? &store->pool : replica_pool_for(call, store);
+
+        status = postgres_take(call, pool, &connection);
+        if (status == BP_UNAVAILABLE && pool == &store->replica_pool && bp_cancelled(call) == BP_OK) {
+            bp_clear_error(call); // the primary can, when the replica cannot
+            store->replica_covers_ns = 0;
+            status = postgres_take(call, &store->pool, &connection);
+        }
+        BP_TRY(status);
         status = postgres_stream(call, connection, statement, 1, 0, &counted, &outcome);
         postgres_give(connection);
     } while (status != BP_OK && counting.rows == 0 && store_tries_again(call, store, &outcome, false, true, ++tried));

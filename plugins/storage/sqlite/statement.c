@@ -253,15 +253,18 @@ bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
     struct exec   exec = { .db = store->writer.db, .statement = statement, .rows = rows };
+    bp_status     status;
 
     if (transaction) {
         BP_TRY(transaction_check(call, store, transaction));
         exec.is_in_transaction = true;
-        return bp_offload(call, store->writer.pool, exec_job, &exec);
+        transaction_work_begin(transaction);
+        status = bp_offload(call, store->writer.pool, exec_job, &exec);
+        transaction_work_end(transaction);
+        return status;
     }
     if (may_be_read(statement->sql)) {
         struct link *reader = link_reader(store);
-        bp_status    status;
 
         BP_TRY(link_take(call, reader));
         exec.db = reader->db;
@@ -373,12 +376,15 @@ static bp_status query_chunk(bp_call *call, void *arg)
     return status;
 }
 
+/* `transaction`: the one it reads in, whose time may be over between two chunks; NULL: none. */
 static bp_status query_run(bp_call *call, struct link *link, struct query *query,
-                           const bp_row_sink *sink)
+                           bp_transaction *transaction, const bp_row_sink *sink)
 {
     bp_status status = BP_OK;
 
     while (status == BP_OK && !query->is_over) {
+        if (transaction && bp_now_ns() > transaction->ends_ns)
+            break; /* transaction_check() says so, when the statement is given back */
         status = bp_offload(call, link->pool, query_chunk, query);
         for (size_t i = 0; i < query->row_count && status == BP_OK; i++)
             status =
@@ -401,10 +407,13 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
 
     if (transaction) {
         BP_TRY(transaction_check(call, store, transaction));
-        return query_run(call, link, &query, sink);
+        transaction_work_begin(transaction);
+        status = query_run(call, link, &query, transaction, sink);
+        transaction_work_end(transaction);
+        return status == BP_OK && !query.is_over ? transaction_check(call, store, transaction) : status;
     }
     BP_TRY(link_take(call, link));
-    status = query_run(call, link, &query, sink);
+    status = query_run(call, link, &query, NULL, sink);
     link_give(link);
     return status;
 }

@@ -120,9 +120,8 @@ static bp_status sqlite_shared_create(bp_call *call, const void *options, void *
 
 static bp_status sqlite_worker_start(bp_call *call, void *instance, void *shared)
 {
-    (void)call;
     ((struct sqlite_instance *)instance)->store = shared;
-    return BP_OK;
+    return bp_every(call, "late transactions", BP_SECONDS(1), transaction_watch, instance);
 }
 
 static bp_status sqlite_check(bp_call *call, const void *options)

@@ -44,13 +44,16 @@ struct sqlite_instance {
     int64_t       busy_timeout_ns;
     int64_t       cache_bytes;
     struct store *store;
+    bp_transaction *open; /* of this worker, which has one at most; NULL: none */
 };
 
 struct bp_transaction {
-    struct store *store;
-    bp_call      *call;
-    int64_t       ends_ns;
-    bool          is_open;
+    struct store           *store;
+    struct sqlite_instance *instance;
+    int64_t                 ends_ns;
+    bool                    is_open;
+    bool                    is_late;    /* it was rolled back as its time was over */
+    bool                    is_at_work; /* a statement of it may be running on the writer's thread */
 };
 
 /* store.c: a connection for the time between the two; taking one may suspend. */
@@ -60,6 +63,11 @@ struct link *link_reader(struct store *store);
 
 /* transaction.c: BP_OK when it is open, of this store and within its time. */
 bp_status transaction_check(bp_call *call, const struct store *store, bp_transaction *transaction);
+/* Around what is offloaded for it: meanwhile it is not taken away. */
+void transaction_work_begin(bp_transaction *transaction);
+void transaction_work_end(bp_transaction *transaction);
+/* The job, by bp_every(), that ends one nobody comes back to. `arg` is the instance. */
+bp_status transaction_watch(bp_call *call, void *arg);
 
 /* statement.c; all run on a pool thread, between link_take() and link_give(). */
 bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement,

@@ -1,4 +1,8 @@
 /* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds.
+ *
+ * A call that comes back too late is told so by transaction_check(); from one that does not come back,
+ * because it waits for something else, a job of its worker takes the writer away, as all others who
+ * want to write wait for it.
  */
 #include "store.h"
 
@@ -11,9 +15,34 @@ static void end(bp_transaction *transaction)
     if (!transaction->is_open)
         return;
     transaction->is_open = false;
+    transaction->instance->open = NULL;
     sqlitedb_rollback(transaction->store->writer.db);
     link_give(&transaction->store->writer);
 }
+
+static bp_status fail_late(bp_call *call)
+{
+    return bp_fail(call, BP_DEADLINE, "the transaction took longer than %d s and was rolled back",
+                   (int)(TRANSACTION_NS / BP_SECONDS(1)));
+}
+
+/* One that works on the writer just now is left to transaction_work_end(). */
+bp_status transaction_watch(bp_call *call, void *arg)
+{
+    bp_transaction *transaction = ((struct sqlite_instance *)arg)->open;
+
+    if (!transaction || transaction->is_at_work || bp_now_ns() <= transaction->ends_ns)
+        return BP_OK;
+    transaction->is_late = true;
+    end(transaction);
+    bp_log(call, BP_LOG_WARN,
+           "a transaction on %s was open for more than %d s while others waited to write: it was rolled back",
+           transaction->store->path, (int)(TRANSACTION_NS / BP_SECONDS(1)));
+    return BP_OK;
+}
+
+void transaction_work_begin(bp_transaction *transaction) { transaction->is_at_work = true; }
+void transaction_work_end(bp_transaction *transaction) { transaction->is_at_work = false; }
 
 static void end_with_call(void *arg) { end(arg); }
 
@@ -21,14 +50,15 @@ bp_status transaction_check(bp_call *call, const struct store *store, bp_transac
 {
     if (transaction->store != store)
         return bp_fail(call, BP_INVALID, "the transaction belongs to another store");
+    if (transaction->is_late)
+        return fail_late(call);
     if (!transaction->is_open)
         return bp_fail(call, BP_INVALID,
                        "the transaction is over: it was committed, rolled back or took too long");
     if (bp_now_ns() > transaction->ends_ns) {
+        transaction->is_late = true;
         end(transaction);
-        return bp_fail(call, BP_DEADLINE,
-                       "the transaction took longer than %d s and was rolled back",
-                       (int)(TRANSACTION_NS / BP_SECONDS(1)));
+        return fail_late(call);
     }
     if (sqlite3_get_autocommit(store->writer.db->handle)) {
         end(transaction);
@@ -52,19 +82,22 @@ static bp_status begin_job(bp_call *call, void *arg)
 
 bp_status store_begin(bp_call *call, void *instance, bp_transaction **out)
 {
-    struct store   *store = ((struct sqlite_instance *)instance)->store;
-    bp_transaction *transaction = BP_NEW(call, bp_transaction);
-    bp_status       status;
+    struct sqlite_instance *self = instance;
+    struct store           *store = self->store;
+    bp_transaction         *transaction = BP_NEW(call, bp_transaction);
+    bp_status               status;
 
     if (!transaction)
         return BP_NO_MEMORY;
     BP_TRY(link_take(call, &store->writer));
     status = bp_offload(call, store->writer.pool, begin_job, store->writer.db);
     transaction->store = store;
+    transaction->instance = self;
     transaction->ends_ns = bp_now_ns() + TRANSACTION_NS;
     if (status == BP_OK)
         status = bp_on_end(call, end_with_call, transaction);
     transaction->is_open = true;
+    self->open = transaction;
     if (status != BP_OK) {
         end(transaction);
         return status;
@@ -96,7 +129,9 @@ bp_status store_commit(bp_call *call, void *instance, bp_transaction *transactio
     bp_status     status;
 
     BP_TRY(transaction_check(call, store, transaction));
+    transaction_work_begin(transaction);
     status = bp_offload(call, store->writer.pool, commit_job, store->writer.db);
+    transaction_work_end(transaction);
     end(transaction); /* rolls back what could not be committed */
     return status;
 }

@@ -5,6 +5,8 @@
 
 #define LOCK_KEY INT64_C(0x6261636b76656374) /* "backvect" */
 
+enum { CREATE_TRIES = 8, NAME_BYTES_MAX = 128 };
+
 static const char *const metric_names[] = { "cosine", "inner product", "l2" };
 
 /* Numbers of metadata as doubles; what a double cannot hold becomes nothing or infinite, as it does elsewhere. */
@@ -113,8 +115,11 @@ static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct
 {
     const bp_sql_value value = bp_sql_text(name);
     bp_rows            rows = { .struct_size = sizeof(rows) };
+    unsigned           known_at = atomic_load(&store->shared->known);
     struct known      *known;
 
+    if (name.len > NAME_BYTES_MAX || (name.len && memchr(name.data, '\0', name.len)))
+        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\": that is no name of one", BP_ARG(name));
     if (!store->is_ready)
         BP_TRY(make_ready(call, store));
     BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections WHERE name = $1"), &value, 1, false,
@@ -122,7 +127,7 @@ static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct
     if (!rows.row_count)
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
     read_row(bp_row(&rows, 0), collection);
-    known = calloc(1, sizeof(*known));
+    known = known_at == store->known_at ? calloc(1, sizeof(*known)) : NULL;
     if (known) {
         known->collection = *collection;
         known->next = store->known;
@@ -133,6 +138,11 @@ static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct
 
 bp_status collection_find(bp_call *call, struct store *store, bp_str name, struct collection *collection)
 {
+    unsigned known_at = atomic_load(&store->shared->known);
+
+    if (store->known_at != known_at)
+        collections_forget(store);
+    store->known_at = known_at;
     for (const struct known *known = store->known; known; known = known->next)
         if (bp_str_is(name, known->collection.name)) {
             *collection = known->collection;
@@ -141,16 +151,37 @@ bp_status collection_find(bp_call *call, struct store *store, bp_str name, struc
     return look_up(call, store, name, collection);
 }
 
-bool collection_is_stale(bp_call *call, struct store *store, const struct collection *collection,
-                         const struct postgres_outcome *outcome)
+/* The statement came when the table was gone, or just then. */
+static bool is_about_missing(bp_call *call, const struct postgres_outcome *outcome)
 {
-    struct collection now;
+    const bp_error *error = bp_error_of(call);
 
-    if (strcmp(outcome->sqlstate, "42P01") != 0) // its table is not there
+    return strcmp(outcome->sqlstate, "42P01") == 0 ||
+           (strcmp(outcome->sqlstate, "XX000") == 0 && error->message.len &&
+            strstr(error->message.data, "could not open relation"));
+}
+
+bool collection_is_stale(bp_call *call, struct store *store, struct collection *collection,
+                         const struct postgres_outcome *outcome, bp_status *status)
+{
+    int64_t  number = collection->number;
+    uint32_t dimensions = collection->dimensions;
+    bp_str   name = bp_dup(call, bp_str_of(collection->name));
+
+    if (*status == BP_OK || !is_about_missing(call, outcome))
         return false;
     collections_forget(store);
     bp_clear_error(call);
-    return collection_find(call, store, bp_str_of(collection->name), &now) == BP_OK && now.number != collection->number;
+    *status = collection_find(call, store, name, collection);
+    if (*status != BP_OK)
+        return false;
+    if (collection->number == number)
+        *status = bp_fail(call, BP_DATA, "the tables of the collection \"" BP_FMT "\" are gone from the database %s: drop it "
+                          "and index again, or restore a backup", BP_ARG(name), store->shared->target->database);
+    else if (collection->dimensions != dimensions) // what the caller has is of another length
+        *status = bp_fail(call, BP_INVALID, "the collection \"" BP_FMT "\" was made anew, for vectors of %u dimensions and not "
+                          "%u any more", BP_ARG(name), collection->dimensions, dimensions);
+    return *status == BP_OK;
 }
 
 /* ---- create and drop ---- */
@@ -244,34 +275,50 @@ bp_status pgvector_create(bp_call *call, void *instance, bp_str name, const bp_v
 {
     struct store     *store = instance;
     struct collection collection;
+    bp_status         status;
 
     BP_TRY(check_schema(call, name, schema));
     if (!store->is_ready)
         BP_TRY(make_ready(call, store));
     collections_forget(store);
-    BP_TRY(insert_collection(call, store, name, schema));
-    BP_TRY(collection_find(call, store, name, &collection));
-    return compare_schema(call, &collection, schema);
+    for (int tries = 0; tries < CREATE_TRIES; tries++) { // as another may drop it between the two
+        BP_TRY(insert_collection(call, store, name, schema));
+        atomic_fetch_add(&store->shared->known, 1); // the lengths of vectors may be others now
+        status = collection_find(call, store, name, &collection);
+        if (status != BP_NOT_FOUND)
+            return status == BP_OK ? compare_schema(call, &collection, schema) : status;
+    }
+    return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is made and dropped by others all the time",
+                   BP_ARG(name));
 }
+
+/* Who builds the graph of what is dropped would hold the tables until he is done, and whoever comes after us. */
+#define end_building_sql                                                                                                   \
+    "SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' " \
+    "AND l.granted AND l.objsubid = 1 AND CAST(l.classid AS bigint) = $1 / 4294967296 AND CAST(l.objid AS bigint) = $1 % " \
+    "4294967296 AND a.usename = current_user AND a.datname = current_database()"
 
 bp_status pgvector_drop(bp_call *call, void *instance, bp_str name)
 {
     struct store      *store = instance;
-    const bp_sql_value value = bp_sql_text(name);
     struct collection  collection;
 
     collections_forget(store);
     BP_TRY(collection_find(call, store, name, &collection));
     {
+        const bp_sql_value number = bp_sql_int(collection.number); // not the name: another may have been made by now
+        const bp_sql_value lock = bp_sql_int(GRAPH_LOCK_BASE + collection.number);
         const bp_statement statements[] = {
-            { sizeof(bp_statement), 1, BP_STR("DELETE FROM bpv_collections WHERE name = $1"), &value },
+            { sizeof(bp_statement), 1, BP_STR(end_building_sql), &lock },
+            { sizeof(bp_statement), 1, BP_STR("DELETE FROM bpv_collections WHERE id = $1"), &number },
             { sizeof(bp_statement), 0,
               collection_sql(call, &collection, "DROP TABLE IF EXISTS bpv_points_%, bpv_terms_%, bpv_counts_%"), NULL },
         };
         struct postgres_outcome outcome;
-        bp_status               status = sql_run(call, store, statements, 2, 0, true, NULL, &outcome);
+        bp_status               status = sql_run(call, store, statements, 3, 0, true, NULL, &outcome);
 
         collections_forget(store);
+        atomic_fetch_add(&store->shared->known, 1);
         return status;
     }
 }
@@ -285,6 +332,7 @@ bp_status pgvector_list(bp_call *call, void *instance, const bp_vector_info **co
     bp_vector_info *made;
 
     *count = 0;
+    atomic_fetch_add(&store->shared->known, 1); // who reads the list goes by it
     if (!store->is_ready)
         BP_TRY(make_ready(call, store));
     BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY name COLLATE \"C\""), NULL, 0,
@@ -330,31 +378,6 @@ static bp_status add_counts_up(bp_call *call, struct store *store, const struct 
                        "sum(tokens) FROM gone HAVING count(*) > 0"), NULL, 0, true, NULL);
 }
 
-static bp_status build_graph(bp_call *call, struct store *store, const struct collection *c)
-{
-    struct postgres_connection *connection;
-    bp_str                      name = collection_sql(call, c, "bpv_graph_%"), table = collection_sql(call, c, "bpv_points_%");
-    const bp_sql_value          number = bp_sql_int(c->number);
-    bp_status                   status;
-
-    BP_TRY(postgres_take(call, &store->pool, &connection));
-    // One that was left half made by a process that died is made anew.
-    status = postgres_run_text(call, connection, bp_format(call, "DROP INDEX IF EXISTS " BP_FMT, BP_ARG(name)).data);
-    if (status == BP_OK)
-        status = postgres_run_text(
-            call, connection,
-            bp_format(call, "CREATE INDEX CONCURRENTLY " BP_FMT " ON " BP_FMT " USING hnsw (vector %s%s) WITH (m = %lld, "
-                      "ef_construction = %lld)", BP_ARG(name), BP_ARG(table), c->is_half ? "halfvec" : "vector",
-                      c->metric == BP_L2 ? "_l2_ops" : "_ip_ops", (long long)store->m,
-                      (long long)store->ef_construction).data);
-    postgres_give(connection);
-    BP_TRY(status);
-    BP_TRY(sql_run_one(call, store, BP_STR("UPDATE bpv_collections SET is_indexed = true WHERE id = $1"), &number, 1, true,
-                       NULL));
-    bp_log(call, BP_LOG_INFO, "collection %s: the graph of its vectors is built", c->name);
-    return BP_OK;
-}
-
 static bp_status tend_one(bp_call *call, struct store *store, const struct collection *c)
 {
     bp_rows rows = { .struct_size = sizeof(rows) };
@@ -363,9 +386,9 @@ static bp_status tend_one(bp_call *call, struct store *store, const struct colle
                        "SELECT coalesce(sum(points), 0), count(*) FROM bpv_counts_%"), NULL, 0, false, &rows));
     if (rows.values[1].integer > 64)
         BP_TRY(add_counts_up(call, store, c));
-    if (!c->is_indexed && store->graph_after > 0 && rows.values[0].integer >= store->graph_after &&
+    if (!c->is_indexed && !store->building && store->graph_after > 0 && bp_now_ns() >= store->build_again_ns && rows.values[0].integer >= store->graph_after &&
         c->dimensions <= graph_dimensions(c->is_half))
-        return build_graph(call, store, c);
+        return graph_begin(call, store, c);
     return BP_OK;
 }
 
@@ -376,6 +399,8 @@ bp_status collections_tend(bp_call *call, struct store *store)
     collections_forget(store); // what other processes have made of them is read anew
     if (!store->is_ready || store->worker != 0)
         return BP_OK;
+    if (store->building)
+        BP_TRY(graph_go_on(call, store));
     BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY id"), NULL, 0, false, &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         struct collection one;

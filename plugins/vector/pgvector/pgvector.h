@@ -33,6 +33,7 @@ struct shared {
     struct postgres_target *target;
     struct postgres_counts  counts;
     struct token_source    *tokens;
+    atomic_uint             known; /* rises when a worker makes, drops or lists, so that none uses what it knew */
 };
 
 /* As this worker knows it; copied by who uses it, since it may be forgotten meanwhile. */
@@ -58,22 +59,41 @@ struct store {
     struct shared       *shared;
     struct postgres_pool pool;
     struct known        *known;
+    unsigned             known_at; /* shared->known when it was read */
     bool                 is_ready, has_iterative_scan;
     uint32_t             worker;
+
+    /* Of the worker that builds graphs. */
+    struct postgres_connection *building; /* its own; NULL: none is built now */
+    struct collection           built;
+    int64_t                     build_again_ns; /* after a failure: not before */
 };
 
 /* ---- collection.c ---- */
 
 /* BP_NOT_FOUND with a sentence, or a copy of what is known of it. */
 bp_status collection_find(bp_call *call, struct store *store, bp_str name, struct collection *collection) BP_SUSPENDS;
-/* After a failure of a statement about it: whether it was another one, made anew, so that a second try is worth it. */
-bool collection_is_stale(bp_call *call, struct store *store, const struct collection *collection,
-                         const struct postgres_outcome *outcome);
+/* After a statement about it: whether it was another one, made anew and now in *collection, so that a second try is worth
+ * it. Else *status is what the operation ends with: BP_NOT_FOUND when it was dropped. */
+bool collection_is_stale(bp_call *call, struct store *store, struct collection *collection,
+                         const struct postgres_outcome *outcome, bp_status *status) BP_SUSPENDS;
 void collections_forget(struct store *store);
 /* The text with the collection's number wherever % stands. */
 bp_str collection_sql(bp_call *call, const struct collection *collection, const char *text);
 /* The graphs that are due and the lines of counts, for a job run now and then. */
 bp_status collections_tend(bp_call *call, struct store *store) BP_SUSPENDS;
+
+/* ---- graph.c ---- */
+
+/* The advisory lock of whoever builds it: "backg", and the collection's number. */
+#define GRAPH_LOCK_BASE INT64_C(0x6261636b67000000)
+
+/* Begins to build the graph of a collection, unless another process does. */
+bp_status graph_begin(bp_call *call, struct store *store, const struct collection *collection) BP_SUSPENDS;
+/* Waits a while for the one that is being built. */
+bp_status graph_go_on(bp_call *call, struct store *store) BP_SUSPENDS;
+/* In worker_stop: the server is left alone with it. */
+void graph_leave(struct store *store);
 
 /* ---- sql.c ---- */
 

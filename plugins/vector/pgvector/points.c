@@ -279,8 +279,7 @@ bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_p
         u.statement_count = 0;
         BP_TRY(bp_offload(call, NULL, prepare_job, &u));
         status = sql_run(call, u.store, u.statements, u.statement_count, 0, true, NULL, &outcome);
-    } while (status != BP_OK && collection_is_stale(call, u.store, &collection, &outcome) &&
-             collection_find(call, u.store, name, &collection) == BP_OK);
+    } while (collection_is_stale(call, u.store, &collection, &outcome, &status));
     return status;
 }
 
@@ -334,8 +333,7 @@ bp_status pgvector_remove(bp_call *call, void *instance, bp_str name, const uint
         return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
     BP_TRY(collection_find(call, store, name, &collection));
     status = remove_once(call, store, &collection, ids, count, filter, removed, &outcome);
-    if (status != BP_OK && collection_is_stale(call, store, &collection, &outcome) &&
-        collection_find(call, store, name, &collection) == BP_OK)
+    if (collection_is_stale(call, store, &collection, &outcome, &status))
         status = remove_once(call, store, &collection, ids, count, filter, removed, &outcome);
     return status;
 }

@@ -5,18 +5,26 @@
 
 bp_status pgvector_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t *count)
 {
-    struct store     *store = instance;
-    struct collection collection;
-    bp_buf           *sql = bp_buf_new(call, 2 << 20);
-    bp_sql_value      value = bp_sql_null();
-    bp_rows           rows = { .struct_size = sizeof(rows) };
+    struct store           *store = instance;
+    struct collection       collection;
+    bp_sql_value            value = bp_sql_null();
+    bp_statement            statement = { sizeof(statement), 1, { NULL, 0 }, &value };
+    bp_rows                 rows = { .struct_size = sizeof(rows) };
+    struct postgres_outcome outcome = { .sqlstate = "" };
+    bp_status               status;
 
     BP_TRY(collection_find(call, store, name, &collection));
-    bp_buf_add(sql, collection_sql(call, &collection, "SELECT count(*) FROM bpv_points_% p WHERE "));
-    BP_TRY(filter_write(call, sql, filter, 1, &value));
-    BP_TRY(sql_run_one(call, store, bp_buf_str(sql), &value, 1, false, &rows));
-    *count = (uint64_t)rows.values[0].integer;
-    return BP_OK;
+    do {
+        bp_buf *sql = bp_buf_new(call, 2 << 20);
+
+        bp_buf_add(sql, collection_sql(call, &collection, "SELECT count(*) FROM bpv_points_% p WHERE "));
+        BP_TRY(filter_write(call, sql, filter, 1, &value));
+        statement.sql = bp_buf_str(sql);
+        status = sql_run(call, store, &statement, 1, 0, false, &rows, &outcome);
+    } while (collection_is_stale(call, store, &collection, &outcome, &status));
+    if (status == BP_OK)
+        *count = (uint64_t)rows.values[0].integer;
+    return status;
 }
 
 struct scroll {
@@ -56,12 +64,11 @@ static bp_status pass_point(bp_call *call, void *self, const bp_sql_value *row, 
     return scroll->sink->point(call, scroll->sink->self, &point);
 }
 
-bp_status pgvector_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
-                          uint32_t limit, const bp_point_sink *sink)
+/* Once; what the sink was given is not given again, but a table that is gone gives nothing. */
+static bp_status scroll_once(bp_call *call, struct store *store, const struct collection *c, const bp_filter *filter,
+                             uint64_t after, uint32_t limit, const bp_point_sink *sink, struct postgres_outcome *outcome)
 {
-    struct store               *store = instance;
-    struct collection           collection;
-    struct scroll               scroll = { .collection = &collection, .sink = sink };
+    struct scroll               scroll = { c, sink, BP_NEW_ARRAY(call, float, c->dimensions) };
     const bp_row_sink           rows = { sizeof(rows), pass_point, &scroll };
     bp_buf                     *sql = bp_buf_new(call, 2 << 20);
     bp_sql_value                values[3];
@@ -69,21 +76,34 @@ bp_status pgvector_scroll(bp_call *call, void *instance, bp_str name, const bp_f
     struct postgres_connection *connection;
     bp_status                   status;
 
-    if (limit < 1 || limit > LIMIT_MAX)
-        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
-    BP_TRY(collection_find(call, store, name, &collection));
-    scroll.vector = BP_NEW_ARRAY(call, float, collection.dimensions);
     if (!scroll.vector)
         return BP_NO_MEMORY;
     values[1] = bp_sql_int(after > INT64_MAX ? INT64_MAX : (int64_t)after);
     values[2] = bp_sql_int(limit);
-    bp_buf_add(sql, collection_sql(call, &collection, "SELECT p.id, p.metadata, p.words, p.vector::text FROM bpv_points_% p WHERE p.id > $2 "
+    bp_buf_add(sql, collection_sql(call, c, "SELECT p.id, p.metadata, p.words, p.vector::text FROM bpv_points_% p WHERE p.id > $2 "
                                    "AND "));
     BP_TRY(filter_write(call, sql, filter, 1, values));
     bp_buf_add(sql, BP_STR(" ORDER BY p.id LIMIT $3"));
     statement.sql = bp_buf_str(sql);
     BP_TRY(postgres_take(call, &store->pool, &connection));
-    status = postgres_stream(call, connection, &statement, 1, 0, &rows, NULL);
+    status = postgres_stream(call, connection, &statement, 1, 0, &rows, outcome);
     postgres_give(connection);
+    return status;
+}
+
+bp_status pgvector_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
+                          uint32_t limit, const bp_point_sink *sink)
+{
+    struct store           *store = instance;
+    struct collection       collection;
+    struct postgres_outcome outcome = { .sqlstate = "" };
+    bp_status               status;
+
+    if (limit < 1 || limit > LIMIT_MAX)
+        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
+    BP_TRY(collection_find(call, store, name, &collection));
+    do
+        status = scroll_once(call, store, &collection, filter, after, limit, sink, &outcome);
+    while (collection_is_stale(call, store, &collection, &outcome, &status));
     return status;
 }

@@ -186,9 +186,10 @@ bp_status pgvector_search(bp_call *call, void *instance, const bp_vector_query *
     if (query->limit < 1 || query->limit > LIMIT_MAX)
         return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX, query->limit);
     status = search_once(call, &s, &outcome);
-    if (status != BP_OK && (outcome.is_forgotten || outcome.is_lost) && bp_cancelled(call) == BP_OK)
+    if (status != BP_OK && (outcome.is_forgotten || outcome.is_lost || strncmp(outcome.sqlstate, "40", 2) == 0) &&
+        bp_cancelled(call) == BP_OK)
         status = search_once(call, &s, &outcome);
-    if (status != BP_OK && collection_is_stale(call, s.store, &s.collection, &outcome))
+    if (s.collection.number && collection_is_stale(call, s.store, &s.collection, &outcome, &status))
         status = search_once(call, &s, &outcome);
     return status;
 }

@@ -23,7 +23,7 @@ bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statem
         postgres_give(connection);
         if (status == BP_OK || tried >= TRIES)
             return status;
-        if (!(is_write && is_in_way(outcome)) && !(tried == 1 && (outcome->is_forgotten || (outcome->is_lost && !is_write))))
+        if (!is_in_way(outcome) && !(tried == 1 && (outcome->is_forgotten || (outcome->is_lost && !is_write))))
             return status;
         bp_random(&random, sizeof(random));
         if (bp_sleep(call, (BP_MILLISECONDS(1) << tried) * (random + 64) / 256) != BP_OK)

@@ -64,6 +64,7 @@ static void store_worker_stop(bp_call *call, void *instance)
 
     (void)call;
     collections_forget(store);
+    graph_leave(store);
     if (store->pool.options)
         postgres_pool_stop(&store->pool);
 }

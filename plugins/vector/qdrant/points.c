@@ -359,7 +359,13 @@ bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const 
     bp_str          body;
     bp_status       status;
 
+    if (!ids && !filter)
+        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
     BP_TRY(schema_of(call, db, collection, &schema));
+    if (removed)
+        *removed = 0;
+    if (ids && !count)
+        return BP_OK;
     if (removed)
         BP_TRY(count_exactly(call, db, collection, filter, ids, count, removed));
     bp_json_object(w);

@@ -15,6 +15,8 @@
 #ifndef QDRANT_H
 #define QDRANT_H
 
+#include <stdatomic.h>
+
 #include <backplane/http.h>
 #include <backplane/json.h>
 #include <backplane/loop.h>
@@ -34,7 +36,8 @@ enum { ANSWER_MAX_BYTES = 256 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX =
 struct schema {
     char     name[NAME_MAX_BYTES + 1], model[256], language[36];
     uint32_t dimensions, metric;
-    int64_t  read_ns; /* 0: this place is free */
+    uint32_t generation; /* of `known`, when it was read */
+    int64_t  read_ns;    /* 0: this place is free */
 };
 
 /* Shared by the workers: what words weigh, counted by the server now and then. */
@@ -50,6 +53,7 @@ struct qdrant {
     bp_option_map        indexes;
     struct statistics   *statistics;
     struct token_source *tokens;
+    atomic_uint         *known; /* of all workers: rises when one makes, drops or lists, so that none uses what it knew */
     struct schema        schemas[SCHEMAS_MAX]; /* of this worker */
 };
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { SCHEMA_LASTS_S = 10, LANGUAGE_MAX = 35, MODEL_MAX = 255, DIMENSIONS_MAX = 65536 };
+enum { SCHEMA_LASTS_S = 10, CREATE_TRIES = 8, LANGUAGE_MAX = 35, MODEL_MAX = 255, DIMENSIONS_MAX = 65536 };
 
 static const char *const metrics[] = { "Cosine", "Dot", "Euclid" };
 
@@ -43,7 +43,7 @@ static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str coll
     const bp_json *result, *said;
 
     *is_ours = false;
-    *schema = (struct schema){ .dimensions = 0 };
+    *schema = (struct schema){ .generation = atomic_load(db->known) };
     BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, "/points/0"), BP_STR(""), 404, &result));
     said = bp_json_get(bp_json_get(result, "payload"), "backplane");
     if (!said)
@@ -60,12 +60,25 @@ static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str coll
     return BP_OK;
 }
 
+/* It becomes part of a path, so nothing else may come near the server. */
+static bool is_name(bp_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-')
+            return false;
+    }
+    return name.len >= 1 && name.len <= NAME_MAX_BYTES && !bp_str_is(name, ".") && !bp_str_is(name, "..");
+}
+
 bp_status schema_of(bp_call *call, struct qdrant *db, bp_str collection, struct schema *schema)
 {
     bool is_ours;
 
+    if (!is_name(collection))
+        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\": that is no name of one", BP_ARG(collection));
     for (size_t i = 0; i < SCHEMAS_MAX; i++)
-        if (db->schemas[i].read_ns && bp_now_ns() - db->schemas[i].read_ns < BP_SECONDS(SCHEMA_LASTS_S) &&
+        if (db->schemas[i].read_ns && db->schemas[i].generation == atomic_load(db->known) && bp_now_ns() - db->schemas[i].read_ns < BP_SECONDS(SCHEMA_LASTS_S) &&
             bp_str_is(collection, db->schemas[i].name)) {
             *schema = db->schemas[i];
             return BP_OK;
@@ -221,8 +234,15 @@ static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection, cons
     const bp_json *vectors = bp_json_get(bp_json_get(bp_json_get(found, "config"), "params"), "vectors");
     const bp_json *dense = bp_json_get(vectors, "dense");
     uint64_t       count = 0;
+    struct schema  there;
+    bool           is_ours;
 
     BP_TRY(count_exactly(call, db, collection, NULL, NULL, 0, &count));
+    if (count) { // unless who makes it at this moment was ready in between, and writes already
+        BP_TRY(read_schema(call, db, collection, &there, &is_ours));
+        if (is_ours)
+            return compare(call, &there, schema);
+    }
     if (count || bp_json_integer(bp_json_get(dense, "size")) != schema->dimensions ||
         !bp_str_is(bp_json_string(bp_json_get(dense, "distance")), metrics[schema->metric]))
         return bp_fail(call, BP_CONFLICT,
@@ -232,19 +252,13 @@ static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection, cons
     return fit_out(call, db, collection, schema);
 }
 
-bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema)
+static bp_status create_once(bp_call *call, struct qdrant *db, bp_str collection, const bp_vector_schema *schema)
 {
-    struct qdrant *db = instance;
     struct schema  there;
     const bp_json *found, *made;
     bool           is_ours;
     bp_str         body;
 
-    if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX || schema->metric > BP_L2 ||
-        schema->model.len > MODEL_MAX || schema->language.len > LANGUAGE_MAX)
-        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, a metric, and a model of at most %d bytes",
-                       DIMENSIONS_MAX, MODEL_MAX);
-    schema_forget(db, collection);
     BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 404, &found));
     if (!found) {
         BP_TRY(body_of_collection(call, db, schema, &body));
@@ -257,6 +271,30 @@ bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const 
     return is_ours ? compare(call, &there, schema) : adopt(call, db, collection, schema, found);
 }
 
+bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema)
+{
+    struct qdrant *db = instance;
+    bp_status      status;
+
+    if (!is_name(collection))
+        return bp_fail(call, BP_INVALID,
+                       "\"" BP_FMT "\" cannot be the name of a collection: 1 to %d of A-Z a-z 0-9 _ . -", BP_ARG(collection),
+                       NAME_MAX_BYTES);
+    if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX || schema->metric > BP_L2 ||
+        schema->model.len > MODEL_MAX || schema->language.len > LANGUAGE_MAX)
+        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, a metric, and a model of at most %d bytes",
+                       DIMENSIONS_MAX, MODEL_MAX);
+    schema_forget(db, collection);
+    status = create_once(call, db, collection, schema);
+    // Somebody drops it while it is made: what is missing now is not there for good.
+    for (int tried = 1; status == BP_NOT_FOUND && tried < CREATE_TRIES && bp_cancelled(call) == BP_OK; tried++) {
+        bp_clear_error(call);
+        status = create_once(call, db, collection, schema);
+    }
+    atomic_fetch_add(db->known, 1); // the lengths of vectors may be others now
+    return status;
+}
+
 bp_status qdrant_drop(bp_call *call, void *instance, bp_str collection)
 {
     struct qdrant *db = instance;
@@ -267,7 +305,9 @@ bp_status qdrant_drop(bp_call *call, void *instance, bp_str collection)
     BP_TRY(schema_of(call, db, collection, &schema)); // what others made is not ours to remove
     schema_forget(db, collection);
     statistics_forget(db, collection);
-    return qdrant_ask(call, db, "DELETE", qdrant_path(call, db, collection, ""), BP_STR(""), 404, &result);
+    BP_TRY(qdrant_ask(call, db, "DELETE", qdrant_path(call, db, collection, ""), BP_STR(""), 404, &result));
+    atomic_fetch_add(db->known, 1);
+    return BP_OK;
 }
 
 /* ---- all of them ---- */
@@ -300,6 +340,7 @@ bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **coll
     const bp_json  *result, *all;
     bp_vector_info *infos;
 
+    atomic_fetch_add(db->known, 1); // who reads the list goes by it
     BP_TRY(qdrant_ask(call, db, "GET", BP_STR("/collections"), BP_STR(""), 0, &result));
     all = bp_json_get(result, "collections");
     infos = BP_NEW_ARRAY(call, bp_vector_info, bp_json_count(all) + 1);

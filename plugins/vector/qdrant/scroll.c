@@ -1,10 +1,12 @@
 /* scroll.c - points by rising id, a page at a time, and snapshots as the server makes them. */
 #include "qdrant.h"
 
-enum { PAGE_POINTS = 256, PAGE_MAX_BYTES = 512 << 20 };
+#include <stdlib.h>
 
-static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter,
-                          uint64_t after, uint32_t limit, const bp_json **result)
+enum { PAGE_POINTS = 256, LIMIT_MAX = 10000 };
+
+static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter, uint64_t after,
+                          uint32_t limit, const bp_json **result)
 {
     bp_json_writer *w = bp_json_writer_new(call, REQUEST_MAX_BYTES);
     bp_str          body;
@@ -27,108 +29,106 @@ static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collect
     return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body, 0, result);
 }
 
-/* A page taken out of the answer, which is scratch memory: the sink may keep memory of the call, so it is called behind
- * it. id, whether it has a vector, bytes of words and of metadata; vector; words; metadata */
-struct packed {
-    uint64_t id;
-    uint32_t has_vector, reserved;
-    size_t   words_len, metadata_len;
+/* A page as it is given to the sink, outside of the memory that its answer was read in. */
+struct page {
+    bp_point points[PAGE_POINTS];
+    size_t   count;
+    char    *bytes; /* of all of them; malloc()ed */
 };
 
-struct scrolling {
-    struct qdrant       *db;
-    const struct schema *schema;
-    bp_str               collection;
-    const bp_filter     *filter;
-    uint64_t             after;
-    bp_buf              *page;
-    float               *vector; /* of the point that is packed, or given */
-};
+static size_t rounded(size_t size) { return (size + sizeof(float) - 1) / sizeof(float) * sizeof(float); }
 
-static bp_status pack(bp_call *call, struct scrolling *s, const bp_json *found)
+static bp_str put_text(char **at, bp_str text)
 {
-    const bp_json *payload = bp_json_get(found, "payload"), *metadata = bp_json_get(payload, "m");
-    const bp_json *dense = bp_json_get(bp_json_get(found, "vector"), "dense");
-    bp_str         words = bp_json_string(bp_json_get(payload, "w"));
-    bp_str         text = metadata ? bp_json_text(call, metadata) : BP_STR("{}");
-    struct packed  packed = {.id = (uint64_t)bp_json_integer(bp_json_get(found, "id")),
-                             .has_vector = bp_json_count(dense) > 0,
-                             .words_len = words.len,
-                             .metadata_len = text.len};
+    bp_str copy = { *at, text.len };
 
-    for (uint32_t i = 0; packed.has_vector && i < s->schema->dimensions; i++)
-        s->vector[i] = (float)bp_json_number(bp_json_at(dense, i));
-    bp_buf_add(s->page, bp_str_n((const char *)&packed, sizeof(packed)));
-    if (packed.has_vector)
-        bp_buf_add(s->page, bp_str_n((const char *)s->vector, s->schema->dimensions * sizeof(float)));
-    bp_buf_add(s->page, words);
-    bp_buf_add(s->page, text);
-    if (bp_buf_status(s->page) != BP_OK)
-        return bp_fail(call, bp_buf_status(s->page), "a page of points is larger than %d MiB", PAGE_MAX_BYTES >> 20);
-    return BP_OK;
+    if (text.len)
+        memcpy(*at, text.data, text.len);
+    *at += rounded(text.len);
+    return copy;
 }
 
-static bp_status read_page(bp_call *call, struct scrolling *s, uint32_t wanted, uint32_t *given)
+static const float *put_vector(char **at, const bp_json *dense, uint32_t dimensions)
 {
-    const bp_json *result, *points;
+    float *vector = (float *)(void *)*at;
 
-    BP_TRY(ask_page(call, s->db, s->collection, s->filter, s->after, wanted, &result));
-    points = bp_json_get(result, "points");
-    for (*given = 0; *given < bp_json_count(points); ++*given)
-        BP_TRY(pack(call, s, bp_json_at(points, *given)));
-    return BP_OK;
+    if (!bp_json_count(dense))
+        return NULL;
+    for (uint32_t i = 0; i < dimensions; i++)
+        vector[i] = (float)bp_json_number(bp_json_at(dense, i));
+    *at += dimensions * sizeof(float);
+    return vector;
 }
 
-static bp_status give_page(bp_call *call, struct scrolling *s, uint32_t count, const bp_point_sink *sink)
+static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_json *found, struct page *page)
 {
-    const char *at = bp_buf_str(s->page).data;
+    bp_str metadata[PAGE_POINTS];
+    size_t size = 1;
+    char  *at;
 
-    for (uint32_t i = 0; i < count; i++) {
-        bp_point      point = {.struct_size = sizeof(point)};
-        struct packed packed;
+    page->count = bp_json_count(found) < PAGE_POINTS ? bp_json_count(found) : PAGE_POINTS;
+    for (size_t i = 0; i < page->count; i++) {
+        const bp_json *payload = bp_json_get(bp_json_at(found, i), "payload"), *m = bp_json_get(payload, "m");
 
-        memcpy(&packed, at, sizeof(packed));
-        at += sizeof(packed);
-        if (packed.has_vector) {
-            memcpy(s->vector, at, s->schema->dimensions * sizeof(float));
-            at += s->schema->dimensions * sizeof(float);
-            point.vector = s->vector;
-        }
-        point.id = s->after = packed.id;
-        point.words = bp_str_n(at, packed.words_len);
-        point.metadata = bp_str_n(at + packed.words_len, packed.metadata_len);
-        at += packed.words_len + packed.metadata_len;
-        BP_TRY(sink->point(call, sink->self, &point));
+        metadata[i] = m ? bp_json_text(call, m) : BP_STR("{}");
+        size += rounded(metadata[i].len) + rounded(bp_json_string(bp_json_get(payload, "w")).len) +
+                schema->dimensions * sizeof(float);
+    }
+    page->bytes = at = malloc(size);
+    if (!at)
+        return bp_fail(call, BP_NO_MEMORY, "no memory for a page of %zu points", page->count);
+    for (size_t i = 0; i < page->count; i++) {
+        const bp_json *one = bp_json_at(found, i);
+
+        page->points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                      .id = (uint64_t)bp_json_integer(bp_json_get(one, "id")) };
+        page->points[i].vector = put_vector(&at, bp_json_get(bp_json_get(one, "vector"), "dense"), schema->dimensions);
+        page->points[i].words = put_text(&at, bp_json_string(bp_json_get(bp_json_get(one, "payload"), "w")));
+        page->points[i].metadata = put_text(&at, metadata[i]);
     }
     return BP_OK;
+}
+
+static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema *schema, bp_str collection,
+                           const bp_filter *filter, uint64_t after, uint32_t wanted, struct page *page)
+{
+    const bp_json *result;
+    bp_status      status;
+
+    BP_TRY(bp_scratch_begin(call)); // an answer is a multiple of what is in it
+    status = ask_page(call, db, collection, filter, after, wanted, &result);
+    if (status == BP_OK)
+        status = copy_page(call, schema, bp_json_get(result, "points"), page);
+    bp_scratch_end(call);
+    return status;
 }
 
 bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t after,
                         uint32_t limit, const bp_point_sink *sink)
 {
-    struct schema    schema;
-    struct scrolling s = {
-        .db = instance, .schema = &schema, .collection = collection, .filter = filter, .after = after};
-    uint32_t given = PAGE_POINTS;
+    struct qdrant *db = instance;
+    struct schema  schema;
+    struct page   *page = BP_NEW(call, struct page);
+    bool           has_more = true;
+    bp_status      status = page ? BP_OK : BP_NO_MEMORY;
 
-    BP_TRY(schema_of(call, s.db, collection, &schema));
-    s.page = bp_buf_new(call, PAGE_MAX_BYTES);
-    s.vector = BP_NEW_ARRAY(call, float, schema.dimensions);
-    if (!s.vector)
-        return BP_NO_MEMORY;
-    while (limit && given == PAGE_POINTS && s.after < INT64_MAX) {
-        bp_status status;
+    BP_TRY(status);
+    if (limit < 1 || limit > LIMIT_MAX)
+        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
+    BP_TRY(schema_of(call, db, collection, &schema));
+    while (status == BP_OK && limit && has_more && after < INT64_MAX) {
+        uint32_t wanted = limit < PAGE_POINTS ? limit : PAGE_POINTS;
 
-        bp_buf_reset(s.page);
-        BP_TRY(bp_scratch_begin(call)); // the answer of a page at a time is kept, not all of them
-        status = read_page(call, &s, limit < PAGE_POINTS ? limit : PAGE_POINTS, &given);
-        bp_scratch_end(call);
-        if (status == BP_OK)
-            status = give_page(call, &s, given, sink);
-        BP_TRY(status);
-        limit -= given;
+        BP_TRY(read_page(call, db, &schema, collection, filter, after, wanted, page));
+        for (size_t i = 0; i < page->count && i < wanted && status == BP_OK; i++) {
+            after = page->points[i].id;
+            status = sink->point(call, sink->self, &page->points[i]);
+        }
+        has_more = page->count >= wanted;
+        limit -= wanted;
+        free(page->bytes);
     }
-    return BP_OK;
+    return status;
 }
 
 /* ---- snapshots ---- */
@@ -164,8 +164,7 @@ bp_status qdrant_snapshot(bp_call *call, void *instance, bp_str collection, cons
     bp_status      status;
 
     BP_TRY(schema_of(call, db, collection, &schema));
-    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"), BP_STR(""), 0,
-                      &result));
+    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"), BP_STR(""), 0, &result));
     path = bp_format(call, BP_FMT "/" BP_FMT, BP_ARG(qdrant_path(call, db, collection, "/snapshots")),
                      BP_ARG(bp_json_string(bp_json_get(result, "name"))));
     status = download(call, db, path, sink);

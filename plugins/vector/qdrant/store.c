@@ -8,6 +8,7 @@
 struct shared {
     struct statistics   *statistics;
     struct token_source *tokens;
+    atomic_uint          known;
 };
 
 static bp_status check_options(bp_call *call, const void *given)
@@ -71,6 +72,7 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
         db->url.len--;
     db->statistics = shared->statistics;
     db->tokens = shared->tokens;
+    db->known = &shared->known;
     return BP_OK;
 }
 

@@ -37,6 +37,8 @@ static uint64_t number_of(const struct redis_reply *reply)
     return reply->type == REDIS_STRING ? strtoull(reply->text.data, NULL, 10) : 0;
 }
 
+enum { CREATE_TRIES = 8 };
+
 enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, FIELDS };
 
 static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, struct collection *out, bool *is_there)
@@ -73,18 +75,6 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, 
     return out->base.len ? BP_OK : BP_NO_MEMORY;
 }
 
-bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name, struct collection *collection)
-{
-    bool is_there = false;
-
-    BP_TRY(look_up(call, store, name, collection, &is_there));
-    if (!is_there)
-        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
-    return BP_OK;
-}
-
-/* ---- create ---- */
-
 static bool is_name(bp_str name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -94,6 +84,19 @@ static bool is_name(bp_str name)
     }
     return name.len >= 1 && name.len <= 128;
 }
+
+bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name, struct collection *collection)
+{
+    bool is_there = false;
+
+    if (is_name(name)) // what it would be cut short at is not part of one
+        BP_TRY(look_up(call, store, name, collection, &is_there));
+    if (!is_there)
+        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
+    return BP_OK;
+}
+
+/* ---- create ---- */
 
 static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema *schema)
 {
@@ -193,7 +196,12 @@ static bp_status make_index(bp_call *call, struct redis_store *store, const stru
                                           BP_STR("EF_CONSTRUCTION"),
                                           bp_format(call, "%lld", (long long)store->ef_construction) };
 
-    return redis_do(call, store->client, collection->meta, words, is_hnsw ? 22 : 18, REDIS_IDEMPOTENT, &reply);
+    BP_TRY(redis_do(call, store->client, collection->meta, words, is_hnsw ? 22 : 18, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
+                    &reply));
+    // Its name is random: one that is there already was made by the first of two tries.
+    if (reply->type == REDIS_ERROR && !bp_str_starts(reply->text, "Index already exists"))
+        return redis_fail_error(call, store->client, "FT.CREATE", reply);
+    return BP_OK;
 }
 
 static bp_status drop_index(bp_call *call, struct redis_store *store, const struct collection *collection)
@@ -232,25 +240,33 @@ static bp_status make(bp_call *call, struct redis_store *store, bp_str name, con
     return *is_made ? BP_OK : drop_index(call, store, &made);
 }
 
+/* Once more behind the making: a drop of an older one of that name may have taken it off the list in between. */
+static bp_status enlist(bp_call *call, struct redis_store *store, bp_str name)
+{
+    bp_str words[] = { BP_STR("SADD"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
+    const struct redis_reply *reply;
+
+    return redis_do(call, store->client, words[1], words, 3, REDIS_IDEMPOTENT, &reply);
+}
+
 bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema)
 {
     struct redis_store *store = instance;
     struct collection   old;
     bool                is_there = false, is_made = false;
-    bp_str listed[] = { BP_STR("SADD"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
-    const struct redis_reply *reply;
-
     BP_TRY(check_schema(call, name, schema));
-    // First, and always: a name on the list without a collection does no harm, the other way round it is not seen.
-    BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
-    BP_TRY(look_up(call, store, name, &old, &is_there));
-    if (!is_there)
+    for (int tries = 0; tries < CREATE_TRIES; tries++) { // as others may drop it between two steps
+        // First, and always: a name on the list without a collection does no harm, the other way round it is not seen.
+        BP_TRY(enlist(call, store, name));
+        BP_TRY(look_up(call, store, name, &old, &is_there));
+        if (is_there)
+            return compare_schema(call, &old, schema);
         BP_TRY(make(call, store, name, schema, &is_made));
-    if (is_made)
-        return BP_OK;
-    if (!is_there)
-        BP_TRY(collection_find(call, store, name, &old));
-    return compare_schema(call, &old, schema);
+        if (is_made)
+            return enlist(call, store, name);
+    }
+    return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is made and dropped by others all the time",
+                   BP_ARG(name));
 }
 
 /* ---- drop ---- */
@@ -260,11 +276,17 @@ static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str 
 {
     bp_str                    words[] = { BP_STR("SMEMBERS"), join(call, meta, BP_STR("dropped"), (bp_str){ 0 }) };
     const struct redis_reply *epochs, *reply;
-    bp_status                 status = BP_OK;
+    bp_status                 status = ask_for_search(call, store);
 
+    BP_TRY(status);
     BP_TRY(redis_do(call, store->client, meta, words, 2, REDIS_IDEMPOTENT, &epochs));
     for (size_t i = 0; i < epochs->count; i++) {
+        const struct collection left = { .base = bp_format(call, BP_FMT BP_FMT ":", BP_ARG(meta), BP_ARG(epochs->items[i]->text)),
+                                         .meta = meta,
+                                         .index = store->has_search ? INDEX_HNSW : INDEX_AUTO };
         bool has_more = true;
+
+        BP_TRY(drop_index(call, store, &left)); // whoever dropped it may have died before
         while (has_more) {
             BP_TRY(bp_scratch_begin(call));
             status = redis_run_script(call, store->client, &store->clear, &meta, 1, &epochs->items[i]->text, 1,
@@ -280,14 +302,19 @@ static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str 
 bp_status store_drop(bp_call *call, void *instance, bp_str name)
 {
     struct redis_store       *store = instance;
-    struct collection         collection;
+    struct collection         collection, now;
     const struct redis_reply *reply;
+    bool                      is_there = false;
     bp_str listed[] = { BP_STR("SREM"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
 
     BP_TRY(collection_find(call, store, name, &collection));
-    BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
     BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1, &collection.epoch, 1,
                             REDIS_IDEMPOTENT, &reply));
+    // Only now off the list, so that one whose drop was cut short is still seen; and on it again when it was made anew.
+    BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
+    BP_TRY(look_up(call, store, name, &now, &is_there));
+    if (is_there)
+        BP_TRY(enlist(call, store, name));
     BP_TRY(drop_index(call, store, &collection));
     if (clear_dropped(call, store, collection.meta) != BP_OK) {
         bp_log(call, BP_LOG_WARN,

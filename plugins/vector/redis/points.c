@@ -6,7 +6,12 @@
 
 #include <backplane/json.h>
 
-enum { WORDS_OF_POINT = 6, REMOVE_ROUNDS = 5 };
+enum {
+    WORDS_OF_POINT = 6,
+    REMOVE_ROUNDS = 5,
+    REMOVE_AT_ONCE = 5000,         /* points in one script, during which the server does nothing else */
+    UPSERT_BYTES_MAX = 200 << 20   /* of one script; the server takes up to 1 GiB, a connection queues 256 MiB */
+};
 
 bp_str id_text(bp_call *call, uint64_t id)
 {
@@ -151,6 +156,19 @@ static bp_status prepare_job(bp_call *call, void *arg)
     return BP_OK;
 }
 
+/* All of it is one script, so that it happens whole or not at all. */
+static bp_status check_size(bp_call *call, const struct write *write)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < 1 + write->count * WORDS_OF_POINT; i++)
+        bytes += write->words[i].len + 32;
+    if (bytes <= UPSERT_BYTES_MAX)
+        return BP_OK;
+    return bp_fail(call, BP_TOO_LARGE, "%zu points of %zu MiB in all were given, %d MiB can be written to Redis at once: "
+                   "write fewer of them", write->count, bytes >> 20, UPSERT_BYTES_MAX >> 20);
+}
+
 static bp_status fail_dropped(bp_call *call, bp_str name)
 {
     return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
@@ -179,6 +197,7 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
         return BP_NO_MEMORY;
     write.words[0] = collection.epoch;
     BP_TRY(bp_offload(call, NULL, prepare_job, &write));
+    BP_TRY(check_size(call, &write));
     BP_TRY(redis_run_script(call, store->client, &store->upsert, &collection.meta, 1, write.words,
                             1 + count * WORDS_OF_POINT, REDIS_IDEMPOTENT, &reply));
     return reply->integer == 1 ? BP_OK : fail_dropped(call, name);
@@ -186,25 +205,43 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
 
 /* ---- remove ---- */
 
-/* What is to be removed: ids, each with the metadata it was chosen by. */
+/* What is to be removed next: ids, each with the metadata it was chosen by, behind the epoch. */
 struct choice {
-    bp_str *words;
-    size_t  count, capacity; /* of words */
+    bp_str   words[1 + 2 * REMOVE_AT_ONCE];
+    size_t   count;      /* of words */
+    uint64_t last;       /* id */
+    bool     owns_words; /* each is malloc()ed */
 };
 
-static bp_status add_word(bp_call *call, struct choice *choice, bp_str word)
+static struct choice *choice_new(bp_call *call, const struct collection *collection, bool owns_words)
 {
-    if (choice->count == choice->capacity) {
-        size_t  capacity = choice->capacity ? choice->capacity * 2 : 256;
-        bp_str *grown = realloc(choice->words, capacity * sizeof(*grown));
-        if (!grown)
-            return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
-        choice->words = grown;
-        choice->capacity = capacity;
+    struct choice *choice = malloc(sizeof(*choice));
+
+    if (!choice) {
+        bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        return NULL;
     }
-    choice->words[choice->count++] = word;
-    return BP_OK;
+    choice->words[0] = collection->epoch;
+    choice->count = 1;
+    choice->last = 0;
+    choice->owns_words = owns_words;
+    return choice;
 }
+
+static void choice_empty(struct choice *choice)
+{
+    for (size_t i = 1; choice->owns_words && i < choice->count; i++)
+        free((char *)(uintptr_t)choice->words[i].data);
+    choice->count = 1;
+}
+
+static void choice_free(struct choice *choice)
+{
+    choice_empty(choice);
+    free(choice);
+}
+
+static bool is_full(const struct choice *choice) { return choice->count == 1 + 2 * REMOVE_AT_ONCE; }
 
 /* The walk's memory ends with its page, so these are copies. */
 static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *is_enough)
@@ -212,7 +249,6 @@ static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *
     struct choice *choice = self;
     char          *id = malloc(ID_DIGITS + 1), *seen = malloc(point->metadata.len + 1);
 
-    (void)is_enough;
     if (!id || !seen) {
         free(id);
         free(seen);
@@ -220,80 +256,81 @@ static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *
     }
     snprintf(id, ID_DIGITS + 1, "%0*llu", ID_DIGITS, (unsigned long long)point->id);
     memcpy(seen, point->metadata.data, point->metadata.len);
-    if (add_word(call, choice, bp_str_n(id, ID_DIGITS)) != BP_OK) {
-        free(id);
-        free(seen);
-        return BP_NO_MEMORY;
-    }
-    if (add_word(call, choice, bp_str_n(seen, point->metadata.len)) != BP_OK) {
-        free(seen);
-        return BP_NO_MEMORY;
-    }
+    choice->words[choice->count++] = bp_str_n(id, ID_DIGITS);
+    choice->words[choice->count++] = bp_str_n(seen, point->metadata.len);
+    choice->last = point->id;
+    *is_enough = is_full(choice);
     return BP_OK;
 }
 
-static void forget_choice(struct choice *choice, bool owns_words)
-{
-    for (size_t i = 1; owns_words && i < choice->count; i++)
-        free((char *)(uintptr_t)choice->words[i].data);
-    free(choice->words);
-    *choice = (struct choice){ 0 };
-}
-
+/* *missed: those that were there otherwise, or not at all. */
 static bp_status remove_chosen(bp_call *call, struct redis_store *store, const struct collection *collection,
-                               const struct choice *choice, int64_t *removed)
+                               struct choice *choice, uint64_t *removed, uint64_t *missed)
 {
     const struct redis_reply *reply;
+    bp_status                 status = BP_OK;
 
-    *removed = 0;
     if (choice->count <= 1)
         return BP_OK;
-    BP_TRY(redis_run_script(call, store->client, &store->remove, &collection->meta, 1, choice->words, choice->count,
-                            REDIS_IDEMPOTENT, &reply));
-    *removed = reply->integer;
-    return reply->integer >= 0 ? BP_OK : fail_dropped(call, collection->name);
+    BP_TRY(bp_scratch_begin(call));
+    status = redis_run_script(call, store->client, &store->remove, &collection->meta, 1, choice->words, choice->count,
+                              REDIS_IDEMPOTENT, &reply);
+    if (status == BP_OK && reply->integer < 0)
+        status = fail_dropped(call, collection->name);
+    if (status == BP_OK) {
+        *removed += (uint64_t)reply->integer;
+        *missed += (choice->count - 1) / 2 - (uint64_t)reply->integer;
+    }
+    bp_scratch_end(call);
+    choice_empty(choice);
+    return status;
 }
 
 /* A point that another process changes between being chosen and being deleted is left, and looked at again. */
 static bp_status remove_matching(bp_call *call, struct redis_store *store, const struct collection *collection,
                                  const bp_filter *filter, uint64_t *removed)
 {
-    bool      is_done = false;
-    bp_status status = BP_OK;
+    struct choice *choice = choice_new(call, collection, true);
+    uint64_t       missed = 1;
+    bp_status      status = choice ? BP_OK : BP_NO_MEMORY;
 
-    for (int round = 0; round < REMOVE_ROUNDS && !is_done && status == BP_OK; round++) {
-        struct choice choice = { 0 };
-        int64_t       gone = 0;
-        status = add_word(call, &choice, collection->epoch);
-        if (status == BP_OK)
-            status = walk(call, store, collection, filter, 0, 0, choose, &choice);
-        if (status == BP_OK)
-            status = remove_chosen(call, store, collection, &choice, &gone);
-        *removed += status == BP_OK ? (uint64_t)gone : 0;
-        is_done = (size_t)gone * 2 + 1 >= choice.count;
-        forget_choice(&choice, true);
+    for (int round = 0; round < REMOVE_ROUNDS && missed && status == BP_OK; round++) {
+        bool has_more = true;
+
+        missed = 0;
+        choice->last = 0;
+        while (status == BP_OK && has_more) { // some at a time: the server has others to answer
+            status = walk(call, store, collection, filter, choice->last, 0, choose, choice);
+            has_more = is_full(choice);
+            if (status == BP_OK)
+                status = remove_chosen(call, store, collection, choice, removed, &missed);
+        }
     }
+    if (choice)
+        choice_free(choice);
     return status;
 }
 
 static bp_status remove_ids(bp_call *call, struct redis_store *store, const struct collection *collection,
                             const uint64_t *ids, size_t count, uint64_t *removed)
 {
-    struct choice choice = { 0 };
-    int64_t       gone = 0;
-    bp_status     status = add_word(call, &choice, collection->epoch);
+    struct choice *choice = choice_new(call, collection, false);
+    uint64_t       missed = 0;
+    bp_status      status = choice ? BP_OK : BP_NO_MEMORY;
 
     for (size_t i = 0; status == BP_OK && i < count; i++) {
-        if (ids[i] < 1 || ids[i] > INT64_MAX)
-            continue; // no point has such an id
-        status = add_word(call, &choice, id_text(call, ids[i]));
-        if (status == BP_OK)
-            status = add_word(call, &choice, (bp_str){ 0 });
+        if (ids[i] >= 1 && ids[i] <= INT64_MAX) { // no point has another one
+            choice->words[choice->count++] = id_text(call, ids[i]);
+            choice->words[choice->count++] = (bp_str){ 0 };
+            status = choice->words[choice->count - 2].len ? BP_OK : BP_NO_MEMORY;
+        }
+        if (status == BP_OK && is_full(choice))
+            status = remove_chosen(call, store, collection, choice, removed, &missed);
     }
     if (status == BP_OK)
-        status = remove_chosen(call, store, collection, &choice, &gone);
-    forget_choice(&choice, false);
-    *removed = (uint64_t)gone;
+        status = remove_chosen(call, store, collection, choice, removed, &missed);
+    if (choice)
+        choice_free(choice);
     return status;
 }
 

@@ -3,9 +3,10 @@
 #ifndef VECTOR_REDIS_SCRIPTS_H
 #define VECTOR_REDIS_SCRIPTS_H
 
-/* ARGV: epoch, then field, value, ... Answer: 0 when there is one already. */
+/* ARGV: epoch, then field, value, ... Answer: 0 when there is another one already. Sent twice, it finds its own. */
 static const char create_script[] =
-    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+    "local epoch = redis.call('HGET', KEYS[1], 'epoch')\n"
+    "if epoch then return epoch == ARGV[1] and 1 or 0 end\n"
     "redis.call('HSET', KEYS[1], 'epoch', unpack(ARGV))\n"
     "return 1\n";
 

@@ -119,8 +119,8 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
 }
 
 /* FT.SEARCH answers [ total, key, [ "v", bytes ], key, ... ]; each is scored by us, so that all modes score alike. */
-static bp_status take_nearest(bp_call *call, struct search *search, const struct redis_reply *reply, bp_hit *hits,
-                              uint32_t *count)
+static bp_status take_nearest(bp_call *call, struct search *search, const struct redis_reply *reply, uint32_t wanted,
+                              bp_hit *hits, uint32_t *count)
 {
     size_t base_len = search->collection.base.len + 2;
 
@@ -131,7 +131,7 @@ static bp_status take_nearest(bp_call *call, struct search *search, const struct
         const struct redis_reply *key = reply->items[i], *fields = reply->items[i + 1];
         if (key->type != REDIS_STRING || key->text.len != base_len + ID_DIGITS || fields->type != REDIS_ARRAY)
             continue;
-        for (size_t f = 0; f + 1 < fields->count; f += 2)
+        for (size_t f = 0; f + 1 < fields->count && *count < wanted; f += 2)
             if (bp_str_is(fields->items[f]->text, "v") &&
                 fields->items[f + 1]->text.len == search->collection.dimensions * sizeof(float))
                 hits[(*count)++] = (bp_hit){ strtoull(key->text.data + base_len, NULL, 10),
@@ -176,7 +176,7 @@ static bp_status ask_index(bp_call *call, struct search *search, uint32_t wanted
                BP_ARG(collection->name), BP_ARG(reply->text));
         return BP_OK;
     }
-    return take_nearest(call, search, reply, hits, count);
+    return take_nearest(call, search, reply, wanted, hits, count);
 }
 
 /* Keeps the hits that the filter lets pass, in their order. */

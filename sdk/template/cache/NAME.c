@@ -240,8 +240,13 @@ static bp_status take(bp_call *call, void *instance, bp_str key, int64_t limit, 
     struct entry **at, *entry;
     int64_t        now = bp_now_ns(), step_ns, whole_ns, later_ns;
 
-    if (limit < 1 || window_ns < limit || cost < 0 || cost > limit)
-        return bp_fail(call, BP_INVALID, "a limit is at least 1, a window at least 1 ns for each of it, a cost 0 to the limit");
+    if (limit < 1 || window_ns < limit || cost < 0)
+        return bp_fail(call, BP_INVALID, "a limit is at least 1, a window at least 1 ns for each of it, a cost not negative");
+    if (cost > limit) { // never
+        result->limit = limit;
+        result->is_granted = false;
+        return BP_OK;
+    }
     BP_TRY(enter(call, self, key));
     at = find(self->shared, LIMIT, key, none, none);
     entry = *at ? *at : add(call, self, (struct entry){ .type = LIMIT, .key = key });

@@ -329,28 +329,40 @@ static bp_status list(bp_call *call, void *instance, const bp_vector_info **coll
 
 /* ---- writing ---- */
 
+static bp_status check_vector(bp_call *call, const struct collection *collection, const float *vector)
+{
+    double length = 0;
+
+    for (uint32_t i = 0; vector && i < collection->dimensions; i++) {
+        if (!isfinite(vector[i]))
+            return bp_fail(call, BP_INVALID, "number %u of a vector is not finite", i);
+        length += (double)vector[i] * vector[i];
+    }
+    if (vector && length <= 0 && collection->metric == BP_COSINE)
+        return bp_fail(call, BP_INVALID, "a vector of zeros has no direction");
+    return BP_OK;
+}
+
 static bp_status check_point(bp_call *call, const struct collection *collection, const bp_point *point)
 {
-    const bp_json *metadata;
-    double         length = 0;
+    const bp_json *metadata, *value;
+    size_t         cursor = 0;
+    bp_str         key;
 
     if (point->id < 1 || point->id > INT64_MAX)
         return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1");
     if (point->words.len > WORDS_BYTES_MAX || point->metadata.len > METADATA_BYTES_MAX)
         return bp_fail(call, BP_INVALID, "point %llu: words may have 1 MiB and metadata 64 KiB", (unsigned long long)point->id);
-    for (uint32_t i = 0; point->vector && i < collection->dimensions; i++) {
-        if (!isfinite(point->vector[i]))
-            return bp_fail(call, BP_INVALID, "point %llu: number %u of its vector is not finite",
-                           (unsigned long long)point->id, i);
-        length += (double)point->vector[i] * point->vector[i];
-    }
-    if (point->vector && length <= 0 && collection->metric == BP_COSINE)
-        return bp_fail(call, BP_INVALID, "point %llu: a vector of zeros has no direction", (unsigned long long)point->id);
+    BP_TRY(check_vector(call, collection, point->vector));
     if (!point->metadata.len)
         return BP_OK;
     BP_TRY(bp_json_parse(call, point->metadata, &metadata));
     if (bp_json_type_of(metadata) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "point %llu: metadata is a JSON object", (unsigned long long)point->id);
+    while (bp_json_entry(metadata, &cursor, &key, &value))
+        if (bp_json_type_of(value) == BP_JSON_OBJECT)
+            return bp_fail(call, BP_INVALID, "point %llu: metadata is flat, \"" BP_FMT "\" is an object",
+                           (unsigned long long)point->id, BP_ARG(key));
     return BP_OK;
 }
 
@@ -588,6 +600,8 @@ static bp_status search(bp_call *call, void *instance, const bp_vector_query *qu
     if (query->vector && query->dimensions != collection->dimensions)
         status = bp_fail(call, BP_INVALID, "the query has %u dimensions, the collection %u", query->dimensions,
                          collection->dimensions);
+    if (status == BP_OK)
+        status = check_vector(call, collection, query->vector);
     if (status == BP_OK && (!best_init(call, &vectors, query->limit, collection->count) ||
                             !best_init(call, &words, query->limit, collection->count)))
         status = BP_NO_MEMORY;

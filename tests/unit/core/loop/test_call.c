@@ -193,6 +193,23 @@ static bp_status endless(bp_call *call, void *arg)
     return status;
 }
 
+static void join_until_the_deadline(bp_call *call)
+{
+    bp_status        ended = BP_OK;
+    struct bp_child *child;
+    assert_int_equal(call_spawn(call, "endless", endless, &ended, &child), BP_OK);
+    call->deadline_ns = clock_now_ns() + BP_MILLISECONDS(5); // of the parent alone, as an instance's is
+    assert_int_equal(call_join(call, child), BP_DEADLINE);
+    assert_int_equal(ended, BP_CANCELLED);
+    assert_true(bp_str_is(call->error.message, "endless took longer than the time allowed"));
+}
+
+static void a_parent_whose_time_is_over_does_not_say_that_the_caller_went_away(void **state)
+{
+    (void)state;
+    on_call(join_until_the_deadline, BP_FOREVER);
+}
+
 static bp_status left_behind_status;
 
 static void leave_child(bp_call *call)
@@ -474,6 +491,7 @@ int main(void)
         ON_WORKER(a_cancelled_call_wakes_at_once),
         ON_WORKER(a_descriptor_is_waited_for_until_ready_or_late),
         ON_WORKER(children_run_beside_their_parent_and_are_joined),
+        ON_WORKER(a_parent_whose_time_is_over_does_not_say_that_the_caller_went_away),
         ON_WORKER(a_child_that_nobody_joins_is_cancelled_and_waited_for),
         ON_WORKER(a_job_runs_on_a_pool_thread_and_may_call_back),
         ON_WORKER(a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for),

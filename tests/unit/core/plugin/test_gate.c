@@ -212,6 +212,46 @@ static void the_breaker_opens_probes_and_closes(void **state)
     on_call(break_it);
 }
 
+static double breakers_open(void)
+{
+    return metric_value(metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open", "", "instance plugin"),
+                                       (bp_str[]){ BP_STR("main"), BP_STR("cache/fake") }, 2));
+}
+
+static void break_one_of_two(bp_call *call)
+{
+    bp_take take;
+
+    conf.gate.retries = 0;
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 5;
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 5);
+    assert_non_null(strstr(call->error.message.data, "at take"));
+    assert_int_equal(gate_breaker_state(instance.gate), 1);
+    assert_true(breakers_open() == 1);
+    assert_int_equal(get(call), BP_OK); // reads go on
+    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE); // still open
+    fake.fails_left = 5;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_true(breakers_open() == 1); // the worker counts once
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
+    assert_int_equal(gate_breaker_state(instance.gate), 2);
+    assert_int_equal(get(call), BP_OK);
+    assert_int_equal(gate_breaker_state(instance.gate), 2); // of the other one
+    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_OK);
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+    assert_true(breakers_open() == 0);
+}
+
+static void one_operation_that_fails_does_not_stop_the_others(void **state)
+{
+    (void)state;
+    on_call(break_one_of_two);
+}
+
 static bp_status get_in_child(bp_call *call, void *arg)
 {
     (void)arg;
@@ -311,6 +351,7 @@ int main(void)
         GATED(what_may_help_is_tried_again_and_nothing_else),
         GATED(what_is_not_idempotent_is_never_tried_again),
         GATED(the_breaker_opens_probes_and_closes),
+        GATED(one_operation_that_fails_does_not_stop_the_others),
         GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
         GATED(who_gives_up_in_the_queue_leaves_no_hole),
         GATED(the_deadline_of_an_instance_does_not_end_its_caller),

@@ -385,6 +385,27 @@ static void a_call_that_is_over_asks_nothing(void **state)
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("x"), 0));
 }
 
+/* Calls that have less time than `timeout` each find a server that is cut off: one of them must tell. */
+static void a_silent_server_is_left_by_calls_of_little_time_too(void **state)
+{
+    bp_str value;
+    (void)state;
+    stop();
+    start_cache("timeout", "300ms");
+    assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), 0));
+    kill(redis_pid, SIGSTOP);
+    for (int i = 0; i < 10; i++) {
+        testhost_call_end(call);
+        call = testhost_call_new(host, BP_MILLISECONDS(50));
+        assert_status(ops->get(call, self, BP_STR("a"), &value), BP_DEADLINE);
+    }
+    kill(redis_pid, SIGCONT);
+    testhost_advance(BP_SECONDS(60));
+    next_call();
+    assert_true(has("a", "one"));
+    assert_true(testhost_metric(host, "cache_redis_connections_total", "outcome=again") >= 1);
+}
+
 /* A server that answers the greeting and then sends these pieces. */
 static bp_status get_from_script(int number, const char *const *pieces, size_t count, bp_str *value)
 {
@@ -472,6 +493,30 @@ static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
     assert_int_equal(asked, 1);
 }
 
+static void a_password_is_never_shown(void **state)
+{
+    static const char *const bad[] = { "redis://me:s3/cret@h:6379/0", "redis://:s3?cret@h:6379", "rediss://:1/s3cret@h" };
+    testhost_option          options[] = { { "url", "redis://:s3cret@127.0.0.1:400" }, { "values_when_down", "closed" } };
+    bp_str                   value;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        testhost_option option = { "url", bad[i] };
+        assert_true(testhost_check(host, plugin, &option, 1) != BP_OK);
+        assert_null(strstr(testhost_problem(host), "cret"));
+        assert_null(strstr(testhost_problem(host), "s3"));
+    }
+    stop();
+    for (int attempt = 0; attempt < 4; attempt++)
+        testhost_stream_script(host, "127.0.0.1:400",
+                               BP_STR("-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n+OK\r\n"));
+    start(options, 2);
+    ops = testhost_ops(instance);
+    self = testhost_self(instance);
+    assert_status(ops->get(call, self, BP_STR("k"), &value), BP_UNAVAILABLE);
+    assert_said("does not know AUTH");
+    assert_null(strstr(bp_error_of(call)->message.data, "s3cret"));
+}
+
 static void urls_are_checked(void **state)
 {
     static const char *const bad[] = { "redis://h:1/x", "redis://h:1?x=1", "sentinel://h:26379", "cluster://h:6379/3",
@@ -511,6 +556,8 @@ int main(void)
         cmocka_unit_test(closed_values_say_why),
         cmocka_unit_test(a_call_that_is_over_asks_nothing),
         cmocka_unit_test(urls_are_checked),
+        cmocka_unit_test(a_password_is_never_shown),
+        cmocka_unit_test(a_silent_server_is_left_by_calls_of_little_time_too),
         cmocka_unit_test(answers_may_come_in_pieces_and_among_pushes),
         cmocka_unit_test(nonsense_is_said_and_nothing_is_believed),
         cmocka_unit_test(a_server_that_reads_its_data_is_waited_for),

@@ -251,6 +251,58 @@ static void a_transaction_of_more_than_ten_seconds_is_rolled_back(void **state)
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL));
 }
 
+static void a_transaction_nobody_comes_back_to_leaves_the_writer_to_others(void **state)
+{
+    bp_transaction *transaction;
+    bp_call        *other = testhost_call_new(host, BP_SECONDS(60));
+    (void)state;
+    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
+    assert_ok(ops->begin(call, self, &transaction));
+    assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(1)"), NULL));
+    testhost_advance(BP_SECONDS(9));
+    testhost_run_jobs(host);
+    assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(2)"), NULL)); /* still within its time */
+    testhost_advance(BP_SECONDS(2));
+    testhost_run_jobs(host);
+    assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL), BP_OK);
+    assert_status(exec(transaction, BP_SQL0("INSERT INTO t VALUES(3)"), NULL), BP_DEADLINE);
+    assert_status(ops->commit(call, self, transaction), BP_DEADLINE);
+    assert_ok(ops->rollback(call, self, transaction));
+    testhost_call_end(other);
+    assert_int_equal(count_of("t"), 1);
+    assert_ok(ops->begin(call, self, &transaction)); /* the next one has a time of its own */
+    assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(6)"), NULL));
+    testhost_run_jobs(host);
+    assert_ok(ops->commit(call, self, transaction));
+    assert_int_equal(count_of("t"), 2);
+}
+
+static bp_status slow_row(bp_call *c, void *seen, const bp_sql_value *values, uint32_t count)
+{
+    (void)c, (void)values, (void)count;
+    ++*(int *)seen;
+    testhost_advance(BP_MILLISECONDS(20));
+    testhost_run_jobs(host); /* does not take the writer from under the query */
+    return BP_OK;
+}
+
+static void a_slow_reader_in_a_transaction_ends_with_it(void **state)
+{
+    bp_transaction *transaction;
+    int             seen = 0;
+    bp_row_sink     sink = { sizeof(sink), slow_row, &seen };
+    (void)state;
+    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
+    assert_ok(ops->begin(call, self, &transaction));
+    assert_ok(exec(transaction,
+                   BP_SQL0("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+                           "INSERT INTO t SELECT i FROM n"), NULL));
+    assert_status(ops->query(call, self, transaction, BP_SQL0("SELECT a FROM t"), &sink), BP_DEADLINE);
+    assert_true(seen > 0 && seen < 5000);
+    assert_int_equal(count_of("t"), 0);
+    assert_ok(exec(NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL));
+}
+
 static void a_second_writer_waits_and_ends_by_its_deadline(void **state)
 {
     bp_transaction *transaction;
@@ -508,6 +560,8 @@ int main(void)
         TEST(a_transaction_is_seen_by_others_only_when_committed),
         TEST(a_transaction_left_open_is_rolled_back_with_its_call),
         TEST(a_transaction_of_more_than_ten_seconds_is_rolled_back),
+        TEST(a_transaction_nobody_comes_back_to_leaves_the_writer_to_others),
+        TEST(a_slow_reader_in_a_transaction_ends_with_it),
         TEST(a_second_writer_waits_and_ends_by_its_deadline),
         TEST(a_cancelled_statement_is_interrupted),
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),

@@ -175,6 +175,30 @@ static void both_stores_rank_alike_through_changes(void **state)
 
 /* ---- the graph ---- */
 
+/* While another process has the lock of the graph "g" it is left to it. */
+static void build_graph_behind_another_process(void)
+{
+    char  command[1200], mark[128];
+    FILE *psql;
+
+    snprintf(mark, sizeof(mark), "%s/locked", directory);
+    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null", getenv("BACKPLANE_TEST_POSTGRES"));
+    psql = popen(command, "w");
+    assert_non_null(psql);
+    fprintf(psql, "SELECT pg_advisory_lock(7089056601398575104 + id) FROM bpv_collections WHERE name = 'g';\n\\! touch %s\n", mark);
+    fflush(psql);
+    for (int i = 0; i < 3000 && access(mark, F_OK) != 0; i++)
+        usleep(10000);
+    assert_int_equal(access(mark, F_OK), 0);
+    testhost_run_jobs(host);
+    assert_false(testhost_log_has(host, "the graph of its vectors is built"));
+    assert_int_equal(pclose(psql), 0);
+    for (int i = 0; i < 100 && !testhost_log_has(host, "the graph of its vectors is built"); i++) {
+        testhost_advance(BP_SECONDS(5)); // when the job is due again
+        testhost_run_jobs(host);
+    }
+}
+
 static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
 {
     enum { MANY = 600 };
@@ -182,6 +206,8 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
     bp_point     points[MANY];
     uint32_t     found = 0, wanted = 0;
     (void)state;
+    testhost_call_end(call);
+    call = testhost_call_new(host, BP_SECONDS(3600)); // jobs that come now and then take some of its time
     seed = 7;
     assert_ok(make("g", 8, BP_COSINE, "en"));
     for (int i = 0; i < MANY; i++) {
@@ -202,7 +228,7 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
             wanted += pass ? 10 : 0;
         }
         if (pass == 0)
-            testhost_run_jobs(host);
+            build_graph_behind_another_process();
     }
     assert_true(testhost_log_has(host, "the graph of its vectors is built"));
     if (found * 100 < wanted * 95)
@@ -212,6 +238,48 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
         assert_ok(find("g", vectors[3], 8, "", IN_TEXT("rare", BOOL(1)), 50, &legs));
         assert_int_equal(legs.vector.hit_count, 50);
     }
+}
+
+/* A transaction with an old snapshot keeps the server from finishing a graph, for hours perhaps: meanwhile all goes on, and
+ * a drop ends it. */
+static void a_graph_that_takes_long_keeps_nobody_waiting(void **state)
+{
+    enum { MANY = 310 };
+    static float vectors[MANY][8];
+    bp_point     points[MANY];
+    char         command[1200], mark[128];
+    FILE        *psql;
+    uint64_t     count;
+    (void)state;
+    assert_ok(make("long", 8, BP_COSINE, "en"));
+    for (int i = 0; i < MANY; i++) {
+        random_vector(vectors[i]);
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = (uint64_t)i + 1, .vector = vectors[i] };
+    }
+    assert_ok(ops->upsert(call, self, BP_STR("long"), points, sizeof(points[0]), MANY));
+    snprintf(mark, sizeof(mark), "%s/open", directory);
+    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null", getenv("BACKPLANE_TEST_POSTGRES"));
+    psql = popen(command, "w");
+    assert_non_null(psql);
+    fprintf(psql, "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT count(*) FROM pg_class;\n\\! touch %s\n", mark);
+    fflush(psql);
+    for (int i = 0; i < 3000 && access(mark, F_OK) != 0; i++)
+        usleep(10000);
+    assert_int_equal(access(mark, F_OK), 0);
+    for (int i = 0; i < 3; i++) {
+        testhost_advance(BP_SECONDS(5));
+        testhost_run_jobs(host);
+        next_call();
+        assert_ok(ops->upsert(call, self, BP_STR("long"), points, sizeof(points[0]), 10));
+        assert_ok(ops->count(call, self, BP_STR("long"), NULL, &count));
+        assert_int_equal(count, MANY);
+    }
+    assert_false(testhost_log_has(host, "the graph of its vectors is built"));
+    assert_ok(ops->drop(call, self, BP_STR("long")));
+    assert_int_equal(pclose(psql), 0);
+    testhost_advance(BP_SECONDS(5));
+    testhost_run_jobs(host);
+    next_call();
 }
 
 static void half_precision_is_near_enough(void **state)
@@ -305,6 +373,7 @@ int main(void)
         VECTOR_TEST(a_scroll_goes_through_all_points_by_rising_id),
         VECTOR_TEST(both_stores_rank_alike_through_changes),
         VECTOR_TEST(a_large_collection_gets_a_graph_that_finds_nearly_all),
+        VECTOR_TEST(a_graph_that_takes_long_keeps_nobody_waiting),
         VECTOR_TEST(half_precision_is_near_enough),
         VECTOR_TEST(many_who_write_the_same_points_neither_fail_nor_miscount),
     };

@@ -1,0 +1,27 @@
+#!/bin/bash
+# bench/vector.sh - vector/pgvector beside libpq, and vector/redis beside hiredis, on the same server, index and effort: 10,000 points
+# of 384 dimensions, HNSW, ten neighbours. Prints a table; a worker of the plugin a client.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake --preset release >/dev/null
+cmake --build --preset release -j "$(nproc)" --target vector_driver plugin_vector_pgvector plugin_vector_redis >/dev/null
+export PYTHONPATH=tests/lib BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
+exec python3 -B - "${SECONDS_EACH:-5}" <<'END'
+import subprocess, sys
+from pgvector_server import PgvectorServer
+from redis_server import RedisServer
+
+def driver(*words):
+    return subprocess.run(["build/release/bench/vector_driver", *words], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+
+print("| store | clients | native /s | ms | plugin /s | ms | ratio |\n|---|---|---|---|---|---|---|")
+for store, native, server in (("pgvector", "pgvector", PgvectorServer()), ("redis", "redisearch", RedisServer(stack=True))):
+    plugin = f"build/release/plugins/vector/{store}.so"
+    with server:
+        url = server.url
+        driver("load", plugin, url, "1", "1")
+        for clients in ("1", "4"):
+            theirs = driver(native, "-", url.removesuffix("/0") if store == "redis" else url, clients, sys.argv[1])
+            ours = driver("plugin", plugin, url, clients, sys.argv[1])
+            print(f"| {store} | {clients} | {theirs[0]} | {theirs[1]} | {ours[0]} | {ours[1]} | {float(ours[0]) / float(theirs[0]):.2f} |", flush=True)
+END

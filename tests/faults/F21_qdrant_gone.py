@@ -1,0 +1,109 @@
+"""F21_qdrant_gone.py - the Qdrant server (the stub) refuses, hangs, answers 500, wrong dimensions or wrong JSON: searches end
+in a sentence within their deadline, documents are refused and taken when sent once more, all other routes answer as before."""
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+from backplane_test import SOURCE, Server, check, check_equal, conf, run_fault, wait_until
+from relay import Relay
+
+TIMES = 1_000_000  # until told otherwise
+KNOWN = (502, 503, 504)
+
+
+class Stub:
+    def __init__(self):
+        self.port = 0
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-B", os.path.join(SOURCE, "tests", "lib", "qdrant_stub.py"), "--port",
+                                         str(self.port)], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[1])
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def fail(self, *faults):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_stub/faults", json.dumps(faults).encode(), method="PUT")
+        urllib.request.urlopen(request, timeout=20).close()
+
+
+def search(server, query):
+    return server.post("/api/v1/search", {"collection": "docs", "query": query}, seconds=30)
+
+
+def others_answer(server, name):
+    """The slowest of the routes that need no vectors, in seconds."""
+    slowest = 0.0
+    for path in ("/health/live", "/metrics", "/openapi.json", "/api/v1/collections/docs/documents/d1"):
+        started = time.monotonic()
+        check_equal(server.get(path).status, 200, f"{name}: {path}")
+        slowest = max(slowest, time.monotonic() - started)
+    return slowest
+
+
+def served_without(server, name, numbers, is_write_possible=True):
+    """Two searches (one before the breaker opens, one after), a document, and the routes that have nothing to do with it."""
+    slowest, said = 0.0, ""
+    for _ in range(6):
+        started = time.monotonic()
+        answer = search(server, "rare words")
+        slowest = max(slowest, time.monotonic() - started)
+        check(answer.status in KNOWN + ((400,) if name == "wrong_dims" else ()), f"{name}: a search has status {answer.status}: {answer.body[:300]!r}")
+        said = said or answer.message
+    word = f"word{name}"
+    written = server.put({"id": f"late-{name}", "text": f"{word} is written while Qdrant is gone"})
+    others = others_answer(server, name)
+    check(others < 1, f"{name}: another route took {others:.1f} s")
+    check(slowest < 8, f"{name}: a search took {slowest:.1f} s")
+    numbers[name] = {"search_slowest_s": round(slowest, 2), "others_slowest_ms": round(others * 1000, 1),
+                     "write_status": written.status, "said": said[:160]}
+    return word, written.status
+
+
+def is_back(server, name, written, numbers):
+    """Searches answer again; what was acknowledged is found, what was refused is taken when it is sent once more."""
+    started = time.monotonic()
+    word, status = written
+    wait_until(lambda: search(server, "rare words").status == 200, 40, f"{name}: searches do not come back")
+    if status not in (200, 201, 202):
+        wait_until(lambda: server.put({"id": f"late-{name}", "text": f"{word} is written once more"}).status == 200, 20,
+                   f"{name}: the document is not taken when it is sent once more")
+
+    def is_found():
+        answer = search(server, word)
+        return answer.status == 200 and f"late-{name}" in json.dumps(answer.json["hits"])
+    wait_until(is_found, 40, f"{name}: the document is not found")
+    numbers[name]["back_s"] = round(time.monotonic() - started, 2)
+
+
+def fault(numbers):
+    with Stub() as stub, Relay(stub.port) as relay:
+        def made(folder):
+            return conf(folder, server={"access_log": "off"},
+                        vector={"docs": {"use": "qdrant", "url": f"http://127.0.0.1:{relay.port}", "timeout": "1s",
+                                         "deadline": "3s", "breaker_pause": "1s"}})
+        with Server(made=made) as server:
+            server.make_collection()
+            check_equal(server.put(*[{"id": f"d{i}", "text": f"rare words number{i}"} for i in range(20)]).status, 200, "put")
+            check_equal(search(server, "rare words").status, 200, "before")
+            for name, down, up in (
+                    ("refused", relay.refuse, relay.go_on), ("hanging", relay.drop, relay.go_on),
+                    ("500", lambda: stub.fail({"status": 500, "times": TIMES, "path": "/points"}), stub.fail),
+                    ("wrong_json", lambda: stub.fail({"truncate": True, "times": TIMES, "path": "/points"}), stub.fail),
+                    ("wrong_dims", lambda: stub.fail({"status": 400, "times": TIMES, "path": "/points", "error":
+                                                      "Wrong input: Vector dimension error: expected dim: 384, got 3"}),
+                     stub.fail)):
+                down()
+                written = served_without(server, name, numbers)
+                up()
+                is_back(server, name, written, numbers)
+
+
+run_fault("F21", fault)
