@@ -5,8 +5,8 @@
  *      conf B -> generation B: the same, and the tables of its apps --+
  *
  * Both confs are resolved by one registry and their instances live on the workers of one host, side by side, as the
- * generations of a reload would: instances are found by their generation, never by a global name, and series of metrics that
- * both define are shared. No app is started and nothing listens. Instances are paired by kind and name.
+ * generations of a reload would: instances are found by their generation, never by a global name, and series of metrics
+ * that both define are shared. No app is started and nothing listens. Instances are paired by kind and name.
  */
 #include "cli/migrate.h"
 
@@ -27,7 +27,7 @@ enum { NOTES_MAX = 1000, NOTE_BYTES = 1024 };
 
 #define DAYS_30 BP_SECONDS(30LL * 86400)
 
-static const char *const moved_kinds[] = { "storage", "vector", "cache" };
+static const char *const moved_kinds[] = {"storage", "vector", "cache"};
 enum { MOVED_KINDS = sizeof(moved_kinds) / sizeof(moved_kinds[0]) };
 
 /* ---- stopping ---- */
@@ -43,7 +43,7 @@ static void on_signal(int number)
 /* The first signal ends it behind the page it is at, the second one at once. */
 static void watch_signals(void)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -59,8 +59,10 @@ bp_status migrate_check_stop(bp_call *call, struct migration *m)
     if (!migrate_is_stopped())
         return BP_OK;
     m->is_interrupted = true;
-    return call_fail(call, BP_CANCELLED, "stopped as it was asked to; what was written stays. Go on with: backplane migrate --from %s "
-                     "--to %s%s", m->from_file, m->to_file, m->is_verify_only ? " --verify-only" : " --resume");
+    return call_fail(call, BP_CANCELLED,
+                     "stopped as it was asked to; what was written stays. Go on with: backplane migrate --from %s "
+                     "--to %s%s",
+                     m->from_file, m->to_file, m->is_verify_only ? " --verify-only" : " --resume");
 }
 
 /* ---- what the report says ---- */
@@ -157,19 +159,22 @@ static bool is_moved_kind(const char *kind)
 static bool check_maps(const struct migration *m)
 {
     for (size_t i = 0; i < m->map_count; i++) {
-        bp_str rest, source = str_split(bp_str_of(m->maps[i]), '=', &rest), name, kind = str_split(source, '.', &name), to_name,
-                     to_kind = str_split(rest, '.', &to_name);
-        char   word[32];
+        bp_str rest, source = str_split(bp_str_of(m->maps[i]), '=', &rest), name, kind = str_split(source, '.', &name),
+                     to_name, to_kind = str_split(rest, '.', &to_name);
+        char word[32];
 
         snprintf(word, sizeof(word), "%.*s", (int)(kind.len < 31 ? kind.len : 31), kind.data);
         if (!is_moved_kind(word) || !conf_find_instance(m->host->conf, kind, name)) {
-            fprintf(stderr, "backplane migrate: --map %s: %s has no such instance; it is written storage.a=storage.b, or "
-                            "storage.a=none to leave it out\n", m->maps[i], m->from_file);
+            fprintf(stderr,
+                    "backplane migrate: --map %s: %s has no such instance; it is written storage.a=storage.b, or "
+                    "storage.a=none to leave it out\n",
+                    m->maps[i], m->from_file);
             return false;
         }
-        if (!bp_str_is(rest, "none") && (!bp_str_equal(kind, to_kind) || !conf_find_instance(m->to_conf, to_kind, to_name))) {
-            fprintf(stderr, "backplane migrate: --map %s: %s has no %s of the name \"" BP_FMT "\"\n", m->maps[i], m->to_file, word,
-                    BP_ARG(to_name));
+        if (!bp_str_is(rest, "none") &&
+            (!bp_str_equal(kind, to_kind) || !conf_find_instance(m->to_conf, to_kind, to_name))) {
+            fprintf(stderr, "backplane migrate: --map %s: %s has no %s of the name \"" BP_FMT "\"\n", m->maps[i],
+                    m->to_file, word, BP_ARG(to_name));
             return false;
         }
     }
@@ -180,30 +185,36 @@ static bool check_maps(const struct migration *m)
 static bool add_pair(struct migration *m, const struct conf_instance *source)
 {
     bp_str                      name = target_name(m, source->kind, source->name);
-    const struct conf_instance *target = name.len ? conf_find_instance(m->to_conf, bp_str_of(source->kind), name) : NULL;
-    struct migrate_pair        *pair = &m->pairs[m->pair_count];
+    const struct conf_instance *target =
+        name.len ? conf_find_instance(m->to_conf, bp_str_of(source->kind), name) : NULL;
+    struct migrate_pair *pair = &m->pairs[m->pair_count];
 
     if (!name.len) {
-        migrate_note(m, "%s." BP_FMT " of %s is left out, as --map says", source->kind, BP_ARG(source->name), m->from_file);
+        migrate_note(m, "%s." BP_FMT " of %s is left out, as --map says", source->kind, BP_ARG(source->name),
+                     m->from_file);
         return true;
     }
     if (!target && strcmp(source->kind, "cache") == 0) {
-        migrate_note(m, "%s." BP_FMT " of %s has no counterpart in %s: its budgets are not moved", source->kind, BP_ARG(source->name),
-                     m->from_file, m->to_file);
+        migrate_note(m, "%s." BP_FMT " of %s has no counterpart in %s: its budgets are not moved", source->kind,
+                     BP_ARG(source->name), m->from_file, m->to_file);
         return true;
     }
     if (!target || target->is_missing || source->is_missing) {
-        fprintf(stderr, "backplane migrate: %s has no %s." BP_FMT " to which that of %s could be moved: say where by --map %s." BP_FMT
-                        "=%s.NAME, or leave it out by --map %s." BP_FMT "=none\n", m->to_file, source->kind, BP_ARG(name), m->from_file,
-                source->kind, BP_ARG(source->name), source->kind, source->kind, BP_ARG(source->name));
+        fprintf(stderr,
+                "backplane migrate: %s has no %s." BP_FMT
+                " to which that of %s could be moved: say where by --map %s." BP_FMT
+                "=%s.NAME, or leave it out by --map %s." BP_FMT "=none\n",
+                m->to_file, source->kind, BP_ARG(name), m->from_file, source->kind, BP_ARG(source->name), source->kind,
+                source->kind, BP_ARG(source->name));
         return false;
     }
-    *pair = (struct migrate_pair){ .kind = source->kind, .from_name = source->name, .to_name = name };
+    *pair = (struct migrate_pair){.kind = source->kind, .from_name = source->name, .to_name = name};
     pair->source = place_of(&m->arena, source);
     pair->target = place_of(&m->arena, target);
     pair->is_same_place = strcmp(pair->source, pair->target) == 0;
     if (pair->is_same_place)
-        migrate_note(m, "%s." BP_FMT " is the same place on both sides and is left alone", source->kind, BP_ARG(source->name));
+        migrate_note(m, "%s." BP_FMT " is the same place on both sides and is left alone", source->kind,
+                     BP_ARG(source->name));
     m->pair_count++;
     return true;
 }
@@ -235,8 +246,10 @@ static bool is_in_a_pair(const struct conf_instance *conf, void *arg)
     for (size_t i = 0; i < choosing->m->pair_count; i++) {
         const struct migrate_pair *pair = &choosing->m->pairs[i];
 
-        if (strcmp(conf->kind, pair->kind) == 0 && bp_str_equal(conf->name, choosing->is_target ? pair->to_name : pair->from_name) &&
-            // of what stays where it is, only a storage is needed: for the books of its neighbours and the tables of apps
+        if (strcmp(conf->kind, pair->kind) == 0 &&
+            bp_str_equal(conf->name, choosing->is_target ? pair->to_name : pair->from_name) &&
+            // of what stays where it is, only a storage is needed: for the books of its neighbours and the tables of
+            // apps
             (!pair->is_same_place || (choosing->is_target && strcmp(pair->kind, "storage") == 0)))
             return true;
     }
@@ -267,8 +280,8 @@ static bool find_instances(struct migration *m)
         if (!pair->is_same_place && (!pair->from || !pair->from->unit->is_up || !pair->to || !pair->to->unit->is_up)) {
             const struct instance *bad = pair->from && pair->from->unit->is_up ? pair->to : pair->from;
 
-            fprintf(stderr, "backplane migrate: %s." BP_FMT " cannot be used: %s\n", pair->kind, BP_ARG(pair->from_name),
-                    bad ? bad->unit->problem : "it did not start");
+            fprintf(stderr, "backplane migrate: %s." BP_FMT " cannot be used: %s\n", pair->kind,
+                    BP_ARG(pair->from_name), bad ? bad->unit->problem : "it did not start");
             return false;
         }
     }
@@ -303,7 +316,7 @@ static bool make_tables(struct migration *m)
 
 static bool start_both(struct migration *m)
 {
-    struct choosing source = { m, false }, target = { m, true };
+    struct choosing source = {m, false}, target = {m, true};
 
     m->from = m->host->generation;
     m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count);
@@ -325,9 +338,9 @@ static bool start_both(struct migration *m)
 
 /* ---- the work: one call ---- */
 
-typedef bp_status item_fn(bp_call *call, struct migration *m, struct migrate_item *item);
-static item_fn *const copy_of[] = { tables_copy, points_copy, budgets_copy };
-static item_fn *const compare_of[] = { tables_compare, points_compare, budgets_compare };
+typedef bp_status     item_fn(bp_call *call, struct migration *m, struct migrate_item *item);
+static item_fn *const copy_of[] = {tables_copy, points_copy, budgets_copy};
+static item_fn *const compare_of[] = {tables_compare, points_compare, budgets_compare};
 
 static bp_status copy_all(bp_call *call, struct migration *m)
 {
@@ -395,7 +408,8 @@ static int move(struct migration *m)
     if (!start_both(m))
         return EXIT_STORAGE;
     if (!m->is_verify_only)
-        fprintf(stderr, "backplane migrate: what servers write to %s meanwhile is not moved: they should be stopped\n", m->from_file);
+        fprintf(stderr, "backplane migrate: what servers write to %s meanwhile is not moved: they should be stopped\n",
+                m->from_file);
     if (generation_call(&m->host->workers[0], DAYS_30, run, m, problem) != BP_OK) {
         fprintf(stderr, "backplane migrate: %s\n", problem);
         return EXIT_FAILED;
@@ -406,7 +420,7 @@ static int move(struct migration *m)
 
 static int run_on_host(struct migration *m)
 {
-    struct host_options options = { .conf_file = m->from_file, .is_quiet = true, .only_kind = "", .only_name = "" };
+    struct host_options options = {.conf_file = m->from_file, .is_quiet = true, .only_kind = "", .only_name = ""};
     struct host         host;
     int                 status = host_load(&host, &options);
 
@@ -431,16 +445,19 @@ static int run_on_host(struct migration *m)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... [--resume] [--verify-only] "
-                    "[--json]\n"
-                    "Moves what the storages, vector stores and caches of one conf keep to those of the other, and compares both. "
-                    "--resume:\ngo on with a move that did not come to its end. --verify-only: compare, and write nothing.\n");
+    fprintf(
+        stderr,
+        "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... [--resume] [--verify-only] "
+        "[--json]\n"
+        "Moves what the storages, vector stores and caches of one conf keep to those of the other, and compares both. "
+        "--resume:\ngo on with a move that did not come to its end. --verify-only: compare, and write nothing.\n");
     return EXIT_USAGE;
 }
 
 int command_migrate(int argc, char **argv)
 {
-    struct migration m = { .from_file = cli_take_option(&argc, argv, "--from"), .to_file = cli_take_option(&argc, argv, "--to") };
+    struct migration m = {.from_file = cli_take_option(&argc, argv, "--from"),
+                          .to_file = cli_take_option(&argc, argv, "--to")};
     const char      *map;
     int              status;
 

@@ -28,13 +28,13 @@ struct digest {
 };
 
 struct migrate_pair {
-    const char       *kind;
-    bp_str            from_name, to_name;
-    struct instance  *from, *to;
-    const char       *source;        /* what stands in the books: a hash of where the source is */
-    const char       *target;        /* the same of the target */
-    bool              is_same_place; /* nothing to do */
-    struct instance  *books;         /* the storage of the target in which progress is kept; NULL: there is none */
+    const char      *kind;
+    bp_str           from_name, to_name;
+    struct instance *from, *to;
+    const char      *source;        /* what stands in the books: a hash of where the source is */
+    const char      *target;        /* the same of the target */
+    bool             is_same_place; /* nothing to do */
+    struct instance *books;         /* the storage of the target in which progress is kept; NULL: there is none */
 };
 
 typedef enum migrate_item_kind { ITEM_TABLE = 0, ITEM_COLLECTION = 1, ITEM_BUDGETS = 2 } migrate_item_kind;
@@ -48,8 +48,8 @@ struct migrate_item {
     bp_str               name;
     bp_str               label; /* "storage.main retrieval_documents" */
 
-    struct table_plan     *table;  /* ITEM_TABLE */
-    const bp_vector_info  *schema; /* ITEM_COLLECTION */
+    struct table_plan    *table;  /* ITEM_TABLE */
+    const bp_vector_info *schema; /* ITEM_COLLECTION */
 
     bool          is_begun, is_done; /* by the books */
     struct bp_buf position;          /* behind what is written already; empty: at the beginning */
@@ -71,21 +71,27 @@ struct migration {
     const char        *maps[MIGRATE_MAPS_MAX];
     size_t             map_count;
 
-    struct arena          arena; /* of what is in the report */
-    struct migrate_pair  *pairs;
-    size_t                pair_count;
-    struct migrate_item  *items, **items_end;
-    const char          **notes; /* sentences for the report */
-    size_t                note_count;
-    bool                  is_interrupted, has_difference, was_done_before;
-    int64_t               started_ns, copied_ns;
+    struct arena         arena; /* of what is in the report */
+    struct migrate_pair *pairs;
+    size_t               pair_count;
+    struct migrate_item *items, **items_end;
+    const char         **notes; /* sentences for the report */
+    size_t               note_count;
+    bool                 is_interrupted, has_difference, was_done_before;
+    int64_t              started_ns, copied_ns;
 };
 
-static inline const bp_peer *migrate_from(const struct migrate_item *item) { return &item->pair->from->peer; }
-static inline const bp_peer *migrate_to(const struct migrate_item *item) { return &item->pair->to->peer; }
+static inline const bp_peer *migrate_from(const struct migrate_item *item)
+{
+    return &item->pair->from->peer;
+}
+static inline const bp_peer *migrate_to(const struct migrate_item *item)
+{
+    return &item->pair->to->peer;
+}
 
 /* migrate.c */
-bool      migrate_is_stopped(void);
+bool migrate_is_stopped(void);
 /* BP_CANCELLED with the sentence, once it was asked to stop. */
 bp_status migrate_check_stop(bp_call *call, struct migration *m);
 void      migrate_note(struct migration *m, const char *format, ...) BP_FORMAT(2, 3);
@@ -123,8 +129,8 @@ struct table_walk {
     struct bp_buf            position;
     uint32_t                 page;
 };
-void      walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position);
-void      walk_end(struct table_walk *walk);
+void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position);
+void walk_end(struct table_walk *walk);
 /* The next rows, none at the end. */
 bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows) BP_SUSPENDS;
 /* The row with the same key as `row`; `rows` is empty when there is none. */
@@ -132,13 +138,13 @@ bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_pl
                     bp_rows *rows) BP_SUSPENDS;
 bp_status rows_digest(bp_call *call, const struct table_plan *plan, const bp_rows *rows, struct digest *digest);
 /* The first column in which two rows differ, or column_count. */
-uint32_t  rows_difference(const struct table_plan *plan, const bp_sql_value *a, const bp_sql_value *b);
+uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a, const bp_sql_value *b);
 /* "id = 17", for a sentence. */
-bp_str    rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row);
-void      sql_add_name(struct bp_buf *sql, bp_str name);
-void      digest_add(struct digest *digest, bp_str bytes);
-bool      digest_equal(const struct digest *a, const struct digest *b);
-void      digest_text(const struct digest *digest, char text[MIGRATE_DIGEST_CHARS + 1]);
+bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row);
+void   sql_add_name(struct bp_buf *sql, bp_str name);
+void   digest_add(struct digest *digest, bp_str bytes);
+bool   digest_equal(const struct digest *a, const struct digest *b);
+void   digest_text(const struct digest *digest, char text[MIGRATE_DIGEST_CHARS + 1]);
 
 /* migrate_tables.c, migrate_points.c, migrate_budgets.c: each copies, or compares, one item. */
 bp_status tables_copy(bp_call *call, struct migration *m, struct migrate_item *item) BP_SUSPENDS;

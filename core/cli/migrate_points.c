@@ -1,7 +1,8 @@
 /* migrate_points.c - copies the points of a collection, and compares both sides point by point.
  *
  * Both stores give points by rising id, so the two walks go side by side. Words and metadata must be equal; vectors as
- * near as the stores keep them: one that keeps unit vectors for cosine gives back another length, half precision rounds.
+ * near as the stores keep them: one that keeps unit vectors for cosine gives back another length, half precision
+ * rounds.
  */
 #include <math.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ static bp_status keep_point(bp_call *call, void *self, const bp_point *point)
     page->is_over = page->count > 0 && page->bytes > PAGE_BYTES_MAX;
     if (page->is_over)
         return call_fail(call, BP_TOO_LARGE, "a page of points is larger than it should be");
-    *kept = (bp_point){ .struct_size = sizeof(*kept), .id = point->id, .vector = vector };
+    *kept = (bp_point){.struct_size = sizeof(*kept), .id = point->id, .vector = vector};
     kept->words = bp_dup(call, point->words);
     kept->metadata = bp_dup(call, point->metadata);
     if ((point->vector && !vector) || (point->words.len && !kept->words.data))
@@ -42,14 +43,14 @@ static bp_status keep_point(bp_call *call, void *self, const bp_point *point)
 }
 
 /* Points behind `after`, at most *limit, which shrinks when they are large. */
-static bp_status read_page(bp_call *call, const bp_peer *store, const struct migrate_item *item, uint64_t after, uint32_t *limit,
-                           struct page *page)
+static bp_status read_page(bp_call *call, const bp_peer *store, const struct migrate_item *item, uint64_t after,
+                           uint32_t *limit, struct page *page)
 {
     for (;; *limit = *limit / 4 ? *limit / 4 : 1) {
-        const bp_point_sink sink = { .struct_size = sizeof(sink), .point = keep_point, .self = page };
+        const bp_point_sink sink = {.struct_size = sizeof(sink), .point = keep_point, .self = page};
         bp_status           status;
 
-        *page = (struct page){ .dimensions = item->schema->dimensions };
+        *page = (struct page){.dimensions = item->schema->dimensions};
         page->points = BP_NEW_ARRAY(call, bp_point, *limit);
         if (!page->points)
             return BP_NO_MEMORY;
@@ -89,8 +90,9 @@ static bp_status copy_page(bp_call *call, struct migrate_item *item, uint64_t *a
         return BP_OK;
     status = bp_vector_upsert(call, migrate_to(item), item->name, page.points, page.count);
     if (status != BP_OK)
-        return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT, BP_ARG(item->label),
-                         (unsigned long long)page.points[0].id, (unsigned long long)page.points[page.count - 1].id,
+        return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT,
+                         BP_ARG(item->label), (unsigned long long)page.points[0].id,
+                         (unsigned long long)page.points[page.count - 1].id,
                          BP_ARG(bp_dup(call, bp_error_of(call)->message)));
     *after = page.points[page.count - 1].id;
     item->moved += page.count;
@@ -103,17 +105,21 @@ static bp_status copy_page(bp_call *call, struct migrate_item *item, uint64_t *a
 bp_status points_copy(bp_call *call, struct migration *m, struct migrate_item *item)
 {
     const bp_peer         *to = migrate_to(item);
-    const bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = item->schema->dimensions,
-                                      .metric = item->schema->metric, .model = item->schema->model,
-                                      .language = item->schema->language };
+    const bp_vector_schema schema = {.struct_size = sizeof(schema),
+                                     .dimensions = item->schema->dimensions,
+                                     .metric = item->schema->metric,
+                                     .model = item->schema->model,
+                                     .language = item->schema->language};
     struct progress        progress;
     uint64_t               after = 0;
     uint32_t               copied = 1, limit = MIGRATE_PAGE_MAX;
     bp_status              status;
 
     if (item->position.len && !str_to_uint(buf_str(&item->position), &after))
-        return call_fail(call, BP_DATA, "the progress of " BP_FMT " in backplane_migration cannot be read: empty the target and begin "
-                         "anew", BP_ARG(item->label));
+        return call_fail(call, BP_DATA,
+                         "the progress of " BP_FMT " in backplane_migration cannot be read: empty the target and begin "
+                         "anew",
+                         BP_ARG(item->label));
     BP_TRY(bp_vector_of(to)->create(call, to->instance, item->name, &schema));
     progress_start(&progress, item->label.data, (int64_t)item->schema->count);
     progress_add(&progress, item->moved);
@@ -189,7 +195,8 @@ static void add_metadata(bp_call *call, struct bp_buf *out, bp_str metadata)
     struct field  *fields;
     size_t         cursor = 0, count = 0;
 
-    if (metadata.len && (json_parse(call->arena, metadata, &root, problem) != BP_OK || json_type_of(root) != JSON_KIND_OBJECT)) {
+    if (metadata.len &&
+        (json_parse(call->arena, metadata, &root, problem) != BP_OK || json_type_of(root) != JSON_KIND_OBJECT)) {
         buf_add(out, metadata);
         return;
     }
@@ -258,7 +265,7 @@ static double deviation_of(const float *a, const float *b, uint32_t dimensions, 
 /* Half precision has 11 bits; without it, what a division and a multiplication by the length leave behind. */
 static double allowed_deviation(const struct migrate_item *item)
 {
-    const struct instance *sides[] = { item->pair->from, item->pair->to };
+    const struct instance *sides[] = {item->pair->from, item->pair->to};
 
     for (int s = 0; s < 2; s++) {
         const struct conf_instance *conf = sides[s]->unit->conf;
@@ -274,9 +281,10 @@ static double allowed_deviation(const struct migrate_item *item)
     return 4e-6;
 }
 
-static void compare_points(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *a, const bp_point *b)
+static void compare_points(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *a,
+                           const bp_point *b)
 {
-    bp_str metadata[] = { canonical_metadata(call, a->metadata), canonical_metadata(call, b->metadata) };
+    bp_str metadata[] = {canonical_metadata(call, a->metadata), canonical_metadata(call, b->metadata)};
     double deviation = deviation_of(a->vector, b->vector, item->schema->dimensions, item->schema->metric == BP_COSINE);
 
     digest_point(call, a, metadata[0], &item->digests[0]);
@@ -293,12 +301,13 @@ static void compare_points(bp_call *call, struct migration *m, struct migrate_it
 static void one_side(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *point, int side)
 {
     digest_point(call, point, canonical_metadata(call, point->metadata), &item->digests[side]);
-    migrate_differs(m, item, "the point %llu is only in the %s", (unsigned long long)point->id, side ? "target" : "source");
+    migrate_differs(m, item, "the point %llu is only in the %s", (unsigned long long)point->id,
+                    side ? "target" : "source");
 }
 
 /* Goes on until one of the pages is used up, or both when nothing comes behind them. */
-static bp_status compare_pages(bp_call *call, struct migration *m, struct migrate_item *item, uint64_t *after, uint32_t *limit,
-                               uint32_t *read)
+static bp_status compare_pages(bp_call *call, struct migration *m, struct migrate_item *item, uint64_t *after,
+                               uint32_t *limit, uint32_t *read)
 {
     uint32_t    target_limit = *limit, i = 0, j = 0;
     struct page source, target;
@@ -306,8 +315,10 @@ static bp_status compare_pages(bp_call *call, struct migration *m, struct migrat
     BP_TRY(read_page(call, migrate_from(item), item, *after, limit, &source));
     BP_TRY(read_page(call, migrate_to(item), item, *after, &target_limit, &target));
     *read = source.count + target.count;
-    while ((i < source.count && j < target.count) || (!source.count && j < target.count) || (!target.count && i < source.count)) {
-        const bp_point *a = i < source.count ? &source.points[i] : NULL, *b = j < target.count ? &target.points[j] : NULL;
+    while ((i < source.count && j < target.count) || (!source.count && j < target.count) ||
+           (!target.count && i < source.count)) {
+        const bp_point *a = i < source.count ? &source.points[i] : NULL,
+                       *b = j < target.count ? &target.points[j] : NULL;
 
         *after = !b || (a && a->id < b->id) ? a->id : b->id;
         if (a && b && a->id == b->id)
@@ -332,7 +343,8 @@ static bp_status has_collection(bp_call *call, const struct migrate_item *item, 
         if (bp_str_equal(infos[i].name, item->name)) {
             *is_there = true;
             *is_same = infos[i].dimensions == item->schema->dimensions && infos[i].metric == item->schema->metric &&
-                       bp_str_equal(infos[i].model, item->schema->model) && bp_str_equal(infos[i].language, item->schema->language);
+                       bp_str_equal(infos[i].model, item->schema->model) &&
+                       bp_str_equal(infos[i].language, item->schema->language);
         }
     return BP_OK;
 }
@@ -363,7 +375,7 @@ bp_status points_compare(bp_call *call, struct migration *m, struct migrate_item
     bool            is_there, is_same;
     bp_status       status;
 
-    item->digests[0] = item->digests[1] = (struct digest){ 0 };
+    item->digests[0] = item->digests[1] = (struct digest){0};
     item->deviation = 0;
     BP_TRY(has_collection(call, item, &is_there, &is_same));
     if (is_there && is_same) {
@@ -373,8 +385,9 @@ bp_status points_compare(bp_call *call, struct migration *m, struct migrate_item
             progress_end(&progress);
         BP_TRY(status);
     } else {
-        migrate_differs(m, item, is_there ? "the collection has another model, size, metric or language in the target"
-                                          : "there is no such collection in the target");
+        migrate_differs(m, item,
+                        is_there ? "the collection has another model, size, metric or language in the target"
+                                 : "there is no such collection in the target");
     }
     item->is_compared = true;
     item->is_equal = !item->difference.len;

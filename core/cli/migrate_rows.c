@@ -1,8 +1,9 @@
-/* migrate_rows.c - reads a table page by page in the order of its key, and says what of a row counts when it is compared.
+/* migrate_rows.c - reads a table page by page in the order of its key, and says what of a row counts when it is
+ * compared.
  *
- * A page begins behind the key of the last row of the one before, so that a walk can go on anywhere. The key is kept as text
- * with its type: "i17,t6162" is the integer 17 and the text "ab". The order of a page is the source's own and may differ
- * from that of the other side; what is compared is therefore a sum of hashes, which knows no order.
+ * A page begins behind the key of the last row of the one before, so that a walk can go on anywhere. The key is kept as
+ * text with its type: "i17,t6162" is the integer 17 and the text "ab". The order of a page is the source's own and may
+ * differ from that of the other side; what is compared is therefore a sum of hashes, which knows no order.
  */
 #include <math.h>
 #include <stdio.h>
@@ -96,8 +97,8 @@ static bool read_key(bp_call *call, bp_str word, bp_sql_value *value)
         memcpy(&value->real, bytes, sizeof(double));
         return true;
     }
-    *value = (bp_sql_value){ .type = word.data[0] == 't' ? BP_SQL_TEXT : BP_SQL_BYTES,
-                             .text = bp_str_n((const char *)bytes, rest.len / 2) };
+    *value = (bp_sql_value){.type = word.data[0] == 't' ? BP_SQL_TEXT : BP_SQL_BYTES,
+                            .text = bp_str_n((const char *)bytes, rest.len / 2)};
     return word.data[0] == 't' || word.data[0] == 'b';
 }
 
@@ -105,8 +106,10 @@ static bp_status read_position(bp_call *call, const struct table_plan *plan, bp_
 {
     for (uint32_t k = 0; k < plan->key_count; k++)
         if (!read_key(call, str_split(position, ',', &position), &values[k]))
-            return call_fail(call, BP_DATA, "the progress of the table " BP_FMT " in backplane_migration cannot be read: empty "
-                             "the target and begin anew", BP_ARG(plan->name));
+            return call_fail(call, BP_DATA,
+                             "the progress of the table " BP_FMT " in backplane_migration cannot be read: empty "
+                             "the target and begin anew",
+                             BP_ARG(plan->name));
     return BP_OK;
 }
 
@@ -114,7 +117,7 @@ static bp_status read_position(bp_call *call, const struct table_plan *plan, bp_
 
 void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position)
 {
-    *walk = (struct table_walk){ .plan = plan, .storage = storage, .page = MIGRATE_PAGE_MAX };
+    *walk = (struct table_walk){.plan = plan, .storage = storage, .page = MIGRATE_PAGE_MAX};
     buf_init(&walk->position, NULL, POSITION_BYTES_MAX);
     buf_add(&walk->position, position);
 }
@@ -137,7 +140,7 @@ static bp_status read_page(bp_call *call, const struct table_walk *walk, bp_str 
 {
     const struct table_plan *plan = walk->plan;
     bp_sql_value             values[8];
-    bp_statement             statement = { .struct_size = sizeof(statement), .parameters = values };
+    bp_statement             statement = {.struct_size = sizeof(statement), .parameters = values};
     struct bp_buf            sql;
 
     buf_init(&sql, call->arena, SQL_BYTES_MAX);
@@ -178,10 +181,12 @@ bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
     return BP_OK;
 }
 
-bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan, const bp_sql_value *row, bp_rows *rows)
+bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan, const bp_sql_value *row,
+                    bp_rows *rows)
 {
-    bp_sql_value  values[8];
-    bp_statement  statement = { .struct_size = sizeof(statement), .parameters = values, .parameter_count = plan->key_count };
+    bp_sql_value values[8];
+    bp_statement statement = {
+        .struct_size = sizeof(statement), .parameters = values, .parameter_count = plan->key_count};
     struct bp_buf sql;
 
     for (uint32_t k = 0; k < plan->key_count; k++)
@@ -267,7 +272,7 @@ uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a, c
 
 bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row)
 {
-    bp_str text = { "", 0 };
+    bp_str text = {"", 0};
 
     for (uint32_t k = 0; k < plan->key_count; k++) {
         const struct table_column *column = &plan->columns[plan->keys[k]];

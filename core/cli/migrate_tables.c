@@ -9,7 +9,7 @@ enum { PARAMETERS_MAX = 64, SQL_BYTES_MAX = 64 << 10 };
 
 bp_status tables_is_empty(bp_call *call, struct migrate_item *item, bool *is_empty)
 {
-    bp_statement  statement = { .struct_size = sizeof(statement) };
+    bp_statement  statement = {.struct_size = sizeof(statement)};
     bp_rows       rows;
     struct bp_buf sql;
 
@@ -26,7 +26,7 @@ bp_status tables_is_empty(bp_call *call, struct migrate_item *item, bool *is_emp
 /* How many rows the source has; only for the progress bar. */
 static bp_status count_rows(bp_call *call, const struct migrate_item *item, int64_t *count)
 {
-    bp_statement  statement = { .struct_size = sizeof(statement) };
+    bp_statement  statement = {.struct_size = sizeof(statement)};
     bp_rows       rows;
     struct bp_buf sql;
 
@@ -77,11 +77,11 @@ static bp_status write_page(bp_call *call, struct migrate_item *item, const bp_r
     if (!statements)
         return BP_NO_MEMORY;
     for (; count < full; count++)
-        statements[count] = (bp_statement){ sizeof(bp_statement), at_once * plan->column_count, whole,
-                                            bp_row(rows, count * at_once) };
+        statements[count] =
+            (bp_statement){sizeof(bp_statement), at_once * plan->column_count, whole, bp_row(rows, count * at_once)};
     if (rest) {
-        statements[count] = (bp_statement){ sizeof(bp_statement), (uint32_t)rest * plan->column_count,
-                                            insert_text(call, plan, (uint32_t)rest), bp_row(rows, full * at_once) };
+        statements[count] = (bp_statement){sizeof(bp_statement), (uint32_t)rest * plan->column_count,
+                                           insert_text(call, plan, (uint32_t)rest), bp_row(rows, full * at_once)};
         count++;
     }
     statements[count++] = migrate_book_entry(item, position, item->moved + (int64_t)rows->row_count, false, book);
@@ -169,7 +169,7 @@ static bp_status digest_side(bp_call *call, struct migration *m, const struct ta
     size_t            read = 1;
     bp_status         status = BP_OK;
 
-    *digest = (struct digest){ 0 };
+    *digest = (struct digest){0};
     walk_begin(&walk, plan, storage, BP_STR(""));
     while (status == BP_OK && read) {
         status = bp_scratch_begin(call);
@@ -199,8 +199,10 @@ static bp_status find_in_page(bp_call *call, struct migration *m, struct migrate
         BP_TRY(walk_find(call, other, item->table, bp_row(&rows, r), &found));
         if (!found.row_count)
             migrate_differs(m, item, "the row with " BP_FMT " is only in the %s",
-                            BP_ARG(rows_key_text(&m->arena, item->table, bp_row(&rows, r))), is_source ? "source" : "target");
-        else if ((column = rows_difference(item->table, bp_row(&rows, r), bp_row(&found, 0))) < item->table->column_count)
+                            BP_ARG(rows_key_text(&m->arena, item->table, bp_row(&rows, r))),
+                            is_source ? "source" : "target");
+        else if ((column = rows_difference(item->table, bp_row(&rows, r), bp_row(&found, 0))) <
+                 item->table->column_count)
             migrate_differs(m, item, "the row with " BP_FMT " differs in the column " BP_FMT,
                             BP_ARG(rows_key_text(&m->arena, item->table, bp_row(&rows, r))),
                             BP_ARG(item->table->columns[column].name));
@@ -246,6 +248,7 @@ bp_status tables_compare(bp_call *call, struct migration *m, struct migrate_item
     if (!item->difference.len)
         BP_TRY(find_difference(call, m, item, false));
     if (!item->difference.len) // somebody writes meanwhile
-        migrate_differs(m, item, "the sums differ, and yet each row is on both sides: stop the servers and compare again");
+        migrate_differs(m, item,
+                        "the sums differ, and yet each row is on both sides: stop the servers and compare again");
     return BP_OK;
 }

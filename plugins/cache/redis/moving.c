@@ -37,7 +37,7 @@ static bool read_number(bp_str text, int64_t *number)
 static bp_status dump_page(bp_call *call, struct redis_cache *cache, size_t node, const struct redis_reply *keys,
                            const bp_budget_sink *sink)
 {
-    struct redis_batch              *batch = redis_batch_new(call, (bp_str){ 0 });
+    struct redis_batch              *batch = redis_batch_new(call, (bp_str){0});
     bp_budget                       *budgets = BP_NEW_ARRAY(call, bp_budget, keys->count + 1);
     const struct redis_reply *const *replies = NULL;
     size_t                           count = 0;
@@ -48,7 +48,7 @@ static bp_status dump_page(bp_call *call, struct redis_cache *cache, size_t node
         if (!read_key(cache, keys->items[i]->text, &budgets[count]))
             continue;
         budgets[count++].struct_size = sizeof(bp_budget);
-        redis_add(batch, (bp_str[]){ BP_STR("HGET"), keys->items[i]->text, BP_STR("spent") }, 3);
+        redis_add(batch, (bp_str[]){BP_STR("HGET"), keys->items[i]->text, BP_STR("spent")}, 3);
     }
     if (count)
         BP_TRY(redis_run_on(call, cache->client, node, batch, REDIS_IDEMPOTENT, &replies));
@@ -63,12 +63,13 @@ static bp_status dump_page(bp_call *call, struct redis_cache *cache, size_t node
     return BP_OK;
 }
 
-static bp_status dump_node(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern, const bp_budget_sink *sink)
+static bp_status dump_node(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern,
+                           const bp_budget_sink *sink)
 {
     bp_str cursor = BP_STR("0");
 
     do {
-        bp_str words[] = { BP_STR("SCAN"), cursor, BP_STR("MATCH"), pattern, BP_STR("COUNT"), BP_STR("1000") };
+        bp_str words[] = {BP_STR("SCAN"), cursor, BP_STR("MATCH"), pattern, BP_STR("COUNT"), BP_STR("1000")};
         const struct redis_reply *reply;
 
         BP_TRY(redis_do_on(call, cache->client, node, words, 6, REDIS_IDEMPOTENT, &reply));
@@ -91,7 +92,7 @@ bp_status cache_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
 
     for (size_t i = 0; status == BP_OK && i < count; i++)
         status = dump_node(call, cache, nodes[i], pattern, sink);
-    return cache_end(call, cache, POLICY_CLOSED, "dump", status, &(bool){ false });
+    return cache_end(call, cache, POLICY_CLOSED, "dump", status, &(bool){false});
 }
 
 static bp_status load_one(bp_call *call, struct redis_cache *cache, const bp_budget *budget)
@@ -100,8 +101,9 @@ static bp_status load_one(bp_call *call, struct redis_cache *cache, const bp_bud
     struct redis_batch              *batch = redis_batch_new(call, key);
     const struct redis_reply *const *replies;
 
-    redis_add(batch, (bp_str[]){ BP_STR("HSET"), key, BP_STR("spent"), bp_format(call, "%lld", (long long)budget->spent) }, 4);
-    redis_add(batch, (bp_str[]){ BP_STR("PEXPIRE"), key, BP_STR(BUDGET_KEPT_MS) }, 3);
+    redis_add(batch,
+              (bp_str[]){BP_STR("HSET"), key, BP_STR("spent"), bp_format(call, "%lld", (long long)budget->spent)}, 4);
+    redis_add(batch, (bp_str[]){BP_STR("PEXPIRE"), key, BP_STR(BUDGET_KEPT_MS)}, 3);
     return redis_run(call, cache->client, batch, REDIS_IDEMPOTENT, &replies);
 }
 
@@ -114,8 +116,9 @@ bp_status cache_load(bp_call *call, void *instance, const bp_budget *budgets, si
         const bp_budget *budget = (const bp_budget *)(const void *)((const char *)budgets + i * budget_size);
 
         if (budget->spent < 0 || budget->spent > AMOUNT_MAX)
-            return bp_fail(call, BP_INVALID, "%lld is no amount of a budget: they go from 0 to 2^52", (long long)budget->spent);
+            return bp_fail(call, BP_INVALID, "%lld is no amount of a budget: they go from 0 to 2^52",
+                           (long long)budget->spent);
         status = load_one(call, cache, budget);
     }
-    return cache_end(call, cache, POLICY_CLOSED, "load", status, &(bool){ false });
+    return cache_end(call, cache, POLICY_CLOSED, "load", status, &(bool){false});
 }
