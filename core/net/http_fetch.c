@@ -208,11 +208,14 @@ static bool is_redirect(int32_t status)
 static bp_status start(bp_call *call, const bp_http_request *given, bool is_stream, bp_http_response *head,
                        struct http_transfer **out)
 {
-    bp_http_request    request = *given;
+    bp_http_request    request = { 0 };
     struct http_target target;
-    uint32_t           left = given->max_redirects;
+    uint32_t           left;
 
     *out = NULL;
+    // A plugin that was built with older headers has a shorter one.
+    memcpy(&request, given, given->struct_size < sizeof(request) ? given->struct_size : sizeof(request));
+    left = request.max_redirects;
     if (left > HTTP_CLIENT_REDIRECTS_MAX)
         left = HTTP_CLIENT_REDIRECTS_MAX;
     BP_TRY(look_at_url(call, BP_STR(""), request.url, &target));

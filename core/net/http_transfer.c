@@ -276,6 +276,8 @@ bp_status transfer_start(bp_call *call, const bp_http_request *request, const st
     if (!transfer)
         return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT, BP_ARG(target->shown));
     set_options(transfer, target);
+    if (request->ca_file.len) // part of what libcurl's connections are told apart by; it copies the text
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, arena_dup(call->arena, request->ca_file).data);
     status = set_method(call, transfer, request);
     if (status == BP_OK)
         status = add_headers(call, transfer, request);

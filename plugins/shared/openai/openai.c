@@ -22,7 +22,8 @@ bp_status openai_request(bp_call *call, const struct openai_server *server, cons
             (bp_http_header){ BP_STR("Authorization"), bp_format(call, "Bearer " BP_FMT, BP_ARG(server->api_key)) };
     for (size_t i = 0; i < server->headers.count; i++)
         headers[count++] = (bp_http_header){ server->headers.items[i].name, server->headers.items[i].value };
-    *request = (bp_http_request){ .struct_size = sizeof(*request), .headers = headers, .header_count = count, .body = body };
+    *request = (bp_http_request){ .struct_size = sizeof(*request), .headers = headers, .header_count = count, .body = body,
+                                  .ca_file = server->ca };
     request->url = bp_format(call, BP_FMT "%s", BP_ARG(base), path);
     return request->url.len ? BP_OK : BP_NO_MEMORY;
 }

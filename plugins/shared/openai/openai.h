@@ -9,6 +9,7 @@
 struct openai_server {
     bp_str        url; /* up to and with /v1 */
     bp_str        api_key;
+    bp_str        ca; /* a file; empty: those that the machine trusts */
     bp_option_map headers;
 };
 

@@ -44,7 +44,7 @@ struct schema {
 struct statistics;
 
 struct qdrant {
-    bp_str               url, api_key, prefix;
+    bp_str               url, api_key, prefix, ca;
     int64_t              timeout_ns, statistics_ns;
     int64_t              batch_bytes;
     int64_t              shards, replicas, write_consistency, hnsw_m, hnsw_ef;

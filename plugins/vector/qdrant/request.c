@@ -22,7 +22,7 @@ bp_status qdrant_request(bp_call *call, const struct qdrant *db, const char *met
         headers[count++] = (bp_http_header){ BP_STR("api-key"), db->api_key };
     *request = (bp_http_request){ .struct_size = sizeof(*request), .method = bp_str_of(method), .headers = headers,
                                   .header_count = count, .body = body, .first_byte_timeout_ns = db->timeout_ns,
-                                  .max_response_bytes = ANSWER_MAX_BYTES };
+                                  .max_response_bytes = ANSWER_MAX_BYTES, .ca_file = db->ca };
     request->url = bp_format(call, BP_FMT BP_FMT, BP_ARG(db->url), BP_ARG(path));
     return request->url.len ? BP_OK : BP_NO_MEMORY;
 }

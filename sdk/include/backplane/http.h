@@ -32,6 +32,7 @@ typedef struct bp_http_request {
     size_t                max_response_bytes;    /* 0: 32 MiB, decoded; more is BP_TOO_LARGE */
     uint32_t              max_redirects;         /* 0: none are followed; at most 10 */
     uint32_t              flags;                 /* none yet */
+    bp_str                ca_file;               /* PEM: whom to trust for https://; empty: those that the machine trusts */
 } bp_http_request;
 
 typedef struct bp_http_response {
