@@ -62,7 +62,9 @@ def _instead(kind, use, folder, instance):
     if use in ("postgres", "pgvector"):
         return {**rest, "use": use, "url": _database(_name_of(folder))}
     if use == "redis":
-        return {**rest, "use": use, "url": REDIS, "prefix": f"{kind}:{name}:"}
+        # An index that compares every vector: rankings are compared, and a graph may miss one. The contract has the graph.
+        exact = {"index": "flat"} if kind == "vector" else {}
+        return {**rest, **exact, "use": use, "url": REDIS, "prefix": f"{kind}:{name}:"}
     return {**rest, "use": use, "url": QDRANT, "api_key": os.environ.get("BP_QDRANT_KEY", ""), "prefix": name + "-"}
 
 
