@@ -6,6 +6,7 @@ import ctypes
 import os
 import socket
 import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -126,6 +127,11 @@ def fault(numbers):
     with resolver, tempfile.TemporaryDirectory() as folder:
         if not os.path.exists("/etc/resolv.conf"):
             print("skipped: this machine has no /etc/resolv.conf")
+            os._exit(SKIPPED)
+        try:
+            subprocess.run(["true"], preexec_fn=own_files(folder), check=True)
+        except subprocess.SubprocessError:
+            print("skipped: this user may not have a mount namespace of its own")
             os._exit(SKIPPED)
         for name in ("ok", "none", "slow", "dead", "many"):
             before = len(resolver.asked)
