@@ -53,13 +53,13 @@ bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp
     if (language.len > 16)
         return bp_fail(call, BP_INVALID, "a language is a BCP 47 tag such as \"en\", not \"" BP_FMT "\"",
                        BP_ARG(language));
-    BP_TRY(index_embedder(call, self));
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("INSERT INTO retrieval_collections (tenant, name, language, model, dimensions, "
                                   "created_wall_ns) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, name) DO NOTHING",
                                   bp_sql_text(bp_principal_of(call)->tenant), bp_sql_text(name),
                                   bp_sql_text(language.len ? language : BP_STR("en")),
-                                  bp_sql_text(self->embedder.model), bp_sql_int(self->embedder.dimensions),
+                                  bp_sql_text(self->embedder.info.model), bp_sql_int(self->embedder.info.dimensions),
                                   bp_sql_int(bp_wall_ns())),
                            NULL));
     BP_TRY(collection_find(call, self, name, collection));

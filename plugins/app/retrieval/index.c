@@ -3,22 +3,6 @@
 
 enum { POINTS_AT_ONCE = 256 };
 
-bp_status index_embedder(bp_call *call, struct retrieval *self)
-{
-    bp_embed_info info;
-
-    if (self->embedder.dimensions)
-        return BP_OK;
-    BP_TRY(bp_embed_info_of(call, self->embed, &info));
-    if (info.dimensions == 0 || info.max_batch == 0 || info.model.len >= sizeof(self->model))
-        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions and batches of %u, which cannot be",
-                       BP_ARG(self->embed->name), info.dimensions, info.max_batch);
-    memcpy(self->model, info.model.data, info.model.len);
-    info.model.data = self->model;
-    self->embedder = info;
-    return BP_OK;
-}
-
 /* What the words leg searches: the title twice, since a word in it says more than one in the text. */
 static bp_str words_of(bp_call *call, const struct document *document, const struct chunk *chunk)
 {
@@ -42,14 +26,14 @@ struct points {
 
 static bp_status embed_points(bp_call *call, struct retrieval *self, struct points *points, size_t first, size_t count)
 {
-    for (size_t at = first; at < first + count; at += self->embedder.max_batch) {
-        size_t        some = first + count - at < self->embedder.max_batch ? first + count - at : self->embedder.max_batch;
+    for (size_t at = first; at < first + count; at += self->embedder.info.max_batch) {
+        size_t        some = first + count - at < self->embedder.info.max_batch ? first + count - at : self->embedder.info.max_batch;
         bp_embeddings made;
 
         BP_TRY(bp_embed_texts(call, self->embed, BP_EMBED_PASSAGE, points->texts + at, some, &made));
-        if (made.dimensions != self->embedder.dimensions)
+        if (made.dimensions != self->embedder.info.dimensions)
             return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %u dimensions instead of %u",
-                           BP_ARG(self->embed->name), made.dimensions, self->embedder.dimensions);
+                           BP_ARG(self->embed->name), made.dimensions, self->embedder.info.dimensions);
         for (size_t i = 0; i < some; i++)
             points->items[at + i].vector = made.vectors + i * made.dimensions;
     }
@@ -61,11 +45,8 @@ static void drop_zero_vectors(const struct retrieval *self, struct points *point
 {
     for (size_t i = first; i < first + count; i++) {
         const float *vector = points->items[i].vector;
-        uint32_t     d = 0;
 
-        while (vector && d < self->embedder.dimensions && vector[d] == 0.0f)
-            d++;
-        if (d == self->embedder.dimensions)
+        if (vector && embedder_is_zero(vector, self->embedder.info.dimensions))
             points->items[i].vector = NULL;
     }
 }
@@ -123,8 +104,8 @@ static bp_status chunk_all(bp_call *call, const struct retrieval *self, struct d
 {
     struct chunk_limits limits = { .tokens = (size_t)self->chunk_tokens, .overlap = (size_t)self->chunk_overlap };
 
-    if (self->embedder.max_tokens && limits.tokens > self->embedder.max_tokens)
-        limits.tokens = self->embedder.max_tokens;
+    if (self->embedder.info.max_tokens && limits.tokens > self->embedder.info.max_tokens)
+        limits.tokens = self->embedder.info.max_tokens;
     *chunks = 0;
     for (size_t i = 0; i < count; i++) {
         struct document *document = &documents[i];
@@ -187,12 +168,12 @@ bp_status index_documents(bp_call *call, struct retrieval *self, const struct co
     bp_mutex *lock = self->shared->locks[(uint64_t)collection->id % INDEX_LOCKS];
     bp_status status;
 
-    BP_TRY(index_embedder(call, self));
-    if (!bp_str_equal(collection->model, self->embedder.model))
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
+    if (!bp_str_equal(collection->model, self->embedder.info.model))
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT "\", this instance has \"" BP_FMT
                        "\": make another collection, or put that embedder back into the conf",
-                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.model));
+                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
     BP_TRY(bp_mutex_lock(call, lock));
     status = index_locked(call, self, collection, documents, count);
     bp_mutex_unlock(lock);
@@ -310,7 +291,7 @@ static bp_status recover_some(bp_call *call, struct retrieval *self, int64_t *af
                                   "c.id = d.collection_id WHERE d.id > $1 AND (d.state = 2 OR (d.state = 0 AND "
                                   "d.updated_wall_ns < $2)) AND c.model = $3 ORDER BY d.id LIMIT 20",
                                   bp_sql_int(*after), bp_sql_int(left_before_ns(self)),
-                                  bp_sql_text(self->embedder.model)),
+                                  bp_sql_text(self->embedder.info.model)),
                            &rows));
     *found = rows.row_count;
     for (size_t i = 0; i < rows.row_count; i++) {
@@ -346,7 +327,7 @@ bp_status index_recover(bp_call *call, struct retrieval *self)
     int64_t after = 0;
     size_t  found = 1, all = 0;
 
-    BP_TRY(index_embedder(call, self));
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     while (found) {
         bp_status status;
 

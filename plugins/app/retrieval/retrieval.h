@@ -25,6 +25,8 @@
 #include <backplane/plugin.h>
 #include <backplane/vector.h>
 
+#include "embedder/embedder.h"
+
 enum {
     BATCH_DOCUMENTS_MAX = 200,
     DOCUMENT_BYTES_MAX = 16 << 20,
@@ -66,8 +68,7 @@ struct retrieval {
 
     struct retrieval_shared *shared;
     int64_t                  started_wall_ns; /* what is unfinished and older was left by a crash */
-    bp_embed_info            embedder; /* strings are kept in `model` */
-    char                     model[160];
+    struct embedder          embedder;
     bp_metric               *documents_total, *searches_total, *answers_total;
 };
 
@@ -162,8 +163,6 @@ bp_status index_documents(bp_call *call, struct retrieval *self, const struct co
                           struct document *documents, size_t count) BP_SUSPENDS;
 /* Takes up what a crash left and what is queued. A document that can never be indexed is marked so, with a line in the log. */
 bp_status index_recover(bp_call *call, struct retrieval *self) BP_SUSPENDS;
-/* Fills embedder in, once. */
-bp_status index_embedder(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 
 /* ---- away.c ---- */
 

@@ -92,7 +92,7 @@ static double words_weight(const struct retrieval *self, const struct search_que
         return query->words_weight;
     if (self->words_weight >= 0)
         return self->words_weight;
-    return self->embedder.is_lexical ? lexical_words_weight : semantic_words_weight;
+    return self->embedder.info.is_lexical ? lexical_words_weight : semantic_words_weight;
 }
 
 /* ---- asking ---- */
@@ -102,7 +102,7 @@ static bp_status embed_query(bp_call *call, struct retrieval *self, const struct
                              bp_str *degraded)
 {
     bp_embeddings made = { .dimensions = 0 };
-    bp_status     status = index_embedder(call, self);
+    bp_status     status = embedder_learn(call, self->embed, &self->embedder);
 
     if (status == BP_OK)
         status = bp_embed_texts(call, self->embed, BP_EMBED_QUERY, &query->text, 1, &made);
