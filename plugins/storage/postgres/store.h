@@ -81,6 +81,8 @@ bp_status transaction_check(bp_call *call, const struct store *store, bp_transac
 /* ---- hypertable.c ---- */
 
 bp_status hypertables_make(bp_call *call, struct store *store) BP_SUSPENDS;
+/* Of a table, its name quoted where it has to be. */
+bp_status hypertable_is_one(bp_call *call, struct postgres_connection *connection, bp_str table, bool *is_one) BP_SUSPENDS;
 
 /* ---- statement.c ---- */
 

@@ -354,7 +354,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
 {
     const bp_migration steps[] = {
         { 1, 0, "tables",
-          "CREATE TABLE docs(id ${identity}, body ${bytes}); CREATE INDEX x ON docs(body);" },
+          "-- the app's ${x}\n/* don't */ CREATE TABLE docs(id ${identity}, body ${bytes}, word TEXT DEFAULT 'a ${x}'); "
+          "CREATE INDEX x ON docs(body);" },
         { 2, 0, "a column", "ALTER TABLE docs ADD COLUMN name TEXT" },
         { 3, 0, "broken", "ALTER TABLE docs ADD COLUMN extra TEXT; INSERT INTO nowhere VALUES(1)" },
     };
@@ -391,6 +392,43 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
         &rows));
     assert_int_equal(rows.row_count, 3);
     assert_int_equal(bp_row(&rows, 0)[2].integer, 64);
+}
+
+/* The column came later than the table; the books of then are read as if it said 0. */
+static void books_from_before_works_from_are_read(void **state)
+{
+    const bp_migration steps[] = {
+        { 1, 0, "a table", "CREATE TABLE docs(a TEXT)" },
+        { 2, 1, "a column", "ALTER TABLE docs ADD COLUMN b TEXT" },
+        { 3, 2, "another", "ALTER TABLE docs ADD COLUMN c TEXT" },
+    };
+    bp_rows rows;
+    (void)state;
+    assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
+    assert_ok(exec(NULL, BP_SQL0("ALTER TABLE backplane_migrations DROP COLUMN works_from"), NULL));
+    assert_status(ops->migrate(call, self, BP_STR("app"), steps, 1), BP_CONFLICT);
+    assert_said("step 2 (a column)");
+    assert_said("know 2 or more");
+    assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 3));
+    assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
+    assert_true(testhost_log_has(host, "holds version 3 of app, this program knows 2 and goes on"));
+    assert_status(ops->migrate(call, self, BP_STR("app"), steps, 1), BP_CONFLICT);
+    assert_ok(exec(NULL, BP_SQL0("SELECT works_from FROM backplane_migrations ORDER BY version"), &rows));
+    assert_int_equal(rows.values[1].integer, 0);
+    assert_int_equal(rows.values[2].integer, 2);
+}
+
+static void books_with_a_hole_are_refused(void **state)
+{
+    const bp_migration steps[] = { { 1, 0, "one", "CREATE TABLE docs(a TEXT)" }, { 2, 1, "two", "SELECT 1" }, { 3, 1, "three", "SELECT 1" } };
+    (void)state;
+    assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 3));
+    assert_ok(exec(NULL, BP_SQL0("DELETE FROM backplane_migrations WHERE version = 2"), NULL));
+    assert_status(ops->migrate(call, self, BP_STR("app"), steps, 1), BP_CONFLICT);
+    assert_said("lacks step 2");
+    assert_ok(exec(NULL, BP_SQL0("UPDATE backplane_migrations SET version = 0 WHERE version = 1"), NULL));
+    assert_status(ops->migrate(call, self, BP_STR("app"), steps, 3), BP_CONFLICT);
+    assert_said("lacks step 1");
 }
 
 static void a_backup_is_whole_while_others_write(void **state)
@@ -503,7 +541,7 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("connections"), &rows));
     assert_int_equal(row_named(&rows, "(limit)")[2].integer, 3);
     assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
-    assert_int_equal(rows.row_count, 5 + 5 + 2);
+    assert_int_equal(rows.row_count, 5 + 6 + 2);
     row = row_named(&rows, "t");
     assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
                 row[4].integer == 1);
@@ -565,6 +603,8 @@ int main(void)
         TEST(a_second_writer_waits_and_ends_by_its_deadline),
         TEST(a_cancelled_statement_is_interrupted),
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),
+        TEST(books_from_before_works_from_are_read),
+        TEST(books_with_a_hole_are_refused),
         TEST(a_backup_is_whole_while_others_write),
         TEST(stats_name_the_engine_and_the_file_is_its_owners_alone),
         TEST(a_file_that_is_no_database_is_named),
