@@ -338,14 +338,20 @@ static void a_restart_between_two_calls_is_not_noticed(void **state)
     assert_true(testhost_metric(host, "cache_redis_connections_total", "outcome=again") >= 1);
 }
 
-static void without_redis_values_and_limits_are_open_and_budgets_are_not(void **state)
+static void redis_is_back(void)
+{
+    testhost_advance(BP_SECONDS(60)); // the pause between attempts is over
+    next_call();
+    assert_true(redis_start());
+}
+
+static void without_redis_values_are_open_and_budgets_are_not(void **state)
 {
     bp_take result = { .struct_size = sizeof(result) };
     (void)state;
     redis_stop();
     assert_false(has("a", ""));
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), 0));
-    assert_true(take("a", 10, BP_SECONDS(60), 1).is_granted);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=get") >= 1);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=set") == 1);
     assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"), &result),
@@ -354,11 +360,88 @@ static void without_redis_values_and_limits_are_open_and_budgets_are_not(void **
     assert_status(ops->remove(call, self, BP_STR("a")), BP_UNAVAILABLE);
     assert_said("cannot use Redis at unix:");
     assert_said("attempt");
-    testhost_advance(BP_SECONDS(60));
-    next_call();
-    assert_true(redis_start());
+    redis_is_back();
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("two"), 0));
     assert_true(has("a", "two"));
+}
+
+static void without_redis_the_workers_of_a_process_count_limits_together(void **state)
+{
+    testhost_instance *worker;
+    void              *first = self;
+    bp_take            last;
+    (void)state;
+    stop();
+    start_cache(NULL, NULL);
+    first = self;
+    worker = testhost_instance_worker(instance);
+    assert_non_null(worker);
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 4).remaining, 6);
+    redis_stop();
+    for (int i = 0; i < 10; i++) { // the process knows nothing of what Redis had counted
+        self = i % 2 ? first : testhost_self(worker);
+        last = take("l", 10, BP_SECONDS(3600), 1);
+        assert_true(last.is_granted);
+        assert_int_equal(last.remaining, 9 - i);
+        assert_int_equal(last.limit, 10);
+    }
+    for (int i = 0; i < 100; i++)
+        assert_false(take("l", 10, BP_SECONDS(3600), 1).is_granted);
+    last = take("l", 10, BP_SECONDS(3600), 1);
+    assert_true(last.reset_ns > BP_SECONDS(350) && last.reset_ns <= BP_SECONDS(360));
+    assert_true(take("other", 10, BP_SECONDS(3600), 10).is_granted);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=granted") == 11);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=refused") == 101);
+
+    redis_is_back(); // one worker, then the other
+    self = first;
+    last = take("l", 10, BP_SECONDS(3600), 1); // of a Redis that begins anew
+    assert_true(last.is_granted && last.remaining == 9);
+    self = testhost_self(worker);
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 8);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=granted") == 11);
+    redis_stop();
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9); // that of the last outage is forgotten
+    redis_is_back();
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9);
+    testhost_instance_destroy(worker);
+    self = first;
+}
+
+/* The table of an outage is bounded; who floods is asked about all the time and so is not what is given up. */
+static void a_flood_of_names_does_not_free_the_one_that_floods(void **state)
+{
+    (void)state;
+    redis_stop();
+    assert_true(take("once", 1, BP_SECONDS(3600), 1).is_granted);
+    assert_true(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+    for (int i = 0; i < 80000; i++) {
+        char name[24];
+        snprintf(name, sizeof(name), "name %d", i);
+        assert_true(take(name, 1, BP_SECONDS(3600), 1).is_granted);
+        if (i % 1000 == 0) {
+            assert_false(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+            next_call();
+        }
+    }
+    assert_false(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+    assert_true(take("once", 1, BP_SECONDS(3600), 1).is_granted); // it made room
+    redis_is_back();
+}
+
+static void limits_are_open_or_closed_where_the_conf_says_so(void **state)
+{
+    bp_take result = { .struct_size = sizeof(result) };
+    (void)state;
+    stop();
+    start_cache("limits_when_down", "open");
+    redis_stop();
+    for (int i = 0; i < 20; i++)
+        assert_true(take("a", 10, BP_SECONDS(3600), 1).is_granted);
+    stop();
+    start_cache("limits_when_down", "closed");
+    assert_status(ops->take(call, self, BP_STR("a"), 10, BP_SECONDS(3600), 1, &result), BP_UNAVAILABLE);
+    redis_is_back();
 }
 
 static void closed_values_say_why(void **state)
@@ -370,9 +453,7 @@ static void closed_values_say_why(void **state)
     redis_stop();
     assert_status(ops->get(call, self, BP_STR("a"), &value), BP_UNAVAILABLE);
     assert_said("check that it runs");
-    assert_true(redis_start());
-    testhost_advance(BP_SECONDS(60)); // the pause between attempts is over
-    next_call();
+    redis_is_back();
 }
 
 static void a_call_that_is_over_asks_nothing(void **state)
@@ -552,7 +633,10 @@ int main(void)
         cmocka_unit_test(figures_are_those_of_the_server),
         cmocka_unit_test(limits_and_budgets_are_exact_among_processes),
         cmocka_unit_test(a_restart_between_two_calls_is_not_noticed),
-        cmocka_unit_test(without_redis_values_and_limits_are_open_and_budgets_are_not),
+        cmocka_unit_test(without_redis_values_are_open_and_budgets_are_not),
+        cmocka_unit_test(without_redis_the_workers_of_a_process_count_limits_together),
+        cmocka_unit_test(a_flood_of_names_does_not_free_the_one_that_floods),
+        cmocka_unit_test(limits_are_open_or_closed_where_the_conf_says_so),
         cmocka_unit_test(closed_values_say_why),
         cmocka_unit_test(a_call_that_is_over_asks_nothing),
         cmocka_unit_test(urls_are_checked),
