@@ -308,28 +308,31 @@ static bp_status translate_leaf(bp_call *call, struct translation *all, const bp
     return end_leaf(&leaf, out);
 }
 
-static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_above,
-                           struct part *out);
-
-static bp_status negate(bp_call *call, struct part *part)
+/* A leaf that must not match is known from below where all that may pass is wanted. */
+static bp_status translate_negated(bp_call *call, struct translation *all, const bp_filter *filter, struct part *out)
 {
-    if (part->reach == REACH_SOME)
-        part->text = bp_format(call, "(-" BP_FMT ")", BP_ARG(part->text));
-    part->reach = part->reach == REACH_NONE ? REACH_ALL : part->reach == REACH_ALL ? REACH_NONE : REACH_SOME;
-    return part->reach != REACH_SOME || part->text.len ? BP_OK : BP_NO_MEMORY;
+    BP_TRY(translate_leaf(call, all, filter, false, out));
+    if (out->reach == REACH_SOME)
+        out->text = bp_format(call, "(-" BP_FMT ")", BP_ARG(out->text));
+    else
+        out->reach = REACH_ALL;
+    return out->reach == REACH_ALL || out->text.len ? BP_OK : BP_NO_MEMORY;
 }
 
+static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
+                           struct part *out);
+
 /* Children that let everything or nothing pass are left out, or decide alone. */
-static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter, bool is_above, struct part *out)
+static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated, struct part *out)
 {
-    bool    is_and = filter->op == BP_FILTER_AND;
+    bool    is_and = (filter->op == BP_FILTER_AND) != is_negated;
     reach   deciding = is_and ? REACH_NONE : REACH_ALL;
     bp_buf *buf = bp_buf_new(call, 16 << 20);
     size_t  count = 0;
 
     for (size_t i = 0; i < filter->child_count; i++) {
         struct part child;
-        BP_TRY(translate(call, all, filter->children[i], is_above, &child));
+        BP_TRY(translate(call, all, filter->children[i], is_negated, &child));
         if (child.reach == deciding) {
             *out = child;
             return BP_OK;
@@ -344,25 +347,22 @@ static bp_status join(bp_call *call, struct translation *all, const bp_filter *f
     return bp_buf_status(buf);
 }
 
-static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_above,
+/* Every `not` moves down to the leaves: not (a and b) is (not a) or (not b). RediSearch loses points where a negation stands
+ * around another. */
+static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
                            struct part *out)
 {
-    bp_filter exists = *filter;
+    bp_filter leaf = *filter;
 
-    switch (filter->op) {
-    case BP_FILTER_AND:
-    case BP_FILTER_OR:
-        return join(call, all, filter, is_above, out);
-    case BP_FILTER_NOT:
-        BP_TRY(translate(call, all, filter->children[0], !is_above, out));
-        return negate(call, out);
-    case BP_FILTER_NOT_EXISTS:
-        exists.op = BP_FILTER_EXISTS;
-        BP_TRY(translate_leaf(call, all, &exists, !is_above, out));
-        return negate(call, out);
-    default:
-        return translate_leaf(call, all, filter, is_above, out);
+    if (filter->op == BP_FILTER_AND || filter->op == BP_FILTER_OR)
+        return join(call, all, filter, is_negated, out);
+    if (filter->op == BP_FILTER_NOT)
+        return translate(call, all, filter->children[0], !is_negated, out);
+    if (filter->op == BP_FILTER_NOT_EXISTS) {
+        leaf.op = BP_FILTER_EXISTS;
+        is_negated = !is_negated;
     }
+    return is_negated ? translate_negated(call, all, &leaf, out) : translate_leaf(call, all, &leaf, true, out);
 }
 
 bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact)
@@ -371,7 +371,7 @@ bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool
     struct part        whole = { .reach = REACH_ALL };
 
     if (filter)
-        BP_TRY(translate(call, &all, filter, true, &whole));
+        BP_TRY(translate(call, &all, filter, false, &whole));
     if (all.tags > QUERY_TAGS_MAX) { // the server would spend more time reading it than it saves
         whole.reach = REACH_ALL;
         all.is_exact = false;
