@@ -2,9 +2,9 @@
  *
  *      hiredis_driver PORT set|get CALLERS TOTAL
  *
- * Formats each command with its key, as many as there are callers, sends them, and reads and looks at each answer; so it does
- * what a program does that uses the library, where redis-benchmark repeats bytes made beforehand. Prints operations a second
- * and the microseconds of processor each took.
+ * Formats each command with its key, as many as there are callers, sends them, and reads and looks at each answer; so
+ * it does what a program does that uses the library, where redis-benchmark repeats bytes made beforehand. Prints
+ * operations a second and the microseconds of processor each took.
  */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -89,7 +89,8 @@ int main(int argc, char **argv)
             read_one(redis, is_set);
         done += callers;
     }
-    printf("%.0f %.3f\n", (double)done / (seconds() - began), (processor_seconds() - began_processor) * 1e6 / (double)done);
+    printf("%.0f %.3f\n", (double)done / (seconds() - began),
+           (processor_seconds() - began_processor) * 1e6 / (double)done);
     redisFree(redis);
     return 0;
 }

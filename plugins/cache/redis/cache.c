@@ -112,8 +112,8 @@ static const bp_option options[] = {
         struct redis_cache, values_when_down, .initial = "open", .choices = "open|closed",
         .help = "values while Redis cannot be reached: open: nothing is found and nothing kept; closed: it fails"),
     BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "local", .choices = "open|closed|local",
-                   .help = "rate limits while Redis cannot be reached: local: each process counts by itself; open: all is "
-                           "granted; closed: it fails"),
+                   .help = "rate limits while Redis cannot be reached: local: each process counts by itself; open: all "
+                           "is granted; closed: it fails"),
     BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed", .choices = "open|closed",
                    .help =
                        "budgets while Redis cannot be reached: open: all is granted and not counted; closed: it fails"),

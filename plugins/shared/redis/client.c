@@ -21,7 +21,7 @@ struct redis_batch {
     char    *bytes; /* of the call while they are few, then of malloc() */
     size_t   len, size, count;
     bool     is_spoilt, is_ours; /* is_ours: to be freed */
-    char     name[24]; /* of the first command, for sentences */
+    char     name[24];           /* of the first command, for sentences */
 };
 
 static void free_batch(void *arg)
@@ -279,12 +279,18 @@ static const struct redis_reply *first_error(const struct redis_wait *wait, size
     return found;
 }
 
-static bp_status fail_error(bp_call *call, const struct redis_node *node, const struct redis_batch *batch, bp_str error)
+static bp_status fail_error(bp_call *call, const struct redis_node *node, const char *command, bp_str error)
 {
     const struct known_error *what = known(error);
 
-    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address, batch->name,
+    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address, command,
                    (int)(error.len > 400 ? 400 : error.len), error.data, what->advice);
+}
+
+bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
+                           const struct redis_reply *error)
+{
+    return fail_error(call, client->nodes[0], command, error->text);
 }
 
 /* ---- one exchange ---- */
@@ -359,7 +365,7 @@ static bp_status after_loss(bp_call *call, struct run *run, bool was_sent)
 static bp_status after_error(bp_call *call, struct run *run, struct redis_node *node, bp_str error)
 {
     fate      what = known(error)->fate;
-    bp_status status = fail_error(call, node, run->batch, error);
+    bp_status status = fail_error(call, node, run->batch->name, error);
     bool      is_ask = bp_str_starts(error, "ASK ");
 
     if (run->fixed && what == FATE_REDIRECT)
@@ -439,7 +445,7 @@ static bp_status try_once(bp_call *call, struct run *run, struct redis_wait **ou
     }
     node->not_ready_ns = 0;
     if (error && !(run->flags & REDIS_ERRORS_PASS)) {
-        status = fail_error(call, node, run->batch, error->text);
+        status = fail_error(call, node, run->batch->name, error->text);
         redis_wait_free(wait);
         return status;
     }
@@ -589,15 +595,6 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
     words[0] = BP_STR("EVAL");
     words[1] = bp_str_of(script->source);
     return redis_do(call, client, keys[0], words, 3 + key_count + argument_count, flags, reply);
-}
-
-bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
-                           const struct redis_reply *error)
-{
-    const struct known_error *what = known(error->text);
-
-    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", client->nodes[0]->address, command,
-                   (int)(error->text.len > 400 ? 400 : error->text.len), error->text.data, what->advice);
 }
 
 bp_status redis_fail_shape(bp_call *call, const char *command, const struct redis_reply *reply)

@@ -97,8 +97,8 @@ void table_resized(struct table *table, struct entry *entry, int64_t bytes);
 /* Moves what may be given up to the front of its list. */
 void table_used(struct shard *shard, struct entry *entry);
 
-/* Takes from a limit (GCRA), in one step among all workers; `kind` is LIMIT or STAND_IN. A limit and a window are above 0,
- * a cost is not below. false: no room. */
+/* Takes from a limit (GCRA), in one step among all workers; `kind` is LIMIT or STAND_IN. A limit and a window are above
+ * 0, a cost is not below. false: no room. */
 bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
                 bp_take *result);
 

@@ -18,8 +18,8 @@ bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit,
     bool          is_new = !entry;
 
     from_ns = entry && entry->full_at_ns > now_ns ? entry->full_at_ns : now_ns;
-    full_ns = cost > limit ? BP_FOREVER
-                           : table_later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
+    full_ns =
+        cost > limit ? BP_FOREVER : table_later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
     result->limit = limit;
     result->is_granted = full_ns - now_ns <= window_ns;
     if (entry && kind == ENTRY_STAND_IN)

@@ -30,8 +30,8 @@ static const char create_script[] =
     "  redis.call('HINCRBY', KEYS[1], 'tokens', tokens)\n"                             \
     "end\n"
 
-/* ARGV: epoch, then for each point: id, vector (empty: none), words, metadata, tokens, terms, tags (empty: none). All fields
- * at once, as RediSearch looks at the point again after each command. */
+/* ARGV: epoch, then for each point: id, vector (empty: none), words, metadata, tokens, terms, tags (empty: none). All
+ * fields at once, as RediSearch looks at the point again after each command. */
 static const char upsert_script[] = SCRIPT_POINTS
     "for at = 2, #ARGV, 7 do\n"
     "  local id, vector, length = ARGV[at], ARGV[at + 1], ARGV[at + 4]\n"

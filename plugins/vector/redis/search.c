@@ -78,8 +78,8 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
 
 /* What the index is asked. */
 struct question {
-    bp_str   filter; /* in its language */
-    uint32_t wanted; /* candidates */
+    bp_str   filter;        /* in its language */
+    uint32_t wanted;        /* candidates */
     bool     is_by_reading; /* it reads all vectors that the filter lets pass, instead of walking its graph */
 };
 
@@ -138,9 +138,9 @@ static void add_question(bp_call *call, struct redis_batch *batch, const struct 
     bool                     is_hnsw = collection->index == INDEX_HNSW && !question->is_by_reading;
     int64_t                  effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
     bp_str                   number = bp_format(call, "%u", question->wanted);
-    const char              *how = is_hnsw ? " EF_RUNTIME $e" : question->is_by_reading ? " HYBRID_POLICY ADHOC_BF" : "";
-    bp_str                   words[32];
-    size_t                   count = 0;
+    const char *how = is_hnsw ? " EF_RUNTIME $e" : question->is_by_reading ? " HYBRID_POLICY ADHOC_BF" : "";
+    bp_str      words[32];
+    size_t      count = 0;
 
     words[count++] = BP_STR("FT.SEARCH");
     words[count++] = collection_key(call, collection, "index", (bp_str){ 0 });
@@ -195,9 +195,9 @@ static bp_status ask_index(bp_call *call, struct search *search, const struct qu
     return BP_OK;
 }
 
-/* By the index, which looks at what may pass the filter. Where it cannot be told exactly what passes, more are asked for than
- * are wanted. When the walk through its graph ends with too few, it reads all that may pass; when too few of many candidates
- * pass, we read all: *is_answered is false then. */
+/* By the index, which looks at what may pass the filter. Where it cannot be told exactly what passes, more are asked
+ * for than are wanted. When the walk through its graph ends with too few, it reads all that may pass; when too few of
+ * many candidates pass, we read all: *is_answered is false then. */
 static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg, bool *is_answered)
 {
     uint32_t        limit = search->query->limit;
@@ -221,7 +221,8 @@ static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg,
         if (answer.came >= question.wanted) {
             if (question.wanted >= CANDIDATES_MAX)
                 return BP_OK;
-            question.wanted = question.wanted * OVERSAMPLING < CANDIDATES_MAX ? question.wanted * OVERSAMPLING : CANDIDATES_MAX;
+            question.wanted =
+                question.wanted * OVERSAMPLING < CANDIDATES_MAX ? question.wanted * OVERSAMPLING : CANDIDATES_MAX;
         } else if (!question.is_by_reading && search->collection.index == INDEX_HNSW && question.filter.len > 1) {
             question.is_by_reading = true;
         } else {
@@ -283,8 +284,9 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
     const struct redis_reply        *figures;
 
     redis_add_line(batch, "MULTI");
-    redis_add(batch, (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens"),
-                                BP_STR("epoch") }, 5);
+    redis_add(
+        batch,
+        (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens"), BP_STR("epoch") }, 5);
     for (size_t i = 0; i < terms->count; i++)
         redis_add(
             batch,

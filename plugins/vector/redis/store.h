@@ -1,10 +1,11 @@
 /* store.h - the vector store on Redis: its parts, and where everything lies.
  *
  *      PREFIXcollections              set of names
- *      PREFIX{v:NAME}                 the collection: epoch, dimensions, metric, model, language, points, tokens, index, tags
+ *      PREFIX{v:NAME}                 the collection: epoch, dimensions, metric, model, language, points, tokens, index,
+ *                                     tags
  *      PREFIX{v:NAME}EPOCH:ids        sorted set: ids as 19 digits, so that their order is that of the numbers
- *      PREFIX{v:NAME}EPOCH:p:ID       a point: v vector, w words, m metadata, l tokens of the words, t terms (MessagePack),
- *                                     f tags of the metadata, see tags.c
+ *      PREFIX{v:NAME}EPOCH:p:ID       a point: v vector, w words, m metadata, l tokens of the words, t terms
+ *                                     (MessagePack), f tags of the metadata, see tags.c
  *      PREFIX{v:NAME}EPOCH:t:TERM     who has the term: id -> "times length"
  *      PREFIX{v:NAME}EPOCH:index      RediSearch's index over v and f, where the server has it
  *
@@ -67,8 +68,8 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
 bp_status store_drop(bp_call *call, void *instance, bp_str name) BP_SUSPENDS;
 bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
 
-/* records.c: what a collection is, but for its figures, never changes under one epoch, so a search uses what an earlier one
- * has read, asks for the epoch in the same trip as for the hits, and begins anew when it is another. */
+/* records.c: what a collection is, but for its figures, never changes under one epoch, so a search uses what an earlier
+ * one has read, asks for the epoch in the same trip as for the hits, and begins anew when it is another. */
 bool record_find(bp_call *call, const struct redis_store *store, bp_str name, struct collection *collection);
 void record_keep(struct redis_store *store, const struct collection *collection);
 void record_forget(struct redis_store *store, bp_str name);
@@ -108,8 +109,8 @@ bp_status store_search(bp_call *call, void *instance, const bp_vector_query *que
 /* tags.c */
 /* How many bytes of `tags` say what the metadata is. */
 size_t tags_of(const bp_json *metadata, char tags[TAGS_BYTES_MAX]);
-/* The filter as a query of RediSearch: it finds all that passes, and where it is not exact maybe more. NULL: everything. The
- * filter was checked. */
+/* The filter as a query of RediSearch: it finds all that passes, and where it is not exact maybe more. NULL: everything.
+ * The filter was checked. */
 bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact);
 
 /* filter.c */

@@ -1,19 +1,19 @@
 /* tags.c - filters in RediSearch's own language, so that its index looks only at points that may pass.
  *
- * Keys of metadata are anybody's, and a field may hold an array: both are more than RediSearch's schema can say of hashes.
- * So each point has one field f of tags, whatever its metadata is, and each tag says one thing about one key, in hex where
- * it is of others, as nothing but letters and digits needs no escaping, folding or trimming:
+ * Keys of metadata are anybody's, and a field may hold an array: both are more than RediSearch's schema can say of
+ * hashes. So each point has one field f of tags, whatever its metadata is, and each tag says one thing about one key,
+ * in hex where it is of others, as nothing but letters and digits needs no escaping, folding or trimming:
  *
  *      e FIELD x          the key is there                 s FIELD x BYTES    a string of at most 64 bytes
  *      b FIELD x 00|01    a boolean                        t FIELD x HASH     a longer one
- *      n FIELD x KEY      a number                         r FIELD x DIGITS   a number whose KEY begins with 1 to 8 digits
- *      zx                 too much to be said with tags: may match anything
+ *      n FIELD x KEY      a number                         r FIELD x DIGITS   a number whose KEY begins with 1 to 8
+ * digits zx                 too much to be said with tags: may match anything
  *
- * KEY is the double as 16 hexadecimal digits that order as the numbers do. A range is the union of a few hundred beginnings
- * at most: 3 to 25 are 3.. 4.. of the first digit where they fit, and longer ones at both ends.
+ * KEY is the double as 16 hexadecimal digits that order as the numbers do. A range is the union of a few hundred
+ * beginnings at most: 3 to 25 are 3.. 4.. of the first digit where they fit, and longer ones at both ends.
  *
- * Not all of a filter can be said so. What cannot is said from above (all that pass, and maybe more) and, below a `not`, from
- * below (only such as pass, and maybe not all); search.c looks at the metadata of what comes back.
+ * Not all of a filter can be said so. What cannot is said from above (all that pass, and maybe more) and, below a
+ * `not`, from below (only such as pass, and maybe not all); search.c looks at the metadata of what comes back.
  */
 #include "store.h"
 
@@ -323,7 +323,8 @@ static bp_status translate(bp_call *call, struct translation *all, const bp_filt
                            struct part *out);
 
 /* Children that let everything or nothing pass are left out, or decide alone. */
-static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated, struct part *out)
+static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
+                      struct part *out)
 {
     bool    is_and = (filter->op == BP_FILTER_AND) != is_negated;
     reach   deciding = is_and ? REACH_NONE : REACH_ALL;
@@ -347,8 +348,8 @@ static bp_status join(bp_call *call, struct translation *all, const bp_filter *f
     return bp_buf_status(buf);
 }
 
-/* Every `not` moves down to the leaves: not (a and b) is (not a) or (not b). RediSearch loses points where a negation stands
- * around another. */
+/* Every `not` moves down to the leaves: not (a and b) is (not a) or (not b). RediSearch loses points where a negation
+ * stands around another. */
 static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
                            struct part *out)
 {
