@@ -22,6 +22,7 @@
 #include "cli/embedded_conf.h"
 #include "cli/host.h"
 #include "conform.h"
+#include "cli/conform_memory.h"
 #include "loop/pool.h"
 #include "loop/waker.h"
 #include "plugin/gate_kinds.h"
@@ -225,8 +226,16 @@ struct case_run {
 static bp_status run_case(bp_call *call, void *arg)
 {
     struct case_run *one = arg;
+    bp_status        status = one->which->run(call, &one->run->conform);
 
-    return one->which->run(call, &one->run->conform);
+    // A case of refusals leaves the refusal's own sentence in the call.
+    if (one->which->where == CONFORM_REFUSED && status == BP_OK && !conform_is_refusal(call->error.status, call->error.message)) {
+        bp_str said = bp_dup(call, call->error.message);
+
+        return call_fail(call, BP_INTERNAL, "it was not refused for its credentials, but as \"%s\": " BP_FMT,
+                         bp_status_label(call->error.status), BP_ARG(said));
+    }
+    return status;
 }
 
 static void *run_on_worker(void *arg)
@@ -332,6 +341,19 @@ static void open_what_stays(void)
         uv_loop_close(&loop);
 }
 
+/* That it does not start is right, if that is for its credentials and not because nothing was there to refuse them. */
+static void judge_refused_start(struct conforming *run)
+{
+    struct conform_row      *row = conform_report_add(&run->report, "wrong credentials are refused with a sentence, when it starts");
+    const struct generation *generation = run->host.generation;
+
+    if (!row || (generation && conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
+        return;
+    row->outcome = CONFORM_FAILS;
+    snprintf(row->detail, sizeof(row->detail), "it does not start, but not for its credentials: %.900s",
+             generation ? generation->problem : "no memory for the instances");
+}
+
 /* One host on `text`, the cases, the end. `are_refusals`: that it does not start is right as well. */
 static int run_host(struct conforming *run, char *text, bool are_refusals)
 {
@@ -351,7 +373,7 @@ static int run_host(struct conforming *run, char *text, bool are_refusals)
     if (status == EXIT_DONE)
         run_cases(run, are_refusals);
     else if (are_refusals && status == EXIT_STORAGE)
-        conform_report_add(&run->report, "wrong credentials are refused with a sentence, when it starts");
+        judge_refused_start(run);
     host_stop(&run->host);
     left_open = run->host.generation ? left_open_of(&run->host, run->kind) : 0;
     host_free(&run->host);
@@ -397,6 +419,32 @@ static const struct plugin_file *find_plugin(struct conforming *run, struct host
 
 static char *kind_copy, *version_copy;
 
+/* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know refuses no credentials. */
+static bool check_wrong(const struct conforming *run, const struct plugin *plugin)
+{
+    const struct conform_contract *contract = conform_contract_of(plugin->descriptor.kind);
+    bool                           has_refusals = run->wrong_count == 0;
+
+    for (size_t i = 0; i < run->wrong_count; i++) {
+        bp_str value, key = str_split(bp_str_of(run->wrong[i]), '=', &value);
+
+        if (!strchr(run->wrong[i], '=')) {
+            fprintf(stderr, "backplane conform: --wrong %s: write KEY=VALUE\n", run->wrong[i]);
+            return false;
+        }
+        if (!option_named(plugin, key)) {
+            fprintf(stderr, "backplane conform: --wrong " BP_FMT ": %s/%s has no such option: `backplane docs` lists them\n",
+                    BP_ARG(key), plugin->descriptor.kind, plugin->descriptor.name);
+            return false;
+        }
+    }
+    for (size_t i = 0; contract && i < contract->count; i++)
+        has_refusals |= contract->cases[i].where == CONFORM_REFUSED;
+    if (!has_refusals)
+        fprintf(stderr, "backplane conform: --wrong: the contract of the kind %s knows no credentials\n", plugin->descriptor.kind);
+    return has_refusals;
+}
+
 /* Fills kind, name and the report's head; the two confs, to be freed. */
 static bool prepare(struct conforming *run, const char *wanted, char **conf, char **wrong_conf)
 {
@@ -419,6 +467,8 @@ static bool prepare(struct conforming *run, const char *wanted, char **conf, cha
         fprintf(stderr, "backplane conform: there is no contract for the kind %s; an app is tested by its own tests\n", file->note.kind);
         plugin = NULL;
     }
+    if (plugin && !check_wrong(run, plugin))
+        plugin = NULL;
     if (plugin) {
         kind_copy = strdup(file->note.kind);
         version_copy = strdup(file->note.version);
@@ -493,6 +543,8 @@ static bool begin_run(struct conforming *run)
     run->conform.suspensions = suspensions_of;
     run->conform.set_deadline = set_deadline;
     run->conform.apart = apart;
+    run->conform.allocated_bytes = conform_allocated_bytes;
+    run->conform.resident_bytes = conform_resident_bytes;
     run->conform.restart = run->restart ? restart : NULL;
     restart_command = run->restart;
     return true;

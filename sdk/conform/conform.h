@@ -27,6 +27,10 @@ struct conform {
     bp_status (*apart)(bp_call *call, bp_status (*run)(bp_call *call, void *arg), void *arg);
     /* Runs the command that restarts the server behind the plugin, and waits for it. NULL: there is none. */
     bp_status (*restart)(bp_call *call);
+    /* Bytes that this process has allocated and not yet freed, and those it has in memory. 0: they cannot be told (a
+     * sanitizer keeps what was freed). */
+    size_t (*allocated_bytes)(void);
+    size_t (*resident_bytes)(void);
 
     _Atomic int64_t counters[CONFORM_COUNTERS]; /* zero before each case; for those that run on every worker */
 };
@@ -97,6 +101,12 @@ struct conform_op {
 bp_status conform_cancel(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
 /* Each operation with no time left, with 1 ms and with 20 ms: BP_OK or BP_DEADLINE, soon, and it works right after it. */
 bp_status conform_hurry(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* The operations in turn, thousands of times: when what they begin with is made, the process stays as large as it is. A
+ * process that still grows by 16 bytes an operation in the last of many rounds leaks. */
+bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* Whether an operation with wrong credentials was refused for them: as BP_DENIED or BP_UNAUTHENTICATED, or with a sentence
+ * that speaks of a password, key, token, or permission. What is merely not reachable, or mistaken, was not. */
+bool conform_is_refusal(bp_status status, bp_str sentence);
 /* The first operation again and again while the server restarts: what fails says why, and within 60 s it works again. */
 bp_status conform_survive(bp_call *call, struct conform *conform, const struct conform_op *op);
 
