@@ -9,6 +9,7 @@ enum { ROUNDS_MAX = 12, ROUND_OPS = 2000, ROUND_S = 5, GROWTH_BYTES_PER_OP = 16,
 
 static const struct conform_contract *const contracts[] = {
     &storage_contract, &cache_contract, &vector_contract, &embed_contract, &llm_contract, &health_contract, &alert_contract,
+    &app_contract,
 };
 
 const struct conform_contract *conform_contract_of(const char *kind)

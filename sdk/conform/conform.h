@@ -12,6 +12,36 @@
 
 enum { CONFORM_WORKERS_MAX = 16, CONFORM_COUNTERS = 8 };
 
+/* One request to the host's listener, over a connection as any client has one. */
+struct conform_request {
+    const char           *method;
+    bp_str                target;     /* path and query, encoded */
+    const bp_http_header *headers;
+    uint32_t              header_count;
+    bp_str                body;
+    uint32_t              cancel_at;  /* the call that serves it is cancelled at that suspension; 0: not */
+    int64_t               time_ns;    /* what that call is given; below 0: as always */
+};
+
+struct conform_reply {
+    int32_t  status; /* 0: the connection was cut */
+    bp_str   content_type, body, allow;
+    uint32_t suspensions; /* of the call that served it, where cancel_at was set */
+};
+
+/* What there is of an app: its tables, and the way to it. */
+struct conform_web {
+    const bp_app_ops *app;
+    bp_str            name;           /* of the instance */
+    int64_t           max_body_bytes; /* of routes that say nothing else */
+    bp_status (*ask)(bp_call *call, const struct conform_request *request, struct conform_reply *reply);
+    /* BP_OK: the JSON text fits the schema; BP_INVALID: it does not; BP_DATA: the schema is none. With a sentence. */
+    bp_status (*fits)(bp_call *call, bp_str schema, bp_str json);
+    /* What is kept of the run before a restart of the host, and given back after it. */
+    void (*keep)(bp_str text);
+    bp_str (*kept)(void);
+};
+
 struct conform {
     const bp_peer *peers[CONFORM_WORKERS_MAX]; /* the instance, as each worker sees it */
     uint32_t       workers;
@@ -32,13 +62,16 @@ struct conform {
     size_t (*allocated_bytes)(void);
     size_t (*resident_bytes)(void);
 
+    const struct conform_web *web; /* of an app; NULL for other kinds */
+
     _Atomic int64_t counters[CONFORM_COUNTERS]; /* zero before each case; for those that run on every worker */
 };
 
 typedef enum conform_where {
     CONFORM_ONE_WORKER = 0,
     CONFORM_EVERY_WORKER = 1, /* at the same time */
-    CONFORM_REFUSED = 2       /* on an instance whose credentials are wrong */
+    CONFORM_REFUSED = 2,      /* on an instance whose credentials are wrong */
+    CONFORM_RESTARTED = 3     /* in a host that was stopped and started again, with the same conf and data */
 } conform_where;
 
 struct conform_case {
@@ -54,7 +87,7 @@ struct conform_contract {
 };
 
 extern const struct conform_contract storage_contract, cache_contract, vector_contract, embed_contract, llm_contract,
-    health_contract, alert_contract;
+    health_contract, alert_contract, app_contract;
 
 /* NULL: no such kind. */
 const struct conform_contract *conform_contract_of(const char *kind);

@@ -35,6 +35,19 @@ def a_plugin_that_keeps_64_bytes_a_call_fails():
     check_equal(done.returncode, 1, "exit status")
 
 
+def a_careless_app_is_found_out():
+    """It fails inside when a body is no object, keeps 64 bytes a request, and forgets at its end what it acknowledged."""
+    done, rows = conform(os.path.join(FIXTURES, "careless.so"), "--kind", "app")
+    wanted = {"whatever is sent": ("fails", "500"), "after a restart": ("fails", "no longer after it"),
+              "does not grow": ("skipped", "cannot be told") if IS_SANITIZED else ("fails", "still grows")}
+    for words, (outcome, detail) in wanted.items():
+        found = row(rows, words)
+        check_equal(found["outcome"], outcome, f"{found['sentence']} ({found['detail']})")
+        check(detail in found["detail"], found["detail"])
+    check_equal(row(rows, "described")["outcome"], "holds", "the description")
+    check_equal(done.returncode, 1, "exit status")
+
+
 def an_unknown_option_is_no_wrong_credential():
     done, rows = conform("redis", "--kind", "cache", "--set", "url=redis://127.0.0.1:1", "--wrong", "pasword=x")
     check_equal(done.returncode, 2, "exit status: " + done.stderr)
@@ -58,7 +71,7 @@ def a_server_that_is_not_there_refuses_nobody():
         check_equal(done.returncode, 1, "exit status")
 
 
-for case in (a_plugin_that_keeps_64_bytes_a_call_fails, an_unknown_option_is_no_wrong_credential,
+for case in (a_plugin_that_keeps_64_bytes_a_call_fails, a_careless_app_is_found_out, an_unknown_option_is_no_wrong_credential,
              a_server_that_is_not_there_refuses_nobody):
     case()
     print("holds:", case.__name__.replace("_", " "))
