@@ -150,6 +150,8 @@ void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instanc
                                   .started_ns = clock_now_ns() };
     if (allowed_ns > 0 && allowed_ns < call->deadline_ns - frame->started_ns)
         call->deadline_ns = frame->started_ns + allowed_ns;
+    if (call->latest_ns && call->latest_ns < call->deadline_ns)
+        call->deadline_ns = call->latest_ns;
     call->instance_of = instance;
     set_running(call, unit->plugin->label, unit->conf->name.data, op);
     if (call->traceparent[0]) {
