@@ -1,4 +1,5 @@
-/* migrations_test.h - tests of migrations that every storage passes which keeps books: included behind `ops`, `self`, exec(). */
+/* migrations_test.h - tests of migrations that every storage passes which keeps books: included behind `ops`, `self`,
+ * exec(). */
 #ifndef MIGRATIONS_TEST_H
 #define MIGRATIONS_TEST_H
 
@@ -6,9 +7,9 @@
 static void books_from_before_works_from_are_read(void **state)
 {
     const bp_migration steps[] = {
-        { 1, 0, "a table", "CREATE TABLE docs(a TEXT)" },
-        { 2, 1, "a column", "ALTER TABLE docs ADD COLUMN b TEXT" },
-        { 3, 2, "another", "ALTER TABLE docs ADD COLUMN c TEXT" },
+        {1, 0, "a table", "CREATE TABLE docs(a TEXT)"},
+        {2, 1, "a column", "ALTER TABLE docs ADD COLUMN b TEXT"},
+        {3, 2, "another", "ALTER TABLE docs ADD COLUMN c TEXT"},
     };
     bp_rows rows;
     (void)state;
@@ -28,7 +29,8 @@ static void books_from_before_works_from_are_read(void **state)
 
 static void books_with_a_hole_are_refused(void **state)
 {
-    const bp_migration steps[] = { { 1, 0, "one", "CREATE TABLE docs(a TEXT)" }, { 2, 1, "two", "SELECT 1" }, { 3, 1, "three", "SELECT 1" } };
+    const bp_migration steps[] = {
+        {1, 0, "one", "CREATE TABLE docs(a TEXT)"}, {2, 1, "two", "SELECT 1"}, {3, 1, "three", "SELECT 1"}};
     (void)state;
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 3));
     assert_ok(exec(NULL, BP_SQL0("DELETE FROM backplane_migrations WHERE version = 2"), NULL));
