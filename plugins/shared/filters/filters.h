@@ -29,7 +29,9 @@ bool filters_is_field(bp_str field);
 /* BP_INVALID with a sentence; NULL is sound. For who decides filters himself. */
 bp_status filters_check(bp_call *call, const bp_filter *filter);
 
-/* `sql` is where groups go when the writer has no words of its own for them; else NULL. A filter of NULL writes nothing. */
-bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql, const bp_filter *filter);
+/* `sql` is where groups go when the writer has no words of its own for them; else NULL. A filter of NULL writes
+ * nothing. */
+bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql,
+                       const bp_filter *filter);
 
 #endif

@@ -1,5 +1,5 @@
-/* migrations.h - brings the tables of an owner to the newest step, in any store that speaks SQL; storage.h says what steps
- * are.
+/* migrations.h - brings the tables of an owner to the newest step, in any store that speaks SQL; storage.h says what
+ * steps are.
  *
  *      begin, lock -> the books: which steps were run? -> the next one is run and recorded -> commit -> once more
  *

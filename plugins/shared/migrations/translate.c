@@ -5,7 +5,10 @@
 
 enum { STEP_BYTES_MAX = 4 << 20 };
 
-static bool is_name(char c) { return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || (c >= '0' && c <= '9'); }
+static bool is_name(char c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || (c >= '0' && c <= '9');
+}
 
 /* How many bytes the word at `at` has, when it is one of the store's; `sql` is where the text begins. */
 static size_t word_at(const struct migrations_place *place, const char *sql, const char *at, size_t *which)
@@ -40,7 +43,8 @@ bp_status migrations_translate(bp_call *call, const struct migrations_place *pla
     char        quote = '\0';
 
     for (const char *at = sql; *at;) {
-        size_t which = 0, comment = quote ? 0 : comment_at(at), len = quote || comment ? 0 : word_at(place, sql, at, &which);
+        size_t which = 0, comment = quote ? 0 : comment_at(at),
+               len = quote || comment ? 0 : word_at(place, sql, at, &which);
 
         if (comment) {
             at += comment;
@@ -49,8 +53,8 @@ bp_status migrations_translate(bp_call *call, const struct migrations_place *pla
         if (quote ? *at == quote : (*at == '\'' || *at == '"'))
             quote = quote ? '\0' : *at;
         if (!len && !quote && at[0] == '$' && at[1] == '{')
-            return bp_fail(call, BP_INVALID, "a migration may say ${bytes} and ${identity}, not %.*s", (int)strcspn(at, "}") + 1,
-                           at);
+            return bp_fail(call, BP_INVALID, "a migration may say ${bytes} and ${identity}, not %.*s",
+                           (int)strcspn(at, "}") + 1, at);
         if (len) {
             bp_buf_add(buf, bp_str_n(start, (size_t)(at - start)));
             bp_buf_add(buf, bp_str_of(place->words[which].here));

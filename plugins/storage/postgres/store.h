@@ -15,7 +15,6 @@ enum { WRITERS = 256, SAMPLES = 64 };
 /* Of the process. */
 struct shared {
     struct postgres_target *primary, *replica;
-    struct postgres_counts  primary_counts, replica_counts;
     atomic_llong            written_ns[WRITERS]; /* when somebody of this hash of tenant and key last wrote */
     atomic_bool             is_told_about_timescale;
 };
