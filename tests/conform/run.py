@@ -240,7 +240,8 @@ def redis_vector(**options):
         durable = ("--appendonly", "yes", "--appendfsync", "always")
         with RedisServer(password="right-password-for-tests", options=durable, **options) as server:
             wrong = server.url.replace("right-password", "wrong-password")
-            yield Run("vector", "redis", {"url": server.url}, {"url": wrong}, restart=server.restart)
+            # RediSearch needs some seconds to index 10,000 points of one write, more on a machine that others use.
+            yield Run("vector", "redis", {"url": server.url, "timeout": "60s"}, {"url": wrong}, restart=server.restart)
     return case
 
 
