@@ -1,8 +1,10 @@
 /* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and how far the vectors are
  * from those that each text gets alone.
  *
- *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false}
+ *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false, "times": false}
  *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ...}
+ *
+ * "times": nothing is compared, so that all the work is the clients'.
  */
 #include <backplane/backplane.h>
 
@@ -107,7 +109,9 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     crowd.alone = BP_NEW_ARRAY(call, const float *, crowd.count);
     if (!crowd.alone)
         return BP_NO_MEMORY;
-    BP_TRY(embed_alone(call, &crowd));
+    memset(crowd.alone, 0, crowd.count * sizeof(*crowd.alone));
+    if (!bp_json_bool(bp_json_get(body, "times")))
+        BP_TRY(embed_alone(call, &crowd));
     begun_ns = bp_now_ns();
     BP_TRY(run_clients(call, &crowd, clients, bp_json_bool(bp_json_get(body, "cancels")), &cancelled));
     bp_json_object(w);
