@@ -2,8 +2,9 @@
  * from those that each text gets alone.
  *
  *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false, "times": false}
- *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ...}
+ *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ..., "failed": ...}
  *
+ * A text that begins with "bad" is one that the embedder cannot do: that it fails is counted.
  * "times": nothing is compared, so that all the work is the clients'.
  */
 #include <backplane/backplane.h>
@@ -23,15 +24,21 @@ struct crowd {
     const bp_str  *texts;
     const float  **alone; /* the vector of each text; NULL: it is not compared */
     size_t         count;
-    int64_t        rounds, next;
+    int64_t        rounds, next, failed;
     double         difference;
 };
 
 static bp_status ask(bp_call *call, struct crowd *crowd, size_t which)
 {
     bp_embeddings found;
+    bp_status     status = bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found);
 
-    BP_TRY(bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found));
+    if (status == BP_UPSTREAM && bp_str_starts(crowd->texts[which], "bad")) {
+        crowd->failed++;
+        bp_clear_error(call);
+        return BP_OK;
+    }
+    BP_TRY(status);
     for (uint32_t i = 0; crowd->alone[which] && i < found.dimensions; i++)
         if (fabs((double)found.vectors[i] - crowd->alone[which][i]) > crowd->difference)
             crowd->difference = fabs((double)found.vectors[i] - crowd->alone[which][i]);
@@ -59,6 +66,9 @@ static bp_status embed_alone(bp_call *call, struct crowd *crowd)
     for (size_t i = 0; i < crowd->count; i++) {
         bp_embeddings found;
 
+        crowd->alone[i] = NULL;
+        if (bp_str_starts(crowd->texts[i], "bad"))
+            continue;
         BP_TRY(bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[i], 1, &found));
         crowd->alone[i] = found.vectors;
     }
@@ -119,6 +129,7 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     bp_json_put_integer(w, "texts", crowd.next);
     bp_json_put_number(w, "difference", crowd.difference);
     bp_json_put_integer(w, "cancelled", cancelled);
+    bp_json_put_integer(w, "failed", crowd.failed);
     bp_json_end(w);
     return bp_respond_json(call, response, 200, w);
 }
