@@ -1,4 +1,6 @@
-"""embed_clients.py - questions a second that many clients at once get from embed/onnx, beside onnxruntime called the same way.
+"""embed_clients.py - questions that many clients at once get from embed/onnx, beside onnxruntime called the same way.
+
+Rates are per CPU second, which holds on a machine that others use as well; a second of the clock in brackets.
 
 Each client embeds one question of about 10 tokens after the other. Backplane: fibers of one server, through the plugin's
 gate. Peer: Python threads that share one InferenceSession, one thread a run, as a web framework would have them. Started
@@ -29,17 +31,19 @@ def backplane(plugins, clients):
                                    server={"workers": 1}) | {"plugins": [APPS], "app": {"embeds": {"embed": "main"}}}
     os.environ["BACKPLANE_PLUGINS"] = backplane_test.PLUGINS = plugins
     with backplane_test.Server(made=made) as server:
-        best = 0.0
+        best = (0.0, 0.0)
+        assert server.post("/embeds", {"clients": clients, "rounds": 4, "texts": QUESTIONS}).json["difference"] < 1e-5
         for _ in range(ROUNDS):
-            answer = server.post("/embeds", {"clients": clients, "rounds": max(1, 800 // clients), "texts": QUESTIONS}).json
-            assert answer["difference"] < 1e-5, answer
-            best = max(best, answer["texts"] / answer["seconds"])
+            before = server.cpu_seconds()
+            answer = server.post("/embeds", {"clients": clients, "rounds": max(1, 800 // clients), "texts": QUESTIONS, "times": True}).json
+            best = max(best, (answer["texts"] / (server.cpu_seconds() - before), answer["texts"] / answer["seconds"]))
         return best
 
 
 def python(peer, clients):
-    best = 0.0
+    best = (0.0, 0.0)
     for _ in range(ROUNDS):
+        cpu = time.process_time()
         done, end = [0] * clients, time.perf_counter() + SECONDS
 
         def ask(place, done=done, end=end):
@@ -52,7 +56,7 @@ def python(peer, clients):
             thread.start()
         for thread in threads:
             thread.join()
-        best = max(best, sum(done) / (time.perf_counter() - begun))
+        best = max(best, (sum(done) / (time.process_time() - cpu), sum(done) / (time.perf_counter() - begun)))
     return best
 
 
@@ -60,9 +64,10 @@ def main():
     peer, before, worst = Peer(MODEL), os.environ.get("BENCH_BEFORE"), 9.0
     for clients in CLIENTS:
         ours, theirs = backplane(PLUGINS, clients), python(peer, clients)
-        worst = min(worst, ours / theirs)
-        old = f"before {backplane(before, clients):6.1f}/s  " if before else ""
-        print(f"questions, {clients:2} clients at once   {old}backplane {ours:6.1f}/s  python {theirs:6.1f}/s  ratio {ours / theirs:.2f}", flush=True)
+        worst = min(worst, ours[0] / theirs[0])
+        old = "before {:6.1f} ({:5.1f})  ".format(*backplane(before, clients)) if before else ""
+        print(f"questions, {clients:2} clients at once   {old}backplane {ours[0]:6.1f} ({ours[1]:5.1f})  python {theirs[0]:6.1f} ({theirs[1]:5.1f})  "
+              f"ratio {ours[0] / theirs[0]:.2f}", flush=True)
     sys.exit(0 if worst >= 0.8 else 1)
 
 

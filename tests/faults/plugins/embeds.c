@@ -1,8 +1,11 @@
 /* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and how far the vectors are
  * from those that each text gets alone.
  *
- *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false}
- *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ...}
+ *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false, "times": false}
+ *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ..., "failed": ...}
+ *
+ * A text that begins with "bad" is one that the embedder cannot do: that it fails is counted.
+ * "times": nothing is compared, so that all the work is the clients'.
  */
 #include <backplane/backplane.h>
 
@@ -21,15 +24,21 @@ struct crowd {
     const bp_str  *texts;
     const float  **alone; /* the vector of each text; NULL: it is not compared */
     size_t         count;
-    int64_t        rounds, next;
+    int64_t        rounds, next, failed;
     double         difference;
 };
 
 static bp_status ask(bp_call *call, struct crowd *crowd, size_t which)
 {
     bp_embeddings found;
+    bp_status     status = bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found);
 
-    BP_TRY(bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found));
+    if (status == BP_UPSTREAM && bp_str_starts(crowd->texts[which], "bad")) {
+        crowd->failed++;
+        bp_clear_error(call);
+        return BP_OK;
+    }
+    BP_TRY(status);
     for (uint32_t i = 0; crowd->alone[which] && i < found.dimensions; i++)
         if (fabs((double)found.vectors[i] - crowd->alone[which][i]) > crowd->difference)
             crowd->difference = fabs((double)found.vectors[i] - crowd->alone[which][i]);
@@ -57,6 +66,9 @@ static bp_status embed_alone(bp_call *call, struct crowd *crowd)
     for (size_t i = 0; i < crowd->count; i++) {
         bp_embeddings found;
 
+        crowd->alone[i] = NULL;
+        if (bp_str_starts(crowd->texts[i], "bad"))
+            continue;
         BP_TRY(bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[i], 1, &found));
         crowd->alone[i] = found.vectors;
     }
@@ -107,7 +119,9 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     crowd.alone = BP_NEW_ARRAY(call, const float *, crowd.count);
     if (!crowd.alone)
         return BP_NO_MEMORY;
-    BP_TRY(embed_alone(call, &crowd));
+    memset(crowd.alone, 0, crowd.count * sizeof(*crowd.alone));
+    if (!bp_json_bool(bp_json_get(body, "times")))
+        BP_TRY(embed_alone(call, &crowd));
     begun_ns = bp_now_ns();
     BP_TRY(run_clients(call, &crowd, clients, bp_json_bool(bp_json_get(body, "cancels")), &cancelled));
     bp_json_object(w);
@@ -115,6 +129,7 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     bp_json_put_integer(w, "texts", crowd.next);
     bp_json_put_number(w, "difference", crowd.difference);
     bp_json_put_integer(w, "cancelled", cancelled);
+    bp_json_put_integer(w, "failed", crowd.failed);
     bp_json_end(w);
     return bp_respond_json(call, response, 200, w);
 }
