@@ -13,7 +13,6 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-PROGRAM, PLUGIN, RUNTIME, MODEL = sys.argv[1:5]
 BATCH, BATCH_TOKENS = 128, 1024
 WORDS = ("the of a and in for retrieval passage vector engine server cache storage latency request answer index model query "
          "document sentence meaning network memory thread socket").split()
@@ -24,20 +23,20 @@ def texts(count, least, most):
     return [" ".join(chance.choices(WORDS, k=chance.randrange(least, most))) for _ in range(count)]
 
 
-def backplane(given, batch):
+def backplane(program, plugin, runtime, model, given, batch):
     raw = b"".join(b"%d\n%s" % (len(text), text) for text in (t.encode() for t in given))
-    done = subprocess.run([PROGRAM, PLUGIN, "passage", str(batch), f"runtime={RUNTIME}", f"model={MODEL}", "threads=1"],
+    done = subprocess.run([program, plugin, "passage", str(batch), f"runtime={runtime}", f"model={model}", "threads=1"],
                           input=raw, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
     return float(done.stderr.split()[-1]), np.frombuffer(done.stdout, np.float32).reshape(len(given), -1)
 
 
 class Peer:
-    def __init__(self):
+    def __init__(self, model):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(os.path.join(MODEL, "model.onnx"), options,
+        self.session = onnxruntime.InferenceSession(os.path.join(model, "model.onnx"), options,
                                                     providers=["CPUExecutionProvider"])
-        self.tokenizer = Tokenizer.from_file(os.path.join(MODEL, "tokenizer.json"))
+        self.tokenizer = Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(256)
         self.embed(["warm"])
@@ -66,14 +65,15 @@ class Peer:
 
 
 def main():
-    peer, worst = Peer(), 9.0
-    print(f"ONNX Runtime {onnxruntime.__version__}, one thread, {os.path.basename(MODEL)}")
+    where = program, plugin, runtime, model = sys.argv[1:5]
+    peer, worst = Peer(model), 9.0
+    print(f"ONNX Runtime {onnxruntime.__version__}, one thread, {os.path.basename(model)}")
     for name, given, batch in (("questions of 4 to 12 words, one a call", texts(300, 4, 13), 1),
                                ("passages of 20 to 60 words, 128 a call", texts(768, 20, 61), BATCH),
                                ("passages of 100 to 250 words, 128 a call", texts(256, 100, 251), BATCH)):
         best = [0.0, 0.0]
         for _ in range(3):
-            seconds, ours = backplane(given, batch)
+            seconds, ours = backplane(*where, given, batch)
             best[0] = max(best[0], len(given) / seconds)
             begun = time.perf_counter()
             theirs = np.concatenate([peer.embed(given[at:at + batch]) for at in range(0, len(given), batch)])
@@ -84,4 +84,5 @@ def main():
     sys.exit(0 if worst >= 0.8 else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
 /* openapi.c - the route tables as OpenAPI 3.1, and as a page. */
 #include "api/api.h"
 
+#include <stdio.h>
+
 #include "base/str.h"
 #include "version.h"
 
@@ -101,6 +103,20 @@ static void put_operation(bp_json_writer *w, const struct route *route)
     json_end(w);
 }
 
+/* {rest...} is {rest} there, as its parameter is. */
+static void put_path(bp_json_writer *w, const char *path)
+{
+    size_t len = strlen(path);
+    char   text[512];
+
+    if (len < 4 || len >= sizeof(text) || strcmp(path + len - 4, "...}") != 0) {
+        json_key(w, bp_str_of(path));
+        return;
+    }
+    snprintf(text, sizeof(text), "%.*s}", (int)(len - 4), path);
+    json_key(w, bp_str_of(text));
+}
+
 static bool is_first_of_its_path(const struct router *router, size_t index)
 {
     for (size_t i = 0; i < index; i++)
@@ -129,7 +145,7 @@ bp_str api_make_openapi(const struct api *api, struct arena *arena)
     for (size_t i = 0; i < router_count(router); i++) {
         if (!is_first_of_its_path(router, i))
             continue;
-        json_key(&w, bp_str_of(router_at(router, i)->spec.path));
+        put_path(&w, router_at(router, i)->spec.path);
         json_begin(&w, JSON_KIND_OBJECT);
         for (size_t j = i; j < router_count(router); j++)
             if (strcmp(router_at(router, j)->spec.path, router_at(router, i)->spec.path) == 0)

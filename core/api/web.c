@@ -221,8 +221,12 @@ static bp_str error_json(bp_call *call, bp_status status)
 void web_fail(bp_call *call, bp_response *response, bp_status status)
 {
     struct http_exchange *exchange = response->exchange;
-    int32_t               http_status = bp_status_http(status);
+    int32_t               http_status;
 
+    // A client that is still there was not the one who gave up: the server was, as it has to end.
+    if (call_over(call) == BP_CANCELLED && !exchange->status && !http_exchange_is_gone(exchange))
+        status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it is about to end: send it again");
+    http_status = bp_status_http(status);
     if (http_status >= 500)
         call_log(call, BP_LOG_ERROR, BP_STR("request_failed"), call->error.message,
                  (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
@@ -235,7 +239,7 @@ void web_fail(bp_call *call, bp_response *response, bp_status status)
         http_exchange_abort(exchange);
         return;
     }
-    if (call_over(call) == BP_CANCELLED)
+    if (http_exchange_is_gone(exchange))
         return; // nobody is there to read it
     if (status == BP_LIMIT || status == BP_UNAVAILABLE) {
         int64_t seconds = call->error.retry_after_ns / 1000000000 + 1;
@@ -244,7 +248,7 @@ void web_fail(bp_call *call, bp_response *response, bp_status status)
         http_exchange_add_header(exchange, BP_STR("Retry-After"),
                                  (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)seconds) });
     }
-    // The deadline is over, but saying so must still be possible.
+    // The deadline is over, or all of it, but saying so must still be possible.
     call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
     http_exchange_send(exchange, http_status, BP_STR("application/json"), error_json(call, status));
     call->shield_until_ns = 0;

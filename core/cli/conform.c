@@ -18,21 +18,21 @@
 #include "base/crypto.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/conform_conf.h"
+#include "cli/conform_memory.h"
 #include "cli/conform_report.h"
-#include "cli/embedded_conf.h"
-#include "cli/host.h"
+#include "cli/conform_web.h"
 #include "conform.h"
 #include "loop/pool.h"
 #include "loop/waker.h"
 #include "plugin/gate_kinds.h"
 
-enum { SETTINGS_MAX = 64, CONF_BYTES = 1 << 20, CASE_TIMEOUT_S = 300, STRINGS_MAX = 4096, SHUTDOWN_GRACE_MS = 3000, RESTART_WORDS_MAX = 32 };
+enum { CASE_TIMEOUT_S = 900, STRINGS_MAX = 4096, SHUTDOWN_GRACE_MS = 3000, RESTART_WORDS_MAX = 32 };
 
 struct conforming {
-    const char           *file, *kind, *restart;
+    const char           *kind, *restart;
     char                  name[40], folder[64];
-    const char           *settings[SETTINGS_MAX], *wrong[SETTINGS_MAX];
-    size_t                setting_count, wrong_count;
+    struct conform_wish   wish;
     uint32_t              workers;
     struct host           host;
     struct conform        conform;
@@ -143,75 +143,6 @@ static bp_status restart(bp_call *call)
     return status;
 }
 
-/* ---- the conf ---- */
-
-static const bp_option *option_named(const struct plugin *plugin, bp_str name)
-{
-    for (uint32_t i = 0; i < plugin->descriptor.option_count; i++) {
-        const bp_option *option =
-            (const bp_option *)(const void *)((const char *)plugin->descriptor.options + (size_t)i * plugin->descriptor.option_size);
-
-        if (bp_str_is(name, option->name))
-            return option;
-    }
-    return NULL;
-}
-
-/* Later settings take the place of earlier ones: --wrong that of --set. */
-static bool is_overridden(const char *const *settings, size_t count, size_t index, bp_str key)
-{
-    for (size_t i = index + 1; i < count; i++) {
-        bp_str rest;
-
-        if (bp_str_equal(str_split(bp_str_of(settings[i]), '=', &rest), key))
-            return true;
-    }
-    return false;
-}
-
-static bool add_settings(struct bp_buf *out, const struct plugin *plugin, const char *const *settings, size_t count)
-{
-    static const bp_option host_option = { .type = BP_OPTION_TYPE_STRING };
-
-    for (size_t i = 0; i < count; i++) {
-        bp_str           value, key = str_split(bp_str_of(settings[i]), '=', &value);
-        const bp_option *option = option_named(plugin, key);
-
-        if (!strchr(settings[i], '=')) {
-            fprintf(stderr, "backplane conform: --set %s: write KEY=VALUE\n", settings[i]);
-            return false;
-        }
-        if (is_overridden(settings, count, i, key))
-            continue;
-        buf_addf(out, "    " BP_FMT ": ", BP_ARG(key));
-        embedded_conf_add_value(out, option ? option : &host_option, value); // an unknown one is found by the conf's own check
-        buf_add_char(out, '\n');
-    }
-    return true;
-}
-
-static char *write_conf(const struct conforming *run, const struct plugin *plugin, const char *const *settings, size_t count)
-{
-    struct bp_buf out;
-    char          path[4096];
-    bool          is_outside = run->file && realpath(run->file, path);
-
-    buf_init(&out, NULL, CONF_BYTES);
-    buf_addf(&out, "data_dir: %s/data\nlog: { level: error }\n", run->folder);
-    if (is_outside) {
-        *strrchr(path, '/') = '\0';
-        buf_addf(&out, "plugins: [ \"%s\" ]\n", path);
-    }
-    embedded_conf_add_backends(&out, run->kind);
-    buf_addf(&out, "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    deadline: 5m\n", run->kind, run->name);
-    if (!add_settings(&out, plugin, settings, count)) {
-        buf_free(&out);
-        return NULL;
-    }
-    buf_add_char(&out, '\0');
-    return out.data;
-}
-
 /* ---- running cases ---- */
 
 struct case_run {
@@ -225,8 +156,16 @@ struct case_run {
 static bp_status run_case(bp_call *call, void *arg)
 {
     struct case_run *one = arg;
+    bp_status        status = one->which->run(call, &one->run->conform);
 
-    return one->which->run(call, &one->run->conform);
+    // A case of refusals leaves the refusal's own sentence in the call.
+    if (one->which->where == CONFORM_REFUSED && status == BP_OK && !conform_is_refusal(call->error.status, call->error.message)) {
+        bp_str said = bp_dup(call, call->error.message);
+
+        return call_fail(call, BP_INTERNAL, "it was not refused for its credentials, but as \"%s\": " BP_FMT,
+                         bp_status_label(call->error.status), BP_ARG(said));
+    }
+    return status;
 }
 
 static void *run_on_worker(void *arg)
@@ -273,7 +212,25 @@ static void run_one(struct conforming *run, const struct conform_case *which)
                 which->sentence, row->seconds);
 }
 
-static void run_cases(struct conforming *run, bool are_refusals)
+/* What a host is started for. */
+enum phase { PHASE_CASES, PHASE_RESTARTED, PHASE_REFUSALS };
+
+static enum phase phase_of(const struct conform_case *one)
+{
+    return one->where == CONFORM_REFUSED ? PHASE_REFUSALS : one->where == CONFORM_RESTARTED ? PHASE_RESTARTED : PHASE_CASES;
+}
+
+static bool has_phase(const char *kind, enum phase phase)
+{
+    const struct conform_contract *contract = conform_contract_of(kind);
+
+    for (size_t i = 0; i < contract->count; i++)
+        if (phase_of(&contract->cases[i]) == phase)
+            return true;
+    return false;
+}
+
+static void run_cases(struct conforming *run, enum phase phase)
 {
     const struct conform_contract *contract = conform_contract_of(run->kind);
 
@@ -282,8 +239,9 @@ static void run_cases(struct conforming *run, bool are_refusals)
 
         run->conform.peers[i] = &instance->peer;
     }
+    run->conform.web = strcmp(run->kind, "app") == 0 ? conform_web_open(&run->host, BP_STR("subject")) : NULL;
     for (size_t i = 0; i < contract->count; i++)
-        if ((contract->cases[i].where == CONFORM_REFUSED) == are_refusals)
+        if (phase_of(&contract->cases[i]) == phase)
             run_one(run, &contract->cases[i]);
 }
 
@@ -332,11 +290,27 @@ static void open_what_stays(void)
         uv_loop_close(&loop);
 }
 
-/* One host on `text`, the cases, the end. `are_refusals`: that it does not start is right as well. */
-static int run_host(struct conforming *run, char *text, bool are_refusals)
+/* That it does not start is right, if that is for its credentials and not because nothing was there to refuse them. */
+static void judge_refused_start(struct conforming *run)
+{
+    struct conform_row      *row = conform_report_add(&run->report, "wrong credentials are refused with a sentence, when it starts");
+    const struct generation *generation = run->host.generation;
+
+    if (!row || (generation && conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
+        return;
+    row->outcome = CONFORM_FAILS;
+    snprintf(row->detail, sizeof(row->detail), "it does not start, but not for its credentials: %.900s",
+             generation ? generation->problem : "no memory for the instances");
+}
+
+/* One host on `text`, the cases of a phase, the end. That it does not start is right for refusals. */
+static int run_host(struct conforming *run, char *text, enum phase phase)
 {
     struct host_options options = { .conf_file = "(what the command line asked for)", .conf_text = text, .only_kind = run->kind,
-                                    .only_name = "subject", .only_workers = run->workers };
+                                    .only_name = "subject", .only_workers = run->workers,
+                                    .handler = strcmp(run->kind, "app") == 0 ? conform_web_handle : NULL,
+                                    .handler_arg = &run->host };
+    bool                are_refusals = phase == PHASE_REFUSALS;
     size_t              descriptors;
     int                 status, left_open;
 
@@ -349,13 +323,13 @@ static int run_host(struct conforming *run, char *text, bool are_refusals)
     }
     status = host_start(&run->host, &options);
     if (status == EXIT_DONE)
-        run_cases(run, are_refusals);
+        run_cases(run, phase);
     else if (are_refusals && status == EXIT_STORAGE)
-        conform_report_add(&run->report, "wrong credentials are refused with a sentence, when it starts");
+        judge_refused_start(run);
     host_stop(&run->host);
     left_open = run->host.generation ? left_open_of(&run->host, run->kind) : 0;
     host_free(&run->host);
-    if (status == EXIT_DONE && !are_refusals)
+    if (status == EXIT_DONE && !are_refusals && !(phase == PHASE_CASES && has_phase(run->kind, PHASE_RESTARTED)))
         judge_leaks(run, left_open, descriptors);
     return are_refusals && status == EXIT_STORAGE ? EXIT_DONE : status;
 }
@@ -386,7 +360,7 @@ static const struct plugin_file *find_plugin(struct conforming *run, struct host
             break;
         snprintf(folder, sizeof(folder), "%s", path);
         *strrchr(folder, '/') = '\0';
-        run->file = wanted; // it is not among those installed: its folder must be in the conf
+        run->wish.file = wanted; // it is not among those installed: its folder must be in the conf
         if (!registry_scan(host->registry, folder, true, problem))
             fprintf(stderr, "backplane conform: %s\n", problem);
     }
@@ -405,7 +379,6 @@ static bool prepare(struct conforming *run, const char *wanted, char **conf, cha
     const struct plugin_file *file = is_good ? find_plugin(run, &host, wanted) : NULL;
     const struct plugin      *plugin = NULL;
     char                      problem[512] = "";
-    const char               *all[2 * SETTINGS_MAX];
 
     if (file && file->is_accepted)
         plugin = registry_load(host.registry, file->note.kind, file->note.name, problem);
@@ -416,9 +389,11 @@ static bool prepare(struct conforming *run, const char *wanted, char **conf, cha
         plugin = NULL;
     }
     if (plugin && !conform_contract_of(file->note.kind)) {
-        fprintf(stderr, "backplane conform: there is no contract for the kind %s; an app is tested by its own tests\n", file->note.kind);
+        fprintf(stderr, "backplane conform: there is no contract for the kind %s\n", file->note.kind);
         plugin = NULL;
     }
+    if (plugin && !conform_conf_check_wrong(&run->wish, plugin))
+        plugin = NULL;
     if (plugin) {
         kind_copy = strdup(file->note.kind);
         version_copy = strdup(file->note.version);
@@ -429,13 +404,11 @@ static bool prepare(struct conforming *run, const char *wanted, char **conf, cha
         run->report.version = version_copy;
         run->report.kind_version = file->note.kind_version;
         run->report.workers = run->workers;
-        *conf = write_conf(run, plugin, run->settings, run->setting_count);
-        memcpy(all, run->settings, sizeof(*all) * run->setting_count);
-        memcpy(all + run->setting_count, run->wrong, sizeof(*all) * run->wrong_count);
-        *wrong_conf = run->wrong_count ? write_conf(run, plugin, all, run->setting_count + run->wrong_count) : NULL;
+        *conf = conform_conf_write(&run->wish, plugin, false);
+        *wrong_conf = run->wish.wrong_count ? conform_conf_write(&run->wish, plugin, true) : NULL;
     }
     host_free(&host);
-    return plugin && *conf && (*wrong_conf || !run->wrong_count);
+    return plugin && *conf && (*wrong_conf || !run->wish.wrong_count);
 }
 
 /* ---- texts, folder ---- */
@@ -493,6 +466,8 @@ static bool begin_run(struct conforming *run)
     run->conform.suspensions = suspensions_of;
     run->conform.set_deadline = set_deadline;
     run->conform.apart = apart;
+    run->conform.allocated_bytes = conform_allocated_bytes;
+    run->conform.resident_bytes = conform_resident_bytes;
     run->conform.restart = run->restart ? restart : NULL;
     restart_command = run->restart;
     return true;
@@ -501,9 +476,9 @@ static bool begin_run(struct conforming *run)
 static int usage(void)
 {
     fprintf(stderr, "usage: backplane conform FILE.so|NAME [--kind KIND] [--set KEY=VALUE]... [--wrong KEY=VALUE]...\n"
-                    "                         [--restart COMMAND] [--strings FILE.json] [--workers N] [--json]\n"
+                    "                         [--peer KIND=YAML]... [--restart COMMAND] [--strings FILE.json] [--workers N] [--json]\n"
                     "Runs the contract of the plugin's kind on an instance with these options and prints a table. --wrong: what\n"
-                    "makes its credentials wrong. --restart: the command that restarts the server behind it; its words are\n"
+                    "makes its credentials wrong. --peer: what `main` of that kind is, instead of an embedded back end. --restart: the command that restarts the server behind it; its words are\n"
                     "parted by blanks, there is no shell.\n");
     return EXIT_USAGE;
 }
@@ -516,10 +491,13 @@ static bool take_arguments(struct conforming *run, int *argc, char **argv, const
     run->kind = cli_take_option(argc, argv, "--kind");
     run->restart = cli_take_option(argc, argv, "--restart");
     *strings = cli_take_option(argc, argv, "--strings");
-    while (run->setting_count < SETTINGS_MAX && (value = cli_take_option(argc, argv, "--set")) != NULL)
-        run->settings[run->setting_count++] = value;
-    while (run->wrong_count < SETTINGS_MAX && (value = cli_take_option(argc, argv, "--wrong")) != NULL)
-        run->wrong[run->wrong_count++] = value;
+    while (run->wish.setting_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--set")) != NULL)
+        run->wish.settings[run->wish.setting_count++] = value;
+    while (run->wish.wrong_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--wrong")) != NULL)
+        run->wish.wrong[run->wish.wrong_count++] = value;
+    while (run->wish.peer_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--peer")) != NULL)
+        run->wish.peers[run->wish.peer_count++] = value;
+    run->wish.folder = run->folder;
     if (workers && (!str_to_uint(bp_str_of(workers), &count) || count < 1 || count > CONFORM_WORKERS_MAX))
         return false;
     run->workers = (uint32_t)count;
@@ -539,10 +517,13 @@ int command_conform(int argc, char **argv)
     arena_init(&run->arena, 64u << 20);
     if (!take_arguments(run, &argc, argv, &strings))
         status = usage();
-    else if (read_strings(run, strings) && prepare(run, argv[1], &conf, &wrong_conf) && begin_run(run))
-        status = run_host(run, conf, false);
+    else if (read_strings(run, strings) && begin_run(run) && prepare(run, argv[1], &conf, &wrong_conf))
+        status = run_host(run, conf, PHASE_CASES);
+    if (status == EXIT_DONE && has_phase(run->kind, PHASE_RESTARTED))
+        status = run_host(run, conf, PHASE_RESTARTED);
     if (status == EXIT_DONE && wrong_conf)
-        status = run_host(run, wrong_conf, true);
+        status = run_host(run, wrong_conf, PHASE_REFUSALS);
+    conform_web_end();
     if (run->folder[0])
         nftw(run->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (status == EXIT_DONE) {

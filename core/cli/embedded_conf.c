@@ -78,11 +78,24 @@ void embedded_conf_add_value(struct bp_buf *out, const bp_option *option, bp_str
         add_quoted(out, value);
 }
 
-void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind)
+static const char *other_of(const char *kind, const char *const *others, size_t other_count)
 {
-    for (size_t i = 0; i < BACKENDS; i++)
+    size_t len = strlen(kind);
+
+    for (size_t i = 0; i < other_count; i++)
+        if (strncmp(others[i], kind, len) == 0 && others[i][len] == '=')
+            return others[i] + len + 1;
+    return NULL;
+}
+
+void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind, const char *const *others, size_t other_count)
+{
+    for (size_t i = 0; i < BACKENDS; i++) {
+        const char *other = other_of(backends[i].kind, others, other_count);
+
         if (strcmp(backends[i].kind, except_kind) != 0)
-            buf_addf(out, "%s: { main: %s }\n", backends[i].kind, backends[i].yaml);
+            buf_addf(out, "%s: { main: %s }\n", backends[i].kind, other ? other : backends[i].yaml);
+    }
 }
 
 static const bp_option *option_of(const struct plugin *plugin, uint32_t index)

@@ -20,8 +20,9 @@ struct bp_buf;
 
 /* The value of an option as YAML: a list for those that take one, else a quoted text. */
 void embedded_conf_add_value(struct bp_buf *out, const bp_option *option, bp_str value);
-/* An instance "main" of each kind that has an embedded back end, but of `kind`. */
-void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind);
+/* An instance "main" of each kind that has an embedded back end, but of `except_kind`; or what `others` say, each as
+ * "KIND={ use: ... }". */
+void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind, const char *const *others, size_t other_count);
 
 /* The conf as YAML, to be freed; NULL after sentences on stderr. */
 char *embedded_conf_write(const struct embedded_conf *wish);

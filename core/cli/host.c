@@ -217,7 +217,7 @@ static bp_status start_server(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
-    host->servers[call->worker->index] = http_server_start(host->edge, call->worker, api_handle, &host->api);
+    host->servers[call->worker->index] = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
     if (!host->servers[call->worker->index])
         return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
     return BP_OK;
@@ -285,8 +285,11 @@ static bool start_instances(struct host *host, const struct host_options *option
 int host_start(struct host *host, const struct host_options *options)
 {
     const struct server_watchdog *watchdog = &host->conf->server.watchdog;
+    bool                          is_served = !options->stdio_apps && (!options->only_kind || options->handler);
     char                          problem[512] = "";
 
+    host->handler = options->handler ? options->handler : api_handle;
+    host->handler_arg = options->handler ? options->handler_arg : &host->api;
     mkdir(host->conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
     if (!start_workers(host, options->only_workers                                                  ? options->only_workers
                              : options->is_private || options->only_kind || options->stdio_apps ? 1
@@ -295,8 +298,7 @@ int host_start(struct host *host, const struct host_options *options)
         return EXIT_FAILED;
     }
     // Before any instance starts: a second server on the same address must not touch the first one's data.
-    if (!options->only_kind && !options->stdio_apps && ((options->is_private && !make_private_socket(host)) ||
-                                !open_edge(host, options->is_private)))
+    if (is_served && ((options->is_private && !make_private_socket(host)) || !open_edge(host, options->is_private)))
         return EXIT_BIND;
     host->watchdog = watchdog_start(host->workers, host->worker_count,
                                     &(struct watchdog_options){ .warn_ns = watchdog->warn_ns,
@@ -308,7 +310,7 @@ int host_start(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: %s\n", host->generation ? host->generation->problem : "no memory for the instances");
         return EXIT_STORAGE;
     }
-    if (options->only_kind)
+    if (options->only_kind && !is_served)
         return EXIT_DONE;
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
     host->alerts = alerts_new(host->generation);
@@ -317,7 +319,7 @@ int host_start(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_CONF;
     }
-    host->api.is_private = options->is_private || options->stdio_apps;
+    host->api.is_private = options->is_private || options->stdio_apps || options->handler;
     if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
         !mcp_add_routes(host->mcp, problem)) {
         fprintf(stderr, "backplane: %s\n", problem);

@@ -31,6 +31,8 @@ struct host {
     char                    socket_folder[64]; /* of a private listener */
     char                    socket_path[96];
     bool                    is_started;
+    http_handler            handler;     /* what answers at the listeners: api_handle, or what the options say */
+    void                   *handler_arg;
 };
 
 struct host_options {
@@ -39,6 +41,8 @@ struct host_options {
     bool        is_quiet;    /* log only warnings and errors, whatever the conf says */
     const char *only_kind, *only_name; /* start this instance and what it refers to, and no listener; "": no instance */
     uint32_t    only_workers;          /* for it; 0: one */
+    http_handler handler;              /* for it: it is served all the same, by this, and nobody is asked who he is */
+    void        *handler_arg;
     const char *conf_text;             /* instead of a file: conf_file is then only its name in messages */
     const bp_str_list *stdio_apps;     /* for `backplane mcp`: these apps and what they refer to; one worker, no listener */
 };

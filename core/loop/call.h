@@ -46,6 +46,7 @@ struct bp_call {
     bool            is_job_running;         /* ... and has begun: memory and errors are used from there */
     void           *owner;                  /* of whoever started the call */
     uint32_t        suspensions, cancel_at; /* a test's: it is cancelled when it suspends for that time; 0: not */
+    int64_t         latest_ns;              /* a test's: no operation of it is given more time than until then; 0: not */
 };
 
 struct call_options {
@@ -77,6 +78,8 @@ void      call_scratch_end(bp_call *call);
 
 bp_status call_over(bp_call *call); /* BP_OK while it goes on */
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+/* For a caller that has dealt with an error and goes on. */
+static inline void call_clear_error(bp_call *call) { call->error = (bp_error){ .struct_size = sizeof(call->error) }; }
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);

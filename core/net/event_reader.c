@@ -115,6 +115,8 @@ bp_status event_reader_feed(struct event_reader *reader, size_t max_bytes, bp_st
         if (end > max_bytes)
             return BP_TOO_LARGE;
         buf_add(&reader->line, bp_str_n(input->data, end));
+        if (state_of(reader) != BP_OK) // also when the line ends here: how the bytes are cut must make no difference
+            return state_of(reader);
         if (end < input->len) {
             reader->is_after_cr = input->data[end] == '\r';
             *is_complete = take_line(reader, buf_str(&reader->line));

@@ -194,7 +194,7 @@ static void undo(struct unit *unit, struct log *log)
         log_message(log, BP_LOG_ERROR, "stop_failed", "%s: shared_destroy: %s", unit->plugin->label, problem);
 }
 
-static bool bring_up(struct unit *unit)
+static bp_status bring_up(struct unit *unit)
 {
     struct generation *generation = unit->generation;
     struct instance   *first = &unit->instances[0];
@@ -216,11 +216,11 @@ static bool bring_up(struct unit *unit)
     }
     unit->is_up = status == BP_OK;
     if (unit->is_up)
-        return true;
+        return BP_OK;
     snprintf(unit->problem, sizeof(unit->problem), "%s failed: %.440s", step,
              problem[0] ? problem : bp_status_text(status));
     undo(unit, generation->workers[0].log);
-    return false;
+    return status;
 }
 
 static bool start_units(struct generation *generation, const bool *is_wanted)
@@ -232,7 +232,8 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
 
         if ((is_wanted && !is_wanted[i]) || unit->is_up)
             continue;
-        if (bring_up(unit))
+        generation->problem_status = bring_up(unit);
+        if (generation->problem_status == BP_OK)
             continue;
         snprintf(generation->problem, sizeof(generation->problem), "%s.%.64s (%s): %s", unit->conf->kind,
                  unit->conf->name.data, unit->plugin->label, unit->problem);

@@ -14,7 +14,8 @@ struct generation {
     struct bp_pool         *pool;  /* for bp_offload() without a pool of one's own */
     struct unit            *units; /* in dependency order */
     size_t                  unit_count;
-    char                    problem[1024]; /* why the start failed */
+    char                    problem[1024];  /* why the start failed */
+    bp_status               problem_status; /* as what */
 };
 
 /* Builds the units of a resolved conf; nothing of a plugin runs. NULL: no memory. */

@@ -253,7 +253,7 @@ static uint64_t file_offset(const struct image *image, uint64_t address)
     return UINT64_MAX;
 }
 
-/* Section headers may be stripped, so symbols are counted through the GNU hash table, else through sections. */
+/* Section headers may be stripped, so symbols are counted through the hash table: the GNU one, or the old one. */
 static uint64_t count_by_gnu_hash(const struct image *image, uint64_t offset)
 {
     const uint32_t *head = piece(image, offset, 16, 4);
@@ -284,12 +284,19 @@ static uint64_t count_by_gnu_hash(const struct image *image, uint64_t offset)
     }
 }
 
+static uint64_t count_by_old_hash(const struct image *image, uint64_t offset)
+{
+    const uint32_t *head = piece(image, offset, 8, 4);
+
+    return head ? head[1] : 0; // as many chains as symbols
+}
+
 static bool read_dynamic(const struct image *image, struct plugin_file *file, struct dynamic *dynamic)
 {
     unsigned          count;
     const Elf64_Phdr *segment = segments(image, &count);
     const Elf64_Dyn  *entry = NULL;
-    uint64_t          entries = 0, symbols_at = 0, strings_at = 0, hash_at = 0;
+    uint64_t          entries = 0, symbols_at = 0, strings_at = 0, hash_at = 0, old_hash_at = 0;
 
     for (unsigned i = 0; i < count; i++) {
         if (segment[i].p_type == PT_DYNAMIC) {
@@ -305,6 +312,7 @@ static bool read_dynamic(const struct image *image, struct plugin_file *file, st
         case DT_STRTAB: strings_at = entry->d_un.d_ptr; break;
         case DT_STRSZ: dynamic->string_size = entry->d_un.d_val; break;
         case DT_GNU_HASH: hash_at = entry->d_un.d_ptr; break;
+        case DT_HASH: old_hash_at = entry->d_un.d_ptr; break;
         case DT_BIND_NOW: dynamic->is_bound_now = true; break;
         case DT_FLAGS: dynamic->is_bound_now |= (entry->d_un.d_val & DF_BIND_NOW) != 0; break;
         case DT_FLAGS_1: dynamic->is_bound_now |= (entry->d_un.d_val & DF_1_NOW) != 0; break;
@@ -316,7 +324,9 @@ static bool read_dynamic(const struct image *image, struct plugin_file *file, st
         }
     }
     dynamic->strings = piece(image, file_offset(image, strings_at), dynamic->string_size, 1);
-    dynamic->symbol_count = hash_at ? count_by_gnu_hash(image, file_offset(image, hash_at)) : 0;
+    dynamic->symbol_count = hash_at       ? count_by_gnu_hash(image, file_offset(image, hash_at))
+                            : old_hash_at ? count_by_old_hash(image, file_offset(image, old_hash_at))
+                                          : 0;
     dynamic->symbols = piece(image, file_offset(image, symbols_at), dynamic->symbol_count * sizeof(Elf64_Sym), 8);
     if (!dynamic->strings || !dynamic->symbols || dynamic->string_size == 0 ||
         dynamic->strings[dynamic->string_size - 1] != '\0')
@@ -376,6 +386,13 @@ static bool judge(struct arena *arena, const struct image *image, struct plugin_
     return does_note_fit(file) && is_linked_well(arena, image, file);
 }
 
+void plugin_inspect_bytes(struct arena *arena, const void *bytes, size_t size, struct plugin_file *file)
+{
+    const struct image image = { bytes, size };
+
+    file->is_accepted = judge(arena, &image, file);
+}
+
 void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *file)
 {
     struct stat  info;
@@ -403,7 +420,7 @@ void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *f
             image = (struct image){ bytes, (size_t)info.st_size };
     }
     close(fd);
-    file->is_accepted = judge(arena, &image, file);
+    plugin_inspect_bytes(arena, image.bytes, image.size, file);
     if (image.bytes)
         munmap((void *)(uintptr_t)image.bytes, image.size);
 }

@@ -28,6 +28,9 @@ struct plugin_file {
 /* Reads and judges `path`. Strings go into the arena. Always fills `file`. */
 void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *file);
 
+/* What stands in the file alone: `bytes`, aligned to 8. `file` is filled with zeros, or by plugin_inspect(). */
+void plugin_inspect_bytes(struct arena *arena, const void *bytes, size_t size, struct plugin_file *file);
+
 /* The kinds this host serves, oldest and newest version of each. */
 struct plugin_kind {
     const char *name;

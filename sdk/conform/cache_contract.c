@@ -418,6 +418,11 @@ static bp_status the_run_leaves_nothing_behind(bp_call *call, struct conform *co
     return BP_OK;
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    return conform_do_not_grow(call, conform, ops, sizeof(ops) / sizeof(ops[0]));
+}
+
 static const struct conform_case cases[] = {
     { "values come back as they went in", values_come_back, CONFORM_ONE_WORKER },
     { "awkward keys and values come back", awkward_keys_and_values_come_back, CONFORM_ONE_WORKER },
@@ -434,6 +439,7 @@ static const struct conform_case cases[] = {
     { "a lock excludes all workers", a_lock_excludes_all_workers, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "a restart of the server is outlived", a_restart_is_outlived, CONFORM_ONE_WORKER },
     { "the run leaves nothing behind", the_run_leaves_nothing_behind, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },

@@ -1,10 +1,15 @@
-/* conform.c - what the contracts of all kinds share: cancelling, hurrying, outliving a restart. */
+/* conform.c - what the contracts of all kinds share: cancelling, hurrying, not growing, outliving a restart. */
 #include "conform.h"
 
 enum { SUSPENSIONS_MAX = 200, RECOVERY_S = 60, HURRIED_MAX_S = 10, MEETING_S = 60 };
 
+/* A round ends after so many operations or so much time. What an operation may add to the process in the best round: a
+ * share of what is noise, as thread caches of the allocator, and of a table that grows by doubling. */
+enum { ROUNDS_MAX = 12, ROUND_OPS = 2000, ROUND_S = 5, GROWTH_BYTES_PER_OP = 16, RESIDENT_GROWTH_BYTES = 2 << 20 };
+
 static const struct conform_contract *const contracts[] = {
     &storage_contract, &cache_contract, &vector_contract, &embed_contract, &llm_contract, &health_contract, &alert_contract,
+    &app_contract,
 };
 
 const struct conform_contract *conform_contract_of(const char *kind)
@@ -134,6 +139,80 @@ bp_status conform_hurry(bp_call *call, struct conform *conform, const struct con
     }
     bp_clear_error(call);
     return BP_OK;
+}
+
+/* ---- growth ---- */
+
+static bp_status run_round(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count,
+                           uint64_t *done)
+{
+    int64_t until_ns = bp_now_ns() + BP_SECONDS(ROUND_S);
+
+    for (*done = 0; *done < ROUND_OPS && bp_now_ns() < until_ns; ++*done) {
+        const struct conform_op *op = &ops[*done % count];
+        struct attempt           attempt = { conform, op, 0, -1, 0, 0 };
+        bp_status                status;
+
+        BP_TRY(bp_scratch_begin(call)); // this call is not to grow either
+        status = try_it(call, &attempt);
+        bp_scratch_end(call);
+        if (status != BP_OK)
+            return bp_fail(call, BP_INTERNAL, "%s, the %llu. operation of a long run, ended as \"%s\": " BP_FMT, op->name,
+                           (unsigned long long)*done + 1, bp_status_label(status), BP_ARG(bp_error_of(call)->message));
+    }
+    bp_clear_error(call);
+    return BP_OK;
+}
+
+bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count)
+{
+    uint64_t done = 0;
+    size_t   allocated = 0, resident, grown = 0, grown_resident = 0;
+
+    if (!conform->allocated_bytes())
+        return conform_skip(call, "what is allocated cannot be told in this build");
+    BP_TRY(run_round(call, conform, ops, count, &done)); // makes what stays: connections, statements, caches
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        allocated = conform->allocated_bytes();
+        resident = conform->resident_bytes();
+        BP_TRY(run_round(call, conform, ops, count, &done));
+        grown = conform->allocated_bytes() > allocated ? conform->allocated_bytes() - allocated : 0;
+        grown_resident = conform->resident_bytes() > resident ? conform->resident_bytes() - resident : 0;
+        if (grown <= (size_t)ROUND_OPS * GROWTH_BYTES_PER_OP && grown_resident <= RESIDENT_GROWTH_BYTES)
+            return BP_OK;
+    }
+    return bp_fail(call, BP_INTERNAL, "the process still grows after %d rounds: by %zu bytes allocated and %zu resident within %llu "
+                   "operations", ROUNDS_MAX, grown, grown_resident, (unsigned long long)done);
+}
+
+/* ---- refusals ---- */
+
+static bool has_words(bp_str text, const char *words)
+{
+    size_t len = strlen(words);
+
+    for (size_t at = 0; at + len <= text.len; at++) {
+        size_t i = 0;
+
+        while (i < len && (text.data[at + i] | 0x20) == words[i])
+            i++;
+        if (i == len)
+            return true;
+    }
+    return false;
+}
+
+bool conform_is_refusal(bp_status status, bp_str sentence)
+{
+    static const char *const words[] = { "password", "credential", "authenti", "authori", "permission", "denied", "api key",
+                                         "forbidden", "token", "certificate", "401", "403", "wrongpass", "noperm" };
+
+    if (status == BP_DENIED || status == BP_UNAUTHENTICATED)
+        return sentence.len > 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (has_words(sentence, words[i]))
+            return true;
+    return false;
 }
 
 /* ---- a restart ---- */

@@ -12,6 +12,36 @@
 
 enum { CONFORM_WORKERS_MAX = 16, CONFORM_COUNTERS = 8 };
 
+/* One request to the host's listener, over a connection as any client has one. */
+struct conform_request {
+    const char           *method;
+    bp_str                target;     /* path and query, encoded */
+    const bp_http_header *headers;
+    uint32_t              header_count;
+    bp_str                body;
+    uint32_t              cancel_at;  /* the call that serves it is cancelled at that suspension; 0: not */
+    int64_t               time_ns;    /* what that call is given; below 0: as always */
+};
+
+struct conform_reply {
+    int32_t  status; /* 0: the connection was cut */
+    bp_str   content_type, body, allow;
+    uint32_t suspensions; /* of the call that served it, where cancel_at was set */
+};
+
+/* What there is of an app: its tables, and the way to it. */
+struct conform_web {
+    const bp_app_ops *app;
+    bp_str            name;           /* of the instance */
+    int64_t           max_body_bytes; /* of routes that say nothing else */
+    bp_status (*ask)(bp_call *call, const struct conform_request *request, struct conform_reply *reply);
+    /* BP_OK: the JSON text fits the schema; BP_INVALID: it does not; BP_DATA: the schema is none. With a sentence. */
+    bp_status (*fits)(bp_call *call, bp_str schema, bp_str json);
+    /* What is kept of the run before a restart of the host, and given back after it. */
+    void (*keep)(bp_str text);
+    bp_str (*kept)(void);
+};
+
 struct conform {
     const bp_peer *peers[CONFORM_WORKERS_MAX]; /* the instance, as each worker sees it */
     uint32_t       workers;
@@ -27,6 +57,12 @@ struct conform {
     bp_status (*apart)(bp_call *call, bp_status (*run)(bp_call *call, void *arg), void *arg);
     /* Runs the command that restarts the server behind the plugin, and waits for it. NULL: there is none. */
     bp_status (*restart)(bp_call *call);
+    /* Bytes that this process has allocated and not yet freed, and those it has in memory. 0: they cannot be told (a
+     * sanitizer keeps what was freed). */
+    size_t (*allocated_bytes)(void);
+    size_t (*resident_bytes)(void);
+
+    const struct conform_web *web; /* of an app; NULL for other kinds */
 
     _Atomic int64_t counters[CONFORM_COUNTERS]; /* zero before each case; for those that run on every worker */
 };
@@ -34,7 +70,8 @@ struct conform {
 typedef enum conform_where {
     CONFORM_ONE_WORKER = 0,
     CONFORM_EVERY_WORKER = 1, /* at the same time */
-    CONFORM_REFUSED = 2       /* on an instance whose credentials are wrong */
+    CONFORM_REFUSED = 2,      /* on an instance whose credentials are wrong */
+    CONFORM_RESTARTED = 3     /* in a host that was stopped and started again, with the same conf and data */
 } conform_where;
 
 struct conform_case {
@@ -50,7 +87,7 @@ struct conform_contract {
 };
 
 extern const struct conform_contract storage_contract, cache_contract, vector_contract, embed_contract, llm_contract,
-    health_contract, alert_contract;
+    health_contract, alert_contract, app_contract;
 
 /* NULL: no such kind. */
 const struct conform_contract *conform_contract_of(const char *kind);
@@ -97,6 +134,12 @@ struct conform_op {
 bp_status conform_cancel(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
 /* Each operation with no time left, with 1 ms and with 20 ms: BP_OK or BP_DEADLINE, soon, and it works right after it. */
 bp_status conform_hurry(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* The operations in turn, thousands of times: when what they begin with is made, the process stays as large as it is. A
+ * process that still grows by 16 bytes an operation in the last of many rounds leaks. */
+bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count);
+/* Whether an operation with wrong credentials was refused for them: as BP_DENIED or BP_UNAUTHENTICATED, or with a sentence
+ * that speaks of a password, key, token, or permission. What is merely not reachable, or mistaken, was not. */
+bool conform_is_refusal(bp_status status, bp_str sentence);
 /* The first operation again and again while the server restarts: what fails says why, and within 60 s it works again. */
 bp_status conform_survive(bp_call *call, struct conform *conform, const struct conform_op *op);
 

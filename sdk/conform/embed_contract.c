@@ -3,7 +3,9 @@
 
 #include <math.h>
 
-enum { ROUNDS = 5 };
+enum { ROUNDS = 5, CROWD = 12 };
+
+#define CROWD_DIFFERENCE 1e-4 /* what other batches do to the last digits */
 
 static double cosine(const float *a, const float *b, uint32_t dimensions)
 {
@@ -133,6 +135,58 @@ static bp_status all_workers_embed_at_once(bp_call *call, struct conform *confor
     return BP_OK;
 }
 
+struct crowd {
+    struct conform *conform;
+    const float    *alone[CROWD]; /* the vector of each text, embedded alone */
+    bp_str          texts[CROWD];
+    int             next;
+};
+
+static bp_status embed_in_a_crowd(bp_call *child, void *arg)
+{
+    struct crowd *crowd = arg;
+    int           mine = crowd->next++;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        bp_embeddings found;
+        int           which = (mine + i) % CROWD;
+
+        BP_TRY(embed(child, crowd->conform, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found));
+        for (uint32_t d = 0; d < found.dimensions; d++)
+            CONFORM_THAT(child, fabs((double)found.vectors[d] - crowd->alone[which][d]) < CROWD_DIFFERENCE,
+                         "a text's vector differs by %g while others are embedded, at place %u",
+                         fabs((double)found.vectors[d] - crowd->alone[which][d]), d);
+    }
+    return BP_OK;
+}
+
+/* Whether calls share the work or not, nobody may notice: texts of different lengths, and every fourth caller goes away. */
+static bp_status a_crowd_gets_what_each_gets_alone(bp_call *call, struct conform *conform)
+{
+    struct crowd  crowd = { .conform = conform };
+    bp_child     *children[CROWD];
+    bp_embeddings found;
+    bp_status     status = BP_OK;
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd.texts[i] = bp_format(call, "Passage %d of worker %u%.*s", i, bp_worker_index(call), i * 7,
+                                   ", which goes on about ships, harbours, winds, tides, cranes and their keepers at night and by day");
+        BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, &crowd.texts[i], 1, &found));
+        crowd.alone[i] = found.vectors;
+    }
+    for (int i = 0; i < CROWD; i++)
+        BP_TRY(bp_spawn(call, "embed", embed_in_a_crowd, &crowd, &children[i]));
+    BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
+    for (int i = 0; i < CROWD; i += 4)
+        bp_cancel_child(children[i]);
+    for (int i = 0; i < CROWD; i++) {
+        bp_status one = bp_join(call, children[i]);
+
+        status = status == BP_OK && i % 4 ? one : status;
+    }
+    return status;
+}
+
 static bp_status cancelled_calls_disturb_no_other(bp_call *call, struct conform *conform)
 {
     return conform_cancel(call, conform, ops, 1);
@@ -155,14 +209,21 @@ static bp_status wrong_credentials_are_refused(bp_call *call, struct conform *co
     return BP_OK;
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    return conform_do_not_grow(call, conform, ops, sizeof(ops) / sizeof(ops[0]));
+}
+
 static const struct conform_case cases[] = {
     { "the model is named, with its dimensions", the_model_is_named, CONFORM_ONE_WORKER },
     { "a text has one vector, in a batch or alone", a_text_has_one_vector, CONFORM_ONE_WORKER },
     { "awkward texts have vectors", awkward_texts_have_vectors, CONFORM_ONE_WORKER },
     { "a megabyte of text is cut, not refused", huge_texts_are_cut, CONFORM_ONE_WORKER },
     { "all workers embed at once", all_workers_embed_at_once, CONFORM_EVERY_WORKER },
+    { "a crowd gets what each gets alone, though some of it give up", a_crowd_gets_what_each_gets_alone, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "a restart of the server is outlived", a_restart_is_outlived, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },
 };

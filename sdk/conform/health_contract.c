@@ -31,11 +31,17 @@ static bp_status deadlines_are_kept(bp_call *call, struct conform *conform)
     return conform_hurry(call, conform, ops, 1);
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    return conform_do_not_grow(call, conform, ops, sizeof(ops) / sizeof(ops[0]));
+}
+
 static const struct conform_case cases[] = {
     { "a check says how it is, in a sentence", a_check_says_how_it_is, CONFORM_ONE_WORKER },
     { "all workers check at once", a_check_says_how_it_is, CONFORM_EVERY_WORKER },
     { "a check cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
 };
 
 const struct conform_contract health_contract = { "health", cases, sizeof(cases) / sizeof(cases[0]) };

@@ -122,6 +122,11 @@ static bp_status wrong_credentials_are_refused(bp_call *call, struct conform *co
     return BP_OK;
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    return conform_do_not_grow(call, conform, ops, sizeof(ops) / sizeof(ops[0]));
+}
+
 static const struct conform_case cases[] = {
     { "a question is answered in pieces, with a result", a_question_is_answered_in_pieces, CONFORM_ONE_WORKER },
     { "a sink may stop the answer", a_sink_may_stop_the_answer, CONFORM_ONE_WORKER },
@@ -130,6 +135,7 @@ static const struct conform_case cases[] = {
     { "all workers ask at once", all_workers_ask_at_once, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "a restart of the server is outlived", a_restart_is_outlived, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },
 };

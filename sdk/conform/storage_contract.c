@@ -449,6 +449,11 @@ static bp_status deadlines_are_kept(bp_call *call, struct conform *conform)
     return count_twos_and_threes(call, conform);
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    return conform_do_not_grow(call, conform, ops, OPS);
+}
+
 static bp_status write_next(bp_call *call, struct conform *conform)
 {
     int64_t   n = ++conform->counters[3];
@@ -507,6 +512,7 @@ static const struct conform_case cases[] = {
     { "transactions of all workers are serialisable", transactions_of_all_workers_are_serialisable, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension leaves nothing behind", cancelled_calls_leave_nothing_behind, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "what was acknowledged outlives a restart of the server", what_was_acknowledged_outlives_a_restart, CONFORM_ONE_WORKER },
     { "tables go away again", drop_tables, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },

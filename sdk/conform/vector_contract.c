@@ -614,6 +614,14 @@ static bp_status deadlines_are_kept(bp_call *call, struct conform *conform)
     return BP_OK;
 }
 
+static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform)
+{
+    BP_TRY(with_ops_collection(call, conform));
+    BP_TRY(conform_do_not_grow(call, conform, ops, sizeof(ops) / sizeof(ops[0])));
+    CONFORM_STATUS(call, drop(call, conform, "ops"), BP_OK);
+    return BP_OK;
+}
+
 static bp_status write_next(bp_call *call, struct conform *conform)
 {
     float     vector[DIMENSIONS];
@@ -674,6 +682,7 @@ static const struct conform_case cases[] = {
     { "every worker finds what it wrote, while all write", workers_write_and_find_their_own, CONFORM_EVERY_WORKER },
     { "an operation cancelled at any suspension leaves no halves", cancelled_calls_leave_no_halves, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
+    { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "what was acknowledged outlives a restart of the server", what_was_acknowledged_outlives_a_restart, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },
 };

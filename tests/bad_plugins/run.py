@@ -87,6 +87,7 @@ case("duplicate_in_use", "check", "there is another plugin health/good, in", 78,
 
 # ---- refused when loaded ----
 
+case("old_hash", "plugins", "old_hash                 1.0.0", 0, run=True)
 case("sound", "plugins", "good", 0, base="good", run=True)
 case("entry_null", "plugins", "bp_plugin_entry() gave no descriptor for ABI 1.0", 1)
 case("descriptor_magic", "plugins", "its descriptor has the magic number 0x12345678 instead of 0x42504c47", 1)

@@ -9,6 +9,10 @@ add_executable(onnx_vectors ${CMAKE_CURRENT_LIST_DIR}/onnx_vectors.c)
 target_compile_definitions(onnx_vectors PRIVATE _GNU_SOURCE)
 target_link_libraries(onnx_vectors PRIVATE backplane_testhost)
 add_dependencies(onnx_vectors plugin_embed_onnx)
+# A runtime that fails when it is told to, for test_onnx_joining.py.
+add_library(onnx_fake MODULE ${CMAKE_CURRENT_LIST_DIR}/onnx_fake.c)
+target_compile_definitions(onnx_fake PRIVATE _GNU_SOURCE)
+set_target_properties(onnx_fake PROPERTIES OUTPUT_NAME onnxruntime LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/onnx_fake)
 if(Python3_FOUND)
   set(environment "BACKPLANE_SHARED=${BP_SHARED_DIR};BACKPLANE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/lib")
   add_test(NAME integration.wordpiece_reference COMMAND ${Python3_EXECUTABLE} -B

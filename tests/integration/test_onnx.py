@@ -5,6 +5,7 @@ import socket
 import threading
 
 import python_tools
+from mcp_test import FAULT_PLUGINS
 from backplane_test import Server, check, check_equal, conf, run_tests, wait_until
 
 RUNTIME = python_tools.onnx_runtime()
@@ -50,6 +51,24 @@ def many_ask_at_once_and_each_gets_its_own_answer():
     check_equal(wrong, [], "answers")
 
 
+def calls_that_wait_together_are_run_together_and_each_gets_what_it_would_alone():
+    """One thread and many clients: their texts share runs, of lengths that differ, and no number of a vector does."""
+    texts = [" ".join(PASSAGES[i % 4]["text"].split()[:1 + i % 9]) + f" {i}" * (i % 5) for i in range(90)] + ["word " * 300, ""]
+
+    def crowd(folder):
+        return with_model(folder, threads=1) | {"plugins": [FAULT_PLUGINS], "app": {"embeds": {"embed": "main"}}}
+    with Server(made=crowd) as one_thread:
+        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 12, "texts": texts}).json
+        check_equal(answer["texts"], 192, f"texts: {answer}")
+        check(answer["difference"] < 1e-5, f"vectors differ from those of the texts alone: {answer}")
+        joined = one_thread.metric("onnx_joined_texts_total")
+        check(joined > 100, f"only {joined} of 192 texts shared a run")
+        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 40, "texts": texts, "cancels": True}).json
+        check(answer["difference"] < 1e-5 and answer["cancelled"] > 0, f"with clients that give up: {answer}")
+        answer = one_thread.post("/embeds", {"clients": 1, "rounds": 5, "texts": texts[:5]}).json
+        check_equal(answer["texts"], 5, "afterwards")
+
+
 def its_memory_and_its_work_are_shown():
     check_equal(server.metric("onnx_model_file_bytes"), float(os.path.getsize(os.path.join(MODEL, "model.onnx"))), "file")
     check(server.metric("onnx_model_resident_bytes") > 20e6, "resident")
@@ -88,5 +107,6 @@ def a_missing_model_stops_the_start_with_a_sentence():
 
 with server:
     run_tests([passages_are_found_by_what_they_mean, many_ask_at_once_and_each_gets_its_own_answer,
+               calls_that_wait_together_are_run_together_and_each_gets_what_it_would_alone,
                its_memory_and_its_work_are_shown, what_nobody_waits_for_ends_between_two_batches,
                a_missing_model_stops_the_start_with_a_sentence])

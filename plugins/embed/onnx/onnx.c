@@ -1,11 +1,11 @@
 /* onnx.c - an embedder that runs a sentence model in this process, with ONNX Runtime.
  *
- *      texts -> numbers (WordPiece)            one job on a thread of the pool
+ *      texts -> numbers (WordPiece)            at once for a question, else a job on a thread of the pool
  *            -> sorted by length               so that little is filled up with padding
  *            -> micro-batches, 1,024 tokens    each a job; several run side by side, one a thread
  *            -> vectors, in the order of the texts
  *
- * Few and short texts, such as a question, take one job in all. Between two micro-batches (about a third of a second of
+ * What is one batch at most, such as a question, shares a run with what other calls wait for (join.c). Between two micro-batches (about a third of a second of
  * work with MiniLM) a call that is over ends. The model is loaded once a process; its memory is shared by all workers.
  */
 #define _GNU_SOURCE
@@ -17,13 +17,15 @@
 #include <backplane/metrics.h>
 #include <backplane/plugin.h>
 
-#include "model.h"
+#include "join.h"
 
-enum { BATCH_TOKENS = 1024, BATCH_TEXTS = 64, THREADS_MAX = 64, ID_MAX = 160 };
+/* A text of so many bytes becomes numbers in less time than a thread needs to wake up. */
+enum { THREADS_MAX = 64, ID_MAX = 160, AT_ONCE_BYTES = 2048 };
 
 struct onnx_shared {
     struct model  model;
     bp_pool      *pool;
+    struct join  *join;
     uint32_t      threads;
     char          id[ID_MAX];
 };
@@ -34,7 +36,7 @@ struct onnx_instance {
     bool                normalise;
     int64_t             max_tokens, threads, batch;
     struct onnx_shared *shared;
-    bp_metric          *tokens_total, *padding_total, *file_bytes, *resident_bytes;
+    bp_metric          *tokens_total, *padding_total, *joined_total, *file_bytes, *resident_bytes;
 };
 
 /* ---- one call ---- */
@@ -100,24 +102,36 @@ static struct model_batch take_batch(struct work *work)
     return batch;
 }
 
-static bp_status prepare_job(bp_call *call, void *arg)
+static bp_status encode_all(bp_call *call, void *arg)
 {
     struct work *work = arg;
-    size_t       count = work->request->count, cells;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < work->request->count; i++) {
         BP_TRY(bp_cancelled(call));
         BP_TRY(encode_one(call, work, i));
-        work->order[i] = (uint32_t)i;
-    }
-    qsort_r(work->order, count, sizeof(*work->order), by_length, work->lengths);
-    work->left = count;
-    cells = count * work->lengths[work->order[count - 1]];
-    if (count <= BATCH_TEXTS && cells <= BATCH_TOKENS) { // all of it is one batch: no second job
-        struct model_batch batch = take_batch(work);
-        return model_run(call, &work->shared->model, &batch);
     }
     return BP_OK;
+}
+
+static bp_status encode(bp_call *call, struct work *work)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < work->request->count; i++)
+        bytes += work->prefix.len + work->request->texts[i].len;
+    return bytes <= AT_ONCE_BYTES ? encode_all(call, work) : bp_offload(call, work->shared->pool, encode_all, work);
+}
+
+/* Whether all of it is one batch. */
+static bool sort_by_length(struct work *work)
+{
+    size_t count = work->request->count;
+
+    for (size_t i = 0; i < count; i++)
+        work->order[i] = (uint32_t)i;
+    qsort_r(work->order, count, sizeof(*work->order), by_length, work->lengths);
+    work->left = count;
+    return count <= BATCH_TEXTS && count * work->lengths[work->order[count - 1]] <= BATCH_TOKENS;
 }
 
 struct batch_job {
@@ -167,6 +181,25 @@ static bp_status run_side_by_side(bp_call *call, struct work *work)
     return status != BP_OK ? status : ended;
 }
 
+/* With what other calls wait for. */
+static bp_status run_joined(bp_call *call, struct onnx_instance *onnx, struct work *work)
+{
+    struct model_batch batch = take_batch(work);
+    struct join_cost   cost;
+
+    BP_TRY(join_run(call, work->shared->join, work->shared->pool, &batch, &cost));
+    work->cells = cost.cells;
+    if (cost.was_joined)
+        bp_metric_add(onnx->joined_total, NULL, 0, (double)batch.count);
+    return BP_OK;
+}
+
+static bp_status run_all(bp_call *call, struct onnx_instance *onnx, struct work *work)
+{
+    BP_TRY(encode(call, work));
+    return sort_by_length(work) ? run_joined(call, onnx, work) : run_side_by_side(call, work);
+}
+
 static bool make_room(struct work *work)
 {
     size_t count = work->request->count;
@@ -192,10 +225,8 @@ static bp_status onnx_embed(bp_call *call, void *instance, const bp_embed_reques
     work.vectors = BP_NEW_ARRAY(call, float, request->count *model->dimensions);
     if (!work.vectors)
         return BP_NO_MEMORY;
-    status = make_room(&work) ? bp_offload(call, onnx->shared->pool, prepare_job, &work)
+    status = make_room(&work) ? run_all(call, onnx, &work)
                               : bp_fail(call, BP_NO_MEMORY, "no memory for %zu texts", request->count);
-    if (status == BP_OK && work.left)
-        status = run_side_by_side(call, &work);
     free(work.ids);
     free(work.lengths);
     free(work.order);
@@ -285,6 +316,7 @@ static void shared_destroy(bp_call *call, void *state)
     (void)call;
     if (shared->pool)
         bp_pool_destroy(shared->pool);
+    join_free(shared->join);
     model_close(&shared->model);
     free(shared);
 }
@@ -311,6 +343,10 @@ static bp_status shared_create(bp_call *call, const void *options, void **out)
         status = make_id(call, onnx, shared);
     if (status == BP_OK)
         status = bp_pool_create(call, BP_STR("onnx"), shared->threads, &shared->pool);
+    if (status == BP_OK) {
+        shared->join = join_new(&shared->model, shared->threads);
+        status = shared->join ? BP_OK : bp_fail(call, BP_NO_MEMORY, "no memory for the model");
+    }
     if (status != BP_OK) {
         shared_destroy(call, shared);
         return status;
@@ -333,6 +369,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_padding_tokens_total",
                             "tokens that only filled batches up to the length of their longest text", "",
                             &onnx->padding_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_joined_texts_total", "texts that were run together with those of other calls", "",
+                            &onnx->joined_total));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "size of the model's file", "", &onnx->file_bytes));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_resident_bytes",
                             "what the process grew by when the runtime and the model were loaded", "",

@@ -19,6 +19,8 @@ static bp_status read_file(bp_call *call, bp_str folder, const char *name, size_
     char     *bytes;
     struct stat info;
 
+    if (!path.len)
+        return BP_NO_MEMORY;
     if (!file)
         return errno == ENOENT || errno == ENOTDIR
                    ? BP_NOT_FOUND
@@ -132,8 +134,9 @@ static bp_status from_tokenizer_json(bp_call *call, bp_str folder, const bp_json
 }
 
 /* One piece a line; its number is that of the line, from 0. How it is used says tokenizer_config.json. */
-static bp_status from_vocab_txt(bp_call *call, bp_str folder, bp_str text, struct wordpiece **pieces)
+static bp_status from_vocab_txt(bp_call *call, bp_str folder, bp_str text, struct wordpiece **pieces, uint8_t digest[32])
 {
+    uint8_t                  parts[32 + 3];
     static const char *const specials[] = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" };
     struct wordpiece_rules   rules = { .max_word_chars = 0 };
     const bp_json           *config;
@@ -143,6 +146,11 @@ static bp_status from_vocab_txt(bp_call *call, bp_str folder, bp_str text, struc
     rules.keeps_case = !is_true(config, "do_lower_case", true);
     rules.joins_cjk = !is_true(config, "tokenize_chinese_chars", true);
     rules.keeps_accents = !is_true(config, "strip_accents", !rules.keeps_case);
+    memcpy(parts, digest, 32);
+    parts[32] = rules.keeps_case;
+    parts[33] = rules.joins_cjk;
+    parts[34] = rules.keeps_accents;
+    bp_sha256(bp_str_n((const char *)parts, sizeof(parts)), digest);
     *pieces = wordpiece_new(&rules);
     if (!*pieces)
         return no_memory(call);
@@ -182,8 +190,8 @@ static bp_status read_vocabulary(bp_call *call, bp_str folder, struct model *mod
                                            ": the model needs the vocabulary it was trained with",
                        BP_ARG(folder));
     BP_TRY(status);
-    bp_sha256(text, model->vocabulary_digest);
-    return from_vocab_txt(call, folder, text, &model->pieces);
+    bp_sha256(text, model->vocabulary_digest); // and how it is used, see there
+    return from_vocab_txt(call, folder, text, &model->pieces, model->vocabulary_digest);
 }
 
 /* ---- the rest ---- */

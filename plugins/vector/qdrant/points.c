@@ -254,22 +254,37 @@ static bp_str write_path(bp_call *call, const struct qdrant *db, bp_str collecti
                        bp_format(call, "/points%s?wait=true&ordering=%s", method, orderings[db->write_ordering]).data);
 }
 
+/* Qdrant has no transactions: what one request could not hold was written by those before it. Whoever reads of the failure
+ * must know that, and that nothing is lost by sending all of it again. */
+static bp_status fail_between(bp_call *call, const struct upsert *upsert, bp_status status)
+{
+    bp_error error = *bp_error_of(call);
+    bp_str   said = error.message.len ? bp_dup(call, error.message) : bp_str_of(bp_status_text(status));
+
+    bp_fail(call, status, BP_FMT " (%zu of %zu points had been written, and up to %zu more may have been; the same call again is "
+            "safe, as a point takes the place of the one with its id)", BP_ARG(said), upsert->from, upsert->count,
+            upsert->to - upsert->from);
+    bp_fail_detail(call, error.retry_after_ns, error.os_errno, error.upstream_status);
+    return status;
+}
+
 static bp_status send_batches(bp_call *call, struct upsert *upsert, bp_str collection)
 {
-    bp_status status = BP_OK;
-
-    while (status == BP_OK && upsert->from < upsert->count) {
+    while (upsert->from < upsert->count) {
         const bp_json *result;
+        bp_status      status = bp_scratch_begin(call);
 
-        BP_TRY(bp_scratch_begin(call));
-        status = bp_offload(call, NULL, make_body, upsert);
+        if (status == BP_OK)
+            status = bp_offload(call, NULL, make_body, upsert);
         if (status == BP_OK)
             status = qdrant_ask(call, upsert->db, "PUT", write_path(call, upsert->db, collection, ""), upsert->body, 0,
                                 &result);
         bp_scratch_end(call);
+        if (status != BP_OK)
+            return upsert->from > 0 || upsert->to < upsert->count ? fail_between(call, upsert, status) : status;
         upsert->from = upsert->to;
     }
-    return status;
+    return BP_OK;
 }
 
 bp_status qdrant_upsert(bp_call *call, void *instance, bp_str collection, const bp_point *points, size_t point_size,
@@ -293,7 +308,7 @@ bp_status qdrant_upsert(bp_call *call, void *instance, bp_str collection, const 
     upsert.from = upsert.to = 0;
     status = send_batches(call, &upsert, collection);
     statistics_forget(db, collection);
-    if (status == BP_NOT_FOUND)
+    if (status == BP_NOT_FOUND || status == BP_UPSTREAM)
         schema_forget(db, collection);
     return status;
 }

@@ -1,4 +1,5 @@
 /* request.c - one request to the server, and what its answer means. */
+#define _GNU_SOURCE
 #include "qdrant.h"
 
 enum { INLINE_BYTES = 32 << 10 };
@@ -55,6 +56,14 @@ static bp_status status_of(int32_t http_status, bp_str message)
     }
 }
 
+/* What is sent was held against the collection's own description (point 0). When the server finds that vectors have
+ * another size, or no such name, it has another collection there than Backplane made: no fault of the caller's. */
+static bool is_another_collection(int32_t http_status, bp_str message)
+{
+    return (http_status == 400 || http_status == 422) && message.len &&
+           (strcasestr(message.data, "dimension error") || strcasestr(message.data, "vector name error"));
+}
+
 bp_status qdrant_fail(bp_call *call, const struct qdrant *db, bp_str path, const bp_http_response *response)
 {
     const bp_json *root = NULL;
@@ -66,8 +75,14 @@ bp_status qdrant_fail(bp_call *call, const struct qdrant *db, bp_str path, const
     message = bp_dup(call, bp_json_string(bp_json_get(bp_json_get(root, "status"), "error")));
     if (message.len > 400)
         message.len = 400;
-    status = status_of(response->status, message);
-    if (status == BP_DENIED)
+    status = is_another_collection(response->status, message) ? BP_UPSTREAM : status_of(response->status, message);
+    if (is_another_collection(response->status, message))
+        bp_fail(call, status, BP_FMT BP_FMT " answered %d: " BP_FMT ". The collection on the server has other vectors than the "
+                              "embedder of this conf makes, and than it had when Backplane made it: somebody made it anew. Look "
+                              "at it there; then drop it and put the documents in again, restore a snapshot of it, or let "
+                              "`prefix` lead to another one",
+                BP_ARG(db->url), BP_ARG(path), response->status, BP_ARG(message));
+    else if (status == BP_DENIED)
         bp_fail(call, status, BP_FMT " answered %d: it does not take the api_key, or the key may not do this",
                 BP_ARG(db->url), response->status);
     else

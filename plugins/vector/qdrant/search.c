@@ -260,7 +260,7 @@ bp_status qdrant_search(bp_call *call, void *instance, const bp_vector_query *qu
     if (!query->vector && !words.terms.count)
         return BP_OK;
     status = qdrant_ask(call, db, "POST", query_path(call, db, query->collection), body, 0, &result);
-    if (status == BP_NOT_FOUND)
+    if (status == BP_NOT_FOUND || status == BP_UPSTREAM)
         schema_forget(db, query->collection);
     BP_TRY(status);
     if (bp_json_count(result) != (size_t)(query->vector != NULL) + (words.terms.count > 0))

@@ -246,6 +246,73 @@ static void errors_of_the_server_keep_their_meaning(void **state)
     fail_with(200, "", "", BP_UPSTREAM);
 }
 
+/* What the plugin has checked against point 0 cannot be the caller's mistake. */
+static void another_dimension_on_the_server_is_the_servers_fault(void **state)
+{
+    const char            *wrong = "{\"status\":{\"error\":\"Wrong input: Vector dimension error: expected dim: 3, got 2\"}}";
+    static const float     vector[] = { 3, 4 };
+    const bp_point         point = { .struct_size = sizeof(point), .id = 1, .vector = vector };
+    const bp_vector_query  query = { .struct_size = sizeof(query), .collection = docs, .vector = vector, .dimensions = 2, .limit = 3 };
+    bp_leg                 by_vector = { .struct_size = sizeof(by_vector) }, by_words = by_vector;
+
+    (void)state;
+    collection_is_there();
+    testhost_http_answer(host, "PUT", URL "/points?wait=true&ordering=weak", 400, "", bp_str_of(wrong));
+    testhost_http_answer(host, "POST", URL "/points/query/batch", 400, "", bp_str_of(wrong));
+    next_call();
+    assert_status(ops->upsert(call, self, docs, &point, sizeof(point), 1), BP_UPSTREAM);
+    assert_said("answered 400: Wrong input: Vector dimension error: expected dim: 3, got 2");
+    assert_said("drop it and put the documents in again");
+    assert_int_equal(bp_error_of(call)->upstream_status, 400);
+    next_call();
+    assert_status(ops->search(call, self, &query, &by_vector, &by_words), BP_UPSTREAM);
+    assert_said("other vectors than the embedder of this conf makes");
+}
+
+static void a_write_that_breaks_off_says_how_far_it_came(void **state)
+{
+    enum { COUNT = 12, WORDS = 1 << 20 };
+    bp_point points[COUNT] = { { .id = 0 } };
+    char    *words = malloc(WORDS);
+
+    (void)state;
+    assert_non_null(words);
+    memset(words, 'x', WORDS);
+    for (size_t i = 0; i < COUNT; i++)
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = i + 1, .words = bp_str_n(words, WORDS) };
+    collection_is_there();
+    answer("PUT", URL "/points?wait=true&ordering=weak", DONE);
+    testhost_http_answer(host, "PUT", URL "/points?wait=true&ordering=weak", 503, "Retry-After: 3\r\n",
+                         BP_STR("{\"status\":{\"error\":\"out of service\"}}"));
+    next_call();
+    assert_status(ops->upsert(call, self, docs, points, sizeof(bp_point), COUNT), BP_UNAVAILABLE);
+    assert_said("answered 503: out of service (2 of 12 points had been written, and up to 2 more may have been; the same call again is safe");
+    assert_int_equal(bp_error_of(call)->retry_after_ns, BP_SECONDS(3));
+    assert_int_equal(bp_error_of(call)->upstream_status, 503);
+    assert_int_equal(testhost_request_count(host), 3); // nothing is sent behind what failed
+    free(words);
+}
+
+static void a_list_of_a_server_that_is_gone_is_no_empty_list(void **state)
+{
+    const bp_vector_info *infos = NULL;
+    size_t                count = 77;
+
+    (void)state;
+    testhost_http_failure(host, "GET", "http://q:6333/collections", BP_UNAVAILABLE, "q:6333 cannot be reached: Connection refused");
+    next_call();
+    assert_status(ops->list(call, self, &infos, &count), BP_UNAVAILABLE);
+    assert_said("q:6333 cannot be reached");
+    // It goes away when half of them have been asked for.
+    answer("GET", "http://q:6333/collections", "{\"result\":{\"collections\":[{\"name\":\"x-docs\"},{\"name\":\"x-zoo\"}]}}");
+    collection_is_there();
+    answer("POST", URL "/points/count", "{\"result\":{\"count\":12}}");
+    testhost_http_failure(host, "GET", "http://q:6333/collections/x-zoo/points/0", BP_UNAVAILABLE, "q:6333 cannot be reached: reset");
+    next_call();
+    assert_status(ops->list(call, self, &infos, &count), BP_UNAVAILABLE);
+    assert_said("q:6333 cannot be reached: reset");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +325,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_snapshot_is_fetched_and_does_not_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(collections_of_others_are_not_listed, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_server_keep_their_meaning, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_dimension_on_the_server_is_the_servers_fault, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_write_that_breaks_off_says_how_far_it_came, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_of_a_server_that_is_gone_is_no_empty_list, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
