@@ -18,6 +18,7 @@ bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statem
         bp_status                   status;
         uint8_t                     random;
 
+        memset(outcome, 0, sizeof(*outcome)); // callers look at it also when there was no connection to try on
         BP_TRY(postgres_take(call, &store->pool, &connection));
         status = postgres_collect(call, connection, statements, count, which, is_write, rows, outcome);
         postgres_give(connection);
