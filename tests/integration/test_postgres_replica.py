@@ -37,6 +37,13 @@ def reads_go_to_the_replica_and_who_wrote_reads_his_own():
             check_equal(run(server, "SELECT count(*) FROM t").json["value"], 50, "rows on the replica")
             check(server.metric("backplane_postgres_reads_total", pool="replica") > 0, "the metric of reads")
 
+            primary.sql("CREATE FUNCTION keep(a BIGINT) RETURNS BIGINT LANGUAGE sql AS 'INSERT INTO t VALUES(a) RETURNING a'")
+            wait_until(lambda: replica.sql("SELECT count(*) FROM pg_proc WHERE proname = 'keep'")[0][0] == "1", UNTIL, "replicated")
+            check_equal(asked(), "replica", "where reads go")
+            answer = run(server, "SELECT keep(1000)")  # a replica refuses it, the primary does it
+            check_equal((answer.status, answer.json.get("value")), (200, 1000), f"a SELECT that writes: {answer.body!r}")
+            check_equal(primary.sql("SELECT count(*) FROM t WHERE a = 1000")[0][0], "1", "written once")
+
             replica.sql("SELECT pg_wal_replay_pause()")  # it falls behind
             wait_until(lambda: asked() == "primary", UNTIL, "reads stay on a replica that is behind")
             check(server.metric("backplane_postgres_replica_lag_seconds") > 2, "the metric of the lag")
@@ -45,7 +52,7 @@ def reads_go_to_the_replica_and_who_wrote_reads_his_own():
 
             replica.crash()
             for _ in range(20):
-                check_equal(run(server, "SELECT count(*) FROM t").json["value"], 50, "reads without the replica")
+                check_equal(run(server, "SELECT count(*) FROM t").json["value"], 51, "reads without the replica")
             replica.start()
             wait_until(lambda: asked() == "replica", UNTIL, "reads do not return to the replica")
 

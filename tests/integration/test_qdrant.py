@@ -92,8 +92,8 @@ prefix = f"test{os.getpid()}-"
 
 
 def with_qdrant(where):
-    return conf(where, server={"workers": 1}, vector={"docs": {"use": "qdrant", "url": REAL or stub.url, "api_key": KEY, "prefix": prefix,
-                                        "statistics": "0s", "indexes": {"year": "float"}}})
+    return conf(where, server={"workers": 1}, app={"when_down": "refuse"}, vector={"docs": {
+        "use": "qdrant", "url": REAL or stub.url, "api_key": KEY, "prefix": prefix, "statistics": "0s", "indexes": {"year": "float"}}})
 
 
 def legs(hits):

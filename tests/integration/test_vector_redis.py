@@ -24,7 +24,7 @@ def conf(url, **options):
         "embed": {"main": {"use": "hash"}},
         "vector": {"docs": {"use": "redis", "url": url, **options} if url else {"use": "local", "path": "docs"}},
         "llm": {"none": {"use": "extractive"}},
-        "app": {"retrieval": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["none"]}},
+        "app": {"retrieval": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["none"], "when_down": "refuse"}},
     }
 
 

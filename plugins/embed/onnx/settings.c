@@ -187,7 +187,8 @@ static bp_status read_vocabulary(bp_call *call, bp_str folder, struct model *mod
         status = read_file(call, folder, "vocab.txt", VOCABULARY_MAX_BYTES, &text);
     if (status == BP_NOT_FOUND)
         return bp_fail(call, BP_NOT_FOUND, "there is neither tokenizer.json nor vocab.txt in " BP_FMT
-                                           ": the model needs the vocabulary it was trained with",
+                                           ": the model needs the vocabulary it was trained with; "
+                                           "scripts/fetch-model.sh fetches one with all it needs",
                        BP_ARG(folder));
     BP_TRY(status);
     bp_sha256(text, model->vocabulary_digest); // and how it is used, see there

@@ -211,6 +211,30 @@ static bool keep_all(bp_call *call, struct postgres_target *target, const struct
     return is_kept && keep(target, "client_encoding", "UTF8");
 }
 
+/* libpq looks at these words with each connection it makes; an operator wants to hear of a wrong one before the start. */
+static bp_status check_words(bp_call *call, const PQconninfoOption *parsed)
+{
+    static const struct {
+        const char *name, *words;
+    } known[] = {
+        { "sslmode", "disable, allow, prefer, require, verify-ca, verify-full" },
+        { "target_session_attrs", "any, read-write, read-only, primary, standby, prefer-standby" },
+        { "channel_binding", "disable, prefer, require" },
+        { "gssencmode", "disable, prefer, require" },
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const char *value = value_of(parsed, known[i].name), *at = value ? strstr(known[i].words, value) : NULL;
+        size_t      len = value ? strlen(value) : 0;
+
+        while (at && !((at == known[i].words || at[-1] == ' ') && (at[len] == ',' || !at[len])))
+            at = strstr(at + 1, value);
+        if (value && (!at || !len))
+            return bp_fail(call, BP_INVALID, "url: its %s is \"%.40s\", which is none of %s", known[i].name, value, known[i].words);
+    }
+    return BP_OK;
+}
+
 static bp_status fill(bp_call *call, const struct postgres_options *options, const char *name,
                       struct postgres_target *target)
 {
@@ -231,7 +255,9 @@ static bp_status fill(bp_call *call, const struct postgres_options *options, con
     database = value_of(parsed, "dbname") ? value_of(parsed, "dbname") : getenv("PGDATABASE");
     snprintf(target->user, sizeof(target->user), "%s", user ? user : "(the system's user)");
     snprintf(target->database, sizeof(target->database), "%s", database ? database : target->user);
-    status = keep_endpoints(call, target, parsed);
+    status = check_words(call, parsed);
+    if (status == BP_OK)
+        status = keep_endpoints(call, target, parsed);
     if (status == BP_OK && !keep_all(call, target, options, parsed, name))
         status = bp_fail(call, BP_NO_MEMORY, "no memory for a connection's settings");
     PQconninfoFree(parsed);

@@ -35,9 +35,7 @@ bool store_tries_again(bp_call *call, struct store *store, const struct postgres
     bool        is_worth = (is_in_way && tried < TRIES) || (is_key && tried < KEY_TRIES) ||
                     (outcome->is_forgotten && tried == 1) || (outcome->is_lost && is_read && tried == 1);
     uint8_t     random;
-    bp_str      name = bp_instance_name(call);
 
-    (void)name;
     if (!is_worth || bp_cancelled(call) != BP_OK)
         return false;
     if (is_in_way || is_key) {
@@ -64,6 +62,12 @@ static bp_status collect_and_commit(bp_call *call, struct postgres_connection *c
     if (status != BP_OK)
         postgres_abandon(connection);
     return status;
+}
+
+/* A function in a SELECT may write, which a replica refuses; and it takes statements back that are in the way of its log. */
+static bool is_for_the_primary(const struct postgres_outcome *outcome)
+{
+    return outcome->is_lost || strncmp(outcome->sqlstate, "40", 2) == 0 || strcmp(outcome->sqlstate, "25006") == 0;
 }
 
 static bp_status exec_once(bp_call *call, struct postgres_pool *pool, const bp_statement *statement, sql_kind kind,
@@ -101,9 +105,10 @@ bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
     do {
         status = exec_once(call, pool, statement, kind, rows, &outcome);
         if (status != BP_OK && pool == &store->replica_pool && bp_cancelled(call) == BP_OK &&
-            (outcome.is_lost || status == BP_UNAVAILABLE || strncmp(outcome.sqlstate, "40", 2) == 0)) {
+            (status == BP_UNAVAILABLE || is_for_the_primary(&outcome))) {
             pool = &store->pool; // the primary can, when the replica cannot
-            store->replica_covers_ns = 0;
+            if (strcmp(outcome.sqlstate, "25006") != 0)
+                store->replica_covers_ns = 0;
             outcome.is_lost = true;
         }
     } while (status != BP_OK &&
@@ -160,6 +165,8 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
         BP_TRY(status);
         status = postgres_stream(call, connection, statement, 1, 0, &counted, &outcome);
         postgres_give(connection);
+        if (status != BP_OK && pool == &store->replica_pool && is_for_the_primary(&outcome))
+            outcome.is_lost = true;
     } while (status != BP_OK && counting.rows == 0 && store_tries_again(call, store, &outcome, false, true, ++tried));
     return status;
 }

@@ -6,48 +6,6 @@
 
 #include <backplane/json.h>
 
-enum { DEPTH_MAX = 8 };
-
-bool filter_is_field(bp_str field)
-{
-    if (field.len < 1 || field.len > 64)
-        return false;
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.data[i];
-        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
-        if (!is_letter && !(is_other && i > 0))
-            return false;
-    }
-    return true;
-}
-
-static bp_status check_node(bp_call *call, const bp_filter *filter, int depth)
-{
-    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
-
-    if (depth > DEPTH_MAX)
-        return bp_fail(call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
-    if (filter->op < BP_FILTER_AND || filter->op > BP_FILTER_NOT_EXISTS)
-        return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
-    if (is_leaf && !filter_is_field(filter->field))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
-    if (filter->op == BP_FILTER_NOT && filter->child_count != 1)
-        return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
-    if (filter->op == BP_FILTER_RANGE && (isnan(filter->low) || isnan(filter->high)))
-        return bp_fail(call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
-    if (filter->op == BP_FILTER_PREFIX && (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING))
-        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
-    for (size_t i = 0; !is_leaf && i < filter->child_count; i++)
-        BP_TRY(check_node(call, filter->children[i], depth + 1));
-    return BP_OK;
-}
-
-bp_status filter_check(bp_call *call, const bp_filter *filter)
-{
-    return filter ? check_node(call, filter, 1) : BP_OK;
-}
-
 /* ---- one member of a field ---- */
 
 static bool is_number(const bp_json *value)

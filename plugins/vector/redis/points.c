@@ -350,7 +350,7 @@ bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_
 
     if (!ids && !filter)
         return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
-    BP_TRY(filter_check(call, filter));
+    BP_TRY(filters_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
     status = ids ? remove_ids(call, store, &collection, ids, count, &gone)
                  : remove_matching(call, store, &collection, filter, &gone);

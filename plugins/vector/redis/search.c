@@ -438,7 +438,7 @@ bp_status store_search(bp_call *call, void *instance, const bp_vector_query *que
 
     if (query->limit < 1 || query->limit > LIMIT_MAX)
         return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX, query->limit);
-    BP_TRY(filter_check(call, query->filter));
+    BP_TRY(filters_check(call, query->filter));
     for (int tries = 0; tries < STALE_TRIES; tries++) {
         BP_TRY(search_once(call, &search, by_vector, by_words));
         if (!search.is_stale)

@@ -21,6 +21,7 @@
 #include <backplane/plugin.h>
 #include <backplane/vector.h>
 
+#include "filters/filters.h"
 #include "redis/redis.h"
 #include "words/tokens.h"
 
@@ -114,8 +115,6 @@ size_t tags_of(const bp_json *metadata, char tags[TAGS_BYTES_MAX]);
 bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact);
 
 /* filter.c */
-bool      filter_is_field(bp_str field);
-bp_status filter_check(bp_call *call, const bp_filter *filter);
 /* Whether the metadata passes; NULL: everything does. The filter was checked. */
 bp_status filter_passes(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes);
 

@@ -156,7 +156,7 @@ size_t tags_of(const bp_json *metadata, char tags[TAGS_BYTES_MAX])
     bp_str         key;
 
     while (bp_json_entry(metadata, &cursor, &key, &value)) {
-        if (!filter_is_field(key))
+        if (!filters_is_field(key))
             continue; // no filter can name it
         begin(&tag, 'e', key);
         add(&list, &tag);

@@ -172,7 +172,7 @@ bp_status store_count(bp_call *call, void *instance, bp_str name, const bp_filte
     struct redis_store *store = instance;
     struct collection   collection;
 
-    BP_TRY(filter_check(call, filter));
+    BP_TRY(filters_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
     *count = filter ? 0 : collection.points;
     return filter ? walk(call, store, &collection, filter, 0, 0, count_one, count) : BP_OK;
@@ -200,7 +200,7 @@ bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
 
     if (limit < 1 || limit > LIMIT_MAX)
         return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
-    BP_TRY(filter_check(call, filter));
+    BP_TRY(filters_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
     return walk(call, store, &collection, filter, after, WALK_VECTOR | WALK_WORDS | WALK_FOR_OTHERS, give_one, &scroll);
 }

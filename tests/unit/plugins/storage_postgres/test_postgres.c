@@ -655,7 +655,9 @@ static void every_spelling_of_the_url_is_read_and_no_password_shown(void **state
     };
     static const char *const bad[] = { "postgresql://u:hunter2%zz@h/d", "postgresql://u:hunter2@h:notaport:3/d?=",
                                        "postgresql://u:hunter2@[::1/d", "postgresql://u:x@hunter2@h/d",
-                                       "postgresql://u:12/hunter2@h/d", "postgresql://u:x?hunter2@h/d" };
+                                       "postgresql://u:12/hunter2@h/d", "postgresql://u:x?hunter2@h/d",
+                                       "postgresql://u:hunter2@h/d?sslmode=verify",
+                                       "postgresql://u:hunter2@h/d?target_session_attrs=read" };
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         check_url(good[i], BP_OK);
