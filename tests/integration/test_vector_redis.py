@@ -106,20 +106,24 @@ def what_needs_the_module_is_refused_without_it():
         check("RediSearch" in answer.message, answer.message)
 
 
+def is_whole(server):
+    """Whether a search was answered, and not only from what is found without the vector store."""
+    answer = server.post("/api/v1/search", {"collection": "docs", "query": "rare words"})
+    return answer.status == 200 and "degraded" not in answer.json
+
+
 def acknowledged_documents_survive_a_kill_of_redis():
     with RedisServer(options=["--appendonly", "yes", "--appendfsync", "always"]) as redis, \
             Server(made=conf(redis.url)) as server:
         fill(server)
         before = found(server)
         redis.kill()
-        answer = server.post("/api/v1/search", {"collection": "docs", "query": "rare words"})
-        check(answer.status in (502, 503) and "Redis at 127.0.0.1" in answer.message, f"{answer.status} {answer.body[:300]!r}")
+        check(not is_whole(server), "a search says nothing of a Redis that is gone")
         redis.start()
         answers_in_a_row = [0]  # of both workers, whose breakers may be open for some seconds
 
         def is_back():
-            status = server.post("/api/v1/search", {"collection": "docs", "query": "rare words"}).status
-            answers_in_a_row[0] = answers_in_a_row[0] + 1 if status == 200 else 0
+            answers_in_a_row[0] = answers_in_a_row[0] + 1 if is_whole(server) else 0
             return answers_in_a_row[0] >= 20
         wait_until(is_back, 60, "the search does not come back")
         check_equal(found(server), before, "after the restart")
@@ -138,8 +142,7 @@ def documents_written_while_redis_is_killed_are_whole_or_not_there():
                     redis.kill()
                     redis.start()
                     time.sleep(0.1)
-        wait_until(lambda: server.post("/api/v1/search", {"collection": "docs", "query": "rare words"}).status == 200, 60,
-                   "the search does not come back")
+        wait_until(lambda: is_whole(server), 60, "the search does not come back")
         check(len(kept) >= 6, f"most were acknowledged: {kept}")
         for word in kept:
             hits = wait_until(lambda word=word: server.search(word), 20, f"{word} is not found")
