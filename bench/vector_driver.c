@@ -1,6 +1,7 @@
 /* vector_driver.c - searches a vector store through its plugin, and through the server's own client; bench/vector.sh compares.
  *
  *      vector_driver load|plugin PLUGIN.so URL THREADS SECONDS     our plugin in a fake host, a worker a thread
+ *      vector_driver half|one|rare PLUGIN.so URL THREADS SECONDS   the same with a filter: 50 %, 1 %, 0.05 % of the points
  *      vector_driver pgvector|redisearch - URL THREADS SECONDS     libpq, prepared; hiredis
  *
  * "load" makes the collection and fills it; the others search it for ten neighbours and print searches a second and the mean
@@ -34,6 +35,8 @@ static const bp_vector_ops *ops;
 static atomic_bool          is_over;
 static float                queries[QUERIES][DIMENSIONS];
 static char                 index_name[300];
+static const bp_filter     *filter;
+static uint32_t             expected = NEIGHBOURS;
 
 static void fail(const char *what, const char *why)
 {
@@ -76,7 +79,9 @@ static void load(struct thread *t)
     for (uint32_t at = 0; at < POINTS; at += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
             fill(vectors[i], at + i + 1);
-            points[i] = (bp_point){ sizeof(bp_point), 0, at + i + 1, vectors[i], BP_STR(""), BP_STR("{}") };
+            points[i] = (bp_point){ sizeof(bp_point), 0, at + i + 1, vectors[i], BP_STR(""),
+                                    bp_format(call, "{\"half\":%u,\"one\":\"of %u\",\"rare\":%u}", (at + i) % 2, (at + i) % 100,
+                                              (at + i) % 2000) };
         }
         expect(call, ops->upsert(call, testhost_self(t->instance), BP_STR("bench"), points, sizeof(bp_point), BATCH), "upsert");
     }
@@ -87,13 +92,31 @@ static void search_plugin(struct thread *t, const float *query)
 {
     bp_call        *call = testhost_call_new(host, BP_SECONDS(60));
     bp_vector_query wanted = { .struct_size = sizeof(wanted), .dimensions = DIMENSIONS, .collection = BP_STR("bench"), .vector = query,
-                               .limit = NEIGHBOURS, .effort = EFFORT };
+                               .limit = NEIGHBOURS, .effort = EFFORT, .filter = filter };
     bp_leg          vectors = { .struct_size = sizeof(vectors) }, words = { .struct_size = sizeof(words) };
 
     expect(call, ops->search(call, testhost_self(t->instance), &wanted, &vectors, &words), "search");
-    if (vectors.hit_count != NEIGHBOURS)
-        fail("search", "it does not give ten neighbours");
+    if (vectors.hit_count != expected)
+        fail("search", "it does not give as many neighbours as there are");
     testhost_call_end(call);
+}
+
+/* The points of which the filter `name` lets pass. */
+static bool choose_filter(const char *name)
+{
+    static const bp_value  one = { .type = BP_VALUE_NUMBER, .number = 1 }, of_one = { .type = BP_VALUE_STRING, .text = { "of 1", 4 } };
+    static const bp_filter filters[] = {
+        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "half", 4 }, .values = &one, .value_count = 1 },
+        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "one", 3 }, .values = &of_one, .value_count = 1 },
+        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "rare", 4 }, .values = &one, .value_count = 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+        if (bp_str_is(filters[i].field, name))
+            filter = &filters[i];
+    if (filter == &filters[2])
+        expected = POINTS / 2000;
+    return filter != NULL;
 }
 
 /* ---- libpq ---- */
@@ -199,8 +222,8 @@ int main(int argc, char **argv)
     bool                 is_ours;
 
     if (count < 1 || count > THREADS_MAX || seconds < 1)
-        fail("usage", "vector_driver load|plugin|pgvector|redisearch PLUGIN.so URL THREADS SECONDS");
-    is_ours = strcmp(argv[1], "load") == 0 || strcmp(argv[1], "plugin") == 0;
+        fail("usage", "vector_driver load|plugin|half|one|rare|pgvector|redisearch PLUGIN.so URL THREADS SECONDS");
+    is_ours = strcmp(argv[1], "load") == 0 || strcmp(argv[1], "plugin") == 0 || choose_filter(argv[1]);
     if (is_ours)
         open_plugin(threads, count, argv[2], argv[3]);
     for (int i = 0; i < count && !is_ours; i++) {

@@ -10,7 +10,7 @@
 
 enum { CACHE_SLOTS = 256, HASH_CHARS = 64 };
 
-static const bp_migration migrations[] = {
+static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
       "CREATE TABLE backplane_keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL, tenant TEXT NOT NULL, "
       "scopes TEXT NOT NULL, created_wall_ns BIGINT NOT NULL, expires_wall_ns BIGINT NOT NULL, "
@@ -42,7 +42,7 @@ void key_cache_free(struct key_cache *cache)
 
 bp_status keys_migrate(bp_call *call, const bp_peer *storage)
 {
-    return bp_storage_migrate(call, storage, BP_STR("backplane"), migrations, 1);
+    return bp_storage_migrate(call, storage, BP_STR(KEYS_OWNER), migrations, KEYS_VERSION);
 }
 
 static void hash_secret(bp_str id, bp_str secret, char text[HASH_CHARS + 1])

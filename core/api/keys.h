@@ -25,6 +25,9 @@ struct key_request {
     int64_t ttl_ns; /* 0: does not expire */
 };
 
+/* Their tables: who owns them, and how many steps this program knows. */
+#define KEYS_OWNER "backplane"
+enum { KEYS_VERSION = 1 };
 bp_status keys_migrate(bp_call *call, const bp_peer *storage) BP_SUSPENDS;
 /* Writes the whole key into `text`: the only time that anybody sees it. */
 bp_status keys_create(bp_call *call, const bp_peer *storage, const struct key_request *request,

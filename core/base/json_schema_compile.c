@@ -363,15 +363,26 @@ static bool fill_slots(struct compiler *c, struct schema_object_rules *rules)
     return rules->slots != NULL;
 }
 
-static bool on_properties(struct compiler *c, const char *keyword, const bp_json *value)
+/* The rules that a keyword with an object of schemas adds to; NULL: no memory, or the value is none. */
+static struct schema_object_rules *rules_for_schemas(struct compiler *c, const char *keyword, const bp_json *value)
 {
     struct schema_object_rules *rules = RULES(c, object);
+
+    if (!rules || json_type_of(value) == JSON_KIND_OBJECT)
+        return rules;
+    fail_at(c, keyword, "an object of schemas");
+    return NULL;
+}
+
+static bool on_properties(struct compiler *c, const char *keyword, const bp_json *value)
+{
+    struct schema_object_rules *rules = rules_for_schemas(c, keyword, value);
     size_t                      cursor = 0;
     bp_str                      key;
     const bp_json              *member;
 
-    if (!rules || json_type_of(value) != JSON_KIND_OBJECT)
-        return rules && fail_at(c, keyword, "an object of schemas");
+    if (!rules)
+        return false;
     rules->properties = keep(c, (json_count(value) + 1) * sizeof(*rules->properties));
     if (!rules->properties)
         return false;
@@ -387,13 +398,13 @@ static bool on_properties(struct compiler *c, const char *keyword, const bp_json
 
 static bool on_pattern_properties(struct compiler *c, const char *keyword, const bp_json *value)
 {
-    struct schema_object_rules *rules = RULES(c, object);
+    struct schema_object_rules *rules = rules_for_schemas(c, keyword, value);
     size_t                      cursor = 0;
     bp_str                      key;
     const bp_json              *member;
 
-    if (!rules || json_type_of(value) != JSON_KIND_OBJECT)
-        return rules && fail_at(c, keyword, "an object of schemas");
+    if (!rules)
+        return false;
     rules->patterns = keep(c, (json_count(value) + 1) * sizeof(*rules->patterns));
     if (!rules->patterns)
         return false;

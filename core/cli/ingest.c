@@ -17,7 +17,7 @@ struct ingest {
     struct bp_buf   lines;     /* NDJSON of the batch */
     size_t          count;
     struct progress progress;
-    int64_t         stored, unchanged, failed, skipped;
+    int64_t         stored, queued, unchanged, failed, skipped;
 };
 
 /* Each document of a batch is answered for by itself; what is refused is named and the rest goes on. */
@@ -26,6 +26,7 @@ static bool take_answer(struct ingest *ingest, const bp_json *answer)
     const bp_json *errors = json_get(answer, BP_STR("errors"));
 
     ingest->stored += json_as_integer(json_get(answer, BP_STR("stored")));
+    ingest->queued += json_as_integer(json_get(answer, BP_STR("queued")));
     ingest->unchanged += json_as_integer(json_get(answer, BP_STR("unchanged")));
     for (size_t i = 0; i < json_count(errors); i++) {
         const bp_json *error = json_at(errors, i);
@@ -240,6 +241,9 @@ int command_ingest(int argc, char **argv)
             fprintf(stderr, "backplane ingest: %s\n", client.problem);
         printf("%lld stored, %lld unchanged, %lld refused, %lld skipped\n", (long long)ingest.stored,
                (long long)ingest.unchanged, (long long)ingest.failed, (long long)ingest.skipped);
+        if (ingest.queued)
+            printf("%lld are queued: the vector store or the embedder cannot be reached now; they are searchable by their meaning "
+                   "once it is back\n", (long long)ingest.queued);
         status = is_good && !ingest.failed ? EXIT_DONE : EXIT_FAILED;
     }
     client_close(&client);

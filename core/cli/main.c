@@ -55,6 +55,18 @@ static int command_help(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* `backplane COMMAND --help`. */
+static bool asks_for_help(int argc, char **argv)
+{
+    return argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+}
+
+static int print_usage(const struct command *command)
+{
+    printf("usage: backplane %s %s\n\n  %s\n", command->name, command->arguments, command->summary);
+    return EXIT_DONE;
+}
+
 /* Buffers of a few 100 KiB come and go with requests; giving them back to the kernel each time costs more than using them. */
 static void keep_some_memory(void)
 {
@@ -73,6 +85,8 @@ int main(int argc, char **argv)
     if (strcmp(wanted, "--help") == 0 || strcmp(wanted, "-h") == 0)
         wanted = "help";
     for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, wanted) == 0 && asks_for_help(argc, argv))
+            return print_usage(&commands[i]);
         if (strcmp(commands[i].name, wanted) == 0)
             return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
         if (str_is_near(bp_str_of(wanted), bp_str_of(commands[i].name)))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/keys.h"
 #include "base/str.h"
 #include "cli/migrate.h"
 
@@ -208,12 +209,51 @@ static bp_status read_versions(bp_call *call, const bp_peer *storage, bp_rows *r
         BP_SQL0("SELECT owner, MAX(version) FROM backplane_migrations GROUP BY owner ORDER BY owner"), rows);
 }
 
+/* How many steps of an owner's tables this program knows; 0: it knows nothing of them, and moves none. */
+static int64_t known_version(const struct migration *m, bp_str owner)
+{
+    const struct generation *generations[] = {m->from, m->to};
+
+    if (bp_str_is(owner, KEYS_OWNER))
+        return KEYS_VERSION;
+    for (size_t g = 0; g < 2; g++)
+        for (size_t i = 0; i < generations[g]->unit_count; i++) {
+            const struct unit *unit = &generations[g]->units[i];
+            const bp_app_ops  *app = unit->plugin->descriptor.ops;
+
+            if (strcmp(unit->conf->kind, "app") == 0 && bp_str_is(owner, unit->plugin->descriptor.name) &&
+                BP_HAS(app, bp_app_ops, migration_count))
+                return (int64_t)app->migration_count;
+        }
+    return 0;
+}
+
+/* A server may work with tables that a newer one has made; who moves them must know all there is to move. */
+static bp_status check_known(bp_call *call, const struct migration *m, const bp_rows *versions, bp_str storage,
+                             const char *file)
+{
+    for (size_t i = 0; i < versions->row_count; i++) {
+        const bp_sql_value *row = bp_row(versions, i);
+        int64_t             known = known_version(m, row[0].text);
+
+        if (known && row[1].integer > known)
+            return call_fail(call, BP_CONFLICT,
+                             "the tables of " BP_FMT " have version %lld in storage." BP_FMT
+                             " of %s, this program knows %lld and would leave out what is newer: move them with the "
+                             "Backplane that made them",
+                             BP_ARG(row[0].text), (long long)row[1].integer, BP_ARG(storage), file, (long long)known);
+    }
+    return BP_OK;
+}
+
 static bp_status compare_versions(bp_call *call, struct migration *m, const struct migrate_pair *pair)
 {
     bp_rows ours, theirs;
 
     BP_TRY(read_versions(call, &pair->from->peer, &ours));
     BP_TRY(read_versions(call, &pair->to->peer, &theirs));
+    BP_TRY(check_known(call, m, &ours, pair->from_name, m->from_file));
+    BP_TRY(check_known(call, m, &theirs, pair->to_name, m->to_file));
     for (size_t i = 0; i < ours.row_count * theirs.row_count; i++) {
         const bp_sql_value *source = bp_row(&ours, i / theirs.row_count),
                            *target = bp_row(&theirs, i % theirs.row_count);

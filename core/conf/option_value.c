@@ -109,7 +109,7 @@ static void read_number(const struct option_reader *reader, const bp_option *opt
                         void *field)
 {
     struct arena     *arena = reader->problems->arena;
-    struct value_hint hint = { "" }, none = { "" };
+    struct value_hint hint = { .text = "" }, none = { .text = "" };
     int64_t           value = 0, limit = 0;
     const char       *problem;
 
@@ -174,7 +174,7 @@ static void read_enum(const struct option_reader *reader, const bp_option *optio
                       void *field)
 {
     struct arena     *arena = reader->problems->arena;
-    struct value_hint hint = { "" };
+    struct value_hint hint = { .text = "" };
     int32_t           value = 0;
     const char       *problem = value_enum(node->value, option->choices, &value, &hint);
 
@@ -220,7 +220,7 @@ static bp_str absolute_path(const struct option_reader *reader, bp_str path)
 static void read_text(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
                       void *field)
 {
-    struct value_hint hint = { "" };
+    struct value_hint hint = { .text = "" };
     bp_str            value = node->value;
     const char       *problem = NULL;
 

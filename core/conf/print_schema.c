@@ -48,7 +48,7 @@ static void put_number(bp_json_writer *w, const char *key, const bp_option *opti
 {
     int64_t           integer;
     double            number;
-    struct value_hint hint = { "" };
+    struct value_hint hint = { .text = "" };
 
     if (!text)
         return;
@@ -74,7 +74,7 @@ static void add_number(bp_json_writer *w, const bp_option *option)
 static bool allows_zero(const bp_option *option)
 {
     int64_t           ns = 0;
-    struct value_hint hint = { "" };
+    struct value_hint hint = { .text = "" };
 
     return !option->minimum || (!value_duration(bp_str_of(option->minimum), &ns, &hint) && ns == 0);
 }

@@ -67,6 +67,7 @@ struct server_mcp {
     int64_t sessions;
     int64_t session_idle_timeout_ns;
     int64_t replay_bytes;
+    bool    share_sessions;
     bp_str  state_key; /* empty: one of this process alone */
 };
 

@@ -109,6 +109,8 @@ static const bp_option mcp_options[] = {
                   .help = "sessions of clients up to 2025-11-25; the one not used for the longest time makes room"),
     BP_OPTION_DURATION(struct server_mcp, session_idle_timeout, .initial = "30m", .minimum = "1s", .maximum = "7d",
                        .help = "how long a session may be unused before it ends"),
+    BP_OPTION_BOOL(struct server_mcp, share_sessions, .initial = "true",
+                   .help = "let all processes that share a cache know the sessions, so that a client may come to any of them"),
     BP_OPTION_SIZE(struct server_mcp, replay, .initial = "32MiB", .minimum = "64KiB", .maximum = "16GiB",
                    .help = "events kept for clients that come back with Last-Event-ID, of all sessions together"),
     BP_OPTION_SECRET(struct server_mcp, state_key,

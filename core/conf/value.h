@@ -10,7 +10,8 @@
 #include "base/arena.h"
 
 struct value_hint {
-    char text[256]; /* what was probably meant; empty: no idea */
+    char text[256];    /* what was probably meant; empty: no idea */
+    char problem[256]; /* where a function keeps a sentence that is no constant */
 };
 
 const char *value_bool(bp_str text, bool *value);

@@ -169,6 +169,26 @@ static const char *check_authority(bp_str authority, bool is_http)
     return problem;
 }
 
+/* "... understood here (redis, rediss, unix)". Spellings of other languages, "postgresql+asyncpg", go without saying. */
+static const char *name_schemes(bp_str all, struct value_hint *hint)
+{
+    const size_t size = sizeof(hint->problem) - 1;
+    size_t       used = (size_t)snprintf(hint->problem, size, "is not a URL with a scheme that is understood here");
+    const char  *before = " (";
+
+    for (bp_str rest = all; rest.len;) {
+        bp_str scheme = choice_next(rest, &rest);
+
+        if (memchr(scheme.data, '+', scheme.len) || used + scheme.len + 4 > size)
+            continue;
+        used += (size_t)snprintf(hint->problem + used, size - used, "%s" BP_FMT, before, BP_ARG(scheme));
+        before = ", ";
+    }
+    hint->problem[used] = before[0] == ',' ? ')' : '\0';
+    hint->problem[used + 1] = '\0';
+    return hint->problem;
+}
+
 const char *value_url(bp_str text, const char *schemes, struct value_hint *hint)
 {
     const char *colon = text.len ? memchr(text.data, ':', text.len) : NULL;
@@ -189,7 +209,7 @@ const char *value_url(bp_str text, const char *schemes, struct value_hint *hint)
     if (!scheme_is_allowed(scheme, all.data, &nearest)) {
         if (nearest.len && rest.len < 200)
             snprintf(hint->text, sizeof(hint->text), BP_FMT "://" BP_FMT, BP_ARG(nearest), BP_ARG(rest));
-        return nearest.len ? "is not a URL" : "is not a URL with a scheme that is understood here";
+        return nearest.len ? "is not a URL" : name_schemes(all, hint);
     }
     while (end < rest.len && !strchr("/?#", rest.data[end]))
         end++;

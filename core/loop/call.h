@@ -78,6 +78,8 @@ void      call_scratch_end(bp_call *call);
 
 bp_status call_over(bp_call *call); /* BP_OK while it goes on */
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+/* For a caller that has dealt with an error and goes on. */
+static inline void call_clear_error(bp_call *call) { call->error = (bp_error){ .struct_size = sizeof(call->error) }; }
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);

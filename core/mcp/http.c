@@ -16,6 +16,7 @@
 #include "mcp/methods.h"
 #include "mcp/headers.h"
 #include "mcp/request.h"
+#include "mcp/session_share.h"
 
 enum { BATCH_MAX = 64, CALL_DEADLINE_S = 86400, RETRY_MS = 1000 };
 
@@ -273,7 +274,7 @@ static struct session *find_session(struct http_way *way, bp_str id)
                    "sessions");
         return NULL;
     }
-    session = session_find(way->mcp->sessions, header, &way->exchange->call->principal);
+    session = session_look_up(way->exchange->call, way->mcp, header);
     if (!session)
         send_error(way, 404, MCP_INVALID_REQUEST, id, "there is no such session, or it has ended: begin anew with `initialize`");
     return session;
@@ -311,8 +312,10 @@ static bp_status open_session(struct http_way *way, bp_mcp *request)
     request->opened = &session;
     answer = request_serve(request, &status);
     way->revision = request->revision;
-    if (session)
+    if (session) {
+        session_share(way->exchange->call, way->mcp, session);
         http_exchange_add_header(way->exchange, BP_STR("Mcp-Session-Id"), bp_str_of(session->id));
+    }
     status = send_answer(way, request, answer, status);
     session_release(way->mcp->sessions, session);
     return status;
@@ -589,7 +592,7 @@ static bp_status delete(bp_call *call, void *context, bp_request *web_request, b
     way.session = find_session(&way, (bp_str){ NULL, 0 });
     if (!way.session)
         return BP_OK;
-    session_end(way.mcp->sessions, way.session);
+    session_end_for_all(call, way.mcp, way.session);
     session_release(way.mcp->sessions, way.session);
     return http_exchange_send(way.exchange, 204, BP_STR(""), BP_STR(""));
 }

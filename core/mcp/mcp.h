@@ -4,6 +4,7 @@
  *      message.c    JSON-RPC frames           methods.c    the table of methods
  *      catalog.c    what apps offer           result.c     what handlers add (the service of the SDK)
  *      session.c    legacy sessions           ask.c        questions to the client
+ *      session_share.c  sessions of several processes
  *      stream.c     their event streams       rounds.c     questions without a stream: sealed state
  *      listen.c     who wants to hear of changes           tasks.c  work whose result is fetched later
  *      http.c       POST, GET, DELETE /mcp    headers.c    what headers must repeat

@@ -173,34 +173,93 @@ static void make_room(struct session_store *store)
     }
 }
 
-struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
-                             uint32_t abilities, bp_str client)
+static struct session *make(bp_str id, const struct session_record *record)
 {
-    size_t           client_len = client.len < SESSION_CLIENT_BYTES ? client.len : SESSION_CLIENT_BYTES;
-    struct session  *session = calloc(1, sizeof(*session) + client_len + 1);
-    struct session **bucket;
-    uint8_t          random[SESSION_ID_CHARS / 2];
+    size_t          client_len = record->client.len < SESSION_CLIENT_BYTES ? record->client.len : SESSION_CLIENT_BYTES;
+    struct session *session = calloc(1, sizeof(*session) + client_len + 1);
 
     if (!session)
         return NULL;
-    crypto_random(random, sizeof(random));
-    crypto_hex(random, sizeof(random), session->id);
-    session_hash_principal(principal, session->principal);
+    memcpy(session->id, id.data, SESSION_ID_CHARS);
+    memcpy(session->principal, record->principal, sizeof(session->principal));
     if (client_len)
-        memcpy(session->client, client.data, client_len);
+        memcpy(session->client, record->client.data, client_len);
     session->refs = 2; // the store's and the caller's
-    session->revision = revision;
-    session->abilities = abilities;
-    session->log_level = 1; // info, until the client says otherwise
+    session->revision = record->revision;
+    session->abilities = record->abilities;
+    session->log_level = record->log_level;
     session->is_open = true;
-    pthread_mutex_lock(&store->lock);
+    return session;
+}
+
+/* Under the lock. */
+static void insert(struct session_store *store, struct session *session)
+{
+    struct session **bucket = bucket_of(store, bp_str_of(session->id));
+
     make_room(store);
-    bucket = bucket_of(store, bp_str_of(session->id));
     session->next_in_bucket = *bucket;
     *bucket = session;
     link_use(store, session);
     store->count++;
+}
+
+/* Under the lock. */
+static struct session *find(struct session_store *store, bp_str id)
+{
+    struct session *session = *bucket_of(store, id);
+
+    while (session && !bp_str_equal(bp_str_n(session->id, SESSION_ID_CHARS), id))
+        session = session->next_in_bucket;
+    return session;
+}
+
+/* Under the lock: the session for its user, who holds it then; NULL: it is somebody else's. */
+static struct session *use(struct session_store *store, struct session *session, const uint8_t principal[16])
+{
+    if (!session || !crypto_equal(session->principal, principal, sizeof(session->principal)))
+        return NULL;
+    session->refs++;
+    unlink_use(store, session);
+    link_use(store, session);
+    return session;
+}
+
+struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
+                             uint32_t abilities, bp_str client)
+{
+    // The level is info, until the client says otherwise.
+    struct session_record record = { .revision = revision, .abilities = abilities, .log_level = 1, .client = client };
+    uint8_t               random[SESSION_ID_CHARS / 2];
+    char                  id[SESSION_ID_CHARS + 1];
+    struct session       *session;
+
+    crypto_random(random, sizeof(random));
+    crypto_hex(random, sizeof(random), id);
+    session_hash_principal(principal, record.principal);
+    session = make(bp_str_of(id), &record);
+    if (!session)
+        return NULL;
+    pthread_mutex_lock(&store->lock);
+    insert(store, session);
     pthread_mutex_unlock(&store->lock);
+    return session;
+}
+
+struct session *session_adopt(struct session_store *store, bp_str id, const struct session_record *record)
+{
+    struct session *made = make(id, record), *session = made;
+
+    if (!made)
+        return NULL;
+    pthread_mutex_lock(&store->lock);
+    if (find(store, id))
+        session = use(store, find(store, id), record->principal);
+    else
+        insert(store, made);
+    pthread_mutex_unlock(&store->lock);
+    if (session != made)
+        free(made);
     return session;
 }
 
@@ -213,16 +272,7 @@ struct session *session_find(struct session_store *store, bp_str id, const bp_pr
         return NULL;
     session_hash_principal(principal, digest);
     pthread_mutex_lock(&store->lock);
-    session = *bucket_of(store, id);
-    while (session && !bp_str_equal(bp_str_n(session->id, SESSION_ID_CHARS), id))
-        session = session->next_in_bucket;
-    if (session && !crypto_equal(session->principal, digest, sizeof(digest)))
-        session = NULL;
-    if (session) {
-        session->refs++;
-        unlink_use(store, session);
-        link_use(store, session);
-    }
+    session = use(store, find(store, id), digest);
     pthread_mutex_unlock(&store->lock);
     return session;
 }

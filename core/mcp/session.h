@@ -80,6 +80,7 @@ struct session {
     uint32_t               running_count, stream_count;
     uint64_t               next_question;
     int64_t                last_used_ns;
+    _Atomic int64_t        shared_ns, checked_ns; /* when other processes were last told of it, and asked about it */
     struct running        *running;
     struct question       *questions;
     struct session_stream *streams;
@@ -93,6 +94,14 @@ struct session_limits {
     size_t   replay_bytes; /* of all sessions together */
 };
 
+/* What one process has to know of a session that another one opened. */
+struct session_record {
+    uint8_t           principal[16];
+    enum mcp_revision revision;
+    uint32_t          abilities, log_level;
+    bp_str            client;
+};
+
 struct session_store;
 
 struct session_store *sessions_new(const struct session_limits *limits);
@@ -103,6 +112,9 @@ void session_hash_principal(const bp_principal *principal, uint8_t digest[16]);
 /* All of these: any worker. What is returned is held until session_release(). */
 struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
                              uint32_t abilities, bp_str client);
+/* One with that id, which another process gave; the one that is there if there is one of this principal. NULL: no memory, or
+ * somebody else has it. */
+struct session *session_adopt(struct session_store *store, bp_str id, const struct session_record *record);
 /* NULL: there is none, or it is somebody else's. Counts as a use. */
 struct session *session_find(struct session_store *store, bp_str id, const bp_principal *principal);
 void            session_release(struct session_store *store, struct session *session);

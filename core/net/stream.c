@@ -23,6 +23,8 @@ struct bp_stream {
     bp_str        address; /* as asked for, for sentences; in the arena, or behind a kept stream */
     _Atomic int  *open;    /* of a kept one: counts it; NULL: belongs to a call */
     bool          is_kept;
+    bool          is_closing; /* closed while calls use it; the last of them ends it */
+    uint32_t      users;      /* calls that read, write or make TLS now */
 };
 
 const char *stream_reason(int error, char text[96])
@@ -32,10 +34,8 @@ const char *stream_reason(int error, char text[96])
     return text;
 }
 
-void stream_close(struct bp_stream *stream)
+static void shut(struct bp_stream *stream)
 {
-    if (!stream)
-        return;
     tls_end(stream->tls);
     stream->tls = NULL;
     watch_free(stream->watch);
@@ -43,11 +43,39 @@ void stream_close(struct bp_stream *stream)
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;
-    if (!stream->is_kept)
+}
+
+static void end_stream(struct bp_stream *stream)
+{
+    shut(stream);
+    if (stream->is_kept)
+        free(stream);
+}
+
+void stream_close(struct bp_stream *stream)
+{
+    if (!stream || stream->is_closing)
         return;
-    if (stream->open)
+    if (stream->is_kept && stream->open)
         --*stream->open;
-    free(stream);
+    if (!stream->users) {
+        end_stream(stream);
+        return;
+    }
+    stream->is_closing = true;
+    shutdown(stream->fd, SHUT_RDWR); // whoever waits for it goes on
+}
+
+/* Behind every use: what the use ended with, unless another call closed the stream meanwhile. */
+static bp_status leave(bp_call *call, struct bp_stream *stream, bp_status status)
+{
+    stream->users--;
+    if (!stream->is_closing)
+        return status;
+    status = call_fail(call, BP_UNAVAILABLE, "the connection to " BP_FMT " was closed by another call", BP_ARG(stream->address));
+    if (!stream->users)
+        end_stream(stream);
+    return status;
 }
 
 static void close_at_end(void *arg)
@@ -183,7 +211,7 @@ static bp_status check_open(bp_call *call, const struct bp_stream *stream)
 
     if (over != BP_OK)
         return call_fail_over(call, over, "talking to another server");
-    if (stream->fd < 0)
+    if (stream->fd < 0 || stream->is_closing)
         return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is closed already", BP_ARG(stream->address));
     return BP_OK;
 }
@@ -212,15 +240,11 @@ static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t even
     return call_fail(call, status, "two calls wait for the connection to " BP_FMT " at once", BP_ARG(stream->address));
 }
 
-bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
-                      size_t *count)
+static bp_status read_some(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
+                           size_t *count)
 {
     ssize_t got;
 
-    *count = 0;
-    BP_TRY(check_open(call, stream));
-    if (max == 0)
-        return call_fail(call, BP_INVALID, "reading at most 0 bytes would never end");
     if (stream->tls)
         return tls_read(call, stream->tls, bytes, max, deadline_ns, count);
     for (;;) {
@@ -236,9 +260,19 @@ bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size
     return BP_OK;
 }
 
-bp_status stream_write(bp_call *call, struct bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
+                      size_t *count)
 {
+    *count = 0;
     BP_TRY(check_open(call, stream));
+    if (max == 0)
+        return call_fail(call, BP_INVALID, "reading at most 0 bytes would never end");
+    stream->users++;
+    return leave(call, stream, read_some(call, stream, bytes, max, deadline_ns, count));
+}
+
+static bp_status write_all(bp_call *call, struct bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+{
     while (bytes.len) {
         ssize_t sent;
 
@@ -260,6 +294,13 @@ bp_status stream_write(bp_call *call, struct bp_stream *stream, bp_str bytes, in
     return BP_OK;
 }
 
+bp_status stream_write(bp_call *call, struct bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+{
+    BP_TRY(check_open(call, stream));
+    stream->users++;
+    return leave(call, stream, write_all(call, stream, bytes, deadline_ns));
+}
+
 /* ---- more than plain bytes of one call ---- */
 
 bp_status stream_start_tls(bp_call *call, struct bp_stream *stream, const bp_tls *wanted, int64_t deadline_ns)
@@ -271,10 +312,11 @@ bp_status stream_start_tls(bp_call *call, struct bp_stream *stream, const bp_tls
         return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is in TLS already", BP_ARG(stream->address));
     if (!make_watch(call, stream))
         return call_fail(call, BP_NO_MEMORY, "no memory to wait for a connection");
+    stream->users++;
     status = tls_start(call, stream->fd, stream->watch, wanted, stream->address, deadline_ns, &stream->tls);
-    if (status != BP_OK)
-        stream_close(stream);
-    return status;
+    if (status != BP_OK && stream->users == 1 && !stream->is_closing)
+        shut(stream);
+    return leave(call, stream, status);
 }
 
 bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open, struct bp_stream **kept)

@@ -156,9 +156,10 @@ size_t url_path_normalise(bp_str path, char *out)
     return len;
 }
 
-size_t url_decode_segment(bp_str segment, char *out)
+/* Escapes become bytes, and `blank` becomes a blank ('+' in a query; '\0' where none does). */
+static size_t decode(bp_str raw, char blank, char *out)
 {
-    const char *at = segment.data, *end = at + segment.len;
+    const char *at = raw.data, *end = at + raw.len;
     size_t      len = 0;
 
     while (at < end) {
@@ -166,10 +167,16 @@ size_t url_decode_segment(bp_str segment, char *out)
             out[len++] = escape_value(at);
             at += 3;
         } else {
-            out[len++] = *at++;
+            out[len++] = blank && *at == blank ? ' ' : *at;
+            at++;
         }
     }
     return len;
+}
+
+size_t url_decode_segment(bp_str segment, char *out)
+{
+    return decode(segment, '\0', out);
 }
 
 bool url_query_next(bp_str *rest, bp_str *name, bp_str *value)
@@ -193,19 +200,7 @@ bool url_query_next(bp_str *rest, bp_str *name, bp_str *value)
 
 size_t url_query_decode(bp_str raw, char *out)
 {
-    const char *at = raw.data, *end = at + raw.len;
-    size_t      len = 0;
-
-    while (at < end) {
-        if (*at == '%' && is_escape(at, end)) {
-            out[len++] = escape_value(at);
-            at += 3;
-        } else {
-            out[len++] = *at == '+' ? ' ' : *at;
-            at++;
-        }
-    }
-    return len;
+    return decode(raw, '+', out);
 }
 
 bool url_query_name_is(bp_str raw_name, bp_str name)

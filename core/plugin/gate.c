@@ -11,7 +11,7 @@
 #include "loop/pool.h"
 #include "plugin/generation.h"
 
-enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64 };
+enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320 };
 
 struct waiting {
     struct waiting *next;
@@ -26,6 +26,7 @@ struct breaker {
     uint32_t failure_count, failure_next;
     int64_t  open_until_ns;             /* 0: closed */
     bool     is_probing;                /* half open, one call is out */
+    char     reason[REASON_BYTES];      /* of the failure that opened it */
 };
 
 struct op_stats {
@@ -265,25 +266,40 @@ static bp_status ask_breaker(bp_call *call, const struct gate *gate, const struc
         return BP_OK;
     }
     call_fail(call, BP_UNAVAILABLE,
-              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms more",
+              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms more; the last time: %s",
               gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
               (long long)conf_of(gate)->breaker_failures, (long long)(conf_of(gate)->breaker_window_ns / 1000000000),
-              op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL);
+              op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL,
+              breaker->reason);
     call->error.retry_after_ns = now < breaker->open_until_ns ? breaker->open_until_ns - now : BP_SECONDS(1);
     return BP_UNAVAILABLE;
 }
 
-static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
-                         int64_t now)
+/* The sentence of the call, as it fits: cut between characters. */
+static void keep_reason(const bp_call *call, bp_status status, struct breaker *breaker)
 {
+    bool   has_sentence = call->error.status == status && call->error.message.len;
+    bp_str message = has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
+    size_t len = message.len < REASON_BYTES ? message.len : REASON_BYTES - 1;
+
+    while (len && len < message.len && ((unsigned char)message.data[len] & 0xC0) == 0x80)
+        len--;
+    memcpy(breaker->reason, message.data, len);
+    breaker->reason[len] = '\0';
+}
+
+static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
+                         bp_status status, int64_t now)
+{
+    keep_reason(call, status, breaker);
     if (!breaker->open_until_ns) {
         if (!gate->open_count++)
             metric_add(gate->breaker_state, 1);
         log_message(call->worker->log, BP_LOG_WARN, "breaker_open",
-                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms",
+                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms; the last time: %s",
                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
                     (long long)conf_of(gate)->breaker_failures, op->name,
-                    (long long)(conf_of(gate)->breaker_pause_ns / 1000000));
+                    (long long)(conf_of(gate)->breaker_pause_ns / 1000000), breaker->reason);
     }
     breaker->open_until_ns = now + conf_of(gate)->breaker_pause_ns;
     breaker->is_probing = false;
@@ -312,7 +328,7 @@ static void teach_breaker(bp_call *call, struct gate *gate, const struct gate_op
         return;
     }
     if (breaker->is_probing) {
-        open_breaker(call, gate, op, breaker, now);
+        open_breaker(call, gate, op, breaker, status, now);
         return;
     }
     breaker->failures_ns[breaker->failure_next] = now;
@@ -324,7 +340,7 @@ static void teach_breaker(bp_call *call, struct gate *gate, const struct gate_op
             conf_of(gate)->breaker_window_ns)
             recent++;
     if (recent >= conf_of(gate)->breaker_failures || recent == FAILURES_MAX)
-        open_breaker(call, gate, op, breaker, now);
+        open_breaker(call, gate, op, breaker, status, now);
 }
 
 /* ---- counting ---- */

@@ -54,7 +54,7 @@ static const bp_error *service_error(bp_call *call)
 
 static void service_clear_error(bp_call *call)
 {
-    call->error = (bp_error){ .struct_size = sizeof(call->error) };
+    call_clear_error(call);
 }
 
 static int64_t service_deadline_ns(bp_call *call)

@@ -56,6 +56,36 @@ static bp_status make_tables(bp_call *call, struct conform *conform)
     return BP_OK;
 }
 
+/* A release that adds a column with a default lets the one before it run; one that takes a table away does not. */
+static bp_status older_programs_run_where_they_may(bp_call *call, struct conform *conform)
+{
+    const bp_migration steps[] = {
+        { 1, 0, "a table", statement_of(call, conform, "CREATE TABLE %_rolled(a TEXT)", NULL, 0).sql.data },
+        { 2, 1, "one more column", statement_of(call, conform, "ALTER TABLE %_rolled ADD COLUMN b INTEGER NOT NULL DEFAULT 7",
+                                                NULL, 0).sql.data },
+        { 3, 2, "a second one", statement_of(call, conform, "ALTER TABLE %_rolled ADD COLUMN c TEXT", NULL, 0).sql.data },
+        { 4, 0, "the end of it", statement_of(call, conform, "DROP TABLE %_rolled", NULL, 0).sql.data },
+    };
+    const bp_peer *storage = conform_peer(call, conform);
+    bp_str         owner = bp_format(call, "%s_rolled", conform->name);
+    bp_migration   early = { 1, 2, "too early", "CREATE TABLE never(a TEXT)" };
+    bp_rows        rows;
+
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, &early, 1), BP_INVALID);
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 2), BP_OK);
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 1), BP_OK);
+    CONFORM_STATUS(call, run(call, conform, "INSERT INTO %_rolled(a) VALUES('of the older one') RETURNING b", &rows), BP_OK);
+    CONFORM_THAT(call, rows.values[0].integer == 7, "an older list has changed the tables of the newer one");
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 3), BP_OK);
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 2), BP_OK);
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 1), BP_CONFLICT);
+    CONFORM_THAT(call, strstr(bp_error_of(call)->message.data, "a second one"),
+                 "the refusal does not name the step that refuses: " BP_FMT, BP_ARG(bp_error_of(call)->message));
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 4), BP_OK);
+    CONFORM_STATUS(call, bp_storage_migrate(call, storage, owner, steps, 3), BP_CONFLICT);
+    return BP_OK;
+}
+
 /* ---- values ---- */
 
 static bp_status round_trip(bp_call *call, struct conform *conform, const bp_sql_value *given)
@@ -468,7 +498,8 @@ static bp_status drop_tables(bp_call *call, struct conform *conform)
 }
 
 static const struct conform_case cases[] = {
-    { "migrations run once, in order, and refuse another text or an older list", make_tables, CONFORM_ONE_WORKER },
+    { "migrations run once, in order, and refuse another text and an older list", make_tables, CONFORM_ONE_WORKER },
+    { "an older program runs on newer tables where their steps allow it", older_programs_run_where_they_may, CONFORM_ONE_WORKER },
     { "every type comes back as it went in", every_type_comes_back, CONFORM_ONE_WORKER },
     { "awkward texts come back as they went in", awkward_texts_come_back, CONFORM_ONE_WORKER },
     { "values of 4 MiB come back as they went in", large_values_come_back, CONFORM_ONE_WORKER },

@@ -42,9 +42,9 @@ class Control:
 class Run:
     """What to run, and what must come out."""
 
-    def __init__(self, kind, plugin, settings=(), wrong=(), restart=None, skipped=()):
+    def __init__(self, kind, plugin, settings=(), wrong=(), restart=None, skipped=(), workers=None):
         self.kind, self.plugin, self.settings, self.wrong = kind, plugin, dict(settings), dict(wrong)
-        self.restart, self.skipped = restart, skipped
+        self.restart, self.skipped, self.workers = restart, skipped, workers
 
     def command(self):
         words = [PROGRAM, "conform", self.plugin, "--kind", self.kind, "--json"]
@@ -52,6 +52,8 @@ class Run:
             words += ["--set", f"{name}={value}"]
         for name, value in self.wrong.items():
             words += ["--wrong", f"{name}={value}"]
+        if self.workers:
+            words += ["--workers", str(self.workers)]
         if self.restart:
             words += ["--restart", Control(self.restart).command]
         strings = os.path.join(SHARED, "corpora", "strings", "blns.json") if SHARED else ""
@@ -222,6 +224,15 @@ def pgvector():
         yield Run("vector", "pgvector", {"url": server.url}, {"url": wrong}, restart=server.restart)
 
 
+@contextlib.contextmanager
+def pglite():
+    from pglite_server import PgliteServer
+    with PgliteServer() as server:
+        print("left out: cases of many workers are run by one, and no credentials are refused: all of PGlite is one session without "
+              "a password")
+        yield Run("vector", "pgvector", server.settings, restart=server.restart, skipped=(CREDENTIALS,), workers=1)
+
+
 def redis_vector(**options):
     @contextlib.contextmanager
     def case():
@@ -229,7 +240,8 @@ def redis_vector(**options):
         durable = ("--appendonly", "yes", "--appendfsync", "always")
         with RedisServer(password="right-password-for-tests", options=durable, **options) as server:
             wrong = server.url.replace("right-password", "wrong-password")
-            yield Run("vector", "redis", {"url": server.url}, {"url": wrong}, restart=server.restart)
+            # RediSearch needs some seconds to index 10,000 points of one write, more on a machine that others use.
+            yield Run("vector", "redis", {"url": server.url, "timeout": "60s"}, {"url": wrong}, restart=server.restart)
     return case
 
 
@@ -292,6 +304,7 @@ CASES = {
     "redis": redis,
     "qdrant": qdrant,
     "pgvector": pgvector,
+    "pglite": pglite,
     "redis_vector": redis_vector(),
     "redis_stack": redis_vector(stack=True),
     "onnx": onnx,

@@ -1,5 +1,6 @@
-"""F20_redis_gone.py - Redis stands still, is killed, cut off, full or loading: requests are served without the cache, rate limits
-are open or closed as the conf says, budgets are closed, and once it is known nobody waits for it."""
+"""F20_redis_gone.py - Redis stands still, is killed, cut off, full or loading: requests are served without the cache, each process
+holds rate limits by itself (or they are open or closed, as the conf says), budgets are closed, and once it is known nobody waits
+for it."""
 import os
 import statistics
 import threading
@@ -14,12 +15,14 @@ ASKED = 400 if IS_LONG else 120
 KNOWN_WITHIN = 8  # seconds from the fault until nobody waits any more
 TIMEOUTS = {"timeout": "500ms", "connect_timeout": "500ms"}
 DOWN = ("not_found", "unavailable")
+PER_MINUTE = 30
+AT_ONCE = 500  # granted of a limit per day, which does not fill up meanwhile
 
 
-def made(url, rate_per_minute=0, **cache):
+def made(url, rate_per_minute=0, workers=1, **cache):
     def make(folder):
         return {"data_dir": os.path.join(folder, "data"), "plugins": [FAULT_PLUGINS],
-                "server": {"listen": ["127.0.0.1:0"], "workers": 1, "access_log": "off",
+                "server": {"listen": ["127.0.0.1:0"], "workers": workers, "access_log": "off",
                            **({"rate_per_minute": rate_per_minute} if rate_per_minute else {})},
                 "cache": {"main": {"use": "redis", "url": url, "breaker_pause": "1s", **TIMEOUTS, **cache}},
                 "app": {"cached": {"cache": "main"}}}
@@ -36,12 +39,12 @@ def reserve(server, owner):
     return run(server, "reserve", "budget", period="p", limit=1000000, amount=1, hold_ms=60000, owner=owner)
 
 
-def latencies(server, op="get", count=ASKED, **more):
+def latencies(server, op="get", count=ASKED, key="k", **more):
     """Of one after another, in milliseconds, sorted."""
     took, connection = [], server.connect()
     for _ in range(count):
         started = time.monotonic()
-        answer = server.request("POST", "/cached/run", {"op": op, "key": "k", **more}, connection=connection)
+        answer = server.request("POST", "/cached/run", {"op": op, "key": key, **more}, connection=connection)
         took.append((time.monotonic() - started) * 1000)
         check_equal(answer.status, 200, f"{op}: {answer.body[:300]!r}")
         time.sleep(0.005)
@@ -49,8 +52,32 @@ def latencies(server, op="get", count=ASKED, **more):
     return sorted(took)
 
 
+def within_limit(name, granted, per_minute, seconds):
+    """Exactly what GCRA grants in that time, beginning whole: neither more, nor less."""
+    check(per_minute <= granted <= per_minute + int(seconds * per_minute / 60) + 1,
+          f"{name}: {granted} were granted in {seconds:.1f} s of a limit of {per_minute} a minute")
+
+
+def limited_while_down(server, name, numbers):
+    """A flood during the outage meets the limit of this process: one after another, and by many fibers at once."""
+    started, granted = time.monotonic(), 0
+    for _ in range(PER_MINUTE * 3):
+        granted += run(server, "take", f"rate {name}", limit=PER_MINUTE, hold_ms=60000, amount=1)["granted"]
+    seconds = time.monotonic() - started
+    within_limit(name, granted, PER_MINUTE, seconds)
+    load = server.post("/cached/load", {"op": "take", "key": f"many {name}", "fibers": 50, "each": 100, "limit": AT_ONCE},
+                       seconds=60).json
+    check_equal((load["done"], load["failed"]), (5000, 0), f"{name}: takes at once: {load}")
+    check_equal(load["granted"], AT_ONCE, f"{name}: granted at once")
+    took = latencies(server, "take", 40, key=f"slow {name}", limit=1000000, hold_ms=60000, amount=1)
+    numbers[name].update({"limit_granted": granted, "limit_per_minute": PER_MINUTE, "limit_seconds": round(seconds, 2),
+                          "limit_at_once": [AT_ONCE, load["granted"], load["done"]], "take_p50_ms": round(statistics.median(took), 1),
+                          "take_slowest_ms": round(took[-1], 1)})
+    check(took[int(len(took) * 0.95)] <= 50, f"{name}: a limit takes {took[-1]:.0f} ms")
+
+
 def served_while_down(server, name, numbers, usual):
-    """What an outage looks like once it is known: values open, limits open, budgets and locks closed, and quick."""
+    """What an outage looks like once it is known: values open, limits held here, budgets and locks closed, and quick."""
     started = time.monotonic()
     wait_until(lambda: latencies(server, count=10)[-1] < 50 and run(server, "get")["status"] == "not_found", 30,
                f"{name}: reads are not quick")
@@ -58,7 +85,6 @@ def served_while_down(server, name, numbers, usual):
     took = latencies(server)
     check_equal(run(server, "get")["status"], "not_found", f"{name}: a value")
     check_equal(run(server, "set", value="v")["status"], "ok", f"{name}: keeping a value")
-    check(run(server, "take", "rate", limit=1, hold_ms=60000, amount=1).get("granted"), f"{name}: a limit, open")
     for i in range(8):  # so many failures open a breaker: that of the budgets, not that of the values
         check_equal(reserve(server, f"o{i}")["status"], "unavailable", f"{name}: a budget, closed")
     after = latencies(server, count=40)
@@ -68,6 +94,7 @@ def served_while_down(server, name, numbers, usual):
                      "p98_added_ms": round(added, 1), "slowest_ms": round(max(took[-1], after[-1]), 1)}
     check(known <= KNOWN_WITHIN, f"{name}: for {known:.1f} s calls waited for it")
     check(added <= 50, f"{name}: {added:.0f} ms are added")
+    limited_while_down(server, name, numbers)
     check_equal(server.get("/health/live").status, 200, f"{name}: the process lives")
 
 
@@ -75,6 +102,9 @@ def comes_back(server, name, numbers):
     started = time.monotonic()
     wait_until(lambda: run(server, "set", value="v")["status"] == "ok" and run(server, "get").get("value") == "v" and
                reserve(server, f"back {time.monotonic()}")["status"] == "ok", 40, f"{name}: it does not come back")
+    counted = server.metric("cache_redis_local_limits_total", outcome="granted")
+    check(run(server, "take", f"back {name}", limit=2, hold_ms=60000, amount=1)["granted"], f"{name}: a limit of Redis again")
+    check_equal(server.metric("cache_redis_local_limits_total", outcome="granted"), counted, f"{name}: who decides now")
     numbers[name]["back_s"] = round(time.monotonic() - started, 2)
 
 
@@ -141,21 +171,28 @@ def loading(redis, server, numbers, usual):
     comes_back(server, "loading", numbers)
 
 
-def closed_limits(redis, numbers):
-    """The server's own rate limit, with the cache's limits open and closed."""
+def own_limits(redis, numbers):
+    """The server's own rate limit on two workers, with the cache's limits held by the process, open and closed."""
     def statuses(count, **cache):
-        with Server(made=made(redis.url, 20, **cache)) as server:
+        with Server(made=made(redis.url, 20, workers=2, **cache)) as server:
             before = [server.post("/cached/run", {"op": "get", "key": "k"}).status for _ in range(3)]
             redis.kill()
+            started = time.monotonic()
             after = [server.post("/cached/run", {"op": "get", "key": "k"}).status for _ in range(count)]
+            seconds = time.monotonic() - started
             redis.start()
-            return before, after
-    before, after = statuses(30)
-    numbers["limit_open"] = {str(status): after.count(status) for status in set(after)}
-    check_equal((set(before), set(after)), ({200}, {200}), "limits open: everybody is served")
-    before, after = statuses(10, limits_when_down="closed")
-    numbers["limit_closed"] = {str(status): after.count(status) for status in set(after)}
-    check_equal((set(before), set(after)), ({200}, {503}), "limits closed: nobody is served")
+            check_equal(set(before), {200}, "before")
+            return after, seconds
+    after, seconds = statuses(60)
+    numbers["limit_local"] = {str(status): after.count(status) for status in sorted(set(after))}
+    check_equal(set(after), {200, 429}, "limits local: a flood is refused")
+    within_limit("limits local", after.count(200), 20, seconds)
+    after, seconds = statuses(30, limits_when_down="open")
+    numbers["limit_open"] = {str(status): after.count(status) for status in sorted(set(after))}
+    check_equal(set(after), {200}, "limits open: everybody is served")
+    after, seconds = statuses(10, limits_when_down="closed")
+    numbers["limit_closed"] = {str(status): after.count(status) for status in sorted(set(after))}
+    check_equal(set(after), {503}, "limits closed: nobody is served")
 
 
 def fault(numbers):
@@ -170,7 +207,7 @@ def fault(numbers):
             cut_off(relay, server, numbers, usual)
             full(redis, server, numbers)
             loading(redis, server, numbers, usual)
-        closed_limits(redis, numbers)
+        own_limits(redis, numbers)
 
 
 run_fault("F20", fault)

@@ -1,5 +1,5 @@
 """F38_names.py - a resolver that is dead, slow or knows no such name: the loop does not stall, other calls are served at once, and a
-name is asked for once, not by every request.
+name is asked for once, not by every request; a name that moves to another address is found there.
 
 The process is given a /etc/resolv.conf of its own by a mount namespace, which names a resolver of this test."""
 import ctypes
@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 
-from backplane_test import SKIPPED, Server, check, check_equal, conf, run_fault
+from backplane_test import SKIPPED, Server, check, check_equal, conf, run_fault, wait_until
+from embedder_stub import EmbedderStub
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
 ADDRESS = "127.0.0.53"
@@ -24,6 +25,7 @@ class Resolver:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((ADDRESS, 53))
         self.asked, self.is_over = [], threading.Event()
+        self.moving_to = 2  # 127.0.0.N
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
@@ -51,7 +53,7 @@ class Resolver:
         flags = 0x8183 if label == "none" else 0x8180
         made = packet[:2] + struct.pack(">HHHHH", flags, 1, count, 0, 0) + packet[12:end]
         for i in range(count):
-            made += struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + bytes([127, 0, 0, 1 if i == 0 else 2 + i])
+            made += struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + bytes([127, 0, 0, self.moving_to if label == "moving" else 1 if i == 0 else 2 + i])
         try:
             self.socket.sendto(made, peer)
         except OSError:
@@ -85,19 +87,45 @@ def own_files(folder):
 
 
 def backend(server):
-    """The status of a search, whose vectors lie behind the name, and how long it took."""
+    """A search whose embedder stands behind the name, and how long it took."""
     started = time.monotonic()
-    answer = server.post("/api/v1/search", {"collection": "docs", "query": "words"}, seconds=60)
+    answer = server.post("/api/v1/search", {"collection": "docs", "query": "words", "mode": "vector"}, seconds=60)
     return answer, time.monotonic() - started
 
 
-def under_a_name(name, folder, numbers, parallel=20):
-    """20 searches at once whose vector store has that name, while other routes are asked."""
+def with_embedder(name, port, folder):
     def made(where):
         return conf(where, server={"access_log": "off", "workers": 2}, embed={"main": {
-            "use": "openai", "url": f"http://{name}.test:9/v1", "model": "m", "dimensions": 8, "deadline": "3s", "retries": 0,
+            "use": "openai", "url": f"http://{name}.test:{port}/v1", "model": "m", "dimensions": 8, "deadline": "3s", "retries": 0,
             "breaker_failures": 0, "critical": False}})
-    with Server(made=made, before_exec=own_files(folder)) as server:
+    return Server(made=made, before_exec=own_files(folder))
+
+
+def a_name_that_moves(resolver, folder, numbers):
+    """The embedder goes from 127.0.0.2 to 127.0.0.3: what is remembered of the name is forgotten after 5 s."""
+    with EmbedderStub("127.0.0.2") as old:
+        server = with_embedder("moving", old.port, folder).start()
+        try:
+            server.make_collection()
+            before = len(resolver.asked)
+            for _ in range(50):
+                answer, _ = backend(server)
+                check_equal(answer.status, 200, f"before: {answer.body[:300]!r}")
+            questions = sum(label == "moving" for label, _ in resolver.asked[before:])
+            old.go()
+            with EmbedderStub("127.0.0.3", old.port):
+                resolver.moving_to = 3
+                moved = time.monotonic()
+                wait_until(lambda: backend(server)[0].status == 200, 30, "the new address is not found")
+                numbers["moving"] = {"found_after_s": round(time.monotonic() - moved, 2), "questions_for_50_searches": questions}
+        finally:
+            server.close()
+    check(questions <= 4, f"50 searches asked {questions} times for the name")
+
+
+def under_a_name(name, folder, numbers, parallel=20):
+    """20 searches at once whose embedder has that name, while other routes are asked."""
+    with with_embedder(name, 9, folder) as server:
         server.make_collection()
         answers, slowest_other = [], 0.0
         threads = [threading.Thread(target=lambda: answers.append(backend(server))) for _ in range(parallel)]
@@ -138,6 +166,7 @@ def fault(numbers):
             under_a_name(name, folder, numbers)
             numbers[name]["questions"] = sum(label == name for label, _ in resolver.asked[before:])
         check(numbers["ok"]["questions"] >= 1, "the resolver of the test was not asked")
+        a_name_that_moves(resolver, folder, numbers)
 
 
 run_fault("F38", fault)

@@ -10,4 +10,5 @@ if(Python3_FOUND)
       "BACKPLANE=$<TARGET_FILE:backplane>;BACKPLANE_PLUGINS=${CMAKE_BINARY_DIR}/plugins;BACKPLANE_FAULT_PLUGINS=${CMAKE_BINARY_DIR}/tests/faults/plugins;BACKPLANE_SHARED=${BP_SHARED_DIR};BACKPLANE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/lib")
   endforeach()
   set_tests_properties(integration.migrate PROPERTIES TIMEOUT 600) # a dozen moves, between five pairs of back ends
+  set_tests_properties(integration.pglite integration.timescale PROPERTIES TIMEOUT 900) # servers in WebAssembly take their time
 endif()

@@ -388,9 +388,26 @@ def tables_of_other_versions_are_refused():
     check("tables of retrieval have version 0 in" in said and "and version 1 in" in said and "start the server of " +
           source.conf_path in said, said)
     change(source.database, "UPDATE backplane_migrations SET version = 99 WHERE owner = 'retrieval'")
-    check("tables of retrieval have version 99 in" in migrate(source, target, wanted=1), "a newer source")
-    change(target.database, "INSERT INTO backplane_migrations VALUES('retrieval', 2, 'of the future', '', 0)")
+    said = migrate(source, target, wanted=1)
+    check("tables of retrieval have version 99 in" in said and "this program knows 1" in said, said)
+    future = "INSERT INTO backplane_migrations VALUES('retrieval', 2, 'of the future', '', 0, "
+    change(target.database, future + "0)")
     check("holds version 2 of retrieval, this program knows 1" in migrate(embedded, target, wanted=74), "a newer target")
+
+
+def newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program():
+    source, target = deployment(), deployment()
+    shutil.copytree(os.path.join(embedded.folder, "data"), source.made["data_dir"])
+    check_equal(differences(migrate(embedded, target)), [], "the same tables")
+    for one in (source, target):
+        change(one.database, "INSERT INTO backplane_migrations VALUES('retrieval', 2, 'of the future', '', 0, 1)")
+    with target.server(state["key"]) as server:
+        check(server.search("train coffee"), "a server runs on tables that allow it")
+        check("holds version 2 of retrieval, this program knows 1 and goes on" in server.log_text(), server.log_text()[-2000:])
+    for one, other in ((source, embedded), (embedded, target), (source, target)):
+        for more in ((), ("--verify-only",)):
+            said = migrate(one, other, *more, wanted=1)
+            check("have version 2 in storage.main" in said and "this program knows 1 and would leave out" in said, said)
 
 
 def change(path, statement):
@@ -438,4 +455,5 @@ with contextlib.ExitStack() as stack:
                it_moves_on_to_postgres_and_redis, it_moves_back_into_files_and_new_rows_get_new_numbers,
                what_was_changed_in_the_target_is_named, half_precision_is_allowed_for, budgets_are_moved_and_compared,
                a_move_that_is_killed_goes_on_where_it_was, a_move_that_is_stopped_says_how_to_go_on,
-               a_target_with_other_data_is_refused, tables_of_other_versions_are_refused, wrong_uses_are_sentences])
+               a_target_with_other_data_is_refused, tables_of_other_versions_are_refused,
+               newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program, wrong_uses_are_sentences])

@@ -15,6 +15,7 @@ from redis_server import RedisServer
 
 FIXTURES = os.environ["BACKPLANE_FAULT_PLUGINS"]
 KILLS = 10
+ACCEPT = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
 
@@ -93,6 +94,52 @@ def what_one_writes_the_other_reads_at_once():
         check("already active" in json.dumps(tool(two, "start_working_on", task="again")), "a second session was begun")
         tool(two, "end_work_session", what_i_learned=["that it is one"])
         check("already active" not in json.dumps(tool(one, "start_working_on", task="next")), "the session was not ended")
+
+
+def initialize(server):
+    answer = server.post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "pair", "version": "1"}}},
+        headers=ACCEPT)
+    check_equal(answer.status, 200, f"initialize: {answer.body[:300]!r}")
+    return {**ACCEPT, "Mcp-Session-Id": answer.headers["Mcp-Session-Id"]}
+
+
+def in_session(server, headers, method="tools/list", **more):
+    return server.post("/mcp", {"jsonrpc": "2.0", "id": 2, "method": method}, headers=headers, **more)
+
+
+def an_mcp_session_is_one_and_outlives_the_process_that_opened_it():
+    with Pair("mcp") as (one, two):
+        headers, ended = initialize(one), initialize(two)
+        for server in (one, two, one):
+            answer = in_session(server, headers)
+            check_equal(answer.status, 200, f"a request of the session: {answer.body[:300]!r}")
+            check(b"create_entities" in answer.body, f"its answer: {answer.body[:300]!r}")
+        check_equal(in_session(two, {**headers, "Mcp-Session-Id": "0" * 32}).status, 404, "a session that nobody opened")
+        check_equal(in_session(one, ended).status, 200, "the other session")
+        check_equal(one.request("DELETE", "/mcp", headers=ended).status, 204, "ended at the one")
+        wait_until(lambda: in_session(two, ended).status == 404, 20, "it goes on at the other")
+        check_equal(in_session(one, ended).status, 404, "it comes back at the one")
+        one.kill()
+        check_equal(in_session(two, headers).status, 200, "its process was killed")
+        one.start()
+        check_equal(in_session(one, headers).status, 200, "its process was started anew")
+
+
+def nobody_takes_over_the_mcp_session_of_another():
+    with Pair("keyed", auth={"mode": "keys", "storage": "main"}) as (one, two):
+        keys = []
+        for tenant in ("a", "b"):
+            done = one.run("key", "create", "--name", "of " + tenant, "--tenant", tenant)
+            check_equal(done.returncode, 0, f"key create: {done.stderr}")
+            keys.append(done.stdout.split()[0])
+        one.key = two.key = keys[0]
+        headers = initialize(one)
+        two.key = keys[1]
+        check_equal(in_session(two, headers).status, 404, "another key at the other process")
+        check_equal(two.request("DELETE", "/mcp", headers=headers).status, 404, "ended by another key")
+        two.key = keys[0]
+        check_equal(in_session(two, headers).status, 200, "its own key at the other process")
 
 
 def limits_and_budgets_are_exact_together():
@@ -191,6 +238,6 @@ def either_is_killed_and_nothing_acknowledged_is_lost():
 
 postgres, redis = PgvectorServer(settings=["max_connections=300"]), RedisServer()
 with postgres, redis:
-    run_tests([what_one_writes_the_other_reads_at_once, limits_and_budgets_are_exact_together,
-               the_servers_own_rate_limit_is_one, what_must_be_unique_is_unique_whoever_is_first,
+    run_tests([what_one_writes_the_other_reads_at_once, an_mcp_session_is_one_and_outlives_the_process_that_opened_it,
+               nobody_takes_over_the_mcp_session_of_another, limits_and_budgets_are_exact_together, the_servers_own_rate_limit_is_one, what_must_be_unique_is_unique_whoever_is_first,
                either_is_killed_and_nothing_acknowledged_is_lost])

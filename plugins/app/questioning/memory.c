@@ -19,47 +19,17 @@ static void note_failure(bp_call *call, struct questioning *self, bp_status stat
     bp_clear_error(call);
 }
 
-static bp_status open_collection(bp_call *call, struct questioning *self)
-{
-    bp_vector_schema schema = {.struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en")};
-    bp_embed_info    info;
-
-    if (self->embedder.dimensions)
-        return BP_OK;
-    BP_TRY(bp_embed_info_of(call, self->embed, &info));
-    if (info.dimensions == 0 || info.model.len >= sizeof(self->model))
-        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions, which cannot be",
-                       BP_ARG(self->embed->name), info.dimensions);
-    memcpy(self->model, info.model.data, info.model.len);
-    info.model.data = self->model;
-    if (info.max_batch == 0)
-        info.max_batch = 1;
-    schema.dimensions = info.dimensions;
-    schema.model = info.model;
-    BP_TRY(bp_vector_of(self->vector)->create(call, self->vector->instance, self->collection, &schema));
-    self->embedder = info;
-    return BP_OK;
-}
-
 static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts,
                        size_t count, const float **vectors)
 {
     bp_embeddings made;
 
     BP_TRY(bp_embed_texts(call, self->embed, purpose, texts, count, &made));
-    if (made.count != count || made.dimensions != self->embedder.dimensions)
+    if (made.count != count || made.dimensions != self->embedder.info.dimensions)
         return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %zu vectors of %u dimensions for %zu texts",
                        BP_ARG(self->embed->name), made.count, made.dimensions, count);
     *vectors = made.vectors;
     return BP_OK;
-}
-
-static bool is_zero(const float *vector, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (vector[i] != 0)
-            return false;
-    return true;
 }
 
 /* ---- keeping ---- */
@@ -117,12 +87,12 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
         texts[i] = text_cut_bytes(messages[i].content, WORDS_BYTES_MAX);
     BP_TRY(embed(call, self, BP_EMBED_PASSAGE, texts, count, &vectors));
     for (size_t i = 0; i < count; i++) {
-        const float *vector = vectors + i * self->embedder.dimensions;
+        const float *vector = vectors + i * self->embedder.info.dimensions;
 
         points[i] = (bp_point){.struct_size = sizeof(bp_point),
                                .id = (uint64_t)messages[i].number,
                                .words = texts[i],
-                               .vector = is_zero(vector, self->embedder.dimensions) ? NULL : vector};
+                               .vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector};
         BP_TRY(make_metadata(call, &messages[i], &points[i].metadata));
     }
     BP_TRY(bp_vector_upsert(call, self->vector, self->collection, points, count));
@@ -131,9 +101,9 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
 
 static bp_status index_all(bp_call *call, struct questioning *self, const struct remembered *messages, size_t count)
 {
-    BP_TRY(open_collection(call, self));
+    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
     for (size_t done = 0; done < count;) {
-        size_t most = self->embedder.max_batch < SLICE_MAX ? self->embedder.max_batch : SLICE_MAX;
+        size_t most = self->embedder.info.max_batch < SLICE_MAX ? self->embedder.info.max_batch : SLICE_MAX;
         size_t slice = count - done < most ? count - done : most;
 
         BP_TRY(index_slice(call, self, messages + done, slice));
@@ -174,11 +144,11 @@ static bp_status search(bp_call *call, struct dialogue *dialogue, bp_str text, u
     const float *vector = NULL;
     bp_leg       by_vector, by_words;
 
-    BP_TRY(open_collection(call, self));
+    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
     BP_TRY(embed(call, self, BP_EMBED_QUERY, &text, 1, &vector));
-    query.dimensions = self->embedder.dimensions;
-    query.vector = is_zero(vector, query.dimensions) ? NULL : vector;
-    query.words = self->embedder.is_lexical ? text : BP_STR("");
+    query.dimensions = self->embedder.info.dimensions;
+    query.vector = embedder_is_zero(vector, query.dimensions) ? NULL : vector;
+    query.words = self->embedder.info.is_lexical ? text : BP_STR("");
     if (!query.vector && !query.words.len)
         return BP_OK;
     BP_TRY(bp_vector_search(call, self->vector, &query, &by_vector, &by_words));
@@ -300,7 +270,7 @@ static bp_status drop_some(bp_call *call, struct questioning *self, size_t *coun
     if (*count == 0)
         return BP_OK;
     if (self->vector) {
-        BP_TRY(open_collection(call, self));
+        BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
         BP_TRY(bp_vector_of(self->vector)
                    ->remove(call, self->vector->instance, self->collection, numbers, *count, NULL, NULL));
     }

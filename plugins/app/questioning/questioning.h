@@ -11,6 +11,8 @@
 
 #include <backplane/backplane.h>
 
+#include "embedder/embedder.h"
+
 enum {
     BATCH_MAX = 20,
     ROUNDS_MAX = 3,
@@ -51,8 +53,7 @@ struct questioning {
 
     struct monitor *monitor;
     bp_metric      *requests_total, *request_seconds, *questions_total, *fallbacks_total, *vector_errors_total;
-    bp_embed_info   embedder; /* dimensions 0: not asked yet */
-    char            model[256];
+    struct embedder   embedder;
 };
 
 bp_status monitor_new(bp_call *call, struct monitor **monitor);

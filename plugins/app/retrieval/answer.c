@@ -33,6 +33,7 @@ static bp_status send_passages(bp_call *call, struct answering *a)
 
     bp_json_object(w);
     bp_json_put_string(w, "collection", a->collection.name);
+    search_write_degraded(w, &a->found);
     bp_json_key(w, "passages");
     bp_json_array(w);
     for (size_t i = 0; i < a->found.count; i++)
@@ -123,6 +124,7 @@ static bp_status finish(bp_call *call, struct answering *a, bool is_found)
         bp_json_put_string(w, "message", a->found.count ? BP_STR("the passages found do not answer the question")
                                                         : BP_STR("nothing in the collection matches the question"));
     bp_json_put_string(w, "collection", a->collection.name);
+    search_write_degraded(w, &a->found);
     write_citations(w, a, text);
     bp_json_put_integer(w, "passages", (int64_t)a->found.count);
     bp_json_put_string(w, "provider", a->provider);

@@ -53,13 +53,13 @@ bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp
     if (language.len > 16)
         return bp_fail(call, BP_INVALID, "a language is a BCP 47 tag such as \"en\", not \"" BP_FMT "\"",
                        BP_ARG(language));
-    BP_TRY(index_embedder(call, self));
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("INSERT INTO retrieval_collections (tenant, name, language, model, dimensions, "
                                   "created_wall_ns) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, name) DO NOTHING",
                                   bp_sql_text(bp_principal_of(call)->tenant), bp_sql_text(name),
                                   bp_sql_text(language.len ? language : BP_STR("en")),
-                                  bp_sql_text(self->embedder.model), bp_sql_int(self->embedder.dimensions),
+                                  bp_sql_text(self->embedder.info.model), bp_sql_int(self->embedder.info.dimensions),
                                   bp_sql_int(bp_wall_ns())),
                            NULL));
     BP_TRY(collection_find(call, self, name, collection));
@@ -75,8 +75,9 @@ bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp
 
 /* ---- routes ---- */
 
+/* The passages are counted by the vector store; while it is away they are null, and it is asked once for a whole list. */
 static bp_status write_collection(bp_call *call, struct retrieval *self, const struct collection *collection,
-                                  bp_json_writer *w)
+                                  bp_json_writer *w, bool *is_away)
 {
     bp_rows  rows;
     uint64_t points = 0;
@@ -86,7 +87,14 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
                                   "retrieval_documents WHERE collection_id = $1",
                                   bp_sql_int(collection->id)),
                            &rows));
-    BP_TRY(bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points));
+    if (!*is_away) {
+        bp_status status = bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points);
+
+        *is_away = away_is(call, status);
+        if (!*is_away)
+            BP_TRY(status);
+        bp_clear_error(call);
+    }
     bp_json_object(w);
     bp_json_put_string(w, "name", collection->name);
     bp_json_put_string(w, "language", collection->language);
@@ -94,7 +102,11 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
     bp_json_put_integer(w, "dimensions", collection->dimensions);
     bp_json_put_integer(w, "documents", bp_row(&rows, 0)[0].integer);
     bp_json_put_integer(w, "ready", bp_row(&rows, 0)[1].integer);
-    bp_json_put_integer(w, "passages", (int64_t)points);
+    bp_json_key(w, "passages");
+    if (*is_away)
+        bp_json_add_null(w);
+    else
+        bp_json_add_integer(w, (int64_t)points);
     bp_json_end(w);
     return BP_OK;
 }
@@ -102,6 +114,7 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
 bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_writer *w)
 {
     bp_rows rows;
+    bool    is_away = false;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT id, name, language, model, dimensions FROM retrieval_collections WHERE tenant = "
@@ -115,7 +128,7 @@ bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_write
         struct collection collection;
 
         take_row(call, bp_row(&rows, i), &collection);
-        BP_TRY(write_collection(call, self, &collection, w));
+        BP_TRY(write_collection(call, self, &collection, w, &is_away));
     }
     bp_json_end(w);
     bp_json_end(w);
@@ -147,7 +160,7 @@ static bp_status make_from_body(bp_call *call, struct retrieval *self, bp_reques
     if (!name.len)
         name = bp_json_string(bp_json_get(body, "name"));
     BP_TRY(collection_make(call, self, name, bp_json_string(bp_json_get(body, "language")), &collection));
-    BP_TRY(write_collection(call, self, &collection, w));
+    BP_TRY(write_collection(call, self, &collection, w, &(bool){ false }));
     return bp_respond_json(call, response, 200, w);
 }
 
@@ -168,7 +181,7 @@ bp_status collection_get(bp_call *call, void *instance, bp_request *request, bp_
     struct collection collection;
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
-    BP_TRY(write_collection(call, self, &collection, w));
+    BP_TRY(write_collection(call, self, &collection, w, &(bool){ false }));
     return bp_respond_json(call, response, 200, w);
 }
 

@@ -88,7 +88,7 @@ struct intake {
     struct collection collection;
     struct document  *documents; /* the batch, in scratch memory */
     size_t            count;
-    int64_t           stored, unchanged, refused;
+    int64_t           stored, queued, unchanged, refused;
     bp_json_writer   *errors;
     bp_lines          lines;
 };
@@ -116,6 +116,8 @@ static bp_status flush(bp_call *call, struct intake *intake)
             report(intake, document->id, document->problem);
         else if (document->is_unchanged)
             intake->unchanged++;
+        else if (document->is_queued)
+            intake->queued++;
         else
             intake->stored++;
     }
@@ -219,13 +221,15 @@ static bp_status respond(bp_call *call, struct intake *intake, bp_response *resp
     bp_json_object(w);
     bp_json_put_string(w, "collection", intake->collection.name);
     bp_json_put_integer(w, "stored", intake->stored);
+    if (intake->queued)
+        bp_json_put_integer(w, "queued", intake->queued);
     bp_json_put_integer(w, "unchanged", intake->unchanged);
     bp_json_put_integer(w, "refused", intake->refused);
     bp_json_key(w, "errors");
     bp_json_add_raw(w, errors);
     bp_json_end(w);
     // A single document that was refused is a request that was refused; of many, each is answered for.
-    return bp_respond_json(call, response, is_single && intake->refused ? 400 : 200, w);
+    return bp_respond_json(call, response, is_single && intake->refused ? 400 : intake->queued ? 202 : 200, w);
 }
 
 static bool is_ndjson(const bp_request *request)
@@ -290,7 +294,7 @@ bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_r
         bp_json_put_string(w, "title", row[1].text);
         bp_json_put_string(w, "source", row[2].text);
         bp_json_put_string(w, "format", row[3].text);
-        bp_json_put_string(w, "state", row[4].integer == 1 ? BP_STR("ready") : BP_STR("indexing"));
+        bp_json_put_string(w, "state", store_state_name(row[4].integer));
         bp_json_put_string(w, "sha256", row[5].text);
         bp_json_end(w);
     }
@@ -349,7 +353,7 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
     bp_json_put_string(w, "format", row[3].text);
     bp_json_key(w, "metadata");
     bp_json_add_raw(w, row[4].text);
-    bp_json_put_string(w, "state", row[5].integer == 1 ? BP_STR("ready") : BP_STR("indexing"));
+    bp_json_put_string(w, "state", store_state_name(row[5].integer));
     bp_json_put_string(w, "sha256", row[6].text);
     bp_json_put_string(w, "text", row[7].text);
     write_passages(&chunks, w);

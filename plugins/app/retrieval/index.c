@@ -3,22 +3,6 @@
 
 enum { POINTS_AT_ONCE = 256 };
 
-bp_status index_embedder(bp_call *call, struct retrieval *self)
-{
-    bp_embed_info info;
-
-    if (self->embedder.dimensions)
-        return BP_OK;
-    BP_TRY(bp_embed_info_of(call, self->embed, &info));
-    if (info.dimensions == 0 || info.max_batch == 0 || info.model.len >= sizeof(self->model))
-        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions and batches of %u, which cannot be",
-                       BP_ARG(self->embed->name), info.dimensions, info.max_batch);
-    memcpy(self->model, info.model.data, info.model.len);
-    info.model.data = self->model;
-    self->embedder = info;
-    return BP_OK;
-}
-
 /* What the words leg searches: the title twice, since a word in it says more than one in the text. */
 static bp_str words_of(bp_call *call, const struct document *document, const struct chunk *chunk)
 {
@@ -42,14 +26,14 @@ struct points {
 
 static bp_status embed_points(bp_call *call, struct retrieval *self, struct points *points, size_t first, size_t count)
 {
-    for (size_t at = first; at < first + count; at += self->embedder.max_batch) {
-        size_t        some = first + count - at < self->embedder.max_batch ? first + count - at : self->embedder.max_batch;
+    for (size_t at = first; at < first + count; at += self->embedder.info.max_batch) {
+        size_t        some = first + count - at < self->embedder.info.max_batch ? first + count - at : self->embedder.info.max_batch;
         bp_embeddings made;
 
         BP_TRY(bp_embed_texts(call, self->embed, BP_EMBED_PASSAGE, points->texts + at, some, &made));
-        if (made.dimensions != self->embedder.dimensions)
+        if (made.dimensions != self->embedder.info.dimensions)
             return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %u dimensions instead of %u",
-                           BP_ARG(self->embed->name), made.dimensions, self->embedder.dimensions);
+                           BP_ARG(self->embed->name), made.dimensions, self->embedder.info.dimensions);
         for (size_t i = 0; i < some; i++)
             points->items[at + i].vector = made.vectors + i * made.dimensions;
     }
@@ -61,11 +45,8 @@ static void drop_zero_vectors(const struct retrieval *self, struct points *point
 {
     for (size_t i = first; i < first + count; i++) {
         const float *vector = points->items[i].vector;
-        uint32_t     d = 0;
 
-        while (vector && d < self->embedder.dimensions && vector[d] == 0.0f)
-            d++;
-        if (d == self->embedder.dimensions)
+        if (vector && embedder_is_zero(vector, self->embedder.info.dimensions))
             points->items[i].vector = NULL;
     }
 }
@@ -123,8 +104,8 @@ static bp_status chunk_all(bp_call *call, const struct retrieval *self, struct d
 {
     struct chunk_limits limits = { .tokens = (size_t)self->chunk_tokens, .overlap = (size_t)self->chunk_overlap };
 
-    if (self->embedder.max_tokens && limits.tokens > self->embedder.max_tokens)
-        limits.tokens = self->embedder.max_tokens;
+    if (self->embedder.info.max_tokens && limits.tokens > self->embedder.info.max_tokens)
+        limits.tokens = self->embedder.info.max_tokens;
     *chunks = 0;
     for (size_t i = 0; i < count; i++) {
         struct document *document = &documents[i];
@@ -143,23 +124,42 @@ static bp_status chunk_all(bp_call *call, const struct retrieval *self, struct d
     return BP_OK;
 }
 
+static int64_t bytes_of(const struct document *documents, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; !documents[i].is_unchanged && c < documents[i].chunk_count; c++)
+            bytes += documents[i].chunks[c].end - documents[i].chunks[c].start;
+    return (int64_t)bytes;
+}
+
 static bp_status index_locked(bp_call *call, struct retrieval *self, const struct collection *collection,
                               struct document *documents, size_t count)
 {
     struct points points;
     size_t        chunks;
+    bp_status     status;
 
     refuse_doubles(documents, count);
     BP_TRY(store_compare(call, self, collection, documents, count));
     BP_TRY(chunk_all(call, self, documents, count, &chunks));
+    if (chunks)
+        BP_TRY(away_check_queue(call, self, bytes_of(documents, count)));
     BP_TRY(store_write(call, self, collection, documents, count));
     BP_TRY(points_new(call, chunks, &points));
     for (size_t i = 0; i < count; i++)
         for (size_t c = 0; !documents[i].is_unchanged && c < documents[i].chunk_count; c++)
             add_point(call, &points, &documents[i], &documents[i].chunks[c]);
-    BP_TRY(write_points(call, self, collection->vector_name, &points));
-    BP_TRY(store_mark_ready(call, self, documents, count));
-    return store_collect_garbage(call, self, collection);
+    status = write_points(call, self, collection->vector_name, &points);
+    if (status != BP_OK)
+        return away_queue(call, self, documents, count, status);
+    BP_TRY(store_mark(call, self, documents, count, STATE_READY));
+    status = store_collect_garbage(call, self, collection);
+    if (!away_is(call, status)) // else it is noted, and done later
+        return status;
+    bp_clear_error(call);
+    return BP_OK;
 }
 
 bp_status index_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
@@ -168,25 +168,53 @@ bp_status index_documents(bp_call *call, struct retrieval *self, const struct co
     bp_mutex *lock = self->shared->locks[(uint64_t)collection->id % INDEX_LOCKS];
     bp_status status;
 
-    BP_TRY(index_embedder(call, self));
-    if (!bp_str_equal(collection->model, self->embedder.model))
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
+    if (!bp_str_equal(collection->model, self->embedder.info.model))
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT "\", this instance has \"" BP_FMT
                        "\": make another collection, or put that embedder back into the conf",
-                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.model));
+                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
     BP_TRY(bp_mutex_lock(call, lock));
     status = index_locked(call, self, collection, documents, count);
     bp_mutex_unlock(lock);
     for (size_t i = 0; i < count; i++)
         retrieval_count(self->documents_total,
-                        documents[i].problem.len ? "refused" : documents[i].is_unchanged ? "unchanged"
-                        : status == BP_OK                                              ? "stored"
-                                                                                       : "failed",
+                        documents[i].problem.len    ? "refused"
+                        : documents[i].is_unchanged ? "unchanged"
+                        : documents[i].is_queued    ? "queued"
+                        : status == BP_OK           ? "stored"
+                                                    : "failed",
                         1);
     return status;
 }
 
-/* ---- after a crash ---- */
+/* ---- after a crash, and when a peer is back ---- */
+
+/* Trying again changes nothing: the store or the embedder does not want this very text. */
+static bool is_hopeless(bp_status status)
+{
+    return status == BP_INVALID || status == BP_TOO_LARGE || status == BP_UNSUPPORTED;
+}
+
+/* Another process may have written the document anew while its old passages were written here: points without a row. */
+static bp_status note_orphans(bp_call *call, struct retrieval *self, const struct collection *collection,
+                              const struct points *points)
+{
+    bp_rows rows;
+
+    if (!points->count)
+        return BP_OK;
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1", bp_sql_int((int64_t)points->items[0].id)),
+                           &rows));
+    for (size_t i = 0; !rows.row_count && i < points->count; i++) // all passages of a document go together
+        BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                               BP_SQL("INSERT INTO retrieval_garbage (chunk_id, collection_id) VALUES ($1, $2) ON CONFLICT "
+                                      "(chunk_id) DO NOTHING",
+                                      bp_sql_int((int64_t)points->items[i].id), bp_sql_int(collection->id)),
+                               NULL));
+    return BP_OK;
+}
 
 /* Rows and chunks are there, points may not be: they are written again from what was committed. */
 static bp_status recover_locked(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t id)
@@ -194,9 +222,10 @@ static bp_status recover_locked(bp_call *call, struct retrieval *self, const str
     struct document document = { .row = id };
     struct points   points;
     bp_rows         rows;
+    bp_status       status;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT title, metadata, body, hash FROM retrieval_documents WHERE id = $1 AND state = 0",
+                           BP_SQL("SELECT title, metadata, body, hash FROM retrieval_documents WHERE id = $1 AND state IN (0, 2)",
                                   bp_sql_int(id)),
                            &rows));
     if (rows.row_count == 0) // somebody wrote or deleted it meanwhile
@@ -219,8 +248,16 @@ static bp_status recover_locked(bp_call *call, struct retrieval *self, const str
         if (chunk.end <= document.text.len && chunk.start <= chunk.end)
             add_point(call, &points, &document, &chunk);
     }
-    BP_TRY(write_points(call, self, collection->vector_name, &points));
-    BP_TRY(store_mark_ready(call, self, &document, 1));
+    status = write_points(call, self, collection->vector_name, &points);
+    if (is_hopeless(status)) {
+        bp_log(call, BP_LOG_ERROR, "document %lld of collection %lld cannot be indexed and stays unsearchable until it is sent "
+               "again: " BP_FMT, (long long)id, (long long)collection->id, BP_ARG(bp_error_of(call)->message));
+        bp_clear_error(call);
+        return store_mark(call, self, &document, 1, STATE_FAILED);
+    }
+    BP_TRY(status);
+    BP_TRY(store_mark(call, self, &document, 1, STATE_READY));
+    BP_TRY(note_orphans(call, self, collection, &points));
     return store_collect_garbage(call, self, collection);
 }
 
@@ -251,10 +288,10 @@ static bp_status recover_some(bp_call *call, struct retrieval *self, int64_t *af
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT d.id, d.collection_id FROM retrieval_documents d JOIN retrieval_collections c ON "
-                                  "c.id = d.collection_id WHERE d.state = 0 AND d.id > $1 AND d.updated_wall_ns < $2 AND "
-                                  "c.model = $3 ORDER BY d.id LIMIT 20",
+                                  "c.id = d.collection_id WHERE d.id > $1 AND (d.state = 2 OR (d.state = 0 AND "
+                                  "d.updated_wall_ns < $2)) AND c.model = $3 ORDER BY d.id LIMIT 20",
                                   bp_sql_int(*after), bp_sql_int(left_before_ns(self)),
-                                  bp_sql_text(self->embedder.model)),
+                                  bp_sql_text(self->embedder.info.model)),
                            &rows));
     *found = rows.row_count;
     for (size_t i = 0; i < rows.row_count; i++) {
@@ -290,7 +327,7 @@ bp_status index_recover(bp_call *call, struct retrieval *self)
     int64_t after = 0;
     size_t  found = 1, all = 0;
 
-    BP_TRY(index_embedder(call, self));
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     while (found) {
         bp_status status;
 
@@ -301,6 +338,8 @@ bp_status index_recover(bp_call *call, struct retrieval *self)
         all += found;
     }
     if (all)
-        bp_log(call, BP_LOG_INFO, "%zu documents that a crash had left unfinished were indexed", all);
-    return recover_garbage(call, self);
+        bp_log(call, BP_LOG_INFO, "%zu documents that a crash or an outage had left unfinished were indexed", all);
+    BP_TRY(recover_garbage(call, self));
+    atomic_store(&self->shared->is_queueing, false);
+    return BP_OK;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "words/tokens.h"
+
 static const bp_option options[] = {
     BP_OPTION_REF(struct retrieval, storage, "storage", .is_required = true, .help = "where documents and chunks are kept"),
     BP_OPTION_REF(struct retrieval, vector, "vector", .is_required = true,
@@ -30,6 +32,12 @@ static const bp_option options[] = {
                     .help = "weight of the words against the vectors, 0 to 1; -1: by what the embedder is good for"),
     BP_OPTION_FLOAT(struct retrieval, min_similarity, .initial = "0.3", .minimum = "-1", .maximum = "1",
                     .help = "least similarity of a passage that shares no word with the question"),
+    BP_OPTION_ENUM(struct retrieval, when_down, .initial = "degrade", .choices = "degrade|refuse",
+                   .help = "searches while vector store or embedder cannot be reached: degrade: what the words alone find, with "
+                           "the reason in \"degraded\" of the answer; refuse: status 503"),
+    BP_OPTION_SIZE(struct retrieval, queue, .initial = "64MiB", .minimum = "0", .maximum = "1TiB",
+                   .help = "most text that waits in the storage while vector store or embedder cannot be reached; more is "
+                           "refused; 0: nothing waits"),
 };
 
 static const char search_schema[] =
@@ -39,7 +47,7 @@ static const char search_schema[] =
     "\"fusion\":{\"enum\":[\"minmax\",\"rrf\"]},\"words_weight\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
     "\"with_text\":{\"type\":\"boolean\"},\"filter\":{\"type\":\"object\"}}}";
 static const char hits_schema[] =
-    "{\"type\":\"object\",\"required\":[\"hits\"],\"properties\":{\"hits\":{\"type\":\"array\",\"items\":"
+    "{\"type\":\"object\",\"required\":[\"hits\"],\"properties\":{\"degraded\":{\"type\":\"string\"},\"hits\":{\"type\":\"array\",\"items\":"
     "{\"type\":\"object\",\"properties\":{\"chunk\":{\"type\":\"integer\"},\"document\":{\"type\":\"string\"},"
     "\"title\":{\"type\":\"string\"},\"heading\":{\"type\":\"string\"},\"score\":{\"type\":\"number\"},"
     "\"start\":{\"type\":\"integer\"},\"end\":{\"type\":\"integer\"},\"text\":{\"type\":\"string\"}}}}}}";
@@ -138,26 +146,27 @@ static void shared_destroy(bp_call *call, void *arg)
     for (int i = 0; i < INDEX_LOCKS && shared; i++)
         if (shared->locks[i])
             bp_mutex_destroy(shared->locks[i]);
+    if (shared)
+        tokens_close(shared->tokens);
     free(shared);
 }
 
 static bp_status shared_create(bp_call *call, const void *instance, void **shared)
 {
     struct retrieval_shared *made = calloc(1, sizeof(*made));
+    bp_status                status;
 
     (void)instance;
     if (!made)
         return bp_fail(call, BP_NO_MEMORY, "no memory for the instance");
-    for (int i = 0; i < INDEX_LOCKS; i++) {
-        bp_status status = bp_mutex_create(call, &made->locks[i]);
-
-        if (status != BP_OK) {
-            shared_destroy(call, made);
-            return status;
-        }
-    }
-    *shared = made;
-    return BP_OK;
+    status = tokens_open(call, &made->tokens);
+    for (int i = 0; i < INDEX_LOCKS && status == BP_OK; i++)
+        status = bp_mutex_create(call, &made->locks[i]);
+    if (status == BP_OK)
+        *shared = made;
+    else
+        shared_destroy(call, made);
+    return status;
 }
 
 static bp_status recover_and_scan(bp_call *call, void *instance)

@@ -92,38 +92,60 @@ static double words_weight(const struct retrieval *self, const struct search_que
         return query->words_weight;
     if (self->words_weight >= 0)
         return self->words_weight;
-    return self->embedder.is_lexical ? lexical_words_weight : semantic_words_weight;
+    return self->embedder.info.is_lexical ? lexical_words_weight : semantic_words_weight;
 }
 
 /* ---- asking ---- */
 
+/* The query's vector, unless the text has no direction; a hybrid search can do without when the embedder is away. */
+static bp_status embed_query(bp_call *call, struct retrieval *self, const struct search_query *query, bp_vector_query *ask,
+                             bp_str *degraded)
+{
+    bp_embeddings made = { .dimensions = 0 };
+    bp_status     status = embedder_learn(call, self->embed, &self->embedder);
+
+    if (status == BP_OK)
+        status = bp_embed_texts(call, self->embed, BP_EMBED_QUERY, &query->text, 1, &made);
+    if (status != BP_OK && (query->mode == SEARCH_VECTOR || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status)))
+        return status;
+    if (status != BP_OK) {
+        *degraded = bp_format(call, "the embedder \"" BP_FMT "\" cannot be reached: these passages were found by their words "
+                              "alone", BP_ARG(self->embed->name));
+        bp_clear_error(call);
+    }
+    for (uint32_t d = 0; status == BP_OK && d < made.dimensions && !ask->vector; d++)
+        if (made.vectors[d] != 0.0f) {
+            ask->vector = made.vectors;
+            ask->dimensions = made.dimensions;
+        }
+    return BP_OK;
+}
+
 static bp_status ask_store(bp_call *call, struct retrieval *self, const struct collection *collection,
-                           const struct search_query *query, bp_leg *by_vector, bp_leg *by_words)
+                           const struct search_query *query, bp_leg *by_vector, bp_leg *by_words, bp_str *degraded)
 {
     uint32_t        wanted = query->by_document ? query->limit * 3 : query->limit;
     bp_vector_query ask = { .struct_size = sizeof(ask), .collection = collection->vector_name, .filter = query->filter };
-    bp_embeddings   made;
+    bp_status       status;
 
     ask.limit = wanted > (uint32_t)self->candidates ? wanted : (uint32_t)self->candidates;
     if (query->mode != SEARCH_VECTOR)
         ask.words = query->text;
-    if (query->mode != SEARCH_WORDS) {
-        bool is_zero = true;
-
-        BP_TRY(bp_embed_texts(call, self->embed, BP_EMBED_QUERY, &query->text, 1, &made));
-        for (uint32_t d = 0; d < made.dimensions && is_zero; d++)
-            is_zero = made.vectors[d] == 0.0f;
-        if (!is_zero) {
-            ask.vector = made.vectors;
-            ask.dimensions = made.dimensions;
-        }
-    }
-    if (!ask.vector && !ask.words.len) {
-        memset(by_vector, 0, sizeof(*by_vector));
-        memset(by_words, 0, sizeof(*by_words));
+    memset(by_vector, 0, sizeof(*by_vector));
+    memset(by_words, 0, sizeof(*by_words));
+    if (query->mode != SEARCH_WORDS)
+        BP_TRY(embed_query(call, self, query, &ask, degraded));
+    if (!ask.vector && !ask.words.len)
         return BP_OK;
-    }
-    return bp_vector_search(call, self->vector, &ask, by_vector, by_words);
+    status = bp_vector_search(call, self->vector, &ask, by_vector, by_words);
+    // A filter says what somebody may see or wants to; it is not left out, and the storage cannot decide it.
+    if (!ask.words.len || query->filter || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
+        return status;
+    *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
+                          "in the storage", BP_ARG(self->vector->name));
+    bp_clear_error(call);
+    memset(by_vector, 0, sizeof(*by_vector));
+    return away_search_words(call, self, collection, query->text, ask.limit, by_words);
 }
 
 /* ---- from ids to passages ---- */
@@ -229,8 +251,7 @@ bp_status search_run(bp_call *call, struct retrieval *self, const struct collect
     double        weight;
 
     memset(result, 0, sizeof(*result));
-    BP_TRY(index_embedder(call, self));
-    BP_TRY(ask_store(call, self, collection, query, &by_vector, &by_words));
+    BP_TRY(ask_store(call, self, collection, query, &by_vector, &by_words, &result->degraded));
     weight = words_weight(self, query);
     list = BP_NEW_ARRAY(call, struct fused, (size_t)by_vector.hit_count + by_words.hit_count + 1);
     if (!list)
@@ -248,6 +269,17 @@ bp_status search_run(bp_call *call, struct retrieval *self, const struct collect
 }
 
 /* ---- routes ---- */
+
+void search_write_degraded(bp_json_writer *w, const struct search_result *result)
+{
+    if (result->degraded.len)
+        bp_json_put_string(w, "degraded", result->degraded);
+}
+
+void search_count(struct retrieval *self, const struct search_result *result)
+{
+    retrieval_count(self->searches_total, result->degraded.len ? "degraded" : result->count ? "hits" : "no_hits", 1);
+}
 
 void search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with_text)
 {
@@ -278,9 +310,9 @@ void search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with
 
 static const char *mode_text(uint32_t mode)
 {
-    static const char *const names[] = { "none", "exact", "graph", "filtered", "remote" };
+    static const char *const names[] = { "none", "exact", "graph", "filtered", "remote", "storage" };
 
-    return names[mode <= BP_SEARCH_REMOTE ? mode : 0];
+    return names[mode <= SEARCH_IN_STORAGE ? mode : 0];
 }
 
 static bp_status respond(bp_call *call, bp_response *response, const struct collection *collection,
@@ -292,6 +324,7 @@ static bp_status respond(bp_call *call, bp_response *response, const struct coll
     bp_json_put_string(w, "collection", collection->name);
     bp_json_put_string(w, "query", query->text);
     bp_json_put_integer(w, "count", (int64_t)result->count);
+    search_write_degraded(w, result);
     bp_json_key(w, "hits");
     bp_json_array(w);
     for (size_t i = 0; i < result->count; i++)
@@ -320,7 +353,7 @@ static bp_status run_and_respond(bp_call *call, struct retrieval *self, bp_str c
         return bp_fail(call, BP_INVALID, "the query must have 1 to 8,192 bytes");
     BP_TRY(collection_find(call, self, collection_name, &collection));
     BP_TRY(search_run(call, self, &collection, query, &result));
-    retrieval_count(self->searches_total, result.count ? "hits" : "no_hits", 1);
+    search_count(self, &result);
     return respond(call, response, &collection, query, &result, started_ns);
 }
 

@@ -1,7 +1,7 @@
 /* store.c - the app's SQL: collections, documents, chunks, and notes about what is unfinished. */
 #include "retrieval.h"
 
-enum { PARAMETERS_MAX = 60, STATE_INDEXING = 0, STATE_READY = 1 };
+enum { PARAMETERS_MAX = 60 };
 
 const bp_migration store_migrations[STORE_MIGRATIONS] = {
     { 1, 0, "collections, documents and chunks",
@@ -22,6 +22,13 @@ const bp_migration store_migrations[STORE_MIGRATIONS] = {
       "CREATE TABLE retrieval_files (collection_id BIGINT NOT NULL, path TEXT NOT NULL, source TEXT NOT NULL, "
       "modified_ns BIGINT NOT NULL, size_bytes BIGINT NOT NULL, PRIMARY KEY (collection_id, path))" },
 };
+
+bp_str store_state_name(int64_t state)
+{
+    static const char *const names[] = { "indexing", "ready", "queued", "failed" };
+
+    return bp_str_of(names[state >= STATE_INDEXING && state <= STATE_FAILED ? state : STATE_INDEXING]);
+}
 
 bp_str store_vector_name(bp_call *call, int64_t collection)
 {
@@ -176,10 +183,11 @@ bp_status store_write(bp_call *call, struct retrieval *self, const struct collec
     return bp_storage_transact(call, self->storage, write_all, &writing);
 }
 
-bp_status store_mark_ready(bp_call *call, struct retrieval *self, const struct document *documents, size_t count)
+bp_status store_mark(bp_call *call, struct retrieval *self, const struct document *documents, size_t count,
+                     enum document_state state)
 {
     bp_statement *statements = BP_NEW_ARRAY(call, bp_statement, count + 1);
-    bp_sql_value *rows = BP_NEW_ARRAY(call, bp_sql_value, 2 * count + 1);
+    bp_sql_value *rows = BP_NEW_ARRAY(call, bp_sql_value, 3 * count + 1);
     size_t        made = 0;
 
     if (!statements || !rows)
@@ -188,17 +196,30 @@ bp_status store_mark_ready(bp_call *call, struct retrieval *self, const struct d
         if (documents[i].is_unchanged || documents[i].problem.len)
             continue;
         // Not when it was written again meanwhile: then the later one says when it is ready.
-        rows[2 * made] = bp_sql_int(documents[i].row);
-        rows[2 * made + 1] = bp_sql_text(bp_str_of(documents[i].hash));
+        rows[3 * made] = bp_sql_int(documents[i].row);
+        rows[3 * made + 1] = bp_sql_text(bp_str_of(documents[i].hash));
+        rows[3 * made + 2] = bp_sql_int(state);
         statements[made] = (bp_statement){
             .struct_size = sizeof(bp_statement),
-            .parameter_count = 2,
-            .sql = BP_STR("UPDATE retrieval_documents SET state = 1 WHERE id = $1 AND hash = $2"),
-            .parameters = &rows[2 * made]
+            .parameter_count = 3,
+            .sql = BP_STR("UPDATE retrieval_documents SET state = $3 WHERE id = $1 AND hash = $2"),
+            .parameters = &rows[3 * made]
         };
         made++;
     }
     return made ? bp_storage_batch(call, self->storage, statements, made, NULL) : BP_OK;
+}
+
+bp_status store_waiting_bytes(bp_call *call, struct retrieval *self, int64_t *bytes)
+{
+    bp_rows rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL0("SELECT CAST(COALESCE(SUM(c.end_byte - c.start_byte), 0) AS BIGINT) FROM retrieval_documents d JOIN "
+                                   "retrieval_chunks c ON c.document_id = d.id WHERE d.state IN (0, 2)"),
+                           &rows));
+    *bytes = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
+    return BP_OK;
 }
 
 /* ---- what is gone ---- */
@@ -261,7 +282,13 @@ static bp_status delete_row(bp_call *call, bp_transaction *transaction, void *ar
 bp_status store_delete(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str document)
 {
     struct deleting deleting = { self, collection, document };
+    bp_status       status;
 
     BP_TRY(bp_storage_transact(call, self->storage, delete_row, &deleting));
-    return store_collect_garbage(call, self, collection);
+    // Nobody finds a point without a row, and its garbage is noted: with the vector store away, the row's going is enough.
+    status = store_collect_garbage(call, self, collection);
+    if (!away_is(call, status))
+        return status;
+    bp_clear_error(call);
+    return BP_OK;
 }

@@ -13,7 +13,8 @@ static const char search_arguments[] =
     "\"integer\",\"minimum\":1,\"maximum\":50,\"default\":8},\"mode\":{\"type\":\"string\",\"enum\":[\"hybrid\",\"words\",\"vector\"],"
     "\"default\":\"hybrid\"}}}";
 static const char search_result_schema[] =
-    "{\"type\":\"object\",\"required\":[\"collection\",\"hits\"],\"properties\":{\"collection\":{\"type\":\"string\"},\"hits\":"
+    "{\"type\":\"object\",\"required\":[\"collection\",\"hits\"],\"properties\":{\"collection\":{\"type\":\"string\"},"
+    "\"degraded\":{\"type\":\"string\",\"description\":\"why the search was less than it should be\"},\"hits\":"
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"document\",\"text\",\"score\"],\"properties\":{\"document\":"
     "{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"heading\":{\"type\":\"string\"},\"text\":{\"type\":\"string\"},"
     "\"score\":{\"type\":\"number\"}}}}}}";
@@ -56,9 +57,10 @@ static bp_status search_tool(bp_call *call, void *instance, const bp_json *argum
 
     BP_TRY(collection_find(call, self, bp_json_string(bp_json_get(arguments, "collection")), &collection));
     BP_TRY(search_run(call, self, &collection, &query, &result));
-    retrieval_count(self->searches_total, result.count ? "hits" : "no_hits", 1);
+    search_count(self, &result);
     bp_json_object(w);
     bp_json_put_string(w, "collection", collection.name);
+    search_write_degraded(w, &result);
     bp_json_key(w, "hits");
     bp_json_array(w);
     for (size_t i = 0; i < result.count; i++)

@@ -4,7 +4,7 @@
  * shard, so none of them suspends. It is exact among the workers of one process; with several
  * processes use another cache.
  */
-#include "table.h"
+#include "table/table.h"
 
 #include <stdlib.h>
 
@@ -36,11 +36,6 @@ static bp_status fail_room(bp_call *call)
 {
     return bp_fail(call, BP_UNAVAILABLE,
                    "the cache is filled with limits, budgets and locks: raise its option `size`");
-}
-
-static int64_t later(int64_t now_ns, int64_t duration_ns)
-{
-    return duration_ns > BP_FOREVER - now_ns ? BP_FOREVER : now_ns + duration_ns;
 }
 
 /* ---- values ---- */
@@ -80,7 +75,7 @@ static bp_status memory_set(bp_call *call, void *instance, bp_str key, bp_str va
     shard = table_lock(table, ENTRY_VALUE, key, now_ns, &entry);
     entry = table_put(table, shard, ENTRY_VALUE, key, value);
     if (entry && ttl_ns)
-        entry->expires_ns = later(now_ns, ttl_ns);
+        entry->expires_ns = table_later(now_ns, ttl_ns);
     table_unlock(shard);
     if (!entry)
         return bp_fail(call, BP_UNAVAILABLE, "no memory for a value of %zu bytes", value.len);
@@ -128,48 +123,15 @@ static bp_status memory_remove_prefix(bp_call *call, void *instance, bp_str pref
     return BP_OK;
 }
 
-/* ---- rate limits (GCRA): whole when full_at_ns has passed; a unit moves it by window / limit ---- */
+/* ---- rate limits ---- */
 
 static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t limit,
                              int64_t window_ns, int64_t cost, bp_take *result)
 {
-    struct table *table = table_of(instance);
-    int64_t       now_ns = bp_now_ns(), from_ns, full_ns;
-    struct entry *entry;
-    struct shard *shard;
-
     BP_TRY(check_key(call, key));
     if (limit < 1 || window_ns < 1 || cost < 0)
         return bp_fail(call, BP_INVALID, "a limit and its window are above 0 and a cost not below");
-    shard = table_lock(table, ENTRY_LIMIT, key, now_ns, &entry);
-    from_ns = entry && entry->full_at_ns > now_ns ? entry->full_at_ns : now_ns;
-    full_ns = cost > limit
-                  ? BP_FOREVER
-                  : later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
-    result->limit = limit;
-    result->is_granted = full_ns - now_ns <= window_ns;
-    if (result->is_granted && cost > 0) {
-        if (!entry)
-            entry = table_put(table, shard, ENTRY_LIMIT, key, bp_str_n(NULL, 0));
-        if (entry) {
-            entry->full_at_ns = full_ns;
-            entry->expires_ns = full_ns;
-            from_ns = full_ns;
-        }
-    }
-    table_unlock(shard);
-    if (result->is_granted && cost > 0 && !entry)
-        return fail_room(call);
-    result->remaining =
-        (int64_t)((double)(window_ns - (from_ns - now_ns)) / (double)window_ns * (double)limit +
-                  1e-9);
-    if (result->remaining < 0)
-        result->remaining = 0; /* the limit was lowered meanwhile */
-    if (result->is_granted)
-        result->reset_ns = from_ns - now_ns;
-    else
-        result->reset_ns = full_ns == BP_FOREVER ? window_ns : full_ns - now_ns - window_ns;
-    return BP_OK;
+    return table_take(table_of(instance), ENTRY_LIMIT, key, limit, window_ns, cost, result) ? BP_OK : fail_room(call);
 }
 
 /* ---- budgets ---- */
@@ -270,7 +232,7 @@ static struct shard *budget_lock(struct table *table, bp_str key, bp_str name, i
         }
     }
     if (*entry && (*entry)->budget) {
-        (*entry)->expires_ns = later(now_ns, BUDGET_KEPT_NS);
+        (*entry)->expires_ns = table_later(now_ns, BUDGET_KEPT_NS);
         *period = period_of(table, *entry, name, now_ns);
     }
     return shard;
@@ -313,7 +275,7 @@ static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_st
         used = period->spent + held(table, entry, period, now_ns, &next_ns);
         result->is_granted = amount <= limit && used <= limit - amount;
         if (result->is_granted) {
-            has_room = hold_add(table, entry, period, reservation, amount, later(now_ns, hold_ns));
+            has_room = hold_add(table, entry, period, reservation, amount, table_later(now_ns, hold_ns));
             used += amount;
         }
     }
@@ -448,7 +410,7 @@ static bp_status memory_lock(bp_call *call, void *instance, bp_str key, bp_str o
     if (!entry)
         entry = table_put(table, shard, ENTRY_LOCK, key, owner);
     if (entry && !is_taken)
-        entry->expires_ns = later(now_ns, hold_ns);
+        entry->expires_ns = table_later(now_ns, hold_ns);
     table_unlock(shard);
     if (is_taken)
         return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner",
@@ -495,7 +457,7 @@ static bp_status memory_shared_create(bp_call *call, const void *options, void *
     uint64_t seed[2];
 
     bp_random(seed, sizeof(seed));
-    *shared = table_new(((const struct memory_cache *)options)->size_bytes, seed);
+    *shared = table_new(((const struct memory_cache *)options)->size_bytes, BP_FOREVER, seed);
     return *shared ? BP_OK : bp_fail(call, BP_NO_MEMORY, "no memory for the cache's table");
 }
 

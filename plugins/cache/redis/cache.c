@@ -2,6 +2,8 @@
  */
 #include "cache.h"
 
+#include <backplane/loop.h>
+
 #include "scripts.h"
 
 bp_status cache_check_key(bp_call *call, bp_str key)
@@ -41,7 +43,7 @@ bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy polic
 
     *is_hidden = false;
     status = as_cache_status(call, status);
-    if (status != BP_UNAVAILABLE || policy != POLICY_OPEN)
+    if (status != BP_UNAVAILABLE || policy == POLICY_CLOSED)
         return status;
     bp_metric_add(cache->degraded, &label, 1, 1);
     bp_log(call, BP_LOG_DEBUG, "the cache goes on without Redis: " BP_FMT, BP_ARG(bp_error_of(call)->message));
@@ -61,11 +63,24 @@ static bp_status check(bp_call *call, const void *options)
     return redis_check(call, &cache->redis);
 }
 
+static bp_status shared_create(bp_call *call, const void *opts, void **shared)
+{
+    (void)opts;
+    return local_new(call, (struct local_limits **)shared);
+}
+
+static void shared_destroy(bp_call *call, void *shared)
+{
+    (void)call;
+    local_free(shared);
+}
+
 static bp_status worker_start(bp_call *call, void *instance, void *shared)
 {
     struct redis_cache *cache = instance;
 
-    (void)shared;
+    cache->local = shared;
+    cache->is_outage = false;
     cache->take.source = take_script;
     cache->reserve.source = reserve_script;
     cache->settle.source = settle_script;
@@ -73,6 +88,11 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     cache->unlock.source = unlock_script;
     BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_degraded_total",
                             "Operations answered without Redis, as it could not be reached.", "op", &cache->degraded));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_local_limits_total",
+                            "Rate limits decided by this process alone, as Redis could not be reached.", "outcome",
+                            &cache->counted_locally));
+    if (bp_worker_index(call) == 0 && cache->limits_when_down == POLICY_LOCAL)
+        BP_TRY(bp_every(call, "clear expired limits", BP_SECONDS(30), local_sweep, cache->local));
     return redis_client_new(call, &cache->redis, "cache_redis", &cache->client);
 }
 
@@ -91,8 +111,9 @@ static const bp_option options[] = {
     BP_OPTION_ENUM(
         struct redis_cache, values_when_down, .initial = "open", .choices = "open|closed",
         .help = "values while Redis cannot be reached: open: nothing is found and nothing kept; closed: it fails"),
-    BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "open", .choices = "open|closed",
-                   .help = "rate limits while Redis cannot be reached: open: all is granted; closed: it fails"),
+    BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "local", .choices = "open|closed|local",
+                   .help = "rate limits while Redis cannot be reached: local: each process counts by itself; open: all "
+                           "is granted; closed: it fails"),
     BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed", .choices = "open|closed",
                    .help =
                        "budgets while Redis cannot be reached: open: all is granted and not counted; closed: it fails"),
@@ -101,6 +122,8 @@ static const bp_option options[] = {
 static const bp_life life = {
     .struct_size = sizeof(bp_life),
     .check = check,
+    .shared_create = shared_create,
+    .shared_destroy = shared_destroy,
     .worker_start = worker_start,
     .worker_stop = worker_stop,
 };

@@ -24,14 +24,18 @@ enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
 #define BUDGET_KEPT_MS "34560000000"      /* 400 days behind its last use; periods are days, months or years */
 
 /* What is done while Redis cannot be reached. */
-typedef enum cache_policy { POLICY_OPEN = 0, POLICY_CLOSED = 1 } cache_policy;
+typedef enum cache_policy { POLICY_OPEN = 0, POLICY_CLOSED = 1, POLICY_LOCAL = 2 } cache_policy;
+
+struct local_limits;
 
 struct redis_cache {
     struct redis_options redis;
     bp_str               prefix;
     int32_t              values_when_down, limits_when_down, budgets_when_down; /* cache_policy */
     struct redis_client *client;
-    bp_metric           *degraded;
+    bp_metric           *degraded, *counted_locally;
+    struct local_limits *local;        /* of all workers */
+    bool                 is_outage;    /* this worker counts locally just now */
     struct redis_script  take, reserve, settle, lock, unlock;
 };
 
@@ -40,6 +44,17 @@ bp_str    cache_key(bp_call *call, const struct redis_cache *cache, const char *
 /* What an operation ends with: whether to hide a failure (BP_OK by *is_hidden), or in which words to tell it. */
 bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy policy, const char *op, bp_status status,
                     bool *is_hidden);
+
+/* local.c: rate limits by this process alone, while Redis cannot be reached. */
+bp_status local_new(bp_call *call, struct local_limits **local);
+void      local_free(struct local_limits *local);
+/* The job of one worker that clears away what has expired; `local` is the limits. */
+bp_status local_sweep(bp_call *call, void *local) BP_SUSPENDS;
+/* The key and the figures were checked. */
+bp_status local_take(bp_call *call, struct redis_cache *cache, bp_str key, int64_t limit, int64_t window_ns,
+                     int64_t cost, bp_take *result);
+/* Redis has answered: it decides again. */
+void local_end(bp_call *call, struct redis_cache *cache);
 
 /* values.c */
 /* The prefix as a pattern that means itself, and anything behind it. */

@@ -48,10 +48,14 @@ bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, i
     status = cache_end(call, cache, (cache_policy)cache->limits_when_down, "take", status, &is_hidden);
     if (status != BP_OK)
         return status;
+    if (is_hidden && cache->limits_when_down == POLICY_LOCAL)
+        return local_take(call, cache, key, limit, window_ns, cost, result);
     result->limit = limit;
     result->is_granted = is_hidden || reply->items[0]->integer == 1;
     result->remaining = is_hidden ? limit : reply->items[1]->integer;
     result->reset_ns = is_hidden ? 0 : reply->items[2]->integer * 1000;
+    if (!is_hidden)
+        local_end(call, cache);
     return BP_OK;
 }
 

@@ -18,23 +18,23 @@ struct postgres_waiter {
 static void show(struct postgres_pool *pool)
 {
     bp_str in_use[] = { bp_str_of(pool->name), BP_STR("in_use") }, idle[] = { bp_str_of(pool->name), BP_STR("idle") };
-    int    used = atomic_load(&pool->counts->in_use);
+    int    used = atomic_load(&pool->target->counts.in_use);
 
     bp_metric_set(pool->connections, in_use, 2, used);
-    bp_metric_set(pool->connections, idle, 2, atomic_load(&pool->counts->open) - used);
+    bp_metric_set(pool->connections, idle, 2, atomic_load(&pool->target->counts.open) - used);
 }
 
 static void add_open(struct postgres_pool *pool, int count)
 {
     pool->open = (uint32_t)((int)pool->open + count);
-    atomic_fetch_add(&pool->counts->open, count);
+    atomic_fetch_add(&pool->target->counts.open, count);
     show(pool);
 }
 
 static void add_in_use(struct postgres_pool *pool, int count)
 {
     pool->in_use = (uint32_t)((int)pool->in_use + count);
-    atomic_fetch_add(&pool->counts->in_use, count);
+    atomic_fetch_add(&pool->target->counts.in_use, count);
     show(pool);
 }
 
@@ -48,12 +48,11 @@ static void count(struct postgres_pool *pool, bp_metric *metric)
 /* ---- life ---- */
 
 bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
-                              const struct postgres_target *target, struct postgres_counts *counts, const char *name)
+                              struct postgres_target *target, const char *name)
 {
     memset(pool, 0, sizeof(*pool));
     pool->options = options;
     pool->target = target;
-    pool->counts = counts;
     pool->name = name;
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections",
                             "Connections to PostgreSQL of this process, by what they do", "pool state",
@@ -70,6 +69,8 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
 
 void postgres_pool_stop(struct postgres_pool *pool)
 {
+    if (!pool->target)
+        return;
     pool->is_stopping = true;
     while (pool->idle) {
         struct postgres_connection *first = pool->idle;

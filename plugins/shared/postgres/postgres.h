@@ -79,7 +79,12 @@ struct postgres_endpoint {
 
 enum { POSTGRES_ENDPOINTS_MAX = 16, POSTGRES_KEYWORDS_MAX = 64 };
 
-/* Never changes once made; texts are its own. */
+/* Connections to it of all workers. */
+struct postgres_counts {
+    atomic_int open, in_use;
+};
+
+/* A server, for all workers of an instance: lives in the shared object. Where it is never changes; texts are its own. */
 struct postgres_target {
     char                    *keywords[POSTGRES_KEYWORDS_MAX]; /* for libpq, without host, hostaddr and port */
     char                    *values[POSTGRES_KEYWORDS_MAX];
@@ -87,6 +92,7 @@ struct postgres_target {
     struct postgres_endpoint endpoints[POSTGRES_ENDPOINTS_MAX];
     size_t                   endpoint_count;
     char                     user[128], database[128];
+    struct postgres_counts   counts;
 };
 
 /* BP_INVALID with a sentence that never shows the password. */
@@ -136,17 +142,11 @@ bp_str postgres_line(bp_call *call, const char *text);
 
 /* ---- pool.c: the connections of a worker ---- */
 
-/* Of all workers; lives in the shared object. */
-struct postgres_counts {
-    atomic_int open, in_use;
-};
-
 struct postgres_waiter;
 
 struct postgres_pool {
     const struct postgres_options *options;
-    const struct postgres_target  *target;
-    struct postgres_counts        *counts;
+    struct postgres_target        *target;
     const char                    *name; /* "primary" or "replica": label of its metrics */
     struct postgres_connection    *idle; /* the last used first */
     uint32_t                       open, in_use, idle_count;
@@ -158,8 +158,8 @@ struct postgres_pool {
 
 /* In worker_start. */
 bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
-                              const struct postgres_target *target, struct postgres_counts *counts, const char *name);
-/* In worker_stop. */
+                              struct postgres_target *target, const char *name);
+/* In worker_stop; also of one that was never started. */
 void postgres_pool_stop(struct postgres_pool *pool);
 /* A connection that is clean, the pool's turn taken in order. BP_UNAVAILABLE, BP_DEADLINE, BP_CANCELLED. */
 bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection) BP_SUSPENDS;

@@ -3,18 +3,25 @@
 
 #include <stdlib.h>
 
-#include <hiredis/hiredis.h>
-
-enum { TRIES_MAX = 3, REDIRECTIONS_MAX = 8, PAUSE_MIN_MS = 10, PAUSE_DOUBLINGS = 5, BATCH_WORDS_MAX = 64 };
+enum {
+    TRIES_MAX = 3,
+    REDIRECTIONS_MAX = 8,
+    PAUSE_MIN_MS = 10,
+    PAUSE_DOUBLINGS = 5,
+    LINE_WORDS_MAX = 64,
+    FEW_BYTES = 4096,
+    LENGTH_BYTES_MAX = 23
+};
 
 /* ---- batches ---- */
 
 struct redis_batch {
-    bp_str key;
-    char  *bytes;
-    size_t len, size, count;
-    bool   is_spoilt;
-    char   name[24]; /* of the first command, for sentences */
+    bp_call *call;
+    bp_str   key;
+    char    *bytes; /* of the call while they are few, then of malloc() */
+    size_t   len, size, count;
+    bool     is_spoilt, is_ours; /* is_ours: to be freed */
+    char     name[24];           /* of the first command, for sentences */
 };
 
 static void free_batch(void *arg)
@@ -26,73 +33,98 @@ struct redis_batch *redis_batch_new(bp_call *call, bp_str key)
 {
     struct redis_batch *batch = BP_NEW(call, struct redis_batch);
 
-    if (!batch || bp_on_end(call, free_batch, batch) != BP_OK)
+    if (!batch)
         return NULL;
+    batch->call = call;
     batch->key = key;
     return batch;
 }
 
-static void keep_bytes(struct redis_batch *batch, char *bytes, size_t len)
+/* Room for `more` bytes. */
+static bool reserve(struct redis_batch *batch, size_t more)
 {
-    size_t size = batch->size ? batch->size : 4096;
+    size_t size = batch->size ? batch->size : FEW_BYTES;
     char  *grown;
 
-    if (!batch->bytes) { // a lone command is kept as the formatter made it
-        batch->bytes = bytes;
-        batch->len = batch->size = len;
-        return;
+    if (more <= batch->size - batch->len)
+        return true;
+    if (!batch->bytes && more <= FEW_BYTES) { // a lone command takes what it needs
+        batch->bytes = bp_alloc(batch->call, more);
+        batch->size = batch->bytes ? more : 0;
+        return batch->bytes != NULL;
     }
-    while (size - batch->len < len)
+    while (size - batch->len < more) {
+        if (size > SIZE_MAX / 2)
+            return false;
         size *= 2;
-    grown = size == batch->size ? batch->bytes : realloc(batch->bytes, size);
-    if (grown) {
-        batch->bytes = grown;
-        batch->size = size;
-        memcpy(batch->bytes + batch->len, bytes, len);
-        batch->len += len;
-    } else {
-        batch->is_spoilt = true;
     }
-    free(bytes);
+    if (!batch->is_ours && bp_on_end(batch->call, free_batch, batch) != BP_OK)
+        return false;
+    grown = realloc(batch->is_ours ? batch->bytes : NULL, size);
+    if (grown && !batch->is_ours && batch->len)
+        memcpy(grown, batch->bytes, batch->len);
+    if (!grown && !batch->is_ours)
+        batch->bytes = NULL; // free_batch() is on its way
+    batch->is_ours = true;
+    if (!grown)
+        return false;
+    batch->bytes = grown;
+    batch->size = size;
+    return true;
+}
+
+/* "$5\r\n", "*3\r\n": at most 23 bytes. */
+static char *put_length(char *at, char kind, size_t length)
+{
+    char   digits[20];
+    size_t count = 0;
+
+    do
+        digits[count++] = (char)('0' + length % 10);
+    while (length /= 10);
+    *at++ = kind;
+    while (count)
+        *at++ = digits[--count];
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
 }
 
 void redis_add(struct redis_batch *batch, const bp_str *words, size_t count)
 {
-    const char  *few[BATCH_WORDS_MAX];
-    size_t       few_lens[BATCH_WORDS_MAX];
-    const char **texts = few;
-    size_t      *lens = few_lens;
-    char        *bytes = NULL;
-    long long    len;
+    size_t wanted = LENGTH_BYTES_MAX;
+    char  *at;
 
-    if (!batch)
+    if (!batch || batch->is_spoilt)
         return;
-    if (count > BATCH_WORDS_MAX) {
-        texts = malloc(count * (sizeof(*texts) + sizeof(*lens)));
-        lens = texts ? (size_t *)(void *)(texts + count) : NULL;
+    for (size_t i = 0; i < count; i++)
+        wanted += words[i].len + LENGTH_BYTES_MAX + 2;
+    if (!batch->count++) {
+        size_t name_len = words[0].len < sizeof(batch->name) ? words[0].len : sizeof(batch->name) - 1;
+        memcpy(batch->name, words[0].data, name_len); // the rest is zero
     }
-    for (size_t i = 0; texts && i < count; i++) {
-        texts[i] = words[i].len ? words[i].data : "";
-        lens[i] = words[i].len;
-    }
-    if (!batch->count)
-        snprintf(batch->name, sizeof(batch->name), BP_FMT, BP_ARG(words[0]));
-    len = texts ? redisFormatCommandArgv(&bytes, (int)count, texts, lens) : -1;
-    if (len < 0)
+    if (!reserve(batch, wanted)) {
         batch->is_spoilt = true;
-    else
-        keep_bytes(batch, bytes, (size_t)len);
-    batch->count++;
-    if (texts != few)
-        free(texts);
+        return;
+    }
+    at = put_length(batch->bytes + batch->len, '*', count);
+    for (size_t i = 0; i < count; i++) {
+        at = put_length(at, '$', words[i].len);
+        if (words[i].len)
+            memcpy(at, words[i].data, words[i].len);
+        at += words[i].len;
+        *at++ = '\r';
+        *at++ = '\n';
+    }
+    batch->len = (size_t)(at - batch->bytes);
 }
 
 void redis_add_line(struct redis_batch *batch, const char *line)
 {
-    bp_str words[BATCH_WORDS_MAX];
+    bp_str words[LINE_WORDS_MAX];
     size_t count = 0;
 
-    while (*line && count < BATCH_WORDS_MAX) {
+    while (*line && count < LINE_WORDS_MAX) {
         words[count] = bp_str_n(line, strcspn(line, " "));
         line += words[count].len + (line[words[count].len] == ' ');
         count++;
@@ -247,12 +279,18 @@ static const struct redis_reply *first_error(const struct redis_wait *wait, size
     return found;
 }
 
-static bp_status fail_error(bp_call *call, const struct redis_node *node, const struct redis_batch *batch, bp_str error)
+static bp_status fail_error(bp_call *call, const struct redis_node *node, const char *command, bp_str error)
 {
     const struct known_error *what = known(error);
 
-    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address, batch->name,
+    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address, command,
                    (int)(error.len > 400 ? 400 : error.len), error.data, what->advice);
+}
+
+bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
+                           const struct redis_reply *error)
+{
+    return fail_error(call, client->nodes[0], command, error->text);
 }
 
 /* ---- one exchange ---- */
@@ -327,7 +365,7 @@ static bp_status after_loss(bp_call *call, struct run *run, bool was_sent)
 static bp_status after_error(bp_call *call, struct run *run, struct redis_node *node, bp_str error)
 {
     fate      what = known(error)->fate;
-    bp_status status = fail_error(call, node, run->batch, error);
+    bp_status status = fail_error(call, node, run->batch->name, error);
     bool      is_ask = bp_str_starts(error, "ASK ");
 
     if (run->fixed && what == FATE_REDIRECT)
@@ -407,7 +445,7 @@ static bp_status try_once(bp_call *call, struct run *run, struct redis_wait **ou
     }
     node->not_ready_ns = 0;
     if (error && !(run->flags & REDIS_ERRORS_PASS)) {
-        status = fail_error(call, node, run->batch, error->text);
+        status = fail_error(call, node, run->batch->name, error->text);
         redis_wait_free(wait);
         return status;
     }
@@ -557,15 +595,6 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
     words[0] = BP_STR("EVAL");
     words[1] = bp_str_of(script->source);
     return redis_do(call, client, keys[0], words, 3 + key_count + argument_count, flags, reply);
-}
-
-bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
-                           const struct redis_reply *error)
-{
-    const struct known_error *what = known(error->text);
-
-    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", client->nodes[0]->address, command,
-                   (int)(error->text.len > 400 ? 400 : error->text.len), error->text.data, what->advice);
 }
 
 bp_status redis_fail_shape(bp_call *call, const char *command, const struct redis_reply *reply)

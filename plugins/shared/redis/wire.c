@@ -179,9 +179,9 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
     bool                is_shielded;
 
     wire->is_writing = true;
-    // With others under way there will be more to send in a moment: one turn of the loop, and it goes out together.
-    if (wire->wait_count > 1 && sending->at == sending->len && wire->out.len < PIECE_BYTES &&
-        bp_sleep(call, 0) != BP_OK) {
+    // Others that are ready may have more to send: one turn of each, and it goes out together. Without it a server that
+    // answers before we look would be asked by one call after the other, each alone, with a system call there and back.
+    if (sending->at == sending->len && wire->out.len < PIECE_BYTES && bp_sleep(call, 0) != BP_OK) {
         wire->is_writing = false;
         return bp_cancelled(call);
     }

@@ -4,11 +4,14 @@
 static const struct {
     const char *what, *sql;
 } questions[] = {
-    { "size",
-      "SELECT name, bytes, rows FROM (SELECT 0 AS place, relname::text AS name, pg_total_relation_size(oid) AS bytes, CASE "
-      "WHEN reltuples < 0 THEN NULL ELSE reltuples::bigint END AS rows FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND "
-      "relnamespace = current_schema()::regnamespace UNION ALL SELECT 1, '(all)', pg_database_size(current_database()), "
-      "NULL) s ORDER BY place, bytes DESC, name" },
+    { "size", // the parts of a table that lie in another schema, as those of a hypertable do, are its own
+      "SELECT name, bytes, rows FROM (SELECT 0 AS place, c.relname::text AS name, (pg_total_relation_size(c.oid) + "
+      "COALESCE(part.bytes, 0))::bigint AS bytes, CASE WHEN c.relkind = 'r' AND part.bytes IS NOT NULL THEN part.rows WHEN "
+      "c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END AS rows FROM pg_class c LEFT JOIN LATERAL (SELECT "
+      "sum(pg_total_relation_size(k.oid)) AS bytes, sum(k.reltuples) FILTER (WHERE k.reltuples >= 0)::bigint AS rows FROM "
+      "pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid WHERE i.inhparent = c.oid AND k.relnamespace <> c.relnamespace) part "
+      "ON true WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace = current_schema()::regnamespace UNION ALL SELECT 1, "
+      "'(all)', pg_database_size(current_database()), NULL) s ORDER BY place, bytes DESC, name" },
     { "connections",
       "SELECT name, state, count, oldest_seconds FROM (SELECT 0 AS place, COALESCE(NULLIF(application_name, ''), "
       "usename::text, backend_type) AS name, COALESCE(state, 'unknown') AS state, count(*) AS count, "
@@ -54,9 +57,27 @@ static bp_status vacuum(bp_call *call, struct postgres_connection *connection, b
     return postgres_run_text(call, connection, bp_format(call, "VACUUM (ANALYZE) " BP_FMT, BP_ARG(table)).data);
 }
 
-static bp_status reindex(bp_call *call, struct postgres_connection *connection, bp_str table)
+static bp_status reindex_one(bp_call *call, struct postgres_connection *connection, bp_str table)
 {
     return postgres_run_text(call, connection, bp_format(call, "REINDEX TABLE CONCURRENTLY " BP_FMT, BP_ARG(table)).data);
+}
+
+/* TimescaleDB refuses it for a hypertable, and takes it for each of its chunks. */
+static bp_status reindex(bp_call *call, struct postgres_connection *connection, bp_str table)
+{
+    const bp_sql_value value = bp_sql_text(table);
+    bp_rows            chunks = { .struct_size = sizeof(chunks) };
+    bool               is_hypertable = false;
+
+    BP_TRY(hypertable_is_one(call, connection, table, &is_hypertable));
+    if (!is_hypertable)
+        return reindex_one(call, connection, table);
+    BP_TRY(store_run(call, connection,
+                     "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1) ORDER BY 1", &value, 1,
+                     &chunks));
+    for (size_t i = 0; i < chunks.row_count; i++)
+        BP_TRY(reindex_one(call, connection, bp_row(&chunks, i)[0].text));
+    return BP_OK;
 }
 
 /* The sequence is never moved back, as a number may have been given to a row that is not committed yet. */

@@ -86,15 +86,14 @@ static bp_status store_worker_start(bp_call *call, void *instance, void *shared)
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_retries_total",
                             "Statements tried again, as another transaction was in the way or a connection broke", "",
                             &store->retries));
-    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->primary, &store->shared->primary_counts,
-                               "primary"));
+    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->primary, "primary"));
     if (store->shared->replica) {
         BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_replica_lag_seconds",
                                 "How far the replica is behind the primary; -1: not known", "", &store->lag));
         BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_reads_total", "Reads, by the server that answered",
                                 "pool", &store->reads));
         BP_TRY(postgres_pool_start(call, &store->replica_pool, &store->replica_options, store->shared->replica,
-                                   &store->shared->replica_counts, "replica"));
+                                   "replica"));
     }
     return bp_every(call, "postgres-tend", store->shared->replica ? BP_SECONDS(1) : BP_SECONDS(5), tend, store);
 }
@@ -104,10 +103,8 @@ static void store_worker_stop(bp_call *call, void *instance)
     struct store *store = instance;
 
     (void)call;
-    if (store->pool.options)
-        postgres_pool_stop(&store->pool);
-    if (store->replica_pool.options)
-        postgres_pool_stop(&store->replica_pool);
+    postgres_pool_stop(&store->pool);
+    postgres_pool_stop(&store->replica_pool);
 }
 
 /* ---- stats ---- */
@@ -124,8 +121,9 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
                        NULL, 0, &rows);
     postgres_give(connection);
     BP_TRY(status);
-    stats->connections_in_use = (uint32_t)atomic_load(&store->shared->primary_counts.in_use) +
-                                (uint32_t)atomic_load(&store->shared->replica_counts.in_use);
+    stats->connections_in_use = (uint32_t)atomic_load(&store->shared->primary->counts.in_use);
+    if (store->shared->replica)
+        stats->connections_in_use += (uint32_t)atomic_load(&store->shared->replica->counts.in_use);
     stats->connections_max = (uint32_t)store->options.pool_max * bp_worker_count(call) * (store->shared->replica ? 2 : 1);
     stats->size_bytes = rows.values[0].integer;
     stats->engine = bp_format(call, "PostgreSQL " BP_FMT, BP_ARG(rows.values[1].text));

@@ -15,7 +15,6 @@ enum { WRITERS = 256, SAMPLES = 64 };
 /* Of the process. */
 struct shared {
     struct postgres_target *primary, *replica;
-    struct postgres_counts  primary_counts, replica_counts;
     atomic_llong            written_ns[WRITERS]; /* when somebody of this hash of tenant and key last wrote */
     atomic_bool             is_told_about_timescale;
 };
@@ -81,6 +80,8 @@ bp_status transaction_check(bp_call *call, const struct store *store, bp_transac
 /* ---- hypertable.c ---- */
 
 bp_status hypertables_make(bp_call *call, struct store *store) BP_SUSPENDS;
+/* Of a table, its name quoted where it has to be. */
+bp_status hypertable_is_one(bp_call *call, struct postgres_connection *connection, bp_str table, bool *is_one) BP_SUSPENDS;
 
 /* ---- statement.c ---- */
 

@@ -127,7 +127,7 @@ static bp_status backup_job(bp_call *call, void *arg)
 bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size_bytes)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct link  *reader = link_reader(store);
+    struct sqlitedb_link  *reader = sqlitedb_links_reader(&store->links);
     struct backup backup = { .db = reader->db, .path = bp_dup(call, path).data };
     struct stat   target, own;
     uint8_t       mark[8];
@@ -147,9 +147,9 @@ bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size
         target.st_ino == own.st_ino && target.st_dev == own.st_dev)
         return bp_fail(call, BP_INVALID,
                        "%s is the database itself: name another file for its backup", backup.path);
-    BP_TRY(link_take(call, reader));
+    BP_TRY(sqlitedb_link_take(call, reader));
     status = bp_offload(call, reader->pool, backup_job, &backup);
-    link_give(reader);
+    sqlitedb_link_give(reader);
     if (status == BP_OK && size_bytes)
         *size_bytes = backup.size_bytes;
     return status;

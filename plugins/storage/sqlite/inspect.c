@@ -51,13 +51,13 @@ static bp_status ask_job(bp_call *call, void *arg)
 
 static bp_status ask(bp_call *call, struct store *store, const char *sql, bp_rows *rows)
 {
-    struct link  *reader = link_reader(store);
+    struct sqlitedb_link  *reader = sqlitedb_links_reader(&store->links);
     struct asking asking = { reader->db, sql, rows };
     bp_status     status;
 
-    BP_TRY(link_take(call, reader));
+    BP_TRY(sqlitedb_link_take(call, reader));
     status = bp_offload(call, reader->pool, ask_job, &asking);
-    link_give(reader);
+    sqlitedb_link_give(reader);
     return status;
 }
 
@@ -69,17 +69,17 @@ static bp_status connections(bp_call *call, struct store *store, bp_rows *rows)
 
     if (!values)
         return BP_NO_MEMORY;
-    for (uint32_t i = 0; i < store->reader_count; i++)
-        reading += atomic_load(&store->readers[i].users) != 0;
+    for (uint32_t i = 0; i < store->links.reader_count; i++)
+        reading += atomic_load(&store->links.readers[i].users) != 0;
     values[0] = bp_sql_text(BP_STR("writer"));
-    values[1] = bp_sql_text(atomic_load(&store->writer.users) ? BP_STR("active") : BP_STR("idle"));
+    values[1] = bp_sql_text(atomic_load(&store->links.writer.users) ? BP_STR("active") : BP_STR("idle"));
     values[2] = bp_sql_int(1);
     values[4] = bp_sql_text(BP_STR("readers"));
     values[5] = bp_sql_text(reading ? BP_STR("active") : BP_STR("idle"));
-    values[6] = bp_sql_int(store->reader_count);
+    values[6] = bp_sql_int(store->links.reader_count);
     values[8] = bp_sql_text(BP_STR("(limit)"));
     values[9] = bp_sql_text(BP_STR("connections of this process"));
-    values[10] = bp_sql_int(store->reader_count + 1);
+    values[10] = bp_sql_int(store->links.reader_count + 1);
     rows->column_count = 4;
     rows->row_count = 3;
     rows->values = values;
@@ -168,13 +168,13 @@ static bp_status maintain_job(bp_call *call, void *arg)
 bp_status store_maintain(bp_call *call, void *instance, bp_str what, bp_str table)
 {
     struct store      *store = ((struct sqlite_instance *)instance)->store;
-    struct maintaining m = { store->writer.db, what, table };
+    struct maintaining m = { store->links.writer.db, what, table };
     bp_status          status;
 
     if (!bp_str_is(what, "vacuum") && !bp_str_is(what, "reindex") && !bp_str_is(what, "identities"))
         return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be done; vacuum, reindex and identities can", BP_ARG(what));
-    BP_TRY(link_take(call, &store->writer));
-    status = bp_offload(call, store->writer.pool, maintain_job, &m);
-    link_give(&store->writer);
+    BP_TRY(sqlitedb_link_take(call, &store->links.writer));
+    status = bp_offload(call, store->links.writer.pool, maintain_job, &m);
+    sqlitedb_link_give(&store->links.writer);
     return status;
 }

@@ -242,9 +242,9 @@ static bp_status on_writer(bp_call *call, struct store                      *sto
 {
     bp_status status;
 
-    BP_TRY(link_take(call, &store->writer));
-    status = bp_offload(call, store->writer.pool, job, arg);
-    link_give(&store->writer);
+    BP_TRY(sqlitedb_link_take(call, &store->links.writer));
+    status = bp_offload(call, store->links.writer.pool, job, arg);
+    sqlitedb_link_give(&store->links.writer);
     return status;
 }
 
@@ -252,28 +252,28 @@ bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
                      const bp_statement *statement, bp_rows *rows)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct exec   exec = { .db = store->writer.db, .statement = statement, .rows = rows };
+    struct exec   exec = { .db = store->links.writer.db, .statement = statement, .rows = rows };
     bp_status     status;
 
     if (transaction) {
         BP_TRY(transaction_check(call, store, transaction));
         exec.is_in_transaction = true;
         transaction_work_begin(transaction);
-        status = bp_offload(call, store->writer.pool, exec_job, &exec);
+        status = bp_offload(call, store->links.writer.pool, exec_job, &exec);
         transaction_work_end(transaction);
         return status;
     }
     if (may_be_read(statement->sql)) {
-        struct link *reader = link_reader(store);
+        struct sqlitedb_link *reader = sqlitedb_links_reader(&store->links);
 
-        BP_TRY(link_take(call, reader));
+        BP_TRY(sqlitedb_link_take(call, reader));
         exec.db = reader->db;
         exec.needs_writer = true; /* unless it turns out to read only */
         status = bp_offload(call, reader->pool, exec_job, &exec);
-        link_give(reader);
+        sqlitedb_link_give(reader);
         if (status != BP_OK || !exec.needs_writer)
             return status;
-        exec.db = store->writer.db;
+        exec.db = store->links.writer.db;
         exec.needs_writer = false;
     }
     return on_writer(call, store, exec_job, &exec);
@@ -377,7 +377,7 @@ static bp_status query_chunk(bp_call *call, void *arg)
 }
 
 /* `transaction`: the one it reads in, whose time may be over between two chunks; NULL: none. */
-static bp_status query_run(bp_call *call, struct link *link, struct query *query,
+static bp_status query_run(bp_call *call, struct sqlitedb_link *link, struct query *query,
                            bp_transaction *transaction, const bp_row_sink *sink)
 {
     bp_status status = BP_OK;
@@ -401,7 +401,7 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
                       const bp_statement *statement, const bp_row_sink *sink)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct link  *link = transaction ? &store->writer : link_reader(store);
+    struct sqlitedb_link  *link = transaction ? &store->links.writer : sqlitedb_links_reader(&store->links);
     struct query  query = { .db = link->db, .statement = statement };
     bp_status     status;
 
@@ -412,9 +412,9 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
         transaction_work_end(transaction);
         return status == BP_OK && !query.is_over ? transaction_check(call, store, transaction) : status;
     }
-    BP_TRY(link_take(call, link));
+    BP_TRY(sqlitedb_link_take(call, link));
     status = query_run(call, link, &query, NULL, sink);
-    link_give(link);
+    sqlitedb_link_give(link);
     return status;
 }
 
@@ -463,7 +463,7 @@ bp_status store_batch(bp_call *call, void *instance, const bp_statement *stateme
                       int64_t *changed)
 {
     struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct batch  batch = { store->writer.db, statements, count, changed };
+    struct batch  batch = { store->links.writer.db, statements, count, changed };
 
     if (count == 0)
         return BP_OK;

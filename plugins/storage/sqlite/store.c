@@ -4,35 +4,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-/* ---- connections ---- */
-
-bp_status link_take(bp_call *call, struct link *link)
-{
-    bp_status status;
-
-    atomic_fetch_add(&link->users, 1);
-    status = bp_mutex_lock(call, link->lock);
-    if (status != BP_OK)
-        atomic_fetch_sub(&link->users, 1);
-    return status;
-}
-
-void link_give(struct link *link)
-{
-    bp_mutex_unlock(link->lock);
-    atomic_fetch_sub(&link->users, 1);
-}
-
-/* The reader with the fewest users. */
-struct link *link_reader(struct store *store)
-{
-    struct link *best = &store->readers[0];
-    for (uint32_t i = 1; i < store->reader_count; i++)
-        if (atomic_load(&store->readers[i].users) < atomic_load(&best->users))
-            best = &store->readers[i];
-    return best;
-}
-
 /* ---- life ---- */
 
 struct opening {
@@ -50,14 +21,7 @@ static bp_status open_all(bp_call *call, void *arg)
         .cache_bytes = opening->options->cache_bytes,
     };
 
-    BP_TRY(sqlitedb_open(call, &settings, &opening->store->writer.db));
-    opening->store->writer.db->is_guarded = true;
-    settings.is_query_only = true;
-    for (uint32_t i = 0; i < opening->store->reader_count; i++) {
-        BP_TRY(sqlitedb_open(call, &settings, &opening->store->readers[i].db));
-        opening->store->readers[i].db->is_guarded = true;
-    }
-    return BP_OK;
+    return sqlitedb_links_open(call, &opening->store->links, &settings, true);
 }
 
 static void sqlite_shared_destroy(bp_call *call, void *shared)
@@ -67,18 +31,7 @@ static void sqlite_shared_destroy(bp_call *call, void *shared)
     (void)call;
     if (!store)
         return;
-    for (uint32_t i = 0; i < store->reader_count; i++) {
-        sqlitedb_close(store->readers[i].db);
-        if (store->readers[i].lock)
-            bp_mutex_destroy(store->readers[i].lock);
-    }
-    sqlitedb_close(store->writer.db); /* last: it folds the WAL into the file */
-    if (store->writer.lock)
-        bp_mutex_destroy(store->writer.lock);
-    if (store->reader_pool)
-        bp_pool_destroy(store->reader_pool);
-    if (store->writer.pool)
-        bp_pool_destroy(store->writer.pool);
+    sqlitedb_links_close(&store->links);
     free(store->path);
     free(store);
 }
@@ -88,14 +41,8 @@ static bp_status store_fill(bp_call *call, const struct sqlite_instance *options
 {
     struct opening opening = { options, store };
 
-    BP_TRY(bp_pool_create(call, BP_STR("sqlite-write"), 1, &store->writer.pool));
-    BP_TRY(bp_mutex_create(call, &store->writer.lock));
-    BP_TRY(bp_pool_create(call, BP_STR("sqlite-read"), store->reader_count, &store->reader_pool));
-    for (uint32_t i = 0; i < store->reader_count; i++) {
-        store->readers[i].pool = store->reader_pool;
-        BP_TRY(bp_mutex_create(call, &store->readers[i].lock));
-    }
-    return bp_offload(call, store->writer.pool, open_all, &opening);
+    BP_TRY(sqlitedb_links_make(call, &store->links, "sqlite", (uint32_t)options->readers));
+    return bp_offload(call, store->links.writer.pool, open_all, &opening);
 }
 
 static bp_status sqlite_shared_create(bp_call *call, const void *options, void **shared)
@@ -106,7 +53,6 @@ static bp_status sqlite_shared_create(bp_call *call, const void *options, void *
 
     if (!store)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
-    store->reader_count = (uint32_t)given->readers;
     store->path = strndup(given->path.data, given->path.len);
     status = store->path ? store_fill(call, given, store)
                          : bp_fail(call, BP_NO_MEMORY, "no memory for a store");
@@ -149,10 +95,10 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
 {
     const struct store *store = ((struct sqlite_instance *)instance)->store;
 
-    stats->connections_in_use = atomic_load(&store->writer.users) != 0;
-    for (uint32_t i = 0; i < store->reader_count; i++)
-        stats->connections_in_use += atomic_load(&store->readers[i].users) != 0;
-    stats->connections_max = store->reader_count + 1;
+    stats->connections_in_use = atomic_load(&store->links.writer.users) != 0;
+    for (uint32_t i = 0; i < store->links.reader_count; i++)
+        stats->connections_in_use += atomic_load(&store->links.readers[i].users) != 0;
+    stats->connections_max = store->links.reader_count + 1;
     stats->size_bytes = file_bytes(store->path, "") + file_bytes(store->path, "-wal");
     stats->engine = bp_format(call, "SQLite %s", sqlite3_libversion());
     return BP_OK;

@@ -10,30 +10,17 @@
 #ifndef STORAGE_SQLITE_STORE_H
 #define STORAGE_SQLITE_STORE_H
 
-#include <stdatomic.h>
-
 #include <backplane/loop.h>
 #include <backplane/plugin.h>
 #include <backplane/storage.h>
 
-#include "sqlitedb/sqlitedb.h"
+#include "sqlitedb/links.h"
 
-enum { READERS_MAX = 16, ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20, PARAMETERS_MAX = 64 };
-
-/* One connection with the lock that says who uses it. */
-struct link {
-    struct sqlitedb *db;
-    bp_mutex        *lock;
-    bp_pool         *pool;
-    atomic_uint      users; /* holding it or waiting for it */
-};
+enum { ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20, PARAMETERS_MAX = 64 };
 
 struct store {
-    char       *path;
-    uint32_t    reader_count;
-    struct link writer;
-    struct link readers[READERS_MAX];
-    bp_pool    *reader_pool;
+    char                 *path;
+    struct sqlitedb_links links;
 };
 
 /* What the options fill in. */
@@ -56,11 +43,6 @@ struct bp_transaction {
     bool                    is_at_work; /* a statement of it may be running on the writer's thread */
 };
 
-/* store.c: a connection for the time between the two; taking one may suspend. */
-bp_status    link_take(bp_call *call, struct link *link) BP_SUSPENDS;
-void         link_give(struct link *link);
-struct link *link_reader(struct store *store);
-
 /* transaction.c: BP_OK when it is open, of this store and within its time. */
 bp_status transaction_check(bp_call *call, const struct store *store, bp_transaction *transaction);
 /* Around what is offloaded for it: meanwhile it is not taken away. */
@@ -69,7 +51,7 @@ void transaction_work_end(bp_transaction *transaction);
 /* The job, by bp_every(), that ends one nobody comes back to. `arg` is the instance. */
 bp_status transaction_watch(bp_call *call, void *arg);
 
-/* statement.c; all run on a pool thread, between link_take() and link_give(). */
+/* statement.c; all run on a pool thread, between sqlitedb_link_take() and ..._give(). */
 bp_status statement_prepare(bp_call *call, struct sqlitedb *db, const bp_statement *statement,
                             sqlite3_stmt **prepared);
 bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *prepared,

@@ -16,8 +16,8 @@ static void end(bp_transaction *transaction)
         return;
     transaction->is_open = false;
     transaction->instance->open = NULL;
-    sqlitedb_rollback(transaction->store->writer.db);
-    link_give(&transaction->store->writer);
+    sqlitedb_rollback(transaction->store->links.writer.db);
+    sqlitedb_link_give(&transaction->store->links.writer);
 }
 
 static bp_status fail_late(bp_call *call)
@@ -60,7 +60,7 @@ bp_status transaction_check(bp_call *call, const struct store *store, bp_transac
         end(transaction);
         return fail_late(call);
     }
-    if (sqlite3_get_autocommit(store->writer.db->handle)) {
+    if (sqlite3_get_autocommit(store->links.writer.db->handle)) {
         end(transaction);
         return bp_fail(call, BP_CONFLICT,
                        "an earlier error of this transaction has rolled it back");
@@ -89,8 +89,8 @@ bp_status store_begin(bp_call *call, void *instance, bp_transaction **out)
 
     if (!transaction)
         return BP_NO_MEMORY;
-    BP_TRY(link_take(call, &store->writer));
-    status = bp_offload(call, store->writer.pool, begin_job, store->writer.db);
+    BP_TRY(sqlitedb_link_take(call, &store->links.writer));
+    status = bp_offload(call, store->links.writer.pool, begin_job, store->links.writer.db);
     transaction->store = store;
     transaction->instance = self;
     transaction->ends_ns = bp_now_ns() + TRANSACTION_NS;
@@ -130,7 +130,7 @@ bp_status store_commit(bp_call *call, void *instance, bp_transaction *transactio
 
     BP_TRY(transaction_check(call, store, transaction));
     transaction_work_begin(transaction);
-    status = bp_offload(call, store->writer.pool, commit_job, store->writer.db);
+    status = bp_offload(call, store->links.writer.pool, commit_job, store->links.writer.db);
     transaction_work_end(transaction);
     end(transaction); /* rolls back what could not be committed */
     return status;

@@ -193,7 +193,7 @@ static bp_str column(sqlite3_stmt *statement, int index)
 
 bp_status collections_load(bp_call *call, struct store *store)
 {
-    struct sqlitedb *db = store->writer.db;
+    struct sqlitedb *db = store->links.writer.db;
     sqlite3_stmt    *statement;
     bool             has_row = true;
     bp_status        status;
@@ -330,7 +330,7 @@ static bp_status make_tables(bp_call *call, struct sqlitedb *db,
 static bp_status create_job(bp_call *call, void *arg)
 {
     struct change     *change = arg;
-    struct sqlitedb   *db = change->store->writer.db;
+    struct sqlitedb   *db = change->store->links.writer.db;
     struct collection *collection = NULL;
     int64_t            number = 0;
     bp_status          status;
@@ -383,7 +383,7 @@ bp_status local_create(bp_call *call, void *instance, bp_str name, const bp_vect
 static bp_status drop_job(bp_call *call, void *arg)
 {
     const struct change *change = arg;
-    struct sqlitedb     *db = change->store->writer.db;
+    struct sqlitedb     *db = change->store->links.writer.db;
     bp_status            status;
 
     if (atomic_load(&change->collection->is_dropped))

@@ -4,7 +4,9 @@
 
 #include <math.h>
 
-enum { SQL_BYTES_MAX = 1 << 20, PARAMETERS_MAX = 4096, DEPTH_MAX = 8 };
+#include "filters/filters.h"
+
+enum { SQL_BYTES_MAX = 1 << 20, PARAMETERS_MAX = 4096 };
 
 bp_status sql_begin(bp_call *call, struct sql_text *sql)
 {
@@ -96,20 +98,6 @@ static bp_str path_of(bp_call *call, bp_str field)
     return bp_format(call, "$.\"" BP_FMT "\"", BP_ARG(field));
 }
 
-static bool is_field(bp_str field)
-{
-    if (field.len < 1 || field.len > 64)
-        return false;
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.data[i];
-        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
-        if (!is_letter && !(is_other && i > 0))
-            return false;
-    }
-    return true;
-}
-
 /* EXISTS(SELECT 1 FROM json_each(p.metadata, path) j WHERE ...; close it with ")" */
 static void begin_members(struct sql_text *sql, bp_str field)
 {
@@ -140,18 +128,23 @@ static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t
     add(sql, is_first ? "()" : ")");
 }
 
-static void write_in(struct sql_text *sql, const bp_filter *filter)
+static bp_status write_in(void *self, const bp_filter *filter)
 {
+    struct sql_text *sql = self;
+
     begin_members(sql, filter->field);
     write_values(sql, filter, BP_VALUE_STRING, "(j.type='text' AND j.value IN ");
     write_values(sql, filter, BP_VALUE_NUMBER,
                  ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
     write_values(sql, filter, BP_VALUE_BOOL, ") OR (j.type IN('true','false') AND j.value IN ");
     add(sql, "))");
+    return BP_OK;
 }
 
-static void write_range(struct sql_text *sql, const bp_filter *filter)
+static bp_status write_range(void *self, const bp_filter *filter)
 {
+    struct sql_text *sql = self;
+
     begin_members(sql, filter->field);
     add(sql, "j.type IN('integer','real')");
     if (filter->low != -INFINITY) {
@@ -165,85 +158,42 @@ static void write_range(struct sql_text *sql, const bp_filter *filter)
         sql_real(sql, filter->high);
     }
     add(sql, ")");
-}
-
-static void write_prefix(struct sql_text *sql, bp_str field, bp_str prefix)
-{
-    begin_members(sql, field);
-    add(sql, "j.type='text' AND substr(j.value,1,length(");
-    sql_string(sql, prefix);
-    add(sql, "))=");
-    sql_string(sql, prefix);
-    add(sql, ")");
-}
-
-static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int depth);
-
-static bp_status write_children(struct sql_text *sql, const bp_filter *filter, int depth)
-{
-    bool is_and = filter->op == BP_FILTER_AND;
-
-    if (!filter->child_count)
-        add(sql, is_and ? "1" : "0");
-    for (size_t i = 0; i < filter->child_count; i++) {
-        add(sql, i == 0 ? "(" : is_and ? " AND " : " OR ");
-        BP_TRY(write_node(sql, filter->children[i], depth + 1));
-    }
-    if (filter->child_count)
-        add(sql, ")");
     return BP_OK;
 }
 
-static bp_status write_node(struct sql_text *sql, const bp_filter *filter, int depth)
+static bp_status write_prefix(void *self, const bp_filter *filter)
 {
-    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
+    struct sql_text *sql = self;
 
-    if (depth > DEPTH_MAX)
-        return bp_fail(sql->call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
-    if (is_leaf && !is_field(filter->field))
-        return bp_fail(sql->call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field",
-                       BP_ARG(filter->field));
-    switch (filter->op) {
-    case BP_FILTER_AND:
-    case BP_FILTER_OR:
-        return write_children(sql, filter, depth);
-    case BP_FILTER_NOT:
-        if (filter->child_count != 1)
-            return bp_fail(sql->call, BP_INVALID, "a filter's \"not\" takes one child, not %zu",
-                           filter->child_count);
-        add(sql, "NOT ");
-        return write_node(sql, filter->children[0], depth + 1);
-    case BP_FILTER_IN:
-        write_in(sql, filter);
-        return BP_OK;
-    case BP_FILTER_RANGE:
-        if (isnan(filter->low) || isnan(filter->high))
-            return bp_fail(sql->call, BP_INVALID, "the bounds of " BP_FMT " must be numbers",
-                           BP_ARG(filter->field));
-        write_range(sql, filter);
-        return BP_OK;
-    case BP_FILTER_PREFIX:
-        if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
-            return bp_fail(sql->call, BP_INVALID, "the prefix of " BP_FMT " must be one string",
-                           BP_ARG(filter->field));
-        write_prefix(sql, filter->field, filter->values[0].text);
-        return BP_OK;
-    case BP_FILTER_EXISTS:
-    case BP_FILTER_NOT_EXISTS:
-        add(sql, "(json_type(p.metadata,");
-        sql_string(sql, path_of(sql->call, filter->field));
-        add(sql, filter->op == BP_FILTER_EXISTS ? ") IS NOT NULL)" : ") IS NULL)");
-        return BP_OK;
-    default:
-        return bp_fail(sql->call, BP_INVALID,
-                       "the filter has an operation of the unknown number %u", filter->op);
-    }
+    begin_members(sql, filter->field);
+    add(sql, "j.type='text' AND substr(j.value,1,length(");
+    sql_string(sql, filter->values[0].text);
+    add(sql, "))=");
+    sql_string(sql, filter->values[0].text);
+    add(sql, ")");
+    return BP_OK;
 }
+
+static bp_status write_exists(void *self, const bp_filter *filter)
+{
+    struct sql_text *sql = self;
+
+    add(sql, "(json_type(p.metadata,");
+    sql_string(sql, path_of(sql->call, filter->field));
+    add(sql, filter->op == BP_FILTER_EXISTS ? ") IS NOT NULL)" : ") IS NULL)");
+    return BP_OK;
+}
+
+static const struct filters_writer writer = {
+    .in = write_in,
+    .range = write_range,
+    .prefix = write_prefix,
+    .exists = write_exists,
+};
 
 bp_status sql_filter(struct sql_text *sql, const bp_filter *filter)
 {
-    if (filter)
-        return write_node(sql, filter, 1);
-    add(sql, "1");
-    return BP_OK;
+    if (!filter)
+        add(sql, "1");
+    return filters_walk(sql->call, &writer, sql, sql->buf, filter);
 }

@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-#include "kernel.h"
+#include "nearest/best.h"
+#include "nearest/kernel.h"
 
 enum { SEGMENT_ROWS = 4096, SCORES_AT_ONCE = 512 };
 
@@ -203,55 +204,6 @@ bool vector_index_remove(struct vector_index *index, uint64_t id)
     return true;
 }
 
-/* ---- the best so far: a heap with the worst of them at its top ---- */
-
-struct best {
-    bp_hit  *hits;
-    uint32_t count, limit;
-};
-
-static bool is_better(const bp_hit *a, const bp_hit *b)
-{
-    return a->score > b->score || (a->score == b->score && a->id < b->id);
-}
-
-static void sift_down(bp_hit *hits, uint32_t count, uint32_t at)
-{
-    for (;;) {
-        uint32_t worst = at, left = 2 * at + 1, right = left + 1;
-        bp_hit   held;
-        if (left < count && is_better(&hits[worst], &hits[left]))
-            worst = left;
-        if (right < count && is_better(&hits[worst], &hits[right]))
-            worst = right;
-        if (worst == at)
-            return;
-        held = hits[at];
-        hits[at] = hits[worst];
-        hits[worst] = held;
-        at = worst;
-    }
-}
-
-static void offer(struct best *best, uint64_t id, float score)
-{
-    bp_hit hit = { id, score };
-
-    if (best->count == best->limit) {
-        if (!is_better(&hit, &best->hits[0]))
-            return;
-        best->hits[0] = hit;
-        sift_down(best->hits, best->count, 0);
-        return;
-    }
-    best->hits[best->count++] = hit;
-    if (best->count == best->limit)
-        for (uint32_t i = best->limit / 2 + 1; i-- > 0;)
-            sift_down(best->hits, best->count, i);
-}
-
-static int by_rank(const void *a, const void *b) { return is_better(a, b) ? -1 : 1; }
-
 /* ---- search ---- */
 
 static bp_status scan_all(bp_call *call, const struct vector_index *index, const float *query,
@@ -271,7 +223,7 @@ static bp_status scan_all(bp_call *call, const struct vector_index *index, const
                          scores);
             for (uint32_t i = 0; i < count; i++)
                 if (segment->ids[at + i])
-                    offer(best, segment->ids[at + i], scores[i]);
+                    best_offer(best, segment->ids[at + i], scores[i]);
         }
     }
     return BP_OK;
@@ -293,7 +245,7 @@ static bp_status scan_allowed(bp_call *call, const struct vector_index *index,
                      index->segments[index->table[slot].row / SEGMENT_ROWS]->vectors +
                          (size_t)(index->table[slot].row % SEGMENT_ROWS) * index->stride,
                      index->stride, 1, &score);
-        offer(best, wanted->allowed[i], score);
+        best_offer(best, wanted->allowed[i], score);
         ++*rows_read;
     }
     return BP_OK;
@@ -322,7 +274,7 @@ bp_status vector_index_search(bp_call *call, const struct vector_index *index,
     free(query);
     if (status != BP_OK)
         return bp_fail(call, status, "the search was given up: %s", bp_status_text(status));
-    qsort(hits, best.count, sizeof(*hits), by_rank);
+    best_sort(hits, best.count);
     *hit_count = best.count;
     return BP_OK;
 }

@@ -22,11 +22,10 @@
 
 #include "filter_sql.h"
 #include "index.h"
-#include "sqlitedb/sqlitedb.h"
+#include "sqlitedb/links.h"
 #include "words/words.h"
 
 enum {
-    READERS_MAX = 16,
     POINTS_MAX = 10000,
     LIMIT_MAX = 10000,
     WORDS_BYTES_MAX = 1 << 20,
@@ -46,24 +45,14 @@ struct collection {
     atomic_llong         point_count;
 };
 
-/* One connection with the lock that says who uses it; held while a fiber is parked. */
-struct link {
-    struct sqlitedb *db;
-    bp_mutex        *lock;
-    bp_pool         *pool;
-    atomic_uint      users;
-};
-
 struct store {
-    struct store      *next; /* of the process, see store.c */
-    uint32_t           references;
-    char              *directory;
-    int                lock_fd;
-    uint32_t           reader_count;
-    struct link        writer, readers[READERS_MAX];
-    bp_pool           *reader_pool;
-    pthread_mutex_t    lock; /* of the list of collections */
-    struct collection *collections;
+    struct store         *next; /* of the process, see store.c */
+    uint32_t              references;
+    char                 *directory;
+    int                   lock_fd;
+    struct sqlitedb_links links;
+    pthread_mutex_t       lock; /* of the list of collections */
+    struct collection    *collections;
 };
 
 /* What the options fill in. */
@@ -85,9 +74,6 @@ bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call
 bp_status on_reader(bp_call *call, struct store *store,
                     bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg),
                     void *arg) BP_SUSPENDS;
-struct link *reader_of(struct store *store);
-bp_status    link_take(bp_call *call, struct link *link) BP_SUSPENDS;
-void         link_give(struct link *link);
 
 /* collection.c */
 bp_status collections_load(bp_call *call, struct store *store); /* on the writer's thread */

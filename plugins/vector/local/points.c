@@ -287,7 +287,7 @@ static bp_status write_job(bp_call *call, void *arg)
     struct write *write = arg;
     bp_status     status;
 
-    write->db = write->store->writer.db;
+    write->db = write->store->links.writer.db;
     write->vector = malloc(write->collection->dimensions * sizeof(float));
     if (!write->vector)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a vector");

@@ -160,7 +160,7 @@ static bp_status page_job(bp_call *call, void *arg)
 }
 
 /* Hands out up to `limit` points on a reader that is held meanwhile. */
-static bp_status walk(bp_call *call, struct link *reader, struct page *page, uint64_t limit,
+static bp_status walk(bp_call *call, struct sqlitedb_link *reader, struct page *page, uint64_t limit,
                       const bp_point_sink *sink)
 {
     bp_status status = BP_OK;
@@ -181,7 +181,7 @@ bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
                        uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
     struct store      *store = ((struct local_instance *)instance)->store;
-    struct link       *reader = reader_of(store);
+    struct sqlitedb_link       *reader = sqlitedb_links_reader(&store->links);
     struct collection *collection;
     struct page       *page = BP_NEW(call, struct page);
     bp_status          status;
@@ -194,10 +194,10 @@ bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
     page->collection = collection;
     page->filter = filter;
     page->after = after > INT64_MAX ? INT64_MAX : after;
-    status = link_take(call, reader);
+    status = sqlitedb_link_take(call, reader);
     if (status == BP_OK) {
         status = walk(call, reader, page, limit, sink);
-        link_give(reader);
+        sqlitedb_link_give(reader);
     }
     status = collection_status(call, collection, status);
     collection_release(collection);
@@ -283,7 +283,7 @@ static bp_status freeze_job(bp_call *call, void *arg)
     return status;
 }
 
-static bp_status snapshot_on(bp_call *call, struct link *reader, struct snapshot *snapshot,
+static bp_status snapshot_on(bp_call *call, struct sqlitedb_link *reader, struct snapshot *snapshot,
                              struct page *page)
 {
     const bp_point_sink points = { sizeof(points), write_point, snapshot };
@@ -300,7 +300,7 @@ static bp_status snapshot_on(bp_call *call, struct link *reader, struct snapshot
 bp_status local_snapshot(bp_call *call, void *instance, bp_str name, const bp_byte_sink *sink)
 {
     struct store      *store = ((struct local_instance *)instance)->store;
-    struct link       *reader = reader_of(store);
+    struct sqlitedb_link       *reader = sqlitedb_links_reader(&store->links);
     struct collection *collection;
     struct snapshot    snapshot = { .sink = sink, .line = bp_buf_new(call, LINE_BYTES_MAX) };
     struct page       *page = BP_NEW(call, struct page);
@@ -310,10 +310,10 @@ bp_status local_snapshot(bp_call *call, void *instance, bp_str name, const bp_by
         return BP_NO_MEMORY;
     BP_TRY(collection_find(call, store, name, &collection));
     snapshot.collection = page->collection = collection;
-    status = link_take(call, reader);
+    status = sqlitedb_link_take(call, reader);
     if (status == BP_OK) {
         status = snapshot_on(call, reader, &snapshot, page);
-        link_give(reader);
+        sqlitedb_link_give(reader);
     }
     status = collection_status(call, collection, status);
     collection_release(collection);

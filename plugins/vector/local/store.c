@@ -17,40 +17,14 @@ static struct store   *stores;
 
 /* ---- connections ---- */
 
-bp_status link_take(bp_call *call, struct link *link)
-{
-    bp_status status;
-
-    atomic_fetch_add(&link->users, 1);
-    status = bp_mutex_lock(call, link->lock);
-    if (status != BP_OK)
-        atomic_fetch_sub(&link->users, 1);
-    return status;
-}
-
-void link_give(struct link *link)
-{
-    bp_mutex_unlock(link->lock);
-    atomic_fetch_sub(&link->users, 1);
-}
-
-struct link *reader_of(struct store *store)
-{
-    struct link *best = &store->readers[0];
-    for (uint32_t i = 1; i < store->reader_count; i++)
-        if (atomic_load(&store->readers[i].users) < atomic_load(&best->users))
-            best = &store->readers[i];
-    return best;
-}
-
 bp_status on_writer(bp_call *call, struct store *store, bp_status (*job)(bp_call *call, void *arg),
                     void *arg)
 {
     bp_status status;
 
-    BP_TRY(link_take(call, &store->writer));
-    status = bp_offload(call, store->writer.pool, job, arg);
-    link_give(&store->writer);
+    BP_TRY(sqlitedb_link_take(call, &store->links.writer));
+    status = bp_offload(call, store->links.writer.pool, job, arg);
+    sqlitedb_link_give(&store->links.writer);
     return status;
 }
 
@@ -74,13 +48,13 @@ static bp_status read_job(bp_call *call, void *arg)
 bp_status on_reader(bp_call *call, struct store                                           *store,
                     bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg), void *arg)
 {
-    struct link   *reader = reader_of(store);
+    struct sqlitedb_link   *reader = sqlitedb_links_reader(&store->links);
     struct reading reading = { reader->db, job, arg };
     bp_status      status;
 
-    BP_TRY(link_take(call, reader));
+    BP_TRY(sqlitedb_link_take(call, reader));
     status = bp_offload(call, reader->pool, read_job, &reading);
-    link_give(reader);
+    sqlitedb_link_give(reader);
     return status;
 }
 
@@ -132,28 +106,13 @@ static bp_status open_job(bp_call *call, void *arg)
     };
 
     BP_TRY(take_lock(call, store));
-    BP_TRY(sqlitedb_open(call, &settings, &store->writer.db));
-    BP_TRY(collections_load(call, store));
-    settings.is_query_only = true;
-    for (uint32_t i = 0; i < store->reader_count; i++)
-        BP_TRY(sqlitedb_open(call, &settings, &store->readers[i].db));
-    return BP_OK;
+    BP_TRY(sqlitedb_links_open(call, &store->links, &settings, false));
+    return collections_load(call, store);
 }
 
 static void store_free(struct store *store)
 {
-    for (uint32_t i = 0; i < store->reader_count; i++) {
-        sqlitedb_close(store->readers[i].db);
-        if (store->readers[i].lock)
-            bp_mutex_destroy(store->readers[i].lock);
-    }
-    sqlitedb_close(store->writer.db);
-    if (store->writer.lock)
-        bp_mutex_destroy(store->writer.lock);
-    if (store->reader_pool)
-        bp_pool_destroy(store->reader_pool);
-    if (store->writer.pool)
-        bp_pool_destroy(store->writer.pool);
+    sqlitedb_links_close(&store->links);
     collections_free(store);
     if (store->lock_fd >= 0)
         close(store->lock_fd); /* and with it the lock goes */
@@ -167,14 +126,8 @@ static bp_status store_fill(bp_call *call, const struct local_instance *options,
 {
     struct opening opening = { options, store };
 
-    BP_TRY(bp_pool_create(call, BP_STR("vector-write"), 1, &store->writer.pool));
-    BP_TRY(bp_mutex_create(call, &store->writer.lock));
-    BP_TRY(bp_pool_create(call, BP_STR("vector-read"), store->reader_count, &store->reader_pool));
-    for (uint32_t i = 0; i < store->reader_count; i++) {
-        store->readers[i].pool = store->reader_pool;
-        BP_TRY(bp_mutex_create(call, &store->readers[i].lock));
-    }
-    return bp_offload(call, store->writer.pool, open_job, &opening);
+    BP_TRY(sqlitedb_links_make(call, &store->links, "vector", (uint32_t)options->readers));
+    return bp_offload(call, store->links.writer.pool, open_job, &opening);
 }
 
 static struct store *store_shared(bp_str directory)
@@ -204,7 +157,6 @@ bp_status store_open(bp_call *call, const struct local_instance *options, struct
         return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     store->references = 1;
     store->lock_fd = -1;
-    store->reader_count = (uint32_t)options->readers;
     pthread_mutex_init(&store->lock, NULL);
     store->directory = strndup(options->path.data, options->path.len);
     status = store->directory ? store_fill(call, options, store)

@@ -7,7 +7,9 @@
 
 #include <math.h>
 
-enum { SQL_BYTES_MAX = 1 << 20, DEPTH_MAX = 8 };
+#include "filters/filters.h"
+
+enum { SQL_BYTES_MAX = 1 << 20 };
 
 struct writing {
     bp_call        *call;
@@ -39,20 +41,6 @@ static void refer_number(struct writing *w, double number)
     add(w, "CAST(");
     refer(w);
     add(w, " AS float8)");
-}
-
-static bool is_field(bp_str field)
-{
-    if (field.len < 1 || field.len > 64)
-        return false;
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.data[i];
-        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
-        if (!is_letter && !(is_other && i > 0))
-            return false;
-    }
-    return true;
 }
 
 /* EXISTS(... j.value ... WHERE; close it with ")" */
@@ -98,19 +86,23 @@ static bool write_values(struct writing *w, const bp_filter *filter, uint32_t ty
     return true;
 }
 
-static void write_in(struct writing *w, const bp_filter *filter)
+static bp_status write_in(void *self, const bp_filter *filter)
 {
-    bool has_any;
+    struct writing *w = self;
+    bool            has_any;
 
     begin_members(w, filter->field);
     has_any = write_values(w, filter, BP_VALUE_STRING, true);
     has_any = write_values(w, filter, BP_VALUE_NUMBER, !has_any) || has_any;
     has_any = write_values(w, filter, BP_VALUE_BOOL, !has_any) || has_any;
     add(w, has_any ? "))" : "false)");
+    return BP_OK;
 }
 
-static void write_range(struct writing *w, const bp_filter *filter)
+static bp_status write_range(void *self, const bp_filter *filter)
 {
+    struct writing *w = self;
+
     begin_members(w, filter->field);
     add(w, "bpv_number(j.value) IS NOT NULL");
     if (filter->low != -INFINITY) {
@@ -122,73 +114,36 @@ static void write_range(struct writing *w, const bp_filter *filter)
         refer_number(w, filter->high);
     }
     add(w, ")");
-}
-
-static void write_prefix(struct writing *w, bp_str field, bp_str prefix)
-{
-    begin_members(w, field);
-    add(w, "jsonb_typeof(j.value)='string' AND starts_with(j.value#>>'{}', ");
-    refer_text(w, prefix);
-    add(w, "))");
-}
-
-static bp_status write_node(struct writing *w, const bp_filter *filter, int depth);
-
-static bp_status write_children(struct writing *w, const bp_filter *filter, int depth)
-{
-    bool is_and = filter->op == BP_FILTER_AND;
-
-    if (!filter->child_count)
-        add(w, is_and ? "true" : "false");
-    for (size_t i = 0; i < filter->child_count; i++) {
-        add(w, i == 0 ? "(" : is_and ? " AND " : " OR ");
-        BP_TRY(write_node(w, filter->children[i], depth + 1));
-    }
-    if (filter->child_count)
-        add(w, ")");
     return BP_OK;
 }
 
-static bp_status write_node(struct writing *w, const bp_filter *filter, int depth)
+static bp_status write_prefix(void *self, const bp_filter *filter)
 {
-    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
+    struct writing *w = self;
 
-    if (depth > DEPTH_MAX)
-        return bp_fail(w->call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
-    if (is_leaf && !is_field(filter->field))
-        return bp_fail(w->call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
-    switch (filter->op) {
-    case BP_FILTER_AND:
-    case BP_FILTER_OR:
-        return write_children(w, filter, depth);
-    case BP_FILTER_NOT:
-        if (filter->child_count != 1)
-            return bp_fail(w->call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
-        add(w, "NOT ");
-        return write_node(w, filter->children[0], depth + 1);
-    case BP_FILTER_IN:
-        write_in(w, filter);
-        return BP_OK;
-    case BP_FILTER_RANGE:
-        if (isnan(filter->low) || isnan(filter->high))
-            return bp_fail(w->call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
-        write_range(w, filter);
-        return BP_OK;
-    case BP_FILTER_PREFIX:
-        if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
-            return bp_fail(w->call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
-        write_prefix(w, filter->field, filter->values[0].text);
-        return BP_OK;
-    case BP_FILTER_EXISTS:
-    case BP_FILTER_NOT_EXISTS:
-        add(w, filter->op == BP_FILTER_EXISTS ? "jsonb_exists(p.fields, " : "NOT jsonb_exists(p.fields, ");
-        refer_text(w, filter->field);
-        add(w, ")");
-        return BP_OK;
-    default:
-        return bp_fail(w->call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
-    }
+    begin_members(w, filter->field);
+    add(w, "jsonb_typeof(j.value)='string' AND starts_with(j.value#>>'{}', ");
+    refer_text(w, filter->values[0].text);
+    add(w, "))");
+    return BP_OK;
 }
+
+static bp_status write_exists(void *self, const bp_filter *filter)
+{
+    struct writing *w = self;
+
+    add(w, filter->op == BP_FILTER_EXISTS ? "jsonb_exists(p.fields, " : "NOT jsonb_exists(p.fields, ");
+    refer_text(w, filter->field);
+    add(w, ")");
+    return BP_OK;
+}
+
+static const struct filters_writer writer = {
+    .in = write_in,
+    .range = write_range,
+    .prefix = write_prefix,
+    .exists = write_exists,
+};
 
 bp_status filter_write(bp_call *call, bp_buf *sql, const bp_filter *filter, uint32_t place, bp_sql_value *values)
 {
@@ -196,10 +151,9 @@ bp_status filter_write(bp_call *call, bp_buf *sql, const bp_filter *filter, uint
     bp_str         json = { NULL, 0 };
 
     bp_json_array(w.values);
-    if (filter)
-        BP_TRY(write_node(&w, filter, 1));
-    else
+    if (!filter)
         add(&w, "true");
+    BP_TRY(filters_walk(call, &writer, &w, sql, filter));
     bp_json_end(w.values);
     BP_TRY(bp_json_done(call, w.values, &json));
     // Named once where it is always read, so that it has a type also when the filter has no value.

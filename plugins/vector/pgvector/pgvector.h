@@ -31,7 +31,6 @@ enum {
 
 struct shared {
     struct postgres_target *target;
-    struct postgres_counts  counts;
     struct token_source    *tokens;
     atomic_uint             known; /* rises when a worker makes, drops or lists, so that none uses what it knew */
 };

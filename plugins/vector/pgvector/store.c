@@ -53,8 +53,7 @@ static bp_status store_worker_start(bp_call *call, void *instance, void *shared)
 
     store->shared = shared;
     store->worker = bp_worker_index(call);
-    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->target, &store->shared->counts,
-                               "vectors"));
+    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->target, "vectors"));
     return bp_every(call, "pgvector-tend", BP_SECONDS(5), tend, store);
 }
 
@@ -65,8 +64,7 @@ static void store_worker_stop(bp_call *call, void *instance)
     (void)call;
     collections_forget(store);
     graph_leave(store);
-    if (store->pool.options)
-        postgres_pool_stop(&store->pool);
+    postgres_pool_stop(&store->pool);
 }
 
 static const bp_option options[] = {

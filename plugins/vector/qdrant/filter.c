@@ -9,21 +9,12 @@
 
 #include <math.h>
 
-enum { DEPTH_MAX = 8 };
+#include "filters/filters.h"
 
-bool filter_is_field(bp_str field)
-{
-    if (field.len < 1 || field.len > 64)
-        return false;
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.data[i];
-        bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-        bool is_other = (c >= '0' && c <= '9') || c == '.' || c == '-';
-        if (!is_letter && !(is_other && i > 0))
-            return false;
-    }
-    return true;
-}
+struct writing {
+    bp_call        *call;
+    bp_json_writer *json;
+};
 
 /* "key": m."field". A dot in a quoted name is no path. */
 static void write_key(bp_call *call, bp_json_writer *w, char part, bp_str field)
@@ -40,7 +31,7 @@ static void write_nothing(bp_json_writer *w)
     bp_json_end(w);
 }
 
-static void write_range(bp_call *call, bp_json_writer *w, bp_str field, const char *low_name, double low,
+static void write_bounds(bp_call *call, bp_json_writer *w, bp_str field, const char *low_name, double low,
                         const char *high_name, double high)
 {
     bp_json_object(w);
@@ -75,13 +66,15 @@ static void write_match(bp_call *call, bp_json_writer *w, const bp_filter *filte
     bp_json_end(w);
 }
 
-static void write_in(bp_call *call, bp_json_writer *w, const bp_filter *filter)
+static bp_status write_in(void *self, const bp_filter *filter)
 {
-    bool has_text = false;
+    bp_call        *call = ((struct writing *)self)->call;
+    bp_json_writer *w = ((struct writing *)self)->json;
+    bool            has_text = false;
 
     if (!filter->value_count) {
         write_nothing(w);
-        return;
+        return BP_OK;
     }
     bp_json_object(w);
     bp_json_key(w, "should");
@@ -90,7 +83,7 @@ static void write_in(bp_call *call, bp_json_writer *w, const bp_filter *filter)
         const bp_value *value = &filter->values[i];
 
         if (value->type == BP_VALUE_NUMBER)
-            write_range(call, w, filter->field, "gte", value->number, "lte", value->number);
+            write_bounds(call, w, filter->field, "gte", value->number, "lte", value->number);
         else if (value->type == BP_VALUE_BOOL)
             write_match(call, w, filter, value);
         else if (!has_text)
@@ -99,6 +92,16 @@ static void write_in(bp_call *call, bp_json_writer *w, const bp_filter *filter)
     }
     bp_json_end(w);
     bp_json_end(w);
+    return BP_OK;
+}
+
+static bp_status write_range(void *self, const bp_filter *filter)
+{
+    struct writing *w = self;
+
+    write_bounds(w->call, w->json, filter->field, filter->is_low_exclusive && isfinite(filter->low) ? "gt" : "gte",
+                 filter->low, filter->is_high_exclusive ? "lt" : "lte", filter->high);
+    return BP_OK;
 }
 
 /* FNV-1a; 53 bits of it are written, as many as every JSON reader keeps. */
@@ -111,10 +114,12 @@ uint64_t prefix_hash(uint64_t shorter, bp_str more)
     return hash;
 }
 
-static bp_status write_prefix(bp_call *call, bp_json_writer *w, const bp_filter *filter)
+static bp_status write_prefix(void *self, const bp_filter *filter)
 {
-    bp_str prefix = filter->values[0].text;
-    size_t characters = 0;
+    bp_call        *call = ((struct writing *)self)->call;
+    bp_json_writer *w = ((struct writing *)self)->json;
+    bp_str          prefix = filter->values[0].text;
+    size_t          characters = 0;
 
     for (size_t i = 0; i < prefix.len; i++)
         characters += ((unsigned char)prefix.data[i] & 0xc0) != 0x80;
@@ -131,78 +136,60 @@ static bp_status write_prefix(bp_call *call, bp_json_writer *w, const bp_filter 
     return BP_OK;
 }
 
-static void write_exists(bp_json_writer *w, bp_str field, bool is_there)
+static bp_status write_exists(void *self, const bp_filter *filter)
 {
+    bp_json_writer *w = ((struct writing *)self)->json;
+
     bp_json_object(w);
-    bp_json_key(w, is_there ? "must" : "must_not");
+    bp_json_key(w, filter->op == BP_FILTER_EXISTS ? "must" : "must_not");
     bp_json_array(w);
     bp_json_object(w);
     bp_json_put_string(w, "key", BP_STR("k"));
     bp_json_key(w, "match");
     bp_json_object(w);
-    bp_json_put_string(w, "value", field);
+    bp_json_put_string(w, "value", filter->field);
     bp_json_end(w);
     bp_json_end(w);
-    bp_json_end(w);
-    bp_json_end(w);
-}
-
-static bp_status write_node(bp_call *call, bp_json_writer *w, const bp_filter *filter, int depth);
-
-static bp_status write_children(bp_call *call, bp_json_writer *w, const bp_filter *filter, const char *name, int depth)
-{
-    if (filter->op == BP_FILTER_OR && !filter->child_count) {
-        write_nothing(w);
-        return BP_OK;
-    }
-    bp_json_object(w);
-    bp_json_key(w, name);
-    bp_json_array(w);
-    for (size_t i = 0; i < filter->child_count; i++)
-        BP_TRY(write_node(call, w, filter->children[i], depth + 1));
     bp_json_end(w);
     bp_json_end(w);
     return BP_OK;
 }
 
-static bp_status write_node(bp_call *call, bp_json_writer *w, const bp_filter *filter, int depth)
-{
-    bool is_leaf = filter->op >= BP_FILTER_IN && filter->op <= BP_FILTER_NOT_EXISTS;
+/* ---- the tree ---- */
 
-    if (depth > DEPTH_MAX)
-        return bp_fail(call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
-    if (is_leaf && !filter_is_field(filter->field))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
-    switch (filter->op) {
-    case BP_FILTER_AND:
-        return write_children(call, w, filter, "must", depth);
-    case BP_FILTER_OR:
-        return write_children(call, w, filter, "should", depth);
-    case BP_FILTER_NOT:
-        if (filter->child_count != 1)
-            return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
-        return write_children(call, w, filter, "must_not", depth);
-    case BP_FILTER_IN:
-        write_in(call, w, filter);
-        return BP_OK;
-    case BP_FILTER_RANGE:
-        if (isnan(filter->low) || isnan(filter->high))
-            return bp_fail(call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
-        write_range(call, w, filter->field, filter->is_low_exclusive && isfinite(filter->low) ? "gt" : "gte", filter->low,
-                    filter->is_high_exclusive ? "lt" : "lte", filter->high);
-        return BP_OK;
-    case BP_FILTER_PREFIX:
-        if (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING)
-            return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
-        return write_prefix(call, w, filter);
-    case BP_FILTER_EXISTS:
-    case BP_FILTER_NOT_EXISTS:
-        write_exists(w, filter->field, filter->op == BP_FILTER_EXISTS);
-        return BP_OK;
-    default:
-        return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
+static bool is_nothing(const bp_filter *group) { return group->op == BP_FILTER_OR && !group->child_count; }
+
+static void begin_group(void *self, const bp_filter *group)
+{
+    bp_json_writer *w = ((struct writing *)self)->json;
+
+    if (is_nothing(group)) { // an empty "should" would let everything pass
+        write_nothing(w);
+        return;
     }
+    bp_json_object(w);
+    bp_json_key(w, group->op == BP_FILTER_AND ? "must" : group->op == BP_FILTER_OR ? "should" : "must_not");
+    bp_json_array(w);
 }
+
+static void end_group(void *self, const bp_filter *group)
+{
+    bp_json_writer *w = ((struct writing *)self)->json;
+
+    if (is_nothing(group))
+        return;
+    bp_json_end(w);
+    bp_json_end(w);
+}
+
+static const struct filters_writer writer = {
+    .begin = begin_group,
+    .end = end_group,
+    .in = write_in,
+    .range = write_range,
+    .prefix = write_prefix,
+    .exists = write_exists,
+};
 
 bp_status filter_write(bp_call *call, bp_json_writer *w, const bp_filter *filter)
 {
@@ -220,7 +207,7 @@ bp_status filter_write(bp_call *call, bp_json_writer *w, const bp_filter *filter
     if (filter) {
         bp_json_key(w, "must");
         bp_json_array(w);
-        BP_TRY(write_node(call, w, filter, 1));
+        BP_TRY(filters_walk(call, &writer, &(struct writing){ call, w }, NULL, filter));
         bp_json_end(w);
     }
     bp_json_end(w);

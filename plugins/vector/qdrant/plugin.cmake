@@ -1,2 +1,2 @@
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
-list(APPEND plugin_libraries m)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)

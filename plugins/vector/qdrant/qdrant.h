@@ -82,7 +82,6 @@ bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **coll
 
 /* Adds "filter": {...}, which always leaves out point 0. */
 bp_status filter_write(bp_call *call, bp_json_writer *w, const bp_filter *filter);
-bool      filter_is_field(bp_str field);
 /* The number that stands for a beginning of a string; goes on from that of a shorter beginning, at first 0. */
 uint64_t prefix_hash(uint64_t shorter, bp_str more);
 

@@ -5,6 +5,8 @@
 
 #include <backplane/plugin.h>
 
+#include "filters/filters.h"
+
 struct shared {
     struct statistics   *statistics;
     struct token_source *tokens;
@@ -25,7 +27,7 @@ static bp_status check_options(bp_call *call, const void *given)
         bool is_type = false;
         for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
             is_type |= bp_str_is(db->indexes.items[i].value, types[t]);
-        if (!filter_is_field(db->indexes.items[i].name) || !is_type)
+        if (!filters_is_field(db->indexes.items[i].name) || !is_type)
             return bp_fail(call, BP_INVALID, "indexes: " BP_FMT ": " BP_FMT " is not a field and one of keyword, integer, "
                                              "float, bool, datetime",
                            BP_ARG(db->indexes.items[i].name), BP_ARG(db->indexes.items[i].value));

@@ -39,13 +39,14 @@ static uint64_t number_of(const struct redis_reply *reply)
 
 enum { CREATE_TRIES = 8 };
 
-enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, FIELDS };
+enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, TAGS, FIELDS };
 
 static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, struct collection *out, bool *is_there)
 {
     bp_str words[2 + FIELDS] = {
         BP_STR("HMGET"), meta_key(call, store, name), BP_STR("epoch"),  BP_STR("dimensions"), BP_STR("metric"),
-        BP_STR("model"), BP_STR("language"),          BP_STR("points"), BP_STR("tokens"),     BP_STR("index")
+        BP_STR("model"), BP_STR("language"),          BP_STR("points"), BP_STR("tokens"),     BP_STR("index"),
+        BP_STR("tags")
     };
     const struct redis_reply *reply;
 
@@ -64,6 +65,7 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, 
         .points = number_of(reply->items[POINTS]),
         .tokens = number_of(reply->items[TOKENS]),
         .index = (store_index)number_of(reply->items[INDEX]),
+        .has_tags = number_of(reply->items[TAGS]) == 1,
     };
     if (!*is_there)
         return BP_OK;
@@ -173,30 +175,33 @@ static bp_status make_index(bp_call *call, struct redis_store *store, const stru
     static const char *const  metrics[] = { "COSINE", "IP", "L2" };
     bool                      is_hnsw = collection->index == INDEX_HNSW;
     const struct redis_reply *reply;
-    bp_str                    words[] = { BP_STR("FT.CREATE"),
-                                          collection_key(call, collection, "index", (bp_str){ 0 }),
-                                          BP_STR("ON"),
-                                          BP_STR("HASH"),
-                                          BP_STR("PREFIX"),
-                                          BP_STR("1"),
-                                          collection_key(call, collection, "p:", (bp_str){ 0 }),
-                                          BP_STR("SCHEMA"),
-                                          BP_STR("v"),
-                                          BP_STR("VECTOR"),
-                       is_hnsw ? BP_STR("HNSW") : BP_STR("FLAT"),
-                       is_hnsw ? BP_STR("10") : BP_STR("6"),
-                       BP_STR("TYPE"),
-                                          BP_STR("FLOAT32"),
-                                          BP_STR("DIM"),
-                                          bp_format(call, "%u", collection->dimensions),
-                                          BP_STR("DISTANCE_METRIC"),
-                                          bp_str_of(metrics[collection->metric]),
-                                          BP_STR("M"),
-                                          bp_format(call, "%lld", (long long)store->m),
-                                          BP_STR("EF_CONSTRUCTION"),
-                                          bp_format(call, "%lld", (long long)store->ef_construction) };
+    bp_str                    tail[] = { BP_STR("f"), BP_STR("TAG") };
+    bp_str                    words[24] = { BP_STR("FT.CREATE"),
+                                            collection_key(call, collection, "index", (bp_str){ 0 }),
+                                            BP_STR("ON"),
+                                            BP_STR("HASH"),
+                                            BP_STR("PREFIX"),
+                                            BP_STR("1"),
+                                            collection_key(call, collection, "p:", (bp_str){ 0 }),
+                                            BP_STR("SCHEMA"),
+                                            BP_STR("v"),
+                                            BP_STR("VECTOR"),
+                         is_hnsw ? BP_STR("HNSW") : BP_STR("FLAT"),
+                         is_hnsw ? BP_STR("10") : BP_STR("6"),
+                         BP_STR("TYPE"),
+                                            BP_STR("FLOAT32"),
+                                            BP_STR("DIM"),
+                                            bp_format(call, "%u", collection->dimensions),
+                                            BP_STR("DISTANCE_METRIC"),
+                                            bp_str_of(metrics[collection->metric]),
+                                            BP_STR("M"),
+                                            bp_format(call, "%lld", (long long)store->m),
+                                            BP_STR("EF_CONSTRUCTION"),
+                                            bp_format(call, "%lld", (long long)store->ef_construction) };
+    size_t                    count = is_hnsw ? 22 : 18;
 
-    BP_TRY(redis_do(call, store->client, collection->meta, words, is_hnsw ? 22 : 18, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
+    memcpy(words + count, tail, sizeof(tail));
+    BP_TRY(redis_do(call, store->client, collection->meta, words, count + 2, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
                     &reply));
     // Its name is random: one that is there already was made by the first of two tries.
     if (reply->type == REDIS_ERROR && !bp_str_starts(reply->text, "Index already exists"))
@@ -234,8 +239,9 @@ static bp_status make(bp_call *call, struct redis_store *store, bp_str name, con
                                         BP_STR("metric"), bp_format(call, "%u", made.metric), BP_STR("model"),
                                         schema->model, BP_STR("language"),
                                         schema->language.len ? schema->language : BP_STR("en"), BP_STR("index"),
-                                        bp_format(call, "%d", (int)made.index) },
-                            11, REDIS_IDEMPOTENT, &reply));
+                                        bp_format(call, "%d", (int)made.index), BP_STR("tags"),
+                                        made.index != INDEX_AUTO ? BP_STR("1") : BP_STR("0") },
+                            13, REDIS_IDEMPOTENT, &reply));
     *is_made = reply->integer == 1;
     return *is_made ? BP_OK : drop_index(call, store, &made);
 }

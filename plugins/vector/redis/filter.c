@@ -8,7 +8,7 @@
 
 enum { DEPTH_MAX = 8 };
 
-static bool is_field(bp_str field)
+bool filter_is_field(bp_str field)
 {
     if (field.len < 1 || field.len > 64)
         return false;
@@ -30,7 +30,7 @@ static bp_status check_node(bp_call *call, const bp_filter *filter, int depth)
         return bp_fail(call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
     if (filter->op < BP_FILTER_AND || filter->op > BP_FILTER_NOT_EXISTS)
         return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
-    if (is_leaf && !is_field(filter->field))
+    if (is_leaf && !filter_is_field(filter->field))
         return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
     if (filter->op == BP_FILTER_NOT && filter->child_count != 1)
         return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);

@@ -7,7 +7,7 @@
 #include <backplane/json.h>
 
 enum {
-    WORDS_OF_POINT = 6,
+    WORDS_OF_POINT = 7,
     REMOVE_ROUNDS = 5,
     REMOVE_AT_ONCE = 5000,         /* points in one script, during which the server does nothing else */
     UPSERT_BYTES_MAX = 200 << 20   /* of one script; the server takes up to 1 GiB, a connection queues 256 MiB */
@@ -42,7 +42,7 @@ struct write {
     const struct collection  *collection;
     const char               *points; /* of stride point_size */
     size_t                    point_size, count;
-    bp_str                   *words; /* of the script: the epoch, then six for each point */
+    bp_str                   *words; /* of the script: the epoch, then seven for each point */
 };
 
 /* [ term, times, term, times, ... ] as MessagePack, which Lua on the server reads. */
@@ -98,7 +98,8 @@ static const char *wrong_metadata(const bp_json *metadata)
     return NULL;
 }
 
-static bp_status check_point(bp_call *call, const bp_point *point)
+/* *tags_len: how much of `tags` is used; NULL: they are not asked for. */
+static bp_status check_point(bp_call *call, const bp_point *point, char *tags, size_t *tags_len)
 {
     unsigned long long id = point->id;
     const bp_json     *metadata;
@@ -116,6 +117,8 @@ static bp_status check_point(bp_call *call, const bp_point *point)
     BP_TRY(bp_scratch_begin(call));
     status = bp_json_parse(call, point->metadata, &metadata);
     wrong = status == BP_INVALID ? "is no JSON object" : status == BP_OK ? wrong_metadata(metadata) : NULL;
+    if (status == BP_OK && !wrong && tags_len)
+        *tags_len = tags_of(metadata, tags);
     bp_scratch_end(call);
     return wrong ? bp_fail(call, BP_INVALID, "point %llu: its metadata %s", id, wrong) : status;
 }
@@ -124,8 +127,10 @@ static bp_status prepare_point(bp_call *call, const struct write *write, const b
 {
     const struct collection *collection = write->collection;
     struct token_list        list;
+    char                     tags[TAGS_BYTES_MAX];
+    size_t                   tags_len = 0;
 
-    BP_TRY(check_point(call, point));
+    BP_TRY(check_point(call, point, tags, collection->has_tags ? &tags_len : NULL));
     if (point->vector) {
         float *kept = BP_NEW_ARRAY(call, float, collection->dimensions);
         if (!kept)
@@ -141,7 +146,8 @@ static bp_status prepare_point(bp_call *call, const struct write *write, const b
     words[3] = point->metadata.len ? point->metadata : BP_STR("{}");
     words[4] = bp_format(call, "%u", list.length);
     words[5] = pack_terms(call, &list);
-    return words[0].len && words[4].len && words[5].len ? BP_OK : BP_NO_MEMORY;
+    words[6] = bp_dup(call, bp_str_n(tags, tags_len));
+    return words[0].len && words[4].len && words[5].len && words[6].len == tags_len ? BP_OK : BP_NO_MEMORY;
 }
 
 static bp_status prepare_job(bp_call *call, void *arg)

@@ -30,14 +30,17 @@ static const char create_script[] =
     "  redis.call('HINCRBY', KEYS[1], 'tokens', tokens)\n"                             \
     "end\n"
 
-/* ARGV: epoch, then for each point: id, vector (empty: none), words, metadata, tokens, terms. */
+/* ARGV: epoch, then for each point: id, vector (empty: none), words, metadata, tokens, terms, tags (empty: none). All
+ * fields at once, as RediSearch looks at the point again after each command. */
 static const char upsert_script[] = SCRIPT_POINTS
-    "for at = 2, #ARGV, 6 do\n"
+    "for at = 2, #ARGV, 7 do\n"
     "  local id, vector, length = ARGV[at], ARGV[at + 1], ARGV[at + 4]\n"
     "  local key = base .. 'p:' .. id\n"
     "  if not forget(id) then redis.call('ZADD', base .. 'ids', 0, id) end\n"
-    "  redis.call('HSET', key, 'w', ARGV[at + 2], 'm', ARGV[at + 3], 'l', length, 't', ARGV[at + 5])\n"
-    "  if #vector > 0 then redis.call('HSET', key, 'v', vector) end\n"
+    "  local fields = { 'w', ARGV[at + 2], 'm', ARGV[at + 3], 'l', length, 't', ARGV[at + 5] }\n"
+    "  if #vector > 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector end\n"
+    "  if #ARGV[at + 6] > 0 then fields[#fields + 1] = 'f'; fields[#fields + 1] = ARGV[at + 6] end\n"
+    "  redis.call('HSET', key, unpack(fields))\n"
     "  local terms = cmsgpack.unpack(ARGV[at + 5])\n"
     "  for i = 1, #terms, 2 do\n"
     "    redis.call('HSET', base .. 't:' .. terms[i], id, string.format('%.0f %s', terms[i + 1], length))\n"

@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 
-#include "../local/kernel.h"
+#include "nearest/best.h"
+#include "nearest/kernel.h"
 
-enum { OVERSAMPLING = 8, CANDIDATES_MAX = 100000 };
+/* More candidates than that are not asked for: reading all vectors costs no more then. */
+enum { OVERSAMPLING = 8, CANDIDATES_MAX = 2000, STALE_TRIES = 4 };
 
 struct search {
     struct redis_store    *store;
@@ -15,58 +17,14 @@ struct search {
     uint32_t               stride;
     float                 *vector, *row; /* aligned and padded, as the kernel wants them; NULL: not this leg */
     kernel                 score;
+    bool                   is_stale; /* the collection is another by now: what was found is worth nothing */
 };
 
-/* ---- the best so far: a heap with the worst of them at its top ---- */
-
-struct best {
-    bp_hit  *hits;
-    uint32_t count, limit;
-};
-
-static bool is_better(const bp_hit *a, const bp_hit *b)
+/* Whether a command's answer, that asked for the epoch, says that the collection is still the one we know. */
+static bool is_current(struct search *search, const struct redis_reply *epoch)
 {
-    return a->score > b->score || (a->score == b->score && a->id < b->id);
-}
-
-static int by_rank(const void *a, const void *b)
-{
-    return is_better(a, b) ? -1 : is_better(b, a);
-}
-
-static void sift_down(bp_hit *hits, uint32_t count, uint32_t at)
-{
-    for (;;) {
-        uint32_t worst = at, left = 2 * at + 1, right = left + 1;
-        bp_hit   held;
-        if (left < count && is_better(&hits[worst], &hits[left]))
-            worst = left;
-        if (right < count && is_better(&hits[worst], &hits[right]))
-            worst = right;
-        if (worst == at)
-            return;
-        held = hits[at];
-        hits[at] = hits[worst];
-        hits[worst] = held;
-        at = worst;
-    }
-}
-
-static void offer(struct best *best, uint64_t id, double score)
-{
-    bp_hit hit = { id, score };
-
-    if (best->count == best->limit) {
-        if (!is_better(&hit, &best->hits[0]))
-            return;
-        best->hits[0] = hit;
-        sift_down(best->hits, best->count, 0);
-        return;
-    }
-    best->hits[best->count++] = hit;
-    if (best->count == best->limit)
-        for (uint32_t i = best->limit / 2 + 1; i-- > 0;)
-            sift_down(best->hits, best->count, i);
+    search->is_stale = epoch->type != REDIS_STRING || !bp_str_equal(epoch->text, search->collection.epoch);
+    return !search->is_stale;
 }
 
 /* ---- vectors ---- */
@@ -99,7 +57,7 @@ static bp_status scan_one(bp_call *call, void *self, const bp_point *point, bool
 
     (void)call, (void)is_enough;
     if (point->vector) {
-        offer(&scan->best, point->id, score_of(scan->search, point->vector));
+        best_offer(&scan->best, point->id, score_of(scan->search, point->vector));
         scan->rows_read++;
     }
     return BP_OK;
@@ -110,7 +68,7 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
     struct scan scan = { search, { hits, 0, search->query->limit }, 0 };
 
     BP_TRY(walk(call, search->store, &search->collection, search->query->filter, 0, WALK_VECTOR, scan_one, &scan));
-    qsort(hits, scan.best.count, sizeof(*hits), by_rank);
+    best_sort(hits, scan.best.count);
     leg->hits = hits;
     leg->hit_count = scan.best.count;
     leg->rows_read = scan.rows_read;
@@ -118,110 +76,163 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
     return BP_OK;
 }
 
-/* FT.SEARCH answers [ total, key, [ "v", bytes ], key, ... ]; each is scored by us, so that all modes score alike. */
+/* What the index is asked. */
+struct question {
+    bp_str   filter;        /* in its language */
+    uint32_t wanted;        /* candidates */
+    bool     is_by_reading; /* it reads all vectors that the filter lets pass, instead of walking its graph */
+};
+
+/* Its answer: what passes the filter, in the order of the rank. */
+struct answer {
+    bp_hit  *hits;
+    uint32_t count, came; /* candidates, with those that do not pass */
+    bool     is_answered;
+};
+
+/* [ "v", bytes, "m", metadata ] of one point; it is scored by us, so that all modes score alike. */
+static bp_status take_point(bp_call *call, struct search *search, uint64_t id, const struct redis_reply *fields,
+                            struct answer *answer)
+{
+    bp_str vector = { 0 }, metadata = BP_STR("{}");
+    bool   passes = true;
+
+    for (size_t f = 0; f + 1 < fields->count; f += 2) {
+        if (bp_str_is(fields->items[f]->text, "v"))
+            vector = fields->items[f + 1]->text;
+        else if (bp_str_is(fields->items[f]->text, "m"))
+            metadata = fields->items[f + 1]->text;
+    }
+    if (vector.len != search->collection.dimensions * sizeof(float))
+        return BP_OK;
+    if (search->query->filter)
+        BP_TRY(filter_passes(call, search->query->filter, metadata, &passes));
+    if (passes)
+        answer->hits[answer->count++] = (bp_hit){ id, score_of(search, vector.data) };
+    return BP_OK;
+}
+
+/* FT.SEARCH answers [ total, key, [ ... ], key, ... ]. */
 static bp_status take_nearest(bp_call *call, struct search *search, const struct redis_reply *reply, uint32_t wanted,
-                              bp_hit *hits, uint32_t *count)
+                              struct answer *answer)
 {
     size_t base_len = search->collection.base.len + 2;
 
-    *count = 0;
     if (reply->type != REDIS_ARRAY || reply->count < 1)
         return redis_fail_shape(call, "FT.SEARCH", reply);
-    for (size_t i = 1; i + 1 < reply->count; i += 2) {
+    for (size_t i = 1; i + 1 < reply->count && answer->came < wanted; i += 2) {
         const struct redis_reply *key = reply->items[i], *fields = reply->items[i + 1];
         if (key->type != REDIS_STRING || key->text.len != base_len + ID_DIGITS || fields->type != REDIS_ARRAY)
             continue;
-        for (size_t f = 0; f + 1 < fields->count && *count < wanted; f += 2)
-            if (bp_str_is(fields->items[f]->text, "v") &&
-                fields->items[f + 1]->text.len == search->collection.dimensions * sizeof(float))
-                hits[(*count)++] = (bp_hit){ strtoull(key->text.data + base_len, NULL, 10),
-                                             score_of(search, fields->items[f + 1]->text.data) };
+        answer->came++;
+        BP_TRY(take_point(call, search, strtoull(key->text.data + base_len, NULL, 10), fields, answer));
     }
-    qsort(hits, *count, sizeof(*hits), by_rank);
+    best_sort(answer->hits, answer->count);
     return BP_OK;
 }
 
-static bp_status ask_index(bp_call *call, struct search *search, uint32_t wanted, bp_hit *hits, uint32_t *count,
-                           bool *is_answered)
+static void add_question(bp_call *call, struct redis_batch *batch, const struct search *search,
+                         const struct question *question)
 {
-    const struct collection  *collection = &search->collection;
-    bool                      is_hnsw = collection->index == INDEX_HNSW;
-    size_t                    vector_bytes = collection->dimensions * sizeof(float);
-    bp_str                    number = bp_format(call, "%u", wanted);
-    int64_t                   effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
-    const struct redis_reply *reply;
-    bp_str                    words[] = { BP_STR("FT.SEARCH"),
-                                          collection_key(call, collection, "index", (bp_str){ 0 }),
-                       is_hnsw ? BP_STR("*=>[KNN $k @v $q EF_RUNTIME $e AS d]") : BP_STR("*=>[KNN $k @v $q AS d]"),
-                                          BP_STR("PARAMS"),
-                       is_hnsw ? BP_STR("6") : BP_STR("4"),
-                                          BP_STR("k"),
-                                          number,
-                                          BP_STR("q"),
-                                          bp_str_n((const char *)search->vector, vector_bytes),
-                                          BP_STR("e"),
-                                          bp_format(call, "%lld", (long long)(effort > wanted ? effort : wanted)) };
-    bp_str tail[] = { BP_STR("SORTBY"), BP_STR("d"), BP_STR("RETURN"), BP_STR("1"),       BP_STR("v"),
-                      BP_STR("LIMIT"),  BP_STR("0"), number,           BP_STR("DIALECT"), BP_STR("2") };
-    bp_str all[21];
-    size_t head = is_hnsw ? 11 : 9;
+    const struct collection *collection = &search->collection;
+    bool                     is_hnsw = collection->index == INDEX_HNSW && !question->is_by_reading;
+    int64_t                  effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
+    bp_str                   number = bp_format(call, "%u", question->wanted);
+    const char *how = is_hnsw ? " EF_RUNTIME $e" : question->is_by_reading ? " HYBRID_POLICY ADHOC_BF" : "";
+    bp_str      words[32];
+    size_t      count = 0;
 
-    memcpy(all, words, head * sizeof(*all));
-    memcpy(all + head, tail, sizeof(tail));
-    BP_TRY(redis_do(call, search->store->client, collection->meta, all, head + 10, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
-                    &reply));
-    *is_answered = reply->type != REDIS_ERROR;
-    if (!*is_answered) {
-        bp_log(call, BP_LOG_WARN, "RediSearch does not answer for \"" BP_FMT "\", so all vectors are read: " BP_FMT,
-               BP_ARG(collection->name), BP_ARG(reply->text));
-        return BP_OK;
+    words[count++] = BP_STR("FT.SEARCH");
+    words[count++] = collection_key(call, collection, "index", (bp_str){ 0 });
+    words[count++] = bp_format(call, BP_FMT "=>[KNN $k @v $q%s AS d]", BP_ARG(question->filter), how);
+    words[count++] = BP_STR("PARAMS");
+    words[count++] = is_hnsw ? BP_STR("6") : BP_STR("4");
+    words[count++] = BP_STR("k");
+    words[count++] = number;
+    words[count++] = BP_STR("q");
+    words[count++] = bp_str_n((const char *)search->vector, collection->dimensions * sizeof(float));
+    if (is_hnsw) {
+        words[count++] = BP_STR("e");
+        words[count++] = bp_format(call, "%lld", (long long)(effort > question->wanted ? effort : question->wanted));
     }
-    return take_nearest(call, search, reply, wanted, hits, count);
+    words[count++] = BP_STR("SORTBY");
+    words[count++] = BP_STR("d");
+    words[count++] = BP_STR("RETURN");
+    words[count++] = search->query->filter ? BP_STR("2") : BP_STR("1");
+    words[count++] = BP_STR("v");
+    if (search->query->filter)
+        words[count++] = BP_STR("m");
+    words[count++] = BP_STR("LIMIT");
+    words[count++] = BP_STR("0");
+    words[count++] = number;
+    words[count++] = BP_STR("TIMEOUT"); // the server's own is short, and it gives what it has then, as if it were all
+    words[count++] = bp_format(call, "%lld", (long long)(search->store->redis.timeout_ns / 1000000));
+    words[count++] = BP_STR("DIALECT");
+    words[count++] = BP_STR("2");
+    redis_add(batch, words, count);
 }
 
-/* Keeps the hits that the filter lets pass, in their order. */
-static bp_status keep_passing(bp_call *call, struct search *search, bp_hit *hits, uint32_t *count)
+/* In one trip with the question whether the collection is still the one we know. */
+static bp_status ask_index(bp_call *call, struct search *search, const struct question *question, struct answer *answer)
 {
-    bool    *passes = BP_NEW_ARRAY(call, bool, *count + 1);
-    uint32_t kept = 0;
+    const struct collection         *collection = &search->collection;
+    struct redis_batch              *batch = redis_batch_new(call, collection->meta);
+    const struct redis_reply *const *replies;
 
-    if (!passes)
+    *answer = (struct answer){ .hits = BP_NEW_ARRAY(call, bp_hit, question->wanted) };
+    if (!answer->hits)
         return BP_NO_MEMORY;
-    BP_TRY(walk_check(call, search->store, &search->collection, search->query->filter, hits, *count, passes));
-    for (uint32_t i = 0; i < *count; i++)
-        if (passes[i])
-            hits[kept++] = hits[i];
-    *count = kept;
+    redis_add(batch, (bp_str[]){ BP_STR("HGET"), collection->meta, BP_STR("epoch") }, 3);
+    add_question(call, batch, search, question);
+    BP_TRY(redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &replies));
+    if (!is_current(search, replies[0]))
+        return BP_OK;
+    answer->is_answered = replies[1]->type != REDIS_ERROR;
+    if (answer->is_answered)
+        return take_nearest(call, search, replies[1], question->wanted, answer);
+    bp_log(call, BP_LOG_WARN, "RediSearch does not answer for \"" BP_FMT "\", so all vectors are read: " BP_FMT,
+           BP_ARG(collection->name), BP_ARG(replies[1]->text));
     return BP_OK;
 }
 
-/* By the graph. With a filter more are asked for than are wanted, and when too few of them pass, all vectors that the
- * filter allows are read: *is_answered is false then. */
+/* By the index, which looks at what may pass the filter. Where it cannot be told exactly what passes, more are asked
+ * for than are wanted. When the walk through its graph ends with too few, it reads all that may pass; when too few of
+ * many candidates pass, we read all: *is_answered is false then. */
 static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg, bool *is_answered)
 {
-    uint32_t limit = search->query->limit, wanted = search->query->filter ? limit * OVERSAMPLING : limit, count = 0;
-    bp_hit  *hits;
+    uint32_t        limit = search->query->limit;
+    struct question question = { BP_STR("*"), limit, false };
+    struct answer   answer;
+    bool            is_exact = !search->query->filter;
 
     *is_answered = false;
     if (search->collection.index == INDEX_AUTO)
         return BP_OK;
-    hits = BP_NEW_ARRAY(call, bp_hit, wanted);
-    if (!hits)
-        return BP_NO_MEMORY;
-    BP_TRY(ask_index(call, search, wanted, hits, &count, is_answered));
-    if (!*is_answered)
-        return BP_OK;
-    leg->rows_read = count;
-    if (search->query->filter) {
-        bool is_all = count < wanted;
-        BP_TRY(keep_passing(call, search, hits, &count));
-        if (count < limit && !is_all) {
-            *is_answered = false;
+    if (search->query->filter && search->collection.has_tags)
+        BP_TRY(tags_query(call, search->query->filter, &question.filter, &is_exact));
+    if (!is_exact && limit < CANDIDATES_MAX)
+        question.wanted = limit * OVERSAMPLING < CANDIDATES_MAX ? limit * OVERSAMPLING : CANDIDATES_MAX;
+    for (;;) {
+        BP_TRY(ask_index(call, search, &question, &answer));
+        if (search->is_stale || !answer.is_answered)
             return BP_OK;
+        if (answer.count >= limit)
+            break;
+        if (answer.came >= question.wanted) {
+            if (question.wanted >= CANDIDATES_MAX)
+                return BP_OK;
+            question.wanted =
+                question.wanted * OVERSAMPLING < CANDIDATES_MAX ? question.wanted * OVERSAMPLING : CANDIDATES_MAX;
+        } else if (!question.is_by_reading && search->collection.index == INDEX_HNSW && question.filter.len > 1) {
+            question.is_by_reading = true;
+        } else {
+            break;
         }
     }
-    leg->hits = hits;
-    leg->hit_count = count < limit ? count : limit;
+    *is_answered = true;
+    leg->rows_read = answer.came;
+    leg->hits = answer.hits;
+    leg->hit_count = answer.count < limit ? answer.count : limit;
     leg->mode = search->collection.index == INDEX_HNSW ? BP_SEARCH_GRAPH : BP_SEARCH_EXACT;
     return BP_OK;
 }
@@ -232,7 +243,7 @@ static bp_status search_vectors(bp_call *call, struct search *search, bp_leg *le
     bp_hit *hits;
 
     BP_TRY(search_index(call, search, leg, &is_answered));
-    if (is_answered)
+    if (is_answered || search->is_stale)
         return BP_OK;
     hits = BP_NEW_ARRAY(call, bp_hit, search->query->limit);
     return hits ? search_exactly(call, search, hits, leg) : BP_NO_MEMORY;
@@ -273,7 +284,9 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
     const struct redis_reply        *figures;
 
     redis_add_line(batch, "MULTI");
-    redis_add(batch, (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens") }, 4);
+    redis_add(
+        batch,
+        (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens"), BP_STR("epoch") }, 5);
     for (size_t i = 0; i < terms->count; i++)
         redis_add(
             batch,
@@ -284,8 +297,10 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
     if ((*postings)->type != REDIS_ARRAY || (*postings)->count != terms->count + 1)
         return redis_fail_shape(call, "EXEC", *postings);
     figures = (*postings)->items[0];
-    if (figures->type != REDIS_ARRAY || figures->count != 2)
+    if (figures->type != REDIS_ARRAY || figures->count != 3)
         return redis_fail_shape(call, "HMGET", figures);
+    if (!is_current(search, figures->items[2]))
+        return BP_OK;
     search->collection.points = figures->items[0]->text.len ? strtoull(figures->items[0]->text.data, NULL, 10) : 0;
     search->collection.tokens = figures->items[1]->text.len ? strtoull(figures->items[1]->text.data, NULL, 10) : 0;
     return BP_OK;
@@ -338,6 +353,8 @@ static bp_status search_words(bp_call *call, struct search *search, bp_leg *leg)
     if (!terms.count)
         return BP_OK; // nothing but punctuation
     BP_TRY(read_postings(call, search, &terms, &postings));
+    if (search->is_stale)
+        return BP_OK;
     for (size_t i = 0; i < terms.count; i++)
         count += postings->items[i + 1]->count / 2;
     hits = BP_NEW_ARRAY(call, bp_hit, count + 1);
@@ -349,7 +366,7 @@ static bp_status search_words(bp_call *call, struct search *search, bp_leg *leg)
     leg->rows_read = count;
     qsort(hits, count, sizeof(*hits), by_id);
     count = sum_up(hits, count);
-    qsort(hits, count, sizeof(*hits), by_rank);
+    best_sort(hits, count);
     kept = (uint32_t)(count < search->query->limit ? count : search->query->limit);
     if (search->query->filter)
         BP_TRY(filter_ranked(call, search, hits, count, &kept));
@@ -381,22 +398,52 @@ static bp_status prepare_vector(bp_call *call, struct search *search)
     return BP_OK;
 }
 
+/* The collection as it was known, or as it is. */
+static bp_status find_collection(bp_call *call, struct search *search)
+{
+    const bp_vector_query *query = search->query;
+    struct collection     *collection = &search->collection;
+
+    // One without an index is read whole, which asks nothing on the way; and what does not fit may fit another by now.
+    if (record_find(call, search->store, query->collection, collection) &&
+        !(query->vector && (collection->index == INDEX_AUTO || collection->dimensions != query->dimensions)))
+        return BP_OK;
+    record_forget(search->store, query->collection);
+    BP_TRY(collection_find(call, search->store, query->collection, collection));
+    record_keep(search->store, collection);
+    return BP_OK;
+}
+
+static bp_status search_once(bp_call *call, struct search *search, bp_leg *by_vector, bp_leg *by_words)
+{
+    search->is_stale = false;
+    by_vector->mode = by_words->mode = BP_SEARCH_NONE;
+    by_vector->hit_count = by_words->hit_count = 0;
+    by_vector->rows_read = by_words->rows_read = 0;
+    BP_TRY(find_collection(call, search));
+    if (search->query->vector)
+        BP_TRY(prepare_vector(call, search));
+    if (search->query->vector)
+        BP_TRY(search_vectors(call, search, by_vector));
+    if (search->query->words.len && !search->is_stale)
+        BP_TRY(search_words(call, search, by_words));
+    if (search->is_stale)
+        record_forget(search->store, search->query->collection);
+    return BP_OK;
+}
+
 bp_status store_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector, bp_leg *by_words)
 {
     struct search search = { .store = instance, .query = query };
 
-    by_vector->mode = by_words->mode = BP_SEARCH_NONE;
-    by_vector->hit_count = by_words->hit_count = 0;
-    by_vector->rows_read = by_words->rows_read = 0;
     if (query->limit < 1 || query->limit > LIMIT_MAX)
         return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX, query->limit);
     BP_TRY(filter_check(call, query->filter));
-    BP_TRY(collection_find(call, search.store, query->collection, &search.collection));
-    if (query->vector)
-        BP_TRY(prepare_vector(call, &search));
-    if (query->vector)
-        BP_TRY(search_vectors(call, &search, by_vector));
-    if (query->words.len)
-        BP_TRY(search_words(call, &search, by_words));
-    return BP_OK;
+    for (int tries = 0; tries < STALE_TRIES; tries++) {
+        BP_TRY(search_once(call, &search, by_vector, by_words));
+        if (!search.is_stale)
+            return BP_OK;
+    }
+    return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is made and dropped by others all the time",
+                   BP_ARG(query->collection));
 }

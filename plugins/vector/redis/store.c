@@ -1,6 +1,8 @@
 /* store.c - the vector store on Redis: its options and its life. */
 #include "store.h"
 
+#include <stdlib.h>
+
 #include "scripts.h"
 
 static bp_status check(bp_call *call, const void *options)
@@ -37,6 +39,8 @@ static void worker_stop(bp_call *call, void *instance)
     (void)call;
     redis_client_free(store->client);
     tokens_close(store->tokens);
+    for (size_t i = 0; i < RECORDS_MAX; i++)
+        free(store->records[i]);
 }
 
 static const bp_option options[] = {

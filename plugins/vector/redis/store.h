@@ -1,11 +1,13 @@
 /* store.h - the vector store on Redis: its parts, and where everything lies.
  *
  *      PREFIXcollections              set of names
- *      PREFIX{v:NAME}                 the collection: epoch, dimensions, metric, model, language, points, tokens, index
+ *      PREFIX{v:NAME}                 the collection: epoch, dimensions, metric, model, language, points, tokens, index,
+ *                                     tags
  *      PREFIX{v:NAME}EPOCH:ids        sorted set: ids as 19 digits, so that their order is that of the numbers
  *      PREFIX{v:NAME}EPOCH:p:ID       a point: v vector, w words, m metadata, l tokens of the words, t terms
- * (MessagePack) PREFIX{v:NAME}EPOCH:t:TERM     who has the term: id -> "times length" PREFIX{v:NAME}EPOCH:index
- * RediSearch's index over v, where the server has it
+ *                                     (MessagePack), f tags of the metadata, see tags.c
+ *      PREFIX{v:NAME}EPOCH:t:TERM     who has the term: id -> "times length"
+ *      PREFIX{v:NAME}EPOCH:index      RediSearch's index over v and f, where the server has it
  *
  * A write is one script over all of it, and so happens whole or not at all. The epoch is new for each collection made:
  * a dropped one is gone at once, its points are cleared away behind it. What belongs to one collection has one hash
@@ -14,6 +16,7 @@
 #ifndef VECTOR_REDIS_STORE_H
 #define VECTOR_REDIS_STORE_H
 
+#include <backplane/json.h>
 #include <backplane/loop.h>
 #include <backplane/plugin.h>
 #include <backplane/vector.h>
@@ -27,6 +30,8 @@ enum {
     DIMENSIONS_MAX = 65536,
     WORDS_BYTES_MAX = 1 << 20,
     METADATA_BYTES_MAX = 64 << 10,
+    TAGS_BYTES_MAX = 16 << 10,
+    RECORDS_MAX = 64,
     ID_DIGITS = 19
 };
 
@@ -40,6 +45,7 @@ struct redis_store {
     struct redis_client *client;
     struct token_source *tokens;
     bool                 is_asked, has_search; /* whether the server has RediSearch */
+    struct record       *records[RECORDS_MAX]; /* of collections searched of late; see records.c */
     struct redis_script  create, upsert, remove, drop, clear;
 };
 
@@ -50,6 +56,7 @@ struct collection {
     uint32_t        dimensions, metric;
     uint64_t        points, tokens;
     store_index     index; /* AUTO: none */
+    bool            has_tags; /* points have f, and the index is over it; not in collections of earlier versions */
     words_tokenizer tokenizer;
 };
 
@@ -60,6 +67,12 @@ bp_str    collection_key(bp_call *call, const struct collection *collection, con
 bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema) BP_SUSPENDS;
 bp_status store_drop(bp_call *call, void *instance, bp_str name) BP_SUSPENDS;
 bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
+
+/* records.c: what a collection is, but for its figures, never changes under one epoch, so a search uses what an earlier
+ * one has read, asks for the epoch in the same trip as for the hits, and begins anew when it is another. */
+bool record_find(bp_call *call, const struct redis_store *store, bp_str name, struct collection *collection);
+void record_keep(struct redis_store *store, const struct collection *collection);
+void record_forget(struct redis_store *store, bp_str name);
 
 /* points.c */
 bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size,
@@ -93,7 +106,15 @@ bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
 bp_status store_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector,
                        bp_leg *by_words) BP_SUSPENDS;
 
+/* tags.c */
+/* How many bytes of `tags` say what the metadata is. */
+size_t tags_of(const bp_json *metadata, char tags[TAGS_BYTES_MAX]);
+/* The filter as a query of RediSearch: it finds all that passes, and where it is not exact maybe more. NULL: everything.
+ * The filter was checked. */
+bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact);
+
 /* filter.c */
+bool      filter_is_field(bp_str field);
 bp_status filter_check(bp_call *call, const bp_filter *filter);
 /* Whether the metadata passes; NULL: everything does. The filter was checked. */
 bp_status filter_passes(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes);

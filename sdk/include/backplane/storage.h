@@ -92,10 +92,16 @@ typedef struct bp_row_sink {
 } bp_row_sink;
 
 /* A step of a schema. `version` counts from 1 without gaps; each is run once, in a transaction, and
- * recorded under `owner`. A step that was run before with another text is BP_CONFLICT. */
+ * recorded under `owner`. A step that was run before with another text is BP_CONFLICT.
+ *
+ * `works_from`: a program that knows this many steps or more still works with the tables after this step; 0: only one
+ * that knows the step itself. While a release is rolled out, and after it was taken back, the one before it runs on the
+ * tables of the newer one. So a release lets the one before it run: what it adds has defaults, what it drops the release
+ * before no longer reads (expand first, contract a release later). It is recorded with the step; more than `version` is
+ * BP_INVALID. */
 typedef struct bp_migration {
     uint32_t    version;
-    uint32_t    reserved;
+    uint32_t    works_from;
     const char *name; /* a short sentence for the log */
     const char *sql;  /* statements separated by semicolons */
 } bp_migration;
@@ -147,8 +153,9 @@ typedef struct bp_storage_ops {
     bp_status (*commit)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
     bp_status (*rollback)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
 
-    /* Brings the tables of `owner` to the newest of `migrations`, under a lock that other processes see.
-     * A database that is newer than the list is BP_CONFLICT with a sentence, and nothing is changed. */
+    /* Brings the tables of `owner` to the newest of `migrations`, under a lock that other processes see. Where the
+     * database holds newer steps, nothing is changed: BP_OK and a warning in the log when the `works_from` of each of
+     * them is from 1 to `count`, else BP_CONFLICT with a sentence that names the step. */
     bp_status (*migrate)(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
                          size_t count) BP_SUSPENDS;
 

@@ -54,7 +54,8 @@ static inline bp_status bp_write(bp_call *call, bp_stream *stream, bp_str bytes,
     return bp_service_stream->write(call, stream, bytes, deadline_ns);
 }
 
-/* Closes early; the end of the call closes what is open. */
+/* Closes early; the end of the call closes what is open. Calls that wait for the stream at that moment (only a kept one can
+ * have such) go on with BP_UNAVAILABLE; nobody may use it afterwards. */
 static inline void bp_close(bp_stream *stream) { bp_service_stream->close(stream); }
 
 /* Goes on in TLS 1.2 or later, the certificate checked. BP_UNAVAILABLE with the reason in words, BP_INVALID (a file

@@ -682,7 +682,7 @@ FIELD(bp_row_sink, self, 16)
 
 SIZE(bp_migration, 24)
 FIELD(bp_migration, version, 0)
-FIELD(bp_migration, reserved, 4)
+FIELD(bp_migration, works_from, 4)
 FIELD(bp_migration, name, 8)
 FIELD(bp_migration, sql, 16)
 

@@ -172,7 +172,7 @@ static void a_url_has_a_known_scheme_and_a_host(void **state)
     assert_wrong("llm: { x: { use: everything, url: 'qdrant:6333' } }\n",
                  "t.yaml:1:35: llm.x.url: \"qdrant:6333\" is not a URL (it has no scheme) (did you mean "
                  "\"http://qdrant:6333\"?)\n");
-    assert_refused("database", "mysql://h", "\"mysql://h\" is not a URL with a scheme that is understood here");
+    assert_refused("database", "mysql://h", "\"mysql://h\" is not a URL with a scheme that is understood here (postgres, postgresql)");
     assert_refused("database", "postgres://h:99999",
                    "\"postgres://h:99999\" is not a URL (its port is not a number from 0 to 65535)");
     assert_refused("database", "postgres://u@h1,h2:99999/d",

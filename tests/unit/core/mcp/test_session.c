@@ -33,6 +33,34 @@ static void a_session_is_found_only_by_who_opened_it(void **state)
     session_release(rig_store, session);
 }
 
+static void a_session_of_another_process_is_taken_over_once_and_by_its_principal(void **state)
+{
+    struct session_record record = { .revision = MCP_2025_06_18, .abilities = MCP_CAN_ELICIT, .log_level = 3,
+                                     .client = BP_STR("pair/1") };
+    const bp_str          id = BP_STR("0123456789abcdef0123456789abcdef");
+    bp_principal          alice = rig_principal("alice", ""), bob = rig_principal("bob", "");
+    struct session       *one, *two;
+
+    (void)state;
+    session_hash_principal(&alice, record.principal);
+    one = session_adopt(rig_store, id, &record);
+    two = session_adopt(rig_store, id, &record);
+    assert_non_null(one);
+    assert_ptr_equal(one, two);
+    assert_int_equal(one->revision, MCP_2025_06_18);
+    assert_int_equal(one->abilities, MCP_CAN_ELICIT);
+    assert_int_equal(one->log_level, 3);
+    assert_string_equal(one->client, "pair/1");
+    assert_int_equal(sessions_count(rig_store), 1);
+    session_hash_principal(&bob, record.principal);
+    assert_null(session_adopt(rig_store, id, &record));
+    assert_null(session_find(rig_store, id, &bob));
+    session_end(rig_store, one);
+    session_release(rig_store, one);
+    session_release(rig_store, two);
+    assert_int_equal(sessions_count(rig_store), 0);
+}
+
 /* Names as long as a token may make them, and with a NUL, must not run into each other. */
 static void long_and_odd_principals_are_told_apart(void **state)
 {
@@ -265,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_id_is_128_random_bits_in_visible_characters),
         TEST(a_session_is_found_only_by_who_opened_it),
+        TEST(a_session_of_another_process_is_taken_over_once_and_by_its_principal),
         TEST(long_and_odd_principals_are_told_apart),
         TEST(the_one_not_used_for_the_longest_time_makes_room),
         TEST(sessions_at_work_stay_when_others_make_room),

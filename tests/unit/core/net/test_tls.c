@@ -237,6 +237,38 @@ static void a_kept_connection_serves_calls_after_the_one_that_made_it(void **sta
     server_stop();
 }
 
+static void close_under_a_wait(bp_call *call)
+{
+    struct reader reader = { .is_done = signal_new(call) };
+
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, read_beside, &reader));
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(20)), BP_OK);
+    stream_close(kept);
+    assert_int_equal(open_streams, 0);
+    assert_status(call, signal_wait(call, reader.is_done, BP_FOREVER, "the reader"), BP_OK);
+    assert_int_equal(reader.status, BP_UNAVAILABLE);
+    assert_int_equal(reader.count, 0);
+    signal_free(reader.is_done);
+}
+
+static void make_kept_in_the_clear(bp_call *call)
+{
+    assert_status(call, stream_keep(call, connect_to_server(call), &open_streams, &kept), BP_OK);
+}
+
+static void closing_a_kept_connection_ends_the_wait_of_another_call(void **state)
+{
+    (void)state;
+    server_start(serve_tls_echo);
+    on_call(make_kept, BP_SECONDS(20));
+    on_call(close_under_a_wait, BP_SECONDS(20));
+    server_stop();
+    server_start(serve_silence);
+    on_call(make_kept_in_the_clear, BP_SECONDS(20));
+    on_call(close_under_a_wait, BP_SECONDS(20));
+    server_stop();
+}
+
 /* ---- names ---- */
 
 static void resolve(bp_call *call)
@@ -268,6 +300,7 @@ int main(void)
         TEST(a_server_that_cannot_be_trusted_is_named_with_the_reason),
         TEST(a_handshake_ends_at_its_deadline),
         TEST(a_kept_connection_serves_calls_after_the_one_that_made_it),
+        TEST(closing_a_kept_connection_ends_the_wait_of_another_call),
         TEST(names_become_addresses_as_text),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);

@@ -1,5 +1,5 @@
-/* test_redis.c - the cache on a real Redis: what it keeps, that its counts are exact, what it says and does without it.
- */
+/* test_redis.c - the cache on a real Redis, beyond what every cache promises (sdk/conform has that): patterns, Lua's
+ * numbers, several processes, what it says and does without its server, and with one that sends nonsense. */
 #include "plugins/plugin_test.h"
 #include "plugins/redis_test.h"
 
@@ -64,47 +64,6 @@ static bp_take reserve(const char *period, int64_t limit, int64_t amount, int64_
 
 /* ---- values ---- */
 
-static void values_are_kept_until_they_expire_or_are_deleted(void **state)
-{
-    bp_str value;
-    (void)state;
-    assert_false(has("a", ""));
-    assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), BP_MILLISECONDS(40)));
-    assert_ok(ops->set(call, self, BP_STR("b"), BP_STR("forever"), 0));
-    assert_ok(ops->set(call, self, bp_str_n("k\0\r\nx", 5), bp_str_n("v\0\r\nw", 5), 0));
-    assert_ok(ops->get(call, self, bp_str_n("k\0\r\nx", 5), &value));
-    assert_true(value.len == 5 && memcmp(value.data, "v\0\r\nw", 5) == 0);
-    for (int i = 0; i < 500 && has("a", "one"); i++)
-        sleep_ms(10);
-    assert_false(has("a", ""));
-    assert_true(has("b", "forever"));
-    assert_ok(ops->remove(call, self, BP_STR("b")));
-    assert_ok(ops->remove(call, self, BP_STR("b")));
-    assert_false(has("b", ""));
-    assert_ok(ops->set(call, self, BP_STR("empty"), BP_STR(""), INT64_MAX));
-    assert_true(has("empty", ""));
-}
-
-static void keys_and_values_have_limits(void **state)
-{
-    char  *big = malloc((8 << 20) + 1);
-    bp_str key = bp_str_n(bp_alloc(call, 600), 513), value;
-    (void)state;
-    memset(big, 'x', (8 << 20) + 1);
-    big[0] = '$';
-    assert_status(ops->set(call, self, BP_STR(""), BP_STR("x"), 0), BP_INVALID);
-    assert_status(ops->set(call, self, key, BP_STR("x"), 0), BP_INVALID);
-    key.len = 512;
-    assert_ok(ops->set(call, self, key, BP_STR("x"), 0));
-    assert_status(ops->set(call, self, BP_STR("v"), bp_str_n(big, (8 << 20) + 1), 0), BP_TOO_LARGE);
-    assert_ok(ops->set(call, self, BP_STR("v"), bp_str_n(big, 8 << 20), 0));
-    assert_ok(ops->get(call, self, BP_STR("v"), &value));
-    assert_true(value.len == 8 << 20 && memcmp(value.data, big, 8 << 20) == 0);
-    assert_status(ops->set(call, self, BP_STR("v"), BP_STR("x"), -1), BP_INVALID);
-    assert_status(ops->remove_prefix(call, self, BP_STR(""), NULL), BP_INVALID);
-    free(big);
-}
-
 static void deleting_by_prefix_takes_the_prefix_as_it_stands(void **state)
 {
     int64_t removed = 0;
@@ -119,35 +78,6 @@ static void deleting_by_prefix_takes_the_prefix_as_it_stands(void **state)
     assert_false(has("us*[r]?\\:77", ""));
     assert_true(has("user:77", "y"));
     assert_int_equal(take("us*[r]?\\:limit", 10, BP_SECONDS(100), 0).remaining, 9);
-}
-
-static void strings_made_to_hurt_are_only_strings(void **state)
-{
-    static char    text[1 << 18];
-    FILE          *file = fopen(BP_SHARED_DIR "/corpora/strings/blns.json", "r");
-    size_t         len = file ? fread(text, 1, sizeof(text), file) : 0;
-    const bp_json *strings;
-    bp_call       *reading;
-    bp_str         value;
-    (void)state;
-    if (!file) {
-        print_message("skipped: the corpus of strings is not on this machine\n");
-        return;
-    }
-    fclose(file);
-    reading = testhost_call_new(host, BP_FOREVER);
-    assert_int_equal(bp_json_parse(reading, bp_str_n(text, len), &strings), BP_OK);
-    assert_true(bp_json_count(strings) > 500);
-    for (size_t i = 0; i < bp_json_count(strings); i++) {
-        bp_str string = bp_json_string(bp_json_at(strings, i));
-        bp_str key = string.len > 512 ? bp_str_n(string.data, 512) : string.len ? string : BP_STR("-");
-        assert_ok(ops->set(call, self, key, string, 0));
-        assert_ok(ops->get(call, self, key, &value));
-        assert_true(bp_str_equal(value, string));
-        assert_true(take(key.len > 3 ? "k" : "l", 1, BP_SECONDS(9000), 0).is_granted);
-        next_call();
-    }
-    testhost_call_end(reading);
 }
 
 /* ---- limits, budgets, locks ---- */
@@ -177,16 +107,6 @@ static void a_limit_grants_exactly_its_number(void **state)
     assert_false(take("many", 1000, BP_SECONDS(86400), 1).is_granted);
 }
 
-static void a_limit_fills_up_again(void **state)
-{
-    (void)state;
-    assert_true(take("short", 2, BP_MILLISECONDS(60), 2).is_granted);
-    for (int i = 0; i < 500 && !take("short", 2, BP_MILLISECONDS(60), 2).is_granted; i++)
-        sleep_ms(10);
-    assert_false(take("short", 2, BP_SECONDS(60), 3).is_granted);
-    assert_status(ops->take(call, self, BP_STR("x"), 0, 1, 1, &(bp_take){ 0 }), BP_INVALID);
-}
-
 static void budgets_hold_settle_and_begin_anew(void **state)
 {
     bp_take result;
@@ -208,16 +128,6 @@ static void budgets_hold_settle_and_begin_anew(void **state)
     assert_true(reserve("2026-12", 100, 100, BP_SECONDS(60), "one").is_granted);
     assert_status(ops->settle(call, self, BP_STR("b"), BP_STR("p"), BP_STR("r"), -1), BP_INVALID);
     assert_status(ops->settle(call, self, BP_STR("b"), BP_STR("p"), BP_STR(""), 1), BP_INVALID);
-}
-
-static void a_hold_ends_by_itself(void **state)
-{
-    (void)state;
-    assert_true(reserve("short", 10, 10, BP_MILLISECONDS(50), "gone").is_granted);
-    assert_int_equal(reserve("short", 10, 0, BP_SECONDS(60), "look").limit, 10);
-    for (int i = 0; i < 500 && !reserve("short", 10, 10, BP_SECONDS(60), "next").is_granted; i++)
-        sleep_ms(10);
-    assert_false(reserve("short", 10, 1, BP_SECONDS(60), "more").is_granted);
 }
 
 /* What comes out, as "key/period=spent" one behind the other. */
@@ -248,21 +158,6 @@ static void what_was_spent_can_be_read_and_loaded(void **state)
     assert_non_null(strstr(text, "moved}s/=1 "));
     assert_null(strstr(text, "held only"));
     assert_status(ops->load(call, self, &too_much, sizeof(too_much), 1), BP_INVALID);
-}
-
-static void a_lock_has_one_owner(void **state)
-{
-    (void)state;
-    assert_ok(ops->lock(call, self, BP_STR("l"), BP_STR("me"), BP_SECONDS(60)));
-    assert_ok(ops->lock(call, self, BP_STR("l"), BP_STR("me"), BP_SECONDS(60)));
-    assert_status(ops->lock(call, self, BP_STR("l"), BP_STR("you"), BP_SECONDS(60)), BP_CONFLICT);
-    assert_status(ops->unlock(call, self, BP_STR("l"), BP_STR("you")), BP_CONFLICT);
-    assert_ok(ops->unlock(call, self, BP_STR("l"), BP_STR("me")));
-    assert_ok(ops->unlock(call, self, BP_STR("l"), BP_STR("me")));
-    assert_ok(ops->lock(call, self, BP_STR("l"), BP_STR("you"), BP_MILLISECONDS(30)));
-    for (int i = 0; i < 500 && ops->lock(call, self, BP_STR("l"), BP_STR("me"), BP_SECONDS(60)) != BP_OK; i++)
-        sleep_ms(10);
-    assert_status(ops->lock(call, self, BP_STR("l"), BP_STR("you"), BP_SECONDS(60)), BP_CONFLICT);
 }
 
 static void figures_are_those_of_the_server(void **state)
@@ -338,14 +233,20 @@ static void a_restart_between_two_calls_is_not_noticed(void **state)
     assert_true(testhost_metric(host, "cache_redis_connections_total", "outcome=again") >= 1);
 }
 
-static void without_redis_values_and_limits_are_open_and_budgets_are_not(void **state)
+static void redis_is_back(void)
+{
+    testhost_advance(BP_SECONDS(60)); // the pause between attempts is over
+    next_call();
+    assert_true(redis_start());
+}
+
+static void without_redis_values_are_open_and_budgets_are_not(void **state)
 {
     bp_take result = { .struct_size = sizeof(result) };
     (void)state;
     redis_stop();
     assert_false(has("a", ""));
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), 0));
-    assert_true(take("a", 10, BP_SECONDS(60), 1).is_granted);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=get") >= 1);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=set") == 1);
     assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"), &result),
@@ -354,11 +255,88 @@ static void without_redis_values_and_limits_are_open_and_budgets_are_not(void **
     assert_status(ops->remove(call, self, BP_STR("a")), BP_UNAVAILABLE);
     assert_said("cannot use Redis at unix:");
     assert_said("attempt");
-    testhost_advance(BP_SECONDS(60));
-    next_call();
-    assert_true(redis_start());
+    redis_is_back();
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("two"), 0));
     assert_true(has("a", "two"));
+}
+
+static void without_redis_the_workers_of_a_process_count_limits_together(void **state)
+{
+    testhost_instance *worker;
+    void              *first = self;
+    bp_take            last;
+    (void)state;
+    stop();
+    start_cache(NULL, NULL);
+    first = self;
+    worker = testhost_instance_worker(instance);
+    assert_non_null(worker);
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 4).remaining, 6);
+    redis_stop();
+    for (int i = 0; i < 10; i++) { // the process knows nothing of what Redis had counted
+        self = i % 2 ? first : testhost_self(worker);
+        last = take("l", 10, BP_SECONDS(3600), 1);
+        assert_true(last.is_granted);
+        assert_int_equal(last.remaining, 9 - i);
+        assert_int_equal(last.limit, 10);
+    }
+    for (int i = 0; i < 100; i++)
+        assert_false(take("l", 10, BP_SECONDS(3600), 1).is_granted);
+    last = take("l", 10, BP_SECONDS(3600), 1);
+    assert_true(last.reset_ns > BP_SECONDS(350) && last.reset_ns <= BP_SECONDS(360));
+    assert_true(take("other", 10, BP_SECONDS(3600), 10).is_granted);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=granted") == 11);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=refused") == 101);
+
+    redis_is_back(); // one worker, then the other
+    self = first;
+    last = take("l", 10, BP_SECONDS(3600), 1); // of a Redis that begins anew
+    assert_true(last.is_granted && last.remaining == 9);
+    self = testhost_self(worker);
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 8);
+    assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=granted") == 11);
+    redis_stop();
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9); // that of the last outage is forgotten
+    redis_is_back();
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9);
+    testhost_instance_destroy(worker);
+    self = first;
+}
+
+/* The table of an outage is bounded; who floods is asked about all the time and so is not what is given up. */
+static void a_flood_of_names_does_not_free_the_one_that_floods(void **state)
+{
+    (void)state;
+    redis_stop();
+    assert_true(take("once", 1, BP_SECONDS(3600), 1).is_granted);
+    assert_true(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+    for (int i = 0; i < 80000; i++) {
+        char name[24];
+        snprintf(name, sizeof(name), "name %d", i);
+        assert_true(take(name, 1, BP_SECONDS(3600), 1).is_granted);
+        if (i % 1000 == 0) {
+            assert_false(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+            next_call();
+        }
+    }
+    assert_false(take("flood", 1, BP_SECONDS(3600), 1).is_granted);
+    assert_true(take("once", 1, BP_SECONDS(3600), 1).is_granted); // it made room
+    redis_is_back();
+}
+
+static void limits_are_open_or_closed_where_the_conf_says_so(void **state)
+{
+    bp_take result = { .struct_size = sizeof(result) };
+    (void)state;
+    stop();
+    start_cache("limits_when_down", "open");
+    redis_stop();
+    for (int i = 0; i < 20; i++)
+        assert_true(take("a", 10, BP_SECONDS(3600), 1).is_granted);
+    stop();
+    start_cache("limits_when_down", "closed");
+    assert_status(ops->take(call, self, BP_STR("a"), 10, BP_SECONDS(3600), 1, &result), BP_UNAVAILABLE);
+    redis_is_back();
 }
 
 static void closed_values_say_why(void **state)
@@ -370,9 +348,7 @@ static void closed_values_say_why(void **state)
     redis_stop();
     assert_status(ops->get(call, self, BP_STR("a"), &value), BP_UNAVAILABLE);
     assert_said("check that it runs");
-    assert_true(redis_start());
-    testhost_advance(BP_SECONDS(60)); // the pause between attempts is over
-    next_call();
+    redis_is_back();
 }
 
 static void a_call_that_is_over_asks_nothing(void **state)
@@ -539,20 +515,17 @@ static void urls_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_kept_until_they_expire_or_are_deleted),
-        cmocka_unit_test(keys_and_values_have_limits),
         cmocka_unit_test(deleting_by_prefix_takes_the_prefix_as_it_stands),
-        cmocka_unit_test(strings_made_to_hurt_are_only_strings),
         cmocka_unit_test(a_limit_grants_exactly_its_number),
-        cmocka_unit_test(a_limit_fills_up_again),
         cmocka_unit_test(budgets_hold_settle_and_begin_anew),
-        cmocka_unit_test(a_hold_ends_by_itself),
         cmocka_unit_test(what_was_spent_can_be_read_and_loaded),
-        cmocka_unit_test(a_lock_has_one_owner),
         cmocka_unit_test(figures_are_those_of_the_server),
         cmocka_unit_test(limits_and_budgets_are_exact_among_processes),
         cmocka_unit_test(a_restart_between_two_calls_is_not_noticed),
-        cmocka_unit_test(without_redis_values_and_limits_are_open_and_budgets_are_not),
+        cmocka_unit_test(without_redis_values_are_open_and_budgets_are_not),
+        cmocka_unit_test(without_redis_the_workers_of_a_process_count_limits_together),
+        cmocka_unit_test(a_flood_of_names_does_not_free_the_one_that_floods),
+        cmocka_unit_test(limits_are_open_or_closed_where_the_conf_says_so),
         cmocka_unit_test(closed_values_say_why),
         cmocka_unit_test(a_call_that_is_over_asks_nothing),
         cmocka_unit_test(urls_are_checked),

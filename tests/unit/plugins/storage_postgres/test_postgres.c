@@ -493,6 +493,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     assert_int_equal(in_use(), 0);
 }
 
+#include "plugins/migrations_test.h"
+
 static atomic_int migrated;
 
 static void *migrate_too(void *arg)
@@ -516,6 +518,11 @@ static void workers_that_migrate_at_once_take_turns(void **state)
     pthread_t          threads[3];
     (void)state;
     atomic_store(&migrated, 0);
+    // Books of before works_from: one of them adds the column, all find it.
+    assert_ok(exec(NULL,
+                   BP_SQL0("CREATE TABLE backplane_migrations(owner TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, "
+                           "checksum TEXT NOT NULL, applied_wall_ns BIGINT NOT NULL, PRIMARY KEY(owner, version))"),
+                   NULL));
     for (int i = 0; i < 3; i++)
         workers[i] = testhost_instance_worker(instance);
     for (int i = 0; i < 3; i++)
@@ -526,6 +533,7 @@ static void workers_that_migrate_at_once_take_turns(void **state)
         testhost_instance_destroy(workers[i]);
     assert_int_equal(atomic_load(&migrated), 3);
     assert_int_equal(count_of("m"), 2);
+    assert_int_equal(number_of("SELECT count(works_from) FROM backplane_migrations"), 3);
 }
 
 static void hypertables_are_ordinary_tables_where_timescale_is_not(void **state)
@@ -617,7 +625,7 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("bloat"), &rows));
     assert_true(bp_str_is(row_named(&rows, "t")[3].text, "rows"));
     assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
-    assert_int_equal(rows.row_count, 5 + 5 + 2);
+    assert_int_equal(rows.row_count, 5 + 6 + 2);
     row = row_named(&rows, "t");
     assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
                 row[4].integer == 1);
@@ -738,6 +746,8 @@ int main(void)
         WITH(setup_unprepared, without_a_cache_nothing_is_prepared),
         WITH(setup_unprepared, a_batch_is_all_or_nothing),
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),
+        TEST(books_from_before_works_from_are_read),
+        TEST(books_with_a_hole_are_refused),
         TEST(workers_that_migrate_at_once_take_turns),
         TEST(hypertables_are_ordinary_tables_where_timescale_is_not),
         TEST(what_is_notified_is_heard),

@@ -354,7 +354,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
 {
     const bp_migration steps[] = {
         { 1, 0, "tables",
-          "CREATE TABLE docs(id ${identity}, body ${bytes}); CREATE INDEX x ON docs(body);" },
+          "-- the app's ${x}\n/* don't */ CREATE TABLE docs(id ${identity}, body ${bytes}, word TEXT DEFAULT 'a ${x}'); "
+          "CREATE INDEX x ON docs(body);" },
         { 2, 0, "a column", "ALTER TABLE docs ADD COLUMN name TEXT" },
         { 3, 0, "broken", "ALTER TABLE docs ADD COLUMN extra TEXT; INSERT INTO nowhere VALUES(1)" },
     };
@@ -392,6 +393,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     assert_int_equal(rows.row_count, 3);
     assert_int_equal(bp_row(&rows, 0)[2].integer, 64);
 }
+
+#include "plugins/migrations_test.h"
 
 static void a_backup_is_whole_while_others_write(void **state)
 {
@@ -503,7 +506,7 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("connections"), &rows));
     assert_int_equal(row_named(&rows, "(limit)")[2].integer, 3);
     assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
-    assert_int_equal(rows.row_count, 5 + 5 + 2);
+    assert_int_equal(rows.row_count, 5 + 6 + 2);
     row = row_named(&rows, "t");
     assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
                 row[4].integer == 1);
@@ -565,6 +568,8 @@ int main(void)
         TEST(a_second_writer_waits_and_ends_by_its_deadline),
         TEST(a_cancelled_statement_is_interrupted),
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),
+        TEST(books_from_before_works_from_are_read),
+        TEST(books_with_a_hole_are_refused),
         TEST(a_backup_is_whole_while_others_write),
         TEST(stats_name_the_engine_and_the_file_is_its_owners_alone),
         TEST(a_file_that_is_no_database_is_named),

@@ -4,7 +4,7 @@
  * code. Two sums run side by side, which is enough, as one thread's memory bandwidth is what bounds
  * a scan.
  */
-#include "kernel.h"
+#include "nearest/kernel.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* table.c - entries, buckets, lists and sizes of the cache's memory. */
+/* table.c - entries, buckets, lists and sizes of a table in the memory of this process. */
 #include "table.h"
 
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static uint64_t hash_of(const struct table *table, entry_kind kind, bp_str key)
 
 /* ---- life ---- */
 
-struct table *table_new(int64_t size_max_bytes, const uint64_t seed[2])
+struct table *table_new(int64_t size_max_bytes, int64_t entries_max, const uint64_t seed[2])
 {
     struct table *table = calloc(1, sizeof(*table));
     bool          is_whole = table != NULL;
@@ -60,6 +60,7 @@ struct table *table_new(int64_t size_max_bytes, const uint64_t seed[2])
     if (!table)
         return NULL;
     table->size_max_bytes = size_max_bytes;
+    table->entries_max = entries_max;
     table->seed[0] = seed[0];
     table->seed[1] = seed[1];
     for (int i = 0; i < SHARDS; i++) {
@@ -106,6 +107,11 @@ void table_free(struct table *table)
 
 /* ---- one shard ---- */
 
+static bool may_go(entry_kind kind)
+{
+    return kind == ENTRY_VALUE || kind == ENTRY_STAND_IN;
+}
+
 static void list_unlink(struct shard *shard, struct entry *entry)
 {
     if (entry->newer)
@@ -139,7 +145,7 @@ void table_resized(struct table *table, struct entry *entry, int64_t bytes)
 {
     entry->size_bytes = (size_t)((int64_t)entry->size_bytes + bytes);
     atomic_fetch_add(&table->size_bytes, bytes);
-    if (entry->kind != ENTRY_VALUE)
+    if (!may_go(entry->kind))
         atomic_fetch_add(&table->state_bytes, bytes);
 }
 
@@ -150,7 +156,7 @@ void table_remove(struct table *table, struct shard *shard, struct entry *entry)
     while (*at != entry)
         at = &(*at)->chain;
     *at = entry->chain;
-    if (entry->kind == ENTRY_VALUE)
+    if (may_go(entry->kind))
         list_unlink(shard, entry);
     shard->entry_count--;
     atomic_fetch_sub(&table->entries, 1);
@@ -209,7 +215,7 @@ struct entry *table_put(struct table *table, struct shard *shard, entry_kind kin
     struct entry *entry = find(shard, hash, kind, key);
     size_t size = sizeof(*entry) + key.len + text.len + 2 * sizeof(void *); /* with malloc's own */
 
-    if (kind != ENTRY_VALUE &&
+    if (!may_go(kind) &&
         atomic_load(&table->state_bytes) + (int64_t)size > table->size_max_bytes / 2)
         return NULL;
     if (entry)
@@ -232,18 +238,23 @@ struct entry *table_put(struct table *table, struct shard *shard, entry_kind kin
     shard->entry_count++;
     atomic_fetch_add(&table->entries, 1);
     table_resized(table, entry, (int64_t)size);
-    if (kind == ENTRY_VALUE)
+    if (may_go(kind))
         list_push(shard, entry);
     return entry;
 }
 
 /* ---- all shards ---- */
 
+static bool is_over_full(struct table *table)
+{
+    return atomic_load(&table->size_bytes) > table->size_max_bytes || atomic_load(&table->entries) > table->entries_max;
+}
+
 void table_make_room(struct table *table)
 {
     /* One from each shard in turn, and the next call goes on where this one ended: nearly the
      * oldest of all, without a lock on all. */
-    for (int idle = 0; atomic_load(&table->size_bytes) > table->size_max_bytes && idle < SHARDS;) {
+    for (int idle = 0; is_over_full(table) && idle < SHARDS;) {
         struct shard *shard = &table->shards[atomic_fetch_add(&table->next_victim, 1) % SHARDS];
         pthread_mutex_lock(&shard->lock);
         idle = shard->oldest ? 0 : idle + 1;

@@ -1,7 +1,7 @@
 /* kernel.h - the innermost loops of a scan: one query against rows of float32, as wide as the
  * processor is. */
-#ifndef VECTOR_LOCAL_KERNEL_H
-#define VECTOR_LOCAL_KERNEL_H
+#ifndef NEAREST_KERNEL_H
+#define NEAREST_KERNEL_H
 
 #include <stdint.h>
 

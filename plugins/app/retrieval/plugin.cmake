@@ -1,0 +1,2 @@
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/embedder/embedder.cmake)

@@ -1,0 +1,1 @@
+list(APPEND plugin_extra_sources ${CMAKE_CURRENT_LIST_DIR}/embedder.c)
