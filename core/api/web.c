@@ -225,7 +225,7 @@ void web_fail(bp_call *call, bp_response *response, bp_status status)
 
     // A client that is still there was not the one who gave up: the server was, as it has to end.
     if (call_over(call) == BP_CANCELLED && !exchange->status && !http_exchange_is_gone(exchange))
-        status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it is about to end: send it again");
+        status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it has to end: send it again");
     http_status = bp_status_http(status);
     if (http_status >= 500)
         call_log(call, BP_LOG_ERROR, BP_STR("request_failed"), call->error.message,

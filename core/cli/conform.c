@@ -159,7 +159,8 @@ static bp_status run_case(bp_call *call, void *arg)
     bp_status        status = one->which->run(call, &one->run->conform);
 
     // A case of refusals leaves the refusal's own sentence in the call.
-    if (one->which->where == CONFORM_REFUSED && status == BP_OK && !conform_is_refusal(call->error.status, call->error.message)) {
+    if (one->which->where == CONFORM_REFUSED && status == BP_OK &&
+        !conform_is_refusal(call->error.status, call->error.message)) {
         bp_str said = bp_dup(call, call->error.message);
 
         return call_fail(call, BP_INTERNAL, "it was not refused for its credentials, but as \"%s\": " BP_FMT,
@@ -217,7 +218,9 @@ enum phase { PHASE_CASES, PHASE_RESTARTED, PHASE_REFUSALS };
 
 static enum phase phase_of(const struct conform_case *one)
 {
-    return one->where == CONFORM_REFUSED ? PHASE_REFUSALS : one->where == CONFORM_RESTARTED ? PHASE_RESTARTED : PHASE_CASES;
+    return one->where == CONFORM_REFUSED     ? PHASE_REFUSALS
+           : one->where == CONFORM_RESTARTED ? PHASE_RESTARTED
+                                             : PHASE_CASES;
 }
 
 static bool has_phase(const char *kind, enum phase phase)
@@ -293,8 +296,9 @@ static void open_what_stays(void)
 /* That it does not start is right, if that is for its credentials and not because nothing was there to refuse them. */
 static void judge_refused_start(struct conforming *run)
 {
-    struct conform_row      *row = conform_report_add(&run->report, "wrong credentials are refused with a sentence, when it starts");
+    static const char        sentence[] = "wrong credentials are refused with a sentence, when it starts";
     const struct generation *generation = run->host.generation;
+    struct conform_row      *row = conform_report_add(&run->report, sentence);
 
     if (!row || (generation && conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
         return;
@@ -476,7 +480,8 @@ static bool begin_run(struct conforming *run)
 static int usage(void)
 {
     fprintf(stderr, "usage: backplane conform FILE.so|NAME [--kind KIND] [--set KEY=VALUE]... [--wrong KEY=VALUE]...\n"
-                    "                         [--peer KIND=YAML]... [--restart COMMAND] [--strings FILE.json] [--workers N] [--json]\n"
+                    "                         [--peer KIND=YAML]... [--restart COMMAND] [--strings FILE.json]\n"
+                    "                         [--workers N] [--json]\n"
                     "Runs the contract of the plugin's kind on an instance with these options and prints a table. --wrong: what\n"
                     "makes its credentials wrong. --peer: what `main` of that kind is, instead of an embedded back end. --restart: the command that restarts the server behind it; its words are\n"
                     "parted by blanks, there is no shell.\n");

@@ -1,4 +1,5 @@
-/* conform_conf.c - the conf that `backplane conform` runs on: one instance, and the embedded back ends it may refer to. */
+/* conform_conf.c - the conf that `backplane conform` runs on: one instance, and the embedded back ends it may refer to.
+ */
 #include "cli/conform_conf.h"
 
 #include <stdio.h>
@@ -51,7 +52,8 @@ static bool add_settings(struct bp_buf *out, const struct plugin *plugin, const 
         if (is_overridden(settings, count, i, key))
             continue;
         buf_addf(out, "    " BP_FMT ": ", BP_ARG(key));
-        embedded_conf_add_value(out, option ? option : &host_option, value); // an unknown one is found by the conf's own check
+        embedded_conf_add_value(out, option ? option : &host_option,
+                                value); // an unknown one is found by the conf's own check
         buf_add_char(out, '\n');
     }
     return true;
@@ -64,7 +66,8 @@ static void add_app(struct bp_buf *out, const struct plugin *plugin, const char 
         const bp_option *option = nth_option(plugin, i);
         bool             is_list = option->type == BP_OPTION_TYPE_REFS;
 
-        if (is_overridden(settings, count, SIZE_MAX, bp_str_of(option->name)) || (option->type != BP_OPTION_TYPE_REF && !is_list))
+        if (is_overridden(settings, count, SIZE_MAX, bp_str_of(option->name)) ||
+            (option->type != BP_OPTION_TYPE_REF && !is_list))
             continue;
         buf_addf(out, "    %s: %s\n", option->name, is_list ? "[ main ]" : "main");
     }
@@ -91,8 +94,8 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
         buf_addf(&out, "server: { listen: [ \"127.0.0.1:0\" ], access_log: off }\napp:\n  subject:\n    use: %s\n",
                  plugin->descriptor.name);
     else
-        buf_addf(&out, "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    deadline: 5m\n", kind,
-                 plugin->descriptor.name);
+        buf_addf(&out, "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    deadline: 5m\n",
+                 kind, plugin->descriptor.name);
     if (strcmp(kind, "app") == 0)
         add_app(&out, plugin, settings, count);
     if (!add_settings(&out, plugin, settings, count)) {
@@ -103,7 +106,8 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
     return out.data;
 }
 
-/* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know refuses no credentials. */
+/* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know refuses no credentials.
+ */
 bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plugin *plugin)
 {
     const struct conform_contract *contract = conform_contract_of(plugin->descriptor.kind);
@@ -117,7 +121,8 @@ bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plug
             return false;
         }
         if (!option_named(plugin, key)) {
-            fprintf(stderr, "backplane conform: --wrong " BP_FMT ": %s/%s has no such option: `backplane docs` lists them\n",
+            fprintf(stderr,
+                    "backplane conform: --wrong " BP_FMT ": %s/%s has no such option: `backplane docs` lists them\n",
                     BP_ARG(key), plugin->descriptor.kind, plugin->descriptor.name);
             return false;
         }
@@ -125,6 +130,7 @@ bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plug
     for (size_t i = 0; contract && i < contract->count; i++)
         has_refusals |= contract->cases[i].where == CONFORM_REFUSED;
     if (!has_refusals)
-        fprintf(stderr, "backplane conform: --wrong: the contract of the kind %s knows no credentials\n", plugin->descriptor.kind);
+        fprintf(stderr, "backplane conform: --wrong: the contract of the kind %s knows no credentials\n",
+                plugin->descriptor.kind);
     return has_refusals;
 }

@@ -7,10 +7,10 @@
 enum { CONFORM_SETTINGS_MAX = 64 };
 
 struct conform_wish {
-    const char *file;                                                     /* of a plugin that is not installed; or NULL */
-    const char *folder;                                                   /* of the run: its data are in there */
+    const char *file;   /* of a plugin that is not installed; or NULL */
+    const char *folder; /* of the run: its data are in there */
     const char *settings[CONFORM_SETTINGS_MAX], *wrong[CONFORM_SETTINGS_MAX]; /* "KEY=VALUE" of the instance */
-    const char *peers[CONFORM_SETTINGS_MAX];                              /* "KIND=YAML", in place of the embedded "main" */
+    const char *peers[CONFORM_SETTINGS_MAX]; /* "KIND=YAML", in place of the embedded "main" */
     size_t      setting_count, wrong_count, peer_count;
 };
 

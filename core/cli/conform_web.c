@@ -84,9 +84,11 @@ static bp_status ask(bp_call *call, const struct conform_request *wanted, struct
     for (uint32_t i = 0; i < wanted->header_count && i < HEADERS_MAX - 2; i++)
         headers[request.header_count++] = wanted->headers[i];
     if (wanted->cancel_at)
-        headers[request.header_count++] = (bp_http_header){ BP_STR(CANCEL_HEADER), bp_format(call, "%u", wanted->cancel_at) };
+        headers[request.header_count++] =
+            (bp_http_header){ BP_STR(CANCEL_HEADER), bp_format(call, "%u", wanted->cancel_at) };
     if (wanted->time_ns >= 0)
-        headers[request.header_count++] = (bp_http_header){ BP_STR(TIME_HEADER), bp_format(call, "%lld", (long long)wanted->time_ns) };
+        headers[request.header_count++] =
+            (bp_http_header){ BP_STR(TIME_HEADER), bp_format(call, "%lld", (long long)wanted->time_ns) };
     *reply = (struct conform_reply){ .status = 0 };
     status = bp_http_fetch(call, &request, &response);
     if (status == BP_OK) {

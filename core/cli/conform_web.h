@@ -1,4 +1,5 @@
-/* conform_web.h - the app of `backplane conform` as its clients see it: served by a listener, each request to be spoiled. */
+/* conform_web.h - the app of `backplane conform` as its clients see it: served by a listener, each request to be
+ * spoiled. */
 #ifndef CORE_CLI_CONFORM_WEB_H
 #define CORE_CLI_CONFORM_WEB_H
 

@@ -46,7 +46,7 @@ struct bp_call {
     bool            is_job_running;         /* ... and has begun: memory and errors are used from there */
     void           *owner;                  /* of whoever started the call */
     uint32_t        suspensions, cancel_at; /* a test's: it is cancelled when it suspends for that time; 0: not */
-    int64_t         latest_ns;              /* a test's: no operation of it is given more time than until then; 0: not */
+    int64_t         latest_ns;              /* a test's: no operation of it lasts longer than until then; 0: not */
 };
 
 struct call_options {

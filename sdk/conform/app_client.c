@@ -3,7 +3,13 @@
 
 #include <stdio.h>
 
-enum { TARGET_BYTES_MAX = 64 << 10, BODY_BYTES_MAX = 8 << 20, SHOWN_BYTES_MAX = 4 << 20, EXCERPT = 300, DEPTH_MAX = 16 };
+enum {
+    TARGET_BYTES_MAX = 64 << 10,
+    BODY_BYTES_MAX = 8 << 20,
+    SHOWN_BYTES_MAX = 4 << 20,
+    EXCERPT = 300,
+    DEPTH_MAX = 16
+};
 
 /* ---- targets ---- */
 
@@ -23,7 +29,8 @@ struct app_target app_target_at(const struct conform *conform, size_t index)
         target.route = (const bp_route *)(const void *)((const char *)app->routes + index * app->route_size);
         snprintf(target.label, sizeof(target.label), "%s %s", target.route->method, target.route->path);
     } else {
-        target.tool = (const bp_mcp_tool *)(const void *)((const char *)app->tools + (index - app->route_count) * app->tool_size);
+        target.tool =
+            (const bp_mcp_tool *)(const void *)((const char *)app->tools + (index - app->route_count) * app->tool_size);
         snprintf(target.label, sizeof(target.label), "the tool %s", target.tool->name);
     }
     return target;
@@ -35,7 +42,8 @@ bool app_target_reads(const struct app_target *target)
 
     if (target->tool)
         return target->tool->flags & BP_TOOL_READ_ONLY;
-    return strcmp(target->route->method, "GET") == 0 || (scope.len > 4 && memcmp(scope.data + scope.len - 4, "read", 4) == 0);
+    return strcmp(target->route->method, "GET") == 0 ||
+           (scope.len > 4 && memcmp(scope.data + scope.len - 4, "read", 4) == 0);
 }
 
 bp_str app_target_schema(const struct app_target *target)
@@ -90,8 +98,8 @@ static bp_str target_of(bp_call *call, const bp_route *route, const struct sampl
     return bp_buf_str(out);
 }
 
-static bp_status tool_request(bp_call *call, const struct conform *conform, const struct app_target *target, bp_str arguments,
-                              struct conform_request *request)
+static bp_status tool_request(bp_call *call, const struct conform *conform, const struct app_target *target,
+                              bp_str arguments, struct conform_request *request)
 {
     static const char meta[] = "{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
                                "\"io.modelcontextprotocol/clientCapabilities\":{},"
@@ -113,8 +121,12 @@ static bp_status tool_request(bp_call *call, const struct conform *conform, cons
     bp_buf_add(body, BP_STR(",\"arguments\":"));
     bp_buf_add(body, arguments);
     bp_buf_add(body, BP_STR("}}"));
-    *request = (struct conform_request){ .method = "POST", .target = bp_format(call, "/mcp/" BP_FMT, BP_ARG(conform->web->name)),
-                                         .headers = headers, .header_count = 5, .body = bp_buf_str(body), .time_ns = -1 };
+    *request = (struct conform_request){ .method = "POST",
+                                         .target = bp_format(call, "/mcp/" BP_FMT, BP_ARG(conform->web->name)),
+                                         .headers = headers,
+                                         .header_count = 5,
+                                         .body = bp_buf_str(body),
+                                         .time_ns = -1 };
     return bp_buf_status(body);
 }
 
@@ -122,8 +134,12 @@ static void route_request(bp_str target, bp_str body, const bp_route *route, str
 {
     static const bp_http_header json = { { "Content-Type", 12 }, { "application/json", 16 } };
 
-    *request = (struct conform_request){ .method = route->method, .target = target, .headers = &json,
-                                         .header_count = body.data != NULL, .body = body, .time_ns = -1 };
+    *request = (struct conform_request){ .method = route->method,
+                                         .target = target,
+                                         .headers = &json,
+                                         .header_count = body.data != NULL,
+                                         .body = body,
+                                         .time_ns = -1 };
 }
 
 bp_status app_request_with(bp_call *call, const struct conform *conform, const struct app_target *target, bp_str body,
@@ -175,14 +191,15 @@ static bp_status judge_tool(bp_call *call, const struct app_target *target, cons
 {
     const bp_json *answer, *error, *content;
 
-    CONFORM_THAT(call, bp_json_parse(call, reply->body, &answer) == BP_OK, "%s answers with what is no JSON: %.*s", target->label,
-                 (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT), reply->body.data);
+    CONFORM_THAT(call, bp_json_parse(call, reply->body, &answer) == BP_OK, "%s answers with what is no JSON: %.*s",
+                 target->label, (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT), reply->body.data);
     error = bp_json_get(answer, "error");
-    CONFORM_THAT(call, !error || bp_json_integer(bp_json_get(error, "code")) != -32603, "%s ends with an internal error: " BP_FMT,
-                 target->label, BP_ARG(reply->body));
+    CONFORM_THAT(call, !error || bp_json_integer(bp_json_get(error, "code")) != -32603,
+                 "%s ends with an internal error: " BP_FMT, target->label, BP_ARG(reply->body));
     CONFORM_THAT(call, error || bp_json_get(answer, "result"), "%s has neither a result nor an error", target->label);
     content = bp_json_get(bp_json_get(answer, "result"), "content");
-    if (app_is_refused(call, reply) && !error) // what the host says in place of an internal error ends with the request's id
+    if (app_is_refused(call, reply) &&
+        !error) // what the host says in place of an internal error ends with the request's id
         CONFORM_THAT(call, !has_text(bp_json_string(bp_json_get(bp_json_at(content, 0), "text")), "(request id "),
                      "%s fails inside: " BP_FMT, target->label, BP_ARG(reply->body));
     return BP_OK;
@@ -212,9 +229,10 @@ bp_status app_ask(bp_call *call, const struct conform *conform, const struct app
     if (status != BP_OK && bp_error_of(call)->status == BP_INTERNAL) {
         bp_str said = bp_dup(call, bp_error_of(call)->message);
 
-        status = bp_fail(call, BP_INTERNAL, "%.*s (it was asked: %.*s %.*s)", (int)(said.len < 500 ? said.len : 500), said.data,
-                         (int)(request->target.len < EXCERPT ? request->target.len : EXCERPT), request->target.data,
-                         (int)(request->body.len < EXCERPT ? request->body.len : EXCERPT), request->body.len ? request->body.data : "");
+        status = bp_fail(call, BP_INTERNAL, "%.*s (it was asked: %.*s %.*s)", (int)(said.len < 500 ? said.len : 500),
+                         said.data, (int)(request->target.len < EXCERPT ? request->target.len : EXCERPT),
+                         request->target.data, (int)(request->body.len < EXCERPT ? request->body.len : EXCERPT),
+                         request->body.len ? request->body.data : "");
     }
     bp_scratch_end(call);
     return status;
@@ -276,8 +294,8 @@ static bp_status add_shown(bp_call *call, const struct conform *conform, const s
     BP_TRY(conform->web->ask(call, &request, &reply));
     BP_TRY(app_judge(call, target, &reply));
     if (reply.status == 200 && bp_json_parse(call, reply.body, &answer) == BP_OK)
-        add_names(call, target->label, target->tool ? bp_json_get(bp_json_get(answer, "result"), "structuredContent") : answer, 0,
-                  lines);
+        add_names(call, target->label,
+                  target->tool ? bp_json_get(bp_json_get(answer, "result"), "structuredContent") : answer, 0, lines);
     bp_clear_error(call);
     return BP_OK;
 }

@@ -1,4 +1,5 @@
-/* app_client.h - a client that knows of an app what its tables say: it asks its routes and tools, and judges the answers. */
+/* app_client.h - a client that knows of an app what its tables say: it asks its routes and tools, and judges the
+ * answers. */
 #ifndef BACKPLANE_CONFORM_APP_CLIENT_H
 #define BACKPLANE_CONFORM_APP_CLIENT_H
 
@@ -36,8 +37,8 @@ bp_status app_ask(bp_call *call, const struct conform *conform, const struct app
 /* With a small request as the tables describe it. */
 bp_status app_ask_simply(bp_call *call, const struct conform *conform, const struct app_target *target);
 
-/* What the lists of the app show: "label<TAB>value" lines of all ids and names that its reading routes and tools give when
- * they are asked for nothing in particular. */
+/* What the lists of the app show: "label<TAB>value" lines of all ids and names that its reading routes and tools give
+ * when they are asked for nothing in particular. */
 bp_status app_shown(bp_call *call, const struct conform *conform, bp_str *lines);
 
 #endif

@@ -6,7 +6,15 @@
 
 #include <stdio.h>
 
-enum { SUSPENSIONS_MAX = 200, SLOW_MAX_S = 20, CHILDREN = 3, ROUNDS = 3, NEXT = 0, SMALL_EVERY = 4, HUGE_MAX_BYTES = 64 << 20 };
+enum {
+    SUSPENSIONS_MAX = 200,
+    SLOW_MAX_S = 20,
+    CHILDREN = 3,
+    ROUNDS = 3,
+    NEXT = 0,
+    SMALL_EVERY = 4,
+    HUGE_MAX_BYTES = 64 << 20
+};
 
 /* Runs once for each route and tool. */
 typedef bp_status (*with_target)(bp_call *call, const struct conform *conform, const struct app_target *target);
@@ -27,7 +35,8 @@ static bp_status for_each_target(bp_call *call, const struct conform *conform, w
 
 /* ---- the description ---- */
 
-static bp_status check_schema(bp_call *call, const struct conform *conform, const char *label, const char *which, const char *schema)
+static bp_status check_schema(bp_call *call, const struct conform *conform, const char *label, const char *which,
+                              const char *schema)
 {
     bp_str    said;
     bp_status status = schema ? conform->web->fits(call, bp_str_of(schema), BP_STR("null")) : BP_OK;
@@ -67,13 +76,14 @@ static bp_status check_parameters(bp_call *call, const struct app_target *target
                         bp_str_is(bp_json_string(bp_json_get(parameter, "in")), "path") &&
                         bp_json_bool(bp_json_get(parameter, "required"));
         }
-        CONFORM_THAT(call, is_there, "the description of %s lacks the parameter \"" BP_FMT "\" of its path", target->label,
-                     BP_ARG(name));
+        CONFORM_THAT(call, is_there, "the description of %s lacks the parameter \"" BP_FMT "\" of its path",
+                     target->label, BP_ARG(name));
     }
     return BP_OK;
 }
 
-static bp_status check_description(bp_call *call, const struct conform *conform, const struct app_target *target, const bp_json *paths)
+static bp_status check_description(bp_call *call, const struct conform *conform, const struct app_target *target,
+                                   const bp_json *paths)
 {
     char           method[16];
     bp_str         path = openapi_path(call, target->route->path);
@@ -87,8 +97,8 @@ static bp_status check_description(bp_call *call, const struct conform *conform,
         if (bp_str_equal(key, path))
             item = value;
     operation = bp_json_get(item, method);
-    CONFORM_THAT(call, operation, "%s is not in the description: it has no \"" BP_FMT "\" with \"%s\"", target->label, BP_ARG(path),
-                 method);
+    CONFORM_THAT(call, operation, "%s is not in the description: it has no \"" BP_FMT "\" with \"%s\"", target->label,
+                 BP_ARG(path), method);
     CONFORM_THAT(call, bp_json_get(operation, "responses"), "the description of %s has no responses", target->label);
     BP_TRY(check_schema(call, conform, target->label, "the schema of the body", target->route->request_schema));
     BP_TRY(check_schema(call, conform, target->label, "the schema of the answer", target->route->response_schema));
@@ -104,9 +114,10 @@ static bp_status routes_are_described(bp_call *call, struct conform *conform)
     BP_TRY(conform->web->ask(call, &request, &reply));
     CONFORM_THAT(call, reply.status == 200, "GET /openapi.json answers with %d", reply.status);
     CONFORM_STATUS(call, bp_json_parse(call, reply.body, &description), BP_OK);
-    CONFORM_THAT(call, bp_str_starts(bp_json_string(bp_json_get(description, "openapi")), "3.1") &&
-                           bp_json_get(bp_json_get(description, "info"), "title") &&
-                           bp_json_get(bp_json_get(description, "info"), "version"),
+    CONFORM_THAT(call,
+                 bp_str_starts(bp_json_string(bp_json_get(description, "openapi")), "3.1") &&
+                     bp_json_get(bp_json_get(description, "info"), "title") &&
+                     bp_json_get(bp_json_get(description, "info"), "version"),
                  "the description is not one of OpenAPI 3.1");
     for (size_t i = 0; i < app_target_count(conform); i++) {
         struct app_target target = app_target_at(conform, i);
@@ -127,7 +138,8 @@ static bp_status send_body(bp_call *call, const struct conform *conform, const s
     return app_ask(call, conform, target, &request);
 }
 
-static const char *const wrong_values[] = { "null", "true", "-1", "1e300", "9223372036854775807", "\"\"", "\"x\"", "[]", "[[]]", "{}", "{\"\":{}}" };
+static const char *const wrong_values[] = { "null", "true", "-1", "1e300",    "9223372036854775807", "\"\"", "\"x\"",
+                                            "[]",   "[[]]", "{}", "{\"\":{}}" };
 
 /* Each property of the schema in turn, with values of every type: what does not fit a tool's schema must be refused. */
 static bp_status break_properties(bp_call *call, const struct conform *conform, const struct app_target *target)
@@ -149,8 +161,8 @@ static bp_status break_properties(bp_call *call, const struct conform *conform, 
             if (!target->tool || conform->web->fits(call, schema, body) == BP_OK)
                 continue;
             BP_TRY(conform->web->ask(call, &request, &reply));
-            CONFORM_THAT(call, app_is_refused(call, &reply), "%s takes arguments that its schema does not allow: " BP_FMT,
-                         target->label, BP_ARG(body));
+            CONFORM_THAT(call, app_is_refused(call, &reply),
+                         "%s takes arguments that its schema does not allow: " BP_FMT, target->label, BP_ARG(body));
         }
     }
     return BP_OK;
@@ -159,7 +171,7 @@ static bp_status break_properties(bp_call *call, const struct conform *conform, 
 /* A client that sends too much may find the connection closed before it has sent it all. */
 static bp_status send_too_much(bp_call *call, const struct conform *conform, const struct app_target *target)
 {
-    int64_t                limit = target->route->body_max_bytes ? target->route->body_max_bytes : conform->web->max_body_bytes;
+    int64_t limit = target->route->body_max_bytes ? target->route->body_max_bytes : conform->web->max_body_bytes;
     struct conform_request request;
     struct conform_reply   reply;
     char                  *body;
@@ -177,7 +189,8 @@ static bp_status send_too_much(bp_call *call, const struct conform *conform, con
 
 static bp_status send_anything(bp_call *call, const struct conform *conform, const struct app_target *target)
 {
-    static const char *const bodies[] = { "", "[]", "{}", "null", "7", "\"text\"", "{", "[{}]", "\xff\xfe", "{\"a\":{\"b\":[[[[]]]]}}" };
+    static const char *const bodies[] = { "",         "[]", "{}",   "null",     "7",
+                                          "\"text\"", "{",  "[{}]", "\xff\xfe", "{\"a\":{\"b\":[[[[]]]]}}" };
 
     if (target->tool)
         return BP_OK;
@@ -213,13 +226,13 @@ static bp_status expect_refusals(bp_call *call, const struct conform *conform, c
     BP_TRY(app_request_with(call, conform, target, (bp_str){ NULL, 0 }, &request));
     request.method = "TRACE"; // no app may serve it
     BP_TRY(conform->web->ask(call, &request, &reply));
-    CONFORM_THAT(call, reply.status == 405 && reply.allow.len > 0, "TRACE at the path of %s is answered with %d%s", target->label,
-                 reply.status, reply.allow.len ? "" : " and no Allow");
+    CONFORM_THAT(call, reply.status == 405 && reply.allow.len > 0, "TRACE at the path of %s is answered with %d%s",
+                 target->label, reply.status, reply.allow.len ? "" : " and no Allow");
     request.method = target->route->method;
     request.target = bp_format(call, BP_FMT "/-/conform/no/such/path", BP_ARG(request.target));
     BP_TRY(conform->web->ask(call, &request, &reply));
-    CONFORM_THAT(call, reply.status == 404 || takes_any_path(conform), "%s below its path is answered with %d", target->label,
-                 reply.status);
+    CONFORM_THAT(call, reply.status == 404 || takes_any_path(conform), "%s below its path is answered with %d",
+                 target->label, reply.status);
     return BP_OK;
 }
 
@@ -283,13 +296,15 @@ static bp_status try_tool(bp_call *call, const struct conform *conform, const st
         return BP_OK;
     BP_TRY(check_schema(call, conform, target->label, "the schema of the arguments", target->tool->input_schema));
     BP_TRY(check_schema(call, conform, target->label, "the schema of the result", target->tool->output_schema));
-    CONFORM_THAT(call, target->tool->description && *target->tool->description, "%s does not say what it does", target->label);
+    CONFORM_THAT(call, target->tool->description && *target->tool->description, "%s does not say what it does",
+                 target->label);
     BP_TRY(app_ask_simply(call, conform, target));
     for (size_t i = 0; i < sizeof(no_objects) / sizeof(no_objects[0]); i++) {
         BP_TRY(app_request_with(call, conform, target, bp_str_of(no_objects[i]), &request));
         BP_TRY(conform->web->ask(call, &request, &reply));
         BP_TRY(app_judge(call, target, &reply));
-        CONFORM_THAT(call, app_is_refused(call, &reply), "%s takes arguments that are no object: %s", target->label, no_objects[i]);
+        CONFORM_THAT(call, app_is_refused(call, &reply), "%s takes arguments that are no object: %s", target->label,
+                     no_objects[i]);
     }
     return app_target_schema(target).data ? break_properties(call, conform, target) : BP_OK;
 }
@@ -304,8 +319,8 @@ static bp_status tools_answer_and_keep_to_their_schemas(bp_call *call, struct co
 /* ---- cancelled, hurried ---- */
 
 /* What was cut short or took too long may be answered in any way but as a fault of the app. */
-static bp_status ask_apart(bp_call *call, const struct conform *conform, const struct app_target *target, uint32_t cancel_at, int64_t time_ns,
-                           uint32_t *suspensions)
+static bp_status ask_apart(bp_call *call, const struct conform *conform, const struct app_target *target,
+                           uint32_t cancel_at, int64_t time_ns, uint32_t *suspensions)
 {
     static const struct sample_wish small = { .is_whole = false };
     int64_t                         begun_ns = bp_now_ns();
@@ -317,10 +332,12 @@ static bp_status ask_apart(bp_call *call, const struct conform *conform, const s
     request.time_ns = time_ns;
     BP_TRY(conform->web->ask(call, &request, &reply));
     *suspensions = reply.suspensions;
-    CONFORM_THAT(call, bp_now_ns() - begun_ns < BP_SECONDS(SLOW_MAX_S), "%s, cancelled at suspension %u or with %lld ms left, took %.1f s",
-                 target->label, cancel_at, (long long)(time_ns / 1000000), (double)(bp_now_ns() - begun_ns) / 1e9);
-    CONFORM_THAT(call, reply.status != 500, "%s, cancelled at suspension %u or with %lld ms left, answers with 500: %.*s",
-                 target->label, cancel_at, (long long)(time_ns / 1000000), (int)(reply.body.len < 300 ? reply.body.len : 300),
+    CONFORM_THAT(call, bp_now_ns() - begun_ns < BP_SECONDS(SLOW_MAX_S),
+                 "%s, cancelled at suspension %u or with %lld ms left, took %.1f s", target->label, cancel_at,
+                 (long long)(time_ns / 1000000), (double)(bp_now_ns() - begun_ns) / 1e9);
+    CONFORM_THAT(call, reply.status != 500,
+                 "%s, cancelled at suspension %u or with %lld ms left, answers with 500: %.*s", target->label,
+                 cancel_at, (long long)(time_ns / 1000000), (int)(reply.body.len < 300 ? reply.body.len : 300),
                  reply.body.data);
     return app_ask_simply(call, conform, target);
 }
@@ -412,7 +429,8 @@ static bp_status write_something(bp_call *call, const struct conform *conform, c
     static const struct sample_wish whole = { .text = { "conform", 7 }, .is_whole = true };
     struct conform_request          request;
 
-    if (app_target_reads(target) || (target->tool ? target->tool->flags & BP_TOOL_DESTRUCTIVE : !strcmp(target->route->method, "DELETE")))
+    if (app_target_reads(target) ||
+        (target->tool ? target->tool->flags & BP_TOOL_DESTRUCTIVE : !strcmp(target->route->method, "DELETE")))
         return BP_OK;
     BP_TRY(app_request_make(call, conform, target, &whole, &request));
     return app_ask(call, conform, target, &request);
@@ -447,26 +465,31 @@ static bp_status what_lists_showed_is_still_there(bp_call *call, struct conform 
         const char *end = memchr(before.data + at, '\n', before.len - at);
         size_t      len = (size_t)(end - before.data) + 1 - at;
 
-        CONFORM_THAT(call, has_line(after, bp_str_n(before.data + at, len)), "before the restart, and no longer after it, there was %.*s",
-                     (int)(len < 300 ? len - 1 : 300), before.data + at);
+        CONFORM_THAT(call, has_line(after, bp_str_n(before.data + at, len)),
+                     "before the restart, and no longer after it, there was %.*s", (int)(len < 300 ? len - 1 : 300),
+                     before.data + at);
         at += len;
     }
     return BP_OK;
 }
 
 static const struct conform_case cases[] = {
-    { "its routes are described as OpenAPI has it, with schemas that are some", routes_are_described, CONFORM_ONE_WORKER },
+    { "its routes are described as OpenAPI has it, with schemas that are some", routes_are_described,
+      CONFORM_ONE_WORKER },
     { "unknown paths and methods are refused as such", strangers_are_turned_away, CONFORM_ONE_WORKER },
-    { "routes answer whatever is sent to them: no body, other types, too much", routes_answer_whatever_comes, CONFORM_ONE_WORKER },
+    { "routes answer whatever is sent to them: no body, other types, too much", routes_answer_whatever_comes,
+      CONFORM_ONE_WORKER },
     { "routes take awkward texts in paths, queries and bodies", routes_take_awkward_texts, CONFORM_ONE_WORKER },
-    { "tools answer, and refuse what their schemas do not allow", tools_answer_and_keep_to_their_schemas, CONFORM_ONE_WORKER },
+    { "tools answer, and refuse what their schemas do not allow", tools_answer_and_keep_to_their_schemas,
+      CONFORM_ONE_WORKER },
     { "tools take awkward texts", tools_take_awkward_texts, CONFORM_ONE_WORKER },
     { "a call cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "all workers serve everything at once", all_workers_ask_at_once, CONFORM_EVERY_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "what its lists show can be read", lists_are_noted, CONFORM_ONE_WORKER },
-    { "what its lists showed is there after a restart of the host", what_lists_showed_is_still_there, CONFORM_RESTARTED },
+    { "what its lists showed is there after a restart of the host", what_lists_showed_is_still_there,
+      CONFORM_RESTARTED },
 };
 
 const struct conform_contract app_contract = { "app", cases, sizeof(cases) / sizeof(cases[0]) };

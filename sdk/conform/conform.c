@@ -181,8 +181,9 @@ bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const stru
         if (grown <= (size_t)ROUND_OPS * GROWTH_BYTES_PER_OP && grown_resident <= RESIDENT_GROWTH_BYTES)
             return BP_OK;
     }
-    return bp_fail(call, BP_INTERNAL, "the process still grows after %d rounds: by %zu bytes allocated and %zu resident within %llu "
-                   "operations", ROUNDS_MAX, grown, grown_resident, (unsigned long long)done);
+    return bp_fail(call, BP_INTERNAL,
+                   "the process still grows after %d rounds: by %zu bytes allocated and %zu resident within %llu operations",
+                   ROUNDS_MAX, grown, grown_resident, (unsigned long long)done);
 }
 
 /* ---- refusals ---- */
@@ -204,8 +205,8 @@ static bool has_words(bp_str text, const char *words)
 
 bool conform_is_refusal(bp_status status, bp_str sentence)
 {
-    static const char *const words[] = { "password", "credential", "authenti", "authori", "permission", "denied", "api key",
-                                         "forbidden", "token", "certificate", "401", "403", "wrongpass", "noperm" };
+    static const char *const words[] = { "password", "credential", "authenti", "authori", "permission", "denied",
+                                         "api key", "forbidden", "token", "certificate", "401", "403", "wrongpass", "noperm" };
 
     if (status == BP_DENIED || status == BP_UNAUTHENTICATED)
         return sentence.len > 0;

@@ -96,8 +96,11 @@ static void make_string(struct making *m, const bp_json *schema)
 {
     static const struct {
         const char *format, *text;
-    } known[] = { { "date-time", "2026-01-02T03:04:05Z" }, { "date", "2026-01-02" }, { "time", "03:04:05Z" },
-                  { "uuid", "6b1f3c52-7f6e-4b5f-9d0a-0a1b2c3d4e5f" }, { "uri", "https://example.org/" },
+    } known[] = { { "date-time", "2026-01-02T03:04:05Z" },
+                  { "date", "2026-01-02" },
+                  { "time", "03:04:05Z" },
+                  { "uuid", "6b1f3c52-7f6e-4b5f-9d0a-0a1b2c3d4e5f" },
+                  { "uri", "https://example.org/" },
                   { "email", "somebody@example.org" } };
     bp_str  format = bp_json_string(bp_json_get(schema, "format"));
     int64_t least = bp_json_integer(bp_json_get(schema, "minLength"));
@@ -136,7 +139,7 @@ static void make_number(struct making *m, const bp_json *schema)
 static const bp_json *named_value(const struct making *m, const bp_json *schema)
 {
     const bp_json *value = bp_json_get(schema, "const");
-    bool           takes_any = m->wish->text.data && bp_str_is(type_of(schema), "string") && !bp_json_get(schema, "pattern");
+    bool takes_any = m->wish->text.data && bp_str_is(type_of(schema), "string") && !bp_json_get(schema, "pattern");
 
     if (!value)
         value = bp_json_at(bp_json_get(schema, "enum"), 0);

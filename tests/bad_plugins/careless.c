@@ -1,4 +1,5 @@
-/* careless.c - an app that fails inside for some bodies, keeps memory of every request and forgets what it acknowledged. */
+/* careless.c - an app that fails inside for some bodies, keeps memory of every request and forgets what it
+ * acknowledged. */
 #include "sound.h"
 
 #include <backplane/json.h>
@@ -63,10 +64,20 @@ static bp_status add(bp_call *call, void *instance, bp_request *request, bp_resp
 static const bp_life life = { .struct_size = sizeof(bp_life), .shared_create = forget };
 
 static const bp_route routes[] = {
-    { .method = "GET", .path = "/careless", .handler = list, .summary = "Lists", .response_schema = "{\"type\":\"array\"}" },
-    { .method = "POST", .path = "/careless", .handler = add, .summary = "Adds", .request_schema = "{\"type\":\"object\"}" },
+    { .method = "GET",
+      .path = "/careless",
+      .handler = list,
+      .summary = "Lists",
+      .response_schema = "{\"type\":\"array\"}" },
+    { .method = "POST",
+      .path = "/careless",
+      .handler = add,
+      .summary = "Adds",
+      .request_schema = "{\"type\":\"object\"}" },
 };
 
-static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 2 };
+static const bp_app_ops ops = {
+    .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 2
+};
 
 BP_PLUGIN(app, "careless", "1.0.0", .summary = "careless on purpose", .life = &life, .ops = &ops)

@@ -1,16 +1,16 @@
-/* fuzz_event_reader.c - one input is a stream of server-sent events, cut into pieces: how it is cut changes neither the events
- * nor where it ends as too large, and what is kept stays within its limit. */
+/* fuzz_event_reader.c - one input is a stream of server-sent events, cut into pieces: how it is cut changes neither the
+ * events nor where it ends as too large, and what is kept stays within its limit. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "net/event_reader.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 static uint64_t add(uint64_t sum, bp_str text)

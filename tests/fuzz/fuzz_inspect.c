@@ -1,5 +1,5 @@
-/* fuzz_inspect.c - one input is a plugin's file as an enemy would make it: it is judged without a step beside it, twice the
- * same, with a sentence when it is refused and with texts that end when it is not. */
+/* fuzz_inspect.c - one input is a plugin's file as an enemy would make it: it is judged without a step beside it, twice
+ * the same, with a sentence when it is refused and with texts that end when it is not. */
 #include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,12 +7,12 @@
 
 #include "plugin/inspect.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 enum { ARENA_BYTES = 16 << 20, FILE_BYTES = 1 << 16, MACHINE_PLACE = 18 };
@@ -64,9 +64,10 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *bytes = size <= FILE_BYTES ? malloc(size ? size : 1) : NULL; // of its own, so that a step beside it is seen
-    bool     first, second;
-    size_t   sum;
+    uint8_t *bytes =
+        size <= FILE_BYTES ? malloc(size ? size : 1) : NULL; // of its own, so that a step beside it is seen
+    bool   first, second;
+    size_t sum;
 
     if (!bytes)
         return 0;

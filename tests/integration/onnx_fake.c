@@ -1,5 +1,5 @@
-/* onnx_fake.c - stands in for libonnxruntime.so where a test needs a network that fails for a chosen text: the table of API
- * version 1 as far as embed/onnx uses it, and a "network" that gives each token's number back.
+/* onnx_fake.c - stands in for libonnxruntime.so where a test needs a network that fails for a chosen text: the table of
+ * API version 1 as far as embed/onnx uses it, and a "network" that gives each token's number back.
  *
  * A token of the number BAD makes the vector of its text infinite; REFUSED makes the whole run fail. A run takes a few
  * milliseconds, so that calls meet. What runtimes really do, integration.onnx proves.
@@ -22,17 +22,38 @@ struct value {
 static const char failure[] = "the token is refused";
 static int        thing; /* what opaque pointers point to */
 
-static const char *error_message(const void *status) { return status; }
-static void       *create_env(int level, const char *name, void **out) { return (void)level, (void)name, *out = &thing, (void *)0; }
-static void       *create_options(void **out) { return *out = &thing, (void *)0; }
-static void       *create_session(const void *env, const char *path, const void *options, void **out)
+static const char *error_message(const void *status)
+{
+    return status;
+}
+static void *create_env(int level, const char *name, void **out)
+{
+    return (void)level, (void)name, *out = &thing, (void *)0;
+}
+static void *create_options(void **out)
+{
+    return *out = &thing, (void *)0;
+}
+static void *create_session(const void *env, const char *path, const void *options, void **out)
 {
     return (void)env, (void)path, (void)options, *out = &thing, (void *)0;
 }
-static void *set_one(void *options) { return (void)options, (void *)0; }
-static void *set_two(void *options, int value) { return (void)options, (void)value, (void *)0; }
-static void *count_inputs(const void *session, size_t *out) { return (void)session, *out = INPUTS, (void *)0; }
-static void *count_outputs(const void *session, size_t *out) { return (void)session, *out = 1, (void *)0; }
+static void *set_one(void *options)
+{
+    return (void)options, (void *)0;
+}
+static void *set_two(void *options, int value)
+{
+    return (void)options, (void)value, (void *)0;
+}
+static void *count_inputs(const void *session, size_t *out)
+{
+    return (void)session, *out = INPUTS, (void *)0;
+}
+static void *count_outputs(const void *session, size_t *out)
+{
+    return (void)session, *out = 1, (void *)0;
+}
 
 static struct value input_type_value = { .rank = 2, .type = INT64 }, output_type_value = { .rank = 3, .type = FLOAT };
 
@@ -52,11 +73,21 @@ static void *output_name(const void *session, size_t index, void *allocator, cha
 {
     return (void)session, (void)index, (void)allocator, *out = strdup("last_hidden_state"), (void *)0;
 }
-static void *allocator_free(void *allocator, void *text) { return (void)allocator, free(text), (void *)0; }
-static void *default_allocator(void **out) { return *out = &thing, (void *)0; }
-static void *create_memory(int allocator, int memory, void **out) { return (void)allocator, (void)memory, *out = &thing, (void *)0; }
+static void *allocator_free(void *allocator, void *text)
+{
+    return (void)allocator, free(text), (void *)0;
+}
+static void *default_allocator(void **out)
+{
+    return *out = &thing, (void *)0;
+}
+static void *create_memory(int allocator, int memory, void **out)
+{
+    return (void)allocator, (void)memory, *out = &thing, (void *)0;
+}
 
-static void *create_tensor(const void *memory, void *data, size_t size, const int64_t *shape, size_t rank, int type, struct value **out)
+static void *create_tensor(const void *memory, void *data, size_t size, const int64_t *shape, size_t rank, int type,
+                           struct value **out)
 {
     struct value *value = calloc(1, sizeof(*value));
 
@@ -69,10 +100,22 @@ static void *create_tensor(const void *memory, void *data, size_t size, const in
     return NULL;
 }
 
-static void *tensor_data(struct value *value, void **out) { return *out = value->data, (void *)0; }
-static void *tensor_type_of(const void *type, const void **out) { return *out = type, (void *)0; }
-static void *element_type(const struct value *type, int *out) { return *out = type->type, (void *)0; }
-static void *rank_of(const struct value *type, size_t *out) { return *out = type->rank, (void *)0; }
+static void *tensor_data(struct value *value, void **out)
+{
+    return *out = value->data, (void *)0;
+}
+static void *tensor_type_of(const void *type, const void **out)
+{
+    return *out = type, (void *)0;
+}
+static void *element_type(const struct value *type, int *out)
+{
+    return *out = type->type, (void *)0;
+}
+static void *rank_of(const struct value *type, size_t *out)
+{
+    return *out = type->rank, (void *)0;
+}
 static void *dimensions_of(const struct value *type, int64_t *out, size_t rank)
 {
     return memcpy(out, type->shape, rank * sizeof(*out)), (void *)0;
@@ -95,11 +138,18 @@ static void release_value(struct value *value)
     free(value);
 }
 
-static void release_copy(struct value *type) { free(type); }
-static void release_nothing(void *any) { (void)any; }
+static void release_copy(struct value *type)
+{
+    free(type);
+}
+static void release_nothing(void *any)
+{
+    (void)any;
+}
 
-static void *run(void *session, const void *run_options, const char *const *input_names, const struct value *const *inputs,
-                 size_t input_count, const char *const *output_names, size_t output_count, struct value **outputs)
+static void *run(void *session, const void *run_options, const char *const *input_names,
+                 const struct value *const *inputs, size_t input_count, const char *const *output_names,
+                 size_t output_count, struct value **outputs)
 {
     const int64_t *ids = inputs[0]->data;
     size_t         cells = (size_t)(inputs[0]->shape[0] * inputs[0]->shape[1]);
@@ -128,23 +178,25 @@ static void fill_table(void)
     const struct {
         int         place;
         const void *function;
-    } all[] = { { 2, (const void *)(uintptr_t)error_message }, { 3, (const void *)(uintptr_t)create_env },
-                { 7, (const void *)(uintptr_t)create_session }, { 9, (const void *)(uintptr_t)run },
-                { 10, (const void *)(uintptr_t)create_options }, { 17, (const void *)(uintptr_t)set_one },
-                { 23, (const void *)(uintptr_t)set_two }, { 24, (const void *)(uintptr_t)set_two },
-                { 25, (const void *)(uintptr_t)set_two }, { 30, (const void *)(uintptr_t)count_inputs },
-                { 31, (const void *)(uintptr_t)count_outputs }, { 33, (const void *)(uintptr_t)input_type },
-                { 34, (const void *)(uintptr_t)output_type }, { 36, (const void *)(uintptr_t)input_name },
-                { 37, (const void *)(uintptr_t)output_name }, { 49, (const void *)(uintptr_t)create_tensor },
-                { 51, (const void *)(uintptr_t)tensor_data }, { 55, (const void *)(uintptr_t)tensor_type_of },
-                { 60, (const void *)(uintptr_t)element_type }, { 61, (const void *)(uintptr_t)rank_of },
-                { 62, (const void *)(uintptr_t)dimensions_of }, { 65, (const void *)(uintptr_t)tensor_type_of_value },
-                { 69, (const void *)(uintptr_t)create_memory }, { 76, (const void *)(uintptr_t)allocator_free },
-                { 78, (const void *)(uintptr_t)default_allocator }, { 92, (const void *)(uintptr_t)release_nothing },
-                { 93, (const void *)(uintptr_t)release_nothing }, { 94, (const void *)(uintptr_t)release_nothing },
-                { 95, (const void *)(uintptr_t)release_nothing }, { 96, (const void *)(uintptr_t)release_value },
-                { 98, (const void *)(uintptr_t)release_nothing }, { 99, (const void *)(uintptr_t)release_copy },
-                { 100, (const void *)(uintptr_t)release_nothing } };
+    } all[] = {
+        { 2, (const void *)(uintptr_t)error_message },      { 3, (const void *)(uintptr_t)create_env },
+        { 7, (const void *)(uintptr_t)create_session },     { 9, (const void *)(uintptr_t)run },
+        { 10, (const void *)(uintptr_t)create_options },    { 17, (const void *)(uintptr_t)set_one },
+        { 23, (const void *)(uintptr_t)set_two },           { 24, (const void *)(uintptr_t)set_two },
+        { 25, (const void *)(uintptr_t)set_two },           { 30, (const void *)(uintptr_t)count_inputs },
+        { 31, (const void *)(uintptr_t)count_outputs },     { 33, (const void *)(uintptr_t)input_type },
+        { 34, (const void *)(uintptr_t)output_type },       { 36, (const void *)(uintptr_t)input_name },
+        { 37, (const void *)(uintptr_t)output_name },       { 49, (const void *)(uintptr_t)create_tensor },
+        { 51, (const void *)(uintptr_t)tensor_data },       { 55, (const void *)(uintptr_t)tensor_type_of },
+        { 60, (const void *)(uintptr_t)element_type },      { 61, (const void *)(uintptr_t)rank_of },
+        { 62, (const void *)(uintptr_t)dimensions_of },     { 65, (const void *)(uintptr_t)tensor_type_of_value },
+        { 69, (const void *)(uintptr_t)create_memory },     { 76, (const void *)(uintptr_t)allocator_free },
+        { 78, (const void *)(uintptr_t)default_allocator }, { 92, (const void *)(uintptr_t)release_nothing },
+        { 93, (const void *)(uintptr_t)release_nothing },   { 94, (const void *)(uintptr_t)release_nothing },
+        { 95, (const void *)(uintptr_t)release_nothing },   { 96, (const void *)(uintptr_t)release_value },
+        { 98, (const void *)(uintptr_t)release_nothing },   { 99, (const void *)(uintptr_t)release_copy },
+        { 100, (const void *)(uintptr_t)release_nothing }
+    };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         table[all[i].place] = all[i].function;
@@ -156,7 +208,10 @@ static const void *const *table_of(uint32_t version)
     return version == 1 ? table : NULL;
 }
 
-static const char *version(void) { return "0.0-fake"; }
+static const char *version(void)
+{
+    return "0.0-fake";
+}
 
 struct base {
     const void *const *(*table)(uint32_t version);
@@ -164,7 +219,7 @@ struct base {
 };
 
 __attribute__((visibility("default"))) const struct base *OrtGetApiBase(void);
-const struct base *OrtGetApiBase(void)
+const struct base                                        *OrtGetApiBase(void)
 {
     static const struct base base = { table_of, version };
 

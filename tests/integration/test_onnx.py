@@ -53,19 +53,20 @@ def many_ask_at_once_and_each_gets_its_own_answer():
 
 def calls_that_wait_together_are_run_together_and_each_gets_what_it_would_alone():
     """One thread and many clients: their texts share runs, of lengths that differ, and no number of a vector does."""
-    texts = [" ".join(PASSAGES[i % 4]["text"].split()[:1 + i % 9]) + f" {i}" * (i % 5) for i in range(90)] + ["word " * 300, ""]
+    texts = [" ".join(PASSAGES[i % 4]["text"].split()[:1 + i % 9]) + f" {i}" * (i % 5) for i in range(22)]
+    texts += ["word " * 300, ""]
 
     def crowd(folder):
         return with_model(folder, threads=1) | {"plugins": [FAULT_PLUGINS], "app": {"embeds": {"embed": "main"}}}
     with Server(made=crowd) as one_thread:
-        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 12, "texts": texts}).json
-        check_equal(answer["texts"], 192, f"texts: {answer}")
+        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 6, "texts": texts}, seconds=200).json
+        check_equal(answer["texts"], 96, f"texts: {answer}")
         check(answer["difference"] < 1e-5, f"vectors differ from those of the texts alone: {answer}")
         joined = one_thread.metric("onnx_joined_texts_total")
-        check(joined > 100, f"only {joined} of 192 texts shared a run")
-        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 40, "texts": texts, "cancels": True}).json
+        check(joined > 30, f"only {joined} of 96 texts shared a run")
+        answer = one_thread.post("/embeds", {"clients": 16, "rounds": 8, "texts": texts, "cancels": True}, seconds=200).json
         check(answer["difference"] < 1e-5 and answer["cancelled"] > 0, f"with clients that give up: {answer}")
-        answer = one_thread.post("/embeds", {"clients": 1, "rounds": 5, "texts": texts[:5]}).json
+        answer = one_thread.post("/embeds", {"clients": 1, "rounds": 5, "texts": texts[:5]}, seconds=200).json
         check_equal(answer["texts"], 5, "afterwards")
 
 

@@ -30,7 +30,7 @@ server = Server(made=with_fake)
 
 
 def ask(texts, clients=16, rounds=12, **more):
-    answer = server.post("/embeds", {"clients": clients, "rounds": rounds, "texts": texts, **more})
+    answer = server.post("/embeds", {"clients": clients, "rounds": rounds, "texts": texts, **more}, seconds=120)
     check_equal(answer.status, 200, f"{answer.body!r}")
     return answer.json
 

@@ -4,9 +4,9 @@
  *      call B   ticket ----^         one run; each ticket gets its vectors, its call is woken
  *      call C   ticket ----^         B's and C's own jobs find nothing to do
  *
- * Nobody waits for company: a ticket is run as soon as a thread is free, and only those join that waited for one anyway.
- * Who is first in the queue is never passed over by his own job, so a text that fits nobody is not put off. Tickets hold
- * copies of all they need: the call behind one may be over before the run is.
+ * Nobody waits for company: a ticket is run as soon as a thread is free, and only those join that waited for one
+ * anyway. Who is first in the queue is never passed over by his own job, so a text that fits nobody is not put off.
+ * Tickets hold copies of all they need: the call behind one may be over before the run is.
  */
 #include "join.h"
 
@@ -92,7 +92,8 @@ static struct ticket *ticket_new(const struct model *model, const struct model_b
     }
     for (size_t i = 0; i < batch->count; i++) {
         ticket->lengths[i] = batch->lengths[i];
-        memcpy(ticket->ids + i * ticket->longest, batch->ids + i * batch->stride, batch->lengths[i] * sizeof(*ticket->ids));
+        memcpy(ticket->ids + i * ticket->longest, batch->ids + i * batch->stride,
+               batch->lengths[i] * sizeof(*ticket->ids));
     }
     return ticket;
 }
@@ -152,7 +153,8 @@ static bool fits(const struct company *company, const struct ticket *ticket)
            (cells - tokens <= cells / PADDING_PART || cells - tokens <= PADDING_FREE_TOKENS);
 }
 
-/* `own`, and those that waited with it, the first ones first. Not more than one thread's share: others are soon free. */
+/* `own`, and those that waited with it, the first ones first. Not more than one thread's share: others are soon free.
+ */
 static void gather(struct join *join, struct ticket *own, struct company *company)
 {
     size_t share = (join->waiting + join->threads - 1) / join->threads;
@@ -176,8 +178,12 @@ static void gather(struct join *join, struct ticket *own, struct company *compan
 static bp_status run_one(bp_call *call, const struct model *model, struct ticket *ticket)
 {
     uint32_t           order[BATCH_TEXTS];
-    struct model_batch batch = { .ids = ticket->ids, .lengths = ticket->lengths, .order = order, .stride = ticket->longest,
-                                 .count = ticket->count, .vectors = ticket->vectors };
+    struct model_batch batch = { .ids = ticket->ids,
+                                 .lengths = ticket->lengths,
+                                 .order = order,
+                                 .stride = ticket->longest,
+                                 .count = ticket->count,
+                                 .vectors = ticket->vectors };
 
     for (uint32_t i = 0; i < ticket->count; i++)
         order[i] = i;
@@ -195,9 +201,10 @@ static bp_status run_together(bp_call *call, const struct model *model, const st
     size_t             width = company->longest, row = 0;
     int32_t           *ids = malloc(company->count * width * sizeof(*ids));
     float             *vectors = malloc(company->count * model->dimensions * sizeof(*vectors));
-    struct model_batch batch = { .ids = ids, .lengths = lengths, .order = order, .stride = width, .count = company->count,
-                                 .vectors = vectors };
-    bp_status          status = ids && vectors ? BP_OK : BP_NO_MEMORY;
+    struct model_batch batch = {
+        .ids = ids, .lengths = lengths, .order = order, .stride = width, .count = company->count, .vectors = vectors
+    };
+    bp_status status = ids && vectors ? BP_OK : BP_NO_MEMORY;
 
     for (struct ticket *ticket = company->first; ticket && status == BP_OK; ticket = ticket->next) {
         for (size_t i = 0; i < ticket->count; i++, row++) {
@@ -210,7 +217,8 @@ static bp_status run_together(bp_call *call, const struct model *model, const st
         status = model_run(call, model, &batch);
     row = 0;
     for (struct ticket *ticket = company->first; ticket && status == BP_OK; ticket = ticket->next) {
-        memcpy(ticket->vectors, vectors + row * model->dimensions, ticket->count * model->dimensions * sizeof(*vectors));
+        memcpy(ticket->vectors, vectors + row * model->dimensions,
+               ticket->count * model->dimensions * sizeof(*vectors));
         row += ticket->count;
         ticket->cells = ticket->count * width;
         ticket->was_joined = true;
@@ -298,7 +306,8 @@ static bp_status take_result(bp_call *call, const struct model *model, const str
     return BP_OK;
 }
 
-bp_status join_run(bp_call *call, struct join *join, bp_pool *pool, const struct model_batch *batch, struct join_cost *cost)
+bp_status join_run(bp_call *call, struct join *join, bp_pool *pool, const struct model_batch *batch,
+                   struct join_cost *cost)
 {
     struct ticket *ticket = ticket_new(join->model, batch);
     bp_waker      *waker = ticket ? bp_waker_new(call) : NULL;

@@ -369,8 +369,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_padding_tokens_total",
                             "tokens that only filled batches up to the length of their longest text", "",
                             &onnx->padding_total));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_joined_texts_total", "texts that were run together with those of other calls", "",
-                            &onnx->joined_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_joined_texts_total",
+                            "texts that were run together with those of other calls", "", &onnx->joined_total));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "size of the model's file", "", &onnx->file_bytes));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_resident_bytes",
                             "what the process grew by when the runtime and the model were loaded", "",

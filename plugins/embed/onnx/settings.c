@@ -134,7 +134,8 @@ static bp_status from_tokenizer_json(bp_call *call, bp_str folder, const bp_json
 }
 
 /* One piece a line; its number is that of the line, from 0. How it is used says tokenizer_config.json. */
-static bp_status from_vocab_txt(bp_call *call, bp_str folder, bp_str text, struct wordpiece **pieces, uint8_t digest[32])
+static bp_status from_vocab_txt(bp_call *call, bp_str folder, bp_str text, struct wordpiece **pieces,
+                                uint8_t digest[32])
 {
     uint8_t                  parts[32 + 3];
     static const char *const specials[] = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" };

@@ -254,16 +254,17 @@ static bp_str write_path(bp_call *call, const struct qdrant *db, bp_str collecti
                        bp_format(call, "/points%s?wait=true&ordering=%s", method, orderings[db->write_ordering]).data);
 }
 
-/* Qdrant has no transactions: what one request could not hold was written by those before it. Whoever reads of the failure
- * must know that, and that nothing is lost by sending all of it again. */
+/* Qdrant has no transactions: what one request could not hold was written by those before it. Whoever reads of the
+ * failure must know that, and that nothing is lost by sending all of it again. */
 static bp_status fail_between(bp_call *call, const struct upsert *upsert, bp_status status)
 {
     bp_error error = *bp_error_of(call);
     bp_str   said = error.message.len ? bp_dup(call, error.message) : bp_str_of(bp_status_text(status));
 
-    bp_fail(call, status, BP_FMT " (%zu of %zu points had been written, and up to %zu more may have been; the same call again is "
-            "safe, as a point takes the place of the one with its id)", BP_ARG(said), upsert->from, upsert->count,
-            upsert->to - upsert->from);
+    bp_fail(call, status,
+            BP_FMT " (%zu of %zu points had been written, and up to %zu more may have been; the same call again is safe, as a "
+                   "point takes the place of the one with its id)",
+            BP_ARG(said), upsert->from, upsert->count, upsert->to - upsert->from);
     bp_fail_detail(call, error.retry_after_ns, error.os_errno, error.upstream_status);
     return status;
 }

@@ -77,10 +77,11 @@ bp_status qdrant_fail(bp_call *call, const struct qdrant *db, bp_str path, const
         message.len = 400;
     status = is_another_collection(response->status, message) ? BP_UPSTREAM : status_of(response->status, message);
     if (is_another_collection(response->status, message))
-        bp_fail(call, status, BP_FMT BP_FMT " answered %d: " BP_FMT ". The collection on the server has other vectors than the "
-                              "embedder of this conf makes, and than it had when Backplane made it: somebody made it anew. Look "
-                              "at it there; then drop it and put the documents in again, restore a snapshot of it, or let "
-                              "`prefix` lead to another one",
+        bp_fail(call, status,
+                BP_FMT BP_FMT " answered %d: " BP_FMT ". The collection on the server has other vectors than the embedder of "
+                              "this conf makes, and than it had when Backplane made it: somebody made it anew. Look at it "
+                              "there; then drop it and put the documents in again, restore a snapshot of it, or let `prefix` "
+                              "lead to another one",
                 BP_ARG(db->url), BP_ARG(path), response->status, BP_ARG(message));
     else if (status == BP_DENIED)
         bp_fail(call, status, BP_FMT " answered %d: it does not take the api_key, or the key may not do this",

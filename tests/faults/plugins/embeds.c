@@ -1,5 +1,5 @@
-/* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and how far the vectors are
- * from those that each text gets alone.
+/* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and how far the vectors
+ * are from those that each text gets alone.
  *
  *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false, "times": false}
  *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ..., "failed": ...}
@@ -17,7 +17,8 @@ struct embeds {
     const bp_peer *embed;
 };
 
-static const bp_option options[] = { BP_OPTION_REF(struct embeds, embed, "embed", .is_required = true, .help = "what is asked") };
+static const bp_option options[] = { BP_OPTION_REF(struct embeds, embed, "embed", .is_required = true,
+                                                   .help = "what is asked") };
 
 struct crowd {
     const bp_peer *embed;
@@ -134,12 +135,14 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     return bp_respond_json(call, response, 200, w);
 }
 
-static const bp_route routes[] = { { .method = "POST", .path = "/embeds", .handler = embeds_post, .summary = "Embeds as many do",
-                                     .deadline_ns = BP_SECONDS(600) } };
-static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 1 };
+static const bp_route   routes[] = { { .method = "POST",
+                                       .path = "/embeds",
+                                       .handler = embeds_post,
+                                       .summary = "Embeds as many do",
+                                       .deadline_ns = BP_SECONDS(600) } };
+static const bp_app_ops ops = {
+    .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 1
+};
 
-BP_PLUGIN(app, "embeds", "1.0.0",
-          .summary = "asks an embedder as many clients do at once",
-          .instance_size = sizeof(struct embeds),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(app, "embeds", "1.0.0", .summary = "asks an embedder as many clients do at once",
+          .instance_size = sizeof(struct embeds), .options = BP_TABLE(options), .ops = &ops)
