@@ -46,7 +46,7 @@ def reads_go_to_the_replica_and_who_wrote_reads_his_own():
 
             replica.sql("SELECT pg_wal_replay_pause()")  # it falls behind
             wait_until(lambda: asked() == "primary", UNTIL, "reads stay on a replica that is behind")
-            check(server.metric("backplane_postgres_replica_lag_seconds") > 2, "the metric of the lag")
+            wait_until(lambda: server.metric("backplane_postgres_replica_lag_seconds") > 2, UNTIL, "the metric of the lag")
             replica.sql("SELECT pg_wal_replay_resume()")
             wait_until(lambda: asked() == "replica", UNTIL, "reads do not return to the replica")
 
