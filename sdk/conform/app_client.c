@@ -293,6 +293,8 @@ static bp_status add_shown(bp_call *call, const struct conform *conform, const s
     BP_TRY(app_request_make(call, conform, target, &small, &request));
     BP_TRY(conform->web->ask(call, &request, &reply));
     BP_TRY(app_judge(call, target, &reply));
+    CONFORM_THAT(call, reply.status < 500, "%s is to show what there is, and answers with %d: %.*s", target->label,
+                 reply.status, (int)(reply.body.len < EXCERPT ? reply.body.len : EXCERPT), reply.body.data);
     if (reply.status == 200 && bp_json_parse(call, reply.body, &answer) == BP_OK)
         add_names(call, target->label,
                   target->tool ? bp_json_get(bp_json_get(answer, "result"), "structuredContent") : answer, 0, lines);
