@@ -97,6 +97,14 @@ static double words_weight(const struct retrieval *self, const struct search_que
 
 /* ---- asking ---- */
 
+/* The client hears which peer is away, the operator why. */
+static void note_degraded(bp_call *call, const bp_peer *peer)
+{
+    bp_log_event(call, BP_LOG_WARN, "search_degraded", bp_error_of(call)->message,
+                 (bp_field[]){ bp_field_str("instance", peer->name) }, 1);
+    bp_clear_error(call);
+}
+
 /* The query's vector, unless the text has no direction; a hybrid search can do without when the embedder is away. */
 static bp_status embed_query(bp_call *call, struct retrieval *self, const struct search_query *query, bp_vector_query *ask,
                              bp_str *degraded)
@@ -111,7 +119,7 @@ static bp_status embed_query(bp_call *call, struct retrieval *self, const struct
     if (status != BP_OK) {
         *degraded = bp_format(call, "the embedder \"" BP_FMT "\" cannot be reached: these passages were found by their words "
                               "alone", BP_ARG(self->embed->name));
-        bp_clear_error(call);
+        note_degraded(call, self->embed);
     }
     for (uint32_t d = 0; status == BP_OK && d < made.dimensions && !ask->vector; d++)
         if (made.vectors[d] != 0.0f) {
@@ -143,7 +151,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         return status;
     *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
                           "in the storage", BP_ARG(self->vector->name));
-    bp_clear_error(call);
+    note_degraded(call, self->vector);
     memset(by_vector, 0, sizeof(*by_vector));
     return away_search_words(call, self, collection, query->text, ask.limit, by_words);
 }
