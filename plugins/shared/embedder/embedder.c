@@ -9,7 +9,8 @@ bp_status embedder_learn(bp_call *call, const bp_peer *embed, struct embedder *e
         return BP_OK;
     BP_TRY(bp_embed_info_of(call, embed, &info));
     if (info.dimensions == 0 || info.model.len >= sizeof(embedder->model))
-        return bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" says %u dimensions and a name of %zu bytes, which cannot be",
+        return bp_fail(call, BP_UPSTREAM,
+                       "embedder \"" BP_FMT "\" says %u dimensions and a name of %zu bytes, which cannot be",
                        BP_ARG(embed->name), info.dimensions, info.model.len);
     if (info.max_batch == 0)
         info.max_batch = 1;
