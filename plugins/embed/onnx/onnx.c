@@ -6,7 +6,8 @@
  *            -> vectors, in the order of the texts
  *
  * What is one batch at most, such as a question, shares a run with what other calls wait for (join.c). Between two
- * micro-batches (about a third of a second of work with MiniLM) a call that is over ends. The model is loaded once a process; its memory is shared by all workers.
+ * micro-batches (about a third of a second of work with MiniLM) a call that is over ends. The model is loaded once a
+ * process; its memory is shared by all workers.
  */
 #define _GNU_SOURCE
 #include <sched.h>
