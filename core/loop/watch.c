@@ -75,15 +75,14 @@ static void on_event(uv_poll_t *poll, int status, int events)
         watch->polled = 0; // libuv has stopped it
     came |= (events & UV_READABLE) ? WATCH_READ : 0;
     came |= (events & UV_WRITABLE) ? WATCH_WRITE : 0;
-    for (int i = 0; i < WATCHED; i++) {
-        if (!(came & (1u << i)))
-            continue;
-        if (watch->waiting[i])
-            call_wake(watch->waiting[i]);
-        else
+    for (int i = 0; i < WATCHED; i++)
+        if ((came & (1u << i)) && !watch->waiting[i])
             unwanted |= 1u << i;
-    }
     poll_for(watch, watch->polled & ~unwanted);
+    // Who is woken goes on at once and may close the watch, which wakes the other.
+    for (int i = 0; i < WATCHED && !watch->is_closing; i++)
+        if ((came & (1u << i)) && watch->waiting[i])
+            call_wake(watch->waiting[i]);
 }
 
 bp_status watch_wait(bp_call *call, struct watch *watch, uint32_t event, int64_t deadline_ns)
