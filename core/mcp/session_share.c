@@ -22,9 +22,9 @@ static bp_str key_of(bp_call *call, const char *kind, bp_str id)
 }
 
 /* A cache that cannot be reached makes no request fail; its own metrics and health say so. */
-static void put(bp_call *call, const struct mcp *mcp, const bp_peer *cache, bp_str key, bp_str value)
+static void put(bp_call *call, const bp_peer *cache, bp_str key, bp_str value, int64_t ttl_ns)
 {
-    if (bp_cache_set(call, cache, key, value, mcp->api->conf->server.mcp.session_idle_timeout_ns) != BP_OK)
+    if (bp_cache_set(call, cache, key, value, ttl_ns) != BP_OK)
         call_clear_error(call);
 }
 
@@ -73,7 +73,8 @@ void session_share(bp_call *call, struct mcp *mcp, struct session *session)
 
     if (!cache)
         return;
-    put(call, mcp, cache, key_of(call, "session", bp_str_of(session->id)), record_of(call, session));
+    put(call, cache, key_of(call, "session", bp_str_of(session->id)), record_of(call, session),
+        mcp->api->conf->server.mcp.session_idle_timeout_ns);
     session->shared_ns = session->checked_ns = clock_now_ns();
 }
 
@@ -129,6 +130,8 @@ void session_end_for_all(bp_call *call, struct mcp *mcp, struct session *session
     const bp_peer *cache = cache_of(call, mcp);
 
     session_end(mcp->sessions, session);
+    // Longer than the record, which a process that does not know it yet may write once more.
     if (cache)
-        put(call, mcp, cache, key_of(call, "ended", bp_str_of(session->id)), BP_STR("1"));
+        put(call, cache, key_of(call, "ended", bp_str_of(session->id)), BP_STR("1"),
+            2 * mcp->api->conf->server.mcp.session_idle_timeout_ns);
 }

@@ -13,6 +13,7 @@ import tempfile
 import threading
 
 from backplane_test import PROGRAM, SHARED, SOURCE, check, check_equal, skip
+from embedder_stub import Embedder
 
 IS_SANITIZED = bool(os.environ.get("BACKPLANE_SANITIZED"))
 RESTART = "restart"
@@ -127,10 +128,8 @@ def tcp():
         yield Run("health", "tcp", {"address": url.removeprefix("http://")})
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
+class Answering(Embedder):
     """200 to everything; the embeddings of OpenAI's API, made of the letters of a text."""
-    protocol_version = "HTTP/1.1"
-
     def do_GET(self):
         self.answer({"status": "ok", "object": "list", "data": [{"id": "letters"}]})
 
@@ -150,17 +149,6 @@ class Answering(http.server.BaseHTTPRequestHandler):
         counts = [text.count(letter) + 0.01 for letter in "abcdefghijklmnop"]
         length = sum(count * count for count in counts) ** 0.5
         return [count / length for count in counts]
-
-    def answer(self, value, status=200):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 @contextlib.contextmanager
