@@ -299,7 +299,7 @@ CASES = {
     "app_retrieval": app("retrieval"),
     "app_journal": app("journal"),
     "app_knowledge": app("knowledge"),
-    "app_questioning": app("questioning", skipped=(HOST_RESTART,)),
+    "app_questioning": app("questioning"),
     "app_filesystem": app("filesystem", files, skipped=(HOST_RESTART,)),
     "app_git": app("git", repository, {"writes": "true"}, skipped=(HOST_RESTART,)),
 }
