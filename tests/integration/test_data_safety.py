@@ -124,6 +124,19 @@ def data_of_the_version_before_is_adopted_once():
             check(len(set(owners.values())) == 2 and len(owners) >= 5, f"collections and their owners: {owners}")
 
 
+def a_data_folder_has_one_server():
+    with Server() as server:
+        server.make_collection()
+        second = server.run("serve", seconds=20)
+        check_equal(second.returncode, 74, "exit status of a second server: " + second.stderr[-500:])
+        check(f"process id {server.process.pid}" in second.stderr and server.data in second.stderr, second.stderr[-500:])
+        command = server.run("search", "--collection", "docs", "coffee")
+        check(command.returncode == 74 and "--url" in command.stderr, f"a command beside it: {command.stderr[-500:]}")
+        server.kill()
+        server.start()
+        check_equal(server.get("/health/ready").status, 200, "the lock outlives a killed server")
+
+
 # ---- loss ----
 
 def a_lost_store_is_noticed_and_built_anew():
@@ -372,7 +385,8 @@ def what_a_search_does_not_know_is_refused_by_name():
         check_equal(server.post("/api/v1/collections/docs/documents", {"id": "x", "txt": "y"}).status, 400, "a document's members")
 
 
-run_tests([two_apps_on_one_vector_store_keep_their_documents, data_of_the_version_before_is_adopted_once,
+run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_one_server,
+           data_of_the_version_before_is_adopted_once,
            a_lost_store_is_noticed_and_built_anew, health_says_that_a_collection_is_being_built, single_points_that_are_lost_come_back,
            verify_data_says_and_mends_what_is_missing, a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,
            another_embedder_of_equal_dimensions_is_not_searched_silently, other_passages_are_made_on_demand,
