@@ -369,6 +369,7 @@ static bp_status run(bp_call *call, void *arg)
     BP_TRY(migrate_plan(call, m));
     if (!m->is_verify_only) {
         BP_TRY(migrate_open_books(call, m));
+        BP_TRY(migrate_carry_owners(call, m));
         BP_TRY(copy_all(call, m));
     }
     for (struct migrate_item *item = m->items; item; item = item->next)
@@ -447,10 +448,10 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... [--resume] [--verify-only] "
+        "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... [--resume] [--verify-only] [--leave-out] "
         "[--json]\n"
         "Moves what the storages, vector stores and caches of one conf keep to those of the other, and compares both. "
-        "--resume:\ngo on with a move that did not come to its end. --verify-only: compare, and write nothing.\n");
+        "--resume:\ngo on with a move that did not come to its end. --verify-only: compare, and write nothing. --leave-out: go on without rows\nthat no back end takes any more (a NUL in a text), and list them.\n");
     return EXIT_USAGE;
 }
 
@@ -464,6 +465,7 @@ int command_migrate(int argc, char **argv)
     m.is_resume = cli_take_flag(&argc, argv, "--resume");
     m.is_verify_only = cli_take_flag(&argc, argv, "--verify-only");
     m.is_json = cli_take_flag(&argc, argv, "--json");
+    m.is_leaving_out = cli_take_flag(&argc, argv, "--leave-out");
     while (m.map_count < MIGRATE_MAPS_MAX && (map = cli_take_option(&argc, argv, "--map")) != NULL)
         m.maps[m.map_count++] = map;
     if (!cli_is_all_taken(argc, argv, 0))

@@ -68,6 +68,7 @@ struct migration {
     struct generation *from, *to;
     const char        *from_file, *to_file;
     bool               is_verify_only, is_resume, is_json;
+    bool               is_leaving_out; /* rows that no storage takes any more */
     const char        *maps[MIGRATE_MAPS_MAX];
     size_t             map_count;
 
@@ -128,6 +129,8 @@ struct table_walk {
     const bp_peer           *storage;
     struct bp_buf            position;
     uint32_t                 page;
+    struct migration        *leaving_out; /* rows with texts that no storage takes are passed over; NULL: none are */
+    bool                     is_noting;   /* ... and noted there */
 };
 void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position);
 void walk_end(struct table_walk *walk);
@@ -141,6 +144,8 @@ bp_status rows_digest(bp_call *call, const struct table_plan *plan, const bp_row
 uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a, const bp_sql_value *b);
 /* "id = 17", for a sentence. */
 bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row);
+/* UTF-8 without a NUL, which is what every back end takes as a text. */
+bool   rows_is_text(bp_str text);
 void   sql_add_name(struct bp_buf *sql, bp_str name);
 void   digest_add(struct digest *digest, bp_str bytes);
 bool   digest_equal(const struct digest *a, const struct digest *b);
@@ -156,6 +161,11 @@ bp_status points_is_empty(bp_call *call, struct migrate_item *item, bool *is_emp
 bp_status budgets_copy(bp_call *call, struct migration *m, struct migrate_item *item) BP_SUSPENDS;
 bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_item *item) BP_SUSPENDS;
 bp_status budgets_is_empty(bp_call *call, struct migrate_item *item, bool *is_empty) BP_SUSPENDS;
+
+/* migrate_owner.c: whose collections are moved, and under which id the target goes on. */
+bp_status migrate_is_ours(bp_call *call, struct migration *m, const bp_peer *vector, bp_str collection, bp_str *owner,
+                          bool *is_ours) BP_SUSPENDS;
+bp_status migrate_carry_owners(bp_call *call, struct migration *m) BP_SUSPENDS;
 
 /* migrate_report.c */
 void migrate_report(struct migration *m);

@@ -333,7 +333,17 @@ static bp_status plan_vector(bp_call *call, struct migration *m, struct migrate_
     BP_TRY(bp_vector_of(from)->list(call, from->instance, &source, &source_count));
     BP_TRY(bp_vector_of(to)->list(call, to->instance, &target, &target_count));
     for (size_t i = 0; i < source_count; i++) {
-        struct migrate_item *item = add_item(m, pair, ITEM_COLLECTION, source[i].name);
+        struct migrate_item *item;
+        bp_str               owner;
+        bool                 is_ours;
+
+        BP_TRY(migrate_is_ours(call, m, from, source[i].name, &owner, &is_ours));
+        if (!is_ours) {
+            migrate_note(m, "the collection " BP_FMT " of vector." BP_FMT " belongs to another deployment, " BP_FMT
+                         ", and is not moved", BP_ARG(source[i].name), BP_ARG(pair->from_name), BP_ARG(owner));
+            continue;
+        }
+        item = add_item(m, pair, ITEM_COLLECTION, source[i].name);
 
         if (!item)
             return call_fail(call, BP_NO_MEMORY, "no memory for the plan");

@@ -79,24 +79,44 @@ bp_status points_is_empty(bp_call *call, struct migrate_item *item, bool *is_emp
 
 /* ---- copying ---- */
 
-static bp_status copy_page(bp_call *call, struct migrate_item *item, uint64_t *after, uint32_t *limit, uint32_t *copied)
+/* How many of the page's points are left, which no store refuses for its texts. */
+static uint32_t leave_out(struct migration *m, const struct migrate_item *item, struct page *page)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < page->count; i++)
+        if (rows_is_text(page->points[i].words) && rows_is_text(page->points[i].metadata))
+            page->points[count++] = page->points[i];
+        else
+            migrate_note(m, "left out: the point %llu of " BP_FMT " has a text with a NUL, or one that is not UTF-8",
+                         (unsigned long long)page->points[i].id, BP_ARG(item->label));
+    return count;
+}
+
+static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item, uint64_t *after, uint32_t *limit,
+                           uint32_t *copied)
 {
     struct page page;
     bp_status   status;
+    uint32_t    count;
+    uint64_t    last;
 
     BP_TRY(read_page(call, migrate_from(item), item, *after, limit, &page));
     *copied = page.count;
     if (!page.count)
         return BP_OK;
-    status = bp_vector_upsert(call, migrate_to(item), item->name, page.points, page.count);
+    last = page.points[page.count - 1].id;
+    count = m->is_leaving_out ? leave_out(m, item, &page) : page.count;
+    status = count ? bp_vector_upsert(call, migrate_to(item), item->name, page.points, count) : BP_OK;
     if (status != BP_OK)
-        return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT,
-                         BP_ARG(item->label), (unsigned long long)page.points[0].id,
-                         (unsigned long long)page.points[page.count - 1].id,
-                         BP_ARG(bp_dup(call, bp_error_of(call)->message)));
-    *after = page.points[page.count - 1].id;
-    item->moved += page.count;
-    item->moved_now += page.count;
+        return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT "%s",
+                         BP_ARG(item->label), (unsigned long long)page.points[0].id, (unsigned long long)last,
+                         BP_ARG(bp_dup(call, bp_error_of(call)->message)),
+                         status == BP_INVALID && !m->is_leaving_out ? "; --leave-out goes on without what is refused, and lists it"
+                                                                    : "");
+    *after = last;
+    item->moved += count;
+    item->moved_now += count;
     buf_reset(&item->position);
     buf_addf(&item->position, "%llu", (unsigned long long)*after);
     return migrate_write_book(call, item, false);
@@ -105,7 +125,7 @@ static bp_status copy_page(bp_call *call, struct migrate_item *item, uint64_t *a
 bp_status points_copy(bp_call *call, struct migration *m, struct migrate_item *item)
 {
     const bp_peer         *to = migrate_to(item);
-    const bp_vector_schema schema = {.struct_size = sizeof(schema),
+    bp_vector_schema       schema = {.struct_size = sizeof(schema),
                                      .dimensions = item->schema->dimensions,
                                      .metric = item->schema->metric,
                                      .model = item->schema->model,
@@ -120,6 +140,7 @@ bp_status points_copy(bp_call *call, struct migration *m, struct migrate_item *i
                          "the progress of " BP_FMT " in backplane_migration cannot be read: empty the target and begin "
                          "anew",
                          BP_ARG(item->label));
+    BP_TRY(bp_vector_owner_of(call, migrate_from(item), item->name, &schema.owner));
     BP_TRY(bp_vector_of(to)->create(call, to->instance, item->name, &schema));
     progress_start(&progress, item->label.data, (int64_t)item->schema->count);
     progress_add(&progress, item->moved);
@@ -127,7 +148,7 @@ bp_status points_copy(bp_call *call, struct migration *m, struct migrate_item *i
     while (status == BP_OK && copied) {
         status = bp_scratch_begin(call);
         if (status == BP_OK) {
-            status = copy_page(call, item, &after, &limit, &copied);
+            status = copy_page(call, m, item, &after, &limit, &copied);
             bp_scratch_end(call);
         }
         progress_add(&progress, copied);

@@ -161,7 +161,43 @@ static bp_status read_page(bp_call *call, const struct table_walk *walk, bp_str 
 }
 
 /* A page shrinks when its rows are large and grows again behind them. */
-bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
+bool rows_is_text(bp_str text)
+{
+    return text.len == 0 || (!memchr(text.data, '\0', text.len) && str_is_utf8(text));
+}
+
+static bool is_sound(const bp_sql_value *row, uint32_t column_count)
+{
+    for (uint32_t c = 0; c < column_count; c++)
+        if (row[c].type == BP_SQL_TEXT && !rows_is_text(row[c].text))
+            return false;
+    return true;
+}
+
+/* Older versions took texts that PostgreSQL does not: with --leave-out they are in the report instead of in the target. */
+static bp_status leave_out(bp_call *call, struct table_walk *walk, bp_rows *rows)
+{
+    bp_sql_value *kept = BP_NEW_ARRAY(call, bp_sql_value, rows->row_count * rows->column_count + 1);
+    size_t        count = 0;
+
+    if (!kept)
+        return BP_NO_MEMORY;
+    for (size_t i = 0; i < rows->row_count; i++) {
+        const bp_sql_value *row = bp_row(rows, i);
+
+        if (is_sound(row, rows->column_count))
+            memcpy(kept + rows->column_count * count++, row, rows->column_count * sizeof(*row));
+        else if (walk->is_noting)
+            migrate_note(walk->leaving_out, "left out: the row of " BP_FMT " with " BP_FMT " has a text with a NUL, or one that is "
+                         "not UTF-8", BP_ARG(walk->plan->name),
+                         BP_ARG(rows_key_text(&walk->leaving_out->arena, walk->plan, row)));
+    }
+    rows->values = kept;
+    rows->row_count = count;
+    return BP_OK;
+}
+
+static bp_status next_page(bp_call *call, struct table_walk *walk, bp_rows *rows)
 {
     bp_status status;
 
@@ -179,6 +215,18 @@ bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
     else if (walk->page < MIGRATE_PAGE_MAX)
         walk->page = walk->page * 2 < MIGRATE_PAGE_MAX ? walk->page * 2 : MIGRATE_PAGE_MAX;
     return BP_OK;
+}
+
+bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
+{
+    for (;;) {
+        BP_TRY(next_page(call, walk, rows));
+        if (!walk->leaving_out || !rows->row_count)
+            return BP_OK;
+        BP_TRY(leave_out(call, walk, rows));
+        if (rows->row_count) // else the whole page was left out, and there may be more
+            return BP_OK;
+    }
 }
 
 bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan, const bp_sql_value *row,

@@ -93,9 +93,10 @@ static bp_status explain(bp_call *call, struct migration *m, const struct migrat
 {
     bp_str why = bp_dup(call, bp_error_of(call)->message);
 
-    return call_fail(call, status, BP_FMT ": the rows from (" BP_FMT ") to (" BP_FMT ") cannot be written: " BP_FMT,
+    return call_fail(call, status, BP_FMT ": the rows from (" BP_FMT ") to (" BP_FMT ") cannot be written: " BP_FMT "%s",
                      BP_ARG(item->label), BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, 0))),
-                     BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, rows->row_count - 1))), BP_ARG(why));
+                     BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, rows->row_count - 1))), BP_ARG(why),
+                     status == BP_INVALID && !m->is_leaving_out ? "; --leave-out goes on without such rows and lists them" : "");
 }
 
 static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item, struct table_walk *walk,
@@ -129,6 +130,8 @@ bp_status tables_copy(bp_call *call, struct migration *m, struct migrate_item *i
     progress_start(&progress, item->label.data, total);
     progress_add(&progress, item->moved);
     walk_begin(&walk, item->table, migrate_from(item), buf_str(&item->position));
+    walk.leaving_out = m->is_leaving_out ? m : NULL;
+    walk.is_noting = true;
     status = migrate_check_stop(call, m);
     while (status == BP_OK && copied) {
         status = bp_scratch_begin(call);
@@ -171,6 +174,7 @@ static bp_status digest_side(bp_call *call, struct migration *m, const struct ta
 
     *digest = (struct digest){0};
     walk_begin(&walk, plan, storage, BP_STR(""));
+    walk.leaving_out = m->is_leaving_out ? m : NULL;
     while (status == BP_OK && read) {
         status = bp_scratch_begin(call);
         if (status == BP_OK) {
@@ -217,6 +221,7 @@ static bp_status find_difference(bp_call *call, struct migration *m, struct migr
     bp_status         status = BP_OK;
 
     walk_begin(&walk, item->table, is_source ? migrate_from(item) : migrate_to(item), BP_STR(""));
+    walk.leaving_out = m->is_leaving_out ? m : NULL;
     while (status == BP_OK && read && !item->difference.len) {
         status = bp_scratch_begin(call);
         if (status == BP_OK) {

@@ -1,6 +1,7 @@
 /* gate_storage.c - the operations of a storage back end, each through the gate. */
 #include <backplane/storage.h>
 
+#include "base/str.h"
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
@@ -52,6 +53,26 @@ static bool is_select(bp_str sql)
     return sql.len > 6 && strncasecmp(sql.data, "select", 6) == 0;
 }
 
+/* What one back end takes all take: PostgreSQL keeps neither a NUL nor what is no UTF-8 in a text, so no storage is asked to. */
+static bp_status check_texts(bp_call *call, const bp_statement *statements, size_t count)
+{
+    for (size_t s = 0; s < count; s++)
+        for (uint32_t p = 0; p < statements[s].parameter_count; p++) {
+            const bp_sql_value *value = &statements[s].parameters[p];
+            const char         *nul = value->type == BP_SQL_TEXT && value->text.len
+                                          ? memchr(value->text.data, '\0', value->text.len)
+                                          : NULL;
+
+            if (nul)
+                return call_fail(call, BP_INVALID, "a text of %zu bytes has a NUL at byte %zu, which no storage keeps: take it out, "
+                                 "or store bytes", value->text.len, (size_t)(nul - value->text.data));
+            if (value->type == BP_SQL_TEXT && !str_is_utf8(value->text))
+                return call_fail(call, BP_INVALID, "a text of %zu bytes is not UTF-8, which no storage keeps: store bytes",
+                                 value->text.len);
+        }
+    return BP_OK;
+}
+
 static bp_status run_exec(bp_call *call, void *object, void *arg)
 {
     struct args *args = arg;
@@ -71,6 +92,7 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
     args.op.is_idempotent = !transaction && is_select(statement->sql);
     if (!gate_has(call, instance, args.ops->exec != NULL, "exec"))
         return BP_UNSUPPORTED;
+    BP_TRY(check_texts(call, statement, 1));
     return gate_run(call, instance, &args.op, run_exec, &args);
 }
 
@@ -102,6 +124,7 @@ static bp_status gated_query(bp_call *call, void *instance, bp_transaction *tran
     args.op.is_idempotent = !transaction;
     if (!gate_has(call, instance, args.ops->query != NULL, "query"))
         return BP_UNSUPPORTED;
+    BP_TRY(check_texts(call, statement, 1));
     return gate_run(call, instance, &args.op, run_query, &args);
 }
 
@@ -122,6 +145,8 @@ static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *
     args.numbers = changed;
     if (!gate_has(call, instance, args.ops->batch != NULL, "batch"))
         return BP_UNSUPPORTED;
+    BP_TRY(check_texts(call, statements, count));
+    BP_TRY(check_texts(call, statements, count));
     return gate_run(call, instance, &ops[BATCH], run_batch, &args);
 }
 

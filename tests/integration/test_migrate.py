@@ -355,7 +355,8 @@ def what_was_changed_in_the_target_is_named():
     check(migrate(embedded, target)["is_equal"], "moved")
     postgres.sql("UPDATE retrieval_chunks SET sequence = sequence + 100 WHERE id = 17", database="four")
     postgres.sql("DELETE FROM knowledge_relations WHERE id = 1", database="four")
-    postgres.sql("UPDATE bpv_points_1 SET words = words || ' more' WHERE id = 5", database="four")
+    number = postgres.sql("SELECT c.id FROM bpv_collections c JOIN retrieval_collections r ON r.vector_name = c.name WHERE r.name = 'docs'", database="four")[0][0]
+    postgres.sql(f"UPDATE bpv_points_{number} SET words = words || ' more' WHERE id = 5", database="four")
     report = migrate(embedded, target, "--verify-only", wanted=1)
     named = differences(report)
     check_equal(named[:2], ["table retrieval_chunks: the row with id = 17 differs in the column sequence",
@@ -383,16 +384,17 @@ def a_target_with_other_data_is_refused():
 def tables_of_other_versions_are_refused():
     source, target = deployment(), deployment()
     shutil.copytree(os.path.join(embedded.folder, "data"), source.made["data_dir"])
+    change(source.database, "DELETE FROM backplane_migrations WHERE owner = 'retrieval' AND version = 2")
     change(source.database, "UPDATE backplane_migrations SET version = 0 WHERE owner = 'retrieval'")
     said = migrate(source, target, wanted=1)
-    check("tables of retrieval have version 0 in" in said and "and version 1 in" in said and "start the server of " +
+    check("tables of retrieval have version 0 in" in said and "and version 2 in" in said and "start the server of " +
           source.conf_path in said, said)
     change(source.database, "UPDATE backplane_migrations SET version = 99 WHERE owner = 'retrieval'")
     said = migrate(source, target, wanted=1)
-    check("tables of retrieval have version 99 in" in said and "this program knows 1" in said, said)
-    future = "INSERT INTO backplane_migrations VALUES('retrieval', 2, 'of the future', '', 0, "
+    check("tables of retrieval have version 99 in" in said and "this program knows 2" in said, said)
+    future = "INSERT INTO backplane_migrations VALUES('retrieval', 3, 'of the future', '', 0, "
     change(target.database, future + "0)")
-    check("holds version 2 of retrieval, this program knows 1" in migrate(embedded, target, wanted=74), "a newer target")
+    check("holds version 3 of retrieval, this program knows 2" in migrate(embedded, target, wanted=74), "a newer target")
 
 
 def newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program():
@@ -400,14 +402,29 @@ def newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program()
     shutil.copytree(os.path.join(embedded.folder, "data"), source.made["data_dir"])
     check_equal(differences(migrate(embedded, target)), [], "the same tables")
     for one in (source, target):
-        change(one.database, "INSERT INTO backplane_migrations VALUES('retrieval', 2, 'of the future', '', 0, 1)")
+        change(one.database, "INSERT INTO backplane_migrations VALUES('retrieval', 3, 'of the future', '', 0, 1)")
     with target.server(state["key"]) as server:
         check(server.search("train coffee"), "a server runs on tables that allow it")
-        check("holds version 2 of retrieval, this program knows 1 and goes on" in server.log_text(), server.log_text()[-2000:])
+        check("holds version 3 of retrieval, this program knows 2 and goes on" in server.log_text(), server.log_text()[-2000:])
     for one, other in ((source, embedded), (embedded, target), (source, target)):
         for more in ((), ("--verify-only",)):
             said = migrate(one, other, *more, wanted=1)
-            check("have version 2 in storage.main" in said and "this program knows 1 and would leave out" in said, said)
+            check("have version 3 in storage.main" in said and "this program knows 2 and would leave out" in said, said)
+
+
+def texts_that_postgres_does_not_take_are_left_out_on_demand():
+    source = deployment()
+    shutil.copytree(os.path.join(embedded.folder, "data"), source.made["data_dir"])
+    change(source.database, "UPDATE knowledge_entities SET entity_type = CAST(x'610062' AS TEXT) WHERE id = "
+                            "(SELECT MIN(id) FROM knowledge_entities)")
+    storage = postgres_conf("five")
+    target = deployment(storage, {"use": "pgvector", "url": storage["url"]})
+    said = migrate(source, target, wanted=1)
+    check("NUL" in said and "--leave-out" in said, said)
+    report = migrate(source, target, "--resume", "--leave-out")
+    left_out = [note for note in report["notes"] if "left out" in note]
+    check(len(left_out) == 1 and "knowledge_entities" in left_out[0] and "id = 1" in left_out[0], f"{report['notes']}")
+    check_equal(differences(report), [], "all the others are there")
 
 
 def change(path, statement):
@@ -456,4 +473,5 @@ with contextlib.ExitStack() as stack:
                what_was_changed_in_the_target_is_named, half_precision_is_allowed_for, budgets_are_moved_and_compared,
                a_move_that_is_killed_goes_on_where_it_was, a_move_that_is_stopped_says_how_to_go_on,
                a_target_with_other_data_is_refused, tables_of_other_versions_are_refused,
-               newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program, wrong_uses_are_sentences])
+               newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program,
+               texts_that_postgres_does_not_take_are_left_out_on_demand, wrong_uses_are_sentences])

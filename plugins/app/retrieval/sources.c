@@ -78,7 +78,9 @@ static bp_status walk_folder(struct walk *walk, const char *folder, int depth)
         if (status == BP_OK && names[i]->d_name[0] != '.' &&
             snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name) < (int)sizeof(path) &&
             lstat(path, &info) == 0) {
-            if (S_ISDIR(info.st_mode))
+            if (vectors_check_text(walk->call, bp_str_of(names[i]->d_name)))
+                bp_log(walk->call, BP_LOG_WARN, "a file in %s is left out: its name is not UTF-8", folder);
+            else if (S_ISDIR(info.st_mode))
                 status = walk_folder(walk, path, depth + 1);
             else if (S_ISREG(info.st_mode) && is_understood(names[i]->d_name) && info.st_size <= DOCUMENT_BYTES_MAX)
                 status = add_file(walk, path, &info);
@@ -107,22 +109,6 @@ static bp_status walk_job(bp_call *call, void *arg)
 struct reading {
     bp_str path, text;
 };
-
-static bool is_utf8(bp_str text)
-{
-    for (size_t i = 0; i < text.len;) {
-        unsigned char c = (unsigned char)text.data[i];
-        size_t        len = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-
-        if (len == 0 || i + len > text.len || c == 0)
-            return false;
-        for (size_t k = 1; k < len; k++)
-            if (((unsigned char)text.data[i + k] & 0xC0) != 0x80)
-                return false;
-        i += len;
-    }
-    return true;
-}
 
 static bp_status read_job(bp_call *call, void *arg)
 {
@@ -184,7 +170,7 @@ static bp_status index_file(bp_call *call, struct retrieval *self, const struct 
     const bp_json  *json;
     bp_str          text;
 
-    if (bp_offload(call, NULL, read_job, &reading) != BP_OK || !is_utf8(reading.text)) {
+    if (bp_offload(call, NULL, read_job, &reading) != BP_OK || vectors_check_text(call, reading.text)) {
         bp_log(call, BP_LOG_WARN, "source file " BP_FMT " is left out: it is not readable UTF-8 text", BP_ARG(file->path));
         bp_clear_error(call);
         return bp_cancelled(call) == BP_OK ? remember(call, self, collection, source, file) : bp_cancelled(call);
