@@ -84,6 +84,11 @@ bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const 
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);
 
+/* For loops whose length the other side of a connection chooses, once a turn: lets the rest of the loop go on when the
+ * fiber has run for CALL_BUDGET_US without suspending, and tells whether the call is over. BP_OK, BP_CANCELLED,
+ * BP_DEADLINE. */
+enum { CALL_BUDGET_US = 2000 };
+bp_status call_yield_if_due(bp_call *call) BP_SUSPENDS;
 bp_status call_sleep(bp_call *call, int64_t duration_ns) BP_SUSPENDS;
 bp_status call_wait_fd(bp_call *call, int fd, uint32_t events, int64_t deadline_ns, uint32_t *ready) BP_SUSPENDS;
 
