@@ -40,6 +40,7 @@ struct bp_call {
     bp_principal    principal;
     const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
     void           *instance_of;            /* the instance record of the layer above, for its services */
+    void           *turn;                   /* the way through a gate that it is on, of the layer above */
     struct bp_call *children, *next_sibling;
     uint32_t        running_children;
     struct offload *offload;                /* a job of this call is on a pool thread */
