@@ -67,8 +67,8 @@ struct postgres_options {
                      .minimum = "10ms", .maximum = "5m", .help = "for each address that is tried"),                    \
         BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.statement_cache, "statement_cache", .initial = "100", .minimum = "0",    \
                      .maximum = "1000",                                                                                \
-                     .help = "statements that each connection keeps prepared; 0: none, for a pooler such as "          \
-                             "PgBouncer that shares connections between transactions")
+                     .help = "statements that each connection keeps prepared; 0: none. Behind a pooler such as "       \
+                             "PgBouncer, which is noticed, none are")
 
 /* ---- target.c: where the server is ---- */
 
@@ -84,6 +84,16 @@ struct postgres_counts {
     atomic_int open, in_use;
 };
 
+/* What all pools of the process know of one server, those of other plugins as well: a bp_process_block(). Where it gives
+ * no more connections (SQLSTATE 53300), pools that have none at all ask the others for one of theirs. */
+struct postgres_server {
+    atomic_int   wanted;        /* connections that the others should close */
+    atomic_llong open_after_ns; /* nobody who has a connection opens another one before */
+};
+
+/* Whether a pooler stands before the server, which gives each transaction another connection to it. */
+typedef enum postgres_pooler { POSTGRES_POOLER_UNKNOWN, POSTGRES_POOLER_NO, POSTGRES_POOLER_YES } postgres_pooler;
+
 /* A server, for all workers of an instance: lives in the shared object. Where it is never changes; texts are its own. */
 struct postgres_target {
     char                    *keywords[POSTGRES_KEYWORDS_MAX]; /* for libpq, without host, hostaddr and port */
@@ -93,6 +103,7 @@ struct postgres_target {
     size_t                   endpoint_count;
     char                     user[128], database[128];
     struct postgres_counts   counts;
+    atomic_int               pooler; /* postgres_pooler, as the first connection found */
 };
 
 /* BP_INVALID with a sentence that never shows the password. */
@@ -117,6 +128,7 @@ struct postgres_connection {
     bool                        is_dirty;  /* a ROLLBACK was sent that nobody has read the answer of */
     struct postgres_statement  *statements; /* prepared on it */
     size_t                      statement_count;
+    uint64_t                    nonce; /* in the names of its statements */
     uint64_t                    names_given, uses;
 };
 
@@ -147,11 +159,14 @@ struct postgres_waiter;
 struct postgres_pool {
     const struct postgres_options *options;
     struct postgres_target        *target;
+    struct postgres_server        *server;
     const char                    *name; /* "primary" or "replica": label of its metrics */
     struct postgres_connection    *idle; /* the last used first */
     uint32_t                       open, in_use, idle_count;
     struct postgres_waiter        *first, *last;
     uint32_t                       failures; /* attempts to connect that failed in a row */
+    uint32_t                       refusals; /* of them, because the server had no connection left */
+    int64_t                        open_after_ns; /* another is not tried before; 0: any time */
     bool                           is_stopping;
     bp_metric                     *connections, *waits, *wait_seconds, *opened, *lost;
 };
@@ -161,7 +176,8 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
                               struct postgres_target *target, const char *name);
 /* In worker_stop; also of one that was never started. */
 void postgres_pool_stop(struct postgres_pool *pool);
-/* A connection that is clean, the pool's turn taken in order. BP_UNAVAILABLE, BP_DEADLINE, BP_CANCELLED. */
+/* A connection that is clean, the pool's turn taken in order. Fewer than pool_max do where the server gives no more. BP_LIMIT:
+ * none was free within pool_wait or the time of the call; BP_UNAVAILABLE, BP_CANCELLED. */
 bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection) BP_SUSPENDS;
 /* Never suspends. Broken ones are closed. */
 void postgres_give(struct postgres_connection *connection);
@@ -182,7 +198,7 @@ struct postgres_outcome {
     char   sqlstate[6];  /* of the failure; empty: none, or not one of the server's */
     size_t failed_at;    /* which statement */
     bool   is_lost;      /* the connection went away */
-    bool   is_forgotten; /* a prepared statement was not valid any more, nothing was done: try again */
+    bool   is_forgotten; /* a prepared statement was not as expected, nothing was done: try again */
 };
 
 /* Runs statements in one round trip; outside a transaction they are one of their own, all or none. `is_write` says that
@@ -211,7 +227,7 @@ enum { POSTGRES_PARAMETERS_MAX = 64 };
 
 struct postgres_statement {
     uint64_t hash, used;
-    uint64_t number; /* its name is "b" and this */
+    uint64_t number; /* which it was of this connection; its name is made of it and the nonce */
     bp_str   sql;    /* its own copy */
     uint32_t parameter_count;
     Oid      types[POSTGRES_PARAMETERS_MAX];

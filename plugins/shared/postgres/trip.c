@@ -114,33 +114,47 @@ static void expect(struct trip *trip, step_kind kind, size_t statement, uint64_t
     trip->steps[trip->step_count++] = (struct step){ kind, statement, number };
 }
 
+enum { POSTGRES_NAME_BYTES = 48 };
+
+/* Of this connection alone: behind a pooler that nobody told us about, another one's "b1" would be run in the place of ours. */
+static void name_statement(const struct postgres_connection *connection, uint64_t number, char name[POSTGRES_NAME_BYTES])
+{
+    snprintf(name, POSTGRES_NAME_BYTES, "b%016llx_%llu", (unsigned long long)connection->nonce, (unsigned long long)number);
+}
+
 static bool send_prepared(struct trip *trip, size_t index, const struct encoded *encoded)
 {
     const bp_statement        *statement = &trip->statements[index];
     PGconn                    *pg = trip->connection->pg;
     struct postgres_statement *known = postgres_prepared_find(trip->connection, statement, encoded->types);
     uint64_t                   evicted = 0;
-    char                       name[32], text[64];
+    char                       name[POSTGRES_NAME_BYTES], text[16 + POSTGRES_NAME_BYTES];
 
     if (!known) {
         known = postgres_prepared_add(trip->connection, statement, encoded->types, &evicted);
         if (!known)
             return false;
-        snprintf(name, sizeof(name), "b%llu", (unsigned long long)known->number);
         if (evicted) {
-            snprintf(text, sizeof(text), "DEALLOCATE b%llu", (unsigned long long)evicted);
+            name_statement(trip->connection, evicted, name);
+            snprintf(text, sizeof(text), "DEALLOCATE %s", name);
             expect(trip, STEP_DEALLOCATE, index, 0);
             if (!PQsendQueryParams(pg, text, 0, NULL, NULL, NULL, NULL, 0))
                 return false;
         }
+        name_statement(trip->connection, known->number, name);
         expect(trip, STEP_PREPARE, index, known->number);
         if (!PQsendPrepare(pg, name, known->sql.data, (int)statement->parameter_count, encoded->types))
             return false;
     }
-    snprintf(name, sizeof(name), "b%llu", (unsigned long long)known->number);
+    name_statement(trip->connection, known->number, name);
     expect(trip, STEP_STATEMENT, index, known->number);
     return PQsendQueryPrepared(pg, name, (int)statement->parameter_count, encoded->values, encoded->lengths,
                                encoded->formats, 0) != 0;
+}
+
+static bool keeps_statements(const struct postgres_pool *pool)
+{
+    return pool->options->statement_cache && atomic_load(&pool->target->pooler) == POSTGRES_POOLER_NO;
 }
 
 static bool send_plain(struct trip *trip, size_t index, const struct encoded *encoded)
@@ -167,8 +181,7 @@ static bp_status send_all(struct trip *trip)
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
     for (size_t i = 0; i < trip->count && is_sent; i++) {
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
-        is_sent = trip->connection->pool->options->statement_cache ? send_prepared(trip, i, &encoded)
-                                                                   : send_plain(trip, i, &encoded);
+        is_sent = keeps_statements(trip->connection->pool) ? send_prepared(trip, i, &encoded) : send_plain(trip, i, &encoded);
     }
     expect(trip, STEP_SYNC, trip->count, 0);
     if (is_sent && PQpipelineSync(trip->connection->pg))
@@ -325,11 +338,17 @@ static void read_sync(struct trip *trip, const struct step *step)
 
 /* ---- what became of it ---- */
 
+/* Another connection to the server than the one that it was prepared on. */
+static bool is_about_prepared(const char *sqlstate)
+{
+    return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0;
+}
+
 static bp_status fail_again(const struct trip *trip)
 {
     bp_status status = bp_fail(trip->call, trip->status, BP_FMT, BP_ARG(trip->sentence));
 
-    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0) // how bp_storage_transact() knows that it is worth another try
+    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0 || is_about_prepared(trip->outcome->sqlstate)) // how bp_storage_transact() knows that it is worth another try
         bp_fail_detail(trip->call, BP_MILLISECONDS(1), 0, 0);
     return status;
 }
@@ -354,9 +373,13 @@ static bp_status finish(struct trip *trip)
         bp_unshield(trip->call);
     if (trip->is_lost)
         return finish_lost(trip);
-    trip->outcome->is_forgotten = strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0;
+    trip->outcome->is_forgotten = is_about_prepared(state) || strcmp(state, "0A000") == 0;
     if (trip->outcome->is_forgotten)
         postgres_forget(trip->connection);
+    if (is_about_prepared(state) &&
+        atomic_exchange(&trip->connection->pool->target->pooler, POSTGRES_POOLER_YES) != POSTGRES_POOLER_YES)
+        bp_log(trip->call, BP_LOG_WARN, "PostgreSQL at %s does not have the statements that were prepared on this connection: "
+               "a pooler must have come between, and statements are not kept prepared from now on", trip->connection->address);
     if (trip->ended != BP_OK && !trip->is_refused && !trip->is_incomplete && trip->is_write &&
         bp_cancelled(trip->call) != BP_OK) {
         bp_clear_error(trip->call); // it was done before the server heard that nobody waits
