@@ -49,6 +49,7 @@ struct http_transfer {
     const char           *refusal_text;
     size_t                max_bytes, decoded_bytes;
     int64_t               started_ns, last_piece_ns, deadline_ns;
+    int64_t               connection_ns; /* when it had a connection; 0: it waits for one */
     int64_t               connect_timeout_ns, first_byte_timeout_ns, idle_timeout_ns;
     struct http_transfer *wake_next;
     bool                  is_waking, is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;

@@ -34,6 +34,20 @@ const char *stream_reason(int error, char text[96])
     return text;
 }
 
+void stream_notice_loss(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = { { SOL_SOCKET, SO_KEEPALIVE, 1 },
+                    { IPPROTO_TCP, TCP_KEEPIDLE, 10 },
+                    { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+                    { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+                    { IPPROTO_TCP, TCP_USER_TIMEOUT, 20000 } };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+}
+
 static void shut(struct bp_stream *stream)
 {
     tls_end(stream->tls);
@@ -163,6 +177,7 @@ static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str hos
             continue;
         }
         setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        stream_notice_loss(stream->fd);
         error = connect_one(call, stream->fd, &address->any, address->size, try_until(deadline_ns, found.count - i),
                             &status);
         if (error == 0)

@@ -208,7 +208,9 @@ bp_status postgres_trip(bp_call *call, struct postgres_connection *connection, c
                         struct postgres_outcome *outcome) BP_SUSPENDS;
 /* Runs a text of one or more statements without parameters; results are thrown away. */
 bp_status postgres_run_text(bp_call *call, struct postgres_connection *connection, const char *sql) BP_SUSPENDS;
-/* The rows of one of the statements, `which`, are collected; `rows` may be NULL. */
+/* The rows of one of the statements, `which`, are collected; `rows` may be NULL. What the server gives is looked at: rows have
+ * as many columns as the statement asks for (BP_UPSTREAM), values of NULL are "" and 0 as well, and where there is no row at
+ * all there is a first one of NULLs to be read in `values`. Kinds of values are for bp_rows_expect(). */
 bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                            size_t count, size_t which, bool is_write, bp_rows *rows,
                            struct postgres_outcome *outcome) BP_SUSPENDS;
@@ -220,6 +222,11 @@ bp_status postgres_stream(bp_call *call, struct postgres_connection *connection,
 void postgres_forget(struct postgres_connection *connection);
 /* Rows written; 0 for a query. */
 int64_t postgres_changed(PGresult *result);
+
+/* ---- columns.c ---- */
+
+/* Of the rows of a statement; -1: that cannot be told by its words. */
+int postgres_columns_of(bp_str sql);
 
 /* ---- prepared.c: what is prepared on a connection ---- */
 

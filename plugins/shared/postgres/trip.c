@@ -455,6 +455,7 @@ static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_k
     char *text = PQgetvalue(result, 0, column);
 
     memset(value, 0, sizeof(*value));
+    value->text = bp_str_n("", 0); // whoever takes it for a text reads an empty one
     if (PQgetisnull(result, 0, column))
         return BP_OK;
     switch (PQftype(result, column)) {
@@ -500,13 +501,22 @@ int64_t postgres_changed(PGresult *result)
 
 /* ---- rows that are collected ---- */
 
-enum { ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20 };
+enum { POSTGRES_COLUMNS_MAX = 64, ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20 };
 
 struct collection {
     bp_rows      *rows;
+    int           wanted; /* columns; -1: any number */
     bp_sql_value *values;
     size_t        which, capacity, bytes;
 };
+
+static bp_status check_columns(bp_call *call, const PGresult *result, int wanted)
+{
+    if (wanted < 0 || PQnfields(result) == wanted)
+        return BP_OK;
+    return bp_fail(call, BP_UPSTREAM, "PostgreSQL answered with rows of %d columns where the statement asks for %d: is it a "
+                   "PostgreSQL, does something stand between?", PQnfields(result), wanted);
+}
 
 static bp_status collect_names(bp_call *call, bp_rows *rows, const PGresult *result)
 {
@@ -531,6 +541,8 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
         return BP_OK;
     if (!rows->columns)
         BP_TRY(collect_names(call, rows, result));
+    if (!rows->row_count)
+        BP_TRY(check_columns(call, result, to->wanted));
     columns = rows->column_count;
     if (rows->row_count == ROWS_MAX)
         return bp_fail(call, BP_TOO_LARGE, "the statement gives more than %d rows: use a LIMIT, or query()", ROWS_MAX);
@@ -557,6 +569,9 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
     return BP_OK;
 }
 
+/* What is read of rows that do not exist. */
+static const bp_sql_value no_values[POSTGRES_COLUMNS_MAX] = { [0 ... POSTGRES_COLUMNS_MAX - 1] = { .text = { "", 0 } } };
+
 static bp_status collect_done(bp_call *call, void *self, size_t statement, PGresult *result)
 {
     struct collection *to = self;
@@ -564,19 +579,24 @@ static bp_status collect_done(bp_call *call, void *self, size_t statement, PGres
     if (!to->rows || statement != to->which)
         return BP_OK;
     to->rows->changed = postgres_changed(result);
+    if (!to->rows->row_count && to->wanted >= 0) {
+        BP_TRY(check_columns(call, result, to->wanted));
+        to->rows->values = no_values;
+    }
     return to->rows->columns || !PQnfields(result) ? BP_OK : collect_names(call, to->rows, result);
 }
 
 bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                            size_t count, size_t which, bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
 {
-    struct collection             collection = { .rows = rows, .which = which };
+    struct collection             collection = { .rows = rows, .which = which, .wanted = -1 };
     const struct postgres_visitor visitor = { collect_row, collect_done, &collection };
 
     if (rows) {
         uint32_t size = rows->struct_size;
         memset(rows, 0, sizeof(*rows));
         rows->struct_size = size;
+        collection.wanted = postgres_columns_of(statements[which].sql);
     }
     return postgres_trip(call, connection, statements, count, is_write, &visitor, outcome);
 }
@@ -586,6 +606,7 @@ bp_status postgres_collect(bp_call *call, struct postgres_connection *connection
 struct passing {
     const bp_row_sink *sink;
     size_t             which;
+    int                wanted; /* columns; -1: any number */
     bp_sql_value      *values;
     uint32_t           columns;
 };
@@ -597,6 +618,7 @@ static bp_status pass_row(bp_call *call, void *self, size_t statement, PGresult 
     if (statement != to->which)
         return BP_OK;
     if (!to->values) {
+        BP_TRY(check_columns(call, result, to->wanted));
         to->columns = (uint32_t)PQnfields(result);
         to->values = BP_NEW_ARRAY(call, bp_sql_value, to->columns);
         if (!to->values)
@@ -610,7 +632,7 @@ static bp_status pass_row(bp_call *call, void *self, size_t statement, PGresult 
 bp_status postgres_stream(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                           size_t count, size_t which, const bp_row_sink *sink, struct postgres_outcome *outcome)
 {
-    struct passing                to = { .sink = sink, .which = which };
+    struct passing                to = { .sink = sink, .which = which, .wanted = postgres_columns_of(statements[which].sql) };
     const struct postgres_visitor visitor = { pass_row, NULL, &to };
 
     return postgres_trip(call, connection, statements, count, false, &visitor, outcome);
