@@ -100,6 +100,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
         transfer->is_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
+    if (!transfer->is_encoded && client_had_its_turn(transfer->client)) { // what is decoded is bounded by max_bytes alone
+        transfer->is_paused = true;
+        client_wake_later(transfer);
+        return CURL_WRITEFUNC_PAUSE;
+    }
     if (len > transfer->max_bytes - transfer->decoded_bytes)
         return refuse(transfer, BP_TOO_LARGE, "its answer is larger than the request allows");
     transfer->decoded_bytes += len;
@@ -498,6 +503,10 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
     bp_status status = call_over(call);
 
     while (status == BP_OK && !has_come(transfer, event)) {
+        if (!transfer->is_stream || !transfer->body.len)
+            transfer_unpause(transfer);
+        if (has_come(transfer, event))
+            break; // at once, from what libcurl had kept
         transfer->waiter = call;
         status = call_wait(call, due_ns(transfer), "an HTTP answer");
         transfer->waiter = NULL;

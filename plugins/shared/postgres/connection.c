@@ -233,6 +233,15 @@ void postgres_close(struct postgres_connection *connection)
 
 /* ---- waiting ---- */
 
+/* libpq keeps what nobody asked for, as many as come. */
+static void drop_notices(struct postgres_connection *connection)
+{
+    if (connection->is_listening)
+        return;
+    for (PGnotify *notice; (notice = PQnotifies(connection->pg));)
+        PQfreemem(notice);
+}
+
 bp_status postgres_await(bp_call *call, struct postgres_connection *connection, int64_t deadline_ns)
 {
     for (;;) {
@@ -243,8 +252,10 @@ bp_status postgres_await(bp_call *call, struct postgres_connection *connection, 
         if (flushed >= 0) {
             BP_TRY(bp_wait_fd(call, PQsocket(connection->pg), flushed ? BP_FD_READ | BP_FD_WRITE : BP_FD_READ, deadline_ns,
                               NULL));
-            if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK)
+            if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK) {
+                drop_notices(connection);
                 continue;
+            }
             // What the server said before it went is a result still to be taken.
             if (!PQisBusy(connection->pg) && PQtransactionStatus(connection->pg) != PQTRANS_UNKNOWN)
                 return BP_OK;

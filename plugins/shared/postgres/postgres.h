@@ -125,6 +125,7 @@ struct postgres_connection {
     char                        address[300];
     int64_t                     born_ns, idle_since_ns;
     bool                        is_broken; /* closed when it is given back */
+    bool                        is_listening; /* its notices are wanted */
     bool                        is_dirty;  /* a ROLLBACK was sent that nobody has read the answer of */
     struct postgres_statement  *statements; /* prepared on it */
     size_t                      statement_count;

@@ -63,6 +63,7 @@ static bp_status listen_once(bp_call *call, struct store *store, const bp_statem
     bp_status                   status;
 
     BP_TRY(postgres_connect(call, &store->pool, &connection));
+    connection->is_listening = true;
     status = postgres_trip(call, connection, statement, 1, false, NULL, NULL);
     if (status == BP_OK) {
         *was_heard = true;
