@@ -107,7 +107,21 @@ def a_map_of_a_cluster_that_is_far_too_large_is_refused():
           "slots that are none": slots(20000, -(1 << 62), 1 << 62)}, scheme="cluster")
 
 
+def a_vector_store_is_not_believed_either():
+    answers = {"integers": b":7\r\n", "nil": b"$-1\r\n", "text": b"$1\r\nx\r\n", "nothing": b"*0\r\n", "nine nils": b"*9\r\n" + b"$-1\r\n" * 9,
+               "nine numbers": b"*9\r\n" + b":7\r\n" * 9, "nine texts": b"*9\r\n" + b"$1\r\n7\r\n" * 9,
+               "nine huge numbers": b"*9\r\n" + b"$10\r\n4294967295\r\n" * 9, "lists": b"*3\r\n" + b"*2\r\n:1\r\n$-1\r\n" * 3,
+               "errors": b"-OOM command not allowed\r\n", "read only": b"-READONLY no\r\n", "loading": b"-LOADING data\r\n"}
+    for name, text in answers.items():
+        with HostilePeer(greeted(lambda connection, words: connection.sendall(text))) as peer, Server(vector={"docs": {
+                "use": "redis", "url": f"redis://127.0.0.1:{peer.port}", "timeout": "500ms", "deadline": "2s"}}) as server, Watch(server):
+            for path, body in (("collections/docs", {}), ("collections/docs/documents", {"documents": [{"id": "a", "text": "b c"}]}),
+                               ("search", {"collection": "docs", "query": "b"})):
+                answer = server.post("/api/v1/" + path, body, seconds=20)
+                check(answer.status in (200, 202, 404, 409, 429, 500, 502, 503, 504, 507), f"{name}: {path}: {answer.status} {answer.body[:200]!r}")
+
+
 if __name__ == "__main__":
     run_tests([answers_of_the_wrong_kind_are_errors, lengths_that_no_answer_can_have_are_refused,
                an_answer_that_never_ends_is_given_up, pushes_without_end_keep_nobody_waiting,
-               a_map_of_a_cluster_that_is_far_too_large_is_refused])
+               a_map_of_a_cluster_that_is_far_too_large_is_refused, a_vector_store_is_not_believed_either])
