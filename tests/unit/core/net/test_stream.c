@@ -31,6 +31,7 @@ static void talk(bp_call *call)
     size_t            count;
 
     assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
+    assert_int_equal(watched_connections(), 1);
     assert_status(call, stream_write(call, stream, BP_STR("hello"), BP_FOREVER), BP_OK);
     assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_OK);
     assert_int_equal(count, 5);
