@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from backplane_test import Server, check, check_equal, run_tests, skip, wait_until
+from pgvector_server import PgvectorServer
 from postgres_server import PASSWORD, PostgresServer, free_port
 from relay import Relay
 
@@ -48,6 +49,25 @@ def writes_wait_for_the_connections_that_there_are():
         check_equal(run(server, "SELECT count(*) FROM t").json["value"], WRITES, "rows")
         check_equal(server.metric("backplane_plugin_breaker_open"), 0, "breakers open")
         print(f"{WRITES} writes over at most 4 connections in {took:.1f} s")
+
+
+def storage_and_vectors_share_what_one_server_gives():
+    """Two plugins on two workers, each with a pool of its own, and six connections in all; one of a pool is given up for another."""
+    settings = ["max_connections=6", "superuser_reserved_connections=0", "max_wal_senders=0", "autovacuum=off"]
+    with PgvectorServer(settings=settings) as postgres:
+        options = {"url": postgres.url, "pool_max": 8, "max_concurrent": 64, "queue": 1000}
+        with Server(storage={"main": {**options, "use": "postgres"}}, vector={"docs": {**options, "use": "pgvector"}}) as server:
+            server.make_collection()
+
+            def put(number):
+                answer = server.put({"id": f"d{number}", "text": f"alpha word{number}"})
+                found = server.post("/api/v1/search", {"collection": "docs", "query": f"word{number}"}, seconds=60)
+                return [f"{a.status} {a.body[:300]!r}" for a in (answer, found) if a.status not in (200, 201, 202)]
+            with concurrent.futures.ThreadPoolExecutor(24) as threads:
+                failed = [said for said in threads.map(put, range(300)) if said]
+            check_equal(failed[:2], [], f"{len(failed)} of 300 failed")
+            check_equal(server.metric("backplane_plugin_breaker_open"), 0, "breakers open")
+            wait_until(lambda: server.get("/api/v1/collections").json["collections"][0]["ready"] == 300, 30, "not all are ready")
 
 
 @contextlib.contextmanager
@@ -119,5 +139,6 @@ def a_pooler_that_comes_between_later_is_noticed_too():
 
 
 if __name__ == "__main__":
-    run_tests([writes_wait_for_the_connections_that_there_are, a_pooler_that_shares_connections_between_transactions_is_noticed,
+    run_tests([writes_wait_for_the_connections_that_there_are, storage_and_vectors_share_what_one_server_gives,
+               a_pooler_that_shares_connections_between_transactions_is_noticed,
                a_pooler_that_comes_between_later_is_noticed_too])
