@@ -83,7 +83,8 @@ static void end(void)
 static void spin_long(bp_call *call, void *arg)
 {
     (void)call, (void)arg;
-    spin(BP_MILLISECONDS(250));
+    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1); i++) // on a busy machine the watchdog looks less often
+        spin(BP_MILLISECONDS(100));
     was_alive = watchdog_is_alive(&worker, 1);
     is_done = true;
 }
@@ -91,7 +92,8 @@ static void spin_long(bp_call *call, void *arg)
 static void sleep_long(bp_call *call, void *arg)
 {
     (void)call, (void)arg;
-    usleep(250000);
+    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1); i++)
+        usleep(100000);
     was_alive = watchdog_is_alive(&worker, 1);
     is_done = true;
 }
