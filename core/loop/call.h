@@ -40,6 +40,7 @@ struct bp_call {
     bp_principal    principal;
     const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
     void           *instance_of;            /* the instance record of the layer above, for its services */
+    void           *turn;                   /* the way through a gate that it is on, of the layer above */
     struct bp_call *children, *next_sibling;
     uint32_t        running_children;
     struct offload *offload;                /* a job of this call is on a pool thread */
@@ -84,6 +85,11 @@ bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const 
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);
 
+/* For loops whose length the other side of a connection chooses, once a turn: lets the rest of the loop go on when the
+ * fiber has run for CALL_BUDGET_US without suspending, and tells whether the call is over. BP_OK, BP_CANCELLED,
+ * BP_DEADLINE. */
+enum { CALL_BUDGET_US = 2000 };
+bp_status call_yield_if_due(bp_call *call) BP_SUSPENDS;
 bp_status call_sleep(bp_call *call, int64_t duration_ns) BP_SUSPENDS;
 bp_status call_wait_fd(bp_call *call, int fd, uint32_t events, int64_t deadline_ns, uint32_t *ready) BP_SUSPENDS;
 

@@ -8,6 +8,13 @@
 
 enum { BP_FD_READ_OR_WRITE = 3 }; // as loop.h of the SDK numbers them
 
+bp_status call_yield_if_due(bp_call *call)
+{
+    if (clock_now_ns() - call->worker->running.since_ns >= (int64_t)CALL_BUDGET_US * 1000)
+        fiber_yield(call->fiber);
+    return call_over(call);
+}
+
 bp_status call_sleep(bp_call *call, int64_t duration_ns)
 {
     int64_t   until_ns = clock_now_ns() + (duration_ns > 0 ? duration_ns : 0);

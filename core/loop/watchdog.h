@@ -2,7 +2,8 @@
  *
  * At `warn_ns` it logs the plugin and the operation that hold the loop, once for each incident; at `stuck_ns` it
  * marks the worker, so that liveness fails; at `abort_ns` it ends the process with the stack of the thread that is
- * stuck, since a thread cannot be killed safely.
+ * stuck, since a thread cannot be killed safely. What counts is the CPU that the loop's thread used, and the time that it
+ * slept in a system call: neither the time that it waited for a CPU, nor that in which the process was stopped.
  */
 #ifndef CORE_LOOP_WATCHDOG_H
 #define CORE_LOOP_WATCHDOG_H

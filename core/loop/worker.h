@@ -6,6 +6,7 @@
 #define CORE_LOOP_WORKER_H
 
 #include <pthread.h>
+#include <time.h>
 #include <uv.h>
 
 #include <backplane/base.h>
@@ -30,6 +31,8 @@ struct worker {
     pthread_t   thread;
     bool        has_thread;
     bool        is_stopping;
+    clockid_t   cpu_clock;    /* of the thread that runs the loop */
+    _Atomic int tid;          /* its id; 0: none has run it yet */
 
     struct fiber *current;  /* the fiber that runs now */
     struct fiber *fibers;   /* all that have a call, newest first */

@@ -2,8 +2,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "net/dns.h"
 #include "net/http_transfer.h"
+
+enum { TURN_US = 5000 };
 
 /* A socket that libcurl wants watched. */
 struct watched {
@@ -28,7 +31,13 @@ static void init_curl_once(void)
 
 void client_enter(struct http_client *client)
 {
-    client->depth++;
+    if (client->depth++ == 0)
+        client->turn_ns = clock_now_ns();
+}
+
+bool client_had_its_turn(const struct http_client *client)
+{
+    return clock_now_ns() - client->turn_ns >= (int64_t)TURN_US * 1000;
 }
 
 void client_wake_later(struct http_transfer *transfer)
@@ -150,14 +159,26 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
     return 0;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void act_on_time(struct http_client *client)
 {
-    struct http_client *client = timer->data;
-    int                 running;
+    int running;
 
     client_enter(client);
     curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     client_leave(client);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    act_on_time(timer->data);
+}
+
+/* At once is in the next turn of the loop. A timer of no time would be due in the same one, again and again while libcurl asks
+ * for that, and nobody else would have a turn. */
+static void on_soon(uv_idle_t *soon)
+{
+    uv_idle_stop(soon);
+    act_on_time(soon->data);
 }
 
 static int want_timer(CURLM *multi, long timeout_ms, void *user)
@@ -165,8 +186,12 @@ static int want_timer(CURLM *multi, long timeout_ms, void *user)
     struct http_client *client = user;
 
     (void)multi;
-    if (timeout_ms < 0) {
-        uv_timer_stop(&client->timer);
+    uv_timer_stop(&client->timer);
+    uv_idle_stop(&client->soon);
+    if (timeout_ms < 0)
+        return 0;
+    if (timeout_ms == 0) {
+        uv_idle_start(&client->soon, on_soon);
         return 0;
     }
     uv_update_time(&client->worker->loop); // or it fires too early, and libcurl does not ask again
@@ -191,6 +216,8 @@ static struct http_client *client_new(struct worker *worker)
     }
     uv_timer_init(&worker->loop, &client->timer);
     client->timer.data = client;
+    uv_idle_init(&worker->loop, &client->soon);
+    client->soon.data = client;
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
@@ -219,9 +246,16 @@ uint32_t http_client_transfers(const struct worker *worker)
     return client ? client->transfer_count : 0;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_soon_closed(uv_handle_t *handle)
 {
     free(handle->data);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct http_client *client = handle->data;
+
+    uv_close((uv_handle_t *)&client->soon, on_soon_closed);
 }
 
 void http_client_free(struct worker *worker)

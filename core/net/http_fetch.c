@@ -320,11 +320,13 @@ bp_status http_client_read_event(bp_call *call, bp_http_stream *stream, size_t m
     bool     is_complete = false;
 
     *event = (bp_sse_event){ .struct_size = size };
-    if (!stream->transfer)
-        return call_fail(call, BP_INVALID, "the stream is closed already");
     while (!is_complete) {
-        bp_status status;
+        bp_status status = call_yield_if_due(call);
 
+        if (status != BP_OK)
+            return call_fail_over(call, status, "reading events of another server");
+        if (!stream->transfer)
+            return call_fail(call, BP_INVALID, "the stream is closed already");
         if (!stream->rest.len) {
             BP_TRY(http_client_read(call, stream, &stream->rest));
             if (!stream->rest.len) {

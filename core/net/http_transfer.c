@@ -14,6 +14,32 @@ enum { BOMB_MIN_BYTES = 1 << 20, TIMEOUT_MAX_S = 24 * 3600 };
 
 /* ---- what libcurl calls ---- */
 
+static void note_connection(struct http_transfer *transfer)
+{
+    if (!transfer->connection_ns)
+        transfer->connection_ns = clock_now_ns();
+}
+
+static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+    struct http_transfer *transfer = user;
+
+    (void)purpose;
+    note_connection(transfer);
+    stream_notice_loss(fd);
+    return CURL_SOCKOPT_OK;
+}
+
+/* Also of one that is used again. */
+static int on_connection(void *user, char *remote, char *local, int remote_port, int local_port)
+{
+    struct http_transfer *transfer = user;
+
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    note_connection(transfer);
+    return CURL_PREREQFUNC_OK;
+}
+
 static size_t refuse(struct http_transfer *transfer, bp_status status, const char *text)
 {
     transfer->refusal = status;
@@ -72,6 +98,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
         return refuse(transfer, BP_UPSTREAM, "it compressed its answer, though it was asked not to");
     if (transfer->is_stream && transfer->body.len && transfer->body.len + len > HTTP_CLIENT_STREAM_MAX_BYTES) {
         transfer->is_paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!transfer->is_encoded && client_had_its_turn(transfer->client)) { // what is decoded is bounded by max_bytes alone
+        transfer->is_paused = true;
+        client_wake_later(transfer);
         return CURL_WRITEFUNC_PAUSE;
     }
     if (len > transfer->max_bytes - transfer->decoded_bytes)
@@ -216,7 +247,10 @@ static void set_options(struct http_transfer *transfer, const struct http_target
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "backplane/" BACKPLANE_VERSION);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((transfer->connect_timeout_ns + 999999) / 1000000));
     // Pieces of a stream go on as they are; decoding them could not be held back when the reader is slow.
     if (!transfer->is_stream)
@@ -376,6 +410,20 @@ static bp_status status_of(const struct http_transfer *transfer)
     }
 }
 
+/* libcurl counts the time in its queue as time of connecting. */
+static bool was_queued(const struct http_transfer *transfer)
+{
+    return !transfer->connection_ns || transfer->connection_ns - transfer->started_ns >= transfer->connect_timeout_ns / 2;
+}
+
+/* All connections that we allow ourselves are in use by others: that says nothing about the server. */
+static bp_status fail_queued(bp_call *call, const struct http_transfer *transfer)
+{
+    return call_fail(call, BP_LIMIT, "waited %.1f s for a free connection to %s: this worker has %d to a server, and %d in all",
+                     (double)(clock_now_ns() - transfer->started_ns) / 1e9, transfer->shown,
+                     HTTP_CLIENT_HOST_CONNECTIONS_MAX, HTTP_CLIENT_CONNECTIONS_MAX);
+}
+
 static bp_status fail_done(bp_call *call, const struct http_transfer *transfer)
 {
     char        reason[CURL_ERROR_SIZE];
@@ -388,6 +436,8 @@ static bp_status fail_done(bp_call *call, const struct http_transfer *transfer)
     } else if (transfer->code == CURLE_OK || (transfer->code == CURLE_PARTIAL_FILE && !transfer->os_errno)) {
         status = BP_UPSTREAM;
         call_fail(call, status, "the answer of %s broke off: the connection was closed before its end", shown);
+    } else if (transfer->code == CURLE_OPERATION_TIMEDOUT && was_queued(transfer)) {
+        return fail_queued(call, transfer);
     } else if (transfer->code == CURLE_OPERATION_TIMEDOUT) {
         call_fail(call, status, "cannot reach %s: no connection within %lld ms", shown,
                   (long long)(transfer->connect_timeout_ns / 1000000));
@@ -412,6 +462,8 @@ static bp_status fail_late(bp_call *call, const struct http_transfer *transfer)
 {
     long long idle_ms = transfer->idle_timeout_ns / 1000000, first_ms = transfer->first_byte_timeout_ns / 1000000;
 
+    if (!transfer->connection_ns)
+        return fail_queued(call, transfer);
     if (clock_now_ns() >= transfer->deadline_ns)
         return call_fail(call, BP_DEADLINE, "%s did not answer in the time allowed", transfer->shown);
     if (transfer->is_head_done)
@@ -424,6 +476,8 @@ static bp_status fail_call_over(bp_call *call, bp_status status, const struct ht
     if (status == BP_CANCELLED)
         return call_fail(call, status, "the request to %s was given up because the caller no longer waits",
                          transfer->shown);
+    if (!transfer->connection_ns)
+        return fail_queued(call, transfer);
     return call_fail(call, status, "%s did not answer in the time allowed", transfer->shown);
 }
 
@@ -449,6 +503,10 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
     bp_status status = call_over(call);
 
     while (status == BP_OK && !has_come(transfer, event)) {
+        if (!transfer->is_stream || !transfer->body.len)
+            transfer_unpause(transfer);
+        if (has_come(transfer, event))
+            break; // at once, from what libcurl had kept
         transfer->waiter = call;
         status = call_wait(call, due_ns(transfer), "an HTTP answer");
         transfer->waiter = NULL;

@@ -18,6 +18,8 @@ struct http_client {
     CURLM                *multi;
     uv_timer_t            timer;
     uint32_t              depth; /* of client_enter() */
+    uv_idle_t             soon;    /* what libcurl wants to do at once */
+    int64_t               turn_ns; /* when the outermost one was */
     uint32_t              transfer_count;
     struct http_transfer *wake_first;
     CURL                 *spare[HTTP_CLIENT_SPARE_MAX]; /* easy handles for the next requests */
@@ -49,6 +51,7 @@ struct http_transfer {
     const char           *refusal_text;
     size_t                max_bytes, decoded_bytes;
     int64_t               started_ns, last_piece_ns, deadline_ns;
+    int64_t               connection_ns; /* when it had a connection; 0: it waits for one */
     int64_t               connect_timeout_ns, first_byte_timeout_ns, idle_timeout_ns;
     struct http_transfer *wake_next;
     bool                  is_waking, is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;
@@ -60,6 +63,8 @@ struct http_transfer {
 struct http_client *client_of(bp_call *call); /* NULL, with the error set, when there is none */
 void client_enter(struct http_client *client);
 void client_leave(struct http_client *client);
+/* libcurl reads for as long as there are bytes: a callback that finds this pauses the transfer, for others to go on. */
+bool client_had_its_turn(const struct http_client *client);
 void client_wake_later(struct http_transfer *transfer);
 void client_forget(struct http_transfer *transfer); /* it is not to be woken any more */
 

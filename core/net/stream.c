@@ -34,6 +34,20 @@ const char *stream_reason(int error, char text[96])
     return text;
 }
 
+void stream_notice_loss(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = { { SOL_SOCKET, SO_KEEPALIVE, 1 },
+                    { IPPROTO_TCP, TCP_KEEPIDLE, 10 },
+                    { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+                    { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+                    { IPPROTO_TCP, TCP_USER_TIMEOUT, 20000 } };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+}
+
 static void shut(struct bp_stream *stream)
 {
     tls_end(stream->tls);
@@ -163,6 +177,7 @@ static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str hos
             continue;
         }
         setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        stream_notice_loss(stream->fd);
         error = connect_one(call, stream->fd, &address->any, address->size, try_until(deadline_ns, found.count - i),
                             &status);
         if (error == 0)
@@ -260,15 +275,35 @@ static bp_status read_some(bp_call *call, struct bp_stream *stream, void *bytes,
     return BP_OK;
 }
 
+/* Lets others go on when this call has had its share: a server that sends, or takes, without end never makes it wait
+ * otherwise, nor look at the deadline of what it does. */
+static bp_status take_turn(bp_call *call, struct bp_stream *stream, int64_t deadline_ns)
+{
+    int64_t   entered_ns = call->worker->running.since_ns;
+    bp_status over = call_yield_if_due(call);
+
+    if (over != BP_OK)
+        return call_fail_over(call, over, "talking to another server");
+    if (call->worker->running.since_ns != entered_ns && clock_now_ns() >= deadline_ns)
+        return call_fail(call, BP_DEADLINE, BP_FMT " sent or took bytes, but did not come to an end in the time allowed",
+                         BP_ARG(stream->address));
+    return stream->is_closing ? BP_UNAVAILABLE : BP_OK; // leave() says the rest
+}
+
 bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
                       size_t *count)
 {
+    bp_status status;
+
     *count = 0;
     BP_TRY(check_open(call, stream));
     if (max == 0)
         return call_fail(call, BP_INVALID, "reading at most 0 bytes would never end");
     stream->users++;
-    return leave(call, stream, read_some(call, stream, bytes, max, deadline_ns, count));
+    status = take_turn(call, stream, deadline_ns);
+    if (status == BP_OK)
+        status = read_some(call, stream, bytes, max, deadline_ns, count);
+    return leave(call, stream, status);
 }
 
 static bp_status write_all(bp_call *call, struct bp_stream *stream, bp_str bytes, int64_t deadline_ns)
@@ -276,6 +311,7 @@ static bp_status write_all(bp_call *call, struct bp_stream *stream, bp_str bytes
     while (bytes.len) {
         ssize_t sent;
 
+        BP_TRY(take_turn(call, stream, deadline_ns));
         if (stream->tls) {
             size_t count;
 

@@ -21,6 +21,9 @@ bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open
 bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses,
                          size_t *count) BP_SUSPENDS;
 
+/* Of a TCP connection to another server: one that was cut without a word is noticed within half a minute. */
+void stream_notice_loss(int fd);
+
 /* "connection refused": what strerror() says, as it stands in the middle of a sentence. */
 const char *stream_reason(int error, char text[96]);
 

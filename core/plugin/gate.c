@@ -11,7 +11,7 @@
 #include "loop/pool.h"
 #include "plugin/generation.h"
 
-enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320 };
+enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320, UNLIMITED_S = 30 };
 
 struct waiting {
     struct waiting *next;
@@ -25,7 +25,7 @@ struct breaker {
     int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
     uint32_t failure_count, failure_next;
     int64_t  open_until_ns;             /* 0: closed */
-    bool     is_probing;                /* half open, one call is out */
+    bool     is_probing;                /* half open, one call is out: its `trial` */
     char     reason[REASON_BYTES];      /* of the failure that opened it */
 };
 
@@ -41,6 +41,7 @@ struct gate {
     uint32_t         waiting, waiting_max;
     struct waiting  *first, *last;
 
+    bool                  is_remote;       /* what fails may be tried again */
     bool                  is_breaker_used;
     uint32_t              open_count; /* operations whose breaker is open */
     struct metric_series *breaker_state;
@@ -70,7 +71,8 @@ struct gate *gate_new(struct instance *instance)
     gate->running_max = share(conf->max_concurrent, instance->worker->count);
     gate->waiting_max = share(conf->queue, instance->worker->count);
     // What an app or a check answers is about what it was asked, not about itself.
-    gate->is_breaker_used = conf->breaker_failures > 0 && strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
+    gate->is_remote = strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
+    gate->is_breaker_used = gate->is_remote && conf->breaker_failures > 0;
     gate->breaker_state = metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open",
                                                         "Workers on which a circuit breaker of the instance is open.",
                                                         "instance plugin"),
@@ -249,27 +251,52 @@ void gate_step_in(bp_call *call)
 
 /* ---- breaker ---- */
 
-static bool is_failure_of_plugin(bp_status status)
+/* One way of a call through a gate. */
+struct gate_turn {
+    struct gate_turn     *outer;
+    struct gate          *gate;
+    const struct gate_op *op;
+    struct breaker       *breaker; /* NULL: none is used */
+    int64_t               started_ns;
+    bool                  is_trial; /* of a breaker that is half open */
+};
+
+/* A call whose own time was up early says nothing about the plugin, which might have answered within what it is allowed.
+ * The time of a request and that of a plugin are often the same, and then the request began first. */
+static bool had_its_time(const struct gate_turn *turn)
 {
-    return status == BP_UNAVAILABLE || status == BP_DEADLINE || status == BP_UPSTREAM || status == BP_IO ||
-           status == BP_INTERNAL;
+    int64_t allowed_ns = conf_of(turn->gate)->deadline_ns;
+
+    if (allowed_ns <= 0)
+        allowed_ns = BP_SECONDS(UNLIMITED_S);
+    return clock_now_ns() - turn->started_ns >= allowed_ns - allowed_ns / 4;
 }
 
-static bp_status ask_breaker(bp_call *call, const struct gate *gate, const struct gate_op *op, struct breaker *breaker)
+/* Not BP_LIMIT: whoever waited in vain for a place or a connection of ours was not refused by what is behind it. */
+static bool is_failure_of_plugin(const bp_call *call, const struct gate_turn *turn, bp_status status)
 {
-    int64_t now = clock_now_ns();
+    if (status == BP_DEADLINE) // an own, shorter time of the plugin's leaves the call alive
+        return call->over == BP_OK || had_its_time(turn);
+    return status == BP_UNAVAILABLE || status == BP_UPSTREAM || status == BP_IO || status == BP_INTERNAL;
+}
 
-    if (!breaker->open_until_ns)
+static bp_status ask_breaker(bp_call *call, struct gate_turn *turn)
+{
+    struct breaker    *breaker = turn->breaker;
+    const struct gate *gate = turn->gate;
+    int64_t            now = clock_now_ns();
+
+    if (!breaker || !breaker->open_until_ns)
         return BP_OK;
     if (now >= breaker->open_until_ns && !breaker->is_probing) {
-        breaker->is_probing = true;
+        turn->is_trial = breaker->is_probing = true;
         return BP_OK;
     }
     call_fail(call, BP_UNAVAILABLE,
               "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms more; the last time: %s",
               gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
               (long long)conf_of(gate)->breaker_failures, (long long)(conf_of(gate)->breaker_window_ns / 1000000000),
-              op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL,
+              turn->op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL,
               breaker->reason);
     call->error.retry_after_ns = now < breaker->open_until_ns ? breaker->open_until_ns - now : BP_SECONDS(1);
     return BP_UNAVAILABLE;
@@ -315,32 +342,55 @@ static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op
                 gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, op->name);
 }
 
-static void teach_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
-                          bp_status status)
+/* The trial is over without a verdict: the next call is one. */
+static void end_trial(struct gate_turn *turn)
 {
-    int64_t  now = clock_now_ns();
-    uint32_t recent = 0;
+    if (turn->is_trial)
+        turn->breaker->is_probing = false;
+    turn->is_trial = false;
+}
 
-    if (!is_failure_of_plugin(status)) {
-        if (breaker->is_probing && status != BP_CANCELLED)
-            close_breaker(call, gate, op, breaker);
-        breaker->is_probing = false;
-        return;
-    }
-    if (breaker->is_probing) {
-        open_breaker(call, gate, op, breaker, status, now);
-        return;
-    }
+static void note_failure(bp_call *call, const struct gate_turn *turn, bp_status status)
+{
+    struct breaker *breaker = turn->breaker;
+    int64_t         now = clock_now_ns();
+    uint32_t        recent = 0;
+
     breaker->failures_ns[breaker->failure_next] = now;
     breaker->failure_next = (breaker->failure_next + 1) % FAILURES_MAX;
     if (breaker->failure_count < FAILURES_MAX)
         breaker->failure_count++;
     for (uint32_t i = 1; i <= breaker->failure_count; i++)
         if (now - breaker->failures_ns[(breaker->failure_next + FAILURES_MAX - i) % FAILURES_MAX] <=
-            conf_of(gate)->breaker_window_ns)
+            conf_of(turn->gate)->breaker_window_ns)
             recent++;
-    if (recent >= conf_of(gate)->breaker_failures || recent == FAILURES_MAX)
-        open_breaker(call, gate, op, breaker, status, now);
+    if (recent >= conf_of(turn->gate)->breaker_failures || recent == FAILURES_MAX)
+        open_breaker(call, turn->gate, turn->op, breaker, status, now);
+}
+
+/* What became of a request, whatever number of attempts it took. One that began before the breaker opened tells nothing
+ * new about it. */
+static void teach_breaker(bp_call *call, struct gate_turn *turn, bp_status status)
+{
+    if (is_failure_of_plugin(call, turn, status)) {
+        if (turn->is_trial)
+            open_breaker(call, turn->gate, turn->op, turn->breaker, status, clock_now_ns());
+        else if (!turn->breaker->open_until_ns)
+            note_failure(call, turn, status);
+    } else if (turn->is_trial && status != BP_CANCELLED && status != BP_DEADLINE && status != BP_LIMIT) {
+        close_breaker(call, turn->gate, turn->op, turn->breaker);
+    }
+    end_trial(turn);
+}
+
+void gate_answered(bp_call *call)
+{
+    struct gate_turn *turn = call->turn;
+
+    if (call->is_job_running || !turn || !turn->is_trial)
+        return; // a pool thread must not touch what belongs to the worker; its trial ends with the call
+    close_breaker(call, turn->gate, turn->op, turn->breaker);
+    end_trial(turn);
 }
 
 /* ---- counting ---- */
@@ -444,12 +494,37 @@ static bool pause_before_retry(bp_call *call, int attempt)
     return call_sleep(call, pause_ns) == BP_OK;
 }
 
+/* Attempts until one succeeds or trying again would not help. False: none was made, as there was no place for it. */
+static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *turn, gate_thunk thunk, void *args,
+                    bp_status *status)
+{
+    struct gate *gate = turn->gate;
+
+    for (int attempt = 0;; attempt++) {
+        bp_error error;
+
+        *status = enter(call, gate);
+        if (*status != BP_OK)
+            return attempt > 0;
+        *status = run_once(call, instance, thunk, args);
+        leave(gate);
+        if (*status == BP_OK || !turn->op->is_idempotent || !bp_status_is_retryable(*status) || !gate->is_remote ||
+            attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
+            return true;
+        error = call->error;
+        if ((turn->breaker && turn->breaker->open_until_ns && !turn->is_trial) || !pause_before_retry(call, attempt)) {
+            call->error = error;
+            return true;
+        }
+    }
+}
+
 static bp_status pass(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args,
                       bool is_long)
 {
     struct gate      *gate = instance->gate;
     struct op_stats  *stats = gate->is_breaker_used ? stats_of(gate, op) : NULL;
-    struct breaker   *breaker = stats ? &stats->breaker : NULL; // none without memory for it
+    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL };
     struct gate_frame frame;
     bp_status         status = call_over(call);
 
@@ -462,31 +537,15 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     gate_push(&frame, call, instance, op->name);
     if (is_long)
         call->deadline_ns = frame.deadline_ns;
-    for (int attempt = 0;; attempt++) {
-        bp_error error;
-
-        status = breaker ? ask_breaker(call, gate, op, breaker) : BP_OK;
-        if (status != BP_OK)
-            break;
-        status = enter(call, gate);
-        if (status != BP_OK) {
-            if (breaker)
-                breaker->is_probing = false;
-            break;
-        }
-        status = run_once(call, instance, thunk, args);
-        leave(gate);
-        if (breaker)
-            teach_breaker(call, gate, op, breaker, status);
-        if (status == BP_OK || !op->is_idempotent || !bp_status_is_retryable(status) || !gate->is_breaker_used ||
-            attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
-            break;
-        error = call->error;
-        if (!pause_before_retry(call, attempt)) {
-            call->error = error;
-            break;
-        }
+    turn.started_ns = frame.started_ns;
+    call->turn = &turn;
+    status = ask_breaker(call, &turn);
+    if (status == BP_OK) {
+        if (attempt(call, instance, &turn, thunk, args, &status) && turn.breaker)
+            teach_breaker(call, &turn, status);
+        end_trial(&turn);
     }
+    call->turn = turn.outer;
     count(gate, op, status, clock_now_ns() - frame.started_ns);
     log_span(call, &frame, status);
     gate_pop(&frame, call);

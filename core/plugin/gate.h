@@ -6,6 +6,8 @@
  *
  *      closed --(failures within the window)--> open --(pause)--> half open --(one good call)--> closed
  *
+ * A request counts once, however often it was tried. It does not count when it waited for a place or a connection of our own
+ * (BP_LIMIT), or when its caller gave it less than three quarters of the time that the instance is allowed.
  * Each operation of an instance has a breaker of its own: a cache that refuses budgets while its server is gone goes on
  * answering reads as its options say.
  */
@@ -33,6 +35,10 @@ bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_o
 /* The same for what may take as long as the call does, whatever the instance's deadline: a backup, a migration. */
 bp_status gate_run_long(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk,
                         void *args) BP_SUSPENDS;
+
+/* The operation has begun to answer, a row or a piece of a stream is here: the trial of a breaker that is half open is
+ * judged by that, not by how the stream ends. Where sinks pass on what a plugin gives. */
+void gate_answered(bp_call *call);
 
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
  * that others may have it, and takes one again at once, be there room or not. */

@@ -103,6 +103,7 @@ static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
     struct llm_args *args = self;
 
     args->op.is_idempotent = false;
+    gate_answered(call);
     return args->sink->delta(call, args->sink->self, delta);
 }
 

@@ -101,6 +101,7 @@ static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, ui
     struct args *args = self;
 
     args->op.is_idempotent = false;
+    gate_answered(call);
     return args->sink->row(call, args->sink->self, row, column_count);
 }
 

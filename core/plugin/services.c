@@ -16,6 +16,7 @@
 #include "loop/signal.h"
 #include "plugin/generation.h"
 #include "plugin/instance.h"
+#include "plugin/process_block.h"
 #include "version.h"
 
 bp_status service_on_fiber(bp_call *call, bp_status (*fn)(bp_call *call, void *arg), void *arg)
@@ -284,6 +285,7 @@ static const bp_loop_service loop_service = {
     .waker_free = signal_free,
     .wake = signal_wake,
     .wait = service_wait,
+    .process_block = process_block,
 };
 
 /* ---- json ---- */

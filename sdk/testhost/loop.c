@@ -385,6 +385,36 @@ size_t testhost_run_jobs(testhost *host)
     return ran;
 }
 
+/* ---- memory of the process ---- */
+
+struct process_block {
+    struct process_block *next;
+    char                 *name;
+    size_t                name_len, size;
+    max_align_t           bytes[];
+};
+
+static void *loop_process_block(bp_call *call, bp_str name, size_t size)
+{
+    static struct process_block *first; // tests have one thread
+    struct process_block        *block = first;
+
+    (void)call;
+    while (block && (block->size != size || !bp_str_equal(bp_str_n(block->name, block->name_len), name)))
+        block = block->next;
+    if (block || !name.len)
+        return block ? block->bytes : NULL;
+    block = calloc(1, sizeof(*block) + size);
+    if (!block)
+        return NULL;
+    block->name = strndup(name.data, name.len);
+    block->name_len = name.len;
+    block->size = size;
+    block->next = first;
+    first = block;
+    return block->bytes;
+}
+
 const bp_loop_service loop_service = {
     .struct_size = sizeof(bp_loop_service),
     .sleep = loop_sleep,
@@ -404,4 +434,5 @@ const bp_loop_service loop_service = {
     .waker_free = loop_waker_free,
     .wake = loop_wake,
     .wait = loop_wait,
+    .process_block = loop_process_block,
 };

@@ -19,7 +19,7 @@ model = LlmStub()
 folder = tempfile.mkdtemp(prefix="backplane-test-")
 made = conf(folder)
 made["llm"] = {"none": {"use": "extractive"},
-               "stub": {"use": "openai", "url": model.url, "model": "stub", "timeout": "400ms", "breaker_failures": 0}}
+               "stub": {"use": "openai", "url": model.url, "model": "stub", "timeout": "400ms", "breaker_failures": 0, "retries": 0}}
 made["app"] = {"questioning": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["stub"]}}
 server = Server(made=made, folder=folder)
 

@@ -28,6 +28,7 @@ static const struct {
     { "certificate", 0, "do tls_ca, tls_certificate and the host's name fit the server's certificate?" },
     { "does not support SSL", 0, "the server has no TLS: set tls: disable, or give it a certificate" },
     { "SSL", 0, "do both sides agree about TLS? see the option tls" },
+    { "53300", 0, "raise max_connections of the server or lower pool_max" },
     { "too many clients", 0, "raise max_connections of the server or lower pool_max" },
     { "too many connections", 0, "raise the limit of the server or lower pool_max" },
     { "starting up", 0, "the server is starting; it will be there soon" },
@@ -36,6 +37,12 @@ static const struct {
     { "did not answer", ETIMEDOUT, "is the host up, is a firewall in the way, is the server overloaded?" },
 };
 
+/* It has no connection left for us: the server by its SQLSTATE, PgBouncer by words, as its SQLSTATE stands for anything. */
+static bool is_about_room(bp_str why)
+{
+    return memmem(why.data, why.len, "53300", 5) || memmem(why.data, why.len, "no more connections allowed", 27);
+}
+
 static bp_status fail(bp_call *call, const struct postgres_pool *pool, const char *address, bp_str why)
 {
     size_t    count = sizeof(reasons) / sizeof(reasons[0]), i = 0;
@@ -43,7 +50,8 @@ static bp_status fail(bp_call *call, const struct postgres_pool *pool, const cha
 
     while (i < count && !memmem(why.data, why.len, reasons[i].said, strlen(reasons[i].said)))
         i++;
-    status = bp_fail(call, BP_UNAVAILABLE, "cannot connect to PostgreSQL at %s as %s: " BP_FMT " (attempt %u; %s)", address,
+    status = bp_fail(call, is_about_room(why) ? BP_LIMIT : BP_UNAVAILABLE,
+                     "cannot connect to PostgreSQL at %s as %s: " BP_FMT " (attempt %u; %s)", address,
                      pool->target->user, BP_ARG(why), pool->failures + 1,
                      i < count ? reasons[i].advice : "look at the server's log");
     if (i < count)
@@ -103,11 +111,13 @@ static bp_status connect_to(bp_call *call, struct postgres_connection *connectio
     if (!connection->pg)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
     PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
+    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE); // the SQLSTATE stands in what is said, in any language
     if (PQstatus(connection->pg) == CONNECTION_BAD)
         return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
     BP_TRY(poll_until_made(call, connection, bp_within(call, connection->pool->options->connect_timeout_ns)));
     if (PQsetnonblocking(connection->pg, 1) != 0 || !PQenterPipelineMode(connection->pg))
         return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
+    PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
     connection->born_ns = connection->idle_since_ns = bp_now_ns();
     return BP_OK;
 }
@@ -165,6 +175,25 @@ static bp_status try_endpoint(bp_call *call, struct postgres_connection *connect
     return status;
 }
 
+/* A pooler tells an id of its own making, and the server behind it another. */
+static bp_status look_for_pooler(bp_call *call, struct postgres_connection *connection)
+{
+    struct postgres_target *target = connection->pool->target;
+    bp_rows                 rows = { .struct_size = sizeof(rows) };
+    bool                    is_pooler;
+
+    if (!connection->pool->options->statement_cache)
+        return BP_OK;
+    BP_TRY(postgres_collect(call, connection, BP_SQL0("SELECT pg_backend_pid()"), 1, 0, false, &rows, NULL));
+    is_pooler = rows.row_count == 1 && rows.column_count == 1 && rows.values[0].type == BP_SQL_INTEGER &&
+                rows.values[0].integer != PQbackendPID(connection->pg);
+    atomic_store(&target->pooler, is_pooler ? POSTGRES_POOLER_YES : POSTGRES_POOLER_NO);
+    if (is_pooler)
+        bp_log(call, BP_LOG_INFO, "a pooler stands before PostgreSQL at %s: statements are not kept prepared",
+               connection->address);
+    return BP_OK;
+}
+
 bp_status postgres_connect(bp_call *call, struct postgres_pool *pool, struct postgres_connection **out)
 {
     struct postgres_connection *connection = calloc(1, sizeof(*connection));
@@ -173,11 +202,14 @@ bp_status postgres_connect(bp_call *call, struct postgres_pool *pool, struct pos
     if (!connection)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
     connection->pool = pool;
+    bp_random(&connection->nonce, sizeof(connection->nonce));
     for (size_t i = 0; i < pool->target->endpoint_count && status != BP_OK; i++) {
         status = try_endpoint(call, connection, &pool->target->endpoints[i]);
         if (bp_cancelled(call) != BP_OK)
             break;
     }
+    if (status == BP_OK && atomic_load(&pool->target->pooler) == POSTGRES_POOLER_UNKNOWN)
+        status = look_for_pooler(call, connection);
     if (status != BP_OK) {
         pool->failures++;
         postgres_close(connection);
@@ -201,6 +233,15 @@ void postgres_close(struct postgres_connection *connection)
 
 /* ---- waiting ---- */
 
+/* libpq keeps what nobody asked for, as many as come. */
+static void drop_notices(struct postgres_connection *connection)
+{
+    if (connection->is_listening)
+        return;
+    for (PGnotify *notice; (notice = PQnotifies(connection->pg));)
+        PQfreemem(notice);
+}
+
 bp_status postgres_await(bp_call *call, struct postgres_connection *connection, int64_t deadline_ns)
 {
     for (;;) {
@@ -211,8 +252,10 @@ bp_status postgres_await(bp_call *call, struct postgres_connection *connection, 
         if (flushed >= 0) {
             BP_TRY(bp_wait_fd(call, PQsocket(connection->pg), flushed ? BP_FD_READ | BP_FD_WRITE : BP_FD_READ, deadline_ns,
                               NULL));
-            if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK)
+            if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK) {
+                drop_notices(connection);
                 continue;
+            }
             // What the server said before it went is a result still to be taken.
             if (!PQisBusy(connection->pg) && PQtransactionStatus(connection->pg) != PQTRANS_UNKNOWN)
                 return BP_OK;

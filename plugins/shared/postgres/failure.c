@@ -17,7 +17,8 @@ static const struct {
     { "25P02", BP_CONFLICT, "an earlier error of this transaction has rolled it back" },
     { "25P03", BP_DEADLINE, NULL },
     { "25", BP_INVALID, NULL },
-    { "26", BP_INVALID, "set statement_cache: 0 when a pooler stands before the server" },
+    { "26", BP_UNAVAILABLE, "a pooler stands before the server; it is noticed, and the next attempt goes without" },
+    { "42P05", BP_UNAVAILABLE, "a pooler stands before the server; it is noticed, and the next attempt goes without" },
     { "28P01", BP_UNAVAILABLE, "is the password in DATABASE_URL right?" },
     { "28", BP_UNAVAILABLE, "are user and password in DATABASE_URL right, and does pg_hba.conf allow them?" },
     { "3D", BP_UNAVAILABLE, "does DATABASE_URL name the right database?" },
@@ -29,7 +30,7 @@ static const struct {
     { "42", BP_INVALID, NULL },
     { "44", BP_CONFLICT, NULL },
     { "53100", BP_FULL, "make room on the server's disk" },
-    { "53300", BP_UNAVAILABLE, "raise max_connections of the server or lower pool_max" },
+    { "53300", BP_LIMIT, "raise max_connections of the server or lower pool_max" },
     { "53", BP_UNAVAILABLE, NULL },
     { "54", BP_TOO_LARGE, NULL },
     { "55P03", BP_UNAVAILABLE, NULL },
@@ -42,6 +43,7 @@ static const struct {
     { "P0", BP_CONFLICT, NULL }, /* RAISE of a trigger: a rule of the database's owner */
     { "XX001", BP_DATA, "the database is damaged; restore a backup" },
     { "XX002", BP_DATA, "REINDEX the index that is named" },
+    { "F0", BP_UNAVAILABLE, NULL },
     { "XX", BP_IO, "look at the server's log" },
 };
 
@@ -58,7 +60,7 @@ bp_status postgres_status_of(const char *sqlstate)
 {
     size_t at = find_state(sqlstate);
 
-    return at < sizeof(states) / sizeof(states[0]) ? states[at].status : BP_INVALID;
+    return at < sizeof(states) / sizeof(states[0]) ? states[at].status : BP_UPSTREAM;
 }
 
 bp_str postgres_line(bp_call *call, const char *text)
@@ -73,6 +75,15 @@ bp_str postgres_line(bp_call *call, const char *text)
     return len ? bp_dup(call, bp_str_n(text, len)) : BP_STR("no reason was given");
 }
 
+static bool is_fatal(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (!severity)
+        severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
+    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *connection, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -80,11 +91,14 @@ bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     size_t      at = find_state(state ? state : "08");
     const char *advice = at < sizeof(states) / sizeof(states[0]) ? states[at].advice : NULL;
+    bp_status   status = at < sizeof(states) / sizeof(states[0]) ? states[at].status : BP_UPSTREAM;
     bp_str      said = primary ? bp_str_of(primary) : postgres_line(call, PQresultErrorMessage(result));
 
+    // What ends a connection is about the connection: PgBouncer says 08P01 of all that it cannot do just now.
+    if (status == BP_INVALID && is_fatal(result))
+        status = BP_UNAVAILABLE;
     if (!advice)
         advice = hint;
-    return bp_fail(call, at < sizeof(states) / sizeof(states[0]) ? states[at].status : BP_INVALID,
-                   "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address, BP_ARG(said), state ? state : "08000",
+    return bp_fail(call, status, "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address, BP_ARG(said), state ? state : "08000",
                    advice ? "; " : "", advice ? advice : "");
 }

@@ -1,10 +1,17 @@
-/* pool.c - the connections of one worker: who has one, who waits for one, which are to be replaced. */
+/* pool.c - the connections of one worker: who has one, who waits for one, which are to be replaced.
+ *
+ * A server may give fewer connections than pool_max, all pools of it together. Then calls wait for those there are: whoever
+ * waits first tries to open another one after a pause. A pool that has none at all asks the others, of this process, for one:
+ * they close one as soon as they can do without it.
+ */
 #define _GNU_SOURCE 1
 #include "postgres.h"
 
 #include <poll.h>
 
 #define SETTLE_NS BP_SECONDS(2)
+
+enum { REFUSED_PAUSE_MS = 25, REFUSED_DOUBLINGS = 4, WANTED_MAX = 2, SHARE_EVERY_MS = 100 };
 
 struct postgres_waiter {
     struct postgres_waiter     *next;
@@ -47,6 +54,8 @@ static void count(struct postgres_pool *pool, bp_metric *metric)
 
 /* ---- life ---- */
 
+static bp_status share(bp_call *call, void *arg);
+
 bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
                               struct postgres_target *target, const char *name)
 {
@@ -54,6 +63,10 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
     pool->options = options;
     pool->target = target;
     pool->name = name;
+    pool->server = bp_process_block(
+        call, bp_format(call, "postgres-1 %s:%s", target->endpoints[0].host, target->endpoints[0].port), sizeof(*pool->server));
+    if (!pool->server)
+        return bp_fail(call, BP_NO_MEMORY, "no memory for connections to PostgreSQL");
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections",
                             "Connections to PostgreSQL of this process, by what they do", "pool state",
                             &pool->connections));
@@ -63,8 +76,9 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
                             "How long operations waited for a connection", "pool", &pool->wait_seconds));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_opened_total", "Connections that were made", "pool",
                             &pool->opened));
-    return bp_metric_define(call, BP_COUNTER, "backplane_postgres_lost_total",
-                            "Connections that broke or had to be dropped", "pool", &pool->lost);
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_lost_total",
+                            "Connections that broke or had to be dropped", "pool", &pool->lost));
+    return bp_every(call, "postgres-share", BP_MILLISECONDS(SHARE_EVERY_MS), share, pool);
 }
 
 void postgres_pool_stop(struct postgres_pool *pool)
@@ -126,16 +140,58 @@ static bool is_too_old(const struct postgres_pool *pool, const struct postgres_c
     return pool->options->max_lifetime_ns && bp_now_ns() - connection->born_ns > pool->options->max_lifetime_ns;
 }
 
+/* ---- a server that has no more connections ---- */
+
+static bool may_open(const struct postgres_pool *pool)
+{
+    int64_t now_ns = bp_now_ns();
+
+    return pool->open < (uint32_t)pool->options->pool_max && now_ns >= pool->open_after_ns &&
+           (!pool->open || now_ns >= atomic_load(&pool->server->open_after_ns));
+}
+
+/* Another attempt makes sense after a while. */
+static void note_refusal(struct postgres_pool *pool)
+{
+    uint32_t doublings = pool->refusals < REFUSED_DOUBLINGS ? pool->refusals : REFUSED_DOUBLINGS;
+    int64_t  pause_ns = BP_MILLISECONDS(REFUSED_PAUSE_MS) << doublings;
+    uint8_t  random;
+
+    bp_random(&random, sizeof(random));
+    pause_ns = pause_ns * (random + 256) / 512; // or all workers would come at once
+    pool->refusals++;
+    pool->open_after_ns = bp_now_ns() + pause_ns;
+    atomic_store(&pool->server->open_after_ns, pool->open_after_ns);
+    if (!pool->open && atomic_load(&pool->server->wanted) < WANTED_MAX)
+        atomic_fetch_add(&pool->server->wanted, 1);
+}
+
+/* Another pool has none at all and we can do without one. */
+static bool is_wanted_elsewhere(struct postgres_pool *pool)
+{
+    int wanted = atomic_load(&pool->server->wanted);
+
+    if (pool->first && pool->open < 2)
+        return false;
+    while (wanted > 0)
+        if (atomic_compare_exchange_weak(&pool->server->wanted, &wanted, wanted - 1))
+            return true;
+    return false;
+}
+
 /* ---- the queue ---- */
 
-static void enqueue(struct postgres_pool *pool, struct postgres_waiter *waiter)
+static void enqueue(struct postgres_pool *pool, struct postgres_waiter *waiter, bool is_front)
 {
-    waiter->next = NULL;
-    if (pool->last)
+    waiter->next = is_front ? pool->first : NULL;
+    if (is_front)
+        pool->first = waiter;
+    else if (pool->last)
         pool->last->next = waiter;
     else
         pool->first = waiter;
-    pool->last = waiter;
+    if (!waiter->next)
+        pool->last = waiter;
 }
 
 static void dequeue(struct postgres_pool *pool, const struct postgres_waiter *waiter)
@@ -148,6 +204,8 @@ static void dequeue(struct postgres_pool *pool, const struct postgres_waiter *wa
         *(before ? &before->next : &pool->first) = at->next;
         if (pool->last == at)
             pool->last = before;
+        if (!before && pool->first && pool->open < (uint32_t)pool->options->pool_max)
+            bp_wake(pool->first->waker); // it is its turn to look whether one can be opened
         return;
     }
 }
@@ -157,8 +215,10 @@ static void give_place(struct postgres_pool *pool)
 {
     struct postgres_waiter *first = pool->first;
 
-    if (!first || pool->is_stopping) {
+    if (!first || pool->is_stopping || bp_now_ns() < pool->open_after_ns) {
         add_open(pool, -1);
+        if (first)
+            bp_wake(first->waker);
         return;
     }
     dequeue(pool, first);
@@ -181,30 +241,60 @@ static void give_idle(struct postgres_pool *pool, struct postgres_connection *co
     pool->idle_count++;
 }
 
-static bp_status wait_turn(bp_call *call, struct postgres_pool *pool, struct postgres_waiter *waiter)
+static bp_status fail_full(bp_call *call, const struct postgres_pool *pool, int64_t began_ns)
 {
-    int64_t   began_ns = bp_now_ns(), deadline_ns = bp_within(call, pool->options->pool_wait_ns);
+    double seconds = (double)(bp_now_ns() - began_ns) / 1e9;
+
+    if (!pool->open)
+        return bp_fail(call, BP_LIMIT,
+                       "PostgreSQL at %s:%s has had no connection left for this worker for %.1f s: raise max_connections of "
+                       "the server or lower pool_max", pool->target->endpoints[0].host, pool->target->endpoints[0].port,
+                       seconds);
+    return bp_fail(call, BP_LIMIT,
+                   "waited %.1f s for a free connection: all %u connections of this worker to PostgreSQL were in use; raise pool_max (and "
+                   "max_connections of the server), or see which statements are slow", seconds, pool->open);
+}
+
+/* Until it has a connection, or a place to open one. `is_front`: it had its turn, and the server refused. */
+static bp_status wait_turn(bp_call *call, struct postgres_pool *pool, struct postgres_waiter *waiter, int64_t began_ns,
+                           int64_t deadline_ns, bool is_front)
+{
     bp_str    name = bp_str_of(pool->name);
     bp_status status = BP_OK;
 
     waiter->waker = bp_waker_new(call);
     if (!waiter->waker)
         return BP_NO_MEMORY;
-    count(pool, pool->waits);
-    enqueue(pool, waiter);
-    while (!waiter->connection && !waiter->has_place && status == BP_OK)
-        status = bp_wait(call, waiter->waker, deadline_ns, "a connection to PostgreSQL");
+    if (!is_front)
+        count(pool, pool->waits);
+    enqueue(pool, waiter, is_front);
+    while (!waiter->connection && !waiter->has_place && status == BP_OK) {
+        int64_t until_ns = deadline_ns;
+
+        if (pool->first == waiter && may_open(pool)) {
+            dequeue(pool, waiter);
+            add_open(pool, 1);
+            waiter->has_place = true;
+            break;
+        }
+        if (pool->first == waiter && pool->open < (uint32_t)pool->options->pool_max) {
+            int64_t others_ns = pool->open ? atomic_load(&pool->server->open_after_ns) : 0;
+            int64_t retry_ns = pool->open_after_ns > others_ns ? pool->open_after_ns : others_ns;
+
+            until_ns = retry_ns < deadline_ns ? retry_ns : deadline_ns;
+        }
+        status = bp_wait(call, waiter->waker, until_ns, "a connection to PostgreSQL");
+        if (status == BP_DEADLINE && bp_cancelled(call) == BP_OK && bp_now_ns() < deadline_ns) {
+            bp_clear_error(call);
+            status = BP_OK;
+        }
+    }
     dequeue(pool, waiter);
     bp_waker_free(waiter->waker);
     bp_metric_observe(pool->wait_seconds, &name, 1, (double)(bp_now_ns() - began_ns) / 1e9);
     if (waiter->connection || waiter->has_place)
         return BP_OK;
-    if (status != BP_DEADLINE || bp_cancelled(call) != BP_OK)
-        return status;
-    return bp_fail(call, BP_UNAVAILABLE,
-                   "all %u connections of this worker to PostgreSQL were in use for %.1f s: raise pool_max (and "
-                   "max_connections of the server), or see which statements are slow",
-                   pool->open, (double)(bp_now_ns() - began_ns) / 1e9);
+    return status == BP_DEADLINE ? fail_full(call, pool, began_ns) : status;
 }
 
 /* ---- taking and giving ---- */
@@ -214,10 +304,17 @@ static bp_status open_one(bp_call *call, struct postgres_pool *pool, struct post
 {
     bp_status status = postgres_connect(call, pool, connection);
 
+    if (status == BP_LIMIT) {
+        add_open(pool, -1);
+        note_refusal(pool);
+        return status;
+    }
     if (status != BP_OK) {
         give_place(pool);
         return status;
     }
+    pool->refusals = 0;
+    pool->open_after_ns = 0;
     count(pool, pool->opened);
     return BP_OK;
 }
@@ -246,19 +343,29 @@ static struct postgres_connection *pop_idle(struct postgres_pool *pool)
 /* One that is idle, one that is new, or one that another gives up; it may turn out to be broken. */
 static bp_status take_any(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection)
 {
-    struct postgres_waiter waiter = { .connection = NULL };
+    int64_t began_ns = bp_now_ns(), deadline_ns = bp_within(call, pool->options->pool_wait_ns);
 
-    if (!pool->first && (*connection = pop_idle(pool)))
-        return BP_OK;
-    if (pool->first || pool->open >= (uint32_t)pool->options->pool_max) {
-        BP_TRY(wait_turn(call, pool, &waiter));
-        *connection = waiter.connection;
-        if (*connection)
+    for (bool is_front = false;; is_front = true) {
+        struct postgres_waiter waiter = { .connection = NULL };
+        bp_status              status;
+
+        if ((is_front || !pool->first) && (*connection = pop_idle(pool)))
             return BP_OK;
-    } else {
-        add_open(pool, 1);
+        if ((is_front || !pool->first) && may_open(pool)) {
+            add_open(pool, 1);
+        } else {
+            BP_TRY(wait_turn(call, pool, &waiter, began_ns, deadline_ns, is_front));
+            *connection = waiter.connection;
+            if (*connection)
+                return BP_OK;
+        }
+        status = open_one(call, pool, connection);
+        if (status != BP_LIMIT)
+            return status;
+        if (bp_cancelled(call) != BP_OK || bp_now_ns() >= deadline_ns)
+            return fail_full(call, pool, began_ns);
+        bp_clear_error(call);
     }
-    return open_one(call, pool, connection);
 }
 
 bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgres_connection **out)
@@ -298,7 +405,7 @@ void postgres_give(struct postgres_connection *connection)
         drop(connection);
         return;
     }
-    if (pool->is_stopping || (is_too_old(pool, connection) && !connection->is_dirty)) {
+    if (pool->is_stopping || (!connection->is_dirty && (is_too_old(pool, connection) || is_wanted_elsewhere(pool)))) {
         postgres_close(connection);
         give_place(pool);
         return;
@@ -307,6 +414,21 @@ void postgres_give(struct postgres_connection *connection)
 }
 
 /* ---- tending ---- */
+
+/* What nobody uses is not kept from a pool that has none. */
+static bp_status share(bp_call *call, void *arg)
+{
+    struct postgres_pool *pool = arg;
+
+    (void)call;
+    while (pool->idle && is_wanted_elsewhere(pool)) {
+        struct postgres_connection *first = pop_idle(pool);
+
+        postgres_close(first);
+        give_place(pool);
+    }
+    return BP_OK;
+}
 
 static void close_idle(struct postgres_pool *pool)
 {
@@ -317,7 +439,7 @@ static void close_idle(struct postgres_pool *pool)
         struct postgres_connection *one = *at;
         bool is_idle = timeout_ns && now_ns - one->idle_since_ns > timeout_ns && pool->open > (uint32_t)pool->options->pool_min;
 
-        if (!is_idle && !is_too_old(pool, one)) {
+        if (!is_idle && !is_too_old(pool, one) && !is_wanted_elsewhere(pool)) {
             at = &one->next;
             continue;
         }
@@ -331,11 +453,17 @@ static void close_idle(struct postgres_pool *pool)
 bp_status postgres_pool_tend(bp_call *call, struct postgres_pool *pool)
 {
     close_idle(pool);
-    while (!pool->is_stopping && pool->open < (uint32_t)pool->options->pool_min) {
+    while (!pool->is_stopping && pool->open < (uint32_t)pool->options->pool_min && may_open(pool)) {
         struct postgres_connection *connection = NULL;
+        bp_status                   status;
 
         add_open(pool, 1);
-        BP_TRY(open_one(call, pool, &connection));
+        status = open_one(call, pool, &connection);
+        if (status == BP_LIMIT) { // those who need one will try again
+            bp_clear_error(call);
+            return BP_OK;
+        }
+        BP_TRY(status);
         give_idle(pool, connection);
     }
     return BP_OK;

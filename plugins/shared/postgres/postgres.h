@@ -67,8 +67,8 @@ struct postgres_options {
                      .minimum = "10ms", .maximum = "5m", .help = "for each address that is tried"),                    \
         BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.statement_cache, "statement_cache", .initial = "100", .minimum = "0",    \
                      .maximum = "1000",                                                                                \
-                     .help = "statements that each connection keeps prepared; 0: none, for a pooler such as "          \
-                             "PgBouncer that shares connections between transactions")
+                     .help = "statements that each connection keeps prepared; 0: none. Behind a pooler such as "       \
+                             "PgBouncer, which is noticed, none are")
 
 /* ---- target.c: where the server is ---- */
 
@@ -84,6 +84,16 @@ struct postgres_counts {
     atomic_int open, in_use;
 };
 
+/* What all pools of the process know of one server, those of other plugins as well: a bp_process_block(). Where it gives
+ * no more connections (SQLSTATE 53300), pools that have none at all ask the others for one of theirs. */
+struct postgres_server {
+    atomic_int   wanted;        /* connections that the others should close */
+    atomic_llong open_after_ns; /* nobody who has a connection opens another one before */
+};
+
+/* Whether a pooler stands before the server, which gives each transaction another connection to it. */
+typedef enum postgres_pooler { POSTGRES_POOLER_UNKNOWN, POSTGRES_POOLER_NO, POSTGRES_POOLER_YES } postgres_pooler;
+
 /* A server, for all workers of an instance: lives in the shared object. Where it is never changes; texts are its own. */
 struct postgres_target {
     char                    *keywords[POSTGRES_KEYWORDS_MAX]; /* for libpq, without host, hostaddr and port */
@@ -93,6 +103,7 @@ struct postgres_target {
     size_t                   endpoint_count;
     char                     user[128], database[128];
     struct postgres_counts   counts;
+    atomic_int               pooler; /* postgres_pooler, as the first connection found */
 };
 
 /* BP_INVALID with a sentence that never shows the password. */
@@ -114,9 +125,11 @@ struct postgres_connection {
     char                        address[300];
     int64_t                     born_ns, idle_since_ns;
     bool                        is_broken; /* closed when it is given back */
+    bool                        is_listening; /* its notices are wanted */
     bool                        is_dirty;  /* a ROLLBACK was sent that nobody has read the answer of */
     struct postgres_statement  *statements; /* prepared on it */
     size_t                      statement_count;
+    uint64_t                    nonce; /* in the names of its statements */
     uint64_t                    names_given, uses;
 };
 
@@ -147,11 +160,14 @@ struct postgres_waiter;
 struct postgres_pool {
     const struct postgres_options *options;
     struct postgres_target        *target;
+    struct postgres_server        *server;
     const char                    *name; /* "primary" or "replica": label of its metrics */
     struct postgres_connection    *idle; /* the last used first */
     uint32_t                       open, in_use, idle_count;
     struct postgres_waiter        *first, *last;
     uint32_t                       failures; /* attempts to connect that failed in a row */
+    uint32_t                       refusals; /* of them, because the server had no connection left */
+    int64_t                        open_after_ns; /* another is not tried before; 0: any time */
     bool                           is_stopping;
     bp_metric                     *connections, *waits, *wait_seconds, *opened, *lost;
 };
@@ -161,7 +177,8 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
                               struct postgres_target *target, const char *name);
 /* In worker_stop; also of one that was never started. */
 void postgres_pool_stop(struct postgres_pool *pool);
-/* A connection that is clean, the pool's turn taken in order. BP_UNAVAILABLE, BP_DEADLINE, BP_CANCELLED. */
+/* A connection that is clean, the pool's turn taken in order. Fewer than pool_max do where the server gives no more. BP_LIMIT:
+ * none was free within pool_wait or the time of the call; BP_UNAVAILABLE, BP_CANCELLED. */
 bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection) BP_SUSPENDS;
 /* Never suspends. Broken ones are closed. */
 void postgres_give(struct postgres_connection *connection);
@@ -182,7 +199,7 @@ struct postgres_outcome {
     char   sqlstate[6];  /* of the failure; empty: none, or not one of the server's */
     size_t failed_at;    /* which statement */
     bool   is_lost;      /* the connection went away */
-    bool   is_forgotten; /* a prepared statement was not valid any more, nothing was done: try again */
+    bool   is_forgotten; /* a prepared statement was not as expected, nothing was done: try again */
 };
 
 /* Runs statements in one round trip; outside a transaction they are one of their own, all or none. `is_write` says that
@@ -192,7 +209,9 @@ bp_status postgres_trip(bp_call *call, struct postgres_connection *connection, c
                         struct postgres_outcome *outcome) BP_SUSPENDS;
 /* Runs a text of one or more statements without parameters; results are thrown away. */
 bp_status postgres_run_text(bp_call *call, struct postgres_connection *connection, const char *sql) BP_SUSPENDS;
-/* The rows of one of the statements, `which`, are collected; `rows` may be NULL. */
+/* The rows of one of the statements, `which`, are collected; `rows` may be NULL. What the server gives is looked at: rows have
+ * as many columns as the statement asks for (BP_UPSTREAM), values of NULL are "" and 0 as well, and where there is no row at
+ * all there is a first one of NULLs to be read in `values`. Kinds of values are for bp_rows_expect(). */
 bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                            size_t count, size_t which, bool is_write, bp_rows *rows,
                            struct postgres_outcome *outcome) BP_SUSPENDS;
@@ -205,13 +224,18 @@ void postgres_forget(struct postgres_connection *connection);
 /* Rows written; 0 for a query. */
 int64_t postgres_changed(PGresult *result);
 
+/* ---- columns.c ---- */
+
+/* Of the rows of a statement; -1: that cannot be told by its words. */
+int postgres_columns_of(bp_str sql);
+
 /* ---- prepared.c: what is prepared on a connection ---- */
 
 enum { POSTGRES_PARAMETERS_MAX = 64 };
 
 struct postgres_statement {
     uint64_t hash, used;
-    uint64_t number; /* its name is "b" and this */
+    uint64_t number; /* which it was of this connection; its name is made of it and the nonce */
     bp_str   sql;    /* its own copy */
     uint32_t parameter_count;
     Oid      types[POSTGRES_PARAMETERS_MAX];

@@ -188,6 +188,21 @@ static bp_status keep_endpoints(bp_call *call, struct postgres_target *target, c
     return bp_fail(call, BP_INVALID, "url: it names more than %d hosts", POSTGRES_ENDPOINTS_MAX);
 }
 
+/* A connection that was cut without a word is noticed within half a minute, whether something was sent on it or not. */
+static bool keep_liveness(struct postgres_target *target, const PQconninfoOption *parsed)
+{
+    static const struct {
+        const char *keyword, *value;
+    } wanted[] = { { "keepalives_idle", "10" }, { "keepalives_interval", "5" }, { "keepalives_count", "3" },
+                   { "tcp_user_timeout", "20000" } };
+    bool is_kept = true;
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        if (!value_of(parsed, wanted[i].keyword))
+            is_kept = is_kept && keep(target, wanted[i].keyword, wanted[i].value);
+    return is_kept;
+}
+
 static bool keep_all(bp_call *call, struct postgres_target *target, const struct postgres_options *options,
                      const PQconninfoOption *parsed, const char *name)
 {
@@ -208,7 +223,7 @@ static bool keep_all(bp_call *call, struct postgres_target *target, const struct
         is_kept = is_kept && keep(target, "gssencmode", "disable");
     if (!value_of(parsed, "application_name"))
         is_kept = is_kept && keep(target, "application_name", name);
-    return is_kept && keep(target, "client_encoding", "UTF8");
+    return is_kept && keep_liveness(target, parsed) && keep(target, "client_encoding", "UTF8");
 }
 
 /* libpq looks at these words with each connection it makes; an operator wants to hear of a wrong one before the start. */

@@ -114,33 +114,47 @@ static void expect(struct trip *trip, step_kind kind, size_t statement, uint64_t
     trip->steps[trip->step_count++] = (struct step){ kind, statement, number };
 }
 
+enum { POSTGRES_NAME_BYTES = 48 };
+
+/* Of this connection alone: behind a pooler that nobody told us about, another one's "b1" would be run in the place of ours. */
+static void name_statement(const struct postgres_connection *connection, uint64_t number, char name[POSTGRES_NAME_BYTES])
+{
+    snprintf(name, POSTGRES_NAME_BYTES, "b%016llx_%llu", (unsigned long long)connection->nonce, (unsigned long long)number);
+}
+
 static bool send_prepared(struct trip *trip, size_t index, const struct encoded *encoded)
 {
     const bp_statement        *statement = &trip->statements[index];
     PGconn                    *pg = trip->connection->pg;
     struct postgres_statement *known = postgres_prepared_find(trip->connection, statement, encoded->types);
     uint64_t                   evicted = 0;
-    char                       name[32], text[64];
+    char                       name[POSTGRES_NAME_BYTES], text[16 + POSTGRES_NAME_BYTES];
 
     if (!known) {
         known = postgres_prepared_add(trip->connection, statement, encoded->types, &evicted);
         if (!known)
             return false;
-        snprintf(name, sizeof(name), "b%llu", (unsigned long long)known->number);
         if (evicted) {
-            snprintf(text, sizeof(text), "DEALLOCATE b%llu", (unsigned long long)evicted);
+            name_statement(trip->connection, evicted, name);
+            snprintf(text, sizeof(text), "DEALLOCATE %s", name);
             expect(trip, STEP_DEALLOCATE, index, 0);
             if (!PQsendQueryParams(pg, text, 0, NULL, NULL, NULL, NULL, 0))
                 return false;
         }
+        name_statement(trip->connection, known->number, name);
         expect(trip, STEP_PREPARE, index, known->number);
         if (!PQsendPrepare(pg, name, known->sql.data, (int)statement->parameter_count, encoded->types))
             return false;
     }
-    snprintf(name, sizeof(name), "b%llu", (unsigned long long)known->number);
+    name_statement(trip->connection, known->number, name);
     expect(trip, STEP_STATEMENT, index, known->number);
     return PQsendQueryPrepared(pg, name, (int)statement->parameter_count, encoded->values, encoded->lengths,
                                encoded->formats, 0) != 0;
+}
+
+static bool keeps_statements(const struct postgres_pool *pool)
+{
+    return pool->options->statement_cache && atomic_load(&pool->target->pooler) == POSTGRES_POOLER_NO;
 }
 
 static bool send_plain(struct trip *trip, size_t index, const struct encoded *encoded)
@@ -167,8 +181,7 @@ static bp_status send_all(struct trip *trip)
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
     for (size_t i = 0; i < trip->count && is_sent; i++) {
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
-        is_sent = trip->connection->pool->options->statement_cache ? send_prepared(trip, i, &encoded)
-                                                                   : send_plain(trip, i, &encoded);
+        is_sent = keeps_statements(trip->connection->pool) ? send_prepared(trip, i, &encoded) : send_plain(trip, i, &encoded);
     }
     expect(trip, STEP_SYNC, trip->count, 0);
     if (is_sent && PQpipelineSync(trip->connection->pg))
@@ -325,11 +338,17 @@ static void read_sync(struct trip *trip, const struct step *step)
 
 /* ---- what became of it ---- */
 
+/* Another connection to the server than the one that it was prepared on. */
+static bool is_about_prepared(const char *sqlstate)
+{
+    return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0;
+}
+
 static bp_status fail_again(const struct trip *trip)
 {
     bp_status status = bp_fail(trip->call, trip->status, BP_FMT, BP_ARG(trip->sentence));
 
-    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0) // how bp_storage_transact() knows that it is worth another try
+    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0 || is_about_prepared(trip->outcome->sqlstate)) // how bp_storage_transact() knows that it is worth another try
         bp_fail_detail(trip->call, BP_MILLISECONDS(1), 0, 0);
     return status;
 }
@@ -354,9 +373,13 @@ static bp_status finish(struct trip *trip)
         bp_unshield(trip->call);
     if (trip->is_lost)
         return finish_lost(trip);
-    trip->outcome->is_forgotten = strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0;
+    trip->outcome->is_forgotten = is_about_prepared(state) || strcmp(state, "0A000") == 0;
     if (trip->outcome->is_forgotten)
         postgres_forget(trip->connection);
+    if (is_about_prepared(state) &&
+        atomic_exchange(&trip->connection->pool->target->pooler, POSTGRES_POOLER_YES) != POSTGRES_POOLER_YES)
+        bp_log(trip->call, BP_LOG_WARN, "PostgreSQL at %s does not have the statements that were prepared on this connection: "
+               "a pooler must have come between, and statements are not kept prepared from now on", trip->connection->address);
     if (trip->ended != BP_OK && !trip->is_refused && !trip->is_incomplete && trip->is_write &&
         bp_cancelled(trip->call) != BP_OK) {
         bp_clear_error(trip->call); // it was done before the server heard that nobody waits
@@ -432,6 +455,7 @@ static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_k
     char *text = PQgetvalue(result, 0, column);
 
     memset(value, 0, sizeof(*value));
+    value->text = bp_str_n("", 0); // whoever takes it for a text reads an empty one
     if (PQgetisnull(result, 0, column))
         return BP_OK;
     switch (PQftype(result, column)) {
@@ -477,13 +501,22 @@ int64_t postgres_changed(PGresult *result)
 
 /* ---- rows that are collected ---- */
 
-enum { ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20 };
+enum { POSTGRES_COLUMNS_MAX = 64, ROWS_MAX = 100000, ROWS_BYTES_MAX = 64 << 20 };
 
 struct collection {
     bp_rows      *rows;
+    int           wanted; /* columns; -1: any number */
     bp_sql_value *values;
     size_t        which, capacity, bytes;
 };
+
+static bp_status check_columns(bp_call *call, const PGresult *result, int wanted)
+{
+    if (wanted < 0 || PQnfields(result) == wanted)
+        return BP_OK;
+    return bp_fail(call, BP_UPSTREAM, "PostgreSQL answered with rows of %d columns where the statement asks for %d: is it a "
+                   "PostgreSQL, does something stand between?", PQnfields(result), wanted);
+}
 
 static bp_status collect_names(bp_call *call, bp_rows *rows, const PGresult *result)
 {
@@ -508,6 +541,8 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
         return BP_OK;
     if (!rows->columns)
         BP_TRY(collect_names(call, rows, result));
+    if (!rows->row_count)
+        BP_TRY(check_columns(call, result, to->wanted));
     columns = rows->column_count;
     if (rows->row_count == ROWS_MAX)
         return bp_fail(call, BP_TOO_LARGE, "the statement gives more than %d rows: use a LIMIT, or query()", ROWS_MAX);
@@ -534,6 +569,9 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
     return BP_OK;
 }
 
+/* What is read of rows that do not exist. */
+static const bp_sql_value no_values[POSTGRES_COLUMNS_MAX] = { [0 ... POSTGRES_COLUMNS_MAX - 1] = { .text = { "", 0 } } };
+
 static bp_status collect_done(bp_call *call, void *self, size_t statement, PGresult *result)
 {
     struct collection *to = self;
@@ -541,19 +579,24 @@ static bp_status collect_done(bp_call *call, void *self, size_t statement, PGres
     if (!to->rows || statement != to->which)
         return BP_OK;
     to->rows->changed = postgres_changed(result);
+    if (!to->rows->row_count && to->wanted >= 0) {
+        BP_TRY(check_columns(call, result, to->wanted));
+        to->rows->values = no_values;
+    }
     return to->rows->columns || !PQnfields(result) ? BP_OK : collect_names(call, to->rows, result);
 }
 
 bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                            size_t count, size_t which, bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
 {
-    struct collection             collection = { .rows = rows, .which = which };
+    struct collection             collection = { .rows = rows, .which = which, .wanted = -1 };
     const struct postgres_visitor visitor = { collect_row, collect_done, &collection };
 
     if (rows) {
         uint32_t size = rows->struct_size;
         memset(rows, 0, sizeof(*rows));
         rows->struct_size = size;
+        collection.wanted = postgres_columns_of(statements[which].sql);
     }
     return postgres_trip(call, connection, statements, count, is_write, &visitor, outcome);
 }
@@ -563,6 +606,7 @@ bp_status postgres_collect(bp_call *call, struct postgres_connection *connection
 struct passing {
     const bp_row_sink *sink;
     size_t             which;
+    int                wanted; /* columns; -1: any number */
     bp_sql_value      *values;
     uint32_t           columns;
 };
@@ -574,6 +618,7 @@ static bp_status pass_row(bp_call *call, void *self, size_t statement, PGresult 
     if (statement != to->which)
         return BP_OK;
     if (!to->values) {
+        BP_TRY(check_columns(call, result, to->wanted));
         to->columns = (uint32_t)PQnfields(result);
         to->values = BP_NEW_ARRAY(call, bp_sql_value, to->columns);
         if (!to->values)
@@ -587,7 +632,7 @@ static bp_status pass_row(bp_call *call, void *self, size_t statement, PGresult 
 bp_status postgres_stream(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
                           size_t count, size_t which, const bp_row_sink *sink, struct postgres_outcome *outcome)
 {
-    struct passing                to = { .sink = sink, .which = which };
+    struct passing                to = { .sink = sink, .which = which, .wanted = postgres_columns_of(statements[which].sql) };
     const struct postgres_visitor visitor = { pass_row, NULL, &to };
 
     return postgres_trip(call, connection, statements, count, false, &visitor, outcome);

@@ -8,6 +8,7 @@ enum {
     REDIRECTIONS_MAX = 8,
     PAUSE_MIN_MS = 10,
     PAUSE_DOUBLINGS = 5,
+    READONLY_MS = 700,
     LINE_WORDS_MAX = 64,
     FEW_BYTES = 4096,
     LENGTH_BYTES_MAX = 23
@@ -328,7 +329,7 @@ struct run {
     struct redis_node   *fixed; /* only this one will do; NULL: any that has the key */
     uint32_t             flags, tries, redirections, pauses;
     int64_t              until_ns; /* nothing is tried again after that */
-    bool                 is_asking;
+    bool                 is_asking, is_read_only;
 };
 
 /* Sleeps a little and longer each time; the error, which stands in the slot, is final when the time is up. */
@@ -377,8 +378,16 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
         bp_clear_error(call);
         return redis_redirected(call, run->client, node, error, &run->node, &run->is_asking);
     }
-    if (what == FATE_RECONNECT)
+    if (what == FATE_RECONNECT) {
+        int64_t enough_ns = bp_now_ns() + BP_MILLISECONDS(READONLY_MS);
+
+        // Where the master is now is asked anew; a place that stays a replica is told soon, as the host tries three times.
         redis_node_close(node, "the server has become a replica");
+        run->client->is_map_stale = true;
+        if (!run->is_read_only && enough_ns < run->until_ns)
+            run->until_ns = enough_ns;
+        run->is_read_only = true;
+    }
     if (what == FATE_REMAP)
         run->client->is_map_stale = true;
     if (what == FATE_NOT_READY && !node->not_ready_ns)

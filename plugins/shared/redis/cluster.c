@@ -79,41 +79,52 @@ static struct redis_node *node_of(struct redis_client *client, const struct redi
 
 /* ---- the map ---- */
 
-/* [ [first, last, [host, port, id, ...], replicas ...], ... ] */
+/* A range of slots that no other one has, [first, last, [host, port, id, ...], replicas ...]. False: there cannot be one more. */
+static bool take_range(struct redis_client *client, const struct redis_node *from, const struct redis_reply *range,
+                       uint16_t *slots, size_t *known)
+{
+    const struct redis_reply *master;
+    struct redis_node        *node;
+    char                      port[24];
+    int64_t                   first, last;
+    uint16_t                  place;
+
+    if (range->type != REDIS_ARRAY || range->count < 3 || range->items[2]->type != REDIS_ARRAY || range->items[2]->count < 2)
+        return true;
+    first = range->items[0]->integer;
+    last = range->items[1]->integer;
+    master = range->items[2];
+    if (first < 0 || last < first || last >= SLOTS || *known + (size_t)(last - first + 1) > SLOTS)
+        return false;
+    snprintf(port, sizeof(port), "%lld", (long long)master->items[1]->integer);
+    node = node_of(client, from, master->items[0]->text, bp_str_of(port));
+    if (!node)
+        return client->node_count < NODES_MAX;
+    place = (uint16_t)(index_of(client, node) + 1);
+    for (int64_t slot = first; slot <= last; slot++)
+        slots[slot] = place;
+    *known += (size_t)(last - first + 1);
+    return true;
+}
+
+/* [range, ...]: together they have each slot once at most, so that a map cannot keep us longer than it takes to read a good one. */
 static bool take_map(struct redis_client *client, const struct redis_node *from, const struct redis_reply *map)
 {
     uint16_t *slots = calloc(SLOTS, sizeof(*slots));
     size_t    known = 0;
-    char      port[24];
+    bool      is_good = slots && map->type == REDIS_ARRAY && map->count <= SLOTS;
 
-    if (!slots || map->type != REDIS_ARRAY) {
+    for (size_t i = 0; is_good && i < map->count; i++)
+        is_good = take_range(client, from, map->items[i], slots, &known);
+    if (!is_good || !known) {
         free(slots);
         return false;
     }
-    for (size_t i = 0; i < map->count; i++) {
-        const struct redis_reply *range = map->items[i], *master;
-        struct redis_node        *node;
-        if (range->type != REDIS_ARRAY || range->count < 3 || range->items[2]->type != REDIS_ARRAY ||
-            range->items[2]->count < 2)
-            continue;
-        master = range->items[2];
-        snprintf(port, sizeof(port), "%lld", (long long)master->items[1]->integer);
-        node = node_of(client, from, master->items[0]->text, bp_str_of(port));
-        for (int64_t slot = range->items[0]->integer;
-             node && slot >= 0 && slot <= range->items[1]->integer && slot < SLOTS; slot++) {
-            known += slots[slot] == 0;
-            slots[slot] = (uint16_t)(index_of(client, node) + 1);
-        }
-    }
-    if (known) {
-        free(client->slots);
-        client->slots = slots;
-        client->is_map_known = true;
-        client->is_map_stale = false;
-    } else {
-        free(slots);
-    }
-    return known > 0;
+    free(client->slots);
+    client->slots = slots;
+    client->is_map_known = true;
+    client->is_map_stale = false;
+    return true;
 }
 
 static bp_status map_from(bp_call *call, struct redis_client *client, struct redis_node *node)
@@ -130,8 +141,8 @@ static bp_status map_from(bp_call *call, struct redis_client *client, struct red
         status = bp_fail(call, BP_UNAVAILABLE, "the node %s gives no map of its cluster: " BP_FMT, node->address,
                          BP_ARG(wait->replies[0]->text));
     else if (!take_map(client, node, wait->replies[0]))
-        status = bp_fail(call, BP_UNAVAILABLE, "the node %s knows no node that has a slot: the cluster is not made yet",
-                         node->address);
+        status = bp_fail(call, BP_UNAVAILABLE, "the node %s knows no node that has a slot, or gives a map that is none: the cluster "
+                         "is not made yet, or is it no Redis?", node->address);
     redis_wait_free(wait);
     return status;
 }

@@ -13,7 +13,8 @@ enum {
     SEEDS_MAX = 32,
     NODES_MAX = 1000,
     SLOTS = 16384,
-    REPLY_BYTES_MAX = 512 << 20,
+    REPLY_BYTES_MAX = 128 << 20,
+    PUSHES_MAX = 100000, /* on the way to one answer */
     QUEUED_BYTES_MAX = 256 << 20, /* not yet sent, on one connection */
     QUEUED_CALLS_MAX = 20000
 };
@@ -65,6 +66,7 @@ struct redis_wire {
     bool                 is_writing, is_reading, is_broken;
     uint32_t             users;    /* calls that hold it */
     int64_t              heard_ns; /* when it last moved: bytes came, or a first one went out */
+    uint64_t             pushes;   /* dropped before the last answer */
     char                 why[256]; /* it broke */
     char                *buffer;   /* to read into */
 };

@@ -6,7 +6,7 @@
 
 #include <hiredis/read.h>
 
-enum { CHUNK_BYTES_MIN = 512, CHUNK_BYTES_MAX = 64 << 10, BUFFER_KEPT_BYTES = 256 << 10 };
+enum { CHUNK_BYTES_MIN = 512, CHUNK_BYTES_MAX = 64 << 10, BUFFER_KEPT_BYTES = 256 << 10, DEPTH_MAX = 32 };
 
 /* The memory of one answer: a list of chunks, the newest first. */
 struct chunk {
@@ -22,6 +22,7 @@ struct redis_parser {
     size_t        reply_bytes_max;
     uint64_t      pushes;
     bool          is_push; /* the answer under way is one */
+    bool          is_too_deep;
     char          problem[160];
 };
 
@@ -76,6 +77,7 @@ static struct redis_reply *add(const redisReadTask *task, redis_type type)
     if (!reply)
         return NULL;
     reply->type = type;
+    reply->text = bp_str_n("", 0); // whoever takes a number or a nil for a text reads an empty one
     if (task->parent) {
         parent = task->parent->obj;
         parent->items[task->idx] = reply;
@@ -97,8 +99,13 @@ static void *add_string(const redisReadTask *task, char *text, size_t len)
 
 static void *add_array(const redisReadTask *task, int count)
 {
-    struct redis_reply *reply = add(task, REDIS_ARRAY);
+    struct redis_parser *parser = task->privdata;
+    struct redis_reply  *reply = NULL;
 
+    // The reader has a task for each level, which is not counted otherwise.
+    parser->is_too_deep = parser->reader->ridx >= DEPTH_MAX;
+    if (!parser->is_too_deep)
+        reply = add(task, REDIS_ARRAY);
     if (!reply || count < 0)
         return NULL;
     if (count) {
@@ -213,7 +220,8 @@ bool redis_parser_next(struct redis_parser *parser, struct redis_reply **out)
         look_for_push(parser);
         if (redisReaderGetReply(parser->reader, &root) != REDIS_OK) {
             drop_unfinished(parser);
-            return fail(parser, parser->reader->err == REDIS_ERR_OOM ? "an answer is larger than is allowed here"
+            return fail(parser, parser->is_too_deep ? "an answer is nested deeper than is allowed here"
+                                : parser->reader->err == REDIS_ERR_OOM ? "an answer is larger than is allowed here"
                                                                      : parser->reader->errstr);
         }
         if (!root)

@@ -101,8 +101,14 @@ static void take_answers(struct redis_wire *wire, size_t count)
             redis_wire_break(wire, "it sent what is not the protocol of Redis: %s", redis_parser_problem(wire->parser));
             return;
         }
+        if (redis_parser_pushes(wire->parser) - wire->pushes > PUSHES_MAX) {
+            redis_wire_break(wire, "it sent more than %d push messages instead of an answer", PUSHES_MAX);
+            redis_reply_free(reply);
+            return;
+        }
         if (!reply)
             return;
+        wire->pushes = redis_parser_pushes(wire->parser);
         wait = wire->first;
         if (!wait) {
             redis_wire_break(wire, "it answered without being asked: \"%.100s\"",
@@ -284,7 +290,7 @@ static bp_status queue(bp_call *call, struct redis_wire *wire, bp_str bytes, siz
 
     if (wire->wait_count >= QUEUED_CALLS_MAX ||
         wire->out.len + bytes.len + (wire->sending.len - wire->sending.at) > QUEUED_BYTES_MAX)
-        return bp_fail(call, BP_UNAVAILABLE,
+        return bp_fail(call, BP_LIMIT,
                        "%zu commands wait for Redis already, which answers too slowly: look at its SLOWLOG and its CPU",
                        wire->wait_count);
     wait = calloc(1, sizeof(*wait) + wanted * sizeof(wait->replies[0]));

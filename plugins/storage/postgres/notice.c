@@ -63,6 +63,10 @@ static bp_status listen_once(bp_call *call, struct store *store, const bp_statem
     bp_status                   status;
 
     BP_TRY(postgres_connect(call, &store->pool, &connection));
+    connection->is_listening = true;
+    if (atomic_load(&store->shared->primary->pooler) == POSTGRES_POOLER_YES)
+        bp_log(call, BP_LOG_WARN, "LISTEN needs a connection of its own to the server, and a pooler stands before PostgreSQL at %s: "
+               "in its transaction mode nothing is heard of other processes", connection->address);
     status = postgres_trip(call, connection, statement, 1, false, NULL, NULL);
     if (status == BP_OK) {
         *was_heard = true;

@@ -105,7 +105,7 @@ bp_status store_exec(bp_call *call, void *instance, bp_transaction *transaction,
     do {
         status = exec_once(call, pool, statement, kind, rows, &outcome);
         if (status != BP_OK && pool == &store->replica_pool && bp_cancelled(call) == BP_OK &&
-            (status == BP_UNAVAILABLE || is_for_the_primary(&outcome))) {
+            (status == BP_UNAVAILABLE || status == BP_LIMIT || is_for_the_primary(&outcome))) {
             pool = &store->pool; // the primary can, when the replica cannot
             if (strcmp(outcome.sqlstate, "25006") != 0)
                 store->replica_covers_ns = 0;
@@ -157,7 +157,7 @@ bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction
         struct postgres_pool *pool = tried ? &store->pool : replica_pool_for(call, store);
 
         status = postgres_take(call, pool, &connection);
-        if (status == BP_UNAVAILABLE && pool == &store->replica_pool && bp_cancelled(call) == BP_OK) {
+        if ((status == BP_UNAVAILABLE || status == BP_LIMIT) && pool == &store->replica_pool && bp_cancelled(call) == BP_OK) {
             bp_clear_error(call); // the primary can, when the replica cannot
             store->replica_covers_ns = 0;
             status = postgres_take(call, &store->pool, &connection);

@@ -54,6 +54,7 @@ static bp_status read_version(bp_call *call, struct store *store, struct postgre
     if (!rows.row_count)
         return bp_fail(call, BP_UNAVAILABLE, "the database %s has no pgvector: a superuser must say CREATE EXTENSION vector",
                        store->shared->target->database);
+    BP_TRY(bp_rows_expect(call, &rows, "t"));
     sscanf(rows.values[0].text.data, "%d.%d", &major, &minor);
     store->has_iterative_scan = major > 0 || minor >= 8;
     return BP_OK;
@@ -95,6 +96,7 @@ void collections_forget(struct store *store)
 static void take_text(char *to, size_t size, bp_str text) { snprintf(to, size, BP_FMT, BP_ARG(text)); }
 
 #define COLUMNS "id, name, dimensions, metric, model, language, is_half, is_indexed, owner"
+#define COLUMNS_SHAPE "itiittiit"
 
 static void read_row(const bp_sql_value *row, struct collection *c)
 {
@@ -126,6 +128,7 @@ static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct
                        &rows));
     if (!rows.row_count)
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
+    BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
     read_row(bp_row(&rows, 0), collection);
     known = known_at == store->known_at ? calloc(1, sizeof(*known)) : NULL;
     if (known) {
@@ -338,6 +341,7 @@ bp_status pgvector_list(bp_call *call, void *instance, const bp_vector_info **co
         BP_TRY(make_ready(call, store));
     BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY name COLLATE \"C\""), NULL, 0,
                        false, &rows));
+    BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
     made = BP_NEW_ARRAY(call, bp_vector_info, rows.row_count + 1);
     if (!made)
         return BP_NO_MEMORY;
@@ -354,6 +358,7 @@ bp_status pgvector_list(bp_call *call, void *instance, const bp_vector_info **co
         if (status == BP_INVALID)
             continue; // dropped meanwhile
         BP_TRY(status);
+        BP_TRY(bp_rows_expect(call, &numbers, "ii"));
         made[(*count)++] = (bp_vector_info){ .struct_size = sizeof(bp_vector_info),
                                              .dimensions = one.dimensions,
                                              .metric = one.metric,
@@ -385,6 +390,7 @@ static bp_status tend_one(bp_call *call, struct store *store, const struct colle
 
     BP_TRY(sql_run_one(call, store, collection_sql(call, c,
                        "SELECT coalesce(sum(points), 0), count(*) FROM bpv_counts_%"), NULL, 0, false, &rows));
+    BP_TRY(bp_rows_expect(call, &rows, "ii"));
     if (rows.values[1].integer > 64)
         BP_TRY(add_counts_up(call, store, c));
     if (!c->is_indexed && !store->building && store->graph_after > 0 && bp_now_ns() >= store->build_again_ns && rows.values[0].integer >= store->graph_after &&
@@ -403,6 +409,7 @@ bp_status collections_tend(bp_call *call, struct store *store)
     if (store->building)
         BP_TRY(graph_go_on(call, store));
     BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY id"), NULL, 0, false, &rows));
+    BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
     for (size_t i = 0; i < rows.row_count; i++) {
         struct collection one;
         bp_status         status;

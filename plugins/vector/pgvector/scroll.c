@@ -22,9 +22,10 @@ bp_status pgvector_count(bp_call *call, void *instance, bp_str name, const bp_fi
         statement.sql = bp_buf_str(sql);
         status = sql_run(call, store, &statement, 1, 0, false, &rows, &outcome);
     } while (collection_is_stale(call, store, &collection, &outcome, &status));
-    if (status == BP_OK)
-        *count = (uint64_t)rows.values[0].integer;
-    return status;
+    BP_TRY(status);
+    BP_TRY(bp_rows_expect(call, &rows, "i"));
+    *count = (uint64_t)rows.values[0].integer;
+    return BP_OK;
 }
 
 struct scroll {
@@ -54,7 +55,7 @@ static bp_status pass_point(bp_call *call, void *self, const bp_sql_value *row, 
                              .metadata = row[1].text,
                              .words = row[2].text };
 
-    (void)column_count;
+    BP_TRY(bp_rows_expect(call, &(bp_rows){ .column_count = column_count, .row_count = 1, .values = row }, "ittT"));
     if (row[3].type == BP_SQL_TEXT) {
         if (!read_vector(row[3].text.data, scroll->vector, scroll->collection->dimensions))
             return bp_fail(call, BP_DATA, "point %llu of \"%s\" has a vector that is none of %u dimensions",

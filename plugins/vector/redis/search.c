@@ -275,15 +275,8 @@ static size_t weigh(const struct collection *collection, const struct token *ter
     return count;
 }
 
-/* The figures of the collection and the postings of all terms, in one transaction, so that they fit each other. */
-static bp_status read_postings(bp_call *call, struct search *search, const struct token_list *terms,
-                               const struct redis_reply **postings)
+static void add_reads(bp_call *call, struct redis_batch *batch, const struct search *search, const struct token_list *terms)
 {
-    struct redis_batch              *batch = redis_batch_new(call, search->collection.base);
-    const struct redis_reply *const *replies;
-    const struct redis_reply        *figures;
-
-    redis_add_line(batch, "MULTI");
     redis_add(
         batch,
         (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens"), BP_STR("epoch") }, 5);
@@ -291,12 +284,44 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
         redis_add(
             batch,
             (bp_str[]){ BP_STR("HGETALL"), collection_key(call, &search->collection, "t:", terms->items[i].text) }, 2);
+}
+
+/* Answers of these reads, in one transaction, so that they fit each other. A server whose memory is full refuses to begin one,
+ * as it would have to keep the commands; it refuses what writes as well, so that they fit each other without. */
+static bp_status read_all(bp_call *call, const struct search *search, const struct token_list *terms,
+                          const struct redis_reply *const **answers)
+{
+    struct redis_batch              *batch = redis_batch_new(call, search->collection.base);
+    const struct redis_reply *const *replies;
+    const struct redis_reply        *whole;
+    bp_status                        status;
+
+    redis_add_line(batch, "MULTI");
+    add_reads(call, batch, search, terms);
     redis_add_line(batch, "EXEC");
-    BP_TRY(redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT, &replies));
-    *postings = replies[terms->count + 2];
-    if ((*postings)->type != REDIS_ARRAY || (*postings)->count != terms->count + 1)
-        return redis_fail_shape(call, "EXEC", *postings);
-    figures = (*postings)->items[0];
+    status = redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT, &replies);
+    if (status == BP_FULL) {
+        bp_clear_error(call);
+        batch = redis_batch_new(call, search->collection.base);
+        add_reads(call, batch, search, terms);
+        return redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT, answers);
+    }
+    BP_TRY(status);
+    whole = replies[terms->count + 2];
+    if (whole->type != REDIS_ARRAY || whole->count != terms->count + 1)
+        return redis_fail_shape(call, "EXEC", whole);
+    *answers = (const struct redis_reply *const *)whole->items;
+    return BP_OK;
+}
+
+/* The figures of the collection and the postings of all terms; those stand behind the first of `*answers`. */
+static bp_status read_postings(bp_call *call, struct search *search, const struct token_list *terms,
+                               const struct redis_reply *const **answers)
+{
+    const struct redis_reply *figures;
+
+    BP_TRY(read_all(call, search, terms, answers));
+    figures = (*answers)[0];
     if (figures->type != REDIS_ARRAY || figures->count != 3)
         return redis_fail_shape(call, "HMGET", figures);
     if (!is_current(search, figures->items[2]))
@@ -342,27 +367,27 @@ static bp_status filter_ranked(bp_call *call, struct search *search, bp_hit *hit
 
 static bp_status search_words(bp_call *call, struct search *search, bp_leg *leg)
 {
-    struct token_list         terms;
-    const struct redis_reply *postings;
-    bp_hit                   *hits;
-    size_t                    count = 0;
-    uint32_t                  kept;
+    struct token_list                terms;
+    const struct redis_reply *const *answers;
+    bp_hit                          *hits;
+    size_t                           count = 0;
+    uint32_t                         kept;
 
     leg->mode = BP_SEARCH_EXACT;
     BP_TRY(tokens_of_query(call, search->store->tokens, search->collection.tokenizer, search->query->words, &terms));
     if (!terms.count)
         return BP_OK; // nothing but punctuation
-    BP_TRY(read_postings(call, search, &terms, &postings));
+    BP_TRY(read_postings(call, search, &terms, &answers));
     if (search->is_stale)
         return BP_OK;
     for (size_t i = 0; i < terms.count; i++)
-        count += postings->items[i + 1]->count / 2;
+        count += answers[i + 1]->count / 2;
     hits = BP_NEW_ARRAY(call, bp_hit, count + 1);
     if (!hits)
         return BP_NO_MEMORY;
     count = 0;
     for (size_t i = 0; i < terms.count; i++)
-        count += weigh(&search->collection, &terms.items[i], postings->items[i + 1], hits + count);
+        count += weigh(&search->collection, &terms.items[i], answers[i + 1], hits + count);
     leg->rows_read = count;
     qsort(hits, count, sizeof(*hits), by_id);
     count = sum_up(hits, count);

@@ -41,6 +41,7 @@ typedef struct bp_loop_service {
     void (*waker_free)(bp_waker *waker);
     void (*wake)(bp_waker *waker);
     bp_status (*wait)(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what);
+    void *(*process_block)(bp_call *call, bp_str name, size_t size);
 } bp_loop_service;
 
 BP_SERVICE(loop, bp_loop_service, 1)
@@ -139,6 +140,15 @@ static inline bp_status bp_every(bp_call *call, const char *name, int64_t interv
                                  bp_status (*run)(bp_call *call, void *arg), void *arg)
 {
     return bp_service_loop->every(call, name, interval_ns, run, arg);
+}
+
+/* Memory of the process by name and size, zeroed when it is first asked for and never freed: for what plugins of several
+ * files, instances and workers have to agree about, such as who waits for a connection to the same server. All who ask
+ * for it use it at once, so it holds atomics, and its name says what they mean ("postgres-1 db:5432"). NULL: no memory, or
+ * a name of no or more than 400 bytes. Never suspends; any thread. */
+static inline void *bp_process_block(bp_call *call, bp_str name, size_t size)
+{
+    return bp_service_loop->process_block(call, name, size);
 }
 
 #ifdef __cplusplus

@@ -82,6 +82,30 @@ static inline const bp_sql_value *bp_row(const bp_rows *rows, size_t row)
     return rows->values + row * rows->column_count;
 }
 
+/* Whether every row is of this shape, a letter for each column: i integer, r real or integer, t text, b bytes, * anything; the
+ * letter in upper case: or NULL. What a server answers is not believed before. BP_OK, or BP_UPSTREAM with a sentence. */
+static inline bp_status bp_rows_expect(bp_call *call, const bp_rows *rows, const char *shape)
+{
+    static const char *const letters = "iIrRtTbB*";
+    size_t                   wanted = strlen(shape);
+
+    if (rows->row_count && rows->column_count != wanted)
+        return bp_fail(call, BP_UPSTREAM, "the database answered with rows of %u columns where %zu were asked for",
+                       rows->column_count, wanted);
+    for (size_t i = 0; i < rows->row_count * wanted; i++) {
+        char     letter = shape[i % wanted];
+        uint32_t type = rows->values[i].type;
+        bool     is_good = letter == '*' || !strchr(letters, letter) || (type == BP_SQL_NULL && strchr("IRTB", letter));
+
+        is_good = is_good || (type == BP_SQL_INTEGER && strchr("iIrR", letter)) || (type == BP_SQL_REAL && strchr("rR", letter)) ||
+                  (type == BP_SQL_TEXT && strchr("tT", letter)) || (type == BP_SQL_BYTES && strchr("bB", letter));
+        if (!is_good)
+            return bp_fail(call, BP_UPSTREAM, "the database answered with %s in column %zu, which is not what was asked for",
+                           type == BP_SQL_NULL ? "NULL" : "a value of another kind", i % wanted + 1);
+    }
+    return BP_OK;
+}
+
 /* Called once a row, in order, on the calling fiber; may suspend. `row` is valid until it returns. A
  * status other than BP_OK ends the query with that status. It may keep memory of the call, so the back end calls it
  * outside of scratch memory (bp_scratch_begin()) of its own. */

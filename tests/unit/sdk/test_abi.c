@@ -493,7 +493,7 @@ FIELD(bp_llm_ops, models, 16)
 
 /* ---- <backplane/loop.h> ---- */
 
-SIZE(bp_loop_service, 144)
+SIZE(bp_loop_service, 152)
 FIELD(bp_loop_service, struct_size, 0)
 FIELD(bp_loop_service, sleep, 8)
 FIELD(bp_loop_service, wait_fd, 16)
@@ -512,6 +512,7 @@ FIELD(bp_loop_service, waker_new, 112)
 FIELD(bp_loop_service, waker_free, 120)
 FIELD(bp_loop_service, wake, 128)
 FIELD(bp_loop_service, wait, 136)
+FIELD(bp_loop_service, process_block, 144)
 
 /* ---- <backplane/mcp.h> ---- */
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -219,6 +220,28 @@ static inline void server_reset(int fd)
     struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/* Of this process to the server: how many notice that the other side went away without a word. */
+static inline int watched_connections(void)
+{
+    int found = 0;
+
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in peer = { 0 };
+        socklen_t          size = sizeof(peer), int_size = sizeof(int);
+        int                keepalive = 0, idle_s = 0;
+        unsigned           user_timeout_ms = 0;
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 || peer.sin_family != AF_INET ||
+            ntohs(peer.sin_port) != server.port)
+            continue;
+        getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &int_size);
+        getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &int_size);
+        getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, &int_size);
+        found += keepalive && idle_s <= 15 && user_timeout_ms > 0 && user_timeout_ms <= 30000;
+    }
+    return found;
 }
 
 /* A port that nobody listens on. */

@@ -432,6 +432,57 @@ static void a_slow_server_is_given_up(void **state)
     with_server(serve_slow_body, fetch_slowly);
 }
 
+/* ---- more requests than connections ---- */
+
+static int limited, late;
+
+static bp_status fetch_in_child(bp_call *call, void *arg)
+{
+    bp_http_request  request = get(call, "/");
+    bp_http_response response;
+    bp_status        status;
+
+    (void)arg;
+    request.first_byte_timeout_ns = BP_MILLISECONDS(300);
+    request.connect_timeout_ns = BP_SECONDS(5);
+    status = fetch(call, &request, &response);
+    limited += status == BP_LIMIT;
+    late += status == BP_DEADLINE;
+    if (status == BP_LIMIT)
+        assert_said(call, "for a free connection to http://127.0.0.1:%u/", server.port);
+    return BP_OK;
+}
+
+static void fetch_too_many(bp_call *call)
+{
+    struct bp_child *children[HTTP_CLIENT_HOST_CONNECTIONS_MAX + 5];
+    int              count = sizeof(children) / sizeof(children[0]);
+
+    for (int i = 0; i < count; i++)
+        assert_int_equal(call_spawn(call, "child", fetch_in_child, NULL, &children[i]), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(100)), BP_OK);
+    assert_int_equal(watched_connections(), HTTP_CLIENT_HOST_CONNECTIONS_MAX);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(call_join(call, children[i]), BP_OK);
+    assert_int_equal(limited, 5);
+    assert_int_equal(late, HTTP_CLIENT_HOST_CONNECTIONS_MAX);
+}
+
+static void serve_nothing(int fd, int number)
+{
+    char byte;
+
+    (void)number;
+    while (recv(fd, &byte, 1, 0) > 0)
+        ;
+}
+
+static void who_waits_for_a_connection_of_our_own_is_not_refused_by_the_server(void **state)
+{
+    (void)state;
+    with_server(serve_nothing, fetch_too_many);
+}
+
 static uint16_t stuck;
 
 static void fetch_stuck(bp_call *call)
@@ -548,6 +599,7 @@ int main(void)
         T(an_answer_above_the_cap_is_refused),
         T(a_compressed_bomb_is_refused),
         T(a_slow_server_is_given_up),
+        T(who_waits_for_a_connection_of_our_own_is_not_refused_by_the_server),
         T(connecting_ends_in_time_and_when_cancelled),
         T(a_cancelled_call_drops_its_request_at_once),
         T(redirects_are_followed_only_when_asked_and_without_credentials),

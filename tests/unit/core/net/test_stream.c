@@ -31,6 +31,7 @@ static void talk(bp_call *call)
     size_t            count;
 
     assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
+    assert_int_equal(watched_connections(), 1);
     assert_status(call, stream_write(call, stream, BP_STR("hello"), BP_FOREVER), BP_OK);
     assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_OK);
     assert_int_equal(count, 5);
@@ -91,6 +92,80 @@ static void an_end_is_quiet_and_a_reset_is_an_error(void **state)
     (void)state;
     server_start(serve_end);
     on_call(hear_the_end, BP_SECONDS(20));
+    server_stop();
+}
+
+/* ---- a server without end ---- */
+
+static void serve_without_end(int fd, int number)
+{
+    static const char bytes[256 << 10];
+
+    (void)number;
+    while (server_send(fd, bytes, sizeof(bytes)))
+        ;
+}
+
+struct ticking {
+    int  ticks;
+    bool is_over, is_done;
+};
+
+static struct ticking    endless_ticking; // both may outlive the call that started them
+static struct cancelling endless_cancelling;
+
+static void tick(bp_call *call, void *arg)
+{
+    struct ticking *ticking = arg;
+
+    while (!ticking->is_over && call_sleep(call, BP_MILLISECONDS(5)) == BP_OK)
+        ticking->ticks++;
+    ticking->is_done = true;
+}
+
+/* Bytes are there at every read, as each of them takes longer to look at than the server needs to send more. */
+static bp_status read_without_end(bp_call *call, int64_t deadline_ns)
+{
+    struct bp_stream *stream;
+    char              bytes[4096];
+    size_t            count;
+    bp_status         status = stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream);
+    int64_t           give_up_ns = clock_now_ns() + BP_SECONDS(10);
+
+    if (status == BP_OK)
+        status = call_sleep(call, BP_MILLISECONDS(20));
+    while (status == BP_OK && clock_now_ns() < give_up_ns) {
+        int64_t until_ns = clock_now_ns() + 100000;
+
+        status = stream_read(call, stream, bytes, sizeof(bytes), deadline_ns, &count);
+        while (clock_now_ns() < until_ns)
+            ;
+    }
+    stream_close(stream);
+    return status;
+}
+
+static void hear_without_end(bp_call *call)
+{
+    endless_cancelling = (struct cancelling){ .victim = call, .after_ns = BP_MILLISECONDS(100) };
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, tick, &endless_ticking));
+    assert_int_equal(read_without_end(call, clock_now_ns() + BP_MILLISECONDS(300)), BP_DEADLINE);
+    assert_said(call, "did not come to an end in the time allowed");
+    assert_int_equal(call_over(call), BP_OK);
+    assert_true(endless_ticking.ticks >= 10); // others had their turn meanwhile
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &endless_cancelling));
+    assert_int_equal(read_without_end(call, BP_FOREVER), BP_CANCELLED);
+    endless_ticking.is_over = true;
+}
+
+static bool is_ticking_done(void *arg) { return ((struct ticking *)arg)->is_done; }
+
+static void a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline(void **state)
+{
+    (void)state;
+    server_start(serve_without_end);
+    on_call(hear_without_end, BP_SECONDS(20));
+    worker_run_until(&worker, is_ticking_done, &endless_ticking);
     server_stop();
 }
 
@@ -194,6 +269,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bytes_go_there_and_back_and_silence_has_an_end, set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(
+            a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline, set_up_worker,
+            tear_down_worker),
         cmocka_unit_test_setup_teardown(an_end_is_quiet_and_a_reset_is_an_error, set_up_worker, tear_down_worker),
         cmocka_unit_test_setup_teardown(writing_suspends_until_a_slow_server_has_taken_all, set_up_worker,
                                         tear_down_worker),

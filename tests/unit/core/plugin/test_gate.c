@@ -57,7 +57,20 @@ static bp_status fake_take(bp_call *call, void *instance, bp_str key, int64_t li
     return fake_get(call, instance, key, &(bp_str){ NULL, 0 });
 }
 
-static const bp_cache_ops fake_ops = { .struct_size = sizeof(bp_cache_ops), .get = fake_get, .take = fake_take };
+/* A stream: two budgets and, between them, whatever time it takes. */
+static bp_status fake_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
+{
+    const bp_budget budget = { .struct_size = sizeof(budget), .key = BP_STR("key") };
+    bp_str          value;
+
+    if (sink->budget(call, sink->self, &budget) != BP_OK)
+        return BP_INTERNAL;
+    return fake_get(call, instance, BP_STR("key"), &value);
+}
+
+static const bp_cache_ops fake_ops = {
+    .struct_size = sizeof(bp_cache_ops), .get = fake_get, .take = fake_take, .dump = fake_dump
+};
 
 static struct worker        worker;
 static struct conf_instance conf;
@@ -213,6 +226,135 @@ static void the_breaker_opens_probes_and_closes(void **state)
     on_call(break_it);
 }
 
+/* ---- what the breaker counts ---- */
+
+static void count_requests(bp_call *call)
+{
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = -1;
+    for (int i = 0; i < 4; i++) // of 3 attempts each
+        assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 12);
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+    assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(gate_breaker_state(instance.gate), 1);
+}
+
+static void a_request_that_was_tried_three_times_has_failed_once(void **state)
+{
+    (void)state;
+    on_call(count_requests);
+}
+
+static void ignore_saturation(bp_call *call)
+{
+    conf.gate.retries = 0;
+    fake.status = BP_LIMIT;
+    fake.fails_left = -1;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(get(call), BP_LIMIT);
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+}
+
+static void a_full_pool_or_queue_of_our_own_opens_no_breaker(void **state)
+{
+    (void)state;
+    on_call(ignore_saturation);
+}
+
+static void be_hasty(bp_call *call)
+{
+    int64_t own_ns = call->deadline_ns;
+
+    conf.gate.retries = 0;
+    fake.sleeps_ns = BP_SECONDS(5);
+    for (int i = 0; i < 7; i++) {
+        call->deadline_ns = clock_now_ns() + BP_MILLISECONDS(3);
+        assert_int_equal(get(call), BP_DEADLINE);
+        call->deadline_ns = own_ns;
+        call->over = BP_OK;
+    }
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+    conf.gate.deadline_ns = BP_MILLISECONDS(3);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(get(call), BP_DEADLINE);
+    assert_int_equal(gate_breaker_state(instance.gate), 1);
+}
+
+static void a_caller_in_a_hurry_opens_no_breaker_and_the_time_of_the_instance_does(void **state)
+{
+    (void)state;
+    on_call(be_hasty);
+}
+
+static int      streamed;
+static bp_status during_stream;
+
+static bp_status take_budget(bp_call *call, void *self, const bp_budget *budget)
+{
+    const bp_budget_sink *inner = self;
+
+    (void)budget;
+    streamed++;
+    if (inner)
+        during_stream = bp_cache_dump(call, &instance.peer, inner);
+    return BP_OK;
+}
+
+static void try_by_stream(bp_call *call)
+{
+    const bp_budget_sink plain = { sizeof(plain), take_budget, NULL }, outer = { sizeof(outer), take_budget, (void *)&plain };
+
+    conf.gate.retries = 0;
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 5;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(bp_cache_dump(call, &instance.peer, &plain), BP_UNAVAILABLE);
+    assert_int_equal(bp_cache_dump(call, &instance.peer, &plain), BP_UNAVAILABLE);
+    assert_int_equal(streamed, 5);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
+    assert_int_equal(gate_breaker_state(instance.gate), 2);
+    // While the trial's stream goes on others are let through.
+    assert_int_equal(bp_cache_dump(call, &instance.peer, &outer), BP_OK);
+    assert_int_equal(during_stream, BP_OK);
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+}
+
+static void the_trial_is_judged_by_the_first_piece_of_a_stream(void **state)
+{
+    (void)state;
+    streamed = 0;
+    on_call(try_by_stream);
+}
+
+static void retry_without_breaker(bp_call *call)
+{
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 2;
+    assert_int_equal(get(call), BP_OK);
+    assert_int_equal(fake.calls, 3);
+    fake.fails_left = -1;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(gate_breaker_state(instance.gate), 0);
+}
+
+static int set_up_without_breaker(void **state)
+{
+    if (set_up(state) != 0)
+        return -1;
+    instance_free(&instance);
+    memset(&instance, 0, sizeof(instance));
+    conf.gate.breaker_failures = 0;
+    return instance_make(&unit, &worker, &instance) ? 0 : -1;
+}
+
+static void without_a_breaker_there_are_retries_all_the_same(void **state)
+{
+    (void)state;
+    on_call(retry_without_breaker);
+}
+
 static double breakers_open(void)
 {
     return metric_value(metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open", "", "instance plugin"),
@@ -352,6 +494,11 @@ int main(void)
         GATED(what_may_help_is_tried_again_and_nothing_else),
         GATED(what_is_not_idempotent_is_never_tried_again),
         GATED(the_breaker_opens_probes_and_closes),
+        GATED(a_request_that_was_tried_three_times_has_failed_once),
+        GATED(a_full_pool_or_queue_of_our_own_opens_no_breaker),
+        GATED(a_caller_in_a_hurry_opens_no_breaker_and_the_time_of_the_instance_does),
+        GATED(the_trial_is_judged_by_the_first_piece_of_a_stream),
+        cmocka_unit_test_setup_teardown(without_a_breaker_there_are_retries_all_the_same, set_up_without_breaker, tear_down),
         GATED(one_operation_that_fails_does_not_stop_the_others),
         GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
         GATED(who_gives_up_in_the_queue_leaves_no_hole),

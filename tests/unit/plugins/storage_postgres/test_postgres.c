@@ -363,7 +363,7 @@ static void all_connections_in_use_is_said_and_one_given_back_is_used(void **sta
     (void)state;
     for (int i = 0; i < 4; i++)
         assert_ok(ops->begin(call, self, &transactions[i]));
-    assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("SELECT 1"), NULL), BP_UNAVAILABLE);
+    assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("SELECT 1"), NULL), BP_LIMIT);
     assert_non_null(strstr(bp_error_of(other)->message.data, "all 4 connections"));
     testhost_call_end(other);
     assert_ok(ops->rollback(call, self, transactions[2]));
