@@ -146,7 +146,7 @@ static void an_entity_larger_than_an_answer_is_read_in_parts(void **state)
             "(2, 'default', 'large', 't', 1), (3, 'default', 'last', 't', 1);"
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12) "
             "INSERT INTO knowledge_observations (entity_id, hash, content) "
-            "SELECT 2, i, printf('%d:%.*c', i, 500000, char(1)) FROM n;" // six bytes each as JSON
+            "SELECT 2, i, printf('%d:%.*c', i, 250000, char(1)) FROM n;" // six bytes each as JSON
             "INSERT INTO knowledge_relations (tenant, from_name, to_name, relation_type, hash) VALUES "
             "('default', 'large', 'last', 'is before', 'h')");
     total = read_parts("read_graph", "");
