@@ -115,8 +115,7 @@ static bp_status find_root(struct git_job *job, bp_str asked)
 
 /* ---- small files ---- */
 
-/* The whole of a regular file that is no link; BP_NOT_FOUND when it is not there. */
-static bp_status read_small(struct git_job *job, const char *path, size_t max_bytes, bp_str *text)
+bp_status repository_read_file(struct git_job *job, const char *path, size_t max_bytes, bp_str *text)
 {
     int         file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -144,7 +143,7 @@ static bp_status read_place(struct git_job *job, const char *file, const char *p
 {
     bp_str text, joined;
 
-    BP_TRY(read_small(job, file, PATH_MAX + 16, &text));
+    BP_TRY(repository_read_file(job, file, PATH_MAX + 16, &text));
     while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
         text.len--;
     if (!bp_str_starts(text, prefix) || memchr(text.data, '\0', text.len))
@@ -258,7 +257,7 @@ static bp_status check_tree_file(struct git_job *job, const char *path, const ch
 static bp_status check_config(struct git_job *job, const char *folder, const char *name)
 {
     bp_str    path = bp_format(job->call, "%s/%s", folder, name), text;
-    bp_status status = path.data ? read_small(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -278,7 +277,7 @@ static bp_status check_config(struct git_job *job, const char *folder, const cha
 static bp_status check_alternates(struct git_job *job, const char *objects, unsigned depth)
 {
     bp_str    path = bp_format(job->call, "%s/info/alternates", objects), text;
-    bp_status status = path.data ? read_small(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -394,6 +393,34 @@ static bp_status check_opened(struct git_job *job, bp_str directory, bp_str comm
     return take_config_away(job);
 }
 
+/* What libgit2 would call damaged or not understood. `common` has been checked. */
+static bp_status check_format(struct git_job *job, bp_str common)
+{
+    static const struct {
+        const char *name, *usual, *sentence;
+    } formats[] = {
+        { "extensions.objectformat", "sha1", "its objects are named by SHA-256, and only SHA-1 is read here" },
+        { "extensions.refstorage", "files", "its branches are kept in a reftable, and only files are read here" },
+    };
+    bp_str      path = bp_format(job->call, BP_FMT "/config", BP_ARG(common));
+    git_config *config = NULL;
+    bp_status   status = BP_OK;
+
+    if (!path.data || git_config_open_ondisk(&config, path.data) != 0)
+        return path.data ? BP_OK : BP_NO_MEMORY; // whatever is wrong with it is said when the repository is opened
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && status == BP_OK; i++) {
+        git_buf value = { NULL, 0, 0 };
+
+        if (git_config_get_string_buf(&value, config, formats[i].name) == 0 &&
+            strcasecmp(value.ptr, formats[i].usual) != 0)
+            status = bp_fail(job->call, BP_UNSUPPORTED, "the repository '" BP_FMT "' is sound, but %s: use git itself",
+                             BP_ARG(job->path), formats[i].sentence);
+        git_buf_dispose(&value);
+    }
+    git_config_free(config);
+    return status;
+}
+
 bp_status repository_open(struct git_job *job)
 {
     bp_str    directory, common;
@@ -404,6 +431,8 @@ bp_status repository_open(struct git_job *job)
     BP_TRY(check_git_directory(job, &directory, &common));
     if (job->flags & JOB_WORKTREE)
         BP_TRY(walk(job, job->path, true, check_tree_file));
+    BP_TRY(check_format(job, common));
+    BP_TRY(commits_read_shallow(job, common));
     code = git_repository_open_ext(&job->repo, job->path.data, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
     if (code != 0)
         return job_fail(job, code, "the repository cannot be opened");
