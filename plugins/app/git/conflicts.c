@@ -260,6 +260,10 @@ static bp_status put_combined(struct git_job *job, const char *path, const git_b
         git_blob_rawsize(theirs) > COMPARED_BYTES_MAX)
         return put_unmerged(job, path);
     BP_TRY(status);
+    if (has_too_many_lines(text.data, text.len) ||
+        has_too_many_lines(git_blob_rawcontent(ours), (size_t)git_blob_rawsize(ours)) ||
+        has_too_many_lines(git_blob_rawcontent(theirs), (size_t)git_blob_rawsize(theirs)))
+        return put_unmerged(job, path);
     put_head(job, path, git_blob_id(ours), git_blob_id(theirs));
     if (git_blob_is_binary(ours) || git_blob_is_binary(theirs) || git_blob_data_is_binary(text.data, text.len)) {
         bp_buf_add(job->out, bp_str_of("Binary files differ\n"));

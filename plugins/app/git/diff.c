@@ -63,6 +63,8 @@ struct printing {
     bool            is_begun; /* the patch of this file is printed */
 };
 
+static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload);
+
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload)
 {
     struct printing *p = payload;
@@ -88,6 +90,76 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, co
     return bp_buf_status(out) == BP_OK ? 0 : GIT_EUSER;
 }
 
+/* One of a file's two versions. */
+static bool side_has_too_many_lines(struct git_job *job, const git_diff_file *file)
+{
+    git_blob *blob = NULL;
+    bool      is_too_much = false;
+    bp_str    text, path;
+
+    if (file->flags & GIT_DIFF_FLAG_VALID_ID && !git_oid_is_zero(&file->id) &&
+        git_blob_lookup(&blob, job->repo, &file->id) == 0) {
+        is_too_much = has_too_many_lines(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+        git_blob_free(blob);
+        return is_too_much;
+    }
+    job->is_too_large = false; // then it is shown as a binary one
+    if (!(file->flags & GIT_DIFF_FLAG_EXISTS) || file->size <= LINES_FREE_BYTES)
+        return false;
+    path = bp_format(job->call, BP_FMT "/%s", BP_ARG(job->path), file->path);
+    if (!path.data || bp_scratch_begin(job->call) != BP_OK)
+        return true;
+    if (repository_path_check(job, file->path) == BP_OK &&
+        repository_read_file(job, path.data, OBJECT_BYTES_MAX, &text) == BP_OK)
+        is_too_much = has_too_many_lines(text.data, text.len);
+    bp_scratch_end(job->call);
+    bp_clear_error(job->call);
+    return is_too_much;
+}
+
+/* libgit2 compares two files in one piece, in a time that for many short lines grows nearly with the square: nobody could
+ * end it. Such files are named instead. */
+static bool is_compared(struct git_job *job, const git_diff_delta *delta)
+{
+    return delta->status == GIT_DELTA_ADDED || delta->status == GIT_DELTA_DELETED ||
+           git_oid_equal(&delta->old_file.id, &delta->new_file.id) ||
+           (!side_has_too_many_lines(job, &delta->old_file) && !side_has_too_many_lines(job, &delta->new_file));
+}
+
+static int print_each(struct printing *p, git_diff *diff, git_diff_line_cb print)
+{
+    struct git_job *job = p->job;
+
+    for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
+        const git_diff_delta *delta = git_diff_get_delta(diff, i);
+        git_patch            *patch = NULL;
+        int                   code;
+
+        if (job_goes_on(job) != BP_OK)
+            return GIT_EUSER;
+        if (is_in_conflict(p->index, delta->new_file.path))
+            continue;
+        if (p->files >= job->self->diff_files) {
+            p->left_out++;
+            continue;
+        }
+        if (!is_compared(job, delta)) {
+            p->files++;
+            bp_buf_add(job->out, bp_format(job->call, "%s%s has more than %d lines and is not compared line by line\n",
+                                           print == show_line ? "\n" : "", path_quoted(job->call, delta->new_file.path).data,
+                                           LINES_MAX));
+            continue;
+        }
+        code = git_patch_from_diff(&patch, diff, i);
+        if (code == 0 && patch)
+            code = git_patch_print(patch, print, p);
+        git_patch_free(patch);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
 static bp_status print_failed(struct git_job *job, int code)
 {
     if (bp_buf_status(job->out) != BP_OK)
@@ -104,7 +176,7 @@ bp_status diff_print(struct git_job *job, git_diff *diff, enum conflicts conflic
     if (code == 0 && conflicts != CONFLICTS_NONE)
         code = git_repository_index(&p.index, job->repo);
     if (code == 0)
-        code = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, print_line, &p);
+        code = print_each(&p, diff, print_line);
     git_index_free(p.index);
     *left_out = p.left_out;
     return code == 0 ? BP_OK : print_failed(job, code);
@@ -293,7 +365,7 @@ static bp_status show_changes(struct git_job *job, git_commit *commit)
     if (code == 0)
         code = diff_find_renames(diff);
     if (code == 0)
-        code = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, show_line, &p);
+        code = print_each(&p, diff, show_line);
     git_diff_free(diff);
     git_tree_free(from);
     git_tree_free(to);

@@ -36,6 +36,8 @@ struct git {
 
 enum {
     OBJECT_BYTES_MAX = 64 << 20, /* what libgit2 may load in one piece */
+    LINES_MAX = 200000,          /* of a file that is compared line by line, which libgit2 does in one piece */
+    LINES_FREE_BYTES = 256 << 10, /* in so few bytes they need not be counted */
     TREE_DEPTH_MAX = 1000        /* folders in folders; Linux has paths of 4,096 bytes */
 };
 
@@ -59,6 +61,8 @@ struct git_job {
     git_odb_backend    alarm;    /* see job_set_alarm() */
     git_odb           *sizes;    /* the same objects, to ask how large one is */
     bool               is_too_large; /* one was */
+    bool               counts_lines; /* objects with more than LINES_MAX are refused, too */
+    bool               has_too_many_lines;
     bool               is_too_deep;  /* a tree was */
     bool               is_stopped;   /* an object was refused since there was no time left */
     git_index         *index;    /* of diff_options_worktree() */
@@ -93,6 +97,7 @@ bp_status job_revision(struct git_job *job, const char *revision, git_object **o
 bp_status job_spare_index(struct git_job *job);
 /* Of the last commit; NULL when there is none yet. */
 git_tree *job_head_tree(struct git_job *job);
+bool      has_too_many_lines(const char *text, size_t len);
 
 /* ---- repository.c ---- */
 

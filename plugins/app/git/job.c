@@ -62,6 +62,30 @@ static struct git_job *job_of(git_odb_backend *backend)
     return (struct git_job *)(void *)((char *)backend - offsetof(struct git_job, alarm));
 }
 
+bool has_too_many_lines(const char *text, size_t len)
+{
+    const char *end = text + len;
+    size_t      lines = 0;
+
+    if (len <= LINES_FREE_BYTES)
+        return false;
+    while (lines <= LINES_MAX && (text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        text++;
+        lines++;
+    }
+    return lines > LINES_MAX;
+}
+
+static bool counts_too_many(struct git_job *job, const git_oid *id)
+{
+    git_odb_object *object = NULL;
+    bool            is_too_much = git_odb_read(&object, job->sizes, id) == 0 &&
+                       has_too_many_lines(git_odb_object_data(object), git_odb_object_size(object));
+
+    git_odb_object_free(object);
+    return is_too_much;
+}
+
 /* Asks another git_odb, since the one that asks us has locked itself. */
 static int may_read(struct git_job *job, const git_oid *id)
 {
@@ -72,9 +96,14 @@ static int may_read(struct git_job *job, const git_oid *id)
         job->is_stopped = true;
         return GIT_EUSER;
     }
-    if (git_odb_read_header(&len, &type, job->sizes, id) != 0 || len <= OBJECT_BYTES_MAX)
+    if (git_odb_read_header(&len, &type, job->sizes, id) != 0)
         return GIT_PASSTHROUGH; // the stores behind us say what is wrong with it
-    job->is_too_large = true;
+    job->is_too_large = job->is_too_large || len > OBJECT_BYTES_MAX;
+    if (len > OBJECT_BYTES_MAX)
+        return GIT_EUSER;
+    if (!job->counts_lines || type != GIT_OBJECT_BLOB || len <= LINES_FREE_BYTES || !counts_too_many(job, id))
+        return GIT_PASSTHROUGH;
+    job->has_too_many_lines = true;
     return GIT_EUSER;
 }
 
@@ -144,6 +173,8 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
     if (job->is_too_deep)
         return bp_fail(job->call, BP_TOO_LARGE, "%s: the folders of a tree are nested more than %d deep", what,
                        TREE_DEPTH_MAX);
+    if (job->has_too_many_lines)
+        return bp_fail(job->call, BP_TOO_LARGE, "%s: a version of the file has more than %d lines", what, LINES_MAX);
     if (job->is_too_large)
         return bp_fail(job->call, BP_TOO_LARGE, "%s: an object is larger than %d MiB", what, OBJECT_BYTES_MAX >> 20);
     if (unsupported(why))

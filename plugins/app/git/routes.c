@@ -394,8 +394,15 @@ static bp_status blame_file(struct git_job *job, git_commit *commit, const char 
         git_object_free(blob);
         return bp_fail(job->call, BP_INVALID, "path: '%s' is not a file", path);
     }
+    if (has_too_many_lines(git_blob_rawcontent((git_blob *)blob), (size_t)git_blob_rawsize((git_blob *)blob))) {
+        git_object_free(blob);
+        return bp_fail(job->call, BP_TOO_LARGE, "path: '%s' has more than %d lines", path, LINES_MAX);
+    }
+    job->counts_lines = true;
     git_blame_options_init(&options, GIT_BLAME_OPTIONS_VERSION);
     git_oid_cpy(&options.newest_commit, git_commit_id(commit));
+    if (job->shallow_count == 1) // there is no going on behind the end of a shallow clone; one is all libgit2 takes
+        git_oid_cpy(&options.oldest_commit, &job->shallow[0]);
     code = git_blame_file(&blame, job->repo, path, &options);
     bp_json_object(job->json);
     bp_json_key(job->json, "blame");

@@ -276,6 +276,31 @@ static void a_search_takes_no_square_of_time(void **state)
     free(body);
 }
 
+/* Two files of millions of short lines, which libgit2 would compare for minutes without asking anybody. */
+static void files_of_very_many_lines_are_named_instead_of_compared(void **state)
+{
+    char           body[512];
+    testhost_reply reply;
+    double         before;
+
+    (void)state;
+    script("cd root/repo; awk 'BEGIN { srand(1); for (i = 0; i < 1500000; i++) print int(rand() * 4) }' >many; git add .; "
+           "git commit -qm one; awk 'BEGIN { srand(2); for (i = 0; i < 1500000; i++) print int(rand() * 4) }' >many; "
+           "echo three >>file.txt; git commit -qam two; "
+           "awk 'BEGIN { srand(3); for (i = 0; i < 1500000; i++) print int(rand() * 4) }' >many");
+    start_git(true);
+    before = cpu_s();
+    says(tool("git_show", "\"revision\":\"HEAD\""), "many has more than 200000 lines and is not compared");
+    says(tool("git_show", "\"revision\":\"HEAD\""), "+three");
+    says(tool("git_diff_unstaged", ""), "many has more than 200000 lines");
+    says(tool("git_diff", "\"target\":\"HEAD~1\""), "many has more than 200000 lines");
+    snprintf(body, sizeof(body), "{\"repo_path\":\"%s/repo\",\"path\":\"many\"}", root);
+    next_call();
+    reply = testhost_request_app(call, instance, "POST", "/blame", "", bp_str_of(body));
+    assert_status(reply.status, BP_TOO_LARGE);
+    assert_true(cpu_s() - before < 4);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_repository, tear_down)
@@ -287,6 +312,7 @@ int main(void)
         TEST(what_is_not_read_here_is_not_called_damaged),
         TEST(branches_in_each_others_way_are_told),
         TEST(what_is_cut_is_told),
+        TEST(files_of_very_many_lines_are_named_instead_of_compared),
         TEST(a_search_takes_no_square_of_time),
         TEST(a_tree_of_20000_levels_is_bounded),
     };
