@@ -430,6 +430,7 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
     git_checkout_options options;
     git_reference       *branch = NULL;
     git_object          *tree = NULL;
+    git_index           *index = NULL;
     int                  code;
 
     git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
@@ -437,7 +438,10 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
     options.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT | GIT_CHECKOUT_NOTIFY_UPDATED;
     options.notify_cb = still_wanted;
     options.notify_payload = job;
-    code = git_object_peel(&tree, commit, GIT_OBJECT_TREE);
+    code = git_repository_index(&index, job->repo); // first: a checkout that finds it unreadable loses memory
+    git_index_free(index);
+    if (code == 0)
+        code = git_object_peel(&tree, commit, GIT_OBJECT_TREE);
     if (code == 0)
         code = look_at_tree(job, (git_tree *)tree);
     git_object_free(tree);

@@ -318,3 +318,38 @@ bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid
     free(others.slots);
     return is_good;
 }
+
+/* Of a shallow clone the newest one of those that both reach, in what is there. */
+static bp_status merge_base_of_shallow(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base)
+{
+    struct commit_walk walk = { .job = job };
+    struct oid_set     seen = { NULL, 0, 0 };
+    bool               is_found = false;
+    git_commit        *commit = NULL;
+    bp_status          status = reach(job, one, NULL, &seen, &is_found);
+
+    if (status == BP_OK)
+        status = push(&walk, two);
+    while (status == BP_OK && !is_found && (status = next(&walk, &commit)) == BP_OK && commit) {
+        is_found = oid_set_has(&seen, git_commit_id(commit));
+        if (is_found)
+            git_oid_cpy(base, git_commit_id(commit));
+        git_commit_free(commit);
+    }
+    walk_end(&walk);
+    free(seen.slots);
+    if (status == BP_OK && !is_found)
+        return bp_fail(job->call, BP_UNSUPPORTED, "this is a shallow clone, and no common commit of the two is in it: "
+                       "`git fetch --unshallow` brings it");
+    return status;
+}
+
+bp_status commits_merge_base(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base)
+{
+    int code;
+
+    if (job->shallow_count)
+        return merge_base_of_shallow(job, one, two, base);
+    code = git_merge_base(base, job->repo, one, two);
+    return code == 0 ? BP_OK : job_fail(job, code, "the two have no common commit to compare with");
+}

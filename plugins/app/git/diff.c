@@ -274,11 +274,15 @@ bp_status diff_target_text(struct git_job *job)
 
         code = job_spare_index(job) == BP_OK ? 0 : GIT_EUSER;
         if (code == 0 && range.flags & GIT_REVSPEC_MERGE_BASE) {
-            code = git_merge_base(&base, job->repo, git_object_id(range.from), git_object_id(range.to));
+            bp_status status = commits_merge_base(job, git_object_id(range.from), git_object_id(range.to), &base);
+
             git_object_free(range.from);
             range.from = NULL;
-            if (code == 0)
-                code = git_object_lookup(&range.from, job->repo, &base, GIT_OBJECT_COMMIT);
+            if (status != BP_OK) {
+                git_object_free(range.to);
+                return status;
+            }
+            code = git_object_lookup(&range.from, job->repo, &base, GIT_OBJECT_COMMIT);
         }
         if (code == 0)
             code = git_object_peel((git_object **)&from, range.from, GIT_OBJECT_TREE);

@@ -120,6 +120,7 @@ bp_status commits_read_shallow(struct git_job *job, bp_str common);
 bool commit_is_end(const struct git_job *job, const git_oid *id);
 /* NULL when it has none, also at the end of a shallow clone; a code of libgit2. */
 int  commit_first_parent(const struct git_job *job, git_commit *commit, git_commit **parent);
+bp_status commits_merge_base(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base);
 bool commits_reach(struct git_job *job, const git_oid *tip, const git_oid *commit);
 bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid *theirs, size_t *ahead, size_t *behind);
 

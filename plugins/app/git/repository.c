@@ -357,16 +357,64 @@ static bool is_place(struct git_job *job, const char *path, bp_str wanted)
     return path && bp_str_equal(resolve(job->call, path), wanted);
 }
 
-/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. */
+/* A value of the repository's config, "PREFIX name SUFFIX"; empty when it is not set. */
+static bp_str config_value(struct git_job *job, git_config *config, const char *prefix, const char *name,
+                           const char *suffix)
+{
+    git_buf value = { NULL, 0, 0 };
+    bp_str  found = { NULL, 0 }, key = bp_format(job->call, "%s%s%s", prefix, name, suffix);
+
+    if (key.data && git_config_get_string_buf(&value, config, key.data) == 0)
+        found = bp_dup(job->call, bp_str_n(value.ptr, value.size));
+    git_buf_dispose(&value);
+    return found;
+}
+
+/* What the remote's branch is called here, by the first refspec that knows it. */
+static bp_str tracked_as(struct git_job *job, git_config *config, const char *remote, const char *branch)
+{
+    bp_str               key = bp_format(job->call, "remote.%s.fetch", remote), found = { NULL, 0 };
+    git_config_iterator *fetches = NULL;
+    git_config_entry    *entry;
+
+    if (!key.data || git_config_multivar_iterator_new(&fetches, config, key.data, NULL) != 0)
+        return found;
+    while (!found.len && git_config_next(&entry, fetches) == 0) {
+        git_refspec *spec = NULL;
+        git_buf      name = { NULL, 0, 0 };
+
+        if (git_refspec_parse(&spec, entry->value, 1) == 0 && git_refspec_src_matches(spec, branch) &&
+            git_refspec_transform(&name, spec, branch) == 0)
+            found = bp_dup(job->call, bp_str_n(name.ptr, name.size));
+        git_buf_dispose(&name);
+        git_refspec_free(spec);
+    }
+    git_config_iterator_free(fetches);
+    return found;
+}
+
+/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. By hand, as
+ * git_branch_upstream_name() of libgit2 1.5 loses 20 KiB for each entry of the config. */
 static void remember_upstream(struct git_job *job)
 {
-    git_reference *head = NULL;
-    git_buf        upstream = { NULL, 0, 0 };
+    static const char branches[] = "refs/heads/";
+    git_reference    *head = NULL;
+    git_config       *config = NULL;
+    const char       *own = NULL;
+    bp_str            remote, merge;
 
-    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 && git_reference_type(head) == GIT_REFERENCE_SYMBOLIC &&
-        git_branch_upstream_name(&upstream, job->repo, git_reference_symbolic_target(head)) == 0)
-        job->upstream = bp_dup(job->call, bp_str_n(upstream.ptr, upstream.size));
-    git_buf_dispose(&upstream);
+    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 && git_reference_type(head) == GIT_REFERENCE_SYMBOLIC)
+        own = git_reference_symbolic_target(head);
+    if (own && strncmp(own, branches, sizeof(branches) - 1) == 0 && git_repository_config(&config, job->repo) == 0) {
+        own += sizeof(branches) - 1;
+        remote = config_value(job, config, "branch.", own, ".remote");
+        merge = config_value(job, config, "branch.", own, ".merge");
+        if (merge.len && bp_str_is(remote, "."))
+            job->upstream = merge;
+        else if (merge.len && remote.len)
+            job->upstream = tracked_as(job, config, remote.data, merge.data);
+    }
+    git_config_free(config);
     git_reference_free(head);
 }
 
