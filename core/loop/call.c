@@ -179,9 +179,11 @@ void call_scratch_end(bp_call *call)
 
 void call_cancel(bp_call *call)
 {
-    if (call->over != BP_OK)
+    bp_status none = BP_OK;
+
+    // What ended the call first stays, also when its job on a pool thread sees the deadline at this moment.
+    if (!atomic_compare_exchange_strong(&call->over, &none, BP_CANCELLED))
         return;
-    call->over = BP_CANCELLED;
     for (bp_call *child = call->children; child; child = child->next_sibling)
         call_cancel(child);
     fiber_wake(call->fiber);
@@ -189,11 +191,14 @@ void call_cancel(bp_call *call)
 
 bp_status call_over(bp_call *call)
 {
-    if (call->over == BP_OK && call->deadline_ns != BP_FOREVER && clock_now_ns() >= call->deadline_ns)
-        call->over = BP_DEADLINE;
-    if (call->over != BP_OK && call->shield_until_ns && clock_now_ns() < call->shield_until_ns)
+    bp_status over = atomic_load(&call->over);
+
+    if (over == BP_OK && call->deadline_ns != BP_FOREVER && clock_now_ns() >= call->deadline_ns &&
+        atomic_compare_exchange_strong(&call->over, &over, BP_DEADLINE))
+        over = BP_DEADLINE;
+    if (over != BP_OK && call->shield_until_ns && clock_now_ns() < call->shield_until_ns)
         return BP_OK;
-    return call->over;
+    return over;
 }
 
 /* ---- waiting ---- */

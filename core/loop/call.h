@@ -5,6 +5,8 @@
 #ifndef CORE_LOOP_CALL_H
 #define CORE_LOOP_CALL_H
 
+#include <stdatomic.h>
+
 #include <backplane/call.h>
 
 #include "base/arena.h"
@@ -31,7 +33,7 @@ struct bp_call {
     struct arena    own_arena;
     struct call_scratch *scratch;  /* the innermost one that is open */
     int64_t         deadline_ns;
-    bp_status       over;          /* sticky: BP_OK, BP_CANCELLED or BP_DEADLINE */
+    _Atomic bp_status over;        /* sticky: BP_OK, BP_CANCELLED or BP_DEADLINE; a job on a pool thread asks, too */
     int64_t         shield_until_ns;
     bp_error        error;
     char            request_id[CALL_ID_BYTES];

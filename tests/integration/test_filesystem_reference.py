@@ -20,7 +20,7 @@ def fill(folder):
         "a.txt": "one\ntwo\nthree\n", "b.txt": "no newline at the end", "crlf.txt": "one\r\ntwo\r\nthree\r\n", "empty.txt": "",
         "Big.bin.txt": "x" * 1152, "mega.txt": "y" * 1500000, "日本 ümläut €.txt": "ä\n€\n𐍈\n", "with space.md": "# Title\n",
         "src/main.c": "int main(void)\n{\n    if (1) {\n        return 0;\n    }\n}\n", "src/main.h": "#pragma once\n",
-        "src/deep/er/x.c": "x\n", "src/deep/y.test.c": "y\n", "src/.hidden/z.c": "z\n", "docs/fence.md": "```c\ncode\n```\n",
+        "src/deep/er/x.c": "x\n", "src/deep/y.test.c": "y\n", "src/.hidden/z.c": "z\n", "docs/fence.md": "```c\ncode\n```\n", "docs/twice.md": "  if a:\n    b\n  if a:\n    b\n",
         "lines.txt": "".join(f"line {i}\n" for i in range(1, 201)), "picture.png": "no real picture", "sound.mp3": "x", "B.txt": "",
         "data.bin": "bytes", "noext": "bytes", "_under": "", "1digit": "", "z" * 40: "a long name",
     }
@@ -116,12 +116,11 @@ def searches_find_the_same():
 
 EDITS = [
     ("a.txt", [("two", "TWO")]), ("a.txt", [("one\ntwo", "1\n2\n3")]), ("a.txt", [("one", "one")]), ("a.txt", []), ("a.txt", [("three\n", "three")]),
-    ("a.txt", [("one\n", "")]), ("a.txt", [("three\n", "three\nfour\nfive\n")]), ("a.txt", [("", "zero\n")]), ("a.txt", [("one", "x"), ("x", "y"), ("three", "z")]),
-    ("a.txt", [("  one  \n\ttwo", "1\n2")]), ("a.txt", [("o", "0")]), ("a.txt", [("one\ntwo\nthree\n", "")]), ("empty.txt", [("", "new\n")]),
+    ("a.txt", [("one\n", "")]), ("a.txt", [("three\n", "three\nfour\nfive\n")]), ("a.txt", [("one", "x"), ("x", "y"), ("three", "z")]),
+    ("a.txt", [("  one  \n\ttwo", "1\n2")]), ("a.txt", [("one\ntwo\nthree\n", "")]),
     ("b.txt", [("the end", "its end")]), ("b.txt", [("end", "end\n")]), ("docs/fence.md", [("code", "more code")]),
-    ("docs/fence.md", [("code", "````\ninner\n````")]), ("src/main.c", [("if (1) {\nreturn 0;\n}", "if (2) {\nreturn 1;\n}")]),
-    ("src/main.c", [("if (1) {\n    return 0;\n}", "while (1) {\n    return 1;\n        again();\n}")]),
-    ("src/main.c", [("int main(void)\n{\n  if (1) {", "int main(int argc)\n{\n  if (argc) {")]), ("src/main.c", [("    return 0;", "    return 2;")]),
+    ("docs/fence.md", [("code", "````\ninner\n````")]), 
+    ("src/main.c", [("    return 0;", "    return 2;")]),
     ("src/main.c", [("\treturn 0;", "\treturn 3;")]), ("lines.txt", [("line 5\n", "line five\n"), ("line 12\n", "line twelve\n")]),
     ("lines.txt", [("line 5\n", "line five\n"), ("line 14\n", "line fourteen\n")]), ("lines.txt", [("line 5\n", "line five\n"), ("line 15\n", "line fifteen\n")]),
     ("lines.txt", [("line 1\n", ""), ("line 200\n", "")]), ("lines.txt", [("line 100\nline 101\nline 102\n", "line 102\nline 100\nline 101\n")]),
@@ -131,18 +130,56 @@ EDITS = [
 ]
 
 
+# Where the reference's answer is a bug, ours is decided otherwise, and docs/apps/filesystem.md says so: name, path, edits, and the text
+# that is there afterwards, or what the refusal says.
+DECIDED = [
+    ("an empty text is nowhere", "a.txt", [("", "zero\n")], ("oldText of edit 1 is empty",)),
+    ("an empty text is not in an empty file", "empty.txt", [("", "new\n")], ("oldText of edit 1 is empty",)),
+    ("a text at two places", "a.txt", [("o", "0")], ("2 times, in lines 1 and 2",)),
+    ("lines at two places", "docs/twice.md", [("if a:\n b", "c")], ("2 times, in lines 1 and 3",)),
+    ("a block without its indentation", "src/main.c", [("if (1) {\nreturn 0;\n}", "if (2) {\nreturn 1;\n}")],
+     "int main(void)\n{\n    if (2) {\n        return 1;\n    }\n}\n"),
+    ("a block less indented", "src/main.c", [("if (1) {\n    return 0;\n}", "while (1) {\n    return 1;\n        again();\n}")],
+     "int main(void)\n{\n    while (1) {\n        return 1;\n            again();\n    }\n}\n"),
+    ("a block indented otherwise", "src/main.c", [("int main(void)\n{\n  if (1) {", "int main(int argc)\n{\n  if (argc) {")],
+     "int main(int argc)\n{\n    if (argc) {\n        return 0;\n    }\n}\n"),
+]
+
+
+def told_edit(side, path, edits, dry_run):
+    """What a server answers, and the file behind it; then the file is as before."""
+    kept, whole = os.path.join(side[1], "kept"), os.path.join(side[1], path)
+    shutil.copy(whole, kept)
+    answer = told(side, "edit_file", {"path": path, "edits": [{"oldText": old, "newText": new} for old, new in edits], "dryRun": dry_run})
+    with open(whole, newline="") as file:
+        text = file.read()
+    shutil.copy(kept, whole)
+    return answer, text
+
+
 def edits_and_their_diffs_are_the_same():
     with both() as sides:
         for path, edits in EDITS:
-            pieces = [{"oldText": old, "newText": new} for old, new in edits]
-            compare(sides, [("edit_file", {"path": path, "edits": pieces, "dryRun": True}), ("read_text_file", {"path": path})])
-            for _, root in sides:
-                shutil.copy(os.path.join(root, path), os.path.join(root, "kept"))
-            compare(sides, [("edit_file", {"path": path, "edits": pieces})])
-            if path != "crlf.txt":  # ours keeps CR LF, see differences
-                compare(sides, [("read_text_file", {"path": path})])
-            for _, root in sides:
-                shutil.copy(os.path.join(root, "kept"), os.path.join(root, path))
+            for dry_run in (True, False):
+                (ours, our_text), (reference, their_text) = (told_edit(side, path, edits, dry_run) for side in sides)
+                check_equal(json.dumps(ours), json.dumps(reference), f"edits {edits} of {path}")
+                if path != "crlf.txt":  # ours keeps CR LF, see differences
+                    check_equal(our_text, their_text, f"{path} after the edits {edits}")
+
+
+def edits_that_we_decide_otherwise():
+    with both() as sides:
+        for name, path, edits, wanted in DECIDED:
+            with open(os.path.join(sides[0][1], path), newline="") as file:
+                before = file.read()
+            (ours, our_text), (reference, their_text) = (told_edit(side, path, edits, False) for side in sides)
+            check(not reference.get("isError"), f"{name}: the reference does it")
+            check(our_text != their_text, f"{name}: the reference leaves {their_text!r}")
+            if isinstance(wanted, str):
+                check_equal(our_text, wanted, name)
+            else:
+                check(ours["isError"] and wanted[0] in ours["content"][0]["text"], f"{name}: {ours}")
+                check_equal(our_text, before, f"{name}: the file")
 
 
 def writing_and_moving_are_the_same():
@@ -232,5 +269,5 @@ def read_only_offers_no_writing():
 
 
 run_tests([tools_take_and_give_the_same, read_only_offers_no_writing, texts_and_their_parts_are_the_same, refusals_say_the_same, lists_and_trees_are_the_same, searches_find_the_same,
-           edits_and_their_diffs_are_the_same, writing_and_moving_are_the_same, facts_about_a_file_have_the_same_form,
+           edits_and_their_diffs_are_the_same, edits_that_we_decide_otherwise, writing_and_moving_are_the_same, facts_about_a_file_have_the_same_form,
            differences_are_the_ones_we_mean])

@@ -1,12 +1,14 @@
 /* edit.c - the tool edit_file: pieces of a text replaced one after another, and what changed as a diff.
  *
  * A piece is looked for as it is written; if it is nowhere, line by line, blanks at both ends of each line not counted,
- * and what is put there is indented as what it replaces. Both work on text with LF; lines that an edit leaves alone
- * keep the ends they had in the file, CR LF or LF, and new ones get what most lines have.
+ * and what is put there is shifted as what it replaces (match.c). It has to be at one place only. Both work on text with
+ * LF; lines that an edit leaves alone keep the ends they had in the file, CR LF or LF, and new ones get what most have.
  */
 #include "filesystem.h"
 #include "diff.h"
+#include "match.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 /* ---- texts ---- */
@@ -25,139 +27,118 @@ static bp_status with_newlines(bp_call *call, bp_str text, bp_str *made)
     return BP_OK;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bp_str indent_of(bp_str line)
-{
-    size_t len = 0;
-
-    while (len < line.len && is_blank(line.data[len]))
-        len++;
-    return bp_str_n(line.data, len);
-}
-
-static bp_str trim_start(bp_str line)
-{
-    size_t len = indent_of(line).len;
-
-    return bp_str_n(line.data + len, line.len - len);
-}
-
-static bp_str trim(bp_str line)
-{
-    line = trim_start(line);
-    while (line.len && is_blank(line.data[line.len - 1]))
-        line.len--;
-    return line;
-}
-
-/* Split at each newline, without it: one line more than there are newlines. */
-static bp_status split(bp_call *call, bp_str text, struct lines *lines)
-{
-    size_t start = 0, count = 1;
-
-    for (size_t i = 0; i < text.len; i++)
-        count += text.data[i] == '\n';
-    lines->count = 0;
-    lines->items = BP_NEW_ARRAY(call, bp_str, count);
-    if (!lines->items)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for a text of %zu lines", count);
-    for (size_t i = 0; i <= text.len; i++)
-        if (i == text.len || text.data[i] == '\n') {
-            lines->items[lines->count++] = bp_str_n(text.data + start, i - start);
-            start = i + 1;
-        }
-    return BP_OK;
-}
-
 /* ---- one edit ---- */
 
-static bp_status put_piece(bp_call *call, bp_str text, size_t at, size_t removed, bp_str added, bp_str *made)
+/* A text that is edited: each edit writes it anew from one of two places into the other. */
+struct draft {
+    bp_str now;
+    char  *places[2];
+    size_t room[2];
+    int    next; /* the place that `now` is not in */
+    size_t max_bytes;
+};
+
+static bp_status draft_put(bp_call *call, struct draft *draft, const struct match *match)
 {
-    size_t len = text.len - removed + added.len;
-    char  *data = bp_alloc(call, len + 1);
+    size_t len = draft->now.len - match->len + match->put.len, behind = match->start + match->len;
+    char  *data = draft->places[draft->next];
 
-    if (!data)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for the edited text");
-    memcpy(data, text.data, at);
-    if (added.len)
-        memcpy(data + at, added.data, added.len);
-    memcpy(data + at + added.len, text.data + at + removed, text.len - at - removed);
-    *made = bp_str_n(data, len);
-    return BP_OK;
-}
-
-static bool is_match(const struct lines *content, size_t at, const struct lines *wanted)
-{
-    for (size_t i = 0; i < wanted->count; i++)
-        if (!bp_str_equal(trim(content->items[at + i]), trim(wanted->items[i])))
-            return false;
-    return true;
-}
-
-/* The new lines as they are put in: the first indented as the line it replaces, a later one by as much more as it is
- * indented more than the old line beside it; as it is written where one of the two has no indent (so does the
- * reference server). */
-static void indent_lines(bp_buf *out, bp_str indent, const struct lines *old, const struct lines *new)
-{
-    for (size_t i = 0; i < new->count; i++) {
-        bp_str line = new->items[i], own = indent_of(line), was = {"", 0};
-
-        if (i < old->count)
-            was = indent_of(old->items[i]);
-        bp_buf_add(out, bp_str_of(i ? "\n" : ""));
-        if (i == 0 || (was.len && own.len)) {
-            bp_buf_add(out, indent);
-            for (size_t more = was.len; i && more < own.len; more++)
-                bp_buf_add(out, BP_STR(" "));
-            line = trim_start(line);
+    if (len > draft->max_bytes)
+        return bp_fail(call, BP_TOO_LARGE, "the edited text has %zu bytes, the limit is %zu (max_file)", len,
+                       draft->max_bytes);
+    if (len + 1 > draft->room[draft->next]) {
+        free(data);
+        draft->room[draft->next] = len + len / 4 + 1;
+        data = draft->places[draft->next] = malloc(draft->room[draft->next]);
+        if (!data) {
+            draft->room[draft->next] = 0;
+            return bp_fail(call, BP_NO_MEMORY, "no memory for the edited text");
         }
-        bp_buf_add(out, line);
     }
-}
-
-/* Replaces the first lines that are `old` but for blanks; *is_done tells whether there were any. */
-static bp_status replace_lines(bp_call *call, bp_str *text, bp_str old_text, bp_str new_text, bool *is_done)
-{
-    struct lines content, old, new;
-
-    *is_done = false;
-    BP_TRY(split(call, *text, &content));
-    BP_TRY(split(call, old_text, &old));
-    BP_TRY(split(call, new_text, &new));
-    for (size_t at = 0; at + old.count <= content.count; at++) {
-        const bp_str *first = &content.items[at], *last = &content.items[at + old.count - 1];
-        bp_buf       *made;
-
-        if (!is_match(&content, at, &old))
-            continue;
-        made = bp_buf_new(call, new_text.len + new.count *(first->len + new_text.len + 1) + 1);
-        indent_lines(made, indent_of(*first), &old, &new);
-        BP_TRY(bp_buf_status(made));
-        *is_done = true;
-        return put_piece(call, *text, (size_t)(first->data - text->data),
-                         (size_t)(last->data + last->len - first->data), bp_buf_str(made), text);
-    }
+    memcpy(data, draft->now.data, match->start);
+    if (match->put.len)
+        memcpy(data + match->start, match->put.data, match->put.len);
+    memcpy(data + match->start + match->put.len, draft->now.data + behind, draft->now.len - behind);
+    draft->now = bp_str_n(data, len);
+    draft->next = !draft->next;
     return BP_OK;
 }
 
-static bp_status apply(bp_call *call, const bp_json *edit, bp_str *text, bool *is_done)
+static void draft_free(struct draft *draft)
+{
+    free(draft->places[0]);
+    free(draft->places[1]);
+}
+
+/* In scratch memory, so that many edits of a large text need no more than one. */
+static bp_status find_and_put(bp_call *call, const bp_json *edit, struct draft *draft, struct match *match)
 {
     bp_str old, new;
-    char  *at;
 
     BP_TRY(with_newlines(call, bp_json_string(bp_json_get(edit, "oldText")), &old));
     BP_TRY(with_newlines(call, bp_json_string(bp_json_get(edit, "newText")), &new));
-    *is_done = true;
+    match_exact(draft->now, old, new, match);
+    if (!match->count)
+        BP_TRY(match_lines(call, draft->now, old, new, draft->max_bytes, match));
+    return match->count == 1 ? draft_put(call, draft, match) : BP_OK;
+}
+
+/* "2, 3 and 5" */
+static bp_str places_text(bp_call *call, const struct match *match)
+{
+    size_t  shown = match->count < MATCH_PLACES_MAX ? match->count : MATCH_PLACES_MAX;
+    bp_buf *out = bp_buf_new(call, 1024);
+
+    for (size_t i = 0; i < shown; i++)
+        bp_buf_addf(out, "%s%zu", !i ? "" : i + 1 == match->count ? " and " : ", ", match->places[i]);
+    if (shown < match->count)
+        bp_buf_add(out, BP_STR(" and more"));
+    return bp_buf_str(out);
+}
+
+/* Why the edit of that index does not go. */
+static bp_str complaint(bp_call *call, const bp_json *edit, size_t index, const struct match *match)
+{
+    bp_str old = bp_json_string(bp_json_get(edit, "oldText"));
+
     if (!old.len)
-        return put_piece(call, *text, 0, 0, new, text);
-    at = text->len ? memmem(text->data, text->len, old.data, old.len) : NULL;
-    if (at)
-        return put_piece(call, *text, (size_t)(at - text->data), old.len, new, text);
-    return replace_lines(call, text, old, new, is_done);
+        return bp_format(call,
+                         "oldText of edit %zu is empty: give the text that is to be replaced, or use write_file to "
+                         "write a whole file. Nothing was changed.",
+                         index + 1);
+    if (!match->count)
+        return bp_format(call, "Could not find exact match for edit:\n" BP_FMT, BP_ARG(old));
+    return bp_format(call,
+                     "oldText of edit %zu is there %s%zu times, in lines " BP_FMT "%s: give more lines around it, so "
+                     "that it stands for one place only. Nothing was changed.",
+                     index + 1, match->count == MATCH_COUNT_MAX ? "at least " : "", match->count,
+                     BP_ARG(places_text(call, match)), index ? " as the edits before it leave the text" : "");
+}
+
+/* All edits, one after another; `work` tells of the first that does not go. */
+static bp_status apply_all(bp_call *call, struct work *work, struct draft *draft)
+{
+    const bp_json *edits = bp_json_get(work->arguments, "edits");
+
+    for (size_t i = 0; i < bp_json_count(edits) && !work->is_failure; i++) {
+        const bp_json *one = bp_json_at(edits, i);
+        struct match   match = {.count = 0};
+
+        BP_TRY(bp_cancelled(call));
+        if (bp_json_string(bp_json_get(one, "oldText")).len) {
+            bp_status status = bp_scratch_begin(call);
+
+            BP_TRY(status);
+            status = find_and_put(call, one, draft, &match);
+            bp_scratch_end(call);
+            BP_TRY(status);
+        }
+        if (match.count == 1)
+            continue;
+        work->is_failure = true;
+        work->text = complaint(call, one, i, &match);
+    }
+    return BP_OK;
 }
 
 /* ---- ends of lines ---- */
@@ -253,31 +234,14 @@ static bp_status read_original(bp_call *call, struct work *work, const struct pl
     return BP_OK;
 }
 
-static bp_status edit(bp_call *call, struct work *work, const struct place *place, int directory, const char *name)
+/* Shows what changed, and unless this is a dry run writes it. */
+static bp_status finish(bp_call *call, struct work *work, const struct place *place, int directory, const char *name,
+                        const struct stat *info, bp_str original, bp_str content, bp_str edited)
 {
-    const bp_json *edits = bp_json_get(work->arguments, "edits");
-    struct lines   before, after;
-    struct stat    info;
-    bp_str         original, content, edited, bytes;
-    int32_t       *match;
-    bool           is_done;
+    struct lines before, after;
+    int32_t     *match;
+    bp_str       bytes;
 
-    BP_TRY(read_original(call, work, place, directory, name, &info, &original));
-    BP_TRY(with_newlines(call, original, &content));
-    edited = content;
-    for (size_t i = 0; i < bp_json_count(edits); i++) {
-        const bp_json *one = bp_json_at(edits, i);
-
-        BP_TRY(bp_cancelled(call));
-        BP_TRY(apply(call, one, &edited, &is_done));
-        if (!is_done) {
-            work->is_failure = true;
-            work->text = bp_format(call, "Could not find exact match for edit:\n%.*s",
-                                   (int)bp_json_string(bp_json_get(one, "oldText")).len,
-                                   bp_json_string(bp_json_get(one, "oldText")).data);
-            return BP_OK;
-        }
-    }
     BP_TRY(lines_split(call, content, &before));
     BP_TRY(lines_split(call, edited, &after));
     BP_TRY(diff_match(call, &before, &after, &match));
@@ -288,7 +252,25 @@ static bp_status edit(bp_call *call, struct work *work, const struct place *plac
     if ((int64_t)bytes.len > work->self->max_file_bytes)
         return bp_fail(call, BP_TOO_LARGE, "the edited text has %zu bytes, the limit is %lld (max_file)", bytes.len,
                        (long long)work->self->max_file_bytes);
-    return replace_file(call, place, directory, name, bytes, &info);
+    BP_TRY(bp_cancelled(call));
+    return replace_file(call, place, directory, name, bytes, info);
+}
+
+static bp_status edit(bp_call *call, struct work *work, const struct place *place, int directory, const char *name)
+{
+    struct draft draft = {.max_bytes = (size_t)work->self->max_file_bytes};
+    struct stat  info;
+    bp_str       original, content;
+    bp_status    status;
+
+    BP_TRY(read_original(call, work, place, directory, name, &info, &original));
+    BP_TRY(with_newlines(call, original, &content));
+    draft.now = content;
+    status = apply_all(call, work, &draft);
+    if (status == BP_OK && !work->is_failure)
+        status = finish(call, work, place, directory, name, &info, original, content, draft.now);
+    draft_free(&draft);
+    return status;
 }
 
 bp_status work_edit(bp_call *call, struct work *work)

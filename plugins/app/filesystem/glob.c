@@ -6,7 +6,7 @@
  */
 #include "glob.h"
 
-enum { PATTERNS_MAX = 1000, PATTERN_BYTES_MAX = 4096 };
+enum { PATTERNS_MAX = 1000, PATTERN_BYTES_MAX = 4096, STEPS_BETWEEN_LOOKS = 1 << 20 };
 
 /* ---- braces ---- */
 
@@ -38,6 +38,15 @@ static bp_status add_pattern(struct expansion *to, bp_str pattern)
 {
     if (to->glob->count == PATTERNS_MAX)
         return bp_fail(to->call, BP_INVALID, "the braces of the pattern stand for more than %d patterns", PATTERNS_MAX);
+    if ((to->glob->count & (to->glob->count - 1)) == 0) { // grows to the next power of two
+        bp_str *more = BP_NEW_ARRAY(to->call, bp_str, to->glob->count ? 2 * to->glob->count : 1);
+
+        if (!more)
+            return bp_fail(to->call, BP_NO_MEMORY, "no memory for a pattern");
+        if (to->glob->count)
+            memcpy(more, to->glob->items, to->glob->count * sizeof(*more));
+        to->glob->items = more;
+    }
     to->glob->items[to->glob->count++] = pattern;
     return BP_OK;
 }
@@ -46,6 +55,7 @@ static bp_status expand(struct expansion *to, bp_str pattern, int depth)
 {
     size_t open = 0, close = 0, start;
 
+    BP_TRY(bp_cancelled(to->call));
     if (depth > 16)
         return bp_fail(to->call, BP_INVALID, "the pattern has more than 16 groups of braces");
     for (; open < pattern.len && !close; open++) {
@@ -96,9 +106,7 @@ bp_status glob_make(bp_call *call, bp_str pattern, struct glob *glob)
 {
     struct expansion to = {call, glob};
 
-    *glob = (struct glob){BP_NEW_ARRAY(call, bp_str, PATTERNS_MAX), 0, false};
-    if (!glob->items)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for a pattern");
+    *glob = (struct glob){NULL, 0, false};
     if (pattern.len > PATTERN_BYTES_MAX)
         return bp_fail(call, BP_INVALID, "the pattern has %zu bytes, more than %d", pattern.len, PATTERN_BYTES_MAX);
     for (size_t i = 1; i < pattern.len; i++)
@@ -188,7 +196,17 @@ static size_t step(bp_str pattern, const char *name, size_t size, bool *fits)
     return used + (*fits ? size : 1);
 }
 
-static bool name_fits(bp_str pattern, bp_str name)
+static bool goes_on(struct glob_work *work, size_t steps)
+{
+    work->steps_left -= (int64_t)steps;
+    if (work->steps_left > 0 || work->status != BP_OK)
+        return work->status == BP_OK;
+    work->steps_left = STEPS_BETWEEN_LOOKS;
+    work->status = bp_cancelled(work->call);
+    return work->status == BP_OK;
+}
+
+static bool name_fits(bp_str pattern, bp_str name, struct glob_work *work)
 {
     size_t p = 0, n = 0, star = SIZE_MAX, star_name = 0;
 
@@ -198,6 +216,8 @@ static bool name_fits(bp_str pattern, bp_str name)
         size_t size = character(name.data + n, name.len - n), used = 0;
         bool   fits = false;
 
+        if (!goes_on(work, p < pattern.len && pattern.data[p] == '[' ? pattern.len - p : 1))
+            return false;
         if (p < pattern.len && pattern.data[p] == '*') {
             star = ++p;
             star_name = n;
@@ -243,7 +263,7 @@ struct names {
     bool   is_over;
 };
 
-static bool path_fits(bp_str pattern, bp_str path)
+static bool path_fits(bp_str pattern, bp_str path, struct glob_work *work)
 {
     struct names p = {pattern, false}, n = {path, false}, star_pattern = {{NULL, 0}, true}, star_path = star_pattern;
     bool         has_star = false;
@@ -252,6 +272,8 @@ static bool path_fits(bp_str pattern, bp_str path)
         struct names at = n;
         bp_str       wanted, name;
 
+        if (!goes_on(work, 8)) // a step of names costs more than one of letters
+            return false;
         if (next_name(&p.rest, &p.is_over, &wanted)) {
             if (bp_str_is(wanted, "**")) {
                 if (p.is_over)
@@ -262,7 +284,7 @@ static bool path_fits(bp_str pattern, bp_str path)
                 continue;
             }
             next_name(&n.rest, &n.is_over, &name);
-            if (name_fits(wanted, name))
+            if (name_fits(wanted, name, work))
                 continue;
         }
         if (!has_star || !next_name(&star_path.rest, &star_path.is_over, &name))
@@ -273,11 +295,34 @@ static bool path_fits(bp_str pattern, bp_str path)
     return p.is_over; // "a/**" is what lies below a, not a itself
 }
 
-bool glob_fits(const struct glob *glob, bp_str path)
+bool glob_fits(const struct glob *glob, bp_str path, struct glob_work *work)
 {
     bool fits = false;
 
     for (size_t i = 0; i < glob->count && !fits; i++)
-        fits = path_fits(glob->items[i], path);
-    return fits != glob->is_negated;
+        fits = path_fits(glob->items[i], path, work);
+    return work->status == BP_OK && fits != glob->is_negated;
+}
+
+static bool cut_end(bp_str *pattern, const char *end)
+{
+    size_t len = strlen(end);
+
+    if (pattern->len <= len || memcmp(pattern->data + pattern->len - len, end, len) != 0)
+        return false;
+    pattern->len -= len;
+    return true;
+}
+
+bool glob_fits_all_in(const struct glob *glob, bp_str directory, struct glob_work *work)
+{
+    bool fits = false;
+
+    for (size_t i = 0; i < glob->count && !fits && !glob->is_negated; i++) {
+        bp_str pattern = glob->items[i];
+
+        if (cut_end(&pattern, "/**") || cut_end(&pattern, "/*"))
+            fits = path_fits(pattern, directory, work);
+    }
+    return work->status == BP_OK && fits;
 }

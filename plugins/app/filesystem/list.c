@@ -47,12 +47,14 @@ static bp_status add_entry(bp_call *call, const struct entry *entry, size_t *roo
 static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *stream, bp_str path, int64_t *budget,
                               struct listing *listing)
 {
-    size_t         room = 0;
+    size_t         room = 0, seen = 0;
     struct dirent *found;
 
     while (errno = 0, (found = readdir(stream)) != NULL) {
         struct entry entry;
 
+        if (++seen % 256 == 0)
+            BP_TRY(bp_cancelled(call));
         if (!take_entry(dirfd(stream), found, &entry) || is_name_denied(self->shared, found->d_name))
             continue;
         if (--*budget < 0)
@@ -64,8 +66,6 @@ static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *strea
         if (!entry.name)
             return bp_fail(call, BP_NO_MEMORY, "no memory for the entries of " BP_FMT, BP_ARG(path));
         BP_TRY(add_entry(call, &entry, &room, listing));
-        if (listing->count % 256 == 0)
-            BP_TRY(bp_cancelled(call));
     }
     return errno ? fail_errno(call, errno, "scandir", path) : BP_OK;
 }
@@ -270,6 +270,7 @@ bp_status work_list_json(bp_call *call, struct work *work)
         bp_json_put_integer(work->json, "size", entry->is_directory ? 0 : sized[i].size_bytes);
         bp_json_end(work->json);
     }
+    bp_json_end(work->json);
     return BP_OK;
 }
 

@@ -272,7 +272,7 @@ bp_status work_read_multiple(bp_call *call, struct work *work)
 
     if (!bp_json_count(paths))
         return bp_fail(call, BP_INVALID, "\"paths\" must name at least one file");
-    for (size_t i = 0; i < bp_json_count(paths); i++) {
+    for (size_t i = 0; i < bp_json_count(paths) && bp_buf_status(all) == BP_OK; i++) {
         bp_str    path = bp_json_string(bp_json_at(paths, i)), text;
         bp_status status = read_text(call, work->self, path, &text);
 

@@ -49,7 +49,7 @@ static bp_status write_file_post(bp_call *call, void *instance, bp_request *requ
     return bp_respond(call, response, 200, "application/json", BP_STR("{\"success\":true}"));
 }
 
-/* An object with one array, which the work fills. */
+/* An object that begins with an array, which the work fills and ends. */
 static bp_status respond_list(bp_call *call, struct work *work, const char *name, bp_response *response)
 {
     work->json = bp_json_writer_new(call, 2 * (size_t)RESULT_TEXT_BYTES_MAX);
@@ -57,7 +57,6 @@ static bp_status respond_list(bp_call *call, struct work *work, const char *name
     bp_json_key(work->json, name);
     bp_json_array(work->json);
     BP_TRY(work_run(call, work));
-    bp_json_end(work->json);
     bp_json_end(work->json);
     return bp_respond_json(call, response, 200, work->json);
 }
@@ -98,7 +97,8 @@ static const char entries_schema[] = "{\"type\":\"object\",\"required\":[\"entri
                                      "\"directory\"]},\"size\":{\"type\":\"integer\"}}}}}}";
 static const char files_schema[] =
     "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{\"files\":{\"type\":\"array\","
-    "\"items\":{\"type\":\"string\"}}}}";
+    "\"items\":{\"type\":\"string\"}},\"skipped\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"skipped_count\":{\"type\":\"integer\"}}}";
 
 const bp_route filesystem_routes[ROUTE_COUNT] = {
     {.method = "POST",

@@ -151,8 +151,8 @@ static const char write_input[] =
            "\"path\",\"content\"");
 static const char edit_input[] =
     OBJECT(PATH_OF("The file") ",\"edits\":{\"type\":\"array\",\"items\":" OBJECT(
-               "\"oldText\":{\"type\":\"string\",\"description\":\"What is there now, as it is written; its first "
-               "occurrence counts\"},"
+               "\"oldText\":{\"type\":\"string\",\"description\":\"What is there now, as it is written, with enough "
+               "lines around it to stand for one place only\"},"
                "\"newText\":{\"type\":\"string\",\"description\":\"What shall be there instead\"}",
                "\"oldText\",\"newText\"") "},\"dryRun\":{\"type\":\"boolean\",\"default\":false,\"description\":\"Show "
                                           "the diff and write nothing\"}",
@@ -209,7 +209,8 @@ const bp_mcp_tool filesystem_tools[TOOL_COUNT] = {
         "edit_file", "Edit File", edit_tool, edit_input, SCOPE_WRITE, BP_TOOL_DESTRUCTIVE,
         "Replaces pieces of a text file, one after another, all or none, and gives the diff. A piece that is not found "
         "as "
-        "written is looked for line by line with blanks at the ends of lines ignored. With dryRun nothing is written."),
+        "written is looked for line by line with blanks at the ends of lines ignored, and then newText is shifted as a "
+        "whole to where it belongs. One that is there several times is an error. With dryRun nothing is written."),
     TOOL("create_directory", "Create Directory", create_directory_tool, directory_input, SCOPE_WRITE,
          BP_TOOL_IDEMPOTENT,
          "Makes a directory and those above it that are missing. One that is there already is fine."),

@@ -1,15 +1,19 @@
 /* walk.c - directories with all that is below them: as a tree, and searched by name.
  *
  * Each directory is opened from the descriptor of the one above it, by a name and never through a link, so a walk stays
- * below where it began. Links are named and not entered.
+ * below where it began. Links are named and not entered. A directory that is too deep, may not be read or went away
+ * meanwhile is passed over, and the answer says so.
  */
 #include "filesystem.h"
 #include "glob.h"
 
 #include <unistd.h>
 
+enum { NOTES_MAX = 8 }; /* directories that are passed over and named; the others are counted */
+
 struct walk {
     struct work *work;
+    struct glob_work effort;
     struct glob *excluded;
     size_t       excluded_count;
     bool         is_tree;
@@ -20,6 +24,9 @@ struct walk {
     int64_t      budget;
     bp_buf      *out;
     size_t       found;
+    bp_str       note; /* why the directory just left was passed over; empty: it was not */
+    bp_str       notes[NOTES_MAX];
+    size_t       passed_over;
 };
 
 static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
@@ -44,10 +51,18 @@ static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
     return BP_OK;
 }
 
-static bool is_excluded(const struct walk *walk)
+static bool is_excluded(struct walk *walk)
 {
     for (size_t i = 0; i < walk->excluded_count; i++)
-        if (glob_fits(&walk->excluded[i], bp_str_n(walk->at, walk->len)))
+        if (glob_fits(&walk->excluded[i], bp_str_n(walk->at, walk->len), &walk->effort))
+            return true;
+    return false;
+}
+
+static bool is_all_in_excluded(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->excluded_count; i++)
+        if (glob_fits_all_in(&walk->excluded[i], bp_str_n(walk->at, walk->len), &walk->effort))
             return true;
     return false;
 }
@@ -87,13 +102,13 @@ static void put_indent(bp_buf *out, int depth)
         bp_buf_add(out, BP_STR("  "));
 }
 
-/* The name as JSON; what is not UTF-8 in it becomes U+FFFD. */
-static bp_status put_name(bp_call *call, bp_buf *out, const char *name)
+/* A text as JSON; what is not UTF-8 in it becomes U+FFFD. */
+static bp_status put_json(bp_call *call, bp_buf *out, bp_str text)
 {
-    bp_json_writer *w = bp_json_writer_new(call, 8 * NAME_MAX + 16);
+    bp_json_writer *w = bp_json_writer_new(call, 8 * text.len + 16);
     bp_str          json;
 
-    bp_json_add_string(w, bp_str_of(name));
+    bp_json_add_string(w, text);
     BP_TRY(bp_json_done(call, w, &json));
     bp_buf_add(out, json);
     return BP_OK;
@@ -106,7 +121,7 @@ static bp_status put_entry_head(bp_call *call, struct walk *walk, const struct e
     bp_buf_add(walk->out, BP_STR("{"));
     put_indent(walk->out, 2 * depth + 2);
     bp_buf_add(walk->out, BP_STR("\"name\": "));
-    BP_TRY(put_name(call, walk->out, entry->name));
+    BP_TRY(put_json(call, walk->out, bp_str_of(entry->name)));
     bp_buf_add(walk->out, BP_STR(","));
     put_indent(walk->out, 2 * depth + 2);
     bp_buf_addf(walk->out, "\"type\": \"%s\"", entry->is_directory ? "directory" : "file");
@@ -116,6 +131,17 @@ static bp_status put_entry_head(bp_call *call, struct walk *walk, const struct e
         bp_buf_add(walk->out, BP_STR("\"children\": "));
     }
     return BP_OK;
+}
+
+/* Why there are no children, or not all. */
+static bp_status put_note(bp_call *call, struct walk *walk, int depth)
+{
+    if (!walk->note.len)
+        return BP_OK;
+    bp_buf_add(walk->out, BP_STR(","));
+    put_indent(walk->out, 2 * depth + 2);
+    bp_buf_add(walk->out, BP_STR("\"note\": "));
+    return put_json(call, walk->out, bp_format(call, "not looked into: " BP_FMT, BP_ARG(walk->note)));
 }
 
 /* ---- the search ---- */
@@ -153,60 +179,106 @@ static void put_found(bp_call *call, struct walk *walk)
 
 static bp_status walk_directory(bp_call *call, struct walk *walk, int directory, int depth);
 
+/* The directory where the walk is, or what is to come of it, is left out of the answer, which will say so. */
+static void pass_over(bp_call *call, struct walk *walk, bp_str why)
+{
+    if (walk->passed_over < NOTES_MAX)
+        walk->notes[walk->passed_over] = bp_format(call, BP_FMT ": " BP_FMT, BP_ARG(path_of(call, walk)), BP_ARG(why));
+    walk->passed_over++;
+    walk->note = why;
+}
+
+static bp_str too_deep(bp_call *call)
+{
+    return bp_format(call, "nested more than %d directories deep, begin further down", WALK_DEPTH_MAX);
+}
+
+/* What is our own trouble and not that of one directory. */
+static bool is_own_trouble(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 static bp_status walk_below(bp_call *call, struct walk *walk, int directory, const char *name, int depth)
 {
-    int fd;
+    int fd = -ENAMETOOLONG;
 
-    if (depth == WALK_DEPTH_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "directories are nested more than %d deep in " BP_FMT ": begin further down",
-                       WALK_DEPTH_MAX, BP_ARG(path_of(call, walk)));
-    fd = open_in(directory, name, O_RDONLY | O_DIRECTORY, 0);
+    if (is_all_in_excluded(walk)) {
+        bp_buf_add(walk->out, bp_str_of(walk->is_tree ? "[]" : ""));
+        return BP_OK;
+    }
+    if (depth < WALK_DEPTH_MAX)
+        fd = open_in(directory, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd >= 0)
         return walk_directory(call, walk, fd, depth + 1);
-    if (walk->is_tree && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP) // gone or replaced meanwhile: empty
+    if (is_own_trouble(-fd))
         return fail_errno(call, -fd, "scandir", path_of(call, walk));
-    if (walk->is_tree)
-        bp_buf_add(walk->out, BP_STR("[]"));
+    pass_over(call, walk, depth < WALK_DEPTH_MAX ? bp_str_of(strerrordesc_np(-fd)) : too_deep(call));
+    bp_buf_add(walk->out, bp_str_of(walk->is_tree ? "[]" : ""));
     return BP_OK;
 }
 
 static bp_status walk_entry(bp_call *call, struct walk *walk, int directory, const struct entry *entry, int depth)
 {
-    if (is_excluded(walk))
-        return BP_OK;
+    if (is_excluded(walk) || walk->effort.status != BP_OK)
+        return walk->effort.status;
     if (walk->is_tree)
         BP_TRY(put_entry_head(call, walk, entry, depth));
     else if (!is_reachable(call, walk, entry))
         return BP_OK;
-    else if (glob_fits(&walk->wanted, bp_str_n(walk->at, walk->len)))
+    else if (glob_fits(&walk->wanted, bp_str_n(walk->at, walk->len), &walk->effort))
         put_found(call, walk);
+    walk->note = BP_STR("");
     if (entry->is_directory)
         BP_TRY(walk_below(call, walk, directory, entry->name, depth));
     if (walk->is_tree) {
+        BP_TRY(put_note(call, walk, depth));
         put_indent(walk->out, 2 * depth + 1);
         bp_buf_add(walk->out, BP_STR("}"));
         walk->found = 1;
     }
+    return walk->effort.status;
+}
+
+/* The names in it, and the directory itself kept open for what is below. One that cannot be read is passed over, but
+ * for the first. */
+static bp_status begin_directory(bp_call *call, struct walk *walk, int directory, int depth, struct listing *listing,
+                                 int *kept)
+{
+    bp_status status;
+
+    *kept = dup(directory);
+    if (*kept < 0) {
+        close(directory);
+        return fail_errno(call, EMFILE, "scandir", path_of(call, walk));
+    }
+    status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget, listing);
+    if (status == BP_OK || !depth || status == BP_TOO_LARGE || status == BP_NO_MEMORY || bp_cancelled(call) != BP_OK)
+        return status;
+    pass_over(call, walk, bp_error_of(call)->message);
+    bp_clear_error(call);
+    listing->count = 0;
     return BP_OK;
 }
 
 /* Takes the descriptor. */
 static bp_status walk_directory(bp_call *call, struct walk *walk, int directory, int depth)
 {
-    int            kept = dup(directory);
     size_t         len = walk->len;
     struct listing listing;
-    bp_status status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget, &listing);
+    int            kept;
+    bp_status      status = begin_directory(call, walk, directory, depth, &listing, &kept);
+    bp_str         note = walk->note;
 
-    if (status == BP_OK && kept < 0)
-        status = fail_errno(call, EMFILE, "scandir", path_of(call, walk));
     if (walk->is_tree) {
         bp_buf_add(walk->out, BP_STR("["));
         walk->found = 0;
     }
     for (size_t i = 0; status == BP_OK && i < listing.count; i++) {
-        status =
-            enter(walk, listing.entries[i].name) ? walk_entry(call, walk, kept, &listing.entries[i], depth) : BP_OK;
+        if (enter(walk, listing.entries[i].name))
+            status = walk_entry(call, walk, kept, &listing.entries[i], depth);
+        else
+            pass_over(call, walk, bp_format(call, "the path of %s in it is too long", listing.entries[i].name));
         leave(walk, len);
         if (status == BP_OK)
             status = bp_cancelled(call);
@@ -218,6 +290,7 @@ static bp_status walk_directory(bp_call *call, struct walk *walk, int directory,
     }
     if (kept >= 0)
         close(kept);
+    walk->note = note; // for the entry that this directory is
     return status;
 }
 
@@ -227,6 +300,7 @@ static struct walk *walk_new(bp_call *call, struct work *work)
 
     if (walk) {
         walk->work = work;
+        walk->effort.call = call;
         walk->budget = work->self->max_entries;
         walk->out = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
     }
@@ -259,6 +333,20 @@ bp_status work_tree(bp_call *call, struct work *work)
     return BP_OK;
 }
 
+/* Behind what was found: where was not searched. */
+static void put_notes(struct walk *walk)
+{
+    if (!walk->passed_over)
+        return;
+    bp_buf_add(walk->out, BP_STR("\n\nNot searched:"));
+    for (size_t i = 0; i < walk->passed_over && i < NOTES_MAX; i++) {
+        bp_buf_add(walk->out, BP_STR("\n- "));
+        bp_buf_add(walk->out, walk->notes[i]);
+    }
+    if (walk->passed_over > NOTES_MAX)
+        bp_buf_addf(walk->out, "\n- and %zu more", walk->passed_over - NOTES_MAX);
+}
+
 bp_status work_search(bp_call *call, struct work *work)
 {
     struct walk *walk = walk_new(call, work);
@@ -268,8 +356,27 @@ bp_status work_search(bp_call *call, struct work *work)
     BP_TRY(exclude(call, walk, false));
     BP_TRY(glob_make(call, bp_json_string(bp_json_get(work->arguments, "pattern")), &walk->wanted));
     BP_TRY(walk_from(call, walk, bp_json_string(bp_json_get(work->arguments, "path"))));
-    work->text = walk->found ? bp_buf_str(walk->out) : BP_STR("No matches found");
-    return BP_OK;
+    if (!walk->found)
+        bp_buf_add(walk->out, BP_STR("No matches found"));
+    put_notes(walk);
+    work->text = bp_buf_str(walk->out);
+    return bp_buf_status(walk->out);
+}
+
+/* "skipped" beside the files, where there is something to tell. */
+static void put_skipped(struct walk *walk)
+{
+    bp_json_writer *w = walk->work->json;
+
+    bp_json_end(w);
+    if (!walk->passed_over)
+        return;
+    bp_json_key(w, "skipped");
+    bp_json_array(w);
+    for (size_t i = 0; i < walk->passed_over && i < NOTES_MAX; i++)
+        bp_json_add_string(w, walk->notes[i]);
+    bp_json_end(w);
+    bp_json_put_integer(w, "skipped_count", (int64_t)walk->passed_over);
 }
 
 /* The argument "root" is a directory; without it all roots are searched. */
@@ -284,8 +391,9 @@ bp_status work_search_json(bp_call *call, struct work *work)
     BP_TRY(exclude(call, walk, false));
     BP_TRY(glob_make(call, bp_json_string(bp_json_get(work->arguments, "pattern")), &walk->wanted));
     if (root.len)
-        return walk_from(call, walk, root);
-    for (size_t i = 0; i < shared->root_count; i++)
+        BP_TRY(walk_from(call, walk, root));
+    for (size_t i = 0; i < shared->root_count && !root.len; i++)
         BP_TRY(walk_from(call, walk, bp_str_of(shared->roots[i].path[0] ? shared->roots[i].path : "/")));
+    put_skipped(walk);
     return BP_OK;
 }

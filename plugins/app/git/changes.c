@@ -2,6 +2,7 @@
 #include "git.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- git_add ---- */
 
@@ -85,9 +86,10 @@ static bp_status stage_all(struct git_job *job, git_index *index, const git_stra
 
     diff_options(job, &options, 0);
     options.flags |= GIT_DIFF_INCLUDE_UNTRACKED | GIT_DIFF_RECURSE_UNTRACKED_DIRS;
-    options.ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
     options.pathspec = *specs;
-    code = git_diff_index_to_workdir(&diff, job->repo, index, &options);
+    code = diff_options_worktree(job, &options);
+    if (code == 0)
+        code = git_diff_index_to_workdir(&diff, job->repo, index, &options);
     for (size_t i = 0; code == 0 && status == BP_OK && i < git_diff_num_deltas(diff); i++) {
         const git_diff_delta *delta = git_diff_get_delta(diff, i);
 
@@ -136,6 +138,22 @@ bp_status add_text(struct git_job *job)
     status = add_specs(job, index, files);
     git_index_free(index);
     return status;
+}
+
+/* ---- what an operation under way has written down ---- */
+
+/* As git does it after a commit and a reset. git_repository_state_cleanup() also takes a rebase away, half done. */
+static void forget_merge(struct git_job *job)
+{
+    static const char *const names[] = { "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD",
+                                         "SQUASH_MSG", "AUTO_MERGE" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        bp_str path = bp_format(job->call, "%s%s", git_repository_path(job->repo), names[i]);
+
+        if (path.data)
+            unlink(path.data);
+    }
 }
 
 /* ---- git_commit ---- */
@@ -212,10 +230,9 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
     if (code == 0)
         code = git_commit_create(&id, job->repo, "HEAD", made->author, made->author, "UTF-8", message, made->tree,
                                  made->parent_count, (const git_commit **)made->parents);
-    if (code == 0)
-        code = git_repository_state_cleanup(job->repo);
     if (code != 0)
         return job_fail(job, code, "the commit cannot be made");
+    forget_merge(job);
     bp_buf_addf(job->out, "Changes committed successfully with hash %s", git_oid_tostr_s(&id));
     return BP_OK;
 }
@@ -241,12 +258,31 @@ bp_status commit_text(struct git_job *job)
 
 /* ---- git_reset ---- */
 
+static int look_at_entry(const char *folder, const git_tree_entry *entry, void *payload)
+{
+    struct git_job *job = payload;
+
+    if (!depth_is_good(job, folder) || job_goes_on(job) != BP_OK)
+        return -1;
+    return git_tree_entry_type(entry) == GIT_OBJECT_TREE ? 0 : 1; // 1: no more of it
+}
+
+/* Before libgit2 takes in a whole tree: that its paths are not without end. */
+static int look_at_tree(struct git_job *job, const git_tree *tree)
+{
+    int code = git_tree_walk(tree, GIT_TREEWALK_PRE, look_at_entry, job);
+
+    return code < 0 ? code : 0;
+}
+
 bp_status reset_text(struct git_job *job)
 {
     git_tree  *tree = job_head_tree(job);
     git_index *index = NULL;
     int        code = git_repository_index(&index, job->repo);
 
+    if (code == 0 && tree)
+        code = look_at_tree(job, tree);
     if (code == 0)
         code = tree ? git_index_read_tree(index, tree) : git_index_clear(index);
     if (code == 0)
@@ -255,6 +291,7 @@ bp_status reset_text(struct git_job *job)
     git_index_free(index);
     if (code != 0)
         return job_fail(job, code, "the index cannot be reset");
+    forget_merge(job); // else the next commit would be a merge of what was reset
     bp_buf_add(job->out, bp_str_of("All staged changes reset"));
     return BP_OK;
 }
@@ -279,14 +316,42 @@ static bp_status find_base(struct git_job *job, const char *name, git_reference 
     return code == 0 ? BP_OK : job_fail(job, code, name);
 }
 
+/* git keeps branches in files: beside `feature` there is no place for `feature/x`. The one that is in the way. */
+static bp_str branch_in_the_way(struct git_job *job, const char *name)
+{
+    bp_str               found = { NULL, 0 }, own = bp_format(job->call, "refs/heads/%s", name);
+    git_reference       *reference = NULL;
+    git_branch_iterator *walk = NULL;
+    git_branch_t         kind;
+
+    if (!own.data || git_branch_iterator_new(&walk, job->repo, GIT_BRANCH_LOCAL) != 0)
+        return found;
+    while (!found.data && git_branch_next(&reference, &kind, walk) == 0) {
+        bp_str other = bp_str_of(git_reference_name(reference));
+
+        if ((other.len > own.len && other.data[own.len] == '/' && memcmp(other.data, own.data, own.len) == 0) ||
+            (own.len > other.len && own.data[other.len] == '/' && memcmp(other.data, own.data, other.len) == 0))
+            found = bp_dup(job->call, bp_str_of(git_reference_shorthand(reference)));
+        git_reference_free(reference);
+    }
+    git_branch_iterator_free(walk);
+    return found;
+}
+
 static bp_status create_from(struct git_job *job, const char *name, git_reference *base)
 {
     git_object    *commit = NULL;
     git_reference *made = NULL;
     int            is_valid = 0, code;
+    bp_str         other;
 
     if (git_branch_name_is_valid(&is_valid, name) != 0 || !is_valid)
         return bp_fail(job->call, BP_INVALID, "'%s' is not a valid branch name", name);
+    other = branch_in_the_way(job, name);
+    if (other.data)
+        return bp_fail(job->call, BP_CONFLICT, "Cannot create branch '%s': the branch '" BP_FMT "' is there, and git "
+                       "cannot have both, as one would be a folder of the other: choose another name",
+                       name, BP_ARG(other));
     code = git_reference_peel(&commit, base, GIT_OBJECT_COMMIT);
     if (code == 0)
         code = git_branch_create(&made, job->repo, name, (git_commit *)commit, 0);
@@ -322,6 +387,8 @@ static int still_wanted(git_checkout_notify_t why, const char *path, const git_d
     struct git_job *job = payload;
 
     (void)baseline, (void)target, (void)workdir;
+    if (path && !depth_is_good(job, path))
+        return GIT_EUSER;
     if (why == GIT_CHECKOUT_NOTIFY_CONFLICT) {
         bp_fail(job->call, BP_CONFLICT, "Your local changes to '%s' would be overwritten by checkout: commit them "
                 "first", path);
@@ -362,6 +429,8 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
 {
     git_checkout_options options;
     git_reference       *branch = NULL;
+    git_object          *tree = NULL;
+    git_index           *index = NULL;
     int                  code;
 
     git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
@@ -369,7 +438,15 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
     options.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT | GIT_CHECKOUT_NOTIFY_UPDATED;
     options.notify_cb = still_wanted;
     options.notify_payload = job;
-    code = git_checkout_tree(job->repo, commit, &options);
+    code = git_repository_index(&index, job->repo); // first: a checkout that finds it unreadable loses memory
+    git_index_free(index);
+    if (code == 0)
+        code = git_object_peel(&tree, commit, GIT_OBJECT_TREE);
+    if (code == 0)
+        code = look_at_tree(job, (git_tree *)tree);
+    git_object_free(tree);
+    if (code == 0)
+        code = git_checkout_tree(job->repo, commit, &options);
     if (code == GIT_ECONFLICT && bp_error_of(job->call)->status == BP_CONFLICT)
         return BP_CONFLICT;
     if (code != 0)

@@ -6,7 +6,9 @@ static int still_wanted(const git_diff *diff, const char *old_path, const char *
 {
     struct git_job *job = payload;
 
-    (void)diff, (void)old_path, (void)new_path;
+    (void)diff;
+    if ((old_path && !depth_is_good(job, old_path)) || (new_path && !depth_is_good(job, new_path)))
+        return GIT_EUSER;
     return job_goes_on(job) == BP_OK ? 0 : GIT_EUSER;
 }
 
@@ -22,6 +24,29 @@ void diff_options(struct git_job *job, git_diff_options *options, int64_t contex
     options->max_size = 64 << 20; // larger files are shown as binary ones
 }
 
+bool is_left_out(git_index *index, const char *path)
+{
+    const git_index_entry *entry = index ? git_index_get_bypath(index, path, 0) : NULL;
+
+    return entry && entry->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE;
+}
+
+/* libgit2 does not know sparse checkouts: it takes the files that were left out for deleted. More than 0: not a change. */
+static int pass_over_sparse(const git_diff *diff, const git_diff_delta *delta, const char *pathspec, void *payload)
+{
+    const struct git_job *job = payload;
+
+    (void)diff, (void)pathspec;
+    return delta->status == GIT_DELTA_DELETED && is_left_out(job->index, delta->old_file.path);
+}
+
+int diff_options_worktree(struct git_job *job, git_diff_options *options)
+{
+    options->notify_cb = pass_over_sparse;
+    options->ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
+    return job->index ? 0 : git_repository_index(&job->index, job->repo);
+}
+
 int diff_find_renames(git_diff *diff)
 {
     git_diff_find_options options;
@@ -33,19 +58,25 @@ int diff_find_renames(git_diff *diff)
 
 struct printing {
     struct git_job *job;
+    git_index      *index; /* whose conflicts are left to conflicts.c; NULL: there are none */
     int64_t         files, left_out;
     bool            is_begun; /* the patch of this file is printed */
 };
+
+static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload);
 
 static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload)
 {
     struct printing *p = payload;
     bp_buf          *out = p->job->out;
 
-    (void)delta, (void)hunk;
+    (void)hunk;
     if (line->origin == GIT_DIFF_LINE_FILE_HDR) {
         if (job_goes_on(p->job) != BP_OK)
             return GIT_EUSER;
+        p->is_begun = false;
+        if (is_in_conflict(p->index, delta->new_file.path))
+            return 0;
         p->is_begun = p->files < p->job->self->diff_files;
         p->files += p->is_begun;
         p->left_out += !p->is_begun;
@@ -59,6 +90,76 @@ static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, co
     return bp_buf_status(out) == BP_OK ? 0 : GIT_EUSER;
 }
 
+/* One of a file's two versions. */
+static bool side_has_too_many_lines(struct git_job *job, const git_diff_file *file)
+{
+    git_blob *blob = NULL;
+    bool      is_too_much = false;
+    bp_str    text, path;
+
+    if (file->flags & GIT_DIFF_FLAG_VALID_ID && !git_oid_is_zero(&file->id) &&
+        git_blob_lookup(&blob, job->repo, &file->id) == 0) {
+        is_too_much = has_too_many_lines(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+        git_blob_free(blob);
+        return is_too_much;
+    }
+    job->is_too_large = false; // then it is shown as a binary one
+    if (!(file->flags & GIT_DIFF_FLAG_EXISTS) || file->size <= LINES_FREE_BYTES)
+        return false;
+    path = bp_format(job->call, BP_FMT "/%s", BP_ARG(job->path), file->path);
+    if (!path.data || bp_scratch_begin(job->call) != BP_OK)
+        return true;
+    if (repository_path_check(job, file->path) == BP_OK &&
+        repository_read_file(job, path.data, OBJECT_BYTES_MAX, &text) == BP_OK)
+        is_too_much = has_too_many_lines(text.data, text.len);
+    bp_scratch_end(job->call);
+    bp_clear_error(job->call);
+    return is_too_much;
+}
+
+/* libgit2 compares two files in one piece, in a time that for many short lines grows nearly with the square: nobody could
+ * end it. Such files are named instead. */
+static bool is_compared(struct git_job *job, const git_diff_delta *delta)
+{
+    return delta->status == GIT_DELTA_ADDED || delta->status == GIT_DELTA_DELETED ||
+           git_oid_equal(&delta->old_file.id, &delta->new_file.id) ||
+           (!side_has_too_many_lines(job, &delta->old_file) && !side_has_too_many_lines(job, &delta->new_file));
+}
+
+static int print_each(struct printing *p, git_diff *diff, git_diff_line_cb print)
+{
+    struct git_job *job = p->job;
+
+    for (size_t i = 0; i < git_diff_num_deltas(diff); i++) {
+        const git_diff_delta *delta = git_diff_get_delta(diff, i);
+        git_patch            *patch = NULL;
+        int                   code;
+
+        if (job_goes_on(job) != BP_OK)
+            return GIT_EUSER;
+        if (is_in_conflict(p->index, delta->new_file.path))
+            continue;
+        if (p->files >= job->self->diff_files) {
+            p->left_out++;
+            continue;
+        }
+        if (!is_compared(job, delta)) {
+            p->files++;
+            bp_buf_add(job->out, bp_format(job->call, "%s%s has more than %d lines and is not compared line by line\n",
+                                           print == show_line ? "\n" : "", path_quoted(job->call, delta->new_file.path).data,
+                                           LINES_MAX));
+            continue;
+        }
+        code = git_patch_from_diff(&patch, diff, i);
+        if (code == 0 && patch)
+            code = git_patch_print(patch, print, p);
+        git_patch_free(patch);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
 static bp_status print_failed(struct git_job *job, int code)
 {
     if (bp_buf_status(job->out) != BP_OK)
@@ -67,25 +168,31 @@ static bp_status print_failed(struct git_job *job, int code)
     return job_fail(job, code, "the diff cannot be made");
 }
 
-bp_status diff_print(struct git_job *job, git_diff *diff, int64_t *left_out)
+bp_status diff_print(struct git_job *job, git_diff *diff, enum conflicts conflicts, int64_t *left_out)
 {
     struct printing p = { .job = job };
     int             code = diff_find_renames(diff);
 
+    if (code == 0 && conflicts != CONFLICTS_NONE)
+        code = git_repository_index(&p.index, job->repo);
     if (code == 0)
-        code = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, print_line, &p);
+        code = print_each(&p, diff, print_line);
+    git_index_free(p.index);
     *left_out = p.left_out;
     return code == 0 ? BP_OK : print_failed(job, code);
 }
 
 /* Without the line feed at its end, as the reference takes it from git. */
-static bp_status finish(struct git_job *job, git_diff *diff, int code)
+static bp_status finish(struct git_job *job, git_diff *diff, int code, enum conflicts conflicts)
 {
     int64_t   left_out = 0;
-    bp_status status = code == 0 ? diff_print(job, diff, &left_out) : job_fail(job, code, "the diff cannot be made");
+    bp_status status = code == 0 ? diff_print(job, diff, conflicts, &left_out)
+                               : job_fail(job, code, "the diff cannot be made");
     bp_str    text;
 
     git_diff_free(diff);
+    if (status == BP_OK && conflicts != CONFLICTS_NONE)
+        status = conflicts_print(job, conflicts == CONFLICTS_COMBINED);
     BP_TRY(status);
     if (left_out) {
         bp_buf_addf(job->out, "... %lld more files are not shown, beyond the first %lld", (long long)left_out,
@@ -114,10 +221,11 @@ bp_status diff_unstaged_text(struct git_job *job)
     int              code;
 
     diff_options(job, &options, context_lines(job));
-    options.ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
     bp_buf_add(job->out, bp_str_of("Unstaged changes:\n"));
-    code = git_diff_index_to_workdir(&diff, job->repo, NULL, &options);
-    return finish(job, diff, code);
+    code = diff_options_worktree(job, &options);
+    if (code == 0)
+        code = git_diff_index_to_workdir(&diff, job->repo, NULL, &options);
+    return finish(job, diff, code, CONFLICTS_COMBINED);
 }
 
 bp_status diff_staged_text(struct git_job *job)
@@ -131,7 +239,7 @@ bp_status diff_staged_text(struct git_job *job)
     bp_buf_add(job->out, bp_str_of("Staged changes:\n"));
     code = git_diff_tree_to_index(&diff, job->repo, head, NULL, &options);
     git_tree_free(head);
-    return finish(job, diff, code);
+    return finish(job, diff, code, CONFLICTS_NAMED);
 }
 
 static bp_status tree_of(struct git_job *job, const char *revision, git_tree **tree)
@@ -153,6 +261,7 @@ bp_status diff_target_text(struct git_job *job)
     const char      *target;
     git_tree        *from = NULL, *to = NULL;
     git_diff        *diff = NULL;
+    enum conflicts   conflicts = CONFLICTS_NONE;
     int              code = 0;
 
     BP_TRY(job_text(job, "target", "target", &target));
@@ -163,9 +272,16 @@ bp_status diff_target_text(struct git_job *job)
     if (strstr(target, "..") && git_revparse(&range, job->repo, target) == 0 && range.flags & GIT_REVSPEC_RANGE) {
         git_oid base;
 
-        if (range.flags & GIT_REVSPEC_MERGE_BASE &&
-            git_merge_base(&base, job->repo, git_object_id(range.from), git_object_id(range.to)) == 0) {
+        code = job_spare_index(job) == BP_OK ? 0 : GIT_EUSER;
+        if (code == 0 && range.flags & GIT_REVSPEC_MERGE_BASE) {
+            bp_status status = commits_merge_base(job, git_object_id(range.from), git_object_id(range.to), &base);
+
             git_object_free(range.from);
+            range.from = NULL;
+            if (status != BP_OK) {
+                git_object_free(range.to);
+                return status;
+            }
             code = git_object_lookup(&range.from, job->repo, &base, GIT_OBJECT_COMMIT);
         }
         if (code == 0)
@@ -176,14 +292,16 @@ bp_status diff_target_text(struct git_job *job)
             code = git_diff_tree_to_tree(&diff, job->repo, from, to, &options);
     } else {
         BP_TRY(tree_of(job, target, &from));
-        options.ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
-        code = git_diff_tree_to_workdir_with_index(&diff, job->repo, from, &options);
+        code = diff_options_worktree(job, &options);
+        if (code == 0)
+            code = git_diff_tree_to_workdir_with_index(&diff, job->repo, from, &options);
+        conflicts = CONFLICTS_COMBINED;
     }
     git_object_free(range.from);
     git_object_free(range.to);
     git_tree_free(from);
     git_tree_free(to);
-    return finish(job, diff, code);
+    return finish(job, diff, code, conflicts);
 }
 
 /* ---- git_show ---- */
@@ -242,21 +360,22 @@ static bp_status show_changes(struct git_job *job, git_commit *commit)
     int                   code = git_commit_tree(&to, commit);
 
     diff_options(job, &options, 3);
-    if (code == 0 && git_commit_parentcount(commit)) {
-        code = git_commit_parent(&parent, commit, 0);
-        if (code == 0)
-            code = git_commit_tree(&from, parent);
-    }
+    if (code == 0)
+        code = commit_first_parent(job, commit, &parent);
+    if (code == 0 && parent)
+        code = git_commit_tree(&from, parent);
     if (code == 0)
         code = git_diff_tree_to_tree(&diff, job->repo, from, to, &options);
     if (code == 0)
         code = diff_find_renames(diff);
     if (code == 0)
-        code = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, show_line, &p);
+        code = print_each(&p, diff, show_line);
     git_diff_free(diff);
     git_tree_free(from);
     git_tree_free(to);
     git_commit_free(parent);
+    if (code == 0 && commit_is_end(job, git_commit_id(commit)))
+        bp_buf_add(job->out, bp_str_of("\n... this is the end of a shallow clone: every file shows as new\n"));
     if (p.left_out && code == 0)
         bp_buf_addf(job->out, "\n... %lld more files are not shown, beyond the first %lld\n", (long long)p.left_out,
                     (long long)job->self->diff_files);
@@ -297,6 +416,7 @@ bp_status show_text(struct git_job *job)
     BP_TRY(job_text(job, "revision", "revision", &revision));
     if (!revision)
         return bp_fail(job->call, BP_INVALID, "revision is empty: name a commit, or a file as <revision>:<path>");
+    BP_TRY(job_spare_index(job));
     BP_TRY(job_revision(job, revision, &object));
     if (git_object_type(object) == GIT_OBJECT_BLOB) {
         status = show_blob(job, (const git_blob *)object);

@@ -34,7 +34,12 @@ struct git {
     struct git_shared *shared;
 };
 
-enum { OBJECT_BYTES_MAX = 64 << 20 }; /* what libgit2 may load in one piece */
+enum {
+    OBJECT_BYTES_MAX = 64 << 20, /* what libgit2 may load in one piece */
+    LINES_MAX = 200000,          /* of a file that is compared line by line, which libgit2 does in one piece */
+    LINES_FREE_BYTES = 256 << 10, /* in so few bytes they need not be counted */
+    TREE_DEPTH_MAX = 1000        /* folders in folders; Linux has paths of 4,096 bytes */
+};
 
 enum {
     JOB_WRITES = 1u << 0,   /* changes the repository */
@@ -56,7 +61,16 @@ struct git_job {
     git_odb_backend    alarm;    /* see job_set_alarm() */
     git_odb           *sizes;    /* the same objects, to ask how large one is */
     bool               is_too_large; /* one was */
+    bool               counts_lines; /* objects with more than LINES_MAX are refused, too */
+    bool               has_too_many_lines;
+    bool               is_too_deep;  /* a tree was */
     bool               is_stopped;   /* an object was refused since there was no time left */
+    git_index         *index;    /* of diff_options_worktree() */
+    git_oid           *shallow;  /* the commits at which a shallow clone ends, in order of their ids */
+    size_t             shallow_count;
+    bool               is_enough;  /* ends a walk: `each` has seen one more than it wants */
+    bool               has_more;   /* the last walk ended with its count, not with the history */
+    bool               ends_early; /* ... or at the end of a shallow clone */
     bp_str             upstream; /* full name of the branch that HEAD's branch follows; empty: none */
 };
 
@@ -78,8 +92,12 @@ bp_status job_text(struct git_job *job, const char *name, const char *label, con
 int64_t   job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum, int64_t maximum);
 /* The object that a revision names. */
 bp_status job_revision(struct git_job *job, const char *revision, git_object **object);
+/* For work on revisions alone, in which libgit2 looks at the index for attributes only: one that cannot be read is taken
+ * for an empty one. */
+bp_status job_spare_index(struct git_job *job);
 /* Of the last commit; NULL when there is none yet. */
 git_tree *job_head_tree(struct git_job *job);
+bool      has_too_many_lines(const char *text, size_t len);
 
 /* ---- repository.c ---- */
 
@@ -88,6 +106,36 @@ bp_status repository_open(struct git_job *job);
 /* Whether `path`, relative to the working tree, stays in it, symlinks resolved. */
 bp_status repository_path_check(struct git_job *job, const char *path);
 bool      path_is_beneath(bp_str path, bp_str root);
+/* The whole of a regular file that is no link; BP_NOT_FOUND when it is not there. */
+bp_status repository_read_file(struct git_job *job, const char *path, size_t max_bytes, bp_str *text);
+
+/* ---- commits.c ---- */
+
+/* With `since` and `until` in seconds since 1970 (INT64_MIN, INT64_MAX: no bound); `each` until max_count. Sets has_more
+ * and ends_early of the job. */
+bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
+                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg);
+bp_status commits_read_shallow(struct git_job *job, bp_str common);
+/* Whether a shallow clone ends here: its parents are not there. */
+bool commit_is_end(const struct git_job *job, const git_oid *id);
+/* NULL when it has none, also at the end of a shallow clone; a code of libgit2. */
+int  commit_first_parent(const struct git_job *job, git_commit *commit, git_commit **parent);
+bp_status commits_merge_base(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base);
+bool commits_reach(struct git_job *job, const git_oid *tip, const git_oid *commit);
+bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid *theirs, size_t *ahead, size_t *behind);
+
+/* ---- conflicts.c ---- */
+
+/* What is in conflict, as a diff of the working tree with both sides, or by its name alone. */
+bp_status conflicts_print(struct git_job *job, bool is_combined);
+bool      is_in_conflict(git_index *index, const char *path);
+
+/* ---- rebase.c ---- */
+
+/* Whether a rebase is under way. */
+bool      is_rebasing(struct git_job *job);
+bp_status rebase_head(struct git_job *job, bool *is_told);
+bp_status rebase_state(struct git_job *job, bool has_conflicts);
 
 /* ---- texts ---- */
 
@@ -114,12 +162,21 @@ bp_status blame_post(bp_call *call, void *instance, bp_request *request, bp_resp
 /* ---- diff.c, history.c, dates.c: shared parts ---- */
 
 void      diff_options(struct git_job *job, git_diff_options *options, int64_t context_lines);
+/* For a comparison with the working tree: without submodules, and without what a sparse checkout leaves out. */
+int       diff_options_worktree(struct git_job *job, git_diff_options *options);
+bool      is_left_out(git_index *index, const char *path);
 int       diff_find_renames(git_diff *diff); /* as git does by itself */
-/* Finds renames and appends the patch of at most diff_files files. */
-bp_status diff_print(struct git_job *job, git_diff *diff, int64_t *left_out);
-/* With `since` and `until` in seconds since 1970 (INT64_MIN, INT64_MAX: no bound); `each` until max_count. */
-bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
-                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg);
+/* A path that is nested deeper than TREE_DEPTH_MAX makes work and memory grow with its square. False: it is, and the job
+ * remembers. */
+bool      depth_is_good(struct git_job *job, const char *path);
+/* What to do with files in conflict. */
+enum conflicts {
+    CONFLICTS_NONE, /* two revisions are compared */
+    CONFLICTS_NAMED,
+    CONFLICTS_COMBINED
+};
+/* Finds renames and appends the patch of at most diff_files files; those in conflict are left to conflicts_print(). */
+bp_status diff_print(struct git_job *job, git_diff *diff, enum conflicts conflicts, int64_t *left_out);
 /* "HEAD detached at v1", or "from" when it moved on since. */
 bp_str    head_detached(struct git_job *job, const git_oid *head);
 /* "2024-01-15 14:30:25+01:00", as Python shows it, or with `is_iso` "2024-01-15 14:30:25 +0100" as git does. */

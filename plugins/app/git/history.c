@@ -1,44 +1,7 @@
-/* history.c - git_log and git_branch, and the walk through commits that other files use. */
+/* history.c - git_log and git_branch. */
 #include "git.h"
 
 #include <stdlib.h>
-
-/* Commits come with the newest first. Clocks of committers differ, so that one old commit does not end the search for
- * those that are not too old; so many in a row do. */
-enum { OLD_IN_A_ROW_MAX = 100 };
-
-bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
-                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg)
-{
-    git_revwalk *walk = NULL;
-    git_oid      id;
-    bp_status    status = BP_OK;
-    int64_t      count = 0, old_in_a_row = 0;
-    int          code = git_revwalk_new(&walk, job->repo);
-
-    if (code == 0)
-        code = git_revwalk_push(walk, from);
-    while (code == 0 && status == BP_OK && count < max_count && old_in_a_row < OLD_IN_A_ROW_MAX &&
-           (code = git_revwalk_next(&id, walk)) == 0 && (status = job_goes_on(job)) == BP_OK) {
-        git_commit *commit = NULL;
-        int64_t     when;
-
-        code = git_commit_lookup(&commit, job->repo, &id);
-        if (code != 0)
-            break;
-        when = git_commit_time(commit);
-        old_in_a_row = when < since ? old_in_a_row + 1 : 0;
-        if (when >= since && when <= until) {
-            count++;
-            status = each(job, commit, arg);
-        }
-        git_commit_free(commit);
-    }
-    git_revwalk_free(walk);
-    if (status != BP_OK)
-        return status;
-    return code == 0 || code == GIT_ITEROVER ? BP_OK : job_fail(job, code, "the history cannot be read");
-}
 
 /* ---- git_log ---- */
 
@@ -72,7 +35,8 @@ static bp_status bound(struct git_job *job, const char *name, bool is_end, int64
 
 bp_status log_text(struct git_job *job)
 {
-    int64_t max_count = job_integer(job, "max_count", 10, 0, job->self->log_commits), since, until;
+    int64_t asked = job_integer(job, "max_count", 10, 0, INT64_MAX), since, until;
+    int64_t max_count = asked < job->self->log_commits ? asked : job->self->log_commits;
     bool    is_first = true;
     git_oid head;
 
@@ -81,7 +45,12 @@ bp_status log_text(struct git_job *job)
     if (git_reference_name_to_id(&head, job->repo, "HEAD") != 0)
         return bp_fail(job->call, BP_NOT_FOUND, "there is no commit yet");
     bp_buf_add(job->out, bp_str_of("Commit history:\n"));
-    return history_walk(job, &head, max_count, since, until, add_commit, &is_first);
+    BP_TRY(history_walk(job, &head, max_count, since, until, add_commit, &is_first));
+    if (job->has_more && asked > max_count)
+        bp_buf_addf(job->out, "\n... more commits are not shown, beyond the first %lld\n", (long long)max_count);
+    if (job->ends_early)
+        bp_buf_add(job->out, bp_str_of("\n... older commits are not in this shallow clone\n"));
+    return BP_OK;
 }
 
 /* ---- git_branch ---- */
@@ -152,11 +121,6 @@ static bp_status read_commit(struct git_job *job, const char *name, const char *
     return code == 0 ? BP_OK : job_fail(job, code, text);
 }
 
-static bool reaches(struct git_job *job, const git_oid *tip, const git_oid *commit)
-{
-    return git_oid_equal(tip, commit) || git_graph_descendant_of(job->repo, tip, commit) == 1;
-}
-
 static bp_status add_branch(struct branches *b, git_reference *reference)
 {
     struct git_job *job = b->job;
@@ -170,8 +134,8 @@ static bp_status add_branch(struct branches *b, git_reference *reference)
 
         if (git_reference_peel(&tip, reference, GIT_OBJECT_COMMIT) != 0)
             return BP_OK;
-        is_wanted = (!b->has_contains || reaches(job, git_object_id(tip), &b->contains)) &&
-                    (!b->has_not_contains || !reaches(job, git_object_id(tip), &b->not_contains));
+        is_wanted = (!b->has_contains || commits_reach(job, git_object_id(tip), &b->contains)) &&
+                    (!b->has_not_contains || !commits_reach(job, git_object_id(tip), &b->not_contains));
         git_object_free(tip);
         if (!is_wanted)
             return BP_OK;
@@ -192,8 +156,8 @@ static void add_detached(struct branches *b)
     if (git_repository_head_detached(b->job->repo) == 1 && git_reference_lookup(&head, b->job->repo, "HEAD") == 0) {
         const git_oid *tip = git_reference_target(head);
 
-        if ((!b->has_contains || reaches(b->job, tip, &b->contains)) &&
-            (!b->has_not_contains || !reaches(b->job, tip, &b->not_contains)))
+        if ((!b->has_contains || commits_reach(b->job, tip, &b->contains)) &&
+            (!b->has_not_contains || !commits_reach(b->job, tip, &b->not_contains)))
             bp_buf_add(b->job->out, bp_format(b->job->call, "* (%s)\n", head_detached(b->job, tip).data));
     }
     git_reference_free(head);

@@ -1,6 +1,8 @@
 /* job.c - one request to a repository: on a thread of the pool, with a deadline, and libgit2's errors as sentences. */
 #include "git.h"
 
+#include <git2/sys/repository.h>
+
 bp_status job_goes_on(struct git_job *job)
 {
     BP_TRY(bp_cancelled(job->call));
@@ -20,6 +22,7 @@ static bp_status run_opened(struct git_job *job)
         status = job_goes_on(job);
     if (status == BP_OK && job->is_too_large)
         status = job_fail(job, GIT_ERROR, "the answer would be incomplete");
+    git_index_free(job->index);
     git_repository_free(job->repo);
     git_odb_free(job->sizes);
     job->repo = NULL;
@@ -59,6 +62,30 @@ static struct git_job *job_of(git_odb_backend *backend)
     return (struct git_job *)(void *)((char *)backend - offsetof(struct git_job, alarm));
 }
 
+bool has_too_many_lines(const char *text, size_t len)
+{
+    const char *end = text + len;
+    size_t      lines = 0;
+
+    if (len <= LINES_FREE_BYTES)
+        return false;
+    while (lines <= LINES_MAX && (text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        text++;
+        lines++;
+    }
+    return lines > LINES_MAX;
+}
+
+static bool counts_too_many(struct git_job *job, const git_oid *id)
+{
+    git_odb_object *object = NULL;
+    bool            is_too_much = git_odb_read(&object, job->sizes, id) == 0 &&
+                       has_too_many_lines(git_odb_object_data(object), git_odb_object_size(object));
+
+    git_odb_object_free(object);
+    return is_too_much;
+}
+
 /* Asks another git_odb, since the one that asks us has locked itself. */
 static int may_read(struct git_job *job, const git_oid *id)
 {
@@ -69,9 +96,14 @@ static int may_read(struct git_job *job, const git_oid *id)
         job->is_stopped = true;
         return GIT_EUSER;
     }
-    if (git_odb_read_header(&len, &type, job->sizes, id) != 0 || len <= OBJECT_BYTES_MAX)
+    if (git_odb_read_header(&len, &type, job->sizes, id) != 0)
         return GIT_PASSTHROUGH; // the stores behind us say what is wrong with it
-    job->is_too_large = true;
+    job->is_too_large = job->is_too_large || len > OBJECT_BYTES_MAX;
+    if (len > OBJECT_BYTES_MAX)
+        return GIT_EUSER;
+    if (!job->counts_lines || type != GIT_OBJECT_BLOB || len <= LINES_FREE_BYTES || !counts_too_many(job, id))
+        return GIT_PASSTHROUGH;
+    job->has_too_many_lines = true;
     return GIT_EUSER;
 }
 
@@ -117,6 +149,20 @@ bp_status job_set_alarm(struct git_job *job)
     return code == 0 ? BP_OK : job_fail(job, code, "the objects of the repository cannot be read");
 }
 
+/* What libgit2 does not know, in words that do not call it damaged. NULL: it is something else. */
+static const char *unsupported(const char *why)
+{
+    if (strstr(why, "unsupported mandatory extension: 'link'"))
+        return "its index is split, which is not read here: `git update-index --no-split-index` makes it whole";
+    if (strstr(why, "unsupported mandatory extension: 'sdir'"))
+        return "its index is sparse, which is not read here: `git sparse-checkout reapply --no-sparse-index` makes it "
+               "full, and leaves the sparse checkout as it is";
+    if (strstr(why, "unsupported mandatory extension") || strstr(why, "unsupported extension") ||
+        strstr(why, "unsupported repository version") || strstr(why, "unsupported index"))
+        return "it uses a feature of git that is not understood here";
+    return NULL;
+}
+
 bp_status job_fail(struct git_job *job, int code, const char *what)
 {
     const git_error *error = git_error_last();
@@ -124,8 +170,18 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
     bp_status        status = BP_DATA;
 
     BP_TRY(job_goes_on(job)); // libgit2 may call a late end anything
+    if (job->is_too_deep)
+        return bp_fail(job->call, BP_TOO_LARGE, "%s: the folders of a tree are nested more than %d deep", what,
+                       TREE_DEPTH_MAX);
+    if (job->has_too_many_lines)
+        return bp_fail(job->call, BP_TOO_LARGE, "%s: a version of the file has more than %d lines", what, LINES_MAX);
     if (job->is_too_large)
         return bp_fail(job->call, BP_TOO_LARGE, "%s: an object is larger than %d MiB", what, OBJECT_BYTES_MAX >> 20);
+    if (unsupported(why))
+        return bp_fail(job->call, BP_UNSUPPORTED, "%s: the repository is sound, but %s (%s)", what, unsupported(why), why);
+    if (job->shallow_count && strstr(why, "no match for id"))
+        return bp_fail(job->call, BP_UNSUPPORTED, "%s: this is a shallow clone, and what is needed lies beyond its end: "
+                       "`git fetch --unshallow` brings it", what);
     switch (code) {
     case GIT_ENOTFOUND: status = BP_NOT_FOUND; break;
     case GIT_EEXISTS:
@@ -199,8 +255,33 @@ bp_status job_revision(struct git_job *job, const char *revision, git_object **o
     if (code == 0)
         return BP_OK;
     if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
-        return bp_fail(job->call, BP_NOT_FOUND, "Ref '%s' did not resolve to an object", revision);
+        return bp_fail(job->call, BP_NOT_FOUND, "Ref '%s' did not resolve to an object%s", revision,
+                       job->shallow_count ? " (this is a shallow clone: its history ends early)" : "");
     return job_fail(job, code, revision);
+}
+
+bp_status job_spare_index(struct git_job *job)
+{
+    git_index *index = NULL;
+    int        code = git_repository_index(&index, job->repo);
+
+    if (code != 0) {
+        code = git_index_new(&index);
+        if (code == 0)
+            code = git_repository_set_index(job->repo, index);
+    }
+    git_index_free(index);
+    return code == 0 ? BP_OK : job_fail(job, code, "the index cannot be left out");
+}
+
+bool depth_is_good(struct git_job *job, const char *path)
+{
+    int depth = 0;
+
+    for (const char *at = path; at && (at = strchr(at, '/')) != NULL && depth <= TREE_DEPTH_MAX; at++)
+        depth++;
+    job->is_too_deep = job->is_too_deep || depth > TREE_DEPTH_MAX;
+    return depth <= TREE_DEPTH_MAX;
 }
 
 git_tree *job_head_tree(struct git_job *job)

@@ -115,8 +115,7 @@ static bp_status find_root(struct git_job *job, bp_str asked)
 
 /* ---- small files ---- */
 
-/* The whole of a regular file that is no link; BP_NOT_FOUND when it is not there. */
-static bp_status read_small(struct git_job *job, const char *path, size_t max_bytes, bp_str *text)
+bp_status repository_read_file(struct git_job *job, const char *path, size_t max_bytes, bp_str *text)
 {
     int         file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -144,7 +143,7 @@ static bp_status read_place(struct git_job *job, const char *file, const char *p
 {
     bp_str text, joined;
 
-    BP_TRY(read_small(job, file, PATH_MAX + 16, &text));
+    BP_TRY(repository_read_file(job, file, PATH_MAX + 16, &text));
     while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
         text.len--;
     if (!bp_str_starts(text, prefix) || memchr(text.data, '\0', text.len))
@@ -258,7 +257,7 @@ static bp_status check_tree_file(struct git_job *job, const char *path, const ch
 static bp_status check_config(struct git_job *job, const char *folder, const char *name)
 {
     bp_str    path = bp_format(job->call, "%s/%s", folder, name), text;
-    bp_status status = path.data ? read_small(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -278,7 +277,7 @@ static bp_status check_config(struct git_job *job, const char *folder, const cha
 static bp_status check_alternates(struct git_job *job, const char *objects, unsigned depth)
 {
     bp_str    path = bp_format(job->call, "%s/info/alternates", objects), text;
-    bp_status status = path.data ? read_small(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -358,16 +357,64 @@ static bool is_place(struct git_job *job, const char *path, bp_str wanted)
     return path && bp_str_equal(resolve(job->call, path), wanted);
 }
 
-/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. */
+/* A value of the repository's config, "PREFIX name SUFFIX"; empty when it is not set. */
+static bp_str config_value(struct git_job *job, git_config *config, const char *prefix, const char *name,
+                           const char *suffix)
+{
+    git_buf value = { NULL, 0, 0 };
+    bp_str  found = { NULL, 0 }, key = bp_format(job->call, "%s%s%s", prefix, name, suffix);
+
+    if (key.data && git_config_get_string_buf(&value, config, key.data) == 0)
+        found = bp_dup(job->call, bp_str_n(value.ptr, value.size));
+    git_buf_dispose(&value);
+    return found;
+}
+
+/* What the remote's branch is called here, by the first refspec that knows it. */
+static bp_str tracked_as(struct git_job *job, git_config *config, const char *remote, const char *branch)
+{
+    bp_str               key = bp_format(job->call, "remote.%s.fetch", remote), found = { NULL, 0 };
+    git_config_iterator *fetches = NULL;
+    git_config_entry    *entry;
+
+    if (!key.data || git_config_multivar_iterator_new(&fetches, config, key.data, NULL) != 0)
+        return found;
+    while (!found.len && git_config_next(&entry, fetches) == 0) {
+        git_refspec *spec = NULL;
+        git_buf      name = { NULL, 0, 0 };
+
+        if (git_refspec_parse(&spec, entry->value, 1) == 0 && git_refspec_src_matches(spec, branch) &&
+            git_refspec_transform(&name, spec, branch) == 0)
+            found = bp_dup(job->call, bp_str_n(name.ptr, name.size));
+        git_buf_dispose(&name);
+        git_refspec_free(spec);
+    }
+    git_config_iterator_free(fetches);
+    return found;
+}
+
+/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. By hand, as
+ * git_branch_upstream_name() of libgit2 1.5 loses 20 KiB for each entry of the config. */
 static void remember_upstream(struct git_job *job)
 {
-    git_reference *head = NULL;
-    git_buf        upstream = { NULL, 0, 0 };
+    static const char branches[] = "refs/heads/";
+    git_reference    *head = NULL;
+    git_config       *config = NULL;
+    const char       *own = NULL;
+    bp_str            remote, merge;
 
-    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 && git_reference_type(head) == GIT_REFERENCE_SYMBOLIC &&
-        git_branch_upstream_name(&upstream, job->repo, git_reference_symbolic_target(head)) == 0)
-        job->upstream = bp_dup(job->call, bp_str_n(upstream.ptr, upstream.size));
-    git_buf_dispose(&upstream);
+    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 && git_reference_type(head) == GIT_REFERENCE_SYMBOLIC)
+        own = git_reference_symbolic_target(head);
+    if (own && strncmp(own, branches, sizeof(branches) - 1) == 0 && git_repository_config(&config, job->repo) == 0) {
+        own += sizeof(branches) - 1;
+        remote = config_value(job, config, "branch.", own, ".remote");
+        merge = config_value(job, config, "branch.", own, ".merge");
+        if (merge.len && bp_str_is(remote, "."))
+            job->upstream = merge;
+        else if (merge.len && remote.len)
+            job->upstream = tracked_as(job, config, remote.data, merge.data);
+    }
+    git_config_free(config);
     git_reference_free(head);
 }
 
@@ -394,6 +441,34 @@ static bp_status check_opened(struct git_job *job, bp_str directory, bp_str comm
     return take_config_away(job);
 }
 
+/* What libgit2 would call damaged or not understood. `common` has been checked. */
+static bp_status check_format(struct git_job *job, bp_str common)
+{
+    static const struct {
+        const char *name, *usual, *sentence;
+    } formats[] = {
+        { "extensions.objectformat", "sha1", "its objects are named by SHA-256, and only SHA-1 is read here" },
+        { "extensions.refstorage", "files", "its branches are kept in a reftable, and only files are read here" },
+    };
+    bp_str      path = bp_format(job->call, BP_FMT "/config", BP_ARG(common));
+    git_config *config = NULL;
+    bp_status   status = BP_OK;
+
+    if (!path.data || git_config_open_ondisk(&config, path.data) != 0)
+        return path.data ? BP_OK : BP_NO_MEMORY; // whatever is wrong with it is said when the repository is opened
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && status == BP_OK; i++) {
+        git_buf value = { NULL, 0, 0 };
+
+        if (git_config_get_string_buf(&value, config, formats[i].name) == 0 &&
+            strcasecmp(value.ptr, formats[i].usual) != 0)
+            status = bp_fail(job->call, BP_UNSUPPORTED, "the repository '" BP_FMT "' is sound, but %s: use git itself",
+                             BP_ARG(job->path), formats[i].sentence);
+        git_buf_dispose(&value);
+    }
+    git_config_free(config);
+    return status;
+}
+
 bp_status repository_open(struct git_job *job)
 {
     bp_str    directory, common;
@@ -404,6 +479,8 @@ bp_status repository_open(struct git_job *job)
     BP_TRY(check_git_directory(job, &directory, &common));
     if (job->flags & JOB_WORKTREE)
         BP_TRY(walk(job, job->path, true, check_tree_file));
+    BP_TRY(check_format(job, common));
+    BP_TRY(commits_read_shallow(job, common));
     code = git_repository_open_ext(&job->repo, job->path.data, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
     if (code != 0)
         return job_fail(job, code, "the repository cannot be opened");

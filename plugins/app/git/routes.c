@@ -1,7 +1,8 @@
 /* routes.c - the HTTP interface: POST /log, /diff, /search and /blame. */
+#define _GNU_SOURCE // memmem()
 #include "git.h"
 
-#include <strings.h>
+#include <stdlib.h>
 
 static bp_status run_route(bp_call *call, void *instance, bp_request *request, bp_response *response, uint32_t flags,
                            bp_status (*run)(struct git_job *job))
@@ -54,7 +55,7 @@ static void put_signature(bp_json_writer *w, const git_signature *author)
 /* ---- /log ---- */
 
 /* Whether the commit changed the path, against its first parent. */
-static bool touches(git_commit *commit, const char *path)
+static bool touches(const struct git_job *job, git_commit *commit, const char *path)
 {
     git_tree       *tree = NULL, *before_tree = NULL;
     git_tree_entry *entry = NULL, *before = NULL;
@@ -63,7 +64,7 @@ static bool touches(git_commit *commit, const char *path)
 
     if (git_commit_tree(&tree, commit) == 0)
         git_tree_entry_bypath(&entry, tree, path);
-    if (git_commit_parent(&parent, commit, 0) == 0 && git_commit_tree(&before_tree, parent) == 0)
+    if (commit_first_parent(job, commit, &parent) == 0 && parent && git_commit_tree(&before_tree, parent) == 0)
         git_tree_entry_bypath(&before, before_tree, path);
     is_changed = !entry != !before || (entry && !git_oid_equal(git_tree_entry_id(entry), git_tree_entry_id(before)));
     git_tree_entry_free(entry);
@@ -79,12 +80,21 @@ struct commits {
     int64_t     count, max_count;
 };
 
-static bool has_text(const char *text, size_t len, const char *query, size_t query_len)
+/* Text in small letters, of ASCII alone, as the query is: then memmem() finds it in a time that grows with the text. */
+static char *small_letters(char *text, size_t len)
 {
-    for (size_t i = 0; i + query_len <= len; i++)
-        if (strncasecmp(text + i, query, query_len) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] = (char)(text[i] - 'A' + 'a');
+    return text;
+}
+
+/* `query` is in small letters. */
+static bool has_text(bp_call *call, const char *text, const char *query)
+{
+    bp_str copy = bp_dup(call, bp_str_of(text));
+
+    return copy.data && strstr(small_letters((char *)(uintptr_t)copy.data, copy.len), query);
 }
 
 static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
@@ -92,10 +102,15 @@ static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
     struct commits *commits = arg;
     const char     *message = git_commit_message(commit);
 
-    if (commits->count >= commits->max_count || (commits->path && !touches(commit, commits->path)) ||
-        (commits->query && !has_text(message, strlen(message), commits->query, strlen(commits->query))))
+    if (commits->count > commits->max_count)
         return BP_OK;
-    commits->count++;
+    if ((commits->path && !touches(job, commit, commits->path)) ||
+        (commits->query && !has_text(job->call, message, commits->query)))
+        return BP_OK;
+    if (++commits->count > commits->max_count) {
+        job->is_enough = true;
+        return BP_OK;
+    }
     bp_json_object(job->json);
     put_text(job->json, "hash", git_oid_tostr_s(git_commit_id(commit)));
     put_signature(job->json, git_commit_author(commit));
@@ -119,6 +134,12 @@ static bp_status write_commits(struct git_job *job, struct commits *commits, con
                           add_commit, commits);
     git_commit_free(from);
     bp_json_end(job->json);
+    bp_json_key(job->json, "more");
+    bp_json_add_bool(job->json, job->has_more);
+    if (job->ends_early) {
+        bp_json_key(job->json, "shallow"); // older commits are not in this clone
+        bp_json_add_bool(job->json, true);
+    }
     bp_json_end(job->json);
     return status;
 }
@@ -152,7 +173,7 @@ static bp_status write_patch(struct git_job *job, git_commit *from, git_commit *
     diff_options(job, &options, job_integer(job, "context_lines", 3, 0, 1000000));
     if (code == 0)
         code = git_diff_tree_to_tree(&diff, job->repo, old_tree, new_tree, &options);
-    status = code == 0 ? diff_print(job, diff, &left_out) : job_fail(job, code, "the diff cannot be made");
+    status = code == 0 ? diff_print(job, diff, CONFLICTS_NONE, &left_out) : job_fail(job, code, "the diff cannot be made");
     if (status == BP_OK) {
         bp_json_object(job->json);
         bp_json_put_string(job->json, "diff", bp_buf_str(job->out));
@@ -174,6 +195,8 @@ static bp_status write_diff(struct git_job *job)
     if (status == BP_OK)
         status = read_commit(job, "commit2", false, &to);
     if (status == BP_OK)
+        status = job_spare_index(job);
+    if (status == BP_OK)
         status = write_patch(job, from, to);
     git_commit_free(from);
     git_commit_free(to);
@@ -193,49 +216,93 @@ struct search {
     struct git_job *job;
     const char     *query;
     size_t          query_len;
-    int64_t         count, max_count;
+    int64_t         count, max_count, left_out;
+    bool            has_more;
     bp_status       status;
 };
 
-static void search_file(struct search *s, const char *path, const char *text, size_t len)
+/* A text beyond this is asked for the job so often. */
+enum { LINES_BETWEEN_LOOKS = 4096 };
+
+static void put_result(struct search *s, const char *path, int64_t number, bp_str line)
 {
-    int64_t number = 1;
-
-    for (size_t at = 0; at < len && s->count < s->max_count; number++) {
-        const char *end = memchr(text + at, '\n', len - at);
-        size_t      line = end ? (size_t)(end - text) - at : len - at;
-
-        if (has_text(text + at, line, s->query, s->query_len)) {
-            s->count++;
-            bp_json_object(s->job->json);
-            put_text(s->job->json, "path", path);
-            bp_json_put_integer(s->job->json, "line", number);
-            bp_json_put_string(s->job->json, "text",
-                               bp_str_n(text + at, line < LINE_BYTES_SHOWN ? line : LINE_BYTES_SHOWN));
-            bp_json_end(s->job->json);
-        }
-        at += line + 1;
+    bp_json_object(s->job->json);
+    put_text(s->job->json, "path", path);
+    bp_json_put_integer(s->job->json, "line", number);
+    bp_json_put_string(s->job->json, "text", bp_str_n(line.data, line.len < LINE_BYTES_SHOWN ? line.len : LINE_BYTES_SHOWN));
+    if (line.len > LINE_BYTES_SHOWN) {
+        bp_json_key(s->job->json, "cut");
+        bp_json_add_bool(s->job->json, true);
     }
+    bp_json_end(s->job->json);
+}
+
+/* Looks from find to find, not line by line. */
+static bp_status search_text(struct search *s, const char *folder, const char *name, bp_str text, const char *small)
+{
+    const char *end = small + text.len, *line = small, *at = small;
+    int64_t     number = 1;
+    bp_str      path = { NULL, 0 };
+
+    while ((at = memmem(at, (size_t)(end - at), s->query, s->query_len)) != NULL) {
+        const char *feed;
+
+        for (; (feed = memchr(line, '\n', (size_t)(at - line))) != NULL; number++)
+            line = feed + 1;
+        if (++s->count > s->max_count) {
+            s->has_more = true;
+            return BP_OK;
+        }
+        if (!path.data)
+            path = bp_format(s->job->call, "%s%s", folder, name);
+        feed = memchr(at, '\n', (size_t)(end - at));
+        put_result(s, path.data ? path.data : name, number,
+                   bp_str_n(text.data + (line - small), (size_t)((feed ? feed : end) - line)));
+        if (!feed)
+            break;
+        at = feed + 1;
+        if (number % LINES_BETWEEN_LOOKS == 0)
+            BP_TRY(job_goes_on(s->job));
+    }
+    return BP_OK;
+}
+
+static bp_status search_blob(struct search *s, const char *folder, const char *name, const git_blob *blob)
+{
+    bp_str    text = bp_str_n(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+    char     *small;
+    bp_status status;
+
+    if (text.len > SEARCHED_BYTES_MAX || git_blob_is_binary(blob)) {
+        s->left_out++;
+        return BP_OK;
+    }
+    small = malloc(text.len + 1);
+    if (!small)
+        return bp_fail(s->job->call, BP_NO_MEMORY, "no memory to search a file");
+    memcpy(small, text.data ? text.data : "", text.len);
+    status = search_text(s, folder, name, text, small_letters(small, text.len));
+    free(small);
+    return status;
 }
 
 static int search_entry(const char *folder, const git_tree_entry *entry, void *payload)
 {
     struct search *s = payload;
     git_blob      *blob = NULL;
-    bp_str         path;
 
-    if (s->count >= s->max_count || (s->status = job_goes_on(s->job)) != BP_OK)
+    if (s->has_more || (s->status = job_goes_on(s->job)) != BP_OK || !depth_is_good(s->job, folder))
         return -1;
-    if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
-        git_blob_lookup(&blob, s->job->repo, git_tree_entry_id(entry)) != 0) {
+    if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB)
+        return 0;
+    if (git_blob_lookup(&blob, s->job->repo, git_tree_entry_id(entry)) != 0) {
         s->job->is_too_large = false; // it is left out
+        s->left_out++;
         return 0;
     }
-    path = bp_format(s->job->call, "%s%s", folder, git_tree_entry_name(entry));
-    if (!git_blob_is_binary(blob) && git_blob_rawsize(blob) <= SEARCHED_BYTES_MAX && path.len)
-        search_file(s, path.data, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+    s->status = search_blob(s, folder, git_tree_entry_name(entry), blob);
     git_blob_free(blob);
-    return 0;
+    return s->status == BP_OK ? 0 : -1;
 }
 
 static bp_status search_files(struct git_job *job, const char *query, int64_t max_count)
@@ -253,12 +320,15 @@ static bp_status search_files(struct git_job *job, const char *query, int64_t ma
     if (code == 0)
         code = git_tree_walk(tree, GIT_TREEWALK_PRE, search_entry, &s);
     bp_json_end(job->json);
+    bp_json_key(job->json, "more");
+    bp_json_add_bool(job->json, s.has_more);
+    bp_json_put_integer(job->json, "files_left_out", s.left_out);
     bp_json_end(job->json);
     git_tree_free(tree);
     git_commit_free(commit);
     if (s.status != BP_OK)
         return s.status;
-    return code == 0 || s.count >= s.max_count ? BP_OK : job_fail(job, code, "the files cannot be searched");
+    return code == 0 || s.has_more ? BP_OK : job_fail(job, code, "the files cannot be searched");
 }
 
 static bp_status write_search(struct git_job *job)
@@ -269,7 +339,8 @@ static bp_status write_search(struct git_job *job)
 
     if (!query.len || memchr(query.data, '\0', query.len))
         return bp_fail(job->call, BP_INVALID, "query is missing: the text to look for");
-    commits.query = bp_dup(job->call, query).data; // may begin with "-": it is no argument of anything
+    query = bp_dup(job->call, query);
+    commits.query = query.data ? small_letters((char *)(uintptr_t)query.data, query.len) : NULL; // may begin with "-": it is no argument of anything
     if (!commits.query)
         return BP_NO_MEMORY;
     if (bp_str_is(where, "commits"))
@@ -323,8 +394,15 @@ static bp_status blame_file(struct git_job *job, git_commit *commit, const char 
         git_object_free(blob);
         return bp_fail(job->call, BP_INVALID, "path: '%s' is not a file", path);
     }
+    if (has_too_many_lines(git_blob_rawcontent((git_blob *)blob), (size_t)git_blob_rawsize((git_blob *)blob))) {
+        git_object_free(blob);
+        return bp_fail(job->call, BP_TOO_LARGE, "path: '%s' has more than %d lines", path, LINES_MAX);
+    }
+    job->counts_lines = true;
     git_blame_options_init(&options, GIT_BLAME_OPTIONS_VERSION);
     git_oid_cpy(&options.newest_commit, git_commit_id(commit));
+    if (job->shallow_count == 1) // there is no going on behind the end of a shallow clone; one is all libgit2 takes
+        git_oid_cpy(&options.oldest_commit, &job->shallow[0]);
     code = git_blame_file(&blame, job->repo, path, &options);
     bp_json_object(job->json);
     bp_json_key(job->json, "blame");

@@ -61,7 +61,7 @@ static void add_upstream(struct status *s, const git_oid *own)
                               "  (use \"git branch --unset-upstream\" to fixup)\n\n", name);
         return;
     }
-    if (git_graph_ahead_behind(&ahead, &behind, job->repo, own, &theirs) != 0)
+    if (!commits_ahead_behind(job, own, &theirs, &ahead, &behind))
         return;
     if (!ahead && !behind)
         bp_buf_addf(job->out, "Your branch is up to date with '%s'.\n\n", name);
@@ -85,6 +85,7 @@ static bp_status add_head(struct status *s)
     git_reference  *head = NULL;
     git_oid         id;
     const char     *name;
+    bool            is_told;
     int             code = git_reference_lookup(&head, job->repo, "HEAD");
 
     if (code != 0)
@@ -93,8 +94,16 @@ static bp_status add_head(struct status *s)
         name = git_reference_symbolic_target(head);
         bp_buf_addf(job->out, "On branch %s\n", strncmp(name, "refs/heads/", 11) == 0 ? name + 11 : name);
     } else {
-        bp_buf_add(job->out, head_detached(job, git_reference_target(head)));
-        bp_buf_add(job->out, bp_str_of("\n"));
+        bp_status status = rebase_head(job, &is_told);
+
+        if (status == BP_OK && !is_told) {
+            bp_buf_add(job->out, head_detached(job, git_reference_target(head)));
+            bp_buf_add(job->out, bp_str_of("\n"));
+        }
+        if (status != BP_OK) {
+            git_reference_free(head);
+            return status;
+        }
     }
     git_reference_free(head);
     if (git_reference_name_to_id(&id, job->repo, "HEAD") == 0)
@@ -130,6 +139,17 @@ static void add_state(struct status *s)
         if (states[i].name)
             bp_buf_add(job->out, bp_str_of("\n"));
     }
+}
+
+static void add_sparse(struct status *s)
+{
+    size_t count = git_index_entrycount(s->index), left_out = 0;
+
+    for (size_t i = 0; i < count; i++)
+        left_out += (git_index_get_byindex(s->index, i)->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE) != 0;
+    if (left_out)
+        bp_buf_addf(s->job->out, "You are in a sparse checkout with %zu%% of tracked files present.\n\n",
+                    100 - 100 * left_out / count);
 }
 
 /* ---- its sections ---- */
@@ -180,7 +200,7 @@ static void add_staged(struct status *s)
     if (!s->staged_count)
         return;
     bp_buf_add(job->out, bp_str_of("Changes to be committed:\n"));
-    if (!s->conflicts && git_repository_state(job->repo) == GIT_REPOSITORY_STATE_NONE)
+    if ((!s->conflicts && git_repository_state(job->repo) == GIT_REPOSITORY_STATE_NONE) || is_rebasing(job))
         bp_buf_add(job->out, bp_str_of(s->head ? "  (use \"git restore --staged <file>...\" to unstage)\n"
                                                : "  (use \"git rm --cached <file>...\" to unstage)\n"));
     for (size_t i = 0; i < git_diff_num_deltas(s->staged); i++)
@@ -189,32 +209,61 @@ static void add_staged(struct status *s)
     bp_buf_add(job->out, bp_str_of("\n"));
 }
 
+/* What git says of a conflict by the versions that there are: 1 the common one, 2 ours, 4 theirs. */
+static const char *const conflict_labels[8] = {
+    "", "both deleted:    ", "added by us:     ", "deleted by them: ",
+    "added by them:   ", "deleted by us:   ", "both added:      ", "both modified:   ",
+};
+
+static void add_conflict(struct git_job *job, unsigned versions, const char *path)
+{
+    bp_buf_addf(job->out, "\t%s", conflict_labels[versions]);
+    bp_buf_add(job->out, path_quoted(job->call, path));
+    bp_buf_add(job->out, bp_str_of("\n"));
+}
+
+/* How a conflict is marked as solved depends on which kinds of them there are. */
+static void add_conflict_hints(struct git_job *job, const size_t kinds[8])
+{
+    size_t both_deleted = kinds[1], deleted = kinds[3] + kinds[5], others = kinds[2] + kinds[4] + kinds[6] + kinds[7];
+
+    bp_buf_add(job->out, bp_str_of("Unmerged paths:\n"));
+    if (is_rebasing(job))
+        bp_buf_add(job->out, bp_str_of("  (use \"git restore --staged <file>...\" to unstage)\n"));
+    if (!both_deleted && !deleted)
+        bp_buf_add(job->out, bp_str_of("  (use \"git add <file>...\" to mark resolution)\n"));
+    else if (both_deleted && !deleted && !others)
+        bp_buf_add(job->out, bp_str_of("  (use \"git rm <file>...\" to mark resolution)\n"));
+    else
+        bp_buf_add(job->out, bp_str_of("  (use \"git add/rm <file>...\" as appropriate to mark resolution)\n"));
+}
+
+/* Twice through all: for the hints, then for the names. */
 static bp_status add_conflicts(struct status *s)
 {
-    struct git_job              *job = s->job;
-    git_index_conflict_iterator *conflicts = NULL;
-    const git_index_entry       *base, *ours, *theirs;
-    int                          code;
+    struct git_job *job = s->job;
+    size_t          kinds[8] = { 0 };
 
-    if (!s->conflicts)
-        return BP_OK;
-    code = git_index_conflict_iterator_new(&conflicts, s->index);
-    if (code != 0)
-        return job_fail(job, code, "the conflicts cannot be read");
-    bp_buf_add(job->out, bp_str_of("Unmerged paths:\n  (use \"git add <file>...\" to mark resolution)\n"));
-    while (git_index_conflict_next(&base, &ours, &theirs, conflicts) == 0) {
-        const char *label = ours && theirs ? (base ? "both modified:   " : "both added:      ")
-                            : ours         ? (base ? "deleted by them: " : "added by us:     ")
-                            : theirs       ? (base ? "deleted by us:   " : "added by them:   ")
-                                           : "both deleted:    ";
-        const char *path = ours ? ours->path : theirs ? theirs->path : base->path;
+    for (int round = 0; s->conflicts && round < 2; round++) {
+        git_index_conflict_iterator *conflicts = NULL;
+        const git_index_entry       *base, *ours, *theirs;
+        int                          code = git_index_conflict_iterator_new(&conflicts, s->index);
 
-        bp_buf_addf(job->out, "\t%s", label);
-        bp_buf_add(job->out, path_quoted(job->call, path));
-        bp_buf_add(job->out, bp_str_of("\n"));
+        if (code != 0)
+            return job_fail(job, code, "the conflicts cannot be read");
+        if (round == 1)
+            add_conflict_hints(job, kinds);
+        while (git_index_conflict_next(&base, &ours, &theirs, conflicts) == 0) {
+            unsigned versions = (base ? 1u : 0) | (ours ? 2u : 0) | (theirs ? 4u : 0);
+
+            kinds[versions]++;
+            if (round == 1)
+                add_conflict(job, versions, ours ? ours->path : theirs ? theirs->path : base->path);
+        }
+        git_index_conflict_iterator_free(conflicts);
     }
-    git_index_conflict_iterator_free(conflicts);
-    bp_buf_add(job->out, bp_str_of("\n"));
+    if (s->conflicts)
+        bp_buf_add(job->out, bp_str_of("\n"));
     return BP_OK;
 }
 
@@ -286,7 +335,8 @@ static bp_status compare(struct status *s)
         code = diff_find_renames(s->staged);
     diff_options(job, &options, 0);
     options.flags |= GIT_DIFF_INCLUDE_UNTRACKED;
-    options.ignore_submodules = GIT_SUBMODULE_IGNORE_ALL;
+    if (code == 0)
+        code = diff_options_worktree(job, &options);
     if (code == 0)
         code = git_diff_index_to_workdir(&s->unstaged, job->repo, s->index, &options);
     return code == 0 ? BP_OK : job_fail(job, code, "the working tree cannot be compared");
@@ -304,6 +354,8 @@ static bp_status write_status(struct status *s)
     if (!s->head)
         bp_buf_add(job->out, bp_str_of("\nNo commits yet\n\n"));
     add_state(s);
+    BP_TRY(rebase_state(job, s->conflicts));
+    add_sparse(s);
     add_staged(s);
     BP_TRY(add_conflicts(s));
     add_unstaged(s);

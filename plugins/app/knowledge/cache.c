@@ -5,14 +5,15 @@
  * A write is stored first and then done again in memory, under the tenant's lock, so that memory sees writes in the
  * order of the storage. The storage counts the writes of a tenant; a graph knows which count it stands for. Every
  * `refresh` the count is asked for: when another process has written meanwhile, it is not the one expected, and the
- * graph is read anew. All graphs together have a limit; those not used for longest go first.
+ * graph is read anew. All graphs together have a limit; those not used for longest go first. A graph that does not fit
+ * is read from the storage (pages.c), and now and then tried again.
  */
 #include "knowledge.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { LOCKS = 16, SLOTS = 64, LOAD_TRIES = 4 };
+enum { LOCKS = 16, SLOTS = 64, LOAD_TRIES = 4, TOO_LARGE_FOR_S = 60 };
 
 struct tenant {
     struct tenant   *next; /* in its slot; tenants stay, their graphs may go */
@@ -24,6 +25,7 @@ struct tenant {
     bool             is_stale;
     size_t           bytes;
     _Atomic int64_t  checked_ns, used_ns;
+    _Atomic int64_t  too_large_until_ns; /* it did not fit into memory; until then nobody tries again */
 };
 
 struct cache {
@@ -183,6 +185,8 @@ static bp_status load(bp_call *call, struct knowledge *self, struct tenant *tena
         if (status == BP_OK)
             status = store_version(call, self, &after);
     }
+    if (status == BP_TOO_LARGE)
+        atomic_store(&tenant->too_large_until_ns, bp_now_ns() + BP_SECONDS(TOO_LARGE_FOR_S));
     if (status != BP_OK) {
         graph_free(graph);
         return status;
@@ -234,6 +238,8 @@ bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out,
     for (int i = 0; i < LOAD_TRIES; i++) {
         bp_status status;
 
+        if (atomic_load(&tenant->too_large_until_ns) > asked_ns)
+            break;
         pthread_rwlock_rdlock(&tenant->guard);
         if (tenant->graph && !tenant->is_stale && atomic_load(&tenant->checked_ns) + self->refresh_ns >= asked_ns) {
             atomic_store_explicit(&tenant->used_ns, asked_ns, memory_order_relaxed);
@@ -246,7 +252,7 @@ bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out,
         bp_mutex_unlock(tenant->lock);
         BP_TRY(status);
     }
-    return bp_fail(call, BP_UNAVAILABLE,
+    return bp_fail(call, BP_TOO_LARGE,
                    "the graphs in use need more memory than there is for them: raise the option memory (%lld bytes)",
                    (long long)self->memory_bytes);
 }
@@ -277,8 +283,10 @@ void cache_end_write(bp_call *call, struct knowledge *self, struct tenant *tenan
         tenant->is_stale = !is_done;
         tenant->version++;
         count_bytes(self, tenant);
-        if (tenant->bytes > (size_t)self->memory_bytes)
+        if (tenant->bytes > (size_t)self->memory_bytes) {
             drop_graph(self, tenant);
+            atomic_store(&tenant->too_large_until_ns, bp_now_ns() + BP_SECONDS(TOO_LARGE_FOR_S));
+        }
     }
     pthread_rwlock_unlock(&tenant->guard);
     bp_mutex_unlock(tenant->lock);

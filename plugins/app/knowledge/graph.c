@@ -255,6 +255,14 @@ void graph_remove_observation(struct graph *graph, bp_str name, bp_str observati
 
 /* ---- relations ---- */
 
+static void set_place(const struct graph_node *node, struct graph_relation *relation, size_t place)
+{
+    if (relation->from_node == node)
+        relation->from_place = place;
+    if (relation->to_node == node)
+        relation->to_place = place;
+}
+
 bool graph_add_relation(struct graph *graph, bp_str from, bp_str to, bp_str type)
 {
     struct graph_node     *from_node = make_node(graph, from), *to_node = make_node(graph, to);
@@ -275,19 +283,23 @@ bool graph_add_relation(struct graph *graph, bp_str from, bp_str to, bp_str type
         free(relation);
         return false;
     }
+    set_place(from_node, relation, from_node->relation_count);
     if (!PUSH(from_node->relations, from_node->relation_count, from_node->relation_room, relation))
         return false;
-    return from_node == to_node || PUSH(to_node->relations, to_node->relation_count, to_node->relation_room, relation);
+    if (from_node == to_node)
+        return true;
+    set_place(to_node, relation, to_node->relation_count);
+    return PUSH(to_node->relations, to_node->relation_count, to_node->relation_room, relation);
 }
 
+/* The last one takes its place, so that a node with many relations loses all of them in time. */
 static void forget_relation(struct graph_node *node, const struct graph_relation *relation)
 {
-    size_t kept = 0;
+    size_t                 place = relation->from_node == node ? relation->from_place : relation->to_place;
+    struct graph_relation *last = node->relations[--node->relation_count];
 
-    for (size_t i = 0; i < node->relation_count; i++)
-        if (node->relations[i] != relation)
-            node->relations[kept++] = node->relations[i];
-    node->relation_count = kept;
+    node->relations[place] = last;
+    set_place(node, last, place);
 }
 
 static void remove_relation(struct graph *graph, struct graph_relation *relation)
@@ -295,7 +307,8 @@ static void remove_relation(struct graph *graph, struct graph_relation *relation
     struct graph_node *from = relation->from_node, *to = relation->to_node;
 
     forget_relation(from, relation);
-    forget_relation(to, relation);
+    if (from != to)
+        forget_relation(to, relation);
     graph->relations[relation->order] = NULL;
     graph->relation_holes++;
     free_text(graph, relation->type);
@@ -308,8 +321,10 @@ static void remove_relation(struct graph *graph, struct graph_relation *relation
 
 void graph_remove_relation(struct graph *graph, bp_str from, bp_str to, bp_str type)
 {
-    struct graph_node *node = find_node(graph, from);
+    struct graph_node *node = find_node(graph, from), *other = find_node(graph, to);
 
+    if (node && other && other->relation_count < node->relation_count)
+        node = other;
     for (size_t i = 0; node && i < node->relation_count; i++) {
         struct graph_relation *relation = node->relations[i];
 

@@ -24,6 +24,7 @@ struct graph_relation {
     struct graph_node *from_node, *to_node;
     bp_str             from, to, type;
     size_t             order;
+    size_t             from_place, to_place; /* among the relations of these nodes */
 };
 
 struct graph;

@@ -4,7 +4,8 @@
 static const bp_option options[] = {
     BP_OPTION_REF(struct knowledge, storage, "storage", .is_required = true, .help = "where graphs and items are kept"),
     BP_OPTION_SIZE(struct knowledge, memory, .initial = "64MiB", .minimum = "1MiB", .maximum = "64GiB",
-                   .help = "memory for graphs in use; a tenant's graph must fit, those not used for longest go first"),
+                   .help = "memory for graphs in use, those not used for longest go first; a larger graph is read from "
+                           "the storage, slower"),
     BP_OPTION_DURATION(struct knowledge, refresh, .initial = "1s", .minimum = "0", .maximum = "1h",
                        .help = "longest time until what another process has written is seen"),
     BP_OPTION_SECRET(struct knowledge, key, .example = "${file:/run/secrets/items.key}",
@@ -32,7 +33,11 @@ static const bp_option options[] = {
            NAMED("to", "The name of the entity where it ends") ","                                         \
            NAMED("relationType", "What the first one does to the second, in active voice"),                \
            "\"from\",\"to\",\"relationType\"")
-#define GRAPH OBJECT(LIST("entities", ENTITY) "," LIST("relations", RELATION), "\"entities\",\"relations\"")
+#define GRAPH                                                                                              \
+    OBJECT(LIST("entities", ENTITY) "," LIST("relations", RELATION) ","                                    \
+           NAMED("nextCursor", "The answer goes on: ask again with this as cursor"),                       \
+           "\"entities\",\"relations\"")
+#define CURSOR NAMED("cursor", "nextCursor of the answer before, for what comes after it")
 #define DONE  OBJECT("\"success\":{\"type\":\"boolean\"},\"message\":" STRING_SCHEMA, "\"success\",\"message\"")
 #define ABOUT NAMED("entityName", "The entity that they are about")
 #define ADDITIONS                                                                                          \
@@ -75,15 +80,16 @@ static const bp_mcp_tool tools[] = {
       .description = "Delete relations from the knowledge graph",
       .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""), .output_schema = DONE,
       .handler = tool_delete_relations, .scope = WRITE, .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
-    { .name = "read_graph", .title = "Read Graph", .description = "Read the whole knowledge graph",
-      .output_schema = GRAPH, .handler = tool_read_graph, .scope = READ, .flags = BP_TOOL_READ_ONLY },
+    { .name = "read_graph", .title = "Read Graph",
+      .description = "Read the whole knowledge graph; a large one comes in parts, each with nextCursor but the last",
+      .input_schema = OBJECT(CURSOR, ""), .output_schema = GRAPH, .handler = tool_read_graph, .scope = READ, .flags = BP_TOOL_READ_ONLY },
     { .name = "search_nodes", .title = "Search Nodes",
       .description = "Find entities whose name, type or observations contain a text, and the relations that touch them",
-      .input_schema = OBJECT(NAMED("query", "What to look for, without regard to capitals"), "\"query\""),
+      .input_schema = OBJECT(NAMED("query", "What to look for, without regard to capitals") "," CURSOR, "\"query\""),
       .output_schema = GRAPH, .handler = tool_search_nodes, .scope = READ, .flags = BP_TOOL_READ_ONLY },
     { .name = "open_nodes", .title = "Open Nodes",
       .description = "Get entities by their names, and the relations that touch them",
-      .input_schema = OBJECT("\"names\":" STRINGS_SCHEMA, "\"names\""), .output_schema = GRAPH,
+      .input_schema = OBJECT("\"names\":" STRINGS_SCHEMA "," CURSOR, "\"names\""), .output_schema = GRAPH,
       .handler = tool_open_nodes, .scope = READ, .flags = BP_TOOL_READ_ONLY },
 };
 

@@ -13,6 +13,7 @@ enum {
     TEXT_BYTES_MAX = 1 << 20, /* of an observation */
     LIST_MAX = 10000,         /* members of a list in one call */
     RESULT_BYTES_MAX = 32 << 20,
+    ANSWER_BYTES_MAX = 4 << 20, /* in one piece; beyond it a graph is read page by page */
     WRITE_TRIES = 5
 };
 
@@ -42,7 +43,8 @@ struct tenant;
 bp_status cache_create(bp_call *call, struct cache **cache);
 void      cache_destroy(struct cache *cache);
 
-/* The tenant's graph as it is now, locked for reading: do not suspend before cache_unlock(). */
+/* The tenant's graph as it is now, locked for reading: do not suspend before cache_unlock(). BP_TOO_LARGE: there is not
+ * enough memory for it; the storage has it. */
 bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **tenant,
                      const struct graph **graph) BP_SUSPENDS;
 void      cache_unlock(struct tenant *tenant);
@@ -56,7 +58,7 @@ void cache_end_write(bp_call *call, struct knowledge *self, struct tenant *tenan
 
 /* ---- store.c: SQL ---- */
 
-enum { STORE_MIGRATIONS = 1 };
+enum { STORE_MIGRATIONS = 2 };
 extern const bp_migration store_migrations[STORE_MIGRATIONS];
 
 /* A list of statements that are stored all or none; grows as needed. */
@@ -78,9 +80,20 @@ bp_status store_version(bp_call *call, struct knowledge *self, int64_t *version)
 /* Reads the tenant's graph; BP_TOO_LARGE beyond most_bytes. */
 bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes, struct graph *graph) BP_SUSPENDS;
 
-/* ---- read_tools.c, write_tools.c ---- */
+/* ---- read_tools.c, read_stored.c, write_tools.c ---- */
+
+/* What to look for. */
+struct wanted {
+    bool          is_all;
+    bp_str        folded;
+    const bp_str *names; /* NULL: search */
+    size_t        name_count;
+};
 
 void      write_found(bp_json_writer *w, const struct graph_found *found);
+/* The answer from the storage, a part of it from `cursor` on if it is large: then with "nextCursor". */
+bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str cursor,
+                      bp_str *json) BP_SUSPENDS;
 bp_status tool_read_graph(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);

@@ -6,113 +6,76 @@
  * What comes in is merged: an entity that is there gets the observations that it lacks, so that the same file may come
  * twice. Lines that are wrong are answered for by their number, the others are stored.
  */
-#include "knowledge.h"
+#include "pages.h"
 
-enum { PAGE_ROWS = 200, BATCH_LINES = 200, LINE_BYTES_MAX = 8 << 20, ERRORS_MAX = 100 };
+/* A page of the export holds an entity whole up to its size, and a line of it can always be imported again: an entity
+ * larger than a page is several lines. */
+enum { PAGE_BYTES = 4 << 20, BATCH_LINES = 200, LINE_BYTES_MAX = 16 << 20, ERRORS_MAX = 100 };
 
 /* ---- out ---- */
 
-static void write_entity_line(bp_json_writer *w, const bp_sql_value *entity, const bp_rows *texts)
+static void add_entity_line(bp_call *call, bp_buf *out, const struct page_entity *entity)
 {
+    bp_json_writer *w = bp_json_writer_new(call, LINE_BYTES_MAX);
+    bp_str          json;
+
     bp_json_object(w);
     bp_json_put_string(w, "type", BP_STR("entity"));
-    bp_json_put_string(w, "name", entity[1].text);
-    bp_json_put_string(w, "entityType", entity[2].text);
-    bp_json_key(w, "observations");
-    bp_json_array(w);
-    for (size_t i = 0; i < texts->row_count; i++)
-        bp_json_add_string(w, bp_row(texts, i)[0].text);
+    page_write_entity(w, entity);
     bp_json_end(w);
+    if (bp_json_done(call, w, &json) == BP_OK) {
+        bp_buf_add(out, json);
+        bp_buf_add(out, BP_STR("\n"));
+    }
+}
+
+static void add_relation_line(bp_call *call, bp_buf *out, const struct page_relation *relation)
+{
+    bp_json_writer *w = bp_json_writer_new(call, LINE_BYTES_MAX);
+    bp_str          json;
+
+    bp_json_object(w);
+    bp_json_put_string(w, "type", BP_STR("relation"));
+    page_write_relation(w, relation);
     bp_json_end(w);
-}
-
-static bp_status send_line(bp_call *call, bp_response *response, bp_json_writer *w)
-{
-    bp_str json;
-
-    BP_TRY(bp_json_done(call, w, &json));
-    return bp_response_write(call, response, bp_format(call, "%s\n", json.data));
-}
-
-static bp_status send_entities(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
-                               size_t *count)
-{
-    bp_rows rows;
-
-    BP_TRY(bp_storage_exec(
-        call, self->storage, NULL,
-        BP_SQL("SELECT id, name, entity_type FROM knowledge_entities WHERE tenant = $1 AND id > $2 ORDER "
-               "BY id LIMIT $3",
-               bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
-        &rows));
-    for (size_t i = 0; i < rows.row_count; i++) {
-        bp_json_writer *w = bp_json_writer_new(call, (size_t)256 << 20);
-        bp_rows         texts;
-
-        BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("SELECT content FROM knowledge_observations WHERE entity_id = $1 ORDER BY id",
-                                      bp_sql_int(bp_row(&rows, i)[0].integer)),
-                               &texts));
-        write_entity_line(w, bp_row(&rows, i), &texts);
-        BP_TRY(send_line(call, response, w));
-        *after = bp_row(&rows, i)[0].integer;
+    if (bp_json_done(call, w, &json) == BP_OK) {
+        bp_buf_add(out, json);
+        bp_buf_add(out, BP_STR("\n"));
     }
-    *count = rows.row_count;
-    return BP_OK;
 }
 
-static bp_status send_relations(bp_call *call, struct knowledge *self, bp_response *response, int64_t *after,
-                                size_t *count)
+static bp_status send_page(bp_call *call, struct knowledge *self, bp_response *response, struct place *place)
 {
-    bp_rows rows;
+    bp_buf     *out = bp_buf_new(call, 2 * (size_t)LINE_BYTES_MAX);
+    struct page page;
 
-    BP_TRY(bp_storage_exec(
-        call, self->storage, NULL,
-        BP_SQL("SELECT id, from_name, to_name, relation_type FROM knowledge_relations WHERE tenant = $1 "
-               "AND id > $2 ORDER BY id LIMIT $3",
-               bp_sql_text(knowledge_tenant(call)), bp_sql_int(*after), bp_sql_int(PAGE_ROWS)),
-        &rows));
-    for (size_t i = 0; i < rows.row_count; i++) {
-        bp_json_writer     *w = bp_json_writer_new(call, 1 << 20);
-        const bp_sql_value *row = bp_row(&rows, i);
-
-        bp_json_object(w);
-        bp_json_put_string(w, "type", BP_STR("relation"));
-        bp_json_put_string(w, "from", row[1].text);
-        bp_json_put_string(w, "to", row[2].text);
-        bp_json_put_string(w, "relationType", row[3].text);
-        bp_json_end(w);
-        BP_TRY(send_line(call, response, w));
-        *after = row[0].integer;
-    }
-    *count = rows.row_count;
-    return BP_OK;
-}
-
-/* Page after page, each in memory of its own, so that the graph may be larger than the call's memory. */
-static bp_status send_pages(bp_call *call, struct knowledge *self, bp_response *response,
-                            bp_status (*send)(bp_call *call, struct knowledge *self, bp_response *response,
-                                              int64_t *after, size_t *count))
-{
-    int64_t   after = 0;
-    size_t    count = PAGE_ROWS;
-    bp_status status = BP_OK;
-
-    while (status == BP_OK && count == PAGE_ROWS) {
-        BP_TRY(bp_scratch_begin(call));
-        status = send(call, self, response, &after, &count);
-        bp_scratch_end(call);
-    }
-    return status;
+    BP_TRY(page_read(call, self, PAGE_BYTES, place, &page));
+    for (size_t i = 0; i < page.entity_count; i++)
+        add_entity_line(call, out, &page.entities[i]);
+    for (size_t i = 0; i < page.relation_count; i++)
+        add_relation_line(call, out, &page.relations[i]);
+    BP_TRY(bp_error_of(call)->status);
+    BP_TRY(bp_buf_status(out));
+    return bp_buf_str(out).len ? bp_response_write(call, response, bp_buf_str(out)) : BP_OK;
 }
 
 bp_status export_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
+    struct place place = { 0 };
+
     (void)request;
     BP_TRY(bp_response_header(response, "Content-Disposition", BP_STR("attachment; filename=\"knowledge.jsonl\"")));
     BP_TRY(bp_response_stream(call, response, 200, "application/x-ndjson"));
-    BP_TRY(send_pages(call, instance, response, send_entities));
-    return send_pages(call, instance, response, send_relations);
+    // Each page in memory of its own, so that the graph may be larger than the call's.
+    while (place.stage != STAGE_END) {
+        bp_status status = bp_scratch_begin(call);
+
+        BP_TRY(status);
+        status = send_page(call, instance, response, &place);
+        bp_scratch_end(call);
+        BP_TRY(status);
+    }
+    return BP_OK;
 }
 
 /* ---- in ---- */

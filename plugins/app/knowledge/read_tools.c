@@ -35,14 +35,6 @@ void write_found(bp_json_writer *w, const struct graph_found *found)
     bp_json_end(w);
 }
 
-/* What to look for. */
-struct wanted {
-    bool          is_all;
-    bp_str        folded;
-    const bp_str *names; /* NULL: search */
-    size_t        name_count;
-};
-
 static bool look(const struct graph *graph, const struct wanted *wanted, struct graph_found *found)
 {
     if (wanted->is_all)
@@ -56,7 +48,7 @@ static bool look(const struct graph *graph, const struct wanted *wanted, struct 
 static bp_status find_json(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str *json)
 {
     struct graph_found  found = { 0 };
-    bp_json_writer     *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    bp_json_writer     *w = bp_json_writer_new(call, ANSWER_BYTES_MAX);
     const struct graph *graph;
     struct tenant      *tenant;
     bool                is_good;
@@ -69,25 +61,35 @@ static bp_status find_json(bp_call *call, struct knowledge *self, const struct w
     cache_unlock(tenant);
     if (!is_good)
         return bp_fail(call, BP_NO_MEMORY, "no memory for what was found");
-    if (bp_json_done(call, w, json) != BP_OK)
-        return bp_fail(call, BP_TOO_LARGE, "the answer is larger than %d MiB: search for less, or use the export",
-                       RESULT_BYTES_MAX >> 20);
-    return BP_OK;
+    return bp_json_done(call, w, json);
 }
 
-static bp_status answer(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_mcp *mcp)
+/* From memory in one piece, or from the storage when that is too small, the answer is too large for one, or this is the
+ * next part of it. */
+static bp_status find_anywhere(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str cursor,
+                               bp_str *json)
+{
+    bp_status status = cursor.len ? BP_TOO_LARGE : find_json(call, self, wanted, json);
+
+    if (status != BP_TOO_LARGE)
+        return status;
+    bp_clear_error(call);
+    return stored_find(call, self, wanted, cursor, json);
+}
+
+static bp_status answer(bp_call *call, struct knowledge *self, const struct wanted *wanted, const bp_json *arguments,
+                        bp_mcp *mcp)
 {
     bp_str json;
 
-    BP_TRY(find_json(call, self, wanted, &json));
+    BP_TRY(find_anywhere(call, self, wanted, bp_json_string(bp_json_get(arguments, "cursor")), &json));
     bp_mcp_structured(mcp, json);
     return BP_OK;
 }
 
 bp_status tool_read_graph(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
-    (void)arguments;
-    return answer(call, instance, &(struct wanted){ .is_all = true }, mcp);
+    return answer(call, instance, &(struct wanted){ .is_all = true }, arguments, mcp);
 }
 
 bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
@@ -99,7 +101,7 @@ bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *argume
     if (!folded)
         return BP_NO_MEMORY;
     bp_metric_add(self->searches_total, NULL, 0, 1);
-    return answer(call, self, &(struct wanted){ .folded = bp_str_n(folded, fold_text(query, folded)) }, mcp);
+    return answer(call, self, &(struct wanted){ .folded = bp_str_n(folded, fold_text(query, folded)) }, arguments, mcp);
 }
 
 bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
@@ -112,7 +114,7 @@ bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *argument
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         names[i] = bp_json_string(bp_json_at(list, i));
-    return answer(call, instance, &(struct wanted){ .names = names, .name_count = count }, mcp);
+    return answer(call, instance, &(struct wanted){ .names = names, .name_count = count }, arguments, mcp);
 }
 
 bp_status resource_graph(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
@@ -120,7 +122,7 @@ bp_status resource_graph(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
     bp_str json;
 
     (void)uri;
-    BP_TRY(find_json(call, instance, &(struct wanted){ .is_all = true }, &json));
+    BP_TRY(find_anywhere(call, instance, &(struct wanted){ .is_all = true }, BP_STR(""), &json));
     bp_mcp_contents_text(mcp, "application/json", bp_json_indent(call, json));
     return BP_OK;
 }

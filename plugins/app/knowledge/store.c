@@ -23,6 +23,9 @@ const bp_migration store_migrations[STORE_MIGRATIONS] = {
       "expires_wall_ns BIGINT NOT NULL, UNIQUE (tenant, id));"
       "CREATE INDEX knowledge_items_user ON knowledge_items (tenant, user_id, memory_type, number);"
       "CREATE INDEX knowledge_items_expiry ON knowledge_items (expires_wall_ns)" },
+    { 2, 1, "graphs are read page by page",
+      "CREATE INDEX knowledge_entities_order ON knowledge_entities (tenant, id);"
+      "CREATE INDEX knowledge_relations_order ON knowledge_relations (tenant, id)" },
 };
 
 bp_str store_hash(bp_call *call, const bp_str *parts, size_t count)

@@ -302,6 +302,41 @@ static void a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for(void **state
     pool_destroy(pool);
 }
 
+static bp_status work_until_over(bp_call *call, void *arg)
+{
+    while (call_over(call) == BP_OK && clock_now_ns() < *(int64_t *)arg)
+        ;
+    return call_over(call);
+}
+
+static bp_status offload_endless(bp_call *call, void *arg)
+{
+    return pool_offload(call, pool, work_until_over, arg);
+}
+
+/* Cancellation comes from the worker's thread, the deadline from the clock: the job sees both. */
+static void cancel_endless(bp_call *call)
+{
+    int64_t          latest_ns = clock_now_ns() + BP_SECONDS(20);
+    struct bp_child *child;
+
+    assert_int_equal(call_spawn(call, "endless", offload_endless, &latest_ns, &child), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(10)), BP_OK);
+    call_cancel_child(child);
+    assert_int_equal(call_join(call, child), BP_CANCELLED);
+    assert_int_equal(call_spawn(call, "late", offload_endless, &latest_ns, &child), BP_OK);
+    assert_int_equal(call_join(call, child), BP_DEADLINE);
+    assert_true(clock_now_ns() < latest_ns);
+}
+
+static void a_job_sees_that_its_call_is_over(void **state)
+{
+    (void)state;
+    pool = pool_create("test", 1);
+    on_call(cancel_endless, clock_now_ns() + BP_MILLISECONDS(200));
+    pool_destroy(pool);
+}
+
 /* ---- locks, over two workers ---- */
 
 enum { ROUNDS = 200, FIBERS = 8 };
@@ -495,6 +530,7 @@ int main(void)
         ON_WORKER(a_child_that_nobody_joins_is_cancelled_and_waited_for),
         ON_WORKER(a_job_runs_on_a_pool_thread_and_may_call_back),
         ON_WORKER(a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for),
+        ON_WORKER(a_job_sees_that_its_call_is_over),
         cmocka_unit_test(a_lock_lets_one_fiber_in_over_several_workers),
         ON_WORKER(who_gives_up_waiting_for_a_lock_never_gets_it),
         ON_WORKER(a_job_runs_again_and_again_until_it_is_stopped),

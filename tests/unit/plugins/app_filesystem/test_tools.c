@@ -270,18 +270,59 @@ static void more_entries_than_allowed_are_an_error(void **state)
     assert_gave(tool("list_directory", "path", "sub", NULL), "[FILE] b.txt");
 }
 
-static void directories_too_deep_are_an_error_and_end(void **state)
+static const char *post(const char *target, const char *body, bp_status wanted);
+
+static void what_cannot_be_looked_into_is_passed_over_and_told(void **state)
 {
-    char path[1024] = "";
+    char        path[1024] = "";
+    const char *text;
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (int i = 0; i < 250; i++)
         strcat(path, i ? "/d" : "d");
     assert_true(strstr(tool("create_directory", "path", path, NULL), "Successfully") != NULL);
-    assert_failed(tool("directory_tree", "path", ".", NULL), BP_TOO_LARGE, "nested more than 200 deep");
-    assert_failed(tool("search_files", "path", ".", "pattern", "**", NULL), BP_TOO_LARGE, "nested more than 200 deep");
+    text = tool("search_files", "path", ".", "pattern", "**/*.txt", NULL);
+    assert_int_equal(last_status, BP_OK);
+    assert_non_null(strstr(text, "/root/a.txt\n"));
+    assert_non_null(strstr(text, "/root/sub/b.txt\n\nNot searched:\n- "));
+    assert_non_null(strstr(text, "/d/d: nested more than 200 directories deep, begin further down"));
+    text = tool("search_files", "path", ".", "pattern", "nothing", NULL);
+    assert_non_null(strstr(text, "No matches found\n\nNot searched:\n- "));
+    text = tool("directory_tree", "path", ".", NULL);
+    assert_int_equal(last_status, BP_OK);
+    assert_non_null(strstr(text, "\"note\": \"not looked into: nested more than 200 directories deep"));
     path[300] = '\0';
     assert_true(strstr(tool("search_files", "path", path, "pattern", "*", NULL), "/d") != NULL);
+    assert_non_null(strstr(post("/search_files", "{\"pattern\":\"*.txt\"}", BP_OK), "\"skipped_count\":1"));
+}
+
+static void search_does_not_enter_what_is_excluded(void **state)
+{
+    static const char *const patterns[] = {"sub/big", "sub/big/**", "sub/big/*", "**/big/**", "**/{big,x}/*"};
+    char                     excluded[128];
+    (void)state;
+    make_dir("root/sub/big");
+    for (int i = 0; i < 50; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "root/sub/big/f%d.txt", i);
+        put(name, "");
+    }
+    serve("max_entries", "20", NULL, NULL); // it would be an error to look at all of them
+    assert_failed(tool("search_files", "path", ".", "pattern", "**/*.txt", NULL), BP_TOO_LARGE, "max_entries");
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        const char *text;
+
+        snprintf(excluded, sizeof(excluded), "=[\"%s\"]", patterns[i]);
+        text = tool("search_files", "path", ".", "pattern", "**/*.txt", "excludePatterns", excluded, NULL);
+        if (last_status != BP_OK || !strstr(text, "/sub/b.txt"))
+            fail_msg("%s: %s", patterns[i], text);
+        tool("directory_tree", "path", ".", "excludePatterns", excluded, NULL);
+        assert_int_equal(last_status, BP_OK);
+    }
+    snprintf(excluded, sizeof(excluded), "=[\"!sub/big/**\"]"); // excludes all but that
+    assert_string_equal(tool("search_files", "path", ".", "pattern", "**", "excludePatterns", excluded, NULL),
+                        "No matches found");
 }
 
 static void patterns_that_are_not_understood_are_refused(void **state)
@@ -446,7 +487,8 @@ int main(void)
         TEST(an_edit_keeps_the_ends_of_lines),
         TEST(texts_that_differ_in_everything_still_get_a_diff),
         TEST(more_entries_than_allowed_are_an_error),
-        TEST(directories_too_deep_are_an_error_and_end),
+        TEST(what_cannot_be_looked_into_is_passed_over_and_told),
+        TEST(search_does_not_enter_what_is_excluded),
         TEST(patterns_that_are_not_understood_are_refused),
         TEST(no_pattern_takes_long),
         TEST(times_sizes_and_kind_are_told),
