@@ -9,7 +9,8 @@
 
 #include "mcp/mcp.h"
 
-enum { URIS_MAX = 1024, WAITING_MAX = 1024 };
+/* What waits is what was wished for, each once, so that the bytes of the wishes bound both. */
+enum { URIS_MAX = SESSION_URIS_MAX, URI_BYTES_MAX = SESSION_URI_BYTES_MAX, URIS_BYTES_MAX = SESSION_URIS_BYTES_MAX };
 
 struct waiting_uri {
     struct waiting_uri *next;
@@ -26,7 +27,6 @@ struct listener {
     size_t              uri_count;
     uint32_t            changed; /* lists that did */
     struct waiting_uri *first, *last;
-    uint32_t            waiting;
 };
 
 struct listeners {
@@ -75,7 +75,7 @@ static void add_uri(struct listener *listener, bp_str uri)
     for (const struct waiting_uri *at = listener->first; at; at = at->next)
         if (bp_str_equal(bp_str_n(at->uri, at->len), uri))
             return;
-    made = listener->waiting < WAITING_MAX ? malloc(sizeof(*made) + uri.len) : NULL;
+    made = malloc(sizeof(*made) + uri.len);
     if (!made)
         return;
     made->next = NULL;
@@ -83,7 +83,6 @@ static void add_uri(struct listener *listener, bp_str uri)
     memcpy(made->uri, uri.data, uri.len);
     *(listener->last ? &listener->last->next : &listener->first) = made;
     listener->last = made;
-    listener->waiting++;
 }
 
 void listeners_tell(struct listeners *listeners, enum bp_mcp_change change, bp_str uri)
@@ -130,6 +129,7 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     const bp_json *wanted = json_get(request->message.params, BP_STR("notifications"));
     const bp_json *uris = json_get(wanted, BP_STR("resourceSubscriptions"));
     bp_str        *list;
+    size_t         bytes = 0;
 
     if (json_type_of(wanted) != JSON_KIND_OBJECT)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params.notifications must be an object");
@@ -144,9 +144,17 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     list = arena_alloc(request->call->arena, (json_count(uris) + 1) * sizeof(*list));
     if (!list)
         return BP_NO_MEMORY;
-    for (size_t i = 0; i < json_count(uris); i++)
-        if (json_as_string(json_at(uris, i)).len)
-            list[listener->uri_count++] = json_as_string(json_at(uris, i));
+    for (size_t i = 0; i < json_count(uris); i++) {
+        bp_str uri = json_as_string(json_at(uris, i));
+
+        bytes += uri.len;
+        if (uri.len > URI_BYTES_MAX || bytes > URIS_BYTES_MAX)
+            return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                                "a uri of params.notifications.resourceSubscriptions may have %d bytes, and all of them %d",
+                                URI_BYTES_MAX, URIS_BYTES_MAX);
+        if (uri.len) // a copy: the message is given back before the waiting begins
+            list[listener->uri_count++] = arena_dup(request->call->arena, uri);
+    }
     listener->uris = list;
     return BP_OK;
 }
@@ -211,7 +219,6 @@ static struct news take_news(struct listeners *listeners, struct listener *liste
         listener->first = news.uri->next;
         if (!listener->first)
             listener->last = NULL;
-        listener->waiting--;
     }
     news.is_end = listeners->is_draining && !news.changed && !news.uri;
     pthread_mutex_unlock(&listeners->lock);
@@ -307,6 +314,7 @@ bp_status subscriptions_listen(bp_mcp *request)
     if (!listener.waker)
         return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another subscription");
     request->call->deadline_ns = BP_FOREVER;
+    request_let_go(request);
     join(request->mcp->listeners, &listener);
     status = hear(request, &listener);
     leave(request->mcp->listeners, &listener);

@@ -77,6 +77,8 @@ enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct mess
     message->kind = has_id ? MESSAGE_REQUEST : MESSAGE_NOTIFICATION;
     params = json_get(json, BP_STR("params"));
     *why = "\"params\" must be an object";
+    if (json_type_of(params) == JSON_KIND_NULL)
+        params = NULL; // some libraries write what is not there so
     if (params && json_type_of(params) != JSON_KIND_OBJECT)
         return MCP_INVALID_PARAMS_ERROR;
     message->params = params;

@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/metrics.h"
+#include "api/proxy.h"
 #include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
+#include "mcp/shares.h"
 #include "mcp/tasks.h"
 
 enum { EXPIRY_S = 10 };
@@ -83,6 +85,18 @@ bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp)
     return buf_str(&buf);
 }
 
+void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange, uint8_t digest[16])
+{
+    bp_principal address = { .struct_size = sizeof(address), .tenant = BP_STR("address") };
+
+    if (call->principal.id.len || !exchange) {
+        session_hash_principal(&call->principal, digest);
+        return;
+    }
+    address.id = proxy_client_block(mcp->api, exchange);
+    session_hash_principal(&address, digest);
+}
+
 /* ---- life ---- */
 
 static void make_seal_key(struct mcp *mcp)
@@ -118,11 +132,12 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
                                                            .idle_ns = conf->session_idle_timeout_ns,
                                                            .replay_bytes = (size_t)conf->replay_bytes });
     mcp->listeners = listeners_new();
+    mcp->messages = shares_new((size_t)conf->client_memory_bytes, 0);
     mcp->tasks = tasks_new();
     mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
     mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
     make_seal_key(mcp);
-    if (!mcp->sessions || !mcp->listeners || !mcp->tasks)
+    if (!mcp->sessions || !mcp->listeners || !mcp->tasks || !mcp->messages)
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
     else if (make_catalogs(call, mcp) == BP_OK)
         return mcp;
@@ -181,6 +196,7 @@ void mcp_free(struct mcp *mcp)
     sessions_free(mcp->sessions);
     listeners_free(mcp->listeners);
     tasks_free(mcp->tasks);
+    shares_free(mcp->messages);
     crypto_wipe(mcp->seal_key, sizeof(mcp->seal_key));
     free(mcp);
 }

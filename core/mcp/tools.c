@@ -116,6 +116,16 @@ static const bp_json *empty_object(bp_call *call)
     return object;
 }
 
+/* A tool may run for long: beside its arguments nothing of a large message is kept. */
+static void keep_arguments(bp_mcp *request, const bp_json **arguments)
+{
+    if (!request->intake || request->given || request->kept)
+        return;
+    request->message.method = arena_dup(request->call->arena, request->message.method);
+    request->message.params = request->message.meta = NULL;
+    intake_narrow(request->intake, arguments);
+}
+
 bp_status tools_call(bp_mcp *request)
 {
     bp_call                   *call = request->call;
@@ -153,5 +163,6 @@ bp_status tools_call(bp_mcp *request)
         return task_start(request, tool, arguments);
     request->may_become_task = use == TASK_LATER;
     call->deadline_ns = clock_now_ns() + tool_deadline_ns(request, tool);
+    keep_arguments(request, &arguments);
     return tool_run(request, tool, arguments);
 }
