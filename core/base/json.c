@@ -119,6 +119,12 @@ static bool is_beyond(const json_error_t *error)
            code == json_error_stack_overflow;
 }
 
+/* Where an array or object cannot grow, jansson fails without a word. */
+static bool is_no_memory(const json_error_t *error)
+{
+    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
+}
+
 static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
 {
     json_t *root;
@@ -142,8 +148,9 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
     }
     root = load(arena, text, &error);
     if (!root) {
-        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d", error.text, error.position);
-        if (json_error_code(&error) == json_error_out_of_memory)
+        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d",
+                 is_no_memory(&error) ? "there is no memory to read it" : error.text, error.position);
+        if (is_no_memory(&error))
             return BP_NO_MEMORY;
         return is_beyond(&error) ? BP_UNSUPPORTED : BP_INVALID;
     }

@@ -78,9 +78,10 @@ static const bp_option limits_options[] = {
     BP_OPTION_INT(struct server_limits, connections_per_address, .initial = "256", .minimum = "0",
                   .maximum = "1000000", .help = "open connections of one client address; 0: no limit"),
     BP_OPTION_SIZE(struct server_limits, memory, .initial = "0", .minimum = "0",
-                   .help = "memory the process should stay within, for shed_at and refuse_at; 0: no budget"),
+                   .help = "memory the process may have allocated, for shed_at and refuse_at (process_allocated_memory_bytes); 0: no "
+                           "budget"),
     BP_OPTION_FLOAT(struct server_limits, shed_at, .initial = "0.90", .minimum = "0.1", .maximum = "1",
-                    .help = "part of `memory` in use at which apps answer 503 with Retry-After"),
+                    .help = "part of `memory` in use at which apps and MCP answer 503 with Retry-After, and readiness fails"),
     BP_OPTION_FLOAT(struct server_limits, refuse_at, .initial = "0.95", .minimum = "0.1", .maximum = "1",
                     .help = "part of `memory` in use at which all but the probes is answered 503 and cut"),
 };

@@ -129,11 +129,12 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
     mcp->api = api;
     mcp->is_open = !api_has_auth(api);
     mcp->sessions = sessions_new(&(struct session_limits){ .sessions = (uint32_t)conf->sessions,
+                                                           .sessions_per_client = (uint32_t)conf->sessions_per_client,
                                                            .idle_ns = conf->session_idle_timeout_ns,
                                                            .replay_bytes = (size_t)conf->replay_bytes });
     mcp->listeners = listeners_new();
     mcp->messages = shares_new((size_t)conf->client_memory_bytes, 0);
-    mcp->tasks = tasks_new();
+    mcp->tasks = tasks_new((size_t)conf->tasks_bytes);
     mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
     mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
     make_seal_key(mcp);
