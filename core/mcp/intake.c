@@ -18,20 +18,12 @@ void intake_init(struct intake *intake, struct shares *shares, const uint8_t sen
     memcpy(intake->sender, sender, SHARE_DIGEST_BYTES);
 }
 
-static bool count_tree(struct intake *intake)
-{
-    if (!shares_take(intake->shares, intake->sender, intake->tree.used_bytes))
-        return false;
-    intake->counted_bytes = intake->tree.used_bytes;
-    return true;
-}
-
 bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes, const bp_json **value,
                       char problem[JSON_PROBLEM_BYTES])
 {
     bp_status status = json_read_within(&intake->tree, text, memory_bytes, value, problem);
 
-    if (status == BP_OK && !count_tree(intake)) {
+    if (status == BP_OK && !intake_count(intake, intake->tree.used_bytes)) {
         snprintf(problem, JSON_PROBLEM_BYTES, "your messages that are worked at take too much memory already: send it again "
                                               "when some have been answered");
         status = BP_LIMIT;
@@ -41,6 +33,14 @@ bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes, c
     else
         arena_free(&intake->text); // strings of the tree are copies
     return status;
+}
+
+bool intake_count(struct intake *intake, size_t bytes)
+{
+    if (!shares_take(intake->shares, intake->sender, bytes))
+        return false;
+    intake->counted_bytes += bytes;
+    return true;
 }
 
 void intake_free(struct intake *intake)
@@ -69,8 +69,7 @@ void intake_narrow(struct intake *intake, const bp_json **value)
     intake_free(intake);
     *intake = narrow;
     *value = copy;
-    if (!count_tree(intake))
-        intake->counted_bytes = 0;
+    intake_count(intake, intake->tree.used_bytes);
 }
 
 /* ---- what cannot be read ---- */

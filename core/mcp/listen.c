@@ -127,7 +127,7 @@ enum { WISHES = sizeof(wishes) / sizeof(wishes[0]) };
 static bp_status read_wishes(bp_mcp *request, struct listener *listener)
 {
     const bp_json *wanted = json_get(request->message.params, BP_STR("notifications"));
-    const bp_json *uris = json_get(wanted, BP_STR("resourceSubscriptions"));
+    const bp_json *uris = message_param(wanted, BP_STR("resourceSubscriptions"));
     bp_str        *list;
     size_t         bytes = 0;
 

@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/metrics.h"
 #include "api/proxy.h"
+#include "mcp/coerce.h"
 #include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
@@ -49,6 +50,26 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
     return made;
 }
 
+/* Some clients refuse the whole list for it (Gemini does), so whoever runs the app has to hear of it. It is no reason not to
+ * serve: other clients take it, and an app that ran yesterday would not run today. */
+static void warn_of_unions(bp_call *call, const struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->tool_count; i++) {
+        const struct catalog_tool *tool = &catalog->tools[i];
+        bp_str                     place = coerce_find_union(call->arena, tool->input_json);
+        bp_str                     text;
+
+        if (!place.len)
+            continue;
+        text = arena_format(call->arena, "the input schema of the tool %s of app." BP_FMT " takes several types at " BP_FMT
+                            ": some clients refuse every tool of this server for it; say one type, and leave what is optional "
+                            "out of \"required\"", tool->spec.name, BP_ARG(tool->unit->conf->name), BP_ARG(place));
+        call_log(call, BP_LOG_WARN, BP_STR("tool_schema_union"), text,
+                 (bp_field[]){ bp_field_str("tool", bp_str_of(tool->spec.name)), bp_field_str("place", place) },
+                 sizeof(bp_field), 2);
+    }
+}
+
 /* One for each listener, one for all apps, and one for each app alone. */
 static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
 {
@@ -64,6 +85,7 @@ static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
             return BP_INVALID;
     }
     all = mcp->by_listener[server->listener_count];
+    warn_of_unions(call, all);
     for (size_t i = 0; i < all->unit_count; i++)
         if (!mcp_catalog_for(call, mcp, &(bp_str_list){ &all->units[i]->conf->name, 1 }))
             return BP_INVALID;

@@ -353,7 +353,7 @@ enum task_use task_use_of(const bp_mcp *request, const struct catalog_tool *tool
             return flags & BP_TOOL_TASK_ONLY ? TASK_IS_MISSING : TASK_NEVER;
         return flags & BP_TOOL_TASK_LATE ? TASK_LATER : TASK_NOW;
     }
-    if (request->revision == MCP_2025_11_25 && json_get(request->message.params, BP_STR("task")))
+    if (request->revision == MCP_2025_11_25 && message_param(request->message.params, BP_STR("task")))
         return TASK_NOW;
     return TASK_NEVER;
 }
