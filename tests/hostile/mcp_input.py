@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from backplane_test import PROGRAM, check, check_equal, run_tests
-from mcp_test import ACCEPT, MODERN, Session, call_modern, guarded_server, message_of, modern_request, text_of
+from mcp_test import ACCEPT, Session, guarded_server, modern_request, text_of
 
 DEEP = "[" * 100 + "]" * 100
 

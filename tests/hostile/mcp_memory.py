@@ -4,11 +4,10 @@ The case that was seen: 27 messages of 4 MiB of "[],[],..." in subscriptions/lis
 answered 503 for ever while it said that it was ready.
 """
 import json
-import sys
 import time
 
 from backplane_test import Server, check, check_equal, run_tests, wait_until
-from mcp_test import LEGACY, Session, guarded_server, meta, modern_request, open_raw
+from mcp_test import LEGACY, Session, call_modern, guarded_server, message_of, modern_request, open_raw
 
 MIB = 1 << 20
 LISTENERS = 27
@@ -113,6 +112,21 @@ def subscriptions_have_bounds_in_bytes():
         check_equal((answer.status, answer.json["error"]["code"]), (400, -32602), "the same in the modern era")
 
 
+def tasks_have_bounds_in_bytes():
+    with guarded_server({"mcp": {"tasks": "16MiB"}}) as server:
+        before, made, refused = allocated(server), [], 0
+        for i in range(12):
+            answer = call_modern(server, "job", {"text": "t" * MIB, "wait_ms": 0 if i < 8 else 5000})
+            found = message_of(answer)
+            if "result" in found:
+                made.append(found["result"]["taskId"])
+            else:
+                refused += 1
+        check(len(made) >= 8, f"older results make room for newer ones: {len(made)} tasks")
+        check(refused > 0, "when all are at work, the next one is refused")
+        check(allocated(server) - before < 40 * MIB, f"{allocated(server) - before} bytes are kept")
+
+
 def one_client_cannot_push_out_the_sessions_of_another():
     with guarded_server({"mcp": {"sessions": 20, "sessions_per_client": 15}}) as server:
         mine = Session(server)
@@ -133,5 +147,5 @@ def one_client_cannot_push_out_the_sessions_of_another():
 
 
 run_tests([messages_held_open_keep_nothing_of_what_was_read, load_that_is_over_sheds_nothing,
-           one_client_cannot_have_all_the_memory, subscriptions_have_bounds_in_bytes,
+           one_client_cannot_have_all_the_memory, subscriptions_have_bounds_in_bytes, tasks_have_bounds_in_bytes,
            one_client_cannot_push_out_the_sessions_of_another])
