@@ -22,12 +22,19 @@ static int64_t resident_bytes(void)
     return (int64_t)resident * sysconf(_SC_PAGESIZE);
 }
 
+/* Of the allocator of a sanitizer, which takes the place of that of the C library; NULL in other builds. */
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
 int64_t memory_live_bytes(void)
 {
-    struct mallinfo2 info = mallinfo2();
-    int64_t          live = (int64_t)(info.uordblks + info.hblkhd);
+    struct mallinfo2 info;
+    int64_t          live;
 
-    return live > 0 ? live : resident_bytes(); // the allocators of sanitizers say nothing
+    if (__sanitizer_get_current_allocated_bytes)
+        return (int64_t)__sanitizer_get_current_allocated_bytes();
+    info = mallinfo2();
+    live = (int64_t)(info.uordblks + info.hblkhd);
+    return live > 0 ? live : resident_bytes();
 }
 
 enum pressure pressure_now(const struct server_limits *limits)
