@@ -70,7 +70,7 @@ static void expect(bp_call *call, bp_status status, const char *what)
 
 static void load(struct thread *t)
 {
-    bp_vector_schema schema = { sizeof(schema), DIMENSIONS, BP_COSINE, 0, BP_STR("bench"), BP_STR("en") };
+    bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = BP_COSINE, .model = BP_STR("bench"), .language = BP_STR("en") };
     static float     vectors[BATCH][DIMENSIONS];
     static bp_point  points[BATCH];
     bp_call         *call = testhost_call_new(host, BP_SECONDS(3600));

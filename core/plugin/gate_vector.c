@@ -2,7 +2,7 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT };
+enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER };
 enum { FILTER_DEPTH_MAX = 8, FILTER_NODES_MAX = 256, FILTER_VALUES_MAX = 1024, BATCH_MAX = 10000, LIMIT_MAX = 10000 };
 
 static const struct gate_op ops[] = {
@@ -10,6 +10,7 @@ static const struct gate_op ops[] = {
     [UPSERT] = { UPSERT, "upsert", true }, [REMOVE] = { REMOVE, "remove", true }, [SEARCH] = { SEARCH, "search", true },
     [COUNT] = { COUNT, "count", true },    [SCROLL] = { SCROLL, "scroll", true },
     [SNAPSHOT] = { SNAPSHOT, "snapshot", false },
+    [OWNER] = { OWNER, "owner", true },
 };
 
 struct args {
@@ -28,6 +29,7 @@ struct args {
     size_t                 *info_count;
     const bp_point_sink    *points_out;
     const bp_byte_sink     *bytes_out;
+    bp_str                 *owner;
     struct gate_op          op; /* a copy: a scroll is not tried again once a point was given out */
 };
 
@@ -235,6 +237,21 @@ static bp_status gated_snapshot(bp_call *call, void *instance, bp_str collection
     return pass(call, instance, SNAPSHOT, BP_HAS(a.ops, bp_vector_ops, snapshot) && a.ops->snapshot, run_snapshot, &a);
 }
 
+static bp_status run_owner(bp_call *call, void *object, void *arg)
+{
+    struct args *a = arg;
+    return a->ops->owner(call, object, a->collection, a->owner);
+}
+/* A store that keeps no marks has collections that are nobody's. */
+static bp_status gated_owner(bp_call *call, void *instance, bp_str collection, bp_str *owner)
+{
+    struct args a = { .ops = ops_of(instance), .collection = collection, .owner = owner };
+    *owner = bp_str_n(NULL, 0);
+    if (!BP_HAS(a.ops, bp_vector_ops, owner) || !a.ops->owner)
+        return BP_OK;
+    return pass(call, instance, OWNER, true, run_owner, &a);
+}
+
 const bp_vector_ops gate_vector_ops = {
     .struct_size = sizeof(bp_vector_ops),
     .create = gated_create,
@@ -246,4 +263,5 @@ const bp_vector_ops gate_vector_ops = {
     .count = gated_count,
     .scroll = gated_scroll,
     .snapshot = gated_snapshot,
+    .owner = gated_owner,
 };

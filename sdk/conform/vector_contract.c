@@ -15,7 +15,8 @@ static bp_str name_of(bp_call *call, const struct conform *conform, const char *
 
 static bp_status create(bp_call *call, struct conform *conform, const char *rest, bp_metric_kind metric, const char *language)
 {
-    bp_vector_schema schema = { sizeof(schema), DIMENSIONS, metric, 0, BP_STR("contract-model"), bp_str_of(language) };
+    bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = metric,
+                                .model = BP_STR("contract-model"), .language = bp_str_of(language) };
 
     return OPS(call, conform)->create(call, SELF(call, conform), name_of(call, conform, rest), &schema);
 }
@@ -89,7 +90,8 @@ static double nearness(bp_metric_kind metric, const float *a, const float *b)
 static bp_status collections_are_made_listed_and_dropped(bp_call *call, struct conform *conform)
 {
     const bp_vector_info *infos;
-    bp_vector_schema      other = { sizeof(other), DIMENSIONS + 1, BP_COSINE, 0, BP_STR("contract-model"), BP_STR("en") };
+    bp_vector_schema      other = { .struct_size = sizeof(other), .dimensions = DIMENSIONS + 1, .metric = BP_COSINE,
+                                    .model = BP_STR("contract-model"), .language = BP_STR("en") };
     size_t                count, found = 0;
     struct legs           legs;
     float                 vector[DIMENSIONS];
@@ -123,6 +125,53 @@ static bp_status collections_are_made_listed_and_dropped(bp_call *call, struct c
     CONFORM_STATUS(call, drop(call, conform, "made"), BP_NOT_FOUND);
     CONFORM_STATUS(call, search(call, conform, "made", vector, "", NULL, 10, &legs), BP_NOT_FOUND);
     CONFORM_STATUS(call, put_one(call, conform, "made", 1, vector, BP_STR("x"), BP_STR("{}")), BP_NOT_FOUND);
+    return BP_OK;
+}
+
+static bp_status create_for(bp_call *call, struct conform *conform, const char *owner)
+{
+    bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = BP_COSINE,
+                                .model = BP_STR("contract-model"), .language = BP_STR("en"), .owner = bp_str_of(owner) };
+
+    return OPS(call, conform)->create(call, SELF(call, conform), name_of(call, conform, "owned"), &schema);
+}
+
+static bp_status owner_is(bp_call *call, struct conform *conform, const char *owner)
+{
+    bp_str found;
+
+    CONFORM_STATUS(call, bp_vector_owner_of(call, conform_peer(call, conform), name_of(call, conform, "owned"), &found), BP_OK);
+    CONFORM_THAT(call, bp_str_is(found, owner), "the owner is \"" BP_FMT "\" where it should be \"%s\"", BP_ARG(found), owner);
+    return BP_OK;
+}
+
+/* A store that keeps no marks has nothing to prove. */
+static bp_status a_collection_has_one_owner(bp_call *call, struct conform *conform)
+{
+    bp_str found;
+
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-1"), BP_OK);
+    CONFORM_STATUS(call, bp_vector_owner_of(call, conform_peer(call, conform), name_of(call, conform, "owned"), &found), BP_OK);
+    if (!found.len) {
+        CONFORM_STATUS(call, drop(call, conform, "owned"), BP_OK);
+        return conform_skip(call, "the store keeps no owners of collections");
+    }
+    BP_TRY(owner_is(call, conform, "deployment-1"));
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-1"), BP_OK);
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-2"), BP_CONFLICT);
+    CONFORM_THAT(call, bp_error_of(call)->message.len > 0, "the refusal has no sentence");
+    CONFORM_STATUS(call, create_for(call, conform, ""), BP_CONFLICT);
+    BP_TRY(owner_is(call, conform, "deployment-1"));
+    CONFORM_STATUS(call, drop(call, conform, "owned"), BP_OK);
+    // One without a mark becomes the first one's who names himself.
+    CONFORM_STATUS(call, create_for(call, conform, ""), BP_OK);
+    BP_TRY(owner_is(call, conform, ""));
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-2"), BP_OK);
+    BP_TRY(owner_is(call, conform, "deployment-2"));
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-1"), BP_CONFLICT);
+    CONFORM_STATUS(call, create_for(call, conform, "deployment-2"), BP_OK);
+    CONFORM_STATUS(call, create_for(call, conform, "no/owner"), BP_INVALID);
+    CONFORM_STATUS(call, drop(call, conform, "owned"), BP_OK);
     return BP_OK;
 }
 
@@ -198,6 +247,11 @@ static bp_status what_does_not_fit_is_refused(bp_call *call, struct conform *con
     CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("{\"a\":{}}")), BP_INVALID);
     CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("[1]")), BP_INVALID);
     CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("{\"a\"")), BP_INVALID);
+    CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("{\"a\":null}")), BP_INVALID);
+    CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("{\"a\":[1,null]}")), BP_INVALID);
+    CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x"), BP_STR("{\"a\":\"b\\u0000\"}")), BP_INVALID);
+    CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x\0y"), BP_STR("{}")), BP_INVALID);
+    CONFORM_STATUS(call, put_one(call, conform, "strict", 1, vector, BP_STR("x\xff"), BP_STR("{}")), BP_INVALID);
     CONFORM_STATUS(call, search(call, conform, "strict", vector, "", NULL, 0, &legs), BP_INVALID);
     CONFORM_STATUS(call, search(call, conform, "strict", vector, "", NULL, 10001, &legs), BP_INVALID);
     CONFORM_STATUS(call, count_of(call, conform, "strict", NULL, &count), BP_OK);
@@ -664,8 +718,62 @@ static bp_status wrong_credentials_are_refused(bp_call *call, struct conform *co
     return BP_OK;
 }
 
+/* Points 1 to 4 carry integers that share one double, two by two; 5 carries the double. */
+static const char *const integers[] = { "9007199254740993", "9007199254740992", "-9223372036854775808", "9223372036854775807", "2.5" };
+
+#define INTEGER(n) { .type = BP_VALUE_NUMBER, .is_integer = 1, .text = { #n, sizeof(#n) - 1 }, .number = (double)n }
+
+static const bp_filter is_odd_integer = LEAF(BP_FILTER_IN, "id", VALUES(INTEGER(9007199254740993)));
+static const bp_filter is_even_integer = LEAF(BP_FILTER_IN, "id", VALUES(INTEGER(9007199254740992)));
+static const bp_filter is_greatest = LEAF(BP_FILTER_IN, "id", VALUES(INTEGER(9223372036854775807)));
+static const bp_filter is_almost_greatest = LEAF(BP_FILTER_IN, "id", VALUES(INTEGER(9223372036854775806)));
+static const bp_filter is_no_odd_integer = NODE(BP_FILTER_NOT, &is_odd_integer);
+static const bp_filter is_above_2_53 = LEAF(BP_FILTER_RANGE, "id", .low = 9007199254740992.0, .high = INFINITY, .is_low_exclusive = true,
+                                       .is_low_integer = true, .low_integer = INT64_C(9007199254740992));
+
+static bp_status integers_of_64_bits_are_exact(bp_call *call, struct conform *conform)
+{
+    static const struct {
+        const char      *says;
+        const bp_filter *filter;
+        uint64_t         wanted;
+        bool             may_be_unsupported;
+    } wanted[] = {
+        { "id = 2^53 + 1", &is_odd_integer, 1, false },          { "id = 2^53", &is_even_integer, 1, false },
+        { "id = 2^63 - 1", &is_greatest, 1, false },         { "id = 2^63 - 2", &is_almost_greatest, 0, false },
+        { "not id = 2^53 + 1", &is_no_odd_integer, 4, false },         { "id > 2^53", &is_above_2_53, 2, true },
+    };
+    float vector[DIMENSIONS];
+
+    fill(vector, 5);
+    CONFORM_STATUS(call, create(call, conform, "exact", BP_COSINE, "en"), BP_OK);
+    for (uint64_t i = 0; i < 5; i++)
+        CONFORM_STATUS(call, put_one(call, conform, "exact", i + 1, vector, BP_STR("x"), bp_format(call, "{\"id\":%s}", integers[i])), BP_OK);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        struct legs legs;
+        uint64_t    count = 0;
+        bp_status   status = count_of(call, conform, "exact", wanted[i].filter, &count);
+
+        if (status == BP_UNSUPPORTED && wanted[i].may_be_unsupported) {
+            bp_clear_error(call);
+            continue;
+        }
+        CONFORM_STATUS(call, status, BP_OK);
+        CONFORM_THAT(call, count == wanted[i].wanted, "%s: %llu points are counted, they should be %llu", wanted[i].says,
+                     (unsigned long long)count, (unsigned long long)wanted[i].wanted);
+        CONFORM_STATUS(call, search(call, conform, "exact", vector, "x", wanted[i].filter, 10, &legs), BP_OK);
+        CONFORM_THAT(call, legs.vector.hit_count == wanted[i].wanted && legs.words.hit_count == wanted[i].wanted,
+                     "%s: %u points are found by vector and %u by words, they should be %llu", wanted[i].says,
+                     legs.vector.hit_count, legs.words.hit_count, (unsigned long long)wanted[i].wanted);
+    }
+    CONFORM_STATUS(call, drop(call, conform, "exact"), BP_OK);
+    return BP_OK;
+}
+
 static const struct conform_case cases[] = {
     { "collections are made, listed and dropped, and pinned to their schema", collections_are_made_listed_and_dropped, CONFORM_ONE_WORKER },
+    { "a collection has one owner; one without is adopted once", a_collection_has_one_owner, CONFORM_ONE_WORKER },
+    { "integers of 64 bits are compared exactly in filters", integers_of_64_bits_are_exact, CONFORM_ONE_WORKER },
     { "the nearest come first, by cosine, inner product and distance; ties by id", the_nearest_come_first, CONFORM_ONE_WORKER },
     { "points and queries that do not fit are refused", what_does_not_fit_is_refused, CONFORM_ONE_WORKER },
     { "words rank passages, and are never operators", words_rank_passages, CONFORM_ONE_WORKER },

@@ -22,7 +22,7 @@ static bp_str name_of(bp_call *call, const struct conform *conform, const char *
 
 static bp_status create(bp_call *call, struct conform *conform, bp_str name)
 {
-    const bp_vector_schema schema = { sizeof(schema), DIMENSIONS, BP_COSINE, 0, BP_STR("contract-model"), BP_STR("en") };
+    const bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = BP_COSINE, .model = BP_STR("contract-model"), .language = BP_STR("en") };
 
     return OPS(call, conform)->create(call, SELF(call, conform), name, &schema);
 }

@@ -8,9 +8,7 @@
     "CREATE TABLE IF NOT EXISTS collections(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT " \
     "NULL UNIQUE, "                                                                               \
     "dimensions INTEGER NOT NULL, metric INTEGER NOT NULL, model TEXT NOT NULL, language TEXT "   \
-    "NOT NULL)"
-
-static const char *const metric_names[] = { "cosine", "inner product", "l2" };
+    "NOT NULL, owner TEXT NOT NULL DEFAULT '')"
 
 /* ---- references ---- */
 
@@ -95,7 +93,7 @@ static struct collection *collection_new(int64_t number, bp_str name,
                                          const bp_vector_schema *schema)
 {
     struct collection *collection = calloc(1, sizeof(*collection));
-    bp_str             language = schema->language.len ? schema->language : BP_STR("en");
+    bp_str             language = vectors_language(schema);
 
     if (!collection)
         return NULL;
@@ -107,6 +105,7 @@ static struct collection *collection_new(int64_t number, bp_str name,
     snprintf(collection->name, sizeof(collection->name), BP_FMT, BP_ARG(name));
     snprintf(collection->model, sizeof(collection->model), BP_FMT, BP_ARG(schema->model));
     snprintf(collection->language, sizeof(collection->language), BP_FMT, BP_ARG(language));
+    snprintf(collection->owner, sizeof(collection->owner), BP_FMT, BP_ARG(bp_vector_owner(schema)));
     collection->tokenizer = words_tokenizer_of(language);
     collection->index = vector_index_new(schema->dimensions, (bp_metric_kind)schema->metric);
     if (!collection->index) {
@@ -191,6 +190,23 @@ static bp_str column(sqlite3_stmt *statement, int index)
     return bp_str_n(text, (size_t)sqlite3_column_bytes(statement, index));
 }
 
+/* Files of older versions have none. */
+static bp_status add_owner_column(bp_call *call, struct sqlitedb *db)
+{
+    sqlite3_stmt *statement;
+    bool          has_row = false;
+    bp_status     status;
+
+    BP_TRY(sqlitedb_prepare(call, db,
+                            BP_STR("SELECT 1 FROM pragma_table_info('collections') WHERE name = 'owner'"),
+                            &statement));
+    status = sqlitedb_step(call, db, statement, &has_row);
+    sqlitedb_done(db, statement);
+    if (status != BP_OK || has_row)
+        return status;
+    return sqlitedb_run(call, db, "ALTER TABLE collections ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
+}
+
 bp_status collections_load(bp_call *call, struct store *store)
 {
     struct sqlitedb *db = store->links.writer.db;
@@ -199,8 +215,9 @@ bp_status collections_load(bp_call *call, struct store *store)
     bp_status        status;
 
     BP_TRY(sqlitedb_run(call, db, SCHEMA));
+    BP_TRY(add_owner_column(call, db));
     BP_TRY(sqlitedb_prepare(
-        call, db, BP_STR("SELECT id, name, dimensions, metric, model, language FROM collections"),
+        call, db, BP_STR("SELECT id, name, dimensions, metric, model, language, owner FROM collections"),
         &statement));
     while ((status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
         const bp_vector_schema schema = {
@@ -209,6 +226,7 @@ bp_status collections_load(bp_call *call, struct store *store)
             .metric = (uint32_t)sqlite3_column_int64(statement, 3),
             .model = column(statement, 4),
             .language = column(statement, 5),
+            .owner = column(statement, 6),
         };
         struct collection *collection =
             collection_new(sqlite3_column_int64(statement, 0), column(statement, 1), &schema);
@@ -234,70 +252,71 @@ struct change {
     struct collection      *collection;
 };
 
-static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema *schema)
+/* Who else asks for it meanwhile sees the mark; the file has it first. */
+static bp_status mark_job(bp_call *call, void *arg)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    struct change   *change = arg;
+    struct sqlitedb *db = change->store->links.writer.db;
+    bp_str           owner = bp_vector_owner(change->schema);
+    sqlite3_stmt    *statement;
+    bool             has_row;
+    bp_status        status;
 
-    if (name.len < 1 || name.len > 128)
-        return bp_fail(call, BP_INVALID, "a collection's name has 1 to 128 characters");
-    for (size_t i = 0; i < name.len; i++)
-        if (!name.data[i] || !strchr(allowed, name.data[i]))
-            return bp_fail(call, BP_INVALID,
-                           "a collection's name has letters, digits, _ . and -; \"" BP_FMT
-                           "\" does not",
-                           BP_ARG(name));
-    if (schema->dimensions < 1 || schema->dimensions > 65536)
-        return bp_fail(call, BP_INVALID, "a vector has 1 to 65,536 dimensions, not %u",
-                       schema->dimensions);
-    if (schema->metric > BP_L2)
-        return bp_fail(call, BP_INVALID, "there is no metric with the number %u", schema->metric);
-    if (schema->model.len > 255 || schema->language.len > 35 || !words_is_utf8(schema->model) ||
-        !words_is_utf8(schema->language))
-        return bp_fail(
-            call, BP_INVALID,
-            "the model's id has at most 255 bytes and the language's tag 35, both UTF-8");
+    if (change->collection->owner[0])
+        return BP_OK; // another call was faster
+    BP_TRY(sqlitedb_may_write(call, db));
+    BP_TRY(sqlitedb_prepare(call, db, BP_STR("UPDATE collections SET owner = ? WHERE id = ? AND owner = ''"), &statement));
+    sqlite3_bind_text(statement, 1, owner.data, (int)owner.len, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, change->collection->number);
+    status = sqlitedb_step(call, db, statement, &has_row);
+    sqlitedb_done(db, statement);
+    if (status != BP_OK)
+        return status;
+    pthread_mutex_lock(&change->store->lock);
+    snprintf(change->collection->owner, sizeof(change->collection->owner), BP_FMT, BP_ARG(owner));
+    pthread_mutex_unlock(&change->store->lock);
+    vectors_adopted(call, change->name, owner);
     return BP_OK;
 }
 
-static bp_status compare_schema(bp_call *call, const struct collection *old,
-                                const bp_vector_schema *schema)
+static void describe(bp_call *call, struct store *store, const struct collection *collection, bp_vector_schema *schema)
 {
-    bp_str language = schema->language.len ? schema->language : BP_STR("en");
+    *schema = (bp_vector_schema){ .struct_size = sizeof(*schema),
+                                  .dimensions = collection->dimensions,
+                                  .metric = collection->metric,
+                                  .model = bp_str_of(collection->model),
+                                  .language = bp_str_of(collection->language) };
+    pthread_mutex_lock(&store->lock);
+    schema->owner = bp_dup(call, bp_str_of(collection->owner));
+    pthread_mutex_unlock(&store->lock);
+}
 
-    if (old->dimensions != schema->dimensions)
-        return bp_fail(call, BP_CONFLICT,
-                       "the collection \"%s\" has vectors of %u dimensions, not %u", old->name,
-                       old->dimensions, schema->dimensions);
-    if (old->metric != schema->metric)
-        return bp_fail(call, BP_CONFLICT, "the collection \"%s\" measures by %s, not by %s",
-                       old->name, metric_names[old->metric], metric_names[schema->metric]);
-    if (!bp_str_is(schema->model, old->model))
-        return bp_fail(call, BP_CONFLICT,
-                       "the collection \"%s\" was made for the embedder \"%s\", not for \"" BP_FMT
-                       "\": use another name, or "
-                       "drop it and index again",
-                       old->name, old->model, BP_ARG(schema->model));
-    if (!bp_str_is(language, old->language))
-        return bp_fail(call, BP_CONFLICT,
-                       "the collection \"%s\" was made for the language \"%s\", not for \"" BP_FMT
-                       "\"",
-                       old->name, old->language, BP_ARG(language));
-    return BP_OK;
+static bp_status compare_schema(bp_call *call, struct change *change)
+{
+    bp_vector_schema there;
+    bool             is_unmarked;
+
+    describe(call, change->store, change->collection, &there);
+    BP_TRY(vectors_compare_schema(call, change->name, &there, change->schema, &is_unmarked));
+    if (!is_unmarked)
+        return BP_OK;
+    BP_TRY(on_writer(call, change->store, mark_job, change));
+    describe(call, change->store, change->collection, &there);
+    return vectors_compare_schema(call, change->name, &there, change->schema, &is_unmarked);
 }
 
 static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const struct change *change,
                                    int64_t *number)
 {
-    bp_str        language = change->schema->language.len ? change->schema->language : BP_STR("en");
+    bp_str        language = vectors_language(change->schema), owner = bp_vector_owner(change->schema);
     sqlite3_stmt *statement;
     bool          has_row;
     bp_status     status;
 
     BP_TRY(sqlitedb_prepare(
         call, db,
-        BP_STR("INSERT INTO collections(name, dimensions, metric, model, language) "
-               "VALUES(?, ?, ?, ?, ?)"),
+        BP_STR("INSERT INTO collections(name, dimensions, metric, model, language, owner) "
+               "VALUES(?, ?, ?, ?, ?, ?)"),
         &statement));
     sqlite3_bind_text(statement, 1, change->name.data, (int)change->name.len, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, change->schema->dimensions);
@@ -305,6 +324,7 @@ static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const str
     sqlite3_bind_text(statement, 4, change->schema->model.len ? change->schema->model.data : "",
                       (int)change->schema->model.len, SQLITE_STATIC);
     sqlite3_bind_text(statement, 5, language.data, (int)language.len, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 6, owner.len ? owner.data : "", (int)owner.len, SQLITE_STATIC);
     status = sqlitedb_step(call, db, statement, &has_row);
     *number = sqlite3_last_insert_rowid(db->handle);
     sqlitedb_done(db, statement);
@@ -368,14 +388,27 @@ bp_status local_create(bp_call *call, void *instance, bp_str name, const bp_vect
                              .schema = schema };
     bp_status     status = BP_OK;
 
-    BP_TRY(check_schema(call, name, schema));
+    BP_TRY(vectors_check_schema(call, name, schema, DIMENSIONS_MAX));
     change.collection = look_up(change.store, name);
     if (!change.collection)
         status = on_writer(call, change.store, create_job, &change);
     if (status == BP_OK && change.collection)
-        status = compare_schema(call, change.collection, schema);
+        status = compare_schema(call, &change);
     collection_release(change.collection);
     return status;
+}
+
+bp_status local_owner(bp_call *call, void *instance, bp_str name, bp_str *owner)
+{
+    struct store      *store = ((struct local_instance *)instance)->store;
+    struct collection *collection;
+    bp_vector_schema   schema;
+
+    BP_TRY(collection_find(call, store, name, &collection));
+    describe(call, store, collection, &schema);
+    *owner = schema.owner;
+    collection_release(collection);
+    return BP_OK;
 }
 
 /* ---- drop and list ---- */

@@ -106,19 +106,25 @@ static void begin_members(struct sql_text *sql, bp_str field)
     add(sql, ") j WHERE ");
 }
 
-static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type,
+/* Values of one sort: texts, integers, other numbers, or booleans. */
+static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type, bool is_integer,
                          const char *condition)
 {
-    bool is_first = true;
+    bool    is_first = true;
+    int64_t integer = 0;
 
     add(sql, condition);
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];
-        if (value->type != type)
+        bool            is_exact = bp_value_integer(value, &integer);
+
+        if (value->type != type || is_exact != is_integer)
             continue;
         add(sql, is_first ? "(" : ",");
         if (type == BP_VALUE_STRING)
             sql_string(sql, value->text);
+        else if (is_exact)
+            sql_integer(sql, integer);
         else if (type == BP_VALUE_NUMBER)
             sql_real(sql, value->number);
         else
@@ -133,30 +139,40 @@ static bp_status write_in(void *self, const bp_filter *filter)
     struct sql_text *sql = self;
 
     begin_members(sql, filter->field);
-    write_values(sql, filter, BP_VALUE_STRING, "(j.type='text' AND j.value IN ");
-    write_values(sql, filter, BP_VALUE_NUMBER,
+    write_values(sql, filter, BP_VALUE_STRING, false, "(j.type='text' AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_NUMBER, true, ") OR (j.type IN('integer','real') AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_NUMBER, false,
                  ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
-    write_values(sql, filter, BP_VALUE_BOOL, ") OR (j.type IN('true','false') AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_BOOL, false, ") OR (j.type IN('true','false') AND j.value IN ");
     add(sql, "))");
     return BP_OK;
+}
+
+/* SQLite compares an integer with a real number exactly as long as neither is made the other. */
+static void write_bound(struct sql_text *sql, const char *operator, double bound, bool is_integer, int64_t integer)
+{
+    add(sql, is_integer ? " AND j.value" : " AND CAST(j.value AS REAL)");
+    add(sql, operator);
+    if (is_integer)
+        sql_integer(sql, integer);
+    else
+        sql_real(sql, bound);
 }
 
 static bp_status write_range(void *self, const bp_filter *filter)
 {
     struct sql_text *sql = self;
+    int64_t          integer = 0;
+    bool             is_integer;
 
     begin_members(sql, filter->field);
     add(sql, "j.type IN('integer','real')");
-    if (filter->low != -INFINITY) {
-        add(sql, filter->is_low_exclusive ? " AND CAST(j.value AS REAL)>"
-                                          : " AND CAST(j.value AS REAL)>=");
-        sql_real(sql, filter->low);
-    }
-    if (filter->high != INFINITY) {
-        add(sql, filter->is_high_exclusive ? " AND CAST(j.value AS REAL)<"
-                                           : " AND CAST(j.value AS REAL)<=");
-        sql_real(sql, filter->high);
-    }
+    is_integer = bp_filter_low(filter, &integer);
+    if (filter->low != -INFINITY)
+        write_bound(sql, filter->is_low_exclusive ? ">" : ">=", filter->low, is_integer, integer);
+    is_integer = bp_filter_high(filter, &integer);
+    if (filter->high != INFINITY)
+        write_bound(sql, filter->is_high_exclusive ? "<" : "<=", filter->high, is_integer, integer);
     add(sql, ")");
     return BP_OK;
 }

@@ -23,13 +23,13 @@
 #include "filter_sql.h"
 #include "index.h"
 #include "sqlitedb/links.h"
+#include "vectors/vectors.h"
 #include "words/words.h"
 
 enum {
     POINTS_MAX = 10000,
     LIMIT_MAX = 10000,
-    WORDS_BYTES_MAX = 1 << 20,
-    METADATA_BYTES_MAX = 64 << 10
+    DIMENSIONS_MAX = 65536
 };
 
 struct collection {
@@ -38,6 +38,7 @@ struct collection {
     atomic_bool          is_dropped;
     int64_t              number; /* in the tables' names */
     char                 name[132], model[260], language[36];
+    char                 owner[68]; /* empty: nobody's; under the store's lock */
     uint32_t             dimensions, metric;
     words_tokenizer      tokenizer;
     pthread_rwlock_t     lock; /* of the index */
@@ -109,6 +110,7 @@ bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
                        uint64_t after, uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
 bp_status local_snapshot(bp_call *call, void *instance, bp_str name,
                          const bp_byte_sink *sink) BP_SUSPENDS;
+bp_status local_owner(bp_call *call, void *instance, bp_str name, bp_str *owner) BP_SUSPENDS;
 
 /* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
  * BP_COSINE. */

@@ -1,4 +1,5 @@
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/vectors/vectors.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/nearest/nearest.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)
 file(GLOB sqlitedb_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/../../shared/sqlitedb/*.c)

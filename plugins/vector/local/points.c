@@ -37,7 +37,7 @@ struct write {
     const bp_filter   *filter;
     float             *vector; /* one, as it is kept */
     uint64_t           removed, made;
-    sqlite3_stmt      *find, *unindex, *put, *index, *put_vector, *drop, *drop_vector, *check;
+    sqlite3_stmt      *find, *unindex, *put, *index, *put_vector, *drop, *drop_vector;
 };
 
 static const bp_point *point_at(const struct write *write, size_t i)
@@ -60,14 +60,6 @@ static bp_status prepare_all(bp_call *call, struct write *write)
         { &write->put_vector, "INSERT OR REPLACE INTO vectors_%(id, vector) VALUES(?, ?)" },
         { &write->drop, "DELETE FROM points_% WHERE id = ?" },
         { &write->drop_vector, "DELETE FROM vectors_% WHERE id = ?" },
-        /* A flat object: no null, no object in it, no array in an array. */
-        { &write->check,
-          "SELECT CASE WHEN NOT json_valid(?1) OR json_type(?1) <> 'object' THEN 'is no JSON "
-          "object' "
-          "WHEN EXISTS(SELECT 1 FROM json_each(?1) e WHERE e.type IN('object','null') OR (e.type = "
-          "'array' AND "
-          "EXISTS(SELECT 1 FROM json_each(e.value) m WHERE m.type IN('object','array','null')))) "
-          "THEN 'holds more than strings, numbers, booleans and arrays of them' END" },
     };
 
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
@@ -79,7 +71,7 @@ static bp_status prepare_all(bp_call *call, struct write *write)
 static void release_all(struct write *write)
 {
     sqlite3_stmt *list[] = { write->find,       write->unindex, write->put,         write->index,
-                             write->put_vector, write->drop,    write->drop_vector, write->check };
+                             write->put_vector, write->drop,    write->drop_vector };
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
         sqlitedb_done(write->db, list[i]);
 }
@@ -118,40 +110,13 @@ static bp_status forget_words(bp_call *call, struct write *write, int64_t id, bo
 
 /* ---- upsert ---- */
 
-static bp_status check_metadata(bp_call *call, struct write *write, const bp_point *point)
-{
-    bool      has_row;
-    bp_status status;
-
-    if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE,
-                       "point %llu: words have at most 1 MiB and metadata 64 KiB",
-                       (unsigned long long)point->id);
-    if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
-        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8",
-                       (unsigned long long)point->id);
-    if (!point->metadata.len)
-        return BP_OK;
-    bind_text(write->check, 1, point->metadata);
-    status = sqlitedb_step(call, write->db, write->check, &has_row);
-    if (status == BP_OK && sqlite3_column_type(write->check, 0) == SQLITE_TEXT)
-        status =
-            bp_fail(call, BP_INVALID, "point %llu: its metadata %s", (unsigned long long)point->id,
-                    (const char *)sqlite3_column_text(write->check, 0));
-    sqlite3_reset(write->check);
-    return status;
-}
-
 static bp_status put_point(bp_call *call, struct write *write, const bp_point *point)
 {
     const struct collection *collection = write->collection;
     int64_t                  id = (int64_t)point->id;
     bool                     was_there = false;
 
-    if (point->id < 1 || point->id > INT64_MAX)
-        return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu",
-                       (unsigned long long)point->id);
-    BP_TRY(check_metadata(call, write, point));
+    BP_TRY(vectors_check_point(call, point, NULL));
     if (point->vector &&
         !vector_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
         return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",

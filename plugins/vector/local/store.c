@@ -255,6 +255,7 @@ static const bp_vector_ops ops = {
     .count = local_count,
     .scroll = local_scroll,
     .snapshot = local_snapshot,
+    .owner = local_owner,
 };
 
 BP_PLUGIN(

@@ -35,12 +35,22 @@ static void refer_text(struct writing *w, bp_str text)
     refer(w);
 }
 
-static void refer_number(struct writing *w, double number)
+/* What numbers are compared as: integers as numeric, which holds them exactly. */
+static const char *number_sql(bool is_integer)
 {
-    bp_json_add_string(w->values, bp_format(w->call, "%.17g", number));
+    return is_integer ? "(CASE jsonb_typeof(j.value) WHEN 'number' THEN CAST(j.value AS numeric) END)" : "bpv_number(j.value)";
+}
+
+static void compare_number(struct writing *w, const char *operator, double number, bool is_integer, int64_t integer)
+{
+    bp_json_add_string(w->values, is_integer ? bp_format(w->call, "%lld", (long long)integer)
+                                             : bp_format(w->call, "%.17g", number));
+    add(w, " AND ");
+    add(w, number_sql(is_integer));
+    add(w, operator);
     add(w, "CAST(");
     refer(w);
-    add(w, " AS float8)");
+    add(w, is_integer ? " AS numeric)" : " AS float8)");
 }
 
 /* EXISTS(... j.value ... WHERE; close it with ")" */
@@ -56,14 +66,16 @@ static void begin_members(struct writing *w, bp_str field)
                 w->place, name, w->place, name, w->place, name);
 }
 
-static bool write_values(struct writing *w, const bp_filter *filter, uint32_t type, bool is_first)
+/* One sort of values: texts, integers, other numbers, or booleans. */
+static bool write_values(struct writing *w, const bp_filter *filter, uint32_t type, bool is_integer, bool is_first)
 {
-    bool has_any = false;
+    bool    has_any = false;
+    int64_t integer;
 
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];
 
-        if (value->type != type)
+        if (value->type != type || bp_value_integer(value, &integer) != is_integer)
             continue;
         if (!has_any)
             bp_json_array(w->values);
@@ -72,16 +84,20 @@ static bool write_values(struct writing *w, const bp_filter *filter, uint32_t ty
             bp_json_add_string(w->values, value->text);
         else
             bp_json_add_string(w->values, type == BP_VALUE_BOOL ? (value->number != 0 ? BP_STR("true") : BP_STR("false"))
+                                                                : is_integer             ? bp_format(w->call, "%lld", (long long)integer)
                                                                 : bp_format(w->call, "%.17g", value->number));
     }
     if (!has_any)
         return false;
     bp_json_end(w->values);
     add(w, is_first ? "(" : " OR ");
-    add(w, type == BP_VALUE_STRING   ? "(jsonb_typeof(j.value)='string' AND j.value#>>'{}' = "
-           : type == BP_VALUE_NUMBER ? "(bpv_number(j.value) = "
-                                     : "(jsonb_typeof(j.value)='boolean' AND j.value#>>'{}' = ");
-    refer_list(w, type == BP_VALUE_NUMBER ? "float8" : "text");
+    add(w, type == BP_VALUE_STRING ? "(jsonb_typeof(j.value)='string' AND j.value#>>'{}'"
+           : type == BP_VALUE_BOOL ? "(jsonb_typeof(j.value)='boolean' AND j.value#>>'{}'"
+                                   : "(");
+    if (type == BP_VALUE_NUMBER)
+        add(w, number_sql(is_integer));
+    add(w, " = ");
+    refer_list(w, type != BP_VALUE_NUMBER ? "text" : is_integer ? "numeric" : "float8");
     add(w, ")");
     return true;
 }
@@ -92,9 +108,10 @@ static bp_status write_in(void *self, const bp_filter *filter)
     bool            has_any;
 
     begin_members(w, filter->field);
-    has_any = write_values(w, filter, BP_VALUE_STRING, true);
-    has_any = write_values(w, filter, BP_VALUE_NUMBER, !has_any) || has_any;
-    has_any = write_values(w, filter, BP_VALUE_BOOL, !has_any) || has_any;
+    has_any = write_values(w, filter, BP_VALUE_STRING, false, true);
+    has_any = write_values(w, filter, BP_VALUE_NUMBER, false, !has_any) || has_any;
+    has_any = write_values(w, filter, BP_VALUE_NUMBER, true, !has_any) || has_any;
+    has_any = write_values(w, filter, BP_VALUE_BOOL, false, !has_any) || has_any;
     add(w, has_any ? "))" : "false)");
     return BP_OK;
 }
@@ -102,16 +119,19 @@ static bp_status write_in(void *self, const bp_filter *filter)
 static bp_status write_range(void *self, const bp_filter *filter)
 {
     struct writing *w = self;
+    int64_t         integer = 0;
 
     begin_members(w, filter->field);
     add(w, "bpv_number(j.value) IS NOT NULL");
     if (filter->low != -INFINITY) {
-        add(w, filter->is_low_exclusive ? " AND bpv_number(j.value) > " : " AND bpv_number(j.value) >= ");
-        refer_number(w, filter->low);
+        bool is_integer = bp_filter_low(filter, &integer);
+
+        compare_number(w, filter->is_low_exclusive ? " > " : " >= ", filter->low, is_integer, integer);
     }
     if (filter->high != INFINITY) {
-        add(w, filter->is_high_exclusive ? " AND bpv_number(j.value) < " : " AND bpv_number(j.value) <= ");
-        refer_number(w, filter->high);
+        bool is_integer = bp_filter_high(filter, &integer);
+
+        compare_number(w, filter->is_high_exclusive ? " < " : " <= ", filter->high, is_integer, integer);
     }
     add(w, ")");
     return BP_OK;

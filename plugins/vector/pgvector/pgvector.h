@@ -17,13 +17,12 @@
 #include <backplane/vector.h>
 
 #include "postgres/postgres.h"
+#include "vectors/vectors.h"
 #include "words/tokens.h"
 
 enum {
     POINTS_MAX = 10000,
     LIMIT_MAX = 10000,
-    WORDS_BYTES_MAX = 1 << 20,
-    METADATA_BYTES_MAX = 64 << 10,
     DIMENSIONS_MAX = 16000,
     GRAPH_DIMENSIONS_MAX = 2000,
     GRAPH_HALF_DIMENSIONS_MAX = 4000
@@ -38,7 +37,7 @@ struct shared {
 /* As this worker knows it; copied by who uses it, since it may be forgotten meanwhile. */
 struct collection {
     int64_t         number;
-    char            name[132], model[260], language[36];
+    char            name[132], model[260], language[36], owner[68];
     uint32_t        dimensions, metric;
     words_tokenizer tokenizer;
     bool            is_half, is_indexed;
@@ -130,6 +129,7 @@ bp_status pgvector_search(bp_call *call, void *instance, const bp_vector_query *
                           bp_leg *by_words) BP_SUSPENDS;
 bp_status pgvector_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
                          uint64_t *count) BP_SUSPENDS;
+bp_status pgvector_owner(bp_call *call, void *instance, bp_str name, bp_str *owner) BP_SUSPENDS;
 bp_status pgvector_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
                           uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
 

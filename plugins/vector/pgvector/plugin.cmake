@@ -1,6 +1,7 @@
 pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 list(APPEND plugin_libraries PkgConfig::PQ)
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/vectors/vectors.cmake)
 file(GLOB postgres_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/../../shared/postgres/*.c)
 list(APPEND plugin_extra_sources ${postgres_sources})
 include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)

@@ -22,50 +22,12 @@ struct upsert {
 
 /* ---- checks ---- */
 
-static bool is_plain(const bp_json *value)
-{
-    bp_json_type type = bp_json_type_of(value);
-
-    return type == BP_JSON_BOOL || type == BP_JSON_INTEGER || type == BP_JSON_NUMBER || type == BP_JSON_STRING;
-}
-
-static bp_status check_metadata(bp_call *call, const bp_point *point)
-{
-    const bp_json *json = NULL, *value;
-    size_t         cursor = 0;
-    bp_str         key;
-
-    if (!point->metadata.len)
-        return BP_OK;
-    if (bp_json_parse(call, point->metadata, &json) != BP_OK || bp_json_type_of(json) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "point %llu: its metadata is no JSON object", (unsigned long long)point->id);
-    while (bp_json_entry(json, &cursor, &key, &value)) {
-        bool is_good = is_plain(value) || bp_json_type_of(value) == BP_JSON_ARRAY;
-
-        for (size_t i = 0; i < bp_json_count(value) && is_good && bp_json_type_of(value) == BP_JSON_ARRAY; i++)
-            is_good = is_plain(bp_json_at(value, i));
-        if (!is_good)
-            return bp_fail(call, BP_INVALID, "point %llu: its metadata holds more than strings, numbers, booleans and arrays "
-                           "of them", (unsigned long long)point->id);
-    }
-    return BP_OK;
-}
-
 static bp_status check_point(bp_call *call, const struct collection *collection, const bp_point *point, float *vector)
 {
-    unsigned long long id = point->id;
-
-    if (id < 1 || id > INT64_MAX)
-        return bp_fail(call, BP_INVALID, "the id of a point is 1 to 2^63 - 1, not %llu", id);
-    if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB", id);
-    if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
-        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8", id);
-    if (memchr(point->words.len ? point->words.data : "", '\0', point->words.len))
-        return bp_fail(call, BP_INVALID, "point %llu: its words have a NUL in them, which PostgreSQL cannot keep", id);
+    BP_TRY(vectors_check_point(call, point, NULL));
     if (point->vector && !vector_prepare(point->vector, collection->dimensions, collection->metric, vector))
-        return bp_fail(call, BP_INVALID, "point %llu: its vector is zero or not finite", id);
-    return check_metadata(call, point);
+        return bp_fail(call, BP_INVALID, "point %llu: its vector is zero or not finite", (unsigned long long)point->id);
+    return BP_OK;
 }
 
 /* ---- sorting ---- */

@@ -101,6 +101,7 @@ static const bp_vector_ops ops = {
     .search = pgvector_search,
     .count = pgvector_count,
     .scroll = pgvector_scroll,
+    .owner = pgvector_owner,
 };
 
 BP_PLUGIN(vector, "pgvector", "1.0.0", .summary = "vectors, words and metadata on PostgreSQL with pgvector, for any number of processes",

@@ -11,6 +11,8 @@
 
 #include "filters/filters.h"
 
+#define INTEGER_OF_DOUBLE_MAX (INT64_C(1) << 53)
+
 struct writing {
     bp_call        *call;
     bp_json_writer *json;
@@ -66,11 +68,30 @@ static void write_match(bp_call *call, bp_json_writer *w, const bp_filter *filte
     bp_json_end(w);
 }
 
+/* A double does not keep it. */
+static bool is_beyond_doubles(int64_t integer)
+{
+    return integer > INTEGER_OF_DOUBLE_MAX || integer < -INTEGER_OF_DOUBLE_MAX;
+}
+
+/* Qdrant compares integers of a payload exactly when it is asked for one value, and by doubles in a range. */
+static void write_integer(bp_call *call, bp_json_writer *w, bp_str field, int64_t integer)
+{
+    bp_json_object(w);
+    write_key(call, w, 'm', field);
+    bp_json_key(w, "match");
+    bp_json_object(w);
+    bp_json_put_integer(w, "value", integer);
+    bp_json_end(w);
+    bp_json_end(w);
+}
+
 static bp_status write_in(void *self, const bp_filter *filter)
 {
     bp_call        *call = ((struct writing *)self)->call;
     bp_json_writer *w = ((struct writing *)self)->json;
     bool            has_text = false;
+    int64_t         integer;
 
     if (!filter->value_count) {
         write_nothing(w);
@@ -82,7 +103,9 @@ static bp_status write_in(void *self, const bp_filter *filter)
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];
 
-        if (value->type == BP_VALUE_NUMBER)
+        if (bp_value_integer(value, &integer) && is_beyond_doubles(integer))
+            write_integer(call, w, filter->field, integer);
+        else if (value->type == BP_VALUE_NUMBER)
             write_bounds(call, w, filter->field, "gte", value->number, "lte", value->number);
         else if (value->type == BP_VALUE_BOOL)
             write_match(call, w, filter, value);
@@ -98,7 +121,13 @@ static bp_status write_in(void *self, const bp_filter *filter)
 static bp_status write_range(void *self, const bp_filter *filter)
 {
     struct writing *w = self;
+    int64_t         integer;
 
+    if ((bp_filter_low(filter, &integer) && is_beyond_doubles(integer)) ||
+        (bp_filter_high(filter, &integer) && is_beyond_doubles(integer)))
+        return bp_fail(w->call, BP_UNSUPPORTED,
+                       "the range of " BP_FMT " has a bound beyond 2^53, and Qdrant compares ranges as doubles: ask for single "
+                       "values with \"in\", or keep such numbers as texts", BP_ARG(filter->field));
     write_bounds(w->call, w->json, filter->field, filter->is_low_exclusive && isfinite(filter->low) ? "gt" : "gte",
                  filter->low, filter->is_high_exclusive ? "lt" : "lte", filter->high);
     return BP_OK;

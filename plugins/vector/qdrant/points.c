@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORDS_BYTES_MAX = 1 << 20, METADATA_BYTES_MAX = 64 << 10, VECTOR_BYTES_MAX = 16, CHECKED_AT_ONCE = 256 };
+enum { VECTOR_BYTES_MAX = 16, CHECKED_AT_ONCE = 256 };
 
 void write_floats(bp_json_writer *w, const float *numbers, size_t count, bp_buf *scratch)
 {
@@ -23,50 +23,11 @@ void write_floats(bp_json_writer *w, const float *numbers, size_t count, bp_buf 
 
 /* ---- what may be written ---- */
 
-static bool is_plain(const bp_json *value)
-{
-    bp_json_type type = bp_json_type_of(value);
-
-    return type == BP_JSON_BOOL || type == BP_JSON_INTEGER || type == BP_JSON_NUMBER || type == BP_JSON_STRING;
-}
-
-static bp_status check_metadata(bp_call *call, const bp_point *point)
-{
-    const bp_json *root, *value;
-    size_t         cursor = 0;
-    bp_str         key;
-
-    if (!point->metadata.len)
-        return BP_OK;
-    if (bp_json_parse(call, point->metadata, &root) != BP_OK || bp_json_type_of(root) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "point %llu: its metadata is no JSON object", (unsigned long long)point->id);
-    while (bp_json_entry(root, &cursor, &key, &value)) {
-        bool is_fine = is_plain(value);
-
-        if (bp_json_type_of(value) == BP_JSON_ARRAY) {
-            is_fine = true;
-            for (size_t i = 0; i < bp_json_count(value) && is_fine; i++)
-                is_fine = is_plain(bp_json_at(value, i));
-        }
-        if (!is_fine)
-            return bp_fail(call, BP_INVALID,
-                           "point %llu: its metadata holds more than strings, numbers, booleans and arrays of them",
-                           (unsigned long long)point->id);
-    }
-    return BP_OK;
-}
-
 static bp_status check_point(bp_call *call, const struct schema *schema, const bp_point *point)
 {
     double square = 0;
 
-    if (point->id < 1 || point->id > INT64_MAX)
-        return bp_fail(call, BP_INVALID, "a point's id must be from 1 to 2^63 - 1");
-    if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB",
-                       (unsigned long long)point->id);
-    if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
-        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8", (unsigned long long)point->id);
+    BP_TRY(vectors_check_point(call, point, NULL));
     for (uint32_t i = 0; point->vector && i < schema->dimensions; i++) {
         if (!isfinite(point->vector[i]))
             return bp_fail(call, BP_INVALID, "point %llu: its vector holds what is no finite number",
@@ -75,7 +36,7 @@ static bp_status check_point(bp_call *call, const struct schema *schema, const b
     }
     if (point->vector && schema->metric == BP_COSINE && !(square > 0))
         return bp_fail(call, BP_INVALID, "point %llu: a vector of zeros has no direction", (unsigned long long)point->id);
-    return check_metadata(call, point);
+    return BP_OK;
 }
 
 /* ---- one point as JSON ---- */

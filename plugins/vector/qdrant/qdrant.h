@@ -23,6 +23,7 @@
 #include <backplane/option.h>
 #include <backplane/vector.h>
 
+#include "vectors/vectors.h"
 #include "words/tokens.h"
 
 /* In terms. A weight in a sparse vector is that in a passage of usual length, which is settled when it is written; a search
@@ -34,7 +35,7 @@ enum { ANSWER_MAX_BYTES = 256 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX =
 
 /* What point 0 of a collection says. */
 struct schema {
-    char     name[NAME_MAX_BYTES + 1], model[256], language[36];
+    char     name[NAME_MAX_BYTES + 1], model[256], language[36], owner[68];
     uint32_t dimensions, metric;
     uint32_t generation; /* of `known`, when it was read */
     int64_t  read_ns;    /* 0: this place is free */
@@ -76,6 +77,7 @@ bp_status schema_of(bp_call *call, struct qdrant *db, bp_str collection, struct 
 void      schema_forget(struct qdrant *db, bp_str collection);
 bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema);
 bp_status qdrant_drop(bp_call *call, void *instance, bp_str collection);
+bp_status qdrant_owner(bp_call *call, void *instance, bp_str collection, bp_str *owner);
 bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count);
 
 /* ---- filter.c ---- */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { SCHEMA_LASTS_S = 10, CREATE_TRIES = 8, LANGUAGE_MAX = 35, MODEL_MAX = 255, DIMENSIONS_MAX = 65536 };
+enum { ADOPTING_LASTS_MS = 500, SCHEMA_LASTS_S = 10, CREATE_TRIES = 8, DIMENSIONS_MAX = 65536 };
 
 static const char *const metrics[] = { "Cosine", "Dot", "Euclid" };
 
@@ -51,6 +51,7 @@ static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str coll
     put_text(schema->name, sizeof(schema->name), collection);
     put_text(schema->model, sizeof(schema->model), bp_json_string(bp_json_get(said, "model")));
     put_text(schema->language, sizeof(schema->language), bp_json_string(bp_json_get(said, "language")));
+    put_text(schema->owner, sizeof(schema->owner), bp_json_string(bp_json_get(said, "owner")));
     schema->dimensions = (uint32_t)bp_json_integer(bp_json_get(said, "dimensions"));
     schema->metric = (uint32_t)bp_json_integer(bp_json_get(said, "metric"));
     if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX || schema->metric > BP_L2)
@@ -63,12 +64,7 @@ static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str coll
 /* It becomes part of a path, so nothing else may come near the server. */
 static bool is_name(bp_str name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-')
-            return false;
-    }
-    return name.len >= 1 && name.len <= NAME_MAX_BYTES && !bp_str_is(name, ".") && !bp_str_is(name, "..");
+    return vectors_is_name(name) && name.len <= NAME_MAX_BYTES && !bp_str_is(name, ".") && !bp_str_is(name, "..");
 }
 
 bp_status schema_of(bp_call *call, struct qdrant *db, bp_str collection, struct schema *schema)
@@ -190,7 +186,9 @@ static bp_status write_point_zero(bp_call *call, const struct qdrant *db, bp_str
     bp_json_object(w);
     bp_json_put_integer(w, "format", 1);
     bp_json_put_string(w, "model", schema->model);
-    bp_json_put_string(w, "language", schema->language.len ? schema->language : BP_STR("en"));
+    bp_json_put_string(w, "language", vectors_language(schema));
+    if (bp_vector_owner(schema).len)
+        bp_json_put_string(w, "owner", bp_vector_owner(schema));
     bp_json_put_integer(w, "dimensions", schema->dimensions);
     bp_json_put_integer(w, "metric", schema->metric);
     bp_json_end(w);
@@ -213,18 +211,45 @@ static bp_status fit_out(bp_call *call, const struct qdrant *db, bp_str collecti
     return write_point_zero(call, db, collection, schema);
 }
 
-static bp_status compare(bp_call *call, const struct schema *there, const bp_vector_schema *wanted)
+static bp_vector_schema schema_as_made(const struct schema *there)
 {
-    bp_str language = wanted->language.len ? wanted->language : BP_STR("en");
+    return (bp_vector_schema){ .struct_size = sizeof(bp_vector_schema),
+                               .dimensions = there->dimensions,
+                               .metric = there->metric,
+                               .model = bp_str_of(there->model),
+                               .language = bp_str_of(there->language),
+                               .owner = bp_str_of(there->owner) };
+}
 
-    if (there->dimensions == wanted->dimensions && there->metric == wanted->metric && bp_str_is(wanted->model, there->model) &&
-        bp_str_is(language, there->language))
+/* Two who adopt at once both write the mark: the pause lets both be written before either reads whose it is. */
+static bp_status compare(bp_call *call, struct qdrant *db, const struct schema *there, const bp_vector_schema *wanted)
+{
+    bp_str           name = bp_str_of(there->name);
+    bp_vector_schema made = schema_as_made(there), marked;
+    struct schema    now;
+    bool             is_unmarked, is_ours;
+
+    BP_TRY(vectors_compare_schema(call, name, &made, wanted, &is_unmarked));
+    if (!is_unmarked)
         return BP_OK;
-    return bp_fail(call, BP_CONFLICT,
-                   "the collection \"%s\" is there for the model %s, %u dimensions, %s, language %s: it cannot become one "
-                   "for " BP_FMT ", %u dimensions, %s, " BP_FMT ". Drop it first, or take another name",
-                   there->name, there->model, there->dimensions, metrics[there->metric], there->language,
-                   BP_ARG(wanted->model), wanted->dimensions, metrics[wanted->metric], BP_ARG(language));
+    marked = made;
+    marked.owner = bp_vector_owner(wanted);
+    BP_TRY(write_point_zero(call, db, name, &marked));
+    BP_TRY(bp_sleep(call, BP_MILLISECONDS(ADOPTING_LASTS_MS)));
+    BP_TRY(read_schema(call, db, name, &now, &is_ours));
+    made = schema_as_made(&now);
+    BP_TRY(vectors_compare_schema(call, name, &made, wanted, &is_unmarked));
+    vectors_adopted(call, name, marked.owner);
+    return BP_OK;
+}
+
+bp_status qdrant_owner(bp_call *call, void *instance, bp_str collection, bp_str *owner)
+{
+    struct schema schema;
+
+    BP_TRY(schema_of(call, instance, collection, &schema));
+    *owner = bp_dup(call, bp_str_of(schema.owner));
+    return BP_OK;
 }
 
 /* A collection without point 0 is one whose making was cut short, unless it has other points or vectors. */
@@ -241,7 +266,7 @@ static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection, cons
     if (count) { // unless who makes it at this moment was ready in between, and writes already
         BP_TRY(read_schema(call, db, collection, &there, &is_ours));
         if (is_ours)
-            return compare(call, &there, schema);
+            return compare(call, db, &there, schema);
     }
     if (count || bp_json_integer(bp_json_get(dense, "size")) != schema->dimensions ||
         !bp_str_is(bp_json_string(bp_json_get(dense, "distance")), metrics[schema->metric]))
@@ -268,7 +293,7 @@ static bp_status create_once(bp_call *call, struct qdrant *db, bp_str collection
         BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 0, &found)); // a race
     }
     BP_TRY(read_schema(call, db, collection, &there, &is_ours));
-    return is_ours ? compare(call, &there, schema) : adopt(call, db, collection, schema, found);
+    return is_ours ? compare(call, db, &there, schema) : adopt(call, db, collection, schema, found);
 }
 
 bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema)
@@ -280,10 +305,7 @@ bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const 
         return bp_fail(call, BP_INVALID,
                        "\"" BP_FMT "\" cannot be the name of a collection: 1 to %d of A-Z a-z 0-9 _ . -", BP_ARG(collection),
                        NAME_MAX_BYTES);
-    if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX || schema->metric > BP_L2 ||
-        schema->model.len > MODEL_MAX || schema->language.len > LANGUAGE_MAX)
-        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, a metric, and a model of at most %d bytes",
-                       DIMENSIONS_MAX, MODEL_MAX);
+    BP_TRY(vectors_check_schema(call, collection, schema, DIMENSIONS_MAX));
     schema_forget(db, collection);
     status = create_once(call, db, collection, schema);
     // Somebody drops it while it is made: what is missing now is not there for good.

@@ -131,6 +131,7 @@ static const bp_vector_ops ops = {
     .count = qdrant_count,
     .scroll = qdrant_scroll,
     .snapshot = qdrant_snapshot,
+    .owner = qdrant_owner,
 };
 
 BP_PLUGIN(vector, "qdrant", "1.0.0",

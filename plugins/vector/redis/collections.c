@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-static const char *const metric_names[] = { "cosine", "inner product", "l2" };
-
 static bp_str join(bp_call *call, bp_str a, bp_str b, bp_str c)
 {
     char *text = bp_alloc(call, a.len + b.len + c.len + 1);
@@ -39,14 +37,14 @@ static uint64_t number_of(const struct redis_reply *reply)
 
 enum { CREATE_TRIES = 8 };
 
-enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, TAGS, FIELDS };
+enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, TAGS, OWNER, FIELDS };
 
 static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, struct collection *out, bool *is_there)
 {
     bp_str words[2 + FIELDS] = {
         BP_STR("HMGET"), meta_key(call, store, name), BP_STR("epoch"),  BP_STR("dimensions"), BP_STR("metric"),
         BP_STR("model"), BP_STR("language"),          BP_STR("points"), BP_STR("tokens"),     BP_STR("index"),
-        BP_STR("tags")
+        BP_STR("tags"),       BP_STR("owner")
     };
     const struct redis_reply *reply;
 
@@ -66,6 +64,7 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, 
         .tokens = number_of(reply->items[TOKENS]),
         .index = (store_index)number_of(reply->items[INDEX]),
         .has_tags = number_of(reply->items[TAGS]) == 1,
+        .owner = reply->items[OWNER]->text,
     };
     if (!*is_there)
         return BP_OK;
@@ -77,21 +76,11 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, 
     return out->base.len ? BP_OK : BP_NO_MEMORY;
 }
 
-static bool is_name(bp_str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-')
-            return false;
-    }
-    return name.len >= 1 && name.len <= 128;
-}
-
 bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name, struct collection *collection)
 {
     bool is_there = false;
 
-    if (is_name(name)) // what it would be cut short at is not part of one
+    if (vectors_is_name(name)) // what it would be cut short at is not part of one
         BP_TRY(look_up(call, store, name, collection, &is_there));
     if (!is_there)
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
@@ -100,41 +89,45 @@ bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name,
 
 /* ---- create ---- */
 
-static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema *schema)
+static bp_vector_schema schema_of(const struct collection *c)
 {
-    if (!is_name(name))
-        return bp_fail(call, BP_INVALID,
-                       "\"" BP_FMT "\" cannot be the name of a collection: 1 to 128 of A-Z a-z 0-9 _ . -",
-                       BP_ARG(name));
-    if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX)
-        return bp_fail(call, BP_INVALID, "a collection has 1 to %d dimensions, not %u", DIMENSIONS_MAX,
-                       schema->dimensions);
-    if (schema->metric > BP_L2)
-        return bp_fail(call, BP_INVALID, "%u is not the number of a metric", schema->metric);
-    if (schema->model.len > 255 || schema->language.len > 35)
-        return bp_fail(call, BP_INVALID, "a model's id has at most 255 bytes and a language tag 35");
-    return BP_OK;
+    return (bp_vector_schema){ .struct_size = sizeof(bp_vector_schema),
+                               .dimensions = c->dimensions,
+                               .metric = c->metric,
+                               .model = c->model,
+                               .language = c->language,
+                               .owner = c->owner };
 }
 
-static bp_status compare_schema(bp_call *call, const struct collection *old, const bp_vector_schema *schema)
+/* A collection without a mark gets one, unless another process was faster, whose mark then counts. */
+static bp_status compare_schema(bp_call *call, struct redis_store *store, bp_str name, struct collection *old,
+                                const bp_vector_schema *wanted)
 {
-    bp_str language = schema->language.len ? schema->language : BP_STR("en");
+    bp_vector_schema          there = schema_of(old);
+    bp_str                    owner = bp_vector_owner(wanted);
+    bp_str                    words[] = { BP_STR("HSETNX"), old->meta, BP_STR("owner"), owner };
+    const struct redis_reply *reply;
+    bool                      is_unmarked, is_there;
 
-    if (old->dimensions != schema->dimensions)
-        return bp_fail(call, BP_CONFLICT, "the collection \"" BP_FMT "\" has %u dimensions, not %u", BP_ARG(old->name),
-                       old->dimensions, schema->dimensions);
-    if (old->metric != schema->metric)
-        return bp_fail(call, BP_CONFLICT, "the collection \"" BP_FMT "\" measures by %s, not by %s", BP_ARG(old->name),
-                       metric_names[old->metric], metric_names[schema->metric]);
-    if (!bp_str_equal(schema->model, old->model))
-        return bp_fail(call, BP_CONFLICT,
-                       "the collection \"" BP_FMT "\" was made for the embedder \"" BP_FMT "\", not for \"" BP_FMT
-                       "\": use another name, or drop it and index again",
-                       BP_ARG(old->name), BP_ARG(old->model), BP_ARG(schema->model));
-    if (!bp_str_equal(language, old->language))
-        return bp_fail(call, BP_CONFLICT,
-                       "the collection \"" BP_FMT "\" was made for the language \"" BP_FMT "\", not for \"" BP_FMT "\"",
-                       BP_ARG(old->name), BP_ARG(old->language), BP_ARG(language));
+    BP_TRY(vectors_compare_schema(call, name, &there, wanted, &is_unmarked));
+    if (!is_unmarked)
+        return BP_OK;
+    BP_TRY(redis_do(call, store->client, old->meta, words, 4, REDIS_IDEMPOTENT, &reply));
+    if (reply->type == REDIS_INTEGER && reply->integer == 1)
+        vectors_adopted(call, name, owner);
+    BP_TRY(look_up(call, store, name, old, &is_there));
+    if (!is_there)
+        return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
+    there = schema_of(old);
+    return vectors_compare_schema(call, name, &there, wanted, &is_unmarked);
+}
+
+bp_status store_owner(bp_call *call, void *instance, bp_str name, bp_str *owner)
+{
+    struct collection collection;
+
+    BP_TRY(collection_find(call, instance, name, &collection));
+    *owner = collection.owner;
     return BP_OK;
 }
 
@@ -226,6 +219,7 @@ static bp_status make(bp_call *call, struct redis_store *store, bp_str name, con
     struct collection         made = { .name = name, .dimensions = schema->dimensions, .metric = schema->metric };
     const struct redis_reply *reply;
     uint64_t                  chance;
+    bp_str                    owner = bp_vector_owner(schema);
 
     bp_random(&chance, sizeof(chance));
     made.meta = meta_key(call, store, name);
@@ -238,10 +232,10 @@ static bp_status make(bp_call *call, struct redis_store *store, bp_str name, con
                             (bp_str[]){ made.epoch, BP_STR("dimensions"), bp_format(call, "%u", made.dimensions),
                                         BP_STR("metric"), bp_format(call, "%u", made.metric), BP_STR("model"),
                                         schema->model, BP_STR("language"),
-                                        schema->language.len ? schema->language : BP_STR("en"), BP_STR("index"),
+                                        vectors_language(schema), BP_STR("index"),
                                         bp_format(call, "%d", (int)made.index), BP_STR("tags"),
-                                        made.index != INDEX_AUTO ? BP_STR("1") : BP_STR("0") },
-                            13, REDIS_IDEMPOTENT, &reply));
+                                        made.index != INDEX_AUTO ? BP_STR("1") : BP_STR("0"), BP_STR("owner"), owner },
+                            owner.len ? 15 : 13, REDIS_IDEMPOTENT, &reply)); // a mark that is there cannot be set any more
     *is_made = reply->integer == 1;
     return *is_made ? BP_OK : drop_index(call, store, &made);
 }
@@ -260,13 +254,13 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
     struct redis_store *store = instance;
     struct collection   old;
     bool                is_there = false, is_made = false;
-    BP_TRY(check_schema(call, name, schema));
+    BP_TRY(vectors_check_schema(call, name, schema, DIMENSIONS_MAX));
     for (int tries = 0; tries < CREATE_TRIES; tries++) { // as others may drop it between two steps
         // First, and always: a name on the list without a collection does no harm, the other way round it is not seen.
         BP_TRY(enlist(call, store, name));
         BP_TRY(look_up(call, store, name, &old, &is_there));
         if (is_there)
-            return compare_schema(call, &old, schema);
+            return compare_schema(call, store, name, &old, schema);
         BP_TRY(make(call, store, name, schema, &is_made));
         if (is_made)
             return enlist(call, store, name);

@@ -15,10 +15,14 @@ static bool is_number(const bp_json *value)
 
 static bool equals(const bp_json *member, const bp_value *value)
 {
+    int64_t integer;
+
     switch (value->type) {
     case BP_VALUE_STRING:
         return bp_json_type_of(member) == BP_JSON_STRING && bp_str_equal(bp_json_string(member), value->text);
     case BP_VALUE_NUMBER:
+        if (bp_json_type_of(member) == BP_JSON_INTEGER && bp_value_integer(value, &integer))
+            return bp_json_integer(member) == integer;
         return is_number(member) && bp_json_number(member) == value->number;
     case BP_VALUE_BOOL:
         return bp_json_type_of(member) == BP_JSON_BOOL && bp_json_bool(member) == (value->number != 0);
@@ -29,13 +33,21 @@ static bool equals(const bp_json *member, const bp_value *value)
 
 static bool is_within(const bp_json *member, const bp_filter *filter)
 {
-    double number = bp_json_number(member);
+    double  number = bp_json_number(member);
+    int     low, high; // -1, 0, 1: below the bound, on it, above it
+    int64_t bound;
 
     if (!is_number(member))
         return false;
-    if (filter->is_low_exclusive && filter->low != -INFINITY ? number <= filter->low : number < filter->low)
+    low = bp_json_type_of(member) == BP_JSON_INTEGER && bp_filter_low(filter, &bound)
+              ? (bp_json_integer(member) > bound) - (bp_json_integer(member) < bound)
+              : (number > filter->low) - (number < filter->low);
+    high = bp_json_type_of(member) == BP_JSON_INTEGER && bp_filter_high(filter, &bound)
+               ? (bp_json_integer(member) > bound) - (bp_json_integer(member) < bound)
+               : (number > filter->high) - (number < filter->high);
+    if (low < 0 || (low == 0 && filter->is_low_exclusive && filter->low != -INFINITY))
         return false;
-    return filter->is_high_exclusive && filter->high != INFINITY ? number < filter->high : number <= filter->high;
+    return high < 0 || (high == 0 && !(filter->is_high_exclusive && filter->high != INFINITY));
 }
 
 static bool member_passes(const bp_json *member, const bp_filter *filter)

@@ -75,52 +75,18 @@ static bp_str pack_terms(bp_call *call, const struct token_list *list)
     return bp_str_n((char *)bytes, size);
 }
 
-/* A flat object: no null, no object in it, no array in an array. */
-static const char *wrong_metadata(const bp_json *metadata)
-{
-    static const char said[] = "holds more than strings, numbers, booleans and arrays of them";
-    const bp_json    *value, *member;
-    size_t            cursor = 0;
-    bp_str            key;
-
-    if (bp_json_type_of(metadata) != BP_JSON_OBJECT)
-        return "is no JSON object";
-    while (bp_json_entry(metadata, &cursor, &key, &value)) {
-        if (bp_json_type_of(value) == BP_JSON_NULL || bp_json_type_of(value) == BP_JSON_OBJECT)
-            return said;
-        for (size_t i = 0; bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++) {
-            member = bp_json_at(value, i);
-            if (bp_json_type_of(member) == BP_JSON_NULL || bp_json_type_of(member) == BP_JSON_OBJECT ||
-                bp_json_type_of(member) == BP_JSON_ARRAY)
-                return said;
-        }
-    }
-    return NULL;
-}
-
 /* *tags_len: how much of `tags` is used; NULL: they are not asked for. */
 static bp_status check_point(bp_call *call, const bp_point *point, char *tags, size_t *tags_len)
 {
-    unsigned long long id = point->id;
-    const bp_json     *metadata;
-    const char        *wrong = NULL;
-    bp_status          status = BP_OK;
+    const bp_json *metadata;
+    bp_status      status;
 
-    if (point->id < 1 || point->id > INT64_MAX)
-        return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu", id);
-    if (point->metadata.len > METADATA_BYTES_MAX || point->words.len > WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB", id);
-    if (!words_is_utf8(point->words) || !words_is_utf8(point->metadata))
-        return bp_fail(call, BP_INVALID, "point %llu: words and metadata must be UTF-8", id);
-    if (!point->metadata.len)
-        return BP_OK;
     BP_TRY(bp_scratch_begin(call));
-    status = bp_json_parse(call, point->metadata, &metadata);
-    wrong = status == BP_INVALID ? "is no JSON object" : status == BP_OK ? wrong_metadata(metadata) : NULL;
-    if (status == BP_OK && !wrong && tags_len)
+    status = vectors_check_point(call, point, &metadata);
+    if (status == BP_OK && metadata && tags_len)
         *tags_len = tags_of(metadata, tags);
     bp_scratch_end(call);
-    return wrong ? bp_fail(call, BP_INVALID, "point %llu: its metadata %s", id, wrong) : status;
+    return status;
 }
 
 static bp_status prepare_point(bp_call *call, const struct write *write, const bp_point *point, bp_str *words)

@@ -76,6 +76,7 @@ static const bp_vector_ops ops = {
     .search = store_search,
     .count = store_count,
     .scroll = store_scroll,
+    .owner = store_owner,
 };
 
 BP_PLUGIN(vector, "redis", "1.0.0",

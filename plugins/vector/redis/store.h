@@ -23,14 +23,13 @@
 
 #include "filters/filters.h"
 #include "redis/redis.h"
+#include "vectors/vectors.h"
 #include "words/tokens.h"
 
 enum {
     POINTS_MAX = 10000,
     LIMIT_MAX = 10000,
     DIMENSIONS_MAX = 65536,
-    WORDS_BYTES_MAX = 1 << 20,
-    METADATA_BYTES_MAX = 64 << 10,
     TAGS_BYTES_MAX = 16 << 10,
     RECORDS_MAX = 64,
     ID_DIGITS = 19
@@ -53,7 +52,7 @@ struct redis_store {
 /* A collection as it was a moment ago. Strings are of the call. */
 struct collection {
     bp_str          name, meta, base; /* base: PREFIX{v:NAME}EPOCH: */
-    bp_str          epoch, model, language;
+    bp_str          epoch, model, language, owner;
     uint32_t        dimensions, metric;
     uint64_t        points, tokens;
     store_index     index; /* AUTO: none */
@@ -67,6 +66,7 @@ bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name,
 bp_str    collection_key(bp_call *call, const struct collection *collection, const char *kind, bp_str rest);
 bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vector_schema *schema) BP_SUSPENDS;
 bp_status store_drop(bp_call *call, void *instance, bp_str name) BP_SUSPENDS;
+bp_status store_owner(bp_call *call, void *instance, bp_str name, bp_str *owner) BP_SUSPENDS;
 bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
 
 /* records.c: what a collection is, but for its figures, never changes under one epoch, so a search uses what an earlier

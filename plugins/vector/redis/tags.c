@@ -246,15 +246,24 @@ static void cover_range(struct leaf *leaf, bp_str field, int64_t first, int64_t 
     }
 }
 
+/* Several integers are one double there, and one key. */
+static bool is_beyond_doubles(double number)
+{
+    return isfinite(number) && fabs(number) >= 9007199254740992.0;
+}
+
 static void translate_range(struct leaf *leaf, const bp_filter *filter)
 {
     const int64_t part = INT64_C(1) << 32; // what 8 digits do not tell apart
     bool          is_low_open = filter->low == -INFINITY, is_high_open = filter->high == INFINITY;
-    uint64_t      low = is_low_open ? 0 : key_of(filter->low) + (filter->is_low_exclusive ? 1 : 0);
-    uint64_t      high = is_high_open ? UINT64_MAX : key_of(filter->high) - (filter->is_high_exclusive ? 1 : 0);
+    bool          is_rounded = is_beyond_doubles(filter->low) || is_beyond_doubles(filter->high);
+    uint64_t      low = is_low_open ? 0 : key_of(filter->low) + (filter->is_low_exclusive && !is_rounded ? 1 : 0);
+    uint64_t      high = is_high_open ? UINT64_MAX : key_of(filter->high) - (filter->is_high_exclusive && !is_rounded ? 1 : 0);
     int64_t       first = (int64_t)(low >> 32), last = (int64_t)(high >> 32);
 
-    if (low > high)
+    if (is_rounded)
+        leaf->all->is_exact = false;
+    if (low > high || (is_rounded && !leaf->is_above))
         return;
     if (low % (uint64_t)part || high % (uint64_t)part != (uint64_t)part - 1)
         leaf->all->is_exact = false;
@@ -272,7 +281,8 @@ static void translate_values(struct leaf *leaf, const bp_filter *filter)
 
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];
-        bool            is_long = value->type == BP_VALUE_STRING && value->text.len > STRING_BYTES_MAX;
+        bool            is_long = (value->type == BP_VALUE_STRING && value->text.len > STRING_BYTES_MAX) ||
+                       (value->type == BP_VALUE_NUMBER && is_beyond_doubles(value->number));
 
         if (value->type == BP_VALUE_STRING)
             string_tag(&tag, filter->field, value->text);

@@ -4,7 +4,8 @@
  *
  * A leaf names a field and compares it with values of one type. A field that is missing, or of another
  * type, matches nothing but NOT_EXISTS and what stands under a `not`. A field holding an array matches
- * when any of its members does. Numbers compare as doubles; integers up to 2^53 are exact.
+ * when any of its members does. Numbers compare as doubles, integers of 64 bits exactly: who makes a filter says of a
+ * number that is one what it is (bp_value_of_integer(), low_integer, high_integer), since a double keeps 53 bits of it.
  */
 #ifndef BACKPLANE_FILTER_H
 #define BACKPLANE_FILTER_H
@@ -30,7 +31,7 @@ typedef enum bp_value_type { BP_VALUE_STRING = 1, BP_VALUE_NUMBER = 2, BP_VALUE_
 
 typedef struct bp_value {
     uint32_t type;
-    uint32_t reserved;
+    uint32_t is_integer; /* NUMBER: 1 when `text` has the exact value in decimal digits, -2^63 to 2^63 - 1; else 0 */
     bp_str   text;
     double   number; /* BOOL: 0 or 1 */
 } bp_value;
@@ -47,7 +48,44 @@ struct bp_filter {
     size_t                  value_count;
     double                  low, high; /* RANGE; -INFINITY and INFINITY: open */
     bool                    is_low_exclusive, is_high_exclusive;
+    bool                    is_low_integer, is_high_integer; /* the bound is exactly the integer below */
+    int64_t                 low_integer, high_integer;
 };
+
+/* The exact value of a number that is one; false for any other value. */
+static inline bool bp_value_integer(const bp_value *value, int64_t *integer)
+{
+    bool     is_negative = value->text.len > 0 && value->text.data[0] == '-';
+    uint64_t most = (uint64_t)INT64_MAX + (is_negative ? 1 : 0), sum = 0;
+
+    if (value->type != BP_VALUE_NUMBER || !value->is_integer || value->text.len <= (is_negative ? 1u : 0u))
+        return false;
+    for (size_t i = is_negative ? 1 : 0; i < value->text.len; i++) {
+        uint64_t digit = (uint64_t)(unsigned char)value->text.data[i] - '0';
+
+        if (digit > 9 || sum > (most - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *integer = is_negative ? (int64_t)(0 - sum) : (int64_t)sum;
+    return true;
+}
+
+/* Whether a bound is the exact integer that *integer then is. */
+static inline bool bp_filter_low(const bp_filter *filter, int64_t *integer)
+{
+    if (!BP_HAS(filter, bp_filter, high_integer) || !filter->is_low_integer)
+        return false;
+    *integer = filter->low_integer;
+    return true;
+}
+static inline bool bp_filter_high(const bp_filter *filter, int64_t *integer)
+{
+    if (!BP_HAS(filter, bp_filter, high_integer) || !filter->is_high_integer)
+        return false;
+    *integer = filter->high_integer;
+    return true;
+}
 
 #ifdef __cplusplus
 }

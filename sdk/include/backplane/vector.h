@@ -31,15 +31,23 @@ typedef struct bp_vector_schema {
     uint32_t reserved;
     bp_str   model;    /* id of the embedder, so that two models never mix */
     bp_str   language; /* for the words: BCP 47; "en" stems, anything else does not; empty: "en" */
+    bp_str   owner;    /* whose the collection is: the id of a deployment, [A-Za-z0-9_.-]{0,64}; empty: nobody's */
 } bp_vector_schema;
+
+/* The owner in a schema made by whoever was compiled when there was none: empty. */
+static inline bp_str bp_vector_owner(const bp_vector_schema *schema)
+{
+    return BP_HAS(schema, bp_vector_schema, owner) ? schema->owner : bp_str_n(NULL, 0);
+}
 
 typedef struct bp_point {
     uint32_t     struct_size;
     uint32_t     reserved;
     uint64_t     id;       /* 1 to 2^63 - 1 */
     const float *vector;   /* `dimensions` finite values, not all zero for BP_COSINE; NULL: found by its words only */
-    bp_str       words;    /* UTF-8, up to 1 MiB; empty: found by its vector only */
-    bp_str       metadata; /* a flat JSON object: strings, numbers, booleans, arrays of them; up to 64 KiB */
+    bp_str       words;    /* UTF-8 without NUL, up to 1 MiB; empty: found by its vector only */
+    bp_str       metadata; /* a flat JSON object: strings, numbers, booleans, arrays of them, no null and no NUL in a
+                              * string; up to 64 KiB */
 } bp_point;
 
 typedef struct bp_vector_query {
@@ -111,7 +119,9 @@ typedef struct bp_byte_sink {
 typedef struct bp_vector_ops {
     uint32_t struct_size;
 
-    /* Makes a collection. The same schema again is BP_OK; another one is BP_CONFLICT. */
+    /* Makes a collection and keeps its owner as a mark. The same schema again is BP_OK; another one is BP_CONFLICT, and so is
+     * another owner: what belongs to another deployment is neither used nor changed. A collection without a mark, as older
+     * versions made them, is adopted: it gets the mark of the first who names himself, with a line in the log. */
     bp_status (*create)(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema) BP_SUSPENDS;
 
     /* Removes a collection and its points. */
@@ -144,6 +154,9 @@ typedef struct bp_vector_ops {
 
     /* Optional: a copy of a collection as it is now, in a format of the store's own. */
     bp_status (*snapshot)(bp_call *call, void *instance, bp_str collection, const bp_byte_sink *sink) BP_SUSPENDS;
+
+    /* Optional: the mark that create() keeps, in the call's arena; empty when there is none. Idempotent. */
+    bp_status (*owner)(bp_call *call, void *instance, bp_str collection, bp_str *owner) BP_SUSPENDS;
 } bp_vector_ops;
 
 static inline const bp_vector_ops *bp_vector_of(const bp_peer *store) { return (const bp_vector_ops *)store->ops; }
@@ -160,6 +173,14 @@ static inline bp_status bp_vector_upsert(bp_call *call, const bp_peer *store, bp
                                          size_t count) BP_SUSPENDS
 {
     return bp_vector_of(store)->upsert(call, store->instance, collection, points, sizeof(bp_point), count);
+}
+/* Empty also where the host is too old to ask. */
+static inline bp_status bp_vector_owner_of(bp_call *call, const bp_peer *store, bp_str collection, bp_str *owner) BP_SUSPENDS
+{
+    *owner = bp_str_n(NULL, 0);
+    if (!BP_HAS(bp_vector_of(store), bp_vector_ops, owner))
+        return BP_OK;
+    return bp_vector_of(store)->owner(call, store->instance, collection, owner);
 }
 
 #ifdef __cplusplus

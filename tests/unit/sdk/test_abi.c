@@ -302,11 +302,11 @@ FIELD(bp_embed_ops, embed, 16)
 
 SIZE(bp_value, 32)
 FIELD(bp_value, type, 0)
-FIELD(bp_value, reserved, 4)
+FIELD(bp_value, is_integer, 4)
 FIELD(bp_value, text, 8)
 FIELD(bp_value, number, 24)
 
-SIZE(bp_filter, 80)
+SIZE(bp_filter, 96)
 FIELD(bp_filter, struct_size, 0)
 FIELD(bp_filter, op, 4)
 FIELD(bp_filter, children, 8)
@@ -318,6 +318,10 @@ FIELD(bp_filter, low, 56)
 FIELD(bp_filter, high, 64)
 FIELD(bp_filter, is_low_exclusive, 72)
 FIELD(bp_filter, is_high_exclusive, 73)
+FIELD(bp_filter, is_low_integer, 74)
+FIELD(bp_filter, is_high_integer, 75)
+FIELD(bp_filter, low_integer, 80)
+FIELD(bp_filter, high_integer, 88)
 
 /* ---- <backplane/health.h> ---- */
 
@@ -738,13 +742,14 @@ FIELD(bp_stream_service, resolve, 56)
 
 /* ---- <backplane/vector.h> ---- */
 
-SIZE(bp_vector_schema, 48)
+SIZE(bp_vector_schema, 64)
 FIELD(bp_vector_schema, struct_size, 0)
 FIELD(bp_vector_schema, dimensions, 4)
 FIELD(bp_vector_schema, metric, 8)
 FIELD(bp_vector_schema, reserved, 12)
 FIELD(bp_vector_schema, model, 16)
 FIELD(bp_vector_schema, language, 32)
+FIELD(bp_vector_schema, owner, 48)
 
 SIZE(bp_point, 56)
 FIELD(bp_point, struct_size, 0)
@@ -798,7 +803,7 @@ FIELD(bp_byte_sink, struct_size, 0)
 FIELD(bp_byte_sink, write, 8)
 FIELD(bp_byte_sink, self, 16)
 
-SIZE(bp_vector_ops, 80)
+SIZE(bp_vector_ops, 88)
 FIELD(bp_vector_ops, struct_size, 0)
 FIELD(bp_vector_ops, create, 8)
 FIELD(bp_vector_ops, drop, 16)
@@ -809,6 +814,7 @@ FIELD(bp_vector_ops, search, 48)
 FIELD(bp_vector_ops, count, 56)
 FIELD(bp_vector_ops, scroll, 64)
 FIELD(bp_vector_ops, snapshot, 72)
+FIELD(bp_vector_ops, owner, 80)
 
 /* ---- statuses: numbers, labels and HTTP statuses are in plugins, logs and clients ---- */
 

@@ -77,7 +77,7 @@ static void another_schema_or_a_collection_of_others_is_a_conflict(void **state)
     assert_ok(make(2, "m"));
     assert_status(make(3, "m"), BP_CONFLICT);
     assert_status(make(2, "other"), BP_CONFLICT);
-    assert_said("it cannot become one for other, 2 dimensions");
+    assert_said("was made for the embedder \"m\", not for \"other\"");
     testhost_http_answer(host, "GET", URL "/points/0", 404, "", BP_STR(""));
     answer("POST", URL "/points/count", "{\"result\":{\"count\":7}}");
     assert_status(make(2, "m"), BP_CONFLICT);
@@ -91,8 +91,8 @@ static void a_point_that_is_wrong_is_refused_before_anything_is_sent(void **stat
         bp_point    point;
         const char *said;
     } wrong[] = {
-        { { .id = 0, .vector = good }, "from 1 to 2^63 - 1" },
-        { { .id = UINT64_MAX, .vector = good }, "from 1 to 2^63 - 1" },
+        { { .id = 0, .vector = good }, "1 to 2^63 - 1" },
+        { { .id = UINT64_MAX, .vector = good }, "1 to 2^63 - 1" },
         { { .id = 2, .vector = zero }, "no direction" },
         { { .id = 2, .vector = nan_ }, "no finite number" },
         { { .id = 2, .metadata = BP_STR("[]") }, "no JSON object" },
