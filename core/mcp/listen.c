@@ -24,7 +24,7 @@ struct listener {
     struct waker       *waker;
     uint32_t            wants;   /* 1 << enum bp_mcp_change */
     const bp_str       *uris;    /* in the call's arena */
-    size_t              uri_count;
+    size_t              uri_count, uri_bytes;
     uint32_t            changed; /* lists that did */
     struct waiting_uri *first, *last;
 };
@@ -129,7 +129,6 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     const bp_json *wanted = json_get(request->message.params, BP_STR("notifications"));
     const bp_json *uris = message_param(wanted, BP_STR("resourceSubscriptions"));
     bp_str        *list;
-    size_t         bytes = 0;
 
     if (json_type_of(wanted) != JSON_KIND_OBJECT)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params.notifications must be an object");
@@ -147,8 +146,8 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     for (size_t i = 0; i < json_count(uris); i++) {
         bp_str uri = json_as_string(json_at(uris, i));
 
-        bytes += uri.len;
-        if (uri.len > URI_BYTES_MAX || bytes > URIS_BYTES_MAX)
+        listener->uri_bytes += uri.len + sizeof(*list);
+        if (uri.len > URI_BYTES_MAX || listener->uri_bytes > URIS_BYTES_MAX)
             return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
                                 "a uri of params.notifications.resourceSubscriptions may have %d bytes, and all of them %d",
                                 URI_BYTES_MAX, URIS_BYTES_MAX);
@@ -310,14 +309,20 @@ bp_status subscriptions_listen(bp_mcp *request)
     if (!request->channel->can_send(request))
         return request_fail(request, MCP_INVALID_REQUEST, 406, "subscriptions/listen is answered by a stream: accept "
                             "text/event-stream");
+    // A client may listen often, and what it wishes for stays in memory as long as it does.
+    if (!shares_take(request->mcp->messages, request->sender, listener.uri_bytes))
+        return request_fail(request, MCP_SERVER_ERROR, 503, "what you listen for takes too much memory already");
     listener.waker = waker_new(request->call);
-    if (!listener.waker)
+    if (!listener.waker) {
+        shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
         return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another subscription");
+    }
     request->call->deadline_ns = BP_FOREVER;
     request_let_go(request);
     join(request->mcp->listeners, &listener);
     status = hear(request, &listener);
     leave(request->mcp->listeners, &listener);
+    shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
     BP_TRY(status);
     request_begin(request);
     request->meta = arena_format(request->call->arena, "{\"" MCP_META_SUBSCRIPTION "\":" BP_FMT "}",
