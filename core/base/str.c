@@ -168,6 +168,15 @@ size_t str_plain_run(bp_str text, size_t at)
     return at - start;
 }
 
+bp_str str_cut(bp_str text, size_t most_bytes)
+{
+    size_t len = text.len < most_bytes ? text.len : most_bytes;
+
+    while (len && len < text.len && ((unsigned char)text.data[len] & 0xC0) == 0x80)
+        len--;
+    return bp_str_n(text.data, len);
+}
+
 bool str_is_utf8(bp_str text)
 {
     for (size_t at = 0; at < text.len;) {

@@ -15,6 +15,8 @@ bool str_to_double(bp_str text, double *value); /* finite; independent of the lo
 /* Length of the well-formed UTF-8 sequence at `at` (RFC 3629: no surrogates, no overlong forms), or 0. */
 size_t str_utf8_sequence(bp_str text, size_t at);
 bool   str_is_utf8(bp_str text);
+/* The beginning of a text, at most `most_bytes` and no half of a character at its end. */
+bp_str str_cut(bp_str text, size_t most_bytes);
 /* How many bytes from `at` on need nothing done to them in a JSON string: no quote, backslash or control byte, nothing
  * beyond ASCII. */
 size_t str_plain_run(bp_str text, size_t at);

@@ -44,6 +44,9 @@ int command_mcp(int argc, char **argv);
 int command_ingest(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_eval(int argc, char **argv);
+/* reindex.c */
+int command_reindex(int argc, char **argv);
+int command_verify(int argc, char **argv);
 /* conform.c */
 int command_conform(int argc, char **argv);
 /* journal.c */

@@ -12,6 +12,7 @@
 #include "api/web.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/data_lock.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
 #include "ops/pressure.h"
@@ -286,6 +287,18 @@ static bool start_instances(struct host *host, const struct host_options *option
                               : generation_start(host->generation);
 }
 
+static bool take_data(struct host *host, const char *conf_file)
+{
+    bool is_refused;
+    char problem[1024];
+    int  fd = data_lock_take(host->conf->data_dir.data, conf_file, &is_refused, problem);
+
+    if (is_refused)
+        fprintf(stderr, "backplane: %s: %s\n", conf_file, problem);
+    host->data_lock = fd > 0 ? fd : 0;
+    return !is_refused;
+}
+
 int host_start(struct host *host, const struct host_options *options)
 {
     const struct server_watchdog *watchdog = &host->conf->server.watchdog;
@@ -304,6 +317,8 @@ int host_start(struct host *host, const struct host_options *options)
     // Before any instance starts: a second server on the same address must not touch the first one's data.
     if (is_served && ((options->is_private && !make_private_socket(host)) || !open_edge(host, options->is_private)))
         return EXIT_BIND;
+    if (is_served && options->conf_file && !options->conf_text && !take_data(host, options->conf_file))
+        return EXIT_STORAGE;
     host->watchdog = watchdog_start(host->workers, host->worker_count,
                                     &(struct watchdog_options){ .warn_ns = watchdog->warn_ns,
                                                                 .stuck_ns = watchdog->fail_liveness_ns,
@@ -441,6 +456,8 @@ void host_free(struct host *host)
     registry_free(host->registry);
     if (host->conf)
         conf_free(host->conf);
+    if (host->data_lock)
+        close(host->data_lock);
     log_close(host->log);
     metrics_clear();
     memset(host, 0, sizeof(*host));

@@ -32,6 +32,7 @@ struct host {
     char                    socket_folder[64]; /* of a private listener */
     char                    socket_path[96];
     bool                    is_started;
+    int                     data_lock;  /* 0: none */
     http_handler            handler;     /* what answers at the listeners: api_handle, or what the options say */
     void                   *handler_arg;
 };

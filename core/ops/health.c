@@ -242,6 +242,34 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool wit
     json_end(w);
 }
 
+/* What an instance says of itself; its level. */
+static bp_health_level write_report(bp_json_writer *w, const struct unit *unit, bool with_detail)
+{
+    struct unit_report *report = (struct unit_report *)&unit->report;
+    char                name[96], sentence[sizeof(report->sentence)];
+    uint32_t            level;
+    int64_t             since;
+
+    pthread_mutex_lock(&report->lock);
+    level = report->level;
+    since = report->since_wall_ns;
+    memcpy(sentence, report->sentence, sizeof(sentence));
+    pthread_mutex_unlock(&report->lock);
+    if (level == BP_REPORT_OK)
+        return BP_HEALTH_OK;
+    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
+    json_key(w, bp_str_of(name));
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "status", level_name(BP_HEALTH_DEGRADED));
+    json_put_text(w, "check", "itself");
+    json_put_bool(w, "critical", false);
+    if (with_detail)
+        json_put_text(w, "detail", sentence);
+    put_time(w, "since", since);
+    json_end(w);
+    return BP_HEALTH_DEGRADED;
+}
+
 bp_health_level health_write(struct health_board *board, bool with_detail, bp_json_writer *w)
 {
     const struct generation *generation = board->generation;
@@ -276,6 +304,11 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
     for (size_t i = 0; i < generation->unit_count; i++) {
         const struct unit *unit = &generation->units[i];
 
+        if (unit->is_up && write_report(w, unit, with_detail) != BP_HEALTH_OK) {
+            counts[BP_HEALTH_DEGRADED]++;
+            if (whole < BP_HEALTH_DEGRADED)
+                whole = BP_HEALTH_DEGRADED;
+        }
         if (unit->is_up || strcmp(unit->conf->kind, "health") == 0 || !unit->problem[0])
             continue;
         write_unit_down(w, unit, with_detail);

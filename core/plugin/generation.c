@@ -93,6 +93,7 @@ struct generation *generation_new(struct conf *conf, struct plugin_registry *reg
         if (instance->is_missing)
             continue;
         snprintf(use, sizeof(use), BP_FMT, BP_ARG(instance->use));
+        pthread_mutex_init(&unit->report.lock, NULL);
         unit->conf = instance;
         unit->generation = generation;
         unit->plugin = registry_load(registry, instance->kind, use, problem);
@@ -120,6 +121,7 @@ void generation_free(struct generation *generation)
         for (uint32_t w = 0; w < generation->worker_count; w++)
             instance_free(&generation->units[i].instances[w]);
         free(generation->units[i].instances);
+        pthread_mutex_destroy(&generation->units[i].report.lock);
     }
     pool_destroy(generation->pool);
     free(generation->units);

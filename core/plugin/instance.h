@@ -6,6 +6,8 @@
 #ifndef CORE_PLUGIN_INSTANCE_H
 #define CORE_PLUGIN_INSTANCE_H
 
+#include <pthread.h>
+
 #include <backplane/app.h>
 
 #include "base/metrics.h"
@@ -16,6 +18,14 @@
 struct generation;
 struct gate;
 
+/* What the instance says of itself (bp_report_health()). */
+struct unit_report {
+    pthread_mutex_t lock;
+    uint32_t        level; /* bp_report_level */
+    int64_t         since_wall_ns;
+    char            sentence[512];
+};
+
 struct unit {
     const struct conf_instance *conf;
     const struct plugin        *plugin;
@@ -25,6 +35,7 @@ struct unit {
     bool                        is_up;         /* all of its workers have started */
     char                        problem[512];  /* why it is not */
     struct instance            *instances;     /* one for each worker */
+    struct unit_report          report;
     _Atomic int                 open_pools, open_mutexes, open_streams; /* made by the plugin and not yet destroyed */
 };
 

@@ -10,6 +10,7 @@
 #include "base/crypto.h"
 #include "base/json_mend.h"
 #include "base/metrics.h"
+#include "base/str.h"
 #include "loop/mutex.h"
 #include "loop/pool.h"
 #include "loop/signal.h"
@@ -479,12 +480,31 @@ static bp_str service_version(void)
     return BP_STR(BACKPLANE_VERSION);
 }
 
+static void service_report(bp_call *call, uint32_t level, bp_str sentence)
+{
+    struct instance    *instance = instance_of_call(call);
+    struct unit_report *report = instance ? &instance->unit->report : NULL;
+
+    if (!report)
+        return;
+    if (level > BP_REPORT_DEGRADED)
+        level = BP_REPORT_DEGRADED;
+    pthread_mutex_lock(&report->lock);
+    if (report->level != level)
+        report->since_wall_ns = clock_wall_ns();
+    report->level = level;
+    sentence = str_cut(sentence, sizeof(report->sentence) - 1);
+    snprintf(report->sentence, sizeof(report->sentence), BP_FMT, BP_ARG(sentence));
+    pthread_mutex_unlock(&report->lock);
+}
+
 static const bp_host_service host_service_table = {
     .struct_size = sizeof(bp_host_service),
     .worker_index = service_worker_index,
     .worker_count = service_worker_count,
     .instance_name = service_instance_name,
     .version = service_version,
+    .report = service_report,
 };
 
 const struct host_service plugin_services[] = {

@@ -23,6 +23,16 @@ static bp_str host_instance_name(bp_call *call)
 {
     return call->instance ? bp_str_of(call->instance->name) : BP_STR("test");
 }
+static void host_report(bp_call *call, uint32_t level, bp_str sentence)
+{
+    struct testhost_report *report = call->instance ? &call->instance->first->report : NULL;
+
+    if (!report)
+        return;
+    report->level = level;
+    snprintf(report->sentence, sizeof(report->sentence), BP_FMT, BP_ARG(sentence));
+}
+const struct testhost_report *testhost_report_of(const testhost_instance *instance) { return &instance->first->report; }
 static bp_str host_version(void) { return BP_STR("testhost"); }
 
 static const bp_host_service host_service = {
@@ -31,6 +41,7 @@ static const bp_host_service host_service = {
     .worker_count = host_worker_count,
     .instance_name = host_instance_name,
     .version = host_version,
+    .report = host_report,
 };
 
 static const struct service services[] = {

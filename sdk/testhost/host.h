@@ -84,6 +84,7 @@ struct testhost {
 struct testhost_instance {
     testhost          *host;
     const bp_plugin   *plugin;
+    struct testhost_report report; /* of the first */
     testhost_instance *first; /* itself, or the worker whose shared object this one uses */
     void              *self, *shared;
     char              *name;

@@ -47,7 +47,7 @@ def documents_go_in_singly_and_in_batches_and_the_same_again_costs_nothing():
 def a_refused_document_is_answered_for_with_a_sentence():
     refused = [({"text": "x"}, "id"), ({"id": "a" * 513, "text": "x"}, "512"), ({"id": "a", "text": 5}, "text"),
                ({"id": "a", "text": "x", "format": "pdf"}, "markdown"),
-               ({"id": "a", "text": "x", "metadata": {"a": {"b": 1}}}, "flat"),
+               ({"id": "a", "text": "x", "metadata": {"a": {"b": 1}}}, "object"),
                ({"id": "a", "text": "x", "title": "t" * 1025}, "1,024"), ([], "object"), ("text", "object")]
     for document, word in refused:
         answer = server.put(document)
@@ -72,7 +72,7 @@ def json_lines_come_in_chunks_of_one_byte():
     body = json.loads(answer.read())
     connection.close()
     check_equal((answer.status, body["stored"], body["refused"]), (200, 6, 1), f"{body}")
-    check_equal(body["errors"][0]["id"], "line 6", "the line that was refused")
+    check_equal(body["errors"][0]["line"], 6, "the line that was refused")
     check_equal(server.get(BASE + "/second/documents/line-last").json["text"], "no newline at the end", "last line")
     check_equal(server.search("Möhren", "second", mode="words")[0]["text"][:5], "Zeile", "a hit")
 

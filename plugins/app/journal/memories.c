@@ -8,9 +8,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1 << 20 };
+enum { INDEXED_NEVER = 2, COMPARE_ROUNDS = 20, FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1 << 20 };
 
 #define LEXICAL_WORDS_WEIGHT 0.7 /* of an embedder that knows no meaning */
+
+static bp_status make_collection(bp_call *call, struct journal *self)
+{
+    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
+}
+
+/* Who finds the collection gone has it made anew the next time; memories_count() sees to what was in it. */
+static bp_status learn_from(struct journal *self, bp_status status)
+{
+    if (status == BP_NOT_FOUND) {
+        embedder_forget_collection(&self->embedder);
+        self->rounds = 0;
+    }
+    return status;
+}
 
 static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
                            const float **vector)
@@ -50,12 +65,12 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     const float *vector = NULL;
     bp_rows      rows;
 
-    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
+    BP_TRY(make_collection(call, self));
     BP_TRY(embed_one(call, self, BP_EMBED_PASSAGE, memory->content, &vector));
     BP_TRY(make_metadata(call, memory, tenant, &point.metadata));
     point.words = text_cut(memory->content, WORDS_BYTES_MAX / 4);
     point.vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector;
-    BP_TRY(bp_vector_upsert(call, self->vector, self->collection, &point, 1));
+    BP_TRY(learn_from(self, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), &point, 1)));
     BP_TRY(db_run(
         call, self,
         BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags = $3 THEN 1 ELSE 0 END WHERE "
@@ -96,7 +111,7 @@ bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const cha
 
 bp_status memories_index_missing(bp_call *call, struct journal *self)
 {
-    bp_rows rows;
+    bp_rows rows, rows_changed;
 
     BP_TRY(db_run(
         call, self,
@@ -111,10 +126,16 @@ bp_status memories_index_missing(bp_call *call, struct journal *self)
         };
         bp_status status = index_memory(call, self, &memory, row[4].text);
 
-        if (status != BP_OK) {
-            note_failure(call, self, status, "memory_not_indexed");
+        bool is_refused = status == BP_INVALID || status == BP_TOO_LARGE;
+
+        if (status == BP_OK)
+            continue;
+        note_failure(call, self, status, "memory_not_indexed");
+        if (!is_refused)
             break; // whatever is down is down for the next one, too
-        }
+        // This one is not wanted, however often it is tried, and must not stand before the others.
+        BP_TRY(db_run(call, self, BP_SQL("UPDATE journal_memories SET is_indexed = $2 WHERE number = $1",
+                                         bp_sql_int(memory.number), bp_sql_int(INDEXED_NEVER)), &rows_changed));
     }
     return BP_OK;
 }
@@ -122,11 +143,22 @@ bp_status memories_index_missing(bp_call *call, struct journal *self)
 bp_status memories_count(bp_call *call, struct journal *self)
 {
     uint64_t count = 0;
+    bp_rows  rows;
 
-    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
-    BP_TRY(bp_vector_of(self->vector)->count(call, self->vector->instance, self->collection, NULL, &count));
+    bool     is_compared = self->rounds++ % COMPARE_ROUNDS == 0;
+
+    BP_TRY(make_collection(call, self));
+    if (is_compared)
+        BP_TRY(db_run(call, self, BP_SQL0("SELECT COUNT(*) FROM journal_memories WHERE is_indexed = 1"), &rows));
+    BP_TRY(learn_from(self, bp_vector_of(self->vector)
+                                ->count(call, self->vector->instance, embedder_collection(&self->embedder), NULL, &count)));
     metric_count(self, MEMORY_COUNT, NULL, NULL, (double)count);
-    return BP_OK;
+    if (!is_compared || rows.row_count == 0 || bp_row(&rows, 0)[0].integer <= (int64_t)count)
+        return BP_OK;
+    bp_log(call, BP_LOG_WARN, "the collection " BP_FMT " of vector store \"" BP_FMT "\" has %llu of the %lld memories that were "
+           "indexed: they are indexed anew", BP_ARG(embedder_collection(&self->embedder)), BP_ARG(self->vector->name),
+           (unsigned long long)count, (long long)bp_row(&rows, 0)[0].integer);
+    return db_run(call, self, BP_SQL0("UPDATE journal_memories SET is_indexed = 0 WHERE is_indexed = 1"), &rows);
 }
 
 /* ---- searching ---- */
@@ -254,20 +286,21 @@ static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32
                         struct memory **found, size_t *count)
 {
     bp_vector_query query = {
-        .struct_size = sizeof(query), .collection = self->collection, .filter = filter, .limit = 2 * FOUND_MAX
+        .struct_size = sizeof(query), .filter = filter, .limit = 2 * FOUND_MAX
     };
     const float *vector;
     bp_leg       by_vector, by_words;
 
-    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
+    BP_TRY(make_collection(call, self));
     BP_TRY(embed_one(call, self, BP_EMBED_QUERY, text, &vector));
+    query.collection = embedder_collection(&self->embedder);
     query.dimensions = self->embedder.info.dimensions;
     query.vector = embedder_is_zero(vector, query.dimensions) ? NULL : vector;
     query.words = self->embedder.info.is_lexical ? text : BP_STR("");
     *found = BP_NEW_ARRAY(call, struct memory, 4 * FOUND_MAX);
     if (!*found)
         return BP_NO_MEMORY;
-    BP_TRY(bp_vector_search(call, self->vector, &query, &by_vector, &by_words));
+    BP_TRY(learn_from(self, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
     *count = fuse(self, &by_vector, &by_words, *found, 4 * FOUND_MAX);
     qsort(*found, *count, sizeof(**found), by_score);
     if (*count > limit)

@@ -7,7 +7,7 @@
  */
 #include "questioning.h"
 
-enum { WORDS_BYTES_MAX = 262144, CANDIDATES = 16, MISSING_MAX = 200, SLICE_MAX = 64, GARBAGE_MAX = 500 };
+enum { COMPARE_ROUNDS = 20, WORDS_BYTES_MAX = 262144, CANDIDATES = 16, MISSING_MAX = 200, SLICE_MAX = 64, GARBAGE_MAX = 500 };
 
 static void note_failure(bp_call *call, struct questioning *self, bp_status status, const char *event)
 {
@@ -17,6 +17,21 @@ static void note_failure(bp_call *call, struct questioning *self, bp_status stat
     bp_log_event(call, BP_LOG_ERROR, event, bp_error_of(call)->message, (bp_field[]){bp_field_str("error_type", label)},
                  1);
     bp_clear_error(call);
+}
+
+static bp_status make_collection(bp_call *call, struct questioning *self)
+{
+    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
+}
+
+/* Who finds the collection gone has it made anew the next time; notice_loss() sees to what was in it. */
+static bp_status learn_from(struct questioning *self, bp_status status)
+{
+    if (status == BP_NOT_FOUND) {
+        embedder_forget_collection(&self->embedder);
+        self->rounds = 0;
+    }
+    return status;
 }
 
 static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts,
@@ -95,13 +110,13 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
                                .vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector};
         BP_TRY(make_metadata(call, &messages[i], &points[i].metadata));
     }
-    BP_TRY(bp_vector_upsert(call, self->vector, self->collection, points, count));
+    BP_TRY(learn_from(self, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), points, count)));
     return mark_indexed(call, self, messages, count);
 }
 
 static bp_status index_all(bp_call *call, struct questioning *self, const struct remembered *messages, size_t count)
 {
-    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
+    BP_TRY(make_collection(call, self));
     for (size_t done = 0; done < count;) {
         size_t most = self->embedder.info.max_batch < SLICE_MAX ? self->embedder.info.max_batch : SLICE_MAX;
         size_t slice = count - done < most ? count - done : most;
@@ -140,18 +155,19 @@ static bp_status search(bp_call *call, struct dialogue *dialogue, bp_str text, u
     const bp_filter    *children[2] = {&tenant, &conversation};
     const bp_filter both = {.struct_size = sizeof(both), .op = BP_FILTER_AND, .children = children, .child_count = 2};
     bp_vector_query query = {
-        .struct_size = sizeof(query), .collection = self->collection, .filter = &both, .limit = CANDIDATES};
+        .struct_size = sizeof(query), .filter = &both, .limit = CANDIDATES};
     const float *vector = NULL;
     bp_leg       by_vector, by_words;
 
-    BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
+    BP_TRY(make_collection(call, self));
     BP_TRY(embed(call, self, BP_EMBED_QUERY, &text, 1, &vector));
+    query.collection = embedder_collection(&self->embedder);
     query.dimensions = self->embedder.info.dimensions;
     query.vector = embedder_is_zero(vector, query.dimensions) ? NULL : vector;
     query.words = self->embedder.info.is_lexical ? text : BP_STR("");
     if (!query.vector && !query.words.len)
         return BP_OK;
-    BP_TRY(bp_vector_search(call, self->vector, &query, &by_vector, &by_words));
+    BP_TRY(learn_from(self, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
     // Words first where the embedder knows no meaning; the other leg then fills up.
     for (size_t i = 0; i < by_words.hit_count && *count < CANDIDATES; i++)
         numbers[(*count)++] = by_words.hits[i].id;
@@ -270,9 +286,10 @@ static bp_status drop_some(bp_call *call, struct questioning *self, size_t *coun
     if (*count == 0)
         return BP_OK;
     if (self->vector) {
-        BP_TRY(embedder_make_collection(call, self->embed, self->vector, self->collection, &self->embedder));
-        BP_TRY(bp_vector_of(self->vector)
-                   ->remove(call, self->vector->instance, self->collection, numbers, *count, NULL, NULL));
+        BP_TRY(make_collection(call, self));
+        BP_TRY(learn_from(self, bp_vector_of(self->vector)->remove(call, self->vector->instance,
+                                                                   embedder_collection(&self->embedder), numbers, *count,
+                                                                   NULL, NULL)));
     }
     return forget_garbage(call, self, numbers, *count);
 }
@@ -286,6 +303,26 @@ bp_status memory_drop_garbage(bp_call *call, struct questioning *self)
     return BP_OK;
 }
 
+/* Fewer points than messages that were indexed: the store, or a part of it, was lost. */
+static bp_status notice_loss(bp_call *call, struct questioning *self)
+{
+    uint64_t count = 0;
+    bp_rows  rows;
+
+    if (self->rounds++ % COMPARE_ROUNDS)
+        return BP_OK;
+    BP_TRY(make_collection(call, self));
+    BP_TRY(bp_storage_exec(call, self->storage, NULL, BP_SQL0("SELECT COUNT(*) FROM messages WHERE is_indexed = 1"), &rows));
+    BP_TRY(learn_from(self, bp_vector_of(self->vector)
+                                ->count(call, self->vector->instance, embedder_collection(&self->embedder), NULL, &count)));
+    if (rows.row_count == 0 || bp_row(&rows, 0)[0].integer <= (int64_t)count)
+        return BP_OK;
+    bp_log(call, BP_LOG_WARN, "the collection " BP_FMT " of vector store \"" BP_FMT "\" has %llu of the %lld messages that were "
+           "indexed: they are indexed anew", BP_ARG(embedder_collection(&self->embedder)), BP_ARG(self->vector->name),
+           (unsigned long long)count, (long long)bp_row(&rows, 0)[0].integer);
+    return bp_storage_exec(call, self->storage, NULL, BP_SQL0("UPDATE messages SET is_indexed = 0 WHERE is_indexed = 1"), NULL);
+}
+
 bp_status memory_keep_up(bp_call *call, void *instance)
 {
     struct questioning *self = instance;
@@ -293,5 +330,8 @@ bp_status memory_keep_up(bp_call *call, void *instance)
 
     if (dropped != BP_OK)
         note_failure(call, self, dropped, "points_not_removed");
-    return self->vector ? index_missing(call, self) : BP_OK;
+    if (!self->vector)
+        return BP_OK;
+    BP_TRY(notice_loss(call, self));
+    return index_missing(call, self);
 }

@@ -220,10 +220,9 @@ static bp_status ask_providers(bp_call *call, struct answering *a)
 
 static bp_status answer(bp_call *call, struct answering *a, bp_str question, const bp_filter *filter, uint32_t passages)
 {
-    struct search_query query = { .text = question, .limit = passages, .with_text = true, .words_weight = -1,
-                                  .fusion = a->self->fusion, .filter = filter,
-                                  .min_similarity = a->self->min_similarity };
+    struct search_query query = search_query_of(a->self, question, passages);
 
+    query.filter = filter;
     BP_TRY(search_run(call, a->self, &a->collection, &query, &a->found));
     BP_TRY(make_passages(call, a));
     if (a->is_streamed)

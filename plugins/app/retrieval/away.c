@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 #include "retrieval.h"
+#include "filters/filters.h"
 #include "words/tokens.h"
 
-enum { CANDIDATES_MAX = 300, TERMS_MAX = 12, ENDING_BYTES_MAX = 3 };
+enum { CANDIDATES_MAX = 300, FILTERED_MAX = 3000, TERMS_MAX = 12, ENDING_BYTES_MAX = 3 };
 
 bool away_is(bp_call *call, bp_status status)
 {
@@ -34,14 +35,15 @@ bp_status away_check_queue(bp_call *call, struct retrieval *self, int64_t size_b
                    (long long)size_bytes);
 }
 
-bp_status away_queue(bp_call *call, struct retrieval *self, struct document *documents, size_t count, bp_status status)
+bp_status away_queue(bp_call *call, struct retrieval *self, const struct collection *collection, struct document *documents,
+                     size_t count, bp_status status)
 {
     bp_str why;
 
     if (!self->queue_bytes || !away_is(call, status))
         return status;
     why = bp_dup(call, bp_error_of(call)->message);
-    BP_TRY(store_mark(call, self, documents, count, STATE_QUEUED));
+    BP_TRY(store_mark(call, self, collection, documents, count, STATE_QUEUED));
     for (size_t i = 0; i < count; i++)
         documents[i].is_queued = !documents[i].is_unchanged && !documents[i].problem.len;
     if (!atomic_exchange(&self->shared->is_queueing, true))
@@ -87,8 +89,32 @@ static bp_str pattern_of(bp_call *call, bp_str word)
 
 #define WORDS_OF_PASSAGE "d.title || ' ' || d.title || ' ' || c.heading || ' ' || c.body"
 
-/* The passages that hold the letters of any word, the newest first. */
-static bp_status read_candidates(bp_call *call, struct looking *l, const struct words_query *words)
+/* Only the rows whose metadata pass. */
+static bp_status filter_candidates(bp_call *call, struct looking *l, const bp_filter *filter)
+{
+    bp_sql_value *kept = BP_NEW_ARRAY(call, bp_sql_value, l->rows.row_count * l->rows.column_count + 1);
+    size_t        count = 0;
+
+    if (!filter)
+        return BP_OK;
+    if (!kept)
+        return BP_NO_MEMORY;
+    BP_TRY(filters_check(call, filter));
+    for (size_t i = 0; i < l->rows.row_count; i++) {
+        const bp_sql_value *row = bp_row(&l->rows, i);
+        bool                passes;
+
+        BP_TRY(filters_decide(call, filter, row[2].text, &passes));
+        if (passes)
+            memcpy(kept + l->rows.column_count * count++, row, l->rows.column_count * sizeof(*row));
+    }
+    l->rows.values = kept;
+    l->rows.row_count = count;
+    return BP_OK;
+}
+
+/* The passages that hold the letters of any word, the newest first. With a filter more are read, as it decides afterwards. */
+static bp_status read_candidates(bp_call *call, struct looking *l, const struct words_query *words, const bp_filter *filter)
 {
     bp_sql_value parameters[TERMS_MAX + 1];
     bp_buf      *sql = bp_buf_new(call, 16384);
@@ -97,17 +123,18 @@ static bp_status read_candidates(bp_call *call, struct looking *l, const struct 
     bp_rows      all;
 
     parameters[0] = bp_sql_int(l->collection->id);
-    bp_buf_add(sql, BP_STR("SELECT c.id, " WORDS_OF_PASSAGE " FROM retrieval_documents d JOIN retrieval_chunks c ON "
+    bp_buf_add(sql, BP_STR("SELECT c.id, " WORDS_OF_PASSAGE ", d.metadata FROM retrieval_documents d JOIN retrieval_chunks c ON "
                            "c.document_id = d.id WHERE d.collection_id = $1 AND ("));
     for (size_t i = 0; i < count; i++) {
         parameters[i + 1] = bp_sql_text(pattern_of(call, words->terms[i]));
         bp_buf_addf(sql, "%sLOWER(" WORDS_OF_PASSAGE ") LIKE $%zu ESCAPE '\\'", i ? " OR " : "", i + 2);
     }
-    bp_buf_addf(sql, ") ORDER BY c.id DESC LIMIT %d", CANDIDATES_MAX);
+    bp_buf_addf(sql, ") ORDER BY c.id DESC LIMIT %d", filter ? FILTERED_MAX : CANDIDATES_MAX);
     BP_TRY(bp_buf_status(sql));
     statement = (bp_statement){ .struct_size = sizeof(statement), .parameter_count = (uint32_t)count + 1,
                                 .sql = bp_buf_str(sql), .parameters = parameters };
     BP_TRY(bp_storage_exec(call, l->self->storage, NULL, &statement, &l->rows));
+    BP_TRY(filter_candidates(call, l, filter));
     BP_TRY(bp_storage_exec(call, l->self->storage, NULL,
                            BP_SQL("SELECT COUNT(*) FROM retrieval_documents d JOIN retrieval_chunks c ON c.document_id = "
                                   "d.id WHERE d.collection_id = $1",
@@ -180,7 +207,7 @@ static bp_status weigh_job(bp_call *call, void *arg)
 }
 
 bp_status away_search_words(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str query,
-                            uint32_t limit, bp_leg *leg)
+                            const bp_filter *filter, uint32_t limit, bp_leg *leg)
 {
     struct looking     looking = { .self = self, .collection = collection, .limit = limit };
     words_tokenizer    tokenizer = words_tokenizer_of(collection->language);
@@ -191,7 +218,7 @@ bp_status away_search_words(bp_call *call, struct retrieval *self, const struct 
     BP_TRY(tokens_of_query(call, self->shared->tokens, tokenizer, query, &looking.terms));
     if (!words.term_count || !looking.terms.count)
         return BP_OK;
-    BP_TRY(read_candidates(call, &looking, &words));
+    BP_TRY(read_candidates(call, &looking, &words, filter));
     BP_TRY(bp_offload(call, NULL, weigh_job, &looking));
     leg->hits = looking.hits;
     leg->hit_count = (uint32_t)looking.hit_count;

@@ -15,39 +15,54 @@ bool collection_is_name(bp_str name)
     return true;
 }
 
-static void take_row(bp_call *call, const bp_sql_value *row, struct collection *collection)
+void collection_take_row(bp_call *call, const bp_rows *rows, size_t row, struct collection *collection)
 {
-    *collection = (struct collection){ .id = row[0].integer,
-                                       .name = row[1].text,
-                                       .language = row[2].text,
-                                       .model = row[3].text,
-                                       .dimensions = row[4].integer,
-                                       .vector_name = store_vector_name(call, row[0].integer) };
+    const bp_sql_value *values = bp_row(rows, row);
+
+    *collection = (struct collection){ .id = values[0].integer,
+                                       .name = bp_dup(call, values[1].text),
+                                       .language = bp_dup(call, values[2].text),
+                                       .model = bp_dup(call, values[3].text),
+                                       .dimensions = values[4].integer,
+                                       .vector_name = bp_dup(call, values[5].text),
+                                       .build = values[6].integer,
+                                       .state = values[7].integer,
+                                       .reason = bp_dup(call, values[8].text) };
 }
 
-bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name, struct collection *collection)
+static bp_status read_row(bp_call *call, struct retrieval *self, bp_str name, struct collection *collection)
 {
     bp_rows rows;
 
     if (name.len == 0)
         name = self->collection;
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, name, language, model, dimensions FROM retrieval_collections WHERE tenant = "
-                                  "$1 AND name = $2",
+                           BP_SQL("SELECT " COLLECTION_COLUMNS " FROM retrieval_collections WHERE tenant = $1 AND name = $2",
                                   bp_sql_text(bp_principal_of(call)->tenant), bp_sql_text(name)),
                            &rows));
     if (rows.row_count == 0)
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
-    take_row(call, bp_row(&rows, 0), collection);
+    collection_take_row(call, &rows, 0, collection);
+    return BP_OK;
+}
+
+bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name, struct collection *collection)
+{
+    bp_status status;
+
+    BP_TRY(read_row(call, self, name, collection));
+    if (collection->vector_name.len)
+        return BP_OK;
+    status = upkeep_open(call, self, collection);
+    if (!away_is(call, status))
+        return status;
+    bp_clear_error(call); // whoever goes on without the store may
     return BP_OK;
 }
 
 bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp_str language,
                           struct collection *collection)
 {
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .metric = BP_COSINE };
-    bp_status        status;
-
     if (!collection_is_name(name))
         return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is no name for a collection: [A-Za-z0-9_.-]{1,64}", BP_ARG(name));
     if (language.len > 16)
@@ -56,21 +71,18 @@ bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("INSERT INTO retrieval_collections (tenant, name, language, model, dimensions, "
-                                  "created_wall_ns) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, name) DO NOTHING",
+                                  "created_wall_ns, vector_name) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, name) DO "
+                                  "NOTHING",
                                   bp_sql_text(bp_principal_of(call)->tenant), bp_sql_text(name),
                                   bp_sql_text(language.len ? language : BP_STR("en")),
                                   bp_sql_text(self->embedder.info.model), bp_sql_int(self->embedder.info.dimensions),
-                                  bp_sql_int(bp_wall_ns())),
+                                  bp_sql_int(bp_wall_ns()), bp_sql_text(upkeep_new_name(call))),
                            NULL));
-    BP_TRY(collection_find(call, self, name, collection));
+    BP_TRY(read_row(call, self, name, collection));
     if (language.len && !bp_str_equal(language, collection->language))
         return bp_fail(call, BP_CONFLICT, "collection \"" BP_FMT "\" is there already, with the language \"" BP_FMT "\"",
                        BP_ARG(name), BP_ARG(collection->language));
-    schema.dimensions = (uint32_t)collection->dimensions;
-    schema.model = collection->model;
-    schema.language = collection->language;
-    status = bp_vector_of(self->vector)->create(call, self->vector->instance, collection->vector_name, &schema);
-    return status;
+    return upkeep_open(call, self, collection);
 }
 
 /* ---- routes ---- */
@@ -81,20 +93,27 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
 {
     bp_rows  rows;
     uint64_t points = 0;
+    int64_t  behind, all;
+    bool     is_uncounted = *is_away || !collection->vector_name.len;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT COUNT(*), COALESCE(SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END), 0) FROM "
-                                  "retrieval_documents WHERE collection_id = $1",
+                           BP_SQL("SELECT COUNT(*), COALESCE(SUM(CASE WHEN state = 1 THEN 1 ELSE 0 END), 0), (SELECT COUNT(*) FROM "
+                                  "retrieval_versions v JOIN retrieval_documents o ON o.id = v.document_id WHERE o.collection_id = "
+                                  "$1) FROM retrieval_documents WHERE collection_id = $1",
                                   bp_sql_int(collection->id)),
                            &rows));
-    if (!*is_away) {
+    if (!is_uncounted) {
         bp_status status = bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points);
 
+        // One that is lost does not break the list: it is built anew, and shows what it has.
+        if (status == BP_NOT_FOUND)
+            status = upkeep_lost(call, self, collection);
+        is_uncounted = status != BP_OK;
         *is_away = away_is(call, status);
-        if (!*is_away)
-            BP_TRY(status);
+        BP_TRY(bp_cancelled(call));
         bp_clear_error(call);
     }
+    BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
     bp_json_object(w);
     bp_json_put_string(w, "name", collection->name);
     bp_json_put_string(w, "language", collection->language);
@@ -102,11 +121,17 @@ static bp_status write_collection(bp_call *call, struct retrieval *self, const s
     bp_json_put_integer(w, "dimensions", collection->dimensions);
     bp_json_put_integer(w, "documents", bp_row(&rows, 0)[0].integer);
     bp_json_put_integer(w, "ready", bp_row(&rows, 0)[1].integer);
+    bp_json_put_integer(w, "versions", bp_row(&rows, 0)[2].integer); // newer ones, which take their places soon
     bp_json_key(w, "passages");
-    if (*is_away)
+    if (is_uncounted)
         bp_json_add_null(w);
     else
         bp_json_add_integer(w, (int64_t)points);
+    bp_json_put_string(w, "state", collection->state == COLLECTION_READY ? BP_STR("ready") : BP_STR("building"));
+    if (collection->state != COLLECTION_READY) {
+        bp_json_put_integer(w, "behind", behind);
+        bp_json_put_string(w, "reason", collection->reason);
+    }
     bp_json_end(w);
     return BP_OK;
 }
@@ -117,8 +142,8 @@ bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_write
     bool    is_away = false;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, name, language, model, dimensions FROM retrieval_collections WHERE tenant = "
-                                  "$1 ORDER BY name LIMIT 1000",
+                           BP_SQL("SELECT " COLLECTION_COLUMNS " FROM retrieval_collections WHERE tenant = $1 ORDER BY name LIMIT "
+                                  "1000",
                                   bp_sql_text(bp_principal_of(call)->tenant)),
                            &rows));
     bp_json_object(w);
@@ -127,7 +152,7 @@ bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_write
     for (size_t i = 0; i < rows.row_count; i++) {
         struct collection collection;
 
-        take_row(call, bp_row(&rows, i), &collection);
+        collection_take_row(call, &rows, i, &collection);
         BP_TRY(write_collection(call, self, &collection, w, &is_away));
     }
     bp_json_end(w);
@@ -185,30 +210,48 @@ bp_status collection_get(bp_call *call, void *instance, bp_request *request, bp_
     return bp_respond_json(call, response, 200, w);
 }
 
+struct deleting {
+    struct retrieval *self;
+    struct collection collection;
+};
+
+/* The row goes, and a note says what is left to be swept: from then on no intake finds the collection. */
+static bp_status delete_row(bp_call *call, bp_transaction *transaction, void *arg)
+{
+    const struct deleting *d = arg;
+    bp_rows                rows;
+
+    BP_TRY(bp_storage_exec(call, d->self->storage, transaction,
+                           BP_SQL("DELETE FROM retrieval_collections WHERE id = $1 RETURNING id", bp_sql_int(d->collection.id)),
+                           &rows));
+    if (rows.row_count == 0)
+        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(d->collection.name));
+    BP_TRY(bp_storage_exec(call, d->self->storage, transaction,
+                           BP_SQL("DELETE FROM retrieval_files WHERE collection_id = $1", bp_sql_int(d->collection.id)), NULL));
+    // One that was never adopted has no points of ours; the note is for its documents then.
+    return bp_storage_exec(call, d->self->storage, transaction,
+                           BP_SQL("INSERT INTO retrieval_drops (vector_name, collection_id, since_wall_ns) VALUES ($1, $2, $3) ON "
+                                  "CONFLICT (vector_name) DO UPDATE SET collection_id = excluded.collection_id, since_wall_ns = "
+                                  "excluded.since_wall_ns",
+                                  bp_sql_text(d->collection.vector_name.len ? d->collection.vector_name : upkeep_new_name(call)),
+                                  bp_sql_int(d->collection.id), bp_sql_int(bp_wall_ns())),
+                           NULL);
+}
+
 bp_status collection_delete(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct retrieval *self = instance;
-    struct collection collection;
-    bp_statement      statements[5];
-    bp_sql_value      id;
-    static const char *const texts[] = {
-        "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT id FROM retrieval_documents WHERE collection_id = $1)",
-        "DELETE FROM retrieval_documents WHERE collection_id = $1",
-        "DELETE FROM retrieval_garbage WHERE collection_id = $1",
-        "DELETE FROM retrieval_files WHERE collection_id = $1",
-        "DELETE FROM retrieval_collections WHERE id = $1",
-    };
-    bp_status status;
+    struct deleting deleting = { .self = instance };
+    bp_status       status;
 
-    BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
-    // The points first: were the rows gone and a crash came, nobody would know that they are there.
-    status = bp_vector_of(self->vector)->drop(call, self->vector->instance, collection.vector_name);
-    if (status != BP_OK && status != BP_NOT_FOUND)
-        return status;
-    id = bp_sql_int(collection.id);
-    for (size_t i = 0; i < 5; i++)
-        statements[i] = (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = 1,
-                                        .sql = bp_str_of(texts[i]), .parameters = &id };
-    BP_TRY(bp_storage_batch(call, self->storage, statements, 5, NULL));
+    BP_TRY(collection_find(call, deleting.self, bp_request_path_value(request, "name"), &deleting.collection));
+    BP_TRY(bp_storage_transact(call, deleting.self->storage, delete_row, &deleting));
+    // It is gone for everybody; what cannot be swept now is noted.
+    status = upkeep_sweep(call, deleting.self);
+    if (status != BP_OK) {
+        BP_TRY(bp_cancelled(call));
+        bp_log(call, BP_LOG_WARN, "what is left of the deleted collection \"" BP_FMT "\" is swept later: " BP_FMT,
+               BP_ARG(deleting.collection.name), BP_ARG(bp_error_of(call)->message));
+        bp_clear_error(call);
+    }
     return bp_respond(call, response, 204, NULL, bp_str_n(NULL, 0));
 }

@@ -1,26 +1,46 @@
 /* documents.c - documents in and out over HTTP: one, a batch, or a stream of JSON lines. */
 #include "retrieval.h"
 
+/* Of a document; "collection" and "documents" stand beside them in a body. */
+static const char *const document_members[] = { "id", "title", "text", "source", "format", "metadata", "collection", NULL };
+static const char *const list_members[] = { "documents", "collection", NULL };
+
 enum { ERRORS_MAX = 100, LINE_BYTES_MAX = 32 << 20 };
 
 /* ---- reading one ---- */
 
-static bool is_flat(const bp_json *metadata)
+/* What every storage and every vector store takes, or what is wrong with it: asked before anything is written, so that no
+ * store says it later, when the old version is gone. */
+static bp_str check_texts(bp_call *call, const struct document *document)
 {
+    const struct {
+        const char *name;
+        bp_str      text;
+    } texts[] = { { "id", document->id }, { "title", document->title }, { "source", document->source },
+                  { "text", document->text } };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *wrong = vectors_check_text(call, texts[i].text);
+
+        if (wrong)
+            return bp_format(call, "\"%s\" %s", texts[i].name, wrong);
+    }
+    return bp_str_n(NULL, 0);
+}
+
+static bp_str check_metadata(bp_call *call, const bp_json *metadata)
+{
+    const char    *wrong = vectors_check_metadata(call, metadata);
     size_t         cursor = 0;
     bp_str         key;
     const bp_json *value;
 
-    while (bp_json_entry(metadata, &cursor, &key, &value)) {
-        bp_json_type type = bp_json_type_of(value);
-
-        if (type == BP_JSON_OBJECT || key.len > 64)
-            return false;
-        for (size_t i = 0; type == BP_JSON_ARRAY && i < bp_json_count(value); i++)
-            if (bp_json_type_of(bp_json_at(value, i)) > BP_JSON_STRING)
-                return false;
-    }
-    return true;
+    if (wrong)
+        return bp_format(call, "\"metadata\" %s", wrong);
+    while (bp_json_entry(metadata, &cursor, &key, &value))
+        if (key.len > 64)
+            return bp_format(call, "\"metadata\" has a name of %zu bytes; 64 are possible", key.len);
+    return bp_str_n(NULL, 0);
 }
 
 static bp_str id_of(bp_call *call, const bp_json *json)
@@ -59,9 +79,15 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
                                    .metadata = BP_STR("{}") };
     if (!document->format.len)
         document->format = BP_STR("text");
-    if (bp_json_type_of(json) != BP_JSON_OBJECT)
+    if (bp_json_type_of(json) != BP_JSON_OBJECT) {
         document->problem = BP_STR("a document is a JSON object with \"id\" and \"text\"");
-    else if (document->id.len < 1 || document->id.len > ID_BYTES_MAX || memchr(document->id.data, 0, document->id.len))
+    } else if (retrieval_check_members(call, json, document_members) != BP_OK) {
+        document->problem = bp_dup(call, bp_error_of(call)->message);
+        bp_clear_error(call);
+    }
+    if (document->problem.len)
+        return;
+    if (document->id.len < 1 || document->id.len > ID_BYTES_MAX)
         document->problem = BP_STR("\"id\" must be a text of 1 to 512 bytes, or an integer");
     else if (bp_json_get(json, "text") && bp_json_type_of(bp_json_get(json, "text")) != BP_JSON_STRING)
         document->problem = BP_STR("\"text\" must be a text");
@@ -71,12 +97,14 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
         document->problem = BP_STR("\"title\" is longer than 1,024 bytes, or \"source\" than 4,096");
     else if (!bp_str_is(document->format, "text") && !bp_str_is(document->format, "markdown"))
         document->problem = BP_STR("\"format\" is \"text\" or \"markdown\"");
-    else if (metadata && (bp_json_type_of(metadata) != BP_JSON_OBJECT || !is_flat(metadata)))
-        document->problem = BP_STR("\"metadata\" must be a flat object of texts, numbers, booleans and arrays of them");
     else if (metadata)
+        document->problem = check_metadata(call, metadata);
+    if (!document->problem.len && metadata)
         document->metadata = bp_json_text(call, metadata);
-    if (document->metadata.len > 65536)
+    if (document->metadata.len > VECTORS_METADATA_BYTES_MAX)
         document->problem = BP_STR("\"metadata\" is larger than 64 KiB");
+    if (!document->problem.len)
+        document->problem = check_texts(call, document);
     if (!document->problem.len)
         hash_document(call, document);
 }
@@ -93,13 +121,15 @@ struct intake {
     bp_lines          lines;
 };
 
-static void report(struct intake *intake, bp_str id, bp_str message)
+static void report(struct intake *intake, bp_str id, int64_t line, bp_str message)
 {
     intake->refused++;
     if (intake->refused > ERRORS_MAX)
         return;
     bp_json_object(intake->errors);
     bp_json_put_string(intake->errors, "id", id);
+    if (line)
+        bp_json_put_integer(intake->errors, "line", line);
     bp_json_put_string(intake->errors, "message", message);
     bp_json_end(intake->errors);
 }
@@ -113,7 +143,7 @@ static bp_status flush(bp_call *call, struct intake *intake)
         const struct document *document = &intake->documents[i];
 
         if (document->problem.len)
-            report(intake, document->id, document->problem);
+            report(intake, document->id, document->line, document->problem);
         else if (document->is_unchanged)
             intake->unchanged++;
         else if (document->is_queued)
@@ -152,11 +182,12 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
         return BP_OK;
     // The buffer that holds the line is used again, and values of a document point into their JSON.
     if (bp_json_read(call, line, &json) != BP_OK) {
-        report(intake, bp_format(call, "line %lld", (long long)intake->lines.number), bp_error_of(call)->message);
+        intake->documents[intake->count] = (struct document){ .problem = bp_dup(call, bp_error_of(call)->message) };
         bp_clear_error(call);
-        return BP_OK;
+    } else {
+        document_read(call, json, &intake->documents[intake->count]);
     }
-    document_read(call, json, &intake->documents[intake->count++]);
+    intake->documents[intake->count++].line = intake->lines.number;
     return intake->count == BATCH_DOCUMENTS_MAX ? next_batch(call, intake) : BP_OK;
 }
 
@@ -203,6 +234,8 @@ static bp_status take_json(bp_call *call, struct intake *intake, const bp_json *
 
     if (list && bp_json_type_of(list) != BP_JSON_ARRAY)
         return bp_fail(call, BP_INVALID, "\"documents\" must be an array");
+    if (list)
+        BP_TRY(retrieval_check_members(call, body, list_members));
     for (size_t i = 0; i < count; i++) {
         document_read(call, list ? bp_json_at(list, i) : body, &intake->documents[intake->count++]);
         if (intake->count == BATCH_DOCUMENTS_MAX)
@@ -266,6 +299,16 @@ bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_
 
 /* ---- getting out ---- */
 
+/* In the path, or in ?id= where clients would take "." and ".." out of a path. */
+static bp_str id_of_request(const bp_request *request)
+{
+    bp_str id = bp_request_path_value(request, "id");
+
+    if (!id.len)
+        bp_request_query(request, "id", &id);
+    return id;
+}
+
 bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct retrieval *self = instance;
@@ -275,6 +318,8 @@ bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_r
     int64_t           limit = 50;
     bp_rows           rows;
 
+    if (bp_request_query(request, "id", &after))
+        return document_get(call, instance, request, response);
     bp_request_query(request, "after", &after);
     BP_TRY(retrieval_read_limit(call, request, &limit));
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
@@ -326,15 +371,16 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
 {
     struct retrieval   *self = instance;
     bp_json_writer     *w = bp_json_writer_new(call, 64 << 20);
-    bp_str              id = bp_request_path_value(request, "id");
+    bp_str              id = id_of_request(request);
     struct collection   collection;
     const bp_sql_value *row;
     bp_rows             rows, chunks;
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, title, source, format, metadata, state, hash, body FROM retrieval_documents "
-                                  "WHERE collection_id = $1 AND external_id = $2",
+                           BP_SQL("SELECT d.id, d.title, d.source, d.format, d.metadata, d.state, d.hash, d.body, "
+                                  "d.problem, v.state, v.hash FROM retrieval_documents d LEFT JOIN retrieval_versions v ON "
+                                  "v.document_id = d.id WHERE d.collection_id = $1 AND d.external_id = $2",
                                   bp_sql_int(collection.id), bp_sql_text(id)),
                            &rows));
     if (rows.row_count == 0)
@@ -355,6 +401,15 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
     bp_json_add_raw(w, row[4].text);
     bp_json_put_string(w, "state", store_state_name(row[5].integer));
     bp_json_put_string(w, "sha256", row[6].text);
+    if (row[8].text.len)
+        bp_json_put_string(w, "problem", row[8].text);
+    if (row[9].type == BP_SQL_INTEGER) { // a newer one is under way; this is what searches find until it is ready
+        bp_json_key(w, "next");
+        bp_json_object(w);
+        bp_json_put_string(w, "state", store_state_name(row[9].integer));
+        bp_json_put_string(w, "sha256", row[10].text);
+        bp_json_end(w);
+    }
     bp_json_put_string(w, "text", row[7].text);
     write_passages(&chunks, w);
     bp_json_end(w);
@@ -364,9 +419,12 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
 bp_status document_delete(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct retrieval *self = instance;
+    bp_str            id = id_of_request(request);
     struct collection collection;
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
-    BP_TRY(store_delete(call, self, &collection, bp_request_path_value(request, "id")));
+    if (!id.len)
+        return bp_fail(call, BP_INVALID, "which document? Name it in the path, or with ?id=");
+    BP_TRY(store_delete(call, self, &collection, id));
     return bp_respond(call, response, 204, NULL, bp_str_n(NULL, 0));
 }

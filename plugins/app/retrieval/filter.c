@@ -22,8 +22,26 @@ static bp_filter *new_filter(bp_call *call, uint32_t op, bp_str field)
     return filter;
 }
 
+/* Whether a number is a whole one of 64 bits, however it was written: a double does not keep all of them. */
+static bool integer_of(const bp_json *json, int64_t *integer)
+{
+    double number = bp_json_number(json);
+
+    *integer = 0;
+    if (bp_json_type_of(json) == BP_JSON_INTEGER) {
+        *integer = bp_json_integer(json);
+        return true;
+    }
+    if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0) || number != trunc(number))
+        return false;
+    *integer = (int64_t)number;
+    return true;
+}
+
 static bp_status read_value(bp_call *call, bp_str field, const bp_json *json, bp_value *value)
 {
+    int64_t integer;
+
     switch (bp_json_type_of(json)) {
     case BP_JSON_STRING:
         *value = (bp_value){ .type = BP_VALUE_STRING, .text = bp_json_string(json) };
@@ -31,6 +49,9 @@ static bp_status read_value(bp_call *call, bp_str field, const bp_json *json, bp
     case BP_JSON_INTEGER:
     case BP_JSON_NUMBER:
         *value = (bp_value){ .type = BP_VALUE_NUMBER, .number = bp_json_number(json) };
+        value->is_integer = integer_of(json, &integer);
+        if (value->is_integer)
+            value->text = bp_format(call, "%lld", (long long)integer);
         return BP_OK;
     case BP_JSON_BOOL:
         *value = (bp_value){ .type = BP_VALUE_BOOL, .number = bp_json_bool(json) };
@@ -66,9 +87,11 @@ static bp_status set_bound(bp_call *call, bp_str field, bp_str name, const bp_js
                        BP_ARG(field));
     if (bp_str_starts(name, "gt")) {
         range->low = number;
+        range->is_low_integer = integer_of(value, &range->low_integer);
         range->is_low_exclusive = name.len == 2;
     } else {
         range->high = number;
+        range->is_high_integer = integer_of(value, &range->high_integer);
         range->is_high_exclusive = name.len == 2;
     }
     return BP_OK;

@@ -51,8 +51,11 @@ static void drop_zero_vectors(const struct retrieval *self, struct points *point
     }
 }
 
-static bp_status write_points(bp_call *call, struct retrieval *self, bp_str vector_name, struct points *points)
+bp_status index_points_write(bp_call *call, struct retrieval *self, bp_str vector_name, struct points *points)
 {
+    if (!vector_name.len && points->count)
+        return bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" could not be reached yet to take the collection over "
+                       "from an older version", BP_ARG(self->vector->name));
     for (size_t at = 0; at < points->count; at += POINTS_AT_ONCE) {
         size_t    some = points->count - at < POINTS_AT_ONCE ? points->count - at : POINTS_AT_ONCE;
         bp_status status = bp_scratch_begin(call);
@@ -69,15 +72,21 @@ static bp_status write_points(bp_call *call, struct retrieval *self, bp_str vect
     return BP_OK;
 }
 
-static bp_status points_new(bp_call *call, size_t most, struct points *points)
+bp_status index_points_new(bp_call *call, size_t most, struct points **points)
 {
-    points->items = BP_NEW_ARRAY(call, bp_point, most + 1);
-    points->texts = BP_NEW_ARRAY(call, bp_str, most + 1);
-    points->count = 0;
-    return points->items && points->texts ? BP_OK : BP_NO_MEMORY;
+    struct points *made = BP_NEW(call, struct points);
+
+    *points = made;
+    if (!made)
+        return BP_NO_MEMORY;
+    made->items = BP_NEW_ARRAY(call, bp_point, most + 1);
+    made->texts = BP_NEW_ARRAY(call, bp_str, most + 1);
+    return made->items && made->texts ? BP_OK : BP_NO_MEMORY;
 }
 
-static void add_point(bp_call *call, struct points *points, const struct document *document, const struct chunk *chunk)
+size_t index_points_count(const struct points *points) { return points->count; }
+
+void index_points_add(bp_call *call, struct points *points, const struct document *document, const struct chunk *chunk)
 {
     points->texts[points->count] = passage_of(call, document, chunk);
     points->items[points->count++] = (bp_point){ .struct_size = sizeof(bp_point),
@@ -87,6 +96,12 @@ static void add_point(bp_call *call, struct points *points, const struct documen
 }
 
 /* ---- the batch ---- */
+
+/* 400/50/1: the last number counts the ways in which chunk.c has cut texts so far. */
+bp_str index_chunking(bp_call *call, const struct retrieval *self)
+{
+    return bp_format(call, "%lld/%lld/1", (long long)self->chunk_tokens, (long long)self->chunk_overlap);
+}
 
 static void refuse_doubles(struct document *documents, size_t count)
 {
@@ -134,27 +149,77 @@ static int64_t bytes_of(const struct document *documents, size_t count)
     return (int64_t)bytes;
 }
 
-static bp_status index_locked(bp_call *call, struct retrieval *self, const struct collection *collection,
-                              struct document *documents, size_t count)
+static bp_status points_of(bp_call *call, struct document *documents, size_t count, struct points **points)
 {
-    struct points points;
-    size_t        chunks;
-    bp_status     status;
+    size_t chunks = 0;
 
-    refuse_doubles(documents, count);
-    BP_TRY(store_compare(call, self, collection, documents, count));
+    for (size_t i = 0; i < count; i++)
+        chunks += documents[i].is_unchanged || documents[i].problem.len ? 0 : documents[i].chunk_count;
+    BP_TRY(index_points_new(call, chunks, points));
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; !documents[i].is_unchanged && !documents[i].problem.len && c < documents[i].chunk_count; c++)
+            index_points_add(call, *points, &documents[i], &documents[i].chunks[c]);
+    return BP_OK;
+}
+
+bool index_is_hopeless(bp_status status)
+{
+    return status == BP_INVALID || status == BP_TOO_LARGE || status == BP_UNSUPPORTED;
+}
+
+static bp_status write_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
+                                 struct document *documents, size_t count)
+{
+    struct points *points;
+    bp_status      status;
+
+    BP_TRY(points_of(call, documents, count, &points));
+    status = index_points_write(call, self, collection->vector_name, points);
+    // The collection itself is gone: it is made again, and this batch goes in with all that was in it before.
+    if (status == BP_NOT_FOUND && upkeep_lost(call, self, collection) == BP_OK)
+        status = index_points_write(call, self, collection->vector_name, points);
+    return status;
+}
+
+/* One document that the embedder or the store does not want fails alone: it is found by trying each. */
+static bp_status write_one_by_one(bp_call *call, struct retrieval *self, const struct collection *collection,
+                                  struct document *documents, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bp_status status;
+
+        if (documents[i].is_unchanged || documents[i].problem.len)
+            continue;
+        status = write_documents(call, self, collection, &documents[i], 1);
+        if (!index_is_hopeless(status))
+            BP_TRY(status);
+        if (status == BP_OK)
+            continue;
+        documents[i].problem = bp_dup(call, bp_error_of(call)->message);
+        bp_clear_error(call);
+        BP_TRY(store_mark(call, self, collection, &documents[i], 1, STATE_FAILED));
+    }
+    return BP_OK;
+}
+
+bp_status index_locked(bp_call *call, struct retrieval *self, const struct collection *collection, struct document *documents,
+                       size_t count)
+{
+    size_t    chunks;
+    bp_status status;
+
     BP_TRY(chunk_all(call, self, documents, count, &chunks));
     if (chunks)
         BP_TRY(away_check_queue(call, self, bytes_of(documents, count)));
     BP_TRY(store_write(call, self, collection, documents, count));
-    BP_TRY(points_new(call, chunks, &points));
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; !documents[i].is_unchanged && c < documents[i].chunk_count; c++)
-            add_point(call, &points, &documents[i], &documents[i].chunks[c]);
-    status = write_points(call, self, collection->vector_name, &points);
+    status = write_documents(call, self, collection, documents, count);
+    if (index_is_hopeless(status)) {
+        bp_clear_error(call);
+        status = write_one_by_one(call, self, collection, documents, count);
+    }
     if (status != BP_OK)
-        return away_queue(call, self, documents, count, status);
-    BP_TRY(store_mark(call, self, documents, count, STATE_READY));
+        return away_queue(call, self, collection, documents, count, status);
+    BP_TRY(store_mark(call, self, collection, documents, count, STATE_READY));
     status = store_collect_garbage(call, self, collection);
     if (!away_is(call, status)) // else it is noted, and done later
         return status;
@@ -162,20 +227,35 @@ static bp_status index_locked(bp_call *call, struct retrieval *self, const struc
     return BP_OK;
 }
 
+bp_mutex *index_lock(const struct retrieval *self, int64_t collection)
+{
+    return self->shared->locks[(uint64_t)collection % INDEX_LOCKS];
+}
+
+static bp_status compare_and_index(bp_call *call, struct retrieval *self, const struct collection *collection,
+                                   struct document *documents, size_t count)
+{
+    refuse_doubles(documents, count);
+    BP_TRY(store_compare(call, self, collection, documents, count));
+    return index_locked(call, self, collection, documents, count);
+}
+
 bp_status index_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
                           struct document *documents, size_t count)
 {
-    bp_mutex *lock = self->shared->locks[(uint64_t)collection->id % INDEX_LOCKS];
+    bp_mutex *lock = index_lock(self, collection->id);
     bp_status status;
 
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     if (!bp_str_equal(collection->model, self->embedder.info.model))
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT "\", this instance has \"" BP_FMT
-                       "\": make another collection, or put that embedder back into the conf",
-                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
+                       "\": build it anew with `backplane reindex --collection " BP_FMT "`, or put that embedder back into the "
+                       "conf",
+                       BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.info.model),
+                       BP_ARG(collection->name));
     BP_TRY(bp_mutex_lock(call, lock));
-    status = index_locked(call, self, collection, documents, count);
+    status = compare_and_index(call, self, collection, documents, count);
     bp_mutex_unlock(lock);
     for (size_t i = 0; i < count; i++)
         retrieval_count(self->documents_total,
@@ -186,160 +266,4 @@ bp_status index_documents(bp_call *call, struct retrieval *self, const struct co
                                                     : "failed",
                         1);
     return status;
-}
-
-/* ---- after a crash, and when a peer is back ---- */
-
-/* Trying again changes nothing: the store or the embedder does not want this very text. */
-static bool is_hopeless(bp_status status)
-{
-    return status == BP_INVALID || status == BP_TOO_LARGE || status == BP_UNSUPPORTED;
-}
-
-/* Another process may have written the document anew while its old passages were written here: points without a row. */
-static bp_status note_orphans(bp_call *call, struct retrieval *self, const struct collection *collection,
-                              const struct points *points)
-{
-    bp_rows rows;
-
-    if (!points->count)
-        return BP_OK;
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1", bp_sql_int((int64_t)points->items[0].id)),
-                           &rows));
-    for (size_t i = 0; !rows.row_count && i < points->count; i++) // all passages of a document go together
-        BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("INSERT INTO retrieval_garbage (chunk_id, collection_id) VALUES ($1, $2) ON CONFLICT "
-                                      "(chunk_id) DO NOTHING",
-                                      bp_sql_int((int64_t)points->items[i].id), bp_sql_int(collection->id)),
-                               NULL));
-    return BP_OK;
-}
-
-/* Rows and chunks are there, points may not be: they are written again from what was committed. */
-static bp_status recover_locked(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t id)
-{
-    struct document document = { .row = id };
-    struct points   points;
-    bp_rows         rows;
-    bp_status       status;
-
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT title, metadata, body, hash FROM retrieval_documents WHERE id = $1 AND state IN (0, 2)",
-                                  bp_sql_int(id)),
-                           &rows));
-    if (rows.row_count == 0) // somebody wrote or deleted it meanwhile
-        return BP_OK;
-    document.title = bp_row(&rows, 0)[0].text;
-    document.metadata = bp_row(&rows, 0)[1].text;
-    document.text = bp_row(&rows, 0)[2].text;
-    snprintf(document.hash, sizeof(document.hash), BP_FMT, BP_ARG(bp_row(&rows, 0)[3].text));
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, start_byte, end_byte, heading FROM retrieval_chunks WHERE document_id = $1 "
-                                  "ORDER BY sequence",
-                                  bp_sql_int(id)),
-                           &rows));
-    BP_TRY(points_new(call, rows.row_count, &points));
-    for (size_t i = 0; i < rows.row_count; i++) {
-        const bp_sql_value *values = bp_row(&rows, i);
-        struct chunk        chunk = { .row = values[0].integer, .start = (size_t)values[1].integer,
-                                      .end = (size_t)values[2].integer, .heading = values[3].text };
-
-        if (chunk.end <= document.text.len && chunk.start <= chunk.end)
-            add_point(call, &points, &document, &chunk);
-    }
-    status = write_points(call, self, collection->vector_name, &points);
-    if (is_hopeless(status)) {
-        bp_log(call, BP_LOG_ERROR, "document %lld of collection %lld cannot be indexed and stays unsearchable until it is sent "
-               "again: " BP_FMT, (long long)id, (long long)collection->id, BP_ARG(bp_error_of(call)->message));
-        bp_clear_error(call);
-        return store_mark(call, self, &document, 1, STATE_FAILED);
-    }
-    BP_TRY(status);
-    BP_TRY(store_mark(call, self, &document, 1, STATE_READY));
-    BP_TRY(note_orphans(call, self, collection, &points));
-    return store_collect_garbage(call, self, collection);
-}
-
-static bp_status recover_document(bp_call *call, struct retrieval *self, const bp_sql_value *row)
-{
-    struct collection collection = { .id = row[1].integer, .vector_name = store_vector_name(call, row[1].integer) };
-    bp_mutex         *lock = self->shared->locks[(uint64_t)collection.id % INDEX_LOCKS];
-    bp_status         status;
-
-    BP_TRY(bp_mutex_lock(call, lock));
-    status = recover_locked(call, self, &collection, row[0].integer);
-    bp_mutex_unlock(lock);
-    return status;
-}
-
-/* Older than this process: nobody works on it any more. Else a minute old: what is younger may be under way, here or in
- * another process on the same storage. */
-static int64_t left_before_ns(const struct retrieval *self)
-{
-    int64_t minute_ago = bp_wall_ns() - BP_SECONDS(60);
-
-    return minute_ago > self->started_wall_ns ? minute_ago : self->started_wall_ns;
-}
-
-static bp_status recover_some(bp_call *call, struct retrieval *self, int64_t *after, size_t *found)
-{
-    bp_rows rows;
-
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT d.id, d.collection_id FROM retrieval_documents d JOIN retrieval_collections c ON "
-                                  "c.id = d.collection_id WHERE d.id > $1 AND (d.state = 2 OR (d.state = 0 AND "
-                                  "d.updated_wall_ns < $2)) AND c.model = $3 ORDER BY d.id LIMIT 20",
-                                  bp_sql_int(*after), bp_sql_int(left_before_ns(self)),
-                                  bp_sql_text(self->embedder.info.model)),
-                           &rows));
-    *found = rows.row_count;
-    for (size_t i = 0; i < rows.row_count; i++) {
-        BP_TRY(recover_document(call, self, bp_row(&rows, i)));
-        *after = bp_row(&rows, i)[0].integer;
-    }
-    return BP_OK;
-}
-
-/* What a crash left between marking documents and dropping the points that they replaced. */
-static bp_status recover_garbage(bp_call *call, struct retrieval *self)
-{
-    bp_rows rows;
-
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT DISTINCT collection_id FROM retrieval_garbage"), &rows));
-    for (size_t i = 0; i < rows.row_count; i++) {
-        int64_t           id = bp_row(&rows, i)[0].integer;
-        struct collection collection = { .id = id, .vector_name = store_vector_name(call, id) };
-        bp_mutex         *lock = self->shared->locks[(uint64_t)id % INDEX_LOCKS];
-        bp_status         status;
-
-        BP_TRY(bp_mutex_lock(call, lock));
-        status = store_collect_garbage(call, self, &collection);
-        bp_mutex_unlock(lock);
-        BP_TRY(status);
-    }
-    return BP_OK;
-}
-
-bp_status index_recover(bp_call *call, struct retrieval *self)
-{
-    int64_t after = 0;
-    size_t  found = 1, all = 0;
-
-    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
-    while (found) {
-        bp_status status;
-
-        BP_TRY(bp_scratch_begin(call));
-        status = recover_some(call, self, &after, &found);
-        bp_scratch_end(call);
-        BP_TRY(status);
-        all += found;
-    }
-    if (all)
-        bp_log(call, BP_LOG_INFO, "%zu documents that a crash or an outage had left unfinished were indexed", all);
-    BP_TRY(recover_garbage(call, self));
-    atomic_store(&self->shared->is_queueing, false);
-    return BP_OK;
 }

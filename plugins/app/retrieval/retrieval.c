@@ -38,11 +38,15 @@ static const bp_option options[] = {
     BP_OPTION_SIZE(struct retrieval, queue, .initial = "64MiB", .minimum = "0", .maximum = "1TiB",
                    .help = "most text that waits in the storage while vector store or embedder cannot be reached; more is "
                            "refused; 0: nothing waits"),
+    BP_OPTION_DURATION(struct retrieval, verify, .initial = "5m", .minimum = "0", .maximum = "1d",
+                       .help = "time between two looks at whether the vector store has the passages that it should have; what it "
+                               "lost is indexed anew from the stored texts; 0: only at the start"),
 };
 
 static const char search_schema[] =
     "{\"type\":\"object\",\"required\":[\"query\"],\"properties\":{\"collection\":{\"type\":\"string\"},"
     "\"query\":{\"type\":\"string\"},\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200},"
+    "\"offset\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000},\"min_score\":{\"type\":\"number\"},"
     "\"mode\":{\"enum\":[\"hybrid\",\"words\",\"vector\"]},\"group_by\":{\"enum\":[\"chunk\",\"document\"]},"
     "\"fusion\":{\"enum\":[\"minmax\",\"rrf\"]},\"words_weight\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
     "\"with_text\":{\"type\":\"boolean\"},\"filter\":{\"type\":\"object\"}}}";
@@ -86,9 +90,17 @@ static const bp_route routes[] = {
       .response_schema = any_object },
     { .method = "DELETE", .path = "/api/v1/collections/{name}", .handler = collection_delete, .scope = WRITE,
       .summary = "Deletes a collection with its documents", .deadline_ns = BP_SECONDS(300) },
+    { .method = "POST", .path = "/api/v1/collections/{name}/reindex", .handler = reindex_post, .scope = WRITE,
+      .summary = "Indexes a collection anew from its stored texts, in the background: for another embedder, other passages, or a "
+                 "repair", .response_schema = any_object },
+    { .method = "POST", .path = "/api/v1/collections/{name}/verify", .handler = verify_post, .scope = WRITE,
+      .summary = "Compares the vector store with the stored passages, by id; what is missing is indexed anew, what is needless "
+                 "removed", .response_schema = any_object, .deadline_ns = BP_SECONDS(3600) },
     { .method = "GET", .path = "/api/v1/collections/{name}/documents", .handler = documents_get, .scope = READ,
-      .summary = "Documents of a collection, page by page", .query = "after: the last id of the page before\nlimit: 1 to 200",
-      .response_schema = any_object },
+      .summary = "Documents of a collection, page by page; with `id` that one, which may have any id",
+      .query = "after: the last id of the page before\nlimit: 1 to 200\nid: of one document", .response_schema = any_object },
+    { .method = "DELETE", .path = "/api/v1/collections/{name}/documents", .handler = document_delete, .scope = WRITE,
+      .summary = "Deletes the document that `id` names, which may have any id", .query = "id: of the document" },
     { .method = "POST", .path = "/api/v1/collections/{name}/documents", .handler = documents_post, .scope = WRITE,
       .summary = "Puts documents in: one, {\"documents\": [...]}, or a stream of application/x-ndjson",
       .request_schema = documents_schema, .response_schema = any_object, .deadline_ns = BP_SECONDS(3600),
@@ -169,9 +181,9 @@ static bp_status shared_create(bp_call *call, const void *instance, void **share
     return status;
 }
 
-static bp_status recover_and_scan(bp_call *call, void *instance)
+static bp_status keep_up_and_scan(bp_call *call, void *instance)
 {
-    BP_TRY(index_recover(call, instance));
+    BP_TRY(upkeep_round(call, instance));
     return sources_scan(call, instance);
 }
 
@@ -189,7 +201,44 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
                             &self->answers_total));
     if (bp_worker_index(call) != 0)
         return BP_OK;
-    return bp_every(call, "sources", self->scan_ns, recover_and_scan, self);
+    return bp_every(call, "sources", self->scan_ns, keep_up_and_scan, self);
+}
+
+/* Letters that two names have in common at their beginning, after which a typing mistake usually comes. */
+static size_t common_letters(bp_str a, const char *b)
+{
+    size_t i = 0;
+
+    while (i < a.len && b[i] && a.data[i] == b[i])
+        i++;
+    return i;
+}
+
+bp_status retrieval_check_members(bp_call *call, const bp_json *object, const char *const *names)
+{
+    size_t         cursor = 0;
+    bp_str         key;
+    const bp_json *value;
+
+    while (bp_json_entry(object, &cursor, &key, &value)) {
+        const char *nearest = NULL;
+        size_t      most = 2;
+        bool        is_known = false;
+
+        for (size_t i = 0; names[i] && !is_known; i++) {
+            size_t letters = common_letters(key, names[i]);
+
+            is_known = bp_str_is(key, names[i]);
+            if (letters > most) {
+                most = letters;
+                nearest = names[i];
+            }
+        }
+        if (!is_known)
+            return bp_fail(call, BP_INVALID, "there is no member \"" BP_FMT "\" here%s%s%s", BP_ARG(key),
+                           nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    }
+    return BP_OK;
 }
 
 bp_status retrieval_read_limit(bp_call *call, const bp_request *request, int64_t *limit)

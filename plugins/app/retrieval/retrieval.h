@@ -5,12 +5,22 @@
  *      chunk.c         a text becomes passages                     sources.c     watched folders
  *      search.c        hybrid search and fusion                    answer.c      questions answered with citations
  *      away.c          the vector store or embedder cannot be reached: what is still done
+ *      take_up.c       documents that are not searchable yet, or not any more, become so
+ *      upkeep.c        is all there: collections adopted, lost, verified, built anew, dropped
  *      tools.c         what models see: MCP tools
  *
  * A document passes two stores. First its row and its chunks are committed, as "indexing"; then the chunks' vectors and
  * words are written to the vector store; then the row becomes "ready" and the client hears of it. What a crash leaves
  * as "indexing" is taken up again at the next start, so nothing acknowledged is lost and nothing half done stays. What
  * was committed while the vector store or the embedder cannot be reached becomes "queued", and is taken up when they are back.
+ *
+ * A document that is written again keeps its old version until the new one is searchable: the new one is a row of
+ * retrieval_versions and has chunks under the document's id with a minus before it, which no search joins. When its points are
+ * written, one transaction puts it in the place of the old one.
+ *
+ * The storage is the truth, the vector store can be made from it. Each collection counts its builds; a document says in which
+ * one it was indexed last, and is taken up as long as that is an earlier one. So a lost store, another embedder or other
+ * passages are all one thing: the next build.
  */
 #ifndef RETRIEVAL_H
 #define RETRIEVAL_H
@@ -26,6 +36,7 @@
 #include <backplane/vector.h>
 
 #include "embedder/embedder.h"
+#include "vectors/vectors.h"
 
 enum {
     BATCH_DOCUMENTS_MAX = 200,
@@ -34,6 +45,7 @@ enum {
     ID_BYTES_MAX = 512,
     TITLE_BYTES_MAX = 1024,
     LIMIT_MAX = 200,
+    TAKE_UP_DOCUMENTS = 20, /* at once */
     INDEX_LOCKS = 16
 };
 
@@ -46,6 +58,7 @@ struct retrieval_shared {
     bp_mutex            *locks[INDEX_LOCKS]; /* one batch at a time goes into a collection */
     struct token_source *tokens;             /* for the search that needs no vector store */
     atomic_bool          is_queueing;        /* a batch was queued and the queue was not emptied since */
+    atomic_bool          is_upkeep_due;      /* somebody met a loss: the next round looks at all collections */
 };
 
 struct retrieval {
@@ -65,18 +78,30 @@ struct retrieval {
     double         min_similarity;
     int32_t        when_down;
     int64_t        queue_bytes; /* 0: documents are refused while they cannot be indexed */
+    int64_t        verify_ns;   /* between two looks at whether the vector store has what it should; 0: only at the start */
 
     struct retrieval_shared *shared;
     int64_t                  started_wall_ns; /* what is unfinished and older was left by a crash */
+    int64_t                  verified_ns;     /* monotonic; 0: not yet */
+    char                     deployment[32];  /* whose collections are ours; empty: not read yet */
     struct embedder          embedder;
     bp_metric               *documents_total, *searches_total, *answers_total;
+};
+
+enum collection_state {
+    COLLECTION_READY = 0,
+    COLLECTION_BUILDING = 1,  /* the vector store is being filled: what is behind cannot be found there */
+    COLLECTION_REFRESHING = 2 /* what is behind is found as it was before */
 };
 
 struct collection {
     int64_t id;
     bp_str  name, language, model;
     int64_t dimensions;
-    bp_str  vector_name; /* "c17": what the vector store calls it */
+    bp_str  vector_name; /* what the vector store calls it; empty: one of an older version that is not adopted yet */
+    int64_t build;       /* documents of an earlier one are to be taken up */
+    int64_t state;       /* collection_state */
+    bp_str  reason;      /* not READY: why, a sentence */
 };
 
 /* A document as it comes in. `chunks` are made by index.c. */
@@ -84,6 +109,9 @@ struct document {
     bp_str   id, title, text, source, format, metadata; /* metadata: a flat JSON object, or empty */
     char     hash[65];
     int64_t  row;
+    int64_t  written_wall_ns; /* which of the writes of the row, or of its version, this is */
+    int64_t  line;            /* of a stream, from 1; 0: not of one */
+    bool     is_version;      /* an old one is searchable until this one is */
     bool     is_unchanged;
     bool     is_queued; /* committed, but not searchable yet */
     bp_str   problem; /* why it was refused; empty: it was not */
@@ -112,12 +140,16 @@ size_t    chunk_estimate_tokens(bp_str text);
 
 /* ---- collections.c ---- */
 
-/* The caller's collection of that name; BP_NOT_FOUND. The name may be empty: the default one. */
+/* The caller's collection of that name; BP_NOT_FOUND. The name may be empty: the default one. One of an older version is
+ * adopted, if the vector store can be reached. */
 bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name, struct collection *collection) BP_SUSPENDS;
 /* Finds it or makes it; language empty: "en". */
 bp_status collection_make(bp_call *call, struct retrieval *self, bp_str name, bp_str language,
                           struct collection *collection) BP_SUSPENDS;
 bool      collection_is_name(bp_str name);
+/* The columns of a collection in the order in which collection_take_row() reads them. */
+#define COLLECTION_COLUMNS "id, name, language, model, dimensions, vector_name, build, state, reason"
+void      collection_take_row(bp_call *call, const bp_rows *rows, size_t row, struct collection *collection);
 /* {"collections": [...]}, those of the caller's tenant. */
 bp_status collections_write(bp_call *call, struct retrieval *self, bp_json_writer *w) BP_SUSPENDS;
 bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
@@ -128,7 +160,7 @@ bp_status collection_delete(bp_call *call, void *instance, bp_request *request, 
 
 /* ---- store.c ---- */
 
-enum { STORE_MIGRATIONS = 1 };
+enum { STORE_MIGRATIONS = 2 };
 
 /* The column `state` of a document. */
 enum document_state { STATE_INDEXING = 0, STATE_READY = 1, STATE_QUEUED = 2, STATE_FAILED = 3 };
@@ -140,12 +172,13 @@ extern const bp_migration store_migrations[STORE_MIGRATIONS];
 /* Marks what is there already with the same hash as unchanged. */
 bp_status store_compare(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct document *documents, size_t count) BP_SUSPENDS;
-/* Commits documents and chunks as "indexing"; fills the rows in. Chunks that they replace are noted as garbage. */
+/* Commits documents and chunks as "indexing"; fills the rows in. BP_NOT_FOUND: the collection was deleted. */
 bp_status store_write(bp_call *call, struct retrieval *self, const struct collection *collection,
                       struct document *documents, size_t count) BP_SUSPENDS;
-/* Those that were written and not written again meanwhile. */
-bp_status store_mark(bp_call *call, struct retrieval *self, const struct document *documents, size_t count,
-                     enum document_state state) BP_SUSPENDS;
+/* Those that were written and not written again meanwhile. READY: a version takes the place of the old one, whose chunks are
+ * noted as garbage. FAILED: with the document's problem; a version is given up, and the old one stays. */
+bp_status store_mark(bp_call *call, struct retrieval *self, const struct collection *collection,
+                     const struct document *documents, size_t count, enum document_state state) BP_SUSPENDS;
 /* Bytes of the passages of all documents that are not searchable yet. */
 bp_status store_waiting_bytes(bp_call *call, struct retrieval *self, int64_t *bytes) BP_SUSPENDS;
 /* Removes points of chunks that are gone from the vector store, then the notes about them. */
@@ -153,7 +186,6 @@ bp_status store_collect_garbage(bp_call *call, struct retrieval *self, const str
 /* The row goes, its chunks become garbage; BP_NOT_FOUND. */
 bp_status store_delete(bp_call *call, struct retrieval *self, const struct collection *collection,
                        bp_str document) BP_SUSPENDS;
-bp_str    store_vector_name(bp_call *call, int64_t collection);
 
 /* ---- index.c ---- */
 
@@ -161,8 +193,65 @@ bp_str    store_vector_name(bp_call *call, int64_t collection);
  * while vector store or embedder are away the committed documents are marked as queued as long as the queue has room. */
 bp_status index_documents(bp_call *call, struct retrieval *self, const struct collection *collection,
                           struct document *documents, size_t count) BP_SUSPENDS;
-/* Takes up what a crash left and what is queued. A document that can never be indexed is marked so, with a line in the log. */
-bp_status index_recover(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+/* The same for who holds the collection's lock and knows that the documents are to be written, changed or not. */
+bp_status index_locked(bp_call *call, struct retrieval *self, const struct collection *collection, struct document *documents,
+                       size_t count) BP_SUSPENDS;
+/* The lock of a collection: one batch at a time. */
+bp_mutex *index_lock(const struct retrieval *self, int64_t collection);
+/* How texts are cut into passages now, in short: documents that say otherwise are cut anew by the next build. */
+bp_str    index_chunking(bp_call *call, const struct retrieval *self);
+/* Writes the points of chunks whose rows are there. */
+struct points;
+bp_status index_points_new(bp_call *call, size_t most, struct points **points);
+void      index_points_add(bp_call *call, struct points *points, const struct document *document, const struct chunk *chunk);
+size_t    index_points_count(const struct points *points);
+bp_status index_points_write(bp_call *call, struct retrieval *self, bp_str vector_name, struct points *points) BP_SUSPENDS;
+/* Trying again changes nothing: the store or the embedder does not want this very text. */
+bool      index_is_hopeless(bp_status status);
+
+/* ---- take_up.c ---- */
+
+/* Takes up what a crash left, what is queued, and what is of an earlier build. A document that can never be indexed is marked
+ * so, with a line in the log. */
+bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+
+/* ---- upkeep.c ---- */
+
+/* A round: adopts, compares counts where that is due, builds, drops; says to the host what is not as it should be. */
+bp_status upkeep_round(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+/* The collection is in the vector store when it returns BP_OK, and is this deployment's. One of an older version gets its
+ * mark; one that turns out to be another's is left alone, and built anew under a name of its own. */
+bp_status upkeep_open(bp_call *call, struct retrieval *self, struct collection *collection) BP_SUSPENDS;
+enum build_kind {
+    BUILD_REFRESH, /* over what is there */
+    BUILD_REFILL,  /* what was there is lost */
+    BUILD_ANEW     /* in a new collection of the vector store, for the embedder that there is now */
+};
+/* The next build of a whole collection, for a reason that is a sentence. The row is read again into *collection; where another
+ * process began a build just now, that is the one. */
+bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collection *collection, enum build_kind kind,
+                         bp_str reason) BP_SUSPENDS;
+/* The vector store says that it has no such collection: the next build begins. BP_OK when it did. */
+bp_status upkeep_lost(bp_call *call, struct retrieval *self, const struct collection *collection) BP_SUSPENDS;
+/* "c" and 24 random characters. */
+bp_str    upkeep_new_name(bp_call *call);
+/* Ready documents of earlier builds, and all documents. */
+bp_status upkeep_progress(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t *behind,
+                          int64_t *all) BP_SUSPENDS;
+/* What is left of deleted collections, and of those that were built anew elsewhere: documents first, then points. What cannot
+ * be reached now stays noted. */
+bp_status upkeep_sweep(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+
+struct verified {
+    int64_t passages, points;  /* as they should be, as they are */
+    int64_t missing, needless; /* points */
+    int64_t documents;         /* that are taken up again for missing points */
+};
+/* Compares all points with all passages, by id: what is missing is taken up, what is needless is removed. */
+bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection,
+                        struct verified *verified) BP_SUSPENDS;
+bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
+bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 
 /* ---- away.c ---- */
 
@@ -171,12 +260,12 @@ bool      away_is(bp_call *call, bp_status status);
 /* BP_OK when a batch of so many bytes may be committed although it may have to wait; BP_UNAVAILABLE: the queue has no room. */
 bp_status away_check_queue(bp_call *call, struct retrieval *self, int64_t size_bytes) BP_SUSPENDS;
 /* What becomes of a committed batch whose indexing ended with `status`: queued, if the queue has room (BP_OK); else an error. */
-bp_status away_queue(bp_call *call, struct retrieval *self, struct document *documents, size_t count,
-                     bp_status status) BP_SUSPENDS;
+bp_status away_queue(bp_call *call, struct retrieval *self, const struct collection *collection, struct document *documents,
+                     size_t count, bp_status status) BP_SUSPENDS;
 /* The words leg from the storage alone: BM25 over at most 300 passages that hold letters of the query's words, the newest
- * ones if there are more. For a search whose vector store is away. */
+ * ones if there are more. For a search whose vector store is away, or is being filled. The filter may be NULL. */
 bp_status away_search_words(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str query,
-                            uint32_t limit, bp_leg *leg) BP_SUSPENDS;
+                            const bp_filter *filter, uint32_t limit, bp_leg *leg) BP_SUSPENDS;
 
 /* ---- documents.c ---- */
 
@@ -195,7 +284,8 @@ enum { SEARCH_IN_STORAGE = BP_SEARCH_REMOTE + 1 };
 struct search_query {
     bp_str           text;
     enum search_mode mode;
-    uint32_t         limit;
+    uint32_t         limit, offset;
+    double           min_score; /* of the fused score */
     bool             by_document; /* the best chunk of each document */
     bool             with_text;
     const bp_filter *filter;
@@ -221,6 +311,8 @@ struct search_result {
     double             words_weight;
 };
 
+/* What is asked for where nobody says otherwise: hybrid, with texts, as the options say. */
+struct search_query search_query_of(const struct retrieval *self, bp_str text, uint32_t limit);
 bp_status search_run(bp_call *call, struct retrieval *self, const struct collection *collection,
                      const struct search_query *query, struct search_result *result) BP_SUSPENDS;
 void      search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with_text);
@@ -251,6 +343,9 @@ extern const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS];
 bp_status sources_scan(bp_call *call, void *instance) BP_SUSPENDS;
 
 /* ---- small things ---- */
+
+/* BP_INVALID, with the nearest known name, when the object has a member that is none of `names`, which NULL ends. */
+bp_status retrieval_check_members(bp_call *call, const bp_json *object, const char *const *names);
 
 /* ?limit=N; BP_INVALID unless it is 1 to LIMIT_MAX. Left as it is when the request has none. */
 bp_status retrieval_read_limit(bp_call *call, const bp_request *request, int64_t *limit);

@@ -9,7 +9,7 @@
 
 #include "retrieval.h"
 
-enum { RRF_K = 60, ROWS_AT_ONCE = 60 };
+enum { HALF_BUILT_SHARE = 10, OFFSET_MAX = 1000, RRF_K = 60, ROWS_AT_ONCE = 60 };
 
 static const double lexical_words_weight = 0.9, semantic_words_weight = 0.5;
 
@@ -129,11 +129,56 @@ static bp_status embed_query(bp_call *call, struct retrieval *self, const struct
     return BP_OK;
 }
 
+/* While a collection is being filled the store knows a part of it, and the storage all of it. */
+static bp_status is_half_built(bp_call *call, struct retrieval *self, const struct collection *collection, bool *is_half,
+                               bp_str *degraded)
+{
+    int64_t behind, all;
+
+    *is_half = !collection->vector_name.len;
+    if (*is_half)
+        *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
+                              "in the storage", BP_ARG(self->vector->name));
+    if (*is_half || collection->state != COLLECTION_BUILDING)
+        return BP_OK;
+    BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
+    *is_half = behind * HALF_BUILT_SHARE > all;
+    if (behind)
+        *degraded = bp_format(call, "the collection is being indexed anew, %lld of %lld documents are done: %s",
+                              (long long)(all - behind), (long long)all,
+                              *is_half ? "these passages were found by their words in the storage"
+                                       : "passages of the others are missing here");
+    return BP_OK;
+}
+
+static bp_status ask_storage(bp_call *call, struct retrieval *self, const struct collection *collection,
+                             const struct search_query *query, uint32_t limit, bp_leg *by_vector, bp_leg *by_words)
+{
+    memset(by_vector, 0, sizeof(*by_vector));
+    return away_search_words(call, self, collection, query->text, query->filter, limit, by_words);
+}
+
+/* By words alone, since vectors of two embedders have nothing to do with each other, however equal their dimensions are. */
+static bp_status embed_query_for(bp_call *call, struct retrieval *self, const struct collection *collection,
+                                 const struct search_query *query, bp_vector_query *ask, bp_str *degraded)
+{
+    BP_TRY(embed_query(call, self, query, ask, degraded));
+    if (!self->embedder.info.dimensions || bp_str_equal(collection->model, self->embedder.info.model))
+        return BP_OK;
+    ask->vector = NULL;
+    ask->dimensions = 0;
+    *degraded = bp_format(call, "the collection was made with the embedder \"" BP_FMT "\" and the server has \"" BP_FMT
+                          "\": these passages were found by their words alone, until the collection is indexed anew",
+                          BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
+    return query->mode != SEARCH_VECTOR ? BP_OK : bp_fail(call, BP_CONFLICT, BP_FMT, BP_ARG(*degraded));
+}
+
 static bp_status ask_store(bp_call *call, struct retrieval *self, const struct collection *collection,
                            const struct search_query *query, bp_leg *by_vector, bp_leg *by_words, bp_str *degraded)
 {
-    uint32_t        wanted = query->by_document ? query->limit * 3 : query->limit;
+    uint32_t        last = query->limit + query->offset, wanted = query->by_document ? last * 3 : last;
     bp_vector_query ask = { .struct_size = sizeof(ask), .collection = collection->vector_name, .filter = query->filter };
+    bool            is_half;
     bp_status       status;
 
     ask.limit = wanted > (uint32_t)self->candidates ? wanted : (uint32_t)self->candidates;
@@ -141,19 +186,26 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         ask.words = query->text;
     memset(by_vector, 0, sizeof(*by_vector));
     memset(by_words, 0, sizeof(*by_words));
+    BP_TRY(is_half_built(call, self, collection, &is_half, degraded));
+    if (is_half && query->mode == SEARCH_VECTOR)
+        return bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(*degraded));
+    if (is_half)
+        return ask_storage(call, self, collection, query, ask.limit, by_vector, by_words);
     if (query->mode != SEARCH_WORDS)
-        BP_TRY(embed_query(call, self, query, &ask, degraded));
+        BP_TRY(embed_query_for(call, self, collection, query, &ask, degraded));
     if (!ask.vector && !ask.words.len)
         return BP_OK;
     status = bp_vector_search(call, self->vector, &ask, by_vector, by_words);
-    // A filter says what somebody may see or wants to; it is not left out, and the storage cannot decide it.
-    if (!ask.words.len || query->filter || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
+    // The store has no such collection: it was lost. From now on it is built anew.
+    if (status == BP_NOT_FOUND && upkeep_lost(call, self, collection) == BP_OK)
+        status = bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" has lost the collection, which is indexed anew",
+                         BP_ARG(self->vector->name));
+    if (!ask.words.len || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
         return status;
     *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
                           "in the storage", BP_ARG(self->vector->name));
     note_degraded(call, self->vector);
-    memset(by_vector, 0, sizeof(*by_vector));
-    return away_search_words(call, self, collection, query->text, ask.limit, by_words);
+    return ask_storage(call, self, collection, query, ask.limit, by_vector, by_words);
 }
 
 /* ---- from ids to passages ---- */
@@ -218,12 +270,14 @@ static bool is_seen(const struct search_hit *hits, size_t count, bp_str document
 static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused *list, size_t count,
                        const struct search_query *query, struct search_result *result)
 {
-    result->hits = BP_NEW_ARRAY(call, struct search_hit, query->limit + 1);
+    uint32_t last = query->limit + query->offset;
+
+    result->hits = BP_NEW_ARRAY(call, struct search_hit, last + 1);
     if (!result->hits)
         return BP_NO_MEMORY;
-    for (size_t at = 0; at < count && result->count < query->limit;) {
+    for (size_t at = 0; at < count && result->count < last;) {
         size_t             some = count - at < ROWS_AT_ONCE ? count - at : ROWS_AT_ONCE;
-        size_t             needed = query->limit - result->count;
+        size_t             needed = last - result->count;
         struct search_hit *hits;
 
         if (!query->by_document && some > needed + 4)
@@ -232,11 +286,14 @@ static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused
         if (!hits)
             return BP_NO_MEMORY;
         BP_TRY(fetch_some(call, self, list + at, some, query->with_text, hits));
-        for (size_t i = 0; i < some && result->count < query->limit; i++)
+        for (size_t i = 0; i < some && result->count < last; i++)
             if (hits[i].chunk && !(query->by_document && is_seen(result->hits, result->count, hits[i].document)))
                 result->hits[result->count++] = hits[i];
         at += some;
     }
+    // What stands before the page had to be found, too: documents are not counted by chunks.
+    result->count -= result->count < query->offset ? result->count : query->offset;
+    memmove(result->hits, result->hits + query->offset, result->count * sizeof(*result->hits));
     return BP_OK;
 }
 
@@ -269,6 +326,8 @@ bp_status search_run(bp_call *call, struct retrieval *self, const struct collect
     count = merge(list, count);
     if (query->mode == SEARCH_HYBRID)
         count = drop_dissimilar(list, count, query->min_similarity);
+    while (count && list[count - 1].score < query->min_score) // they are sorted
+        count--;
     result->words_mode = by_words.mode;
     result->vector_mode = by_vector.mode;
     result->rows_read = by_vector.rows_read + by_words.rows_read;
@@ -372,13 +431,48 @@ static bool read_mode(bp_str text, enum search_mode *mode)
     return !text.len || bp_str_is(text, "hybrid") || *mode != SEARCH_HYBRID;
 }
 
+/* A member of another type is refused, not passed over. */
+static bp_status check_types(bp_call *call, const bp_json *body)
+{
+    static const struct {
+        const char *name;
+        bool        is_text, is_number, is_integer, is_bool;
+    } types[] = { { "query", .is_text = true },      { "collection", .is_text = true }, { "mode", .is_text = true },
+                  { "group_by", .is_text = true },   { "fusion", .is_text = true },     { "limit", .is_integer = true },
+                  { "offset", .is_integer = true },  { "min_score", .is_number = true }, { "with_text", .is_bool = true } };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const bp_json *value = bp_json_get(body, types[i].name);
+        bp_json_type   type = bp_json_type_of(value);
+        bool           is_number = type == BP_JSON_INTEGER || type == BP_JSON_NUMBER;
+
+        if (value && !(types[i].is_text && type == BP_JSON_STRING) && !(types[i].is_integer && type == BP_JSON_INTEGER) &&
+            !(types[i].is_number && is_number) && !(types[i].is_bool && type == BP_JSON_BOOL))
+            return bp_fail(call, BP_INVALID, "\"%s\" must be %s", types[i].name,
+                           types[i].is_text      ? "a text"
+                           : types[i].is_integer ? "an integer"
+                           : types[i].is_number  ? "a number"
+                                                 : "true or false");
+    }
+    if (bp_json_integer(bp_json_get(body, "offset")) < 0 || bp_json_integer(bp_json_get(body, "offset")) > OFFSET_MAX)
+        return bp_fail(call, BP_INVALID, "\"offset\" must be a number from 0 to %d", OFFSET_MAX);
+    return BP_OK;
+}
+
 static bp_status read_query(bp_call *call, const bp_json *body, struct search_query *query)
 {
+    static const char *const members[] = { "query", "collection", "limit", "offset", "min_score", "mode", "group_by", "fusion",
+                                           "words_weight", "with_text", "filter", NULL };
     const bp_json *limit = bp_json_get(body, "limit"), *weight = bp_json_get(body, "words_weight");
     bp_str         group = bp_json_string(bp_json_get(body, "group_by"));
     bp_str         fusion = bp_json_string(bp_json_get(body, "fusion"));
 
+    BP_TRY(retrieval_check_members(call, body, members));
+    BP_TRY(check_types(call, body));
     query->text = bp_json_string(bp_json_get(body, "query"));
+    query->offset = (uint32_t)bp_json_integer(bp_json_get(body, "offset"));
+    if (bp_json_get(body, "min_score"))
+        query->min_score = bp_json_number(bp_json_get(body, "min_score"));
     if (limit && (bp_json_integer(limit) < 1 || bp_json_integer(limit) > LIMIT_MAX))
         return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
     if (limit)
@@ -402,16 +496,16 @@ static bp_status read_query(bp_call *call, const bp_json *body, struct search_qu
     return filter_read(call, bp_json_get(body, "filter"), &query->filter);
 }
 
-static struct search_query default_query(const struct retrieval *self)
+struct search_query search_query_of(const struct retrieval *self, bp_str text, uint32_t limit)
 {
-    return (struct search_query){ .limit = 10, .with_text = true, .words_weight = -1, .fusion = self->fusion,
+    return (struct search_query){ .text = text, .limit = limit, .with_text = true, .words_weight = -1, .min_score = -INFINITY, .fusion = self->fusion,
                                   .min_similarity = self->min_similarity };
 }
 
 bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct retrieval   *self = instance;
-    struct search_query query = default_query(self);
+    struct search_query query = search_query_of(self, bp_str_n(NULL, 0), 10);
     const bp_json      *body;
     bp_str              text;
 
@@ -426,7 +520,7 @@ bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_res
 bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct retrieval   *self = instance;
-    struct search_query query = default_query(self);
+    struct search_query query = search_query_of(self, bp_str_n(NULL, 0), 10);
     int64_t             limit = query.limit;
     bp_str              collection, text;
 

@@ -21,6 +21,27 @@ const bp_migration store_migrations[STORE_MIGRATIONS] = {
       "CREATE INDEX retrieval_garbage_collection ON retrieval_garbage (collection_id);"
       "CREATE TABLE retrieval_files (collection_id BIGINT NOT NULL, path TEXT NOT NULL, source TEXT NOT NULL, "
       "modified_ns BIGINT NOT NULL, size_bytes BIGINT NOT NULL, PRIMARY KEY (collection_id, path))" },
+    // The program before would look for a new collection under a name made of its id. The index on `state` was chosen by
+    // planners for lists of ids, as each batch asks for; nearly all documents are ready, so it told them nothing.
+    { 2, 0, "collections with names and builds of their own, and versions of documents",
+      "ALTER TABLE retrieval_collections ADD COLUMN vector_name TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE retrieval_collections ADD COLUMN build BIGINT NOT NULL DEFAULT 0;"
+      "ALTER TABLE retrieval_collections ADD COLUMN state BIGINT NOT NULL DEFAULT 0;"
+      "ALTER TABLE retrieval_collections ADD COLUMN reason TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE retrieval_documents ADD COLUMN build BIGINT NOT NULL DEFAULT 0;"
+      "ALTER TABLE retrieval_documents ADD COLUMN chunking TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE retrieval_documents ADD COLUMN problem TEXT NOT NULL DEFAULT '';"
+      "CREATE TABLE retrieval_versions (document_id BIGINT PRIMARY KEY, title TEXT NOT NULL, source TEXT NOT NULL, "
+      "format TEXT NOT NULL, metadata TEXT NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL, chunking TEXT NOT NULL, "
+      "state BIGINT NOT NULL, updated_wall_ns BIGINT NOT NULL);"
+      "CREATE TABLE retrieval_drops (vector_name TEXT PRIMARY KEY, collection_id BIGINT NOT NULL, since_wall_ns BIGINT NOT NULL);"
+      "DROP INDEX retrieval_documents_state;"
+      "CREATE INDEX retrieval_documents_unready ON retrieval_documents (id) WHERE state <> 1;"
+      "CREATE INDEX retrieval_documents_build ON retrieval_documents (collection_id, build, id);"
+      // What deletions during an intake have left: neither listed nor to be deleted.
+      "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT id FROM retrieval_documents WHERE collection_id NOT IN "
+      "(SELECT id FROM retrieval_collections));"
+      "DELETE FROM retrieval_documents WHERE collection_id NOT IN (SELECT id FROM retrieval_collections)" },
 };
 
 bp_str store_state_name(int64_t state)
@@ -28,11 +49,6 @@ bp_str store_state_name(int64_t state)
     static const char *const names[] = { "indexing", "ready", "queued", "failed" };
 
     return bp_str_of(names[state >= STATE_INDEXING && state <= STATE_FAILED ? state : STATE_INDEXING]);
-}
-
-bp_str store_vector_name(bp_call *call, int64_t collection)
-{
-    return bp_format(call, "c%lld", (long long)collection);
 }
 
 /* "$3, $4, $5" */
@@ -59,7 +75,7 @@ static bp_status statement_of(bp_call *call, bp_buf *sql, const bp_sql_value *pa
 static bp_status compare_some(bp_call *call, struct retrieval *self, const struct collection *collection,
                               struct document *documents, size_t count)
 {
-    bp_sql_value *parameters = BP_NEW_ARRAY(call, bp_sql_value, count + 1);
+    bp_sql_value *parameters = BP_NEW_ARRAY(call, bp_sql_value, count + 2);
     bp_buf       *sql = bp_buf_new(call, 4096);
     bp_statement  statement;
     bp_rows       rows;
@@ -67,13 +83,16 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, const struc
     if (!parameters)
         return BP_NO_MEMORY;
     parameters[0] = bp_sql_int(collection->id);
+    parameters[1] = bp_sql_text(index_chunking(call, self));
     for (size_t i = 0; i < count; i++)
-        parameters[i + 1] = bp_sql_text(documents[i].id);
-    bp_buf_addf(sql, "SELECT external_id, hash FROM retrieval_documents WHERE state = %d AND collection_id = $1 AND "
-                     "external_id IN (", STATE_READY);
-    add_places(sql, 2, count);
+        parameters[i + 2] = bp_sql_text(documents[i].id);
+    // "" is what documents of older versions say: then it is the same until somebody asks for a build.
+    bp_buf_addf(sql, "SELECT d.external_id, d.hash FROM retrieval_documents d WHERE d.collection_id = $1 AND d.state = %d AND "
+                     "(d.chunking = $2 OR d.chunking = '') AND NOT EXISTS (SELECT 1 FROM retrieval_versions v WHERE "
+                     "v.document_id = d.id) AND d.external_id IN (", STATE_READY);
+    add_places(sql, 3, count);
     bp_buf_add(sql, BP_STR(")"));
-    BP_TRY(statement_of(call, sql, parameters, count + 1, &statement));
+    BP_TRY(statement_of(call, sql, parameters, count + 2, &statement));
     BP_TRY(bp_storage_exec(call, self->storage, NULL, &statement, &rows));
     for (size_t r = 0; r < rows.row_count; r++)
         for (size_t i = 0; i < count; i++)
@@ -86,8 +105,8 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, const struc
 bp_status store_compare(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct document *documents, size_t count)
 {
-    for (size_t at = 0; at < count; at += PARAMETERS_MAX - 1) {
-        size_t some = count - at < PARAMETERS_MAX - 1 ? count - at : PARAMETERS_MAX - 1;
+    for (size_t at = 0; at < count; at += PARAMETERS_MAX - 2) {
+        size_t some = count - at < PARAMETERS_MAX - 2 ? count - at : PARAMETERS_MAX - 2;
 
         BP_TRY(compare_some(call, self, collection, documents + at, some));
     }
@@ -96,34 +115,90 @@ bp_status store_compare(bp_call *call, struct retrieval *self, const struct coll
 
 /* ---- writing ---- */
 
-static bp_status write_row(bp_call *call, struct retrieval *self, bp_transaction *transaction,
-                           const struct collection *collection, struct document *document)
+static bp_status check_there(bp_call *call, struct retrieval *self, bp_transaction *transaction,
+                             const struct collection *collection)
 {
     bp_rows rows;
 
+    BP_TRY(bp_storage_exec(call, self->storage, transaction,
+                           BP_SQL("SELECT id FROM retrieval_collections WHERE id = $1", bp_sql_int(collection->id)), &rows));
+    return rows.row_count ? BP_OK
+                          : bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was deleted meanwhile: what was not "
+                                    "acknowledged before is not in it", BP_ARG(collection->name));
+}
+
+/* A new row, or the one that is there; whether somebody finds its passages today says whether this becomes a version. */
+static bp_status find_row(bp_call *call, struct retrieval *self, bp_transaction *transaction,
+                          const struct collection *collection, struct document *document, bool *is_new)
+{
+    bp_rows rows;
+
+    document->written_wall_ns = bp_wall_ns();
     BP_TRY(bp_storage_exec(
         call, self->storage, transaction,
         BP_SQL("INSERT INTO retrieval_documents (collection_id, external_id, title, source, format, metadata, hash, body, "
-               "state, updated_wall_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9) ON CONFLICT (collection_id, "
-               "external_id) DO UPDATE SET title = excluded.title, source = excluded.source, format = excluded.format, "
-               "metadata = excluded.metadata, hash = excluded.hash, body = excluded.body, state = 0, updated_wall_ns = "
-               "excluded.updated_wall_ns RETURNING id",
+               "state, updated_wall_ns, chunking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10) ON CONFLICT "
+               "(collection_id, external_id) DO NOTHING RETURNING id",
                bp_sql_int(collection->id), bp_sql_text(document->id), bp_sql_text(document->title),
                bp_sql_text(document->source), bp_sql_text(document->format), bp_sql_text(document->metadata),
-               bp_sql_text(bp_str_of(document->hash)), bp_sql_text(document->text), bp_sql_int(bp_wall_ns())),
+               bp_sql_text(bp_str_of(document->hash)), bp_sql_text(document->text), bp_sql_int(document->written_wall_ns),
+               bp_sql_text(index_chunking(call, self))),
         &rows));
+    *is_new = rows.row_count == 1;
+    document->is_version = false;
+    if (!*is_new)
+        BP_TRY(bp_storage_exec(call, self->storage, transaction,
+                               BP_SQL("SELECT id, state FROM retrieval_documents WHERE collection_id = $1 AND external_id = $2",
+                                      bp_sql_int(collection->id), bp_sql_text(document->id)),
+                               &rows));
     if (rows.row_count != 1)
         return bp_fail(call, BP_DATA, "the storage gave no id for document \"" BP_FMT "\"", BP_ARG(document->id));
     document->row = bp_row(&rows, 0)[0].integer;
+    document->is_version = !*is_new && bp_row(&rows, 0)[1].integer == STATE_READY;
     return BP_OK;
 }
+
+static bp_status write_row(bp_call *call, struct retrieval *self, bp_transaction *transaction,
+                           const struct collection *collection, struct document *document)
+{
+    bool is_new;
+
+    BP_TRY(find_row(call, self, transaction, collection, document, &is_new));
+    if (is_new)
+        return BP_OK;
+    if (!document->is_version)
+        return bp_storage_exec(
+            call, self->storage, transaction,
+            BP_SQL("UPDATE retrieval_documents SET title = $2, source = $3, format = $4, metadata = $5, hash = $6, body = $7, "
+                   "state = 0, updated_wall_ns = $8, chunking = $9, problem = '' WHERE id = $1",
+                   bp_sql_int(document->row), bp_sql_text(document->title), bp_sql_text(document->source),
+                   bp_sql_text(document->format), bp_sql_text(document->metadata),
+                   bp_sql_text(bp_str_of(document->hash)), bp_sql_text(document->text),
+                   bp_sql_int(document->written_wall_ns), bp_sql_text(index_chunking(call, self))),
+            NULL);
+    return bp_storage_exec(
+        call, self->storage, transaction,
+        BP_SQL("INSERT INTO retrieval_versions (document_id, title, source, format, metadata, hash, body, state, "
+               "updated_wall_ns, chunking) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9) ON CONFLICT (document_id) DO UPDATE "
+               "SET title = excluded.title, source = excluded.source, format = excluded.format, metadata = excluded.metadata, "
+               "hash = excluded.hash, body = excluded.body, state = 0, updated_wall_ns = excluded.updated_wall_ns, "
+               "chunking = excluded.chunking",
+               bp_sql_int(document->row), bp_sql_text(document->title), bp_sql_text(document->source),
+               bp_sql_text(document->format), bp_sql_text(document->metadata), bp_sql_text(bp_str_of(document->hash)),
+               bp_sql_text(document->text), bp_sql_int(document->written_wall_ns), bp_sql_text(index_chunking(call, self))),
+        NULL);
+}
+
+/* Chunks of a version belong to the document's id with a minus before it until it takes the place of the old one. */
+static int64_t chunks_of(const struct document *document) { return document->is_version ? -document->row : document->row; }
 
 static bp_status drop_chunks(bp_call *call, struct retrieval *self, bp_transaction *transaction, int64_t collection,
                              int64_t document)
 {
     BP_TRY(bp_storage_exec(call, self->storage, transaction,
                            BP_SQL("INSERT INTO retrieval_garbage (chunk_id, collection_id) SELECT id, "
-                                  "CAST($2 AS BIGINT) FROM retrieval_chunks WHERE document_id = $1",
+                                  "CAST($2 AS BIGINT) FROM retrieval_chunks WHERE document_id = $1 ON CONFLICT (chunk_id) DO "
+                                  "NOTHING",
                                   bp_sql_int(document), bp_sql_int(collection)),
                            NULL));
     return bp_storage_exec(call, self->storage, transaction,
@@ -140,7 +215,7 @@ static bp_status write_chunk(bp_call *call, struct retrieval *self, bp_transacti
         call, self->storage, transaction,
         BP_SQL("INSERT INTO retrieval_chunks (document_id, sequence, start_byte, end_byte, start_char, end_char, heading, "
                "body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
-               bp_sql_int(document->row), bp_sql_int((int64_t)place), bp_sql_int((int64_t)chunk->start),
+               bp_sql_int(chunks_of(document)), bp_sql_int((int64_t)place), bp_sql_int((int64_t)chunk->start),
                bp_sql_int((int64_t)chunk->end), bp_sql_int((int64_t)chunk->start_char),
                bp_sql_int((int64_t)chunk->end_char), bp_sql_text(chunk->heading),
                bp_sql_text(bp_str_n(document->text.data + chunk->start, chunk->end - chunk->start))),
@@ -162,13 +237,14 @@ static bp_status write_all(bp_call *call, bp_transaction *transaction, void *arg
 {
     const struct writing *w = arg;
 
+    BP_TRY(check_there(call, w->self, transaction, w->collection));
     for (size_t i = 0; i < w->count; i++) {
         struct document *document = &w->documents[i];
 
         if (document->is_unchanged || document->problem.len)
             continue;
         BP_TRY(write_row(call, w->self, transaction, w->collection, document));
-        BP_TRY(drop_chunks(call, w->self, transaction, w->collection->id, document->row));
+        BP_TRY(drop_chunks(call, w->self, transaction, w->collection->id, chunks_of(document)));
         for (size_t c = 0; c < document->chunk_count; c++)
             BP_TRY(write_chunk(call, w->self, transaction, document, c));
     }
@@ -183,42 +259,111 @@ bp_status store_write(bp_call *call, struct retrieval *self, const struct collec
     return bp_storage_transact(call, self->storage, write_all, &writing);
 }
 
-bp_status store_mark(bp_call *call, struct retrieval *self, const struct document *documents, size_t count,
-                     enum document_state state)
-{
-    bp_statement *statements = BP_NEW_ARRAY(call, bp_statement, count + 1);
-    bp_sql_value *rows = BP_NEW_ARRAY(call, bp_sql_value, 3 * count + 1);
-    size_t        made = 0;
+/* ---- marking ---- */
 
-    if (!statements || !rows)
+/* The statements that mark one document; each is about this very writing of it, so that another one, here or in another
+ * process, is not touched. */
+struct marking {
+    bp_call      *call;
+    bp_statement *statements;
+    bp_sql_value *values;
+    size_t        count, value_count;
+};
+
+enum { MARK_STATEMENTS = 5, MARK_VALUES = 4 };
+
+static void add_mark(struct marking *m, const char *sql, bp_sql_value a, bp_sql_value b, bp_sql_value c, bp_sql_value d,
+                     uint32_t used)
+{
+    bp_sql_value *values = m->values + m->value_count;
+
+    values[0] = a;
+    values[1] = b;
+    values[2] = c;
+    values[3] = d;
+    m->value_count += MARK_VALUES;
+    m->statements[m->count++] = (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = used,
+                                                .sql = bp_str_of(sql), .parameters = values };
+}
+
+#define THIS_VERSION "EXISTS (SELECT 1 FROM retrieval_versions WHERE document_id = $1 AND updated_wall_ns = $2)"
+
+static void mark_version(struct marking *m, const struct collection *collection, const struct document *document,
+                         enum document_state state)
+{
+    bp_sql_value id = bp_sql_int(document->row), written = bp_sql_int(document->written_wall_ns);
+    bp_sql_value none = bp_sql_null(), minus = bp_sql_int(-document->row), whose = bp_sql_int(collection->id);
+
+    if (state == STATE_QUEUED || state == STATE_INDEXING) {
+        add_mark(m, "UPDATE retrieval_versions SET state = $3 WHERE document_id = $1 AND updated_wall_ns = $2", id, written,
+                 bp_sql_int(state), none, 3);
+        return;
+    }
+    // Of the two sets of chunks one goes: the old one, or that of a version that cannot be indexed.
+    add_mark(m, "INSERT INTO retrieval_garbage (chunk_id, collection_id) SELECT id, CAST($4 AS BIGINT) FROM retrieval_chunks "
+                "WHERE document_id = $3 AND " THIS_VERSION " ON CONFLICT (chunk_id) DO NOTHING",
+             id, written, state == STATE_READY ? id : minus, whose, 4);
+    add_mark(m, "DELETE FROM retrieval_chunks WHERE document_id = $3 AND " THIS_VERSION, id, written,
+             state == STATE_READY ? id : minus, none, 3);
+    if (state == STATE_READY) {
+        add_mark(m, "UPDATE retrieval_chunks SET document_id = $1 WHERE document_id = $3 AND " THIS_VERSION, id, written, minus,
+                 none, 3);
+        add_mark(m, "UPDATE retrieval_documents SET (title, source, format, metadata, hash, body, chunking, updated_wall_ns) = "
+                    "(SELECT title, source, format, metadata, hash, body, chunking, updated_wall_ns FROM retrieval_versions "
+                    "WHERE document_id = $1), state = 1, problem = '', build = $3 WHERE id = $1 AND " THIS_VERSION,
+                 id, written, bp_sql_int(collection->build), none, 3);
+    }
+    add_mark(m, "DELETE FROM retrieval_versions WHERE document_id = $1 AND updated_wall_ns = $2", id, written, none, none, 2);
+}
+
+static void mark_document(struct marking *m, const struct collection *collection, const struct document *document,
+                          enum document_state state)
+{
+    bp_sql_value id = bp_sql_int(document->row), written = bp_sql_int(document->written_wall_ns);
+
+    if (state == STATE_READY)
+        add_mark(m, "UPDATE retrieval_documents SET state = 1, problem = '', build = $3 WHERE id = $1 AND updated_wall_ns = $2",
+                 id, written, bp_sql_int(collection->build), bp_sql_null(), 3);
+    else
+        add_mark(m, "UPDATE retrieval_documents SET state = $3, problem = $4 WHERE id = $1 AND updated_wall_ns = $2", id, written,
+                 bp_sql_int(state), bp_sql_text(document->problem.len ? document->problem : BP_STR("")), 4);
+}
+
+bp_status store_mark(bp_call *call, struct retrieval *self, const struct collection *collection,
+                     const struct document *documents, size_t count, enum document_state state)
+{
+    struct marking m = { .call = call,
+                         .statements = BP_NEW_ARRAY(call, bp_statement, MARK_STATEMENTS * count + 1),
+                         .values = BP_NEW_ARRAY(call, bp_sql_value, MARK_STATEMENTS * MARK_VALUES * count + 1) };
+
+    if (!m.statements || !m.values)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        if (documents[i].is_unchanged || documents[i].problem.len)
+        // One that failed has a problem, and that is what is kept then.
+        if (documents[i].is_unchanged || (documents[i].problem.len && state != STATE_FAILED) || !documents[i].row)
             continue;
-        // Not when it was written again meanwhile: then the later one says when it is ready.
-        rows[3 * made] = bp_sql_int(documents[i].row);
-        rows[3 * made + 1] = bp_sql_text(bp_str_of(documents[i].hash));
-        rows[3 * made + 2] = bp_sql_int(state);
-        statements[made] = (bp_statement){
-            .struct_size = sizeof(bp_statement),
-            .parameter_count = 3,
-            .sql = BP_STR("UPDATE retrieval_documents SET state = $3 WHERE id = $1 AND hash = $2"),
-            .parameters = &rows[3 * made]
-        };
-        made++;
+        if (documents[i].is_version)
+            mark_version(&m, collection, &documents[i], state);
+        else
+            mark_document(&m, collection, &documents[i], state);
     }
-    return made ? bp_storage_batch(call, self->storage, statements, made, NULL) : BP_OK;
+    return m.count ? bp_storage_batch(call, self->storage, m.statements, m.count, NULL) : BP_OK;
 }
 
 bp_status store_waiting_bytes(bp_call *call, struct retrieval *self, int64_t *bytes)
 {
     bp_rows rows;
 
+    // `state <> 1` is what the index is about. Chunks of versions have an id below 0.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL0("SELECT CAST(COALESCE(SUM(c.end_byte - c.start_byte), 0) AS BIGINT) FROM retrieval_documents d JOIN "
-                                   "retrieval_chunks c ON c.document_id = d.id WHERE d.state IN (0, 2)"),
+                           BP_SQL0("SELECT CAST(COALESCE(SUM(c.end_byte - c.start_byte), 0) AS BIGINT) FROM retrieval_documents d "
+                                   "JOIN retrieval_chunks c ON c.document_id = d.id WHERE d.state <> 1 AND d.state IN (0, 2) "
+                                   "UNION ALL SELECT CAST(COALESCE(SUM(end_byte - start_byte), 0) AS BIGINT) FROM "
+                                   "retrieval_chunks WHERE document_id < 0"),
                            &rows));
-    *bytes = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
+    *bytes = 0;
+    for (size_t i = 0; i < rows.row_count; i++)
+        *bytes += bp_row(&rows, i)[0].integer;
     return BP_OK;
 }
 
@@ -230,6 +375,7 @@ bp_status store_collect_garbage(bp_call *call, struct retrieval *self, const str
         bp_rows   rows;
         uint64_t *ids;
         int64_t   last;
+        bp_status status;
 
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
                                BP_SQL("SELECT chunk_id FROM retrieval_garbage WHERE collection_id = $1 ORDER BY chunk_id "
@@ -244,8 +390,10 @@ bp_status store_collect_garbage(bp_call *call, struct retrieval *self, const str
         for (size_t i = 0; i < rows.row_count; i++)
             ids[i] = (uint64_t)bp_row(&rows, i)[0].integer;
         last = (int64_t)ids[rows.row_count - 1];
-        BP_TRY(bp_vector_of(self->vector)->remove(call, self->vector->instance, collection->vector_name, ids,
-                                                  rows.row_count, NULL, NULL));
+        status = bp_vector_of(self->vector)->remove(call, self->vector->instance, collection->vector_name, ids,
+                                                    rows.row_count, NULL, NULL);
+        if (status != BP_OK && status != BP_NOT_FOUND) // gone with all the others: then the notes go, too
+            return status;
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
                                BP_SQL("DELETE FROM retrieval_garbage WHERE collection_id = $1 AND chunk_id <= $2",
                                       bp_sql_int(collection->id), bp_sql_int(last)),
@@ -276,6 +424,9 @@ static bp_status delete_row(bp_call *call, bp_transaction *transaction, void *ar
         return bp_fail(call, BP_NOT_FOUND, "collection \"" BP_FMT "\" has no document \"" BP_FMT "\"",
                        BP_ARG(collection->name), BP_ARG(document));
     row = bp_row(&rows, 0)[0].integer;
+    BP_TRY(bp_storage_exec(call, self->storage, transaction,
+                           BP_SQL("DELETE FROM retrieval_versions WHERE document_id = $1", bp_sql_int(row)), NULL));
+    BP_TRY(drop_chunks(call, self, transaction, collection->id, -row));
     return drop_chunks(call, self, transaction, collection->id, row);
 }
 

@@ -44,17 +44,13 @@ static bp_status search_tool(bp_call *call, void *instance, const bp_json *argum
 {
     struct retrieval    *self = instance;
     const bp_json       *limit = bp_json_get(arguments, "limit");
-    struct search_query  query = { .text = bp_json_string(bp_json_get(arguments, "query")),
-                                   .mode = mode_of(bp_json_string(bp_json_get(arguments, "mode"))),
-                                   .limit = limit ? (uint32_t)bp_json_integer(limit) : 8,
-                                   .with_text = true,
-                                   .words_weight = -1,
-                                   .fusion = self->fusion,
-                                   .min_similarity = self->min_similarity };
+    struct search_query  query = search_query_of(self, bp_json_string(bp_json_get(arguments, "query")),
+                                                 limit ? (uint32_t)bp_json_integer(limit) : 8);
     bp_json_writer      *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     struct collection    collection;
     struct search_result result;
 
+    query.mode = mode_of(bp_json_string(bp_json_get(arguments, "mode")));
     BP_TRY(collection_find(call, self, bp_json_string(bp_json_get(arguments, "collection")), &collection));
     BP_TRY(search_run(call, self, &collection, &query, &result));
     search_count(self, &result);

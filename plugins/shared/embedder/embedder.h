@@ -4,19 +4,29 @@
 #define SHARED_EMBEDDER_H
 
 #include <backplane/embed.h>
+#include <backplane/storage.h>
 #include <backplane/vector.h>
 
 struct embedder {
     bp_embed_info info; /* dimensions 0: not known yet; its model lies in `model` */
     char          model[256];
+    char          collection[132]; /* where embedder_make_collection() has them kept */
 };
 
 /* Asks unless it is known. BP_UPSTREAM: what it says of itself cannot be; and what info() fails with. */
 bp_status embedder_learn(bp_call *call, const bp_peer *embed, struct embedder *embedder) BP_SUSPENDS;
 
-/* The same, and an English collection for its vectors, by cosine, is there when it returns BP_OK. */
-bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector, bp_str collection,
-                                   struct embedder *embedder) BP_SUSPENDS;
+/* The same, and an English collection for its vectors, by cosine, is there when it returns BP_OK: embedder->collection.
+ *
+ * Its name is `base`, a dot and a hash of the deployment (by `storage`) and the embedder's model, so that neither another
+ * deployment on the same store nor another embedder can meet it; what is in it can be made again from the rows of the app,
+ * which compares their count with the collection's. A collection that is called `base` alone, as older versions made it, goes
+ * on being used if it is nobody's or this deployment's, and was made for this embedder. */
+bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector, const bp_peer *storage,
+                                   bp_str base, struct embedder *embedder) BP_SUSPENDS;
+/* After BP_NOT_FOUND of an operation on the collection: it is gone, and the next embedder_make_collection() makes it anew. */
+void embedder_forget_collection(struct embedder *embedder);
+static inline bp_str embedder_collection(const struct embedder *embedder) { return bp_str_of(embedder->collection); }
 
 /* A text without a word of meaning has no direction, and no vector store finds anything by its vector. */
 bool embedder_is_zero(const float *vector, uint32_t dimensions);

@@ -34,4 +34,8 @@ bp_status filters_check(bp_call *call, const bp_filter *filter);
 bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql,
                        const bp_filter *filter);
 
+/* Whether a point with this metadata, a JSON object, passes; NULL lets everything pass. For stores that decide themselves, and
+ * for apps that look into their own rows while the store is away. BP_INVALID: the metadata is no JSON. */
+bp_status filters_decide(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes);
+
 #endif

@@ -106,7 +106,7 @@ static bp_status take_point(bp_call *call, struct search *search, uint64_t id, c
     if (vector.len != search->collection.dimensions * sizeof(float))
         return BP_OK;
     if (search->query->filter)
-        BP_TRY(filter_passes(call, search->query->filter, metadata, &passes));
+        BP_TRY(filters_decide(call, search->query->filter, metadata, &passes));
     if (passes)
         answer->hits[answer->count++] = (bp_hit){ id, score_of(search, vector.data) };
     return BP_OK;

@@ -114,8 +114,4 @@ size_t tags_of(const bp_json *metadata, char tags[TAGS_BYTES_MAX]);
  * The filter was checked. */
 bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact);
 
-/* filter.c */
-/* Whether the metadata passes; NULL: everything does. The filter was checked. */
-bp_status filter_passes(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes);
-
 #endif

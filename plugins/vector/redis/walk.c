@@ -60,7 +60,7 @@ static bp_status hand_out(bp_call *call, struct page *page, uint64_t id, const s
     if (fields->items[0]->type != REDIS_STRING)
         return BP_OK; // deleted meanwhile
     point.metadata = fields->items[0]->text;
-    BP_TRY(filter_passes(call, page->filter, point.metadata, &passes));
+    BP_TRY(filters_decide(call, page->filter, point.metadata, &passes));
     if (!passes)
         return BP_OK;
     point.words = fields->items[1]->text;
@@ -139,7 +139,7 @@ static bp_status check_some(bp_call *call, struct redis_store *store, const stru
     for (size_t i = 0; i < count; i++) {
         passes[i] = false;
         if (replies[i]->type == REDIS_STRING)
-            BP_TRY(filter_passes(call, filter, replies[i]->text, &passes[i]));
+            BP_TRY(filters_decide(call, filter, replies[i]->text, &passes[i]));
     }
     return BP_OK;
 }

@@ -92,6 +92,9 @@ typedef struct bp_plugin_note {
     char     version[24];
 } bp_plugin_note;
 
+/* What an instance says of itself, for /health. It never makes the server unready: who serves less than usual still serves. */
+typedef enum bp_report_level { BP_REPORT_OK = 0, BP_REPORT_DEGRADED = 1 } bp_report_level;
+
 /* Which worker this code runs on (0 to count - 1), and the instance's name in the conf. */
 typedef struct bp_host_service {
     uint32_t struct_size;
@@ -99,6 +102,7 @@ typedef struct bp_host_service {
     uint32_t (*worker_count)(bp_call *call);
     bp_str (*instance_name)(bp_call *call);
     bp_str (*version)(void); /* of the host */
+    void (*report)(bp_call *call, uint32_t level, bp_str sentence);
 } bp_host_service;
 
 BP_SERVICE(host, bp_host_service, 1)
@@ -106,6 +110,14 @@ BP_SERVICE(host, bp_host_service, 1)
 static inline uint32_t bp_worker_index(bp_call *call) { return bp_service_host->worker_index(call); }
 static inline uint32_t bp_worker_count(bp_call *call) { return bp_service_host->worker_count(call); }
 static inline bp_str bp_instance_name(bp_call *call) { return bp_service_host->instance_name(call); }
+
+/* Shows at /health that the instance is not what it should be, as the component "KIND.NAME", with a sentence that says what is
+ * wrong and what to do (cut at 511 bytes); BP_REPORT_OK takes it back. One for the process: the last one counts. Any thread
+ * that may log with the call. */
+static inline void bp_report_health(bp_call *call, bp_report_level level, bp_str sentence)
+{
+    bp_service_host->report(call, (uint32_t)level, sentence);
+}
 
 extern const bp_require __start_bp_requires[] BP_HIDDEN;
 extern const bp_require __stop_bp_requires[] BP_HIDDEN;

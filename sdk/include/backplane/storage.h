@@ -278,6 +278,46 @@ static inline bp_status bp_storage_migrate(bp_call *call, const bp_peer *storage
 {
     return bp_storage_of(storage)->migrate(call, storage->instance, owner, migrations, count);
 }
+/* The id of the deployment that this storage belongs to: 24 characters of [0-9a-f], made when it is asked for the first time,
+ * the same for every process and every app on it. What a deployment keeps elsewhere (collections of a vector store, keys in a
+ * cache) carries it as a mark, so that two deployments on one server cannot take each other's things for their own. In the
+ * call's arena. */
+#define BP_DEPLOYMENT_OWNER "deployment" /* of its table, in the books of the migrations */
+static inline bp_status bp_storage_deployment(bp_call *call, const bp_peer *storage, bp_str *id) BP_SUSPENDS
+{
+    static const bp_migration steps[] = {
+        { 1, 1, "the id of the deployment",
+          "CREATE TABLE backplane_deployment (one BIGINT PRIMARY KEY, id TEXT NOT NULL, made_wall_ns BIGINT NOT NULL)" },
+    };
+    static const char digits[] = "0123456789abcdef";
+    uint8_t           random[12];
+    char              made[24];
+    bp_sql_value      values[2];
+    bp_statement      look = { sizeof(bp_statement), 0, BP_STR("SELECT id FROM backplane_deployment WHERE one = 1"), NULL };
+    bp_statement      make = { sizeof(bp_statement), 2,
+                               BP_STR("INSERT INTO backplane_deployment (one, id, made_wall_ns) VALUES (1, $1, $2) ON CONFLICT "
+                                      "(one) DO NOTHING"),
+                               values };
+    bp_rows           rows;
+
+    *id = bp_str_n(NULL, 0);
+    BP_TRY(bp_storage_migrate(call, storage, BP_STR(BP_DEPLOYMENT_OWNER), steps, 1));
+    bp_random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(made); i++)
+        made[i] = digits[(random[i / 2] >> (i % 2 ? 0 : 4)) & 15];
+    values[0] = bp_sql_text(bp_str_n(made, sizeof(made)));
+    values[1] = bp_sql_int(bp_wall_ns());
+    for (int tries = 0; tries < 2; tries++) {
+        BP_TRY(bp_storage_exec(call, storage, NULL, &look, &rows));
+        if (rows.row_count == 1 && rows.column_count == 1 && rows.values[0].type == BP_SQL_TEXT && rows.values[0].text.len) {
+            *id = rows.values[0].text;
+            return BP_OK;
+        }
+        if (!tries)
+            BP_TRY(bp_storage_exec(call, storage, NULL, &make, NULL));
+    }
+    return bp_fail(call, BP_DATA, "the table backplane_deployment of storage \"" BP_FMT "\" holds no id", BP_ARG(storage->name));
+}
 static inline bp_status bp_storage_inspect(bp_call *call, const bp_peer *storage, bp_str what, bp_rows *rows) BP_SUSPENDS
 {
     memset(rows, 0, sizeof(*rows));

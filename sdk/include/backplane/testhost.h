@@ -70,6 +70,12 @@ testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plu
 /* One more worker of an instance: the same shared object, a struct of its own. Destroyed before the
  * first. */
 testhost_instance *testhost_instance_worker(testhost_instance *first);
+/* What the instance said last by bp_report_health(); level 0 and an empty sentence: nothing. */
+struct testhost_report {
+    uint32_t level;
+    char     sentence[512];
+};
+const struct testhost_report *testhost_report_of(const testhost_instance *instance);
 /* drain, worker_stop and, for the first, shared_destroy. NULL is allowed. */
 void  testhost_instance_destroy(testhost_instance *instance);
 void *testhost_self(

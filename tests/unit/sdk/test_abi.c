@@ -650,12 +650,13 @@ FIELD(bp_plugin_note, kind, 40)
 FIELD(bp_plugin_note, name, 56)
 FIELD(bp_plugin_note, version, 88)
 
-SIZE(bp_host_service, 40)
+SIZE(bp_host_service, 48)
 FIELD(bp_host_service, struct_size, 0)
 FIELD(bp_host_service, worker_index, 8)
 FIELD(bp_host_service, worker_count, 16)
 FIELD(bp_host_service, instance_name, 24)
 FIELD(bp_host_service, version, 32)
+FIELD(bp_host_service, report, 40)
 
 /* ---- <backplane/storage.h> ---- */
 

@@ -1,6 +1,6 @@
-/* filter.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of
+/* decide.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of
  * its members does; one that is missing, or of another type, matches nothing. */
-#include "store.h"
+#include "filters/filters.h"
 
 #include <math.h>
 
@@ -96,7 +96,7 @@ static bool node_passes(const bp_json *metadata, const bp_filter *filter)
     return filter->op == BP_FILTER_AND;
 }
 
-bp_status filter_passes(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes)
+bp_status filters_decide(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes)
 {
     const bp_json *parsed = NULL;
 

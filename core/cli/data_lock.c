@@ -1,0 +1,46 @@
+/* data_lock.c - the lock on a data folder, and who has it. */
+#include "cli/data_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static void say_who(int fd, const char *folder, char problem[1024])
+{
+    char    text[512];
+    ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+    text[len > 0 ? len : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    snprintf(problem, 1024,
+             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, let the command talk to it with --url, or "
+             "give this one a data_dir of its own", folder, text[0] ? text : "an unknown process id");
+}
+
+int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, char problem[1024])
+{
+    char path[4200], text[512];
+    int  fd;
+
+    *is_refused = false;
+    problem[0] = '\0';
+    snprintf(path, sizeof(path), "%s/server.lock", folder);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        *is_refused = errno == EWOULDBLOCK;
+        if (*is_refused)
+            say_who(fd, folder, problem);
+        close(fd);
+        return -1;
+    }
+    snprintf(text, sizeof(text), "the process id %ld and the conf %.400s\n", (long)getpid(), conf_file);
+    // The lock is what counts; without the words it is only harder to see whose it is.
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0)
+        fprintf(stderr, "backplane: cannot write to %s: %s\n", path, strerror(errno));
+    return fd;
+}
