@@ -284,7 +284,9 @@ static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, c
 {
     enum pressure pressure = pressure_now(&api->conf->server.limits);
 
-    if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !route->unit) ||
+    bool          is_load = route->unit || route->context != api; // what the host answers itself is little
+
+    if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !is_load) ||
         (!route->unit && bp_str_starts(bp_str_of(route->spec.path), "/health/")) || bp_str_is(exchange->path, "/ready"))
         return BP_OK;
     if (pressure == PRESSURE_REFUSE)

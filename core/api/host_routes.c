@@ -1,6 +1,7 @@
 /* host_routes.c - what the host itself answers: probes, metrics, the description of its routes. */
 #include "api/api.h"
 #include "api/web.h"
+#include "ops/pressure.h"
 #include "version.h"
 
 enum { HEALTH_BYTES_MAX = 1 << 20, METRICS_BYTES_MAX = 16 << 20 };
@@ -43,12 +44,16 @@ static bp_status get_live(bp_call *call, void *instance, bp_request *request, bp
 static bp_status get_ready(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct api *api = instance;
-    bool        is_ready = health_is_ready(api->health);
+    bool        is_shedding = pressure_now(&api->conf->server.limits) != PRESSURE_NONE;
+    bool        is_ready = health_is_ready(api->health) && !is_shedding;
     bool        is_draining = health_board_phase(api->health) == PHASE_DRAINING;
 
     (void)request;
     return respond_object(call, response, is_ready ? 200 : 503, "status",
-                          is_ready ? "ready" : is_draining ? "draining" : "not ready: see /health");
+                          is_ready      ? "ready"
+                          : is_draining ? "draining"
+                          : is_shedding ? "shedding load: server.limits.memory is used up"
+                                        : "not ready: see /health");
 }
 
 static bp_status get_startup(bp_call *call, void *instance, bp_request *request, bp_response *response)

@@ -44,6 +44,21 @@ bool proxy_is_in_block(bp_str address, bp_str block)
     return bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8)) == 0;
 }
 
+bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange)
+{
+    bp_str  address = proxy_client_address(api, exchange);
+    uint8_t bytes[16];
+    char    text[INET6_ADDRSTRLEN];
+    size_t  len = parse(address, bytes);
+
+    if (len == 0)
+        return address; // "unix"
+    if (len == 16)
+        memset(bytes + 8, 0, 8);
+    inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text));
+    return arena_dup(exchange->call->arena, bp_str_of(text));
+}
+
 static bool is_trusted(const struct api *api, bp_str address)
 {
     const bp_str_list *proxies = &api->conf->server.trusted_proxies;

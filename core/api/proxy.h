@@ -8,6 +8,10 @@
  * In the call's arena. */
 bp_str proxy_client_address(const struct api *api, struct http_exchange *exchange);
 
+/* The same for what is shared out by address: of IPv6 the /64, since that is what one customer has; IPv4 in IPv6's clothes
+ * is IPv4. */
+bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange);
+
 /* Whether `address` is in `block`: "10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix". */
 bool proxy_is_in_block(bp_str address, bp_str block);
 

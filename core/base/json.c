@@ -110,6 +110,21 @@ static void read_into(struct arena *arena)
     reading_into = arena;
 }
 
+/* Whether it is JSON, as the standard has it, that this reader cannot hold. */
+static bool is_beyond(const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+
+    return code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
+           code == json_error_stack_overflow;
+}
+
+/* Where an array or object cannot grow, jansson fails without a word. */
+static bool is_no_memory(const json_error_t *error)
+{
+    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
+}
+
 static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
 {
     json_t *root;
@@ -120,7 +135,7 @@ static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
     return root;
 }
 
-bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
 {
     struct scan  scan = { .text = text.data, .len = text.len };
     json_error_t error;
@@ -129,15 +144,25 @@ bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, ch
     *value = NULL;
     if (!passes_caps(&scan)) {
         snprintf(problem, JSON_PROBLEM_BYTES, "%s, at byte %zu", scan.problem, scan.at);
-        return BP_INVALID;
+        return text.data[scan.at] ? BP_UNSUPPORTED : BP_INVALID;
     }
     root = load(arena, text, &error);
     if (!root) {
-        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d", error.text, error.position);
-        return json_error_code(&error) == json_error_out_of_memory ? BP_NO_MEMORY : BP_INVALID;
+        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d",
+                 is_no_memory(&error) ? "there is no memory to read it" : error.text, error.position);
+        if (is_no_memory(&error))
+            return BP_NO_MEMORY;
+        return is_beyond(&error) ? BP_UNSUPPORTED : BP_INVALID;
     }
     *value = (const bp_json *)root;
     return BP_OK;
+}
+
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+{
+    bp_status status = json_parse_judged(arena, text, value, problem);
+
+    return status == BP_UNSUPPORTED ? BP_INVALID : status;
 }
 
 static const json_t *raw(const bp_json *value)
@@ -206,9 +231,22 @@ bp_str json_as_string(const bp_json *value)
     return (bp_str){ json_string_value(raw(value)), json_string_length(raw(value)) };
 }
 
+/* 3.0 is the integer 3. Beyond 2^53 a double may stand for its neighbours as well, and so for no integer. */
+static bool is_whole(double number)
+{
+    return number >= -9007199254740992.0 && number <= 9007199254740992.0 && number == (double)(int64_t)number;
+}
+
+bool json_is_whole(const bp_json *value)
+{
+    return json_is_integer(raw(value)) || (json_is_real(raw(value)) && is_whole(json_real_value(raw(value))));
+}
+
 int64_t json_as_integer(const bp_json *value)
 {
-    return json_is_integer(raw(value)) ? json_integer_value(raw(value)) : 0;
+    if (json_is_integer(raw(value)))
+        return json_integer_value(raw(value));
+    return json_is_whole(value) ? (int64_t)json_real_value(raw(value)) : 0;
 }
 
 double json_as_number(const bp_json *value)

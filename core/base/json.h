@@ -35,6 +35,8 @@ enum {
 
 /* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `problem` says what is wrong and at which byte. */
 bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES]);
+/* The same, but BP_UNSUPPORTED for what is JSON and beyond the caps or the types: deep, many keys, long or large numbers. */
+bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES]);
 
 enum json_type json_type_of(const bp_json *value);
 const bp_json *json_get(const bp_json *object, bp_str key);
@@ -42,7 +44,9 @@ const bp_json *json_at(const bp_json *array, size_t index);
 size_t         json_count(const bp_json *value);
 bool           json_entry(const bp_json *object, size_t *cursor, bp_str *key, const bp_json **value);
 bp_str         json_as_string(const bp_json *value);
-int64_t        json_as_integer(const bp_json *value);
+/* An integer, or a number without a fraction that is one beyond doubt: 3.0, and not 1e300. */
+bool           json_is_whole(const bp_json *value);
+int64_t        json_as_integer(const bp_json *value); /* 0 unless json_is_whole() */
 double         json_as_number(const bp_json *value);
 bool           json_as_bool(const bp_json *value);
 bp_str         json_text(struct arena *arena, const bp_json *value);

@@ -91,7 +91,9 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
     }
     embedded_conf_add_backends(&out, kind, wish->peers, wish->peer_count);
     if (strcmp(kind, "app") == 0)
-        buf_addf(&out, "server: { listen: [ \"127.0.0.1:0\" ], access_log: off }\napp:\n  subject:\n    use: %s\n",
+        // What an app's schemas refuse is to be refused, and not to be made right before.
+        buf_addf(&out, "server: { listen: [ \"127.0.0.1:0\" ], access_log: off, mcp: { coerce_arguments: false } }\n"
+                       "app:\n  subject:\n    use: %s\n",
                  plugin->descriptor.name);
     else
         buf_addf(&out, "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    deadline: 5m\n",

@@ -15,6 +15,7 @@
 #include "cli/data_lock.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
+#include "ops/pressure.h"
 #include "net/http_client.h"
 #include "plugin/services.h"
 
@@ -224,20 +225,23 @@ static bp_status start_server(bp_call *call, void *arg)
     return BP_OK;
 }
 
+static bp_status start_mcp(bp_call *call, void *arg)
+{
+    struct host *host = arg;
+
+    host->memory = memory_return_start(call->worker, host->generation->pool);
+    if (!host->memory)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory to look after the memory");
+    return mcp_start(call, host->mcp);
+}
+
 static bp_status start_ops(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
     BP_TRY(alerts_start(call, host->alerts));
-    BP_TRY(mcp_start(call, host->mcp));
+    BP_TRY(start_mcp(call, host));
     return health_board_start(call, host->health);
-}
-
-static bp_status start_mcp(bp_call *call, void *arg)
-{
-    struct host *host = arg;
-
-    return mcp_start(call, host->mcp);
 }
 
 static bp_status make_mcp(bp_call *call, void *arg)
@@ -401,6 +405,9 @@ static bp_status stop_ops(bp_call *call, void *arg)
         health_board_stop(call, host->health);
     if (host->mcp)
         mcp_stop(call, host->mcp);
+    if (host->memory)
+        job_stop(call, host->memory);
+    host->memory = NULL;
     if (host->alerts)
         alerts_stop(call, host->alerts);
     return BP_OK;

@@ -24,6 +24,7 @@ struct host {
     struct health_board    *health;
     struct process_metrics *process;
     struct watchdog        *watchdog;
+    struct job             *memory; /* gives back what is not used */
     struct api              api;
     struct mcp             *mcp;
     struct http_edge       *edge;

@@ -67,6 +67,11 @@ struct server_mcp {
     int64_t sessions;
     int64_t session_idle_timeout_ns;
     int64_t replay_bytes;
+    int64_t tasks_bytes;
+    int64_t message_memory_bytes;
+    int64_t client_memory_bytes;
+    int64_t sessions_per_client;
+    bool    coerce_arguments;
     bool    share_sessions;
     bp_str  state_key; /* empty: one of this process alone */
 };

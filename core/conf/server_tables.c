@@ -78,9 +78,10 @@ static const bp_option limits_options[] = {
     BP_OPTION_INT(struct server_limits, connections_per_address, .initial = "256", .minimum = "0",
                   .maximum = "1000000", .help = "open connections of one client address; 0: no limit"),
     BP_OPTION_SIZE(struct server_limits, memory, .initial = "0", .minimum = "0",
-                   .help = "memory the process should stay within, for shed_at and refuse_at; 0: no budget"),
+                   .help = "memory the process may have allocated, for shed_at and refuse_at (process_allocated_memory_bytes); 0: no "
+                           "budget"),
     BP_OPTION_FLOAT(struct server_limits, shed_at, .initial = "0.90", .minimum = "0.1", .maximum = "1",
-                    .help = "part of `memory` in use at which apps answer 503 with Retry-After"),
+                    .help = "part of `memory` in use at which apps and MCP answer 503 with Retry-After, and readiness fails"),
     BP_OPTION_FLOAT(struct server_limits, refuse_at, .initial = "0.95", .minimum = "0.1", .maximum = "1",
                     .help = "part of `memory` in use at which all but the probes is answered 503 and cut"),
 };
@@ -105,14 +106,29 @@ static const bp_option drain_options[] = {
 static const bp_option mcp_options[] = {
     BP_OPTION_SIZE(struct server_mcp, body, .initial = "4MiB", .minimum = "1KiB", .maximum = "1GiB",
                    .help = "body of an MCP message, or 413"),
+    BP_OPTION_SIZE(struct server_mcp, message_memory, .initial = "64MiB", .minimum = "256KiB", .maximum = "1GiB",
+                   .help = "memory that one message may take once it is read; more is refused with its id. \"[],[],\" takes "
+                           "48 bytes for each of its own"),
+    BP_OPTION_SIZE(struct server_mcp, client_memory, .initial = "256MiB", .minimum = "1MiB", .maximum = "1TiB",
+                   .help = "memory that the messages of one key, or of one address without a key, may take while they are "
+                           "worked at, or 503 with Retry-After"),
     BP_OPTION_INT(struct server_mcp, sessions, .initial = "100000", .minimum = "1", .maximum = "10000000",
                   .help = "sessions of clients up to 2025-11-25; the one not used for the longest time makes room"),
+    BP_OPTION_INT(struct server_mcp, sessions_per_client, .initial = "10000", .minimum = "1", .maximum = "10000000",
+                  .help = "sessions of one key, or of one address without a key; the one of its own that was not used for the "
+                          "longest time makes room, and a new one is refused while all are in use"),
     BP_OPTION_DURATION(struct server_mcp, session_idle_timeout, .initial = "30m", .minimum = "1s", .maximum = "7d",
                        .help = "how long a session may be unused before it ends"),
     BP_OPTION_BOOL(struct server_mcp, share_sessions, .initial = "true",
                    .help = "let all processes that share a cache know the sessions, so that a client may come to any of them"),
     BP_OPTION_SIZE(struct server_mcp, replay, .initial = "32MiB", .minimum = "64KiB", .maximum = "16GiB",
-                   .help = "events kept for clients that come back with Last-Event-ID, of all sessions together"),
+                   .help = "events kept for clients that come back with Last-Event-ID, of all sessions together; one key or "
+                           "address may have a quarter"),
+    BP_OPTION_SIZE(struct server_mcp, tasks, .initial = "256MiB", .minimum = "1MiB", .maximum = "1TiB",
+                   .help = "arguments, answers and results of all tasks; one key or address may have a quarter"),
+    BP_OPTION_BOOL(struct server_mcp, coerce_arguments, .initial = "true",
+                   .help = "make arguments of tools fit where a model wrote them almost right: 3.0, \"5\" and \"true\" for "
+                           "integers, numbers and booleans, JSON in a string, null for what is optional"),
     BP_OPTION_SECRET(struct server_mcp, state_key,
                      .help = "seals what clients of 2026-07-28 carry between rounds; the same on all replicas. Empty: a "
                              "random one of this process"),

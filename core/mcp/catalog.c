@@ -340,6 +340,7 @@ static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char p
             return false;
         tool->shape = shape_read(&catalog->arena, bp_str_of(tool->spec.output_schema));
     }
+    tool->input_json = schema;
     tool->needs = mcp_abilities_of_words(tool->spec.needs);
     tool->name = bp_str_of(tool->spec.name);
     return tool->input && find_headers(catalog, tool, schema, path, 0, problem);

@@ -36,6 +36,7 @@ struct catalog_tool {
     struct gate_op         op;
     bp_str                 name; /* as listed */
     struct json_schema    *input, *output; /* NULL: anything; none */
+    const bp_json         *input_json;     /* the same, as it was read; NULL: it takes no arguments */
     struct shape          *shape; /* the output's, when it is simple enough; NULL: it is not */
     uint32_t               needs; /* enum mcp_ability */
     struct header_property headers[CATALOG_HEADERS_MAX];

@@ -15,6 +15,7 @@
 #include "mcp/mcp.h"
 #include "mcp/methods.h"
 #include "mcp/headers.h"
+#include "mcp/peek.h"
 #include "mcp/request.h"
 #include "mcp/session_share.h"
 
@@ -31,6 +32,8 @@ struct http_way {
     enum mcp_revision      revision;
     enum http_state        state;
     bool                   takes_events, takes_json;
+    bp_str                 request_id; /* whose answer a stream is for */
+    uint8_t                sender[SHARE_DIGEST_BYTES];
 };
 
 /* ---- sending ---- */
@@ -55,7 +58,7 @@ static bp_status begin_stream(struct http_way *way)
     char      id[32];
 
     if (way->session)
-        way->stream = session_add_stream(way->mcp->sessions, way->session);
+        way->stream = session_add_stream(way->mcp->sessions, way->session, way->request_id);
     way->state = HTTP_STREAMS;
     if (http_exchange_is_gone(way->exchange))
         return client_left(way, BP_CANCELLED);
@@ -67,7 +70,7 @@ static bp_status begin_stream(struct http_way *way)
     return status == BP_OK ? BP_OK : client_left(way, status);
 }
 
-static bp_status send_event(struct http_way *way, bp_str message)
+static bp_status send_event(struct http_way *way, bp_str message, bool is_answer)
 {
     struct shared_text *text;
     uint64_t            number = 0;
@@ -79,7 +82,7 @@ static bp_status send_event(struct http_way *way, bp_str message)
     if (way->stream) {
         text = shared_text_new(message);
         if (text)
-            number = stream_add(way->mcp->sessions, way->session, way->stream, text);
+            number = stream_add(way->mcp->sessions, way->session, way->stream, text, is_answer);
         shared_text_release(text);
         if (number)
             event_id(way->stream, number, id);
@@ -99,7 +102,7 @@ static bool http_can_send(const bp_mcp *request)
 
 static bp_status http_send(bp_mcp *request, bp_str message)
 {
-    return send_event(request->transport, message);
+    return send_event(request->transport, message, false);
 }
 
 static bp_status http_hang_up(bp_mcp *request, int64_t retry_ns)
@@ -147,7 +150,7 @@ static bp_status send_answer(struct http_way *way, bp_mcp *request, bp_str answe
         return http_exchange_send(exchange, status_for(way, status), BP_STR("application/json"), answer);
     }
     if (answer.len)
-        BP_TRY(send_event(way, answer));
+        BP_TRY(send_event(way, answer, true));
     if (way->stream)
         stream_finish(way->mcp->sessions, way->session, way->stream);
     return BP_OK;
@@ -274,7 +277,7 @@ static struct session *find_session(struct http_way *way, bp_str id)
                    "sessions");
         return NULL;
     }
-    session = session_look_up(way->exchange->call, way->mcp, header);
+    session = session_look_up(way->exchange->call, way->mcp, header, way->sender);
     if (!session)
         send_error(way, 404, MCP_INVALID_REQUEST, id, "there is no such session, or it has ended: begin anew with `initialize`");
     return session;
@@ -297,6 +300,7 @@ static bp_status serve_legacy(struct http_way *way, bp_mcp *request)
     // What goes on without its client can be taken up by it later.
     if (request->message.kind == MESSAGE_REQUEST && request->revision >= MCP_2025_03_26 && way->takes_events) {
         way->session = request->session;
+        way->request_id = request->message.id;
         way->exchange->outlives_client = true;
     }
     answer = request_serve(request, &status);
@@ -384,6 +388,7 @@ static bp_status post_batch(struct http_way *way, bp_mcp *request, const bp_json
                           "an array of messages is part of MCP 2025-03-26 only, and may hold 1 to 64 of them");
     }
     first = *request;
+    first.intake = NULL;  // what was read is that of the others, too
     first.channel = NULL; // one answer to all: nothing can come before it
     buf_init(&buf, request->call->arena, REQUEST_BYTES_MAX);
     buf_add(&buf, BP_STR("["));
@@ -427,16 +432,72 @@ static bp_status check_content(struct http_way *way)
     return BP_OK;
 }
 
+/* By the header alone: the body tells nothing yet. */
+static bool is_modern_client(struct http_exchange *exchange)
+{
+    return bp_str_is(str_trim(http_exchange_header(exchange, "mcp-protocol-version")), mcp_revision_name(MCP_2026_07_28));
+}
+
+/* A client of the legacy era that gets an error status takes its connection for broken and its request for open. */
+static int32_t status_of_refusal(const struct http_way *way, bp_status status, bool is_answer)
+{
+    if (status == BP_LIMIT || status == BP_NO_MEMORY)
+        return 503;
+    return is_answer && !is_modern_client(way->exchange) ? 200 : status == BP_TOO_LARGE ? 413 : 400;
+}
+
+static bp_status refuse_text(struct http_way *way, bp_str body, bp_status status, const char *problem)
+{
+    bp_call        *call = way->exchange->call;
+    struct peek    *peek = arena_alloc(call->arena, sizeof(*peek));
+    bp_str          id = str_trim(http_exchange_header(way->exchange, "mcp-session-id"));
+    struct session *session = id.len ? session_find(way->mcp->sessions, id, &call->principal) : NULL;
+    bp_str          answer;
+
+    if (!peek)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory to read the message");
+    peek_init(peek);
+    peek_feed(peek, body);
+    peek_end(peek);
+    answer = intake_refuse(call, peek, status, problem, way->mcp->sessions, session);
+    session_release(way->mcp->sessions, session);
+    if (status == BP_LIMIT || status == BP_NO_MEMORY)
+        http_exchange_add_header(way->exchange, BP_STR("Retry-After"), BP_STR("1"));
+    return http_exchange_send(way->exchange, status_of_refusal(way, status, peek->count > 0), BP_STR("application/json"),
+                              answer);
+}
+
+static bp_status post_message(struct http_way *way, bp_mcp *request)
+{
+    bp_call            *call = request->call;
+    struct mcp         *mcp = way->mcp;
+    const bp_json      *json = NULL;
+    const char         *why;
+    char                problem[JSON_PROBLEM_BYTES];
+    enum mcp_error_code code;
+    bp_str              body;
+    bp_status           status;
+
+    BP_TRY(http_exchange_read_all_into(way->exchange, &request->intake->text, &body));
+    BP_TRY(api_take_from_limit(mcp->api, way->exchange, "", 0));
+    status = intake_read(request->intake, body, (size_t)mcp->api->conf->server.mcp.message_memory_bytes, &json, problem);
+    if (status != BP_OK)
+        return refuse_text(way, body, status, problem);
+    if (json_type_of(json) == JSON_KIND_ARRAY && !is_modern_client(way->exchange))
+        return post_batch(way, request, json);
+    code = message_read(call, json, &request->message, &why);
+    if (code != MCP_NO_ERROR)
+        return send_error(way, status_of_refusal(way, BP_INVALID, request->message.id.len > 0), code, request->message.id, why);
+    return is_modern_request(way->exchange, &request->message) ? post_modern(way, request) : post_legacy(way, request);
+}
+
 static bp_status post(bp_call *call, void *context, bp_request *web_request, bp_response *response)
 {
-    struct mcp         *mcp = context;
-    struct http_way     way = { .mcp = mcp, .exchange = web_request->exchange, .revision = MCP_LATEST_LEGACY };
-    bp_mcp              request = { .mcp = mcp, .call = call, .channel = &http_channel, .log_level = MCP_LEVEL_OFF };
-    const bp_json      *json = NULL;
-    bp_str              body;
-    char                problem[JSON_PROBLEM_BYTES];
-    const char         *why;
-    enum mcp_error_code code;
+    struct mcp     *mcp = context;
+    struct http_way way = { .mcp = mcp, .exchange = web_request->exchange, .revision = MCP_LATEST_LEGACY };
+    bp_mcp          request = { .mcp = mcp, .call = call, .channel = &http_channel, .log_level = MCP_LEVEL_OFF };
+    struct intake   intake;
+    bp_status       status;
 
     (void)response;
     request.transport = &way;
@@ -449,17 +510,13 @@ static bp_status post(bp_call *call, void *context, bp_request *web_request, bp_
     if (way.exchange->status)
         return BP_OK; // it was refused
     way.exchange->max_body_bytes = mcp->api->conf->server.mcp.body_bytes;
-    BP_TRY(http_exchange_read_all(way.exchange, &body));
-    BP_TRY(api_take_from_limit(mcp->api, way.exchange, "", 0));
-    if (json_parse(call->arena, body, &json, problem) != BP_OK)
-        return send_error(&way, 400, MCP_PARSE_ERROR, (bp_str){ NULL, 0 }, problem);
-    if (json_type_of(json) == JSON_KIND_ARRAY && !bp_str_is(http_exchange_header(way.exchange, "mcp-protocol-version"),
-                                                           mcp_revision_name(MCP_2026_07_28)))
-        return post_batch(&way, &request, json);
-    code = message_read(call, json, &request.message, &why);
-    if (code != MCP_NO_ERROR)
-        return send_error(&way, 400, code, request.message.id, why);
-    return is_modern_request(way.exchange, &request.message) ? post_modern(&way, &request) : post_legacy(&way, &request);
+    mcp_sender(mcp, call, way.exchange, way.sender);
+    memcpy(request.sender, way.sender, sizeof(way.sender));
+    intake_init(&intake, mcp->messages, way.sender);
+    request.intake = &intake;
+    status = post_message(&way, &request);
+    intake_free(&intake);
+    return status;
 }
 
 /* ---- GET ---- */
@@ -475,22 +532,38 @@ static bool read_event_id(bp_str text, uint32_t *stream, uint64_t *number)
     return true;
 }
 
+static bp_status send_kept(struct http_way *way, const struct session_stream *stream, uint64_t number, uint64_t lost,
+                           struct shared_text *text)
+{
+    bp_str    loss;
+    bp_status status = call_scratch_begin(way->exchange->call);
+    char      id[32];
+
+    if (status == BP_OK) {
+        loss = stream_loss(way->exchange->call->arena, way->session, lost);
+        if (loss.len)
+            status = http_exchange_sse(way->exchange, BP_STR(""), BP_STR(""), loss);
+        call_scratch_end(way->exchange->call);
+    }
+    event_id(stream, number, id);
+    if (status == BP_OK && text)
+        status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id), bp_str_n(text->data, text->len));
+    shared_text_release(text);
+    return status;
+}
+
 static bp_status follow(struct http_way *way, struct session_stream *stream, struct waker *reader, uint64_t number)
 {
     struct session_store *store = way->mcp->sessions;
     bp_call              *call = way->exchange->call;
     struct shared_text   *text = NULL;
-    char                  id[32];
+    uint64_t              lost;
 
     for (;;) {
         bp_status status = BP_OK;
 
-        switch (stream_next(store, way->session, stream, reader, &number, &text)) {
-        case STREAM_EVENT:
-            event_id(stream, number, id);
-            status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id), bp_str_n(text->data, text->len));
-            shared_text_release(text);
-            break;
+        switch (stream_next(store, way->session, stream, reader, &number, &lost, &text)) {
+        case STREAM_EVENT: status = send_kept(way, stream, number, lost, text); break;
         case STREAM_WAITS: status = call_wait(call, BP_FOREVER, "news for a session"); break;
         case STREAM_FINISHED:
         case STREAM_TAKEN: return BP_OK;
@@ -554,6 +627,7 @@ static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_r
     if (is_refused)
         return BP_OK;
     read_accept(&way);
+    mcp_sender(context, call, way.exchange, way.sender);
     if (!way.takes_events)
         return send_error(&way, 406, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 }, "the client must accept text/event-stream");
     way.session = find_session(&way, (bp_str){ NULL, 0 });
@@ -589,6 +663,7 @@ static bp_status delete(bp_call *call, void *context, bp_request *web_request, b
     BP_TRY(refuse_modern(&way, &is_refused));
     if (is_refused)
         return BP_OK;
+    mcp_sender(context, call, way.exchange, way.sender);
     way.session = find_session(&way, (bp_str){ NULL, 0 });
     if (!way.session)
         return BP_OK;

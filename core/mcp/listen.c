@@ -9,7 +9,8 @@
 
 #include "mcp/mcp.h"
 
-enum { URIS_MAX = 1024, WAITING_MAX = 1024 };
+/* What waits is what was wished for, each once, so that the bytes of the wishes bound both. */
+enum { URIS_MAX = SESSION_URIS_MAX, URI_BYTES_MAX = SESSION_URI_BYTES_MAX, URIS_BYTES_MAX = SESSION_URIS_BYTES_MAX };
 
 struct waiting_uri {
     struct waiting_uri *next;
@@ -23,10 +24,9 @@ struct listener {
     struct waker       *waker;
     uint32_t            wants;   /* 1 << enum bp_mcp_change */
     const bp_str       *uris;    /* in the call's arena */
-    size_t              uri_count;
+    size_t              uri_count, uri_bytes;
     uint32_t            changed; /* lists that did */
     struct waiting_uri *first, *last;
-    uint32_t            waiting;
 };
 
 struct listeners {
@@ -75,7 +75,7 @@ static void add_uri(struct listener *listener, bp_str uri)
     for (const struct waiting_uri *at = listener->first; at; at = at->next)
         if (bp_str_equal(bp_str_n(at->uri, at->len), uri))
             return;
-    made = listener->waiting < WAITING_MAX ? malloc(sizeof(*made) + uri.len) : NULL;
+    made = malloc(sizeof(*made) + uri.len);
     if (!made)
         return;
     made->next = NULL;
@@ -83,7 +83,6 @@ static void add_uri(struct listener *listener, bp_str uri)
     memcpy(made->uri, uri.data, uri.len);
     *(listener->last ? &listener->last->next : &listener->first) = made;
     listener->last = made;
-    listener->waiting++;
 }
 
 void listeners_tell(struct listeners *listeners, enum bp_mcp_change change, bp_str uri)
@@ -128,7 +127,7 @@ enum { WISHES = sizeof(wishes) / sizeof(wishes[0]) };
 static bp_status read_wishes(bp_mcp *request, struct listener *listener)
 {
     const bp_json *wanted = json_get(request->message.params, BP_STR("notifications"));
-    const bp_json *uris = json_get(wanted, BP_STR("resourceSubscriptions"));
+    const bp_json *uris = message_param(wanted, BP_STR("resourceSubscriptions"));
     bp_str        *list;
 
     if (json_type_of(wanted) != JSON_KIND_OBJECT)
@@ -144,9 +143,17 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     list = arena_alloc(request->call->arena, (json_count(uris) + 1) * sizeof(*list));
     if (!list)
         return BP_NO_MEMORY;
-    for (size_t i = 0; i < json_count(uris); i++)
-        if (json_as_string(json_at(uris, i)).len)
-            list[listener->uri_count++] = json_as_string(json_at(uris, i));
+    for (size_t i = 0; i < json_count(uris); i++) {
+        bp_str uri = json_as_string(json_at(uris, i));
+
+        listener->uri_bytes += uri.len + sizeof(*list);
+        if (uri.len > URI_BYTES_MAX || listener->uri_bytes > URIS_BYTES_MAX)
+            return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                                "a uri of params.notifications.resourceSubscriptions may have %d bytes, and all of them %d",
+                                URI_BYTES_MAX, URIS_BYTES_MAX);
+        if (uri.len) // a copy: the message is given back before the waiting begins
+            list[listener->uri_count++] = arena_dup(request->call->arena, uri);
+    }
     listener->uris = list;
     return BP_OK;
 }
@@ -211,7 +218,6 @@ static struct news take_news(struct listeners *listeners, struct listener *liste
         listener->first = news.uri->next;
         if (!listener->first)
             listener->last = NULL;
-        listener->waiting--;
     }
     news.is_end = listeners->is_draining && !news.changed && !news.uri;
     pthread_mutex_unlock(&listeners->lock);
@@ -303,13 +309,20 @@ bp_status subscriptions_listen(bp_mcp *request)
     if (!request->channel->can_send(request))
         return request_fail(request, MCP_INVALID_REQUEST, 406, "subscriptions/listen is answered by a stream: accept "
                             "text/event-stream");
+    // A client may listen often, and what it wishes for stays in memory as long as it does.
+    if (!shares_take(request->mcp->messages, request->sender, listener.uri_bytes))
+        return request_fail(request, MCP_SERVER_ERROR, 503, "what you listen for takes too much memory already");
     listener.waker = waker_new(request->call);
-    if (!listener.waker)
+    if (!listener.waker) {
+        shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
         return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another subscription");
+    }
     request->call->deadline_ns = BP_FOREVER;
+    request_let_go(request);
     join(request->mcp->listeners, &listener);
     status = hear(request, &listener);
     leave(request->mcp->listeners, &listener);
+    shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
     BP_TRY(status);
     request_begin(request);
     request->meta = arena_format(request->call->arena, "{\"" MCP_META_SUBSCRIPTION "\":" BP_FMT "}",

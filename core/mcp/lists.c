@@ -9,9 +9,11 @@ enum { LIST_TTL_S = 300 };
 
 bp_status page_begin(bp_mcp *request, const char *key, size_t count, struct page *page)
 {
-    const bp_json *cursor = json_get(request->message.params, BP_STR("cursor"));
+    const bp_json *cursor = message_param(request->message.params, BP_STR("cursor"));
     uint64_t       from = 0;
 
+    if (json_type_of(cursor) == JSON_KIND_STRING && !json_as_string(cursor).len)
+        cursor = NULL; // as models fill it in
     if (cursor && (json_type_of(cursor) != JSON_KIND_STRING || !str_to_uint(json_as_string(cursor), &from) || !from ||
                    from >= count || from % CATALOG_PAGE))
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,

@@ -5,6 +5,8 @@
  *      catalog.c    what apps offer           result.c     what handlers add (the service of the SDK)
  *      session.c    legacy sessions           ask.c        questions to the client
  *      session_share.c  sessions of several processes
+ *      intake.c     the text and tree of a message        peek.c       ids in what cannot be read
+ *      shares.c     what each client holds                 coerce.c     arguments as models write them
  *      stream.c     their event streams       rounds.c     questions without a stream: sealed state
  *      listen.c     who wants to hear of changes           tasks.c  work whose result is fetched later
  *      http.c       POST, GET, DELETE /mcp    headers.c    what headers must repeat
@@ -22,6 +24,7 @@ struct listeners;
 struct session_store;
 struct task_store;
 struct task;
+struct shares;
 
 struct mcp {
     struct api           *api;
@@ -30,6 +33,7 @@ struct mcp {
     struct session_store *sessions;
     struct listeners     *listeners;
     struct task_store    *tasks;
+    struct shares        *messages; /* bytes that messages which are worked at take, by sender */
     struct job           *expiry;
     uint8_t               seal_key[32];
     bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
@@ -56,6 +60,9 @@ bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *app
 
 /* The catalog of the apps in `apps`, made if need be; NULL with the sentence in the call's error slot. */
 struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps);
+
+/* Whose share a request counts for: the principal's; without one the address's, of IPv6 its /64. */
+void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange, uint8_t digest[16]);
 
 /* Tells those who want to hear of it. */
 void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri);

@@ -39,6 +39,13 @@ static bool read_id(bp_call *call, const bp_json *value, bp_str *id)
     }
 }
 
+const bp_json *message_param(const bp_json *object, bp_str name)
+{
+    const bp_json *value = json_get(object, name);
+
+    return json_type_of(value) == JSON_KIND_NULL ? NULL : value;
+}
+
 enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct message *message, const char **why)
 {
     const bp_json *id, *method, *params;
@@ -75,12 +82,12 @@ enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct mess
     if (id && !has_id)
         return MCP_INVALID_REQUEST;
     message->kind = has_id ? MESSAGE_REQUEST : MESSAGE_NOTIFICATION;
-    params = json_get(json, BP_STR("params"));
+    params = message_param(json, BP_STR("params")); // some libraries write what is not there as null
     *why = "\"params\" must be an object";
     if (params && json_type_of(params) != JSON_KIND_OBJECT)
         return MCP_INVALID_PARAMS_ERROR;
     message->params = params;
-    message->meta = json_get(params, BP_STR("_meta"));
+    message->meta = message_param(params, BP_STR("_meta"));
     return MCP_NO_ERROR;
 }
 

@@ -16,6 +16,9 @@ struct message {
     const bp_json    *result, *error; /* of a response */
 };
 
+/* A member of params or of the like; null is as good as not there. */
+const bp_json *message_param(const bp_json *object, bp_str name);
+
 /* MCP_NO_ERROR, or the code and a sentence in `why`; then the id is filled in if it could be read. */
 enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct message *message, const char **why);
 

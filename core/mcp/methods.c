@@ -52,6 +52,18 @@ bp_status request_check_scope(bp_mcp *request, const char *scope)
     return BP_DENIED;
 }
 
+void request_let_go(bp_mcp *request)
+{
+    if (!request->intake)
+        return;
+    request->message = (struct message){ .kind = request->message.kind,
+                                         .method = arena_dup(request->call->arena, request->message.method),
+                                         .id = request->message.id }; // which is in the call's arena as it is
+    request->given = request->kept = NULL;
+    intake_free(request->intake);
+    request->intake = NULL;
+}
+
 /* Made of whole pieces: this is on the way of every answer. */
 void request_begin(bp_mcp *request)
 {
@@ -187,9 +199,11 @@ static bp_status initialize(bp_mcp *request)
     request->revision = revision;
     *request->opened = session_open(request->mcp->sessions, &request->call->principal, revision,
                                     mcp_abilities_read(json_get(params, BP_STR("capabilities"))),
-                                    request_client_name(request->call, json_get(params, BP_STR("clientInfo"))));
+                                    request_client_name(request->call, json_get(params, BP_STR("clientInfo"))),
+                                    request->sender);
     if (!*request->opened)
-        return request_fail(request, MCP_SERVER_ERROR, 503, "there is no memory for another session");
+        return request_fail(request, MCP_SERVER_ERROR, 503, "no session can be opened: yours are all in use, or those of "
+                            "others take all places; end one, or try again later");
     request_begin(request);
     json_put_text(w, "protocolVersion", mcp_revision_name(revision));
     put_capabilities(request);
@@ -347,6 +361,7 @@ static bp_str serve_notification(bp_mcp *request, int32_t *http_status)
 
     if (method)
         method->run(request);
+    request_let_go(request);
     *http_status = 202; // one that is not known is no error: nobody waits for it
     return (bp_str){ NULL, 0 };
 }
@@ -382,6 +397,7 @@ bp_str request_serve(bp_mcp *request, int32_t *http_status)
     }
     status = method->run(request);
     session_done(request->mcp->sessions, &request->running);
+    request_let_go(request); // the client may take its time to read the answer
     answer = finish(request, status, http_status);
     return answer;
 }

@@ -31,13 +31,13 @@ static bp_status check_arguments(bp_mcp *request, const bp_mcp_prompt *prompt, c
     if (arguments && json_type_of(arguments) != JSON_KIND_OBJECT)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.arguments must be an object");
     while (json_entry(arguments, &cursor, &key, &value))
-        if (json_type_of(value) != JSON_KIND_STRING)
+        if (json_type_of(value) != JSON_KIND_STRING && json_type_of(value) != JSON_KIND_NULL)
             return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "the argument \"" BP_FMT "\" must be a string",
                                 BP_ARG(key));
     for (uint32_t i = 0; i < prompt->argument_count; i++) {
         const bp_mcp_argument *argument = argument_at(prompt, i);
 
-        if (argument->is_required && !json_get(arguments, bp_str_of(argument->name)))
+        if (argument->is_required && !message_param(arguments, bp_str_of(argument->name)))
             return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "the prompt %s needs the argument \"%s\"",
                                 prompt->name, argument->name);
     }
@@ -63,7 +63,7 @@ bp_status prompts_get(bp_mcp *request)
     const bp_json         *params = request->message.params;
     bp_str                 name = json_as_string(json_get(params, BP_STR("name"))), subject, text;
     struct catalog_prompt *prompt = catalog_find_prompt(request->catalog, name);
-    struct prompt_run      run = { request, prompt, json_get(params, BP_STR("arguments")) };
+    struct prompt_run      run = { request, prompt, message_param(params, BP_STR("arguments")) };
     bp_status              status;
 
     if (!prompt)

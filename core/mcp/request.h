@@ -12,6 +12,7 @@
 #include <backplane/mcp.h>
 
 #include "mcp/catalog.h"
+#include "mcp/intake.h"
 #include "mcp/message.h"
 #include "mcp/session.h"
 
@@ -52,6 +53,8 @@ struct bp_mcp {
     uint32_t              abilities;
     uint32_t              log_level; /* MCP_LEVEL_OFF: the client wants none */
     struct message        message;
+    struct intake        *intake; /* what the message was read into; NULL: it is not this request's to give back */
+    uint8_t               sender[SHARE_DIGEST_BYTES]; /* whose share it counts for: the principal, or the address */
     bp_str                progress_token; /* JSON; empty: none */
     double                last_progress;
     bp_str                client; /* "name/version" */
@@ -86,6 +89,10 @@ struct bp_mcp {
 /* Runs what the message asks for. The answer: one JSON-RPC message; empty when there is none to give (a notification, a
  * request that was cancelled). `http_status` is what it goes out with over HTTP when no stream has begun. */
 bp_str request_serve(bp_mcp *request, int32_t *http_status) BP_SUSPENDS;
+
+/* The message as it came is not needed any more: what was read is given back, and of the message there is left its method
+ * and its id. Before whatever may wait for long. */
+void request_let_go(bp_mcp *request);
 
 /* Ends the request with an error: returns BP_INVALID for `return request_fail(...)`. `http_status` counts in the modern
  * era only; 0: 200. */

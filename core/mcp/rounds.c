@@ -113,8 +113,8 @@ static bp_str unbase64(bp_call *call, bp_str text)
 bp_status rounds_read(bp_mcp *request, bp_str subject)
 {
     bp_call       *call = request->call;
-    const bp_json *given = json_get(request->message.params, BP_STR("inputResponses"));
-    const bp_json *state = json_get(request->message.params, BP_STR("requestState")), *json;
+    const bp_json *given = message_param(request->message.params, BP_STR("inputResponses"));
+    const bp_json *state = message_param(request->message.params, BP_STR("requestState")), *json;
     bp_str         sealed;
     uint8_t       *plain;
     char           problem[JSON_PROBLEM_BYTES];

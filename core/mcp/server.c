@@ -5,9 +5,12 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/metrics.h"
+#include "api/proxy.h"
+#include "mcp/coerce.h"
 #include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
+#include "mcp/shares.h"
 #include "mcp/tasks.h"
 
 enum { EXPIRY_S = 10 };
@@ -47,6 +50,26 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
     return made;
 }
 
+/* Some clients refuse the whole list for it (Gemini does), so whoever runs the app has to hear of it. It is no reason not to
+ * serve: other clients take it, and an app that ran yesterday would not run today. */
+static void warn_of_unions(bp_call *call, const struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->tool_count; i++) {
+        const struct catalog_tool *tool = &catalog->tools[i];
+        bp_str                     place = coerce_find_union(call->arena, tool->input_json);
+        bp_str                     text;
+
+        if (!place.len)
+            continue;
+        text = arena_format(call->arena, "the input schema of the tool %s of app." BP_FMT " takes several types at " BP_FMT
+                            ": some clients refuse every tool of this server for it; say one type, and leave what is optional "
+                            "out of \"required\"", tool->spec.name, BP_ARG(tool->unit->conf->name), BP_ARG(place));
+        call_log(call, BP_LOG_WARN, BP_STR("tool_schema_union"), text,
+                 (bp_field[]){ bp_field_str("tool", bp_str_of(tool->spec.name)), bp_field_str("place", place) },
+                 sizeof(bp_field), 2);
+    }
+}
+
 /* One for each listener, one for all apps, and one for each app alone. */
 static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
 {
@@ -62,6 +85,7 @@ static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
             return BP_INVALID;
     }
     all = mcp->by_listener[server->listener_count];
+    warn_of_unions(call, all);
     for (size_t i = 0; i < all->unit_count; i++)
         if (!mcp_catalog_for(call, mcp, &(bp_str_list){ &all->units[i]->conf->name, 1 }))
             return BP_INVALID;
@@ -81,6 +105,18 @@ bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp)
     for (size_t i = 0; i < all->prompt_count; i++)
         buf_addf(&buf, "%s ", all->prompts[i].spec.scope ? all->prompts[i].spec.scope : "");
     return buf_str(&buf);
+}
+
+void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange, uint8_t digest[16])
+{
+    bp_principal address = { .struct_size = sizeof(address), .tenant = BP_STR("address") };
+
+    if (call->principal.id.len || !exchange) {
+        session_hash_principal(&call->principal, digest);
+        return;
+    }
+    address.id = proxy_client_block(mcp->api, exchange);
+    session_hash_principal(&address, digest);
 }
 
 /* ---- life ---- */
@@ -115,14 +151,16 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
     mcp->api = api;
     mcp->is_open = !api_has_auth(api);
     mcp->sessions = sessions_new(&(struct session_limits){ .sessions = (uint32_t)conf->sessions,
+                                                           .sessions_per_client = (uint32_t)conf->sessions_per_client,
                                                            .idle_ns = conf->session_idle_timeout_ns,
                                                            .replay_bytes = (size_t)conf->replay_bytes });
     mcp->listeners = listeners_new();
-    mcp->tasks = tasks_new();
+    mcp->messages = shares_new((size_t)conf->client_memory_bytes, 0);
+    mcp->tasks = tasks_new((size_t)conf->tasks_bytes);
     mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
     mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
     make_seal_key(mcp);
-    if (!mcp->sessions || !mcp->listeners || !mcp->tasks)
+    if (!mcp->sessions || !mcp->listeners || !mcp->tasks || !mcp->messages)
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
     else if (make_catalogs(call, mcp) == BP_OK)
         return mcp;
@@ -181,6 +219,7 @@ void mcp_free(struct mcp *mcp)
     sessions_free(mcp->sessions);
     listeners_free(mcp->listeners);
     tasks_free(mcp->tasks);
+    shares_free(mcp->messages);
     crypto_wipe(mcp->seal_key, sizeof(mcp->seal_key));
     free(mcp);
 }

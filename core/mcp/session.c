@@ -7,7 +7,7 @@
 #include "base/crypto.h"
 #include "mcp/session_store.h"
 
-enum { BUCKETS = 4096, SUBSCRIPTIONS_MAX = 1024, LOOK_AT_MAX = 256 };
+enum { BUCKETS = 4096, CLIENT_BUCKETS = 4096, LOOK_AT_MAX = 256, FORGOTTEN_S = 60 };
 
 /* ---- the store ---- */
 
@@ -18,7 +18,10 @@ struct session_store *sessions_new(const struct session_limits *limits)
     if (!store)
         return NULL;
     store->buckets = calloc(BUCKETS, sizeof(*store->buckets));
-    if (!store->buckets) {
+    store->clients = calloc(CLIENT_BUCKETS, sizeof(struct session_client *));
+    if (!store->buckets || !store->clients) {
+        free(store->clients);
+        free(store->buckets);
         free(store);
         return NULL;
     }
@@ -36,8 +39,58 @@ static struct session **bucket_of(const struct session_store *store, bp_str id)
     return &store->buckets[(hash ^ hash >> 32) % BUCKETS];
 }
 
+/* ---- clients ---- */
+
+static struct session_client **client_place(const struct session_store *store, const uint8_t sender[16])
+{
+    struct session_client **at = &store->clients[(sender[0] | sender[1] << 8) % CLIENT_BUCKETS];
+
+    while (*at && memcmp((*at)->sender, sender, sizeof((*at)->sender)) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Made when it is not there. Under the lock. */
+static struct session_client *client_of(struct session_store *store, const uint8_t sender[16])
+{
+    struct session_client **at = client_place(store, sender);
+
+    if (*at)
+        return *at;
+    *at = calloc(1, sizeof(**at));
+    if (!*at)
+        return NULL;
+    memcpy((*at)->sender, sender, sizeof((*at)->sender));
+    (*at)->next_of_all = store->first_client;
+    if (store->first_client)
+        store->first_client->previous_of_all = *at;
+    store->first_client = *at;
+    return *at;
+}
+
+/* Under the lock. */
+static void client_drop_unused(struct session_store *store, struct session_client *client)
+{
+    struct session_client **at = client_place(store, client->sender);
+
+    if (client->refs)
+        return;
+    *at = client->next;
+    if (client->next_of_all)
+        client->next_of_all->previous_of_all = client->previous_of_all;
+    *(client->previous_of_all ? &client->previous_of_all->next_of_all : &store->first_client) = client->next_of_all;
+    free(client);
+}
+
+/* ---- by last use ---- */
+
 static void unlink_use(struct session_store *store, struct session *session)
 {
+    struct session_client *client = session->client_of;
+
+    *(session->older_own ? &session->older_own->newer_own : &client->oldest) = session->newer_own;
+    *(session->newer_own ? &session->newer_own->older_own : &client->newest) = session->older_own;
+    session->older_own = session->newer_own = NULL;
     *(session->older ? &session->older->newer : &store->oldest) = session->newer;
     *(session->newer ? &session->newer->older : &store->newest) = session->older;
     session->older = session->newer = NULL;
@@ -45,6 +98,12 @@ static void unlink_use(struct session_store *store, struct session *session)
 
 static void link_use(struct session_store *store, struct session *session)
 {
+    struct session_client *client = session->client_of;
+
+    session->older_own = client->newest;
+    session->newer_own = NULL;
+    *(client->newest ? &client->newest->newer_own : &client->oldest) = session;
+    client->newest = session;
     session->older = store->newest;
     session->newer = NULL;
     *(store->newest ? &store->newest->newer : &store->oldest) = session;
@@ -60,6 +119,7 @@ static void free_subscriptions(struct session *session)
         session->subscriptions = subscription->next;
         free(subscription);
     }
+    session->client_of->uri_bytes -= session->uri_bytes;
 }
 
 /* Under the lock. */
@@ -70,6 +130,8 @@ static void unref(struct session_store *store, struct session *session)
     while (session->streams)
         stream_drop(store, session, session->streams);
     free_subscriptions(session);
+    session->client_of->refs--;
+    client_drop_unused(store, session->client_of);
     free(session);
 }
 
@@ -122,6 +184,7 @@ static void close_session(struct session_store *store, struct session *session)
     *at = session->next_in_bucket;
     unlink_use(store, session);
     store->count--;
+    session->client_of->open--;
     for (struct running *running = session->running; running; running = running->next)
         cancel_running(store, session, running);
     for (struct session_stream *stream = session->streams; stream; stream = stream->next)
@@ -137,6 +200,7 @@ void sessions_free(struct session_store *store)
     while (store->oldest)
         close_session(store, store->oldest);
     pthread_mutex_destroy(&store->lock);
+    free(store->clients);
     free(store->buckets);
     free(store);
 }
@@ -161,16 +225,53 @@ static bool is_in_use(const struct session *session)
     return session->running != NULL;
 }
 
-/* Who waits at an open stream sends nothing and is there all the same: others go first. Under the lock. */
-static void make_room(struct session_store *store)
+/* The session that was idle for longest. Who waits at an open stream sends nothing and is there all the same; NULL: all are
+ * in use, as far as was looked. Under the lock. */
+static struct session *idle_of(const struct session_client *client)
 {
-    while (store->count >= store->limits.sessions && store->oldest) {
-        struct session *idle = store->oldest;
+    struct session *idle = client->oldest;
 
-        for (uint32_t i = 0; idle && is_in_use(idle); i++)
-            idle = i < LOOK_AT_MAX ? idle->newer : NULL;
-        close_session(store, idle ? idle : store->oldest);
+    for (uint32_t i = 0; idle && is_in_use(idle); i++)
+        idle = i < LOOK_AT_MAX ? idle->newer_own : NULL;
+    return idle;
+}
+
+/* Of those who have more than `count` sessions the one that has most, and one that may go. Under the lock. */
+static struct session_client *largest_client(const struct session_store *store, uint32_t count)
+{
+    struct session_client *largest = NULL;
+
+    for (struct session_client *at = store->first_client; at; at = at->next_of_all)
+        if (at->open > count && (!largest || at->open > largest->open) && idle_of(at))
+            largest = at;
+    return largest;
+}
+
+/* A client's own makes room, or one of who has more than it: nobody who has little loses what he uses to somebody who wants
+ * much.
+ * False: none may go. Under the lock. */
+static bool make_room(struct session_store *store, const struct session_client *client)
+{
+    uint32_t               own_max = store->limits.sessions_per_client;
+    bool                   is_over = own_max && client->open >= own_max;
+    const struct session_client *loser = client;
+
+    if (!is_over && store->count < store->limits.sessions)
+        return true;
+    if (!is_over)
+        loser = largest_client(store, client->open + 1);
+    if (!loser)
+        loser = client;
+    if (idle_of(loser)) {
+        close_session(store, idle_of(loser));
+        return true;
     }
+    // Everybody has little: then one that nobody has used for a while.
+    if (is_over || is_in_use(store->oldest) ||
+        clock_now_ns() - store->oldest->last_used_ns < BP_SECONDS(FORGOTTEN_S))
+        return false;
+    close_session(store, store->oldest);
+    return true;
 }
 
 static struct session *make(bp_str id, const struct session_record *record)
@@ -192,16 +293,27 @@ static struct session *make(bp_str id, const struct session_record *record)
     return session;
 }
 
-/* Under the lock. */
-static void insert(struct session_store *store, struct session *session)
+/* False: there is no room for it. Under the lock. */
+static bool insert(struct session_store *store, struct session *session, const uint8_t sender[16])
 {
-    struct session **bucket = bucket_of(store, bp_str_of(session->id));
+    struct session       **bucket = bucket_of(store, bp_str_of(session->id));
+    struct session_client *client = client_of(store, sender);
 
-    make_room(store);
+    if (!client)
+        return false;
+    client->refs++; // it stays while its own last session makes room
+    if (!make_room(store, client)) {
+        client->refs--;
+        client_drop_unused(store, client);
+        return false;
+    }
+    session->client_of = client;
+    client->open++;
     session->next_in_bucket = *bucket;
     *bucket = session;
     link_use(store, session);
     store->count++;
+    return true;
 }
 
 /* Under the lock. */
@@ -226,13 +338,14 @@ static struct session *use(struct session_store *store, struct session *session,
 }
 
 struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
-                             uint32_t abilities, bp_str client)
+                             uint32_t abilities, bp_str client, const uint8_t sender[16])
 {
     // The level is info, until the client says otherwise.
     struct session_record record = { .revision = revision, .abilities = abilities, .log_level = 1, .client = client };
     uint8_t               random[SESSION_ID_CHARS / 2];
     char                  id[SESSION_ID_CHARS + 1];
     struct session       *session;
+    bool                  is_in;
 
     crypto_random(random, sizeof(random));
     crypto_hex(random, sizeof(random), id);
@@ -241,12 +354,15 @@ struct session *session_open(struct session_store *store, const bp_principal *pr
     if (!session)
         return NULL;
     pthread_mutex_lock(&store->lock);
-    insert(store, session);
+    is_in = insert(store, session, sender);
     pthread_mutex_unlock(&store->lock);
-    return session;
+    if (!is_in)
+        free(session);
+    return is_in ? session : NULL;
 }
 
-struct session *session_adopt(struct session_store *store, bp_str id, const struct session_record *record)
+struct session *session_adopt(struct session_store *store, bp_str id, const struct session_record *record,
+                              const uint8_t sender[16])
 {
     struct session *made = make(id, record), *session = made;
 
@@ -255,8 +371,8 @@ struct session *session_adopt(struct session_store *store, bp_str id, const stru
     pthread_mutex_lock(&store->lock);
     if (find(store, id))
         session = use(store, find(store, id), record->principal);
-    else
-        insert(store, made);
+    else if (!insert(store, made, sender))
+        session = NULL;
     pthread_mutex_unlock(&store->lock);
     if (session != made)
         free(made);
@@ -382,6 +498,8 @@ void session_forget(struct session_store *store, struct session *session, struct
         at = &(*at)->next;
     if (*at)
         *at = question->next;
+    session->client_of->answer_bytes -= question->counted_bytes;
+    question->counted_bytes = 0;
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -394,8 +512,14 @@ bool session_answer(struct session_store *store, struct session *session, uint64
     while (question && question->id != id)
         question = question->next;
     if (question && !question->is_answered) {
+        bool has_room = session->client_of->answer_bytes + answer.len <= CLIENT_ANSWERS_BYTES_MAX;
+
+        if (!has_room)
+            answer = BP_STR("{\"code\":-32602,\"message\":\"your answers that wait to be used are too large together\"}");
+        question->counted_bytes = answer.len;
+        session->client_of->answer_bytes += answer.len;
         question->answer = shared_text_new(answer);
-        question->is_error = is_error;
+        question->is_error = is_error || !has_room;
         question->is_answered = true;
         waker_wake(question->waker);
     }
@@ -412,34 +536,64 @@ void session_set_level(struct session_store *store, struct session *session, uin
     pthread_mutex_unlock(&store->lock);
 }
 
+/* Where the subscription hangs, or would. Under the lock. */
+static struct subscription **find_subscription(struct session *session, bp_str uri)
+{
+    struct subscription **at = &session->subscriptions;
+
+    while (*at && !bp_str_equal(bp_str_n((*at)->uri, (*at)->len), uri))
+        at = &(*at)->next;
+    return at;
+}
+
+/* Under the lock. */
+static bool add_subscription(struct session *session, struct subscription **at, bp_str uri)
+{
+    struct subscription *made;
+    size_t               size = sizeof(*made) + uri.len;
+
+    if (session->uri_count >= SESSION_URIS_MAX || session->uri_bytes + size > SESSION_URIS_BYTES_MAX ||
+        session->client_of->uri_bytes + size > CLIENT_URIS_BYTES_MAX)
+        return false;
+    made = malloc(size);
+    if (!made)
+        return false;
+    made->next = NULL;
+    made->len = uri.len;
+    memcpy(made->uri, uri.data, uri.len);
+    *at = made;
+    session->uri_count++;
+    session->uri_bytes += size;
+    session->client_of->uri_bytes += size;
+    return true;
+}
+
+/* Under the lock. */
+static void remove_subscription(struct session *session, struct subscription **at)
+{
+    struct subscription *old = *at;
+    size_t               size = sizeof(*old) + old->len;
+
+    *at = old->next;
+    session->uri_count--;
+    session->uri_bytes -= size;
+    session->client_of->uri_bytes -= size;
+    free(old);
+}
+
 bool session_subscribe(struct session_store *store, struct session *session, bp_str uri, bool is_wanted)
 {
-    struct subscription **at, *made = NULL;
-    size_t                count = 0;
+    struct subscription **at;
+    bool                  is_done = true;
 
-    if (is_wanted) {
-        made = malloc(sizeof(*made) + uri.len);
-        if (!made)
-            return false;
-        made->len = uri.len;
-        memcpy(made->uri, uri.data, uri.len);
-    }
+    if (uri.len > SESSION_URI_BYTES_MAX)
+        return !is_wanted;
     pthread_mutex_lock(&store->lock);
-    for (at = &session->subscriptions; *at; at = &(*at)->next, count++)
-        if (bp_str_equal(bp_str_n((*at)->uri, (*at)->len), uri))
-            break;
-    if (*at && !is_wanted) {
-        struct subscription *old = *at;
-
-        *at = old->next;
-        free(old);
-    } else if (!*at && made && count < SUBSCRIPTIONS_MAX) {
-        made->next = NULL;
-        *at = made;
-        made = NULL;
-    }
-    is_wanted = count < SUBSCRIPTIONS_MAX;
+    at = find_subscription(session, uri);
+    if (*at && !is_wanted)
+        remove_subscription(session, at);
+    else if (!*at && is_wanted)
+        is_done = add_subscription(session, at, uri);
     pthread_mutex_unlock(&store->lock);
-    free(made);
-    return is_wanted;
+    return is_done;
 }

@@ -78,7 +78,7 @@ void session_share(bp_call *call, struct mcp *mcp, struct session *session)
     session->shared_ns = session->checked_ns = clock_now_ns();
 }
 
-static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *cache, bp_str id)
+static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *cache, bp_str id, const uint8_t sender[16])
 {
     struct session_record record;
     struct session       *session;
@@ -90,7 +90,7 @@ static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *
     session_hash_principal(&call->principal, digest);
     if (!crypto_equal(record.principal, digest, DIGEST_BYTES) || get(call, cache, key_of(call, "ended", id), &text))
         return NULL;
-    session = session_adopt(mcp->sessions, id, &record);
+    session = session_adopt(mcp->sessions, id, &record, sender);
     if (session)
         session->shared_ns = session->checked_ns = clock_now_ns();
     return session;
@@ -115,14 +115,14 @@ static struct session *check(bp_call *call, struct mcp *mcp, const bp_peer *cach
     return session;
 }
 
-struct session *session_look_up(bp_call *call, struct mcp *mcp, bp_str id)
+struct session *session_look_up(bp_call *call, struct mcp *mcp, bp_str id, const uint8_t sender[16])
 {
     struct session *session = session_find(mcp->sessions, id, &call->principal);
     const bp_peer  *cache = cache_of(call, mcp);
 
     if (!cache)
         return session;
-    return session ? check(call, mcp, cache, session) : take_over(call, mcp, cache, id);
+    return session ? check(call, mcp, cache, session) : take_over(call, mcp, cache, id, sender);
 }
 
 void session_end_for_all(bp_call *call, struct mcp *mcp, struct session *session)

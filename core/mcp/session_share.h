@@ -21,7 +21,8 @@ enum { SHARE_CHECK_S = 5 };
 /* Tells the others of a session that was opened here. */
 void session_share(bp_call *call, struct mcp *mcp, struct session *session) BP_SUSPENDS;
 /* session_find() among the sessions of all; what another process opened is taken over. */
-struct session *session_look_up(bp_call *call, struct mcp *mcp, bp_str id) BP_SUSPENDS;
+struct session *session_look_up(bp_call *call, struct mcp *mcp, bp_str id, const uint8_t sender[16])
+    BP_SUSPENDS;
 /* session_end(), for all. */
 void session_end_for_all(bp_call *call, struct mcp *mcp, struct session *session) BP_SUSPENDS;
 

@@ -15,6 +15,8 @@ struct subscription {
 struct session_store {
     pthread_mutex_t       lock;
     struct session      **buckets;
+    struct session_client **clients; /* by sender */
+    struct session_client  *first_client;
     struct session       *oldest, *newest; /* by last use */
     _Atomic uint32_t      count;
     struct session_limits limits;

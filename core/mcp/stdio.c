@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "mcp/mcp.h"
 #include "mcp/methods.h"
+#include "mcp/peek.h"
 #include "mcp/request.h"
 #include "net/line_server.h"
 
@@ -14,7 +15,8 @@ struct stdio {
     struct session       *session; /* of the legacy era, once it is initialised */
     struct session       *home;    /* where requests of the modern era can be found, to be cancelled */
     struct line_server   *lines;
-    bool                  is_over;
+    struct peek           peek; /* at a line that is too long */
+    bool                  is_over, is_peeking;
 };
 
 static bool stdio_can_send(const bp_mcp *request)
@@ -39,6 +41,20 @@ struct follower {
     struct session *session; /* held */
 };
 
+static bp_status write_kept(bp_call *call, const struct follower *follower, uint64_t lost, const struct shared_text *text)
+{
+    bp_str    loss;
+    bp_status status = call_scratch_begin(call);
+
+    if (status == BP_OK) {
+        loss = stream_loss(call->arena, follower->session, lost);
+        if (loss.len)
+            status = line_write(call, follower->stdio->lines, loss);
+        call_scratch_end(call);
+    }
+    return status == BP_OK && text ? line_write(call, follower->stdio->lines, bp_str_n(text->data, text->len)) : status;
+}
+
 static void follow_news(bp_call *call, void *arg)
 {
     struct follower       *follower = arg;
@@ -46,18 +62,16 @@ static void follow_news(bp_call *call, void *arg)
     struct session_stream *stream = session_stream(store, follower->session, 0);
     struct waker          *reader = waker_new(call);
     struct shared_text    *text;
-    uint64_t               number = 0;
+    uint64_t               number = 0, lost;
     enum stream_state      state = STREAM_WAITS;
     bp_status              status = BP_OK;
 
     if (stream && reader)
         stream_attach(store, follower->session, stream, reader);
     while (stream && reader && status == BP_OK && state != STREAM_FINISHED && state != STREAM_TAKEN) {
-        state = stream_next(store, follower->session, stream, reader, &number, &text);
+        state = stream_next(store, follower->session, stream, reader, &number, &lost, &text);
         if (state == STREAM_EVENT) {
-            status = follower->stdio->is_over
-                         ? BP_CANCELLED
-                         : line_write(call, follower->stdio->lines, bp_str_n(text->data, text->len));
+            status = follower->stdio->is_over ? BP_CANCELLED : write_kept(call, follower, lost, text);
             shared_text_release(text);
         } else if (state == STREAM_WAITS) {
             status = call_wait(call, BP_FOREVER, "news for the client");
@@ -165,7 +179,10 @@ static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_jso
     buf_add(&buf, BP_STR("["));
     for (size_t i = 0; i < json_count(batch); i++) {
         bp_mcp member = *first;
-        bp_str answer = serve_message(stdio, &member, json_at(batch, i));
+        bp_str answer;
+
+        member.intake = NULL; // what was read is that of the others, too
+        answer = serve_message(stdio, &member, json_at(batch, i));
 
         if (!answer.len)
             continue;
@@ -177,25 +194,64 @@ static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_jso
     return answered ? buf_str(&buf) : (bp_str){ NULL, 0 };
 }
 
+/* Looks for the ids in a line that is longer than what is read, while it goes by. */
+static bp_str digest_line(void *arg, bp_str bytes, bool is_end)
+{
+    struct stdio *stdio = arg;
+
+    if (!stdio->is_peeking)
+        peek_init(&stdio->peek);
+    stdio->is_peeking = !is_end;
+    peek_feed(&stdio->peek, bytes);
+    if (!is_end)
+        return (bp_str){ NULL, 0 };
+    peek_end(&stdio->peek);
+    return bp_str_n((const char *)&stdio->peek, sizeof(stdio->peek)); // the handler gets a copy of it
+}
+
+static bp_str refuse_line(bp_call *call, struct stdio *stdio, bp_str line, bp_status status, const char *problem)
+{
+    struct peek *peek = arena_alloc(call->arena, sizeof(*peek));
+
+    if (!peek)
+        return (bp_str){ NULL, 0 };
+    peek_init(peek);
+    if (status == BP_TOO_LARGE && line.len == sizeof(*peek) && !problem) {
+        memcpy(peek, line.data, sizeof(*peek));
+        problem = "the line is longer than 16 MiB";
+    } else {
+        peek_feed(peek, line);
+        peek_end(peek);
+    }
+    return intake_refuse(call, peek, status, problem, stdio->mcp->sessions, stdio->session);
+}
+
+static bp_str serve_line(bp_call *call, struct stdio *stdio, bp_mcp *request, bp_str line)
+{
+    const bp_json *json = NULL;
+    char           problem[JSON_PROBLEM_BYTES];
+    size_t         memory = (size_t)stdio->mcp->api->conf->server.mcp.message_memory_bytes;
+    bp_status      status = intake_read(request->intake, line, memory, &json, problem);
+
+    if (status != BP_OK)
+        return refuse_line(call, stdio, line, status, problem);
+    return json_type_of(json) == JSON_KIND_ARRAY ? serve_batch(stdio, request, json) : serve_message(stdio, request, json);
+}
+
 static void handle_line(bp_call *call, struct line_server *lines, bp_str line, bool is_too_long, void *arg)
 {
     struct stdio  *stdio = arg;
     bp_mcp         request = { .mcp = stdio->mcp, .call = call, .catalog = stdio->catalog, .channel = &stdio_channel,
                                .transport = stdio, .log_level = MCP_LEVEL_OFF, .registry = stdio->home };
-    const bp_json *json = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct intake  intake;
     bp_str         answer;
 
     stdio->lines = lines;
-    if (is_too_long)
-        answer = message_error(call, (bp_str){ NULL, 0 }, MCP_PARSE_ERROR, BP_STR("the line is longer than 16 MiB"),
-                               (bp_str){ NULL, 0 });
-    else if (json_parse(call->arena, line, &json, problem) != BP_OK)
-        answer = message_error(call, (bp_str){ NULL, 0 }, MCP_PARSE_ERROR, bp_str_of(problem), (bp_str){ NULL, 0 });
-    else if (json_type_of(json) == JSON_KIND_ARRAY)
-        answer = serve_batch(stdio, &request, json);
-    else
-        answer = serve_message(stdio, &request, json);
+    mcp_sender(stdio->mcp, call, NULL, request.sender);
+    intake_init(&intake, stdio->mcp->messages, request.sender);
+    request.intake = &intake;
+    answer = is_too_long ? refuse_line(call, stdio, line, BP_TOO_LARGE, NULL) : serve_line(call, stdio, &request, line);
+    intake_free(&intake);
     if (call->over == BP_DEADLINE)
         call->shield_until_ns = clock_now_ns() + BP_SECONDS(2);
     if (answer.len)
@@ -216,13 +272,15 @@ bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *app
     struct stdio stdio = { .mcp = mcp, .catalog = mcp_catalog_for(call, mcp, apps) };
     struct line_server_options options = { .in = in, .out = out, .line_bytes_max = LINE_BYTES_MAX,
                                            .call_timeout_ns = BP_SECONDS(CALL_TIMEOUT_S), .grace_ns = BP_SECONDS(GRACE_S),
-                                           .principal = &principal, .handler = handle_line, .input_ended = input_ended,
+                                           .principal = &principal, .handler = handle_line, .digest = digest_line, .input_ended = input_ended,
                                            .arg = &stdio };
     bp_status status;
+    uint8_t   sender[SHARE_DIGEST_BYTES];
 
     if (!stdio.catalog)
         return BP_INVALID;
-    stdio.home = session_open(mcp->sessions, &principal, MCP_2026_07_28, 0, BP_STR(""));
+    session_hash_principal(&principal, sender);
+    stdio.home = session_open(mcp->sessions, &principal, MCP_2026_07_28, 0, BP_STR(""), sender);
     if (!stdio.home)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client");
     status = line_serve(call, &options);

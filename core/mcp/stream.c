@@ -3,7 +3,15 @@
 
 #include "mcp/session_store.h"
 
-enum { STREAMS_KEPT = 8, EVENTS_KEPT = 1024, STREAM_BYTES_MAX = 4 << 20 };
+enum {
+    STREAMS_KEPT = 8,
+    EVENTS_KEPT = 1024,
+    STREAM_BYTES_MAX = 4 << 20,
+    SMALL_BYTES = 4096,
+    ID_BYTES_MAX = 256,
+    CLIENT_PART = 4, /* of all that is kept, one client may have a quarter */
+    WARNING = 3      /* of mcp_level_names */
+};
 
 struct shared_text *shared_text_new(bp_str text)
 {
@@ -27,18 +35,117 @@ void shared_text_release(struct shared_text *text)
 
 /* ---- events ---- */
 
-static void drop_event(struct session_store *store, struct session_stream *stream)
+static size_t size_of(const struct stream_event *event)
+{
+    return sizeof(*event) + sizeof(*event->text) + event->text->len + 1;
+}
+
+static void count(struct session_store *store, struct session_stream *stream, const struct stream_event *event)
+{
+    stream->bytes += size_of(event);
+    stream->session->client_of->replay_bytes += size_of(event);
+    store->replay_bytes += size_of(event);
+}
+
+static void discount(struct session_store *store, struct session_stream *stream, const struct stream_event *event)
+{
+    stream->bytes -= size_of(event);
+    stream->session->client_of->replay_bytes -= size_of(event);
+    store->replay_bytes -= size_of(event);
+}
+
+static struct shared_text *lost_answer(const struct session_stream *stream)
+{
+    static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
+    static const char tail[] = ",\"error\":{\"code\":-32603,\"message\":\"the answer was made, but it is larger than what is "
+                               "kept for a client that lost its stream: send the request again\"}}";
+    char              text[sizeof(head) + sizeof(tail) + ID_BYTES_MAX];
+    size_t            id_len = stream->request_id ? stream->request_id->len : 0;
+
+    if (!id_len)
+        return NULL;
+    memcpy(text, head, sizeof(head) - 1);
+    memcpy(text + sizeof(head) - 1, stream->request_id->data, id_len);
+    memcpy(text + sizeof(head) - 1 + id_len, tail, sizeof(tail) - 1);
+    return shared_text_new(bp_str_n(text, sizeof(head) - 1 + id_len + sizeof(tail) - 1));
+}
+
+static void remove_event(struct session_store *store, struct session_stream *stream, struct stream_event *event)
+{
+    struct stream_event **at = &stream->first, *before = NULL;
+
+    for (; *at != event; at = &(*at)->next)
+        before = *at;
+    *at = event->next;
+    if (stream->end == event)
+        stream->end = before;
+    stream->count--;
+    discount(store, stream, event);
+    shared_text_release(event->text);
+    free(event);
+}
+
+/* An answer that nobody has heard yet leaves an error behind, so that who waits for it does not wait for ever. */
+static void drop_event(struct session_store *store, struct session_stream *stream, struct stream_event *event)
+{
+    struct shared_text *instead = event->is_answer ? lost_answer(stream) : NULL;
+
+    if (!instead || instead->len >= event->text->len) {
+        shared_text_release(instead);
+        remove_event(store, stream, event);
+        return;
+    }
+    discount(store, stream, event);
+    shared_text_release(event->text);
+    event->text = instead;
+    event->is_answer = false;
+    count(store, stream, event);
+}
+
+/* The oldest event of the stream that can go. One that is being sent takes its memory all the same; small ones are shared by
+ * many streams. */
+static struct stream_event *oldest_droppable(const struct session_stream *stream, const struct stream_event *except)
 {
     struct stream_event *event = stream->first;
 
-    stream->first = event->next;
-    if (!stream->first)
-        stream->end = NULL;
-    stream->count--;
-    stream->bytes -= event->text->len;
-    store->replay_bytes -= event->text->len;
-    shared_text_release(event->text);
-    free(event);
+    while (event && (event == except || (event->text->refs > 1 && event->text->len > SMALL_BYTES)))
+        event = event->next;
+    return event;
+}
+
+static bool is_over(const struct session_store *store, const struct session_client *client)
+{
+    return store->replay_bytes > store->limits.replay_bytes ||
+           client->replay_bytes > store->limits.replay_bytes / CLIENT_PART;
+}
+
+/* One event of another stream of this client. */
+static bool drop_elsewhere(struct session_store *store, const struct session_client *client, const struct session_stream *here)
+{
+    for (struct session *session = client->oldest; session; session = session->newer_own)
+        for (struct session_stream *stream = session->streams; stream; stream = stream->next) {
+            struct stream_event *event = stream != here ? oldest_droppable(stream, NULL) : NULL;
+
+            if (!event)
+                continue;
+            drop_event(store, stream, event);
+            return true;
+        }
+    return false;
+}
+
+static void keep_bounds(struct session_store *store, struct session_stream *stream, struct stream_event *latest)
+{
+    struct session_client *client = stream->session->client_of;
+    struct stream_event   *event;
+
+    while ((stream->count > EVENTS_KEPT || stream->bytes > STREAM_BYTES_MAX || is_over(store, client)) &&
+           (event = oldest_droppable(stream, latest)))
+        drop_event(store, stream, event);
+    while (is_over(store, client) && drop_elsewhere(store, client, stream))
+        ;
+    if (is_over(store, client))
+        drop_event(store, stream, latest);
 }
 
 void stream_drop(struct session_store *store, struct session *session, struct session_stream *stream)
@@ -49,7 +156,8 @@ void stream_drop(struct session_store *store, struct session *session, struct se
         at = &(*at)->next;
     *at = stream->next;
     while (stream->first)
-        drop_event(store, stream);
+        remove_event(store, stream, stream->first);
+    shared_text_release(stream->request_id);
     if (stream->reader)
         waker_release(stream->reader);
     free(stream);
@@ -75,18 +183,21 @@ static struct session_stream *add(struct session *session, uint32_t number)
     if (!stream)
         return NULL;
     stream->number = number;
+    stream->session = session;
     stream->next = session->streams;
     session->streams = stream;
     return stream;
 }
 
-struct session_stream *session_add_stream(struct session_store *store, struct session *session)
+struct session_stream *session_add_stream(struct session_store *store, struct session *session, bp_str request_id)
 {
     struct session_stream *stream;
 
     pthread_mutex_lock(&store->lock);
     drop_old_streams(store, session);
     stream = add(session, ++session->stream_count);
+    if (stream && request_id.len <= ID_BYTES_MAX)
+        stream->request_id = shared_text_new(request_id);
     pthread_mutex_unlock(&store->lock);
     return stream;
 }
@@ -115,7 +226,7 @@ struct session_stream *session_stream(struct session_store *store, struct sessio
 }
 
 /* Under the lock. */
-static uint64_t add_event(struct session_store *store, struct session_stream *stream, struct shared_text *text)
+static uint64_t add_event(struct session_store *store, struct session_stream *stream, struct shared_text *text, bool is_answer)
 {
     struct stream_event *event = malloc(sizeof(*event));
 
@@ -123,28 +234,25 @@ static uint64_t add_event(struct session_store *store, struct session_stream *st
     if (!event)
         return 0;
     text->refs++;
-    *event = (struct stream_event){ .number = stream->last, .text = text };
+    *event = (struct stream_event){ .number = stream->last, .text = text, .is_answer = is_answer };
     *(stream->end ? &stream->end->next : &stream->first) = event;
     stream->end = event;
     stream->count++;
-    stream->bytes += text->len;
-    store->replay_bytes += text->len;
-    while (stream->first != stream->end && (stream->count > EVENTS_KEPT || stream->bytes > STREAM_BYTES_MAX ||
-                                            store->replay_bytes > store->limits.replay_bytes))
-        drop_event(store, stream);
+    count(store, stream, event);
+    keep_bounds(store, stream, event);
     if (stream->reader)
         waker_wake(stream->reader);
     return stream->last;
 }
 
 uint64_t stream_add(struct session_store *store, struct session *session, struct session_stream *stream,
-                    struct shared_text *text)
+                    struct shared_text *text, bool is_answer)
 {
     uint64_t number;
 
     (void)session;
     pthread_mutex_lock(&store->lock);
-    number = add_event(store, stream, text);
+    number = add_event(store, stream, text, is_answer);
     pthread_mutex_unlock(&store->lock);
     return number;
 }
@@ -199,10 +307,12 @@ uint64_t stream_sent(struct session_store *store, struct session_stream *stream)
 }
 
 enum stream_state stream_next(struct session_store *store, struct session *session, struct session_stream *stream,
-                              const struct waker *reader, uint64_t *number, struct shared_text **text)
+                              const struct waker *reader, uint64_t *number, uint64_t *lost, struct shared_text **text)
 {
     enum stream_state    state = STREAM_WAITS;
     struct stream_event *event;
+
+    *lost = 0;
 
     pthread_mutex_lock(&store->lock);
     for (event = stream->first; event && event->number <= *number;)
@@ -212,15 +322,30 @@ enum stream_state stream_next(struct session_store *store, struct session *sessi
     } else if (event) {
         event->text->refs++;
         *text = event->text;
+        *lost = event->number - *number - 1;
         *number = event->number;
         if (stream->sent < event->number)
             stream->sent = event->number;
+        state = STREAM_EVENT;
+    } else if (stream->last > *number) {
+        *lost = stream->last - *number; // the newest are gone, and so the client is told right away
+        *number = stream->last;
+        *text = NULL;
         state = STREAM_EVENT;
     } else if (stream->is_finished || store->is_draining || !session->is_open) {
         state = STREAM_FINISHED;
     }
     pthread_mutex_unlock(&store->lock);
     return state;
+}
+
+bp_str stream_loss(struct arena *arena, const struct session *session, uint64_t lost)
+{
+    if (!lost || session->log_level > WARNING)
+        return (bp_str){ NULL, 0 };
+    return arena_format(arena, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"warning\","
+                               "\"logger\":\"backplane\",\"data\":\"%llu messages of this stream were dropped, as more came than "
+                               "is kept: what they told of may have changed\"}}", (unsigned long long)lost);
 }
 
 /* ---- to many ---- */
@@ -250,7 +375,7 @@ void sessions_broadcast(struct session_store *store, bp_str message, bp_str uri)
         if (!stream)
             stream = add(session, 0);
         if (stream)
-            add_event(store, stream, text);
+            add_event(store, stream, text, false);
     }
     pthread_mutex_unlock(&store->lock);
     shared_text_release(text);

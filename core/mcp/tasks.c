@@ -8,7 +8,8 @@
 #include "base/crypto.h"
 #include "mcp/mcp.h"
 
-enum { TASK_ID_CHARS = 32, TTL_MS = 3600 * 1000, POLL_MS = 500, TASKS_MAX = 4096, TASKS_OF_ONE_MAX = 1024, MESSAGE_BYTES_MAX = 256 };
+enum { TASK_ID_CHARS = 32, TTL_MS = 3600 * 1000, POLL_MS = 500, TASKS_MAX = 4096, TASKS_OF_ONE_MAX = 1024, MESSAGE_BYTES_MAX = 256,
+       CLIENT_PART = 4 /* of the bytes of all tasks, one client may have a quarter */ };
 
 enum task_status { TASK_WORKING, TASK_INPUT_REQUIRED, TASK_COMPLETED, TASK_FAILED, TASK_CANCELLED };
 
@@ -25,7 +26,8 @@ struct task {
     struct task               *next;
     struct task_store         *store;
     char                       id[TASK_ID_CHARS + 1];
-    uint8_t                    principal[16];
+    uint8_t                    principal[16], sender[SHARE_DIGEST_BYTES];
+    size_t                     counted_bytes; /* in the store, for its sender */
     uint32_t                   refs; /* 1 for the store, 1 while it runs, 1 for each who looks */
     enum task_status           status;
     int64_t                    created_wall_ns, updated_wall_ns, ended_ns; /* ended: monotonic; 0: it has not */
@@ -55,15 +57,45 @@ struct task_store {
     struct task    *first; /* the newest */
     uint32_t        count, running;
     struct waker   *stopper;
+    struct shares  *bytes; /* of copies, answers and outcomes, by sender */
 };
 
-struct task_store *tasks_new(void)
+struct task_store *tasks_new(size_t bytes_max)
 {
     struct task_store *store = calloc(1, sizeof(*store));
 
-    if (store)
-        pthread_mutex_init(&store->lock, NULL);
-    return store;
+    if (!store)
+        return NULL;
+    pthread_mutex_init(&store->lock, NULL);
+    store->bytes = shares_new(bytes_max / CLIENT_PART, bytes_max);
+    if (store->bytes)
+        return store;
+    tasks_free(store);
+    return NULL;
+}
+
+/* ---- bytes: all of these under the lock ---- */
+
+static bool count_bytes(struct task *task, size_t bytes)
+{
+    if (!shares_take(task->store->bytes, task->sender, bytes))
+        return false;
+    task->counted_bytes += bytes;
+    return true;
+}
+
+static void give_bytes(struct task *task, size_t bytes)
+{
+    bytes = bytes < task->counted_bytes ? bytes : task->counted_bytes;
+    shares_give(task->store->bytes, task->sender, bytes);
+    task->counted_bytes -= bytes;
+}
+
+/* What it ran with is needed no more. */
+static void free_copies(struct task *task)
+{
+    give_bytes(task, task->arena.used_bytes);
+    arena_free(&task->arena);
 }
 
 /* Under the lock. */
@@ -72,7 +104,8 @@ static void unref(struct task *task)
     if (--task->refs)
         return;
     shared_text_release(task->outcome);
-    arena_free(&task->arena);
+    free_copies(task);
+    give_bytes(task, task->counted_bytes);
     free(task);
 }
 
@@ -101,6 +134,7 @@ void tasks_free(struct task_store *store)
     while (store->first)
         drop(store, &store->first);
     pthread_mutex_destroy(&store->lock);
+    shares_free(store->bytes);
     free(store);
 }
 
@@ -214,6 +248,31 @@ static struct shared_text *error_text(bp_call *call, const bp_mcp *request)
     return member_text(call, envelope, "error");
 }
 
+/* Of this client, the oldest one that has ended; never `except`. Under the lock. */
+static bool drop_ended(struct task_store *store, const struct task *except)
+{
+    struct task **own = NULL;
+
+    for (struct task **at = &store->first; *at; at = &(*at)->next)
+        if (*at != except && (*at)->ended_ns && memcmp((*at)->sender, except->sender, sizeof((*at)->sender)) == 0)
+            own = at;
+    if (own)
+        drop(store, own);
+    return own != NULL;
+}
+
+/* Older results of the same client make room for a newer one. Under the lock. */
+static bool take_bytes(struct task *task, size_t bytes)
+{
+    while (!count_bytes(task, bytes))
+        if (!drop_ended(task->store, task))
+            return false;
+    return true;
+}
+
+static const char too_large[] = "{\"code\":-32603,\"message\":\"the result was made, but it is larger than what is kept of tasks "
+                                "(server.mcp.tasks): ask for less\"}";
+
 static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_status status)
 {
     struct task_store  *store = task->store;
@@ -221,8 +280,15 @@ static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_statu
     struct shared_text *outcome = is_done ? member_text(call, buf_str(&request->buf), "result")
                                           : error_text(call, request);
 
+    call->principal = (bp_principal){ .struct_size = sizeof(call->principal) }; // its texts are among the copies
     pthread_mutex_lock(&store->lock);
     task->call = NULL;
+    free_copies(task);
+    if (task->status != TASK_CANCELLED && outcome && !take_bytes(task, outcome->len)) {
+        shared_text_release(outcome);
+        outcome = shared_text_new(bp_str_of(too_large));
+        is_done = false;
+    }
     if (task->status == TASK_CANCELLED) {
         shared_text_release(outcome);
     } else {
@@ -287,7 +353,7 @@ enum task_use task_use_of(const bp_mcp *request, const struct catalog_tool *tool
             return flags & BP_TOOL_TASK_ONLY ? TASK_IS_MISSING : TASK_NEVER;
         return flags & BP_TOOL_TASK_LATE ? TASK_LATER : TASK_NOW;
     }
-    if (request->revision == MCP_2025_11_25 && json_get(request->message.params, BP_STR("task")))
+    if (request->revision == MCP_2025_11_25 && message_param(request->message.params, BP_STR("task")))
         return TASK_NOW;
     return TASK_NEVER;
 }
@@ -310,6 +376,7 @@ static struct task *task_new(bp_mcp *request, const struct catalog_tool *tool, c
     crypto_random(random, sizeof(random));
     crypto_hex(random, sizeof(random), task->id);
     session_hash_principal(identity, task->principal);
+    memcpy(task->sender, request->sender, sizeof(task->sender));
     task->store = request->mcp->tasks;
     task->refs = 3; // the store's, the run's, the request's
     task->created_wall_ns = task->updated_wall_ns = clock_wall_ns();
@@ -398,12 +465,12 @@ bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_
         return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another task");
     // It can be found before anybody hears of it.
     pthread_mutex_lock(&store->lock);
-    if (!make_room(store, task->principal)) {
+    if (!make_room(store, task->principal) || !take_bytes(task, task->arena.used_bytes)) {
         task->refs = 1;
         unref(task);
         pthread_mutex_unlock(&store->lock);
-        return call_fail(request->call, BP_LIMIT, "%d tasks of yours, or %d of all, are at work: wait until some have ended",
-                         TASKS_OF_ONE_MAX, TASKS_MAX);
+        return call_fail(request->call, BP_LIMIT, "%d tasks of yours, or %d of all, or their bytes (server.mcp.tasks), are at "
+                         "work: wait until some have ended", TASKS_OF_ONE_MAX, TASKS_MAX);
     }
     task->next = store->first;
     store->first = task;
@@ -508,6 +575,8 @@ bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_
     pthread_mutex_lock(&task->store->lock);
     task->questions = NULL;
     task->waker = NULL;
+    for (size_t i = 0; i < open; i++)
+        give_bytes(task, questions[i].answer ? questions[i].answer->len : 0); // the call has them from here on
     if (task->status == TASK_INPUT_REQUIRED)
         set_status(task, TASK_WORKING);
     pthread_mutex_unlock(&task->store->lock);
@@ -592,6 +661,7 @@ bp_status tasks_update(bp_mcp *request)
 {
     const bp_json *answers = json_get(request->message.params, BP_STR("inputResponses"));
     struct task   *task = find(request);
+    bool           is_full = false;
 
     if (!task)
         return BP_INVALID;
@@ -603,13 +673,22 @@ bp_status tasks_update(bp_mcp *request)
     for (struct task_question *at = task->questions; at; at = at->next) {
         const bp_json *answer = json_get(answers, bp_str_of(at->ask->key));
 
-        if (!at->answer && json_type_of(answer) == JSON_KIND_OBJECT)
-            at->answer = shared_text_new(json_text(request->call->arena, answer));
+        bp_str         text;
+
+        if (at->answer || json_type_of(answer) != JSON_KIND_OBJECT)
+            continue;
+        text = json_text(request->call->arena, answer);
+        is_full = !take_bytes(task, text.len);
+        if (is_full)
+            break;
+        at->answer = shared_text_new(text);
     }
     if (task->waker)
         waker_wake(task->waker);
     pthread_mutex_unlock(&task->store->lock);
     release(task);
+    if (is_full)
+        return request_fail(request, MCP_SERVER_ERROR, 503, "your tasks take all the bytes that they may (server.mcp.tasks)");
     request_begin(request);
     request_end(request);
     return BP_OK;
@@ -717,6 +796,7 @@ bp_status tasks_result(bp_mcp *request)
     if (!task)
         return BP_INVALID;
     call->deadline_ns = BP_FOREVER;
+    request_let_go(request);
     status = wait_for_end(call, task);
     pthread_mutex_lock(&task->store->lock);
     if (task->outcome)

@@ -11,7 +11,7 @@
 
 struct task_store;
 
-struct task_store *tasks_new(void);
+struct task_store *tasks_new(size_t bytes_max);
 void               tasks_free(struct task_store *store);
 void               tasks_expire(struct task_store *store, int64_t now_ns);
 /* Cancels what runs and waits until it has ended. */

@@ -1,5 +1,6 @@
 /* tools.c - tools/list and tools/call. */
 #include "base/clock.h"
+#include "mcp/coerce.h"
 #include "mcp/lists.h"
 #include "mcp/mcp.h"
 #include "mcp/request.h"
@@ -106,6 +107,50 @@ bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_js
     return answer_tool_error(request, message_for_model(request, status));
 }
 
+/* A number with a fraction or an exponent: a tool that wants an integer should get one. */
+static bool has_fractions(const bp_json *value)
+{
+    size_t         cursor = 0;
+    bp_str         key;
+    const bp_json *member;
+
+    if (json_type_of(value) == JSON_KIND_ARRAY)
+        for (size_t i = 0; i < json_count(value); i++)
+            if (has_fractions(json_at(value, i)))
+                return true;
+    while (json_entry(value, &cursor, &key, &member))
+        if (has_fractions(member))
+            return true;
+    return json_type_of(value) == JSON_KIND_NUMBER;
+}
+
+/* Arguments that were written almost right, made right; as they are where that does not help. */
+static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool, bool is_valid, const bp_json **arguments,
+                               bool *has_fitted)
+{
+    bp_call       *call = request->call;
+    size_t         before = call->arena->used_bytes;
+    const bp_json *fitting;
+    char           problem[JSON_SCHEMA_PROBLEM_BYTES];
+    bp_str         text;
+
+    *has_fitted = false;
+    if (!request->mcp->api->conf->server.mcp.coerce_arguments || !tool->input_json || (is_valid && !has_fractions(*arguments)))
+        return BP_OK;
+    text = coerce(call->arena, tool->input_json, *arguments);
+    if (text.len && json_read_within(call->arena, text, (size_t)request->mcp->api->conf->server.mcp.message_memory_bytes,
+                                     &fitting, problem) == BP_OK) {
+        *has_fitted = json_schema_check(tool->input, fitting, problem);
+        if (*has_fitted)
+            *arguments = fitting;
+    }
+    if (request->intake && !intake_count(request->intake, call->arena->used_bytes - before)) {
+        call->error.retry_after_ns = BP_SECONDS(1);
+        return request_fail(request, MCP_SERVER_ERROR, 503, "your messages that are worked at take too much memory already");
+    }
+    return BP_OK;
+}
+
 /* An object without members, for those who sent none. */
 static const bp_json *empty_object(bp_call *call)
 {
@@ -116,18 +161,31 @@ static const bp_json *empty_object(bp_call *call)
     return object;
 }
 
+/* A tool may run for long: beside its arguments nothing of a large message is kept. */
+static void keep_arguments(bp_mcp *request, const bp_json **arguments)
+{
+    if (!request->intake || request->given || request->kept)
+        return;
+    request->message.method = arena_dup(request->call->arena, request->message.method);
+    request->message.params = request->message.meta = NULL;
+    intake_narrow(request->intake, arguments);
+}
+
 bp_status tools_call(bp_mcp *request)
 {
     bp_call                   *call = request->call;
-    const bp_json             *params = request->message.params, *arguments = json_get(params, BP_STR("arguments"));
+    const bp_json             *params = request->message.params, *arguments = message_param(params, BP_STR("arguments"));
     bp_str                     name = json_as_string(json_get(params, BP_STR("name")));
     const struct catalog_tool *tool = catalog_find_tool(request->catalog, name);
     char                       problem[512];
     enum task_use              use;
+    bool                       is_valid = false, has_fitted = false;
 
     if (!tool)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "there is no tool \"" BP_FMT "\": tools/list lists them",
                             BP_ARG(name));
+    if (json_type_of(arguments) == JSON_KIND_STRING)
+        BP_TRY(fit_arguments(request, tool, false, &arguments, &has_fitted));
     if (arguments && json_type_of(arguments) != JSON_KIND_OBJECT)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.arguments must be an object");
     BP_TRY(request_check_scope(request, tool->spec.scope));
@@ -139,12 +197,16 @@ bp_status tools_call(bp_mcp *request)
     }
     if (!arguments)
         arguments = empty_object(call);
-    if (!json_schema_is_open(tool->input) && !json_schema_check(tool->input, arguments, problem))
-        return answer_tool_error(request, arena_format(call->arena, "the arguments of %s are not valid: %s",
-                                                       tool->spec.name, problem));
+    if (!json_schema_is_open(tool->input)) {
+        is_valid = json_schema_check(tool->input, arguments, problem);
+        BP_TRY(fit_arguments(request, tool, is_valid, &arguments, &has_fitted));
+        if (!is_valid && !has_fitted)
+            return answer_tool_error(request, arena_format(call->arena, "the arguments of %s are not valid: %s",
+                                                           tool->spec.name, problem));
+    }
     BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
-    if (mcp_is_modern(request->revision) && (json_get(params, BP_STR("requestState")) ||
-                                             json_get(params, BP_STR("inputResponses"))))
+    if (mcp_is_modern(request->revision) && (message_param(params, BP_STR("requestState")) ||
+                                             message_param(params, BP_STR("inputResponses"))))
         BP_TRY(rounds_read(request, subject_of(request, tool, arguments)));
     use = task_use_of(request, tool);
     if (use == TASK_IS_MISSING)
@@ -153,5 +215,6 @@ bp_status tools_call(bp_mcp *request)
         return task_start(request, tool, arguments);
     request->may_become_task = use == TASK_LATER;
     call->deadline_ns = clock_now_ns() + tool_deadline_ns(request, tool);
+    keep_arguments(request, &arguments);
     return tool_run(request, tool, arguments);
 }

@@ -287,13 +287,13 @@ bp_status http_exchange_read(struct http_exchange *is, bp_str *piece)
     }
 }
 
-bp_status http_exchange_read_all(struct http_exchange *is, bp_str *body)
+bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *arena, bp_str *body)
 {
     struct bp_buf buf;
     bp_str        piece;
 
     *body = bp_str_n("", 0);
-    buf_init(&buf, is->call->arena, (size_t)is->max_body_bytes + 1);
+    buf_init(&buf, arena, (size_t)is->max_body_bytes + 1);
     if (is->content_length > 0 && is->content_length <= is->max_body_bytes &&
         is->content_length <= BODY_GUESS_BYTES)
         buf_reserve(&buf, (size_t)is->content_length);
@@ -307,6 +307,11 @@ bp_status http_exchange_read_all(struct http_exchange *is, bp_str *body)
                          (unsigned long long)is->received_bytes);
     *body = buf_str(&buf);
     return BP_OK;
+}
+
+bp_status http_exchange_read_all(struct http_exchange *is, bp_str *body)
+{
+    return http_exchange_read_all_into(is, is->call->arena, body);
 }
 
 /* Throws away what of the body is here already, so that the connection can serve another request.

@@ -116,6 +116,8 @@ bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_na
 bp_status http_exchange_read(struct http_exchange *exchange, bp_str *piece) BP_SUSPENDS;
 /* The whole body, in the call's arena, NUL-terminated. The same statuses, and BP_NO_MEMORY. */
 bp_status http_exchange_read_all(struct http_exchange *exchange, bp_str *body) BP_SUSPENDS;
+/* The same into an arena that the caller may give back before the call ends. */
+bp_status http_exchange_read_all_into(struct http_exchange *exchange, struct arena *arena, bp_str *body) BP_SUSPENDS;
 
 /* Adds a header to the answer. BP_INVALID for a name that is no token, a value with a control byte,
  * or one of those that frame the message (Content-Length, Transfer-Encoding, Connection, Date);

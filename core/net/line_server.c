@@ -278,7 +278,7 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
                                     .principal = server->options.principal };
     struct line_run    *run;
 
-    if (line.len && line.data[line.len - 1] == '\r')
+    if (!is_too_long && line.len && line.data[line.len - 1] == '\r')
         line.len--;
     if (!line.len && !is_too_long)
         return;
@@ -307,11 +307,33 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
 
 /* ---- in ---- */
 
+static bp_str digest(const struct line_server *server, bp_str bytes, bool is_end)
+{
+    return server->options.digest ? server->options.digest(server->options.arg, bytes, is_end) : (bp_str){ NULL, 0 };
+}
+
+static void begin_skipping(struct line_server *server)
+{
+    server->is_skipping = true;
+    digest(server, buf_str(&server->in), false);
+    buf_free(&server->in);
+    buf_init(&server->in, NULL, server->options.line_bytes_max + 1);
+}
+
+/* It is answered when it is over, since what says who waits for the answer may come last. */
+static void end_skipping(struct line_server *server)
+{
+    server->is_skipping = false;
+    start_line(server, digest(server, (bp_str){ NULL, 0 }, true), true);
+}
+
 static void end_input(struct line_server *server)
 {
     stop_reading(server);
     server->is_input_over = true;
-    if (server->in.len && !server->is_skipping)
+    if (server->is_skipping)
+        end_skipping(server);
+    else if (server->in.len)
         start_line(server, buf_str(&server->in), false); // its end is missing: the handler judges it
     buf_reset(&server->in);
     if (server->options.input_ended)
@@ -326,23 +348,21 @@ static void take_bytes(struct line_server *server, bp_str bytes)
         size_t      piece = end ? (size_t)(end - bytes.data) : bytes.len;
         bp_str      head = bp_str_n(bytes.data, piece);
 
-        if (!server->is_skipping && server->in.len + piece > server->options.line_bytes_max) {
-            server->is_skipping = true;
-            buf_free(&server->in);
-            buf_init(&server->in, NULL, server->options.line_bytes_max + 1);
-            start_line(server, (bp_str){ NULL, 0 }, true);
-        }
-        if (end && !server->is_skipping && !server->in.len) {
+        if (!server->is_skipping && server->in.len + piece > server->options.line_bytes_max)
+            begin_skipping(server);
+        if (server->is_skipping) {
+            digest(server, head, false);
+            if (end)
+                end_skipping(server);
+        } else if (end && !server->in.len) {
             start_line(server, head, false);
-        } else if (!server->is_skipping) {
+        } else {
             buf_add(&server->in, head);
             if (end) {
                 start_line(server, buf_str(&server->in), false);
                 buf_reset(&server->in);
             }
         }
-        if (end)
-            server->is_skipping = false;
         piece += end != NULL;
         bytes = bp_str_n(bytes.data + piece, bytes.len - piece);
     }

@@ -10,7 +10,8 @@
 
 struct line_server;
 
-/* `line` has no line end and lives until the handler returns. `is_too_long`: it was longer than allowed, and is empty. */
+/* `line` has no line end and lives until the handler returns. `is_too_long`: it was longer than allowed, and is what
+ * `digest` made of it. */
 typedef void (*line_handler)(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg);
 
 struct line_server_options {
@@ -20,6 +21,9 @@ struct line_server_options {
     int64_t             grace_ns; /* what handlers get when the input has ended; then they are cancelled */
     const bp_principal *principal;
     line_handler        handler;
+    /* Is given a line that is longer than allowed piece by piece, and at its end, with no more bytes, says what the handler
+     * is to get of it; NULL: nothing. */
+    bp_str (*digest)(void *arg, bp_str bytes, bool is_end);
     void (*input_ended)(void *arg); /* so that what waits for news ends at once; may be NULL */
     void               *arg;
 };

@@ -10,13 +10,14 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "loop/fiber.h"
+#include "ops/pressure.h"
 #include "version.h"
 
 struct process_metrics {
     struct worker        *workers;
     uint32_t              count;
     struct log           *log;
-    struct metric_series *cpu, *resident, *virtual_memory, *descriptors, *descriptors_max, *threads, *start_time;
+    struct metric_series *cpu, *resident, *live, *virtual_memory, *descriptors, *descriptors_max, *threads, *start_time;
     struct metric_series *fibers, *fibers_max, *log_dropped;
     struct metric_family *loop_lag;
 };
@@ -58,6 +59,7 @@ static void collect(void *arg)
     metric_set(m->cpu, (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
     read_memory(m);
+    metric_set(m->live, (double)memory_live_bytes());
     metric_set(m->descriptors, count_entries("/proc/self/fd") - 1); // the one that counts them
     metric_set(m->threads, count_entries("/proc/self/task"));
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
@@ -85,6 +87,8 @@ struct process_metrics *process_metrics_start(struct worker *workers, uint32_t c
     m->log = log;
     m->cpu = metrics_single(METRIC_COUNTER, "process_cpu_seconds_total", "User and system CPU time.");
     m->resident = metrics_single(METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory.");
+    m->live = metrics_single(METRIC_GAUGE, "process_allocated_memory_bytes",
+                             "Memory that is allocated: what server.limits.memory is a budget for.");
     m->virtual_memory = metrics_single(METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory.");
     m->descriptors = metrics_single(METRIC_GAUGE, "process_open_fds", "Open file descriptors.");
     m->descriptors_max = metrics_single(METRIC_GAUGE, "process_max_fds", "File descriptors allowed.");

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "base/json.h"
+#include "base/json_mend.h"
 #include "base/metrics.h"
 #include "base/str.h"
 #include "loop/mutex.h"
@@ -298,6 +298,16 @@ static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value
     return status == BP_OK ? BP_OK : call_fail(call, status, "this is not JSON that can be read: %s", problem);
 }
 
+static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
+{
+    char      problem[JSON_PROBLEM_BYTES];
+    bp_status status = json_read(call->arena, text, value, problem);
+
+    if (status == BP_OK)
+        return BP_OK;
+    return call_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID, "this is not JSON that can be read: %s", problem);
+}
+
 static uint32_t service_type(const bp_json *value)
 {
     return json_type_of(value);
@@ -372,6 +382,7 @@ static const bp_json_service json_service = {
     .done = service_done,
     .add_base64 = json_add_base64,
     .indent = service_indent,
+    .read = service_read,
 };
 
 /* ---- metrics: a family of a plugin has the instance's name as its first label ---- */

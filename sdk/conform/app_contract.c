@@ -288,7 +288,7 @@ static bp_status tools_take_awkward_texts(bp_call *call, struct conform *conform
 
 static bp_status try_tool(bp_call *call, const struct conform *conform, const struct app_target *target)
 {
-    static const char *const no_objects[] = { "[]", "null", "7", "\"text\"" };
+    static const char *const no_objects[] = { "[]", "7", "\"text\"" }; // null is as good as none
     struct conform_request   request;
     struct conform_reply     reply;
 

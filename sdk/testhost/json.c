@@ -1,7 +1,7 @@
 /* json.c - the JSON service of the fake host: the very code of the real one. */
 #include "host.h"
 
-#include "base/json.h"
+#include "base/json_mend.h"
 
 static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value)
 {
@@ -9,6 +9,16 @@ static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value
     bp_status status = json_parse(&call_root(call)->arena, text, value, why);
 
     return status == BP_OK ? BP_OK : bp_fail(call, status, "%s", why);
+}
+
+static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
+{
+    char      why[JSON_PROBLEM_BYTES] = "";
+    bp_status status = json_read(&call_root(call)->arena, text, value, why);
+
+    if (status == BP_OK)
+        return BP_OK;
+    return bp_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID, "%s", why);
 }
 
 static uint32_t service_type(const bp_json *value) { return (uint32_t)json_type_of(value); }
@@ -76,4 +86,5 @@ const bp_json_service json_service = {
     .done = service_done,
     .add_base64 = json_add_base64,
     .indent = service_indent,
+    .read = service_read,
 };

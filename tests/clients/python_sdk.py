@@ -84,6 +84,16 @@ def suite(kind, mode, is_modern):
                         ["text", "image", "resource"], "types of content")
             check("Süd" in text(await client.call_tool("test_header_parameter", {"region": "Süd"})), "an argument as header")
 
+    async def what_no_reader_takes_is_answered_all_the_same():
+        async with using("conformance") as client:
+            deep = "x"
+            for _ in range(80):
+                deep = [deep]
+            for arguments in ({"deep": deep}, {"number": 10 ** 30}, {"a\0b": 1}):
+                error = await failure(client.call_tool("echo", {"message": "x", **arguments}))
+                check_equal(error.code, -32602, f"{str(arguments)[:40]}")
+            check_equal(text(await client.call_tool("echo", {"message": "x"})), "x", "the next call")
+
     async def structured_content_fits_the_schema_of_the_tool():
         async with using("filesystem") as client:
             result = await client.call_tool("read_text_file", {"path": os.path.join(FILES, "notes/ü.md")})
@@ -180,7 +190,8 @@ def suite(kind, mode, is_modern):
         async with using("conformance") as client:
             check("after the client was back" in text(await client.call_tool("test_reconnection", {})), "the result")
 
-    return [it_agrees_on_the_revision_of_its_mode, tools_are_listed_and_called, structured_content_fits_the_schema_of_the_tool,
+    return [it_agrees_on_the_revision_of_its_mode, tools_are_listed_and_called,
+        what_no_reader_takes_is_answered_all_the_same, structured_content_fits_the_schema_of_the_tool,
             errors_come_as_what_they_are, resources_prompts_and_completions_are_served, progress_and_log_lines_arrive_while_the_tool_runs,
             the_client_answers_what_the_server_asks, a_call_that_is_given_up_leaves_the_connection_whole, changes_are_told_to_who_listens,
             a_stream_that_the_server_cuts_is_taken_up]

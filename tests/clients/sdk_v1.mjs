@@ -51,6 +51,19 @@ async function suite(kind) {
         });
     }
 
+    async function what_no_reader_takes_is_answered_all_the_same() {
+        await using('conformance', async client => {
+            let deep = 'x';
+            for (let i = 0; i < 80; i++)
+                deep = [deep];
+            equal(text(await call(client, 'echo', { message: 'cut \ud83d' })), 'cut \ufffd', 'half an emoji');
+            equal((await failure(call(client, 'echo', { message: 'x', deep }))).code, -32602, '80 levels');
+            equal((await failure(call(client, 'echo', { message: 'x', number: 123456789012345678901 }))).code, -32602, 'a large number');
+            equal((await failure(call(client, 'echo', { message: 'x', 'a\0b': 1 }))).code, -32602, 'NUL in a name');
+            equal(text(await call(client, 'echo', { message: 'x' })), 'x', 'the next call');
+        });
+    }
+
     async function structured_content_fits_the_schema_of_the_tool() {
         await using('filesystem', async client => {
             await client.listTools(); // from now on the client checks every structured result
@@ -272,7 +285,8 @@ async function suite(kind) {
     }
 
     await runTests(kind, [
-        it_is_greeted_in_the_newest_revision_with_sessions, tools_are_listed_and_called, structured_content_fits_the_schema_of_the_tool,
+        it_is_greeted_in_the_newest_revision_with_sessions, tools_are_listed_and_called,
+        what_no_reader_takes_is_answered_all_the_same, structured_content_fits_the_schema_of_the_tool,
         errors_come_as_what_they_are, resources_are_listed_read_and_watched, prompts_are_listed_got_and_completed,
         progress_arrives_while_the_tool_runs, log_lines_arrive_from_the_level_that_was_set, the_client_answers_what_the_server_asks,
         a_client_that_cannot_be_asked_is_not_asked, a_cancelled_call_ends_on_the_server_too, changed_lists_are_fetched_again,

@@ -46,6 +46,19 @@ async function suite(kind, mode, isModern) {
         });
     }
 
+    async function what_no_reader_takes_is_answered_all_the_same() {
+        await using('conformance', async client => {
+            let deep = 'x';
+            for (let i = 0; i < 80; i++)
+                deep = [deep];
+            equal(text(await call(client, 'echo', { message: 'cut \ud83d' })), 'cut \ufffd', 'half an emoji');
+            equal((await failure(call(client, 'echo', { message: 'x', deep }))).code, -32602, '80 levels');
+            equal((await failure(call(client, 'echo', { message: 'x', number: 123456789012345678901 }))).code, -32602, 'a large number');
+            equal((await failure(call(client, 'echo', { message: 'x', 'a\0b': 1 }))).code, -32602, 'NUL in a name');
+            equal(text(await call(client, 'echo', { message: 'x' })), 'x', 'the next call');
+        });
+    }
+
     async function structured_content_fits_the_schema_of_the_tool() {
         await using('filesystem', async client => {
             await client.listTools();
@@ -189,7 +202,8 @@ async function suite(kind, mode, isModern) {
         });
     }
 
-    await runTests(where, [it_agrees_on_the_revision_of_its_mode, tools_are_listed_and_called, structured_content_fits_the_schema_of_the_tool,
+    await runTests(where, [it_agrees_on_the_revision_of_its_mode, tools_are_listed_and_called,
+        what_no_reader_takes_is_answered_all_the_same, structured_content_fits_the_schema_of_the_tool,
         errors_come_as_what_they_are, resources_prompts_and_completions_are_served, progress_and_log_lines_arrive_while_the_tool_runs,
         the_client_answers_what_the_server_asks, a_client_that_cannot_be_asked_is_not_asked, a_cancelled_call_ends_on_the_server_too,
         changes_are_told_to_who_listens, a_stream_that_the_server_cuts_is_taken_up]);

@@ -7,7 +7,7 @@ static bp_status begin(bp_call *call, bp_request *request, enum rate rate, struc
 
     BP_TRY(admit(call, work->self, rate));
     BP_TRY(bp_request_body(call, request, &body));
-    return bp_json_parse(call, body, &work->arguments);
+    return bp_json_read(call, body, &work->arguments);
 }
 
 static bp_status expect_string(bp_call *call, const struct work *work, const char *name)

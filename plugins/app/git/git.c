@@ -97,14 +97,14 @@ static const bp_mcp_tool tools[] = {
     { .name = "git_log", .handler = tool_log, .scope = READ, .flags = READS,
       .description = "Shows the commits of the current branch, the newest first",
       .input_schema = SCHEMA(",\"max_count\":{\"type\":\"integer\",\"default\":10},"
-                             "\"start_timestamp\":{\"type\":[\"string\",\"null\"],\"default\":null,\"description\":"
+                             "\"start_timestamp\":{\"type\":\"string\",\"description\":"
                              "\"Only commits from then on: " DATES "\"},"
-                             "\"end_timestamp\":{\"type\":[\"string\",\"null\"],\"default\":null,\"description\":"
+                             "\"end_timestamp\":{\"type\":\"string\",\"description\":"
                              "\"Only commits up to then: " DATES "\"}", "") },
     { .name = "git_create_branch", .handler = tool_create_branch, .scope = WRITE,
       .description = "Makes a new branch that begins at base_branch, or at the current branch",
       .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"},"
-                             "\"base_branch\":{\"type\":[\"string\",\"null\"],\"default\":null}", ",\"branch_name\"") },
+                             "\"base_branch\":{\"type\":\"string\"}", ",\"branch_name\"") },
     { .name = "git_checkout", .handler = tool_checkout, .scope = WRITE,
       .description = "Switches to a branch, or to a commit",
       .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"}", ",\"branch_name\"") },
@@ -114,9 +114,9 @@ static const bp_mcp_tool tools[] = {
     { .name = "git_branch", .handler = tool_branch, .scope = READ, .flags = READS,
       .description = "Lists branches",
       .input_schema = SCHEMA(",\"branch_type\":{\"type\":\"string\",\"enum\":[\"local\",\"remote\",\"all\"]},"
-                             "\"contains\":{\"type\":[\"string\",\"null\"],\"default\":null,\"description\":"
+                             "\"contains\":{\"type\":\"string\",\"description\":"
                              "\"Only branches that contain this commit\"},"
-                             "\"not_contains\":{\"type\":[\"string\",\"null\"],\"default\":null,\"description\":"
+                             "\"not_contains\":{\"type\":\"string\",\"description\":"
                              "\"Only branches that do not contain this commit\"}", ",\"branch_type\"") },
 };
 

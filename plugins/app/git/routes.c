@@ -14,7 +14,7 @@ static bp_status run_route(bp_call *call, void *instance, bp_request *request, b
     bp_str            body;
 
     BP_TRY(bp_request_body(call, request, &body));
-    BP_TRY(bp_json_parse(call, body.len ? body : bp_str_of("{}"), &arguments));
+    BP_TRY(bp_json_read(call, body.len ? body : bp_str_of("{}"), &arguments));
     if (bp_json_type_of(arguments) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     BP_TRY(job_run(call, self, arguments, flags, run, out, json));

@@ -116,7 +116,7 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
     bp_rows         rows;
 
     BP_TRY(bp_request_body(call, request, &bytes));
-    BP_TRY(bp_json_parse(call, bytes, &body));
+    BP_TRY(bp_json_read(call, bytes, &body));
     stuck = bp_json_string(bp_json_get(body, "stuck"));
     if (!stuck.len)
         return bp_fail(call, BP_INVALID,

@@ -4,9 +4,8 @@
 /* The handlers check lengths themselves and say what is wrong in words; the schemas say what kinds of values there are. */
 #define OBJECT(properties, required) "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "]}"
 #define TEXT(name, about)      "\"" name "\":{\"type\":\"string\",\"description\":\"" about "\"}"
-#define MAYBE(name, about)     "\"" name "\":{\"type\":[\"string\",\"null\"],\"description\":\"" about "\"}"
 #define TEXTS(name, about) \
-    "\"" name "\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"},\"description\":\"" about "\"}"
+    "\"" name "\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"" about "\"}"
 #define NUMBER(name, about)    "\"" name "\":{\"type\":\"integer\",\"description\":\"" about "\"}"
 #define SUCCESS                "\"success\":{\"type\":\"boolean\"},\"error\":{\"type\":\"string\"},\"tip\":{\"type\":\"string\"}"
 #define RESULT(properties)     OBJECT(SUCCESS properties, "\"success\"")
@@ -21,17 +20,17 @@
 const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
     { .name = "set_project_brief", .title = "Set project brief", .description = "Say what the project is and what it is for",
       .input_schema = OBJECT(TEXT("name", "Its name") "," TEXT("description", "What it is") "," TEXTS("goals", "What it is for")
-                             "," MAYBE("version", "1.0.0 unless given"), "\"name\",\"description\""),
+                             "," TEXT("version", "1.0.0 unless given"), "\"name\",\"description\""),
       .output_schema = DONE, .handler = tool_set_project_brief, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
     { .name = "set_tech_stack", .title = "Set tech stack", .description = "Say which languages, frameworks and tools are used",
-      .input_schema = OBJECT(TEXTS("languages", "Programming languages") ",\"frameworks\":{\"type\":[\"array\",\"null\"],\"items\":"
+      .input_schema = OBJECT(TEXTS("languages", "Programming languages") ",\"frameworks\":{\"type\":\"array\",\"items\":"
                              "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":\"string\"}},"
                              "\"required\":[\"name\"]}}," TEXTS("tools", "Tools"), ""),
       .output_schema = DONE, .handler = tool_set_tech_stack, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
     { .name = "update_active_context", .title = "Update active context",
       .description = "Change what is worked on now; what is not given stays as it is",
-      .input_schema = OBJECT(MAYBE("current_task", "The task") "," TEXTS("related_files", "Files that matter") ","
-                             MAYBE("notes", "Notes") "," MAYBE("working_branch", "Branch"), ""),
+      .input_schema = OBJECT(TEXT("current_task", "The task") "," TEXTS("related_files", "Files that matter") ","
+                             TEXT("notes", "Notes") "," TEXT("working_branch", "Branch"), ""),
       .output_schema = DONE, .handler = tool_update_active_context, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
     { .name = "clear_active_context", .title = "Clear active context", .description = "Forget what is worked on now",
       .output_schema = DONE, .handler = tool_clear_active_context, .scope = WRITE,
@@ -43,13 +42,13 @@ const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
                              "\"title\",\"decision\",\"rationale\""),
       .output_schema = DONE, .handler = tool_log_decision, .scope = WRITE },
     { .name = "create_task", .title = "Create task", .description = "Keep a task that is to be done; it begins as next",
-      .input_schema = OBJECT(TEXT("title", "In a few words") "," MAYBE("description", "Details")
-                             ",\"priority\":{\"type\":[\"string\",\"null\"],\"description\":\"high, medium (default) or low\"},"
+      .input_schema = OBJECT(TEXT("title", "In a few words") "," TEXT("description", "Details")
+                             ",\"priority\":{\"type\":\"string\",\"description\":\"high, medium (default) or low\"},"
                              TEXTS("tags", "For searching"), "\"title\""),
       .output_schema = DONE, .handler = tool_create_task, .scope = WRITE },
     { .name = "update_task_status", .title = "Update task status", .description = "Say how far a task is",
       .input_schema = OBJECT(TEXT("task_id", "As create_task gave it") "," TEXT("status", "done, doing, next or blocked") ","
-                             MAYBE("blocked_reason", "What it waits for"), "\"task_id\",\"status\""),
+                             TEXT("blocked_reason", "What it waits for"), "\"task_id\",\"status\""),
       .output_schema = DONE, .handler = tool_update_task_status, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
     { .name = "search_memory", .title = "Search memory",
       .description = "Find decisions, tasks, notes, reflections and summaries by what they mean",
@@ -69,12 +68,12 @@ const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
       .handler = tool_start_working_on, .scope = WRITE },
     { .name = "end_work_session", .title = "End work session", .description = "End the work session and keep what was learnt",
       .input_schema = OBJECT(TEXTS("what_i_learned", "Up to 10") "," TEXTS("challenges_faced", "Up to 10") ","
-                             MAYBE("quick_note", "Up to 2,000 characters"), ""),
+                             TEXT("quick_note", "Up to 2,000 characters"), ""),
       .output_schema = RESULT(STRING("session_id") STRING("task") COUNT("duration_minutes") STRING("reflection")
                               STRING("message") STRING("next")),
       .handler = tool_end_work_session, .scope = WRITE, .deadline_ns = BP_SECONDS(300) },
     { .name = "how_was_my_day", .title = "How was my day", .description = "Sum up a day of work",
-      .input_schema = OBJECT(MAYBE("date", "YYYY-MM-DD; today unless given"), ""),
+      .input_schema = OBJECT(TEXT("date", "YYYY-MM-DD; today unless given"), ""),
       .output_schema = RESULT(STRING("date") STRING("summary") STRING("message") ",\"stats\":{\"type\":\"object\"}"),
       .handler = tool_how_was_my_day, .scope = WRITE, .deadline_ns = BP_SECONDS(300), .flags = BP_TOOL_IDEMPOTENT },
     { .name = "set_morning_intention", .title = "Set morning intention", .description = "Say what today is meant for",

@@ -123,7 +123,7 @@ static bp_status take_json(bp_call *call, struct intake *intake, bp_str line)
     const bp_json *json;
     bp_str         type;
 
-    BP_TRY(bp_json_parse(call, line, &json));
+    BP_TRY(bp_json_read(call, line, &json));
     type = bp_json_string(bp_json_get(json, "type"));
     if (bp_str_is(type, "entity"))
         return take_entity(call, intake, json);

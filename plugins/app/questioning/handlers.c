@@ -101,7 +101,7 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body)
     BP_TRY(bp_request_body(call, request, &text));
     if (!text.len)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object, and it is empty");
-    if (bp_json_parse(call, text, body) != BP_OK)
+    if (bp_json_read(call, text, body) != BP_OK)
         return bp_fail(call, BP_INVALID, "the body is not JSON: " BP_FMT, BP_ARG(bp_error_of(call)->message));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");

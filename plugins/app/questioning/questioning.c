@@ -34,6 +34,7 @@ static const bp_option options[] = {
 
 // Where JSON is to be broken no formatter knows.
 /* clang-format off */
+#define OPTIONAL(name, type, more) "\"" name "\":{\"type\":\"" type "\"" more "}"
 #define NULLABLE(name, type, more) "\"" name "\":{\"type\":[\"" type "\",\"null\"]" more "}"
 #define ABOUT(text)                ",\"description\":\"" text "\""
 #define STRING(name)               "\"" name "\":{\"type\":\"string\"}"
@@ -44,21 +45,21 @@ static const bp_option options[] = {
 
 #define SAID                                                                                               \
     OBJECT("\"role\":{\"enum\":[\"user\",\"assistant\",\"system\"]}," STRING("content") ","                \
-           NULLABLE("timestamp", "string", ""),                                                            \
+           OPTIONAL("timestamp", "string", ""),                                                            \
            ",\"required\":[\"role\",\"content\"]")
 #define ASKED                                                                                              \
-    NULLABLE("user_id", "string", ABOUT("Whose questions these are")) ","                                  \
-    NULLABLE("conversation_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","    \
-    NULLABLE("session_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","         \
-    NULLABLE("context", "string", ABOUT("What it is about")) ","                                           \
-    NULLABLE("previous_messages", "array",                                                                 \
+    OPTIONAL("user_id", "string", ABOUT("Whose questions these are")) ","                                  \
+    OPTIONAL("conversation_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","    \
+    OPTIONAL("session_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","         \
+    OPTIONAL("context", "string", ABOUT("What it is about")) ","                                           \
+    OPTIONAL("previous_messages", "array",                                                                 \
              ABOUT("The conversation so far, the answers as user") ",\"items\":" SAID) ","                 \
-    NULLABLE("metadata", "object", ",\"additionalProperties\":{\"type\":\"string\"}")
+    OPTIONAL("metadata", "object", ",\"additionalProperties\":{\"type\":\"string\"}")
 #define INPUT(more)    OBJECT(ASKED more, "")
-#define QUESTION_INPUT INPUT("," NULLABLE("auto_follow_up", "boolean", ABOUT("Has no effect")))
+#define QUESTION_INPUT INPUT("," OPTIONAL("auto_follow_up", "boolean", ABOUT("Has no effect")))
 #define AUTOMATIC_INPUT                                                                                    \
-    INPUT("," NULLABLE("auto_handle_follow_up", "boolean", ABOUT("Whether batches follow; true unless given")) \
-          "," NULLABLE("max_rounds", "integer",                                                            \
+    INPUT("," OPTIONAL("auto_handle_follow_up", "boolean", ABOUT("Whether batches follow; true unless given")) \
+          "," OPTIONAL("max_rounds", "integer",                                                            \
                        ",\"minimum\":1,\"maximum\":3" ABOUT("Batches in all, 2 unless given")))
 
 #define QUESTION                                                                                           \

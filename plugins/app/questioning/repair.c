@@ -16,7 +16,7 @@ static const bp_json *parse(bp_call *call, bp_str text)
 {
     const bp_json *json = NULL;
 
-    if (bp_json_parse(call, text_trim(text), &json) != BP_OK) {
+    if (bp_json_read(call, text_trim(text), &json) != BP_OK) {
         bp_clear_error(call);
         return NULL;
     }

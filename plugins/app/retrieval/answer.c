@@ -240,7 +240,7 @@ static bp_status read_body(bp_call *call, bp_request *request, const bp_json **b
     bp_str text;
 
     BP_TRY(bp_request_body(call, request, &text));
-    BP_TRY(bp_json_parse(call, text, body));
+    BP_TRY(bp_json_read(call, text, body));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     return BP_OK;

@@ -179,7 +179,7 @@ static bp_status make_from_body(bp_call *call, struct retrieval *self, bp_reques
 
     BP_TRY(bp_request_body(call, request, &text));
     if (text.len)
-        BP_TRY(bp_json_parse(call, text, &body));
+        BP_TRY(bp_json_read(call, text, &body));
     if (text.len && bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     if (!name.len)

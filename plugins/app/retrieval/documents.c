@@ -181,7 +181,7 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
     if (line.len == 0)
         return BP_OK;
     // The buffer that holds the line is used again, and values of a document point into their JSON.
-    if (bp_json_parse(call, line, &json) != BP_OK) {
+    if (bp_json_read(call, line, &json) != BP_OK) {
         intake->documents[intake->count] = (struct document){ .problem = bp_dup(call, bp_error_of(call)->message) };
         bp_clear_error(call);
     } else {
@@ -221,7 +221,7 @@ static bp_status read_json(bp_call *call, bp_request *request, const bp_json **b
         if (bp_buf_status(buf) != BP_OK)
             return bp_fail(call, BP_TOO_LARGE, "a JSON body may have 32 MiB: send more as application/x-ndjson");
     }
-    BP_TRY(bp_json_parse(call, bp_buf_str(buf), body));
+    BP_TRY(bp_json_read(call, bp_buf_str(buf), body));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object: a document, or {\"documents\": [...]}");
     return BP_OK;

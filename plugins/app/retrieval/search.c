@@ -510,7 +510,7 @@ bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_res
     bp_str              text;
 
     BP_TRY(bp_request_body(call, request, &text));
-    BP_TRY(bp_json_parse(call, text, &body));
+    BP_TRY(bp_json_read(call, text, &body));
     if (bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object with \"query\"");
     BP_TRY(read_query(call, body, &query));

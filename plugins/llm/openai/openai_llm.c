@@ -37,7 +37,7 @@ static bp_status fail_answered(bp_call *call, const struct llm_instance *llm, bp
 
 static bp_status parse(bp_call *call, const struct llm_instance *llm, bp_str text, const bp_json **value)
 {
-    bp_status status = bp_json_parse(call, text, value);
+    bp_status status = bp_json_read(call, text, value);
 
     if (status == BP_INVALID)
         return bp_fail(call, BP_UPSTREAM, BP_FMT " sent an answer that is not JSON: " BP_FMT, BP_ARG(llm->server.url),

@@ -55,6 +55,7 @@ typedef struct bp_json_service {
     bp_status (*done)(bp_call *call, bp_json_writer *w, bp_str *json);
     void (*add_base64)(bp_json_writer *w, bp_str bytes);
     bp_str (*indent)(bp_call *call, bp_str json);
+    bp_status (*read)(bp_call *call, bp_str text, const bp_json **value);
 } bp_json_service;
 
 BP_SERVICE(json, bp_json_service, 1)
@@ -63,6 +64,14 @@ BP_SERVICE(json, bp_json_service, 1)
 static inline bp_status bp_json_parse(bp_call *call, bp_str text, const bp_json **value)
 {
     return bp_service_json->parse(call, text, value);
+}
+
+/* The same for what others wrote (the body of a request, a line of it, the words of a model): a byte order mark is left
+ * out, and bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, where bp_json_parse() would refuse the
+ * text. What it takes in memory is bounded: BP_INVALID for a text that takes much more than its length. */
+static inline bp_status bp_json_read(bp_call *call, bp_str text, const bp_json **value)
+{
+    return bp_service_json->read(call, text, value);
 }
 
 /* All of these take NULL or a value of another type and answer "nothing": BP_JSON_NONE, NULL, "", 0. */
@@ -79,6 +88,7 @@ static inline bool bp_json_entry(const bp_json *object, size_t *cursor, bp_str *
     return bp_service_json->entry(object, cursor, key, value);
 }
 static inline bp_str bp_json_string(const bp_json *value) { return bp_service_json->string(value); }
+/* 3 of 3 and of 3.0; 0 for 3.5, and for numbers with a fraction or an exponent beyond 2^53, which are no one integer. */
 static inline int64_t bp_json_integer(const bp_json *value) { return bp_service_json->integer(value); }
 static inline double bp_json_number(const bp_json *value) { return bp_service_json->number(value); } /* integers too */
 static inline bool bp_json_bool(const bp_json *value) { return bp_service_json->boolean(value); }

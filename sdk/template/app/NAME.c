@@ -35,7 +35,7 @@ static bp_status sum(bp_call *call, void *instance, bp_request *request, bp_resp
 
     (void)instance;
     BP_TRY(bp_request_body(call, request, &bytes)); /* suspends until it is there */
-    BP_TRY(bp_json_parse(call, bytes, &body));
+    BP_TRY(bp_json_read(call, bytes, &body));
     numbers = bp_json_get(body, "numbers");
     if (bp_json_type_of(numbers) != BP_JSON_ARRAY)
         return bp_fail(call, BP_INVALID, "\"numbers\" is missing or not an array"); /* answered with 400 */

@@ -384,7 +384,7 @@ FIELD(bp_http_service, close, 40)
 
 /* ---- <backplane/json.h> ---- */
 
-SIZE(bp_json_service, 200)
+SIZE(bp_json_service, 208)
 FIELD(bp_json_service, struct_size, 0)
 FIELD(bp_json_service, parse, 8)
 FIELD(bp_json_service, type, 16)
@@ -410,6 +410,7 @@ FIELD(bp_json_service, add_raw, 168)
 FIELD(bp_json_service, done, 176)
 FIELD(bp_json_service, add_base64, 184)
 FIELD(bp_json_service, indent, 192)
+FIELD(bp_json_service, read, 200)
 
 /* ---- <backplane/llm.h> ---- */
 

@@ -18,8 +18,9 @@
 
 static struct worker         rig_worker;
 static struct session_store *rig_store;
+static uint32_t              rig_sessions_per_client; /* 0: no bound */
 
-enum { RIG_SESSIONS = 4, RIG_REPLAY_BYTES = 1000 };
+enum { RIG_SESSIONS = 4, RIG_REPLAY_BYTES = 64 << 10 };
 
 struct rig_script {
     void (*run)(bp_call *call);
@@ -54,7 +55,7 @@ static inline int rig_set_up(void **state)
 {
     (void)state;
     rig_store = sessions_new(&(struct session_limits){ .sessions = RIG_SESSIONS, .idle_ns = BP_SECONDS(60),
-                                                       .replay_bytes = RIG_REPLAY_BYTES });
+                                                       .replay_bytes = RIG_REPLAY_BYTES, .sessions_per_client = rig_sessions_per_client });
     return rig_store ? worker_init(&rig_worker, 0, 1, NULL) : -1;
 }
 
@@ -74,8 +75,11 @@ static inline bp_principal rig_principal(const char *id, const char *tenant)
 static inline struct session *rig_open(const char *id)
 {
     bp_principal    principal = rig_principal(id, "default");
-    struct session *session = session_open(rig_store, &principal, MCP_2025_11_25, 0, BP_STR("test/1"));
+    struct session *session;
+    uint8_t         sender[16];
 
+    session_hash_principal(&principal, sender);
+    session = session_open(rig_store, &principal, MCP_2025_11_25, 0, BP_STR("test/1"), sender);
     assert_non_null(session);
     return session;
 }

@@ -1,5 +1,6 @@
 /* test_session.c - whose a session is, how long it is kept, and what of it can be cancelled, asked and subscribed to. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "mcp_rig.h"
 
@@ -43,8 +44,8 @@ static void a_session_of_another_process_is_taken_over_once_and_by_its_principal
 
     (void)state;
     session_hash_principal(&alice, record.principal);
-    one = session_adopt(rig_store, id, &record);
-    two = session_adopt(rig_store, id, &record);
+    one = session_adopt(rig_store, id, &record, record.principal);
+    two = session_adopt(rig_store, id, &record, record.principal);
     assert_non_null(one);
     assert_ptr_equal(one, two);
     assert_int_equal(one->revision, MCP_2025_06_18);
@@ -53,7 +54,7 @@ static void a_session_of_another_process_is_taken_over_once_and_by_its_principal
     assert_string_equal(one->client, "pair/1");
     assert_int_equal(sessions_count(rig_store), 1);
     session_hash_principal(&bob, record.principal);
-    assert_null(session_adopt(rig_store, id, &record));
+    assert_null(session_adopt(rig_store, id, &record, record.principal));
     assert_null(session_find(rig_store, id, &bob));
     session_end(rig_store, one);
     session_release(rig_store, one);
@@ -286,6 +287,113 @@ static void subscriptions_are_counted_and_end(void **state)
     session_release(rig_store, session);
 }
 
+static void subscriptions_are_counted_in_bytes_as_well(void **state)
+{
+    struct session *sessions[3] = { rig_open("a"), rig_open("a"), rig_open("b") };
+    char           *uri = malloc(4u << 20);
+    size_t          kept = 0;
+
+    (void)state;
+    assert_non_null(uri);
+    memset(uri, 'u', 4u << 20);
+    assert_false(session_subscribe(rig_store, sessions[0], bp_str_n(uri, 4u << 20), true));
+    for (int i = 0; i < 1024; i++) {
+        snprintf(uri, 16, "test://%08d", i);
+        uri[15] = 'u';
+        kept += session_subscribe(rig_store, sessions[0], bp_str_n(uri, 8000), true);
+    }
+    assert_in_range(kept, 30, 33); // 256 KiB
+    assert_in_range(sessions[0]->client_of->uri_bytes, 1, SESSION_URIS_BYTES_MAX);
+    assert_true(session_subscribe(rig_store, sessions[2], bp_str_n(uri, 8000), true));
+    session_release(rig_store, sessions[1]);
+    session_end(rig_store, sessions[0]);
+    session_release(rig_store, sessions[0]);
+    session_release(rig_store, sessions[2]);
+    free(uri);
+}
+
+static struct session *try_to_open(const char *id)
+{
+    bp_principal    principal = rig_principal(id, "default");
+    struct session *session;
+    uint8_t         sender[16];
+
+    session_hash_principal(&principal, sender);
+    session = session_open(rig_store, &principal, MCP_2025_11_25, 0, BP_STR("test/1"), sender);
+    session_release(rig_store, session);
+    return session;
+}
+
+static void one_client_cannot_push_out_another(void **state)
+{
+    struct session *mine = rig_open("victim");
+    char            id[SESSION_ID_CHARS + 1];
+
+    (void)state;
+    memcpy(id, mine->id, sizeof(id));
+    session_release(rig_store, mine);
+    for (int i = 0; i < 100; i++)
+        assert_non_null(try_to_open("greedy"));
+    assert_int_equal(sessions_count(rig_store), RIG_SESSIONS);
+    assert_true(rig_is_there(id, "victim"));
+    assert_non_null(try_to_open("late")); // who has most makes room for who has none
+    assert_true(rig_is_there(id, "victim"));
+}
+
+/* Places are no use to who holds them all at an open stream. */
+static void with_all_its_places_in_use_a_client_is_refused(bp_call *call)
+{
+    struct session *busy[RIG_SESSIONS];
+    struct running  running[RIG_SESSIONS];
+
+    for (int i = 0; i < RIG_SESSIONS; i++) {
+        busy[i] = rig_open("a");
+        assert_true(session_begin(rig_store, busy[i], &running[i], BP_STR("1"), call));
+    }
+    assert_null(try_to_open("a"));
+    assert_null(try_to_open("b"));
+    session_done(rig_store, &running[2]);
+    assert_non_null(try_to_open("b"));
+    assert_false(busy[2]->is_open);
+    for (int i = 0; i < RIG_SESSIONS; i++) {
+        if (i != 2)
+            session_done(rig_store, &running[i]);
+        session_release(rig_store, busy[i]);
+    }
+}
+
+static void sessions_in_use_are_nobodys_to_take(void **state)
+{
+    (void)state;
+    rig_on_call(with_all_its_places_in_use_a_client_is_refused);
+}
+
+static int set_up_with_shares(void **state)
+{
+    rig_sessions_per_client = 2;
+    return rig_set_up(state);
+}
+
+static int tear_down_with_shares(void **state)
+{
+    rig_sessions_per_client = 0;
+    return rig_tear_down(state);
+}
+
+static void over_its_share_a_client_loses_its_own_oldest(void **state)
+{
+    struct session *first = rig_open("a");
+    char            id[SESSION_ID_CHARS + 1];
+
+    (void)state;
+    memcpy(id, first->id, sizeof(id));
+    session_release(rig_store, first);
+    assert_non_null(try_to_open("a"));
+    assert_non_null(try_to_open("a"));
+    assert_int_equal(sessions_count(rig_store), 2);
+    assert_false(rig_is_there(id, "a"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
@@ -296,6 +404,11 @@ int main(void)
         TEST(a_session_of_another_process_is_taken_over_once_and_by_its_principal),
         TEST(long_and_odd_principals_are_told_apart),
         TEST(the_one_not_used_for_the_longest_time_makes_room),
+        TEST(subscriptions_are_counted_in_bytes_as_well),
+        TEST(one_client_cannot_push_out_another),
+        TEST(sessions_in_use_are_nobodys_to_take),
+        cmocka_unit_test_setup_teardown(over_its_share_a_client_loses_its_own_oldest, set_up_with_shares,
+                                        tear_down_with_shares),
         TEST(sessions_at_work_stay_when_others_make_room),
         TEST(idle_sessions_expire),
         TEST(the_id_of_a_request_under_way_is_taken),
