@@ -334,7 +334,7 @@ int host_start(struct host *host, const struct host_options *options)
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
     host->alerts = alerts_new(host->generation);
     host->health = health_board_new(host->generation, host->alerts);
-    if (!api_init(&host->api, host->conf, host->generation, host->health, problem)) {
+    if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
         fprintf(stderr, "backplane: %s\n", problem);
         return EXIT_CONF;
     }

@@ -249,5 +249,7 @@ void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugin
     add_table(out, &gate_table);
     buf_add(out, BP_STR("An instance of `health` also takes:\n\n"));
     add_table(out, gate_kind_table("health"));
+    buf_add(out, BP_STR("An instance of `app` also takes:\n\n"));
+    add_table(out, gate_kind_table("app"));
     add_plugins(arena, plugins, out);
 }

@@ -179,6 +179,12 @@ static const bp_option health_options[] = {
                        .help = "from one check to the next"),
 };
 
+static const bp_option app_options[] = {
+    BP_OPTION_STRING(struct gate_conf, prefix, .example = "notes",
+                     .help = "stands before its routes as /PREFIX, and before the names of its tools and prompts as PREFIX_; "
+                             "empty: nothing, or the instance's name where an app before it has the same ones"),
+};
+
 const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
     { "", "the host itself", OPTION_TABLE(server_options), 0 },
     { "auth", "who may call", OPTION_TABLE(auth_options), offsetof(struct server_conf, auth) },
@@ -196,7 +202,8 @@ const struct option_table gate_table = OPTION_TABLE(gate_options);
 const struct option_table *gate_kind_table(const char *kind)
 {
     static const struct option_table health = OPTION_TABLE(health_options);
+    static const struct option_table app = OPTION_TABLE(app_options);
     static const struct option_table none = { NULL, (uint32_t)sizeof(bp_option), 0 };
 
-    return strcmp(kind, "health") == 0 ? &health : &none;
+    return strcmp(kind, "health") == 0 ? &health : strcmp(kind, "app") == 0 ? &app : &none;
 }
