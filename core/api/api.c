@@ -56,16 +56,10 @@ static bool is_app(const struct unit *unit)
     return strcmp(unit->conf->kind, "app") == 0;
 }
 
-/* A mistake of one app: in the conf's list, for `check`, and as a sentence with its place, for a start. */
-static bool refuse_app(struct api *api, const struct unit *unit, char problem[512])
+/* A mistake of one app stands in the conf's list, at its line. */
+static bool refuse_app(struct api *api, const struct unit *unit, const char *problem)
 {
-    const struct conf_node *node = unit->conf->node;
-    char                    sentence[512];
-
-    snprintf(sentence, sizeof(sentence), "%s", problem);
-    error_at_key(&api->conf->problems, node, "%s", sentence);
-    snprintf(problem, 512, "%.100s:%u:%u: app.%.32s: %.360s", api->conf->file, node->key_position.line, node->key_position.column,
-             unit->conf->name.data, sentence);
+    error_at_key(&api->conf->problems, unit->conf->node, "%s", problem);
     return false;
 }
 

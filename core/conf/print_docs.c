@@ -43,7 +43,7 @@ static void add_choices(struct bp_buf *out, const char *choices)
 
 static void add_range(struct bp_buf *out, const bp_option *option)
 {
-    if (option->choices)
+    if (option->choices && option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
         add_choices(out, option->choices);
     else if (option->minimum && option->maximum)
         buf_addf(out, "%s to %s", option->minimum, option->maximum);

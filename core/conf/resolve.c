@@ -76,6 +76,8 @@ static void check_ref(struct resolver *resolver, const struct option_ref *ref, c
 
     if (conf_find_instance(conf, ref->kind, ref->name))
         return;
+    if (conf->problems.is_partial) // it may stand in the lines that were left out
+        return;
     // An instance that is written but could not be read was reported where it stands.
     if (node_find(node_find(conf->root, ref->kind.data), ref->name.data))
         return;

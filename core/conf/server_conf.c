@@ -101,6 +101,9 @@ static void read_listener(const struct option_reader *reader, const struct conf_
         option_read(reader, &listener_table, NULL, node, listener, refs);
         option_report_unknown(reader->problems, node, tables, 1, "");
         listener->apps = names_of(reader->problems, refs, before);
+        if (node_find(node, "apps") && node_find(node, "apps")->kind == NODE_SEQUENCE && !listener->apps.count)
+            warning_at_key(reader->problems, node_find(node, "apps"),
+                           "names no app, which serves all of them: name those that are served there, or remove the line");
     } else {
         error_at_value(reader->problems, node, "must be an address or a mapping with `address` and `apps`");
     }
