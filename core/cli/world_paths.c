@@ -194,7 +194,7 @@ static void look_at_folder(struct world *world, const struct world_option *optio
     }
     if (statvfs(path, &room) == 0 && room.f_flag & ST_RDONLY)
         world_error(world, option, NULL, "%s is on a file system that is mounted read-only", path);
-    else if (statvfs(path, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < ROOM_BYTES)
+    else if (statvfs(path, &room) == 0 && room.f_blocks && (uint64_t)room.f_bavail * room.f_frsize < ROOM_BYTES)
         world_warn(world, option, NULL, "%s is on a file system with less than 64 MiB left", path);
     if (statfs(path, &system) == 0 && (system.f_type == 0x6969 || (uint32_t)system.f_type == 0xFF534D42u || system.f_type == 0x517B))
         world_warn(world, option, NULL, "%s is on a network file system, whose locks do not keep a database whole", path);
@@ -259,7 +259,7 @@ static void look_at_path(struct world *world, const struct world_option *option,
     if (option->option.type == BP_OPTION_TYPE_PATH && choices) {
         const bp_str *path = option->field;
 
-        if (!path->len || world_shell_word(*path).len)
+        if (!path->len || (option->node && option->node->kind == NODE_SCALAR && world_shell_word(option->node->value).len))
             return;
         if (is_new_folder || is_new_file) {
             look_at_doubled(world, option, path->data);
@@ -306,9 +306,12 @@ static void look_at_words(struct world *world, const struct world_option *option
     if (!option->node)
         return;
     switch (option->option.type) {
-    case BP_OPTION_TYPE_PATH:
+    case BP_OPTION_TYPE_PATH: // as it is written: the field has data_dir before it
     case BP_OPTION_TYPE_URL:
-    case BP_OPTION_TYPE_ADDRESS: look_for_shell(world, option, NULL, *(const bp_str *)option->field); return;
+    case BP_OPTION_TYPE_ADDRESS:
+        if (option->node->kind == NODE_SCALAR)
+            look_for_shell(world, option, NULL, option->node->value);
+        return;
     case BP_OPTION_TYPE_LIST:
         for (size_t i = 0; option->option.choices && i < ((const bp_str_list *)option->field)->count; i++)
             look_for_shell(world, option, world_item(option->node, i), ((const bp_str_list *)option->field)->items[i]);

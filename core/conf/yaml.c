@@ -18,6 +18,7 @@ struct builder {
     unsigned              depth; /* of `open` */
     size_t                node_count;
     bool                  is_whole; /* it was read to its end */
+    size_t                silent_to; /* from 0: up to which line a mistake is that of a line that was left out; 0: none */
     size_t                bad_line; /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not help */
     bool                  has_key; /* `key` waits for its value */
     bp_str                key;
@@ -39,6 +40,14 @@ static enum step fail(struct builder *builder, yaml_mark_t mark, const char *sen
 
     builder->bad_line = mark.line;
     problem_add(builder->problems, false, position_of(mark), path, "%s", sentence);
+    return STEP_FAILED;
+}
+
+/* A mistake that no line is to blame for. */
+static enum step fail_whole(struct builder *builder, yaml_mark_t mark, const char *sentence)
+{
+    fail(builder, mark, sentence);
+    builder->bad_line = SIZE_MAX;
     return STEP_FAILED;
 }
 
@@ -72,6 +81,8 @@ static enum step fail_syntax(struct builder *builder)
     } else if (parser->error == YAML_READER_ERROR) {
         problem_add(builder->problems, false, (struct conf_position){ 0 }, bp_str_of(NULL),
                     "is not UTF-8 text: %s at byte %zu", problem, parser->problem_offset);
+    } else if (parser->problem_mark.line <= builder->silent_to) {
+        // Most probably what the line before, which was left out, would have made good.
     } else if (parser->context) {
         problem_add(builder->problems, false, position, bp_str_of(NULL),
                     "is not valid YAML: %s %s that starts at line %zu%s", problem, parser->context,
@@ -112,7 +123,7 @@ static enum step append(struct builder *builder, struct conf_node *node, yaml_ma
         node->key_position = builder->key_position;
         builder->has_key = false;
         if (parent->count == YAML_MAX_KEYS)
-            return fail(builder, mark, "has more than 1024 keys");
+            return fail_whole(builder, mark, "has more than 1024 keys");
         if (!is_new_key(builder, node))
             return STEP_ON;
     }
@@ -130,8 +141,7 @@ static struct conf_node *new_node(struct builder *builder, enum conf_node_kind k
     struct conf_node *node;
 
     if (++builder->node_count > YAML_MAX_NODES) {
-        fail(builder, mark, "the file has more than 100,000 values");
-        builder->bad_line = SIZE_MAX;
+        fail_whole(builder, mark, "the file has more than 100,000 values");
         return NULL;
     }
     node = arena_alloc(builder->problems->arena, sizeof(*node));
@@ -292,7 +302,8 @@ struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
     memcpy(rest, text.data, text.len);
     for (int i = 0; i < MAX_LEFT_OUT && !builder.is_whole && builder.bad_line != SIZE_MAX && leave_out(rest, text.len, builder.bad_line);
          i++) {
-        builder = (struct builder){ .problems = problems, .text = { rest, text.len }, .bad_line = SIZE_MAX };
+        builder = (struct builder){ .problems = problems, .text = { rest, text.len }, .bad_line = SIZE_MAX,
+                                    .silent_to = builder.bad_line + 1 };
         root = read_once(&builder);
     }
     free(rest);
