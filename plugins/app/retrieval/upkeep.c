@@ -333,8 +333,9 @@ static bp_status compare_page(bp_call *call, struct comparing *c)
         bp_rows rows;
 
         BP_TRY(bp_storage_exec(call, c->self->storage, NULL,
-                               BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = "
-                                      "c.document_id WHERE c.id > $2 AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
+                               // CROSS: SQLite then begins with the chunks, whose ids bound the page
+                               BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = "
+                                      "c.document_id AND c.id > $2 AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
                                       "d.build = $4 ORDER BY c.id LIMIT 1000",
                                       bp_sql_int(c->collection->id), bp_sql_int(after),
                                       bp_sql_int(c->is_last ? INT64_MAX : (int64_t)c->after), bp_sql_int(c->collection->build)),
@@ -404,7 +405,7 @@ static bp_status check_spots(bp_call *call, struct retrieval *self, const struct
 
         bp_random(wanted, sizeof(wanted));
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("SELECT c.id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = c.document_id WHERE "
+                               BP_SQL("SELECT c.id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = c.document_id AND "
                                       "c.id >= $2 AND c.id < $2 + 1000 AND d.collection_id = $1 AND d.state = 1 AND d.build = $3 ORDER BY c.id "
                                       "LIMIT 1",
                                       bp_sql_int(collection->id), bp_sql_int((int64_t)(low + wanted[0] % (high - low + 1))),
