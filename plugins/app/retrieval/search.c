@@ -178,7 +178,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
 {
     uint32_t        last = query->limit + query->offset, wanted = query->by_document ? last * 3 : last;
     bp_vector_query ask = { .struct_size = sizeof(ask), .collection = collection->vector_name, .filter = query->filter };
-    bool            is_half;
+    bool            is_half, is_found = false;
     bp_status       status;
 
     ask.limit = wanted > (uint32_t)self->candidates ? wanted : (uint32_t)self->candidates;
@@ -197,7 +197,11 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         return BP_OK;
     status = bp_vector_search(call, self->vector, &ask, by_vector, by_words);
     // The store has no such collection: it was lost. From now on it is built anew.
-    if (status == BP_NOT_FOUND && upkeep_lost(call, self, collection) == BP_OK)
+    if (status == BP_NOT_FOUND)
+        status = upkeep_lost(call, self, collection);
+    else
+        is_found = true;
+    if (status == BP_OK && !is_found)
         status = bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" has lost the collection, which is indexed anew",
                          BP_ARG(self->vector->name));
     if (!ask.words.len || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))

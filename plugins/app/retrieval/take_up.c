@@ -9,6 +9,8 @@
 
 #include "retrieval.h"
 
+enum { ROUND_ENDS_S = 60 }; /* before the deadline of the job */
+
 struct batch {
     struct retrieval  *self;
     struct collection  collection;
@@ -198,7 +200,8 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
     int64_t after = 0, last = -1;
     size_t  found = 1;
 
-    while (found) {
+    // The rest is for the next round, which begins a little later.
+    while (found && bp_deadline_ns(call) - bp_now_ns() > BP_SECONDS(ROUND_ENDS_S)) {
         bp_sql_value values[] = { bp_sql_int(batch->collection.id),
                                   bp_sql_int(sort == SORT_BEHIND ? batch->collection.build : after),
                                   bp_sql_int(left_before_ns(batch->self)) };
