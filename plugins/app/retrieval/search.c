@@ -201,6 +201,10 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         status = upkeep_lost(call, self, collection);
     else
         is_found = true;
+    if (status == BP_DATA) { // damaged there, whole here: the next round of upkeep sees to it
+        atomic_store(&self->shared->is_upkeep_due, true);
+        status = bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
+    }
     if (status == BP_OK && !is_found)
         status = bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" has lost the collection, which is indexed anew",
                          BP_ARG(self->vector->name));

@@ -621,6 +621,8 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
         if (status == BP_OK && collection.state == COLLECTION_READY)
             status = compare_some(call, self, &collection);
         bp_scratch_end(call);
+        if (status == BP_DATA) // what is left of it in the store cannot be used
+            status = upkeep_rebuild(call, self, &collection, BUILD_ANEW, bp_dup(call, bp_error_of(call)->message));
         if (status == BP_NOT_FOUND) // deleted meanwhile, here or there: the next look tells
             status = BP_OK;
         BP_TRY(status);
