@@ -383,6 +383,9 @@ def what_a_search_does_not_know_is_refused_by_name():
         least = whole[1]["score"]
         check_equal(len(ask(server, "the office trains minutes coffee", mode="words", min_score=least)["hits"]), 2, "min_score")
         check_equal(server.post("/api/v1/collections/docs/documents", {"id": "x", "txt": "y"}).status, 400, "a document's members")
+        for path, body in (("/api/v1/answer", {"question": "coffee", "top_k": 3}), ("/api/v1/answer", {"question": "coffee", "stream": "yes"}),
+                           ("/api/v1/collections", {"name": "new", "model": "m"}), ("/api/v1/collections/new", {"lang": "de"})):
+            check_equal(server.post(path, body).status, 400, f"{path} {body}")
 
 
 run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_one_server,
