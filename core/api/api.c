@@ -10,6 +10,7 @@
 #include "api/prefix.h"
 #include "api/proxy.h"
 #include "api/web.h"
+#include "api/who.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "ops/pressure.h"
@@ -364,7 +365,7 @@ static void log_request(const struct api *api, struct http_exchange *exchange, c
     bp_call *call = exchange->call;
     int32_t  mode = api->conf->server.access_log;
     uint32_t level = exchange->status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
-    bp_field fields[8];
+    bp_field fields[8 + WHO_FIELDS_MAX];
 
     if (mode == ACCESS_LOG_OFF || (mode == ACCESS_LOG_ERRORS && exchange->status < 400 && exchange->status != 0))
         return;
@@ -378,7 +379,7 @@ static void log_request(const struct api *api, struct http_exchange *exchange, c
     fields[5] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
     fields[6] = bp_field_str("peer", proxy_client_address(api, exchange));
     fields[7] = bp_field_str("tenant", call->principal.tenant);
-    call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
+    call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8 + who_fields(exchange, &fields[8]));
 }
 
 void api_handle(struct http_exchange *exchange, void *arg)
