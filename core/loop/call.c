@@ -171,6 +171,7 @@ void call_scratch_end(bp_call *call)
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
     call->error.message = arena_dup(call->arena, call->error.message);
+    call->error.client_message = arena_dup(call->arena, call->error.client_message);
     arena_free(&scratch->arena);
     free(scratch);
 }
@@ -271,6 +272,25 @@ bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const 
     if (message.len && !call->error.message.len)
         call->error.message = BP_STR("the memory allowed for this call is used up");
     return status;
+}
+
+void call_set_error_for_client(bp_call *call, bp_str sentence)
+{
+    call->error.client_message = arena_dup(call->arena, sentence);
+}
+
+bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_whole)
+{
+    bool has_sentence = call->error.status == status && call->error.message.len;
+
+    *is_whole = false;
+    if (status == BP_INTERNAL || status == BP_IO || status == BP_DATA) // about the inside of this server, whoever says so
+        return has_sentence && call->error.client_message.len ? call->error.client_message
+                                                              : bp_str_of(bp_status_text(status));
+    if (has_sentence && call->error.client_message.len && !bp_str_equal(call->error.client_message, call->error.message))
+        return call->error.client_message;
+    *is_whole = true;
+    return has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
 }
 
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "loop/pool.h"
+#include "plugin/disclosure.h"
 #include "plugin/generation.h"
 
 enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320, UNLIMITED_S = 30 };
@@ -259,6 +260,7 @@ struct gate_turn {
     struct breaker       *breaker; /* NULL: none is used */
     int64_t               started_ns;
     bool                  is_trial; /* of a breaker that is half open */
+    bp_status             of_sink;  /* what a sink of the caller's failed with */
 };
 
 /* A call whose own time was up early says nothing about the plugin, which might have answered within what it is allowed.
@@ -391,6 +393,15 @@ void gate_answered(bp_call *call)
         return; // a pool thread must not touch what belongs to the worker; its trial ends with the call
     close_breaker(call, turn->gate, turn->op, turn->breaker);
     end_trial(turn);
+}
+
+bp_status gate_sink_returned(bp_call *call, bp_status status)
+{
+    struct gate_turn *turn = call->turn;
+
+    if (status != BP_OK && turn)
+        turn->of_sink = status;
+    return status;
 }
 
 /* ---- counting ---- */
@@ -530,10 +541,13 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
 
     if (status != BP_OK)
         return call_fail_over(call, status, op->name);
-    if (!instance->unit->is_up)
-        return call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
-                         instance->unit->conf->name.data,
-                         instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+    if (!instance->unit->is_up) {
+        status = call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
+                           instance->unit->conf->name.data,
+                           instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+        disclosure_decide(call, instance, instance_of_call(call), status);
+        return status;
+    }
     gate_push(&frame, call, instance, op->name);
     if (is_long)
         call->deadline_ns = frame.deadline_ns;
@@ -548,6 +562,8 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     call->turn = turn.outer;
     count(gate, op, status, clock_now_ns() - frame.started_ns);
     log_span(call, &frame, status);
+    if (status != BP_OK && turn.of_sink != status)
+        disclosure_decide(call, instance, frame.instance_of, status);
     gate_pop(&frame, call);
     return status;
 }

@@ -176,7 +176,7 @@ static bp_status pass_budget(bp_call *call, void *self, const bp_budget *budget)
 
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->sink->budget(call, a->sink->self, budget);
+    return gate_sink_returned(call, a->sink->budget(call, a->sink->self, budget));
 }
 static bp_status run_dump(bp_call *call, void *object, void *arg)
 {

@@ -104,7 +104,7 @@ static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
 
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->delta(call, args->sink->self, delta);
+    return gate_sink_returned(call, args->sink->delta(call, args->sink->self, delta));
 }
 
 static bp_status run_chat(bp_call *call, void *object, void *arg)

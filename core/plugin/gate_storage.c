@@ -102,7 +102,7 @@ static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, ui
 
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->row(call, args->sink->self, row, column_count);
+    return gate_sink_returned(call, args->sink->row(call, args->sink->self, row, column_count));
 }
 
 static bp_status run_query(bp_call *call, void *object, void *arg)

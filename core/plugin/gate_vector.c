@@ -211,7 +211,7 @@ static bp_status pass_point(bp_call *call, void *self, const bp_point *point)
     struct args *a = self;
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->points_out->point(call, a->points_out->self, point);
+    return gate_sink_returned(call, a->points_out->point(call, a->points_out->self, point));
 }
 static bp_status run_scroll(bp_call *call, void *object, void *arg)
 {
