@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/mask.h"
 #include "loop/fiber.h"
 
 struct start {
@@ -262,9 +263,13 @@ void call_wake(bp_call *call)
 
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line)
 {
+    // The path of what an alert sink posts to is its key.
+    bool hides_paths = call->plugin && strncmp(call->plugin, "alert/", 6) == 0;
+
     call->error = (bp_error){ .struct_size = sizeof(call->error),
                               .status = status,
-                              .message = arena_dup(call->arena, message),
+                              .message = mask_is_needed(message) ? mask_secrets(call->arena, message, hides_paths)
+                                                                 : arena_dup(call->arena, message),
                               .plugin = bp_str_of(call->plugin),
                               .op = bp_str_of(call->op),
                               .file = file,

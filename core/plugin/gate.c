@@ -261,6 +261,7 @@ struct gate_turn {
     int64_t               started_ns;
     bool                  is_trial; /* of a breaker that is half open */
     bp_status             of_sink;  /* what a sink of the caller's failed with */
+    struct arena         *arena;    /* the caller's */
 };
 
 /* A call whose own time was up early says nothing about the plugin, which might have answered within what it is allowed.
@@ -395,10 +396,21 @@ void gate_answered(bp_call *call)
     end_trial(turn);
 }
 
-bp_status gate_sink_returned(bp_call *call, bp_status status)
+struct arena *gate_sink_begin(bp_call *call)
+{
+    struct gate_turn *turn = call->turn;
+    struct arena     *of_plugin = call->arena;
+
+    if (turn)
+        call->arena = turn->arena;
+    return of_plugin;
+}
+
+bp_status gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status)
 {
     struct gate_turn *turn = call->turn;
 
+    call->arena = of_plugin;
     if (status != BP_OK && turn)
         turn->of_sink = status;
     return status;
@@ -535,7 +547,8 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
 {
     struct gate      *gate = instance->gate;
     struct op_stats  *stats = gate->is_breaker_used ? stats_of(gate, op) : NULL;
-    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL };
+    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL,
+                               .arena = call->arena };
     struct gate_frame frame;
     bp_status         status = call_over(call);
 
