@@ -146,7 +146,13 @@ struct call_scratch {
     struct arena        *arena_before;
     struct arena         arena;
     int                  depth;
+    const char          *message_before, *for_client_before; /* what need not be saved at the end */
 };
+
+static bp_str kept(struct arena *arena, bp_str text, const char *before)
+{
+    return text.len && text.data != before ? arena_dup(arena, text) : text;
+}
 
 bp_status call_scratch_begin(bp_call *call)
 {
@@ -156,7 +162,9 @@ bp_status call_scratch_begin(bp_call *call)
     if (!scratch)
         return call_fail(call, BP_NO_MEMORY, "scratch memory is nested deeper than %d, or there is none left",
                          SCRATCH_DEPTH_MAX);
-    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth };
+    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth,
+                                      .message_before = call->error.message.data,
+                                      .for_client_before = call->error.client_message.data };
     arena_init(&scratch->arena, call->arena->limit_bytes);
     call->scratch = scratch;
     call->arena = &scratch->arena;
@@ -171,8 +179,9 @@ void call_scratch_end(bp_call *call)
         return;
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
-    call->error.message = arena_dup(call->arena, call->error.message);
-    call->error.client_message = arena_dup(call->arena, call->error.client_message);
+    // A long stream ends scratch memory hundreds of thousands of times: what is not new costs nothing.
+    call->error.message = kept(call->arena, call->error.message, scratch->message_before);
+    call->error.client_message = kept(call->arena, call->error.client_message, scratch->for_client_before);
     arena_free(&scratch->arena);
     free(scratch);
 }
