@@ -573,6 +573,9 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
         end_trial(&turn);
     }
     call->turn = turn.outer;
+    unit_note_call(instance->unit, is_failure_of_plugin(call, &turn, status) || status == BP_FULL || status == BP_DATA
+                                       ? status
+                                       : BP_OK);
     count(gate, op, status, clock_now_ns() - frame.started_ns);
     log_span(call, &frame, status);
     if (status != BP_OK && turn.of_sink != status)
