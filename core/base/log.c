@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mask.h"
 
 enum { LINE_BYTES_MAX = 16384, RATE_SLOTS = 256, WRITE_LINES = 64 };
 
@@ -252,6 +253,19 @@ static void add_field(bp_json_writer *w, const bp_field *field)
     }
 }
 
+static void put_message(bp_json_writer *w, bp_str message)
+{
+    struct arena arena;
+
+    if (!mask_is_needed(message)) {
+        json_put_string(w, "message", message);
+        return;
+    }
+    arena_init(&arena, 64 << 10);
+    json_put_string(w, "message", mask_secrets(&arena, message, false));
+    arena_free(&arena);
+}
+
 static void enqueue(struct log *log, bp_str text)
 {
     struct line *line = malloc(sizeof(*line) + text.len + 1);
@@ -301,7 +315,7 @@ void log_event(struct log *log, uint32_t level, const char *event, bp_str messag
     if (event && *event)
         json_put_text(&w, "event", event);
     if (message.len)
-        json_put_string(&w, "message", (bp_str){ message.data, message.len < 4096 ? message.len : 4096 });
+        put_message(&w, (bp_str){ message.data, message.len < 4096 ? message.len : 4096 });
     for (size_t i = 0; i < field_count; i++)
         add_field(&w, &fields[i]);
     json_end(&w);

@@ -115,6 +115,7 @@ struct gate_conf {
     bool    critical;
     bp_str  digest; /* empty, or 64 hexadecimal digits */
     int64_t every_ns; /* kind health only: from one check to the next */
+    int64_t rise, fall; /* kind health only: how many checks in a row make it well again, or down */
 };
 
 /* One mapping of the conf: "" is the section itself, "limits" a mapping in it. */

@@ -177,6 +177,10 @@ static const bp_option gate_options[] = {
 static const bp_option health_options[] = {
     BP_OPTION_DURATION(struct gate_conf, every, .initial = "30s", .minimum = "1s", .maximum = "1d",
                        .help = "from one check to the next"),
+    BP_OPTION_INT(struct gate_conf, rise, .initial = "2", .minimum = "1", .maximum = "100",
+                  .help = "how many checks in a row must be well before one that was down is so again"),
+    BP_OPTION_INT(struct gate_conf, fall, .initial = "3", .minimum = "1", .maximum = "100",
+                  .help = "how many checks in a row must find it down before it is; until then it is degraded"),
 };
 
 const struct conf_section server_sections[SERVER_SECTION_COUNT] = {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "loop/pool.h"
+#include "plugin/disclosure.h"
 #include "plugin/generation.h"
 
 enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320, UNLIMITED_S = 30 };
@@ -259,6 +260,8 @@ struct gate_turn {
     struct breaker       *breaker; /* NULL: none is used */
     int64_t               started_ns;
     bool                  is_trial; /* of a breaker that is half open */
+    bp_status             of_sink;  /* what a sink of the caller's failed with */
+    struct arena         *arena;    /* the caller's */
 };
 
 /* A call whose own time was up early says nothing about the plugin, which might have answered within what it is allowed.
@@ -393,6 +396,26 @@ void gate_answered(bp_call *call)
     end_trial(turn);
 }
 
+struct arena *gate_sink_begin(bp_call *call)
+{
+    struct gate_turn *turn = call->turn;
+    struct arena     *of_plugin = call->arena;
+
+    if (turn)
+        call->arena = turn->arena;
+    return of_plugin;
+}
+
+bp_status gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status)
+{
+    struct gate_turn *turn = call->turn;
+
+    call->arena = of_plugin;
+    if (status != BP_OK && turn)
+        turn->of_sink = status;
+    return status;
+}
+
 /* ---- counting ---- */
 
 static struct op_stats *stats_of(struct gate *gate, const struct gate_op *op)
@@ -524,16 +547,20 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
 {
     struct gate      *gate = instance->gate;
     struct op_stats  *stats = gate->is_breaker_used ? stats_of(gate, op) : NULL;
-    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL };
+    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL,
+                               .arena = call->arena };
     struct gate_frame frame;
     bp_status         status = call_over(call);
 
     if (status != BP_OK)
         return call_fail_over(call, status, op->name);
-    if (!instance->unit->is_up)
-        return call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
-                         instance->unit->conf->name.data,
-                         instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+    if (!instance->unit->is_up) {
+        status = call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
+                           instance->unit->conf->name.data,
+                           instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+        disclosure_decide(call, instance, instance_of_call(call), status);
+        return status;
+    }
     gate_push(&frame, call, instance, op->name);
     if (is_long)
         call->deadline_ns = frame.deadline_ns;
@@ -546,8 +573,13 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
         end_trial(&turn);
     }
     call->turn = turn.outer;
+    unit_note_call(instance->unit, is_failure_of_plugin(call, &turn, status) || status == BP_FULL || status == BP_DATA
+                                       ? status
+                                       : BP_OK);
     count(gate, op, status, clock_now_ns() - frame.started_ns);
     log_span(call, &frame, status);
+    if (status != BP_OK && turn.of_sink != status)
+        disclosure_decide(call, instance, frame.instance_of, status);
     gate_pop(&frame, call);
     return status;
 }

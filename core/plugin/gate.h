@@ -40,6 +40,11 @@ bp_status gate_run_long(bp_call *call, struct instance *instance, const struct g
  * judged by that, not by how the stream ends. Where sinks pass on what a plugin gives. */
 void gate_answered(bp_call *call);
 
+/* Around a sink of the caller's, where one passes on what a plugin gives. What the sink allocates is the caller's, also while
+ * the plugin has scratch memory open; when it fails, the failure is the caller's, and so is its sentence. */
+struct arena *gate_sink_begin(bp_call *call);
+bp_status     gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status);
+
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
  * that others may have it, and takes one again at once, be there room or not. */
 void gate_step_out(bp_call *call);

@@ -173,10 +173,12 @@ static bp_status gated_stats(bp_call *call, void *instance, bp_cache_stats *stat
 static bp_status pass_budget(bp_call *call, void *self, const bp_budget *budget)
 {
     struct args *a = self;
+    struct arena *of_plugin;
 
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->sink->budget(call, a->sink->self, budget);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, a->sink->budget(call, a->sink->self, budget));
 }
 static bp_status run_dump(bp_call *call, void *object, void *arg)
 {

@@ -101,10 +101,12 @@ struct llm_args {
 static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
 {
     struct llm_args *args = self;
+    struct arena *of_plugin;
 
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->delta(call, args->sink->self, delta);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, args->sink->delta(call, args->sink->self, delta));
 }
 
 static bp_status run_chat(bp_call *call, void *object, void *arg)

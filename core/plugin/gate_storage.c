@@ -99,10 +99,12 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
 static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count)
 {
     struct args *args = self;
+    struct arena *of_plugin;
 
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->row(call, args->sink->self, row, column_count);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, args->sink->row(call, args->sink->self, row, column_count));
 }
 
 static bp_status run_query(bp_call *call, void *object, void *arg)

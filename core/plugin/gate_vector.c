@@ -209,9 +209,11 @@ static bp_status gated_count(bp_call *call, void *instance, bp_str collection, c
 static bp_status pass_point(bp_call *call, void *self, const bp_point *point)
 {
     struct args *a = self;
+    struct arena *of_plugin;
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->points_out->point(call, a->points_out->self, point);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, a->points_out->point(call, a->points_out->self, point));
 }
 static bp_status run_scroll(bp_call *call, void *object, void *arg)
 {

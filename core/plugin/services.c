@@ -109,6 +109,7 @@ static const bp_call_service call_service = {
     .on_end = service_on_end,
     .set_error = call_set_error,
     .set_error_detail = service_set_error_detail,
+    .set_error_for_client = call_set_error_for_client,
     .error = service_error,
     .clear_error = service_clear_error,
     .deadline_ns = service_deadline_ns,
