@@ -18,7 +18,10 @@ static bp_str web_method(const bp_request *request)
 
 static bp_str web_path(const bp_request *request)
 {
-    return request->exchange->path;
+    size_t before = request->match.route ? request->match.route->prefix_bytes : 0;
+    bp_str path = request->exchange->path;
+
+    return bp_str_n(path.data + before, path.len - before);
 }
 
 static bp_str web_header(const bp_request *request, const char *name)

@@ -43,7 +43,7 @@ static void add_choices(struct bp_buf *out, const char *choices)
 
 static void add_range(struct bp_buf *out, const bp_option *option)
 {
-    if (option->choices)
+    if (option->choices && option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
         add_choices(out, option->choices);
     else if (option->minimum && option->maximum)
         buf_addf(out, "%s to %s", option->minimum, option->maximum);
@@ -249,5 +249,7 @@ void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugin
     add_table(out, &gate_table);
     buf_add(out, BP_STR("An instance of `health` also takes:\n\n"));
     add_table(out, gate_kind_table("health"));
+    buf_add(out, BP_STR("An instance of `app` also takes:\n\n"));
+    add_table(out, gate_kind_table("app"));
     add_plugins(arena, plugins, out);
 }

@@ -387,6 +387,8 @@ void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const
 
     if (!log_enabled(call->worker->log, level))
         return;
+    if (!event.len && call->plugin)
+        event = BP_STR("plugin_message"); // bp_log() has no event: programs still find the lines
     if (call->request_id[0])
         all[count++] = bp_field_str("request_id", bp_str_of(call->request_id));
     if (call->plugin)

@@ -12,7 +12,7 @@ static const bp_option options[] = {
     BP_OPTION_REF(struct retrieval, embed, "embed", .is_required = true, .help = "what turns texts into vectors"),
     BP_OPTION_REFS(struct retrieval, llm, "llm",
                    .help = "what writes answers; the next one is asked when one cannot be reached"),
-    BP_OPTION_LIST(struct retrieval, sources, .example = "[ docs/ ]",
+    BP_OPTION_LIST(struct retrieval, sources, .choices = BP_PATH_FOLDER, .example = "[ docs/ ]",
                    .help = "folders whose text and Markdown files are kept indexed"),
     BP_OPTION_STRING(struct retrieval, collection, .initial = "docs",
                      .help = "collection of the sources, and of requests that name none"),
