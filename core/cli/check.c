@@ -156,6 +156,9 @@ static int check_host(struct host *host, const struct checking *checking, int st
         print_notes(host, generation, NULL);
     if (is_good && !checking->is_json && !checking->is_quiet)
         printf("%s: good, %zu instances\n", host->conf->file, host->conf->instance_count);
+    if (host->api.router)
+        api_free(&host->api); // it asks the generation how many workers there are
+    host->api = (struct api){ 0 };
     generation_free(generation);
     if (has_worker)
         worker_free(&worker);

@@ -38,8 +38,8 @@ struct redis_options {
                  .help = "the server: redis://[user:password@]host:port/database, rediss:// with TLS, "                \
                          "unix:///path?db=0, sentinel://host:26379/master-name?db=0, cluster://host:port"),            \
     REDIS_OPTION(BP_OPTION_TYPE_LIST, s, hosts, "hosts", .choices = BP_LIST_ADDRESSES,                                 \
-                 .example = "[\"redis-2:26379\", \"redis-3:26379\"]",                                                  \
-                 .help = "more Sentinels, or more nodes of the cluster, to ask when the one in `url` is gone"),        \
+                 .help = "more Sentinels, or more nodes of the cluster, to ask when the one in `url` is gone: "        \
+                         "[\"redis-2:26379\", \"redis-3:26379\"]"),                                                    \
     REDIS_OPTION(BP_OPTION_TYPE_STRING, s, username, "username",                                                       \
                  .help = "of the ACL; empty: what stands in `url`, or the default user"),                              \
     REDIS_OPTION(BP_OPTION_TYPE_SECRET, s, password, "password", .help = "empty: what stands in `url`, or none"),      \
