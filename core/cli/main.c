@@ -43,7 +43,8 @@ static int command_version(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    printf("backplane %s (%s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_COMPILER, BACKPLANE_FIBER_BACKEND);
+    printf("backplane %s (build %s, %s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_BUILD, BACKPLANE_COMPILER,
+           BACKPLANE_FIBER_BACKEND);
     return EXIT_DONE;
 }
 
