@@ -85,6 +85,21 @@ static bool add_apps(struct api *api, char problem[512])
     return api->prefixes && is_good;
 }
 
+/* Counters are there with a zero before the first request, so that a rate can be taken of it. */
+static void define_requests(struct api *api)
+{
+    static const char *const statuses[] = { "200", "500", "503" };
+
+    api->in_flight = metrics_single(METRIC_GAUGE, "http_requests_in_flight", "Requests that are being answered now.");
+    for (size_t i = 0; i < router_count(api->router); i++) {
+        const struct route *route = router_at(api->router, i);
+
+        for (size_t s = 0; s < sizeof(statuses) / sizeof(statuses[0]); s++)
+            metrics_series(api->requests, (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path),
+                                                      bp_str_of(statuses[s]) }, 3);
+    }
+}
+
 bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health, bool is_served,
               char problem[512])
 {
@@ -118,7 +133,10 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api, problem))
         return false;
-    return !is_served || add_apps(api, problem);
+    if (is_served && !add_apps(api, problem))
+        return false;
+    define_requests(api);
+    return true;
 }
 
 static void add_scope(struct bp_buf *scopes, bp_str scope)
@@ -391,6 +409,7 @@ void api_handle(struct http_exchange *exchange, void *arg)
     int64_t     before_ns = clock_now_ns();
     bp_status   status;
 
+    metric_add(api->in_flight, 1);
     take_ids(exchange);
     status = origin_check(api, exchange);
     if (status == BP_OK && origin_is_preflight(exchange)) {
@@ -409,4 +428,5 @@ void api_handle(struct http_exchange *exchange, void *arg)
     count_request(api, (struct route *)(uintptr_t)request.match.route, exchange->method, exchange->status,
                   clock_now_ns() - before_ns);
     log_request(api, exchange, request.match.route, clock_now_ns() - before_ns);
+    metric_add(api->in_flight, -1);
 }

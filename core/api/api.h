@@ -16,6 +16,7 @@ struct api {
     struct conf         *conf;
     struct generation   *generation;
     struct health_board *health;
+    struct metric_series *in_flight;
     struct router       *router;
     struct key_cache   **key_caches; /* one a worker */
     struct unit         *key_storage; /* NULL: no keys are taken */

@@ -1,5 +1,6 @@
 /* host.c - puts the layers together, in order, and takes them apart again. */
 #include "cli/host.h"
+#include "ops/instance_metrics.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -290,6 +291,8 @@ static bp_status start_ops(bp_call *call, void *arg)
 
     BP_TRY(alerts_start(call, host->alerts));
     BP_TRY(start_mcp(call, host));
+    if (host->instances_metrics)
+        BP_TRY(instance_metrics_start(call, host->instances_metrics));
     return health_board_start(call, host->health);
 }
 
@@ -381,6 +384,7 @@ int host_start(struct host *host, const struct host_options *options)
     if (options->only_kind && !is_served)
         return EXIT_DONE;
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
+    host->instances_metrics = instance_metrics_new(host->generation, host->conf);
     host->alerts = alerts_new(host->generation);
     host->health = health_board_new(host->generation, host->alerts);
     if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
@@ -455,6 +459,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
     if (host->health)
         health_board_stop(call, host->health);
+    if (host->instances_metrics)
+        instance_metrics_stop(call, host->instances_metrics);
     if (host->mcp)
         mcp_stop(call, host->mcp);
     if (host->memory)
@@ -493,6 +499,7 @@ void host_free(struct host *host)
         api_free(&host->api);
     process_metrics_stop(host->process);
     health_board_free(host->health);
+    instance_metrics_free(host->instances_metrics);
     alerts_free(host->alerts);
     for (uint32_t w = 0; w < host->worker_count; w++) {
         http_client_free(&host->workers[w]);

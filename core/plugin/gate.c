@@ -10,6 +10,7 @@
 #include "base/crypto.h"
 #include "loop/pool.h"
 #include "plugin/disclosure.h"
+#include "plugin/gate_kinds.h"
 #include "plugin/generation.h"
 
 enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320, UNLIMITED_S = 30 };
@@ -32,14 +33,15 @@ struct breaker {
 
 struct op_stats {
     struct metric_series *outcomes[BP_STATUS_COUNT];
-    struct metric_series *duration;
+    struct metric_series *duration, *retries;
     struct breaker        breaker;
 };
 
 struct gate {
     struct instance *instance;
-    uint32_t         running, running_max; /* 0: no cap */
-    uint32_t         waiting, waiting_max;
+    _Atomic uint32_t running, waiting; /* read by others for /metrics */
+    uint32_t         running_max; /* 0: no cap */
+    uint32_t         waiting_max;
     struct waiting  *first, *last;
 
     bool                  is_remote;       /* what fails may be tried again */
@@ -59,6 +61,8 @@ static uint32_t share(int64_t whole, uint32_t workers)
 {
     return whole <= 0 ? 0 : (uint32_t)((whole + workers - 1) / workers);
 }
+
+static void define_kind(const struct unit *unit);
 
 struct gate *gate_new(struct instance *instance)
 {
@@ -80,6 +84,10 @@ struct gate *gate_new(struct instance *instance)
                                          (bp_str[]){ instance->unit->conf->name,
                                                      bp_str_of(instance->unit->plugin->label) },
                                          2);
+    if (instance->worker->index == 0)
+        define_kind(instance->unit);
+    if (instance->worker->index == 0 && strcmp(kind, "llm") == 0)
+        gate_define_llm(instance);
     return gate;
 }
 
@@ -107,6 +115,11 @@ int gate_breaker_state(const struct gate *gate)
 uint32_t gate_running(const struct gate *gate)
 {
     return gate->running;
+}
+
+uint32_t gate_waiting(const struct gate *gate)
+{
+    return gate->waiting;
 }
 
 /* ---- who is running ---- */
@@ -194,8 +207,8 @@ static bp_status enter(bp_call *call, struct gate *gate)
         return call_fail(call, BP_LIMIT,
                          "%s \"%s\" has %u calls running and %u waiting on this worker, which is what max_concurrent "
                          "and queue allow",
-                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate->running,
-                         gate->waiting);
+                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate_running(gate),
+                         gate_waiting(gate));
     if (gate->last)
         gate->last->next = &self;
     else
@@ -215,6 +228,9 @@ static bp_status enter(bp_call *call, struct gate *gate)
             break;
         }
     }
+    if (status == BP_DEADLINE) // it is busy, which is not the same as being out of order
+        return call_fail(call, BP_LIMIT, "%s \"%s\" had no free place within the time allowed",
+                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data);
     return call_fail_over(call, status, "waiting for a busy plugin");
 }
 
@@ -418,42 +434,96 @@ bp_status gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status
 
 /* ---- counting ---- */
 
+static struct metric_series *outcome_of(const struct unit *unit, const char *op, bp_status status)
+{
+    return metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "Operations of plugins, by outcome.",
+                                         "instance plugin op outcome"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op),
+                                      bp_str_of(bp_status_label(status)) },
+                          4);
+}
+
+static struct metric_series *duration_of(const struct unit *unit, const char *op)
+{
+    return metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_plugin_call_duration_seconds",
+                                         "Time that operations of plugins took, with retries.", "instance plugin op"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op) }, 3);
+}
+
+static struct metric_series *retries_of(const struct unit *unit, const char *op)
+{
+    return metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_retries_total",
+                                         "Attempts of operations after the first one.", "instance plugin op"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op) }, 3);
+}
+
+static bool is_provider(const struct unit *unit)
+{
+    return strcmp(unit->conf->kind, "llm") == 0 || strcmp(unit->conf->kind, "embed") == 0;
+}
+
+static struct metric_series *provider_errors_of(const struct unit *unit, bp_status status)
+{
+    return metrics_series(metrics_define(METRIC_COUNTER, "provider_api_errors_total",
+                                         "Requests to providers of models that failed, by reason.", "provider reason"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(bp_status_label(status)) }, 2);
+}
+
+/* Counters are there with a zero before the first event, so that a rate can be taken of it. */
+void gate_define_op(const struct unit *unit, const char *op)
+{
+    static const bp_status outcomes[] = { BP_OK, BP_UNAVAILABLE, BP_INTERNAL, BP_LIMIT, BP_DEADLINE, BP_UPSTREAM };
+    bool                   is_app = strcmp(unit->conf->kind, "app") == 0; // they have many operations
+
+    for (size_t i = 0; i < (is_app ? 3 : sizeof(outcomes) / sizeof(outcomes[0])); i++)
+        outcome_of(unit, op, outcomes[i]);
+    duration_of(unit, op);
+    if (!is_app)
+        retries_of(unit, op);
+}
+
+static void define_kind(const struct unit *unit)
+{
+    static const bp_status reasons[] = { BP_INVALID, BP_DENIED,      BP_TOO_LARGE, BP_LIMIT,
+                                         BP_UPSTREAM, BP_UNAVAILABLE, BP_DEADLINE };
+    size_t                 count;
+    const struct gate_op  *ops = gate_ops_list(unit->conf->kind, &count);
+
+    for (size_t i = 0; i < count; i++)
+        gate_define_op(unit, ops[i].name);
+    for (size_t i = 0; is_provider(unit) && i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        provider_errors_of(unit, reasons[i]);
+}
+
 static struct op_stats *stats_of(struct gate *gate, const struct gate_op *op)
 {
-    const struct unit *unit = gate->instance->unit;
-    struct op_stats   *stats = gate->stats[op->index % GATE_OPS_MAX];
-    bp_str             labels[] = { unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op->name) };
+    struct op_stats *stats = gate->stats[op->index % GATE_OPS_MAX];
 
     if (stats)
         return stats;
     stats = calloc(1, sizeof(*stats));
     if (!stats)
         return NULL;
-    stats->duration = metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_plugin_call_duration_seconds",
-                                                    "Time that operations of plugins took, with retries.",
-                                                    "instance plugin op"),
-                                     labels, 3);
+    stats->duration = duration_of(gate->instance->unit, op->name);
+    if (gate->is_remote)
+        stats->retries = retries_of(gate->instance->unit, op->name);
     gate->stats[op->index % GATE_OPS_MAX] = stats;
     return stats;
 }
 
 static void count(struct gate *gate, const struct gate_op *op, bp_status status, int64_t duration_ns)
 {
-    const struct unit *unit = gate->instance->unit;
-    struct op_stats   *stats = stats_of(gate, op);
-    uint32_t           place = status >= 0 && status < BP_STATUS_COUNT ? (uint32_t)status : BP_INTERNAL;
+    struct op_stats *stats = stats_of(gate, op);
+    uint32_t         place = status >= 0 && status < BP_STATUS_COUNT ? (uint32_t)status : BP_INTERNAL;
 
     if (!stats)
         return;
     if (!stats->outcomes[place])
-        stats->outcomes[place] = metrics_series(
-            metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "Operations of plugins, by outcome.",
-                           "instance plugin op outcome"),
-            (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op->name),
-                        bp_str_of(bp_status_label((bp_status)place)) },
-            4);
+        stats->outcomes[place] = outcome_of(gate->instance->unit, op->name, (bp_status)place);
     metric_add(stats->outcomes[place], 1);
     metric_observe(stats->duration, (double)duration_ns / 1e9);
+    if (status != BP_OK && status != BP_CANCELLED && is_provider(gate->instance->unit))
+        metric_add(provider_errors_of(gate->instance->unit, (bp_status)place), 1);
 }
 
 static void log_span(bp_call *call, const struct gate_frame *frame, bp_status status)
@@ -539,6 +609,7 @@ static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *
             call->error = error;
             return true;
         }
+        metric_add(stats_of(gate, turn->op) ? stats_of(gate, turn->op)->retries : NULL, 1);
     }
 }
 

@@ -59,6 +59,12 @@ void         gate_free(struct gate *gate);
 /* How the breaker that is worst stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
 int      gate_breaker_state(const struct gate *gate);
 uint32_t gate_running(const struct gate *gate);
+uint32_t gate_waiting(const struct gate *gate); /* for a place; like the others from any thread */
+
+/* Makes the counters of an operation, with zeros; those of a kind are made with the gate. */
+void gate_define_op(const struct unit *unit, const char *op);
+/* The operations of a kind; none for apps, whose routes and tools are theirs. */
+const struct gate_op *gate_ops_list(const char *kind, size_t *count);
 
 /* Marks code of an instance as running in a call, and back; gate_run() and the hooks do. */
 struct gate_frame {

@@ -5,13 +5,14 @@
 enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER };
 enum { FILTER_DEPTH_MAX = 8, FILTER_NODES_MAX = 256, FILTER_VALUES_MAX = 1024, BATCH_MAX = 10000, LIMIT_MAX = 10000 };
 
-static const struct gate_op ops[] = {
+const struct gate_op gate_vector_list[] = {
     [CREATE] = { CREATE, "create", true }, [DROP] = { DROP, "drop", true },       [LIST] = { LIST, "list", true },
     [UPSERT] = { UPSERT, "upsert", true }, [REMOVE] = { REMOVE, "remove", true }, [SEARCH] = { SEARCH, "search", true },
     [COUNT] = { COUNT, "count", true },    [SCROLL] = { SCROLL, "scroll", true },
     [SNAPSHOT] = { SNAPSHOT, "snapshot", false },
     [OWNER] = { OWNER, "owner", true },
 };
+const size_t gate_vector_count = sizeof(gate_vector_list) / sizeof(gate_vector_list[0]);
 
 struct args {
     const bp_vector_ops    *ops;
@@ -106,10 +107,10 @@ static bp_status check(bp_call *call, const struct args *args, int op)
 static bp_status pass(bp_call *call, struct instance *instance, int op, bool is_there, gate_thunk thunk,
                       struct args *args)
 {
-    if (!gate_has(call, instance, is_there, ops[op].name))
+    if (!gate_has(call, instance, is_there, gate_vector_list[op].name))
         return BP_UNSUPPORTED;
     BP_TRY(check(call, args, op));
-    args->op = ops[op];
+    args->op = gate_vector_list[op];
     return gate_run(call, instance, &args->op, thunk, args);
 }
 
