@@ -10,6 +10,7 @@
 #include "api/proxy.h"
 #include "api/web.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/str.h"
 #include "ops/pressure.h"
 
@@ -76,6 +77,7 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
 {
     *api = (struct api){ .conf = conf, .generation = generation, .health = health };
     arena_init(&api->arena, 64u << 20);
+    crypto_random(&api->client_seed, sizeof(api->client_seed));
     api->requests = metrics_define(METRIC_COUNTER, "http_requests_total", "Requests answered.", "method route status");
     api->router = router_new();
     api->key_caches = calloc(generation->worker_count, sizeof(*api->key_caches));
@@ -305,6 +307,8 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
 
     BP_TRY(ask_pressure(api, exchange, route));
     BP_TRY(authenticate(api, call, exchange, route));
+    if (call->principal.is_authenticated)
+        call->client = str_hash(call->principal.id, api->client_seed);
     if (route->unit)
         BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
@@ -367,6 +371,11 @@ static void log_request(const struct api *api, struct http_exchange *exchange, c
     call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
 }
 
+static void on_client_wait(struct http_exchange *exchange, bool begins)
+{
+    gate_client_wait(exchange->call, begins);
+}
+
 void api_handle(struct http_exchange *exchange, void *arg)
 {
     struct api *api = arg;
@@ -376,6 +385,9 @@ void api_handle(struct http_exchange *exchange, void *arg)
     int64_t     before_ns = clock_now_ns();
     bp_status   status;
 
+    exchange->on_client_wait = on_client_wait;
+    exchange->pool = api->generation->pool;
+    call->client = str_hash(proxy_client_block(api, exchange), api->client_seed);
     take_ids(exchange);
     status = origin_check(api, exchange);
     if (status == BP_OK && origin_is_preflight(exchange)) {

@@ -22,6 +22,7 @@ struct api {
     struct oauth        *oauth;       /* NULL: no tokens are taken */
     bp_str               scopes;      /* all that routes and tools ask for; in the arena */
     struct unit         *cache;       /* for rate limits; NULL: none */
+    uint64_t             client_seed; /* of the hashes in bp_call.client */
     bool                 is_private;  /* reached through a socket that only this user can open: nobody is asked */
     struct metric_family *requests;
     bp_str               openapi;     /* made once; in the arena */

@@ -243,3 +243,12 @@ bool str_has_word(bp_str list, bp_str word)
     }
     return false;
 }
+
+uint64_t str_hash(bp_str text, uint64_t seed)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+    return hash ^ (hash >> 29);
+}

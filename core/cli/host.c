@@ -187,6 +187,8 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.body_timeout_ns = limits->body_idle_timeout_ns;
     options.body_grace_ns = limits->body_rate_grace_ns;
     options.body_min_bytes_per_s = limits->body_rate_bytes;
+    options.answer_grace_ns = limits->answer_rate_grace_ns;
+    options.answer_min_bytes_per_s = limits->answer_rate_bytes;
     options.idle_timeout_ns = limits->keep_alive_timeout_ns;
     options.write_timeout_ns = limits->write_stall_timeout_ns;
     options.call_timeout_ns = host->conf->server.request_deadline_ns;

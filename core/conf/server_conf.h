@@ -41,6 +41,8 @@ struct server_limits {
     int64_t body_idle_timeout_ns;
     int64_t body_rate_bytes; /* per second */
     int64_t body_rate_grace_ns;
+    int64_t answer_rate_bytes; /* per second */
+    int64_t answer_rate_grace_ns;
     int64_t keep_alive_timeout_ns;
     int64_t keep_alive_requests;
     int64_t write_stall_timeout_ns;
@@ -108,6 +110,7 @@ struct gate_conf {
     int64_t deadline_ns;
     int64_t max_concurrent; /* 0: no cap */
     int64_t queue;
+    double  client_share;
     int64_t retries;
     int64_t breaker_failures;
     int64_t breaker_window_ns;

@@ -61,6 +61,7 @@ static void begin(bp_call *call, struct fiber *fiber, const struct call_options 
     call->worker = fiber_worker(fiber);
     call->deadline_ns = options->deadline_ns;
     call->error.struct_size = sizeof(call->error);
+    call->client = options->client;
     call->principal = options->principal ? *options->principal : nobody;
     call->owner = options->owner;
     if (options->request_id.len && options->request_id.len < CALL_ID_BYTES) {

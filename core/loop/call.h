@@ -40,6 +40,7 @@ struct bp_call {
     struct call_trace trace;
     char            traceparent[56];
     bp_principal    principal;
+    uint64_t        client;        /* whose request it is, as a hash, for fair shares; 0: the host's own */
     const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
     void           *instance_of;            /* the instance record of the layer above, for its services */
     void           *turn;                   /* the way through a gate that it is on, of the layer above */
@@ -57,6 +58,7 @@ struct call_options {
     size_t              memory_bytes; /* 0: 256 MiB */
     bp_str              request_id;   /* empty: one is made */
     const bp_principal *principal;    /* NULL: not authenticated, tenant "default"; strings must outlive the call */
+    uint64_t            client;
     void               *owner;
 };
 

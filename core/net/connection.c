@@ -56,6 +56,7 @@ void connection_cut(struct connection *connection)
     connection->is_gone = true;
     deadline_clear(&connection->read_deadline);
     deadline_clear(&connection->write_deadline);
+    deadline_clear(&connection->rate_deadline);
     deadline_clear(&connection->pause_deadline);
     uv_close(&connection->socket.handle, on_closed);
     if (connection->state == CONNECTION_HANDLING) {
