@@ -6,6 +6,7 @@
 
 #include <backplane/cache.h>
 
+#include "api/access.h"
 #include "api/origin.h"
 #include "api/proxy.h"
 #include "api/web.h"
@@ -319,57 +320,7 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler, &args);
 }
 
-/* ---- afterwards ---- */
-
-static void count_request(struct api *api, struct route *route, bp_str method, int32_t status, int64_t duration_ns)
-{
-    char                  text[12];
-    bp_str                label = { text, (size_t)snprintf(text, sizeof(text), "%d", status) };
-    struct metric_series *series;
-
-    if (!route) {
-        static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-        bp_str                   shown = BP_STR("other"); // what clients make up must not make series
-
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            if (bp_str_is(method, known[i]))
-                shown = method;
-        metric_add(metrics_series(api->requests, (bp_str[]){ shown, BP_STR("none"), label }, 3), 1);
-        return;
-    }
-    series = status >= 0 && status < ROUTE_STATUSES ? route->by_status[status] : NULL;
-    if (!series) {
-        series = metrics_series(api->requests,
-                                (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path), label }, 3);
-        if (status >= 0 && status < ROUTE_STATUSES)
-            route->by_status[status] = series;
-    }
-    metric_add(series, 1);
-    metric_observe(route->duration, (double)duration_ns / 1e9);
-}
-
-static void log_request(const struct api *api, struct http_exchange *exchange, const struct route *route,
-                        int64_t duration_ns)
-{
-    bp_call *call = exchange->call;
-    int32_t  mode = api->conf->server.access_log;
-    uint32_t level = exchange->status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
-    bp_field fields[8];
-
-    if (mode == ACCESS_LOG_OFF || (mode == ACCESS_LOG_ERRORS && exchange->status < 400 && exchange->status != 0))
-        return;
-    if (!log_enabled(call->worker->log, level))
-        return;
-    fields[0] = bp_field_str("method", exchange->method);
-    fields[1] = bp_field_str("path", exchange->path);
-    fields[2] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
-    fields[3] = bp_field_int("status", exchange->status);
-    fields[4] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
-    fields[5] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
-    fields[6] = bp_field_str("peer", proxy_client_address(api, exchange));
-    fields[7] = bp_field_str("tenant", call->principal.tenant);
-    call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
-}
+/* ---- the way ---- */
 
 static void on_client_wait(struct http_exchange *exchange, bool begins)
 {
@@ -399,11 +350,11 @@ void api_handle(struct http_exchange *exchange, void *arg)
         if (status == BP_OK && exchange->status == 0)
             status = call_fail(call, BP_INTERNAL, "the handler returned without an answer");
     }
-    if (status == BP_UNSUPPORTED && !request.match.route && exchange->status == 0)
+    if (status == BP_UNSUPPORTED && !request.match.route && exchange->status == 0) {
         http_exchange_send_error(exchange, 405, "method_not_allowed", call->error.message);
-    else if (status != BP_OK)
-        web_fail(call, &response, status);
-    count_request(api, (struct route *)(uintptr_t)request.match.route, exchange->method, exchange->status,
-                  clock_now_ns() - before_ns);
-    log_request(api, exchange, request.match.route, clock_now_ns() - before_ns);
+        status = BP_OK; // that was the answer
+    } else if (status != BP_OK) {
+        status = web_fail(call, &response, status);
+    }
+    access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status, clock_now_ns() - before_ns);
 }

@@ -252,3 +252,16 @@ uint64_t str_hash(bp_str text, uint64_t seed)
         hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
     return hash ^ (hash >> 29);
 }
+
+bp_str str_from_int(int64_t value, char text[24])
+{
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    size_t   at = 24;
+
+    do
+        text[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        text[--at] = '-';
+    return (bp_str){ text + at, 24 - at };
+}

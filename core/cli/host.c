@@ -1,6 +1,8 @@
 /* host.c - puts the layers together, in order, and takes them apart again. */
 #include "cli/host.h"
 
+#include "api/access.h"
+
 #include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -222,6 +224,8 @@ static bp_status start_server(bp_call *call, void *arg)
     struct host *host = arg;
 
     host->servers[call->worker->index] = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
+    if (host->servers[call->worker->index] && host->handler == api_handle)
+        http_server_on_refusal(host->servers[call->worker->index], access_note_refusal, &host->api);
     if (!host->servers[call->worker->index])
         return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
     return BP_OK;

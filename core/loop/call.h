@@ -106,6 +106,9 @@ void      call_cancel_child(struct bp_child *child);
 
 void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
               size_t field_count);
+/* One of its kind for each thing that happened: never left out for there being many. */
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_count);
 
 /* A strictly parsed traceparent header continues that trace; anything else begins a new one. */
 void   call_set_trace(bp_call *call, bp_str traceparent);

@@ -81,6 +81,8 @@ struct http_server {
     struct worker          *worker;
     http_handler            handler;
     void                   *arg;
+    void (*refused)(const struct http_refusal *refusal, void *arg);
+    void                   *refused_arg;
     struct server_listener *listeners;
     uint32_t                open_handles; /* listeners, tick, later */
     int        reserve_fd; /* given up for a moment to answer when no descriptor is left */
@@ -203,6 +205,8 @@ struct exchange *exchange_take(struct http_server *server, struct connection *co
 void             exchange_release(struct http_server *server, struct exchange *exchange);
 /* The head is complete: fills in what the handler sees. False: no memory, or a path that is not
  * UTF-8 (then *status and *why say so). */
+/* "192.0.2.1", "2001:db8::1" or "unix", in `text` or static. */
+bp_str connection_peer_text(const struct connection *connection, char text[64]);
 bool exchange_prepare(struct exchange *exchange, const char *head, int *status, const char **why);
 void exchange_run(bp_call *call, void *arg);
 void exchange_body_due(struct exchange *exchange);

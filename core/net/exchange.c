@@ -57,20 +57,16 @@ void exchange_release(struct http_server *server, struct exchange *exchange)
     server->spare_count++;
 }
 
-static void format_peer(struct exchange *exchange)
+bp_str connection_peer_text(const struct connection *connection, char text[64])
 {
     static const uint8_t       mapped[12] = { [10] = 0xff, [11] = 0xff };
-    const struct peer_address *peer = &exchange->connection->peer;
-    const char                *text;
+    const struct peer_address *peer = &connection->peer;
 
-    if (exchange->connection->is_unix)
-        text = strcpy(exchange->peer_text, "unix");
-    else if (memcmp(peer->bytes, mapped, sizeof(mapped)) == 0)
-        text =
-            inet_ntop(AF_INET, peer->bytes + 12, exchange->peer_text, sizeof(exchange->peer_text));
-    else
-        text = inet_ntop(AF_INET6, peer->bytes, exchange->peer_text, sizeof(exchange->peer_text));
-    exchange->is.peer = bp_str_of(text);
+    if (connection->is_unix)
+        return BP_STR("unix");
+    if (memcmp(peer->bytes, mapped, sizeof(mapped)) == 0)
+        return bp_str_of(inet_ntop(AF_INET, peer->bytes + 12, text, 64));
+    return bp_str_of(inet_ntop(AF_INET6, peer->bytes, text, 64));
 }
 
 static bool prepare_path(struct exchange *exchange, int *status, const char **why)
@@ -131,8 +127,13 @@ bool exchange_prepare(struct exchange *exchange, const char *head, int *status, 
                          : request->content_length > 0            ? request->content_length
                                                                   : 0;
     is->max_body_bytes = exchange->connection->server->edge->options.max_body_bytes;
-    format_peer(exchange);
+    is->peer = connection_peer_text(exchange->connection, exchange->peer_text);
     return true;
+}
+
+bool http_exchange_is_event_stream(const struct http_exchange *exchange)
+{
+    return ((const struct exchange *)exchange)->is_events;
 }
 
 bool http_exchange_is_gone(const struct http_exchange *exchange)

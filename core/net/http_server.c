@@ -252,6 +252,13 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
     return server;
 }
 
+void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+                            void *arg)
+{
+    server->refused = refused;
+    server->refused_arg = arg;
+}
+
 void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
                        void *arg)
 {

@@ -76,6 +76,16 @@ typedef void (*http_handler)(struct http_exchange *exchange,
  * the sockets. */
 struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
                                       http_handler handler, void *arg);
+/* What was refused before it reached the handler: a head that is wrong, or did not come in time. `method` and `path` are
+ * empty where the request line was not understood; strings live until the function returns. */
+struct http_refusal {
+    struct log *log;
+    int32_t     status;
+    const char *why;
+    bp_str      method, path, peer;
+};
+void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+                            void *arg);
 /* On the worker: accepts no more, closes idle connections, lets requests under way end with
  * Connection: close; at `deadline_ns` (monotonic) cancels what is left and cuts it
  * `HTTP_CUT_AFTER_S` later. Then frees the server and calls done(arg). */
@@ -147,8 +157,8 @@ bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp
  */
 bp_status http_exchange_write(struct http_exchange *exchange, bp_str bytes) BP_SUSPENDS;
 bp_status http_exchange_flush(struct http_exchange *exchange) BP_SUSPENDS;
-/* Cuts the connection when the handler returns, so that a client never takes a part for the whole.
- */
+/* Ends the connection when the handler returns, without an end of the stream, so that a client never takes a part for the
+ * whole. What was written before goes out. */
 void http_exchange_abort(struct http_exchange *exchange);
 
 /* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not
@@ -163,6 +173,8 @@ bp_status http_exchange_sse_begin(struct http_exchange *exchange) BP_SUSPENDS;
  * afterwards. */
 void http_exchange_leave(struct http_exchange *exchange) BP_SUSPENDS;
 
+/* True from the first event, or http_exchange_sse_begin(). */
+bool http_exchange_is_event_stream(const struct http_exchange *exchange);
 /* True when the client is gone or the server has given up on it: nothing sent arrives any more. */
 bool http_exchange_is_gone(const struct http_exchange *exchange);
 
