@@ -7,6 +7,7 @@
 #include <backplane/cache.h>
 
 #include "api/access.h"
+#include "api/budget.h"
 #include "api/origin.h"
 #include "api/proxy.h"
 #include "api/web.h"
@@ -88,6 +89,12 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     for (uint32_t w = 0; w < generation->worker_count; w++)
         api->key_caches[w] = key_cache_new();
+    api->wrong_keys = budget_new(conf->server.auth.wrong_keys_per_minute);
+    api->host_requests = budget_new(conf->server.host_rate_per_minute);
+    if (!api->wrong_keys || !api->host_requests) {
+        snprintf(problem, 512, "no memory for counting requests");
+        return false;
+    }
     if (conf->server.auth.mode == AUTH_OAUTH || conf->server.auth.mode == AUTH_BOTH) {
         api->oauth = oauth_new(&conf->server.auth);
         if (!api->oauth) {
@@ -141,6 +148,8 @@ void api_free(struct api *api)
         for (uint32_t w = 0; w < api->generation->worker_count; w++)
             key_cache_free(api->key_caches[w]);
     free(api->key_caches);
+    budget_free(api->wrong_keys);
+    budget_free(api->host_requests);
     oauth_free(api->oauth);
     router_free(api->router);
     arena_free(&api->arena);
@@ -177,41 +186,98 @@ static void take_ids(struct http_exchange *exchange)
 
 /* ---- who may ---- */
 
+enum { RECOGNISE_MS = 200 };
+
+/* Of the host's own table, and not of another layer's that has no app, as MCP is. */
+static bool is_own(const struct api *api, const struct route *route)
+{
+    return !route->unit && route->context == api;
+}
+
+bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange)
+{
+    return !api->is_private && api->conf->server.metrics_listen.len && exchange->listener == api->conf->server.listener_count;
+}
+
 bool api_has_auth(const struct api *api)
 {
     return (api->key_storage || api->oauth) && !api->is_private;
 }
 
 /* An API key says of itself that it is one; everything else is a token. */
-static bp_status check_credentials(struct api *api, bp_call *call, bp_str presented)
+static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented)
 {
     if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
-        return oauth_authenticate(call, api->oauth, presented, &call->principal);
+        return oauth_authenticate(call, api->oauth, path, presented, &call->principal);
     if (!api->key_storage)
         return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
                          BP_ARG(api->conf->server.auth.issuer));
     return keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
-                             api->key_caches[call->worker->index], presented, &call->principal);
+                             api->key_caches[call->worker->index], api->wrong_keys, presented, &call->principal);
+}
+
+static bp_str presented_by(struct http_exchange *exchange)
+{
+    bp_str header = http_exchange_header(exchange, "authorization");
+
+    if (header.len > 7 && str_equal_ignore_case((bp_str){ header.data, 7 }, BP_STR("Bearer ")))
+        return str_trim((bp_str){ header.data + 7, header.len - 7 });
+    return header.len ? (bp_str){ NULL, 0 } : http_exchange_header(exchange, "x-api-key");
+}
+
+/* A scraper must not depend on what it watches: its token is in the conf, and its listener asks nobody. */
+static bool may_scrape(const struct api *api, const struct http_exchange *exchange, bp_str presented)
+{
+    bp_str  token = api->conf->server.metrics_token;
+    uint8_t mine[32], theirs[32];
+
+    if (api_is_metrics_listener(api, exchange))
+        return true;
+    if (!token.len || !presented.len)
+        return false;
+    crypto_sha256(token, mine); // equal lengths, for a comparison in constant time
+    crypto_sha256(presented, theirs);
+    return crypto_equal(mine, theirs, sizeof(mine));
+}
+
+/* Who it is, if that can be found out at once; a hung storage must not keep anybody from hearing how the server is. */
+static void recognise(struct api *api, bp_call *call, bp_str path, bp_str presented)
+{
+    int64_t deadline_ns = call->deadline_ns, soon_ns = clock_now_ns() + BP_MILLISECONDS(RECOGNISE_MS);
+
+    if (!bp_str_starts(presented, "bp_") && api->oauth && !oauth_has_keys(api->oauth))
+        return;
+    if (soon_ns < deadline_ns)
+        call->deadline_ns = soon_ns;
+    if (check_credentials(api, call, path, presented) != BP_OK)
+        call_clear_error(call);
+    call->deadline_ns = deadline_ns;
+    if (call->over == BP_DEADLINE && clock_now_ns() < deadline_ns)
+        call->over = BP_OK; // it was this short time that was over, not the call's
 }
 
 static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
 {
     bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
-    bp_str    header, key = { NULL, 0 };
+    bp_str    key;
     bp_status status;
 
     if (!api_has_auth(api)) {
         call->principal.scopes = BP_STR("*");
         return BP_OK;
     }
-    header = http_exchange_header(exchange, "authorization");
-    if (header.len > 7 && str_equal_ignore_case((bp_str){ header.data, 7 }, BP_STR("Bearer ")))
-        key = str_trim((bp_str){ header.data + 7, header.len - 7 });
-    else if (!header.len)
-        key = http_exchange_header(exchange, "x-api-key");
+    key = presented_by(exchange);
+    if (is_own(api, route)) {
+        if (route->spec.flags & HOST_ROUTE_METRICS && may_scrape(api, exchange, key))
+            return BP_OK;
+        if (route->spec.flags & HOST_ROUTE_KNOWS && key.len)
+            recognise(api, call, exchange->path, key);
+        if (!is_needed)
+            return BP_OK; // whatever key comes with it
+    }
     if (!is_needed && !key.len)
         return BP_OK;
-    status = check_credentials(api, call, key);
+    status = check_credentials(api, call, exchange->path, key);
     if (status == BP_UNAUTHENTICATED && is_needed)
         oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
     if (status != BP_OK)
@@ -221,6 +287,19 @@ static bp_status authenticate(struct api *api, bp_call *call, struct http_exchan
     oauth_challenge(api->oauth, exchange, "insufficient_scope", route->spec.scope);
     return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"", api->oauth ? "the credentials of" : "the API key",
                      BP_ARG(call->principal.id), route->spec.scope);
+}
+
+/* What the host answers itself asks no cache: that might be what hangs. */
+static bp_status take_from_host_limit(struct api *api, bp_call *call, const struct route *route)
+{
+    int64_t wait_ns;
+
+    if (api->is_private || route->spec.flags & HOST_ROUTE_PROBE || budget_take(api->host_requests, call->client, &wait_ns))
+        return BP_OK;
+    call_fail(call, BP_LIMIT, "the limit of %lld requests a minute is reached that are for the host itself",
+              (long long)api->conf->server.host_rate_per_minute);
+    call->error.retry_after_ns = wait_ns;
+    return BP_LIMIT;
 }
 
 bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name, uint32_t own)
@@ -233,7 +312,7 @@ bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, c
 
     if (!limit || !api->cache || api->is_private)
         return BP_OK;
-    who = call->principal.id.len ? call->principal.id : proxy_client_address(api, exchange);
+    who = call->principal.id.len ? call->principal.id : proxy_client_block(api, exchange);
     key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), own ? name : "");
     BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit, BP_SECONDS(60), 1, &take));
     http_exchange_add_header(exchange, BP_STR("X-RateLimit-Limit"),
@@ -271,6 +350,15 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
     struct route *route = router_find(api->router, exchange->method, exchange->path, match, allowed);
     size_t        listener = api->is_private ? SIZE_MAX : exchange->listener; // who has the socket reaches all
 
+    // People write the endpoint with a slash behind it, and clients keep it.
+    if (!route && !allowed[0] && bp_str_starts(exchange->path, "/mcp/") && exchange->path.data[exchange->path.len - 1] == '/') {
+        exchange->path.len--;
+        route = router_find(api->router, exchange->method, exchange->path, match, allowed);
+    }
+
+    if (route && api_is_metrics_listener(api, exchange) &&
+        !(is_own(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
+        return call_fail(exchange->call, BP_NOT_FOUND, "this listener has metrics and probes alone");
     for (match->route = route; match->route; match->route = match->route->next_same)
         if (is_served_at(api, listener, match->route))
             return BP_OK;
@@ -287,15 +375,29 @@ static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, c
 {
     enum pressure pressure = pressure_now(&api->conf->server.limits);
 
-    bool          is_load = route->unit || route->context != api; // what the host answers itself is little
+    bool          is_load = !is_own(api, route); // what the host answers itself is little
 
     if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !is_load) ||
-        (!route->unit && bp_str_starts(bp_str_of(route->spec.path), "/health/")) || bp_str_is(exchange->path, "/ready"))
+        (!is_load && route->spec.flags & HOST_ROUTE_PROBE))
         return BP_OK;
     if (pressure == PRESSURE_REFUSE)
         http_exchange_abort(exchange);
     return call_fail(exchange->call, BP_UNAVAILABLE, "the server has used up its memory budget of %lld bytes: try again",
                      (long long)api->conf->server.limits.memory_bytes);
+}
+
+/* Nobody unpacks bodies here: what a few bytes become is not bounded by what was sent. */
+static bool refuse_coding(struct http_exchange *exchange)
+{
+    bp_str coding = http_exchange_header(exchange, "content-encoding");
+
+    if (!coding.len || !exchange->content_length || str_equal_ignore_case(coding, BP_STR("identity")))
+        return false;
+    http_exchange_add_header(exchange, BP_STR("Accept-Encoding"), BP_STR("identity"));
+    http_exchange_send_error(exchange, 415, "unsupported_media_type",
+                             arena_format(exchange->call->arena, "the body has the Content-Encoding \"" BP_FMT "\", which is not "
+                                          "taken: send it as it is, without Content-Encoding", BP_ARG(str_cut(coding, 64))));
+    return true;
 }
 
 static bp_status dispatch(struct api *api, bp_request *request, bp_response *response)
@@ -307,6 +409,8 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     int64_t               deadline_ns = route->spec.deadline_ns;
 
     BP_TRY(ask_pressure(api, exchange, route));
+    if (is_own(api, route))
+        BP_TRY(take_from_host_limit(api, call, route));
     BP_TRY(authenticate(api, call, exchange, route));
     if (call->principal.is_authenticated)
         call->client = str_hash(call->principal.id, api->client_seed);
@@ -345,7 +449,7 @@ void api_handle(struct http_exchange *exchange, void *arg)
         status = origin_answer_preflight(exchange);
     } else if (status == BP_OK) {
         status = find_route(api, exchange, &request.match);
-        if (status == BP_OK)
+        if (status == BP_OK && !refuse_coding(exchange))
             status = dispatch(api, &request, &response);
         if (status == BP_OK && exchange->status == 0)
             status = call_fail(call, BP_INTERNAL, "the handler returned without an answer");

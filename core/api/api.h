@@ -19,6 +19,7 @@ struct api {
     struct router       *router;
     struct key_cache   **key_caches; /* one a worker */
     struct unit         *key_storage; /* NULL: no keys are taken */
+    struct budget       *wrong_keys, *host_requests; /* of a client in a minute */
     struct oauth        *oauth;       /* NULL: no tokens are taken */
     bp_str               scopes;      /* all that routes and tools ask for; in the arena */
     struct unit         *cache;       /* for rate limits; NULL: none */
@@ -45,6 +46,16 @@ bool api_has_auth(const struct api *api);
 
 /* The http_handler; `arg` is the api. */
 void api_handle(struct http_exchange *exchange, void *arg) BP_SUSPENDS;
+
+/* Whether the request came by the listener that is for metrics alone. */
+bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange);
+
+/* Flags of the host's own routes, beside those of the SDK. */
+enum {
+    HOST_ROUTE_PROBE = 1u << 30,   /* answered whatever happens: no limit, no shedding */
+    HOST_ROUTE_KNOWS = 1u << 29,   /* says more to who is known, but waits for nobody to find out */
+    HOST_ROUTE_METRICS = 1u << 28, /* has a token and a listener of its own */
+};
 
 /* host_routes.c */
 extern const bp_route api_host_routes[];

@@ -8,7 +8,7 @@
 #include "base/crypto.h"
 #include "base/str.h"
 
-enum { CACHE_SLOTS = 256, HASH_CHARS = 64 };
+enum { CACHE_SLOTS = 256, HASH_CHARS = 64, FRESH_S = 5, TRUSTED_S = 3600 };
 
 static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
@@ -23,11 +23,16 @@ struct known_key {
     char         hash[HASH_CHARS + 1];
     char         tenant[128], scopes[512];
     int64_t      expires_wall_ns, fetched_ns;
-    bool         is_valid; /* false: there is no such key, or it was revoked */
+};
+
+struct absent_key {
+    char    id[KEY_ID_CHARS];
+    int64_t asked_ns;
 };
 
 struct key_cache {
-    struct known_key slots[CACHE_SLOTS];
+    struct known_key  slots[CACHE_SLOTS];
+    struct absent_key absent[CACHE_SLOTS];
 };
 
 struct key_cache *key_cache_new(void)
@@ -144,50 +149,89 @@ static bool split_key(bp_str presented, bp_str *id, bp_str *secret)
     return crypto_unhex(*id, bytes, 8) && crypto_unhex(*secret, bytes, 32);
 }
 
+/* `known->id` stays empty when there is no such key, or it was revoked. */
 static bp_status fetch(bp_call *call, const bp_peer *storage, bp_str id, struct known_key *known)
 {
-    struct known_key found = { .fetched_ns = clock_now_ns() };
-    bp_rows          rows;
+    bp_rows rows;
 
+    *known = (struct known_key){ .fetched_ns = clock_now_ns() };
     BP_TRY(bp_storage_exec(call, storage, NULL,
                            BP_SQL("SELECT hash, tenant, scopes, expires_wall_ns FROM backplane_keys WHERE id = $1 AND "
                                   "revoked_wall_ns = 0",
                                   bp_sql_text(id)),
                            &rows));
-    memcpy(found.id, id.data, KEY_ID_CHARS);
     if (rows.row_count == 1) {
         const bp_sql_value *row = bp_row(&rows, 0);
 
-        snprintf(found.hash, sizeof(found.hash), BP_FMT, BP_ARG(row[0].text));
-        snprintf(found.tenant, sizeof(found.tenant), BP_FMT, BP_ARG(row[1].text));
-        snprintf(found.scopes, sizeof(found.scopes), BP_FMT, BP_ARG(row[2].text));
-        found.expires_wall_ns = row[3].integer;
-        found.is_valid = true;
+        memcpy(known->id, id.data, KEY_ID_CHARS);
+        snprintf(known->hash, sizeof(known->hash), BP_FMT, BP_ARG(row[0].text));
+        snprintf(known->tenant, sizeof(known->tenant), BP_FMT, BP_ARG(row[1].text));
+        snprintf(known->scopes, sizeof(known->scopes), BP_FMT, BP_ARG(row[2].text));
+        known->expires_wall_ns = row[3].integer;
     }
-    *known = found;
     return BP_OK;
 }
 
-bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, bp_str presented,
-                            bp_principal *principal)
+static bool is_younger(int64_t since_ns, int64_t seconds)
+{
+    return since_ns && clock_now_ns() - since_ns <= BP_SECONDS(seconds);
+}
+
+/* What the storage says of the id, or said lately. */
+static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct budget *wrong_keys, bp_str id,
+                         const char *hash, struct known_key *known)
+{
+    uint8_t            first;
+    struct known_key  *slot;
+    struct absent_key *absent;
+    bool               is_trusted;
+    int64_t            wait_ns;
+
+    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
+    slot = &cache->slots[first];
+    absent = &cache->absent[first];
+    *known = *slot; // a copy, as another fiber may fill the slot while this one waits
+    if (bp_str_is(id, known->id) && is_younger(known->fetched_ns, FRESH_S))
+        return BP_OK;
+    if (memcmp(absent->id, id.data, KEY_ID_CHARS) == 0 && is_younger(absent->asked_ns, FRESH_S)) {
+        known->id[0] = '\0';
+        return BP_OK;
+    }
+    is_trusted = bp_str_is(id, known->id) && is_younger(known->fetched_ns, TRUSTED_S) &&
+                 crypto_equal(known->hash, hash, HASH_CHARS);
+    if (!is_trusted && !budget_take(wrong_keys, call->client, &wait_ns)) {
+        call_fail(call, BP_LIMIT, "too many wrong API keys came from this address: keys that are not known to be good are not "
+                                  "looked at for a while");
+        call->error.retry_after_ns = wait_ns;
+        return BP_LIMIT;
+    }
+    BP_TRY(fetch(call, storage, id, known));
+    if (known->id[0] && !is_trusted)
+        budget_give_back(wrong_keys, call->client);
+    if (known->id[0]) {
+        *slot = *known;
+    } else {
+        if (bp_str_is(id, slot->id))
+            slot->id[0] = '\0'; // it was revoked
+        memcpy(absent->id, id.data, KEY_ID_CHARS);
+        absent->asked_ns = clock_now_ns();
+    }
+    return BP_OK;
+}
+
+bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct budget *wrong_keys,
+                            bp_str presented, bp_principal *principal)
 {
     static const char refusal[] = "the API key is missing, wrong, expired or revoked";
     bp_str            id, secret;
     char              hash[HASH_CHARS + 1];
-    struct known_key  known, *slot;
-    uint8_t           first;
+    struct known_key  known;
 
     if (!split_key(presented, &id, &secret))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     hash_secret(id, secret, hash);
-    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
-    slot = &cache->slots[first];
-    known = *slot; // a copy, as another fiber may fill the slot while this one waits
-    if (!bp_str_is(id, known.id) || clock_now_ns() - known.fetched_ns > BP_SECONDS(5)) {
-        BP_TRY(fetch(call, storage, id, &known));
-        *slot = known;
-    }
-    if (!known.is_valid || !crypto_equal(known.hash, hash, HASH_CHARS) ||
+    BP_TRY(look_up(call, storage, cache, wrong_keys, id, hash, &known));
+    if (!known.id[0] || !crypto_equal(known.hash, hash, HASH_CHARS) ||
         (known.expires_wall_ns && known.expires_wall_ns < clock_wall_ns()))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     *principal = (bp_principal){ .struct_size = sizeof(*principal),

@@ -28,6 +28,13 @@ static size_t parse(bp_str text, uint8_t bytes[16])
     return 4;
 }
 
+bool proxy_is_address(bp_str text)
+{
+    uint8_t bytes[16];
+
+    return parse(text, bytes) != 0;
+}
+
 bool proxy_is_in_block(bp_str address, bp_str block)
 {
     bp_str   bits_text, network = str_split(block, '/', &bits_text);

@@ -247,7 +247,7 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
         call->shield_until_ns = 0;
         return status;
     }
-    if (status == BP_LIMIT || status == BP_UNAVAILABLE) {
+    if (status == BP_LIMIT || status == BP_UNAVAILABLE || call->error.retry_after_ns) {
         int64_t seconds = call->error.retry_after_ns / 1000000000 + 1;
         char    text[24];
 

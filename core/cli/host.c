@@ -200,7 +200,7 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
 static bool open_edge(struct host *host, bool is_private)
 {
     const struct server_conf *server = &host->conf->server;
-    bp_str                    addresses[SERVER_MAX_LISTENERS];
+    bp_str                    addresses[SERVER_MAX_LISTENERS + 1];
     size_t                    count = 0;
     char                      private_address[128], problem[512];
     struct http_edge_options  options;
@@ -211,6 +211,8 @@ static bool open_edge(struct host *host, bool is_private)
     }
     for (size_t i = 0; !is_private && i < server->listener_count; i++)
         addresses[count++] = server->listeners[i].address;
+    if (!is_private && server->metrics_listen.len)
+        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those of the conf
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
     if (!host->edge)

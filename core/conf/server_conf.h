@@ -27,6 +27,7 @@ struct server_auth {
     const bp_peer *storage_field; /* for the host to fill in; see `storage` */
     bp_str         storage;       /* name of the instance that holds the keys */
     bool           allow_unauthenticated_network;
+    int64_t        wrong_keys_per_minute; /* 0: off */
     bp_str         issuer, keys_url, tenant_claim;
     bp_str_list    audience;
 };
@@ -91,6 +92,8 @@ struct server_conf {
     int64_t                 request_deadline_ns;
     int64_t                 offload_threads;
     bool                    metrics;
+    bp_str                  metrics_token, metrics_listen; /* empty: none */
+    int64_t                 host_rate_per_minute; /* 0: off */
     struct server_auth      auth;
     struct server_limits    limits;
     struct server_watchdog  watchdog;

@@ -89,6 +89,12 @@ def it_listens_on_loopback_and_to_the_network_only_with_authentication():
     made["server"]["auth"] = {"allow_unauthenticated_network": True}
     with open(path, "w") as file:
         json.dump(made, file)
+    for command in ("check", "serve"):
+        done = run(command, "-c", path, seconds=20)
+        check(done.returncode == 78 and "allowed_hosts" in done.stderr, f"{command} without names: {done.stderr}")
+    made["server"]["allowed_hosts"] = ["*"]
+    with open(path, "w") as file:
+        json.dump(made, file)
     check_equal(run("check", "-c", path).returncode, 0, "with the explicit flag")
 
 
