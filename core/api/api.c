@@ -89,9 +89,9 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     for (uint32_t w = 0; w < generation->worker_count; w++)
         api->key_caches[w] = key_cache_new();
-    api->wrong_keys = budget_new(conf->server.auth.wrong_keys_per_minute);
+    api->key_guard = key_guard_new(conf->server.auth.wrong_keys_per_minute);
     api->host_requests = budget_new(conf->server.host_rate_per_minute);
-    if (!api->wrong_keys || !api->host_requests) {
+    if (!api->key_guard || !api->host_requests) {
         snprintf(problem, 512, "no memory for counting requests");
         return false;
     }
@@ -148,7 +148,7 @@ void api_free(struct api *api)
         for (uint32_t w = 0; w < api->generation->worker_count; w++)
             key_cache_free(api->key_caches[w]);
     free(api->key_caches);
-    budget_free(api->wrong_keys);
+    key_guard_free(api->key_guard);
     budget_free(api->host_requests);
     oauth_free(api->oauth);
     router_free(api->router);
@@ -184,12 +184,9 @@ static void take_ids(struct http_exchange *exchange)
     http_exchange_add_header(exchange, BP_STR("X-Request-Id"), bp_str_of(exchange->call->request_id));
 }
 
-/* ---- who may ---- */
+/* ---- limits ---- */
 
-enum { RECOGNISE_MS = 200 };
-
-/* Of the host's own table, and not of another layer's that has no app, as MCP is. */
-static bool is_own(const struct api *api, const struct route *route)
+bool api_is_own_route(const struct api *api, const struct route *route)
 {
     return !route->unit && route->context == api;
 }
@@ -197,96 +194,6 @@ static bool is_own(const struct api *api, const struct route *route)
 bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange)
 {
     return !api->is_private && api->conf->server.metrics_listen.len && exchange->listener == api->conf->server.listener_count;
-}
-
-bool api_has_auth(const struct api *api)
-{
-    return (api->key_storage || api->oauth) && !api->is_private;
-}
-
-/* An API key says of itself that it is one; everything else is a token. */
-static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented)
-{
-    if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
-        return oauth_authenticate(call, api->oauth, path, presented, &call->principal);
-    if (!api->key_storage)
-        return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
-                         BP_ARG(api->conf->server.auth.issuer));
-    return keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
-                             api->key_caches[call->worker->index], api->wrong_keys, presented, &call->principal);
-}
-
-static bp_str presented_by(struct http_exchange *exchange)
-{
-    bp_str header = http_exchange_header(exchange, "authorization");
-
-    if (header.len > 7 && str_equal_ignore_case((bp_str){ header.data, 7 }, BP_STR("Bearer ")))
-        return str_trim((bp_str){ header.data + 7, header.len - 7 });
-    return header.len ? (bp_str){ NULL, 0 } : http_exchange_header(exchange, "x-api-key");
-}
-
-/* A scraper must not depend on what it watches: its token is in the conf, and its listener asks nobody. */
-static bool may_scrape(const struct api *api, const struct http_exchange *exchange, bp_str presented)
-{
-    bp_str  token = api->conf->server.metrics_token;
-    uint8_t mine[32], theirs[32];
-
-    if (api_is_metrics_listener(api, exchange))
-        return true;
-    if (!token.len || !presented.len)
-        return false;
-    crypto_sha256(token, mine); // equal lengths, for a comparison in constant time
-    crypto_sha256(presented, theirs);
-    return crypto_equal(mine, theirs, sizeof(mine));
-}
-
-/* Who it is, if that can be found out at once; a hung storage must not keep anybody from hearing how the server is. */
-static void recognise(struct api *api, bp_call *call, bp_str path, bp_str presented)
-{
-    int64_t deadline_ns = call->deadline_ns, soon_ns = clock_now_ns() + BP_MILLISECONDS(RECOGNISE_MS);
-
-    if (!bp_str_starts(presented, "bp_") && api->oauth && !oauth_has_keys(api->oauth))
-        return;
-    if (soon_ns < deadline_ns)
-        call->deadline_ns = soon_ns;
-    if (check_credentials(api, call, path, presented) != BP_OK)
-        call_clear_error(call);
-    call->deadline_ns = deadline_ns;
-    if (call->over == BP_DEADLINE && clock_now_ns() < deadline_ns)
-        call->over = BP_OK; // it was this short time that was over, not the call's
-}
-
-static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
-{
-    bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
-    bp_str    key;
-    bp_status status;
-
-    if (!api_has_auth(api)) {
-        call->principal.scopes = BP_STR("*");
-        return BP_OK;
-    }
-    key = presented_by(exchange);
-    if (is_own(api, route)) {
-        if (route->spec.flags & HOST_ROUTE_METRICS && may_scrape(api, exchange, key))
-            return BP_OK;
-        if (route->spec.flags & HOST_ROUTE_KNOWS && key.len)
-            recognise(api, call, exchange->path, key);
-        if (!is_needed)
-            return BP_OK; // whatever key comes with it
-    }
-    if (!is_needed && !key.len)
-        return BP_OK;
-    status = check_credentials(api, call, exchange->path, key);
-    if (status == BP_UNAUTHENTICATED && is_needed)
-        oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
-    if (status != BP_OK)
-        return is_needed ? status : BP_OK; // an open route is open to a wrong key as well
-    if (!route->spec.scope || keys_allow(&call->principal, route->spec.scope))
-        return BP_OK;
-    oauth_challenge(api->oauth, exchange, "insufficient_scope", route->spec.scope);
-    return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"", api->oauth ? "the credentials of" : "the API key",
-                     BP_ARG(call->principal.id), route->spec.scope);
 }
 
 /* What the host answers itself asks no cache: that might be what hangs. */
@@ -357,7 +264,7 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
     }
 
     if (route && api_is_metrics_listener(api, exchange) &&
-        !(is_own(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
+        !(api_is_own_route(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
         return call_fail(exchange->call, BP_NOT_FOUND, "this listener has metrics and probes alone");
     for (match->route = route; match->route; match->route = match->route->next_same)
         if (is_served_at(api, listener, match->route))
@@ -375,7 +282,7 @@ static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, c
 {
     enum pressure pressure = pressure_now(&api->conf->server.limits);
 
-    bool          is_load = !is_own(api, route); // what the host answers itself is little
+    bool          is_load = !api_is_own_route(api, route); // what the host answers itself is little
 
     if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !is_load) ||
         (!is_load && route->spec.flags & HOST_ROUTE_PROBE))
@@ -409,9 +316,9 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     int64_t               deadline_ns = route->spec.deadline_ns;
 
     BP_TRY(ask_pressure(api, exchange, route));
-    if (is_own(api, route))
+    if (api_is_own_route(api, route))
         BP_TRY(take_from_host_limit(api, call, route));
-    BP_TRY(authenticate(api, call, exchange, route));
+    BP_TRY(api_authenticate(api, call, exchange, route));
     if (call->principal.is_authenticated)
         call->client = str_hash(call->principal.id, api->client_seed);
     if (route->unit)

@@ -19,7 +19,8 @@ struct api {
     struct router       *router;
     struct key_cache   **key_caches; /* one a worker */
     struct unit         *key_storage; /* NULL: no keys are taken */
-    struct budget       *wrong_keys, *host_requests; /* of a client in a minute */
+    struct key_guard    *key_guard;
+    struct budget       *host_requests; /* of a client in a minute */
     struct oauth        *oauth;       /* NULL: no tokens are taken */
     bp_str               scopes;      /* all that routes and tools ask for; in the arena */
     struct unit         *cache;       /* for rate limits; NULL: none */
@@ -47,6 +48,11 @@ bool api_has_auth(const struct api *api);
 /* The http_handler; `arg` is the api. */
 void api_handle(struct http_exchange *exchange, void *arg) BP_SUSPENDS;
 
+/* Of the host's own table, and not of another layer's that has no app, as MCP is. */
+bool api_is_own_route(const struct api *api, const struct route *route);
+/* Fills the call's principal, or BP_UNAUTHENTICATED, BP_DENIED, BP_LIMIT, or what the storage failed with. */
+bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange *exchange,
+                           const struct route *route) BP_SUSPENDS;
 /* Whether the request came by the listener that is for metrics alone. */
 bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange);
 

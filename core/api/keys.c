@@ -1,14 +1,16 @@
 /* keys.c - API keys in a storage back end. */
 #include "api/keys.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/budget.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
 
-enum { CACHE_SLOTS = 256, HASH_CHARS = 64, FRESH_S = 5, TRUSTED_S = 3600 };
+enum { CACHE_SLOTS = 256, HASH_CHARS = 64, FRESH_S = 5, TRUSTED_S = 3600, TRUSTED_SLOTS = 1024 };
 
 static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
@@ -34,6 +36,41 @@ struct key_cache {
     struct known_key  slots[CACHE_SLOTS];
     struct absent_key absent[CACHE_SLOTS];
 };
+
+/* A key that was good; the hash is of its secret. */
+struct trusted_key {
+    char    id[KEY_ID_CHARS], hash[HASH_CHARS];
+    int64_t good_ns;
+};
+
+struct key_guard {
+    struct budget     *wrong_keys;
+    pthread_mutex_t    lock;
+    struct trusted_key trusted[TRUSTED_SLOTS];
+};
+
+struct key_guard *key_guard_new(int64_t wrong_keys_per_minute)
+{
+    struct key_guard *guard = calloc(1, sizeof(*guard));
+
+    if (!guard)
+        return NULL;
+    pthread_mutex_init(&guard->lock, NULL);
+    guard->wrong_keys = budget_new(wrong_keys_per_minute);
+    if (guard->wrong_keys)
+        return guard;
+    key_guard_free(guard);
+    return NULL;
+}
+
+void key_guard_free(struct key_guard *guard)
+{
+    if (!guard)
+        return;
+    budget_free(guard->wrong_keys);
+    pthread_mutex_destroy(&guard->lock);
+    free(guard);
+}
 
 struct key_cache *key_cache_new(void)
 {
@@ -177,14 +214,50 @@ static bool is_younger(int64_t since_ns, int64_t seconds)
     return since_ns && clock_now_ns() - since_ns <= BP_SECONDS(seconds);
 }
 
+/* Ids are random, so their first bytes are a hash. */
+static struct trusted_key *place_of(struct key_guard *guard, bp_str id)
+{
+    uint8_t bytes[2];
+
+    crypto_unhex((bp_str){ id.data, 4 }, bytes, 2);
+    return &guard->trusted[(bytes[0] << 8 | bytes[1]) % TRUSTED_SLOTS];
+}
+
+static bool is_trusted(struct key_guard *guard, bp_str id, const char *hash)
+{
+    struct trusted_key *place = place_of(guard, id);
+    bool                is_good;
+
+    pthread_mutex_lock(&guard->lock);
+    is_good = is_younger(place->good_ns, TRUSTED_S) && memcmp(place->id, id.data, KEY_ID_CHARS) == 0 &&
+              crypto_equal(place->hash, hash, HASH_CHARS);
+    pthread_mutex_unlock(&guard->lock);
+    return is_good;
+}
+
+static void trust(struct key_guard *guard, bp_str id, const char *hash, bool is_good)
+{
+    struct trusted_key *place = place_of(guard, id);
+
+    pthread_mutex_lock(&guard->lock);
+    if (is_good) {
+        memcpy(place->id, id.data, KEY_ID_CHARS);
+        memcpy(place->hash, hash, HASH_CHARS);
+        place->good_ns = clock_now_ns();
+    } else if (memcmp(place->id, id.data, KEY_ID_CHARS) == 0) {
+        place->good_ns = 0;
+    }
+    pthread_mutex_unlock(&guard->lock);
+}
+
 /* What the storage says of the id, or said lately. */
-static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct budget *wrong_keys, bp_str id,
+static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard, bp_str id,
                          const char *hash, struct known_key *known)
 {
     uint8_t            first;
     struct known_key  *slot;
     struct absent_key *absent;
-    bool               is_trusted;
+    bool               is_guess;
     int64_t            wait_ns;
 
     crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
@@ -197,29 +270,31 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
         known->id[0] = '\0';
         return BP_OK;
     }
-    is_trusted = bp_str_is(id, known->id) && is_younger(known->fetched_ns, TRUSTED_S) &&
-                 crypto_equal(known->hash, hash, HASH_CHARS);
-    if (!is_trusted && !budget_take(wrong_keys, call->client, &wait_ns)) {
+    is_guess = !is_trusted(guard, id, hash);
+    if (is_guess && !budget_take(guard->wrong_keys, call->client, &wait_ns)) {
         call_fail(call, BP_LIMIT, "too many wrong API keys came from this address: keys that are not known to be good are not "
                                   "looked at for a while");
         call->error.retry_after_ns = wait_ns;
         return BP_LIMIT;
     }
     BP_TRY(fetch(call, storage, id, known));
-    if (known->id[0] && !is_trusted)
-        budget_give_back(wrong_keys, call->client);
+    if (known->id[0] && is_guess)
+        budget_give_back(guard->wrong_keys, call->client);
     if (known->id[0]) {
+        if (crypto_equal(known->hash, hash, HASH_CHARS))
+            trust(guard, id, hash, true);
         *slot = *known;
     } else {
+        trust(guard, id, hash, false); // it was revoked, or never was
         if (bp_str_is(id, slot->id))
-            slot->id[0] = '\0'; // it was revoked
+            slot->id[0] = '\0';
         memcpy(absent->id, id.data, KEY_ID_CHARS);
         absent->asked_ns = clock_now_ns();
     }
     return BP_OK;
 }
 
-bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct budget *wrong_keys,
+bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard,
                             bp_str presented, bp_principal *principal)
 {
     static const char refusal[] = "the API key is missing, wrong, expired or revoked";
@@ -230,7 +305,7 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
     if (!split_key(presented, &id, &secret))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     hash_secret(id, secret, hash);
-    BP_TRY(look_up(call, storage, cache, wrong_keys, id, hash, &known));
+    BP_TRY(look_up(call, storage, cache, guard, id, hash, &known));
     if (!known.id[0] || !crypto_equal(known.hash, hash, HASH_CHARS) ||
         (known.expires_wall_ns && known.expires_wall_ns < clock_wall_ns()))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
@@ -240,6 +315,19 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
                                  .tenant = arena_dup(call->arena, bp_str_of(known.tenant)),
                                  .scopes = arena_dup(call->arena, bp_str_of(known.scopes)) };
     return BP_OK;
+}
+
+bool keys_are_known(const struct key_cache *cache, bp_str presented)
+{
+    bp_str                  id, secret;
+    uint8_t                 first;
+    const struct known_key *slot;
+
+    if (!split_key(presented, &id, &secret))
+        return true; // that it is none
+    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
+    slot = &cache->slots[first];
+    return bp_str_is(id, slot->id) && is_younger(slot->fetched_ns, FRESH_S);
 }
 
 bool keys_allow(const bp_principal *principal, const char *scope)

@@ -25,6 +25,16 @@ static bool is_loopback_name(bp_str host)
            (bp_str_starts(name, "127.") && strspn(name.data, "0123456789.") >= name.len);
 }
 
+/* Of an origin, which is a client's word: nothing behind the name but a port. */
+static bool is_loopback_host(bp_str host)
+{
+    bp_str   name = without_port(host), port = bp_str_n(host.data + name.len, host.len - name.len);
+    uint64_t number;
+
+    return is_loopback_name(name) &&
+           (!port.len || (port.data[0] == ':' && str_to_uint(bp_str_n(port.data + 1, port.len - 1), &number)));
+}
+
 static bool is_in(const bp_str_list *list, bp_str text)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -70,7 +80,7 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
     if (!origin.len || (host.len && str_equal_ignore_case(host_of_origin(origin), host)))
         return BP_OK;
     if (!is_in(&server->allowed_origins, origin) &&
-        !(is_loopback_listener(api, exchange) && is_loopback_name(host_of_origin(origin))))
+        !(is_loopback_listener(api, exchange) && is_loopback_host(host_of_origin(origin))))
         return call_fail(exchange->call, BP_DENIED, "pages of the origin \"" BP_FMT "\" may not use this server: add it "
                          "to server.allowed_origins if they should", BP_ARG(origin));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Origin"), origin);

@@ -153,6 +153,14 @@ static void read_listeners(const struct option_reader *reader, const struct conf
     }
 }
 
+static bool has_text(const bp_str_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].len)
+            return true;
+    return false;
+}
+
 static void check_network_listener(const struct option_reader *reader, const struct server_conf *server,
                                    const struct server_listener *listener)
 {
@@ -162,7 +170,7 @@ static void check_network_listener(const struct option_reader *reader, const str
                        "keys, listen on 127.0.0.1, or, behind a proxy that authenticates, set "
                        "server.auth.allow_unauthenticated_network to true",
                        BP_ARG(listener->address));
-    else if (server->allowed_hosts.count == 0) // a page could lead a name of its own here (DNS rebinding)
+    else if (!has_text(&server->allowed_hosts)) // a page could lead a name of its own here (DNS rebinding)
         error_at_value(reader->problems, listener->node,
                        "\"" BP_FMT "\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
                        "clients write in their URLs, such as [api.example.org], or write [\"*\"] where a proxy checks them",
