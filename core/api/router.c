@@ -136,6 +136,8 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
                                                     "Time from the header block to the end of the answer.",
                                                     "method route"),
                                      (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) }, 2);
+    if (unit && unit->plugin)
+        gate_define_op(unit, route->op.name);
     for (place = &node->routes[method]; *place;)
         place = &(*place)->next_same;
     *place = route;

@@ -264,6 +264,7 @@ int command_version(int argc, char **argv)
 {
     if (argc > 1 && !cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
-    printf("backplane %s (%s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_COMPILER, BACKPLANE_FIBER_BACKEND);
+    printf("backplane %s (build %s, %s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_BUILD, BACKPLANE_COMPILER,
+           BACKPLANE_FIBER_BACKEND);
     return EXIT_DONE;
 }

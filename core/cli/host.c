@@ -1,5 +1,8 @@
 /* host.c - puts the layers together, in order, and takes them apart again. */
 #include "cli/host.h"
+#include "ops/instance_metrics.h"
+
+#include "api/access.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -236,6 +239,8 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.body_timeout_ns = limits->body_idle_timeout_ns;
     options.body_grace_ns = limits->body_rate_grace_ns;
     options.body_min_bytes_per_s = limits->body_rate_bytes;
+    options.answer_grace_ns = limits->answer_rate_grace_ns;
+    options.answer_min_bytes_per_s = limits->answer_rate_bytes;
     options.idle_timeout_ns = limits->keep_alive_timeout_ns;
     options.write_timeout_ns = limits->write_stall_timeout_ns;
     options.call_timeout_ns = host->conf->server.request_deadline_ns;
@@ -245,7 +250,7 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
 static bool open_edge(struct host *host, bool is_private)
 {
     const struct server_conf *server = &host->conf->server;
-    bp_str                    addresses[SERVER_MAX_LISTENERS];
+    bp_str                    addresses[SERVER_MAX_LISTENERS + 1];
     size_t                    count = 0;
     char                      private_address[128], problem[512];
     struct http_edge_options  options;
@@ -256,6 +261,8 @@ static bool open_edge(struct host *host, bool is_private)
     }
     for (size_t i = 0; !is_private && i < server->listener_count; i++)
         addresses[count++] = server->listeners[i].address;
+    if (!is_private && server->metrics_listen.len)
+        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those of the conf
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
     if (!host->edge)
@@ -269,6 +276,8 @@ static bp_status start_server(bp_call *call, void *arg)
     struct host *host = arg;
 
     host->servers[call->worker->index] = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
+    if (host->servers[call->worker->index] && host->handler == api_handle)
+        http_server_on_refusal(host->servers[call->worker->index], access_note_refusal, &host->api);
     if (!host->servers[call->worker->index])
         return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
     return BP_OK;
@@ -290,6 +299,8 @@ static bp_status start_ops(bp_call *call, void *arg)
 
     BP_TRY(alerts_start(call, host->alerts));
     BP_TRY(start_mcp(call, host));
+    if (host->instances_metrics)
+        BP_TRY(instance_metrics_start(call, host->instances_metrics));
     return health_board_start(call, host->health);
 }
 
@@ -381,6 +392,7 @@ int host_start(struct host *host, const struct host_options *options)
     if (options->only_kind && !is_served)
         return EXIT_DONE;
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
+    host->instances_metrics = instance_metrics_new(host->generation, host->conf);
     host->alerts = alerts_new(host->generation);
     host->health = health_board_new(host->generation, host->alerts);
     if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
@@ -455,6 +467,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
     if (host->health)
         health_board_stop(call, host->health);
+    if (host->instances_metrics)
+        instance_metrics_stop(call, host->instances_metrics);
     if (host->mcp)
         mcp_stop(call, host->mcp);
     if (host->memory)
@@ -493,6 +507,7 @@ void host_free(struct host *host)
         api_free(&host->api);
     process_metrics_stop(host->process);
     health_board_free(host->health);
+    instance_metrics_free(host->instances_metrics);
     alerts_free(host->alerts);
     for (uint32_t w = 0; w < host->worker_count; w++) {
         http_client_free(&host->workers[w]);

@@ -21,6 +21,7 @@ struct host {
     uint32_t                worker_count;
     struct generation      *generation;
     struct alert_queue     *alerts;
+    struct instance_metrics *instances_metrics;
     struct health_board    *health;
     struct process_metrics *process;
     struct watchdog        *watchdog;

@@ -4,41 +4,13 @@
 
 #include <backplane/peer.h>
 
+#include "base/mask.h"
 #include "base/str.h"
 #include "conf/option.h"
 #include "conf/value.h"
 #include "conf/yaml.h"
 
 enum { MAX_SHOWN_BYTES = 120 };
-
-/* Parameters of a URL that are, or unlock, a secret: "password=x", "sslpassword=x". */
-static bp_str without_parameters(struct arena *arena, bp_str text)
-{
-    const char   *question = text.len ? memchr(text.data, '?', text.len) : NULL;
-    size_t        at = question ? (size_t)(question - text.data) : text.len;
-    struct bp_buf shown;
-
-    buf_init(&shown, arena, text.len * 2 + 16);
-    buf_add(&shown, bp_str_n(text.data, at));
-    while (at < text.len) {
-        size_t      end = at + 1, equals;
-        bp_str      name;
-        const char *word = NULL;
-
-        while (end < text.len && text.data[end] != '&')
-            end++;
-        for (equals = at + 1; equals < end && text.data[equals] != '=';)
-            equals++;
-        name = bp_str_n(text.data + at + 1, equals - at - 1);
-        for (size_t i = 0; i + 4 <= name.len && !word; i++)
-            word = str_equal_ignore_case(bp_str_n(name.data + i, 4), BP_STR("pass")) ? name.data : NULL;
-        buf_add(&shown, bp_str_n(text.data + at, (word ? equals : end) - at));
-        if (word)
-            buf_add(&shown, BP_STR("=***"));
-        at = end;
-    }
-    return buf_str(&shown);
-}
 
 /* user:password@ of a URL, and of what somebody meant to be one. */
 static bp_str without_password(struct arena *arena, bp_str text)
@@ -51,10 +23,10 @@ static bp_str without_password(struct arena *arena, bp_str text)
     for (size_t i = start; i < text.len; i++)
         if (text.data[i] == '@')
             at = i;
-    if (at == 0)
-        return without_parameters(arena, text);
-    return arena_format(arena, BP_FMT "***" BP_FMT, BP_ARG(bp_str_n(text.data, start)),
-                        BP_ARG(without_parameters(arena, bp_str_n(text.data + at, text.len - at))));
+    if (at)
+        text = arena_format(arena, BP_FMT "***" BP_FMT, BP_ARG(bp_str_n(text.data, start)),
+                            BP_ARG(bp_str_n(text.data + at, text.len - at)));
+    return mask_secrets(arena, text, false);
 }
 
 bp_str option_shown_value(struct arena *arena, const bp_option *option, const struct conf_node *node)
@@ -63,7 +35,8 @@ bp_str option_shown_value(struct arena *arena, const bp_option *option, const st
         return BP_STR("***");
     if (node->is_from_file)
         return node->text;
-    return option->type == BP_OPTION_TYPE_URL ? without_password(arena, node->value) : node->value;
+    return option->type == BP_OPTION_TYPE_URL ? without_password(arena, node->value)
+                                              : mask_secrets(arena, node->value, false);
 }
 
 /* `"value" tail (did you mean "hint"?)` */

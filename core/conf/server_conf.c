@@ -156,19 +156,37 @@ static void read_listeners(const struct option_reader *reader, const struct conf
     }
 }
 
+static bool has_text(const bp_str_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].len)
+            return true;
+    return false;
+}
+
+static void check_network_listener(const struct option_reader *reader, const struct server_conf *server,
+                                   const struct server_listener *listener)
+{
+    if (server->auth.mode == AUTH_NONE && !server->auth.allow_unauthenticated_network)
+        error_at_value(reader->problems, listener->node,
+                       "\"" BP_FMT "\" is reached by other machines, and server.auth.mode is none: set it to "
+                       "keys, listen on 127.0.0.1, or, behind a proxy that authenticates, set "
+                       "server.auth.allow_unauthenticated_network to true",
+                       BP_ARG(listener->address));
+    else if (!has_text(&server->allowed_hosts)) // a page could lead a name of its own here (DNS rebinding)
+        error_at_value(reader->problems, listener->node,
+                       "\"" BP_FMT "\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
+                       "clients write in their URLs, such as [api.example.org], or write [\"*\"] where a proxy checks them",
+                       BP_ARG(listener->address));
+}
+
 static void check_network(const struct option_reader *reader, const struct server_conf *server)
 {
-    if (server->auth.mode != AUTH_NONE || server->auth.allow_unauthenticated_network)
-        return;
     for (size_t i = 0; i < server->listener_count; i++) {
         const struct server_listener *listener = &server->listeners[i];
 
         if (listener->address.len && listener->node && !address_is_loopback(listener->address))
-            error_at_value(reader->problems, listener->node,
-                           "\"" BP_FMT "\" is reached by other machines, and server.auth.mode is none: set it to "
-                           "keys, listen on 127.0.0.1, or, behind a proxy that authenticates, set "
-                           "server.auth.allow_unauthenticated_network to true",
-                           BP_ARG(listener->address));
+            check_network_listener(reader, server, listener);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/mask.h"
 #include "loop/fiber.h"
 
 struct start {
@@ -61,6 +62,7 @@ static void begin(bp_call *call, struct fiber *fiber, const struct call_options 
     call->worker = fiber_worker(fiber);
     call->deadline_ns = options->deadline_ns;
     call->error.struct_size = sizeof(call->error);
+    call->client = options->client;
     call->principal = options->principal ? *options->principal : nobody;
     call->owner = options->owner;
     if (options->request_id.len && options->request_id.len < CALL_ID_BYTES) {
@@ -145,7 +147,13 @@ struct call_scratch {
     struct arena        *arena_before;
     struct arena         arena;
     int                  depth;
+    const char          *message_before, *for_client_before; /* what need not be saved at the end */
 };
+
+static bp_str kept(struct arena *arena, bp_str text, const char *before)
+{
+    return text.len && text.data != before ? arena_dup(arena, text) : text;
+}
 
 bp_status call_scratch_begin(bp_call *call)
 {
@@ -155,7 +163,9 @@ bp_status call_scratch_begin(bp_call *call)
     if (!scratch)
         return call_fail(call, BP_NO_MEMORY, "scratch memory is nested deeper than %d, or there is none left",
                          SCRATCH_DEPTH_MAX);
-    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth };
+    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth,
+                                      .message_before = call->error.message.data,
+                                      .for_client_before = call->error.client_message.data };
     arena_init(&scratch->arena, call->arena->limit_bytes);
     call->scratch = scratch;
     call->arena = &scratch->arena;
@@ -170,7 +180,9 @@ void call_scratch_end(bp_call *call)
         return;
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
-    call->error.message = arena_dup(call->arena, call->error.message);
+    // A long stream ends scratch memory hundreds of thousands of times: what is not new costs nothing.
+    call->error.message = kept(call->arena, call->error.message, scratch->message_before);
+    call->error.client_message = kept(call->arena, call->error.client_message, scratch->for_client_before);
     arena_free(&scratch->arena);
     free(scratch);
 }
@@ -261,9 +273,13 @@ void call_wake(bp_call *call)
 
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line)
 {
+    // The path of what an alert sink posts to is its key.
+    bool hides_paths = call->plugin && strncmp(call->plugin, "alert/", 6) == 0;
+
     call->error = (bp_error){ .struct_size = sizeof(call->error),
                               .status = status,
-                              .message = arena_dup(call->arena, message),
+                              .message = mask_is_needed(message) ? mask_secrets(call->arena, message, hides_paths)
+                                                                 : arena_dup(call->arena, message),
                               .plugin = bp_str_of(call->plugin),
                               .op = bp_str_of(call->op),
                               .file = file,
@@ -271,6 +287,25 @@ bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const 
     if (message.len && !call->error.message.len)
         call->error.message = BP_STR("the memory allowed for this call is used up");
     return status;
+}
+
+void call_set_error_for_client(bp_call *call, bp_str sentence)
+{
+    call->error.client_message = arena_dup(call->arena, sentence);
+}
+
+bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_whole)
+{
+    bool has_sentence = call->error.status == status && call->error.message.len;
+
+    *is_whole = false;
+    if (status == BP_INTERNAL || status == BP_IO || status == BP_DATA) // about the inside of this server, whoever says so
+        return has_sentence && call->error.client_message.len ? call->error.client_message
+                                                              : bp_str_of(bp_status_text(status));
+    if (has_sentence && call->error.client_message.len && !bp_str_equal(call->error.client_message, call->error.message))
+        return call->error.client_message;
+    *is_whole = true;
+    return has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
 }
 
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...)
@@ -344,11 +379,14 @@ bp_str call_traceparent(bp_call *call)
     return bp_str_of(call->traceparent);
 }
 
-void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
-              size_t field_count)
+typedef void (*log_writer)(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
+                           size_t field_count);
+
+static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_size, size_t field_count)
 {
     bp_field all[32];
-    size_t   count = 0;
+    size_t   count = 0, name_len = event.len < 63 ? event.len : 63;
     char     name[64];
 
     if (!log_enabled(call->worker->log, level))
@@ -365,6 +403,19 @@ void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const
         all[count++] = bp_field_str("op", bp_str_of(call->op));
     for (size_t i = 0; i < field_count && count < 32; i++)
         memcpy(&all[count++], (const char *)fields + i * field_size, sizeof(bp_field));
-    snprintf(name, sizeof(name), BP_FMT, (int)(event.len < 63 ? event.len : 63), event.data ? event.data : "");
-    log_event(call->worker->log, level, name, message, all, count);
+    memcpy(name, event.data ? event.data : "", name_len);
+    name[name_len] = '\0';
+    writer(call->worker->log, level, name, message, all, count);
+}
+
+void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
+              size_t field_count)
+{
+    log_with(log_event, call, level, event, message, fields, field_size, field_count);
+}
+
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_count)
+{
+    log_with(log_record, call, level, event, message, fields, sizeof(bp_field), field_count);
 }

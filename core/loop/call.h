@@ -40,6 +40,7 @@ struct bp_call {
     struct call_trace trace;
     char            traceparent[56];
     bp_principal    principal;
+    uint64_t        client;        /* whose request it is, as a hash, for fair shares; 0: the host's own */
     const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
     void           *instance_of;            /* the instance record of the layer above, for its services */
     void           *turn;                   /* the way through a gate that it is on, of the layer above */
@@ -57,6 +58,7 @@ struct call_options {
     size_t              memory_bytes; /* 0: 256 MiB */
     bp_str              request_id;   /* empty: one is made */
     const bp_principal *principal;    /* NULL: not authenticated, tenant "default"; strings must outlive the call */
+    uint64_t            client;
     void               *owner;
 };
 
@@ -84,6 +86,11 @@ bp_status call_fail(bp_call *call, bp_status status, const char *format, ...) BP
 /* For a caller that has dealt with an error and goes on. */
 static inline void call_clear_error(bp_call *call) { call->error = (bp_error){ .struct_size = sizeof(call->error) }; }
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
+/* What clients are told instead of the message of the error in the slot. Copied. */
+void call_set_error_for_client(bp_call *call, bp_str sentence);
+/* What a client may read about the end of this call with `status`. *is_whole: that is all there is; else the log has more
+ * under the request id. */
+bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_whole);
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);
 
@@ -104,6 +111,9 @@ void      call_cancel_child(struct bp_child *child);
 
 void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
               size_t field_count);
+/* One of its kind for each thing that happened: never left out for there being many. */
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_count);
 
 /* A strictly parsed traceparent header continues that trace; anything else begins a new one. */
 void   call_set_trace(bp_call *call, bp_str traceparent);

@@ -380,6 +380,8 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         tool->unit = unit;
         tool->op = (struct gate_op){ (uint32_t)(TOOL_OPS + i), arena_format(&catalog->arena, "tool %s", tool->spec.name).data,
                                      false };
+        if (unit->plugin)
+            gate_define_op(unit, tool->op.name);
     }
     for (size_t i = 0; i < app->resource_count; i++) {
         struct catalog_resource *resource = &catalog->resources[catalog->resource_count];

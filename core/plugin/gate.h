@@ -8,6 +8,8 @@
  *
  * A request counts once, however often it was tried. It does not count when it waited for a place or a connection of our own
  * (BP_LIMIT), or when its caller gave it less than three quarters of the time that the instance is allowed.
+ * While others wait, one client (bp_call.client) gets no more places than client_share allows, and when the queue is full
+ * whoever has most in it makes room for one that has less.
  * Each operation of an instance has a breaker of its own: a cache that refuses budgets while its server is gone goes on
  * answering reads as its options say.
  */
@@ -40,10 +42,17 @@ bp_status gate_run_long(bp_call *call, struct instance *instance, const struct g
  * judged by that, not by how the stream ends. Where sinks pass on what a plugin gives. */
 void gate_answered(bp_call *call);
 
+/* Around a sink of the caller's, where one passes on what a plugin gives. What the sink allocates is the caller's, also while
+ * the plugin has scratch memory open; when it fails, the failure is the caller's, and so is its sentence. */
+struct arena *gate_sink_begin(bp_call *call);
+bp_status     gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status);
+
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
- * that others may have it, and takes one again at once, be there room or not. */
+ * that others may have it, and waits for one again, before those that had none yet. */
 void gate_step_out(bp_call *call);
-void gate_step_in(bp_call *call);
+void gate_step_in(bp_call *call) BP_SUSPENDS;
+/* The same around waits for the client of a request, for the app that handles it. */
+void gate_client_wait(bp_call *call, bool begins) BP_SUSPENDS;
 
 /* The table that peers of a kind call; every operation of it passes the gate. NULL for kinds that have none. */
 const void *gate_ops_for(const char *kind);
@@ -54,6 +63,12 @@ void         gate_free(struct gate *gate);
 /* How the breaker that is worst stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
 int      gate_breaker_state(const struct gate *gate);
 uint32_t gate_running(const struct gate *gate);
+uint32_t gate_waiting(const struct gate *gate); /* for a place; like the others from any thread */
+
+/* Makes the counters of an operation, with zeros; those of a kind are made with the gate. */
+void gate_define_op(const struct unit *unit, const char *op);
+/* The operations of a kind; none for apps, whose routes and tools are theirs. */
+const struct gate_op *gate_ops_list(const char *kind, size_t *count);
 
 /* Marks code of an instance as running in a call, and back; gate_run() and the hooks do. */
 struct gate_frame {

@@ -289,6 +289,12 @@ def check_metrics_format(text):
     return True
 
 
+def check_logged(server, *parts, seconds=10):
+    """What is for operators is in the log, which is written a moment later."""
+    for part in parts:
+        wait_until(lambda: part in server.log_text(), seconds, f"{part!r} is not in the log")
+
+
 def run_tests(tests):
     """Each is a function whose name is a sentence. Ends the process with 0, or 1 when one failed."""
     failed = 0

@@ -220,7 +220,7 @@ FIELD(bp_principal, id, 8)
 FIELD(bp_principal, tenant, 24)
 FIELD(bp_principal, scopes, 40)
 
-SIZE(bp_error, 88)
+SIZE(bp_error, 104)
 FIELD(bp_error, struct_size, 0)
 FIELD(bp_error, status, 4)
 FIELD(bp_error, message, 8)
@@ -231,6 +231,7 @@ FIELD(bp_error, plugin, 40)
 FIELD(bp_error, op, 56)
 FIELD(bp_error, file, 72)
 FIELD(bp_error, line, 80)
+FIELD(bp_error, client_message, 88)
 
 SIZE(bp_field, 48)
 FIELD(bp_field, name, 0)
@@ -240,7 +241,7 @@ FIELD(bp_field, text, 16)
 FIELD(bp_field, integer, 32)
 FIELD(bp_field, number, 40)
 
-SIZE(bp_call_service, 216)
+SIZE(bp_call_service, 224)
 FIELD(bp_call_service, struct_size, 0)
 FIELD(bp_call_service, alloc, 8)
 FIELD(bp_call_service, on_end, 16)
@@ -268,6 +269,7 @@ FIELD(bp_call_service, buf_status, 184)
 FIELD(bp_call_service, buf_reset, 192)
 FIELD(bp_call_service, scratch_begin, 200)
 FIELD(bp_call_service, scratch_end, 208)
+FIELD(bp_call_service, set_error_for_client, 216)
 
 /* ---- <backplane/embed.h> ---- */
 
