@@ -11,6 +11,10 @@
 
 #include <backplane/call.h>
 
+/* The event of lines that a plugin writes without one. Their messages are told apart by how they begin, so that a plugin that says one
+ * thing too often does not silence the others. */
+#define LOG_PLUGIN_EVENT "plugin_message"
+
 struct log;
 
 struct log_options {

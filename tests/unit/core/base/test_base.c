@@ -145,6 +145,21 @@ static int lines_in(const char *path)
     return lines;
 }
 
+static void a_plugin_that_says_one_thing_too_often_does_not_silence_the_others(void **state)
+{
+    char path[] = "/tmp/backplane-log-XXXXXX";
+    (void)state;
+    close(mkstemp(path));
+    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 1 });
+    for (int i = 0; i < 5; i++)
+        log_message(log, BP_LOG_INFO, LOG_PLUGIN_EVENT, "%d: a message of its own", i);
+    log_flush(log);
+    assert_int_equal(log_dropped(log), 0);
+    log_close(log);
+    assert_int_equal(lines_in(path), 5);
+    unlink(path);
+}
+
 static void records_are_all_written_once_a_turn_and_what_does_not_fit_is_said(void **state)
 {
     char path[] = "/tmp/backplane-log-XXXXXX";
@@ -234,6 +249,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
         cmocka_unit_test(log_lines_are_json_and_those_beyond_the_rate_are_counted),
+        cmocka_unit_test(a_plugin_that_says_one_thing_too_often_does_not_silence_the_others),
         cmocka_unit_test(records_are_all_written_once_a_turn_and_what_does_not_fit_is_said),
         cmocka_unit_test(integers_and_short_numbers_are_written_as_ever),
         cmocka_unit_test(metrics_are_counted_capped_and_rendered),
