@@ -6,48 +6,18 @@
 
 #include <backplane/cache.h>
 
+#include "api/access.h"
+#include "api/budget.h"
 #include "api/origin.h"
+#include "api/prefix.h"
 #include "api/proxy.h"
 #include "api/web.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/str.h"
 #include "ops/pressure.h"
 
 /* ---- set-up ---- */
-
-static bool is_served_at(const struct api *api, size_t listener, const struct route *route)
-{
-    const struct server_conf *server = &api->conf->server;
-    const bp_str_list        *apps;
-
-    if (!route->unit || listener >= server->listener_count)
-        return true;
-    apps = &server->listeners[listener].apps;
-    for (size_t i = 0; i < apps->count; i++)
-        if (bp_str_equal(apps->items[i], route->unit->conf->name))
-            return true;
-    return apps->count == 0;
-}
-
-/* Apps that have a route in common must not be served by one listener. */
-static bool check_shared_routes(const struct api *api, char problem[512])
-{
-    for (size_t i = 0; i < router_count(api->router); i++) {
-        const struct route *route = router_at(api->router, i);
-
-        for (const struct route *other = route->next_same; other; other = other->next_same) {
-            for (size_t at = 0; at < api->conf->server.listener_count; at++) {
-                if (!is_served_at(api, at, route) || !is_served_at(api, at, other))
-                    continue;
-                snprintf(problem, 512, "%s is offered by app.%.64s and by app.%.64s, which are both served at %.100s: give them "
-                                       "listeners of their own, { address: ..., apps: [%.64s] }",
-                         route->op.name, route->owner, other->owner, api->conf->server.listeners[at].address.data, other->owner);
-                return false;
-            }
-        }
-    }
-    return true;
-}
 
 static struct unit *find_unit(const struct generation *generation, const char *kind, bp_str name)
 {
@@ -60,15 +30,61 @@ static struct unit *find_unit(const struct generation *generation, const char *k
     return NULL;
 }
 
-static bool add_app(struct api *api, struct unit *unit, char problem[512])
+/* The routes of an app, with what stands before its paths. */
+static bool add_app(struct api *api, struct unit *unit, const char *prefix, char problem[512])
 {
     const bp_app_ops *app = unit->plugin->descriptor.ops;
+    bp_route         *specs = arena_alloc(&api->arena, (app->route_count + 1) * sizeof(*specs));
+    size_t            before = router_count(api->router), known = app->route_size;
 
-    if (app->struct_size < offsetof(bp_app_ops, migrations)) {
-        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
-        return false;
+    if (known > sizeof(*specs))
+        known = sizeof(*specs);
+    if (!specs || known < offsetof(bp_route, summary)) { // the router says what is wrong with it
+        return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
     }
-    return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
+    for (size_t i = 0; i < app->route_count; i++) {
+        memcpy(&specs[i], (const char *)app->routes + i * app->route_size, known);
+        if (specs[i].path && *prefix)
+            specs[i].path = arena_format(&api->arena, "%s%s", prefix, specs[i].path).data;
+    }
+    if (!router_add(api->router, specs, sizeof(*specs), app->route_count, unit, NULL, problem))
+        return false;
+    for (size_t i = before; i < router_count(api->router); i++)
+        router_at(api->router, i)->prefix_bytes = strlen(prefix);
+    return true;
+}
+
+static bool is_app(const struct unit *unit)
+{
+    return strcmp(unit->conf->kind, "app") == 0;
+}
+
+/* A mistake of one app stands in the conf's list, at its line. */
+static bool refuse_app(struct api *api, const struct unit *unit, const char *problem)
+{
+    error_at_key(&api->conf->problems, unit->conf->node, "%s", problem);
+    return false;
+}
+
+static bool add_apps(struct api *api, char problem[512])
+{
+    struct generation *generation = api->generation;
+    bool               is_good = true;
+
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        const struct unit *unit = &generation->units[i];
+        const bp_app_ops  *app = unit->plugin->descriptor.ops;
+
+        if (!is_app(unit) || app->struct_size >= offsetof(bp_app_ops, migrations))
+            continue;
+        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
+        return refuse_app(api, unit, problem);
+    }
+    api->prefixes = prefixes_settle(api, problem);
+    for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
+        if (is_app(&generation->units[i]) && !add_app(api, &generation->units[i], api->prefixes[i], problem))
+            is_good = refuse_app(api, &generation->units[i], problem);
+    return api->prefixes && is_good;
 }
 
 /* Counters are there with a zero before the first request, so that a rate can be taken of it. */
@@ -86,11 +102,12 @@ static void define_requests(struct api *api)
     }
 }
 
-bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
+bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health, bool is_served,
               char problem[512])
 {
     *api = (struct api){ .conf = conf, .generation = generation, .health = health };
     arena_init(&api->arena, 64u << 20);
+    crypto_random(&api->client_seed, sizeof(api->client_seed));
     api->requests = metrics_define(METRIC_COUNTER, "http_requests_total", "Requests answered.", "method route status");
     api->router = router_new();
     api->key_caches = calloc(generation->worker_count, sizeof(*api->key_caches));
@@ -100,6 +117,12 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     for (uint32_t w = 0; w < generation->worker_count; w++)
         api->key_caches[w] = key_cache_new();
+    api->key_guard = key_guard_new(conf->server.auth.wrong_keys_per_minute);
+    api->host_requests = budget_new(conf->server.host_rate_per_minute);
+    if (!api->key_guard || !api->host_requests) {
+        snprintf(problem, 512, "no memory for counting requests");
+        return false;
+    }
     if (conf->server.auth.mode == AUTH_OAUTH || conf->server.auth.mode == AUTH_BOTH) {
         api->oauth = oauth_new(&conf->server.auth);
         if (!api->oauth) {
@@ -119,11 +142,10 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api, problem))
         return false;
-    for (size_t i = 0; i < generation->unit_count; i++)
-        if (strcmp(generation->units[i].conf->kind, "app") == 0 && !add_app(api, &generation->units[i], problem))
-            return false;
+    if (is_served && !add_apps(api, problem))
+        return false;
     define_requests(api);
-    return check_shared_routes(api, problem);
+    return true;
 }
 
 static void add_scope(struct bp_buf *scopes, bp_str scope)
@@ -154,6 +176,8 @@ void api_free(struct api *api)
         for (uint32_t w = 0; w < api->generation->worker_count; w++)
             key_cache_free(api->key_caches[w]);
     free(api->key_caches);
+    key_guard_free(api->key_guard);
+    budget_free(api->host_requests);
     oauth_free(api->oauth);
     router_free(api->router);
     arena_free(&api->arena);
@@ -188,52 +212,29 @@ static void take_ids(struct http_exchange *exchange)
     http_exchange_add_header(exchange, BP_STR("X-Request-Id"), bp_str_of(exchange->call->request_id));
 }
 
-/* ---- who may ---- */
+/* ---- limits ---- */
 
-bool api_has_auth(const struct api *api)
+bool api_is_own_route(const struct api *api, const struct route *route)
 {
-    return (api->key_storage || api->oauth) && !api->is_private;
+    return !route->unit && route->context == api;
 }
 
-/* An API key says of itself that it is one; everything else is a token. */
-static bp_status check_credentials(struct api *api, bp_call *call, bp_str presented)
+bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange)
 {
-    if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
-        return oauth_authenticate(call, api->oauth, presented, &call->principal);
-    if (!api->key_storage)
-        return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
-                         BP_ARG(api->conf->server.auth.issuer));
-    return keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
-                             api->key_caches[call->worker->index], presented, &call->principal);
+    return !api->is_private && api->conf->server.metrics_listen.len && exchange->listener == api->conf->server.listener_count;
 }
 
-static bp_status authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
+/* What the host answers itself asks no cache: that might be what hangs. */
+static bp_status take_from_host_limit(struct api *api, bp_call *call, const struct route *route)
 {
-    bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
-    bp_str    header, key = { NULL, 0 };
-    bp_status status;
+    int64_t wait_ns;
 
-    if (!api_has_auth(api)) {
-        call->principal.scopes = BP_STR("*");
+    if (api->is_private || route->spec.flags & HOST_ROUTE_PROBE || budget_take(api->host_requests, call->client, &wait_ns))
         return BP_OK;
-    }
-    header = http_exchange_header(exchange, "authorization");
-    if (header.len > 7 && str_equal_ignore_case((bp_str){ header.data, 7 }, BP_STR("Bearer ")))
-        key = str_trim((bp_str){ header.data + 7, header.len - 7 });
-    else if (!header.len)
-        key = http_exchange_header(exchange, "x-api-key");
-    if (!is_needed && !key.len)
-        return BP_OK;
-    status = check_credentials(api, call, key);
-    if (status == BP_UNAUTHENTICATED && is_needed)
-        oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
-    if (status != BP_OK)
-        return is_needed ? status : BP_OK; // an open route is open to a wrong key as well
-    if (!route->spec.scope || keys_allow(&call->principal, route->spec.scope))
-        return BP_OK;
-    oauth_challenge(api->oauth, exchange, "insufficient_scope", route->spec.scope);
-    return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"", api->oauth ? "the credentials of" : "the API key",
-                     BP_ARG(call->principal.id), route->spec.scope);
+    call_fail(call, BP_LIMIT, "the limit of %lld requests a minute is reached that are for the host itself",
+              (long long)api->conf->server.host_rate_per_minute);
+    call->error.retry_after_ns = wait_ns;
+    return BP_LIMIT;
 }
 
 bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name, uint32_t own)
@@ -246,7 +247,7 @@ bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, c
 
     if (!limit || !api->cache || api->is_private)
         return BP_OK;
-    who = call->principal.id.len ? call->principal.id : proxy_client_address(api, exchange);
+    who = call->principal.id.len ? call->principal.id : proxy_client_block(api, exchange);
     key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), own ? name : "");
     BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit, BP_SECONDS(60), 1, &take));
     http_exchange_add_header(exchange, BP_STR("X-RateLimit-Limit"),
@@ -284,9 +285,22 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
     struct route *route = router_find(api->router, exchange->method, exchange->path, match, allowed);
     size_t        listener = api->is_private ? SIZE_MAX : exchange->listener; // who has the socket reaches all
 
-    for (match->route = route; match->route; match->route = match->route->next_same)
-        if (is_served_at(api, listener, match->route))
-            return BP_OK;
+    // People write the endpoint with a slash behind it, and clients keep it.
+    if (!route && !allowed[0] && bp_str_starts(exchange->path, "/mcp/") && exchange->path.data[exchange->path.len - 1] == '/') {
+        exchange->path.len--;
+        route = router_find(api->router, exchange->method, exchange->path, match, allowed);
+    }
+
+    if (route && api_is_metrics_listener(api, exchange) &&
+        !(api_is_own_route(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
+        return call_fail(exchange->call, BP_NOT_FOUND, "this listener has metrics and probes alone");
+    for (const struct route *at = route; at; at = at->next_same) {
+        if (!prefix_is_served_at(&api->conf->server, listener, at->unit))
+            continue;
+        router_choose(match, at);
+        return BP_OK;
+    }
+    match->route = NULL;
     if (route || !allowed[0])
         return call_fail(exchange->call, BP_NOT_FOUND, "there is no route " BP_FMT " " BP_FMT ": GET /openapi.json lists "
                          "them all", BP_ARG(exchange->method), BP_ARG(exchange->path));
@@ -300,15 +314,29 @@ static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, c
 {
     enum pressure pressure = pressure_now(&api->conf->server.limits);
 
-    bool          is_load = route->unit || route->context != api; // what the host answers itself is little
+    bool          is_load = !api_is_own_route(api, route); // what the host answers itself is little
 
     if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !is_load) ||
-        (!route->unit && bp_str_starts(bp_str_of(route->spec.path), "/health/")) || bp_str_is(exchange->path, "/ready"))
+        (!is_load && route->spec.flags & HOST_ROUTE_PROBE))
         return BP_OK;
     if (pressure == PRESSURE_REFUSE)
         http_exchange_abort(exchange);
     return call_fail(exchange->call, BP_UNAVAILABLE, "the server has used up its memory budget of %lld bytes: try again",
                      (long long)api->conf->server.limits.memory_bytes);
+}
+
+/* Nobody unpacks bodies here: what a few bytes become is not bounded by what was sent. */
+static bool refuse_coding(struct http_exchange *exchange)
+{
+    bp_str coding = http_exchange_header(exchange, "content-encoding");
+
+    if (!coding.len || !exchange->content_length || str_equal_ignore_case(coding, BP_STR("identity")))
+        return false;
+    http_exchange_add_header(exchange, BP_STR("Accept-Encoding"), BP_STR("identity"));
+    http_exchange_send_error(exchange, 415, "unsupported_media_type",
+                             arena_format(exchange->call->arena, "the body has the Content-Encoding \"" BP_FMT "\", which is not "
+                                          "taken: send it as it is, without Content-Encoding", BP_ARG(str_cut(coding, 64))));
+    return true;
 }
 
 static bp_status dispatch(struct api *api, bp_request *request, bp_response *response)
@@ -320,7 +348,11 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     int64_t               deadline_ns = route->spec.deadline_ns;
 
     BP_TRY(ask_pressure(api, exchange, route));
-    BP_TRY(authenticate(api, call, exchange, route));
+    if (api_is_own_route(api, route))
+        BP_TRY(take_from_host_limit(api, call, route));
+    BP_TRY(api_authenticate(api, call, exchange, route));
+    if (call->principal.is_authenticated)
+        call->client = str_hash(call->principal.id, api->client_seed);
     if (route->unit)
         BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
@@ -331,56 +363,11 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
     return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler, &args);
 }
 
-/* ---- afterwards ---- */
+/* ---- the way ---- */
 
-static void count_request(struct api *api, struct route *route, bp_str method, int32_t status, int64_t duration_ns)
+static void on_client_wait(struct http_exchange *exchange, bool begins)
 {
-    char                  text[12];
-    bp_str                label = { text, (size_t)snprintf(text, sizeof(text), "%d", status) };
-    struct metric_series *series;
-
-    if (!route) {
-        static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-        bp_str                   shown = BP_STR("other"); // what clients make up must not make series
-
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            if (bp_str_is(method, known[i]))
-                shown = method;
-        metric_add(metrics_series(api->requests, (bp_str[]){ shown, BP_STR("none"), label }, 3), 1);
-        return;
-    }
-    series = status >= 0 && status < ROUTE_STATUSES ? route->by_status[status] : NULL;
-    if (!series) {
-        series = metrics_series(api->requests,
-                                (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path), label }, 3);
-        if (status >= 0 && status < ROUTE_STATUSES)
-            route->by_status[status] = series;
-    }
-    metric_add(series, 1);
-    metric_observe(route->duration, (double)duration_ns / 1e9);
-}
-
-static void log_request(const struct api *api, struct http_exchange *exchange, const struct route *route,
-                        int64_t duration_ns)
-{
-    bp_call *call = exchange->call;
-    int32_t  mode = api->conf->server.access_log;
-    uint32_t level = exchange->status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
-    bp_field fields[8];
-
-    if (mode == ACCESS_LOG_OFF || (mode == ACCESS_LOG_ERRORS && exchange->status < 400 && exchange->status != 0))
-        return;
-    if (!log_enabled(call->worker->log, level))
-        return;
-    fields[0] = bp_field_str("method", exchange->method);
-    fields[1] = bp_field_str("path", exchange->path);
-    fields[2] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
-    fields[3] = bp_field_int("status", exchange->status);
-    fields[4] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
-    fields[5] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
-    fields[6] = bp_field_str("peer", proxy_client_address(api, exchange));
-    fields[7] = bp_field_str("tenant", call->principal.tenant);
-    call_log(call, level, BP_STR("request"), BP_STR(""), fields, sizeof(bp_field), 8);
+    gate_client_wait(exchange->call, begins);
 }
 
 void api_handle(struct http_exchange *exchange, void *arg)
@@ -393,23 +380,26 @@ void api_handle(struct http_exchange *exchange, void *arg)
     bp_status   status;
 
     metric_add(api->in_flight, 1);
+    exchange->on_client_wait = on_client_wait;
+    exchange->pool = api->generation->pool;
+    call->client = str_hash(proxy_client_block(api, exchange), api->client_seed);
     take_ids(exchange);
     status = origin_check(api, exchange);
     if (status == BP_OK && origin_is_preflight(exchange)) {
         status = origin_answer_preflight(exchange);
     } else if (status == BP_OK) {
         status = find_route(api, exchange, &request.match);
-        if (status == BP_OK)
+        if (status == BP_OK && !refuse_coding(exchange))
             status = dispatch(api, &request, &response);
         if (status == BP_OK && exchange->status == 0)
             status = call_fail(call, BP_INTERNAL, "the handler returned without an answer");
     }
-    if (status == BP_UNSUPPORTED && !request.match.route && exchange->status == 0)
+    if (status == BP_UNSUPPORTED && !request.match.route && exchange->status == 0) {
         http_exchange_send_error(exchange, 405, "method_not_allowed", call->error.message);
-    else if (status != BP_OK)
-        web_fail(call, &response, status);
-    count_request(api, (struct route *)(uintptr_t)request.match.route, exchange->method, exchange->status,
-                  clock_now_ns() - before_ns);
-    log_request(api, exchange, request.match.route, clock_now_ns() - before_ns);
+        status = BP_OK; // that was the answer
+    } else if (status != BP_OK) {
+        status = web_fail(call, &response, status);
+    }
+    access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status, clock_now_ns() - before_ns);
     metric_add(api->in_flight, -1);
 }

@@ -94,23 +94,28 @@ static bp_status get_docs(bp_call *call, void *instance, bp_request *request, bp
     return bp_respond(call, response, 200, "text/html; charset=utf-8", api_make_docs_page(instance, call->arena));
 }
 
-static bp_status respond_metadata(bp_call *call, struct api *api, bp_request *request, bp_response *response, bp_str path)
+static bp_status respond_metadata(bp_call *call, struct api *api, bp_response *response, bp_str path)
 {
+    bp_str document;
+
     if (!api->oauth)
         return bp_fail(call, BP_NOT_FOUND, "this server takes no OAuth tokens: server.auth.mode is not oauth");
+    document = oauth_metadata(call, api->oauth, path, api->scopes);
+    if (!document.len)
+        return bp_fail(call, BP_NOT_FOUND, "there is no resource of its own at " BP_FMT, BP_ARG(path));
     bp_response_header(response, "Access-Control-Allow-Origin", BP_STR("*"));
-    return bp_respond(call, response, 200, "application/json",
-                      oauth_metadata(call, api->oauth, request->exchange, path, api->scopes));
+    return bp_respond(call, response, 200, "application/json", document);
 }
 
 static bp_status get_resource_metadata(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return respond_metadata(call, instance, request, response, BP_STR("/mcp"));
+    (void)request;
+    return respond_metadata(call, instance, response, BP_STR(""));
 }
 
 static bp_status get_resource_metadata_of(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return respond_metadata(call, instance, request, response,
+    return respond_metadata(call, instance, response,
                             bp_format(call, "/" BP_FMT, BP_ARG(bp_request_path_value(request, "path"))));
 }
 
@@ -137,18 +142,18 @@ static const char status_schema[] = "{\"type\":\"object\",\"properties\":{\"stat
 const bp_route api_host_routes[] = {
     { .method = "GET", .path = "/", .handler = get_root, .summary = "What this server is",
       .response_schema = "{\"type\":\"object\"}" },
-    { .method = "GET", .path = "/health", .handler = get_health,
+    { .method = "GET", .path = "/health", .handler = get_health, .flags = HOST_ROUTE_KNOWS,
       .summary = "Health of every component; 503 when the whole is unhealthy; sentences only for those with the scope host:read",
       .response_schema = "{\"type\":\"object\"}" },
-    { .method = "GET", .path = "/health/live", .handler = get_live,
+    { .method = "GET", .path = "/health/live", .handler = get_live, .flags = HOST_ROUTE_PROBE,
       .summary = "Liveness: every event loop beats; never depends on another server", .response_schema = status_schema },
-    { .method = "GET", .path = "/health/ready", .handler = get_ready,
+    { .method = "GET", .path = "/health/ready", .handler = get_ready, .flags = HOST_ROUTE_PROBE,
       .summary = "Readiness: started, not draining, no critical component down", .response_schema = status_schema },
-    { .method = "GET", .path = "/ready", .handler = get_ready, .summary = "The same as /health/ready",
+    { .method = "GET", .path = "/ready", .handler = get_ready, .flags = HOST_ROUTE_PROBE, .summary = "The same as /health/ready",
       .response_schema = status_schema },
-    { .method = "GET", .path = "/health/startup", .handler = get_startup,
+    { .method = "GET", .path = "/health/startup", .handler = get_startup, .flags = HOST_ROUTE_PROBE,
       .summary = "Startup: all plugins and tables are there", .response_schema = status_schema },
-    { .method = "GET", .path = "/metrics", .handler = get_metrics, .scope = "host:read",
+    { .method = "GET", .path = "/metrics", .handler = get_metrics, .scope = "host:read", .flags = HOST_ROUTE_METRICS,
       .summary = "Metrics in Prometheus' text format" },
     { .method = "GET", .path = "/openapi.json", .handler = get_openapi, .summary = "This list of routes, OpenAPI 3.1",
       .response_schema = "{\"type\":\"object\"}" },

@@ -1,14 +1,16 @@
 /* keys.c - API keys in a storage back end. */
 #include "api/keys.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/budget.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
 
-enum { CACHE_SLOTS = 256, HASH_CHARS = 64 };
+enum { CACHE_SLOTS = 256, HASH_CHARS = 64, FRESH_S = 5, TRUSTED_S = 3600, TRUSTED_SLOTS = 1024 };
 
 static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
@@ -23,12 +25,52 @@ struct known_key {
     char         hash[HASH_CHARS + 1];
     char         tenant[128], scopes[512];
     int64_t      expires_wall_ns, fetched_ns;
-    bool         is_valid; /* false: there is no such key, or it was revoked */
+};
+
+struct absent_key {
+    char    id[KEY_ID_CHARS];
+    int64_t asked_ns;
 };
 
 struct key_cache {
-    struct known_key slots[CACHE_SLOTS];
+    struct known_key  slots[CACHE_SLOTS];
+    struct absent_key absent[CACHE_SLOTS];
 };
+
+/* A key that was good; the hash is of its secret. */
+struct trusted_key {
+    char    id[KEY_ID_CHARS], hash[HASH_CHARS];
+    int64_t good_ns;
+};
+
+struct key_guard {
+    struct budget     *wrong_keys;
+    pthread_mutex_t    lock;
+    struct trusted_key trusted[TRUSTED_SLOTS];
+};
+
+struct key_guard *key_guard_new(int64_t wrong_keys_per_minute)
+{
+    struct key_guard *guard = calloc(1, sizeof(*guard));
+
+    if (!guard)
+        return NULL;
+    pthread_mutex_init(&guard->lock, NULL);
+    guard->wrong_keys = budget_new(wrong_keys_per_minute);
+    if (guard->wrong_keys)
+        return guard;
+    key_guard_free(guard);
+    return NULL;
+}
+
+void key_guard_free(struct key_guard *guard)
+{
+    if (!guard)
+        return;
+    budget_free(guard->wrong_keys);
+    pthread_mutex_destroy(&guard->lock);
+    free(guard);
+}
 
 struct key_cache *key_cache_new(void)
 {
@@ -144,50 +186,127 @@ static bool split_key(bp_str presented, bp_str *id, bp_str *secret)
     return crypto_unhex(*id, bytes, 8) && crypto_unhex(*secret, bytes, 32);
 }
 
+/* `known->id` stays empty when there is no such key, or it was revoked. */
 static bp_status fetch(bp_call *call, const bp_peer *storage, bp_str id, struct known_key *known)
 {
-    struct known_key found = { .fetched_ns = clock_now_ns() };
-    bp_rows          rows;
+    bp_rows rows;
 
+    *known = (struct known_key){ .fetched_ns = clock_now_ns() };
     BP_TRY(bp_storage_exec(call, storage, NULL,
                            BP_SQL("SELECT hash, tenant, scopes, expires_wall_ns FROM backplane_keys WHERE id = $1 AND "
                                   "revoked_wall_ns = 0",
                                   bp_sql_text(id)),
                            &rows));
-    memcpy(found.id, id.data, KEY_ID_CHARS);
     if (rows.row_count == 1) {
         const bp_sql_value *row = bp_row(&rows, 0);
 
-        snprintf(found.hash, sizeof(found.hash), BP_FMT, BP_ARG(row[0].text));
-        snprintf(found.tenant, sizeof(found.tenant), BP_FMT, BP_ARG(row[1].text));
-        snprintf(found.scopes, sizeof(found.scopes), BP_FMT, BP_ARG(row[2].text));
-        found.expires_wall_ns = row[3].integer;
-        found.is_valid = true;
+        memcpy(known->id, id.data, KEY_ID_CHARS);
+        snprintf(known->hash, sizeof(known->hash), BP_FMT, BP_ARG(row[0].text));
+        snprintf(known->tenant, sizeof(known->tenant), BP_FMT, BP_ARG(row[1].text));
+        snprintf(known->scopes, sizeof(known->scopes), BP_FMT, BP_ARG(row[2].text));
+        known->expires_wall_ns = row[3].integer;
     }
-    *known = found;
     return BP_OK;
 }
 
-bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, bp_str presented,
-                            bp_principal *principal)
+static bool is_younger(int64_t since_ns, int64_t seconds)
+{
+    return since_ns && clock_now_ns() - since_ns <= BP_SECONDS(seconds);
+}
+
+/* Ids are random, so their first bytes are a hash. */
+static struct trusted_key *place_of(struct key_guard *guard, bp_str id)
+{
+    uint8_t bytes[2];
+
+    crypto_unhex((bp_str){ id.data, 4 }, bytes, 2);
+    return &guard->trusted[(bytes[0] << 8 | bytes[1]) % TRUSTED_SLOTS];
+}
+
+static bool is_trusted(struct key_guard *guard, bp_str id, const char *hash)
+{
+    struct trusted_key *place = place_of(guard, id);
+    bool                is_good;
+
+    pthread_mutex_lock(&guard->lock);
+    is_good = is_younger(place->good_ns, TRUSTED_S) && memcmp(place->id, id.data, KEY_ID_CHARS) == 0 &&
+              crypto_equal(place->hash, hash, HASH_CHARS);
+    pthread_mutex_unlock(&guard->lock);
+    return is_good;
+}
+
+static void trust(struct key_guard *guard, bp_str id, const char *hash, bool is_good)
+{
+    struct trusted_key *place = place_of(guard, id);
+
+    pthread_mutex_lock(&guard->lock);
+    if (is_good) {
+        memcpy(place->id, id.data, KEY_ID_CHARS);
+        memcpy(place->hash, hash, HASH_CHARS);
+        place->good_ns = clock_now_ns();
+    } else if (memcmp(place->id, id.data, KEY_ID_CHARS) == 0) {
+        place->good_ns = 0;
+    }
+    pthread_mutex_unlock(&guard->lock);
+}
+
+/* What the storage says of the id, or said lately. */
+static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard, bp_str id,
+                         const char *hash, struct known_key *known)
+{
+    uint8_t            first;
+    struct known_key  *slot;
+    struct absent_key *absent;
+    bool               is_guess;
+    int64_t            wait_ns;
+
+    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
+    slot = &cache->slots[first];
+    absent = &cache->absent[first];
+    *known = *slot; // a copy, as another fiber may fill the slot while this one waits
+    if (bp_str_is(id, known->id) && is_younger(known->fetched_ns, FRESH_S))
+        return BP_OK;
+    if (memcmp(absent->id, id.data, KEY_ID_CHARS) == 0 && is_younger(absent->asked_ns, FRESH_S)) {
+        known->id[0] = '\0';
+        return BP_OK;
+    }
+    is_guess = !is_trusted(guard, id, hash);
+    if (is_guess && !budget_take(guard->wrong_keys, call->client, &wait_ns)) {
+        call_fail(call, BP_LIMIT, "too many wrong API keys came from this address: keys that are not known to be good are not "
+                                  "looked at for a while");
+        call->error.retry_after_ns = wait_ns;
+        return BP_LIMIT;
+    }
+    BP_TRY(fetch(call, storage, id, known));
+    if (known->id[0] && is_guess)
+        budget_give_back(guard->wrong_keys, call->client);
+    if (known->id[0]) {
+        if (crypto_equal(known->hash, hash, HASH_CHARS))
+            trust(guard, id, hash, true);
+        *slot = *known;
+    } else {
+        trust(guard, id, hash, false); // it was revoked, or never was
+        if (bp_str_is(id, slot->id))
+            slot->id[0] = '\0';
+        memcpy(absent->id, id.data, KEY_ID_CHARS);
+        absent->asked_ns = clock_now_ns();
+    }
+    return BP_OK;
+}
+
+bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard,
+                            bp_str presented, bp_principal *principal)
 {
     static const char refusal[] = "the API key is missing, wrong, expired or revoked";
     bp_str            id, secret;
     char              hash[HASH_CHARS + 1];
-    struct known_key  known, *slot;
-    uint8_t           first;
+    struct known_key  known;
 
     if (!split_key(presented, &id, &secret))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     hash_secret(id, secret, hash);
-    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
-    slot = &cache->slots[first];
-    known = *slot; // a copy, as another fiber may fill the slot while this one waits
-    if (!bp_str_is(id, known.id) || clock_now_ns() - known.fetched_ns > BP_SECONDS(5)) {
-        BP_TRY(fetch(call, storage, id, &known));
-        *slot = known;
-    }
-    if (!known.is_valid || !crypto_equal(known.hash, hash, HASH_CHARS) ||
+    BP_TRY(look_up(call, storage, cache, guard, id, hash, &known));
+    if (!known.id[0] || !crypto_equal(known.hash, hash, HASH_CHARS) ||
         (known.expires_wall_ns && known.expires_wall_ns < clock_wall_ns()))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     *principal = (bp_principal){ .struct_size = sizeof(*principal),
@@ -196,6 +315,19 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
                                  .tenant = arena_dup(call->arena, bp_str_of(known.tenant)),
                                  .scopes = arena_dup(call->arena, bp_str_of(known.scopes)) };
     return BP_OK;
+}
+
+bool keys_are_known(const struct key_cache *cache, bp_str presented)
+{
+    bp_str                  id, secret;
+    uint8_t                 first;
+    const struct known_key *slot;
+
+    if (!split_key(presented, &id, &secret))
+        return true; // that it is none
+    crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
+    slot = &cache->slots[first];
+    return bp_str_is(id, slot->id) && is_younger(slot->fetched_ns, FRESH_S);
 }
 
 bool keys_allow(const bp_principal *principal, const char *scope)

@@ -4,7 +4,9 @@
  *
  * The first part is the id, which may be seen; the second 256 random bits. What is stored is an HMAC-SHA-256 of the
  * secret under the id; a presented key is hashed before any query, looked up by id, and compared in constant time.
- * A worker keeps what it looked up for 5 s, so a revoked key ends within that time.
+ * A worker keeps what it looked up for 5 s, so a revoked key ends within that time. Ids that there are not are kept apart from
+ * those that there are, so that guesses push nothing out, and each guess that the storage is asked about is taken from the
+ * client's budget of wrong keys; a key that was good within the last hour is looked up whatever others at its address did.
  */
 #ifndef CORE_API_KEYS_H
 #define CORE_API_KEYS_H
@@ -17,6 +19,7 @@
 enum { KEY_ID_CHARS = 16, KEY_TEXT_BYTES = 3 + KEY_ID_CHARS + 1 + 64 + 1 };
 
 struct key_cache;
+struct key_guard;
 
 struct key_request {
     bp_str  name;   /* what it is for, for people */
@@ -38,9 +41,16 @@ bp_status keys_list(bp_call *call, const bp_peer *storage, bp_json_writer *w) BP
 
 struct key_cache *key_cache_new(void); /* one a worker */
 void              key_cache_free(struct key_cache *cache);
-/* BP_OK fills `principal`, with strings in the call's arena; BP_UNAUTHENTICATED otherwise. */
-bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, bp_str presented,
-                            bp_principal *principal) BP_SUSPENDS;
+/* BP_OK fills `principal`, with strings in the call's arena; BP_UNAUTHENTICATED; BP_LIMIT when call->client has sent
+ * too many wrong ones. */
+bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard,
+                            bp_str presented, bp_principal *principal) BP_SUSPENDS;
+/* What all workers know together: how many wrong keys each client sent, and which keys were good lately. */
+struct key_guard *key_guard_new(int64_t wrong_keys_per_minute); /* NULL: no memory */
+void              key_guard_free(struct key_guard *guard);
+
+/* Whether that can be done without asking the storage. */
+bool keys_are_known(const struct key_cache *cache, bp_str presented);
 
 /* Whether the principal's scopes hold `scope`: by itself, by "retrieval:*" or by "*". */
 bool keys_allow(const bp_principal *principal, const char *scope);

@@ -227,10 +227,90 @@ static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, 
     return status;
 }
 
-bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str token, bp_principal *principal)
+bool oauth_has_keys(struct oauth *oauth)
 {
+    int64_t           age_ns, since_try_ns;
+    struct held_keys *held = hold(oauth, &age_ns, &since_try_ns);
+    bool              has = will_do(held, age_ns, since_try_ns, false);
+
+    release(held);
+    return has;
+}
+
+/* ---- resources ---- */
+
+static bp_str origin_of_url(bp_str url)
+{
+    const char *scheme = url.len ? strstr(url.data, "://") : NULL;
+    const char *slash = scheme ? strchr(scheme + 3, '/') : NULL;
+
+    return slash ? bp_str_n(url.data, (size_t)(slash - url.data)) : url;
+}
+
+static bp_str path_of_url(bp_str url)
+{
+    bp_str origin = origin_of_url(url);
+
+    return bp_str_n(url.data + origin.len, url.len - origin.len);
+}
+
+static bp_str main_resource(const struct oauth *oauth)
+{
+    return oauth->conf->audience.count ? oauth->conf->audience.items[0] : (bp_str){ "", 0 };
+}
+
+/* The MCP endpoint of one app is a resource of its own: "/mcp/knowledge". */
+static bool is_app_endpoint(bp_str path)
+{
+    return path.len > 5 && bp_str_starts(path, "/mcp/") && !memchr(path.data + 5, '/', path.len - 5);
+}
+
+/* The resource at `path`: one of the conf's own names, an app's endpoint behind the same origin, or none. */
+static bp_str resource_at(bp_call *call, const struct oauth *oauth, bp_str path)
+{
+    const bp_str_list *audience = &oauth->conf->audience;
+    bp_str             origin = origin_of_url(main_resource(oauth));
+
+    for (size_t i = 0; i < audience->count; i++)
+        if (bp_str_equal(path_of_url(audience->items[i]), path) && bp_str_equal(origin_of_url(audience->items[i]), origin))
+            return audience->items[i];
+    if (bp_str_is(path, "/mcp") || is_app_endpoint(path))
+        return arena_format(call->arena, BP_FMT BP_FMT, BP_ARG(origin), BP_ARG(path));
+    return path.len ? (bp_str){ "", 0 } : main_resource(oauth);
+}
+
+/* What a token may be made out for when it comes to `path`. */
+static bp_str_list audiences_at(bp_call *call, const struct oauth *oauth, bp_str path)
+{
+    bp_str_list all = oauth->conf->audience;
+    bp_str     *items = is_app_endpoint(path) ? arena_alloc(call->arena, (all.count + 1) * sizeof(*items)) : NULL;
+
+    if (!items || !all.count)
+        return all;
+    memcpy(items, all.items, all.count * sizeof(*items));
+    items[all.count] = resource_at(call, oauth, path);
+    return (bp_str_list){ .items = items, .count = all.count + 1 };
+}
+
+/* Operators read what it was; a client is told that its token is not taken, and when to come again. */
+static bp_status refuse_unchecked(bp_call *call)
+{
+    int64_t wait_ns = BP_SECONDS(FAILED_S);
+
+    if (call_over(call) != BP_OK)
+        return call_fail_over(call, call_over(call), "checking a token");
+    log_message(call->worker->log, BP_LOG_WARN, "issuer_unreachable", BP_FMT, BP_ARG(call->error.message));
+    call_fail(call, BP_UNAUTHENTICATED, "the token cannot be checked at the moment, as the keys of its issuer cannot be had: try "
+                                        "again soon");
+    call->error.retry_after_ns = wait_ns;
+    return BP_UNAUTHENTICATED;
+}
+
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bp_principal *principal)
+{
+    bp_str_list      audiences = audiences_at(call, oauth, path);
     struct jwt_rules rules = { .issuer = oauth->conf->issuer,
-                               .audiences = &oauth->conf->audience,
+                               .audiences = &audiences,
                                .tenant_claim = oauth->conf->tenant_claim,
                                .now_s = clock_wall_ns() / 1000000000 };
     enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
@@ -239,7 +319,8 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str token, b
     for (int attempt = 0; attempt < 2 && verdict == JWT_UNKNOWN_KEY; attempt++) {
         struct held_keys *held;
 
-        BP_TRY(take_keys(call, oauth, attempt > 0, &held));
+        if (take_keys(call, oauth, attempt > 0, &held) != BP_OK)
+            return refuse_unchecked(call);
         verdict = jwt_check(call->arena, token, held->keys, &rules, principal, why);
         release(held);
     }
@@ -248,30 +329,19 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str token, b
 
 /* ---- what clients are told ---- */
 
-/* The origin that clients know this server by: that of the resource in the conf, else of the Host header. */
-static bp_str origin_of(const struct oauth *oauth, struct http_exchange *exchange)
+bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, bp_str path, bp_str scopes)
 {
-    bp_str      resource = oauth->conf->audience.count ? oauth->conf->audience.items[0] : (bp_str){ NULL, 0 };
-    const char *scheme = resource.len ? strstr(resource.data, "://") : NULL;
-    const char *slash = scheme ? strchr(scheme + 3, '/') : NULL;
-
-    if (scheme)
-        return slash ? bp_str_n(resource.data, (size_t)(slash - resource.data)) : resource;
-    return arena_format(exchange->call->arena, "http://" BP_FMT, BP_ARG(exchange->host));
-}
-
-bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, struct http_exchange *exchange, bp_str path, bp_str scopes)
-{
+    bp_str         resource = resource_at(call, oauth, path);
     struct bp_buf  buf;
     bp_json_writer w;
+
+    if (!resource.len)
+        return resource;
 
     buf_init(&buf, call->arena, 1 << 16);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
-    if (oauth->conf->audience.count)
-        json_put_string(&w, "resource", oauth->conf->audience.items[0]);
-    else
-        json_put_string(&w, "resource", arena_format(call->arena, BP_FMT BP_FMT, BP_ARG(origin_of(oauth, exchange)), BP_ARG(path)));
+    json_put_string(&w, "resource", resource);
     json_key(&w, BP_STR("authorization_servers"));
     json_begin(&w, JSON_KIND_ARRAY);
     json_add_string(&w, oauth->conf->issuer);
@@ -299,9 +369,14 @@ void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, 
 
     buf_init(&value, exchange->call->arena, 4096);
     buf_add(&value, BP_STR("Bearer realm=\"backplane\""));
-    if (oauth)
+    if (oauth) {
+        bp_str resource = resource_at(exchange->call, oauth, exchange->path);
+
+        if (!resource.len)
+            resource = main_resource(oauth); // a route that is no resource of its own is part of that
         buf_addf(&value, ", resource_metadata=\"" BP_FMT "/.well-known/oauth-protected-resource" BP_FMT "\"",
-                 BP_ARG(origin_of(oauth, exchange)), BP_ARG(exchange->path));
+                 BP_ARG(origin_of_url(resource)), BP_ARG(path_of_url(resource)));
+    }
     if (error)
         buf_addf(&value, ", error=\"%s\"", error);
     if (scope)

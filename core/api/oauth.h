@@ -15,12 +15,16 @@ struct oauth;
 struct oauth *oauth_new(const struct server_auth *conf); /* NULL: no memory */
 void          oauth_free(struct oauth *oauth);
 
-/* BP_OK fills `principal`, with strings in the call's arena. BP_UNAUTHENTICATED with a sentence; BP_UNAVAILABLE when the
- * issuer's keys cannot be had. */
-bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str token, bp_principal *principal) BP_SUSPENDS;
+/* BP_OK fills `principal`, with strings in the call's arena. BP_UNAUTHENTICATED with a sentence, also when the issuer's keys
+ * cannot be had: what cannot be checked is not believed. A token may be made out for the server, as the conf says, or for the
+ * resource at `path` alone where oauth_metadata() names one. */
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bp_principal *principal) BP_SUSPENDS;
+/* Whether that can be done without asking the issuer. */
+bool oauth_has_keys(struct oauth *oauth);
 
-/* {"resource": ..., "authorization_servers": [...], ...} for the path (RFC 9728 2). `scopes` are separated by blanks. */
-bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, struct http_exchange *exchange, bp_str path, bp_str scopes);
+/* {"resource": ..., "authorization_servers": [...], ...} for the path (RFC 9728 2), empty for the document at the root.
+ * `scopes` are separated by blanks. Empty when there is no resource of its own at that path. */
+bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, bp_str path, bp_str scopes);
 /* The header of a 401 or 403. `error` and `scope` may be NULL. */
 void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, const char *error, const char *scope);
 

@@ -1,6 +1,7 @@
 /* origin.c - which Host and Origin a request may carry. */
 #include "api/origin.h"
 
+#include "api/proxy.h"
 #include "base/str.h"
 
 /* The name without the port: "[::1]:80" is "[::1]". */
@@ -24,6 +25,16 @@ static bool is_loopback_name(bp_str host)
            (bp_str_starts(name, "127.") && strspn(name.data, "0123456789.") >= name.len);
 }
 
+/* Of an origin, which is a client's word: nothing behind the name but a port. */
+static bool is_loopback_host(bp_str host)
+{
+    bp_str   name = without_port(host), port = bp_str_n(host.data + name.len, host.len - name.len);
+    uint64_t number;
+
+    return is_loopback_name(name) &&
+           (!port.len || (port.data[0] == ':' && str_to_uint(bp_str_n(port.data + 1, port.len - 1), &number)));
+}
+
 static bool is_in(const bp_str_list *list, bp_str text)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -36,8 +47,9 @@ static bool is_loopback_listener(const struct api *api, const struct http_exchan
 {
     const struct server_conf *server = &api->conf->server;
 
-    return exchange->listener < server->listener_count &&
-           is_loopback_name(server->listeners[exchange->listener].address);
+    return api_is_metrics_listener(api, exchange)
+               ? is_loopback_name(server->metrics_listen)
+               : exchange->listener < server->listener_count && is_loopback_name(server->listeners[exchange->listener].address);
 }
 
 static bp_str host_of_origin(bp_str origin)
@@ -57,7 +69,9 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
 
     if (api->is_private)
         return BP_OK;
-    is_named = is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host));
+    // No name leads to an address that is written out: what rebinds names cannot make one, and probes use them.
+    is_named = is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host)) ||
+               (!is_loopback_listener(api, exchange) && proxy_is_address(without_port(host)));
     if (is_loopback_listener(api, exchange) ? !is_named && !is_loopback_name(host)
                                             : !is_named && server->allowed_hosts.count > 0)
         return call_fail(exchange->call, BP_DENIED, "this server does not answer for the host \"" BP_FMT
@@ -65,7 +79,8 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
     origin = http_exchange_header(exchange, "origin");
     if (!origin.len || (host.len && str_equal_ignore_case(host_of_origin(origin), host)))
         return BP_OK;
-    if (!is_in(&server->allowed_origins, origin))
+    if (!is_in(&server->allowed_origins, origin) &&
+        !(is_loopback_listener(api, exchange) && is_loopback_host(host_of_origin(origin))))
         return call_fail(exchange->call, BP_DENIED, "pages of the origin \"" BP_FMT "\" may not use this server: add it "
                          "to server.allowed_origins if they should", BP_ARG(origin));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Origin"), origin);

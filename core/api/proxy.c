@@ -28,6 +28,13 @@ static size_t parse(bp_str text, uint8_t bytes[16])
     return 4;
 }
 
+bool proxy_is_address(bp_str text)
+{
+    uint8_t bytes[16];
+
+    return parse(text, bytes) != 0;
+}
+
 bool proxy_is_in_block(bp_str address, bp_str block)
 {
     bp_str   bits_text, network = str_split(block, '/', &bits_text);
@@ -49,10 +56,13 @@ bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange)
     bp_str  address = proxy_client_address(api, exchange);
     uint8_t bytes[16];
     char    text[INET6_ADDRSTRLEN];
-    size_t  len = parse(address, bytes);
+    size_t  len;
 
+    if (!memchr(address.data, ':', address.len))
+        return address; // "unix", or IPv4, which has one spelling
+    len = parse(address, bytes);
     if (len == 0)
-        return address; // "unix"
+        return address;
     if (len == 16)
         memset(bytes + 8, 0, 8);
     inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text));

@@ -12,6 +12,8 @@ bp_str proxy_client_address(const struct api *api, struct http_exchange *exchang
  * is IPv4. */
 bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange);
 
+/* An IPv4 or IPv6 address, with or without brackets. */
+bool proxy_is_address(bp_str text);
 /* Whether `address` is in `block`: "10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "unix". */
 bool proxy_is_in_block(bp_str address, bp_str block);
 

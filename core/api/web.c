@@ -18,7 +18,10 @@ static bp_str web_method(const bp_request *request)
 
 static bp_str web_path(const bp_request *request)
 {
-    return request->exchange->path;
+    size_t before = request->match.route ? request->match.route->prefix_bytes : 0;
+    bp_str path = request->exchange->path;
+
+    return bp_str_n(path.data + before, path.len - before);
 }
 
 static bp_str web_header(const bp_request *request, const char *name)
@@ -211,14 +214,14 @@ static bp_str error_json(bp_call *call, bp_status status)
     return buf_str(&buf);
 }
 
-void web_fail(bp_call *call, bp_response *response, bp_status status)
+bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
 {
     struct http_exchange *exchange = response->exchange;
     int32_t               http_status;
     bool                  is_whole;
 
     // A client that is still there was not the one who gave up: the server was, as it has to end.
-    if (call_over(call) == BP_CANCELLED && !exchange->status && !http_exchange_is_gone(exchange))
+    if (call_over(call) == BP_CANCELLED && !http_exchange_is_gone(exchange))
         status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it has to end: send it again");
     http_status = bp_status_http(status);
     call_sentence_for_client(call, status, &is_whole);
@@ -228,23 +231,28 @@ void web_fail(bp_call *call, bp_response *response, bp_status status)
                                bp_field_str("failed_plugin", call->error.plugin),
                                bp_field_str("failed_op", call->error.op) },
                  sizeof(bp_field), 3);
-    if (exchange->status) {
-        if (response->is_event_stream && call_over(call) == BP_OK)
-            http_exchange_sse(exchange, BP_STR("error"), (bp_str){ NULL, 0 }, error_json(call, status));
-        http_exchange_abort(exchange);
-        return;
-    }
     if (http_exchange_is_gone(exchange))
-        return; // nobody is there to read it
-    if (status == BP_LIMIT || status == BP_UNAVAILABLE) {
+        return status; // nobody is there to read it
+    // The deadline is over, or all of it, but saying so must still be possible.
+    call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
+    if (exchange->status) {
+        // An event says that it failed, so the stream may end as streams do; nothing else can say it but a missing end.
+        // Those of MCP are streams of messages and know no such event: a client sees that its answer is not among them.
+        if (!http_exchange_is_event_stream(exchange) ||
+            (response->is_event_stream &&
+             http_exchange_sse(exchange, BP_STR("error"), (bp_str){ NULL, 0 }, error_json(call, status)) != BP_OK))
+            http_exchange_abort(exchange);
+        call->shield_until_ns = 0;
+        return status;
+    }
+    if (status == BP_LIMIT || status == BP_UNAVAILABLE || call->error.retry_after_ns) {
         int64_t seconds = call->error.retry_after_ns / 1000000000 + 1;
         char    text[24];
 
         http_exchange_add_header(exchange, BP_STR("Retry-After"),
                                  (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)seconds) });
     }
-    // The deadline is over, or all of it, but saying so must still be possible.
-    call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
     http_exchange_send(exchange, http_status, BP_STR("application/json"), error_json(call, status));
     call->shield_until_ns = 0;
+    return status;
 }

@@ -155,7 +155,31 @@ void json_add_integer(bp_json_writer *w, int64_t value)
 {
     char text[24];
 
-    json_add_raw(w, (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)value) });
+    json_add_raw(w, str_from_int(value, text));
+}
+
+/* Numbers of up to nine digits and three decimals, such as most are: the same text without a search for it. */
+static bool add_short_number(bp_json_writer *w, double value)
+{
+    int64_t thousandths = (int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5));
+    char    text[32], digits[24];
+    bp_str  whole = str_from_int(thousandths / 1000, digits);
+    int64_t rest = thousandths % 1000;
+    size_t  len = whole.len;
+
+    if (thousandths <= 0 || (double)thousandths / 1000 != value)
+        return false;
+    memcpy(text, whole.data, whole.len);
+    if (rest) {
+        text[len++] = '.';
+        text[len++] = (char)('0' + rest / 100);
+        text[len++] = (char)('0' + rest / 10 % 10);
+        text[len++] = (char)('0' + rest % 10);
+        while (text[len - 1] == '0')
+            len--;
+    }
+    json_add_raw(w, (bp_str){ text, len });
+    return true;
 }
 
 /* The shortest text that reads back as the same double. */
@@ -168,6 +192,8 @@ void json_add_number(bp_json_writer *w, double value)
         json_add_null(w);
         return;
     }
+    if (value > 0 && value < 1e9 && add_short_number(w, value))
+        return;
     for (int digits = 15; digits <= 17; digits++) {
         double back;
 

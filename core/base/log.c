@@ -1,80 +1,69 @@
 /* log.c - JSON lines through a bounded queue to a writer thread.
  *
- * The queue is a ring of line pointers under one mutex that is held for a few instructions. The thread takes
- * all that is there and writes it with one writev. When writing fails (disk full) the lines are counted as
- * dropped and the next write is tried again: the server goes on.
+ *      a turn of a loop -> batch -> block -> ring -> thread -> writev
+ *
+ * What a worker's thread logs in one turn of its loop is handed over as one block, so that the thread is woken once a
+ * turn; warnings and errors go at once, and so do the lines of other threads. The ring is under one mutex that is held
+ * for a few instructions. When writing fails (disk full) the lines are counted as dropped and the next write is tried
+ * again: the server goes on, and says how many are missing as soon as it can.
  */
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/mask.h"
+#include "base/log_queue.h"
 
-enum { LINE_BYTES_MAX = 16384, RATE_SLOTS = 256, WRITE_LINES = 64 };
+enum { WRITE_BLOCKS = 64, BATCH_BYTES = 16 << 10, TELL_S = 1 };
 
-struct line {
-    size_t len;
-    char   text[];
+struct log_batch {
+    struct log       *log;
+    struct log_batch *next;
+    struct log_block *_Atomic block; /* NULL: nothing waits */
+    size_t            capacity;
 };
 
-/* How many lines an event has written in the current second; events share a slot when their hashes meet. */
-struct rate_slot {
-    _Atomic int64_t  second;
-    _Atomic uint32_t lines;
-};
-
-struct log {
-    _Atomic uint32_t level;
-    uint32_t         rate_per_s;
-    _Atomic int      fd;
-    char            *path;
-    struct rate_slot rates[RATE_SLOTS];
-    _Atomic uint64_t dropped, suppressed;
-
-    pthread_t       thread;
-    pthread_mutex_t lock;
-    pthread_cond_t  filled, drained;
-    struct line   **ring;
-    uint32_t        size, head, count; /* the oldest line is ring[head] */
-    bool            is_writing, is_closing;
-    bool            is_torn; /* the writer's: a line was cut off by a full disk, the next one begins behind a line end */
-};
+static _Thread_local struct log_batch *own_batch;
 
 static int open_file(const char *path)
 {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
-static void write_lines(struct log *log, struct line **lines, uint32_t count)
+static uint32_t count_lines(const char *text, size_t len)
 {
-    struct iovec parts[WRITE_LINES];
-    size_t       left = 0;
-    uint32_t     first = 0;
+    uint32_t lines = 0;
+
+    for (const char *end = text + len; (text = memchr(text, '\n', (size_t)(end - text))) != NULL; text++)
+        lines++;
+    return lines;
+}
+
+/* Lines that did not get out whole are counted; false when there are any. */
+static bool write_parts(struct log *log, struct iovec *parts, uint32_t count)
+{
+    size_t   left = 0;
+    uint32_t first = 0;
 
     if (log->is_torn && write(log->fd, "\n", 1) == 1)
         log->is_torn = false;
-    for (uint32_t i = 0; i < count; i++) {
-        parts[i] = (struct iovec){ lines[i]->text, lines[i]->len };
-        left += lines[i]->len;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        left += parts[i].iov_len;
     while (left) {
         ssize_t done = writev(log->fd, parts + first, (int)(count - first));
 
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0) {
-            log->dropped += count - first;
-            log->is_torn |= parts[first].iov_len < lines[first]->len;
-            break;
+            for (uint32_t i = first; i < count; i++)
+                log->dropped += count_lines(parts[i].iov_base, parts[i].iov_len);
+            return false;
         }
         left -= (size_t)done;
         while (first < count && (size_t)done >= parts[first].iov_len) {
@@ -84,39 +73,97 @@ static void write_lines(struct log *log, struct line **lines, uint32_t count)
         if (first < count) {
             parts[first].iov_base = (char *)parts[first].iov_base + done;
             parts[first].iov_len -= (size_t)done;
+            log->is_torn = done > 0 && ((char *)parts[first].iov_base)[-1] != '\n';
+        } else {
+            log->is_torn = false;
         }
     }
+    return true;
+}
+
+static void write_blocks(struct log *log, struct log_block **blocks, uint32_t count)
+{
+    struct iovec parts[WRITE_BLOCKS];
+
     for (uint32_t i = 0; i < count; i++)
-        free(lines[i]);
+        parts[i] = (struct iovec){ blocks[i]->text, blocks[i]->len };
+    write_parts(log, parts, count);
+    for (uint32_t i = 0; i < count; i++)
+        free(blocks[i]);
+}
+
+/* What is missing is said in the log itself, at most once a second. */
+static void tell_missing(struct log *log)
+{
+    uint64_t     dropped = log->dropped, suppressed = log->suppressed;
+    int64_t      now_ns = clock_now_ns();
+    char         ts[25], text[400];
+    struct iovec part = { text, 0 };
+
+    if ((dropped == log->told_dropped && suppressed == log->told_suppressed) ||
+        now_ns - log->told_ns < (int64_t)TELL_S * 1000000000)
+        return;
+    log->told_ns = now_ns;
+    clock_format_utc(clock_wall_ns(), ts);
+    part.iov_len = (size_t)snprintf(
+        text, sizeof(text),
+        "{\"ts\":\"%s\",\"level\":\"WARN\",\"event\":\"log_lines_missing\",\"message\":\"the log lacks lines: they came "
+        "faster than they could be written, or one message came more often than log.rate allows\",\"dropped\":%llu,"
+        "\"suppressed\":%llu}\n",
+        ts, (unsigned long long)(dropped - log->told_dropped), (unsigned long long)(suppressed - log->told_suppressed));
+    if (write_parts(log, &part, 1)) {
+        log->told_dropped = dropped;
+        log->told_suppressed = suppressed;
+    } else {
+        log->dropped--; // this line itself, which will be tried again
+    }
+}
+
+/* Until there are some; while some are missing, until that is to be said. */
+static void wait_for_lines(struct log *log)
+{
+    struct timespec until;
+
+    if (log->dropped == log->told_dropped && log->suppressed == log->told_suppressed) {
+        pthread_cond_wait(&log->filled, &log->lock);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += TELL_S;
+    pthread_cond_timedwait(&log->filled, &log->lock, &until);
 }
 
 static void *writer(void *arg)
 {
-    struct log  *log = arg;
-    struct line *lines[WRITE_LINES];
+    struct log       *log = arg;
+    struct log_block *blocks[WRITE_BLOCKS];
 
     pthread_mutex_lock(&log->lock);
     for (;;) {
         uint32_t count = 0;
 
-        while (log->count == 0 && !log->is_closing)
-            pthread_cond_wait(&log->filled, &log->lock);
-        if (log->count == 0)
+        if (log->count == 0 && !log->is_closing)
+            wait_for_lines(log);
+        if (log->count == 0 && log->is_closing)
             break;
-        while (count < WRITE_LINES && log->count) {
-            lines[count++] = log->ring[log->head];
+        while (count < WRITE_BLOCKS && log->count) {
+            blocks[count++] = log->ring[log->head];
             log->head = (log->head + 1) % log->size;
+            log->lines -= blocks[count - 1]->lines;
             log->count--;
         }
         log->is_writing = true;
         pthread_mutex_unlock(&log->lock);
-        write_lines(log, lines, count);
+        write_blocks(log, blocks, count);
+        tell_missing(log);
         pthread_mutex_lock(&log->lock);
         log->is_writing = false;
         if (log->count == 0)
             pthread_cond_broadcast(&log->drained);
     }
     pthread_mutex_unlock(&log->lock);
+    log->told_ns = 0;
+    tell_missing(log);
     return NULL;
 }
 
@@ -130,7 +177,7 @@ struct log *log_open(const struct log_options *options)
     log->rate_per_s = options->rate_per_s;
     log->size = options->queue_lines ? options->queue_lines : 8192;
     log->fd = STDERR_FILENO;
-    log->ring = calloc(log->size, sizeof(struct line *));
+    log->ring = calloc(log->size, sizeof(struct log_block *));
     if (options->path && options->path[0]) {
         log->path = strdup(options->path);
         log->fd = open_file(options->path);
@@ -190,6 +237,8 @@ void log_flush(struct log *log)
 {
     if (!log)
         return;
+    if (own_batch && own_batch->log == log)
+        log_batch_flush(own_batch);
     pthread_mutex_lock(&log->lock);
     while (log->count || log->is_writing)
         pthread_cond_wait(&log->drained, &log->lock);
@@ -201,9 +250,15 @@ void log_flush_in_crash(struct log *log)
     if (!log)
         return;
     for (uint32_t i = 0; i < log->count; i++) {
-        const struct line *line = log->ring[(log->head + i) % log->size];
+        const struct log_block *block = log->ring[(log->head + i) % log->size];
 
-        if (line && write(log->fd, line->text, line->len) < 0)
+        if (block && write(log->fd, block->text, block->len) < 0)
+            break;
+    }
+    for (const struct log_batch *batch = log->batches; batch; batch = batch->next) {
+        const struct log_block *block = batch->block;
+
+        if (block && write(log->fd, block->text, block->len) < 0)
             break;
     }
 }
@@ -223,121 +278,117 @@ uint64_t log_dropped(const struct log *log)
     return log ? log->dropped + log->suppressed : 0;
 }
 
-static bool is_within_rate(struct log *log, const char *event, bp_str message)
+/* ---- on the way to the writer ---- */
+
+/* Takes the block over. */
+static void enqueue(struct log *log, struct log_block *block)
 {
-    uint32_t          hash = 2166136261u;
-    int64_t           second = clock_now_ns() / 1000000000;
-    struct rate_slot *slot;
-    bp_str            key = event && *event ? bp_str_of(event) : (bp_str){ message.data, message.len < 24 ? message.len : 24 };
+    bool is_queued = false;
 
-    if (log->rate_per_s == 0)
-        return true;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)key.data[i]) * 16777619u;
-    slot = &log->rates[hash % RATE_SLOTS];
-    if (slot->second != second) {
-        slot->second = second;
-        slot->lines = 0;
-    }
-    return ++slot->lines <= log->rate_per_s;
-}
-
-static void add_field(bp_json_writer *w, const bp_field *field)
-{
-    json_key(w, bp_str_of(field->name));
-    switch (field->type) {
-    case 1: json_add_integer(w, field->integer); break;
-    case 2: json_add_number(w, field->number); break;
-    case 3: json_add_bool(w, field->integer != 0); break;
-    default: json_add_string(w, field->text); break;
-    }
-}
-
-static void put_message(bp_json_writer *w, bp_str message)
-{
-    struct arena arena;
-
-    if (!mask_is_needed(message)) {
-        json_put_string(w, "message", message);
-        return;
-    }
-    arena_init(&arena, 64 << 10);
-    json_put_string(w, "message", mask_secrets(&arena, message, false));
-    arena_free(&arena);
-}
-
-static void enqueue(struct log *log, bp_str text)
-{
-    struct line *line = malloc(sizeof(*line) + text.len + 1);
-    bool         is_queued = false;
-
-    if (!line) {
-        log->dropped++;
-        return;
-    }
-    line->len = text.len + 1;
-    memcpy(line->text, text.data, text.len);
-    line->text[text.len] = '\n';
     pthread_mutex_lock(&log->lock);
-    if (log->count < log->size) {
-        log->ring[(log->head + log->count) % log->size] = line;
+    if (log->lines + block->lines <= log->size) {
+        log->ring[(log->head + log->count) % log->size] = block;
+        log->lines += block->lines;
         is_queued = true;
         if (log->count++ == 0)
             pthread_cond_signal(&log->filled);
     }
     pthread_mutex_unlock(&log->lock);
     if (!is_queued) {
-        log->dropped++;
-        free(line);
+        log->dropped += block->lines;
+        free(block);
     }
 }
 
-void log_event(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
-               size_t field_count)
+struct log_batch *log_batch_new(struct log *log)
 {
-    static const char *const names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
-    struct bp_buf  buf;
-    bp_json_writer w;
-    char           ts[25];
+    struct log_batch *batch = log ? calloc(1, sizeof(*batch)) : NULL;
 
-    if (!log_enabled(log, level))
-        return;
-    if (!is_within_rate(log, event, message)) {
-        log->suppressed++;
-        return;
-    }
-    buf_init(&buf, NULL, LINE_BYTES_MAX);
-    json_writer_init(&w, &buf);
-    clock_format_utc(clock_wall_ns(), ts);
-    json_begin(&w, JSON_KIND_OBJECT);
-    json_put_text(&w, "ts", ts);
-    json_put_text(&w, "level", names[level & 3]);
-    if (event && *event)
-        json_put_text(&w, "event", event);
-    if (message.len)
-        put_message(&w, (bp_str){ message.data, message.len < 4096 ? message.len : 4096 });
-    for (size_t i = 0; i < field_count; i++)
-        add_field(&w, &fields[i]);
-    json_end(&w);
-    if (json_writer_status(&w) == BP_OK)
-        enqueue(log, buf_str(&buf));
-    else
-        log->dropped++;
-    buf_free(&buf);
+    if (!batch)
+        return NULL;
+    batch->log = log;
+    pthread_mutex_lock(&log->lock);
+    batch->next = log->batches;
+    log->batches = batch;
+    pthread_mutex_unlock(&log->lock);
+    return batch;
 }
 
-void log_message(struct log *log, uint32_t level, const char *event, const char *format, ...)
+void log_batch_free(struct log_batch *batch)
 {
-    char    text[1024];
-    va_list args;
-    int     len;
-
-    if (!log_enabled(log, level))
+    if (!batch)
         return;
-    va_start(args, format);
-    len = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (len < 0)
-        len = 0;
-    log_event(log, level, event, (bp_str){ text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1 }, NULL, 0);
+    log_batch_flush(batch);
+    pthread_mutex_lock(&batch->log->lock);
+    for (struct log_batch **at = &batch->log->batches; *at; at = &(*at)->next) {
+        if (*at == batch) {
+            *at = batch->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&batch->log->lock);
+    free(batch);
+}
+
+struct log_batch *log_batch_use(struct log_batch *batch)
+{
+    struct log_batch *before = own_batch;
+
+    own_batch = batch;
+    return before;
+}
+
+void log_batch_flush(struct log_batch *batch)
+{
+    struct log_block *block = batch ? batch->block : NULL;
+
+    if (!block)
+        return;
+    batch->block = NULL;
+    enqueue(batch->log, block);
+}
+
+static struct log_block *new_block(size_t capacity)
+{
+    struct log_block *block = malloc(sizeof(*block) + capacity);
+
+    if (block)
+        block->len = block->lines = 0;
+    return block;
+}
+
+static void append(struct log_block *block, bp_str line)
+{
+    memcpy(block->text + block->len, line.data, line.len);
+    block->len += line.len;
+    block->lines++;
+}
+
+void log_queue_line(struct log *log, bp_str line, bool is_urgent)
+{
+    struct log_batch *batch = own_batch && own_batch->log == log ? own_batch : NULL;
+    struct log_block *block = batch ? batch->block : NULL;
+
+    if (block && batch->capacity - block->len < line.len) {
+        log_batch_flush(batch);
+        block = NULL;
+    }
+    if (!block) {
+        size_t capacity = batch && line.len < BATCH_BYTES ? BATCH_BYTES : line.len;
+
+        block = new_block(capacity);
+        if (!block) {
+            log->dropped++;
+            return;
+        }
+        if (batch) {
+            batch->capacity = capacity;
+            batch->block = block;
+        }
+    }
+    append(block, line);
+    if (!batch)
+        enqueue(log, block);
+    else if (is_urgent)
+        log_batch_flush(batch);
 }

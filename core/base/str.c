@@ -243,3 +243,25 @@ bool str_has_word(bp_str list, bp_str word)
     }
     return false;
 }
+
+uint64_t str_hash(bp_str text, uint64_t seed)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+    return hash ^ (hash >> 29);
+}
+
+bp_str str_from_int(int64_t value, char text[24])
+{
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    size_t   at = 24;
+
+    do
+        text[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        text[--at] = '-';
+    return (bp_str){ text + at, 24 - at };
+}

@@ -26,5 +26,10 @@ unsigned str_distance(bp_str a, bp_str b);
 bool str_is_near(bp_str name, bp_str candidate);
 /* Space-separated list has word: "a b c" has "b". */
 bool str_has_word(bp_str list, bp_str word);
+/* FNV-1a of it, for tables whose keys others choose: then with a seed that they do not know. */
+uint64_t str_hash(bp_str text, uint64_t seed);
+
+/* The digits of `value` into `text`, which they are returned in; no NUL. */
+bp_str str_from_int(int64_t value, char text[24]);
 
 #endif

@@ -2,8 +2,11 @@
 #include "cli/host.h"
 #include "ops/instance_metrics.h"
 
+#include "api/access.h"
+
 #include <errno.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -16,6 +19,7 @@
 #include "cli/data_lock.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
+#include "conf/environment.h"
 #include "ops/pressure.h"
 #include "net/http_client.h"
 #include "plugin/services.h"
@@ -42,6 +46,20 @@ static void gather_services(void)
 
 /* ---- loading ---- */
 
+/* A folder that the conf names and that cannot be read is a mistake of the conf, at its line. */
+static void scan_more(struct host *host, bp_str folder, size_t index)
+{
+    const struct conf_node *list = node_find(host->conf->root, "plugins"), *item = list;
+    char                    problem[512];
+
+    if (registry_scan(host->registry, folder.data, true, problem))
+        return;
+    if (list && list->kind == NODE_SEQUENCE)
+        for (item = list->first; item && item->index != index;)
+            item = item->next;
+    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", problem);
+}
+
 static bool scan(struct host *host)
 {
     char folder[4096], problem[512];
@@ -51,13 +69,25 @@ static bool scan(struct host *host)
         fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n", problem);
         return false;
     }
-    for (size_t i = 0; host->conf && i < host->conf->plugin_dirs.count; i++) {
-        if (!registry_scan(host->registry, host->conf->plugin_dirs.items[i].data, true, problem)) {
-            fprintf(stderr, "backplane: %s: it stands in `plugins` of the conf\n", problem);
-            return false;
-        }
-    }
+    for (size_t i = 0; host->conf && host->conf->root && i < host->conf->plugin_dirs.count; i++)
+        scan_more(host, host->conf->plugin_dirs.items[i], i);
     return true;
+}
+
+/* To standard error, and to the log when that is a file: whoever looks there later would find nothing. */
+static void say_failure(struct host *host, const char *format, ...) BP_FORMAT(2, 3);
+
+static void say_failure(struct host *host, const char *format, ...)
+{
+    char    text[2048];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fprintf(stderr, "backplane: %s\n", text);
+    if (host->log && host->conf && host->conf->log.file.len)
+        log_message(host->log, BP_LOG_ERROR, "start_failed", "%s", text);
 }
 
 static struct log *open_log(const struct conf *conf, bool is_quiet)
@@ -78,6 +108,20 @@ static struct log *open_log(const struct conf *conf, bool is_quiet)
         fprintf(stderr, "backplane: log file %s cannot be opened: %s\n", options.path ? options.path : "stderr",
                 strerror(errno));
     return log;
+}
+
+/* A conf with errors may still say where the log is. */
+static void log_conf_problems(struct host *host)
+{
+    struct log_options options = { .level = BP_LOG_INFO, .path = host->conf->log.file.data, .queue_lines = 1024 };
+    struct log        *log = host->conf->log.file.len ? log_open(&options) : NULL;
+
+    for (const struct conf_problem *problem = host->conf->problems.first; log && problem; problem = problem->next)
+        if (!problem->is_warning)
+            log_message(log, BP_LOG_ERROR, "start_failed", "%s:%u:%u: " BP_FMT ": " BP_FMT, host->conf->file, problem->position.line,
+                        problem->position.column, BP_ARG(problem->path), BP_ARG(problem->text));
+    if (log)
+        log_close(log);
 }
 
 int host_load_registry(struct host *host, const char *conf_file)
@@ -105,7 +149,7 @@ int host_load(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: no memory to read %s\n", options->conf_file);
         return EXIT_CONF;
     }
-    host->log = open_log(conf_has_errors(host->conf) ? NULL : host->conf, options->is_quiet);
+    host->log = open_log(conf_has_errors(host->conf) || options->is_check ? NULL : host->conf, options->is_quiet);
     if (!host->log)
         return EXIT_CONF;
     host->registry = registry_new(host->log, services, service_count);
@@ -114,7 +158,14 @@ int host_load(struct host *host, const struct host_options *options)
     registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
-    return command_report_problems(host->conf, stderr) == 0 ? EXIT_DONE : EXIT_CONF;
+    if (options->says_environment)
+        environment_check(host->conf, &conf_process_environment);
+    if (options->is_check)
+        return conf_has_errors(host->conf) ? EXIT_CONF : EXIT_DONE;
+    if (command_report_problems(host->conf, stderr) == 0)
+        return EXIT_DONE;
+    log_conf_problems(host);
+    return EXIT_CONF;
 }
 
 /* ---- starting ---- */
@@ -188,6 +239,8 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.body_timeout_ns = limits->body_idle_timeout_ns;
     options.body_grace_ns = limits->body_rate_grace_ns;
     options.body_min_bytes_per_s = limits->body_rate_bytes;
+    options.answer_grace_ns = limits->answer_rate_grace_ns;
+    options.answer_min_bytes_per_s = limits->answer_rate_bytes;
     options.idle_timeout_ns = limits->keep_alive_timeout_ns;
     options.write_timeout_ns = limits->write_stall_timeout_ns;
     options.call_timeout_ns = host->conf->server.request_deadline_ns;
@@ -197,7 +250,7 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
 static bool open_edge(struct host *host, bool is_private)
 {
     const struct server_conf *server = &host->conf->server;
-    bp_str                    addresses[SERVER_MAX_LISTENERS];
+    bp_str                    addresses[SERVER_MAX_LISTENERS + 1];
     size_t                    count = 0;
     char                      private_address[128], problem[512];
     struct http_edge_options  options;
@@ -208,10 +261,12 @@ static bool open_edge(struct host *host, bool is_private)
     }
     for (size_t i = 0; !is_private && i < server->listener_count; i++)
         addresses[count++] = server->listeners[i].address;
+    if (!is_private && server->metrics_listen.len)
+        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those of the conf
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
     if (!host->edge)
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
     return host->edge != NULL;
 }
 
@@ -221,6 +276,8 @@ static bp_status start_server(bp_call *call, void *arg)
     struct host *host = arg;
 
     host->servers[call->worker->index] = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
+    if (host->servers[call->worker->index] && host->handler == api_handle)
+        http_server_on_refusal(host->servers[call->worker->index], access_note_refusal, &host->api);
     if (!host->servers[call->worker->index])
         return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
     return BP_OK;
@@ -297,7 +354,7 @@ static bool take_data(struct host *host, const char *conf_file)
     int  fd = data_lock_take(host->conf->data_dir.data, conf_file, &is_refused, problem);
 
     if (is_refused)
-        fprintf(stderr, "backplane: %s: %s\n", conf_file, problem);
+        say_failure(host, "%s: %s", conf_file, problem);
     host->data_lock = fd > 0 ? fd : 0;
     return !is_refused;
 }
@@ -314,7 +371,7 @@ int host_start(struct host *host, const struct host_options *options)
     if (!start_workers(host, options->only_workers                                                  ? options->only_workers
                              : options->is_private || options->only_kind || options->stdio_apps ? 1
                                                                                                 : 0)) {
-        fprintf(stderr, "backplane: the workers cannot be started: %s\n", strerror(errno));
+        say_failure(host, "the workers cannot be started: %s", strerror(errno));
         return EXIT_FAILED;
     }
     // Before any instance starts: a second server on the same address must not touch the first one's data.
@@ -329,7 +386,7 @@ int host_start(struct host *host, const struct host_options *options)
                                     host->log);
     host->is_started = start_instances(host, options);
     if (!host->is_started) {
-        fprintf(stderr, "backplane: %s\n", host->generation ? host->generation->problem : "no memory for the instances");
+        say_failure(host, "%s", host->generation ? host->generation->problem : "no memory for the instances");
         return EXIT_STORAGE;
     }
     if (options->only_kind && !is_served)
@@ -338,21 +395,24 @@ int host_start(struct host *host, const struct host_options *options)
     host->instances_metrics = instance_metrics_new(host->generation, host->conf);
     host->alerts = alerts_new(host->generation);
     host->health = health_board_new(host->generation, host->alerts);
-    if (!api_init(&host->api, host->conf, host->generation, host->health, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+    if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
+        if (!conf_has_errors(host->conf))
+            say_failure(host, "%s", problem);
+        else if (command_report_problems(host->conf, stderr) != 0)
+            log_conf_problems(host);
         return EXIT_CONF;
     }
     host->api.is_private = options->is_private || options->stdio_apps || options->handler;
     if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
         !mcp_add_routes(host->mcp, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
         return EXIT_CONF;
     }
     api_describe(&host->api, mcp_scopes(&host->api.arena, host->mcp));
     if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
         return generation_call(&host->workers[0], BP_SECONDS(10), start_mcp, host, problem) == BP_OK ? EXIT_DONE : EXIT_FAILED;
     if (!start_serving(host, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
         return EXIT_FAILED;
     }
     health_board_set_phase(host->health, PHASE_READY);

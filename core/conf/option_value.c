@@ -117,11 +117,43 @@ static void read_float(const struct option_reader *reader, const bp_option *opti
         memcpy(field, &value, sizeof(value));
 }
 
+/* What comes from the environment is often written in another program's words: METRICS_ENABLED=1, LOG_LEVEL=WARNING. Only there: a
+ * file is written for this program. */
+static bp_str usual_word(bp_str text, const char *choices)
+{
+    static const char *const words[][2] = {
+        { "1", "true" }, { "y", "true" }, { "t", "true" }, { "enable", "true" }, { "enabled", "true" }, { "0", "false" },
+        { "n", "false" }, { "f", "false" }, { "disable", "false" }, { "disabled", "false" }, { "none", "off" }, { "warning", "warn" },
+        { "err", "error" }, { "critical", "error" }, { "fatal", "error" }, { "trace", "debug" }, { "verbose", "debug" },
+        { "information", "info" }, { "notice", "info" }, { "true", "on" }, { "1", "on" }, { "yes", "on" }, { "enabled", "on" },
+        { "false", "off" }, { "0", "off" }, { "no", "off" }, { "disabled", "off" },
+    };
+    struct value_hint unused = { .text = "" };
+    int32_t           index;
+
+    text = str_trim(text);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (str_equal_ignore_case(text, bp_str_of(words[i][0])) && !value_enum(bp_str_of(words[i][1]), choices, &index, &unused))
+            return bp_str_of(words[i][1]);
+    return text;
+}
+
+/* The value of a scalar as it is read where words are expected. */
+static bp_str word_of(const struct conf_node *node, const char *choices)
+{
+    struct value_hint unused = { .text = "" };
+    int32_t           index;
+
+    if (!node->is_expanded || !value_enum(node->value, choices, &index, &unused))
+        return node->value;
+    return usual_word(node->value, choices);
+}
+
 static void read_bool(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
                       void *field)
 {
     bool        value = false;
-    const char *problem = value_bool(node->value, &value);
+    const char *problem = value_bool(word_of(node, "true|false|yes|no|on|off"), &value);
 
     if (problem)
         refuse(reader, option, node, problem, NULL);
@@ -149,7 +181,7 @@ static void read_enum(const struct option_reader *reader, const bp_option *optio
     struct arena     *arena = reader->problems->arena;
     struct value_hint hint = { .text = "" };
     int32_t           value = 0;
-    const char       *problem = value_enum(node->value, option->choices, &value, &hint);
+    const char       *problem = value_enum(word_of(node, option->choices), option->choices, &value, &hint);
 
     if (problem)
         refuse(reader, option, node, arena_format(arena, "%s %s", problem, with_commas(arena, option->choices)).data,

@@ -1,6 +1,7 @@
 /* print_effective.c - the conf as it takes effect, with where each value came from. */
 #include "base/mask.h"
 #include "base/str.h"
+#include "conf/value.h"
 #include "conf/conf_print.h"
 
 struct printer {
@@ -149,6 +150,22 @@ static void print_value(struct printer *printer, const bp_option *option, const 
     buf_add(printer->out, is_map ? BP_STR(" }") : BP_STR("]"));
 }
 
+/* From the environment a word may come in another spelling than the one that counts. */
+static void print_word(struct printer *printer, const bp_option *option, const void *field)
+{
+    bp_str  choice = BP_STR("false"), rest = bp_str_of(option->choices ? option->choices : "");
+    int32_t index = 0;
+
+    if (option->type == BP_OPTION_TYPE_BOOL) {
+        choice = *(const bool *)field ? BP_STR("true") : choice;
+    } else {
+        memcpy(&index, field, sizeof(index));
+        for (choice = choice_next(rest, &rest); index-- > 0;)
+            choice = choice_next(rest, &rest);
+    }
+    print_text(printer, choice, true);
+}
+
 static bool is_list(uint32_t type)
 {
     return type == BP_OPTION_TYPE_LIST || type == BP_OPTION_TYPE_MAP || type == BP_OPTION_TYPE_REFS;
@@ -172,6 +189,8 @@ static void print_option(struct printer *printer, unsigned depth, const bp_optio
     if (option->type == BP_OPTION_TYPE_PATH && values && !(node && node->is_from_file)) {
         memcpy(&path, (const char *)values + option->offset, sizeof(path));
         print_text(printer, path, true);
+    } else if (node && node->is_expanded && values && (option->type == BP_OPTION_TYPE_BOOL || option->type == BP_OPTION_TYPE_ENUM)) {
+        print_word(printer, option, (const char *)values + option->offset);
     } else if (node) {
         print_value(printer, option, node);
     } else if (is_list(option->type)) {

@@ -27,6 +27,7 @@ struct server_auth {
     const bp_peer *storage_field; /* for the host to fill in; see `storage` */
     bp_str         storage;       /* name of the instance that holds the keys */
     bool           allow_unauthenticated_network;
+    int64_t        wrong_keys_per_minute; /* 0: off */
     bp_str         issuer, keys_url, tenant_claim;
     bp_str_list    audience;
 };
@@ -41,6 +42,8 @@ struct server_limits {
     int64_t body_idle_timeout_ns;
     int64_t body_rate_bytes; /* per second */
     int64_t body_rate_grace_ns;
+    int64_t answer_rate_bytes; /* per second */
+    int64_t answer_rate_grace_ns;
     int64_t keep_alive_timeout_ns;
     int64_t keep_alive_requests;
     int64_t write_stall_timeout_ns;
@@ -89,6 +92,8 @@ struct server_conf {
     int64_t                 request_deadline_ns;
     int64_t                 offload_threads;
     bool                    metrics;
+    bp_str                  metrics_token, metrics_listen; /* empty: none */
+    int64_t                 host_rate_per_minute; /* 0: off */
     struct server_auth      auth;
     struct server_limits    limits;
     struct server_watchdog  watchdog;
@@ -108,6 +113,7 @@ struct gate_conf {
     int64_t deadline_ns;
     int64_t max_concurrent; /* 0: no cap */
     int64_t queue;
+    double  client_share;
     int64_t retries;
     int64_t breaker_failures;
     int64_t breaker_window_ns;
@@ -116,7 +122,10 @@ struct gate_conf {
     bp_str  digest; /* empty, or 64 hexadecimal digits */
     int64_t every_ns; /* kind health only: from one check to the next */
     int64_t rise, fall; /* kind health only: how many checks in a row make it well again, or down */
+    bp_str  prefix;   /* kind app only: before its routes as /PREFIX, before its tools as PREFIX_; empty: by the rule of api/prefix.h */
 };
+
+enum { PREFIX_MAX_BYTES = 32 };
 
 /* One mapping of the conf: "" is the section itself, "limits" a mapping in it. */
 struct conf_section {

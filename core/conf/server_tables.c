@@ -9,10 +9,11 @@ static const bp_option server_options[] = {
     BP_OPTION_ENUM(struct server_conf, access_log, .choices = "on|off|errors", .initial = "on",
                    .help = "which requests get a line in the log; errors: those answered with 400 or more"),
     BP_OPTION_LIST(struct server_conf, allowed_hosts, .example = "[api.example.org]",
-                   .help = "names that the Host header may hold beside those of the listeners; none: loopback names "
-                           "on a loopback listener, any elsewhere"),
+                   .help = "names that the Host header may hold, or \"*\" for any; needed where a listener is reached by other "
+                           "machines. Loopback names on a loopback listener and addresses written out on others need no entry"),
     BP_OPTION_LIST(struct server_conf, allowed_origins, .example = "[\"https://console.example.org\"]",
-                   .help = "origins of web pages that may call, as their Origin header says"),
+                   .help = "origins of web pages that may call, as their Origin header says; pages of this machine may on a "
+                           "loopback listener"),
     BP_OPTION_LIST(struct server_conf, trusted_proxies, .example = "[10.0.0.0/8]",
                    .help = "addresses or CIDR blocks whose X-Forwarded-For is believed"),
     BP_OPTION_INT(struct server_conf, rate_per_minute, .initial = "0", .minimum = "0", .maximum = "1000000000",
@@ -22,6 +23,14 @@ static const bp_option server_options[] = {
     BP_OPTION_INT(struct server_conf, offload_threads, .initial = "4", .minimum = "1", .maximum = "128",
                   .help = "threads for what blocks: SQLite, files, plugins that cannot suspend"),
     BP_OPTION_BOOL(struct server_conf, metrics, .initial = "true", .help = "whether GET /metrics is answered"),
+    BP_OPTION_SECRET(struct server_conf, metrics_token, .example = "${METRICS_TOKEN}",
+                     .help = "a token that opens GET /metrics beside keys of the scope host:read, without asking the storage"),
+    BP_OPTION_ADDRESS(struct server_conf, metrics_listen, .example = "127.0.0.1:9090",
+                      .help = "a listener of its own for GET /metrics and the probes, which asks for no key: for a network that "
+                              "only scrapers reach"),
+    BP_OPTION_INT(struct server_conf, host_rate_per_minute, .initial = "6000", .minimum = "0", .maximum = "1000000000",
+                  .help = "requests for /health, /metrics, /openapi.json, /docs and the like that one address (IPv6: one /64) may "
+                          "make in a minute before it gets 429; probes are not counted; 0: no limit"),
 };
 
 static const bp_option auth_options[] = {
@@ -34,6 +43,9 @@ static const bp_option auth_options[] = {
                    .help = "serve listeners that other machines reach although mode is none: anybody who reaches them "
                            "can read and change everything. Only for a network that lets in nobody else, or behind a "
                            "proxy that authenticates"),
+    BP_OPTION_INT(struct server_auth, wrong_keys_per_minute, .initial = "60", .minimum = "0", .maximum = "1000000",
+                  .help = "unknown API keys from one address (IPv6: one /64) in a minute that are looked up in the storage; then "
+                          "only keys that were good within the last hour are, and others get 429; 0: no limit"),
     BP_OPTION_URL(struct server_auth, issuer, .example = "https://login.example.org",
                   .help = "the authorization server whose tokens are taken, written as in the \"iss\" of its tokens; needed "
                           "where mode is oauth or both"),
@@ -67,6 +79,12 @@ static const bp_option limits_options[] = {
                  .help = "bytes a second that a body must bring on average, or 408; 0: no such rule"),
     BP_OPTION_DURATION(struct server_limits, body_rate_grace, .initial = "10s", .minimum = "0", .maximum = "1h",
                        .help = "how long a body may take before body_rate is asked for"),
+    BP_OPTION_OF(BP_OPTION_TYPE_SIZE, struct server_limits, answer_rate_bytes, "answer_rate", .initial = "1KiB",
+                 .minimum = "0", .maximum = "1GiB",
+                 .help = "bytes a second of an answer that a client must take on average while some wait for it, or it is cut "
+                         "off; 0: no such rule"),
+    BP_OPTION_DURATION(struct server_limits, answer_rate_grace, .initial = "30s", .minimum = "1s", .maximum = "1h",
+                       .help = "the time that answer_rate is the average of"),
     BP_OPTION_DURATION(struct server_limits, keep_alive_timeout, .initial = "75s", .minimum = "0", .maximum = "1h",
                        .help = "how long a connection may wait for its next request"),
     BP_OPTION_INT(struct server_limits, keep_alive_requests, .initial = "10000", .minimum = "1",
@@ -96,9 +114,9 @@ static const bp_option watchdog_options[] = {
 };
 
 static const bp_option drain_options[] = {
-    BP_OPTION_DURATION(struct server_drain, delay, .initial = "0s", .minimum = "0", .maximum = "10m",
-                       .help = "how long to go on accepting after SIGTERM while readiness already fails; give a load "
-                               "balancer 5s"),
+    BP_OPTION_DURATION(struct server_drain, delay, .initial = "3s", .minimum = "0", .maximum = "10m",
+                       .help = "how long to go on accepting after SIGTERM while readiness already fails, so that a load balancer "
+                               "notices before anybody is refused; longer than its interval of checks times its fall count"),
     BP_OPTION_DURATION(struct server_drain, timeout, .initial = "25s", .minimum = "0", .maximum = "1h",
                        .help = "how long running requests get to end before they are cancelled"),
 };
@@ -137,7 +155,7 @@ static const bp_option mcp_options[] = {
 static const bp_option log_options[] = {
     BP_OPTION_ENUM(struct log_conf, level, .choices = "debug|info|warn|error", .initial = "info",
                    .help = "the least important lines that are written"),
-    BP_OPTION_PATH(struct log_conf, file, .example = "backplane.log", .help = "where to; empty: standard error"),
+    BP_OPTION_PATH(struct log_conf, file, .choices = BP_PATH_NEW_FILE, .example = "backplane.log", .help = "where to; empty: standard error"),
     BP_OPTION_OF(BP_OPTION_TYPE_INT, struct log_conf, rate_per_s, "rate", .initial = "100", .minimum = "0",
                  .maximum = "1000000",
                  .help = "lines a second of one message; the rest is counted and reported; 0: no limit"),
@@ -159,6 +177,8 @@ static const bp_option gate_options[] = {
                   .help = "calls in the instance at the same time, shared out among the workers; 0: no cap"),
     BP_OPTION_INT(struct gate_conf, queue, .initial = "256", .minimum = "0", .maximum = "1000000",
                   .help = "calls that may wait for a place; more are refused at once"),
+    BP_OPTION_FLOAT(struct gate_conf, client_share, .initial = "0.25", .minimum = "0", .maximum = "1",
+                    .help = "part of max_concurrent that one key, or one address without a key, may have while others wait"),
     BP_OPTION_INT(struct gate_conf, retries, .initial = "2", .minimum = "0", .maximum = "10",
                   .help = "how often a call that may be repeated is tried again"),
     BP_OPTION_INT(struct gate_conf, breaker_failures, .initial = "5", .minimum = "0", .maximum = "100000",
@@ -183,6 +203,12 @@ static const bp_option health_options[] = {
                   .help = "how many checks in a row must find it down before it is; until then it is degraded"),
 };
 
+static const bp_option app_options[] = {
+    BP_OPTION_STRING(struct gate_conf, prefix, .example = "notes",
+                     .help = "stands before its routes as /PREFIX, and before the names of its tools and prompts as PREFIX_; "
+                             "empty: nothing, or the instance's name where an app before it has the same ones"),
+};
+
 const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
     { "", "the host itself", OPTION_TABLE(server_options), 0 },
     { "auth", "who may call", OPTION_TABLE(auth_options), offsetof(struct server_conf, auth) },
@@ -200,7 +226,8 @@ const struct option_table gate_table = OPTION_TABLE(gate_options);
 const struct option_table *gate_kind_table(const char *kind)
 {
     static const struct option_table health = OPTION_TABLE(health_options);
+    static const struct option_table app = OPTION_TABLE(app_options);
     static const struct option_table none = { NULL, (uint32_t)sizeof(bp_option), 0 };
 
-    return strcmp(kind, "health") == 0 ? &health : &none;
+    return strcmp(kind, "health") == 0 ? &health : strcmp(kind, "app") == 0 ? &app : &none;
 }

@@ -62,6 +62,7 @@ static void begin(bp_call *call, struct fiber *fiber, const struct call_options 
     call->worker = fiber_worker(fiber);
     call->deadline_ns = options->deadline_ns;
     call->error.struct_size = sizeof(call->error);
+    call->client = options->client;
     call->principal = options->principal ? *options->principal : nobody;
     call->owner = options->owner;
     if (options->request_id.len && options->request_id.len < CALL_ID_BYTES) {
@@ -378,15 +379,20 @@ bp_str call_traceparent(bp_call *call)
     return bp_str_of(call->traceparent);
 }
 
-void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
-              size_t field_count)
+typedef void (*log_writer)(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
+                           size_t field_count);
+
+static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_size, size_t field_count)
 {
     bp_field all[32];
-    size_t   count = 0;
+    size_t   count = 0, name_len = event.len < 63 ? event.len : 63;
     char     name[64];
 
     if (!log_enabled(call->worker->log, level))
         return;
+    if (!event.len && call->plugin)
+        event = BP_STR("plugin_message"); // bp_log() has no event: programs still find the lines
     if (call->request_id[0])
         all[count++] = bp_field_str("request_id", bp_str_of(call->request_id));
     if (call->plugin)
@@ -397,6 +403,19 @@ void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const
         all[count++] = bp_field_str("op", bp_str_of(call->op));
     for (size_t i = 0; i < field_count && count < 32; i++)
         memcpy(&all[count++], (const char *)fields + i * field_size, sizeof(bp_field));
-    snprintf(name, sizeof(name), BP_FMT, (int)(event.len < 63 ? event.len : 63), event.data ? event.data : "");
-    log_event(call->worker->log, level, name, message, all, count);
+    memcpy(name, event.data ? event.data : "", name_len);
+    name[name_len] = '\0';
+    writer(call->worker->log, level, name, message, all, count);
+}
+
+void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
+              size_t field_count)
+{
+    log_with(log_event, call, level, event, message, fields, field_size, field_count);
+}
+
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_count)
+{
+    log_with(log_record, call, level, event, message, fields, sizeof(bp_field), field_count);
 }

@@ -40,6 +40,7 @@ struct bp_call {
     struct call_trace trace;
     char            traceparent[56];
     bp_principal    principal;
+    uint64_t        client;        /* whose request it is, as a hash, for fair shares; 0: the host's own */
     const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
     void           *instance_of;            /* the instance record of the layer above, for its services */
     void           *turn;                   /* the way through a gate that it is on, of the layer above */
@@ -57,6 +58,7 @@ struct call_options {
     size_t              memory_bytes; /* 0: 256 MiB */
     bp_str              request_id;   /* empty: one is made */
     const bp_principal *principal;    /* NULL: not authenticated, tenant "default"; strings must outlive the call */
+    uint64_t            client;
     void               *owner;
 };
 
@@ -109,6 +111,9 @@ void      call_cancel_child(struct bp_child *child);
 
 void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
               size_t field_count);
+/* One of its kind for each thing that happened: never left out for there being many. */
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+                     size_t field_count);
 
 /* A strictly parsed traceparent header continues that trace; anything else begins a new one. */
 void   call_set_trace(bp_call *call, bp_str traceparent);

@@ -76,7 +76,8 @@ bp_status call_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *
     struct bp_child    *made = arena_alloc(call->arena, sizeof(*made));
     struct call_options options = { .deadline_ns = call->deadline_ns,
                                     .request_id = bp_str_of(call->request_id),
-                                    .principal = &call->principal };
+                                    .principal = &call->principal,
+                                    .client = call->client };
 
     *child = NULL;
     if (!made)

@@ -84,6 +84,11 @@ static void on_beat(uv_timer_t *beat)
     worker->beat_due_ns = now + (int64_t)BEAT_MS * 1000000;
 }
 
+static void on_turn(uv_prepare_t *turn)
+{
+    log_batch_flush(((struct worker *)turn->data)->batch);
+}
+
 static void on_again(uv_idle_t *again)
 {
     worker_run_ready(again->data);
@@ -108,6 +113,11 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
         return failed;
     }
     worker->wake.data = worker;
+    worker->batch = log_batch_new(log);
+    uv_prepare_init(&worker->loop, &worker->turn);
+    worker->turn.data = worker;
+    uv_prepare_start(&worker->turn, on_turn);
+    uv_unref((uv_handle_t *)&worker->turn);
     uv_idle_init(&worker->loop, &worker->again);
     worker->again.data = worker;
     uv_timer_init(&worker->loop, &worker->beat);
@@ -122,13 +132,16 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
  * several workers in turn. */
 void worker_run_until(struct worker *worker, bool (*is_done)(void *arg), void *arg)
 {
-    struct worker *before = this_worker;
+    struct worker    *before = this_worker;
+    struct log_batch *batch_before = log_batch_use(worker->batch);
 
     this_worker = worker;
     pthread_getcpuclockid(pthread_self(), &worker->cpu_clock);
     worker->tid = (int)gettid();
     while (!is_done(arg))
         uv_run(&worker->loop, UV_RUN_ONCE);
+    log_batch_flush(worker->batch);
+    log_batch_use(batch_before);
     this_worker = before;
 }
 
@@ -196,6 +209,7 @@ void worker_free(struct worker *worker)
     pthread_mutex_lock(&worker->post_lock);
     uv_close((uv_handle_t *)&worker->wake, NULL);
     pthread_mutex_unlock(&worker->post_lock);
+    uv_close((uv_handle_t *)&worker->turn, NULL);
     uv_close((uv_handle_t *)&worker->again, NULL);
     uv_close((uv_handle_t *)&worker->beat, NULL);
     uv_run(&worker->loop, UV_RUN_NOWAIT);
@@ -203,6 +217,7 @@ void worker_free(struct worker *worker)
     while (uv_loop_close(&worker->loop) == UV_EBUSY)
         uv_run(&worker->loop, UV_RUN_ONCE);
     pthread_mutex_destroy(&worker->post_lock);
+    log_batch_free(worker->batch);
     this_worker = before;
 }
 

@@ -40,6 +40,8 @@ struct worker {
     uint32_t      spare_count, live_count;
     struct fiber *ready_first, *ready_last;
     bool          is_draining;
+    uv_prepare_t  turn;     /* the end of a turn of the loop */
+    struct log_batch *batch; /* what was logged in it */
     uv_idle_t     again;    /* keeps the loop from waiting while fibers are ready */
 
     uv_async_t          wake;

@@ -623,6 +623,7 @@ static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_r
     (void)response;
     if (!catalog_of(context, way.exchange, web_request))
         return fail_no_app(call, web_request);
+    BP_TRY(api_take_from_limit(way.mcp->api, way.exchange, "", 0));
     BP_TRY(refuse_modern(&way, &is_refused));
     if (is_refused)
         return BP_OK;
@@ -660,6 +661,7 @@ static bp_status delete(bp_call *call, void *context, bp_request *web_request, b
     (void)response;
     if (!catalog_of(context, way.exchange, web_request))
         return fail_no_app(call, web_request);
+    BP_TRY(api_take_from_limit(way.mcp->api, way.exchange, "", 0));
     BP_TRY(refuse_modern(&way, &is_refused));
     if (is_refused)
         return BP_OK;

@@ -335,7 +335,8 @@ static void run_task(bp_call *call, void *arg)
 static void start_on_worker(struct task *task, bp_mcp *request, bool *has_started)
 {
     struct call_options options = { .deadline_ns = clock_now_ns() + task->deadline_ns,
-                                    .request_id = bp_str_of(request->call->request_id) };
+                                    .request_id = bp_str_of(request->call->request_id),
+                                    .client = request->call->client };
 
     *has_started = call_start(request->call->worker, &options, run_task, task);
 }

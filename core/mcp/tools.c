@@ -178,8 +178,8 @@ bp_status tools_call(bp_mcp *request)
     if ((request->abilities & tool->needs) != tool->needs) {
         if (mcp_is_modern(request->revision))
             return request_fail_ability(request, tool->needs & ~request->abilities);
-        return answer_tool_error(request, arena_format(call->arena, "the tool %s needs a client that can do: %s",
-                                                       tool->spec.name, tool->spec.needs));
+        return answer_tool_error(request, arena_format(call->arena, "the tool " BP_FMT " needs a client that can do: %s",
+                                                       BP_ARG(tool->name), tool->spec.needs));
     }
     if (!arguments)
         arguments = empty_object(call);
@@ -187,8 +187,8 @@ bp_status tools_call(bp_mcp *request)
         is_valid = json_schema_check(tool->input, arguments, problem);
         BP_TRY(fit_arguments(request, tool, is_valid, &arguments, &has_fitted));
         if (!is_valid && !has_fitted)
-            return answer_tool_error(request, arena_format(call->arena, "the arguments of %s are not valid: %s",
-                                                           tool->spec.name, problem));
+            return answer_tool_error(request, arena_format(call->arena, "the arguments of " BP_FMT " are not valid: %s",
+                                                           BP_ARG(tool->name), problem));
     }
     BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
     if (mcp_is_modern(request->revision) && (message_param(params, BP_STR("requestState")) ||

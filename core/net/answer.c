@@ -218,8 +218,8 @@ bp_status http_exchange_write(struct http_exchange *is, bp_str bytes)
 
     if (exchange->answer != ANSWER_STREAMING)
         return call_fail(is->call, BP_CONFLICT, "a piece of a stream that has not begun");
-    if (exchange->connection->is_gone)
-        status = BP_CANCELLED;
+    if (exchange->connection->is_gone || exchange->is_aborted)
+        status = BP_CANCELLED; // a part of a piece may be out
     if (status != BP_OK)
         return call_fail_over(is->call, status, "sending to the client");
     if (exchange->length >= 0 && bytes.len > (uint64_t)exchange->length - is->sent_bytes &&

@@ -56,6 +56,7 @@ void connection_cut(struct connection *connection)
     connection->is_gone = true;
     deadline_clear(&connection->read_deadline);
     deadline_clear(&connection->write_deadline);
+    deadline_clear(&connection->rate_deadline);
     deadline_clear(&connection->pause_deadline);
     uv_close(&connection->socket.handle, on_closed);
     if (connection->state == CONNECTION_HANDLING) {
@@ -107,6 +108,27 @@ static void close_after_answer(struct connection *connection, bool lingers)
     connection_close_when_sent(connection);
 }
 
+static void tell_refusal(struct connection *connection, int status, const char *why)
+{
+    struct http_server  *server = connection->server;
+    struct exchange     *exchange = connection->exchange;
+    struct http_refusal  refusal = { .log = server->edge->log, .status = status, .why = why };
+    char                 peer[64];
+
+    if (!server->refused)
+        return;
+    refusal.peer = connection_peer_text(connection, peer);
+    if (exchange && exchange->is.method.len) {
+        refusal.method = exchange->is.method;
+        refusal.path = exchange->is.path;
+    } else if (exchange && exchange->request.block_at &&
+               exchange->request.path.at + exchange->request.path.len <= input_left(&connection->input)) {
+        refusal.method = http1_method_name((enum http1_method)exchange->request.method);
+        refusal.path = http1_str(input_rest(&connection->input), exchange->request.path);
+    }
+    server->refused(&refusal, server->refused_arg);
+}
+
 void connection_refuse(struct connection *connection, int status, const char *why)
 {
     struct http_server *server = connection->server;
@@ -116,6 +138,7 @@ void connection_refuse(struct connection *connection, int status, const char *wh
     uv_buf_t            buf;
 
     server_refusal(server, status);
+    tell_refusal(connection, status, why);
     connection->exchange = NULL;
     if (exchange)
         exchange_release(server, exchange);
@@ -271,6 +294,8 @@ void connection_end_exchange(struct connection *connection)
     bool                closes = exchange->closes || server->is_draining;
     bool                is_cut =
         exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
+    // An answer whose end is that of the connection is only known to be cut by a reset.
+    bool has_no_other_end = exchange->answer == ANSWER_STREAMING && exchange->length < 0 && !exchange->is_chunked;
     bool lingers = !exchange->is_body_done || input_left(&connection->input);
 
     connection->exchange = NULL;
@@ -280,11 +305,11 @@ void connection_end_exchange(struct connection *connection)
         free_if_over(connection);
         return;
     }
-    if (is_cut) {
+    if (is_cut && has_no_other_end) {
         connection_reset(connection);
         return;
     }
-    if (closes) {
+    if (closes || is_cut) {
         close_after_answer(connection, lingers);
         return;
     }

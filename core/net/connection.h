@@ -41,12 +41,12 @@ enum {
 struct edge_metrics {
     struct metric_series *connections, *accepted, *requests, *received, *sent;
     struct metric_series *refused_connections[4]; /* enum refusal_reason */
-    struct metric_series *timeouts[4];            /* enum timeout_class */
+    struct metric_series *timeouts[5];            /* enum timeout_class */
     struct metric_family *refused_requests;       /* by status */
 };
 
 enum refusal_reason { REFUSED_TOTAL, REFUSED_ADDRESS, REFUSED_DESCRIPTORS, REFUSED_MEMORY };
-enum timeout_class { TIMEOUT_HEADER, TIMEOUT_BODY, TIMEOUT_IDLE, TIMEOUT_WRITE };
+enum timeout_class { TIMEOUT_HEADER, TIMEOUT_BODY, TIMEOUT_IDLE, TIMEOUT_WRITE, TIMEOUT_ANSWER };
 
 struct edge_listener {
     char     address[128];
@@ -81,6 +81,8 @@ struct http_server {
     struct worker          *worker;
     http_handler            handler;
     void                   *arg;
+    void (*refused)(const struct http_refusal *refusal, void *arg);
+    void                   *refused_arg;
     struct server_listener *listeners;
     uint32_t                open_handles; /* listeners, tick, later */
     int        reserve_fd; /* given up for a moment to answer when no descriptor is left */
@@ -91,7 +93,7 @@ struct http_server {
     struct connection   *connections;
     _Atomic uint32_t     connection_count;
     struct deadline_list header_deadlines, body_deadlines, idle_deadlines, write_deadlines,
-        linger_deadlines, beat_deadlines, pause_deadlines;
+        rate_deadlines, linger_deadlines, beat_deadlines, pause_deadlines;
     struct exchange *spares;
     uint32_t         spare_count;
     bool             is_draining, is_cancelled;
@@ -125,9 +127,11 @@ struct connection {
     struct input        input;
     struct deadline     read_deadline; /* header, body, idle or linger */
     struct deadline     write_deadline;
+    struct deadline     rate_deadline; /* while something waits for the client to take it */
     struct deadline pause_deadline; /* while it is not read, whether the client is gone is looked up
                                        now and then */
     size_t              write_left; /* in the queue when progress was last seen */
+    size_t              rate_queued; /* what there was to take since rate_deadline was set */
     uint32_t            requests;
     uint32_t            listener;
     uint8_t             state;     /* enum connection_state */
@@ -155,7 +159,7 @@ struct exchange {
     const char          *fault_why;
     uint8_t              answer; /* enum exchange_answer */
     bool is_body_done, is_aborted, closes, is_bodiless, is_chunked, is_events, is_continue_sent,
-        is_writing, is_left;
+        is_writing, is_left, is_apart, is_read_whole;
     char         *head;    /* of the request: inline_head or the heap */
     char         *path;    /* normal form, when it differs */
     struct bp_buf headers; /* lines the handler added */
@@ -194,16 +198,22 @@ void connection_reset(struct connection *connection);
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count);
 void      connection_write_due(struct connection *connection); /* its write deadline has passed */
+void      connection_rate_due(struct connection *connection);  /* the client has had its time to take what waits */
 
 /* ---- exchange.c ---- */
 struct exchange *exchange_take(struct http_server *server, struct connection *connection);
 void             exchange_release(struct http_server *server, struct exchange *exchange);
 /* The head is complete: fills in what the handler sees. False: no memory, or a path that is not
  * UTF-8 (then *status and *why say so). */
+/* "192.0.2.1", "2001:db8::1" or "unix", in `text` or static. */
+bp_str connection_peer_text(const struct connection *connection, char text[64]);
 bool exchange_prepare(struct exchange *exchange, const char *head, int *status, const char **why);
 void exchange_run(bp_call *call, void *arg);
 void exchange_body_due(struct exchange *exchange);
 bp_status exchange_fail_fault(struct exchange *exchange);
+/* Around waits for the client: who handles the request is told. The end may suspend. */
+void exchange_step_out(struct exchange *exchange);
+void exchange_step_in(struct exchange *exchange) BP_SUSPENDS;
 
 /* ---- answer.c ---- */
 /* The handler has returned: what is missing of the answer. */

@@ -2,7 +2,7 @@
  *
  * What does not go out at once is copied, so that the caller's memory is its own again when a write
  * returns; the queue's limit is where a fiber waits for the client. Without progress for
- * write_timeout_ns it is reset.
+ * write_timeout_ns it is reset, and so it is when it takes less than answer_min_bytes_per_s.
  */
 #include <stdlib.h>
 
@@ -14,6 +14,15 @@ struct queued_write {
     char               bytes[];
 };
 
+static void watch_rate(struct connection *connection)
+{
+    if (connection->server->edge->options.answer_min_bytes_per_s <= 0)
+        return;
+    connection->rate_queued = connection->write_left;
+    deadline_set(&connection->rate_deadline, &connection->server->rate_deadlines,
+                 server_now_ms(connection->server));
+}
+
 static void watch_writes(struct connection *connection)
 {
     connection->write_left = uv_stream_get_write_queue_size(&connection->socket.stream);
@@ -22,6 +31,10 @@ static void watch_writes(struct connection *connection)
                      server_now_ms(connection->server));
     else
         deadline_clear(&connection->write_deadline);
+    if (!connection->write_left || connection->is_gone)
+        deadline_clear(&connection->rate_deadline);
+    else if (!connection->rate_deadline.later)
+        watch_rate(connection);
 }
 
 void connection_write_due(struct connection *connection)
@@ -34,6 +47,21 @@ void connection_write_due(struct connection *connection)
     }
     server_timeout(connection->server, TIMEOUT_WRITE);
     connection_reset(connection);
+}
+
+void connection_rate_due(struct connection *connection)
+{
+    const struct http_edge_options *options = &connection->server->edge->options;
+    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
+
+    if ((int64_t)(connection->rate_queued - left) * 1000 <
+        options->answer_min_bytes_per_s * (options->answer_grace_ns / 1000000)) {
+        server_timeout(connection->server, TIMEOUT_ANSWER);
+        connection_reset(connection);
+        return;
+    }
+    connection->write_left = left;
+    watch_rate(connection);
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -131,11 +159,15 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     struct exchange *exchange = connection->exchange;
     bp_status        status = BP_OK;
 
+    exchange_step_out(exchange);
     exchange->writer = call;
     while (status == BP_OK && !connection->is_gone &&
            uv_stream_get_write_queue_size(&connection->socket.stream) >= QUEUE_LOW_BYTES)
         status = call_wait(call, BP_FOREVER, "the client to read");
     exchange->writer = NULL;
+    exchange_step_in(exchange);
+    if (status == BP_OK)
+        status = call_over(call);
     return connection->is_gone ? BP_CANCELLED : status;
 }
 
@@ -171,6 +203,7 @@ bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_
         for (unsigned i = 0; i < count; i++)
             after += bufs[i].len;
         metric_add(connection->server->edge->metrics.sent, (double)(before - after));
+        connection->rate_queued += before - after;
         if (!connection->write_deadline.later)
             watch_writes(connection);
     }

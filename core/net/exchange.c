@@ -4,9 +4,8 @@
 
 #include "base/str.h"
 #include "net/connection.h"
+#include "net/spool.h"
 #include "net/url.h"
-
-enum { BODY_GUESS_BYTES = 64 << 10 };
 
 static struct exchange *exchange_of(struct http_exchange *exchange)
 {
@@ -58,20 +57,16 @@ void exchange_release(struct http_server *server, struct exchange *exchange)
     server->spare_count++;
 }
 
-static void format_peer(struct exchange *exchange)
+bp_str connection_peer_text(const struct connection *connection, char text[64])
 {
     static const uint8_t       mapped[12] = { [10] = 0xff, [11] = 0xff };
-    const struct peer_address *peer = &exchange->connection->peer;
-    const char                *text;
+    const struct peer_address *peer = &connection->peer;
 
-    if (exchange->connection->is_unix)
-        text = strcpy(exchange->peer_text, "unix");
-    else if (memcmp(peer->bytes, mapped, sizeof(mapped)) == 0)
-        text =
-            inet_ntop(AF_INET, peer->bytes + 12, exchange->peer_text, sizeof(exchange->peer_text));
-    else
-        text = inet_ntop(AF_INET6, peer->bytes, exchange->peer_text, sizeof(exchange->peer_text));
-    exchange->is.peer = bp_str_of(text);
+    if (connection->is_unix)
+        return BP_STR("unix");
+    if (memcmp(peer->bytes, mapped, sizeof(mapped)) == 0)
+        return bp_str_of(inet_ntop(AF_INET, peer->bytes + 12, text, 64));
+    return bp_str_of(inet_ntop(AF_INET6, peer->bytes, text, 64));
 }
 
 static bool prepare_path(struct exchange *exchange, int *status, const char **why)
@@ -132,8 +127,13 @@ bool exchange_prepare(struct exchange *exchange, const char *head, int *status, 
                          : request->content_length > 0            ? request->content_length
                                                                   : 0;
     is->max_body_bytes = exchange->connection->server->edge->options.max_body_bytes;
-    format_peer(exchange);
+    is->peer = connection_peer_text(exchange->connection, exchange->peer_text);
     return true;
+}
+
+bool http_exchange_is_event_stream(const struct http_exchange *exchange)
+{
+    return ((const struct exchange *)exchange)->is_events;
 }
 
 bool http_exchange_is_gone(const struct http_exchange *exchange)
@@ -211,6 +211,22 @@ static bool refill(struct exchange *exchange)
     return true;
 }
 
+void exchange_step_out(struct exchange *exchange)
+{
+    if (exchange->is_apart || !exchange->is.on_client_wait)
+        return;
+    exchange->is_apart = true;
+    exchange->is.on_client_wait(&exchange->is, true);
+}
+
+void exchange_step_in(struct exchange *exchange)
+{
+    if (!exchange->is_apart)
+        return;
+    exchange->is_apart = false;
+    exchange->is.on_client_wait(&exchange->is, false);
+}
+
 static bp_status wait_for_body(struct exchange *exchange)
 {
     struct connection  *connection = exchange->connection;
@@ -230,6 +246,7 @@ static bp_status wait_for_body(struct exchange *exchange)
         return call_fail_over(call, BP_CANCELLED, "reading the request body");
     connection_resume_reading(connection);
     deadline_set(&connection->read_deadline, &server->body_deadlines, server_now_ms(server));
+    exchange_step_out(exchange);
     exchange->reader = call;
     while (status == BP_OK && !exchange->fault && !connection->is_gone &&
            input_left(&connection->input) == 0)
@@ -237,6 +254,11 @@ static bp_status wait_for_body(struct exchange *exchange)
     exchange->reader = NULL;
     deadline_clear(&connection->read_deadline);
     exchange->body_waited_ms += (int64_t)server_now_ms(server) - began_ms;
+    if (!exchange->is_read_whole) {
+        exchange_step_in(exchange);
+        if (status == BP_OK)
+            status = call_over(call);
+    }
     if (connection->is_gone)
         status = BP_CANCELLED;
     if (status != BP_OK)
@@ -287,26 +309,51 @@ bp_status http_exchange_read(struct http_exchange *is, bp_str *piece)
     }
 }
 
-bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *arena, bp_str *body)
+static bp_status read_into_spool(struct http_exchange *is, struct spool *spool)
 {
-    struct bp_buf buf;
-    bp_str        piece;
+    bp_str piece;
 
-    *body = bp_str_n("", 0);
-    buf_init(&buf, arena, (size_t)is->max_body_bytes + 1);
-    if (is->content_length > 0 && is->content_length <= is->max_body_bytes &&
-        is->content_length <= BODY_GUESS_BYTES)
-        buf_reserve(&buf, (size_t)is->content_length);
     do {
         BP_TRY(http_exchange_read(is, &piece));
-        buf_add(&buf, piece);
+        BP_TRY(spool_add(is->call, spool, piece));
     } while (piece.len);
-    if (buf_status(&buf) != BP_OK)
-        return call_fail(is->call, BP_NO_MEMORY,
-                         "there is no memory for a request body of %llu bytes",
-                         (unsigned long long)is->received_bytes);
-    *body = buf_str(&buf);
     return BP_OK;
+}
+
+/* All of it came with the head, as it does for most requests. */
+static bool is_here(const struct exchange *exchange)
+{
+    int64_t length = exchange->is.content_length;
+
+    return length > 0 && length <= exchange->is.max_body_bytes && exchange->is.received_bytes == 0 &&
+           (int64_t)input_left(&exchange->block) >= length;
+}
+
+/* The place that was given up when its client had to be waited for is taken again only when all is in. */
+bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *arena, bp_str *body)
+{
+    struct exchange *exchange = exchange_of(is);
+    struct spool     spool;
+    bp_status        status;
+
+    *body = bp_str_n("", 0);
+    if (is_here(exchange)) {
+        bp_str piece;
+
+        BP_TRY(http_exchange_read(is, &piece));
+        *body = arena_dup(arena, piece);
+        return body->data ? http_exchange_read(is, &piece)
+                          : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body");
+    }
+    spool_init(&spool, is->pool, (size_t)is->max_body_bytes + 1);
+    exchange->is_read_whole = true;
+    status = read_into_spool(is, &spool);
+    exchange->is_read_whole = false;
+    exchange_step_in(exchange);
+    if (status == BP_OK)
+        status = spool_take(is->call, &spool, arena, body);
+    spool_free(&spool);
+    return status;
 }
 
 bp_status http_exchange_read_all(struct http_exchange *is, bp_str *body)

@@ -24,6 +24,8 @@ const struct http_edge_options http_edge_defaults = {
     .body_timeout_ns = BP_SECONDS(30),
     .body_grace_ns = BP_SECONDS(10),
     .body_min_bytes_per_s = 1024,
+    .answer_grace_ns = BP_SECONDS(30),
+    .answer_min_bytes_per_s = 1024,
     .idle_timeout_ns = BP_SECONDS(75),
     .write_timeout_ns = BP_SECONDS(30),
     .call_timeout_ns = BP_SECONDS(300),
@@ -107,6 +109,12 @@ static struct connection *writer_of(struct deadline *deadline)
                                          offsetof(struct connection, write_deadline));
 }
 
+static struct connection *taker_of(struct deadline *deadline)
+{
+    return (struct connection *)(void *)((char *)deadline -
+                                         offsetof(struct connection, rate_deadline));
+}
+
 static struct connection *paused_of(struct deadline *deadline)
 {
     return (struct connection *)(void *)((char *)deadline -
@@ -163,6 +171,8 @@ static void on_tick(uv_timer_t *tick)
             connection_read_due(reader_of(due));
     while ((due = deadline_take_due(&server->write_deadlines, now_ms)))
         connection_write_due(writer_of(due));
+    while ((due = deadline_take_due(&server->rate_deadlines, now_ms)))
+        connection_rate_due(taker_of(due));
     while ((due = deadline_take_due(&server->pause_deadlines, now_ms)))
         connection_pause_due(paused_of(due));
     while ((due = deadline_take_due(&server->beat_deadlines, now_ms)))
@@ -207,6 +217,7 @@ static void init_deadlines(struct http_server *server)
     deadline_list_init(&server->body_deadlines, (uint64_t)options->body_timeout_ns / 1000000);
     deadline_list_init(&server->idle_deadlines, (uint64_t)options->idle_timeout_ns / 1000000);
     deadline_list_init(&server->write_deadlines, (uint64_t)options->write_timeout_ns / 1000000);
+    deadline_list_init(&server->rate_deadlines, (uint64_t)options->answer_grace_ns / 1000000);
     deadline_list_init(&server->beat_deadlines, (uint64_t)options->heartbeat_ns / 1000000);
     deadline_list_init(&server->linger_deadlines, LINGER_MS);
     deadline_list_init(&server->pause_deadlines, PAUSE_MS);
@@ -239,6 +250,13 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
     }
     uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);
     return server;
+}
+
+void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+                            void *arg)
+{
+    server->refused = refused;
+    server->refused_arg = arg;
 }
 
 void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),

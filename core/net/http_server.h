@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "loop/call.h"
+#include "loop/pool.h"
 #include "loop/worker.h"
 #include "net/http1.h"
 
@@ -38,14 +39,16 @@ struct http_edge_options {
     int64_t             body_timeout_ns;   /* between two pieces of a body: 408 */
     int64_t body_grace_ns;        /* after it the average must reach body_min_bytes_per_s: 408 */
     int64_t body_min_bytes_per_s; /* counted while a handler waits for the client only */
+    int64_t answer_grace_ns;      /* of this time, again and again while something waits for the client ... */
+    int64_t answer_min_bytes_per_s; /* ... it must take so much on average: reset; 0: no such rule */
     int64_t idle_timeout_ns;      /* between two requests */
     int64_t write_timeout_ns;     /* without progress: reset */
     int64_t call_timeout_ns;      /* the first deadline of a call; the handler may set another */
     int64_t heartbeat_ns;         /* silence of an SSE stream before a comment is sent */
 };
 
-/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 75 s; 30 s; 5
- * min; 15 s */
+/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 30 s; 1 KiB/s;
+ * 75 s; 30 s; 5 min; 15 s */
 extern const struct http_edge_options http_edge_defaults;
 
 /* Binds every address, once for each worker (SO_REUSEPORT), so that a supervisor can do it before
@@ -73,6 +76,16 @@ typedef void (*http_handler)(struct http_exchange *exchange,
  * the sockets. */
 struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
                                       http_handler handler, void *arg);
+/* What was refused before it reached the handler: a head that is wrong, or did not come in time. `method` and `path` are
+ * empty where the request line was not understood; strings live until the function returns. */
+struct http_refusal {
+    struct log *log;
+    int32_t     status;
+    const char *why;
+    bp_str      method, path, peer;
+};
+void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+                            void *arg);
 /* On the worker: accepts no more, closes idle connections, lets requests under way end with
  * Connection: close; at `deadline_ns` (monotonic) cancels what is left and cuts it
  * `HTTP_CUT_AFTER_S` later. Then frees the server and calls done(arg). */
@@ -101,6 +114,9 @@ struct http_exchange {
     int32_t                     status;         /* of the answer, once it has begun; else 0 */
     uint64_t                    received_bytes, sent_bytes; /* of bodies, decoded */
     void                       *user;                       /* the handler's own */
+    void (*on_client_wait)(struct http_exchange *exchange, bool begins) BP_SUSPENDS; /* set by the handler, NULL: around
+                             waits for the client, to read or to send; may suspend when one ends */
+    struct bp_pool *pool; /* set by the handler: for the file that a long body waits in; NULL: it waits in memory */
     bool outlives_client; /* to be set by the handler: it goes on when the client is gone, and asks
                              http_exchange_is_gone() before it writes */
 };
@@ -114,7 +130,8 @@ bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_na
  * slow), BP_INVALID (bad chunks), BP_CANCELLED. After the first three whatever answer the handler
  * sends is replaced by 413, 408 or 400 and the connection is closed. */
 bp_status http_exchange_read(struct http_exchange *exchange, bp_str *piece) BP_SUSPENDS;
-/* The whole body, in the call's arena, NUL-terminated. The same statuses, and BP_NO_MEMORY. */
+/* The whole body, in the call's arena, NUL-terminated. While its client is waited for, more than 256 KiB of it are in
+ * an unlinked file. The same statuses, BP_NO_MEMORY, and BP_UNAVAILABLE when there is no room for the file. */
 bp_status http_exchange_read_all(struct http_exchange *exchange, bp_str *body) BP_SUSPENDS;
 /* The same into an arena that the caller may give back before the call ends. */
 bp_status http_exchange_read_all_into(struct http_exchange *exchange, struct arena *arena, bp_str *body) BP_SUSPENDS;
@@ -140,8 +157,8 @@ bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp
  */
 bp_status http_exchange_write(struct http_exchange *exchange, bp_str bytes) BP_SUSPENDS;
 bp_status http_exchange_flush(struct http_exchange *exchange) BP_SUSPENDS;
-/* Cuts the connection when the handler returns, so that a client never takes a part for the whole.
- */
+/* Ends the connection when the handler returns, without an end of the stream, so that a client never takes a part for the
+ * whole. What was written before goes out. */
 void http_exchange_abort(struct http_exchange *exchange);
 
 /* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not
@@ -156,6 +173,8 @@ bp_status http_exchange_sse_begin(struct http_exchange *exchange) BP_SUSPENDS;
  * afterwards. */
 void http_exchange_leave(struct http_exchange *exchange) BP_SUSPENDS;
 
+/* True from the first event, or http_exchange_sse_begin(). */
+bool http_exchange_is_event_stream(const struct http_exchange *exchange);
 /* True when the client is gone or the server has given up on it: nothing sent arrives any more. */
 bool http_exchange_is_gone(const struct http_exchange *exchange);
 

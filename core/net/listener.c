@@ -205,7 +205,8 @@ static void define_metrics(struct edge_metrics *metrics)
     static const char *const classes[] = { [TIMEOUT_HEADER] = "header",
                                            [TIMEOUT_BODY] = "body",
                                            [TIMEOUT_IDLE] = "idle",
-                                           [TIMEOUT_WRITE] = "write" };
+                                           [TIMEOUT_WRITE] = "write",
+                                           [TIMEOUT_ANSWER] = "answer" };
     struct metric_family    *refused, *timeouts;
 
     metrics->connections =
@@ -225,10 +226,10 @@ static void define_metrics(struct edge_metrics *metrics)
                              "Connections turned away, by the limit that was reached.", "reason");
     timeouts = metrics_define(METRIC_COUNTER, "backplane_http_timeouts_total",
                               "Connections ended because the client was too slow.", "class");
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         metrics->refused_connections[i] = labelled(refused, reasons[i]);
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         metrics->timeouts[i] = labelled(timeouts, classes[i]);
-    }
 }
 
 static uint32_t connections_allowed(uint32_t wanted)

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "base/str.h"
 #include "net/connection.h"
 
 #define STATUS_MAP(X)                                                                              \
@@ -86,13 +87,9 @@ static void add(struct bp_buf *out, bp_str text)
 
 static void add_number(struct bp_buf *out, uint64_t number)
 {
-    char   digits[20];
-    size_t at = sizeof(digits);
+    char digits[24];
 
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while (number /= 10);
-    add(out, bp_str_n(digits + at, sizeof(digits) - at));
+    add(out, str_from_int((int64_t)number, digits));
 }
 
 bp_status response_write_head(struct exchange *exchange, int32_t status, bp_str content_type,

@@ -19,6 +19,14 @@ struct waiting {
     struct waiting *next;
     bp_call        *call;
     bool            is_admitted;
+    bool            is_pushed_out; /* by a client that has less */
+    bool            is_back;       /* it had a place before: it is not refused, and comes first */
+};
+
+/* What each client has, by the hash that its calls carry; clients whose hashes meet share. */
+enum { CLIENTS = 1024 };
+struct holding {
+    uint32_t running, waiting;
 };
 
 /* Of one operation: an instance may fail at one and be well at another, as a cache without its server still answers
@@ -43,6 +51,8 @@ struct gate {
     uint32_t         running_max; /* 0: no cap */
     uint32_t         waiting_max;
     struct waiting  *first, *last;
+    struct holding   clients[CLIENTS];
+    uint32_t         share_max; /* places that one client may have while others wait */
 
     bool                  is_remote;       /* what fails may be tried again */
     bool                  is_breaker_used;
@@ -75,6 +85,9 @@ struct gate *gate_new(struct instance *instance)
     gate->instance = instance;
     gate->running_max = share(conf->max_concurrent, instance->worker->count);
     gate->waiting_max = share(conf->queue, instance->worker->count);
+    gate->share_max = (uint32_t)(gate->running_max * conf->client_share);
+    if (gate->share_max == 0)
+        gate->share_max = 1;
     // What an app or a check answers is about what it was asked, not about itself.
     gate->is_remote = strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
     gate->is_breaker_used = gate->is_remote && conf->breaker_failures > 0;
@@ -194,60 +207,149 @@ void gate_pop(const struct gate_frame *frame, bp_call *call)
 
 /* ---- bulkhead ---- */
 
+static struct holding *holding_of(struct gate *gate, const bp_call *call)
+{
+    return &gate->clients[call->client % CLIENTS];
+}
+
+static void take_place(struct gate *gate, const bp_call *call)
+{
+    gate->running++;
+    holding_of(gate, call)->running++;
+}
+
+static void unqueue(struct gate *gate, struct waiting *gone)
+{
+    struct waiting *before = NULL;
+
+    for (struct waiting **at = &gate->first; *at; before = *at, at = &(*at)->next) {
+        if (*at != gone)
+            continue;
+        *at = gone->next;
+        if (gate->last == gone)
+            gate->last = before;
+        gate->waiting--;
+        holding_of(gate, gone->call)->waiting--;
+        return;
+    }
+}
+
+static void queue(struct gate *gate, struct waiting *self)
+{
+    struct waiting **at = &gate->first;
+
+    if (!self->is_back && gate->last)
+        at = &gate->last->next;
+    else if (self->is_back)
+        while (*at && (*at)->is_back)
+            at = &(*at)->next;
+    self->next = *at;
+    *at = self;
+    if (!self->next)
+        gate->last = self;
+    gate->waiting++;
+    holding_of(gate, self->call)->waiting++;
+}
+
+/* The queue is full: the newest of whoever has most in it makes room for a client that has less. */
+static bool push_out(struct gate *gate, const bp_call *call)
+{
+    uint32_t        most = holding_of(gate, call)->waiting + 1;
+    struct waiting *newest = NULL;
+
+    for (struct waiting *at = gate->first; at; at = at->next) {
+        uint32_t has = holding_of(gate, at->call)->waiting;
+
+        if (!at->is_back && has >= most && has > holding_of(gate, call)->waiting + 1) {
+            most = has;
+            newest = at;
+        }
+    }
+    if (!newest)
+        return false;
+    unqueue(gate, newest);
+    newest->is_pushed_out = true;
+    call_wake(newest->call);
+    return true;
+}
+
+static bp_status refuse(bp_call *call, const struct gate *gate)
+{
+    return call_fail(call, BP_LIMIT,
+                     "%s \"%s\" has %u calls running and %u waiting on this worker, which is what max_concurrent "
+                     "and queue allow",
+                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate_running(gate),
+                     gate_waiting(gate));
+}
+
+static bool has_room(const struct gate *gate)
+{
+    return !gate->running_max || gate->running < gate->running_max;
+}
+
+static bp_status wait_for_place(struct gate *gate, struct waiting *self)
+{
+    bp_status status = BP_OK;
+
+    queue(gate, self);
+    while (!self->is_admitted && !self->is_pushed_out && status == BP_OK)
+        status = call_wait(self->call, BP_FOREVER, "a free place in the bulkhead");
+    if (!self->is_admitted && !self->is_pushed_out)
+        unqueue(gate, self);
+    return self->is_admitted ? BP_OK : status;
+}
+
 static bp_status enter(bp_call *call, struct gate *gate)
 {
     struct waiting self = { .call = call };
-    bp_status      status = BP_OK;
+    bp_status      status;
 
-    if (!gate->running_max || gate->running < gate->running_max) {
-        gate->running++;
+    if (has_room(gate)) {
+        take_place(gate, call);
         return BP_OK;
     }
-    if (gate->waiting >= gate->waiting_max)
-        return call_fail(call, BP_LIMIT,
-                         "%s \"%s\" has %u calls running and %u waiting on this worker, which is what max_concurrent "
-                         "and queue allow",
-                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate_running(gate),
-                         gate_waiting(gate));
-    if (gate->last)
-        gate->last->next = &self;
-    else
-        gate->first = &self;
-    gate->last = &self;
-    gate->waiting++;
-    while (!self.is_admitted && status == BP_OK)
-        status = call_wait(call, BP_FOREVER, "a free place in the bulkhead");
-    if (self.is_admitted)
-        return BP_OK; // gate->running was counted for it already
-    gate->waiting--;
-    for (struct waiting **at = &gate->first, *before = NULL; *at; before = *at, at = &(*at)->next) {
-        if (*at == &self) {
-            *at = self.next;
-            if (gate->last == &self)
-                gate->last = before;
-            break;
-        }
-    }
+    if (gate->waiting >= gate->waiting_max && !push_out(gate, call))
+        return refuse(call, gate);
+    status = wait_for_place(gate, &self);
+    if (self.is_pushed_out)
+        return refuse(call, gate);
     if (status == BP_DEADLINE) // it is busy, which is not the same as being out of order
         return call_fail(call, BP_LIMIT, "%s \"%s\" had no free place within the time allowed",
                          gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data);
-    return call_fail_over(call, status, "waiting for a busy plugin");
+    return status == BP_OK ? BP_OK : call_fail_over(call, status, "waiting for a busy plugin");
 }
 
-static void leave(struct gate *gate)
+/* Who waits longest among those that have less than their share; when all have theirs, who waits longest. */
+static struct waiting *next_of(const struct gate *gate)
 {
-    struct waiting *next = gate->first;
+    for (struct waiting *at = gate->first; at; at = at->next)
+        if (gate->clients[at->call->client % CLIENTS].running < gate->share_max)
+            return at;
+    return gate->first;
+}
 
-    if (!next) {
-        gate->running--;
+static void leave(bp_call *call, struct gate *gate)
+{
+    struct waiting *next;
+
+    gate->running--;
+    holding_of(gate, call)->running--;
+    if (!gate->first || !has_room(gate)) // there are more than the cap when some took a place again at once
         return;
-    }
-    gate->first = next->next;
-    if (!gate->first)
-        gate->last = NULL;
-    gate->waiting--;
-    next->is_admitted = true; // takes over the place
+    next = next_of(gate);
+    unqueue(gate, next);
+    take_place(gate, next->call);
+    next->is_admitted = true;
     call_wake(next->call);
+}
+
+/* Whoever had a place is not refused another: it comes first, and one that is over has its place to end in. */
+static void come_back(bp_call *call, struct gate *gate)
+{
+    struct waiting self = { .call = call, .is_back = true };
+
+    if (has_room(gate) || wait_for_place(gate, &self) != BP_OK)
+        take_place(gate, call);
 }
 
 void gate_step_out(bp_call *call)
@@ -255,7 +357,7 @@ void gate_step_out(bp_call *call)
     struct instance *instance = instance_of_call(call);
 
     if (instance)
-        leave(instance->gate);
+        leave(call, instance->gate);
 }
 
 void gate_step_in(bp_call *call)
@@ -263,7 +365,7 @@ void gate_step_in(bp_call *call)
     struct instance *instance = instance_of_call(call);
 
     if (instance)
-        instance->gate->running++;
+        come_back(call, instance->gate);
 }
 
 /* ---- breaker ---- */
@@ -540,6 +642,22 @@ static void log_span(bp_call *call, const struct gate_frame *frame, bp_status st
     call_log(call, BP_LOG_DEBUG, BP_STR("span"), BP_STR(""), fields, sizeof(bp_field), 3);
 }
 
+/* ---- waits for the client ---- */
+
+void gate_client_wait(bp_call *call, bool begins)
+{
+    struct gate_turn *turn = call->turn;
+
+    while (turn && turn->gate->is_remote)
+        turn = turn->outer; // what a back end's places stand for is in use while the client is waited for
+    if (!turn)
+        return;
+    if (begins)
+        leave(call, turn->gate);
+    else
+        come_back(call, turn->gate);
+}
+
 /* ---- the way through ---- */
 
 struct blocking_run {
@@ -600,7 +718,7 @@ static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *
         if (*status != BP_OK)
             return attempt > 0;
         *status = run_once(call, instance, thunk, args);
-        leave(gate);
+        leave(call, gate);
         if (*status == BP_OK || !turn->op->is_idempotent || !bp_status_is_retryable(*status) || !gate->is_remote ||
             attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
             return true;

@@ -8,6 +8,8 @@
  *
  * A request counts once, however often it was tried. It does not count when it waited for a place or a connection of our own
  * (BP_LIMIT), or when its caller gave it less than three quarters of the time that the instance is allowed.
+ * While others wait, one client (bp_call.client) gets no more places than client_share allows, and when the queue is full
+ * whoever has most in it makes room for one that has less.
  * Each operation of an instance has a breaker of its own: a cache that refuses budgets while its server is gone goes on
  * answering reads as its options say.
  */
@@ -46,9 +48,11 @@ struct arena *gate_sink_begin(bp_call *call);
 bp_status     gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status);
 
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
- * that others may have it, and takes one again at once, be there room or not. */
+ * that others may have it, and waits for one again, before those that had none yet. */
 void gate_step_out(bp_call *call);
-void gate_step_in(bp_call *call);
+void gate_step_in(bp_call *call) BP_SUSPENDS;
+/* The same around waits for the client of a request, for the app that handles it. */
+void gate_client_wait(bp_call *call, bool begins) BP_SUSPENDS;
 
 /* The table that peers of a kind call; every operation of it passes the gate. NULL for kinds that have none. */
 const void *gate_ops_for(const char *kind);

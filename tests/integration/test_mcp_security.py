@@ -2,6 +2,7 @@
 that must agree with the body, sessions, and what clients carry, none of which is of use to anybody else."""
 import base64
 import glob
+import gzip
 import json
 import os
 import re
@@ -32,7 +33,7 @@ def a_foreign_origin_is_refused_before_the_body_is_read():
         check_equal(server.post("/mcp", body, headers=headers).status, 200, f"Origin {origin}")
     foreign = ["https://evil.example", "null", "https://console.example.org.evil.example", "https://evil-console.example.org",
                "https://console.example.org:444", "http://console.example.org", f"http://localhost:{server.port}.evil.example",
-               f"http://localhost:{server.port + 1}", "http://localhost", "file://", "HTTPS://EVIL.EXAMPLE",
+               f"http://localhost:{server.port}x", "file://", "HTTPS://EVIL.EXAMPLE",
                f"http://evil@localhost:{server.port}", f"{LISTED}, https://evil.example", f"{LISTED}/", "http://"]
     for origin in foreign:
         sent = (f"POST /mcp HTTP/1.1\r\nHost: localhost:{server.port}\r\nOrigin: {origin}\r\nContent-Type: application/json\r\n"
@@ -63,6 +64,39 @@ def on_loopback_only_loopback_names_are_answered_for():
     check_equal(both.status, 403, "rebinding: Host and Origin of the same foreign name")
 
 
+def pages_of_this_machine_may_call_a_loopback_listener():
+    for origin in ("http://localhost:3000", "http://127.0.0.1:5173", "http://[::1]:8080", "https://localhost"):
+        body, headers = modern_request("tools/list", headers={"Origin": origin})
+        answer = server.post("/mcp", body, headers=headers)
+        check_equal((answer.status, answer.headers.get("Access-Control-Allow-Origin")), (200, origin), f"Origin {origin}")
+    for origin in ("http://localhost.evil.example", "http://127.0.0.1.evil.example", "null", "file://localhost", "localhost"):
+        body, headers = modern_request("tools/list", headers={"Origin": origin})
+        check_equal(server.post("/mcp", body, headers=headers).status, 403, f"Origin {origin}")
+
+
+def an_address_that_is_written_out_needs_no_entry_on_a_network_listener():
+    with guarded_server({"listen": ["0.0.0.0:0"], "allowed_hosts": ["api.example.org"],
+                         "auth": {"allow_unauthenticated_network": True}}) as network:
+        for host, status in (("api.example.org", 200), ("10.1.2.3:8000", 200), ("[2001:db8::1]:80", 200), ("evil.example", 403),
+                             ("localhost", 403), ("10.1.2.3.evil.example", 403)):
+            check_equal(network.get("/health/ready", headers={"Host": host}).status, status, f"Host {host}")
+
+
+def a_slash_behind_the_endpoint_does_no_harm():
+    for path in ("/mcp/", "/mcp/guarded/"):
+        body, headers = modern_request("tools/list")
+        check_equal(server.post(path, body, headers=headers).status, 200, path)
+
+
+def a_body_that_is_packed_is_refused_by_name():
+    body, headers = modern_request("tools/list")
+    for path in ("/mcp", "/mcp/guarded"):
+        answer = server.post(path, gzip.compress(json.dumps(body).encode()), headers={**headers, "Content-Encoding": "gzip"})
+        check_equal(answer.status, 415, f"{path}: {answer.body}")
+        check("Content-Encoding" in answer.body.decode() and answer.headers["Accept-Encoding"] == "identity", f"{answer.body}")
+    check_equal(server.post("/mcp", body, headers={**headers, "Content-Encoding": "identity"}).status, 200, "identity")
+
+
 def a_page_that_is_listed_may_send_the_headers_of_mcp():
     wanted = "authorization,content-type,mcp-protocol-version,mcp-session-id,mcp-method,mcp-name,last-event-id,mcp-param-x"
     answer = server.request("OPTIONS", "/mcp", headers={"Origin": LISTED, "Access-Control-Request-Method": "POST",
@@ -87,6 +121,12 @@ def it_listens_on_loopback_and_to_the_network_only_with_authentication():
     done = run("serve", "-c", path, seconds=20)
     check(done.returncode != 0 and "auth" in done.stderr + done.stdout, f"{done.returncode}: {done.stderr}")
     made["server"]["auth"] = {"allow_unauthenticated_network": True}
+    with open(path, "w") as file:
+        json.dump(made, file)
+    for command in ("check", "serve"):
+        done = run(command, "-c", path, seconds=20)
+        check(done.returncode == 78 and "allowed_hosts" in done.stderr, f"{command} without names: {done.stderr}")
+    made["server"]["allowed_hosts"] = ["*"]
     with open(path, "w") as file:
         json.dump(made, file)
     check_equal(run("check", "-c", path).returncode, 0, "with the explicit flag")
@@ -367,6 +407,10 @@ with server, closed:
         a_foreign_origin_is_refused_before_the_body_is_read,
         two_origins_are_no_origin,
         on_loopback_only_loopback_names_are_answered_for,
+        pages_of_this_machine_may_call_a_loopback_listener,
+        an_address_that_is_written_out_needs_no_entry_on_a_network_listener,
+        a_slash_behind_the_endpoint_does_no_harm,
+        a_body_that_is_packed_is_refused_by_name,
         a_page_that_is_listed_may_send_the_headers_of_mcp,
         it_listens_on_loopback_and_to_the_network_only_with_authentication,
         version_header_and_body_must_agree,

@@ -107,6 +107,7 @@ class Server:
         self.is_own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="backplane-test-")
         self.conf = (made(self.folder) if callable(made) else made) or conf(self.folder, **more)
+        self.conf.setdefault("server", {}).setdefault("drain", {}).setdefault("delay", "0s")  # no load balancer looks here
         backends.apply(self.conf, self.folder)
         self.conf_path = os.path.join(self.folder, "backplane.yaml")
         self.log_path = os.path.join(self.folder, "log.jsonl")

@@ -75,7 +75,7 @@ static bp_status check_options(bp_call *call, const void *given)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct disk_check, path, .initial = ".", .help = "a file or directory on the file system to look at"),
+    BP_OPTION_PATH(struct disk_check, path, .initial = ".", .choices = BP_PATH_FILE "|" BP_PATH_FOLDER, .help = "a file or directory on the file system to look at"),
     BP_OPTION_FLOAT(struct disk_check, warn_ratio, .initial = "0.10", .minimum = "0", .maximum = "1",
                     .help = "degraded when less than this share is free"),
     BP_OPTION_FLOAT(struct disk_check, fail_ratio, .initial = "0.02", .minimum = "0", .maximum = "1",

@@ -220,7 +220,7 @@ static void local_shared_destroy(bp_call *call, void *shared)
 
 static const bp_option options[] = {
     BP_OPTION_PATH(
-        struct local_instance, path, .is_required = true, .example = "data/docs",
+        struct local_instance, path, .is_required = true, .choices = BP_PATH_NEW_FOLDER, .example = "docs",
         .help =
             "the directory of the store; made when it is not there, used by one process at a time"),
     BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",

@@ -207,10 +207,25 @@ static void a_network_listener_without_authentication_is_an_error(void **state)
     assert_wrong("server: { listen: ':8000' }\n", expected);
     snprintf(expected, sizeof(expected), "t.yaml:1:21: server.listen[0]: \"0.0.0.0:8000\" %s", tail);
     assert_wrong("server: { listen: [ 0.0.0.0:8000, 127.0.0.2:1, localhost:1, 'unix:/run/b', '[::1]:1' ] }\n", expected);
-    assert_wrong("server: { listen: ':8000', auth: { allow_unauthenticated_network: true } }\n", "");
-    assert_wrong("server: { listen: ':8000', auth: { mode: keys, storage: main } }\n"
+    assert_wrong("server: { listen: ':8000', allowed_hosts: [a.example], auth: { allow_unauthenticated_network: true } }\n", "");
+    assert_wrong("server: { listen: ':8000', allowed_hosts: ['*'], auth: { mode: keys, storage: main } }\n"
                  "storage: { main: { use: sqlite } }\n",
                  "");
+}
+
+static void a_network_listener_needs_the_names_of_its_hosts(void **state)
+{
+    static const char tail[] = "\":8000\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
+                               "clients write in their URLs, such as [api.example.org], or write [\"*\"] where a proxy checks "
+                               "them\n";
+    char              expected[512];
+
+    (void)state;
+    snprintf(expected, sizeof(expected), "t.yaml:1:19: server.listen: %s", tail);
+    assert_wrong("server: { listen: ':8000', auth: { allow_unauthenticated_network: true } }\n", expected);
+    assert_wrong("server: { listen: ':8000', allowed_hosts: [''], auth: { mode: keys, storage: main } }\n"
+                 "storage: { main: { use: sqlite } }\n",
+                 expected);
 }
 
 static void keys_need_a_storage_instance(void **state)
@@ -330,6 +345,7 @@ int main(void)
         cmocka_unit_test(an_app_needs_no_settings),
         cmocka_unit_test(a_digest_is_64_hexadecimal_digits),
         cmocka_unit_test(a_network_listener_without_authentication_is_an_error),
+        cmocka_unit_test(a_network_listener_needs_the_names_of_its_hosts),
         cmocka_unit_test(keys_need_a_storage_instance),
         cmocka_unit_test(listeners_are_checked),
         cmocka_unit_test(rules_between_settings_are_checked),

@@ -91,6 +91,7 @@ static int set_up(void **state)
     conf.gate.deadline_ns = BP_SECONDS(30);
     conf.gate.max_concurrent = 2;
     conf.gate.queue = 3;
+    conf.gate.client_share = 0.25;
     conf.gate.retries = 2;
     conf.gate.breaker_failures = 5;
     conf.gate.breaker_window_ns = BP_SECONDS(10);
@@ -447,6 +448,98 @@ static void who_gives_up_in_the_queue_leaves_no_hole(void **state)
     on_call(give_up_in_queue);
 }
 
+/* Calls of two clients: each notes how many of either were done when it was. */
+struct client_run {
+    uint64_t  client;
+    int64_t   sleeps_ns;
+    bp_status status;
+    int       place; /* in the order of their ends */
+};
+
+static int ended;
+
+static bp_status get_as_client(bp_call *call, void *arg)
+{
+    struct client_run *run = arg;
+
+    call->client = run->client;
+    run->status = get(call);
+    run->place = ended++;
+    return run->status;
+}
+
+static void crowd_it_by_one_client(bp_call *call)
+{
+    struct client_run many[5] = { { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 } };
+    struct client_run one = { .client = 2 };
+    struct bp_child  *children[6];
+
+    ended = 0;
+    fake.sleeps_ns = BP_MILLISECONDS(10);
+    for (int i = 0; i < 5; i++) // two inside and three that fill the queue
+        assert_int_equal(call_spawn(call, "child", get_as_client, &many[i], &children[i]), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(3)), BP_OK);
+    assert_int_equal(call_spawn(call, "child", get_as_client, &one, &children[5]), BP_OK);
+    for (int i = 0; i < 6; i++)
+        call_join(call, children[i]);
+    assert_int_equal(one.status, BP_OK);
+    assert_int_equal(many[4].status, BP_LIMIT); // the newest of those that had most in the queue made room
+    assert_int_equal(many[3].status, BP_OK);
+    assert_true(one.place < many[2].place || one.place < many[3].place); // and it did not wait behind all of them
+    assert_int_equal(gate_running(instance.gate), 0);
+}
+
+static void a_client_does_not_wait_behind_all_of_another(void **state)
+{
+    (void)state;
+    on_call(crowd_it_by_one_client);
+}
+
+static bp_status wait_for_client(bp_call *call, void *object, void *args)
+{
+    struct client_run *run = args;
+
+    (void)object;
+    gate_step_out(call);
+    assert_int_equal(call_sleep(call, run->sleeps_ns), BP_OK);
+    gate_step_in(call);
+    fake.inside++;
+    if (fake.inside > fake.most_inside)
+        fake.most_inside = fake.inside;
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    fake.inside--;
+    return BP_OK;
+}
+
+static bp_status wait_in_gate(bp_call *call, void *arg)
+{
+    static const struct gate_op op = { .index = 7, .name = "wait" };
+
+    return gate_run(call, &instance, &op, wait_for_client, arg);
+}
+
+static void come_back_all_at_once(bp_call *call)
+{
+    struct client_run run = { .sleeps_ns = BP_MILLISECONDS(20) };
+    struct bp_child  *children[8];
+
+    for (int i = 0; i < 8; i++) // more than max_concurrent and queue together: none of them holds a place while it waits
+        assert_int_equal(call_spawn(call, "child", wait_in_gate, &run, &children[i]), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    assert_int_equal(gate_running(instance.gate), 0);
+    assert_int_equal(get(call), BP_OK);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(call_join(call, children[i]), BP_OK);
+    assert_int_equal(fake.most_inside, 2);
+    assert_int_equal(gate_running(instance.gate), 0);
+}
+
+static void who_stepped_out_comes_back_within_the_cap(void **state)
+{
+    (void)state;
+    on_call(come_back_all_at_once);
+}
+
 static void outlive_deadline(bp_call *call)
 {
     conf.gate.deadline_ns = BP_MILLISECONDS(10);
@@ -502,6 +595,8 @@ int main(void)
         GATED(one_operation_that_fails_does_not_stop_the_others),
         GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
         GATED(who_gives_up_in_the_queue_leaves_no_hole),
+        GATED(a_client_does_not_wait_behind_all_of_another),
+        GATED(who_stepped_out_comes_back_within_the_cap),
         GATED(the_deadline_of_an_instance_does_not_end_its_caller),
         GATED(what_a_plugin_lacks_or_breaks_is_a_sentence),
     };

@@ -1,0 +1,101 @@
+/* access.c - what is counted and logged of every request, whatever became of it.
+ *
+ * The status is that of the outcome: 499 when the client was gone first, that of the failure when a stream that had
+ * begun with 200 was cut or ended by an error event (`sent_status` has the 200 then), else what was sent.
+ */
+#include "api/access.h"
+
+#include "api/proxy.h"
+#include "api/who.h"
+#include "base/log.h"
+#include "base/str.h"
+
+static int32_t outcome_of(const struct http_exchange *exchange, bp_status failed)
+{
+    if (http_exchange_is_gone(exchange) && (failed != BP_OK || !exchange->status))
+        return STATUS_CLIENT_GONE;
+    if (exchange->status && exchange->status < 400 && failed != BP_OK)
+        return bp_status_http(failed);
+    return exchange->status;
+}
+
+/* What clients make up must not make series. */
+static bp_str known_method(bp_str method)
+{
+    static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (bp_str_is(method, known[i]))
+            return method;
+    return BP_STR("other");
+}
+
+static struct metric_series *series_of(const struct api *api, bp_str method, bp_str route, int32_t status)
+{
+    char text[24];
+
+    return metrics_series(api->requests, (bp_str[]){ method, route, str_from_int(status, text) }, 3);
+}
+
+static void count(const struct api *api, struct route *route, bp_str method, int32_t status, int64_t duration_ns)
+{
+    bool                  has_place = status >= 0 && status < ROUTE_STATUSES;
+    struct metric_series *series = route && has_place ? route->by_status[status] : NULL;
+
+    if (!route) {
+        metric_add(series_of(api, known_method(method), BP_STR("none"), status), 1);
+        return;
+    }
+    if (!series) {
+        series = series_of(api, bp_str_of(route->spec.method), bp_str_of(route->spec.path), status);
+        if (has_place)
+            route->by_status[status] = series;
+    }
+    metric_add(series, 1);
+    metric_observe(route->duration, (double)duration_ns / 1e9);
+}
+
+static bool is_logged(const struct api *api, int32_t status)
+{
+    int32_t mode = api->conf->server.access_log;
+
+    return mode == ACCESS_LOG_ON || (mode == ACCESS_LOG_ERRORS && (status >= 400 || status == 0));
+}
+
+void access_note(struct api *api, struct http_exchange *exchange, struct route *route, bp_status failed,
+                 int64_t duration_ns)
+{
+    bp_call *call = exchange->call;
+    int32_t  status = outcome_of(exchange, failed);
+    uint32_t level = status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
+    bp_field fields[9 + WHO_FIELDS_MAX];
+    size_t   field_count = 0;
+
+    count(api, route, exchange->method, status, duration_ns);
+    if (!is_logged(api, status) || !log_enabled(call->worker->log, level))
+        return;
+    fields[field_count++] = bp_field_str("method", exchange->method);
+    fields[field_count++] = bp_field_str("path", exchange->path);
+    fields[field_count++] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
+    fields[field_count++] = bp_field_int("status", status);
+    if (status != exchange->status && exchange->status)
+        fields[field_count++] = bp_field_int("sent_status", exchange->status);
+    fields[field_count++] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
+    fields[field_count++] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
+    fields[field_count++] = bp_field_str("peer", proxy_client_address(api, exchange));
+    fields[field_count++] = bp_field_str("tenant", call->principal.tenant);
+    field_count += who_fields(exchange, &fields[field_count]);
+    call_log_record(call, level, BP_STR("request"), BP_STR(""), fields, field_count);
+}
+
+void access_note_refusal(const struct http_refusal *refusal, void *arg)
+{
+    struct api *api = arg;
+    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", refusal->path),
+                             bp_field_str("route", BP_STR("none")), bp_field_int("status", refusal->status),
+                             bp_field_str("peer", refusal->peer) };
+
+    count(api, NULL, refusal->method, refusal->status, 0);
+    if (is_logged(api, refusal->status))
+        log_record(refusal->log, BP_LOG_INFO, "request", bp_str_of(refusal->why), fields, 5);
+}

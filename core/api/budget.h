@@ -1,0 +1,20 @@
+/* budget.h - so many a minute for each client, counted in this process: what must be limited without asking anybody.
+ *
+ * A bucket for each hash of a client (bp_call.client): it holds a minute's worth and is filled steadily. Clients whose
+ * hashes meet share one. Any thread.
+ */
+#ifndef CORE_API_BUDGET_H
+#define CORE_API_BUDGET_H
+
+#include <backplane/base.h>
+
+struct budget;
+
+struct budget *budget_new(int64_t per_minute); /* 0: no limit. NULL: no memory */
+void           budget_free(struct budget *budget);
+/* False when there is none left; then `wait_ns` says when there will be. */
+bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns);
+/* What was taken was not for what the budget is about. */
+void budget_give_back(struct budget *budget, uint64_t client);
+
+#endif
