@@ -42,6 +42,7 @@ struct log_batch;
 struct log_batch *log_batch_new(struct log *log);
 struct log_batch *log_batch_use(struct log_batch *batch);
 void              log_batch_flush(struct log_batch *batch);
+bool              log_batch_has_lines(const struct log_batch *batch);
 void              log_batch_free(struct log_batch *batch);
 
 /* `event` NULL or empty: none. `fields` may be NULL with count 0. log may be NULL: nothing happens. */

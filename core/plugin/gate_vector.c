@@ -2,7 +2,7 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER };
+enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER, MAINTAIN };
 enum { FILTER_DEPTH_MAX = 8, FILTER_NODES_MAX = 256, FILTER_VALUES_MAX = 1024, BATCH_MAX = 10000, LIMIT_MAX = 10000 };
 
 const struct gate_op gate_vector_list[] = {
@@ -11,6 +11,7 @@ const struct gate_op gate_vector_list[] = {
     [COUNT] = { COUNT, "count", true },    [SCROLL] = { SCROLL, "scroll", true },
     [SNAPSHOT] = { SNAPSHOT, "snapshot", false },
     [OWNER] = { OWNER, "owner", true },
+    [MAINTAIN] = { MAINTAIN, "maintain", false },
 };
 const size_t gate_vector_count = sizeof(gate_vector_list) / sizeof(gate_vector_list[0]);
 
@@ -256,6 +257,20 @@ static bp_status gated_owner(bp_call *call, void *instance, bp_str collection, b
     return pass(call, instance, OWNER, true, run_owner, &a);
 }
 
+static bp_status run_maintain(bp_call *call, void *object, void *arg)
+{
+    struct args *a = arg;
+    return a->ops->maintain(call, object, a->collection);
+}
+static bp_status gated_maintain(bp_call *call, void *instance, bp_str what)
+{
+    struct args a = { .ops = ops_of(instance), .collection = what };
+
+    if (!gate_has(call, instance, BP_HAS(a.ops, bp_vector_ops, maintain) && a.ops->maintain, "maintain"))
+        return BP_UNSUPPORTED;
+    return gate_run_long(call, instance, &gate_vector_list[MAINTAIN], run_maintain, &a);
+}
+
 const bp_vector_ops gate_vector_ops = {
     .struct_size = sizeof(bp_vector_ops),
     .create = gated_create,
@@ -268,4 +283,5 @@ const bp_vector_ops gate_vector_ops = {
     .scroll = gated_scroll,
     .snapshot = gated_snapshot,
     .owner = gated_owner,
+    .maintain = gated_maintain,
 };

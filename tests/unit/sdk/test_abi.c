@@ -807,7 +807,7 @@ FIELD(bp_byte_sink, struct_size, 0)
 FIELD(bp_byte_sink, write, 8)
 FIELD(bp_byte_sink, self, 16)
 
-SIZE(bp_vector_ops, 88)
+SIZE(bp_vector_ops, 96)
 FIELD(bp_vector_ops, struct_size, 0)
 FIELD(bp_vector_ops, create, 8)
 FIELD(bp_vector_ops, drop, 16)
@@ -819,6 +819,7 @@ FIELD(bp_vector_ops, count, 56)
 FIELD(bp_vector_ops, scroll, 64)
 FIELD(bp_vector_ops, snapshot, 72)
 FIELD(bp_vector_ops, owner, 80)
+FIELD(bp_vector_ops, maintain, 88)
 
 /* ---- statuses: numbers, labels and HTTP statuses are in plugins, logs and clients ---- */
 
