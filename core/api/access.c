@@ -6,6 +6,7 @@
 #include "api/access.h"
 
 #include "api/proxy.h"
+#include "api/who.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -67,7 +68,7 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
     bp_call *call = exchange->call;
     int32_t  status = outcome_of(exchange, failed);
     uint32_t level = status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
-    bp_field fields[9];
+    bp_field fields[9 + WHO_FIELDS_MAX];
     size_t   field_count = 0;
 
     count(api, route, exchange->method, status, duration_ns);
@@ -83,6 +84,7 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
     fields[field_count++] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
     fields[field_count++] = bp_field_str("peer", proxy_client_address(api, exchange));
     fields[field_count++] = bp_field_str("tenant", call->principal.tenant);
+    field_count += who_fields(exchange, &fields[field_count]);
     call_log_record(call, level, BP_STR("request"), BP_STR(""), fields, field_count);
 }
 

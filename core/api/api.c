@@ -9,6 +9,7 @@
 #include "api/access.h"
 #include "api/budget.h"
 #include "api/origin.h"
+#include "api/prefix.h"
 #include "api/proxy.h"
 #include "api/web.h"
 #include "base/clock.h"
@@ -17,40 +18,6 @@
 #include "ops/pressure.h"
 
 /* ---- set-up ---- */
-
-static bool is_served_at(const struct api *api, size_t listener, const struct route *route)
-{
-    const struct server_conf *server = &api->conf->server;
-    const bp_str_list        *apps;
-
-    if (!route->unit || listener >= server->listener_count)
-        return true;
-    apps = &server->listeners[listener].apps;
-    for (size_t i = 0; i < apps->count; i++)
-        if (bp_str_equal(apps->items[i], route->unit->conf->name))
-            return true;
-    return apps->count == 0;
-}
-
-/* Apps that have a route in common must not be served by one listener. */
-static bool check_shared_routes(const struct api *api, char problem[512])
-{
-    for (size_t i = 0; i < router_count(api->router); i++) {
-        const struct route *route = router_at(api->router, i);
-
-        for (const struct route *other = route->next_same; other; other = other->next_same) {
-            for (size_t at = 0; at < api->conf->server.listener_count; at++) {
-                if (!is_served_at(api, at, route) || !is_served_at(api, at, other))
-                    continue;
-                snprintf(problem, 512, "%s is offered by app.%.64s and by app.%.64s, which are both served at %.100s: give them "
-                                       "listeners of their own, { address: ..., apps: [%.64s] }",
-                         route->op.name, route->owner, other->owner, api->conf->server.listeners[at].address.data, other->owner);
-                return false;
-            }
-        }
-    }
-    return true;
-}
 
 static struct unit *find_unit(const struct generation *generation, const char *kind, bp_str name)
 {
@@ -63,18 +30,79 @@ static struct unit *find_unit(const struct generation *generation, const char *k
     return NULL;
 }
 
-static bool add_app(struct api *api, struct unit *unit, char problem[512])
+/* The routes of an app, with what stands before its paths. */
+static bool add_app(struct api *api, struct unit *unit, const char *prefix, char problem[512])
 {
     const bp_app_ops *app = unit->plugin->descriptor.ops;
+    bp_route         *specs = arena_alloc(&api->arena, (app->route_count + 1) * sizeof(*specs));
+    size_t            before = router_count(api->router), known = app->route_size;
 
-    if (app->struct_size < offsetof(bp_app_ops, migrations)) {
-        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
-        return false;
+    if (known > sizeof(*specs))
+        known = sizeof(*specs);
+    if (!specs || known < offsetof(bp_route, summary)) { // the router says what is wrong with it
+        return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
     }
-    return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
+    for (size_t i = 0; i < app->route_count; i++) {
+        memcpy(&specs[i], (const char *)app->routes + i * app->route_size, known);
+        if (specs[i].path && *prefix)
+            specs[i].path = arena_format(&api->arena, "%s%s", prefix, specs[i].path).data;
+    }
+    if (!router_add(api->router, specs, sizeof(*specs), app->route_count, unit, NULL, problem))
+        return false;
+    for (size_t i = before; i < router_count(api->router); i++)
+        router_at(api->router, i)->prefix_bytes = strlen(prefix);
+    return true;
 }
 
-bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
+static bool is_app(const struct unit *unit)
+{
+    return strcmp(unit->conf->kind, "app") == 0;
+}
+
+/* A mistake of one app stands in the conf's list, at its line. */
+static bool refuse_app(struct api *api, const struct unit *unit, const char *problem)
+{
+    error_at_key(&api->conf->problems, unit->conf->node, "%s", problem);
+    return false;
+}
+
+static bool add_apps(struct api *api, char problem[512])
+{
+    struct generation *generation = api->generation;
+    bool               is_good = true;
+
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        const struct unit *unit = &generation->units[i];
+        const bp_app_ops  *app = unit->plugin->descriptor.ops;
+
+        if (!is_app(unit) || app->struct_size >= offsetof(bp_app_ops, migrations))
+            continue;
+        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
+        return refuse_app(api, unit, problem);
+    }
+    api->prefixes = prefixes_settle(api, problem);
+    for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
+        if (is_app(&generation->units[i]) && !add_app(api, &generation->units[i], api->prefixes[i], problem))
+            is_good = refuse_app(api, &generation->units[i], problem);
+    return api->prefixes && is_good;
+}
+
+/* Counters are there with a zero before the first request, so that a rate can be taken of it. */
+static void define_requests(struct api *api)
+{
+    static const char *const statuses[] = { "200", "500", "503" };
+
+    api->in_flight = metrics_single(METRIC_GAUGE, "http_requests_in_flight", "Requests that are being answered now.");
+    for (size_t i = 0; i < router_count(api->router); i++) {
+        const struct route *route = router_at(api->router, i);
+
+        for (size_t s = 0; s < sizeof(statuses) / sizeof(statuses[0]); s++)
+            metrics_series(api->requests, (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path),
+                                                      bp_str_of(statuses[s]) }, 3);
+    }
+}
+
+bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health, bool is_served,
               char problem[512])
 {
     *api = (struct api){ .conf = conf, .generation = generation, .health = health };
@@ -114,10 +142,10 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     }
     if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api, problem))
         return false;
-    for (size_t i = 0; i < generation->unit_count; i++)
-        if (strcmp(generation->units[i].conf->kind, "app") == 0 && !add_app(api, &generation->units[i], problem))
-            return false;
-    return check_shared_routes(api, problem);
+    if (is_served && !add_apps(api, problem))
+        return false;
+    define_requests(api);
+    return true;
 }
 
 static void add_scope(struct bp_buf *scopes, bp_str scope)
@@ -266,9 +294,13 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
     if (route && api_is_metrics_listener(api, exchange) &&
         !(api_is_own_route(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
         return call_fail(exchange->call, BP_NOT_FOUND, "this listener has metrics and probes alone");
-    for (match->route = route; match->route; match->route = match->route->next_same)
-        if (is_served_at(api, listener, match->route))
-            return BP_OK;
+    for (const struct route *at = route; at; at = at->next_same) {
+        if (!prefix_is_served_at(&api->conf->server, listener, at->unit))
+            continue;
+        router_choose(match, at);
+        return BP_OK;
+    }
+    match->route = NULL;
     if (route || !allowed[0])
         return call_fail(exchange->call, BP_NOT_FOUND, "there is no route " BP_FMT " " BP_FMT ": GET /openapi.json lists "
                          "them all", BP_ARG(exchange->method), BP_ARG(exchange->path));
@@ -347,6 +379,7 @@ void api_handle(struct http_exchange *exchange, void *arg)
     int64_t     before_ns = clock_now_ns();
     bp_status   status;
 
+    metric_add(api->in_flight, 1);
     exchange->on_client_wait = on_client_wait;
     exchange->pool = api->generation->pool;
     call->client = str_hash(proxy_client_block(api, exchange), api->client_seed);
@@ -368,4 +401,5 @@ void api_handle(struct http_exchange *exchange, void *arg)
         status = web_fail(call, &response, status);
     }
     access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status, clock_now_ns() - before_ns);
+    metric_add(api->in_flight, -1);
 }

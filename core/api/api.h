@@ -16,6 +16,7 @@ struct api {
     struct conf         *conf;
     struct generation   *generation;
     struct health_board *health;
+    struct metric_series *in_flight;
     struct router       *router;
     struct key_cache   **key_caches; /* one a worker */
     struct unit         *key_storage; /* NULL: no keys are taken */
@@ -28,11 +29,14 @@ struct api {
     bool                 is_private;  /* reached through a socket that only this user can open: nobody is asked */
     struct metric_family *requests;
     bp_str               openapi;     /* made once; in the arena */
+    const char         **prefixes;    /* of the paths of the generation's units: "" or "/notes"; in the arena */
     struct arena         arena;
 };
 
-/* Builds the routes of the host and of every app that is up. False with a sentence in `problem`. */
-bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health,
+/* Builds the routes of the host and, when they are served at all, of every app: over standard input and output there is no HTTP,
+ * so that nothing there can be in each other's way. False with a sentence in `problem`; what is wrong with an app stands in the
+ * conf's problems as well. No instance needs to be up. */
+bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health, bool is_served,
               char problem[512]);
 /* When all routes are there: makes their description. `more_scopes` are those of what is no route; separated by blanks. */
 void api_describe(struct api *api, bp_str more_scopes);

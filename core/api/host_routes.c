@@ -27,7 +27,7 @@ static bp_status get_health(bp_call *call, void *instance, bp_request *request, 
     (void)request;
     buf_init(&buf, call->arena, HEALTH_BYTES_MAX);
     json_writer_init(&w, &buf);
-    level = health_write(api->health, call->principal.is_authenticated || !api_has_auth(api), &w);
+    level = health_write(api->health, keys_allow(&call->principal, "host:read"), &w);
     bp_response_header(response, "Cache-Control", BP_STR("no-store"));
     return bp_respond(call, response, level == BP_HEALTH_DOWN ? 503 : 200, "application/json", buf_str(&buf));
 }
@@ -143,7 +143,7 @@ const bp_route api_host_routes[] = {
     { .method = "GET", .path = "/", .handler = get_root, .summary = "What this server is",
       .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET", .path = "/health", .handler = get_health, .flags = HOST_ROUTE_KNOWS,
-      .summary = "Health of every component; 503 when the whole is unhealthy; sentences only for those with a key",
+      .summary = "Health of every component; 503 when the whole is unhealthy; sentences only for those with the scope host:read",
       .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET", .path = "/health/live", .handler = get_live, .flags = HOST_ROUTE_PROBE,
       .summary = "Liveness: every event loop beats; never depends on another server", .response_schema = status_schema },

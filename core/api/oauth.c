@@ -173,8 +173,10 @@ static bp_status fetch(bp_call *call, struct oauth *oauth)
     if (status != BP_OK) {
         free(made);
         note_try(oauth);
-        return call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
-                         BP_ARG(oauth->conf->issuer), BP_ARG(call->error.message));
+        status = call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
+                           BP_ARG(oauth->conf->issuer), BP_ARG(call->error.message));
+        call_set_error_for_client(call, BP_STR("the keys of the issuer of tokens cannot be had now: try again soon"));
+        return status;
     }
     made->refs = 1;
     pthread_mutex_lock(&oauth->lock);

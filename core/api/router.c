@@ -15,7 +15,7 @@ enum segment_type { FIXED, VALUE, REST };
 struct node {
     struct node      *first_child, *next_sibling;
     enum segment_type type;
-    bp_str            text; /* FIXED: the segment; else the name of the value */
+    bp_str            text; /* FIXED: the segment */
     struct route     *routes[METHODS];
 };
 
@@ -57,7 +57,7 @@ static struct node *child_for(struct router *router, struct node *node, enum seg
     struct node **at = &node->first_child, *made;
 
     for (; *at && (*at)->type <= type; at = &(*at)->next_sibling)
-        if ((*at)->type == type && bp_str_equal((*at)->text, text))
+        if ((*at)->type == type && (type != FIXED || bp_str_equal((*at)->text, text)))
             return *at;
     made = arena_alloc(&router->arena, sizeof(*made));
     if (made) {
@@ -102,6 +102,7 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     bp_str        rest = spec->path ? bp_str_of(spec->path) : (bp_str){ "", 0 };
     const char   *owner = unit ? unit->conf->name.data : NULL;
     struct route *route = arena_alloc(&router->arena, sizeof(*route)), **place;
+    size_t        value_count = 0;
 
     if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route || router->count == ROUTES_MAX) {
         snprintf(problem, 512, "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, a path "
@@ -118,6 +119,8 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
                      spec->path, owner ? owner : "the host");
             return false;
         }
+        if (type != FIXED && value_count < ROUTE_VALUES_MAX)
+            route->value_names[value_count++] = text;
         node = child_for(router, node, type, text);
     }
     if (!node || is_taken(node->routes[method], unit)) {
@@ -133,6 +136,8 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
                                                     "Time from the header block to the end of the answer.",
                                                     "method route"),
                                      (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) }, 2);
+    if (unit && unit->plugin)
+        gate_define_op(unit, route->op.name);
     for (place = &node->routes[method]; *place;)
         place = &(*place)->next_same;
     *place = route;
@@ -178,8 +183,7 @@ static const struct node *find(const struct node *node, bp_str rest, bool is_end
         if (child->type == FIXED && bp_str_equal(child->text, segment)) {
             found = find(child, after, !has_more, match);
         } else if (child->type != FIXED && segment.len && match->value_count < ROUTE_VALUES_MAX) {
-            match->values[match->value_count++] = (struct route_value){ child->text,
-                                                                        child->type == REST ? rest : segment };
+            match->values[match->value_count++].value = child->type == REST ? rest : segment;
             found = child->type == REST ? child : find(child, after, !has_more, match);
         }
         if (found)
@@ -187,6 +191,27 @@ static const struct node *find(const struct node *node, bp_str rest, bool is_end
         match->value_count = kept;
     }
     return NULL;
+}
+
+void router_choose(struct route_match *match, const struct route *route)
+{
+    match->route = route;
+    for (size_t i = 0; i < match->value_count; i++)
+        match->values[i].name = route->value_names[i];
+}
+
+bool router_is_same_path(bp_str a, bp_str b)
+{
+    while (a.len && b.len) {
+        enum segment_type type[2];
+        bp_str            text[2];
+        bool              is_good = classify(str_split(a, '/', &a), &type[0], &text[0]) &&
+                       classify(str_split(b, '/', &b), &type[1], &text[1]);
+
+        if (!is_good || type[0] != type[1] || (type[0] == FIXED && !bp_str_equal(text[0], text[1])))
+            return false;
+    }
+    return a.len == b.len;
 }
 
 struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
@@ -203,7 +228,7 @@ struct route *router_find(const struct router *router, bp_str method, bp_str pat
     if (!node)
         return NULL;
     if (index >= 0 && node->routes[index]) {
-        match->route = node->routes[index];
+        router_choose(match, node->routes[index]);
         return node->routes[index];
     }
     for (int i = 0; i < METHODS; i++)

@@ -18,7 +18,10 @@ static bp_str web_method(const bp_request *request)
 
 static bp_str web_path(const bp_request *request)
 {
-    return request->exchange->path;
+    size_t before = request->match.route ? request->match.route->prefix_bytes : 0;
+    bp_str path = request->exchange->path;
+
+    return bp_str_n(path.data + before, path.len - before);
 }
 
 static bp_str web_header(const bp_request *request, const char *name)
@@ -191,20 +194,13 @@ const struct host_service web_service_entry = { "web", 1, sizeof(web_service), &
 
 /* ---- failing ---- */
 
-/* What went wrong inside is for the log; the client gets the request id to ask with. */
-static bool is_for_clients(bp_status status)
-{
-    return status != BP_INTERNAL && status != BP_IO && status != BP_DATA;
-}
-
 static bp_str error_json(bp_call *call, bp_status status)
 {
     struct bp_buf  buf;
     bp_json_writer w;
-    bp_str         message = call->error.message;
+    bool           is_whole;
+    bp_str         message = call_sentence_for_client(call, status, &is_whole);
 
-    if (!is_for_clients(status) || !message.len || call->error.status != status)
-        message = bp_str_of(bp_status_text(status));
     buf_init(&buf, call->arena, 16384);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
@@ -222,12 +218,14 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
 {
     struct http_exchange *exchange = response->exchange;
     int32_t               http_status;
+    bool                  is_whole;
 
     // A client that is still there was not the one who gave up: the server was, as it has to end.
     if (call_over(call) == BP_CANCELLED && !http_exchange_is_gone(exchange))
         status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it has to end: send it again");
     http_status = bp_status_http(status);
-    if (http_status >= 500)
+    call_sentence_for_client(call, status, &is_whole);
+    if (http_status >= 500 || !is_whole)
         call_log(call, BP_LOG_ERROR, BP_STR("request_failed"), call->error.message,
                  (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
                                bp_field_str("failed_plugin", call->error.plugin),

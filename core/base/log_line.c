@@ -5,9 +5,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log_queue.h"
+#include "base/mask.h"
 #include "base/str.h"
 
-enum { LINE_BYTES_MAX = 16384, MESSAGE_BYTES_MAX = 4096 };
+enum { LINE_BYTES_MAX = 16384, MESSAGE_BYTES_MAX = 4096, MASKED_BYTES_MAX = 64 << 10 };
 
 static bool is_within_rate(struct log *log, const char *event, bp_str message)
 {
@@ -95,6 +96,21 @@ static void put_field(struct line *line, const bp_field *field)
     }
 }
 
+/* Whatever a sentence says, a password, a key or a token does not stand in the log. */
+static void put_message(struct line *line, bp_str message)
+{
+    struct arena arena;
+
+    put_name(line, "message");
+    if (!mask_is_needed(message)) {
+        put_quoted(line, message);
+        return;
+    }
+    arena_init(&arena, MASKED_BYTES_MAX);
+    put_quoted(line, mask_secrets(&arena, message, false));
+    arena_free(&arena);
+}
+
 static void write_line(struct line *line, uint32_t level, const char *event, bp_str message, const bp_field *fields,
                        size_t field_count)
 {
@@ -113,10 +129,8 @@ static void write_line(struct line *line, uint32_t level, const char *event, bp_
         put_name(line, "event");
         put_quoted(line, bp_str_of(event));
     }
-    if (message.len) {
-        put_name(line, "message");
-        put_quoted(line, (bp_str){ message.data, message.len < MESSAGE_BYTES_MAX ? message.len : MESSAGE_BYTES_MAX });
-    }
+    if (message.len)
+        put_message(line, str_cut(message, MESSAGE_BYTES_MAX));
     for (size_t i = 0; i < field_count; i++)
         put_field(line, &fields[i]);
     put(line, "}\n", 2);

@@ -392,10 +392,15 @@ static void render_family(struct bp_buf *out, struct metric_family *family)
     static const char *const types[] = { "counter", "gauge", "histogram" };
 
     pthread_mutex_lock(&family->lock);
-    if (family->series_count) {
-        buf_addf(out, "# HELP %s ", family->name);
-        add_escaped(out, bp_str_of(family->help), false);
-        buf_addf(out, "\n# TYPE %s %s\n", family->name, types[family->type]);
+    buf_addf(out, "# HELP %s ", family->name);
+    add_escaped(out, bp_str_of(family->help), false);
+    buf_addf(out, "\n# TYPE %s %s\n", family->name, types[family->type]);
+    if (!family->series_count) { // nothing happened yet: a comment says what it will be counted by
+        buf_addf(out, "# LABELS %s", family->name);
+        for (size_t i = 0; i < family->label_count; i++)
+            buf_addf(out, " %s", family->label_names[i]);
+        buf_add_char(out, '\n');
+    } else {
         for (size_t slot = 0; slot < SLOTS; slot++) {
             for (const struct metric_series *series = family->slots[slot]; series; series = series->next) {
                 if (family->type == METRIC_HISTOGRAM) {

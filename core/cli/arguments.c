@@ -17,6 +17,7 @@ const char *cli_take_option(int *argc, char **argv, const char *name)
 {
     size_t len = strlen(name);
 
+    command_check_option(name);
     for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         const char *value;
 
@@ -36,6 +37,7 @@ const char *cli_take_option(int *argc, char **argv, const char *name)
 
 bool cli_take_flag(int *argc, char **argv, const char *name)
 {
+    command_check_option(name);
     for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], name) == 0) {
             remove_words(argc, argv, i, 1);
@@ -74,8 +76,15 @@ bool cli_is_all_taken(int argc, char **argv, int most)
             is_word = true;
             i--;
         } else if (!is_word && argv[i][0] == '-' && argv[i][1]) {
-            fprintf(stderr, "backplane %s: there is no option \"%s\", or its value is missing; `backplane help` lists them\n",
-                    argv[0], argv[i]);
+            const struct command_option *known = command_option_of(argv[i]);
+            const char                  *nearest = command_nearest_option(argv[i]);
+
+            if (known)
+                fprintf(stderr, "backplane %s: the option %s %s\n", argv[0], argv[i],
+                        known->value ? "has no value behind it" : "stands here twice");
+            else
+                fprintf(stderr, "backplane %s: there is no option \"%s\"%s%s%s; `backplane %s --help` lists them\n", argv[0], argv[i],
+                        nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "", argv[0]);
             return false;
         }
     }

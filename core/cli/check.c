@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/conf_commands.h"
 #include "cli/host.h"
+#include "cli/world.h"
+#include "conf/environment.h"
 
 /* Plugins that keep their data in this process: a second replica would not see it. */
 static const char *const embedded[][2] = { { "storage", "sqlite" }, { "vector", "local" }, { "cache", "memory" } };
@@ -32,49 +35,164 @@ static void check_replicas(struct conf *conf, const char *replicas)
                              embedded[e][1], replicas);
 }
 
-/* The check hooks of the plugins are pure, but they are calls, and a call needs a worker. */
-static bool run_check_hooks(struct host *host)
+/* What start would do with routes and prefixes: the very code of start. */
+static void check_routes(struct host *host, struct generation *generation)
 {
-    struct worker      worker;
-    struct generation *generation;
-    bool               is_good = false;
+    char problem[512];
 
-    if (worker_init(&worker, 0, 1, host->log) != 0)
-        return false;
-    if (worker_start(&worker) == 0) {
-        generation = generation_new(host->conf, host->registry, &worker, 1);
-        is_good = generation && generation_check(generation);
-        worker_stop(&worker);
-        worker_join(&worker);
-        generation_free(generation);
+    if (!api_init(&host->api, host->conf, generation, NULL, true, problem) && !conf_has_errors(host->conf))
+        problem_add(&host->conf->problems, false, (struct conf_position){ 0 }, (bp_str){ "", 0 }, "%s", problem);
+}
+
+/* The check hooks of the plugins are pure, but they are calls, and a call needs a worker. */
+static struct generation *run_check_hooks(struct host *host, struct worker *worker)
+{
+    struct generation *generation = NULL;
+
+    if (worker_start(worker) != 0)
+        return NULL;
+    generation = generation_new(host->conf, host->registry, worker, 1);
+    if (generation && generation_check(generation))
+        check_routes(host, generation);
+    worker_stop(worker);
+    worker_join(worker);
+    return generation;
+}
+
+struct checking {
+    const char *user, *replicas;
+    bool        is_offline, is_strict, is_quiet, is_json;
+};
+
+/* What is good to know and no mistake. */
+static void print_notes(const struct host *host, const struct generation *generation, bp_json_writer *w)
+{
+    for (size_t i = 0; host->api.prefixes && i < generation->unit_count; i++) {
+        const struct conf_instance *conf = generation->units[i].conf;
+        const char                 *prefix = host->api.prefixes[i];
+        char                        text[256];
+
+        if (!*prefix)
+            continue;
+        snprintf(text, sizeof(text), "app.%.32s: its paths begin with %s%s", conf->name.data, prefix,
+                 conf->gate.prefix.len ? "" : ", because an app that stands before it has one of them too");
+        if (w)
+            json_add_string(w, bp_str_of(text));
+        else
+            printf("%s: %s\n", host->conf->file, text);
     }
-    worker_free(&worker);
-    return is_good;
+}
+
+static void put_problem(bp_json_writer *w, const struct conf_problem *problem)
+{
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "level", problem->is_warning ? "warning" : "error");
+    if (problem->position.line) {
+        json_put_integer(w, "line", problem->position.line);
+        json_put_integer(w, "column", problem->position.column);
+    }
+    if (problem->path.len)
+        json_put_string(w, "path", problem->path);
+    json_put_string(w, "message", problem->text);
+    json_end(w);
+}
+
+static void print_json(const struct host *host, const struct generation *generation, bool is_good)
+{
+    const struct conf_problems *problems = &host->conf->problems;
+    struct bp_buf               buf;
+    bp_json_writer              w;
+
+    buf_init(&buf, NULL, 16u << 20);
+    json_writer_init(&w, &buf);
+    json_begin(&w, JSON_KIND_OBJECT);
+    json_put_text(&w, "file", host->conf->file);
+    json_put_bool(&w, "good", is_good);
+    json_put_integer(&w, "errors", (int64_t)problems->error_count);
+    json_put_integer(&w, "warnings", (int64_t)problems->warning_count);
+    json_put_integer(&w, "instances", (int64_t)host->conf->instance_count);
+    json_key(&w, BP_STR("problems"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    for (const struct conf_problem *problem = problems->first; problem; problem = problem->next)
+        put_problem(&w, problem);
+    json_end(&w);
+    json_key(&w, BP_STR("notes"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    if (generation)
+        print_notes(host, generation, &w);
+    json_end(&w);
+    json_end(&w);
+    printf(BP_FMT "\n", BP_ARG(buf_str(&buf)));
+    buf_free(&buf);
+}
+
+static int check_host(struct host *host, const struct checking *checking, int status)
+{
+    struct generation *generation = NULL;
+    struct worker      worker;
+    struct world       world;
+    bool               has_worker = false, is_good;
+    char               problem[512];
+
+    if (host->conf && !checking->is_offline) {
+        if (!world_init(&world, host->conf, checking->user, problem)) {
+            fprintf(stderr, "backplane check: %s\n", problem);
+            return EXIT_USAGE;
+        }
+        world_check(&world);
+    }
+    check_replicas(host->conf, checking->replicas);
+    environment_check(host->conf, &conf_process_environment);
+    if (status == EXIT_DONE && worker_init(&worker, 0, 1, host->log) == 0) {
+        has_worker = true;
+        generation = run_check_hooks(host, &worker);
+    }
+    is_good = !conf_has_errors(host->conf) && !(checking->is_strict && host->conf->problems.warning_count);
+    if (checking->is_json)
+        print_json(host, generation, is_good);
+    else
+        command_report_problems(host->conf, stderr);
+    if (generation && !checking->is_json && !checking->is_quiet)
+        print_notes(host, generation, NULL);
+    if (is_good && !checking->is_json && !checking->is_quiet)
+        printf("%s: good, %zu instances\n", host->conf->file, host->conf->instance_count);
+    if (host->api.router)
+        api_free(&host->api); // it asks the generation how many workers there are
+    host->api = (struct api){ 0 };
+    generation_free(generation);
+    if (has_worker)
+        worker_free(&worker);
+    return is_good ? EXIT_DONE : EXIT_CONF;
+}
+
+static int run_check(const char *conf_file, const struct checking *checking)
+{
+    struct host_options options = { .conf_file = conf_file, .is_quiet = true, .is_check = true };
+    struct host         host;
+    int                 status = host_load(&host, &options);
+
+    if (host.conf && host.registry)
+        status = check_host(&host, checking, status);
+    host_free(&host);
+    return status;
+}
+
+int command_check_conf(const char *conf_file, bool is_quiet)
+{
+    return run_check(conf_file, &(struct checking){ .is_quiet = is_quiet });
 }
 
 int command_check_main(int argc, char **argv)
 {
-    struct host_options options = { .is_quiet = true };
-    struct host         host;
-    const char         *replicas;
-    int                 status;
+    const char     *conf_file = cli_take_conf(&argc, argv);
+    struct checking checking = { .user = cli_take_option(&argc, argv, "--user"),
+                                 .replicas = cli_take_option(&argc, argv, "--replicas"),
+                                 .is_offline = cli_take_flag(&argc, argv, "--offline"),
+                                 .is_strict = cli_take_flag(&argc, argv, "--strict"),
+                                 .is_quiet = cli_take_flag(&argc, argv, "-q"),
+                                 .is_json = cli_take_flag(&argc, argv, "--json") };
 
-    options.conf_file = cli_take_conf(&argc, argv);
-    replicas = cli_take_option(&argc, argv, "--replicas");
-    if (!cli_is_all_taken(argc, argv, 0))
-        return EXIT_USAGE;
-    status = host_load(&host, &options);
-    if (status == EXIT_DONE) {
-        check_replicas(host.conf, replicas);
-        run_check_hooks(&host);
-        // Warnings were reported by host_load() already.
-        if (conf_has_errors(host.conf))
-            status = command_report_problems(host.conf, stderr) == 0 ? EXIT_DONE : EXIT_CONF;
-    }
-    if (status == EXIT_DONE)
-        printf("%s: good, %zu instances\n", options.conf_file, host.conf->instance_count);
-    host_free(&host);
-    return status;
+    return cli_is_all_taken(argc, argv, 0) ? run_check(conf_file, &checking) : EXIT_USAGE;
 }
 
 int command_config_main(int argc, char **argv)
@@ -83,12 +201,14 @@ int command_config_main(int argc, char **argv)
     struct host         host;
     int                 status;
 
+    bool                is_json = cli_take_flag(&argc, argv, "--json");
+
     options.conf_file = cli_take_conf(&argc, argv);
     if (!cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
     status = host_load(&host, &options);
     if (status == EXIT_DONE)
-        status = command_config(host.conf, stdout, stderr);
+        status = is_json ? command_config_json(host.conf, stdout, stderr) : command_config(host.conf, stdout, stderr);
     host_free(&host);
     return status;
 }

@@ -14,17 +14,45 @@ enum {
     EXIT_CONF = 78     /* the conf file has errors */
 };
 
-struct command {
-    const char *name;
-    const char *arguments; /* "[-c FILE] [--json]" */
-    const char *summary;
-    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+/* An option of a command: what `--help` lists, and all that the command may take. */
+struct command_option {
+    const char *name;  /* "--scopes" */
+    const char *value; /* what follows it: "NAME"; NULL: nothing, it is a flag */
+    const char *help;
 };
+
+struct command {
+    const char                  *name;      /* "serve", "key create" */
+    const char                  *arguments; /* the words: "ID"; "" */
+    const char                  *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's first word */
+    const struct command_option *options; /* ended by one without a name */
+};
+
+/* help.c: the table of commands, and what is printed of it. */
+extern const struct command commands[];
+extern const size_t         command_count;
+
+/* The command of a command line without the program's name: the one with most words that are its; NULL: none. */
+const struct command *command_find(int argc, char **argv);
+/* What options are taken from now on is checked against its table. */
+void command_begin(const struct command *command);
+/* Whether the option belongs to the command that runs; ends the program when its table does not have it, so that the two never differ. */
+void command_check_option(const char *name);
+/* Of the command that runs: the option called so, the one that was probably meant; NULL: none. */
+const struct command_option *command_option_of(const char *name);
+const char                  *command_nearest_option(const char *name);
+/* All options of one command; of all whose first word it is, when it has several. */
+void command_print_help(const struct command *command, int argc, char **argv);
+int  command_help(int argc, char **argv);
+int  command_version(int argc, char **argv);
 
 /* serve.c */
 int command_serve(int argc, char **argv);
 /* check.c */
 int command_check_main(int argc, char **argv);
+/* For `serve -t`. */
+int command_check_conf(const char *conf_file, bool is_quiet);
 int command_config_main(int argc, char **argv);
 int command_schema_main(int argc, char **argv);
 int command_docs_main(int argc, char **argv);

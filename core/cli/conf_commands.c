@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
+#include "base/str.h"
+#include "conf/yaml.h"
+
 enum { MAX_ARENA_BYTES = 64 << 20 };
 
 static int print(struct bp_buf *text, FILE *out, FILE *errors)
@@ -47,6 +51,63 @@ int command_config(const struct conf *conf, FILE *out, FILE *errors)
     conf_print_effective(conf, &text);
     exit_status = print(&text, out, errors);
     buf_free(&text);
+    return exit_status;
+}
+
+/* A plain value that is true, false or a number is one in JSON too. */
+static void put_value(bp_json_writer *w, const struct conf_node *node)
+{
+    int64_t integer;
+    double  number;
+
+    if (!node->is_quoted && (bp_str_is(node->value, "true") || bp_str_is(node->value, "false")))
+        json_add_bool(w, bp_str_is(node->value, "true"));
+    else if (!node->is_quoted && str_to_int(node->value, &integer))
+        json_add_integer(w, integer);
+    else if (!node->is_quoted && str_to_double(node->value, &number))
+        json_add_number(w, number);
+    else if (node_is_null(node))
+        json_add_null(w);
+    else
+        json_add_string(w, node->value);
+}
+
+static void put_node(bp_json_writer *w, const struct conf_node *node)
+{
+    if (node->kind == NODE_SCALAR) {
+        put_value(w, node);
+        return;
+    }
+    json_begin(w, node->kind == NODE_MAPPING ? JSON_KIND_OBJECT : JSON_KIND_ARRAY);
+    for (const struct conf_node *child = node->first; child; child = child->next) {
+        if (node->kind == NODE_MAPPING)
+            json_key(w, child->key);
+        put_node(w, child);
+    }
+    json_end(w);
+}
+
+int command_config_json(const struct conf *conf, FILE *out, FILE *errors)
+{
+    struct arena         arena;
+    struct bp_buf        yaml, text;
+    struct conf_problems problems;
+    struct conf_node    *root;
+    bp_json_writer       w;
+    int                  exit_status;
+
+    arena_init(&arena, MAX_ARENA_BYTES);
+    buf_init(&yaml, &arena, CONF_PRINT_MAX_BYTES);
+    buf_init(&text, &arena, CONF_PRINT_MAX_BYTES);
+    problems_init(&problems, &arena, "the conf as it takes effect");
+    conf_print_effective(conf, &yaml);
+    root = yaml_read(&problems, buf_str(&yaml));
+    json_writer_init(&w, &text);
+    if (root)
+        put_node(&w, root);
+    buf_add_char(&text, '\n');
+    exit_status = root ? print(&text, out, errors) : 1;
+    arena_free(&arena);
     return exit_status;
 }
 

@@ -13,6 +13,7 @@
 int command_report_problems(const struct conf *conf, FILE *errors);
 /* The conf as it takes effect. */
 int command_config(const struct conf *conf, FILE *out, FILE *errors);
+int command_config_json(const struct conf *conf, FILE *out, FILE *errors);
 /* JSON Schema of the conf with the plugins there are. */
 int command_schema(const struct conf_plugins *plugins, FILE *out, FILE *errors);
 /* Writes conf.md and conf/KIND-NAME.md below `folder`, which must be there. With `is_check` nothing is written, and

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <backplane/storage.h>
+#include <backplane/vector.h>
 
 #include "base/str.h"
 #include "cli/cli.h"
@@ -25,7 +26,7 @@ enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 struct db_job {
     struct host *host;
     size_t       action;
-    const char  *storage, *table;
+    const char  *storage, *table, *vector;
     bool         is_json;
 };
 
@@ -118,12 +119,11 @@ static bp_status run_job(bp_call *call, void *arg)
     return BP_OK;
 }
 
-static int run(struct db_job *job, const char *conf_file)
+/* Starts one instance, and does what is to be done with it. */
+static int run(struct db_job *job, const char *conf_file, const char *kind, const char *name,
+               bp_status (*work)(bp_call *call, void *arg))
 {
-    struct host_options options = { .conf_file = conf_file,
-                                    .is_quiet = true,
-                                    .only_kind = "storage",
-                                    .only_name = job->storage };
+    struct host_options options = { .conf_file = conf_file, .is_quiet = true, .only_kind = kind, .only_name = name };
     struct host         host;
     char                problem[512];
     int                 status = host_load(&host, &options);
@@ -131,13 +131,54 @@ static int run(struct db_job *job, const char *conf_file)
     job->host = &host;
     if (status == EXIT_DONE)
         status = host_start(&host, &options);
-    if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS(86400), run_job, job, problem) != BP_OK) {
+    if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS(86400), work, job, problem) != BP_OK) {
         fprintf(stderr, "backplane db: %s\n", problem);
         status = EXIT_FAILED;
     }
     if (host.workers)
         host_stop(&host);
     host_free(&host);
+    return status;
+}
+
+/* ---- vector stores ---- */
+
+enum { VECTORS_MAX = 64 };
+
+static bp_status vacuum_vectors(bp_call *call, void *arg)
+{
+    const struct db_job *job = arg;
+    struct instance     *store = generation_find(job->host->generation, 0, BP_STR("vector"), bp_str_of(job->vector));
+    bp_status            status;
+
+    if (!store)
+        return call_fail(call, BP_NOT_FOUND, "the conf has no vector store \"%s\"", job->vector);
+    status = ((const bp_vector_ops *)store->peer.ops)->maintain(call, store->peer.instance, BP_STR("vacuum"));
+    if (status == BP_OK)
+        printf("vector store \"%s\": vacuumed\n", job->vector);
+    return status == BP_UNSUPPORTED ? BP_OK : status; // its server does that by itself
+}
+
+/* The files of vector stores, one after the other: each is used by one process, so that a server that has one must be
+ * stopped for it, which its lock says. */
+static int vacuum_all_vectors(struct db_job *job, const char *conf_file)
+{
+    struct host_options options = { .conf_file = conf_file, .is_quiet = true, .only_kind = "storage", .only_name = job->storage };
+    struct host         host;
+    char                names[VECTORS_MAX][128];
+    size_t              count = 0;
+    int                 status = host_load(&host, &options), failed;
+
+    for (size_t i = 0; status == EXIT_DONE && i < host.conf->instance_count && count < VECTORS_MAX; i++)
+        if (strcmp(host.conf->instances[i].kind, "vector") == 0)
+            snprintf(names[count++], sizeof(names[0]), BP_FMT, BP_ARG(host.conf->instances[i].name));
+    host_free(&host);
+    for (size_t i = 0; i < count; i++) {
+        job->vector = names[i];
+        failed = run(job, conf_file, "vector", names[i], vacuum_vectors);
+        if (failed != EXIT_DONE)
+            status = failed;
+    }
     return status;
 }
 
@@ -162,8 +203,10 @@ int command_db(int argc, char **argv)
         job.action++;
     if (argc != 2 || job.action == ACTIONS || (job.table && !actions[job.action].is_done))
         return usage();
-    status = run(&job, conf_file);
+    status = run(&job, conf_file, "storage", job.storage, run_job);
     if (status == EXIT_DONE && actions[job.action].is_done)
         printf("%s of storage \"%s\": %s\n", job.table ? job.table : "all tables", job.storage, actions[job.action].said);
+    if (status == EXIT_DONE && !job.table && strcmp(actions[job.action].word, "vacuum") == 0 && !storage)
+        status = vacuum_all_vectors(&job, conf_file);
     return status;
 }

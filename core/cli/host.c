@@ -1,10 +1,12 @@
 /* host.c - puts the layers together, in order, and takes them apart again. */
 #include "cli/host.h"
+#include "ops/instance_metrics.h"
 
 #include "api/access.h"
 
 #include <errno.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,6 +19,7 @@
 #include "cli/data_lock.h"
 #include "cli/conf_commands.h"
 #include "cli/paths.h"
+#include "conf/environment.h"
 #include "ops/pressure.h"
 #include "net/http_client.h"
 #include "plugin/services.h"
@@ -43,6 +46,20 @@ static void gather_services(void)
 
 /* ---- loading ---- */
 
+/* A folder that the conf names and that cannot be read is a mistake of the conf, at its line. */
+static void scan_more(struct host *host, bp_str folder, size_t index)
+{
+    const struct conf_node *list = node_find(host->conf->root, "plugins"), *item = list;
+    char                    problem[512];
+
+    if (registry_scan(host->registry, folder.data, true, problem))
+        return;
+    if (list && list->kind == NODE_SEQUENCE)
+        for (item = list->first; item && item->index != index;)
+            item = item->next;
+    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", problem);
+}
+
 static bool scan(struct host *host)
 {
     char folder[4096], problem[512];
@@ -52,13 +69,25 @@ static bool scan(struct host *host)
         fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n", problem);
         return false;
     }
-    for (size_t i = 0; host->conf && i < host->conf->plugin_dirs.count; i++) {
-        if (!registry_scan(host->registry, host->conf->plugin_dirs.items[i].data, true, problem)) {
-            fprintf(stderr, "backplane: %s: it stands in `plugins` of the conf\n", problem);
-            return false;
-        }
-    }
+    for (size_t i = 0; host->conf && host->conf->root && i < host->conf->plugin_dirs.count; i++)
+        scan_more(host, host->conf->plugin_dirs.items[i], i);
     return true;
+}
+
+/* To standard error, and to the log when that is a file: whoever looks there later would find nothing. */
+static void say_failure(struct host *host, const char *format, ...) BP_FORMAT(2, 3);
+
+static void say_failure(struct host *host, const char *format, ...)
+{
+    char    text[2048];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fprintf(stderr, "backplane: %s\n", text);
+    if (host->log && host->conf && host->conf->log.file.len)
+        log_message(host->log, BP_LOG_ERROR, "start_failed", "%s", text);
 }
 
 static struct log *open_log(const struct conf *conf, bool is_quiet)
@@ -79,6 +108,20 @@ static struct log *open_log(const struct conf *conf, bool is_quiet)
         fprintf(stderr, "backplane: log file %s cannot be opened: %s\n", options.path ? options.path : "stderr",
                 strerror(errno));
     return log;
+}
+
+/* A conf with errors may still say where the log is. */
+static void log_conf_problems(struct host *host)
+{
+    struct log_options options = { .level = BP_LOG_INFO, .path = host->conf->log.file.data, .queue_lines = 1024 };
+    struct log        *log = host->conf->log.file.len ? log_open(&options) : NULL;
+
+    for (const struct conf_problem *problem = host->conf->problems.first; log && problem; problem = problem->next)
+        if (!problem->is_warning)
+            log_message(log, BP_LOG_ERROR, "start_failed", "%s:%u:%u: " BP_FMT ": " BP_FMT, host->conf->file, problem->position.line,
+                        problem->position.column, BP_ARG(problem->path), BP_ARG(problem->text));
+    if (log)
+        log_close(log);
 }
 
 int host_load_registry(struct host *host, const char *conf_file)
@@ -106,7 +149,7 @@ int host_load(struct host *host, const struct host_options *options)
         fprintf(stderr, "backplane: no memory to read %s\n", options->conf_file);
         return EXIT_CONF;
     }
-    host->log = open_log(conf_has_errors(host->conf) ? NULL : host->conf, options->is_quiet);
+    host->log = open_log(conf_has_errors(host->conf) || options->is_check ? NULL : host->conf, options->is_quiet);
     if (!host->log)
         return EXIT_CONF;
     host->registry = registry_new(host->log, services, service_count);
@@ -115,7 +158,14 @@ int host_load(struct host *host, const struct host_options *options)
     registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
-    return command_report_problems(host->conf, stderr) == 0 ? EXIT_DONE : EXIT_CONF;
+    if (options->says_environment)
+        environment_check(host->conf, &conf_process_environment);
+    if (options->is_check)
+        return conf_has_errors(host->conf) ? EXIT_CONF : EXIT_DONE;
+    if (command_report_problems(host->conf, stderr) == 0)
+        return EXIT_DONE;
+    log_conf_problems(host);
+    return EXIT_CONF;
 }
 
 /* ---- starting ---- */
@@ -216,7 +266,7 @@ static bool open_edge(struct host *host, bool is_private)
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
     if (!host->edge)
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
     return host->edge != NULL;
 }
 
@@ -249,6 +299,8 @@ static bp_status start_ops(bp_call *call, void *arg)
 
     BP_TRY(alerts_start(call, host->alerts));
     BP_TRY(start_mcp(call, host));
+    if (host->instances_metrics)
+        BP_TRY(instance_metrics_start(call, host->instances_metrics));
     return health_board_start(call, host->health);
 }
 
@@ -302,7 +354,7 @@ static bool take_data(struct host *host, const char *conf_file)
     int  fd = data_lock_take(host->conf->data_dir.data, conf_file, &is_refused, problem);
 
     if (is_refused)
-        fprintf(stderr, "backplane: %s: %s\n", conf_file, problem);
+        say_failure(host, "%s: %s", conf_file, problem);
     host->data_lock = fd > 0 ? fd : 0;
     return !is_refused;
 }
@@ -319,7 +371,7 @@ int host_start(struct host *host, const struct host_options *options)
     if (!start_workers(host, options->only_workers                                                  ? options->only_workers
                              : options->is_private || options->only_kind || options->stdio_apps ? 1
                                                                                                 : 0)) {
-        fprintf(stderr, "backplane: the workers cannot be started: %s\n", strerror(errno));
+        say_failure(host, "the workers cannot be started: %s", strerror(errno));
         return EXIT_FAILED;
     }
     // Before any instance starts: a second server on the same address must not touch the first one's data.
@@ -334,29 +386,33 @@ int host_start(struct host *host, const struct host_options *options)
                                     host->log);
     host->is_started = start_instances(host, options);
     if (!host->is_started) {
-        fprintf(stderr, "backplane: %s\n", host->generation ? host->generation->problem : "no memory for the instances");
+        say_failure(host, "%s", host->generation ? host->generation->problem : "no memory for the instances");
         return EXIT_STORAGE;
     }
     if (options->only_kind && !is_served)
         return EXIT_DONE;
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
+    host->instances_metrics = instance_metrics_new(host->generation, host->conf);
     host->alerts = alerts_new(host->generation);
     host->health = health_board_new(host->generation, host->alerts);
-    if (!api_init(&host->api, host->conf, host->generation, host->health, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+    if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
+        if (!conf_has_errors(host->conf))
+            say_failure(host, "%s", problem);
+        else if (command_report_problems(host->conf, stderr) != 0)
+            log_conf_problems(host);
         return EXIT_CONF;
     }
     host->api.is_private = options->is_private || options->stdio_apps || options->handler;
     if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
         !mcp_add_routes(host->mcp, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
         return EXIT_CONF;
     }
     api_describe(&host->api, mcp_scopes(&host->api.arena, host->mcp));
     if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
         return generation_call(&host->workers[0], BP_SECONDS(10), start_mcp, host, problem) == BP_OK ? EXIT_DONE : EXIT_FAILED;
     if (!start_serving(host, problem)) {
-        fprintf(stderr, "backplane: %s\n", problem);
+        say_failure(host, "%s", problem);
         return EXIT_FAILED;
     }
     health_board_set_phase(host->health, PHASE_READY);
@@ -411,6 +467,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
     if (host->health)
         health_board_stop(call, host->health);
+    if (host->instances_metrics)
+        instance_metrics_stop(call, host->instances_metrics);
     if (host->mcp)
         mcp_stop(call, host->mcp);
     if (host->memory)
@@ -449,6 +507,7 @@ void host_free(struct host *host)
         api_free(&host->api);
     process_metrics_stop(host->process);
     health_board_free(host->health);
+    instance_metrics_free(host->instances_metrics);
     alerts_free(host->alerts);
     for (uint32_t w = 0; w < host->worker_count; w++) {
         http_client_free(&host->workers[w]);

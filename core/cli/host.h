@@ -21,6 +21,7 @@ struct host {
     uint32_t                worker_count;
     struct generation      *generation;
     struct alert_queue     *alerts;
+    struct instance_metrics *instances_metrics;
     struct health_board    *health;
     struct process_metrics *process;
     struct watchdog        *watchdog;
@@ -45,6 +46,8 @@ struct host_options {
     uint32_t    only_workers;          /* for it; 0: one */
     http_handler handler;              /* for it: it is served all the same, by this, and nobody is asked who he is */
     void        *handler_arg;
+    bool        says_environment;      /* warn of variables that are set and not used */
+    bool        is_check;              /* say nothing and write nothing, not even a log file: what is wrong is in host->conf */
     const char *conf_text;             /* instead of a file: conf_file is then only its name in messages */
     const bp_str_list *stdio_apps;     /* for `backplane mcp`: these apps and what they refer to; one worker, no listener */
 };

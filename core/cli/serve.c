@@ -16,7 +16,7 @@
 /* Taken by sigwait() here alone; threads inherit the mask. */
 static void block_signals(sigset_t *waited)
 {
-    static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+    static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
     sigemptyset(waited);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -69,19 +69,48 @@ static int wait_for_end(struct host *host, const sigset_t *waited)
                         "SIGHUP: this version takes a changed conf only at a restart; `backplane check` says whether "
                         "it is good");
             break;
+        case SIGUSR2:
+            log_message(host->log, BP_LOG_WARN, "signal_ignored",
+                        "SIGUSR2 does nothing here: SIGUSR1 opens the log anew, SIGTERM ends the server");
+            break;
         default: return number;
         }
     }
 }
 
-static void wait_before_drain(struct host *host)
+static void wait_before_drain(struct host *host, int number)
 {
-    int64_t delay_ns = host->conf->server.drain.delay_ns;
+    // SIGINT comes from a person at a terminal, who has no load balancer and waits.
+    int64_t delay_ns = number == SIGINT ? 0 : host->conf->server.drain.delay_ns;
 
     // The load balancer sees /health/ready fail before the listeners close.
     health_board_set_phase(host->health, PHASE_DRAINING);
     if (delay_ns > 0)
         nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000, .tv_nsec = delay_ns % 1000000000 }, NULL);
+}
+
+/* Whoever sends a second one does not want to wait: what was acknowledged is safe, as after a kill -9. */
+static void *end_at_once(void *arg)
+{
+    struct host *host = arg;
+    sigset_t     ending;
+    int          number = 0;
+
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGQUIT);
+    while (sigwait(&ending, &number) != 0)
+        ;
+    log_message(host->log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
+    log_flush(host->log);
+    _exit(128 + number);
+}
+
+/* Ends with the process, or before it by pthread_cancel(): sigwait() is a place where that is taken. */
+static bool watch_for_second(struct host *host, pthread_t *thread)
+{
+    return pthread_create(thread, NULL, end_at_once, host) == 0;
 }
 
 int command_serve(int argc, char **argv)
@@ -92,9 +121,19 @@ int command_serve(int argc, char **argv)
     int64_t             started_ns = clock_now_ns();
     int                 status;
 
+    bool                is_check = cli_take_flag(&argc, argv, "-t"), is_version = cli_take_flag(&argc, argv, "-V");
+    bool                has_watcher = false;
+    pthread_t           watcher;
+
     options.conf_file = cli_take_conf(&argc, argv);
+    options.is_quiet = cli_take_flag(&argc, argv, "-q");
+    options.says_environment = true;
     if (!cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
+    if (is_version)
+        return command_version(0, NULL);
+    if (is_check)
+        return command_check_conf(options.conf_file, options.is_quiet);
     block_signals(&waited);
     raise_descriptor_limit();
     status = host_load(&host, &options);
@@ -105,12 +144,22 @@ int command_serve(int argc, char **argv)
     if (status == EXIT_DONE) {
         say_ready(&host, started_ns);
         int number = wait_for_end(&host, &waited);
-        log_message(host.log, BP_LOG_INFO, "stopping", "signal %d: requests under way are finished, then the host ends",
-                    number);
-        wait_before_drain(&host);
+        if (number == SIGQUIT) {
+            log_message(host.log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
+            log_flush(host.log);
+            _exit(128 + number);
+        }
+        log_message(host.log, BP_LOG_INFO, "stopping",
+                    "signal %d: requests under way are finished, then the host ends; a second signal ends it at once", number);
+        has_watcher = watch_for_second(&host, &watcher);
+        wait_before_drain(&host, number);
     }
     if (host.workers)
         host_stop(&host);
+    if (has_watcher) {
+        pthread_cancel(watcher);
+        pthread_join(watcher, NULL);
+    }
     if (status == EXIT_DONE)
         log_message(host.log, BP_LOG_INFO, "stopped", "everything was ended in order");
     host_free(&host);

@@ -14,9 +14,9 @@ const char *const conf_kinds[CONF_KIND_COUNT] = { "storage", "cache",  "vector",
                                                   "llm",     "health", "alert",  "app" };
 
 static const bp_option top_options[] = {
-    BP_OPTION_OF(BP_OPTION_TYPE_PATH, struct conf, data_dir, "data_dir", .initial = "data",
+    BP_OPTION_OF(BP_OPTION_TYPE_PATH, struct conf, data_dir, "data_dir", .initial = "data", .choices = BP_PATH_NEW_FOLDER,
                  .help = "directory that relative paths start at; a relative one starts at the current directory"),
-    BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins",
+    BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins", .choices = BP_PATH_FOLDER,
                  .example = "[/usr/local/lib/backplane/plugins]",
                  .help = "directories with more plugins, beside the built-in one"),
 };
@@ -198,7 +198,7 @@ static void read_text(struct conf *conf, bp_str text, const struct conf_environm
 {
     struct conf_node *root = yaml_read(&conf->problems, text);
 
-    if (!root && conf->problems.error_count)
+    if (!root && (conf->problems.error_count || conf->problems.is_partial))
         return;
     if (root && node_is_null(root))
         root = NULL;

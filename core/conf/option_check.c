@@ -57,8 +57,9 @@ static const char *check_shape(const bp_option *option)
         return "has a type that this host does not know";
     if (option->type == BP_OPTION_TYPE_ENUM && (!option->choices || !*option->choices))
         return "is a choice without `choices`";
-    if (option->choices && option->type != BP_OPTION_TYPE_ENUM && option->type != BP_OPTION_TYPE_URL)
-        return "has `choices`, which only ENUM and URL may have";
+    if (option->choices && option->type != BP_OPTION_TYPE_ENUM && option->type != BP_OPTION_TYPE_URL &&
+        option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
+        return "has `choices`, which only ENUM, URL, PATH and LIST may have";
     if (is_ref(option->type) && (!option->ref_kind || !is_kind(option->ref_kind)))
         return "has no `ref_kind` that is a kind of plugin (" CONF_KINDS ")";
     if (option->ref_kind && !is_ref(option->type))

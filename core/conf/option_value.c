@@ -4,41 +4,13 @@
 
 #include <backplane/peer.h>
 
+#include "base/mask.h"
 #include "base/str.h"
 #include "conf/option.h"
 #include "conf/value.h"
 #include "conf/yaml.h"
 
 enum { MAX_SHOWN_BYTES = 120 };
-
-/* Parameters of a URL that are, or unlock, a secret: "password=x", "sslpassword=x". */
-static bp_str without_parameters(struct arena *arena, bp_str text)
-{
-    const char   *question = text.len ? memchr(text.data, '?', text.len) : NULL;
-    size_t        at = question ? (size_t)(question - text.data) : text.len;
-    struct bp_buf shown;
-
-    buf_init(&shown, arena, text.len * 2 + 16);
-    buf_add(&shown, bp_str_n(text.data, at));
-    while (at < text.len) {
-        size_t      end = at + 1, equals;
-        bp_str      name;
-        const char *word = NULL;
-
-        while (end < text.len && text.data[end] != '&')
-            end++;
-        for (equals = at + 1; equals < end && text.data[equals] != '=';)
-            equals++;
-        name = bp_str_n(text.data + at + 1, equals - at - 1);
-        for (size_t i = 0; i + 4 <= name.len && !word; i++)
-            word = str_equal_ignore_case(bp_str_n(name.data + i, 4), BP_STR("pass")) ? name.data : NULL;
-        buf_add(&shown, bp_str_n(text.data + at, (word ? equals : end) - at));
-        if (word)
-            buf_add(&shown, BP_STR("=***"));
-        at = end;
-    }
-    return buf_str(&shown);
-}
 
 /* user:password@ of a URL, and of what somebody meant to be one. */
 static bp_str without_password(struct arena *arena, bp_str text)
@@ -51,10 +23,10 @@ static bp_str without_password(struct arena *arena, bp_str text)
     for (size_t i = start; i < text.len; i++)
         if (text.data[i] == '@')
             at = i;
-    if (at == 0)
-        return without_parameters(arena, text);
-    return arena_format(arena, BP_FMT "***" BP_FMT, BP_ARG(bp_str_n(text.data, start)),
-                        BP_ARG(without_parameters(arena, bp_str_n(text.data + at, text.len - at))));
+    if (at)
+        text = arena_format(arena, BP_FMT "***" BP_FMT, BP_ARG(bp_str_n(text.data, start)),
+                            BP_ARG(bp_str_n(text.data + at, text.len - at)));
+    return mask_secrets(arena, text, false);
 }
 
 bp_str option_shown_value(struct arena *arena, const bp_option *option, const struct conf_node *node)
@@ -63,7 +35,8 @@ bp_str option_shown_value(struct arena *arena, const bp_option *option, const st
         return BP_STR("***");
     if (node->is_from_file)
         return node->text;
-    return option->type == BP_OPTION_TYPE_URL ? without_password(arena, node->value) : node->value;
+    return option->type == BP_OPTION_TYPE_URL ? without_password(arena, node->value)
+                                              : mask_secrets(arena, node->value, false);
 }
 
 /* `"value" tail (did you mean "hint"?)` */
@@ -144,11 +117,43 @@ static void read_float(const struct option_reader *reader, const bp_option *opti
         memcpy(field, &value, sizeof(value));
 }
 
+/* What comes from the environment is often written in another program's words: METRICS_ENABLED=1, LOG_LEVEL=WARNING. Only there: a
+ * file is written for this program. */
+static bp_str usual_word(bp_str text, const char *choices)
+{
+    static const char *const words[][2] = {
+        { "1", "true" }, { "y", "true" }, { "t", "true" }, { "enable", "true" }, { "enabled", "true" }, { "0", "false" },
+        { "n", "false" }, { "f", "false" }, { "disable", "false" }, { "disabled", "false" }, { "none", "off" }, { "warning", "warn" },
+        { "err", "error" }, { "critical", "error" }, { "fatal", "error" }, { "trace", "debug" }, { "verbose", "debug" },
+        { "information", "info" }, { "notice", "info" }, { "true", "on" }, { "1", "on" }, { "yes", "on" }, { "enabled", "on" },
+        { "false", "off" }, { "0", "off" }, { "no", "off" }, { "disabled", "off" },
+    };
+    struct value_hint unused = { .text = "" };
+    int32_t           index;
+
+    text = str_trim(text);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (str_equal_ignore_case(text, bp_str_of(words[i][0])) && !value_enum(bp_str_of(words[i][1]), choices, &index, &unused))
+            return bp_str_of(words[i][1]);
+    return text;
+}
+
+/* The value of a scalar as it is read where words are expected. */
+static bp_str word_of(const struct conf_node *node, const char *choices)
+{
+    struct value_hint unused = { .text = "" };
+    int32_t           index;
+
+    if (!node->is_expanded || !value_enum(node->value, choices, &index, &unused))
+        return node->value;
+    return usual_word(node->value, choices);
+}
+
 static void read_bool(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
                       void *field)
 {
     bool        value = false;
-    const char *problem = value_bool(node->value, &value);
+    const char *problem = value_bool(word_of(node, "true|false|yes|no|on|off"), &value);
 
     if (problem)
         refuse(reader, option, node, problem, NULL);
@@ -176,7 +181,7 @@ static void read_enum(const struct option_reader *reader, const bp_option *optio
     struct arena     *arena = reader->problems->arena;
     struct value_hint hint = { .text = "" };
     int32_t           value = 0;
-    const char       *problem = value_enum(node->value, option->choices, &value, &hint);
+    const char       *problem = value_enum(word_of(node, option->choices), option->choices, &value, &hint);
 
     if (problem)
         refuse(reader, option, node, arena_format(arena, "%s %s", problem, with_commas(arena, option->choices)).data,

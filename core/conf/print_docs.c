@@ -43,7 +43,7 @@ static void add_choices(struct bp_buf *out, const char *choices)
 
 static void add_range(struct bp_buf *out, const bp_option *option)
 {
-    if (option->choices)
+    if (option->choices && option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
         add_choices(out, option->choices);
     else if (option->minimum && option->maximum)
         buf_addf(out, "%s to %s", option->minimum, option->maximum);
@@ -92,13 +92,40 @@ static void add_table(struct bp_buf *out, const struct option_table *table)
     buf_add_char(out, '\n');
 }
 
+/* Whether a text stands for itself in YAML, without quotes. */
+static bool is_plain(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len && !strchr("{}[]&*!|>'\"%@`#,?:- ", text[0]) && !strstr(text, ": ") && !strstr(text, " #") && text[len - 1] != ':' &&
+           text[len - 1] != ' ';
+}
+
+/* An example is written as in the conf; one that is a text may need quotes there. */
+static void add_given_example(struct bp_buf *out, const bp_option *option)
+{
+    bool is_text = option->type == BP_OPTION_TYPE_STRING || option->type == BP_OPTION_TYPE_PATH || option->type == BP_OPTION_TYPE_SECRET;
+
+    if (!is_text || is_plain(option->example) || option->example[0] == '"') {
+        buf_add(out, bp_str_of(option->example));
+        return;
+    }
+    buf_add_char(out, '\'');
+    for (const char *at = option->example; *at; at++) {
+        if (*at == '\'')
+            buf_add_char(out, '\'');
+        buf_add_char(out, *at);
+    }
+    buf_add_char(out, '\'');
+}
+
 /* What stands for the value of an option in an example. */
 static void add_example_value(struct bp_buf *out, const bp_option *option)
 {
     bp_str first, rest;
 
     if (option->example) {
-        buf_add(out, bp_str_of(option->example));
+        add_given_example(out, option);
         return;
     }
     switch (option->type) {
@@ -249,5 +276,7 @@ void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugin
     add_table(out, &gate_table);
     buf_add(out, BP_STR("An instance of `health` also takes:\n\n"));
     add_table(out, gate_kind_table("health"));
+    buf_add(out, BP_STR("An instance of `app` also takes:\n\n"));
+    add_table(out, gate_kind_table("app"));
     add_plugins(arena, plugins, out);
 }

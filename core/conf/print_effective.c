@@ -1,11 +1,14 @@
 /* print_effective.c - the conf as it takes effect, with where each value came from. */
+#include "base/mask.h"
 #include "base/str.h"
+#include "conf/value.h"
 #include "conf/conf_print.h"
 
 struct printer {
     struct arena      *arena; /* for what is in between */
     const struct conf *conf;
     struct bp_buf     *out;
+    bool               is_alert; /* what is printed is an alert sink */
 };
 
 static void indent(struct printer *printer, unsigned depth)
@@ -93,27 +96,33 @@ static void print_source(struct printer *printer, const struct conf_node *node)
     buf_add_char(out, '\n');
 }
 
-/* Headers are a usual place for keys. */
-static bool looks_secret(bp_str name)
+/* Headers are a usual place for keys: the values of these alone are no secrets. */
+static bool is_plain_header(bp_str name)
 {
-    static const char *const words[] = { "auth", "key", "token", "secret", "passw", "cookie" };
+    static const char *const names[] = { "accept", "content-type", "user-agent", "accept-language", "cache-control" };
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        for (size_t at = 0; at + strlen(words[i]) <= name.len; at++)
-            if (str_equal_ignore_case(bp_str_n(name.data + at, strlen(words[i])), bp_str_of(words[i])))
-                return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (str_equal_ignore_case(name, bp_str_of(names[i])))
+            return true;
     return false;
+}
+
+static bool is_hidden_member(const bp_option *option, const struct conf_node *node)
+{
+    if (option->type != BP_OPTION_TYPE_MAP)
+        return false;
+    return strcmp(option->name, "headers") == 0 ? !is_plain_header(node->key) : mask_is_secret_name(node->key);
 }
 
 static void print_scalar(struct printer *printer, const bp_option *option, const struct conf_node *node)
 {
-    bool is_hidden = option->type == BP_OPTION_TYPE_SECRET ||
-                     (option->type == BP_OPTION_TYPE_MAP && looks_secret(node->key));
+    bp_str shown = option_shown_value(printer->arena, option, node);
 
-    if (is_hidden)
-        print_text(printer, BP_STR("***"), false);
-    else
-        print_text(printer, option_shown_value(printer->arena, option, node), !node->is_from_file);
+    if (option->type == BP_OPTION_TYPE_SECRET || is_hidden_member(option, node))
+        shown = BP_STR("***");
+    else if (printer->is_alert && option->type == BP_OPTION_TYPE_URL)
+        shown = mask_secrets(printer->arena, shown, true); // the path of a webhook is its key
+    print_text(printer, shown, !node->is_from_file);
 }
 
 static void print_value(struct printer *printer, const bp_option *option, const struct conf_node *node)
@@ -141,6 +150,22 @@ static void print_value(struct printer *printer, const bp_option *option, const 
     buf_add(printer->out, is_map ? BP_STR(" }") : BP_STR("]"));
 }
 
+/* From the environment a word may come in another spelling than the one that counts. */
+static void print_word(struct printer *printer, const bp_option *option, const void *field)
+{
+    bp_str  choice = BP_STR("false"), rest = bp_str_of(option->choices ? option->choices : "");
+    int32_t index = 0;
+
+    if (option->type == BP_OPTION_TYPE_BOOL) {
+        choice = *(const bool *)field ? BP_STR("true") : choice;
+    } else {
+        memcpy(&index, field, sizeof(index));
+        for (choice = choice_next(rest, &rest); index-- > 0;)
+            choice = choice_next(rest, &rest);
+    }
+    print_text(printer, choice, true);
+}
+
 static bool is_list(uint32_t type)
 {
     return type == BP_OPTION_TYPE_LIST || type == BP_OPTION_TYPE_MAP || type == BP_OPTION_TYPE_REFS;
@@ -164,6 +189,8 @@ static void print_option(struct printer *printer, unsigned depth, const bp_optio
     if (option->type == BP_OPTION_TYPE_PATH && values && !(node && node->is_from_file)) {
         memcpy(&path, (const char *)values + option->offset, sizeof(path));
         print_text(printer, path, true);
+    } else if (node && node->is_expanded && values && (option->type == BP_OPTION_TYPE_BOOL || option->type == BP_OPTION_TYPE_ENUM)) {
+        print_word(printer, option, (const char *)values + option->offset);
     } else if (node) {
         print_value(printer, option, node);
     } else if (is_list(option->type)) {
@@ -233,6 +260,7 @@ static void print_instance(struct printer *printer, const struct conf_instance *
 {
     const struct option_table *table = &instance->plugin.options;
 
+    printer->is_alert = strcmp(instance->kind, "alert") == 0;
     buf_addf(printer->out, "  " BP_FMT ":\n    use: ", BP_ARG(instance->name));
     print_text(printer, instance->use, true);
     print_source(printer, instance->use_node);
@@ -250,7 +278,7 @@ static void print_instance(struct printer *printer, const struct conf_instance *
 void conf_print_effective(const struct conf *conf, struct bp_buf *out)
 {
     struct arena   arena;
-    struct printer printer = { &arena, conf, out };
+    struct printer printer = { .arena = &arena, .conf = conf, .out = out };
 
     arena_init(&arena, CONF_PRINT_MAX_BYTES);
     print_table(&printer, 0, &conf_top_table, NULL, conf->root, conf);

@@ -55,6 +55,11 @@ static void add(struct conf_problems *problems, bool is_warning, struct conf_pos
     int                  len = vsnprintf(text, sizeof(text), format, args);
     size_t               kept = cut_length(text, len < 0 ? 0 : (size_t)len);
 
+    if (problems->is_partial || position.line)
+        for (const struct conf_problem *other = problems->first; other; other = other->next)
+            if (other->position.line == position.line && other->position.column == position.column &&
+                bp_str_equal(other->path, path) && bp_str_is(bp_str_n(text, kept), other->text.data))
+                return; // a text that is no YAML is read several times
     if (is_warning)
         problems->warning_count++;
     else
@@ -127,6 +132,8 @@ void error_missing(struct conf_problems *problems, const struct conf_node *mappi
     struct conf_position position = mapping ? key_position(mapping) : (struct conf_position){ 0 };
     va_list              args;
 
+    if (problems->is_partial)
+        return;
     va_start(args, format);
     add(problems, false, position, node_path(problems->arena, mapping, bp_str_of(name)), format, args);
     va_end(args);

@@ -25,6 +25,7 @@ struct conf_problems {
     size_t               warning_count;
     size_t               left_out_count; /* beyond those that are kept */
     bool                 is_out_of_memory; /* counted as one error */
+    bool                 is_partial; /* lines that are no YAML were left out: what is missing may stand in them */
 };
 
 void problems_init(struct conf_problems *problems, struct arena *arena, const char *file);

@@ -20,17 +20,18 @@ static void report_no_plugin(struct resolver *resolver, const struct conf_instan
     struct hint             hint = hint_for(instance->use);
     struct conf_plugin      plugin = { 0 };
     bp_str                  path = node_path(&conf->arena, place, bp_str_of(NULL));
+    struct conf_position    position = instance->use_node ? place->position : place->key_position;
     bool                    is_warning = !instance->gate.critical;
     const char             *effect = is_warning ? "; starting without it" : "";
 
     if (problem) {
-        problem_add(&conf->problems, is_warning, place->position, path, "the plugin %s/" BP_FMT " cannot be used: %s%s",
+        problem_add(&conf->problems, is_warning, position, path, "the plugin %s/" BP_FMT " cannot be used: %s%s",
                     instance->kind, BP_ARG(instance->use), problem, effect);
         return;
     }
     for (size_t i = 0; resolver->plugins->at(resolver->plugins->context, instance->kind, i, &plugin); i++)
         hint_offer(&hint, bp_str_of(plugin.name));
-    problem_add(&conf->problems, is_warning, place->position, path, "there is no plugin %s/" BP_FMT "%s%s",
+    problem_add(&conf->problems, is_warning, position, path, "there is no plugin %s/" BP_FMT "%s%s",
                 instance->kind, BP_ARG(instance->use), hint_text(&conf->arena, &hint), effect);
 }
 
@@ -75,6 +76,8 @@ static void check_ref(struct resolver *resolver, const struct option_ref *ref, c
     struct hint  hint = hint_for(ref->name);
 
     if (conf_find_instance(conf, ref->kind, ref->name))
+        return;
+    if (conf->problems.is_partial) // it may stand in the lines that were left out
         return;
     // An instance that is written but could not be read was reported where it stands.
     if (node_find(node_find(conf->root, ref->kind.data), ref->name.data))

@@ -101,6 +101,9 @@ static void read_listener(const struct option_reader *reader, const struct conf_
         option_read(reader, &listener_table, NULL, node, listener, refs);
         option_report_unknown(reader->problems, node, tables, 1, "");
         listener->apps = names_of(reader->problems, refs, before);
+        if (node_find(node, "apps") && node_find(node, "apps")->kind == NODE_SEQUENCE && !listener->apps.count)
+            warning_at_key(reader->problems, node_find(node, "apps"),
+                           "names no app, which serves all of them: name those that are served there, or remove the line");
     } else {
         error_at_value(reader->problems, node, "must be an address or a mapping with `address` and `apps`");
     }
@@ -286,6 +289,18 @@ void log_conf_read(const struct option_reader *reader, const struct conf_node *s
     option_report_unknown(reader->problems, section, tables, 1, "");
 }
 
+static bool is_prefix(bp_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+        if (!is_letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_' || c == '-')))
+            return false;
+    }
+    return true;
+}
+
 void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
                     const struct option_table *shadow, struct gate_conf *gate)
 {
@@ -297,6 +312,10 @@ void gate_conf_read(const struct option_reader *reader, const char *kind, const 
     option_read(reader, gate_kind_table(kind), shadow, instance, gate, &refs);
     for (size_t i = 0; i < gate->digest.len; i++)
         is_hex = is_hex && strchr("0123456789abcdefABCDEF", gate->digest.data[i]);
+    if (gate->prefix.len && (gate->prefix.len > PREFIX_MAX_BYTES || !is_prefix(gate->prefix)))
+        error_at_value(reader->problems, node_find(instance, "prefix"),
+                       "\"" BP_FMT "\" is no prefix (a letter, then letters, digits, - and _, at most %d; write it without slashes)",
+                       BP_ARG(gate->prefix), PREFIX_MAX_BYTES);
     if (digest && gate->digest.len && (gate->digest.len != 64 || !is_hex))
         error_at_value(reader->problems, digest,
                        "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the plugin's file)");

@@ -121,7 +121,11 @@ struct gate_conf {
     bool    critical;
     bp_str  digest; /* empty, or 64 hexadecimal digits */
     int64_t every_ns; /* kind health only: from one check to the next */
+    int64_t rise, fall; /* kind health only: how many checks in a row make it well again, or down */
+    bp_str  prefix;   /* kind app only: before its routes as /PREFIX, before its tools as PREFIX_; empty: by the rule of api/prefix.h */
 };
+
+enum { PREFIX_MAX_BYTES = 32 };
 
 /* One mapping of the conf: "" is the section itself, "limits" a mapping in it. */
 struct conf_section {

@@ -114,9 +114,9 @@ static const bp_option watchdog_options[] = {
 };
 
 static const bp_option drain_options[] = {
-    BP_OPTION_DURATION(struct server_drain, delay, .initial = "0s", .minimum = "0", .maximum = "10m",
-                       .help = "how long to go on accepting after SIGTERM while readiness already fails; give a load "
-                               "balancer 5s"),
+    BP_OPTION_DURATION(struct server_drain, delay, .initial = "3s", .minimum = "0", .maximum = "10m",
+                       .help = "how long to go on accepting after SIGTERM while readiness already fails, so that a load balancer "
+                               "notices before anybody is refused; longer than its interval of checks times its fall count"),
     BP_OPTION_DURATION(struct server_drain, timeout, .initial = "25s", .minimum = "0", .maximum = "1h",
                        .help = "how long running requests get to end before they are cancelled"),
 };
@@ -155,7 +155,7 @@ static const bp_option mcp_options[] = {
 static const bp_option log_options[] = {
     BP_OPTION_ENUM(struct log_conf, level, .choices = "debug|info|warn|error", .initial = "info",
                    .help = "the least important lines that are written"),
-    BP_OPTION_PATH(struct log_conf, file, .example = "backplane.log", .help = "where to; empty: standard error"),
+    BP_OPTION_PATH(struct log_conf, file, .choices = BP_PATH_NEW_FILE, .example = "backplane.log", .help = "where to; empty: standard error"),
     BP_OPTION_OF(BP_OPTION_TYPE_INT, struct log_conf, rate_per_s, "rate", .initial = "100", .minimum = "0",
                  .maximum = "1000000",
                  .help = "lines a second of one message; the rest is counted and reported; 0: no limit"),
@@ -197,6 +197,16 @@ static const bp_option gate_options[] = {
 static const bp_option health_options[] = {
     BP_OPTION_DURATION(struct gate_conf, every, .initial = "30s", .minimum = "1s", .maximum = "1d",
                        .help = "from one check to the next"),
+    BP_OPTION_INT(struct gate_conf, rise, .initial = "2", .minimum = "1", .maximum = "100",
+                  .help = "how many checks in a row must be well before one that was down is so again"),
+    BP_OPTION_INT(struct gate_conf, fall, .initial = "3", .minimum = "1", .maximum = "100",
+                  .help = "how many checks in a row must find it down before it is; until then it is degraded"),
+};
+
+static const bp_option app_options[] = {
+    BP_OPTION_STRING(struct gate_conf, prefix, .example = "notes",
+                     .help = "stands before its routes as /PREFIX, and before the names of its tools and prompts as PREFIX_; "
+                             "empty: nothing, or the instance's name where an app before it has the same ones"),
 };
 
 const struct conf_section server_sections[SERVER_SECTION_COUNT] = {
@@ -216,7 +226,8 @@ const struct option_table gate_table = OPTION_TABLE(gate_options);
 const struct option_table *gate_kind_table(const char *kind)
 {
     static const struct option_table health = OPTION_TABLE(health_options);
+    static const struct option_table app = OPTION_TABLE(app_options);
     static const struct option_table none = { NULL, (uint32_t)sizeof(bp_option), 0 };
 
-    return strcmp(kind, "health") == 0 ? &health : &none;
+    return strcmp(kind, "health") == 0 ? &health : strcmp(kind, "app") == 0 ? &app : &none;
 }

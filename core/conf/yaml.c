@@ -1,5 +1,11 @@
-/* yaml.c - turns libyaml's events into a tree with positions. */
+/* yaml.c - turns libyaml's events into a tree with positions.
+ *
+ * A line that is no YAML is not the end of it: it is reported, taken as if it were empty, and the text is read anew, so that one
+ * run tells what is wrong with the rest as well. The tree is then one of which parts may be missing (problems->is_partial).
+ */
 #include "conf/yaml.h"
+
+#include <stdlib.h>
 
 #include <yaml.h>
 
@@ -11,10 +17,15 @@ struct builder {
     struct conf_node     *open;  /* innermost sequence or mapping that is not at its end */
     unsigned              depth; /* of `open` */
     size_t                node_count;
+    bool                  is_whole; /* it was read to its end */
+    size_t                silent_to; /* from 0: up to which line a mistake is that of a line that was left out; 0: none */
+    size_t                bad_line; /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not help */
     bool                  has_key; /* `key` waits for its value */
     bp_str                key;
     struct conf_position  key_position;
 };
+
+enum { MAX_LEFT_OUT = 16 };
 
 enum step { STEP_ON, STEP_DONE, STEP_FAILED };
 
@@ -27,7 +38,16 @@ static enum step fail(struct builder *builder, yaml_mark_t mark, const char *sen
 {
     bp_str path = node_path(builder->problems->arena, builder->open, bp_str_of(NULL));
 
+    builder->bad_line = mark.line;
     problem_add(builder->problems, false, position_of(mark), path, "%s", sentence);
+    return STEP_FAILED;
+}
+
+/* A mistake that no line is to blame for. */
+static enum step fail_whole(struct builder *builder, yaml_mark_t mark, const char *sentence)
+{
+    fail(builder, mark, sentence);
+    builder->bad_line = SIZE_MAX;
     return STEP_FAILED;
 }
 
@@ -50,11 +70,19 @@ static enum step fail_syntax(struct builder *builder)
     const char          *problem = parser->problem ? parser->problem : "it cannot be read";
     const char          *hint = expansion_hint(builder->text, parser->problem_mark.line);
 
+    builder->bad_line = parser->problem_mark.line;
+    // What is not closed ends where the text ends, and the mistake is where it began.
+    if (parser->context && (strstr(parser->context, "quoted scalar") || strstr(parser->context, "flow")))
+        builder->bad_line = parser->context_mark.line;
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_READER_ERROR)
+        builder->bad_line = SIZE_MAX;
     if (parser->error == YAML_MEMORY_ERROR) {
         problem_no_memory(builder->problems);
     } else if (parser->error == YAML_READER_ERROR) {
         problem_add(builder->problems, false, (struct conf_position){ 0 }, bp_str_of(NULL),
                     "is not UTF-8 text: %s at byte %zu", problem, parser->problem_offset);
+    } else if (parser->problem_mark.line <= builder->silent_to) {
+        // Most probably what the line before, which was left out, would have made good.
     } else if (parser->context) {
         problem_add(builder->problems, false, position, bp_str_of(NULL),
                     "is not valid YAML: %s %s that starts at line %zu%s", problem, parser->context,
@@ -95,7 +123,7 @@ static enum step append(struct builder *builder, struct conf_node *node, yaml_ma
         node->key_position = builder->key_position;
         builder->has_key = false;
         if (parent->count == YAML_MAX_KEYS)
-            return fail(builder, mark, "has more than 1024 keys");
+            return fail_whole(builder, mark, "has more than 1024 keys");
         if (!is_new_key(builder, node))
             return STEP_ON;
     }
@@ -113,7 +141,7 @@ static struct conf_node *new_node(struct builder *builder, enum conf_node_kind k
     struct conf_node *node;
 
     if (++builder->node_count > YAML_MAX_NODES) {
-        fail(builder, mark, "the file has more than 100,000 values");
+        fail_whole(builder, mark, "the file has more than 100,000 values");
         return NULL;
     }
     node = arena_alloc(builder->problems->arena, sizeof(*node));
@@ -213,31 +241,72 @@ static enum step take(struct builder *builder, const yaml_event_t *event)
     }
 }
 
+/* Once through the text. */
+static struct conf_node *read_once(struct builder *builder)
+{
+    enum step step = STEP_ON;
+
+    if (!yaml_parser_initialize(&builder->parser)) {
+        problem_no_memory(builder->problems);
+        return NULL;
+    }
+    yaml_parser_set_encoding(&builder->parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&builder->parser, (const unsigned char *)(builder->text.data ? builder->text.data : ""),
+                                 builder->text.len);
+    while (step == STEP_ON) {
+        yaml_event_t event;
+
+        if (!yaml_parser_parse(&builder->parser, &event)) {
+            step = fail_syntax(builder);
+            break;
+        }
+        step = take(builder, &event);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&builder->parser);
+    builder->is_whole = step == STEP_DONE;
+    return builder->is_whole ? builder->root : NULL;
+}
+
+/* Makes the line empty; false when it is so already, or the text has no such line. */
+static bool leave_out(char *text, size_t len, size_t line)
+{
+    size_t at = 0;
+    bool   had_any = false;
+
+    for (; line && at < len; at++)
+        line -= text[at] == '\n';
+    for (; at < len && text[at] != '\n'; at++) {
+        had_any = had_any || text[at] != ' ';
+        text[at] = ' ';
+    }
+    return had_any;
+}
+
 struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
 {
-    struct builder builder = { .problems = problems, .text = text };
-    enum step      step = STEP_ON;
+    struct builder    builder = { .problems = problems, .text = text, .bad_line = SIZE_MAX };
+    struct conf_node *root;
+    char             *rest;
 
     if (text.len > YAML_MAX_BYTES) {
         problem_add(problems, false, (struct conf_position){ 0 }, bp_str_of(NULL), "is larger than 4 MiB");
         return NULL;
     }
-    if (!yaml_parser_initialize(&builder.parser)) {
-        problem_no_memory(problems);
+    root = read_once(&builder);
+    if (builder.is_whole || builder.bad_line == SIZE_MAX)
+        return root;
+    rest = malloc(text.len + 1);
+    if (!rest)
         return NULL;
+    memcpy(rest, text.data, text.len);
+    for (int i = 0; i < MAX_LEFT_OUT && !builder.is_whole && builder.bad_line != SIZE_MAX && leave_out(rest, text.len, builder.bad_line);
+         i++) {
+        builder = (struct builder){ .problems = problems, .text = { rest, text.len }, .bad_line = SIZE_MAX,
+                                    .silent_to = builder.bad_line + 1 };
+        root = read_once(&builder);
     }
-    yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&builder.parser, (const unsigned char *)(text.data ? text.data : ""), text.len);
-    while (step == STEP_ON) {
-        yaml_event_t event;
-
-        if (!yaml_parser_parse(&builder.parser, &event)) {
-            step = fail_syntax(&builder);
-            break;
-        }
-        step = take(&builder, &event);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&builder.parser);
-    return step == STEP_DONE ? builder.root : NULL;
+    free(rest);
+    problems->is_partial = true;
+    return root;
 }

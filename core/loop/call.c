@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/mask.h"
 #include "loop/fiber.h"
 
 struct start {
@@ -146,7 +147,13 @@ struct call_scratch {
     struct arena        *arena_before;
     struct arena         arena;
     int                  depth;
+    const char          *message_before, *for_client_before; /* what need not be saved at the end */
 };
+
+static bp_str kept(struct arena *arena, bp_str text, const char *before)
+{
+    return text.len && text.data != before ? arena_dup(arena, text) : text;
+}
 
 bp_status call_scratch_begin(bp_call *call)
 {
@@ -156,7 +163,9 @@ bp_status call_scratch_begin(bp_call *call)
     if (!scratch)
         return call_fail(call, BP_NO_MEMORY, "scratch memory is nested deeper than %d, or there is none left",
                          SCRATCH_DEPTH_MAX);
-    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth };
+    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth,
+                                      .message_before = call->error.message.data,
+                                      .for_client_before = call->error.client_message.data };
     arena_init(&scratch->arena, call->arena->limit_bytes);
     call->scratch = scratch;
     call->arena = &scratch->arena;
@@ -171,7 +180,9 @@ void call_scratch_end(bp_call *call)
         return;
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
-    call->error.message = arena_dup(call->arena, call->error.message);
+    // A long stream ends scratch memory hundreds of thousands of times: what is not new costs nothing.
+    call->error.message = kept(call->arena, call->error.message, scratch->message_before);
+    call->error.client_message = kept(call->arena, call->error.client_message, scratch->for_client_before);
     arena_free(&scratch->arena);
     free(scratch);
 }
@@ -262,9 +273,13 @@ void call_wake(bp_call *call)
 
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line)
 {
+    // The path of what an alert sink posts to is its key.
+    bool hides_paths = call->plugin && strncmp(call->plugin, "alert/", 6) == 0;
+
     call->error = (bp_error){ .struct_size = sizeof(call->error),
                               .status = status,
-                              .message = arena_dup(call->arena, message),
+                              .message = mask_is_needed(message) ? mask_secrets(call->arena, message, hides_paths)
+                                                                 : arena_dup(call->arena, message),
                               .plugin = bp_str_of(call->plugin),
                               .op = bp_str_of(call->op),
                               .file = file,
@@ -272,6 +287,25 @@ bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const 
     if (message.len && !call->error.message.len)
         call->error.message = BP_STR("the memory allowed for this call is used up");
     return status;
+}
+
+void call_set_error_for_client(bp_call *call, bp_str sentence)
+{
+    call->error.client_message = arena_dup(call->arena, sentence);
+}
+
+bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_whole)
+{
+    bool has_sentence = call->error.status == status && call->error.message.len;
+
+    *is_whole = false;
+    if (status == BP_INTERNAL || status == BP_IO || status == BP_DATA) // about the inside of this server, whoever says so
+        return has_sentence && call->error.client_message.len ? call->error.client_message
+                                                              : bp_str_of(bp_status_text(status));
+    if (has_sentence && call->error.client_message.len && !bp_str_equal(call->error.client_message, call->error.message))
+        return call->error.client_message;
+    *is_whole = true;
+    return has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
 }
 
 bp_status call_fail(bp_call *call, bp_status status, const char *format, ...)
@@ -352,11 +386,14 @@ static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str ev
                      size_t field_size, size_t field_count)
 {
     bp_field all[32];
-    size_t   count = 0, name_len = event.len < 63 ? event.len : 63;
+    size_t   count = 0, name_len;
     char     name[64];
 
     if (!log_enabled(call->worker->log, level))
         return;
+    if (!event.len && call->plugin)
+        event = BP_STR("plugin_message"); // bp_log() has no event: programs still find the lines
+    name_len = event.len < 63 ? event.len : 63;
     if (call->request_id[0])
         all[count++] = bp_field_str("request_id", bp_str_of(call->request_id));
     if (call->plugin)

@@ -86,6 +86,11 @@ bp_status call_fail(bp_call *call, bp_status status, const char *format, ...) BP
 /* For a caller that has dealt with an error and goes on. */
 static inline void call_clear_error(bp_call *call) { call->error = (bp_error){ .struct_size = sizeof(call->error) }; }
 bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
+/* What clients are told instead of the message of the error in the slot. Copied. */
+void call_set_error_for_client(bp_call *call, bp_str sentence);
+/* What a client may read about the end of this call with `status`. *is_whole: that is all there is; else the log has more
+ * under the request id. */
+bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_whole);
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);
 

@@ -380,6 +380,8 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         tool->unit = unit;
         tool->op = (struct gate_op){ (uint32_t)(TOOL_OPS + i), arena_format(&catalog->arena, "tool %s", tool->spec.name).data,
                                      false };
+        if (unit->plugin)
+            gate_define_op(unit, tool->op.name);
     }
     for (size_t i = 0; i < app->resource_count; i++) {
         struct catalog_resource *resource = &catalog->resources[catalog->resource_count];
@@ -418,27 +420,92 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
     return true;
 }
 
-/* Those that have the same name are told apart by their apps' names, all of them. */
-static void settle_names(struct catalog *catalog)
+/* ---- names that are listed ---- */
+
+/* Of one app: its tools, then its prompts; NULL behind the last. */
+static bp_str *name_at(struct catalog *catalog, const struct unit *unit, size_t *cursor, const char **what)
 {
-    for (size_t i = 0; i < catalog->tool_count; i++)
-        for (size_t j = 0; j < catalog->tool_count; j++)
-            if (i != j && strcmp(catalog->tools[i].spec.name, catalog->tools[j].spec.name) == 0)
-                catalog->tools[i].name = arena_format(&catalog->arena, "%s.%s", catalog->tools[i].unit->conf->name.data,
-                                                      catalog->tools[i].spec.name);
-    for (size_t i = 0; i < catalog->prompt_count; i++)
-        for (size_t j = 0; j < catalog->prompt_count; j++)
-            if (i != j && strcmp(catalog->prompts[i].spec.name, catalog->prompts[j].spec.name) == 0)
-                catalog->prompts[i].name = arena_format(&catalog->arena, "%s.%s",
-                                                        catalog->prompts[i].unit->conf->name.data,
-                                                        catalog->prompts[i].spec.name);
+    for (; *cursor < catalog->tool_count; ++*cursor) {
+        *what = "tool";
+        if (catalog->tools[*cursor].unit == unit)
+            return &catalog->tools[(*cursor)++].name;
+    }
+    for (; *cursor < catalog->tool_count + catalog->prompt_count; ++*cursor) {
+        *what = "prompt";
+        if (catalog->prompts[*cursor - catalog->tool_count].unit == unit)
+            return &catalog->prompts[(*cursor)++ - catalog->tool_count].name;
+    }
+    return NULL;
+}
+
+/* Whether an app before units[at] has something that is called so; `what`: among tools or prompts only. */
+static bool is_listed_before(struct catalog *catalog, size_t at, const char *what, bp_str name)
+{
+    for (size_t i = 0; i < at; i++) {
+        size_t        cursor = 0;
+        const char   *other_what;
+        const bp_str *other;
+
+        while ((other = name_at(catalog, catalog->units[i], &cursor, &other_what)) != NULL)
+            if (other_what == what && bp_str_equal(*other, name))
+                return true;
+    }
+    return false;
+}
+
+static bool has_common_name(struct catalog *catalog, size_t at)
+{
+    size_t        cursor = 0;
+    const char   *what;
+    const bp_str *name;
+
+    while ((name = name_at(catalog, catalog->units[at], &cursor, &what)) != NULL)
+        if (is_listed_before(catalog, at, what, *name))
+            return true;
+    return false;
+}
+
+/* What stands before the names of units[at]; empty: nothing. */
+static bool settle_names_of(struct catalog *catalog, size_t at, char problem[512])
+{
+    const struct conf_instance *conf = catalog->units[at]->conf;
+    bp_str                      prefix = conf->gate.prefix, *name;
+    size_t                      cursor = 0;
+    const char                 *what;
+
+    if (!prefix.len && has_common_name(catalog, at))
+        prefix = conf->name;
+    catalog->prefixes[at] = prefix;
+    while (prefix.len && (name = name_at(catalog, catalog->units[at], &cursor, &what)) != NULL) {
+        *name = arena_format(&catalog->arena, BP_FMT "_" BP_FMT, BP_ARG(prefix), BP_ARG(*name));
+        if (name->len > NAME_BYTES_MAX) {
+            snprintf(problem, 512, "the %s \"%.120s\" of app.%.32s has a name of more than %d bytes: give the app a shorter `prefix`",
+                     what, name->data, conf->name.data, NAME_BYTES_MAX);
+            return false;
+        }
+        if (is_listed_before(catalog, at, what, *name)) {
+            snprintf(problem, 512, "the name of the %s \"%.120s\" of app.%.32s is taken by another app: give one of them a `prefix`",
+                     what, name->data, conf->name.data);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool settle_names(struct catalog *catalog, char problem[512])
+{
+    for (size_t i = 0; i < catalog->unit_count; i++)
+        if (!settle_names_of(catalog, i, problem))
+            return false;
+    return true;
 }
 
 static bool finish(struct catalog *catalog, char problem[512])
 {
     struct bp_buf instructions;
 
-    settle_names(catalog);
+    if (!settle_names(catalog, problem))
+        return false;
     catalog->tool_names = names_new(&catalog->arena, catalog->tool_count);
     catalog->prompt_names = names_new(&catalog->arena, catalog->prompt_count);
     buf_init(&instructions, &catalog->arena, 1 << 20);
@@ -464,6 +531,10 @@ static bool finish(struct catalog *catalog, char problem[512])
             continue;
         if (instructions.len)
             buf_add(&instructions, BP_STR("\n\n"));
+        // Or a model reads of tools that are called otherwise in the list.
+        if (catalog->prefixes[i].len)
+            buf_addf(&instructions, "(The tools of \"" BP_FMT "\" are called " BP_FMT "_...)\n", BP_ARG(catalog->units[i]->conf->name),
+                     BP_ARG(catalog->prefixes[i]));
         buf_add(&instructions, bp_str_of(app->instructions));
     }
     catalog->instructions = buf_str(&instructions);
@@ -485,7 +556,18 @@ static bool make_room(struct catalog *catalog, size_t tools, size_t resources, s
     catalog->tools = arena_alloc(&catalog->arena, (tools + 1) * sizeof(*catalog->tools));
     catalog->resources = arena_alloc(&catalog->arena, (resources + 1) * sizeof(*catalog->resources));
     catalog->prompts = arena_alloc(&catalog->arena, (prompts + 1) * sizeof(*catalog->prompts));
-    return catalog->tools && catalog->resources && catalog->prompts && catalog->units;
+    catalog->prefixes = arena_alloc(&catalog->arena, (catalog->unit_count + 1) * sizeof(*catalog->prefixes));
+    return catalog->tools && catalog->resources && catalog->prompts && catalog->units && catalog->prefixes;
+}
+
+/* In the order of the conf, by which it is settled who keeps a name; units have another one. */
+static void add_unit(struct catalog *catalog, struct unit *unit)
+{
+    size_t at = catalog->unit_count++;
+
+    for (; at > 0 && catalog->units[at - 1]->conf > unit->conf; at--)
+        catalog->units[at] = catalog->units[at - 1];
+    catalog->units[at] = unit;
 }
 
 struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps, char problem[512])
@@ -504,7 +586,7 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
 
         if (!is_wanted(&generation->units[i], apps))
             continue;
-        catalog->units[catalog->unit_count++] = &generation->units[i];
+        add_unit(catalog, &generation->units[i]);
         app = generation->units[i].plugin->descriptor.ops;
         tools += app->tool_count;
         resources += app->resource_count;

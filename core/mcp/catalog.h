@@ -1,7 +1,9 @@
 /* catalog.h - the tools, resources and prompts that an endpoint offers: read from the tables of its apps, once.
  *
  * An endpoint is a listener with its apps, or one app alone (/mcp/NAME). Each has a catalog of its own, made when it is
- * first asked for. Where two apps of one endpoint have something of the same name, both are listed as APP.NAME.
+ * first asked for. An app whose conf has `prefix` lists its tools and prompts as PREFIX_NAME. Any other keeps their names, unless an
+ * app that stands before it in the conf lists one of the same name there: then all of its tools and prompts begin with the
+ * instance's name and _. There is no dot in them, which several clients refuse.
  */
 #ifndef CORE_MCP_CATALOG_H
 #define CORE_MCP_CATALOG_H
@@ -68,6 +70,7 @@ struct catalog {
     bp_str                    key; /* the names of its apps, or empty: all */
     struct unit             **units;
     size_t                    unit_count;
+    bp_str                   *prefixes; /* of each unit's tools and prompts; empty: none */
     struct catalog_tool      *tools;
     size_t                    tool_count;
     struct catalog_resource  *resources; /* in the order of the tables, templates among them */

@@ -13,6 +13,23 @@ enum { LIST_TTL_S = 300 };
 
 /* ---- the frame ---- */
 
+bp_str request_sentence(bp_mcp *request, bp_status status, bp_str event)
+{
+    bp_call *call = request->call;
+    bool     is_whole;
+    bp_str   sentence = call_sentence_for_client(call, status, &is_whole);
+
+    if (is_whole)
+        return sentence;
+    call_log(call, BP_LOG_ERROR, event, call->error.message,
+             (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
+                           bp_field_str("method", request->message.method),
+                           bp_field_str("failed_plugin", call->error.plugin),
+                           bp_field_str("failed_op", call->error.op) },
+             sizeof(bp_field), 4);
+    return arena_format(call->arena, BP_FMT " (request id %s)", BP_ARG(sentence), call->request_id);
+}
+
 bp_status request_fail(bp_mcp *request, int32_t code, int32_t http_status, const char *format, ...)
 {
     char    text[1024];
@@ -317,20 +334,10 @@ const struct method *method_find(bp_str name, bool is_modern)
 /* Gate, limits and the end of the call answer in their own way; everything else that fails is the server's. */
 static void fail_by_status(bp_mcp *request, bp_status status)
 {
-    bp_call *call = request->call;
-    bp_str   message = call->error.message;
-
-    if (status == BP_INTERNAL || status == BP_IO || status == BP_DATA) {
-        call_log(call, BP_LOG_ERROR, BP_STR("mcp_request_failed"), message,
-                 (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
-                               bp_field_str("method", request->message.method) },
-                 sizeof(bp_field), 2);
-        message = arena_format(call->arena, "%s (request id %s)", bp_status_text(status), call->request_id);
-    }
     request->error = (struct request_error){
         .code = status == BP_INVALID ? MCP_INVALID_PARAMS_ERROR : MCP_SERVER_ERROR,
         .http_status = bp_status_http(status),
-        .message = message.len ? message : bp_str_of(bp_status_text(status)),
+        .message = request_sentence(request, status, BP_STR("mcp_request_failed")),
     };
 }
 

@@ -96,6 +96,9 @@ void request_let_go(bp_mcp *request);
 
 /* Ends the request with an error: returns BP_INVALID for `return request_fail(...)`. `http_status` counts in the modern
  * era only; 0: 200. */
+/* What a client may read of a call that ended with `status`; where the log has more, it is there as `event`, and the sentence
+ * ends with the request id to ask with. */
+bp_str request_sentence(bp_mcp *request, bp_status status, bp_str event);
 bp_status request_fail(bp_mcp *request, int32_t code, int32_t http_status, const char *format, ...) BP_FORMAT(4, 5);
 
 bp_status request_fail_version(bp_mcp *request, bp_str wanted);

@@ -239,10 +239,11 @@ static struct shared_text *member_text(bp_call *call, bp_str envelope, const cha
     return shared_text_new(json_text(call->arena, json_get(parse(call, envelope), bp_str_of(name))));
 }
 
-static struct shared_text *error_text(bp_call *call, const bp_mcp *request)
+static struct shared_text *error_text(bp_call *call, bp_mcp *request, bp_status status)
 {
     bp_str envelope = message_error(call, BP_STR("0"), request->error.code ? request->error.code : MCP_SERVER_ERROR,
-                                    request->error.message.len ? request->error.message : call->error.message,
+                                    request->error.message.len ? request->error.message
+                                                               : request_sentence(request, status, BP_STR("task_failed")),
                                     request->error.data);
 
     return member_text(call, envelope, "error");
@@ -278,7 +279,7 @@ static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_statu
     struct task_store  *store = task->store;
     bool                is_done = status == BP_OK && buf_status(&request->buf) == BP_OK;
     struct shared_text *outcome = is_done ? member_text(call, buf_str(&request->buf), "result")
-                                          : error_text(call, request);
+                                          : error_text(call, request, status);
 
     call->principal = (bp_principal){ .struct_size = sizeof(call->principal) }; // its texts are among the copies
     pthread_mutex_lock(&store->lock);

@@ -51,20 +51,6 @@ static bp_status answer_tool_error(bp_mcp *request, bp_str message)
     return BP_OK;
 }
 
-static bp_str message_for_model(bp_mcp *request, bp_status status)
-{
-    bp_call *call = request->call;
-
-    if (status != BP_INTERNAL && status != BP_IO && status != BP_DATA)
-        return call->error.message.len ? call->error.message : bp_str_of(bp_status_text(status));
-    call_log(call, BP_LOG_ERROR, BP_STR("tool_failed"), call->error.message,
-             (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
-                           bp_field_str("failed_plugin", call->error.plugin),
-                           bp_field_str("failed_op", call->error.op) },
-             sizeof(bp_field), 3);
-    return arena_format(call->arena, "%s (request id %s)", bp_status_text(status), call->request_id);
-}
-
 /* The same tool with the same arguments: what a state is bound to. */
 static bp_str subject_of(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
 {
@@ -104,7 +90,7 @@ bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_js
     }
     if (!request->has_begun || (call->over == BP_CANCELLED && status == BP_CANCELLED))
         return status;
-    return answer_tool_error(request, message_for_model(request, status));
+    return answer_tool_error(request, request_sentence(request, status, BP_STR("tool_failed")));
 }
 
 /* A number with a fraction or an exponent: a tool that wants an integer should get one. */
@@ -192,8 +178,8 @@ bp_status tools_call(bp_mcp *request)
     if ((request->abilities & tool->needs) != tool->needs) {
         if (mcp_is_modern(request->revision))
             return request_fail_ability(request, tool->needs & ~request->abilities);
-        return answer_tool_error(request, arena_format(call->arena, "the tool %s needs a client that can do: %s",
-                                                       tool->spec.name, tool->spec.needs));
+        return answer_tool_error(request, arena_format(call->arena, "the tool " BP_FMT " needs a client that can do: %s",
+                                                       BP_ARG(tool->name), tool->spec.needs));
     }
     if (!arguments)
         arguments = empty_object(call);
@@ -201,8 +187,8 @@ bp_status tools_call(bp_mcp *request)
         is_valid = json_schema_check(tool->input, arguments, problem);
         BP_TRY(fit_arguments(request, tool, is_valid, &arguments, &has_fitted));
         if (!is_valid && !has_fitted)
-            return answer_tool_error(request, arena_format(call->arena, "the arguments of %s are not valid: %s",
-                                                           tool->spec.name, problem));
+            return answer_tool_error(request, arena_format(call->arena, "the arguments of " BP_FMT " are not valid: %s",
+                                                           BP_ARG(tool->name), problem));
     }
     BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
     if (mcp_is_modern(request->revision) && (message_param(params, BP_STR("requestState")) ||

@@ -10,7 +10,7 @@
 #include "net/stream.h"
 #include "version.h"
 
-enum { BOMB_MIN_BYTES = 1 << 20, TIMEOUT_MAX_S = 24 * 3600 };
+enum { BOMB_MIN_BYTES = 1 << 20, QUEUED_MS = 50, TIMEOUT_MAX_S = 24 * 3600 };
 
 /* ---- what libcurl calls ---- */
 
@@ -416,6 +416,12 @@ static bool was_queued(const struct http_transfer *transfer)
     return !transfer->connection_ns || transfer->connection_ns - transfer->started_ns >= transfer->connect_timeout_ns / 2;
 }
 
+/* It never got a connection. A call that had next to no time was over before libcurl had looked for one. */
+static bool is_still_queued(const struct http_transfer *transfer)
+{
+    return !transfer->connection_ns && clock_now_ns() - transfer->started_ns >= BP_MILLISECONDS(QUEUED_MS);
+}
+
 /* All connections that we allow ourselves are in use by others: that says nothing about the server. */
 static bp_status fail_queued(bp_call *call, const struct http_transfer *transfer)
 {
@@ -462,7 +468,7 @@ static bp_status fail_late(bp_call *call, const struct http_transfer *transfer)
 {
     long long idle_ms = transfer->idle_timeout_ns / 1000000, first_ms = transfer->first_byte_timeout_ns / 1000000;
 
-    if (!transfer->connection_ns)
+    if (is_still_queued(transfer))
         return fail_queued(call, transfer);
     if (clock_now_ns() >= transfer->deadline_ns)
         return call_fail(call, BP_DEADLINE, "%s did not answer in the time allowed", transfer->shown);
@@ -476,7 +482,7 @@ static bp_status fail_call_over(bp_call *call, bp_status status, const struct ht
     if (status == BP_CANCELLED)
         return call_fail(call, status, "the request to %s was given up because the caller no longer waits",
                          transfer->shown);
-    if (!transfer->connection_ns)
+    if (is_still_queued(transfer))
         return fail_queued(call, transfer);
     return call_fail(call, status, "%s did not answer in the time allowed", transfer->shown);
 }

@@ -114,10 +114,10 @@ static void push(struct sink *sink, const struct queued *alert)
     sink->count++;
 }
 
-void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, const char *detail,
-                              int64_t since_wall_ns)
+void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, bool is_critical,
+                              const char *detail, int64_t since_wall_ns)
 {
-    struct queued alert = { .severity = level == BP_HEALTH_DOWN ? BP_SEVERITY_CRITICAL : BP_SEVERITY_WARNING,
+    struct queued alert = { .severity = level == BP_HEALTH_DOWN && is_critical ? BP_SEVERITY_CRITICAL : BP_SEVERITY_WARNING,
                             .starts_wall_ns = since_wall_ns };
 
     // One alert a component: going from degraded to down is the same trouble, grown worse.

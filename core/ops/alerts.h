@@ -22,7 +22,7 @@ bp_status alerts_start(bp_call *call, struct alert_queue *queue);
 bp_status alerts_stop(bp_call *call, struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
 
 /* Any thread. */
-void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, const char *detail,
-                              int64_t since_wall_ns);
+void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, bool is_critical,
+                              const char *detail, int64_t since_wall_ns);
 
 #endif

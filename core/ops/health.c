@@ -21,6 +21,7 @@ struct component {
     /* Under the board's lock: */
     bool            is_known;
     bp_health_level level;
+    int64_t         well, failing; /* checks in a row that found it so */
     char            detail[DETAIL_BYTES];
     int64_t         latency_ns, checked_wall_ns, changed_wall_ns;
     struct metric_series *level_metric, *latency_metric, *value_metric;
@@ -89,6 +90,21 @@ static const char *level_name(bp_health_level level)
     return names[level <= BP_HEALTH_DOWN ? level : BP_HEALTH_DOWN];
 }
 
+/* One failed check is no outage, and one that succeeds no recovery: a component goes down after `fall` failures in a row and
+ * comes back after `rise` that are none. The first check of all has nothing before it and counts alone. Under the lock. */
+static bp_health_level level_after(struct component *component, bp_health_level found)
+{
+    const struct gate_conf *conf = &component->unit->conf->gate;
+
+    component->failing = found == BP_HEALTH_DOWN ? component->failing + 1 : 0;
+    component->well = found == BP_HEALTH_DOWN ? 0 : component->well + 1;
+    if (!component->is_known)
+        return found;
+    if (found == BP_HEALTH_DOWN)
+        return component->level == BP_HEALTH_DOWN || component->failing >= conf->fall ? BP_HEALTH_DOWN : BP_HEALTH_DEGRADED;
+    return component->level == BP_HEALTH_DOWN && component->well < conf->rise ? BP_HEALTH_DOWN : found;
+}
+
 static void keep(struct component *component, const bp_health *health, int64_t latency_ns)
 {
     bp_health_level level = health->level <= BP_HEALTH_DOWN ? (bp_health_level)health->level : BP_HEALTH_DOWN;
@@ -96,6 +112,7 @@ static void keep(struct component *component, const bp_health *health, int64_t l
     bool            is_change;
 
     pthread_mutex_lock(&component->board->lock);
+    level = level_after(component, level);
     is_change = component->is_known ? component->level != level : level != BP_HEALTH_OK;
     if (!component->is_known || component->level != level)
         component->changed_wall_ns = now;
@@ -110,8 +127,8 @@ static void keep(struct component *component, const bp_health *health, int64_t l
     if (!isnan(health->value))
         metric_set(component->value_metric, health->value);
     if (is_change && component->board->alerts)
-        alerts_component_changed(component->board->alerts, component->unit->conf->name, level, component->detail,
-                                 component->changed_wall_ns);
+        alerts_component_changed(component->board->alerts, component->unit->conf->name, level,
+                                 component->unit->conf->gate.critical, component->detail, component->changed_wall_ns);
 }
 
 static void run_check(bp_call *call, void *arg)
@@ -270,6 +287,28 @@ static bp_health_level write_report(bp_json_writer *w, const struct unit *unit, 
     return BP_HEALTH_DEGRADED;
 }
 
+/* What its calls say of an instance: one whose calls fail is not well, whoever checks it or not. */
+static bp_health_level write_calls(bp_json_writer *w, const struct unit *unit, bool with_detail)
+{
+    struct call_record record = call_record_of(unit);
+    char               name[96], text[160];
+
+    if (!call_record_is_bad(&record))
+        return BP_HEALTH_OK;
+    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
+    snprintf(text, sizeof(text), "%llu of %llu calls failed within the last minute, the last one with \"%s\": the log says why",
+             (unsigned long long)record.failed, (unsigned long long)record.calls, bp_status_label(record.last_status));
+    json_key(w, bp_str_of(name));
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "status", level_name(BP_HEALTH_DEGRADED));
+    json_put_text(w, "check", "calls");
+    json_put_bool(w, "critical", false);
+    if (with_detail)
+        json_put_text(w, "detail", text);
+    json_end(w);
+    return BP_HEALTH_DEGRADED;
+}
+
 bp_health_level health_write(struct health_board *board, bool with_detail, bp_json_writer *w)
 {
     const struct generation *generation = board->generation;
@@ -304,7 +343,8 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
     for (size_t i = 0; i < generation->unit_count; i++) {
         const struct unit *unit = &generation->units[i];
 
-        if (unit->is_up && write_report(w, unit, with_detail) != BP_HEALTH_OK) {
+        if (unit->is_up && strcmp(unit->conf->kind, "health") != 0 &&
+            (write_report(w, unit, with_detail) != BP_HEALTH_OK || write_calls(w, unit, with_detail) != BP_HEALTH_OK)) {
             counts[BP_HEALTH_DEGRADED]++;
             if (whole < BP_HEALTH_DEGRADED)
                 whole = BP_HEALTH_DEGRADED;

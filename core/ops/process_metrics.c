@@ -78,7 +78,8 @@ static void collect(void *arg)
 struct process_metrics *process_metrics_start(struct worker *workers, uint32_t count, struct log *log)
 {
     struct process_metrics *m = calloc(1, sizeof(*m));
-    bp_str build[] = { BP_STR(BACKPLANE_VERSION), BP_STR(BACKPLANE_COMPILER), BP_STR(BACKPLANE_FIBER_BACKEND) };
+    bp_str build[] = { BP_STR(BACKPLANE_VERSION), BP_STR(BACKPLANE_COMPILER), BP_STR(BACKPLANE_FIBER_BACKEND),
+                       BP_STR(BACKPLANE_BUILD) };
 
     if (!m)
         return NULL;
@@ -102,8 +103,8 @@ struct process_metrics *process_metrics_start(struct worker *workers, uint32_t c
     m->loop_lag = metrics_define(METRIC_GAUGE, "backplane_loop_lag_seconds",
                                  "How late the last heartbeat of each worker's loop was.", "worker");
     metric_set(metrics_series(metrics_define(METRIC_GAUGE, "backplane_build_info", "Always 1.",
-                                             "version compiler fibers"),
-                              build, 3),
+                                             "version compiler fibers build"),
+                              build, 4),
                1);
     metrics_on_collect(collect, m);
     return m;

@@ -42,6 +42,11 @@ bp_status gate_run_long(bp_call *call, struct instance *instance, const struct g
  * judged by that, not by how the stream ends. Where sinks pass on what a plugin gives. */
 void gate_answered(bp_call *call);
 
+/* Around a sink of the caller's, where one passes on what a plugin gives. What the sink allocates is the caller's, also while
+ * the plugin has scratch memory open; when it fails, the failure is the caller's, and so is its sentence. */
+struct arena *gate_sink_begin(bp_call *call);
+bp_status     gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status);
+
 /* Around a long wait for somebody outside, such as a person: the operation that runs in this call gives its place up, so
  * that others may have it, and waits for one again, before those that had none yet. */
 void gate_step_out(bp_call *call);
@@ -58,6 +63,12 @@ void         gate_free(struct gate *gate);
 /* How the breaker that is worst stands: 0 closed, 1 open, 2 half open; and calls running now, for the admin views. */
 int      gate_breaker_state(const struct gate *gate);
 uint32_t gate_running(const struct gate *gate);
+uint32_t gate_waiting(const struct gate *gate); /* for a place; like the others from any thread */
+
+/* Makes the counters of an operation, with zeros; those of a kind are made with the gate. */
+void gate_define_op(const struct unit *unit, const char *op);
+/* The operations of a kind; none for apps, whose routes and tools are theirs. */
+const struct gate_op *gate_ops_list(const char *kind, size_t *count);
 
 /* Marks code of an instance as running in a call, and back; gate_run() and the hooks do. */
 struct gate_frame {

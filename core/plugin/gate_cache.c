@@ -5,7 +5,7 @@
 enum { GET, SET, REMOVE, REMOVE_PREFIX, TAKE, RESERVE, SETTLE, LOCK, UNLOCK, STATS, DUMP, LOAD };
 enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20 };
 
-static const struct gate_op ops[] = {
+const struct gate_op gate_cache_list[] = {
     [GET] = { GET, "get", true },          [SET] = { SET, "set", true },
     [REMOVE] = { REMOVE, "remove", true }, [REMOVE_PREFIX] = { REMOVE_PREFIX, "remove_prefix", true },
     [TAKE] = { TAKE, "take", false },      [RESERVE] = { RESERVE, "reserve", false },
@@ -13,6 +13,7 @@ static const struct gate_op ops[] = {
     [UNLOCK] = { UNLOCK, "unlock", true }, [STATS] = { STATS, "stats", true },
     [DUMP] = { DUMP, "dump", true },       [LOAD] = { LOAD, "load", true },
 };
+const size_t gate_cache_count = sizeof(gate_cache_list) / sizeof(gate_cache_list[0]);
 
 struct args {
     const bp_cache_ops *ops;
@@ -39,11 +40,11 @@ static bp_status check_key(bp_call *call, bp_str key)
 static bp_status pass(bp_call *call, struct instance *instance, int op, bool is_there, gate_thunk thunk,
                       struct args *args)
 {
-    if (!gate_has(call, instance, is_there, ops[op].name))
+    if (!gate_has(call, instance, is_there, gate_cache_list[op].name))
         return BP_UNSUPPORTED;
     if (op != STATS)
         BP_TRY(check_key(call, args->key));
-    return gate_run(call, instance, &ops[op], thunk, args);
+    return gate_run(call, instance, &gate_cache_list[op], thunk, args);
 }
 
 static const bp_cache_ops *ops_of(const struct instance *instance)
@@ -173,10 +174,12 @@ static bp_status gated_stats(bp_call *call, void *instance, bp_cache_stats *stat
 static bp_status pass_budget(bp_call *call, void *self, const bp_budget *budget)
 {
     struct args *a = self;
+    struct arena *of_plugin;
 
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->sink->budget(call, a->sink->self, budget);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, a->sink->budget(call, a->sink->self, budget));
 }
 static bp_status run_dump(bp_call *call, void *object, void *arg)
 {
@@ -187,7 +190,7 @@ static bp_status run_dump(bp_call *call, void *object, void *arg)
 }
 static bp_status gated_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
 {
-    struct args a = { .ops = ops_of(instance), .sink = sink, .op = ops[DUMP] };
+    struct args a = { .ops = ops_of(instance), .sink = sink, .op = gate_cache_list[DUMP] };
 
     if (!gate_has(call, instance, BP_HAS(a.ops, bp_cache_ops, dump) && a.ops->dump, "dump"))
         return BP_UNSUPPORTED;
@@ -213,7 +216,7 @@ static bp_status gated_load(bp_call *call, void *instance, const bp_budget *budg
             return call_fail(call, BP_INVALID, "the name of a budget's period has at most 63 bytes, and what was spent is "
                              "not below 0");
     }
-    return gate_run(call, instance, &ops[LOAD], run_load, &a);
+    return gate_run(call, instance, &gate_cache_list[LOAD], run_load, &a);
 }
 
 const bp_cache_ops gate_cache_ops = {

@@ -1,6 +1,7 @@
 /* gate_kinds.c - which table serves which kind, and the operations of embed, llm, health and alert. */
 #include "plugin/gate_kinds.h"
 
+#include "base/clock.h"
 #include "plugin/gate.h"
 
 const void *gate_ops_for(const char *kind)
@@ -34,7 +35,7 @@ static const void *ops_of(const struct instance *instance)
 
 /* ---- embed ---- */
 
-static const struct gate_op embed_op_info = { 0, "info", true }, embed_op_embed = { 1, "embed", true };
+static const struct gate_op embed_list[] = { { 0, "info", true }, { 1, "embed", true } };
 
 struct embed_args {
     const bp_embed_ops     *ops;
@@ -56,7 +57,7 @@ static bp_status gated_info(bp_call *call, void *instance, bp_embed_info *info)
 
     if (!gate_has(call, instance, args.ops->info != NULL, "info"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &embed_op_info, run_info, &args);
+    return gate_run(call, instance, &embed_list[0], run_info, &args);
 }
 
 static bp_status run_embed(bp_call *call, void *object, void *arg)
@@ -74,7 +75,7 @@ static bp_status gated_embed(bp_call *call, void *instance, const bp_embed_reque
 
     if (!gate_has(call, instance, args.ops->embed != NULL, "embed"))
         return BP_UNSUPPORTED;
-    status = gate_run(call, instance, &embed_op_embed, run_embed, &args);
+    status = gate_run(call, instance, &embed_list[1], run_embed, &args);
     if (status == BP_OK && (embeddings->count != request->count || !embeddings->vectors || !embeddings->dimensions))
         return call_fail(call, BP_UPSTREAM, "%s \"%s\" gave %zu vectors for %zu texts",
                          ((struct instance *)instance)->unit->plugin->label,
@@ -86,7 +87,7 @@ const bp_embed_ops gate_embed_ops = { .struct_size = sizeof(bp_embed_ops), .info
 
 /* ---- llm ---- */
 
-static const struct gate_op llm_op_chat = { 0, "chat", true }, llm_op_models = { 1, "models", true };
+static const struct gate_op llm_list[] = { { 0, "chat", true }, { 1, "models", true } };
 
 struct llm_args {
     const bp_llm_ops   *ops;
@@ -95,16 +96,46 @@ struct llm_args {
     bp_chat_result     *result;
     const bp_model    **models;
     size_t             *model_size, *count;
+    struct instance    *instance;
+    int64_t             began_ns;
     struct gate_op      op; /* a copy: a chat is not tried again once a piece of the answer was given out */
 };
+
+static void count_tokens(const struct instance *instance, const char *direction, uint64_t tokens)
+{
+    metric_add(metrics_series(metrics_define(METRIC_COUNTER, "backplane_llm_tokens_total", "Tokens that chats took and gave.",
+                                             "instance plugin direction"),
+                              (bp_str[]){ instance->unit->conf->name, bp_str_of(instance->unit->plugin->label),
+                                          bp_str_of(direction) },
+                              3),
+               (double)tokens);
+}
+
+static struct metric_series *first_token_of(const struct instance *instance)
+{
+    return metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_llm_first_token_seconds",
+                                         "Time from a chat's request to the first piece of its answer.", "instance plugin"),
+                          (bp_str[]){ instance->unit->conf->name, bp_str_of(instance->unit->plugin->label) }, 2);
+}
+
+void gate_define_llm(const struct instance *instance)
+{
+    count_tokens(instance, "input", 0);
+    count_tokens(instance, "output", 0);
+    first_token_of(instance);
+}
 
 static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
 {
     struct llm_args *args = self;
+    struct arena    *of_plugin;
 
+    if (args->op.is_idempotent)
+        metric_observe(first_token_of(args->instance), (double)(clock_now_ns() - args->began_ns) / 1e9);
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->delta(call, args->sink->self, delta);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, args->sink->delta(call, args->sink->self, delta));
 }
 
 static bp_status run_chat(bp_call *call, void *object, void *arg)
@@ -118,11 +149,18 @@ static bp_status run_chat(bp_call *call, void *object, void *arg)
 static bp_status gated_chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
                             bp_chat_result *result)
 {
-    struct llm_args args = { .ops = ops_of(instance), .chat = chat, .sink = sink, .result = result, .op = llm_op_chat };
+    struct llm_args args = { .ops = ops_of(instance), .chat = chat, .sink = sink, .result = result, .op = llm_list[0],
+                             .instance = instance, .began_ns = clock_now_ns() };
+    bp_status       status;
 
     if (!gate_has(call, instance, args.ops->chat != NULL, "chat"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &args.op, run_chat, &args);
+    status = gate_run(call, instance, &args.op, run_chat, &args);
+    if (status == BP_OK) {
+        count_tokens(instance, "input", result->input_tokens);
+        count_tokens(instance, "output", result->output_tokens);
+    }
+    return status;
 }
 
 static bp_status run_models(bp_call *call, void *object, void *arg)
@@ -139,14 +177,14 @@ static bp_status gated_models(bp_call *call, void *instance, const bp_model **mo
 
     if (!gate_has(call, instance, args.ops->models != NULL, "models"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &llm_op_models, run_models, &args);
+    return gate_run(call, instance, &llm_list[1], run_models, &args);
 }
 
 const bp_llm_ops gate_llm_ops = { .struct_size = sizeof(bp_llm_ops), .chat = gated_chat, .models = gated_models };
 
 /* ---- health ---- */
 
-static const struct gate_op health_op_check = { 0, "check", false };
+static const struct gate_op health_list[] = { { 0, "check", false } };
 
 struct health_args {
     const bp_health_ops *ops;
@@ -166,14 +204,14 @@ static bp_status gated_check(bp_call *call, void *instance, bp_health *health)
 
     if (!gate_has(call, instance, args.ops->check != NULL, "check"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &health_op_check, run_check, &args);
+    return gate_run(call, instance, &health_list[0], run_check, &args);
 }
 
 const bp_health_ops gate_health_ops = { .struct_size = sizeof(bp_health_ops), .check = gated_check };
 
 /* ---- alert ---- */
 
-static const struct gate_op alert_op_deliver = { 0, "deliver", true };
+static const struct gate_op alert_list[] = { { 0, "deliver", true } };
 
 struct alert_args {
     const bp_alert_ops *ops;
@@ -194,7 +232,35 @@ static bp_status gated_deliver(bp_call *call, void *instance, const bp_alert *al
 
     if (!gate_has(call, instance, args.ops->deliver != NULL, "deliver"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &alert_op_deliver, run_deliver, &args);
+    return gate_run(call, instance, &alert_list[0], run_deliver, &args);
 }
 
 const bp_alert_ops gate_alert_ops = { .struct_size = sizeof(bp_alert_ops), .deliver = gated_deliver };
+
+/* ---- all of them ---- */
+
+const struct gate_op *gate_ops_list(const char *kind, size_t *count)
+{
+    const struct {
+        const char           *kind;
+        const struct gate_op *ops;
+        size_t                count;
+    } lists[] = {
+        { "storage", gate_storage_list, gate_storage_count },
+        { "cache", gate_cache_list, gate_cache_count },
+        { "vector", gate_vector_list, gate_vector_count },
+        { "embed", embed_list, sizeof(embed_list) / sizeof(embed_list[0]) },
+        { "llm", llm_list, sizeof(llm_list) / sizeof(llm_list[0]) },
+        { "health", health_list, sizeof(health_list) / sizeof(health_list[0]) },
+        { "alert", alert_list, sizeof(alert_list) / sizeof(alert_list[0]) },
+    };
+
+    *count = 0;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (strcmp(lists[i].kind, kind) == 0) {
+            *count = lists[i].count;
+            return lists[i].ops;
+        }
+    }
+    return NULL;
+}

@@ -10,7 +10,7 @@
 #include <backplane/storage.h>
 #include <backplane/vector.h>
 
-struct instance;
+#include "plugin/gate.h"
 
 extern const bp_storage_ops gate_storage_ops;
 extern const bp_cache_ops   gate_cache_ops;
@@ -19,6 +19,12 @@ extern const bp_embed_ops   gate_embed_ops;
 extern const bp_llm_ops     gate_llm_ops;
 extern const bp_health_ops  gate_health_ops;
 extern const bp_alert_ops   gate_alert_ops;
+
+extern const struct gate_op gate_storage_list[], gate_cache_list[], gate_vector_list[];
+extern const size_t         gate_storage_count, gate_cache_count, gate_vector_count;
+
+/* The counters of chats, with zeros. */
+void gate_define_llm(const struct instance *instance);
 
 /* False, with a sentence in the call's error slot, when the plugin lacks an operation. */
 bool gate_has(bp_call *call, const struct instance *instance, bool is_there, const char *op);

@@ -7,7 +7,7 @@
 
 enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP, INSPECT, MAINTAIN, LISTEN, NOTIFY };
 
-static const struct gate_op ops[] = {
+const struct gate_op gate_storage_list[] = {
     [EXEC] = { EXEC, "exec", false },
     [QUERY] = { QUERY, "query", true },
     [BATCH] = { BATCH, "batch", false },
@@ -22,6 +22,7 @@ static const struct gate_op ops[] = {
     [LISTEN] = { LISTEN, "listen", false },
     [NOTIFY] = { NOTIFY, "notify", false },
 };
+const size_t gate_storage_count = sizeof(gate_storage_list) / sizeof(gate_storage_list[0]);
 
 struct args {
     const bp_storage_ops *ops;
@@ -88,7 +89,7 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
     args.transaction = transaction;
     args.statements = statement;
     args.rows = rows;
-    args.op = ops[EXEC];
+    args.op = gate_storage_list[EXEC];
     args.op.is_idempotent = !transaction && is_select(statement->sql);
     if (!gate_has(call, instance, args.ops->exec != NULL, "exec"))
         return BP_UNSUPPORTED;
@@ -99,10 +100,12 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
 static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count)
 {
     struct args *args = self;
+    struct arena *of_plugin;
 
     args->op.is_idempotent = false;
     gate_answered(call);
-    return args->sink->row(call, args->sink->self, row, column_count);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, args->sink->row(call, args->sink->self, row, column_count));
 }
 
 static bp_status run_query(bp_call *call, void *object, void *arg)
@@ -121,7 +124,7 @@ static bp_status gated_query(bp_call *call, void *instance, bp_transaction *tran
     args.transaction = transaction;
     args.statements = statement;
     args.sink = sink;
-    args.op = ops[QUERY];
+    args.op = gate_storage_list[QUERY];
     args.op.is_idempotent = !transaction;
     if (!gate_has(call, instance, args.ops->query != NULL, "query"))
         return BP_UNSUPPORTED;
@@ -148,7 +151,7 @@ static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *
         return BP_UNSUPPORTED;
     BP_TRY(check_texts(call, statements, count));
     BP_TRY(check_texts(call, statements, count));
-    return gate_run(call, instance, &ops[BATCH], run_batch, &args);
+    return gate_run(call, instance, &gate_storage_list[BATCH], run_batch, &args);
 }
 
 static bp_status run_begin(bp_call *call, void *object, void *arg)
@@ -165,7 +168,7 @@ static bp_status gated_begin(bp_call *call, void *instance, bp_transaction **tra
     args.begun = transaction;
     if (!gate_has(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback, "transactions"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[BEGIN], run_begin, &args);
+    return gate_run(call, instance, &gate_storage_list[BEGIN], run_begin, &args);
 }
 
 static bp_status run_commit(bp_call *call, void *object, void *arg)
@@ -180,7 +183,7 @@ static bp_status gated_commit(bp_call *call, void *instance, bp_transaction *tra
     struct args args = args_for(instance);
 
     args.transaction = transaction;
-    return gate_run(call, instance, &ops[COMMIT], run_commit, &args);
+    return gate_run(call, instance, &gate_storage_list[COMMIT], run_commit, &args);
 }
 
 static bp_status run_rollback(bp_call *call, void *object, void *arg)
@@ -195,7 +198,7 @@ static bp_status gated_rollback(bp_call *call, void *instance, bp_transaction *t
     struct args args = args_for(instance);
 
     args.transaction = transaction;
-    return gate_run(call, instance, &ops[ROLLBACK], run_rollback, &args);
+    return gate_run(call, instance, &gate_storage_list[ROLLBACK], run_rollback, &args);
 }
 
 static bp_status run_migrate(bp_call *call, void *object, void *arg)
@@ -215,7 +218,7 @@ static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner, cons
     args.count = count;
     if (!gate_has(call, instance, args.ops->migrate != NULL, "migrate"))
         return BP_UNSUPPORTED;
-    return gate_run_long(call, instance, &ops[MIGRATE], run_migrate, &args);
+    return gate_run_long(call, instance, &gate_storage_list[MIGRATE], run_migrate, &args);
 }
 
 static bp_status run_stats(bp_call *call, void *object, void *arg)
@@ -232,7 +235,7 @@ static bp_status gated_stats(bp_call *call, void *instance, bp_storage_stats *st
     args.stats = stats;
     if (!gate_has(call, instance, args.ops->stats != NULL, "stats"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[STATS], run_stats, &args);
+    return gate_run(call, instance, &gate_storage_list[STATS], run_stats, &args);
 }
 
 static bp_status run_backup(bp_call *call, void *object, void *arg)
@@ -250,7 +253,7 @@ static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_
     args.numbers = size_bytes;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup, "backup"))
         return BP_UNSUPPORTED;
-    return gate_run_long(call, instance, &ops[BACKUP], run_backup, &args);
+    return gate_run_long(call, instance, &gate_storage_list[BACKUP], run_backup, &args);
 }
 
 static bp_status run_inspect(bp_call *call, void *object, void *arg)
@@ -268,7 +271,7 @@ static bp_status gated_inspect(bp_call *call, void *instance, bp_str what, bp_ro
     args.rows = rows;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect, "inspect"))
         return BP_UNSUPPORTED;
-    return gate_run_long(call, instance, &ops[INSPECT], run_inspect, &args);
+    return gate_run_long(call, instance, &gate_storage_list[INSPECT], run_inspect, &args);
 }
 
 static bp_status run_maintain(bp_call *call, void *object, void *arg)
@@ -286,7 +289,7 @@ static bp_status gated_maintain(bp_call *call, void *instance, bp_str what, bp_s
     args.more = table;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain, "maintain"))
         return BP_UNSUPPORTED;
-    return gate_run_long(call, instance, &ops[MAINTAIN], run_maintain, &args);
+    return gate_run_long(call, instance, &gate_storage_list[MAINTAIN], run_maintain, &args);
 }
 
 /* Listening is mostly waiting, so it takes no place away from those who work. */
@@ -309,7 +312,7 @@ static bp_status gated_listen(bp_call *call, void *instance, bp_str channel, con
     args.notices = sink;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen, "listen"))
         return BP_UNSUPPORTED;
-    return gate_run_long(call, instance, &ops[LISTEN], run_listen, &args);
+    return gate_run_long(call, instance, &gate_storage_list[LISTEN], run_listen, &args);
 }
 
 static bp_status run_notify(bp_call *call, void *object, void *arg)
@@ -328,7 +331,7 @@ static bp_status gated_notify(bp_call *call, void *instance, bp_transaction *tra
     args.more = payload;
     if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify, "notify"))
         return BP_UNSUPPORTED;
-    return gate_run(call, instance, &ops[NOTIFY], run_notify, &args);
+    return gate_run(call, instance, &gate_storage_list[NOTIFY], run_notify, &args);
 }
 
 const bp_storage_ops gate_storage_ops = {

@@ -2,16 +2,18 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER };
+enum { CREATE, DROP, LIST, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, SNAPSHOT, OWNER, MAINTAIN };
 enum { FILTER_DEPTH_MAX = 8, FILTER_NODES_MAX = 256, FILTER_VALUES_MAX = 1024, BATCH_MAX = 10000, LIMIT_MAX = 10000 };
 
-static const struct gate_op ops[] = {
+const struct gate_op gate_vector_list[] = {
     [CREATE] = { CREATE, "create", true }, [DROP] = { DROP, "drop", true },       [LIST] = { LIST, "list", true },
     [UPSERT] = { UPSERT, "upsert", true }, [REMOVE] = { REMOVE, "remove", true }, [SEARCH] = { SEARCH, "search", true },
     [COUNT] = { COUNT, "count", true },    [SCROLL] = { SCROLL, "scroll", true },
     [SNAPSHOT] = { SNAPSHOT, "snapshot", false },
     [OWNER] = { OWNER, "owner", true },
+    [MAINTAIN] = { MAINTAIN, "maintain", false },
 };
+const size_t gate_vector_count = sizeof(gate_vector_list) / sizeof(gate_vector_list[0]);
 
 struct args {
     const bp_vector_ops    *ops;
@@ -106,10 +108,10 @@ static bp_status check(bp_call *call, const struct args *args, int op)
 static bp_status pass(bp_call *call, struct instance *instance, int op, bool is_there, gate_thunk thunk,
                       struct args *args)
 {
-    if (!gate_has(call, instance, is_there, ops[op].name))
+    if (!gate_has(call, instance, is_there, gate_vector_list[op].name))
         return BP_UNSUPPORTED;
     BP_TRY(check(call, args, op));
-    args->op = ops[op];
+    args->op = gate_vector_list[op];
     return gate_run(call, instance, &args->op, thunk, args);
 }
 
@@ -209,9 +211,11 @@ static bp_status gated_count(bp_call *call, void *instance, bp_str collection, c
 static bp_status pass_point(bp_call *call, void *self, const bp_point *point)
 {
     struct args *a = self;
+    struct arena *of_plugin;
     a->op.is_idempotent = false;
     gate_answered(call);
-    return a->points_out->point(call, a->points_out->self, point);
+    of_plugin = gate_sink_begin(call);
+    return gate_sink_end(call, of_plugin, a->points_out->point(call, a->points_out->self, point));
 }
 static bp_status run_scroll(bp_call *call, void *object, void *arg)
 {
@@ -253,6 +257,20 @@ static bp_status gated_owner(bp_call *call, void *instance, bp_str collection, b
     return pass(call, instance, OWNER, true, run_owner, &a);
 }
 
+static bp_status run_maintain(bp_call *call, void *object, void *arg)
+{
+    struct args *a = arg;
+    return a->ops->maintain(call, object, a->collection);
+}
+static bp_status gated_maintain(bp_call *call, void *instance, bp_str what)
+{
+    struct args a = { .ops = ops_of(instance), .collection = what };
+
+    if (!gate_has(call, instance, BP_HAS(a.ops, bp_vector_ops, maintain) && a.ops->maintain, "maintain"))
+        return BP_UNSUPPORTED;
+    return gate_run_long(call, instance, &gate_vector_list[MAINTAIN], run_maintain, &a);
+}
+
 const bp_vector_ops gate_vector_ops = {
     .struct_size = sizeof(bp_vector_ops),
     .create = gated_create,
@@ -265,4 +283,5 @@ const bp_vector_ops gate_vector_ops = {
     .scroll = gated_scroll,
     .snapshot = gated_snapshot,
     .owner = gated_owner,
+    .maintain = gated_maintain,
 };

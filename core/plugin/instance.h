@@ -26,6 +26,16 @@ struct unit_report {
     char            sentence[512];
 };
 
+/* How the calls into an instance went within the last minute, by slots of ten seconds; any thread. */
+enum { CALL_SLOTS = 7, CALL_SLOT_S = 10 };
+struct unit_calls {
+    struct {
+        _Atomic int64_t  slot; /* which ten seconds since the start of the machine */
+        _Atomic uint64_t calls, failed;
+    } slots[CALL_SLOTS];
+    _Atomic int last_status; /* of a call that failed */
+};
+
 struct unit {
     const struct conf_instance *conf;
     const struct plugin        *plugin;
@@ -36,6 +46,7 @@ struct unit {
     char                        problem[512];  /* why it is not */
     struct instance            *instances;     /* one for each worker */
     struct unit_report          report;
+    struct unit_calls           calls;
     _Atomic int                 open_pools, open_mutexes, open_streams; /* made by the plugin and not yet destroyed */
 };
 
@@ -57,6 +68,17 @@ struct instance {
     struct instance_job *jobs;
     bool                 is_started;
 };
+
+struct call_record {
+    uint64_t  calls, failed;
+    bp_status last_status; /* of one that failed */
+};
+
+/* One call more; `status` of one that failed, BP_OK of one that did not. */
+void               unit_note_call(struct unit *unit, bp_status status);
+struct call_record call_record_of(const struct unit *unit);
+/* Three failures and a twentieth of the calls: more than bad luck. */
+bool call_record_is_bad(const struct call_record *record);
 
 /* Makes the object of one worker: options copied, references turned into peers. False: no memory. */
 bool instance_make(struct unit *unit, struct worker *worker, struct instance *instance);

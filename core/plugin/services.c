@@ -109,6 +109,7 @@ static const bp_call_service call_service = {
     .on_end = service_on_end,
     .set_error = call_set_error,
     .set_error_detail = service_set_error_detail,
+    .set_error_for_client = call_set_error_for_client,
     .error = service_error,
     .clear_error = service_clear_error,
     .deadline_ns = service_deadline_ns,
@@ -418,17 +419,20 @@ static struct metric_series *metric_handle_series(const struct bp_metric *metric
 static bp_status service_define(bp_call *call, uint32_t type, const char *name, const char *help,
                                 const char *label_names, bp_metric **metric)
 {
-    struct instance *instance = instance_of_call(call);
-    char             labels[512];
+    struct instance      *instance = instance_of_call(call);
+    struct metric_family *family;
+    char                  labels[512];
 
     if (!instance)
         return call_fail(call, BP_INTERNAL, "bp_metric_define() was called outside of worker_start");
     snprintf(labels, sizeof(labels), "instance %s", label_names ? label_names : "");
-    *metric = metric_handle_new(metrics_define(type == BP_HISTOGRAM ? METRIC_HISTOGRAM
-                                               : type == BP_GAUGE   ? METRIC_GAUGE
-                                                                    : METRIC_COUNTER,
-                                               name, help, labels),
-                                instance->unit->conf->name);
+    family = metrics_define(type == BP_HISTOGRAM ? METRIC_HISTOGRAM
+                            : type == BP_GAUGE   ? METRIC_GAUGE
+                                                 : METRIC_COUNTER,
+                            name, help, labels);
+    *metric = metric_handle_new(family, instance->unit->conf->name);
+    if (*metric && (!label_names || !*label_names)) // there is one series, which is there before the first event
+        metrics_series(family, &instance->unit->conf->name, 1);
     if (*metric)
         return BP_OK;
     return call_fail(call, BP_INVALID,

@@ -5,9 +5,20 @@
 #include "loop/pool.h"
 #include "net/http_client.h"
 #include "net/stream.h"
+#include "plugin/disclosure.h"
 #include "plugin/generation.h"
 #include "plugin/instance.h"
 #include "plugin/services.h"
+
+/* What goes wrong on the network is told in the operator's words, which name the other server. */
+static bp_status on_network(bp_call *call, bp_status (*fn)(bp_call *call, void *arg), void *arg)
+{
+    bp_status status = service_on_fiber(call, fn, arg);
+
+    if (status != BP_OK)
+        disclosure_of_network(call, status);
+    return status;
+}
 
 /* ---- http ---- */
 
@@ -29,7 +40,7 @@ static bp_status do_fetch(bp_call *call, void *arg)
 
 static bp_status service_fetch(bp_call *call, const bp_http_request *request, bp_http_response *response)
 {
-    return service_on_fiber(call, do_fetch, &(struct http_args){ .request = request, .response = response });
+    return on_network(call, do_fetch, &(struct http_args){ .request = request, .response = response });
 }
 
 static bp_status do_open(bp_call *call, void *arg)
@@ -42,7 +53,7 @@ static bp_status do_open(bp_call *call, void *arg)
 static bp_status service_open(bp_call *call, const bp_http_request *request, bp_http_response *head,
                               bp_http_stream **stream)
 {
-    return service_on_fiber(call, do_open,
+    return on_network(call, do_open,
                             &(struct http_args){ .request = request, .response = head, .opened = stream });
 }
 
@@ -55,7 +66,7 @@ static bp_status do_read(bp_call *call, void *arg)
 
 static bp_status service_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
 {
-    return service_on_fiber(call, do_read, &(struct http_args){ .stream = stream, .piece = piece });
+    return on_network(call, do_read, &(struct http_args){ .stream = stream, .piece = piece });
 }
 
 static bp_status do_read_event(bp_call *call, void *arg)
@@ -67,7 +78,7 @@ static bp_status do_read_event(bp_call *call, void *arg)
 
 static bp_status service_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event)
 {
-    return service_on_fiber(call, do_read_event,
+    return on_network(call, do_read_event,
                             &(struct http_args){ .stream = stream, .max_bytes = max_bytes, .event = event });
 }
 
@@ -113,7 +124,7 @@ static bp_status do_connect(bp_call *call, void *arg)
 
 static bp_status service_connect(bp_call *call, bp_str address, int64_t deadline_ns, bp_stream **stream)
 {
-    return service_on_fiber(call, do_connect,
+    return on_network(call, do_connect,
                             &(struct stream_args){ .text = address, .deadline_ns = deadline_ns, .opened = stream });
 }
 
@@ -127,7 +138,7 @@ static bp_status do_stream_read(bp_call *call, void *arg)
 static bp_status service_stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
                                      size_t *count)
 {
-    return service_on_fiber(
+    return on_network(
         call, do_stream_read,
         &(struct stream_args){ .stream = stream, .bytes = bytes, .max = max, .deadline_ns = deadline_ns, .count = count });
 }
@@ -141,7 +152,7 @@ static bp_status do_stream_write(bp_call *call, void *arg)
 
 static bp_status service_stream_write(bp_call *call, bp_stream *stream, bp_str bytes, int64_t deadline_ns)
 {
-    return service_on_fiber(call, do_stream_write,
+    return on_network(call, do_stream_write,
                             &(struct stream_args){ .stream = stream, .text = bytes, .deadline_ns = deadline_ns });
 }
 
@@ -160,7 +171,7 @@ static bp_status do_start_tls(bp_call *call, void *arg)
 
 static bp_status service_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns)
 {
-    return service_on_fiber(call, do_start_tls,
+    return on_network(call, do_start_tls,
                             &(struct tls_args){ .stream = stream, .tls = tls, .deadline_ns = deadline_ns });
 }
 
@@ -187,7 +198,7 @@ static bp_status do_resolve(bp_call *call, void *arg)
 
 static bp_status service_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
 {
-    return service_on_fiber(
+    return on_network(
         call, do_resolve,
         &(struct resolve_args){ .host = host, .deadline_ns = deadline_ns, .addresses = addresses, .count = count });
 }

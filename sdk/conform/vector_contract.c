@@ -770,6 +770,32 @@ static bp_status integers_of_64_bits_are_exact(bp_call *call, struct conform *co
     return BP_OK;
 }
 
+static bp_status every_word_of_a_question_counts(bp_call *call, struct conform *conform)
+{
+    bp_buf     *question = bp_buf_new(call, 8192);
+    struct legs legs;
+
+    CONFORM_STATUS(call, create(call, conform, "counted", BP_COSINE, "en"), BP_OK);
+    CONFORM_STATUS(call, put_one(call, conform, "counted", 1, NULL, BP_STR("an apple lies there"), BP_STR("{}")), BP_OK);
+    CONFORM_STATUS(call, put_one(call, conform, "counted", 2, NULL, BP_STR("a plum lies there"), BP_STR("{}")), BP_OK);
+    for (uint64_t i = 3; i <= 12; i++)
+        CONFORM_STATUS(call, put_one(call, conform, "counted", i, NULL, BP_STR("nothing of the kind here"), BP_STR("{}")), BP_OK);
+    for (int turn = 0; turn < 2; turn++) { // a word that is asked for twice weighs twice, wherever it stands
+        CONFORM_STATUS(call, search(call, conform, "counted", NULL, turn ? "plum apple apple" : "apple plum plum", NULL, 5, &legs), BP_OK);
+        CONFORM_THAT(call, legs.words.hit_count == 2 && legs.words.hits[0].id == (turn ? 1u : 2u) &&
+                               legs.words.hits[0].score > 1.5 * legs.words.hits[1].score,
+                     "the word that was repeated does not weigh twice: %u hits, the first is %llu", legs.words.hit_count,
+                     legs.words.hit_count ? (unsigned long long)legs.words.hits[0].id : 0ULL);
+    }
+    for (int i = 0; i < 300; i++)
+        bp_buf_addf(question, "word%dth ", i);
+    bp_buf_add(question, BP_STR("plum"));
+    CONFORM_STATUS(call, search(call, conform, "counted", NULL, bp_buf_str(question).data, NULL, 5, &legs), BP_OK);
+    CONFORM_THAT(call, legs.words.hit_count == 1 && legs.words.hits[0].id == 2, "the last of 301 words of a question is not looked for");
+    CONFORM_STATUS(call, drop(call, conform, "counted"), BP_OK);
+    return BP_OK;
+}
+
 static const struct conform_case cases[] = {
     { "collections are made, listed and dropped, and pinned to their schema", collections_are_made_listed_and_dropped, CONFORM_ONE_WORKER },
     { "a collection has one owner; one without is adopted once", a_collection_has_one_owner, CONFORM_ONE_WORKER },
@@ -777,6 +803,7 @@ static const struct conform_case cases[] = {
     { "the nearest come first, by cosine, inner product and distance; ties by id", the_nearest_come_first, CONFORM_ONE_WORKER },
     { "points and queries that do not fit are refused", what_does_not_fit_is_refused, CONFORM_ONE_WORKER },
     { "words rank passages, and are never operators", words_rank_passages, CONFORM_ONE_WORKER },
+    { "each word of a question counts, as often as it stands there", every_word_of_a_question_counts, CONFORM_ONE_WORKER },
     { "filters select what they say, for both legs and for counting", filters_select_what_they_say, CONFORM_ONE_WORKER },
     { "points come back whole, awkward texts too", points_come_back_whole, CONFORM_ONE_WORKER },
     { "3,000 points are scrolled, counted and removed", many_points_are_scrolled_counted_and_removed, CONFORM_ONE_WORKER },

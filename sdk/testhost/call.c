@@ -99,6 +99,7 @@ void testhost_call_memory(bp_call *call, size_t max_bytes)
 
 static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file,
                            uint32_t line);
+static void      call_error_for_client(bp_call *call, bp_str sentence);
 
 static void *call_alloc(bp_call *call, size_t size_bytes)
 {
@@ -139,6 +140,7 @@ static void call_scratch_end(bp_call *call)
     bp_error      error = call->error;
     struct block *freed, *before;
     char         *message = error.message.len ? copy_text(error.message) : NULL;
+    char         *for_client = error.client_message.len ? copy_text(error.client_message) : NULL;
 
     if (call->scratch_depth == 0)
         return;
@@ -166,6 +168,9 @@ static void call_scratch_end(bp_call *call)
         call->error = error;
         free(message);
     }
+    if (for_client)
+        call_error_for_client(call, bp_str_of(for_client));
+    free(for_client);
 }
 
 static bp_status call_on_end(bp_call *call, void (*run)(void *arg), void *arg)
@@ -211,6 +216,15 @@ static void call_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_e
     call->error.retry_after_ns = retry_after_ns;
     call->error.os_errno = os_errno;
     call->error.upstream_status = upstream_status;
+}
+
+static void call_error_for_client(bp_call *call, bp_str sentence)
+{
+    bp_error error = call->error;
+
+    call_fail(call, error.status, sentence, error.file, error.line); /* copies it */
+    error.client_message = call->error.message;
+    call->error = error;
 }
 
 static const bp_error *call_error(bp_call *call) { return &call->error; }
@@ -391,4 +405,5 @@ const bp_call_service call_service = {
     .buf_reset = buf_reset,
     .scratch_begin = call_scratch_begin,
     .scratch_end = call_scratch_end,
+    .set_error_for_client = call_error_for_client,
 };

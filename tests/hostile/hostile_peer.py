@@ -60,8 +60,9 @@ def flood(connection, piece, seconds=3.0):
 class Watch:
     """What must hold whatever the peer does."""
 
-    def __init__(self, server, more_bytes=300 << 20, seconds=1.0):
-        is_slow = "asan" in BUILD or "tsan" in BUILD  # what is freed is kept for a while there
+    def __init__(self, server, more_bytes=300 << 20, seconds=3.0):
+        # What is freed is kept for a while there. A frozen loop is silent for longer than a busy machine.
+        is_slow = "asan" in BUILD or "tsan" in BUILD
         self.server, self.more_bytes, self.seconds = server, more_bytes * (3 if is_slow else 1), seconds * (3 if is_slow else 1)
         self.is_over, self.problems, self.most_bytes = threading.Event(), [], 0
 

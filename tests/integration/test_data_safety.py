@@ -223,6 +223,30 @@ def verify_data_says_and_mends_what_is_missing():
         check_equal(found(server, "word6", mode="words", limit=1), ["d6"], "the point that was missing")
 
 
+def a_build_that_is_killed_goes_on_and_intake_with_it():
+    server = quick()
+    with server:
+        server.make_collection()
+        lines = b"".join(json.dumps({"id": f"d{i}", "text": f"word{i} alpha beta"}).encode() + b"\n" for i in range(3000))
+        sent = server.request("POST", "/api/v1/collections/docs/documents", lines, {"Content-Type": "application/x-ndjson"}, seconds=60)
+        check_equal(sent.json["stored"], 3000, "stored")
+        server.stop()
+        shutil.rmtree(os.path.join(server.data, "docs"))
+        for _ in range(3):
+            server.start()
+            wait_until(lambda: server.get("/api/v1/collections/docs").json.get("behind", 0) < 3000, 20, "the build does not begin")
+            check_equal(server.put({"id": "d5", "text": "word5 of a new version"}, {"id": "new", "text": "newly come"}).status, 200, "intake")
+            server.kill()
+        server.start()
+        wait_until(lambda: server.get("/api/v1/collections/docs").json["state"] == "ready", 60, "the build does not end")
+        page = server.get("/api/v1/collections/docs").json
+        check_equal((page["documents"], page["ready"], page["passages"]), (3001, 3001, 3001), "all are there")
+        for i in (0, 1, 5, 777, 2999):
+            check_equal(found(server, f"word{i}", mode="words", limit=1), [f"d{i}"], f"d{i}")
+        check_equal(found(server, "newly", mode="words", limit=1), ["new"], "what came in meanwhile")
+        check("of a new version" in server.search("word5", mode="words", limit=1)[0]["text"], "the version that came in meanwhile")
+
+
 # ---- updates ----
 
 def a_refused_update_keeps_the_old_version():
@@ -383,12 +407,16 @@ def what_a_search_does_not_know_is_refused_by_name():
         least = whole[1]["score"]
         check_equal(len(ask(server, "the office trains minutes coffee", mode="words", min_score=least)["hits"]), 2, "min_score")
         check_equal(server.post("/api/v1/collections/docs/documents", {"id": "x", "txt": "y"}).status, 400, "a document's members")
+        for path, body in (("/api/v1/answer", {"question": "coffee", "top_k": 3}), ("/api/v1/answer", {"question": "coffee", "stream": "yes"}),
+                           ("/api/v1/collections", {"name": "new", "model": "m"}), ("/api/v1/collections/new", {"lang": "de"})):
+            check_equal(server.post(path, body).status, 400, f"{path} {body}")
 
 
 run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_one_server,
            data_of_the_version_before_is_adopted_once,
            a_lost_store_is_noticed_and_built_anew, health_says_that_a_collection_is_being_built, single_points_that_are_lost_come_back,
-           verify_data_says_and_mends_what_is_missing, a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,
+           verify_data_says_and_mends_what_is_missing, a_build_that_is_killed_goes_on_and_intake_with_it,
+           a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,
            another_embedder_of_equal_dimensions_is_not_searched_silently, other_passages_are_made_on_demand,
            a_collection_deleted_during_an_intake_leaves_nothing, documents_of_any_id_can_be_read_and_deleted,
            integers_of_64_bits_in_filters_are_exact, what_a_search_does_not_know_is_refused_by_name])

@@ -169,7 +169,7 @@ def check_alike(found, wanted, where):
 
 
 def new_key(where):
-    done = run("key", "create", "--name", "mover", "-c", where.conf_path)
+    done = run("key", "create", "--name", "mover", "--scopes", "*", "-c", where.conf_path)
     check_equal(done.returncode, 0, done.stderr)
     return done.stdout.strip()
 

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 
-from backplane_test import check, check_equal, run, run_tests, wait_until
+from backplane_test import check, check_equal, check_logged, run, run_tests, wait_until
 from issuer import Issuer, Key, b64
 from mcp_test import Session, call_modern, guarded_server, modern, modern_request, open_raw, raw_post
 

@@ -130,7 +130,7 @@ def nobody_takes_over_the_mcp_session_of_another():
     with Pair("keyed", auth={"mode": "keys", "storage": "main"}) as (one, two):
         keys = []
         for tenant in ("a", "b"):
-            done = one.run("key", "create", "--name", "of " + tenant, "--tenant", tenant)
+            done = one.run("key", "create", "--name", "of " + tenant, "--tenant", tenant, "--scopes", "*")
             check_equal(done.returncode, 0, f"key create: {done.stderr}")
             keys.append(done.stdout.split()[0])
         one.key = two.key = keys[0]

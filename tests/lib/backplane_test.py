@@ -107,6 +107,7 @@ class Server:
         self.is_own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="backplane-test-")
         self.conf = (made(self.folder) if callable(made) else made) or conf(self.folder, **more)
+        self.conf.setdefault("server", {}).setdefault("drain", {}).setdefault("delay", "0s")  # no load balancer looks here
         backends.apply(self.conf, self.folder)
         self.conf_path = os.path.join(self.folder, "backplane.yaml")
         self.log_path = os.path.join(self.folder, "log.jsonl")
@@ -286,6 +287,12 @@ def check_metrics_format(text):
     said = (done.stdout + done.stderr).decode()
     check(done.returncode == 0, "promtool: " + said[:1500])
     return True
+
+
+def check_logged(server, *parts, seconds=10):
+    """What is for operators is in the log, which is written a moment later."""
+    for part in parts:
+        wait_until(lambda: part in server.log_text(), seconds, f"{part!r} is not in the log")
 
 
 def run_tests(tests):

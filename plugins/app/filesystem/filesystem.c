@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static const bp_option options[] = {
-    BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .example = "[ /srv/projects, /srv/shared ]",
+    BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .choices = BP_PATH_FOLDER, .example = "[ /srv/projects, /srv/shared ]",
                    .help =
                        "the directories that are served, with all below them; one that cannot be opened is left out "
                        "with a warning"),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const bp_option options[] = {
-    BP_OPTION_LIST(struct git, repositories, .is_required = true, .example = "[ /srv/repositories ]",
+    BP_OPTION_LIST(struct git, repositories, .is_required = true, .choices = BP_PATH_FOLDER, .example = "[ /srv/repositories ]",
                    .help = "folders that are repositories or hold some; nothing outside of them is touched"),
     BP_OPTION_BOOL(struct git, writes, .initial = "false",
                    .help = "whether git_add, git_commit, git_reset, git_checkout and git_create_branch are offered"),

@@ -11,7 +11,7 @@ static const bp_option options[] = {
                        "what writes reflections where the client has no model to lend; the next one when one fails"),
     BP_OPTION_STRING(struct journal, collection, .initial = "memory_embeddings",
                      .help = "collection of the vector store"),
-    BP_OPTION_PATH(struct journal, backups, .initial = "backups",
+    BP_OPTION_PATH(struct journal, backups, .initial = "backups", .choices = BP_PATH_NEW_FOLDER,
                    .help = "folder for the backups made before an operator closes sessions"),
     BP_OPTION_DURATION(struct journal, min_session, .initial = "30m", .minimum = "1m", .maximum = "1d",
                        .help = "shortest session that gets a reflection"),

@@ -57,7 +57,6 @@ struct journal {
 
     bp_metric    *metrics[METRICS];
     struct embedder embedder;
-    uint32_t rounds; /* of what is done now and then; 0: compare the collection with the rows in the next one */
 };
 
 bp_status metrics_define(bp_call *call, struct journal *self);

@@ -8,23 +8,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { INDEXED_NEVER = 2, COMPARE_ROUNDS = 20, FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1 << 20 };
+enum { INDEXED_NEVER = 2, FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1 << 20 };
 
 #define LEXICAL_WORDS_WEIGHT 0.7 /* of an embedder that knows no meaning */
 
 static bp_status make_collection(bp_call *call, struct journal *self)
 {
     return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
-}
-
-/* Who finds the collection gone has it made anew the next time; memories_count() sees to what was in it. */
-static bp_status learn_from(struct journal *self, bp_status status)
-{
-    if (status == BP_NOT_FOUND) {
-        embedder_forget_collection(&self->embedder);
-        self->rounds = 0;
-    }
-    return status;
 }
 
 static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
@@ -70,7 +60,7 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     BP_TRY(make_metadata(call, memory, tenant, &point.metadata));
     point.words = text_cut(memory->content, WORDS_BYTES_MAX / 4);
     point.vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector;
-    BP_TRY(learn_from(self, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), &point, 1)));
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), &point, 1)));
     BP_TRY(db_run(
         call, self,
         BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags = $3 THEN 1 ELSE 0 END WHERE "
@@ -145,12 +135,12 @@ bp_status memories_count(bp_call *call, struct journal *self)
     uint64_t count = 0;
     bp_rows  rows;
 
-    bool     is_compared = self->rounds++ % COMPARE_ROUNDS == 0;
+    bool     is_compared = embedder_is_due(&self->embedder);
 
     BP_TRY(make_collection(call, self));
     if (is_compared)
         BP_TRY(db_run(call, self, BP_SQL0("SELECT COUNT(*) FROM journal_memories WHERE is_indexed = 1"), &rows));
-    BP_TRY(learn_from(self, bp_vector_of(self->vector)
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_of(self->vector)
                                 ->count(call, self->vector->instance, embedder_collection(&self->embedder), NULL, &count)));
     metric_count(self, MEMORY_COUNT, NULL, NULL, (double)count);
     if (!is_compared || rows.row_count == 0 || bp_row(&rows, 0)[0].integer <= (int64_t)count)
@@ -300,7 +290,7 @@ static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32
     *found = BP_NEW_ARRAY(call, struct memory, 4 * FOUND_MAX);
     if (!*found)
         return BP_NO_MEMORY;
-    BP_TRY(learn_from(self, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
     *count = fuse(self, &by_vector, &by_words, *found, 4 * FOUND_MAX);
     qsort(*found, *count, sizeof(**found), by_score);
     if (*count > limit)

@@ -204,7 +204,7 @@ static void log_end(bp_call *call, struct journal *self, const struct session *s
     int64_t minutes = session_minutes(session);
 
     metric_count(self, SESSIONS_TOTAL, "success", NULL, 1);
-    metric_count(self, SESSION_DURATION, NULL, NULL, (double)minutes);
+    metric_count(self, SESSION_DURATION, NULL, NULL, 60 * (double)minutes);
     metric_count(self, LEARNINGS_TOTAL, NULL, NULL, (double)bp_json_count(stored_list(call, session->learnings)));
     metric_count(self, CHALLENGES_TOTAL, NULL, NULL, (double)bp_json_count(stored_list(call, session->challenges)));
     sessions_count_active(call, self);

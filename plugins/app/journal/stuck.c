@@ -159,7 +159,7 @@ bp_status sessions_end_idle(bp_call *call, struct journal *self)
 
         session_of_row(bp_row(&rows, i), &session);
         metric_count(self, SESSIONS_TOTAL, "success", NULL, 1);
-        metric_count(self, SESSION_DURATION, NULL, NULL, (double)session_minutes(&session));
+        metric_count(self, SESSION_DURATION, NULL, NULL, 60 * (double)session_minutes(&session));
         bp_log_event(call, BP_LOG_WARN, "session_end", session.task,
                      (bp_field[]){ bp_field_str("session_id", session.id), bp_field_str("status", BP_STR("idle")),
                                    bp_field_int("duration_minutes", session_minutes(&session)) },

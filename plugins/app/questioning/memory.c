@@ -7,7 +7,7 @@
  */
 #include "questioning.h"
 
-enum { COMPARE_ROUNDS = 20, WORDS_BYTES_MAX = 262144, CANDIDATES = 16, MISSING_MAX = 200, SLICE_MAX = 64, GARBAGE_MAX = 500 };
+enum { WORDS_BYTES_MAX = 262144, CANDIDATES = 16, MISSING_MAX = 200, SLICE_MAX = 64, GARBAGE_MAX = 500 };
 
 static void note_failure(bp_call *call, struct questioning *self, bp_status status, const char *event)
 {
@@ -22,16 +22,6 @@ static void note_failure(bp_call *call, struct questioning *self, bp_status stat
 static bp_status make_collection(bp_call *call, struct questioning *self)
 {
     return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
-}
-
-/* Who finds the collection gone has it made anew the next time; notice_loss() sees to what was in it. */
-static bp_status learn_from(struct questioning *self, bp_status status)
-{
-    if (status == BP_NOT_FOUND) {
-        embedder_forget_collection(&self->embedder);
-        self->rounds = 0;
-    }
-    return status;
 }
 
 static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts,
@@ -110,7 +100,7 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
                                .vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector};
         BP_TRY(make_metadata(call, &messages[i], &points[i].metadata));
     }
-    BP_TRY(learn_from(self, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), points, count)));
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), points, count)));
     return mark_indexed(call, self, messages, count);
 }
 
@@ -167,7 +157,7 @@ static bp_status search(bp_call *call, struct dialogue *dialogue, bp_str text, u
     query.words = self->embedder.info.is_lexical ? text : BP_STR("");
     if (!query.vector && !query.words.len)
         return BP_OK;
-    BP_TRY(learn_from(self, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
     // Words first where the embedder knows no meaning; the other leg then fills up.
     for (size_t i = 0; i < by_words.hit_count && *count < CANDIDATES; i++)
         numbers[(*count)++] = by_words.hits[i].id;
@@ -287,7 +277,7 @@ static bp_status drop_some(bp_call *call, struct questioning *self, size_t *coun
         return BP_OK;
     if (self->vector) {
         BP_TRY(make_collection(call, self));
-        BP_TRY(learn_from(self, bp_vector_of(self->vector)->remove(call, self->vector->instance,
+        BP_TRY(embedder_learn_from(&self->embedder, bp_vector_of(self->vector)->remove(call, self->vector->instance,
                                                                    embedder_collection(&self->embedder), numbers, *count,
                                                                    NULL, NULL)));
     }
@@ -309,11 +299,11 @@ static bp_status notice_loss(bp_call *call, struct questioning *self)
     uint64_t count = 0;
     bp_rows  rows;
 
-    if (self->rounds++ % COMPARE_ROUNDS)
+    if (!embedder_is_due(&self->embedder))
         return BP_OK;
     BP_TRY(make_collection(call, self));
     BP_TRY(bp_storage_exec(call, self->storage, NULL, BP_SQL0("SELECT COUNT(*) FROM messages WHERE is_indexed = 1"), &rows));
-    BP_TRY(learn_from(self, bp_vector_of(self->vector)
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_of(self->vector)
                                 ->count(call, self->vector->instance, embedder_collection(&self->embedder), NULL, &count)));
     if (rows.row_count == 0 || bp_row(&rows, 0)[0].integer <= (int64_t)count)
         return BP_OK;

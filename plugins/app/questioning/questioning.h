@@ -54,7 +54,6 @@ struct questioning {
     struct monitor *monitor;
     bp_metric      *requests_total, *request_seconds, *questions_total, *fallbacks_total, *vector_errors_total;
     struct embedder   embedder;
-    uint32_t rounds; /* of what is done now and then; 0: compare the collection with the rows in the next one */
 };
 
 bp_status monitor_new(bp_call *call, struct monitor **monitor);

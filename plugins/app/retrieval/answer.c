@@ -272,6 +272,8 @@ static bp_status check_question(bp_call *call, bp_str question)
 
 bp_status answer_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
+    static const struct retrieval_member members[] = { { "question", 't' }, { "collection", 't' }, { "stream", 'b' },
+                                                       { "passages", 'i' }, { "filter", '*' },     { NULL, 0 } };
     struct answering a = { .self = instance, .response = response };
     bp_message       message = { .struct_size = sizeof(message), .role = BP_ROLE_USER };
     const bp_filter *filter;
@@ -279,6 +281,7 @@ bp_status answer_post(bp_call *call, void *instance, bp_request *request, bp_res
     uint32_t         passages;
 
     BP_TRY(read_body(call, request, &body));
+    BP_TRY(retrieval_check_body(call, body, members));
     message.text = bp_json_string(bp_json_get(body, "question"));
     BP_TRY(check_question(call, message.text));
     BP_TRY(begin(call, &a, body, request, &passages, &filter));

@@ -13,7 +13,9 @@ enum { CANDIDATES_MAX = 300, FILTERED_MAX = 3000, TERMS_MAX = 12, ENDING_BYTES_M
 
 bool away_is(bp_call *call, bp_status status)
 {
-    return (status == BP_UNAVAILABLE || status == BP_UPSTREAM || status == BP_DEADLINE) && bp_cancelled(call) == BP_OK;
+    // LIMIT: every connection or place of ours is taken, which passes as well.
+    return (status == BP_UNAVAILABLE || status == BP_UPSTREAM || status == BP_DEADLINE || status == BP_LIMIT) &&
+           bp_cancelled(call) == BP_OK;
 }
 
 /* ---- the queue ---- */

@@ -172,6 +172,7 @@ bp_status collections_get(bp_call *call, void *instance, bp_request *request, bp
 static bp_status make_from_body(bp_call *call, struct retrieval *self, bp_request *request, bp_response *response,
                                 bp_str name)
 {
+    static const struct retrieval_member members[] = { { "name", 't' }, { "language", 't' }, { NULL, 0 } };
     bp_json_writer   *w = bp_json_writer_new(call, 65536);
     const bp_json    *body = NULL;
     struct collection collection;
@@ -182,6 +183,8 @@ static bp_status make_from_body(bp_call *call, struct retrieval *self, bp_reques
         BP_TRY(bp_json_read(call, text, &body));
     if (text.len && bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
+    if (text.len)
+        BP_TRY(retrieval_check_body(call, body, members));
     if (!name.len)
         name = bp_json_string(bp_json_get(body, "name"));
     BP_TRY(collection_make(call, self, name, bp_json_string(bp_json_get(body, "language")), &collection));

@@ -2,8 +2,10 @@
 #include "retrieval.h"
 
 /* Of a document; "collection" and "documents" stand beside them in a body. */
-static const char *const document_members[] = { "id", "title", "text", "source", "format", "metadata", "collection", NULL };
-static const char *const list_members[] = { "documents", "collection", NULL };
+static const struct retrieval_member document_members[] = { { "id", '*' },     { "title", 't' },    { "text", 't' },
+                                                            { "source", 't' }, { "format", 't' },   { "metadata", '*' },
+                                                            { "collection", 't' }, { NULL, 0 } };
+static const struct retrieval_member list_members[] = { { "documents", '*' }, { "collection", 't' }, { NULL, 0 } };
 
 enum { ERRORS_MAX = 100, LINE_BYTES_MAX = 32 << 20 };
 
@@ -81,7 +83,7 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
         document->format = BP_STR("text");
     if (bp_json_type_of(json) != BP_JSON_OBJECT) {
         document->problem = BP_STR("a document is a JSON object with \"id\" and \"text\"");
-    } else if (retrieval_check_members(call, json, document_members) != BP_OK) {
+    } else if (retrieval_check_body(call, json, document_members) != BP_OK) {
         document->problem = bp_dup(call, bp_error_of(call)->message);
         bp_clear_error(call);
     }
@@ -89,8 +91,6 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
         return;
     if (document->id.len < 1 || document->id.len > ID_BYTES_MAX)
         document->problem = BP_STR("\"id\" must be a text of 1 to 512 bytes, or an integer");
-    else if (bp_json_get(json, "text") && bp_json_type_of(bp_json_get(json, "text")) != BP_JSON_STRING)
-        document->problem = BP_STR("\"text\" must be a text");
     else if (document->text.len > DOCUMENT_BYTES_MAX)
         document->problem = BP_STR("\"text\" is larger than 16 MiB");
     else if (document->title.len > TITLE_BYTES_MAX || document->source.len > 4096)
@@ -235,7 +235,7 @@ static bp_status take_json(bp_call *call, struct intake *intake, const bp_json *
     if (list && bp_json_type_of(list) != BP_JSON_ARRAY)
         return bp_fail(call, BP_INVALID, "\"documents\" must be an array");
     if (list)
-        BP_TRY(retrieval_check_members(call, body, list_members));
+        BP_TRY(retrieval_check_body(call, body, list_members));
     for (size_t i = 0; i < count; i++) {
         document_read(call, list ? bp_json_at(list, i) : body, &intake->documents[intake->count++]);
         if (intake->count == BATCH_DOCUMENTS_MAX)

@@ -12,7 +12,7 @@ static const bp_option options[] = {
     BP_OPTION_REF(struct retrieval, embed, "embed", .is_required = true, .help = "what turns texts into vectors"),
     BP_OPTION_REFS(struct retrieval, llm, "llm",
                    .help = "what writes answers; the next one is asked when one cannot be reached"),
-    BP_OPTION_LIST(struct retrieval, sources, .example = "[ docs/ ]",
+    BP_OPTION_LIST(struct retrieval, sources, .choices = BP_PATH_FOLDER, .example = "[ docs/ ]",
                    .help = "folders whose text and Markdown files are kept indexed"),
     BP_OPTION_STRING(struct retrieval, collection, .initial = "docs",
                      .help = "collection of the sources, and of requests that name none"),
@@ -214,29 +214,57 @@ static size_t common_letters(bp_str a, const char *b)
     return i;
 }
 
-bp_status retrieval_check_members(bp_call *call, const bp_json *object, const char *const *names)
+static const struct retrieval_member *find_member(const struct retrieval_member *members, bp_str name, const char **nearest)
+{
+    size_t most = 2;
+
+    *nearest = NULL;
+    for (; members->name; members++) {
+        size_t letters = common_letters(name, members->name);
+
+        if (bp_str_is(name, members->name))
+            return members;
+        if (letters > most) {
+            most = letters;
+            *nearest = members->name;
+        }
+    }
+    return NULL;
+}
+
+/* What a member must be; NULL: it is. */
+static const char *wrong_type(char wanted, bp_json_type type)
+{
+    switch (wanted) {
+    case 't':
+        return type == BP_JSON_STRING ? NULL : "a text";
+    case 'i':
+        return type == BP_JSON_INTEGER ? NULL : "an integer";
+    case 'n':
+        return type == BP_JSON_INTEGER || type == BP_JSON_NUMBER ? NULL : "a number";
+    case 'b':
+        return type == BP_JSON_BOOL ? NULL : "true or false";
+    default:
+        return NULL;
+    }
+}
+
+bp_status retrieval_check_body(bp_call *call, const bp_json *object, const struct retrieval_member *members)
 {
     size_t         cursor = 0;
     bp_str         key;
     const bp_json *value;
 
     while (bp_json_entry(object, &cursor, &key, &value)) {
-        const char *nearest = NULL;
-        size_t      most = 2;
-        bool        is_known = false;
+        const char                    *nearest, *wanted;
+        const struct retrieval_member *member = find_member(members, key, &nearest);
 
-        for (size_t i = 0; names[i] && !is_known; i++) {
-            size_t letters = common_letters(key, names[i]);
-
-            is_known = bp_str_is(key, names[i]);
-            if (letters > most) {
-                most = letters;
-                nearest = names[i];
-            }
-        }
-        if (!is_known)
+        if (!member)
             return bp_fail(call, BP_INVALID, "there is no member \"" BP_FMT "\" here%s%s%s", BP_ARG(key),
                            nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        wanted = wrong_type(member->type, bp_json_type_of(value));
+        if (wanted)
+            return bp_fail(call, BP_INVALID, "\"%s\" must be %s", member->name, wanted);
     }
     return BP_OK;
 }

@@ -344,8 +344,13 @@ bp_status sources_scan(bp_call *call, void *instance) BP_SUSPENDS;
 
 /* ---- small things ---- */
 
-/* BP_INVALID, with the nearest known name, when the object has a member that is none of `names`, which NULL ends. */
-bp_status retrieval_check_members(bp_call *call, const bp_json *object, const char *const *names);
+/* A member of a request's body. `type`: t text, i integer, n number, b boolean, * whatever its reader takes. */
+struct retrieval_member {
+    const char *name; /* NULL ends a list */
+    char        type;
+};
+/* BP_INVALID when the object has a member that is none of these (with the nearest one), or one of another type. */
+bp_status retrieval_check_body(bp_call *call, const bp_json *object, const struct retrieval_member *members);
 
 /* ?limit=N; BP_INVALID unless it is 1 to LIMIT_MAX. Left as it is when the request has none. */
 bp_status retrieval_read_limit(bp_call *call, const bp_request *request, int64_t *limit);

@@ -178,7 +178,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
 {
     uint32_t        last = query->limit + query->offset, wanted = query->by_document ? last * 3 : last;
     bp_vector_query ask = { .struct_size = sizeof(ask), .collection = collection->vector_name, .filter = query->filter };
-    bool            is_half;
+    bool            is_half, is_found = false;
     bp_status       status;
 
     ask.limit = wanted > (uint32_t)self->candidates ? wanted : (uint32_t)self->candidates;
@@ -197,7 +197,15 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         return BP_OK;
     status = bp_vector_search(call, self->vector, &ask, by_vector, by_words);
     // The store has no such collection: it was lost. From now on it is built anew.
-    if (status == BP_NOT_FOUND && upkeep_lost(call, self, collection) == BP_OK)
+    if (status == BP_NOT_FOUND)
+        status = upkeep_lost(call, self, collection);
+    else
+        is_found = true;
+    if (status == BP_DATA) { // damaged there, whole here: the next round of upkeep sees to it
+        atomic_store(&self->shared->is_upkeep_due, true);
+        status = bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
+    }
+    if (status == BP_OK && !is_found)
         status = bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" has lost the collection, which is indexed anew",
                          BP_ARG(self->vector->name));
     if (!ask.words.len || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
@@ -431,46 +439,22 @@ static bool read_mode(bp_str text, enum search_mode *mode)
     return !text.len || bp_str_is(text, "hybrid") || *mode != SEARCH_HYBRID;
 }
 
-/* A member of another type is refused, not passed over. */
-static bp_status check_types(bp_call *call, const bp_json *body)
-{
-    static const struct {
-        const char *name;
-        bool        is_text, is_number, is_integer, is_bool;
-    } types[] = { { "query", .is_text = true },      { "collection", .is_text = true }, { "mode", .is_text = true },
-                  { "group_by", .is_text = true },   { "fusion", .is_text = true },     { "limit", .is_integer = true },
-                  { "offset", .is_integer = true },  { "min_score", .is_number = true }, { "with_text", .is_bool = true } };
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        const bp_json *value = bp_json_get(body, types[i].name);
-        bp_json_type   type = bp_json_type_of(value);
-        bool           is_number = type == BP_JSON_INTEGER || type == BP_JSON_NUMBER;
-
-        if (value && !(types[i].is_text && type == BP_JSON_STRING) && !(types[i].is_integer && type == BP_JSON_INTEGER) &&
-            !(types[i].is_number && is_number) && !(types[i].is_bool && type == BP_JSON_BOOL))
-            return bp_fail(call, BP_INVALID, "\"%s\" must be %s", types[i].name,
-                           types[i].is_text      ? "a text"
-                           : types[i].is_integer ? "an integer"
-                           : types[i].is_number  ? "a number"
-                                                 : "true or false");
-    }
-    if (bp_json_integer(bp_json_get(body, "offset")) < 0 || bp_json_integer(bp_json_get(body, "offset")) > OFFSET_MAX)
-        return bp_fail(call, BP_INVALID, "\"offset\" must be a number from 0 to %d", OFFSET_MAX);
-    return BP_OK;
-}
-
 static bp_status read_query(bp_call *call, const bp_json *body, struct search_query *query)
 {
-    static const char *const members[] = { "query", "collection", "limit", "offset", "min_score", "mode", "group_by", "fusion",
-                                           "words_weight", "with_text", "filter", NULL };
+    static const struct retrieval_member members[] = {
+        { "query", 't' },     { "collection", 't' }, { "limit", 'i' },  { "offset", 'i' },       { "min_score", 'n' }, { "mode", 't' },
+        { "group_by", 't' },  { "fusion", 't' },     { "words_weight", 'n' }, { "with_text", 'b' }, { "filter", '*' }, { NULL, 0 },
+    };
+    int64_t        offset = bp_json_integer(bp_json_get(body, "offset"));
     const bp_json *limit = bp_json_get(body, "limit"), *weight = bp_json_get(body, "words_weight");
     bp_str         group = bp_json_string(bp_json_get(body, "group_by"));
     bp_str         fusion = bp_json_string(bp_json_get(body, "fusion"));
 
-    BP_TRY(retrieval_check_members(call, body, members));
-    BP_TRY(check_types(call, body));
+    BP_TRY(retrieval_check_body(call, body, members));
+    if (offset < 0 || offset > OFFSET_MAX)
+        return bp_fail(call, BP_INVALID, "\"offset\" must be a number from 0 to %d", OFFSET_MAX);
     query->text = bp_json_string(bp_json_get(body, "query"));
-    query->offset = (uint32_t)bp_json_integer(bp_json_get(body, "offset"));
+    query->offset = (uint32_t)offset;
     if (bp_json_get(body, "min_score"))
         query->min_score = bp_json_number(bp_json_get(body, "min_score"));
     if (limit && (bp_json_integer(limit) < 1 || bp_json_integer(limit) > LIMIT_MAX))
@@ -486,8 +470,7 @@ static bp_status read_query(bp_call *call, const bp_json *body, struct search_qu
         return bp_fail(call, BP_INVALID, "\"fusion\" is \"minmax\" or \"rrf\"");
     if (fusion.len)
         query->fusion = bp_str_is(fusion, "rrf") ? FUSION_RRF : FUSION_MINMAX;
-    if (weight && (bp_json_number(weight) < 0 || bp_json_number(weight) > 1 ||
-                   bp_json_type_of(weight) < BP_JSON_INTEGER || bp_json_type_of(weight) > BP_JSON_NUMBER))
+    if (weight && (bp_json_number(weight) < 0 || bp_json_number(weight) > 1))
         return bp_fail(call, BP_INVALID, "\"words_weight\" must be a number from 0 to 1");
     if (weight)
         query->words_weight = bp_json_number(weight);

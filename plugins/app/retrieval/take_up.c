@@ -9,6 +9,8 @@
 
 #include "retrieval.h"
 
+enum { ROUND_ENDS_S = 60 }; /* before the deadline of the job */
+
 struct batch {
     struct retrieval  *self;
     struct collection  collection;
@@ -118,7 +120,25 @@ static bp_status write_batch(bp_call *call, const struct batch *batch, struct do
     return BP_OK;
 }
 
-/* Documents that are cut as they would be today go into the store as they are; others are written anew, as if they came in. */
+/* As if they came in again. One that is refused now would be behind for ever: it is marked as failed, and what the store has of it
+ * is found all the same. */
+static bp_status cut_anew(bp_call *call, const struct batch *batch, struct document *cut, size_t count)
+{
+    struct document *before = BP_NEW_ARRAY(call, struct document, count + 1);
+
+    if (!before)
+        return BP_NO_MEMORY;
+    memcpy(before, cut, count * sizeof(*cut));
+    BP_TRY(index_locked(call, batch->self, &batch->collection, cut, count));
+    for (size_t i = 0; i < count; i++) {
+        before[i].problem = cut[i].problem;
+        if (cut[i].problem.len)
+            BP_TRY(store_mark(call, batch->self, &batch->collection, &before[i], 1, STATE_FAILED));
+    }
+    return BP_OK;
+}
+
+/* Documents that are cut as they would be today go into the store as they are; others are written anew. */
 static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_rows *rows, bool is_version)
 {
     struct retrieval *self = batch->self;
@@ -145,7 +165,7 @@ static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_row
     if (batch->count)
         BP_TRY(write_batch(call, batch, batch->documents, batch->count));
     if (cut_count)
-        BP_TRY(index_locked(call, self, &batch->collection, cut, cut_count));
+        BP_TRY(cut_anew(call, batch, cut, cut_count));
     return store_collect_garbage(call, self, &batch->collection);
 }
 
@@ -198,7 +218,8 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
     int64_t after = 0, last = -1;
     size_t  found = 1;
 
-    while (found) {
+    // The rest is for the next round, which begins a little later.
+    while (found && bp_deadline_ns(call) - bp_now_ns() > BP_SECONDS(ROUND_ENDS_S)) {
         bp_sql_value values[] = { bp_sql_int(batch->collection.id),
                                   bp_sql_int(sort == SORT_BEHIND ? batch->collection.build : after),
                                   bp_sql_int(left_before_ns(batch->self)) };

@@ -44,6 +44,15 @@ static bp_vector_schema schema_of(const struct retrieval *self, const struct col
                                .language = collection->language, .owner = bp_str_of(self->deployment) };
 }
 
+static bp_status create(bp_call *call, struct retrieval *self, const struct collection *collection)
+{
+    bp_vector_schema schema;
+
+    BP_TRY(learn_deployment(call, self));
+    schema = schema_of(self, collection);
+    return bp_vector_of(self->vector)->create(call, self->vector->instance, collection->vector_name, &schema);
+}
+
 /* ---- builds ---- */
 
 static const char *const update_sql[] = {
@@ -118,11 +127,8 @@ bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collectio
                                BP_ARG(collection->name), BP_ARG(r.reason)),
                      (bp_field[]){ bp_field_str("collection", collection->name) }, 1);
     BP_TRY(read_again(call, self, collection));
-    if (collection->vector_name.len) {
-        bp_vector_schema schema = schema_of(self, collection);
-
-        BP_TRY(bp_vector_of(self->vector)->create(call, self->vector->instance, collection->vector_name, &schema));
-    }
+    if (collection->vector_name.len)
+        BP_TRY(create(call, self, collection));
     atomic_store(&self->shared->is_upkeep_due, true);
     return BP_OK;
 }
@@ -135,6 +141,9 @@ bp_status upkeep_lost(bp_call *call, struct retrieval *self, const struct collec
     BP_TRY(read_again(call, self, &now));
     if (!bp_str_equal(now.vector_name, collection->vector_name))
         return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is being indexed anew: ask again", BP_ARG(now.name));
+    // Whoever met the loss first began the build; for the others it is enough that the collection is there again.
+    if (now.build != collection->build)
+        return create(call, self, &now);
     return upkeep_rebuild(call, self, &now, BUILD_REFILL,
                           bp_format(call, "the vector store \"" BP_FMT "\" had lost it", BP_ARG(self->vector->name)));
 }
@@ -209,15 +218,13 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
 
 bp_status upkeep_open(bp_call *call, struct retrieval *self, struct collection *collection)
 {
-    bp_vector_schema schema;
-    bp_status        status;
-    bp_str           reason;
+    bp_status status;
+    bp_str    reason;
 
     BP_TRY(learn_deployment(call, self));
     if (!collection->vector_name.len)
         return adopt(call, self, collection);
-    schema = schema_of(self, collection);
-    status = bp_vector_of(self->vector)->create(call, self->vector->instance, collection->vector_name, &schema);
+    status = create(call, self, collection);
     if (status != BP_CONFLICT)
         return status;
     reason = bp_dup(call, bp_error_of(call)->message);
@@ -333,8 +340,9 @@ static bp_status compare_page(bp_call *call, struct comparing *c)
         bp_rows rows;
 
         BP_TRY(bp_storage_exec(call, c->self->storage, NULL,
-                               BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = "
-                                      "c.document_id WHERE c.id > $2 AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
+                               // CROSS: SQLite then begins with the chunks, whose ids bound the page
+                               BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = "
+                                      "c.document_id AND c.id > $2 AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
                                       "d.build = $4 ORDER BY c.id LIMIT 1000",
                                       bp_sql_int(c->collection->id), bp_sql_int(after),
                                       bp_sql_int(c->is_last ? INT64_MAX : (int64_t)c->after), bp_sql_int(c->collection->build)),
@@ -373,7 +381,7 @@ bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct coll
     }
     if (verified->documents)
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("UPDATE retrieval_collections SET state = 2, reason = $2 WHERE id = $1 AND state = 0",
+                               BP_SQL("UPDATE retrieval_collections SET state = 1, reason = $2 WHERE id = $1 AND state <> 1",
                                       bp_sql_int(collection->id),
                                       bp_sql_text(bp_format(call, "the vector store \"" BP_FMT "\" had lost %lld of its passages",
                                                             BP_ARG(self->vector->name), (long long)verified->missing))),
@@ -404,7 +412,7 @@ static bp_status check_spots(bp_call *call, struct retrieval *self, const struct
 
         bp_random(wanted, sizeof(wanted));
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("SELECT c.id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = c.document_id WHERE "
+                               BP_SQL("SELECT c.id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = c.document_id AND "
                                       "c.id >= $2 AND c.id < $2 + 1000 AND d.collection_id = $1 AND d.state = 1 AND d.build = $3 ORDER BY c.id "
                                       "LIMIT 1",
                                       bp_sql_int(collection->id), bp_sql_int((int64_t)(low + wanted[0] % (high - low + 1))),
@@ -613,6 +621,8 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
         if (status == BP_OK && collection.state == COLLECTION_READY)
             status = compare_some(call, self, &collection);
         bp_scratch_end(call);
+        if (status == BP_DATA) // what is left of it in the store cannot be used
+            status = upkeep_rebuild(call, self, &collection, BUILD_ANEW, bp_dup(call, bp_error_of(call)->message));
         if (status == BP_NOT_FOUND) // deleted meanwhile, here or there: the next look tells
             status = BP_OK;
         BP_TRY(status);
@@ -635,8 +645,17 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
     BP_TRY(learn_deployment(call, self));
     BP_TRY(upkeep_sweep(call, self));
     if (is_due(self)) {
+        bp_status status;
+
         atomic_store(&self->shared->is_upkeep_due, false);
-        BP_TRY(open_and_compare(call, self));
+        status = open_and_compare(call, self);
+        if (status != BP_OK) { // looked at again in the next round; what is known is said meanwhile
+            bp_str why = bp_dup(call, bp_error_of(call)->message);
+
+            atomic_store(&self->shared->is_upkeep_due, true);
+            BP_TRY(report_health(call, self));
+            return bp_fail(call, status, BP_FMT, BP_ARG(why));
+        }
         self->verified_ns = bp_now_ns();
     }
     BP_TRY(report_health(call, self));

@@ -382,12 +382,12 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct onnx_instance, model, .is_required = true, .example = "models/all-MiniLM-L6-v2",
+    BP_OPTION_PATH(struct onnx_instance, model, .is_required = true, .choices = BP_PATH_FOLDER, .example = "models/all-MiniLM-L6-v2",
                    .help = "folder with model.onnx and its vocabulary (tokenizer.json or vocab.txt); "
                            "scripts/fetch-model.sh makes one"),
     BP_OPTION_STRING(struct onnx_instance, file, .example = "model_int8.onnx",
                      .help = "file in that folder; empty: model.onnx or onnx/model.onnx"),
-    BP_OPTION_PATH(struct onnx_instance, runtime, .example = "onnxruntime",
+    BP_OPTION_PATH(struct onnx_instance, runtime, .choices = BP_PATH_FILE "|" BP_PATH_FOLDER, .example = "onnxruntime",
                    .help = "libonnxruntime.so or a folder with it, as scripts/fetch-onnxruntime.sh makes; empty: where the "
                            "dynamic linker finds it, /usr/local/lib, /opt/onnxruntime/lib"),
     BP_OPTION_STRING(struct onnx_instance, name, .example = "all-MiniLM-L6-v2",

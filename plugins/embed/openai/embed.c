@@ -277,7 +277,7 @@ static const bp_option options[] = {
     SERVER(BP_OPTION_TYPE_URL, url, "url", .is_required = true, .example = "http://127.0.0.1:11434/v1",
            .help = "the server, up to and with /v1; /embeddings is added"),
     SERVER(BP_OPTION_TYPE_SECRET, api_key, "api_key", .help = "sent as Authorization: Bearer KEY; empty: no such header"),
-    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .example = "/etc/ssl/gateway-ca.pem",
+    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .choices = BP_PATH_PEM, .example = "/etc/ssl/gateway-ca.pem",
            .help = "certificates to trust for https://, in PEM; unset: those that this machine trusts"),
     SERVER(BP_OPTION_TYPE_MAP, headers, "headers", .help = "more headers for every request, by name"),
     BP_OPTION_STRING(struct embed_instance, model, .is_required = true, .example = "nomic-embed-text",

@@ -7,10 +7,13 @@
 #include <math.h>
 #include <sys/statvfs.h>
 
+enum { WHEN_FULL_DEGRADED, WHEN_FULL_DOWN };
+
 struct disk_check {
     bp_str  path;
     double  warn_ratio, fail_ratio;
     int64_t warn_size_bytes, fail_size_bytes;
+    int32_t when_full; /* place in the choices: degraded, down */
 };
 
 struct disk_room {
@@ -49,7 +52,7 @@ static bp_status disk_ask(bp_call *call, void *instance, bp_health *health)
         return bp_health_down(call, health);
     ratio = room.total_bytes ? (double)room.free_bytes / (double)room.total_bytes : 1.0;
     if (ratio < check->fail_ratio || room.free_bytes < check->fail_size_bytes)
-        level = BP_HEALTH_DOWN;
+        level = check->when_full == WHEN_FULL_DOWN ? BP_HEALTH_DOWN : BP_HEALTH_DEGRADED;
     else if (ratio < check->warn_ratio || room.free_bytes < check->warn_size_bytes)
         level = BP_HEALTH_DEGRADED;
     health->value = ratio;
@@ -72,13 +75,15 @@ static bp_status check_options(bp_call *call, const void *given)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct disk_check, path, .initial = ".", .help = "a file or directory on the file system to look at"),
+    BP_OPTION_PATH(struct disk_check, path, .initial = ".", .choices = BP_PATH_FILE "|" BP_PATH_FOLDER, .help = "a file or directory on the file system to look at"),
     BP_OPTION_FLOAT(struct disk_check, warn_ratio, .initial = "0.10", .minimum = "0", .maximum = "1",
                     .help = "degraded when less than this share is free"),
     BP_OPTION_FLOAT(struct disk_check, fail_ratio, .initial = "0.02", .minimum = "0", .maximum = "1",
-                    .help = "down when less than this share is free"),
+                    .help = "full, as `when_full` has it, when less than this share is free"),
     BP_OPTION_SIZE(struct disk_check, warn_size, .initial = "0", .minimum = "0", .help = "degraded when fewer bytes are free"),
-    BP_OPTION_SIZE(struct disk_check, fail_size, .initial = "0", .minimum = "0", .help = "down when fewer bytes are free"),
+    BP_OPTION_SIZE(struct disk_check, fail_size, .initial = "0", .minimum = "0", .help = "full, as `when_full` has it, when fewer bytes are free"),
+    BP_OPTION_ENUM(struct disk_check, when_full, .initial = "degraded", .choices = "degraded|down",
+                   .help = "what a full disk is: degraded, as reads go on, or down, which makes the server not ready"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };

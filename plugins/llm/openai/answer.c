@@ -133,8 +133,10 @@ bp_status chat_take(bp_call *call, struct chat_answer *answer, const bp_json *ch
     if (bp_json_type_of(chunk) != BP_JSON_OBJECT)
         return bp_fail(call, BP_UPSTREAM, BP_FMT " sent an answer that is not a JSON object",
                        BP_ARG(answer->llm->server.url));
-    if (model.len && !answer->result->model.len)
-        answer->result->model = bp_dup(call, model);
+    if (model.len && !answer->model_len) { // kept here, as the chunk is scratch memory
+        answer->model_len = model.len < sizeof(answer->model) ? model.len : 0;
+        memcpy(answer->model, model.data, answer->model_len);
+    }
     take_usage(answer, bp_json_get(chunk, "usage"));
     if (bp_json_count(choices))
         BP_TRY(take_choice(call, answer, bp_json_at(choices, 0)));

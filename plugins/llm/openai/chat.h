@@ -36,6 +36,8 @@ struct chat_answer {
     bp_chat_result            *result;
     bool                       is_finished;   /* a finish_reason came */
     uint32_t                   tool_calls;    /* how many began */
+    size_t                     model_len;
+    char                       model[256];
     bool                       is_named[CHAT_TOOL_CALLS_MAX];
 };
 

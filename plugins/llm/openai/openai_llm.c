@@ -56,11 +56,24 @@ static bp_status take_whole(bp_call *call, struct chat_answer *answer, bp_http_s
     return chat_take(call, answer, root);
 }
 
+/* What a chunk is read into lives as long as the chunk: a long answer has hundreds of thousands. */
+static bp_status take_event(bp_call *call, struct chat_answer *answer, bp_str data)
+{
+    const bp_json *chunk;
+    bp_status      status;
+
+    BP_TRY(bp_scratch_begin(call));
+    status = parse(call, answer->llm, data, &chunk);
+    if (status == BP_OK)
+        status = chat_take(call, answer, chunk);
+    bp_scratch_end(call);
+    return status;
+}
+
 static bp_status take_events(bp_call *call, struct chat_answer *answer, bp_http_stream *stream)
 {
     for (;;) {
-        bp_sse_event   event;
-        const bp_json *chunk;
+        bp_sse_event event;
 
         BP_TRY(bp_http_read_event(call, stream, CHAT_EVENT_MAX_BYTES, &event));
         if (event.is_end)
@@ -69,8 +82,7 @@ static bp_status take_events(bp_call *call, struct chat_answer *answer, bp_http_
             answer->is_finished = true;
             return BP_OK;
         }
-        BP_TRY(parse(call, answer->llm, event.data, &chunk));
-        BP_TRY(chat_take(call, answer, chunk));
+        BP_TRY(take_event(call, answer, event.data));
     }
 }
 
@@ -109,7 +121,9 @@ static bp_status openai_chat(bp_call *call, void *instance, const bp_chat *chat,
     bp_http_close(stream);
     if (status == BP_OK)
         status = chat_end(call, answer);
-    if (status == BP_OK && !result->model.len)
+    if (status == BP_OK && answer->model_len)
+        result->model = bp_str_n(answer->model, answer->model_len);
+    else if (status == BP_OK)
         result->model = bp_dup(call, chat->model.len ? chat->model : llm->model);
     return status;
 }
@@ -179,7 +193,7 @@ static const bp_option options[] = {
     SERVER(BP_OPTION_TYPE_URL, url, "url", .is_required = true, .example = "http://127.0.0.1:11434/v1",
            .help = "the server, up to and with /v1; /chat/completions and /models are added"),
     SERVER(BP_OPTION_TYPE_SECRET, api_key, "api_key", .help = "sent as Authorization: Bearer KEY; empty: no such header"),
-    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .example = "/etc/ssl/gateway-ca.pem",
+    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .choices = BP_PATH_PEM, .example = "/etc/ssl/gateway-ca.pem",
            .help = "certificates to trust for https://, in PEM; unset: those that this machine trusts"),
     SERVER(BP_OPTION_TYPE_MAP, headers, "headers", .help = "more headers for every request, by name"),
     BP_OPTION_STRING(struct llm_instance, model, .is_required = true, .example = "llama3.2",

@@ -1,6 +1,8 @@
 /* embedder.c - asks an embedder what it is, once, and makes the collection that its vectors go into. */
 #include "embedder/embedder.h"
 
+enum { COMPARE_ROUNDS = 20 };
+
 bp_status embedder_learn(bp_call *call, const bp_peer *embed, struct embedder *embedder)
 {
     bp_embed_info info;
@@ -74,14 +76,24 @@ bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp
     if (!name.len || name.len >= sizeof(learnt.collection))
         return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is too long for the name of a collection", BP_ARG(base));
     memcpy(learnt.collection, name.data, name.len);
+    learnt.rounds = embedder->rounds;
     *embedder = learnt;
     embedder->info.model.data = embedder->model;
     return BP_OK;
 }
 
-void embedder_forget_collection(struct embedder *embedder)
+bp_status embedder_learn_from(struct embedder *embedder, bp_status status)
 {
-    embedder->info.dimensions = 0;
+    if (status == BP_NOT_FOUND) {
+        embedder->info.dimensions = 0;
+        embedder->rounds = 0;
+    }
+    return status;
+}
+
+bool embedder_is_due(struct embedder *embedder)
+{
+    return embedder->rounds++ % COMPARE_ROUNDS == 0;
 }
 
 bool embedder_is_zero(const float *vector, uint32_t dimensions)

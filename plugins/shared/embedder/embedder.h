@@ -11,6 +11,7 @@ struct embedder {
     bp_embed_info info; /* dimensions 0: not known yet; its model lies in `model` */
     char          model[256];
     char          collection[132]; /* where embedder_make_collection() has them kept */
+    uint32_t      rounds;          /* of embedder_is_due() */
 };
 
 /* Asks unless it is known. BP_UPSTREAM: what it says of itself cannot be; and what info() fails with. */
@@ -24,8 +25,11 @@ bp_status embedder_learn(bp_call *call, const bp_peer *embed, struct embedder *e
  * on being used if it is nobody's or this deployment's, and was made for this embedder. */
 bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector, const bp_peer *storage,
                                    bp_str base, struct embedder *embedder) BP_SUSPENDS;
-/* After BP_NOT_FOUND of an operation on the collection: it is gone, and the next embedder_make_collection() makes it anew. */
-void embedder_forget_collection(struct embedder *embedder);
+/* Gives the status of an operation on the collection back. BP_NOT_FOUND: it is gone, the next embedder_make_collection() makes it
+ * anew, and embedder_is_due() says so at once. */
+bp_status embedder_learn_from(struct embedder *embedder, bp_status status);
+/* Asked once in each round of an app's upkeep: whether it is time to compare the collection with the rows that it is made of. */
+bool      embedder_is_due(struct embedder *embedder);
 static inline bp_str embedder_collection(const struct embedder *embedder) { return bp_str_of(embedder->collection); }
 
 /* A text without a word of meaning has no direction, and no vector store finds anything by its vector. */

@@ -92,6 +92,8 @@ static bp_status fail(bp_call *call, const struct openai_server *server, int32_t
         bp_fail(call, status, BP_FMT " answered %d: " BP_FMT, BP_ARG(server->url), http_status, BP_ARG(message));
     else
         bp_fail(call, status, BP_FMT " answered %d", BP_ARG(server->url), http_status);
+    if (message.len && (status == BP_INVALID || status == BP_TOO_LARGE)) // about the request, which the client may mend
+        bp_fail_for_client(call, bp_format(call, "the model provider answered %d: " BP_FMT, http_status, BP_ARG(message)));
     bp_fail_detail(call, retry_after_ns, 0, http_status);
     return status;
 }

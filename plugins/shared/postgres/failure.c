@@ -99,6 +99,7 @@ bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *
         status = BP_UNAVAILABLE;
     if (!advice)
         advice = hint;
-    return bp_fail(call, status, "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address, BP_ARG(said), state ? state : "08000",
-                   advice ? "; " : "", advice ? advice : "");
+    bp_fail(call, status, "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address, BP_ARG(said), state ? state : "08000",
+            advice ? "; " : "", advice ? advice : "");
+    return state && strcmp(state, "40003") == 0 ? bp_fail_outcome_unknown(call, status) : status;
 }

@@ -59,6 +59,9 @@ static bp_status share(bp_call *call, void *arg);
 bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
                               struct postgres_target *target, const char *name)
 {
+    bp_str     label = bp_str_of(name);
+    bp_metric *most;
+
     memset(pool, 0, sizeof(*pool));
     pool->options = options;
     pool->target = target;
@@ -70,6 +73,9 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections",
                             "Connections to PostgreSQL of this process, by what they do", "pool state",
                             &pool->connections));
+    BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections_max",
+                            "Connections to PostgreSQL that one worker may have: pool_max", "pool", &most));
+    bp_metric_set(most, &label, 1, (double)options->pool_max);
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_waits_total",
                             "Operations that had to wait for a connection", "pool", &pool->waits));
     BP_TRY(bp_metric_define(call, BP_HISTOGRAM, "backplane_postgres_wait_seconds",

@@ -45,11 +45,11 @@ struct postgres_options {
                      .choices = "url|disable|prefer|require|verify-ca|verify-full",                                    \
                      .help = "url: what its sslmode says, prefer without one; verify-full also checks the server's "   \
                              "name"),                                                                                  \
-        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_ca, "tls_ca",                                                       \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_ca, "tls_ca", .choices = BP_PATH_PEM,                               \
                      .help = "certificates (PEM) to trust; needed by verify-ca and verify-full"),                      \
-        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_certificate, "tls_certificate",                                     \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_certificate, "tls_certificate", .choices = BP_PATH_PEM,             \
                      .help = "certificate (PEM) to show to the server"),                                               \
-        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_key, "tls_key",                                                     \
+        BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_key, "tls_key", .choices = BP_PATH_PEM,                             \
                      .help = "its private key (PEM); readable by its owner only"),                                     \
         BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.pool_min, "pool_min", .initial = "0", .minimum = "0", .maximum = "1000", \
                      .help = "connections that each worker keeps open"),                                               \

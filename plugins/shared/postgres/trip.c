@@ -357,9 +357,10 @@ static bp_status finish_lost(const struct trip *trip)
 {
     trip->connection->is_broken = trip->outcome->is_lost = true;
     if (trip->is_write && !trip->is_refused)
-        return bp_fail(trip->call, BP_UNAVAILABLE,
-                       BP_FMT "; whether the statement was done is not known: read before you write again",
-                       BP_ARG(trip->sentence));
+        return bp_fail_outcome_unknown(
+            trip->call, bp_fail(trip->call, BP_UNAVAILABLE,
+                                BP_FMT "; whether the statement was done is not known: read before you write again",
+                                BP_ARG(trip->sentence)));
     if (trip->ended != BP_OK)
         return bp_fail(trip->call, trip->ended, "PostgreSQL at %s did not answer in time", trip->connection->address);
     return fail_again(trip);

@@ -37,8 +37,9 @@ struct redis_options {
                  .example = "redis://127.0.0.1:6379/0",                                                                \
                  .help = "the server: redis://[user:password@]host:port/database, rediss:// with TLS, "                \
                          "unix:///path?db=0, sentinel://host:26379/master-name?db=0, cluster://host:port"),            \
-    REDIS_OPTION(BP_OPTION_TYPE_LIST, s, hosts, "hosts", .example = "[\"redis-2:26379\", \"redis-3:26379\"]",          \
-                 .help = "more Sentinels, or more nodes of the cluster, to ask when the one in `url` is gone"),        \
+    REDIS_OPTION(BP_OPTION_TYPE_LIST, s, hosts, "hosts", .choices = BP_LIST_ADDRESSES,                                 \
+                 .help = "more Sentinels, or more nodes of the cluster, to ask when the one in `url` is gone: "        \
+                         "[\"redis-2:26379\", \"redis-3:26379\"]"),                                                    \
     REDIS_OPTION(BP_OPTION_TYPE_STRING, s, username, "username",                                                       \
                  .help = "of the ACL; empty: what stands in `url`, or the default user"),                              \
     REDIS_OPTION(BP_OPTION_TYPE_SECRET, s, password, "password", .help = "empty: what stands in `url`, or none"),      \
@@ -46,11 +47,12 @@ struct redis_options {
                  .help = "for the Sentinels themselves, when they want one"),                                          \
     REDIS_OPTION(BP_OPTION_TYPE_SECRET, s, sentinel_password, "sentinel_password",                                     \
                  .help = "for the Sentinels themselves, when they want one"),                                          \
-    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, ca_file, "ca", .example = "/etc/ssl/redis-ca.pem",                            \
+    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, ca_file, "ca", .choices = BP_PATH_PEM, .example = "/etc/ssl/redis-ca.pem",    \
                  .help = "certificates to trust, in PEM; empty: those that the machine trusts"),                       \
-    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, certificate_file, "certificate",                                              \
+    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, certificate_file, "certificate", .choices = BP_PATH_PEM,                      \
                  .help = "our own certificate, in PEM, for a server that asks for one"),                               \
-    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, key_file, "key", .help = "the key of `certificate`, in PEM"),                 \
+    REDIS_OPTION(BP_OPTION_TYPE_PATH, s, key_file, "key", .choices = BP_PATH_PEM,                                      \
+                 .help = "the key of `certificate`, in PEM"),                                                          \
     REDIS_OPTION(BP_OPTION_TYPE_STRING, s, server_name, "server_name",                                                 \
                  .help = "what the server's certificate must be for; empty: the host that is connected to"),           \
     REDIS_OPTION(BP_OPTION_TYPE_BOOL, s, is_verified, "verify", .initial = "true",                                     \

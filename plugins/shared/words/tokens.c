@@ -180,7 +180,8 @@ bp_status tokens_of_query(bp_call *call, struct token_source *source, words_toke
     BP_TRY(words_parse(call, tokenizer, query, &words));
     status = BP_OK;
     for (size_t i = 0; status == BP_OK && i < words.term_count; i++)
-        status = cut(source, tokenizer, FTS5_TOKENIZE_QUERY, words.terms[i], &all);
+        for (unsigned n = 0; status == BP_OK && n < words.times[i]; n++)
+            status = cut(source, tokenizer, FTS5_TOKENIZE_QUERY, words.terms[i], &all);
     return finish(&all, status, list);
 }
 

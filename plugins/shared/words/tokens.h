@@ -39,7 +39,7 @@ struct token_list {
 bp_status tokens_of_passage(bp_call *call, struct token_source *source, words_tokenizer tokenizer, bp_str passage,
                             struct token_list *list);
 
-/* The terms to look up for a query: at most 64 of its words, English stop words left out unless there is nothing else. */
+/* The terms to look up for a query: at most 512 of its words, English stop words left out unless there is nothing else. */
 bp_status tokens_of_query(bp_call *call, struct token_source *source, words_tokenizer tokenizer, bp_str query,
                           struct token_list *list);
 

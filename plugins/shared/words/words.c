@@ -87,8 +87,9 @@ static bool is_word(uint32_t c)
 /* ---- terms ---- */
 
 struct terms {
-    bp_str items[WORDS_TERMS_MAX];
-    size_t count;
+    bp_str  items[WORDS_TERMS_MAX];
+    uint8_t times[WORDS_TERMS_MAX];
+    size_t  count;
 };
 
 static bool same(bp_str a, bp_str b)
@@ -104,10 +105,14 @@ static bool same(bp_str a, bp_str b)
 static void terms_add(struct terms *terms, bp_str term)
 {
     for (size_t i = 0; i < terms->count; i++)
-        if (same(terms->items[i], term))
+        if (same(terms->items[i], term)) {
+            terms->times[i] += terms->times[i] < WORDS_TIMES_MAX;
             return;
-    if (terms->count < WORDS_TERMS_MAX)
-        terms->items[terms->count++] = term;
+        }
+    if (terms->count == WORDS_TERMS_MAX)
+        return;
+    terms->times[terms->count] = 1;
+    terms->items[terms->count++] = term;
 }
 
 /* Dropped from queries only, never from passages. */
@@ -150,12 +155,13 @@ static bp_status quote(bp_call *call, const struct terms *terms, bp_str *match)
 {
     bp_buf *buf = bp_buf_new(call, 1 << 22);
 
-    for (size_t i = 0; i < terms->count; i++) {
-        bp_buf_add(buf, i ? BP_STR(" OR \"")
-                          : BP_STR("\"")); /* a term holds no quote: that is no word character */
-        bp_buf_add(buf, terms->items[i]);
-        bp_buf_add(buf, BP_STR("\""));
-    }
+    for (size_t i = 0; i < terms->count; i++)
+        for (unsigned n = 0; n < terms->times[i]; n++) { // FTS5 weighs a phrase as often as it is named
+            bp_buf_add(buf, i || n ? BP_STR(" OR \"")
+                                   : BP_STR("\"")); /* a term holds no quote: that is no word character */
+            bp_buf_add(buf, terms->items[i]);
+            bp_buf_add(buf, BP_STR("\""));
+        }
     *match = bp_buf_str(buf);
     return bp_buf_status(buf) == BP_OK
                ? BP_OK
@@ -165,10 +171,11 @@ static bp_status quote(bp_call *call, const struct terms *terms, bp_str *match)
 bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
                       struct words_query *query)
 {
-    struct terms terms = { .count = 0 }, stopped = { .count = 0 };
+    struct terms terms, stopped;
     size_t       start = 0;
     bool         is_inside = false;
 
+    terms.count = stopped.count = 0;
     memset(query, 0, sizeof(*query));
     for (size_t at = 0, len; at <= text.len; at += len) {
         uint32_t c = 0;
@@ -196,6 +203,7 @@ bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
     if (!terms.count)
         terms = stopped;
     memcpy(query->terms, terms.items, sizeof(terms.items));
+    memcpy(query->times, terms.times, sizeof(terms.times));
     query->term_count = terms.count;
     return quote(call, &terms, &query->match);
 }

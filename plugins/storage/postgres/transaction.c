@@ -99,6 +99,7 @@ bp_status store_commit(bp_call *call, void *instance, bp_transaction *transactio
     if (status == BP_UNAVAILABLE && outcome.is_lost) {
         why = bp_dup(call, bp_error_of(call)->message);
         status = bp_fail(call, BP_UNAVAILABLE, "while committing, " BP_FMT " (it may or may not be kept)", BP_ARG(why));
+        bp_fail_outcome_unknown(call, status);
     }
     end(transaction);
     return status;

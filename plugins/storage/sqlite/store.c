@@ -107,8 +107,8 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
 /* ---- the plugin ---- */
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true,
-                   .example = "data/backplane.db",
+    BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true, .choices = BP_PATH_NEW_FILE,
+                   .example = "backplane.db",
                    .help = "the database file; made, with its directories, when it is not there"),
     BP_OPTION_INT(struct sqlite_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
                   .help = "connections, and threads, for reading beside the one that writes"),

@@ -115,11 +115,11 @@ static bp_status commit_job(bp_call *call, void *arg)
     status = sqlitedb_run(call, db, "COMMIT");
     sqlitedb_leave(db);
     if (status == BP_IO && db->is_poisoned)
-        return bp_fail(
-            call, BP_UNAVAILABLE,
-            "%s: fsync failed while committing: whether the transaction is kept is not known; "
-            "check the disk, then restart",
-            db->path);
+        return bp_fail_outcome_unknown(
+            call, bp_fail(call, BP_UNAVAILABLE,
+                          "%s: fsync failed while committing: whether the transaction is kept is not known; "
+                          "check the disk, then restart",
+                          db->path));
     return status;
 }
 

@@ -424,15 +424,14 @@ static bp_status drop_job(bp_call *call, void *arg)
                        BP_ARG(change->name));
     sqlitedb_enter(call, db);
     status = sqlitedb_may_write(call, db);
-    if (status == BP_OK)
-        status = run_numbered(
-            call, db, change->collection,
-            "BEGIN IMMEDIATE; DROP TABLE words_%; DROP TABLE vectors_%; DROP TABLE points_%;"
-            "DELETE FROM collections WHERE id = %; COMMIT");
+    if (status == BP_OK) // its tables are cleared away piece by piece, as that takes seconds: sweep.c
+        status = run_numbered(call, db, change->collection, "DELETE FROM collections WHERE id = %");
     sqlitedb_rollback(db);
     sqlitedb_leave(db);
-    if (status == BP_OK)
+    if (status == BP_OK) {
         delist(change->store, change->collection);
+        atomic_store(&change->store->has_leftovers, true);
+    }
     return status;
 }
 

@@ -6,6 +6,8 @@
  *                   words_7: FTS5 over points_7.words
  *      memory       collection 7: the same vectors, see index.h
  *
+ * Tables whose number is that of no collection are left from a dropped one, and are swept away.
+ *
  * A write is one transaction over the three tables of its collection; when it is committed, the
  * memory follows. At start the memory is read from the file. Writes go one after another; searches
  * run beside them on the readers.
@@ -54,6 +56,8 @@ struct store {
     struct sqlitedb_links links;
     pthread_mutex_t       lock; /* of the list of collections */
     struct collection    *collections;
+    atomic_bool           has_leftovers; /* tables of dropped collections, perhaps */
+    atomic_bool           is_sweeping;
 };
 
 /* What the options fill in. */
@@ -111,6 +115,10 @@ bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
 bp_status local_snapshot(bp_call *call, void *instance, bp_str name,
                          const bp_byte_sink *sink) BP_SUSPENDS;
 bp_status local_owner(bp_call *call, void *instance, bp_str name, bp_str *owner) BP_SUSPENDS;
+
+/* sweep.c */
+bp_status local_sweep(bp_call *call, void *instance) BP_SUSPENDS; /* a job: clears away what is left of dropped collections */
+bp_status local_maintain(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 
 /* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
  * BP_COSINE. */

@@ -156,6 +156,7 @@ bp_status store_open(bp_call *call, const struct local_instance *options, struct
     if (!store)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     store->references = 1;
+    store->has_leftovers = true; /* of a process that ended before it had swept */
     store->lock_fd = -1;
     pthread_mutex_init(&store->lock, NULL);
     store->directory = strndup(options->path.data, options->path.len);
@@ -205,9 +206,8 @@ static bp_status local_shared_create(bp_call *call, const void *options, void **
 
 static bp_status local_worker_start(bp_call *call, void *instance, void *shared)
 {
-    (void)call;
     ((struct local_instance *)instance)->store = shared;
-    return BP_OK;
+    return bp_every(call, "vector-sweep", BP_SECONDS(1), local_sweep, instance);
 }
 
 static void local_shared_destroy(bp_call *call, void *shared)
@@ -220,7 +220,7 @@ static void local_shared_destroy(bp_call *call, void *shared)
 
 static const bp_option options[] = {
     BP_OPTION_PATH(
-        struct local_instance, path, .is_required = true, .example = "data/docs",
+        struct local_instance, path, .is_required = true, .choices = BP_PATH_NEW_FOLDER, .example = "docs",
         .help =
             "the directory of the store; made when it is not there, used by one process at a time"),
     BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
@@ -256,6 +256,7 @@ static const bp_vector_ops ops = {
     .scroll = local_scroll,
     .snapshot = local_snapshot,
     .owner = local_owner,
+    .maintain = local_maintain,
 };
 
 BP_PLUGIN(

@@ -113,6 +113,37 @@ static void read_row(const bp_sql_value *row, struct collection *c)
     c->tokenizer = words_tokenizer_of(row[5].text);
 }
 
+/* The statement came when the table was gone, or just then. */
+static bool is_about_missing(bp_call *call, const struct postgres_outcome *outcome)
+{
+    const bp_error *error = bp_error_of(call);
+
+    return strcmp(outcome->sqlstate, "42P01") == 0 ||
+           (strcmp(outcome->sqlstate, "XX000") == 0 && error->message.len &&
+            strstr(error->message.data, "could not open relation"));
+}
+
+/* Reads the list of collections, which is made anew, empty, when somebody has dropped it. */
+static bp_status read_list(bp_call *call, struct store *store, bp_str sql, const bp_sql_value *values, uint32_t count,
+                           bp_rows *rows)
+{
+    const bp_statement      statement = { sizeof(statement), count, sql, values };
+    struct postgres_outcome outcome;
+    bp_status               status;
+
+    if (!store->is_ready)
+        BP_TRY(make_ready(call, store));
+    status = sql_run(call, store, &statement, 1, 0, false, rows, &outcome);
+    if (status == BP_OK || !is_about_missing(call, &outcome))
+        return status;
+    bp_clear_error(call);
+    store->is_ready = false;
+    collections_forget(store);
+    atomic_fetch_add(&store->shared->known, 1);
+    BP_TRY(make_ready(call, store));
+    return sql_run(call, store, &statement, 1, 0, false, rows, &outcome);
+}
+
 static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct collection *collection)
 {
     const bp_sql_value value = bp_sql_text(name);
@@ -122,10 +153,7 @@ static bp_status look_up(bp_call *call, struct store *store, bp_str name, struct
 
     if (!vectors_is_name(name))
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\": that is no name of one", BP_ARG(name));
-    if (!store->is_ready)
-        BP_TRY(make_ready(call, store));
-    BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections WHERE name = $1"), &value, 1, false,
-                       &rows));
+    BP_TRY(read_list(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections WHERE name = $1"), &value, 1, &rows));
     if (!rows.row_count)
         return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\"", BP_ARG(name));
     BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
@@ -152,16 +180,6 @@ bp_status collection_find(bp_call *call, struct store *store, bp_str name, struc
             return BP_OK;
         }
     return look_up(call, store, name, collection);
-}
-
-/* The statement came when the table was gone, or just then. */
-static bool is_about_missing(bp_call *call, const struct postgres_outcome *outcome)
-{
-    const bp_error *error = bp_error_of(call);
-
-    return strcmp(outcome->sqlstate, "42P01") == 0 ||
-           (strcmp(outcome->sqlstate, "XX000") == 0 && error->message.len &&
-            strstr(error->message.data, "could not open relation"));
 }
 
 bool collection_is_stale(bp_call *call, struct store *store, struct collection *collection,
@@ -282,9 +300,11 @@ bp_status pgvector_create(bp_call *call, void *instance, bp_str name, const bp_v
     bp_status         status;
 
     BP_TRY(vectors_check_schema(call, name, schema, DIMENSIONS_MAX));
-    if (!store->is_ready)
-        BP_TRY(make_ready(call, store));
     collections_forget(store);
+    status = collection_find(call, store, name, &collection); // sees to it that there is a list
+    if (status != BP_OK && status != BP_NOT_FOUND)
+        return status;
+    bp_clear_error(call);
     for (int tries = 0; tries < CREATE_TRIES; tries++) { // as another may drop it between the two
         BP_TRY(insert_collection(call, store, name, schema));
         atomic_fetch_add(&store->shared->known, 1); // the lengths of vectors may be others now
@@ -337,10 +357,7 @@ bp_status pgvector_list(bp_call *call, void *instance, const bp_vector_info **co
 
     *count = 0;
     atomic_fetch_add(&store->shared->known, 1); // who reads the list goes by it
-    if (!store->is_ready)
-        BP_TRY(make_ready(call, store));
-    BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY name COLLATE \"C\""), NULL, 0,
-                       false, &rows));
+    BP_TRY(read_list(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY name COLLATE \"C\""), NULL, 0, &rows));
     BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
     made = BP_NEW_ARRAY(call, bp_vector_info, rows.row_count + 1);
     if (!made)
@@ -408,7 +425,7 @@ bp_status collections_tend(bp_call *call, struct store *store)
         return BP_OK;
     if (store->building)
         BP_TRY(graph_go_on(call, store));
-    BP_TRY(sql_run_one(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY id"), NULL, 0, false, &rows));
+    BP_TRY(read_list(call, store, BP_STR("SELECT " COLUMNS " FROM bpv_collections ORDER BY id"), NULL, 0, &rows));
     BP_TRY(bp_rows_expect(call, &rows, COLUMNS_SHAPE));
     for (size_t i = 0; i < rows.row_count; i++) {
         struct collection one;

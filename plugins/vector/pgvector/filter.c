@@ -70,7 +70,7 @@ static void begin_members(struct writing *w, bp_str field)
 static bool write_values(struct writing *w, const bp_filter *filter, uint32_t type, bool is_integer, bool is_first)
 {
     bool    has_any = false;
-    int64_t integer;
+    int64_t integer = 0;
 
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];

@@ -30,7 +30,7 @@
  * puts it right by the true average. */
 #define USUAL_LENGTH 100.0
 
-enum { ANSWER_MAX_BYTES = 256 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX = 64, NAME_MAX_BYTES = 128,
+enum { ANSWER_MAX_BYTES = 256 << 20, SHORT_ANSWER_MAX_BYTES = 4 << 20, REQUEST_MAX_BYTES = 64 << 20, SCHEMAS_MAX = 64, NAME_MAX_BYTES = 128,
        PREFIX_CHARS_MAX = 128 };
 
 /* What point 0 of a collection says. */

@@ -13,6 +13,7 @@ bp_status qdrant_request(bp_call *call, const struct qdrant *db, const char *met
                          bp_http_request *request)
 {
     bp_http_header *headers = BP_NEW_ARRAY(call, bp_http_header, 2);
+    bool            is_reading = strcmp(method, "POST") == 0; // points come back; the others say little
     uint32_t        count = 0;
 
     if (!headers)
@@ -23,7 +24,7 @@ bp_status qdrant_request(bp_call *call, const struct qdrant *db, const char *met
         headers[count++] = (bp_http_header){ BP_STR("api-key"), db->api_key };
     *request = (bp_http_request){ .struct_size = sizeof(*request), .method = bp_str_of(method), .headers = headers,
                                   .header_count = count, .body = body, .first_byte_timeout_ns = db->timeout_ns,
-                                  .max_response_bytes = ANSWER_MAX_BYTES, .ca_file = db->ca };
+                                  .max_response_bytes = is_reading ? ANSWER_MAX_BYTES : SHORT_ANSWER_MAX_BYTES, .ca_file = db->ca };
     request->url = bp_format(call, BP_FMT BP_FMT, BP_ARG(db->url), BP_ARG(path));
     return request->url.len ? BP_OK : BP_NO_MEMORY;
 }

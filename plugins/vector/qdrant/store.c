@@ -82,7 +82,7 @@ static const bp_option options[] = {
     BP_OPTION_URL(struct qdrant, url, .initial = "http://127.0.0.1:6333", .example = "https://qdrant.example:6333",
                   .help = "the server's REST interface"),
     BP_OPTION_SECRET(struct qdrant, api_key, .help = "sent as the header api-key; empty: no such header"),
-    BP_OPTION_PATH(struct qdrant, ca, .example = "/etc/ssl/qdrant-ca.pem",
+    BP_OPTION_PATH(struct qdrant, ca, .choices = BP_PATH_PEM, .example = "/etc/ssl/qdrant-ca.pem",
                    .help = "certificates to trust for https://, in PEM; unset: those that this machine trusts"),
     BP_OPTION_STRING(struct qdrant, prefix, .example = "staging-",
                      .help = "put before the names of collections, for servers that several deployments share"),

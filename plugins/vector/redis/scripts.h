@@ -36,7 +36,9 @@ static const char upsert_script[] = SCRIPT_POINTS
     "for at = 2, #ARGV, 7 do\n"
     "  local id, vector, length = ARGV[at], ARGV[at + 1], ARGV[at + 4]\n"
     "  local key = base .. 'p:' .. id\n"
-    "  if not forget(id) then redis.call('ZADD', base .. 'ids', 0, id) end\n"
+    "  if not forget(id) and redis.call('ZADD', base .. 'ids', 0, id) == 0 then\n"
+    "    points = points - 1\n" /* the server evicted it, but it was counted */
+    "  end\n"
     "  local fields = { 'w', ARGV[at + 2], 'm', ARGV[at + 3], 'l', length, 't', ARGV[at + 5] }\n"
     "  if #vector > 0 then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector end\n"
     "  if #ARGV[at + 6] > 0 then fields[#fields + 1] = 'f'; fields[#fields + 1] = ARGV[at + 6] end\n"

@@ -45,7 +45,7 @@ BP_SERVICE(web, bp_web_service, 1)
 /* ---- the request: strings live as long as the call ---- */
 
 static inline bp_str bp_request_method(const bp_request *r) { return bp_service_web->method(r); }
-/* Decoded, without the query; dots and double slashes never get this far. */
+/* Decoded, without the query and without what the conf puts before the paths of the app; dots and double slashes never get this far. */
 static inline bp_str bp_request_path(const bp_request *r) { return bp_service_web->path(r); }
 /* Empty when absent; values of a repeated header are joined by ", ". Any case. */
 static inline bp_str bp_request_header(const bp_request *r, const char *name)

@@ -47,6 +47,8 @@ typedef struct bp_error {
     bp_str      op;
     const char *file; /* where in the source */
     uint32_t    line;
+    /* What a client of the server is told instead of `message`, which may name hosts, users, paths; empty: `message`. */
+    bp_str      client_message;
 } bp_error;
 
 typedef enum bp_log_level {
@@ -111,6 +113,8 @@ typedef struct bp_call_service {
 
     bp_status (*scratch_begin)(bp_call *call);
     void (*scratch_end)(bp_call *call);
+
+    void (*set_error_for_client)(bp_call *call, bp_str sentence);
 } bp_call_service;
 
 BP_SERVICE(call, bp_call_service, 1)
@@ -217,7 +221,15 @@ static inline void bp_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t
     bp_service_call->set_error_detail(call, retry_after_ns, os_errno, upstream_status);
 }
 
-/* Never NULL; status BP_OK when nothing went wrong. */
+/* What clients of the server are told of the error just failed with; the log has its own sentence. For plugins of back ends,
+ * where the host would tell them no more than that the storage, the vector store or the provider failed. Copied. */
+static inline void bp_fail_for_client(bp_call *call, bp_str sentence)
+{
+    bp_service_call->set_error_for_client(call, sentence);
+}
+
+/* Never NULL; status BP_OK when nothing went wrong. What a back end failed with is seen by an app as it may be told to
+ * clients; the log has the rest, under the same request id. */
 static inline const bp_error *bp_error_of(bp_call *call)
 {
     return bp_service_call->error(call);

@@ -59,7 +59,7 @@ typedef struct bp_option {
     const char *initial; /* the default; NULL: zero or empty */
     const char *minimum;
     const char *maximum;
-    const char *choices;    /* ENUM: "cosine|l2|dot"; URL: schemes */
+    const char *choices;    /* ENUM: "cosine|l2|dot"; URL: schemes; PATH and LIST: what `backplane check` looks for, see below */
     const char *ref_kind;   /* REF, REFS: kind of the instance named */
     const char *example;    /* for the reference page */
     const char *deprecated; /* what to use instead; NULL: not deprecated */
@@ -70,6 +70,16 @@ typedef struct bp_option {
     bool        is_reloadable; /* a changed value needs no new instance */
     uint8_t     reserved[6];
 } bp_option;
+
+/* `choices` of a PATH, one or several of these with | between them: what has to stand there. `backplane check` says so when it does
+ * not, or when the user who will run the server may not read it. Without any, nothing is looked at. */
+#define BP_PATH_FILE       "file"       /* a file that is read */
+#define BP_PATH_PEM        "pem"        /* the same, with certificates or a key in PEM */
+#define BP_PATH_FOLDER     "folder"     /* a folder that is read; of a LIST: each of its items is one */
+#define BP_PATH_NEW_FILE   "new-file"   /* a file that is written: made, with its folders, when it is not there. This instance's alone */
+#define BP_PATH_NEW_FOLDER "new-folder" /* a folder of files that are written, likewise */
+/* `choices` of a LIST: each item is a host:port that is connected to. */
+#define BP_LIST_ADDRESSES "address"
 
 #define BP_OPTION_OF(type_, struct_, field_, name_, ...) \
     { .name = name_, .type = (type_), .offset = (uint32_t)offsetof(struct_, field_), __VA_ARGS__ }

@@ -257,6 +257,14 @@ static inline bp_status bp_storage_rollback(bp_call *call, const bp_peer *storag
 {
     return bp_storage_of(storage)->rollback(call, storage->instance, transaction);
 }
+/* For a back end that has failed and cannot say whether what was asked for was done: clients are told just that. Returns
+ * `status`. */
+static inline bp_status bp_fail_outcome_unknown(bp_call *call, bp_status status)
+{
+    bp_fail_for_client(call, BP_STR("the storage failed, and whether the change was made is not known: read before you "
+                                    "write again"));
+    return status;
+}
 /* Runs run(call, transaction, arg) in a transaction and commits it. What is BP_CONFLICT is rolled back and run again after
  * a pause: often, where the back end says that another transaction was in the way (the error has a retry_after_ns then),
  * a few times where a constraint was hit, as two may have come to the same key. `run` writes what it learns anew each

@@ -157,6 +157,10 @@ typedef struct bp_vector_ops {
 
     /* Optional: the mark that create() keeps, in the call's arena; empty when there is none. Idempotent. */
     bp_status (*owner)(bp_call *call, void *instance, bp_str collection, bp_str *owner) BP_SUSPENDS;
+
+    /* OPTIONAL. Upkeep that an operator asks for: "vacuum" gives back to the file system what deleted points have left. May
+     * take as long as the call. BP_INVALID: `what` cannot be done. */
+    bp_status (*maintain)(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 } bp_vector_ops;
 
 static inline const bp_vector_ops *bp_vector_of(const bp_peer *store) { return (const bp_vector_ops *)store->ops; }

@@ -24,7 +24,7 @@ struct point {
 
 struct collection {
     struct collection *next;
-    char               name[NAME_BYTES_MAX + 1], model[256], language[36];
+    char               name[NAME_BYTES_MAX + 1], model[256], language[36], owner[68]; /* owner: empty, nobody's */
     uint32_t           dimensions, metric;
     struct point     **points; /* by rising id */
     size_t             count, capacity;
@@ -104,10 +104,13 @@ static bool is_at(const struct collection *collection, size_t place, uint64_t id
 static bool is_equal(const bp_json *field, const bp_value *value)
 {
     bp_json_type type = bp_json_type_of(field);
+    int64_t      integer;
 
     switch (value->type) {
     case BP_VALUE_STRING: return type == BP_JSON_STRING && bp_str_equal(bp_json_string(field), value->text);
     case BP_VALUE_NUMBER:
+        if (type == BP_JSON_INTEGER && bp_value_integer(value, &integer)) // exactly: a double keeps 53 bits
+            return bp_json_integer(field) == integer;
         return (type == BP_JSON_INTEGER || type == BP_JSON_NUMBER) && bp_json_number(field) == value->number;
     case BP_VALUE_BOOL: return type == BP_JSON_BOOL && bp_json_bool(field) == (value->number != 0);
     default: return false;
@@ -118,11 +121,16 @@ static bool is_in_range(const bp_json *field, const bp_filter *filter)
 {
     bp_json_type type = bp_json_type_of(field);
     double       number = bp_json_number(field);
+    int64_t      bound, whole = bp_json_integer(field);
+    int          low, high; // -1: below the bound, 0: on it, 1: above it
 
     if (type != BP_JSON_INTEGER && type != BP_JSON_NUMBER)
         return false;
-    return (filter->is_low_exclusive ? number > filter->low : number >= filter->low) &&
-           (filter->is_high_exclusive ? number < filter->high : number <= filter->high);
+    low = type == BP_JSON_INTEGER && bp_filter_low(filter, &bound) ? (whole > bound) - (whole < bound)
+                                                                  : (number > filter->low) - (number < filter->low);
+    high = type == BP_JSON_INTEGER && bp_filter_high(filter, &bound) ? (whole > bound) - (whole < bound)
+                                                                    : (number > filter->high) - (number < filter->high);
+    return (filter->is_low_exclusive ? low > 0 : low >= 0) && (filter->is_high_exclusive ? high < 0 : high <= 0);
 }
 
 static bool is_one_matching(const bp_json *field, const bp_filter *filter)
@@ -247,6 +255,24 @@ static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema
                        schema->dimensions, schema->metric);
     if (schema->model.len > 255 || schema->language.len > 35)
         return bp_fail(call, BP_INVALID, "the name of a model has at most 255 bytes, that of a language 35");
+    if (bp_vector_owner(schema).len > 64 || (bp_vector_owner(schema).len && !is_name(bp_vector_owner(schema))))
+        return bp_fail(call, BP_INVALID, "the owner of a collection is [A-Za-z0-9_.-]{0,64}");
+    return BP_OK;
+}
+
+/* What is there, and what is wanted. The mark of the owner is set once; what is another deployment's is refused. */
+static bp_status compare(bp_call *call, struct collection *there, const bp_vector_schema *wanted, bp_str language)
+{
+    bp_str owner = bp_vector_owner(wanted);
+
+    if (there->owner[0] && !bp_str_is(owner, there->owner))
+        return bp_fail(call, BP_CONFLICT, "collection \"%s\" belongs to the deployment %s", there->name, there->owner);
+    if (there->dimensions != wanted->dimensions || there->metric != wanted->metric || !bp_str_is(wanted->model, there->model) ||
+        !bp_str_is(language, there->language))
+        return bp_fail(call, BP_CONFLICT, "collection \"%s\" exists with %u dimensions of model \"%s\"", there->name,
+                       there->dimensions, there->model);
+    if (owner.len)
+        memcpy(there->owner, owner.data, owner.len);
     return BP_OK;
 }
 
@@ -262,10 +288,7 @@ static bp_status create(bp_call *call, void *instance, bp_str name, const bp_vec
     BP_TRY(bp_mutex_lock(call, self->shared->lock));
     at = find(self->shared, name, &is_there);
     if (is_there) {
-        if ((*at)->dimensions != schema->dimensions || (*at)->metric != schema->metric ||
-            !bp_str_is(schema->model, (*at)->model) || !bp_str_is(language, (*at)->language))
-            status = bp_fail(call, BP_CONFLICT, "collection \"" BP_FMT "\" exists with %u dimensions of model \"%s\"",
-                             BP_ARG(name), (*at)->dimensions, (*at)->model);
+        status = compare(call, *at, schema, language);
     } else if (!(made = calloc(1, sizeof(*made)))) {
         status = bp_fail(call, BP_NO_MEMORY, "no memory for a collection");
     } else {
@@ -273,6 +296,8 @@ static bp_status create(bp_call *call, void *instance, bp_str name, const bp_vec
         memcpy(made->language, language.data, language.len);
         if (schema->model.len)
             memcpy(made->model, schema->model.data, schema->model.len);
+        if (bp_vector_owner(schema).len)
+            memcpy(made->owner, bp_vector_owner(schema).data, bp_vector_owner(schema).len);
         made->dimensions = schema->dimensions;
         made->metric = schema->metric;
         made->next = *at;
@@ -280,6 +305,17 @@ static bp_status create(bp_call *call, void *instance, bp_str name, const bp_vec
     }
     bp_mutex_unlock(self->shared->lock);
     return status;
+}
+
+static bp_status owner_of(bp_call *call, void *instance, bp_str name, bp_str *owner)
+{
+    struct store      *self = instance;
+    struct collection *collection;
+
+    BP_TRY(lock_and_find(call, self, name, &collection));
+    *owner = bp_dup(call, bp_str_of(collection->owner));
+    bp_mutex_unlock(self->shared->lock);
+    return BP_OK;
 }
 
 static void collection_free(struct collection *collection)
@@ -343,6 +379,33 @@ static bp_status check_vector(bp_call *call, const struct collection *collection
     return BP_OK;
 }
 
+/* A string, number or boolean; a text with a NUL in it is none that every store could keep. */
+static bool is_plain(const bp_json *value)
+{
+    bp_json_type type = bp_json_type_of(value);
+    bp_str       text = bp_json_string(value);
+
+    if (type == BP_JSON_STRING)
+        return !text.len || !memchr(text.data, '\0', text.len);
+    return type == BP_JSON_INTEGER || type == BP_JSON_NUMBER || type == BP_JSON_BOOL;
+}
+
+static bool is_utf8_text(bp_str text)
+{
+    for (size_t i = 0; i < text.len;) {
+        unsigned char c = (unsigned char)text.data[i];
+        size_t        len = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+
+        if (!c || !len || i + len > text.len)
+            return false;
+        for (size_t k = 1; k < len; k++)
+            if (((unsigned char)text.data[i + k] & 0xC0) != 0x80)
+                return false;
+        i += len;
+    }
+    return true;
+}
+
 static bp_status check_point(bp_call *call, const struct collection *collection, const bp_point *point)
 {
     const bp_json *metadata, *value;
@@ -353,16 +416,23 @@ static bp_status check_point(bp_call *call, const struct collection *collection,
         return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1");
     if (point->words.len > WORDS_BYTES_MAX || point->metadata.len > METADATA_BYTES_MAX)
         return bp_fail(call, BP_INVALID, "point %llu: words may have 1 MiB and metadata 64 KiB", (unsigned long long)point->id);
+    if (!is_utf8_text(point->words))
+        return bp_fail(call, BP_INVALID, "point %llu: its words are no UTF-8, or have a NUL in them", (unsigned long long)point->id);
     BP_TRY(check_vector(call, collection, point->vector));
     if (!point->metadata.len)
         return BP_OK;
     BP_TRY(bp_json_parse(call, point->metadata, &metadata));
     if (bp_json_type_of(metadata) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "point %llu: metadata is a JSON object", (unsigned long long)point->id);
-    while (bp_json_entry(metadata, &cursor, &key, &value))
-        if (bp_json_type_of(value) == BP_JSON_OBJECT)
-            return bp_fail(call, BP_INVALID, "point %llu: metadata is flat, \"" BP_FMT "\" is an object",
-                           (unsigned long long)point->id, BP_ARG(key));
+    while (bp_json_entry(metadata, &cursor, &key, &value)) {
+        bool is_good = is_plain(value) || bp_json_type_of(value) == BP_JSON_ARRAY;
+
+        for (size_t i = 0; is_good && bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++)
+            is_good = is_plain(bp_json_at(value, i));
+        if (!is_good)
+            return bp_fail(call, BP_INVALID, "point %llu: metadata is flat, and \"" BP_FMT "\" is more than a string, a number, a "
+                           "boolean or an array of them", (unsigned long long)point->id, BP_ARG(key));
+    }
     return BP_OK;
 }
 
@@ -680,6 +750,7 @@ static const bp_vector_ops ops = {
     .search = search,
     .count = count_points,
     .scroll = scroll,
+    .owner = owner_of,
 };
 
 /* ---- the life ---- */

@@ -220,7 +220,7 @@ FIELD(bp_principal, id, 8)
 FIELD(bp_principal, tenant, 24)
 FIELD(bp_principal, scopes, 40)
 
-SIZE(bp_error, 88)
+SIZE(bp_error, 104)
 FIELD(bp_error, struct_size, 0)
 FIELD(bp_error, status, 4)
 FIELD(bp_error, message, 8)
@@ -231,6 +231,7 @@ FIELD(bp_error, plugin, 40)
 FIELD(bp_error, op, 56)
 FIELD(bp_error, file, 72)
 FIELD(bp_error, line, 80)
+FIELD(bp_error, client_message, 88)
 
 SIZE(bp_field, 48)
 FIELD(bp_field, name, 0)
@@ -240,7 +241,7 @@ FIELD(bp_field, text, 16)
 FIELD(bp_field, integer, 32)
 FIELD(bp_field, number, 40)
 
-SIZE(bp_call_service, 216)
+SIZE(bp_call_service, 224)
 FIELD(bp_call_service, struct_size, 0)
 FIELD(bp_call_service, alloc, 8)
 FIELD(bp_call_service, on_end, 16)
@@ -268,6 +269,7 @@ FIELD(bp_call_service, buf_status, 184)
 FIELD(bp_call_service, buf_reset, 192)
 FIELD(bp_call_service, scratch_begin, 200)
 FIELD(bp_call_service, scratch_end, 208)
+FIELD(bp_call_service, set_error_for_client, 216)
 
 /* ---- <backplane/embed.h> ---- */
 
@@ -805,7 +807,7 @@ FIELD(bp_byte_sink, struct_size, 0)
 FIELD(bp_byte_sink, write, 8)
 FIELD(bp_byte_sink, self, 16)
 
-SIZE(bp_vector_ops, 88)
+SIZE(bp_vector_ops, 96)
 FIELD(bp_vector_ops, struct_size, 0)
 FIELD(bp_vector_ops, create, 8)
 FIELD(bp_vector_ops, drop, 16)
@@ -817,6 +819,7 @@ FIELD(bp_vector_ops, count, 56)
 FIELD(bp_vector_ops, scroll, 64)
 FIELD(bp_vector_ops, snapshot, 72)
 FIELD(bp_vector_ops, owner, 80)
+FIELD(bp_vector_ops, maintain, 88)
 
 /* ---- statuses: numbers, labels and HTTP statuses are in plugins, logs and clients ---- */
 

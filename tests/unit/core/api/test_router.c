@@ -105,6 +105,34 @@ static void two_apps_may_have_one_route_and_the_host_keeps_its_own(void **state)
     metrics_clear();
 }
 
+static void a_value_is_a_value_whatever_its_name(void **state)
+{
+    static const bp_route one[] = { ROUTE("GET", "/x/{a}/y") }, two[] = { ROUTE("GET", "/x/{b}/y") };
+    struct conf_instance  names[2] = { { .kind = "app", .name = BP_STR("one") }, { .kind = "app", .name = BP_STR("two") } };
+    struct unit           units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
+    struct router        *router = router_new();
+    struct route_match    match;
+    char                  problem[512], allowed[64];
+    struct route         *route;
+    (void)state;
+    assert_true(router_is_same_path(BP_STR("/x/{a}/y"), BP_STR("/x/{b}/y")));
+    assert_true(router_is_same_path(BP_STR("/"), BP_STR("/")));
+    assert_false(router_is_same_path(BP_STR("/x/{a}"), BP_STR("/x/{a...}")));
+    assert_false(router_is_same_path(BP_STR("/x/a"), BP_STR("/x/{a}")));
+    assert_false(router_is_same_path(BP_STR("/x"), BP_STR("/x/y")));
+    assert_true(router_add(router, one, sizeof(bp_route), 1, &units[0], NULL, problem));
+    assert_false(router_add(router, two, sizeof(bp_route), 1, &units[0], NULL, problem));
+    assert_true(router_add(router, two, sizeof(bp_route), 1, &units[1], NULL, problem));
+    route = router_find(router, BP_STR("GET"), BP_STR("/x/1/y"), &match, allowed);
+    assert_ptr_equal(route->next_same->unit, &units[1]);
+    assert_true(bp_str_is(match.values[0].name, "a"));
+    router_choose(&match, route->next_same);
+    assert_true(bp_str_is(match.values[0].name, "b"));
+    assert_true(bp_str_is(match.values[0].value, "1"));
+    router_free(router);
+    metrics_clear();
+}
+
 static void scopes_allow_by_name_by_group_and_all(void **state)
 {
     bp_principal p = { .scopes = BP_STR("retrieval:read host:*") };
@@ -139,6 +167,7 @@ int main(void)
         cmocka_unit_test(fixed_segments_win_and_values_are_taken),
         cmocka_unit_test(bad_tables_are_refused_with_a_sentence),
         cmocka_unit_test(two_apps_may_have_one_route_and_the_host_keeps_its_own),
+        cmocka_unit_test(a_value_is_a_value_whatever_its_name),
         cmocka_unit_test(scopes_allow_by_name_by_group_and_all),
         cmocka_unit_test(addresses_are_in_their_blocks_and_in_no_other),
     };

@@ -92,7 +92,7 @@ static void a_shape_that_fits_no_type_is_refused(void **state)
     assert_option((bp_option)BP_OPTION_ENUM(struct target, choice, .help = "x"),
                   "option \"choice\": it is a choice without `choices`");
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .choices = "1|2", .help = "x"),
-                  "option \"number\": it has `choices`, which only ENUM and URL may have");
+                  "option \"number\": it has `choices`, which only ENUM, URL, PATH and LIST may have");
     assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_REF, struct target, peer, "peer", .help = "x"),
                   "option \"peer\": it has no `ref_kind` that is a kind of plugin (" CONF_KINDS ")");
     assert_option((bp_option)BP_OPTION_REF(struct target, peer, "storag", .help = "x"),

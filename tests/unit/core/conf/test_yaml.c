@@ -113,7 +113,7 @@ static void anchors_aliases_and_tags_are_refused(void **state)
 
     (void)state;
     snprintf(expected, sizeof(expected), "t.yaml:1:4: %s", tail);
-    assert_refused(BP_STR("a: &x 1\nb: *x\n"), expected);
+    assert_refused(BP_STR("a: &x 1\nb: x\n"), expected);
     assert_refused(BP_STR("a: *x\n"), expected);
     assert_refused(BP_STR("a: !!binary 1\n"), expected);
 }
@@ -197,6 +197,20 @@ static void a_nul_in_a_value_is_refused(void **state)
     assert_refused(BP_STR("a: \"x\\0y\"\n"), "t.yaml:1:4: holds a NUL character (\\0)\n");
 }
 
+static void a_line_that_is_no_yaml_is_left_out_and_the_rest_is_read(void **state)
+{
+    static const char text[] = "a: { b: 1\nc: 2\nd: \"x\ne: &n 3\nf: 4\n";
+    struct reading   *reading = read_bytes(bp_str_of(text));
+
+    (void)state;
+    assert_true(reading->problems.is_partial);
+    assert_int_equal(reading->problems.error_count, 3);
+    assert_non_null(reading->root);
+    assert_non_null(node_find(reading->root, "c"));
+    assert_int_equal(node_find(reading->root, "f")->position.line, 5);
+    done(reading);
+}
+
 static void a_list_as_a_key_is_refused(void **state)
 {
     (void)state;
@@ -220,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_file_larger_than_4_mib_is_refused),
         cmocka_unit_test(what_is_not_utf8_is_refused),
         cmocka_unit_test(a_nul_in_a_value_is_refused),
+        cmocka_unit_test(a_line_that_is_no_yaml_is_left_out_and_the_rest_is_read),
         cmocka_unit_test(a_list_as_a_key_is_refused),
     };
 

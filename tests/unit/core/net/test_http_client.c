@@ -443,8 +443,8 @@ static bp_status fetch_in_child(bp_call *call, void *arg)
     bp_status        status;
 
     (void)arg;
-    request.first_byte_timeout_ns = BP_MILLISECONDS(300);
-    request.connect_timeout_ns = BP_SECONDS(5);
+    request.first_byte_timeout_ns = BP_SECONDS(2);
+    request.connect_timeout_ns = BP_SECONDS(10);
     status = fetch(call, &request, &response);
     limited += status == BP_LIMIT;
     late += status == BP_DEADLINE;

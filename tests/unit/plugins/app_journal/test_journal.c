@@ -505,7 +505,7 @@ static void every_metric_is_there_before_the_first_use(void **state)
         { "mcp_journal_sessions_total", "status=success" },
         { "mcp_journal_sessions_total", "status=failed" },
         { "mcp_journal_sessions_active", "" },
-        { "mcp_journal_session_duration_minutes", "" },
+        { "mcp_journal_session_duration_seconds", "" },
         { "mcp_journal_reflections_generated_total", "status=skipped" },
         { "mcp_journal_reflection_generation_seconds", "" },
         { "mcp_journal_learnings_captured_total", "" },
@@ -520,7 +520,7 @@ static void every_metric_is_there_before_the_first_use(void **state)
         { "mcp_vector_embedding_seconds", "" },
         { "mcp_vector_searches_total", "status=success" },
         { "mcp_vector_search_results", "" },
-        { "mcp_vector_memory_count", "" },
+        { "mcp_vector_memories", "" },
         { "mcp_vector_errors_total", "error_type=vector_store" },
     };
 

@@ -24,11 +24,15 @@ static void too_little_room_is_degraded_and_then_down(void **state)
 {
     const testhost_option warn[] = { { "path", "." }, { "warn_ratio", "1" }, { "fail_ratio", "0" } };
     const testhost_option fail[] = { { "path", "." }, { "warn_ratio", "0" }, { "fail_ratio", "0" }, { "fail_size", "1000000GiB" } };
+    const testhost_option down[] = { fail[0], fail[1], fail[2], fail[3], { "when_full", "down" } };
     (void)state;
     start(warn, 3);
     ask(BP_HEALTH_DEGRADED, "delete something");
     stop();
     start(fail, 4);
+    ask(BP_HEALTH_DEGRADED, "delete something"); /* reads go on */
+    stop();
+    start(down, 5);
     ask(BP_HEALTH_DOWN, "delete something");
 }
 

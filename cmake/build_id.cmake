@@ -1,0 +1,37 @@
+# Which sources a build is made of, as BP_BUILD: the commit, and where files differ from it or there is no repository (a tarball)
+# what they hold. -DBP_BUILD=... says it for packagers.
+if(NOT BP_BUILD)
+  set(BP_BUILD "")
+  find_program(GIT_PROGRAM git)
+  if(GIT_PROGRAM)
+    execute_process(COMMAND ${GIT_PROGRAM} -C ${CMAKE_SOURCE_DIR} rev-parse --show-prefix OUTPUT_VARIABLE prefix RESULT_VARIABLE failed
+                    ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(NOT failed AND prefix STREQUAL "") # not in the repository of somebody who unpacked us there
+      execute_process(COMMAND ${GIT_PROGRAM} -C ${CMAKE_SOURCE_DIR} rev-parse --short=12 HEAD OUTPUT_VARIABLE BP_BUILD ERROR_QUIET
+                      OUTPUT_STRIP_TRAILING_WHITESPACE)
+      execute_process(COMMAND ${GIT_PROGRAM} -C ${CMAKE_SOURCE_DIR} status --porcelain -- core plugins sdk CMakeLists.txt
+                      OUTPUT_VARIABLE changes ERROR_QUIET)
+      execute_process(COMMAND ${GIT_PROGRAM} -C ${CMAKE_SOURCE_DIR} rev-parse --path-format=absolute --git-path logs/HEAD
+                      OUTPUT_VARIABLE head_log ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+      if(EXISTS "${head_log}")
+        set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${head_log}")
+      endif()
+    endif()
+  endif()
+  if(BP_BUILD STREQUAL "" OR changes)
+    file(GLOB_RECURSE sources ${CMAKE_SOURCE_DIR}/core/*.[ch] ${CMAKE_SOURCE_DIR}/plugins/*.[ch] ${CMAKE_SOURCE_DIR}/sdk/*.[ch])
+    list(SORT sources)
+    set(sums "")
+    foreach(source IN LISTS sources)
+      file(SHA256 ${source} sum)
+      string(APPEND sums ${sum})
+    endforeach()
+    string(SHA256 sums "${sums}")
+    string(SUBSTRING ${sums} 0 12 sums)
+    if(BP_BUILD STREQUAL "")
+      set(BP_BUILD "source-${sums}")
+    else()
+      set(BP_BUILD "${BP_BUILD}+${sums}")
+    endif()
+  endif()
+endif()
