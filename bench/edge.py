@@ -66,7 +66,7 @@ def start_backplane(folder, sections=""):
     conf = os.path.join(folder, "conf.yaml")
     with open(conf, "w") as file:
         file.write("data_dir: %s/data\nlog: { level: warn }\nserver:\n  listen: [ \"127.0.0.1:%d\" ]\n  workers: 1\n"
-                   "  access_log: \"off\"\n  limits: { connections_per_address: 0 }\n%s" % (folder, port, sections))
+                   "  access_log: \"off\"\n  host_rate_per_minute: 0\n  limits: { connections_per_address: 0 }\n%s" % (folder, port, sections))
     before = time.monotonic()
     process = subprocess.Popen(["taskset", "-c", "1", PROGRAM, "serve", "-c", conf])
     wait_for(port, b"/health/ready")

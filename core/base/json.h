@@ -73,6 +73,8 @@ void      json_key(bp_json_writer *w, bp_str key);
 void      json_add_string(bp_json_writer *w, bp_str value);
 void      json_add_integer(bp_json_writer *w, int64_t value);
 void      json_add_number(bp_json_writer *w, double value);
+/* What that writes, without a NUL: the length. */
+size_t    json_number_text(double value, char text[40]);
 void      json_add_bool(bp_json_writer *w, bool value);
 void      json_add_null(bp_json_writer *w);
 void      json_add_raw(bp_json_writer *w, bp_str json);

@@ -160,17 +160,16 @@ void json_add_integer(bp_json_writer *w, int64_t value)
     json_add_raw(w, str_from_int(value, text));
 }
 
-/* Numbers of up to nine digits and three decimals, such as most are: the same text without a search for it. */
-static bool add_short_number(bp_json_writer *w, double value)
+/* Numbers of up to nine digits and three decimals, such as most are: the same text without a search for it. 0: not one. */
+static size_t short_number(double value, char text[40])
 {
-    int64_t thousandths = (int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5));
-    char    text[32], digits[24];
+    int64_t thousandths = (int64_t)(value * 1000 + 0.5), rest = thousandths % 1000;
+    char    digits[24];
     bp_str  whole = str_from_int(thousandths / 1000, digits);
-    int64_t rest = thousandths % 1000;
     size_t  len = whole.len;
 
     if (thousandths <= 0 || (double)thousandths / 1000 != value)
-        return false;
+        return 0;
     memcpy(text, whole.data, whole.len);
     if (rest) {
         text[len++] = '.';
@@ -180,33 +179,38 @@ static bool add_short_number(bp_json_writer *w, double value)
         while (text[len - 1] == '0')
             len--;
     }
-    json_add_raw(w, (bp_str){ text, len });
-    return true;
+    return len;
 }
 
 /* The shortest text that reads back as the same double. */
-void json_add_number(bp_json_writer *w, double value)
+size_t json_number_text(double value, char text[40])
 {
-    char text[40];
-    int  len = 0;
+    int len = 0;
 
     if (!isfinite(value)) {
-        json_add_null(w);
-        return;
+        memcpy(text, "null", 4);
+        return 4;
     }
-    if (value > 0 && value < 1e9 && add_short_number(w, value))
-        return;
+    if (value > 0 && value < 1e9 && (len = (int)short_number(value, text)) > 0)
+        return (size_t)len;
     for (int digits = 15; digits <= 17; digits++) {
         double back;
 
-        len = snprintf(text, sizeof(text), "%.*g", digits, value);
+        len = snprintf(text, 40, "%.*g", digits, value);
         for (int i = 0; i < len; i++)
             if (text[i] == ',')
                 text[i] = '.'; // a plugin may have set a locale
         if (str_to_double((bp_str){ text, (size_t)len }, &back) && back == value)
             break;
     }
-    json_add_raw(w, (bp_str){ text, (size_t)len });
+    return (size_t)len;
+}
+
+void json_add_number(bp_json_writer *w, double value)
+{
+    char text[40];
+
+    json_add_raw(w, (bp_str){ text, json_number_text(value, text) });
 }
 
 void json_add_bool(bp_json_writer *w, bool value)

@@ -30,67 +30,125 @@ static bool is_within_rate(struct log *log, const char *event, bp_str message)
     return ++slot->lines <= log->rate_per_s;
 }
 
-static void add_field(bp_json_writer *w, const bp_field *field)
+/* ---- writing: a line is put together on the stack, as there may be one for each request ---- */
+
+struct line {
+    char *at, *end;
+    bool  is_cut; /* it did not fit */
+    char  text[LINE_BYTES_MAX];
+};
+
+static inline void put(struct line *line, const char *text, size_t len)
 {
-    json_key(w, bp_str_of(field->name));
+    if ((size_t)(line->end - line->at) < len) {
+        line->is_cut = true;
+        return;
+    }
+    memcpy(line->at, text, len);
+    line->at += len;
+}
+
+static void put_escaped(struct line *line, bp_str text)
+{
+    struct bp_buf buf;
+    bp_str        quoted;
+
+    buf_init(&buf, NULL, LINE_BYTES_MAX);
+    json_append_quoted(&buf, text);
+    quoted = buf_str(&buf);
+    line->is_cut |= buf_status(&buf) != BP_OK;
+    put(line, quoted.data ? quoted.data : "", quoted.len);
+    buf_free(&buf);
+}
+
+static void put_quoted(struct line *line, bp_str text)
+{
+    if (str_plain_run(text, 0) < text.len) {
+        put_escaped(line, text);
+        return;
+    }
+    put(line, "\"", 1);
+    if (text.len)
+        put(line, text.data, text.len);
+    put(line, "\"", 1);
+}
+
+static void put_name(struct line *line, const char *name)
+{
+    put(line, ",", 1);
+    put_quoted(line, bp_str_of(name));
+    put(line, ":", 1);
+}
+
+static void put_field(struct line *line, const bp_field *field)
+{
+    char   text[40];
+    bp_str digits;
+
+    put_name(line, field->name);
     switch (field->type) {
-    case 1: json_add_integer(w, field->integer); break;
-    case 2: json_add_number(w, field->number); break;
-    case 3: json_add_bool(w, field->integer != 0); break;
-    default: json_add_string(w, field->text); break;
+    case 1:
+        digits = str_from_int(field->integer, text);
+        put(line, digits.data, digits.len);
+        break;
+    case 2: put(line, text, json_number_text(field->number, text)); break;
+    case 3: put(line, field->integer ? "true" : "false", field->integer ? 4 : 5); break;
+    default: put_quoted(line, field->text); break;
     }
 }
 
 /* Whatever a sentence says, a password, a key or a token does not stand in the log. */
-static void put_message(bp_json_writer *w, bp_str message)
+static void put_message(struct line *line, bp_str message)
 {
     struct arena arena;
 
+    put_name(line, "message");
     if (!mask_is_needed(message)) {
-        json_put_string(w, "message", message);
+        put_quoted(line, message);
         return;
     }
     arena_init(&arena, MASKED_BYTES_MAX);
-    json_put_string(w, "message", mask_secrets(&arena, message, false));
+    put_quoted(line, mask_secrets(&arena, message, false));
     arena_free(&arena);
 }
 
-static bool write_line(struct bp_buf *buf, uint32_t level, const char *event, bp_str message, const bp_field *fields,
+static void write_line(struct line *line, uint32_t level, const char *event, bp_str message, const bp_field *fields,
                        size_t field_count)
 {
-    static const char *const names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
-    bp_json_writer w;
-    char           ts[25];
+    static const char *const levels[] = { "\",\"level\":\"DEBUG\"", "\",\"level\":\"INFO\"", "\",\"level\":\"WARN\"",
+                                          "\",\"level\":\"ERROR\"" };
+    char ts[25];
 
-    json_writer_init(&w, buf);
+    line->at = line->text;
+    line->end = line->text + sizeof(line->text);
+    line->is_cut = false;
     clock_format_utc(clock_wall_ns(), ts);
-    json_begin(&w, JSON_KIND_OBJECT);
-    json_put_text(&w, "ts", ts);
-    json_put_text(&w, "level", names[level & 3]);
-    if (event && *event)
-        json_put_text(&w, "event", event);
+    put(line, "{\"ts\":\"", 7);
+    put(line, ts, 24);
+    put(line, levels[level & 3], strlen(levels[level & 3]));
+    if (event && *event) {
+        put_name(line, "event");
+        put_quoted(line, bp_str_of(event));
+    }
     if (message.len)
-        put_message(&w, str_cut(message, MESSAGE_BYTES_MAX));
+        put_message(line, str_cut(message, MESSAGE_BYTES_MAX));
     for (size_t i = 0; i < field_count; i++)
-        add_field(&w, &fields[i]);
-    json_end(&w);
-    buf_add_char(buf, '\n');
-    return json_writer_status(&w) == BP_OK && buf_status(buf) == BP_OK;
+        put_field(line, &fields[i]);
+    put(line, "}\n", 2);
 }
 
 void log_record(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
                 size_t field_count)
 {
-    struct bp_buf buf;
+    struct line line;
 
     if (!log_enabled(log, level))
         return;
-    buf_init(&buf, NULL, LINE_BYTES_MAX);
-    if (write_line(&buf, level, event, message, fields, field_count))
-        log_queue_line(log, buf_str(&buf), level >= BP_LOG_WARN);
-    else
+    write_line(&line, level, event, message, fields, field_count);
+    if (line.is_cut)
         log->dropped++;
-    buf_free(&buf);
+    else
+        log_queue_line(log, (bp_str){ line.text, (size_t)(line.at - line.text) }, level >= BP_LOG_WARN);
 }
 
 void log_event(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
