@@ -19,9 +19,10 @@ suite() { # preset, extra ctest arguments
 
 # The bounds of the faults on memory and time are those of a build that people run; a row of the matrix is the tests of the
 # apps once more, which both suites have, as are rankings; what is compared with other people's models is the same code in
-# each build; and an app's contract does not care what a fiber is made of, so the longest one runs on one kind of them.
-suite asan -E '^faults\.|^matrix\.|pglite|scifact|(onnx|wordpiece)_reference$'
-suite thread -E '^faults\.|^matrix\.|pglite|scifact|backends_ranking|_reference$|conform\.(onnx|app_questioning)'
+# each build; and an app's contract does not care what a fiber is made of, so the longest one runs on one kind of them. Plans of
+# statements, headers, mistakes in confs and pages are the same in each build, and what means harm is met with the sanitizers on.
+suite asan -E '^faults\.|^matrix\.|pglite|scifact|(onnx|wordpiece)_reference$|statement_plans|^sdk\.header'
+suite thread -E '^faults\.|^matrix\.|^hostile\.|pglite|scifact|backends_ranking|_reference$|conform\.(onnx|app_questioning)|statement_plans|check_world|integration\.docs|large_graph|^sdk\.header'
 suite tsan -R '^unit\.'
 cmake --preset fuzz -DBP_FUZZ_SECONDS="${BP_FUZZ_SECONDS:-20}" >/dev/null
 suite fuzz -R '^fuzz\.'

@@ -2,7 +2,10 @@
 #include "base/crypto.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <openssl/crypto.h>
@@ -23,7 +26,7 @@ void crypto_hmac_sha256(bp_str key, bp_str bytes, uint8_t digest[32])
          &len);
 }
 
-void crypto_random(void *bytes, size_t count)
+static void ask_kernel(void *bytes, size_t count)
 {
     char *next = bytes;
 
@@ -37,6 +40,49 @@ void crypto_random(void *bytes, size_t count)
         next += got;
         count -= (size_t)got;
     }
+}
+
+/* What the kernel gave and nobody had yet. A child of fork() must not give what its parent gives. */
+enum { POOL_BYTES = 512, POOL_SHARE_BYTES = 64 };
+
+struct random_pool {
+    size_t   left;
+    unsigned forks;
+    uint8_t  bytes[POOL_BYTES];
+};
+
+static _Atomic unsigned forks;
+
+static void on_fork(void)
+{
+    forks++;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, on_fork);
+}
+
+void crypto_random(void *bytes, size_t count)
+{
+    static _Thread_local struct random_pool pool;
+    static pthread_once_t                   once = PTHREAD_ONCE_INIT;
+    uint8_t                                *given;
+
+    if (count > POOL_SHARE_BYTES) {
+        ask_kernel(bytes, count);
+        return;
+    }
+    pthread_once(&once, watch_forks);
+    if (pool.left < count || pool.forks != forks) {
+        ask_kernel(pool.bytes, sizeof(pool.bytes));
+        pool.left = sizeof(pool.bytes);
+        pool.forks = forks;
+    }
+    pool.left -= count;
+    given = pool.bytes + pool.left;
+    memcpy(bytes, given, count);
+    memset(given, 0, count); // what was given can be found nowhere else
 }
 
 bool crypto_equal(const void *a, const void *b, size_t count)

@@ -115,13 +115,15 @@ void json_append_quoted(struct bp_buf *buf, bp_str text)
     buf_add_char(buf, '"');
     for (size_t at = str_plain_run(text, 0); at < text.len; at += str_plain_run(text, at)) {
         unsigned char c = (unsigned char)text.data[at];
-        size_t        len = 1;
+        size_t        len, first = at;
         char          escape[8];
 
-        if (c >= 0x80 && (len = str_utf8_sequence(text, at)) != 0) {
-            at += len;
+        while (at < text.len && (unsigned char)text.data[at] >= 0x80 && (len = str_utf8_sequence(text, at)) != 0)
+            at += len; // where one letter is beyond ASCII, most are
+        if (at == text.len)
+            break;
+        if (at > first)
             continue;
-        }
         buf_add(buf, (bp_str){ text.data + plain, at - plain });
         if (c >= 0x80)
             buf_add(buf, BP_STR("\xEF\xBF\xBD")); // U+FFFD

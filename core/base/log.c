@@ -1,9 +1,9 @@
 /* log.c - JSON lines through a bounded queue to a writer thread.
  *
- *      a turn of a loop -> batch -> block -> ring -> thread -> writev
+ *      turns of a loop -> batch -> block -> ring -> thread -> writev
  *
- * What a worker's thread logs in one turn of its loop is handed over as one block, so that the thread is woken once a
- * turn; warnings and errors go at once, and so do the lines of other threads. The ring is under one mutex that is held
+ * What a worker's thread logs within a few milliseconds is handed over as one block, so that the thread is woken once for
+ * all of it; warnings and errors go at once, and so do the lines of other threads. The ring is under one mutex that is held
  * for a few instructions. When writing fails (disk full) the lines are counted as dropped and the next write is tried
  * again: the server goes on, and says how many are missing as soon as it can.
  */
@@ -336,6 +336,11 @@ struct log_batch *log_batch_use(struct log_batch *batch)
 
     own_batch = batch;
     return before;
+}
+
+bool log_batch_has_lines(const struct log_batch *batch)
+{
+    return batch && batch->block;
 }
 
 void log_batch_flush(struct log_batch *batch)

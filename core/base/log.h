@@ -11,6 +11,10 @@
 
 #include <backplane/call.h>
 
+/* The event of lines that a plugin writes without one. Their messages are told apart by how they begin, so that a plugin that says one
+ * thing too often does not silence the others. */
+#define LOG_PLUGIN_EVENT "plugin_message"
+
 struct log;
 
 struct log_options {
@@ -38,6 +42,7 @@ struct log_batch;
 struct log_batch *log_batch_new(struct log *log);
 struct log_batch *log_batch_use(struct log_batch *batch);
 void              log_batch_flush(struct log_batch *batch);
+bool              log_batch_has_lines(const struct log_batch *batch);
 void              log_batch_free(struct log_batch *batch);
 
 /* `event` NULL or empty: none. `fields` may be NULL with count 0. log may be NULL: nothing happens. */

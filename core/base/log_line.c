@@ -15,7 +15,8 @@ static bool is_within_rate(struct log *log, const char *event, bp_str message)
     uint32_t          hash = 2166136261u;
     int64_t           second = clock_now_ns() / 1000000000;
     struct rate_slot *slot;
-    bp_str            key = event && *event ? bp_str_of(event) : (bp_str){ message.data, message.len < 24 ? message.len : 24 };
+    bool              has_event = event && *event && strcmp(event, LOG_PLUGIN_EVENT) != 0;
+    bp_str            key = has_event ? bp_str_of(event) : (bp_str){ message.data, message.len < 24 ? message.len : 24 };
 
     if (log->rate_per_s == 0)
         return true;

@@ -140,7 +140,7 @@ size_t str_utf8_sequence(bp_str text, size_t at)
 
 /* Sixteen bytes at once, in whatever registers the machine has. */
 typedef signed char byte_vector __attribute__((vector_size(16)));
-typedef long long   word_vector __attribute__((vector_size(16)));
+typedef uint64_t    word_vector __attribute__((vector_size(16)));
 
 /* Not zero where a byte is not plain; bytes beyond ASCII are below zero. */
 static byte_vector marks(byte_vector bytes)
@@ -148,9 +148,34 @@ static byte_vector marks(byte_vector bytes)
     return (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') | (bytes == 0x7F));
 }
 
+/* Which byte of memory is the first that is marked; 8: none. */
+static size_t first_marked(uint64_t word)
+{
+    if (!word)
+        return 8;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(word) / 8;
+#else
+    return (size_t)__builtin_clzll(word) / 8;
+#endif
+}
+
+static size_t plain_of_sixteen(const char *text)
+{
+    byte_vector bytes;
+    word_vector found;
+    size_t      first;
+
+    memcpy(&bytes, text, sizeof(bytes));
+    found = (word_vector)marks(bytes);
+    first = first_marked(found[0]);
+    return first < 8 ? first : 8 + first_marked(found[1]);
+}
+
 size_t str_plain_run(bp_str text, size_t at)
 {
     size_t start = at;
+    char   end[16] = { 0 }; // which is not plain
 
     for (; at + 32 <= text.len; at += 32) {
         byte_vector first, second;
@@ -162,9 +187,16 @@ size_t str_plain_run(bp_str text, size_t at)
         if (found[0] | found[1])
             break;
     }
-    while (at < text.len && (unsigned char)text.data[at] >= 0x20 && (unsigned char)text.data[at] < 0x7F &&
-           text.data[at] != '"' && text.data[at] != '\\')
-        at++;
+    for (; at + 16 <= text.len; at += 16) {
+        size_t plain = plain_of_sixteen(text.data + at);
+
+        if (plain < 16)
+            return at + plain - start;
+    }
+    if (at < text.len) {
+        memcpy(end, text.data + at, text.len - at);
+        at += plain_of_sixteen(end); // fewer than 16 bytes were copied
+    }
     return at - start;
 }
 
@@ -177,20 +209,38 @@ bp_str str_cut(bp_str text, size_t most_bytes)
     return bp_str_n(text.data, len);
 }
 
+/* How many bytes from `at` on are ASCII. */
+static size_t ascii_run(bp_str text, size_t at)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    size_t         start = at;
+    uint64_t       x[4];
+
+    for (; at + sizeof(x) <= text.len; at += sizeof(x)) {
+        memcpy(x, text.data + at, sizeof(x));
+        if ((x[0] | x[1] | x[2] | x[3]) & high)
+            break;
+    }
+    for (; at + sizeof(x[0]) <= text.len; at += sizeof(x[0])) {
+        memcpy(x, text.data + at, sizeof(x[0]));
+        if (x[0] & high)
+            return at + first_marked(x[0] & high) - start;
+    }
+    while (at < text.len && (unsigned char)text.data[at] < 0x80)
+        at++;
+    return at - start;
+}
+
 bool str_is_utf8(bp_str text)
 {
-    for (size_t at = 0; at < text.len;) {
-        uint64_t x;
-        size_t   len;
+    for (size_t at = ascii_run(text, 0); at < text.len; at += ascii_run(text, at)) {
+        do { // where one letter is beyond ASCII, most are
+            size_t len = str_utf8_sequence(text, at);
 
-        if (at + sizeof(x) <= text.len && (memcpy(&x, text.data + at, sizeof(x)), !(x & UINT64_C(0x8080808080808080)))) {
-            at += sizeof(x);
-            continue;
-        }
-        len = str_utf8_sequence(text, at);
-        if (len == 0)
-            return false;
-        at += len;
+            if (len == 0)
+                return false;
+            at += len;
+        } while (at < text.len && (unsigned char)text.data[at] >= 0x80);
     }
     return true;
 }

@@ -140,9 +140,6 @@ void world_check_auth(struct world *world)
                       has_keys || has_tokens ? "server.auth.mode asks everybody" : "every listener is for this machine alone");
     look_at_list(world, "server.allowed_hosts", &server->allowed_hosts, false);
     look_at_list(world, "server.allowed_origins", &server->allowed_origins, true);
-    if (is_network(server) && !server->allowed_hosts.count && !world_node(world, "server.allowed_hosts"))
-        world_warn_at(world, "server.listen", "other machines reach this server, and any name in the Host header is taken: say in "
-                                              "server.allowed_hosts what it is called, or a page in a browser can reach it by DNS rebinding");
     if (server->rate_per_minute) {
         bool has_cache = false;
 

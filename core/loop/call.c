@@ -386,13 +386,14 @@ static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str ev
                      size_t field_size, size_t field_count)
 {
     bp_field all[32];
-    size_t   count = 0, name_len = event.len < 63 ? event.len : 63;
+    size_t   count = 0, name_len;
     char     name[64];
 
     if (!log_enabled(call->worker->log, level))
         return;
     if (!event.len && call->plugin)
-        event = BP_STR("plugin_message"); // bp_log() has no event: programs still find the lines
+        event = BP_STR(LOG_PLUGIN_EVENT); // bp_log() has no event: programs still find the lines
+    name_len = event.len < 63 ? event.len : 63;
     if (call->request_id[0])
         all[count++] = bp_field_str("request_id", bp_str_of(call->request_id));
     if (call->plugin)

@@ -8,7 +8,7 @@
 #include "loop/crash.h"
 #include "loop/fiber.h"
 
-enum { BEAT_MS = 100, READY_IN_A_ROW = 256, READY_TURN_US = 5000 };
+enum { BEAT_MS = 100, READY_IN_A_ROW = 256, READY_TURN_US = 5000, LOG_FLUSH_MS = 10 };
 
 static _Thread_local struct worker *this_worker;
 
@@ -84,9 +84,18 @@ static void on_beat(uv_timer_t *beat)
     worker->beat_due_ns = now + (int64_t)BEAT_MS * 1000000;
 }
 
+static void on_flush(uv_timer_t *flush)
+{
+    log_batch_flush(((struct worker *)flush->data)->batch);
+}
+
+/* The log's thread is woken once for the lines of many turns where there are many, and soon where there are few. */
 static void on_turn(uv_prepare_t *turn)
 {
-    log_batch_flush(((struct worker *)turn->data)->batch);
+    struct worker *worker = turn->data;
+
+    if (log_batch_has_lines(worker->batch) && !uv_is_active((uv_handle_t *)&worker->flush))
+        uv_timer_start(&worker->flush, on_flush, LOG_FLUSH_MS, 0);
 }
 
 static void on_again(uv_idle_t *again)
@@ -118,6 +127,9 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
     worker->turn.data = worker;
     uv_prepare_start(&worker->turn, on_turn);
     uv_unref((uv_handle_t *)&worker->turn);
+    uv_timer_init(&worker->loop, &worker->flush);
+    worker->flush.data = worker;
+    uv_unref((uv_handle_t *)&worker->flush);
     uv_idle_init(&worker->loop, &worker->again);
     worker->again.data = worker;
     uv_timer_init(&worker->loop, &worker->beat);
@@ -210,6 +222,7 @@ void worker_free(struct worker *worker)
     uv_close((uv_handle_t *)&worker->wake, NULL);
     pthread_mutex_unlock(&worker->post_lock);
     uv_close((uv_handle_t *)&worker->turn, NULL);
+    uv_close((uv_handle_t *)&worker->flush, NULL);
     uv_close((uv_handle_t *)&worker->again, NULL);
     uv_close((uv_handle_t *)&worker->beat, NULL);
     uv_run(&worker->loop, UV_RUN_NOWAIT);

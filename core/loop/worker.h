@@ -41,7 +41,8 @@ struct worker {
     struct fiber *ready_first, *ready_last;
     bool          is_draining;
     uv_prepare_t  turn;     /* the end of a turn of the loop */
-    struct log_batch *batch; /* what was logged in it */
+    struct log_batch *batch; /* what was logged in it, and in the turns before */
+    uv_timer_t    flush;    /* when that is handed over */
     uv_idle_t     again;    /* keeps the loop from waiting while fibers are ready */
 
     uv_async_t          wake;

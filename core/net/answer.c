@@ -188,7 +188,8 @@ static bp_status write_pieces(struct exchange *exchange, bp_call *call, const bp
     for (unsigned i = 0; i < count; i++)
         bufs[used++] = buf_of(pieces[i]);
     exchange->is_writing = true;
-    status = connection_write(exchange->connection, call, bufs, used);
+    status = exchange->is_events ? connection_write_soon(exchange->connection, call, bufs, used)
+                                 : connection_write(exchange->connection, call, bufs, used);
     exchange->is_writing = false;
     free(exchange->pending);
     exchange->pending = NULL;
@@ -268,17 +269,23 @@ bp_status http_exchange_sse_begin(struct http_exchange *is)
 /* "data: " before each line; CR, LF and CRLF all end one. */
 static void add_data_lines(struct bp_buf *out, bp_str data)
 {
-    size_t from = 0;
+    const char *end = data.data + data.len, *feed = data.len ? memchr(data.data, '\n', data.len) : NULL;
+    bool        is_last = false;
 
-    for (size_t at = 0; at <= data.len; at++) {
-        if (at < data.len && data.data[at] != '\n' && data.data[at] != '\r')
-            continue;
+    while (!is_last) {
+        size_t      len = feed ? (size_t)(feed - data.data) : data.len;
+        const char *ret = len ? memchr(data.data, '\r', len) : NULL;
+
+        if (ret)
+            len = (size_t)(ret - data.data);
         buf_add(out, BP_STR("data: "));
-        buf_add(out, bp_str_n(data.data + from, at - from));
+        buf_add(out, bp_str_n(data.data, len));
         buf_add(out, BP_STR("\n"));
-        if (at + 1 < data.len && data.data[at] == '\r' && data.data[at + 1] == '\n')
-            at++;
-        from = at + 1;
+        is_last = len == data.len;
+        len += ret && len + 1 < data.len && data.data[len + 1] == '\n' ? 2 : !is_last;
+        data = bp_str_n(data.data + len, data.len - len);
+        if (feed && feed < data.data) // looked for once for each, however many CRs stand before it
+            feed = data.len ? memchr(data.data, '\n', (size_t)(end - data.data)) : NULL;
     }
 }
 

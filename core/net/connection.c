@@ -21,9 +21,10 @@ static void free_if_over(struct connection *connection)
 {
     struct http_server *server = connection->server;
 
-    if (!connection->is_closed || connection->exchange || connection->is_later)
+    if (!connection->is_closed || connection->exchange || connection->is_later || connection->is_holding)
         return;
     input_free(&connection->input);
+    buf_free(&connection->held);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -260,6 +261,14 @@ static void advance(struct connection *connection)
         pause_reading(connection);
 }
 
+void connection_turn_over(struct connection *connection)
+{
+    connection->is_holding = false;
+    connection_send_held(connection);
+    if (connection->is_gone)
+        free_if_over(connection);
+}
+
 void connection_run_later(struct connection *connection)
 {
     connection->is_later = false;
@@ -292,12 +301,14 @@ void connection_end_exchange(struct connection *connection)
     struct http_server *server = connection->server;
     struct exchange    *exchange = connection->exchange;
     bool                closes = exchange->closes || server->is_draining;
-    bool                is_cut =
-        exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
+    bool                is_cut;
     // An answer whose end is that of the connection is only known to be cut by a reset.
     bool has_no_other_end = exchange->answer == ANSWER_STREAMING && exchange->length < 0 && !exchange->is_chunked;
-    bool lingers = !exchange->is_body_done || input_left(&connection->input);
+    bool lingers;
 
+    connection_send_held(connection);
+    is_cut = exchange->is_aborted || (!connection->is_gone && !give_back(connection, exchange));
+    lingers = !exchange->is_body_done || input_left(&connection->input);
     connection->exchange = NULL;
     exchange_release(server, exchange);
     connection->state = CONNECTION_IDLE;
@@ -455,6 +466,7 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
         return;
     }
     connection->server = server;
+    buf_init(&connection->held, NULL, HOLD_BYTES);
     connection->listener = listener;
     connection->is_unix = server->edge->listeners[listener].is_unix;
     if (!connection->is_unix)

@@ -35,6 +35,7 @@ enum {
     PAUSE_MS = 500,
     REQUESTS_IN_A_ROW = 64, /* of one connection, before others have their turn */
     WRITE_PIECE_BYTES = 64 << 10, /* of one queued write at most, so that progress is seen */
+    HOLD_BYTES = 16 << 10, /* events that wait for the end of a turn of the loop */
 };
 
 /* Counters, found once a process. */
@@ -88,6 +89,9 @@ struct http_server {
     int        reserve_fd; /* given up for a moment to answer when no descriptor is left */
     uv_timer_t tick;
     uv_idle_t  later;
+    uv_prepare_t       turn; /* the end of a turn of the loop */
+    struct connection *held_first; /* connections with something held back until then */
+    uint64_t           write_calls; /* to the kernel or to its queue */
     struct connection *
         later_first; /* connections whose handler ended on its fiber and that go on from the loop */
     struct connection   *connections;
@@ -131,12 +135,15 @@ struct connection {
     struct deadline pause_deadline; /* while it is not read, whether the client is gone is looked up
                                        now and then */
     size_t              write_left; /* in the queue when progress was last seen */
+    struct connection  *held_next;
+    struct bp_buf       held; /* events of this turn, which go out together */
     size_t              rate_queued; /* what there was to take since rate_deadline was set */
     uint32_t            requests;
     uint32_t            listener;
     uint8_t             state;     /* enum connection_state */
     bool                is_gone;   /* the handle is closing or closed */
     bool                is_closed; /* libuv is done with the handle */
+    bool                is_holding; /* in the server's list */
     bool                is_reading, is_starting, is_later, is_unix, lingers;
     struct peer_address peer;
 };
@@ -180,6 +187,8 @@ void connection_refuse(struct connection *connection, int status, const char *wh
 void connection_end_exchange(struct connection *connection);
 /* Goes on with the pipelined requests, from the loop. */
 void connection_run_later(struct connection *connection);
+/* What it held back in this turn goes out. */
+void connection_turn_over(struct connection *connection);
 void connection_resume_reading(struct connection *connection);
 void connection_read_due(struct connection *connection); /* its read deadline has passed */
 /* Idle, and the server is being drained: what is queued goes out, then it is closed. */
@@ -197,6 +206,10 @@ void connection_reset(struct connection *connection);
  * part may have gone out. */
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count);
+/* The same, but what is little goes out at the end of this turn of the loop, with what else there is by then. */
+bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count);
+/* Sends what is held back, without waiting. */
+void      connection_send_held(struct connection *connection);
 void      connection_write_due(struct connection *connection); /* its write deadline has passed */
 void      connection_rate_due(struct connection *connection);  /* the client has had its time to take what waits */
 

@@ -137,6 +137,7 @@ static bool write_now(struct connection *connection, uv_buf_t **bufs, unsigned *
     skip_empty(bufs, count);
     if (*count == 0 || uv_stream_get_write_queue_size(&connection->socket.stream))
         return true;
+    connection->server->write_calls++;
     sent = uv_try_write(&connection->socket.stream, *bufs, *count);
     if (sent == UV_EAGAIN)
         return true;
@@ -171,8 +172,7 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     return connection->is_gone ? BP_CANCELLED : status;
 }
 
-bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
-                           unsigned count)
+static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
 {
     if (connection->is_gone)
         return BP_CANCELLED;
@@ -208,4 +208,52 @@ bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_
             watch_writes(connection);
     }
     return BP_OK;
+}
+
+/* What was held back goes first. Its memory is taken out of the connection, as another fiber may hold more meanwhile. */
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+{
+    struct bp_buf held = connection->held;
+    uv_buf_t      all[8];
+    bp_status     status;
+
+    if (!held.len)
+        return write_all(connection, call, bufs, count);
+    buf_init(&connection->held, NULL, HOLD_BYTES);
+    all[0] = uv_buf_init(held.data, (unsigned)held.len);
+    if (count)
+        memcpy(all + 1, bufs, count * sizeof(*bufs));
+    status = write_all(connection, call, all, count + 1);
+    buf_free(&held);
+    return status;
+}
+
+bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+{
+    struct http_server *server = connection->server;
+    size_t              len = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        len += bufs[i].len;
+    if (len > HOLD_BYTES - connection->held.len || connection->is_gone ||
+        uv_stream_get_write_queue_size(&connection->socket.stream) >= HTTP_QUEUE_MAX_BYTES)
+        return connection_write(connection, call, bufs, count);
+    for (unsigned i = 0; i < count; i++)
+        buf_add(&connection->held, bp_str_n(bufs[i].base, bufs[i].len));
+    if (buf_status(&connection->held) != BP_OK) {
+        connection_cut(connection);
+        return BP_NO_MEMORY;
+    }
+    if (!connection->is_holding) {
+        connection->is_holding = true;
+        connection->held_next = server->held_first;
+        server->held_first = connection;
+    }
+    return BP_OK;
+}
+
+void connection_send_held(struct connection *connection)
+{
+    if (connection->held.len && !connection->is_gone)
+        connection_write(connection, NULL, NULL, 0);
 }

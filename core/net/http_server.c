@@ -87,6 +87,7 @@ static void close_handles(struct http_server *server)
 {
     uv_close((uv_handle_t *)&server->tick, server_handle_closed);
     uv_close((uv_handle_t *)&server->later, server_handle_closed);
+    uv_close((uv_handle_t *)&server->turn, server_handle_closed);
 }
 
 void server_connection_ended(struct http_server *server)
@@ -182,6 +183,20 @@ static void on_tick(uv_timer_t *tick)
         push_drain(server);
 }
 
+/* ---- the end of a turn ---- */
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct http_server *server = turn->data;
+
+    while (server->held_first) {
+        struct connection *connection = server->held_first;
+
+        server->held_first = connection->held_next;
+        connection_turn_over(connection);
+    }
+}
+
 /* ---- going on outside of fibers ---- */
 
 static void on_later(uv_idle_t *later)
@@ -239,8 +254,11 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
     init_deadlines(server);
     uv_timer_init(&worker->loop, &server->tick);
     uv_idle_init(&worker->loop, &server->later);
-    server->tick.data = server->later.data = server;
-    server->open_handles = 2;
+    uv_prepare_init(&worker->loop, &server->turn);
+    uv_prepare_start(&server->turn, on_turn);
+    uv_unref((uv_handle_t *)&server->turn);
+    server->tick.data = server->later.data = server->turn.data = server;
+    server->open_handles = 3;
     if (!server->listeners || !listener_start_all(server)) {
         server->is_draining = true; // the handles free the server when libuv has closed them
         if (server->listeners)

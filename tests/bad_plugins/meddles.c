@@ -17,7 +17,7 @@ static bp_status start(bp_call *call, void *instance, void *shared)
     setlocale(LC_ALL, "C.UTF-8");
     signal(SIGTERM, SIG_IGN);
     sigemptyset(&set);
-    sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGWINCH);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     close(0);
     return BP_OK;

@@ -184,7 +184,7 @@ class Trial:
         options = self.case.get("options")
         path = os.path.join(self.home, "backplane.yaml")
         with open(path, "w") as stream:
-            stream.write("data_dir: .\nserver: { listen: [ \"127.0.0.1:0\" ], workers: 2 }\n")
+            stream.write("data_dir: .\nserver: { listen: [ \"127.0.0.1:0\" ], workers: 2, drain: { delay: 0 } }\n")
             if self.case["tried"] == "crash":
                 stream.write(f"app:\n  {use}: {{ use: {use} }}\n")
                 return path

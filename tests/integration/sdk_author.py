@@ -226,7 +226,7 @@ class Day:
         must(said.get("hits") and said["hits"][0]["document"] == "hotels", f"the search says {said}")
 
     def serve_them(self):
-        head = 'data_dir: .\nplugins: [ {} ]\nserver: {{ listen: [ "127.0.0.1:0" ], workers: 2 }}\n'
+        head = 'data_dir: .\nplugins: [ {} ]\nserver: {{ listen: [ "127.0.0.1:0" ], workers: 2, drain: {{ delay: 0 }} }}\n'
         self.serve(os.path.join(self.desk, "myhealth"),
                    head.format("build") + "health: { mine: { use: myhealth, path: conf.yaml, every: 1s } }\n", self.see_health)
         self.serve(os.path.join(self.desk, "myapp"), head.format("build") + "app: { myapp: { use: myapp } }\n", self.see_app)

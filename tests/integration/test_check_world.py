@@ -181,7 +181,7 @@ MISTAKES = [
     ("a socket where a file is", "server: { listen: [ «'unix:$F/file.txt' ] }\n" + GOOD, "is no socket", 78),
     ("a socket with a long path", "server: { listen: [ «'unix:$F/" + "long" * 30 + "/s' ] }\n" + GOOD, "longer than the 107 bytes", 78),
     ("a network listener without keys", "server: { listen: [ «':7001' ] }\n" + GOOD, "is reached by other machines", 78),
-    ("a network listener without allowed_hosts", "server: { listen: «[ ':7001' ], auth: { mode: keys, storage: main } }\n" + GOOD, "allowed_hosts", 0),
+    ("a network listener without allowed_hosts", "server: { listen: [ «':7001' ], auth: { mode: keys, storage: main } }\n" + GOOD, "allowed_hosts is empty", 78),
     ("no listener", "server: { listen: «[] }\n" + GOOD, "must name 1 to 64 addresses", 78),
     # ---- routes ----
     ("two apps with one prefix", "app:\n  a: { use: filesystem, roots: [ $F/folder ], prefix: p }\n  b: { use: filesystem, roots: [ $F/repos ], «prefix: p }\n",

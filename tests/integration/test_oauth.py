@@ -284,7 +284,8 @@ def metadata_of_another_issuer_is_not_taken():
         with guarded_server({"auth": {"mode": "oauth", "issuer": stranger.url, "audience": [RESOURCE]}}) as other:
             answer = call_modern(other, "echo", {}, {"Authorization": "Bearer " + stranger.token()})
             check_equal(answer.status, 401, f"{answer.body}")
-            check("another issuer" in other.find_event("issuer_unreachable")["message"], "the log says why")
+            said = wait_until(lambda: other.find_event("issuer_unreachable"), 10, "the log does not say why")
+            check("another issuer" in said["message"], f"the log says why: {said}")
 
 
 def the_conf_names_who_issues_and_for_whom_over_a_connection_that_is_safe():

@@ -135,6 +135,7 @@ class Server:
         return self
 
     def log_text(self):
+        time.sleep(0.05)  # lines are written a few milliseconds behind the answer
         with open(self.log_to or self.log_path, "rb") as file:
             file.seek(0 if self.log_to else self.log_from)
             return file.read().decode("utf-8", "replace")

@@ -5,12 +5,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/wait.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -134,6 +136,60 @@ static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **stat
     arena_free(&arena);
 }
 
+/* What a byte at a time would say, for texts of all lengths with each byte at each place. */
+static void runs_end_where_a_byte_at_a_time_would_end_them(void **state)
+{
+    char text[80];
+    (void)state;
+    for (size_t len = 0; len < 80; len++) {
+        for (size_t at = 0; at <= len; at++) {
+            static const char odd[] = { '"', '\\', '\n', '\0', '\x7f', '\x1f', '\x80', '\xff', 'x' };
+
+            for (size_t i = 0; i < sizeof(odd); i++) {
+                size_t wanted = odd[i] == 'x' ? len : at;
+
+                memset(text, 'a', sizeof(text));
+                if (at < sizeof(text) && at < len)
+                    text[at] = odd[i];
+                assert_int_equal(str_plain_run((bp_str){ text, len }, 0), at == len ? len : wanted);
+                assert_int_equal(str_is_utf8((bp_str){ text, len }), at == len || (unsigned char)odd[i] < 0x80);
+            }
+        }
+    }
+    for (size_t at = 0; at + 3 <= sizeof(text); at++) { // a letter at each place, and cut
+        memset(text, 'a', sizeof(text));
+        memcpy(text + at, "\xe2\x82\xac", 3);
+        assert_true(str_is_utf8((bp_str){ text, sizeof(text) }));
+        assert_false(str_is_utf8((bp_str){ text, at + 2 }));
+        text[at + 2] = 'a';
+        assert_false(str_is_utf8((bp_str){ text, sizeof(text) }));
+    }
+}
+
+static void no_two_random_values_are_alike_nor_those_of_a_child(void **state)
+{
+    uint64_t seen[1000], of_child = 0;
+    int      pipes[2];
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        crypto_random(&seen[i], sizeof(seen[i]));
+        for (size_t j = 0; j < i; j++)
+            assert_true(seen[i] != seen[j]);
+    }
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    crypto_random(&seen[0], sizeof(seen[0]));
+    if (child == 0) {
+        bool is_sent = write(pipes[1], &seen[0], sizeof(seen[0])) == sizeof(seen[0]);
+        _exit(is_sent ? 0 : 1);
+    }
+    assert_int_equal(read(pipes[0], &of_child, sizeof(of_child)), sizeof(of_child));
+    assert_true(of_child != seen[0]);
+    waitpid(child, NULL, 0);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 static int lines_in(const char *path)
 {
     FILE *file = fopen(path, "r");
@@ -143,6 +199,21 @@ static int lines_in(const char *path)
         lines += c == '\n';
     fclose(file);
     return lines;
+}
+
+static void a_plugin_that_says_one_thing_too_often_does_not_silence_the_others(void **state)
+{
+    char path[] = "/tmp/backplane-log-XXXXXX";
+    (void)state;
+    close(mkstemp(path));
+    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 1 });
+    for (int i = 0; i < 5; i++)
+        log_message(log, BP_LOG_INFO, LOG_PLUGIN_EVENT, "%d: a message of its own", i);
+    log_flush(log);
+    assert_int_equal(log_dropped(log), 0);
+    log_close(log);
+    assert_int_equal(lines_in(path), 5);
+    unlink(path);
 }
 
 static void records_are_all_written_once_a_turn_and_what_does_not_fit_is_said(void **state)
@@ -234,6 +305,9 @@ int main(void)
         cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
         cmocka_unit_test(log_lines_are_json_and_those_beyond_the_rate_are_counted),
+        cmocka_unit_test(a_plugin_that_says_one_thing_too_often_does_not_silence_the_others),
+        cmocka_unit_test(runs_end_where_a_byte_at_a_time_would_end_them),
+        cmocka_unit_test(no_two_random_values_are_alike_nor_those_of_a_child),
         cmocka_unit_test(records_are_all_written_once_a_turn_and_what_does_not_fit_is_said),
         cmocka_unit_test(integers_and_short_numbers_are_written_as_ever),
         cmocka_unit_test(metrics_are_counted_capped_and_rendered),

@@ -64,6 +64,13 @@ static inline void handle_wait(struct http_exchange *exchange)
     http_exchange_send(exchange, 200, BP_STR("text/plain"), BP_STR("waited"));
 }
 
+/* As a provider's fifty tokens that came in one piece. */
+static inline void handle_burst(struct http_exchange *exchange)
+{
+    for (int i = 0; i < 50; i++)
+        http_exchange_sse(exchange, BP_STR("delta"), BP_STR(""), BP_STR("{\"text\":\"token\"}"));
+}
+
 static inline void handle_events(struct http_exchange *exchange)
 {
     http_exchange_sse(exchange, BP_STR(""), BP_STR("1"), BP_STR("one"));
@@ -135,6 +142,8 @@ static inline void handle(struct http_exchange *exchange, void *arg)
         handle_big(exchange);
     else if (bp_str_is(path, "/wait"))
         handle_wait(exchange);
+    else if (bp_str_is(path, "/burst"))
+        handle_burst(exchange);
     else if (bp_str_is(path, "/events"))
         handle_events(exchange);
     else if (bp_str_is(path, "/headers"))

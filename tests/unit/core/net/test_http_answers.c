@@ -1,5 +1,6 @@
 /* test_http_answers.c - answers of the HTTP server that are streams, events, or broken off; and headers that would split one. */
 #include "http_handlers.h"
+#include "net/connection.h"
 
 static void an_old_client_gets_its_stream_until_the_end(void **state)
 {
@@ -66,6 +67,29 @@ static void a_stream_of_known_length_is_cut_when_it_is_short(void **state)
     free(answer);
 }
 
+static size_t count_of(const char *text, const char *what)
+{
+    size_t count = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        count++;
+        text += strlen(what);
+    }
+    return count;
+}
+
+static void events_of_one_turn_go_out_in_one_write(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t    before = rig->server->write_calls;
+    char       *answer = client_ask(port_of(state), "GET /burst" TAIL CLOSE);
+
+    assert_int_equal(count_of(answer, "event: delta\ndata: {\"text\":\"token\"}\n\n"), 50);
+    assert_non_null(strstr(answer, "\r\n0\r\n\r\n"));
+    assert_in_range(rig->server->write_calls - before, 1, 2);
+    free(answer);
+}
+
 static void an_aborted_stream_has_no_end(void **state)
 {
     char *answer = client_ask(port_of(state), "GET /abort" TAIL "\r\n");
@@ -82,6 +106,7 @@ int main(void)
         WITH_SERVER(silence_is_filled_with_comments),
         WITH_SERVER(header_values_cannot_split_the_answer),
         WITH_SERVER(a_stream_of_known_length_is_cut_when_it_is_short),
+        WITH_SERVER(events_of_one_turn_go_out_in_one_write),
         WITH_SERVER(an_aborted_stream_has_no_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
