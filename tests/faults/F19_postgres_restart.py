@@ -103,7 +103,7 @@ def fault(numbers):
             return {"data_dir": os.path.join(folder, "data"), "plugins": [FAULT_PLUGINS],
                     "server": {"listen": ["127.0.0.1:0"], "workers": 2, "access_log": "off"},
                     "storage": {"main": {"use": "postgres", "url": url, "pool_max": 4, "deadline": "3s"}},
-                    "health": {"database": {"use": "instance", "storage": "main", "every": "1s", "deadline": "1s"}},
+                    "health": {"database": {"use": "instance", "storage": "main", "every": "1s", "deadline": "1s", "fall": 1}},
                     "app": {"sql": {"storage": "main"}}}
 
         with Server(made=made) as server:

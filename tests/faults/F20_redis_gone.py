@@ -6,7 +6,7 @@ import statistics
 import threading
 import time
 
-from backplane_test import IS_LONG, Server, check, check_equal, run_fault, wait_until
+from backplane_test import IS_LONG, Server, check, check_equal, check_logged, run_fault, wait_until
 from redis_server import RedisServer
 from relay import Relay
 
@@ -151,7 +151,7 @@ def full(redis, server, numbers):
     redis.command("CONFIG", "SET", "maxmemory", "1")
     answer = run(server, "lock", "full", owner="me", hold_ms=1000)
     check_equal(answer["status"], "unavailable", "a lock when memory is full")
-    check("maxmemory" in answer["message"], answer["message"])
+    check_logged(server, "maxmemory")
     check(reserve(server, "full")["status"] in ("ok", "unavailable"), "a budget when memory is full")
     check_equal(run(server, "get").get("value"), "v", "a read when memory is full")
     check_equal(run(server, "set", "other", value="v")["status"], "ok", "a write when memory is full is left out")
@@ -173,7 +173,7 @@ def loading(redis, server, numbers, usual):
     starting = threading.Thread(target=redis.start)
     starting.start()
     try:
-        wait_until(lambda: "LOADING" in reserve(server, "loading")["message"], 20, "it does not say that it is loading")
+        wait_until(lambda: reserve(server, "loading") and "LOADING" in server.log_text(), 20, "it does not say that it is loading")
         served_while_down(server, "loading", numbers, usual)
         check(starting.is_alive(), "it had loaded before it was looked at")
     finally:

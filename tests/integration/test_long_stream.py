@@ -3,10 +3,10 @@ import http.server
 import json
 import threading
 
-from backplane_test import Server, check, check_equal, conf, run_tests
+from backplane_test import PROGRAM, Server, check, check_equal, conf, run_tests
 
 CHUNKS, ANSWER_MAX = 300_000, 1 << 20
-GROWTH_MAX = 8 << 20  # of the whole process, pools of connections and the answer's own text included
+GROWTH_MAX = 8 << 20  # without a sanitizer, which keeps what is freed for a while; of the whole process, pools of connections and the answer's own text included
 
 
 class Provider(http.server.BaseHTTPRequestHandler):
@@ -49,7 +49,9 @@ def a_long_answer_needs_no_more_memory_than_a_short_one():
                 most = max(most, server.anonymous_bytes() - before)
             check_equal(ends, 1, f"how it ended: {tail[-300:]!r}")
             check_equal(pieces, CHUNKS, "chunks")
-            check(most < GROWTH_MAX, f"the server grew by {most >> 20} MiB")
+            with open(PROGRAM, "rb") as file:
+                is_sanitized = b"__asan_init" in file.read()
+            check(most < GROWTH_MAX or is_sanitized, f"the server grew by {most >> 20} MiB")
             print(f"grew by {most >> 10} KiB")
     finally:
         stub.shutdown()
