@@ -8,7 +8,7 @@ import tempfile
 import threading
 
 import qdrant_stub
-from backplane_test import Server, check, check_equal, conf, run_tests
+from backplane_test import Server, check, check_equal, check_logged, conf, run_tests
 from redis_server import make_certificates
 
 folder = tempfile.TemporaryDirectory()
@@ -73,7 +73,8 @@ def without_it_they_are_refused_and_the_certificate_is_named():
             Server(made=made(url, embed_url)) as server:
         answer = server.post("/api/v1/collections/docs", {})
         check_equal(answer.status, 503, f"{answer.body}")
-        check("certificate" in answer.message.lower(), answer.message)
+        check_logged(server, "certificate")
+        check("certificate" not in answer.message, answer.message)
 
 
 def a_file_that_is_not_there_is_named():
@@ -81,7 +82,8 @@ def a_file_that_is_not_there_is_named():
             Server(made=made(url, embed_url, ca=os.path.join(folder.name, "none.pem"))) as server:
         answer = server.post("/api/v1/collections/docs", {})
         check_equal(answer.status, 503, f"{answer.body}")
-        check("none.pem" in answer.message, answer.message)
+        check_logged(server, "none.pem")
+        check("none.pem" not in answer.message, answer.message)
 
 
 run_tests([with_their_ca_they_are_trusted, without_it_they_are_refused_and_the_certificate_is_named,
