@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
+enum { LOGGED_PATH_BYTES = 2000, LOGGED_NAME_BYTES = 200 }; /* a line has room for them however they are escaped */
+
 static int32_t outcome_of(const struct http_exchange *exchange, bp_status failed)
 {
     if (http_exchange_is_gone(exchange) && (failed != BP_OK || !exchange->status))
@@ -75,7 +77,7 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
     if (!is_logged(api, status) || !log_enabled(call->worker->log, level))
         return;
     fields[field_count++] = bp_field_str("method", exchange->method);
-    fields[field_count++] = bp_field_str("path", exchange->path);
+    fields[field_count++] = bp_field_str("path", str_cut(exchange->path, LOGGED_PATH_BYTES));
     fields[field_count++] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
     fields[field_count++] = bp_field_int("status", status);
     if (status != exchange->status && exchange->status)
@@ -83,7 +85,7 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
     fields[field_count++] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
     fields[field_count++] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
     fields[field_count++] = bp_field_str("peer", proxy_client_address(api, exchange));
-    fields[field_count++] = bp_field_str("tenant", call->principal.tenant);
+    fields[field_count++] = bp_field_str("tenant", str_cut(call->principal.tenant, LOGGED_NAME_BYTES));
     field_count += who_fields(exchange, &fields[field_count]);
     call_log_record(call, level, BP_STR("request"), BP_STR(""), fields, field_count);
 }
@@ -91,7 +93,7 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
 void access_note_refusal(const struct http_refusal *refusal, void *arg)
 {
     struct api *api = arg;
-    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", refusal->path),
+    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", str_cut(refusal->path, LOGGED_PATH_BYTES)),
                              bp_field_str("route", BP_STR("none")), bp_field_int("status", refusal->status),
                              bp_field_str("peer", refusal->peer) };
 

@@ -6,13 +6,13 @@
 
 #include "base/clock.h"
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, DEBT_S = 120 /* of what was under way at once */ };
 
 struct budget {
     pthread_mutex_t lock;
     int64_t         per_minute;
     struct bucket {
-        int64_t full_ns; /* when it is full again: each that is taken puts it off */
+        int64_t full_ns; /* when it is full again: each that is charged puts it off */
     } buckets[BUCKETS];
 };
 
@@ -35,7 +35,7 @@ void budget_free(struct budget *budget)
     free(budget);
 }
 
-bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns)
+static bool ask(struct budget *budget, uint64_t client, bool is_taken, int64_t *wait_ns)
 {
     struct bucket *bucket = &budget->buckets[client % BUCKETS];
     int64_t        now_ns = clock_now_ns(), each_ns;
@@ -49,19 +49,35 @@ bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns)
     if (bucket->full_ns < now_ns)
         bucket->full_ns = now_ns;
     is_left = bucket->full_ns + each_ns - now_ns <= BP_SECONDS(60);
-    if (is_left)
+    if (is_left && is_taken)
         bucket->full_ns += each_ns;
-    else
+    else if (!is_left)
         *wait_ns = bucket->full_ns + each_ns - now_ns - BP_SECONDS(60);
     pthread_mutex_unlock(&budget->lock);
     return is_left;
 }
 
-void budget_give_back(struct budget *budget, uint64_t client)
+bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns)
 {
+    return ask(budget, client, true, wait_ns);
+}
+
+bool budget_is_left(struct budget *budget, uint64_t client, int64_t *wait_ns)
+{
+    return ask(budget, client, false, wait_ns);
+}
+
+void budget_charge(struct budget *budget, uint64_t client)
+{
+    struct bucket *bucket = &budget->buckets[client % BUCKETS];
+    int64_t        now_ns = clock_now_ns();
+
     if (budget->per_minute <= 0)
         return;
     pthread_mutex_lock(&budget->lock);
-    budget->buckets[client % BUCKETS].full_ns -= BP_SECONDS(60) / budget->per_minute;
+    if (bucket->full_ns < now_ns)
+        bucket->full_ns = now_ns;
+    if (bucket->full_ns - now_ns < BP_SECONDS(DEBT_S))
+        bucket->full_ns += BP_SECONDS(60) / budget->per_minute;
     pthread_mutex_unlock(&budget->lock);
 }

@@ -14,7 +14,10 @@ struct budget *budget_new(int64_t per_minute); /* 0: no limit. NULL: no memory *
 void           budget_free(struct budget *budget);
 /* False when there is none left; then `wait_ns` says when there will be. */
 bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns);
-/* What was taken was not for what the budget is about. */
-void budget_give_back(struct budget *budget, uint64_t client);
+/* The same, and takes nothing. */
+bool budget_is_left(struct budget *budget, uint64_t client, int64_t *wait_ns);
+/* What was asked for turned out to be what the budget is about. What was under way at once runs into debt, of two minutes at
+ * most. */
+void budget_charge(struct budget *budget, uint64_t client);
 
 #endif

@@ -271,15 +271,15 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
         return BP_OK;
     }
     is_guess = !is_trusted(guard, id, hash);
-    if (is_guess && !budget_take(guard->wrong_keys, call->client, &wait_ns)) {
+    if (is_guess && !budget_is_left(guard->wrong_keys, call->client, &wait_ns)) {
         call_fail(call, BP_LIMIT, "too many wrong API keys came from this address: keys that are not known to be good are not "
                                   "looked at for a while");
         call->error.retry_after_ns = wait_ns;
         return BP_LIMIT;
     }
     BP_TRY(fetch(call, storage, id, known));
-    if (known->id[0] && is_guess)
-        budget_give_back(guard->wrong_keys, call->client);
+    if (!known->id[0] && is_guess)
+        budget_charge(guard->wrong_keys, call->client);
     if (known->id[0]) {
         if (crypto_equal(known->hash, hash, HASH_CHARS))
             trust(guard, id, hash, true);

@@ -69,8 +69,9 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
 
     if (api->is_private)
         return BP_OK;
-    // No name leads to an address that is written out: what rebinds names cannot make one, and probes use them.
-    is_named = is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host)) ||
+    // No name leads to an address that is written out: what rebinds names cannot make one, and probes use them. Nor can it send
+    // no Host at all, as probes of HTTP/1.0 do: every browser names one.
+    is_named = !host.len || is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host)) ||
                (!is_loopback_listener(api, exchange) && proxy_is_address(without_port(host)));
     if (is_loopback_listener(api, exchange) ? !is_named && !is_loopback_name(host)
                                             : !is_named && server->allowed_hosts.count > 0)

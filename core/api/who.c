@@ -12,7 +12,7 @@ size_t who_fields(struct http_exchange *exchange, bp_field fields[WHO_FIELDS_MAX
     size_t               count = 0;
 
     if (call->principal.id.len)
-        fields[count++] = bp_field_str("key_id", call->principal.id);
+        fields[count++] = bp_field_str("key_id", str_cut(call->principal.id, WHO_ID_BYTES));
     if (agent.len > WHO_AGENT_BYTES)
         agent.len = WHO_AGENT_BYTES;
     if (agent.len)

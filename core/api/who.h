@@ -4,7 +4,7 @@
 
 #include "net/http_server.h"
 
-enum { WHO_FIELDS_MAX = 3, WHO_AGENT_BYTES = 200 };
+enum { WHO_FIELDS_MAX = 3, WHO_AGENT_BYTES = 200, WHO_ID_BYTES = 200 };
 
 /* key_id (of an API key its id, of a token its subject), user_agent and trace_id (when the caller sent a traceparent, or somebody asked
  * for one), as far as there are any; how many were written. The texts live as long as the exchange. */

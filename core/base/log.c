@@ -286,7 +286,8 @@ static void enqueue(struct log *log, struct log_block *block)
     bool is_queued = false;
 
     pthread_mutex_lock(&log->lock);
-    if (log->lines + block->lines <= log->size) {
+    // A block may have more lines than the queue is set to: it is taken by a queue that is empty.
+    if (!log->count || log->lines + block->lines <= log->size) {
         log->ring[(log->head + log->count) % log->size] = block;
         log->lines += block->lines;
         is_queued = true;

@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-enum { LOOKS_A_SECOND = 4, NAME_BYTES = 200 };
+enum { LOOKS_A_SECOND = 4, NAME_BYTES = 200, STALLED_S = 600 };
 
 struct task {
     struct client client;
@@ -50,6 +50,7 @@ static void wait_for_build(struct task *task, const char *collection)
     struct progress progress;
     const bp_json  *answer;
     int64_t         done = 0;
+    time_t          moved = time(NULL);
 
     for (bool is_begun = false;; is_begun = true) {
         int64_t documents, behind;
@@ -61,9 +62,16 @@ static void wait_for_build(struct task *task, const char *collection)
         if (!is_begun)
             progress_start(&progress, collection, documents);
         progress_add(&progress, documents - behind - done);
+        moved = documents - behind != done ? time(NULL) : moved;
         done = documents - behind;
         if (!bp_str_is(json_as_string(json_get(answer, BP_STR("state"))), "building"))
             break;
+        if (time(NULL) - moved > STALLED_S) {
+            fprintf(stderr, "backplane %s: %s: no document was done for %d minutes: the server's log and /health say why\n",
+                    task->command, collection, STALLED_S / 60);
+            task->status = EXIT_FAILED;
+            break;
+        }
         pause_a_little();
     }
     progress_end(&progress);

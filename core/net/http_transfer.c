@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "loop/fiber.h"
 #include "net/ascii.h"
 #include "net/dns.h"
 #include "net/stream.h"
@@ -513,6 +514,11 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
             transfer_unpause(transfer);
         if (has_come(transfer, event))
             break; // at once, from what libcurl had kept
+        if (transfer->is_paused && (!transfer->is_stream || !transfer->body.len)) {
+            fiber_yield(call->fiber); // its turn was over again at once, when nobody waited who could be woken
+            status = call_over(call);
+            continue;
+        }
         transfer->waiter = call;
         status = call_wait(call, due_ns(transfer), "an HTTP answer");
         transfer->waiter = NULL;

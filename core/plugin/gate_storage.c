@@ -150,7 +150,6 @@ static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *
     if (!gate_has(call, instance, args.ops->batch != NULL, "batch"))
         return BP_UNSUPPORTED;
     BP_TRY(check_texts(call, statements, count));
-    BP_TRY(check_texts(call, statements, count));
     return gate_run(call, instance, &gate_storage_list[BATCH], run_batch, &args);
 }
 

@@ -124,6 +124,27 @@ def data_of_the_version_before_is_adopted_once():
             check(len(set(owners.values())) == 2 and len(owners) >= 5, f"collections and their owners: {owners}")
 
 
+def points_that_may_be_anothers_are_left_alone():
+    with tempfile.TemporaryDirectory(prefix="backplane-test-") as folder:
+        with tarfile.open(os.path.join(HERE, "data", "before_owners.tar.gz")) as archive:
+            archive.extractall(os.path.join(folder, "data"))
+        server = Server(folder=folder, app={"scan": "1s", "verify": "1s"})
+        database, vectors = (os.path.join(folder, "data", name) for name in ("backplane.db", "docs/vectors.db"))
+        number = vector_table(vectors, "c1")
+        points = rows(vectors, f"SELECT COUNT(*) FROM points_{number}")
+        with contextlib.closing(sqlite3.connect(database)) as file:  # as if more had been written by somebody else
+            for table, column in (("retrieval_chunks", "document_id"), ("retrieval_documents", "id")):
+                file.execute(f"DELETE FROM {table} WHERE {column} = (SELECT id FROM retrieval_documents WHERE external_id = 'trains')")
+            file.commit()
+        with server:
+            wait_until(lambda: server.find_event("collection_rebuild"), 20, "it is not built under a name of its own")
+            wait_until(lambda: server.get("/api/v1/collections/docs").json["state"] == "ready", 20, "not built")
+            check_equal(found(server, "coffee", limit=1), ["coffee"], "its own")
+            time.sleep(2)  # a round of upkeep sweeps what is to be dropped
+            check_equal(rows(vectors, "SELECT owner FROM collections WHERE name = 'c1'"), [("",)], "c1 has no mark")
+            check_equal(rows(vectors, f"SELECT COUNT(*) FROM points_{number}"), points, "its points")
+
+
 def a_data_folder_has_one_server():
     with Server() as server:
         server.make_collection()
@@ -267,7 +288,7 @@ def one_document_does_not_poison_its_batch():
     with quick() as server:
         server.make_collection()
         bad = {"null": {"metadata": {"a": None}}, "nul": {"text": "a\0b"}, "title": {"title": "a\0b"}, "": {}, "unknown": {"txt": "a"},
-               "long": {"title": "t" * 2000}, "kind": {"format": "pdf"}}
+               "long": {"title": "t" * 2000}, "kind": {"format": "pdf"}, "i\0d": {}}
         batch = [{"id": f"good-{i}", "text": f"word{i} good"} for i in range(5)]
         for name, fields in bad.items():
             batch.insert(2, {"id": name, "text": "bad", **fields})
@@ -278,7 +299,7 @@ def one_document_does_not_poison_its_batch():
         lines = "\n".join(json.dumps(document) for document in batch) + "\nno json\n"
         answer = server.request("POST", "/api/v1/collections/docs/documents", lines.encode(), {"Content-Type": "application/x-ndjson"})
         check_equal((answer.json["unchanged"], answer.json["refused"]), (5, len(bad) + 1), f"{answer.body!r}")
-        check_equal([error["line"] for error in answer.json["errors"]], [3, 4, 5, 6, 7, 8, 9, 13], "the lines")
+        check_equal([error["line"] for error in answer.json["errors"]], [3, 4, 5, 6, 7, 8, 9, 10, 14], "the lines")
         check_equal(len(found(server, "good", mode="words")), 5, "the good ones are found")
 
 
@@ -413,7 +434,7 @@ def what_a_search_does_not_know_is_refused_by_name():
 
 
 run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_one_server,
-           data_of_the_version_before_is_adopted_once,
+           data_of_the_version_before_is_adopted_once, points_that_may_be_anothers_are_left_alone,
            a_lost_store_is_noticed_and_built_anew, health_says_that_a_collection_is_being_built, single_points_that_are_lost_come_back,
            verify_data_says_and_mends_what_is_missing, a_build_that_is_killed_goes_on_and_intake_with_it,
            a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,

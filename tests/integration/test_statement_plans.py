@@ -37,6 +37,7 @@ READS_MUCH = [
     ("FROM retrieval_collections", "collections are few"),
     ("retrieval_drops", "empty but for a minute after a deletion"),
     ("UPDATE retrieval_documents SET chunking = '?'", "once, at a reindex of what an older version made"),
+    ("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND state = 3", "once, at a reindex, which writes every document"),
     ("FROM retrieval_files WHERE collection_id", "all files of a watched folder are compared"),
     ("FROM retrieval_versions v JOIN", "versions are under way, and few"),
     ("DELETE FROM retrieval_garbage WHERE collection_id = $1", "a deleted collection's notes"),

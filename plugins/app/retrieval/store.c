@@ -85,7 +85,7 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, const struc
     parameters[0] = bp_sql_int(collection->id);
     parameters[1] = bp_sql_text(index_chunking(call, self));
     for (size_t i = 0; i < count; i++)
-        parameters[i + 2] = bp_sql_text(documents[i].id);
+        parameters[i + 2] = bp_sql_text(documents[i].problem.len ? BP_STR("") : documents[i].id); // refused: not in any storage
     // "" is what documents of older versions say: then it is the same until somebody asks for a build.
     bp_buf_addf(sql, "SELECT d.external_id, d.hash FROM retrieval_documents d WHERE d.collection_id = $1 AND d.state = %d AND "
                      "(d.chunking = $2 OR d.chunking = '') AND NOT EXISTS (SELECT 1 FROM retrieval_versions v WHERE "
@@ -270,7 +270,7 @@ struct marking {
     size_t        count, value_count;
 };
 
-enum { MARK_STATEMENTS = 5, MARK_VALUES = 4 };
+enum { MARK_STATEMENTS = 6, MARK_VALUES = 4 };
 
 static void add_mark(struct marking *m, const char *sql, bp_sql_value a, bp_sql_value b, bp_sql_value c, bp_sql_value d,
                      uint32_t used)
@@ -299,6 +299,10 @@ static void mark_version(struct marking *m, const struct collection *collection,
                  bp_sql_int(state), none, 3);
         return;
     }
+    // The row stays locked to the end of the batch: another process that writes a later version waits, or has come before, and then
+    // nothing below matches.
+    add_mark(m, "UPDATE retrieval_versions SET state = state WHERE document_id = $1 AND updated_wall_ns = $2", id, written, none,
+             none, 2);
     // Of the two sets of chunks one goes: the old one, or that of a version that cannot be indexed.
     add_mark(m, "INSERT INTO retrieval_garbage (chunk_id, collection_id) SELECT id, CAST($4 AS BIGINT) FROM retrieval_chunks "
                 "WHERE document_id = $3 AND " THIS_VERSION " ON CONFLICT (chunk_id) DO NOTHING",

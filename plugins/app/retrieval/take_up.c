@@ -204,32 +204,37 @@ enum sort { SORT_UNREADY, SORT_VERSIONS, SORT_BEHIND, SORTS };
 
 static const char *const sort_sql[SORTS] = {
     [SORT_UNREADY] = "SELECT " DOCUMENT_COLUMNS " FROM retrieval_documents d WHERE d.state <> 1 AND d.id > $2 AND d.collection_id = "
-                     "$1 AND (d.state = 2 OR (d.state = 0 AND d.updated_wall_ns < $3)) ORDER BY d.id LIMIT 20",
+                     "$1 AND (d.state = 2 OR (d.state = 0 AND d.updated_wall_ns < $3)) ORDER BY d.id LIMIT $4",
     [SORT_VERSIONS] = "SELECT " VERSION_COLUMNS " FROM retrieval_versions v JOIN retrieval_documents d ON d.id = v.document_id "
                       "WHERE v.document_id > $2 AND d.collection_id = $1 AND (v.state = 2 OR (v.state = 0 AND v.updated_wall_ns "
-                      "< $3)) ORDER BY v.document_id LIMIT 20",
+                      "< $3)) ORDER BY v.document_id LIMIT $4",
     // The order of the index: by build, then by id. `after` has no meaning here: what is done is not behind any more.
     [SORT_BEHIND] = "SELECT " DOCUMENT_COLUMNS " FROM retrieval_documents d WHERE d.collection_id = $1 AND d.build < $2 AND "
-                    "d.state = 1 ORDER BY d.build, d.id LIMIT 20",
+                    "d.state = 1 ORDER BY d.build, d.id LIMIT $3",
 };
 
 static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort, size_t *all)
 {
-    int64_t after = 0, last = -1;
+    int64_t after = 0, last = -1, most = TAKE_UP_DOCUMENTS;
     size_t  found = 1;
 
     // The rest is for the next round, which begins a little later.
     while (found && bp_deadline_ns(call) - bp_now_ns() > BP_SECONDS(ROUND_ENDS_S)) {
         bp_sql_value values[] = { bp_sql_int(batch->collection.id),
                                   bp_sql_int(sort == SORT_BEHIND ? batch->collection.build : after),
-                                  bp_sql_int(left_before_ns(batch->self)) };
-        bp_statement statement = { .struct_size = sizeof(statement), .parameter_count = sort == SORT_BEHIND ? 2 : 3,
+                                  bp_sql_int(sort == SORT_BEHIND ? most : left_before_ns(batch->self)), bp_sql_int(most) };
+        bp_statement statement = { .struct_size = sizeof(statement), .parameter_count = sort == SORT_BEHIND ? 3 : 4,
                                    .sql = bp_str_of(sort_sql[sort]), .parameters = values };
         bp_status    status = bp_scratch_begin(call);
 
         BP_TRY(status);
         status = take_up_some(call, batch, &statement, sort == SORT_VERSIONS, &found, &after);
         bp_scratch_end(call);
+        if ((status == BP_TOO_LARGE || status == BP_NO_MEMORY) && most > 1 && bp_cancelled(call) == BP_OK) {
+            bp_clear_error(call); // large documents: the same rows, one by one
+            most = found = 1;
+            continue;
+        }
         BP_TRY(status);
         *all += found;
         if (sort == SORT_BEHIND && found && after == last) // what was just done is behind still: another process builds, too
@@ -254,11 +259,14 @@ static bp_status end_build(bp_call *call, struct batch *batch)
                                   "<> 0 RETURNING id",
                                   bp_sql_int(batch->collection.id), bp_sql_int(batch->collection.build)),
                            &rows));
-    if (rows.row_count)
-        bp_log_event(call, BP_LOG_INFO, "collection_built",
-                     bp_format(call, "the collection \"" BP_FMT "\" was indexed anew: %lld documents", BP_ARG(batch->collection.name),
-                               (long long)all),
-                     (bp_field[]){ bp_field_str("collection", batch->collection.name), bp_field_int("documents", all) }, 2);
+    if (!rows.row_count)
+        return BP_OK;
+    // The store may have lost points in the middle of the build: the next round compares.
+    atomic_store(&batch->self->shared->is_upkeep_due, true);
+    bp_log_event(call, BP_LOG_INFO, "collection_built",
+                 bp_format(call, "the collection \"" BP_FMT "\" was indexed anew: %lld documents", BP_ARG(batch->collection.name),
+                           (long long)all),
+                 (bp_field[]){ bp_field_str("collection", batch->collection.name), bp_field_int("documents", all) }, 2);
     return BP_OK;
 }
 

@@ -56,8 +56,9 @@ static bp_status create(bp_call *call, struct retrieval *self, const struct coll
 /* ---- builds ---- */
 
 static const char *const update_sql[] = {
-    [BUILD_REFRESH] = "UPDATE retrieval_collections SET build = build + 1, state = 2, reason = $3 WHERE id = $1 AND build = $2 "
-                      "RETURNING id",
+    // One that has lost points stays so until the build is done, whoever asks for another build meanwhile.
+    [BUILD_REFRESH] = "UPDATE retrieval_collections SET build = build + 1, state = CASE WHEN state = 1 THEN 1 ELSE 2 END, reason = "
+                      "$3 WHERE id = $1 AND build = $2 RETURNING id",
     [BUILD_REFILL] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3 WHERE id = $1 AND build = $2 "
                      "RETURNING id",
     [BUILD_ANEW] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3, vector_name = $4, model = $5, "
@@ -179,7 +180,8 @@ static bp_status count_passages(bp_call *call, struct retrieval *self, const str
     return BP_OK;
 }
 
-/* The name under which older versions kept the collection: made of a number that every database gives. */
+/* The name under which older versions kept the collection: made of a number that every database gives. Whether the points are
+ * ours is decided before they are marked: what another deployment may have written is neither taken nor dropped. */
 static bp_status adopt(bp_call *call, struct retrieval *self, struct collection *collection)
 {
     bp_str           name = bp_format(call, "c%lld", (long long)collection->id), owner = { NULL, 0 }, reason;
@@ -194,6 +196,14 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
         status = bp_fail(call, BP_CONFLICT, "the collection \"" BP_FMT "\" of vector store \"" BP_FMT
                          "\", which was used for it so far, belongs to the deployment " BP_FMT, BP_ARG(name),
                          BP_ARG(self->vector->name), BP_ARG(owner));
+    if (status == BP_OK && !owner.len) {
+        BP_TRY(count_passages(call, self, collection, &passages));
+        if ((uint64_t)passages != points)
+            return upkeep_rebuild(call, self, collection, BUILD_ANEW,
+                                  bp_format(call, "it has %lld passages, and there are %llu points under its name \"" BP_FMT "\", "
+                                            "which may be another deployment's and are left alone",
+                                            (long long)passages, (unsigned long long)points, BP_ARG(name)));
+    }
     if (status == BP_OK)
         status = bp_vector_of(self->vector)->create(call, self->vector->instance, name, &schema);
     if (status == BP_NOT_FOUND || status == BP_CONFLICT) {
@@ -206,14 +216,7 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
                            BP_SQL("UPDATE retrieval_collections SET vector_name = $2 WHERE id = $1 AND vector_name = ''",
                                   bp_sql_int(collection->id), bp_sql_text(name)),
                            NULL));
-    BP_TRY(read_again(call, self, collection));
-    BP_TRY(count_passages(call, self, collection, &passages));
-    if ((uint64_t)passages == points)
-        return BP_OK;
-    // Another deployment may have written under the same name: whose the points are cannot be told.
-    return upkeep_rebuild(call, self, collection, BUILD_ANEW,
-                          bp_format(call, "it has %lld passages, and there were %llu points under its name", (long long)passages,
-                                    (unsigned long long)points));
+    return read_again(call, self, collection);
 }
 
 bp_status upkeep_open(bp_call *call, struct retrieval *self, struct collection *collection)
@@ -296,32 +299,55 @@ static bp_status take_up_document(bp_call *call, struct comparing *c, int64_t do
     return BP_OK;
 }
 
-/* Points whose passage is gone: the row is looked for once more, as it may have come since. */
-static bp_status remove_needless(bp_call *call, struct comparing *c, const bool *is_known)
-{
-    uint64_t *needless = BP_NEW_ARRAY(call, uint64_t, c->point_count + 1);
-    size_t    count = 0;
+struct looking {
+    const struct comparing *comparing;
+    const bool             *is_known;
+    uint64_t               *needless;
+    size_t                  count;
+};
 
-    if (!needless)
-        return BP_NO_MEMORY;
+static bp_status look_once_more(bp_call *call, bp_transaction *transaction, void *arg)
+{
+    struct looking         *l = arg;
+    const struct comparing *c = l->comparing;
+
+    l->count = 0;
     for (size_t i = 0; i < c->point_count; i++) {
         bp_rows rows;
 
-        if (is_known[i])
+        if (l->is_known[i])
             continue;
-        BP_TRY(bp_storage_exec(call, c->self->storage, NULL,
+        BP_TRY(bp_storage_exec(call, c->self->storage, transaction,
                                BP_SQL("SELECT c.id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = ABS(c.document_id) "
                                       "WHERE c.id = $1 AND d.collection_id = $2",
                                       bp_sql_int((int64_t)c->points[i]), bp_sql_int(c->collection->id)),
                                &rows));
         if (rows.row_count == 0)
-            needless[count++] = c->points[i];
+            l->needless[l->count++] = c->points[i];
     }
-    if (!count)
+    return BP_OK;
+}
+
+/* Points whose passage is gone. The row is looked for once more, as it may have come since; in a transaction, as a replica may
+ * not have it yet. */
+static bp_status remove_needless(bp_call *call, struct comparing *c, const bool *is_known)
+{
+    struct looking looking = { .comparing = c, .is_known = is_known,
+                               .needless = BP_NEW_ARRAY(call, uint64_t, c->point_count + 1) };
+    size_t         unknown = 0;
+
+    if (!looking.needless)
+        return BP_NO_MEMORY;
+    for (size_t i = 0; i < c->point_count; i++)
+        unknown += !is_known[i];
+    if (!unknown)
         return BP_OK;
-    c->verified->needless += (int64_t)count;
-    return bp_vector_of(c->self->vector)->remove(call, c->self->vector->instance, c->collection->vector_name, needless, count, NULL,
-                                                 NULL);
+    BP_TRY(bp_storage_transact(call, c->self->storage, look_once_more, &looking));
+    if (!looking.count)
+        return BP_OK;
+    c->verified->needless += (int64_t)looking.count;
+    return bp_vector_of(c->self->vector)->remove(call, c->self->vector->instance, c->collection->vector_name, looking.needless,
+                                                 looking.count, NULL, NULL);
 }
 
 /* One page of points, and the passages from behind the page before to its end. The passages are read first: the points of a
@@ -610,10 +636,11 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
 
     BP_TRY(read_all(call, self, &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
-        struct collection collection;
+        struct collection collection, before;
         bp_status         status;
 
         collection_take_row(call, &rows, i, &collection);
+        before = collection; // its strings outlive the scratch memory, into which the row may be read again
         if (is_of_another_embedder(self, &collection) && collection.vector_name.len)
             continue;
         BP_TRY(bp_scratch_begin(call));
@@ -622,7 +649,7 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
             status = compare_some(call, self, &collection);
         bp_scratch_end(call);
         if (status == BP_DATA) // what is left of it in the store cannot be used
-            status = upkeep_rebuild(call, self, &collection, BUILD_ANEW, bp_dup(call, bp_error_of(call)->message));
+            status = upkeep_rebuild(call, self, &before, BUILD_ANEW, bp_dup(call, bp_error_of(call)->message));
         if (status == BP_NOT_FOUND) // deleted meanwhile, here or there: the next look tells
             status = BP_OK;
         BP_TRY(status);
@@ -643,7 +670,12 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));
     BP_TRY(learn_deployment(call, self));
-    BP_TRY(upkeep_sweep(call, self));
+    if (upkeep_sweep(call, self) != BP_OK) { // a store that lets nobody drop is no reason to leave the rest undone
+        BP_TRY(bp_cancelled(call));
+        bp_log(call, BP_LOG_WARN, "what deleted and rebuilt collections left in the vector store is swept later: " BP_FMT,
+               BP_ARG(bp_error_of(call)->message));
+        bp_clear_error(call);
+    }
     if (is_due(self)) {
         bp_status status;
 
@@ -687,23 +719,48 @@ static bp_status answer(bp_call *call, bp_response *response, int32_t http_statu
     return bp_respond_json(call, response, http_status, w);
 }
 
+/* A store that has lost points answers by words alone while it is filled again; else what it has is searched meanwhile. */
+static bp_status kind_of_reindex(bp_call *call, struct retrieval *self, const struct collection *collection, enum build_kind *kind)
+{
+    uint64_t  points = 0;
+    int64_t   passages;
+    bp_status status;
+
+    *kind = BUILD_ANEW;
+    if (!bp_str_equal(collection->model, self->embedder.info.model) || collection->dimensions != self->embedder.info.dimensions ||
+        !collection->vector_name.len)
+        return BP_OK;
+    status = bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points);
+    if (status == BP_NOT_FOUND)
+        bp_clear_error(call);
+    else
+        BP_TRY(status);
+    BP_TRY(count_passages(call, self, collection, &passages));
+    *kind = points < (uint64_t)passages ? BUILD_REFILL : BUILD_REFRESH;
+    return BP_OK;
+}
+
 bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct retrieval *self = instance;
     struct collection collection;
-    bool              is_same;
+    enum build_kind   kind;
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
-    is_same = bp_str_equal(collection.model, self->embedder.info.model) &&
-              collection.dimensions == self->embedder.info.dimensions && collection.vector_name.len;
+    BP_TRY(kind_of_reindex(call, self, &collection, &kind));
     // Documents of older versions do not say how they were cut.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("UPDATE retrieval_documents SET chunking = '?' WHERE collection_id = $1 AND chunking = ''",
                                   bp_sql_int(collection.id)),
                            NULL));
-    BP_TRY(upkeep_rebuild(call, self, &collection, is_same ? BUILD_REFRESH : BUILD_ANEW,
-                          is_same ? BP_STR("it was asked for")
+    // What could not be indexed is tried again: its text is here.
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND state = 3 AND collection_id = $1",
+                                  bp_sql_int(collection.id)),
+                           NULL));
+    BP_TRY(upkeep_rebuild(call, self, &collection, kind,
+                          kind != BUILD_ANEW ? BP_STR("it was asked for")
                                   : bp_format(call, "it was asked for, as the embedder is \"" BP_FMT "\" now",
                                               BP_ARG(self->embedder.info.model))));
     return answer(call, response, 202, self, &collection, NULL);
@@ -717,6 +774,13 @@ bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_res
     bp_status         status;
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
+    // Without the embedder what is lost is told all the same.
+    if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
+        bp_clear_error(call);
+    BP_TRY(bp_cancelled(call));
+    if (is_of_another_embedder(self, &collection))
+        return bp_fail(call, BP_CONFLICT, "collection \"" BP_FMT "\" was made with another embedder than the conf has: `backplane "
+                       "reindex --collection " BP_FMT "` makes it anew", BP_ARG(collection.name), BP_ARG(collection.name));
     BP_TRY(upkeep_open(call, self, &collection));
     status = upkeep_verify(call, self, &collection, &verified);
     if (status == BP_NOT_FOUND)

@@ -49,6 +49,18 @@ static bp_status body_of(bp_call *call, const struct embed_instance *embed, bp_s
     return bp_json_done(call, w, body);
 }
 
+/* 402 and 404 are about the account and the model, which others mend: no text is to blame, and it may be sent again. */
+static bp_status refused(bp_call *call, const struct embed_instance *embed, const bp_http_response *response)
+{
+    bp_status status = openai_fail(call, &embed->server, response->status, response->retry_after_ns, response->body);
+
+    if (status != BP_INVALID || response->status == 400 || response->status == 422)
+        return status;
+    status = bp_fail(call, BP_UPSTREAM, BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
+    bp_fail_detail(call, response->retry_after_ns, 0, response->status);
+    return status;
+}
+
 static bp_status post(bp_call *call, const struct embed_instance *embed, bp_str body, const bp_json **root)
 {
     bp_http_request  request;
@@ -59,7 +71,7 @@ static bp_status post(bp_call *call, const struct embed_instance *embed, bp_str 
     request.max_response_bytes = ANSWER_MAX_BYTES;
     BP_TRY(bp_http_fetch(call, &request, &response));
     if (response.status < 200 || response.status > 299)
-        return openai_fail(call, &embed->server, response.status, response.retry_after_ns, response.body);
+        return refused(call, embed, &response);
     if (bp_json_parse(call, response.body, root) != BP_OK)
         return bp_fail(call, BP_UPSTREAM, BP_FMT " sent embeddings that are not JSON", BP_ARG(embed->server.url));
     if (bp_json_get(*root, "error"))

@@ -141,6 +141,7 @@ static bp_status download(bp_call *call, const struct qdrant *db, bp_str path, c
     bp_str           piece;
 
     BP_TRY(qdrant_request(call, db, "GET", path, BP_STR(""), &request));
+    request.max_response_bytes = 0; // it is passed on in pieces
     BP_TRY(bp_http_open(call, &request, &head, &stream));
     if (head.status != 200)
         return qdrant_fail(call, db, path, &head);

@@ -141,8 +141,10 @@ static void errors_of_the_server_keep_their_meaning(void **state)
     assert_int_equal(bp_error_of(call)->retry_after_ns, BP_SECONDS(20));
     fail_with(401, "", "{\"error\":{\"message\":\"bad key s3cret\"}}", BP_DENIED);
     assert_null(strstr(bp_error_of(call)->message.data, "s3cret"));
-    fail_with(404, "", "{\"error\":\"model \\\"m\\\" not found, try pulling it first\"}", BP_INVALID);
+    fail_with(404, "", "{\"error\":\"model \\\"m\\\" not found, try pulling it first\"}", BP_UPSTREAM);
     assert_said("try pulling it first");
+    fail_with(402, "", "{\"error\":\"no credit\"}", BP_UPSTREAM);
+    fail_with(422, "", "{\"error\":\"no text\"}", BP_INVALID);
     fail_with(400, "", "{\"error\":{\"message\":\"the input length exceeds the context length\"}}", BP_TOO_LARGE);
     fail_with(502, "", "<html>bad gateway</html>", BP_UPSTREAM);
     fail_with(503, "", "", BP_UNAVAILABLE);
