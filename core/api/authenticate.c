@@ -15,10 +15,10 @@ bool api_has_auth(const struct api *api)
 }
 
 /* An API key says of itself that it is one; everything else is a token. */
-static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented)
+static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented, bool may_fetch)
 {
     if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
-        return oauth_authenticate(call, api->oauth, path, presented, &call->principal);
+        return oauth_authenticate(call, api->oauth, path, presented, may_fetch, &call->principal);
     if (!api->key_storage)
         return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
                          BP_ARG(api->conf->server.auth.issuer));
@@ -70,7 +70,7 @@ static void look_up_key(bp_call *call, void *arg)
 {
     struct recognition *at = arg;
 
-    check_credentials(at->api, call, BP_STR(""), (bp_str){ at->key, at->key_len }); // the cache has it then
+    check_credentials(at->api, call, BP_STR(""), (bp_str){ at->key, at->key_len }, true); // the cache has it then
     at->is_done = true;
     waker_wake(at->waker);
     waker_release(at->waker);
@@ -114,7 +114,7 @@ static void recognise(struct api *api, bp_call *call, bp_str path, bp_str presen
         make_key_known(api, call, presented);
     if (is_token ? !oauth_has_keys(api->oauth) : !keys_are_known(cache, presented))
         return;
-    if (check_credentials(api, call, path, presented) != BP_OK)
+    if (check_credentials(api, call, path, presented, false) != BP_OK)
         call_clear_error(call);
 }
 
@@ -139,7 +139,7 @@ bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange 
     }
     if (!is_needed && !key.len)
         return BP_OK;
-    status = check_credentials(api, call, exchange->path, key);
+    status = check_credentials(api, call, exchange->path, key, true);
     if (status == BP_UNAUTHENTICATED && is_needed)
         oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
     if (status != BP_OK)

@@ -306,7 +306,7 @@ static bp_status refuse_unchecked(bp_call *call)
     return BP_UNAUTHENTICATED;
 }
 
-bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bp_principal *principal)
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bool may_fetch, bp_principal *principal)
 {
     bp_str_list      audiences = audiences_at(call, oauth, path);
     struct jwt_rules rules = { .issuer = oauth->conf->issuer,
@@ -316,7 +316,7 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp
     enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
     char             why[256];
 
-    for (int attempt = 0; attempt < 2 && verdict == JWT_UNKNOWN_KEY; attempt++) {
+    for (int attempt = 0; attempt < (may_fetch ? 2 : 1) && verdict == JWT_UNKNOWN_KEY; attempt++) {
         struct held_keys *held;
 
         if (take_keys(call, oauth, attempt > 0, &held) != BP_OK)

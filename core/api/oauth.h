@@ -17,8 +17,10 @@ void          oauth_free(struct oauth *oauth);
 
 /* BP_OK fills `principal`, with strings in the call's arena. BP_UNAUTHENTICATED with a sentence, also when the issuer's keys
  * cannot be had: what cannot be checked is not believed. A token may be made out for the server, as the conf says, or for the
- * resource at `path` alone where oauth_metadata() names one. */
-bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bp_principal *principal) BP_SUSPENDS;
+ * resource at `path` alone where oauth_metadata() names one. `may_fetch`: the issuer may be asked for keys when none of those
+ * that are held signed it. */
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bool may_fetch,
+                             bp_principal *principal) BP_SUSPENDS;
 /* Whether that can be done without asking the issuer. */
 bool oauth_has_keys(struct oauth *oauth);
 

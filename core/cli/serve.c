@@ -13,6 +13,8 @@
 #include "loop/crash.h"
 #include "version.h"
 
+enum { LOG_S = 2, GATHERED_MS = 30 }; /* of an end at once */
+
 /* Taken by sigwait() here alone; threads inherit the mask. */
 static void block_signals(sigset_t *waited)
 {
@@ -89,7 +91,18 @@ static void wait_before_drain(struct host *host, int number)
         nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000, .tv_nsec = delay_ns % 1000000000 }, NULL);
 }
 
-/* Whoever sends a second one does not want to wait: what was acknowledged is safe, as after a kill -9. */
+/* What was acknowledged is safe, as after a kill -9. */
+static _Noreturn void stop_at_once(struct host *host, int number)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); // in the middle of the log it would be left locked
+    alarm(LOG_S); // ends the process when nobody takes the log
+    nanosleep(&(struct timespec){ .tv_nsec = GATHERED_MS * 1000000 }, NULL); // workers hand over the lines that they have gathered
+    log_message(host->log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
+    log_flush(host->log);
+    _exit(128 + number);
+}
+
+/* Whoever sends a second one does not want to wait. */
 static void *end_at_once(void *arg)
 {
     struct host *host = arg;
@@ -102,9 +115,7 @@ static void *end_at_once(void *arg)
     sigaddset(&ending, SIGQUIT);
     while (sigwait(&ending, &number) != 0)
         ;
-    log_message(host->log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
-    log_flush(host->log);
-    _exit(128 + number);
+    stop_at_once(host, number);
 }
 
 /* Ends with the process, or before it by pthread_cancel(): sigwait() is a place where that is taken. */
@@ -144,11 +155,8 @@ int command_serve(int argc, char **argv)
     if (status == EXIT_DONE) {
         say_ready(&host, started_ns);
         int number = wait_for_end(&host, &waited);
-        if (number == SIGQUIT) {
-            log_message(host.log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
-            log_flush(host.log);
-            _exit(128 + number);
-        }
+        if (number == SIGQUIT)
+            stop_at_once(&host, number);
         log_message(host.log, BP_LOG_INFO, "stopping",
                     "signal %d: requests under way are finished, then the host ends; a second signal ends it at once", number);
         has_watcher = watch_for_second(&host, &watcher);
