@@ -18,7 +18,7 @@ struct builder {
     unsigned              depth; /* of `open` */
     size_t                node_count;
     bool                  is_whole; /* it was read to its end */
-    size_t                silent_to; /* from 0: up to which line a mistake is that of a line that was left out; 0: none */
+    size_t                silent_to; /* from 0: before which line a mistake is that of a line that was left out; 0: none */
     size_t                bad_line; /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not help */
     bool                  has_key; /* `key` waits for its value */
     bp_str                key;
@@ -81,7 +81,7 @@ static enum step fail_syntax(struct builder *builder)
     } else if (parser->error == YAML_READER_ERROR) {
         problem_add(builder->problems, false, (struct conf_position){ 0 }, bp_str_of(NULL),
                     "is not UTF-8 text: %s at byte %zu", problem, parser->problem_offset);
-    } else if (parser->problem_mark.line <= builder->silent_to) {
+    } else if (parser->problem_mark.line < builder->silent_to) {
         // Most probably what the line before, which was left out, would have made good.
     } else if (parser->context) {
         problem_add(builder->problems, false, position, bp_str_of(NULL),
@@ -303,7 +303,7 @@ struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
     for (int i = 0; i < MAX_LEFT_OUT && !builder.is_whole && builder.bad_line != SIZE_MAX && leave_out(rest, text.len, builder.bad_line);
          i++) {
         builder = (struct builder){ .problems = problems, .text = { rest, text.len }, .bad_line = SIZE_MAX,
-                                    .silent_to = builder.bad_line + 1 };
+                                    .silent_to = builder.bad_line + 2 };
         root = read_once(&builder);
     }
     free(rest);

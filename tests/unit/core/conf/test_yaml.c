@@ -95,6 +95,7 @@ static void a_syntax_error_says_where(void **state)
     assert_refused(BP_STR("a:\n\tb: 1\n"),
                    "t.yaml:2:1: is not valid YAML: found character that cannot start any token while scanning for "
                    "the next token that starts at line 2\n");
+    assert_refused(BP_STR("a: b c: d\n"), "t.yaml:1:7: is not valid YAML: mapping values are not allowed in this context\n");
 }
 
 static void an_expansion_without_quotes_in_braces_gets_a_hint(void **state)
