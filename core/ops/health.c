@@ -259,11 +259,31 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool wit
     json_end(w);
 }
 
+/* A component that is degraded by what is known of it without a check: `source` says whence, `since_wall_ns` may be 0. */
+static bp_health_level write_degraded(bp_json_writer *w, const struct unit *unit, const char *source, const char *detail,
+                                      int64_t since_wall_ns)
+{
+    char name[96];
+
+    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
+    json_key(w, bp_str_of(name));
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "status", level_name(BP_HEALTH_DEGRADED));
+    json_put_text(w, "check", source);
+    json_put_bool(w, "critical", false);
+    if (detail)
+        json_put_text(w, "detail", detail);
+    if (since_wall_ns)
+        put_time(w, "since", since_wall_ns);
+    json_end(w);
+    return BP_HEALTH_DEGRADED;
+}
+
 /* What an instance says of itself; its level. */
 static bp_health_level write_report(bp_json_writer *w, const struct unit *unit, bool with_detail)
 {
     struct unit_report *report = (struct unit_report *)&unit->report;
-    char                name[96], sentence[sizeof(report->sentence)];
+    char                sentence[sizeof(report->sentence)];
     uint32_t            level;
     int64_t             since;
 
@@ -274,39 +294,20 @@ static bp_health_level write_report(bp_json_writer *w, const struct unit *unit, 
     pthread_mutex_unlock(&report->lock);
     if (level == BP_REPORT_OK)
         return BP_HEALTH_OK;
-    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
-    json_key(w, bp_str_of(name));
-    json_begin(w, JSON_KIND_OBJECT);
-    json_put_text(w, "status", level_name(BP_HEALTH_DEGRADED));
-    json_put_text(w, "check", "itself");
-    json_put_bool(w, "critical", false);
-    if (with_detail)
-        json_put_text(w, "detail", sentence);
-    put_time(w, "since", since);
-    json_end(w);
-    return BP_HEALTH_DEGRADED;
+    return write_degraded(w, unit, "itself", with_detail ? sentence : NULL, since);
 }
 
 /* What its calls say of an instance: one whose calls fail is not well, whoever checks it or not. */
 static bp_health_level write_calls(bp_json_writer *w, const struct unit *unit, bool with_detail)
 {
     struct call_record record = call_record_of(unit);
-    char               name[96], text[160];
+    char               text[160];
 
     if (!call_record_is_bad(&record))
         return BP_HEALTH_OK;
-    snprintf(name, sizeof(name), "%s.%s", unit->conf->kind, unit->conf->name.data);
     snprintf(text, sizeof(text), "%llu of %llu calls failed within the last minute, the last one with \"%s\": the log says why",
              (unsigned long long)record.failed, (unsigned long long)record.calls, bp_status_label(record.last_status));
-    json_key(w, bp_str_of(name));
-    json_begin(w, JSON_KIND_OBJECT);
-    json_put_text(w, "status", level_name(BP_HEALTH_DEGRADED));
-    json_put_text(w, "check", "calls");
-    json_put_bool(w, "critical", false);
-    if (with_detail)
-        json_put_text(w, "detail", text);
-    json_end(w);
-    return BP_HEALTH_DEGRADED;
+    return write_degraded(w, unit, "calls", with_detail ? text : NULL, 0);
 }
 
 bp_health_level health_write(struct health_board *board, bool with_detail, bp_json_writer *w)

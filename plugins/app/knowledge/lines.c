@@ -14,34 +14,23 @@ enum { PAGE_BYTES = 4 << 20, BATCH_LINES = 200, LINE_BYTES_MAX = 16 << 20, ERROR
 
 /* ---- out ---- */
 
-static void add_entity_line(bp_call *call, bp_buf *out, const struct page_entity *entity)
+/* Of an entity or of a relation; the other one is NULL. */
+static bp_status add_line(bp_call *call, bp_buf *out, const struct page_entity *entity, const struct page_relation *relation)
 {
     bp_json_writer *w = bp_json_writer_new(call, LINE_BYTES_MAX);
     bp_str          json;
 
     bp_json_object(w);
-    bp_json_put_string(w, "type", BP_STR("entity"));
-    page_write_entity(w, entity);
+    bp_json_put_string(w, "type", entity ? BP_STR("entity") : BP_STR("relation"));
+    if (entity)
+        page_write_entity(w, entity);
+    else
+        page_write_relation(w, relation);
     bp_json_end(w);
-    if (bp_json_done(call, w, &json) == BP_OK) {
-        bp_buf_add(out, json);
-        bp_buf_add(out, BP_STR("\n"));
-    }
-}
-
-static void add_relation_line(bp_call *call, bp_buf *out, const struct page_relation *relation)
-{
-    bp_json_writer *w = bp_json_writer_new(call, LINE_BYTES_MAX);
-    bp_str          json;
-
-    bp_json_object(w);
-    bp_json_put_string(w, "type", BP_STR("relation"));
-    page_write_relation(w, relation);
-    bp_json_end(w);
-    if (bp_json_done(call, w, &json) == BP_OK) {
-        bp_buf_add(out, json);
-        bp_buf_add(out, BP_STR("\n"));
-    }
+    BP_TRY(bp_json_done(call, w, &json));
+    bp_buf_add(out, json);
+    bp_buf_add(out, BP_STR("\n"));
+    return BP_OK;
 }
 
 static bp_status send_page(bp_call *call, struct knowledge *self, bp_response *response, struct place *place)
@@ -51,10 +40,9 @@ static bp_status send_page(bp_call *call, struct knowledge *self, bp_response *r
 
     BP_TRY(page_read(call, self, PAGE_BYTES, place, &page));
     for (size_t i = 0; i < page.entity_count; i++)
-        add_entity_line(call, out, &page.entities[i]);
+        BP_TRY(add_line(call, out, &page.entities[i], NULL));
     for (size_t i = 0; i < page.relation_count; i++)
-        add_relation_line(call, out, &page.relations[i]);
-    BP_TRY(bp_error_of(call)->status);
+        BP_TRY(add_line(call, out, NULL, &page.relations[i]));
     BP_TRY(bp_buf_status(out));
     return bp_buf_str(out).len ? bp_response_write(call, response, bp_buf_str(out)) : BP_OK;
 }
