@@ -111,7 +111,7 @@ static bp_status connect_to(bp_call *call, struct postgres_connection *connectio
     if (!connection->pg)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
     PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
-    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE); // the SQLSTATE stands in what is said, in any language
+    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE); // the message then contains the SQLSTATE, whatever its language
     if (PQstatus(connection->pg) == CONNECTION_BAD)
         return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
     BP_TRY(poll_until_made(call, connection, bp_within(call, connection->pool->options->connect_timeout_ns)));
