@@ -11,30 +11,30 @@ MIB = 1 << 20
 def bombs():
     """(name, body, statuses that are right)"""
     digits = b"7" * MIB
-    query = b'{"query": "x", "a": '
+    query = b'{"query": "x", "filter": {"a": '
     for depth in (100, 100000, 1000000):
         yield f"arrays {depth} deep", b"[" * depth, {400}
         yield f"arrays {depth} deep, closed", b"[" * depth + b"]" * depth, {400}
         yield f"objects {depth} deep", b'{"a":' * depth, {400}
     yield "1e6 keys", b"{" + b",".join(b'"%d":1' % i for i in range(1000000)) + b"}", {400}
     yield "1e6 times one key", b"{" + b",".join([b'"a":1'] * 1000000) + b"}", {400}
-    yield "99,000 keys", b'{"query":"x",' + b",".join(b'"%d":1' % i for i in range(99000)) + b"}", {200, 404}
+    yield "99,000 keys", b'{"query":"x",' + b",".join(b'"%d":1' % i for i in range(99000)) + b"}", {400}  # unknown members
     yield "a string of 31 MiB", b'{"query": "' + b"a" * (31 * MIB) + b'"}', {400}
     yield "16 MiB of escapes", b'{"query": "' + b"\\u0041" * (16 * MIB // 6) + b'"}', {400}
     yield "33 MiB", b'{"query": "' + b"a" * (33 * MIB) + b'"}', {413}
-    yield "1 MiB of digits", query + digits + b"}", {400}
-    yield "1 MiB of fraction", query + b"0." + digits + b"}", {400}
-    yield "huge exponent", query + b"1e1000000000}", {400}
-    yield "huge negative exponent", query + b"1e-1000000000}", {200, 400}
-    yield "-0", query + b"-0}", {200}
-    yield "2^63", query + b"9223372036854775808}", {400}
+    yield "1 MiB of digits", query + digits + b"}}", {400}
+    yield "1 MiB of fraction", query + b"0." + digits + b"}}", {400}
+    yield "huge exponent", query + b"1e1000000000}}", {400}
+    yield "huge negative exponent", query + b"1e-1000000000}}", {200, 400}
+    yield "-0", query + b"-0}}", {200}
+    yield "2^63", query + b"9223372036854775808}}", {400}
     yield "escaped NUL in a value", b'{"query": "a\\u0000b"}', {200, 400}
     yield "escaped NUL in a key", b'{"query": "x", "a\\u0000b": 1}', {400}
     for name, text in (("lone high surrogate", b"\\ud800"), ("lone low surrogate", b"\\udc00"), ("surrogates turned round", b"\\udc00\\ud800"),
                        ("overlong", b"\xc0\xaf"), ("UTF-8 surrogate", b"\xed\xa0\x80"), ("beyond U+10FFFF", b"\xf4\x90\x80\x80"),
                        ("cut off", b"\xe2\x82"), ("0xFF", b"\xff")):
-        yield name, b'{"query": "' + text + b'"}', {400}
-    yield "byte order mark", b"\xef\xbb\xbf{}", {400}
+        yield name, b'{"query": "' + text + b'"}', {200}  # mended to U+FFFD
+    yield "byte order mark", b'\xef\xbb\xbf{"query": "x"}', {200}
     yield "UTF-16", '{"query":"x"}'.encode("utf-16"), {400}
 
 
@@ -67,12 +67,7 @@ def utf8(server, numbers):
             text = line.replace(b"\\", b"").replace(b'"', b"").replace(b"\r", b"").strip()
             if not text:
                 continue
-            is_control = any(byte < 32 for byte in text)
-            try:
-                text.decode("utf-8")
-                is_good = not is_control
-            except UnicodeDecodeError:
-                is_good = False
+            is_good = not any(byte < 32 for byte in text)  # what is not UTF-8 is mended
             answer = server.post("/api/v1/search", b'{"query": "' + text + b'"}')
             check_equal(answer.status, 200 if is_good else 400, f"UTF-8 case {text[:60]!r}: {answer.body[:120]!r}")
             count += 1

@@ -75,9 +75,9 @@ def line_without_end(folder, numbers):
         it.send(b"x" * (1 << 20))
         sent += 1 << 20
         most = max(most, it.anonymous_bytes() - before)
+    it.send(b"\n")  # the answer waits for the end of the line, since the id may stand there
     answer = it.receive()
-    check_equal((answer["error"]["code"], answer["id"]), (-32700, None), "what a line that is too long gets")
-    it.send(b"\n")
+    check_equal((answer["error"]["code"], answer["id"]), (-32600, None), "what a line that is too long gets")
     check("result" in it.ask("tools/list", id=2), "the next line")
     numbers.update(flood_mib=FLOOD_BYTES >> 20, memory_mib=round(most / (1 << 20), 1), eof_s=round(it.close()[0], 2))
     check(most <= 2 * LINE_BYTES_MAX + (8 << 20), f"{most >> 20} MiB for a line without an end")
@@ -85,9 +85,10 @@ def line_without_end(folder, numbers):
 
 def broken_lines(folder, numbers):
     it = Stdio(folder)
-    for broken in (b"{\n", b"\xff\xfe\n", b'{"jsonrpc":"2.0",\n', b"nonsense\n", b"[" * 70000 + b"\n", b'"\\ud800"\n'):
-        it.send(broken)
-        check_equal(it.receive()["error"]["code"], -32700, f"{broken[:20]!r}")
+    for broken, wanted in ((b"{", -32700), (b"\xff\xfe", -32700), (b'{"jsonrpc":"2.0",', -32700), (b"nonsense", -32700),
+                           (b"[" * 70000, -32600), (b'"\\ud800"', -32600)):  # too deep to be read, and mended but no message
+        it.send(broken + b"\n")
+        check_equal(it.receive()["error"]["code"], wanted, f"{broken[:20]!r}")
     it.send(b'{"jsonrpc":"2.0","id":1,\n"method":"ping"}\n')  # a newline within a message: two lines, both broken
     check_equal([it.receive()["error"]["code"] for _ in range(2)], [-32700] * 2, "an embedded newline")
     it.send(b"\n\r\n\n   \n")
