@@ -12,6 +12,7 @@
 enum {
     STEPS_BETWEEN_QUESTIONS =
         1000, /* of SQLite's machine, some 10 us: how often a call is asked for its end */
+    SCHEMA_TRIES_MAX = 50, /* as many as SQLite gives a statement without virtual tables */
     VALUE_BYTES_MAX = 128 << 20,
     JOURNAL_BYTES_KEPT = 64 << 20 /* the WAL is cut back to this after a checkpoint */
 };
@@ -220,20 +221,30 @@ static struct sqlitedb_statement *cached(struct sqlitedb *db, bp_str sql,
     return NULL;
 }
 
+/* SQLite compiles a statement again when the schema has changed under it. It gives up with SQLITE_SCHEMA when the
+ * change meets the constructor of a virtual table: FTS5 reads tables of its own there, in a later snapshot. Nothing
+ * was read or written then, so the same again is safe. */
+static bool is_schema_late(struct sqlitedb *db, int code, int *tries)
+{
+    return (code & 0xff) == SQLITE_SCHEMA && ++*tries < SCHEMA_TRIES_MAX && !progress(db);
+}
+
 bp_status sqlitedb_prepare(bp_call *call, struct sqlitedb *db, bp_str sql, sqlite3_stmt **statement)
 {
     struct sqlitedb_statement *place, *found = cached(db, sql, &place);
     const char                *tail = NULL;
     sqlite3_stmt              *made = NULL;
-    int                        code;
+    int                        code, tries = 0;
 
     *statement = NULL;
     if (!found) {
         if (sql.len > 1 << 20)
             return bp_fail(call, BP_TOO_LARGE, "a statement of %zu bytes is longer than 1 MiB",
                            sql.len);
-        code = sqlite3_prepare_v3(db->handle, sql.data, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
-                                  &made, &tail);
+        do
+            code = sqlite3_prepare_v3(db->handle, sql.data, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
+                                      &made, &tail);
+        while (is_schema_late(db, code, &tries));
         if (code != SQLITE_OK)
             return sqlitedb_fail(call, db, code);
         if (!made || !is_blank(tail, sql.data + sql.len)) {
@@ -271,8 +282,10 @@ void sqlitedb_done(struct sqlitedb *db, sqlite3_stmt *statement)
 
 bp_status sqlitedb_step(bp_call *call, struct sqlitedb *db, sqlite3_stmt *statement, bool *has_row)
 {
-    int code = sqlite3_step(statement);
+    int code, tries = 0;
 
+    while (code = sqlite3_step(statement), is_schema_late(db, code, &tries))
+        sqlite3_reset(statement);
     *has_row = code == SQLITE_ROW;
     if (code == SQLITE_ROW || code == SQLITE_DONE)
         return BP_OK;
