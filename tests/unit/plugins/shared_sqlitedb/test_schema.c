@@ -86,7 +86,7 @@ static void test_statements_are_compiled_while_the_schema_changes(void **state)
     assert_int_equal(pthread_create(&thread, NULL, change_schema, NULL), 0);
     for (int i = 0; i < STATEMENTS || atomic_load(&changes) < 20; i++) {
         sqlite3_stmt *statement;
-        bool          has_row;
+        bool          has_row = false;
 
         snprintf(sql, sizeof(sql), "SELECT rowid, %d FROM words WHERE words MATCH 'b'", i / 2);
         if (sqlitedb_prepare(call, db, bp_str_of(sql), &statement) != BP_OK ||
