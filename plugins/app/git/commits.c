@@ -180,25 +180,28 @@ static bp_status push(struct commit_walk *walk, const git_oid *id)
     return enqueue(walk, commit) ? BP_OK : bp_fail(walk->job->call, BP_NO_MEMORY, "no memory for the history");
 }
 
-/* The next commit, which the caller frees; NULL at the end. */
+/* The next commit, which the caller frees; NULL at the end, and after an error. */
 static bp_status next(struct commit_walk *walk, git_commit **commit)
 {
-    *commit = walk->count ? dequeue(walk) : NULL;
-    if (!*commit)
+    *commit = NULL;
+    BP_TRY(job_goes_on(walk->job));
+    if (!walk->count)
         return BP_OK;
+    *commit = dequeue(walk);
     if (commit_is_end(walk->job, git_commit_id(*commit))) {
         walk->met_end = true;
-        return job_goes_on(walk->job);
+        return BP_OK;
     }
     for (unsigned i = 0; i < git_commit_parentcount(*commit); i++) {
         bp_status status = push(walk, git_commit_parent_id(*commit, i));
 
         if (status != BP_OK) {
             git_commit_free(*commit);
+            *commit = NULL;
             return status;
         }
     }
-    return job_goes_on(walk->job);
+    return BP_OK;
 }
 
 static void walk_end(struct commit_walk *walk)

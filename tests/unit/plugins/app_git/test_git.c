@@ -2,6 +2,8 @@
  * integration.git_reference; what hostile repositories do, test_git_hostile.c. */
 #include "git_test.h"
 
+#include <pthread.h>
+
 static void a_root_is_required(void **state)
 {
     const testhost_option none[] = { { "writes", "true" } };
@@ -273,6 +275,40 @@ static void what_takes_too_long_ends(void **state)
                                           bp_str_of("{\"repo_path\":\"repo\"}")).status, BP_CANCELLED);
 }
 
+static void *cancel_soon(void *arg)
+{
+    const useconds_t *after_us = arg;
+
+    usleep(*after_us);
+    testhost_cancel(call);
+    return NULL;
+}
+
+/* Whatever it had in hand is given back: LeakSanitizer looks at the end of this program. */
+static void what_ends_anywhere_leaves_nothing(void **state)
+{
+    static const char *const routes[] = { "/log", "/diff", "/search", "/blame" };
+    static const char        body[] = "{\"repo_path\":\"repo\",\"path\":\"file.txt\",\"query\":\"commit\",\"commit1\":\"HEAD\"}";
+    int                      ended = 0;
+
+    (void)state;
+    script("cd root/repo; for i in $(seq 1500); do printf 'commit refs/heads/main\ncommitter A <a@b.c> %%d +0000\ndata 1\nx"
+           "\n' $((1800000000 + i)); [ $i = 1 ] && echo 'from refs/heads/main^0'; printf 'M 100644 inline file.txt\n"
+           "data 5\n%%04d\n\n' $i; done | git fast-import --quiet");
+    start_git(false);
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+        for (useconds_t us = 0; us < 20000; us += 500) {
+            pthread_t thread;
+
+            testhost_call_end(call);
+            call = testhost_call_new(host, BP_SECONDS(60));
+            assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &us), 0);
+            ended += testhost_request_app(call, instance, "POST", routes[i], "", bp_str_of(body)).status == BP_CANCELLED;
+            pthread_join(thread, NULL);
+        }
+    assert_true(ended > 0);
+}
+
 static void linked_worktrees_and_bare_repositories_beneath_the_root_work(void **state)
 {
     char path[256];
@@ -321,6 +357,7 @@ int main(void)
         CASE(the_routes_refuse_what_they_should),
         CASE(a_prefix_sibling_of_the_root_is_outside),
         CASE(what_takes_too_long_ends),
+        CASE(what_ends_anywhere_leaves_nothing),
         CASE(linked_worktrees_and_bare_repositories_beneath_the_root_work),
         CASE(odd_names_and_texts_that_are_not_utf8_are_shown),
     };
