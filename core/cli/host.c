@@ -219,6 +219,11 @@ static uint32_t most_connections(int64_t wanted)
     return (uint32_t)(wanted < most ? wanted : most);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static struct http_edge_options edge_options(const struct host *host, const bp_str *addresses, size_t count)
 {
     const struct server_limits *limits = &host->conf->server.limits;
@@ -232,6 +237,8 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.limits.header_block_bytes = (uint32_t)limits->header_block_bytes;
     options.limits.header_count = (uint32_t)limits->header_count;
     options.max_body_bytes = limits->body_bytes;
+    options.max_client_bodies_bytes = larger(limits->bodies_per_client_bytes, host->conf->server.mcp.body_bytes);
+    options.max_all_bodies_bytes = larger(limits->bodies_bytes, host->conf->server.mcp.body_bytes);
     options.max_connections = most_connections(limits->connections);
     options.max_connections_per_address = (uint32_t)limits->connections_per_address;
     options.max_requests = (uint32_t)limits->keep_alive_requests;

@@ -38,6 +38,8 @@ struct server_limits {
     int64_t header_count;
     int64_t request_line_bytes;
     int64_t body_bytes;
+    int64_t bodies_per_client_bytes;
+    int64_t bodies_bytes;
     int64_t header_timeout_ns;
     int64_t body_idle_timeout_ns;
     int64_t body_rate_bytes; /* per second */

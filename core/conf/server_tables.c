@@ -70,6 +70,11 @@ static const bp_option limits_options[] = {
                    .help = "method, target and version of a request, or 414"),
     BP_OPTION_SIZE(struct server_limits, body, .initial = "32MiB", .minimum = "1KiB", .maximum = "4GiB",
                    .help = "body of a request, or 413 before the rest is read"),
+    BP_OPTION_SIZE(struct server_limits, bodies_per_client, .initial = "256MiB", .minimum = "1MiB", .maximum = "1TiB",
+                   .help = "bodies of one client (its key, or its address without one) that are coming in at a time, or 429; "
+                           "beyond 256 KiB each waits in $TMPDIR; one body of `body` is always allowed"),
+    BP_OPTION_SIZE(struct server_limits, bodies, .initial = "1GiB", .minimum = "1MiB", .maximum = "1TiB",
+                   .help = "bodies of all clients that are coming in at a time, or 503; one body of `body` is always allowed"),
     BP_OPTION_DURATION(struct server_limits, header_timeout, .initial = "10s", .minimum = "100ms", .maximum = "1h",
                        .help = "from the first byte of a request to the end of its headers, or 408"),
     BP_OPTION_DURATION(struct server_limits, body_idle_timeout, .initial = "30s", .minimum = "100ms",

@@ -37,7 +37,7 @@ bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes, c
 
 bool intake_count(struct intake *intake, size_t bytes)
 {
-    if (!shares_take(intake->shares, intake->sender, bytes))
+    if (shares_take(intake->shares, intake->sender, bytes) != SHARE_TAKEN)
         return false;
     intake->counted_bytes += bytes;
     return true;

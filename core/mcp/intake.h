@@ -11,7 +11,7 @@
 
 #include "base/json_mend.h"
 #include "loop/call.h"
-#include "mcp/shares.h"
+#include "base/shares.h"
 
 struct session;
 struct session_store;

@@ -310,7 +310,7 @@ bp_status subscriptions_listen(bp_mcp *request)
         return request_fail(request, MCP_INVALID_REQUEST, 406, "subscriptions/listen is answered by a stream: accept "
                             "text/event-stream");
     // A client may listen often, and what it wishes for stays in memory as long as it does.
-    if (!shares_take(request->mcp->messages, request->sender, listener.uri_bytes))
+    if (shares_take(request->mcp->messages, request->sender, listener.uri_bytes) != SHARE_TAKEN)
         return request_fail(request, MCP_SERVER_ERROR, 503, "what you listen for takes too much memory already");
     listener.waker = waker_new(request->call);
     if (!listener.waker) {

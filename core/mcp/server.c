@@ -10,7 +10,7 @@
 #include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
-#include "mcp/shares.h"
+#include "base/shares.h"
 #include "mcp/tasks.h"
 
 enum { EXPIRY_S = 10 };

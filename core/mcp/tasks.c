@@ -78,7 +78,7 @@ struct task_store *tasks_new(size_t bytes_max)
 
 static bool count_bytes(struct task *task, size_t bytes)
 {
-    if (!shares_take(task->store->bytes, task->sender, bytes))
+    if (shares_take(task->store->bytes, task->sender, bytes) != SHARE_TAKEN)
         return false;
     task->counted_bytes += bytes;
     return true;

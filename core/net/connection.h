@@ -20,6 +20,7 @@
 #include "net/http_server.h"
 #include "net/input.h"
 #include "net/peer_count.h"
+#include "net/spool.h"
 
 enum {
     READ_BUFFER_BYTES = 64 << 10, /* one a worker: an idle connection has no buffer of its own */
@@ -64,6 +65,7 @@ struct http_edge {
     size_t                   listener_count;
     _Atomic uint32_t         connections;
     struct peer_count        peers;
+    struct spool_room        room;
     struct edge_metrics      metrics;
 };
 

@@ -345,7 +345,8 @@ bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *ar
         return body->data ? http_exchange_read(is, &piece)
                           : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body");
     }
-    spool_init(&spool, is->pool, (size_t)is->max_body_bytes + 1);
+    spool_init(&spool, is->pool, (size_t)is->max_body_bytes + 1, &exchange->connection->server->edge->room,
+               is->call->client);
     exchange->is_read_whole = true;
     status = read_into_spool(is, &spool);
     exchange->is_read_whole = false;

@@ -32,6 +32,8 @@ struct http_edge_options {
     uint32_t workers;
     struct http1_limits limits;
     int64_t             max_body_bytes;  /* of an exchange whose handler sets no other */
+    int64_t             max_client_bodies_bytes; /* of one client's bodies while they come in: 429; one body may always */
+    int64_t             max_all_bodies_bytes;    /* of everybody's: 503; one body may always */
     uint32_t            max_connections; /* at most what RLIMIT_NOFILE leaves */
     uint32_t            max_connections_per_address; /* 0: no limit; unix sockets have none */
     uint32_t            max_requests;                /* on one connection */
@@ -47,7 +49,7 @@ struct http_edge_options {
     int64_t heartbeat_ns;         /* silence of an SSE stream before a comment is sent */
 };
 
-/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 30 s; 1 KiB/s;
+/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 256 MiB; 1 GiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 30 s; 1 KiB/s;
  * 75 s; 30 s; 5 min; 15 s */
 extern const struct http_edge_options http_edge_defaults;
 

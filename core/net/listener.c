@@ -244,6 +244,11 @@ static uint32_t connections_allowed(uint32_t wanted)
     return (uint32_t)allowed;
 }
 
+static size_t at_least_one_body(const struct http_edge_options *options, int64_t bytes)
+{
+    return (size_t)(bytes > options->max_body_bytes ? bytes : options->max_body_bytes);
+}
+
 struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log,
                                  char *error, size_t error_size)
 {
@@ -251,14 +256,19 @@ struct http_edge *http_edge_open(const struct http_edge_options *options, struct
 
     signal(SIGPIPE,
            SIG_IGN); // a client that is gone is an error of write, not the end of the process
-    if (edge)
+    if (edge) {
         edge->listeners =
             calloc(options->address_count ? options->address_count : 1, sizeof(*edge->listeners));
+    }
     if (!edge || !edge->listeners ||
+        !spool_room_init(&edge->room, at_least_one_body(options, options->max_client_bodies_bytes),
+                         at_least_one_body(options, options->max_all_bodies_bytes)) ||
         !peer_count_init(&edge->peers, options->max_connections_per_address)) {
         snprintf(error, error_size, "there is no memory for the listening sockets");
-        if (edge)
+        if (edge) {
+            spool_room_free(&edge->room);
             free(edge->listeners);
+        }
         free(edge);
         return NULL;
     }
@@ -292,6 +302,7 @@ void http_edge_close(struct http_edge *edge)
         free(listener->fds);
     }
     peer_count_free(&edge->peers);
+    spool_room_free(&edge->room);
     free(edge->listeners);
     free(edge);
 }

@@ -7,15 +7,31 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void spool_init(struct spool *spool, struct bp_pool *pool, size_t max_bytes)
+bool spool_room_init(struct spool_room *room, size_t client_bytes_max, size_t all_bytes_max)
 {
-    *spool = (struct spool){ .pool = pool, .fd = -1 };
+    room->shares = shares_new(client_bytes_max, all_bytes_max);
+    room->held = metrics_single(METRIC_GAUGE, "http_bodies_incoming_bytes", "What has come of bodies that are not in yet.");
+    return room->shares != NULL;
+}
+
+void spool_room_free(struct spool_room *room)
+{
+    shares_free(room->shares);
+    room->shares = NULL;
+}
+
+void spool_init(struct spool *spool, struct bp_pool *pool, size_t max_bytes, struct spool_room *room, uint64_t client)
+{
+    *spool = (struct spool){ .pool = pool, .fd = -1, .room = room };
+    memcpy(spool->client, &client, sizeof(client));
     buf_init(&spool->memory, NULL, max_bytes);
 }
 
 void spool_free(struct spool *spool)
 {
     buf_free(&spool->memory);
+    shares_give(spool->room->shares, spool->client, spool->counted);
+    metric_add(spool->room->held, -(double)spool->counted);
     if (spool->fd >= 0)
         close(spool->fd);
 }
@@ -56,8 +72,26 @@ static bp_status write_out(bp_call *call, void *arg)
     return BP_OK;
 }
 
+static bp_status count(bp_call *call, struct spool *spool, size_t bytes)
+{
+    switch (shares_take(spool->room->shares, spool->client, bytes)) {
+    case SHARE_TAKEN:
+        spool->counted += bytes;
+        metric_add(spool->room->held, (double)bytes);
+        return BP_OK;
+    case SHARE_OWN_IS_FULL:
+        return call_fail(call, BP_LIMIT, "this client sends request bodies of %zu bytes at a time, and no more of one client "
+                         "are kept: send them one after the other",
+                         shares_of(spool->room->shares, spool->client));
+    default:
+        return call_fail(call, BP_UNAVAILABLE, "the request bodies that are coming in take all the room there is for them: try "
+                         "again in a few seconds");
+    }
+}
+
 bp_status spool_add(bp_call *call, struct spool *spool, bp_str piece)
 {
+    BP_TRY(count(call, spool, piece.len));
     buf_add(&spool->memory, piece);
     if (buf_status(&spool->memory) != BP_OK)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for a request body of more than %llu bytes",

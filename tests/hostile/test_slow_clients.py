@@ -111,6 +111,44 @@ def a_long_body_waits_on_disk():
             one.close()
 
 
+def bodies_that_come_in_are_bounded_by_client_and_together():
+    """A disk is not larger than what slow clients would send."""
+    def begin(source):
+        one = open_from(server, source)
+        one.sendall(post_head(8 << 20) + b'{"collection":"docs","query":"' + b"x" * (7 << 20))
+        return one
+
+    def status_of(one):
+        answer = one.recv(65536)
+        return int(answer.split(b" ")[1]), answer
+
+    with Server(server={"limits": {"body": "8MiB", "bodies_per_client": "16MiB", "bodies": "32MiB"}}) as server:
+        server.make_collection()
+        held = [begin("127.0.0.1"), begin("127.0.0.1")]
+        time.sleep(0.5)
+        with contextlib.closing(begin("127.0.0.1")) as one:
+            status, answer = status_of(one)
+            check_equal(status, 429, "a third body of 8 MiB where one client may have 16")
+            check(b"one after the other" in answer and b"retry-after" in answer.lower(), f"what it is told: {answer!r}")
+        others_are_served(server, "bodies that take one client's share")
+        held += [begin("127.0.0.2"), begin("127.0.0.3")]
+        time.sleep(0.5)
+        with contextlib.closing(begin("127.0.0.4")) as one:
+            check_equal(status_of(one)[0], 503, "a fifth body of 8 MiB where all may have 32")
+        held[0].sendall(b"y" * ((1 << 20) - 32) + b'"}')
+        check_equal(status_of(held[0])[0], 400, "a body that was let in is read whole and understood: a question too long")
+        for one in held:
+            one.close()
+        wait_until(lambda: not held_bodies(server), 10 * SPEED, "what closed clients held is given back")
+        with contextlib.closing(begin("127.0.0.1")) as one:
+            one.sendall(b"y" * ((1 << 20) - 32) + b'"}')
+            check_equal(status_of(one)[0], 400, "a body after the others have gone")
+
+
+def held_bodies(server):
+    return float(server.metric("http_bodies_incoming_bytes"))
+
+
 def one_client_has_its_share_of_the_queue():
     """Requests that are at work, not slow: those of another address do not wait behind all of them."""
     with Server(app={"max_concurrent": 2, "queue": 8}) as server:
@@ -127,4 +165,5 @@ def one_client_has_its_share_of_the_queue():
 
 
 run_tests([slow_bodies_take_no_places, readers_that_do_not_read_take_no_places, a_reader_that_trickles_is_cut,
-           a_long_body_waits_on_disk, one_client_has_its_share_of_the_queue])
+           a_long_body_waits_on_disk, bodies_that_come_in_are_bounded_by_client_and_together,
+           one_client_has_its_share_of_the_queue])

@@ -1,21 +1,21 @@
 /* shares.c - how much of something each client holds: a table of those who hold any. */
-#include "mcp/shares.h"
+#include "base/shares.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 enum { BUCKETS = 1024 };
 
-struct share {
-    struct share *next;
-    uint8_t       client[SHARE_DIGEST_BYTES];
-    size_t        held;
+struct holder {
+    struct holder *next;
+    uint8_t        client[SHARE_DIGEST_BYTES];
+    size_t         held;
 };
 
 struct shares {
     pthread_mutex_t lock;
     size_t          each_max, all_max, total;
-    struct share   *buckets[BUCKETS];
+    struct holder  *buckets[BUCKETS];
 };
 
 struct shares *shares_new(size_t each_max, size_t all_max)
@@ -36,10 +36,10 @@ void shares_free(struct shares *shares)
         return;
     for (size_t i = 0; i < BUCKETS; i++) {
         while (shares->buckets[i]) {
-            struct share *share = shares->buckets[i];
+            struct holder *holder = shares->buckets[i];
 
-            shares->buckets[i] = share->next;
-            free(share);
+            shares->buckets[i] = holder->next;
+            free(holder);
         }
     }
     pthread_mutex_destroy(&shares->lock);
@@ -47,9 +47,9 @@ void shares_free(struct shares *shares)
 }
 
 /* Where the client's share hangs, or would. A digest is as good as random. */
-static struct share **find(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES])
+static struct holder **find(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES])
 {
-    struct share **at = &shares->buckets[(client[0] | client[1] << 8) % BUCKETS];
+    struct holder **at = &shares->buckets[(client[0] | client[1] << 8) % BUCKETS];
 
     while (*at && memcmp((*at)->client, client, SHARE_DIGEST_BYTES) != 0)
         at = &(*at)->next;
@@ -57,66 +57,67 @@ static struct share **find(struct shares *shares, const uint8_t client[SHARE_DIG
 }
 
 /* Under the lock. */
-static struct share *add(struct share **at, const uint8_t client[SHARE_DIGEST_BYTES])
+static struct holder *add(struct holder **at, const uint8_t client[SHARE_DIGEST_BYTES])
 {
-    struct share *share = calloc(1, sizeof(*share));
+    struct holder *holder = calloc(1, sizeof(*holder));
 
-    if (share) {
-        memcpy(share->client, client, SHARE_DIGEST_BYTES);
-        *at = share;
+    if (holder) {
+        memcpy(holder->client, client, SHARE_DIGEST_BYTES);
+        *at = holder;
     }
-    return share;
+    return holder;
 }
 
-bool shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount)
+enum share shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount)
 {
-    struct share **at, *share;
-    bool           is_taken = false;
-    size_t         held;
+    struct holder **at, *holder = NULL;
+    enum share      answer = SHARE_ALL_IS_FULL;
+    size_t          held;
 
     if (!amount)
-        return true;
+        return SHARE_TAKEN;
     pthread_mutex_lock(&shares->lock);
     at = find(shares, client);
     held = *at ? (*at)->held : 0;
-    if (amount <= shares->each_max && held <= shares->each_max - amount && amount <= shares->all_max &&
-        shares->total <= shares->all_max - amount) {
-        share = *at ? *at : add(at, client);
-        is_taken = share != NULL;
-        if (share)
-            share->held += amount;
-        shares->total += is_taken ? amount : 0;
+    if (amount > shares->each_max || held > shares->each_max - amount)
+        answer = SHARE_OWN_IS_FULL;
+    else if (amount <= shares->all_max && shares->total <= shares->all_max - amount)
+        holder = *at ? *at : add(at, client);
+    if (holder) {
+        holder->held += amount;
+        shares->total += amount;
+        answer = SHARE_TAKEN;
     }
     pthread_mutex_unlock(&shares->lock);
-    return is_taken;
+    return answer;
 }
 
 void shares_give(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount)
 {
-    struct share **at, *share;
+    struct holder **at, *holder;
 
     if (!amount)
         return;
     pthread_mutex_lock(&shares->lock);
     at = find(shares, client);
-    share = *at;
-    share->held -= amount;
+    holder = *at;
+    holder->held -= amount;
     shares->total -= amount;
-    if (!share->held) {
-        *at = share->next;
-        free(share);
+    if (!holder->held) {
+        *at = holder->next;
+        free(holder);
     }
     pthread_mutex_unlock(&shares->lock);
 }
 
 size_t shares_of(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES])
 {
-    struct share *share;
+    struct holder *holder;
     size_t        held;
 
     pthread_mutex_lock(&shares->lock);
-    share = *find(shares, client);
-    held = share ? share->held : 0;
+    holder = *find(shares, client);
+    held = holder ? holder->held : 0;
     pthread_mutex_unlock(&shares->lock);
     return held;
 }

@@ -3,8 +3,8 @@
  * A client is a principal, or the address of one that did not say who it is: a digest of 16 bytes. Who holds nothing is
  * not kept. Any thread.
  */
-#ifndef CORE_MCP_SHARES_H
-#define CORE_MCP_SHARES_H
+#ifndef CORE_BASE_SHARES_H
+#define CORE_BASE_SHARES_H
 
 #include <backplane/base.h>
 
@@ -16,8 +16,13 @@ struct shares;
 struct shares *shares_new(size_t each_max, size_t all_max);
 void           shares_free(struct shares *shares);
 
-/* False, and nothing is taken: it would pass a bound, or there is no memory. */
-bool   shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount);
+enum share {
+    SHARE_TAKEN,
+    SHARE_OWN_IS_FULL, /* the client would hold more than each_max; nothing is taken */
+    SHARE_ALL_IS_FULL  /* all would hold more than all_max, or there is no memory; nothing is taken */
+};
+
+enum share shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount) BP_MUST_USE;
 void   shares_give(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount);
 size_t shares_of(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES]);
 size_t shares_total(struct shares *shares);
