@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/origin.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
@@ -35,19 +36,27 @@ static bp_str presented_by(struct http_exchange *exchange)
     return header.len ? (bp_str){ NULL, 0 } : http_exchange_header(exchange, "x-api-key");
 }
 
-/* A scraper must not depend on what it watches: its token is in the conf, and its listener asks nobody. */
-static bool may_scrape(const struct api *api, const struct http_exchange *exchange, bp_str presented)
+/* A scraper must not depend on what it watches: its token is in the conf. */
+static bool has_metrics_token(const struct api *api, bp_str presented)
 {
     bp_str  token = api->conf->server.metrics_token;
     uint8_t mine[32], theirs[32];
 
-    if (api_is_metrics_listener(api, exchange))
-        return true;
     if (!token.len || !presented.len)
         return false;
     crypto_sha256(token, mine); // equal lengths, for a comparison in constant time
     crypto_sha256(presented, theirs);
     return crypto_equal(mine, theirs, sizeof(mine));
+}
+
+/* On the listener for scrapers, where nothing else is served, no storage is asked. Other machines need the token there; that
+ * there is one, or that none is wanted, the conf has settled. */
+static bp_status let_scraper_in(const struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
+{
+    if (!(route->spec.flags & HOST_ROUTE_METRICS) || origin_is_loopback_listener(api, exchange) ||
+        !api->conf->server.metrics_token.len || has_metrics_token(api, presented_by(exchange)))
+        return BP_OK;
+    return call_fail(call, BP_UNAUTHENTICATED, "the token of server.metrics_token is needed here, as \"Authorization: Bearer TOKEN\"");
 }
 
 /* A look-up beside the request that wants it, which does not wait for it to end. */
@@ -124,13 +133,15 @@ bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange 
     bp_str    key;
     bp_status status;
 
+    if (api_is_metrics_listener(api, exchange))
+        return let_scraper_in(api, call, exchange, route);
     if (!api_has_auth(api)) {
         call->principal.scopes = BP_STR("*");
         return BP_OK;
     }
     key = presented_by(exchange);
     if (api_is_own_route(api, route)) {
-        if (route->spec.flags & HOST_ROUTE_METRICS && may_scrape(api, exchange, key))
+        if (route->spec.flags & HOST_ROUTE_METRICS && has_metrics_token(api, key))
             return BP_OK;
         if (route->spec.flags & HOST_ROUTE_KNOWS && key.len)
             recognise(api, call, exchange->path, key);

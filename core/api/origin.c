@@ -43,7 +43,7 @@ static bool is_in(const bp_str_list *list, bp_str text)
     return false;
 }
 
-static bool is_loopback_listener(const struct api *api, const struct http_exchange *exchange)
+bool origin_is_loopback_listener(const struct api *api, const struct http_exchange *exchange)
 {
     const struct server_conf *server = &api->conf->server;
 
@@ -72,8 +72,8 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
     // No name leads to an address that is written out: what rebinds names cannot make one, and probes use them. Nor can it send
     // no Host at all, as probes of HTTP/1.0 do: every browser names one.
     is_named = !host.len || is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host)) ||
-               (!is_loopback_listener(api, exchange) && proxy_is_address(without_port(host)));
-    if (is_loopback_listener(api, exchange) ? !is_named && !is_loopback_name(host)
+               (!origin_is_loopback_listener(api, exchange) && proxy_is_address(without_port(host)));
+    if (origin_is_loopback_listener(api, exchange) ? !is_named && !is_loopback_name(host)
                                             : !is_named && server->allowed_hosts.count > 0)
         return call_fail(exchange->call, BP_DENIED, "this server does not answer for the host \"" BP_FMT
                          "\": add it to server.allowed_hosts if it should", BP_ARG(host));
@@ -81,7 +81,7 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
     if (!origin.len || (host.len && str_equal_ignore_case(host_of_origin(origin), host)))
         return BP_OK;
     if (!is_in(&server->allowed_origins, origin) &&
-        !(is_loopback_listener(api, exchange) && is_loopback_host(host_of_origin(origin))))
+        !(origin_is_loopback_listener(api, exchange) && is_loopback_host(host_of_origin(origin))))
         return call_fail(exchange->call, BP_DENIED, "pages of the origin \"" BP_FMT "\" may not use this server: add it "
                          "to server.allowed_origins if they should", BP_ARG(origin));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Origin"), origin);

@@ -11,6 +11,8 @@
 
 /* BP_DENIED with a sentence. An allowed foreign origin gets its CORS headers. */
 bp_status origin_check(const struct api *api, struct http_exchange *exchange);
+/* Only this machine reaches the listener that the request came over. */
+bool      origin_is_loopback_listener(const struct api *api, const struct http_exchange *exchange);
 bool      origin_is_preflight(struct http_exchange *exchange);
 bp_status origin_answer_preflight(struct http_exchange *exchange) BP_SUSPENDS;
 

@@ -29,15 +29,15 @@ struct place {
     struct dns_answer       answer;
 };
 
-static bool read_place(const struct server_listener *listener, struct place *place)
+static bool read_place(bp_str address, const struct conf_node *node, struct place *place)
 {
-    *place = (struct place){ .node = listener->node, .address = listener->address };
-    if (!listener->address.len || world_shell_word(listener->address).len)
+    *place = (struct place){ .node = node, .address = address };
+    if (!address.len || world_shell_word(address).len)
         return false;
-    place->is_unix = bp_str_starts(listener->address, "unix:");
+    place->is_unix = bp_str_starts(address, "unix:");
     if (place->is_unix)
         return true;
-    if (!dns_split(listener->address, &place->host, &place->port))
+    if (!dns_split(address, &place->host, &place->port))
         return false;
     place->is_any = !place->host.len || bp_str_is(place->host, "0.0.0.0") || bp_str_is(place->host, "::") || bp_str_is(place->host, "*");
     if (bp_str_is(place->host, "localhost"))
@@ -156,8 +156,11 @@ void world_check_listeners(struct world *world)
     struct place             *places = calloc(server->listener_count + 1, sizeof(*places));
     size_t                    count = 0;
 
-    for (size_t i = 0; places && i < server->listener_count; i++) {
-        if (!read_place(&server->listeners[i], &places[count]))
+    for (size_t i = 0; places && i <= server->listener_count; i++) { // the last one is that of the metrics
+        bool is_metrics = i == server->listener_count;
+
+        if (!read_place(is_metrics ? server->metrics_listen : server->listeners[i].address,
+                        is_metrics ? server->metrics_listen_node : server->listeners[i].node, &places[count]))
             continue;
         for (size_t j = 0; j < count; j++)
             look_at_overlap(world, &places[count], &places[j]);

@@ -99,6 +99,12 @@ static bool is_network(const struct server_conf *server)
     return false;
 }
 
+/* Metrics that other machines may read without a token. */
+static bool is_metrics_open(const struct server_conf *server)
+{
+    return server->metrics_listen.len && !address_is_loopback(server->metrics_listen) && !server->metrics_token.len;
+}
+
 static void look_at_list(struct world *world, const char *path, const bp_str_list *list, bool is_origin)
 {
     const struct conf_node *node = world_node(world, path);
@@ -135,7 +141,7 @@ void world_check_auth(struct world *world)
     for (size_t i = 0; !has_tokens && i < sizeof(of_tokens) / sizeof(of_tokens[0]); i++)
         world_warn_at(world, of_tokens[i], "has no effect, because server.auth.mode is %s: no token is asked for",
                       has_keys ? "keys" : "none");
-    if (auth->allow_unauthenticated_network && (has_keys || has_tokens || !is_network(server)))
+    if (auth->allow_unauthenticated_network && !is_metrics_open(server) && (has_keys || has_tokens || !is_network(server)))
         world_warn_at(world, "server.auth.allow_unauthenticated_network", "has no effect, because %s",
                       has_keys || has_tokens ? "server.auth.mode asks everybody" : "every listener is for this machine alone");
     look_at_list(world, "server.allowed_hosts", &server->allowed_hosts, false);

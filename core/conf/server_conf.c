@@ -180,8 +180,21 @@ static void check_network_listener(const struct option_reader *reader, const str
                        BP_ARG(listener->address));
 }
 
+/* What it shows (names of instances, load, failures) is for operators. */
+static void check_metrics_listener(const struct option_reader *reader, const struct server_conf *server)
+{
+    if (server->metrics_listen_node && server->metrics_listen.len && !address_is_loopback(server->metrics_listen) &&
+        !server->metrics_token.len && !server->auth.allow_unauthenticated_network)
+        error_at_value(reader->problems, server->metrics_listen_node,
+                       "\"" BP_FMT "\" is reached by other machines, and server.metrics_token is empty: set it, listen on "
+                       "127.0.0.1, or, in a network that only scrapers reach, set server.auth.allow_unauthenticated_network "
+                       "to true",
+                       BP_ARG(server->metrics_listen));
+}
+
 static void check_network(const struct option_reader *reader, const struct server_conf *server)
 {
+    check_metrics_listener(reader, server);
     for (size_t i = 0; i < server->listener_count; i++) {
         const struct server_listener *listener = &server->listeners[i];
 
@@ -270,6 +283,7 @@ void server_conf_read(const struct option_reader *reader, const struct conf_node
     read_workers(reader, section, server);
     check_proxies(reader, section, server);
     read_listeners(reader, section, server, refs);
+    server->metrics_listen_node = node_find(section, "metrics_listen");
     check_network(reader, server);
     check_order(reader, node_find(section, "watchdog"), "warn", "fail_liveness",
                 server->watchdog.warn_ns < server->watchdog.fail_liveness_ns);

@@ -95,6 +95,7 @@ struct server_conf {
     int64_t                 offload_threads;
     bool                    metrics;
     bp_str                  metrics_token, metrics_listen; /* empty: none */
+    const struct conf_node *metrics_listen_node;           /* NULL: none */
     int64_t                 host_rate_per_minute; /* 0: off */
     struct server_auth      auth;
     struct server_limits    limits;

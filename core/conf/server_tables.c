@@ -26,8 +26,8 @@ static const bp_option server_options[] = {
     BP_OPTION_SECRET(struct server_conf, metrics_token, .example = "${METRICS_TOKEN}",
                      .help = "a token that opens GET /metrics beside keys of the scope host:read, without asking the storage"),
     BP_OPTION_ADDRESS(struct server_conf, metrics_listen, .example = "127.0.0.1:9090",
-                      .help = "a listener of its own for GET /metrics and the probes, which asks for no key: for a network that "
-                              "only scrapers reach"),
+                      .help = "a listener of its own for GET /metrics and the probes, which asks for no key; on an address that "
+                              "other machines reach, GET /metrics asks for metrics_token there"),
     BP_OPTION_INT(struct server_conf, host_rate_per_minute, .initial = "6000", .minimum = "0", .maximum = "1000000000",
                   .help = "requests for /health, /metrics, /openapi.json, /docs and the like that one address (IPv6: one /64) may "
                           "make in a minute before it gets 429; probes are not counted; 0: no limit"),

@@ -73,6 +73,14 @@ def metrics_open_to_a_token_and_on_a_listener_of_their_own():
         server.port = int(addresses[1].rsplit(":", 1)[1])
         check_equal([server.get(path).status for path in ("/metrics", "/health/ready", "/api/v1/collections", "/", "/openapi.json")],
                     [200, 200, 404, 404, 404], "metrics and probes alone")
+    for mode in (with_keys, Server):  # other machines reach it
+        with mode(**({"metrics_token": "scrape-me", "metrics_listen": "0.0.0.0:0"} if mode is with_keys else
+                     {"server": {"metrics_token": "scrape-me", "metrics_listen": "0.0.0.0:0"}})) as server:
+            addresses = [line["address"] for line in server.log_lines() if line.get("event") == "listening"]
+            server.port = int(addresses[1].rsplit(":", 1)[1])
+            check_equal([server.get("/metrics", headers={"Authorization": "Bearer " + token} if token else {}).status
+                         for token in ("", "scrape-m", "scrape-me")], [401, 401, 200], "on a network, with the token alone")
+            check_equal(server.get("/health/ready").status, 200, "probes carry none")
 
 
 def a_key_sent_with_a_probe_waits_for_no_storage():

@@ -213,6 +213,20 @@ static void a_network_listener_without_authentication_is_an_error(void **state)
                  "");
 }
 
+static void a_network_listener_for_metrics_needs_a_token(void **state)
+{
+    (void)state;
+    assert_wrong("server: { metrics_listen: '0.0.0.0:9090' }\n",
+                 "t.yaml:1:27: server.metrics_listen: \"0.0.0.0:9090\" is reached by other machines, and server.metrics_token is "
+                 "empty: set it, listen on 127.0.0.1, or, in a network that only scrapers reach, set "
+                 "server.auth.allow_unauthenticated_network to true\n");
+    assert_wrong("server: { metrics_listen: '127.0.0.1:9090' }\n", "");
+    assert_wrong("server: { metrics_listen: ':9090', metrics_token: t }\n",
+                 "t.yaml:1:36: warning: server.metrics_token: is a secret written into this file; keep it elsewhere and write "
+                 "${file:/run/secrets/metrics_token} or ${METRICS_TOKEN}\n");
+    assert_wrong("server: { metrics_listen: ':9090', auth: { allow_unauthenticated_network: true } }\n", "");
+}
+
 static void a_network_listener_needs_the_names_of_its_hosts(void **state)
 {
     static const char tail[] = "\":8000\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
@@ -345,6 +359,7 @@ int main(void)
         cmocka_unit_test(an_app_needs_no_settings),
         cmocka_unit_test(a_digest_is_64_hexadecimal_digits),
         cmocka_unit_test(a_network_listener_without_authentication_is_an_error),
+        cmocka_unit_test(a_network_listener_for_metrics_needs_a_token),
         cmocka_unit_test(a_network_listener_needs_the_names_of_its_hosts),
         cmocka_unit_test(keys_need_a_storage_instance),
         cmocka_unit_test(listeners_are_checked),
