@@ -145,6 +145,32 @@ def points_that_may_be_anothers_are_left_alone():
             check_equal(rows(vectors, f"SELECT COUNT(*) FROM points_{number}"), points, "its points")
 
 
+def as_many_points_of_other_words_are_anothers():
+    """Another deployment may have written as many documents under the same names."""
+    with tempfile.TemporaryDirectory(prefix="backplane-test-") as folder:
+        with tarfile.open(os.path.join(HERE, "data", "before_owners.tar.gz")) as archive:
+            archive.extractall(os.path.join(folder, "data"))
+
+        def made(where):
+            return conf(where) | {"app": {"retrieval": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["none"], "scan": "1s"},
+                                          "journal": {"storage": "main", "vector": "docs", "embed": "main"}}}
+        server = Server(folder=folder, made=made)
+        database, vectors = (os.path.join(folder, "data", name) for name in ("backplane.db", "docs/vectors.db"))
+        with contextlib.closing(sqlite3.connect(database)) as file:
+            file.execute("UPDATE retrieval_chunks SET body = REPLACE(body, 'coffee', 'biscuits')")
+            file.execute("UPDATE retrieval_documents SET body = REPLACE(body, 'coffee', 'biscuits')")
+            file.execute("UPDATE journal_memories SET content = REPLACE(content, 'owners', 'lenders')")
+            file.commit()
+        with server:
+            wait_until(lambda: server.find_event("collection_rebuild"), 20, "it is not built under a name of its own")
+            wait_until(lambda: server.get("/api/v1/collections/docs").json["state"] == "ready", 20, "not built")
+            wait_until(lambda: found(server, "biscuits", limit=1) == ["coffee"], 20, "its own words")
+            wait_until(lambda: "Vectors have lenders" in json.dumps(message_of(call_modern(
+                server, "search_memory", {"query": "Vectors have lenders"}))["result"]), 20, "the journal's own words")
+            check_equal(rows(vectors, "SELECT name, owner FROM collections WHERE name IN ('c1', 'memory_embeddings')"),
+                        [("c1", ""), ("memory_embeddings", "")], "they have no mark")
+
+
 def a_data_folder_has_one_server():
     with Server() as server:
         server.make_collection()
@@ -435,6 +461,7 @@ def what_a_search_does_not_know_is_refused_by_name():
 
 run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_one_server,
            data_of_the_version_before_is_adopted_once, points_that_may_be_anothers_are_left_alone,
+           as_many_points_of_other_words_are_anothers,
            a_lost_store_is_noticed_and_built_anew, health_says_that_a_collection_is_being_built, single_points_that_are_lost_come_back,
            verify_data_says_and_mends_what_is_missing, a_build_that_is_killed_goes_on_and_intake_with_it,
            a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,

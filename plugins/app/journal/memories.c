@@ -12,9 +12,28 @@ enum { INDEXED_NEVER = 2, FOUND_MAX = 50, MISSING_MAX = 100, WORDS_BYTES_MAX = 1
 
 #define LEXICAL_WORDS_WEIGHT 0.7 /* of an embedder that knows no meaning */
 
+static bp_str words_of(bp_str content)
+{
+    return text_cut(content, WORDS_BYTES_MAX / 4);
+}
+
+static bp_status words_of_memory(bp_call *call, void *app, uint64_t id, bp_str *words)
+{
+    struct journal *self = app;
+    bp_rows         rows;
+
+    BP_TRY(db_run(call, self, BP_SQL("SELECT content FROM journal_memories WHERE number = $1", bp_sql_int((int64_t)id)), &rows));
+    if (rows.row_count == 0)
+        return BP_NOT_FOUND;
+    *words = words_of(bp_row(&rows, 0)[0].text);
+    return BP_OK;
+}
+
 static bp_status make_collection(bp_call *call, struct journal *self)
 {
-    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
+    struct own_words own = { words_of_memory, self, 0 };
+
+    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &own, &self->embedder);
 }
 
 static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
@@ -58,7 +77,7 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     BP_TRY(make_collection(call, self));
     BP_TRY(embed_one(call, self, BP_EMBED_PASSAGE, memory->content, &vector));
     BP_TRY(make_metadata(call, memory, tenant, &point.metadata));
-    point.words = text_cut(memory->content, WORDS_BYTES_MAX / 4);
+    point.words = words_of(memory->content);
     point.vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector;
     BP_TRY(embedder_learn_from(&self->embedder, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), &point, 1)));
     BP_TRY(db_run(

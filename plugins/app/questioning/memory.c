@@ -19,9 +19,29 @@ static void note_failure(bp_call *call, struct questioning *self, bp_status stat
     bp_clear_error(call);
 }
 
+static bp_str words_of(bp_str content)
+{
+    return text_cut_bytes(content, WORDS_BYTES_MAX);
+}
+
+static bp_status words_of_message(bp_call *call, void *app, uint64_t id, bp_str *words)
+{
+    struct questioning *self = app;
+    bp_rows             rows;
+
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT content FROM messages WHERE number = $1", bp_sql_int((int64_t)id)), &rows));
+    if (rows.row_count == 0)
+        return BP_NOT_FOUND;
+    *words = words_of(bp_row(&rows, 0)[0].text);
+    return BP_OK;
+}
+
 static bp_status make_collection(bp_call *call, struct questioning *self)
 {
-    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &self->embedder);
+    struct own_words own = {words_of_message, self, 0};
+
+    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &own, &self->embedder);
 }
 
 static bp_status embed(bp_call *call, struct questioning *self, bp_embed_purpose purpose, const bp_str *texts,
@@ -89,7 +109,7 @@ static bp_status index_slice(bp_call *call, struct questioning *self, const stru
     const float *vectors = NULL;
 
     for (size_t i = 0; i < count; i++)
-        texts[i] = text_cut_bytes(messages[i].content, WORDS_BYTES_MAX);
+        texts[i] = words_of(messages[i].content);
     BP_TRY(embed(call, self, BP_EMBED_PASSAGE, texts, count, &vectors));
     for (size_t i = 0; i < count; i++) {
         const float *vector = vectors + i * self->embedder.info.dimensions;

@@ -3,11 +3,9 @@
 
 enum { POINTS_AT_ONCE = 256 };
 
-/* What the words leg searches: the title twice, since a word in it says more than one in the text. */
-static bp_str words_of(bp_call *call, const struct document *document, const struct chunk *chunk)
+bp_str index_words(bp_call *call, bp_str title, bp_str heading, bp_str body)
 {
-    return bp_format(call, BP_FMT "\n" BP_FMT "\n" BP_FMT "\n%.*s", BP_ARG(document->title), BP_ARG(document->title),
-                     BP_ARG(chunk->heading), (int)(chunk->end - chunk->start), document->text.data + chunk->start);
+    return bp_format(call, BP_FMT "\n" BP_FMT "\n" BP_FMT "\n" BP_FMT, BP_ARG(title), BP_ARG(title), BP_ARG(heading), BP_ARG(body));
 }
 
 static bp_str passage_of(bp_call *call, const struct document *document, const struct chunk *chunk)
@@ -91,7 +89,9 @@ void index_points_add(bp_call *call, struct points *points, const struct documen
     points->texts[points->count] = passage_of(call, document, chunk);
     points->items[points->count++] = (bp_point){ .struct_size = sizeof(bp_point),
                                                  .id = (uint64_t)chunk->row,
-                                                 .words = words_of(call, document, chunk),
+                                                 .words = index_words(call, document->title, chunk->heading,
+                                                                      bp_str_n(document->text.data + chunk->start,
+                                                                               chunk->end - chunk->start)),
                                                  .metadata = document->metadata };
 }
 

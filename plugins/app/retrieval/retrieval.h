@@ -205,6 +205,8 @@ struct points;
 bp_status index_points_new(bp_call *call, size_t most, struct points **points);
 void      index_points_add(bp_call *call, struct points *points, const struct document *document, const struct chunk *chunk);
 size_t    index_points_count(const struct points *points);
+/* What the words leg searches of a passage: the title twice, since a word in it says more than one in the text. */
+bp_str    index_words(bp_call *call, bp_str title, bp_str heading, bp_str body);
 bp_status index_points_write(bp_call *call, struct retrieval *self, bp_str vector_name, struct points *points) BP_SUSPENDS;
 /* Trying again changes nothing: the store or the embedder does not want this very text. */
 bool      index_is_hopeless(bp_status status);

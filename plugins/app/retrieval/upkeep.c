@@ -180,13 +180,62 @@ static bp_status count_passages(bp_call *call, struct retrieval *self, const str
     return BP_OK;
 }
 
+struct passages {
+    struct retrieval        *self;
+    const struct collection *collection;
+};
+
+static bp_status words_of_passage(bp_call *call, void *app, uint64_t id, bp_str *words)
+{
+    const struct passages *passages = app;
+    const bp_sql_value    *row;
+    bp_rows                rows;
+
+    BP_TRY(bp_storage_exec(call, passages->self->storage, NULL,
+                           BP_SQL("SELECT d.title, c.heading, c.body FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = "
+                                  "c.document_id WHERE c.id = $1 AND d.collection_id = $2",
+                                  bp_sql_int((int64_t)id), bp_sql_int(passages->collection->id)),
+                           &rows));
+    if (rows.row_count == 0)
+        return BP_NOT_FOUND;
+    row = bp_row(&rows, 0);
+    *words = index_words(call, row[0].text, row[1].text, row[2].text);
+    return BP_OK;
+}
+
+/* Of a collection without a mark: by the number of its points, and by the words of some. *reason: empty when it is ours. */
+static bp_status look_at_unmarked(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str name,
+                                  uint64_t points, bp_str *reason)
+{
+    struct passages  passages = { self, collection };
+    struct own_words own = { words_of_passage, &passages, 0 };
+    int64_t          count = 0;
+    bp_rows          rows;
+    bool             is_own = false;
+
+    *reason = (bp_str){ NULL, 0 };
+    BP_TRY(count_passages(call, self, collection, &count));
+    if ((uint64_t)count != points) {
+        *reason = bp_format(call, "it has %lld passages, and there are %llu points under its name \"" BP_FMT "\", which may be "
+                            "another deployment's and are left alone",
+                            (long long)count, (unsigned long long)points, BP_ARG(name));
+        return BP_OK;
+    }
+    BP_TRY(bp_storage_exec(call, self->storage, NULL, BP_SQL0("SELECT COALESCE(MAX(id), 0) FROM retrieval_chunks"), &rows));
+    own.middle = rows.row_count ? bp_row(&rows, 0)[0].integer / 2 : 0;
+    BP_TRY(embedder_is_own_work(call, self->vector, name, &own, &is_own));
+    if (!is_own)
+        *reason = bp_format(call, "the points under its name \"" BP_FMT "\" have other words than its passages: they may be another "
+                            "deployment's and are left alone", BP_ARG(name));
+    return BP_OK;
+}
+
 /* The name under which older versions kept the collection: made of a number that every database gives. Whether the points are
  * ours is decided before they are marked: what another deployment may have written is neither taken nor dropped. */
 static bp_status adopt(bp_call *call, struct retrieval *self, struct collection *collection)
 {
     bp_str           name = bp_format(call, "c%lld", (long long)collection->id), owner = { NULL, 0 }, reason;
     bp_vector_schema schema = schema_of(self, collection);
-    int64_t          passages = 0;
     uint64_t         points = 0;
     bp_status        status = bp_vector_of(self->vector)->count(call, self->vector->instance, name, NULL, &points);
 
@@ -197,12 +246,9 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
                          "\", which was used for it so far, belongs to the deployment " BP_FMT, BP_ARG(name),
                          BP_ARG(self->vector->name), BP_ARG(owner));
     if (status == BP_OK && !owner.len) {
-        BP_TRY(count_passages(call, self, collection, &passages));
-        if ((uint64_t)passages != points)
-            return upkeep_rebuild(call, self, collection, BUILD_ANEW,
-                                  bp_format(call, "it has %lld passages, and there are %llu points under its name \"" BP_FMT "\", "
-                                            "which may be another deployment's and are left alone",
-                                            (long long)passages, (unsigned long long)points, BP_ARG(name)));
+        BP_TRY(look_at_unmarked(call, self, collection, name, points, &reason));
+        if (reason.len)
+            return upkeep_rebuild(call, self, collection, BUILD_ANEW, reason);
     }
     if (status == BP_OK)
         status = bp_vector_of(self->vector)->create(call, self->vector->instance, name, &schema);

@@ -36,18 +36,27 @@ static bp_str name_of(bp_call *call, bp_str base, bp_str owner, bp_str model)
 }
 
 /* One of an older version, which is ours to use: nobody else's, and for this embedder. */
-static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base, const bp_vector_schema *schema, bool *is_ours)
+static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base, const bp_vector_schema *schema,
+                              const struct own_words *own, bool *is_ours)
 {
     bp_str    owner;
+    bool      is_own = true;
     bp_status status = bp_vector_of(vector)->count(call, vector->instance, base, NULL, &(uint64_t){ 0 });
 
     *is_ours = false;
     if (status == BP_OK)
         status = bp_vector_owner_of(call, vector, base, &owner);
-    if (status == BP_OK && (!owner.len || bp_str_equal(owner, schema->owner)))
-        status = bp_vector_of(vector)->create(call, vector->instance, base, schema);
-    else if (status == BP_OK)
+    if (status == BP_OK && owner.len && !bp_str_equal(owner, schema->owner))
         return BP_OK; // another deployment's
+    if (status == BP_OK && !owner.len)
+        status = embedder_is_own_work(call, vector, base, own, &is_own);
+    if (status == BP_OK && !is_own) {
+        bp_log(call, BP_LOG_WARN, "the collection " BP_FMT " of vector store \"" BP_FMT "\" holds words that are not here: it may be "
+               "another deployment's and is left alone", BP_ARG(base), BP_ARG(vector->name));
+        return BP_OK;
+    }
+    if (status == BP_OK)
+        status = bp_vector_of(vector)->create(call, vector->instance, base, schema);
     *is_ours = status == BP_OK;
     if (status != BP_NOT_FOUND && status != BP_CONFLICT)
         return status;
@@ -56,7 +65,7 @@ static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base,
 }
 
 bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector, const bp_peer *storage,
-                                   bp_str base, struct embedder *embedder)
+                                   bp_str base, const struct own_words *own, struct embedder *embedder)
 {
     bp_vector_schema schema = { .struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en") };
     struct embedder  learnt = { .info = { .dimensions = 0 } };
@@ -69,7 +78,7 @@ bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp
     BP_TRY(bp_storage_deployment(call, storage, &schema.owner));
     schema.dimensions = learnt.info.dimensions;
     schema.model = learnt.info.model;
-    BP_TRY(look_for_old(call, vector, base, &schema, &is_old));
+    BP_TRY(look_for_old(call, vector, base, &schema, own, &is_old));
     name = is_old ? base : name_of(call, base, schema.owner, schema.model);
     if (!is_old)
         BP_TRY(bp_vector_of(vector)->create(call, vector->instance, name, &schema));
