@@ -102,26 +102,48 @@ static _Noreturn void stop_at_once(struct host *host, int number)
     _exit(128 + number);
 }
 
-/* Whoever sends a second one does not want to wait. */
-static void *end_at_once(void *arg)
+/* Takes the signals that end while the main thread is busy with a start, which may hang, or with an end. */
+struct watcher {
+    struct host *host;
+    int          first; /* the signal that came first; 0: none yet. Read it when the thread has ended */
+    bool         is_running;
+    pthread_t    thread;
+};
+
+/* Whoever sends a second one does not want to wait; nor does whoever sends SIGQUIT. */
+static void *watch(void *arg)
 {
-    struct host *host = arg;
-    sigset_t     ending;
-    int          number = 0;
+    struct watcher *watcher = arg;
+    sigset_t        ending;
+    int             number;
 
     sigemptyset(&ending);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGQUIT);
-    while (sigwait(&ending, &number) != 0)
-        ;
-    stop_at_once(host, number);
+    for (;;) {
+        if (sigwait(&ending, &number) != 0)
+            continue;
+        if (watcher->first || number == SIGQUIT)
+            stop_at_once(watcher->host, number);
+        watcher->first = number;
+    }
 }
 
-/* Ends with the process, or before it by pthread_cancel(): sigwait() is a place where that is taken. */
-static bool watch_for_second(struct host *host, pthread_t *thread)
+static void watch_begin(struct watcher *watcher, struct host *host, int first)
 {
-    return pthread_create(thread, NULL, end_at_once, host) == 0;
+    *watcher = (struct watcher){ .host = host, .first = first };
+    watcher->is_running = pthread_create(&watcher->thread, NULL, watch, watcher) == 0;
+}
+
+/* sigwait() is a place where pthread_cancel() is taken. */
+static void watch_end(struct watcher *watcher)
+{
+    if (watcher->is_running) {
+        pthread_cancel(watcher->thread);
+        pthread_join(watcher->thread, NULL);
+    }
+    watcher->is_running = false;
 }
 
 int command_serve(int argc, char **argv)
@@ -133,8 +155,7 @@ int command_serve(int argc, char **argv)
     int                 status;
 
     bool                is_check = cli_take_flag(&argc, argv, "-t"), is_version = cli_take_flag(&argc, argv, "-V");
-    bool                has_watcher = false;
-    pthread_t           watcher;
+    struct watcher      watcher = { .host = &host };
 
     options.conf_file = cli_take_conf(&argc, argv);
     options.is_quiet = cli_take_flag(&argc, argv, "-q");
@@ -150,24 +171,23 @@ int command_serve(int argc, char **argv)
     status = host_load(&host, &options);
     if (status == EXIT_DONE) {
         crash_install(host.log);
+        watch_begin(&watcher, &host, 0);
         status = host_start(&host, &options);
+        watch_end(&watcher);
     }
     if (status == EXIT_DONE) {
         say_ready(&host, started_ns);
-        int number = wait_for_end(&host, &waited);
+        int number = watcher.first ? watcher.first : wait_for_end(&host, &waited);
         if (number == SIGQUIT)
             stop_at_once(&host, number);
         log_message(host.log, BP_LOG_INFO, "stopping",
                     "signal %d: requests under way are finished, then the host ends; a second signal ends it at once", number);
-        has_watcher = watch_for_second(&host, &watcher);
+        watch_begin(&watcher, &host, number);
         wait_before_drain(&host, number);
     }
     if (host.workers)
         host_stop(&host);
-    if (has_watcher) {
-        pthread_cancel(watcher);
-        pthread_join(watcher, NULL);
-    }
+    watch_end(&watcher);
     if (status == EXIT_DONE)
         log_message(host.log, BP_LOG_INFO, "stopped", "everything was ended in order");
     host_free(&host);

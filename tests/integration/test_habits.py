@@ -1,5 +1,6 @@
 """test_habits.py - what people who run servers expect without reading: signals, -t -q -V, --help of everything, --json, failures of a
 start in the log, who asked in the log; and API keys that say what they may do and when they end."""
+import contextlib
 import json
 import os
 import re
@@ -50,6 +51,35 @@ def sigquit_ends_at_once():
         server.process.send_signal(signal.SIGQUIT)
         check_equal(server.process.wait(5), 128 + signal.SIGQUIT, "exit status")
         slow.close()
+
+
+@contextlib.contextmanager
+def a_start_that_hangs():
+    """On a database that takes connections and says nothing."""
+    with tempfile.TemporaryDirectory(prefix="backplane-test-") as own, contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"postgres://a:b@127.0.0.1:{silent.getsockname()[1]}/c"
+        path = write(conf(own, storage={"main": {"use": "postgres", "url": url}}))
+        started = subprocess.Popen([PROGRAM, "serve", "-c", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        connection, _ = silent.accept()  # it waits for an answer now
+        with connection:
+            check(started.poll() is None, "it does not hang")
+            yield started
+        if started.poll() is None:
+            started.kill()
+        started.wait()
+
+
+def a_start_that_hangs_can_be_ended():
+    with a_start_that_hangs() as started:
+        started.send_signal(signal.SIGQUIT)
+        check_equal(started.wait(5), 128 + signal.SIGQUIT, "SIGQUIT")
+        check(b"stopped_at_once" in started.stderr.read(), "the log does not say it")
+    with a_start_that_hangs() as started:
+        started.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        check(started.poll() is None, "the first SIGTERM waits for the start")
+        started.send_signal(signal.SIGTERM)
+        check_equal(started.wait(5), 128 + signal.SIGTERM, "a second SIGTERM")
 
 
 def a_second_sigterm_ends_at_once():
@@ -211,7 +241,8 @@ def a_key_says_what_it_may_and_when_it_ends():
 
 
 try:
-    run_tests([sigusr2_is_told_and_does_not_kill, sigquit_ends_at_once, a_second_sigterm_ends_at_once,
+    run_tests([sigusr2_is_told_and_does_not_kill, sigquit_ends_at_once, a_start_that_hangs_can_be_ended,
+               a_second_sigterm_ends_at_once,
                readiness_fails_for_three_seconds_before_the_listeners_close, the_short_options_of_other_servers_work,
                every_command_has_help_that_names_all_its_options, every_option_that_help_names_is_taken,
                a_wrong_option_is_told_with_the_nearest, json_is_json, why_a_start_failed_stands_in_the_log_file_too, the_log_says_who_asked,
