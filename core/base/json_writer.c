@@ -104,40 +104,79 @@ void json_key(bp_json_writer *w, bp_str key)
     w->has_key = true;
 }
 
+enum { PIECE_BYTES = 4096, ESCAPED_BYTES_MAX = 6, PIECE_ROOM_BYTES = ESCAPED_BYTES_MAX * PIECE_BYTES + 64 };
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* What is neither plain nor a sound sequence of UTF-8; gives back the place behind it. */
+static char *write_escaped(char *to, unsigned char c)
+{
+    static const char names[32] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
+    static const char digits[] = "0123456789abcdef";
+
+    if (c >= 0x80) {
+        memcpy(to, "\xEF\xBF\xBD", 3); // U+FFFD
+        return to + 3;
+    }
+    if (c == 0x7F) {
+        memcpy(to, "\\u007f", 6);
+        return to + 6;
+    }
+    *to++ = '\\';
+    if (c == '"' || c == '\\') {
+        *to++ = (char)c;
+    } else if (names[c]) {
+        *to++ = names[c];
+    } else {
+        memcpy(to, "u00", 3);
+        to[3] = digits[c >> 4];
+        to[4] = digits[c & 15];
+        to += 5;
+    }
+    return to;
+}
+
+/* About PIECE_BYTES of `text` from *at on, into PIECE_ROOM_BYTES; gives back the place behind it. */
+static char *write_piece(char *to, bp_str text, size_t *at)
+{
+    size_t end = text.len - *at > PIECE_BYTES ? *at + PIECE_BYTES : text.len;
+
+    while (*at < end) {
+        size_t plain = str_plain_copy(to, bp_str_n(text.data, end), *at), len;
+
+        to += plain;
+        *at += plain;
+        while (*at < end && (unsigned char)text.data[*at] >= 0x80 && (len = str_utf8_sequence(text, *at)) != 0) {
+            memcpy(to, text.data + *at, len); // where one letter is beyond ASCII, most are
+            to += len;
+            *at += len;
+        }
+        if (*at < end && !is_plain((unsigned char)text.data[*at]))
+            to = write_escaped(to, (unsigned char)text.data[(*at)++]);
+    }
+    return to;
+}
+
 void json_append_quoted(struct bp_buf *buf, bp_str text)
 {
-    static const char *const named[32] = { ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n", ['\r'] = "\\r",
-                                           ['\t'] = "\\t" };
-    size_t plain = 0; // start of what can be copied as it is
+    char piece[PIECE_ROOM_BYTES];
 
     if (buf && text.len + 64 < buf->max_bytes - buf->len)
         buf_reserve(buf, text.len + 64); // room for a long text is made once
     buf_add_char(buf, '"');
-    for (size_t at = str_plain_run(text, 0); at < text.len; at += str_plain_run(text, at)) {
-        unsigned char c = (unsigned char)text.data[at];
-        size_t        len, first = at;
-        char          escape[8];
+    for (size_t at = 0; at < text.len && buf && buf->status == BP_OK;) {
+        size_t left = text.len - at, room = left < PIECE_BYTES ? ESCAPED_BYTES_MAX * left + 64 : PIECE_ROOM_BYTES;
+        bool   fits = buf->max_bytes - buf->len >= room && buf_reserve(buf, room);
+        char  *to = fits ? buf->data + buf->len : piece, *end = write_piece(to, text, &at);
 
-        while (at < text.len && (unsigned char)text.data[at] >= 0x80 && (len = str_utf8_sequence(text, at)) != 0)
-            at += len; // where one letter is beyond ASCII, most are
-        if (at == text.len)
-            break;
-        if (at > first)
-            continue;
-        buf_add(buf, (bp_str){ text.data + plain, at - plain });
-        if (c >= 0x80)
-            buf_add(buf, BP_STR("\xEF\xBF\xBD")); // U+FFFD
-        else if (c == '"' || c == '\\')
-            buf_add(buf, (bp_str){ (char[]){ '\\', (char)c }, 2 });
-        else if (c < 32 && named[c])
-            buf_add(buf, (bp_str){ named[c], 2 });
+        if (fits)
+            buf_commit(buf, (size_t)(end - to));
         else
-            buf_add(buf, (bp_str){ escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c) });
-        at++;
-        plain = at;
+            buf_add(buf, bp_str_n(piece, (size_t)(end - piece)));
     }
-    if (plain < text.len) // an empty text may have no address
-        buf_add(buf, (bp_str){ text.data + plain, text.len - plain });
     buf_add_char(buf, '"');
 }
 

@@ -142,17 +142,11 @@ size_t str_utf8_sequence(bp_str text, size_t at)
 typedef signed char byte_vector __attribute__((vector_size(16)));
 typedef uint64_t    word_vector __attribute__((vector_size(16)));
 
-/* Not zero where a byte is not plain; bytes beyond ASCII are below zero. */
-static byte_vector marks(byte_vector bytes)
-{
-    return (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') | (bytes == 0x7F));
-}
+enum { VECTOR_BYTES = sizeof(byte_vector) };
 
-/* Which byte of memory is the first that is marked; 8: none. */
+/* Which byte of memory is the first that is marked, of a word that is not zero. */
 static size_t first_marked(uint64_t word)
 {
-    if (!word)
-        return 8;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return (size_t)__builtin_ctzll(word) / 8;
 #else
@@ -160,42 +154,59 @@ static size_t first_marked(uint64_t word)
 #endif
 }
 
+/* Which of sixteen bytes is the first that is not plain; 16: none. */
 static size_t plain_of_sixteen(const char *text)
 {
-    byte_vector bytes;
-    word_vector found;
-    size_t      first;
+    byte_vector bytes, marks;
 
     memcpy(&bytes, text, sizeof(bytes));
-    found = (word_vector)marks(bytes);
-    first = first_marked(found[0]);
-    return first < 8 ? first : 8 + first_marked(found[1]);
+    marks = (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') | (bytes == 0x7F)); // beyond ASCII is below zero
+#ifdef __SSE2__
+    return (size_t)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((char __attribute__((vector_size(16))))marks) | 1u << VECTOR_BYTES);
+#else
+    word_vector words = (word_vector)marks;
+
+    for (size_t i = 0; i < 2; i++)
+        if (words[i])
+            return 8 * i + first_marked(words[i]);
+    return VECTOR_BYTES;
+#endif
 }
 
 size_t str_plain_run(bp_str text, size_t at)
 {
     size_t start = at;
-    char   end[16] = { 0 }; // which is not plain
+    char   end[VECTOR_BYTES] = { 0 }; // which is not plain
 
-    for (; at + 32 <= text.len; at += 32) {
-        byte_vector first, second;
-        word_vector found;
-
-        memcpy(&first, text.data + at, sizeof(first));
-        memcpy(&second, text.data + at + sizeof(first), sizeof(second));
-        found = (word_vector)(marks(first) | marks(second));
-        if (found[0] | found[1])
-            break;
-    }
-    for (; at + 16 <= text.len; at += 16) {
+    for (; at + VECTOR_BYTES <= text.len; at += VECTOR_BYTES) {
         size_t plain = plain_of_sixteen(text.data + at);
 
-        if (plain < 16)
+        if (plain < VECTOR_BYTES)
             return at + plain - start;
     }
     if (at < text.len) {
         memcpy(end, text.data + at, text.len - at);
         at += plain_of_sixteen(end); // fewer than 16 bytes were copied
+    }
+    return at - start;
+}
+
+size_t str_plain_copy(char *to, bp_str text, size_t at)
+{
+    size_t start = at;
+
+    for (; at + VECTOR_BYTES <= text.len; at += VECTOR_BYTES) {
+        size_t plain = plain_of_sixteen(text.data + at);
+
+        memcpy(to + (at - start), text.data + at, VECTOR_BYTES);
+        if (plain < VECTOR_BYTES)
+            return at + plain - start;
+    }
+    if (at < text.len) {
+        size_t plain = str_plain_run(text, at);
+
+        memcpy(to + (at - start), text.data + at, plain);
+        at += plain;
     }
     return at - start;
 }

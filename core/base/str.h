@@ -20,6 +20,8 @@ bp_str str_cut(bp_str text, size_t most_bytes);
 /* How many bytes from `at` on need nothing done to them in a JSON string: no quote, backslash or control byte, nothing
  * beyond ASCII. */
 size_t str_plain_run(bp_str text, size_t at);
+/* The same, and what is plain is copied to `to`, which has room for as much as is left of the text and 16 bytes more. */
+size_t str_plain_copy(char *to, bp_str text, size_t at);
 /* Steps of insertion, deletion, replacement or swap between two names of at most 63 bytes; 64 for longer ones. */
 unsigned str_distance(bp_str a, bp_str b);
 /* Whether `name` is near enough to `candidate` to be suggested. */

@@ -19,7 +19,7 @@ static bool asks_for_help(int argc, char **argv)
 static void keep_some_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 static int run(const struct command *command, int argc, char **argv)

@@ -115,6 +115,8 @@ static bool take_word(struct look *look, const char *word)
 /* Behind the opening quote; only escapes of one character. */
 static bool take_string(struct look *look)
 {
+    static const bool is_short_escape[256] = { ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+                                               ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true };
     bp_str text = bp_str_n(look->at, (size_t)(look->end - look->at));
 
     for (size_t at = str_plain_run(text, 0); at < text.len; at += str_plain_run(text, at)) {
@@ -130,7 +132,7 @@ static bool take_string(struct look *look)
         else if (c >= 0x80)
             len = str_utf8_sequence(text, at);
         else
-            len = c == '\\' && at + 1 < text.len && text.data[at + 1] && strchr("\"\\/bfnrt", text.data[at + 1]) ? 2 : 0;
+            len = c == '\\' && at + 1 < text.len && is_short_escape[(unsigned char)text.data[at + 1]] ? 2 : 0;
         if (len == 0)
             return false;
         at += len;

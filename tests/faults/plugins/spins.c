@@ -18,10 +18,10 @@ static bp_status get_spin(bp_call *call, void *instance, bp_request *request, bp
 
     (void)instance;
     bp_request_query(request, "ms", &ms);
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     end_ns = now.tv_sec * BP_SECONDS(1) + now.tv_nsec + (ms.len ? atoll(ms.data) : 0) * 1000000;
     while (now.tv_sec * BP_SECONDS(1) + now.tv_nsec < end_ns)
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return bp_respond(call, response, 200, "text/plain", BP_STR("spun"));
 }
 

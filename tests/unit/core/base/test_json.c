@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/str.h"
 
 static struct arena arena;
 static char         problem[JSON_PROBLEM_BYTES];
@@ -132,6 +133,68 @@ static void the_writer_escapes_and_repairs(void **state)
                                             "\"n\":[0.1,null,1e+300,-9223372036854775808]}");
 }
 
+/* Byte by byte, as the escapes are defined. */
+static size_t quote_slowly(char *to, const char *text, size_t len)
+{
+    size_t at = 0, out = 0, sequence;
+
+    to[out++] = '"';
+    while (at < len) {
+        unsigned char c = (unsigned char)text[at];
+
+        if (c >= 0x80) {
+            sequence = str_utf8_sequence(bp_str_n(text, len), at);
+            memcpy(to + out, sequence ? text + at : "\xEF\xBF\xBD", sequence ? sequence : 3);
+            out += sequence ? sequence : 3;
+            at += sequence ? sequence : 1;
+            continue;
+        }
+        if (strchr("\"\\\b\f\n\r\t", c) && c)
+            out += (size_t)sprintf(to + out, "\\%c", "\"\\bfnrt"[strchr("\"\\\b\f\n\r\t", c) - "\"\\\b\f\n\r\t"]);
+        else if (c < 0x20 || c == 0x7F)
+            out += (size_t)sprintf(to + out, "\\u%04x", c);
+        else
+            to[out++] = (char)c;
+        at++;
+    }
+    to[out++] = '"';
+    return out;
+}
+
+/* Runs of all kinds, long enough to cross the pieces that the writer works in, into a buffer that just holds them. */
+static void texts_of_any_kind_are_quoted_into_room_that_just_fits(void **state)
+{
+    static const char *const kinds[] = { "plain ascii text ", "\n", "\"", "\\", "\x01", "\x7F", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x99\x82",
+                                         "\xFF", "\xE2\x82", "\xC0\xAF", "0123456789abcdef0123456789abcdef", "\t\t\t\t\t\t\t\t" };
+    char *text = malloc(16384), *wanted = malloc(6 * 16384 + 2);
+    (void)state;
+    srand(11);
+    for (int round = 0; round < 3000; round++) {
+        size_t        len = 0, most = (size_t)rand() % (round % 10 ? 200 : 12000), size;
+        struct bp_buf buf;
+
+        while (len < most) {
+            const char *kind = kinds[(size_t)rand() % (round % 3 ? sizeof(kinds) / sizeof(kinds[0]) : 3)];
+
+            memcpy(text + len, kind, strlen(kind));
+            len += strlen(kind);
+        }
+        size = quote_slowly(wanted, text, len);
+        buf_init(&buf, NULL, size);
+        json_append_quoted(&buf, bp_str_n(text, len));
+        assert_int_equal(buf_status(&buf), BP_OK);
+        assert_int_equal(buf.len, size);
+        assert_memory_equal(buf.data, wanted, size);
+        buf_free(&buf);
+        buf_init(&buf, NULL, size - 1);
+        json_append_quoted(&buf, bp_str_n(text, len));
+        assert_int_equal(buf_status(&buf), BP_TOO_LARGE);
+        buf_free(&buf);
+    }
+    free(text);
+    free(wanted);
+}
+
 static void misuse_of_the_writer_spoils_the_whole(void **state)
 {
     struct bp_buf  buf;
@@ -217,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_number_longer_than_the_cap_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_million_keys_are_refused_quickly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_writer_escapes_and_repairs, set_up, tear_down),
+        cmocka_unit_test(texts_of_any_kind_are_quoted_into_room_that_just_fits),
         cmocka_unit_test_setup_teardown(misuse_of_the_writer_spoils_the_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_test_suite_verdicts_are_pinned, set_up, tear_down),
     };
