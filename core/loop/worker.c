@@ -217,6 +217,7 @@ void worker_free(struct worker *worker)
     struct worker *before = this_worker;
 
     this_worker = worker;
+    run_posts(&worker->wake); // what came behind the end: it may hold the last reference to something
     fiber_free_spares(worker);
     pthread_mutex_lock(&worker->post_lock);
     uv_close((uv_handle_t *)&worker->wake, NULL);

@@ -518,6 +518,24 @@ static void a_thousand_calls_are_parked_at_once(void **state)
 
 #define ON_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void note_run(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* It may hold the last reference to what it is about. */
+static void what_is_posted_to_a_worker_that_has_ended_is_run(void **state)
+{
+    struct worker ended;
+    bool          is_run = false;
+
+    (void)state;
+    assert_int_equal(worker_init(&ended, 0, 1, NULL), 0);
+    worker_post(&ended, note_run, &is_run);
+    worker_free(&ended);
+    assert_true(is_run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +555,7 @@ int main(void)
         ON_WORKER(a_fiber_has_the_stack_that_is_promised),
         ON_WORKER(a_traceparent_is_continued_only_when_it_is_well_formed),
         ON_WORKER(a_thousand_calls_are_parked_at_once),
+        cmocka_unit_test(what_is_posted_to_a_worker_that_has_ended_is_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
