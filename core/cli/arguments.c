@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/paths.h"
+#include "host/paths.h"
 
 static void remove_words(int *argc, char **argv, int at, int count)
 {

@@ -7,7 +7,8 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/conf_commands.h"
-#include "cli/host.h"
+#include "host/report.h"
+#include "host/host.h"
 #include "cli/world.h"
 #include "conf/environment.h"
 
@@ -151,7 +152,7 @@ static int check_host(struct host *host, const struct checking *checking, int st
     if (checking->is_json)
         print_json(host, generation, is_good);
     else
-        command_report_problems(host->conf, stderr);
+        report_problems(host->conf, stderr);
     if (generation && !checking->is_json && !checking->is_quiet)
         print_notes(host, generation, NULL);
     if (is_good && !checking->is_json && !checking->is_quiet)

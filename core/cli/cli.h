@@ -4,15 +4,7 @@
 
 #include <stdbool.h>
 
-/* Exit statuses: those of sysexits.h where there is one, so that a supervisor can tell a bad conf from a crash. */
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_BIND = 71,    /* an address could not be bound */
-    EXIT_STORAGE = 74, /* a storage back end or another instance could not start */
-    EXIT_CONF = 78     /* the conf file has errors */
-};
+#include "host/exit_status.h"
 
 /* An option of a command: what `--help` lists, and all that the command may take. */
 struct command_option {

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "cli/host.h"
+#include "host/host.h"
 
 struct client {
     struct host  host;

@@ -26,22 +26,6 @@ static int print(struct bp_buf *text, FILE *out, FILE *errors)
     return status == BP_OK ? 0 : 1;
 }
 
-int command_report_problems(const struct conf *conf, FILE *errors)
-{
-    const struct conf_problems *problems = &conf->problems;
-    struct bp_buf               text;
-
-    buf_init(&text, NULL, CONF_PRINT_MAX_BYTES);
-    problems_print(problems, &text);
-    if (problems->error_count || problems->warning_count)
-        buf_addf(&text, "%s: %zu error%s, %zu warning%s\n", conf->file, problems->error_count,
-                 problems->error_count == 1 ? "" : "s", problems->warning_count,
-                 problems->warning_count == 1 ? "" : "s");
-    print(&text, errors, errors);
-    buf_free(&text);
-    return problems->error_count ? 1 : 0;
-}
-
 int command_config(const struct conf *conf, FILE *out, FILE *errors)
 {
     struct bp_buf text;

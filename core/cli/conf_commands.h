@@ -9,8 +9,6 @@
 
 /* All return the exit status: 0, or 1 after a sentence on `errors`. */
 
-/* Errors and warnings of a conf, one a line, with their number behind them; 1 when there are errors. */
-int command_report_problems(const struct conf *conf, FILE *errors);
 /* The conf as it takes effect. */
 int command_config(const struct conf *conf, FILE *out, FILE *errors);
 int command_config_json(const struct conf *conf, FILE *out, FILE *errors);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
-#include "cli/embedded_conf.h"
+#include "host/embedded_conf.h"
 #include "conform.h"
 
 enum { CONF_BYTES = 1 << 20 };

@@ -3,7 +3,7 @@
 #ifndef CORE_CLI_CONFORM_WEB_H
 #define CORE_CLI_CONFORM_WEB_H
 
-#include "cli/host.h"
+#include "host/host.h"
 #include "conform.h"
 
 /* Serves at the listener of `host`, in place of api_handle(): headers of the request itself say where its call is to be

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 #include "cli/cli.h"
-#include "cli/host.h"
+#include "host/host.h"
 
 static const struct {
     const char *word;

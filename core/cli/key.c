@@ -6,7 +6,7 @@
 #include "api/keys.h"
 #include "base/str.h"
 #include "cli/cli.h"
-#include "cli/host.h"
+#include "host/host.h"
 #include "conf/hint.h"
 #include "conf/value.h"
 

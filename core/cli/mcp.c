@@ -12,9 +12,9 @@
 
 #include "base/str.h"
 #include "cli/cli.h"
-#include "cli/embedded_conf.h"
-#include "cli/host.h"
-#include "cli/paths.h"
+#include "host/embedded_conf.h"
+#include "host/host.h"
+#include "host/paths.h"
 
 enum { FOREVER_S = 10 * 365 * 86400 };
 

@@ -22,6 +22,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/conf_commands.h"
+#include "host/report.h"
 
 enum { NOTES_MAX = 1000, NOTE_BYTES = 1024 };
 
@@ -399,7 +400,7 @@ static bool load_target(struct migration *m)
     registry_check_digests(m->host->registry, m->to_conf);
     plugins = registry_for_conf(m->host->registry);
     conf_resolve(m->to_conf, &plugins);
-    return command_report_problems(m->to_conf, stderr) == 0;
+    return report_problems(m->to_conf, stderr) == 0;
 }
 
 static int move(struct migration *m)

@@ -17,7 +17,7 @@
 #include <backplane/vector.h>
 
 #include "cli/client.h"
-#include "cli/host.h"
+#include "host/host.h"
 
 enum { MIGRATE_PAGE_MAX = 500, MIGRATE_DIGEST_CHARS = 64, MIGRATE_MAPS_MAX = 64 };
 

@@ -8,8 +8,8 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "cli/host.h"
-#include "cli/paths.h"
+#include "host/host.h"
+#include "host/paths.h"
 #include "plugin/inspect.h"
 
 /* ---- as text and as JSON ---- */

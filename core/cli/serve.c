@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/host.h"
+#include "host/host.h"
 #include "loop/crash.h"
 #include "version.h"
 

@@ -5,6 +5,7 @@
 #include "core/conf/conf_fixture.h"
 
 #include "cli/conf_commands.h"
+#include "host/report.h"
 
 /* What a command wrote. */
 struct output {
@@ -39,7 +40,7 @@ static void problems_end_with_their_number(void **state)
 
     (void)state;
     open_output(&errors);
-    assert_int_equal(command_report_problems(conf, errors.file), 1);
+    assert_int_equal(report_problems(conf, errors.file), 1);
     assert_string_equal(text_of(&errors),
                         "t.yaml:1:35: llm.x.url: \"h\" is not a URL (it has no scheme) (did you mean \"http://h\"?)\n"
                         "t.yaml:1:38: warning: llm.x.old: is deprecated: use number\n"
@@ -56,7 +57,7 @@ static void a_conf_without_problems_prints_none(void **state)
     (void)state;
     open_output(&out);
     open_output(&errors);
-    assert_int_equal(command_report_problems(conf, errors.file), 0);
+    assert_int_equal(report_problems(conf, errors.file), 0);
     assert_int_equal(command_config(conf, out.file, errors.file), 0);
     assert_string_equal(text_of(&errors), "");
     assert_non_null(strstr(text_of(&out), "app:\n  console:\n    use: console  # default\n"));

@@ -1,5 +1,5 @@
 /* paths.c - where the parts of this installation are. */
-#include "cli/paths.h"
+#include "host/paths.h"
 
 #include <limits.h>
 #include <stdio.h>

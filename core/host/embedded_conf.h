@@ -1,6 +1,6 @@
 /* embedded_conf.h - a conf for apps that were named on the command line: each with the embedded back ends it refers to. */
-#ifndef CORE_CLI_EMBEDDED_CONF_H
-#define CORE_CLI_EMBEDDED_CONF_H
+#ifndef CORE_HOST_EMBEDDED_CONF_H
+#define CORE_HOST_EMBEDDED_CONF_H
 
 #include <backplane/option.h>
 

@@ -1,5 +1,5 @@
 /* data_lock.c - the lock on a data folder, and who has it. */
-#include "cli/data_lock.h"
+#include "host/data_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * The mark is a lock on the file `server.lock` in the folder, which the kernel takes away with the process however that ends,
  * and which a successor can be given with the descriptor. What stands in the file is for people.
  */
-#ifndef CORE_CLI_DATA_LOCK_H
-#define CORE_CLI_DATA_LOCK_H
+#ifndef CORE_HOST_DATA_LOCK_H
+#define CORE_HOST_DATA_LOCK_H
 
 #include <stdbool.h>
 

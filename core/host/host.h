@@ -4,8 +4,8 @@
  *      host_start    workers, instances, routes, listeners: ready
  *      host_stop     drained, everything in reverse
  */
-#ifndef CORE_CLI_HOST_H
-#define CORE_CLI_HOST_H
+#ifndef CORE_HOST_HOST_H
+#define CORE_HOST_HOST_H
 
 #include "api/api.h"
 #include "loop/watchdog.h"

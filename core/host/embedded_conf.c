@@ -1,5 +1,5 @@
 /* embedded_conf.c - from the option tables of the apps to a conf that gives each what it needs. */
-#include "cli/embedded_conf.h"
+#include "host/embedded_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "cli/cli.h"
-#include "cli/host.h"
+#include "host/exit_status.h"
+#include "host/host.h"
 
 enum { CONF_BYTES_MAX = 1 << 20 };
 

@@ -1,6 +1,6 @@
 /* paths.h - where the parts of this installation are, found from the program's own place, so that it can be moved. */
-#ifndef CORE_CLI_PATHS_H
-#define CORE_CLI_PATHS_H
+#ifndef CORE_HOST_PATHS_H
+#define CORE_HOST_PATHS_H
 
 #include <stddef.h>
 
