@@ -1,6 +1,7 @@
 /* worker.c - a thread with one libuv loop: posting to it, its heartbeat, its ready fibers. */
 #include "loop/worker.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,24 @@ static _Thread_local struct worker *this_worker;
 struct worker *worker_current(void)
 {
     return this_worker;
+}
+
+void **worker_slot(struct worker *worker, struct worker_slot *key)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint32_t        last;
+    uint32_t               number = atomic_load_explicit(&key->number, memory_order_acquire);
+
+    if (!number) {
+        pthread_mutex_lock(&lock);
+        number = atomic_load(&key->number);
+        if (!number) // no other thread was first
+            atomic_store(&key->number, number = ++last);
+        pthread_mutex_unlock(&lock);
+    }
+    if (number > WORKER_SLOTS_MAX)
+        abort(); // more keys than WORKER_SLOTS_MAX
+    return &worker->slots[number - 1];
 }
 
 void worker_adopt_thread(struct worker *worker)

@@ -13,6 +13,8 @@
 
 #include "base/log.h"
 
+enum { WORKER_SLOTS_MAX = 8 };
+
 struct fiber;
 struct worker_post;
 
@@ -55,8 +57,15 @@ struct worker {
     _Atomic int           is_stuck;     /* set by the watchdog: liveness fails */
     struct worker_running running;
 
-    void *net, *dns, *http_client, *instances, *mcp; /* what the layers above keep for each worker */
+    void *slots[WORKER_SLOTS_MAX]; /* see worker_slot() */
 };
+
+/* What a layer above keeps for each worker. A key is a static variable of that layer, zero at first; at most
+ * WORKER_SLOTS_MAX of a program. NULL is there at first. Whoever fills a slot empties it before worker_free(). */
+struct worker_slot {
+    _Atomic uint32_t number; /* 0: not used yet */
+};
+void **worker_slot(struct worker *worker, struct worker_slot *key);
 
 /* Initialises the loop; `log` is borrowed. 0 or a libuv error. */
 int  worker_init(struct worker *worker, uint32_t index, uint32_t count, struct log *log);

@@ -168,6 +168,8 @@ struct mcp *mcp_new(bp_call *call, struct api *api)
     return NULL;
 }
 
+static struct worker_slot servers; /* that mcp_changed() tells */
+
 static void tidy_up(bp_call *call, void *arg)
 {
     struct mcp *mcp = arg;
@@ -184,7 +186,7 @@ bp_status mcp_start(bp_call *call, struct mcp *mcp)
     struct generation *generation = mcp->api->generation;
 
     for (uint32_t i = 0; i < generation->worker_count; i++)
-        generation->workers[i].mcp = mcp;
+        *worker_slot(&generation->workers[i], &servers) = mcp;
     metrics_on_collect(collect, mcp);
     mcp->expiry = job_start(call->worker, &options);
     return mcp->expiry ? BP_OK : call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
@@ -230,7 +232,7 @@ void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
 {
     static const char *const methods[] = { "notifications/tools/list_changed", "notifications/prompts/list_changed",
                                            "notifications/resources/list_changed", "notifications/resources/updated" };
-    struct mcp              *mcp = call->worker->mcp;
+    struct mcp              *mcp = *worker_slot(call->worker, &servers);
     struct bp_buf            buf;
     bp_json_writer           w;
 

@@ -95,11 +95,15 @@ void dns_address_text(const struct dns_address *address, char text[48])
 
 /* ---- the cache ---- */
 
+static struct worker_slot caches;
+
 static struct dns_cache *cache_of(struct worker *worker)
 {
-    if (!worker->dns)
-        worker->dns = calloc(1, sizeof(struct dns_cache));
-    return worker->dns; // NULL without memory: then nothing is remembered
+    void **slot = worker_slot(worker, &caches);
+
+    if (!*slot)
+        *slot = calloc(1, sizeof(struct dns_cache));
+    return *slot; // NULL without memory: then nothing is remembered
 }
 
 static const struct dns_answer *cache_find(struct worker *worker, const char *host)
@@ -129,8 +133,10 @@ static void cache_add(struct worker *worker, const char *host, const struct dns_
 
 void dns_free(struct worker *worker)
 {
-    free(worker->dns);
-    worker->dns = NULL;
+    void **slot = worker_slot(worker, &caches);
+
+    free(*slot);
+    *slot = NULL;
 }
 
 /* ---- asking ---- */

@@ -228,20 +228,22 @@ static struct http_client *client_new(struct worker *worker)
     return client;
 }
 
+static struct worker_slot clients;
+
 struct http_client *client_of(bp_call *call)
 {
-    struct worker *worker = call->worker;
+    void **slot = worker_slot(call->worker, &clients);
 
-    if (!worker->http_client)
-        worker->http_client = client_new(worker);
-    if (!worker->http_client)
+    if (!*slot)
+        *slot = client_new(call->worker);
+    if (!*slot)
         call_fail(call, BP_NO_MEMORY, "no memory for an HTTP client");
-    return worker->http_client;
+    return *slot;
 }
 
-uint32_t http_client_transfers(const struct worker *worker)
+uint32_t http_client_transfers(struct worker *worker)
 {
-    const struct http_client *client = worker->http_client;
+    const struct http_client *client = *worker_slot(worker, &clients);
 
     return client ? client->transfer_count : 0;
 }
@@ -260,12 +262,13 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void http_client_free(struct worker *worker)
 {
-    struct http_client *client = worker->http_client;
+    void              **slot = worker_slot(worker, &clients);
+    struct http_client *client = *slot;
 
     dns_free(worker);
     if (!client)
         return;
-    worker->http_client = NULL;
+    *slot = NULL;
     for (uint32_t i = 0; i < client->spare_count; i++)
         curl_easy_cleanup(client->spare[i]);
     curl_multi_cleanup(client->multi);

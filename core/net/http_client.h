@@ -31,7 +31,7 @@ void      http_client_close(bp_http_stream *stream); /* on the worker; twice is 
 bp_call  *http_client_stream_call(const bp_http_stream *stream); /* that opened it */
 
 /* Requests under way on this worker; 0 when nothing leaks. */
-uint32_t http_client_transfers(const struct worker *worker);
+uint32_t http_client_transfers(struct worker *worker);
 /* When a worker ends, on its thread, after its last call and before worker_free(): closes what is pooled, also the
  * DNS cache. */
 void http_client_free(struct worker *worker);
