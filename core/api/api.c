@@ -22,7 +22,7 @@
 static struct unit *find_unit(const struct generation *generation, const char *kind, bp_str name)
 {
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = &generation->units[i];
+        struct unit *unit = generation->units[i];
 
         if (strcmp(unit->conf->kind, kind) == 0 && (name.len == 0 || bp_str_equal(unit->conf->name, name)))
             return unit;
@@ -62,7 +62,7 @@ static bool is_app(const struct unit *unit)
 /* A mistake of one app stands in the conf's list, at its line. */
 static bool refuse_app(struct api *api, const struct unit *unit, const char *problem)
 {
-    error_at_key(&api->conf->problems, unit->conf->node, "%s", problem);
+    error_at_key(&api->conf->problems, generation_conf_of(api->generation, unit)->node, "%s", problem);
     return false;
 }
 
@@ -72,7 +72,7 @@ static bool add_apps(struct api *api, char problem[512])
     bool               is_good = true;
 
     for (size_t i = 0; i < generation->unit_count; i++) {
-        const struct unit *unit = &generation->units[i];
+        const struct unit *unit = generation->units[i];
         const bp_app_ops  *app = unit->plugin->descriptor.ops;
 
         if (!is_app(unit) || app->struct_size >= offsetof(bp_app_ops, migrations))
@@ -82,8 +82,8 @@ static bool add_apps(struct api *api, char problem[512])
     }
     api->prefixes = prefixes_settle(api, problem);
     for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
-        if (is_app(&generation->units[i]) && !add_app(api, &generation->units[i], api->prefixes[i], problem))
-            is_good = refuse_app(api, &generation->units[i], problem);
+        if (is_app(generation->units[i]) && !add_app(api, generation->units[i], api->prefixes[i], problem))
+            is_good = refuse_app(api, generation->units[i], problem);
     return api->prefixes && is_good;
 }
 

@@ -70,10 +70,10 @@ static const struct unit *find_rival(struct api *api, const struct unit *late, c
 
     arena_init(&scratch, 16u << 20);
     for (size_t i = 0; i < generation->unit_count && !found; i++) {
-        const struct unit *early = &generation->units[i];
+        const struct unit *early = generation->units[i];
 
         // The conf has its instances in the order of the file; an app's place among the units is another one.
-        if (strcmp(early->conf->kind, "app") == 0 && early->conf < late->conf &&
+        if (strcmp(early->conf->kind, "app") == 0 && generation->confs[i] < generation_conf_of(generation, late) &&
             share_a_listener(&api->conf->server, early, late) &&
             find_common(&scratch, early, prefixes[i], late, prefix, path, method))
             found = early;
@@ -86,8 +86,8 @@ static const struct unit *find_rival(struct api *api, const struct unit *late, c
 
 static bool settle_one(struct api *api, size_t index, const char **prefixes, char problem[512])
 {
-    struct unit            *unit = &api->generation->units[index];
-    const struct conf_node *node = node_find(unit->conf->node, "prefix");
+    struct unit            *unit = api->generation->units[index];
+    const struct conf_node *conf_node = api->generation->confs[index]->node, *node = node_find(conf_node, "prefix");
     bp_str                  asked = unit->conf->gate.prefix, path;
     const char             *method;
     const struct unit      *rival;
@@ -108,7 +108,7 @@ static bool settle_one(struct api *api, size_t index, const char **prefixes, cha
     snprintf(problem, 512, "%s %.200s is offered by app.%.32s as well, and one listener serves both: give app.%.32s another `prefix`, "
                            "or listeners of their own, { address: ..., apps: [%.32s] }", method, path.data, rival->conf->name.data,
              unit->conf->name.data, unit->conf->name.data);
-    error_at_key(&api->conf->problems, node ? node : unit->conf->node, "%s", problem);
+    error_at_key(&api->conf->problems, node ? node : conf_node, "%s", problem);
     return false;
 }
 
@@ -126,7 +126,7 @@ const char **prefixes_settle(struct api *api, char problem[512])
     // In the order of the conf: each looks at those before it, whose prefixes are settled.
     for (size_t c = 0; c < api->conf->instance_count; c++)
         for (size_t i = 0; i < generation->unit_count; i++)
-            if (generation->units[i].conf == &api->conf->instances[c] && strcmp(generation->units[i].conf->kind, "app") == 0)
+            if (generation->confs[i] == &api->conf->instances[c] && strcmp(generation->units[i]->conf->kind, "app") == 0)
                 is_good = settle_one(api, i, prefixes, problem) && is_good;
     return is_good ? prefixes : NULL;
 }

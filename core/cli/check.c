@@ -52,7 +52,8 @@ static struct generation *run_check_hooks(struct host *host, struct worker *work
 
     if (worker_start(worker) != 0)
         return NULL;
-    generation = generation_new(host->conf, host->registry, worker, 1);
+    host->pool = host_make_pool(host);
+    generation = generation_new(host->conf, host->registry, worker, 1, host->pool, NULL);
     if (generation && generation_check(generation))
         check_routes(host, generation);
     worker_stop(worker);
@@ -69,7 +70,7 @@ struct checking {
 static void print_notes(const struct host *host, const struct generation *generation, bp_json_writer *w)
 {
     for (size_t i = 0; host->api.prefixes && i < generation->unit_count; i++) {
-        const struct conf_instance *conf = generation->units[i].conf;
+        const struct conf_instance *conf = generation->units[i]->conf;
         const char                 *prefix = host->api.prefixes[i];
         char                        text[256];
 

@@ -124,7 +124,7 @@ static bp_str known_scopes(struct host *host)
     buf_init(&scopes, &host->conf->arena, 1 << 16);
     add_table(&scopes, api_host_routes, sizeof(bp_route), api_host_route_count, offsetof(bp_route, scope));
     for (size_t i = 0; i < host->generation->unit_count; i++) {
-        const struct unit *unit = &host->generation->units[i];
+        const struct unit *unit = host->generation->units[i];
         const bp_app_ops  *app = unit->plugin->descriptor.ops;
 
         if (strcmp(unit->conf->kind, "app") != 0)

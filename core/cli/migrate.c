@@ -320,7 +320,8 @@ static bool start_both(struct migration *m)
     struct choosing source = {m, false}, target = {m, true};
 
     m->from = m->host->generation;
-    m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count);
+    m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count, m->host->pool,
+                           NULL);
     if (!m->to) {
         fprintf(stderr, "backplane migrate: no memory for the instances of %s\n", m->to_file);
         return false;

@@ -144,9 +144,9 @@ static size_t order_of(const struct generation *generation, bp_str name)
     if (bp_str_is(name, "backplane_keys"))
         return 0;
     for (size_t i = 0; i < generation->unit_count; i++) {
-        const bp_app_ops *app = generation->units[i].plugin->descriptor.ops;
+        const bp_app_ops *app = generation->units[i]->plugin->descriptor.ops;
 
-        if (strcmp(generation->units[i].conf->kind, "app") != 0 || !BP_HAS(app, bp_app_ops, migration_count))
+        if (strcmp(generation->units[i]->conf->kind, "app") != 0 || !BP_HAS(app, bp_app_ops, migration_count))
             continue;
         for (size_t s = 0; s < app->migration_count; s++) {
             size_t place = place_in_step(app->migrations[s].sql, name);
@@ -218,7 +218,7 @@ static int64_t known_version(const struct migration *m, bp_str owner)
         return KEYS_VERSION;
     for (size_t g = 0; g < 2; g++)
         for (size_t i = 0; i < generations[g]->unit_count; i++) {
-            const struct unit *unit = &generations[g]->units[i];
+            const struct unit *unit = generations[g]->units[i];
             const bp_app_ops  *app = unit->plugin->descriptor.ops;
 
             if (strcmp(unit->conf->kind, "app") == 0 && bp_str_is(owner, unit->plugin->descriptor.name) &&

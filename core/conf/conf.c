@@ -1,6 +1,7 @@
 /* conf.c - reads the conf file: sections, the server's settings, and which instances there are. */
 #include "conf/conf.h"
 
+#include <stdatomic.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -266,9 +267,15 @@ struct conf *conf_load(const char *file, const struct conf_environment *environm
     return conf;
 }
 
+struct conf *conf_hold(struct conf *conf)
+{
+    atomic_fetch_add(&conf->holders, 1);
+    return conf;
+}
+
 void conf_free(struct conf *conf)
 {
-    if (!conf)
+    if (!conf || atomic_fetch_sub(&conf->holders, 1) > 0)
         return;
     arena_free(&conf->arena);
     free(conf);

@@ -60,6 +60,7 @@ struct conf_instance {
 
 struct conf {
     struct arena           arena;
+    _Atomic uint32_t       holders; /* beside the one who loaded it */
     const char            *file;
     const struct conf_node *root; /* NULL: an empty file */
     struct conf_problems   problems;
@@ -80,9 +81,15 @@ struct conf *conf_load(const char *file, const struct conf_environment *environm
 struct conf *conf_parse(const char *file, bp_str text, const struct conf_environment *environment);
 /* False when there are errors, of this step or of loading. Once for each conf. */
 bool conf_resolve(struct conf *conf, const struct conf_plugins *plugins);
+/* One more who keeps something of it, such as an instance that outlives the edition it came with. */
+struct conf *conf_hold(struct conf *conf);
+/* The last one who has it frees it. */
 void conf_free(struct conf *conf);
 
 bool conf_has_errors(const struct conf *conf);
+/* Whether two instances, of two readings of a conf, are the same: kind, name, plugin, all options and what is for any instance,
+ * and the names of those they refer to. Both conf are resolved. */
+bool conf_instance_is_same(const struct conf_instance *a, const struct conf_instance *b);
 /* NULL when there is none. */
 struct conf_instance *conf_find_instance(const struct conf *conf, bp_str kind, bp_str name);
 

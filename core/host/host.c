@@ -16,6 +16,11 @@
 
 /* ---- starting ---- */
 
+struct bp_pool *host_make_pool(const struct host *host)
+{
+    return pool_create("offload", (uint32_t)host->conf->server.offload_threads);
+}
+
 static bool start_workers(struct host *host, uint32_t wanted)
 {
     long     cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -26,7 +31,8 @@ static bool start_workers(struct host *host, uint32_t wanted)
     if (wanted)
         count = wanted;
     host->workers = calloc(count, sizeof(struct worker));
-    if (!host->workers)
+    host->pool = host_make_pool(host);
+    if (!host->workers || !host->pool)
         return false;
     for (; host->worker_count < count; host->worker_count++) {
         struct worker *worker = &host->workers[host->worker_count];
@@ -57,7 +63,7 @@ static bp_status start_mcp(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
-    host->memory = memory_return_start(call->worker, host->generation->pool);
+    host->memory = memory_return_start(call->worker, host->pool);
     if (!host->memory)
         return call_fail(call, BP_NO_MEMORY, "there is no memory to look after the memory");
     return mcp_start(call, host->mcp);
@@ -107,7 +113,7 @@ static bool start_serving(struct host *host, char problem[512])
 
 static bool start_instances(struct host *host, const struct host_options *options)
 {
-    host->generation = generation_new(host->conf, host->registry, host->workers, host->worker_count);
+    host->generation = generation_new(host->conf, host->registry, host->workers, host->worker_count, host->pool, NULL);
     if (!host->generation)
         return false;
     if (options->stdio_apps)
@@ -248,6 +254,7 @@ void host_free(struct host *host)
     if (host->socket_folder[0])
         rmdir(host->socket_folder);
     generation_free(host->generation);
+    pool_destroy(host->pool);
     free(host->servers);
     free(host->workers);
     registry_free(host->registry);

@@ -8,6 +8,7 @@
 #define CORE_HOST_HOST_H
 
 #include "api/api.h"
+#include "loop/pool.h"
 #include "loop/watchdog.h"
 #include "mcp/mcp.h"
 #include "ops/alerts.h"
@@ -19,6 +20,7 @@ struct host {
     struct conf            *conf;
     struct worker          *workers;
     uint32_t                worker_count;
+    struct bp_pool         *pool;   /* for bp_offload() without a pool of one's own; outlives all generations */
     struct generation      *generation;
     struct alert_queue     *alerts;
     struct instance_metrics *instances_metrics;
@@ -57,6 +59,9 @@ int  host_load(struct host *host, const struct host_options *options);
 int  host_start(struct host *host, const struct host_options *options);
 void host_stop(struct host *host);
 void host_free(struct host *host);
+
+/* For a command that makes a generation without host_start(): host->pool, which host_free() destroys. NULL: no memory. */
+struct bp_pool *host_make_pool(const struct host *host);
 
 /* Only what `plugins`, `schema` and `docs` need: the plugin files, with those of the conf's folders if it has one. */
 int host_load_registry(struct host *host, const char *conf_file);

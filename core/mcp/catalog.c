@@ -561,11 +561,11 @@ static bool make_room(struct catalog *catalog, size_t tools, size_t resources, s
 }
 
 /* In the order of the conf, by which it is settled who keeps a name; units have another one. */
-static void add_unit(struct catalog *catalog, struct unit *unit)
+static void add_unit(struct catalog *catalog, const struct generation *generation, struct unit *unit)
 {
     size_t at = catalog->unit_count++;
 
-    for (; at > 0 && catalog->units[at - 1]->conf > unit->conf; at--)
+    for (; at > 0 && generation_conf_of(generation, catalog->units[at - 1]) > generation_conf_of(generation, unit); at--)
         catalog->units[at] = catalog->units[at - 1];
     catalog->units[at] = unit;
 }
@@ -584,10 +584,10 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
     for (size_t i = 0; catalog->units && i < generation->unit_count; i++) {
         const bp_app_ops *app;
 
-        if (!is_wanted(&generation->units[i], apps))
+        if (!is_wanted(generation->units[i], apps))
             continue;
-        add_unit(catalog, &generation->units[i]);
-        app = generation->units[i].plugin->descriptor.ops;
+        add_unit(catalog, generation, generation->units[i]);
+        app = generation->units[i]->plugin->descriptor.ops;
         tools += app->tool_count;
         resources += app->resource_count;
         prompts += app->prompt_count;

@@ -50,7 +50,7 @@ struct alert_queue *alerts_new(struct generation *generation)
     pthread_mutex_init(&queue->lock, NULL);
     queue->sinks = calloc(generation->unit_count + 1, sizeof(struct sink));
     for (size_t i = 0; queue->sinks && i < generation->unit_count; i++) {
-        struct unit *unit = &generation->units[i];
+        struct unit *unit = generation->units[i];
 
         if (strcmp(unit->conf->kind, "alert") != 0)
             continue;

@@ -58,7 +58,7 @@ struct health_board *health_board_new(struct generation *generation, struct aler
     board->alerts = alerts;
     board->started_wall_ns = clock_wall_ns();
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit      *unit = &generation->units[i];
+        struct unit      *unit = generation->units[i];
         struct component *component = &board->components[board->count];
 
         if (strcmp(unit->conf->kind, "health") != 0)
@@ -342,7 +342,7 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
     }
     pthread_mutex_unlock(&board->lock);
     for (size_t i = 0; i < generation->unit_count; i++) {
-        const struct unit *unit = &generation->units[i];
+        const struct unit *unit = generation->units[i];
 
         if (unit->is_up && strcmp(unit->conf->kind, "health") != 0 &&
             (write_report(w, unit, with_detail) != BP_HEALTH_OK || write_calls(w, unit, with_detail) != BP_HEALTH_OK)) {

@@ -79,7 +79,7 @@ struct instance_metrics *instance_metrics_new(struct generation *generation, con
     metrics->generation = generation;
     metrics->all = calloc(generation->unit_count + 1, sizeof(*metrics->all));
     for (size_t i = 0; metrics->all && i < generation->unit_count; i++) {
-        struct unit            *unit = &generation->units[i];
+        struct unit            *unit = generation->units[i];
         const struct gate_conf *gate = &unit->conf->gate;
         struct measured        *made = &metrics->all[metrics->count++];
 

@@ -678,7 +678,7 @@ static bp_status run_once(bp_call *call, struct instance *instance, gate_thunk t
     bp_status           status;
 
     if (instance->unit->plugin->descriptor.flags & BP_BLOCKING)
-        status = pool_offload(call, instance->unit->generation->pool, run_blocking, &run);
+        status = pool_offload(call, instance->unit->pool, run_blocking, &run);
     else
         status = thunk(call, instance->object, args);
     if (status < 0 || status >= BP_STATUS_COUNT)

@@ -8,6 +8,7 @@
 #include "plugin/generation.h"
 
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,8 +69,75 @@ bp_status generation_call(struct worker *worker, int64_t timeout_ns, bp_status (
 
 /* ---- units ---- */
 
+static void unit_release(struct unit *unit)
+{
+    if (!unit || atomic_fetch_sub(&unit->holders, 1) > 1)
+        return;
+    for (uint32_t w = 0; unit->instances && w < unit->worker_count; w++)
+        instance_free(&unit->instances[w]);
+    free(unit->instances);
+    free(unit->peers);
+    pthread_mutex_destroy(&unit->report.lock);
+    conf_free(unit->made_of);
+    free(unit);
+}
+
+static struct unit *find_unit(const struct generation *generation, bp_str kind, bp_str name)
+{
+    for (size_t i = 0; i < generation->unit_count; i++)
+        if (bp_str_is(kind, generation->units[i]->conf->kind) && bp_str_equal(generation->units[i]->conf->name, name))
+            return generation->units[i];
+    return NULL;
+}
+
+/* The unit of the generation before that is this one too: nothing about it changed, nor about those it refers to. */
+static struct unit *find_same(const struct generation *generation, const struct generation *before,
+                              const struct conf_instance *conf)
+{
+    struct unit *unit = before ? find_unit(before, bp_str_of(conf->kind), conf->name) : NULL;
+    size_t       index = 0;
+
+    if (!unit || unit->worker_count != generation->worker_count || !conf_instance_is_same(unit->conf, conf))
+        return NULL;
+    for (const struct option_ref *ref = conf->refs.first; ref; ref = ref->next)
+        if (unit->peers[index++] != find_unit(generation, ref->kind, ref->name))
+            return NULL;
+    return unit;
+}
+
+static struct unit *unit_new(const struct generation *generation, const struct conf_instance *conf)
+{
+    struct unit *unit = calloc(1, sizeof(*unit));
+    char         use[64], problem[512];
+    size_t       index = 0;
+    bool         is_good;
+
+    if (!unit)
+        return NULL;
+    snprintf(use, sizeof(use), BP_FMT, BP_ARG(conf->use));
+    pthread_mutex_init(&unit->report.lock, NULL);
+    unit->holders = 1;
+    unit->conf = conf;
+    unit->made_of = conf_hold(generation->conf);
+    unit->workers = generation->workers;
+    unit->worker_count = generation->worker_count;
+    unit->pool = generation->pool;
+    unit->plugin = registry_load(generation->registry, conf->kind, use, problem);
+    unit->instances = calloc(unit->worker_count, sizeof(struct instance));
+    unit->peers = calloc(conf->refs.count + 1, sizeof(*unit->peers));
+    is_good = unit->plugin && unit->instances && unit->peers;
+    for (const struct option_ref *ref = conf->refs.first; is_good && ref; ref = ref->next)
+        unit->peers[index++] = find_unit(generation, ref->kind, ref->name);
+    for (uint32_t w = 0; is_good && w < unit->worker_count; w++)
+        is_good = instance_make(unit, &unit->workers[w], &unit->instances[w]);
+    if (is_good)
+        return unit;
+    unit_release(unit);
+    return NULL;
+}
+
 struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
-                                  uint32_t worker_count)
+                                  uint32_t worker_count, struct bp_pool *pool, const struct generation *before)
 {
     struct generation *generation = calloc(1, sizeof(*generation));
 
@@ -79,36 +147,29 @@ struct generation *generation_new(struct conf *conf, struct plugin_registry *reg
     generation->registry = registry;
     generation->workers = workers;
     generation->worker_count = worker_count;
-    generation->pool = pool_create("offload", (uint32_t)conf->server.offload_threads);
-    generation->units = calloc(conf->instance_count + 1, sizeof(struct unit));
-    if (!generation->pool || !generation->units) {
+    generation->pool = pool;
+    generation->units = calloc(conf->instance_count + 1, sizeof(*generation->units));
+    generation->confs = calloc(conf->instance_count + 1, sizeof(*generation->confs));
+    if (!pool || !generation->units || !generation->confs) {
         generation_free(generation);
         return NULL;
     }
     for (size_t i = 0; i < conf->instance_count; i++) {
-        struct conf_instance *instance = conf->order[i];
-        struct unit          *unit = &generation->units[generation->unit_count];
-        char                  use[64], problem[512];
+        struct unit *unit;
 
-        if (instance->is_missing)
+        if (conf->order[i]->is_missing)
             continue;
-        snprintf(use, sizeof(use), BP_FMT, BP_ARG(instance->use));
-        pthread_mutex_init(&unit->report.lock, NULL);
-        unit->conf = instance;
-        unit->generation = generation;
-        unit->plugin = registry_load(registry, instance->kind, use, problem);
-        unit->instances = calloc(worker_count, sizeof(struct instance));
-        if (!unit->plugin || !unit->instances) {
+        unit = find_same(generation, before, conf->order[i]);
+        if (unit)
+            atomic_fetch_add(&unit->holders, 1);
+        else
+            unit = unit_new(generation, conf->order[i]);
+        if (!unit) {
             generation_free(generation);
             return NULL;
         }
-        generation->unit_count++;
-        for (uint32_t w = 0; w < worker_count; w++) {
-            if (!instance_make(unit, &workers[w], &unit->instances[w])) {
-                generation_free(generation);
-                return NULL;
-            }
-        }
+        generation->confs[generation->unit_count] = conf->order[i];
+        generation->units[generation->unit_count++] = unit;
     }
     return generation;
 }
@@ -117,26 +178,26 @@ void generation_free(struct generation *generation)
 {
     if (!generation)
         return;
-    for (size_t i = 0; i < generation->unit_count; i++) {
-        for (uint32_t w = 0; w < generation->worker_count; w++)
-            instance_free(&generation->units[i].instances[w]);
-        free(generation->units[i].instances);
-        pthread_mutex_destroy(&generation->units[i].report.lock);
-    }
-    pool_destroy(generation->pool);
+    for (size_t i = generation->unit_count; i-- > 0;)
+        unit_release(generation->units[i]);
     free(generation->units);
+    free(generation->confs);
     free(generation);
+}
+
+const struct conf_instance *generation_conf_of(const struct generation *generation, const struct unit *unit)
+{
+    for (size_t i = 0; i < generation->unit_count; i++)
+        if (generation->units[i] == unit)
+            return generation->confs[i];
+    return NULL;
 }
 
 struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind, bp_str name)
 {
-    for (size_t i = 0; i < generation->unit_count; i++) {
-        const struct unit *unit = &generation->units[i];
+    struct unit *unit = find_unit(generation, kind, name);
 
-        if (bp_str_is(kind, unit->conf->kind) && bp_str_equal(unit->conf->name, name))
-            return &unit->instances[worker];
-    }
-    return NULL;
+    return unit ? &unit->instances[worker] : NULL;
 }
 
 /* ---- one hook on one worker ---- */
@@ -165,18 +226,19 @@ static bp_status hook_on(struct instance *instance, const char *name,
 /* An app's tables are there before its worker_start runs: in the storage that its option `storage` names. */
 static bp_status migrate(bp_call *call, struct instance *instance)
 {
-    const bp_app_ops        *app = instance->unit->plugin->descriptor.ops;
-    const struct option_ref *ref = instance->unit->conf->refs.first;
-    struct instance         *storage = NULL;
+    const struct unit *unit = instance->unit;
+    const bp_app_ops  *app = unit->plugin->descriptor.ops;
+    struct unit       *storage = NULL;
+    size_t             index = 0;
 
     if (!BP_HAS(app, bp_app_ops, migration_count) || app->migration_count == 0)
         return BP_OK;
-    for (; ref; ref = ref->next)
+    for (const struct option_ref *ref = unit->conf->refs.first; ref; ref = ref->next, index++)
         if (bp_str_is(ref->option, "storage"))
-            storage = generation_find(instance->unit->generation, instance->worker->index, ref->kind, ref->name);
+            storage = unit->peers[index];
     if (!storage)
         return call_fail(call, BP_INVALID, "it has tables to make, and no option `storage` that says where");
-    return bp_storage_migrate(call, &storage->peer, bp_str_of(instance->unit->plugin->descriptor.name),
+    return bp_storage_migrate(call, &storage->instances[instance->worker->index].peer, bp_str_of(unit->plugin->descriptor.name),
                               app->migrations, app->migration_count);
 }
 
@@ -184,11 +246,10 @@ static bp_status migrate(bp_call *call, struct instance *instance)
 
 static void undo(struct unit *unit, struct log *log)
 {
-    struct generation *generation = unit->generation;
-    char               problem[512];
+    char problem[512];
 
     unit->is_up = false;
-    for (uint32_t w = generation->worker_count; w-- > 0;)
+    for (uint32_t w = unit->worker_count; w-- > 0;)
         if (unit->instances[w].is_started || unit->instances[w].jobs)
             hook_on(&unit->instances[w], "worker_stop", instance_stop, problem);
     if (unit->is_shared_created &&
@@ -198,11 +259,10 @@ static void undo(struct unit *unit, struct log *log)
 
 static bp_status bring_up(struct unit *unit)
 {
-    struct generation *generation = unit->generation;
-    struct instance   *first = &unit->instances[0];
-    const char        *step = "check";
-    char               problem[512];
-    bp_status          status = hook_on(first, step, instance_check, problem);
+    struct instance *first = &unit->instances[0];
+    const char      *step = "check";
+    char             problem[512];
+    bp_status        status = hook_on(first, step, instance_check, problem);
 
     if (status == BP_OK) {
         step = "shared_create";
@@ -212,7 +272,7 @@ static bp_status bring_up(struct unit *unit)
         step = "migration";
         status = hook_on(first, step, migrate, problem);
     }
-    for (uint32_t w = 0; status == BP_OK && w < generation->worker_count; w++) {
+    for (uint32_t w = 0; status == BP_OK && w < unit->worker_count; w++) {
         step = "worker_start";
         status = hook_on(&unit->instances[w], step, instance_start, problem);
     }
@@ -221,8 +281,14 @@ static bp_status bring_up(struct unit *unit)
         return BP_OK;
     snprintf(unit->problem, sizeof(unit->problem), "%s failed: %.440s", step,
              problem[0] ? problem : bp_status_text(status));
-    undo(unit, generation->workers[0].log);
+    undo(unit, unit->workers[0].log);
     return status;
+}
+
+/* No other generation has it. */
+static bool is_only_ours(const struct unit *unit)
+{
+    return unit->holders == 1;
 }
 
 static bool start_units(struct generation *generation, const bool *is_wanted)
@@ -230,7 +296,7 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
     struct log *log = generation->workers[0].log;
 
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = &generation->units[i];
+        struct unit *unit = generation->units[i];
 
         if ((is_wanted && !is_wanted[i]) || unit->is_up)
             continue;
@@ -246,7 +312,8 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
             continue;
         }
         while (i-- > 0)
-            undo(&generation->units[i], log);
+            if (is_only_ours(generation->units[i]))
+                undo(generation->units[i], log);
         return false;
     }
     return true;
@@ -260,10 +327,10 @@ bool generation_start(struct generation *generation)
 static void want(const struct generation *generation, size_t index, bool *is_wanted)
 {
     is_wanted[index] = true;
-    for (const struct option_ref *ref = generation->units[index].conf->refs.first; ref; ref = ref->next)
+    for (const struct option_ref *ref = generation->units[index]->conf->refs.first; ref; ref = ref->next)
         for (size_t i = 0; i < index; i++)
-            if (bp_str_is(ref->kind, generation->units[i].conf->kind) &&
-                bp_str_equal(ref->name, generation->units[i].conf->name))
+            if (bp_str_is(ref->kind, generation->units[i]->conf->kind) &&
+                bp_str_equal(ref->name, generation->units[i]->conf->name))
                 want(generation, i, is_wanted);
 }
 
@@ -272,7 +339,7 @@ bool generation_start_only(struct generation *generation, bp_str kind, bp_str na
     bool is_wanted[CONF_MAX_INSTANCES] = { false };
 
     for (size_t i = 0; i < generation->unit_count; i++)
-        if (bp_str_is(kind, generation->units[i].conf->kind) && bp_str_equal(name, generation->units[i].conf->name))
+        if (bp_str_is(kind, generation->units[i]->conf->kind) && bp_str_equal(name, generation->units[i]->conf->name))
             want(generation, i, is_wanted);
     return start_units(generation, is_wanted);
 }
@@ -285,8 +352,8 @@ bool generation_start_apps(struct generation *generation, const bp_str_list *app
         bool is_listed = apps->count == 0;
 
         for (size_t a = 0; a < apps->count; a++)
-            is_listed = is_listed || bp_str_equal(apps->items[a], generation->units[i].conf->name);
-        if (is_listed && strcmp(generation->units[i].conf->kind, "app") == 0)
+            is_listed = is_listed || bp_str_equal(apps->items[a], generation->units[i]->conf->name);
+        if (is_listed && strcmp(generation->units[i]->conf->kind, "app") == 0)
             want(generation, i, is_wanted);
     }
     return start_units(generation, is_wanted);
@@ -298,7 +365,7 @@ bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(co
     bool is_wanted[CONF_MAX_INSTANCES] = { false };
 
     for (size_t i = 0; i < generation->unit_count; i++)
-        if (is_chosen(generation->units[i].conf, arg))
+        if (is_chosen(generation->units[i]->conf, arg))
             want(generation, i, is_wanted);
     return start_units(generation, is_wanted);
 }
@@ -306,7 +373,7 @@ bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(co
 bool generation_migrate_apps(struct generation *generation)
 {
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = &generation->units[i];
+        struct unit *unit = generation->units[i];
         char         problem[512];
 
         if (strcmp(unit->conf->kind, "app") != 0 ||
@@ -324,7 +391,7 @@ bool generation_check(struct generation *generation)
     bool is_good = true;
 
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = &generation->units[i];
+        struct unit *unit = generation->units[i];
         char         problem[512];
 
         if (hook_on(&unit->instances[0], "check", instance_check, problem) == BP_OK)
@@ -340,9 +407,10 @@ void generation_stop(struct generation *generation)
     char problem[512];
 
     for (size_t i = generation->unit_count; i-- > 0;)
-        for (uint32_t w = 0; w < generation->worker_count; w++)
-            if (generation->units[i].instances[w].is_started)
-                hook_on(&generation->units[i].instances[w], "drain", instance_drain, problem);
+        for (uint32_t w = 0; is_only_ours(generation->units[i]) && w < generation->worker_count; w++)
+            if (generation->units[i]->instances[w].is_started)
+                hook_on(&generation->units[i]->instances[w], "drain", instance_drain, problem);
     for (size_t i = generation->unit_count; i-- > 0;)
-        undo(&generation->units[i], generation->workers[0].log);
+        if (is_only_ours(generation->units[i]))
+            undo(generation->units[i], generation->workers[0].log);
 }

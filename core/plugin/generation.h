@@ -1,4 +1,8 @@
-/* generation.h - all instances built from one reading of the conf file: made in order, unwound in reverse. */
+/* generation.h - all instances built from one reading of the conf file: made in order, unwound in reverse.
+ *
+ * A generation may follow another one that is still in use. What did not change, and refers to nothing that did, is not made again:
+ * both have it until the older one is freed.
+ */
 #ifndef CORE_PLUGIN_GENERATION_H
 #define CORE_PLUGIN_GENERATION_H
 
@@ -11,23 +15,29 @@ struct generation {
     struct plugin_registry *registry;
     struct worker          *workers;
     uint32_t                worker_count;
-    struct bp_pool         *pool;  /* for bp_offload() without a pool of one's own */
-    struct unit            *units; /* in dependency order */
+    struct bp_pool         *pool;  /* borrowed */
+    struct unit           **units; /* in dependency order */
+    const struct conf_instance **confs; /* of each unit, in this reading */
     size_t                  unit_count;
     char                    problem[1024];  /* why the start failed */
     bp_status               problem_status; /* as what */
 };
 
-/* Builds the units of a resolved conf; nothing of a plugin runs. NULL: no memory. */
+/* Builds the units of a resolved conf; nothing of a plugin runs. Those of `before` (NULL: none) that did not change are taken
+ * over as they are, running or not. The pool and the workers outlive all generations. NULL: no memory. */
 struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
-                                  uint32_t worker_count);
+                                  uint32_t worker_count, struct bp_pool *pool, const struct generation *before);
+/* After generation_stop(). */
 void               generation_free(struct generation *generation);
+
+/* The instance as this generation's conf has it, for its place in the file. */
+const struct conf_instance *generation_conf_of(const struct generation *generation, const struct unit *unit);
 
 /* Runs the check hooks only; adds what they find to the problems of the conf. Workers must be running. */
 bool generation_check(struct generation *generation);
 
-/* check, shared_create, migrations and worker_start of each unit in order. When a critical one fails, exactly the
- * steps done are undone, `problem` says why, and false is returned. Called from a thread that is no worker. */
+/* check, shared_create, migrations and worker_start of each unit in order, but of those that run already. When a critical one
+ * fails, exactly the steps done are undone, `problem` says why, and false is returned. Called from a thread that is no worker. */
 bool generation_start(struct generation *generation);
 /* Only the named instance and what it refers to; for commands that need no more than that. */
 bool generation_start_only(struct generation *generation, bp_str kind, bp_str name);
@@ -38,7 +48,7 @@ bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(co
                              void *arg);
 /* The tables of all apps, as their start would make them, though none of them is started: their storages must be up. */
 bool generation_migrate_apps(struct generation *generation);
-/* Drain hooks, then everything in reverse. */
+/* Drain hooks, then everything in reverse; but not of units that another generation has. */
 void generation_stop(struct generation *generation);
 
 /* The instance on a worker, or NULL. */

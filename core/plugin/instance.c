@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "plugin/gate.h"
-#include "plugin/generation.h"
 #include "plugin/guard.h"
 
 enum { JOB_TIMEOUT_S = 600 };
@@ -17,21 +16,16 @@ struct instance *instance_of_call(const bp_call *call)
 
 /* ---- the object ---- */
 
-static const bp_peer *peer_of(struct unit *unit, struct worker *worker, const struct option_ref *ref)
-{
-    struct instance *other = generation_find(unit->generation, worker->index, ref->kind, ref->name);
-
-    return other ? &other->peer : NULL;
-}
-
 /* One field takes one peer, or a list of them; the references of a list come in their order. */
 static bool fill_peers(struct instance *instance)
 {
     const struct option_refs *refs = &instance->unit->conf->refs;
     char                     *object = instance->object;
+    size_t                    index = 0;
 
     for (const struct option_ref *ref = refs->first; ref; ref = ref->next) {
-        const bp_peer *peer = peer_of(instance->unit, instance->worker, ref);
+        struct unit   *other = instance->unit->peers[index++];
+        const bp_peer *peer = other ? &other->instances[instance->worker->index].peer : NULL;
         bp_peer_list  *list = (bp_peer_list *)(void *)(object + ref->offset);
         const bp_peer **items;
 

@@ -15,8 +15,8 @@
 #include "loop/job.h"
 #include "plugin/registry.h"
 
-struct generation;
 struct gate;
+struct bp_pool;
 
 /* What the instance says of itself (bp_report_health()). */
 struct unit_report {
@@ -36,10 +36,16 @@ struct unit_calls {
     _Atomic int last_status; /* of a call that failed */
 };
 
+/* Those of generations that follow one another have the units in common whose conf did not change. */
 struct unit {
-    const struct conf_instance *conf;
+    const struct conf_instance *conf;    /* in `made_of` */
+    struct conf                *made_of; /* held */
     const struct plugin        *plugin;
-    struct generation          *generation;
+    struct worker              *workers;
+    uint32_t                    worker_count;
+    struct bp_pool             *pool;    /* for bp_offload() without a pool of one's own */
+    struct unit               **peers;   /* what conf->refs names, in their order; NULL: it is missing */
+    _Atomic uint32_t            holders; /* generations that have it */
     void                       *shared;
     bool                        is_shared_created;
     bool                        is_up;         /* all of its workers have started */

@@ -172,7 +172,7 @@ static bp_status service_offload(bp_call *call, bp_pool *pool, bp_status (*job)(
     struct instance *instance = instance_of_call(call);
 
     if (!pool && instance)
-        pool = instance->unit->generation->pool;
+        pool = instance->unit->pool;
     if (!pool)
         return call_fail(call, BP_INTERNAL, "bp_offload() was called outside of an instance's code");
     return pool_offload(call, pool, job, arg);

@@ -13,7 +13,7 @@
 #include "loop/call.h"
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
-#include "plugin/generation.h"
+#include "plugin/instance.h"
 #include "plugin/services.h"
 
 /* A cache whose answers a test decides. */
@@ -75,7 +75,6 @@ static const bp_cache_ops fake_ops = {
 static struct worker        worker;
 static struct conf_instance conf;
 static struct plugin        plugin;
-static struct generation    generation;
 static struct unit          unit;
 static struct instance      instance;
 
@@ -100,8 +99,7 @@ static int set_up(void **state)
     plugin.descriptor.kind = "cache";
     plugin.descriptor.name = "fake";
     plugin.descriptor.ops = &fake_ops;
-    generation = (struct generation){ .workers = &worker, .worker_count = 1 };
-    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .generation = &generation, .is_up = true };
+    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
     return instance_make(&unit, &worker, &instance) ? 0 : -1;
 }
 
