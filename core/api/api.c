@@ -124,7 +124,7 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
         return false;
     }
     if (conf->server.auth.mode == AUTH_OAUTH || conf->server.auth.mode == AUTH_BOTH) {
-        api->oauth = oauth_new(&conf->server.auth);
+        api->oauth = oauth_new(&conf->server.auth, api->key_guard);
         if (!api->oauth) {
             snprintf(problem, 512, "no memory for the issuer's keys");
             return false;

@@ -1,16 +1,14 @@
 /* keys.c - API keys in a storage back end. */
 #include "api/keys.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/budget.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
 
-enum { CACHE_SLOTS = 256, HASH_CHARS = 64, FRESH_S = 5, TRUSTED_S = 3600, TRUSTED_SLOTS = 1024 };
+enum { CACHE_SLOTS = 256, FRESH_S = 5 };
 
 static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
@@ -22,7 +20,7 @@ static const bp_migration migrations[KEYS_VERSION] = {
 /* What a worker knows of one id, for a while. */
 struct known_key {
     char         id[KEY_ID_CHARS + 1];
-    char         hash[HASH_CHARS + 1];
+    char         hash[KEY_HASH_CHARS + 1];
     char         tenant[128], scopes[512];
     int64_t      expires_wall_ns, fetched_ns;
 };
@@ -36,41 +34,6 @@ struct key_cache {
     struct known_key  slots[CACHE_SLOTS];
     struct absent_key absent[CACHE_SLOTS];
 };
-
-/* A key that was good; the hash is of its secret. */
-struct trusted_key {
-    char    id[KEY_ID_CHARS], hash[HASH_CHARS];
-    int64_t good_ns;
-};
-
-struct key_guard {
-    struct budget     *wrong_keys;
-    pthread_mutex_t    lock;
-    struct trusted_key trusted[TRUSTED_SLOTS];
-};
-
-struct key_guard *key_guard_new(int64_t wrong_keys_per_minute)
-{
-    struct key_guard *guard = calloc(1, sizeof(*guard));
-
-    if (!guard)
-        return NULL;
-    pthread_mutex_init(&guard->lock, NULL);
-    guard->wrong_keys = budget_new(wrong_keys_per_minute);
-    if (guard->wrong_keys)
-        return guard;
-    key_guard_free(guard);
-    return NULL;
-}
-
-void key_guard_free(struct key_guard *guard)
-{
-    if (!guard)
-        return;
-    budget_free(guard->wrong_keys);
-    pthread_mutex_destroy(&guard->lock);
-    free(guard);
-}
 
 struct key_cache *key_cache_new(void)
 {
@@ -87,7 +50,7 @@ bp_status keys_migrate(bp_call *call, const bp_peer *storage)
     return bp_storage_migrate(call, storage, BP_STR(KEYS_OWNER), migrations, KEYS_VERSION);
 }
 
-static void hash_secret(bp_str id, bp_str secret, char text[HASH_CHARS + 1])
+static void hash_secret(bp_str id, bp_str secret, char text[KEY_HASH_CHARS + 1])
 {
     uint8_t digest[32];
 
@@ -99,7 +62,7 @@ bp_status keys_create(bp_call *call, const bp_peer *storage, const struct key_re
                       char text[KEY_TEXT_BYTES])
 {
     uint8_t bytes[8 + 32];
-    char    id[KEY_ID_CHARS + 1], secret[65], hash[HASH_CHARS + 1];
+    char    id[KEY_ID_CHARS + 1], secret[65], hash[KEY_HASH_CHARS + 1];
     int64_t now = clock_wall_ns();
 
     if (request->tenant.len == 0 || request->tenant.len > 127 || request->scopes.len == 0 || request->scopes.len > 511)
@@ -214,42 +177,6 @@ static bool is_younger(int64_t since_ns, int64_t seconds)
     return since_ns && clock_now_ns() - since_ns <= BP_SECONDS(seconds);
 }
 
-/* Ids are random, so their first bytes are a hash. */
-static struct trusted_key *place_of(struct key_guard *guard, bp_str id)
-{
-    uint8_t bytes[2];
-
-    crypto_unhex((bp_str){ id.data, 4 }, bytes, 2);
-    return &guard->trusted[(bytes[0] << 8 | bytes[1]) % TRUSTED_SLOTS];
-}
-
-static bool is_trusted(struct key_guard *guard, bp_str id, const char *hash)
-{
-    struct trusted_key *place = place_of(guard, id);
-    bool                is_good;
-
-    pthread_mutex_lock(&guard->lock);
-    is_good = is_younger(place->good_ns, TRUSTED_S) && memcmp(place->id, id.data, KEY_ID_CHARS) == 0 &&
-              crypto_equal(place->hash, hash, HASH_CHARS);
-    pthread_mutex_unlock(&guard->lock);
-    return is_good;
-}
-
-static void trust(struct key_guard *guard, bp_str id, const char *hash, bool is_good)
-{
-    struct trusted_key *place = place_of(guard, id);
-
-    pthread_mutex_lock(&guard->lock);
-    if (is_good) {
-        memcpy(place->id, id.data, KEY_ID_CHARS);
-        memcpy(place->hash, hash, HASH_CHARS);
-        place->good_ns = clock_now_ns();
-    } else if (memcmp(place->id, id.data, KEY_ID_CHARS) == 0) {
-        place->good_ns = 0;
-    }
-    pthread_mutex_unlock(&guard->lock);
-}
-
 /* What the storage says of the id, or said lately. */
 static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard, bp_str id,
                          const char *hash, struct known_key *known)
@@ -258,7 +185,6 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
     struct known_key  *slot;
     struct absent_key *absent;
     bool               is_guess;
-    int64_t            wait_ns;
 
     crypto_unhex((bp_str){ id.data, 2 }, &first, 1);
     slot = &cache->slots[first];
@@ -270,22 +196,19 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
         known->id[0] = '\0';
         return BP_OK;
     }
-    is_guess = !is_trusted(guard, id, hash);
-    if (is_guess && !budget_is_left(guard->wrong_keys, call->client, &wait_ns)) {
-        call_fail(call, BP_LIMIT, "too many wrong API keys came from this address: keys that are not known to be good are not "
-                                  "looked at for a while");
-        call->error.retry_after_ns = wait_ns;
-        return BP_LIMIT;
-    }
+    is_guess = !key_guard_trusts(guard, id, hash);
+    if (is_guess)
+        BP_TRY(key_guard_allow_guess(guard, call, "too many wrong API keys came from this address: keys that are not known to be good "
+                                                  "are not looked at for a while"));
     BP_TRY(fetch(call, storage, id, known));
     if (!known->id[0] && is_guess)
-        budget_charge(guard->wrong_keys, call->client);
+        key_guard_charge(guard, call);
     if (known->id[0]) {
-        if (crypto_equal(known->hash, hash, HASH_CHARS))
-            trust(guard, id, hash, true);
+        if (crypto_equal(known->hash, hash, KEY_HASH_CHARS))
+            key_guard_note(guard, id, hash, true);
         *slot = *known;
     } else {
-        trust(guard, id, hash, false); // it was revoked, or never was
+        key_guard_note(guard, id, hash, false); // it was revoked, or never was
         if (bp_str_is(id, slot->id))
             slot->id[0] = '\0';
         memcpy(absent->id, id.data, KEY_ID_CHARS);
@@ -299,14 +222,14 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
 {
     static const char refusal[] = "the API key is missing, wrong, expired or revoked";
     bp_str            id, secret;
-    char              hash[HASH_CHARS + 1];
+    char              hash[KEY_HASH_CHARS + 1];
     struct known_key  known;
 
     if (!split_key(presented, &id, &secret))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     hash_secret(id, secret, hash);
     BP_TRY(look_up(call, storage, cache, guard, id, hash, &known));
-    if (!known.id[0] || !crypto_equal(known.hash, hash, HASH_CHARS) ||
+    if (!known.id[0] || !crypto_equal(known.hash, hash, KEY_HASH_CHARS) ||
         (known.expires_wall_ns && known.expires_wall_ns < clock_wall_ns()))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
     *principal = (bp_principal){ .struct_size = sizeof(*principal),

@@ -13,13 +13,12 @@
 
 #include <backplane/storage.h>
 
+#include "api/key_guard.h"
 #include "base/json.h"
-#include "loop/call.h"
 
-enum { KEY_ID_CHARS = 16, KEY_TEXT_BYTES = 3 + KEY_ID_CHARS + 1 + 64 + 1 };
+enum { KEY_TEXT_BYTES = 3 + KEY_ID_CHARS + 1 + 64 + 1 };
 
 struct key_cache;
-struct key_guard;
 
 struct key_request {
     bp_str  name;   /* what it is for, for people */
@@ -45,9 +44,6 @@ void              key_cache_free(struct key_cache *cache);
  * too many wrong ones. */
 bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard,
                             bp_str presented, bp_principal *principal) BP_SUSPENDS;
-/* What all workers know together: how many wrong keys each client sent, and which keys were good lately. */
-struct key_guard *key_guard_new(int64_t wrong_keys_per_minute); /* NULL: no memory */
-void              key_guard_free(struct key_guard *guard);
 
 /* Whether that can be done without asking the storage. */
 bool keys_are_known(const struct key_cache *cache, bp_str presented);

@@ -6,6 +6,7 @@
 
 #include "api/jwt.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/json.h"
 #include "loop/mutex.h"
 #include "net/http_client.h"
@@ -19,19 +20,21 @@ struct held_keys {
 
 struct oauth {
     const struct server_auth *conf;
+    struct key_guard         *guard;
     pthread_mutex_t           lock;
     struct bp_mutex          *fetching; /* one at a time */
     struct held_keys         *held;     /* under `lock` */
     int64_t                   fetched_ns, tried_ns;
 };
 
-struct oauth *oauth_new(const struct server_auth *conf)
+struct oauth *oauth_new(const struct server_auth *conf, struct key_guard *guard)
 {
     struct oauth *oauth = calloc(1, sizeof(*oauth));
 
     if (!oauth)
         return NULL;
     oauth->conf = conf;
+    oauth->guard = guard;
     pthread_mutex_init(&oauth->lock, NULL);
     oauth->fetching = mutex_create();
     oauth->fetched_ns = oauth->tried_ns = -BP_SECONDS(STALE_S);
@@ -306,6 +309,34 @@ static bp_status refuse_unchecked(bp_call *call)
     return BP_UNAUTHENTICATED;
 }
 
+/* Two rounds at most: in the second the issuer was asked anew. `is_checked` stays false when there were no keys to check it with. */
+static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jwt_rules *rules, bp_str token, bool may_fetch,
+                             bp_principal *principal, bool *is_checked)
+{
+    enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
+    char             why[256];
+
+    *is_checked = false;
+    for (int attempt = 0; attempt < (may_fetch ? 2 : 1) && verdict == JWT_UNKNOWN_KEY; attempt++) {
+        struct held_keys *held;
+
+        if (take_keys(call, oauth, attempt > 0, &held) != BP_OK)
+            return refuse_unchecked(call);
+        verdict = jwt_check(call->arena, token, held->keys, rules, principal, why);
+        release(held);
+    }
+    *is_checked = true;
+    return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why);
+}
+
+static void hash_token(bp_str token, char text[KEY_HASH_CHARS + 1])
+{
+    uint8_t digest[32];
+
+    crypto_sha256(token, digest);
+    crypto_hex(digest, sizeof(digest), text);
+}
+
 bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bool may_fetch, bp_principal *principal)
 {
     bp_str_list      audiences = audiences_at(call, oauth, path);
@@ -313,18 +344,22 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp
                                .audiences = &audiences,
                                .tenant_claim = oauth->conf->tenant_claim,
                                .now_s = clock_wall_ns() / 1000000000 };
-    enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
-    char             why[256];
+    char             hash[KEY_HASH_CHARS + 1];
+    bp_str           id = { hash, KEY_ID_CHARS };
+    bool             is_guess, is_checked;
+    bp_status        status;
 
-    for (int attempt = 0; attempt < (may_fetch ? 2 : 1) && verdict == JWT_UNKNOWN_KEY; attempt++) {
-        struct held_keys *held;
-
-        if (take_keys(call, oauth, attempt > 0, &held) != BP_OK)
-            return refuse_unchecked(call);
-        verdict = jwt_check(call->arena, token, held->keys, &rules, principal, why);
-        release(held);
-    }
-    return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why);
+    hash_token(token, hash);
+    is_guess = !key_guard_trusts(oauth->guard, id, hash);
+    if (is_guess)
+        BP_TRY(key_guard_allow_guess(oauth->guard, call, "too many wrong tokens came from this address: tokens that are not known to be "
+                                                         "good are not looked at for a while"));
+    status = check_token(call, oauth, &rules, token, may_fetch, principal, &is_checked);
+    if (is_checked)
+        key_guard_note(oauth->guard, id, hash, status == BP_OK);
+    if (is_checked && status != BP_OK && is_guess) // one that was good and has expired is no guess
+        key_guard_charge(oauth->guard, call);
+    return status;
 }
 
 /* ---- what clients are told ---- */

@@ -6,19 +6,21 @@
 #ifndef CORE_API_OAUTH_H
 #define CORE_API_OAUTH_H
 
+#include "api/key_guard.h"
 #include "conf/server_conf.h"
-#include "loop/call.h"
 #include "net/http_server.h"
 
 struct oauth;
 
-struct oauth *oauth_new(const struct server_auth *conf); /* NULL: no memory */
+/* NULL: no memory. The guard is shared with API keys and must live as long. */
+struct oauth *oauth_new(const struct server_auth *conf, struct key_guard *guard);
 void          oauth_free(struct oauth *oauth);
 
 /* BP_OK fills `principal`, with strings in the call's arena. BP_UNAUTHENTICATED with a sentence, also when the issuer's keys
  * cannot be had: what cannot be checked is not believed. A token may be made out for the server, as the conf says, or for the
  * resource at `path` alone where oauth_metadata() names one. `may_fetch`: the issuer may be asked for keys when none of those
- * that are held signed it. */
+ * that are held signed it. BP_LIMIT when call->client has sent too many wrong ones: then only tokens that were good within the last
+ * hour are looked at. */
 bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bool may_fetch,
                              bp_principal *principal) BP_SUSPENDS;
 /* Whether that can be done without asking the issuer. */

@@ -44,8 +44,8 @@ static const bp_option auth_options[] = {
                            "can read and change everything. Only for a network that lets in nobody else, or behind a "
                            "proxy that authenticates"),
     BP_OPTION_INT(struct server_auth, wrong_keys_per_minute, .initial = "60", .minimum = "0", .maximum = "1000000",
-                  .help = "unknown API keys from one address (IPv6: one /64) in a minute that are looked up in the storage; then "
-                          "only keys that were good within the last hour are, and others get 429; 0: no limit"),
+                  .help = "unknown API keys and wrong tokens from one address (IPv6: one /64) in a minute that are looked up or "
+                          "checked; then only those that were good within the last hour are, and others get 429; 0: no limit"),
     BP_OPTION_URL(struct server_auth, issuer, .example = "https://login.example.org",
                   .help = "the authorization server whose tokens are taken, written as in the \"iss\" of its tokens; needed "
                           "where mode is oauth or both"),

@@ -40,7 +40,7 @@ class Upstream:
 
 upstream = Upstream()
 server = guarded_server(
-    {"auth": {"mode": "both", "storage": "main", **AUTH}}, embed={"main": {"use": "hash"}}, log={"level": "debug"},
+    {"auth": {"mode": "both", "storage": "main", "wrong_keys_per_minute": 0, **AUTH}}, embed={"main": {"use": "hash"}}, log={"level": "debug"},
     vector={"docs": {"use": "local", "path": "docs"}},
     llm={"stub": {"use": "openai", "url": upstream.url, "model": "m", "api_key": "provider-key"}},
     app={"retrieval": {"storage": "main", "vector": "docs", "embed": "main", "llm": ["stub"]}})
@@ -316,6 +316,42 @@ def keys_that_are_not_for_signatures_are_left_out():
             check_equal([one("EdDSA"), one("RS256"), one("ES256")], [200, 401, 401], "EdDSA, RS256, ES256")
 
 
+def wrong_tokens_of_one_address_are_not_looked_at_without_end():
+    auth = {"mode": "both", "storage": "main", "issuer": issuer.url, "audience": [RESOURCE], "wrong_keys_per_minute": 20}
+    with guarded_server({"auth": auth, "trusted_proxies": ["127.0.0.1"]}) as other:
+        stranger = Key(issuer.folder, "guesser", "P-256")
+        wrong = [issuer.token(signature=b"\0" * 256), issuer.token(key=stranger, alg="ES256"), issuer.token(aud="https://x.example"),
+                 issuer.token(exp=1), "x.y.z"]
+        good, fresh = issuer.token(), issuer.token(sub="bob")
+
+        def answer_to(token, address="192.0.2.1"):
+            return call_modern(other, "echo", {}, {"Authorization": "Bearer " + token, "X-Forwarded-For": address})
+        check_equal(answer_to(good).status, 200, "a good token")
+        statuses = [answer_to(wrong[i % len(wrong)]).status for i in range(60)]
+        check(set(statuses) == {401, 429} and statuses[0] == 401 and statuses[-1] == 429, f"wrong tokens: {statuses}")
+        check(statuses.count(401) <= 26, f"{statuses.count(401)} of them were looked at")
+        refused = answer_to(fresh)
+        check_equal(refused.status, 429, "one that nobody knows yet")
+        check(int(refused.headers["Retry-After"]) <= 4, f"when to come again: {refused.headers['Retry-After']}")
+        check_equal([answer_to(good).status for _ in range(10)], [200] * 10, "one that was good")
+        check_equal(answer_to(fresh, "192.0.2.2").status, 200, "from another address")
+        check_equal(answer_to(fresh).status, 200, "it is known to be good then")
+        key = other.run("key", "create", "--name", "k", "--tenant", "t1", "--scopes", "*").stdout.strip()
+        check_equal(answer_to(key).status, 429, "an unknown API key is a guess as well")
+        wait_until(lambda: answer_to(issuer.token(sub="eve")).status == 200, 8, "no token is ever looked at again")
+
+
+def a_token_that_expires_is_no_guess():
+    auth = {"mode": "oauth", "issuer": issuer.url, "audience": [RESOURCE], "wrong_keys_per_minute": 1}
+    with guarded_server({"auth": auth}) as other:
+        short = {"Authorization": "Bearer " + issuer.token(exp=int(time.time()) - 57)}
+        check_equal(call_modern(other, "echo", {}, short).status, 200, "within the leeway")
+        time.sleep(4)
+        check_equal(call_modern(other, "echo", {}, short).status, 401, "it has expired")
+        again = {"Authorization": "Bearer " + issuer.token()}
+        check_equal(call_modern(other, "echo", {}, again).status, 200, "the next one of the same client")
+
+
 def a_client_that_goes_away_does_not_keep_others_from_the_keys():
     with Issuer(RESOURCE) as slow:
         slow.delay = 0.5
@@ -345,5 +381,7 @@ with server:
         metadata_of_another_issuer_is_not_taken,
         the_conf_names_who_issues_and_for_whom_over_a_connection_that_is_safe,
         keys_that_are_not_for_signatures_are_left_out,
+        wrong_tokens_of_one_address_are_not_looked_at_without_end,
+        a_token_that_expires_is_no_guess,
         a_client_that_goes_away_does_not_keep_others_from_the_keys,
     ])
