@@ -80,6 +80,20 @@ static void put_name(struct line *line, const char *name)
     put(line, ":", 1);
 }
 
+/* Whatever a sentence or a field says, a password, a key or a token does not stand in the log. */
+static void put_masked(struct line *line, bp_str text)
+{
+    struct arena arena;
+
+    if (!mask_is_needed(text)) {
+        put_quoted(line, text);
+        return;
+    }
+    arena_init(&arena, MASKED_BYTES_MAX);
+    put_quoted(line, mask_secrets(&arena, text, false));
+    arena_free(&arena);
+}
+
 static void put_field(struct line *line, const bp_field *field)
 {
     char   text[40];
@@ -93,23 +107,8 @@ static void put_field(struct line *line, const bp_field *field)
         break;
     case 2: put(line, text, json_number_text(field->number, text)); break;
     case 3: put(line, field->integer ? "true" : "false", field->integer ? 4 : 5); break;
-    default: put_quoted(line, field->text); break;
+    default: put_masked(line, field->text); break;
     }
-}
-
-/* Whatever a sentence says, a password, a key or a token does not stand in the log. */
-static void put_message(struct line *line, bp_str message)
-{
-    struct arena arena;
-
-    put_name(line, "message");
-    if (!mask_is_needed(message)) {
-        put_quoted(line, message);
-        return;
-    }
-    arena_init(&arena, MASKED_BYTES_MAX);
-    put_quoted(line, mask_secrets(&arena, message, false));
-    arena_free(&arena);
 }
 
 static void write_line(struct line *line, uint32_t level, const char *event, bp_str message, const bp_field *fields,
@@ -130,8 +129,10 @@ static void write_line(struct line *line, uint32_t level, const char *event, bp_
         put_name(line, "event");
         put_quoted(line, bp_str_of(event));
     }
-    if (message.len)
-        put_message(line, str_cut(message, MESSAGE_BYTES_MAX));
+    if (message.len) {
+        put_name(line, "message");
+        put_masked(line, str_cut(message, MESSAGE_BYTES_MAX));
+    }
     for (size_t i = 0; i < field_count; i++)
         put_field(line, &fields[i]);
     put(line, "}\n", 2);

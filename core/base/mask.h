@@ -1,6 +1,6 @@
 /* mask.h - texts as they may be shown: without what is a secret in URLs, connection strings and headers.
  *
- * One function for error sentences, log lines and `backplane config`: user and password of a URL, parameters that are keys
+ * One function for error sentences, log lines with their fields, and `backplane config`: user and password of a URL, parameters that are keys
  * or tokens, the path of a webhook (which is its key), `password=` of a connection string, the token behind Bearer.
  */
 #ifndef CORE_BASE_MASK_H

@@ -6,6 +6,12 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "base/mask.h"
 
 static void check(const char *text, const char *wanted, bool hides_paths)
@@ -49,9 +55,54 @@ static void paths_are_hidden_where_they_are_keys(void **state)
     check("https://alerts.example answered 500", "https://alerts.example answered 500", true);
 }
 
+static void what_may_hold_a_secret_is_found_and_the_rest_is_left_alone(void **state)
+{
+    static const char *const plain[] = { "GET", "/api/v1/collections/docs/documents", "01k3v7q2m8x4", "127.0.0.1", "fe80::1", "a=b",
+                                         "curl/8.5.0 (x86_64)", "passwords", "bearer", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)" };
+    static const char *const others[] = { "http://h", "sslpassword=x", "PASSWORD=x", "passphrase=x", "Bearer abcdefgh", "a://u@h" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        assert_false(mask_is_needed(bp_str_of(plain[i])));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_true(mask_is_needed(bp_str_of(others[i])));
+}
+
+static void log_lines_show_no_secret_in_messages_or_fields(void **state)
+{
+    char        path[] = "/tmp/backplane-log-XXXXXX", text[8192];
+    bp_field    fields[] = { bp_field_str("url", BP_STR("postgres://u:hunt3r@h:5432/d")), bp_field_int("port", 5432),
+                             bp_field_str("asked", BP_STR("https://h/v1?api_key=hunt3r&n=1")),
+                             bp_field_str("said", BP_STR("no \"Bearer hunt3r-hunt3r\"")),
+                             bp_field_str("conninfo", BP_STR("host=h password=hunt3r dbname=d")),
+                             bp_field_str("path", BP_STR("/api/v1/x")), bp_field_str("none", (bp_str){ NULL, 0 }) };
+    struct log *log;
+    size_t      len;
+    FILE       *file;
+
+    (void)state;
+    close(mkstemp(path));
+    log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path });
+    assert_non_null(log);
+    log_event(log, BP_LOG_WARN, "refused", BP_STR("at http://u:hunt3r@h"), fields, sizeof(fields) / sizeof(fields[0]));
+    log_record(log, BP_LOG_WARN, "request", BP_STR(""), fields, 1);
+    log_close(log);
+    file = fopen(path, "r");
+    len = fread(text, 1, sizeof(text) - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    unlink(path);
+    assert_null(strstr(text, "hunt3r"));
+    assert_non_null(strstr(text, "\"message\":\"at http://***@h\",\"url\":\"postgres://***@h:5432/d\",\"port\":5432,"
+                                 "\"asked\":\"https://h/v1?api_key=***&n=1\",\"said\":\"no \\\"Bearer ***\\\"\","
+                                 "\"conninfo\":\"host=h password=*** dbname=d\",\"path\":\"/api/v1/x\",\"none\":\"\"}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_secret_is_left_out),
+                                        cmocka_unit_test(what_may_hold_a_secret_is_found_and_the_rest_is_left_alone),
+                                        cmocka_unit_test(log_lines_show_no_secret_in_messages_or_fields),
                                         cmocka_unit_test(paths_are_hidden_where_they_are_keys) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
