@@ -366,15 +366,15 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     struct onnx_instance *onnx = instance;
 
     onnx->shared = state;
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_tokens_total", "tokens that were embedded", "", &onnx->tokens_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_tokens_total", "Tokens that were embedded.", "", &onnx->tokens_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_padding_tokens_total",
-                            "tokens that only filled batches up to the length of their longest text", "",
+                            "Tokens that only filled batches up to the length of their longest text.", "",
                             &onnx->padding_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_joined_texts_total",
-                            "texts that were run together with those of other calls", "", &onnx->joined_total));
-    BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "size of the model's file", "", &onnx->file_bytes));
+                            "Texts that were run together with those of other calls.", "", &onnx->joined_total));
+    BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "Size of the model's file.", "", &onnx->file_bytes));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_resident_bytes",
-                            "what the process grew by when the runtime and the model were loaded", "",
+                            "What the process grew by when the runtime and the model were loaded.", "",
                             &onnx->resident_bytes));
     bp_metric_set(onnx->file_bytes, NULL, 0, (double)onnx->shared->model.file_bytes);
     bp_metric_set(onnx->resident_bytes, NULL, 0, (double)onnx->shared->model.resident_bytes);
