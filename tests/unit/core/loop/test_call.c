@@ -518,6 +518,51 @@ static void a_thousand_calls_are_parked_at_once(void **state)
 
 #define ON_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+enum { CROWD_MIN = 400, CROWD_STEP = 90, CROWDS = 16 };
+
+static bool is_crowd_over;
+
+static void stay_ready(bp_call *call, void *arg)
+{
+    (void)arg;
+    while (!is_crowd_over)
+        fiber_yield(call->fiber);
+}
+
+static void count_crowded(bp_call *call, void *arg)
+{
+    (void)call;
+    ++*(int *)arg;
+}
+
+/* The run of a job waits behind so many fibers that the loop takes several turns, and the job is stopped meanwhile. Where in
+ * a turn that is depends on how many they are. */
+static void stop_jobs_in_a_crowd(bp_call *call)
+{
+    for (int crowd = CROWD_MIN; crowd < CROWD_MIN + CROWDS * CROWD_STEP; crowd += CROWD_STEP) {
+        struct job_options options = { .name = "crowded", .interval_ns = BP_SECONDS(60), .first_ns = 0,
+                                       .timeout_ns = BP_SECONDS(60), .run = count_crowded, .arg = &(int){ 0 } };
+        struct call_options of_crowd = { .deadline_ns = BP_FOREVER };
+        struct job         *job;
+
+        is_crowd_over = false;
+        for (int i = 0; i < crowd; i++)
+            assert_non_null(call_start(call->worker, &of_crowd, stay_ready, NULL));
+        job = job_start(call->worker, &options);
+        assert_non_null(job);
+        fiber_yield(call->fiber);
+        job_stop(call, job);
+        is_crowd_over = true;
+        assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    }
+}
+
+static void a_job_that_waits_for_its_turn_can_be_stopped(void **state)
+{
+    (void)state;
+    on_call(stop_jobs_in_a_crowd, BP_FOREVER);
+}
+
 static void note_run(void *arg)
 {
     *(bool *)arg = true;
@@ -555,6 +600,7 @@ int main(void)
         ON_WORKER(a_fiber_has_the_stack_that_is_promised),
         ON_WORKER(a_traceparent_is_continued_only_when_it_is_well_formed),
         ON_WORKER(a_thousand_calls_are_parked_at_once),
+        ON_WORKER(a_job_that_waits_for_its_turn_can_be_stopped),
         cmocka_unit_test(what_is_posted_to_a_worker_that_has_ended_is_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
