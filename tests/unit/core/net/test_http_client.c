@@ -434,38 +434,50 @@ static void a_slow_server_is_given_up(void **state)
 
 /* ---- more requests than connections ---- */
 
-static int limited, late;
+enum { TOO_MANY = 5 };
 
+static int limited;
+
+/* `arg`: how long the server may be silent. */
 static bp_status fetch_in_child(bp_call *call, void *arg)
 {
     bp_http_request  request = get(call, "/");
     bp_http_response response;
-    bp_status        status;
 
-    (void)arg;
-    request.first_byte_timeout_ns = BP_SECONDS(2);
-    request.connect_timeout_ns = BP_SECONDS(10);
-    status = fetch(call, &request, &response);
-    limited += status == BP_LIMIT;
-    late += status == BP_DEADLINE;
-    if (status == BP_LIMIT)
+    request.first_byte_timeout_ns = *(const int64_t *)arg;
+    request.connect_timeout_ns = BP_SECONDS(60);
+    if (fetch(call, &request, &response) == BP_LIMIT) {
         assert_said(call, "for a free connection to http://127.0.0.1:%u/", server.port);
+        limited++;
+    }
     return BP_OK;
 }
 
+static void spawn_fetches(bp_call *call, const int64_t *timeout_ns, int count, struct bp_child **children)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(call_spawn(call, "child", fetch_in_child, (void *)(uintptr_t)timeout_ns, &children[i]), BP_OK);
+}
+
+/* The connections that there may be are all in use until the others have given up. */
 static void fetch_too_many(bp_call *call)
 {
-    struct bp_child *children[HTTP_CLIENT_HOST_CONNECTIONS_MAX + 5];
-    int              count = sizeof(children) / sizeof(children[0]);
+    static const int64_t patient_ns = BP_SECONDS(60), hasty_ns = BP_MILLISECONDS(300);
+    struct bp_child     *holders[HTTP_CLIENT_HOST_CONNECTIONS_MAX], *others[TOO_MANY];
 
-    for (int i = 0; i < count; i++)
-        assert_int_equal(call_spawn(call, "child", fetch_in_child, NULL, &children[i]), BP_OK);
-    assert_int_equal(call_sleep(call, BP_MILLISECONDS(100)), BP_OK);
+    limited = 0;
+    spawn_fetches(call, &patient_ns, HTTP_CLIENT_HOST_CONNECTIONS_MAX, holders);
+    while (watched_connections() < HTTP_CLIENT_HOST_CONNECTIONS_MAX)
+        assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
+    spawn_fetches(call, &hasty_ns, TOO_MANY, others);
+    for (int i = 0; i < TOO_MANY; i++)
+        assert_int_equal(call_join(call, others[i]), BP_OK);
+    assert_int_equal(limited, TOO_MANY);
     assert_int_equal(watched_connections(), HTTP_CLIENT_HOST_CONNECTIONS_MAX);
-    for (int i = 0; i < count; i++)
-        assert_int_equal(call_join(call, children[i]), BP_OK);
-    assert_int_equal(limited, 5);
-    assert_int_equal(late, HTTP_CLIENT_HOST_CONNECTIONS_MAX);
+    for (int i = 0; i < HTTP_CLIENT_HOST_CONNECTIONS_MAX; i++) {
+        call_cancel_child(holders[i]);
+        call_join(call, holders[i]);
+    }
 }
 
 static void serve_nothing(int fd, int number)
