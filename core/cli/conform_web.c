@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 #include "base/str.h"
 #include "plugin/generation.h"
 

@@ -9,7 +9,7 @@
 #define CORE_MCP_CATALOG_H
 
 #include "api/api.h"
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 #include "mcp/protocol.h"
 #include "mcp/shape.h"
 

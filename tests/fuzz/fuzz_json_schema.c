@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 #include "base/str.h"
 
 #define CHECK(condition)                                                            \

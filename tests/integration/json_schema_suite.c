@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 
 static void answer(struct arena *arena, const bp_json *line, bp_json_writer *w)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 #include "mcp/shape.h"
 
 static const char schema_text[] =

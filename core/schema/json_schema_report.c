@@ -1,5 +1,5 @@
 /* json_schema_report.c - the sentence that says where a value does not fit and what is wanted there. */
-#include "base/json_schema_node.h"
+#include "schema/json_schema_node.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  * Sources: json-schema.org/draft/2020-12 (core, validation), draft-07; patterns are ECMA 262's as far as PCRE2 has
  * them.
  */
-#ifndef CORE_BASE_JSON_SCHEMA_H
-#define CORE_BASE_JSON_SCHEMA_H
+#ifndef CORE_SCHEMA_JSON_SCHEMA_H
+#define CORE_SCHEMA_JSON_SCHEMA_H
 
 #include "base/json.h"
 

@@ -4,7 +4,7 @@
  * $dynamicAnchor count there and nowhere else (one within an enum is just data). A JSON pointer may also lead to a
  * place that is none of these; what stands there becomes a subschema when it is referred to.
  */
-#include "base/json_schema_node.h"
+#include "schema/json_schema_node.h"
 
 #include <stdarg.h>
 #include <stdio.h>

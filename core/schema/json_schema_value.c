@@ -1,5 +1,5 @@
 /* json_schema_value.c - what JSON Schema asks of values: their type, order, equality, uniqueness. */
-#include "base/json_schema_node.h"
+#include "schema/json_schema_node.h"
 
 #include <float.h>
 #include <math.h>

@@ -4,7 +4,7 @@
  * references does not nest. At the end the height of every node is measured: how many schemas apply to one value one
  * within the other. That finds schemas that refer to themselves without end, and bounds the stack of a check.
  */
-#include "base/json_schema_node.h"
+#include "schema/json_schema_node.h"
 
 #include <stdlib.h>
 

@@ -7,13 +7,13 @@
  *
  * Names, numbers and constants stay the JSON values they were read as; they live in the schema's arena.
  */
-#ifndef CORE_BASE_JSON_SCHEMA_NODE_H
-#define CORE_BASE_JSON_SCHEMA_NODE_H
+#ifndef CORE_SCHEMA_JSON_SCHEMA_NODE_H
+#define CORE_SCHEMA_JSON_SCHEMA_NODE_H
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 
 /* Bits of schema_node.types. */
 enum {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json_schema_node.h"
+#include "schema/json_schema_node.h"
 #include "base/str.h"
 
 enum { CHECK_NS_MAX = 1000000000, STEPS_BETWEEN_LOOKS = 1 << 14, MATCHES_BETWEEN_LOOKS = 64, MARKS_FIXED = 1024 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json_schema.h"
+#include "schema/json_schema.h"
 
 #ifndef __has_feature
 #define __has_feature(name) 0
