@@ -379,6 +379,7 @@ void api_handle(struct http_exchange *exchange, void *arg)
     int64_t     before_ns = clock_now_ns();
     bp_status   status;
 
+    generation_enter(api->generation, call->worker);
     metric_add(api->in_flight, 1);
     exchange->on_client_wait = on_client_wait;
     exchange->pool = api->generation->pool;
@@ -402,4 +403,5 @@ void api_handle(struct http_exchange *exchange, void *arg)
     }
     access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status, clock_now_ns() - before_ns);
     metric_add(api->in_flight, -1);
+    generation_leave(api->generation, call->worker);
 }

@@ -7,7 +7,7 @@
  */
 #include "plugin/generation.h"
 
-#include <semaphore.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +150,9 @@ struct generation *generation_new(struct conf *conf, struct plugin_registry *reg
     generation->pool = pool;
     generation->units = calloc(conf->instance_count + 1, sizeof(*generation->units));
     generation->confs = calloc(conf->instance_count + 1, sizeof(*generation->confs));
-    if (!pool || !generation->units || !generation->confs) {
+    generation->seats = calloc(worker_count, sizeof(*generation->seats));
+    sem_init(&generation->left, 0, 0);
+    if (!pool || !generation->units || !generation->confs || !generation->seats) {
         generation_free(generation);
         return NULL;
     }
@@ -182,7 +184,51 @@ void generation_free(struct generation *generation)
         unit_release(generation->units[i]);
     free(generation->units);
     free(generation->confs);
+    free(generation->seats);
+    sem_destroy(&generation->left);
     free(generation);
+}
+
+/* ---- who uses it ---- */
+
+void generation_enter(struct generation *generation, const struct worker *worker)
+{
+    generation->seats[worker->index].users++;
+}
+
+void generation_leave(struct generation *generation, const struct worker *worker)
+{
+    struct generation_seat *seat = &generation->seats[worker->index];
+
+    if (--seat->users == 0 && seat->is_leaving) {
+        seat->is_leaving = false;
+        sem_post(&generation->left);
+    }
+}
+
+static void ask_to_leave(void *arg)
+{
+    struct generation      *generation = arg;
+    struct generation_seat *seat = &generation->seats[worker_current()->index];
+
+    seat->is_leaving = seat->users > 0;
+    if (!seat->is_leaving)
+        sem_post(&generation->left);
+}
+
+bool generation_wait_unused(struct generation *generation, int64_t deadline_ns)
+{
+    for (; generation->workers_asked < generation->worker_count; generation->workers_asked++)
+        worker_post(&generation->workers[generation->workers_asked], ask_to_leave, generation);
+    while (generation->workers_left < generation->worker_count) {
+        struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+
+        if (sem_clockwait(&generation->left, CLOCK_MONOTONIC, &until) == 0)
+            generation->workers_left++;
+        else if (errno == ETIMEDOUT)
+            return false;
+    }
+    return true;
 }
 
 const struct conf_instance *generation_conf_of(const struct generation *generation, const struct unit *unit)

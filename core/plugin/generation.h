@@ -6,9 +6,17 @@
 #ifndef CORE_PLUGIN_GENERATION_H
 #define CORE_PLUGIN_GENERATION_H
 
+#include <semaphore.h>
+
 #include "plugin/instance.h"
 
 struct bp_pool;
+
+/* What a worker runs with the instances of a generation. */
+struct generation_seat {
+    uint32_t users;
+    bool     is_leaving; /* somebody waits until there are none */
+};
 
 struct generation {
     struct conf            *conf;
@@ -19,6 +27,9 @@ struct generation {
     struct unit           **units; /* in dependency order */
     const struct conf_instance **confs; /* of each unit, in this reading */
     size_t                  unit_count;
+    struct generation_seat *seats; /* one a worker */
+    sem_t                   left;  /* posted by each worker without users, once generation_wait_unused() asked */
+    uint32_t                workers_asked, workers_left;
     char                    problem[1024];  /* why the start failed */
     bp_status               problem_status; /* as what */
 };
@@ -50,6 +61,13 @@ bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(co
 bool generation_migrate_apps(struct generation *generation);
 /* Drain hooks, then everything in reverse; but not of units that another generation has. */
 void generation_stop(struct generation *generation);
+
+/* On a worker: what begins now uses the instances of this generation until it leaves, on the same worker. */
+void generation_enter(struct generation *generation, const struct worker *worker);
+void generation_leave(struct generation *generation, const struct worker *worker);
+/* From a thread that is no worker, when nobody enters any more: until all have left. False: the time was over before; it may be
+ * called again. */
+bool generation_wait_unused(struct generation *generation, int64_t deadline_ns);
 
 /* The instance on a worker, or NULL. */
 struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind, bp_str name);

@@ -9,7 +9,9 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "loop/pool.h"
 #include "plugin/generation.h"
@@ -161,11 +163,58 @@ static void a_successor_that_fails_takes_nothing_down(void **state)
     conf_free(conf);
 }
 
+/* ---- who uses it ---- */
+
+static struct generation *used;
+static _Atomic int        entered, left_ones;
+
+static void use_for_a_while(bp_call *call, void *arg)
+{
+    const int64_t *for_ns = arg;
+
+    generation_enter(used, call->worker);
+    entered++;
+    call_sleep(call, *for_ns);
+    left_ones++;
+    generation_leave(used, call->worker);
+}
+
+static bp_status begin_use(bp_call *call, void *arg)
+{
+    struct call_options options = { .deadline_ns = BP_FOREVER };
+
+    return call_start(call->worker, &options, use_for_a_while, arg) ? BP_OK : BP_NO_MEMORY;
+}
+
+static void whoever_uses_it_is_waited_for(void **state)
+{
+    static int64_t     short_ns = BP_MILLISECONDS(50), long_ns = BP_MILLISECONDS(300);
+    struct conf       *conf = conf_of(first_conf);
+    char               problem[512];
+
+    (void)state;
+    used = generation_of(conf, NULL);
+    assert_true(generation_wait_unused(used, clock_now_ns() + BP_SECONDS(20))); // nobody does
+    generation_free(used);
+    used = generation_of(conf, NULL);
+    assert_int_equal(generation_call(&workers[0], BP_SECONDS(5), begin_use, &short_ns, problem), BP_OK);
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &long_ns, problem), BP_OK);
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &short_ns, problem), BP_OK);
+    while (entered < 3)
+        usleep(1000);
+    assert_false(generation_wait_unused(used, clock_now_ns()));
+    assert_true(generation_wait_unused(used, clock_now_ns() + BP_SECONDS(20)));
+    assert_int_equal(left_ones, 3);
+    generation_free(used);
+    conf_free(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_did_not_change_is_taken_over_running),
         cmocka_unit_test(a_successor_that_fails_takes_nothing_down),
+        cmocka_unit_test(whoever_uses_it_is_waited_for),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
