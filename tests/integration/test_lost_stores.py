@@ -1,5 +1,6 @@
 """test_lost_stores.py - two deployments on one server of vectors with the default prefix, and servers that lose what they were
 given: Redis that was flushed or evicts, Qdrant without its collections, PostgreSQL without the tables of pgvector."""
+import contextlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import time
 import urllib.request
 
 from backplane_test import SOURCE, Server, check, check_equal, conf, run_tests, wait_until
+from embedder_stub import EmbedderStub
 from pgvector_server import PgvectorServer
 from redis_server import RedisServer
 
@@ -76,6 +78,8 @@ def redis_is_shared_and_may_lose():
 
 
 class Stub:
+    """Of Qdrant, in a process of its own."""
+
     def __init__(self):
         self.process = subprocess.Popen([sys.executable, "-B", os.path.join(SOURCE, "tests", "lib", "qdrant_stub.py"), "--port", "0",
                                          "--api-key", "key"], stdout=subprocess.PIPE, text=True)
@@ -83,17 +87,25 @@ class Stub:
 
     def ask(self, method, path, body=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers={"api-key": "key",
-                                         "content-type": "application/json"}, data=json.dumps(body).encode() if body else None)
+                                         "content-type": "application/json"}, data=None if body is None else json.dumps(body).encode())
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())["result"]
+            said = json.loads(answer.read())
+            return said["result"] if isinstance(said, dict) and "result" in said else said
+
+    def fail(self, *faults):
+        self.ask("PUT", "/_stub/faults", list(faults))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
 
     def collections(self):
         return [one["name"] for one in self.ask("GET", "/collections")["collections"]]
 
 
 def qdrant_is_shared_and_may_lose():
-    stub = Stub()
-    try:
+    with contextlib.closing(Stub()) as stub:
         vector = {"use": "qdrant", "url": f"http://127.0.0.1:{stub.port}", "api_key": "key", "statistics": "0"}
         two_deployments(vector)
 
@@ -101,10 +113,47 @@ def qdrant_is_shared_and_may_lose():
             for name in stub.collections():
                 stub.ask("DELETE", "/collections/" + name)
         loss(vector, drop)
-    finally:
-        stub.process.terminate()
-        stub.process.wait()
-        stub.process.stdout.close()
+
+
+def a_build_hides_no_loss_and_nothing_stops_it():
+    """The embedder holds a build up in its middle. Meanwhile a reindex is asked for, points that were built are lost again, and the
+    store lets nobody drop a deleted collection."""
+    stub, embedder = Stub(), EmbedderStub()
+    vector = {"use": "qdrant", "url": f"http://127.0.0.1:{stub.port}", "api_key": "key", "statistics": "0"}
+    embed = {"main": {"use": "openai", "url": f"http://127.0.0.1:{embedder.port}/v1", "model": "m", "dimensions": 8, "retries": 0,
+                      "critical": False, "breaker_pause": "200ms"}}
+    with contextlib.closing(stub), embedder, Server(app={"scan": "1s", "verify": "0"}, vector={"docs": vector}, embed=embed) as server:
+        server.make_collection("gone")
+        gone = stub.collections()[0]
+        server.make_collection()
+        docs = next(name for name in stub.collections() if name != gone)
+        server.put(*documents("a"))
+        stub.fail({"path": "/" + gone, "status": 403, "times": 1000})
+        check_equal(server.request("DELETE", "/api/v1/collections/gone").status, 204, "deleted, though its points cannot be dropped")
+
+        def ask():
+            return server.post("/api/v1/search", {"collection": "docs", "query": "aword7 of", "limit": 1}).json
+
+        def behind():
+            return server.get("/api/v1/collections/docs").json.get("behind")
+        embedder.unwilling = f"aword{COUNT - 1} "
+        stub.ask("DELETE", "/collections/" + docs)
+        ask()  # meets the loss
+        wait_until(lambda: behind() == 20, 20, "the build does not come to the last documents")
+        check("being indexed anew" in ask().get("degraded", ""), f"the search says that points are lost: {ask()}")
+        check_equal(server.post("/api/v1/collections/docs/reindex").status, 202, "a reindex")
+        check_equal(behind(), COUNT, "documents that the second build has before it")
+        check("being indexed anew" in ask().get("degraded", ""), f"and says it after a reindex was asked for: {ask()}")
+        embedder.unwilling = f"aword{COUNT - 21} "  # what was built last is built first now
+        wait_until(lambda: behind() == 20, 20, "the second build does not come to its last documents")
+        ids = [point["id"] for point in stub.ask("POST", f"/collections/{docs}/points/scroll", {"limit": 6})["points"]]
+        stub.ask("POST", f"/collections/{docs}/points/delete", {"points": ids[1:]})  # the first is the store's own mark
+        embedder.unwilling = ""
+        wait_until(lambda: server.find_event("collection_built"), 20, "the build does not end")
+        wait_until(lambda: is_whole(server, "a"), 20, "what was lost during the build does not come back")
+        check(any("is swept later" in line.get("message", "") for line in server.log_lines()), "the log says what is not dropped")
+        stub.fail()
+        wait_until(lambda: stub.collections() == [docs], 20, "the deleted collection stays in the store")
 
 
 def pgvector_is_shared_and_may_lose():
@@ -124,4 +173,5 @@ def pgvector_is_shared_and_may_lose():
         loss(vector, drop, lose_points)
 
 
-run_tests([redis_is_shared_and_may_lose, qdrant_is_shared_and_may_lose, pgvector_is_shared_and_may_lose])
+run_tests([redis_is_shared_and_may_lose, qdrant_is_shared_and_may_lose, a_build_hides_no_loss_and_nothing_stops_it,
+           pgvector_is_shared_and_may_lose])

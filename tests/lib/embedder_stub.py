@@ -1,6 +1,7 @@
 """embedder_stub.py - the embeddings of OpenAI's API on an address of one's choice, gone and back at will.
 
-Vectors count the letters a to h of a text. A text with the word "poison" is refused with 400, as a server refuses what it cannot read."""
+Vectors count the letters a to h of a text. A text with the word "poison" is refused with 400, as a server refuses what it cannot read;
+one with the stub's `unwilling` word is answered with 503 for as long as that is set."""
 import http.server
 import json
 import socket
@@ -9,11 +10,14 @@ import threading
 
 class Embedder(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    stub = None
 
     def do_POST(self):
         texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
         if any("poison" in text for text in texts):
             self.answer({"error": {"message": "that text cannot be read"}}, 400)
+        elif self.stub.unwilling and any(self.stub.unwilling in text for text in texts):
+            self.answer({"error": {"message": "not now"}}, 503)
         else:
             self.answer({"model": "m", "data": [{"index": i, "embedding": [text.count(letter) + 0.1 for letter in "abcdefgh"]}
                                                 for i, text in enumerate(texts)], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
@@ -34,11 +38,11 @@ class EmbedderStub:
     """with EmbedderStub() as stub: stub.port; its connections end with it, and go() takes it away before the end."""
 
     def __init__(self, address="127.0.0.1", port=0):
-        self.address, self.port, self.server = address, port, None
+        self.address, self.port, self.server, self.unwilling = address, port, None, ""
         self.come()
 
     def come(self):
-        self.server = http.server.ThreadingHTTPServer((self.address, self.port), Embedder)
+        self.server = http.server.ThreadingHTTPServer((self.address, self.port), type("StubEmbedder", (Embedder,), {"stub": self}))
         self.server.daemon_threads = True
         self.port, self.connections, accept = self.server.server_address[1], [], self.server.get_request
 
