@@ -78,6 +78,8 @@ void migrate_note(struct migration *m, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof(text), format, list);
     va_end(list);
+    if (m->note_count == NOTES_MAX - 1)
+        snprintf(text, sizeof(text), "there is more to say than the %d notes that a report has room for", NOTES_MAX);
     if (m->notes && m->note_count < NOTES_MAX)
         m->notes[m->note_count++] = arena_dup(&m->arena, bp_str_of(text)).data;
 }

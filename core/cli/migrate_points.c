@@ -79,17 +79,19 @@ bp_status points_is_empty(bp_call *call, struct migrate_item *item, bool *is_emp
 
 /* ---- copying ---- */
 
-/* How many of the page's points are left, which no store refuses for its texts. */
-static uint32_t leave_out(struct migration *m, const struct migrate_item *item, struct page *page)
+static bool is_sound(const bp_point *point)
+{
+    return rows_is_text(point->words) && rows_is_text(point->metadata);
+}
+
+/* How many of the page's points are left, which no store refuses for its texts. Comparing names the others. */
+static uint32_t leave_out(struct page *page)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < page->count; i++)
-        if (rows_is_text(page->points[i].words) && rows_is_text(page->points[i].metadata))
+        if (is_sound(&page->points[i]))
             page->points[count++] = page->points[i];
-        else
-            migrate_note(m, "left out: the point %llu of " BP_FMT " has a text with a NUL, or one that is not UTF-8",
-                         (unsigned long long)page->points[i].id, BP_ARG(item->label));
     return count;
 }
 
@@ -106,7 +108,7 @@ static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_it
     if (!page.count)
         return BP_OK;
     last = page.points[page.count - 1].id;
-    count = m->is_leaving_out ? leave_out(m, item, &page) : page.count;
+    count = m->is_leaving_out ? leave_out(&page) : page.count;
     status = count ? bp_vector_upsert(call, migrate_to(item), item->name, page.points, count) : BP_OK;
     if (status != BP_OK)
         return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT "%s",
@@ -321,9 +323,11 @@ static void compare_points(bp_call *call, struct migration *m, struct migrate_it
 
 static void one_side(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *point, int side)
 {
-    // One that was left out is in the list already.
-    if (m->is_leaving_out && side == 0 && !(rows_is_text(point->words) && rows_is_text(point->metadata)))
+    if (m->is_leaving_out && side == 0 && !is_sound(point)) {
+        migrate_note(m, "left out: the point %llu of " BP_FMT " has a text with a NUL, or one that is not UTF-8",
+                     (unsigned long long)point->id, BP_ARG(item->label));
         return;
+    }
     digest_point(call, point, canonical_metadata(call, point->metadata), &item->digests[side]);
     migrate_differs(m, item, "the point %llu is only in the %s", (unsigned long long)point->id,
                     side ? "target" : "source");

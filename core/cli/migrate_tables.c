@@ -131,7 +131,6 @@ bp_status tables_copy(bp_call *call, struct migration *m, struct migrate_item *i
     progress_add(&progress, item->moved);
     walk_begin(&walk, item->table, migrate_from(item), buf_str(&item->position));
     walk.leaving_out = m->is_leaving_out ? m : NULL;
-    walk.is_noting = true;
     status = migrate_check_stop(call, m);
     while (status == BP_OK && copied) {
         status = bp_scratch_begin(call);
@@ -166,7 +165,7 @@ static bp_status digest_page(bp_call *call, struct table_walk *walk, struct dige
 }
 
 static bp_status digest_side(bp_call *call, struct migration *m, const struct table_plan *plan, const bp_peer *storage,
-                             struct progress *progress, struct digest *digest)
+                             bool is_noting, struct progress *progress, struct digest *digest)
 {
     struct table_walk walk;
     size_t            read = 1;
@@ -175,6 +174,7 @@ static bp_status digest_side(bp_call *call, struct migration *m, const struct ta
     *digest = (struct digest){0};
     walk_begin(&walk, plan, storage, BP_STR(""));
     walk.leaving_out = m->is_leaving_out ? m : NULL;
+    walk.is_noting = is_noting;
     while (status == BP_OK && read) {
         status = bp_scratch_begin(call);
         if (status == BP_OK) {
@@ -241,8 +241,8 @@ bp_status tables_compare(bp_call *call, struct migration *m, struct migrate_item
     struct progress progress;
 
     progress_start(&progress, what.data, 0);
-    BP_TRY(digest_side(call, m, item->table, migrate_from(item), &progress, &item->digests[0]));
-    BP_TRY(digest_side(call, m, item->table, migrate_to(item), &progress, &item->digests[1]));
+    BP_TRY(digest_side(call, m, item->table, migrate_from(item), true, &progress, &item->digests[0]));
+    BP_TRY(digest_side(call, m, item->table, migrate_to(item), false, &progress, &item->digests[1]));
     if (progress.done)
         progress_end(&progress);
     item->is_compared = true;
