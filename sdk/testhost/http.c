@@ -211,7 +211,7 @@ static bp_status http_fetch(bp_call *call, const bp_http_request *request,
 struct bp_http_stream {
     bp_call *call;
     bp_str   body;
-    size_t   at;
+    size_t   at, max_bytes;
     char     piece[4096]; /* overwritten by the next read, as with the real host */
 };
 
@@ -233,6 +233,7 @@ static bp_status http_open(bp_call *call, const bp_http_request *request, bp_htt
         return bp_fail(call, BP_NO_MEMORY, "no memory for a stream");
     (*stream)->call = call;
     (*stream)->body = body;
+    (*stream)->max_bytes = request->max_response_bytes ? request->max_response_bytes : SIZE_MAX; // a stream may go on for ever
     list_add(&call->http_streams, *stream);
     atomic_fetch_add(&call->host->open.http_streams, 1);
     return BP_OK;
@@ -248,6 +249,8 @@ static bp_status http_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
         len = sizeof(stream->piece);
     if (stream->at + len > call->host->break_after)
         return bp_fail(call, BP_UPSTREAM, "the answer broke off behind byte %zu", stream->at);
+    if (stream->at + len > stream->max_bytes)
+        return bp_fail(call, BP_TOO_LARGE, "the answer is larger than %zu bytes", stream->max_bytes);
     if (len)
         memcpy(stream->piece, stream->body.data + stream->at, len);
     stream->at += len;

@@ -200,6 +200,25 @@ static void a_snapshot_is_fetched_and_does_not_stay(void **state)
     assert_string_equal(last_request().method, "DELETE");
 }
 
+static void a_snapshot_may_be_larger_than_other_answers(void **state)
+{
+    static char large[5 << 20];
+    bp_buf     *buf;
+    bp_str      bytes = bp_str_n(large, sizeof(large)), taken;
+    (void)state;
+    for (size_t i = 0; i < sizeof(large); i++)
+        large[i] = (char)(i * 7 + i / 1000);
+    collection_is_there();
+    answer("POST", URL "/snapshots?wait=true", "{\"result\":{\"name\":\"s1\"}}");
+    testhost_http_answer(host, "GET", URL "/snapshots/s1", 200, "", bytes);
+    answer("DELETE", URL "/snapshots/s1", "{\"result\":true}");
+    next_call();
+    buf = bp_buf_new(call, sizeof(large) + 1);
+    assert_ok(ops->snapshot(call, self, docs, &(bp_byte_sink){ .struct_size = sizeof(bp_byte_sink), .write = collect, .self = buf }));
+    taken = bp_buf_str(buf);
+    assert_true(taken.len == bytes.len && memcmp(taken.data, bytes.data, bytes.len) == 0);
+}
+
 static void collections_of_others_are_not_listed(void **state)
 {
     const bp_vector_info *infos;
@@ -323,6 +342,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(points_come_out_as_they_went_in, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_snapshot_is_fetched_and_does_not_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_snapshot_may_be_larger_than_other_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(collections_of_others_are_not_listed, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_server_keep_their_meaning, setup, teardown),
         cmocka_unit_test_setup_teardown(another_dimension_on_the_server_is_the_servers_fault, setup, teardown),
