@@ -53,12 +53,29 @@ def guesses_push_out_no_key_that_is_known():
         check(server.metric("backplane_plugin_calls_total", instance="main") < 130, "it is looked up again and again")
 
 
+def good_keys_at_once_after_a_restart_are_all_served():
+    """Each was counted as wrong until the storage had answered, and so many at once used the budget up."""
+    few = {"mode": "keys", "storage": "main", "wrong_keys_per_minute": 2}
+    with with_keys(workers=1, auth=few) as server, contextlib.ExitStack() as stack:
+        keys = [create_key(server) for _ in range(8)]
+        opened = [stack.enter_context(contextlib.closing(server.connect())) for _ in keys]
+        for connection in opened:
+            connection.connect()
+        for connection, key in zip(opened, keys):
+            connection.request("GET", "/api/v1/collections", headers={"Authorization": "Bearer " + key})
+        check_equal([connection.getresponse().status for connection in opened], [200] * len(keys), "good keys, all new to the server")
+        statuses = [server.get("/api/v1/collections", headers=wrong_key(i)).status for i in range(4)]
+        check_equal(statuses, [401, 401, 429, 429], "wrong ones afterwards")
+
+
 def host_routes_have_a_limit_and_probes_none():
     with Server(server={"host_rate_per_minute": 50}) as server:
         statuses = [server.get("/openapi.json").status for _ in range(60)]
         check_equal((statuses[0], statuses[-1]), (200, 429), "/openapi.json")
         check(server.get("/docs").headers["Retry-After"], "with Retry-After")
         check_equal({server.get("/health/live").status for _ in range(60)}, {200}, "probes")
+        old = server.raw(b"GET /health/ready HTTP/1.0\r\n\r\n")
+        check(old.startswith(b"HTTP/1.1 200 "), f"a probe of HTTP/1.0 without a Host: {old[:200]}")
         check_equal(server.get("/api/v1/collections").status, 200, "apps have a limit of their own")
 
 
@@ -103,5 +120,5 @@ def a_key_sent_with_a_probe_waits_for_no_storage():
 
 
 run_tests([guesses_are_stopped_before_the_storage_is_asked, guesses_push_out_no_key_that_is_known,
-           host_routes_have_a_limit_and_probes_none, metrics_open_to_a_token_and_on_a_listener_of_their_own,
-           a_key_sent_with_a_probe_waits_for_no_storage])
+           good_keys_at_once_after_a_restart_are_all_served, host_routes_have_a_limit_and_probes_none,
+           metrics_open_to_a_token_and_on_a_listener_of_their_own, a_key_sent_with_a_probe_waits_for_no_storage])

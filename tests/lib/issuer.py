@@ -74,7 +74,7 @@ class Issuer:
         self.audience, self.path, self.folder = audience, path, tempfile.mkdtemp(prefix="issuer-")
         self.keys = {kind: Key(self.folder, "key-" + kind, kind) for kind in Key.MAKE}
         self.published = list(self.keys.values())
-        self.asked, self.server, self.port, self.metadata, self.delay = [], None, 0, {}, 0
+        self.asked, self.server, self.port, self.metadata, self.delay, self.last_fetch = [], None, 0, {}, 0, 0.0
 
     def __enter__(self):
         self.start()
@@ -95,6 +95,7 @@ class Issuer:
                 if self.path == "/.well-known/oauth-authorization-server" + issuer.path:
                     body = {"issuer": issuer.url, "jwks_uri": f"http://127.0.0.1:{issuer.port}/keys", **issuer.metadata}
                 elif self.path == "/keys":
+                    issuer.last_fetch = time.monotonic()
                     body = {"keys": [key if isinstance(key, dict) else key.public() for key in issuer.published]}
                 text = json.dumps(body or {}).encode()
                 self.send_response(200 if body is not None else 404)
