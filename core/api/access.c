@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#define CUT_MARK "…"
+
 enum { LOGGED_PATH_BYTES = 2000, LOGGED_NAME_BYTES = 200 }; /* a line has room for them however they are escaped */
 
 static int32_t outcome_of(const struct http_exchange *exchange, bp_status failed)
@@ -64,6 +66,18 @@ static bool is_logged(const struct api *api, int32_t status)
     return mode == ACCESS_LOG_ON || (mode == ACCESS_LOG_ERRORS && (status >= 400 || status == 0));
 }
 
+/* A path as it is logged: the beginning of a long one, with a mark. */
+static bp_str cut_path(bp_str path, char text[LOGGED_PATH_BYTES + sizeof(CUT_MARK)])
+{
+    bp_str beginning = str_cut(path, LOGGED_PATH_BYTES);
+
+    if (beginning.len == path.len)
+        return path;
+    memcpy(text, beginning.data, beginning.len);
+    memcpy(text + beginning.len, CUT_MARK, sizeof(CUT_MARK));
+    return bp_str_n(text, beginning.len + sizeof(CUT_MARK) - 1);
+}
+
 void access_note(struct api *api, struct http_exchange *exchange, struct route *route, bp_status failed,
                  int64_t duration_ns)
 {
@@ -71,13 +85,14 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
     int32_t  status = outcome_of(exchange, failed);
     uint32_t level = status >= 500 ? BP_LOG_ERROR : BP_LOG_INFO;
     bp_field fields[9 + WHO_FIELDS_MAX];
+    char     path[LOGGED_PATH_BYTES + sizeof(CUT_MARK)];
     size_t   field_count = 0;
 
     count(api, route, exchange->method, status, duration_ns);
     if (!is_logged(api, status) || !log_enabled(call->worker->log, level))
         return;
     fields[field_count++] = bp_field_str("method", exchange->method);
-    fields[field_count++] = bp_field_str("path", str_cut(exchange->path, LOGGED_PATH_BYTES));
+    fields[field_count++] = bp_field_str("path", cut_path(exchange->path, path));
     fields[field_count++] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
     fields[field_count++] = bp_field_int("status", status);
     if (status != exchange->status && exchange->status)
@@ -93,7 +108,8 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
 void access_note_refusal(const struct http_refusal *refusal, void *arg)
 {
     struct api *api = arg;
-    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", str_cut(refusal->path, LOGGED_PATH_BYTES)),
+    char        path[LOGGED_PATH_BYTES + sizeof(CUT_MARK)];
+    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", cut_path(refusal->path, path)),
                              bp_field_str("route", BP_STR("none")), bp_field_int("status", refusal->status),
                              bp_field_str("peer", refusal->peer) };
 

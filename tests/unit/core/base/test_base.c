@@ -5,6 +5,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,6 +244,69 @@ static void records_are_all_written_once_a_turn_and_what_does_not_fit_is_said(vo
     unlink(path);
 }
 
+static void a_turn_of_more_lines_than_a_small_queue_is_written(void **state)
+{
+    char path[] = "/tmp/backplane-log-XXXXXX";
+    (void)state;
+    close(mkstemp(path));
+    struct log       *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
+    struct log_batch *batch = log_batch_new(log);
+    log_batch_use(batch);
+    for (int i = 0; i < 100; i++)
+        log_record(log, BP_LOG_INFO, "request", BP_STR(""), NULL, 0);
+    log_batch_free(batch);
+    log_batch_use(NULL);
+    log_close(log);
+    assert_int_equal(lines_in(path), 100);
+    unlink(path);
+}
+
+struct reading {
+    int      fd;
+    uint64_t lines, dropped;
+};
+
+/* Until the other side closes. */
+static void *read_log(void *arg)
+{
+    struct reading *reading = arg;
+    FILE           *file = fdopen(reading->fd, "r");
+    char            line[1000];
+
+    while (fgets(line, sizeof(line), file)) {
+        const char *dropped = strstr(line, "\"log_lines_missing\"") ? strstr(line, "\"dropped\":") : NULL;
+
+        reading->lines += strstr(line, "\"event\":\"request\"") != NULL;
+        reading->dropped += dropped ? strtoull(dropped + strlen("\"dropped\":"), NULL, 10) : 0;
+    }
+    fclose(file);
+    return NULL;
+}
+
+static void lines_that_a_slow_log_loses_are_counted_in_it(void **state)
+{
+    enum { LINES = 5000 };
+    char           folder[] = "/tmp/backplane-log-XXXXXX", path[sizeof(folder) + 5];
+    struct reading reading = { 0 };
+    pthread_t      thread;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/pipe", mkdtemp(folder));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    reading.fd = open(path, O_RDONLY | O_NONBLOCK);
+    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
+    for (int i = 0; i < LINES; i++) // nobody reads yet: the pipe is full after some hundred
+        log_record(log, BP_LOG_INFO, "request", BP_STR(""), NULL, 0);
+    assert_true(log_dropped(log) > 0);
+    fcntl(reading.fd, F_SETFL, 0);
+    assert_int_equal(pthread_create(&thread, NULL, read_log, &reading), 0);
+    log_close(log);
+    pthread_join(thread, NULL);
+    assert_int_equal(reading.lines + reading.dropped, LINES);
+    assert_true(reading.lines >= 64 && reading.dropped > 0);
+    unlink(path);
+    rmdir(folder);
+}
+
 static void integers_and_short_numbers_are_written_as_ever(void **state)
 {
     const double numbers[] = { 0.001, 0.5, 1, 1.25, 12.345, 999999999, 999999.999, 0.1 + 0.2, 1e9, 1e-7, -3.5, 0.0005, 123456.7891 };
@@ -309,6 +375,8 @@ int main(void)
         cmocka_unit_test(runs_end_where_a_byte_at_a_time_would_end_them),
         cmocka_unit_test(no_two_random_values_are_alike_nor_those_of_a_child),
         cmocka_unit_test(records_are_all_written_once_a_turn_and_what_does_not_fit_is_said),
+        cmocka_unit_test(a_turn_of_more_lines_than_a_small_queue_is_written),
+        cmocka_unit_test(lines_that_a_slow_log_loses_are_counted_in_it),
         cmocka_unit_test(integers_and_short_numbers_are_written_as_ever),
         cmocka_unit_test(metrics_are_counted_capped_and_rendered),
     };
