@@ -71,6 +71,56 @@ static void a_reader_that_does_not_read_stops_the_sender(void **state)
     with_server(serve_flood, read_late);
 }
 
+/* ---- turns that are over ---- */
+
+/* The linker puts this in the place of the client's own. So many answers to come say that the turn of the loop is over, as a machine
+ * does that has no time for us: also when libcurl gives what it had kept while nobody waits who could be woken. */
+static int turns_over;
+
+struct http_client;
+bool __real_client_had_its_turn(const struct http_client *client);
+bool __wrap_client_had_its_turn(const struct http_client *client);
+
+bool __wrap_client_had_its_turn(const struct http_client *client)
+{
+    return turns_over > 0 ? turns_over-- > 0 : __real_client_had_its_turn(client);
+}
+
+static void fetch_in_short_turns(bp_call *call)
+{
+    bp_http_response answer = { .struct_size = sizeof(answer) };
+    bp_http_request  request = { .struct_size = sizeof(request), .idle_timeout_ns = BP_SECONDS(2), .max_response_bytes = FLOOD_BYTES,
+                                 .url = arena_format(call->arena, "http://127.0.0.1:%u/", server.port) };
+
+    turns_over = 5;
+    assert_status(call, http_client_fetch(call, &request, &answer), BP_OK);
+    assert_int_equal(turns_over, 0);
+    assert_int_equal(answer.body.len, FLOOD_BYTES);
+}
+
+static void read_in_short_turns(bp_call *call)
+{
+    bp_http_stream *stream;
+    bp_str          piece;
+    size_t          total = 0;
+
+    turns_over = 5;
+    assert_status(call, open_stream(call, "/", &stream), BP_OK);
+    do {
+        assert_status(call, http_client_read(call, stream, &piece), BP_OK);
+        total += piece.len;
+    } while (piece.len);
+    assert_int_equal(turns_over, 0);
+    assert_int_equal(total, FLOOD_BYTES);
+}
+
+static void an_answer_goes_on_after_turns_that_were_over_at_once(void **state)
+{
+    (void)state;
+    with_server(serve_flood, fetch_in_short_turns);
+    with_server(serve_flood, read_in_short_turns);
+}
+
 static void leave_open(bp_call *call)
 {
     bp_http_stream *stream;
@@ -222,6 +272,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up_worker, tear_down_worker)
     const struct CMUnitTest tests[] = {
         T(a_reader_that_does_not_read_stops_the_sender),
+        T(an_answer_goes_on_after_turns_that_were_over_at_once),
         T(a_stream_left_open_ends_with_its_call),
         T(events_split_at_any_byte_are_the_same),
         T(a_large_event_is_refused),
