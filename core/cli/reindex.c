@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -50,7 +51,7 @@ static void wait_for_build(struct task *task, const char *collection)
     struct progress progress;
     const bp_json  *answer;
     int64_t         done = 0;
-    time_t          moved = time(NULL);
+    int64_t         moved_ns = clock_now_ns();
 
     for (bool is_begun = false;; is_begun = true) {
         int64_t documents, behind;
@@ -62,11 +63,11 @@ static void wait_for_build(struct task *task, const char *collection)
         if (!is_begun)
             progress_start(&progress, collection, documents);
         progress_add(&progress, documents - behind - done);
-        moved = documents - behind != done ? time(NULL) : moved;
+        moved_ns = documents - behind != done ? clock_now_ns() : moved_ns;
         done = documents - behind;
         if (!bp_str_is(json_as_string(json_get(answer, BP_STR("state"))), "building"))
             break;
-        if (time(NULL) - moved > STALLED_S) {
+        if (clock_now_ns() - moved_ns > BP_SECONDS(STALLED_S)) {
             fprintf(stderr, "backplane %s: %s: no document was done for %d minutes: the server's log and /health say why\n",
                     task->command, collection, STALLED_S / 60);
             task->status = EXIT_FAILED;
