@@ -109,7 +109,8 @@ void access_note_refusal(const struct http_refusal *refusal, void *arg)
 {
     struct api *api = arg;
     char        path[LOGGED_PATH_BYTES + sizeof(CUT_MARK)];
-    bp_field    fields[] = { bp_field_str("method", refusal->method), bp_field_str("path", cut_path(refusal->path, path)),
+    bp_field    fields[] = { bp_field_str("method", refusal->method),
+                             bp_field_str("path", cut_path(refusal->path, path)),
                              bp_field_str("route", BP_STR("none")), bp_field_int("status", refusal->status),
                              bp_field_str("peer", refusal->peer) };
 

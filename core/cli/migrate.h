@@ -130,7 +130,7 @@ struct table_walk {
     struct bp_buf            position;
     uint32_t                 page;
     struct migration        *leaving_out; /* rows with texts that no storage takes are passed over; NULL: none are */
-    bool                     is_noting;   /* ... and noted there; not while copying, since a move that was killed forgets */
+    bool                     is_noting;   /* ... and noted: by what compares, as a move that was killed forgets its notes */
 };
 void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position);
 void walk_end(struct table_walk *walk);

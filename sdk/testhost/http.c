@@ -233,7 +233,8 @@ static bp_status http_open(bp_call *call, const bp_http_request *request, bp_htt
         return bp_fail(call, BP_NO_MEMORY, "no memory for a stream");
     (*stream)->call = call;
     (*stream)->body = body;
-    (*stream)->max_bytes = request->max_response_bytes ? request->max_response_bytes : SIZE_MAX; // a stream may go on for ever
+    // Without a limit it may go on as long as its call.
+    (*stream)->max_bytes = request->max_response_bytes ? request->max_response_bytes : SIZE_MAX;
     list_add(&call->http_streams, *stream);
     atomic_fetch_add(&call->host->open.http_streams, 1);
     return BP_OK;

@@ -63,7 +63,8 @@ def good_keys_at_once_after_a_restart_are_all_served():
             connection.connect()
         for connection, key in zip(opened, keys):
             connection.request("GET", "/api/v1/collections", headers={"Authorization": "Bearer " + key})
-        check_equal([connection.getresponse().status for connection in opened], [200] * len(keys), "good keys, all new to the server")
+        statuses = [connection.getresponse().status for connection in opened]
+        check_equal(statuses, [200] * len(keys), "good keys, all new to the server")
         statuses = [server.get("/api/v1/collections", headers=wrong_key(i)).status for i in range(4)]
         check_equal(statuses, [401, 401, 429, 429], "wrong ones afterwards")
 

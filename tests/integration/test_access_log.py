@@ -77,9 +77,10 @@ def a_long_path_is_cut_and_its_request_is_logged():
         for path, logged in ((long, long[:2000] + "…"), (border, border[:1999] + "…"), (worst, worst[:2000] + "…"),
                              (long[:2000], long[:2000])):
             server.get("".join(f"%{byte:02X}" if byte > 126 or byte < 32 else chr(byte) for byte in path.encode()))
-            wait_until(lambda: requests_in(server, path=logged, status=404), 5, f"a line of {path[:2]!r}..., {len(path)} characters")
+            wait_until(lambda: requests_in(server, path=logged, status=404), 5,
+                       f"a line of {path[:2]!r}..., {len(path)} characters")
         server.raw(f"GET {long} HTTP/1.1\r\nHost: a\r\nbroken line\r\n\r\n".encode())
-        wait_until(lambda: requests_in(server, path=long[:2000] + "…", status=400), 5, "a line of what the parser refuses")
+        wait_until(lambda: requests_in(server, path=long[:2000] + "…", status=400), 5, "what the parser refuses")
 
 
 def a_body_that_is_refused_is_logged_as_such():
@@ -159,6 +160,6 @@ def mcp_streams_end_cleanly_when_the_server_ends():
 
 
 run_tests([a_burst_is_logged_whole, what_the_limiter_leaves_out_is_said, what_the_parser_refuses_is_logged_and_counted,
-           a_long_path_is_cut_and_its_request_is_logged, a_body_that_is_refused_is_logged_as_such, a_stream_that_fails_ends_with_an_event_and_is_no_success,
-           a_stream_that_a_drain_cuts_ends_with_an_event, a_client_that_left_has_an_outcome_of_its_own,
-           mcp_streams_end_cleanly_when_the_server_ends])
+           a_long_path_is_cut_and_its_request_is_logged, a_body_that_is_refused_is_logged_as_such,
+           a_stream_that_fails_ends_with_an_event_and_is_no_success, a_stream_that_a_drain_cuts_ends_with_an_event,
+           a_client_that_left_has_an_outcome_of_its_own, mcp_streams_end_cleanly_when_the_server_ends])

@@ -352,7 +352,7 @@ def another_embedder_of_equal_dimensions_is_not_searched_silently():
         check_equal(server.post("/api/v1/search", {"collection": "docs", "query": "coffee", "mode": "vector"}).status, 409, "by vector")
         check_equal(server.put({"id": "new", "text": "a new one"}).status, 409, "documents of another embedder")
         refused = server.post("/api/v1/collections/docs/verify")
-        check(refused.status == 409 and "backplane reindex --collection docs" in refused.message, f"its points: {refused.body!r}")
+        check(refused.status == 409 and "backplane reindex --collection docs" in refused.message, f"{refused.body!r}")
         done = run("verify", "data", "--url", f"http://127.0.0.1:{server.port}", seconds=20)
         check(done.returncode == 1 and "docs: " in done.stderr and "reindex" in done.stderr, f"verify data: {done}")
         wait_until(lambda: complaint(server)[0] == "degraded", 20, "health stays green")
@@ -389,7 +389,8 @@ def other_passages_are_made_on_demand():
 
 
 def large_documents_are_built_one_by_one():
-    """Together their texts are more than what the storage gives at once. They are made large in the file, where their passages stay few."""
+    """Together their texts are more than what the storage gives at once. They are made large in the file, where their passages
+    stay few."""
     with quick() as server:
         server.make_collection()
         server.put(*[{"id": f"d{i}", "text": f"word{i} alpha"} for i in range(6)])
@@ -483,6 +484,7 @@ run_tests([two_apps_on_one_vector_store_keep_their_documents, a_data_folder_has_
            a_lost_store_is_noticed_and_built_anew, health_says_that_a_collection_is_being_built, single_points_that_are_lost_come_back,
            verify_data_says_and_mends_what_is_missing, a_build_that_is_killed_goes_on_and_intake_with_it,
            a_refused_update_keeps_the_old_version, one_document_does_not_poison_its_batch,
-           another_embedder_of_equal_dimensions_is_not_searched_silently, other_passages_are_made_on_demand, large_documents_are_built_one_by_one,
+           another_embedder_of_equal_dimensions_is_not_searched_silently, other_passages_are_made_on_demand,
+           large_documents_are_built_one_by_one,
            a_collection_deleted_during_an_intake_leaves_nothing, documents_of_any_id_can_be_read_and_deleted,
            integers_of_64_bits_in_filters_are_exact, what_a_search_does_not_know_is_refused_by_name])

@@ -1,7 +1,7 @@
 """embedder_stub.py - the embeddings of OpenAI's API on an address of one's choice, gone and back at will.
 
-Vectors count the letters a to h of a text. A text with the word "poison" is refused with 400, as a server refuses what it cannot read;
-one with the stub's `unwilling` word is answered with 503 for as long as that is set."""
+Vectors count the letters a to h of a text. A text with the word "poison" is refused with 400, as a server refuses what it
+cannot read; one with the stub's `unwilling` word is answered with 503 for as long as that is set."""
 import http.server
 import json
 import socket
@@ -42,7 +42,8 @@ class EmbedderStub:
         self.come()
 
     def come(self):
-        self.server = http.server.ThreadingHTTPServer((self.address, self.port), type("StubEmbedder", (Embedder,), {"stub": self}))
+        handler = type("StubEmbedder", (Embedder,), {"stub": self})
+        self.server = http.server.ThreadingHTTPServer((self.address, self.port), handler)
         self.server.daemon_threads = True
         self.port, self.connections, accept = self.server.server_address[1], [], self.server.get_request
 

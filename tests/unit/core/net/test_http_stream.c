@@ -73,8 +73,8 @@ static void a_reader_that_does_not_read_stops_the_sender(void **state)
 
 /* ---- turns that are over ---- */
 
-/* The linker puts this in the place of the client's own. So many answers to come say that the turn of the loop is over, as a machine
- * does that has no time for us: also when libcurl gives what it had kept while nobody waits who could be woken. */
+/* The linker puts this in the place of the client's own. So many answers to come say that the turn of the loop is over, as on
+ * a machine that has no time for us: also when libcurl gives what it had kept while nobody waits who could be woken. */
 static int turns_over;
 
 struct http_client;
@@ -89,7 +89,9 @@ bool __wrap_client_had_its_turn(const struct http_client *client)
 static void fetch_in_short_turns(bp_call *call)
 {
     bp_http_response answer = { .struct_size = sizeof(answer) };
-    bp_http_request  request = { .struct_size = sizeof(request), .idle_timeout_ns = BP_SECONDS(2), .max_response_bytes = FLOOD_BYTES,
+    bp_http_request  request = { .struct_size = sizeof(request),
+                                 .idle_timeout_ns = BP_SECONDS(2),
+                                 .max_response_bytes = FLOOD_BYTES,
                                  .url = arena_format(call->arena, "http://127.0.0.1:%u/", server.port) };
 
     turns_over = 5;

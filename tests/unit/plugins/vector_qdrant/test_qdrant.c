@@ -202,9 +202,10 @@ static void a_snapshot_is_fetched_and_does_not_stay(void **state)
 
 static void a_snapshot_may_be_larger_than_other_answers(void **state)
 {
-    static char large[5 << 20];
-    bp_buf     *buf;
-    bp_str      bytes = bp_str_n(large, sizeof(large)), taken;
+    static char  large[5 << 20];
+    bp_byte_sink sink = { .struct_size = sizeof(sink), .write = collect };
+    bp_buf      *buf;
+    bp_str       bytes = bp_str_n(large, sizeof(large)), taken;
     (void)state;
     for (size_t i = 0; i < sizeof(large); i++)
         large[i] = (char)(i * 7 + i / 1000);
@@ -213,8 +214,8 @@ static void a_snapshot_may_be_larger_than_other_answers(void **state)
     testhost_http_answer(host, "GET", URL "/snapshots/s1", 200, "", bytes);
     answer("DELETE", URL "/snapshots/s1", "{\"result\":true}");
     next_call();
-    buf = bp_buf_new(call, sizeof(large) + 1);
-    assert_ok(ops->snapshot(call, self, docs, &(bp_byte_sink){ .struct_size = sizeof(bp_byte_sink), .write = collect, .self = buf }));
+    sink.self = buf = bp_buf_new(call, sizeof(large) + 1);
+    assert_ok(ops->snapshot(call, self, docs, &sink));
     taken = bp_buf_str(buf);
     assert_true(taken.len == bytes.len && memcmp(taken.data, bytes.data, bytes.len) == 0);
 }
