@@ -134,7 +134,7 @@ def a_build_hides_no_loss_and_nothing_stops_it():
         check_equal(server.request("DELETE", "/api/v1/collections/gone").status, 204, "deleted, though not dropped")
 
         def ask():
-            return server.post("/api/v1/search", {"collection": "docs", "query": "aword7 of", "limit": 1}).json
+            return server.post("/api/v1/search", {"collection": "docs", "query": "aword7", "mode": "words"}).json
 
         def behind():
             return server.get("/api/v1/collections/docs").json.get("behind")
