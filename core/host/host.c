@@ -66,7 +66,7 @@ static bp_status start_mcp(bp_call *call, void *arg)
     host->memory = memory_return_start(call->worker, host->pool);
     if (!host->memory)
         return call_fail(call, BP_NO_MEMORY, "there is no memory to look after the memory");
-    return mcp_start(call, host->mcp);
+    return mcp_kept_start(call, host->mcp_kept, host->workers, host->worker_count);
 }
 
 static bp_status start_ops(bp_call *call, void *arg)
@@ -84,7 +84,11 @@ static bp_status make_mcp(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
-    host->mcp = mcp_new(call, &host->api);
+    if (!host->mcp_kept)
+        host->mcp_kept = mcp_kept_new(&host->conf->server.mcp);
+    if (!host->mcp_kept)
+        return call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
+    host->mcp = mcp_new(call, &host->api, host->mcp_kept);
     return host->mcp ? BP_OK : call->error.status;
 }
 
@@ -205,8 +209,8 @@ static bp_status stop_ops(bp_call *call, void *arg)
         health_board_stop(call, host->health);
     if (host->instances_metrics)
         instance_metrics_stop(call, host->instances_metrics);
-    if (host->mcp)
-        mcp_stop(call, host->mcp);
+    if (host->mcp_kept)
+        mcp_kept_stop(call, host->mcp_kept);
     if (host->memory)
         job_stop(call, host->memory);
     host->memory = NULL;
@@ -221,8 +225,8 @@ void host_stop(struct host *host)
 
     if (host->health)
         health_board_set_phase(host->health, PHASE_DRAINING);
-    if (host->mcp)
-        mcp_drain(host->mcp);
+    if (host->mcp_kept)
+        mcp_kept_drain(host->mcp_kept);
     host_drain_servers(host);
     if (host->is_started) {
         generation_call(&host->workers[0], BP_SECONDS(15), stop_ops, host, problem);
@@ -239,6 +243,7 @@ void host_free(struct host *host)
     for (uint32_t w = 0; w < host->worker_count; w++)
         worker_join(&host->workers[w]);
     mcp_free(host->mcp);
+    mcp_kept_free(host->mcp_kept);
     if (host->api.router)
         api_free(&host->api);
     process_metrics_stop(host->process);

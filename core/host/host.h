@@ -29,6 +29,7 @@ struct host {
     struct watchdog        *watchdog;
     struct job             *memory; /* gives back what is not used */
     struct api              api;
+    struct mcp_kept        *mcp_kept;
     struct mcp             *mcp;
     struct http_edge       *edge;
     struct http_server    **servers; /* one a worker */

@@ -6,7 +6,7 @@
  *      session.c    legacy sessions           ask.c        questions to the client
  *      session_share.c  sessions of several processes
  *      intake.c     the text and tree of a message        peek.c       ids in what cannot be read
- *      shares.c     what each client holds                 coerce.c     arguments as models write them
+ *      kept.c       what outlives an edition               coerce.c     arguments as models write them
  *      stream.c     their event streams       rounds.c     questions without a stream: sealed state
  *      listen.c     who wants to hear of changes           tasks.c  work whose result is fetched later
  *      http.c       POST, GET, DELETE /mcp    headers.c    what headers must repeat
@@ -26,32 +26,45 @@ struct task_store;
 struct task;
 struct shares;
 
-struct mcp {
-    struct api           *api;
-    struct catalog       *catalogs;     /* all that were made */
-    struct catalog      **by_listener;  /* one for each listener of the conf; the last one is that of all apps */
+/* What outlives an edition of the conf: sessions, those who listen, tasks. One a process. */
+struct mcp_kept {
     struct session_store *sessions;
     struct listeners     *listeners;
     struct task_store    *tasks;
     struct shares        *messages; /* bytes that messages which are worked at take, by sender */
     struct job           *expiry;
     uint8_t               seal_key[32];
-    bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
     struct metric_series *session_gauge, *listener_gauge;
 };
 
-/* Makes the catalogs and what is kept between requests; a call on the first worker. NULL with the sentence in the
- * call's error slot. */
-struct mcp *mcp_new(bp_call *call, struct api *api);
+/* NULL: no memory. */
+struct mcp_kept *mcp_kept_new(const struct server_mcp *conf);
+/* On the first worker: all workers tell of changes, and what nobody uses any more is forgotten now and then; the end of that. */
+bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers, uint32_t worker_count);
+void      mcp_kept_stop(bp_call *call, struct mcp_kept *kept) BP_SUSPENDS;
+/* Ends all streams that wait for news, in good order; before the servers are drained. Any thread. */
+void mcp_kept_drain(struct mcp_kept *kept);
+void mcp_kept_free(struct mcp_kept *kept);
+
+/* What one edition serves. */
+struct mcp {
+    struct api           *api;
+    struct mcp_kept      *kept;
+    struct catalog       *catalogs;     /* all that were made */
+    struct catalog      **by_listener;  /* one for each listener of the conf; the last one is that of all apps */
+    struct session_store *sessions;     /* of `kept`, as are the next three */
+    struct listeners     *listeners;
+    struct task_store    *tasks;
+    struct shares        *messages;
+    bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
+};
+
+/* Makes the catalogs; a call on the first worker. NULL with the sentence in the call's error slot. */
+struct mcp *mcp_new(bp_call *call, struct api *api, struct mcp_kept *kept);
 /* Adds /mcp and /mcp/{app}. */
 bool mcp_add_routes(struct mcp *mcp, char problem[512]);
 /* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the call. */
 bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp);
-/* On the first worker: forgets what nobody uses any more, now and then; and stops doing so. */
-bp_status mcp_start(bp_call *call, struct mcp *mcp);
-void      mcp_stop(bp_call *call, struct mcp *mcp) BP_SUSPENDS;
-/* Ends all streams that wait for news, in good order; before the servers are drained. Any thread. */
-void mcp_drain(struct mcp *mcp);
 void mcp_free(struct mcp *mcp);
 
 /* Serves standard input and output until the input ends: one client, all revisions. On a worker of the host.

@@ -64,7 +64,7 @@ static bp_str seal_state(bp_mcp *request, bp_str subject)
     uint8_t *sealed = arena_alloc(request->call->arena, plain.len + CRYPTO_SEAL_BYTES);
     char    *text = arena_alloc(request->call->arena, crypto_base64url_size(plain.len + CRYPTO_SEAL_BYTES));
 
-    if (!sealed || !text || !crypto_seal(request->mcp->seal_key, context_of(request, subject), plain, sealed))
+    if (!sealed || !text || !crypto_seal(request->mcp->kept->seal_key, context_of(request, subject), plain, sealed))
         return (bp_str){ NULL, 0 };
     return bp_str_n(text, crypto_base64url(sealed, plain.len + CRYPTO_SEAL_BYTES, text));
 }
@@ -128,7 +128,7 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         return refuse(request);
     sealed = unbase64(call, json_as_string(state));
     plain = sealed.len > CRYPTO_SEAL_BYTES ? arena_alloc(call->arena, sealed.len) : NULL;
-    if (!plain || !crypto_unseal(request->mcp->seal_key, context_of(request, subject), sealed, plain))
+    if (!plain || !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
         return refuse(request);
     if (json_parse(call->arena, bp_str_n((const char *)plain, sealed.len - CRYPTO_SEAL_BYTES), &json, problem) != BP_OK ||
         json_as_integer(json_get(json, BP_STR("e"))) < clock_wall_ns() / 1000000000)

@@ -1,19 +1,12 @@
-/* server.c - the MCP server as one object: catalogs, sessions, listeners, tasks; made, tidied up, drained, freed. */
+/* server.c - what one edition of the conf serves: the catalogs of its apps, by listener and by app. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "base/crypto.h"
-#include "base/metrics.h"
 #include "api/proxy.h"
+#include "mcp/catalog.h"
 #include "mcp/coerce.h"
-#include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
-#include "base/shares.h"
-#include "mcp/tasks.h"
-
-enum { EXPIRY_S = 10 };
 
 /* ---- catalogs ---- */
 
@@ -121,90 +114,20 @@ void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exch
 
 /* ---- life ---- */
 
-static void make_seal_key(struct mcp *mcp)
+struct mcp *mcp_new(bp_call *call, struct api *api, struct mcp_kept *kept)
 {
-    bp_str secret = mcp->api->conf->server.mcp.state_key;
-
-    if (secret.len)
-        crypto_hmac_sha256(secret, BP_STR("backplane mcp requestState"), mcp->seal_key);
-    else
-        crypto_random(mcp->seal_key, sizeof(mcp->seal_key));
-}
-
-static void collect(void *arg)
-{
-    struct mcp *mcp = arg;
-
-    metric_set(mcp->session_gauge, sessions_count(mcp->sessions));
-    metric_set(mcp->listener_gauge, listeners_count(mcp->listeners));
-}
-
-struct mcp *mcp_new(bp_call *call, struct api *api)
-{
-    const struct server_mcp *conf = &api->conf->server.mcp;
-    struct mcp              *mcp = calloc(1, sizeof(*mcp));
+    struct mcp *mcp = calloc(1, sizeof(*mcp));
 
     if (!mcp) {
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
         return NULL;
     }
-    mcp->api = api;
-    mcp->is_open = !api_has_auth(api);
-    mcp->sessions = sessions_new(&(struct session_limits){ .sessions = (uint32_t)conf->sessions,
-                                                           .sessions_per_client = (uint32_t)conf->sessions_per_client,
-                                                           .idle_ns = conf->session_idle_timeout_ns,
-                                                           .replay_bytes = (size_t)conf->replay_bytes });
-    mcp->listeners = listeners_new();
-    mcp->messages = shares_new((size_t)conf->client_memory_bytes, 0);
-    mcp->tasks = tasks_new((size_t)conf->tasks_bytes);
-    mcp->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
-    mcp->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
-    make_seal_key(mcp);
-    if (!mcp->sessions || !mcp->listeners || !mcp->tasks || !mcp->messages)
-        call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
-    else if (make_catalogs(call, mcp) == BP_OK)
+    *mcp = (struct mcp){ .api = api, .kept = kept, .sessions = kept->sessions, .listeners = kept->listeners, .tasks = kept->tasks,
+                         .messages = kept->messages, .is_open = !api_has_auth(api) };
+    if (make_catalogs(call, mcp) == BP_OK)
         return mcp;
     mcp_free(mcp);
     return NULL;
-}
-
-static struct worker_slot servers; /* that mcp_changed() tells */
-
-static void tidy_up(bp_call *call, void *arg)
-{
-    struct mcp *mcp = arg;
-
-    (void)call;
-    sessions_expire(mcp->sessions, clock_now_ns());
-    tasks_expire(mcp->tasks, clock_now_ns());
-}
-
-bp_status mcp_start(bp_call *call, struct mcp *mcp)
-{
-    struct job_options options = { .name = "mcp expiry", .interval_ns = BP_SECONDS(EXPIRY_S), .first_ns = BP_SECONDS(EXPIRY_S),
-                                   .timeout_ns = BP_SECONDS(EXPIRY_S), .run = tidy_up, .arg = mcp };
-    struct generation *generation = mcp->api->generation;
-
-    for (uint32_t i = 0; i < generation->worker_count; i++)
-        *worker_slot(&generation->workers[i], &servers) = mcp;
-    metrics_on_collect(collect, mcp);
-    mcp->expiry = job_start(call->worker, &options);
-    return mcp->expiry ? BP_OK : call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
-}
-
-void mcp_stop(bp_call *call, struct mcp *mcp)
-{
-    metrics_remove_collect(collect, mcp);
-    if (mcp->expiry)
-        job_stop(call, mcp->expiry);
-    mcp->expiry = NULL;
-    tasks_stop(call, mcp->tasks);
-}
-
-void mcp_drain(struct mcp *mcp)
-{
-    listeners_drain(mcp->listeners);
-    sessions_drain(mcp->sessions);
 }
 
 void mcp_free(struct mcp *mcp)
@@ -218,35 +141,5 @@ void mcp_free(struct mcp *mcp)
         mcp->catalogs = next;
     }
     free(mcp->by_listener);
-    sessions_free(mcp->sessions);
-    listeners_free(mcp->listeners);
-    tasks_free(mcp->tasks);
-    shares_free(mcp->messages);
-    crypto_wipe(mcp->seal_key, sizeof(mcp->seal_key));
     free(mcp);
-}
-
-/* ---- news ---- */
-
-void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
-{
-    static const char *const methods[] = { "notifications/tools/list_changed", "notifications/prompts/list_changed",
-                                           "notifications/resources/list_changed", "notifications/resources/updated" };
-    struct mcp              *mcp = *worker_slot(call->worker, &servers);
-    struct bp_buf            buf;
-    bp_json_writer           w;
-
-    if (!mcp)
-        return;
-    listeners_tell(mcp->listeners, change, uri);
-    if (change != BP_MCP_RESOURCE_UPDATED) {
-        sessions_broadcast(mcp->sessions, message_notification(call, methods[change], (bp_str){ NULL, 0 }), (bp_str){ NULL, 0 });
-        return;
-    }
-    buf_init(&buf, call->arena, 1 << 16);
-    json_writer_init(&w, &buf);
-    json_begin(&w, JSON_KIND_OBJECT);
-    json_put_string(&w, "uri", uri);
-    json_end(&w);
-    sessions_broadcast(mcp->sessions, message_notification(call, methods[change], buf_str(&buf)), uri);
 }

@@ -263,7 +263,7 @@ static void input_ended(void *arg)
 {
     struct stdio *stdio = arg;
 
-    mcp_drain(stdio->mcp);
+    mcp_kept_drain(stdio->mcp->kept);
 }
 
 bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in, int out)

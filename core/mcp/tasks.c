@@ -315,6 +315,7 @@ static void run_task(bp_call *call, void *arg)
                              .message = { .kind = MESSAGE_REQUEST, .id = BP_STR("0"), .method = BP_STR("tools/call") },
                              .client = task->client,
                              .task = task };
+    struct generation *generation = task->mcp->api->generation;
     bp_status    status;
     bool         is_stopping;
 
@@ -330,6 +331,7 @@ static void run_task(bp_call *call, void *arg)
     request.state = task->state;
     status = tool_run(&request, task->tool, parse(call, task->arguments));
     end_task(call, task, &request, status);
+    generation_leave(generation, call->worker);
 }
 
 static void start_on_worker(struct task *task, bp_mcp *request, bool *has_started)
@@ -338,7 +340,11 @@ static void start_on_worker(struct task *task, bp_mcp *request, bool *has_starte
                                     .request_id = bp_str_of(request->call->request_id),
                                     .client = request->call->client };
 
+    // The instances that the task runs with stay until it has ended, though its request is over.
+    generation_enter(task->mcp->api->generation, request->call->worker);
     *has_started = call_start(request->call->worker, &options, run_task, task);
+    if (!*has_started)
+        generation_leave(task->mcp->api->generation, request->call->worker);
 }
 
 /* ---- beginning ---- */
