@@ -41,7 +41,7 @@ static void check_routes(struct host *host, struct generation *generation)
 {
     char problem[512];
 
-    if (!api_init(&host->api, host->conf, generation, NULL, true, problem) && !conf_has_errors(host->conf))
+    if (!api_init(&host->edition->api, host->conf, generation, NULL, true, problem) && !conf_has_errors(host->conf))
         problem_add(&host->conf->problems, false, (struct conf_position){ 0 }, (bp_str){ "", 0 }, "%s", problem);
 }
 
@@ -69,9 +69,9 @@ struct checking {
 /* What is good to know and no mistake. */
 static void print_notes(const struct host *host, const struct generation *generation, bp_json_writer *w)
 {
-    for (size_t i = 0; host->api.prefixes && i < generation->unit_count; i++) {
+    for (size_t i = 0; host->edition->api.prefixes && i < generation->unit_count; i++) {
         const struct conf_instance *conf = generation->units[i]->conf;
-        const char                 *prefix = host->api.prefixes[i];
+        const char                 *prefix = host->edition->api.prefixes[i];
         char                        text[256];
 
         if (!*prefix)
@@ -158,9 +158,9 @@ static int check_host(struct host *host, const struct checking *checking, int st
         print_notes(host, generation, NULL);
     if (is_good && !checking->is_json && !checking->is_quiet)
         printf("%s: good, %zu instances\n", host->conf->file, host->conf->instance_count);
-    if (host->api.router)
-        api_free(&host->api); // it asks the generation how many workers there are
-    host->api = (struct api){ 0 };
+    if (host->edition->api.router)
+        api_free(&host->edition->api); // it asks the generation how many workers there are
+    host->edition->api = (struct api){ 0 };
     generation_free(generation);
     if (has_worker)
         worker_free(&worker);

@@ -238,7 +238,7 @@ static void run_cases(struct conforming *run, enum phase phase)
     const struct conform_contract *contract = conform_contract_of(run->kind);
 
     for (uint32_t i = 0; i < run->workers; i++) {
-        struct instance *instance = generation_find(run->host.generation, i, bp_str_of(run->kind), BP_STR("subject"));
+        struct instance *instance = generation_find(run->host.edition->generation, i, bp_str_of(run->kind), BP_STR("subject"));
 
         run->conform.peers[i] = &instance->peer;
     }
@@ -279,7 +279,7 @@ static void judge_leaks(struct conforming *run, int left_open, size_t descriptor
 
 static int left_open_of(const struct host *host, const char *kind)
 {
-    struct instance *instance = generation_find(host->generation, 0, bp_str_of(kind), BP_STR("subject"));
+    struct instance *instance = generation_find(host->edition->generation, 0, bp_str_of(kind), BP_STR("subject"));
 
     return instance ? instance->unit->open_pools + instance->unit->open_mutexes + instance->unit->open_streams : 0;
 }
@@ -297,7 +297,7 @@ static void open_what_stays(void)
 static void judge_refused_start(struct conforming *run)
 {
     static const char        sentence[] = "wrong credentials are refused with a sentence, when it starts";
-    const struct generation *generation = run->host.generation;
+    const struct generation *generation = run->host.edition->generation;
     struct conform_row      *row = conform_report_add(&run->report, sentence);
 
     if (!row || (generation && conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
@@ -331,7 +331,7 @@ static int run_host(struct conforming *run, char *text, enum phase phase)
     else if (are_refusals && status == EXIT_STORAGE)
         judge_refused_start(run);
     host_stop(&run->host);
-    left_open = run->host.generation ? left_open_of(&run->host, run->kind) : 0;
+    left_open = run->host.edition->generation ? left_open_of(&run->host, run->kind) : 0;
     host_free(&run->host);
     if (status == EXIT_DONE && !are_refusals && !(phase == PHASE_CASES && has_phase(run->kind, PHASE_RESTARTED)))
         judge_leaks(run, left_open, descriptors);

@@ -35,7 +35,7 @@ void conform_web_handle(struct http_exchange *exchange, void *host)
         call->cancel_at = (uint32_t)number;
     if (str_to_uint(time, &number))
         call->latest_ns = clock_now_ns() + (int64_t)number;
-    api_handle(exchange, &((struct host *)host)->api);
+    edition_handle(exchange, host);
     call->cancel_at = 0;
     call->latest_ns = 0;
     if (!cancel.len && !time.len)
@@ -135,7 +135,7 @@ static bp_str kept(void)
 
 const struct conform_web *conform_web_open(struct host *host, bp_str name)
 {
-    struct instance *instance = generation_find(host->generation, 0, BP_STR("app"), name);
+    struct instance *instance = generation_find(host->edition->generation, 0, BP_STR("app"), name);
 
     snprintf(way.address, sizeof(way.address), BP_FMT, BP_ARG(http_edge_listener_address(host->edge, 0)));
     way.web = (struct conform_web){ .app = instance->unit->plugin->descriptor.ops,

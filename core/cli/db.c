@@ -101,7 +101,7 @@ static bp_status print_json(bp_call *call, const bp_rows *rows)
 static bp_status run_job(bp_call *call, void *arg)
 {
     const struct db_job *job = arg;
-    struct instance     *storage = generation_find(job->host->generation, 0, BP_STR("storage"), bp_str_of(job->storage));
+    struct instance     *storage = generation_find(job->host->edition->generation, 0, BP_STR("storage"), bp_str_of(job->storage));
     const bp_storage_ops *ops = storage ? storage->peer.ops : NULL;
     bp_str               word = bp_str_of(actions[job->action].word);
     bp_rows              rows = { .struct_size = sizeof(rows) };
@@ -148,7 +148,7 @@ enum { VECTORS_MAX = 64 };
 static bp_status vacuum_vectors(bp_call *call, void *arg)
 {
     const struct db_job *job = arg;
-    struct instance     *store = generation_find(job->host->generation, 0, BP_STR("vector"), bp_str_of(job->vector));
+    struct instance     *store = generation_find(job->host->edition->generation, 0, BP_STR("vector"), bp_str_of(job->vector));
     bp_status            status;
 
     if (!store)

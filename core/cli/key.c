@@ -73,7 +73,7 @@ static bp_status run_job(bp_call *call, void *arg)
 {
     struct key_job  *job = arg;
     bp_str           name = job->host->conf->server.auth.storage;
-    struct instance *storage = generation_find(job->host->generation, 0, BP_STR("storage"), name);
+    struct instance *storage = generation_find(job->host->edition->generation, 0, BP_STR("storage"), name);
 
     if (!storage)
         return call_fail(call, BP_INVALID, "the conf has no server.auth.storage, which says where keys are kept");
@@ -123,8 +123,8 @@ static bp_str known_scopes(struct host *host)
 
     buf_init(&scopes, &host->conf->arena, 1 << 16);
     add_table(&scopes, api_host_routes, sizeof(bp_route), api_host_route_count, offsetof(bp_route, scope));
-    for (size_t i = 0; i < host->generation->unit_count; i++) {
-        const struct unit *unit = host->generation->units[i];
+    for (size_t i = 0; i < host->edition->generation->unit_count; i++) {
+        const struct unit *unit = host->edition->generation->units[i];
         const bp_app_ops  *app = unit->plugin->descriptor.ops;
 
         if (strcmp(unit->conf->kind, "app") != 0)

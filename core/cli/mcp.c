@@ -27,7 +27,7 @@ static bp_status serve(bp_call *call, void *arg)
 {
     struct stdio_serving *serving = arg;
 
-    return mcp_serve_stdio(call, serving->host->mcp, serving->apps, STDIN_FILENO, STDOUT_FILENO);
+    return mcp_serve_stdio(call, serving->host->edition->mcp, serving->apps, STDIN_FILENO, STDOUT_FILENO);
 }
 
 /* Every app that was asked for is in the conf. */

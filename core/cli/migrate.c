@@ -321,7 +321,7 @@ static bool start_both(struct migration *m)
 {
     struct choosing source = {m, false}, target = {m, true};
 
-    m->from = m->host->generation;
+    m->from = m->host->edition->generation;
     m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count, m->host->pool,
                            NULL);
     if (!m->to) {

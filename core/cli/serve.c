@@ -42,8 +42,8 @@ static void say_ready(const struct host *host, int64_t started_ns)
     bp_field fields[] = { bp_field_str("version", BP_STR(BACKPLANE_VERSION)),
                           bp_field_number("startup_ms", (double)((clock_now_ns() - started_ns) / 10000) / 100),
                           bp_field_int("workers", host->worker_count),
-                          bp_field_int("instances", (int64_t)host->generation->unit_count),
-                          bp_field_int("routes", (int64_t)router_count(host->api.router)),
+                          bp_field_int("instances", (int64_t)host->edition->generation->unit_count),
+                          bp_field_int("routes", (int64_t)router_count(host->edition->api.router)),
                           bp_field_str("address", (bp_str){ NULL, 0 }) };
 
     for (size_t i = 0; i < http_edge_listener_count(host->edge); i++) {
@@ -86,7 +86,7 @@ static void wait_before_drain(struct host *host, int number)
     int64_t delay_ns = number == SIGINT ? 0 : host->conf->server.drain.delay_ns;
 
     // The load balancer sees /health/ready fail before the listeners close.
-    health_board_set_phase(host->health, PHASE_DRAINING);
+    health_board_set_phase(host->edition->health, PHASE_DRAINING);
     if (delay_ns > 0)
         nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000, .tv_nsec = delay_ns % 1000000000 }, NULL);
 }

@@ -6,13 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/access.h"
+#include "base/clock.h"
 #include "host/data_lock.h"
-#include "host/report.h"
 #include "host/steps.h"
 #include "net/http_client.h"
-#include "ops/instance_metrics.h"
+#include "ops/alerts.h"
 #include "ops/pressure.h"
+#include "ops/process_metrics.h"
+
+enum { LAST_REQUESTS_S = 5 };
 
 /* ---- starting ---- */
 
@@ -49,17 +51,18 @@ static bool start_workers(struct host *host, uint32_t wanted)
 
 static bp_status start_server(bp_call *call, void *arg)
 {
-    struct host *host = arg;
+    struct host         *host = arg;
+    struct http_server **server = &host->servers[call->worker->index];
 
-    host->servers[call->worker->index] = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
-    if (host->servers[call->worker->index] && host->handler == api_handle)
-        http_server_on_refusal(host->servers[call->worker->index], access_note_refusal, &host->api);
-    if (!host->servers[call->worker->index])
+    *server = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
+    if (!*server)
         return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
+    if (host->handler == edition_handle)
+        http_server_on_refusal(*server, edition_note_refusal, NULL);
     return BP_OK;
 }
 
-static bp_status start_mcp(bp_call *call, void *arg)
+static bp_status start_upkeep(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
@@ -69,62 +72,22 @@ static bp_status start_mcp(bp_call *call, void *arg)
     return mcp_kept_start(call, host->mcp_kept, host->workers, host->worker_count);
 }
 
-static bp_status start_ops(bp_call *call, void *arg)
+/* What outlives editions and needs no instance. */
+static bool make_what_stays(struct host *host)
 {
-    struct host *host = arg;
-
-    BP_TRY(alerts_start(call, host->alerts));
-    BP_TRY(start_mcp(call, host));
-    if (host->instances_metrics)
-        BP_TRY(instance_metrics_start(call, host->instances_metrics));
-    return health_board_start(call, host->health);
+    host->process = process_metrics_start(host->workers, host->worker_count, host->log);
+    host->alerts = alerts_new();
+    host->mcp_kept = mcp_kept_new(&host->conf->server.mcp);
+    return host->alerts && host->mcp_kept;
 }
 
-static bp_status make_mcp(bp_call *call, void *arg)
-{
-    struct host *host = arg;
-
-    if (!host->mcp_kept)
-        host->mcp_kept = mcp_kept_new(&host->conf->server.mcp);
-    if (!host->mcp_kept)
-        return call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
-    host->mcp = mcp_new(call, &host->api, host->mcp_kept);
-    return host->mcp ? BP_OK : call->error.status;
-}
-
-static bp_status migrate_keys(bp_call *call, void *arg)
-{
-    struct host *host = arg;
-
-    return keys_migrate(call, &host->api.key_storage->instances[0].peer);
-}
-
-static bool start_serving(struct host *host, char problem[512])
+static bool start_servers(struct host *host, char problem[512])
 {
     host->servers = calloc(host->worker_count, sizeof(*host->servers));
-    if (!host->servers)
-        return false;
-    if (host->api.key_storage &&
-        generation_call(&host->workers[0], BP_SECONDS(30), migrate_keys, host, problem) != BP_OK)
-        return false;
-    if (generation_call(&host->workers[0], BP_SECONDS(10), start_ops, host, problem) != BP_OK)
-        return false;
-    for (uint32_t w = 0; w < host->worker_count; w++)
+    for (uint32_t w = 0; host->servers && w < host->worker_count; w++)
         if (generation_call(&host->workers[w], BP_SECONDS(10), start_server, host, problem) != BP_OK)
             return false;
-    return true;
-}
-
-static bool start_instances(struct host *host, const struct host_options *options)
-{
-    host->generation = generation_new(host->conf, host->registry, host->workers, host->worker_count, host->pool, NULL);
-    if (!host->generation)
-        return false;
-    if (options->stdio_apps)
-        return generation_start_apps(host->generation, options->stdio_apps);
-    return options->only_kind ? generation_start_only(host->generation, bp_str_of(options->only_kind),
-                                                      bp_str_of(options->only_name))
-                              : generation_start(host->generation);
+    return host->servers != NULL;
 }
 
 static bool take_data(struct host *host, const char *conf_file)
@@ -142,11 +105,13 @@ static bool take_data(struct host *host, const char *conf_file)
 int host_start(struct host *host, const struct host_options *options)
 {
     const struct server_watchdog *watchdog = &host->conf->server.watchdog;
+    struct edition               *edition = host->edition;
     bool                          is_served = !options->stdio_apps && (!options->only_kind || options->handler);
-    char                          problem[512] = "";
+    char                          problem[512] = "no memory";
+    int                           status;
 
-    host->handler = options->handler ? options->handler : api_handle;
-    host->handler_arg = options->handler ? options->handler_arg : &host->api;
+    host->handler = options->handler ? options->handler : edition_handle;
+    host->handler_arg = options->handler_arg;
     mkdir(host->conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
     if (!start_workers(host, options->only_workers                                                  ? options->only_workers
                              : options->is_private || options->only_kind || options->stdio_apps ? 1
@@ -164,51 +129,38 @@ int host_start(struct host *host, const struct host_options *options)
                                                                 .stuck_ns = watchdog->fail_liveness_ns,
                                                                 .abort_ns = watchdog->abort_ns },
                                     host->log);
-    host->is_started = start_instances(host, options);
-    if (!host->is_started) {
-        host_say_failure(host, "%s", host->generation ? host->generation->problem : "no memory for the instances");
-        return EXIT_STORAGE;
+    status = edition_start_instances(edition, options, NULL);
+    if (status != EXIT_DONE || (options->only_kind && !is_served))
+        return status;
+    if (!make_what_stays(host)) {
+        host_say_failure(host, "there is no memory for the server");
+        return EXIT_FAILED;
     }
-    if (options->only_kind && !is_served)
-        return EXIT_DONE;
-    host->process = process_metrics_start(host->workers, host->worker_count, host->log);
-    host->instances_metrics = instance_metrics_new(host->generation, host->conf);
-    host->alerts = alerts_new(host->generation);
-    host->health = health_board_new(host->generation, host->alerts);
-    if (!api_init(&host->api, host->conf, host->generation, host->health, !options->stdio_apps, problem)) {
-        if (!conf_has_errors(host->conf))
-            host_say_failure(host, "%s", problem);
-        else if (report_problems(host->conf, stderr) != 0)
-            host_log_conf_problems(host);
-        return EXIT_CONF;
-    }
-    host->api.is_private = options->is_private || options->stdio_apps || options->handler;
-    if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, host, problem) != BP_OK ||
-        !mcp_add_routes(host->mcp, problem)) {
-        host_say_failure(host, "%s", problem);
-        return EXIT_CONF;
-    }
-    api_describe(&host->api, mcp_scopes(&host->api.arena, host->mcp));
-    if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
-        return generation_call(&host->workers[0], BP_SECONDS(10), start_mcp, host, problem) == BP_OK ? EXIT_DONE : EXIT_FAILED;
-    if (!start_serving(host, problem)) {
+    status = edition_make(edition, options, NULL);
+    if (status != EXIT_DONE)
+        return status;
+    if (generation_call(&host->workers[0], BP_SECONDS(10), start_upkeep, host, problem) != BP_OK) {
         host_say_failure(host, "%s", problem);
         return EXIT_FAILED;
     }
-    health_board_set_phase(host->health, PHASE_READY);
-    return EXIT_DONE;
+    if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
+        return EXIT_DONE;
+    status = edition_start(edition);
+    if (status != EXIT_DONE)
+        return status;
+    edition_show(edition);
+    if (start_servers(host, problem))
+        return EXIT_DONE;
+    host_say_failure(host, "%s", problem);
+    return EXIT_FAILED;
 }
 
 /* ---- stopping ---- */
 
-static bp_status stop_ops(bp_call *call, void *arg)
+static bp_status stop_upkeep(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
-    if (host->health)
-        health_board_stop(call, host->health);
-    if (host->instances_metrics)
-        instance_metrics_stop(call, host->instances_metrics);
     if (host->mcp_kept)
         mcp_kept_stop(call, host->mcp_kept);
     if (host->memory)
@@ -221,18 +173,24 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
 void host_stop(struct host *host)
 {
-    char problem[512];
+    struct edition *edition = host->edition;
+    char            problem[512];
 
-    if (host->health)
-        health_board_set_phase(host->health, PHASE_DRAINING);
+    if (edition->health)
+        health_board_set_phase(edition->health, PHASE_DRAINING);
     if (host->mcp_kept)
         mcp_kept_drain(host->mcp_kept);
     host_drain_servers(host);
-    if (host->is_started) {
-        generation_call(&host->workers[0], BP_SECONDS(15), stop_ops, host, problem);
-        generation_stop(host->generation);
-    }
-    host->is_started = false;
+    if (!edition->is_up)
+        return;
+    edition_end_checks(edition);
+    generation_call(&host->workers[0], BP_SECONDS(15), stop_upkeep, host, problem);
+    if (edition_end(edition, clock_now_ns() + BP_SECONDS(LAST_REQUESTS_S)))
+        return;
+    log_message(host->log, BP_LOG_WARN, "requests_left", "requests that ignore their end are still under way: the instances end "
+                "under them");
+    generation_stop(edition->generation);
+    edition->is_up = false;
 }
 
 void host_free(struct host *host)
@@ -242,14 +200,7 @@ void host_free(struct host *host)
         worker_stop(&host->workers[w]);
     for (uint32_t w = 0; w < host->worker_count; w++)
         worker_join(&host->workers[w]);
-    mcp_free(host->mcp);
-    mcp_kept_free(host->mcp_kept);
-    if (host->api.router)
-        api_free(&host->api);
     process_metrics_stop(host->process);
-    health_board_free(host->health);
-    instance_metrics_free(host->instances_metrics);
-    alerts_free(host->alerts);
     for (uint32_t w = 0; w < host->worker_count; w++) {
         http_client_free(&host->workers[w]);
         worker_free(&host->workers[w]);
@@ -258,7 +209,9 @@ void host_free(struct host *host)
         http_edge_close(host->edge);
     if (host->socket_folder[0])
         rmdir(host->socket_folder);
-    generation_free(host->generation);
+    edition_free(host->edition);
+    mcp_kept_free(host->mcp_kept);
+    alerts_free(host->alerts);
     pool_destroy(host->pool);
     free(host->servers);
     free(host->workers);

@@ -7,12 +7,9 @@
 #ifndef CORE_HOST_HOST_H
 #define CORE_HOST_HOST_H
 
-#include "api/api.h"
+#include "host/edition.h"
 #include "loop/pool.h"
 #include "loop/watchdog.h"
-#include "mcp/mcp.h"
-#include "ops/alerts.h"
-#include "ops/process_metrics.h"
 
 struct host {
     struct log             *log;
@@ -21,23 +18,18 @@ struct host {
     struct worker          *workers;
     uint32_t                worker_count;
     struct bp_pool         *pool;   /* for bp_offload() without a pool of one's own; outlives all generations */
-    struct generation      *generation;
+    struct edition         *edition; /* the one that is shown; after host_load() there is one, though nothing of it runs */
     struct alert_queue     *alerts;
-    struct instance_metrics *instances_metrics;
-    struct health_board    *health;
     struct process_metrics *process;
     struct watchdog        *watchdog;
     struct job             *memory; /* gives back what is not used */
-    struct api              api;
     struct mcp_kept        *mcp_kept;
-    struct mcp             *mcp;
     struct http_edge       *edge;
     struct http_server    **servers; /* one a worker */
     char                    socket_folder[64]; /* of a private listener */
     char                    socket_path[96];
-    bool                    is_started;
     int                     data_lock;  /* 0: none */
-    http_handler            handler;     /* what answers at the listeners: api_handle, or what the options say */
+    http_handler            handler;     /* what answers at the listeners: edition_handle, or what the options say */
     void                   *handler_arg;
 };
 

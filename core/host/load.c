@@ -112,6 +112,9 @@ int host_load(struct host *host, const struct host_options *options)
     registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
+    host->edition = edition_new(host, host->conf);
+    if (!host->edition)
+        return EXIT_CONF;
     if (options->says_environment)
         environment_check(host->conf, &conf_process_environment);
     if (options->is_check)

@@ -19,8 +19,9 @@ struct queued {
 };
 
 struct sink {
+    struct sink        *next;
     struct alert_queue *queue;
-    struct unit        *unit;
+    struct unit        *unit; /* of the generation that alerts_use() was told last */
     struct job         *job;
     struct queued      *first, *last; /* under the lock */
     size_t              count;
@@ -29,10 +30,8 @@ struct sink {
 };
 
 struct alert_queue {
-    struct generation *generation;
-    pthread_mutex_t    lock;
-    struct sink       *sinks;
-    size_t             count;
+    pthread_mutex_t lock;
+    struct sink    *sinks; /* the list is changed under the lock */
 };
 
 static struct metric_series *counter(const char *name, const char *help, const struct unit *unit)
@@ -40,28 +39,12 @@ static struct metric_series *counter(const char *name, const char *help, const s
     return metrics_series(metrics_define(METRIC_COUNTER, name, help, "sink"), &unit->conf->name, 1);
 }
 
-struct alert_queue *alerts_new(struct generation *generation)
+struct alert_queue *alerts_new(void)
 {
     struct alert_queue *queue = calloc(1, sizeof(*queue));
 
-    if (!queue)
-        return NULL;
-    queue->generation = generation;
-    pthread_mutex_init(&queue->lock, NULL);
-    queue->sinks = calloc(generation->unit_count + 1, sizeof(struct sink));
-    for (size_t i = 0; queue->sinks && i < generation->unit_count; i++) {
-        struct unit *unit = generation->units[i];
-
-        if (strcmp(unit->conf->kind, "alert") != 0)
-            continue;
-        queue->sinks[queue->count++] = (struct sink){
-            .queue = queue,
-            .unit = unit,
-            .dropped = counter("backplane_alerts_dropped_total", "Alerts dropped as the queue was full.", unit),
-            .delivered = counter("backplane_alerts_delivered_total", "Alerts that the sink took.", unit),
-            .failed = counter("backplane_alert_deliveries_failed_total", "Deliveries that the sink refused.", unit),
-        };
-    }
+    if (queue)
+        pthread_mutex_init(&queue->lock, NULL);
     return queue;
 }
 
@@ -78,17 +61,26 @@ static struct queued *pop(struct sink *sink)
     return alert;
 }
 
-void alerts_free(struct alert_queue *queue)
+static void sink_free(struct sink *sink)
 {
     struct queued *alert;
 
+    while ((alert = pop(sink)))
+        free(alert);
+    free(sink);
+}
+
+void alerts_free(struct alert_queue *queue)
+{
     if (!queue)
         return;
-    for (size_t i = 0; i < queue->count; i++)
-        while ((alert = pop(&queue->sinks[i])))
-            free(alert);
+    while (queue->sinks) {
+        struct sink *sink = queue->sinks;
+
+        queue->sinks = sink->next;
+        sink_free(sink);
+    }
     pthread_mutex_destroy(&queue->lock);
-    free(queue->sinks);
     free(queue);
 }
 
@@ -132,8 +124,8 @@ void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_he
                  level == BP_HEALTH_DOWN ? "down" : "degraded", detail);
     }
     pthread_mutex_lock(&queue->lock);
-    for (size_t i = 0; i < queue->count; i++)
-        push(&queue->sinks[i], &alert);
+    for (struct sink *sink = queue->sinks; sink; sink = sink->next)
+        push(sink, &alert);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -205,16 +197,102 @@ static void deliver(bp_call *call, void *arg)
     settle(sink, count, status, bp_status_is_retryable(status) || status == BP_CANCELLED);
 }
 
-bp_status alerts_start(bp_call *call, struct alert_queue *queue)
+/* ---- sinks ---- */
+
+static bool start(bp_call *call, struct sink *sink)
 {
-    for (size_t i = 0; i < queue->count; i++) {
-        queue->sinks[i].job = job_start(call->worker, &(struct job_options){ .name = "alert delivery",
-                                                                             .interval_ns = BP_MILLISECONDS(INTERVAL_MS),
-                                                                             .first_ns = BP_MILLISECONDS(INTERVAL_MS),
-                                                                             .timeout_ns = BP_SECONDS(60),
-                                                                             .run = deliver,
-                                                                             .arg = &queue->sinks[i] });
-        if (!queue->sinks[i].job)
+    sink->job = job_start(call->worker, &(struct job_options){ .name = "alert delivery",
+                                                               .interval_ns = BP_MILLISECONDS(INTERVAL_MS),
+                                                               .first_ns = BP_MILLISECONDS(INTERVAL_MS),
+                                                               .timeout_ns = BP_SECONDS(60),
+                                                               .run = deliver,
+                                                               .arg = sink });
+    return sink->job != NULL;
+}
+
+/* What is queued stays; no delivery is under way any more. */
+static void pause_sink(bp_call *call, struct sink *sink)
+{
+    if (sink->job)
+        job_stop(call, sink->job);
+    sink->job = NULL;
+}
+
+static struct unit *find_unit(const struct generation *generation, bp_str name)
+{
+    struct instance *instance = generation ? generation_find(generation, 0, BP_STR("alert"), name) : NULL;
+
+    return instance ? instance->unit : NULL;
+}
+
+static struct sink *find_sink(const struct alert_queue *queue, bp_str name)
+{
+    for (struct sink *sink = queue->sinks; sink; sink = sink->next)
+        if (bp_str_equal(sink->unit->conf->name, name))
+            return sink;
+    return NULL;
+}
+
+static struct sink *add_sink(struct alert_queue *queue, struct unit *unit)
+{
+    struct sink *sink = calloc(1, sizeof(*sink));
+
+    if (!sink)
+        return NULL;
+    *sink = (struct sink){
+        .queue = queue,
+        .unit = unit,
+        .dropped = counter("backplane_alerts_dropped_total", "Alerts dropped as the queue was full.", unit),
+        .delivered = counter("backplane_alerts_delivered_total", "Alerts that the sink took.", unit),
+        .failed = counter("backplane_alert_deliveries_failed_total", "Deliveries that the sink refused.", unit),
+    };
+    pthread_mutex_lock(&queue->lock);
+    sink->next = queue->sinks;
+    queue->sinks = sink;
+    pthread_mutex_unlock(&queue->lock);
+    return sink;
+}
+
+/* One more try for what is queued, without the pause after a failure. */
+static void deliver_last(bp_call *call, struct sink *sink)
+{
+    sink->not_before_ns = 0;
+    deliver(call, sink);
+}
+
+static void remove_others(bp_call *call, struct alert_queue *queue, const struct generation *generation)
+{
+    for (struct sink **at = &queue->sinks; *at;) {
+        struct sink *sink = *at;
+
+        pause_sink(call, sink);
+        if (find_unit(generation, sink->unit->conf->name)) {
+            at = &sink->next;
+            continue;
+        }
+        deliver_last(call, sink);
+        pthread_mutex_lock(&queue->lock);
+        *at = sink->next;
+        pthread_mutex_unlock(&queue->lock);
+        sink_free(sink);
+    }
+}
+
+bp_status alerts_use(bp_call *call, struct alert_queue *queue, struct generation *generation)
+{
+    remove_others(call, queue, generation);
+    for (size_t i = 0; i < generation->unit_count; i++) {
+        struct unit *unit = generation->units[i];
+        struct sink *sink;
+
+        if (strcmp(unit->conf->kind, "alert") != 0)
+            continue;
+        sink = find_sink(queue, unit->conf->name);
+        if (sink)
+            sink->unit = unit;
+        else
+            sink = add_sink(queue, unit);
+        if (!sink || !start(call, sink))
             return call_fail(call, BP_NO_MEMORY, "no memory for the alert sinks");
     }
     return BP_OK;
@@ -222,13 +300,12 @@ bp_status alerts_start(bp_call *call, struct alert_queue *queue)
 
 bp_status alerts_stop(bp_call *call, struct alert_queue *queue)
 {
-    for (size_t i = 0; i < queue->count; i++) {
-        if (!queue->sinks[i].job)
-            continue;
-        job_stop(call, queue->sinks[i].job);
-        queue->sinks[i].job = NULL;
-        queue->sinks[i].not_before_ns = 0;
-        deliver(call, &queue->sinks[i]);
+    for (struct sink *sink = queue->sinks; sink; sink = sink->next) {
+        bool was_started = sink->job != NULL;
+
+        pause_sink(call, sink);
+        if (was_started)
+            deliver_last(call, sink);
     }
     return BP_OK;
 }

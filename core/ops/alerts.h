@@ -15,10 +15,12 @@ struct alert_queue;
 
 enum { ALERTS_QUEUE_MAX = 1000 };
 
-struct alert_queue *alerts_new(struct generation *generation);
+/* One a process; it outlives generations. NULL: no memory. */
+struct alert_queue *alerts_new(void);
 void                alerts_free(struct alert_queue *queue);
-/* On worker 0. */
-bp_status alerts_start(bp_call *call, struct alert_queue *queue);
+/* On worker 0: from now on what is queued goes to the sinks of this generation, whose instances are up. A sink of the same name
+ * keeps its queue; what is queued for one that is gone is tried once more. The units of the generation before must still be there. */
+bp_status alerts_use(bp_call *call, struct alert_queue *queue, struct generation *generation) BP_SUSPENDS;
 bp_status alerts_stop(bp_call *call, struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
 
 /* Any thread. */

@@ -42,7 +42,28 @@ static struct metric_series *series(const char *name, const char *help, const st
     return metrics_series(metrics_define(METRIC_GAUGE, name, help, "component"), &unit->conf->name, 1);
 }
 
-struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts)
+/* What is known of a component goes on with it: nothing is told twice, and nothing forgotten. */
+static void go_on(struct component *component, struct health_board *before)
+{
+    for (size_t i = 0; before && i < before->count; i++) {
+        const struct component *old = &before->components[i];
+
+        if (!bp_str_equal(old->unit->conf->name, component->unit->conf->name))
+            continue;
+        pthread_mutex_lock(&before->lock);
+        component->is_known = old->is_known;
+        component->level = old->level;
+        component->well = old->well;
+        component->failing = old->failing;
+        component->latency_ns = old->latency_ns;
+        component->checked_wall_ns = old->checked_wall_ns;
+        component->changed_wall_ns = old->changed_wall_ns;
+        memcpy(component->detail, old->detail, sizeof(component->detail));
+        pthread_mutex_unlock(&before->lock);
+    }
+}
+
+struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts, struct health_board *before)
 {
     struct health_board *board = calloc(1, sizeof(*board));
 
@@ -56,7 +77,7 @@ struct health_board *health_board_new(struct generation *generation, struct aler
     pthread_mutex_init(&board->lock, NULL);
     board->generation = generation;
     board->alerts = alerts;
-    board->started_wall_ns = clock_wall_ns();
+    board->started_wall_ns = before ? before->started_wall_ns : clock_wall_ns();
     for (size_t i = 0; i < generation->unit_count; i++) {
         struct unit      *unit = generation->units[i];
         struct component *component = &board->components[board->count];
@@ -64,6 +85,7 @@ struct health_board *health_board_new(struct generation *generation, struct aler
         if (strcmp(unit->conf->kind, "health") != 0)
             continue;
         *component = (struct component){ .board = board, .unit = unit };
+        go_on(component, before);
         component->level_metric = series("backplane_health_level", "0 ok, 1 degraded, 2 down.", unit);
         component->latency_metric = series("backplane_health_latency_seconds", "Time of the last health check.", unit);
         component->value_metric = series("backplane_health_value", "What the health check measured last.", unit);

@@ -16,8 +16,9 @@ struct alert_queue;
 
 enum health_phase { PHASE_STARTING, PHASE_READY, PHASE_DRAINING };
 
-/* `alerts` takes ComponentDown when a component changes its level; may be NULL. */
-struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts);
+/* `alerts` takes ComponentDown when a component changes its level; may be NULL. `before` (NULL: none) is the board of the
+ * generation before: components of the same name go on from what it knows. */
+struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts, struct health_board *before);
 void                 health_board_free(struct health_board *board);
 
 /* On worker 0: starts the checks. */
