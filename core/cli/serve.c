@@ -83,7 +83,7 @@ static int wait_for_end(struct host *host, const sigset_t *waited)
 static void wait_before_drain(struct host *host, int number)
 {
     // SIGINT comes from a person at a terminal, who has no load balancer and waits.
-    int64_t delay_ns = number == SIGINT ? 0 : host->conf->server.drain.delay_ns;
+    int64_t delay_ns = number == SIGINT ? 0 : host->edition->conf->server.drain.delay_ns;
 
     // The load balancer sees /health/ready fail before the listeners close.
     health_board_set_phase(host->edition->health, PHASE_DRAINING);

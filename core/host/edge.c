@@ -112,7 +112,7 @@ static void start_drain(void *arg)
 void host_drain_servers(struct host *host)
 {
     struct drain drains[WORKERS_MAX];
-    int64_t      deadline_ns = clock_now_ns() + host->conf->server.drain.timeout_ns;
+    int64_t      deadline_ns = clock_now_ns() + host->edition->conf->server.drain.timeout_ns;
     sem_t        done;
     uint32_t     started = 0;
 

@@ -121,6 +121,20 @@ int edition_start(struct edition *edition)
     return EXIT_FAILED;
 }
 
+static bp_status use_alerts(bp_call *call, void *arg)
+{
+    struct edition *edition = arg;
+
+    return alerts_use(call, edition->host->alerts, edition->generation);
+}
+
+void edition_take_alerts_back(struct edition *edition)
+{
+    char problem[512];
+
+    generation_call(&edition->host->workers[0], BP_SECONDS(70), use_alerts, edition, problem);
+}
+
 /* ---- requests ---- */
 
 static bp_status show_on_worker(bp_call *call, void *arg)
@@ -133,9 +147,9 @@ void edition_show(struct edition *edition)
 {
     char problem[512];
 
+    health_board_set_phase(edition->health, PHASE_READY);
     for (uint32_t w = 0; w < edition->host->worker_count; w++)
         generation_call(&edition->host->workers[w], BP_SECONDS(10), show_on_worker, edition, problem);
-    health_board_set_phase(edition->health, PHASE_READY);
 }
 
 void edition_handle(struct http_exchange *exchange, void *arg)

@@ -25,6 +25,7 @@ struct edition {
     struct health_board     *health;
     struct api               api;
     struct mcp              *mcp;
+    struct edition          *older; /* in host->older */
     bool                     is_up; /* its instances run */
 };
 
@@ -38,6 +39,8 @@ void edition_free(struct edition *edition);
 int edition_start_instances(struct edition *edition, const struct host_options *options, struct edition *before);
 int edition_make(struct edition *edition, const struct host_options *options, struct edition *before);
 int edition_start(struct edition *edition);
+/* When its successor failed in edition_start(): alerts go to its sinks again. */
+void edition_take_alerts_back(struct edition *edition);
 
 /* From now on new requests get it, on each worker at a moment when none of its fibers runs. */
 void edition_show(struct edition *edition);

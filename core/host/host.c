@@ -155,6 +155,73 @@ int host_start(struct host *host, const struct host_options *options)
     return EXIT_FAILED;
 }
 
+/* ---- another edition ---- */
+
+static bool listens_alike(const struct server_conf *a, const struct server_conf *b)
+{
+    if (a->listener_count != b->listener_count || !bp_str_equal(a->metrics_listen, b->metrics_listen))
+        return false;
+    for (size_t i = 0; i < a->listener_count; i++)
+        if (!bp_str_equal(a->listeners[i].address, b->listeners[i].address))
+            return false;
+    return true;
+}
+
+static int start_successor(struct edition *next, struct edition *before)
+{
+    static const struct host_options options;
+    int                              status = edition_start_instances(next, &options, before);
+
+    if (status == EXIT_DONE)
+        status = edition_make(next, &options, before);
+    if (status != EXIT_DONE)
+        return status;
+    status = edition_start(next);
+    if (status != EXIT_DONE)
+        edition_take_alerts_back(before);
+    return status;
+}
+
+/* Those whose last request has ended meanwhile are gone. */
+static void end_older(struct host *host, int64_t deadline_ns)
+{
+    for (struct edition **at = &host->older; *at;) {
+        struct edition *edition = *at;
+
+        if (!edition_end(edition, deadline_ns)) {
+            at = &edition->older;
+            continue;
+        }
+        *at = edition->older;
+        edition_free(edition);
+    }
+}
+
+int host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_ns)
+{
+    struct edition *before = host->edition, *next;
+    int             status;
+
+    if (!listens_alike(&before->conf->server, &conf->server)) {
+        host_say_failure(host, "%s: the listeners are not those of the start: they change with a restart alone", conf->file);
+        return EXIT_CONF;
+    }
+    next = edition_new(host, conf);
+    status = next ? start_successor(next, before) : EXIT_FAILED;
+    if (status != EXIT_DONE) {
+        if (next)
+            edition_end(next, clock_now_ns()); // nobody has used it
+        edition_free(next);
+        return status;
+    }
+    edition_show(next);
+    host->edition = next;
+    before->older = host->older;
+    host->older = before;
+    end_older(host, deadline_ns);
+    return EXIT_DONE;
+}
+
 /* ---- stopping ---- */
 
 static bp_status stop_upkeep(bp_call *call, void *arg)
@@ -171,9 +238,18 @@ static bp_status stop_upkeep(bp_call *call, void *arg)
     return BP_OK;
 }
 
+static void end_by_force(struct edition *edition)
+{
+    log_message(edition->host->log, BP_LOG_WARN, "requests_left",
+                "requests that ignore their end are still under way: the instances end under them");
+    generation_stop(edition->generation);
+    edition->is_up = false;
+}
+
 void host_stop(struct host *host)
 {
     struct edition *edition = host->edition;
+    int64_t         deadline_ns;
     char            problem[512];
 
     if (edition->health)
@@ -185,12 +261,16 @@ void host_stop(struct host *host)
         return;
     edition_end_checks(edition);
     generation_call(&host->workers[0], BP_SECONDS(15), stop_upkeep, host, problem);
-    if (edition_end(edition, clock_now_ns() + BP_SECONDS(LAST_REQUESTS_S)))
-        return;
-    log_message(host->log, BP_LOG_WARN, "requests_left", "requests that ignore their end are still under way: the instances end "
-                "under them");
-    generation_stop(edition->generation);
-    edition->is_up = false;
+    deadline_ns = clock_now_ns() + BP_SECONDS(LAST_REQUESTS_S);
+    end_older(host, deadline_ns);
+    if (!edition_end(edition, deadline_ns))
+        end_by_force(edition);
+    while (host->older) {
+        edition = host->older;
+        host->older = edition->older;
+        end_by_force(edition);
+        edition_free(edition);
+    }
 }
 
 void host_free(struct host *host)

@@ -19,6 +19,7 @@ struct host {
     uint32_t                worker_count;
     struct bp_pool         *pool;   /* for bp_offload() without a pool of one's own; outlives all generations */
     struct edition         *edition; /* the one that is shown; after host_load() there is one, though nothing of it runs */
+    struct edition         *older;   /* no longer shown, with requests that were not done in time; linked by `older` */
     struct alert_queue     *alerts;
     struct process_metrics *process;
     struct watchdog        *watchdog;
@@ -50,6 +51,11 @@ struct host_options {
 /* EXIT_DONE, or the exit status after sentences on stderr. host_free() is due in any case. */
 int  host_load(struct host *host, const struct host_options *options);
 int  host_start(struct host *host, const struct host_options *options);
+/* Builds another edition of a resolved conf beside the one that is shown, shows it instead, and ends the old one, whose requests
+ * are waited for until `deadline_ns`; after that it stays until they are done, or host_stop(). What did not change is not made
+ * again. EXIT_DONE, or the status of a start that fails, after sentences: then nothing has changed. Listeners are those of the start:
+ * a conf with others is EXIT_CONF. The conf stays the caller's. From a thread that is no worker. */
+int  host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_ns);
 void host_stop(struct host *host);
 void host_free(struct host *host);
 
