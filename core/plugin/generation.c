@@ -7,7 +7,7 @@
  */
 #include "plugin/generation.h"
 
-#include <errno.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +136,16 @@ static struct unit *unit_new(const struct generation *generation, const struct c
     return NULL;
 }
 
+static void init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
                                   uint32_t worker_count, struct bp_pool *pool, const struct generation *before)
 {
@@ -151,7 +161,8 @@ struct generation *generation_new(struct conf *conf, struct plugin_registry *reg
     generation->units = calloc(conf->instance_count + 1, sizeof(*generation->units));
     generation->confs = calloc(conf->instance_count + 1, sizeof(*generation->confs));
     generation->seats = calloc(worker_count, sizeof(*generation->seats));
-    sem_init(&generation->left, 0, 0);
+    pthread_mutex_init(&generation->leaving, NULL);
+    init_monotonic(&generation->has_left);
     if (!pool || !generation->units || !generation->confs || !generation->seats) {
         generation_free(generation);
         return NULL;
@@ -185,7 +196,8 @@ void generation_free(struct generation *generation)
     free(generation->units);
     free(generation->confs);
     free(generation->seats);
-    sem_destroy(&generation->left);
+    pthread_cond_destroy(&generation->has_left);
+    pthread_mutex_destroy(&generation->leaving);
     free(generation);
 }
 
@@ -196,13 +208,21 @@ void generation_enter(struct generation *generation, const struct worker *worker
     generation->seats[worker->index].users++;
 }
 
+static void note_left(struct generation *generation)
+{
+    pthread_mutex_lock(&generation->leaving);
+    generation->workers_left++;
+    pthread_cond_signal(&generation->has_left);
+    pthread_mutex_unlock(&generation->leaving); // the generation may be freed from here on
+}
+
 void generation_leave(struct generation *generation, const struct worker *worker)
 {
     struct generation_seat *seat = &generation->seats[worker->index];
 
     if (--seat->users == 0 && seat->is_leaving) {
         seat->is_leaving = false;
-        sem_post(&generation->left);
+        note_left(generation);
     }
 }
 
@@ -213,22 +233,23 @@ static void ask_to_leave(void *arg)
 
     seat->is_leaving = seat->users > 0;
     if (!seat->is_leaving)
-        sem_post(&generation->left);
+        note_left(generation);
 }
 
 bool generation_wait_unused(struct generation *generation, int64_t deadline_ns)
 {
+    struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+    int             problem = 0;
+    bool            have_left;
+
     for (; generation->workers_asked < generation->worker_count; generation->workers_asked++)
         worker_post(&generation->workers[generation->workers_asked], ask_to_leave, generation);
-    while (generation->workers_left < generation->worker_count) {
-        struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
-
-        if (sem_clockwait(&generation->left, CLOCK_MONOTONIC, &until) == 0)
-            generation->workers_left++;
-        else if (errno == ETIMEDOUT)
-            return false;
-    }
-    return true;
+    pthread_mutex_lock(&generation->leaving);
+    while (generation->workers_left < generation->worker_count && problem == 0)
+        problem = pthread_cond_timedwait(&generation->has_left, &generation->leaving, &until);
+    have_left = generation->workers_left == generation->worker_count;
+    pthread_mutex_unlock(&generation->leaving);
+    return have_left;
 }
 
 const struct conf_instance *generation_conf_of(const struct generation *generation, const struct unit *unit)

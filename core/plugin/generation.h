@@ -6,8 +6,6 @@
 #ifndef CORE_PLUGIN_GENERATION_H
 #define CORE_PLUGIN_GENERATION_H
 
-#include <semaphore.h>
-
 #include "plugin/instance.h"
 
 struct bp_pool;
@@ -28,8 +26,10 @@ struct generation {
     const struct conf_instance **confs; /* of each unit, in this reading */
     size_t                  unit_count;
     struct generation_seat *seats; /* one a worker */
-    sem_t                   left;  /* posted by each worker without users, once generation_wait_unused() asked */
-    uint32_t                workers_asked, workers_left;
+    pthread_mutex_t         leaving;
+    pthread_cond_t          has_left;
+    uint32_t                workers_asked;
+    uint32_t                workers_left; /* under `leaving`: those without users since generation_wait_unused() asked */
     char                    problem[1024];  /* why the start failed */
     bp_status               problem_status; /* as what */
 };

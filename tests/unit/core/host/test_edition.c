@@ -230,6 +230,22 @@ static void a_successor_that_fails_changes_nothing(void **state)
     free(answer);
 }
 
+static bp_status count_users(bp_call *call, void *arg)
+{
+    *(uint32_t *)arg += host.edition->generation->seats[call->worker->index].users;
+    return BP_OK;
+}
+
+static uint32_t users_of(const struct generation *generation)
+{
+    uint32_t users = 0;
+    char     problem[512];
+
+    for (uint32_t w = 0; w < generation->worker_count; w++)
+        assert_int_equal(generation_call(&generation->workers[w], BP_SECONDS(10), count_users, &users, problem), BP_OK);
+    return users;
+}
+
 /* A body that comes slowly keeps its request, and with it the edition, at work. */
 static void a_request_keeps_its_edition(void **state)
 {
@@ -242,7 +258,7 @@ static void a_request_keeps_its_edition(void **state)
 
     (void)state;
     assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
-    while (before->generation->seats[0].users + before->generation->seats[1].users == 0)
+    while (users_of(before->generation) == 0)
         usleep(1000);
     assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_MILLISECONDS(50)), EXIT_DONE);
     conf_free(conf);
