@@ -84,8 +84,8 @@ static void split(bp_call *call, const struct instance *caller, bp_status status
 
     if (!caller || strcmp(caller->unit->conf->kind, "app") != 0 || bp_str_equal(error->message, error->client_message))
         return;
-    if (status != BP_CANCELLED)
-        call_log(call, BP_LOG_WARN, BP_STR("back_end_failed"), error->message,
+    if (status != BP_CANCELLED) // what is not there need not be a failure: an app may have asked whether it is
+        call_log(call, status == BP_NOT_FOUND ? BP_LOG_INFO : BP_LOG_WARN, BP_STR("back_end_failed"), error->message,
                  (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))),
                                bp_field_str("for_instance", caller->unit->conf->name) },
                  sizeof(bp_field), 2);
