@@ -20,7 +20,7 @@
 static struct {
     bp_status status;
     int       fails_left; /* the next ones fail with `status`, then it works; -1: all fail */
-    int64_t   sleeps_ns;
+    int64_t   sleeps_ns, retry_after_ns;
     int       calls, inside, most_inside;
     char      seen_plugin[32], seen_op[32];
 } fake;
@@ -44,7 +44,11 @@ static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *val
     if (fake.fails_left != 0) {
         if (fake.fails_left > 0)
             fake.fails_left--;
-        return fake.status == 99 ? 99 : call_fail(call, fake.status, "the fake fails");
+        if (fake.status == 99)
+            return 99;
+        call_fail(call, fake.status, "the fake fails");
+        call->error.retry_after_ns = fake.retry_after_ns;
+        return fake.status;
     }
     *value = BP_STR("x");
     return BP_OK;
@@ -177,6 +181,35 @@ static void what_may_help_is_tried_again_and_nothing_else(void **state)
 {
     (void)state;
     on_call(retry_it);
+}
+
+static void come_back_later(bp_call *call)
+{
+    int64_t begun_ns = clock_now_ns();
+
+    fake.status = BP_UNAVAILABLE;
+    fake.fails_left = 1;
+    assert_int_equal(get(call), BP_OK);
+    assert_true(clock_now_ns() - begun_ns >= BP_MILLISECONDS(25)); // half of the first pause, which is drawn
+    begun_ns = clock_now_ns();
+    fake.fails_left = 1;
+    fake.retry_after_ns = BP_MILLISECONDS(120);
+    assert_int_equal(get(call), BP_OK);
+    assert_true(clock_now_ns() - begun_ns >= BP_MILLISECONDS(120));
+    begun_ns = clock_now_ns();
+    fake.calls = 0;
+    fake.fails_left = 1;
+    fake.retry_after_ns = BP_SECONDS(31); // the gate's deadline is before that
+    assert_int_equal(get(call), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 1);
+    assert_true(clock_now_ns() - begun_ns < BP_SECONDS(20));
+    assert_non_null(strstr(call->error.message.data, "the fake fails"));
+}
+
+static void who_says_when_to_come_back_is_not_asked_before(void **state)
+{
+    (void)state;
+    on_call(come_back_later);
 }
 
 static void do_not_retry(bp_call *call)
@@ -583,6 +616,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GATED(a_call_is_named_counted_and_put_back),
         GATED(what_may_help_is_tried_again_and_nothing_else),
+        GATED(who_says_when_to_come_back_is_not_asked_before),
         GATED(what_is_not_idempotent_is_never_tried_again),
         GATED(the_breaker_opens_probes_and_closes),
         GATED(a_request_that_was_tried_three_times_has_failed_once),

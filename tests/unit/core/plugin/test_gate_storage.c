@@ -1,0 +1,323 @@
+/* test_gate_storage.c - the gate before a storage: what is tried again, and which texts no storage is asked to keep. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include <backplane/storage.h>
+
+#include "base/metrics.h"
+#include "loop/call.h"
+#include "plugin/gate_kinds.h"
+#include "plugin/instance.h"
+#include "plugin/services.h"
+
+/* A storage that fails as often as a test says and notes what it was asked. */
+static struct {
+    int             fails_left, rows_before_failure;
+    int             calls;
+    bp_transaction *seen_transaction;
+    bp_str          seen_text, seen_more;
+    size_t          seen_count;
+} fake;
+
+#define SOME_TRANSACTION ((bp_transaction *)&fake)
+
+static bp_status answer(bp_call *call)
+{
+    fake.calls++;
+    return fake.fails_left-- > 0 ? call_fail(call, BP_UNAVAILABLE, "the fake fails") : BP_OK;
+}
+
+static bp_status fake_exec(bp_call *call, void *object, bp_transaction *transaction, const bp_statement *statement,
+                           bp_rows *rows)
+{
+    (void)object, (void)rows;
+    fake.seen_transaction = transaction;
+    fake.seen_text = statement->sql;
+    return answer(call);
+}
+
+static bp_status fake_query(bp_call *call, void *object, bp_transaction *transaction, const bp_statement *statement,
+                            const bp_row_sink *sink)
+{
+    const bp_sql_value row[] = { bp_sql_int(7) };
+    (void)object;
+    fake.seen_transaction = transaction;
+    fake.seen_text = statement->sql;
+    for (int i = 0; i < fake.rows_before_failure; i++)
+        assert_int_equal(sink->row(call, sink->self, row, 1), BP_OK);
+    return answer(call);
+}
+
+static bp_status fake_batch(bp_call *call, void *object, const bp_statement *statements, size_t count, int64_t *changed)
+{
+    (void)object;
+    fake.seen_text = statements[count - 1].sql;
+    fake.seen_count = count;
+    changed[count - 1] = 5;
+    return answer(call);
+}
+
+static bp_status fake_begin(bp_call *call, void *object, bp_transaction **transaction)
+{
+    (void)object;
+    *transaction = SOME_TRANSACTION;
+    return answer(call);
+}
+
+static bp_status fake_end(bp_call *call, void *object, bp_transaction *transaction)
+{
+    (void)object;
+    fake.seen_transaction = transaction;
+    return answer(call);
+}
+
+static bp_status fake_notify(bp_call *call, void *object, bp_transaction *transaction, bp_str channel, bp_str payload)
+{
+    (void)object;
+    fake.seen_transaction = transaction;
+    fake.seen_text = channel;
+    fake.seen_more = payload;
+    return answer(call);
+}
+
+static const bp_storage_ops whole = {
+    .struct_size = sizeof(bp_storage_ops), .exec = fake_exec, .query = fake_query, .batch = fake_batch,
+    .begin = fake_begin, .commit = fake_end, .rollback = fake_end, .notify = fake_notify
+};
+
+static struct worker        worker;
+static struct conf_instance conf;
+static struct plugin        plugin;
+static struct unit          unit;
+static struct instance      instance;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    memset(&instance, 0, sizeof(instance));
+    registry_fill_host(plugin_services, plugin_service_count);
+    if (worker_init(&worker, 0, 1, NULL) != 0)
+        return -1;
+    conf = (struct conf_instance){ .kind = "storage", .name = BP_STR("main"), .use = BP_STR("fake") };
+    conf.gate.deadline_ns = BP_SECONDS(30);
+    conf.gate.max_concurrent = 2;
+    conf.gate.queue = 3;
+    conf.gate.client_share = 0.25;
+    conf.gate.retries = 1;
+    plugin = (struct plugin){ .label = "storage/fake" };
+    plugin.descriptor.kind = "storage";
+    plugin.descriptor.name = "fake";
+    plugin.descriptor.ops = &whole;
+    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
+    return instance_make(&unit, &worker, &instance) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    instance_free(&instance);
+    worker_free(&worker);
+    metrics_clear();
+    return 0;
+}
+
+struct script {
+    void (*run)(bp_call *call);
+    bool is_done;
+};
+
+static void run_script(bp_call *call, void *arg)
+{
+    ((struct script *)arg)->run(call);
+    ((struct script *)arg)->is_done = true;
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct script *)arg)->is_done;
+}
+
+static void on_call(void (*run)(bp_call *call))
+{
+    struct script script = { .run = run };
+
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
+    worker_run_until(&worker, is_done, &script);
+}
+
+/* How often the storage is asked when it fails the first time. */
+static int attempts_of(bp_call *call, bp_transaction *transaction, const char *sql)
+{
+    const bp_statement statement = { .sql = { sql, strlen(sql) } };
+    bp_status          status;
+
+    fake.calls = 0;
+    fake.fails_left = 1;
+    status = bp_storage_exec(call, &instance.peer, transaction, &statement, NULL);
+    assert_int_equal(status, fake.calls == 2 ? BP_OK : BP_UNAVAILABLE);
+    assert_string_equal(fake.seen_text.data, sql);
+    assert_ptr_equal(fake.seen_transaction, transaction);
+    return fake.calls;
+}
+
+static void exec_it(bp_call *call)
+{
+    assert_int_equal(attempts_of(call, NULL, "SELECT 1"), 2);
+    assert_int_equal(attempts_of(call, NULL, " \n\tselect 1"), 2);
+    assert_int_equal(attempts_of(call, NULL, "INSERT INTO t SELECT 1"), 1);
+    assert_int_equal(attempts_of(call, NULL, "WITH x AS (SELECT 1) DELETE FROM t"), 1);
+    assert_int_equal(attempts_of(call, NULL, "   "), 1);
+    assert_int_equal(attempts_of(call, SOME_TRANSACTION, "SELECT 1"), 1); // the transaction failed with its statement
+}
+
+static void a_select_alone_is_tried_again_and_nothing_that_writes(void **state)
+{
+    (void)state;
+    on_call(exec_it);
+}
+
+static int rows_given_out;
+
+static bp_status take_row(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count)
+{
+    (void)call, (void)self;
+    assert_int_equal(row[0].integer, 7);
+    assert_int_equal(column_count, 1);
+    rows_given_out++;
+    return BP_OK;
+}
+
+static void query_it(bp_call *call)
+{
+    const bp_row_sink  sink = { .struct_size = sizeof(sink), .row = take_row };
+    const bp_statement statement = { .sql = BP_STR("SELECT x FROM t") };
+
+    fake.fails_left = 1;
+    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &sink), BP_OK);
+    assert_int_equal(fake.calls, 2);
+    fake.fails_left = 1;
+    assert_int_equal(bp_storage_query(call, &instance.peer, SOME_TRANSACTION, &statement, &sink), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 3);
+    assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
+    fake.fails_left = 1;
+    fake.rows_before_failure = 2;
+    rows_given_out = 0;
+    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &sink), BP_UNAVAILABLE);
+    assert_int_equal(fake.calls, 4);
+    assert_int_equal(rows_given_out, 2); // none twice
+}
+
+static void a_query_is_not_tried_again_once_a_row_was_given_out(void **state)
+{
+    (void)state;
+    on_call(query_it);
+}
+
+static bp_status exec_with(bp_call *call, bp_sql_value value)
+{
+    const bp_sql_value parameters[] = { bp_sql_text(BP_STR("whole")), value };
+    const bp_statement statement = { .sql = BP_STR("INSERT"), .parameter_count = 2, .parameters = parameters };
+
+    return bp_storage_exec(call, &instance.peer, NULL, &statement, NULL);
+}
+
+static void store_odd_texts(bp_call *call)
+{
+    const bp_row_sink  sink = { .struct_size = sizeof(sink), .row = take_row };
+    const bp_sql_value cut_off = bp_sql_text(BP_STR("caf\xc3"));
+    const bp_statement two[] = { { .sql = BP_STR("INSERT") },
+                                 { .sql = BP_STR("INSERT"), .parameter_count = 1, .parameters = &cut_off } };
+    int64_t            changed[2];
+
+    assert_int_equal(exec_with(call, bp_sql_text((bp_str){ "ab\0d", 4 })), BP_INVALID);
+    assert_non_null(strstr(call->error.message.data, "a text of 4 bytes has a NUL at byte 2"));
+    assert_int_equal(exec_with(call, cut_off), BP_INVALID);
+    assert_non_null(strstr(call->error.message.data, "a text of 4 bytes is not UTF-8"));
+    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &two[1], &sink), BP_INVALID);
+    assert_int_equal(bp_storage_batch(call, &instance.peer, two, 2, changed), BP_INVALID);
+    assert_int_equal(fake.calls, 0); // the storage was not asked
+    assert_int_equal(exec_with(call, bp_sql_bytes((bp_str){ "ab\0\xc3", 4 })), BP_OK);
+    assert_int_equal(exec_with(call, bp_sql_text((bp_str){ NULL, 0 })), BP_OK);
+    assert_int_equal(exec_with(call, bp_sql_text(BP_STR("caf\xc3\xa9"))), BP_OK);
+    assert_int_equal(fake.calls, 3);
+    assert_int_equal(bp_storage_batch(call, &instance.peer, two, 1, changed), BP_OK);
+    assert_int_equal(fake.seen_count, 1);
+    assert_int_equal(changed[0], 5);
+}
+
+static void texts_that_one_back_end_does_not_keep_are_given_to_none(void **state)
+{
+    (void)state;
+    on_call(store_odd_texts);
+}
+
+static void write_once(bp_call *call)
+{
+    bp_transaction *transaction = NULL;
+
+    assert_int_equal(bp_storage_begin(call, &instance.peer, &transaction), BP_OK);
+    assert_ptr_equal(transaction, SOME_TRANSACTION);
+    fake.fails_left = 1;
+    assert_int_equal(bp_storage_notify(call, &instance.peer, transaction, BP_STR("news"), BP_STR("7")), BP_UNAVAILABLE);
+    assert_true(bp_str_is(fake.seen_text, "news") && bp_str_is(fake.seen_more, "7"));
+    assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
+    fake.seen_transaction = NULL;
+    fake.fails_left = 1;
+    assert_int_equal(bp_storage_commit(call, &instance.peer, transaction), BP_UNAVAILABLE); // it may have happened
+    assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
+    fake.seen_transaction = NULL;
+    fake.fails_left = 1;
+    assert_int_equal(bp_storage_rollback(call, &instance.peer, transaction), BP_UNAVAILABLE);
+    assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
+    assert_int_equal(fake.calls, 4);
+}
+
+static void commits_and_notices_are_never_tried_again(void **state)
+{
+    (void)state;
+    on_call(write_once);
+}
+
+static void lack_it(bp_call *call)
+{
+    bp_storage_ops  part = whole;
+    bp_transaction *transaction;
+
+    plugin.descriptor.ops = &part;
+    part.rollback = NULL; // of no use without the other two
+    assert_int_equal(bp_storage_begin(call, &instance.peer, &transaction), BP_UNSUPPORTED);
+    assert_non_null(strstr(call->error.message.data, "storage/fake cannot do \"transactions\""));
+    part.exec = NULL;
+    assert_int_equal(exec_with(call, bp_sql_null()), BP_UNSUPPORTED);
+    part.struct_size = offsetof(bp_storage_ops, notify); // of a plugin that is older than it
+    assert_int_equal(bp_storage_notify(call, &instance.peer, NULL, BP_STR("news"), BP_STR("")), BP_UNSUPPORTED);
+    assert_int_equal(bp_storage_migrate(call, &instance.peer, BP_STR("me"), NULL, 0), BP_UNSUPPORTED);
+    assert_int_equal(fake.calls, 0);
+    plugin.descriptor.ops = &whole;
+}
+
+static void what_a_storage_lacks_is_a_sentence(void **state)
+{
+    (void)state;
+    on_call(lack_it);
+}
+
+#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATED(a_select_alone_is_tried_again_and_nothing_that_writes),
+        GATED(a_query_is_not_tried_again_once_a_row_was_given_out),
+        GATED(texts_that_one_back_end_does_not_keep_are_given_to_none),
+        GATED(commits_and_notices_are_never_tried_again),
+        GATED(what_a_storage_lacks_is_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
