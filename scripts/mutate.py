@@ -8,6 +8,7 @@ which one file at a time is changed, build is its build folder. The same seed an
 """
 import argparse
 import collections
+import fcntl
 import json
 import os
 import random
@@ -178,6 +179,12 @@ def main():
     count = wanted.count if wanted.count is not None else 200 if wanted.all else 20
     if count < 1:
         parser.error("--count is how many mutants to make, so it is 1 or more")
+    os.makedirs(HOME, exist_ok=True)
+    lock = open(os.path.join(HOME, "lock"), "w")  # until the end of the program
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("mutate: another run is changing build/mutants; wait until it is over")
     copy_tree()
     folders = {folder.name: folder for folder in folders_of(wanted.folders, configure())}
     with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as commands:

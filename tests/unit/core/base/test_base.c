@@ -102,6 +102,32 @@ static void utf8_is_told_from_what_is_not(void **state)
     assert_false(str_is_utf8(BP_STR("\xe2\x82")));
 }
 
+static void utf8_ends_where_the_standard_says(void **state)
+{
+    // First and last of each row of table 3-7 of the Unicode standard, and what is next to them.
+    static const char *const good[] = {
+        "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe0\xbf\xbf", "\xe1\x80\x80",
+        "\xec\xbf\xbf", "\xed\x80\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf0\xbf\xbf\xbf", "\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf", "\xf4\x80\x80\x80",
+        "\xf4\x8f\xbf\xbf"
+    };
+    static const char *const bad[] = {
+        "\x80", "\xbf", "\xc1\xbf", "\xc2\x7f", "\xc2\xc0",
+        "\xe0\x9f\xbf", "\xe1\x7f\x80", "\xe1\x80\x7f", "\xe1\x80\xc0", "\xed\xa0\x80",
+        "\xf0\x8f\xbf\xbf", "\xf1\x80\x80", "\xf1\x80\x80\x7f", "\xf1\x80\x80\xc0", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff"
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(str_is_utf8(bp_str_of(good[i])));
+        assert_int_equal(str_utf8_sequence(bp_str_of(good[i]), 0), strlen(good[i]));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(str_is_utf8(bp_str_of(bad[i])));
+        assert_int_equal(str_utf8_sequence(bp_str_of(bad[i]), 0), 0);
+    }
+}
+
 static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **state)
 {
     char         path[] = "/tmp/backplane-log-XXXXXX", text[8192];
@@ -369,6 +395,51 @@ static void metrics_are_counted_capped_and_rendered(void **state)
     metrics_clear();
 }
 
+static void count_collection(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void those_who_collect_are_asked_at_each_rendering_until_removed(void **state)
+{
+    struct bp_buf out;
+    int           first = 0, second = 0;
+    (void)state;
+    metrics_on_collect(count_collection, &first);
+    metrics_on_collect(count_collection, &second);
+    buf_init(&out, NULL, 4u << 20);
+    metrics_render(&out);
+    assert_int_equal(first, 1);
+    assert_int_equal(second, 1);
+    metrics_remove_collect(count_collection, &first);
+    metrics_remove_collect(count_collection, &first); // who is not there is no matter
+    metrics_render(&out);
+    assert_int_equal(first, 1);
+    assert_int_equal(second, 2);
+    metrics_remove_collect(count_collection, &second);
+    metrics_render(&out);
+    assert_int_equal(second, 2);
+    buf_free(&out);
+    metrics_clear();
+}
+
+static void a_buffer_that_its_arena_cannot_hold_is_spoilt(void **state)
+{
+    struct arena  arena;
+    struct bp_buf buf;
+    (void)state;
+    arena_init(&arena, 1000);
+    buf_init(&buf, &arena, 10000);
+    for (int i = 0; i < 200; i++)
+        buf_add_char(&buf, 'x');
+    assert_int_equal(buf_status(&buf), BP_OK);
+    for (int i = 0; i < 2000; i++) // 256 bytes and 512 of it are in the arena by then, 1,024 are not to be had
+        buf_add_char(&buf, 'x');
+    assert_int_equal(buf_status(&buf), BP_NO_MEMORY);
+    assert_int_equal(buf_str(&buf).len, 0);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +448,7 @@ int main(void)
         cmocka_unit_test(names_that_are_near_are_recognised),
         cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
+        cmocka_unit_test(utf8_ends_where_the_standard_says),
         cmocka_unit_test(log_lines_are_json_and_those_beyond_the_rate_are_counted),
         cmocka_unit_test(a_plugin_that_says_one_thing_too_often_does_not_silence_the_others),
         cmocka_unit_test(runs_end_where_a_byte_at_a_time_would_end_them),
@@ -386,6 +458,8 @@ int main(void)
         cmocka_unit_test(lines_that_a_slow_log_loses_are_counted_in_it),
         cmocka_unit_test(integers_and_short_numbers_are_written_as_ever),
         cmocka_unit_test(metrics_are_counted_capped_and_rendered),
+        cmocka_unit_test(those_who_collect_are_asked_at_each_rendering_until_removed),
+        cmocka_unit_test(a_buffer_that_its_arena_cannot_hold_is_spoilt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
