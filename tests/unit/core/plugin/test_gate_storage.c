@@ -9,11 +9,7 @@
 
 #include <backplane/storage.h>
 
-#include "base/metrics.h"
-#include "loop/call.h"
-#include "plugin/gate_kinds.h"
-#include "plugin/instance.h"
-#include "plugin/services.h"
+#include "gate_rig.h"
 
 /* A storage that fails as often as a test says and notes what it was asked. */
 static struct {
@@ -90,65 +86,11 @@ static const bp_storage_ops whole = {
     .begin = fake_begin, .commit = fake_end, .rollback = fake_end, .notify = fake_notify
 };
 
-static struct worker        worker;
-static struct conf_instance conf;
-static struct plugin        plugin;
-static struct unit          unit;
-static struct instance      instance;
-
 static int set_up(void **state)
 {
     (void)state;
     memset(&fake, 0, sizeof(fake));
-    memset(&instance, 0, sizeof(instance));
-    registry_fill_host(plugin_services, plugin_service_count);
-    if (worker_init(&worker, 0, 1, NULL) != 0)
-        return -1;
-    conf = (struct conf_instance){ .kind = "storage", .name = BP_STR("main"), .use = BP_STR("fake") };
-    conf.gate.deadline_ns = BP_SECONDS(30);
-    conf.gate.max_concurrent = 2;
-    conf.gate.queue = 3;
-    conf.gate.client_share = 0.25;
-    conf.gate.retries = 1;
-    plugin = (struct plugin){ .label = "storage/fake" };
-    plugin.descriptor.kind = "storage";
-    plugin.descriptor.name = "fake";
-    plugin.descriptor.ops = &whole;
-    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
-    return instance_make(&unit, &worker, &instance) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    instance_free(&instance);
-    worker_free(&worker);
-    metrics_clear();
-    return 0;
-}
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    ((struct script *)arg)->run(call);
-    ((struct script *)arg)->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call))
-{
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
-    worker_run_until(&worker, is_done, &script);
+    return rig_start("storage", &whole);
 }
 
 /* How often the storage is asked when it fails the first time. */
@@ -308,7 +250,7 @@ static void what_a_storage_lacks_is_a_sentence(void **state)
     on_call(lack_it);
 }
 
-#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
 {

@@ -1,0 +1,76 @@
+/* gate_rig.h - an instance of a made-up plugin KIND/fake behind its gate, on one worker. */
+#ifndef TESTS_UNIT_CORE_PLUGIN_GATE_RIG_H
+#define TESTS_UNIT_CORE_PLUGIN_GATE_RIG_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "loop/call.h"
+#include "plugin/gate_kinds.h"
+#include "plugin/instance.h"
+#include "plugin/services.h"
+
+static struct worker        worker;
+static struct conf_instance conf;
+static struct plugin        plugin;
+static struct unit          unit;
+static struct instance      instance;
+
+/* One retry, two calls at once and three in the queue, no breaker. */
+static int rig_start(const char *kind, const void *ops)
+{
+    memset(&instance, 0, sizeof(instance));
+    registry_fill_host(plugin_services, plugin_service_count);
+    if (worker_init(&worker, 0, 1, NULL) != 0)
+        return -1;
+    conf = (struct conf_instance){ .kind = kind, .name = BP_STR("main"), .use = BP_STR("fake") };
+    conf.gate.deadline_ns = BP_SECONDS(30);
+    conf.gate.max_concurrent = 2;
+    conf.gate.queue = 3;
+    conf.gate.client_share = 0.25;
+    conf.gate.retries = 1;
+    memset(&plugin, 0, sizeof(plugin));
+    snprintf(plugin.label, sizeof(plugin.label), "%s/fake", kind);
+    plugin.descriptor.kind = kind;
+    plugin.descriptor.name = "fake";
+    plugin.descriptor.ops = ops;
+    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
+    return instance_make(&unit, &worker, &instance) ? 0 : -1;
+}
+
+static int rig_stop(void **state)
+{
+    (void)state;
+    instance_free(&instance);
+    worker_free(&worker);
+    metrics_clear();
+    return 0;
+}
+
+struct script {
+    void (*run)(bp_call *call);
+    bool is_done;
+};
+
+static void run_script(bp_call *call, void *arg)
+{
+    ((struct script *)arg)->run(call);
+    ((struct script *)arg)->is_done = true;
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct script *)arg)->is_done;
+}
+
+/* Runs on a fiber. */
+static void on_call(void (*run)(bp_call *call))
+{
+    struct script script = { .run = run };
+
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
+    worker_run_until(&worker, is_done, &script);
+}
+
+#endif
