@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "loop/call.h"
 #include "loop/fiber.h"
 #include "loop/job.h"
@@ -353,8 +355,8 @@ static void lock_often(bp_call *call, void *arg)
         inside++;
         if (inside > most_inside)
             most_inside = inside;
-        if (i % 16 == 0)
-            assert_int_equal(call_sleep(call, 0), BP_OK);
+        if (i % 16 == 0) // long enough that all the others come to wait for it
+            assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
         entered++;
         inside--;
         mutex_unlock(mutex);
@@ -417,6 +419,202 @@ static void who_gives_up_waiting_for_a_lock_never_gets_it(void **state)
     mutex = mutex_create();
     on_call(give_up_lock, BP_FOREVER);
     mutex_destroy(mutex);
+}
+
+static bp_status lock_and_say(bp_call *call, void *arg)
+{
+    bp_status status = mutex_lock(call, mutex);
+
+    if (status != BP_OK)
+        return status;
+    note(arg);
+    mutex_unlock(mutex);
+    return BP_OK;
+}
+
+/* Children a, b and c wait, in this order; the one named goes, d comes. Then the lock is theirs. */
+static void queue_without(bp_call *call, int gone)
+{
+    static char     *names[] = { "a", "b", "c", "d" };
+    struct bp_child  *children[4];
+
+    trail[0] = '\0';
+    assert_int_equal(mutex_lock(call, mutex), BP_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(call_spawn(call, "locker", lock_and_say, names[i], &children[i]), BP_OK);
+        assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    }
+    call_cancel_child(children[gone]);
+    assert_int_equal(call_join(call, children[gone]), BP_CANCELLED);
+    assert_int_equal(call_spawn(call, "locker", lock_and_say, names[3], &children[3]), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    assert_string_equal(trail, "");
+    mutex_unlock(mutex);
+    for (int i = 0; i < 4; i++)
+        if (i != gone)
+            assert_int_equal(call_join(call, children[i]), BP_OK);
+}
+
+static void queue_for_lock(bp_call *call)
+{
+    queue_without(call, 0);
+    assert_string_equal(trail, "bcd");
+    queue_without(call, 1);
+    assert_string_equal(trail, "acd");
+    queue_without(call, 2);
+    assert_string_equal(trail, "abd");
+}
+
+static void a_lock_goes_to_those_who_wait_in_their_order(void **state)
+{
+    _Atomic int open = 0;
+    (void)state;
+    mutex = mutex_create();
+    mutex_set_owner(mutex, &open);
+    assert_int_equal(open, 1);
+    on_call(queue_for_lock, BP_FOREVER);
+    mutex_destroy(mutex);
+    assert_int_equal(open, 0);
+}
+
+static void cancel_the_next(bp_call *call)
+{
+    struct bp_child *first, *second;
+
+    assert_int_equal(mutex_lock(call, mutex), BP_OK);
+    assert_int_equal(call_spawn(call, "locker", lock_and_say, "a", &first), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    assert_int_equal(call_spawn(call, "locker", lock_and_say, "b", &second), BP_OK);
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
+    mutex_unlock(mutex); // it is the first one's, who does not know yet
+    call_cancel_child(first);
+    assert_int_equal(call_join(call, first), BP_CANCELLED);
+    assert_int_equal(call_join(call, second), BP_OK);
+    assert_string_equal(trail, "b");
+    assert_int_equal(mutex_lock(call, mutex), BP_OK);
+    mutex_unlock(mutex);
+}
+
+static void who_is_cancelled_when_just_granted_hands_the_lock_on(void **state)
+{
+    (void)state;
+    mutex = mutex_create();
+    on_call(cancel_the_next, BP_FOREVER);
+    mutex_destroy(mutex);
+}
+
+/* ---- scratch memory, errors ---- */
+
+enum { SCRATCH_DEPTH = 8 };
+
+static void use_scratch(bp_call *call)
+{
+    struct arena *outer = call->arena;
+    const char   *message;
+    size_t        used_bytes;
+
+    for (int depth = 1; depth <= SCRATCH_DEPTH; depth++) {
+        assert_int_equal(call_scratch_begin(call), BP_OK);
+        assert_ptr_not_equal(call->arena, outer);
+    }
+    assert_int_equal(call_scratch_begin(call), BP_NO_MEMORY);
+    used_bytes = outer->used_bytes;
+    call_fail(call, BP_FULL, "no room for %s", "more");
+    call_set_error_for_client(call, BP_STR("try later"));
+    for (int depth = SCRATCH_DEPTH; depth >= 1; depth--)
+        call_scratch_end(call);
+    assert_ptr_equal(call->arena, outer);
+    assert_true(bp_str_is(call->error.message, "no room for more"));
+    assert_true(bp_str_is(call->error.client_message, "try later"));
+    assert_true(outer->used_bytes > used_bytes); // that is where both are now
+    call_scratch_end(call);                      // none is open: nothing happens
+    assert_ptr_equal(call->arena, outer);
+
+    message = call->error.message.data;
+    used_bytes = outer->used_bytes;
+    assert_int_equal(call_scratch_begin(call), BP_OK);
+    assert_non_null(arena_alloc(call->arena, 100));
+    call_scratch_end(call);
+    assert_ptr_equal(call->error.message.data, message); // an error from before is not copied
+    assert_int_equal(outer->used_bytes, used_bytes);
+}
+
+static void an_error_outlives_the_scratch_memory_it_was_made_in(void **state)
+{
+    (void)state;
+    on_call(use_scratch, BP_FOREVER);
+}
+
+static void tell_clients(bp_call *call)
+{
+    bool is_whole;
+
+    call_fail(call, BP_NOT_FOUND, "there is no %s", "page");
+    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") && is_whole);
+    assert_true(bp_str_is(call_sentence_for_client(call, BP_FULL, &is_whole), bp_status_text(BP_FULL)) && is_whole);
+    call_set_error_for_client(call, BP_STR("there is no page"));
+    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") && is_whole);
+    call_set_error_for_client(call, BP_STR("nothing there"));
+    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "nothing there") && !is_whole);
+    for (int i = 0; i < 3; i++) {
+        const bp_status inside_ours[] = { BP_INTERNAL, BP_IO, BP_DATA };
+        bp_status       status = inside_ours[i];
+
+        call_fail(call, status, "disk 3 of the server");
+        assert_true(bp_str_is(call_sentence_for_client(call, status, &is_whole), bp_status_text(status)) && !is_whole);
+        call_set_error_for_client(call, BP_STR("not now"));
+        assert_true(bp_str_is(call_sentence_for_client(call, status, &is_whole), "not now") && !is_whole);
+    }
+}
+
+static void clients_are_told_nothing_of_the_inside_of_the_server(void **state)
+{
+    (void)state;
+    on_call(tell_clients, BP_FOREVER);
+}
+
+static void log_much(bp_call *call)
+{
+    bp_field fields[40];
+    char     event[80];
+
+    for (int i = 0; i < 40; i++)
+        fields[i] = bp_field_int(i < 28 ? "kept" : "left_out", i);
+    memset(event, 'e', sizeof(event));
+    call->plugin = "cache/fake";
+    call->instance = "main";
+    call->op = "get";
+    call_log(call, BP_LOG_DEBUG, BP_STR("quiet"), BP_STR("not seen"), NULL, 0, 0);
+    call_log(call, BP_LOG_INFO, BP_STR(""), BP_STR("of a plugin"), NULL, sizeof(bp_field), 0);
+    call_log_record(call, BP_LOG_INFO, (bp_str){ event, 80 }, BP_STR("long"), fields, 40);
+    call->plugin = call->instance = call->op = NULL;
+}
+
+static void lines_of_a_call_say_whose_they_are(void **state)
+{
+    char   path[] = "/tmp/backplane-call-log-XXXXXX", text[8192], event[80];
+    FILE  *file;
+    size_t len;
+    (void)state;
+    close(mkstemp(path));
+    worker.log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path });
+    assert_non_null(worker.log);
+    on_call(log_much, BP_FOREVER);
+    log_close(worker.log);
+    worker.log = NULL;
+    file = fopen(path, "r");
+    len = fread(text, 1, sizeof(text) - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    unlink(path);
+    assert_null(strstr(text, "not seen"));
+    assert_non_null(strstr(text, "\"event\":\"" LOG_PLUGIN_EVENT "\",\"message\":\"of a plugin\""));
+    assert_non_null(strstr(text, "\"plugin\":\"cache/fake\",\"instance\":\"main\",\"op\":\"get\""));
+    memset(event, 'e', sizeof(event));
+    event[0] = event[64] = '"';
+    event[65] = '\0';
+    assert_non_null(strstr(text, event)); // 63 bytes are left of a name
+    assert_non_null(strstr(text, "\"kept\":27"));
 }
 
 /* ---- jobs ---- */
@@ -596,6 +794,11 @@ int main(void)
         ON_WORKER(a_job_sees_that_its_call_is_over),
         cmocka_unit_test(a_lock_lets_one_fiber_in_over_several_workers),
         ON_WORKER(who_gives_up_waiting_for_a_lock_never_gets_it),
+        ON_WORKER(a_lock_goes_to_those_who_wait_in_their_order),
+        ON_WORKER(who_is_cancelled_when_just_granted_hands_the_lock_on),
+        ON_WORKER(an_error_outlives_the_scratch_memory_it_was_made_in),
+        ON_WORKER(clients_are_told_nothing_of_the_inside_of_the_server),
+        ON_WORKER(lines_of_a_call_say_whose_they_are),
         ON_WORKER(a_job_runs_again_and_again_until_it_is_stopped),
         ON_WORKER(a_fiber_has_the_stack_that_is_promised),
         ON_WORKER(a_traceparent_is_continued_only_when_it_is_well_formed),
