@@ -90,6 +90,11 @@ static void numbers_are_read_whole_or_not_at_all(void **state)
     assert_true(str_to_double(BP_STR("-1.5e3"), &d) && d == -1500);
     assert_false(str_to_double(BP_STR("nan"), &d));
     assert_false(str_to_double(BP_STR("1e999"), &d));
+    char longest[65];
+    memset(longest, '0', sizeof(longest));
+    longest[62] = '7';
+    assert_true(str_to_double((bp_str){ longest, 63 }, &d) && d == 7);
+    assert_false(str_to_double((bp_str){ longest, 64 }, &d));
 }
 
 static void utf8_is_told_from_what_is_not(void **state)
@@ -126,6 +131,49 @@ static void utf8_ends_where_the_standard_says(void **state)
         assert_false(str_is_utf8(bp_str_of(bad[i])));
         assert_int_equal(str_utf8_sequence(bp_str_of(bad[i]), 0), 0);
     }
+}
+
+static bool file_says(const char *path, const char *sentence)
+{
+    char   text[8192];
+    FILE  *file = fopen(path, "r");
+    size_t len = fread(text, 1, sizeof(text) - 1, file);
+
+    text[len] = '\0';
+    fclose(file);
+    return strstr(text, sentence) != NULL;
+}
+
+static void a_log_that_was_moved_away_is_opened_anew_and_one_that_cannot_be_stays(void **state)
+{
+    char folder[] = "/tmp/backplane-log-XXXXXX", path[64], moved[64], elsewhere[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/log", folder);
+    snprintf(moved, sizeof(moved), "%s/log.1", folder);
+    snprintf(elsewhere, sizeof(elsewhere), "%s-gone", folder);
+    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path });
+    assert_non_null(log);
+    log_message(log, BP_LOG_INFO, "one", "before");
+    assert_int_equal(rename(path, moved), 0);
+    assert_true(log_reopen(log));
+    log_message(log, BP_LOG_INFO, "two", "after");
+    log_flush(log);
+    assert_true(file_says(moved, "before") && !file_says(moved, "after"));
+    assert_true(file_says(path, "after") && !file_says(path, "before"));
+
+    assert_int_equal(rename(folder, elsewhere), 0);
+    assert_false(log_reopen(log));
+    log_message(log, BP_LOG_INFO, "three", "nowhere else");
+    log_close(log);
+    assert_int_equal(rename(elsewhere, folder), 0);
+    assert_true(file_says(path, "nowhere else"));
+    unlink(path);
+    unlink(moved);
+    rmdir(folder);
+    log = log_open(&(struct log_options){ .level = BP_LOG_ERROR }); // standard error cannot be moved away
+    assert_true(log_reopen(log));
+    log_close(log);
 }
 
 static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **state)
@@ -423,6 +471,38 @@ static void those_who_collect_are_asked_at_each_rendering_until_removed(void **s
     metrics_clear();
 }
 
+static void texts_beyond_the_limit_of_an_arena_are_empty(void **state)
+{
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 100);
+    assert_true(bp_str_is(arena_format(&arena, "%d of %s", 7, "nine"), "7 of nine"));
+    assert_true(bp_str_is(arena_dup(&arena, BP_STR("copy")), "copy"));
+    assert_int_equal(arena_format(&arena, "%200d", 1).len, 0);
+    assert_string_equal(arena_format(&arena, "%200d", 1).data, "");
+    assert_string_equal(arena_dup(&arena, (bp_str){ "x", 200 }).data, "");
+    arena_free(&arena);
+}
+
+static void a_document_that_has_no_room_is_none(void **state)
+{
+    struct bp_buf  buf;
+    bp_json_writer w;
+    (void)state;
+    assert_int_equal(json_writer_status(NULL), BP_NO_MEMORY);
+    buf_init(&buf, NULL, 5);
+    json_writer_init(&w, &buf);
+    json_add_string(&w, BP_STR("too long"));
+    assert_int_equal(json_writer_status(&w), BP_TOO_LARGE);
+    buf_free(&buf);
+    buf_init(&buf, NULL, 10);
+    json_writer_init(&w, &buf);
+    json_add_string(&w, BP_STR("8 bytes!"));
+    assert_int_equal(json_writer_status(&w), BP_OK);
+    assert_string_equal(buf_str(&buf).data, "\"8 bytes!\"");
+    buf_free(&buf);
+}
+
 static void a_buffer_that_its_arena_cannot_hold_is_spoilt(void **state)
 {
     struct arena  arena;
@@ -449,6 +529,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
         cmocka_unit_test(utf8_ends_where_the_standard_says),
+        cmocka_unit_test(a_log_that_was_moved_away_is_opened_anew_and_one_that_cannot_be_stays),
         cmocka_unit_test(log_lines_are_json_and_those_beyond_the_rate_are_counted),
         cmocka_unit_test(a_plugin_that_says_one_thing_too_often_does_not_silence_the_others),
         cmocka_unit_test(runs_end_where_a_byte_at_a_time_would_end_them),
@@ -459,6 +540,8 @@ int main(void)
         cmocka_unit_test(integers_and_short_numbers_are_written_as_ever),
         cmocka_unit_test(metrics_are_counted_capped_and_rendered),
         cmocka_unit_test(those_who_collect_are_asked_at_each_rendering_until_removed),
+        cmocka_unit_test(texts_beyond_the_limit_of_an_arena_are_empty),
+        cmocka_unit_test(a_document_that_has_no_room_is_none),
         cmocka_unit_test(a_buffer_that_its_arena_cannot_hold_is_spoilt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
