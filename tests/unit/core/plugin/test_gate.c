@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <backplane/cache.h>
@@ -22,7 +23,7 @@ static struct {
     int       fails_left; /* the next ones fail with `status`, then it works; -1: all fail */
     int64_t   sleeps_ns, retry_after_ns;
     int       calls, inside, most_inside;
-    char      seen_plugin[32], seen_op[32];
+    char      seen_plugin[32], seen_op[32], seen_traceparent[56];
 } fake;
 
 static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *value)
@@ -36,6 +37,7 @@ static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *val
         fake.most_inside = fake.inside;
     strncpy(fake.seen_plugin, call->plugin, sizeof(fake.seen_plugin) - 1);
     strncpy(fake.seen_op, call->op, sizeof(fake.seen_op) - 1);
+    snprintf(fake.seen_traceparent, sizeof(fake.seen_traceparent), "%.*s", BP_ARG(call_traceparent(call)));
     if (fake.sleeps_ns)
         slept = call_sleep(call, fake.sleeps_ns);
     fake.inside--;
@@ -163,6 +165,61 @@ static void a_call_is_named_counted_and_put_back(void **state)
 {
     (void)state;
     on_call(pass_once);
+}
+
+static void trace_it(bp_call *call)
+{
+    enum { TRACE_LEN = 36 }; // "00-", the trace's id and a "-"; then the span's
+    char outer[56], first[56];
+
+    call_set_trace(call, BP_STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    strcpy(outer, call_traceparent(call).data);
+    assert_int_equal(get(call), BP_OK);
+    strcpy(first, fake.seen_traceparent);
+    assert_int_equal(strlen(first), 55);
+    assert_memory_equal(first, outer, TRACE_LEN);
+    assert_string_not_equal(first, outer); // a span of its own
+    assert_string_equal(call_traceparent(call).data, outer);
+    assert_int_equal(get(call), BP_OK);
+    assert_memory_equal(fake.seen_traceparent, outer, TRACE_LEN);
+    assert_string_not_equal(fake.seen_traceparent, first);
+}
+
+static void an_operation_is_a_span_of_the_trace_of_its_call(void **state)
+{
+    (void)state;
+    on_call(trace_it);
+}
+
+static double provider_errors(const char *reason)
+{
+    struct metric_family *errors = metrics_define(METRIC_COUNTER, "provider_api_errors_total", "", "provider reason");
+
+    return metric_value(metrics_series(errors, (bp_str[]){ BP_STR("main"), bp_str_of(reason) }, 2));
+}
+
+static void fail_as_provider(bp_call *call)
+{
+    static const char *const kinds[] = { "cache", "llm", "embed" };
+
+    fake.status = BP_INVALID; // no retry, no breaker
+    for (int i = 0; i < 3; i++) {
+        conf.kind = kinds[i];
+        fake.fails_left = 1;
+        assert_int_equal(get(call), BP_INVALID);
+        assert_int_equal(get(call), BP_OK);
+        assert_true(provider_errors(bp_status_label(BP_INVALID)) == i); // a cache is no provider
+    }
+    fake.status = BP_CANCELLED;
+    fake.fails_left = 1;
+    assert_int_equal(get(call), BP_CANCELLED);
+    assert_true(provider_errors(bp_status_label(BP_CANCELLED)) == 0);
+}
+
+static void failures_of_providers_of_models_are_counted(void **state)
+{
+    (void)state;
+    on_call(fail_as_provider);
 }
 
 static void retry_it(bp_call *call)
@@ -615,6 +672,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         GATED(a_call_is_named_counted_and_put_back),
+        GATED(an_operation_is_a_span_of_the_trace_of_its_call),
+        GATED(failures_of_providers_of_models_are_counted),
         GATED(what_may_help_is_tried_again_and_nothing_else),
         GATED(who_says_when_to_come_back_is_not_asked_before),
         GATED(what_is_not_idempotent_is_never_tried_again),
