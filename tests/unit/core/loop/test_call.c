@@ -573,6 +573,8 @@ static void clients_are_told_nothing_of_the_inside_of_the_server(void **state)
     on_call(tell_clients, BP_FOREVER);
 }
 
+static char logged_id[80];
+
 static void log_much(bp_call *call)
 {
     bp_field fields[40];
@@ -581,6 +583,7 @@ static void log_much(bp_call *call)
     for (int i = 0; i < 40; i++)
         fields[i] = bp_field_int(i < 28 ? "kept" : "left_out", i);
     memset(event, 'e', sizeof(event));
+    snprintf(logged_id, sizeof(logged_id), "\"request_id\":\"%s\",\"plugin\"", call->request_id);
     call->plugin = "cache/fake";
     call->instance = "main";
     call->op = "get";
@@ -608,6 +611,7 @@ static void lines_of_a_call_say_whose_they_are(void **state)
     fclose(file);
     unlink(path);
     assert_null(strstr(text, "not seen"));
+    assert_non_null(strstr(text, logged_id));
     assert_non_null(strstr(text, "\"event\":\"" LOG_PLUGIN_EVENT "\",\"message\":\"of a plugin\""));
     assert_non_null(strstr(text, "\"plugin\":\"cache/fake\",\"instance\":\"main\",\"op\":\"get\""));
     memset(event, 'e', sizeof(event));
@@ -615,6 +619,7 @@ static void lines_of_a_call_say_whose_they_are(void **state)
     event[65] = '\0';
     assert_non_null(strstr(text, event)); // 63 bytes are left of a name
     assert_non_null(strstr(text, "\"kept\":27"));
+    assert_null(strstr(text, "left_out")); // 32 fields a line, four of them the call's
 }
 
 /* ---- jobs ---- */
