@@ -347,7 +347,7 @@ static bool add_schema(struct schema_index *index, const bp_json *value, bp_str 
 
 bool schema_index_build(struct schema_index *index, const bp_json *document, char *problem)
 {
-    uint32_t first;
+    uint32_t first = 0;
 
     *index = (struct schema_index){ .document = document, .dialect = index->dialect, .problem = problem };
     arena_init(&index->scratch, SCRATCH_BYTES_MAX);

@@ -255,7 +255,7 @@ static bp_status a_batch_is_all_or_none(bp_call *call, struct conform *conform)
     const bp_peer *storage = conform_peer(call, conform);
     bp_sql_value   numbers[] = { bp_sql_int(1), bp_sql_int(2), bp_sql_int(1) };
     bp_statement   statements[4];
-    int64_t        changed[4] = { -1, -1, -1, -1 }, count;
+    int64_t        changed[4] = { -1, -1, -1, -1 }, count = 0;
 
     for (int i = 0; i < 3; i++)
         statements[i] = statement_of(call, conform, "INSERT INTO %_log VALUES($1)", &numbers[i], 1);

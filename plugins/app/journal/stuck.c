@@ -57,7 +57,7 @@ bp_status sessions_get(bp_call *call, void *instance, bp_request *request, bp_re
 {
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     bp_str          stuck = { NULL, 0 };
-    int64_t         before;
+    int64_t         before = 0;
     bp_rows         rows;
 
     bp_request_query(request, "stuck", &stuck);
@@ -112,7 +112,7 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     const bp_json  *body;
     bp_str          bytes, stuck, backup;
-    int64_t         before;
+    int64_t         before = 0;
     bp_rows         rows;
 
     BP_TRY(bp_request_body(call, request, &bytes));
