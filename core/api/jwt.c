@@ -321,9 +321,9 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
         snprintf(why, 256, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
         snprintf(why, 256, "the token was not made out for this server: its audience is another");
-    else if (!is_number(expires) || json_as_number(expires) + JWT_LEEWAY_S < now)
+    else if (!is_number(expires) || json_as_number(expires) + (double)JWT_LEEWAY_S < now)
         snprintf(why, 256, "the token has expired");
-    else if (not_before && (!is_number(not_before) || json_as_number(not_before) - JWT_LEEWAY_S > now))
+    else if (not_before && (!is_number(not_before) || json_as_number(not_before) - (double)JWT_LEEWAY_S > now))
         snprintf(why, 256, "the token is not valid yet");
     else if (!json_as_string(json_get(claims, BP_STR("sub"))).len)
         snprintf(why, 256, "the token does not say whom it is about: it has no \"sub\"");

@@ -146,7 +146,7 @@ static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *err
                      size_t error_size)
 {
     union address address;
-    socklen_t     len;
+    socklen_t     len = 0;
 
     if (!resolve(listener->address, &address, &len, error, error_size))
         return false;

@@ -358,7 +358,7 @@ static bp_status find_dimensions(bp_call *call, struct model *model)
 
 static bp_status open_all(bp_call *call, const struct model_options *options, struct model *model)
 {
-    bp_str path;
+    bp_str path = { NULL, 0 };
 
     BP_TRY(settings_read(call, options, model));
     BP_TRY(find_file(call, options, model, &path));

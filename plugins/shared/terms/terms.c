@@ -103,7 +103,7 @@ static bool is_word(uint32_t c)
 static uint32_t fold(uint32_t c)
 {
     /* U+00C0 to U+00FF; 0: as it is */
-    static const char latin[64] =
+    static const char latin[] =
         "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0y";
 
     if (c < 0x80)
