@@ -1,5 +1,5 @@
 # Releases of one app, each a folder of plugins of its own, for test_rolling_upgrade.py.
-find_package(backplane-sdk REQUIRED PATHS ${BP_SDK_STAGE} NO_DEFAULT_PATH)
+find_package(backplane-sdk REQUIRED PATHS ${BP_SDK_CMAKE} NO_DEFAULT_PATH)
 foreach(release 1 2 3 4 2_breaks)
   string(REGEX MATCH "^[0-9]" number ${release})
   string(REGEX MATCH "breaks" breaks "${release}")
