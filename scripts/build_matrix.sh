@@ -52,7 +52,7 @@ fi
 flags_of() { # COMPILER LEVEL: what CMake is told
   case $2 in
     lto)
-      printf '%s\n' "-DCMAKE_C_FLAGS_RELEASE=-O2 -DNDEBUG -flto"
+      printf '%s\n' "-DCMAKE_C_FLAGS_RELEASE=-O2 -DNDEBUG $([[ $1 = gcc* ]] && echo -flto=auto || echo -flto)"
       case $1 in # archives of an LTO build hold what only the compiler's own ar can index
         gcc-*) printf '%s\n' "-DCMAKE_AR=$(command -v "gcc-ar-${1#gcc-}")" "-DCMAKE_RANLIB=$(command -v "gcc-ranlib-${1#gcc-}")" ;;
         clang-*) printf '%s\n' "-DCMAKE_AR=$(command -v "llvm-ar-${1#clang-}")" \
