@@ -288,7 +288,7 @@ static bp_status transactions_end_as_they_are_told(bp_call *call, struct conform
 {
     const bp_peer  *storage = conform_peer(call, conform);
     bp_transaction *transaction;
-    int64_t         count;
+    int64_t         count = 0;
 
     CONFORM_STATUS(call, bp_storage_begin(call, storage, &transaction), BP_OK);
     CONFORM_STATUS(call, insert_in(call, conform, transaction, 1), BP_OK);

@@ -198,7 +198,7 @@ static bp_status http_fetch(bp_call *call, const bp_http_request *request,
                             bp_http_response *response)
 {
     size_t max = request->max_response_bytes ? request->max_response_bytes : (size_t)32 << 20;
-    bp_str body;
+    bp_str body = { NULL, 0 };
 
     BP_TRY(exchange(call, request, response, &body));
     if (body.len > max)

@@ -113,6 +113,7 @@ static bool is_alive(struct postgres_connection *connection)
         return false;
     if (poll(&look, 1, 0) == 0 || connection->is_dirty)
         return true;
+    // The first takes what is there, the second meets the end behind it. NOLINTNEXTLINE(misc-redundant-expression)
     if (!PQconsumeInput(connection->pg) || !PQconsumeInput(connection->pg) || PQisBusy(connection->pg))
         return false;
     for (PGnotify *notice; (notice = PQnotifies(connection->pg));)
