@@ -4,15 +4,15 @@
 # SECONDS_EACH sets how long each load lasts (4); each is run twice and the better one counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cmake --preset release -DBUILD_TESTING=ON >/dev/null
-cmake --build --preset release --target backplane conformance_fixture >/dev/null
-cmake --build --preset release >/dev/null
-shared=${BP_SHARED_DIR:-$(sed -n 's/^BP_SHARED_DIR:[A-Z]*=//p' build/release/CMakeCache.txt)}
+shared=${BP_SHARED_DIR:-../shared}
 load=${1:-$shared/bench/mcp}
 if [ ! -f "$load/mcpload.c" ]; then
     echo "skipped: there is no mcpload.c in $load; give its folder as the argument"
     exit 77
 fi
+cmake --preset release -DBUILD_TESTING=ON >/dev/null
+cmake --build --preset release --target backplane conformance_fixture >/dev/null
+cmake --build --preset release >/dev/null
 cc -O2 -w -o build/release/mcpload "$load/mcpload.c"
 export BACKPLANE=build/release/core/backplane BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
 export PYTHONPATH=tests/lib FIXTURE_FOLDER=$PWD/build/release/tests/conformance/plugins/app

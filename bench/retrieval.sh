@@ -1,12 +1,16 @@
 #!/bin/bash
-# nDCG@10 and recall@100 of search: bench/retrieval.sh FOLDER [COLLECTION ...] (scifact cranfield npl), each a folder with docs.jsonl,
-# queries.jsonl and qrels.tsv. With the embedder hash, or with EMBED_MODEL=all-MiniLM-L6-v2 with that one; it takes minutes.
+# nDCG@10 and recall@100 of search: bench/retrieval.sh [FOLDER [COLLECTION ...]] (scifact cranfield npl), each a folder with docs.jsonl,
+# queries.jsonl and qrels.tsv. They are not part of this tree: give their folder, or set BP_SHARED_DIR, whose ir/ has them.
+# With the embedder hash, or with EMBED_MODEL=all-MiniLM-L6-v2 with that one; it takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -ge 1 ] || { sed -n 2,3p "$0" >&2; exit 2; }
-folder=$1
-shift
+folder=${1:-${BP_SHARED_DIR:-../shared}/ir}
+shift $(($# > 0))
 [ $# -gt 0 ] || set -- scifact cranfield npl
+if [ ! -f "$folder/$1/docs.jsonl" ]; then
+  echo "skipped: there is no $1/docs.jsonl in $folder; give the folder of the collections as the argument, or set BP_SHARED_DIR"
+  exit 77
+fi
 cmake --preset release >/dev/null
 cmake --build --preset release -j "$(nproc)" >/dev/null
 if [ -n "${EMBED_MODEL:-}" ]; then

@@ -1,19 +1,33 @@
 #!/bin/bash
-# bench/storage.sh [BUILD] - storage/postgres beside pgbench, which uses libpq itself, on the same server. Prints a table.
+# bench/storage.sh [BUILD] - storage/postgres beside pgbench, which uses libpq itself, on the same server. Prints a table. Builds the
+# release preset, or uses the build that is named. SECONDS_EACH sets how long each load lasts (5).
 #
 # pgbench sends prepared statements (-M prepared); "transaction" is its five statements in one pipeline (\startpipeline
 # would need -M extended too), as batch() sends them. The server is a test's own and writes without fsync, so that the
 # plugin's share of the time shows.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
+if [ $# -eq 0 ]; then
+  cd "$source"
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target storage_driver plugin_storage_postgres >/dev/null
+fi
 build=$(cd "${1:-$source/build/release}" && pwd)
+if [ ! -x "$build/bench/storage_driver" ]; then
+  echo "$build/bench/storage_driver is not built: cmake --build $build --target storage_driver" >&2
+  exit 1
+fi
 if [ -z "${BACKPLANE_TEST_POSTGRES:-}" ]; then
   PYTHONPATH="$source/tests/lib" exec python3 -B "$source/tests/lib/with_postgres.py" bash "$0" "$build"
 fi
 url=$BACKPLANE_TEST_POSTGRES
 seconds=${SECONDS_EACH:-5}
 scale=1
-pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench | tail -1)
+pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench 2>/dev/null | tail -1)
+if [ -z "$pgbench" ]; then
+  echo "skipped: pgbench is not installed (scripts/install-deps.sh test)"
+  exit 77
+fi
 "$pgbench" -q -i -s $scale "$url" 2>/dev/null
 scripts=$(mktemp -d)
 trap 'rm -rf "$scripts"' EXIT
