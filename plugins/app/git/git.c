@@ -175,6 +175,11 @@ static const bp_app_ops ops = {
 
 /* ---- life ---- */
 
+static bool has_byte(bp_str text, char byte)
+{
+    return memchr(text.data, byte, text.len) != NULL;
+}
+
 static bp_status check(bp_call *call, const void *instance)
 {
     const struct git *self = instance;
@@ -185,7 +190,8 @@ static bp_status check(bp_call *call, const void *instance)
     for (size_t i = 0; i < self->repositories.count; i++)
         if (!self->repositories.items[i].len)
             return bp_fail(call, BP_INVALID, "repositories: a path is empty");
-    if (!self->author_name.len || strpbrk(bp_dup(call, self->author_name).data, "<>\n"))
+    if (!self->author_name.len || has_byte(self->author_name, '<') || has_byte(self->author_name, '>') ||
+        has_byte(self->author_name, '\n'))
         return bp_fail(call, BP_INVALID, "author_name: it must not be empty or have one of < and >");
     return BP_OK;
 }
