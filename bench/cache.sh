@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prints what cache/redis does beside libhiredis and redis-benchmark on the same server: one JSON line a load. Needs the release preset and
-# redis-tools (scripts/install-deps.sh test).
+# redis-tools (scripts/install-deps.sh test). SECONDS_EACH below 5 makes loads smaller.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -DBUILD_TESTING=ON >/dev/null

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Texts a second of embed/onnx beside ONNX Runtime's Python package. Ends with 1 when a ratio is below 0.8.
+# SECONDS_EACH sets how long each load of clients lasts (4).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -DBUILD_TESTING=ON >/dev/null

@@ -19,7 +19,7 @@ os.environ["BACKPLANE"], os.environ["BACKPLANE_PLUGINS"] = PROGRAM, PLUGINS
 import backplane_test  # noqa: E402
 from embed import Peer  # noqa: E402
 
-CLIENTS, SECONDS, ROUNDS = (1, 4, 16), 4, 3
+CLIENTS, SECONDS, ROUNDS = (1, 4, 16), float(os.environ.get("SECONDS_EACH", "4")), 3
 WORDS = "how does the retrieval server store passages of a document for queries when memory is short".split()
 CHANCE = random.Random(5)
 QUESTIONS = [" ".join(CHANCE.choices(WORDS, k=CHANCE.randrange(6, 11))) for _ in range(64)]
