@@ -18,7 +18,7 @@ jobs=$(nproc)
 tools=0
 
 # What is written where: FILE:LINE: text [check], once each, though a header and shared code are read many times.
-shorten() { sed -E "s/\x1b\[[0-9;]*m//g; s#$PWD/##g" | grep -E '^(core|plugins|sdk)/[^:]*:[0-9]+:.*\[[A-Za-z0-9.,-]+\]$' | sort -u || true; }
+shorten() { sed -E "s/\x1b\[[0-9;]*m//g; s#$PWD/##g; s#[^ ]*/sdk-stage/#sdk/#" | grep -E '^(core|plugins|sdk)/[^:]*:[0-9]+:.*\[[A-Za-z0-9.,-]+\]$' | sort -u || true; }
 
 tidy=$(command -v run-clang-tidy || compgen -c run-clang-tidy- | grep -E '[0-9]$' | sort -V | tail -1 || true)
 if [ -n "$tidy" ]; then
