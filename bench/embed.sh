@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -DBUILD_TESTING=ON >/dev/null
 cmake --build --preset release --target backplane onnx_vectors plugin_embed_onnx plugin_storage_sqlite plugin_vector_local \
-  plugin_llm_extractive plugin_app_retrieval fault_plugin_embeds -j "$(nproc)" >/dev/null
+  plugin_llm_extractive plugin_app_retrieval fault_plugin_embeds -j "$(nproc)" >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 scripts/fetch-onnxruntime.sh build/onnxruntime
 scripts/fetch-model.sh all-MiniLM-L6-v2 build/models/all-MiniLM-L6-v2
 if [ ! -e build/python/bench-embed/done ]; then

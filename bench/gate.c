@@ -62,8 +62,7 @@ static double measure(struct worker *worker, const bp_health_ops *ops)
 {
     struct conf_instance conf = { .kind = "health", .name = BP_STR("bench"), .use = BP_STR("bench") };
     struct plugin        plugin = { .label = "health/bench" };
-    struct generation    generation = { .workers = worker, .worker_count = 1 };
-    struct unit     unit = { .conf = &conf, .plugin = &plugin, .generation = &generation, .is_up = true };
+    struct unit     unit = { .conf = &conf, .plugin = &plugin, .workers = worker, .worker_count = 1, .is_up = true };
     struct instance instance = { 0 };
     struct bench    bench = { .instance = &instance };
 

@@ -11,8 +11,10 @@ if [ ! -f "$load/mcpload.c" ]; then
     exit 77
 fi
 cmake --preset release -DBUILD_TESTING=ON >/dev/null
-cmake --build --preset release --target backplane conformance_fixture >/dev/null
-cmake --build --preset release >/dev/null
+cmake --build --preset release --target backplane conformance_fixture >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
+cmake --build --preset release >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 cc -O2 -w -o build/release/mcpload "$load/mcpload.c"
 export BACKPLANE=build/release/core/backplane BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
 export PYTHONPATH=tests/lib FIXTURE_FOLDER=$PWD/build/release/tests/conformance/plugins/app

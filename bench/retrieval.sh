@@ -12,7 +12,8 @@ if [ ! -f "$folder/$1/docs.jsonl" ]; then
   exit 77
 fi
 cmake --preset release >/dev/null
-cmake --build --preset release -j "$(nproc)" >/dev/null
+cmake --build --preset release -j "$(nproc)" >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 if [ -n "${EMBED_MODEL:-}" ]; then
   scripts/fetch-onnxruntime.sh build/onnxruntime
   scripts/fetch-model.sh "$EMBED_MODEL" "build/models/$EMBED_MODEL"

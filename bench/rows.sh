@@ -11,7 +11,8 @@ if [ ! -f "$folder/$1/docs.jsonl" ]; then
   exit 77
 fi
 cmake --preset release >/dev/null
-cmake --build --preset release -j "$(nproc)" >/dev/null
+cmake --build --preset release -j "$(nproc)" >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 export RETRIEVAL_WAYS=default PYTHONPATH=tests/lib:tests/matrix BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
 rows=(sqlite,local,memory postgres,pgvector,redis postgres,redis,redis)
 [ -z "${QDRANT_URL:-}" ] || rows+=(postgres,qdrant,redis)

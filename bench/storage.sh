@@ -10,7 +10,8 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 if [ $# -eq 0 ]; then
   cd "$source"
   cmake --preset release >/dev/null
-  cmake --build --preset release --target storage_driver plugin_storage_postgres >/dev/null
+  cmake --build --preset release --target storage_driver plugin_storage_postgres >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 fi
 build=$(cd "${1:-$source/build/release}" && pwd)
 if [ ! -x "$build/bench/storage_driver" ]; then

@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
-cmake --build --preset release -j "$(nproc)" --target vector_driver plugin_vector_pgvector plugin_vector_redis >/dev/null
+cmake --build --preset release -j "$(nproc)" --target vector_driver plugin_vector_pgvector plugin_vector_redis >build/release/bench.log ||
+  { tail -n 40 build/release/bench.log >&2; exit 1; }
 export PYTHONPATH=tests/lib BACKPLANE_PLUGINS=$PWD/build/release/plugins BACKPLANE_SOURCE=$PWD
 exec python3 -B - "${SECONDS_EACH:-5}" "${STORES:-pgvector redis}" <<'END'
 import subprocess, sys
