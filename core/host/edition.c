@@ -82,7 +82,8 @@ int edition_make(struct edition *edition, const struct host_options *options, st
             host_log_conf_problems(host);
         return EXIT_CONF;
     }
-    edition->api.is_private = options->is_private || options->stdio_apps || options->handler;
+    edition->api.is_private = before ? before->api.is_private
+                                     : options->is_private || options->stdio_apps || options->handler;
     if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, edition, problem) != BP_OK ||
         !mcp_add_routes(edition->mcp, problem)) {
         host_say_failure(host, "%s", problem);
