@@ -104,7 +104,8 @@ void json_key(bp_json_writer *w, bp_str key)
     w->has_key = true;
 }
 
-enum { PIECE_BYTES = 4096, ESCAPED_BYTES_MAX = 6, PIECE_ROOM_BYTES = ESCAPED_BYTES_MAX * PIECE_BYTES + 64 };
+/* The small one is for the stack, of which a fiber that waits keeps all that it ever touched. */
+enum { PIECE_BYTES = 4096, SMALL_PIECE_BYTES = 64, ESCAPED_BYTES_MAX = 6, ROOM_SPARE_BYTES = 64 };
 
 static bool is_plain(unsigned char c)
 {
@@ -139,10 +140,10 @@ static char *write_escaped(char *to, unsigned char c)
     return to;
 }
 
-/* About PIECE_BYTES of `text` from *at on, into PIECE_ROOM_BYTES; gives back the place behind it. */
-static char *write_piece(char *to, bp_str text, size_t *at)
+/* About `most` bytes of `text` from *at on, into room for six times as many and some; gives back the place behind it. */
+static char *write_piece(char *to, bp_str text, size_t *at, size_t most)
 {
-    size_t end = text.len - *at > PIECE_BYTES ? *at + PIECE_BYTES : text.len;
+    size_t end = text.len - *at > most ? *at + most : text.len;
 
     while (*at < end) {
         size_t plain = str_plain_copy(to, bp_str_n(text.data, end), *at), len;
@@ -162,15 +163,16 @@ static char *write_piece(char *to, bp_str text, size_t *at)
 
 void json_append_quoted(struct bp_buf *buf, bp_str text)
 {
-    char piece[PIECE_ROOM_BYTES];
+    char piece[ESCAPED_BYTES_MAX * SMALL_PIECE_BYTES + ROOM_SPARE_BYTES];
 
     if (buf && text.len + 64 < buf->max_bytes - buf->len)
         buf_reserve(buf, text.len + 64); // room for a long text is made once
     buf_add_char(buf, '"');
     for (size_t at = 0; at < text.len && buf && buf->status == BP_OK;) {
-        size_t left = text.len - at, room = left < PIECE_BYTES ? ESCAPED_BYTES_MAX * left + 64 : PIECE_ROOM_BYTES;
+        size_t left = text.len - at < PIECE_BYTES ? text.len - at : PIECE_BYTES;
+        size_t room = ESCAPED_BYTES_MAX * left + ROOM_SPARE_BYTES;
         bool   fits = buf->max_bytes - buf->len >= room && buf_reserve(buf, room);
-        char  *to = fits ? buf->data + buf->len : piece, *end = write_piece(to, text, &at);
+        char  *to = fits ? buf->data + buf->len : piece, *end = write_piece(to, text, &at, fits ? PIECE_BYTES : SMALL_PIECE_BYTES);
 
         if (fits)
             buf_commit(buf, (size_t)(end - to));
