@@ -33,7 +33,7 @@ DEFAULTS = "storage/sqlite cache/memory vector/local embed/hash llm/extractive a
 LEAST_LIMIT_S = 15
 
 def copy_tree():
-    """Makes src what the tree is, and leaves alone what is the same, so that little is built anew."""
+    """Makes src what the tree is, and leaves alone what is the same, so that little is rebuilt."""
     wanted = set()
     for root, folders, files in os.walk(ROOT):
         if root == ROOT:

@@ -309,7 +309,7 @@ static bp_status refuse_unchecked(bp_call *call)
     return BP_UNAUTHENTICATED;
 }
 
-/* Two rounds at most: in the second the issuer was asked anew. `is_checked` stays false when there were no keys to check it with. */
+/* Two rounds at most: in the second the issuer was asked once more. `is_checked` stays false when there were no keys to check it with. */
 static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jwt_rules *rules, bp_str token, bool may_fetch,
                              bp_principal *principal, bool *is_checked)
 {

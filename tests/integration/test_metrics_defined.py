@@ -1,4 +1,4 @@
-"""test_metrics_defined.py - docs/metrics.md has every metric that the sources define, and no other: `--write` makes it anew."""
+"""test_metrics_defined.py - docs/metrics.md has every metric that the sources define, and no other: `--write` writes it again."""
 import re
 import sys
 

@@ -17,19 +17,19 @@ static struct plugin        plugin;
 static struct unit          unit;
 static struct instance      instance;
 
-/* One retry, two calls at once and three in the queue, no breaker. */
-static int rig_start(const char *kind, const void *ops)
+/* Two calls at once and three in the queue, beside what `gate` says of retries and breakers. */
+static inline int rig_start_with(const char *kind, const void *ops, const struct gate_conf *gate)
 {
     memset(&instance, 0, sizeof(instance));
     registry_fill_host(plugin_services, plugin_service_count);
     if (worker_init(&worker, 0, 1, NULL) != 0)
         return -1;
     conf = (struct conf_instance){ .kind = kind, .name = BP_STR("main"), .use = BP_STR("fake") };
+    conf.gate = *gate;
     conf.gate.deadline_ns = BP_SECONDS(30);
     conf.gate.max_concurrent = 2;
     conf.gate.queue = 3;
     conf.gate.client_share = 0.25;
-    conf.gate.retries = 1;
     memset(&plugin, 0, sizeof(plugin));
     snprintf(plugin.label, sizeof(plugin.label), "%s/fake", kind);
     plugin.descriptor.kind = kind;
@@ -37,6 +37,12 @@ static int rig_start(const char *kind, const void *ops)
     plugin.descriptor.ops = ops;
     unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
     return instance_make(&unit, &worker, &instance) ? 0 : -1;
+}
+
+/* One retry, no breaker. */
+static inline int rig_start(const char *kind, const void *ops)
+{
+    return rig_start_with(kind, ops, &(struct gate_conf){ .retries = 1 });
 }
 
 static int rig_stop(void **state)

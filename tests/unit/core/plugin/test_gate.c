@@ -14,7 +14,7 @@
 #include "loop/call.h"
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
-#include "plugin/instance.h"
+#include "gate_rig.h"
 #include "plugin/services.h"
 
 /* A cache whose answers a test decides. */
@@ -26,10 +26,10 @@ static struct {
     char      seen_plugin[32], seen_op[32], seen_traceparent[56];
 } fake;
 
-static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *value)
+static bp_status fake_get(bp_call *call, void *self, bp_str key, bp_str *value)
 {
     bp_status slept = BP_OK;
-    (void)instance;
+    (void)self;
     (void)key;
     fake.calls++;
     fake.inside++;
@@ -56,90 +56,36 @@ static bp_status fake_get(bp_call *call, void *instance, bp_str key, bp_str *val
     return BP_OK;
 }
 
-static bp_status fake_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
+static bp_status fake_take(bp_call *call, void *self, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
                            bp_take *result)
 {
     (void)key, (void)limit, (void)window_ns, (void)cost, (void)result;
-    return fake_get(call, instance, key, &(bp_str){ NULL, 0 });
+    return fake_get(call, self, key, &(bp_str){ NULL, 0 });
 }
 
 /* A stream: two budgets and, between them, whatever time it takes. */
-static bp_status fake_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
+static bp_status fake_dump(bp_call *call, void *self, const bp_budget_sink *sink)
 {
     const bp_budget budget = { .struct_size = sizeof(budget), .key = BP_STR("key") };
     bp_str          value;
 
     if (sink->budget(call, sink->self, &budget) != BP_OK)
         return BP_INTERNAL;
-    return fake_get(call, instance, BP_STR("key"), &value);
+    return fake_get(call, self, BP_STR("key"), &value);
 }
 
 static const bp_cache_ops fake_ops = {
     .struct_size = sizeof(bp_cache_ops), .get = fake_get, .take = fake_take, .dump = fake_dump
 };
 
-static struct worker        worker;
-static struct conf_instance conf;
-static struct plugin        plugin;
-static struct unit          unit;
-static struct instance      instance;
-
 static int set_up(void **state)
 {
+    static const struct gate_conf gate = { .retries = 2, .breaker_failures = 5, .breaker_window_ns = BP_SECONDS(10),
+                                           .breaker_pause_ns = BP_MILLISECONDS(60) };
+
     (void)state;
     memset(&fake, 0, sizeof(fake));
-    memset(&instance, 0, sizeof(instance));
-    registry_fill_host(plugin_services, plugin_service_count);
-    if (worker_init(&worker, 0, 1, NULL) != 0)
-        return -1;
-    conf = (struct conf_instance){ .kind = "cache", .name = BP_STR("main"), .use = BP_STR("fake") };
-    conf.gate.deadline_ns = BP_SECONDS(30);
-    conf.gate.max_concurrent = 2;
-    conf.gate.queue = 3;
-    conf.gate.client_share = 0.25;
-    conf.gate.retries = 2;
-    conf.gate.breaker_failures = 5;
-    conf.gate.breaker_window_ns = BP_SECONDS(10);
-    conf.gate.breaker_pause_ns = BP_MILLISECONDS(60);
-    plugin = (struct plugin){ .label = "cache/fake" };
-    plugin.descriptor.kind = "cache";
-    plugin.descriptor.name = "fake";
-    plugin.descriptor.ops = &fake_ops;
-    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
-    return instance_make(&unit, &worker, &instance) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    instance_free(&instance);
-    worker_free(&worker);
-    metrics_clear();
-    return 0;
-}
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    ((struct script *)arg)->run(call);
-    ((struct script *)arg)->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call))
-{
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
-    worker_run_until(&worker, is_done, &script);
+    return rig_start_with("cache", &fake_ops, &gate);
 }
 
 static bp_status get(bp_call *call)
@@ -666,7 +612,7 @@ static void what_a_plugin_lacks_or_breaks_is_a_sentence(void **state)
     on_call(lack_it);
 }
 
-#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
 {
@@ -682,7 +628,7 @@ int main(void)
         GATED(a_full_pool_or_queue_of_our_own_opens_no_breaker),
         GATED(a_caller_in_a_hurry_opens_no_breaker_and_the_time_of_the_instance_does),
         GATED(the_trial_is_judged_by_the_first_piece_of_a_stream),
-        cmocka_unit_test_setup_teardown(without_a_breaker_there_are_retries_all_the_same, set_up_without_breaker, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_breaker_there_are_retries_all_the_same, set_up_without_breaker, rig_stop),
         GATED(one_operation_that_fails_does_not_stop_the_others),
         GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
         GATED(who_gives_up_in_the_queue_leaves_no_hole),
