@@ -1,6 +1,7 @@
 /* gate.c - what one call through the gate costs, without suspending and with one suspension.
  *
- * A health check that does nothing stands for a plugin. Prints one JSON line; CPU time of this thread.
+ * A health check that does nothing stands for a plugin. Prints one JSON line; CPU time of this
+ * thread.
  */
 #include <stdio.h>
 
@@ -30,8 +31,10 @@ static bp_status check_suspending(bp_call *call, void *instance, bp_health *heal
     return call_sleep(call, 0);
 }
 
-static const bp_health_ops nothing = { .struct_size = sizeof(bp_health_ops), .check = check_nothing };
-static const bp_health_ops suspending = { .struct_size = sizeof(bp_health_ops), .check = check_suspending };
+static const bp_health_ops nothing = { .struct_size = sizeof(bp_health_ops),
+                                       .check = check_nothing };
+static const bp_health_ops suspending = { .struct_size = sizeof(bp_health_ops),
+                                          .check = check_suspending };
 
 struct bench {
     struct instance *instance;
@@ -60,9 +63,13 @@ static bool is_done(void *arg)
 
 static double measure(struct worker *worker, const bp_health_ops *ops)
 {
-    struct conf_instance conf = { .kind = "health", .name = BP_STR("bench"), .use = BP_STR("bench") };
+    struct conf_instance conf = { .kind = "health",
+                                  .name = BP_STR("bench"),
+                                  .use = BP_STR("bench") };
     struct plugin        plugin = { .label = "health/bench" };
-    struct unit     unit = { .conf = &conf, .plugin = &plugin, .workers = worker, .worker_count = 1, .is_up = true };
+    struct unit          unit = {
+                 .conf = &conf, .plugin = &plugin, .workers = worker, .worker_count = 1, .is_up = true
+    };
     struct instance instance = { 0 };
     struct bench    bench = { .instance = &instance };
 
@@ -92,7 +99,8 @@ int main(void)
     suspended = measure(&worker, &suspending);
     worker_free(&worker);
     metrics_clear();
-    printf("{\"bench\":\"gate\",\"ns_per_call\":%.0f,\"ns_per_call_with_one_suspension\":%.0f,\"targets_ns\":[1000,5000]}\n",
+    printf("{\"bench\":\"gate\",\"ns_per_call\":%.0f,\"ns_per_call_with_one_suspension\":%.0f,"
+           "\"targets_ns\":[1000,5000]}\n",
            plain, suspended);
     return 0;
 }

@@ -1,10 +1,12 @@
-/* hiredis_driver.c - the native peer of cache/redis: libhiredis' own pipeline, blocking, on one connection.
+/* hiredis_driver.c - the native peer of cache/redis: libhiredis' own pipeline, blocking, on one
+ * connection.
  *
  *      hiredis_driver PORT set|get CALLERS TOTAL
  *
- * Formats each command with its key, as many as there are callers, sends them, and reads and looks at each answer; so
- * it does what a program does that uses the library, where redis-benchmark repeats bytes made beforehand. Prints
- * operations a second and the microseconds of processor each took.
+ * Formats each command with its key, as many as there are callers, sends them, and reads and looks
+ * at each answer; so it does what a program does that uses the library, where redis-benchmark
+ * repeats bytes made beforehand. Prints operations a second and the microseconds of processor each
+ * took.
  */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -44,7 +46,8 @@ static void send_one(redisContext *redis, int is_set, long n)
 {
     char        key[32];
     const char *words[] = { is_set ? "SET" : "GET", key, value };
-    size_t      lens[] = { 3, (size_t)snprintf(key, sizeof(key), "bp:v:load%ld", n % KEYS), VALUE_BYTES };
+    size_t      lens[] = { 3, (size_t)snprintf(key, sizeof(key), "bp:v:load%ld", n % KEYS),
+                           VALUE_BYTES };
 
     if (redisAppendCommandArgv(redis, is_set ? 3 : 2, words, lens) != REDIS_OK)
         fail("a command", redis->errstr);
@@ -58,15 +61,16 @@ static void read_one(redisContext *redis, int is_set)
     if (redisGetReply(redis, &raw) != REDIS_OK)
         fail("an answer", redis->errstr);
     reply = raw;
-    if (is_set ? reply->type != REDIS_REPLY_STATUS : reply->type != REDIS_REPLY_STRING || reply->len != VALUE_BYTES)
+    if (is_set ? reply->type != REDIS_REPLY_STATUS
+               : reply->type != REDIS_REPLY_STRING || reply->len != VALUE_BYTES)
         fail("an answer", reply->str ? reply->str : "it is of another type");
     freeReplyObject(reply);
 }
 
 int main(int argc, char **argv)
 {
-    int           is_set = argc == 5 && strcmp(argv[2], "set") == 0;
-    long          callers = argc == 5 ? atol(argv[3]) : 0, total = argc == 5 ? atol(argv[4]) : 0, done = 0;
+    int  is_set = argc == 5 && strcmp(argv[2], "set") == 0;
+    long callers = argc == 5 ? atol(argv[3]) : 0, total = argc == 5 ? atol(argv[4]) : 0, done = 0;
     redisContext *redis;
     double        began, began_processor;
 

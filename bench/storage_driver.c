@@ -1,8 +1,10 @@
-/* storage_driver.c - runs the statements of pgbench through storage/postgres, so that bench/storage.sh can compare them.
+/* storage_driver.c - runs the statements of pgbench through storage/postgres, so that
+ * bench/storage.sh can compare them.
  *
  *      storage_driver PLUGIN.so URL select|write|transaction THREADS SECONDS SCALE
  *
- * Each thread is a worker of the plugin with one connection; what it prints is transactions a second and the mean. */
+ * Each thread is a worker of the plugin with one connection; what it prints is transactions a
+ * second and the mean. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,7 +22,7 @@ struct thread {
     uint64_t           done, seed;
 };
 
-static testhost            *host;
+static testhost             *host;
 static const bp_storage_ops *ops;
 static const char           *mode;
 static atomic_bool           is_over;
@@ -37,14 +39,17 @@ static bp_status run_select(bp_call *call, void *self, struct thread *t)
     bp_rows rows = { .struct_size = sizeof(rows) };
 
     return ops->exec(call, self, NULL,
-                     BP_SQL("SELECT abalance FROM pgbench_accounts WHERE aid = $1", bp_sql_int(pick(t, accounts))), &rows);
+                     BP_SQL("SELECT abalance FROM pgbench_accounts WHERE aid = $1",
+                            bp_sql_int(pick(t, accounts))),
+                     &rows);
 }
 
 static bp_status run_write(bp_call *call, void *self, struct thread *t)
 {
     return ops->exec(call, self, NULL,
                      BP_SQL("UPDATE pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1",
-                            bp_sql_int(pick(t, accounts)), bp_sql_int(pick(t, 100))), NULL);
+                            bp_sql_int(pick(t, accounts)), bp_sql_int(pick(t, 100))),
+                     NULL);
 }
 
 /* Five statements, all or none: ours in one pipeline, pgbench's one after another. */
@@ -52,12 +57,15 @@ static bp_status run_transaction(bp_call *call, void *self, struct thread *t)
 {
     int64_t            aid = pick(t, accounts), delta = pick(t, 5000);
     const bp_statement statements[] = {
-        *BP_SQL("UPDATE pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1", bp_sql_int(aid), bp_sql_int(delta)),
+        *BP_SQL("UPDATE pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1",
+                bp_sql_int(aid), bp_sql_int(delta)),
         *BP_SQL("SELECT abalance FROM pgbench_accounts WHERE aid = $1", bp_sql_int(aid)),
-        *BP_SQL("UPDATE pgbench_tellers SET tbalance = tbalance + $2 WHERE tid = $1", bp_sql_int(pick(t, 10)),
-                bp_sql_int(delta)),
-        *BP_SQL("UPDATE pgbench_branches SET bbalance = bbalance + $2 WHERE bid = $1", bp_sql_int(1), bp_sql_int(delta)),
-        *BP_SQL("INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, $1, $2, CURRENT_TIMESTAMP)",
+        *BP_SQL("UPDATE pgbench_tellers SET tbalance = tbalance + $2 WHERE tid = $1",
+                bp_sql_int(pick(t, 10)), bp_sql_int(delta)),
+        *BP_SQL("UPDATE pgbench_branches SET bbalance = bbalance + $2 WHERE bid = $1",
+                bp_sql_int(1), bp_sql_int(delta)),
+        *BP_SQL("INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, $1, $2, "
+                "CURRENT_TIMESTAMP)",
                 bp_sql_int(aid), bp_sql_int(delta)),
     };
 
@@ -67,8 +75,11 @@ static bp_status run_transaction(bp_call *call, void *self, struct thread *t)
 static void *work(void *arg)
 {
     struct thread *t = arg;
-    bp_status (*run)(bp_call *call, void *self, struct thread *t) =
-        strcmp(mode, "select") == 0 ? run_select : strcmp(mode, "write") == 0 ? run_write : run_transaction;
+    bp_status (*run)(bp_call * call, void *self, struct thread *t) = strcmp(mode, "select") == 0
+                                                                         ? run_select
+                                                                     : strcmp(mode, "write") == 0
+                                                                         ? run_write
+                                                                         : run_transaction;
 
     while (!atomic_load(&is_over)) {
         bp_call *call = testhost_call_new(host, BP_SECONDS(60));
@@ -86,13 +97,14 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
     const testhost_option options[] = { { "url", argc > 2 ? argv[2] : "" }, { "pool_max", "1" } };
-    int                   count = argc == 7 ? atoi(argv[4]) : 0, seconds = argc == 7 ? atoi(argv[5]) : 0;
-    static struct thread  threads[THREADS_MAX];
-    const bp_plugin      *plugin;
-    uint64_t              done = 0;
+    int count = argc == 7 ? atoi(argv[4]) : 0, seconds = argc == 7 ? atoi(argv[5]) : 0;
+    static struct thread threads[THREADS_MAX];
+    const bp_plugin     *plugin;
+    uint64_t             done = 0;
 
     if (count < 1 || count > THREADS_MAX || seconds < 1) {
-        fprintf(stderr, "usage: storage_driver PLUGIN.so URL select|write|transaction THREADS SECONDS SCALE\n");
+        fprintf(stderr, "usage: storage_driver PLUGIN.so URL select|write|transaction THREADS "
+                        "SECONDS SCALE\n");
         return 2;
     }
     mode = argv[3];

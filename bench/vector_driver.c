@@ -1,11 +1,13 @@
-/* vector_driver.c - searches a vector store through its plugin, and through the server's own client; bench/vector.sh compares.
+/* vector_driver.c - searches a vector store through its plugin, and through the server's own
+ * client; bench/vector.sh compares.
  *
  *      vector_driver load|plugin PLUGIN.so URL THREADS SECONDS     our plugin in a fake host, a worker a thread
  *      vector_driver half|one|rare PLUGIN.so URL THREADS SECONDS   the same with a filter: 50 %, 1 %, 0.05 % of the points
  *      vector_driver pgvector|redisearch - URL THREADS SECONDS     libpq, prepared; hiredis
  *
- * "load" makes the collection and fills it; the others search it for ten neighbours and print searches a second and the mean
- * in ms. Both sides ask the same index with the same effort, and read ids and scores.
+ * "load" makes the collection and fills it; the others search it for ten neighbours and print
+ * searches a second and the mean in ms. Both sides ask the same index with the same effort, and
+ * read ids and scores.
  */
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
@@ -19,7 +21,15 @@
 #include <backplane/backplane.h>
 #include <backplane/testhost.h>
 
-enum { THREADS_MAX = 64, DIMENSIONS = 384, POINTS = 10000, BATCH = 500, NEIGHBOURS = 10, EFFORT = 128, QUERIES = 64 };
+enum {
+    THREADS_MAX = 64,
+    DIMENSIONS = 384,
+    POINTS = 10000,
+    BATCH = 500,
+    NEIGHBOURS = 10,
+    EFFORT = 128,
+    QUERIES = 64
+};
 
 struct thread {
     pthread_t          thread;
@@ -53,7 +63,8 @@ static void fill(float *vector, uint32_t seed)
     for (int i = 0; i < DIMENSIONS; i++) {
         centre = centre * 1664525u + 1013904223u;
         noise = noise * 1664525u + 1013904223u;
-        vector[i] = (float)((double)(centre >> 8) / (1 << 24) - 0.5 + 0.6 * ((double)(noise >> 8) / (1 << 24) - 0.5));
+        vector[i] = (float)((double)(centre >> 8) / (1 << 24) - 0.5 +
+                            0.6 * ((double)(noise >> 8) / (1 << 24) - 0.5));
         length += (double)vector[i] * vector[i];
     }
     for (int i = 0; i < DIMENSIONS; i++)
@@ -70,7 +81,11 @@ static void expect(bp_call *call, bp_status status, const char *what)
 
 static void load(struct thread *t)
 {
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = BP_COSINE, .model = BP_STR("bench"), .language = BP_STR("en") };
+    bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                .dimensions = DIMENSIONS,
+                                .metric = BP_COSINE,
+                                .model = BP_STR("bench"),
+                                .language = BP_STR("en") };
     static float     vectors[BATCH][DIMENSIONS];
     static bp_point  points[BATCH];
     bp_call         *call = testhost_call_new(host, BP_SECONDS(3600));
@@ -79,11 +94,18 @@ static void load(struct thread *t)
     for (uint32_t at = 0; at < POINTS; at += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
             fill(vectors[i], at + i + 1);
-            points[i] = (bp_point){ sizeof(bp_point), 0, at + i + 1, vectors[i], BP_STR(""),
-                                    bp_format(call, "{\"half\":%u,\"one\":\"of %u\",\"rare\":%u}", (at + i) % 2, (at + i) % 100,
-                                              (at + i) % 2000) };
+            points[i] = (bp_point){ sizeof(bp_point),
+                                    0,
+                                    at + i + 1,
+                                    vectors[i],
+                                    BP_STR(""),
+                                    bp_format(call, "{\"half\":%u,\"one\":\"of %u\",\"rare\":%u}",
+                                              (at + i) % 2, (at + i) % 100, (at + i) % 2000) };
         }
-        expect(call, ops->upsert(call, testhost_self(t->instance), BP_STR("bench"), points, sizeof(bp_point), BATCH), "upsert");
+        expect(call,
+               ops->upsert(call, testhost_self(t->instance), BP_STR("bench"), points,
+                           sizeof(bp_point), BATCH),
+               "upsert");
     }
     testhost_call_end(call);
 }
@@ -91,11 +113,17 @@ static void load(struct thread *t)
 static void search_plugin(struct thread *t, const float *query)
 {
     bp_call        *call = testhost_call_new(host, BP_SECONDS(60));
-    bp_vector_query wanted = { .struct_size = sizeof(wanted), .dimensions = DIMENSIONS, .collection = BP_STR("bench"), .vector = query,
-                               .limit = NEIGHBOURS, .effort = EFFORT, .filter = filter };
-    bp_leg          vectors = { .struct_size = sizeof(vectors) }, words = { .struct_size = sizeof(words) };
+    bp_vector_query wanted = { .struct_size = sizeof(wanted),
+                               .dimensions = DIMENSIONS,
+                               .collection = BP_STR("bench"),
+                               .vector = query,
+                               .limit = NEIGHBOURS,
+                               .effort = EFFORT,
+                               .filter = filter };
+    bp_leg vectors = { .struct_size = sizeof(vectors) }, words = { .struct_size = sizeof(words) };
 
-    expect(call, ops->search(call, testhost_self(t->instance), &wanted, &vectors, &words), "search");
+    expect(call, ops->search(call, testhost_self(t->instance), &wanted, &vectors, &words),
+           "search");
     if (vectors.hit_count != expected)
         fail("search", "it does not give as many neighbours as there are");
     testhost_call_end(call);
@@ -104,11 +132,24 @@ static void search_plugin(struct thread *t, const float *query)
 /* The points of which the filter `name` lets pass. */
 static bool choose_filter(const char *name)
 {
-    static const bp_value  one = { .type = BP_VALUE_NUMBER, .number = 1 }, of_one = { .type = BP_VALUE_STRING, .text = { "of 1", 4 } };
+    static const bp_value one = { .type = BP_VALUE_NUMBER, .number = 1 },
+                          of_one = { .type = BP_VALUE_STRING, .text = { "of 1", 4 } };
     static const bp_filter filters[] = {
-        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "half", 4 }, .values = &one, .value_count = 1 },
-        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "one", 3 }, .values = &of_one, .value_count = 1 },
-        { .struct_size = sizeof(bp_filter), .op = BP_FILTER_IN, .field = { "rare", 4 }, .values = &one, .value_count = 1 },
+        { .struct_size = sizeof(bp_filter),
+          .op = BP_FILTER_IN,
+          .field = { "half", 4 },
+          .values = &one,
+          .value_count = 1 },
+        { .struct_size = sizeof(bp_filter),
+          .op = BP_FILTER_IN,
+          .field = { "one", 3 },
+          .values = &of_one,
+          .value_count = 1 },
+        { .struct_size = sizeof(bp_filter),
+          .op = BP_FILTER_IN,
+          .field = { "rare", 4 },
+          .values = &one,
+          .value_count = 1 },
     };
 
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
@@ -129,10 +170,13 @@ static void open_pgvector(struct thread *t, const char *url)
     t->pg = PQconnectdb(url);
     if (PQstatus(t->pg) != CONNECTION_OK)
         fail("libpq", PQerrorMessage(t->pg));
-    result = PQexec(t->pg, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'bpv_points_%' ORDER BY 1 LIMIT 1");
+    result = PQexec(t->pg, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'bpv_points_%' "
+                           "ORDER BY 1 LIMIT 1");
     if (PQntuples(result) != 1)
         fail("pgvector", "there is no table: load first");
-    snprintf(sql, sizeof(sql), "SELECT id, -(vector <#> CAST($1 AS vector)) FROM %s ORDER BY vector <#> CAST($1 AS vector) LIMIT 10",
+    snprintf(sql, sizeof(sql),
+             "SELECT id, -(vector <#> CAST($1 AS vector)) FROM %s ORDER BY vector <#> CAST($1 AS "
+             "vector) LIMIT 10",
              PQgetvalue(result, 0, 0));
     PQclear(result);
     PQclear(PQexec(t->pg, "SET hnsw.ef_search = 128"));
@@ -178,8 +222,10 @@ static void open_redisearch(struct thread *t, const char *url)
 static void search_redisearch(struct thread *t, const float *query)
 {
     redisReply *reply = redisCommand(t->redis,
-                                     "FT.SEARCH %s %s PARAMS 6 k 10 q %b e 128 SORTBY d RETURN 1 v LIMIT 0 10 DIALECT 2", index_name,
-                                     "*=>[KNN $k @v $q EF_RUNTIME $e AS d]", query, sizeof(float) * DIMENSIONS);
+                                     "FT.SEARCH %s %s PARAMS 6 k 10 q %b e 128 SORTBY d RETURN 1 v "
+                                     "LIMIT 0 10 DIALECT 2",
+                                     index_name, "*=>[KNN $k @v $q EF_RUNTIME $e AS d]", query,
+                                     sizeof(float) * DIMENSIONS);
 
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 1 + 2 * NEIGHBOURS)
         fail("search", reply && reply->str ? reply->str : "it does not give ten neighbours");
@@ -217,13 +263,15 @@ static void open_plugin(struct thread *threads, int count, const char *path, con
 int main(int argc, char **argv)
 {
     static struct thread threads[THREADS_MAX];
-    int                  count = argc == 6 ? atoi(argv[4]) : 0, seconds = argc == 6 ? atoi(argv[5]) : 0;
-    uint64_t             done = 0;
-    bool                 is_ours;
+    int      count = argc == 6 ? atoi(argv[4]) : 0, seconds = argc == 6 ? atoi(argv[5]) : 0;
+    uint64_t done = 0;
+    bool     is_ours;
 
     if (count < 1 || count > THREADS_MAX || seconds < 1)
-        fail("usage", "vector_driver load|plugin|half|one|rare|pgvector|redisearch PLUGIN.so URL THREADS SECONDS");
-    is_ours = strcmp(argv[1], "load") == 0 || strcmp(argv[1], "plugin") == 0 || choose_filter(argv[1]);
+        fail("usage", "vector_driver load|plugin|half|one|rare|pgvector|redisearch PLUGIN.so URL "
+                      "THREADS SECONDS");
+    is_ours = strcmp(argv[1], "load") == 0 || strcmp(argv[1], "plugin") == 0 ||
+              choose_filter(argv[1]);
     if (is_ours)
         open_plugin(threads, count, argv[2], argv[3]);
     for (int i = 0; i < count && !is_ours; i++) {

@@ -1,7 +1,8 @@
 /* access.c - what is counted and logged of every request, whatever became of it.
  *
- * The status is that of the outcome: 499 when the client was gone first, that of the failure when a stream that had
- * begun with 200 was cut or ended by an error event (`sent_status` has the 200 then), else what was sent.
+ * The status is that of the outcome: 499 when the client was gone first, that of the failure when a
+ * stream that had begun with 200 was cut or ended by an error event (`sent_status` has the 200
+ * then), else what was sent.
  */
 #include "api/access.h"
 
@@ -12,7 +13,10 @@
 
 #define CUT_MARK "…"
 
-enum { LOGGED_PATH_BYTES = 2000, LOGGED_NAME_BYTES = 200 }; /* a line has room for them however they are escaped */
+enum {
+    LOGGED_PATH_BYTES = 2000,
+    LOGGED_NAME_BYTES = 200
+}; /* a line has room for them however they are escaped */
 
 static int32_t outcome_of(const struct http_exchange *exchange, bp_status failed)
 {
@@ -26,7 +30,9 @@ static int32_t outcome_of(const struct http_exchange *exchange, bp_status failed
 /* What clients make up must not make series. */
 static bp_str known_method(bp_str method)
 {
-    static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+    static const char *const known[] = {
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
+    };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (bp_str_is(method, known[i]))
@@ -34,14 +40,17 @@ static bp_str known_method(bp_str method)
     return BP_STR("other");
 }
 
-static struct metric_series *series_of(const struct api *api, bp_str method, bp_str route, int32_t status)
+static struct metric_series *series_of(const struct api *api, bp_str method, bp_str route,
+                                       int32_t status)
 {
     char text[24];
 
-    return metrics_series(api->requests, (bp_str[]){ method, route, str_from_int(status, text) }, 3);
+    return metrics_series(api->requests, (bp_str[]){ method, route, str_from_int(status, text) },
+                          3);
 }
 
-static void count(const struct api *api, struct route *route, bp_str method, int32_t status, int64_t duration_ns)
+static void count(const struct api *api, struct route *route, bp_str method, int32_t status,
+                  int64_t duration_ns)
 {
     bool                  has_place = status >= 0 && status < ROUTE_STATUSES;
     struct metric_series *series = route && has_place ? route->by_status[status] : NULL;
@@ -78,8 +87,8 @@ static bp_str cut_path(bp_str path, char text[LOGGED_PATH_BYTES + sizeof(CUT_MAR
     return bp_str_n(text, beginning.len + sizeof(CUT_MARK) - 1);
 }
 
-void access_note(struct api *api, struct http_exchange *exchange, struct route *route, bp_status failed,
-                 int64_t duration_ns)
+void access_note(struct api *api, struct http_exchange *exchange, struct route *route,
+                 bp_status failed, int64_t duration_ns)
 {
     bp_call *call = exchange->call;
     int32_t  status = outcome_of(exchange, failed);
@@ -93,14 +102,16 @@ void access_note(struct api *api, struct http_exchange *exchange, struct route *
         return;
     fields[field_count++] = bp_field_str("method", exchange->method);
     fields[field_count++] = bp_field_str("path", cut_path(exchange->path, path));
-    fields[field_count++] = bp_field_str("route", route ? bp_str_of(route->spec.path) : BP_STR("none"));
+    fields[field_count++] = bp_field_str("route",
+                                         route ? bp_str_of(route->spec.path) : BP_STR("none"));
     fields[field_count++] = bp_field_int("status", status);
     if (status != exchange->status && exchange->status)
         fields[field_count++] = bp_field_int("sent_status", exchange->status);
     fields[field_count++] = bp_field_number("duration_ms", (double)(duration_ns / 1000) / 1000);
     fields[field_count++] = bp_field_int("sent_bytes", (int64_t)exchange->sent_bytes);
     fields[field_count++] = bp_field_str("peer", proxy_client_address(api, exchange));
-    fields[field_count++] = bp_field_str("tenant", str_cut(call->principal.tenant, LOGGED_NAME_BYTES));
+    fields[field_count++] = bp_field_str("tenant",
+                                         str_cut(call->principal.tenant, LOGGED_NAME_BYTES));
     field_count += who_fields(exchange, &fields[field_count]);
     call_log_record(call, level, BP_STR("request"), BP_STR(""), fields, field_count);
 }
@@ -111,7 +122,8 @@ void access_note_refusal(const struct http_refusal *refusal, void *arg)
     char        path[LOGGED_PATH_BYTES + sizeof(CUT_MARK)];
     bp_field    fields[] = { bp_field_str("method", refusal->method),
                              bp_field_str("path", cut_path(refusal->path, path)),
-                             bp_field_str("route", BP_STR("none")), bp_field_int("status", refusal->status),
+                             bp_field_str("route", BP_STR("none")),
+                             bp_field_int("status", refusal->status),
                              bp_field_str("peer", refusal->peer) };
 
     count(api, NULL, refusal->method, refusal->status, 0);

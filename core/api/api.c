@@ -24,7 +24,8 @@ static struct unit *find_unit(const struct generation *generation, const char *k
     for (size_t i = 0; i < generation->unit_count; i++) {
         struct unit *unit = generation->units[i];
 
-        if (strcmp(unit->conf->kind, kind) == 0 && (name.len == 0 || bp_str_equal(unit->conf->name, name)))
+        if (strcmp(unit->conf->kind, kind) == 0 &&
+            (name.len == 0 || bp_str_equal(unit->conf->name, name)))
             return unit;
     }
     return NULL;
@@ -40,7 +41,8 @@ static bool add_app(struct api *api, struct unit *unit, const char *prefix, char
     if (known > sizeof(*specs))
         known = sizeof(*specs);
     if (!specs || known < offsetof(bp_route, summary)) { // the router says what is wrong with it
-        return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL, problem);
+        return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL,
+                          problem);
     }
     for (size_t i = 0; i < app->route_count; i++) {
         memcpy(&specs[i], (const char *)app->routes + i * app->route_size, known);
@@ -62,7 +64,8 @@ static bool is_app(const struct unit *unit)
 /* A mistake of one app stands in the conf's list, at its line. */
 static bool refuse_app(struct api *api, const struct unit *unit, const char *problem)
 {
-    error_at_key(&api->conf->problems, generation_conf_of(api->generation, unit)->node, "%s", problem);
+    error_at_key(&api->conf->problems, generation_conf_of(api->generation, unit)->node, "%s",
+                 problem);
     return false;
 }
 
@@ -77,12 +80,14 @@ static bool add_apps(struct api *api, char problem[512])
 
         if (!is_app(unit) || app->struct_size >= offsetof(bp_app_ops, migrations))
             continue;
-        snprintf(problem, 512, "%s has a table of operations that is too short to have routes", unit->plugin->label);
+        snprintf(problem, 512, "%s has a table of operations that is too short to have routes",
+                 unit->plugin->label);
         return refuse_app(api, unit, problem);
     }
     api->prefixes = prefixes_settle(api, problem);
     for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
-        if (is_app(generation->units[i]) && !add_app(api, generation->units[i], api->prefixes[i], problem))
+        if (is_app(generation->units[i]) &&
+            !add_app(api, generation->units[i], api->prefixes[i], problem))
             is_good = refuse_app(api, generation->units[i], problem);
     return api->prefixes && is_good;
 }
@@ -92,23 +97,27 @@ static void define_requests(struct api *api)
 {
     static const char *const statuses[] = { "200", "500", "503" };
 
-    api->in_flight = metrics_single(METRIC_GAUGE, "http_requests_in_flight", "Requests that are being answered now.");
+    api->in_flight = metrics_single(METRIC_GAUGE, "http_requests_in_flight",
+                                    "Requests that are being answered now.");
     for (size_t i = 0; i < router_count(api->router); i++) {
         const struct route *route = router_at(api->router, i);
 
         for (size_t s = 0; s < sizeof(statuses) / sizeof(statuses[0]); s++)
-            metrics_series(api->requests, (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path),
-                                                      bp_str_of(statuses[s]) }, 3);
+            metrics_series(api->requests,
+                           (bp_str[]){ bp_str_of(route->spec.method), bp_str_of(route->spec.path),
+                                       bp_str_of(statuses[s]) },
+                           3);
     }
 }
 
-bool api_init(struct api *api, struct conf *conf, struct generation *generation, struct health_board *health, bool is_served,
-              char problem[512])
+bool api_init(struct api *api, struct conf *conf, struct generation *generation,
+              struct health_board *health, bool is_served, char problem[512])
 {
     *api = (struct api){ .conf = conf, .generation = generation, .health = health };
     arena_init(&api->arena, 64u << 20);
     crypto_random(&api->client_seed, sizeof(api->client_seed));
-    api->requests = metrics_define(METRIC_COUNTER, "http_requests_total", "Requests answered.", "method route status");
+    api->requests = metrics_define(METRIC_COUNTER, "http_requests_total", "Requests answered.",
+                                   "method route status");
     api->router = router_new();
     api->key_caches = calloc(generation->worker_count, sizeof(*api->key_caches));
     if (!api->router || !api->key_caches) {
@@ -136,11 +145,13 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     if (!api->cache)
         api->cache = find_unit(generation, "cache", (bp_str){ NULL, 0 });
     if (conf->server.rate_per_minute && !api->cache) {
-        snprintf(problem, 512, "server.rate_per_minute is set, but there is no cache that could count: add "
-                               "`cache: { main: { use: memory } }`");
+        snprintf(problem, 512,
+                 "server.rate_per_minute is set, but there is no cache that could count: add "
+                 "`cache: { main: { use: memory } }`");
         return false;
     }
-    if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api, problem))
+    if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api,
+                    problem))
         return false;
     if (is_served && !add_apps(api, problem))
         return false;
@@ -192,7 +203,8 @@ static bool is_safe_id(bp_str id)
     for (size_t i = 0; i < id.len; i++) {
         char c = id.data[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.:+/=", c)))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              strchr("-_.:+/=", c)))
             return false;
     }
     return true;
@@ -209,7 +221,8 @@ static void take_ids(struct http_exchange *exchange)
     }
     if (trace.len)
         call_set_trace(exchange->call, trace);
-    http_exchange_add_header(exchange, BP_STR("X-Request-Id"), bp_str_of(exchange->call->request_id));
+    http_exchange_add_header(exchange, BP_STR("X-Request-Id"),
+                             bp_str_of(exchange->call->request_id));
 }
 
 /* ---- limits ---- */
@@ -221,7 +234,8 @@ bool api_is_own_route(const struct api *api, const struct route *route)
 
 bool api_is_metrics_listener(const struct api *api, const struct http_exchange *exchange)
 {
-    return !api->is_private && api->conf->server.metrics_listen.len && exchange->listener == api->conf->server.listener_count;
+    return !api->is_private && api->conf->server.metrics_listen.len &&
+           exchange->listener == api->conf->server.listener_count;
 }
 
 /* What the host answers itself asks no cache: that might be what hangs. */
@@ -229,15 +243,18 @@ static bp_status take_from_host_limit(struct api *api, bp_call *call, const stru
 {
     int64_t wait_ns;
 
-    if (api->is_private || route->spec.flags & HOST_ROUTE_PROBE || budget_take(api->host_requests, call->client, &wait_ns))
+    if (api->is_private || route->spec.flags & HOST_ROUTE_PROBE ||
+        budget_take(api->host_requests, call->client, &wait_ns))
         return BP_OK;
-    call_fail(call, BP_LIMIT, "the limit of %lld requests a minute is reached that are for the host itself",
+    call_fail(call, BP_LIMIT,
+              "the limit of %lld requests a minute is reached that are for the host itself",
               (long long)api->conf->server.host_rate_per_minute);
     call->error.retry_after_ns = wait_ns;
     return BP_LIMIT;
 }
 
-bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name, uint32_t own)
+bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name,
+                              uint32_t own)
 {
     bp_call *call = exchange->call;
     int64_t  limit = own ? own : api->conf->server.rate_per_minute;
@@ -249,14 +266,19 @@ bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, c
         return BP_OK;
     who = call->principal.id.len ? call->principal.id : proxy_client_block(api, exchange);
     key = arena_format(call->arena, "rate:" BP_FMT ":%s", BP_ARG(who), own ? name : "");
-    BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit, BP_SECONDS(60), 1, &take));
+    BP_TRY(bp_cache_take(call, &api->cache->instances[call->worker->index].peer, key, limit,
+                         BP_SECONDS(60), 1, &take));
     http_exchange_add_header(exchange, BP_STR("X-RateLimit-Limit"),
-                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)take.limit) });
-    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Remaining"),
-                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)take.remaining) });
-    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Reset"),
                              (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld",
-                                                              (long long)(take.reset_ns / 1000000000 + 1)) });
+                                                              (long long)take.limit) });
+    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Remaining"),
+                             (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld",
+                                                              (long long)take.remaining) });
+    http_exchange_add_header(exchange, BP_STR("X-RateLimit-Reset"),
+                             (bp_str){
+                                 text,
+                                 (size_t)snprintf(text, sizeof(text), "%lld",
+                                                  (long long)(take.reset_ns / 1000000000 + 1)) });
     if (take.is_granted)
         return BP_OK;
     call_fail(call, BP_LIMIT, "the limit of %lld requests a minute is reached", (long long)limit);
@@ -267,8 +289,8 @@ bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, c
 /* ---- the handler ---- */
 
 struct handler_args {
-    bp_handler  handler;
-    bp_request *request;
+    bp_handler   handler;
+    bp_request  *request;
     bp_response *response;
 };
 
@@ -279,21 +301,27 @@ static bp_status run_handler(bp_call *call, void *object, void *arg)
     return args->handler(call, object, args->request, args->response);
 }
 
-static bp_status find_route(struct api *api, struct http_exchange *exchange, struct route_match *match)
+static bp_status find_route(struct api *api, struct http_exchange *exchange,
+                            struct route_match *match)
 {
     char          allowed[64];
-    struct route *route = router_find(api->router, exchange->method, exchange->path, match, allowed);
-    size_t        listener = api->is_private ? SIZE_MAX : exchange->listener; // who has the socket reaches all
+    struct route *route = router_find(api->router, exchange->method, exchange->path, match,
+                                      allowed);
+    size_t        listener = api->is_private ? SIZE_MAX
+                                             : exchange->listener; // who has the socket reaches all
 
     // People write the endpoint with a slash behind it, and clients keep it.
-    if (!route && !allowed[0] && bp_str_starts(exchange->path, "/mcp/") && exchange->path.data[exchange->path.len - 1] == '/') {
+    if (!route && !allowed[0] && bp_str_starts(exchange->path, "/mcp/") &&
+        exchange->path.data[exchange->path.len - 1] == '/') {
         exchange->path.len--;
         route = router_find(api->router, exchange->method, exchange->path, match, allowed);
     }
 
     if (route && api_is_metrics_listener(api, exchange) &&
-        !(api_is_own_route(api, route) && route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
-        return call_fail(exchange->call, BP_NOT_FOUND, "this listener has metrics and probes alone");
+        !(api_is_own_route(api, route) &&
+          route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
+        return call_fail(exchange->call, BP_NOT_FOUND,
+                         "this listener has metrics and probes alone");
     for (const struct route *at = route; at; at = at->next_same) {
         if (!prefix_is_served_at(&api->conf->server, listener, at->unit))
             continue;
@@ -302,26 +330,31 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange, str
     }
     match->route = NULL;
     if (route || !allowed[0])
-        return call_fail(exchange->call, BP_NOT_FOUND, "there is no route " BP_FMT " " BP_FMT ": GET /openapi.json lists "
-                         "them all", BP_ARG(exchange->method), BP_ARG(exchange->path));
+        return call_fail(exchange->call, BP_NOT_FOUND,
+                         "there is no route " BP_FMT " " BP_FMT
+                         ": GET /openapi.json lists them all",
+                         BP_ARG(exchange->method), BP_ARG(exchange->path));
     http_exchange_add_header(exchange, BP_STR("Allow"), bp_str_of(allowed));
-    return call_fail(exchange->call, BP_UNSUPPORTED, BP_FMT " takes %s, not " BP_FMT, BP_ARG(exchange->path), allowed,
-                     BP_ARG(exchange->method));
+    return call_fail(exchange->call, BP_UNSUPPORTED, BP_FMT " takes %s, not " BP_FMT,
+                     BP_ARG(exchange->path), allowed, BP_ARG(exchange->method));
 }
 
-/* Probes are answered whatever happens: an orchestrator that hears nothing would end the process. */
-static bp_status ask_pressure(struct api *api, struct http_exchange *exchange, const struct route *route)
+/* Probes are answered whatever happens: an orchestrator that hears nothing would end the process.
+ */
+static bp_status ask_pressure(struct api *api, struct http_exchange *exchange,
+                              const struct route *route)
 {
     enum pressure pressure = pressure_now(&api->conf->server.limits);
 
-    bool          is_load = !api_is_own_route(api, route); // what the host answers itself is little
+    bool is_load = !api_is_own_route(api, route); // what the host answers itself is little
 
     if (pressure == PRESSURE_NONE || (pressure == PRESSURE_SHED && !is_load) ||
         (!is_load && route->spec.flags & HOST_ROUTE_PROBE))
         return BP_OK;
     if (pressure == PRESSURE_REFUSE)
         http_exchange_abort(exchange);
-    return call_fail(exchange->call, BP_UNAVAILABLE, "the server has used up its memory budget of %lld bytes: try again",
+    return call_fail(exchange->call, BP_UNAVAILABLE,
+                     "the server has used up its memory budget of %lld bytes: try again",
                      (long long)api->conf->server.limits.memory_bytes);
 }
 
@@ -330,12 +363,16 @@ static bool refuse_coding(struct http_exchange *exchange)
 {
     bp_str coding = http_exchange_header(exchange, "content-encoding");
 
-    if (!coding.len || !exchange->content_length || str_equal_ignore_case(coding, BP_STR("identity")))
+    if (!coding.len || !exchange->content_length ||
+        str_equal_ignore_case(coding, BP_STR("identity")))
         return false;
     http_exchange_add_header(exchange, BP_STR("Accept-Encoding"), BP_STR("identity"));
     http_exchange_send_error(exchange, 415, "unsupported_media_type",
-                             arena_format(exchange->call->arena, "the body has the Content-Encoding \"" BP_FMT "\", which is not "
-                                          "taken: send it as it is, without Content-Encoding", BP_ARG(str_cut(coding, 64))));
+                             arena_format(exchange->call->arena,
+                                          "the body has the Content-Encoding \"" BP_FMT
+                                          "\", which is not taken: send it as it is, without "
+                                          "Content-Encoding",
+                                          BP_ARG(str_cut(coding, 64))));
     return true;
 }
 
@@ -357,10 +394,12 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
         BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
                                                           : api->conf->server.limits.body_bytes;
-    call->deadline_ns = clock_now_ns() + (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
+    call->deadline_ns = clock_now_ns() +
+                        (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
     if (!route->unit)
         return route->spec.handler(call, route->context, request, response);
-    return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler, &args);
+    return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler,
+                    &args);
 }
 
 /* ---- the way ---- */
@@ -401,7 +440,8 @@ void api_handle(struct http_exchange *exchange, void *arg)
     } else if (status != BP_OK) {
         status = web_fail(call, &response, status);
     }
-    access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status, clock_now_ns() - before_ns);
+    access_note(api, exchange, (struct route *)(uintptr_t)request.match.route, status,
+                clock_now_ns() - before_ns);
     metric_add(api->in_flight, -1);
     generation_leave(api->generation, call->worker);
 }

@@ -16,15 +16,18 @@ bool api_has_auth(const struct api *api)
 }
 
 /* An API key says of itself that it is one; everything else is a token. */
-static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented, bool may_fetch)
+static bp_status check_credentials(struct api *api, bp_call *call, bp_str path, bp_str presented,
+                                   bool may_fetch)
 {
     if (api->oauth && presented.len && !(api->key_storage && bp_str_starts(presented, "bp_")))
         return oauth_authenticate(call, api->oauth, path, presented, may_fetch, &call->principal);
     if (!api->key_storage)
-        return call_fail(call, BP_UNAUTHENTICATED, "a token of the issuer " BP_FMT " is needed in the header Authorization",
+        return call_fail(call, BP_UNAUTHENTICATED,
+                         "a token of the issuer " BP_FMT " is needed in the header Authorization",
                          BP_ARG(api->conf->server.auth.issuer));
     return keys_authenticate(call, &api->key_storage->instances[call->worker->index].peer,
-                             api->key_caches[call->worker->index], api->key_guard, presented, &call->principal);
+                             api->key_caches[call->worker->index], api->key_guard, presented,
+                             &call->principal);
 }
 
 static bp_str presented_by(struct http_exchange *exchange)
@@ -49,14 +52,17 @@ static bool has_metrics_token(const struct api *api, bp_str presented)
     return crypto_equal(mine, theirs, sizeof(mine));
 }
 
-/* On the listener for scrapers, where nothing else is served, no storage is asked. Other machines need the token there; that
- * there is one, or that none is wanted, the conf has settled. */
-static bp_status let_scraper_in(const struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
+/* On the listener for scrapers, where nothing else is served, no storage is asked. Other machines
+ * need the token there; that there is one, or that none is wanted, the conf has settled. */
+static bp_status let_scraper_in(const struct api *api, bp_call *call,
+                                struct http_exchange *exchange, const struct route *route)
 {
     if (!(route->spec.flags & HOST_ROUTE_METRICS) || origin_is_loopback_listener(api, exchange) ||
         !api->conf->server.metrics_token.len || has_metrics_token(api, presented_by(exchange)))
         return BP_OK;
-    return call_fail(call, BP_UNAUTHENTICATED, "the token of server.metrics_token is needed here, as \"Authorization: Bearer TOKEN\"");
+    return call_fail(call, BP_UNAUTHENTICATED,
+                     "the token of server.metrics_token is needed here, as \"Authorization: Bearer "
+                     "TOKEN\"");
 }
 
 /* A look-up beside the request that wants it, which does not wait for it to end. */
@@ -79,7 +85,8 @@ static void look_up_key(bp_call *call, void *arg)
 {
     struct recognition *at = arg;
 
-    check_credentials(at->api, call, BP_STR(""), (bp_str){ at->key, at->key_len }, true); // the cache has it then
+    check_credentials(at->api, call, BP_STR(""), (bp_str){ at->key, at->key_len },
+                      true); // the cache has it then
     at->is_done = true;
     waker_wake(at->waker);
     waker_release(at->waker);
@@ -89,13 +96,16 @@ static void look_up_key(bp_call *call, void *arg)
 /* Asks the storage, but waits for no more than RECOGNISE_MS. */
 static void make_key_known(struct api *api, bp_call *call, bp_str presented)
 {
-    struct call_options options = { .deadline_ns = clock_now_ns() + BP_SECONDS(LOOK_UP_S), .client = call->client };
+    struct call_options options = { .deadline_ns = clock_now_ns() + BP_SECONDS(LOOK_UP_S),
+                                    .client = call->client };
     int64_t             soon_ns = clock_now_ns() + BP_MILLISECONDS(RECOGNISE_MS);
     struct recognition *at = presented.len < sizeof(at->key) ? calloc(1, sizeof(*at)) : NULL;
 
     if (!at)
         return;
-    *at = (struct recognition){ .api = api, .waker = waker_new(call), .refs = 2, .key_len = presented.len };
+    *at = (struct recognition){
+        .api = api, .waker = waker_new(call), .refs = 2, .key_len = presented.len
+    };
     memcpy(at->key, presented.data, presented.len);
     if (at->waker) {
         waker_hold(at->waker);
@@ -113,11 +123,12 @@ static void make_key_known(struct api *api, bp_call *call, bp_str presented)
     release_recognition(at);
 }
 
-/* Who it is, if that can be found out at once: a hung storage must not keep anybody from hearing how the server is. */
+/* Who it is, if that can be found out at once: a hung storage must not keep anybody from hearing
+ * how the server is. */
 static void recognise(struct api *api, bp_call *call, bp_str path, bp_str presented)
 {
     const struct key_cache *cache = api->key_caches[call->worker->index];
-    bool                    is_token = api->oauth && !(api->key_storage && bp_str_starts(presented, "bp_"));
+    bool is_token = api->oauth && !(api->key_storage && bp_str_starts(presented, "bp_"));
 
     if (!is_token && !keys_are_known(cache, presented))
         make_key_known(api, call, presented);
@@ -127,7 +138,8 @@ static void recognise(struct api *api, bp_call *call, bp_str path, bp_str presen
         call_clear_error(call);
 }
 
-bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange *exchange, const struct route *route)
+bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange *exchange,
+                           const struct route *route)
 {
     bool      is_needed = route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED;
     bp_str    key;
@@ -158,6 +170,7 @@ bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange 
     if (!route->spec.scope || keys_allow(&call->principal, route->spec.scope))
         return BP_OK;
     oauth_challenge(api->oauth, exchange, "insufficient_scope", route->spec.scope);
-    return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"", api->oauth ? "the credentials of" : "the API key",
-                     BP_ARG(call->principal.id), route->spec.scope);
+    return call_fail(call, BP_DENIED, "%s " BP_FMT " lacks the scope \"%s\"",
+                     api->oauth ? "the credentials of" : "the API key", BP_ARG(call->principal.id),
+                     route->spec.scope);
 }

@@ -1,7 +1,8 @@
-/* budget.h - so many a minute for each client, counted in this process: what must be limited without asking anybody.
+/* budget.h - so many a minute for each client, counted in this process: what must be limited
+ * without asking anybody.
  *
- * A bucket for each hash of a client (bp_call.client): it holds a minute's worth and is filled steadily. Clients whose
- * hashes meet share one. Any thread.
+ * A bucket for each hash of a client (bp_call.client): it holds a minute's worth and is filled
+ * steadily. Clients whose hashes meet share one. Any thread.
  */
 #ifndef CORE_API_BUDGET_H
 #define CORE_API_BUDGET_H
@@ -16,8 +17,8 @@ void           budget_free(struct budget *budget);
 bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns);
 /* The same, and takes nothing. */
 bool budget_is_left(struct budget *budget, uint64_t client, int64_t *wait_ns);
-/* What was asked for turned out to be what the budget is about. What was under way at once runs into debt, of two minutes at
- * most. */
+/* What was asked for turned out to be what the budget is about. What was under way at once runs
+ * into debt, of two minutes at most. */
 void budget_charge(struct budget *budget, uint64_t client);
 
 #endif

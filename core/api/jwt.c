@@ -40,9 +40,11 @@ struct algorithm {
 };
 
 static const struct algorithm algorithms[] = {
-    { "RS256", KEY_RSA, "SHA256", false },  { "RS384", KEY_RSA, "SHA384", false }, { "RS512", KEY_RSA, "SHA512", false },
-    { "PS256", KEY_RSA, "SHA256", true },   { "PS384", KEY_RSA, "SHA384", true },  { "PS512", KEY_RSA, "SHA512", true },
-    { "ES256", KEY_P256, "SHA256", false }, { "ES384", KEY_P384, "SHA384", false }, { "EdDSA", KEY_ED25519, NULL, false },
+    { "RS256", KEY_RSA, "SHA256", false },  { "RS384", KEY_RSA, "SHA384", false },
+    { "RS512", KEY_RSA, "SHA512", false },  { "PS256", KEY_RSA, "SHA256", true },
+    { "PS384", KEY_RSA, "SHA384", true },   { "PS512", KEY_RSA, "SHA512", true },
+    { "ES256", KEY_P256, "SHA256", false }, { "ES384", KEY_P384, "SHA384", false },
+    { "EdDSA", KEY_ED25519, NULL, false },
 };
 
 /* ---- keys ---- */
@@ -75,11 +77,13 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM_BLD *build)
 
 static EVP_PKEY *read_rsa(const bp_json *jwk)
 {
-    uint8_t         modulus[PART_BYTES_MAX], exponent[PART_BYTES_MAX];
-    size_t          modulus_len = member_bytes(jwk, "n", modulus), exponent_len = member_bytes(jwk, "e", exponent);
+    uint8_t modulus[PART_BYTES_MAX], exponent[PART_BYTES_MAX];
+    size_t  modulus_len = member_bytes(jwk, "n", modulus),
+           exponent_len = member_bytes(jwk, "e", exponent);
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BIGNUM         *n = BN_bin2bn(modulus, (int)modulus_len, NULL), *e = BN_bin2bn(exponent, (int)exponent_len, NULL);
-    EVP_PKEY       *key = NULL;
+    BIGNUM         *n = BN_bin2bn(modulus, (int)modulus_len, NULL),
+           *e = BN_bin2bn(exponent, (int)exponent_len, NULL);
+    EVP_PKEY *key = NULL;
 
     if (build && n && e && exponent_len && exponent_len <= 8 && BN_num_bits(n) >= RSA_BITS_MIN &&
         BN_num_bits(n) <= RSA_BITS_MAX && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) &&
@@ -113,7 +117,9 @@ static EVP_PKEY *read_ed25519(const bp_json *jwk)
 {
     uint8_t x[PART_BYTES_MAX];
 
-    return member_bytes(jwk, "x", x) == 32 ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x, 32) : NULL;
+    return member_bytes(jwk, "x", x) == 32
+               ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x, 32)
+               : NULL;
 }
 
 static bool has_word(const bp_json *list, const char *word)
@@ -126,12 +132,15 @@ static bool has_word(const bp_json *list, const char *word)
 
 static bool read_key(const bp_json *jwk, struct jwt_key *key)
 {
-    bp_str type = json_as_string(json_get(jwk, BP_STR("kty"))), curve = json_as_string(json_get(jwk, BP_STR("crv")));
-    bp_str kid = json_as_string(json_get(jwk, BP_STR("kid"))), alg = json_as_string(json_get(jwk, BP_STR("alg")));
-    bp_str use = json_as_string(json_get(jwk, BP_STR("use")));
+    bp_str type = json_as_string(json_get(jwk, BP_STR("kty"))),
+           curve = json_as_string(json_get(jwk, BP_STR("crv")));
+    bp_str kid = json_as_string(json_get(jwk, BP_STR("kid"))),
+           alg = json_as_string(json_get(jwk, BP_STR("alg")));
+    bp_str         use = json_as_string(json_get(jwk, BP_STR("use")));
     const bp_json *operations = json_get(jwk, BP_STR("key_ops"));
 
-    if ((use.len && !bp_str_is(use, "sig")) || (operations && !has_word(operations, "verify")) || kid.len > KID_BYTES_MAX || alg.len >= sizeof(key->alg))
+    if ((use.len && !bp_str_is(use, "sig")) || (operations && !has_word(operations, "verify")) ||
+        kid.len > KID_BYTES_MAX || alg.len >= sizeof(key->alg))
         return false;
     *key = (struct jwt_key){ 0 };
     memcpy(key->kid, kid.data ? kid.data : "", kid.len);
@@ -232,10 +241,13 @@ static bool verify(const struct jwt_key *key, const struct algorithm *algorithm,
         signature = der;
     }
     if (digest && len &&
-        EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key->key, NULL) == 1 &&
-        (!algorithm->is_pss || (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
-                                EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1)))
-        is_good = EVP_DigestVerify(digest, signature, len, (const uint8_t *)signed_part.data, signed_part.len) == 1;
+        EVP_DigestVerifyInit_ex(digest, &context, algorithm->digest, NULL, NULL, key->key, NULL) ==
+            1 &&
+        (!algorithm->is_pss ||
+         (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+          EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1)))
+        is_good = EVP_DigestVerify(digest, signature, len, (const uint8_t *)signed_part.data,
+                                   signed_part.len) == 1;
     OPENSSL_free(der);
     EVP_MD_CTX_free(digest);
     return is_good;
@@ -259,19 +271,22 @@ static const bp_json *read_part(struct arena *arena, bp_str part)
     const bp_json *json = NULL;
     char           reason[JSON_PROBLEM_BYTES];
 
-    if (len == SIZE_MAX || json_parse(arena, bp_str_n((const char *)bytes, len), &json, reason) != BP_OK)
+    if (len == SIZE_MAX ||
+        json_parse(arena, bp_str_n((const char *)bytes, len), &json, reason) != BP_OK)
         return NULL;
     return json_type_of(json) == JSON_KIND_OBJECT ? json : NULL;
 }
 
-static enum jwt_verdict check_signature(struct arena *arena, const bp_json *header, bp_str signed_part, bp_str signature,
+static enum jwt_verdict check_signature(struct arena *arena, const bp_json *header,
+                                        bp_str signed_part, bp_str signature,
                                         const struct jwt_keys *keys, char why[256])
 {
-    const struct algorithm *algorithm = find_algorithm(json_as_string(json_get(header, BP_STR("alg"))));
-    bp_str                  kid = json_as_string(json_get(header, BP_STR("kid")));
-    uint8_t                *bytes = arena_alloc(arena, signature.len + 1);
-    size_t                  len = bytes ? crypto_unbase64(signature, bytes) : SIZE_MAX;
-    bool                    has_key = false;
+    const struct algorithm *algorithm = find_algorithm(
+        json_as_string(json_get(header, BP_STR("alg"))));
+    bp_str   kid = json_as_string(json_get(header, BP_STR("kid")));
+    uint8_t *bytes = arena_alloc(arena, signature.len + 1);
+    size_t   len = bytes ? crypto_unbase64(signature, bytes) : SIZE_MAX;
+    bool     has_key = false;
 
     snprintf(why, 256, "the token's algorithm is not one that this server takes");
     if (!algorithm)
@@ -289,8 +304,11 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
         if (verify(key, algorithm, signed_part, bytes, len))
             return JWT_GOOD;
     }
-    snprintf(why, 256, has_key ? "the token's signature is wrong" : "the token is signed by a key that the issuer does not publish");
-    return has_key && kid.len ? JWT_BAD : JWT_UNKNOWN_KEY; // one that names no key may be signed by a new one
+    snprintf(why, 256,
+             has_key ? "the token's signature is wrong"
+                     : "the token is signed by a key that the issuer does not publish");
+    return has_key && kid.len ? JWT_BAD
+                              : JWT_UNKNOWN_KEY; // one that names no key may be signed by a new one
 }
 
 static bool has_audience(const bp_json *audience, const bp_str_list *wanted)
@@ -300,7 +318,8 @@ static bool has_audience(const bp_json *audience, const bp_str_list *wanted)
             continue; // a token without an audience has not even this one
         if (bp_str_equal(json_as_string(audience), wanted->items[i]))
             return true;
-        for (size_t j = 0; j < json_count(audience) && json_type_of(audience) == JSON_KIND_ARRAY; j++)
+        for (size_t j = 0; j < json_count(audience) && json_type_of(audience) == JSON_KIND_ARRAY;
+             j++)
             if (bp_str_equal(json_as_string(json_at(audience, j)), wanted->items[i]))
                 return true;
     }
@@ -314,21 +333,26 @@ static bool is_number(const bp_json *value)
 
 static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, char why[256])
 {
-    const bp_json *expires = json_get(claims, BP_STR("exp")), *not_before = json_get(claims, BP_STR("nbf"));
-    double         now = (double)rules->now_s;
+    const bp_json *expires = json_get(claims, BP_STR("exp")),
+                  *not_before = json_get(claims, BP_STR("nbf"));
+    double now = (double)rules->now_s;
 
-    if (!rules->issuer.len || !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
+    if (!rules->issuer.len ||
+        !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
         snprintf(why, 256, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
         snprintf(why, 256, "the token was not made out for this server: its audience is another");
     else if (!is_number(expires) || json_as_number(expires) + (double)JWT_LEEWAY_S < now)
         snprintf(why, 256, "the token has expired");
-    else if (not_before && (!is_number(not_before) || json_as_number(not_before) - (double)JWT_LEEWAY_S > now))
+    else if (not_before &&
+             (!is_number(not_before) || json_as_number(not_before) - (double)JWT_LEEWAY_S > now))
         snprintf(why, 256, "the token is not valid yet");
     else if (!json_as_string(json_get(claims, BP_STR("sub"))).len)
         snprintf(why, 256, "the token does not say whom it is about: it has no \"sub\"");
     else if (rules->tenant_claim.len && !json_as_string(json_get(claims, rules->tenant_claim)).len)
-        snprintf(why, 256, "the token does not name a tenant, which this server asks for"); // never somebody else's
+        snprintf(why, 256,
+                 "the token does not name a tenant, which this server asks for"); // never somebody
+                                                                                  // else's
     else
         return true;
     return false;
@@ -353,10 +377,11 @@ static bp_str read_scopes(struct arena *arena, const bp_json *claims)
     return buf_str(&buf);
 }
 
-enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys, const struct jwt_rules *rules,
-                           bp_principal *principal, char why[256])
+enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
+                           const struct jwt_rules *rules, bp_principal *principal, char why[256])
 {
-    bp_str           rest, head = str_split(token, '.', &rest), signature, body = str_split(rest, '.', &signature), tenant;
+    bp_str rest, head = str_split(token, '.', &rest), signature,
+                 body = str_split(rest, '.', &signature), tenant;
     const bp_json   *header, *claims;
     enum jwt_verdict verdict;
 
@@ -367,16 +392,20 @@ enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_k
     claims = read_part(arena, body);
     if (!header || !claims)
         return JWT_BAD;
-    verdict = check_signature(arena, header, bp_str_n(token.data, head.len + 1 + body.len), signature, keys, why);
+    verdict = check_signature(arena, header, bp_str_n(token.data, head.len + 1 + body.len),
+                              signature, keys, why);
     if (verdict != JWT_GOOD)
         return verdict;
     if (!check_claims(claims, rules, why))
         return JWT_BAD;
-    tenant = rules->tenant_claim.len ? json_as_string(json_get(claims, rules->tenant_claim)) : (bp_str){ NULL, 0 };
-    *principal = (bp_principal){ .struct_size = sizeof(*principal),
-                                 .is_authenticated = true,
-                                 .id = arena_dup(arena, json_as_string(json_get(claims, BP_STR("sub")))),
-                                 .tenant = tenant.len ? arena_dup(arena, tenant) : BP_STR("default"),
-                                 .scopes = read_scopes(arena, claims) };
+    tenant = rules->tenant_claim.len ? json_as_string(json_get(claims, rules->tenant_claim))
+                                     : (bp_str){ NULL, 0 };
+    *principal = (bp_principal){
+        .struct_size = sizeof(*principal),
+        .is_authenticated = true,
+        .id = arena_dup(arena, json_as_string(json_get(claims, BP_STR("sub")))),
+        .tenant = tenant.len ? arena_dup(arena, tenant) : BP_STR("default"),
+        .scopes = read_scopes(arena, claims)
+    };
     return JWT_GOOD;
 }

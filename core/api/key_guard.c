@@ -60,7 +60,8 @@ bool key_guard_trusts(struct key_guard *guard, bp_str id, const char *hash)
 
     pthread_mutex_lock(&guard->lock);
     is_good = place->good_ns && clock_now_ns() - place->good_ns <= BP_SECONDS(TRUSTED_S) &&
-              memcmp(place->id, id.data, KEY_ID_CHARS) == 0 && crypto_equal(place->hash, hash, KEY_HASH_CHARS);
+              memcmp(place->id, id.data, KEY_ID_CHARS) == 0 &&
+              crypto_equal(place->hash, hash, KEY_HASH_CHARS);
     pthread_mutex_unlock(&guard->lock);
     return is_good;
 }

@@ -1,7 +1,8 @@
-/* key_guard.h - who may have API keys and tokens looked at: so many wrong ones a minute from each client, and no limit for those that
- * were good lately.
+/* key_guard.h - who may have API keys and tokens looked at: so many wrong ones a minute from each
+ * client, and no limit for those that were good lately.
  *
- * All workers share it. A key is known by its id and the hash of its secret, a token by the hash of all of it: neither is kept.
+ * All workers share it. A key is known by its id and the hash of its secret, a token by the hash of
+ * all of it: neither is kept.
  */
 #ifndef CORE_API_KEY_GUARD_H
 #define CORE_API_KEY_GUARD_H
@@ -21,7 +22,8 @@ bool key_guard_trusts(struct key_guard *guard, bp_str id, const char *hash);
 /* What it proved to be. */
 void key_guard_note(struct key_guard *guard, bp_str id, const char *hash, bool is_good);
 
-/* BP_LIMIT with `sentence`, and with when to come again, once call->client has sent too many wrong ones. */
+/* BP_LIMIT with `sentence`, and with when to come again, once call->client has sent too many wrong
+ * ones. */
 bp_status key_guard_allow_guess(struct key_guard *guard, bp_call *call, const char *sentence);
 /* What call->client sent proved wrong. */
 void key_guard_charge(struct key_guard *guard, const bp_call *call);

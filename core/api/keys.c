@@ -12,17 +12,17 @@ enum { CACHE_SLOTS = 256, FRESH_S = 5 };
 
 static const bp_migration migrations[KEYS_VERSION] = {
     { 1, 0, "the table of API keys",
-      "CREATE TABLE backplane_keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL, tenant TEXT NOT NULL, "
-      "scopes TEXT NOT NULL, created_wall_ns BIGINT NOT NULL, expires_wall_ns BIGINT NOT NULL, "
-      "revoked_wall_ns BIGINT NOT NULL)" },
+      "CREATE TABLE backplane_keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL, "
+      "tenant TEXT NOT NULL, scopes TEXT NOT NULL, created_wall_ns BIGINT NOT NULL, "
+      "expires_wall_ns BIGINT NOT NULL, revoked_wall_ns BIGINT NOT NULL)" },
 };
 
 /* What a worker knows of one id, for a while. */
 struct known_key {
-    char         id[KEY_ID_CHARS + 1];
-    char         hash[KEY_HASH_CHARS + 1];
-    char         tenant[128], scopes[512];
-    int64_t      expires_wall_ns, fetched_ns;
+    char    id[KEY_ID_CHARS + 1];
+    char    hash[KEY_HASH_CHARS + 1];
+    char    tenant[128], scopes[512];
+    int64_t expires_wall_ns, fetched_ns;
 };
 
 struct absent_key {
@@ -65,17 +65,21 @@ bp_status keys_create(bp_call *call, const bp_peer *storage, const struct key_re
     char    id[KEY_ID_CHARS + 1], secret[65], hash[KEY_HASH_CHARS + 1];
     int64_t now = clock_wall_ns();
 
-    if (request->tenant.len == 0 || request->tenant.len > 127 || request->scopes.len == 0 || request->scopes.len > 511)
-        return call_fail(call, BP_INVALID, "a key needs a tenant of 1 to 127 bytes and scopes of 1 to 511 bytes");
+    if (request->tenant.len == 0 || request->tenant.len > 127 || request->scopes.len == 0 ||
+        request->scopes.len > 511)
+        return call_fail(call, BP_INVALID,
+                         "a key needs a tenant of 1 to 127 bytes and scopes of 1 to 511 bytes");
     crypto_random(bytes, sizeof(bytes));
     crypto_hex(bytes, 8, id);
     crypto_hex(bytes + 8, 32, secret);
     hash_secret(bp_str_of(id), bp_str_of(secret), hash);
     BP_TRY(bp_storage_exec(call, storage, NULL,
-                           BP_SQL("INSERT INTO backplane_keys (id, hash, name, tenant, scopes, created_wall_ns, "
-                                  "expires_wall_ns, revoked_wall_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
-                                  bp_sql_text(bp_str_of(id)), bp_sql_text(bp_str_of(hash)), bp_sql_text(request->name),
-                                  bp_sql_text(request->tenant), bp_sql_text(request->scopes), bp_sql_int(now),
+                           BP_SQL("INSERT INTO backplane_keys (id, hash, name, tenant, scopes, "
+                                  "created_wall_ns, expires_wall_ns, revoked_wall_ns) VALUES ($1, "
+                                  "$2, $3, $4, $5, $6, $7, 0)",
+                                  bp_sql_text(bp_str_of(id)), bp_sql_text(bp_str_of(hash)),
+                                  bp_sql_text(request->name), bp_sql_text(request->tenant),
+                                  bp_sql_text(request->scopes), bp_sql_int(now),
                                   bp_sql_int(request->ttl_ns ? now + request->ttl_ns : 0)),
                            NULL));
     snprintf(text, KEY_TEXT_BYTES, "bp_%s_%s", id, secret);
@@ -89,11 +93,13 @@ bp_status keys_revoke(bp_call *call, const bp_peer *storage, bp_str id)
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, storage, NULL,
-                           BP_SQL("UPDATE backplane_keys SET revoked_wall_ns = $2 WHERE id = $1 AND revoked_wall_ns = 0",
+                           BP_SQL("UPDATE backplane_keys SET revoked_wall_ns = $2 WHERE id = $1 "
+                                  "AND revoked_wall_ns = 0",
                                   bp_sql_text(id), bp_sql_int(clock_wall_ns())),
                            &rows));
     if (rows.changed == 0)
-        return call_fail(call, BP_NOT_FOUND, "there is no key \"" BP_FMT "\" that could be revoked", BP_ARG(id));
+        return call_fail(call, BP_NOT_FOUND, "there is no key \"" BP_FMT "\" that could be revoked",
+                         BP_ARG(id));
     return BP_OK;
 }
 
@@ -115,8 +121,9 @@ bp_status keys_list(bp_call *call, const bp_peer *storage, bp_json_writer *w)
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, storage, NULL,
-                           BP_SQL0("SELECT id, name, tenant, scopes, created_wall_ns, expires_wall_ns, revoked_wall_ns "
-                                   "FROM backplane_keys ORDER BY created_wall_ns"),
+                           BP_SQL0("SELECT id, name, tenant, scopes, created_wall_ns, "
+                                   "expires_wall_ns, revoked_wall_ns FROM backplane_keys ORDER BY "
+                                   "created_wall_ns"),
                            &rows));
     json_begin(w, JSON_KIND_ARRAY);
     for (size_t i = 0; i < rows.row_count; i++) {
@@ -142,7 +149,8 @@ static bool split_key(bp_str presented, bp_str *id, bp_str *secret)
 {
     uint8_t bytes[32];
 
-    if (presented.len != KEY_TEXT_BYTES - 1 || !bp_str_starts(presented, "bp_") || presented.data[19] != '_')
+    if (presented.len != KEY_TEXT_BYTES - 1 || !bp_str_starts(presented, "bp_") ||
+        presented.data[19] != '_')
         return false;
     *id = (bp_str){ presented.data + 3, KEY_ID_CHARS };
     *secret = (bp_str){ presented.data + 20, 64 };
@@ -156,8 +164,8 @@ static bp_status fetch(bp_call *call, const bp_peer *storage, bp_str id, struct 
 
     *known = (struct known_key){ .fetched_ns = clock_now_ns() };
     BP_TRY(bp_storage_exec(call, storage, NULL,
-                           BP_SQL("SELECT hash, tenant, scopes, expires_wall_ns FROM backplane_keys WHERE id = $1 AND "
-                                  "revoked_wall_ns = 0",
+                           BP_SQL("SELECT hash, tenant, scopes, expires_wall_ns FROM "
+                                  "backplane_keys WHERE id = $1 AND revoked_wall_ns = 0",
                                   bp_sql_text(id)),
                            &rows));
     if (rows.row_count == 1) {
@@ -178,8 +186,9 @@ static bool is_younger(int64_t since_ns, int64_t seconds)
 }
 
 /* What the storage says of the id, or said lately. */
-static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard, bp_str id,
-                         const char *hash, struct known_key *known)
+static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache *cache,
+                         struct key_guard *guard, bp_str id, const char *hash,
+                         struct known_key *known)
 {
     uint8_t            first;
     struct known_key  *slot;
@@ -198,8 +207,9 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
     }
     is_guess = !key_guard_trusts(guard, id, hash);
     if (is_guess)
-        BP_TRY(key_guard_allow_guess(guard, call, "too many wrong API keys came from this address: keys that are not known to be good "
-                                                  "are not looked at for a while"));
+        BP_TRY(key_guard_allow_guess(guard, call,
+                                     "too many wrong API keys came from this address: keys that "
+                                     "are not known to be good are not looked at for a while"));
     BP_TRY(fetch(call, storage, id, known));
     if (!known->id[0] && is_guess)
         key_guard_charge(guard, call);
@@ -217,8 +227,8 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
     return BP_OK;
 }
 
-bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache, struct key_guard *guard,
-                            bp_str presented, bp_principal *principal)
+bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_cache *cache,
+                            struct key_guard *guard, bp_str presented, bp_principal *principal)
 {
     static const char refusal[] = "the API key is missing, wrong, expired or revoked";
     bp_str            id, secret;

@@ -1,4 +1,5 @@
-/* oauth.c - the issuer's keys, fetched when needed and kept; tokens checked against them; what clients are told. */
+/* oauth.c - the issuer's keys, fetched when needed and kept; tokens checked against them; what
+ * clients are told. */
 #include "api/oauth.h"
 
 #include <stdio.h>
@@ -11,7 +12,14 @@
 #include "loop/mutex.h"
 #include "net/http_client.h"
 
-enum { KEYS_BYTES_MAX = 1 << 20, KEEP_S = 600, AGAIN_S = 30, FAILED_S = 2, FETCH_S = 5, STALE_S = 86400 };
+enum {
+    KEYS_BYTES_MAX = 1 << 20,
+    KEEP_S = 600,
+    AGAIN_S = 30,
+    FAILED_S = 2,
+    FETCH_S = 5,
+    STALE_S = 86400
+};
 
 struct held_keys {
     _Atomic uint32_t refs;
@@ -80,7 +88,9 @@ static struct held_keys *hold(struct oauth *oauth, int64_t *age_ns, int64_t *sin
 
 static bp_status get(bp_call *call, bp_str url, bp_str *body)
 {
-    bp_http_request  request = { .struct_size = sizeof(request), .url = url, .max_response_bytes = KEYS_BYTES_MAX,
+    bp_http_request  request = { .struct_size = sizeof(request),
+                                 .url = url,
+                                 .max_response_bytes = KEYS_BYTES_MAX,
                                  .deadline_ns = clock_now_ns() + BP_SECONDS(FETCH_S) };
     bp_http_response response = { .struct_size = sizeof(response) };
 
@@ -91,8 +101,8 @@ static bp_status get(bp_call *call, bp_str url, bp_str *body)
     return BP_OK;
 }
 
-/* The places where an issuer says where its keys are; with a path, it stands behind the name in the first two (RFC 8414 3.1,
- * OpenID Connect Discovery 4). */
+/* The places where an issuer says where its keys are; with a path, it stands behind the name in the
+ * first two (RFC 8414 3.1, OpenID Connect Discovery 4). */
 static bp_str metadata_url(bp_call *call, bp_str issuer, size_t place)
 {
     const char *scheme = strstr(issuer.data, "://"), *slash;
@@ -100,20 +110,29 @@ static bp_str metadata_url(bp_call *call, bp_str issuer, size_t place)
 
     if (issuer.len && issuer.data[issuer.len - 1] == '/')
         origin.len = issuer.len -= 1;
-    slash = scheme ? memchr(scheme + 3, '/', (size_t)(issuer.data + issuer.len - scheme - 3)) : NULL;
+    slash = scheme ? memchr(scheme + 3, '/', (size_t)(issuer.data + issuer.len - scheme - 3))
+                   : NULL;
     if (slash) {
         path = bp_str_n(slash, (size_t)(issuer.data + issuer.len - slash));
         origin.len = (size_t)(slash - issuer.data);
     }
     switch (place) {
-    case 0: return arena_format(call->arena, BP_FMT "/.well-known/oauth-authorization-server" BP_FMT, BP_ARG(origin), BP_ARG(path));
-    case 1: return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration" BP_FMT, BP_ARG(origin), BP_ARG(path));
-    default: return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration", BP_ARG(issuer));
+    case 0:
+        return arena_format(call->arena, BP_FMT "/.well-known/oauth-authorization-server" BP_FMT,
+                            BP_ARG(origin), BP_ARG(path));
+    case 1:
+        return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration" BP_FMT,
+                            BP_ARG(origin), BP_ARG(path));
+    default:
+        return arena_format(call->arena, BP_FMT "/.well-known/openid-configuration",
+                            BP_ARG(issuer));
     }
 }
 
-/* It must be the issuer's own document (RFC 8414 3.3), and must not send us from https to where anybody may answer. */
-static bp_status read_metadata(bp_call *call, const struct oauth *oauth, bp_str body, bp_str *keys_url)
+/* It must be the issuer's own document (RFC 8414 3.3), and must not send us from https to where
+ * anybody may answer. */
+static bp_status read_metadata(bp_call *call, const struct oauth *oauth, bp_str body,
+                               bp_str *keys_url)
 {
     bp_str         issuer = oauth->conf->issuer, url;
     const bp_json *json;
@@ -170,15 +189,19 @@ static bp_status fetch(bp_call *call, struct oauth *oauth)
     bp_status         status;
 
     note_try(oauth);
-    call->shield_until_ns = clock_now_ns() + BP_SECONDS(FETCH_S); // a client that goes away must not keep others from keys
+    call->shield_until_ns = clock_now_ns() +
+                            BP_SECONDS(
+                                FETCH_S); // a client that goes away must not keep others from keys
     status = made ? get_keys(call, oauth, &made->keys) : BP_NO_MEMORY;
     call->shield_until_ns = 0;
     if (status != BP_OK) {
         free(made);
         note_try(oauth);
-        status = call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
+        status = call_fail(call, BP_UNAVAILABLE,
+                           "the keys of the issuer " BP_FMT " cannot be had: " BP_FMT,
                            BP_ARG(oauth->conf->issuer), BP_ARG(call->error.message));
-        call_set_error_for_client(call, BP_STR("the keys of the issuer of tokens cannot be had now: try again soon"));
+        call_set_error_for_client(call, BP_STR("the keys of the issuer of tokens cannot be had "
+                                               "now: try again soon"));
         return status;
     }
     made->refs = 1;
@@ -191,17 +214,20 @@ static bp_status fetch(bp_call *call, struct oauth *oauth)
     return BP_OK;
 }
 
-/* Whether the keys will do for now. An issuer that is down for a while locks nobody out, and whoever sends tokens of
- * keys that nobody knows makes it be asked twice a minute, not more. */
-static bool will_do(const struct held_keys *held, int64_t age_ns, int64_t since_try_ns, bool is_unknown)
+/* Whether the keys will do for now. An issuer that is down for a while locks nobody out, and
+ * whoever sends tokens of keys that nobody knows makes it be asked twice a minute, not more. */
+static bool will_do(const struct held_keys *held, int64_t age_ns, int64_t since_try_ns,
+                    bool is_unknown)
 {
     if (!held || age_ns >= BP_SECONDS(STALE_S))
         return false;
     return since_try_ns < BP_SECONDS(AGAIN_S) || (age_ns < BP_SECONDS(KEEP_S) && !is_unknown);
 }
 
-/* The keys, held; fetched anew when they are old, or at once when `is_unknown` key was asked for. */
-static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, struct held_keys **held)
+/* The keys, held; fetched anew when they are old, or at once when `is_unknown` key was asked for.
+ */
+static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown,
+                           struct held_keys **held)
 {
     int64_t   age_ns, since_try_ns;
     bp_status status = BP_OK;
@@ -215,8 +241,10 @@ static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown, 
     *held = hold(oauth, &age_ns, &since_try_ns); // others may have fetched them meanwhile
     if (!will_do(*held, age_ns, since_try_ns, is_unknown)) {
         if (since_try_ns < BP_SECONDS(FAILED_S))
-            status = call_fail(call, BP_UNAVAILABLE, "the keys of the issuer " BP_FMT " could not be had a moment ago: try "
-                               "again soon", BP_ARG(oauth->conf->issuer));
+            status = call_fail(call, BP_UNAVAILABLE,
+                               "the keys of the issuer " BP_FMT
+                               " could not be had a moment ago: try again soon",
+                               BP_ARG(oauth->conf->issuer));
         else
             status = fetch(call, oauth);
         release(*held);
@@ -265,17 +293,20 @@ static bp_str main_resource(const struct oauth *oauth)
 /* The MCP endpoint of one app is a resource of its own: "/mcp/knowledge". */
 static bool is_app_endpoint(bp_str path)
 {
-    return path.len > 5 && bp_str_starts(path, "/mcp/") && !memchr(path.data + 5, '/', path.len - 5);
+    return path.len > 5 && bp_str_starts(path, "/mcp/") &&
+           !memchr(path.data + 5, '/', path.len - 5);
 }
 
-/* The resource at `path`: one of the conf's own names, an app's endpoint behind the same origin, or none. */
+/* The resource at `path`: one of the conf's own names, an app's endpoint behind the same origin, or
+ * none. */
 static bp_str resource_at(bp_call *call, const struct oauth *oauth, bp_str path)
 {
     const bp_str_list *audience = &oauth->conf->audience;
     bp_str             origin = origin_of_url(main_resource(oauth));
 
     for (size_t i = 0; i < audience->count; i++)
-        if (bp_str_equal(path_of_url(audience->items[i]), path) && bp_str_equal(origin_of_url(audience->items[i]), origin))
+        if (bp_str_equal(path_of_url(audience->items[i]), path) &&
+            bp_str_equal(origin_of_url(audience->items[i]), origin))
             return audience->items[i];
     if (bp_str_is(path, "/mcp") || is_app_endpoint(path))
         return arena_format(call->arena, BP_FMT BP_FMT, BP_ARG(origin), BP_ARG(path));
@@ -286,7 +317,9 @@ static bp_str resource_at(bp_call *call, const struct oauth *oauth, bp_str path)
 static bp_str_list audiences_at(bp_call *call, const struct oauth *oauth, bp_str path)
 {
     bp_str_list all = oauth->conf->audience;
-    bp_str     *items = is_app_endpoint(path) ? arena_alloc(call->arena, (all.count + 1) * sizeof(*items)) : NULL;
+    bp_str     *items = is_app_endpoint(path)
+                            ? arena_alloc(call->arena, (all.count + 1) * sizeof(*items))
+                            : NULL;
 
     if (!items || !all.count)
         return all;
@@ -295,23 +328,28 @@ static bp_str_list audiences_at(bp_call *call, const struct oauth *oauth, bp_str
     return (bp_str_list){ .items = items, .count = all.count + 1 };
 }
 
-/* Operators read what it was; a client is told that its token is not taken, and when to come again. */
+/* Operators read what it was; a client is told that its token is not taken, and when to come again.
+ */
 static bp_status refuse_unchecked(bp_call *call)
 {
     int64_t wait_ns = BP_SECONDS(FAILED_S);
 
     if (call_over(call) != BP_OK)
         return call_fail_over(call, call_over(call), "checking a token");
-    log_message(call->worker->log, BP_LOG_WARN, "issuer_unreachable", BP_FMT, BP_ARG(call->error.message));
-    call_fail(call, BP_UNAUTHENTICATED, "the token cannot be checked at the moment, as the keys of its issuer cannot be had: try "
-                                        "again soon");
+    log_message(call->worker->log, BP_LOG_WARN, "issuer_unreachable", BP_FMT,
+                BP_ARG(call->error.message));
+    call_fail(call, BP_UNAUTHENTICATED,
+              "the token cannot be checked at the moment, as the keys of its issuer cannot be had: "
+              "try again soon");
     call->error.retry_after_ns = wait_ns;
     return BP_UNAUTHENTICATED;
 }
 
-/* Two rounds at most: in the second the issuer was asked once more. `is_checked` stays false when there were no keys to check it with. */
-static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jwt_rules *rules, bp_str token, bool may_fetch,
-                             bp_principal *principal, bool *is_checked)
+/* Two rounds at most: in the second the issuer was asked once more. `is_checked` stays false when
+ * there were no keys to check it with. */
+static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jwt_rules *rules,
+                             bp_str token, bool may_fetch, bp_principal *principal,
+                             bool *is_checked)
 {
     enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
     char             why[256];
@@ -337,7 +375,8 @@ static void hash_token(bp_str token, char text[KEY_HASH_CHARS + 1])
     crypto_hex(digest, sizeof(digest), text);
 }
 
-bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token, bool may_fetch, bp_principal *principal)
+bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp_str token,
+                             bool may_fetch, bp_principal *principal)
 {
     bp_str_list      audiences = audiences_at(call, oauth, path);
     struct jwt_rules rules = { .issuer = oauth->conf->issuer,
@@ -352,8 +391,9 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp
     hash_token(token, hash);
     is_guess = !key_guard_trusts(oauth->guard, id, hash);
     if (is_guess)
-        BP_TRY(key_guard_allow_guess(oauth->guard, call, "too many wrong tokens came from this address: tokens that are not known to be "
-                                                         "good are not looked at for a while"));
+        BP_TRY(key_guard_allow_guess(oauth->guard, call,
+                                     "too many wrong tokens came from this address: tokens that "
+                                     "are not known to be good are not looked at for a while"));
     status = check_token(call, oauth, &rules, token, may_fetch, principal, &is_checked);
     if (is_checked)
         key_guard_note(oauth->guard, id, hash, status == BP_OK);
@@ -398,7 +438,8 @@ bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, bp_str path, bp_
     return buf_str(&buf);
 }
 
-void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, const char *error, const char *scope)
+void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, const char *error,
+                     const char *scope)
 {
     struct bp_buf value;
 
@@ -408,8 +449,11 @@ void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, 
         bp_str resource = resource_at(exchange->call, oauth, exchange->path);
 
         if (!resource.len)
-            resource = main_resource(oauth); // a route that is no resource of its own is part of that
-        buf_addf(&value, ", resource_metadata=\"" BP_FMT "/.well-known/oauth-protected-resource" BP_FMT "\"",
+            resource = main_resource(
+                oauth); // a route that is no resource of its own is part of that
+        buf_addf(&value,
+                 ", resource_metadata=\"" BP_FMT "/.well-known/oauth-protected-resource" BP_FMT
+                 "\"",
                  BP_ARG(origin_of_url(resource)), BP_ARG(path_of_url(resource)));
     }
     if (error)

@@ -8,7 +8,8 @@
 
 static void put_parameters(bp_json_writer *w, const struct route *route)
 {
-    bp_str rest = bp_str_of(route->spec.path), lines = bp_str_of(route->spec.query ? route->spec.query : "");
+    bp_str rest = bp_str_of(route->spec.path),
+           lines = bp_str_of(route->spec.query ? route->spec.query : "");
 
     json_key(w, BP_STR("parameters"));
     json_begin(w, JSON_KIND_ARRAY);
@@ -97,7 +98,9 @@ static void put_operation(bp_json_writer *w, const struct route *route)
     }
     put_responses(w, route);
     json_key(w, BP_STR("security"));
-    json_add_raw(w, route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED ? BP_STR("[{\"key\":[]}]") : BP_STR("[]"));
+    json_add_raw(w, route->spec.scope || route->spec.flags & BP_ROUTE_AUTHENTICATED
+                        ? BP_STR("[{\"key\":[]}]")
+                        : BP_STR("[]"));
     if (route->spec.scope)
         json_put_text(w, "x-scope", route->spec.scope);
     json_end(w);
@@ -154,10 +157,12 @@ bp_str api_make_openapi(const struct api *api, struct arena *arena)
     }
     json_end(&w);
     json_key(&w, BP_STR("components"));
-    json_add_raw(&w, BP_STR("{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}},\"schemas\":{\"Error\":"
-                            "{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"object\",\"properties\":{\"code\":"
-                            "{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"}},"
-                            "\"required\":[\"code\",\"message\"]}},\"required\":[\"error\"]}}}"));
+    json_add_raw(&w,
+                 BP_STR("{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
+                        "\"schemas\":{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{"
+                        "\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"string\"},"
+                        "\"message\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"}},"
+                        "\"required\":[\"code\",\"message\"]}},\"required\":[\"error\"]}}}"));
     json_end(&w);
     return json_writer_status(&w) == BP_OK ? buf_str(&buf) : BP_STR("{}");
 }
@@ -168,11 +173,21 @@ static void add_escaped(struct bp_buf *buf, const char *text)
 {
     for (; *text; text++) {
         switch (*text) {
-        case '<': buf_add(buf, BP_STR("&lt;")); break;
-        case '>': buf_add(buf, BP_STR("&gt;")); break;
-        case '&': buf_add(buf, BP_STR("&amp;")); break;
-        case '\n': buf_add(buf, BP_STR("<br>")); break;
-        default: buf_add_char(buf, *text); break;
+        case '<':
+            buf_add(buf, BP_STR("&lt;"));
+            break;
+        case '>':
+            buf_add(buf, BP_STR("&gt;"));
+            break;
+        case '&':
+            buf_add(buf, BP_STR("&amp;"));
+            break;
+        case '\n':
+            buf_add(buf, BP_STR("<br>"));
+            break;
+        default:
+            buf_add_char(buf, *text);
+            break;
         }
     }
 }
@@ -204,18 +219,24 @@ bp_str api_make_docs_page(const struct api *api, struct arena *arena)
     struct bp_buf buf;
 
     buf_init(&buf, arena, 8u << 20);
-    buf_add(&buf, BP_STR("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Backplane: routes</title><style>"
-                         "body{font:16px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;"
-                         "color:#222}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4em .8em;"
-                         "border-bottom:1px solid #ddd;vertical-align:top}pre{white-space:pre-wrap}</style>\n"
-                         "<h1>Backplane " BACKPLANE_VERSION "</h1><p>Every route of this server, from its route tables. "
-                         "For programs: <a href=\"/openapi.json\">/openapi.json</a>.</p>\n"));
+    buf_add(&buf,
+            BP_STR("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Backplane: "
+                   "routes</title><style>body{font:16px/1.5 "
+                   "system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 "
+                   "1em;color:#222}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
+                   "padding:.4em .8em;border-bottom:1px solid "
+                   "#ddd;vertical-align:top}pre{white-space:pre-wrap}</style>\n"
+                   "<h1>Backplane " BACKPLANE_VERSION
+                   "</h1><p>Every route of this server, from its route tables. For programs: <a "
+                   "href=\"/openapi.json\">/openapi.json</a>.</p>\n"));
     for (size_t i = 0; i < router_count(api->router); i++) {
         const struct route *route = router_at(api->router, i);
         const char         *now = route->owner ? route->owner : "host";
 
         if (strcmp(owner, now) != 0) {
-            buf_addf(&buf, "%s<h2>%s</h2><table><tr><th>method</th><th>path</th><th>what it does</th><th>scope</th></tr>\n",
+            buf_addf(&buf,
+                     "%s<h2>%s</h2><table><tr><th>method</th><th>path</th><th>what it "
+                     "does</th><th>scope</th></tr>\n",
                      *owner ? "</table>" : "", now);
             owner = now;
         }

@@ -32,7 +32,8 @@ static bool is_loopback_host(bp_str host)
     uint64_t number;
 
     return is_loopback_name(name) &&
-           (!port.len || (port.data[0] == ':' && str_to_uint(bp_str_n(port.data + 1, port.len - 1), &number)));
+           (!port.len ||
+            (port.data[0] == ':' && str_to_uint(bp_str_n(port.data + 1, port.len - 1), &number)));
 }
 
 static bool is_in(const bp_str_list *list, bp_str text)
@@ -49,7 +50,8 @@ bool origin_is_loopback_listener(const struct api *api, const struct http_exchan
 
     return api_is_metrics_listener(api, exchange)
                ? is_loopback_name(server->metrics_listen)
-               : exchange->listener < server->listener_count && is_loopback_name(server->listeners[exchange->listener].address);
+               : exchange->listener < server->listener_count &&
+                     is_loopback_name(server->listeners[exchange->listener].address);
 }
 
 static bp_str host_of_origin(bp_str origin)
@@ -69,21 +71,28 @@ bp_status origin_check(const struct api *api, struct http_exchange *exchange)
 
     if (api->is_private)
         return BP_OK;
-    // No name leads to an address that is written out: what rebinds names cannot make one, and probes use them. Nor can it send
-    // no Host at all, as probes of HTTP/1.0 do: every browser names one.
-    is_named = !host.len || is_in(&server->allowed_hosts, host) || is_in(&server->allowed_hosts, without_port(host)) ||
-               (!origin_is_loopback_listener(api, exchange) && proxy_is_address(without_port(host)));
+    // No name leads to an address that is written out: what rebinds names cannot make one, and
+    // probes use them. Nor can it send no Host at all, as probes of HTTP/1.0 do: every browser
+    // names one.
+    is_named = !host.len || is_in(&server->allowed_hosts, host) ||
+               is_in(&server->allowed_hosts, without_port(host)) ||
+               (!origin_is_loopback_listener(api, exchange) &&
+                proxy_is_address(without_port(host)));
     if (origin_is_loopback_listener(api, exchange) ? !is_named && !is_loopback_name(host)
-                                            : !is_named && server->allowed_hosts.count > 0)
-        return call_fail(exchange->call, BP_DENIED, "this server does not answer for the host \"" BP_FMT
-                         "\": add it to server.allowed_hosts if it should", BP_ARG(host));
+                                                   : !is_named && server->allowed_hosts.count > 0)
+        return call_fail(exchange->call, BP_DENIED,
+                         "this server does not answer for the host \"" BP_FMT
+                         "\": add it to server.allowed_hosts if it should",
+                         BP_ARG(host));
     origin = http_exchange_header(exchange, "origin");
     if (!origin.len || (host.len && str_equal_ignore_case(host_of_origin(origin), host)))
         return BP_OK;
     if (!is_in(&server->allowed_origins, origin) &&
         !(origin_is_loopback_listener(api, exchange) && is_loopback_host(host_of_origin(origin))))
-        return call_fail(exchange->call, BP_DENIED, "pages of the origin \"" BP_FMT "\" may not use this server: add it "
-                         "to server.allowed_origins if they should", BP_ARG(origin));
+        return call_fail(exchange->call, BP_DENIED,
+                         "pages of the origin \"" BP_FMT "\" may not use this server: add it to "
+                         "server.allowed_origins if they should",
+                         BP_ARG(origin));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Origin"), origin);
     http_exchange_add_header(exchange, BP_STR("Vary"), BP_STR("Origin"));
     http_exchange_add_header(exchange, BP_STR("Access-Control-Expose-Headers"),
@@ -106,9 +115,11 @@ bp_status origin_answer_preflight(struct http_exchange *exchange)
         // What a page asks for, as Mcp-Param-* may have any name: it came past origin_check().
         http_exchange_add_header(exchange, BP_STR("Access-Control-Allow-Headers"),
                                  wanted.len ? wanted
-                                            : BP_STR("Authorization, Content-Type, X-API-Key, X-Request-Id, traceparent"));
+                                            : BP_STR("Authorization, Content-Type, X-API-Key, "
+                                                     "X-Request-Id, traceparent"));
         http_exchange_add_header(exchange, BP_STR("Access-Control-Max-Age"), BP_STR("600"));
     }
-    http_exchange_add_header(exchange, BP_STR("Allow"), BP_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    http_exchange_add_header(exchange, BP_STR("Allow"),
+                             BP_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     return http_exchange_send(exchange, 204, (bp_str){ NULL, 0 }, (bp_str){ NULL, 0 });
 }

@@ -1,8 +1,10 @@
-/* origin.h - which Host and Origin a request may carry, so that a page in a browser cannot reach what it should not.
+/* origin.h - which Host and Origin a request may carry, so that a page in a browser cannot reach
+ * what it should not.
  *
- * A server on loopback is reached by any page whose name was rebound to 127.0.0.1, unless the Host is checked. So a
- * listener on loopback takes loopback names and those of `server.allowed_hosts`; one on a network takes any Host
- * unless `allowed_hosts` names some. An Origin must be the server's own, or be in `server.allowed_origins`.
+ * A server on loopback is reached by any page whose name was rebound to 127.0.0.1, unless the Host
+ * is checked. So a listener on loopback takes loopback names and those of `server.allowed_hosts`;
+ * one on a network takes any Host unless `allowed_hosts` names some. An Origin must be the server's
+ * own, or be in `server.allowed_origins`.
  */
 #ifndef CORE_API_ORIGIN_H
 #define CORE_API_ORIGIN_H

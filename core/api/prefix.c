@@ -16,7 +16,8 @@ bool prefix_is_served_at(const struct server_conf *server, size_t listener, cons
     return apps->count == 0;
 }
 
-static bool share_a_listener(const struct server_conf *server, const struct unit *a, const struct unit *b)
+static bool share_a_listener(const struct server_conf *server, const struct unit *a,
+                             const struct unit *b)
 {
     for (size_t i = 0; i < server->listener_count; i++)
         if (prefix_is_served_at(server, i, a) && prefix_is_served_at(server, i, b))
@@ -33,9 +34,11 @@ static bp_route route_at(const bp_app_ops *app, size_t index)
     return route;
 }
 
-/* The first route of `late` that `early` has as well; false: none. Malformed ones are the router's to refuse. */
-static bool find_common(struct arena *arena, const struct unit *early, const char *early_prefix, const struct unit *late,
-                        const char *late_prefix, bp_str *path, const char **method)
+/* The first route of `late` that `early` has as well; false: none. Malformed ones are the router's
+ * to refuse. */
+static bool find_common(struct arena *arena, const struct unit *early, const char *early_prefix,
+                        const struct unit *late, const char *late_prefix, bp_str *path,
+                        const char **method)
 {
     const bp_app_ops *a = early->plugin->descriptor.ops, *b = late->plugin->descriptor.ops;
 
@@ -50,7 +53,8 @@ static bool find_common(struct arena *arena, const struct unit *early, const cha
             bp_route other = route_at(a, j);
 
             if (!other.method || !other.path || strcmp(mine.method, other.method) != 0 ||
-                !router_is_same_path(my_path, arena_format(arena, "%s%s", early_prefix, other.path)))
+                !router_is_same_path(my_path,
+                                     arena_format(arena, "%s%s", early_prefix, other.path)))
                 continue;
             *path = my_path;
             *method = mine.method;
@@ -61,8 +65,9 @@ static bool find_common(struct arena *arena, const struct unit *early, const cha
 }
 
 /* The first unit before `late` in the conf that is in its way; NULL: none. */
-static const struct unit *find_rival(struct api *api, const struct unit *late, const char *const *prefixes, const char *prefix,
-                                     bp_str *path, const char **method)
+static const struct unit *find_rival(struct api *api, const struct unit *late,
+                                     const char *const *prefixes, const char *prefix, bp_str *path,
+                                     const char **method)
 {
     const struct generation *generation = api->generation;
     const struct unit       *found = NULL;
@@ -72,8 +77,10 @@ static const struct unit *find_rival(struct api *api, const struct unit *late, c
     for (size_t i = 0; i < generation->unit_count && !found; i++) {
         const struct unit *early = generation->units[i];
 
-        // The conf has its instances in the order of the file; an app's place among the units is another one.
-        if (strcmp(early->conf->kind, "app") == 0 && generation->confs[i] < generation_conf_of(generation, late) &&
+        // The conf has its instances in the order of the file; an app's place among the units is
+        // another one.
+        if (strcmp(early->conf->kind, "app") == 0 &&
+            generation->confs[i] < generation_conf_of(generation, late) &&
             share_a_listener(&api->conf->server, early, late) &&
             find_common(&scratch, early, prefixes[i], late, prefix, path, method))
             found = early;
@@ -87,10 +94,11 @@ static const struct unit *find_rival(struct api *api, const struct unit *late, c
 static bool settle_one(struct api *api, size_t index, const char **prefixes, char problem[512])
 {
     struct unit            *unit = api->generation->units[index];
-    const struct conf_node *conf_node = api->generation->confs[index]->node, *node = node_find(conf_node, "prefix");
-    bp_str                  asked = unit->conf->gate.prefix, path;
-    const char             *method;
-    const struct unit      *rival;
+    const struct conf_node *conf_node = api->generation->confs[index]->node,
+                           *node = node_find(conf_node, "prefix");
+    bp_str             asked = unit->conf->gate.prefix, path;
+    const char        *method;
+    const struct unit *rival;
 
     if (asked.len)
         prefixes[index] = arena_format(&api->arena, "/" BP_FMT, BP_ARG(asked)).data;
@@ -98,16 +106,21 @@ static bool settle_one(struct api *api, size_t index, const char **prefixes, cha
     if (rival && !asked.len) {
         prefixes[index] = arena_format(&api->arena, "/" BP_FMT, BP_ARG(unit->conf->name)).data;
         log_message(api->generation->workers[0].log, BP_LOG_INFO, "routes_prefixed",
-                    "the paths of app.%.32s begin with %s, because app.%.32s, which stands before it in the conf, has %s %.200s too; "
-                    "`prefix` of app.%.32s is another word for it", unit->conf->name.data, prefixes[index], rival->conf->name.data,
-                    method, path.data, unit->conf->name.data);
+                    "the paths of app.%.32s begin with %s, because app.%.32s, which stands before "
+                    "it in the conf, has %s %.200s too; `prefix` of app.%.32s is another word for "
+                    "it",
+                    unit->conf->name.data, prefixes[index], rival->conf->name.data, method,
+                    path.data, unit->conf->name.data);
         rival = find_rival(api, unit, prefixes, prefixes[index], &path, &method);
     }
     if (!rival)
         return true;
-    snprintf(problem, 512, "%s %.200s is offered by app.%.32s as well, and one listener serves both: give app.%.32s another `prefix`, "
-                           "or listeners of their own, { address: ..., apps: [%.32s] }", method, path.data, rival->conf->name.data,
-             unit->conf->name.data, unit->conf->name.data);
+    snprintf(problem, 512,
+             "%s %.200s is offered by app.%.32s as well, and one listener serves both: give "
+             "app.%.32s another `prefix`, or listeners of their own, { address: ..., apps: [%.32s] "
+             "}",
+             method, path.data, rival->conf->name.data, unit->conf->name.data,
+             unit->conf->name.data);
     error_at_key(&api->conf->problems, node ? node : conf_node, "%s", problem);
     return false;
 }
@@ -115,7 +128,8 @@ static bool settle_one(struct api *api, size_t index, const char **prefixes, cha
 const char **prefixes_settle(struct api *api, char problem[512])
 {
     const struct generation *generation = api->generation;
-    const char             **prefixes = arena_alloc(&api->arena, (generation->unit_count + 1) * sizeof(*prefixes));
+    const char             **prefixes = arena_alloc(&api->arena,
+                                                    (generation->unit_count + 1) * sizeof(*prefixes));
     bool                     is_good = true;
 
     snprintf(problem, 512, "no memory for the routes");
@@ -126,7 +140,8 @@ const char **prefixes_settle(struct api *api, char problem[512])
     // In the order of the conf: each looks at those before it, whose prefixes are settled.
     for (size_t c = 0; c < api->conf->instance_count; c++)
         for (size_t i = 0; i < generation->unit_count; i++)
-            if (generation->confs[i] == &api->conf->instances[c] && strcmp(generation->units[i]->conf->kind, "app") == 0)
+            if (generation->confs[i] == &api->conf->instances[c] &&
+                strcmp(generation->units[i]->conf->kind, "app") == 0)
                 is_good = settle_one(api, i, prefixes, problem) && is_good;
     return is_good ? prefixes : NULL;
 }

@@ -44,7 +44,8 @@ bool proxy_is_in_block(bp_str address, bp_str block)
 
     if (bp_str_equal(address, block))
         return true;
-    if (len == 0 || parse(network, b) != len || (bits_text.len && !str_to_uint(bits_text, &bits)) || bits > len * 8)
+    if (len == 0 || parse(network, b) != len || (bits_text.len && !str_to_uint(bits_text, &bits)) ||
+        bits > len * 8)
         return false;
     if (memcmp(a, b, bits / 8) != 0)
         return false;
@@ -87,7 +88,8 @@ bp_str proxy_client_address(const struct api *api, struct http_exchange *exchang
     if (!is_trusted(api, client))
         return client;
     list = http_exchange_header(exchange, "x-forwarded-for");
-    // From the right: each proxy appends who spoke to it, and what stands left of a stranger is a stranger's word.
+    // From the right: each proxy appends who spoke to it, and what stands left of a stranger is a
+    // stranger's word.
     while (list.len && is_trusted(api, client)) {
         size_t at = list.len;
         bp_str last;

@@ -1,15 +1,16 @@
-/* proxy.h - whose request it is when a proxy brought it: X-Forwarded-For, believed only from proxies the conf trusts. */
+/* proxy.h - whose request it is when a proxy brought it: X-Forwarded-For, believed only from
+ * proxies the conf trusts. */
 #ifndef CORE_API_PROXY_H
 #define CORE_API_PROXY_H
 
 #include "api/api.h"
 
-/* The client's address: the last one in X-Forwarded-For that is no trusted proxy, if the peer is one; else the peer's.
- * In the call's arena. */
+/* The client's address: the last one in X-Forwarded-For that is no trusted proxy, if the peer is
+ * one; else the peer's. In the call's arena. */
 bp_str proxy_client_address(const struct api *api, struct http_exchange *exchange);
 
-/* The same for what is shared out by address: of IPv6 the /64, since that is what one customer has; IPv4 in IPv6's clothes
- * is IPv4. */
+/* The same for what is shared out by address: of IPv6 the /64, since that is what one customer has;
+ * IPv4 in IPv6's clothes is IPv4. */
 bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange);
 
 /* An IPv4 or IPv6 address, with or without brackets. */

@@ -52,7 +52,8 @@ static int method_index(bp_str method)
 }
 
 /* Children stand in the order of precedence: fixed ones, a value, the rest. */
-static struct node *child_for(struct router *router, struct node *node, enum segment_type type, bp_str text)
+static struct node *child_for(struct router *router, struct node *node, enum segment_type type,
+                              bp_str text)
 {
     struct node **at = &node->first_child, *made;
 
@@ -95,7 +96,8 @@ static bool is_taken(const struct route *first, const struct unit *unit)
     return false;
 }
 
-static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index, char problem[512])
+static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index,
+                    char problem[512])
 {
     struct node  *node = &router->root;
     int           method = spec->method ? method_index(bp_str_of(spec->method)) : -1;
@@ -104,9 +106,11 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     struct route *route = arena_alloc(&router->arena, sizeof(*route)), **place;
     size_t        value_count = 0;
 
-    if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route || router->count == ROUTES_MAX) {
-        snprintf(problem, 512, "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, a path "
-                               "that begins with / and a handler",
+    if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route ||
+        router->count == ROUTES_MAX) {
+        snprintf(problem, 512,
+                 "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, "
+                 "a path that begins with / and a handler",
                  index, owner ? owner : "the host");
         return false;
     }
@@ -115,7 +119,9 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
         bp_str            text;
 
         if (!classify(str_split(rest, '/', &rest), &type, &text) || (type == REST && rest.len)) {
-            snprintf(problem, 512, "route \"%s\" of %s has a segment that is neither plain nor {name} nor a last {name...}",
+            snprintf(problem, 512,
+                     "route \"%s\" of %s has a segment that is neither plain nor {name} nor a last "
+                     "{name...}",
                      spec->path, owner ? owner : "the host");
             return false;
         }
@@ -125,17 +131,23 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     }
     if (!node || is_taken(node->routes[method], unit)) {
         snprintf(problem, 512, "%s %s of %s is taken already by %s", spec->method, spec->path,
-                 owner ? owner : "the host", node && node->routes[method]->owner ? node->routes[method]->owner : "the host");
+                 owner ? owner : "the host",
+                 node && node->routes[method]->owner ? node->routes[method]->owner : "the host");
         return false;
     }
     route->spec = *spec;
     route->owner = owner;
     route->unit = unit;
-    route->op = (struct gate_op){ index, arena_format(&router->arena, "%s %s", spec->method, spec->path).data, false };
-    route->duration = metrics_series(metrics_define(METRIC_HISTOGRAM, "http_request_duration_seconds",
-                                                    "Time from the header block to the end of the answer.",
+    route->op = (struct gate_op){
+        index, arena_format(&router->arena, "%s %s", spec->method, spec->path).data, false
+    };
+    route->duration = metrics_series(metrics_define(METRIC_HISTOGRAM,
+                                                    "http_request_duration_seconds",
+                                                    "Time from the header block to the end of the "
+                                                    "answer.",
                                                     "method route"),
-                                     (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) }, 2);
+                                     (bp_str[]){ bp_str_of(spec->method), bp_str_of(spec->path) },
+                                     2);
     if (unit && unit->plugin)
         gate_define_op(unit, route->op.name);
     for (place = &node->routes[method]; *place;)
@@ -145,8 +157,8 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     return true;
 }
 
-bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count, struct unit *unit,
-                void *context, char problem[512])
+bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count,
+                struct unit *unit, void *context, char problem[512])
 {
     if (count && (!routes || stride < offsetof(bp_route, summary) || count > ROUTES_OF_APP_MAX)) {
         snprintf(problem, 512, "the route table of %s is malformed: %zu routes of %zu bytes",
@@ -156,7 +168,8 @@ bool router_add(struct router *router, const bp_route *routes, size_t stride, si
     for (size_t i = 0; i < count; i++) {
         bp_route spec = { 0 };
 
-        memcpy(&spec, (const char *)routes + i * stride, stride < sizeof(spec) ? stride : sizeof(spec));
+        memcpy(&spec, (const char *)routes + i * stride,
+               stride < sizeof(spec) ? stride : sizeof(spec));
         if (!add_one(router, &spec, unit, (uint32_t)i, problem))
             return false;
         router->all[router->count - 1]->context = context;
@@ -165,7 +178,8 @@ bool router_add(struct router *router, const bp_route *routes, size_t stride, si
 }
 
 /* Depth first, most specific first; a path has few segments, and few of them branch. */
-static const struct node *find(const struct node *node, bp_str rest, bool is_end, struct route_match *match)
+static const struct node *find(const struct node *node, bp_str rest, bool is_end,
+                               struct route_match *match)
 {
     size_t kept = match->value_count;
 
@@ -214,8 +228,8 @@ bool router_is_same_path(bp_str a, bp_str b)
     return a.len == b.len;
 }
 
-struct route *router_find(const struct router *router, bp_str method, bp_str path, struct route_match *match,
-                          char allowed[64])
+struct route *router_find(const struct router *router, bp_str method, bp_str path,
+                          struct route_match *match, char allowed[64])
 {
     const struct node *node = NULL;
     int                index = method_index(method);
@@ -233,8 +247,8 @@ struct route *router_find(const struct router *router, bp_str method, bp_str pat
     }
     for (int i = 0; i < METHODS; i++)
         if (node->routes[i])
-            snprintf(allowed + strlen(allowed), 64 - strlen(allowed), "%s%s%s", allowed[0] ? ", " : "",
-                     i == 0 ? "HEAD, " : "", methods[i]);
+            snprintf(allowed + strlen(allowed), 64 - strlen(allowed), "%s%s%s",
+                     allowed[0] ? ", " : "", i == 0 ? "HEAD, " : "", methods[i]);
     return NULL;
 }
 

@@ -125,12 +125,15 @@ static bp_status do_send(bp_call *call, void *arg)
     struct send_args *args = arg;
 
     (void)call;
-    return http_exchange_send(args->response->exchange, args->status, bp_str_of(args->text), args->bytes);
+    return http_exchange_send(args->response->exchange, args->status, bp_str_of(args->text),
+                              args->bytes);
 }
 
-static bp_status web_send(bp_call *call, bp_response *response, int32_t status, const char *content_type, bp_str body)
+static bp_status web_send(bp_call *call, bp_response *response, int32_t status,
+                          const char *content_type, bp_str body)
 {
-    return service_on_fiber(call, do_send, &(struct send_args){ response, status, content_type, body });
+    return service_on_fiber(call, do_send,
+                            &(struct send_args){ response, status, content_type, body });
 }
 
 static bp_status do_stream(bp_call *call, void *arg)
@@ -141,9 +144,11 @@ static bp_status do_stream(bp_call *call, void *arg)
     return http_exchange_begin(args->response->exchange, args->status, bp_str_of(args->text), -1);
 }
 
-static bp_status web_stream(bp_call *call, bp_response *response, int32_t status, const char *content_type)
+static bp_status web_stream(bp_call *call, bp_response *response, int32_t status,
+                            const char *content_type)
 {
-    return service_on_fiber(call, do_stream, &(struct send_args){ response, status, content_type, { NULL, 0 } });
+    return service_on_fiber(call, do_stream,
+                            &(struct send_args){ response, status, content_type, { NULL, 0 } });
 }
 
 static bp_status do_write(bp_call *call, void *arg)
@@ -165,7 +170,8 @@ static bp_status do_event(bp_call *call, void *arg)
 
     (void)call;
     args->response->is_event_stream = true;
-    return http_exchange_sse(args->response->exchange, bp_str_of(args->text), (bp_str){ NULL, 0 }, args->bytes);
+    return http_exchange_sse(args->response->exchange, bp_str_of(args->text), (bp_str){ NULL, 0 },
+                             args->bytes);
 }
 
 static bp_status web_sse_event(bp_call *call, bp_response *response, const char *event, bp_str data)
@@ -222,7 +228,8 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
 
     // A client that is still there was not the one who gave up: the server was, as it has to end.
     if (call_over(call) == BP_CANCELLED && !http_exchange_is_gone(exchange))
-        status = call_fail(call, BP_UNAVAILABLE, "the server gave this request up, as it has to end: send it again");
+        status = call_fail(call, BP_UNAVAILABLE,
+                           "the server gave this request up, as it has to end: send it again");
     http_status = bp_status_http(status);
     call_sentence_for_client(call, status, &is_whole);
     if (http_status >= 500 || !is_whole)
@@ -236,11 +243,13 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
     // The deadline is over, or all of it, but saying so must still be possible.
     call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
     if (exchange->status) {
-        // An event says that it failed, so the stream may end as streams do; nothing else can say it but a missing end.
-        // Those of MCP are streams of messages and know no such event: a client sees that its answer is not among them.
+        // An event says that it failed, so the stream may end as streams do; nothing else can say
+        // it but a missing end. Those of MCP are streams of messages and know no such event: a
+        // client sees that its answer is not among them.
         if (!http_exchange_is_event_stream(exchange) ||
             (response->is_event_stream &&
-             http_exchange_sse(exchange, BP_STR("error"), (bp_str){ NULL, 0 }, error_json(call, status)) != BP_OK))
+             http_exchange_sse(exchange, BP_STR("error"), (bp_str){ NULL, 0 },
+                               error_json(call, status)) != BP_OK))
             http_exchange_abort(exchange);
         call->shield_until_ns = 0;
         return status;
@@ -250,7 +259,8 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
         char    text[24];
 
         http_exchange_add_header(exchange, BP_STR("Retry-After"),
-                                 (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)seconds) });
+                                 (bp_str){ text, (size_t)snprintf(text, sizeof(text), "%lld",
+                                                                  (long long)seconds) });
     }
     http_exchange_send(exchange, http_status, BP_STR("application/json"), error_json(call, status));
     call->shield_until_ns = 0;

@@ -1,4 +1,5 @@
-/* arena.c - memory that is freed as a whole: blocks of 4 KiB, larger pieces in blocks of their own. */
+/* arena.c - memory that is freed as a whole: blocks of 4 KiB, larger pieces in blocks of their own.
+ */
 #include "base/arena.h"
 
 #include <stdarg.h>

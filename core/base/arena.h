@@ -1,7 +1,7 @@
 /* arena.h - memory that is freed as a whole, with a list of things to do when it is.
  *
- * A call, a conf file and an instance each own one. Allocation moves a pointer through blocks; a limit that is
- * stated when the arena is made bounds it. Not for use by two threads at once.
+ * A call, a conf file and an instance each own one. Allocation moves a pointer through blocks; a
+ * limit that is stated when the arena is made bounds it. Not for use by two threads at once.
  */
 #ifndef CORE_BASE_ARENA_H
 #define CORE_BASE_ARENA_H
@@ -14,9 +14,10 @@ struct arena_block;
 struct arena_cleanup;
 
 struct arena {
-    struct arena_block   *blocks; /* newest first; the last one of the list is kept by arena_reset() */
-    char                 *next;
-    char                 *end;
+    struct arena_block
+         *blocks; /* newest first; the last one of the list is kept by arena_reset() */
+    char *next;
+    char *end;
     struct arena_cleanup *cleanups;
     size_t                used_bytes;
     size_t                limit_bytes;

@@ -39,9 +39,10 @@ void clock_format_utc(int64_t wall_ns, char text[25])
 
     if (seconds != last || !last_text[0]) {
         gmtime_r(&seconds, &t);
-        snprintf(last_text, sizeof(last_text), "%04u-%02u-%02uT%02u:%02u:%02u.000Z", (unsigned)(t.tm_year + 1900) % 10000,
-                 (unsigned)(t.tm_mon + 1) % 100, (unsigned)t.tm_mday % 100, (unsigned)t.tm_hour % 100,
-                 (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
+        snprintf(last_text, sizeof(last_text), "%04u-%02u-%02uT%02u:%02u:%02u.000Z",
+                 (unsigned)(t.tm_year + 1900) % 10000, (unsigned)(t.tm_mon + 1) % 100,
+                 (unsigned)t.tm_mday % 100, (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100,
+                 (unsigned)t.tm_sec % 100);
         last = seconds;
     }
     memcpy(text, last_text, sizeof(last_text));

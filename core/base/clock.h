@@ -1,4 +1,5 @@
-/* clock.h - the two clocks: a monotonic one for every wait, and the wall clock for what people read. */
+/* clock.h - the two clocks: a monotonic one for every wait, and the wall clock for what people
+ * read. */
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H
 

@@ -22,8 +22,8 @@ void crypto_hmac_sha256(bp_str key, bp_str bytes, uint8_t digest[32])
 {
     unsigned len = 32;
 
-    HMAC(EVP_sha256(), key.data ? key.data : "", (int)key.len, (const unsigned char *)bytes.data, bytes.len, digest,
-         &len);
+    HMAC(EVP_sha256(), key.data ? key.data : "", (int)key.len, (const unsigned char *)bytes.data,
+         bytes.len, digest, &len);
 }
 
 static void ask_kernel(void *bytes, size_t count)
@@ -42,7 +42,8 @@ static void ask_kernel(void *bytes, size_t count)
     }
 }
 
-/* What the kernel gave and nobody had yet. A child of fork() must not give what its parent gives. */
+/* What the kernel gave and nobody had yet. A child of fork() must not give what its parent gives.
+ */
 enum { POOL_BYTES = 512, POOL_SHARE_BYTES = 64 };
 
 struct random_pool {

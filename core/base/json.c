@@ -1,8 +1,8 @@
 /* json.c - reading JSON: caps are checked in one pass over the text before jansson sees it.
  *
- * jansson recurses, so depth has to be bounded before; it converts numbers, so their length has to be. What it
- * refuses by itself: invalid UTF-8, lone surrogates, a byte order mark, NUL in a key, integers beyond int64 and
- * numbers beyond double.
+ * jansson recurses, so depth has to be bounded before; it converts numbers, so their length has to
+ * be. What it refuses by itself: invalid UTF-8, lone surrogates, a byte order mark, NUL in a key,
+ * integers beyond int64 and numbers beyond double.
  */
 #include "base/json.h"
 
@@ -33,7 +33,8 @@ static size_t skip_string(const struct scan *scan, size_t at)
 
 static size_t skip_number(const struct scan *scan, size_t at)
 {
-    while (at < scan->len && (unsigned char)scan->text[at] > ' ' && !strchr(",:]}[{\"", scan->text[at]))
+    while (at < scan->len && (unsigned char)scan->text[at] > ' ' &&
+           !strchr(",:]}[{\"", scan->text[at]))
         at++;
     return at;
 }
@@ -50,7 +51,8 @@ static bool passes_caps(struct scan *scan)
         if (c == '"') {
             at = skip_string(scan, at);
         } else if (c == '\0') {
-            scan->problem = "a NUL byte stands where a value should"; // jansson would take it for the end
+            scan->problem = "a NUL byte stands where a value should"; // jansson would take it for
+                                                                      // the end
             return false;
         } else if (c == '[' || c == '{') {
             if (++depth > JSON_READ_DEPTH_MAX) {
@@ -80,9 +82,10 @@ static bool passes_caps(struct scan *scan)
 
 /* ---- memory: what jansson makes for a text lies in the arena that the text was read into ----
  *
- * jansson allocates twice for each key and frees each piece alone; moving a pointer through blocks and giving them back
- * whole halves the time, and the memory counts against the call's limit. Whoever else in the process uses jansson (a
- * plugin) does so outside of json_parse() and gets malloc() and free() as ever.
+ * jansson allocates twice for each key and frees each piece alone; moving a pointer through blocks
+ * and giving them back whole halves the time, and the memory counts against the call's limit.
+ * Whoever else in the process uses jansson (a plugin) does so outside of json_parse() and gets
+ * malloc() and free() as ever.
  */
 static _Thread_local struct arena *reading_into;
 
@@ -130,12 +133,14 @@ static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
     json_t *root;
 
     read_into(arena);
-    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                      error);
     reading_into = NULL;
     return root;
 }
 
-bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value,
+                            char problem[JSON_PROBLEM_BYTES])
 {
     struct scan  scan = { .text = text.data, .len = text.len };
     json_error_t error;
@@ -149,7 +154,8 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
     root = load(arena, text, &error);
     if (!root) {
         snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d",
-                 is_no_memory(&error) ? "there is no memory to read it" : error.text, error.position);
+                 is_no_memory(&error) ? "there is no memory to read it" : error.text,
+                 error.position);
         if (is_no_memory(&error))
             return BP_NO_MEMORY;
         return is_beyond(&error) ? BP_UNSUPPORTED : BP_INVALID;
@@ -158,7 +164,8 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
     return BP_OK;
 }
 
-bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value,
+                     char problem[JSON_PROBLEM_BYTES])
 {
     bp_status status = json_parse_judged(arena, text, value, problem);
 
@@ -175,14 +182,21 @@ enum json_type json_type_of(const bp_json *value)
     if (!value)
         return JSON_KIND_NONE;
     switch (json_typeof(raw(value))) {
-    case JSON_OBJECT: return JSON_KIND_OBJECT;
-    case JSON_ARRAY: return JSON_KIND_ARRAY;
-    case JSON_STRING: return JSON_KIND_STRING;
-    case JSON_INTEGER: return JSON_KIND_INTEGER;
-    case JSON_REAL: return JSON_KIND_NUMBER;
+    case JSON_OBJECT:
+        return JSON_KIND_OBJECT;
+    case JSON_ARRAY:
+        return JSON_KIND_ARRAY;
+    case JSON_STRING:
+        return JSON_KIND_STRING;
+    case JSON_INTEGER:
+        return JSON_KIND_INTEGER;
+    case JSON_REAL:
+        return JSON_KIND_NUMBER;
     case JSON_TRUE:
-    case JSON_FALSE: return JSON_KIND_BOOL;
-    case JSON_NULL: return JSON_KIND_NULL;
+    case JSON_FALSE:
+        return JSON_KIND_BOOL;
+    case JSON_NULL:
+        return JSON_KIND_NULL;
     }
     return JSON_KIND_NONE;
 }
@@ -231,15 +245,18 @@ bp_str json_as_string(const bp_json *value)
     return (bp_str){ json_string_value(raw(value)), json_string_length(raw(value)) };
 }
 
-/* 3.0 is the integer 3. Beyond 2^53 a double may stand for its neighbours as well, and so for no integer. */
+/* 3.0 is the integer 3. Beyond 2^53 a double may stand for its neighbours as well, and so for no
+ * integer. */
 static bool is_whole(double number)
 {
-    return number >= -9007199254740992.0 && number <= 9007199254740992.0 && number == (double)(int64_t)number;
+    return number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
+           number == (double)(int64_t)number;
 }
 
 bool json_is_whole(const bp_json *value)
 {
-    return json_is_integer(raw(value)) || (json_is_real(raw(value)) && is_whole(json_real_value(raw(value))));
+    return json_is_integer(raw(value)) ||
+           (json_is_real(raw(value)) && is_whole(json_real_value(raw(value))));
 }
 
 int64_t json_as_integer(const bp_json *value)

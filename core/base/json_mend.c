@@ -1,4 +1,5 @@
-/* json_mend.c - the lenient door: reads what is good, mends what can be mended, says why not for the rest. */
+/* json_mend.c - the lenient door: reads what is good, mends what can be mended, says why not for
+ * the rest. */
 #include "base/json_mend.h"
 
 #include <stdio.h>
@@ -53,7 +54,8 @@ static size_t look_at(bp_str text, size_t at, bp_str *instead)
         return 2; // so that the second of two backslashes begins nothing
     if (code < HIGH_FIRST || code > LOW_LAST)
         return ESCAPE_CHARS;
-    low = code < LOW_FIRST && text.len - at > ESCAPE_CHARS ? escape_at(text, at + ESCAPE_CHARS) : -1;
+    low = code < LOW_FIRST && text.len - at > ESCAPE_CHARS ? escape_at(text, at + ESCAPE_CHARS)
+                                                           : -1;
     if (low >= LOW_FIRST && low <= LOW_LAST)
         return 2 * ESCAPE_CHARS;
     *instead = BP_STR(REPLACEMENT_ESCAPE);
@@ -93,11 +95,12 @@ bp_str json_mend(struct arena *arena, bp_str text)
     return buf_str(&buf);
 }
 
-bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes, const bp_json **value,
-                           char problem[JSON_PROBLEM_BYTES])
+bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes,
+                           const bp_json **value, char problem[JSON_PROBLEM_BYTES])
 {
-    size_t    limit_bytes = arena->limit_bytes, used_bytes = arena->used_bytes;
-    bool      is_ours = memory_bytes < limit_bytes - (used_bytes < limit_bytes ? used_bytes : limit_bytes);
+    size_t limit_bytes = arena->limit_bytes, used_bytes = arena->used_bytes;
+    bool   is_ours = memory_bytes <
+                   limit_bytes - (used_bytes < limit_bytes ? used_bytes : limit_bytes);
     bp_status status;
     bp_str    mended;
 
@@ -112,15 +115,18 @@ bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes
     arena->limit_bytes = limit_bytes;
     if (status != BP_NO_MEMORY || !is_ours)
         return status;
-    snprintf(problem, JSON_PROBLEM_BYTES, "its %zu bytes take more than %zu bytes of memory once they are read", text.len,
+    snprintf(problem, JSON_PROBLEM_BYTES,
+             "its %zu bytes take more than %zu bytes of memory once they are read", text.len,
              memory_bytes);
     return BP_TOO_LARGE;
 }
 
-bp_status json_read(struct arena *arena, bp_str text, const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+bp_status json_read(struct arena *arena, bp_str text, const bp_json **value,
+                    char problem[JSON_PROBLEM_BYTES])
 {
-    size_t memory_bytes = text.len > JSON_MEMORY_BYTES / JSON_MEMORY_PER_BYTE ? text.len * JSON_MEMORY_PER_BYTE
-                                                                              : JSON_MEMORY_BYTES;
+    size_t memory_bytes = text.len > JSON_MEMORY_BYTES / JSON_MEMORY_PER_BYTE
+                              ? text.len * JSON_MEMORY_PER_BYTE
+                              : JSON_MEMORY_BYTES;
 
     return json_read_within(arena, text, memory_bytes, value, problem);
 }

@@ -1,4 +1,5 @@
-/* json_writer.c - writing compact JSON: commas, escapes and caps are its business, not the caller's. */
+/* json_writer.c - writing compact JSON: commas, escapes and caps are its business, not the
+ * caller's. */
 #include "base/json.h"
 
 #include <math.h>
@@ -22,13 +23,15 @@ static void set_bit(uint8_t *bits, uint32_t at, bool value)
     bits[at / 8] = (uint8_t)((bits[at / 8] & ~(1u << at % 8)) | (unsigned)value << at % 8);
 }
 
-/* A misuse is a mistake in the program, so it spoils the whole text rather than yield half of one. */
+/* A misuse is a mistake in the program, so it spoils the whole text rather than yield half of one.
+ */
 static bool may_write(bp_json_writer *w)
 {
     return w && w->status == BP_OK;
 }
 
-/* What has to stand before a value: nothing, or a comma; and whether a value may stand here at all. */
+/* What has to stand before a value: nothing, or a comma; and whether a value may stand here at all.
+ */
 static bool before_value(bp_json_writer *w)
 {
     if (!may_write(w))
@@ -115,7 +118,9 @@ static bool is_plain(unsigned char c)
 /* What is neither plain nor a sound sequence of UTF-8; gives back the place behind it. */
 static char *write_escaped(char *to, unsigned char c)
 {
-    static const char names[32] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
+    static const char names[32] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
+    };
     static const char digits[] = "0123456789abcdef";
 
     if (c >= 0x80) {
@@ -140,7 +145,8 @@ static char *write_escaped(char *to, unsigned char c)
     return to;
 }
 
-/* About `most` bytes of `text` from *at on, into room for six times as many and some; gives back the place behind it. */
+/* About `most` bytes of `text` from *at on, into room for six times as many and some; gives back
+ * the place behind it. */
 static char *write_piece(char *to, bp_str text, size_t *at, size_t most)
 {
     size_t end = text.len - *at > most ? *at + most : text.len;
@@ -150,7 +156,8 @@ static char *write_piece(char *to, bp_str text, size_t *at, size_t most)
 
         to += plain;
         *at += plain;
-        while (*at < end && (unsigned char)text.data[*at] >= 0x80 && (len = str_utf8_sequence(text, *at)) != 0) {
+        while (*at < end && (unsigned char)text.data[*at] >= 0x80 &&
+               (len = str_utf8_sequence(text, *at)) != 0) {
             memcpy(to, text.data + *at, len); // where one letter is beyond ASCII, most are
             to += len;
             *at += len;
@@ -172,7 +179,8 @@ void json_append_quoted(struct bp_buf *buf, bp_str text)
         size_t left = text.len - at < PIECE_BYTES ? text.len - at : PIECE_BYTES;
         size_t room = ESCAPED_BYTES_MAX * left + ROOM_SPARE_BYTES;
         bool   fits = buf->max_bytes - buf->len >= room && buf_reserve(buf, room);
-        char  *to = fits ? buf->data + buf->len : piece, *end = write_piece(to, text, &at, fits ? PIECE_BYTES : SMALL_PIECE_BYTES);
+        char  *to = fits ? buf->data + buf->len : piece,
+             *end = write_piece(to, text, &at, fits ? PIECE_BYTES : SMALL_PIECE_BYTES);
 
         if (fits)
             buf_commit(buf, (size_t)(end - to));
@@ -201,7 +209,8 @@ void json_add_integer(bp_json_writer *w, int64_t value)
     json_add_raw(w, str_from_int(value, text));
 }
 
-/* Numbers of up to nine digits and three decimals, such as most are: the same text without a search for it. 0: not one. */
+/* Numbers of up to nine digits and three decimals, such as most are: the same text without a search
+ * for it. 0: not one. */
 static size_t short_number(double value, char text[40])
 {
     int64_t thousandths = (int64_t)(value * 1000 + 0.5), rest = thousandths % 1000;
@@ -286,18 +295,29 @@ void json_add_value(bp_json_writer *w, const bp_json *value)
             json_add_value(w, json_at(value, i));
         json_end(w);
         break;
-    case JSON_KIND_STRING: json_add_string(w, json_as_string(value)); break;
-    case JSON_KIND_INTEGER: json_add_integer(w, json_as_integer(value)); break;
-    case JSON_KIND_NUMBER: json_add_number(w, json_as_number(value)); break;
-    case JSON_KIND_BOOL: json_add_bool(w, json_as_bool(value)); break;
+    case JSON_KIND_STRING:
+        json_add_string(w, json_as_string(value));
+        break;
+    case JSON_KIND_INTEGER:
+        json_add_integer(w, json_as_integer(value));
+        break;
+    case JSON_KIND_NUMBER:
+        json_add_number(w, json_as_number(value));
+        break;
+    case JSON_KIND_BOOL:
+        json_add_bool(w, json_as_bool(value));
+        break;
     case JSON_KIND_NULL:
-    case JSON_KIND_NONE: json_add_null(w); break;
+    case JSON_KIND_NONE:
+        json_add_null(w);
+        break;
     }
 }
 
 void json_add_base64(bp_json_writer *w, bp_str bytes)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
+                                   "/";
     char              piece[1024];
     size_t            len = 0;
 

@@ -2,10 +2,11 @@
  *
  *      turns of a loop -> batch -> block -> ring -> thread -> writev
  *
- * What a worker's thread logs within a few milliseconds is handed over as one block, so that the thread is woken once for
- * all of it; warnings and errors go at once, and so do the lines of other threads. The ring is under one mutex that is held
- * for a few instructions. When writing fails (disk full) the lines are counted as dropped and the next write is tried
- * again: the server goes on, and says how many are missing as soon as it can.
+ * What a worker's thread logs within a few milliseconds is handed over as one block, so that the
+ * thread is woken once for all of it; warnings and errors go at once, and so do the lines of other
+ * threads. The ring is under one mutex that is held for a few instructions. When writing fails
+ * (disk full) the lines are counted as dropped and the next write is tried again: the server goes
+ * on, and says how many are missing as soon as it can.
  */
 #include "base/log.h"
 
@@ -23,10 +24,10 @@
 enum { WRITE_BLOCKS = 64, BATCH_BYTES = 16 << 10, TELL_S = 1 };
 
 struct log_batch {
-    struct log       *log;
-    struct log_batch *next;
+    struct log               *log;
+    struct log_batch         *next;
     struct log_block *_Atomic block; /* NULL: nothing waits */
-    size_t            capacity;
+    size_t                    capacity;
 };
 
 static _Thread_local struct log_batch *own_batch;
@@ -40,7 +41,8 @@ static uint32_t count_lines(const char *text, size_t len)
 {
     uint32_t lines = 0;
 
-    for (const char *end = text + len; (text = memchr(text, '\n', (size_t)(end - text))) != NULL; text++)
+    for (const char *end = text + len; (text = memchr(text, '\n', (size_t)(end - text))) != NULL;
+         text++)
         lines++;
     return lines;
 }
@@ -105,12 +107,14 @@ static void tell_missing(struct log *log)
         return;
     log->told_ns = now_ns;
     clock_format_utc(clock_wall_ns(), ts);
-    part.iov_len = (size_t)snprintf(
-        text, sizeof(text),
-        "{\"ts\":\"%s\",\"level\":\"WARN\",\"event\":\"log_lines_missing\",\"message\":\"the log lacks lines: they came "
-        "faster than they could be written, or one message came more often than log.rate allows\",\"dropped\":%llu,"
-        "\"suppressed\":%llu}\n",
-        ts, (unsigned long long)(dropped - log->told_dropped), (unsigned long long)(suppressed - log->told_suppressed));
+    part.iov_len = (size_t)snprintf(text, sizeof(text),
+                                    "{\"ts\":\"%s\",\"level\":\"WARN\",\"event\":\"log_lines_"
+                                    "missing\",\"message\":\"the log lacks lines: they came faster "
+                                    "than they could be written, or one message came more often "
+                                    "than log.rate "
+                                    "allows\",\"dropped\":%llu,\"suppressed\":%llu}\n",
+                                    ts, (unsigned long long)(dropped - log->told_dropped),
+                                    (unsigned long long)(suppressed - log->told_suppressed));
     if (write_parts(log, &part, 1)) {
         log->told_dropped = dropped;
         log->told_suppressed = suppressed;

@@ -16,7 +16,8 @@ static bool is_within_rate(struct log *log, const char *event, bp_str message)
     int64_t           second = clock_now_ns() / 1000000000;
     struct rate_slot *slot;
     bool              has_event = event && *event && strcmp(event, LOG_PLUGIN_EVENT) != 0;
-    bp_str            key = has_event ? bp_str_of(event) : (bp_str){ message.data, message.len < 24 ? message.len : 24 };
+    bp_str            key = has_event ? bp_str_of(event)
+                                      : (bp_str){ message.data, message.len < 24 ? message.len : 24 };
 
     if (log->rate_per_s == 0)
         return true;
@@ -105,18 +106,24 @@ static void put_field(struct line *line, const bp_field *field)
         digits = str_from_int(field->integer, text);
         put(line, digits.data, digits.len);
         break;
-    case 2: put(line, text, json_number_text(field->number, text)); break;
-    case 3: put(line, field->integer ? "true" : "false", field->integer ? 4 : 5); break;
-    default: put_masked(line, field->text); break;
+    case 2:
+        put(line, text, json_number_text(field->number, text));
+        break;
+    case 3:
+        put(line, field->integer ? "true" : "false", field->integer ? 4 : 5);
+        break;
+    default:
+        put_masked(line, field->text);
+        break;
     }
 }
 
-static void write_line(struct line *line, uint32_t level, const char *event, bp_str message, const bp_field *fields,
-                       size_t field_count)
+static void write_line(struct line *line, uint32_t level, const char *event, bp_str message,
+                       const bp_field *fields, size_t field_count)
 {
-    static const char *const levels[] = { "\",\"level\":\"DEBUG\"", "\",\"level\":\"INFO\"", "\",\"level\":\"WARN\"",
-                                          "\",\"level\":\"ERROR\"" };
-    char ts[25];
+    static const char *const levels[] = { "\",\"level\":\"DEBUG\"", "\",\"level\":\"INFO\"",
+                                          "\",\"level\":\"WARN\"", "\",\"level\":\"ERROR\"" };
+    char                     ts[25];
 
     line->at = line->text;
     line->end = line->text + sizeof(line->text);
@@ -138,8 +145,8 @@ static void write_line(struct line *line, uint32_t level, const char *event, bp_
     put(line, "}\n", 2);
 }
 
-void log_record(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
-                size_t field_count)
+void log_record(struct log *log, uint32_t level, const char *event, bp_str message,
+                const bp_field *fields, size_t field_count)
 {
     struct line line;
 
@@ -149,11 +156,12 @@ void log_record(struct log *log, uint32_t level, const char *event, bp_str messa
     if (line.is_cut)
         log->dropped++;
     else
-        log_queue_line(log, (bp_str){ line.text, (size_t)(line.at - line.text) }, level >= BP_LOG_WARN);
+        log_queue_line(log, (bp_str){ line.text, (size_t)(line.at - line.text) },
+                       level >= BP_LOG_WARN);
 }
 
-void log_event(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
-               size_t field_count)
+void log_event(struct log *log, uint32_t level, const char *event, bp_str message,
+               const bp_field *fields, size_t field_count)
 {
     if (!log_enabled(log, level))
         return;
@@ -176,5 +184,7 @@ void log_message(struct log *log, uint32_t level, const char *event, const char 
     va_end(args);
     if (len < 0)
         len = 0;
-    log_event(log, level, event, (bp_str){ text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1 }, NULL, 0);
+    log_event(log, level, event,
+              (bp_str){ text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1 }, NULL,
+              0);
 }

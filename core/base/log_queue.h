@@ -16,7 +16,8 @@ struct log_block {
     char     text[];
 };
 
-/* How many lines an event has written in the current second; events share a slot when their hashes meet. */
+/* How many lines an event has written in the current second; events share a slot when their hashes
+ * meet. */
 struct rate_slot {
     _Atomic int64_t  second;
     _Atomic uint32_t lines;
@@ -40,7 +41,8 @@ struct log {
     uint32_t           lines;             /* in all of them; at most `size` */
     struct log_batch  *batches;
     bool               is_writing, is_closing;
-    bool is_torn; /* the writer's: a line was cut off by a full disk, the next one begins behind a line end */
+    bool is_torn; /* the writer's: a line was cut off by a full disk, the next one begins behind a
+                     line end */
 };
 
 /* A line with its end; `is_urgent`: not only at the end of the turn. */

@@ -1,4 +1,5 @@
-/* mask.c - goes through a text once and leaves out what is secret where something begins that can hold a secret. */
+/* mask.c - goes through a text once and leaves out what is secret where something begins that can
+ * hold a secret. */
 #include "base/mask.h"
 
 #include <string.h>
@@ -53,19 +54,22 @@ static bool has_token(bp_str text)
 bool mask_is_needed(bp_str text)
 {
     return has_mark(text) && (has(text, "://") || has_token(text) ||
-                              (memchr(text.data, '=', text.len) && (has(text, "assw") || has(text, "ASSW") || has(text, "assp"))));
+                              (memchr(text.data, '=', text.len) &&
+                               (has(text, "assw") || has(text, "ASSW") || has(text, "assp"))));
 }
 
 bool mask_is_secret_name(bp_str name)
 {
-    static const char *const words[] = { "auth", "key", "token", "secret", "pass", "cookie", "signature", "credential" };
+    static const char *const words[] = { "auth", "key",    "token",     "secret",
+                                         "pass", "cookie", "signature", "credential" };
 
     if (str_equal_ignore_case(name, BP_STR("sig")) || str_equal_ignore_case(name, BP_STR("code")) ||
         str_equal_ignore_case(name, BP_STR("pwd")))
         return true;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         for (size_t at = 0; at + strlen(words[i]) <= name.len; at++)
-            if (str_equal_ignore_case(bp_str_n(name.data + at, strlen(words[i])), bp_str_of(words[i])))
+            if (str_equal_ignore_case(bp_str_n(name.data + at, strlen(words[i])),
+                                      bp_str_of(words[i])))
                 return true;
     return false;
 }
@@ -118,7 +122,8 @@ static void add_query(struct bp_buf *out, bp_str query)
 /* From behind "://" on; gives where the URL ends. */
 static size_t add_url(struct bp_buf *out, bp_str text, size_t from, bool hides_paths)
 {
-    size_t end = run_until(text, from, url_ends), host_end = run_until(part(text, 0, end), from, "/?#"), host = from;
+    size_t end = run_until(text, from, url_ends),
+           host_end = run_until(part(text, 0, end), from, "/?#"), host = from;
     size_t query = run_until(part(text, 0, end), host_end, "?#"), second;
     bp_str whole = part(text, from, end);
 
@@ -149,7 +154,8 @@ static size_t skip_assignment(bp_str text, size_t at)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t len = strlen(names[i]), end = at + len;
 
-        if (at + len > text.len || !str_equal_ignore_case(bp_str_n(text.data + at, len), bp_str_of(names[i])))
+        if (at + len > text.len ||
+            !str_equal_ignore_case(bp_str_n(text.data + at, len), bp_str_of(names[i])))
             continue;
         if (end < text.len && text.data[end] == '\'') {
             for (end++; end < text.len && text.data[end] != '\'';)
@@ -182,7 +188,8 @@ bp_str mask_secrets(struct arena *arena, bp_str text, bool hides_paths)
         } else if (bp_str_starts(rest, "://")) {
             buf_add(&out, BP_STR("://"));
             at = add_url(&out, text, at + 3, hides_paths);
-        } else if (bp_str_starts(rest, "earer ") && run_until(text, at + 6, "\"',;)") >= at + 6 + TOKEN_BYTES_MIN) {
+        } else if (bp_str_starts(rest, "earer ") &&
+                   run_until(text, at + 6, "\"',;)") >= at + 6 + TOKEN_BYTES_MIN) {
             buf_add(&out, BP_STR("earer ***"));
             at = run_until(text, at + 6, "\"',;)");
         } else {

@@ -1,7 +1,9 @@
-/* mask.h - texts as they may be shown: without what is a secret in URLs, connection strings and headers.
+/* mask.h - texts as they may be shown: without what is a secret in URLs, connection strings and
+ * headers.
  *
- * One function for error sentences, log lines with their fields, and `backplane config`: user and password of a URL, parameters that are keys
- * or tokens, the path of a webhook (which is its key), `password=` of a connection string, the token behind Bearer.
+ * One function for error sentences, log lines with their fields, and `backplane config`: user and
+ * password of a URL, parameters that are keys or tokens, the path of a webhook (which is its key),
+ * `password=` of a connection string, the token behind Bearer.
  */
 #ifndef CORE_BASE_MASK_H
 #define CORE_BASE_MASK_H
@@ -10,8 +12,9 @@
 
 /* False: nothing in it looks like one, and it may be shown as it is. Cheap. */
 bool mask_is_needed(bp_str text);
-/* The text itself when nothing is to be masked, else a copy. `hides_paths`: of every URL only scheme and host are left, for
- * those whose path is the key. Empty when there is no memory: never the secret. */
+/* The text itself when nothing is to be masked, else a copy. `hides_paths`: of every URL only
+ * scheme and host are left, for those whose path is the key. Empty when there is no memory: never
+ * the secret. */
 bp_str mask_secrets(struct arena *arena, bp_str text, bool hides_paths);
 /* "password", "api_key", "X-Auth-Token". */
 bool mask_is_secret_name(bp_str name);

@@ -1,4 +1,5 @@
-/* metrics.c - the registry: families in a list, series of a family in a hash table, values as atomics. */
+/* metrics.c - the registry: families in a list, series of a family in a hash table, values as
+ * atomics. */
 #include "base/metrics.h"
 
 #include <ctype.h>
@@ -7,15 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const double bucket_limits[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120 };
+static const double bucket_limits[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                        1,     2.5,  5,     10,   30,  60,   120 };
 enum { BUCKETS = sizeof(bucket_limits) / sizeof(bucket_limits[0]), SLOTS = 256 };
 
 struct metric_series {
-    struct metric_series *next; /* in its slot */
+    struct metric_series *next;       /* in its slot */
     _Atomic uint64_t      value_bits; /* a double; for a histogram the sum */
     _Atomic uint64_t     *buckets;    /* histograms: BUCKETS + 1, the last is beyond all limits */
     size_t                label_count;
-    bp_str                labels[];   /* values */
+    bp_str                labels[]; /* values */
 };
 
 struct handle {
@@ -188,7 +190,8 @@ static struct metric_series *find(struct metric_family *family, size_t slot, con
     return NULL;
 }
 
-struct metric_series *metrics_series(struct metric_family *family, const bp_str *label_values, size_t count)
+struct metric_series *metrics_series(struct metric_family *family, const bp_str *label_values,
+                                     size_t count)
 {
     static const bp_str   other = { "other", 5 };
     bp_str                others[METRIC_LABELS_MAX];
@@ -212,7 +215,8 @@ struct metric_series *metrics_series(struct metric_family *family, const bp_str 
             abort();
         series->label_count = count;
         for (size_t i = 0; i < count; i++) {
-            char *copy = strndup(label_values[i].data ? label_values[i].data : "", label_values[i].len);
+            char *copy = strndup(label_values[i].data ? label_values[i].data : "",
+                                 label_values[i].len);
 
             series->labels[i] = (bp_str){ copy, strlen(copy) };
         }
@@ -261,8 +265,8 @@ void metric_add(struct metric_series *series, double value)
     old = series->value_bits;
     do
         wanted = to_bits(from_bits(old) + value);
-    while (!__atomic_compare_exchange_n((uint64_t *)&series->value_bits, &old, wanted, true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange_n((uint64_t *)&series->value_bits, &old, wanted, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 
 void metric_set(struct metric_series *series, double value)
@@ -335,8 +339,8 @@ static void add_escaped(struct bp_buf *out, bp_str text, bool is_label)
     }
 }
 
-static void add_labels(struct bp_buf *out, const struct metric_family *family, const struct metric_series *series,
-                       const char *limit)
+static void add_labels(struct bp_buf *out, const struct metric_family *family,
+                       const struct metric_series *series, const char *limit)
 {
     const char *before = "{";
 
@@ -366,7 +370,8 @@ static void add_value(struct bp_buf *out, double value)
         buf_addf(out, " %.12g\n", value);
 }
 
-static void add_histogram(struct bp_buf *out, const struct metric_family *family, const struct metric_series *series)
+static void add_histogram(struct bp_buf *out, const struct metric_family *family,
+                          const struct metric_series *series)
 {
     uint64_t so_far = 0;
     char     limit[16];
@@ -402,7 +407,8 @@ static void render_family(struct bp_buf *out, struct metric_family *family)
         buf_add_char(out, '\n');
     } else {
         for (size_t slot = 0; slot < SLOTS; slot++) {
-            for (const struct metric_series *series = family->slots[slot]; series; series = series->next) {
+            for (const struct metric_series *series = family->slots[slot]; series;
+                 series = series->next) {
                 if (family->type == METRIC_HISTOGRAM) {
                     add_histogram(out, family, series);
                 } else {

@@ -1,9 +1,9 @@
 /* metrics.h - the registry of counters, gauges and histograms, and its Prometheus text form.
  *
- * One registry a process: the one piece of global state that every layer may touch. A family has a name, a help
- * text and label names; a series is one combination of label values. Series are found once and then counted
- * without a lock. A family holds at most 2,000 series; later combinations share one whose values are "other".
- * Any thread.
+ * One registry a process: the one piece of global state that every layer may touch. A family has a
+ * name, a help text and label names; a series is one combination of label values. Series are found
+ * once and then counted without a lock. A family holds at most 2,000 series; later combinations
+ * share one whose values are "other". Any thread.
  */
 #ifndef CORE_BASE_METRICS_H
 #define CORE_BASE_METRICS_H
@@ -18,20 +18,21 @@ enum { METRIC_LABELS_MAX = 7, METRIC_SERIES_MAX = 2000 };
 struct metric_family;
 struct metric_series;
 
-/* The same definition again gives the same family; another one with the same name gives NULL, as does a name that
- * Prometheus would refuse. `label_names` are separated by blanks. */
+/* The same definition again gives the same family; another one with the same name gives NULL, as
+ * does a name that Prometheus would refuse. `label_names` are separated by blanks. */
 struct metric_family *metrics_define(enum metric_type type, const char *name, const char *help,
                                      const char *label_names);
 /* Never NULL for a family that is not NULL; `count` must be the family's number of labels. */
-struct metric_series *metrics_series(struct metric_family *family, const bp_str *label_values, size_t count);
+struct metric_series *metrics_series(struct metric_family *family, const bp_str *label_values,
+                                     size_t count);
 
 void   metric_add(struct metric_series *series, double value);
 void   metric_set(struct metric_series *series, double value);
 void   metric_observe(struct metric_series *series, double value); /* histograms; seconds */
 double metric_value(const struct metric_series *series);           /* counters and gauges */
 
-/* A zeroed piece of memory for whoever hands out a family under a key; the same one for the same key, freed with the
- * registry. */
+/* A zeroed piece of memory for whoever hands out a family under a key; the same one for the same
+ * key, freed with the registry. */
 void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key);
 
 /* A short way for a family without labels, or with one. */
@@ -41,7 +42,8 @@ struct metric_series *metrics_single(enum metric_type type, const char *name, co
 void metrics_on_collect(void (*collect)(void *arg), void *arg);
 void metrics_remove_collect(void (*collect)(void *arg), void *arg);
 void metrics_render(struct bp_buf *out);
-/* Forgets everything; for tests, and for the end of the process so that leak checkers see nothing. */
+/* Forgets everything; for tests, and for the end of the process so that leak checkers see nothing.
+ */
 void metrics_clear(void);
 
 #endif

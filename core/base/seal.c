@@ -1,4 +1,5 @@
-/* seal.c - bytes that others carry without reading or changing them, and base64 for where they travel. */
+/* seal.c - bytes that others carry without reading or changing them, and base64 for where they
+ * travel. */
 #include <limits.h>
 
 #include <openssl/evp.h>
@@ -7,14 +8,17 @@
 
 enum { NONCE_BYTES = 12, TAG_BYTES = 16 };
 
-static bool run_seal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str plain, uint8_t *sealed)
+static bool run_seal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str plain,
+                     uint8_t *sealed)
 {
     uint8_t *body = sealed + NONCE_BYTES;
     int      len = 0, more = 0;
 
     return EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, sealed) == 1 &&
-           EVP_EncryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) == 1 &&
-           EVP_EncryptUpdate(cipher, body, &len, (const uint8_t *)plain.data, (int)plain.len) == 1 &&
+           EVP_EncryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) ==
+               1 &&
+           EVP_EncryptUpdate(cipher, body, &len, (const uint8_t *)plain.data, (int)plain.len) ==
+               1 &&
            EVP_EncryptFinal_ex(cipher, body + len, &more) == 1 &&
            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, body + plain.len) == 1;
 }
@@ -25,12 +29,14 @@ bool crypto_seal(const uint8_t key[32], bp_str context, bp_str plain, uint8_t *s
     bool            is_done;
 
     crypto_random(sealed, NONCE_BYTES);
-    is_done = cipher && plain.len < INT_MAX && context.len < INT_MAX && run_seal(cipher, key, context, plain, sealed);
+    is_done = cipher && plain.len < INT_MAX && context.len < INT_MAX &&
+              run_seal(cipher, key, context, plain, sealed);
     EVP_CIPHER_CTX_free(cipher);
     return is_done;
 }
 
-static bool run_unseal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str sealed, uint8_t *plain)
+static bool run_unseal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str context, bp_str sealed,
+                       uint8_t *plain)
 {
     const uint8_t *bytes = (const uint8_t *)sealed.data;
     int            body = (int)sealed.len - CRYPTO_SEAL_BYTES, len = 0, more = 0;
@@ -38,7 +44,8 @@ static bool run_unseal(EVP_CIPHER_CTX *cipher, const uint8_t key[32], bp_str con
 
     memcpy(tag, bytes + NONCE_BYTES + body, TAG_BYTES);
     return EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, bytes) == 1 &&
-           EVP_DecryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) == 1 &&
+           EVP_DecryptUpdate(cipher, NULL, &len, (const uint8_t *)context.data, (int)context.len) ==
+               1 &&
            EVP_DecryptUpdate(cipher, plain, &len, bytes + NONCE_BYTES, body) == 1 &&
            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1 &&
            EVP_DecryptFinal_ex(cipher, plain + len, &more) == 1;
@@ -61,7 +68,8 @@ bool crypto_unseal(const uint8_t key[32], bp_str context, bp_str sealed, uint8_t
 
 size_t crypto_base64url(const uint8_t *bytes, size_t count, char *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+                                   "_";
     size_t            len = 0;
 
     for (size_t i = 0; i < count; i += 3) {

@@ -68,7 +68,8 @@ static struct holder *add(struct holder **at, const uint8_t client[SHARE_DIGEST_
     return holder;
 }
 
-enum share shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES], size_t amount)
+enum share shares_take(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES],
+                       size_t amount)
 {
     struct holder **at, *holder = NULL;
     enum share      answer = SHARE_ALL_IS_FULL;
@@ -113,7 +114,7 @@ void shares_give(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES]
 size_t shares_of(struct shares *shares, const uint8_t client[SHARE_DIGEST_BYTES])
 {
     struct holder *holder;
-    size_t        held;
+    size_t         held;
 
     pthread_mutex_lock(&shares->lock);
     holder = *find(shares, client);

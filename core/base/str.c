@@ -92,7 +92,8 @@ bool str_to_double(bp_str text, double *value)
         return false;
     if (!__atomic_load_n(&c_locale, __ATOMIC_ACQUIRE)) {
         locale_t made = newlocale(LC_ALL_MASK, "C", (locale_t)0), none = (locale_t)0;
-        if (!__atomic_compare_exchange_n(&c_locale, &none, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (!__atomic_compare_exchange_n(&c_locale, &none, made, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
             freelocale(made);
     }
     number = strtod_l(copy, &end, __atomic_load_n(&c_locale, __ATOMIC_ACQUIRE));
@@ -160,9 +161,12 @@ static size_t plain_of_sixteen(const char *text)
     byte_vector bytes, marks;
 
     memcpy(&bytes, text, sizeof(bytes));
-    marks = (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') | (bytes == 0x7F)); // beyond ASCII is below zero
+    marks = (byte_vector)((bytes < 0x20) | (bytes == '"') | (bytes == '\\') |
+                          (bytes == 0x7F)); // beyond ASCII is below zero
 #ifdef __SSE2__
-    return (size_t)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((char __attribute__((vector_size(16))))marks) | 1u << VECTOR_BYTES);
+    return (size_t)__builtin_ctz(
+        (unsigned)__builtin_ia32_pmovmskb128((char __attribute__((vector_size(16))))marks) |
+        1u << VECTOR_BYTES);
 #else
     word_vector words = (word_vector)marks;
 
@@ -258,7 +262,7 @@ bool str_is_utf8(bp_str text)
 
 unsigned str_distance(bp_str a, bp_str b)
 {
-    unsigned rows[3][64];
+    unsigned  rows[3][64];
     unsigned *before = rows[0], *above = rows[1], *row = rows[2];
 
     if (a.len > 63 || b.len > 63)
@@ -277,8 +281,8 @@ unsigned str_distance(bp_str a, bp_str b)
                 row[j] = above[j] + 1;
             if (row[j - 1] + 1 < row[j])
                 row[j] = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] &&
-                before[j - 2] + 1 < row[j])
+            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
+                a.data[i - 2] == b.data[j - 1] && before[j - 2] + 1 < row[j])
                 row[j] = before[j - 2] + 1;
         }
         before = above;

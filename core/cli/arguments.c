@@ -1,4 +1,5 @@
-/* arguments.c - takes options out of argv, whatever their place, so that each command reads what is left. */
+/* arguments.c - takes options out of argv, whatever their place, so that each command reads what is
+ * left. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +84,11 @@ bool cli_is_all_taken(int argc, char **argv, int most)
                 fprintf(stderr, "backplane %s: the option %s %s\n", argv[0], argv[i],
                         known->value ? "has no value behind it" : "stands here twice");
             else
-                fprintf(stderr, "backplane %s: there is no option \"%s\"%s%s%s; `backplane %s --help` lists them\n", argv[0], argv[i],
-                        nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "", argv[0]);
+                fprintf(stderr,
+                        "backplane %s: there is no option \"%s\"%s%s%s; `backplane %s --help` "
+                        "lists them\n",
+                        argv[0], argv[i], nearest ? " (did you mean \"" : "",
+                        nearest ? nearest : "", nearest ? "\"?)" : "", argv[0]);
             return false;
         }
     }

@@ -1,4 +1,5 @@
-/* check.c - `check`, `config`, `schema` and `docs`: commands that read a conf or the plugins and start no server. */
+/* check.c - `check`, `config`, `schema` and `docs`: commands that read a conf or the plugins and
+ * start no server. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@
 #include "conf/environment.h"
 
 /* Plugins that keep their data in this process: a second replica would not see it. */
-static const char *const embedded[][2] = { { "storage", "sqlite" }, { "vector", "local" }, { "cache", "memory" } };
+static const char *const embedded[][2] = { { "storage", "sqlite" },
+                                           { "vector", "local" },
+                                           { "cache", "memory" } };
 
 static void check_replicas(struct conf *conf, const char *replicas)
 {
@@ -31,8 +34,8 @@ static void check_replicas(struct conf *conf, const char *replicas)
             if (bp_str_is(conf->instances[i].use, embedded[e][1]) &&
                 strcmp(conf->instances[i].kind, embedded[e][0]) == 0)
                 error_at_key(&conf->problems, conf->instances[i].node,
-                             "%s keeps its data in one process, so %s replicas would not see each other's: use a back "
-                             "end that they share",
+                             "%s keeps its data in one process, so %s replicas would not see each "
+                             "other's: use a back end that they share",
                              embedded[e][1], replicas);
 }
 
@@ -41,8 +44,10 @@ static void check_routes(struct host *host, struct generation *generation)
 {
     char problem[512];
 
-    if (!api_init(&host->edition->api, host->conf, generation, NULL, true, problem) && !conf_has_errors(host->conf))
-        problem_add(&host->conf->problems, false, (struct conf_position){ 0 }, (bp_str){ "", 0 }, "%s", problem);
+    if (!api_init(&host->edition->api, host->conf, generation, NULL, true, problem) &&
+        !conf_has_errors(host->conf))
+        problem_add(&host->conf->problems, false, (struct conf_position){ 0 }, (bp_str){ "", 0 },
+                    "%s", problem);
 }
 
 /* The check hooks of the plugins are pure, but they are calls, and a call needs a worker. */
@@ -67,7 +72,8 @@ struct checking {
 };
 
 /* What is good to know and no mistake. */
-static void print_notes(const struct host *host, const struct generation *generation, bp_json_writer *w)
+static void print_notes(const struct host *host, const struct generation *generation,
+                        bp_json_writer *w)
 {
     for (size_t i = 0; host->edition->api.prefixes && i < generation->unit_count; i++) {
         const struct conf_instance *conf = generation->units[i]->conf;
@@ -76,8 +82,11 @@ static void print_notes(const struct host *host, const struct generation *genera
 
         if (!*prefix)
             continue;
-        snprintf(text, sizeof(text), "app.%.32s: its paths begin with %s%s", conf->name.data, prefix,
-                 conf->gate.prefix.len ? "" : ", because an app that stands before it has one of them too");
+        snprintf(text, sizeof(text), "app.%.32s: its paths begin with %s%s", conf->name.data,
+                 prefix,
+                 conf->gate.prefix.len
+                     ? ""
+                     : ", because an app that stands before it has one of them too");
         if (w)
             json_add_string(w, bp_str_of(text));
         else
@@ -149,7 +158,8 @@ static int check_host(struct host *host, const struct checking *checking, int st
         has_worker = true;
         generation = run_check_hooks(host, &worker);
     }
-    is_good = !conf_has_errors(host->conf) && !(checking->is_strict && host->conf->problems.warning_count);
+    is_good = !conf_has_errors(host->conf) &&
+              !(checking->is_strict && host->conf->problems.warning_count);
     if (checking->is_json)
         print_json(host, generation, is_good);
     else
@@ -203,19 +213,21 @@ int command_config_main(int argc, char **argv)
     struct host         host;
     int                 status;
 
-    bool                is_json = cli_take_flag(&argc, argv, "--json");
+    bool is_json = cli_take_flag(&argc, argv, "--json");
 
     options.conf_file = cli_take_conf(&argc, argv);
     if (!cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
     status = host_load(&host, &options);
     if (status == EXIT_DONE)
-        status = is_json ? command_config_json(host.conf, stdout, stderr) : command_config(host.conf, stdout, stderr);
+        status = is_json ? command_config_json(host.conf, stdout, stderr)
+                         : command_config(host.conf, stdout, stderr);
     host_free(&host);
     return status;
 }
 
-static int with_registry(const char *conf_file, int (*run)(const struct conf_plugins *plugins, void *arg), void *arg)
+static int with_registry(const char *conf_file,
+                         int (*run)(const struct conf_plugins *plugins, void *arg), void *arg)
 {
     struct conf_plugins plugins;
     struct host         host;
@@ -239,7 +251,8 @@ int command_schema_main(int argc, char **argv)
 {
     const char *conf_file = cli_take_conf(&argc, argv);
 
-    return cli_is_all_taken(argc, argv, 0) ? with_registry(conf_file, run_schema, NULL) : EXIT_USAGE;
+    return cli_is_all_taken(argc, argv, 0) ? with_registry(conf_file, run_schema, NULL)
+                                           : EXIT_USAGE;
 }
 
 struct docs_args {

@@ -14,10 +14,10 @@ struct command_option {
 };
 
 struct command {
-    const char                  *name;      /* "serve", "key create" */
-    const char                  *arguments; /* the words: "ID"; "" */
-    const char                  *summary;
-    int (*run)(int argc, char **argv); /* argv[0] is the command's first word */
+    const char *name;      /* "serve", "key create" */
+    const char *arguments; /* the words: "ID"; "" */
+    const char *summary;
+    int (*run)(int argc, char **argv);    /* argv[0] is the command's first word */
     const struct command_option *options; /* ended by one without a name */
 };
 
@@ -25,11 +25,13 @@ struct command {
 extern const struct command commands[];
 extern const size_t         command_count;
 
-/* The command of a command line without the program's name: the one with most words that are its; NULL: none. */
+/* The command of a command line without the program's name: the one with most words that are its;
+ * NULL: none. */
 const struct command *command_find(int argc, char **argv);
 /* What options are taken from now on is checked against its table. */
 void command_begin(const struct command *command);
-/* Whether the option belongs to the command that runs; ends the program when its table does not have it, so that the two never differ. */
+/* Whether the option belongs to the command that runs; ends the program when its table does not
+ * have it, so that the two never differ. */
 void command_check_option(const char *name);
 /* Of the command that runs: the option called so, the one that was probably meant; NULL: none. */
 const struct command_option *command_option_of(const char *name);
@@ -72,12 +74,14 @@ int command_conform(int argc, char **argv);
 /* journal.c */
 int command_journal(int argc, char **argv);
 
-/* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc is what is left. */
+/* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc is what is
+ * left. */
 const char *cli_take_conf(int *argc, char **argv);
 /* Takes "--name VALUE" or "--name=VALUE" out of argv; NULL when it is not there. */
 const char *cli_take_option(int *argc, char **argv, const char *name);
 bool        cli_take_flag(int *argc, char **argv, const char *name);
-/* False, after a sentence on stderr, when argv holds an option that nobody took or more than `most` words. */
+/* False, after a sentence on stderr, when argv holds an option that nobody took or more than `most`
+ * words. */
 bool cli_is_all_taken(int argc, char **argv, int most);
 
 #endif

@@ -59,7 +59,8 @@ void client_encode(bp_str text, char *out, size_t size)
     for (size_t i = 0; i < text.len && used + 4 < size; i++) {
         unsigned char c = (unsigned char)text.data[i];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.~", c))
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            strchr("-_.~", c))
             out[used++] = (char)c;
         else
             used += (size_t)snprintf(out + used, size - used, "%%%02X", c);
@@ -98,8 +99,8 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
     bp_str         message;
 
     if (code != CURLE_OK) {
-        snprintf(client->problem, sizeof(client->problem), "%s cannot be asked: %s", client->base_url,
-                 curl_easy_strerror(code));
+        snprintf(client->problem, sizeof(client->problem), "%s cannot be asked: %s",
+                 client->base_url, curl_easy_strerror(code));
         return false;
     }
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &client->status);
@@ -107,12 +108,14 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
         json_parse(&client->arena, buf_str(&client->answer), &root, problem);
     if (client->status >= 400) {
         message = json_as_string(json_get(json_get(root, BP_STR("error")), BP_STR("message")));
-        snprintf(client->problem, sizeof(client->problem), "%.*s (status %ld)", (int)(message.len < 400 ? message.len : 400),
+        snprintf(client->problem, sizeof(client->problem), "%.*s (status %ld)",
+                 (int)(message.len < 400 ? message.len : 400),
                  message.len ? message.data : "the server refused", client->status);
         return false;
     }
     if (answer && !root) {
-        snprintf(client->problem, sizeof(client->problem), "the answer of %s is not JSON: %s", client->base_url, problem);
+        snprintf(client->problem, sizeof(client->problem), "the answer of %s is not JSON: %s",
+                 client->base_url, problem);
         return false;
     }
     if (answer)
@@ -120,8 +123,8 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
     return true;
 }
 
-bool client_send(struct client *client, const char *method, const char *path, const char *content_type, bp_str body,
-                 const bp_json **answer)
+bool client_send(struct client *client, const char *method, const char *path,
+                 const char *content_type, bp_str body, const bp_json **answer)
 {
     CURL              *curl = client->curl;
     struct curl_slist *headers = headers_for(client, content_type);
@@ -166,18 +169,21 @@ static void draw(struct progress *progress, bool is_end)
     memset(bar + filled, '-', (size_t)(30 - filled));
     bar[30] = '\0';
     if (progress->total)
-        fprintf(stderr, "%s%s [%s] %lld/%lld  %.0f/s%s", progress->is_terminal ? "\r" : "", progress->what, bar,
-                (long long)progress->done, (long long)progress->total,
+        fprintf(stderr, "%s%s [%s] %lld/%lld  %.0f/s%s", progress->is_terminal ? "\r" : "",
+                progress->what, bar, (long long)progress->done, (long long)progress->total,
                 seconds > 0 ? (double)progress->done / seconds : 0.0, is_end ? "\n" : "");
     else
         fprintf(stderr, "%s%s %lld  %.0f/s%s", progress->is_terminal ? "\r" : "", progress->what,
-                (long long)progress->done, seconds > 0 ? (double)progress->done / seconds : 0.0, is_end ? "\n" : "");
+                (long long)progress->done, seconds > 0 ? (double)progress->done / seconds : 0.0,
+                is_end ? "\n" : "");
     fflush(stderr);
 }
 
 void progress_start(struct progress *progress, const char *what, int64_t total)
 {
-    *progress = (struct progress){ .what = what, .total = total, .started_ns = clock_now_ns(),
+    *progress = (struct progress){ .what = what,
+                                   .total = total,
+                                   .started_ns = clock_now_ns(),
                                    .is_terminal = isatty(STDERR_FILENO) };
 }
 

@@ -1,7 +1,8 @@
-/* client.h - how a command reaches a server: one that runs, by --url, or one that it starts for itself on a conf.
+/* client.h - how a command reaches a server: one that runs, by --url, or one that it starts for
+ * itself on a conf.
  *
- * Both are asked over HTTP, so that there is one way into the house. A server started for a command listens on a Unix
- * socket in a folder that only this user can enter.
+ * Both are asked over HTTP, so that there is one way into the house. A server started for a command
+ * listens on a Unix socket in a folder that only this user can enter.
  */
 #ifndef CORE_CLI_CLIENT_H
 #define CORE_CLI_CLIENT_H
@@ -13,26 +14,27 @@
 #include "host/host.h"
 
 struct client {
-    struct host  host;
-    bool         has_host;
-    void        *curl;
-    char         base_url[512];
-    const char  *key;      /* of $BACKPLANE_KEY; NULL: none */
-    struct arena arena;    /* for answers */
-    long         status;   /* of the last answer */
+    struct host   host;
+    bool          has_host;
+    void         *curl;
+    char          base_url[512];
+    const char   *key;    /* of $BACKPLANE_KEY; NULL: none */
+    struct arena  arena;  /* for answers */
+    long          status; /* of the last answer */
     struct bp_buf answer;
-    char         problem[512];
+    char          problem[512];
 };
 
-/* EXIT_DONE, or the exit status after a sentence on stderr. client_close() is due in any case. `url` NULL: start a
- * server on the conf. */
+/* EXIT_DONE, or the exit status after a sentence on stderr. client_close() is due in any case.
+ * `url` NULL: start a server on the conf. */
 int  client_open(struct client *client, const char *url, const char *conf_file);
 void client_close(struct client *client);
 
-/* Sends a request and waits for the answer. False, with a sentence in `problem`, when none came or its status is 400
- * or more; then the message of the answer is the sentence. `answer` may be NULL. */
-bool client_send(struct client *client, const char *method, const char *path, const char *content_type, bp_str body,
-                 const bp_json **answer);
+/* Sends a request and waits for the answer. False, with a sentence in `problem`, when none came or
+ * its status is 400 or more; then the message of the answer is the sentence. `answer` may be NULL.
+ */
+bool client_send(struct client *client, const char *method, const char *path,
+                 const char *content_type, bp_str body, const bp_json **answer);
 /* Percent-encodes one segment into `out`. */
 void client_encode(bp_str text, char *out, size_t size);
 

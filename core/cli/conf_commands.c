@@ -133,7 +133,9 @@ static int write_page(const char *path, struct bp_buf *text, bool is_check, FILE
     if (is_check) {
         if (buf_status(text) == BP_OK && has_text(path, buf_str(text)))
             return 0;
-        fprintf(errors, "%s: differs from what the option tables say; run `backplane docs` and commit it\n", path);
+        fprintf(errors,
+                "%s: differs from what the option tables say; run `backplane docs` and commit it\n",
+                path);
         return 1;
     }
     file = fopen(path, "w");
@@ -181,8 +183,8 @@ static int report_stale_pages(const struct conf_plugins *plugins, const char *fo
     return exit_status;
 }
 
-static int write_plugin_pages(const struct conf_plugins *plugins, struct arena *arena, const char *folder,
-                              bool is_check, FILE *errors)
+static int write_plugin_pages(const struct conf_plugins *plugins, struct arena *arena,
+                              const char *folder, bool is_check, FILE *errors)
 {
     int exit_status = 0;
 
@@ -191,7 +193,7 @@ static int write_plugin_pages(const struct conf_plugins *plugins, struct arena *
         struct conf_plugin *list = conf_list_plugins(arena, plugins, conf_kinds[i], &count);
 
         for (size_t k = 0; k < count; k++) {
-            bp_str        path = arena_format(arena, "%s/%s-%s.md", folder, list[k].kind, list[k].name);
+            bp_str path = arena_format(arena, "%s/%s-%s.md", folder, list[k].kind, list[k].name);
             struct bp_buf text;
 
             buf_init(&text, NULL, CONF_PRINT_MAX_BYTES);
@@ -203,7 +205,8 @@ static int write_plugin_pages(const struct conf_plugins *plugins, struct arena *
     return exit_status;
 }
 
-int command_docs(const struct conf_plugins *plugins, const char *folder, bool is_check, FILE *errors)
+int command_docs(const struct conf_plugins *plugins, const char *folder, bool is_check,
+                 FILE *errors)
 {
     struct arena  arena;
     struct bp_buf text;
@@ -221,7 +224,8 @@ int command_docs(const struct conf_plugins *plugins, const char *folder, bool is
         if (is_check)
             exit_status |= report_stale_pages(plugins, pages.data, errors);
         conf_print_host_page(&arena, plugins, &text);
-        exit_status |= write_page(arena_format(&arena, "%s.md", pages.data).data, &text, is_check, errors);
+        exit_status |= write_page(arena_format(&arena, "%s.md", pages.data).data, &text, is_check,
+                                  errors);
     }
     buf_free(&text);
     arena_free(&arena);

@@ -1,5 +1,5 @@
-/* conf_commands.h - `backplane config`, `backplane schema` and `backplane docs`: what a conf comes to, and what may
- * stand in one. */
+/* conf_commands.h - `backplane config`, `backplane schema` and `backplane docs`: what a conf comes
+ * to, and what may stand in one. */
 #ifndef CORE_CLI_CONF_COMMANDS_H
 #define CORE_CLI_CONF_COMMANDS_H
 
@@ -14,8 +14,10 @@ int command_config(const struct conf *conf, FILE *out, FILE *errors);
 int command_config_json(const struct conf *conf, FILE *out, FILE *errors);
 /* JSON Schema of the conf with the plugins there are. */
 int command_schema(const struct conf_plugins *plugins, FILE *out, FILE *errors);
-/* Writes conf.md and conf/KIND-NAME.md below `folder`, which must be there. With `is_check` nothing is written, and
- * each page that differs, is missing or belongs to no plugin is named: that is how CI keeps the pages true. */
-int command_docs(const struct conf_plugins *plugins, const char *folder, bool is_check, FILE *errors);
+/* Writes conf.md and conf/KIND-NAME.md below `folder`, which must be there. With `is_check` nothing
+ * is written, and each page that differs, is missing or belongs to no plugin is named: that is how
+ * CI keeps the pages true. */
+int command_docs(const struct conf_plugins *plugins, const char *folder, bool is_check,
+                 FILE *errors);
 
 #endif

@@ -1,8 +1,10 @@
-/* conform.c - `backplane conform`: runs the contract of a plugin's kind on it, in a host of its own.
+/* conform.c - `backplane conform`: runs the contract of a plugin's kind on it, in a host of its
+ * own.
  *
- * A conf is written for the one instance, with the options of --set; what it refers to as "main" are embedded back ends. The
- * cases (sdk/conform) run as calls on its workers, some on all of them at once. Afterwards the host is taken down, and
- * what the plugin left open counts as a case that fails.
+ * A conf is written for the one instance, with the options of --set; what it refers to as "main"
+ * are embedded back ends. The cases (sdk/conform) run as calls on its workers, some on all of them
+ * at once. Afterwards the host is taken down, and what the plugin left open counts as a case that
+ * fails.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,13 +43,50 @@ struct conforming {
     struct arena          arena;
 };
 
-/* Texts that trip programs: quotes, controls, directions, combining marks, surrogates' neighbours, other scripts' digits,
- * format strings, paths, markup. More by --strings. */
+/* Texts that trip programs: quotes, controls, directions, combining marks, surrogates' neighbours,
+ * other scripts' digits, format strings, paths, markup. More by --strings. */
 static const char *const awkward[] = {
-    "", " ", "\t\n", "'", "\"", "'; DROP TABLE users; --", "\\", "%s%n%d", "${HOME}", "$1", "../../etc/passwd", "<script>alert(1)</script>",
-    "null", "NaN", "true", "0x7f", "1e400", "\x01\x02\x7f", "\xc2\x80", "\xef\xbb\xbf" "bom", "\xe2\x80\xae" "rtl", "e\xcc\x81", "\xc3\xa9",
-    "\xef\xbf\xbd", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
-    "\xd8\xa7\xd9\x84\xd8\xb9\xd8\xb1\xd8\xa8\xd9\x8a\xd8\xa9", "\xd9\xa1\xd9\xa2\xd9\xa3", "\xc4\xb0stanbul", "\xc5\xbf", "\xe2\x84\xaa", "a\r\nb", "{\"a\":1}", "[]", "@*-|&!(){}:~", "\xe2\x80\x8b",
+    "",
+    " ",
+    "\t\n",
+    "'",
+    "\"",
+    "'; DROP TABLE users; --",
+    "\\",
+    "%s%n%d",
+    "${HOME}",
+    "$1",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "null",
+    "NaN",
+    "true",
+    "0x7f",
+    "1e400",
+    "\x01\x02\x7f",
+    "\xc2\x80",
+    "\xef\xbb\xbf"
+    "bom",
+    "\xe2\x80\xae"
+    "rtl",
+    "e\xcc\x81",
+    "\xc3\xa9",
+    "\xef\xbf\xbd",
+    "\xed\x9f\xbf",
+    "\xee\x80\x80",
+    "\xf4\x8f\xbf\xbf",
+    "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb",
+    "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+    "\xd8\xa7\xd9\x84\xd8\xb9\xd8\xb1\xd8\xa8\xd9\x8a\xd8\xa9",
+    "\xd9\xa1\xd9\xa2\xd9\xa3",
+    "\xc4\xb0stanbul",
+    "\xc5\xbf",
+    "\xe2\x84\xaa",
+    "a\r\nb",
+    "{\"a\":1}",
+    "[]",
+    "@*-|&!(){}:~",
+    "\xe2\x80\x8b",
 };
 
 /* ---- what only a host can do ---- */
@@ -71,11 +110,11 @@ static void set_deadline(bp_call *call, int64_t deadline_ns)
 /* A call of its own, with memory of its own: what it leaves open is closed at its end. */
 struct apart {
     bp_status (*run)(bp_call *call, void *arg);
-    void           *arg;
-    struct waker   *waker;
-    bp_status       status;
-    bool            is_done;
-    char            problem[512];
+    void         *arg;
+    struct waker *waker;
+    bp_status     status;
+    bool          is_done;
+    char          problem[512];
 };
 
 static void run_apart(bp_call *call, void *arg)
@@ -104,7 +143,9 @@ static bp_status apart(bp_call *call, bp_status (*run)(bp_call *call, void *arg)
 {
     struct apart apart = { .run = run, .arg = arg, .waker = waker_new(call) };
 
-    if (!apart.waker || !call_start(call->worker, &(struct call_options){ .deadline_ns = call->deadline_ns }, start_apart, &apart))
+    if (!apart.waker ||
+        !call_start(call->worker, &(struct call_options){ .deadline_ns = call->deadline_ns },
+                    start_apart, &apart))
         return call_fail(call, BP_NO_MEMORY, "no fiber for another call");
     while (!apart.is_done)
         call_wait_unconditionally(call, "another call");
@@ -122,7 +163,8 @@ static bp_status run_command(bp_call *call, void *arg)
     pid_t child = -1;
 
     (void)arg;
-    for (char *word = strtok_r(text, " ", &rest); word && count < RESTART_WORDS_MAX; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(text, " ", &rest); word && count < RESTART_WORDS_MAX;
+         word = strtok_r(NULL, " ", &rest))
         words[count++] = word;
     if (count && posix_spawnp(&child, words[0], NULL, NULL, words, environ) == 0)
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -130,7 +172,8 @@ static bp_status run_command(bp_call *call, void *arg)
     free(text);
     if (child > 0 && status == 0)
         return BP_OK;
-    return call_fail(call, BP_INTERNAL, "the restart command %s", child > 0 ? "failed" : "cannot be run");
+    return call_fail(call, BP_INTERNAL, "the restart command %s",
+                     child > 0 ? "failed" : "cannot be run");
 }
 
 static bp_status restart(bp_call *call)
@@ -163,7 +206,8 @@ static bp_status run_case(bp_call *call, void *arg)
         !conform_is_refusal(call->error.status, call->error.message)) {
         bp_str said = bp_dup(call, call->error.message);
 
-        return call_fail(call, BP_INTERNAL, "it was not refused for its credentials, but as \"%s\": " BP_FMT,
+        return call_fail(call, BP_INTERNAL,
+                         "it was not refused for its credentials, but as \"%s\": " BP_FMT,
                          bp_status_label(call->error.status), BP_ARG(said));
     }
     return status;
@@ -173,7 +217,8 @@ static void *run_on_worker(void *arg)
 {
     struct case_run *one = arg;
 
-    one->status = generation_call(one->worker, BP_SECONDS(CASE_TIMEOUT_S), run_case, one, one->problem);
+    one->status = generation_call(one->worker, BP_SECONDS(CASE_TIMEOUT_S), run_case, one,
+                                  one->problem);
     return NULL;
 }
 
@@ -184,7 +229,9 @@ static void judge(struct conform_row *row, const struct case_run *runs, uint32_t
             continue;
         row->outcome = runs[i].status == BP_UNSUPPORTED ? CONFORM_SKIPPED : CONFORM_FAILS;
         snprintf(row->detail, sizeof(row->detail), "%s%s", runs[i].problem,
-                 runs[i].status == BP_UNSUPPORTED || runs[i].status == BP_INTERNAL ? "" : " (of the operation itself)");
+                 runs[i].status == BP_UNSUPPORTED || runs[i].status == BP_INTERNAL
+                     ? ""
+                     : " (of the operation itself)");
     }
 }
 
@@ -209,7 +256,10 @@ static void run_one(struct conforming *run, const struct conform_case *which)
     row->seconds = (double)(clock_now_ns() - begun_ns) / 1e9;
     judge(row, runs, count);
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "%-8s %s (%.1f s)\n", row->outcome == CONFORM_HOLDS ? "holds" : row->outcome == CONFORM_FAILS ? "FAILS" : "skipped",
+        fprintf(stderr, "%-8s %s (%.1f s)\n",
+                row->outcome == CONFORM_HOLDS   ? "holds"
+                : row->outcome == CONFORM_FAILS ? "FAILS"
+                                                : "skipped",
                 which->sentence, row->seconds);
 }
 
@@ -238,11 +288,14 @@ static void run_cases(struct conforming *run, enum phase phase)
     const struct conform_contract *contract = conform_contract_of(run->kind);
 
     for (uint32_t i = 0; i < run->workers; i++) {
-        struct instance *instance = generation_find(run->host.edition->generation, i, bp_str_of(run->kind), BP_STR("subject"));
+        struct instance *instance = generation_find(run->host.edition->generation, i,
+                                                    bp_str_of(run->kind), BP_STR("subject"));
 
         run->conform.peers[i] = &instance->peer;
     }
-    run->conform.web = strcmp(run->kind, "app") == 0 ? conform_web_open(&run->host, BP_STR("subject")) : NULL;
+    run->conform.web = strcmp(run->kind, "app") == 0
+                           ? conform_web_open(&run->host, BP_STR("subject"))
+                           : NULL;
     for (size_t i = 0; i < contract->count; i++)
         if (phase_of(&contract->cases[i]) == phase)
             run_one(run, &contract->cases[i]);
@@ -264,24 +317,32 @@ static size_t open_descriptors(void)
 
 static void judge_leaks(struct conforming *run, int left_open, size_t descriptors_before)
 {
-    struct conform_row *row = conform_report_add(&run->report, "everything is given back at the end: connections, threads, locks, descriptors");
+    struct conform_row *row = conform_report_add(&run->report,
+                                                 "everything is given back at the end: "
+                                                 "connections, threads, locks, descriptors");
     size_t              now = 0;
 
     // The kernel may take a moment to end a thread's or a connection's descriptor.
-    for (int waited_ms = 0; waited_ms < SHUTDOWN_GRACE_MS && (now = open_descriptors()) > descriptors_before; waited_ms += 50)
+    for (int waited_ms = 0;
+         waited_ms < SHUTDOWN_GRACE_MS && (now = open_descriptors()) > descriptors_before;
+         waited_ms += 50)
         usleep(50000);
     if (!row || (left_open == 0 && now <= descriptors_before))
         return;
     row->outcome = CONFORM_FAILS;
-    snprintf(row->detail, sizeof(row->detail), "%d pools, locks or kept connections, and %zd descriptors, are left", left_open,
+    snprintf(row->detail, sizeof(row->detail),
+             "%d pools, locks or kept connections, and %zd descriptors, are left", left_open,
              (ssize_t)now - (ssize_t)descriptors_before);
 }
 
 static int left_open_of(const struct host *host, const char *kind)
 {
-    struct instance *instance = generation_find(host->edition->generation, 0, bp_str_of(kind), BP_STR("subject"));
+    struct instance *instance = generation_find(host->edition->generation, 0, bp_str_of(kind),
+                                                BP_STR("subject"));
 
-    return instance ? instance->unit->open_pools + instance->unit->open_mutexes + instance->unit->open_streams : 0;
+    return instance ? instance->unit->open_pools + instance->unit->open_mutexes +
+                          instance->unit->open_streams
+                    : 0;
 }
 
 /* What libuv opens once for the process counts before, not as left behind. */
@@ -293,26 +354,34 @@ static void open_what_stays(void)
         uv_loop_close(&loop);
 }
 
-/* That it does not start is right, if that is for its credentials and not because nothing was there to refuse them. */
+/* That it does not start is right, if that is for its credentials and not because nothing was there
+ * to refuse them. */
 static void judge_refused_start(struct conforming *run)
 {
-    static const char        sentence[] = "wrong credentials are refused with a sentence, when it starts";
+    static const char sentence[] = "wrong credentials are refused with a sentence, when it starts";
     const struct generation *generation = run->host.edition->generation;
     struct conform_row      *row = conform_report_add(&run->report, sentence);
 
-    if (!row || (generation && conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
+    if (!row || (generation &&
+                 conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
         return;
     row->outcome = CONFORM_FAILS;
-    snprintf(row->detail, sizeof(row->detail), "it does not start, but not for its credentials: %.900s",
+    snprintf(row->detail, sizeof(row->detail),
+             "it does not start, but not for its credentials: %.900s",
              generation ? generation->problem : "no memory for the instances");
 }
 
-/* One host on `text`, the cases of a phase, the end. That it does not start is right for refusals. */
+/* One host on `text`, the cases of a phase, the end. That it does not start is right for refusals.
+ */
 static int run_host(struct conforming *run, char *text, enum phase phase)
 {
-    struct host_options options = { .conf_file = "(what the command line asked for)", .conf_text = text, .only_kind = run->kind,
-                                    .only_name = "subject", .only_workers = run->workers,
-                                    .handler = strcmp(run->kind, "app") == 0 ? conform_web_handle : NULL,
+    struct host_options options = { .conf_file = "(what the command line asked for)",
+                                    .conf_text = text,
+                                    .only_kind = run->kind,
+                                    .only_name = "subject",
+                                    .only_workers = run->workers,
+                                    .handler = strcmp(run->kind, "app") == 0 ? conform_web_handle
+                                                                             : NULL,
                                     .handler_arg = &run->host };
     bool                are_refusals = phase == PHASE_REFUSALS;
     size_t              descriptors;
@@ -333,7 +402,8 @@ static int run_host(struct conforming *run, char *text, enum phase phase)
     host_stop(&run->host);
     left_open = run->host.edition->generation ? left_open_of(&run->host, run->kind) : 0;
     host_free(&run->host);
-    if (status == EXIT_DONE && !are_refusals && !(phase == PHASE_CASES && has_phase(run->kind, PHASE_RESTARTED)))
+    if (status == EXIT_DONE && !are_refusals &&
+        !(phase == PHASE_CASES && has_phase(run->kind, PHASE_RESTARTED)))
         judge_leaks(run, left_open, descriptors);
     return are_refusals && status == EXIT_STORAGE ? EXIT_DONE : status;
 }
@@ -341,10 +411,12 @@ static int run_host(struct conforming *run, char *text, enum phase phase)
 /* ---- the plugin ---- */
 
 /* By its file, or by its name among those installed. */
-static const struct plugin_file *find_plugin(struct conforming *run, struct host *host, const char *wanted)
+static const struct plugin_file *find_plugin(struct conforming *run, struct host *host,
+                                             const char *wanted)
 {
     char path[4096], found[4096];
-    bool is_path = strchr(wanted, '/') || (strlen(wanted) > 3 && strcmp(wanted + strlen(wanted) - 3, ".so") == 0);
+    bool is_path = strchr(wanted, '/') ||
+                   (strlen(wanted) > 3 && strcmp(wanted + strlen(wanted) - 3, ".so") == 0);
 
     if (is_path && !realpath(wanted, path)) {
         fprintf(stderr, "backplane conform: there is no file %s\n", wanted);
@@ -357,7 +429,8 @@ static const struct plugin_file *find_plugin(struct conforming *run, struct host
             const struct plugin_file *file = registry_at(host->registry, i);
 
             if (is_path ? realpath(file->path, found) && strcmp(found, path) == 0
-                        : strcmp(file->note.name, wanted) == 0 && (!run->kind || strcmp(file->note.kind, run->kind) == 0))
+                        : strcmp(file->note.name, wanted) == 0 &&
+                              (!run->kind || strcmp(file->note.kind, run->kind) == 0))
                 return file;
         }
         if (!is_path || round)
@@ -368,8 +441,9 @@ static const struct plugin_file *find_plugin(struct conforming *run, struct host
         if (!registry_scan(host->registry, folder, true, problem))
             fprintf(stderr, "backplane conform: %s\n", problem);
     }
-    fprintf(stderr, "backplane conform: there is no plugin %s%s%s; `backplane plugins` lists them\n", wanted,
-            run->kind ? " of the kind " : "", run->kind ? run->kind : "");
+    fprintf(stderr,
+            "backplane conform: there is no plugin %s%s%s; `backplane plugins` lists them\n",
+            wanted, run->kind ? " of the kind " : "", run->kind ? run->kind : "");
     return NULL;
 }
 
@@ -387,13 +461,15 @@ static bool prepare(struct conforming *run, const char *wanted, char **conf, cha
     if (file && file->is_accepted)
         plugin = registry_load(host.registry, file->note.kind, file->note.name, problem);
     if (file && !plugin)
-        fprintf(stderr, "backplane conform: %s: %s\n", file->path, file->is_accepted ? problem : file->problem);
+        fprintf(stderr, "backplane conform: %s: %s\n", file->path,
+                file->is_accepted ? problem : file->problem);
     if (plugin && run->kind && strcmp(run->kind, file->note.kind) != 0) {
         fprintf(stderr, "backplane conform: %s is of the kind %s\n", file->path, file->note.kind);
         plugin = NULL;
     }
     if (plugin && !conform_contract_of(file->note.kind)) {
-        fprintf(stderr, "backplane conform: there is no contract for the kind %s\n", file->note.kind);
+        fprintf(stderr, "backplane conform: there is no contract for the kind %s\n",
+                file->note.kind);
         plugin = NULL;
     }
     if (plugin && !conform_conf_check_wrong(&run->wish, plugin))
@@ -436,8 +512,10 @@ static bool read_strings(struct conforming *run, const char *path)
         buf_add(&text, bp_str_n(piece, got));
     if (file)
         fclose(file);
-    if (!file || json_parse(&run->arena, buf_str(&text), &list, problem) != BP_OK || json_type_of(list) != JSON_KIND_ARRAY) {
-        fprintf(stderr, "backplane conform: %s is not a JSON array of strings: %s\n", path, problem);
+    if (!file || json_parse(&run->arena, buf_str(&text), &list, problem) != BP_OK ||
+        json_type_of(list) != JSON_KIND_ARRAY) {
+        fprintf(stderr, "backplane conform: %s is not a JSON array of strings: %s\n", path,
+                problem);
         return false;
     }
     for (size_t i = 0; i < json_count(list) && run->conform.string_count < STRINGS_MAX; i++)
@@ -464,7 +542,8 @@ static bool begin_run(struct conforming *run)
         return false;
     }
     crypto_random(bytes, sizeof(bytes));
-    snprintf(run->conform.name, sizeof(run->conform.name), "conform_%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3]);
+    snprintf(run->conform.name, sizeof(run->conform.name), "conform_%02x%02x%02x%02x", bytes[0],
+             bytes[1], bytes[2], bytes[3]);
     run->conform.workers = run->workers;
     run->conform.cancel_at = cancel_at;
     run->conform.suspensions = suspensions_of;
@@ -479,11 +558,16 @@ static bool begin_run(struct conforming *run)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: backplane conform FILE.so|NAME [--kind KIND] [--set KEY=VALUE]... [--wrong KEY=VALUE]...\n"
-                    "                         [--peer KIND=YAML]... [--restart COMMAND] [--strings FILE.json]\n"
+    fprintf(stderr, "usage: backplane conform FILE.so|NAME [--kind KIND] [--set KEY=VALUE]... "
+                    "[--wrong KEY=VALUE]...\n"
+                    "                         [--peer KIND=YAML]... [--restart COMMAND] [--strings "
+                    "FILE.json]\n"
                     "                         [--workers N] [--json]\n"
-                    "Runs the contract of the plugin's kind on an instance with these options and prints a table. --wrong: what\n"
-                    "makes its credentials wrong. --peer: what `main` of that kind is, instead of an embedded back end. --restart: the command that restarts the server behind it; its words are\n"
+                    "Runs the contract of the plugin's kind on an instance with these options and "
+                    "prints a table. --wrong: what\n"
+                    "makes its credentials wrong. --peer: what `main` of that kind is, instead of "
+                    "an embedded back end. --restart: the command that restarts the server behind "
+                    "it; its words are\n"
                     "parted by blanks, there is no shell.\n");
     return EXIT_USAGE;
 }
@@ -496,14 +580,18 @@ static bool take_arguments(struct conforming *run, int *argc, char **argv, const
     run->kind = cli_take_option(argc, argv, "--kind");
     run->restart = cli_take_option(argc, argv, "--restart");
     *strings = cli_take_option(argc, argv, "--strings");
-    while (run->wish.setting_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--set")) != NULL)
+    while (run->wish.setting_count < CONFORM_SETTINGS_MAX &&
+           (value = cli_take_option(argc, argv, "--set")) != NULL)
         run->wish.settings[run->wish.setting_count++] = value;
-    while (run->wish.wrong_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--wrong")) != NULL)
+    while (run->wish.wrong_count < CONFORM_SETTINGS_MAX &&
+           (value = cli_take_option(argc, argv, "--wrong")) != NULL)
         run->wish.wrong[run->wish.wrong_count++] = value;
-    while (run->wish.peer_count < CONFORM_SETTINGS_MAX && (value = cli_take_option(argc, argv, "--peer")) != NULL)
+    while (run->wish.peer_count < CONFORM_SETTINGS_MAX &&
+           (value = cli_take_option(argc, argv, "--peer")) != NULL)
         run->wish.peers[run->wish.peer_count++] = value;
     run->wish.folder = run->folder;
-    if (workers && (!str_to_uint(bp_str_of(workers), &count) || count < 1 || count > CONFORM_WORKERS_MAX))
+    if (workers &&
+        (!str_to_uint(bp_str_of(workers), &count) || count < 1 || count > CONFORM_WORKERS_MAX))
         return false;
     run->workers = (uint32_t)count;
     return cli_is_all_taken(*argc, argv, 1) && *argc == 2;
@@ -522,7 +610,8 @@ int command_conform(int argc, char **argv)
     arena_init(&run->arena, 64u << 20);
     if (!take_arguments(run, &argc, argv, &strings))
         status = usage();
-    else if (read_strings(run, strings) && begin_run(run) && prepare(run, argv[1], &conf, &wrong_conf))
+    else if (read_strings(run, strings) && begin_run(run) &&
+             prepare(run, argv[1], &conf, &wrong_conf))
         status = run_host(run, conf, PHASE_CASES);
     if (status == EXIT_DONE && has_phase(run->kind, PHASE_RESTARTED))
         status = run_host(run, conf, PHASE_RESTARTED);

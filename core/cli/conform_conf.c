@@ -1,4 +1,5 @@
-/* conform_conf.c - the conf that `backplane conform` runs on: one instance, and the embedded back ends it may refer to.
+/* conform_conf.c - the conf that `backplane conform` runs on: one instance, and the embedded back
+ * ends it may refer to.
  */
 #include "cli/conform_conf.h"
 
@@ -25,7 +26,8 @@ static const bp_option *option_named(const struct plugin *plugin, bp_str name)
     return NULL;
 }
 
-/* Later settings take the place of earlier ones: --wrong that of --set. SIZE_MAX: whether it is set at all. */
+/* Later settings take the place of earlier ones: --wrong that of --set. SIZE_MAX: whether it is set
+ * at all. */
 static bool is_overridden(const char *const *settings, size_t count, size_t index, bp_str key)
 {
     for (size_t i = index + 1; i < count; i++) {
@@ -37,7 +39,8 @@ static bool is_overridden(const char *const *settings, size_t count, size_t inde
     return false;
 }
 
-static bool add_settings(struct bp_buf *out, const struct plugin *plugin, const char *const *settings, size_t count)
+static bool add_settings(struct bp_buf *out, const struct plugin *plugin,
+                         const char *const *settings, size_t count)
 {
     static const bp_option host_option = { .type = BP_OPTION_TYPE_STRING };
 
@@ -60,7 +63,8 @@ static bool add_settings(struct bp_buf *out, const struct plugin *plugin, const 
 }
 
 /* An app is served, and what it refers to and is not set is "main". */
-static void add_app(struct bp_buf *out, const struct plugin *plugin, const char *const *settings, size_t count)
+static void add_app(struct bp_buf *out, const struct plugin *plugin, const char *const *settings,
+                    size_t count)
 {
     for (uint32_t i = 0; i < plugin->descriptor.option_count; i++) {
         const bp_option *option = nth_option(plugin, i);
@@ -73,7 +77,8 @@ static void add_app(struct bp_buf *out, const struct plugin *plugin, const char 
     }
 }
 
-char *conform_conf_write(const struct conform_wish *wish, const struct plugin *plugin, bool is_wrong)
+char *conform_conf_write(const struct conform_wish *wish, const struct plugin *plugin,
+                         bool is_wrong)
 {
     struct bp_buf out;
     char          path[4096];
@@ -82,7 +87,8 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
     size_t        count = wish->setting_count + (is_wrong ? wish->wrong_count : 0);
 
     memcpy(settings, wish->settings, wish->setting_count * sizeof(*settings));
-    memcpy(settings + wish->setting_count, wish->wrong, (count - wish->setting_count) * sizeof(*settings));
+    memcpy(settings + wish->setting_count, wish->wrong,
+           (count - wish->setting_count) * sizeof(*settings));
     buf_init(&out, NULL, CONF_BYTES);
     buf_addf(&out, "data_dir: %s/data\nlog: { level: error }\n", wish->folder);
     if (is_outside) {
@@ -92,11 +98,15 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
     embedded_conf_add_backends(&out, kind, wish->peers, wish->peer_count);
     if (strcmp(kind, "app") == 0)
         // What an app's schemas refuse is to be refused, and not to be made right before.
-        buf_addf(&out, "server: { listen: [ \"127.0.0.1:0\" ], access_log: off, mcp: { coerce_arguments: false } }\n"
-                       "app:\n  subject:\n    use: %s\n",
+        buf_addf(&out,
+                 "server: { listen: [ \"127.0.0.1:0\" ], access_log: off, mcp: { coerce_arguments: "
+                 "false } }\n"
+                 "app:\n  subject:\n    use: %s\n",
                  plugin->descriptor.name);
     else
-        buf_addf(&out, "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    deadline: 5m\n",
+        buf_addf(&out,
+                 "%s:\n  subject:\n    use: %s\n    breaker_failures: 0\n    retries: 0\n    "
+                 "deadline: 5m\n",
                  kind, plugin->descriptor.name);
     if (strcmp(kind, "app") == 0)
         add_app(&out, plugin, settings, count);
@@ -108,7 +118,8 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
     return out.data;
 }
 
-/* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know refuses no credentials.
+/* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know
+ * refuses no credentials.
  */
 bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plugin *plugin)
 {
@@ -124,7 +135,8 @@ bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plug
         }
         if (!option_named(plugin, key)) {
             fprintf(stderr,
-                    "backplane conform: --wrong " BP_FMT ": %s/%s has no such option: `backplane docs` lists them\n",
+                    "backplane conform: --wrong " BP_FMT
+                    ": %s/%s has no such option: `backplane docs` lists them\n",
                     BP_ARG(key), plugin->descriptor.kind, plugin->descriptor.name);
             return false;
         }
@@ -132,7 +144,8 @@ bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plug
     for (size_t i = 0; contract && i < contract->count; i++)
         has_refusals |= contract->cases[i].where == CONFORM_REFUSED;
     if (!has_refusals)
-        fprintf(stderr, "backplane conform: --wrong: the contract of the kind %s knows no credentials\n",
+        fprintf(stderr,
+                "backplane conform: --wrong: the contract of the kind %s knows no credentials\n",
                 plugin->descriptor.kind);
     return has_refusals;
 }

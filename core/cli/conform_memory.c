@@ -1,4 +1,5 @@
-/* conform_memory.c - how much memory this process uses, as the allocator and the kernel count it. */
+/* conform_memory.c - how much memory this process uses, as the allocator and the kernel count it.
+ */
 #include "cli/conform_memory.h"
 
 #include <malloc.h>

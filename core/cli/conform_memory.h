@@ -1,10 +1,12 @@
-/* conform_memory.h - how much memory this process uses, for the cases that must not make it grow. */
+/* conform_memory.h - how much memory this process uses, for the cases that must not make it grow.
+ */
 #ifndef CORE_CLI_CONFORM_MEMORY_H
 #define CORE_CLI_CONFORM_MEMORY_H
 
 #include <stddef.h>
 
-/* Bytes allocated and not freed, of all threads; 0 where they cannot be told: under a sanitizer or valgrind. */
+/* Bytes allocated and not freed, of all threads; 0 where they cannot be told: under a sanitizer or
+ * valgrind. */
 size_t conform_allocated_bytes(void);
 /* Bytes of memory that the process has at present. */
 size_t conform_resident_bytes(void);

@@ -12,7 +12,8 @@ static const char *const outcome_names[] = { "holds", "fails", "skipped" };
 
 struct conform_row *conform_report_add(struct conform_report *report, const char *sentence)
 {
-    struct conform_row *row = report->count < CONFORM_ROWS_MAX ? &report->rows[report->count++] : NULL;
+    struct conform_row *row = report->count < CONFORM_ROWS_MAX ? &report->rows[report->count++]
+                                                               : NULL;
 
     if (row)
         *row = (struct conform_row){ .sentence = sentence };
@@ -50,8 +51,8 @@ static void print_cell(const char *text)
 
 static void print_table(const struct conform_report *report)
 {
-    printf("| %s/%s %s against the contract of %s %u | |\n|---|---|\n", report->kind, report->name, report->version,
-           report->kind, report->kind_version);
+    printf("| %s/%s %s against the contract of %s %u | |\n|---|---|\n", report->kind, report->name,
+           report->version, report->kind, report->kind_version);
     for (size_t i = 0; i < report->count; i++) {
         const struct conform_row *row = &report->rows[i];
 
@@ -62,8 +63,9 @@ static void print_table(const struct conform_report *report)
         }
         puts(" |");
     }
-    printf("\n%zu hold, %zu fail, %zu skipped; Backplane %s, %u workers\n", count_of(report, CONFORM_HOLDS),
-           count_of(report, CONFORM_FAILS), count_of(report, CONFORM_SKIPPED), BACKPLANE_VERSION, report->workers);
+    printf("\n%zu hold, %zu fail, %zu skipped; Backplane %s, %u workers\n",
+           count_of(report, CONFORM_HOLDS), count_of(report, CONFORM_FAILS),
+           count_of(report, CONFORM_SKIPPED), BACKPLANE_VERSION, report->workers);
 }
 
 static void print_json(const struct conform_report *report)

@@ -1,4 +1,5 @@
-/* conform_report.h - what came out of a contract: rows of a table, printed as Markdown for a README or as JSON. */
+/* conform_report.h - what came out of a contract: rows of a table, printed as Markdown for a README
+ * or as JSON. */
 #ifndef CORE_CLI_CONFORM_REPORT_H
 #define CORE_CLI_CONFORM_REPORT_H
 

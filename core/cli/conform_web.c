@@ -1,4 +1,5 @@
-/* conform_web.c - the way from the cases of an app to its routes: over the host's own listener, as any client comes. */
+/* conform_web.c - the way from the cases of an app to its routes: over the host's own listener, as
+ * any client comes. */
 #include "cli/conform_web.h"
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ static struct {
 void conform_web_handle(struct http_exchange *exchange, void *host)
 {
     bp_call *call = exchange->call;
-    bp_str   cancel = http_exchange_header(exchange, CANCEL_HEADER), time = http_exchange_header(exchange, TIME_HEADER);
+    bp_str   cancel = http_exchange_header(exchange, CANCEL_HEADER),
+           time = http_exchange_header(exchange, TIME_HEADER);
     uint64_t number;
 
     if (str_to_uint(cancel, &number))
@@ -53,7 +55,8 @@ static bp_status wait_until_served(bp_call *call, uint64_t served)
 
     while (way.served == served) {
         if (bp_now_ns() > until_ns)
-            return bp_fail(call, BP_INTERNAL, "a call that was cancelled still runs after %d s", SERVED_WAIT_S);
+            return bp_fail(call, BP_INTERNAL, "a call that was cancelled still runs after %d s",
+                           SERVED_WAIT_S);
         BP_TRY(bp_sleep(call, BP_MILLISECONDS(1)));
     }
     return BP_OK;
@@ -67,12 +70,14 @@ static bp_str header_of(const bp_http_response *response, const char *name)
     return (bp_str){ NULL, 0 };
 }
 
-static bp_status ask(bp_call *call, const struct conform_request *wanted, struct conform_reply *reply)
+static bp_status ask(bp_call *call, const struct conform_request *wanted,
+                     struct conform_reply *reply)
 {
     bp_http_header   headers[HEADERS_MAX];
     bp_http_request  request = { .struct_size = sizeof(request),
                                  .method = bp_str_of(wanted->method),
-                                 .url = bp_format(call, "http://%s" BP_FMT, way.address, BP_ARG(wanted->target)),
+                                 .url = bp_format(call, "http://%s" BP_FMT, way.address,
+                                                  BP_ARG(wanted->target)),
                                  .headers = headers,
                                  .body = wanted->body,
                                  .deadline_ns = bp_now_ns() + BP_SECONDS(ASK_TIMEOUT_S),
@@ -84,11 +89,13 @@ static bp_status ask(bp_call *call, const struct conform_request *wanted, struct
     for (uint32_t i = 0; i < wanted->header_count && i < HEADERS_MAX - 2; i++)
         headers[request.header_count++] = wanted->headers[i];
     if (wanted->cancel_at)
-        headers[request.header_count++] =
-            (bp_http_header){ BP_STR(CANCEL_HEADER), bp_format(call, "%u", wanted->cancel_at) };
+        headers[request.header_count++] = (bp_http_header){
+            BP_STR(CANCEL_HEADER), bp_format(call, "%u", wanted->cancel_at)
+        };
     if (wanted->time_ns >= 0)
-        headers[request.header_count++] =
-            (bp_http_header){ BP_STR(TIME_HEADER), bp_format(call, "%lld", (long long)wanted->time_ns) };
+        headers[request.header_count++] = (bp_http_header){
+            BP_STR(TIME_HEADER), bp_format(call, "%lld", (long long)wanted->time_ns)
+        };
     *reply = (struct conform_reply){ .status = 0 };
     status = bp_http_fetch(call, &request, &response);
     if (status == BP_OK) {
@@ -117,7 +124,8 @@ static bp_status fits(bp_call *call, bp_str schema, bp_str json)
 
     if (!compiled)
         return bp_fail(call, BP_DATA, "%s", problem);
-    is_fit = json_parse(call->arena, json, &value, problem) == BP_OK && json_schema_check(compiled, value, problem);
+    is_fit = json_parse(call->arena, json, &value, problem) == BP_OK &&
+             json_schema_check(compiled, value, problem);
     json_schema_free(compiled);
     return is_fit ? BP_OK : bp_fail(call, BP_INVALID, "%s", problem);
 }
@@ -137,7 +145,8 @@ const struct conform_web *conform_web_open(struct host *host, bp_str name)
 {
     struct instance *instance = generation_find(host->edition->generation, 0, BP_STR("app"), name);
 
-    snprintf(way.address, sizeof(way.address), BP_FMT, BP_ARG(http_edge_listener_address(host->edge, 0)));
+    snprintf(way.address, sizeof(way.address), BP_FMT,
+             BP_ARG(http_edge_listener_address(host->edge, 0)));
     way.web = (struct conform_web){ .app = instance->unit->plugin->descriptor.ops,
                                     .name = name,
                                     .max_body_bytes = host->conf->server.limits.body_bytes,

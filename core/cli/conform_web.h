@@ -1,13 +1,13 @@
-/* conform_web.h - the app of `backplane conform` as its clients see it: served by a listener, each request to be
- * spoiled. */
+/* conform_web.h - the app of `backplane conform` as its clients see it: served by a listener, each
+ * request to be spoiled. */
 #ifndef CORE_CLI_CONFORM_WEB_H
 #define CORE_CLI_CONFORM_WEB_H
 
 #include "host/host.h"
 #include "conform.h"
 
-/* Serves at the listener of `host`, in place of api_handle(): headers of the request itself say where its call is to be
- * cancelled, or how much time it gets. One host at a time. */
+/* Serves at the listener of `host`, in place of api_handle(): headers of the request itself say
+ * where its call is to be cancelled, or how much time it gets. One host at a time. */
 void conform_web_handle(struct http_exchange *exchange, void *host);
 /* When the host has started: what the cases of an app need of it. */
 const struct conform_web *conform_web_open(struct host *host, bp_str name);

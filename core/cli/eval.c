@@ -1,8 +1,9 @@
-/* eval.c - `backplane eval`: how good is a collection's search, by queries with relevance judgements.
+/* eval.c - `backplane eval`: how good is a collection's search, by queries with relevance
+ * judgements.
  *
- * queries.jsonl has {"id", "text"} a line, qrels.tsv "query TAB document TAB grade". A document's rank is that of its
- * best chunk. nDCG@10 uses the grade over log2(rank + 1) against the ideal order, as trec_eval does; queries without
- * a positive judgement are left out.
+ * queries.jsonl has {"id", "text"} a line, qrels.tsv "query TAB document TAB grade". A document's
+ * rank is that of its best chunk. nDCG@10 uses the grade over log2(rank + 1) against the ideal
+ * order, as trec_eval does; queries without a positive judgement are left out.
  */
 #include <errno.h>
 #include <math.h>
@@ -48,7 +49,8 @@ static bool read_judgements(struct evaluation *e, const char *path)
         query = str_split(rest, '\t', &rest);
         document = str_split(rest, '\t', &rest);
         if (!query.len || !document.len || !str_to_int(str_trim(rest), &grade)) {
-            fprintf(stderr, "backplane eval: %s:%d: not \"query TAB document TAB grade\"\n", path, number);
+            fprintf(stderr, "backplane eval: %s:%d: not \"query TAB document TAB grade\"\n", path,
+                    number);
             free(line);
             fclose(file);
             return false;
@@ -60,7 +62,8 @@ static bool read_judgements(struct evaluation *e, const char *path)
                 abort();
         }
         e->judgements[e->count++] = (struct judgement){ strndup(query.data, query.len),
-                                                        strndup(document.data, document.len), (int)grade };
+                                                        strndup(document.data, document.len),
+                                                        (int)grade };
     }
     free(line);
     fclose(file);
@@ -89,7 +92,8 @@ static int descending(const void *a, const void *b)
 static int grade_of(const struct evaluation *e, bp_str query, bp_str document)
 {
     for (size_t i = 0; i < e->count; i++)
-        if (bp_str_is(query, e->judgements[i].query) && bp_str_is(document, e->judgements[i].document))
+        if (bp_str_is(query, e->judgements[i].query) &&
+            bp_str_is(document, e->judgements[i].document))
             return e->judgements[i].grade;
     return 0;
 }
@@ -122,7 +126,8 @@ static void judge(struct evaluation *e, bp_str query, const bp_str *documents, s
     e->recall += (double)found / (double)positive;
 }
 
-static bp_str search_body(struct arena *arena, const char *collection, bp_str text, const char *mode)
+static bp_str search_body(struct arena *arena, const char *collection, bp_str text,
+                          const char *mode)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -141,15 +146,17 @@ static bp_str search_body(struct arena *arena, const char *collection, bp_str te
     return buf_str(&buf);
 }
 
-static bool run_query(struct evaluation *e, struct client *client, const char *collection, const char *mode,
-                      struct arena *arena, const bp_json *query)
+static bool run_query(struct evaluation *e, struct client *client, const char *collection,
+                      const char *mode, struct arena *arena, const bp_json *query)
 {
     bp_str         documents[RANKS], id = json_as_string(json_get(query, BP_STR("id")));
     const bp_json *answer, *hits;
     size_t         count = 0;
 
     if (!client_send(client, "POST", "/api/v1/search", "application/json",
-                     search_body(arena, collection, json_as_string(json_get(query, BP_STR("text"))), mode), &answer))
+                     search_body(arena, collection, json_as_string(json_get(query, BP_STR("text"))),
+                                 mode),
+                     &answer))
         return false;
     hits = json_get(answer, BP_STR("hits"));
     for (size_t i = 0; i < json_count(hits) && count < RANKS; i++)
@@ -158,8 +165,8 @@ static bool run_query(struct evaluation *e, struct client *client, const char *c
     return true;
 }
 
-static bool run_queries(struct evaluation *e, struct client *client, const char *collection, const char *mode,
-                        const char *path)
+static bool run_queries(struct evaluation *e, struct client *client, const char *collection,
+                        const char *mode, const char *path)
 {
     FILE           *file = fopen(path, "re");
     char           *line = NULL, problem[JSON_PROBLEM_BYTES];
@@ -199,9 +206,11 @@ static bool run_queries(struct evaluation *e, struct client *client, const char 
 
 int command_eval(int argc, char **argv)
 {
-    const char       *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
-    const char       *collection = cli_take_option(&argc, argv, "--collection");
-    const char       *queries = cli_take_option(&argc, argv, "--queries"), *qrels = cli_take_option(&argc, argv, "--qrels");
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
+    const char *collection = cli_take_option(&argc, argv, "--collection");
+    const char *queries = cli_take_option(&argc, argv, "--queries"),
+               *qrels = cli_take_option(&argc, argv, "--qrels");
     const char       *mode = cli_take_option(&argc, argv, "--mode");
     bool              is_json = cli_take_flag(&argc, argv, "--json");
     struct evaluation e = { 0 };
@@ -209,8 +218,8 @@ int command_eval(int argc, char **argv)
     int               status;
 
     if (!cli_is_all_taken(argc, argv, 0) || !collection || !queries || !qrels) {
-        fprintf(stderr, "usage: backplane eval --collection NAME --queries queries.jsonl --qrels qrels.tsv [--json] "
-                        "[--mode hybrid|words|vector] [--url URL | -c FILE]\n");
+        fprintf(stderr, "usage: backplane eval --collection NAME --queries queries.jsonl --qrels "
+                        "qrels.tsv [--json] [--mode hybrid|words|vector] [--url URL | -c FILE]\n");
         return EXIT_USAGE;
     }
     if (!read_judgements(&e, qrels)) {
@@ -223,17 +232,21 @@ int command_eval(int argc, char **argv)
     client_close(&client);
     free_judgements(&e);
     if (status == EXIT_DONE && e.queries == 0) {
-        fprintf(stderr, "backplane eval: none of the queries has a positive judgement: do the ids of %s and %s agree?\n",
+        fprintf(stderr,
+                "backplane eval: none of the queries has a positive judgement: do the ids of %s "
+                "and %s agree?\n",
                 queries, qrels);
         status = EXIT_FAILED;
     }
     if (status != EXIT_DONE)
         return status;
     if (is_json)
-        printf("{\"collection\":\"%s\",\"queries\":%lld,\"ndcg_at_10\":%.4f,\"recall_at_100\":%.4f}\n", collection,
-               (long long)e.queries, e.ndcg / (double)e.queries, e.recall / (double)e.queries);
-    else
-        printf("%lld queries: nDCG@10 %.4f, recall@100 %.4f\n", (long long)e.queries, e.ndcg / (double)e.queries,
+        printf("{\"collection\":\"%s\",\"queries\":%lld,\"ndcg_at_10\":%.4f,\"recall_at_100\":%.4f}"
+               "\n",
+               collection, (long long)e.queries, e.ndcg / (double)e.queries,
                e.recall / (double)e.queries);
+    else
+        printf("%lld queries: nDCG@10 %.4f, recall@100 %.4f\n", (long long)e.queries,
+               e.ndcg / (double)e.queries, e.recall / (double)e.queries);
     return EXIT_DONE;
 }

@@ -1,4 +1,5 @@
-/* help.c - the commands and their options as tables: what `--help` prints, and the only options that a command can take. */
+/* help.c - the commands and their options as tables: what `--help` prints, and the only options
+ * that a command can take. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,14 +8,35 @@
 #include "cli/cli.h"
 #include "version.h"
 
-#define CONF_OPTIONS                                                                                                               \
-    { "-c", "FILE", "the conf; without it $BACKPLANE_CONF, ./backplane.yaml, ./conf/backplane.yaml or that of the installation" }, \
-    { "--conf", "FILE", "the same" }
-#define URL_OPTION { "--url", "URL", "ask the server there, with the key in $BACKPLANE_API_KEY, instead of opening the data itself" }
-#define COLLECTION_OPTION { "--collection", "NAME", "of the collection" }
-#define JSON_OPTION { "--json", NULL, "print JSON" }
-#define QUIET_OPTION(what) { "-q", NULL, what }
-#define NO_MORE { NULL, NULL, NULL }
+#define CONF_OPTIONS                                                                               \
+    { "-c", "FILE",                                                                                \
+      "the conf; without it $BACKPLANE_CONF, ./backplane.yaml, ./conf/backplane.yaml or that of "  \
+      "the installation" },                                                                        \
+    {                                                                                              \
+        "--conf", "FILE", "the same"                                                               \
+    }
+#define URL_OPTION                                                                                 \
+    {                                                                                              \
+        "--url", "URL",                                                                            \
+            "ask the server there, with the key in $BACKPLANE_API_KEY, instead of opening the "    \
+            "data itself"                                                                          \
+    }
+#define COLLECTION_OPTION                                                                          \
+    {                                                                                              \
+        "--collection", "NAME", "of the collection"                                                \
+    }
+#define JSON_OPTION                                                                                \
+    {                                                                                              \
+        "--json", NULL, "print JSON"                                                               \
+    }
+#define QUIET_OPTION(what)                                                                         \
+    {                                                                                              \
+        "-q", NULL, what                                                                           \
+    }
+#define NO_MORE                                                                                    \
+    {                                                                                              \
+        NULL, NULL, NULL                                                                           \
+    }
 
 static const struct command_option serve_options[] = {
     CONF_OPTIONS,
@@ -26,7 +48,8 @@ static const struct command_option serve_options[] = {
 static const struct command_option check_options[] = {
     CONF_OPTIONS,
     { "--offline", NULL, "look at the text of the conf alone: at no file, user, name or address" },
-    { "--user", "NAME", "who will run the server: whether that user may read and write what the conf names" },
+    { "--user", "NAME",
+      "who will run the server: whether that user may read and write what the conf names" },
     { "--replicas", "N", "whether that many processes could serve this conf together" },
     { "--strict", NULL, "a warning counts as an error" },
     QUIET_OPTION("print nothing when there is nothing wrong"),
@@ -35,18 +58,24 @@ static const struct command_option check_options[] = {
 };
 static const struct command_option config_options[] = { CONF_OPTIONS, JSON_OPTION, NO_MORE };
 static const struct command_option conf_only[] = { CONF_OPTIONS, NO_MORE };
-static const struct command_option docs_options[] = { CONF_OPTIONS, { "--check", NULL, "compare, and write nothing" }, NO_MORE };
+static const struct command_option docs_options[] = {
+    CONF_OPTIONS, { "--check", NULL, "compare, and write nothing" }, NO_MORE
+};
 static const struct command_option plugins_options[] = { CONF_OPTIONS, JSON_OPTION, NO_MORE };
 static const struct command_option json_only[] = { JSON_OPTION, NO_MORE };
-static const struct command_option plugin_options[] = { { "--kind", "KIND", "storage, cache, vector, embed, llm, health, alert or app" },
-                                                        { "--dir", "DIR", "where to; without it the current directory" },
-                                                        NO_MORE };
+static const struct command_option plugin_options[] = {
+    { "--kind", "KIND", "storage, cache, vector, embed, llm, health, alert or app" },
+    { "--dir", "DIR", "where to; without it the current directory" },
+    NO_MORE
+};
 static const struct command_option conform_options[] = {
     { "--kind", "KIND", "of a plugin given by its name" },
     { "--set", "KEY=VALUE", "an option of the instance; may be repeated" },
     { "--wrong", "KEY=VALUE", "what makes its credentials wrong; may be repeated" },
-    { "--peer", "KIND=YAML", "what `main` of that kind is, instead of an embedded back end; may be repeated" },
-    { "--restart", "COMMAND", "restarts the server behind it; words are parted by blanks, there is no shell" },
+    { "--peer", "KIND=YAML",
+      "what `main` of that kind is, instead of an embedded back end; may be repeated" },
+    { "--restart", "COMMAND",
+      "restarts the server behind it; words are parted by blanks, there is no shell" },
     { "--strings", "FILE.json", "texts to try" },
     { "--workers", "N", "event loops; 2 without it" },
     JSON_OPTION,
@@ -54,7 +83,8 @@ static const struct command_option conform_options[] = {
 };
 static const struct command_option key_create_options[] = {
     CONF_OPTIONS,
-    { "--scopes", "\"A B\"", "what the key may do, needed: names of scopes, `group:*` or `*` for everything" },
+    { "--scopes", "\"A B\"",
+      "what the key may do, needed: names of scopes, `group:*` or `*` for everything" },
     { "--name", "TEXT", "what it is for, for people" },
     { "--tenant", "NAME", "whose data it reaches; without it \"default\"" },
     { "--expires", "90d|never", "how long it is good; without it 90d" },
@@ -74,60 +104,94 @@ static const struct command_option db_options[] = {
 static const struct command_option migrate_options[] = {
     { "--from", "CONF", "where the data are" },
     { "--to", "CONF", "where they go" },
-    { "--map", "KIND.NAME=KIND.NAME|none", "an instance that is called otherwise there; may be repeated" },
+    { "--map", "KIND.NAME=KIND.NAME|none",
+      "an instance that is called otherwise there; may be repeated" },
     { "--resume", NULL, "go on with a move that did not come to its end" },
     { "--verify-only", NULL, "compare, and write nothing" },
-    { "--leave-out", NULL, "go on without rows that no back end takes any more (a NUL in a text), and list them" },
+    { "--leave-out", NULL,
+      "go on without rows that no back end takes any more (a NUL in a text), and list them" },
     JSON_OPTION,
     NO_MORE,
 };
 static const struct command_option mcp_options[] = {
     CONF_OPTIONS,
-    { "--app", "NAME", "with a conf: an app of it (none: all); without: an app plugin; may be repeated" },
+    { "--app", "NAME",
+      "with a conf: an app of it (none: all); without: an app plugin; may be repeated" },
     { "--data", "FOLDER", "without a conf: where data are kept; else $XDG_STATE_HOME/backplane" },
-    { "--set", "KEY=VALUE", "without a conf: an option of the app, or APP.KEY=VALUE; may be repeated" },
+    { "--set", "KEY=VALUE",
+      "without a conf: an option of the app, or APP.KEY=VALUE; may be repeated" },
     NO_MORE,
 };
-static const struct command_option ingest_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION, NO_MORE };
-static const struct command_option search_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
-                                                        { "--limit", "N", "hits" }, JSON_OPTION, NO_MORE };
-static const struct command_option reindex_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
+static const struct command_option ingest_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
+                                                        NO_MORE };
+static const struct command_option search_options[] = {
+    CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION, { "--limit", "N", "hits" }, JSON_OPTION, NO_MORE
+};
+static const struct command_option reindex_options[] = { CONF_OPTIONS,
+                                                         URL_OPTION,
+                                                         COLLECTION_OPTION,
                                                          { "--all", NULL, "every collection" },
-                                                         { "--no-wait", NULL, "with --url: do not wait for its end" },
-                                                         JSON_OPTION, NO_MORE };
-static const struct command_option verify_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION, JSON_OPTION, NO_MORE };
-static const struct command_option journal_options[] = { CONF_OPTIONS, URL_OPTION,
-                                                         { "--stuck", "8h", "those that have been open for so long" },
-                                                         { "--close", NULL, "close them" },
-                                                         JSON_OPTION, NO_MORE };
-static const struct command_option eval_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
-                                                      { "--queries", "FILE", "queries.jsonl, as BEIR has it" },
-                                                      { "--qrels", "FILE", "qrels.tsv, as BEIR has it" },
-                                                      { "--mode", "hybrid|words|vector", "how to search" },
-                                                      JSON_OPTION, NO_MORE };
+                                                         { "--no-wait", NULL,
+                                                           "with --url: do not wait for its end" },
+                                                         JSON_OPTION,
+                                                         NO_MORE };
+static const struct command_option verify_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
+                                                        JSON_OPTION, NO_MORE };
+static const struct command_option journal_options[] = {
+    CONF_OPTIONS,
+    URL_OPTION,
+    { "--stuck", "8h", "those that have been open for so long" },
+    { "--close", NULL, "close them" },
+    JSON_OPTION,
+    NO_MORE
+};
+static const struct command_option eval_options[] = {
+    CONF_OPTIONS,
+    URL_OPTION,
+    COLLECTION_OPTION,
+    { "--queries", "FILE", "queries.jsonl, as BEIR has it" },
+    { "--qrels", "FILE", "qrels.tsv, as BEIR has it" },
+    { "--mode", "hybrid|words|vector", "how to search" },
+    JSON_OPTION,
+    NO_MORE
+};
 static const struct command_option no_options[] = { NO_MORE };
 
 const struct command commands[] = {
     { "serve", "", "run the server", command_serve, serve_options },
-    { "check", "", "read a conf, look at what it names, report everything that is wrong; writes nothing", command_check_main, check_options },
-    { "config", "", "print the conf as it takes effect, with the source of each value", command_config_main, config_options },
-    { "schema", "", "print JSON Schema of the conf with the plugins there are", command_schema_main, conf_only },
-    { "docs", "FOLDER", "write the reference pages, or compare them", command_docs_main, docs_options },
-    { "plugins", "", "list the plugin files found, and why one is refused", command_plugins, plugins_options },
-    { "inspect", "FILE.so", "say what a plugin file is, without loading it", command_inspect, json_only },
+    { "check", "",
+      "read a conf, look at what it names, report everything that is wrong; writes nothing",
+      command_check_main, check_options },
+    { "config", "", "print the conf as it takes effect, with the source of each value",
+      command_config_main, config_options },
+    { "schema", "", "print JSON Schema of the conf with the plugins there are", command_schema_main,
+      conf_only },
+    { "docs", "FOLDER", "write the reference pages, or compare them", command_docs_main,
+      docs_options },
+    { "plugins", "", "list the plugin files found, and why one is refused", command_plugins,
+      plugins_options },
+    { "inspect", "FILE.so", "say what a plugin file is, without loading it", command_inspect,
+      json_only },
     { "plugin new", "NAME", "begin a plugin from the template", command_plugin, plugin_options },
-    { "conform", "FILE.so|NAME", "run the contract of its kind on a plugin", command_conform, conform_options },
+    { "conform", "FILE.so|NAME", "run the contract of its kind on a plugin", command_conform,
+      conform_options },
     { "key create", "", "make an API key and print it", command_key, key_create_options },
     { "key list", "", "list API keys", command_key, key_options },
     { "key revoke", "ID", "end an API key", command_key, key_options },
-    { "db", "size|connections|bloat|tables|vacuum|reindex", "look after a storage", command_db, db_options },
-    { "migrate", "", "move what a deployment keeps to other back ends, and compare both", command_migrate, migrate_options },
-    { "mcp", "[WORD]...", "serve apps over standard input and output; a word is one of the first list that the app needs", command_mcp,
-      mcp_options },
+    { "db", "size|connections|bloat|tables|vacuum|reindex", "look after a storage", command_db,
+      db_options },
+    { "migrate", "", "move what a deployment keeps to other back ends, and compare both",
+      command_migrate, migrate_options },
+    { "mcp", "[WORD]...",
+      "serve apps over standard input and output; a word is one of the first list that the app "
+      "needs",
+      command_mcp, mcp_options },
     { "ingest", "PATH...", "put documents into a collection", command_ingest, ingest_options },
     { "search", "TEXT", "search a collection", command_search, search_options },
-    { "reindex", "", "index collections anew from their stored texts", command_reindex, reindex_options },
-    { "verify data", "", "compare the vector stores with the stored texts, and mend them", command_verify, verify_options },
+    { "reindex", "", "index collections anew from their stored texts", command_reindex,
+      reindex_options },
+    { "verify data", "", "compare the vector stores with the stored texts, and mend them",
+      command_verify, verify_options },
     { "journal sessions", "", "work sessions that nobody ended", command_journal, journal_options },
     { "eval", "", "measure nDCG@10 and recall@100", command_eval, eval_options },
     { "version", "", "print the version of this build", command_version, no_options },
@@ -135,7 +199,8 @@ const struct command commands[] = {
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
-static const struct command *running; /* whose options are taken; the command line is read by one thread, once */
+static const struct command
+    *running; /* whose options are taken; the command line is read by one thread, once */
 
 static size_t first_word(const char *name)
 {
@@ -144,7 +209,8 @@ static size_t first_word(const char *name)
 
 static bool has_first_word(const struct command *command, const char *word)
 {
-    return strlen(word) == first_word(command->name) && memcmp(word, command->name, strlen(word)) == 0;
+    return strlen(word) == first_word(command->name) &&
+           memcmp(word, command->name, strlen(word)) == 0;
 }
 
 const struct command *command_find(int argc, char **argv)
@@ -186,7 +252,8 @@ void command_check_option(const char *name)
             return;
     if (!running)
         return;
-    fprintf(stderr, "backplane %s: the option %s is missing in its table in core/cli/help.c\n", running->name, name);
+    fprintf(stderr, "backplane %s: the option %s is missing in its table in core/cli/help.c\n",
+            running->name, name);
     abort();
 }
 
@@ -197,7 +264,8 @@ const struct command_option *command_option_of(const char *name)
 
 const char *command_nearest_option(const char *name)
 {
-    for (const struct command_option *option = running ? running->options : no_options; option->name; option++)
+    for (const struct command_option *option = running ? running->options : no_options;
+         option->name; option++)
         if (str_is_near(bp_str_of(name), bp_str_of(option->name)))
             return option->name;
     return NULL;
@@ -205,12 +273,14 @@ const char *command_nearest_option(const char *name)
 
 static void print_one(const struct command *command)
 {
-    printf("usage: backplane %s%s%s%s\n\n  %s\n", command->name, command->options->name ? " [OPTION]..." : "",
-           *command->arguments ? " " : "", command->arguments, command->summary);
+    printf("usage: backplane %s%s%s%s\n\n  %s\n", command->name,
+           command->options->name ? " [OPTION]..." : "", *command->arguments ? " " : "",
+           command->arguments, command->summary);
     for (const struct command_option *option = command->options; option->name; option++) {
         char shown[64];
 
-        snprintf(shown, sizeof(shown), "%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+        snprintf(shown, sizeof(shown), "%s%s%s", option->name, option->value ? " " : "",
+                 option->value ? option->value : "");
         printf("%s  %-30s %s\n", option == command->options ? "\n" : "", shown, option->help);
     }
 }
@@ -235,10 +305,11 @@ static void print_json(void)
 {
     printf("[");
     for (size_t i = 0; i < command_count; i++) {
-        printf("%s\n{\"name\":\"%s\",\"arguments\":\"%s\",\"options\":[", i ? "," : "", commands[i].name, commands[i].arguments);
+        printf("%s\n{\"name\":\"%s\",\"arguments\":\"%s\",\"options\":[", i ? "," : "",
+               commands[i].name, commands[i].arguments);
         for (const struct command_option *option = commands[i].options; option->name; option++)
-            printf("%s{\"name\":\"%s\",\"has_value\":%s}", option == commands[i].options ? "" : ",", option->name,
-                   option->value ? "true" : "false");
+            printf("%s{\"name\":\"%s\",\"has_value\":%s}", option == commands[i].options ? "" : ",",
+                   option->name, option->value ? "true" : "false");
         printf("]}");
     }
     printf("\n]\n");
@@ -253,9 +324,11 @@ int command_help(int argc, char **argv)
     printf("usage: backplane COMMAND [OPTION]... [WORD]...\n\n");
     for (size_t i = 0; i < command_count; i++)
         printf("  %-17s %-46s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-    printf("\n`backplane COMMAND --help` lists the options of a command. Without a command, `backplane -c FILE` serves,\n"
+    printf("\n`backplane COMMAND --help` lists the options of a command. Without a command, "
+           "`backplane -c FILE` serves,\n"
            "`backplane -t` checks and `backplane -V` prints the version.\n\n"
-           "The conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, ./conf/backplane.yaml or\n"
+           "The conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, "
+           "./conf/backplane.yaml or\n"
            "etc/backplane/backplane.yaml beside the installation.\n");
     return EXIT_DONE;
 }
@@ -264,7 +337,7 @@ int command_version(int argc, char **argv)
 {
     if (argc > 1 && !cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
-    printf("backplane %s (build %s, %s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_BUILD, BACKPLANE_COMPILER,
-           BACKPLANE_FIBER_BACKEND);
+    printf("backplane %s (build %s, %s, %s fibers)\n", BACKPLANE_VERSION, BACKPLANE_BUILD,
+           BACKPLANE_COMPILER, BACKPLANE_FIBER_BACKEND);
     return EXIT_DONE;
 }

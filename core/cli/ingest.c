@@ -1,4 +1,5 @@
-/* ingest.c - `backplane ingest`: puts files into a collection, JSON lines as many documents, others as one each. */
+/* ingest.c - `backplane ingest`: puts files into a collection, JSON lines as many documents, others
+ * as one each. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct ingest {
     int64_t         stored, queued, unchanged, failed, skipped;
 };
 
-/* Each document of a batch is answered for by itself; what is refused is named and the rest goes on. */
+/* Each document of a batch is answered for by itself; what is refused is named and the rest goes
+ * on. */
 static bool take_answer(struct ingest *ingest, const bp_json *answer)
 {
     const bp_json *errors = json_get(answer, BP_STR("errors"));
@@ -31,7 +33,8 @@ static bool take_answer(struct ingest *ingest, const bp_json *answer)
     for (size_t i = 0; i < json_count(errors); i++) {
         const bp_json *error = json_at(errors, i);
 
-        fprintf(stderr, "\nrefused: document \"%s\": %s\n", json_as_string(json_get(error, BP_STR("id"))).data,
+        fprintf(stderr, "\nrefused: document \"%s\": %s\n",
+                json_as_string(json_get(error, BP_STR("id"))).data,
                 json_as_string(json_get(error, BP_STR("message"))).data);
         ingest->failed++;
     }
@@ -46,7 +49,8 @@ static bool flush(struct ingest *ingest)
     if (ingest->count == 0)
         return true;
     is_good = buf_status(&ingest->lines) == BP_OK &&
-              client_send(ingest->client, "POST", ingest->path, "application/x-ndjson", buf_str(&ingest->lines), &answer) &&
+              client_send(ingest->client, "POST", ingest->path, "application/x-ndjson",
+                          buf_str(&ingest->lines), &answer) &&
               take_answer(ingest, answer);
     progress_add(&ingest->progress, (int64_t)ingest->count);
     buf_reset(&ingest->lines);
@@ -59,7 +63,8 @@ static bool add_line(struct ingest *ingest, bp_str line)
     buf_add(&ingest->lines, line);
     buf_add_char(&ingest->lines, '\n');
     ingest->count++;
-    return ingest->count < BATCH_DOCUMENTS && ingest->lines.len < BATCH_BYTES ? true : flush(ingest);
+    return ingest->count < BATCH_DOCUMENTS && ingest->lines.len < BATCH_BYTES ? true
+                                                                              : flush(ingest);
 }
 
 static bool ingest_lines(struct ingest *ingest, const char *path)
@@ -71,8 +76,8 @@ static bool ingest_lines(struct ingest *ingest, const char *path)
     bool    is_good = true;
 
     if (!file) {
-        snprintf(ingest->client->problem, sizeof(ingest->client->problem), "%.300s cannot be read: %s", path,
-                 strerror(errno));
+        snprintf(ingest->client->problem, sizeof(ingest->client->problem),
+                 "%.300s cannot be read: %s", path, strerror(errno));
         return false;
     }
     while (is_good && (len = getline(&line, &size, file)) > 0) {
@@ -117,8 +122,8 @@ static bool ingest_document(struct ingest *ingest, const char *path)
     buf_init(&text, NULL, FILE_BYTES_MAX);
     buf_init(&json, NULL, (size_t)FILE_BYTES_MAX * 7);
     if (!read_whole(path, &text)) {
-        snprintf(ingest->client->problem, sizeof(ingest->client->problem), "%.300s cannot be read, or is larger than 16 MiB",
-                 path);
+        snprintf(ingest->client->problem, sizeof(ingest->client->problem),
+                 "%.300s cannot be read, or is larger than 16 MiB", path);
     } else if (!str_is_utf8(buf_str(&text))) {
         fprintf(stderr, "skipped: %s is not UTF-8 text\n", path);
         ingest->skipped++;
@@ -128,7 +133,9 @@ static bool ingest_document(struct ingest *ingest, const char *path)
         json_begin(&w, JSON_KIND_OBJECT);
         json_put_text(&w, "id", path);
         json_put_text(&w, "source", path);
-        json_put_text(&w, "format", has_ending(path, ".md") || has_ending(path, ".markdown") ? "markdown" : "text");
+        json_put_text(&w, "format",
+                      has_ending(path, ".md") || has_ending(path, ".markdown") ? "markdown"
+                                                                               : "text");
         json_put_string(&w, "text", buf_str(&text));
         json_end(&w);
         is_good = add_line(ingest, buf_str(&json));
@@ -165,8 +172,8 @@ static bool ingest_path(struct ingest *ingest, const char *path, int depth)
     struct stat              info;
 
     if (stat(path, &info) != 0) {
-        snprintf(ingest->client->problem, sizeof(ingest->client->problem), "%.300s cannot be read: %s", path,
-                 strerror(errno));
+        snprintf(ingest->client->problem, sizeof(ingest->client->problem),
+                 "%.300s cannot be read: %s", path, strerror(errno));
         return false;
     }
     if (S_ISDIR(info.st_mode))
@@ -178,7 +185,9 @@ static bool ingest_path(struct ingest *ingest, const char *path, int depth)
             return ingest_document(ingest, path);
     if (depth == 0) {
         snprintf(ingest->client->problem, sizeof(ingest->client->problem),
-                 "%.300s is of a kind that is not understood: .jsonl, .ndjson, .md, .txt and .rst are", path);
+                 "%.300s is of a kind that is not understood: .jsonl, .ndjson, .md, .txt and .rst "
+                 "are",
+                 path);
         return false;
     }
     ingest->skipped++;
@@ -217,7 +226,8 @@ static bool make_collection(struct ingest *ingest)
 
 int command_ingest(int argc, char **argv)
 {
-    const char   *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
     const char   *collection = cli_take_option(&argc, argv, "--collection");
     struct client client;
     struct ingest ingest = { .client = &client, .collection = collection };
@@ -225,7 +235,8 @@ int command_ingest(int argc, char **argv)
     bool          is_good;
 
     if (!cli_is_all_taken(argc, argv, 1 << 20) || argc < 2 || !collection) {
-        fprintf(stderr, "usage: backplane ingest --collection NAME [--url URL | -c FILE] PATH...\n");
+        fprintf(stderr,
+                "usage: backplane ingest --collection NAME [--url URL | -c FILE] PATH...\n");
         return EXIT_USAGE;
     }
     buf_init(&ingest.lines, NULL, (size_t)FILE_BYTES_MAX * 8);
@@ -239,11 +250,13 @@ int command_ingest(int argc, char **argv)
         progress_end(&ingest.progress);
         if (!is_good)
             fprintf(stderr, "backplane ingest: %s\n", client.problem);
-        printf("%lld stored, %lld unchanged, %lld refused, %lld skipped\n", (long long)ingest.stored,
-               (long long)ingest.unchanged, (long long)ingest.failed, (long long)ingest.skipped);
+        printf("%lld stored, %lld unchanged, %lld refused, %lld skipped\n",
+               (long long)ingest.stored, (long long)ingest.unchanged, (long long)ingest.failed,
+               (long long)ingest.skipped);
         if (ingest.queued)
-            printf("%lld are queued: the vector store or the embedder cannot be reached now; they are searchable by their meaning "
-                   "once it is back\n", (long long)ingest.queued);
+            printf("%lld are queued: the vector store or the embedder cannot be reached now; they "
+                   "are searchable by their meaning once it is back\n",
+                   (long long)ingest.queued);
         status = is_good && !ingest.failed ? EXIT_DONE : EXIT_FAILED;
     }
     client_close(&client);

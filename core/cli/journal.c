@@ -1,4 +1,5 @@
-/* journal.c - `backplane journal sessions`: work sessions that nobody ended, and a way to end them. */
+/* journal.c - `backplane journal sessions`: work sessions that nobody ended, and a way to end them.
+ */
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -42,7 +43,8 @@ static bool close_sessions(struct client *client, const char *stuck, const bp_js
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_text(&w, "stuck", stuck);
     json_end(&w);
-    is_good = client_send(client, "POST", "/api/journal/sessions/close", "application/json", buf_str(&body), answer);
+    is_good = client_send(client, "POST", "/api/journal/sessions/close", "application/json",
+                          buf_str(&body), answer);
     buf_free(&body);
     return is_good;
 }
@@ -52,7 +54,8 @@ static int run(struct client *client, const char *stuck, bool is_closing, bool i
     const bp_json *answer;
     bp_str         backup;
 
-    if (is_closing ? !close_sessions(client, stuck, &answer) : !list_sessions(client, stuck, &answer)) {
+    if (is_closing ? !close_sessions(client, stuck, &answer)
+                   : !list_sessions(client, stuck, &answer)) {
         fprintf(stderr, "backplane journal: %s\n", client->problem);
         return EXIT_FAILED;
     }
@@ -66,7 +69,8 @@ static int run(struct client *client, const char *stuck, bool is_closing, bool i
         return EXIT_DONE;
     }
     backup = json_as_string(json_get(answer, BP_STR("backup")));
-    printf("%lld sessions closed\n", (long long)json_as_integer(json_get(answer, BP_STR("closed"))));
+    printf("%lld sessions closed\n",
+           (long long)json_as_integer(json_get(answer, BP_STR("closed"))));
     if (backup.len)
         printf("backup: %s\n", backup.data);
     return EXIT_DONE;
@@ -74,14 +78,18 @@ static int run(struct client *client, const char *stuck, bool is_closing, bool i
 
 int command_journal(int argc, char **argv)
 {
-    const char   *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
-    const char   *stuck = cli_take_option(&argc, argv, "--stuck");
-    bool          is_closing = cli_take_flag(&argc, argv, "--close"), is_json = cli_take_flag(&argc, argv, "--json");
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
+    const char *stuck = cli_take_option(&argc, argv, "--stuck");
+    bool        is_closing = cli_take_flag(&argc, argv, "--close"),
+         is_json = cli_take_flag(&argc, argv, "--json");
     struct client client;
     int           status;
 
-    if (!cli_is_all_taken(argc, argv, 1) || argc != 2 || strcmp(argv[1], "sessions") != 0 || (is_closing && !stuck)) {
-        fprintf(stderr, "usage: backplane journal sessions [--stuck 8h [--close]] [--json] [--url URL | -c FILE]\n");
+    if (!cli_is_all_taken(argc, argv, 1) || argc != 2 || strcmp(argv[1], "sessions") != 0 ||
+        (is_closing && !stuck)) {
+        fprintf(stderr, "usage: backplane journal sessions [--stuck 8h [--close]] [--json] [--url "
+                        "URL | -c FILE]\n");
         return EXIT_USAGE;
     }
     status = client_open(&client, url, conf_file);

@@ -34,7 +34,8 @@ static void say_end(int64_t ttl_ns, char text[64])
 
 static void print_list(const bp_json *list)
 {
-    printf("%-18s %-20s %-16s %-26s %-26s %s\n", "ID", "NAME", "TENANT", "CREATED", "ENDS", "SCOPES");
+    printf("%-18s %-20s %-16s %-26s %-26s %s\n", "ID", "NAME", "TENANT", "CREATED", "ENDS",
+           "SCOPES");
     for (size_t i = 0; i < json_count(list); i++) {
         const bp_json *key = json_at(list, i);
         bp_str         revoked = json_as_string(json_get(key, BP_STR("revoked_at")));
@@ -42,9 +43,13 @@ static void print_list(const bp_json *list)
         char           end[40];
 
         snprintf(end, sizeof(end), "%s%.30s", revoked.len ? "revoked " : "",
-                 revoked.len ? "" : ends.len ? ends.data : "never");
-        printf("%-18s %-20s %-16s %-26s %-26s %s\n", json_as_string(json_get(key, BP_STR("id"))).data,
-               json_as_string(json_get(key, BP_STR("name"))).data, json_as_string(json_get(key, BP_STR("tenant"))).data,
+                 revoked.len ? ""
+                 : ends.len  ? ends.data
+                             : "never");
+        printf("%-18s %-20s %-16s %-26s %-26s %s\n",
+               json_as_string(json_get(key, BP_STR("id"))).data,
+               json_as_string(json_get(key, BP_STR("name"))).data,
+               json_as_string(json_get(key, BP_STR("tenant"))).data,
                json_as_string(json_get(key, BP_STR("created_at"))).data, end,
                json_as_string(json_get(key, BP_STR("scopes"))).data);
     }
@@ -73,10 +78,12 @@ static bp_status run_job(bp_call *call, void *arg)
 {
     struct key_job  *job = arg;
     bp_str           name = job->host->conf->server.auth.storage;
-    struct instance *storage = generation_find(job->host->edition->generation, 0, BP_STR("storage"), name);
+    struct instance *storage = generation_find(job->host->edition->generation, 0, BP_STR("storage"),
+                                               name);
 
     if (!storage)
-        return call_fail(call, BP_INVALID, "the conf has no server.auth.storage, which says where keys are kept");
+        return call_fail(call, BP_INVALID,
+                         "the conf has no server.auth.storage, which says where keys are kept");
     BP_TRY(keys_migrate(call, &storage->peer));
     if (strcmp(job->action, "create") == 0)
         return keys_create(call, &storage->peer, &job->request, job->key);
@@ -87,7 +94,8 @@ static bp_status run_job(bp_call *call, void *arg)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: backplane key create --scopes \"A B\" [--name TEXT] [--tenant NAME] [--expires 90d|never] [-c FILE]\n"
+    fprintf(stderr, "usage: backplane key create --scopes \"A B\" [--name TEXT] [--tenant NAME] "
+                    "[--expires 90d|never] [-c FILE]\n"
                     "       backplane key list [-c FILE]\n"
                     "       backplane key revoke ID [-c FILE]\n"
                     "`backplane key create --help` lists all options.\n");
@@ -96,7 +104,8 @@ static int usage(void)
 
 /* ---- scopes ---- */
 
-/* Every scope that a route, tool, resource or prompt of the conf's apps asks for, and those of the host; separated by blanks. */
+/* Every scope that a route, tool, resource or prompt of the conf's apps asks for, and those of the
+ * host; separated by blanks. */
 static void add_scope(struct bp_buf *scopes, const char *scope)
 {
     if (!scope || !*scope || str_has_word(buf_str(scopes), bp_str_of(scope)))
@@ -106,8 +115,10 @@ static void add_scope(struct bp_buf *scopes, const char *scope)
     buf_add(scopes, bp_str_of(scope));
 }
 
-/* The member `scope` of each entry of a table that a plugin made, as far as its entries have one. */
-static void add_table(struct bp_buf *scopes, const void *table, size_t stride, size_t count, size_t offset)
+/* The member `scope` of each entry of a table that a plugin made, as far as its entries have one.
+ */
+static void add_table(struct bp_buf *scopes, const void *table, size_t stride, size_t count,
+                      size_t offset)
 {
     for (size_t i = 0; table && offset + sizeof(char *) <= stride && i < count; i++) {
         const char *scope;
@@ -122,17 +133,22 @@ static bp_str known_scopes(struct host *host)
     struct bp_buf scopes;
 
     buf_init(&scopes, &host->conf->arena, 1 << 16);
-    add_table(&scopes, api_host_routes, sizeof(bp_route), api_host_route_count, offsetof(bp_route, scope));
+    add_table(&scopes, api_host_routes, sizeof(bp_route), api_host_route_count,
+              offsetof(bp_route, scope));
     for (size_t i = 0; i < host->edition->generation->unit_count; i++) {
         const struct unit *unit = host->edition->generation->units[i];
         const bp_app_ops  *app = unit->plugin->descriptor.ops;
 
         if (strcmp(unit->conf->kind, "app") != 0)
             continue;
-        add_table(&scopes, app->routes, app->route_size, app->route_count, offsetof(bp_route, scope));
-        add_table(&scopes, app->tools, app->tool_size, app->tool_count, offsetof(bp_mcp_tool, scope));
-        add_table(&scopes, app->resources, app->resource_size, app->resource_count, offsetof(bp_mcp_resource, scope));
-        add_table(&scopes, app->prompts, app->prompt_size, app->prompt_count, offsetof(bp_mcp_prompt, scope));
+        add_table(&scopes, app->routes, app->route_size, app->route_count,
+                  offsetof(bp_route, scope));
+        add_table(&scopes, app->tools, app->tool_size, app->tool_count,
+                  offsetof(bp_mcp_tool, scope));
+        add_table(&scopes, app->resources, app->resource_size, app->resource_count,
+                  offsetof(bp_mcp_resource, scope));
+        add_table(&scopes, app->prompts, app->prompt_size, app->prompt_count,
+                  offsetof(bp_mcp_prompt, scope));
     }
     return buf_str(&scopes);
 }
@@ -165,8 +181,10 @@ static bool check_scopes(struct key_job *job)
             continue;
         while (all.len)
             hint_offer(&hint, str_split(all, ' ', &all));
-        fprintf(stderr, "backplane key: no app of %s asks for the scope \"" BP_FMT "\"%s; there are: " BP_FMT ", GROUP:* and *. --any-scope "
-                        "takes it all the same\n", job->host->conf->file, BP_ARG(scope), hint_text(&job->host->conf->arena, &hint),
+        fprintf(stderr,
+                "backplane key: no app of %s asks for the scope \"" BP_FMT
+                "\"%s; there are: " BP_FMT ", GROUP:* and *. --any-scope takes it all the same\n",
+                job->host->conf->file, BP_ARG(scope), hint_text(&job->host->conf->arena, &hint),
                 BP_ARG(known));
         return false;
     }
@@ -203,7 +221,8 @@ static bool read_expiry(const char *expires, const char *days, int64_t *ttl_ns)
         *ttl_ns = 0;
     else
         problem = value_duration(bp_str_of(expires), ttl_ns, &hint);
-    if (!problem && strcmp(expires, "never") != 0 && (*ttl_ns < BP_SECONDS(60) || *ttl_ns > 36500 * BP_SECONDS(86400)))
+    if (!problem && strcmp(expires, "never") != 0 &&
+        (*ttl_ns < BP_SECONDS(60) || *ttl_ns > 36500 * BP_SECONDS(86400)))
         problem = "is not from 1m to 36500d";
     if (problem)
         fprintf(stderr, "backplane key: --expires: \"%s\" %s; or write never\n", expires, problem);
@@ -212,8 +231,10 @@ static bool read_expiry(const char *expires, const char *days, int64_t *ttl_ns)
 
 static bool read_request(struct key_job *job, int *argc, char **argv)
 {
-    const char *name = cli_take_option(argc, argv, "--name"), *tenant = cli_take_option(argc, argv, "--tenant");
-    const char *scopes = cli_take_option(argc, argv, "--scopes"), *days = cli_take_option(argc, argv, "--days");
+    const char *name = cli_take_option(argc, argv, "--name"),
+               *tenant = cli_take_option(argc, argv, "--tenant");
+    const char *scopes = cli_take_option(argc, argv, "--scopes"),
+               *days = cli_take_option(argc, argv, "--days");
     const char *expires = cli_take_option(argc, argv, "--expires");
     int64_t     ttl_ns;
 
@@ -231,7 +252,9 @@ static bool read_request(struct key_job *job, int *argc, char **argv)
 
 static int run(struct key_job *job, const char *conf_file)
 {
-    struct host_options options = { .conf_file = conf_file, .is_quiet = true, .only_kind = "storage" };
+    struct host_options options = { .conf_file = conf_file,
+                                    .is_quiet = true,
+                                    .only_kind = "storage" };
     struct host         host;
     char                problem[512], name[64];
     int                 status = host_load(&host, &options);
@@ -241,15 +264,20 @@ static int run(struct key_job *job, const char *conf_file)
         snprintf(name, sizeof(name), BP_FMT, BP_ARG(host.conf->server.auth.storage));
         options.only_name = name;
         if (!name[0]) {
-            fprintf(stderr, "backplane key: %s has no server.auth.storage, which says where keys are kept\n", conf_file);
+            fprintf(stderr,
+                    "backplane key: %s has no server.auth.storage, which says where keys are "
+                    "kept\n",
+                    conf_file);
             status = EXIT_CONF;
         } else {
             status = host_start(&host, &options);
         }
     }
-    if (status == EXIT_DONE && strcmp(job->action, "create") == 0 && !job->takes_any_scope && !check_scopes(job))
+    if (status == EXIT_DONE && strcmp(job->action, "create") == 0 && !job->takes_any_scope &&
+        !check_scopes(job))
         status = EXIT_USAGE;
-    if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS(30), run_job, job, problem) != BP_OK) {
+    if (status == EXIT_DONE &&
+        generation_call(&host.workers[0], BP_SECONDS(30), run_job, job, problem) != BP_OK) {
         fprintf(stderr, "backplane key: %s\n", problem);
         status = EXIT_FAILED;
     }
@@ -265,8 +293,9 @@ static void print_created(const struct key_job *job)
 
     say_end(job->request.ttl_ns, end);
     if (job->is_json) {
-        printf("{\"key\":\"%s\",\"scopes\":\"" BP_FMT "\",\"expires_at\":%s%s%s}\n", job->key, BP_ARG(job->request.scopes),
-               job->request.ttl_ns ? "\"" : "", job->request.ttl_ns ? end : "null", job->request.ttl_ns ? "\"" : "");
+        printf("{\"key\":\"%s\",\"scopes\":\"" BP_FMT "\",\"expires_at\":%s%s%s}\n", job->key,
+               BP_ARG(job->request.scopes), job->request.ttl_ns ? "\"" : "",
+               job->request.ttl_ns ? end : "null", job->request.ttl_ns ? "\"" : "");
         return;
     }
     printf("%s\n", job->key);
@@ -274,7 +303,8 @@ static void print_created(const struct key_job *job)
         fprintf(stderr, "It ends at %s (--expires says when, or never).\n", end);
     else
         fprintf(stderr, "It never ends: revoke it when it is not needed any more.\n");
-    fprintf(stderr, "This is the only time that the key is shown. Send it as: Authorization: Bearer KEY\n");
+    fprintf(stderr,
+            "This is the only time that the key is shown. Send it as: Authorization: Bearer KEY\n");
 }
 
 int command_key(int argc, char **argv)
@@ -291,12 +321,15 @@ int command_key(int argc, char **argv)
     else if (argc != 2 || (strcmp(job.action, "create") != 0 && strcmp(job.action, "list") != 0))
         return usage();
     if (strcmp(job.action, "create") != 0 && job.is_given) {
-        fprintf(stderr, "backplane key %s: --scopes, --name, --tenant, --expires, --days and --any-scope are for `key create`\n", job.action);
+        fprintf(stderr,
+                "backplane key %s: --scopes, --name, --tenant, --expires, --days and --any-scope "
+                "are for `key create`\n",
+                job.action);
         return EXIT_USAGE;
     }
     if (strcmp(job.action, "create") == 0 && !job.request.scopes.len) {
-        fprintf(stderr, "backplane key create: --scopes is needed: what the key may do, such as --scopes \"retrieval:read\", or "
-                        "--scopes \"*\" for everything\n");
+        fprintf(stderr, "backplane key create: --scopes is needed: what the key may do, such as "
+                        "--scopes \"retrieval:read\", or --scopes \"*\" for everything\n");
         return EXIT_USAGE;
     }
     status = run(&job, conf_file);

@@ -15,7 +15,8 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-/* Buffers of a few 100 KiB come and go with requests; giving them back to the kernel each time costs more than using them. */
+/* Buffers of a few 100 KiB come and go with requests; giving them back to the kernel each time
+ * costs more than using them. */
 static void keep_some_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
@@ -36,14 +37,17 @@ static int no_such_command(const char *wanted)
     const char *nearest = NULL;
 
     for (size_t i = 0; i < command_count; i++)
-        if (str_is_near(bp_str_of(wanted), bp_str_n(commands[i].name, strcspn(commands[i].name, " "))))
+        if (str_is_near(bp_str_of(wanted),
+                        bp_str_n(commands[i].name, strcspn(commands[i].name, " "))))
             nearest = commands[i].name;
-    fprintf(stderr, "backplane: there is no command \"%s\"%s%.*s%s; `backplane help` lists them\n", wanted,
-            nearest ? " (did you mean \"" : "", nearest ? (int)strcspn(nearest, " ") : 0, nearest ? nearest : "", nearest ? "\"?)" : "");
+    fprintf(stderr, "backplane: there is no command \"%s\"%s%.*s%s; `backplane help` lists them\n",
+            wanted, nearest ? " (did you mean \"" : "", nearest ? (int)strcspn(nearest, " ") : 0,
+            nearest ? nearest : "", nearest ? "\"?)" : "");
     return EXIT_USAGE;
 }
 
-/* As other servers have it: `backplane -c FILE` serves, -t checks, -V and --version print the version, -h and --help the list. */
+/* As other servers have it: `backplane -c FILE` serves, -t checks, -V and --version print the
+ * version, -h and --help the list. */
 static int run_without_command(int argc, char **argv)
 {
     static char help[] = "help", version[] = "version", serve[] = "serve";

@@ -1,7 +1,8 @@
-/* mcp.c - `backplane mcp`: apps over standard input and output, for clients that start their servers themselves.
+/* mcp.c - `backplane mcp`: apps over standard input and output, for clients that start their
+ * servers themselves.
  *
- * With a conf it serves apps of that conf. Without one it writes itself a conf for what was asked: each app gets the
- * embedded back ends that it refers to, with data in a folder of the user's own.
+ * With a conf it serves apps of that conf. Without one it writes itself a conf for what was asked:
+ * each app gets the embedded back ends that it refers to, with data in a folder of the user's own.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static bp_status serve(bp_call *call, void *arg)
 {
     struct stdio_serving *serving = arg;
 
-    return mcp_serve_stdio(call, serving->host->edition->mcp, serving->apps, STDIN_FILENO, STDOUT_FILENO);
+    return mcp_serve_stdio(call, serving->host->edition->mcp, serving->apps, STDIN_FILENO,
+                           STDOUT_FILENO);
 }
 
 /* Every app that was asked for is in the conf. */
@@ -36,7 +38,8 @@ static bool are_there(const struct conf *conf, const bp_str_list *apps, const ch
     for (size_t i = 0; i < apps->count; i++) {
         if (conf_find_instance(conf, BP_STR("app"), apps->items[i]))
             continue;
-        fprintf(stderr, "backplane mcp: %s has no app \"" BP_FMT "\"\n", file, BP_ARG(apps->items[i]));
+        fprintf(stderr, "backplane mcp: %s has no app \"" BP_FMT "\"\n", file,
+                BP_ARG(apps->items[i]));
         return false;
     }
     return true;
@@ -53,7 +56,8 @@ static int run(const struct host_options *options)
         status = EXIT_CONF;
     if (status == EXIT_DONE)
         status = host_start(&host, options);
-    if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS((int64_t)FOREVER_S), serve, &serving, problem) != BP_OK) {
+    if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS((int64_t)FOREVER_S),
+                                               serve, &serving, problem) != BP_OK) {
         fprintf(stderr, "backplane mcp: %s\n", problem);
         status = EXIT_FAILED;
     }
@@ -63,8 +67,9 @@ static int run(const struct host_options *options)
     return status;
 }
 
-/* The conf that the user means: -c, $BACKPLANE_CONF; else none. The default places count only without --app's settings:
- * who starts a server from an editor does not think of the folder it is started in. */
+/* The conf that the user means: -c, $BACKPLANE_CONF; else none. The default places count only
+ * without --app's settings: who starts a server from an editor does not think of the folder it is
+ * started in. */
 static const char *wanted_conf(int *argc, char **argv)
 {
     const char *conf = cli_take_option(argc, argv, "-c");
@@ -76,11 +81,14 @@ static const char *wanted_conf(int *argc, char **argv)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: backplane mcp --app NAME [--app NAME]... -c FILE\n"
-                    "       backplane mcp --app PLUGIN... [--data FOLDER] [--set KEY=VALUE]... [WORD]...\n"
-                    "With a conf: serves the apps of that name (none: all). Without: serves these app plugins with embedded\n"
-                    "back ends; a setting is KEY=VALUE or APP.KEY=VALUE, and words are the first list that the app needs, as\n"
-                    "in `backplane mcp --app filesystem ~/notes`.\n");
+    fprintf(stderr,
+            "usage: backplane mcp --app NAME [--app NAME]... -c FILE\n"
+            "       backplane mcp --app PLUGIN... [--data FOLDER] [--set KEY=VALUE]... [WORD]...\n"
+            "With a conf: serves the apps of that name (none: all). Without: serves these app "
+            "plugins with embedded\n"
+            "back ends; a setting is KEY=VALUE or APP.KEY=VALUE, and words are the first list that "
+            "the app needs, as\n"
+            "in `backplane mcp --app filesystem ~/notes`.\n");
     return EXIT_USAGE;
 }
 
@@ -95,9 +103,11 @@ int command_mcp(int argc, char **argv)
 
     options.conf_file = wanted_conf(&argc, argv);
     wish.data_dir = cli_take_option(&argc, argv, "--data");
-    while ((name = cli_take_option(&argc, argv, "--app")) != NULL && wish.app_count < EMBEDDED_APPS_MAX)
+    while ((name = cli_take_option(&argc, argv, "--app")) != NULL &&
+           wish.app_count < EMBEDDED_APPS_MAX)
         wish.apps[wish.app_count++] = bp_str_of(name);
-    while ((name = cli_take_option(&argc, argv, "--set")) != NULL && wish.setting_count < EMBEDDED_SETTINGS_MAX)
+    while ((name = cli_take_option(&argc, argv, "--set")) != NULL &&
+           wish.setting_count < EMBEDDED_SETTINGS_MAX)
         wish.settings[wish.setting_count++] = name;
     apps.count = wish.app_count;
     options.stdio_apps = &apps;

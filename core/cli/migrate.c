@@ -1,12 +1,14 @@
-/* migrate.c - `backplane migrate --from CONF --to CONF`: moves what a deployment keeps to other back ends.
+/* migrate.c - `backplane migrate --from CONF --to CONF`: moves what a deployment keeps to other
+ * back ends.
  *
  *      conf A -> generation A: its storages, vector stores, caches ---+
  *                                                                     |  one call on one worker of one host
  *      conf B -> generation B: the same, and the tables of its apps --+
  *
- * Both confs are resolved by one registry and their instances live on the workers of one host, side by side, as the
- * generations of a reload would: instances are found by their generation, never by a global name, and series of metrics
- * that both define are shared. No app is started and nothing listens. Instances are paired by kind and name.
+ * Both confs are resolved by one registry and their instances live on the workers of one host, side
+ * by side, as the generations of a reload would: instances are found by their generation, never by
+ * a global name, and series of metrics that both define are shared. No app is started and nothing
+ * listens. Instances are paired by kind and name.
  */
 #include "cli/migrate.h"
 
@@ -28,7 +30,7 @@ enum { NOTES_MAX = 1000, NOTE_BYTES = 1024 };
 
 #define DAYS_30 BP_SECONDS(30LL * 86400)
 
-static const char *const moved_kinds[] = {"storage", "vector", "cache"};
+static const char *const moved_kinds[] = { "storage", "vector", "cache" };
 enum { MOVED_KINDS = sizeof(moved_kinds) / sizeof(moved_kinds[0]) };
 
 /* ---- stopping ---- */
@@ -44,7 +46,7 @@ static void on_signal(int number)
 /* The first signal ends it behind the page it is at, the second one at once. */
 static void watch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -61,8 +63,8 @@ bp_status migrate_check_stop(bp_call *call, struct migration *m)
         return BP_OK;
     m->is_interrupted = true;
     return call_fail(call, BP_CANCELLED,
-                     "stopped as it was asked to; what was written stays. Go on with: backplane migrate --from %s "
-                     "--to %s%s",
+                     "stopped as it was asked to; what was written stays. Go on with: backplane "
+                     "migrate --from %s --to %s%s",
                      m->from_file, m->to_file, m->is_verify_only ? " --verify-only" : " --resume");
 }
 
@@ -79,7 +81,8 @@ void migrate_note(struct migration *m, const char *format, ...)
     vsnprintf(text, sizeof(text), format, list);
     va_end(list);
     if (m->note_count == NOTES_MAX - 1)
-        snprintf(text, sizeof(text), "there is more to say than the %d notes that a report has room for", NOTES_MAX);
+        snprintf(text, sizeof(text),
+                 "there is more to say than the %d notes that a report has room for", NOTES_MAX);
     if (m->notes && m->note_count < NOTES_MAX)
         m->notes[m->note_count++] = arena_dup(&m->arena, bp_str_of(text)).data;
 }
@@ -112,7 +115,8 @@ static bp_str without_user(struct arena *arena, bp_str url)
     return at ? arena_format(arena, "%.*s%s", (int)(scheme + 3 - url.data), url.data, at + 1) : url;
 }
 
-/* A hash of the plugin and of its options that are texts: path, URL, prefix. Numbers are how, not where. */
+/* A hash of the plugin and of its options that are texts: path, URL, prefix. Numbers are how, not
+ * where. */
 static const char *place_of(struct arena *arena, const struct conf_instance *conf)
 {
     struct bp_buf text;
@@ -124,19 +128,22 @@ static const char *place_of(struct arena *arena, const struct conf_instance *con
     for (uint32_t i = 0; i < conf->plugin.options.count; i++) {
         bp_option   option = option_at(&conf->plugin.options, i);
         const void *field = (const char *)conf->options + option.offset;
-        bool        is_place = option.type == BP_OPTION_TYPE_STRING || option.type == BP_OPTION_TYPE_URL ||
-                        option.type == BP_OPTION_TYPE_ADDRESS || option.type == BP_OPTION_TYPE_PATH ||
+        bool is_place = option.type == BP_OPTION_TYPE_STRING || option.type == BP_OPTION_TYPE_URL ||
+                        option.type == BP_OPTION_TYPE_ADDRESS ||
+                        option.type == BP_OPTION_TYPE_PATH ||
                         (option.type == BP_OPTION_TYPE_SECRET && strstr(option.name, "url"));
 
         if (is_place)
-            buf_addf(&text, "\n%s=" BP_FMT, option.name, BP_ARG(without_user(arena, *(const bp_str *)field)));
+            buf_addf(&text, "\n%s=" BP_FMT, option.name,
+                     BP_ARG(without_user(arena, *(const bp_str *)field)));
     }
     crypto_sha256(buf_str(&text), digest);
     crypto_hex(digest, sizeof(digest), hex);
     return arena_dup(arena, bp_str_of(hex)).data;
 }
 
-/* The name behind "kind.name=kind." in the maps; the name itself when none speaks of it. Empty: it is left out. */
+/* The name behind "kind.name=kind." in the maps; the name itself when none speaks of it. Empty: it
+ * is left out. */
 static bp_str target_name(const struct migration *m, const char *kind, bp_str name)
 {
     char begin[128];
@@ -162,22 +169,24 @@ static bool is_moved_kind(const char *kind)
 static bool check_maps(const struct migration *m)
 {
     for (size_t i = 0; i < m->map_count; i++) {
-        bp_str rest, source = str_split(bp_str_of(m->maps[i]), '=', &rest), name, kind = str_split(source, '.', &name),
-                     to_name, to_kind = str_split(rest, '.', &to_name);
+        bp_str rest, source = str_split(bp_str_of(m->maps[i]), '=', &rest), name,
+                     kind = str_split(source, '.', &name), to_name,
+                     to_kind = str_split(rest, '.', &to_name);
         char word[32];
 
         snprintf(word, sizeof(word), "%.*s", (int)(kind.len < 31 ? kind.len : 31), kind.data);
         if (!is_moved_kind(word) || !conf_find_instance(m->host->conf, kind, name)) {
             fprintf(stderr,
-                    "backplane migrate: --map %s: %s has no such instance; it is written storage.a=storage.b, or "
-                    "storage.a=none to leave it out\n",
+                    "backplane migrate: --map %s: %s has no such instance; it is written "
+                    "storage.a=storage.b, or storage.a=none to leave it out\n",
                     m->maps[i], m->from_file);
             return false;
         }
         if (!bp_str_is(rest, "none") &&
             (!bp_str_equal(kind, to_kind) || !conf_find_instance(m->to_conf, to_kind, to_name))) {
-            fprintf(stderr, "backplane migrate: --map %s: %s has no %s of the name \"" BP_FMT "\"\n", m->maps[i],
-                    m->to_file, word, BP_ARG(to_name));
+            fprintf(stderr,
+                    "backplane migrate: --map %s: %s has no %s of the name \"" BP_FMT "\"\n",
+                    m->maps[i], m->to_file, word, BP_ARG(to_name));
             return false;
         }
     }
@@ -188,18 +197,20 @@ static bool check_maps(const struct migration *m)
 static bool add_pair(struct migration *m, const struct conf_instance *source)
 {
     bp_str                      name = target_name(m, source->kind, source->name);
-    const struct conf_instance *target =
-        name.len ? conf_find_instance(m->to_conf, bp_str_of(source->kind), name) : NULL;
-    struct migrate_pair *pair = &m->pairs[m->pair_count];
+    const struct conf_instance *target = name.len
+                                             ? conf_find_instance(m->to_conf,
+                                                                  bp_str_of(source->kind), name)
+                                             : NULL;
+    struct migrate_pair        *pair = &m->pairs[m->pair_count];
 
     if (!name.len) {
-        migrate_note(m, "%s." BP_FMT " of %s is left out, as --map says", source->kind, BP_ARG(source->name),
-                     m->from_file);
+        migrate_note(m, "%s." BP_FMT " of %s is left out, as --map says", source->kind,
+                     BP_ARG(source->name), m->from_file);
         return true;
     }
     if (!target && strcmp(source->kind, "cache") == 0) {
-        migrate_note(m, "%s." BP_FMT " of %s has no counterpart in %s: its budgets are not moved", source->kind,
-                     BP_ARG(source->name), m->from_file, m->to_file);
+        migrate_note(m, "%s." BP_FMT " of %s has no counterpart in %s: its budgets are not moved",
+                     source->kind, BP_ARG(source->name), m->from_file, m->to_file);
         return true;
     }
     if (!target || target->is_missing || source->is_missing) {
@@ -207,17 +218,19 @@ static bool add_pair(struct migration *m, const struct conf_instance *source)
                 "backplane migrate: %s has no %s." BP_FMT
                 " to which that of %s could be moved: say where by --map %s." BP_FMT
                 "=%s.NAME, or leave it out by --map %s." BP_FMT "=none\n",
-                m->to_file, source->kind, BP_ARG(name), m->from_file, source->kind, BP_ARG(source->name), source->kind,
-                source->kind, BP_ARG(source->name));
+                m->to_file, source->kind, BP_ARG(name), m->from_file, source->kind,
+                BP_ARG(source->name), source->kind, source->kind, BP_ARG(source->name));
         return false;
     }
-    *pair = (struct migrate_pair){.kind = source->kind, .from_name = source->name, .to_name = name};
+    *pair = (struct migrate_pair){ .kind = source->kind,
+                                   .from_name = source->name,
+                                   .to_name = name };
     pair->source = place_of(&m->arena, source);
     pair->target = place_of(&m->arena, target);
     pair->is_same_place = strcmp(pair->source, pair->target) == 0;
     if (pair->is_same_place)
-        migrate_note(m, "%s." BP_FMT " is the same place on both sides and is left alone", source->kind,
-                     BP_ARG(source->name));
+        migrate_note(m, "%s." BP_FMT " is the same place on both sides and is left alone",
+                     source->kind, BP_ARG(source->name));
     m->pair_count++;
     return true;
 }
@@ -230,7 +243,8 @@ static bool make_pairs(struct migration *m)
     m->pairs = arena_alloc(&m->arena, (conf->instance_count + 1) * sizeof(*m->pairs));
     for (size_t k = 0; m->pairs && k < MOVED_KINDS; k++)
         for (size_t i = 0; i < conf->instance_count; i++)
-            if (strcmp(conf->instances[i].kind, moved_kinds[k]) == 0 && !add_pair(m, &conf->instances[i]))
+            if (strcmp(conf->instances[i].kind, moved_kinds[k]) == 0 &&
+                !add_pair(m, &conf->instances[i]))
                 return false;
     return m->pairs != NULL;
 }
@@ -251,8 +265,8 @@ static bool is_in_a_pair(const struct conf_instance *conf, void *arg)
 
         if (strcmp(conf->kind, pair->kind) == 0 &&
             bp_str_equal(conf->name, choosing->is_target ? pair->to_name : pair->from_name) &&
-            // of what stays where it is, only a storage is needed: for the books of its neighbours and the tables of
-            // apps
+            // of what stays where it is, only a storage is needed: for the books of its neighbours
+            // and the tables of apps
             (!pair->is_same_place || (choosing->is_target && strcmp(pair->kind, "storage") == 0)))
             return true;
     }
@@ -280,8 +294,10 @@ static bool find_instances(struct migration *m)
         } else {
             pair->books = books;
         }
-        if (!pair->is_same_place && (!pair->from || !pair->from->unit->is_up || !pair->to || !pair->to->unit->is_up)) {
-            const struct instance *bad = pair->from && pair->from->unit->is_up ? pair->to : pair->from;
+        if (!pair->is_same_place &&
+            (!pair->from || !pair->from->unit->is_up || !pair->to || !pair->to->unit->is_up)) {
+            const struct instance *bad = pair->from && pair->from->unit->is_up ? pair->to
+                                                                               : pair->from;
 
             fprintf(stderr, "backplane migrate: %s." BP_FMT " cannot be used: %s\n", pair->kind,
                     BP_ARG(pair->from_name), bad ? bad->unit->problem : "it did not start");
@@ -295,7 +311,7 @@ static bp_status make_key_table(bp_call *call, void *arg)
 {
     const struct migration *m = arg;
     bp_str                  name = m->to_conf->server.auth.storage;
-    struct instance        *storage = name.len ? generation_find(m->to, 0, BP_STR("storage"), name) : NULL;
+    struct instance *storage = name.len ? generation_find(m->to, 0, BP_STR("storage"), name) : NULL;
 
     return storage ? keys_migrate(call, &storage->peer) : BP_OK;
 }
@@ -307,7 +323,8 @@ static bool make_tables(struct migration *m)
 
     if (m->is_verify_only)
         return true;
-    if (!generation_start_chosen(m->to, is_storage_of_app, NULL) || !generation_migrate_apps(m->to)) {
+    if (!generation_start_chosen(m->to, is_storage_of_app, NULL) ||
+        !generation_migrate_apps(m->to)) {
         fprintf(stderr, "backplane migrate: %s: %s\n", m->to_file, m->to->problem);
         return false;
     }
@@ -319,16 +336,17 @@ static bool make_tables(struct migration *m)
 
 static bool start_both(struct migration *m)
 {
-    struct choosing source = {m, false}, target = {m, true};
+    struct choosing source = { m, false }, target = { m, true };
 
     m->from = m->host->edition->generation;
-    m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count, m->host->pool,
-                           NULL);
+    m->to = generation_new(m->to_conf, m->host->registry, m->host->workers, m->host->worker_count,
+                           m->host->pool, NULL);
     if (!m->to) {
         fprintf(stderr, "backplane migrate: no memory for the instances of %s\n", m->to_file);
         return false;
     }
-    mkdir(m->to_conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
+    mkdir(m->to_conf->data_dir.data,
+          0700); // what is wrong with it, the first plugin that needs it says
     if (!generation_start_chosen(m->from, is_in_a_pair, &source)) {
         fprintf(stderr, "backplane migrate: %s: %s\n", m->from_file, m->from->problem);
         return false;
@@ -343,8 +361,8 @@ static bool start_both(struct migration *m)
 /* ---- the work: one call ---- */
 
 typedef bp_status     item_fn(bp_call *call, struct migration *m, struct migrate_item *item);
-static item_fn *const copy_of[] = {tables_copy, points_copy, budgets_copy};
-static item_fn *const compare_of[] = {tables_compare, points_compare, budgets_compare};
+static item_fn *const copy_of[] = { tables_copy, points_copy, budgets_copy };
+static item_fn *const compare_of[] = { tables_compare, points_compare, budgets_compare };
 
 static bp_status copy_all(bp_call *call, struct migration *m)
 {
@@ -353,13 +371,15 @@ static bp_status copy_all(bp_call *call, struct migration *m)
     for (struct migrate_item *item = m->items; item; item = item->next) {
         if (item->is_done)
             continue;
-        // Points and budgets are in another place than the books: what is there after a kill must be known as ours.
+        // Points and budgets are in another place than the books: what is there after a kill must
+        // be known as ours.
         if (item->kind != ITEM_TABLE && !item->is_begun)
             BP_TRY(migrate_write_book(call, item, false));
         item->copied_ns = clock_now_ns();
         BP_TRY(copy_of[item->kind](call, m, item));
         item->copied_ns = clock_now_ns() - item->copied_ns;
-        // The books of a table are behind what this struct says: only that it is done is still to be written.
+        // The books of a table are behind what this struct says: only that it is done is still to
+        // be written.
         BP_TRY(migrate_write_book(call, item, true));
     }
     m->copied_ns = clock_now_ns() - started_ns;
@@ -396,8 +416,10 @@ static bool load_target(struct migration *m)
         return false;
     }
     for (size_t i = 0; i < m->to_conf->plugin_dirs.count; i++)
-        if (!registry_scan(m->host->registry, m->to_conf->plugin_dirs.items[i].data, true, problem)) {
-            fprintf(stderr, "backplane migrate: %s: it stands in `plugins` of %s\n", problem, m->to_file);
+        if (!registry_scan(m->host->registry, m->to_conf->plugin_dirs.items[i].data, true,
+                           problem)) {
+            fprintf(stderr, "backplane migrate: %s: it stands in `plugins` of %s\n", problem,
+                    m->to_file);
             return false;
         }
     registry_check_digests(m->host->registry, m->to_conf);
@@ -413,7 +435,9 @@ static int move(struct migration *m)
     if (!start_both(m))
         return EXIT_STORAGE;
     if (!m->is_verify_only)
-        fprintf(stderr, "backplane migrate: what servers write to %s meanwhile is not moved: they should be stopped\n",
+        fprintf(stderr,
+                "backplane migrate: what servers write to %s meanwhile is not moved: they should "
+                "be stopped\n",
                 m->from_file);
     if (generation_call(&m->host->workers[0], DAYS_30, run, m, problem) != BP_OK) {
         fprintf(stderr, "backplane migrate: %s\n", problem);
@@ -425,9 +449,11 @@ static int move(struct migration *m)
 
 static int run_on_host(struct migration *m)
 {
-    struct host_options options = {.conf_file = m->from_file, .is_quiet = true, .only_kind = "", .only_name = ""};
-    struct host         host;
-    int                 status = host_load(&host, &options);
+    struct host_options options = {
+        .conf_file = m->from_file, .is_quiet = true, .only_kind = "", .only_name = ""
+    };
+    struct host host;
+    int         status = host_load(&host, &options);
 
     m->host = &host;
     if (status == EXIT_DONE && (!load_target(m) || !check_maps(m) || !make_pairs(m)))
@@ -450,19 +476,20 @@ static int run_on_host(struct migration *m)
 
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... [--resume] [--verify-only] [--leave-out] "
-        "[--json]\n"
-        "Moves what the storages, vector stores and caches of one conf keep to those of the other, and compares both. "
-        "--resume:\ngo on with a move that did not come to its end. --verify-only: compare, and write nothing. --leave-out: go on without rows\nthat no back end takes any more (a NUL in a text), and list them.\n");
+    fprintf(stderr,
+            "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... "
+            "[--resume] [--verify-only] [--leave-out] [--json]\n"
+            "Moves what the storages, vector stores and caches of one conf keep to those of the "
+            "other, and compares both. --resume:\ngo on with a move that did not come to its end. "
+            "--verify-only: compare, and write nothing. --leave-out: go on without rows\nthat no "
+            "back end takes any more (a NUL in a text), and list them.\n");
     return EXIT_USAGE;
 }
 
 int command_migrate(int argc, char **argv)
 {
-    struct migration m = {.from_file = cli_take_option(&argc, argv, "--from"),
-                          .to_file = cli_take_option(&argc, argv, "--to")};
+    struct migration m = { .from_file = cli_take_option(&argc, argv, "--from"),
+                           .to_file = cli_take_option(&argc, argv, "--to") };
     const char      *map;
     int              status;
 

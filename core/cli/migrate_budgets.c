@@ -1,5 +1,5 @@
-/* migrate_budgets.c - copies what was spent of budgets from one cache to another, and compares both. They are few: one
- * for each key and period, so they are held at once. */
+/* migrate_budgets.c - copies what was spent of budgets from one cache to another, and compares
+ * both. They are few: one for each key and period, so they are held at once. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,10 +27,10 @@ static bp_status keep(bp_call *call, void *self, const bp_budget *budget)
         list->items = items;
         list->room = room;
     }
-    list->items[list->count++] = (bp_budget){.struct_size = sizeof(bp_budget),
-                                             .key = bp_dup(call, budget->key),
-                                             .period = bp_dup(call, budget->period),
-                                             .spent = budget->spent};
+    list->items[list->count++] = (bp_budget){ .struct_size = sizeof(bp_budget),
+                                              .key = bp_dup(call, budget->key),
+                                              .period = bp_dup(call, budget->period),
+                                              .spent = budget->spent };
     return BP_OK;
 }
 
@@ -53,10 +53,10 @@ static int by_key(const void *a, const void *b)
 /* All of them, sorted, each once. */
 static bp_status read_budgets(bp_call *call, const bp_peer *cache, struct budget_list *list)
 {
-    const bp_budget_sink sink = {.struct_size = sizeof(sink), .budget = keep, .self = list};
+    const bp_budget_sink sink = { .struct_size = sizeof(sink), .budget = keep, .self = list };
     size_t               kept = 0;
 
-    *list = (struct budget_list){0};
+    *list = (struct budget_list){ 0 };
     BP_TRY(bp_cache_dump(call, cache, &sink));
     if (list->count)
         qsort(list->items, list->count, sizeof(*list->items), by_key);
@@ -101,8 +101,9 @@ bp_status budgets_copy(bp_call *call, struct migration *m, struct migrate_item *
 
 static void digest_budget(bp_call *call, const bp_budget *budget, struct digest *digest)
 {
-    digest_add(digest, bp_format(call, "%zu " BP_FMT " %zu " BP_FMT " %lld", budget->key.len, BP_ARG(budget->key),
-                                 budget->period.len, BP_ARG(budget->period), (long long)budget->spent));
+    digest_add(digest, bp_format(call, "%zu " BP_FMT " %zu " BP_FMT " %lld", budget->key.len,
+                                 BP_ARG(budget->key), budget->period.len, BP_ARG(budget->period),
+                                 (long long)budget->spent));
 }
 
 bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_item *item)
@@ -112,7 +113,7 @@ bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_ite
 
     BP_TRY(read_budgets(call, migrate_from(item), &lists[0]));
     BP_TRY(read_budgets(call, migrate_to(item), &lists[1]));
-    item->digests[0] = item->digests[1] = (struct digest){0};
+    item->digests[0] = item->digests[1] = (struct digest){ 0 };
     for (int side = 0; side < 2; side++)
         for (size_t b = 0; b < lists[side].count; b++)
             digest_budget(call, &lists[side].items[b], &item->digests[side]);
@@ -123,12 +124,15 @@ bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_ite
         const bp_budget *first = order <= 0 ? a : b;
 
         if (order != 0)
-            migrate_differs(m, item, "the budget " BP_FMT " of " BP_FMT " is only in the %s", BP_ARG(first->key),
-                            BP_ARG(first->period), order < 0 ? "source" : "target");
+            migrate_differs(m, item, "the budget " BP_FMT " of " BP_FMT " is only in the %s",
+                            BP_ARG(first->key), BP_ARG(first->period),
+                            order < 0 ? "source" : "target");
         else if (a->spent != b->spent)
             migrate_differs(m, item,
-                            "of the budget " BP_FMT " of " BP_FMT " %lld is spent in the source and %lld in the target",
-                            BP_ARG(a->key), BP_ARG(a->period), (long long)a->spent, (long long)b->spent);
+                            "of the budget " BP_FMT " of " BP_FMT
+                            " %lld is spent in the source and %lld in the target",
+                            BP_ARG(a->key), BP_ARG(a->period), (long long)a->spent,
+                            (long long)b->spent);
         i += order <= 0;
         j += order >= 0;
     }

@@ -1,12 +1,13 @@
 /* migrate_owner.c - whose collections are moved, and under which id the target goes on.
  *
- * Collections in a vector store carry the id of their deployment, which its storage holds. A deployment that moves stays the
- * same one: its id moves with its tables, and only its own collections do.
+ * Collections in a vector store carry the id of their deployment, which its storage holds. A
+ * deployment that moves stays the same one: its id moves with its tables, and only its own
+ * collections do.
  */
 #include "cli/migrate.h"
 
-bp_status migrate_is_ours(bp_call *call, struct migration *m, const bp_peer *vector, bp_str collection, bp_str *owner,
-                          bool *is_ours)
+bp_status migrate_is_ours(bp_call *call, struct migration *m, const bp_peer *vector,
+                          bp_str collection, bp_str *owner, bool *is_ours)
 {
     BP_TRY(bp_vector_owner_of(call, vector, collection, owner));
     *is_ours = owner->len == 0; // nobody's: of an older version, and as far as anybody knows ours
@@ -21,7 +22,8 @@ bp_status migrate_is_ours(bp_call *call, struct migration *m, const bp_peer *vec
     return BP_OK;
 }
 
-/* The target may have got an id when its server was started to make its tables; nothing carries that yet, as it is empty. */
+/* The target may have got an id when its server was started to make its tables; nothing carries
+ * that yet, as it is empty. */
 bp_status migrate_carry_owners(bp_call *call, struct migration *m)
 {
     for (size_t i = 0; i < m->pair_count; i++) {
@@ -34,7 +36,9 @@ bp_status migrate_carry_owners(bp_call *call, struct migration *m)
         BP_TRY(bp_storage_deployment(call, &pair->to->peer, &target));
         if (!bp_str_equal(source, target))
             BP_TRY(bp_storage_exec(call, &pair->to->peer, NULL,
-                                   BP_SQL("UPDATE backplane_deployment SET id = $1 WHERE one = 1", bp_sql_text(source)), NULL));
+                                   BP_SQL("UPDATE backplane_deployment SET id = $1 WHERE one = 1",
+                                          bp_sql_text(source)),
+                                   NULL));
     }
     return BP_OK;
 }

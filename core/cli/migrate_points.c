@@ -1,8 +1,8 @@
 /* migrate_points.c - copies the points of a collection, and compares both sides point by point.
  *
- * Both stores give points by rising id, so the two walks go side by side. Words and metadata must be equal; vectors as
- * near as the stores keep them: one that keeps unit vectors for cosine gives back another length, half precision
- * rounds.
+ * Both stores give points by rising id, so the two walks go side by side. Words and metadata must
+ * be equal; vectors as near as the stores keep them: one that keeps unit vectors for cosine gives
+ * back another length, half precision rounds.
  */
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static bp_status keep_point(bp_call *call, void *self, const bp_point *point)
     page->is_over = page->count > 0 && page->bytes > PAGE_BYTES_MAX;
     if (page->is_over)
         return call_fail(call, BP_TOO_LARGE, "a page of points is larger than it should be");
-    *kept = (bp_point){.struct_size = sizeof(*kept), .id = point->id, .vector = vector};
+    *kept = (bp_point){ .struct_size = sizeof(*kept), .id = point->id, .vector = vector };
     kept->words = bp_dup(call, point->words);
     kept->metadata = bp_dup(call, point->metadata);
     if ((point->vector && !vector) || (point->words.len && !kept->words.data))
@@ -43,18 +43,21 @@ static bp_status keep_point(bp_call *call, void *self, const bp_point *point)
 }
 
 /* Points behind `after`, at most *limit, which shrinks when they are large. */
-static bp_status read_page(bp_call *call, const bp_peer *store, const struct migrate_item *item, uint64_t after,
-                           uint32_t *limit, struct page *page)
+static bp_status read_page(bp_call *call, const bp_peer *store, const struct migrate_item *item,
+                           uint64_t after, uint32_t *limit, struct page *page)
 {
     for (;; *limit = *limit / 4 ? *limit / 4 : 1) {
-        const bp_point_sink sink = {.struct_size = sizeof(sink), .point = keep_point, .self = page};
+        const bp_point_sink sink = { .struct_size = sizeof(sink),
+                                     .point = keep_point,
+                                     .self = page };
         bp_status           status;
 
-        *page = (struct page){.dimensions = item->schema->dimensions};
+        *page = (struct page){ .dimensions = item->schema->dimensions };
         page->points = BP_NEW_ARRAY(call, bp_point, *limit);
         if (!page->points)
             return BP_NO_MEMORY;
-        status = bp_vector_of(store)->scroll(call, store->instance, item->name, NULL, after, *limit, &sink);
+        status = bp_vector_of(store)->scroll(call, store->instance, item->name, NULL, after, *limit,
+                                             &sink);
         if (!page->is_over)
             return status;
         bp_clear_error(call);
@@ -84,7 +87,8 @@ static bool is_sound(const bp_point *point)
     return rows_is_text(point->words) && rows_is_text(point->metadata);
 }
 
-/* How many of the page's points are left, which no store refuses for its texts. Comparing names the others. */
+/* How many of the page's points are left, which no store refuses for its texts. Comparing names the
+ * others. */
 static uint32_t leave_out(struct page *page)
 {
     uint32_t count = 0;
@@ -95,8 +99,8 @@ static uint32_t leave_out(struct page *page)
     return count;
 }
 
-static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item, uint64_t *after, uint32_t *limit,
-                           uint32_t *copied)
+static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item,
+                           uint64_t *after, uint32_t *limit, uint32_t *copied)
 {
     struct page page;
     bp_status   status;
@@ -109,13 +113,16 @@ static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_it
         return BP_OK;
     last = page.points[page.count - 1].id;
     count = m->is_leaving_out ? leave_out(&page) : page.count;
-    status = count ? bp_vector_upsert(call, migrate_to(item), item->name, page.points, count) : BP_OK;
+    status = count ? bp_vector_upsert(call, migrate_to(item), item->name, page.points, count)
+                   : BP_OK;
     if (status != BP_OK)
-        return call_fail(call, status, BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT "%s",
-                         BP_ARG(item->label), (unsigned long long)page.points[0].id, (unsigned long long)last,
-                         BP_ARG(bp_dup(call, bp_error_of(call)->message)),
-                         status == BP_INVALID && !m->is_leaving_out ? "; --leave-out goes on without what is refused, and lists it"
-                                                                    : "");
+        return call_fail(call, status,
+                         BP_FMT ": the points from %llu to %llu cannot be written: " BP_FMT "%s",
+                         BP_ARG(item->label), (unsigned long long)page.points[0].id,
+                         (unsigned long long)last, BP_ARG(bp_dup(call, bp_error_of(call)->message)),
+                         status == BP_INVALID && !m->is_leaving_out
+                             ? "; --leave-out goes on without what is refused, and lists it"
+                             : "");
     *after = last;
     item->moved += count;
     item->moved_now += count;
@@ -126,21 +133,21 @@ static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_it
 
 bp_status points_copy(bp_call *call, struct migration *m, struct migrate_item *item)
 {
-    const bp_peer         *to = migrate_to(item);
-    bp_vector_schema       schema = {.struct_size = sizeof(schema),
-                                     .dimensions = item->schema->dimensions,
-                                     .metric = item->schema->metric,
-                                     .model = item->schema->model,
-                                     .language = item->schema->language};
-    struct progress        progress;
-    uint64_t               after = 0;
-    uint32_t               copied = 1, limit = MIGRATE_PAGE_MAX;
-    bp_status              status;
+    const bp_peer   *to = migrate_to(item);
+    bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                .dimensions = item->schema->dimensions,
+                                .metric = item->schema->metric,
+                                .model = item->schema->model,
+                                .language = item->schema->language };
+    struct progress  progress;
+    uint64_t         after = 0;
+    uint32_t         copied = 1, limit = MIGRATE_PAGE_MAX;
+    bp_status        status;
 
     if (item->position.len && !str_to_uint(buf_str(&item->position), &after))
         return call_fail(call, BP_DATA,
-                         "the progress of " BP_FMT " in backplane_migration cannot be read: empty the target and begin "
-                         "anew",
+                         "the progress of " BP_FMT
+                         " in backplane_migration cannot be read: empty the target and begin anew",
                          BP_ARG(item->label));
     BP_TRY(bp_vector_owner_of(call, migrate_from(item), item->name, &schema.owner));
     BP_TRY(bp_vector_of(to)->create(call, to->instance, item->name, &schema));
@@ -210,7 +217,8 @@ static void add_canonical(struct bp_buf *out, const bp_json *value)
     }
 }
 
-/* Metadata with its keys sorted and its numbers written in one way; as it is when it cannot be read. */
+/* Metadata with its keys sorted and its numbers written in one way; as it is when it cannot be
+ * read. */
 static void add_metadata(bp_call *call, struct bp_buf *out, bp_str metadata)
 {
     char           problem[JSON_PROBLEM_BYTES];
@@ -218,13 +226,14 @@ static void add_metadata(bp_call *call, struct bp_buf *out, bp_str metadata)
     struct field  *fields;
     size_t         cursor = 0, count = 0;
 
-    if (metadata.len &&
-        (json_parse(call->arena, metadata, &root, problem) != BP_OK || json_type_of(root) != JSON_KIND_OBJECT)) {
+    if (metadata.len && (json_parse(call->arena, metadata, &root, problem) != BP_OK ||
+                         json_type_of(root) != JSON_KIND_OBJECT)) {
         buf_add(out, metadata);
         return;
     }
     fields = BP_NEW_ARRAY(call, struct field, json_count(root) + 1);
-    while (fields && root && count < json_count(root) && json_entry(root, &cursor, &fields[count].key, &value))
+    while (fields && root && count < json_count(root) &&
+           json_entry(root, &cursor, &fields[count].key, &value))
         fields[count++].value = value;
     if (count)
         qsort(fields, count, sizeof(*fields), by_key);
@@ -245,12 +254,14 @@ static bp_str canonical_metadata(bp_call *call, bp_str metadata)
     return buf_str(&out);
 }
 
-static void digest_point(bp_call *call, const bp_point *point, bp_str metadata, struct digest *digest)
+static void digest_point(bp_call *call, const bp_point *point, bp_str metadata,
+                         struct digest *digest)
 {
     struct bp_buf bytes;
 
     buf_init(&bytes, call->arena, CANONICAL_BYTES_MAX);
-    buf_addf(&bytes, "%llu %c %zu ", (unsigned long long)point->id, point->vector ? 'v' : '-', point->words.len);
+    buf_addf(&bytes, "%llu %c %zu ", (unsigned long long)point->id, point->vector ? 'v' : '-',
+             point->words.len);
     buf_add(&bytes, point->words);
     buf_add(&bytes, metadata);
     digest_add(digest, buf_str(&bytes));
@@ -285,10 +296,11 @@ static double deviation_of(const float *a, const float *b, uint32_t dimensions, 
     return deviation == 0 ? 0 : greatest > 0 ? deviation / greatest : INFINITY;
 }
 
-/* Half precision has 11 bits; without it, what a division and a multiplication by the length leave behind. */
+/* Half precision has 11 bits; without it, what a division and a multiplication by the length leave
+ * behind. */
 static double allowed_deviation(const struct migrate_item *item)
 {
-    const struct instance *sides[] = {item->pair->from, item->pair->to};
+    const struct instance *sides[] = { item->pair->from, item->pair->to };
 
     for (int s = 0; s < 2; s++) {
         const struct conf_instance *conf = sides[s]->unit->conf;
@@ -304,27 +316,35 @@ static double allowed_deviation(const struct migrate_item *item)
     return 4e-6;
 }
 
-static void compare_points(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *a,
-                           const bp_point *b)
+static void compare_points(bp_call *call, struct migration *m, struct migrate_item *item,
+                           const bp_point *a, const bp_point *b)
 {
-    bp_str metadata[] = {canonical_metadata(call, a->metadata), canonical_metadata(call, b->metadata)};
-    double deviation = deviation_of(a->vector, b->vector, item->schema->dimensions, item->schema->metric == BP_COSINE);
+    bp_str metadata[] = { canonical_metadata(call, a->metadata),
+                          canonical_metadata(call, b->metadata) };
+    double deviation = deviation_of(a->vector, b->vector, item->schema->dimensions,
+                                    item->schema->metric == BP_COSINE);
 
     digest_point(call, a, metadata[0], &item->digests[0]);
     digest_point(call, b, metadata[1], &item->digests[1]);
     item->deviation = fmax(item->deviation, deviation);
     if (!bp_str_equal(a->words, b->words))
-        migrate_differs(m, item, "the point %llu has other words in the target", (unsigned long long)a->id);
+        migrate_differs(m, item, "the point %llu has other words in the target",
+                        (unsigned long long)a->id);
     else if (!bp_str_equal(metadata[0], metadata[1]))
-        migrate_differs(m, item, "the point %llu has other metadata in the target", (unsigned long long)a->id);
+        migrate_differs(m, item, "the point %llu has other metadata in the target",
+                        (unsigned long long)a->id);
     else if (deviation > allowed_deviation(item))
-        migrate_differs(m, item, "the point %llu has another vector in the target", (unsigned long long)a->id);
+        migrate_differs(m, item, "the point %llu has another vector in the target",
+                        (unsigned long long)a->id);
 }
 
-static void one_side(bp_call *call, struct migration *m, struct migrate_item *item, const bp_point *point, int side)
+static void one_side(bp_call *call, struct migration *m, struct migrate_item *item,
+                     const bp_point *point, int side)
 {
     if (m->is_leaving_out && side == 0 && !is_sound(point)) {
-        migrate_note(m, "left out: the point %llu of " BP_FMT " has a text with a NUL, or one that is not UTF-8",
+        migrate_note(m,
+                     "left out: the point %llu of " BP_FMT
+                     " has a text with a NUL, or one that is not UTF-8",
                      (unsigned long long)point->id, BP_ARG(item->label));
         return;
     }
@@ -334,8 +354,8 @@ static void one_side(bp_call *call, struct migration *m, struct migrate_item *it
 }
 
 /* Goes on until one of the pages is used up, or both when nothing comes behind them. */
-static bp_status compare_pages(bp_call *call, struct migration *m, struct migrate_item *item, uint64_t *after,
-                               uint32_t *limit, uint32_t *read)
+static bp_status compare_pages(bp_call *call, struct migration *m, struct migrate_item *item,
+                               uint64_t *after, uint32_t *limit, uint32_t *read)
 {
     uint32_t    target_limit = *limit, i = 0, j = 0;
     struct page source, target;
@@ -359,7 +379,8 @@ static bp_status compare_pages(bp_call *call, struct migration *m, struct migrat
     return BP_OK;
 }
 
-static bp_status has_collection(bp_call *call, const struct migrate_item *item, bool *is_there, bool *is_same)
+static bp_status has_collection(bp_call *call, const struct migrate_item *item, bool *is_there,
+                                bool *is_same)
 {
     const bp_peer        *to = migrate_to(item);
     const bp_vector_info *infos;
@@ -370,14 +391,16 @@ static bp_status has_collection(bp_call *call, const struct migrate_item *item, 
     for (size_t i = 0; i < count; i++)
         if (bp_str_equal(infos[i].name, item->name)) {
             *is_there = true;
-            *is_same = infos[i].dimensions == item->schema->dimensions && infos[i].metric == item->schema->metric &&
+            *is_same = infos[i].dimensions == item->schema->dimensions &&
+                       infos[i].metric == item->schema->metric &&
                        bp_str_equal(infos[i].model, item->schema->model) &&
                        bp_str_equal(infos[i].language, item->schema->language);
         }
     return BP_OK;
 }
 
-static bp_status walk_both(bp_call *call, struct migration *m, struct migrate_item *item, struct progress *progress)
+static bp_status walk_both(bp_call *call, struct migration *m, struct migrate_item *item,
+                           struct progress *progress)
 {
     uint64_t  after = 0;
     uint32_t  read = 1, limit = MIGRATE_PAGE_MAX;
@@ -403,7 +426,7 @@ bp_status points_compare(bp_call *call, struct migration *m, struct migrate_item
     bool            is_there, is_same;
     bp_status       status;
 
-    item->digests[0] = item->digests[1] = (struct digest){0};
+    item->digests[0] = item->digests[1] = (struct digest){ 0 };
     item->deviation = 0;
     BP_TRY(has_collection(call, item, &is_there, &is_same));
     if (is_there && is_same) {
@@ -414,7 +437,8 @@ bp_status points_compare(bp_call *call, struct migration *m, struct migrate_item
         BP_TRY(status);
     } else {
         migrate_differs(m, item,
-                        is_there ? "the collection has another model, size, metric or language in the target"
+                        is_there ? "the collection has another model, size, metric or language in "
+                                   "the target"
                                  : "there is no such collection in the target");
     }
     item->is_compared = true;

@@ -6,7 +6,7 @@
 
 enum { REPORT_BYTES_MAX = 64 << 20 };
 
-static const char *const kinds[] = {"table", "collection", "budgets"};
+static const char *const kinds[] = { "table", "collection", "budgets" };
 
 static const char *outcome(const struct migrate_item *item)
 {
@@ -15,14 +15,16 @@ static const char *outcome(const struct migrate_item *item)
 
 static void print_table(const struct migration *m)
 {
-    printf("%-10s %-40s %10s %10s %10s  %-13s %s\n", "KIND", "WHAT", "SOURCE", "TARGET", "MOVED", "", "CHECKSUM");
+    printf("%-10s %-40s %10s %10s %10s  %-13s %s\n", "KIND", "WHAT", "SOURCE", "TARGET", "MOVED",
+           "", "CHECKSUM");
     for (const struct migrate_item *item = m->items; item; item = item->next) {
         char text[MIGRATE_DIGEST_CHARS + 1];
 
         digest_text(&item->digests[1], text);
-        printf("%-10s %-40s %10lld %10lld %10lld  %-13s %.16s\n", kinds[item->kind], item->label.data,
-               (long long)item->digests[0].count, (long long)item->digests[1].count, (long long)item->moved_now,
-               outcome(item), item->is_compared ? text : "-");
+        printf("%-10s %-40s %10lld %10lld %10lld  %-13s %.16s\n", kinds[item->kind],
+               item->label.data, (long long)item->digests[0].count,
+               (long long)item->digests[1].count, (long long)item->moved_now, outcome(item),
+               item->is_compared ? text : "-");
     }
     for (const struct migrate_item *item = m->items; item; item = item->next)
         if (item->difference.len)
@@ -99,7 +101,8 @@ void migrate_report(struct migration *m)
     if (m->has_difference)
         printf("%s and %s differ\n", m->from_file, m->to_file);
     else
-        printf("%s\n", m->is_verify_only    ? "both sides are equal"
-                       : m->was_done_before ? "everything had been moved before; both sides are equal"
-                                            : "everything was moved; both sides are equal");
+        printf("%s\n", m->is_verify_only ? "both sides are equal"
+                       : m->was_done_before
+                           ? "everything had been moved before; both sides are equal"
+                           : "everything was moved; both sides are equal");
 }

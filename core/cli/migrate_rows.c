@@ -1,9 +1,10 @@
-/* migrate_rows.c - reads a table page by page in the order of its key, and says what of a row counts when it is
- * compared.
+/* migrate_rows.c - reads a table page by page in the order of its key, and says what of a row
+ * counts when it is compared.
  *
- * A page begins behind the key of the last row of the one before, so that a walk can go on anywhere. The key is kept as
- * text with its type: "i17,t6162" is the integer 17 and the text "ab". The order of a page is the source's own and may
- * differ from that of the other side; what is compared is therefore a sum of hashes, which knows no order.
+ * A page begins behind the key of the last row of the one before, so that a walk can go on
+ * anywhere. The key is kept as text with its type: "i17,t6162" is the integer 17 and the text "ab".
+ * The order of a page is the source's own and may differ from that of the other side; what is
+ * compared is therefore a sum of hashes, which knows no order.
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +13,12 @@
 #include "base/str.h"
 #include "cli/migrate.h"
 
-enum { SQL_BYTES_MAX = 64 << 10, POSITION_BYTES_MAX = 1 << 20, ROW_BYTES_MAX = 256 << 20, PAGE_BYTES_WANTED = 4 << 20 };
+enum {
+    SQL_BYTES_MAX = 64 << 10,
+    POSITION_BYTES_MAX = 1 << 20,
+    ROW_BYTES_MAX = 256 << 20,
+    PAGE_BYTES_WANTED = 4 << 20
+};
 
 /* ---- SQL ---- */
 
@@ -63,7 +69,8 @@ static void add_hex(struct bp_buf *buf, char tag, bp_str bytes)
         buf_addf(buf, "%02x", (unsigned char)bytes.data[i]);
 }
 
-static void write_position(struct bp_buf *position, const struct table_plan *plan, const bp_sql_value *row)
+static void write_position(struct bp_buf *position, const struct table_plan *plan,
+                           const bp_sql_value *row)
 {
     buf_reset(position);
     for (uint32_t k = 0; k < plan->key_count; k++) {
@@ -97,27 +104,30 @@ static bool read_key(bp_call *call, bp_str word, bp_sql_value *value)
         memcpy(&value->real, bytes, sizeof(double));
         return true;
     }
-    *value = (bp_sql_value){.type = word.data[0] == 't' ? BP_SQL_TEXT : BP_SQL_BYTES,
-                            .text = bp_str_n((const char *)bytes, rest.len / 2)};
+    *value = (bp_sql_value){ .type = word.data[0] == 't' ? BP_SQL_TEXT : BP_SQL_BYTES,
+                             .text = bp_str_n((const char *)bytes, rest.len / 2) };
     return word.data[0] == 't' || word.data[0] == 'b';
 }
 
-static bp_status read_position(bp_call *call, const struct table_plan *plan, bp_str position, bp_sql_value *values)
+static bp_status read_position(bp_call *call, const struct table_plan *plan, bp_str position,
+                               bp_sql_value *values)
 {
     for (uint32_t k = 0; k < plan->key_count; k++)
         if (!read_key(call, str_split(position, ',', &position), &values[k]))
             return call_fail(call, BP_DATA,
-                             "the progress of the table " BP_FMT " in backplane_migration cannot be read: empty "
-                             "the target and begin anew",
+                             "the progress of the table " BP_FMT
+                             " in backplane_migration cannot be read: empty the target and begin "
+                             "anew",
                              BP_ARG(plan->name));
     return BP_OK;
 }
 
 /* ---- a walk ---- */
 
-void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage, bp_str position)
+void walk_begin(struct table_walk *walk, const struct table_plan *plan, const bp_peer *storage,
+                bp_str position)
 {
-    *walk = (struct table_walk){.plan = plan, .storage = storage, .page = MIGRATE_PAGE_MAX};
+    *walk = (struct table_walk){ .plan = plan, .storage = storage, .page = MIGRATE_PAGE_MAX };
     buf_init(&walk->position, NULL, POSITION_BYTES_MAX);
     buf_add(&walk->position, position);
 }
@@ -136,11 +146,12 @@ static size_t bytes_of(const bp_rows *rows)
     return bytes;
 }
 
-static bp_status read_page(bp_call *call, const struct table_walk *walk, bp_str position, bp_rows *rows)
+static bp_status read_page(bp_call *call, const struct table_walk *walk, bp_str position,
+                           bp_rows *rows)
 {
     const struct table_plan *plan = walk->plan;
     bp_sql_value             values[8];
-    bp_statement             statement = {.struct_size = sizeof(statement), .parameters = values};
+    bp_statement             statement = { .struct_size = sizeof(statement), .parameters = values };
     struct bp_buf            sql;
 
     buf_init(&sql, call->arena, SQL_BYTES_MAX);
@@ -174,7 +185,8 @@ static bool is_sound(const bp_sql_value *row, uint32_t column_count)
     return true;
 }
 
-/* Older versions took texts that PostgreSQL does not: with --leave-out they are in the report instead of in the target. */
+/* Older versions took texts that PostgreSQL does not: with --leave-out they are in the report
+ * instead of in the target. */
 static bp_status leave_out(bp_call *call, struct table_walk *walk, bp_rows *rows)
 {
     bp_sql_value *kept = BP_NEW_ARRAY(call, bp_sql_value, rows->row_count * rows->column_count + 1);
@@ -188,8 +200,10 @@ static bp_status leave_out(bp_call *call, struct table_walk *walk, bp_rows *rows
         if (is_sound(row, rows->column_count))
             memcpy(kept + rows->column_count * count++, row, rows->column_count * sizeof(*row));
         else if (walk->is_noting)
-            migrate_note(walk->leaving_out, "left out: the row of " BP_FMT " with " BP_FMT " has a text with a NUL, or one that is "
-                         "not UTF-8", BP_ARG(walk->plan->name),
+            migrate_note(walk->leaving_out,
+                         "left out: the row of " BP_FMT " with " BP_FMT
+                         " has a text with a NUL, or one that is not UTF-8",
+                         BP_ARG(walk->plan->name),
                          BP_ARG(rows_key_text(&walk->leaving_out->arena, walk->plan, row)));
     }
     rows->values = kept;
@@ -201,7 +215,8 @@ static bp_status next_page(bp_call *call, struct table_walk *walk, bp_rows *rows
 {
     bp_status status;
 
-    while ((status = read_page(call, walk, buf_str(&walk->position), rows)) == BP_TOO_LARGE && walk->page > 1) {
+    while ((status = read_page(call, walk, buf_str(&walk->position), rows)) == BP_TOO_LARGE &&
+           walk->page > 1) {
         bp_clear_error(call);
         walk->page = walk->page / 8 ? walk->page / 8 : 1;
     }
@@ -229,12 +244,13 @@ bp_status walk_next(bp_call *call, struct table_walk *walk, bp_rows *rows)
     }
 }
 
-bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan, const bp_sql_value *row,
-                    bp_rows *rows)
+bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_plan *plan,
+                    const bp_sql_value *row, bp_rows *rows)
 {
-    bp_sql_value values[8];
-    bp_statement statement = {
-        .struct_size = sizeof(statement), .parameters = values, .parameter_count = plan->key_count};
+    bp_sql_value  values[8];
+    bp_statement  statement = { .struct_size = sizeof(statement),
+                                .parameters = values,
+                                .parameter_count = plan->key_count };
     struct bp_buf sql;
 
     for (uint32_t k = 0; k < plan->key_count; k++)
@@ -251,7 +267,8 @@ bp_status walk_find(bp_call *call, const bp_peer *storage, const struct table_pl
 
 /* ---- comparing ---- */
 
-/* A value as it is in a column of that type: a database without strict types may keep 1 where another keeps 1.0. */
+/* A value as it is in a column of that type: a database without strict types may keep 1 where
+ * another keeps 1.0. */
 static bp_sql_value as_column(const struct table_column *column, bp_sql_value value)
 {
     if (column->type == BP_SQL_REAL && value.type == BP_SQL_INTEGER)
@@ -278,7 +295,8 @@ static void add_value(struct bp_buf *bytes, bp_sql_value value)
     }
 }
 
-bp_status rows_digest(bp_call *call, const struct table_plan *plan, const bp_rows *rows, struct digest *digest)
+bp_status rows_digest(bp_call *call, const struct table_plan *plan, const bp_rows *rows,
+                      struct digest *digest)
 {
     struct bp_buf bytes;
 
@@ -309,18 +327,20 @@ static bool is_same(bp_sql_value a, bp_sql_value b)
     }
 }
 
-uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a, const bp_sql_value *b)
+uint32_t rows_difference(const struct table_plan *plan, const bp_sql_value *a,
+                         const bp_sql_value *b)
 {
     uint32_t c = 0;
 
-    while (c < plan->column_count && is_same(as_column(&plan->columns[c], a[c]), as_column(&plan->columns[c], b[c])))
+    while (c < plan->column_count &&
+           is_same(as_column(&plan->columns[c], a[c]), as_column(&plan->columns[c], b[c])))
         c++;
     return c;
 }
 
 bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const bp_sql_value *row)
 {
-    bp_str text = {"", 0};
+    bp_str text = { "", 0 };
 
     for (uint32_t k = 0; k < plan->key_count; k++) {
         const struct table_column *column = &plan->columns[plan->keys[k]];
@@ -333,8 +353,9 @@ bp_str rows_key_text(struct arena *arena, const struct table_plan *plan, const b
             shown = arena_format(arena, "%.17g", value->real);
         else if (value->type == BP_SQL_BYTES || !str_is_utf8(shown))
             shown = BP_STR("(bytes)");
-        text = arena_format(arena, BP_FMT "%s" BP_FMT " = %.*s", BP_ARG(text), k ? ", " : "", BP_ARG(column->name),
-                            (int)(shown.len < 80 ? shown.len : 80), shown.data ? shown.data : "");
+        text = arena_format(arena, BP_FMT "%s" BP_FMT " = %.*s", BP_ARG(text), k ? ", " : "",
+                            BP_ARG(column->name), (int)(shown.len < 80 ? shown.len : 80),
+                            shown.data ? shown.data : "");
     }
     return text;
 }

@@ -1,5 +1,5 @@
-/* migrate_tables.c - copies the rows of a table, each page with its place in the books in one transaction, and compares
- * both sides. */
+/* migrate_tables.c - copies the rows of a table, each page with its place in the books in one
+ * transaction, and compares both sides. */
 #include <stdio.h>
 
 #include "base/str.h"
@@ -9,7 +9,7 @@ enum { PARAMETERS_MAX = 64, SQL_BYTES_MAX = 64 << 10 };
 
 bp_status tables_is_empty(bp_call *call, struct migrate_item *item, bool *is_empty)
 {
-    bp_statement  statement = {.struct_size = sizeof(statement)};
+    bp_statement  statement = { .struct_size = sizeof(statement) };
     bp_rows       rows;
     struct bp_buf sql;
 
@@ -26,7 +26,7 @@ bp_status tables_is_empty(bp_call *call, struct migrate_item *item, bool *is_emp
 /* How many rows the source has; only for the progress bar. */
 static bp_status count_rows(bp_call *call, const struct migrate_item *item, int64_t *count)
 {
-    bp_statement  statement = {.struct_size = sizeof(statement)};
+    bp_statement  statement = { .struct_size = sizeof(statement) };
     bp_rows       rows;
     struct bp_buf sql;
 
@@ -64,43 +64,55 @@ static bp_str insert_text(bp_call *call, const struct table_plan *plan, uint32_t
     return buf_str(&sql);
 }
 
-/* The rows and the place behind them: all or none, so that a run that was killed goes on exactly where it was. */
-static bp_status write_page(bp_call *call, struct migrate_item *item, const bp_rows *rows, bp_str position)
+/* The rows and the place behind them: all or none, so that a run that was killed goes on exactly
+ * where it was. */
+static bp_status write_page(bp_call *call, struct migrate_item *item, const bp_rows *rows,
+                            bp_str position)
 {
     const struct table_plan *plan = item->table;
     uint32_t                 at_once = PARAMETERS_MAX / plan->column_count;
-    size_t                   full = rows->row_count / at_once, rest = rows->row_count % at_once, count = 0;
-    bp_statement            *statements = BP_NEW_ARRAY(call, bp_statement, full + 2);
-    bp_str                   whole = full ? insert_text(call, plan, at_once) : BP_STR("");
-    bp_sql_value             book[MIGRATE_BOOK_VALUES];
+    size_t        full = rows->row_count / at_once, rest = rows->row_count % at_once, count = 0;
+    bp_statement *statements = BP_NEW_ARRAY(call, bp_statement, full + 2);
+    bp_str        whole = full ? insert_text(call, plan, at_once) : BP_STR("");
+    bp_sql_value  book[MIGRATE_BOOK_VALUES];
 
     if (!statements)
         return BP_NO_MEMORY;
     for (; count < full; count++)
-        statements[count] =
-            (bp_statement){sizeof(bp_statement), at_once * plan->column_count, whole, bp_row(rows, count * at_once)};
+        statements[count] = (bp_statement){ sizeof(bp_statement), at_once * plan->column_count,
+                                            whole, bp_row(rows, count * at_once) };
     if (rest) {
-        statements[count] = (bp_statement){sizeof(bp_statement), (uint32_t)rest * plan->column_count,
-                                           insert_text(call, plan, (uint32_t)rest), bp_row(rows, full * at_once)};
+        statements[count] = (bp_statement){ sizeof(bp_statement),
+                                            (uint32_t)rest * plan->column_count,
+                                            insert_text(call, plan, (uint32_t)rest),
+                                            bp_row(rows, full * at_once) };
         count++;
     }
-    statements[count++] = migrate_book_entry(item, position, item->moved + (int64_t)rows->row_count, false, book);
+    statements[count++] = migrate_book_entry(item, position, item->moved + (int64_t)rows->row_count,
+                                             false, book);
     return bp_storage_batch(call, migrate_to(item), statements, count, NULL);
 }
 
-static bp_status explain(bp_call *call, struct migration *m, const struct migrate_item *item, const bp_rows *rows,
-                         bp_status status)
+static bp_status explain(bp_call *call, struct migration *m, const struct migrate_item *item,
+                         const bp_rows *rows, bp_status status)
 {
     bp_str why = bp_dup(call, bp_error_of(call)->message);
 
-    return call_fail(call, status, BP_FMT ": the rows from (" BP_FMT ") to (" BP_FMT ") cannot be written: " BP_FMT "%s",
-                     BP_ARG(item->label), BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, 0))),
-                     BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, rows->row_count - 1))), BP_ARG(why),
-                     status == BP_INVALID && !m->is_leaving_out ? "; --leave-out goes on without such rows and lists them" : "");
+    return call_fail(call, status,
+                     BP_FMT ": the rows from (" BP_FMT ") to (" BP_FMT
+                            ") cannot be written: " BP_FMT "%s",
+                     BP_ARG(item->label),
+                     BP_ARG(rows_key_text(&m->arena, item->table, bp_row(rows, 0))),
+                     BP_ARG(
+                         rows_key_text(&m->arena, item->table, bp_row(rows, rows->row_count - 1))),
+                     BP_ARG(why),
+                     status == BP_INVALID && !m->is_leaving_out
+                         ? "; --leave-out goes on without such rows and lists them"
+                         : "");
 }
 
-static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item, struct table_walk *walk,
-                           size_t *copied)
+static bp_status copy_page(bp_call *call, struct migration *m, struct migrate_item *item,
+                           struct table_walk *walk, size_t *copied)
 {
     bp_rows   rows;
     bp_status status;
@@ -149,13 +161,15 @@ bp_status tables_copy(bp_call *call, struct migration *m, struct migrate_item *i
     if (total)
         progress_end(&progress);
     if (status == BP_OK && item->table->has_identity)
-        status = bp_storage_maintain(call, migrate_to(item), BP_STR("identities"), item->table->name);
+        status = bp_storage_maintain(call, migrate_to(item), BP_STR("identities"),
+                                     item->table->name);
     return status;
 }
 
 /* ---- comparing ---- */
 
-static bp_status digest_page(bp_call *call, struct table_walk *walk, struct digest *digest, size_t *read)
+static bp_status digest_page(bp_call *call, struct table_walk *walk, struct digest *digest,
+                             size_t *read)
 {
     bp_rows rows;
 
@@ -164,14 +178,15 @@ static bp_status digest_page(bp_call *call, struct table_walk *walk, struct dige
     return rows_digest(call, walk->plan, &rows, digest);
 }
 
-static bp_status digest_side(bp_call *call, struct migration *m, const struct table_plan *plan, const bp_peer *storage,
-                             bool is_noting, struct progress *progress, struct digest *digest)
+static bp_status digest_side(bp_call *call, struct migration *m, const struct table_plan *plan,
+                             const bp_peer *storage, bool is_noting, struct progress *progress,
+                             struct digest *digest)
 {
     struct table_walk walk;
     size_t            read = 1;
     bp_status         status = BP_OK;
 
-    *digest = (struct digest){0};
+    *digest = (struct digest){ 0 };
     walk_begin(&walk, plan, storage, BP_STR(""));
     walk.leaving_out = m->is_leaving_out ? m : NULL;
     walk.is_noting = is_noting;
@@ -190,8 +205,8 @@ static bp_status digest_side(bp_call *call, struct migration *m, const struct ta
 }
 
 /* Looks up the rows of one side on the other until one is missing or differs. */
-static bp_status find_in_page(bp_call *call, struct migration *m, struct migrate_item *item, struct table_walk *walk,
-                              bool is_source, size_t *read)
+static bp_status find_in_page(bp_call *call, struct migration *m, struct migrate_item *item,
+                              struct table_walk *walk, bool is_source, size_t *read)
 {
     const bp_peer *other = is_source ? migrate_to(item) : migrate_from(item);
     bp_rows        rows, found;
@@ -214,7 +229,8 @@ static bp_status find_in_page(bp_call *call, struct migration *m, struct migrate
     return BP_OK;
 }
 
-static bp_status find_difference(bp_call *call, struct migration *m, struct migrate_item *item, bool is_source)
+static bp_status find_difference(bp_call *call, struct migration *m, struct migrate_item *item,
+                                 bool is_source)
 {
     struct table_walk walk;
     size_t            read = 1;
@@ -241,8 +257,10 @@ bp_status tables_compare(bp_call *call, struct migration *m, struct migrate_item
     struct progress progress;
 
     progress_start(&progress, what.data, 0);
-    BP_TRY(digest_side(call, m, item->table, migrate_from(item), true, &progress, &item->digests[0]));
-    BP_TRY(digest_side(call, m, item->table, migrate_to(item), false, &progress, &item->digests[1]));
+    BP_TRY(
+        digest_side(call, m, item->table, migrate_from(item), true, &progress, &item->digests[0]));
+    BP_TRY(
+        digest_side(call, m, item->table, migrate_to(item), false, &progress, &item->digests[1]));
     if (progress.done)
         progress_end(&progress);
     item->is_compared = true;
@@ -254,6 +272,7 @@ bp_status tables_compare(bp_call *call, struct migration *m, struct migrate_item
         BP_TRY(find_difference(call, m, item, false));
     if (!item->difference.len) // somebody writes meanwhile
         migrate_differs(m, item,
-                        "the sums differ, and yet each row is on both sides: stop the servers and compare again");
+                        "the sums differ, and yet each row is on both sides: stop the servers and "
+                        "compare again");
     return BP_OK;
 }

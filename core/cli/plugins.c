@@ -1,4 +1,5 @@
-/* plugins.c - `plugins`, `inspect` and `plugin new`: what plugin authors and operators ask about files. */
+/* plugins.c - `plugins`, `inspect` and `plugin new`: what plugin authors and operators ask about
+ * files. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -59,8 +60,9 @@ static void print_file(const struct plugin_file *file)
     if (file->is_readable) {
         printf("plugin:      %s/%s %s\n", file->note.kind, file->note.name, file->note.version);
         printf("kind:        %s, version %u\n", file->note.kind, file->note.kind_version);
-        printf("ABI:         %u.%u, needs a host of at least %u.%u%s\n", file->note.abi_major, file->note.abi_minor,
-               file->note.abi_major, file->note.min_host_minor, file->note.flags & BP_BLOCKING ? ", blocking" : "");
+        printf("ABI:         %u.%u, needs a host of at least %u.%u%s\n", file->note.abi_major,
+               file->note.abi_minor, file->note.abi_major, file->note.min_host_minor,
+               file->note.flags & BP_BLOCKING ? ", blocking" : "");
     }
     if (file->build_id[0])
         printf("build id:    %s\n", file->build_id);
@@ -69,7 +71,8 @@ static void print_file(const struct plugin_file *file)
     for (size_t i = 0; i < file->extra_exports.count; i++)
         printf("%s%s\n", i ? "             " : "also exports: ", file->extra_exports.items[i].data);
     if (file->extra_exports.count)
-        printf("             (a plugin should export bp_plugin_entry alone: build it with hidden visibility)\n");
+        printf("             (a plugin should export bp_plugin_entry alone: build it with hidden "
+               "visibility)\n");
     if (file->is_accepted)
         printf("verdict:     accepted; nothing of it was run\n");
     else
@@ -111,7 +114,8 @@ static const char *try_load(struct host *host, const struct plugin_file *file, c
 {
     if (!file->is_accepted)
         return file->problem;
-    return registry_load(host->registry, file->note.kind, file->note.name, problem) ? NULL : problem;
+    return registry_load(host->registry, file->note.kind, file->note.name, problem) ? NULL
+                                                                                    : problem;
 }
 
 int command_plugins(int argc, char **argv)
@@ -140,9 +144,11 @@ int command_plugins(int argc, char **argv)
         if (is_json)
             put_file(&w, file, why);
         else if (why)
-            printf("refused  %-24s %s: %s\n", file->is_readable ? file->note.name : "?", file->path, why);
+            printf("refused  %-24s %s: %s\n", file->is_readable ? file->note.name : "?", file->path,
+                   why);
         else
-            printf("%-8s %-24s %-10s %s\n", file->note.kind, file->note.name, file->note.version, file->path);
+            printf("%-8s %-24s %-10s %s\n", file->note.kind, file->note.name, file->note.version,
+                   file->path);
     }
     json_end(&w);
     if (is_json)
@@ -158,7 +164,8 @@ static bool is_plugin_name(const char *name)
 {
     size_t len = strlen(name);
 
-    return len >= 1 && len <= 31 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len && name[0] >= 'a';
+    return len >= 1 && len <= 31 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len &&
+           name[0] >= 'a';
 }
 
 /* Copies one file of the template, with @NAME@ and @KIND@ replaced. */
@@ -210,7 +217,8 @@ static int copy_folder(const char *from, const char *to, const char *name, const
         snprintf(source, sizeof(source), "%.3700s/%s", from, entry->d_name);
         snprintf(target, sizeof(target), "%.3700s/%s", to, renamed);
         if (!copy_template(source, target, name, kind)) {
-            fprintf(stderr, "backplane plugin: %s cannot be written: %s\n", target, strerror(errno));
+            fprintf(stderr, "backplane plugin: %s cannot be written: %s\n", target,
+                    strerror(errno));
             closedir(dir);
             return -1;
         }
@@ -223,7 +231,8 @@ static int copy_folder(const char *from, const char *to, const char *name, const
 
 int command_plugin(int argc, char **argv)
 {
-    const char *kind = cli_take_option(&argc, argv, "--kind"), *folder = cli_take_option(&argc, argv, "--dir");
+    const char *kind = cli_take_option(&argc, argv, "--kind"),
+               *folder = cli_take_option(&argc, argv, "--dir");
     char        share[4096], common[4200], special[4200];
     const char *name;
 
@@ -233,12 +242,15 @@ int command_plugin(int argc, char **argv)
     }
     name = argv[2];
     if (!is_plugin_name(name)) {
-        fprintf(stderr, "backplane plugin: \"%s\" is no name for a plugin: [a-z][a-z0-9_]{0,30}\n", name);
+        fprintf(stderr, "backplane plugin: \"%s\" is no name for a plugin: [a-z][a-z0-9_]{0,30}\n",
+                name);
         return EXIT_USAGE;
     }
     if (!plugin_kind_find(kind)) {
-        fprintf(stderr, "backplane plugin: there is no kind \"%s\": storage, cache, vector, embed, llm, health, alert or "
-                        "app\n", kind);
+        fprintf(stderr,
+                "backplane plugin: there is no kind \"%s\": storage, cache, vector, embed, llm, "
+                "health, alert or app\n",
+                kind);
         return EXIT_USAGE;
     }
     paths_share(share, sizeof(share));
@@ -246,11 +258,13 @@ int command_plugin(int argc, char **argv)
     snprintf(special, sizeof(special), "%s/template/%s", share, kind);
     folder = folder ? folder : name;
     if (mkdir(folder, 0755) != 0) {
-        fprintf(stderr, "backplane plugin: folder %s cannot be made: %s\n", folder, strerror(errno));
+        fprintf(stderr, "backplane plugin: folder %s cannot be made: %s\n", folder,
+                strerror(errno));
         return EXIT_FAILED;
     }
     printf("a new %s plugin:\n", kind);
-    if (copy_folder(common, folder, name, kind) < 0 || copy_folder(special, folder, name, kind) < 0) {
+    if (copy_folder(common, folder, name, kind) < 0 ||
+        copy_folder(special, folder, name, kind) < 0) {
         fprintf(stderr, "backplane plugin: the template of kind %s is not at %s\n", kind, share);
         return EXIT_FAILED;
     }

@@ -1,7 +1,8 @@
-/* reindex.c - `backplane reindex` and `backplane verify data`: what a server is asked to do for the data behind its searches.
+/* reindex.c - `backplane reindex` and `backplane verify data`: what a server is asked to do for the
+ * data behind its searches.
  *
- * Both go through the server, which alone knows what is under way in its collections; without --url one is started on the conf
- * for as long as it takes.
+ * Both go through the server, which alone knows what is under way in its collections; without --url
+ * one is started on the conf for as long as it takes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ struct task {
     int           status;
 };
 
-static bool ask(struct task *task, const char *method, const char *collection, const char *rest, const bp_json **answer)
+static bool ask(struct task *task, const char *method, const char *collection, const char *rest,
+                const bp_json **answer)
 {
     char name[NAME_BYTES * 3 + 1], path[NAME_BYTES * 3 + 64];
 
@@ -68,7 +70,9 @@ static void wait_for_build(struct task *task, const char *collection)
         if (!bp_str_is(json_as_string(json_get(answer, BP_STR("state"))), "building"))
             break;
         if (clock_now_ns() - moved_ns > BP_SECONDS(STALLED_S)) {
-            fprintf(stderr, "backplane %s: %s: no document was done for %d minutes: the server's log and /health say why\n",
+            fprintf(stderr,
+                    "backplane %s: %s: no document was done for %d minutes: the server's log and "
+                    "/health say why\n",
                     task->command, collection, STALLED_S / 60);
             task->status = EXIT_FAILED;
             break;
@@ -87,7 +91,8 @@ static void reindex_one(struct task *task, const char *collection)
     if (task->is_json)
         printf("%s\n", buf_str(&task->client.answer).data);
     else
-        printf("%s: %lld documents are indexed anew\n", collection, (long long)number_of(answer, "behind"));
+        printf("%s: %lld documents are indexed anew\n", collection,
+               (long long)number_of(answer, "behind"));
     fflush(stdout);
     if (task->is_waiting)
         wait_for_build(task, collection);
@@ -106,10 +111,11 @@ static void verify_one(struct task *task, const char *collection)
     if (task->is_json)
         printf("%s\n", buf_str(&task->client.answer).data);
     else
-        printf("%s: %lld documents, %lld passages; the vector store has %lld points, %lld are missing, %lld were needless and are "
-               "removed; %lld documents are indexed anew\n",
-               collection, (long long)number_of(answer, "documents"), (long long)number_of(answer, "passages"),
-               (long long)number_of(answer, "points"), (long long)missing, (long long)number_of(answer, "needless"),
+        printf("%s: %lld documents, %lld passages; the vector store has %lld points, %lld are "
+               "missing, %lld were needless and are removed; %lld documents are indexed anew\n",
+               collection, (long long)number_of(answer, "documents"),
+               (long long)number_of(answer, "passages"), (long long)number_of(answer, "points"),
+               (long long)missing, (long long)number_of(answer, "needless"),
                (long long)number_of(answer, "behind"));
     fflush(stdout);
     if (task->is_waiting)
@@ -123,14 +129,15 @@ static void verify_one(struct task *task, const char *collection)
 static void run_each(struct task *task, void (*run)(struct task *task, const char *collection))
 {
     const bp_json *answer, *list;
-    char         (*names)[NAME_BYTES + 1];
-    size_t         count;
+    char(*names)[NAME_BYTES + 1];
+    size_t count;
 
     if (task->collection) {
         run(task, task->collection);
         return;
     }
-    if (!client_send(&task->client, "GET", "/api/v1/collections", "application/json", BP_STR(""), &answer)) {
+    if (!client_send(&task->client, "GET", "/api/v1/collections", "application/json", BP_STR(""),
+                     &answer)) {
         fprintf(stderr, "backplane %s: %s\n", task->command, task->client.problem);
         task->status = EXIT_FAILED;
         return;
@@ -143,7 +150,8 @@ static void run_each(struct task *task, void (*run)(struct task *task, const cha
         return;
     }
     for (size_t i = 0; i < count; i++)
-        snprintf(names[i], sizeof(names[i]), BP_FMT, BP_ARG(json_as_string(json_get(json_at(list, i), BP_STR("name")))));
+        snprintf(names[i], sizeof(names[i]), BP_FMT,
+                 BP_ARG(json_as_string(json_get(json_at(list, i), BP_STR("name")))));
     for (size_t i = 0; i < count; i++)
         run(task, names[i]);
     free(names);
@@ -161,14 +169,18 @@ static int run_task(struct task *task, const char *url, const char *conf_file,
 
 int command_reindex(int argc, char **argv)
 {
-    const char *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
-    struct task task = { .command = "reindex", .collection = cli_take_option(&argc, argv, "--collection"),
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
+    struct task task = { .command = "reindex",
+                         .collection = cli_take_option(&argc, argv, "--collection"),
                          .is_json = cli_take_flag(&argc, argv, "--json") };
     bool        is_all = cli_take_flag(&argc, argv, "--all");
 
     task.is_waiting = !cli_take_flag(&argc, argv, "--no-wait");
-    if (!cli_is_all_taken(argc, argv, 0) || is_all == (task.collection != NULL) || (!task.is_waiting && !url)) {
-        fprintf(stderr, "usage: backplane reindex --collection NAME | --all [--json] [--url URL [--no-wait] | -c FILE]\n");
+    if (!cli_is_all_taken(argc, argv, 0) || is_all == (task.collection != NULL) ||
+        (!task.is_waiting && !url)) {
+        fprintf(stderr, "usage: backplane reindex --collection NAME | --all [--json] [--url URL "
+                        "[--no-wait] | -c FILE]\n");
         return EXIT_USAGE;
     }
     return run_task(&task, url, conf_file, reindex_one);
@@ -176,12 +188,16 @@ int command_reindex(int argc, char **argv)
 
 int command_verify(int argc, char **argv)
 {
-    const char *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
-    struct task task = { .command = "verify data", .collection = cli_take_option(&argc, argv, "--collection"),
-                         .is_json = cli_take_flag(&argc, argv, "--json"), .is_waiting = true };
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
+    struct task task = { .command = "verify data",
+                         .collection = cli_take_option(&argc, argv, "--collection"),
+                         .is_json = cli_take_flag(&argc, argv, "--json"),
+                         .is_waiting = true };
 
     if (!cli_is_all_taken(argc, argv, 1) || argc != 2 || strcmp(argv[1], "data") != 0) {
-        fprintf(stderr, "usage: backplane verify data [--collection NAME] [--json] [--url URL | -c FILE]\n");
+        fprintf(stderr, "usage: backplane verify data [--collection NAME] [--json] [--url URL | -c "
+                        "FILE]\n");
         return EXIT_USAGE;
     }
     return run_task(&task, url, conf_file, verify_one);

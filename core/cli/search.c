@@ -13,15 +13,18 @@ static void print_hit(size_t place, const bp_json *hit)
     size_t shown = 0;
 
     printf("%2zu. %.4f  %s%s%s%s%s\n", place, json_as_number(json_get(hit, BP_STR("score"))),
-           json_as_string(json_get(hit, BP_STR("document"))).data, title.len ? "  " : "", title.data,
-           heading.len ? "  > " : "", heading.data);
+           json_as_string(json_get(hit, BP_STR("document"))).data, title.len ? "  " : "",
+           title.data, heading.len ? "  > " : "", heading.data);
     printf("    ");
-    for (size_t i = 0; i < text.len && (shown < 240 || ((unsigned char)text.data[i] & 0xC0) == 0x80); i++, shown++)
+    for (size_t i = 0;
+         i < text.len && (shown < 240 || ((unsigned char)text.data[i] & 0xC0) == 0x80);
+         i++, shown++)
         putchar(text.data[i] == '\n' ? ' ' : text.data[i]);
     printf("%s\n", shown < text.len ? " ..." : "");
 }
 
-static bp_str make_body(struct arena *arena, const char *collection, const char *text, int64_t limit)
+static bp_str make_body(struct arena *arena, const char *collection, const char *text,
+                        int64_t limit)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -38,7 +41,8 @@ static bp_str make_body(struct arena *arena, const char *collection, const char 
 
 int command_search(int argc, char **argv)
 {
-    const char    *conf_file = cli_take_conf(&argc, argv), *url = cli_take_option(&argc, argv, "--url");
+    const char *conf_file = cli_take_conf(&argc, argv),
+               *url = cli_take_option(&argc, argv, "--url");
     const char    *collection = cli_take_option(&argc, argv, "--collection");
     const char    *limit_text = cli_take_option(&argc, argv, "--limit");
     bool           is_json = cli_take_flag(&argc, argv, "--json");
@@ -50,7 +54,8 @@ int command_search(int argc, char **argv)
 
     if (!cli_is_all_taken(argc, argv, 1) || argc != 2 || !collection ||
         (limit_text && !str_to_int(bp_str_of(limit_text), &limit))) {
-        fprintf(stderr, "usage: backplane search --collection NAME [--limit N] [--json] [--url URL | -c FILE] TEXT\n");
+        fprintf(stderr, "usage: backplane search --collection NAME [--limit N] [--json] [--url URL "
+                        "| -c FILE] TEXT\n");
         return EXIT_USAGE;
     }
     arena_init(&arena, 4u << 20);

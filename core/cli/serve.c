@@ -40,7 +40,8 @@ static void raise_descriptor_limit(void)
 static void say_ready(const struct host *host, int64_t started_ns)
 {
     bp_field fields[] = { bp_field_str("version", BP_STR(BACKPLANE_VERSION)),
-                          bp_field_number("startup_ms", (double)((clock_now_ns() - started_ns) / 10000) / 100),
+                          bp_field_number("startup_ms",
+                                          (double)((clock_now_ns() - started_ns) / 10000) / 100),
                           bp_field_int("workers", host->worker_count),
                           bp_field_int("instances", (int64_t)host->edition->generation->unit_count),
                           bp_field_int("routes", (int64_t)router_count(host->edition->api.router)),
@@ -64,18 +65,21 @@ static int wait_for_end(struct host *host, const sigset_t *waited)
         switch (number) {
         case SIGUSR1:
             log_message(host->log, BP_LOG_INFO, "log_reopened",
-                        log_reopen(host->log) ? "the log file was opened anew" : "the log file could not be opened anew");
+                        log_reopen(host->log) ? "the log file was opened anew"
+                                              : "the log file could not be opened anew");
             break;
         case SIGHUP:
             log_message(host->log, BP_LOG_WARN, "reload_ignored",
-                        "SIGHUP: this version takes a changed conf only at a restart; `backplane check` says whether "
-                        "it is good");
+                        "SIGHUP: this version takes a changed conf only at a restart; `backplane "
+                        "check` says whether it is good");
             break;
         case SIGUSR2:
             log_message(host->log, BP_LOG_WARN, "signal_ignored",
-                        "SIGUSR2 does nothing here: SIGUSR1 opens the log anew, SIGTERM ends the server");
+                        "SIGUSR2 does nothing here: SIGUSR1 opens the log anew, SIGTERM ends the "
+                        "server");
             break;
-        default: return number;
+        default:
+            return number;
         }
     }
 }
@@ -88,26 +92,32 @@ static void wait_before_drain(struct host *host, int number)
     // The load balancer sees /health/ready fail before the listeners close.
     health_board_set_phase(host->edition->health, PHASE_DRAINING);
     if (delay_ns > 0)
-        nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000, .tv_nsec = delay_ns % 1000000000 }, NULL);
+        nanosleep(&(struct timespec){ .tv_sec = delay_ns / 1000000000,
+                                      .tv_nsec = delay_ns % 1000000000 },
+                  NULL);
 }
 
 /* What was acknowledged is safe, as after a kill -9. */
 static _Noreturn void stop_at_once(struct host *host, int number)
 {
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); // in the middle of the log it would be left locked
-    alarm(LOG_S); // ends the process when nobody takes the log
-    nanosleep(&(struct timespec){ .tv_nsec = GATHERED_MS * 1000000 }, NULL); // workers hand over the lines that they have gathered
-    log_message(host->log, BP_LOG_WARN, "stopped_at_once", "signal %d: requests under way are cut off", number);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
+                           NULL); // in the middle of the log it would be left locked
+    alarm(LOG_S);                 // ends the process when nobody takes the log
+    nanosleep(&(struct timespec){ .tv_nsec = GATHERED_MS * 1000000 },
+              NULL); // workers hand over the lines that they have gathered
+    log_message(host->log, BP_LOG_WARN, "stopped_at_once",
+                "signal %d: requests under way are cut off", number);
     log_flush(host->log);
     _exit(128 + number);
 }
 
-/* Takes the signals that end while the main thread is busy with a start, which may hang, or with an end. */
+/* Takes the signals that end while the main thread is busy with a start, which may hang, or with an
+ * end. */
 struct watcher {
     struct host *host;
-    int          first; /* the signal that came first; 0: none yet. Read it when the thread has ended */
-    bool         is_running;
-    pthread_t    thread;
+    int  first; /* the signal that came first; 0: none yet. Read it when the thread has ended */
+    bool is_running;
+    pthread_t thread;
 };
 
 /* Whoever sends a second one does not want to wait; nor does whoever sends SIGQUIT. */
@@ -154,8 +164,8 @@ int command_serve(int argc, char **argv)
     int64_t             started_ns = clock_now_ns();
     int                 status;
 
-    bool                is_check = cli_take_flag(&argc, argv, "-t"), is_version = cli_take_flag(&argc, argv, "-V");
-    struct watcher      watcher = { .host = &host };
+    bool is_check = cli_take_flag(&argc, argv, "-t"), is_version = cli_take_flag(&argc, argv, "-V");
+    struct watcher watcher = { .host = &host };
 
     options.conf_file = cli_take_conf(&argc, argv);
     options.is_quiet = cli_take_flag(&argc, argv, "-q");
@@ -181,7 +191,9 @@ int command_serve(int argc, char **argv)
         if (number == SIGQUIT)
             stop_at_once(&host, number);
         log_message(host.log, BP_LOG_INFO, "stopping",
-                    "signal %d: requests under way are finished, then the host ends; a second signal ends it at once", number);
+                    "signal %d: requests under way are finished, then the host ends; a second "
+                    "signal ends it at once",
+                    number);
         watch_begin(&watcher, &host, number);
         wait_before_drain(&host, number);
     }

@@ -14,15 +14,18 @@
 #include "base/str.h"
 
 static void (*const checks[])(struct world *world) = {
-    world_check_conf_file, world_check_contents, world_check_shell_words, world_check_paths, world_check_listeners,
-    world_check_names, world_check_credentials, world_check_auth, world_check_unused, world_check_times, world_check_limits,
+    world_check_conf_file, world_check_contents, world_check_shell_words, world_check_paths,
+    world_check_listeners, world_check_names,    world_check_credentials, world_check_auth,
+    world_check_unused,    world_check_times,    world_check_limits,
 };
 
 bool world_init(struct world *world, struct conf *conf, const char *user, char problem[512])
 {
     const struct passwd *entry;
 
-    *world = (struct world){ .conf = conf, .user = user, .uid = geteuid(), .group_count = WORLD_GROUPS_MAX };
+    *world = (struct world){
+        .conf = conf, .user = user, .uid = geteuid(), .group_count = WORLD_GROUPS_MAX
+    };
     entry = user ? getpwnam(user) : getpwuid(world->uid);
     if (user && !entry) {
         snprintf(problem, 512, "there is no user \"%.100s\" on this machine", user);
@@ -47,7 +50,8 @@ void world_check(struct world *world)
 
 /* ---- options ---- */
 
-static void visit_table(struct world *world, const struct option_table *table, const struct conf_node *mapping, const void *object,
+static void visit_table(struct world *world, const struct option_table *table,
+                        const struct conf_node *mapping, const void *object,
                         struct conf_instance *instance, world_visit visit, void *arg)
 {
     for (uint32_t i = 0; i < table->count; i++) {
@@ -68,13 +72,15 @@ void world_each_option(struct world *world, world_visit visit, void *arg)
 
     visit_table(world, &conf_top_table, conf->root, conf, NULL, visit, arg);
     for (size_t i = 0; i < SERVER_SECTION_COUNT; i++)
-        visit_table(world, &server_sections[i].table, *server_sections[i].name ? node_find(server, server_sections[i].name) : server,
+        visit_table(world, &server_sections[i].table,
+                    *server_sections[i].name ? node_find(server, server_sections[i].name) : server,
                     (char *)&conf->server + server_sections[i].offset, NULL, visit, arg);
-    visit_table(world, &log_section.table, node_find(conf->root, "log"), &conf->log, NULL, visit, arg);
+    visit_table(world, &log_section.table, node_find(conf->root, "log"), &conf->log, NULL, visit,
+                arg);
     for (size_t i = 0; i < conf->instance_count; i++)
         if (conf->instances[i].options)
-            visit_table(world, &conf->instances[i].plugin.options, conf->instances[i].node, conf->instances[i].options,
-                        &conf->instances[i], visit, arg);
+            visit_table(world, &conf->instances[i].plugin.options, conf->instances[i].node,
+                        conf->instances[i].options, &conf->instances[i], visit, arg);
 }
 
 bool world_find_option(struct conf_instance *instance, const char *name, struct world_option *found)
@@ -86,8 +92,8 @@ bool world_find_option(struct conf_instance *instance, const char *name, struct 
 
         if (strcmp(option.name, name) != 0)
             continue;
-        *found = (struct world_option){ option, node_find(instance->node, name), instance->node, instance,
-                                        (const char *)instance->options + option.offset };
+        *found = (struct world_option){ option, node_find(instance->node, name), instance->node,
+                                        instance, (const char *)instance->options + option.offset };
         return true;
     }
     return false;
@@ -105,8 +111,8 @@ const struct conf_node *world_item(const struct conf_node *list, size_t index)
 
 /* ---- saying it ---- */
 
-static void say(struct world *world, bool is_warning, const struct world_option *option, const struct conf_node *item,
-                const char *format, va_list args)
+static void say(struct world *world, bool is_warning, const struct world_option *option,
+                const struct conf_node *item, const char *format, va_list args)
 {
     struct conf_problems   *problems = &world->conf->problems;
     const struct conf_node *node = item ? item : option->node;
@@ -114,14 +120,18 @@ static void say(struct world *world, bool is_warning, const struct world_option 
 
     vsnprintf(text, sizeof(text), format, args);
     if (node)
-        problem_add(problems, is_warning, node->position, node_path(problems->arena, node, bp_str_of(NULL)), "%s", text);
+        problem_add(problems, is_warning, node->position,
+                    node_path(problems->arena, node, bp_str_of(NULL)), "%s", text);
     else
         problem_add(problems, is_warning,
-                    option->owner && option->owner->key_position.line ? option->owner->key_position : (struct conf_position){ 0 },
-                    node_path(problems->arena, option->owner, bp_str_of(option->option.name)), "%s", text);
+                    option->owner && option->owner->key_position.line ? option->owner->key_position
+                                                                      : (struct conf_position){ 0 },
+                    node_path(problems->arena, option->owner, bp_str_of(option->option.name)), "%s",
+                    text);
 }
 
-void world_error(struct world *world, const struct world_option *option, const struct conf_node *item, const char *format, ...)
+void world_error(struct world *world, const struct world_option *option,
+                 const struct conf_node *item, const char *format, ...)
 {
     va_list args;
 
@@ -130,7 +140,8 @@ void world_error(struct world *world, const struct world_option *option, const s
     va_end(args);
 }
 
-void world_warn(struct world *world, const struct world_option *option, const struct conf_node *item, const char *format, ...)
+void world_warn(struct world *world, const struct world_option *option,
+                const struct conf_node *item, const char *format, ...)
 {
     va_list args;
 
@@ -154,7 +165,8 @@ const struct conf_node *world_node(const struct world *world, const char *path)
     return node;
 }
 
-static bool say_at(struct world *world, bool is_warning, const char *path, const char *format, va_list args)
+static bool say_at(struct world *world, bool is_warning, const char *path, const char *format,
+                   va_list args)
 {
     const struct conf_node *node = world_node(world, path);
 
@@ -234,8 +246,9 @@ bp_str world_shell_word(bp_str text)
             continue;
         if (text.data[i] == '$' && text.data[end] == '(')
             return bp_str_n(text.data + i, text.len - i < 40 ? text.len - i : 40);
-        while (end < text.len && ((text.data[end] >= 'A' && text.data[end] <= 'Z') || text.data[end] == '_' ||
-                                  (end > i + 1 && text.data[end] >= '0' && text.data[end] <= '9')))
+        while (end < text.len &&
+               ((text.data[end] >= 'A' && text.data[end] <= 'Z') || text.data[end] == '_' ||
+                (end > i + 1 && text.data[end] >= '0' && text.data[end] <= '9')))
             end++;
         if (text.data[i] == '$' && end > i + 1)
             return bp_str_n(text.data + i, end - i);

@@ -1,8 +1,10 @@
-/* world.h - what `backplane check` finds out beyond the text of a conf: files, folders, users, names, listeners, other settings.
+/* world.h - what `backplane check` finds out beyond the text of a conf: files, folders, users,
+ * names, listeners, other settings.
  *
- * Nothing is written: no file, no folder, no table. Each check is a function in the table of world.c, which looks at a conf that was
- * read and adds what it finds to the conf's problems, at its line and column: an error where a start would fail or do another thing
- * than the conf says, a warning where it depends.
+ * Nothing is written: no file, no folder, no table. Each check is a function in the table of
+ * world.c, which looks at a conf that was read and adds what it finds to the conf's problems, at
+ * its line and column: an error where a start would fail or do another thing than the conf says, a
+ * warning where it depends.
  */
 #ifndef CORE_CLI_WORLD_H
 #define CORE_CLI_WORLD_H
@@ -19,7 +21,8 @@ struct world {
     uid_t        uid;
     gid_t        groups[WORLD_GROUPS_MAX];
     int          group_count;
-    bool         is_other; /* than the one who runs the check: rights are read from the mode of files, not asked of the kernel */
+    bool is_other; /* than the one who runs the check: rights are read from the mode of files, not
+                      asked of the kernel */
 };
 
 /* An option with its value, as the checks see it. */
@@ -35,20 +38,23 @@ typedef void (*world_visit)(struct world *world, const struct world_option *opti
 
 /* `user` NULL: who runs this. False with a sentence. */
 bool world_init(struct world *world, struct conf *conf, const char *user, char problem[512]);
-/* Runs all checks. The conf may have errors already: then more are added as far as they can be told. */
+/* Runs all checks. The conf may have errors already: then more are added as far as they can be
+ * told. */
 void world_check(struct world *world);
 
 /* Every option of the host and of every instance whose plugin is there. */
 void world_each_option(struct world *world, world_visit visit, void *arg);
 /* The option called so of an instance; false: its plugin has none. */
-bool world_find_option(struct conf_instance *instance, const char *name, struct world_option *option);
+bool world_find_option(struct conf_instance *instance, const char *name,
+                       struct world_option *option);
 
 /* At the value where it is written, else at its owner. */
-void world_error(struct world *world, const struct world_option *option, const struct conf_node *item, const char *format, ...)
-    BP_FORMAT(4, 5);
-void world_warn(struct world *world, const struct world_option *option, const struct conf_node *item, const char *format, ...)
-    BP_FORMAT(4, 5);
-/* At a key of the host's sections, "auth.storage" in `server`; false: it is not written, and nothing was said. */
+void world_error(struct world *world, const struct world_option *option,
+                 const struct conf_node *item, const char *format, ...) BP_FORMAT(4, 5);
+void world_warn(struct world *world, const struct world_option *option,
+                const struct conf_node *item, const char *format, ...) BP_FORMAT(4, 5);
+/* At a key of the host's sections, "auth.storage" in `server`; false: it is not written, and
+ * nothing was said. */
 bool world_warn_at(struct world *world, const char *path, const char *format, ...) BP_FORMAT(3, 4);
 bool world_error_at(struct world *world, const char *path, const char *format, ...) BP_FORMAT(3, 4);
 /* NULL: not written. */

@@ -1,4 +1,5 @@
-/* world_net.c - listeners that cannot be bound or are in each other's way, and names that no resolver knows. */
+/* world_net.c - listeners that cannot be bound or are in each other's way, and names that no
+ * resolver knows. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -39,35 +40,48 @@ static bool read_place(bp_str address, const struct conf_node *node, struct plac
         return true;
     if (!dns_split(address, &place->host, &place->port))
         return false;
-    place->is_any = !place->host.len || bp_str_is(place->host, "0.0.0.0") || bp_str_is(place->host, "::") || bp_str_is(place->host, "*");
+    place->is_any = !place->host.len || bp_str_is(place->host, "0.0.0.0") ||
+                    bp_str_is(place->host, "::") || bp_str_is(place->host, "*");
     if (bp_str_is(place->host, "localhost"))
         place->host = BP_STR("127.0.0.1");
     place->is_literal = place->is_any || dns_is_literal(place->host, place->port, &place->answer);
     return true;
 }
 
-static void say_at(struct world *world, bool is_warning, const struct place *place, const char *sentence)
+static void say_at(struct world *world, bool is_warning, const struct place *place,
+                   const char *sentence)
 {
     struct conf_problems *problems = &world->conf->problems;
 
     if (is_warning)
-        problem_add(problems, true, place->node ? place->node->position : (struct conf_position){ 0 },
-                    place->node ? node_path(problems->arena, place->node, bp_str_of(NULL)) : BP_STR("server.listen"), "%s", sentence);
+        problem_add(problems, true,
+                    place->node ? place->node->position : (struct conf_position){ 0 },
+                    place->node ? node_path(problems->arena, place->node, bp_str_of(NULL))
+                                : BP_STR("server.listen"),
+                    "%s", sentence);
     else
-        problem_add(problems, false, place->node ? place->node->position : (struct conf_position){ 0 },
-                    place->node ? node_path(problems->arena, place->node, bp_str_of(NULL)) : BP_STR("server.listen"), "%s", sentence);
+        problem_add(problems, false,
+                    place->node ? place->node->position : (struct conf_position){ 0 },
+                    place->node ? node_path(problems->arena, place->node, bp_str_of(NULL))
+                                : BP_STR("server.listen"),
+                    "%s", sentence);
 }
 
-static void look_at_overlap(struct world *world, const struct place *late, const struct place *early)
+static void look_at_overlap(struct world *world, const struct place *late,
+                            const struct place *early)
 {
     char sentence[512];
 
-    if (late->is_unix || early->is_unix || late->port != early->port || !late->port || bp_str_equal(late->address, early->address))
+    if (late->is_unix || early->is_unix || late->port != early->port || !late->port ||
+        bp_str_equal(late->address, early->address))
         return;
     if (!late->is_any && !early->is_any && !bp_str_equal(late->host, early->host))
         return;
-    snprintf(sentence, sizeof(sentence), "\"" BP_FMT "\" overlaps with \"" BP_FMT "\": which of the two gets a connection would be chance; "
-             "give one of them another port", BP_ARG(late->address), BP_ARG(early->address));
+    snprintf(sentence, sizeof(sentence),
+             "\"" BP_FMT "\" overlaps with \"" BP_FMT
+             "\": which of the two gets a connection would be chance; give one of them another "
+             "port",
+             BP_ARG(late->address), BP_ARG(early->address));
     say_at(world, false, late, sentence);
 }
 
@@ -79,12 +93,15 @@ static void look_at_socket(struct world *world, const struct place *place)
     char        folder[4200], sentence[4600];
 
     sentence[0] = '\0';
-    snprintf(folder, sizeof(folder), "%.*s", slash ? (slash == path ? 1 : (int)(slash - path)) : 1, slash ? path : ".");
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (slash == path ? 1 : (int)(slash - path)) : 1,
+             slash ? path : ".");
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        snprintf(sentence, sizeof(sentence), "the path of the socket has more than %zu bytes, which no system takes",
+        snprintf(sentence, sizeof(sentence),
+                 "the path of the socket has more than %zu bytes, which no system takes",
                  sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
     else if (stat(folder, &status) != 0)
-        snprintf(sentence, sizeof(sentence), "%s: %s; the folder of a socket is not made", folder, strerror(errno));
+        snprintf(sentence, sizeof(sentence), "%s: %s; the folder of a socket is not made", folder,
+                 strerror(errno));
     else if (!world_may(world, folder, W_OK | X_OK))
         snprintf(sentence, sizeof(sentence), "%s may not write to %s", world->user, folder);
     else if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
@@ -136,12 +153,16 @@ static void look_at_port(struct world *world, const struct place *place)
     char sentence[256];
 
     if (place->port && place->port < first_free_port() && world->uid != 0)
-        snprintf(sentence, sizeof(sentence), "%s may not listen on port %u, which is below %d: use a higher one, or give the program "
-                 "CAP_NET_BIND_SERVICE", world->user, place->port, first_free_port());
+        snprintf(sentence, sizeof(sentence),
+                 "%s may not listen on port %u, which is below %d: use a higher one, or give the "
+                 "program CAP_NET_BIND_SERVICE",
+                 world->user, place->port, first_free_port());
     else if (place->is_literal && !place->is_any && try_bind(place, false) == EADDRNOTAVAIL)
-        snprintf(sentence, sizeof(sentence), "\"" BP_FMT "\" is no address of this machine", BP_ARG(place->host));
+        snprintf(sentence, sizeof(sentence), "\"" BP_FMT "\" is no address of this machine",
+                 BP_ARG(place->host));
     else if (place->is_literal && place->port && try_bind(place, true) == EADDRINUSE) {
-        snprintf(sentence, sizeof(sentence), "\"" BP_FMT "\" is in use now, by this server if it runs, or by another process",
+        snprintf(sentence, sizeof(sentence),
+                 "\"" BP_FMT "\" is in use now, by this server if it runs, or by another process",
                  BP_ARG(place->address));
         say_at(world, true, place, sentence);
         return;
@@ -156,11 +177,13 @@ void world_check_listeners(struct world *world)
     struct place             *places = calloc(server->listener_count + 1, sizeof(*places));
     size_t                    count = 0;
 
-    for (size_t i = 0; places && i <= server->listener_count; i++) { // the last one is that of the metrics
+    for (size_t i = 0; places && i <= server->listener_count;
+         i++) { // the last one is that of the metrics
         bool is_metrics = i == server->listener_count;
 
         if (!read_place(is_metrics ? server->metrics_listen : server->listeners[i].address,
-                        is_metrics ? server->metrics_listen_node : server->listeners[i].node, &places[count]))
+                        is_metrics ? server->metrics_listen_node : server->listeners[i].node,
+                        &places[count]))
             continue;
         for (size_t j = 0; j < count; j++)
             look_at_overlap(world, &places[count], &places[j]);
@@ -209,9 +232,9 @@ static void list_release(struct name_list *list)
 
 static void *look_up(void *arg)
 {
-    struct name     *name = arg;
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-    int              result = getaddrinfo(name->host, NULL, &hints, &found);
+    struct name    *name = arg;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    int             result = getaddrinfo(name->host, NULL, &hints, &found);
 
     if (found)
         freeaddrinfo(found);
@@ -225,13 +248,15 @@ static void *look_up(void *arg)
     return NULL;
 }
 
-static void add_name(struct name_list *list, const struct world_option *option, const struct conf_node *item, bp_str host)
+static void add_name(struct name_list *list, const struct world_option *option,
+                     const struct conf_node *item, bp_str host)
 {
     struct dns_answer answer;
     size_t            at = 0;
 
-    if (!host.len || host.len > 255 || dns_is_literal(host, 1, &answer) || bp_str_is(host, "localhost") || host.data[0] == '[' ||
-        world_shell_word(host).len || list->use_count == NAMES_MAX)
+    if (!host.len || host.len > 255 || dns_is_literal(host, 1, &answer) ||
+        bp_str_is(host, "localhost") || host.data[0] == '[' || world_shell_word(host).len ||
+        list->use_count == NAMES_MAX)
         return;
     while (at < list->count && !bp_str_is(host, list->names[at].host))
         at++;
@@ -276,7 +301,8 @@ static void add_url(struct name_list *list, const struct world_option *option, b
     }
 }
 
-static void add_address(struct name_list *list, struct world *world, const struct world_option *option, const struct conf_node *item,
+static void add_address(struct name_list *list, struct world *world,
+                        const struct world_option *option, const struct conf_node *item,
                         bp_str address)
 {
     bp_str      host;
@@ -306,7 +332,8 @@ static void gather(struct world *world, const struct world_option *option, void 
     else if (option->option.type == BP_OPTION_TYPE_LIST && option->option.choices &&
              strcmp(option->option.choices, BP_LIST_ADDRESSES) == 0)
         for (size_t i = 0; i < ((const bp_str_list *)option->field)->count; i++)
-            add_address(list, world, option, world_item(option->node, i), ((const bp_str_list *)option->field)->items[i]);
+            add_address(list, world, option, world_item(option->node, i),
+                        ((const bp_str_list *)option->field)->items[i]);
 }
 
 static void wait_for_all(struct name_list *list)
@@ -316,7 +343,8 @@ static void wait_for_all(struct name_list *list)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += RESOLVE_S;
     pthread_mutex_lock(&list->lock);
-    while (list->done < list->count && pthread_cond_timedwait(&list->changed, &list->lock, &until) == 0)
+    while (list->done < list->count &&
+           pthread_cond_timedwait(&list->changed, &list->lock, &until) == 0)
         ;
     pthread_mutex_unlock(&list->lock);
 }
@@ -363,10 +391,11 @@ void world_check_names(struct world *world)
         is_done = name->is_done;
         pthread_mutex_unlock(&list->lock);
         if (!is_done)
-            world_warn(world, &list->uses[i].option, list->uses[i].item, "the name %s could not be looked up within %d s", name->host,
-                       RESOLVE_S);
+            world_warn(world, &list->uses[i].option, list->uses[i].item,
+                       "the name %s could not be looked up within %d s", name->host, RESOLVE_S);
         else if (name->result != 0)
-            world_warn(world, &list->uses[i].option, list->uses[i].item, "the name %s cannot be resolved here: %s", name->host,
+            world_warn(world, &list->uses[i].option, list->uses[i].item,
+                       "the name %s cannot be resolved here: %s", name->host,
                        gai_strerror(name->result));
     }
     list_release(list);
@@ -416,12 +445,17 @@ static void look_at_credentials(struct world *world, const struct world_option *
         return;
     url = *(const bp_str *)option->field;
     if (has_password(url) && !option->node->source.len)
-        world_warn(world, option, NULL, "holds a password written into this file; keep the URL elsewhere and write ${NAME} or "
-                                        "${file:/run/secrets/%s}", option->option.name);
+        world_warn(world, option, NULL,
+                   "holds a password written into this file; keep the URL elsewhere and write "
+                   "${NAME} or ${file:/run/secrets/%s}",
+                   option->option.name);
     for (size_t i = 0; option->instance && i < sizeof(secrets) / sizeof(secrets[0]); i++)
-        if (bp_str_starts(url, "http://") && !is_here(url) && world_find_option(option->instance, secrets[i], &secret) &&
+        if (bp_str_starts(url, "http://") && !is_here(url) &&
+            world_find_option(option->instance, secrets[i], &secret) &&
             secret.option.type == BP_OPTION_TYPE_SECRET && ((const bp_str *)secret.field)->len)
-            world_warn(world, option, NULL, "sends %s over a plain connection, where everybody on the way can read it: use https://",
+            world_warn(world, option, NULL,
+                       "sends %s over a plain connection, where everybody on the way can read it: "
+                       "use https://",
                        secrets[i]);
 }
 

@@ -1,4 +1,5 @@
-/* world_paths.c - files and folders that a conf names: there, of the right sort, and open to the user; no two stores on one. */
+/* world_paths.c - files and folders that a conf names: there, of the right sort, and open to the
+ * user; no two stores on one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,8 +19,8 @@ enum { STORES_MAX = 512, PEM_BYTES = 256 << 10, ROOM_BYTES = 64 << 20 };
 /* A path that one instance has for itself. */
 struct store {
     struct world_option option;
-    char               *path; /* without links, dots and double slashes, also where nothing is there yet */
-    bool                is_folder;
+    char *path; /* without links, dots and double slashes, also where nothing is there yet */
+    bool  is_folder;
 };
 
 struct stores {
@@ -39,8 +40,10 @@ static bool has_word(const char *choices, const char *word)
 
 static const char *kind_of(const struct stat *status)
 {
-    return S_ISDIR(status->st_mode) ? "a folder" : S_ISREG(status->st_mode) ? "a file" : S_ISSOCK(status->st_mode) ? "a socket"
-                                                                                                                : "a device or a pipe";
+    return S_ISDIR(status->st_mode)    ? "a folder"
+           : S_ISREG(status->st_mode)  ? "a file"
+           : S_ISSOCK(status->st_mode) ? "a socket"
+                                       : "a device or a pipe";
 }
 
 /* The nearest folder above `path` that is there. */
@@ -78,7 +81,8 @@ static char *real_place(const char *path)
         return NULL;
     memcpy(made, real, len + 1);
     rest = strdup(path + (strcmp(above, "/") == 0 ? 0 : strlen(above)));
-    for (char *state = NULL, *word = rest ? strtok_r(rest, "/", &state) : NULL; word; word = strtok_r(NULL, "/", &state)) {
+    for (char *state = NULL, *word = rest ? strtok_r(rest, "/", &state) : NULL; word;
+         word = strtok_r(NULL, "/", &state)) {
         if (strcmp(word, ".") == 0)
             continue;
         if (strcmp(word, "..") == 0) {
@@ -111,7 +115,8 @@ static void name_of(const struct world_option *option, char name[128])
         snprintf(name, 128, "%.64s", option->option.name);
 }
 
-static void keep_store(struct world *world, struct stores *stores, const struct world_option *option, const char *path, bool is_folder)
+static void keep_store(struct world *world, struct stores *stores,
+                       const struct world_option *option, const char *path, bool is_folder)
 {
     struct store mine = { *option, real_place(path), is_folder };
     char         name[128];
@@ -121,12 +126,16 @@ static void keep_store(struct world *world, struct stores *stores, const struct 
 
         name_of(&other->option, name);
         if (strcmp(mine.path, other->path) == 0)
-            world_error(world, option, NULL, "%s is the path of %s too: each would destroy what the other keeps; give it one of its own",
+            world_error(world, option, NULL,
+                        "%s is the path of %s too: each would destroy what the other keeps; give "
+                        "it one of its own",
                         mine.path, name);
         else if (other->is_folder && other->option.instance && is_in(mine.path, other->path))
-            world_warn(world, option, NULL, "%s lies in the folder of %s, which is that store's alone", mine.path, name);
+            world_warn(world, option, NULL,
+                       "%s lies in the folder of %s, which is that store's alone", mine.path, name);
         else if (is_folder && option->instance && is_in(other->path, mine.path))
-            world_warn(world, option, NULL, "%s holds the path of %s: a store's folder is its alone", mine.path, name);
+            world_warn(world, option, NULL,
+                       "%s holds the path of %s: a store's folder is its alone", mine.path, name);
         else
             continue;
         free(mine.path);
@@ -150,28 +159,38 @@ static void look_at_pem(struct world *world, const struct world_option *option, 
         return;
     text[count] = '\0';
     if (!strstr(text, "-----BEGIN "))
-        world_error(world, option, NULL, "%s holds no certificate or key in PEM (there is no line -----BEGIN ...)", path);
+        world_error(world, option, NULL,
+                    "%s holds no certificate or key in PEM (there is no line -----BEGIN ...)",
+                    path);
 }
 
 /* What has to be there already. */
-static void look_at_input(struct world *world, const struct world_option *option, const struct conf_node *item, const char *path)
+static void look_at_input(struct world *world, const struct world_option *option,
+                          const struct conf_node *item, const char *path)
 {
     const char *choices = option->option.choices;
     struct stat status;
-    bool        wants_folder = has_word(choices, BP_PATH_FOLDER), is_pem = has_word(choices, BP_PATH_PEM);
-    bool        wants_file = is_pem || has_word(choices, BP_PATH_FILE);
-    bool        is_relative = item && item->kind == NODE_SCALAR && item->value.len && item->value.data[0] != '/';
+    bool wants_folder = has_word(choices, BP_PATH_FOLDER), is_pem = has_word(choices, BP_PATH_PEM);
+    bool wants_file = is_pem || has_word(choices, BP_PATH_FILE);
+    bool is_relative = item && item->kind == NODE_SCALAR && item->value.len &&
+                       item->value.data[0] != '/';
 
     if (stat(path, &status) != 0) {
         if (strcmp(path, world->conf->data_dir.data) != 0) // which is made
             world_error(world, option, item, "%s: %s%s%s", path, strerror(errno),
-                        is_relative && option->option.type == BP_OPTION_TYPE_PATH ? "; relative paths start at data_dir, " : "",
-                        is_relative && option->option.type == BP_OPTION_TYPE_PATH ? world->conf->data_dir.data : "");
+                        is_relative && option->option.type == BP_OPTION_TYPE_PATH
+                            ? "; relative paths start at data_dir, "
+                            : "",
+                        is_relative && option->option.type == BP_OPTION_TYPE_PATH
+                            ? world->conf->data_dir.data
+                            : "");
         return;
     }
     if (S_ISDIR(status.st_mode) ? !wants_folder : !wants_file || !S_ISREG(status.st_mode)) {
         world_error(world, option, item, "%s is %s, and has to be %s", path, kind_of(&status),
-                    wants_file && wants_folder ? "a file or a folder" : wants_folder ? "a folder" : "a file");
+                    wants_file && wants_folder ? "a file or a folder"
+                    : wants_folder             ? "a folder"
+                                               : "a file");
         return;
     }
     if (!world_may(world, path, S_ISDIR(status.st_mode) ? R_OK | X_OK : R_OK)) {
@@ -182,26 +201,33 @@ static void look_at_input(struct world *world, const struct world_option *option
         look_at_pem(world, option, path);
 }
 
-static void look_at_folder(struct world *world, const struct world_option *option, const char *path, const char *what)
+static void look_at_folder(struct world *world, const struct world_option *option, const char *path,
+                           const char *what)
 {
     struct statvfs room;
     struct statfs  system;
 
     if (!world_may(world, path, W_OK | X_OK)) {
-        world_error(world, option, NULL, "%s cannot be %s: %s may not write to %s", what, strcmp(what, path) == 0 ? "used" : "made",
-                    world->user, path);
+        world_error(world, option, NULL, "%s cannot be %s: %s may not write to %s", what,
+                    strcmp(what, path) == 0 ? "used" : "made", world->user, path);
         return;
     }
     if (statvfs(path, &room) == 0 && room.f_flag & ST_RDONLY)
         world_error(world, option, NULL, "%s is on a file system that is mounted read-only", path);
-    else if (statvfs(path, &room) == 0 && room.f_blocks && (uint64_t)room.f_bavail * room.f_frsize < ROOM_BYTES)
+    else if (statvfs(path, &room) == 0 && room.f_blocks &&
+             (uint64_t)room.f_bavail * room.f_frsize < ROOM_BYTES)
         world_warn(world, option, NULL, "%s is on a file system with less than 64 MiB left", path);
-    if (statfs(path, &system) == 0 && (system.f_type == 0x6969 || (uint32_t)system.f_type == 0xFF534D42u || system.f_type == 0x517B))
-        world_warn(world, option, NULL, "%s is on a network file system, whose locks do not keep a database whole", path);
+    if (statfs(path, &system) == 0 &&
+        (system.f_type == 0x6969 || (uint32_t)system.f_type == 0xFF534D42u ||
+         system.f_type == 0x517B))
+        world_warn(world, option, NULL,
+                   "%s is on a network file system, whose locks do not keep a database whole",
+                   path);
 }
 
 /* What is made when it is not there. */
-static void look_at_output(struct world *world, const struct world_option *option, const char *path, bool is_folder)
+static void look_at_output(struct world *world, const struct world_option *option, const char *path,
+                           bool is_folder)
 {
     struct stat status;
     char        above[PATH_MAX];
@@ -209,7 +235,8 @@ static void look_at_output(struct world *world, const struct world_option *optio
     existing_above(path, above);
     if (stat(path, &status) == 0) {
         if (is_folder != S_ISDIR(status.st_mode) && !(S_ISCHR(status.st_mode) && !is_folder)) {
-            world_error(world, option, NULL, "%s is %s, and has to be %s", path, kind_of(&status), is_folder ? "a folder" : "a file");
+            world_error(world, option, NULL, "%s is %s, and has to be %s", path, kind_of(&status),
+                        is_folder ? "a folder" : "a file");
             return;
         }
         if (is_folder) {
@@ -233,21 +260,25 @@ static void look_at_output(struct world *world, const struct world_option *optio
 }
 
 /* "data/backplane.db" with a data_dir that is called data. */
-static void look_at_doubled(struct world *world, const struct world_option *option, const char *path)
+static void look_at_doubled(struct world *world, const struct world_option *option,
+                            const char *path)
 {
     const char *slash = strrchr(world->conf->data_dir.data, '/');
     size_t      len = slash ? strlen(slash + 1) : 0;
 
-    if (option->node && option->node->kind == NODE_SCALAR && len && strncmp(option->node->value.data, slash + 1, len) == 0 &&
+    if (option->node && option->node->kind == NODE_SCALAR && len &&
+        strncmp(option->node->value.data, slash + 1, len) == 0 &&
         option->node->value.data[len] == '/')
-        world_warn(world, option, NULL, "comes to %s, because relative paths start at data_dir already; write %s", path,
+        world_warn(world, option, NULL,
+                   "comes to %s, because relative paths start at data_dir already; write %s", path,
                    option->node->value.data + len + 1);
 }
 
 static void look_at_path(struct world *world, const struct world_option *option, void *arg)
 {
     const char *choices = option->option.choices;
-    bool        is_new_folder = has_word(choices, BP_PATH_NEW_FOLDER), is_new_file = has_word(choices, BP_PATH_NEW_FILE);
+    bool        is_new_folder = has_word(choices, BP_PATH_NEW_FOLDER),
+         is_new_file = has_word(choices, BP_PATH_NEW_FILE);
 
     if (option->option.type == BP_OPTION_TYPE_LIST && has_word(choices, BP_PATH_FOLDER)) {
         const bp_str_list *list = option->field;
@@ -259,7 +290,8 @@ static void look_at_path(struct world *world, const struct world_option *option,
     if (option->option.type == BP_OPTION_TYPE_PATH && choices) {
         const bp_str *path = option->field;
 
-        if (!path->len || (option->node && option->node->kind == NODE_SCALAR && world_shell_word(option->node->value).len))
+        if (!path->len || (option->node && option->node->kind == NODE_SCALAR &&
+                           world_shell_word(option->node->value).len))
             return;
         if (is_new_folder || is_new_file) {
             look_at_doubled(world, option, path->data);
@@ -286,18 +318,25 @@ void world_check_paths(struct world *world)
 
 /* ---- words for a shell ---- */
 
-static void look_for_shell(struct world *world, const struct world_option *option, const struct conf_node *item, bp_str text)
+static void look_for_shell(struct world *world, const struct world_option *option,
+                           const struct conf_node *item, bp_str text)
 {
     bp_str word = world_shell_word(text);
     size_t skip = word.len > 1 ? 1 : 0;
 
     if (word.len && word.data[0] == '~')
-        world_error(world, option, item, "starts with ~, which only a shell understands (write ${HOME} or the whole path)");
+        world_error(world, option, item,
+                    "starts with ~, which only a shell understands (write ${HOME} or the whole "
+                    "path)");
     else if (word.len && word.len > 1 && word.data[1] == '(')
-        world_error(world, option, item, "holds \"" BP_FMT "\", which only a shell understands", BP_ARG(word));
+        world_error(world, option, item, "holds \"" BP_FMT "\", which only a shell understands",
+                    BP_ARG(word));
     else if (word.len)
-        world_error(world, option, item, "holds " BP_FMT ", which only a shell understands (write ${" BP_FMT "})", BP_ARG(word),
-                    BP_ARG(bp_str_n(word.data + skip, word.len - skip - (word.data[0] == '%' ? 1 : 0))));
+        world_error(world, option, item,
+                    "holds " BP_FMT ", which only a shell understands (write ${" BP_FMT "})",
+                    BP_ARG(word),
+                    BP_ARG(bp_str_n(word.data + skip,
+                                    word.len - skip - (word.data[0] == '%' ? 1 : 0))));
 }
 
 static void look_at_words(struct world *world, const struct world_option *option, void *arg)
@@ -313,10 +352,13 @@ static void look_at_words(struct world *world, const struct world_option *option
             look_for_shell(world, option, NULL, option->node->value);
         return;
     case BP_OPTION_TYPE_LIST:
-        for (size_t i = 0; option->option.choices && i < ((const bp_str_list *)option->field)->count; i++)
-            look_for_shell(world, option, world_item(option->node, i), ((const bp_str_list *)option->field)->items[i]);
+        for (size_t i = 0;
+             option->option.choices && i < ((const bp_str_list *)option->field)->count; i++)
+            look_for_shell(world, option, world_item(option->node, i),
+                           ((const bp_str_list *)option->field)->items[i]);
         return;
-    default: return;
+    default:
+        return;
     }
 }
 
@@ -340,7 +382,8 @@ static void look_at_secret_files(struct world *world, const struct conf_node *no
             continue;
         path = arena_dup(&world->conf->arena, bp_str_n(source.data + 5, source.len - 5)).data;
         if (stat(path, &status) == 0 && world->is_other && !world_may(world, path, R_OK))
-            error_at_value(&world->conf->problems, node, "%s cannot be read by %s", path, world->user);
+            error_at_value(&world->conf->problems, node, "%s cannot be read by %s", path,
+                           world->user);
     }
     for (const struct conf_node *child = node->first; child; child = child->next)
         look_at_secret_files(world, child);
@@ -351,8 +394,10 @@ void world_check_conf_file(struct world *world)
     struct conf_position whole = { 0 };
     struct stat          status;
 
-    if (world->is_other && stat(world->conf->file, &status) == 0 && !world_may(world, world->conf->file, R_OK))
-        problem_add(&world->conf->problems, false, whole, bp_str_of(NULL), "cannot be read by %s", world->user);
+    if (world->is_other && stat(world->conf->file, &status) == 0 &&
+        !world_may(world, world->conf->file, R_OK))
+        problem_add(&world->conf->problems, false, whole, bp_str_of(NULL), "cannot be read by %s",
+                    world->user);
     if (world->conf->root)
         look_at_secret_files(world, world->conf->root);
 }

@@ -20,15 +20,20 @@ void world_check_contents(struct world *world)
     for (size_t i = 0; i < conf->instance_count; i++)
         has_app = has_app || strcmp(conf->instances[i].kind, "app") == 0;
     if (!conf->root && !conf->problems.error_count)
-        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "is empty: there is nothing that could be served");
+        problem_add(&conf->problems, false, whole, bp_str_of(NULL),
+                    "is empty: there is nothing that could be served");
     else if (conf->root && !conf->root->count)
-        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "is empty: there is nothing that could be served");
+        problem_add(&conf->problems, false, whole, bp_str_of(NULL),
+                    "is empty: there is nothing that could be served");
     else if (conf->root && !has_app && !conf->problems.is_partial && !(apps && apps->count)) {
         if (apps)
-            warning_at_key(&conf->problems, apps, "names no app: only the host's own routes, such as /health, would be served");
+            warning_at_key(&conf->problems, apps,
+                           "names no app: only the host's own routes, such as /health, would be "
+                           "served");
         else
-            problem_add(&conf->problems, true, whole, BP_STR("app"), "names no app: only the host's own routes, such as /health, would be "
-                                                                     "served");
+            problem_add(&conf->problems, true, whole, BP_STR("app"),
+                        "names no app: only the host's own routes, such as /health, would be "
+                        "served");
     }
 }
 
@@ -82,10 +87,15 @@ void world_check_unused(struct world *world)
     for (size_t i = 0; i < conf->instance_count && !conf->problems.is_partial; i++) {
         struct conf_instance *instance = &conf->instances[i];
 
-        if (str_has_word(bp_str_of(used_by_others), bp_str_of(instance->kind)) && !is_referred_to(conf, instance))
-            warning_at_key(&conf->problems, instance->node, "is used by nothing: no instance refers to it, and it is started all the same");
+        if (str_has_word(bp_str_of(used_by_others), bp_str_of(instance->kind)) &&
+            !is_referred_to(conf, instance))
+            warning_at_key(&conf->problems, instance->node,
+                           "is used by nothing: no instance refers to it, and it is started all "
+                           "the same");
         if (strcmp(instance->kind, "app") == 0 && !is_served(conf, instance))
-            warning_at_key(&conf->problems, instance->node, "is served by no listener: it is in none of the lists `apps` of server.listen");
+            warning_at_key(&conf->problems, instance->node,
+                           "is served by no listener: it is in none of the lists `apps` of "
+                           "server.listen");
     }
 }
 
@@ -94,7 +104,8 @@ void world_check_unused(struct world *world)
 static bool is_network(const struct server_conf *server)
 {
     for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].address.len && server->listeners[i].node && !address_is_loopback(server->listeners[i].address))
+        if (server->listeners[i].address.len && server->listeners[i].node &&
+            !address_is_loopback(server->listeners[i].address))
             return true;
     return false;
 }
@@ -102,10 +113,12 @@ static bool is_network(const struct server_conf *server)
 /* Metrics that other machines may read without a token. */
 static bool is_metrics_open(const struct server_conf *server)
 {
-    return server->metrics_listen.len && !address_is_loopback(server->metrics_listen) && !server->metrics_token.len;
+    return server->metrics_listen.len && !address_is_loopback(server->metrics_listen) &&
+           !server->metrics_token.len;
 }
 
-static void look_at_list(struct world *world, const char *path, const bp_str_list *list, bool is_origin)
+static void look_at_list(struct world *world, const char *path, const bp_str_list *list,
+                         bool is_origin)
 {
     const struct conf_node *node = world_node(world, path);
 
@@ -115,14 +128,19 @@ static void look_at_list(struct world *world, const char *path, const bp_str_lis
         const char             *slashes = text.len ? strstr(text.data, "://") : NULL;
 
         if (!is_origin && (slashes || memchr(text.data, '/', text.len)))
-            error_at_value(&world->conf->problems, item, "\"" BP_FMT "\" is no name as the Host header has it: write it without scheme and "
-                           "path, such as api.example.org", BP_ARG(text));
+            error_at_value(&world->conf->problems, item,
+                           "\"" BP_FMT "\" is no name as the Host header has it: write it without "
+                           "scheme and path, such as api.example.org",
+                           BP_ARG(text));
         if (is_origin && !bp_str_is(text, "*") && !bp_str_is(text, "null") && !slashes)
-            error_at_value(&world->conf->problems, item, "\"" BP_FMT "\" is no origin, which has a scheme: write https://" BP_FMT,
+            error_at_value(&world->conf->problems, item,
+                           "\"" BP_FMT "\" is no origin, which has a scheme: write https://" BP_FMT,
                            BP_ARG(text), BP_ARG(text));
         if (is_origin && slashes && strchr(slashes + 3, '/'))
-            error_at_value(&world->conf->problems, item, "\"" BP_FMT "\" is no origin: browsers send scheme, name and port alone, without a "
-                           "path or a slash at the end", BP_ARG(text));
+            error_at_value(&world->conf->problems, item,
+                           "\"" BP_FMT "\" is no origin: browsers send scheme, name and port "
+                           "alone, without a path or a slash at the end",
+                           BP_ARG(text));
     }
 }
 
@@ -132,18 +150,23 @@ void world_check_auth(struct world *world)
     const struct server_auth *auth = &server->auth;
     bool                      has_keys = auth->mode == AUTH_KEYS || auth->mode == AUTH_BOTH;
     bool                      has_tokens = auth->mode == AUTH_OAUTH || auth->mode == AUTH_BOTH;
-    static const char *const  of_tokens[] = { "server.auth.issuer", "server.auth.audience", "server.auth.keys_url",
-                                              "server.auth.tenant_claim" };
+    static const char *const  of_tokens[] = { "server.auth.issuer", "server.auth.audience",
+                                              "server.auth.keys_url", "server.auth.tenant_claim" };
 
     if (!has_keys)
-        world_warn_at(world, "server.auth.storage", "has no effect, because server.auth.mode is %s: no key is asked for",
+        world_warn_at(world, "server.auth.storage",
+                      "has no effect, because server.auth.mode is %s: no key is asked for",
                       has_tokens ? "oauth" : "none");
     for (size_t i = 0; !has_tokens && i < sizeof(of_tokens) / sizeof(of_tokens[0]); i++)
-        world_warn_at(world, of_tokens[i], "has no effect, because server.auth.mode is %s: no token is asked for",
+        world_warn_at(world, of_tokens[i],
+                      "has no effect, because server.auth.mode is %s: no token is asked for",
                       has_keys ? "keys" : "none");
-    if (auth->allow_unauthenticated_network && !is_metrics_open(server) && (has_keys || has_tokens || !is_network(server)))
-        world_warn_at(world, "server.auth.allow_unauthenticated_network", "has no effect, because %s",
-                      has_keys || has_tokens ? "server.auth.mode asks everybody" : "every listener is for this machine alone");
+    if (auth->allow_unauthenticated_network && !is_metrics_open(server) &&
+        (has_keys || has_tokens || !is_network(server)))
+        world_warn_at(world, "server.auth.allow_unauthenticated_network",
+                      "has no effect, because %s",
+                      has_keys || has_tokens ? "server.auth.mode asks everybody"
+                                             : "every listener is for this machine alone");
     look_at_list(world, "server.allowed_hosts", &server->allowed_hosts, false);
     look_at_list(world, "server.allowed_origins", &server->allowed_origins, true);
     if (server->rate_per_minute) {
@@ -152,7 +175,8 @@ void world_check_auth(struct world *world)
         for (size_t i = 0; i < world->conf->instance_count; i++)
             has_cache = has_cache || strcmp(world->conf->instances[i].kind, "cache") == 0;
         if (!has_cache)
-            world_error_at(world, "server.rate_per_minute", "needs a cache that counts: add `cache: { main: { use: memory } }`");
+            world_error_at(world, "server.rate_per_minute",
+                           "needs a cache that counts: add `cache: { main: { use: memory } }`");
     }
 }
 
@@ -168,7 +192,8 @@ static void say_duration(int64_t ns, char text[32])
         snprintf(text, 32, "%lldms", (long long)(ns / 1000000));
 }
 
-/* Tries that can never all be made: said only where one of the three was written, since defaults are ours. */
+/* Tries that can never all be made: said only where one of the three was written, since defaults
+ * are ours. */
 static void look_at_tries(struct world *world, struct conf_instance *instance)
 {
     static const char *const names[] = { "timeout", "request_timeout", "query_timeout" };
@@ -179,11 +204,12 @@ static void look_at_tries(struct world *world, struct conf_instance *instance)
 
     say_duration(gate->deadline_ns, limit);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct conf_node *deadline = node_find(instance->node, "deadline"), *retries = node_find(instance->node, "retries");
-        int64_t                 timeout_ns, total_ns;
+        const struct conf_node *deadline = node_find(instance->node, "deadline"),
+                               *retries = node_find(instance->node, "retries");
+        int64_t timeout_ns, total_ns;
 
-        if (!world_find_option(instance, names[i], &option) || option.option.type != BP_OPTION_TYPE_DURATION ||
-            !(option.node || deadline || retries))
+        if (!world_find_option(instance, names[i], &option) ||
+            option.option.type != BP_OPTION_TYPE_DURATION || !(option.node || deadline || retries))
             continue;
         timeout_ns = *(const int64_t *)option.field;
         total_ns = timeout_ns * (gate->retries + 1);
@@ -192,11 +218,17 @@ static void look_at_tries(struct world *world, struct conf_instance *instance)
         if (strcmp(instance->kind, "app") == 0 || timeout_ns <= 0)
             continue;
         if (timeout_ns > gate->deadline_ns)
-            warning_at_key(problems, option.node ? option.node : deadline ? deadline : instance->node,
-                           "%s of %s is longer than the deadline of a call, %s, which ends it first", names[i], each, limit);
+            warning_at_key(problems,
+                           option.node ? option.node
+                           : deadline  ? deadline
+                                       : instance->node,
+                           "%s of %s is longer than the deadline of a call, %s, which ends it "
+                           "first",
+                           names[i], each, limit);
         else if (total_ns > gate->deadline_ns && (option.node || retries))
             warning_at_key(problems, option.node ? option.node : retries,
-                           "%lld tries (retries + 1) of %s each are %s, more than the deadline of a call, %s: the last ones are never made",
+                           "%lld tries (retries + 1) of %s each are %s, more than the deadline of "
+                           "a call, %s: the last ones are never made",
                            (long long)gate->retries + 1, each, all, limit);
     }
 }
@@ -206,9 +238,11 @@ static void look_at_check(struct world *world, struct conf_instance *instance)
     struct world_option option;
 
     if (strcmp(instance->kind, "health") == 0 && world_find_option(instance, "timeout", &option) &&
-        option.option.type == BP_OPTION_TYPE_DURATION && *(const int64_t *)option.field >= instance->gate.every_ns)
+        option.option.type == BP_OPTION_TYPE_DURATION &&
+        *(const int64_t *)option.field >= instance->gate.every_ns)
         warning_at_key(&world->conf->problems, option.node ? option.node : instance->node,
-                       "the timeout of the check is not shorter than `every`, the time from one check to the next");
+                       "the timeout of the check is not shorter than `every`, the time from one "
+                       "check to the next");
 }
 
 void world_check_times(struct world *world)
@@ -224,12 +258,15 @@ void world_check_times(struct world *world)
             continue;
         look_at_tries(world, instance);
         look_at_check(world, instance);
-        if (strcmp(instance->kind, "app") == 0 && deadline && !option_table_has(&instance->plugin.options, BP_STR("deadline")))
-            warning_at_key(&conf->problems, deadline, "has no effect for an app: how long a request may take, its routes and "
-                                                      "server.request_deadline say");
+        if (strcmp(instance->kind, "app") == 0 && deadline &&
+            !option_table_has(&instance->plugin.options, BP_STR("deadline")))
+            warning_at_key(&conf->problems, deadline,
+                           "has no effect for an app: how long a request may take, its routes and "
+                           "server.request_deadline say");
     }
     if (server->limits.header_timeout_ns > server->request_deadline_ns)
-        world_warn_at(world, "server.limits.header_timeout", "is longer than server.request_deadline");
+        world_warn_at(world, "server.limits.header_timeout",
+                      "is longer than server.request_deadline");
 }
 
 /* ---- sizes ---- */
@@ -242,16 +279,24 @@ void world_check_limits(struct world *world)
     struct rlimit               files;
 
     if (memory > 0 && limits->memory_bytes > memory)
-        world_warn_at(world, "server.limits.memory", "is more than the %lld MiB that this machine has", (long long)(memory >> 20));
+        world_warn_at(world, "server.limits.memory",
+                      "is more than the %lld MiB that this machine has", (long long)(memory >> 20));
     if (limits->memory_bytes && limits->body_bytes > limits->memory_bytes)
-        world_warn_at(world, world_node(world, "server.limits.body") ? "server.limits.body" : "server.limits.memory",
+        world_warn_at(world,
+                      world_node(world, "server.limits.body") ? "server.limits.body"
+                                                              : "server.limits.memory",
                       "one body may be larger than server.limits.memory");
     if (limits->header_line_bytes > limits->header_block_bytes)
-        world_warn_at(world, world_node(world, "server.limits.header_line") ? "server.limits.header_line" : "server.limits.header_block",
+        world_warn_at(world,
+                      world_node(world, "server.limits.header_line") ? "server.limits.header_line"
+                                                                     : "server.limits.header_block",
                       "header_line is larger than header_block, which holds all lines together");
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max != RLIM_INFINITY && limits->connections > (int64_t)files.rlim_max)
-        world_warn_at(world, "server.limits.connections", "is more than the %lld files that a process may have open here",
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max != RLIM_INFINITY &&
+        limits->connections > (int64_t)files.rlim_max)
+        world_warn_at(world, "server.limits.connections",
+                      "is more than the %lld files that a process may have open here",
                       (long long)files.rlim_max);
     if (cores > 0 && world->conf->server.workers > (uint32_t)cores * 4)
-        world_warn_at(world, "server.workers", "are more than four for each of the %ld cores of this machine", cores);
+        world_warn_at(world, "server.workers",
+                      "are more than four for each of the %ld cores of this machine", cores);
 }

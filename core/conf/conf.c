@@ -15,10 +15,12 @@ const char *const conf_kinds[CONF_KIND_COUNT] = { "storage", "cache",  "vector",
                                                   "llm",     "health", "alert",  "app" };
 
 static const bp_option top_options[] = {
-    BP_OPTION_OF(BP_OPTION_TYPE_PATH, struct conf, data_dir, "data_dir", .initial = "data", .choices = BP_PATH_NEW_FOLDER,
-                 .help = "directory that relative paths start at; a relative one starts at the current directory"),
-    BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins", .choices = BP_PATH_FOLDER,
-                 .example = "[/usr/local/lib/backplane/plugins]",
+    BP_OPTION_OF(BP_OPTION_TYPE_PATH, struct conf, data_dir, "data_dir", .initial = "data",
+                 .choices = BP_PATH_NEW_FOLDER,
+                 .help = "directory that relative paths start at; a relative one starts at the "
+                         "current directory"),
+    BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins",
+                 .choices = BP_PATH_FOLDER, .example = "[/usr/local/lib/backplane/plugins]",
                  .help = "directories with more plugins, beside the built-in one"),
 };
 
@@ -47,7 +49,8 @@ static bp_str_list absolute_paths(struct conf *conf, bp_str_list paths, bp_str d
     for (size_t i = 0; i < absolute.count; i++)
         items[i] = bp_str_starts(paths.items[i], "/")
                        ? paths.items[i]
-                       : arena_format(&conf->arena, BP_FMT "/" BP_FMT, BP_ARG(directory), BP_ARG(paths.items[i]));
+                       : arena_format(&conf->arena, BP_FMT "/" BP_FMT, BP_ARG(directory),
+                                      BP_ARG(paths.items[i]));
     return absolute;
 }
 
@@ -81,8 +84,10 @@ static bool read_use(struct conf *conf, struct conf_instance *instance)
     const struct conf_node *use = node_find(instance->node, "use");
 
     instance->use_node = use;
-    if (use && (use->kind != NODE_SCALAR || node_is_null(use) || (!use->is_broken && use->value.len == 0))) {
-        error_at_value(&conf->problems, use, "must be the name of a plugin of kind %s", instance->kind);
+    if (use && (use->kind != NODE_SCALAR || node_is_null(use) ||
+                (!use->is_broken && use->value.len == 0))) {
+        error_at_value(&conf->problems, use, "must be the name of a plugin of kind %s",
+                       instance->kind);
         return false;
     }
     if (use) {
@@ -93,8 +98,8 @@ static bool read_use(struct conf *conf, struct conf_instance *instance)
         instance->use = instance->name;
         return true;
     }
-    error_missing(&conf->problems, instance->node, "use", "is required: the plugin that serves this %s, such as "
-                  "`use: %s`", instance->kind,
+    error_missing(&conf->problems, instance->node, "use",
+                  "is required: the plugin that serves this %s, such as `use: %s`", instance->kind,
                   strcmp(instance->kind, "storage") == 0  ? "sqlite"
                   : strcmp(instance->kind, "cache") == 0  ? "memory"
                   : strcmp(instance->kind, "vector") == 0 ? "local"
@@ -111,12 +116,14 @@ static void read_instance(struct conf *conf, const char *kind, const struct conf
 
     if (!is_instance_name(node->key)) {
         error_at_key(&conf->problems, node,
-                     "is no name for an instance (a letter, then letters, digits, - and _, in lower case, at most 32)");
+                     "is no name for an instance (a letter, then letters, digits, - and _, in "
+                     "lower case, at most 32)");
         return;
     }
     // An app may need no settings at all: `app: { console: }`.
     if (node->kind != NODE_MAPPING && !node_is_null(node)) {
-        error_at_value(&conf->problems, node, "must be a mapping of settings, such as { use: ... }");
+        error_at_value(&conf->problems, node,
+                       "must be a mapping of settings, such as { use: ... }");
         return;
     }
     *instance = (struct conf_instance){ .kind = kind, .name = node->key, .node = node };
@@ -131,7 +138,8 @@ static void read_kind(struct conf *conf, const char *kind)
     if (!section || node_is_null(section))
         return;
     if (section->kind != NODE_MAPPING) {
-        error_at_value(&conf->problems, section, "must be a mapping of names to instances, such as "
+        error_at_value(&conf->problems, section,
+                       "must be a mapping of names to instances, such as "
                        "main: { use: ... }");
         return;
     }
@@ -164,7 +172,8 @@ static void read_sections(struct conf *conf)
     reader = (struct option_reader){ &conf->problems, conf->data_dir };
     server_conf_read(&reader, node_find(conf->root, "server"), &conf->server, &conf->server_refs);
     log_conf_read(&reader, node_find(conf->root, "log"), &conf->log);
-    conf->instances = arena_alloc(&conf->arena, (count_instances(conf) + 1) * sizeof(*conf->instances));
+    conf->instances = arena_alloc(&conf->arena,
+                                  (count_instances(conf) + 1) * sizeof(*conf->instances));
     if (!conf->instances) {
         problem_no_memory(&conf->problems);
         return;
@@ -204,7 +213,8 @@ static void read_text(struct conf *conf, bp_str text, const struct conf_environm
     if (root && node_is_null(root))
         root = NULL;
     if (root && root->kind != NODE_MAPPING) {
-        error_at_value(&conf->problems, root, "must be a mapping of sections (server, log, " CONF_KINDS ")");
+        error_at_value(&conf->problems, root,
+                       "must be a mapping of sections (server, log, " CONF_KINDS ")");
         return;
     }
     expand_tree(&conf->problems, environment ? environment : &conf_process_environment,
@@ -222,7 +232,8 @@ struct conf *conf_parse(const char *file, bp_str text, const struct conf_environ
     return conf;
 }
 
-/* The whole file; an error and less when it cannot be read. A pipe will do too: `backplane check --conf /dev/stdin`. */
+/* The whole file; an error and less when it cannot be read. A pipe will do too: `backplane check
+ * --conf /dev/stdin`. */
 static void read_file(struct conf *conf, struct bp_buf *text)
 {
     struct conf_position whole = { 0 };
@@ -230,7 +241,8 @@ static void read_file(struct conf *conf, struct bp_buf *text)
     int                  fd = open(conf->file, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
-        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be opened: %s", strerror(errno));
+        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be opened: %s",
+                    strerror(errno));
         return;
     }
     // One byte more than allowed may be read, so that yaml_read() can say that it is too much.
@@ -246,7 +258,8 @@ static void read_file(struct conf *conf, struct bp_buf *text)
             break;
     }
     if (step < 0)
-        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be read: %s", strerror(errno));
+        problem_add(&conf->problems, false, whole, bp_str_of(NULL), "cannot be read: %s",
+                    strerror(errno));
     if (text->status != BP_OK)
         problem_no_memory(&conf->problems);
     close(fd);

@@ -1,14 +1,16 @@
-/* conf.h - the conf file: what an operator asked for, checked, with a place in the file for each mistake.
+/* conf.h - the conf file: what an operator asked for, checked, with a place in the file for each
+ * mistake.
  *
  *      struct conf *conf = conf_load("conf/backplane.yaml", NULL);
  *      if (conf_resolve(conf, &plugins)) ... use it ...
  *      else problems_print(&conf->problems, out);
  *      conf_free(conf);
  *
- * conf_load() reads what the host itself understands: sections, the server, the log, and which instances there
- * are. conf_resolve() asks the plugin layer for the option table of each instance, reads its settings by it and
- * puts the instances into an order in which each comes behind those it refers to. All mistakes of both are
- * reported together. This folder knows no plugin and loads none.
+ * conf_load() reads what the host itself understands: sections, the server, the log, and which
+ * instances there are. conf_resolve() asks the plugin layer for the option table of each instance,
+ * reads its settings by it and puts the instances into an order in which each comes behind those it
+ * refers to. All mistakes of both are reported together. This folder knows no plugin and loads
+ * none.
  */
 #ifndef CORE_CONF_CONF_H
 #define CORE_CONF_CONF_H
@@ -29,7 +31,8 @@ struct conf_plugin {
     const char         *summary;
     struct option_table options; /* passed option_table_check() */
     uint32_t            instance_size;
-    const char         *problem; /* find() returned false: why the plugin, whose file is there, cannot be used */
+    const char
+        *problem; /* find() returned false: why the plugin, whose file is there, cannot be used */
 };
 
 /* What the plugin layer offers. */
@@ -49,46 +52,49 @@ struct conf_instance {
     const struct conf_node *use_node; /* NULL: an app without `use` */
 
     /* Filled in by conf_resolve(). */
-    struct gate_conf   gate;
-    bool               is_missing; /* its plugin is not there, and it is not critical: serve without it */
-    struct conf_plugin plugin;     /* unless it is missing */
-    void              *options;    /* plugin.instance_size bytes, references not filled in */
+    struct gate_conf gate;
+    bool is_missing; /* its plugin is not there, and it is not critical: serve without it */
+    struct conf_plugin plugin;  /* unless it is missing */
+    void              *options; /* plugin.instance_size bytes, references not filled in */
     struct option_refs refs;
     uint32_t           place; /* in conf->order */
     uint8_t            visit; /* of the sort */
 };
 
 struct conf {
-    struct arena           arena;
-    _Atomic uint32_t       holders; /* beside the one who loaded it */
-    const char            *file;
+    struct arena            arena;
+    _Atomic uint32_t        holders; /* beside the one who loaded it */
+    const char             *file;
     const struct conf_node *root; /* NULL: an empty file */
-    struct conf_problems   problems;
-    bp_str                 data_dir;    /* absolute */
-    bp_str_list            plugin_dirs; /* beside the built-in one; absolute */
-    struct server_conf     server;
-    struct log_conf        log;
-    struct option_refs     server_refs;
-    struct conf_instance  *instances; /* in the order of the file, grouped by kind */
-    size_t                 instance_count;
-    struct conf_instance **order; /* each behind those it refers to; only when resolved without errors */
+    struct conf_problems    problems;
+    bp_str                  data_dir;    /* absolute */
+    bp_str_list             plugin_dirs; /* beside the built-in one; absolute */
+    struct server_conf      server;
+    struct log_conf         log;
+    struct option_refs      server_refs;
+    struct conf_instance   *instances; /* in the order of the file, grouped by kind */
+    size_t                  instance_count;
+    struct conf_instance *
+        *order; /* each behind those it refers to; only when resolved without errors */
 };
 
-/* NULL only when there is no memory at all; what is wrong stands in problems. `environment` may be NULL: that of
- * the process. The conf keeps copies of everything. */
+/* NULL only when there is no memory at all; what is wrong stands in problems. `environment` may be
+ * NULL: that of the process. The conf keeps copies of everything. */
 struct conf *conf_load(const char *file, const struct conf_environment *environment);
-/* The same from a text; `file` is what messages call it, and its directory is where ${file:...} starts. */
+/* The same from a text; `file` is what messages call it, and its directory is where ${file:...}
+ * starts. */
 struct conf *conf_parse(const char *file, bp_str text, const struct conf_environment *environment);
 /* False when there are errors, of this step or of loading. Once for each conf. */
 bool conf_resolve(struct conf *conf, const struct conf_plugins *plugins);
-/* One more who keeps something of it, such as an instance that outlives the edition it came with. */
+/* One more who keeps something of it, such as an instance that outlives the edition it came with.
+ */
 struct conf *conf_hold(struct conf *conf);
 /* The last one who has it frees it. */
 void conf_free(struct conf *conf);
 
 bool conf_has_errors(const struct conf *conf);
-/* Whether two instances, of two readings of a conf, are the same: kind, name, plugin, all options and what is for any instance,
- * and the names of those they refer to. Both conf are resolved. */
+/* Whether two instances, of two readings of a conf, are the same: kind, name, plugin, all options
+ * and what is for any instance, and the names of those they refer to. Both conf are resolved. */
 bool conf_instance_is_same(const struct conf_instance *a, const struct conf_instance *b);
 /* NULL when there is none. */
 struct conf_instance *conf_find_instance(const struct conf *conf, bp_str kind, bp_str name);

@@ -1,4 +1,5 @@
-/* environment.h - variables that are set and that the conf does not use, although their names say what they are for. */
+/* environment.h - variables that are set and that the conf does not use, although their names say
+ * what they are for. */
 #ifndef CORE_CONF_ENVIRONMENT_H
 #define CORE_CONF_ENVIRONMENT_H
 

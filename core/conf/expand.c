@@ -84,8 +84,9 @@ static void add_file(struct expander *expander, bp_str name)
     struct arena *arena = expander->problems->arena;
     bool          is_absolute = bp_str_starts(name, "/");
     bp_str        path = arena_format(arena, "%s%s" BP_FMT, is_absolute ? "" : expander->directory,
-                                      is_absolute ? "" : "/", BP_ARG(name));
-    char          bytes[EXPAND_MAX_FILE_BYTES + 3]; // two more for a line break, one to see that it is too long
+                               is_absolute ? "" : "/", BP_ARG(name));
+    char          bytes[EXPAND_MAX_FILE_BYTES +
+               3]; // two more for a line break, one to see that it is too long
     ssize_t       count = read_whole(path.data, bytes, sizeof(bytes));
     bp_str        text;
 
@@ -101,9 +102,11 @@ static void add_file(struct expander *expander, bp_str name)
     if (text.len && text.data[text.len - 1] == '\r')
         text.len--;
     if (text.len > EXPAND_MAX_FILE_BYTES)
-        error_at_value(expander->problems, expander->node, "the file %s is larger than 64 KiB", path.data);
+        error_at_value(expander->problems, expander->node, "the file %s is larger than 64 KiB",
+                       path.data);
     else if (!str_is_utf8(text) || (text.len && memchr(text.data, '\0', text.len)))
-        error_at_value(expander->problems, expander->node, "the file %s is not UTF-8 text", path.data);
+        error_at_value(expander->problems, expander->node, "the file %s is not UTF-8 text",
+                       path.data);
     else
         expander->is_broken = false;
     if (expander->is_broken)
@@ -129,15 +132,16 @@ static size_t find_close(bp_str text, size_t from)
 
 static void expand_text(struct expander *expander, bp_str text, unsigned depth);
 
-static void add_variable(struct expander *expander, bp_str name, bool has_default, bp_str fallback, unsigned depth)
+static void add_variable(struct expander *expander, bp_str name, bool has_default, bp_str fallback,
+                         unsigned depth)
 {
     bp_str      text = arena_dup(expander->problems->arena, name);
     const char *value = expander->environment->get(expander->environment->context, text.data);
 
     if (value && (*value || !has_default)) {
         if (!str_is_utf8(bp_str_of(value))) {
-            error_at_value(expander->problems, expander->node, "the environment variable %s is not UTF-8 text",
-                           text.data);
+            error_at_value(expander->problems, expander->node,
+                           "the environment variable %s is not UTF-8 text", text.data);
             expander->is_broken = true;
             return;
         }
@@ -147,8 +151,8 @@ static void add_variable(struct expander *expander, bp_str name, bool has_defaul
         expand_text(expander, fallback, depth + 1);
     } else {
         error_at_value(expander->problems, expander->node,
-                       "the environment variable %s is not set (set it, or write ${%s:-default})", text.data,
-                       text.data);
+                       "the environment variable %s is not set (set it, or write ${%s:-default})",
+                       text.data, text.data);
         expander->is_broken = true;
     }
 }
@@ -172,7 +176,8 @@ static void expand_one(struct expander *expander, bp_str inside, unsigned depth)
     }
     if (!is_name(name) || depth >= MAX_NESTED_DEFAULTS) {
         error_at_value(expander->problems, expander->node,
-                       "${...} must be ${NAME}, ${NAME:-default} or ${file:PATH} (write $${ for the two characters)");
+                       "${...} must be ${NAME}, ${NAME:-default} or ${file:PATH} (write $${ for "
+                       "the two characters)");
         expander->is_broken = true;
         return;
     }
@@ -242,10 +247,12 @@ static void expand_below(struct expander *expander, struct conf_node *node)
         expand_below(expander, child);
 }
 
-void expand_tree(struct conf_problems *problems, const struct conf_environment *environment, const char *directory,
-                 struct conf_node *root)
+void expand_tree(struct conf_problems *problems, const struct conf_environment *environment,
+                 const char *directory, struct conf_node *root)
 {
-    struct expander expander = { .problems = problems, .environment = environment, .directory = directory };
+    struct expander expander = { .problems = problems,
+                                 .environment = environment,
+                                 .directory = directory };
 
     if (root)
         expand_below(&expander, root);

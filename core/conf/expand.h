@@ -25,7 +25,7 @@ struct conf_environment {
 extern const struct conf_environment conf_process_environment;
 
 /* Expands every scalar below `root`, which may be NULL. `directory` is that of the conf file. */
-void expand_tree(struct conf_problems *problems, const struct conf_environment *environment, const char *directory,
-                 struct conf_node *root);
+void expand_tree(struct conf_problems *problems, const struct conf_environment *environment,
+                 const char *directory, struct conf_node *root);
 
 #endif

@@ -31,5 +31,7 @@ void hint_offer_choices(struct hint *hint, const char *choices)
 
 const char *hint_text(struct arena *arena, const struct hint *hint)
 {
-    return hint->best.len ? arena_format(arena, " (did you mean \"" BP_FMT "\"?)", BP_ARG(hint->best)).data : "";
+    return hint->best.len
+               ? arena_format(arena, " (did you mean \"" BP_FMT "\"?)", BP_ARG(hint->best)).data
+               : "";
 }

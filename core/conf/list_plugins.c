@@ -1,4 +1,5 @@
-/* list_plugins.c - the plugins of a kind, in the order of their names whatever order the directory gave. */
+/* list_plugins.c - the plugins of a kind, in the order of their names whatever order the directory
+ * gave. */
 #include <stdlib.h>
 
 #include "conf/conf_print.h"
@@ -8,8 +9,8 @@ static int compare(const void *a, const void *b)
     return strcmp(((const struct conf_plugin *)a)->name, ((const struct conf_plugin *)b)->name);
 }
 
-struct conf_plugin *conf_list_plugins(struct arena *arena, const struct conf_plugins *plugins, const char *kind,
-                                      size_t *count)
+struct conf_plugin *conf_list_plugins(struct arena *arena, const struct conf_plugins *plugins,
+                                      const char *kind, size_t *count)
 {
     struct conf_plugin  plugin = { 0 };
     struct conf_plugin *list;

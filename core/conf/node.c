@@ -51,6 +51,7 @@ bp_str node_path(struct arena *arena, const struct conf_node *node, bp_str name)
     if (path.len && name.len)
         buf_add_char(&path, '.');
     buf_add(&path, name);
-    // A path that is too long is that of a key nobody can mean; the line and column still lead there.
+    // A path that is too long is that of a key nobody can mean; the line and column still lead
+    // there.
     return buf_str(&path);
 }

@@ -1,4 +1,5 @@
-/* node.h - the conf file as a tree in which every key and every value knows where it was written. */
+/* node.h - the conf file as a tree in which every key and every value knows where it was written.
+ */
 #ifndef CORE_CONF_NODE_H
 #define CORE_CONF_NODE_H
 
@@ -21,16 +22,16 @@ struct conf_node {
     bp_str               key; /* in a mapping */
     struct conf_position key_position;
     struct conf_position position;
-    bp_str               text;   /* of a scalar, as written, quotes and escapes undone; NUL-terminated */
-    bp_str               value;  /* of a scalar, after expansion; NUL-terminated */
-    bp_str               source; /* "env NAME, file PATH": where `value` came from; empty: from this file */
-    uint32_t             index;  /* in a sequence */
-    uint32_t             count;  /* of children */
-    uint8_t              kind;
-    bool                 is_quoted;
-    bool                 is_expanded; /* `text` had a ${...} */
-    bool                 is_from_file; /* a ${file:...} went into `value`: it is never shown */
-    bool                 is_broken;   /* expansion failed and was reported: say nothing more about it */
+    bp_str   text;   /* of a scalar, as written, quotes and escapes undone; NUL-terminated */
+    bp_str   value;  /* of a scalar, after expansion; NUL-terminated */
+    bp_str   source; /* "env NAME, file PATH": where `value` came from; empty: from this file */
+    uint32_t index;  /* in a sequence */
+    uint32_t count;  /* of children */
+    uint8_t  kind;
+    bool     is_quoted;
+    bool     is_expanded;  /* `text` had a ${...} */
+    bool     is_from_file; /* a ${file:...} went into `value`: it is never shown */
+    bool     is_broken;    /* expansion failed and was reported: say nothing more about it */
 };
 
 /* The child called `key`; NULL when there is none, or when `mapping` is NULL or no mapping. */

@@ -1,4 +1,5 @@
-/* option.c - walks a table of options and a mapping of the conf; option_value.c reads the single values. */
+/* option.c - walks a table of options and a mapping of the conf; option_value.c reads the single
+ * values. */
 #include "conf/option.h"
 
 #include <backplane/peer.h>
@@ -7,28 +8,28 @@
 #include "conf/hint.h"
 
 /* X(number, name in docs, type of the field) */
-#define OPTION_TYPE_MAP(X)                                   \
-    X(BP_OPTION_TYPE_BOOL, "bool", bool)                     \
-    X(BP_OPTION_TYPE_INT, "integer", int64_t)                \
-    X(BP_OPTION_TYPE_FLOAT, "number", double)                \
-    X(BP_OPTION_TYPE_SIZE, "size", int64_t)                  \
-    X(BP_OPTION_TYPE_DURATION, "duration", int64_t)          \
-    X(BP_OPTION_TYPE_STRING, "string", bp_str)               \
-    X(BP_OPTION_TYPE_ENUM, "choice", int32_t)                \
-    X(BP_OPTION_TYPE_URL, "URL", bp_str)                     \
-    X(BP_OPTION_TYPE_ADDRESS, "address", bp_str)             \
-    X(BP_OPTION_TYPE_PATH, "path", bp_str)                   \
-    X(BP_OPTION_TYPE_SECRET, "secret", bp_str)               \
-    X(BP_OPTION_TYPE_LIST, "list", bp_str_list)              \
-    X(BP_OPTION_TYPE_MAP, "map", bp_option_map)              \
-    X(BP_OPTION_TYPE_REF, "reference", const bp_peer *)      \
+#define OPTION_TYPE_MAP(X)                                                                         \
+    X(BP_OPTION_TYPE_BOOL, "bool", bool)                                                           \
+    X(BP_OPTION_TYPE_INT, "integer", int64_t)                                                      \
+    X(BP_OPTION_TYPE_FLOAT, "number", double)                                                      \
+    X(BP_OPTION_TYPE_SIZE, "size", int64_t)                                                        \
+    X(BP_OPTION_TYPE_DURATION, "duration", int64_t)                                                \
+    X(BP_OPTION_TYPE_STRING, "string", bp_str)                                                     \
+    X(BP_OPTION_TYPE_ENUM, "choice", int32_t)                                                      \
+    X(BP_OPTION_TYPE_URL, "URL", bp_str)                                                           \
+    X(BP_OPTION_TYPE_ADDRESS, "address", bp_str)                                                   \
+    X(BP_OPTION_TYPE_PATH, "path", bp_str)                                                         \
+    X(BP_OPTION_TYPE_SECRET, "secret", bp_str)                                                     \
+    X(BP_OPTION_TYPE_LIST, "list", bp_str_list)                                                    \
+    X(BP_OPTION_TYPE_MAP, "map", bp_option_map)                                                    \
+    X(BP_OPTION_TYPE_REF, "reference", const bp_peer *)                                            \
     X(BP_OPTION_TYPE_REFS, "list of references", bp_peer_list)
 
 const char *option_type_name(uint32_t type)
 {
     switch (type) {
-#define OPTION_NAME_CASE(number, name, field_type) \
-    case number:                                   \
+#define OPTION_NAME_CASE(number, name, field_type)                                                 \
+    case number:                                                                                   \
         return name;
         OPTION_TYPE_MAP(OPTION_NAME_CASE)
     default:
@@ -39,8 +40,8 @@ const char *option_type_name(uint32_t type)
 size_t option_field_size(uint32_t type)
 {
     switch (type) {
-#define OPTION_SIZE_CASE(number, name, field_type) \
-    case number:                                   \
+#define OPTION_SIZE_CASE(number, name, field_type)                                                 \
+    case number:                                                                                   \
         return sizeof(field_type);
         OPTION_TYPE_MAP(OPTION_SIZE_CASE)
     default:
@@ -51,8 +52,8 @@ size_t option_field_size(uint32_t type)
 size_t option_field_alignment(uint32_t type)
 {
     switch (type) {
-#define OPTION_ALIGNMENT_CASE(number, name, field_type) \
-    case number:                                        \
+#define OPTION_ALIGNMENT_CASE(number, name, field_type)                                            \
+    case number:                                                                                   \
         return _Alignof(field_type);
         OPTION_TYPE_MAP(OPTION_ALIGNMENT_CASE)
     default:
@@ -77,8 +78,8 @@ bool option_table_has(const struct option_table *table, bp_str name)
     return false;
 }
 
-static void read_one(const struct option_reader *reader, const bp_option *option, const struct conf_node *mapping,
-                     void *out, struct option_refs *refs)
+static void read_one(const struct option_reader *reader, const bp_option *option,
+                     const struct conf_node *mapping, void *out, struct option_refs *refs)
 {
     const struct conf_node *node = node_find(mapping, option->name);
     void                   *field = (char *)out + option->offset;
@@ -89,7 +90,8 @@ static void read_one(const struct option_reader *reader, const bp_option *option
         warning_at_key(reader->problems, node, "is deprecated: use %s", option->deprecated);
     if (node && !node_is_unset(node)) {
         if (node_is_null(node))
-            error_at_value(reader->problems, node, "has no value (give it one, or remove the line)");
+            error_at_value(reader->problems, node,
+                           "has no value (give it one, or remove the line)");
         else
             option_read_value(reader, option, node, field, refs);
     } else if (node && option->is_required) {
@@ -133,7 +135,8 @@ static bool is_known(const struct option_table *const *tables, size_t table_coun
 }
 
 void option_report_unknown(struct conf_problems *problems, const struct conf_node *mapping,
-                           const struct option_table *const *tables, size_t table_count, const char *other_keys)
+                           const struct option_table *const *tables, size_t table_count,
+                           const char *other_keys)
 {
     if (!mapping)
         return;

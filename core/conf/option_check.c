@@ -1,4 +1,5 @@
-/* option_check.c - is the option table of a plugin well formed? Asked once, before any conf is read by it. */
+/* option_check.c - is the option table of a plugin well formed? Asked once, before any conf is read
+ * by it. */
 #include <backplane/peer.h>
 
 #include "base/str.h"
@@ -31,8 +32,8 @@ static bool is_kind(const char *name)
 
 static bool has_range(uint32_t type)
 {
-    return type == BP_OPTION_TYPE_INT || type == BP_OPTION_TYPE_FLOAT || type == BP_OPTION_TYPE_SIZE ||
-           type == BP_OPTION_TYPE_DURATION;
+    return type == BP_OPTION_TYPE_INT || type == BP_OPTION_TYPE_FLOAT ||
+           type == BP_OPTION_TYPE_SIZE || type == BP_OPTION_TYPE_DURATION;
 }
 
 static bool is_ref(uint32_t type)
@@ -57,8 +58,9 @@ static const char *check_shape(const bp_option *option)
         return "has a type that this host does not know";
     if (option->type == BP_OPTION_TYPE_ENUM && (!option->choices || !*option->choices))
         return "is a choice without `choices`";
-    if (option->choices && option->type != BP_OPTION_TYPE_ENUM && option->type != BP_OPTION_TYPE_URL &&
-        option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
+    if (option->choices && option->type != BP_OPTION_TYPE_ENUM &&
+        option->type != BP_OPTION_TYPE_URL && option->type != BP_OPTION_TYPE_PATH &&
+        option->type != BP_OPTION_TYPE_LIST)
         return "has `choices`, which only ENUM, URL, PATH and LIST may have";
     if (is_ref(option->type) && (!option->ref_kind || !is_kind(option->ref_kind)))
         return "has no `ref_kind` that is a kind of plugin (" CONF_KINDS ")";
@@ -120,9 +122,11 @@ static bp_str check_place(struct arena *arena, const bp_option *option, uint32_t
     size_t size = option_field_size(option->type), alignment = option_field_alignment(option->type);
 
     if (option->offset % alignment)
-        return arena_format(arena, "its field at %u is not aligned to %zu bytes", option->offset, alignment);
+        return arena_format(arena, "its field at %u is not aligned to %zu bytes", option->offset,
+                            alignment);
     if (size > instance_size || option->offset > instance_size - size)
-        return arena_format(arena, "its field at %u of %zu bytes lies outside the instance's %u bytes",
+        return arena_format(arena,
+                            "its field at %u of %zu bytes lies outside the instance's %u bytes",
                             option->offset, size, instance_size);
     return bp_str_of(NULL);
 }
@@ -162,13 +166,16 @@ static bp_str check_option(struct arena *arena, const struct option_table *table
     return problem.len ? problem : check_texts(arena, &option);
 }
 
-bp_str option_table_check(struct arena *arena, const struct option_table *table, uint32_t instance_size)
+bp_str option_table_check(struct arena *arena, const struct option_table *table,
+                          uint32_t instance_size)
 {
     if (table->count == 0)
         return bp_str_of(NULL);
     if (!table->options || table->stride < MIN_STRIDE || table->stride > MAX_STRIDE ||
         table->stride % _Alignof(bp_option))
-        return arena_format(arena, "the option table has a stride of %u bytes, which no version of the SDK has",
+        return arena_format(arena,
+                            "the option table has a stride of %u bytes, which no version of the "
+                            "SDK has",
                             table->stride);
     if (table->count > MAX_OPTIONS)
         return arena_format(arena, "there are %u options; at most 256 are allowed", table->count);

@@ -29,7 +29,8 @@ static bp_str without_password(struct arena *arena, bp_str text)
     return mask_secrets(arena, text, false);
 }
 
-bp_str option_shown_value(struct arena *arena, const bp_option *option, const struct conf_node *node)
+bp_str option_shown_value(struct arena *arena, const bp_option *option,
+                          const struct conf_node *node)
 {
     if (option->type == BP_OPTION_TYPE_SECRET)
         return BP_STR("***");
@@ -40,8 +41,8 @@ bp_str option_shown_value(struct arena *arena, const bp_option *option, const st
 }
 
 /* `"value" tail (did you mean "hint"?)` */
-static void refuse(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                   const char *tail, const struct value_hint *hint)
+static void refuse(const struct option_reader *reader, const bp_option *option,
+                   const struct conf_node *node, const char *tail, const struct value_hint *hint)
 {
     struct arena *arena = reader->problems->arena;
     bp_str        shown = option_shown_value(arena, option, node);
@@ -49,12 +50,14 @@ static void refuse(const struct option_reader *reader, const bp_option *option, 
     const char   *guess = "";
 
     if (is_long)
-        for (shown.len = MAX_SHOWN_BYTES; shown.len && ((unsigned char)shown.data[shown.len] & 0xC0) == 0x80;)
+        for (shown.len = MAX_SHOWN_BYTES;
+             shown.len && ((unsigned char)shown.data[shown.len] & 0xC0) == 0x80;)
             shown.len--;
     // The guess repeats the value, and so may only be made where the value itself is shown whole.
     if (hint && hint->text[0] && bp_str_equal(shown, node->value))
         guess = arena_format(arena, " (did you mean \"%s\"?)", hint->text).data;
-    error_at_value(reader->problems, node, "\"" BP_FMT "%s\" %s%s", BP_ARG(shown), is_long ? "..." : "", tail, guess);
+    error_at_value(reader->problems, node, "\"" BP_FMT "%s\" %s%s", BP_ARG(shown),
+                   is_long ? "..." : "", tail, guess);
 }
 
 static bool is_scalar(const struct option_reader *reader, const struct conf_node *node)
@@ -66,7 +69,8 @@ static bool is_scalar(const struct option_reader *reader, const struct conf_node
     return false;
 }
 
-static const char *parse_number(const bp_option *option, bp_str text, int64_t *value, struct value_hint *hint)
+static const char *parse_number(const bp_option *option, bp_str text, int64_t *value,
+                                struct value_hint *hint)
 {
     switch (option->type) {
     case BP_OPTION_TYPE_INT:
@@ -78,21 +82,24 @@ static const char *parse_number(const bp_option *option, bp_str text, int64_t *v
     }
 }
 
-static void read_number(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                        void *field)
+static void read_number(const struct option_reader *reader, const bp_option *option,
+                        const struct conf_node *node, void *field)
 {
     struct arena     *arena = reader->problems->arena;
     struct value_hint hint = { .text = "" }, none = { .text = "" };
     int64_t           value = 0, limit = 0;
     const char       *problem;
 
-    if (option->type == BP_OPTION_TYPE_DURATION && str_equal_ignore_case(node->value, BP_STR("off")))
+    if (option->type == BP_OPTION_TYPE_DURATION &&
+        str_equal_ignore_case(node->value, BP_STR("off")))
         problem = NULL; // it is 0, and the minimum decides whether that is allowed
     else
         problem = parse_number(option, node->value, &value, &hint);
-    if (!problem && option->minimum && !parse_number(option, bp_str_of(option->minimum), &limit, &none) && value < limit)
+    if (!problem && option->minimum &&
+        !parse_number(option, bp_str_of(option->minimum), &limit, &none) && value < limit)
         problem = arena_format(arena, "is below the minimum of %s", option->minimum).data;
-    if (!problem && option->maximum && !parse_number(option, bp_str_of(option->maximum), &limit, &none) && value > limit)
+    if (!problem && option->maximum &&
+        !parse_number(option, bp_str_of(option->maximum), &limit, &none) && value > limit)
         problem = arena_format(arena, "is above the maximum of %s", option->maximum).data;
     if (problem)
         refuse(reader, option, node, problem, &hint);
@@ -100,16 +107,18 @@ static void read_number(const struct option_reader *reader, const bp_option *opt
         memcpy(field, &value, sizeof(value));
 }
 
-static void read_float(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                       void *field)
+static void read_float(const struct option_reader *reader, const bp_option *option,
+                       const struct conf_node *node, void *field)
 {
     struct arena *arena = reader->problems->arena;
     double        value = 0, limit = 0;
     const char   *problem = value_float(node->value, &value);
 
-    if (!problem && option->minimum && !value_float(bp_str_of(option->minimum), &limit) && value < limit)
+    if (!problem && option->minimum && !value_float(bp_str_of(option->minimum), &limit) &&
+        value < limit)
         problem = arena_format(arena, "is below the minimum of %s", option->minimum).data;
-    if (!problem && option->maximum && !value_float(bp_str_of(option->maximum), &limit) && value > limit)
+    if (!problem && option->maximum && !value_float(bp_str_of(option->maximum), &limit) &&
+        value > limit)
         problem = arena_format(arena, "is above the maximum of %s", option->maximum).data;
     if (problem)
         refuse(reader, option, node, problem, NULL);
@@ -117,23 +126,28 @@ static void read_float(const struct option_reader *reader, const bp_option *opti
         memcpy(field, &value, sizeof(value));
 }
 
-/* What comes from the environment is often written in another program's words: METRICS_ENABLED=1, LOG_LEVEL=WARNING. Only there: a
- * file is written for this program. */
+/* What comes from the environment is often written in another program's words: METRICS_ENABLED=1,
+ * LOG_LEVEL=WARNING. Only there: a file is written for this program. */
 static bp_str usual_word(bp_str text, const char *choices)
 {
     static const char *const words[][2] = {
-        { "1", "true" }, { "y", "true" }, { "t", "true" }, { "enable", "true" }, { "enabled", "true" }, { "0", "false" },
-        { "n", "false" }, { "f", "false" }, { "disable", "false" }, { "disabled", "false" }, { "none", "off" }, { "warning", "warn" },
-        { "err", "error" }, { "critical", "error" }, { "fatal", "error" }, { "trace", "debug" }, { "verbose", "debug" },
-        { "information", "info" }, { "notice", "info" }, { "true", "on" }, { "1", "on" }, { "yes", "on" }, { "enabled", "on" },
-        { "false", "off" }, { "0", "off" }, { "no", "off" }, { "disabled", "off" },
+        { "1", "true" },         { "y", "true" },         { "t", "true" },
+        { "enable", "true" },    { "enabled", "true" },   { "0", "false" },
+        { "n", "false" },        { "f", "false" },        { "disable", "false" },
+        { "disabled", "false" }, { "none", "off" },       { "warning", "warn" },
+        { "err", "error" },      { "critical", "error" }, { "fatal", "error" },
+        { "trace", "debug" },    { "verbose", "debug" },  { "information", "info" },
+        { "notice", "info" },    { "true", "on" },        { "1", "on" },
+        { "yes", "on" },         { "enabled", "on" },     { "false", "off" },
+        { "0", "off" },          { "no", "off" },         { "disabled", "off" },
     };
     struct value_hint unused = { .text = "" };
     int32_t           index;
 
     text = str_trim(text);
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (str_equal_ignore_case(text, bp_str_of(words[i][0])) && !value_enum(bp_str_of(words[i][1]), choices, &index, &unused))
+        if (str_equal_ignore_case(text, bp_str_of(words[i][0])) &&
+            !value_enum(bp_str_of(words[i][1]), choices, &index, &unused))
             return bp_str_of(words[i][1]);
     return text;
 }
@@ -149,8 +163,8 @@ static bp_str word_of(const struct conf_node *node, const char *choices)
     return usual_word(node->value, choices);
 }
 
-static void read_bool(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                      void *field)
+static void read_bool(const struct option_reader *reader, const bp_option *option,
+                      const struct conf_node *node, void *field)
 {
     bool        value = false;
     const char *problem = value_bool(word_of(node, "true|false|yes|no|on|off"), &value);
@@ -175,16 +189,18 @@ static const char *with_commas(struct arena *arena, const char *choices)
     return buf_str(&list).data;
 }
 
-static void read_enum(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                      void *field)
+static void read_enum(const struct option_reader *reader, const bp_option *option,
+                      const struct conf_node *node, void *field)
 {
     struct arena     *arena = reader->problems->arena;
     struct value_hint hint = { .text = "" };
     int32_t           value = 0;
-    const char       *problem = value_enum(word_of(node, option->choices), option->choices, &value, &hint);
+    const char       *problem = value_enum(word_of(node, option->choices), option->choices, &value,
+                                           &hint);
 
     if (problem)
-        refuse(reader, option, node, arena_format(arena, "%s %s", problem, with_commas(arena, option->choices)).data,
+        refuse(reader, option, node,
+               arena_format(arena, "%s %s", problem, with_commas(arena, option->choices)).data,
                &hint);
     else
         memcpy(field, &value, sizeof(value));
@@ -222,8 +238,8 @@ static bp_str absolute_path(const struct option_reader *reader, bp_str path)
     return arena_format(reader->problems->arena, BP_FMT "/%s", BP_ARG(reader->data_dir), path.data);
 }
 
-static void read_text(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                      void *field)
+static void read_text(const struct option_reader *reader, const bp_option *option,
+                      const struct conf_node *node, void *field)
 {
     struct value_hint hint = { .text = "" };
     bp_str            value = node->value;
@@ -238,7 +254,8 @@ static void read_text(const struct option_reader *reader, const bp_option *optio
         break;
     case BP_OPTION_TYPE_PATH:
         if (bp_str_starts(value, "~"))
-            problem = "starts with ~, which only a shell understands (write ${HOME} or the whole path)";
+            problem = "starts with ~, which only a shell understands (write ${HOME} or the whole "
+                      "path)";
         else if (value.len > 4000)
             problem = "is longer than 4000 bytes";
         else
@@ -311,8 +328,8 @@ static void read_map(const struct option_reader *reader, const struct conf_node 
     memcpy(field, &map, sizeof(map));
 }
 
-static void add_ref(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                    struct option_refs *refs)
+static void add_ref(const struct option_reader *reader, const bp_option *option,
+                    const struct conf_node *node, struct option_refs *refs)
 {
     struct option_ref *ref;
 
@@ -339,8 +356,8 @@ static void add_ref(const struct option_reader *reader, const bp_option *option,
     refs->count++;
 }
 
-static void read_refs(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                      struct option_refs *refs)
+static void read_refs(const struct option_reader *reader, const bp_option *option,
+                      const struct conf_node *node, struct option_refs *refs)
 {
     if (node->kind == NODE_MAPPING)
         error_at_value(reader->problems, node, "must be a list of names, not a mapping");
@@ -352,8 +369,8 @@ static void read_refs(const struct option_reader *reader, const bp_option *optio
                 add_ref(reader, option, item, refs);
 }
 
-void option_read_value(const struct option_reader *reader, const bp_option *option, const struct conf_node *node,
-                       void *field, struct option_refs *refs)
+void option_read_value(const struct option_reader *reader, const bp_option *option,
+                       const struct conf_node *node, void *field, struct option_refs *refs)
 {
     switch (option->type) {
     case BP_OPTION_TYPE_LIST:
@@ -393,7 +410,8 @@ void option_read_value(const struct option_reader *reader, const bp_option *opti
     }
 }
 
-/* A default stands nowhere in the file: its nodes have line 0, and so have what is wrong with it. */
+/* A default stands nowhere in the file: its nodes have line 0, and so have what is wrong with it.
+ */
 static void forget_positions(struct conf_node *node)
 {
     node->position = (struct conf_position){ 0 };
@@ -402,11 +420,11 @@ static void forget_positions(struct conf_node *node)
         forget_positions(child);
 }
 
-void option_read_text(const struct option_reader *reader, const bp_option *option, const char *text, void *field,
-                      struct option_refs *refs)
+void option_read_text(const struct option_reader *reader, const bp_option *option, const char *text,
+                      void *field, struct option_refs *refs)
 {
-    struct arena     *arena = reader->problems->arena;
-    bool              is_list = option->type == BP_OPTION_TYPE_LIST || option->type == BP_OPTION_TYPE_MAP ||
+    struct arena *arena = reader->problems->arena;
+    bool is_list = option->type == BP_OPTION_TYPE_LIST || option->type == BP_OPTION_TYPE_MAP ||
                    option->type == BP_OPTION_TYPE_REFS;
     struct conf_node *node;
 

@@ -4,8 +4,9 @@
 #include "conf/conf_print.h"
 #include "conf/value.h"
 
-static const char *const kind_titles[CONF_KIND_COUNT] = { "A storage backend", "A cache",        "A vector store",
-                                                          "An embedder",       "An LLM provider", "A health check",
+static const char *const kind_titles[CONF_KIND_COUNT] = { "A storage backend", "A cache",
+                                                          "A vector store",    "An embedder",
+                                                          "An LLM provider",   "A health check",
                                                           "An alert sink",     "An application" };
 
 /* A text inside a cell of a table. */
@@ -43,7 +44,8 @@ static void add_choices(struct bp_buf *out, const char *choices)
 
 static void add_range(struct bp_buf *out, const bp_option *option)
 {
-    if (option->choices && option->type != BP_OPTION_TYPE_PATH && option->type != BP_OPTION_TYPE_LIST)
+    if (option->choices && option->type != BP_OPTION_TYPE_PATH &&
+        option->type != BP_OPTION_TYPE_LIST)
         add_choices(out, option->choices);
     else if (option->minimum && option->maximum)
         buf_addf(out, "%s to %s", option->minimum, option->maximum);
@@ -97,14 +99,15 @@ static bool is_plain(const char *text)
 {
     size_t len = strlen(text);
 
-    return len && !strchr("{}[]&*!|>'\"%@`#,?:- ", text[0]) && !strstr(text, ": ") && !strstr(text, " #") && text[len - 1] != ':' &&
-           text[len - 1] != ' ';
+    return len && !strchr("{}[]&*!|>'\"%@`#,?:- ", text[0]) && !strstr(text, ": ") &&
+           !strstr(text, " #") && text[len - 1] != ':' && text[len - 1] != ' ';
 }
 
 /* An example is written as in the conf; one that is a text may need quotes there. */
 static void add_given_example(struct bp_buf *out, const bp_option *option)
 {
-    bool is_text = option->type == BP_OPTION_TYPE_STRING || option->type == BP_OPTION_TYPE_PATH || option->type == BP_OPTION_TYPE_SECRET;
+    bool is_text = option->type == BP_OPTION_TYPE_STRING || option->type == BP_OPTION_TYPE_PATH ||
+                   option->type == BP_OPTION_TYPE_SECRET;
 
     if (!is_text || is_plain(option->example) || option->example[0] == '"') {
         buf_add(out, bp_str_of(option->example));
@@ -153,7 +156,9 @@ static void add_example_value(struct bp_buf *out, const bp_option *option)
         buf_add(out, BP_STR("true"));
         break;
     case BP_OPTION_TYPE_DURATION:
-        buf_add(out, bp_str_of(option->minimum && strcmp(option->minimum, "0") != 0 ? option->minimum : "10s"));
+        buf_add(out,
+                bp_str_of(option->minimum && strcmp(option->minimum, "0") != 0 ? option->minimum
+                                                                               : "10s"));
         break;
     case BP_OPTION_TYPE_INT:
     case BP_OPTION_TYPE_FLOAT:
@@ -170,13 +175,15 @@ static void add_example(struct bp_buf *out, const struct conf_plugin *plugin)
 {
     bool is_app = strcmp(plugin->kind, "app") == 0;
 
-    buf_addf(out, "## Example\n\n```yaml\n%s:\n  %s:\n", plugin->kind, is_app ? plugin->name : "main");
+    buf_addf(out, "## Example\n\n```yaml\n%s:\n  %s:\n", plugin->kind,
+             is_app ? plugin->name : "main");
     if (!is_app)
         buf_addf(out, "    use: %s\n", plugin->name);
     for (uint32_t i = 0; i < plugin->options.count; i++) {
         bp_option option = option_at(&plugin->options, i);
 
-        if (option.deprecated || (!option.is_required && !option.example && option.type != BP_OPTION_TYPE_SECRET))
+        if (option.deprecated ||
+            (!option.is_required && !option.example && option.type != BP_OPTION_TYPE_SECRET))
             continue;
         buf_addf(out, "    %s: ", option.name);
         add_example_value(out, &option);
@@ -196,7 +203,8 @@ static const char *title_of(const char *kind)
 void conf_print_plugin_page(const struct conf_plugin *plugin, struct bp_buf *out)
 {
     buf_addf(out, "# %s/%s\n\n", plugin->kind, plugin->name);
-    buf_addf(out, "Written by `backplane docs`; change the plugin's option table, not this page.\n\n");
+    buf_addf(out,
+             "Written by `backplane docs`; change the plugin's option table, not this page.\n\n");
     if (plugin->summary)
         buf_addf(out, "%s: %s.\n\n", title_of(plugin->kind), plugin->summary);
     buf_addf(out, "Version %s.\n\n", plugin->version ? plugin->version : "unknown");
@@ -206,36 +214,40 @@ void conf_print_plugin_page(const struct conf_plugin *plugin, struct bp_buf *out
         buf_add(out, BP_STR("## Options\n\n"));
         add_table(out, &plugin->options);
     }
-    buf_add(out, BP_STR("[Every instance](../conf.md#every-instance) also takes a deadline, a concurrency cap, retries "
-                        "and a circuit breaker.\n\n"));
+    buf_add(out, BP_STR("[Every instance](../conf.md#every-instance) also takes a deadline, a "
+                        "concurrency cap, retries and a circuit breaker.\n\n"));
     add_example(out, plugin);
 }
 
 static void add_intro(struct bp_buf *out)
 {
-    buf_add(out, BP_STR(
-        "# The conf file\n\n"
-        "Written by `backplane docs`; change the tables in `core/conf`, not this page.\n\n"
-        "The conf is YAML: one document, UTF-8, without anchors and tags. `backplane check` reports every mistake of a "
-        "conf as `file:line:column: key: what is wrong`; `backplane config` shows what takes effect and where each "
-        "value came from; `backplane schema` writes JSON Schema for an editor.\n\n"
-        "| in a value | comes to |\n|---|---|\n"
-        "| `${NAME}` | the environment variable; an error when it is not set |\n"
-        "| `${NAME:-default}` | the default when it is not set or empty |\n"
-        "| `${file:PATH}` | the text of a file, such as a mounted secret, without the line break at its end; a relative "
-        "path starts at the directory of the conf file |\n"
-        "| `$${` | the two characters `${` |\n\n"
-        "An option whose `${NAME:-}` comes to nothing counts as not written. Within `{ }` and `[ ]`, put quotes around "
-        "`\"${NAME}\"`.\n\n"
-        "| type | is written as |\n|---|---|\n"
-        "| bool | `true`, `yes`, `on`, `false`, `no`, `off` |\n"
-        "| size | bytes, or a number and a unit: `4096`, `10KB`, `64MiB` |\n"
-        "| duration | a number and a unit: `250ms`, `2s`, `5m`, `1h`, `7d`; `off` where 0 is allowed |\n"
-        "| address | `host:port`, `[IPv6]:port`, `:port` or `unix:/path` |\n"
-        "| path | a relative one starts at `data_dir` |\n"
-        "| secret | any text; it is shown nowhere, and should come from `${file:...}` or `${NAME}` |\n"
-        "| list | a sequence, or one value |\n"
-        "| reference | the name of another instance |\n\n"));
+    buf_add(out,
+            BP_STR(
+                "# The conf file\n\n"
+                "Written by `backplane docs`; change the tables in `core/conf`, not this page.\n\n"
+                "The conf is YAML: one document, UTF-8, without anchors and tags. `backplane "
+                "check` reports every mistake of a conf as `file:line:column: key: what is wrong`; "
+                "`backplane config` shows what takes effect and where each value came from; "
+                "`backplane schema` writes JSON Schema for an editor.\n\n"
+                "| in a value | comes to |\n|---|---|\n"
+                "| `${NAME}` | the environment variable; an error when it is not set |\n"
+                "| `${NAME:-default}` | the default when it is not set or empty |\n"
+                "| `${file:PATH}` | the text of a file, such as a mounted secret, without the line "
+                "break at its end; a relative path starts at the directory of the conf file |\n"
+                "| `$${` | the two characters `${` |\n\n"
+                "An option whose `${NAME:-}` comes to nothing counts as not written. Within `{ }` "
+                "and `[ ]`, put quotes around `\"${NAME}\"`.\n\n"
+                "| type | is written as |\n|---|---|\n"
+                "| bool | `true`, `yes`, `on`, `false`, `no`, `off` |\n"
+                "| size | bytes, or a number and a unit: `4096`, `10KB`, `64MiB` |\n"
+                "| duration | a number and a unit: `250ms`, `2s`, `5m`, `1h`, `7d`; `off` where 0 "
+                "is allowed |\n"
+                "| address | `host:port`, `[IPv6]:port`, `:port` or `unix:/path` |\n"
+                "| path | a relative one starts at `data_dir` |\n"
+                "| secret | any text; it is shown nowhere, and should come from `${file:...}` or "
+                "`${NAME}` |\n"
+                "| list | a sequence, or one value |\n"
+                "| reference | the name of another instance |\n\n"));
 }
 
 static void add_plugins(struct arena *arena, const struct conf_plugins *plugins, struct bp_buf *out)
@@ -246,33 +258,37 @@ static void add_plugins(struct arena *arena, const struct conf_plugins *plugins,
         struct conf_plugin *list = conf_list_plugins(arena, plugins, conf_kinds[i], &count);
 
         for (size_t k = 0; k < count; k++) {
-            buf_addf(out, "| `%s` | [%s](conf/%s-%s.md) | ", conf_kinds[i], list[k].name, conf_kinds[i], list[k].name);
+            buf_addf(out, "| `%s` | [%s](conf/%s-%s.md) | ", conf_kinds[i], list[k].name,
+                     conf_kinds[i], list[k].name);
             add_cell(out, list[k].summary);
             buf_add(out, BP_STR(" |\n"));
         }
     }
 }
 
-void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugins, struct bp_buf *out)
+void conf_print_host_page(struct arena *arena, const struct conf_plugins *plugins,
+                          struct bp_buf *out)
 {
     add_intro(out);
-    buf_add(out, BP_STR("## Top level\n\nThe sections are `server`, `log` and one for each kind of plugin (`storage`, "
-                        "`cache`, `vector`, `embed`, `llm`, `health`, `alert`, `app`), which holds instances by name: "
-                        "`name: { use: plugin, ... }`. An app may leave out `use` where it has its plugin's name.\n\n"));
+    buf_add(out, BP_STR("## Top level\n\nThe sections are `server`, `log` and one for each kind of "
+                        "plugin (`storage`, `cache`, `vector`, `embed`, `llm`, `health`, `alert`, "
+                        "`app`), which holds instances by name: `name: { use: plugin, ... }`. An "
+                        "app may leave out `use` where it has its plugin's name.\n\n"));
     add_table(out, &conf_top_table);
     for (size_t i = 0; i < SERVER_SECTION_COUNT; i++) {
-        buf_addf(out, "## server%s%s\n\n%s.\n\n", *server_sections[i].name ? "." : "", server_sections[i].name,
-                 server_sections[i].help);
+        buf_addf(out, "## server%s%s\n\n%s.\n\n", *server_sections[i].name ? "." : "",
+                 server_sections[i].name, server_sections[i].help);
         add_table(out, &server_sections[i].table);
     }
-    buf_add(out, BP_STR("## server.listen\n\nA list of addresses, or of mappings with the keys below. Without it, the "
-                        "server listens on `127.0.0.1:8000`. A listener that other machines reach needs "
-                        "`server.auth.mode: keys`.\n\n"));
+    buf_add(out, BP_STR("## server.listen\n\nA list of addresses, or of mappings with the keys "
+                        "below. Without it, the server listens on `127.0.0.1:8000`. A listener "
+                        "that other machines reach needs `server.auth.mode: keys`.\n\n"));
     add_table(out, &listener_table);
     buf_add(out, BP_STR("## log\n\n"));
     add_table(out, &log_section.table);
-    buf_add(out, BP_STR("## Every instance\n\nAny instance takes these beside the options of its plugin; where a plugin "
-                        "has an option of the same name, that one wins.\n\n"));
+    buf_add(out,
+            BP_STR("## Every instance\n\nAny instance takes these beside the options of its "
+                   "plugin; where a plugin has an option of the same name, that one wins.\n\n"));
     add_table(out, &gate_table);
     buf_add(out, BP_STR("An instance of `health` also takes:\n\n"));
     add_table(out, gate_kind_table("health"));

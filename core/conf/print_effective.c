@@ -34,7 +34,8 @@ static bool is_plain(bp_str text)
 /* What YAML calls not printable, or what would look like a line break. */
 static bool needs_escape(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c >= 0xFFFE;
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF ||
+           c >= 0xFFFE;
 }
 
 static uint32_t decode(const unsigned char *s, size_t len)
@@ -88,7 +89,8 @@ static void print_source(struct printer *printer, const struct conf_node *node)
         return;
     }
     if (node->source.len == 0) {
-        buf_addf(out, "%s:%u:%u\n", printer->conf->file, node->position.line, node->position.column);
+        buf_addf(out, "%s:%u:%u\n", printer->conf->file, node->position.line,
+                 node->position.column);
         return;
     }
     for (size_t i = 0; i < node->source.len; i++)
@@ -99,7 +101,8 @@ static void print_source(struct printer *printer, const struct conf_node *node)
 /* Headers are a usual place for keys: the values of these alone are no secrets. */
 static bool is_plain_header(bp_str name)
 {
-    static const char *const names[] = { "accept", "content-type", "user-agent", "accept-language", "cache-control" };
+    static const char *const names[] = { "accept", "content-type", "user-agent", "accept-language",
+                                         "cache-control" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_equal_ignore_case(name, bp_str_of(names[i])))
@@ -111,10 +114,12 @@ static bool is_hidden_member(const bp_option *option, const struct conf_node *no
 {
     if (option->type != BP_OPTION_TYPE_MAP)
         return false;
-    return strcmp(option->name, "headers") == 0 ? !is_plain_header(node->key) : mask_is_secret_name(node->key);
+    return strcmp(option->name, "headers") == 0 ? !is_plain_header(node->key)
+                                                : mask_is_secret_name(node->key);
 }
 
-static void print_scalar(struct printer *printer, const bp_option *option, const struct conf_node *node)
+static void print_scalar(struct printer *printer, const bp_option *option,
+                         const struct conf_node *node)
 {
     bp_str shown = option_shown_value(printer->arena, option, node);
 
@@ -125,7 +130,8 @@ static void print_scalar(struct printer *printer, const bp_option *option, const
     print_text(printer, shown, !node->is_from_file);
 }
 
-static void print_value(struct printer *printer, const bp_option *option, const struct conf_node *node)
+static void print_value(struct printer *printer, const bp_option *option,
+                        const struct conf_node *node)
 {
     bool is_map = node->kind == NODE_MAPPING;
     bool is_first = true;
@@ -189,7 +195,8 @@ static void print_option(struct printer *printer, unsigned depth, const bp_optio
     if (option->type == BP_OPTION_TYPE_PATH && values && !(node && node->is_from_file)) {
         memcpy(&path, (const char *)values + option->offset, sizeof(path));
         print_text(printer, path, true);
-    } else if (node && node->is_expanded && values && (option->type == BP_OPTION_TYPE_BOOL || option->type == BP_OPTION_TYPE_ENUM)) {
+    } else if (node && node->is_expanded && values &&
+               (option->type == BP_OPTION_TYPE_BOOL || option->type == BP_OPTION_TYPE_ENUM)) {
         print_word(printer, option, (const char *)values + option->offset);
     } else if (node) {
         print_value(printer, option, node);
@@ -202,7 +209,8 @@ static void print_option(struct printer *printer, unsigned depth, const bp_optio
 }
 
 static void print_table(struct printer *printer, unsigned depth, const struct option_table *table,
-                        const struct option_table *shadow, const struct conf_node *mapping, const void *values)
+                        const struct option_table *shadow, const struct conf_node *mapping,
+                        const void *values)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         bp_option option = option_at(table, i);
@@ -220,7 +228,9 @@ static void print_listeners(struct printer *printer)
     for (size_t i = 0; i < server->listener_count; i++) {
         const struct server_listener *listener = &server->listeners[i];
         const struct conf_node       *node = listener->node;
-        const struct conf_node       *address = node && node->kind == NODE_MAPPING ? node_find(node, "address") : node;
+        const struct conf_node       *address = node && node->kind == NODE_MAPPING
+                                                    ? node_find(node, "address")
+                                                    : node;
 
         buf_add(printer->out, BP_STR("    - address: "));
         print_text(printer, listener->address, true);
@@ -253,7 +263,8 @@ static void print_server(struct printer *printer)
                     *part->name ? node_find(section, part->name) : section, values);
     }
     buf_add(printer->out, BP_STR("log:\n"));
-    print_table(printer, 1, &log_section.table, NULL, node_find(printer->conf->root, "log"), &printer->conf->log);
+    print_table(printer, 1, &log_section.table, NULL, node_find(printer->conf->root, "log"),
+                &printer->conf->log);
 }
 
 static void print_instance(struct printer *printer, const struct conf_instance *instance)
@@ -267,12 +278,14 @@ static void print_instance(struct printer *printer, const struct conf_instance *
     if (instance->options) {
         print_table(printer, 2, table, NULL, instance->node, instance->options);
     } else {
-        buf_addf(printer->out, "    # there is no plugin %s/" BP_FMT "; its settings were not read\n", instance->kind,
-                 BP_ARG(instance->use));
+        buf_addf(printer->out,
+                 "    # there is no plugin %s/" BP_FMT "; its settings were not read\n",
+                 instance->kind, BP_ARG(instance->use));
         table = NULL;
     }
     print_table(printer, 2, &gate_table, table, instance->node, &instance->gate);
-    print_table(printer, 2, gate_kind_table(instance->kind), table, instance->node, &instance->gate);
+    print_table(printer, 2, gate_kind_table(instance->kind), table, instance->node,
+                &instance->gate);
 }
 
 void conf_print_effective(const struct conf *conf, struct bp_buf *out)

@@ -1,8 +1,9 @@
 /* print_schema.c - JSON Schema 2020-12 of the conf, from the tables of options.
  *
- * It is for editors and pipelines that read YAML as YAML 1.2 or 1.1, so it takes what their readers make of a
- * value: `on` may arrive as true, `8000` as a number. Every value may also be a text with ${...} in it, since only
- * the host knows what that comes to. What the host checks and a schema cannot (references, circles) is left out.
+ * It is for editors and pipelines that read YAML as YAML 1.2 or 1.1, so it takes what their readers
+ * make of a value: `on` may arrive as true, `8000` as a number. Every value may also be a text with
+ * ${...} in it, since only the host knows what that comes to. What the host checks and a schema
+ * cannot (references, circles) is left out.
  */
 #include <stdio.h>
 
@@ -13,7 +14,9 @@
 static const char SIZE_PATTERN[] = "^[0-9]+(\\.[0-9]+)? *(B|[KMGT](B|i|iB))?$";
 static const char DURATION_PATTERN[] = "^([0-9]+(\\.[0-9]+)? *(ns|us|ms|s|m|h|d))+$|^0$";
 static const char NAME_PATTERN[] = "^[a-z][a-z0-9_-]{0,31}$";
-static const char ADDRESS_PATTERN[] = "^(unix:/.+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)?:[0-9]{1,5})$";
+static const char ADDRESS_PATTERN[] = "^(unix:/"
+                                      ".+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)?:[0-9]"
+                                      "{1,5})$";
 
 static void put_ref(bp_json_writer *w, const char *name)
 {
@@ -44,7 +47,8 @@ static void add_pattern(bp_json_writer *w, const char *pattern)
     json_end(w);
 }
 
-static void put_number(bp_json_writer *w, const char *key, const bp_option *option, const char *text)
+static void put_number(bp_json_writer *w, const char *key, const bp_option *option,
+                       const char *text)
 {
     int64_t           integer;
     double            number;
@@ -190,7 +194,8 @@ static void put_option(bp_json_writer *w, const bp_option *option)
     json_end(w);
 }
 
-static void put_options(bp_json_writer *w, const struct option_table *table, const struct option_table *shadow)
+static void put_options(bp_json_writer *w, const struct option_table *table,
+                        const struct option_table *shadow)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         bp_option option = option_at(table, i);
@@ -223,7 +228,8 @@ static void put_required(bp_json_writer *w, const struct option_table *table, co
         json_end(w);
 }
 
-/* The name of the definition of a plugin: "llm.openai"; with "named." before it for an app without `use`. */
+/* The name of the definition of a plugin: "llm.openai"; with "named." before it for an app without
+ * `use`. */
 static void definition_name(char text[64], const struct conf_plugin *plugin, bool is_named)
 {
     snprintf(text, 64, "%s%s.%s", is_named ? "named." : "", plugin->kind, plugin->name);
@@ -253,7 +259,8 @@ static void put_plugin(bp_json_writer *w, const struct conf_plugin *plugin, bool
 }
 
 /* What an instance of the kind may be: one of its plugins, by `use`. */
-static void put_kind(bp_json_writer *w, const char *kind, const struct conf_plugin *plugins, size_t count)
+static void put_kind(bp_json_writer *w, const char *kind, const struct conf_plugin *plugins,
+                     size_t count)
 {
     char name[64];
 
@@ -269,12 +276,13 @@ static void put_kind(bp_json_writer *w, const char *kind, const struct conf_plug
     json_end(w);
 }
 
-static void put_definitions(bp_json_writer *w, struct arena *arena, const struct conf_plugins *plugins)
+static void put_definitions(bp_json_writer *w, struct arena *arena,
+                            const struct conf_plugins *plugins)
 {
     begin_key(w, "$defs", JSON_KIND_OBJECT);
     json_key(w, BP_STR("expansion"));
-    json_add_raw(w, BP_STR("{\"description\":\"${NAME}, ${NAME:-default} or ${file:PATH}\",\"type\":\"string\","
-                           "\"pattern\":\"\\\\$\\\\{\"}"));
+    json_add_raw(w, BP_STR("{\"description\":\"${NAME}, ${NAME:-default} or "
+                           "${file:PATH}\",\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}"));
     json_key(w, BP_STR("scalar"));
     json_add_raw(w, BP_STR("{\"type\":[\"string\",\"number\",\"boolean\"]}"));
     json_key(w, BP_STR("list"));
@@ -283,7 +291,8 @@ static void put_definitions(bp_json_writer *w, struct arena *arena, const struct
     json_key(w, BP_STR("names"));
     json_add_raw(w, BP_STR("{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"));
     json_key(w, BP_STR("map"));
-    json_add_raw(w, BP_STR("{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/scalar\"}}"));
+    json_add_raw(w, BP_STR("{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/$defs/"
+                           "scalar\"}}"));
     for (size_t i = 0; i < CONF_KIND_COUNT; i++) {
         size_t              count;
         struct conf_plugin *list = conf_list_plugins(arena, plugins, conf_kinds[i], &count);
@@ -299,7 +308,8 @@ static void put_definitions(bp_json_writer *w, struct arena *arena, const struct
 }
 
 /* An app without `use` takes the plugin of its own name, and may have no settings at all. */
-static void put_named_apps(bp_json_writer *w, struct arena *arena, const struct conf_plugins *plugins)
+static void put_named_apps(bp_json_writer *w, struct arena *arena,
+                           const struct conf_plugins *plugins)
 {
     size_t              count;
     struct conf_plugin *list = conf_list_plugins(arena, plugins, "app", &count);
@@ -372,8 +382,8 @@ static void put_section(bp_json_writer *w, const char *name, const struct conf_s
     json_end(w);
 }
 
-static void put_kind_section(bp_json_writer *w, struct arena *arena, const struct conf_plugins *plugins,
-                             const char *kind)
+static void put_kind_section(bp_json_writer *w, struct arena *arena,
+                             const struct conf_plugins *plugins, const char *kind)
 {
     begin_key(w, kind, JSON_KIND_OBJECT);
     json_key(w, BP_STR("type"));
@@ -389,7 +399,8 @@ static void put_kind_section(bp_json_writer *w, struct arena *arena, const struc
     json_end(w);
 }
 
-bp_status conf_print_schema(struct arena *arena, const struct conf_plugins *plugins, struct bp_buf *out)
+bp_status conf_print_schema(struct arena *arena, const struct conf_plugins *plugins,
+                            struct bp_buf *out)
 {
     bp_json_writer w;
 

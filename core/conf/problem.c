@@ -47,8 +47,8 @@ static size_t cut_length(const char *text, size_t len)
     return len;
 }
 
-static void add(struct conf_problems *problems, bool is_warning, struct conf_position position, bp_str path,
-                const char *format, va_list args)
+static void add(struct conf_problems *problems, bool is_warning, struct conf_position position,
+                bp_str path, const char *format, va_list args)
 {
     struct conf_problem *problem;
     char                 text[MAX_TEXT_BYTES + 8];
@@ -57,8 +57,9 @@ static void add(struct conf_problems *problems, bool is_warning, struct conf_pos
 
     if (problems->is_partial || position.line)
         for (const struct conf_problem *other = problems->first; other; other = other->next)
-            if (other->position.line == position.line && other->position.column == position.column &&
-                bp_str_equal(other->path, path) && bp_str_is(bp_str_n(text, kept), other->text.data))
+            if (other->position.line == position.line &&
+                other->position.column == position.column && bp_str_equal(other->path, path) &&
+                bp_str_is(bp_str_n(text, kept), other->text.data))
                 return; // a text that is no YAML is read several times
     if (is_warning)
         problems->warning_count++;
@@ -84,8 +85,8 @@ static void add(struct conf_problems *problems, bool is_warning, struct conf_pos
     insert(problems, problem);
 }
 
-void problem_add(struct conf_problems *problems, bool is_warning, struct conf_position position, bp_str path,
-                 const char *format, ...)
+void problem_add(struct conf_problems *problems, bool is_warning, struct conf_position position,
+                 bp_str path, const char *format, ...)
 {
     va_list args;
 
@@ -94,12 +95,14 @@ void problem_add(struct conf_problems *problems, bool is_warning, struct conf_po
     va_end(args);
 }
 
-void error_at_value(struct conf_problems *problems, const struct conf_node *node, const char *format, ...)
+void error_at_value(struct conf_problems *problems, const struct conf_node *node,
+                    const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    add(problems, false, node->position, node_path(problems->arena, node, bp_str_of(NULL)), format, args);
+    add(problems, false, node->position, node_path(problems->arena, node, bp_str_of(NULL)), format,
+        args);
     va_end(args);
 }
 
@@ -108,26 +111,30 @@ static struct conf_position key_position(const struct conf_node *node)
     return node->key_position.line ? node->key_position : node->position;
 }
 
-void error_at_key(struct conf_problems *problems, const struct conf_node *node, const char *format, ...)
+void error_at_key(struct conf_problems *problems, const struct conf_node *node, const char *format,
+                  ...)
 {
     va_list args;
 
     va_start(args, format);
-    add(problems, false, key_position(node), node_path(problems->arena, node, bp_str_of(NULL)), format, args);
+    add(problems, false, key_position(node), node_path(problems->arena, node, bp_str_of(NULL)),
+        format, args);
     va_end(args);
 }
 
-void warning_at_key(struct conf_problems *problems, const struct conf_node *node, const char *format, ...)
+void warning_at_key(struct conf_problems *problems, const struct conf_node *node,
+                    const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    add(problems, true, key_position(node), node_path(problems->arena, node, bp_str_of(NULL)), format, args);
+    add(problems, true, key_position(node), node_path(problems->arena, node, bp_str_of(NULL)),
+        format, args);
     va_end(args);
 }
 
-void error_missing(struct conf_problems *problems, const struct conf_node *mapping, const char *name,
-                   const char *format, ...)
+void error_missing(struct conf_problems *problems, const struct conf_node *mapping,
+                   const char *name, const char *format, ...)
 {
     struct conf_position position = mapping ? key_position(mapping) : (struct conf_position){ 0 };
     va_list              args;
@@ -135,7 +142,8 @@ void error_missing(struct conf_problems *problems, const struct conf_node *mappi
     if (problems->is_partial)
         return;
     va_start(args, format);
-    add(problems, false, position, node_path(problems->arena, mapping, bp_str_of(name)), format, args);
+    add(problems, false, position, node_path(problems->arena, mapping, bp_str_of(name)), format,
+        args);
     va_end(args);
 }
 

@@ -1,4 +1,5 @@
-/* resolve.c - reads each instance by the options of its plugin, and sorts the instances by who needs whom. */
+/* resolve.c - reads each instance by the options of its plugin, and sorts the instances by who
+ * needs whom. */
 #include "conf/conf.h"
 #include "conf/hint.h"
 
@@ -13,7 +14,8 @@ struct resolver {
 };
 
 /* Errors unless the instance may be missing. */
-static void report_no_plugin(struct resolver *resolver, const struct conf_instance *instance, const char *problem)
+static void report_no_plugin(struct resolver *resolver, const struct conf_instance *instance,
+                             const char *problem)
 {
     struct conf            *conf = resolver->conf;
     const struct conf_node *place = instance->use_node ? instance->use_node : instance->node;
@@ -25,11 +27,13 @@ static void report_no_plugin(struct resolver *resolver, const struct conf_instan
     const char             *effect = is_warning ? "; starting without it" : "";
 
     if (problem) {
-        problem_add(&conf->problems, is_warning, position, path, "the plugin %s/" BP_FMT " cannot be used: %s%s",
-                    instance->kind, BP_ARG(instance->use), problem, effect);
+        problem_add(&conf->problems, is_warning, position, path,
+                    "the plugin %s/" BP_FMT " cannot be used: %s%s", instance->kind,
+                    BP_ARG(instance->use), problem, effect);
         return;
     }
-    for (size_t i = 0; resolver->plugins->at(resolver->plugins->context, instance->kind, i, &plugin); i++)
+    for (size_t i = 0;
+         resolver->plugins->at(resolver->plugins->context, instance->kind, i, &plugin); i++)
         hint_offer(&hint, bp_str_of(plugin.name));
     problem_add(&conf->problems, is_warning, position, path, "there is no plugin %s/" BP_FMT "%s%s",
                 instance->kind, BP_ARG(instance->use), hint_text(&conf->arena, &hint), effect);
@@ -37,11 +41,12 @@ static void report_no_plugin(struct resolver *resolver, const struct conf_instan
 
 static void read_options(struct resolver *resolver, struct conf_instance *instance)
 {
-    struct conf                      *conf = resolver->conf;
-    struct option_reader              reader = { &conf->problems, conf->data_dir };
-    const struct option_table        *table = &instance->plugin.options;
-    const struct option_table *const  tables[] = { table, &gate_table, gate_kind_table(instance->kind) };
-    const struct conf_node           *mapping = instance->node->kind == NODE_MAPPING ? instance->node : NULL;
+    struct conf                     *conf = resolver->conf;
+    struct option_reader             reader = { &conf->problems, conf->data_dir };
+    const struct option_table       *table = &instance->plugin.options;
+    const struct option_table *const tables[] = { table, &gate_table,
+                                                  gate_kind_table(instance->kind) };
+    const struct conf_node *mapping = instance->node->kind == NODE_MAPPING ? instance->node : NULL;
 
     instance->options = arena_alloc(&conf->arena, (size_t)instance->plugin.instance_size + 1);
     if (!instance->options) {
@@ -57,10 +62,11 @@ static void resolve_instance(struct resolver *resolver, struct conf_instance *in
     struct conf         *conf = resolver->conf;
     struct option_reader reader = { &conf->problems, conf->data_dir };
     struct conf_plugin   plugin = { 0 };
-    bool                 is_found = resolver->plugins->find(resolver->plugins->context, instance->kind,
-                                                            instance->use.data, &plugin);
+    bool is_found = resolver->plugins->find(resolver->plugins->context, instance->kind,
+                                            instance->use.data, &plugin);
 
-    gate_conf_read(&reader, instance->kind, instance->node, is_found ? &plugin.options : NULL, &instance->gate);
+    gate_conf_read(&reader, instance->kind, instance->node, is_found ? &plugin.options : NULL,
+                   &instance->gate);
     if (!is_found) {
         instance->is_missing = !instance->gate.critical;
         report_no_plugin(resolver, instance, plugin.problem);
@@ -70,7 +76,8 @@ static void resolve_instance(struct resolver *resolver, struct conf_instance *in
     read_options(resolver, instance);
 }
 
-static void check_ref(struct resolver *resolver, const struct option_ref *ref, const struct conf_node *owner)
+static void check_ref(struct resolver *resolver, const struct option_ref *ref,
+                      const struct conf_node *owner)
 {
     struct conf *conf = resolver->conf;
     struct hint  hint = hint_for(ref->name);
@@ -86,22 +93,25 @@ static void check_ref(struct resolver *resolver, const struct option_ref *ref, c
         if (bp_str_is(ref->kind, conf->instances[i].kind))
             hint_offer(&hint, conf->instances[i].name);
     if (ref->node)
-        error_at_value(&conf->problems, ref->node, "there is no " BP_FMT " instance \"" BP_FMT "\"%s",
-                       BP_ARG(ref->kind), BP_ARG(ref->name), hint_text(&conf->arena, &hint));
+        error_at_value(&conf->problems, ref->node,
+                       "there is no " BP_FMT " instance \"" BP_FMT "\"%s", BP_ARG(ref->kind),
+                       BP_ARG(ref->name), hint_text(&conf->arena, &hint));
     else
         error_missing(&conf->problems, owner, ref->option.data,
-                      "there is no " BP_FMT " instance \"" BP_FMT "\", which is the default%s", BP_ARG(ref->kind),
-                      BP_ARG(ref->name), hint_text(&conf->arena, &hint));
+                      "there is no " BP_FMT " instance \"" BP_FMT "\", which is the default%s",
+                      BP_ARG(ref->kind), BP_ARG(ref->name), hint_text(&conf->arena, &hint));
 }
 
-static void check_refs(struct resolver *resolver, const struct option_refs *refs, const struct conf_node *owner)
+static void check_refs(struct resolver *resolver, const struct option_refs *refs,
+                       const struct conf_node *owner)
 {
     for (const struct option_ref *ref = refs->first; ref; ref = ref->next)
         check_ref(resolver, ref, owner);
 }
 
 /* `ref` leads from the innermost instance being visited back to `target`. */
-static void report_cycle(struct resolver *resolver, const struct option_ref *ref, const struct conf_instance *target)
+static void report_cycle(struct resolver *resolver, const struct option_ref *ref,
+                         const struct conf_instance *target)
 {
     struct conf  *conf = resolver->conf;
     struct bp_buf circle;
@@ -111,18 +121,21 @@ static void report_cycle(struct resolver *resolver, const struct option_ref *ref
     while (resolver->path[start] != target)
         start++;
     for (uint32_t i = start; i < resolver->path_length; i++)
-        buf_addf(&circle, "%s." BP_FMT " -> ", resolver->path[i]->kind, BP_ARG(resolver->path[i]->name));
+        buf_addf(&circle, "%s." BP_FMT " -> ", resolver->path[i]->kind,
+                 BP_ARG(resolver->path[i]->name));
     buf_addf(&circle, "%s." BP_FMT, target->kind, BP_ARG(target->name));
     if (ref->node)
         error_at_value(&conf->problems, ref->node, "instances need each other in a circle: " BP_FMT,
                        BP_ARG(buf_str(&circle)));
     else
-        error_missing(&conf->problems, resolver->path[resolver->path_length - 1]->node, ref->option.data,
-                      "instances need each other in a circle: " BP_FMT, BP_ARG(buf_str(&circle)));
+        error_missing(&conf->problems, resolver->path[resolver->path_length - 1]->node,
+                      ref->option.data, "instances need each other in a circle: " BP_FMT,
+                      BP_ARG(buf_str(&circle)));
 }
 
 /* Depth first, with a stack of its own: a chain may be as long as there are instances. */
-static void visit(struct resolver *resolver, struct conf_instance *start, const struct option_ref **next)
+static void visit(struct resolver *resolver, struct conf_instance *start,
+                  const struct option_ref **next)
 {
     struct conf *conf = resolver->conf;
 

@@ -1,4 +1,5 @@
-/* same.c - whether an instance of one reading of a conf is that of another, so that it need not be made again. */
+/* same.c - whether an instance of one reading of a conf is that of another, so that it need not be
+ * made again. */
 #include <string.h>
 
 #include "conf/conf.h"
@@ -18,7 +19,8 @@ static bool maps_are_same(const bp_option_map *a, const bp_option_map *b)
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (!bp_str_equal(a->items[i].name, b->items[i].name) || !bp_str_equal(a->items[i].value, b->items[i].value))
+        if (!bp_str_equal(a->items[i].name, b->items[i].name) ||
+            !bp_str_equal(a->items[i].value, b->items[i].value))
             return false;
     return true;
 }
@@ -39,7 +41,7 @@ static bool values_are_same(uint32_t type, const void *a, const void *b)
     case BP_OPTION_TYPE_REF:
     case BP_OPTION_TYPE_REFS:
         return true; // their names are compared with the references
-    default: // numbers
+    default:         // numbers
         return memcmp(a, b, option_field_size(type)) == 0;
     }
 }
@@ -53,7 +55,8 @@ static bool options_are_same(const struct conf_instance *a, const struct conf_in
     for (uint32_t i = 0; i < table->count; i++) {
         bp_option option = option_at(table, i);
 
-        if (!values_are_same(option.type, (const char *)a->options + option.offset, (const char *)b->options + option.offset))
+        if (!values_are_same(option.type, (const char *)a->options + option.offset,
+                             (const char *)b->options + option.offset))
             return false;
     }
     return true;
@@ -72,15 +75,20 @@ static bool refs_are_same(const struct option_refs *a, const struct option_refs 
 
 static bool gates_are_same(const struct gate_conf *a, const struct gate_conf *b)
 {
-    return a->deadline_ns == b->deadline_ns && a->max_concurrent == b->max_concurrent && a->queue == b->queue &&
-           memcmp(&a->client_share, &b->client_share, sizeof(a->client_share)) == 0 && a->retries == b->retries &&
-           a->breaker_failures == b->breaker_failures && a->breaker_window_ns == b->breaker_window_ns &&
-           a->breaker_pause_ns == b->breaker_pause_ns && a->critical == b->critical && bp_str_equal(a->digest, b->digest) &&
-           a->every_ns == b->every_ns && a->rise == b->rise && a->fall == b->fall && bp_str_equal(a->prefix, b->prefix);
+    return a->deadline_ns == b->deadline_ns && a->max_concurrent == b->max_concurrent &&
+           a->queue == b->queue &&
+           memcmp(&a->client_share, &b->client_share, sizeof(a->client_share)) == 0 &&
+           a->retries == b->retries && a->breaker_failures == b->breaker_failures &&
+           a->breaker_window_ns == b->breaker_window_ns &&
+           a->breaker_pause_ns == b->breaker_pause_ns && a->critical == b->critical &&
+           bp_str_equal(a->digest, b->digest) && a->every_ns == b->every_ns && a->rise == b->rise &&
+           a->fall == b->fall && bp_str_equal(a->prefix, b->prefix);
 }
 
 bool conf_instance_is_same(const struct conf_instance *a, const struct conf_instance *b)
 {
-    return strcmp(a->kind, b->kind) == 0 && bp_str_equal(a->name, b->name) && bp_str_equal(a->use, b->use) && !a->is_missing &&
-           !b->is_missing && options_are_same(a, b) && refs_are_same(&a->refs, &b->refs) && gates_are_same(&a->gate, &b->gate);
+    return strcmp(a->kind, b->kind) == 0 && bp_str_equal(a->name, b->name) &&
+           bp_str_equal(a->use, b->use) && !a->is_missing && !b->is_missing &&
+           options_are_same(a, b) && refs_are_same(&a->refs, &b->refs) &&
+           gates_are_same(&a->gate, &b->gate);
 }

@@ -1,4 +1,5 @@
-/* server_conf.c - reads the sections `server` and `log`, and holds the rules that no table can state. */
+/* server_conf.c - reads the sections `server` and `log`, and holds the rules that no table can
+ * state. */
 #include "conf/server_conf.h"
 
 #include <arpa/inet.h>
@@ -8,9 +9,10 @@
 
 static const char DEFAULT_ADDRESS[] = "127.0.0.1:8000";
 
-/* The mapping called `name` in `parent`; NULL when it is not there or, with an error, when it is no mapping. */
-static const struct conf_node *find_mapping(struct conf_problems *problems, const struct conf_node *parent,
-                                            const char *name)
+/* The mapping called `name` in `parent`; NULL when it is not there or, with an error, when it is no
+ * mapping. */
+static const struct conf_node *find_mapping(struct conf_problems   *problems,
+                                            const struct conf_node *parent, const char *name)
 {
     const struct conf_node *node = *name ? node_find(parent, name) : parent;
 
@@ -29,7 +31,8 @@ static void read_workers(const struct option_reader *reader, const struct conf_n
     if (!server->workers_field.len || str_equal_ignore_case(server->workers_field, BP_STR("auto")))
         return;
     if (!str_to_uint(server->workers_field, &count) || count < 1 || count > SERVER_MAX_WORKERS)
-        error_at_value(reader->problems, node, "\"" BP_FMT "\" is neither auto nor a number from 1 to 256",
+        error_at_value(reader->problems, node,
+                       "\"" BP_FMT "\" is neither auto nor a number from 1 to 256",
                        BP_ARG(server->workers_field));
     else
         server->workers = (uint32_t)count;
@@ -62,7 +65,8 @@ static void check_proxies(const struct option_reader *reader, const struct conf_
     for (size_t i = 0; i < server->trusted_proxies.count; i++)
         if (!is_network(server->trusted_proxies.items[i]))
             error_at_value(reader->problems, node,
-                           "\"" BP_FMT "\" is neither an address nor a CIDR block such as 10.0.0.0/8",
+                           "\"" BP_FMT
+                           "\" is neither an address nor a CIDR block such as 10.0.0.0/8",
                            BP_ARG(server->trusted_proxies.items[i]));
 }
 
@@ -101,11 +105,14 @@ static void read_listener(const struct option_reader *reader, const struct conf_
         option_read(reader, &listener_table, NULL, node, listener, refs);
         option_report_unknown(reader->problems, node, tables, 1, "");
         listener->apps = names_of(reader->problems, refs, before);
-        if (node_find(node, "apps") && node_find(node, "apps")->kind == NODE_SEQUENCE && !listener->apps.count)
+        if (node_find(node, "apps") && node_find(node, "apps")->kind == NODE_SEQUENCE &&
+            !listener->apps.count)
             warning_at_key(reader->problems, node_find(node, "apps"),
-                           "names no app, which serves all of them: name those that are served there, or remove the line");
+                           "names no app, which serves all of them: name those that are served "
+                           "there, or remove the line");
     } else {
-        error_at_value(reader->problems, node, "must be an address or a mapping with `address` and `apps`");
+        error_at_value(reader->problems, node,
+                       "must be an address or a mapping with `address` and `apps`");
     }
 }
 
@@ -129,7 +136,8 @@ static void read_listeners(const struct option_reader *reader, const struct conf
     const struct conf_node *first = list && list->kind == NODE_SEQUENCE ? list->first : list;
     size_t                  count = list && list->kind == NODE_SEQUENCE ? list->count : 1;
 
-    server->listeners = arena_alloc(reader->problems->arena, (count + 1) * sizeof(*server->listeners));
+    server->listeners = arena_alloc(reader->problems->arena,
+                                    (count + 1) * sizeof(*server->listeners));
     if (!server->listeners) {
         problem_no_memory(reader->problems);
         return;
@@ -143,7 +151,8 @@ static void read_listeners(const struct option_reader *reader, const struct conf
         error_at_value(reader->problems, list, "must name 1 to 64 addresses to listen on");
         return;
     }
-    for (const struct conf_node *node = first; node; node = list->kind == NODE_SEQUENCE ? node->next : NULL) {
+    for (const struct conf_node *node = first; node;
+         node = list->kind == NODE_SEQUENCE ? node->next : NULL) {
         struct server_listener *listener = &server->listeners[server->listener_count];
 
         if (node_is_unset(node))
@@ -164,31 +173,39 @@ static bool has_text(const bp_str_list *list)
     return false;
 }
 
-static void check_network_listener(const struct option_reader *reader, const struct server_conf *server,
+static void check_network_listener(const struct option_reader   *reader,
+                                   const struct server_conf     *server,
                                    const struct server_listener *listener)
 {
     if (server->auth.mode == AUTH_NONE && !server->auth.allow_unauthenticated_network)
         error_at_value(reader->problems, listener->node,
-                       "\"" BP_FMT "\" is reached by other machines, and server.auth.mode is none: set it to "
+                       "\"" BP_FMT
+                       "\" is reached by other machines, and server.auth.mode is none: set it to "
                        "keys, listen on 127.0.0.1, or, behind a proxy that authenticates, set "
                        "server.auth.allow_unauthenticated_network to true",
                        BP_ARG(listener->address));
-    else if (!has_text(&server->allowed_hosts)) // a page could lead a name of its own here (DNS rebinding)
+    else if (!has_text(&server->allowed_hosts)) // a page could lead a name of its own here (DNS
+                                                // rebinding)
         error_at_value(reader->problems, listener->node,
-                       "\"" BP_FMT "\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
-                       "clients write in their URLs, such as [api.example.org], or write [\"*\"] where a proxy checks them",
+                       "\"" BP_FMT
+                       "\" is reached by other machines, and server.allowed_hosts is empty: name "
+                       "the hosts that clients write in their URLs, such as [api.example.org], or "
+                       "write [\"*\"] where a proxy checks them",
                        BP_ARG(listener->address));
 }
 
 /* What it shows (names of instances, load, failures) is for operators. */
-static void check_metrics_listener(const struct option_reader *reader, const struct server_conf *server)
+static void check_metrics_listener(const struct option_reader *reader,
+                                   const struct server_conf   *server)
 {
-    if (server->metrics_listen_node && server->metrics_listen.len && !address_is_loopback(server->metrics_listen) &&
-        !server->metrics_token.len && !server->auth.allow_unauthenticated_network)
+    if (server->metrics_listen_node && server->metrics_listen.len &&
+        !address_is_loopback(server->metrics_listen) && !server->metrics_token.len &&
+        !server->auth.allow_unauthenticated_network)
         error_at_value(reader->problems, server->metrics_listen_node,
-                       "\"" BP_FMT "\" is reached by other machines, and server.metrics_token is empty: set it, listen on "
-                       "127.0.0.1, or, in a network that only scrapers reach, set server.auth.allow_unauthenticated_network "
-                       "to true",
+                       "\"" BP_FMT
+                       "\" is reached by other machines, and server.metrics_token is empty: set "
+                       "it, listen on 127.0.0.1, or, in a network that only scrapers reach, set "
+                       "server.auth.allow_unauthenticated_network to true",
                        BP_ARG(server->metrics_listen));
 }
 
@@ -217,18 +234,22 @@ static bool is_own_address(bp_str url)
             return true;
     }
     host = str_split(host, ':', &rest);
-    return bp_str_starts(host, "127.") && strspn(host.data, "0123456789.") >= host.len && !memchr(url.data, '@', url.len);
+    return bp_str_starts(host, "127.") && strspn(host.data, "0123456789.") >= host.len &&
+           !memchr(url.data, '@', url.len);
 }
 
 /* Keys that came over a plain connection could be anybody's. */
-static void check_plain(const struct option_reader *reader, const struct conf_node *auth, const char *name, bp_str url)
+static void check_plain(const struct option_reader *reader, const struct conf_node *auth,
+                        const char *name, bp_str url)
 {
     if (bp_str_starts(url, "http://") && !is_own_address(url) && node_find(auth, name))
-        error_at_value(reader->problems, node_find(auth, name), "must be an https:// URL: http is for this machine alone");
+        error_at_value(reader->problems, node_find(auth, name),
+                       "must be an https:// URL: http is for this machine alone");
 }
 
 static void check_auth(const struct option_reader *reader, const struct conf_node *section,
-                       struct server_conf *server, const struct option_ref *before, const struct option_refs *refs)
+                       struct server_conf *server, const struct option_ref *before,
+                       const struct option_refs *refs)
 {
     const struct conf_node  *auth = node_find(section, "auth");
     const struct option_ref *ref = before ? before->next : refs->first;
@@ -236,24 +257,28 @@ static void check_auth(const struct option_reader *reader, const struct conf_nod
     for (; ref; ref = ref->next)
         if (bp_str_is(ref->option, "storage"))
             server->auth.storage = ref->name;
-    if ((server->auth.mode == AUTH_KEYS || server->auth.mode == AUTH_BOTH) && !server->auth.storage.len &&
-        !node_find(auth, "storage"))
+    if ((server->auth.mode == AUTH_KEYS || server->auth.mode == AUTH_BOTH) &&
+        !server->auth.storage.len && !node_find(auth, "storage"))
         error_missing(reader->problems, auth, "storage",
-                      "is required where mode is keys or both: name the storage instance that holds the keys");
-    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.issuer.len)
+                      "is required where mode is keys or both: name the storage instance that "
+                      "holds the keys");
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) &&
+        !server->auth.issuer.len)
         error_missing(reader->problems, auth, "issuer",
-                      "is required where mode is oauth or both: the URL of the authorization server");
-    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) && !server->auth.audience.count)
+                      "is required where mode is oauth or both: the URL of the authorization "
+                      "server");
+    if ((server->auth.mode == AUTH_OAUTH || server->auth.mode == AUTH_BOTH) &&
+        !server->auth.audience.count)
         error_missing(reader->problems, auth, "audience",
-                      "is required where mode is oauth or both: a token made out for another server must not be taken, so "
-                      "say what this one is called");
+                      "is required where mode is oauth or both: a token made out for another "
+                      "server must not be taken, so say what this one is called");
     check_plain(reader, auth, "issuer", server->auth.issuer);
     check_plain(reader, auth, "keys_url", server->auth.keys_url);
 }
 
 /* Two settings of which the first must be less than the second. */
-static void check_order(const struct option_reader *reader, const struct conf_node *section, const char *lesser,
-                        const char *greater, bool is_in_order)
+static void check_order(const struct option_reader *reader, const struct conf_node *section,
+                        const char *lesser, const char *greater, bool is_in_order)
 {
     const struct conf_node *node = node_find(section, lesser) ? node_find(section, lesser)
                                                               : node_find(section, greater);
@@ -262,23 +287,26 @@ static void check_order(const struct option_reader *reader, const struct conf_no
         error_at_value(reader->problems, node, "%s must be less than %s", lesser, greater);
 }
 
-void server_conf_read(const struct option_reader *reader, const struct conf_node *section, struct server_conf *server,
-                      struct option_refs *refs)
+void server_conf_read(const struct option_reader *reader, const struct conf_node *section,
+                      struct server_conf *server, struct option_refs *refs)
 {
     static const struct option_table *const tables[] = { &server_sections[0].table };
     const struct option_ref                *before = refs->last;
 
     section = section ? find_mapping(reader->problems, section, "") : NULL;
     for (size_t i = 0; i < SERVER_SECTION_COUNT; i++) {
-        const struct conf_section *part = &server_sections[i];
-        const struct conf_node    *mapping = section ? find_mapping(reader->problems, section, part->name) : NULL;
+        const struct conf_section       *part = &server_sections[i];
+        const struct conf_node          *mapping = section
+                                                       ? find_mapping(reader->problems, section, part->name)
+                                                       : NULL;
         const struct option_table *const part_tables[] = { &part->table };
 
         option_read(reader, &part->table, NULL, mapping, (char *)server + part->offset, refs);
         if (i > 0)
             option_report_unknown(reader->problems, mapping, part_tables, 1, "");
     }
-    option_report_unknown(reader->problems, section, tables, 1, "listen|auth|limits|watchdog|drain|mcp");
+    option_report_unknown(reader->problems, section, tables, 1,
+                          "listen|auth|limits|watchdog|drain|mcp");
     check_auth(reader, section, server, before, refs);
     read_workers(reader, section, server);
     check_proxies(reader, section, server);
@@ -293,7 +321,8 @@ void server_conf_read(const struct option_reader *reader, const struct conf_node
                 server->limits.shed_at < server->limits.refuse_at);
 }
 
-void log_conf_read(const struct option_reader *reader, const struct conf_node *section, struct log_conf *log)
+void log_conf_read(const struct option_reader *reader, const struct conf_node *section,
+                   struct log_conf *log)
 {
     static const struct option_table *const tables[] = { &log_section.table };
     struct option_refs                      refs = { 0 };
@@ -315,8 +344,9 @@ static bool is_prefix(bp_str text)
     return true;
 }
 
-void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
-                    const struct option_table *shadow, struct gate_conf *gate)
+void gate_conf_read(const struct option_reader *reader, const char *kind,
+                    const struct conf_node *instance, const struct option_table *shadow,
+                    struct gate_conf *gate)
 {
     const struct conf_node *digest = node_find(instance, "digest");
     struct option_refs      refs = { 0 };
@@ -328,9 +358,11 @@ void gate_conf_read(const struct option_reader *reader, const char *kind, const 
         is_hex = is_hex && strchr("0123456789abcdefABCDEF", gate->digest.data[i]);
     if (gate->prefix.len && (gate->prefix.len > PREFIX_MAX_BYTES || !is_prefix(gate->prefix)))
         error_at_value(reader->problems, node_find(instance, "prefix"),
-                       "\"" BP_FMT "\" is no prefix (a letter, then letters, digits, - and _, at most %d; write it without slashes)",
+                       "\"" BP_FMT "\" is no prefix (a letter, then letters, digits, - and _, at "
+                       "most %d; write it without slashes)",
                        BP_ARG(gate->prefix), PREFIX_MAX_BYTES);
     if (digest && gate->digest.len && (gate->digest.len != 64 || !is_hex))
         error_at_value(reader->problems, digest,
-                       "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the plugin's file)");
+                       "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the "
+                       "plugin's file)");
 }

@@ -1,6 +1,8 @@
-/* server_conf.h - the settings of the host itself: the sections `server` and `log`, and the gate of an instance.
+/* server_conf.h - the settings of the host itself: the sections `server` and `log`, and the gate of
+ * an instance.
  *
- * They are tables of options like those of a plugin, so that checking, schema and reference pages treat them alike.
+ * They are tables of options like those of a plugin, so that checking, schema and reference pages
+ * treat them alike.
  */
 #ifndef CORE_CONF_SERVER_CONF_H
 #define CORE_CONF_SERVER_CONF_H
@@ -96,7 +98,7 @@ struct server_conf {
     bool                    metrics;
     bp_str                  metrics_token, metrics_listen; /* empty: none */
     const struct conf_node *metrics_listen_node;           /* NULL: none */
-    int64_t                 host_rate_per_minute; /* 0: off */
+    int64_t                 host_rate_per_minute;          /* 0: off */
     struct server_auth      auth;
     struct server_limits    limits;
     struct server_watchdog  watchdog;
@@ -122,10 +124,11 @@ struct gate_conf {
     int64_t breaker_window_ns;
     int64_t breaker_pause_ns;
     bool    critical;
-    bp_str  digest; /* empty, or 64 hexadecimal digits */
-    int64_t every_ns; /* kind health only: from one check to the next */
+    bp_str  digest;     /* empty, or 64 hexadecimal digits */
+    int64_t every_ns;   /* kind health only: from one check to the next */
     int64_t rise, fall; /* kind health only: how many checks in a row make it well again, or down */
-    bp_str  prefix;   /* kind app only: before its routes as /PREFIX, before its tools as PREFIX_; empty: by the rule of api/prefix.h */
+    bp_str  prefix;     /* kind app only: before its routes as /PREFIX, before its tools as PREFIX_;
+                           empty: by the rule of api/prefix.h */
 };
 
 enum { PREFIX_MAX_BYTES = 32 };
@@ -144,15 +147,18 @@ extern const struct conf_section log_section;
 extern const struct option_table listener_table;
 extern const struct option_table gate_table;
 
-/* What instances of one kind take beside the gate's settings; empty for most kinds. Of struct gate_conf too. */
+/* What instances of one kind take beside the gate's settings; empty for most kinds. Of struct
+ * gate_conf too. */
 const struct option_table *gate_kind_table(const char *kind);
 
 /* Reads the section `server`; NULL when it is not there. The references found go to `refs`. */
-void server_conf_read(const struct option_reader *reader, const struct conf_node *section, struct server_conf *server,
-                      struct option_refs *refs);
-void log_conf_read(const struct option_reader *reader, const struct conf_node *section, struct log_conf *log);
+void server_conf_read(const struct option_reader *reader, const struct conf_node *section,
+                      struct server_conf *server, struct option_refs *refs);
+void log_conf_read(const struct option_reader *reader, const struct conf_node *section,
+                   struct log_conf *log);
 /* `shadow` is the table of the instance's plugin, whose options win. */
-void gate_conf_read(const struct option_reader *reader, const char *kind, const struct conf_node *instance,
-                    const struct option_table *shadow, struct gate_conf *gate);
+void gate_conf_read(const struct option_reader *reader, const char *kind,
+                    const struct conf_node *instance, const struct option_table *shadow,
+                    struct gate_conf *gate);
 
 #endif

@@ -12,9 +12,18 @@ struct unit {
 
 static const struct unit size_units[] = {
     { "B", 1 },
-    { "KiB", INT64_C(1) << 10 }, { "MiB", INT64_C(1) << 20 }, { "GiB", INT64_C(1) << 30 }, { "TiB", INT64_C(1) << 40 },
-    { "Ki", INT64_C(1) << 10 },  { "Mi", INT64_C(1) << 20 },  { "Gi", INT64_C(1) << 30 },  { "Ti", INT64_C(1) << 40 },
-    { "KB", 1000 },              { "MB", 1000000 },           { "GB", 1000000000 },        { "TB", INT64_C(1000000000000) },
+    { "KiB", INT64_C(1) << 10 },
+    { "MiB", INT64_C(1) << 20 },
+    { "GiB", INT64_C(1) << 30 },
+    { "TiB", INT64_C(1) << 40 },
+    { "Ki", INT64_C(1) << 10 },
+    { "Mi", INT64_C(1) << 20 },
+    { "Gi", INT64_C(1) << 30 },
+    { "Ti", INT64_C(1) << 40 },
+    { "KB", 1000 },
+    { "MB", 1000000 },
+    { "GB", 1000000000 },
+    { "TB", INT64_C(1000000000000) },
 };
 
 static const struct unit duration_units[] = {
@@ -91,11 +100,12 @@ static struct decimal take_decimal(bp_str *text)
         else
             number.whole = number.whole * 10 + digit;
     }
-    if (number.is_number && at + 1 < text->len && text->data[at] == '.' && text->data[at + 1] >= '0' &&
-        text->data[at + 1] <= '9') {
+    if (number.is_number && at + 1 < text->len && text->data[at] == '.' &&
+        text->data[at + 1] >= '0' && text->data[at + 1] <= '9') {
         uint64_t place = 100000000;
 
-        for (at++; at < text->len && text->data[at] >= '0' && text->data[at] <= '9'; at++, place /= 10)
+        for (at++; at < text->len && text->data[at] >= '0' && text->data[at] <= '9';
+             at++, place /= 10)
             number.fraction += place * (uint64_t)(text->data[at] - '0');
     }
     *text = bp_str_n(text->data + at, text->len - at);
@@ -114,10 +124,12 @@ static bp_str take_unit(bp_str *text)
     return unit;
 }
 
-static const struct unit *find_unit(const struct unit *units, size_t count, bp_str name, bool ignores_case)
+static const struct unit *find_unit(const struct unit *units, size_t count, bp_str name,
+                                    bool ignores_case)
 {
     for (size_t i = 0; i < count; i++)
-        if (ignores_case ? str_equal_ignore_case(name, bp_str_of(units[i].name)) : bp_str_is(name, units[i].name))
+        if (ignores_case ? str_equal_ignore_case(name, bp_str_of(units[i].name))
+                         : bp_str_is(name, units[i].name))
             return &units[i];
     return NULL;
 }
@@ -130,18 +142,20 @@ static bool add_scaled(int64_t *total, struct decimal number, int64_t factor)
     if (number.is_too_large || __builtin_mul_overflow((int64_t)number.whole, factor, &part))
         return false;
     fraction = (int64_t)(((long double)number.fraction * (long double)factor) / 1e9L);
-    return !__builtin_add_overflow(part, fraction, &part) && !__builtin_add_overflow(*total, part, total);
+    return !__builtin_add_overflow(part, fraction, &part) &&
+           !__builtin_add_overflow(*total, part, total);
 }
 
 static void hint_number(struct value_hint *hint, bp_str text, bp_str rest, const char *unit)
 {
-    snprintf(hint->text, sizeof(hint->text), "%.*s%s", (int)(text.len - rest.len > 40 ? 40 : text.len - rest.len),
-             text.data, unit);
+    snprintf(hint->text, sizeof(hint->text), "%.*s%s",
+             (int)(text.len - rest.len > 40 ? 40 : text.len - rest.len), text.data, unit);
 }
 
 const char *value_size(bp_str text, int64_t *bytes, struct value_hint *hint)
 {
-    static const char *const wrong = "is not a size (write bytes, or a number and a unit: 4096, 10KB, 64MiB)";
+    static const char *const wrong = "is not a size (write bytes, or a number and a unit: 4096, "
+                                     "10KB, 64MiB)";
     bp_str                   rest = text, behind;
     struct decimal           number = take_decimal(&rest);
     const struct unit       *unit = &size_units[0];
@@ -183,10 +197,10 @@ static const char *meant_duration_unit(bp_str name)
     static const struct {
         const char *written, *meant;
     } words[] = {
-        { "sec", "s" },    { "secs", "s" },    { "second", "s" }, { "seconds", "s" },       { "min", "m" },
-        { "mins", "m" },   { "minute", "m" },  { "minutes", "m" }, { "hr", "h" },           { "hour", "h" },
-        { "hours", "h" },  { "day", "d" },     { "days", "d" },   { "msec", "ms" },         { "millis", "ms" },
-        { "milliseconds", "ms" },
+        { "sec", "s" },  { "secs", "s" },  { "second", "s" },  { "seconds", "s" },
+        { "min", "m" },  { "mins", "m" },  { "minute", "m" },  { "minutes", "m" },
+        { "hr", "h" },   { "hour", "h" },  { "hours", "h" },   { "day", "d" },
+        { "days", "d" }, { "msec", "ms" }, { "millis", "ms" }, { "milliseconds", "ms" },
     };
     const struct unit *unit = find_unit(duration_units, DURATION_UNIT_COUNT, name, true);
 
@@ -200,7 +214,8 @@ static const char *meant_duration_unit(bp_str name)
 
 const char *value_duration(bp_str text, int64_t *ns, struct value_hint *hint)
 {
-    static const char *const wrong = "is not a duration (write a number and a unit: 250ms, 2s, 5m, 1h, 7d)";
+    static const char *const wrong = "is not a duration (write a number and a unit: 250ms, 2s, 5m, "
+                                     "1h, 7d)";
     bp_str                   rest = text;
     int64_t                  total = 0;
 

@@ -1,8 +1,8 @@
 /* value.h - reads one value of each type an option can have.
  *
- * Each function returns NULL when the text is good, and otherwise what is wrong with it, as the end of a sentence
- * that starts with the value: `is not a size (write ...)`. A hint that repeats a part of the value stands apart
- * in `struct value_hint`, because a secret must not be repeated.
+ * Each function returns NULL when the text is good, and otherwise what is wrong with it, as the end
+ * of a sentence that starts with the value: `is not a size (write ...)`. A hint that repeats a part
+ * of the value stands apart in `struct value_hint`, because a secret must not be repeated.
  */
 #ifndef CORE_CONF_VALUE_H
 #define CORE_CONF_VALUE_H
@@ -27,7 +27,8 @@ const char *value_enum(bp_str text, const char *choices, int32_t *index, struct 
 const char *value_url(bp_str text, const char *schemes, struct value_hint *hint);
 const char *value_address(bp_str text, struct value_hint *hint);
 
-/* An address that passed value_address() and is reached only from this machine: 127.0.0.0/8, ::1, localhost, unix. */
+/* An address that passed value_address() and is reached only from this machine: 127.0.0.0/8, ::1,
+ * localhost, unix. */
 bool address_is_loopback(bp_str address);
 
 /* One word of "a|b|c" and, in *rest, what follows. */

@@ -1,7 +1,8 @@
 /* yaml.c - turns libyaml's events into a tree with positions.
  *
- * A line that is no YAML is not the end of it: it is reported, taken as if it were empty, and the text is read anew, so that one
- * run tells what is wrong with the rest as well. The tree is then one of which parts may be missing (problems->is_partial).
+ * A line that is no YAML is not the end of it: it is reported, taken as if it were empty, and the
+ * text is read anew, so that one run tells what is wrong with the rest as well. The tree is then
+ * one of which parts may be missing (problems->is_partial).
  */
 #include "conf/yaml.h"
 
@@ -18,11 +19,13 @@ struct builder {
     unsigned              depth; /* of `open` */
     size_t                node_count;
     bool                  is_whole; /* it was read to its end */
-    size_t                silent_to; /* from 0: before which line a mistake is that of a line that was left out; 0: none */
-    size_t                bad_line; /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not help */
-    bool                  has_key; /* `key` waits for its value */
-    bp_str                key;
-    struct conf_position  key_position;
+    size_t silent_to; /* from 0: before which line a mistake is that of a line that was left out; 0:
+                         none */
+    size_t bad_line;  /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not
+                         help */
+    bool                 has_key; /* `key` waits for its value */
+    bp_str               key;
+    struct conf_position key_position;
 };
 
 enum { MAX_LEFT_OUT = 16 };
@@ -51,7 +54,8 @@ static enum step fail_whole(struct builder *builder, yaml_mark_t mark, const cha
     return STEP_FAILED;
 }
 
-/* Within { } and [ ] a brace ends a plain value, which surprises everybody who writes ${NAME} there. */
+/* Within { } and [ ] a brace ends a plain value, which surprises everybody who writes ${NAME}
+ * there. */
 static const char *expansion_hint(bp_str text, size_t line)
 {
     for (const char *at = text.data, *end = text.data + text.len; at < end; at++) {
@@ -72,7 +76,8 @@ static enum step fail_syntax(struct builder *builder)
 
     builder->bad_line = parser->problem_mark.line;
     // What is not closed ends where the text ends, and the mistake is where it began.
-    if (parser->context && (strstr(parser->context, "quoted scalar") || strstr(parser->context, "flow")))
+    if (parser->context &&
+        (strstr(parser->context, "quoted scalar") || strstr(parser->context, "flow")))
         builder->bad_line = parser->context_mark.line;
     if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_READER_ERROR)
         builder->bad_line = SIZE_MAX;
@@ -88,7 +93,8 @@ static enum step fail_syntax(struct builder *builder)
                     "is not valid YAML: %s %s that starts at line %zu%s", problem, parser->context,
                     parser->context_mark.line + 1, hint);
     } else {
-        problem_add(builder->problems, false, position, bp_str_of(NULL), "is not valid YAML: %s%s", problem, hint);
+        problem_add(builder->problems, false, position, bp_str_of(NULL), "is not valid YAML: %s%s",
+                    problem, hint);
     }
     return STEP_FAILED;
 }
@@ -136,7 +142,8 @@ static enum step append(struct builder *builder, struct conf_node *node, yaml_ma
     return STEP_ON;
 }
 
-static struct conf_node *new_node(struct builder *builder, enum conf_node_kind kind, yaml_mark_t mark)
+static struct conf_node *new_node(struct builder *builder, enum conf_node_kind kind,
+                                  yaml_mark_t mark)
 {
     struct conf_node *node;
 
@@ -218,12 +225,13 @@ static enum step take(struct builder *builder, const yaml_event_t *event)
 {
     if (has_anchor_or_tag(event))
         return fail(builder, event->start_mark,
-                    "anchors (&name), aliases (*name) and tags (!name) are not understood; write the value out, "
-                    "or quote it if it is text");
+                    "anchors (&name), aliases (*name) and tags (!name) are not understood; write "
+                    "the value out, or quote it if it is text");
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (builder->root)
-            return fail(builder, event->start_mark, "is a second document; remove the line --- and what follows it");
+            return fail(builder, event->start_mark,
+                        "is a second document; remove the line --- and what follows it");
         return STEP_ON;
     case YAML_SCALAR_EVENT:
         return add_scalar(builder, event);
@@ -251,7 +259,9 @@ static struct conf_node *read_once(struct builder *builder)
         return NULL;
     }
     yaml_parser_set_encoding(&builder->parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&builder->parser, (const unsigned char *)(builder->text.data ? builder->text.data : ""),
+    yaml_parser_set_input_string(&builder->parser,
+                                 (const unsigned char *)(builder->text.data ? builder->text.data
+                                                                            : ""),
                                  builder->text.len);
     while (step == STEP_ON) {
         yaml_event_t event;
@@ -290,7 +300,8 @@ struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
     char             *rest;
 
     if (text.len > YAML_MAX_BYTES) {
-        problem_add(problems, false, (struct conf_position){ 0 }, bp_str_of(NULL), "is larger than 4 MiB");
+        problem_add(problems, false, (struct conf_position){ 0 }, bp_str_of(NULL),
+                    "is larger than 4 MiB");
         return NULL;
     }
     root = read_once(&builder);
@@ -300,9 +311,12 @@ struct conf_node *yaml_read(struct conf_problems *problems, bp_str text)
     if (!rest)
         return NULL;
     memcpy(rest, text.data, text.len);
-    for (int i = 0; i < MAX_LEFT_OUT && !builder.is_whole && builder.bad_line != SIZE_MAX && leave_out(rest, text.len, builder.bad_line);
+    for (int i = 0; i < MAX_LEFT_OUT && !builder.is_whole && builder.bad_line != SIZE_MAX &&
+                    leave_out(rest, text.len, builder.bad_line);
          i++) {
-        builder = (struct builder){ .problems = problems, .text = { rest, text.len }, .bad_line = SIZE_MAX,
+        builder = (struct builder){ .problems = problems,
+                                    .text = { rest, text.len },
+                                    .bad_line = SIZE_MAX,
                                     .silent_to = builder.bad_line + 2 };
         root = read_once(&builder);
     }

@@ -1,7 +1,7 @@
 /* yaml.h - reads YAML into a tree with positions, by libyaml and within caps.
  *
- * One document, UTF-8, mappings with plain keys. Anchors, aliases and tags are refused: a conf file that means
- * something else than what stands at a place cannot be reported by line and column.
+ * One document, UTF-8, mappings with plain keys. Anchors, aliases and tags are refused: a conf file
+ * that means something else than what stands at a place cannot be reported by line and column.
  */
 #ifndef CORE_CONF_YAML_H
 #define CORE_CONF_YAML_H
@@ -15,8 +15,8 @@ enum {
     YAML_MAX_KEYS = 1024 /* of one mapping */
 };
 
-/* NULL when there is nothing usable; problems say why. With problems and a tree, the tree lacks what was wrong.
- * An empty text is NULL without a problem. */
+/* NULL when there is nothing usable; problems say why. With problems and a tree, the tree lacks
+ * what was wrong. An empty text is NULL without a problem. */
 struct conf_node *yaml_read(struct conf_problems *problems, bp_str text);
 
 #endif

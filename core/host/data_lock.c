@@ -16,8 +16,9 @@ static void say_who(int fd, const char *folder, char problem[1024])
     text[len > 0 ? len : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
     snprintf(problem, 1024,
-             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, let the command talk to it with --url, or "
-             "give this one a data_dir of its own", folder, text[0] ? text : "an unknown process id");
+             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, let "
+             "the command talk to it with --url, or give this one a data_dir of its own",
+             folder, text[0] ? text : "an unknown process id");
 }
 
 int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, char problem[1024])
@@ -38,7 +39,8 @@ int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, 
         close(fd);
         return -1;
     }
-    snprintf(text, sizeof(text), "the process id %ld and the conf %.400s\n", (long)getpid(), conf_file);
+    snprintf(text, sizeof(text), "the process id %ld and the conf %.400s\n", (long)getpid(),
+             conf_file);
     // The lock is what counts; without the words it is only harder to see whose it is.
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0)
         fprintf(stderr, "backplane: cannot write to %s: %s\n", path, strerror(errno));

@@ -20,16 +20,19 @@ bool host_make_private_socket(struct host *host)
     return true;
 }
 
-/* Databases, the log and outgoing connections go on when clients hold as many connections as they may. */
+/* Databases, the log and outgoing connections go on when clients hold as many connections as they
+ * may. */
 static uint32_t most_connections(int64_t wanted)
 {
     struct rlimit limit;
     int64_t       most;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > UINT32_MAX)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur > UINT32_MAX)
         return (uint32_t)wanted;
-    most = (int64_t)limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT
-                                                          : (int64_t)limit.rlim_cur / 2;
+    most = (int64_t)limit.rlim_cur > 2 * DESCRIPTORS_KEPT
+               ? (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT
+               : (int64_t)limit.rlim_cur / 2;
     return (uint32_t)(wanted < most ? wanted : most);
 }
 
@@ -38,7 +41,8 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static struct http_edge_options edge_options(const struct host *host, const bp_str *addresses, size_t count)
+static struct http_edge_options edge_options(const struct host *host, const bp_str *addresses,
+                                             size_t count)
 {
     const struct server_limits *limits = &host->conf->server.limits;
     struct http_edge_options    options = http_edge_defaults;
@@ -51,7 +55,8 @@ static struct http_edge_options edge_options(const struct host *host, const bp_s
     options.limits.header_block_bytes = (uint32_t)limits->header_block_bytes;
     options.limits.header_count = (uint32_t)limits->header_count;
     options.max_body_bytes = limits->body_bytes;
-    options.max_client_bodies_bytes = larger(limits->bodies_per_client_bytes, host->conf->server.mcp.body_bytes);
+    options.max_client_bodies_bytes = larger(limits->bodies_per_client_bytes,
+                                             host->conf->server.mcp.body_bytes);
     options.max_all_bodies_bytes = larger(limits->bodies_bytes, host->conf->server.mcp.body_bytes);
     options.max_connections = most_connections(limits->connections);
     options.max_connections_per_address = (uint32_t)limits->connections_per_address;
@@ -83,7 +88,8 @@ bool host_open_edge(struct host *host, bool is_private)
     for (size_t i = 0; !is_private && i < server->listener_count; i++)
         addresses[count++] = server->listeners[i].address;
     if (!is_private && server->metrics_listen.len)
-        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those of the conf
+        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those
+                                                     // of the conf
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
     if (!host->edge)

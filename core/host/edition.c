@@ -43,20 +43,25 @@ static bool start_generation(struct generation *generation, const struct host_op
 {
     if (options->stdio_apps)
         return generation_start_apps(generation, options->stdio_apps);
-    return options->only_kind ? generation_start_only(generation, bp_str_of(options->only_kind), bp_str_of(options->only_name))
+    return options->only_kind ? generation_start_only(generation, bp_str_of(options->only_kind),
+                                                      bp_str_of(options->only_name))
                               : generation_start(generation);
 }
 
-int edition_start_instances(struct edition *edition, const struct host_options *options, struct edition *before)
+int edition_start_instances(struct edition *edition, const struct host_options *options,
+                            struct edition *before)
 {
     struct host *host = edition->host;
 
-    edition->generation = generation_new(edition->conf, host->registry, host->workers, host->worker_count, host->pool,
+    edition->generation = generation_new(edition->conf, host->registry, host->workers,
+                                         host->worker_count, host->pool,
                                          before ? before->generation : NULL);
     edition->is_up = edition->generation && start_generation(edition->generation, options);
     if (edition->is_up)
         return EXIT_DONE;
-    host_say_failure(host, "%s", edition->generation ? edition->generation->problem : "no memory for the instances");
+    host_say_failure(host, "%s",
+                     edition->generation ? edition->generation->problem
+                                         : "no memory for the instances");
     return EXIT_STORAGE;
 }
 
@@ -68,22 +73,26 @@ static bp_status make_mcp(bp_call *call, void *arg)
     return edition->mcp ? BP_OK : call->error.status;
 }
 
-int edition_make(struct edition *edition, const struct host_options *options, struct edition *before)
+int edition_make(struct edition *edition, const struct host_options *options,
+                 struct edition *before)
 {
     struct host *host = edition->host;
     char         problem[512] = "";
 
     edition->instances_metrics = instance_metrics_new(edition->generation, edition->conf);
-    edition->health = health_board_new(edition->generation, host->alerts, before ? before->health : NULL);
-    if (!api_init(&edition->api, edition->conf, edition->generation, edition->health, !options->stdio_apps, problem)) {
+    edition->health = health_board_new(edition->generation, host->alerts,
+                                       before ? before->health : NULL);
+    if (!api_init(&edition->api, edition->conf, edition->generation, edition->health,
+                  !options->stdio_apps, problem)) {
         if (!conf_has_errors(edition->conf))
             host_say_failure(host, "%s", problem);
         else if (report_problems(edition->conf, stderr) != 0)
             host_log_conf_problems(host);
         return EXIT_CONF;
     }
-    edition->api.is_private = before ? before->api.is_private
-                                     : options->is_private || options->stdio_apps || options->handler;
+    edition->api.is_private = before
+                                  ? before->api.is_private
+                                  : options->is_private || options->stdio_apps || options->handler;
     if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, edition, problem) != BP_OK ||
         !mcp_add_routes(edition->mcp, problem)) {
         host_say_failure(host, "%s", problem);
@@ -115,7 +124,8 @@ int edition_start(struct edition *edition)
     struct worker *first = &edition->host->workers[0];
     char           problem[512] = "";
 
-    if ((!edition->api.key_storage || generation_call(first, BP_SECONDS(30), migrate_keys, edition, problem) == BP_OK) &&
+    if ((!edition->api.key_storage ||
+         generation_call(first, BP_SECONDS(30), migrate_keys, edition, problem) == BP_OK) &&
         generation_call(first, BP_SECONDS(70), start_ops, edition, problem) == BP_OK)
         return EXIT_DONE;
     host_say_failure(edition->host, "%s", problem);
@@ -150,7 +160,8 @@ void edition_show(struct edition *edition)
 
     health_board_set_phase(edition->health, PHASE_READY);
     for (uint32_t w = 0; w < edition->host->worker_count; w++)
-        generation_call(&edition->host->workers[w], BP_SECONDS(10), show_on_worker, edition, problem);
+        generation_call(&edition->host->workers[w], BP_SECONDS(10), show_on_worker, edition,
+                        problem);
 }
 
 void edition_handle(struct http_exchange *exchange, void *arg)

@@ -39,7 +39,8 @@ static void add_text(struct bp_buf *buf, const char *text)
     buf_add(buf, bp_str_of(text));
 }
 
-/* A JSON string is a YAML string; `${` would begin what is taken from the environment, so it is written `$${`. */
+/* A JSON string is a YAML string; `${` would begin what is taken from the environment, so it is
+ * written `$${`. */
 static void add_quoted(struct bp_buf *buf, bp_str text)
 {
     struct bp_buf doubled;
@@ -88,7 +89,8 @@ static const char *other_of(const char *kind, const char *const *others, size_t 
     return NULL;
 }
 
-void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind, const char *const *others, size_t other_count)
+void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind,
+                                const char *const *others, size_t other_count)
 {
     for (size_t i = 0; i < BACKENDS; i++) {
         const char *other = other_of(backends[i].kind, others, other_count);
@@ -97,8 +99,10 @@ void embedded_conf_add_backends(struct bp_buf *out, const char *except_kind, con
             continue;
         if (other)
             buf_addf(out, "%s: { main: %s }\n", backends[i].kind, other);
-        else // calls that are cut short on purpose must not open a breaker that then refuses the good ones
-            buf_addf(out, "%s: { main: { breaker_failures: 0, %s }\n", backends[i].kind, backends[i].yaml + 2);
+        else // calls that are cut short on purpose must not open a breaker that then refuses the
+             // good ones
+            buf_addf(out, "%s: { main: { breaker_failures: 0, %s }\n", backends[i].kind,
+                     backends[i].yaml + 2);
     }
 }
 
@@ -108,13 +112,15 @@ static const bp_option *option_of(const struct plugin *plugin, uint32_t index)
                                              (size_t)index * plugin->descriptor.option_size);
 }
 
-/* The value of --set for that option; the settings of all apps count, those of this app before them. */
+/* The value of --set for that option; the settings of all apps count, those of this app before
+ * them. */
 static bool find_setting(struct writing *writing, bp_str app, const char *option, bp_str *value)
 {
     bool is_found = false;
 
     for (size_t i = 0; i < writing->wish->setting_count; i++) {
-        bp_str rest, key = str_split(bp_str_of(writing->wish->settings[i]), '=', &rest), name, owner = key;
+        bp_str rest, key = str_split(bp_str_of(writing->wish->settings[i]), '=', &rest), name,
+                     owner = key;
 
         owner = str_split(key, '.', &name);
         if (!name.len) {
@@ -169,8 +175,8 @@ static void write_option(struct writing *writing, bp_str app, const bp_option *o
             return; // a model that only quotes is of no use to who can do without
         write_key(writing, option);
         write_reference(writing, option);
-    } else if (option->type == BP_OPTION_TYPE_LIST && option->is_required && writing->wish->word_count &&
-               !writing->are_words_used) {
+    } else if (option->type == BP_OPTION_TYPE_LIST && option->is_required &&
+               writing->wish->word_count && !writing->are_words_used) {
         write_key(writing, option);
         write_words(writing);
     } else {
@@ -189,7 +195,8 @@ static bool write_app(struct writing *writing, struct plugin_registry *registry,
     plugin = registry_load(registry, "app", name, problem);
     if (!plugin) {
         fprintf(stderr, "backplane mcp: %s\n",
-                problem[0] ? problem : "there is no app of that name: `backplane plugins` lists them");
+                problem[0] ? problem
+                           : "there is no app of that name: `backplane plugins` lists them");
         return false;
     }
     add_text(&writing->apps, "  ");
@@ -230,11 +237,13 @@ static bool all_is_used(const struct writing *writing)
     for (size_t i = 0; i < writing->wish->setting_count; i++) {
         if (writing->is_used[i])
             continue;
-        fprintf(stderr, "backplane mcp: --set %s: no app that was named has such a setting\n", writing->wish->settings[i]);
+        fprintf(stderr, "backplane mcp: --set %s: no app that was named has such a setting\n",
+                writing->wish->settings[i]);
         return false;
     }
     if (writing->wish->word_count && !writing->are_words_used) {
-        fprintf(stderr, "backplane mcp: \"%s\": no app that was named takes words\n", writing->wish->words[0]);
+        fprintf(stderr, "backplane mcp: \"%s\": no app that was named takes words\n",
+                writing->wish->words[0]);
         return false;
     }
     return true;

@@ -1,5 +1,5 @@
-/* exit_status.h - how the program ends: the statuses of sysexits.h where there is one, so that a supervisor can tell a bad conf
- * from a crash. */
+/* exit_status.h - how the program ends: the statuses of sysexits.h where there is one, so that a
+ * supervisor can tell a bad conf from a crash. */
 #ifndef CORE_HOST_EXIT_STATUS_H
 #define CORE_HOST_EXIT_STATUS_H
 

@@ -1,4 +1,5 @@
-/* failure.c - why a start failed: to standard error, and to the log when that is a file, where it is looked for later. */
+/* failure.c - why a start failed: to standard error, and to the log when that is a file, where it
+ * is looked for later. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -19,13 +20,17 @@ void host_say_failure(struct host *host, const char *format, ...)
 
 void host_log_conf_problems(struct host *host)
 {
-    struct log_options options = { .level = BP_LOG_INFO, .path = host->conf->log.file.data, .queue_lines = 1024 };
+    struct log_options options = { .level = BP_LOG_INFO,
+                                   .path = host->conf->log.file.data,
+                                   .queue_lines = 1024 };
     struct log        *log = host->conf->log.file.len ? log_open(&options) : NULL;
 
-    for (const struct conf_problem *problem = host->conf->problems.first; log && problem; problem = problem->next)
+    for (const struct conf_problem *problem = host->conf->problems.first; log && problem;
+         problem = problem->next)
         if (!problem->is_warning)
-            log_message(log, BP_LOG_ERROR, "start_failed", "%s:%u:%u: " BP_FMT ": " BP_FMT, host->conf->file, problem->position.line,
-                        problem->position.column, BP_ARG(problem->path), BP_ARG(problem->text));
+            log_message(log, BP_LOG_ERROR, "start_failed", "%s:%u:%u: " BP_FMT ": " BP_FMT,
+                        host->conf->file, problem->position.line, problem->position.column,
+                        BP_ARG(problem->path), BP_ARG(problem->text));
     if (log)
         log_close(log);
 }

@@ -56,7 +56,8 @@ static bp_status start_server(bp_call *call, void *arg)
 
     *server = http_server_start(host->edge, call->worker, host->handler, host->handler_arg);
     if (!*server)
-        return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u", call->worker->index);
+        return call_fail(call, BP_NO_MEMORY, "the listeners cannot be watched by worker %u",
+                         call->worker->index);
     if (host->handler == edition_handle)
         http_server_on_refusal(*server, edition_note_refusal, NULL);
     return BP_OK;
@@ -85,7 +86,8 @@ static bool start_servers(struct host *host, char problem[512])
 {
     host->servers = calloc(host->worker_count, sizeof(*host->servers));
     for (uint32_t w = 0; host->servers && w < host->worker_count; w++)
-        if (generation_call(&host->workers[w], BP_SECONDS(10), start_server, host, problem) != BP_OK)
+        if (generation_call(&host->workers[w], BP_SECONDS(10), start_server, host, problem) !=
+            BP_OK)
             return false;
     return host->servers != NULL;
 }
@@ -106,28 +108,34 @@ int host_start(struct host *host, const struct host_options *options)
 {
     const struct server_watchdog *watchdog = &host->conf->server.watchdog;
     struct edition               *edition = host->edition;
-    bool                          is_served = !options->stdio_apps && (!options->only_kind || options->handler);
-    char                          problem[512] = "no memory";
-    int                           status;
+    bool is_served = !options->stdio_apps && (!options->only_kind || options->handler);
+    char problem[512] = "no memory";
+    int  status;
 
     host->handler = options->handler ? options->handler : edition_handle;
     host->handler_arg = options->handler_arg;
-    mkdir(host->conf->data_dir.data, 0700); // what is wrong with it, the first plugin that needs it says
-    if (!start_workers(host, options->only_workers                                                  ? options->only_workers
-                             : options->is_private || options->only_kind || options->stdio_apps ? 1
-                                                                                                : 0)) {
+    mkdir(host->conf->data_dir.data,
+          0700); // what is wrong with it, the first plugin that needs it says
+    if (!start_workers(host, options->only_workers ? options->only_workers
+                             : options->is_private || options->only_kind || options->stdio_apps
+                                 ? 1
+                                 : 0)) {
         host_say_failure(host, "the workers cannot be started: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    // Before any instance starts: a second server on the same address must not touch the first one's data.
-    if (is_served && ((options->is_private && !host_make_private_socket(host)) || !host_open_edge(host, options->is_private)))
+    // Before any instance starts: a second server on the same address must not touch the first
+    // one's data.
+    if (is_served && ((options->is_private && !host_make_private_socket(host)) ||
+                      !host_open_edge(host, options->is_private)))
         return EXIT_BIND;
-    if (is_served && options->conf_file && !options->conf_text && !take_data(host, options->conf_file))
+    if (is_served && options->conf_file && !options->conf_text &&
+        !take_data(host, options->conf_file))
         return EXIT_STORAGE;
     host->watchdog = watchdog_start(host->workers, host->worker_count,
-                                    &(struct watchdog_options){ .warn_ns = watchdog->warn_ns,
-                                                                .stuck_ns = watchdog->fail_liveness_ns,
-                                                                .abort_ns = watchdog->abort_ns },
+                                    &(struct watchdog_options){
+                                        .warn_ns = watchdog->warn_ns,
+                                        .stuck_ns = watchdog->fail_liveness_ns,
+                                        .abort_ns = watchdog->abort_ns },
                                     host->log);
     status = edition_start_instances(edition, options, NULL);
     if (status != EXIT_DONE || (options->only_kind && !is_served))
@@ -159,7 +167,8 @@ int host_start(struct host *host, const struct host_options *options)
 
 static bool listens_alike(const struct server_conf *a, const struct server_conf *b)
 {
-    if (a->listener_count != b->listener_count || !bp_str_equal(a->metrics_listen, b->metrics_listen))
+    if (a->listener_count != b->listener_count ||
+        !bp_str_equal(a->metrics_listen, b->metrics_listen))
         return false;
     for (size_t i = 0; i < a->listener_count; i++)
         if (!bp_str_equal(a->listeners[i].address, b->listeners[i].address))
@@ -203,7 +212,10 @@ int host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_
     int             status;
 
     if (!listens_alike(&before->conf->server, &conf->server)) {
-        host_say_failure(host, "%s: the listeners are not those of the start: they change with a restart alone", conf->file);
+        host_say_failure(host,
+                         "%s: the listeners are not those of the start: they change with a restart "
+                         "alone",
+                         conf->file);
         return EXIT_CONF;
     }
     next = edition_new(host, conf);

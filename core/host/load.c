@@ -50,7 +50,8 @@ static bool scan(struct host *host)
 
     paths_plugins(folder, sizeof(folder));
     if (!registry_scan(host->registry, folder, true, problem)) {
-        fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n", problem);
+        fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n",
+                problem);
         return false;
     }
     for (size_t i = 0; host->conf && host->conf->root && i < host->conf->plugin_dirs.count; i++)
@@ -73,8 +74,8 @@ static struct log *open_log(const struct conf *conf, bool is_quiet)
         options.level = BP_LOG_WARN;
     log = log_open(&options);
     if (!log)
-        fprintf(stderr, "backplane: log file %s cannot be opened: %s\n", options.path ? options.path : "stderr",
-                strerror(errno));
+        fprintf(stderr, "backplane: log file %s cannot be opened: %s\n",
+                options.path ? options.path : "stderr", strerror(errno));
     return log;
 }
 
@@ -97,13 +98,15 @@ int host_load(struct host *host, const struct host_options *options)
 
     memset(host, 0, sizeof(*host));
     gather_services();
-    host->conf = options->conf_text ? conf_parse(options->conf_file, bp_str_of(options->conf_text), NULL)
-                                    : conf_load(options->conf_file, NULL);
+    host->conf = options->conf_text
+                     ? conf_parse(options->conf_file, bp_str_of(options->conf_text), NULL)
+                     : conf_load(options->conf_file, NULL);
     if (!host->conf) {
         fprintf(stderr, "backplane: no memory to read %s\n", options->conf_file);
         return EXIT_CONF;
     }
-    host->log = open_log(conf_has_errors(host->conf) || options->is_check ? NULL : host->conf, options->is_quiet);
+    host->log = open_log(conf_has_errors(host->conf) || options->is_check ? NULL : host->conf,
+                         options->is_quiet);
     if (!host->log)
         return EXIT_CONF;
     host->registry = registry_new(host->log, services, service_count);
@@ -124,4 +127,3 @@ int host_load(struct host *host, const struct host_options *options)
     host_log_conf_problems(host);
     return EXIT_CONF;
 }
-

@@ -6,7 +6,8 @@
 
 #include "conf/conf.h"
 
-/* Errors and warnings of a conf, one a line, with their number behind them; 1 when there are errors, else 0. */
+/* Errors and warnings of a conf, one a line, with their number behind them; 1 when there are
+ * errors, else 0. */
 int report_problems(const struct conf *conf, FILE *errors);
 
 #endif

@@ -15,9 +15,11 @@ void host_log_conf_problems(struct host *host);
 /* edge.c */
 /* host->socket_path, in a folder that only this user can open. */
 bool host_make_private_socket(struct host *host);
-/* Binds the listeners: the private one, or those of the conf, with that of the metrics behind them. */
+/* Binds the listeners: the private one, or those of the conf, with that of the metrics behind them.
+ */
 bool host_open_edge(struct host *host, bool is_private);
-/* No connection is taken any more, and each has ended, or its time is over. From a thread that is no worker. */
+/* No connection is taken any more, and each has ended, or its time is over. From a thread that is
+ * no worker. */
 void host_drain_servers(struct host *host);
 
 #endif

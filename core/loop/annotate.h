@@ -21,23 +21,24 @@
 
 #ifdef ANNOTATE_ASAN
 #include <sanitizer/common_interface_defs.h>
-#define annotate_start_switch(save, bottom, size)     __sanitizer_start_switch_fiber(save, bottom, size)
-#define annotate_finish_switch(save, bottom, size)    __sanitizer_finish_switch_fiber(save, bottom, size)
+#define annotate_start_switch(save, bottom, size) __sanitizer_start_switch_fiber(save, bottom, size)
+#define annotate_finish_switch(save, bottom, size)                                                 \
+    __sanitizer_finish_switch_fiber(save, bottom, size)
 #else
-#define annotate_start_switch(save, bottom, size)     ((void)(save), (void)(bottom), (void)(size))
-#define annotate_finish_switch(save, bottom, size)    ((void)(save), (void)(bottom), (void)(size))
+#define annotate_start_switch(save, bottom, size)  ((void)(save), (void)(bottom), (void)(size))
+#define annotate_finish_switch(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #endif
 
 #ifdef ANNOTATE_TSAN
 #include <sanitizer/tsan_interface.h>
-#define annotate_tsan_create()      __tsan_create_fiber(0)
-#define annotate_tsan_current()     __tsan_get_current_fiber()
-#define annotate_tsan_switch(fiber) __tsan_switch_to_fiber(fiber, 0)
+#define annotate_tsan_create()       __tsan_create_fiber(0)
+#define annotate_tsan_current()      __tsan_get_current_fiber()
+#define annotate_tsan_switch(fiber)  __tsan_switch_to_fiber(fiber, 0)
 #define annotate_tsan_destroy(fiber) __tsan_destroy_fiber(fiber)
 #else
-#define annotate_tsan_create()      NULL
-#define annotate_tsan_current()     NULL
-#define annotate_tsan_switch(fiber) ((void)(fiber))
+#define annotate_tsan_create()       NULL
+#define annotate_tsan_current()      NULL
+#define annotate_tsan_switch(fiber)  ((void)(fiber))
 #define annotate_tsan_destroy(fiber) ((void)(fiber))
 #endif
 

@@ -13,11 +13,12 @@
 struct start {
     const struct call_options *options;
     void (*run)(bp_call *call, void *arg);
-    void *arg;
+    void    *arg;
     bp_call *call;
 };
 
-static const bp_principal nobody = { .struct_size = sizeof(bp_principal), .tenant = { "default", 7 } };
+static const bp_principal nobody = { .struct_size = sizeof(bp_principal),
+                                     .tenant = { "default", 7 } };
 
 const char *call_request_id_text(const bp_call *call)
 {
@@ -30,7 +31,8 @@ void call_space_free(bp_call *call)
         arena_free(&call->own_arena);
 }
 
-/* 128 random bits would cost a system call for each request; a counter under a random start is unique as well. */
+/* 128 random bits would cost a system call for each request; a counter under a random start is
+ * unique as well. */
 static void make_request_id(bp_call *call)
 {
     static _Thread_local uint64_t next, prefix;
@@ -56,7 +58,8 @@ static void begin(bp_call *call, struct fiber *fiber, const struct call_options 
         call->own_arena = arena; // with the block kept from the fiber's last call
     else
         arena_init(&call->own_arena, 0);
-    call->own_arena.limit_bytes = options->memory_bytes ? options->memory_bytes : CALL_MEMORY_MAX_BYTES;
+    call->own_arena.limit_bytes = options->memory_bytes ? options->memory_bytes
+                                                        : CALL_MEMORY_MAX_BYTES;
     call->arena = &call->own_arena;
     call->fiber = fiber;
     call->worker = fiber_worker(fiber);
@@ -98,7 +101,8 @@ static void run_call(struct fiber *fiber, void *arg)
     call->request_id[0] = '\0';
 }
 
-/* A fiber that cannot run at once (another one is running) begins later, when `start` is gone: then it is copied. */
+/* A fiber that cannot run at once (another one is running) begins later, when `start` is gone: then
+ * it is copied. */
 struct deferred_start {
     struct start        start;
     struct call_options options;
@@ -117,13 +121,14 @@ static void run_deferred(struct fiber *fiber, void *arg)
     run_call(fiber, &copy.start);
 }
 
-bool call_start(struct worker *worker, const struct call_options *options, void (*run)(bp_call *call, void *arg),
-                void *arg)
+bool call_start(struct worker *worker, const struct call_options *options,
+                void (*run)(bp_call *call, void *arg), void      *arg)
 {
     struct start           start = { .options = options, .run = run, .arg = arg };
     struct deferred_start *deferred;
 
-    if (!worker->current && !worker->is_draining && !worker->ready_first) // runs before this returns
+    if (!worker->current && !worker->is_draining &&
+        !worker->ready_first) // runs before this returns
         return fiber_start(worker, run_call, &start) != NULL;
     deferred = calloc(1, sizeof(*deferred));
     if (!deferred)
@@ -161,9 +166,12 @@ bp_status call_scratch_begin(bp_call *call)
     struct call_scratch *scratch = depth > SCRATCH_DEPTH_MAX ? NULL : malloc(sizeof(*scratch));
 
     if (!scratch)
-        return call_fail(call, BP_NO_MEMORY, "scratch memory is nested deeper than %d, or there is none left",
+        return call_fail(call, BP_NO_MEMORY,
+                         "scratch memory is nested deeper than %d, or there is none left",
                          SCRATCH_DEPTH_MAX);
-    *scratch = (struct call_scratch){ .outer = call->scratch, .arena_before = call->arena, .depth = depth,
+    *scratch = (struct call_scratch){ .outer = call->scratch,
+                                      .arena_before = call->arena,
+                                      .depth = depth,
                                       .message_before = call->error.message.data,
                                       .for_client_before = call->error.client_message.data };
     arena_init(&scratch->arena, call->arena->limit_bytes);
@@ -180,9 +188,11 @@ void call_scratch_end(bp_call *call)
         return;
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
-    // A long stream ends scratch memory hundreds of thousands of times: what is not new costs nothing.
+    // A long stream ends scratch memory hundreds of thousands of times: what is not new costs
+    // nothing.
     call->error.message = kept(call->arena, call->error.message, scratch->message_before);
-    call->error.client_message = kept(call->arena, call->error.client_message, scratch->for_client_before);
+    call->error.client_message = kept(call->arena, call->error.client_message,
+                                      scratch->for_client_before);
     arena_free(&scratch->arena);
     free(scratch);
 }
@@ -193,7 +203,8 @@ void call_cancel(bp_call *call)
 {
     bp_status none = BP_OK;
 
-    // What ended the call first stays, also when its job on a pool thread sees the deadline at this moment.
+    // What ended the call first stays, also when its job on a pool thread sees the deadline at this
+    // moment.
     if (!atomic_compare_exchange_strong(&call->over, &none, BP_CANCELLED))
         return;
     for (bp_call *child = call->children; child; child = child->next_sibling)
@@ -271,15 +282,17 @@ void call_wake(bp_call *call)
 
 /* ---- errors ---- */
 
-bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line)
+bp_status call_set_error(bp_call *call, bp_status status, bp_str message, const char *file,
+                         uint32_t line)
 {
     // The path of what an alert sink posts to is its key.
     bool hides_paths = call->plugin && strncmp(call->plugin, "alert/", 6) == 0;
 
     call->error = (bp_error){ .struct_size = sizeof(call->error),
                               .status = status,
-                              .message = mask_is_needed(message) ? mask_secrets(call->arena, message, hides_paths)
-                                                                 : arena_dup(call->arena, message),
+                              .message = mask_is_needed(message)
+                                             ? mask_secrets(call->arena, message, hides_paths)
+                                             : arena_dup(call->arena, message),
                               .plugin = bp_str_of(call->plugin),
                               .op = bp_str_of(call->op),
                               .file = file,
@@ -299,10 +312,12 @@ bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_
     bool has_sentence = call->error.status == status && call->error.message.len;
 
     *is_whole = false;
-    if (status == BP_INTERNAL || status == BP_IO || status == BP_DATA) // about the inside of this server, whoever says so
+    if (status == BP_INTERNAL || status == BP_IO ||
+        status == BP_DATA) // about the inside of this server, whoever says so
         return has_sentence && call->error.client_message.len ? call->error.client_message
                                                               : bp_str_of(bp_status_text(status));
-    if (has_sentence && call->error.client_message.len && !bp_str_equal(call->error.client_message, call->error.message))
+    if (has_sentence && call->error.client_message.len &&
+        !bp_str_equal(call->error.client_message, call->error.message))
         return call->error.client_message;
     *is_whole = true;
     return has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
@@ -319,7 +334,9 @@ bp_status call_fail(bp_call *call, bp_status status, const char *format, ...)
     va_end(args);
     if (len < 0)
         len = 0;
-    return call_set_error(call, status, (bp_str){ text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1 },
+    return call_set_error(call, status,
+                          (bp_str){ text,
+                                    (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1 },
                           NULL, 0);
 }
 
@@ -345,8 +362,10 @@ static bool parse_traceparent(bp_str text, struct call_trace *trace)
         return false;
     if (version == 0 ? text.len != 55 : text.len > 55 && text.data[55] != '-')
         return false;
-    return crypto_unhex((bp_str){ text.data + 3, 32 }, trace->trace_id, 16) && memcmp(trace->trace_id, zero, 16) != 0 &&
-           crypto_unhex((bp_str){ text.data + 36, 16 }, trace->span_id, 8) && memcmp(trace->span_id, zero, 8) != 0 &&
+    return crypto_unhex((bp_str){ text.data + 3, 32 }, trace->trace_id, 16) &&
+           memcmp(trace->trace_id, zero, 16) != 0 &&
+           crypto_unhex((bp_str){ text.data + 36, 16 }, trace->span_id, 8) &&
+           memcmp(trace->span_id, zero, 8) != 0 &&
            crypto_unhex((bp_str){ text.data + 53, 2 }, &trace->flags, 1);
 }
 
@@ -355,7 +374,8 @@ void call_set_trace(bp_call *call, bp_str traceparent)
     call->traceparent[0] = '\0';
     memset(&call->trace, 0, sizeof(call->trace));
     if (parse_traceparent(traceparent, &call->trace))
-        crypto_random(call->trace.span_id, sizeof(call->trace.span_id)); // our own span, a child of the caller's
+        crypto_random(call->trace.span_id,
+                      sizeof(call->trace.span_id)); // our own span, a child of the caller's
     else
         memset(&call->trace, 0, sizeof(call->trace));
 }
@@ -374,16 +394,17 @@ bp_str call_traceparent(bp_call *call)
         }
         crypto_hex(call->trace.trace_id, 16, trace);
         crypto_hex(call->trace.span_id, 8, span);
-        snprintf(call->traceparent, sizeof(call->traceparent), "00-%s-%s-%02x", trace, span, call->trace.flags);
+        snprintf(call->traceparent, sizeof(call->traceparent), "00-%s-%s-%02x", trace, span,
+                 call->trace.flags);
     }
     return bp_str_of(call->traceparent);
 }
 
-typedef void (*log_writer)(struct log *log, uint32_t level, const char *event, bp_str message, const bp_field *fields,
-                           size_t field_count);
+typedef void (*log_writer)(struct log *log, uint32_t level, const char *event, bp_str message,
+                           const bp_field *fields, size_t field_count);
 
-static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
-                     size_t field_size, size_t field_count)
+static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str event, bp_str message,
+                     const bp_field *fields, size_t field_size, size_t field_count)
 {
     bp_field all[32];
     size_t   count = 0, name_len;
@@ -409,14 +430,14 @@ static void log_with(log_writer writer, bp_call *call, uint32_t level, bp_str ev
     writer(call->worker->log, level, name, message, all, count);
 }
 
-void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields, size_t field_size,
-              size_t field_count)
+void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
+              size_t field_size, size_t field_count)
 {
     log_with(log_event, call, level, event, message, fields, field_size, field_count);
 }
 
-void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
-                     size_t field_count)
+void call_log_record(bp_call *call, uint32_t level, bp_str event, bp_str message,
+                     const bp_field *fields, size_t field_count)
 {
     log_with(log_record, call, level, event, message, fields, sizeof(bp_field), field_count);
 }

@@ -4,15 +4,16 @@
 #include "loop/fiber.h"
 
 struct bp_child {
-    bp_call     *parent;
-    bp_call     *call; /* while it runs */
-    const char  *name;
+    bp_call    *parent;
+    bp_call    *call; /* while it runs */
+    const char *name;
     bp_status (*run)(bp_call *child, void *arg);
-    void        *arg;
-    struct arena arena; /* of its own, as its jobs may run while the parent does; freed with the parent's */
-    bp_status    status;
-    bp_error     error;
-    bool         is_ended, is_cancelled, is_joining;
+    void *arg;
+    struct arena
+        arena; /* of its own, as its jobs may run while the parent does; freed with the parent's */
+    bp_status status;
+    bp_error  error;
+    bool      is_ended, is_cancelled, is_joining;
 };
 
 static void free_arena(void *arena)
@@ -70,8 +71,8 @@ static void run_child(bp_call *call, void *arg)
     fiber_wake(parent->fiber);
 }
 
-bp_status call_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg), void *arg,
-                     struct bp_child **child)
+bp_status call_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg),
+                     void *arg, struct bp_child **child)
 {
     struct bp_child    *made = arena_alloc(call->arena, sizeof(*made));
     struct call_options options = { .deadline_ns = call->deadline_ns,
@@ -89,7 +90,8 @@ bp_status call_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *
     call->running_children++;
     if (!call_start(call->worker, &options, run_child, made)) {
         call->running_children--;
-        return call_fail(call, BP_LIMIT, "no fiber is free for \"%s\": %u are live, which is the cap", name,
+        return call_fail(call, BP_LIMIT,
+                         "no fiber is free for \"%s\": %u are live, which is the cap", name,
                          fiber_live_count());
     }
     *child = made;
@@ -99,7 +101,8 @@ bp_status call_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *
 bp_status call_join(bp_call *call, struct bp_child *child)
 {
     while (!child->is_ended) {
-        // A parent that is over has its children cancelled, so this ends soon; they use its memory until then.
+        // A parent that is over has its children cancelled, so this ends soon; they use its memory
+        // until then.
         if (call_over(call) != BP_OK)
             call_cancel_child(child);
         if (call_over(call) != BP_OK || call_wait(call, BP_FOREVER, "a child") != BP_OK) {
@@ -109,7 +112,8 @@ bp_status call_join(bp_call *call, struct bp_child *child)
         }
     }
     if (child->status == BP_CANCELLED && call_over(call) == BP_DEADLINE)
-        return call_fail_over(call, BP_DEADLINE, child->name); // cancelled by us, as our time is over: nobody else gave up
+        return call_fail_over(call, BP_DEADLINE, child->name); // cancelled by us, as our time is
+                                                               // over: nobody else gave up
     if (child->status != BP_OK)
         call->error = child->error;
     return child->status;

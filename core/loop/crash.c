@@ -72,12 +72,18 @@ static void put_name(const char *label, const char *name)
 static const char *signal_name(int number)
 {
     switch (number) {
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGFPE: return "SIGFPE";
-    case SIGILL: return "SIGILL";
-    case SIGABRT: return "SIGABRT";
-    default: return "a signal";
+    case SIGSEGV:
+        return "SIGSEGV";
+    case SIGBUS:
+        return "SIGBUS";
+    case SIGFPE:
+        return "SIGFPE";
+    case SIGILL:
+        return "SIGILL";
+    case SIGABRT:
+        return "SIGABRT";
+    default:
+        return "a signal";
     }
 }
 
@@ -90,7 +96,9 @@ static const char *put_who(void)
 
     if (!call && worker && worker->current)
         call = fiber_call_space(worker->current);
-    put_name("\n  plugin: ", plugin ? plugin : worker ? "none, the host itself" : "none, a thread of the host");
+    put_name("\n  plugin: ", plugin   ? plugin
+                             : worker ? "none, the host itself"
+                                      : "none, a thread of the host");
     put_name("\n  instance: ", call ? call->instance : NULL);
     put_name("\n  op: ", call ? call->op : NULL);
     put_name("\n  request: ", call ? call_request_id_text(call) : NULL);
@@ -126,13 +134,15 @@ static void report(int number, const siginfo_t *info)
         put(plugin ? plugin : "the host");
         put(" overflowed its fiber stack of ");
         put_number(context_stack_bytes() >> 10, 10);
-        put(" KiB: large local variables or deep recursion belong on the heap or into bp_offload()");
+        put(" KiB: large local variables or deep recursion belong on the heap or into "
+            "bp_offload()");
     }
     put_backtrace();
 }
 
-/* The host ends by returning from main(). exit() on a worker or in a job is a plugin's doing: without this the
- * process would be gone without a word, and by its status perhaps even in order. */
+/* The host ends by returning from main(). exit() on a worker or in a job is a plugin's doing:
+ * without this the process would be gone without a word, and by its status perhaps even in order.
+ */
 static void on_exit_elsewhere(void)
 {
     if (!worker_current() && !job_call)
@@ -173,7 +183,8 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *arg)
             const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
             const char *name = at + sizeof(*note), *bytes = name + ((note->n_namesz + 3u) & ~3u);
 
-            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0) {
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+                memcmp(name, "GNU", 4) == 0) {
                 for (unsigned b = 0; b < note->n_descsz && b < BUILD_ID_BYTES; b++) {
                     crash.build_id[2 * b] = digits[(unsigned char)bytes[b] >> 4];
                     crash.build_id[2 * b + 1] = digits[(unsigned char)bytes[b] & 15];
@@ -191,12 +202,16 @@ void crash_install(struct log *log)
     static const int signals[] = {
         SIGABRT,
 #if !defined(ANNOTATE_ASAN) && !defined(ANNOTATE_TSAN)
-        SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+        SIGSEGV,
+        SIGBUS,
+        SIGFPE,
+        SIGILL,
 #endif
     };
     struct sigaction action = { .sa_sigaction = on_signal,
-                                .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER) };
-    void *frame;
+                                .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND |
+                                                  SA_NODEFER) };
+    void            *frame;
 
     crash.log = log;
     dl_iterate_phdr(find_build_id, NULL);
@@ -215,7 +230,8 @@ void crash_thread_start(void)
 
     if (signal_stack)
         return;
-    signal_stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    signal_stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (signal_stack == MAP_FAILED) {
         signal_stack = NULL;
         return;

@@ -2,8 +2,8 @@
  *
  *      fiber_start -> ready -> running -> parked -> ready -> ... -> run returns -> spare
  *
- * A spare fiber keeps its stack, its timer and the first block of its call's arena, so that a request costs no
- * system call for them.
+ * A spare fiber keeps its stack, its timer and the first block of its call's arena, so that a
+ * request costs no system call for them.
  */
 #include "loop/fiber.h"
 
@@ -22,14 +22,14 @@ struct fiber {
     struct fiber   *older, *newer; /* all live ones of the worker */
     struct fiber   *next;          /* in the ready queue, or among the spares */
     void (*run)(struct fiber *fiber, void *arg);
-    void       *arg;
-    const char *waits_for;
-    int64_t     parked_ns, started_ns;
-    bool        is_ready, is_woken, is_parked, is_finished;
-    uv_timer_t  timer;
-    int         open_handles; /* the timer; the fiber is freed when libuv has closed it */
-    struct worker_running running; /* who it runs for, put back when it is entered again */
-    struct bp_call call;
+    void                 *arg;
+    const char           *waits_for;
+    int64_t               parked_ns, started_ns;
+    bool                  is_ready, is_woken, is_parked, is_finished;
+    uv_timer_t            timer;
+    int                   open_handles; /* the timer; the fiber is freed when libuv has closed it */
+    struct worker_running running;      /* who it runs for, put back when it is entered again */
+    struct bp_call        call;
 };
 
 static _Atomic uint32_t live_count;
@@ -49,7 +49,8 @@ uint32_t fiber_live_max(void)
             mappings = 65530;
         fclose(file);
     }
-    max = mappings > MAPPINGS_FOR_OTHERS + 200 ? (uint32_t)(mappings - MAPPINGS_FOR_OTHERS) / 2 : 100;
+    max = mappings > MAPPINGS_FOR_OTHERS + 200 ? (uint32_t)(mappings - MAPPINGS_FOR_OTHERS) / 2
+                                               : 100;
     known = max < LIVE_MAX ? max : LIVE_MAX;
     return known;
 }
@@ -150,7 +151,8 @@ static void unlink_live(struct fiber *fiber)
     live_count--;
 }
 
-struct fiber *fiber_start(struct worker *worker, void (*run)(struct fiber *fiber, void *arg), void *arg)
+struct fiber *fiber_start(struct worker *worker, void (*run)(struct fiber *fiber, void *arg),
+                          void          *arg)
 {
     struct fiber *fiber = worker->spare;
 

@@ -1,7 +1,7 @@
 /* fiber_thread.c - contexts that are threads handing a baton to each other.
  *
- * Only one of the two sides ever runs, as with real switching, but every tool that knows threads understands it:
- * ThreadSanitizer, valgrind, a plain gdb. Slow, and meant for tests.
+ * Only one of the two sides ever runs, as with real switching, but every tool that knows threads
+ * understands it: ThreadSanitizer, valgrind, a plain gdb. Slow, and meant for tests.
  */
 #include "loop/context.h"
 
@@ -20,9 +20,9 @@ struct context {
     pthread_mutex_t lock;
     pthread_cond_t  changed;
     const char     *stack_low;
-    size_t          guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
-    bool            is_inside;   /* whose turn it is */
-    bool            is_ended;
+    size_t guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
+    bool   is_inside;   /* whose turn it is */
+    bool   is_ended;
 };
 
 size_t context_stack_bytes(void)

@@ -1,8 +1,9 @@
 /* fiber_ucontext.c - contexts made by makecontext() and switched by sigsetjmp(), as QEMU does.
  *
- * swapcontext() costs two system calls for the signal mask each time; so it is used once, to get onto the new
- * stack, and from then on both sides jump. Stacks are mapped with a guard below, so that an overflow is a fault at
- * an address that the crash handler recognises, and never a write into a neighbour.
+ * swapcontext() costs two system calls for the signal mask each time; so it is used once, to get
+ * onto the new stack, and from then on both sides jump. Stacks are mapped with a guard below, so
+ * that an overflow is a fault at an address that the crash handler recognises, and never a write
+ * into a neighbour.
  */
 #undef _FORTIFY_SOURCE // its longjmp takes a jump to another stack for an attack
 
@@ -21,11 +22,11 @@ enum { GUARD_BYTES = 64 << 10 };
 struct context {
     sigjmp_buf inside, outside;
     void (*entry)(void *arg);
-    void      *arg;
-    char      *mapping; /* guard, then stack */
-    unsigned   valgrind_id;
-    void      *tsan, *tsan_outside;
-    void      *fake_inside, *fake_outside; /* AddressSanitizer's */
+    void       *arg;
+    char       *mapping; /* guard, then stack */
+    unsigned    valgrind_id;
+    void       *tsan, *tsan_outside;
+    void       *fake_inside, *fake_outside; /* AddressSanitizer's */
     const void *outside_bottom;
     size_t      outside_size;
 };
@@ -54,7 +55,8 @@ static void trampoline(unsigned high, unsigned low)
 
     annotate_finish_switch(NULL, &context->outside_bottom, &context->outside_size);
     if (sigsetjmp(context->inside, 0) == 0) {
-        annotate_start_switch(&context->fake_inside, context->outside_bottom, context->outside_size);
+        annotate_start_switch(&context->fake_inside, context->outside_bottom,
+                              context->outside_size);
         annotate_tsan_switch(context->tsan_outside);
         siglongjmp(context->outside, 1);
     }
@@ -63,8 +65,8 @@ static void trampoline(unsigned high, unsigned low)
     abort(); // entry leaves for good and is never entered again
 }
 
-/* Runs the context once, up to the place where it waits to be entered. Not part of context_new(), whose variables
- * a second return of sigsetjmp() could change. */
+/* Runs the context once, up to the place where it waits to be entered. Not part of context_new(),
+ * whose variables a second return of sigsetjmp() could change. */
 static __attribute__((noinline)) void run_to_entry(struct context *context)
 {
     ucontext_t target, here;
@@ -91,7 +93,8 @@ struct context *context_new(struct worker *worker, void (*entry)(void *arg), voi
     (void)worker; // its thread is the one that enters
     if (!context)
         return NULL;
-    context->mapping = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    context->mapping = mmap(NULL, total, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (context->mapping == MAP_FAILED ||
         mprotect(stack_of(context), ANNOTATE_STACK_BYTES, PROT_READ | PROT_WRITE) != 0) {
         if (context->mapping != MAP_FAILED)
@@ -101,7 +104,8 @@ struct context *context_new(struct worker *worker, void (*entry)(void *arg), voi
     }
     context->entry = entry;
     context->arg = arg;
-    context->valgrind_id = annotate_stack_register(stack_of(context), stack_of(context) + ANNOTATE_STACK_BYTES);
+    context->valgrind_id = annotate_stack_register(stack_of(context),
+                                                   stack_of(context) + ANNOTATE_STACK_BYTES);
     context->tsan = annotate_tsan_create();
     run_to_entry(context);
     return context;

@@ -1,4 +1,5 @@
-/* mutex.c - a fair lock between fibers: the lock is handed to the first who waits, never fought for. */
+/* mutex.c - a fair lock between fibers: the lock is handed to the first who waits, never fought
+ * for. */
 #include "loop/mutex.h"
 
 #include <stdlib.h>

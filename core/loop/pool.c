@@ -1,8 +1,8 @@
 /* pool.c - threads that run jobs for calls.
  *
- * A job passes three hands: the fiber queues it and parks; a thread runs it; a post wakes the fiber. A call that is
- * over takes its job out of the queue if it has not begun; one that has begun is waited for, as it may use the
- * fiber's stack and the call's arena.
+ * A job passes three hands: the fiber queues it and parks; a thread runs it; a post wakes the
+ * fiber. A call that is over takes its job out of the queue if it has not begun; one that has begun
+ * is waited for, as it may use the fiber's stack and the call's arena.
  */
 #include "loop/pool.h"
 
@@ -17,10 +17,10 @@ struct offload {
     struct bp_pool *pool;
     bp_call        *call;
     bp_status (*job)(bp_call *call, void *arg);
-    void     *arg;
-    bp_status status;
-    bool      has_begun; /* under the pool's lock */
-    bool      is_done;   /* on the worker only */
+    void              *arg;
+    bp_status          status;
+    bool               has_begun; /* under the pool's lock */
+    bool               is_done;   /* on the worker only */
     struct worker_post done_post;
 
     /* A request of the job to run something on the fiber. */
@@ -196,7 +196,8 @@ static void answer(struct bp_pool *pool, struct offload *offload, bp_call *call)
     pthread_mutex_unlock(&pool->lock);
 }
 
-bp_status pool_offload(bp_call *call, struct bp_pool *pool, bp_status (*job)(bp_call *call, void *arg), void *arg)
+bp_status pool_offload(bp_call *call, struct bp_pool                    *pool,
+                       bp_status (*job)(bp_call *call, void *arg), void *arg)
 {
     struct offload offload = { .pool = pool, .call = call, .job = job, .arg = arg };
     bp_status      over = call_over(call);
@@ -209,8 +210,8 @@ bp_status pool_offload(bp_call *call, struct bp_pool *pool, bp_status (*job)(bp_
     pthread_cond_init(&offload.answered, NULL);
     if (!enqueue(pool, &offload)) {
         pthread_cond_destroy(&offload.answered);
-        return call_fail(call, BP_LIMIT, "the queue of thread pool \"%s\" is full with %d jobs", pool->name,
-                         POOL_QUEUE_MAX);
+        return call_fail(call, BP_LIMIT, "the queue of thread pool \"%s\" is full with %d jobs",
+                         pool->name, POOL_QUEUE_MAX);
     }
     while (!offload.is_done) {
         over = call_over(call);
@@ -234,7 +235,6 @@ bp_status pool_offload(bp_call *call, struct bp_pool *pool, bp_status (*job)(bp_
     pthread_cond_destroy(&offload.answered);
     return offload.status;
 }
-
 
 struct asking {
     struct offload *offload;

@@ -78,11 +78,14 @@ bp_status call_wait_fd(bp_call *call, int fd, uint32_t events, int64_t deadline_
     failed = uv_poll_init(&call->worker->loop, &wait->poll, fd);
     if (failed) {
         free(wait);
-        return call_fail(call, BP_INVALID, "descriptor %d cannot be waited for: %s", fd, uv_strerror(failed));
+        return call_fail(call, BP_INVALID, "descriptor %d cannot be waited for: %s", fd,
+                         uv_strerror(failed));
     }
     wait->poll.data = wait;
     wait->call = call;
-    uv_poll_start(&wait->poll, ((events & 1) ? UV_READABLE | UV_DISCONNECT : 0) | ((events & 2) ? UV_WRITABLE : 0),
+    uv_poll_start(&wait->poll,
+                  ((events & 1) ? UV_READABLE | UV_DISCONNECT : 0) |
+                      ((events & 2) ? UV_WRITABLE : 0),
                   on_ready);
     while (status == BP_OK && !wait->is_done)
         status = call_wait(call, deadline_ns, "a file descriptor");

@@ -1,7 +1,8 @@
 /* watch.c - waiting for a descriptor through a handle that stays.
  *
- * The handle goes on polling after an event, because who was woken mostly reads until there is no more and waits again.
- * It is stopped for an event only when that comes and nobody waits, so that the loop does not spin.
+ * The handle goes on polling after an event, because who was woken mostly reads until there is no
+ * more and waits again. It is stopped for an event only when that comes and nobody waits, so that
+ * the loop does not spin.
  */
 #include "loop/watch.h"
 
@@ -60,7 +61,9 @@ static void poll_for(struct watch *watch, uint32_t events)
         return;
     watch->polled = events;
     if (events)
-        uv_poll_start(&watch->poll, ((events & WATCH_READ) ? UV_READABLE : 0) | ((events & WATCH_WRITE) ? UV_WRITABLE : 0),
+        uv_poll_start(&watch->poll,
+                      ((events & WATCH_READ) ? UV_READABLE : 0) |
+                          ((events & WATCH_WRITE) ? UV_WRITABLE : 0),
                       on_event);
     else
         uv_poll_stop(&watch->poll);
@@ -95,7 +98,8 @@ bp_status watch_wait(bp_call *call, struct watch *watch, uint32_t event, int64_t
     poll_for(watch, watch->polled | event);
     *place = call;
     watch->holds++;
-    status = call_wait(call, deadline_ns, event == WATCH_READ ? "a connection's bytes" : "room in a connection");
+    status = call_wait(call, deadline_ns,
+                       event == WATCH_READ ? "a connection's bytes" : "room in a connection");
     *place = NULL;
     if (--watch->holds == 0 && watch->is_closed)
         free(watch);

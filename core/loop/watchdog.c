@@ -1,9 +1,10 @@
 /* watchdog.c - a thread that samples which fiber each worker runs and for how long.
  *
- * How long is not what the clock on the wall says: a machine without a free CPU, or a process that was stopped, would be
- * blamed on whatever plugin happened to run. Between two samples counts what the loop's thread has used of its CPU; and
- * where it sleeps in a system call, which is the plugin's doing as well, the time that this thread saw pass, which has a
- * break as long as its own whenever the whole process stood still.
+ * How long is not what the clock on the wall says: a machine without a free CPU, or a process that
+ * was stopped, would be blamed on whatever plugin happened to run. Between two samples counts what
+ * the loop's thread has used of its CPU; and where it sleeps in a system call, which is the
+ * plugin's doing as well, the time that this thread saw pass, which has a break as long as its own
+ * whenever the whole process stood still.
  */
 #include "loop/watchdog.h"
 
@@ -49,14 +50,17 @@ static void warn(struct watchdog *watchdog, struct worker *worker, int64_t held_
 {
     const char *plugin = or_host(worker->running.plugin), *op = worker->running.op;
     const char *instance = worker->running.instance;
-    bp_field    fields[] = { bp_field_str("plugin", bp_str_of(plugin)), bp_field_str("op", bp_str_of(op ? op : "-")),
+    bp_field    fields[] = { bp_field_str("plugin", bp_str_of(plugin)),
+                             bp_field_str("op", bp_str_of(op ? op : "-")),
                              bp_field_str("instance", bp_str_of(instance ? instance : "-")),
-                             bp_field_int("worker", worker->index), bp_field_int("duration_ms", held_ns / 1000000) };
+                             bp_field_int("worker", worker->index),
+                             bp_field_int("duration_ms", held_ns / 1000000) };
     char        text[256];
 
     snprintf(text, sizeof(text),
-             "%s holds the loop of worker %u in %s since %lld ms: what blocks belongs into bp_offload()", plugin,
-             worker->index, op ? op : "-", (long long)(held_ns / 1000000));
+             "%s holds the loop of worker %u in %s since %lld ms: what blocks belongs into "
+             "bp_offload()",
+             plugin, worker->index, op ? op : "-", (long long)(held_ns / 1000000));
     log_event(watchdog->log, BP_LOG_WARN, "loop_blocked", bp_str_of(text), fields, 5);
     metric_add(metrics_series(watchdog->blocked, &(bp_str){ plugin, strlen(plugin) }, 1), 1);
 }
@@ -72,7 +76,8 @@ static int64_t cpu_of(const struct worker *worker)
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
-/* In a system call that waits; not: on a CPU, or in the queue for one. Where it cannot be told it is taken for asleep. */
+/* In a system call that waits; not: on a CPU, or in the queue for one. Where it cannot be told it
+ * is taken for asleep. */
 static bool is_asleep(const struct worker *worker)
 {
     char        path[64], text[128];
@@ -130,10 +135,11 @@ static void look_at(struct watchdog *watchdog, struct worker *worker)
     worker->is_stuck = options->stuck_ns && watched->held_ns >= options->stuck_ns;
     if (options->abort_ns && watched->held_ns >= options->abort_ns && worker->has_thread) {
         log_message(watchdog->log, BP_LOG_ERROR, "loop_stuck",
-                    "%s holds the loop of worker %u in %s since %lld ms, which is the limit of watchdog.abort: "
-                    "ending the process with a stack trace",
+                    "%s holds the loop of worker %u in %s since %lld ms, which is the limit of "
+                    "watchdog.abort: ending the process with a stack trace",
                     or_host(worker->running.plugin), worker->index,
-                    worker->running.op ? (const char *)worker->running.op : "-", (long long)(watched->held_ns / 1000000));
+                    worker->running.op ? (const char *)worker->running.op : "-",
+                    (long long)(watched->held_ns / 1000000));
         pthread_kill(worker->thread, SIGABRT);
         nanosleep(&(struct timespec){ .tv_sec = 5 }, NULL);
         abort();
@@ -152,8 +158,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct watchdog *watchdog_start(struct worker *workers, uint32_t count, const struct watchdog_options *options,
-                                struct log *log)
+struct watchdog *watchdog_start(struct worker *workers, uint32_t count,
+                                const struct watchdog_options *options, struct log *log)
 {
     struct watchdog *watchdog = calloc(1, sizeof(*watchdog) + count * sizeof(struct watched));
 
@@ -164,7 +170,8 @@ struct watchdog *watchdog_start(struct worker *workers, uint32_t count, const st
     watchdog->options = *options;
     watchdog->log = log;
     watchdog->blocked = metrics_define(METRIC_COUNTER, "backplane_loop_blocked_total",
-                                       "Times that a plugin held a loop longer than watchdog.warn.", "plugin");
+                                       "Times that a plugin held a loop longer than watchdog.warn.",
+                                       "plugin");
     if (pthread_create(&watchdog->thread, NULL, run, watchdog) != 0) {
         free(watchdog);
         return NULL;

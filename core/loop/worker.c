@@ -108,7 +108,8 @@ static void on_flush(uv_timer_t *flush)
     log_batch_flush(((struct worker *)flush->data)->batch);
 }
 
-/* The log's thread is woken once for the lines of many turns where there are many, and soon where there are few. */
+/* The log's thread is woken once for the lines of many turns where there are many, and soon where
+ * there are few. */
 static void on_turn(uv_prepare_t *turn)
 {
     struct worker *worker = turn->data;
@@ -159,8 +160,8 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
     return 0;
 }
 
-/* The loop runs on this thread for a while: what is current is put back afterwards, so that a main thread may run
- * several workers in turn. */
+/* The loop runs on this thread for a while: what is current is put back afterwards, so that a main
+ * thread may run several workers in turn. */
 void worker_run_until(struct worker *worker, bool (*is_done)(void *arg), void *arg)
 {
     struct worker    *before = this_worker;
@@ -236,7 +237,8 @@ void worker_free(struct worker *worker)
     struct worker *before = this_worker;
 
     this_worker = worker;
-    run_posts(&worker->wake); // what came behind the end: it may hold the last reference to something
+    run_posts(
+        &worker->wake); // what came behind the end: it may hold the last reference to something
     fiber_free_spares(worker);
     pthread_mutex_lock(&worker->post_lock);
     uv_close((uv_handle_t *)&worker->wake, NULL);

@@ -18,12 +18,13 @@ enum { WORKER_SLOTS_MAX = 8 };
 struct fiber;
 struct worker_post;
 
-/* Who is running, for the watchdog and the crash handler. The strings outlive the process's last call. */
+/* Who is running, for the watchdog and the crash handler. The strings outlive the process's last
+ * call. */
 struct worker_running {
     const char *_Atomic plugin; /* "vector/local"; NULL: the host itself */
     const char *_Atomic instance;
     const char *_Atomic op;
-    _Atomic int64_t since_ns; /* when the running fiber was entered; 0: none runs */
+    _Atomic int64_t     since_ns; /* when the running fiber was entered; 0: none runs */
 };
 
 struct worker {
@@ -33,19 +34,19 @@ struct worker {
     pthread_t   thread;
     bool        has_thread;
     bool        is_stopping;
-    clockid_t   cpu_clock;    /* of the thread that runs the loop */
-    _Atomic int tid;          /* its id; 0: none has run it yet */
+    clockid_t   cpu_clock; /* of the thread that runs the loop */
+    _Atomic int tid;       /* its id; 0: none has run it yet */
 
-    struct fiber *current;  /* the fiber that runs now */
-    struct fiber *fibers;   /* all that have a call, newest first */
-    struct fiber *spare;    /* finished ones, kept for the next call */
-    uint32_t      spare_count, live_count;
-    struct fiber *ready_first, *ready_last;
-    bool          is_draining;
-    uv_prepare_t  turn;     /* the end of a turn of the loop */
+    struct fiber     *current; /* the fiber that runs now */
+    struct fiber     *fibers;  /* all that have a call, newest first */
+    struct fiber     *spare;   /* finished ones, kept for the next call */
+    uint32_t          spare_count, live_count;
+    struct fiber     *ready_first, *ready_last;
+    bool              is_draining;
+    uv_prepare_t      turn;  /* the end of a turn of the loop */
     struct log_batch *batch; /* what was logged in it, and in the turns before */
-    uv_timer_t    flush;    /* when that is handed over */
-    uv_idle_t     again;    /* keeps the loop from waiting while fibers are ready */
+    uv_timer_t        flush; /* when that is handed over */
+    uv_idle_t         again; /* keeps the loop from waiting while fibers are ready */
 
     uv_async_t          wake;
     pthread_mutex_t     post_lock;
@@ -54,28 +55,29 @@ struct worker {
     uv_timer_t            beat; /* a heartbeat, which also measures how late the loop is */
     int64_t               beat_due_ns;
     _Atomic int64_t       beat_ns, lag_ns;
-    _Atomic int           is_stuck;     /* set by the watchdog: liveness fails */
+    _Atomic int           is_stuck; /* set by the watchdog: liveness fails */
     struct worker_running running;
 
     void *slots[WORKER_SLOTS_MAX]; /* see worker_slot() */
 };
 
-/* What a layer above keeps for each worker. A key is a static variable of that layer, zero at first; at most
- * WORKER_SLOTS_MAX of a program. NULL is there at first. Whoever fills a slot empties it before worker_free(). */
+/* What a layer above keeps for each worker. A key is a static variable of that layer, zero at
+ * first; at most WORKER_SLOTS_MAX of a program. NULL is there at first. Whoever fills a slot
+ * empties it before worker_free(). */
 struct worker_slot {
     _Atomic uint32_t number; /* 0: not used yet */
 };
 void **worker_slot(struct worker *worker, struct worker_slot *key);
 
 /* Initialises the loop; `log` is borrowed. 0 or a libuv error. */
-int  worker_init(struct worker *worker, uint32_t index, uint32_t count, struct log *log);
+int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct log *log);
 /* Starts a thread that runs the loop until worker_stop(). */
-int  worker_start(struct worker *worker);
+int worker_start(struct worker *worker);
 /* Runs the loop on the calling thread until worker_stop(). */
 void worker_run(struct worker *worker);
 /* Runs the loop on the calling thread until `is_done(arg)`; for start-up and for tests. */
 void worker_run_until(struct worker *worker, bool (*is_done)(void *arg), void *arg);
-void worker_stop(struct worker *worker);  /* any thread: ends worker_run() */
+void worker_stop(struct worker *worker); /* any thread: ends worker_run() */
 void worker_join(struct worker *worker);
 /* Closes what is open and frees the loop; all calls must have ended. */
 void worker_free(struct worker *worker);
@@ -85,11 +87,12 @@ struct worker *worker_current(void);
 /* Makes this thread act for a worker (the thread backend's fibers do). */
 void worker_adopt_thread(struct worker *worker);
 
-/* Runs fn(arg) on the worker soon, on its own stack. Any thread; never fails short of memory exhaustion, which
- * ends the process as the caller could not go on. */
+/* Runs fn(arg) on the worker soon, on its own stack. Any thread; never fails short of memory
+ * exhaustion, which ends the process as the caller could not go on. */
 void worker_post(struct worker *worker, void (*fn)(void *arg), void *arg);
 
-/* The same from a `post` that the caller owns, without allocating; it may be used again once fn runs. */
+/* The same from a `post` that the caller owns, without allocating; it may be used again once fn
+ * runs. */
 struct worker_post {
     struct worker_post *next;
     void (*fn)(void *arg);

@@ -1,4 +1,5 @@
-/* ask.c - questions to the client: sent on the stream and waited for, or answered by the next round. */
+/* ask.c - questions to the client: sent on the stream and waited for, or answered by the next
+ * round. */
 #include "base/clock.h"
 #include "mcp/mcp.h"
 #include "mcp/request.h"
@@ -11,20 +12,23 @@ static bp_status check_ask(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask
     uint32_t       needed;
 
     if (ask->params.len && json_parse(call->arena, ask->params, &params, problem) != BP_OK)
-        return call_fail(call, BP_INTERNAL, "the question \"%s\" to the client is no JSON: %s", ask->key, problem);
+        return call_fail(call, BP_INTERNAL, "the question \"%s\" to the client is no JSON: %s",
+                         ask->key, problem);
     needed = mcp_ability_for(bp_str_of(ask->method), params);
     if (!needed)
         return call_fail(call, BP_INTERNAL, "a client cannot be asked \"%s\"", ask->method);
     if ((request->abilities & needed) != needed && mcp_is_modern(request->revision))
         return request_fail_ability(request, needed & ~request->abilities);
     if ((request->abilities & needed) != needed)
-        return call_fail(call, BP_UNSUPPORTED, "the client did not declare that it can be asked %s", ask->method);
+        return call_fail(call, BP_UNSUPPORTED, "the client did not declare that it can be asked %s",
+                         ask->method);
     return BP_OK;
 }
 
 /* ---- modern: rounds ---- */
 
-static bp_status ask_in_rounds(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t size, size_t count)
+static bp_status ask_in_rounds(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t size,
+                               size_t count)
 {
     bool is_answered = true;
 
@@ -42,10 +46,11 @@ static bp_status ask_in_rounds(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
         if (!request->wanted)
             request->wanted = arena_alloc(call->arena, ASKS_MAX * sizeof(*request->wanted));
         if (!request->wanted || request->wanted_count == ASKS_MAX)
-            return call_fail(call, BP_INTERNAL, "more than %d questions to the client at once", ASKS_MAX);
-        request->wanted[request->wanted_count++] = (bp_mcp_ask){ .key = ask->key,
-                                                                 .method = ask->method,
-                                                                 .params = arena_dup(call->arena, ask->params) };
+            return call_fail(call, BP_INTERNAL, "more than %d questions to the client at once",
+                             ASKS_MAX);
+        request->wanted[request->wanted_count++] = (bp_mcp_ask){
+            .key = ask->key, .method = ask->method, .params = arena_dup(call->arena, ask->params)
+        };
     }
     if (is_answered)
         return BP_OK;
@@ -54,26 +59,34 @@ static bp_status ask_in_rounds(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
 
 /* ---- legacy: on the stream ---- */
 
-static bp_status send_question(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask, struct question *question)
+static bp_status send_question(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask,
+                               struct question *question)
 {
-    bp_str params = ask->params.len || bp_str_is(bp_str_of(ask->method), "roots/list") ? ask->params : BP_STR("{}");
+    bp_str params = ask->params.len || bp_str_is(bp_str_of(ask->method), "roots/list")
+                        ? ask->params
+                        : BP_STR("{}");
 
     session_ask(request->mcp->sessions, request->session, question);
-    return request->channel->send(request, message_request(call, question->id, ask->method, params));
+    return request->channel->send(request,
+                                  message_request(call, question->id, ask->method, params));
 }
 
-static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct question *question, const bp_json **answer)
+static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct question *question,
+                             const bp_json **answer)
 {
     char problem[JSON_PROBLEM_BYTES];
 
     if (!question->answer)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client's answer");
-    if (json_parse(call->arena, bp_str_n(question->answer->data, question->answer->len), answer, problem) != BP_OK)
-        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is no JSON: %s", ask->method, problem);
+    if (json_parse(call->arena, bp_str_n(question->answer->data, question->answer->len), answer,
+                   problem) != BP_OK)
+        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is no JSON: %s", ask->method,
+                         problem);
     if (question->is_error) {
         bp_str message = json_as_string(json_get(*answer, BP_STR("message")));
 
-        return call_fail(call, BP_UPSTREAM, "the client refused %s: " BP_FMT, ask->method, BP_ARG(message));
+        return call_fail(call, BP_UPSTREAM, "the client refused %s: " BP_FMT, ask->method,
+                         BP_ARG(message));
     }
     if (json_type_of(*answer) != JSON_KIND_OBJECT)
         return call_fail(call, BP_UPSTREAM, "the client's answer to %s is no object", ask->method);
@@ -83,7 +96,9 @@ static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct 
 /* So that it need not go on working at it. */
 static void withdraw(bp_call *call, bp_mcp *request, const struct question *question)
 {
-    bp_str params = arena_format(call->arena, "{\"requestId\":%llu,\"reason\":\"the request that asked has ended\"}",
+    bp_str params = arena_format(call->arena,
+                                 "{\"requestId\":%llu,\"reason\":\"the request that asked has "
+                                 "ended\"}",
                                  (unsigned long long)question->id);
 
     call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
@@ -107,7 +122,8 @@ static bp_status wait_for_answers(bp_call *call, const struct question *question
     return BP_OK;
 }
 
-static bp_status ask_on_stream(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t size, size_t count)
+static bp_status ask_on_stream(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t size,
+                               size_t count)
 {
     struct session_store *store = request->mcp->sessions;
     struct question      *questions = arena_alloc(call->arena, count * sizeof(*questions));
@@ -137,7 +153,8 @@ static bp_status ask_on_stream(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
     call->error = error;
     for (size_t i = 0; i < sent; i++) {
         if (status == BP_OK)
-            status = read_answer(call, ask_at(asks, size, i), &questions[i], &ask_at(asks, size, i)->answer);
+            status = read_answer(call, ask_at(asks, size, i), &questions[i],
+                                 &ask_at(asks, size, i)->answer);
         shared_text_release(questions[i].answer);
     }
     waker_end(waker);
@@ -151,7 +168,8 @@ bp_status ask_all(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_s
     if (over != BP_OK)
         return call_fail_over(call, over, "asking the client");
     if (count < 1 || count > ASKS_MAX)
-        return call_fail(call, BP_INTERNAL, "between 1 and %d questions to the client at once", ASKS_MAX);
+        return call_fail(call, BP_INTERNAL, "between 1 and %d questions to the client at once",
+                         ASKS_MAX);
     for (size_t i = 0; i < count; i++)
         BP_TRY(check_ask(call, request, ask_at(asks, ask_size, i)));
     if (request->task)
@@ -159,6 +177,7 @@ bp_status ask_all(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_s
     if (mcp_is_modern(request->revision))
         return ask_in_rounds(call, request, asks, ask_size, count);
     if (!request->session || !request->channel || !request->channel->can_send(request))
-        return call_fail(call, BP_UNSUPPORTED, "the client takes no stream, so it cannot be asked %s", asks[0].method);
+        return call_fail(call, BP_UNSUPPORTED,
+                         "the client takes no stream, so it cannot be asked %s", asks[0].method);
     return ask_on_stream(call, request, asks, ask_size, count);
 }

@@ -8,7 +8,8 @@
 
 enum { CATALOG_BYTES_MAX = 64 << 20, NAME_BYTES_MAX = 64 };
 
-_Static_assert((int)COMPLETION_OP < (int)GATE_OPS_MAX, "the gate has too few places for operations");
+_Static_assert((int)COMPLETION_OP < (int)GATE_OPS_MAX,
+               "the gate has too few places for operations");
 
 /* ---- names: a hash table that is filled once ---- */
 
@@ -70,8 +71,10 @@ struct catalog_prompt *catalog_find_prompt(const struct catalog *catalog, bp_str
 
 /* ---- uris ---- */
 
-/* Whether a template of level 1 fits; {name} stands for what has no slash, and no byte that follows it there. */
-static bool fits(bp_str template, bp_str uri, struct uri_value values[CATALOG_VALUES_MAX], size_t *count)
+/* Whether a template of level 1 fits; {name} stands for what has no slash, and no byte that follows
+ * it there. */
+static bool fits(bp_str template, bp_str uri, struct uri_value values[CATALOG_VALUES_MAX],
+                 size_t *count)
 {
     *count = 0;
     while (template.len) {
@@ -104,7 +107,8 @@ static bool fits(bp_str template, bp_str uri, struct uri_value values[CATALOG_VA
 }
 
 struct catalog_resource *catalog_find_resource(const struct catalog *catalog, bp_str uri,
-                                               struct uri_value values[CATALOG_VALUES_MAX], size_t *value_count)
+                                               struct uri_value values[CATALOG_VALUES_MAX],
+                                               size_t          *value_count)
 {
     *value_count = 0;
     for (size_t i = 0; i < catalog->resource_count; i++)
@@ -167,12 +171,14 @@ static bp_str list_tool(struct arena *arena, const struct catalog_tool *tool, bo
     put_optional(&w, "description", spec->description);
     put_raw(&w, "icons", spec->icons);
     put_raw(&w, "inputSchema",
-            spec->input_schema ? spec->input_schema : "{\"type\":\"object\",\"additionalProperties\":false}");
+            spec->input_schema ? spec->input_schema
+                               : "{\"type\":\"object\",\"additionalProperties\":false}");
     put_raw(&w, "outputSchema", spec->output_schema);
     put_annotations(&w, spec->flags);
     if (!is_modern && spec->flags & (BP_TOOL_TASK | BP_TOOL_TASK_ONLY))
         put_raw(&w, "execution",
-                spec->flags & BP_TOOL_TASK_ONLY ? "{\"taskSupport\":\"required\"}" : "{\"taskSupport\":\"optional\"}");
+                spec->flags & BP_TOOL_TASK_ONLY ? "{\"taskSupport\":\"required\"}"
+                                                : "{\"taskSupport\":\"optional\"}");
     json_end(&w);
     return buf_str(&buf);
 }
@@ -222,7 +228,8 @@ static bp_str list_prompt(struct arena *arena, const struct catalog_prompt *prom
     json_key(&w, BP_STR("arguments"));
     json_begin(&w, JSON_KIND_ARRAY);
     for (uint32_t i = 0; i < spec->argument_count; i++)
-        put_argument(&w, (const bp_mcp_argument *)(const void *)((const char *)spec->arguments + i * spec->argument_size));
+        put_argument(&w, (const bp_mcp_argument *)(const void *)((const char *)spec->arguments +
+                                                                 i * spec->argument_size));
     json_end(&w);
     json_end(&w);
     return buf_str(&buf);
@@ -230,8 +237,8 @@ static bp_str list_prompt(struct arena *arena, const struct catalog_prompt *prom
 
 /* ---- headers that mirror arguments ---- */
 
-static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const bp_str *path, size_t depth, bp_str name,
-                       char problem[512])
+static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const bp_str *path,
+                       size_t depth, bp_str name, char problem[512])
 {
     struct header_property *header = &tool->headers[tool->header_count];
     struct bp_buf           text;
@@ -245,8 +252,10 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) {
-            snprintf(problem, 512, "x-mcp-header \"" BP_FMT "\" is no name for a header", BP_ARG(name));
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_')) {
+            snprintf(problem, 512, "x-mcp-header \"" BP_FMT "\" is no name for a header",
+                     BP_ARG(name));
             return false;
         }
         buf_add_char(&text, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
@@ -264,8 +273,8 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
     return true;
 }
 
-static bool find_headers(struct catalog *catalog, struct catalog_tool *tool, const bp_json *schema, bp_str path[4],
-                         size_t depth, char problem[512])
+static bool find_headers(struct catalog *catalog, struct catalog_tool *tool, const bp_json *schema,
+                         bp_str path[4], size_t depth, char problem[512])
 {
     const bp_json *properties = json_get(schema, BP_STR("properties")), *property;
     size_t         cursor = 0;
@@ -277,8 +286,11 @@ static bool find_headers(struct catalog *catalog, struct catalog_tool *tool, con
 
         path[depth] = arena_dup(&catalog->arena, name);
         if (header) {
-            if (!bp_str_is(type, "string") && !bp_str_is(type, "integer") && !bp_str_is(type, "boolean")) {
-                snprintf(problem, 512, "x-mcp-header stands at \"" BP_FMT "\", which is no string, integer or boolean",
+            if (!bp_str_is(type, "string") && !bp_str_is(type, "integer") &&
+                !bp_str_is(type, "boolean")) {
+                snprintf(problem, 512,
+                         "x-mcp-header stands at \"" BP_FMT
+                         "\", which is no string, integer or boolean",
                          BP_ARG(name));
                 return false;
             }
@@ -299,12 +311,14 @@ static bool is_name(const char *name)
 
     if (len < 1 || len > NAME_BYTES_MAX)
         return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == len;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") ==
+           len;
 }
 
 static bool offers(const bp_app_ops *app, const struct unit *unit, const char *name)
 {
-    return !BP_HAS(app, bp_app_ops, offers) || !app->offers || app->offers(unit->instances[0].object, name);
+    return !BP_HAS(app, bp_app_ops, offers) || !app->offers ||
+           app->offers(unit->instances[0].object, name);
 }
 
 static struct json_schema *compile(const char *schema, char problem[512])
@@ -319,14 +333,16 @@ static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char p
     bp_str         path[4];
 
     if (!is_name(tool->spec.name) || !tool->spec.handler) {
-        snprintf(problem, 512, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler", NAME_BYTES_MAX);
+        snprintf(problem, 512, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler",
+                 NAME_BYTES_MAX);
         return false;
     }
     if (tool->spec.input_schema) {
         tool->input = compile(tool->spec.input_schema, problem);
         if (!tool->input)
             return false;
-        if (json_parse(&catalog->arena, bp_str_of(tool->spec.input_schema), &schema, reason) != BP_OK ||
+        if (json_parse(&catalog->arena, bp_str_of(tool->spec.input_schema), &schema, reason) !=
+                BP_OK ||
             !bp_str_is(json_as_string(json_get(schema, BP_STR("type"))), "object")) {
             snprintf(problem, 512, "its input schema has no \"type\": \"object\" %s", reason);
             return false;
@@ -361,8 +377,8 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
 
     if (app->tool_count > TOOLS_OF_APP_MAX || app->resource_count > OTHERS_OF_APP_MAX ||
         app->prompt_count > OTHERS_OF_APP_MAX) {
-        snprintf(problem, 512, "%s has more than %d tools, or more than %d resources or prompts", owner, TOOLS_OF_APP_MAX,
-                 OTHERS_OF_APP_MAX);
+        snprintf(problem, 512, "%s has more than %d tools, or more than %d resources or prompts",
+                 owner, TOOLS_OF_APP_MAX, OTHERS_OF_APP_MAX);
         return false;
     }
     for (size_t i = 0; i < app->tool_count; i++) {
@@ -378,7 +394,8 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
             return false;
         }
         tool->unit = unit;
-        tool->op = (struct gate_op){ (uint32_t)(TOOL_OPS + i), arena_format(&catalog->arena, "tool %s", tool->spec.name).data,
+        tool->op = (struct gate_op){ (uint32_t)(TOOL_OPS + i),
+                                     arena_format(&catalog->arena, "tool %s", tool->spec.name).data,
                                      false };
         if (unit->plugin)
             gate_define_op(unit, tool->op.name);
@@ -389,14 +406,18 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         take_entry(&resource->spec, sizeof(resource->spec), app->resources, app->resource_size, i);
         if (!offers(app, unit, resource->spec.uri))
             continue;
-        if (!resource->spec.uri || !strstr(resource->spec.uri, ":") || !resource->spec.name || !resource->spec.handler) {
-            snprintf(problem, 512, "the MCP resource %zu of %s has no uri, name or handler", i, owner);
+        if (!resource->spec.uri || !strstr(resource->spec.uri, ":") || !resource->spec.name ||
+            !resource->spec.handler) {
+            snprintf(problem, 512, "the MCP resource %zu of %s has no uri, name or handler", i,
+                     owner);
             return false;
         }
         resource->unit = unit;
         resource->is_template = strchr(resource->spec.uri, '{') != NULL;
-        resource->op = (struct gate_op){ (uint32_t)(RESOURCE_OPS + i),
-                                         arena_format(&catalog->arena, "resource %s", resource->spec.uri).data, false };
+        resource->op = (struct gate_op){
+            (uint32_t)(RESOURCE_OPS + i),
+            arena_format(&catalog->arena, "resource %s", resource->spec.uri).data, false
+        };
         resource->listing = list_resource(&catalog->arena, resource);
         catalog->resource_count++;
     }
@@ -407,13 +428,16 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         if (!offers(app, unit, prompt->spec.name))
             continue;
         if (!is_name(prompt->spec.name) || !prompt->spec.handler) {
-            snprintf(problem, 512, "the MCP prompt %zu of %s has no proper name or no handler", i, owner);
+            snprintf(problem, 512, "the MCP prompt %zu of %s has no proper name or no handler", i,
+                     owner);
             return false;
         }
         prompt->unit = unit;
         prompt->name = bp_str_of(prompt->spec.name);
-        prompt->op = (struct gate_op){ (uint32_t)(PROMPT_OPS + i),
-                                       arena_format(&catalog->arena, "prompt %s", prompt->spec.name).data, false };
+        prompt->op = (struct gate_op){
+            (uint32_t)(PROMPT_OPS + i),
+            arena_format(&catalog->arena, "prompt %s", prompt->spec.name).data, false
+        };
         catalog->prompt_count++;
     }
     catalog->has_completion |= app->complete != NULL;
@@ -423,7 +447,8 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
 /* ---- names that are listed ---- */
 
 /* Of one app: its tools, then its prompts; NULL behind the last. */
-static bp_str *name_at(struct catalog *catalog, const struct unit *unit, size_t *cursor, const char **what)
+static bp_str *name_at(struct catalog *catalog, const struct unit *unit, size_t *cursor,
+                       const char **what)
 {
     for (; *cursor < catalog->tool_count; ++*cursor) {
         *what = "tool";
@@ -438,7 +463,8 @@ static bp_str *name_at(struct catalog *catalog, const struct unit *unit, size_t 
     return NULL;
 }
 
-/* Whether an app before units[at] has something that is called so; `what`: among tools or prompts only. */
+/* Whether an app before units[at] has something that is called so; `what`: among tools or prompts
+ * only. */
 static bool is_listed_before(struct catalog *catalog, size_t at, const char *what, bp_str name)
 {
     for (size_t i = 0; i < at; i++) {
@@ -479,12 +505,16 @@ static bool settle_names_of(struct catalog *catalog, size_t at, char problem[512
     while (prefix.len && (name = name_at(catalog, catalog->units[at], &cursor, &what)) != NULL) {
         *name = arena_format(&catalog->arena, BP_FMT "_" BP_FMT, BP_ARG(prefix), BP_ARG(*name));
         if (name->len > NAME_BYTES_MAX) {
-            snprintf(problem, 512, "the %s \"%.120s\" of app.%.32s has a name of more than %d bytes: give the app a shorter `prefix`",
+            snprintf(problem, 512,
+                     "the %s \"%.120s\" of app.%.32s has a name of more than %d bytes: give the "
+                     "app a shorter `prefix`",
                      what, name->data, conf->name.data, NAME_BYTES_MAX);
             return false;
         }
         if (is_listed_before(catalog, at, what, *name)) {
-            snprintf(problem, 512, "the name of the %s \"%.120s\" of app.%.32s is taken by another app: give one of them a `prefix`",
+            snprintf(problem, 512,
+                     "the name of the %s \"%.120s\" of app.%.32s is taken by another app: give one "
+                     "of them a `prefix`",
                      what, name->data, conf->name.data);
             return false;
         }
@@ -533,8 +563,8 @@ static bool finish(struct catalog *catalog, char problem[512])
             buf_add(&instructions, BP_STR("\n\n"));
         // Or a model reads of tools that are called otherwise in the list.
         if (catalog->prefixes[i].len)
-            buf_addf(&instructions, "(The tools of \"" BP_FMT "\" are called " BP_FMT "_...)\n", BP_ARG(catalog->units[i]->conf->name),
-                     BP_ARG(catalog->prefixes[i]));
+            buf_addf(&instructions, "(The tools of \"" BP_FMT "\" are called " BP_FMT "_...)\n",
+                     BP_ARG(catalog->units[i]->conf->name), BP_ARG(catalog->prefixes[i]));
         buf_add(&instructions, bp_str_of(app->instructions));
     }
     catalog->instructions = buf_str(&instructions);
@@ -554,23 +584,30 @@ static bool is_wanted(const struct unit *unit, const bp_str_list *apps)
 static bool make_room(struct catalog *catalog, size_t tools, size_t resources, size_t prompts)
 {
     catalog->tools = arena_alloc(&catalog->arena, (tools + 1) * sizeof(*catalog->tools));
-    catalog->resources = arena_alloc(&catalog->arena, (resources + 1) * sizeof(*catalog->resources));
+    catalog->resources = arena_alloc(&catalog->arena,
+                                     (resources + 1) * sizeof(*catalog->resources));
     catalog->prompts = arena_alloc(&catalog->arena, (prompts + 1) * sizeof(*catalog->prompts));
-    catalog->prefixes = arena_alloc(&catalog->arena, (catalog->unit_count + 1) * sizeof(*catalog->prefixes));
-    return catalog->tools && catalog->resources && catalog->prompts && catalog->units && catalog->prefixes;
+    catalog->prefixes = arena_alloc(&catalog->arena,
+                                    (catalog->unit_count + 1) * sizeof(*catalog->prefixes));
+    return catalog->tools && catalog->resources && catalog->prompts && catalog->units &&
+           catalog->prefixes;
 }
 
 /* In the order of the conf, by which it is settled who keeps a name; units have another one. */
-static void add_unit(struct catalog *catalog, const struct generation *generation, struct unit *unit)
+static void add_unit(struct catalog *catalog, const struct generation *generation,
+                     struct unit *unit)
 {
     size_t at = catalog->unit_count++;
 
-    for (; at > 0 && generation_conf_of(generation, catalog->units[at - 1]) > generation_conf_of(generation, unit); at--)
+    for (; at > 0 && generation_conf_of(generation, catalog->units[at - 1]) >
+                         generation_conf_of(generation, unit);
+         at--)
         catalog->units[at] = catalog->units[at - 1];
     catalog->units[at] = unit;
 }
 
-struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps, char problem[512])
+struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps,
+                             char problem[512])
 {
     struct catalog *catalog = calloc(1, sizeof(*catalog));
     size_t          tools = 0, resources = 0, prompts = 0;
@@ -580,7 +617,8 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
     if (!catalog)
         return NULL;
     arena_init(&catalog->arena, CATALOG_BYTES_MAX);
-    catalog->units = arena_alloc(&catalog->arena, (generation->unit_count + 1) * sizeof(*catalog->units));
+    catalog->units = arena_alloc(&catalog->arena,
+                                 (generation->unit_count + 1) * sizeof(*catalog->units));
     for (size_t i = 0; catalog->units && i < generation->unit_count; i++) {
         const bp_app_ops *app;
 

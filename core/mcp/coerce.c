@@ -43,10 +43,12 @@ static uint32_t type_of_name(bp_str name)
 
 static uint32_t type_of(const bp_json *value)
 {
-    static const uint32_t types[] = { [JSON_KIND_NULL] = TYPE_NULL,       [JSON_KIND_BOOL] = TYPE_BOOL,
-                                      [JSON_KIND_INTEGER] = TYPE_INTEGER, [JSON_KIND_NUMBER] = TYPE_NUMBER,
-                                      [JSON_KIND_STRING] = TYPE_STRING,   [JSON_KIND_ARRAY] = TYPE_ARRAY,
-                                      [JSON_KIND_OBJECT] = TYPE_OBJECT };
+    static const uint32_t types[] = {
+        [JSON_KIND_NULL] = TYPE_NULL,       [JSON_KIND_BOOL] = TYPE_BOOL,
+        [JSON_KIND_INTEGER] = TYPE_INTEGER, [JSON_KIND_NUMBER] = TYPE_NUMBER,
+        [JSON_KIND_STRING] = TYPE_STRING,   [JSON_KIND_ARRAY] = TYPE_ARRAY,
+        [JSON_KIND_OBJECT] = TYPE_OBJECT
+    };
 
     return value ? types[json_type_of(value)] : 0;
 }
@@ -83,7 +85,8 @@ static const bp_json *branches_of(const bp_json *schema)
 /* The types that the schema takes; 0: any, or it cannot be told. */
 static uint32_t types_of(const struct coercion *c, const bp_json *schema, int depth)
 {
-    const bp_json *type = json_get(schema, BP_STR("type")), *values = json_get(schema, BP_STR("enum"));
+    const bp_json *type = json_get(schema, BP_STR("type")),
+                  *values = json_get(schema, BP_STR("enum"));
     const bp_json *branches = branches_of(schema);
     uint32_t       types = 0, some;
 
@@ -135,7 +138,8 @@ static bool is_required(const bp_json *schema, bp_str key)
 }
 
 /* Null for a member that need not be there, and that may not be null. */
-static bool is_left_out(const struct coercion *c, const bp_json *schema, bp_str key, const bp_json *value)
+static bool is_left_out(const struct coercion *c, const bp_json *schema, bp_str key,
+                        const bp_json *value)
 {
     const bp_json *member = resolve(c, schema_of_member(schema, key));
     uint32_t       types;
@@ -143,7 +147,8 @@ static bool is_left_out(const struct coercion *c, const bp_json *schema, bp_str 
     if (json_type_of(value) != JSON_KIND_NULL || is_required(schema, key))
         return false;
     types = types_of(c, member, 2);
-    return types ? !(types & TYPE_NULL) : json_type_of(member) == JSON_KIND_BOOL && !json_as_bool(member);
+    return types ? !(types & TYPE_NULL)
+                 : json_type_of(member) == JSON_KIND_BOOL && !json_as_bool(member);
 }
 
 /* ---- values ---- */
@@ -170,7 +175,8 @@ static void write_object(struct coercion *c, const bp_json *schema, const bp_jso
 
 static void write_array(struct coercion *c, const bp_json *schema, const bp_json *array)
 {
-    const bp_json *first = json_get(schema, BP_STR("prefixItems")), *items = json_get(schema, BP_STR("items"));
+    const bp_json *first = json_get(schema, BP_STR("prefixItems")),
+                  *items = json_get(schema, BP_STR("items"));
 
     json_begin(c->w, JSON_KIND_ARRAY);
     for (size_t i = 0; i < json_count(array); i++)
@@ -187,11 +193,13 @@ static bool write_content(struct coercion *c, const bp_json *schema, uint32_t wa
 
     if (!text.len || json_read_within(c->arena, text, TEXT_BYTES_MAX, &content, problem) != BP_OK)
         return false;
-    if (wanted & TYPE_INTEGER && json_type_of(content) == JSON_KIND_NUMBER && json_is_whole(content)) {
+    if (wanted & TYPE_INTEGER && json_type_of(content) == JSON_KIND_NUMBER &&
+        json_is_whole(content)) {
         json_add_integer(c->w, json_as_integer(content));
         return true;
     }
-    if (!(type_of(content) & (wanted | (wanted & TYPE_NUMBER ? numbers : 0)) & ~(uint32_t)TYPE_NULL))
+    if (!(type_of(content) & (wanted | (wanted & TYPE_NUMBER ? numbers : 0)) &
+          ~(uint32_t)TYPE_NULL))
         return false;
     if (type_of(content) & numbers)
         json_add_value(c->w, content);
@@ -219,7 +227,8 @@ static void write_fitting(struct coercion *c, const bp_json *schema, const bp_js
         return;
     }
     c->depth++;
-    if (type == TYPE_NUMBER && wanted & TYPE_INTEGER && !(wanted & TYPE_NUMBER) && json_is_whole(value)) {
+    if (type == TYPE_NUMBER && wanted & TYPE_INTEGER && !(wanted & TYPE_NUMBER) &&
+        json_is_whole(value)) {
         json_add_integer(c->w, json_as_integer(value));
         c->is_changed = true;
     } else if (type == TYPE_STRING && wanted && !(wanted & TYPE_STRING) &&
@@ -258,7 +267,8 @@ static bool is_union(const bp_json *schema)
     if (json_type_of(json_get(schema, BP_STR("type"))) == JSON_KIND_ARRAY)
         return true;
     for (size_t i = 0; i < json_count(branches); i++) {
-        uint32_t type = type_of_name(json_as_string(json_get(json_at(branches, i), BP_STR("type"))));
+        uint32_t type = type_of_name(
+            json_as_string(json_get(json_at(branches, i), BP_STR("type"))));
 
         if (type && types && type != types)
             return true;
@@ -270,10 +280,12 @@ static bool is_union(const bp_json *schema)
 /* Members that hold no schema but data, in which "type" means something else. */
 static bool is_data(bp_str key)
 {
-    return bp_str_is(key, "enum") || bp_str_is(key, "const") || bp_str_is(key, "default") || bp_str_is(key, "examples");
+    return bp_str_is(key, "enum") || bp_str_is(key, "const") || bp_str_is(key, "default") ||
+           bp_str_is(key, "examples");
 }
 
-static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bool is_schema, int depth)
+static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bool is_schema,
+                         int depth)
 {
     size_t         cursor = 0;
     bp_str         key, found = { NULL, 0 };
@@ -281,15 +293,19 @@ static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bo
 
     if (is_schema && is_union(at))
         return path.len ? path : BP_STR("/");
-    for (size_t i = 0; depth && json_type_of(at) == JSON_KIND_ARRAY && !found.len && i < json_count(at); i++)
-        found = find_union(arena, json_at(at, i), arena_format(arena, BP_FMT "/%zu", BP_ARG(path), i), true, depth - 1);
+    for (size_t i = 0;
+         depth && json_type_of(at) == JSON_KIND_ARRAY && !found.len && i < json_count(at); i++)
+        found = find_union(arena, json_at(at, i),
+                           arena_format(arena, BP_FMT "/%zu", BP_ARG(path), i), true, depth - 1);
     while (depth && !found.len && json_entry(at, &cursor, &key, &value)) {
-        bool are_names = is_schema && (bp_str_is(key, "properties") || bp_str_is(key, "$defs") ||
-                                       bp_str_is(key, "definitions") || bp_str_is(key, "patternProperties"));
+        bool are_names = is_schema &&
+                         (bp_str_is(key, "properties") || bp_str_is(key, "$defs") ||
+                          bp_str_is(key, "definitions") || bp_str_is(key, "patternProperties"));
 
         if (!is_schema || !is_data(key))
-            found = find_union(arena, value, arena_format(arena, BP_FMT "/" BP_FMT, BP_ARG(path), BP_ARG(key)), !are_names,
-                               depth - 1);
+            found = find_union(arena, value,
+                               arena_format(arena, BP_FMT "/" BP_FMT, BP_ARG(path), BP_ARG(key)),
+                               !are_names, depth - 1);
     }
     return found;
 }

@@ -1,4 +1,5 @@
-/* headers.c - compares headers with the body: a proxy that routes by them and a server that acts on the body must agree. */
+/* headers.c - compares headers with the body: a proxy that routes by them and a server that acts on
+ * the body must agree. */
 #include "mcp/headers.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ bool headers_decode(bp_call *call, bp_str raw, bp_str *value)
     size_t            count;
 
     *value = str_trim(raw);
-    if (!bp_str_starts(*value, prefix) || value->len < len + 2 || memcmp(value->data + value->len - 2, "?=", 2) != 0)
+    if (!bp_str_starts(*value, prefix) || value->len < len + 2 ||
+        memcmp(value->data + value->len - 2, "?=", 2) != 0)
         return true;
     raw = bp_str_n(value->data + len, value->len - len - 2);
     bytes = arena_alloc(call->arena, raw.len + 1);
@@ -31,10 +33,11 @@ bool headers_decode(bp_call *call, bp_str raw, bp_str *value)
     return true;
 }
 
-static bp_status check_name(bp_mcp *request, struct http_exchange *exchange, const struct method *method)
+static bp_status check_name(bp_mcp *request, struct http_exchange *exchange,
+                            const struct method *method)
 {
-    const char *member = method->flags & METHOD_IS_NAMED  ? "name"
-                         : method->flags & METHOD_HAS_URI ? "uri"
+    const char *member = method->flags & METHOD_IS_NAMED   ? "name"
+                         : method->flags & METHOD_HAS_URI  ? "uri"
                          : method->flags & METHOD_HAS_TASK ? "taskId"
                                                            : NULL;
     bp_str      wanted, header;
@@ -44,9 +47,12 @@ static bp_status check_name(bp_mcp *request, struct http_exchange *exchange, con
     wanted = json_as_string(json_get(request->message.params, bp_str_of(member)));
     header = http_exchange_header(exchange, "mcp-name");
     if (!headers_decode(request->call, header, &header))
-        return fail(request, "the header Mcp-Name is no base64" BP_FMT BP_FMT, BP_STR(""), BP_STR(""));
+        return fail(request, "the header Mcp-Name is no base64" BP_FMT BP_FMT, BP_STR(""),
+                    BP_STR(""));
     if (!bp_str_equal(header, wanted))
-        return fail(request, "the header Mcp-Name is \"" BP_FMT "\", but the body says \"" BP_FMT "\"", header, wanted);
+        return fail(request,
+                    "the header Mcp-Name is \"" BP_FMT "\", but the body says \"" BP_FMT "\"",
+                    header, wanted);
     return BP_OK;
 }
 
@@ -64,11 +70,15 @@ static bool is_same_number(bp_str header, const bp_json *value)
 bool headers_agree(const bp_json *value, bp_str header)
 {
     switch (json_type_of(value)) {
-    case JSON_KIND_STRING: return bp_str_equal(json_as_string(value), header);
-    case JSON_KIND_BOOL: return bp_str_is(header, json_as_bool(value) ? "true" : "false");
+    case JSON_KIND_STRING:
+        return bp_str_equal(json_as_string(value), header);
+    case JSON_KIND_BOOL:
+        return bp_str_is(header, json_as_bool(value) ? "true" : "false");
     case JSON_KIND_INTEGER:
-    case JSON_KIND_NUMBER: return is_same_number(header, value);
-    default: return false;
+    case JSON_KIND_NUMBER:
+        return is_same_number(header, value);
+    default:
+        return false;
     }
 }
 
@@ -83,8 +93,8 @@ static bp_status check_parameters(bp_mcp *request, struct http_exchange *exchang
     for (size_t i = 0; tool && i < tool->header_count; i++) {
         const struct header_property *property = &tool->headers[i];
         const bp_json                *value = json_get(params, BP_STR("arguments"));
-        bp_str                        header = http_exchange_header(exchange, property->header), decoded;
-        bool                          is_there;
+        bp_str header = http_exchange_header(exchange, property->header), decoded;
+        bool   is_there;
 
         for (size_t j = 0; j < property->depth; j++)
             value = json_get(value, property->path[j]);
@@ -92,9 +102,12 @@ static bp_status check_parameters(bp_mcp *request, struct http_exchange *exchang
         if (!is_there && !header.len)
             continue;
         if (!headers_decode(request->call, header, &decoded))
-            return fail(request, "the header " BP_FMT " is no base64: \"" BP_FMT "\"", bp_str_of(property->header), header);
+            return fail(request, "the header " BP_FMT " is no base64: \"" BP_FMT "\"",
+                        bp_str_of(property->header), header);
         if (!is_there || !header.data || !headers_agree(value, decoded))
-            return fail(request, "the header " BP_FMT " is \"" BP_FMT "\", which is not what the arguments say",
+            return fail(request,
+                        "the header " BP_FMT " is \"" BP_FMT
+                        "\", which is not what the arguments say",
                         bp_str_of(property->header), decoded);
     }
     return BP_OK;
@@ -106,8 +119,9 @@ bp_status headers_check(bp_mcp *request, struct http_exchange *exchange)
     const struct method *method = method_find(request->message.method, true);
 
     if (!bp_str_equal(header, request->message.method))
-        return fail(request, "the header Mcp-Method is \"" BP_FMT "\", but the body says \"" BP_FMT "\"", header,
-                    request->message.method);
+        return fail(request,
+                    "the header Mcp-Method is \"" BP_FMT "\", but the body says \"" BP_FMT "\"",
+                    header, request->message.method);
     if (method)
         BP_TRY(check_name(request, exchange, method));
     return check_parameters(request, exchange);

@@ -5,11 +5,12 @@
 #include "mcp/request.h"
 #include "net/http_server.h"
 
-/* MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Param-*: a proxy may have decided by them, so they must not differ
- * from what is served. BP_INVALID with the request's error set. */
+/* MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Param-*: a proxy may have decided by them, so
+ * they must not differ from what is served. BP_INVALID with the request's error set. */
 bp_status headers_check(bp_mcp *request, struct http_exchange *exchange);
 
-/* The text of a header's value: =?base64?...?= stands for bytes that may not stand in a header. False: it is malformed. */
+/* The text of a header's value: =?base64?...?= stands for bytes that may not stand in a header.
+ * False: it is malformed. */
 bool headers_decode(bp_call *call, bp_str raw, bp_str *value);
 /* Whether a decoded header says the same as an argument: numbers by their value. */
 bool headers_agree(const bp_json *value, bp_str header);

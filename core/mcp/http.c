@@ -4,8 +4,8 @@
  *      GET    up to 2025-11-25: the session's stream of news, or the rest of one that broke off (Last-Event-ID)
  *      DELETE up to 2025-11-25: ends the session
  *
- * A client that goes away cancels its request in the modern era; before it, the request goes on and its stream can be
- * taken up again. Source: Streamable HTTP, 2025-03-26 to 2026-07-28.
+ * A client that goes away cancels its request in the modern era; before it, the request goes on and
+ * its stream can be taken up again. Source: Streamable HTTP, 2025-03-26 to 2026-07-28.
  */
 #include <stdio.h>
 
@@ -64,7 +64,8 @@ static bp_status begin_stream(struct http_way *way)
         return client_left(way, BP_CANCELLED);
     status = http_exchange_sse_begin(way->exchange);
     if (status == BP_OK && way->stream && way->revision >= MCP_2025_11_25) {
-        event_id(way->stream, 0, id); // so that there is something to come back with, whatever happens next
+        event_id(way->stream, 0,
+                 id); // so that there is something to come back with, whatever happens next
         status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id), BP_STR(""));
     }
     return status == BP_OK ? BP_OK : client_left(way, status);
@@ -117,7 +118,8 @@ static bp_status http_hang_up(bp_mcp *request, int64_t retry_ns)
     if (way->state != HTTP_STREAMS)
         return BP_OK;
     snprintf(retry, sizeof(retry), "retry: %lld\n\n", (long long)(retry_ns / 1000000));
-    if (!http_exchange_is_gone(way->exchange) && http_exchange_write(way->exchange, bp_str_of(retry)) == BP_OK)
+    if (!http_exchange_is_gone(way->exchange) &&
+        http_exchange_write(way->exchange, bp_str_of(retry)) == BP_OK)
         http_exchange_leave(way->exchange);
     way->state = HTTP_LEFT;
     return BP_OK;
@@ -125,7 +127,8 @@ static bp_status http_hang_up(bp_mcp *request, int64_t retry_ns)
 
 static const struct channel http_channel = { http_can_send, http_send, http_hang_up };
 
-/* What the request itself got wrong is told by the status in the modern era only: clients of the other look at the body. */
+/* What the request itself got wrong is told by the status in the modern era only: clients of the
+ * other look at the body. */
 static int32_t status_for(const struct http_way *way, int32_t status)
 {
     return !mcp_is_modern(way->revision) && (status == 400 || status == 404) ? 200 : status;
@@ -139,15 +142,19 @@ static bp_status send_answer(struct http_way *way, bp_mcp *request, bp_str answe
     if (call->over == BP_DEADLINE)
         call->shield_until_ns = clock_now_ns() + BP_SECONDS(2); // that time is up can still be said
     if (!answer.len && way->state == HTTP_QUIET)
-        return http_exchange_is_gone(exchange) ? BP_CANCELLED : http_exchange_send(exchange, 202, BP_STR(""), BP_STR(""));
+        return http_exchange_is_gone(exchange)
+                   ? BP_CANCELLED
+                   : http_exchange_send(exchange, 202, BP_STR(""), BP_STR(""));
     if (way->state == HTTP_QUIET && !way->takes_json && way->takes_events && answer.len)
         BP_TRY(begin_stream(way));
     if (way->state == HTTP_QUIET) {
         if (request && request->error.scope)
-            oauth_challenge(way->mcp->api->oauth, exchange, "insufficient_scope", request->error.scope);
+            oauth_challenge(way->mcp->api->oauth, exchange, "insufficient_scope",
+                            request->error.scope);
         if (http_exchange_is_gone(exchange))
             return BP_CANCELLED;
-        return http_exchange_send(exchange, status_for(way, status), BP_STR("application/json"), answer);
+        return http_exchange_send(exchange, status_for(way, status), BP_STR("application/json"),
+                                  answer);
     }
     if (answer.len)
         BP_TRY(send_event(way, answer, true));
@@ -156,12 +163,14 @@ static bp_status send_answer(struct http_way *way, bp_mcp *request, bp_str answe
     return BP_OK;
 }
 
-static bp_status send_error(struct http_way *way, int32_t http_status, int32_t code, bp_str id, const char *message)
+static bp_status send_error(struct http_way *way, int32_t http_status, int32_t code, bp_str id,
+                            const char *message)
 {
     bp_call *call = way->exchange->call;
 
     return http_exchange_send(way->exchange, http_status, BP_STR("application/json"),
-                              message_error(call, id, code, bp_str_of(message), (bp_str){ NULL, 0 }));
+                              message_error(call, id, code, bp_str_of(message),
+                                            (bp_str){ NULL, 0 }));
 }
 
 /* ---- what was asked ---- */
@@ -174,8 +183,8 @@ static bool accepts(bp_str accept, const char *type, const char *any)
     while (accept.len) {
         bp_str rest, one = str_trim(str_split(str_split(accept, ',', &accept), ';', &rest));
 
-        if (str_equal_ignore_case(one, bp_str_of(type)) || str_equal_ignore_case(one, bp_str_of(any)) ||
-            bp_str_is(one, "*/*"))
+        if (str_equal_ignore_case(one, bp_str_of(type)) ||
+            str_equal_ignore_case(one, bp_str_of(any)) || bp_str_is(one, "*/*"))
             return true;
     }
     return false;
@@ -189,10 +198,12 @@ static void read_accept(struct http_way *way)
     way->takes_events = accepts(accept, "text/event-stream", "text/*");
 }
 
-static struct catalog *catalog_of(struct mcp *mcp, const struct http_exchange *exchange, const bp_request *request)
+static struct catalog *catalog_of(struct mcp *mcp, const struct http_exchange *exchange,
+                                  const bp_request *request)
 {
     size_t count = mcp->api->conf->server.listener_count;
-    size_t listener = !mcp->api->is_private && exchange->listener < count ? exchange->listener : count;
+    size_t listener = !mcp->api->is_private && exchange->listener < count ? exchange->listener
+                                                                          : count;
     bp_str name;
 
     if (!request->match.value_count)
@@ -208,7 +219,8 @@ static struct catalog *catalog_of(struct mcp *mcp, const struct http_exchange *e
 
 static bp_status fail_no_app(bp_call *call, const bp_request *request)
 {
-    return call_fail(call, BP_NOT_FOUND, "there is no app \"" BP_FMT "\" here", BP_ARG(request->match.values[0].value));
+    return call_fail(call, BP_NOT_FOUND, "there is no app \"" BP_FMT "\" here",
+                     BP_ARG(request->match.values[0].value));
 }
 
 /* ---- modern ---- */
@@ -226,10 +238,13 @@ static bp_status check_modern(bp_mcp *request, struct http_exchange *exchange)
         return BP_OK;
     }
     if (stated.len && !header.len)
-        return request_fail(request, MCP_HEADER_MISMATCH, 400, "the header MCP-Protocol-Version is missing");
+        return request_fail(request, MCP_HEADER_MISMATCH, 400,
+                            "the header MCP-Protocol-Version is missing");
     if (stated.len && !bp_str_equal(header, stated))
-        return request_fail(request, MCP_HEADER_MISMATCH, 400, "the header MCP-Protocol-Version is \"" BP_FMT
-                            "\", but params._meta says \"" BP_FMT "\"", BP_ARG(header), BP_ARG(stated));
+        return request_fail(request, MCP_HEADER_MISMATCH, 400,
+                            "the header MCP-Protocol-Version is \"" BP_FMT
+                            "\", but params._meta says \"" BP_FMT "\"",
+                            BP_ARG(header), BP_ARG(stated));
     BP_TRY(request_read_meta(request));
     return headers_check(request, exchange);
 }
@@ -242,10 +257,12 @@ static bp_status post_modern(struct http_way *way, bp_mcp *request)
     way->revision = request->revision = MCP_2026_07_28;
     if (request->message.kind == MESSAGE_RESPONSE)
         return send_error(way, 400, MCP_INVALID_REQUEST, request->message.id,
-                          "a client of MCP 2026-07-28 sends no responses: answers go with the request that is sent again");
+                          "a client of MCP 2026-07-28 sends no responses: answers go with the "
+                          "request that is sent again");
     if (check_modern(request, way->exchange) != BP_OK)
-        return send_answer(way, request, message_error(request->call, request->message.id, request->error.code,
-                                                       request->error.message, request->error.data),
+        return send_answer(way, request,
+                           message_error(request->call, request->message.id, request->error.code,
+                                         request->error.message, request->error.data),
                            request->error.http_status);
     answer = request_serve(request, &status);
     return send_answer(way, request, answer, status);
@@ -255,13 +272,15 @@ static bp_status post_modern(struct http_way *way, bp_mcp *request)
 
 static bp_status take_response(struct http_way *way, bp_mcp *request)
 {
-    const bp_json *value = request->message.error ? request->message.error : request->message.result;
+    const bp_json *value = request->message.error ? request->message.error
+                                                  : request->message.result;
     uint64_t       id = 0;
 
     if (!str_to_uint(request->message.id, &id) ||
         !session_answer(way->mcp->sessions, request->session, id, request->message.error != NULL,
                         json_text(request->call->arena, value)))
-        return send_error(way, 400, MCP_INVALID_REQUEST, request->message.id, "nobody asked a question of that id");
+        return send_error(way, 400, MCP_INVALID_REQUEST, request->message.id,
+                          "nobody asked a question of that id");
     return http_exchange_send(way->exchange, 202, BP_STR(""), BP_STR(""));
 }
 
@@ -273,13 +292,14 @@ static struct session *find_session(struct http_way *way, bp_str id)
 
     if (!header.len) {
         send_error(way, 400, MCP_INVALID_REQUEST, id,
-                   "the header Mcp-Session-Id is missing: begin with `initialize`, or speak MCP 2026-07-28, which has no "
-                   "sessions");
+                   "the header Mcp-Session-Id is missing: begin with `initialize`, or speak MCP "
+                   "2026-07-28, which has no sessions");
         return NULL;
     }
     session = session_look_up(way->exchange->call, way->mcp, header, way->sender);
     if (!session)
-        send_error(way, 404, MCP_INVALID_REQUEST, id, "there is no such session, or it has ended: begin anew with `initialize`");
+        send_error(way, 404, MCP_INVALID_REQUEST, id,
+                   "there is no such session, or it has ended: begin anew with `initialize`");
     return session;
 }
 
@@ -298,7 +318,8 @@ static bp_status serve_legacy(struct http_way *way, bp_mcp *request)
     bp_str  answer;
 
     // What goes on without its client can be taken up by it later.
-    if (request->message.kind == MESSAGE_REQUEST && request->revision >= MCP_2025_03_26 && way->takes_events) {
+    if (request->message.kind == MESSAGE_REQUEST && request->revision >= MCP_2025_03_26 &&
+        way->takes_events) {
         way->session = request->session;
         way->request_id = request->message.id;
         way->exchange->outlives_client = true;
@@ -327,17 +348,19 @@ static bp_status open_session(struct http_way *way, bp_mcp *request)
 
 static bp_status post_legacy(struct http_way *way, bp_mcp *request)
 {
-    bp_str            header = str_trim(http_exchange_header(way->exchange, "mcp-protocol-version"));
+    bp_str header = str_trim(http_exchange_header(way->exchange, "mcp-protocol-version"));
     enum mcp_revision revision;
     struct session   *session;
     bp_status         status;
 
     way->revision = request->revision = MCP_LATEST_LEGACY;
-    if (request->message.kind == MESSAGE_REQUEST && bp_str_is(request->message.method, "initialize"))
+    if (request->message.kind == MESSAGE_REQUEST &&
+        bp_str_is(request->message.method, "initialize"))
         return open_session(way, request);
     if (header.len && !mcp_revision_find(header, &revision)) {
         request_fail_version(request, header);
-        return send_error(way, 400, MCP_UNSUPPORTED_VERSION, request->message.id, request->error.message.data);
+        return send_error(way, 400, MCP_UNSUPPORTED_VERSION, request->message.id,
+                          request->error.message.data);
     }
     session = find_session(way, request->message.id);
     if (!session)
@@ -361,13 +384,15 @@ static bp_str serve_member(struct http_way *way, bp_mcp *request, const bp_json 
     uint64_t            id = 0;
 
     if (code != MCP_NO_ERROR)
-        return message_error(request->call, request->message.id, code, bp_str_of(why), (bp_str){ NULL, 0 });
+        return message_error(request->call, request->message.id, code, bp_str_of(why),
+                             (bp_str){ NULL, 0 });
     if (request->message.kind != MESSAGE_RESPONSE)
         return request_serve(request, &status);
     if (str_to_uint(request->message.id, &id))
         session_answer(way->mcp->sessions, request->session, id, request->message.error != NULL,
-                       json_text(request->call->arena, request->message.error ? request->message.error
-                                                                              : request->message.result));
+                       json_text(request->call->arena, request->message.error
+                                                           ? request->message.error
+                                                           : request->message.result));
     return (bp_str){ NULL, 0 };
 }
 
@@ -382,10 +407,12 @@ static bp_status post_batch(struct http_way *way, bp_mcp *request, const bp_json
     if (!session)
         return BP_OK;
     use_session(way, request, session);
-    if (session->revision > MCP_2025_03_26 || json_count(batch) < 1 || json_count(batch) > BATCH_MAX) {
+    if (session->revision > MCP_2025_03_26 || json_count(batch) < 1 ||
+        json_count(batch) > BATCH_MAX) {
         session_release(way->mcp->sessions, session);
         return send_error(way, 400, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
-                          "an array of messages is part of MCP 2025-03-26 only, and may hold 1 to 64 of them");
+                          "an array of messages is part of MCP 2025-03-26 only, and may hold 1 to "
+                          "64 of them");
     }
     first = *request;
     first.intake = NULL;  // what was read is that of the others, too
@@ -415,7 +442,8 @@ static bool is_modern_request(struct http_exchange *exchange, const struct messa
     bp_str            header = str_trim(http_exchange_header(exchange, "mcp-protocol-version"));
     enum mcp_revision revision;
 
-    if (json_get(message->meta, BP_STR(MCP_META_VERSION)) || bp_str_is(message->method, "server/discover"))
+    if (json_get(message->meta, BP_STR(MCP_META_VERSION)) ||
+        bp_str_is(message->method, "server/discover"))
         return true;
     return mcp_revision_find(header, &revision) && mcp_is_modern(revision);
 }
@@ -425,7 +453,8 @@ static bp_status check_content(struct http_way *way)
     bp_str type = http_exchange_header(way->exchange, "content-type"), rest;
 
     if (!str_equal_ignore_case(str_trim(str_split(type, ';', &rest)), BP_STR("application/json")))
-        return send_error(way, 415, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 }, "the body must be application/json");
+        return send_error(way, 415, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
+                          "the body must be application/json");
     if (!way->takes_json && !way->takes_events)
         return send_error(way, 406, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
                           "the client must accept application/json and text/event-stream");
@@ -435,10 +464,12 @@ static bp_status check_content(struct http_way *way)
 /* By the header alone: the body tells nothing yet. */
 static bool is_modern_client(struct http_exchange *exchange)
 {
-    return bp_str_is(str_trim(http_exchange_header(exchange, "mcp-protocol-version")), mcp_revision_name(MCP_2026_07_28));
+    return bp_str_is(str_trim(http_exchange_header(exchange, "mcp-protocol-version")),
+                     mcp_revision_name(MCP_2026_07_28));
 }
 
-/* A client of the legacy era that gets an error status takes its connection for broken and its request for open. */
+/* A client of the legacy era that gets an error status takes its connection for broken and its
+ * request for open. */
 static int32_t status_of_refusal(const struct http_way *way, bp_status status, bool is_answer)
 {
     if (status == BP_LIMIT || status == BP_NO_MEMORY)
@@ -446,12 +477,14 @@ static int32_t status_of_refusal(const struct http_way *way, bp_status status, b
     return is_answer && !is_modern_client(way->exchange) ? 200 : status == BP_TOO_LARGE ? 413 : 400;
 }
 
-static bp_status refuse_text(struct http_way *way, bp_str body, bp_status status, const char *problem)
+static bp_status refuse_text(struct http_way *way, bp_str body, bp_status status,
+                             const char *problem)
 {
     bp_call        *call = way->exchange->call;
     struct peek    *peek = arena_alloc(call->arena, sizeof(*peek));
     bp_str          id = str_trim(http_exchange_header(way->exchange, "mcp-session-id"));
-    struct session *session = id.len ? session_find(way->mcp->sessions, id, &call->principal) : NULL;
+    struct session *session = id.len ? session_find(way->mcp->sessions, id, &call->principal)
+                                     : NULL;
     bp_str          answer;
 
     if (!peek)
@@ -463,8 +496,8 @@ static bp_status refuse_text(struct http_way *way, bp_str body, bp_status status
     session_release(way->mcp->sessions, session);
     if (status == BP_LIMIT || status == BP_NO_MEMORY)
         http_exchange_add_header(way->exchange, BP_STR("Retry-After"), BP_STR("1"));
-    return http_exchange_send(way->exchange, status_of_refusal(way, status, peek->count > 0), BP_STR("application/json"),
-                              answer);
+    return http_exchange_send(way->exchange, status_of_refusal(way, status, peek->count > 0),
+                              BP_STR("application/json"), answer);
 }
 
 static bp_status post_message(struct http_way *way, bp_mcp *request)
@@ -480,24 +513,31 @@ static bp_status post_message(struct http_way *way, bp_mcp *request)
 
     BP_TRY(http_exchange_read_all_into(way->exchange, &request->intake->text, &body));
     BP_TRY(api_take_from_limit(mcp->api, way->exchange, "", 0));
-    status = intake_read(request->intake, body, (size_t)mcp->api->conf->server.mcp.message_memory_bytes, &json, problem);
+    status = intake_read(request->intake, body,
+                         (size_t)mcp->api->conf->server.mcp.message_memory_bytes, &json, problem);
     if (status != BP_OK)
         return refuse_text(way, body, status, problem);
     if (json_type_of(json) == JSON_KIND_ARRAY && !is_modern_client(way->exchange))
         return post_batch(way, request, json);
     code = message_read(call, json, &request->message, &why);
     if (code != MCP_NO_ERROR)
-        return send_error(way, status_of_refusal(way, BP_INVALID, request->message.id.len > 0), code, request->message.id, why);
-    return is_modern_request(way->exchange, &request->message) ? post_modern(way, request) : post_legacy(way, request);
+        return send_error(way, status_of_refusal(way, BP_INVALID, request->message.id.len > 0),
+                          code, request->message.id, why);
+    return is_modern_request(way->exchange, &request->message) ? post_modern(way, request)
+                                                               : post_legacy(way, request);
 }
 
 static bp_status post(bp_call *call, void *context, bp_request *web_request, bp_response *response)
 {
     struct mcp     *mcp = context;
-    struct http_way way = { .mcp = mcp, .exchange = web_request->exchange, .revision = MCP_LATEST_LEGACY };
-    bp_mcp          request = { .mcp = mcp, .call = call, .channel = &http_channel, .log_level = MCP_LEVEL_OFF };
-    struct intake   intake;
-    bp_status       status;
+    struct http_way way = { .mcp = mcp,
+                            .exchange = web_request->exchange,
+                            .revision = MCP_LATEST_LEGACY };
+    bp_mcp          request = {
+                 .mcp = mcp, .call = call, .channel = &http_channel, .log_level = MCP_LEVEL_OFF
+    };
+    struct intake intake;
+    bp_status     status;
 
     (void)response;
     request.transport = &way;
@@ -532,8 +572,8 @@ static bool read_event_id(bp_str text, uint32_t *stream, uint64_t *number)
     return true;
 }
 
-static bp_status send_kept(struct http_way *way, const struct session_stream *stream, uint64_t number, uint64_t lost,
-                           struct shared_text *text)
+static bp_status send_kept(struct http_way *way, const struct session_stream *stream,
+                           uint64_t number, uint64_t lost, struct shared_text *text)
 {
     bp_str    loss;
     bp_status status = call_scratch_begin(way->exchange->call);
@@ -547,12 +587,14 @@ static bp_status send_kept(struct http_way *way, const struct session_stream *st
     }
     event_id(stream, number, id);
     if (status == BP_OK && text)
-        status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id), bp_str_n(text->data, text->len));
+        status = http_exchange_sse(way->exchange, BP_STR(""), bp_str_of(id),
+                                   bp_str_n(text->data, text->len));
     shared_text_release(text);
     return status;
 }
 
-static bp_status follow(struct http_way *way, struct session_stream *stream, struct waker *reader, uint64_t number)
+static bp_status follow(struct http_way *way, struct session_stream *stream, struct waker *reader,
+                        uint64_t number)
 {
     struct session_store *store = way->mcp->sessions;
     bp_call              *call = way->exchange->call;
@@ -563,17 +605,24 @@ static bp_status follow(struct http_way *way, struct session_stream *stream, str
         bp_status status = BP_OK;
 
         switch (stream_next(store, way->session, stream, reader, &number, &lost, &text)) {
-        case STREAM_EVENT: status = send_kept(way, stream, number, lost, text); break;
-        case STREAM_WAITS: status = call_wait(call, BP_FOREVER, "news for a session"); break;
+        case STREAM_EVENT:
+            status = send_kept(way, stream, number, lost, text);
+            break;
+        case STREAM_WAITS:
+            status = call_wait(call, BP_FOREVER, "news for a session");
+            break;
         case STREAM_FINISHED:
-        case STREAM_TAKEN: return BP_OK;
+        case STREAM_TAKEN:
+            return BP_OK;
         }
         if (status != BP_OK)
-            return call_over(call) != BP_OK ? call_fail_over(call, status, "waiting for news") : status;
+            return call_over(call) != BP_OK ? call_fail_over(call, status, "waiting for news")
+                                            : status;
     }
 }
 
-static bp_status run_stream(struct http_way *way, struct session_stream *stream, uint64_t number, bool is_resumed)
+static bp_status run_stream(struct http_way *way, struct session_stream *stream, uint64_t number,
+                            bool is_resumed)
 {
     struct waker *reader = waker_new(way->exchange->call);
     bp_status     status;
@@ -581,7 +630,8 @@ static bp_status run_stream(struct http_way *way, struct session_stream *stream,
 
     if (!reader) {
         stream_detach(way->mcp->sessions, way->session, stream, NULL);
-        return call_fail(way->exchange->call, BP_NO_MEMORY, "there is no memory for another stream");
+        return call_fail(way->exchange->call, BP_NO_MEMORY,
+                         "there is no memory for another stream");
     }
     way->exchange->call->deadline_ns = BP_FOREVER;
     stream_attach(way->mcp->sessions, way->session, stream, reader);
@@ -599,7 +649,7 @@ static bp_status run_stream(struct http_way *way, struct session_stream *stream,
 
 static bp_status refuse_modern(struct http_way *way, bool *is_refused)
 {
-    bp_str            header = str_trim(http_exchange_header(way->exchange, "mcp-protocol-version"));
+    bp_str header = str_trim(http_exchange_header(way->exchange, "mcp-protocol-version"));
     enum mcp_revision revision;
 
     *is_refused = mcp_revision_find(header, &revision) && mcp_is_modern(revision);
@@ -607,12 +657,15 @@ static bp_status refuse_modern(struct http_way *way, bool *is_refused)
         return BP_OK;
     http_exchange_add_header(way->exchange, BP_STR("Allow"), BP_STR("POST"));
     return http_exchange_send_error(way->exchange, 405, "method_not_allowed",
-                                    BP_STR("MCP 2026-07-28 takes POST only; news come by subscriptions/listen"));
+                                    BP_STR("MCP 2026-07-28 takes POST only; news come by "
+                                           "subscriptions/listen"));
 }
 
 static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_response *response)
 {
-    struct http_way        way = { .mcp = context, .exchange = web_request->exchange, .revision = MCP_LATEST_LEGACY };
+    struct http_way        way = { .mcp = context,
+                                   .exchange = web_request->exchange,
+                                   .revision = MCP_LATEST_LEGACY };
     bp_str                 last = http_exchange_header(way.exchange, "last-event-id");
     struct session_stream *stream;
     uint32_t               place = 0;
@@ -630,14 +683,16 @@ static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_r
     read_accept(&way);
     mcp_sender(context, call, way.exchange, way.sender);
     if (!way.takes_events)
-        return send_error(&way, 406, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 }, "the client must accept text/event-stream");
+        return send_error(&way, 406, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
+                          "the client must accept text/event-stream");
     way.session = find_session(&way, (bp_str){ NULL, 0 });
     if (!way.session)
         return BP_OK;
     way.revision = way.session->revision;
     if (last.len && !read_event_id(last, &place, &number)) {
         session_release(way.mcp->sessions, way.session);
-        return send_error(&way, 400, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 }, "Last-Event-ID is not one that this server gave");
+        return send_error(&way, 400, MCP_INVALID_REQUEST, (bp_str){ NULL, 0 },
+                          "Last-Event-ID is not one that this server gave");
     }
     stream = session_stream(way.mcp->sessions, way.session, place);
     if (stream && !last.len)
@@ -653,7 +708,8 @@ static bp_status get(bp_call *call, void *context, bp_request *web_request, bp_r
 
 /* ---- DELETE ---- */
 
-static bp_status delete(bp_call *call, void *context, bp_request *web_request, bp_response *response)
+static bp_status delete (bp_call *call, void *context, bp_request *web_request,
+                         bp_response *response)
 {
     struct http_way way = { .mcp = context, .exchange = web_request->exchange };
     bool            is_refused;
@@ -683,10 +739,10 @@ bp_status mcp_take_from_limit(bp_mcp *request, const char *name, uint32_t rate_p
 
 /* ---- routes ---- */
 
-#define MCP_ROUTE(method_, path_, handler_, summary_)                                                      \
-    {                                                                                                       \
-        .method = method_, .path = path_, .handler = handler_, .summary = summary_,                         \
-        .flags = BP_ROUTE_AUTHENTICATED, .deadline_ns = BP_SECONDS(CALL_DEADLINE_S)                         \
+#define MCP_ROUTE(method_, path_, handler_, summary_)                                              \
+    {                                                                                              \
+        .method = method_, .path = path_, .handler = handler_, .summary = summary_,                \
+        .flags = BP_ROUTE_AUTHENTICATED, .deadline_ns = BP_SECONDS(CALL_DEADLINE_S)                \
     }
 
 static const bp_route routes[] = {
@@ -700,5 +756,6 @@ static const bp_route routes[] = {
 
 bool mcp_add_routes(struct mcp *mcp, char problem[512])
 {
-    return router_add(mcp->api->router, routes, sizeof(routes[0]), sizeof(routes) / sizeof(routes[0]), NULL, mcp, problem);
+    return router_add(mcp->api->router, routes, sizeof(routes[0]),
+                      sizeof(routes) / sizeof(routes[0]), NULL, mcp, problem);
 }

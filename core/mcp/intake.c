@@ -1,4 +1,5 @@
-/* intake.c - one message as it came: read, counted, narrowed, given back; or refused, with the ids of who waits. */
+/* intake.c - one message as it came: read, counted, narrowed, given back; or refused, with the ids
+ * of who waits. */
 #include "mcp/intake.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 enum { TREE_BYTES_MAX = 1 << 30, WORTH_NARROWING_BYTES = 256 << 10, ANSWER_BYTES_MAX = 1 << 20 };
 
-void intake_init(struct intake *intake, struct shares *shares, const uint8_t sender[SHARE_DIGEST_BYTES])
+void intake_init(struct intake *intake, struct shares *shares,
+                 const uint8_t sender[SHARE_DIGEST_BYTES])
 {
     *intake = (struct intake){ .shares = shares };
     arena_init(&intake->text, TREE_BYTES_MAX);
@@ -18,14 +20,15 @@ void intake_init(struct intake *intake, struct shares *shares, const uint8_t sen
     memcpy(intake->sender, sender, SHARE_DIGEST_BYTES);
 }
 
-bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes, const bp_json **value,
-                      char problem[JSON_PROBLEM_BYTES])
+bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes,
+                      const bp_json **value, char problem[JSON_PROBLEM_BYTES])
 {
     bp_status status = json_read_within(&intake->tree, text, memory_bytes, value, problem);
 
     if (status == BP_OK && !intake_count(intake, intake->tree.used_bytes)) {
-        snprintf(problem, JSON_PROBLEM_BYTES, "your messages that are worked at take too much memory already: send it again "
-                                              "when some have been answered");
+        snprintf(problem, JSON_PROBLEM_BYTES,
+                 "your messages that are worked at take too much memory already: send it again "
+                 "when some have been answered");
         status = BP_LIMIT;
     }
     if (status != BP_OK)
@@ -83,7 +86,8 @@ static int32_t code_for(bp_status status, bool has_id)
     return has_id ? MCP_INVALID_PARAMS_ERROR : MCP_INVALID_REQUEST;
 }
 
-/* As JSON that is good; empty: it is none. An integer may be any, since nobody calculates with it. */
+/* As JSON that is good; empty: it is none. An integer may be any, since nobody calculates with it.
+ */
 static bp_str good_id(bp_call *call, const struct peeked *peeked)
 {
     bp_str         text = bp_str_n(peeked->id, peeked->id_len);
@@ -92,11 +96,12 @@ static bp_str good_id(bp_call *call, const struct peeked *peeked)
 
     if (text.len && text.data[0] != '"')
         return arena_dup(call->arena, text);
-    return json_read(call->arena, text, &value, problem) == BP_OK ? json_text(call->arena, value) : (bp_str){ NULL, 0 };
+    return json_read(call->arena, text, &value, problem) == BP_OK ? json_text(call->arena, value)
+                                                                  : (bp_str){ NULL, 0 };
 }
 
-static void tell_asker(bp_call *call, struct session_store *sessions, struct session *session, bp_str id,
-                       const char *problem)
+static void tell_asker(bp_call *call, struct session_store *sessions, struct session *session,
+                       bp_str id, const char *problem)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -108,7 +113,8 @@ static void tell_asker(bp_call *call, struct session_store *sessions, struct ses
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_integer(&w, "code", MCP_INVALID_REQUEST);
-    json_put_string(&w, "message", arena_format(call->arena, "its answer cannot be read: %s", problem));
+    json_put_string(&w, "message",
+                    arena_format(call->arena, "its answer cannot be read: %s", problem));
     json_end(&w);
     session_answer(sessions, session, number, true, buf_str(&buf));
 }
@@ -128,10 +134,12 @@ bp_str intake_refuse(bp_call *call, const struct peek *peek, bp_status status, c
             continue;
         }
         buf_add(&buf, answered++ ? BP_STR(",") : peek->is_batch ? BP_STR("[") : BP_STR(""));
-        buf_add(&buf, message_error(call, id, code_for(status, id.len > 0), bp_str_of(problem), (bp_str){ NULL, 0 }));
+        buf_add(&buf, message_error(call, id, code_for(status, id.len > 0), bp_str_of(problem),
+                                    (bp_str){ NULL, 0 }));
     }
     if (!answered)
-        return message_error(call, (bp_str){ NULL, 0 }, code_for(status, false), bp_str_of(problem), (bp_str){ NULL, 0 });
+        return message_error(call, (bp_str){ NULL, 0 }, code_for(status, false), bp_str_of(problem),
+                             (bp_str){ NULL, 0 });
     if (peek->is_batch)
         buf_add(&buf, BP_STR("]"));
     return buf_str(&buf);

@@ -1,4 +1,5 @@
-/* kept.c - what outlives an edition of the conf: sessions, those who listen, tasks; made, tidied up, drained, freed. */
+/* kept.c - what outlives an edition of the conf: sessions, those who listen, tasks; made, tidied
+ * up, drained, freed. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -36,15 +37,18 @@ struct mcp_kept *mcp_kept_new(const struct server_mcp *conf)
 
     if (!kept)
         return NULL;
-    kept->sessions = sessions_new(&(struct session_limits){ .sessions = (uint32_t)conf->sessions,
-                                                            .sessions_per_client = (uint32_t)conf->sessions_per_client,
-                                                            .idle_ns = conf->session_idle_timeout_ns,
-                                                            .replay_bytes = (size_t)conf->replay_bytes });
+    kept->sessions = sessions_new(
+        &(struct session_limits){ .sessions = (uint32_t)conf->sessions,
+                                  .sessions_per_client = (uint32_t)conf->sessions_per_client,
+                                  .idle_ns = conf->session_idle_timeout_ns,
+                                  .replay_bytes = (size_t)conf->replay_bytes });
     kept->listeners = listeners_new();
     kept->messages = shares_new((size_t)conf->client_memory_bytes, 0);
     kept->tasks = tasks_new((size_t)conf->tasks_bytes);
-    kept->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions", "MCP sessions that are open.");
-    kept->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners", "MCP requests that listen for changes.");
+    kept->session_gauge = metrics_single(METRIC_GAUGE, "mcp_sessions",
+                                         "MCP sessions that are open.");
+    kept->listener_gauge = metrics_single(METRIC_GAUGE, "mcp_listeners",
+                                          "MCP requests that listen for changes.");
     make_seal_key(kept, conf->state_key);
     if (kept->sessions && kept->listeners && kept->tasks && kept->messages)
         return kept;
@@ -61,10 +65,15 @@ static void tidy_up(bp_call *call, void *arg)
     tasks_expire(kept->tasks, clock_now_ns());
 }
 
-bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers, uint32_t worker_count)
+bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers,
+                         uint32_t worker_count)
 {
-    struct job_options options = { .name = "mcp expiry", .interval_ns = BP_SECONDS(EXPIRY_S), .first_ns = BP_SECONDS(EXPIRY_S),
-                                   .timeout_ns = BP_SECONDS(EXPIRY_S), .run = tidy_up, .arg = kept };
+    struct job_options options = { .name = "mcp expiry",
+                                   .interval_ns = BP_SECONDS(EXPIRY_S),
+                                   .first_ns = BP_SECONDS(EXPIRY_S),
+                                   .timeout_ns = BP_SECONDS(EXPIRY_S),
+                                   .run = tidy_up,
+                                   .arg = kept };
 
     for (uint32_t i = 0; i < worker_count; i++)
         *worker_slot(&workers[i], &keepers) = kept;
@@ -102,8 +111,10 @@ void mcp_kept_free(struct mcp_kept *kept)
 
 void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
 {
-    static const char *const methods[] = { "notifications/tools/list_changed", "notifications/prompts/list_changed",
-                                           "notifications/resources/list_changed", "notifications/resources/updated" };
+    static const char *const methods[] = { "notifications/tools/list_changed",
+                                           "notifications/prompts/list_changed",
+                                           "notifications/resources/list_changed",
+                                           "notifications/resources/updated" };
     struct mcp_kept         *kept = *worker_slot(call->worker, &keepers);
     struct bp_buf            buf;
     bp_json_writer           w;
@@ -112,7 +123,9 @@ void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
         return;
     listeners_tell(kept->listeners, change, uri);
     if (change != BP_MCP_RESOURCE_UPDATED) {
-        sessions_broadcast(kept->sessions, message_notification(call, methods[change], (bp_str){ NULL, 0 }), (bp_str){ NULL, 0 });
+        sessions_broadcast(kept->sessions,
+                           message_notification(call, methods[change], (bp_str){ NULL, 0 }),
+                           (bp_str){ NULL, 0 });
         return;
     }
     buf_init(&buf, call->arena, 1 << 16);
@@ -120,5 +133,6 @@ void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri)
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_string(&w, "uri", uri);
     json_end(&w);
-    sessions_broadcast(kept->sessions, message_notification(call, methods[change], buf_str(&buf)), uri);
+    sessions_broadcast(kept->sessions, message_notification(call, methods[change], buf_str(&buf)),
+                       uri);
 }

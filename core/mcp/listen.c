@@ -1,6 +1,8 @@
-/* listen.c - subscriptions/listen: a request that stays open and hears of changes (MCP 2026-07-28, SEP-2575).
+/* listen.c - subscriptions/listen: a request that stays open and hears of changes (MCP 2026-07-28,
+ * SEP-2575).
  *
- * What changed waits with the listener until its fiber sends it; that a list changed waits once, however often it did.
+ * What changed waits with the listener until its fiber sends it; that a list changed waits once,
+ * however often it did.
  */
 #include "mcp/listen.h"
 
@@ -10,7 +12,11 @@
 #include "mcp/mcp.h"
 
 /* What waits is what was wished for, each once, so that the bytes of the wishes bound both. */
-enum { URIS_MAX = SESSION_URIS_MAX, URI_BYTES_MAX = SESSION_URI_BYTES_MAX, URIS_BYTES_MAX = SESSION_URIS_BYTES_MAX };
+enum {
+    URIS_MAX = SESSION_URIS_MAX,
+    URI_BYTES_MAX = SESSION_URI_BYTES_MAX,
+    URIS_BYTES_MAX = SESSION_URIS_BYTES_MAX
+};
 
 struct waiting_uri {
     struct waiting_uri *next;
@@ -22,8 +28,8 @@ struct waiting_uri {
 struct listener {
     struct listener    *next, *previous;
     struct waker       *waker;
-    uint32_t            wants;   /* 1 << enum bp_mcp_change */
-    const bp_str       *uris;    /* in the call's arena */
+    uint32_t            wants; /* 1 << enum bp_mcp_change */
+    const bp_str       *uris;  /* in the call's arena */
     size_t              uri_count, uri_bytes;
     uint32_t            changed; /* lists that did */
     struct waiting_uri *first, *last;
@@ -131,7 +137,8 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
     bp_str        *list;
 
     if (json_type_of(wanted) != JSON_KIND_OBJECT)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params.notifications must be an object");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                            "params.notifications must be an object");
     for (size_t i = 0; i < WISHES; i++)
         if (json_as_bool(json_get(wanted, bp_str_of(wishes[i].name))))
             listener->wants |= 1u << wishes[i].change;
@@ -139,7 +146,9 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
         return BP_OK;
     if (json_type_of(uris) != JSON_KIND_ARRAY || json_count(uris) > URIS_MAX)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
-                            "params.notifications.resourceSubscriptions must be an array of at most %d uris", URIS_MAX);
+                            "params.notifications.resourceSubscriptions must be an array of at "
+                            "most %d uris",
+                            URIS_MAX);
     list = arena_alloc(request->call->arena, (json_count(uris) + 1) * sizeof(*list));
     if (!list)
         return BP_NO_MEMORY;
@@ -149,7 +158,8 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
         listener->uri_bytes += uri.len + sizeof(*list);
         if (uri.len > URI_BYTES_MAX || listener->uri_bytes > URIS_BYTES_MAX)
             return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
-                                "a uri of params.notifications.resourceSubscriptions may have %d bytes, and all of them %d",
+                                "a uri of params.notifications.resourceSubscriptions may have %d "
+                                "bytes, and all of them %d",
                                 URI_BYTES_MAX, URIS_BYTES_MAX);
         if (uri.len) // a copy: the message is given back before the waiting begins
             list[listener->uri_count++] = arena_dup(request->call->arena, uri);
@@ -170,11 +180,13 @@ static void begin_params(bp_mcp *request, struct bp_buf *buf, bp_json_writer *w)
     json_end(w);
 }
 
-static bp_status send_params(bp_mcp *request, const char *method, struct bp_buf *buf, bp_json_writer *w)
+static bp_status send_params(bp_mcp *request, const char *method, struct bp_buf *buf,
+                             bp_json_writer *w)
 {
     json_end(w);
     BP_TRY(json_writer_status(w));
-    return request->channel->send(request, message_notification(request->call, method, buf_str(buf)));
+    return request->channel->send(request,
+                                  message_notification(request->call, method, buf_str(buf)));
 }
 
 static bp_status acknowledge(bp_mcp *request, const struct listener *listener)
@@ -307,15 +319,18 @@ bp_status subscriptions_listen(bp_mcp *request)
 
     BP_TRY(read_wishes(request, &listener));
     if (!request->channel->can_send(request))
-        return request_fail(request, MCP_INVALID_REQUEST, 406, "subscriptions/listen is answered by a stream: accept "
+        return request_fail(request, MCP_INVALID_REQUEST, 406,
+                            "subscriptions/listen is answered by a stream: accept "
                             "text/event-stream");
     // A client may listen often, and what it wishes for stays in memory as long as it does.
     if (shares_take(request->mcp->messages, request->sender, listener.uri_bytes) != SHARE_TAKEN)
-        return request_fail(request, MCP_SERVER_ERROR, 503, "what you listen for takes too much memory already");
+        return request_fail(request, MCP_SERVER_ERROR, 503,
+                            "what you listen for takes too much memory already");
     listener.waker = waker_new(request->call);
     if (!listener.waker) {
         shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
-        return call_fail(request->call, BP_NO_MEMORY, "there is no memory for another subscription");
+        return call_fail(request->call, BP_NO_MEMORY,
+                         "there is no memory for another subscription");
     }
     request->call->deadline_ns = BP_FOREVER;
     request_let_go(request);

@@ -1,4 +1,5 @@
-/* lists.c - pages of lists. A cursor is the place where the next page begins; the lists never change while the host runs. */
+/* lists.c - pages of lists. A cursor is the place where the next page begins; the lists never
+ * change while the host runs. */
 #include "mcp/lists.h"
 
 #include "base/clock.h"
@@ -14,10 +15,12 @@ bp_status page_begin(bp_mcp *request, const char *key, size_t count, struct page
 
     if (json_type_of(cursor) == JSON_KIND_STRING && !json_as_string(cursor).len)
         cursor = NULL; // as models fill it in
-    if (cursor && (json_type_of(cursor) != JSON_KIND_STRING || !str_to_uint(json_as_string(cursor), &from) || !from ||
-                   from >= count || from % CATALOG_PAGE))
+    if (cursor &&
+        (json_type_of(cursor) != JSON_KIND_STRING || !str_to_uint(json_as_string(cursor), &from) ||
+         !from || from >= count || from % CATALOG_PAGE))
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
-                            "params.cursor is not one that this server gave: begin anew without it");
+                            "params.cursor is not one that this server gave: begin anew without "
+                            "it");
     *page = (struct page){ from, count - from > CATALOG_PAGE ? from + CATALOG_PAGE : count, count };
     request_begin(request);
     json_key(&request->w, bp_str_of(key));
@@ -29,12 +32,14 @@ void page_end(bp_mcp *request, const struct page *page)
 {
     json_end(&request->w);
     if (page->to < page->count)
-        json_put_string(&request->w, "nextCursor", arena_format(request->call->arena, "%zu", page->to));
+        json_put_string(&request->w, "nextCursor",
+                        arena_format(request->call->arena, "%zu", page->to));
     request_put_caching(request, BP_SECONDS(LIST_TTL_S));
     request_end(request);
 }
 
-bp_status handler_run(bp_mcp *request, struct unit *unit, const struct gate_op *op, gate_thunk thunk, void *args)
+bp_status handler_run(bp_mcp *request, struct unit *unit, const struct gate_op *op,
+                      gate_thunk thunk, void *args)
 {
     bp_call *call = request->call;
 

@@ -12,8 +12,9 @@ struct page {
 bp_status page_begin(bp_mcp *request, const char *key, size_t count, struct page *page);
 void      page_end(bp_mcp *request, const struct page *page);
 
-/* Runs the handler of a resource, prompt or completion through the gate: `thunk` as for gate_run(). */
-bp_status handler_run(bp_mcp *request, struct unit *unit, const struct gate_op *op, gate_thunk thunk,
-                      void *args) BP_SUSPENDS;
+/* Runs the handler of a resource, prompt or completion through the gate: `thunk` as for gate_run().
+ */
+bp_status handler_run(bp_mcp *request, struct unit *unit, const struct gate_op *op,
+                      gate_thunk thunk, void *args) BP_SUSPENDS;
 
 #endif

@@ -39,43 +39,52 @@ struct mcp_kept {
 
 /* NULL: no memory. */
 struct mcp_kept *mcp_kept_new(const struct server_mcp *conf);
-/* On the first worker: all workers tell of changes, and what nobody uses any more is forgotten now and then; the end of that. */
-bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers, uint32_t worker_count);
+/* On the first worker: all workers tell of changes, and what nobody uses any more is forgotten now
+ * and then; the end of that. */
+bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers,
+                         uint32_t worker_count);
 void      mcp_kept_stop(bp_call *call, struct mcp_kept *kept) BP_SUSPENDS;
-/* Ends all streams that wait for news, in good order; before the servers are drained. Any thread. */
+/* Ends all streams that wait for news, in good order; before the servers are drained. Any thread.
+ */
 void mcp_kept_drain(struct mcp_kept *kept);
 void mcp_kept_free(struct mcp_kept *kept);
 
 /* What one edition serves. */
 struct mcp {
-    struct api           *api;
-    struct mcp_kept      *kept;
-    struct catalog       *catalogs;     /* all that were made */
-    struct catalog      **by_listener;  /* one for each listener of the conf; the last one is that of all apps */
-    struct session_store *sessions;     /* of `kept`, as are the next three */
+    struct api      *api;
+    struct mcp_kept *kept;
+    struct catalog  *catalogs; /* all that were made */
+    struct catalog *
+        *by_listener; /* one for each listener of the conf; the last one is that of all apps */
+    struct session_store *sessions; /* of `kept`, as are the next three */
     struct listeners     *listeners;
     struct task_store    *tasks;
     struct shares        *messages;
     bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
 };
 
-/* Makes the catalogs; a call on the first worker. NULL with the sentence in the call's error slot. */
+/* Makes the catalogs; a call on the first worker. NULL with the sentence in the call's error slot.
+ */
 struct mcp *mcp_new(bp_call *call, struct api *api, struct mcp_kept *kept);
 /* Adds /mcp and /mcp/{app}. */
 bool mcp_add_routes(struct mcp *mcp, char problem[512]);
-/* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the call. */
+/* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the
+ * call. */
 bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp);
-void mcp_free(struct mcp *mcp);
+void   mcp_free(struct mcp *mcp);
 
-/* Serves standard input and output until the input ends: one client, all revisions. On a worker of the host.
- * `apps`: which; none: all. */
-bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in, int out) BP_SUSPENDS;
+/* Serves standard input and output until the input ends: one client, all revisions. On a worker of
+ * the host. `apps`: which; none: all. */
+bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in,
+                          int out) BP_SUSPENDS;
 
-/* The catalog of the apps in `apps`, made if need be; NULL with the sentence in the call's error slot. */
+/* The catalog of the apps in `apps`, made if need be; NULL with the sentence in the call's error
+ * slot. */
 struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps);
 
 /* Whose share a request counts for: the principal's; without one the address's, of IPv6 its /64. */
-void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange, uint8_t digest[16]);
+void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange,
+                uint8_t digest[16]);
 
 /* Tells those who want to hear of it. */
 void mcp_changed(bp_call *call, enum bp_mcp_change change, bp_str uri);

@@ -34,8 +34,11 @@ static bool read_id(bp_call *call, const bp_json *value, bp_str *id)
             *id = bp_str_n(text, len);
         }
         return text != NULL;
-    case JSON_KIND_STRING: *id = json_text(call->arena, value); return true;
-    default: return false;
+    case JSON_KIND_STRING:
+        *id = json_text(call->arena, value);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -46,7 +49,8 @@ const bp_json *message_param(const bp_json *object, bp_str name)
     return json_type_of(value) == JSON_KIND_NULL ? NULL : value;
 }
 
-enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct message *message, const char **why)
+enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct message *message,
+                                 const char **why)
 {
     const bp_json *id, *method, *params;
     bool           has_id;
@@ -68,8 +72,11 @@ enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct mess
     message->error = json_get(json, BP_STR("error"));
     if (!method) {
         message->kind = MESSAGE_RESPONSE;
-        *why = "a message needs either \"method\", or an \"id\" and one of \"result\" and \"error\"";
-        return (has_id || message->error) && !message->result != !message->error ? MCP_NO_ERROR : MCP_INVALID_REQUEST;
+        *why = "a message needs either \"method\", or an \"id\" and one of \"result\" and "
+               "\"error\"";
+        return (has_id || message->error) && !message->result != !message->error
+                   ? MCP_NO_ERROR
+                   : MCP_INVALID_REQUEST;
     }
     *why = "\"method\" must be a string of at most 128 bytes";
     message->method = json_as_string(method);
@@ -82,7 +89,8 @@ enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct mess
     if (id && !has_id)
         return MCP_INVALID_REQUEST;
     message->kind = has_id ? MESSAGE_REQUEST : MESSAGE_NOTIFICATION;
-    params = message_param(json, BP_STR("params")); // some libraries write what is not there as null
+    params = message_param(json,
+                           BP_STR("params")); // some libraries write what is not there as null
     *why = "\"params\" must be an object";
     if (params && json_type_of(params) != JSON_KIND_OBJECT)
         return MCP_INVALID_PARAMS_ERROR;

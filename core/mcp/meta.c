@@ -7,7 +7,8 @@ bp_status request_fail_version(bp_mcp *request, bp_str wanted)
     struct bp_buf  buf;
     bp_json_writer w;
 
-    request_fail(request, MCP_UNSUPPORTED_VERSION, 400, "MCP \"" BP_FMT "\" is not spoken here", BP_ARG(wanted));
+    request_fail(request, MCP_UNSUPPORTED_VERSION, 400, "MCP \"" BP_FMT "\" is not spoken here",
+                 BP_ARG(wanted));
     buf_init(&buf, request->call->arena, 4096);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
@@ -29,15 +30,18 @@ bp_status request_read_meta(bp_mcp *request)
     const bp_json *capabilities = json_get(meta, BP_STR(MCP_META_CAPABILITIES));
 
     if (json_type_of(version) != JSON_KIND_STRING)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params._meta needs \"" MCP_META_VERSION
-                            "\"; a client of the revisions up to 2025-11-25 begins with `initialize`");
-    if (!mcp_revision_find(json_as_string(version), &request->revision) || !mcp_is_modern(request->revision)) {
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                            "params._meta needs \"" MCP_META_VERSION
+                            "\"; a client of the revisions up to 2025-11-25 begins with "
+                            "`initialize`");
+    if (!mcp_revision_find(json_as_string(version), &request->revision) ||
+        !mcp_is_modern(request->revision)) {
         request->revision = MCP_2026_07_28;
         return request_fail_version(request, json_as_string(version));
     }
     if (json_type_of(capabilities) != JSON_KIND_OBJECT)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params._meta needs \"" MCP_META_CAPABILITIES
-                            "\", an object");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                            "params._meta needs \"" MCP_META_CAPABILITIES "\", an object");
     request->abilities = mcp_abilities_read(capabilities);
     request->client = request_client_name(request->call, json_get(meta, BP_STR(MCP_META_CLIENT)));
     request->log_level = mcp_level_find(json_as_string(json_get(meta, BP_STR(MCP_META_LOG_LEVEL))));

@@ -40,7 +40,8 @@ bp_status request_fail(bp_mcp *request, int32_t code, int32_t http_status, const
     va_end(args);
     request->error = (struct request_error){ .code = code,
                                              .http_status = http_status ? http_status : 200,
-                                             .message = arena_dup(request->call->arena, bp_str_of(text)) };
+                                             .message = arena_dup(request->call->arena,
+                                                                  bp_str_of(text)) };
     return call_fail(request->call, BP_INVALID, "%s", text);
 }
 
@@ -49,7 +50,8 @@ bp_status request_fail_ability(bp_mcp *request, uint32_t missing)
     struct bp_buf  buf;
     bp_json_writer w;
 
-    request_fail(request, MCP_MISSING_CAPABILITY, 400, "this needs a capability that the client did not declare");
+    request_fail(request, MCP_MISSING_CAPABILITY, 400,
+                 "this needs a capability that the client did not declare");
     buf_init(&buf, request->call->arena, 4096);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
@@ -64,7 +66,8 @@ bp_status request_check_scope(bp_mcp *request, const char *scope)
 {
     if (!scope || keys_allow(&request->call->principal, scope))
         return BP_OK;
-    request_fail(request, MCP_INVALID_REQUEST, 403, "this needs the scope \"%s\", which the credentials do not have", scope);
+    request_fail(request, MCP_INVALID_REQUEST, 403,
+                 "this needs the scope \"%s\", which the credentials do not have", scope);
     request->error.scope = scope;
     return BP_DENIED;
 }
@@ -73,9 +76,11 @@ void request_let_go(bp_mcp *request)
 {
     if (!request->intake)
         return;
-    request->message = (struct message){ .kind = request->message.kind,
-                                         .method = arena_dup(request->call->arena, request->message.method),
-                                         .id = request->message.id }; // which is in the call's arena as it is
+    request->message = (struct message){
+        .kind = request->message.kind,
+        .method = arena_dup(request->call->arena, request->message.method),
+        .id = request->message.id
+    }; // which is in the call's arena as it is
     request->given = request->kept = NULL;
     intake_free(request->intake);
     request->intake = NULL;
@@ -93,7 +98,8 @@ void request_begin(bp_mcp *request)
     buf_add(buf, BP_STR(",\"result\":{"));
     json_writer_resume(&request->w, buf, 2);
     if (mcp_is_modern(request->revision))
-        json_put_text(&request->w, "resultType", request->wanted_count ? "input_required" : "complete");
+        json_put_text(&request->w, "resultType",
+                      request->wanted_count ? "input_required" : "complete");
 }
 
 /* The members of an object text, without its braces. */
@@ -117,10 +123,12 @@ static void put_meta(bp_mcp *request)
         return;
     json_key(&request->w, BP_STR("_meta"));
     json_add_raw(&request->w, arena_format(request->call->arena, "{%s%s%.*s}",
-                                           is_modern ? "\"" MCP_META_SERVER "\":{\"name\":\"backplane\",\"version\":\""
-                                                       BACKPLANE_VERSION "\"}"
+                                           is_modern ? "\"" MCP_META_SERVER
+                                                       "\":{\"name\":\"backplane\",\"version\":"
+                                                       "\"" BACKPLANE_VERSION "\"}"
                                                      : "",
-                                           is_modern && own.len ? "," : "", (int)own.len, own.data ? own.data : ""));
+                                           is_modern && own.len ? "," : "", (int)own.len,
+                                           own.data ? own.data : ""));
 }
 
 void request_end(bp_mcp *request)
@@ -164,7 +172,8 @@ static void put_capabilities(bp_mcp *request)
         put_empty(w, "completions");
     if (request->revision == MCP_2025_11_25) {
         json_key(w, BP_STR("tasks"));
-        json_add_raw(w, BP_STR("{\"list\":{},\"cancel\":{},\"requests\":{\"tools\":{\"call\":{}}}}"));
+        json_add_raw(w,
+                     BP_STR("{\"list\":{},\"cancel\":{},\"requests\":{\"tools\":{\"call\":{}}}}"));
     }
     if (mcp_is_modern(request->revision)) {
         json_key(w, BP_STR("extensions"));
@@ -196,7 +205,8 @@ bp_str request_client_name(bp_call *call, const bp_json *info)
     bp_str name = json_as_string(json_get(info, BP_STR("name")));
     bp_str version = json_as_string(json_get(info, BP_STR("version")));
 
-    return name.len ? arena_format(call->arena, BP_FMT "/" BP_FMT, BP_ARG(name), BP_ARG(version)) : BP_STR("");
+    return name.len ? arena_format(call->arena, BP_FMT "/" BP_FMT, BP_ARG(name), BP_ARG(version))
+                    : BP_STR("");
 }
 
 static bp_status initialize(bp_mcp *request)
@@ -207,25 +217,30 @@ static bp_status initialize(bp_mcp *request)
     bp_json_writer   *w = &request->w;
 
     if (!request->opened)
-        return request_fail(request, MCP_INVALID_REQUEST, 400, "initialize cannot be part of a batch or of a session that "
-                            "is there already");
+        return request_fail(request, MCP_INVALID_REQUEST, 400,
+                            "initialize cannot be part of a batch or of a session that is there "
+                            "already");
     if (!wanted.len)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "initialize needs params.protocolVersion");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                            "initialize needs params.protocolVersion");
     if (!mcp_revision_find(wanted, &revision) || mcp_is_modern(revision))
         revision = MCP_LATEST_LEGACY;
     request->revision = revision;
     *request->opened = session_open(request->mcp->sessions, &request->call->principal, revision,
                                     mcp_abilities_read(json_get(params, BP_STR("capabilities"))),
-                                    request_client_name(request->call, json_get(params, BP_STR("clientInfo"))),
+                                    request_client_name(request->call,
+                                                        json_get(params, BP_STR("clientInfo"))),
                                     request->sender);
     if (!*request->opened)
-        return request_fail(request, MCP_SERVER_ERROR, 503, "no session can be opened: yours are all in use, or those of "
-                            "others take all places; end one, or try again later");
+        return request_fail(request, MCP_SERVER_ERROR, 503,
+                            "no session can be opened: yours are all in use, or those of others "
+                            "take all places; end one, or try again later");
     request_begin(request);
     json_put_text(w, "protocolVersion", mcp_revision_name(revision));
     put_capabilities(request);
     json_key(w, BP_STR("serverInfo"));
-    json_add_raw(w, BP_STR("{\"name\":\"backplane\",\"title\":\"Backplane\",\"version\":\"" BACKPLANE_VERSION "\"}"));
+    json_add_raw(w, BP_STR("{\"name\":\"backplane\",\"title\":\"Backplane\",\"version\":"
+                           "\"" BACKPLANE_VERSION "\"}"));
     if (request->catalog->instructions.len)
         json_put_string(w, "instructions", request->catalog->instructions);
     request_end(request);
@@ -241,11 +256,13 @@ static bp_status answer_empty(bp_mcp *request)
 
 static bp_status set_level(bp_mcp *request)
 {
-    uint32_t level = mcp_level_find(json_as_string(json_get(request->message.params, BP_STR("level"))));
+    uint32_t level = mcp_level_find(
+        json_as_string(json_get(request->message.params, BP_STR("level"))));
 
     if (level == MCP_LEVEL_OFF)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
-                            "params.level must be one of debug, info, notice, warning, error, critical, alert, emergency");
+                            "params.level must be one of debug, info, notice, warning, error, "
+                            "critical, alert, emergency");
     session_set_level(request->mcp->sessions, request->session, level);
     return answer_empty(request);
 }
@@ -258,7 +275,8 @@ static bp_status subscribe(bp_mcp *request)
     if (!uri.len)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "params.uri is missing");
     if (!session_subscribe(request->mcp->sessions, request->session, uri, is_wanted))
-        return request_fail(request, MCP_SERVER_ERROR, 429, "this session has as many subscriptions as it may have");
+        return request_fail(request, MCP_SERVER_ERROR, 429,
+                            "this session has as many subscriptions as it may have");
     return answer_empty(request);
 }
 
@@ -331,7 +349,8 @@ const struct method *method_find(bp_str name, bool is_modern)
 
 /* ---- serving ---- */
 
-/* Gate, limits and the end of the call answer in their own way; everything else that fails is the server's. */
+/* Gate, limits and the end of the call answer in their own way; everything else that fails is the
+ * server's. */
 static void fail_by_status(bp_mcp *request, bp_status status)
 {
     request->error = (struct request_error){
@@ -346,7 +365,8 @@ static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
     bp_call *call = request->call;
 
     if (status == BP_OK && buf_status(&request->buf) != BP_OK)
-        status = call_fail(call, BP_TOO_LARGE, "the answer is larger than %d bytes", REQUEST_BYTES_MAX);
+        status = call_fail(call, BP_TOO_LARGE, "the answer is larger than %d bytes",
+                           REQUEST_BYTES_MAX);
     if (status == BP_OK && json_writer_status(&request->w) == BP_OK) {
         *http_status = 200;
         return buf_str(&request->buf);
@@ -358,13 +378,15 @@ static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
     if (!request->error.code)
         fail_by_status(request, status);
     *http_status = request->error.http_status;
-    return message_error(call, request->message.id, request->error.code, request->error.message, request->error.data);
+    return message_error(call, request->message.id, request->error.code, request->error.message,
+                         request->error.data);
 }
 
 static bp_str serve_notification(bp_mcp *request, int32_t *http_status)
 {
-    const struct method *method =
-        find(notifications, sizeof(notifications) / sizeof(notifications[0]), request->message.method);
+    const struct method *method = find(notifications,
+                                       sizeof(notifications) / sizeof(notifications[0]),
+                                       request->message.method);
 
     if (method)
         method->run(request);
@@ -385,14 +407,17 @@ bp_str request_serve(bp_mcp *request, int32_t *http_status)
         return serve_notification(request, http_status);
     method = method_find(request->message.method, is_modern);
     if (!method) {
-        request_fail(request, MCP_METHOD_NOT_FOUND, 404, "there is no method \"" BP_FMT "\" in MCP %s",
-                     BP_ARG(request->message.method), mcp_revision_name(request->revision));
+        request_fail(request, MCP_METHOD_NOT_FOUND, 404,
+                     "there is no method \"" BP_FMT "\" in MCP %s", BP_ARG(request->message.method),
+                     mcp_revision_name(request->revision));
         return finish(request, BP_INVALID, http_status);
     }
     registry = request->session ? request->session : request->registry;
-    if (registry && !session_begin(request->mcp->sessions, registry, &request->running, request->message.id, request->call)) {
-        request_fail(request, MCP_INVALID_REQUEST, 429, "this session has %d requests under way, or one with the id "
-                     BP_FMT, SESSION_RUNNING_MAX, BP_ARG(request->message.id));
+    if (registry && !session_begin(request->mcp->sessions, registry, &request->running,
+                                   request->message.id, request->call)) {
+        request_fail(request, MCP_INVALID_REQUEST, 429,
+                     "this session has %d requests under way, or one with the id " BP_FMT,
+                     SESSION_RUNNING_MAX, BP_ARG(request->message.id));
         return finish(request, BP_LIMIT, http_status);
     }
     request->progress_token = (bp_str){ NULL, 0 };

@@ -5,7 +5,11 @@
 #include "mcp/request.h"
 
 /* What a header Mcp-Name repeats of the params. */
-enum method_flags { METHOD_IS_NAMED = 1u << 0, METHOD_HAS_URI = 1u << 1, METHOD_HAS_TASK = 1u << 2 };
+enum method_flags {
+    METHOD_IS_NAMED = 1u << 0,
+    METHOD_HAS_URI = 1u << 1,
+    METHOD_HAS_TASK = 1u << 2
+};
 
 struct method {
     const char *name;

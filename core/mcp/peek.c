@@ -1,4 +1,5 @@
-/* peek.c - looks for the ids of messages in a text that cannot be read, byte by byte and without keeping it. */
+/* peek.c - looks for the ids of messages in a text that cannot be read, byte by byte and without
+ * keeping it. */
 #include "mcp/peek.h"
 
 #include <string.h>
@@ -71,7 +72,8 @@ static void end_member(struct peek *peek)
 
 static void end_message(struct peek *peek)
 {
-    // What is neither is taken for a request: a method that is missing or long is an error to be told of, too.
+    // What is neither is taken for a request: a method that is missing or long is an error to be
+    // told of, too.
     if (peek->has_id)
         peek->message.kind = peek->has_answer && !peek->has_method ? PEEKED_ANSWER : PEEKED_REQUEST;
     if (peek->message.kind != PEEKED_NOTHING && peek->count < PEEK_MESSAGES_MAX)
@@ -137,7 +139,8 @@ void peek_feed(struct peek *peek, bp_str bytes)
 
         if (peek->is_in_string)
             take_string(peek, c);
-        else if ((unsigned char)c > ' ' && (unsigned char)c < 0x80) // neither blanks nor a byte order mark
+        else if ((unsigned char)c > ' ' &&
+                 (unsigned char)c < 0x80) // neither blanks nor a byte order mark
             take(peek, c);
     }
 }

@@ -1,9 +1,10 @@
-/* peek.h - what a text that cannot be read is about: the ids of the messages in it, so that they can be answered.
+/* peek.h - what a text that cannot be read is about: the ids of the messages in it, so that they
+ * can be answered.
  *
  *      bytes -> depth, strings -> members of the outermost objects -> "id", and whether it asks or answers
  *
- * It is fed in pieces and keeps nothing of them but one short member, so that a line of any length can be looked at while
- * it goes by. Official clients put the id at the very end.
+ * It is fed in pieces and keeps nothing of them but one short member, so that a line of any length
+ * can be looked at while it goes by. Official clients put the id at the very end.
  */
 #ifndef CORE_MCP_PEEK_H
 #define CORE_MCP_PEEK_H

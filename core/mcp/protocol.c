@@ -3,8 +3,8 @@
 
 #include "base/str.h"
 
-static const char *const revisions[MCP_REVISIONS] = { "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
-                                                      "2026-07-28" };
+static const char *const revisions[MCP_REVISIONS] = { "2024-11-05", "2025-03-26", "2025-06-18",
+                                                      "2025-11-25", "2026-07-28" };
 
 const char *mcp_revision_name(enum mcp_revision revision)
 {
@@ -81,9 +81,12 @@ uint32_t mcp_abilities_of_words(const char *words)
 uint32_t mcp_ability_for(bp_str method, const bp_json *params)
 {
     if (bp_str_is(method, "elicitation/create"))
-        return bp_str_is(json_as_string(json_get(params, BP_STR("mode"))), "url") ? MCP_CAN_ELICIT_URL : MCP_CAN_ELICIT;
+        return bp_str_is(json_as_string(json_get(params, BP_STR("mode"))), "url")
+                   ? MCP_CAN_ELICIT_URL
+                   : MCP_CAN_ELICIT;
     if (bp_str_is(method, "sampling/createMessage"))
-        return json_get(params, BP_STR("tools")) ? MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS : MCP_CAN_SAMPLE;
+        return json_get(params, BP_STR("tools")) ? MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS
+                                                 : MCP_CAN_SAMPLE;
     return bp_str_is(method, "roots/list") ? MCP_CAN_LIST_ROOTS : 0;
 }
 

@@ -1,8 +1,10 @@
-/* protocol.h - the words of the Model Context Protocol: revisions, error codes, levels, what a client can do.
+/* protocol.h - the words of the Model Context Protocol: revisions, error codes, levels, what a
+ * client can do.
  *
- * Two eras share one endpoint. Up to 2025-11-25 ("legacy") a client initialises a session first. From 2026-07-28 on
- * ("modern") there are no sessions: each request says its revision and the client's capabilities in its _meta.
- * Source: modelcontextprotocol.io/specification.
+ * Two eras share one endpoint. Up to 2025-11-25 ("legacy") a client initialises a session first.
+ * From 2026-07-28 on
+ * ("modern") there are no sessions: each request says its revision and the client's capabilities in
+ * its _meta. Source: modelcontextprotocol.io/specification.
  */
 #ifndef CORE_MCP_PROTOCOL_H
 #define CORE_MCP_PROTOCOL_H
@@ -22,13 +24,17 @@ enum mcp_revision {
     MCP_FIRST_MODERN = MCP_2026_07_28
 };
 
-static inline bool mcp_is_modern(enum mcp_revision revision) { return revision >= MCP_FIRST_MODERN; }
+static inline bool mcp_is_modern(enum mcp_revision revision)
+{
+    return revision >= MCP_FIRST_MODERN;
+}
 
 const char *mcp_revision_name(enum mcp_revision revision);
 /* False: it is none that this server speaks. */
 bool mcp_revision_find(bp_str name, enum mcp_revision *revision);
 
-/* JSON-RPC 2.0, and those of MCP: the last three of 2026-07-28, RESOURCE_NOT_FOUND up to 2025-11-25. */
+/* JSON-RPC 2.0, and those of MCP: the last three of 2026-07-28, RESOURCE_NOT_FOUND up to
+ * 2025-11-25. */
 enum mcp_error_code {
     MCP_NO_ERROR = 0,
     MCP_PARSE_ERROR = -32700,

@@ -53,8 +53,12 @@ static bp_status fail_not_found(bp_mcp *request)
     struct bp_buf  buf;
     bp_json_writer w;
 
-    request_fail(request, mcp_is_modern(request->revision) ? MCP_INVALID_PARAMS_ERROR : MCP_RESOURCE_NOT_FOUND, 0,
-                 "there is no resource \"" BP_FMT "\": resources/list and resources/templates/list list them",
+    request_fail(request,
+                 mcp_is_modern(request->revision) ? MCP_INVALID_PARAMS_ERROR
+                                                  : MCP_RESOURCE_NOT_FOUND,
+                 0,
+                 "there is no resource \"" BP_FMT
+                 "\": resources/list and resources/templates/list list them",
                  BP_ARG(request->uri));
     buf_init(&buf, request->call->arena, 1 << 20);
     json_writer_init(&w, &buf);
@@ -74,7 +78,8 @@ bp_status resources_read(bp_mcp *request)
     request->uri = json_as_string(json_get(request->message.params, BP_STR("uri")));
     if (!request->uri.len)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.uri is missing");
-    resource = catalog_find_resource(request->catalog, request->uri, request->values, &request->value_count);
+    resource = catalog_find_resource(request->catalog, request->uri, request->values,
+                                     &request->value_count);
     if (!resource)
         return fail_not_found(request);
     BP_TRY(request_check_scope(request, resource->spec.scope));

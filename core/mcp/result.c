@@ -1,4 +1,5 @@
-/* result.c - what a handler adds: blocks, structured results, contents, messages; the service behind mcp.h. */
+/* result.c - what a handler adds: blocks, structured results, contents, messages; the service
+ * behind mcp.h. */
 #include <stdio.h>
 
 #include "mcp/mcp.h"
@@ -119,10 +120,12 @@ static bp_status check_structured(bp_mcp *request, const struct catalog_tool *to
     if (shape_fits(tool->shape, request->structured))
         return BP_OK; // most results are a few strings, which needs no tree of values
     if (json_parse(request->call->arena, request->structured, &value, reason) != BP_OK)
-        return call_fail(request->call, BP_INTERNAL, "the structured result is not JSON: %s", reason);
+        return call_fail(request->call, BP_INTERNAL, "the structured result is not JSON: %s",
+                         reason);
     if (json_schema_check(tool->output, value, problem))
         return BP_OK;
-    return call_fail(request->call, BP_INTERNAL, "the structured result is not what the tool's output schema says: %s",
+    return call_fail(request->call, BP_INTERNAL,
+                     "the structured result is not what the tool's output schema says: %s",
                      problem);
 }
 
@@ -135,7 +138,8 @@ bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)
     if (request->structured.len && tool && !request->is_error)
         BP_TRY(check_structured(request, tool));
     else if (tool && !request->is_error)
-        return call_fail(request->call, BP_INTERNAL, "the tool has an output schema and gave no structured result");
+        return call_fail(request->call, BP_INTERNAL,
+                         "the tool has an output schema and gave no structured result");
     if (request->structured.len && request->block_count == 0)
         add_structured_as_text(request);
     json_end(w);
@@ -152,14 +156,17 @@ bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)
                         request->completion_total > (int64_t)request->block_count;
 
         json_put_integer(w, "total",
-                         request->completion_total ? request->completion_total : (int64_t)request->block_count);
+                         request->completion_total ? request->completion_total
+                                                   : (int64_t)request->block_count);
         json_put_bool(w, "hasMore", has_more);
         json_end(w);
     }
     if (json_writer_status(w) == BP_INTERNAL && w->status == BP_INTERNAL)
-        return call_fail(request->call, BP_INTERNAL, "the blocks that the handler wrote are no JSON");
+        return call_fail(request->call, BP_INTERNAL,
+                         "the blocks that the handler wrote are no JSON");
     if (buf_status(&request->buf) != BP_OK)
-        return call_fail(request->call, BP_TOO_LARGE, "the result is larger than %d bytes", REQUEST_BYTES_MAX);
+        return call_fail(request->call, BP_TOO_LARGE, "the result is larger than %d bytes",
+                         REQUEST_BYTES_MAX);
     return BP_OK;
 }
 
@@ -184,15 +191,18 @@ static bool may_send(const bp_mcp *request)
     return request->channel && request->channel->can_send(request);
 }
 
-static bp_status send_notification(bp_call *call, bp_mcp *request, const char *method, struct bp_buf *params)
+static bp_status send_notification(bp_call *call, bp_mcp *request, const char *method,
+                                   struct bp_buf *params)
 {
     if (buf_status(params) != BP_OK)
         return call_fail(call, BP_TOO_LARGE, "a notification is larger than allowed");
     return service_on_fiber(call, do_send,
-                            &(struct send_args){ request, message_notification(call, method, buf_str(params)), 0 });
+                            &(struct send_args){
+                                request, message_notification(call, method, buf_str(params)), 0 });
 }
 
-static bp_status service_progress(bp_call *call, bp_mcp *request, double done, double total, bp_str message)
+static bp_status service_progress(bp_call *call, bp_mcp *request, double done, double total,
+                                  bp_str message)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -202,7 +212,8 @@ static bp_status service_progress(bp_call *call, bp_mcp *request, double done, d
         return call_fail_over(call, over, "reporting progress");
     if (request->task)
         task_set_message(request->task, message);
-    if (!request->progress_token.len || !may_send(request) || (done <= request->last_progress && request->last_progress > 0))
+    if (!request->progress_token.len || !may_send(request) ||
+        (done <= request->last_progress && request->last_progress > 0))
         return BP_OK;
     request->last_progress = done;
     buf_init(&buf, call->arena, 1 << 20);
@@ -219,7 +230,8 @@ static bp_status service_progress(bp_call *call, bp_mcp *request, double done, d
     return send_notification(call, request, "notifications/progress", &buf);
 }
 
-static bp_status service_log(bp_call *call, bp_mcp *request, uint32_t level, const char *logger, bp_str json)
+static bp_status service_log(bp_call *call, bp_mcp *request, uint32_t level, const char *logger,
+                             bp_str json)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -227,13 +239,17 @@ static bp_status service_log(bp_call *call, bp_mcp *request, uint32_t level, con
 
     if (over != BP_OK)
         return call_fail_over(call, over, "logging to the client");
-    if (level >= MCP_LEVELS || request->log_level == MCP_LEVEL_OFF || level < request->log_level || !may_send(request))
+    if (level >= MCP_LEVELS || request->log_level == MCP_LEVEL_OFF || level < request->log_level ||
+        !may_send(request))
         return BP_OK;
     buf_init(&buf, call->arena, REQUEST_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_text(&w, "level", mcp_level_names[level]);
-    json_put_string(&w, "logger", logger ? bp_str_of(logger) : request->unit ? request->unit->conf->name : BP_STR("host"));
+    json_put_string(&w, "logger",
+                    logger          ? bp_str_of(logger)
+                    : request->unit ? request->unit->conf->name
+                                    : BP_STR("host"));
     json_key(&w, BP_STR("data"));
     json_add_raw(&w, json);
     json_end(&w);
@@ -253,7 +269,8 @@ static bp_status do_ask(bp_call *call, void *arg)
     return ask_all(call, args->request, args->asks, args->size, args->count);
 }
 
-static bp_status service_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size, size_t count)
+static bp_status service_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size,
+                             size_t count)
 {
     return service_on_fiber(call, do_ask, &(struct ask_args){ request, asks, ask_size, count });
 }
@@ -273,13 +290,15 @@ static bp_str service_state(const bp_mcp *request)
 static bp_status service_set_state(bp_call *call, bp_mcp *request, bp_str state)
 {
     if (state.len > STATE_BYTES_MAX)
-        return call_fail(call, BP_TOO_LARGE, "a state of %zu bytes is more than the client is given to carry (%d)",
+        return call_fail(call, BP_TOO_LARGE,
+                         "a state of %zu bytes is more than the client is given to carry (%d)",
                          state.len, STATE_BYTES_MAX);
     request->next_state = arena_dup(call->arena, state);
     return BP_OK;
 }
 
-static bp_status service_fail(bp_call *call, bp_mcp *request, int32_t code, bp_str message, bp_str data)
+static bp_status service_fail(bp_call *call, bp_mcp *request, int32_t code, bp_str message,
+                              bp_str data)
 {
     request->error = (struct request_error){ .code = code,
                                              .http_status = 200,
@@ -300,7 +319,8 @@ static bp_status service_hang_up(bp_call *call, bp_mcp *request, int64_t retry_n
 {
     if (!request->channel || !request->channel->hang_up)
         return BP_OK;
-    return service_on_fiber(call, do_hang_up, &(struct send_args){ .request = request, .retry_ns = retry_ns });
+    return service_on_fiber(call, do_hang_up,
+                            &(struct send_args){ .request = request, .retry_ns = retry_ns });
 }
 
 /* ---- who asks ---- */

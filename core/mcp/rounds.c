@@ -1,7 +1,9 @@
-/* rounds.c - questions without a stream (MCP 2026-07-28, SEP-2322): the request ends with them, and is sent again.
+/* rounds.c - questions without a stream (MCP 2026-07-28, SEP-2322): the request ends with them, and
+ * is sent again.
  *
- * What was answered in earlier rounds, and what the handler wants to keep, travels with the client as requestState:
- * sealed under the host's key, and bound to the principal, to the tool and its arguments, and to a time.
+ * What was answered in earlier rounds, and what the handler wants to keep, travels with the client
+ * as requestState: sealed under the host's key, and bound to the principal, to the tool and its
+ * arguments, and to a time.
  */
 #include <stdio.h>
 
@@ -20,8 +22,8 @@ static bp_str context_of(bp_mcp *request, bp_str subject)
 
     session_hash_principal(&request->call->principal, principal);
     crypto_hex(principal, sizeof(principal), text);
-    return arena_format(request->call->arena, "%s\n" BP_FMT "\n" BP_FMT, text, BP_ARG(request->message.method),
-                        BP_ARG(subject));
+    return arena_format(request->call->arena, "%s\n" BP_FMT "\n" BP_FMT, text,
+                        BP_ARG(request->message.method), BP_ARG(subject));
 }
 
 /* ---- writing ---- */
@@ -62,9 +64,11 @@ static bp_str seal_state(bp_mcp *request, bp_str subject)
 {
     bp_str   plain = write_state(request);
     uint8_t *sealed = arena_alloc(request->call->arena, plain.len + CRYPTO_SEAL_BYTES);
-    char    *text = arena_alloc(request->call->arena, crypto_base64url_size(plain.len + CRYPTO_SEAL_BYTES));
+    char    *text = arena_alloc(request->call->arena,
+                                crypto_base64url_size(plain.len + CRYPTO_SEAL_BYTES));
 
-    if (!sealed || !text || !crypto_seal(request->mcp->kept->seal_key, context_of(request, subject), plain, sealed))
+    if (!sealed || !text ||
+        !crypto_seal(request->mcp->kept->seal_key, context_of(request, subject), plain, sealed))
         return (bp_str){ NULL, 0 };
     return bp_str_n(text, crypto_base64url(sealed, plain.len + CRYPTO_SEAL_BYTES, text));
 }
@@ -98,8 +102,8 @@ void rounds_write(bp_mcp *request, bp_str subject)
 static bp_status refuse(bp_mcp *request)
 {
     return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
-                        "requestState is not one that this server gave for this request, or it has expired: begin anew "
-                        "without it");
+                        "requestState is not one that this server gave for this request, or it has "
+                        "expired: begin anew without it");
 }
 
 static bp_str unbase64(bp_call *call, bp_str text)
@@ -120,7 +124,8 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
     char           problem[JSON_PROBLEM_BYTES];
 
     if (given && json_type_of(given) != JSON_KIND_OBJECT)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400, "inputResponses must be an object");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
+                            "inputResponses must be an object");
     request->given = given;
     if (!state)
         return BP_OK;
@@ -128,9 +133,11 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         return refuse(request);
     sealed = unbase64(call, json_as_string(state));
     plain = sealed.len > CRYPTO_SEAL_BYTES ? arena_alloc(call->arena, sealed.len) : NULL;
-    if (!plain || !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
+    if (!plain ||
+        !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
         return refuse(request);
-    if (json_parse(call->arena, bp_str_n((const char *)plain, sealed.len - CRYPTO_SEAL_BYTES), &json, problem) != BP_OK ||
+    if (json_parse(call->arena, bp_str_n((const char *)plain, sealed.len - CRYPTO_SEAL_BYTES),
+                   &json, problem) != BP_OK ||
         json_as_integer(json_get(json, BP_STR("e"))) < clock_wall_ns() / 1000000000)
         return refuse(request);
     request->kept = json_get(json, BP_STR("a"));

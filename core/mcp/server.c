@@ -1,4 +1,5 @@
-/* server.c - what one edition of the conf serves: the catalogs of its apps, by listener and by app. */
+/* server.c - what one edition of the conf serves: the catalogs of its apps, by listener and by app.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,8 +44,9 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
     return made;
 }
 
-/* Some clients refuse the whole list for it (Gemini does), so whoever runs the app has to hear of it. It is no reason not to
- * serve: other clients take it, and an app that ran yesterday would not run today. */
+/* Some clients refuse the whole list for it (Gemini does), so whoever runs the app has to hear of
+ * it. It is no reason not to serve: other clients take it, and an app that ran yesterday would not
+ * run today. */
 static void warn_of_unions(bp_call *call, const struct catalog *catalog)
 {
     for (size_t i = 0; i < catalog->tool_count; i++) {
@@ -54,11 +56,15 @@ static void warn_of_unions(bp_call *call, const struct catalog *catalog)
 
         if (!place.len)
             continue;
-        text = arena_format(call->arena, "the input schema of the tool %s of app." BP_FMT " takes several types at " BP_FMT
-                            ": some clients refuse every tool of this server for it; say one type, and leave what is optional "
-                            "out of \"required\"", tool->spec.name, BP_ARG(tool->unit->conf->name), BP_ARG(place));
+        text = arena_format(call->arena,
+                            "the input schema of the tool %s of app." BP_FMT
+                            " takes several types at " BP_FMT
+                            ": some clients refuse every tool of this server for it; say one type, "
+                            "and leave what is optional out of \"required\"",
+                            tool->spec.name, BP_ARG(tool->unit->conf->name), BP_ARG(place));
         call_log(call, BP_LOG_WARN, BP_STR("tool_schema_union"), text,
-                 (bp_field[]){ bp_field_str("tool", bp_str_of(tool->spec.name)), bp_field_str("place", place) },
+                 (bp_field[]){ bp_field_str("tool", bp_str_of(tool->spec.name)),
+                               bp_field_str("place", place) },
                  sizeof(bp_field), 2);
     }
 }
@@ -73,7 +79,10 @@ static bp_status make_catalogs(bp_call *call, struct mcp *mcp)
     if (!mcp->by_listener)
         return call_fail(call, BP_NO_MEMORY, "no memory for the MCP endpoints");
     for (size_t i = 0; i <= server->listener_count; i++) {
-        mcp->by_listener[i] = mcp_catalog_for(call, mcp, i < server->listener_count ? &server->listeners[i].apps : NULL);
+        mcp->by_listener[i] = mcp_catalog_for(call, mcp,
+                                              i < server->listener_count
+                                                  ? &server->listeners[i].apps
+                                                  : NULL);
         if (!mcp->by_listener[i])
             return BP_INVALID;
     }
@@ -100,7 +109,8 @@ bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp)
     return buf_str(&buf);
 }
 
-void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange, uint8_t digest[16])
+void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange,
+                uint8_t digest[16])
 {
     bp_principal address = { .struct_size = sizeof(address), .tenant = BP_STR("address") };
 
@@ -122,8 +132,13 @@ struct mcp *mcp_new(bp_call *call, struct api *api, struct mcp_kept *kept)
         call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
         return NULL;
     }
-    *mcp = (struct mcp){ .api = api, .kept = kept, .sessions = kept->sessions, .listeners = kept->listeners, .tasks = kept->tasks,
-                         .messages = kept->messages, .is_open = !api_has_auth(api) };
+    *mcp = (struct mcp){ .api = api,
+                         .kept = kept,
+                         .sessions = kept->sessions,
+                         .listeners = kept->listeners,
+                         .tasks = kept->tasks,
+                         .messages = kept->messages,
+                         .is_open = !api_has_auth(api) };
     if (make_catalogs(call, mcp) == BP_OK)
         return mcp;
     mcp_free(mcp);

@@ -1,4 +1,5 @@
-/* session.c - sessions by id, in the order of their last use; their running requests, questions and subscriptions. */
+/* session.c - sessions by id, in the order of their last use; their running requests, questions and
+ * subscriptions. */
 #include "mcp/session.h"
 
 #include <stdlib.h>
@@ -42,7 +43,8 @@ static struct session **bucket_of(const struct session_store *store, bp_str id)
 
 /* ---- clients ---- */
 
-static struct session_client **client_place(const struct session_store *store, const uint8_t sender[16])
+static struct session_client **client_place(const struct session_store *store,
+                                            const uint8_t               sender[16])
 {
     struct session_client **at = &store->clients[(sender[0] | sender[1] << 8) % CLIENT_BUCKETS];
 
@@ -79,7 +81,8 @@ static void client_drop_unused(struct session_store *store, struct session_clien
     *at = client->next;
     if (client->next_of_all)
         client->next_of_all->previous_of_all = client->previous_of_all;
-    *(client->previous_of_all ? &client->previous_of_all->next_of_all : &store->first_client) = client->next_of_all;
+    *(client->previous_of_all ? &client->previous_of_all->next_of_all
+                              : &store->first_client) = client->next_of_all;
     free(client);
 }
 
@@ -161,7 +164,8 @@ static void cancel_on_worker(void *arg)
 }
 
 /* Under the lock. */
-static void cancel_running(struct session_store *store, struct session *session, const struct running *running)
+static void cancel_running(struct session_store *store, struct session *session,
+                           const struct running *running)
 {
     struct cancelled *cancelled = malloc(sizeof(*cancelled));
 
@@ -210,7 +214,8 @@ void sessions_free(struct session_store *store)
 
 static void hash_principal(const bp_principal *principal, uint8_t digest[16])
 {
-    uint8_t parts[64], whole[32]; // a hash each, so that no part runs into the other, however long they are
+    uint8_t parts[64],
+        whole[32]; // a hash each, so that no part runs into the other, however long they are
 
     crypto_sha256(principal->id, parts);
     crypto_sha256(principal->tenant, parts + 32);
@@ -237,7 +242,8 @@ void session_hash_principal(const bp_principal *principal, uint8_t digest[16])
 {
     static _Thread_local struct known_digest digests[DIGESTS];
     struct known_digest                     *known = &digests[str_hash(principal->id, 0) % DIGESTS];
-    bool has_room = principal->id.len <= DIGEST_TEXT_BYTES && principal->tenant.len <= DIGEST_TEXT_BYTES;
+    bool                                     has_room = principal->id.len <= DIGEST_TEXT_BYTES &&
+                    principal->tenant.len <= DIGEST_TEXT_BYTES;
 
     if (is_of(known, principal)) {
         memcpy(digest, known->digest, sizeof(known->digest));
@@ -246,7 +252,8 @@ void session_hash_principal(const bp_principal *principal, uint8_t digest[16])
     hash_principal(principal, digest);
     if (!has_room)
         return;
-    *known = (struct known_digest){ .id_len = (uint8_t)principal->id.len, .tenant_len = (uint8_t)principal->tenant.len,
+    *known = (struct known_digest){ .id_len = (uint8_t)principal->id.len,
+                                    .tenant_len = (uint8_t)principal->tenant.len,
                                     .is_known = true };
     if (principal->id.len)
         memcpy(known->id, principal->id.data, principal->id.len);
@@ -263,8 +270,8 @@ static bool is_in_use(const struct session *session)
     return session->running != NULL;
 }
 
-/* The session that was idle for longest. Who waits at an open stream sends nothing and is there all the same; NULL: all are
- * in use, as far as was looked. Under the lock. */
+/* The session that was idle for longest. Who waits at an open stream sends nothing and is there all
+ * the same; NULL: all are in use, as far as was looked. Under the lock. */
 static struct session *idle_of(const struct session_client *client)
 {
     struct session *idle = client->oldest;
@@ -274,7 +281,8 @@ static struct session *idle_of(const struct session_client *client)
     return idle;
 }
 
-/* Of those who have more than `count` sessions the one that has most, and one that may go. Under the lock. */
+/* Of those who have more than `count` sessions the one that has most, and one that may go. Under
+ * the lock. */
 static struct session_client *largest_client(const struct session_store *store, uint32_t count)
 {
     struct session_client *largest = NULL;
@@ -285,13 +293,12 @@ static struct session_client *largest_client(const struct session_store *store, 
     return largest;
 }
 
-/* A client's own makes room, or one of who has more than it: nobody who has little loses what he uses to somebody who wants
- * much.
- * False: none may go. Under the lock. */
+/* A client's own makes room, or one of who has more than it: nobody who has little loses what he
+ * uses to somebody who wants much. False: none may go. Under the lock. */
 static bool make_room(struct session_store *store, const struct session_client *client)
 {
-    uint32_t               own_max = store->limits.sessions_per_client;
-    bool                   is_over = own_max && client->open >= own_max;
+    uint32_t                     own_max = store->limits.sessions_per_client;
+    bool                         is_over = own_max && client->open >= own_max;
     const struct session_client *loser = client;
 
     if (!is_over && store->count < store->limits.sessions)
@@ -314,7 +321,8 @@ static bool make_room(struct session_store *store, const struct session_client *
 
 static struct session *make(bp_str id, const struct session_record *record)
 {
-    size_t          client_len = record->client.len < SESSION_CLIENT_BYTES ? record->client.len : SESSION_CLIENT_BYTES;
+    size_t          client_len = record->client.len < SESSION_CLIENT_BYTES ? record->client.len
+                                                                           : SESSION_CLIENT_BYTES;
     struct session *session = calloc(1, sizeof(*session) + client_len + 1);
 
     if (!session)
@@ -365,7 +373,8 @@ static struct session *find(struct session_store *store, bp_str id)
 }
 
 /* Under the lock: the session for its user, who holds it then; NULL: it is somebody else's. */
-static struct session *use(struct session_store *store, struct session *session, const uint8_t principal[16])
+static struct session *use(struct session_store *store, struct session *session,
+                           const uint8_t principal[16])
 {
     if (!session || !crypto_equal(session->principal, principal, sizeof(session->principal)))
         return NULL;
@@ -375,15 +384,18 @@ static struct session *use(struct session_store *store, struct session *session,
     return session;
 }
 
-struct session *session_open(struct session_store *store, const bp_principal *principal, enum mcp_revision revision,
-                             uint32_t abilities, bp_str client, const uint8_t sender[16])
+struct session *session_open(struct session_store *store, const bp_principal *principal,
+                             enum mcp_revision revision, uint32_t abilities, bp_str client,
+                             const uint8_t sender[16])
 {
     // The level is info, until the client says otherwise.
-    struct session_record record = { .revision = revision, .abilities = abilities, .log_level = 1, .client = client };
-    uint8_t               random[SESSION_ID_CHARS / 2];
-    char                  id[SESSION_ID_CHARS + 1];
-    struct session       *session;
-    bool                  is_in;
+    struct session_record record = {
+        .revision = revision, .abilities = abilities, .log_level = 1, .client = client
+    };
+    uint8_t         random[SESSION_ID_CHARS / 2];
+    char            id[SESSION_ID_CHARS + 1];
+    struct session *session;
+    bool            is_in;
 
     crypto_random(random, sizeof(random));
     crypto_hex(random, sizeof(random), id);
@@ -399,8 +411,8 @@ struct session *session_open(struct session_store *store, const bp_principal *pr
     return is_in ? session : NULL;
 }
 
-struct session *session_adopt(struct session_store *store, bp_str id, const struct session_record *record,
-                              const uint8_t sender[16])
+struct session *session_adopt(struct session_store *store, bp_str id,
+                              const struct session_record *record, const uint8_t sender[16])
 {
     struct session *made = make(id, record), *session = made;
 
@@ -469,8 +481,8 @@ uint32_t sessions_count(const struct session_store *store)
 
 /* ---- running requests ---- */
 
-bool session_begin(struct session_store *store, struct session *session, struct running *running, bp_str id,
-                   bp_call *call)
+bool session_begin(struct session_store *store, struct session *session, struct running *running,
+                   bp_str id, bp_call *call)
 {
     bool may_run = true;
 
@@ -541,7 +553,8 @@ void session_forget(struct session_store *store, struct session *session, struct
     pthread_mutex_unlock(&store->lock);
 }
 
-bool session_answer(struct session_store *store, struct session *session, uint64_t id, bool is_error, bp_str answer)
+bool session_answer(struct session_store *store, struct session *session, uint64_t id,
+                    bool is_error, bp_str answer)
 {
     struct question *question;
 
@@ -553,7 +566,8 @@ bool session_answer(struct session_store *store, struct session *session, uint64
         bool has_room = session->client_of->answer_bytes + answer.len <= CLIENT_ANSWERS_BYTES_MAX;
 
         if (!has_room)
-            answer = BP_STR("{\"code\":-32602,\"message\":\"your answers that wait to be used are too large together\"}");
+            answer = BP_STR("{\"code\":-32602,\"message\":\"your answers that wait to be used are "
+                            "too large together\"}");
         question->counted_bytes = answer.len;
         session->client_of->answer_bytes += answer.len;
         question->answer = shared_text_new(answer);
@@ -590,7 +604,8 @@ static bool add_subscription(struct session *session, struct subscription **at, 
     struct subscription *made;
     size_t               size = sizeof(*made) + uri.len;
 
-    if (session->uri_count >= SESSION_URIS_MAX || session->uri_bytes + size > SESSION_URIS_BYTES_MAX ||
+    if (session->uri_count >= SESSION_URIS_MAX ||
+        session->uri_bytes + size > SESSION_URIS_BYTES_MAX ||
         session->client_of->uri_bytes + size > CLIENT_URIS_BYTES_MAX)
         return false;
     made = malloc(size);
@@ -619,7 +634,8 @@ static void remove_subscription(struct session *session, struct subscription **a
     free(old);
 }
 
-bool session_subscribe(struct session_store *store, struct session *session, bp_str uri, bool is_wanted)
+bool session_subscribe(struct session_store *store, struct session *session, bp_str uri,
+                       bool is_wanted)
 {
     struct subscription **at;
     bool                  is_done = true;

@@ -43,8 +43,8 @@ static bp_str record_of(bp_call *call, const struct session *session)
     char digest[2 * DIGEST_BYTES + 1];
 
     crypto_hex(session->principal, DIGEST_BYTES, digest);
-    return arena_format(call->arena, "1 %s %u %u %s %s", mcp_revision_name(session->revision), session->abilities,
-                        session->log_level, digest, session->client);
+    return arena_format(call->arena, "1 %s %u %u %s %s", mcp_revision_name(session->revision),
+                        session->abilities, session->log_level, digest, session->client);
 }
 
 static bool read_record(bp_str text, struct session_record *record)
@@ -53,9 +53,11 @@ static bool read_record(bp_str text, struct session_record *record)
     bp_str   rest;
 
     *record = (struct session_record){ .revision = MCP_LATEST_LEGACY };
-    if (!bp_str_is(str_split(text, ' ', &rest), "1") || !mcp_revision_find(str_split(rest, ' ', &rest), &record->revision) ||
-        mcp_is_modern(record->revision) || !str_to_uint(str_split(rest, ' ', &rest), &abilities) || abilities > UINT32_MAX ||
-        !str_to_uint(str_split(rest, ' ', &rest), &level) || level > MCP_LEVEL_OFF)
+    if (!bp_str_is(str_split(text, ' ', &rest), "1") ||
+        !mcp_revision_find(str_split(rest, ' ', &rest), &record->revision) ||
+        mcp_is_modern(record->revision) || !str_to_uint(str_split(rest, ' ', &rest), &abilities) ||
+        abilities > UINT32_MAX || !str_to_uint(str_split(rest, ' ', &rest), &level) ||
+        level > MCP_LEVEL_OFF)
         return false;
     record->abilities = (uint32_t)abilities;
     record->log_level = (uint32_t)level;
@@ -78,17 +80,20 @@ void session_share(bp_call *call, struct mcp *mcp, struct session *session)
     session->shared_ns = session->checked_ns = clock_now_ns();
 }
 
-static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *cache, bp_str id, const uint8_t sender[16])
+static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *cache, bp_str id,
+                                 const uint8_t sender[16])
 {
     struct session_record record;
     struct session       *session;
     uint8_t               digest[DIGEST_BYTES];
     bp_str                text;
 
-    if (id.len != SESSION_ID_CHARS || !get(call, cache, key_of(call, "session", id), &text) || !read_record(text, &record))
+    if (id.len != SESSION_ID_CHARS || !get(call, cache, key_of(call, "session", id), &text) ||
+        !read_record(text, &record))
         return NULL;
     session_hash_principal(&call->principal, digest);
-    if (!crypto_equal(record.principal, digest, DIGEST_BYTES) || get(call, cache, key_of(call, "ended", id), &text))
+    if (!crypto_equal(record.principal, digest, DIGEST_BYTES) ||
+        get(call, cache, key_of(call, "ended", id), &text))
         return NULL;
     session = session_adopt(mcp->sessions, id, &record, sender);
     if (session)
@@ -96,8 +101,10 @@ static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *
     return session;
 }
 
-/* Another worker may do the same at the same time, which does no harm: so the two times need no lock. */
-static struct session *check(bp_call *call, struct mcp *mcp, const bp_peer *cache, struct session *session)
+/* Another worker may do the same at the same time, which does no harm: so the two times need no
+ * lock. */
+static struct session *check(bp_call *call, struct mcp *mcp, const bp_peer *cache,
+                             struct session *session)
 {
     bp_str  id = bp_str_of(session->id), text;
     int64_t now_ns = clock_now_ns();

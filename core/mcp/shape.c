@@ -27,16 +27,18 @@ static uint32_t type_of(const bp_json *schema)
     while (json_entry(schema, &cursor, &key, &value))
         if (!bp_str_is(key, "type") && !bp_str_is(key, "description") && !bp_str_is(key, "title"))
             return 0;
-    return bp_str_is(type, "string")                                ? TYPE_STRING
-           : bp_str_is(type, "integer") || bp_str_is(type, "number") ? TYPE_INTEGER // whole numbers are numbers
-           : bp_str_is(type, "boolean")                              ? TYPE_BOOLEAN
-                                                                     : 0;
+    return bp_str_is(type, "string") ? TYPE_STRING
+           : bp_str_is(type, "integer") || bp_str_is(type, "number")
+               ? TYPE_INTEGER // whole numbers are numbers
+           : bp_str_is(type, "boolean") ? TYPE_BOOLEAN
+                                        : 0;
 }
 
 static bool is_simple(const bp_json *schema)
 {
-    static const char *const known[] = { "$schema", "type", "properties", "required", "additionalProperties", "description",
-                                         "title" };
+    static const char *const known[] = {
+        "$schema", "type", "properties", "required", "additionalProperties", "description", "title"
+    };
     size_t         cursor = 0;
     bp_str         key;
     const bp_json *value;
@@ -115,8 +117,10 @@ static bool take_word(struct look *look, const char *word)
 /* Behind the opening quote; only escapes of one character. */
 static bool take_string(struct look *look)
 {
-    static const bool is_short_escape[256] = { ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
-                                               ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true };
+    static const bool is_short_escape[256] = {
+        ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+        ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true
+    };
     bp_str text = bp_str_n(look->at, (size_t)(look->end - look->at));
 
     for (size_t at = str_plain_run(text, 0); at < text.len; at += str_plain_run(text, at)) {
@@ -132,7 +136,10 @@ static bool take_string(struct look *look)
         else if (c >= 0x80)
             len = str_utf8_sequence(text, at);
         else
-            len = c == '\\' && at + 1 < text.len && is_short_escape[(unsigned char)text.data[at + 1]] ? 2 : 0;
+            len = c == '\\' && at + 1 < text.len &&
+                          is_short_escape[(unsigned char)text.data[at + 1]]
+                      ? 2
+                      : 0;
         if (len == 0)
             return false;
         at += len;

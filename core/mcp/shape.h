@@ -1,7 +1,9 @@
-/* shape.h - a quick yes to most structured results: objects of a few strings, whole numbers and booleans.
+/* shape.h - a quick yes to most structured results: objects of a few strings, whole numbers and
+ * booleans.
  *
- * The text is looked at where it lies, so that a file of 64 KiB in a result is not made a tree of values only to see that
- * it is a string. Whatever is less plain gets no answer here, and the schema itself is asked.
+ * The text is looked at where it lies, so that a file of 64 KiB in a result is not made a tree of
+ * values only to see that it is a string. Whatever is less plain gets no answer here, and the
+ * schema itself is asked.
  */
 #ifndef CORE_MCP_SHAPE_H
 #define CORE_MCP_SHAPE_H

@@ -1,4 +1,5 @@
-/* stdio.c - MCP over standard input and output: one client, one JSON-RPC message a line, both eras side by side. */
+/* stdio.c - MCP over standard input and output: one client, one JSON-RPC message a line, both eras
+ * side by side. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "mcp/mcp.h"
@@ -13,7 +14,7 @@ struct stdio {
     struct mcp           *mcp;
     const struct catalog *catalog;
     struct session       *session; /* of the legacy era, once it is initialised */
-    struct session       *home;    /* where requests of the modern era can be found, to be cancelled */
+    struct session       *home; /* where requests of the modern era can be found, to be cancelled */
     struct line_server   *lines;
     struct peek           peek; /* at a line that is too long */
     bool                  is_over, is_peeking;
@@ -41,7 +42,8 @@ struct follower {
     struct session *session; /* held */
 };
 
-static bp_status write_kept(bp_call *call, const struct follower *follower, uint64_t lost, const struct shared_text *text)
+static bp_status write_kept(bp_call *call, const struct follower *follower, uint64_t lost,
+                            const struct shared_text *text)
 {
     bp_str    loss;
     bp_status status = call_scratch_begin(call);
@@ -52,7 +54,9 @@ static bp_status write_kept(bp_call *call, const struct follower *follower, uint
             status = line_write(call, follower->stdio->lines, loss);
         call_scratch_end(call);
     }
-    return status == BP_OK && text ? line_write(call, follower->stdio->lines, bp_str_n(text->data, text->len)) : status;
+    return status == BP_OK && text
+               ? line_write(call, follower->stdio->lines, bp_str_n(text->data, text->len))
+               : status;
 }
 
 static void follow_news(bp_call *call, void *arg)
@@ -68,10 +72,12 @@ static void follow_news(bp_call *call, void *arg)
 
     if (stream && reader)
         stream_attach(store, follower->session, stream, reader);
-    while (stream && reader && status == BP_OK && state != STREAM_FINISHED && state != STREAM_TAKEN) {
+    while (stream && reader && status == BP_OK && state != STREAM_FINISHED &&
+           state != STREAM_TAKEN) {
         state = stream_next(store, follower->session, stream, reader, &number, &lost, &text);
         if (state == STREAM_EVENT) {
-            status = follower->stdio->is_over ? BP_CANCELLED : write_kept(call, follower, lost, text);
+            status = follower->stdio->is_over ? BP_CANCELLED
+                                              : write_kept(call, follower, lost, text);
             shared_text_release(text);
         } else if (state == STREAM_WAITS) {
             status = call_wait(call, BP_FOREVER, "news for the client");
@@ -96,8 +102,8 @@ static void use_session(struct stdio *stdio, bp_mcp *request)
 
 static bp_str error_of(const bp_mcp *request)
 {
-    return message_error(request->call, request->message.id, request->error.code, request->error.message,
-                         request->error.data);
+    return message_error(request->call, request->message.id, request->error.code,
+                         request->error.message, request->error.data);
 }
 
 static void start_follower(bp_call *call, struct stdio *stdio, struct follower *follower)
@@ -127,7 +133,8 @@ static bp_str serve_initialize(struct stdio *stdio, bp_mcp *request)
 
 static bp_str take_response(struct stdio *stdio, bp_mcp *request)
 {
-    const bp_json *value = request->message.error ? request->message.error : request->message.result;
+    const bp_json *value = request->message.error ? request->message.error
+                                                  : request->message.result;
     uint64_t       id = 0;
 
     if (stdio->session && str_to_uint(request->message.id, &id))
@@ -144,7 +151,8 @@ static bp_str serve_message(struct stdio *stdio, bp_mcp *request, const bp_json 
     int32_t             status;
 
     if (code != MCP_NO_ERROR)
-        return message_error(request->call, request->message.id, code, bp_str_of(why), (bp_str){ NULL, 0 });
+        return message_error(request->call, request->message.id, code, bp_str_of(why),
+                             (bp_str){ NULL, 0 });
     if (request->message.kind == MESSAGE_RESPONSE)
         return take_response(stdio, request);
     is_modern = json_get(request->message.meta, BP_STR(MCP_META_VERSION)) ||
@@ -171,9 +179,11 @@ static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_jso
     struct bp_buf buf;
     size_t        answered = 0;
 
-    if (!stdio->session || stdio->session->revision > MCP_2025_03_26 || !json_count(batch) || json_count(batch) > BATCH_MAX)
+    if (!stdio->session || stdio->session->revision > MCP_2025_03_26 || !json_count(batch) ||
+        json_count(batch) > BATCH_MAX)
         return message_error(first->call, (bp_str){ NULL, 0 }, MCP_INVALID_REQUEST,
-                             BP_STR("an array of messages is part of MCP 2025-03-26 only, and may hold 1 to 64 of them"),
+                             BP_STR("an array of messages is part of MCP 2025-03-26 only, and may "
+                                    "hold 1 to 64 of them"),
                              (bp_str){ NULL, 0 });
     buf_init(&buf, first->call->arena, REQUEST_BYTES_MAX);
     buf_add(&buf, BP_STR("["));
@@ -206,10 +216,12 @@ static bp_str digest_line(void *arg, bp_str bytes, bool is_end)
     if (!is_end)
         return (bp_str){ NULL, 0 };
     peek_end(&stdio->peek);
-    return bp_str_n((const char *)&stdio->peek, sizeof(stdio->peek)); // the handler gets a copy of it
+    return bp_str_n((const char *)&stdio->peek,
+                    sizeof(stdio->peek)); // the handler gets a copy of it
 }
 
-static bp_str refuse_line(bp_call *call, struct stdio *stdio, bp_str line, bp_status status, const char *problem)
+static bp_str refuse_line(bp_call *call, struct stdio *stdio, bp_str line, bp_status status,
+                          const char *problem)
 {
     struct peek *peek = arena_alloc(call->arena, sizeof(*peek));
 
@@ -235,22 +247,30 @@ static bp_str serve_line(bp_call *call, struct stdio *stdio, bp_mcp *request, bp
 
     if (status != BP_OK)
         return refuse_line(call, stdio, line, status, problem);
-    return json_type_of(json) == JSON_KIND_ARRAY ? serve_batch(stdio, request, json) : serve_message(stdio, request, json);
+    return json_type_of(json) == JSON_KIND_ARRAY ? serve_batch(stdio, request, json)
+                                                 : serve_message(stdio, request, json);
 }
 
-static void handle_line(bp_call *call, struct line_server *lines, bp_str line, bool is_too_long, void *arg)
+static void handle_line(bp_call *call, struct line_server *lines, bp_str line, bool is_too_long,
+                        void *arg)
 {
-    struct stdio  *stdio = arg;
-    bp_mcp         request = { .mcp = stdio->mcp, .call = call, .catalog = stdio->catalog, .channel = &stdio_channel,
-                               .transport = stdio, .log_level = MCP_LEVEL_OFF, .registry = stdio->home };
-    struct intake  intake;
-    bp_str         answer;
+    struct stdio *stdio = arg;
+    bp_mcp        request = { .mcp = stdio->mcp,
+                              .call = call,
+                              .catalog = stdio->catalog,
+                              .channel = &stdio_channel,
+                              .transport = stdio,
+                              .log_level = MCP_LEVEL_OFF,
+                              .registry = stdio->home };
+    struct intake intake;
+    bp_str        answer;
 
     stdio->lines = lines;
     mcp_sender(stdio->mcp, call, NULL, request.sender);
     intake_init(&intake, stdio->mcp->messages, request.sender);
     request.intake = &intake;
-    answer = is_too_long ? refuse_line(call, stdio, line, BP_TOO_LARGE, NULL) : serve_line(call, stdio, &request, line);
+    answer = is_too_long ? refuse_line(call, stdio, line, BP_TOO_LARGE, NULL)
+                         : serve_line(call, stdio, &request, line);
     intake_free(&intake);
     if (call->over == BP_DEADLINE)
         call->shield_until_ns = clock_now_ns() + BP_SECONDS(2);
@@ -268,14 +288,22 @@ static void input_ended(void *arg)
 
 bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *apps, int in, int out)
 {
-    bp_principal principal = { .struct_size = sizeof(principal), .tenant = BP_STR("default"), .scopes = BP_STR("*") };
-    struct stdio stdio = { .mcp = mcp, .catalog = mcp_catalog_for(call, mcp, apps) };
-    struct line_server_options options = { .in = in, .out = out, .line_bytes_max = LINE_BYTES_MAX,
-                                           .call_timeout_ns = BP_SECONDS(CALL_TIMEOUT_S), .grace_ns = BP_SECONDS(GRACE_S),
-                                           .principal = &principal, .handler = handle_line, .digest = digest_line, .input_ended = input_ended,
+    bp_principal               principal = { .struct_size = sizeof(principal),
+                                             .tenant = BP_STR("default"),
+                                             .scopes = BP_STR("*") };
+    struct stdio               stdio = { .mcp = mcp, .catalog = mcp_catalog_for(call, mcp, apps) };
+    struct line_server_options options = { .in = in,
+                                           .out = out,
+                                           .line_bytes_max = LINE_BYTES_MAX,
+                                           .call_timeout_ns = BP_SECONDS(CALL_TIMEOUT_S),
+                                           .grace_ns = BP_SECONDS(GRACE_S),
+                                           .principal = &principal,
+                                           .handler = handle_line,
+                                           .digest = digest_line,
+                                           .input_ended = input_ended,
                                            .arg = &stdio };
-    bp_status status;
-    uint8_t   sender[SHARE_DIGEST_BYTES];
+    bp_status                  status;
+    uint8_t                    sender[SHARE_DIGEST_BYTES];
 
     if (!stdio.catalog)
         return BP_INVALID;

@@ -40,14 +40,16 @@ static size_t size_of(const struct stream_event *event)
     return sizeof(*event) + sizeof(*event->text) + event->text->len + 1;
 }
 
-static void count(struct session_store *store, struct session_stream *stream, const struct stream_event *event)
+static void count(struct session_store *store, struct session_stream *stream,
+                  const struct stream_event *event)
 {
     stream->bytes += size_of(event);
     stream->session->client_of->replay_bytes += size_of(event);
     store->replay_bytes += size_of(event);
 }
 
-static void discount(struct session_store *store, struct session_stream *stream, const struct stream_event *event)
+static void discount(struct session_store *store, struct session_stream *stream,
+                     const struct stream_event *event)
 {
     stream->bytes -= size_of(event);
     stream->session->client_of->replay_bytes -= size_of(event);
@@ -57,8 +59,9 @@ static void discount(struct session_store *store, struct session_stream *stream,
 static struct shared_text *lost_answer(const struct session_stream *stream)
 {
     static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
-    static const char tail[] = ",\"error\":{\"code\":-32603,\"message\":\"the answer was made, but it is larger than what is "
-                               "kept for a client that lost its stream: send the request again\"}}";
+    static const char tail[] = ",\"error\":{\"code\":-32603,\"message\":\"the answer was made, but "
+                               "it is larger than what is kept for a client that lost its stream: "
+                               "send the request again\"}}";
     char              text[sizeof(head) + sizeof(tail) + ID_BYTES_MAX];
     size_t            id_len = stream->request_id ? stream->request_id->len : 0;
 
@@ -70,7 +73,8 @@ static struct shared_text *lost_answer(const struct session_stream *stream)
     return shared_text_new(bp_str_n(text, sizeof(head) - 1 + id_len + sizeof(tail) - 1));
 }
 
-static void remove_event(struct session_store *store, struct session_stream *stream, struct stream_event *event)
+static void remove_event(struct session_store *store, struct session_stream *stream,
+                         struct stream_event *event)
 {
     struct stream_event **at = &stream->first, *before = NULL;
 
@@ -85,8 +89,10 @@ static void remove_event(struct session_store *store, struct session_stream *str
     free(event);
 }
 
-/* An answer that nobody has heard yet leaves an error behind, so that who waits for it does not wait for ever. */
-static void drop_event(struct session_store *store, struct session_stream *stream, struct stream_event *event)
+/* An answer that nobody has heard yet leaves an error behind, so that who waits for it does not
+ * wait for ever. */
+static void drop_event(struct session_store *store, struct session_stream *stream,
+                       struct stream_event *event)
 {
     struct shared_text *instead = event->is_answer ? lost_answer(stream) : NULL;
 
@@ -102,9 +108,10 @@ static void drop_event(struct session_store *store, struct session_stream *strea
     count(store, stream, event);
 }
 
-/* The oldest event of the stream that can go. One that is being sent takes its memory all the same; small ones are shared by
- * many streams. */
-static struct stream_event *oldest_droppable(const struct session_stream *stream, const struct stream_event *except)
+/* The oldest event of the stream that can go. One that is being sent takes its memory all the same;
+ * small ones are shared by many streams. */
+static struct stream_event *oldest_droppable(const struct session_stream *stream,
+                                             const struct stream_event   *except)
 {
     struct stream_event *event = stream->first;
 
@@ -120,7 +127,8 @@ static bool is_over(const struct session_store *store, const struct session_clie
 }
 
 /* One event of another stream of this client. */
-static bool drop_elsewhere(struct session_store *store, const struct session_client *client, const struct session_stream *here)
+static bool drop_elsewhere(struct session_store *store, const struct session_client *client,
+                           const struct session_stream *here)
 {
     for (struct session *session = client->oldest; session; session = session->newer_own)
         for (struct session_stream *stream = session->streams; stream; stream = stream->next) {
@@ -134,12 +142,14 @@ static bool drop_elsewhere(struct session_store *store, const struct session_cli
     return false;
 }
 
-static void keep_bounds(struct session_store *store, struct session_stream *stream, struct stream_event *latest)
+static void keep_bounds(struct session_store *store, struct session_stream *stream,
+                        struct stream_event *latest)
 {
     struct session_client *client = stream->session->client_of;
     struct stream_event   *event;
 
-    while ((stream->count > EVENTS_KEPT || stream->bytes > STREAM_BYTES_MAX || is_over(store, client)) &&
+    while ((stream->count > EVENTS_KEPT || stream->bytes > STREAM_BYTES_MAX ||
+            is_over(store, client)) &&
            (event = oldest_droppable(stream, latest)))
         drop_event(store, stream, event);
     while (is_over(store, client) && drop_elsewhere(store, client, stream))
@@ -148,7 +158,8 @@ static void keep_bounds(struct session_store *store, struct session_stream *stre
         drop_event(store, stream, latest);
 }
 
-void stream_drop(struct session_store *store, struct session *session, struct session_stream *stream)
+void stream_drop(struct session_store *store, struct session *session,
+                 struct session_stream *stream)
 {
     struct session_stream **at = &session->streams;
 
@@ -169,7 +180,8 @@ static void drop_old_streams(struct session_store *store, struct session *sessio
     struct session_stream *next;
     uint32_t               kept = 0;
 
-    for (struct session_stream *stream = session->streams; stream; stream = next) { // the newest come first
+    for (struct session_stream *stream = session->streams; stream;
+         stream = next) { // the newest come first
         next = stream->next;
         if (stream->is_finished && !stream->holds && ++kept > STREAMS_KEPT)
             stream_drop(store, session, stream);
@@ -189,7 +201,8 @@ static struct session_stream *add(struct session *session, uint32_t number)
     return stream;
 }
 
-struct session_stream *session_add_stream(struct session_store *store, struct session *session, bp_str request_id)
+struct session_stream *session_add_stream(struct session_store *store, struct session *session,
+                                          bp_str request_id)
 {
     struct session_stream *stream;
 
@@ -211,7 +224,8 @@ static struct session_stream *find(struct session *session, uint32_t number)
     return stream;
 }
 
-struct session_stream *session_stream(struct session_store *store, struct session *session, uint32_t number)
+struct session_stream *session_stream(struct session_store *store, struct session *session,
+                                      uint32_t number)
 {
     struct session_stream *stream;
 
@@ -226,7 +240,8 @@ struct session_stream *session_stream(struct session_store *store, struct sessio
 }
 
 /* Under the lock. */
-static uint64_t add_event(struct session_store *store, struct session_stream *stream, struct shared_text *text, bool is_answer)
+static uint64_t add_event(struct session_store *store, struct session_stream *stream,
+                          struct shared_text *text, bool is_answer)
 {
     struct stream_event *event = malloc(sizeof(*event));
 
@@ -245,8 +260,8 @@ static uint64_t add_event(struct session_store *store, struct session_stream *st
     return stream->last;
 }
 
-uint64_t stream_add(struct session_store *store, struct session *session, struct session_stream *stream,
-                    struct shared_text *text, bool is_answer)
+uint64_t stream_add(struct session_store *store, struct session *session,
+                    struct session_stream *stream, struct shared_text *text, bool is_answer)
 {
     uint64_t number;
 
@@ -257,7 +272,8 @@ uint64_t stream_add(struct session_store *store, struct session *session, struct
     return number;
 }
 
-void stream_finish(struct session_store *store, struct session *session, struct session_stream *stream)
+void stream_finish(struct session_store *store, struct session *session,
+                   struct session_stream *stream)
 {
     (void)session;
     pthread_mutex_lock(&store->lock);
@@ -269,8 +285,8 @@ void stream_finish(struct session_store *store, struct session *session, struct 
 
 /* ---- readers ---- */
 
-void stream_attach(struct session_store *store, struct session *session, struct session_stream *stream,
-                   struct waker *reader)
+void stream_attach(struct session_store *store, struct session *session,
+                   struct session_stream *stream, struct waker *reader)
 {
     (void)session;
     pthread_mutex_lock(&store->lock);
@@ -283,8 +299,8 @@ void stream_attach(struct session_store *store, struct session *session, struct 
     pthread_mutex_unlock(&store->lock);
 }
 
-void stream_detach(struct session_store *store, struct session *session, struct session_stream *stream,
-                   struct waker *reader)
+void stream_detach(struct session_store *store, struct session *session,
+                   struct session_stream *stream, struct waker *reader)
 {
     (void)session;
     pthread_mutex_lock(&store->lock);
@@ -306,8 +322,9 @@ uint64_t stream_sent(struct session_store *store, struct session_stream *stream)
     return sent;
 }
 
-enum stream_state stream_next(struct session_store *store, struct session *session, struct session_stream *stream,
-                              const struct waker *reader, uint64_t *number, uint64_t *lost, struct shared_text **text)
+enum stream_state stream_next(struct session_store *store, struct session *session,
+                              struct session_stream *stream, const struct waker *reader,
+                              uint64_t *number, uint64_t *lost, struct shared_text **text)
 {
     enum stream_state    state = STREAM_WAITS;
     struct stream_event *event;
@@ -343,9 +360,12 @@ bp_str stream_loss(struct arena *arena, const struct session *session, uint64_t 
 {
     if (!lost || session->log_level > WARNING)
         return (bp_str){ NULL, 0 };
-    return arena_format(arena, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"warning\","
-                               "\"logger\":\"backplane\",\"data\":\"%llu messages of this stream were dropped, as more came than "
-                               "is kept: what they told of may have changed\"}}", (unsigned long long)lost);
+    return arena_format(arena,
+                        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+                        "message\",\"params\":{\"level\":\"warning\",\"logger\":\"backplane\","
+                        "\"data\":\"%llu messages of this stream were dropped, as more came than "
+                        "is kept: what they told of may have changed\"}}",
+                        (unsigned long long)lost);
 }
 
 /* ---- to many ---- */
@@ -370,7 +390,8 @@ void sessions_broadcast(struct session_store *store, bp_str message, bp_str uri)
 
         if (uri.len && !has_subscribed(session, uri))
             continue;
-        // A client opens its stream beside its first calls: what one of these changes must not be lost to it.
+        // A client opens its stream beside its first calls: what one of these changes must not be
+        // lost to it.
         stream = find(session, 0);
         if (!stream)
             stream = add(session, 0);

@@ -1,4 +1,5 @@
-/* tasks.c - tasks: begun by a tool call, run as calls of their own, looked at and fed by tasks/get and its sisters. */
+/* tasks.c - tasks: begun by a tool call, run as calls of their own, looked at and fed by tasks/get
+ * and its sisters. */
 #include "mcp/tasks.h"
 
 #include <pthread.h>
@@ -8,12 +9,20 @@
 #include "base/crypto.h"
 #include "mcp/mcp.h"
 
-enum { TASK_ID_CHARS = 32, TTL_MS = 3600 * 1000, POLL_MS = 500, TASKS_MAX = 4096, TASKS_OF_ONE_MAX = 1024, MESSAGE_BYTES_MAX = 256,
-       CLIENT_PART = 4 /* of the bytes of all tasks, one client may have a quarter */ };
+enum {
+    TASK_ID_CHARS = 32,
+    TTL_MS = 3600 * 1000,
+    POLL_MS = 500,
+    TASKS_MAX = 4096,
+    TASKS_OF_ONE_MAX = 1024,
+    MESSAGE_BYTES_MAX = 256,
+    CLIENT_PART = 4 /* of the bytes of all tasks, one client may have a quarter */
+};
 
 enum task_status { TASK_WORKING, TASK_INPUT_REQUIRED, TASK_COMPLETED, TASK_FAILED, TASK_CANCELLED };
 
-static const char *const status_names[] = { "working", "input_required", "completed", "failed", "cancelled" };
+static const char *const status_names[] = { "working", "input_required", "completed", "failed",
+                                            "cancelled" };
 
 /* A question of the task's handler; on its fiber's stack. */
 struct task_question {
@@ -23,20 +32,20 @@ struct task_question {
 };
 
 struct task {
-    struct task               *next;
-    struct task_store         *store;
-    char                       id[TASK_ID_CHARS + 1];
-    uint8_t                    principal[16], sender[SHARE_DIGEST_BYTES];
-    size_t                     counted_bytes; /* in the store, for its sender */
-    uint32_t                   refs; /* 1 for the store, 1 while it runs, 1 for each who looks */
-    enum task_status           status;
-    int64_t                    created_wall_ns, updated_wall_ns, ended_ns; /* ended: monotonic; 0: it has not */
-    char                       message[MESSAGE_BYTES_MAX];
-    struct shared_text        *outcome; /* JSON of the result or error object */
-    struct task_question      *questions;
-    struct waker              *waker; /* of the running call, while it waits for answers */
-    struct waker              *fetchers[8]; /* tasks/result of 2025-11-25 waiting for the end; held */
-    bool                       is_stopping; /* the call is to be cancelled */
+    struct task       *next;
+    struct task_store *store;
+    char               id[TASK_ID_CHARS + 1];
+    uint8_t            principal[16], sender[SHARE_DIGEST_BYTES];
+    size_t             counted_bytes; /* in the store, for its sender */
+    uint32_t           refs;          /* 1 for the store, 1 while it runs, 1 for each who looks */
+    enum task_status   status;
+    int64_t created_wall_ns, updated_wall_ns, ended_ns; /* ended: monotonic; 0: it has not */
+    char    message[MESSAGE_BYTES_MAX];
+    struct shared_text   *outcome; /* JSON of the result or error object */
+    struct task_question *questions;
+    struct waker         *waker;       /* of the running call, while it waits for answers */
+    struct waker         *fetchers[8]; /* tasks/result of 2025-11-25 waiting for the end; held */
+    bool                  is_stopping; /* the call is to be cancelled */
 
     /* What it runs with: copies, as the request that began it is gone. */
     struct mcp                *mcp;
@@ -201,7 +210,8 @@ static void set_status(struct task *task, enum task_status status)
     task->updated_wall_ns = clock_wall_ns();
     if (status >= TASK_COMPLETED && !task->ended_ns)
         task->ended_ns = clock_now_ns();
-    for (size_t i = 0; task->ended_ns && i < sizeof(task->fetchers) / sizeof(task->fetchers[0]); i++) {
+    for (size_t i = 0; task->ended_ns && i < sizeof(task->fetchers) / sizeof(task->fetchers[0]);
+         i++) {
         if (!task->fetchers[i])
             continue;
         waker_wake(task->fetchers[i]);
@@ -236,14 +246,17 @@ static const bp_json *parse(bp_call *call, bp_str text)
 
 static struct shared_text *member_text(bp_call *call, bp_str envelope, const char *name)
 {
-    return shared_text_new(json_text(call->arena, json_get(parse(call, envelope), bp_str_of(name))));
+    return shared_text_new(
+        json_text(call->arena, json_get(parse(call, envelope), bp_str_of(name))));
 }
 
 static struct shared_text *error_text(bp_call *call, bp_mcp *request, bp_status status)
 {
-    bp_str envelope = message_error(call, BP_STR("0"), request->error.code ? request->error.code : MCP_SERVER_ERROR,
-                                    request->error.message.len ? request->error.message
-                                                               : request_sentence(request, status, BP_STR("task_failed")),
+    bp_str envelope = message_error(call, BP_STR("0"),
+                                    request->error.code ? request->error.code : MCP_SERVER_ERROR,
+                                    request->error.message.len
+                                        ? request->error.message
+                                        : request_sentence(request, status, BP_STR("task_failed")),
                                     request->error.data);
 
     return member_text(call, envelope, "error");
@@ -255,7 +268,8 @@ static bool drop_ended(struct task_store *store, const struct task *except)
     struct task **own = NULL;
 
     for (struct task **at = &store->first; *at; at = &(*at)->next)
-        if (*at != except && (*at)->ended_ns && memcmp((*at)->sender, except->sender, sizeof((*at)->sender)) == 0)
+        if (*at != except && (*at)->ended_ns &&
+            memcmp((*at)->sender, except->sender, sizeof((*at)->sender)) == 0)
             own = at;
     if (own)
         drop(store, own);
@@ -271,8 +285,9 @@ static bool take_bytes(struct task *task, size_t bytes)
     return true;
 }
 
-static const char too_large[] = "{\"code\":-32603,\"message\":\"the result was made, but it is larger than what is kept of tasks "
-                                "(server.mcp.tasks): ask for less\"}";
+static const char too_large[] = "{\"code\":-32603,\"message\":\"the result was made, but it is "
+                                "larger than what is kept of tasks (server.mcp.tasks): ask for "
+                                "less\"}";
 
 static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_status status)
 {
@@ -281,7 +296,8 @@ static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_statu
     struct shared_text *outcome = is_done ? member_text(call, buf_str(&request->buf), "result")
                                           : error_text(call, request, status);
 
-    call->principal = (bp_principal){ .struct_size = sizeof(call->principal) }; // its texts are among the copies
+    call->principal = (bp_principal){ .struct_size = sizeof(
+                                          call->principal) }; // its texts are among the copies
     pthread_mutex_lock(&store->lock);
     task->call = NULL;
     free_copies(task);
@@ -294,7 +310,9 @@ static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_statu
         shared_text_release(outcome);
     } else {
         task->outcome = outcome;
-        set_status(task, task->is_stopping ? TASK_CANCELLED : is_done ? TASK_COMPLETED : TASK_FAILED);
+        set_status(task, task->is_stopping ? TASK_CANCELLED
+                         : is_done         ? TASK_COMPLETED
+                                           : TASK_FAILED);
     }
     store->running--;
     if (store->stopper)
@@ -306,18 +324,20 @@ static void end_task(bp_call *call, struct task *task, bp_mcp *request, bp_statu
 static void run_task(bp_call *call, void *arg)
 {
     struct task *task = arg;
-    bp_mcp       request = { .mcp = task->mcp,
-                             .call = call,
-                             .catalog = task->catalog,
-                             .revision = task->revision,
-                             .abilities = task->abilities,
-                             .log_level = MCP_LEVEL_OFF,
-                             .message = { .kind = MESSAGE_REQUEST, .id = BP_STR("0"), .method = BP_STR("tools/call") },
-                             .client = task->client,
-                             .task = task };
+    bp_mcp       request = {
+              .mcp = task->mcp,
+              .call = call,
+              .catalog = task->catalog,
+              .revision = task->revision,
+              .abilities = task->abilities,
+              .log_level = MCP_LEVEL_OFF,
+              .message = { .kind = MESSAGE_REQUEST, .id = BP_STR("0"), .method = BP_STR("tools/call") },
+              .client = task->client,
+              .task = task
+    };
     struct generation *generation = task->mcp->api->generation;
-    bp_status    status;
-    bool         is_stopping;
+    bp_status          status;
+    bool               is_stopping;
 
     task->call = call;
     call->principal = task->identity;
@@ -361,7 +381,8 @@ enum task_use task_use_of(const bp_mcp *request, const struct catalog_tool *tool
             return flags & BP_TOOL_TASK_ONLY ? TASK_IS_MISSING : TASK_NEVER;
         return flags & BP_TOOL_TASK_LATE ? TASK_LATER : TASK_NOW;
     }
-    if (request->revision == MCP_2025_11_25 && message_param(request->message.params, BP_STR("task")))
+    if (request->revision == MCP_2025_11_25 &&
+        message_param(request->message.params, BP_STR("task")))
         return TASK_NOW;
     return TASK_NEVER;
 }
@@ -371,7 +392,8 @@ static bp_str copy_json(struct task *task, bp_call *call, const bp_json *value)
     return value ? arena_dup(&task->arena, json_text(call->arena, value)) : (bp_str){ NULL, 0 };
 }
 
-static struct task *task_new(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
+static struct task *task_new(bp_mcp *request, const struct catalog_tool *tool,
+                             const bp_json *arguments)
 {
     struct task        *task = calloc(1, sizeof(*task));
     bp_call            *call = request->call;
@@ -438,8 +460,8 @@ static void put_result_type(bp_mcp *request, const char *type)
         json_put_text(&request->w, "resultType", type);
 }
 
-/* The oldest one that has ended goes, first of the same principal's: what one leaves behind must not keep others out.
- * False: there is none. Under the lock. */
+/* The oldest one that has ended goes, first of the same principal's: what one leaves behind must
+ * not keep others out. False: there is none. Under the lock. */
 static bool make_room(struct task_store *store, const uint8_t principal[16])
 {
     struct task **own = NULL, **any = NULL;
@@ -477,8 +499,10 @@ bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_
         task->refs = 1;
         unref(task);
         pthread_mutex_unlock(&store->lock);
-        return call_fail(request->call, BP_LIMIT, "%d tasks of yours, or %d of all, or their bytes (server.mcp.tasks), are at "
-                         "work: wait until some have ended", TASKS_OF_ONE_MAX, TASKS_MAX);
+        return call_fail(request->call, BP_LIMIT,
+                         "%d tasks of yours, or %d of all, or their bytes (server.mcp.tasks), are "
+                         "at work: wait until some have ended",
+                         TASKS_OF_ONE_MAX, TASKS_MAX);
     }
     task->next = store->first;
     store->first = task;
@@ -563,7 +587,9 @@ bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_
     if (!open && questions)
         return BP_OK;
     if (!mcp_is_modern(request->revision))
-        return call_fail(call, BP_UNSUPPORTED, "a task of MCP 2025-11-25 cannot ask the client: call the tool without a task");
+        return call_fail(call, BP_UNSUPPORTED,
+                         "a task of MCP 2025-11-25 cannot ask the client: call the tool without a "
+                         "task");
     waker = waker_new(call);
     if (!questions || !waker) {
         waker_end(waker);
@@ -584,15 +610,17 @@ bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_
     task->questions = NULL;
     task->waker = NULL;
     for (size_t i = 0; i < open; i++)
-        give_bytes(task, questions[i].answer ? questions[i].answer->len : 0); // the call has them from here on
+        give_bytes(task, questions[i].answer ? questions[i].answer->len
+                                             : 0); // the call has them from here on
     if (task->status == TASK_INPUT_REQUIRED)
         set_status(task, TASK_WORKING);
     pthread_mutex_unlock(&task->store->lock);
     waker_end(waker);
     for (size_t i = 0; i < open; i++) {
         if (questions[i].answer)
-            ((bp_mcp_ask *)(uintptr_t)questions[i].ask)->answer =
-                parse(call, bp_str_n(questions[i].answer->data, questions[i].answer->len));
+            ((bp_mcp_ask *)(uintptr_t)questions[i].ask)
+                ->answer = parse(call,
+                                 bp_str_n(questions[i].answer->data, questions[i].answer->len));
         shared_text_release(questions[i].answer);
     }
     return status;
@@ -621,7 +649,8 @@ static struct task *find(bp_mcp *request)
         task->refs++;
     pthread_mutex_unlock(&store->lock);
     if (!task)
-        request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "there is no task \"" BP_FMT "\", or no longer", BP_ARG(id));
+        request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
+                     "there is no task \"" BP_FMT "\", or no longer", BP_ARG(id));
     return task;
 }
 
@@ -675,13 +704,14 @@ bp_status tasks_update(bp_mcp *request)
         return BP_INVALID;
     if (json_type_of(answers) != JSON_KIND_OBJECT) {
         release(task);
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.inputResponses must be an object");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
+                            "params.inputResponses must be an object");
     }
     pthread_mutex_lock(&task->store->lock);
     for (struct task_question *at = task->questions; at; at = at->next) {
         const bp_json *answer = json_get(answers, bp_str_of(at->ask->key));
 
-        bp_str         text;
+        bp_str text;
 
         if (at->answer || json_type_of(answer) != JSON_KIND_OBJECT)
             continue;
@@ -696,7 +726,8 @@ bp_status tasks_update(bp_mcp *request)
     pthread_mutex_unlock(&task->store->lock);
     release(task);
     if (is_full)
-        return request_fail(request, MCP_SERVER_ERROR, 503, "your tasks take all the bytes that they may (server.mcp.tasks)");
+        return request_fail(request, MCP_SERVER_ERROR, 503,
+                            "your tasks take all the bytes that they may (server.mcp.tasks)");
     request_begin(request);
     request_end(request);
     return BP_OK;
@@ -733,7 +764,9 @@ static bool wait_with_others(struct task *task, struct waker *waker)
     bool has_place = false;
 
     pthread_mutex_lock(&task->store->lock);
-    for (size_t i = 0; !task->ended_ns && !has_place && i < sizeof(task->fetchers) / sizeof(task->fetchers[0]); i++) {
+    for (size_t i = 0;
+         !task->ended_ns && !has_place && i < sizeof(task->fetchers) / sizeof(task->fetchers[0]);
+         i++) {
         if (task->fetchers[i])
             continue;
         waker_hold(waker);
@@ -775,7 +808,9 @@ static bp_status wait_for_end(bp_call *call, struct task *task)
     }
     leave_the_others(task, waker);
     waker_end(waker);
-    return status == BP_OK || call->error.status == status ? status : call_fail_over(call, status, "waiting for a task");
+    return status == BP_OK || call->error.status == status
+               ? status
+               : call_fail_over(call, status, "waiting for a task");
 }
 
 static void add_members(bp_json_writer *w, const bp_json *object)
@@ -794,10 +829,10 @@ static void add_members(bp_json_writer *w, const bp_json *object)
 
 bp_status tasks_result(bp_mcp *request)
 {
-    struct task *task = find(request);
-    bp_call     *call = request->call;
-    bp_status    status;
-    bp_str       outcome = { NULL, 0 };
+    struct task   *task = find(request);
+    bp_call       *call = request->call;
+    bp_status      status;
+    bp_str         outcome = { NULL, 0 };
     const bp_json *error;
     bool           is_completed;
 
@@ -814,12 +849,18 @@ bp_status tasks_result(bp_mcp *request)
     if (status == BP_OK && is_completed && outcome.len > 2) {
         put_result_type(request, NULL);
         add_members(&request->w, parse(call, outcome));
-        request->meta = arena_format(call->arena, "{\"" MCP_META_RELATED_TASK "\":{\"taskId\":\"%s\"}}", task->id);
+        request->meta = arena_format(call->arena,
+                                     "{\"" MCP_META_RELATED_TASK "\":{\"taskId\":\"%s\"}}",
+                                     task->id);
         request_end(request);
     } else if (status == BP_OK) {
         error = parse(call, outcome);
-        request_fail(request, error ? (int32_t)json_as_integer(json_get(error, BP_STR("code"))) : MCP_SERVER_ERROR, 0,
-                     BP_FMT, BP_ARG(error ? json_as_string(json_get(error, BP_STR("message"))) : BP_STR("the task was cancelled")));
+        request_fail(request,
+                     error ? (int32_t)json_as_integer(json_get(error, BP_STR("code")))
+                           : MCP_SERVER_ERROR,
+                     0, BP_FMT,
+                     BP_ARG(error ? json_as_string(json_get(error, BP_STR("message")))
+                                  : BP_STR("the task was cancelled")));
         status = BP_INVALID;
     }
     release(task);

@@ -1,8 +1,9 @@
-/* tasks.h - work whose result is fetched later: the extension io.modelcontextprotocol/tasks (SEP-2663) of 2026-07-28, and
- * the experimental tasks of 2025-11-25.
+/* tasks.h - work whose result is fetched later: the extension io.modelcontextprotocol/tasks
+ * (SEP-2663) of 2026-07-28, and the experimental tasks of 2025-11-25.
  *
- * A task belongs to the principal that began it and is kept in memory for an hour after its end: it does not survive
- * the process. Its handler runs as a call of its own, so nobody needs to stay connected.
+ * A task belongs to the principal that began it and is kept in memory for an hour after its end: it
+ * does not survive the process. Its handler runs as a call of its own, so nobody needs to stay
+ * connected.
  */
 #ifndef CORE_MCP_TASKS_H
 #define CORE_MCP_TASKS_H
@@ -26,7 +27,8 @@ bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_
 
 /* For the request that runs as a task. */
 void      task_set_message(struct task *task, bp_str message);
-bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size, size_t count) BP_SUSPENDS;
+bp_status task_ask(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_size,
+                   size_t count) BP_SUSPENDS;
 
 bp_status tasks_get(bp_mcp *request);
 bp_status tasks_update(bp_mcp *request);

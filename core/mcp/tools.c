@@ -56,12 +56,14 @@ static bp_str subject_of(bp_mcp *request, const struct catalog_tool *tool, const
 {
     bp_str text = arguments ? json_text(request->call->arena, arguments) : BP_STR("{}");
 
-    return arena_format(request->call->arena, BP_FMT "\n%.*s", BP_ARG(tool->name), (int)text.len, text.data);
+    return arena_format(request->call->arena, BP_FMT "\n%.*s", BP_ARG(tool->name), (int)text.len,
+                        text.data);
 }
 
 int64_t tool_deadline_ns(const bp_mcp *request, const struct catalog_tool *tool)
 {
-    return tool->spec.deadline_ns ? tool->spec.deadline_ns : request->mcp->api->conf->server.request_deadline_ns;
+    return tool->spec.deadline_ns ? tool->spec.deadline_ns
+                                  : request->mcp->api->conf->server.request_deadline_ns;
 }
 
 bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_json *arguments)
@@ -111,8 +113,8 @@ static bool has_fractions(const bp_json *value)
 }
 
 /* Arguments that were written almost right, made right; as they are where that does not help. */
-static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool, bool is_valid, const bp_json **arguments,
-                               bool *has_fitted)
+static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool, bool is_valid,
+                               const bp_json **arguments, bool *has_fitted)
 {
     bp_call       *call = request->call;
     size_t         before = call->arena->used_bytes;
@@ -121,18 +123,22 @@ static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool,
     bp_str         text;
 
     *has_fitted = false;
-    if (!request->mcp->api->conf->server.mcp.coerce_arguments || !tool->input_json || (is_valid && !has_fractions(*arguments)))
+    if (!request->mcp->api->conf->server.mcp.coerce_arguments || !tool->input_json ||
+        (is_valid && !has_fractions(*arguments)))
         return BP_OK;
     text = coerce(call->arena, tool->input_json, *arguments);
-    if (text.len && json_read_within(call->arena, text, (size_t)request->mcp->api->conf->server.mcp.message_memory_bytes,
-                                     &fitting, problem) == BP_OK) {
+    if (text.len &&
+        json_read_within(call->arena, text,
+                         (size_t)request->mcp->api->conf->server.mcp.message_memory_bytes, &fitting,
+                         problem) == BP_OK) {
         *has_fitted = json_schema_check(tool->input, fitting, problem);
         if (*has_fitted)
             *arguments = fitting;
     }
     if (request->intake && !intake_count(request->intake, call->arena->used_bytes - before)) {
         call->error.retry_after_ns = BP_SECONDS(1);
-        return request_fail(request, MCP_SERVER_ERROR, 503, "your messages that are worked at take too much memory already");
+        return request_fail(request, MCP_SERVER_ERROR, 503,
+                            "your messages that are worked at take too much memory already");
     }
     return BP_OK;
 }
@@ -159,8 +165,9 @@ static void keep_arguments(bp_mcp *request, const bp_json **arguments)
 
 bp_status tools_call(bp_mcp *request)
 {
-    bp_call                   *call = request->call;
-    const bp_json             *params = request->message.params, *arguments = message_param(params, BP_STR("arguments"));
+    bp_call       *call = request->call;
+    const bp_json *params = request->message.params,
+                  *arguments = message_param(params, BP_STR("arguments"));
     bp_str                     name = json_as_string(json_get(params, BP_STR("name")));
     const struct catalog_tool *tool = catalog_find_tool(request->catalog, name);
     char                       problem[512];
@@ -168,18 +175,21 @@ bp_status tools_call(bp_mcp *request)
     bool                       is_valid = false, has_fitted = false;
 
     if (!tool)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "there is no tool \"" BP_FMT "\": tools/list lists them",
-                            BP_ARG(name));
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
+                            "there is no tool \"" BP_FMT "\": tools/list lists them", BP_ARG(name));
     if (json_type_of(arguments) == JSON_KIND_STRING)
         BP_TRY(fit_arguments(request, tool, false, &arguments, &has_fitted));
     if (arguments && json_type_of(arguments) != JSON_KIND_OBJECT)
-        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0, "params.arguments must be an object");
+        return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
+                            "params.arguments must be an object");
     BP_TRY(request_check_scope(request, tool->spec.scope));
     if ((request->abilities & tool->needs) != tool->needs) {
         if (mcp_is_modern(request->revision))
             return request_fail_ability(request, tool->needs & ~request->abilities);
-        return answer_tool_error(request, arena_format(call->arena, "the tool " BP_FMT " needs a client that can do: %s",
-                                                       BP_ARG(tool->name), tool->spec.needs));
+        return answer_tool_error(request,
+                                 arena_format(call->arena,
+                                              "the tool " BP_FMT " needs a client that can do: %s",
+                                              BP_ARG(tool->name), tool->spec.needs));
     }
     if (!arguments)
         arguments = empty_object(call);
@@ -187,8 +197,10 @@ bp_status tools_call(bp_mcp *request)
         is_valid = json_schema_check(tool->input, arguments, problem);
         BP_TRY(fit_arguments(request, tool, is_valid, &arguments, &has_fitted));
         if (!is_valid && !has_fitted)
-            return answer_tool_error(request, arena_format(call->arena, "the arguments of " BP_FMT " are not valid: %s",
-                                                           BP_ARG(tool->name), problem));
+            return answer_tool_error(request,
+                                     arena_format(call->arena,
+                                                  "the arguments of " BP_FMT " are not valid: %s",
+                                                  BP_ARG(tool->name), problem));
     }
     BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
     if (mcp_is_modern(request->revision) && (message_param(params, BP_STR("requestState")) ||

@@ -269,8 +269,9 @@ bp_status http_exchange_sse_begin(struct http_exchange *is)
 /* "data: " before each line; CR, LF and CRLF all end one. */
 static void add_data_lines(struct bp_buf *out, bp_str data)
 {
-    const char *end = data.data + data.len, *feed = data.len ? memchr(data.data, '\n', data.len) : NULL;
-    bool        is_last = false;
+    const char *end = data.data + data.len,
+               *feed = data.len ? memchr(data.data, '\n', data.len) : NULL;
+    bool is_last = false;
 
     while (!is_last) {
         size_t      len = feed ? (size_t)(feed - data.data) : data.len;

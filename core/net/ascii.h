@@ -9,8 +9,8 @@ enum {
     ASCII_TOKEN = 1, /* RFC 9110 5.6.2 tchar: methods, header names */
     ASCII_PATH = 2,  /* RFC 3986 3.3 pchar without '%', and '/' */
     ASCII_QUERY = 4, /* visible but '#' and '%': clients leave []{}|" and the like as they are */
-    ASCII_HOST =
-        8, /* letters, digits and -._ : stricter than reg-name, enough for every real name */
+    ASCII_HOST = 8,  /* letters, digits and -._ : stricter than reg-name, enough for every real name
+                      */
     ASCII_DIGIT = 16,
     ASCII_HEX = 32,
 };

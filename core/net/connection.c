@@ -21,7 +21,8 @@ static void free_if_over(struct connection *connection)
 {
     struct http_server *server = connection->server;
 
-    if (!connection->is_closed || connection->exchange || connection->is_later || connection->is_holding)
+    if (!connection->is_closed || connection->exchange || connection->is_later ||
+        connection->is_holding)
         return;
     input_free(&connection->input);
     buf_free(&connection->held);
@@ -111,10 +112,10 @@ static void close_after_answer(struct connection *connection, bool lingers)
 
 static void tell_refusal(struct connection *connection, int status, const char *why)
 {
-    struct http_server  *server = connection->server;
-    struct exchange     *exchange = connection->exchange;
-    struct http_refusal  refusal = { .log = server->edge->log, .status = status, .why = why };
-    char                 peer[64];
+    struct http_server *server = connection->server;
+    struct exchange    *exchange = connection->exchange;
+    struct http_refusal refusal = { .log = server->edge->log, .status = status, .why = why };
+    char                peer[64];
 
     if (!server->refused)
         return;
@@ -123,7 +124,8 @@ static void tell_refusal(struct connection *connection, int status, const char *
         refusal.method = exchange->is.method;
         refusal.path = exchange->is.path;
     } else if (exchange && exchange->request.block_at &&
-               exchange->request.path.at + exchange->request.path.len <= input_left(&connection->input)) {
+               exchange->request.path.at + exchange->request.path.len <=
+                   input_left(&connection->input)) {
         refusal.method = http1_method_name((enum http1_method)exchange->request.method);
         refusal.path = http1_str(input_rest(&connection->input), exchange->request.path);
     }
@@ -144,8 +146,8 @@ void connection_refuse(struct connection *connection, int status, const char *wh
     if (exchange)
         exchange_release(server, exchange);
     connection->state = CONNECTION_CLOSING;
-    buf = uv_buf_init(
-        answer, (unsigned)response_own_error(server, status, why, is_head, answer, sizeof(answer)));
+    buf = uv_buf_init(answer, (unsigned)response_own_error(server, status, why, is_head, answer,
+                                                           sizeof(answer)));
     connection_write(connection, NULL, &buf, 1);
     if (!connection->is_gone)
         close_after_answer(connection, true);
@@ -303,7 +305,8 @@ void connection_end_exchange(struct connection *connection)
     bool                closes = exchange->closes || server->is_draining;
     bool                is_cut;
     // An answer whose end is that of the connection is only known to be cut by a reset.
-    bool has_no_other_end = exchange->answer == ANSWER_STREAMING && exchange->length < 0 && !exchange->is_chunked;
+    bool has_no_other_end = exchange->answer == ANSWER_STREAMING && exchange->length < 0 &&
+                            !exchange->is_chunked;
     bool lingers;
 
     connection_send_held(connection);
@@ -375,8 +378,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     if (input_left(&connection->input) == 0) {
         input_free(&connection->input);
-        connection->input =
-            (struct input){ .data = buf->base, .len = (size_t)count, .is_borrowed = true };
+        connection->input = (struct input){ .data = buf->base,
+                                            .len = (size_t)count,
+                                            .is_borrowed = true };
     } else if (!input_append(&connection->input, buf->base, (size_t)count)) {
         connection_cut(connection);
         return;

@@ -34,9 +34,9 @@ enum {
     TICK_MS = 250,
     LINGER_MS = 2000,
     PAUSE_MS = 500,
-    REQUESTS_IN_A_ROW = 64, /* of one connection, before others have their turn */
+    REQUESTS_IN_A_ROW = 64,       /* of one connection, before others have their turn */
     WRITE_PIECE_BYTES = 64 << 10, /* of one queued write at most, so that progress is seen */
-    HOLD_BYTES = 16 << 10, /* events that wait for the end of a turn of the loop */
+    HOLD_BYTES = 16 << 10,        /* events that wait for the end of a turn of the loop */
 };
 
 /* Counters, found once a process. */
@@ -80,19 +80,19 @@ struct server_listener {
 struct connection;
 
 struct http_server {
-    struct http_edge       *edge;
-    struct worker          *worker;
-    http_handler            handler;
-    void                   *arg;
+    struct http_edge *edge;
+    struct worker    *worker;
+    http_handler      handler;
+    void             *arg;
     void (*refused)(const struct http_refusal *refusal, void *arg);
     void                   *refused_arg;
     struct server_listener *listeners;
     uint32_t                open_handles; /* listeners, tick, later */
-    int        reserve_fd; /* given up for a moment to answer when no descriptor is left */
-    uv_timer_t tick;
-    uv_idle_t  later;
-    uv_prepare_t       turn; /* the end of a turn of the loop */
-    struct connection *held_first; /* connections with something held back until then */
+    int                reserve_fd; /* given up for a moment to answer when no descriptor is left */
+    uv_timer_t         tick;
+    uv_idle_t          later;
+    uv_prepare_t       turn;        /* the end of a turn of the loop */
+    struct connection *held_first;  /* connections with something held back until then */
     uint64_t           write_calls; /* to the kernel or to its queue */
     struct connection *
         later_first; /* connections whose handler ended on its fiber and that go on from the loop */
@@ -138,13 +138,13 @@ struct connection {
                                        now and then */
     size_t              write_left; /* in the queue when progress was last seen */
     struct connection  *held_next;
-    struct bp_buf       held; /* events of this turn, which go out together */
+    struct bp_buf       held;        /* events of this turn, which go out together */
     size_t              rate_queued; /* what there was to take since rate_deadline was set */
     uint32_t            requests;
     uint32_t            listener;
-    uint8_t             state;     /* enum connection_state */
-    bool                is_gone;   /* the handle is closing or closed */
-    bool                is_closed; /* libuv is done with the handle */
+    uint8_t             state;      /* enum connection_state */
+    bool                is_gone;    /* the handle is closing or closed */
+    bool                is_closed;  /* libuv is done with the handle */
     bool                is_holding; /* in the server's list */
     bool                is_reading, is_starting, is_later, is_unix, lingers;
     struct peer_address peer;
@@ -208,12 +208,15 @@ void connection_reset(struct connection *connection);
  * part may have gone out. */
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count);
-/* The same, but what is little goes out at the end of this turn of the loop, with what else there is by then. */
-bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count);
+/* The same, but what is little goes out at the end of this turn of the loop, with what else there
+ * is by then. */
+bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                                unsigned count);
 /* Sends what is held back, without waiting. */
-void      connection_send_held(struct connection *connection);
-void      connection_write_due(struct connection *connection); /* its write deadline has passed */
-void      connection_rate_due(struct connection *connection);  /* the client has had its time to take what waits */
+void connection_send_held(struct connection *connection);
+void connection_write_due(struct connection *connection); /* its write deadline has passed */
+void connection_rate_due(
+    struct connection *connection); /* the client has had its time to take what waits */
 
 /* ---- exchange.c ---- */
 struct exchange *exchange_take(struct http_server *server, struct connection *connection);
@@ -222,9 +225,9 @@ void             exchange_release(struct http_server *server, struct exchange *e
  * UTF-8 (then *status and *why say so). */
 /* "192.0.2.1", "2001:db8::1" or "unix", in `text` or static. */
 bp_str connection_peer_text(const struct connection *connection, char text[64]);
-bool exchange_prepare(struct exchange *exchange, const char *head, int *status, const char **why);
-void exchange_run(bp_call *call, void *arg);
-void exchange_body_due(struct exchange *exchange);
+bool   exchange_prepare(struct exchange *exchange, const char *head, int *status, const char **why);
+void   exchange_run(bp_call *call, void *arg);
+void   exchange_body_due(struct exchange *exchange);
 bp_status exchange_fail_fault(struct exchange *exchange);
 /* Around waits for the client: who handles the request is told. The end may suspend. */
 void exchange_step_out(struct exchange *exchange);

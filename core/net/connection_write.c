@@ -172,7 +172,8 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     return connection->is_gone ? BP_CANCELLED : status;
 }
 
-static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                           unsigned count)
 {
     if (connection->is_gone)
         return BP_CANCELLED;
@@ -210,8 +211,10 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
     return BP_OK;
 }
 
-/* What was held back goes first. Its memory is taken out of the connection, as another fiber may hold more meanwhile. */
-bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+/* What was held back goes first. Its memory is taken out of the connection, as another fiber may
+ * hold more meanwhile. */
+bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                           unsigned count)
 {
     struct bp_buf held = connection->held;
     uv_buf_t      all[8];
@@ -228,7 +231,8 @@ bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_
     return status;
 }
 
-bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs, unsigned count)
+bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs,
+                                unsigned count)
 {
     struct http_server *server = connection->server;
     size_t              len = 0;

@@ -18,8 +18,8 @@ struct dns_cache {
     struct dns_entry entries[DNS_CACHE_ENTRIES];
 };
 
-/* One question to the resolver. It cannot be taken back once a thread works on it, so it belongs to libuv until its
- * callback has run; `call` is NULL when the one who asked no longer waits. */
+/* One question to the resolver. It cannot be taken back once a thread works on it, so it belongs to
+ * libuv until its callback has run; `call` is NULL when the one who asked no longer waits. */
 struct dns_query {
     uv_getaddrinfo_t  request;
     bp_call          *call;
@@ -33,7 +33,9 @@ bool dns_split(bp_str address, bp_str *host, uint16_t *port)
     const char *colon = address.len ? memrchr(address.data, ':', address.len) : NULL;
     uint64_t    number;
 
-    if (!colon || !str_to_uint(bp_str_n(colon + 1, (size_t)(address.data + address.len - colon - 1)), &number) ||
+    if (!colon ||
+        !str_to_uint(bp_str_n(colon + 1, (size_t)(address.data + address.len - colon - 1)),
+                     &number) ||
         number > 65535)
         return false;
     *port = (uint16_t)number;
@@ -145,10 +147,12 @@ static void on_resolved(uv_getaddrinfo_t *request, int failed, struct addrinfo *
 {
     struct dns_query *query = request->data;
 
-    for (const struct addrinfo *at = found; at && query->answer.count < DNS_ADDRESSES_MAX; at = at->ai_next) {
+    for (const struct addrinfo *at = found; at && query->answer.count < DNS_ADDRESSES_MAX;
+         at = at->ai_next) {
         struct dns_address *address = &query->answer.addresses[query->answer.count];
 
-        if ((at->ai_family != AF_INET && at->ai_family != AF_INET6) || at->ai_addrlen > sizeof(address->v6))
+        if ((at->ai_family != AF_INET && at->ai_family != AF_INET6) ||
+            at->ai_addrlen > sizeof(address->v6))
             continue;
         memcpy(&address->any, at->ai_addr, at->ai_addrlen);
         address->size = at->ai_addrlen;
@@ -179,9 +183,12 @@ static const char *reason_of(int failed)
     }
 }
 
-static bp_status ask(bp_call *call, const char *host, int64_t deadline_ns, struct dns_answer *answer)
+static bp_status ask(bp_call *call, const char *host, int64_t deadline_ns,
+                     struct dns_answer *answer)
 {
-    struct addrinfo   hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo   hints = { .ai_family = AF_UNSPEC,
+                                .ai_socktype = SOCK_STREAM,
+                                .ai_flags = AI_ADDRCONFIG };
     struct dns_query *query = calloc(1, sizeof(*query));
     bp_status         status = BP_OK;
     int               failed;
@@ -193,8 +200,8 @@ static bp_status ask(bp_call *call, const char *host, int64_t deadline_ns, struc
     failed = uv_getaddrinfo(&call->worker->loop, &query->request, on_resolved, host, NULL, &hints);
     if (failed) {
         free(query);
-        return call_fail(call, failed == UV_ENOMEM ? BP_NO_MEMORY : BP_INVALID, "\"%s\" is not the name of a host: %s",
-                         host, uv_strerror(failed));
+        return call_fail(call, failed == UV_ENOMEM ? BP_NO_MEMORY : BP_INVALID,
+                         "\"%s\" is not the name of a host: %s", host, uv_strerror(failed));
     }
     while (status == BP_OK && !query->is_done)
         status = call_wait(call, deadline_ns, "the address of a host");
@@ -203,17 +210,21 @@ static bp_status ask(bp_call *call, const char *host, int64_t deadline_ns, struc
         uv_cancel((uv_req_t *)&query->request); // has an effect only while no thread has taken it
         if (status == BP_CANCELLED)
             return call_fail_over(call, status, "looking up a host");
-        return call_fail(call, status, "cannot find the host \"%s\": the name server did not answer in time", host);
+        return call_fail(call, status,
+                         "cannot find the host \"%s\": the name server did not answer in time",
+                         host);
     }
     failed = query->failed;
     *answer = query->answer;
     free(query);
     if (failed)
-        return call_fail(call, BP_UNAVAILABLE, "cannot find the host \"%s\": %s", host, reason_of(failed));
+        return call_fail(call, BP_UNAVAILABLE, "cannot find the host \"%s\": %s", host,
+                         reason_of(failed));
     return BP_OK;
 }
 
-bp_status dns_resolve(bp_call *call, bp_str host, uint16_t port, int64_t deadline_ns, struct dns_answer *answer)
+bp_status dns_resolve(bp_call *call, bp_str host, uint16_t port, int64_t deadline_ns,
+                      struct dns_answer *answer)
 {
     const struct dns_answer *known;
     char                     name[DNS_HOST_MAX_BYTES + 1];
@@ -224,7 +235,8 @@ bp_status dns_resolve(bp_call *call, bp_str host, uint16_t port, int64_t deadlin
     if (dns_is_literal(host, port, answer))
         return BP_OK;
     if (host.len > DNS_HOST_MAX_BYTES || memchr(host.data, '\0', host.len))
-        return call_fail(call, BP_INVALID, "a host name of %zu bytes cannot be looked up", host.len);
+        return call_fail(call, BP_INVALID, "a host name of %zu bytes cannot be looked up",
+                         host.len);
     memcpy(name, host.data, host.len);
     name[host.len] = '\0';
     known = cache_find(call->worker, name);

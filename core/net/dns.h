@@ -1,7 +1,8 @@
 /* dns.h - from "host:port" to socket addresses, without blocking the loop.
  *
- * Literal addresses cost nothing. Names go to the resolver of the machine on a thread of libuv's pool, and what it
- * says is kept for a few seconds by each worker, so that a burst of requests asks once.
+ * Literal addresses cost nothing. Names go to the resolver of the machine on a thread of libuv's
+ * pool, and what it says is kept for a few seconds by each worker, so that a burst of requests asks
+ * once.
  */
 #ifndef NET_DNS_H
 #define NET_DNS_H
@@ -27,15 +28,17 @@ struct dns_answer {
     struct dns_address addresses[DNS_ADDRESSES_MAX];
 };
 
-/* Takes "host:port", "[v6]:port" or ":port" (then the host is empty) apart; false when it is none of these. */
+/* Takes "host:port", "[v6]:port" or ":port" (then the host is empty) apart; false when it is none
+ * of these. */
 bool dns_split(bp_str address, bp_str *host, uint16_t *port);
 
-/* Whether `host` is an IPv4 or IPv6 address (without brackets), which needs no resolver. An empty host is the
- * loopback. `answer` is filled in then. */
+/* Whether `host` is an IPv4 or IPv6 address (without brackets), which needs no resolver. An empty
+ * host is the loopback. `answer` is filled in then. */
 bool dns_is_literal(bp_str host, uint16_t port, struct dns_answer *answer);
 
-/* All addresses of a host, in the order the resolver prefers. BP_UNAVAILABLE (there is no such host, or the resolver
- * cannot be reached), BP_INVALID (no host name can look like that), BP_DEADLINE, BP_CANCELLED. */
+/* All addresses of a host, in the order the resolver prefers. BP_UNAVAILABLE (there is no such
+ * host, or the resolver cannot be reached), BP_INVALID (no host name can look like that),
+ * BP_DEADLINE, BP_CANCELLED. */
 bp_status dns_resolve(bp_call *call, bp_str host, uint16_t port, int64_t deadline_ns,
                       struct dns_answer *answer) BP_SUSPENDS;
 

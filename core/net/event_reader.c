@@ -92,7 +92,8 @@ static size_t line_end(bp_str input)
     return end;
 }
 
-bp_status event_reader_feed(struct event_reader *reader, size_t max_bytes, bp_str *input, bool *is_complete)
+bp_status event_reader_feed(struct event_reader *reader, size_t max_bytes, bp_str *input,
+                            bool *is_complete)
 {
     *is_complete = false;
     reader->max_bytes = max_bytes;
@@ -115,7 +116,8 @@ bp_status event_reader_feed(struct event_reader *reader, size_t max_bytes, bp_st
         if (end > max_bytes)
             return BP_TOO_LARGE;
         buf_add(&reader->line, bp_str_n(input->data, end));
-        if (state_of(reader) != BP_OK) // also when the line ends here: how the bytes are cut must make no difference
+        if (state_of(reader) !=
+            BP_OK) // also when the line ends here: how the bytes are cut must make no difference
             return state_of(reader);
         if (end < input->len) {
             reader->is_after_cr = input->data[end] == '\r';

@@ -325,11 +325,12 @@ static bool is_here(const struct exchange *exchange)
 {
     int64_t length = exchange->is.content_length;
 
-    return length > 0 && length <= exchange->is.max_body_bytes && exchange->is.received_bytes == 0 &&
-           (int64_t)input_left(&exchange->block) >= length;
+    return length > 0 && length <= exchange->is.max_body_bytes &&
+           exchange->is.received_bytes == 0 && (int64_t)input_left(&exchange->block) >= length;
 }
 
-/* The place that was given up when its client had to be waited for is taken again only when all is in. */
+/* The place that was given up when its client had to be waited for is taken again only when all is
+ * in. */
 bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *arena, bp_str *body)
 {
     struct exchange *exchange = exchange_of(is);
@@ -342,11 +343,12 @@ bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *ar
 
         BP_TRY(http_exchange_read(is, &piece));
         *body = arena_dup(arena, piece);
-        return body->data ? http_exchange_read(is, &piece)
-                          : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body");
+        return body->data
+                   ? http_exchange_read(is, &piece)
+                   : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body");
     }
-    spool_init(&spool, is->pool, (size_t)is->max_body_bytes + 1, &exchange->connection->server->edge->room,
-               is->call->client);
+    spool_init(&spool, is->pool, (size_t)is->max_body_bytes + 1,
+               &exchange->connection->server->edge->room, is->call->client);
     exchange->is_read_whole = true;
     status = read_into_spool(is, &spool);
     exchange->is_read_whole = false;

@@ -331,8 +331,8 @@ static bool read_header_line(struct http1_request *request, const char *head, co
         value_end--;
     if (ascii_has_control(value, (size_t)(value_end - value)))
         return refuse(request, 400, "a header value has a control byte");
-    /* RFC 9110 5.5 has a tab taken off like a blank; nginx and llhttp take it for a part of the value,
-     * and where two readers differ about the end of a message there must be none. */
+    /* RFC 9110 5.5 has a tab taken off like a blank; nginx and llhttp take it for a part of the
+     * value, and where two readers differ about the end of a message there must be none. */
     if (frames_the_message(at, (size_t)(colon - at)) && memchr(colon, '\t', (size_t)(end - colon)))
         return refuse(request, 400, "a tab stands in a header that frames the message");
     if (request->header_count == request->limits->header_count ||
@@ -365,8 +365,8 @@ static bool finish(struct http1_request *request)
     }
     if (request->body_kind == HTTP1_BODY_NONE)
         request->expects_continue = false;
-    request->is_keep_alive =
-        !(request->seen & SEEN_CLOSE) && (request->minor == 1 || request->seen & SEEN_KEEP_ALIVE);
+    request->is_keep_alive = !(request->seen & SEEN_CLOSE) &&
+                             (request->minor == 1 || request->seen & SEEN_KEEP_ALIVE);
     request->state = STATE_DONE;
     return true;
 }

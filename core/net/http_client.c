@@ -1,4 +1,5 @@
-/* http_client.c - libcurl's multi handle on a worker's loop: its sockets, its timer, whom to wake. */
+/* http_client.c - libcurl's multi handle on a worker's loop: its sockets, its timer, whom to wake.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -83,7 +84,8 @@ void client_leave(struct http_client *client)
     if (client->depth == 1)
         finish_done(client);
     client->depth--;
-    // A fiber that is woken may come back here; each turn takes one off the list, so that is no harm.
+    // A fiber that is woken may come back here; each turn takes one off the list, so that is no
+    // harm.
     while (client->depth == 0 && client->wake_first) {
         struct http_transfer *transfer = client->wake_first;
         bp_call              *waiter = transfer->waiter;
@@ -103,7 +105,8 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     struct http_client *client = watched->client;
     int                 running, flags = 0;
 
-    // An error of the socket: reading from it tells libcurl which, and lets it try a pooled connection anew.
+    // An error of the socket: reading from it tells libcurl which, and lets it try a pooled
+    // connection anew.
     if (status < 0)
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & (UV_READABLE | UV_DISCONNECT))
@@ -154,7 +157,9 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
         watched = watch(client, fd);
     if (!watched)
         return -1; // libcurl ends the transfer with an error
-    uv_poll_start(&watched->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+    uv_poll_start(&watched->poll,
+                  (what & CURL_POLL_IN ? UV_READABLE : 0) |
+                      (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
                   on_socket);
     return 0;
 }
@@ -173,8 +178,8 @@ static void on_timer(uv_timer_t *timer)
     act_on_time(timer->data);
 }
 
-/* At once is in the next turn of the loop. A timer of no time would be due in the same one, again and again while libcurl asks
- * for that, and nobody else would have a turn. */
+/* At once is in the next turn of the loop. A timer of no time would be due in the same one, again
+ * and again while libcurl asks for that, and nobody else would have a turn. */
 static void on_soon(uv_idle_t *soon)
 {
     uv_idle_stop(soon);
@@ -222,8 +227,10 @@ static struct http_client *client_new(struct worker *worker)
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_CLIENT_HOST_CONNECTIONS_MAX);
-    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)HTTP_CLIENT_CONNECTIONS_MAX);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      (long)HTTP_CLIENT_HOST_CONNECTIONS_MAX);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                      (long)HTTP_CLIENT_CONNECTIONS_MAX);
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_CLIENT_CONNECTIONS_MAX);
     return client;
 }

@@ -1,4 +1,5 @@
-/* http_fetch.c - the straight-line side of the HTTP client: URLs, redirects, whole answers, streams, events. */
+/* http_fetch.c - the straight-line side of the HTTP client: URLs, redirects, whole answers,
+ * streams, events. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -55,7 +56,8 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
     if (bad != CURLUE_OK) {
         curl_url_cleanup(url);
         return call_fail(call, bad == CURLUE_OUT_OF_MEMORY ? BP_NO_MEMORY : BP_INVALID,
-                         "a request cannot be sent: its URL is not one that can be read (%s); write http://host:port/path",
+                         "a request cannot be sent: its URL is not one that can be read (%s); "
+                         "write http://host:port/path",
                          curl_url_strerror(bad));
     }
     scheme = part_of(call, url, CURLUPART_SCHEME, 0);
@@ -63,22 +65,26 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
     port = part_of(call, url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     path = part_of(call, url, CURLUPART_PATH, 0);
     target->url = part_of(call, url, CURLUPART_URL, 0);
-    target->shown = arena_format(call->arena, BP_FMT "://" BP_FMT ":" BP_FMT BP_FMT, BP_ARG(scheme), BP_ARG(host),
-                                 BP_ARG(port), BP_ARG(path));
+    target->shown = arena_format(call->arena, BP_FMT "://" BP_FMT ":" BP_FMT BP_FMT, BP_ARG(scheme),
+                                 BP_ARG(host), BP_ARG(port), BP_ARG(path));
     curl_url_cleanup(url);
     target->is_https = bp_str_is(scheme, "https");
     if (!target->is_https && !bp_str_is(scheme, "http"))
-        return call_fail(call, BP_INVALID, "a request cannot be sent to " BP_FMT ": only http:// and https:// are spoken",
+        return call_fail(call, BP_INVALID,
+                         "a request cannot be sent to " BP_FMT
+                         ": only http:// and https:// are spoken",
                          BP_ARG(target->shown));
     if (!is_plain_ascii(host) || !str_to_uint(port, &number) || number == 0 || number > 65535)
         return call_fail(call, BP_INVALID,
-                         "a request cannot be sent to " BP_FMT ": write the host in ASCII (xn--...) and a port of 1 to 65535",
+                         "a request cannot be sent to " BP_FMT
+                         ": write the host in ASCII (xn--...) and a port of 1 to 65535",
                          BP_ARG(target->shown));
     has_brackets = host.len > 2 && host.data[0] == '[';
     target->host = has_brackets ? bp_str_n(host.data + 1, host.len - 2) : host;
     target->port = (uint16_t)number;
     if (!target->url.len)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT, BP_ARG(target->shown));
+        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT,
+                         BP_ARG(target->shown));
     return BP_OK;
 }
 
@@ -112,7 +118,8 @@ static int64_t retry_after_ns(bp_str value)
     return BP_SECONDS(seconds < RETRY_AFTER_MIN_S ? RETRY_AFTER_MIN_S : seconds);
 }
 
-static bp_status read_head(bp_call *call, struct http_transfer *transfer, bp_http_response *response)
+static bp_status read_head(bp_call *call, struct http_transfer *transfer,
+                           bp_http_response *response)
 {
     bp_str          rest = arena_dup(call->arena, buf_str(&transfer->head)), line;
     bp_http_header *headers = arena_alloc(call->arena, (count_lines(rest) + 1) * sizeof(*headers));
@@ -120,7 +127,9 @@ static bp_status read_head(bp_call *call, struct http_transfer *transfer, bp_htt
 
     if (!headers || rest.len != transfer->head.len)
         return call_fail(call, BP_NO_MEMORY, "no memory for the answer of %s", transfer->shown);
-    *response = (bp_http_response){ .struct_size = size, .status = transfer->status, .headers = headers };
+    *response = (bp_http_response){ .struct_size = size,
+                                    .status = transfer->status,
+                                    .headers = headers };
     while (rest.len) {
         bp_http_header *header = &headers[response->header_count];
         const char     *colon;
@@ -134,7 +143,8 @@ static bp_status read_head(bp_call *call, struct http_transfer *transfer, bp_htt
         header->name = bp_str_n(line.data, (size_t)(colon - line.data));
         header->value = str_trim(bp_str_n(colon + 1, line.len - header->name.len - 1));
         for (size_t i = 0; i < header->name.len; i++)
-            ((char *)header->name.data)[i] = ascii_lower(header->name.data[i]); // the copy made above
+            ((char *)header->name.data)[i] = ascii_lower(
+                header->name.data[i]); // the copy made above
         if (bp_str_is(header->name, "content-type"))
             response->content_type = header->value;
         else if (bp_str_is(header->name, "retry-after"))
@@ -156,7 +166,8 @@ static bp_str header_of(const bp_http_response *response, const char *lower_name
 
 static bool is_secret(bp_str name)
 {
-    static const char *const secret[] = { "authorization", "cookie", "proxy-authorization", "api-key", "x-api-key" };
+    static const char *const secret[] = { "authorization", "cookie", "proxy-authorization",
+                                          "api-key", "x-api-key" };
 
     for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
         if (str_equal_ignore_case(name, bp_str_of(secret[i])))
@@ -164,8 +175,8 @@ static bool is_secret(bp_str name)
     return false;
 }
 
-/* The request for the next hop (RFC 9110 15.4): without its body where the status says so, without credentials when
- * the origin is another one. */
+/* The request for the next hop (RFC 9110 15.4): without its body where the status says so, without
+ * credentials when the origin is another one. */
 static bp_status follow(bp_call *call, int32_t status, bp_str location, bp_http_request *request,
                         struct http_target *target)
 {
@@ -179,11 +190,13 @@ static bp_status follow(bp_call *call, int32_t status, bp_str location, bp_http_
               str_equal_ignore_case(next.host, target->host);
     is_get = status == 303 || ((status == 301 || status == 302) && request->body.len);
     if (target->is_https && !next.is_https)
-        return call_fail(call, BP_UPSTREAM, BP_FMT " leads away from https to " BP_FMT ", which is not followed",
+        return call_fail(call, BP_UPSTREAM,
+                         BP_FMT " leads away from https to " BP_FMT ", which is not followed",
                          BP_ARG(target->shown), BP_ARG(next.shown));
     kept = arena_alloc(call->arena, (request->header_count + 1) * sizeof(*kept));
     if (!kept)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT, BP_ARG(next.shown));
+        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT,
+                         BP_ARG(next.shown));
     for (uint32_t i = 0; i < request->header_count; i++)
         if ((is_same || !is_secret(request->headers[i].name)) &&
             !(is_get && str_equal_ignore_case(request->headers[i].name, BP_STR("content-type"))))
@@ -205,8 +218,8 @@ static bool is_redirect(int32_t status)
 }
 
 /* The transfer whose head is the answer: the first, or the last of the redirects allowed. */
-static bp_status start(bp_call *call, const bp_http_request *given, bool is_stream, bp_http_response *head,
-                       struct http_transfer **out)
+static bp_status start(bp_call *call, const bp_http_request *given, bool is_stream,
+                       bp_http_response *head, struct http_transfer **out)
 {
     bp_http_request    request = { 0 };
     struct http_target target;
@@ -214,7 +227,8 @@ static bp_status start(bp_call *call, const bp_http_request *given, bool is_stre
 
     *out = NULL;
     // A plugin that was built with older headers has a shorter one.
-    memcpy(&request, given, given->struct_size < sizeof(request) ? given->struct_size : sizeof(request));
+    memcpy(&request, given,
+           given->struct_size < sizeof(request) ? given->struct_size : sizeof(request));
     left = request.max_redirects;
     if (left > HTTP_CLIENT_REDIRECTS_MAX)
         left = HTTP_CLIENT_REDIRECTS_MAX;
@@ -243,7 +257,8 @@ static bp_status start(bp_call *call, const bp_http_request *given, bool is_stre
 
 /* ---- whole answers ---- */
 
-bp_status http_client_fetch(bp_call *call, const bp_http_request *request, bp_http_response *response)
+bp_status http_client_fetch(bp_call *call, const bp_http_request *request,
+                            bp_http_response *response)
 {
     struct http_transfer *transfer;
     bp_status             status;
@@ -253,7 +268,8 @@ bp_status http_client_fetch(bp_call *call, const bp_http_request *request, bp_ht
     if (status == BP_OK) {
         response->body = arena_dup(call->arena, buf_str(&transfer->body));
         if (response->body.len != transfer->body.len)
-            status = call_fail(call, BP_NO_MEMORY, "the memory allowed for this call does not hold the answer of %s",
+            status = call_fail(call, BP_NO_MEMORY,
+                               "the memory allowed for this call does not hold the answer of %s",
                                transfer->shown);
     }
     transfer_free(transfer);
@@ -281,7 +297,8 @@ static void close_at_end(void *stream)
     http_client_close(stream);
 }
 
-bp_status http_client_open(bp_call *call, const bp_http_request *request, bp_http_response *head, bp_http_stream **out)
+bp_status http_client_open(bp_call *call, const bp_http_request *request, bp_http_response *head,
+                           bp_http_stream **out)
 {
     bp_http_stream *stream = arena_alloc(call->arena, sizeof(*stream));
 
@@ -314,7 +331,8 @@ bp_status http_client_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
     return BP_OK;
 }
 
-bp_status http_client_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event)
+bp_status http_client_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes,
+                                 bp_sse_event *event)
 {
     uint32_t size = event->struct_size;
     bool     is_complete = false;
@@ -336,7 +354,8 @@ bp_status http_client_read_event(bp_call *call, bp_http_stream *stream, size_t m
         }
         status = event_reader_feed(&stream->events, max_bytes, &stream->rest, &is_complete);
         if (status == BP_TOO_LARGE)
-            return call_fail(call, status, "%s sent an event of more than %zu bytes", stream->transfer->shown, max_bytes);
+            return call_fail(call, status, "%s sent an event of more than %zu bytes",
+                             stream->transfer->shown, max_bytes);
         if (status != BP_OK)
             return call_fail(call, status, "no memory for an event of %s", stream->transfer->shown);
     }

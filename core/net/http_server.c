@@ -272,7 +272,8 @@ struct http_server *http_server_start(struct http_edge *edge, struct worker *wor
     return server;
 }
 
-void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+void http_server_on_refusal(struct http_server *server,
+                            void (*refused)(const struct http_refusal *refusal, void *arg),
                             void *arg)
 {
     server->refused = refused;

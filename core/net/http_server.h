@@ -31,26 +31,29 @@ struct http_edge_options {
     size_t   address_count;
     uint32_t workers;
     struct http1_limits limits;
-    int64_t             max_body_bytes;  /* of an exchange whose handler sets no other */
-    int64_t             max_client_bodies_bytes; /* of one client's bodies while they come in: 429; one body may always */
-    int64_t             max_all_bodies_bytes;    /* of everybody's: 503; one body may always */
-    uint32_t            max_connections; /* at most what RLIMIT_NOFILE leaves */
-    uint32_t            max_connections_per_address; /* 0: no limit; unix sockets have none */
-    uint32_t            max_requests;                /* on one connection */
-    int64_t             header_timeout_ns; /* absolute, to the end of the header block: 408 */
-    int64_t             body_timeout_ns;   /* between two pieces of a body: 408 */
-    int64_t body_grace_ns;        /* after it the average must reach body_min_bytes_per_s: 408 */
-    int64_t body_min_bytes_per_s; /* counted while a handler waits for the client only */
-    int64_t answer_grace_ns;      /* of this time, again and again while something waits for the client ... */
-    int64_t answer_min_bytes_per_s; /* ... it must take so much on average: reset; 0: no such rule */
-    int64_t idle_timeout_ns;      /* between two requests */
-    int64_t write_timeout_ns;     /* without progress: reset */
-    int64_t call_timeout_ns;      /* the first deadline of a call; the handler may set another */
-    int64_t heartbeat_ns;         /* silence of an SSE stream before a comment is sent */
+    int64_t             max_body_bytes; /* of an exchange whose handler sets no other */
+    int64_t max_client_bodies_bytes; /* of one client's bodies while they come in: 429; one body may
+                                        always */
+    int64_t  max_all_bodies_bytes;   /* of everybody's: 503; one body may always */
+    uint32_t max_connections;        /* at most what RLIMIT_NOFILE leaves */
+    uint32_t max_connections_per_address; /* 0: no limit; unix sockets have none */
+    uint32_t max_requests;                /* on one connection */
+    int64_t  header_timeout_ns;           /* absolute, to the end of the header block: 408 */
+    int64_t  body_timeout_ns;             /* between two pieces of a body: 408 */
+    int64_t  body_grace_ns;        /* after it the average must reach body_min_bytes_per_s: 408 */
+    int64_t  body_min_bytes_per_s; /* counted while a handler waits for the client only */
+    int64_t  answer_grace_ns; /* of this time, again and again while something waits for the client
+                                 ... */
+    int64_t
+        answer_min_bytes_per_s; /* ... it must take so much on average: reset; 0: no such rule */
+    int64_t idle_timeout_ns;    /* between two requests */
+    int64_t write_timeout_ns;   /* without progress: reset */
+    int64_t call_timeout_ns;    /* the first deadline of a call; the handler may set another */
+    int64_t heartbeat_ns;       /* silence of an SSE stream before a comment is sent */
 };
 
-/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 256 MiB; 1 GiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1 KiB/s; 30 s; 1 KiB/s;
- * 75 s; 30 s; 5 min; 15 s */
+/* 100 headers, 8 KiB, 32 KiB; 32 MiB; 256 MiB; 1 GiB; 18,000; 256; 10,000; 10 s; 30 s; 10 s; 1
+ * KiB/s; 30 s; 1 KiB/s; 75 s; 30 s; 5 min; 15 s */
 extern const struct http_edge_options http_edge_defaults;
 
 /* Binds every address, once for each worker (SO_REUSEPORT), so that a supervisor can do it before
@@ -65,8 +68,8 @@ size_t http_edge_listener_count(const struct http_edge *edge);
 bp_str http_edge_listener_address(const struct http_edge *edge, size_t index);
 /* 0 for a unix socket. */
 uint16_t http_edge_listener_port(const struct http_edge *edge, size_t index);
-uint32_t http_edge_connections(
-    const struct http_edge *edge); /* open now, of all workers; any thread */
+uint32_t
+http_edge_connections(const struct http_edge *edge); /* open now, of all workers; any thread */
 
 /* ---- one a worker ---- */
 
@@ -78,23 +81,25 @@ typedef void (*http_handler)(struct http_exchange *exchange,
  * the sockets. */
 struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
                                       http_handler handler, void *arg);
-/* What was refused before it reached the handler: a head that is wrong, or did not come in time. `method` and `path` are
- * empty where the request line was not understood; strings live until the function returns. */
+/* What was refused before it reached the handler: a head that is wrong, or did not come in time.
+ * `method` and `path` are empty where the request line was not understood; strings live until the
+ * function returns. */
 struct http_refusal {
     struct log *log;
     int32_t     status;
     const char *why;
     bp_str      method, path, peer;
 };
-void http_server_on_refusal(struct http_server *server, void (*refused)(const struct http_refusal *refusal, void *arg),
+void http_server_on_refusal(struct http_server *server,
+                            void (*refused)(const struct http_refusal *refusal, void *arg),
                             void *arg);
 /* On the worker: accepts no more, closes idle connections, lets requests under way end with
  * Connection: close; at `deadline_ns` (monotonic) cancels what is left and cuts it
  * `HTTP_CUT_AFTER_S` later. Then frees the server and calls done(arg). */
-void     http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
-                           void *arg);
-uint32_t http_server_connections(
-    const struct http_server *server); /* any thread, until the drain ends */
+void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
+                       void *arg);
+uint32_t
+http_server_connections(const struct http_server *server); /* any thread, until the drain ends */
 
 /* ---- one request and its answer ---- */
 
@@ -116,9 +121,11 @@ struct http_exchange {
     int32_t                     status;         /* of the answer, once it has begun; else 0 */
     uint64_t                    received_bytes, sent_bytes; /* of bodies, decoded */
     void                       *user;                       /* the handler's own */
-    void (*on_client_wait)(struct http_exchange *exchange, bool begins) BP_SUSPENDS; /* set by the handler, NULL: around
-                             waits for the client, to read or to send; may suspend when one ends */
-    struct bp_pool *pool; /* set by the handler: for the file that a long body waits in; NULL: it waits in memory */
+    void (*on_client_wait)(struct http_exchange *exchange,
+                           bool begins) BP_SUSPENDS; /* set by the handler, NULL: around
+waits for the client, to read or to send; may suspend when one ends */
+    struct bp_pool *pool; /* set by the handler: for the file that a long body waits in; NULL: it
+                             waits in memory */
     bool outlives_client; /* to be set by the handler: it goes on when the client is gone, and asks
                              http_exchange_is_gone() before it writes */
 };
@@ -132,11 +139,13 @@ bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_na
  * slow), BP_INVALID (bad chunks), BP_CANCELLED. After the first three whatever answer the handler
  * sends is replaced by 413, 408 or 400 and the connection is closed. */
 bp_status http_exchange_read(struct http_exchange *exchange, bp_str *piece) BP_SUSPENDS;
-/* The whole body, in the call's arena, NUL-terminated. While its client is waited for, more than 256 KiB of it are in
- * an unlinked file. The same statuses, BP_NO_MEMORY, and BP_UNAVAILABLE when there is no room for the file. */
+/* The whole body, in the call's arena, NUL-terminated. While its client is waited for, more than
+ * 256 KiB of it are in an unlinked file. The same statuses, BP_NO_MEMORY, and BP_UNAVAILABLE when
+ * there is no room for the file. */
 bp_status http_exchange_read_all(struct http_exchange *exchange, bp_str *body) BP_SUSPENDS;
 /* The same into an arena that the caller may give back before the call ends. */
-bp_status http_exchange_read_all_into(struct http_exchange *exchange, struct arena *arena, bp_str *body) BP_SUSPENDS;
+bp_status http_exchange_read_all_into(struct http_exchange *exchange, struct arena *arena,
+                                      bp_str *body) BP_SUSPENDS;
 
 /* Adds a header to the answer. BP_INVALID for a name that is no token, a value with a control byte,
  * or one of those that frame the message (Content-Length, Transfer-Encoding, Connection, Date);
@@ -159,8 +168,8 @@ bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp
  */
 bp_status http_exchange_write(struct http_exchange *exchange, bp_str bytes) BP_SUSPENDS;
 bp_status http_exchange_flush(struct http_exchange *exchange) BP_SUSPENDS;
-/* Ends the connection when the handler returns, without an end of the stream, so that a client never takes a part for the
- * whole. What was written before goes out. */
+/* Ends the connection when the handler returns, without an end of the stream, so that a client
+ * never takes a part for the whole. What was written before goes out. */
 void http_exchange_abort(struct http_exchange *exchange);
 
 /* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not
@@ -171,8 +180,8 @@ bp_status http_exchange_sse(struct http_exchange *exchange, bp_str event, bp_str
 /* Begins the stream without an event, and sends its head at once. */
 bp_status http_exchange_sse_begin(struct http_exchange *exchange) BP_SUSPENDS;
 
-/* Ends the answer now and closes the connection, while the handler goes on. Needs outlives_client; nothing can be sent
- * afterwards. */
+/* Ends the answer now and closes the connection, while the handler goes on. Needs outlives_client;
+ * nothing can be sent afterwards. */
 void http_exchange_leave(struct http_exchange *exchange) BP_SUSPENDS;
 
 /* True from the first event, or http_exchange_sse_begin(). */

@@ -1,4 +1,5 @@
-/* http_transfer.c - one outgoing request: its libcurl handle, its callbacks, its timeouts, what went wrong. */
+/* http_transfer.c - one outgoing request: its libcurl handle, its callbacks, its timeouts, what
+ * went wrong. */
 #include "net/http_transfer.h"
 
 #include <stdlib.h>
@@ -96,12 +97,15 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     size_t                len = size * count;
 
     if (transfer->is_stream && transfer->is_encoded)
-        return refuse(transfer, BP_UPSTREAM, "it compressed its answer, though it was asked not to");
-    if (transfer->is_stream && transfer->body.len && transfer->body.len + len > HTTP_CLIENT_STREAM_MAX_BYTES) {
+        return refuse(transfer, BP_UPSTREAM,
+                      "it compressed its answer, though it was asked not to");
+    if (transfer->is_stream && transfer->body.len &&
+        transfer->body.len + len > HTTP_CLIENT_STREAM_MAX_BYTES) {
         transfer->is_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (!transfer->is_encoded && client_had_its_turn(transfer->client)) { // what is decoded is bounded by max_bytes alone
+    if (!transfer->is_encoded &&
+        client_had_its_turn(transfer->client)) { // what is decoded is bounded by max_bytes alone
         transfer->is_paused = true;
         client_wake_later(transfer);
         return CURL_WRITEFUNC_PAUSE;
@@ -125,8 +129,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 static bool add_line(struct http_transfer *transfer, bp_call *call, bp_str name, bp_str value)
 {
     // libcurl's way of writing a header without a value is a semicolon.
-    bp_str             line = arena_format(call->arena, value.len ? BP_FMT ": %.*s" : BP_FMT ";%.*s", BP_ARG(name),
-                                           (int)value.len, value.len ? value.data : "");
+    bp_str line = arena_format(call->arena, value.len ? BP_FMT ": %.*s" : BP_FMT ";%.*s",
+                               BP_ARG(name), (int)value.len, value.len ? value.data : "");
     struct curl_slist *list = line.len ? curl_slist_append(transfer->headers, line.data) : NULL;
 
     if (list)
@@ -138,7 +142,8 @@ static bool is_framing(bp_str name)
 {
     return str_equal_ignore_case(name, BP_STR("content-length")) ||
            str_equal_ignore_case(name, BP_STR("transfer-encoding")) ||
-           str_equal_ignore_case(name, BP_STR("connection")) || str_equal_ignore_case(name, BP_STR("accept-encoding"));
+           str_equal_ignore_case(name, BP_STR("connection")) ||
+           str_equal_ignore_case(name, BP_STR("accept-encoding"));
 }
 
 static bool is_token(bp_str text)
@@ -157,26 +162,33 @@ static bool has_header(const bp_http_request *request, bp_str name)
     return false;
 }
 
-static bp_status add_headers(bp_call *call, struct http_transfer *transfer, const bp_http_request *request)
+static bp_status add_headers(bp_call *call, struct http_transfer *transfer,
+                             const bp_http_request *request)
 {
     bool is_added = true;
 
     for (uint32_t i = 0; i < request->header_count; i++) {
         const bp_http_header *header = &request->headers[i];
 
-        if (!is_token(header->name) || (header->value.len && ascii_has_control(header->value.data, header->value.len)))
-            return call_fail(call, BP_INVALID, "the header \"" BP_FMT "\" for %s has bytes that no header may have",
+        if (!is_token(header->name) ||
+            (header->value.len && ascii_has_control(header->value.data, header->value.len)))
+            return call_fail(call, BP_INVALID,
+                             "the header \"" BP_FMT "\" for %s has bytes that no header may have",
                              BP_ARG(header->name), transfer->shown);
         if (is_framing(header->name))
-            return call_fail(call, BP_INVALID, "the header \"" BP_FMT "\" for %s is for the HTTP client to set",
+            return call_fail(call, BP_INVALID,
+                             "the header \"" BP_FMT "\" for %s is for the HTTP client to set",
                              BP_ARG(header->name), transfer->shown);
         is_added = is_added && add_line(transfer, call, header->name, header->value);
     }
     if (!has_header(request, BP_STR("traceparent")))
-        is_added = is_added && add_line(transfer, call, BP_STR("traceparent"), call_traceparent(call));
+        is_added = is_added &&
+                   add_line(transfer, call, BP_STR("traceparent"), call_traceparent(call));
     if (!has_header(request, BP_STR("x-request-id")))
-        is_added = is_added && add_line(transfer, call, BP_STR("X-Request-Id"), bp_str_of(call->request_id));
-    // What libcurl would say of its own accord: a wait for 100 Continue, and that the body is a form.
+        is_added = is_added &&
+                   add_line(transfer, call, BP_STR("X-Request-Id"), bp_str_of(call->request_id));
+    // What libcurl would say of its own accord: a wait for 100 Continue, and that the body is a
+    // form.
     if (request->body.len) {
         struct curl_slist *list = curl_slist_append(transfer->headers, "Expect:");
         if (list && !has_header(request, BP_STR("content-type")))
@@ -190,20 +202,26 @@ static bp_status add_headers(bp_call *call, struct http_transfer *transfer, cons
     return BP_OK;
 }
 
-static bp_status set_method(bp_call *call, struct http_transfer *transfer, const bp_http_request *request)
+static bp_status set_method(bp_call *call, struct http_transfer *transfer,
+                            const bp_http_request *request)
 {
-    bp_str method = request->method.len ? request->method : request->body.len ? BP_STR("POST") : BP_STR("GET");
+    bp_str method = request->method.len ? request->method
+                    : request->body.len ? BP_STR("POST")
+                                        : BP_STR("GET");
     CURL  *easy = transfer->easy;
 
     if (!is_token(method) || bp_str_is(method, "CONNECT"))
-        return call_fail(call, BP_INVALID, "\"" BP_FMT "\" is not a method for %s", BP_ARG(method), transfer->shown);
+        return call_fail(call, BP_INVALID, "\"" BP_FMT "\" is not a method for %s", BP_ARG(method),
+                         transfer->shown);
     if (bp_str_is(method, "HEAD")) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return BP_OK;
     }
-    if (request->body.len || bp_str_is(method, "POST") || bp_str_is(method, "PUT") || bp_str_is(method, "PATCH")) {
+    if (request->body.len || bp_str_is(method, "POST") || bp_str_is(method, "PUT") ||
+        bp_str_is(method, "PATCH")) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-        // A server may answer before it has read everything: then the reader of a stream goes on while it is sent.
+        // A server may answer before it has read everything: then the reader of a stream goes on
+        // while it is sent.
         curl_easy_setopt(easy, transfer->is_stream ? CURLOPT_COPYPOSTFIELDS : CURLOPT_POSTFIELDS,
                          request->body.len ? request->body.data : "");
     }
@@ -213,7 +231,8 @@ static bp_status set_method(bp_call *call, struct http_transfer *transfer, const
 }
 
 /* Hands the addresses to libcurl, whose own resolver would block when a request is given up. */
-static bp_status set_addresses(bp_call *call, struct http_transfer *transfer, const struct http_target *target)
+static bp_status set_addresses(bp_call *call, struct http_transfer *transfer,
+                               const struct http_target *target)
 {
     struct dns_answer found;
     struct bp_buf     line;
@@ -222,8 +241,8 @@ static bp_status set_addresses(bp_call *call, struct http_transfer *transfer, co
 
     if (dns_is_literal(target->host, target->port, &found))
         return BP_OK;
-    BP_TRY(dns_resolve(call, target->host, target->port, due_ns < transfer->deadline_ns ? due_ns : transfer->deadline_ns,
-                       &found));
+    BP_TRY(dns_resolve(call, target->host, target->port,
+                       due_ns < transfer->deadline_ns ? due_ns : transfer->deadline_ns, &found));
     buf_init(&line, call->arena, 4096);
     buf_addf(&line, "+" BP_FMT ":%u:", BP_ARG(target->host), target->port);
     for (size_t i = 0; i < found.count; i++) {
@@ -252,8 +271,10 @@ static void set_options(struct http_transfer *transfer, const struct http_target
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((transfer->connect_timeout_ns + 999999) / 1000000));
-    // Pieces of a stream go on as they are; decoding them could not be held back when the reader is slow.
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)((transfer->connect_timeout_ns + 999999) / 1000000));
+    // Pieces of a stream go on as they are; decoding them could not be held back when the reader is
+    // slow.
     if (!transfer->is_stream)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -271,7 +292,8 @@ static int64_t or_default(int64_t given_ns, int64_t default_ns)
     return given_ns < BP_SECONDS(TIMEOUT_MAX_S) ? given_ns : BP_SECONDS(TIMEOUT_MAX_S);
 }
 
-static struct http_transfer *transfer_new(struct http_client *client, const bp_http_request *request,
+static struct http_transfer *transfer_new(struct http_client       *client,
+                                          const bp_http_request    *request,
                                           const struct http_target *target, bool is_stream)
 {
     struct http_transfer *transfer = calloc(1, sizeof(*transfer));
@@ -288,9 +310,11 @@ static struct http_transfer *transfer_new(struct http_client *client, const bp_h
     transfer->connect_timeout_ns = or_default(request->connect_timeout_ns, BP_SECONDS(3));
     transfer->first_byte_timeout_ns = or_default(request->first_byte_timeout_ns, BP_SECONDS(60));
     transfer->idle_timeout_ns = or_default(request->idle_timeout_ns, BP_SECONDS(30));
-    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes : (size_t)32 << 20;
+    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes
+                                                      : (size_t)32 << 20;
     if (is_stream && request->max_response_bytes == 0)
-        transfer->max_bytes = SIZE_MAX; // a stream may go on as long as its call; each piece is bounded
+        transfer
+            ->max_bytes = SIZE_MAX; // a stream may go on as long as its call; each piece is bounded
     buf_init(&transfer->head, NULL, HTTP_CLIENT_HEAD_MAX_BYTES);
     buf_init(&transfer->body, NULL, transfer->max_bytes);
     buf_init(&transfer->taken, NULL, transfer->max_bytes);
@@ -300,19 +324,24 @@ static struct http_transfer *transfer_new(struct http_client *client, const bp_h
     return NULL;
 }
 
-bp_status transfer_start(bp_call *call, const bp_http_request *request, const struct http_target *target,
-                         bool is_stream, struct http_transfer **out)
+bp_status transfer_start(bp_call *call, const bp_http_request *request,
+                         const struct http_target *target, bool is_stream,
+                         struct http_transfer **out)
 {
     struct http_client   *client = client_of(call);
-    struct http_transfer *transfer = client ? transfer_new(client, request, target, is_stream) : NULL;
+    struct http_transfer *transfer = client ? transfer_new(client, request, target, is_stream)
+                                            : NULL;
     bp_status             status;
 
     *out = NULL;
     if (!transfer)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT, BP_ARG(target->shown));
+        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT,
+                         BP_ARG(target->shown));
     set_options(transfer, target);
-    if (request->ca_file.len) // part of what libcurl's connections are told apart by; it copies the text
-        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, arena_dup(call->arena, request->ca_file).data);
+    if (request->ca_file
+            .len) // part of what libcurl's connections are told apart by; it copies the text
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO,
+                         arena_dup(call->arena, request->ca_file).data);
     status = set_method(call, transfer, request);
     if (status == BP_OK)
         status = add_headers(call, transfer, request);
@@ -323,7 +352,8 @@ bp_status transfer_start(bp_call *call, const bp_http_request *request, const st
         transfer->is_added = curl_multi_add_handle(client->multi, transfer->easy) == CURLM_OK;
         client_leave(client);
         if (!transfer->is_added)
-            status = call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
+            status = call_fail(call, BP_NO_MEMORY, "no memory for a request to %s",
+                               transfer->shown);
     }
     if (status == BP_OK)
         *out = transfer;
@@ -414,19 +444,25 @@ static bp_status status_of(const struct http_transfer *transfer)
 /* libcurl counts the time in its queue as time of connecting. */
 static bool was_queued(const struct http_transfer *transfer)
 {
-    return !transfer->connection_ns || transfer->connection_ns - transfer->started_ns >= transfer->connect_timeout_ns / 2;
+    return !transfer->connection_ns ||
+           transfer->connection_ns - transfer->started_ns >= transfer->connect_timeout_ns / 2;
 }
 
-/* It never got a connection. A call that had next to no time was over before libcurl had looked for one. */
+/* It never got a connection. A call that had next to no time was over before libcurl had looked for
+ * one. */
 static bool is_still_queued(const struct http_transfer *transfer)
 {
-    return !transfer->connection_ns && clock_now_ns() - transfer->started_ns >= BP_MILLISECONDS(QUEUED_MS);
+    return !transfer->connection_ns &&
+           clock_now_ns() - transfer->started_ns >= BP_MILLISECONDS(QUEUED_MS);
 }
 
-/* All connections that we allow ourselves are in use by others: that says nothing about the server. */
+/* All connections that we allow ourselves are in use by others: that says nothing about the server.
+ */
 static bp_status fail_queued(bp_call *call, const struct http_transfer *transfer)
 {
-    return call_fail(call, BP_LIMIT, "waited %.1f s for a free connection to %s: this worker has %d to a server, and %d in all",
+    return call_fail(call, BP_LIMIT,
+                     "waited %.1f s for a free connection to %s: this worker has %d to a server, "
+                     "and %d in all",
                      (double)(clock_now_ns() - transfer->started_ns) / 1e9, transfer->shown,
                      HTTP_CLIENT_HOST_CONNECTIONS_MAX, HTTP_CLIENT_CONNECTIONS_MAX);
 }
@@ -440,9 +476,11 @@ static bp_status fail_done(bp_call *call, const struct http_transfer *transfer)
     if (transfer->refusal != BP_OK) {
         status = transfer->refusal;
         call_fail(call, status, "the answer of %s is refused: %s", shown, transfer->refusal_text);
-    } else if (transfer->code == CURLE_OK || (transfer->code == CURLE_PARTIAL_FILE && !transfer->os_errno)) {
+    } else if (transfer->code == CURLE_OK ||
+               (transfer->code == CURLE_PARTIAL_FILE && !transfer->os_errno)) {
         status = BP_UPSTREAM;
-        call_fail(call, status, "the answer of %s broke off: the connection was closed before its end", shown);
+        call_fail(call, status,
+                  "the answer of %s broke off: the connection was closed before its end", shown);
     } else if (transfer->code == CURLE_OPERATION_TIMEDOUT && was_queued(transfer)) {
         return fail_queued(call, transfer);
     } else if (transfer->code == CURLE_OPERATION_TIMEDOUT) {
@@ -451,15 +489,17 @@ static bp_status fail_done(bp_call *call, const struct http_transfer *transfer)
     } else if (transfer->code == CURLE_GOT_NOTHING) {
         call_fail(call, status, "%s sent no answer: the connection was closed", shown);
     } else if (status == BP_TOO_LARGE) {
-        call_fail(call, status, "the answer of %s is refused: its headers are larger than 64 KiB", shown);
+        call_fail(call, status, "the answer of %s is refused: its headers are larger than 64 KiB",
+                  shown);
     } else {
         if (transfer->os_errno)
             stream_reason((int)transfer->os_errno, reason);
         else
             snprintf(reason, sizeof(reason), "%s",
                      transfer->detail[0] ? transfer->detail : curl_easy_strerror(transfer->code));
-        call_fail(call, status, transfer->is_head_done ? "the answer of %s broke off: %s" : "cannot reach %s: %s", shown,
-                  reason);
+        call_fail(call, status,
+                  transfer->is_head_done ? "the answer of %s broke off: %s" : "cannot reach %s: %s",
+                  shown, reason);
     }
     call->error.os_errno = (int32_t)transfer->os_errno;
     return status;
@@ -467,21 +507,27 @@ static bp_status fail_done(bp_call *call, const struct http_transfer *transfer)
 
 static bp_status fail_late(bp_call *call, const struct http_transfer *transfer)
 {
-    long long idle_ms = transfer->idle_timeout_ns / 1000000, first_ms = transfer->first_byte_timeout_ns / 1000000;
+    long long idle_ms = transfer->idle_timeout_ns / 1000000,
+              first_ms = transfer->first_byte_timeout_ns / 1000000;
 
     if (is_still_queued(transfer))
         return fail_queued(call, transfer);
     if (clock_now_ns() >= transfer->deadline_ns)
-        return call_fail(call, BP_DEADLINE, "%s did not answer in the time allowed", transfer->shown);
+        return call_fail(call, BP_DEADLINE, "%s did not answer in the time allowed",
+                         transfer->shown);
     if (transfer->is_head_done)
-        return call_fail(call, BP_DEADLINE, "the answer of %s broke off: nothing came for %lld ms", transfer->shown, idle_ms);
-    return call_fail(call, BP_DEADLINE, "%s did not begin to answer within %lld ms", transfer->shown, first_ms);
+        return call_fail(call, BP_DEADLINE, "the answer of %s broke off: nothing came for %lld ms",
+                         transfer->shown, idle_ms);
+    return call_fail(call, BP_DEADLINE, "%s did not begin to answer within %lld ms",
+                     transfer->shown, first_ms);
 }
 
-static bp_status fail_call_over(bp_call *call, bp_status status, const struct http_transfer *transfer)
+static bp_status fail_call_over(bp_call *call, bp_status status,
+                                const struct http_transfer *transfer)
 {
     if (status == BP_CANCELLED)
-        return call_fail(call, status, "the request to %s was given up because the caller no longer waits",
+        return call_fail(call, status,
+                         "the request to %s was given up because the caller no longer waits",
                          transfer->shown);
     if (is_still_queued(transfer))
         return fail_queued(call, transfer);
@@ -494,7 +540,8 @@ static bool has_come(const struct http_transfer *transfer, enum transfer_event e
 {
     if (transfer->is_done)
         return true;
-    return transfer->is_head_done && (event == TRANSFER_HEAD || (event == TRANSFER_PIECE && transfer->body.len));
+    return transfer->is_head_done &&
+           (event == TRANSFER_HEAD || (event == TRANSFER_PIECE && transfer->body.len));
 }
 
 static int64_t due_ns(const struct http_transfer *transfer)
@@ -515,7 +562,8 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
         if (has_come(transfer, event))
             break; // at once, from what libcurl had kept
         if (transfer->is_paused && (!transfer->is_stream || !transfer->body.len)) {
-            fiber_yield(call->fiber); // its turn was over again at once, when nobody waited who could be woken
+            fiber_yield(call->fiber); // its turn was over again at once, when nobody waited who
+                                      // could be woken
             status = call_over(call);
             continue;
         }
@@ -532,7 +580,8 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
         return fail_call_over(call, status, transfer);
     if (event == TRANSFER_HEAD && transfer->is_head_done)
         return BP_OK; // whatever becomes of the body is for whoever reads it
-    if (transfer->is_done && (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
+    if (transfer->is_done &&
+        (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
         // What came before the failure is for the reader first.
         return event == TRANSFER_PIECE && transfer->body.len ? BP_OK : fail_done(call, transfer);
     return BP_OK;

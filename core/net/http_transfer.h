@@ -1,7 +1,8 @@
-/* http_transfer.h - private to the HTTP client: one request under way, and the worker's libcurl handle.
+/* http_transfer.h - private to the HTTP client: one request under way, and the worker's libcurl
+ * handle.
  *
- * libcurl runs only below client_enter() and client_leave(): its callbacks never run a fiber, as that could call
- * libcurl again from within. They note whom to wake, and client_leave() does it.
+ * libcurl runs only below client_enter() and client_leave(): its callbacks never run a fiber, as
+ * that could call libcurl again from within. They note whom to wake, and client_leave() does it.
  */
 #ifndef NET_HTTP_TRANSFER_H
 #define NET_HTTP_TRANSFER_H
@@ -17,7 +18,7 @@ struct http_client {
     struct worker        *worker;
     CURLM                *multi;
     uv_timer_t            timer;
-    uint32_t              depth; /* of client_enter() */
+    uint32_t              depth;   /* of client_enter() */
     uv_idle_t             soon;    /* what libcurl wants to do at once */
     int64_t               turn_ns; /* when the outermost one was */
     uint32_t              transfer_count;
@@ -54,32 +55,35 @@ struct http_transfer {
     int64_t               connection_ns; /* when it had a connection; 0: it waits for one */
     int64_t               connect_timeout_ns, first_byte_timeout_ns, idle_timeout_ns;
     struct http_transfer *wake_next;
-    bool                  is_waking, is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;
-    char                  detail[CURL_ERROR_SIZE];
+    bool is_waking, is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;
+    char detail[CURL_ERROR_SIZE];
 };
 
 /* ---- http_client.c ---- */
 
 struct http_client *client_of(bp_call *call); /* NULL, with the error set, when there is none */
-void client_enter(struct http_client *client);
-void client_leave(struct http_client *client);
-/* libcurl reads for as long as there are bytes: a callback that finds this pauses the transfer, for others to go on. */
+void                client_enter(struct http_client *client);
+void                client_leave(struct http_client *client);
+/* libcurl reads for as long as there are bytes: a callback that finds this pauses the transfer, for
+ * others to go on. */
 bool client_had_its_turn(const struct http_client *client);
 void client_wake_later(struct http_transfer *transfer);
 void client_forget(struct http_transfer *transfer); /* it is not to be woken any more */
 
 /* ---- http_transfer.c ---- */
 
-/* Starts the request; its name is resolved first. `request` is borrowed until the transfer is done, but the body of a
- * stream is copied. */
-bp_status transfer_start(bp_call *call, const bp_http_request *request, const struct http_target *target,
-                         bool is_stream, struct http_transfer **transfer) BP_SUSPENDS;
-void      transfer_finish(struct http_transfer *transfer, CURLcode code); /* libcurl is done with it */
-void      transfer_free(struct http_transfer *transfer);                  /* ends it if need be; NULL is allowed */
+/* Starts the request; its name is resolved first. `request` is borrowed until the transfer is done,
+ * but the body of a stream is copied. */
+bp_status transfer_start(bp_call *call, const bp_http_request *request,
+                         const struct http_target *target, bool is_stream,
+                         struct http_transfer **transfer) BP_SUSPENDS;
+void transfer_finish(struct http_transfer *transfer, CURLcode code); /* libcurl is done with it */
+void transfer_free(struct http_transfer *transfer); /* ends it if need be; NULL is allowed */
 
 enum transfer_event { TRANSFER_HEAD, TRANSFER_PIECE, TRANSFER_END };
 /* Waits until it has come so far, or is done. BP_OK, or why not, with the sentence. */
-bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum transfer_event event) BP_SUSPENDS;
+bp_status transfer_wait(bp_call *call, struct http_transfer *transfer,
+                        enum transfer_event event) BP_SUSPENDS;
 /* A paused sender goes on. */
 void transfer_unpause(struct http_transfer *transfer);
 

@@ -38,17 +38,17 @@ struct line_server {
     bp_call                   *call; /* of line_serve() */
     struct worker             *worker;
     uv_poll_t                  in_poll, out_poll;
-    uv_idle_t                  in_idle;   /* for what cannot be polled, such as a file */
+    uv_idle_t                  in_idle; /* for what cannot be polled, such as a file */
     uv_prepare_t               flush;
     uint32_t                   open_handles;
     int64_t                    progress_ns; /* when something was last taken from us */
-    bool                       is_hung_up;  /* the peer has closed its end; there may be more to read */
-    bool                       is_file, is_reading, is_input_over, is_output_closed, is_out_polled, is_skipping;
-    struct bp_buf              in, out;
-    size_t                     out_sent; /* bytes of `out` that are gone already */
-    struct line_run           *runs;
-    struct line_waiter        *first_waiter, *last_waiter;
-    char                      *chunk;
+    bool          is_hung_up; /* the peer has closed its end; there may be more to read */
+    bool          is_file, is_reading, is_input_over, is_output_closed, is_out_polled, is_skipping;
+    struct bp_buf in, out;
+    size_t        out_sent; /* bytes of `out` that are gone already */
+    struct line_run    *runs;
+    struct line_waiter *first_waiter, *last_waiter;
+    char               *chunk;
 };
 
 /* ---- out ---- */
@@ -58,11 +58,12 @@ static size_t waiting_bytes(const struct line_server *server)
     return server->out.len - server->out_sent;
 }
 
-/* Those who have waited longest, as far as there is room. Waking a call from the loop runs it right there, so each is taken
- * out of the queue before. */
+/* Those who have waited longest, as far as there is room. Waking a call from the loop runs it right
+ * there, so each is taken out of the queue before. */
 static void wake_waiters(struct line_server *server)
 {
-    while (server->first_waiter && (waiting_bytes(server) < OUT_HIGH_BYTES || server->is_output_closed)) {
+    while (server->first_waiter &&
+           (waiting_bytes(server) < OUT_HIGH_BYTES || server->is_output_closed)) {
         struct line_waiter *waiter = server->first_waiter;
 
         server->first_waiter = waiter->next;
@@ -134,8 +135,9 @@ static void on_writable(uv_poll_t *poll, int status, int events);
 
 static void start_reading(struct line_server *server);
 
-/* With a reader that is a little slower than we are there is always something waiting: then the rest moves to the front once
- * more than that was sent, so that no byte moves twice for a byte that went. */
+/* With a reader that is a little slower than we are there is always something waiting: then the
+ * rest moves to the front once more than that was sent, so that no byte moves twice for a byte that
+ * went. */
 static void drop_sent(struct line_server *server)
 {
     if (!waiting_bytes(server)) {
@@ -193,7 +195,8 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct line_server *server = prepare->data;
 
-    // Those who get room now write at once. A prepare handle that is started here would not run before the loop sleeps.
+    // Those who get room now write at once. A prepare handle that is started here would not run
+    // before the loop sleeps.
     do {
         flush(server);
         worker_run_ready(server->worker);
@@ -218,7 +221,8 @@ static bp_status wait_for_room(bp_call *call, struct line_server *server)
 {
     bp_status status = call_over(call);
 
-    while (status == BP_OK && !server->is_output_closed && waiting_bytes(server) >= OUT_HIGH_BYTES) {
+    while (status == BP_OK && !server->is_output_closed &&
+           waiting_bytes(server) >= OUT_HIGH_BYTES) {
         struct line_waiter waiter = { .call = call, .is_queued = true };
 
         *(server->last_waiter ? &server->last_waiter->next : &server->first_waiter) = &waiter;
@@ -268,7 +272,8 @@ static void run_line(bp_call *call, void *arg)
     run->call = call;
     if (server->is_output_closed)
         call_cancel(call);
-    server->options.handler(call, server, bp_str_n(run->line, run->len), run->is_too_long, server->options.arg);
+    server->options.handler(call, server, bp_str_n(run->line, run->len), run->is_too_long,
+                            server->options.arg);
     end_run(run);
 }
 
@@ -301,7 +306,8 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
     if (!call_start(server->worker, &options, run_line, run)) {
         end_run(run); // nobody can answer it
         if (server->worker->log)
-            log_message(server->worker->log, BP_LOG_ERROR, "line_dropped", "a line was not handled: no fiber is free");
+            log_message(server->worker->log, BP_LOG_ERROR, "line_dropped",
+                        "a line was not handled: no fiber is free");
     }
 }
 
@@ -309,7 +315,8 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
 
 static bp_str digest(const struct line_server *server, bp_str bytes, bool is_end)
 {
-    return server->options.digest ? server->options.digest(server->options.arg, bytes, is_end) : (bp_str){ NULL, 0 };
+    return server->options.digest ? server->options.digest(server->options.arg, bytes, is_end)
+                                  : (bp_str){ NULL, 0 };
 }
 
 static void begin_skipping(struct line_server *server)
@@ -334,7 +341,8 @@ static void end_input(struct line_server *server)
     if (server->is_skipping)
         end_skipping(server);
     else if (server->in.len)
-        start_line(server, buf_str(&server->in), false); // its end is missing: the handler judges it
+        start_line(server, buf_str(&server->in),
+                   false); // its end is missing: the handler judges it
     buf_reset(&server->in);
     if (server->options.input_ended)
         server->options.input_ended(server->options.arg);
@@ -406,7 +414,8 @@ static void start_reading(struct line_server *server)
         return;
     server->is_reading = server->is_file
                              ? uv_idle_start(&server->in_idle, on_idle) == 0
-                             : uv_poll_start(&server->in_poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0;
+                             : uv_poll_start(&server->in_poll, UV_READABLE | UV_DISCONNECT,
+                                             on_readable) == 0;
 }
 
 /* ---- life ---- */
@@ -437,7 +446,8 @@ static void make_nonblocking(int fd)
 
     if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); // a larger answer goes out at once; what cannot be made larger stays as it is
+    fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); // a larger answer goes out at once; what cannot be made
+                                         // larger stays as it is
 }
 
 static bool open_handles(struct line_server *server)
@@ -449,7 +459,8 @@ static bool open_handles(struct line_server *server)
     server->is_file = uv_poll_init(loop, &server->in_poll, server->options.in) != 0;
     uv_idle_init(loop, &server->in_idle);
     uv_prepare_init(loop, &server->flush);
-    server->in_poll.data = server->in_idle.data = server->flush.data = server->out_poll.data = server;
+    server->in_poll.data = server->in_idle.data = server->flush.data = server->out_poll
+                                                                           .data = server;
     if (uv_poll_init(loop, &server->out_poll, server->options.out) == 0)
         return true;
     server->out_poll.type = UV_UNKNOWN_HANDLE; // a file never makes anybody wait
@@ -488,7 +499,8 @@ bp_status line_serve(bp_call *call, const struct line_server_options *options)
     open_handles(server);
     start_reading(server);
     while (!server->is_input_over && !server->is_output_closed && call_over(call) == BP_OK) {
-        // A peer that is gone reads nothing any more, and so what it sent would never be read either.
+        // A peer that is gone reads nothing any more, and so what it sent would never be read
+        // either.
         bool    is_stuck = server->is_hung_up && !server->is_reading;
         int64_t until_ns = is_stuck ? server->progress_ns + server->options.grace_ns : BP_FOREVER;
 

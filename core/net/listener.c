@@ -209,19 +209,21 @@ static void define_metrics(struct edge_metrics *metrics)
                                            [TIMEOUT_ANSWER] = "answer" };
     struct metric_family    *refused, *timeouts;
 
-    metrics->connections =
-        metrics_single(METRIC_GAUGE, "backplane_http_connections", "Connections open now.");
-    metrics->accepted =
-        metrics_single(METRIC_COUNTER, "backplane_http_connections_total", "Connections accepted.");
+    metrics->connections = metrics_single(METRIC_GAUGE, "backplane_http_connections",
+                                          "Connections open now.");
+    metrics->accepted = metrics_single(METRIC_COUNTER, "backplane_http_connections_total",
+                                       "Connections accepted.");
     metrics->requests = metrics_single(METRIC_COUNTER, "backplane_http_parsed_requests_total",
                                        "Requests with a sound header block.");
-    metrics->received =
-        metrics_single(METRIC_COUNTER, "backplane_http_received_bytes_total", "Bytes received.");
-    metrics->sent =
-        metrics_single(METRIC_COUNTER, "backplane_http_sent_bytes_total", "Bytes sent.");
-    metrics->refused_requests =
-        metrics_define(METRIC_COUNTER, "backplane_http_refused_requests_total",
-                       "Requests answered by the server itself, before any handler.", "status");
+    metrics->received = metrics_single(METRIC_COUNTER, "backplane_http_received_bytes_total",
+                                       "Bytes received.");
+    metrics->sent = metrics_single(METRIC_COUNTER, "backplane_http_sent_bytes_total",
+                                   "Bytes sent.");
+    metrics->refused_requests = metrics_define(METRIC_COUNTER,
+                                               "backplane_http_refused_requests_total",
+                                               "Requests answered by the server itself, before any "
+                                               "handler.",
+                                               "status");
     refused = metrics_define(METRIC_COUNTER, "backplane_http_refused_connections_total",
                              "Connections turned away, by the limit that was reached.", "reason");
     timeouts = metrics_define(METRIC_COUNTER, "backplane_http_timeouts_total",
@@ -257,8 +259,8 @@ struct http_edge *http_edge_open(const struct http_edge_options *options, struct
     signal(SIGPIPE,
            SIG_IGN); // a client that is gone is an error of write, not the end of the process
     if (edge) {
-        edge->listeners =
-            calloc(options->address_count ? options->address_count : 1, sizeof(*edge->listeners));
+        edge->listeners = calloc(options->address_count ? options->address_count : 1,
+                                 sizeof(*edge->listeners));
     }
     if (!edge || !edge->listeners ||
         !spool_room_init(&edge->room, at_least_one_body(options, options->max_client_bodies_bytes),

@@ -44,8 +44,8 @@ struct peer_address peer_address_of(const struct sockaddr *address)
     struct peer_address peer = { { 0 } };
 
     if (address->sa_family == AF_INET6) {
-        const struct in6_addr *in6 =
-            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)address)
+                                          ->sin6_addr;
         memcpy(peer.bytes, in6->s6_addr, 16);
     } else {
         peer.bytes[10] = peer.bytes[11] = 0xff;

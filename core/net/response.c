@@ -7,32 +7,60 @@
 #include "base/str.h"
 #include "net/connection.h"
 
-#define STATUS_MAP(X)                                                                              \
-    X(100, "Continue")                                                                             \
-    X(101, "Switching Protocols") X(200, "OK") X(201, "Created") X(202, "Accepted") X(             \
-        204, "No Content") X(206, "Partial Content") X(301, "Moved Permanently") X(302, "Found")   \
-        X(303, "See Other") X(304, "Not Modified") X(307, "Temporary Redirect") X(                 \
-            308, "Permanent Redirect") X(400, "Bad Request") X(401, "Unauthorized")                \
-            X(402, "Payment Required") X(403, "Forbidden") X(404, "Not Found") X(                  \
-                405, "Method Not Allowed") X(406, "Not Acceptable") X(408, "Request Timeout")      \
-                X(409, "Conflict") X(410, "Gone") X(411, "Length Required") X(                     \
-                    412, "Precondition Failed") X(413, "Content Too Large") X(414, "URI Too Long") \
-                    X(415, "Unsupported Media Type") X(416, "Range Not Satisfiable") X(            \
-                        417, "Expectation Failed") X(421, "Misdirected Request")                   \
-                        X(422, "Unprocessable Content") X(425, "Too Early") X(                     \
-                            426, "Upgrade Required") X(428, "Precondition Required")               \
-                            X(429, "Too Many Requests") X(431, "Request Header Fields Too Large")  \
-                                X(499, "Client Closed Request") X(500, "Internal Server Error")    \
-                                    X(501, "Not Implemented") X(502, "Bad Gateway")                \
-                                        X(503, "Service Unavailable") X(504, "Gateway Timeout")    \
-                                            X(505, "HTTP Version Not Supported")                   \
-                                                X(507, "Insufficient Storage")
+/* clang-format off */ // which makes stairs of so long a list
+#define STATUS_MAP(X) \
+    X(100, "Continue") \
+    X(101, "Switching Protocols") \
+    X(200, "OK") \
+    X(201, "Created") \
+    X(202, "Accepted") \
+    X(204, "No Content") \
+    X(206, "Partial Content") \
+    X(301, "Moved Permanently") \
+    X(302, "Found") \
+    X(303, "See Other") \
+    X(304, "Not Modified") \
+    X(307, "Temporary Redirect") \
+    X(308, "Permanent Redirect") \
+    X(400, "Bad Request") \
+    X(401, "Unauthorized") \
+    X(402, "Payment Required") \
+    X(403, "Forbidden") \
+    X(404, "Not Found") \
+    X(405, "Method Not Allowed") \
+    X(406, "Not Acceptable") \
+    X(408, "Request Timeout") \
+    X(409, "Conflict") \
+    X(410, "Gone") \
+    X(411, "Length Required") \
+    X(412, "Precondition Failed") \
+    X(413, "Content Too Large") \
+    X(414, "URI Too Long") \
+    X(415, "Unsupported Media Type") \
+    X(416, "Range Not Satisfiable") \
+    X(417, "Expectation Failed") \
+    X(421, "Misdirected Request") \
+    X(422, "Unprocessable Content") \
+    X(425, "Too Early") \
+    X(426, "Upgrade Required") \
+    X(428, "Precondition Required") \
+    X(429, "Too Many Requests") \
+    X(431, "Request Header Fields Too Large") \
+    X(499, "Client Closed Request") \
+    X(500, "Internal Server Error") \
+    X(501, "Not Implemented") \
+    X(502, "Bad Gateway") \
+    X(503, "Service Unavailable") \
+    X(504, "Gateway Timeout") \
+    X(505, "HTTP Version Not Supported") \
+    X(507, "Insufficient Storage")
+/* clang-format on */
 
 const char *http_status_text(int32_t status)
 {
     switch (status) {
-#define STATUS_CASE(number, text) \
-    case number:                  \
+#define STATUS_CASE(number, text)                                                                  \
+    case number:                                                                                   \
         return text;
         STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE
@@ -67,8 +95,8 @@ static const char *date_of(struct http_server *server)
     struct tm utc;
 
     if (now_s != server->date_s && gmtime_r(&now, &utc)) {
-        static const char days[] = "SunMonTueWedThuFriSat",
-                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSep"
+                                                                       "OctNovDec";
 
         snprintf(server->date, sizeof(server->date), "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
                  days + 3 * utc.tm_wday, (unsigned)utc.tm_mday % 100, months + 3 * utc.tm_mon,
@@ -164,13 +192,13 @@ size_t response_own_error(struct http_server *server, int status, const char *wh
     buf_init(&json, NULL, sizeof(body));
     response_error_body(&json, response_error_code(status), bp_str_of(why));
     text = buf_str(&json);
-    len = snprintf(
-        out, out_size,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s"
-        "Connection: close\r\n\r\n" BP_FMT,
-        status, http_status_text(status), date_of(server), text.len,
-        status == 503 ? "Retry-After: 1\r\n" : "",
-        BP_ARG(bp_str_n(text.data, is_head ? 0 : text.len)));
+    len = snprintf(out, out_size,
+                   "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: "
+                   "application/json\r\nContent-Length: %zu\r\n%s"
+                   "Connection: close\r\n\r\n" BP_FMT,
+                   status, http_status_text(status), date_of(server), text.len,
+                   status == 503 ? "Retry-After: 1\r\n" : "",
+                   BP_ARG(bp_str_n(text.data, is_head ? 0 : text.len)));
     buf_free(&json);
     return len > 0 && (size_t)len < out_size ? (size_t)len : 0;
 }

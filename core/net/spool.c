@@ -10,7 +10,8 @@
 bool spool_room_init(struct spool_room *room, size_t client_bytes_max, size_t all_bytes_max)
 {
     room->shares = shares_new(client_bytes_max, all_bytes_max);
-    room->held = metrics_single(METRIC_GAUGE, "http_bodies_incoming_bytes", "What has come of bodies that are not in yet.");
+    room->held = metrics_single(METRIC_GAUGE, "http_bodies_incoming_bytes",
+                                "What has come of bodies that are not in yet.");
     return room->shares != NULL;
 }
 
@@ -20,7 +21,8 @@ void spool_room_free(struct spool_room *room)
     room->shares = NULL;
 }
 
-void spool_init(struct spool *spool, struct bp_pool *pool, size_t max_bytes, struct spool_room *room, uint64_t client)
+void spool_init(struct spool *spool, struct bp_pool *pool, size_t max_bytes,
+                struct spool_room *room, uint64_t client)
 {
     *spool = (struct spool){ .pool = pool, .fd = -1, .room = room };
     memcpy(spool->client, &client, sizeof(client));
@@ -45,7 +47,8 @@ static int open_unlinked(void)
     if (!folder || !*folder)
         folder = "/tmp";
     fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (fd >= 0 || snprintf(path, sizeof(path), "%s/backplane-body-XXXXXX", folder) >= (int)sizeof(path))
+    if (fd >= 0 ||
+        snprintf(path, sizeof(path), "%s/backplane-body-XXXXXX", folder) >= (int)sizeof(path))
         return fd;
     fd = mkostemp(path, O_CLOEXEC); // a file system that has no files without a name
     if (fd >= 0)
@@ -62,12 +65,14 @@ static bp_status write_out(bp_call *call, void *arg)
         spool->fd = open_unlinked();
     spool->has_no_file = spool->fd < 0;
     while (!spool->has_no_file && at < spool->memory.len) {
-        ssize_t done = pwrite(spool->fd, spool->memory.data + at, spool->memory.len - at, (off_t)(spool->written + at));
+        ssize_t done = pwrite(spool->fd, spool->memory.data + at, spool->memory.len - at,
+                              (off_t)(spool->written + at));
 
         if (done > 0)
             at += (size_t)done;
         else if (errno != EINTR)
-            return call_fail(call, BP_UNAVAILABLE, "there is no room for the file that a long request body waits in");
+            return call_fail(call, BP_UNAVAILABLE,
+                             "there is no room for the file that a long request body waits in");
     }
     return BP_OK;
 }
@@ -80,12 +85,14 @@ static bp_status count(bp_call *call, struct spool *spool, size_t bytes)
         metric_add(spool->room->held, (double)bytes);
         return BP_OK;
     case SHARE_OWN_IS_FULL:
-        return call_fail(call, BP_LIMIT, "this client sends request bodies of %zu bytes at a time, and no more of one client "
-                         "are kept: send them one after the other",
+        return call_fail(call, BP_LIMIT,
+                         "this client sends request bodies of %zu bytes at a time, and no more of "
+                         "one client are kept: send them one after the other",
                          shares_of(spool->room->shares, spool->client));
     default:
-        return call_fail(call, BP_UNAVAILABLE, "the request bodies that are coming in take all the room there is for them: try "
-                         "again in a few seconds");
+        return call_fail(call, BP_UNAVAILABLE,
+                         "the request bodies that are coming in take all the room there is for "
+                         "them: try again in a few seconds");
     }
 }
 
@@ -94,7 +101,8 @@ bp_status spool_add(bp_call *call, struct spool *spool, bp_str piece)
     BP_TRY(count(call, spool, piece.len));
     buf_add(&spool->memory, piece);
     if (buf_status(&spool->memory) != BP_OK)
-        return call_fail(call, BP_NO_MEMORY, "there is no memory for a request body of more than %llu bytes",
+        return call_fail(call, BP_NO_MEMORY,
+                         "there is no memory for a request body of more than %llu bytes",
                          (unsigned long long)(spool->written + spool->memory.len));
     if (spool->memory.len < SPOOL_MEMORY_BYTES || !spool->pool || spool->has_no_file)
         return BP_OK;
@@ -116,12 +124,14 @@ static bp_status read_back(bp_call *call, void *arg)
     struct taking *taking = arg;
 
     for (uint64_t at = 0; at < taking->spool->written;) {
-        ssize_t done = pread(taking->spool->fd, taking->to + at, taking->spool->written - at, (off_t)at);
+        ssize_t done = pread(taking->spool->fd, taking->to + at, taking->spool->written - at,
+                             (off_t)at);
 
         if (done > 0)
             at += (uint64_t)done;
         else if (done == 0 || errno != EINTR)
-            return call_fail(call, BP_UNAVAILABLE, "the file that a long request body waited in cannot be read");
+            return call_fail(call, BP_UNAVAILABLE,
+                             "the file that a long request body waited in cannot be read");
     }
     return BP_OK;
 }
@@ -132,7 +142,8 @@ bp_status spool_take(bp_call *call, struct spool *spool, struct arena *arena, bp
     struct taking taking = { spool, arena_alloc(arena, len + 1) };
 
     if (!taking.to)
-        return call_fail(call, BP_NO_MEMORY, "there is no memory for a request body of %zu bytes", len);
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for a request body of %zu bytes",
+                         len);
     if (spool->written)
         BP_TRY(pool_offload(call, spool->pool, read_back, &taking));
     if (spool->memory.len)

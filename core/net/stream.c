@@ -1,4 +1,5 @@
-/* stream.c - connections to other servers: a non-blocking socket, the wait for it, and TLS on it. */
+/* stream.c - connections to other servers: a non-blocking socket, the wait for it, and TLS on it.
+ */
 #include "net/stream.h"
 
 #include <ctype.h>
@@ -45,7 +46,8 @@ void stream_notice_loss(int fd)
                     { IPPROTO_TCP, TCP_USER_TIMEOUT, 20000 } };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof(options[i].value));
 }
 
 static void shut(struct bp_stream *stream)
@@ -86,7 +88,9 @@ static bp_status leave(bp_call *call, struct bp_stream *stream, bp_status status
     stream->users--;
     if (!stream->is_closing)
         return status;
-    status = call_fail(call, BP_UNAVAILABLE, "the connection to " BP_FMT " was closed by another call", BP_ARG(stream->address));
+    status = call_fail(call, BP_UNAVAILABLE,
+                       "the connection to " BP_FMT " was closed by another call",
+                       BP_ARG(stream->address));
     if (!stream->users)
         end_stream(stream);
     return status;
@@ -97,20 +101,23 @@ static void close_at_end(void *arg)
     stream_close(arg);
 }
 
-static bp_status fail_errno(bp_call *call, bp_status status, const char *what, bp_str address, int error)
+static bp_status fail_errno(bp_call *call, bp_status status, const char *what, bp_str address,
+                            int error)
 {
     char reason[96];
 
-    call_fail(call, status, "%s " BP_FMT ": %s", what, BP_ARG(address), stream_reason(error, reason));
+    call_fail(call, status, "%s " BP_FMT ": %s", what, BP_ARG(address),
+              stream_reason(error, reason));
     call->error.os_errno = error;
     return status;
 }
 
 /* ---- connecting ---- */
 
-/* 0, or the errno of the attempt; *status is not BP_OK when waiting itself ended (deadline of the try, call over). */
-static int connect_one(bp_call *call, int fd, const struct sockaddr *address, socklen_t size, int64_t deadline_ns,
-                       bp_status *status)
+/* 0, or the errno of the attempt; *status is not BP_OK when waiting itself ended (deadline of the
+ * try, call over). */
+static int connect_one(bp_call *call, int fd, const struct sockaddr *address, socklen_t size,
+                       int64_t deadline_ns, bp_status *status)
 {
     socklen_t error_size = sizeof(int);
     int       error = 0;
@@ -126,25 +133,28 @@ static int connect_one(bp_call *call, int fd, const struct sockaddr *address, so
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) == 0 ? error : errno;
 }
 
-static bp_status connect_unix(bp_call *call, struct bp_stream *stream, bp_str path, int64_t deadline_ns)
+static bp_status connect_unix(bp_call *call, struct bp_stream *stream, bp_str path,
+                              int64_t deadline_ns)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     bp_status          status = BP_OK;
     int                error;
 
     if (path.len == 0 || path.len >= sizeof(name.sun_path) || memchr(path.data, '\0', path.len))
-        return call_fail(call, BP_INVALID, "\"" BP_FMT "\" is not an address: the path of a socket has 1 to %zu bytes",
+        return call_fail(call, BP_INVALID,
+                         "\"" BP_FMT
+                         "\" is not an address: the path of a socket has 1 to %zu bytes",
                          BP_ARG(stream->address), sizeof(name.sun_path) - 1);
     memcpy(name.sun_path, path.data, path.len);
     stream->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     error = stream->fd < 0 ? errno
-                           : connect_one(call, stream->fd, (const struct sockaddr *)&name, sizeof(name), deadline_ns,
-                                         &status);
+                           : connect_one(call, stream->fd, (const struct sockaddr *)&name,
+                                         sizeof(name), deadline_ns, &status);
     if (status != BP_OK && status != BP_DEADLINE)
         return status;
     if (error)
-        return fail_errno(call, status == BP_DEADLINE ? BP_DEADLINE : BP_UNAVAILABLE, "cannot connect to",
-                          stream->address, error);
+        return fail_errno(call, status == BP_DEADLINE ? BP_DEADLINE : BP_UNAVAILABLE,
+                          "cannot connect to", stream->address, error);
     return BP_OK;
 }
 
@@ -160,7 +170,8 @@ static int64_t try_until(int64_t deadline_ns, size_t left)
     return now + share_ns;
 }
 
-static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str host, uint16_t port, int64_t deadline_ns)
+static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str host, uint16_t port,
+                             int64_t deadline_ns)
 {
     struct dns_answer found;
     bp_status         status = BP_OK;
@@ -178,15 +189,15 @@ static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str hos
         }
         setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         stream_notice_loss(stream->fd);
-        error = connect_one(call, stream->fd, &address->any, address->size, try_until(deadline_ns, found.count - i),
-                            &status);
+        error = connect_one(call, stream->fd, &address->any, address->size,
+                            try_until(deadline_ns, found.count - i), &status);
         if (error == 0)
             return BP_OK;
         if (call_over(call) != BP_OK)
             return status; // the sentence about it stands already
     }
-    return fail_errno(call, status == BP_DEADLINE ? BP_DEADLINE : BP_UNAVAILABLE, "cannot connect to", stream->address,
-                      error);
+    return fail_errno(call, status == BP_DEADLINE ? BP_DEADLINE : BP_UNAVAILABLE,
+                      "cannot connect to", stream->address, error);
 }
 
 bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_ns, struct bp_stream **out)
@@ -205,12 +216,15 @@ bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_ns, str
     if (!stream || !arena_on_free(call->arena, close_at_end, stream))
         return call_fail(call, BP_NO_MEMORY, "no memory for a connection");
     if (bp_str_starts(address, "unix:"))
-        status = connect_unix(call, stream, bp_str_n(address.data + 5, address.len - 5), deadline_ns);
+        status = connect_unix(call, stream, bp_str_n(address.data + 5, address.len - 5),
+                              deadline_ns);
     else if (dns_split(address, &host, &port) && port != 0)
         status = connect_tcp(call, stream, host, port, deadline_ns);
     else
         status = call_fail(call, BP_INVALID,
-                           "\"" BP_FMT "\" is not an address: write host:port, [v6]:port or unix:/path", BP_ARG(address));
+                           "\"" BP_FMT
+                           "\" is not an address: write host:port, [v6]:port or unix:/path",
+                           BP_ARG(address));
     if (status == BP_OK)
         *out = stream;
     else
@@ -227,7 +241,8 @@ static bp_status check_open(bp_call *call, const struct bp_stream *stream)
     if (over != BP_OK)
         return call_fail_over(call, over, "talking to another server");
     if (stream->fd < 0 || stream->is_closing)
-        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is closed already", BP_ARG(stream->address));
+        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is closed already",
+                         BP_ARG(stream->address));
     return BP_OK;
 }
 
@@ -238,7 +253,8 @@ static bool make_watch(bp_call *call, struct bp_stream *stream)
     return stream->watch != NULL;
 }
 
-static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t event, int64_t deadline_ns)
+static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t event,
+                          int64_t deadline_ns)
 {
     bp_status status;
 
@@ -250,13 +266,15 @@ static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t even
     if (call_over(call) != BP_OK)
         return call_fail_over(call, status, "talking to another server");
     if (status == BP_DEADLINE)
-        return call_fail(call, status, BP_FMT " did not %s in the time allowed", BP_ARG(stream->address),
+        return call_fail(call, status, BP_FMT " did not %s in the time allowed",
+                         BP_ARG(stream->address),
                          event == WATCH_READ ? "answer" : "take what was sent to it");
-    return call_fail(call, status, "two calls wait for the connection to " BP_FMT " at once", BP_ARG(stream->address));
+    return call_fail(call, status, "two calls wait for the connection to " BP_FMT " at once",
+                     BP_ARG(stream->address));
 }
 
-static bp_status read_some(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
-                           size_t *count)
+static bp_status read_some(bp_call *call, struct bp_stream *stream, void *bytes, size_t max,
+                           int64_t deadline_ns, size_t *count)
 {
     ssize_t got;
 
@@ -275,8 +293,8 @@ static bp_status read_some(bp_call *call, struct bp_stream *stream, void *bytes,
     return BP_OK;
 }
 
-/* Lets others go on when this call has had its share: a server that sends, or takes, without end never makes it wait
- * otherwise, nor look at the deadline of what it does. */
+/* Lets others go on when this call has had its share: a server that sends, or takes, without end
+ * never makes it wait otherwise, nor look at the deadline of what it does. */
 static bp_status take_turn(bp_call *call, struct bp_stream *stream, int64_t deadline_ns)
 {
     int64_t   entered_ns = call->worker->running.since_ns;
@@ -285,13 +303,15 @@ static bp_status take_turn(bp_call *call, struct bp_stream *stream, int64_t dead
     if (over != BP_OK)
         return call_fail_over(call, over, "talking to another server");
     if (call->worker->running.since_ns != entered_ns && clock_now_ns() >= deadline_ns)
-        return call_fail(call, BP_DEADLINE, BP_FMT " sent or took bytes, but did not come to an end in the time allowed",
+        return call_fail(call, BP_DEADLINE,
+                         BP_FMT
+                         " sent or took bytes, but did not come to an end in the time allowed",
                          BP_ARG(stream->address));
     return stream->is_closing ? BP_UNAVAILABLE : BP_OK; // leave() says the rest
 }
 
-bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
-                      size_t *count)
+bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size_t max,
+                      int64_t deadline_ns, size_t *count)
 {
     bp_status status;
 
@@ -306,7 +326,8 @@ bp_status stream_read(bp_call *call, struct bp_stream *stream, void *bytes, size
     return leave(call, stream, status);
 }
 
-static bp_status write_all(bp_call *call, struct bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+static bp_status write_all(bp_call *call, struct bp_stream *stream, bp_str bytes,
+                           int64_t deadline_ns)
 {
     while (bytes.len) {
         ssize_t sent;
@@ -339,31 +360,35 @@ bp_status stream_write(bp_call *call, struct bp_stream *stream, bp_str bytes, in
 
 /* ---- more than plain bytes of one call ---- */
 
-bp_status stream_start_tls(bp_call *call, struct bp_stream *stream, const bp_tls *wanted, int64_t deadline_ns)
+bp_status stream_start_tls(bp_call *call, struct bp_stream *stream, const bp_tls *wanted,
+                           int64_t deadline_ns)
 {
     bp_status status;
 
     BP_TRY(check_open(call, stream));
     if (stream->tls)
-        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is in TLS already", BP_ARG(stream->address));
+        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is in TLS already",
+                         BP_ARG(stream->address));
     if (!make_watch(call, stream))
         return call_fail(call, BP_NO_MEMORY, "no memory to wait for a connection");
     stream->users++;
-    status = tls_start(call, stream->fd, stream->watch, wanted, stream->address, deadline_ns, &stream->tls);
+    status = tls_start(call, stream->fd, stream->watch, wanted, stream->address, deadline_ns,
+                       &stream->tls);
     if (status != BP_OK && stream->users == 1 && !stream->is_closing)
         shut(stream);
     return leave(call, stream, status);
 }
 
-bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open, struct bp_stream **kept)
+bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open,
+                      struct bp_stream **kept)
 {
     struct bp_stream *made;
     char             *address;
 
     *kept = NULL;
     if (stream->fd < 0 || stream->is_kept)
-        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is %s already", BP_ARG(stream->address),
-                         stream->is_kept ? "kept" : "closed");
+        return call_fail(call, BP_INVALID, "the connection to " BP_FMT " is %s already",
+                         BP_ARG(stream->address), stream->is_kept ? "kept" : "closed");
     made = malloc(sizeof(*made) + stream->address.len + 1);
     if (!made)
         return call_fail(call, BP_NO_MEMORY, "no memory for a connection");
@@ -383,7 +408,8 @@ bp_status stream_keep(bp_call *call, struct bp_stream *stream, _Atomic int *open
     return BP_OK;
 }
 
-bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses,
+                         size_t *count)
 {
     struct dns_answer found;
     bp_str           *texts;

@@ -1,7 +1,8 @@
 /* tls.c - TLS over a socket that does not block: OpenSSL says which way it waits, the watch waits.
  *
- * Contexts are made once for each set of files and kept: reading the machine's certificates takes milliseconds. A file
- * that was written since is read again, so that a renewed certificate is used by the next connection.
+ * Contexts are made once for each set of files and kept: reading the machine's certificates takes
+ * milliseconds. A file that was written since is read again, so that a renewed certificate is used
+ * by the next connection.
  */
 #include "net/tls.h"
 
@@ -41,13 +42,17 @@ static int64_t changed_ns_of(const char *path)
 {
     struct stat found;
 
-    return path[0] && stat(path, &found) == 0 ? found.st_mtim.tv_sec * INT64_C(1000000000) + found.st_mtim.tv_nsec : 0;
+    return path[0] && stat(path, &found) == 0
+               ? found.st_mtim.tv_sec * INT64_C(1000000000) + found.st_mtim.tv_nsec
+               : 0;
 }
 
-static bool is_kept(const struct kept_context *entry, const char *const *paths, const int64_t *changed_ns)
+static bool is_kept(const struct kept_context *entry, const char *const *paths,
+                    const int64_t *changed_ns)
 {
     for (int i = 0; i < FILES; i++)
-        if (!entry->context || strcmp(entry->paths[i], paths[i]) != 0 || entry->changed_ns[i] != changed_ns[i])
+        if (!entry->context || strcmp(entry->paths[i], paths[i]) != 0 ||
+            entry->changed_ns[i] != changed_ns[i])
             return false;
     return true;
 }
@@ -97,14 +102,19 @@ static const char *openssl_reason(void)
 static bp_status load_files(bp_call *call, SSL_CTX *context, const char *const *paths)
 {
     if (!paths[0][0] && SSL_CTX_set_default_verify_paths(context) != 1)
-        return call_fail(call, BP_INVALID, "the certificates that this machine trusts cannot be read: %s", openssl_reason());
-    if (paths[0][0] && SSL_CTX_load_verify_locations(context, paths[0], NULL) != 1)
-        return call_fail(call, BP_INVALID, "the CA file %s cannot be read: %s", paths[0], openssl_reason());
-    if (paths[1][0] && SSL_CTX_use_certificate_chain_file(context, paths[1]) != 1)
-        return call_fail(call, BP_INVALID, "the client certificate %s cannot be read: %s", paths[1], openssl_reason());
-    if (paths[2][0] && SSL_CTX_use_PrivateKey_file(context, paths[2], SSL_FILETYPE_PEM) != 1)
-        return call_fail(call, BP_INVALID, "the client key %s cannot be read, or is of another certificate: %s", paths[2],
+        return call_fail(call, BP_INVALID,
+                         "the certificates that this machine trusts cannot be read: %s",
                          openssl_reason());
+    if (paths[0][0] && SSL_CTX_load_verify_locations(context, paths[0], NULL) != 1)
+        return call_fail(call, BP_INVALID, "the CA file %s cannot be read: %s", paths[0],
+                         openssl_reason());
+    if (paths[1][0] && SSL_CTX_use_certificate_chain_file(context, paths[1]) != 1)
+        return call_fail(call, BP_INVALID, "the client certificate %s cannot be read: %s", paths[1],
+                         openssl_reason());
+    if (paths[2][0] && SSL_CTX_use_PrivateKey_file(context, paths[2], SSL_FILETYPE_PEM) != 1)
+        return call_fail(call, BP_INVALID,
+                         "the client key %s cannot be read, or is of another certificate: %s",
+                         paths[2], openssl_reason());
     return BP_OK;
 }
 
@@ -116,7 +126,8 @@ static bp_status make_context(bp_call *call, const char *const *paths, SSL_CTX *
     if (!*context)
         return call_fail(call, BP_NO_MEMORY, "no memory for TLS");
     SSL_CTX_set_min_proto_version(*context, TLS1_2_VERSION);
-    SSL_CTX_set_mode(*context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(*context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                   SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(*context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     status = load_files(call, *context, paths);
     if (status != BP_OK) {
@@ -128,11 +139,14 @@ static bp_status make_context(bp_call *call, const char *const *paths, SSL_CTX *
 
 static bp_status context_for(bp_call *call, const bp_tls *wanted, SSL_CTX **context)
 {
-    const char *paths[FILES] = { arena_dup(call->arena, wanted->ca_file).data,
-                                 arena_dup(call->arena, wanted->certificate_file).data,
-                                 arena_dup(call->arena, wanted->key_file.len ? wanted->key_file : wanted->certificate_file).data };
-    int64_t     changed_ns[FILES];
-    bp_status   status = BP_OK;
+    const char *paths[FILES] = {
+        arena_dup(call->arena, wanted->ca_file).data,
+        arena_dup(call->arena, wanted->certificate_file).data,
+        arena_dup(call->arena, wanted->key_file.len ? wanted->key_file : wanted->certificate_file)
+            .data
+    };
+    int64_t   changed_ns[FILES];
+    bp_status status = BP_OK;
 
     for (int i = 0; i < FILES; i++) {
         if (!paths[i])
@@ -160,7 +174,8 @@ static bp_status context_for(bp_call *call, const bp_tls *wanted, SSL_CTX **cont
 /* ---- waiting ---- */
 
 /* After a result of OpenSSL that was not good: BP_OK when it is to be tried again. */
-static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char *what, int64_t deadline_ns)
+static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char *what,
+                          int64_t deadline_ns)
 {
     int       os_errno = errno, error = SSL_get_error(tls->ssl, result);
     bp_status status;
@@ -176,7 +191,8 @@ static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char
         ERR_clear_error();
         return status;
     }
-    status = watch_wait(call, tls->watch, error == SSL_ERROR_WANT_READ ? WATCH_READ : WATCH_WRITE, deadline_ns);
+    status = watch_wait(call, tls->watch, error == SSL_ERROR_WANT_READ ? WATCH_READ : WATCH_WRITE,
+                        deadline_ns);
     if (status == BP_OK)
         return BP_OK;
     if (call_over(call) != BP_OK)
@@ -199,16 +215,19 @@ static bool set_name(SSL *ssl, const char *name)
     return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
 }
 
-static bp_status fail_handshake(bp_call *call, struct tls *tls, const char *name, int result, int64_t deadline_ns)
+static bp_status fail_handshake(bp_call *call, struct tls *tls, const char *name, int result,
+                                int64_t deadline_ns)
 {
     long verdict = SSL_get_verify_result(tls->ssl);
     int  error = SSL_get_error(tls->ssl, result);
 
     if (error == SSL_ERROR_SSL && verdict != X509_V_OK) {
         ERR_clear_error();
-        return call_fail(call, BP_UNAVAILABLE, "the certificate of %s is not accepted: %s (it must be for \"%s\"%s)",
+        return call_fail(call, BP_UNAVAILABLE,
+                         "the certificate of %s is not accepted: %s (it must be for \"%s\"%s)",
                          tls->address, X509_verify_cert_error_string(verdict), name,
-                         verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN || verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+                         verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+                                 verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
                                  verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
                              ? "; give the CA that signed it"
                              : "");
@@ -216,16 +235,20 @@ static bp_status fail_handshake(bp_call *call, struct tls *tls, const char *name
     return wait_for(call, tls, result, "the TLS handshake with", deadline_ns);
 }
 
-static bp_status shake_hands(bp_call *call, struct tls *tls, const bp_tls *wanted, int64_t deadline_ns)
+static bp_status shake_hands(bp_call *call, struct tls *tls, const bp_tls *wanted,
+                             int64_t deadline_ns)
 {
     bp_str name = arena_dup(call->arena, wanted->server_name);
 
     if (!name.data)
         return call_fail(call, BP_NO_MEMORY, "no memory for TLS");
     if (name.len && !set_name(tls->ssl, name.data))
-        return call_fail(call, BP_INVALID, "\"%s\" is not a name that a certificate can be for", name.data);
+        return call_fail(call, BP_INVALID, "\"%s\" is not a name that a certificate can be for",
+                         name.data);
     if (!name.len && !wanted->is_unverified)
-        return call_fail(call, BP_INVALID, "TLS with %s needs the name that its certificate must be for", tls->address);
+        return call_fail(call, BP_INVALID,
+                         "TLS with %s needs the name that its certificate must be for",
+                         tls->address);
     SSL_set_verify(tls->ssl, wanted->is_unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     for (;;) {
         int result;
@@ -239,8 +262,8 @@ static bp_status shake_hands(bp_call *call, struct tls *tls, const bp_tls *wante
     }
 }
 
-bp_status tls_start(bp_call *call, int fd, struct watch *watch, const bp_tls *wanted, bp_str address, int64_t deadline_ns,
-                    struct tls **out)
+bp_status tls_start(bp_call *call, int fd, struct watch *watch, const bp_tls *wanted,
+                    bp_str address, int64_t deadline_ns, struct tls **out)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
     SSL_CTX    *context = NULL;
@@ -271,7 +294,8 @@ bp_status tls_start(bp_call *call, int fd, struct watch *watch, const bp_tls *wa
 
 /* ---- bytes ---- */
 
-bp_status tls_read(bp_call *call, struct tls *tls, void *bytes, size_t max, int64_t deadline_ns, size_t *count)
+bp_status tls_read(bp_call *call, struct tls *tls, void *bytes, size_t max, int64_t deadline_ns,
+                   size_t *count)
 {
     for (;;) {
         int result;
@@ -288,7 +312,8 @@ bp_status tls_read(bp_call *call, struct tls *tls, void *bytes, size_t max, int6
     }
 }
 
-bp_status tls_write(bp_call *call, struct tls *tls, bp_str bytes, int64_t deadline_ns, size_t *count)
+bp_status tls_write(bp_call *call, struct tls *tls, bp_str bytes, int64_t deadline_ns,
+                    size_t *count)
 {
     for (;;) {
         int result;

@@ -19,13 +19,13 @@ struct queued {
 };
 
 struct sink {
-    struct sink        *next;
-    struct alert_queue *queue;
-    struct unit        *unit; /* of the generation that alerts_use() was told last */
-    struct job         *job;
-    struct queued      *first, *last; /* under the lock */
-    size_t              count;
-    int64_t             pause_ns, not_before_ns;
+    struct sink          *next;
+    struct alert_queue   *queue;
+    struct unit          *unit; /* of the generation that alerts_use() was told last */
+    struct job           *job;
+    struct queued        *first, *last; /* under the lock */
+    size_t                count;
+    int64_t               pause_ns, not_before_ns;
     struct metric_series *dropped, *delivered, *failed;
 };
 
@@ -106,10 +106,12 @@ static void push(struct sink *sink, const struct queued *alert)
     sink->count++;
 }
 
-void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, bool is_critical,
-                              const char *detail, int64_t since_wall_ns)
+void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level,
+                              bool is_critical, const char *detail, int64_t since_wall_ns)
 {
-    struct queued alert = { .severity = level == BP_HEALTH_DOWN && is_critical ? BP_SEVERITY_CRITICAL : BP_SEVERITY_WARNING,
+    struct queued alert = { .severity = level == BP_HEALTH_DOWN && is_critical
+                                            ? BP_SEVERITY_CRITICAL
+                                            : BP_SEVERITY_WARNING,
                             .starts_wall_ns = since_wall_ns };
 
     // One alert a component: going from degraded to down is the same trouble, grown worse.
@@ -139,21 +141,25 @@ static size_t fill(struct sink *sink, bp_call *call, bp_alert **alerts)
     if (!*alerts)
         return 0;
     pthread_mutex_lock(&sink->queue->lock);
-    for (struct queued *queued = sink->first; queued && count < BATCH_MAX; queued = queued->next, count++) {
+    for (struct queued *queued = sink->first; queued && count < BATCH_MAX;
+         queued = queued->next, count++) {
         bp_label *label = arena_alloc(call->arena, sizeof(*label));
 
         if (!label)
             break;
-        *label = (bp_label){ BP_STR("component"), arena_dup(call->arena, bp_str_of(queued->component)) };
-        (*alerts)[count] = (bp_alert){ .struct_size = sizeof(bp_alert),
-                                       .severity = queued->severity,
-                                       .name = arena_dup(call->arena, bp_str_of(queued->name)),
-                                       .fingerprint = arena_dup(call->arena, bp_str_of(queued->fingerprint)),
-                                       .summary = arena_dup(call->arena, bp_str_of(queued->summary)),
-                                       .labels = label,
-                                       .label_count = 1,
-                                       .starts_wall_ns = queued->starts_wall_ns,
-                                       .ends_wall_ns = queued->ends_wall_ns };
+        *label = (bp_label){ BP_STR("component"),
+                             arena_dup(call->arena, bp_str_of(queued->component)) };
+        (*alerts)[count] = (bp_alert){
+            .struct_size = sizeof(bp_alert),
+            .severity = queued->severity,
+            .name = arena_dup(call->arena, bp_str_of(queued->name)),
+            .fingerprint = arena_dup(call->arena, bp_str_of(queued->fingerprint)),
+            .summary = arena_dup(call->arena, bp_str_of(queued->summary)),
+            .labels = label,
+            .label_count = 1,
+            .starts_wall_ns = queued->starts_wall_ns,
+            .ends_wall_ns = queued->ends_wall_ns
+        };
     }
     pthread_mutex_unlock(&sink->queue->lock);
     return count;
@@ -190,9 +196,11 @@ static void deliver(bp_call *call, void *arg)
     count = fill(sink, call, &alerts);
     if (count == 0)
         return;
-    status = ((const bp_alert_ops *)instance->peer.ops)->deliver(call, instance, alerts, sizeof(bp_alert), count);
+    status = ((const bp_alert_ops *)instance->peer.ops)
+                 ->deliver(call, instance, alerts, sizeof(bp_alert), count);
     if (status != BP_OK)
-        log_message(call->worker->log, BP_LOG_WARN, "alert_failed", "alert sink \"%s\" did not take %zu alerts: " BP_FMT,
+        log_message(call->worker->log, BP_LOG_WARN, "alert_failed",
+                    "alert sink \"%s\" did not take %zu alerts: " BP_FMT,
                     sink->unit->conf->name.data, count, BP_ARG(call->error.message));
     settle(sink, count, status, bp_status_is_retryable(status) || status == BP_CANCELLED);
 }
@@ -201,12 +209,13 @@ static void deliver(bp_call *call, void *arg)
 
 static bool start(bp_call *call, struct sink *sink)
 {
-    sink->job = job_start(call->worker, &(struct job_options){ .name = "alert delivery",
-                                                               .interval_ns = BP_MILLISECONDS(INTERVAL_MS),
-                                                               .first_ns = BP_MILLISECONDS(INTERVAL_MS),
-                                                               .timeout_ns = BP_SECONDS(60),
-                                                               .run = deliver,
-                                                               .arg = sink });
+    sink->job = job_start(call->worker,
+                          &(struct job_options){ .name = "alert delivery",
+                                                 .interval_ns = BP_MILLISECONDS(INTERVAL_MS),
+                                                 .first_ns = BP_MILLISECONDS(INTERVAL_MS),
+                                                 .timeout_ns = BP_SECONDS(60),
+                                                 .run = deliver,
+                                                 .arg = sink });
     return sink->job != NULL;
 }
 
@@ -220,7 +229,8 @@ static void pause_sink(bp_call *call, struct sink *sink)
 
 static struct unit *find_unit(const struct generation *generation, bp_str name)
 {
-    struct instance *instance = generation ? generation_find(generation, 0, BP_STR("alert"), name) : NULL;
+    struct instance *instance = generation ? generation_find(generation, 0, BP_STR("alert"), name)
+                                           : NULL;
 
     return instance ? instance->unit : NULL;
 }
@@ -242,9 +252,12 @@ static struct sink *add_sink(struct alert_queue *queue, struct unit *unit)
     *sink = (struct sink){
         .queue = queue,
         .unit = unit,
-        .dropped = counter("backplane_alerts_dropped_total", "Alerts dropped as the queue was full.", unit),
-        .delivered = counter("backplane_alerts_delivered_total", "Alerts that the sink took.", unit),
-        .failed = counter("backplane_alert_deliveries_failed_total", "Deliveries that the sink refused.", unit),
+        .dropped = counter("backplane_alerts_dropped_total",
+                           "Alerts dropped as the queue was full.", unit),
+        .delivered = counter("backplane_alerts_delivered_total", "Alerts that the sink took.",
+                             unit),
+        .failed = counter("backplane_alert_deliveries_failed_total",
+                          "Deliveries that the sink refused.", unit),
     };
     pthread_mutex_lock(&queue->lock);
     sink->next = queue->sinks;
@@ -260,7 +273,8 @@ static void deliver_last(bp_call *call, struct sink *sink)
     deliver(call, sink);
 }
 
-static void remove_others(bp_call *call, struct alert_queue *queue, const struct generation *generation)
+static void remove_others(bp_call *call, struct alert_queue *queue,
+                          const struct generation *generation)
 {
     for (struct sink **at = &queue->sinks; *at;) {
         struct sink *sink = *at;

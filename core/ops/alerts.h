@@ -1,7 +1,9 @@
-/* alerts.h - what goes out to the alert sinks: a bounded queue on the first worker, tried again until it is taken.
+/* alerts.h - what goes out to the alert sinks: a bounded queue on the first worker, tried again
+ * until it is taken.
  *
- * A component that changes its level fires or resolves ComponentDown or ComponentDegraded. Each sink has its own
- * queue of 1,000; when it is full the oldest alert is dropped and counted. Nothing else ever waits for a sink.
+ * A component that changes its level fires or resolves ComponentDown or ComponentDegraded. Each
+ * sink has its own queue of 1,000; when it is full the oldest alert is dropped and counted. Nothing
+ * else ever waits for a sink.
  */
 #ifndef CORE_OPS_ALERTS_H
 #define CORE_OPS_ALERTS_H
@@ -18,13 +20,16 @@ enum { ALERTS_QUEUE_MAX = 1000 };
 /* One a process; it outlives generations. NULL: no memory. */
 struct alert_queue *alerts_new(void);
 void                alerts_free(struct alert_queue *queue);
-/* On worker 0: from now on what is queued goes to the sinks of this generation, whose instances are up. A sink of the same name
- * keeps its queue; what is queued for one that is gone is tried once more. The units of the generation before must still be there. */
-bp_status alerts_use(bp_call *call, struct alert_queue *queue, struct generation *generation) BP_SUSPENDS;
-bp_status alerts_stop(bp_call *call, struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
+/* On worker 0: from now on what is queued goes to the sinks of this generation, whose instances are
+ * up. A sink of the same name keeps its queue; what is queued for one that is gone is tried once
+ * more. The units of the generation before must still be there. */
+bp_status alerts_use(bp_call *call, struct alert_queue *queue,
+                     struct generation *generation) BP_SUSPENDS;
+bp_status alerts_stop(bp_call            *call,
+                      struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
 
 /* Any thread. */
-void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level, bool is_critical,
-                              const char *detail, int64_t since_wall_ns);
+void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level,
+                              bool is_critical, const char *detail, int64_t since_wall_ns);
 
 #endif

@@ -19,11 +19,11 @@ struct component {
     struct unit         *unit;
     struct job          *job;
     /* Under the board's lock: */
-    bool            is_known;
-    bp_health_level level;
-    int64_t         well, failing; /* checks in a row that found it so */
-    char            detail[DETAIL_BYTES];
-    int64_t         latency_ns, checked_wall_ns, changed_wall_ns;
+    bool                  is_known;
+    bp_health_level       level;
+    int64_t               well, failing; /* checks in a row that found it so */
+    char                  detail[DETAIL_BYTES];
+    int64_t               latency_ns, checked_wall_ns, changed_wall_ns;
     struct metric_series *level_metric, *latency_metric, *value_metric;
 };
 
@@ -39,7 +39,8 @@ struct health_board {
 
 static struct metric_series *series(const char *name, const char *help, const struct unit *unit)
 {
-    return metrics_series(metrics_define(METRIC_GAUGE, name, help, "component"), &unit->conf->name, 1);
+    return metrics_series(metrics_define(METRIC_GAUGE, name, help, "component"), &unit->conf->name,
+                          1);
 }
 
 /* What is known of a component goes on with it: nothing is told twice, and nothing forgotten. */
@@ -63,7 +64,8 @@ static void go_on(struct component *component, struct health_board *before)
     }
 }
 
-struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts, struct health_board *before)
+struct health_board *health_board_new(struct generation *generation, struct alert_queue *alerts,
+                                      struct health_board *before)
 {
     struct health_board *board = calloc(1, sizeof(*board));
 
@@ -86,9 +88,12 @@ struct health_board *health_board_new(struct generation *generation, struct aler
             continue;
         *component = (struct component){ .board = board, .unit = unit };
         go_on(component, before);
-        component->level_metric = series("backplane_health_level", "0 ok, 1 degraded, 2 down.", unit);
-        component->latency_metric = series("backplane_health_latency_seconds", "Time of the last health check.", unit);
-        component->value_metric = series("backplane_health_value", "What the health check measured last.", unit);
+        component->level_metric = series("backplane_health_level", "0 ok, 1 degraded, 2 down.",
+                                         unit);
+        component->latency_metric = series("backplane_health_latency_seconds",
+                                           "Time of the last health check.", unit);
+        component->value_metric = series("backplane_health_value",
+                                         "What the health check measured last.", unit);
         board->count++;
     }
     return board;
@@ -112,8 +117,9 @@ static const char *level_name(bp_health_level level)
     return names[level <= BP_HEALTH_DOWN ? level : BP_HEALTH_DOWN];
 }
 
-/* One failed check is no outage, and one that succeeds no recovery: a component goes down after `fall` failures in a row and
- * comes back after `rise` that are none. The first check of all has nothing before it and counts alone. Under the lock. */
+/* One failed check is no outage, and one that succeeds no recovery: a component goes down after
+ * `fall` failures in a row and comes back after `rise` that are none. The first check of all has
+ * nothing before it and counts alone. Under the lock. */
 static bp_health_level level_after(struct component *component, bp_health_level found)
 {
     const struct gate_conf *conf = &component->unit->conf->gate;
@@ -123,13 +129,17 @@ static bp_health_level level_after(struct component *component, bp_health_level 
     if (!component->is_known)
         return found;
     if (found == BP_HEALTH_DOWN)
-        return component->level == BP_HEALTH_DOWN || component->failing >= conf->fall ? BP_HEALTH_DOWN : BP_HEALTH_DEGRADED;
-    return component->level == BP_HEALTH_DOWN && component->well < conf->rise ? BP_HEALTH_DOWN : found;
+        return component->level == BP_HEALTH_DOWN || component->failing >= conf->fall
+                   ? BP_HEALTH_DOWN
+                   : BP_HEALTH_DEGRADED;
+    return component->level == BP_HEALTH_DOWN && component->well < conf->rise ? BP_HEALTH_DOWN
+                                                                              : found;
 }
 
 static void keep(struct component *component, const bp_health *health, int64_t latency_ns)
 {
-    bp_health_level level = health->level <= BP_HEALTH_DOWN ? (bp_health_level)health->level : BP_HEALTH_DOWN;
+    bp_health_level level = health->level <= BP_HEALTH_DOWN ? (bp_health_level)health->level
+                                                            : BP_HEALTH_DOWN;
     int64_t         now = clock_wall_ns();
     bool            is_change;
 
@@ -150,7 +160,8 @@ static void keep(struct component *component, const bp_health *health, int64_t l
         metric_set(component->value_metric, health->value);
     if (is_change && component->board->alerts)
         alerts_component_changed(component->board->alerts, component->unit->conf->name, level,
-                                 component->unit->conf->gate.critical, component->detail, component->changed_wall_ns);
+                                 component->unit->conf->gate.critical, component->detail,
+                                 component->changed_wall_ns);
 }
 
 static void run_check(bp_call *call, void *arg)
@@ -183,13 +194,14 @@ bp_status health_board_start(bp_call *call, struct health_board *board)
         struct component *component = &board->components[i];
 
         component->job = job_start(call->worker,
-                                   &(struct job_options){ .name = "health check",
-                                                          .interval_ns = component->unit->conf->gate.every_ns,
-                                                          .first_ns = BP_MILLISECONDS((int64_t)i * FIRST_SPREAD_MS),
-                                                          .timeout_ns = component->unit->conf->gate.every_ns +
-                                                                        BP_SECONDS(10),
-                                                          .run = run_check,
-                                                          .arg = component });
+                                   &(struct job_options){
+                                       .name = "health check",
+                                       .interval_ns = component->unit->conf->gate.every_ns,
+                                       .first_ns = BP_MILLISECONDS((int64_t)i * FIRST_SPREAD_MS),
+                                       .timeout_ns = component->unit->conf->gate.every_ns +
+                                                     BP_SECONDS(10),
+                                       .run = run_check,
+                                       .arg = component });
         if (!component->job)
             return call_fail(call, BP_NO_MEMORY, "no memory for the health checks");
     }
@@ -281,9 +293,10 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool wit
     json_end(w);
 }
 
-/* A component that is degraded by what is known of it without a check: `source` says whence, `since_wall_ns` may be 0. */
-static bp_health_level write_degraded(bp_json_writer *w, const struct unit *unit, const char *source, const char *detail,
-                                      int64_t since_wall_ns)
+/* A component that is degraded by what is known of it without a check: `source` says whence,
+ * `since_wall_ns` may be 0. */
+static bp_health_level write_degraded(bp_json_writer *w, const struct unit *unit,
+                                      const char *source, const char *detail, int64_t since_wall_ns)
 {
     char name[96];
 
@@ -327,8 +340,11 @@ static bp_health_level write_calls(bp_json_writer *w, const struct unit *unit, b
 
     if (!call_record_is_bad(&record))
         return BP_HEALTH_OK;
-    snprintf(text, sizeof(text), "%llu of %llu calls failed within the last minute, the last one with \"%s\": the log says why",
-             (unsigned long long)record.failed, (unsigned long long)record.calls, bp_status_label(record.last_status));
+    snprintf(text, sizeof(text),
+             "%llu of %llu calls failed within the last minute, the last one with \"%s\": the log "
+             "says why",
+             (unsigned long long)record.failed, (unsigned long long)record.calls,
+             bp_status_label(record.last_status));
     return write_degraded(w, unit, "calls", with_detail ? text : NULL, 0);
 }
 
@@ -367,7 +383,8 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
         const struct unit *unit = generation->units[i];
 
         if (unit->is_up && strcmp(unit->conf->kind, "health") != 0 &&
-            (write_report(w, unit, with_detail) != BP_HEALTH_OK || write_calls(w, unit, with_detail) != BP_HEALTH_OK)) {
+            (write_report(w, unit, with_detail) != BP_HEALTH_OK ||
+             write_calls(w, unit, with_detail) != BP_HEALTH_OK)) {
             counts[BP_HEALTH_DEGRADED]++;
             if (whole < BP_HEALTH_DEGRADED)
                 whole = BP_HEALTH_DEGRADED;
@@ -382,7 +399,10 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
     json_end(w);
     if (board->phase != PHASE_READY || !health_is_live(board))
         whole = BP_HEALTH_DOWN;
-    json_put_text(w, "status", whole == BP_HEALTH_OK ? "healthy" : whole == BP_HEALTH_DEGRADED ? "degraded" : "unhealthy");
+    json_put_text(w, "status",
+                  whole == BP_HEALTH_OK         ? "healthy"
+                  : whole == BP_HEALTH_DEGRADED ? "degraded"
+                                                : "unhealthy");
     json_key(w, BP_STR("summary"));
     json_begin(w, JSON_KIND_OBJECT);
     json_put_integer(w, "total", (int64_t)(counts[0] + counts[1] + counts[2] + unknown));

@@ -1,4 +1,5 @@
-/* instance_metrics.c - what the gates and the vector stores have, brought up to date at each scrape or by a job. */
+/* instance_metrics.c - what the gates and the vector stores have, brought up to date at each scrape
+ * or by a job. */
 #include "ops/instance_metrics.h"
 
 #include <stdlib.h>
@@ -50,7 +51,8 @@ static void collect(void *arg)
     }
 }
 
-/* Of the conf as it takes effect, secrets left out: two processes with the same one have the same. */
+/* Of the conf as it takes effect, secrets left out: two processes with the same one have the same.
+ */
 static void tell_conf(const struct conf *conf)
 {
     struct arena  arena;
@@ -64,13 +66,16 @@ static void tell_conf(const struct conf *conf)
     crypto_sha256(buf_str(&buf), digest);
     crypto_hex(digest, CONF_HASH_BYTES, hash);
     metric_set(metrics_series(metrics_define(METRIC_GAUGE, "backplane_conf_info",
-                                             "Always 1; the hash is that of the conf as it takes effect, secrets left out.", "hash"),
+                                             "Always 1; the hash is that of the conf as it takes "
+                                             "effect, secrets left out.",
+                                             "hash"),
                               (bp_str[]){ bp_str_of(hash) }, 1),
                1);
     arena_free(&arena);
 }
 
-struct instance_metrics *instance_metrics_new(struct generation *generation, const struct conf *conf)
+struct instance_metrics *instance_metrics_new(struct generation *generation,
+                                              const struct conf *conf)
 {
     struct instance_metrics *metrics = calloc(1, sizeof(*metrics));
 
@@ -85,19 +90,27 @@ struct instance_metrics *instance_metrics_new(struct generation *generation, con
 
         *made = (struct measured){
             .unit = unit,
-            .running = gauge(unit, "backplane_plugin_calls_in_flight", "Calls that run in the instance now."),
-            .waiting = gauge(unit, "backplane_plugin_queue_depth", "Calls that wait for a place in the instance now."),
+            .running = gauge(unit, "backplane_plugin_calls_in_flight",
+                             "Calls that run in the instance now."),
+            .waiting = gauge(unit, "backplane_plugin_queue_depth",
+                             "Calls that wait for a place in the instance now."),
         };
-        metric_set(gauge(unit, "backplane_plugin_queue_capacity", "Calls that may wait, on all workers: the option queue."),
+        metric_set(gauge(unit, "backplane_plugin_queue_capacity",
+                         "Calls that may wait, on all workers: the option queue."),
                    (double)gate->queue);
-        metric_set(gauge(unit, "backplane_plugin_calls_max", "Calls that may run, on all workers: max_concurrent; 0: no cap."),
+        metric_set(gauge(unit, "backplane_plugin_calls_max",
+                         "Calls that may run, on all workers: max_concurrent; 0: no cap."),
                    (double)gate->max_concurrent);
         if (strcmp(unit->conf->kind, "vector") != 0)
             continue;
-        made->points = gauge(unit, "backplane_vector_points", "Points in all collections of the vector store.");
-        made->collections = gauge(unit, "backplane_vector_collections", "Collections of the vector store.");
-        made->memory = gauge(unit, "backplane_vector_memory_bytes", "Memory of this process that holds vectors of the store.");
-        made->disk = gauge(unit, "backplane_vector_disk_bytes", "Disk that the vectors take, where the store knows it.");
+        made->points = gauge(unit, "backplane_vector_points",
+                             "Points in all collections of the vector store.");
+        made->collections = gauge(unit, "backplane_vector_collections",
+                                  "Collections of the vector store.");
+        made->memory = gauge(unit, "backplane_vector_memory_bytes",
+                             "Memory of this process that holds vectors of the store.");
+        made->disk = gauge(unit, "backplane_vector_disk_bytes",
+                           "Disk that the vectors take, where the store knows it.");
     }
     tell_conf(conf);
     metrics_on_collect(collect, metrics);
@@ -146,13 +159,15 @@ static void measure_all(bp_call *call, void *arg)
 
 bp_status instance_metrics_start(bp_call *call, struct instance_metrics *metrics)
 {
-    metrics->job = job_start(call->worker, &(struct job_options){ .name = "sizes of indexes",
-                                                                  .interval_ns = BP_SECONDS(SIZES_EVERY_S),
-                                                                  .first_ns = BP_SECONDS(SIZES_FIRST_S),
-                                                                  .timeout_ns = BP_SECONDS(SIZES_TIMEOUT_S),
-                                                                  .run = measure_all,
-                                                                  .arg = metrics });
-    return metrics->job ? BP_OK : call_fail(call, BP_NO_MEMORY, "no memory for the sizes of indexes");
+    metrics->job = job_start(call->worker,
+                             &(struct job_options){ .name = "sizes of indexes",
+                                                    .interval_ns = BP_SECONDS(SIZES_EVERY_S),
+                                                    .first_ns = BP_SECONDS(SIZES_FIRST_S),
+                                                    .timeout_ns = BP_SECONDS(SIZES_TIMEOUT_S),
+                                                    .run = measure_all,
+                                                    .arg = metrics });
+    return metrics->job ? BP_OK
+                        : call_fail(call, BP_NO_MEMORY, "no memory for the sizes of indexes");
 }
 
 void instance_metrics_stop(bp_call *call, struct instance_metrics *metrics)

@@ -1,4 +1,5 @@
-/* instance_metrics.h - gauges about the instances of the conf: calls under way and waiting, caps, sizes of indexes. */
+/* instance_metrics.h - gauges about the instances of the conf: calls under way and waiting, caps,
+ * sizes of indexes. */
 #ifndef CORE_OPS_INSTANCE_METRICS_H
 #define CORE_OPS_INSTANCE_METRICS_H
 
@@ -7,7 +8,8 @@
 
 struct instance_metrics;
 
-struct instance_metrics *instance_metrics_new(struct generation *generation, const struct conf *conf);
+struct instance_metrics *instance_metrics_new(struct generation *generation,
+                                              const struct conf *conf);
 void                     instance_metrics_free(struct instance_metrics *metrics);
 
 /* On worker 0: asks the vector stores for their sizes, now and then. */

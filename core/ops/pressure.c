@@ -22,7 +22,8 @@ static int64_t resident_bytes(void)
     return (int64_t)resident * sysconf(_SC_PAGESIZE);
 }
 
-/* Of the allocator of a sanitizer, which takes the place of that of the C library; NULL in other builds. */
+/* Of the allocator of a sanitizer, which takes the place of that of the C library; NULL in other
+ * builds. */
 extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 int64_t memory_live_bytes(void)
@@ -52,7 +53,8 @@ enum pressure pressure_now(const struct server_limits *limits)
     }
     if ((double)last_bytes >= limits->refuse_at * (double)limits->memory_bytes)
         return PRESSURE_REFUSE;
-    return (double)last_bytes >= limits->shed_at * (double)limits->memory_bytes ? PRESSURE_SHED : PRESSURE_NONE;
+    return (double)last_bytes >= limits->shed_at * (double)limits->memory_bytes ? PRESSURE_SHED
+                                                                                : PRESSURE_NONE;
 }
 
 /* ---- giving back ---- */
@@ -72,9 +74,12 @@ static void return_memory(bp_call *call, void *arg)
 
 struct job *memory_return_start(struct worker *worker, struct bp_pool *pool)
 {
-    struct job_options options = { .name = "memory", .interval_ns = BP_SECONDS(RETURN_EVERY_S),
-                                   .first_ns = BP_SECONDS(RETURN_EVERY_S), .timeout_ns = BP_SECONDS(RETURN_TIMEOUT_S),
-                                   .run = return_memory, .arg = pool };
+    struct job_options options = { .name = "memory",
+                                   .interval_ns = BP_SECONDS(RETURN_EVERY_S),
+                                   .first_ns = BP_SECONDS(RETURN_EVERY_S),
+                                   .timeout_ns = BP_SECONDS(RETURN_TIMEOUT_S),
+                                   .run = return_memory,
+                                   .arg = pool };
 
     return job_start(worker, &options);
 }

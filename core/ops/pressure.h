@@ -1,7 +1,9 @@
-/* pressure.h - how much of the memory budget is in use, so that load is shed before the kernel ends the process.
+/* pressure.h - how much of the memory budget is in use, so that load is shed before the kernel ends
+ * the process.
  *
- * What counts is what is allocated, and not what is resident: an allocator keeps pages that were used once, and load that is
- * over must not shed the load that comes. What it keeps is given back to the system by a job, now and then.
+ * What counts is what is allocated, and not what is resident: an allocator keeps pages that were
+ * used once, and load that is over must not shed the load that comes. What it keeps is given back
+ * to the system by a job, now and then.
  */
 #ifndef CORE_OPS_PRESSURE_H
 #define CORE_OPS_PRESSURE_H
@@ -22,7 +24,8 @@ enum pressure pressure_now(const struct server_limits *limits);
 /* What the process has allocated; what it has resident where the allocator does not say. */
 int64_t memory_live_bytes(void);
 
-/* On the first worker: gives memory back that the allocator keeps, by a thread of the pool. NULL: no memory. */
+/* On the first worker: gives memory back that the allocator keeps, by a thread of the pool. NULL:
+ * no memory. */
 struct job *memory_return_start(struct worker *worker, struct bp_pool *pool);
 
 #endif

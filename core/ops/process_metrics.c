@@ -17,7 +17,8 @@ struct process_metrics {
     struct worker        *workers;
     uint32_t              count;
     struct log           *log;
-    struct metric_series *cpu, *resident, *live, *virtual_memory, *descriptors, *descriptors_max, *threads, *start_time;
+    struct metric_series *cpu, *resident, *live, *virtual_memory, *descriptors, *descriptors_max,
+        *threads, *start_time;
     struct metric_series *fibers, *fibers_max, *log_dropped;
     struct metric_family *loop_lag;
 };
@@ -75,33 +76,42 @@ static void collect(void *arg)
     }
 }
 
-struct process_metrics *process_metrics_start(struct worker *workers, uint32_t count, struct log *log)
+struct process_metrics *process_metrics_start(struct worker *workers, uint32_t count,
+                                              struct log *log)
 {
     struct process_metrics *m = calloc(1, sizeof(*m));
-    bp_str build[] = { BP_STR(BACKPLANE_VERSION), BP_STR(BACKPLANE_COMPILER), BP_STR(BACKPLANE_FIBER_BACKEND),
-                       BP_STR(BACKPLANE_BUILD) };
+    bp_str                  build[] = { BP_STR(BACKPLANE_VERSION), BP_STR(BACKPLANE_COMPILER),
+                                        BP_STR(BACKPLANE_FIBER_BACKEND), BP_STR(BACKPLANE_BUILD) };
 
     if (!m)
         return NULL;
     m->workers = workers;
     m->count = count;
     m->log = log;
-    m->cpu = metrics_single(METRIC_COUNTER, "process_cpu_seconds_total", "User and system CPU time.");
+    m->cpu = metrics_single(METRIC_COUNTER, "process_cpu_seconds_total",
+                            "User and system CPU time.");
     m->resident = metrics_single(METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory.");
     m->live = metrics_single(METRIC_GAUGE, "process_allocated_memory_bytes",
-                             "Memory that is allocated: what server.limits.memory is a budget for.");
-    m->virtual_memory = metrics_single(METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory.");
+                             "Memory that is allocated: what server.limits.memory is a budget "
+                             "for.");
+    m->virtual_memory = metrics_single(METRIC_GAUGE, "process_virtual_memory_bytes",
+                                       "Virtual memory.");
     m->descriptors = metrics_single(METRIC_GAUGE, "process_open_fds", "Open file descriptors.");
-    m->descriptors_max = metrics_single(METRIC_GAUGE, "process_max_fds", "File descriptors allowed.");
+    m->descriptors_max = metrics_single(METRIC_GAUGE, "process_max_fds",
+                                        "File descriptors allowed.");
     m->threads = metrics_single(METRIC_GAUGE, "process_threads", "Threads.");
-    m->start_time = metrics_single(METRIC_GAUGE, "process_start_time_seconds", "Start, in seconds since 1970.");
+    m->start_time = metrics_single(METRIC_GAUGE, "process_start_time_seconds",
+                                   "Start, in seconds since 1970.");
     metric_set(m->start_time, (double)clock_wall_ns() / 1e9);
     m->fibers = metrics_single(METRIC_GAUGE, "backplane_fibers", "Fibers that have a call.");
-    m->fibers_max = metrics_single(METRIC_GAUGE, "backplane_fibers_max", "Fibers allowed, from vm.max_map_count.");
+    m->fibers_max = metrics_single(METRIC_GAUGE, "backplane_fibers_max",
+                                   "Fibers allowed, from vm.max_map_count.");
     m->log_dropped = metrics_single(METRIC_COUNTER, "backplane_log_dropped_total",
-                                    "Log lines dropped: the queue was full, the disk was, or the rate was passed.");
+                                    "Log lines dropped: the queue was full, the disk was, or the "
+                                    "rate was passed.");
     m->loop_lag = metrics_define(METRIC_GAUGE, "backplane_loop_lag_seconds",
-                                 "How late the last heartbeat of each worker's loop was.", "worker");
+                                 "How late the last heartbeat of each worker's loop was.",
+                                 "worker");
     metric_set(metrics_series(metrics_define(METRIC_GAUGE, "backplane_build_info", "Always 1.",
                                              "version compiler fibers build"),
                               build, 4),

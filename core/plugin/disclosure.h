@@ -1,8 +1,9 @@
 /* disclosure.h - what of a failure of a back end may reach the clients of this server.
  *
- * An error has two readers. The operator's sentence names hosts, users, paths and what another server said; a client is told
- * which part failed and how, and has the request id to ask with. Apps quote what they failed with, so an app never sees the
- * operator's sentence: it is in the log, and the error that the app gets has the client's.
+ * An error has two readers. The operator's sentence names hosts, users, paths and what another
+ * server said; a client is told which part failed and how, and has the request id to ask with. Apps
+ * quote what they failed with, so an app never sees the operator's sentence: it is in the log, and
+ * the error that the app gets has the client's.
  */
 #ifndef CORE_PLUGIN_DISCLOSURE_H
 #define CORE_PLUGIN_DISCLOSURE_H
@@ -10,7 +11,8 @@
 #include "plugin/instance.h"
 
 /* The error in the call's slot is of an operation of `instance`, for `caller`, NULL: the host. */
-void disclosure_decide(bp_call *call, const struct instance *instance, const struct instance *caller, bp_status status);
+void disclosure_decide(bp_call *call, const struct instance *instance,
+                       const struct instance *caller, bp_status status);
 /* The same for a failure of the host's own network client that an app uses. */
 void disclosure_of_network(bp_call *call, bp_status status);
 

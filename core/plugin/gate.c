@@ -1,6 +1,8 @@
-/* gate.c - deadline, bulkhead, breaker, retry, metrics and trace around every operation of a plugin.
+/* gate.c - deadline, bulkhead, breaker, retry, metrics and trace around every operation of a
+ * plugin.
  *
- * One gate a worker's instance, so nothing here takes a lock; the caps of the conf are shared out among the workers.
+ * One gate a worker's instance, so nothing here takes a lock; the caps of the conf are shared out
+ * among the workers.
  */
 #include "plugin/gate.h"
 
@@ -13,7 +15,13 @@
 #include "plugin/gate_kinds.h"
 #include "plugin/generation.h"
 
-enum { RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000, FAILURES_MAX = 64, REASON_BYTES = 320, UNLIMITED_S = 30 };
+enum {
+    RETRY_FIRST_MS = 50,
+    RETRY_MOST_MS = 2000,
+    FAILURES_MAX = 64,
+    REASON_BYTES = 320,
+    UNLIMITED_S = 30
+};
 
 struct waiting {
     struct waiting *next;
@@ -29,14 +37,14 @@ struct holding {
     uint32_t running, waiting;
 };
 
-/* Of one operation: an instance may fail at one and be well at another, as a cache without its server still answers
- * reads (with nothing) while it refuses budgets. */
+/* Of one operation: an instance may fail at one and be well at another, as a cache without its
+ * server still answers reads (with nothing) while it refuses budgets. */
 struct breaker {
     int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
     uint32_t failure_count, failure_next;
-    int64_t  open_until_ns;             /* 0: closed */
-    bool     is_probing;                /* half open, one call is out: its `trial` */
-    char     reason[REASON_BYTES];      /* of the failure that opened it */
+    int64_t  open_until_ns;        /* 0: closed */
+    bool     is_probing;           /* half open, one call is out: its `trial` */
+    char     reason[REASON_BYTES]; /* of the failure that opened it */
 };
 
 struct op_stats {
@@ -48,13 +56,13 @@ struct op_stats {
 struct gate {
     struct instance *instance;
     _Atomic uint32_t running, waiting; /* read by others for /metrics */
-    uint32_t         running_max; /* 0: no cap */
+    uint32_t         running_max;      /* 0: no cap */
     uint32_t         waiting_max;
     struct waiting  *first, *last;
     struct holding   clients[CLIENTS];
     uint32_t         share_max; /* places that one client may have while others wait */
 
-    bool                  is_remote;       /* what fails may be tried again */
+    bool                  is_remote; /* what fails may be tried again */
     bool                  is_breaker_used;
     uint32_t              open_count; /* operations whose breaker is open */
     struct metric_series *breaker_state;
@@ -91,8 +99,10 @@ struct gate *gate_new(struct instance *instance)
     // What an app or a check answers is about what it was asked, not about itself.
     gate->is_remote = strcmp(kind, "app") != 0 && strcmp(kind, "health") != 0;
     gate->is_breaker_used = gate->is_remote && conf->breaker_failures > 0;
-    gate->breaker_state = metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open",
-                                                        "Workers on which a circuit breaker of the instance is open.",
+    gate->breaker_state = metrics_series(metrics_define(METRIC_GAUGE,
+                                                        "backplane_plugin_breaker_open",
+                                                        "Workers on which a circuit breaker of the "
+                                                        "instance is open.",
                                                         "instance plugin"),
                                          (bp_str[]){ instance->unit->conf->name,
                                                      bp_str_of(instance->unit->plugin->label) },
@@ -164,8 +174,9 @@ static void next_span(struct call_trace *trace)
 void gate_push(struct gate_frame *frame, bp_call *call, struct instance *instance, const char *op)
 {
     const struct unit *unit = instance->unit;
-    bool               is_app = strcmp(unit->conf->kind, "app") == 0; // its routes and tools have deadlines of their own
-    int64_t            allowed_ns = is_app ? 0 : unit->conf->gate.deadline_ns;
+    bool               is_app = strcmp(unit->conf->kind, "app") ==
+                  0; // its routes and tools have deadlines of their own
+    int64_t allowed_ns = is_app ? 0 : unit->conf->gate.deadline_ns;
 
     if (log_enabled(call->worker->log, BP_LOG_DEBUG))
         call_traceparent(call); // spans are logged, so there must be a trace
@@ -276,10 +287,10 @@ static bool push_out(struct gate *gate, const bp_call *call)
 static bp_status refuse(bp_call *call, const struct gate *gate)
 {
     return call_fail(call, BP_LIMIT,
-                     "%s \"%s\" has %u calls running and %u waiting on this worker, which is what max_concurrent "
-                     "and queue allow",
-                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, gate_running(gate),
-                     gate_waiting(gate));
+                     "%s \"%s\" has %u calls running and %u waiting on this worker, which is what "
+                     "max_concurrent and queue allow",
+                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
+                     gate_running(gate), gate_waiting(gate));
 }
 
 static bool has_room(const struct gate *gate)
@@ -315,11 +326,13 @@ static bp_status enter(bp_call *call, struct gate *gate)
         return refuse(call, gate);
     if (status == BP_DEADLINE) // it is busy, which is not the same as being out of order
         return call_fail(call, BP_LIMIT, "%s \"%s\" had no free place within the time allowed",
-                         gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data);
+                         gate->instance->unit->plugin->label,
+                         gate->instance->unit->conf->name.data);
     return status == BP_OK ? BP_OK : call_fail_over(call, status, "waiting for a busy plugin");
 }
 
-/* Who waits longest among those that have less than their share; when all have theirs, who waits longest. */
+/* Who waits longest among those that have less than their share; when all have theirs, who waits
+ * longest. */
 static struct waiting *next_of(const struct gate *gate)
 {
     for (struct waiting *at = gate->first; at; at = at->next)
@@ -334,7 +347,8 @@ static void leave(bp_call *call, struct gate *gate)
 
     gate->running--;
     holding_of(gate, call)->running--;
-    if (!gate->first || !has_room(gate)) // there are more than the cap when some took a place again at once
+    if (!gate->first ||
+        !has_room(gate)) // there are more than the cap when some took a place again at once
         return;
     next = next_of(gate);
     unqueue(gate, next);
@@ -343,7 +357,8 @@ static void leave(bp_call *call, struct gate *gate)
     call_wake(next->call);
 }
 
-/* Whoever had a place is not refused another: it comes first, and one that is over has its place to end in. */
+/* Whoever had a place is not refused another: it comes first, and one that is over has its place to
+ * end in. */
 static void come_back(bp_call *call, struct gate *gate)
 {
     struct waiting self = { .call = call, .is_back = true };
@@ -382,8 +397,9 @@ struct gate_turn {
     struct arena         *arena;    /* the caller's */
 };
 
-/* A call whose own time was up early says nothing about the plugin, which might have answered within what it is allowed.
- * The time of a request and that of a plugin are often the same, and then the request began first. */
+/* A call whose own time was up early says nothing about the plugin, which might have answered
+ * within what it is allowed. The time of a request and that of a plugin are often the same, and
+ * then the request began first. */
 static bool had_its_time(const struct gate_turn *turn)
 {
     int64_t allowed_ns = conf_of(turn->gate)->deadline_ns;
@@ -393,12 +409,15 @@ static bool had_its_time(const struct gate_turn *turn)
     return clock_now_ns() - turn->started_ns >= allowed_ns - allowed_ns / 4;
 }
 
-/* Not BP_LIMIT: whoever waited in vain for a place or a connection of ours was not refused by what is behind it. */
-static bool is_failure_of_plugin(const bp_call *call, const struct gate_turn *turn, bp_status status)
+/* Not BP_LIMIT: whoever waited in vain for a place or a connection of ours was not refused by what
+ * is behind it. */
+static bool is_failure_of_plugin(const bp_call *call, const struct gate_turn *turn,
+                                 bp_status status)
 {
     if (status == BP_DEADLINE) // an own, shorter time of the plugin's leaves the call alive
         return call->over == BP_OK || had_its_time(turn);
-    return status == BP_UNAVAILABLE || status == BP_UPSTREAM || status == BP_IO || status == BP_INTERNAL;
+    return status == BP_UNAVAILABLE || status == BP_UPSTREAM || status == BP_IO ||
+           status == BP_INTERNAL;
 }
 
 static bp_status ask_breaker(bp_call *call, struct gate_turn *turn)
@@ -414,12 +433,16 @@ static bp_status ask_breaker(bp_call *call, struct gate_turn *turn)
         return BP_OK;
     }
     call_fail(call, BP_UNAVAILABLE,
-              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms more; the last time: %s",
+              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms "
+              "more; the last time: %s",
               gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
-              (long long)conf_of(gate)->breaker_failures, (long long)(conf_of(gate)->breaker_window_ns / 1000000000),
-              turn->op->name, now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000) : 0LL,
+              (long long)conf_of(gate)->breaker_failures,
+              (long long)(conf_of(gate)->breaker_window_ns / 1000000000), turn->op->name,
+              now < breaker->open_until_ns ? (long long)((breaker->open_until_ns - now) / 1000000)
+                                           : 0LL,
               breaker->reason);
-    call->error.retry_after_ns = now < breaker->open_until_ns ? breaker->open_until_ns - now : BP_SECONDS(1);
+    call->error.retry_after_ns = now < breaker->open_until_ns ? breaker->open_until_ns - now
+                                                              : BP_SECONDS(1);
     return BP_UNAVAILABLE;
 }
 
@@ -436,15 +459,16 @@ static void keep_reason(const bp_call *call, bp_status status, struct breaker *b
     breaker->reason[len] = '\0';
 }
 
-static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker,
-                         bp_status status, int64_t now)
+static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op *op,
+                         struct breaker *breaker, bp_status status, int64_t now)
 {
     keep_reason(call, status, breaker);
     if (!breaker->open_until_ns) {
         if (!gate->open_count++)
             metric_add(gate->breaker_state, 1);
         log_message(call->worker->log, BP_LOG_WARN, "breaker_open",
-                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms; the last time: %s",
+                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms; the "
+                    "last time: %s",
                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
                     (long long)conf_of(gate)->breaker_failures, op->name,
                     (long long)(conf_of(gate)->breaker_pause_ns / 1000000), breaker->reason);
@@ -454,13 +478,15 @@ static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op 
     breaker->failure_count = 0;
 }
 
-static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op *op, struct breaker *breaker)
+static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op *op,
+                          struct breaker *breaker)
 {
     if (!--gate->open_count)
         metric_add(gate->breaker_state, -1);
     breaker->open_until_ns = 0;
     log_message(call->worker->log, BP_LOG_INFO, "breaker_closed", "%s \"%s\" answers %s again",
-                gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data, op->name);
+                gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
+                op->name);
 }
 
 /* The trial is over without a verdict: the next call is one. */
@@ -489,8 +515,8 @@ static void note_failure(bp_call *call, const struct gate_turn *turn, bp_status 
         open_breaker(call, turn->gate, turn->op, breaker, status, now);
 }
 
-/* What became of a request, whatever number of attempts it took. One that began before the breaker opened tells nothing
- * new about it. */
+/* What became of a request, whatever number of attempts it took. One that began before the breaker
+ * opened tells nothing new about it. */
 static void teach_breaker(bp_call *call, struct gate_turn *turn, bp_status status)
 {
     if (is_failure_of_plugin(call, turn, status)) {
@@ -498,7 +524,8 @@ static void teach_breaker(bp_call *call, struct gate_turn *turn, bp_status statu
             open_breaker(call, turn->gate, turn->op, turn->breaker, status, clock_now_ns());
         else if (!turn->breaker->open_until_ns)
             note_failure(call, turn, status);
-    } else if (turn->is_trial && status != BP_CANCELLED && status != BP_DEADLINE && status != BP_LIMIT) {
+    } else if (turn->is_trial && status != BP_CANCELLED && status != BP_DEADLINE &&
+               status != BP_LIMIT) {
         close_breaker(call, turn->gate, turn->op, turn->breaker);
     }
     end_trial(turn);
@@ -509,7 +536,8 @@ void gate_answered(bp_call *call)
     struct gate_turn *turn = call->turn;
 
     if (call->is_job_running || !turn || !turn->is_trial)
-        return; // a pool thread must not touch what belongs to the worker; its trial ends with the call
+        return; // a pool thread must not touch what belongs to the worker; its trial ends with the
+                // call
     close_breaker(call, turn->gate, turn->op, turn->breaker);
     end_trial(turn);
 }
@@ -538,25 +566,32 @@ bp_status gate_sink_end(bp_call *call, struct arena *of_plugin, bp_status status
 
 static struct metric_series *outcome_of(const struct unit *unit, const char *op, bp_status status)
 {
-    return metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "Operations of plugins, by outcome.",
+    return metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total",
+                                         "Operations of plugins, by outcome.",
                                          "instance plugin op outcome"),
-                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op),
-                                      bp_str_of(bp_status_label(status)) },
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label),
+                                      bp_str_of(op), bp_str_of(bp_status_label(status)) },
                           4);
 }
 
 static struct metric_series *duration_of(const struct unit *unit, const char *op)
 {
     return metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_plugin_call_duration_seconds",
-                                         "Time that operations of plugins took, with retries.", "instance plugin op"),
-                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op) }, 3);
+                                         "Time that operations of plugins took, with retries.",
+                                         "instance plugin op"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label),
+                                      bp_str_of(op) },
+                          3);
 }
 
 static struct metric_series *retries_of(const struct unit *unit, const char *op)
 {
     return metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_retries_total",
-                                         "Attempts of operations after the first one.", "instance plugin op"),
-                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label), bp_str_of(op) }, 3);
+                                         "Attempts of operations after the first one.",
+                                         "instance plugin op"),
+                          (bp_str[]){ unit->conf->name, bp_str_of(unit->plugin->label),
+                                      bp_str_of(op) },
+                          3);
 }
 
 static bool is_provider(const struct unit *unit)
@@ -567,15 +602,17 @@ static bool is_provider(const struct unit *unit)
 static struct metric_series *provider_errors_of(const struct unit *unit, bp_status status)
 {
     return metrics_series(metrics_define(METRIC_COUNTER, "provider_api_errors_total",
-                                         "Requests to providers of models that failed, by reason.", "provider reason"),
+                                         "Requests to providers of models that failed, by reason.",
+                                         "provider reason"),
                           (bp_str[]){ unit->conf->name, bp_str_of(bp_status_label(status)) }, 2);
 }
 
 /* Counters are there with a zero before the first event, so that a rate can be taken of it. */
 void gate_define_op(const struct unit *unit, const char *op)
 {
-    static const bp_status outcomes[] = { BP_OK, BP_UNAVAILABLE, BP_INTERNAL, BP_LIMIT, BP_DEADLINE, BP_UPSTREAM };
-    bool                   is_app = strcmp(unit->conf->kind, "app") == 0; // they have many operations
+    static const bp_status outcomes[] = { BP_OK,    BP_UNAVAILABLE, BP_INTERNAL,
+                                          BP_LIMIT, BP_DEADLINE,    BP_UPSTREAM };
+    bool is_app = strcmp(unit->conf->kind, "app") == 0; // they have many operations
 
     for (size_t i = 0; i < (is_app ? 3 : sizeof(outcomes) / sizeof(outcomes[0])); i++)
         outcome_of(unit, op, outcomes[i]);
@@ -586,7 +623,7 @@ void gate_define_op(const struct unit *unit, const char *op)
 
 static void define_kind(const struct unit *unit)
 {
-    static const bp_status reasons[] = { BP_INVALID, BP_DENIED,      BP_TOO_LARGE, BP_LIMIT,
+    static const bp_status reasons[] = { BP_INVALID,  BP_DENIED,      BP_TOO_LARGE, BP_LIMIT,
                                          BP_UPSTREAM, BP_UNAVAILABLE, BP_DEADLINE };
     size_t                 count;
     const struct gate_op  *ops = gate_ops_list(unit->conf->kind, &count);
@@ -613,10 +650,11 @@ static struct op_stats *stats_of(struct gate *gate, const struct gate_op *op)
     return stats;
 }
 
-static void count(struct gate *gate, const struct gate_op *op, bp_status status, int64_t duration_ns)
+static void count(struct gate *gate, const struct gate_op *op, bp_status status,
+                  int64_t duration_ns)
 {
     struct op_stats *stats = stats_of(gate, op);
-    uint32_t         place = status >= 0 && status < BP_STATUS_COUNT ? (uint32_t)status : BP_INTERNAL;
+    uint32_t place = status >= 0 && status < BP_STATUS_COUNT ? (uint32_t)status : BP_INTERNAL;
 
     if (!stats)
         return;
@@ -649,7 +687,8 @@ void gate_client_wait(bp_call *call, bool begins)
     struct gate_turn *turn = call->turn;
 
     while (turn && turn->gate->is_remote)
-        turn = turn->outer; // what a back end's places stand for is in use while the client is waited for
+        turn = turn->outer; // what a back end's places stand for is in use while the client is
+                            // waited for
     if (!turn)
         return;
     if (begins)
@@ -705,9 +744,10 @@ static bool pause_before_retry(bp_call *call, int attempt)
     return call_sleep(call, pause_ns) == BP_OK;
 }
 
-/* Attempts until one succeeds or trying again would not help. False: none was made, as there was no place for it. */
-static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *turn, gate_thunk thunk, void *args,
-                    bp_status *status)
+/* Attempts until one succeeds or trying again would not help. False: none was made, as there was no
+ * place for it. */
+static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *turn,
+                    gate_thunk thunk, void *args, bp_status *status)
 {
     struct gate *gate = turn->gate;
 
@@ -719,11 +759,12 @@ static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *
             return attempt > 0;
         *status = run_once(call, instance, thunk, args);
         leave(call, gate);
-        if (*status == BP_OK || !turn->op->is_idempotent || !bp_status_is_retryable(*status) || !gate->is_remote ||
-            attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
+        if (*status == BP_OK || !turn->op->is_idempotent || !bp_status_is_retryable(*status) ||
+            !gate->is_remote || attempt >= conf_of(gate)->retries || call_over(call) != BP_OK)
             return true;
         error = call->error;
-        if ((turn->breaker && turn->breaker->open_until_ns && !turn->is_trial) || !pause_before_retry(call, attempt)) {
+        if ((turn->breaker && turn->breaker->open_until_ns && !turn->is_trial) ||
+            !pause_before_retry(call, attempt)) {
             call->error = error;
             return true;
         }
@@ -731,12 +772,15 @@ static bool attempt(bp_call *call, struct instance *instance, struct gate_turn *
     }
 }
 
-static bp_status pass(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args,
-                      bool is_long)
+static bp_status pass(bp_call *call, struct instance *instance, const struct gate_op *op,
+                      gate_thunk thunk, void *args, bool is_long)
 {
     struct gate      *gate = instance->gate;
     struct op_stats  *stats = gate->is_breaker_used ? stats_of(gate, op) : NULL;
-    struct gate_turn  turn = { .outer = call->turn, .gate = gate, .op = op, .breaker = stats ? &stats->breaker : NULL,
+    struct gate_turn  turn = { .outer = call->turn,
+                               .gate = gate,
+                               .op = op,
+                               .breaker = stats ? &stats->breaker : NULL,
                                .arena = call->arena };
     struct gate_frame frame;
     bp_status         status = call_over(call);
@@ -744,9 +788,10 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     if (status != BP_OK)
         return call_fail_over(call, status, op->name);
     if (!instance->unit->is_up) {
-        status = call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s", instance->unit->plugin->label,
-                           instance->unit->conf->name.data,
-                           instance->unit->problem[0] ? instance->unit->problem : "it has not started yet");
+        status = call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s",
+                           instance->unit->plugin->label, instance->unit->conf->name.data,
+                           instance->unit->problem[0] ? instance->unit->problem
+                                                      : "it has not started yet");
         disclosure_decide(call, instance, instance_of_call(call), status);
         return status;
     }
@@ -762,7 +807,8 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
         end_trial(&turn);
     }
     call->turn = turn.outer;
-    unit_note_call(instance->unit, is_failure_of_plugin(call, &turn, status) || status == BP_FULL || status == BP_DATA
+    unit_note_call(instance->unit, is_failure_of_plugin(call, &turn, status) || status == BP_FULL ||
+                                           status == BP_DATA
                                        ? status
                                        : BP_OK);
     count(gate, op, status, clock_now_ns() - frame.started_ns);
@@ -773,12 +819,14 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     return status;
 }
 
-bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+bp_status gate_run(bp_call *call, struct instance *instance, const struct gate_op *op,
+                   gate_thunk thunk, void *args)
 {
     return pass(call, instance, op, thunk, args, false);
 }
 
-bp_status gate_run_long(bp_call *call, struct instance *instance, const struct gate_op *op, gate_thunk thunk, void *args)
+bp_status gate_run_long(bp_call *call, struct instance *instance, const struct gate_op *op,
+                        gate_thunk thunk, void *args)
 {
     return pass(call, instance, op, thunk, args, true);
 }

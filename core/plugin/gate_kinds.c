@@ -1,4 +1,5 @@
-/* gate_kinds.c - which table serves which kind, and the operations of embed, llm, health and alert. */
+/* gate_kinds.c - which table serves which kind, and the operations of embed, llm, health and alert.
+ */
 #include "plugin/gate_kinds.h"
 
 #include "base/clock.h"
@@ -10,8 +11,9 @@ const void *gate_ops_for(const char *kind)
         const char *kind;
         const void *ops;
     } tables[] = {
-        { "storage", &gate_storage_ops }, { "cache", &gate_cache_ops },   { "vector", &gate_vector_ops },
-        { "embed", &gate_embed_ops },     { "llm", &gate_llm_ops },       { "health", &gate_health_ops },
+        { "storage", &gate_storage_ops }, { "cache", &gate_cache_ops },
+        { "vector", &gate_vector_ops },   { "embed", &gate_embed_ops },
+        { "llm", &gate_llm_ops },         { "health", &gate_health_ops },
         { "alert", &gate_alert_ops },
     };
 
@@ -70,20 +72,26 @@ static bp_status run_embed(bp_call *call, void *object, void *arg)
 static bp_status gated_embed(bp_call *call, void *instance, const bp_embed_request *request,
                              bp_embeddings *embeddings)
 {
-    struct embed_args args = { .ops = ops_of(instance), .request = request, .embeddings = embeddings };
+    struct embed_args args = { .ops = ops_of(instance),
+                               .request = request,
+                               .embeddings = embeddings };
     bp_status         status;
 
     if (!gate_has(call, instance, args.ops->embed != NULL, "embed"))
         return BP_UNSUPPORTED;
     status = gate_run(call, instance, &embed_list[1], run_embed, &args);
-    if (status == BP_OK && (embeddings->count != request->count || !embeddings->vectors || !embeddings->dimensions))
+    if (status == BP_OK &&
+        (embeddings->count != request->count || !embeddings->vectors || !embeddings->dimensions))
         return call_fail(call, BP_UPSTREAM, "%s \"%s\" gave %zu vectors for %zu texts",
                          ((struct instance *)instance)->unit->plugin->label,
-                         ((struct instance *)instance)->unit->conf->name.data, embeddings->count, request->count);
+                         ((struct instance *)instance)->unit->conf->name.data, embeddings->count,
+                         request->count);
     return status;
 }
 
-const bp_embed_ops gate_embed_ops = { .struct_size = sizeof(bp_embed_ops), .info = gated_info, .embed = gated_embed };
+const bp_embed_ops gate_embed_ops = { .struct_size = sizeof(bp_embed_ops),
+                                      .info = gated_info,
+                                      .embed = gated_embed };
 
 /* ---- llm ---- */
 
@@ -98,14 +106,17 @@ struct llm_args {
     size_t             *model_size, *count;
     struct instance    *instance;
     int64_t             began_ns;
-    struct gate_op      op; /* a copy: a chat is not tried again once a piece of the answer was given out */
+    struct gate_op
+        op; /* a copy: a chat is not tried again once a piece of the answer was given out */
 };
 
 static void count_tokens(const struct instance *instance, const char *direction, uint64_t tokens)
 {
-    metric_add(metrics_series(metrics_define(METRIC_COUNTER, "backplane_llm_tokens_total", "Tokens that chats took and gave.",
+    metric_add(metrics_series(metrics_define(METRIC_COUNTER, "backplane_llm_tokens_total",
+                                             "Tokens that chats took and gave.",
                                              "instance plugin direction"),
-                              (bp_str[]){ instance->unit->conf->name, bp_str_of(instance->unit->plugin->label),
+                              (bp_str[]){ instance->unit->conf->name,
+                                          bp_str_of(instance->unit->plugin->label),
                                           bp_str_of(direction) },
                               3),
                (double)tokens);
@@ -114,8 +125,12 @@ static void count_tokens(const struct instance *instance, const char *direction,
 static struct metric_series *first_token_of(const struct instance *instance)
 {
     return metrics_series(metrics_define(METRIC_HISTOGRAM, "backplane_llm_first_token_seconds",
-                                         "Time from a chat's request to the first piece of its answer.", "instance plugin"),
-                          (bp_str[]){ instance->unit->conf->name, bp_str_of(instance->unit->plugin->label) }, 2);
+                                         "Time from a chat's request to the first piece of its "
+                                         "answer.",
+                                         "instance plugin"),
+                          (bp_str[]){ instance->unit->conf->name,
+                                      bp_str_of(instance->unit->plugin->label) },
+                          2);
 }
 
 void gate_define_llm(const struct instance *instance)
@@ -131,7 +146,8 @@ static bp_status pass_delta(bp_call *call, void *self, const bp_delta *delta)
     struct arena    *of_plugin;
 
     if (args->op.is_idempotent)
-        metric_observe(first_token_of(args->instance), (double)(clock_now_ns() - args->began_ns) / 1e9);
+        metric_observe(first_token_of(args->instance),
+                       (double)(clock_now_ns() - args->began_ns) / 1e9);
     args->op.is_idempotent = false;
     gate_answered(call);
     of_plugin = gate_sink_begin(call);
@@ -146,11 +162,16 @@ static bp_status run_chat(bp_call *call, void *object, void *arg)
     return args->ops->chat(call, object, args->chat, &sink, args->result);
 }
 
-static bp_status gated_chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
-                            bp_chat_result *result)
+static bp_status gated_chat(bp_call *call, void *instance, const bp_chat *chat,
+                            const bp_chat_sink *sink, bp_chat_result *result)
 {
-    struct llm_args args = { .ops = ops_of(instance), .chat = chat, .sink = sink, .result = result, .op = llm_list[0],
-                             .instance = instance, .began_ns = clock_now_ns() };
+    struct llm_args args = { .ops = ops_of(instance),
+                             .chat = chat,
+                             .sink = sink,
+                             .result = result,
+                             .op = llm_list[0],
+                             .instance = instance,
+                             .began_ns = clock_now_ns() };
     bp_status       status;
 
     if (!gate_has(call, instance, args.ops->chat != NULL, "chat"))
@@ -170,17 +191,21 @@ static bp_status run_models(bp_call *call, void *object, void *arg)
     return args->ops->models(call, object, args->models, args->model_size, args->count);
 }
 
-static bp_status gated_models(bp_call *call, void *instance, const bp_model **models, size_t *model_size,
-                              size_t *count)
+static bp_status gated_models(bp_call *call, void *instance, const bp_model **models,
+                              size_t *model_size, size_t *count)
 {
-    struct llm_args args = { .ops = ops_of(instance), .models = models, .model_size = model_size, .count = count };
+    struct llm_args args = {
+        .ops = ops_of(instance), .models = models, .model_size = model_size, .count = count
+    };
 
     if (!gate_has(call, instance, args.ops->models != NULL, "models"))
         return BP_UNSUPPORTED;
     return gate_run(call, instance, &llm_list[1], run_models, &args);
 }
 
-const bp_llm_ops gate_llm_ops = { .struct_size = sizeof(bp_llm_ops), .chat = gated_chat, .models = gated_models };
+const bp_llm_ops gate_llm_ops = { .struct_size = sizeof(bp_llm_ops),
+                                  .chat = gated_chat,
+                                  .models = gated_models };
 
 /* ---- health ---- */
 
@@ -207,7 +232,8 @@ static bp_status gated_check(bp_call *call, void *instance, bp_health *health)
     return gate_run(call, instance, &health_list[0], run_check, &args);
 }
 
-const bp_health_ops gate_health_ops = { .struct_size = sizeof(bp_health_ops), .check = gated_check };
+const bp_health_ops gate_health_ops = { .struct_size = sizeof(bp_health_ops),
+                                        .check = gated_check };
 
 /* ---- alert ---- */
 
@@ -226,16 +252,20 @@ static bp_status run_deliver(bp_call *call, void *object, void *arg)
     return args->ops->deliver(call, object, args->alerts, args->alert_size, args->count);
 }
 
-static bp_status gated_deliver(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size, size_t count)
+static bp_status gated_deliver(bp_call *call, void *instance, const bp_alert *alerts,
+                               size_t alert_size, size_t count)
 {
-    struct alert_args args = { .ops = ops_of(instance), .alerts = alerts, .alert_size = alert_size, .count = count };
+    struct alert_args args = {
+        .ops = ops_of(instance), .alerts = alerts, .alert_size = alert_size, .count = count
+    };
 
     if (!gate_has(call, instance, args.ops->deliver != NULL, "deliver"))
         return BP_UNSUPPORTED;
     return gate_run(call, instance, &alert_list[0], run_deliver, &args);
 }
 
-const bp_alert_ops gate_alert_ops = { .struct_size = sizeof(bp_alert_ops), .deliver = gated_deliver };
+const bp_alert_ops gate_alert_ops = { .struct_size = sizeof(bp_alert_ops),
+                                      .deliver = gated_deliver };
 
 /* ---- all of them ---- */
 

@@ -5,7 +5,21 @@
 #include "plugin/gate.h"
 #include "plugin/gate_kinds.h"
 
-enum { EXEC, QUERY, BATCH, BEGIN, COMMIT, ROLLBACK, MIGRATE, STATS, BACKUP, INSPECT, MAINTAIN, LISTEN, NOTIFY };
+enum {
+    EXEC,
+    QUERY,
+    BATCH,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    MIGRATE,
+    STATS,
+    BACKUP,
+    INSPECT,
+    MAINTAIN,
+    LISTEN,
+    NOTIFY
+};
 
 const struct gate_op gate_storage_list[] = {
     [EXEC] = { EXEC, "exec", false },
@@ -54,7 +68,8 @@ static bool is_select(bp_str sql)
     return sql.len > 6 && strncasecmp(sql.data, "select", 6) == 0;
 }
 
-/* What one back end takes all take: PostgreSQL keeps neither a NUL nor what is no UTF-8 in a text, so no storage is asked to. */
+/* What one back end takes all take: PostgreSQL keeps neither a NUL nor what is no UTF-8 in a text,
+ * so no storage is asked to. */
 static bp_status check_texts(bp_call *call, const bp_statement *statements, size_t count)
 {
     for (size_t s = 0; s < count; s++)
@@ -65,10 +80,14 @@ static bp_status check_texts(bp_call *call, const bp_statement *statements, size
                                           : NULL;
 
             if (nul)
-                return call_fail(call, BP_INVALID, "a text of %zu bytes has a NUL at byte %zu, which no storage keeps: take it out, "
-                                 "or store bytes", value->text.len, (size_t)(nul - value->text.data));
+                return call_fail(call, BP_INVALID,
+                                 "a text of %zu bytes has a NUL at byte %zu, which no storage "
+                                 "keeps: take it out, or store bytes",
+                                 value->text.len, (size_t)(nul - value->text.data));
             if (value->type == BP_SQL_TEXT && !str_is_utf8(value->text))
-                return call_fail(call, BP_INVALID, "a text of %zu bytes is not UTF-8, which no storage keeps: store bytes",
+                return call_fail(call, BP_INVALID,
+                                 "a text of %zu bytes is not UTF-8, which no storage keeps: store "
+                                 "bytes",
                                  value->text.len);
         }
     return BP_OK;
@@ -81,8 +100,8 @@ static bp_status run_exec(bp_call *call, void *object, void *arg)
     return args->ops->exec(call, object, args->transaction, args->statements, args->rows);
 }
 
-static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                            bp_rows *rows)
+static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *transaction,
+                            const bp_statement *statement, bp_rows *rows)
 {
     struct args args = args_for(instance);
 
@@ -99,13 +118,14 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
 
 static bp_status pass_row(bp_call *call, void *self, const bp_sql_value *row, uint32_t column_count)
 {
-    struct args *args = self;
+    struct args  *args = self;
     struct arena *of_plugin;
 
     args->op.is_idempotent = false;
     gate_answered(call);
     of_plugin = gate_sink_begin(call);
-    return gate_sink_end(call, of_plugin, args->sink->row(call, args->sink->self, row, column_count));
+    return gate_sink_end(call, of_plugin,
+                         args->sink->row(call, args->sink->self, row, column_count));
 }
 
 static bp_status run_query(bp_call *call, void *object, void *arg)
@@ -116,8 +136,8 @@ static bp_status run_query(bp_call *call, void *object, void *arg)
     return args->ops->query(call, object, args->transaction, args->statements, &sink);
 }
 
-static bp_status gated_query(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                             const bp_row_sink *sink)
+static bp_status gated_query(bp_call *call, void *instance, bp_transaction *transaction,
+                             const bp_statement *statement, const bp_row_sink *sink)
 {
     struct args args = args_for(instance);
 
@@ -139,8 +159,8 @@ static bp_status run_batch(bp_call *call, void *object, void *arg)
     return args->ops->batch(call, object, args->statements, args->count, args->numbers);
 }
 
-static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *statements, size_t count,
-                             int64_t *changed)
+static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *statements,
+                             size_t count, int64_t *changed)
 {
     struct args args = args_for(instance);
 
@@ -165,7 +185,8 @@ static bp_status gated_begin(bp_call *call, void *instance, bp_transaction **tra
     struct args args = args_for(instance);
 
     args.begun = transaction;
-    if (!gate_has(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback, "transactions"))
+    if (!gate_has(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback,
+                  "transactions"))
         return BP_UNSUPPORTED;
     return gate_run(call, instance, &gate_storage_list[BEGIN], run_begin, &args);
 }
@@ -207,8 +228,8 @@ static bp_status run_migrate(bp_call *call, void *object, void *arg)
     return args->ops->migrate(call, object, args->text, args->migrations, args->count);
 }
 
-static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
-                               size_t count)
+static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner,
+                               const bp_migration *migrations, size_t count)
 {
     struct args args = args_for(instance);
 
@@ -250,7 +271,8 @@ static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_
 
     args.text = path;
     args.numbers = size_bytes;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup, "backup"))
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup,
+                  "backup"))
         return BP_UNSUPPORTED;
     return gate_run_long(call, instance, &gate_storage_list[BACKUP], run_backup, &args);
 }
@@ -268,7 +290,8 @@ static bp_status gated_inspect(bp_call *call, void *instance, bp_str what, bp_ro
 
     args.text = what;
     args.rows = rows;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect, "inspect"))
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect,
+                  "inspect"))
         return BP_UNSUPPORTED;
     return gate_run_long(call, instance, &gate_storage_list[INSPECT], run_inspect, &args);
 }
@@ -286,7 +309,8 @@ static bp_status gated_maintain(bp_call *call, void *instance, bp_str what, bp_s
 
     args.text = what;
     args.more = table;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain, "maintain"))
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain,
+                  "maintain"))
         return BP_UNSUPPORTED;
     return gate_run_long(call, instance, &gate_storage_list[MAINTAIN], run_maintain, &args);
 }
@@ -303,13 +327,15 @@ static bp_status run_listen(bp_call *call, void *object, void *arg)
     return status;
 }
 
-static bp_status gated_listen(bp_call *call, void *instance, bp_str channel, const bp_notice_sink *sink)
+static bp_status gated_listen(bp_call *call, void *instance, bp_str channel,
+                              const bp_notice_sink *sink)
 {
     struct args args = args_for(instance);
 
     args.text = channel;
     args.notices = sink;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen, "listen"))
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen,
+                  "listen"))
         return BP_UNSUPPORTED;
     return gate_run_long(call, instance, &gate_storage_list[LISTEN], run_listen, &args);
 }
@@ -321,14 +347,16 @@ static bp_status run_notify(bp_call *call, void *object, void *arg)
     return args->ops->notify(call, object, args->transaction, args->text, args->more);
 }
 
-static bp_status gated_notify(bp_call *call, void *instance, bp_transaction *transaction, bp_str channel, bp_str payload)
+static bp_status gated_notify(bp_call *call, void *instance, bp_transaction *transaction,
+                              bp_str channel, bp_str payload)
 {
     struct args args = args_for(instance);
 
     args.transaction = transaction;
     args.text = channel;
     args.more = payload;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify, "notify"))
+    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify,
+                  "notify"))
         return BP_UNSUPPORTED;
     return gate_run(call, instance, &gate_storage_list[NOTIFY], run_notify, &args);
 }

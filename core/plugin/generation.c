@@ -52,11 +52,12 @@ static void start_remote(void *arg)
     sem_post(&remote->done);
 }
 
-bp_status generation_call(struct worker *worker, int64_t timeout_ns, bp_status (*fn)(bp_call *call, void *arg),
-                          void *arg, char problem[512])
+bp_status generation_call(struct worker *worker, int64_t                   timeout_ns,
+                          bp_status (*fn)(bp_call *call, void *arg), void *arg, char problem[512])
 {
-    struct remote_call remote = { .worker = worker, .timeout_ns = timeout_ns, .fn = fn, .arg = arg,
-                                  .problem = problem };
+    struct remote_call remote = {
+        .worker = worker, .timeout_ns = timeout_ns, .fn = fn, .arg = arg, .problem = problem
+    };
 
     problem[0] = '\0';
     sem_init(&remote.done, 0, 0);
@@ -85,19 +86,22 @@ static void unit_release(struct unit *unit)
 static struct unit *find_unit(const struct generation *generation, bp_str kind, bp_str name)
 {
     for (size_t i = 0; i < generation->unit_count; i++)
-        if (bp_str_is(kind, generation->units[i]->conf->kind) && bp_str_equal(generation->units[i]->conf->name, name))
+        if (bp_str_is(kind, generation->units[i]->conf->kind) &&
+            bp_str_equal(generation->units[i]->conf->name, name))
             return generation->units[i];
     return NULL;
 }
 
-/* The unit of the generation before that is this one too: nothing about it changed, nor about those it refers to. */
+/* The unit of the generation before that is this one too: nothing about it changed, nor about those
+ * it refers to. */
 static struct unit *find_same(const struct generation *generation, const struct generation *before,
                               const struct conf_instance *conf)
 {
     struct unit *unit = before ? find_unit(before, bp_str_of(conf->kind), conf->name) : NULL;
     size_t       index = 0;
 
-    if (!unit || unit->worker_count != generation->worker_count || !conf_instance_is_same(unit->conf, conf))
+    if (!unit || unit->worker_count != generation->worker_count ||
+        !conf_instance_is_same(unit->conf, conf))
         return NULL;
     for (const struct option_ref *ref = conf->refs.first; ref; ref = ref->next)
         if (unit->peers[index++] != find_unit(generation, ref->kind, ref->name))
@@ -146,8 +150,9 @@ static void init_monotonic(pthread_cond_t *cond)
     pthread_condattr_destroy(&attributes);
 }
 
-struct generation *generation_new(struct conf *conf, struct plugin_registry *registry, struct worker *workers,
-                                  uint32_t worker_count, struct bp_pool *pool, const struct generation *before)
+struct generation *generation_new(struct conf *conf, struct plugin_registry *registry,
+                                  struct worker *workers, uint32_t worker_count,
+                                  struct bp_pool *pool, const struct generation *before)
 {
     struct generation *generation = calloc(1, sizeof(*generation));
 
@@ -238,7 +243,8 @@ static void ask_to_leave(void *arg)
 
 bool generation_wait_unused(struct generation *generation, int64_t deadline_ns)
 {
-    struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+    struct timespec until = { .tv_sec = deadline_ns / 1000000000,
+                              .tv_nsec = deadline_ns % 1000000000 };
     int             problem = 0;
     bool            have_left;
 
@@ -252,7 +258,8 @@ bool generation_wait_unused(struct generation *generation, int64_t deadline_ns)
     return have_left;
 }
 
-const struct conf_instance *generation_conf_of(const struct generation *generation, const struct unit *unit)
+const struct conf_instance *generation_conf_of(const struct generation *generation,
+                                               const struct unit       *unit)
 {
     for (size_t i = 0; i < generation->unit_count; i++)
         if (generation->units[i] == unit)
@@ -260,7 +267,8 @@ const struct conf_instance *generation_conf_of(const struct generation *generati
     return NULL;
 }
 
-struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind, bp_str name)
+struct instance *generation_find(const struct generation *generation, uint32_t worker, bp_str kind,
+                                 bp_str name)
 {
     struct unit *unit = find_unit(generation, kind, name);
 
@@ -283,14 +291,16 @@ static bp_status run_hook(bp_call *call, void *arg)
 }
 
 static bp_status hook_on(struct instance *instance, const char *name,
-                         bp_status (*hook)(bp_call *call, struct instance *instance), char problem[512])
+                         bp_status (*hook)(bp_call *call, struct instance *instance),
+                         char problem[512])
 {
     struct hook_run run = { instance, name, hook };
 
     return generation_call(instance->worker, BP_SECONDS(HOOK_TIMEOUT_S), run_hook, &run, problem);
 }
 
-/* An app's tables are there before its worker_start runs: in the storage that its option `storage` names. */
+/* An app's tables are there before its worker_start runs: in the storage that its option `storage`
+ * names. */
 static bp_status migrate(bp_call *call, struct instance *instance)
 {
     const struct unit *unit = instance->unit;
@@ -304,9 +314,11 @@ static bp_status migrate(bp_call *call, struct instance *instance)
         if (bp_str_is(ref->option, "storage"))
             storage = unit->peers[index];
     if (!storage)
-        return call_fail(call, BP_INVALID, "it has tables to make, and no option `storage` that says where");
-    return bp_storage_migrate(call, &storage->instances[instance->worker->index].peer, bp_str_of(unit->plugin->descriptor.name),
-                              app->migrations, app->migration_count);
+        return call_fail(call, BP_INVALID,
+                         "it has tables to make, and no option `storage` that says where");
+    return bp_storage_migrate(call, &storage->instances[instance->worker->index].peer,
+                              bp_str_of(unit->plugin->descriptor.name), app->migrations,
+                              app->migration_count);
 }
 
 /* ---- up and down ---- */
@@ -321,7 +333,8 @@ static void undo(struct unit *unit, struct log *log)
             hook_on(&unit->instances[w], "worker_stop", instance_stop, problem);
     if (unit->is_shared_created &&
         hook_on(&unit->instances[0], "shared_destroy", instance_destroy_shared, problem) != BP_OK)
-        log_message(log, BP_LOG_ERROR, "stop_failed", "%s: shared_destroy: %s", unit->plugin->label, problem);
+        log_message(log, BP_LOG_ERROR, "stop_failed", "%s: shared_destroy: %s", unit->plugin->label,
+                    problem);
 }
 
 static bp_status bring_up(struct unit *unit)
@@ -370,10 +383,11 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
         generation->problem_status = bring_up(unit);
         if (generation->problem_status == BP_OK)
             continue;
-        snprintf(generation->problem, sizeof(generation->problem), "%s.%.64s (%s): %s", unit->conf->kind,
-                 unit->conf->name.data, unit->plugin->label, unit->problem);
+        snprintf(generation->problem, sizeof(generation->problem), "%s.%.64s (%s): %s",
+                 unit->conf->kind, unit->conf->name.data, unit->plugin->label, unit->problem);
         if (!unit->conf->gate.critical) {
-            log_message(log, BP_LOG_ERROR, "instance_degraded", "%s; it is not critical, so the host starts without it",
+            log_message(log, BP_LOG_ERROR, "instance_degraded",
+                        "%s; it is not critical, so the host starts without it",
                         generation->problem);
             generation->problem[0] = '\0';
             continue;
@@ -394,7 +408,8 @@ bool generation_start(struct generation *generation)
 static void want(const struct generation *generation, size_t index, bool *is_wanted)
 {
     is_wanted[index] = true;
-    for (const struct option_ref *ref = generation->units[index]->conf->refs.first; ref; ref = ref->next)
+    for (const struct option_ref *ref = generation->units[index]->conf->refs.first; ref;
+         ref = ref->next)
         for (size_t i = 0; i < index; i++)
             if (bp_str_is(ref->kind, generation->units[i]->conf->kind) &&
                 bp_str_equal(ref->name, generation->units[i]->conf->name))
@@ -406,7 +421,8 @@ bool generation_start_only(struct generation *generation, bp_str kind, bp_str na
     bool is_wanted[CONF_MAX_INSTANCES] = { false };
 
     for (size_t i = 0; i < generation->unit_count; i++)
-        if (bp_str_is(kind, generation->units[i]->conf->kind) && bp_str_equal(name, generation->units[i]->conf->name))
+        if (bp_str_is(kind, generation->units[i]->conf->kind) &&
+            bp_str_equal(name, generation->units[i]->conf->name))
             want(generation, i, is_wanted);
     return start_units(generation, is_wanted);
 }
@@ -426,7 +442,8 @@ bool generation_start_apps(struct generation *generation, const bp_str_list *app
     return start_units(generation, is_wanted);
 }
 
-bool generation_start_chosen(struct generation *generation, bool (*is_chosen)(const struct conf_instance *conf, void *arg),
+bool generation_start_chosen(struct generation *generation,
+                             bool (*is_chosen)(const struct conf_instance *conf, void *arg),
                              void *arg)
 {
     bool is_wanted[CONF_MAX_INSTANCES] = { false };
@@ -446,8 +463,9 @@ bool generation_migrate_apps(struct generation *generation)
         if (strcmp(unit->conf->kind, "app") != 0 ||
             hook_on(&unit->instances[0], "migration", migrate, problem) == BP_OK)
             continue;
-        snprintf(generation->problem, sizeof(generation->problem), "app.%.64s (%s): migration failed: %.440s",
-                 unit->conf->name.data, unit->plugin->label, problem);
+        snprintf(generation->problem, sizeof(generation->problem),
+                 "app.%.64s (%s): migration failed: %.440s", unit->conf->name.data,
+                 unit->plugin->label, problem);
         return false;
     }
     return true;
@@ -474,7 +492,8 @@ void generation_stop(struct generation *generation)
     char problem[512];
 
     for (size_t i = generation->unit_count; i-- > 0;)
-        for (uint32_t w = 0; is_only_ours(generation->units[i]) && w < generation->worker_count; w++)
+        for (uint32_t w = 0; is_only_ours(generation->units[i]) && w < generation->worker_count;
+             w++)
             if (generation->units[i]->instances[w].is_started)
                 hook_on(&generation->units[i]->instances[w], "drain", instance_drain, problem);
     for (size_t i = generation->unit_count; i-- > 0;)

@@ -28,7 +28,8 @@ static void complain(struct log *log, const char *plugin, const char *doing, con
     bp_field fields[] = { bp_field_str("plugin", bp_str_of(plugin)) };
     char     text[200];
 
-    snprintf(text, sizeof(text), "%s changed %s while %s; it was put back, as it belongs to the whole process", plugin,
+    snprintf(text, sizeof(text),
+             "%s changed %s while %s; it was put back, as it belongs to the whole process", plugin,
              what, doing);
     log_event(log, BP_LOG_ERROR, "plugin_meddled", bp_str_of(text), fields, 1);
 }
@@ -41,7 +42,8 @@ static bool is_same_mask(const sigset_t *a, const sigset_t *b)
     return true;
 }
 
-void guard_restore(struct guard_state *state, struct log *log, const char *plugin, const char *doing)
+void guard_restore(struct guard_state *state, struct log *log, const char *plugin,
+                   const char *doing)
 {
     sigset_t    mask;
     mode_t      mode;

@@ -1,7 +1,8 @@
-/* guard.h - what code of a plugin must leave as it found it: signals, umask, locale, standard descriptors.
+/* guard.h - what code of a plugin must leave as it found it: signals, umask, locale, standard
+ * descriptors.
  *
- * Taken before a plugin is loaded and before each hook of its life; what differs afterwards is put back and logged
- * with the plugin's name.
+ * Taken before a plugin is loaded and before each hook of its life; what differs afterwards is put
+ * back and logged with the plugin's name.
  */
 #ifndef CORE_PLUGIN_GUARD_H
 #define CORE_PLUGIN_GUARD_H
@@ -23,6 +24,7 @@ struct guard_state {
 
 void guard_take(struct guard_state *state);
 /* `doing` completes "changed ... while": "worker_start". Gives back what guard_take() held. */
-void guard_restore(struct guard_state *state, struct log *log, const char *plugin, const char *doing);
+void guard_restore(struct guard_state *state, struct log *log, const char *plugin,
+                   const char *doing);
 
 #endif

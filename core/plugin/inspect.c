@@ -53,8 +53,10 @@ static bool refuse(struct plugin_file *file, const char *format, ...)
     return false;
 }
 
-/* NULL when it lies outside of the file, or at an address that a struct of `alignment` may not have. */
-static const void *piece(const struct image *image, uint64_t offset, uint64_t size, unsigned alignment)
+/* NULL when it lies outside of the file, or at an address that a struct of `alignment` may not
+ * have. */
+static const void *piece(const struct image *image, uint64_t offset, uint64_t size,
+                         unsigned alignment)
 {
     if (offset > image->size || size > image->size - offset || offset % alignment != 0)
         return NULL;
@@ -72,10 +74,12 @@ static bool has_safe_place(struct plugin_file *file, const struct stat *info)
         return refuse(file, "it is not a regular file");
     if (info->st_uid != 0 && info->st_uid != geteuid())
         return refuse(file,
-                      "it belongs to user %u, neither to root nor to the user %u that runs the host: chown it",
+                      "it belongs to user %u, neither to root nor to the user %u that runs the "
+                      "host: chown it",
                       (unsigned)info->st_uid, (unsigned)geteuid());
     if (info->st_mode & S_IWOTH)
-        return refuse(file, "anybody may write to it (mode %04o): chmod o-w it", (unsigned)info->st_mode & 07777);
+        return refuse(file, "anybody may write to it (mode %04o): chmod o-w it",
+                      (unsigned)info->st_mode & 07777);
     if (!realpath(file->path, real))
         return refuse(file, "its path cannot be resolved: %s", strerror(errno));
     slash = strrchr(real, '/');
@@ -101,7 +105,9 @@ static bool is_not_a_link_elsewhere(struct plugin_file *file)
     if (!realpath(slash ? named : ".", folder) || !realpath(file->path, real))
         return refuse(file, "it is a symbolic link to nowhere");
     if (strncmp(real, folder, strlen(folder)) != 0 || real[strlen(folder)] != '/')
-        return refuse(file, "it is a symbolic link out of its folder, to %s: put the file itself there", real);
+        return refuse(file,
+                      "it is a symbolic link out of its folder, to %s: put the file itself there",
+                      real);
     return true;
 }
 
@@ -116,7 +122,9 @@ static bool is_elf_for_this_machine(const struct image *image, struct plugin_fil
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB)
         return refuse(file, "it is not for a 64-bit little-endian machine");
     if (header->e_machine != HOST_MACHINE)
-        return refuse(file, "it is for another processor (ELF machine %u, this host is %u): build it for this one",
+        return refuse(file,
+                      "it is for another processor (ELF machine %u, this host is %u): build it for "
+                      "this one",
                       header->e_machine, HOST_MACHINE);
     if (header->e_type != ET_DYN)
         return refuse(file, "it is not a shared object: link it with -shared");
@@ -141,10 +149,13 @@ static bool is_whole(const struct image *image, struct plugin_file *file)
     const Elf64_Phdr *segment = segments(image, &count);
 
     for (unsigned i = 0; i < count; i++)
-        if (segment[i].p_type == PT_LOAD && !piece(image, segment[i].p_offset, segment[i].p_filesz, 1))
+        if (segment[i].p_type == PT_LOAD &&
+            !piece(image, segment[i].p_offset, segment[i].p_filesz, 1))
             return refuse(file, "it is cut off: a segment lies beyond its end");
-    // The loader would not miss these, but a file without the end it was written with is no file to trust.
-    if (header->e_shnum && !piece(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), 1))
+    // The loader would not miss these, but a file without the end it was written with is no file to
+    // trust.
+    if (header->e_shnum &&
+        !piece(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), 1))
         return refuse(file, "it is cut off: its section headers lie beyond its end");
     return true;
 }
@@ -171,8 +182,8 @@ static void read_notes(const struct image *image, struct plugin_file *file)
             if (note->n_namesz == 4 && memcmp(image->bytes + name_at, "GNU", 4) == 0 &&
                 note->n_type == NT_GNU_BUILD_ID && note->n_descsz <= 20)
                 crypto_hex(image->bytes + desc_at, note->n_descsz, file->build_id);
-            if (note->n_namesz == 10 && memcmp(image->bytes + name_at, "Backplane", 10) == 0 && note->n_type == 1 &&
-                !file->is_readable) {
+            if (note->n_namesz == 10 && memcmp(image->bytes + name_at, "Backplane", 10) == 0 &&
+                note->n_type == 1 && !file->is_readable) {
                 uint64_t size = next - at < sizeof(file->note) ? next - at : sizeof(file->note);
 
                 memcpy(&file->note, image->bytes + at, size);
@@ -201,28 +212,32 @@ static bool does_note_fit(struct plugin_file *file)
     const struct plugin_kind *kind;
 
     if (!file->is_readable)
-        return refuse(file, "it has no Backplane note, so it is not a Backplane plugin: use BP_PLUGIN() from "
-                            "<backplane/plugin.h>");
+        return refuse(file, "it has no Backplane note, so it is not a Backplane plugin: use "
+                            "BP_PLUGIN() from <backplane/plugin.h>");
     if (note->descriptor_size < sizeof(*note) - offsetof(bp_plugin_note, magic))
-        return refuse(file, "its note is shorter (%u bytes) than that of ABI 1.0 (%zu): build it with the SDK's own "
-                            "BP_PLUGIN()",
+        return refuse(file,
+                      "its note is shorter (%u bytes) than that of ABI 1.0 (%zu): build it with "
+                      "the SDK's own BP_PLUGIN()",
                       note->descriptor_size, sizeof(*note) - offsetof(bp_plugin_note, magic));
     if (note->magic != BP_PLUGIN_MAGIC)
-        return refuse(file, "its note has the magic number 0x%08x instead of 0x%08x: the file is damaged or forged",
+        return refuse(file,
+                      "its note has the magic number 0x%08x instead of 0x%08x: the file is damaged "
+                      "or forged",
                       note->magic, BP_PLUGIN_MAGIC);
     if (note->abi_major != BP_ABI_MAJOR)
-        return refuse(file, "it was built for ABI %u.%u, this host has %u.%u: build it with %s SDK", note->abi_major,
-                      note->abi_minor, BP_ABI_MAJOR, BP_ABI_MINOR,
+        return refuse(file, "it was built for ABI %u.%u, this host has %u.%u: build it with %s SDK",
+                      note->abi_major, note->abi_minor, BP_ABI_MAJOR, BP_ABI_MINOR,
                       note->abi_major < BP_ABI_MAJOR ? "a newer" : "an older");
     if (note->min_host_minor > BP_ABI_MINOR)
-        return refuse(file, "it needs a host of ABI %u.%u or newer, this one has %u.%u: update the host",
+        return refuse(file,
+                      "it needs a host of ABI %u.%u or newer, this one has %u.%u: update the host",
                       BP_ABI_MAJOR, note->min_host_minor, BP_ABI_MAJOR, BP_ABI_MINOR);
     kind = plugin_kind_find(note->kind);
     if (!kind)
         return refuse(file, "it is of kind \"%s\", which this host does not know", note->kind);
     if (note->kind_version < kind->oldest || note->kind_version > kind->newest)
-        return refuse(file, "it has version %u of kind %s, this host serves versions %u to %u", note->kind_version,
-                      note->kind, kind->oldest, kind->newest);
+        return refuse(file, "it has version %u of kind %s, this host serves versions %u to %u",
+                      note->kind_version, note->kind, kind->oldest, kind->newest);
     if (!is_name(note->name))
         return refuse(file, "its name \"%s\" is not of the form [a-z0-9_-]{1,31}", note->name);
     return true;
@@ -253,7 +268,8 @@ static uint64_t file_offset(const struct image *image, uint64_t address)
     return UINT64_MAX;
 }
 
-/* Section headers may be stripped, so symbols are counted through the hash table: the GNU one, or the old one. */
+/* Section headers may be stripped, so symbols are counted through the hash table: the GNU one, or
+ * the old one. */
 static uint64_t count_by_gnu_hash(const struct image *image, uint64_t offset)
 {
     const uint32_t *head = piece(image, offset, 16, 4);
@@ -291,7 +307,8 @@ static uint64_t count_by_old_hash(const struct image *image, uint64_t offset)
     return head ? head[1] : 0; // as many chains as symbols
 }
 
-static bool read_dynamic(const struct image *image, struct plugin_file *file, struct dynamic *dynamic)
+static bool read_dynamic(const struct image *image, struct plugin_file *file,
+                         struct dynamic *dynamic)
 {
     unsigned          count;
     const Elf64_Phdr *segment = segments(image, &count);
@@ -308,34 +325,53 @@ static bool read_dynamic(const struct image *image, struct plugin_file *file, st
         return refuse(file, "it has no dynamic section: link it with -shared");
     for (; entries && entry->d_tag != DT_NULL; entry++, entries--) {
         switch (entry->d_tag) {
-        case DT_SYMTAB: symbols_at = entry->d_un.d_ptr; break;
-        case DT_STRTAB: strings_at = entry->d_un.d_ptr; break;
-        case DT_STRSZ: dynamic->string_size = entry->d_un.d_val; break;
-        case DT_GNU_HASH: hash_at = entry->d_un.d_ptr; break;
-        case DT_HASH: old_hash_at = entry->d_un.d_ptr; break;
-        case DT_BIND_NOW: dynamic->is_bound_now = true; break;
-        case DT_FLAGS: dynamic->is_bound_now |= (entry->d_un.d_val & DF_BIND_NOW) != 0; break;
-        case DT_FLAGS_1: dynamic->is_bound_now |= (entry->d_un.d_val & DF_1_NOW) != 0; break;
+        case DT_SYMTAB:
+            symbols_at = entry->d_un.d_ptr;
+            break;
+        case DT_STRTAB:
+            strings_at = entry->d_un.d_ptr;
+            break;
+        case DT_STRSZ:
+            dynamic->string_size = entry->d_un.d_val;
+            break;
+        case DT_GNU_HASH:
+            hash_at = entry->d_un.d_ptr;
+            break;
+        case DT_HASH:
+            old_hash_at = entry->d_un.d_ptr;
+            break;
+        case DT_BIND_NOW:
+            dynamic->is_bound_now = true;
+            break;
+        case DT_FLAGS:
+            dynamic->is_bound_now |= (entry->d_un.d_val & DF_BIND_NOW) != 0;
+            break;
+        case DT_FLAGS_1:
+            dynamic->is_bound_now |= (entry->d_un.d_val & DF_1_NOW) != 0;
+            break;
         case DT_NEEDED:
             if (dynamic->needed_count < 64)
                 dynamic->needed[dynamic->needed_count++] = entry->d_un.d_val;
             break;
-        default: break;
+        default:
+            break;
         }
     }
     dynamic->strings = piece(image, file_offset(image, strings_at), dynamic->string_size, 1);
-    dynamic->symbol_count = hash_at       ? count_by_gnu_hash(image, file_offset(image, hash_at))
-                            : old_hash_at ? count_by_old_hash(image, file_offset(image, old_hash_at))
-                                          : 0;
-    dynamic->symbols = piece(image, file_offset(image, symbols_at), dynamic->symbol_count * sizeof(Elf64_Sym), 8);
+    dynamic->symbol_count = hash_at ? count_by_gnu_hash(image, file_offset(image, hash_at))
+                            : old_hash_at
+                                ? count_by_old_hash(image, file_offset(image, old_hash_at))
+                                : 0;
+    dynamic->symbols = piece(image, file_offset(image, symbols_at),
+                             dynamic->symbol_count * sizeof(Elf64_Sym), 8);
     if (!dynamic->strings || !dynamic->symbols || dynamic->string_size == 0 ||
         dynamic->strings[dynamic->string_size - 1] != '\0')
         return refuse(file, "its symbol table is damaged or cut off");
     return true;
 }
 
-static void collect_names(struct arena *arena, const struct dynamic *dynamic, struct plugin_file *file,
-                          bool *has_entry)
+static void collect_names(struct arena *arena, const struct dynamic *dynamic,
+                          struct plugin_file *file, bool *has_entry)
 {
     bp_str *extra = arena_alloc(arena, 64 * sizeof(bp_str));
     bp_str *needed = arena_alloc(arena, 64 * sizeof(bp_str));
@@ -346,7 +382,8 @@ static void collect_names(struct arena *arena, const struct dynamic *dynamic, st
         const char      *name;
 
         if (symbol->st_shndx == SHN_UNDEF || symbol->st_name >= dynamic->string_size ||
-            ELF64_ST_BIND(symbol->st_info) == STB_LOCAL || ELF64_ST_VISIBILITY(symbol->st_other) == STV_HIDDEN)
+            ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
+            ELF64_ST_VISIBILITY(symbol->st_other) == STV_HIDDEN)
             continue;
         name = dynamic->strings + symbol->st_name;
         if (strcmp(name, "bp_plugin_entry") == 0 && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC)
@@ -356,7 +393,8 @@ static void collect_names(struct arena *arena, const struct dynamic *dynamic, st
     }
     for (unsigned i = 0; needed && i < dynamic->needed_count; i++)
         if (dynamic->needed[i] < dynamic->string_size)
-            needed[needed_count++] = arena_dup(arena, bp_str_of(dynamic->strings + dynamic->needed[i]));
+            needed[needed_count++] = arena_dup(arena,
+                                               bp_str_of(dynamic->strings + dynamic->needed[i]));
     file->extra_exports = (bp_str_list){ extra, extra_count };
     file->needed = (bp_str_list){ needed, needed_count };
 }
@@ -370,11 +408,12 @@ static bool is_linked_well(struct arena *arena, const struct image *image, struc
         return false;
     collect_names(arena, &dynamic, file, &has_entry);
     if (!has_entry)
-        return refuse(file, "it does not export bp_plugin_entry(): write BP_PLUGIN(...) in exactly one source file "
-                            "and do not hide it by a version script");
+        return refuse(file, "it does not export bp_plugin_entry(): write BP_PLUGIN(...) in exactly "
+                            "one source file and do not hide it by a version script");
     if (!dynamic.is_bound_now)
-        return refuse(file, "it was not linked with -z now, so a missing symbol would end the host at the first call: "
-                            "use bp_add_plugin() or pkg-config --libs backplane-sdk");
+        return refuse(file,
+                      "it was not linked with -z now, so a missing symbol would end the host at "
+                      "the first call: use bp_add_plugin() or pkg-config --libs backplane-sdk");
     return true;
 }
 
@@ -386,7 +425,8 @@ static bool judge(struct arena *arena, const struct image *image, struct plugin_
     return does_note_fit(file) && is_linked_well(arena, image, file);
 }
 
-void plugin_inspect_bytes(struct arena *arena, const void *bytes, size_t size, struct plugin_file *file)
+void plugin_inspect_bytes(struct arena *arena, const void *bytes, size_t size,
+                          struct plugin_file *file)
 {
     const struct image image = { bytes, size };
 

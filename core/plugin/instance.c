@@ -24,9 +24,9 @@ static bool fill_peers(struct instance *instance)
     size_t                    index = 0;
 
     for (const struct option_ref *ref = refs->first; ref; ref = ref->next) {
-        struct unit   *other = instance->unit->peers[index++];
-        const bp_peer *peer = other ? &other->instances[instance->worker->index].peer : NULL;
-        bp_peer_list  *list = (bp_peer_list *)(void *)(object + ref->offset);
+        struct unit    *other = instance->unit->peers[index++];
+        const bp_peer  *peer = other ? &other->instances[instance->worker->index].peer : NULL;
+        bp_peer_list   *list = (bp_peer_list *)(void *)(object + ref->offset);
         const bp_peer **items;
 
         if (!ref->is_list) {
@@ -181,14 +181,13 @@ bp_status instance_destroy_shared(bp_call *call, struct instance *instance)
     unit->shared = NULL;
     if (unit->open_pools || unit->open_mutexes || unit->open_streams)
         log_message(call->worker->log, BP_LOG_ERROR, "plugin_leak",
-                    "%s left %d thread pools, %d locks and %d connections behind: what worker_start and shared_create make, "
-                    "worker_stop and shared_destroy must end",
+                    "%s left %d thread pools, %d locks and %d connections behind: what "
+                    "worker_start and shared_create make, worker_stop and shared_destroy must end",
                     unit->plugin->label, unit->open_pools, unit->open_mutexes, unit->open_streams);
     return BP_OK;
 }
 
 /* ---- jobs ---- */
-
 
 static void run_job(bp_call *call, void *arg)
 {
@@ -200,7 +199,8 @@ static void run_job(bp_call *call, void *arg)
     status = entry->run(call, entry->arg);
     if (status != BP_OK && status != BP_CANCELLED)
         bp_log_event(call, BP_LOG_WARN, "job_failed", bp_error_of(call)->message,
-                     (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))) }, 1);
+                     (bp_field[]){ bp_field_str("error_type", bp_str_of(bp_status_label(status))) },
+                     1);
     gate_pop(&frame, call);
 }
 
@@ -216,11 +216,12 @@ bp_status instance_add_job(bp_call *call, const char *name, int64_t interval_ns,
     if (!entry)
         return call_fail(call, BP_NO_MEMORY, "no memory for job \"%s\"", name);
     *entry = (struct instance_job){ .instance = instance, .name = name, .run = run, .arg = arg };
-    entry->job = job_start(call->worker, &(struct job_options){ .name = name,
-                                                                .interval_ns = interval_ns,
-                                                                .timeout_ns = BP_SECONDS(JOB_TIMEOUT_S),
-                                                                .run = run_job,
-                                                                .arg = entry });
+    entry->job = job_start(call->worker,
+                           &(struct job_options){ .name = name,
+                                                  .interval_ns = interval_ns,
+                                                  .timeout_ns = BP_SECONDS(JOB_TIMEOUT_S),
+                                                  .run = run_job,
+                                                  .arg = entry });
     if (!entry->job) {
         free(entry);
         return call_fail(call, BP_NO_MEMORY, "no memory for job \"%s\"", name);

@@ -1,4 +1,5 @@
-/* instance.h - one configured use of a plugin: what the process shares of it, and what each worker has of it.
+/* instance.h - one configured use of a plugin: what the process shares of it, and what each worker
+ * has of it.
  *
  *      unit (once a process)  ->  instance on worker 0, instance on worker 1, ...
  *      plugin, options, shared    object with options and peers filled in, gate state, jobs
@@ -26,7 +27,8 @@ struct unit_report {
     char            sentence[512];
 };
 
-/* How the calls into an instance went within the last minute, by slots of ten seconds; any thread. */
+/* How the calls into an instance went within the last minute, by slots of ten seconds; any thread.
+ */
 enum { CALL_SLOTS = 7, CALL_SLOT_S = 10 };
 struct unit_calls {
     struct {
@@ -36,24 +38,26 @@ struct unit_calls {
     _Atomic int last_status; /* of a call that failed */
 };
 
-/* Those of generations that follow one another have the units in common whose conf did not change. */
+/* Those of generations that follow one another have the units in common whose conf did not change.
+ */
 struct unit {
     const struct conf_instance *conf;    /* in `made_of` */
     struct conf                *made_of; /* held */
     const struct plugin        *plugin;
     struct worker              *workers;
     uint32_t                    worker_count;
-    struct bp_pool             *pool;    /* for bp_offload() without a pool of one's own */
-    struct unit               **peers;   /* what conf->refs names, in their order; NULL: it is missing */
-    _Atomic uint32_t            holders; /* generations that have it */
-    void                       *shared;
-    bool                        is_shared_created;
-    bool                        is_up;         /* all of its workers have started */
-    char                        problem[512];  /* why it is not */
-    struct instance            *instances;     /* one for each worker */
-    struct unit_report          report;
-    struct unit_calls           calls;
-    _Atomic int                 open_pools, open_mutexes, open_streams; /* made by the plugin and not yet destroyed */
+    struct bp_pool             *pool; /* for bp_offload() without a pool of one's own */
+    struct unit      **peers;   /* what conf->refs names, in their order; NULL: it is missing */
+    _Atomic uint32_t   holders; /* generations that have it */
+    void              *shared;
+    bool               is_shared_created;
+    bool               is_up;        /* all of its workers have started */
+    char               problem[512]; /* why it is not */
+    struct instance   *instances;    /* one for each worker */
+    struct unit_report report;
+    struct unit_calls  calls;
+    _Atomic int        open_pools, open_mutexes,
+        open_streams; /* made by the plugin and not yet destroyed */
 };
 
 struct instance_job {
@@ -70,7 +74,7 @@ struct instance {
     struct worker       *worker;
     void                *object; /* the plugin's struct; passed as `instance` to its operations */
     struct gate         *gate;
-    bp_peer              peer;   /* what others see of it */
+    bp_peer              peer; /* what others see of it */
     struct instance_job *jobs;
     bool                 is_started;
 };
@@ -86,7 +90,8 @@ struct call_record call_record_of(const struct unit *unit);
 /* Three failures and a twentieth of the calls: more than bad luck. */
 bool call_record_is_bad(const struct call_record *record);
 
-/* Makes the object of one worker: options copied, references turned into peers. False: no memory. */
+/* Makes the object of one worker: options copied, references turned into peers. False: no memory.
+ */
 bool instance_make(struct unit *unit, struct worker *worker, struct instance *instance);
 void instance_free(struct instance *instance);
 

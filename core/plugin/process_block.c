@@ -1,4 +1,5 @@
-/* process_block.c - a list of named blocks, which only grows: as many as there are servers in the conf. */
+/* process_block.c - a list of named blocks, which only grows: as many as there are servers in the
+ * conf. */
 #include "plugin/process_block.h"
 
 #include <pthread.h>
@@ -21,7 +22,8 @@ static struct block *find(bp_str name, size_t size)
 {
     struct block *block = first;
 
-    while (block && (block->size != size || block->name_len != name.len || memcmp(block->name, name.data, name.len) != 0))
+    while (block && (block->size != size || block->name_len != name.len ||
+                     memcmp(block->name, name.data, name.len) != 0))
         block = block->next;
     return block;
 }

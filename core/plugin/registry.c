@@ -34,7 +34,8 @@ struct plugin_registry {
     size_t                     count;
 };
 
-struct plugin_registry *registry_new(struct log *log, const struct host_service *services, size_t service_count)
+struct plugin_registry *registry_new(struct log *log, const struct host_service *services,
+                                     size_t service_count)
 {
     struct plugin_registry *registry = calloc(1, sizeof(*registry));
 
@@ -75,21 +76,25 @@ static void refuse_as_duplicate(struct entry *entry, const struct entry *other)
 {
     struct plugin_file *file = &entry->file;
 
-    snprintf(file->problem, sizeof(file->problem), "there is another plugin %s/%s, in %s: remove one of the two",
-             file->note.kind, file->note.name, other->file.path);
+    snprintf(file->problem, sizeof(file->problem),
+             "there is another plugin %s/%s, in %s: remove one of the two", file->note.kind,
+             file->note.name, other->file.path);
     file->is_accepted = false;
     entry->is_duplicate = true;
 }
 
-/* Two files that call themselves the same: neither is taken, as nobody could say which one was meant. */
+/* Two files that call themselves the same: neither is taken, as nobody could say which one was
+ * meant. */
 static void refuse_duplicates(struct plugin_registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++) {
         for (size_t j = i + 1; j < registry->count; j++) {
             struct entry *a = registry->entries[i], *b = registry->entries[j];
 
-            if ((!a->file.is_accepted && !a->is_duplicate) || (!b->file.is_accepted && !b->is_duplicate) ||
-                strcmp(a->file.note.kind, b->file.note.kind) != 0 || strcmp(a->file.note.name, b->file.note.name) != 0)
+            if ((!a->file.is_accepted && !a->is_duplicate) ||
+                (!b->file.is_accepted && !b->is_duplicate) ||
+                strcmp(a->file.note.kind, b->file.note.kind) != 0 ||
+                strcmp(a->file.note.name, b->file.note.name) != 0)
                 continue;
             refuse_as_duplicate(a, b);
             refuse_as_duplicate(b, a);
@@ -127,7 +132,8 @@ static bool scan_folder(struct plugin_registry *registry, const char *folder, in
     return true;
 }
 
-bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required, char problem[512])
+bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
+                   char problem[512])
 {
     if (!scan_folder(registry, folder, 0) && is_required) {
         snprintf(problem, 512, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
@@ -149,9 +155,11 @@ const struct plugin_file *registry_at(const struct plugin_registry *registry, si
 
 /* ---- loading ---- */
 
-static bool fill_services(const struct plugin_registry *registry, const bp_plugin *descriptor, char problem[512])
+static bool fill_services(const struct plugin_registry *registry, const bp_plugin *descriptor,
+                          char problem[512])
 {
-    const char *at = (const char *)descriptor->requires_begin, *end = (const char *)descriptor->requires_end;
+    const char *at = (const char *)descriptor->requires_begin,
+               *end = (const char *)descriptor->requires_end;
 
     if (!at || !end || end < at || descriptor->require_size < sizeof(bp_require) ||
         (size_t)(end - at) % descriptor->require_size != 0) {
@@ -166,17 +174,21 @@ static bool fill_services(const struct plugin_registry *registry, const bp_plugi
             if (strcmp(registry->services[i].name, require->name) == 0)
                 found = &registry->services[i];
         if (!found) {
-            snprintf(problem, 512, "it needs the host service \"%.64s\", which this host does not have", require->name);
+            snprintf(problem, 512,
+                     "it needs the host service \"%.64s\", which this host does not have",
+                     require->name);
             return false;
         }
         if (found->major != require->major) {
-            snprintf(problem, 512, "it needs version %u of the host service \"%.64s\", this host has version %u",
+            snprintf(problem, 512,
+                     "it needs version %u of the host service \"%.64s\", this host has version %u",
                      require->major, require->name, found->major);
             return false;
         }
         if (found->size < require->minimum_size) {
             snprintf(problem, 512,
-                     "it needs a newer host: service \"%.64s\" must have %u bytes of functions, this host has %u",
+                     "it needs a newer host: service \"%.64s\" must have %u bytes of functions, "
+                     "this host has %u",
                      require->name, require->minimum_size, found->size);
             return false;
         }
@@ -185,8 +197,8 @@ static bool fill_services(const struct plugin_registry *registry, const bp_plugi
     return true;
 }
 
-static bool check_descriptor(struct plugin_registry *registry, const struct plugin_file *file, const bp_plugin *theirs,
-                             struct plugin *plugin, char problem[512])
+static bool check_descriptor(struct plugin_registry *registry, const struct plugin_file *file,
+                             const bp_plugin *theirs, struct plugin *plugin, char problem[512])
 {
     const bp_plugin *ours = &plugin->descriptor;
     void            *ops;
@@ -194,46 +206,55 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
     bp_str           wrong;
 
     if (!theirs) {
-        snprintf(problem, 512, "bp_plugin_entry() gave no descriptor for ABI %u.%u", BP_ABI_MAJOR, BP_ABI_MINOR);
+        snprintf(problem, 512, "bp_plugin_entry() gave no descriptor for ABI %u.%u", BP_ABI_MAJOR,
+                 BP_ABI_MINOR);
         return false;
     }
     if (theirs->magic != BP_PLUGIN_MAGIC) {
-        snprintf(problem, 512, "its descriptor has the magic number 0x%08x instead of 0x%08x", theirs->magic,
-                 BP_PLUGIN_MAGIC);
+        snprintf(problem, 512, "its descriptor has the magic number 0x%08x instead of 0x%08x",
+                 theirs->magic, BP_PLUGIN_MAGIC);
         return false;
     }
     if (theirs->struct_size < sizeof(bp_plugin)) {
-        snprintf(problem, 512, "its descriptor is shorter (%u bytes) than that of ABI 1.0 (%zu)", theirs->struct_size,
-                 sizeof(bp_plugin));
+        snprintf(problem, 512, "its descriptor is shorter (%u bytes) than that of ABI 1.0 (%zu)",
+                 theirs->struct_size, sizeof(bp_plugin));
         return false;
     }
-    size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size : (uint32_t)sizeof(bp_plugin);
+    size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size
+                                                   : (uint32_t)sizeof(bp_plugin);
     memcpy(&plugin->descriptor, theirs, size);
     if (ours->abi_major != BP_ABI_MAJOR || ours->min_host_minor > BP_ABI_MINOR) {
-        snprintf(problem, 512, "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
-                 ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor, BP_ABI_MAJOR, BP_ABI_MINOR);
+        snprintf(problem, 512,
+                 "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
+                 ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor,
+                 BP_ABI_MAJOR, BP_ABI_MINOR);
         return false;
     }
     if (!ours->kind || !ours->name || !ours->version || strcmp(ours->kind, file->note.kind) != 0 ||
         strcmp(ours->name, file->note.name) != 0 || ours->kind_version != file->note.kind_version) {
-        snprintf(problem, 512, "its descriptor and its note disagree: %.40s/%.40s and %s/%s", ours->kind ? ours->kind : "?",
-                 ours->name ? ours->name : "?", file->note.kind, file->note.name);
+        snprintf(problem, 512, "its descriptor and its note disagree: %.40s/%.40s and %s/%s",
+                 ours->kind ? ours->kind : "?", ours->name ? ours->name : "?", file->note.kind,
+                 file->note.name);
         return false;
     }
     if (ours->instance_size > 64u << 10) {
-        snprintf(problem, 512, "its instance has %u bytes, the most is 64 KiB", ours->instance_size);
+        snprintf(problem, 512, "its instance has %u bytes, the most is 64 KiB",
+                 ours->instance_size);
         return false;
     }
-    if (ours->option_count > 200 || (ours->option_count && (!ours->options || ours->option_size < 88))) {
-        snprintf(problem, 512, "its option table is malformed: %u options of %u bytes", ours->option_count,
-                 ours->option_size);
+    if (ours->option_count > 200 ||
+        (ours->option_count && (!ours->options || ours->option_size < 88))) {
+        snprintf(problem, 512, "its option table is malformed: %u options of %u bytes",
+                 ours->option_count, ours->option_size);
         return false;
     }
-    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) || *(const uint32_t *)ours->ops > OPS_BYTES_MAX) {
+    if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) ||
+        *(const uint32_t *)ours->ops > OPS_BYTES_MAX) {
         snprintf(problem, 512, "it has no table of operations: set .ops, and .struct_size in it");
         return false;
     }
-    // A shorter table, of an older minor, ends in operations that are not there instead of in what lies behind it.
+    // A shorter table, of an older minor, ends in operations that are not there instead of in what
+    // lies behind it.
     size = *(const uint32_t *)ours->ops;
     ops = arena_alloc(&registry->arena, OPS_BYTES_MAX);
     if (!ops) {
@@ -249,7 +270,8 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
         return false;
     }
     if (ours->life) {
-        size = ours->life->struct_size < sizeof(bp_life) ? ours->life->struct_size : (uint32_t)sizeof(bp_life);
+        size = ours->life->struct_size < sizeof(bp_life) ? ours->life->struct_size
+                                                         : (uint32_t)sizeof(bp_life);
         memcpy(&plugin->life, ours->life, size);
     }
     return true;
@@ -279,18 +301,21 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
         snprintf(entry->problem, sizeof(entry->problem), "%s", entry->file.problem);
         return false;
     }
-    snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind, entry->file.note.name);
+    snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind,
+             entry->file.note.name);
     plugin->file = &entry->file;
     guard_take(&before);
     handle = open_module(entry->file.path);
     if (!handle) {
         const char *reason;
 
-        // libltdl says "file not found" whatever was wrong, so the loader itself is asked; nothing runs, as it fails.
+        // libltdl says "file not found" whatever was wrong, so the loader itself is asked; nothing
+        // runs, as it fails.
         dlerror();
         dlopen(entry->file.path, RTLD_NOW | RTLD_LOCAL);
         reason = dlerror();
-        snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s", reason ? reason : "unknown");
+        snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s",
+                 reason ? reason : "unknown");
         return false;
     }
     *(void **)&get = lt_dlsym(handle, "bp_plugin_entry");
@@ -298,13 +323,15 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
         snprintf(entry->problem, sizeof(entry->problem), "it does not export bp_plugin_entry()");
         return false;
     }
-    entry->is_loaded = check_descriptor(registry, &entry->file, get(BP_ABI), plugin, entry->problem) &&
+    entry->is_loaded = check_descriptor(registry, &entry->file, get(BP_ABI), plugin,
+                                        entry->problem) &&
                        fill_services(registry, &plugin->descriptor, entry->problem);
     guard_restore(&before, registry->log, plugin->label, "being loaded");
     return entry->is_loaded;
 }
 
-static const struct plugin *load_once(struct plugin_registry *registry, struct entry *entry, char problem[512])
+static const struct plugin *load_once(struct plugin_registry *registry, struct entry *entry,
+                                      char problem[512])
 {
     if (!entry->is_tried) {
         entry->is_tried = true;
@@ -316,8 +343,8 @@ static const struct plugin *load_once(struct plugin_registry *registry, struct e
     return NULL;
 }
 
-const struct plugin *registry_load(struct plugin_registry *registry, const char *kind, const char *name,
-                                   char problem[512])
+const struct plugin *registry_load(struct plugin_registry *registry, const char *kind,
+                                   const char *name, char problem[512])
 {
     struct entry *refused = NULL;
 
@@ -374,17 +401,21 @@ void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
     for (size_t i = 0; i < conf->instance_count; i++) {
         const struct conf_instance *instance = &conf->instances[i];
         const struct conf_node     *pin = node_find(instance->node, "digest");
-        struct entry               *entry = pin ? find_entry(registry, instance->kind, instance->use) : NULL;
-        char                        digest[65] = "";
+        struct entry *entry = pin ? find_entry(registry, instance->kind, instance->use) : NULL;
+        char          digest[65] = "";
 
         if (!entry || node_is_unset(pin))
             continue;
-        if (digest_of_file(entry->file.path, digest) && str_equal_ignore_case(pin->value, bp_str_of(digest)))
+        if (digest_of_file(entry->file.path, digest) &&
+            str_equal_ignore_case(pin->value, bp_str_of(digest)))
             continue;
-        error_at_value(&conf->problems, pin, "the file %s has the SHA-256 %s: it is not the one that was pinned, and is not "
-                       "loaded", entry->file.path, digest);
+        error_at_value(&conf->problems, pin,
+                       "the file %s has the SHA-256 %s: it is not the one that was pinned, and is "
+                       "not loaded",
+                       entry->file.path, digest);
         entry->file.is_accepted = false;
-        snprintf(entry->file.problem, sizeof(entry->file.problem), "its SHA-256 is not the one that the conf pins");
+        snprintf(entry->file.problem, sizeof(entry->file.problem),
+                 "its SHA-256 is not the one that the conf pins");
     }
 }
 
@@ -395,7 +426,8 @@ static void describe(const struct plugin *plugin, struct conf_plugin *out)
     *out = (struct conf_plugin){ .kind = plugin->descriptor.kind,
                                  .name = plugin->descriptor.name,
                                  .version = plugin->descriptor.version,
-                                 .summary = plugin->descriptor.summary ? plugin->descriptor.summary : "",
+                                 .summary = plugin->descriptor.summary ? plugin->descriptor.summary
+                                                                       : "",
                                  .options = plugin->options,
                                  .instance_size = plugin->descriptor.instance_size };
 }
@@ -422,7 +454,8 @@ static bool conf_at(void *context, const char *kind, size_t index, struct conf_p
     for (size_t i = 0; i < registry->count; i++) {
         const struct plugin *plugin;
 
-        if (!registry->entries[i]->file.is_accepted || strcmp(registry->entries[i]->file.note.kind, kind) != 0)
+        if (!registry->entries[i]->file.is_accepted ||
+            strcmp(registry->entries[i]->file.note.kind, kind) != 0)
             continue;
         plugin = load_once(registry, registry->entries[i], problem);
         if (!plugin || index-- > 0)

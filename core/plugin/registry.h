@@ -1,7 +1,8 @@
-/* registry.h - the plugin files there are, found by their notes, and loaded when a conf asks for them.
+/* registry.h - the plugin files there are, found by their notes, and loaded when a conf asks for
+ * them.
  *
- * A file's name means nothing: what counts is the kind and name in its note. Loading is libltdl's, resident and
- * local; nothing is ever unloaded.
+ * A file's name means nothing: what counts is the kind and name in its note. Loading is libltdl's,
+ * resident and local; nothing is ever unloaded.
  */
 #ifndef CORE_PLUGIN_REGISTRY_H
 #define CORE_PLUGIN_REGISTRY_H
@@ -31,26 +32,31 @@ struct host_service {
 
 struct plugin_registry;
 
-struct plugin_registry *registry_new(struct log *log, const struct host_service *services, size_t service_count);
+struct plugin_registry *registry_new(struct log *log, const struct host_service *services,
+                                     size_t service_count);
 void                    registry_free(struct plugin_registry *registry);
-/* Looks at every .so in `folder` and in its folders of one level. A folder that is not there is a problem only when
- * `is_required`. False with a sentence in `problem`. */
-bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required, char problem[512]);
-size_t                    registry_count(const struct plugin_registry *registry);
+/* Looks at every .so in `folder` and in its folders of one level. A folder that is not there is a
+ * problem only when `is_required`. False with a sentence in `problem`. */
+bool   registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
+                     char problem[512]);
+size_t registry_count(const struct plugin_registry *registry);
 const struct plugin_file *registry_at(const struct plugin_registry *registry, size_t index);
 
-/* Loads the plugin, if it is not loaded yet. NULL with a sentence in `problem` (empty: there is no such plugin). */
-const struct plugin *registry_load(struct plugin_registry *registry, const char *kind, const char *name,
-                                   char problem[512]);
+/* Loads the plugin, if it is not loaded yet. NULL with a sentence in `problem` (empty: there is no
+ * such plugin). */
+const struct plugin *registry_load(struct plugin_registry *registry, const char *kind,
+                                   const char *name, char problem[512]);
 
-/* An instance may pin its plugin's file by `digest`, the SHA-256 of it. Adds an error to the conf for each that differs;
- * called before conf_resolve(), so that a file with another digest is never loaded. */
+/* An instance may pin its plugin's file by `digest`, the SHA-256 of it. Adds an error to the conf
+ * for each that differs; called before conf_resolve(), so that a file with another digest is never
+ * loaded. */
 void registry_check_digests(struct plugin_registry *registry, struct conf *conf);
 
 /* For conf_resolve(). Plugins that are asked for are loaded; at() loads all that can be. */
 struct conf_plugins registry_for_conf(struct plugin_registry *registry);
 
-/* Fills the service pointers of the host's own code, so that it uses the SDK's headers like a plugin. */
+/* Fills the service pointers of the host's own code, so that it uses the SDK's headers like a
+ * plugin. */
 void registry_fill_host(const struct host_service *services, size_t service_count);
 
 #endif

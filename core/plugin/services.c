@@ -42,7 +42,8 @@ static bp_status service_on_end(bp_call *call, void (*cleanup)(void *arg), void 
     return call_fail(call, BP_NO_MEMORY, "the memory allowed for this call is used up");
 }
 
-static void service_set_error_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status)
+static void service_set_error_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno,
+                                     int32_t upstream_status)
 {
     call->error.retry_after_ns = retry_after_ns;
     call->error.os_errno = os_errno;
@@ -161,20 +162,24 @@ static bp_status do_wait_fd(bp_call *call, void *arg)
     return call_wait_fd(call, a->fd, a->events, a->ns, a->ready);
 }
 
-static bp_status service_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns, uint32_t *ready)
+static bp_status service_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns,
+                                 uint32_t *ready)
 {
     return service_on_fiber(call, do_wait_fd,
-                            &(struct loop_args){ .fd = fd, .events = events, .ns = deadline_ns, .ready = ready });
+                            &(struct loop_args){
+                                .fd = fd, .events = events, .ns = deadline_ns, .ready = ready });
 }
 
-static bp_status service_offload(bp_call *call, bp_pool *pool, bp_status (*job)(bp_call *call, void *arg), void *arg)
+static bp_status service_offload(bp_call *call, bp_pool                           *pool,
+                                 bp_status (*job)(bp_call *call, void *arg), void *arg)
 {
     struct instance *instance = instance_of_call(call);
 
     if (!pool && instance)
         pool = instance->unit->pool;
     if (!pool)
-        return call_fail(call, BP_INTERNAL, "bp_offload() was called outside of an instance's code");
+        return call_fail(call, BP_INTERNAL,
+                         "bp_offload() was called outside of an instance's code");
     return pool_offload(call, pool, job, arg);
 }
 
@@ -193,7 +198,8 @@ static bp_status service_pool_create(bp_call *call, bp_str name, uint32_t thread
     snprintf(text, sizeof(text), BP_FMT, (int)(name.len < 15 ? name.len : 15), name.data);
     *pool = pool_create(text, threads);
     if (!*pool)
-        return call_fail(call, BP_NO_MEMORY, "a pool of %u threads cannot be made; 1 to %d are allowed", threads,
+        return call_fail(call, BP_NO_MEMORY,
+                         "a pool of %u threads cannot be made; 1 to %d are allowed", threads,
                          POOL_THREADS_MAX);
     pool_set_owner(*pool, unit_of(call) ? &unit_of(call)->open_pools : NULL);
     return BP_OK;
@@ -232,11 +238,13 @@ static bp_status do_spawn(bp_call *call, void *arg)
     return call_spawn(call, a->name, a->run, a->arg, a->child);
 }
 
-static bp_status service_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg), void *arg,
+static bp_status service_spawn(bp_call *call, const char                         *name,
+                               bp_status (*run)(bp_call *child, void *arg), void *arg,
                                bp_child **child)
 {
     return service_on_fiber(call, do_spawn,
-                            &(struct spawn_args){ .name = name, .run = run, .arg = arg, .child = child });
+                            &(struct spawn_args){
+                                .name = name, .run = run, .arg = arg, .child = child });
 }
 
 static bp_status do_join(bp_call *call, void *arg)
@@ -264,7 +272,9 @@ static bp_status do_wait(bp_call *call, void *arg)
 
 static bp_status service_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what)
 {
-    return service_on_fiber(call, do_wait, &(struct wait_args){ .waker = waker, .deadline_ns = deadline_ns, .what = what });
+    return service_on_fiber(call, do_wait,
+                            &(struct wait_args){
+                                .waker = waker, .deadline_ns = deadline_ns, .what = what });
 }
 
 static const bp_loop_service loop_service = {
@@ -296,7 +306,9 @@ static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value
     char      problem[JSON_PROBLEM_BYTES];
     bp_status status = json_parse(call->arena, text, value, problem);
 
-    return status == BP_OK ? BP_OK : call_fail(call, status, "this is not JSON that can be read: %s", problem);
+    return status == BP_OK
+               ? BP_OK
+               : call_fail(call, status, "this is not JSON that can be read: %s", problem);
 }
 
 static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
@@ -306,7 +318,8 @@ static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
 
     if (status == BP_OK)
         return BP_OK;
-    return call_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID, "this is not JSON that can be read: %s", problem);
+    return call_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID,
+                     "this is not JSON that can be read: %s", problem);
 }
 
 static uint32_t service_type(const bp_json *value)
@@ -341,7 +354,9 @@ static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
 
     *json = (bp_str){ "", 0 };
     if (status == BP_INTERNAL)
-        return call_fail(call, status, "JSON was written in the wrong order: keys and values, begin and end must match");
+        return call_fail(call, status,
+                         "JSON was written in the wrong order: keys and values, begin and end must "
+                         "match");
     if (status != BP_OK)
         return call_fail(call, status, "the JSON text is larger than the maximum it was given");
     *json = buf_str(w->buf);
@@ -393,7 +408,8 @@ struct bp_metric {
     bp_str                instance; /* lives as long as its generation */
 };
 
-/* Handles live as long as the process, like the families they stand for; one for each family and instance. */
+/* Handles live as long as the process, like the families they stand for; one for each family and
+ * instance. */
 static struct bp_metric *metric_handle_new(struct metric_family *family, bp_str instance)
 {
     struct bp_metric *metric = family ? metrics_handle(family, sizeof(*metric), instance) : NULL;
@@ -405,7 +421,8 @@ static struct bp_metric *metric_handle_new(struct metric_family *family, bp_str 
     return metric;
 }
 
-static struct metric_series *metric_handle_series(const struct bp_metric *metric, const bp_str *values, size_t count)
+static struct metric_series *metric_handle_series(const struct bp_metric *metric,
+                                                  const bp_str *values, size_t count)
 {
     bp_str all[METRIC_LABELS_MAX] = { metric->instance };
 
@@ -424,20 +441,22 @@ static bp_status service_define(bp_call *call, uint32_t type, const char *name, 
     char                  labels[512];
 
     if (!instance)
-        return call_fail(call, BP_INTERNAL, "bp_metric_define() was called outside of worker_start");
+        return call_fail(call, BP_INTERNAL,
+                         "bp_metric_define() was called outside of worker_start");
     snprintf(labels, sizeof(labels), "instance %s", label_names ? label_names : "");
     family = metrics_define(type == BP_HISTOGRAM ? METRIC_HISTOGRAM
                             : type == BP_GAUGE   ? METRIC_GAUGE
                                                  : METRIC_COUNTER,
                             name, help, labels);
     *metric = metric_handle_new(family, instance->unit->conf->name);
-    if (*metric && (!label_names || !*label_names)) // there is one series, which is there before the first event
+    if (*metric && (!label_names ||
+                    !*label_names)) // there is one series, which is there before the first event
         metrics_series(family, &instance->unit->conf->name, 1);
     if (*metric)
         return BP_OK;
     return call_fail(call, BP_INVALID,
-                     "metric \"%s\" with the labels \"%s\" cannot be defined: the name is not one that Prometheus "
-                     "takes, or it is defined otherwise already",
+                     "metric \"%s\" with the labels \"%s\" cannot be defined: the name is not one "
+                     "that Prometheus takes, or it is defined otherwise already",
                      name, label_names ? label_names : "");
 }
 

@@ -38,9 +38,11 @@ static bp_status do_fetch(bp_call *call, void *arg)
     return http_client_fetch(call, a->request, a->response);
 }
 
-static bp_status service_fetch(bp_call *call, const bp_http_request *request, bp_http_response *response)
+static bp_status service_fetch(bp_call *call, const bp_http_request *request,
+                               bp_http_response *response)
 {
-    return on_network(call, do_fetch, &(struct http_args){ .request = request, .response = response });
+    return on_network(call, do_fetch,
+                      &(struct http_args){ .request = request, .response = response });
 }
 
 static bp_status do_open(bp_call *call, void *arg)
@@ -54,7 +56,8 @@ static bp_status service_open(bp_call *call, const bp_http_request *request, bp_
                               bp_http_stream **stream)
 {
     return on_network(call, do_open,
-                            &(struct http_args){ .request = request, .response = head, .opened = stream });
+                      &(struct http_args){
+                          .request = request, .response = head, .opened = stream });
 }
 
 static bp_status do_read(bp_call *call, void *arg)
@@ -76,10 +79,12 @@ static bp_status do_read_event(bp_call *call, void *arg)
     return http_client_read_event(call, a->stream, a->max_bytes, a->event);
 }
 
-static bp_status service_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event)
+static bp_status service_read_event(bp_call *call, bp_http_stream *stream, size_t max_bytes,
+                                    bp_sse_event *event)
 {
     return on_network(call, do_read_event,
-                            &(struct http_args){ .stream = stream, .max_bytes = max_bytes, .event = event });
+                      &(struct http_args){
+                          .stream = stream, .max_bytes = max_bytes, .event = event });
 }
 
 static bp_status do_close(bp_call *call, void *arg)
@@ -122,10 +127,12 @@ static bp_status do_connect(bp_call *call, void *arg)
     return stream_connect(call, a->text, a->deadline_ns, a->opened);
 }
 
-static bp_status service_connect(bp_call *call, bp_str address, int64_t deadline_ns, bp_stream **stream)
+static bp_status service_connect(bp_call *call, bp_str address, int64_t deadline_ns,
+                                 bp_stream **stream)
 {
     return on_network(call, do_connect,
-                            &(struct stream_args){ .text = address, .deadline_ns = deadline_ns, .opened = stream });
+                      &(struct stream_args){
+                          .text = address, .deadline_ns = deadline_ns, .opened = stream });
 }
 
 static bp_status do_stream_read(bp_call *call, void *arg)
@@ -135,12 +142,15 @@ static bp_status do_stream_read(bp_call *call, void *arg)
     return stream_read(call, a->stream, a->bytes, a->max, a->deadline_ns, a->count);
 }
 
-static bp_status service_stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
-                                     size_t *count)
+static bp_status service_stream_read(bp_call *call, bp_stream *stream, void *bytes, size_t max,
+                                     int64_t deadline_ns, size_t *count)
 {
-    return on_network(
-        call, do_stream_read,
-        &(struct stream_args){ .stream = stream, .bytes = bytes, .max = max, .deadline_ns = deadline_ns, .count = count });
+    return on_network(call, do_stream_read,
+                      &(struct stream_args){ .stream = stream,
+                                             .bytes = bytes,
+                                             .max = max,
+                                             .deadline_ns = deadline_ns,
+                                             .count = count });
 }
 
 static bp_status do_stream_write(bp_call *call, void *arg)
@@ -150,10 +160,12 @@ static bp_status do_stream_write(bp_call *call, void *arg)
     return stream_write(call, a->stream, a->text, a->deadline_ns);
 }
 
-static bp_status service_stream_write(bp_call *call, bp_stream *stream, bp_str bytes, int64_t deadline_ns)
+static bp_status service_stream_write(bp_call *call, bp_stream *stream, bp_str bytes,
+                                      int64_t deadline_ns)
 {
     return on_network(call, do_stream_write,
-                            &(struct stream_args){ .stream = stream, .text = bytes, .deadline_ns = deadline_ns });
+                      &(struct stream_args){
+                          .stream = stream, .text = bytes, .deadline_ns = deadline_ns });
 }
 
 struct tls_args {
@@ -169,10 +181,12 @@ static bp_status do_start_tls(bp_call *call, void *arg)
     return stream_start_tls(call, a->stream, a->tls, a->deadline_ns);
 }
 
-static bp_status service_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns)
+static bp_status service_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls,
+                                   int64_t deadline_ns)
 {
     return on_network(call, do_start_tls,
-                            &(struct tls_args){ .stream = stream, .tls = tls, .deadline_ns = deadline_ns });
+                      &(struct tls_args){
+                          .stream = stream, .tls = tls, .deadline_ns = deadline_ns });
 }
 
 static bp_status service_keep(bp_call *call, bp_stream *stream, bp_stream **kept)
@@ -196,11 +210,14 @@ static bp_status do_resolve(bp_call *call, void *arg)
     return stream_resolve(call, a->host, a->deadline_ns, a->addresses, a->count);
 }
 
-static bp_status service_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+static bp_status service_resolve(bp_call *call, bp_str host, int64_t deadline_ns,
+                                 const bp_str **addresses, size_t *count)
 {
-    return on_network(
-        call, do_resolve,
-        &(struct resolve_args){ .host = host, .deadline_ns = deadline_ns, .addresses = addresses, .count = count });
+    return on_network(call, do_resolve,
+                      &(struct resolve_args){ .host = host,
+                                              .deadline_ns = deadline_ns,
+                                              .addresses = addresses,
+                                              .count = count });
 }
 
 static const bp_stream_service stream_service = {

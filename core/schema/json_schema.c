@@ -1,11 +1,13 @@
 /* json_schema.c - whether a value fits: a walk over the nodes of the schema and the value together.
  *
- * The first walk is silent, since nearly all values fit. When one does not, a second walk over the same nodes writes
- * the sentence where it fails. Where a failure is no failure (anyOf, not, if, contains) the walk is silent again; a list
- * of alternatives that all fail is measured first, and the one that got furthest into the value tells what is wrong.
+ * The first walk is silent, since nearly all values fit. When one does not, a second walk over the
+ * same nodes writes the sentence where it fails. Where a failure is no failure (anyOf, not, if,
+ * contains) the walk is silent again; a list of alternatives that all fail is measured first, and
+ * the one that got furthest into the value tells what is wrong.
  *
- * unevaluatedProperties and unevaluatedItems mark in a bitmap what the schemas beside them have looked at: those
- * subschemas that the value fits are walked once more, so that nothing need be remembered in the common case.
+ * unevaluatedProperties and unevaluatedItems mark in a bitmap what the schemas beside them have
+ * looked at: those subschemas that the value fits are walked once more, so that nothing need be
+ * remembered in the common case.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +16,12 @@
 #include "schema/json_schema_node.h"
 #include "base/str.h"
 
-enum { CHECK_NS_MAX = 1000000000, STEPS_BETWEEN_LOOKS = 1 << 14, MATCHES_BETWEEN_LOOKS = 64, MARKS_FIXED = 1024 };
+enum {
+    CHECK_NS_MAX = 1000000000,
+    STEPS_BETWEEN_LOOKS = 1 << 14,
+    MATCHES_BETWEEN_LOOKS = 64,
+    MARKS_FIXED = 1024
+};
 
 enum run_mode { SILENT, MEASURING, REPORTING };
 
@@ -25,7 +32,7 @@ struct run {
     unsigned                  furthest; /* MEASURING: how deep in the value it failed */
     uint32_t                  steps, matches;
     int64_t                   until_ns; /* 0: the clock was not looked at yet */
-    const char               *aborted;  /* why the check was given up; then nothing it said counts */
+    const char               *aborted; /* why the check was given up; then nothing it said counts */
     struct schema_sentence    sentence;
 };
 
@@ -74,8 +81,8 @@ static bool is_late(struct run *run)
 }
 
 /* "PLACE must be WANTED, not VALUE" */
-static OWN_FRAME bool refuse_number(struct run *run, const struct schema_frame *at, const char *wanted,
-                                    const bp_json *bound)
+static OWN_FRAME bool refuse_number(struct run *run, const struct schema_frame *at,
+                                    const char *wanted, const bp_json *bound)
 {
     struct schema_sentence *s = misfit(run, at);
 
@@ -90,8 +97,9 @@ static OWN_FRAME bool refuse_number(struct run *run, const struct schema_frame *
 }
 
 /* "PLACE must have at least 3 items, not 2" */
-static OWN_FRAME bool refuse_count(struct run *run, const struct schema_frame *at, const char *bound, int64_t wanted,
-                                   const char *unit, size_t found)
+static OWN_FRAME bool refuse_count(struct run *run, const struct schema_frame *at,
+                                   const char *bound, int64_t wanted, const char *unit,
+                                   size_t found)
 {
     struct schema_sentence *s = misfit(run, at);
 
@@ -102,7 +110,8 @@ static OWN_FRAME bool refuse_count(struct run *run, const struct schema_frame *a
     return false;
 }
 
-static OWN_FRAME bool refuse_type(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static OWN_FRAME bool refuse_type(struct run *run, const struct schema_node *node,
+                                  const struct schema_frame *at)
 {
     struct schema_sentence *s = misfit(run, at);
 
@@ -116,7 +125,8 @@ static OWN_FRAME bool refuse_type(struct run *run, const struct schema_node *nod
     return false;
 }
 
-static OWN_FRAME bool refuse_plainly(struct run *run, const struct schema_frame *at, const char *sentence)
+static OWN_FRAME bool refuse_plainly(struct run *run, const struct schema_frame *at,
+                                     const char *sentence)
 {
     struct schema_sentence *s = misfit(run, at);
 
@@ -141,7 +151,8 @@ static OWN_FRAME bool refuse_missing(struct run *run, const struct schema_frame 
 
 /* ---- constants ---- */
 
-static OWN_FRAME bool refuse_constant(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static OWN_FRAME bool refuse_constant(struct run *run, const struct schema_node *node,
+                                      const struct schema_frame *at)
 {
     struct schema_sentence *s = misfit(run, at);
     size_t                  count = json_count(node->choices);
@@ -152,7 +163,8 @@ static OWN_FRAME bool refuse_constant(struct run *run, const struct schema_node 
     schema_say(s, node->constant || count == 1 ? " must be " : " must be one of ");
     if (node->constant)
         schema_say_value(s, node->constant);
-    for (size_t i = 0; !node->constant && i < count && s->len < JSON_SCHEMA_PROBLEM_BYTES / 2; i++) {
+    for (size_t i = 0; !node->constant && i < count && s->len < JSON_SCHEMA_PROBLEM_BYTES / 2;
+         i++) {
         schema_say(s, i ? ", " : "");
         schema_say_value(s, json_at(node->choices, i));
     }
@@ -169,7 +181,8 @@ static OWN_FRAME bool refuse_constant(struct run *run, const struct schema_node 
     return false;
 }
 
-static bool fits_constant(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static bool fits_constant(struct run *run, const struct schema_node *node,
+                          const struct schema_frame *at)
 {
     if (node->constant && !schema_is_equal(node->constant, at->value))
         return refuse_constant(run, node, at);
@@ -235,8 +248,8 @@ static bool matches(struct run *run, const pcre2_code *pattern, bp_str text)
         return give_up(run, "there is not enough memory to check the value");
     if (run->matches++ % MATCHES_BETWEEN_LOOKS == 0 && is_late(run))
         return false;
-    found = pcre2_match(pattern, (PCRE2_SPTR)(text.len ? text.data : ""), text.len, 0, PCRE2_NO_UTF_CHECK, data,
-                        run->schema->limits);
+    found = pcre2_match(pattern, (PCRE2_SPTR)(text.len ? text.data : ""), text.len, 0,
+                        PCRE2_NO_UTF_CHECK, data, run->schema->limits);
     if (found < 0 && found != PCRE2_ERROR_NOMATCH)
         return give_up(run, "a text of the value takes too long to match with its pattern");
     return found >= 0;
@@ -273,30 +286,42 @@ static OWN_FRAME bool fits_string(struct run *run, const struct schema_string_ru
 
 /* ---- parts of the value, and other schemas for the same value ---- */
 
-static bool member_fits(struct run *run, const struct schema_node *node, const struct schema_frame *at, bp_str key,
-                        const bp_json *value)
+static bool member_fits(struct run *run, const struct schema_node *node,
+                        const struct schema_frame *at, bp_str key, const bp_json *value)
 {
-    struct schema_frame below = { .parent = at, .value = value, .key = key, .resource = node->resource,
+    struct schema_frame below = { .parent = at,
+                                  .value = value,
+                                  .key = key,
+                                  .resource = node->resource,
                                   .depth = (uint16_t)(at->depth + 1) };
     return fits(run, node, &below);
 }
 
-static bool item_fits(struct run *run, const struct schema_node *node, const struct schema_frame *at, size_t index)
+static bool item_fits(struct run *run, const struct schema_node *node,
+                      const struct schema_frame *at, size_t index)
 {
-    struct schema_frame below = { .parent = at, .value = json_at(at->value, index), .index = index,
-                                  .resource = node->resource, .depth = (uint16_t)(at->depth + 1) };
+    struct schema_frame below = { .parent = at,
+                                  .value = json_at(at->value, index),
+                                  .index = index,
+                                  .resource = node->resource,
+                                  .depth = (uint16_t)(at->depth + 1) };
     return fits(run, node, &below);
 }
 
-static bool same_fits(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static bool same_fits(struct run *run, const struct schema_node *node,
+                      const struct schema_frame *at)
 {
-    struct schema_frame below = { .parent = at, .value = at->value, .is_same = true, .resource = node->resource,
+    struct schema_frame below = { .parent = at,
+                                  .value = at->value,
+                                  .is_same = true,
+                                  .resource = node->resource,
                                   .depth = (uint16_t)(at->depth + 1) };
     return fits(run, node, &below);
 }
 
 /* Where not to fit is no failure. */
-static bool same_fits_silently(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static bool same_fits_silently(struct run *run, const struct schema_node *node,
+                               const struct schema_frame *at)
 {
     enum run_mode mode = run->mode;
     bool          is_good;
@@ -307,8 +332,8 @@ static bool same_fits_silently(struct run *run, const struct schema_node *node, 
     return is_good && !run->aborted;
 }
 
-static bool item_fits_silently(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                               size_t index)
+static bool item_fits_silently(struct run *run, const struct schema_node *node,
+                               const struct schema_frame *at, size_t index)
 {
     enum run_mode mode = run->mode;
     bool          is_good;
@@ -321,8 +346,8 @@ static bool item_fits_silently(struct run *run, const struct schema_node *node, 
 
 /* ---- arrays ---- */
 
-static bool fits_contains(struct run *run, const struct schema_array_rules *rules, const struct schema_frame *at,
-                          size_t count)
+static bool fits_contains(struct run *run, const struct schema_array_rules *rules,
+                          const struct schema_frame *at, size_t count)
 {
     size_t found = 0;
 
@@ -332,7 +357,8 @@ static bool fits_contains(struct run *run, const struct schema_array_rules *rule
         found += item_fits_silently(run, rules->contains, at, i);
     }
     if (found < (uint64_t)rules->min_contains)
-        return refuse_count(run, at, "at least", rules->min_contains, "items of the kind it must contain", found);
+        return refuse_count(run, at, "at least", rules->min_contains,
+                            "items of the kind it must contain", found);
     if (found > (uint64_t)rules->max_contains)
         return refuse_count(run, at, "at most", rules->max_contains, "items of that kind", found);
     return !run->aborted;
@@ -347,11 +373,13 @@ static OWN_FRAME bool fits_unique(struct run *run, const struct schema_frame *at
     if (schema_items_are_unique(at->value, &first, &second, &is_aborted))
         return true;
     if (is_aborted)
-        return give_up(run, "whether all items of a list of the value differ takes too long to check");
+        return give_up(run,
+                       "whether all items of a list of the value differ takes too long to check");
     s = misfit(run, at);
     if (s) {
         schema_say_place(s, at);
-        schema_say(s, " must not have the same item twice, as it has at %zu and %zu", first, second);
+        schema_say(s, " must not have the same item twice, as it has at %zu and %zu", first,
+                   second);
     }
     return false;
 }
@@ -366,7 +394,8 @@ static OWN_FRAME bool fits_array(struct run *run, const struct schema_array_rule
     if (count > (uint64_t)rules->max_items)
         return refuse_count(run, at, "at most", rules->max_items, "items", count);
     for (size_t i = 0; i < count; i++) {
-        const struct schema_node *node = i < rules->prefix.count ? rules->prefix.items[i] : rules->items;
+        const struct schema_node *node = i < rules->prefix.count ? rules->prefix.items[i]
+                                                                 : rules->items;
 
         if (!node)
             break;
@@ -380,7 +409,8 @@ static OWN_FRAME bool fits_array(struct run *run, const struct schema_array_rule
 
 /* ---- objects ---- */
 
-static const struct schema_property *find_property(const struct schema_object_rules *rules, bp_str name)
+static const struct schema_property *find_property(const struct schema_object_rules *rules,
+                                                   bp_str                            name)
 {
     if (!rules->slots) {
         for (size_t i = 0; i < rules->property_count; i++)
@@ -422,24 +452,27 @@ static OWN_FRAME bool refuse_unknown(struct run *run, const struct schema_object
     return false;
 }
 
-static OWN_FRAME bool name_fits(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                                bp_str name)
+static OWN_FRAME bool name_fits(struct run *run, const struct schema_node *node,
+                                const struct schema_frame *at, bp_str name)
 {
     struct arena        arena;
-    struct schema_frame below = { .parent = at, .key = name, .resource = node->resource,
-                                  .depth = (uint16_t)(at->depth + 1) };
-    bool                is_good;
+    struct schema_frame below = {
+        .parent = at, .key = name, .resource = node->resource, .depth = (uint16_t)(at->depth + 1)
+    };
+    bool is_good;
 
     arena_init(&arena, 2 * name.len + 4096);
     below.value = json_string_in(&arena, name);
-    is_good = below.value ? fits(run, node, &below) : give_up(run, "there is not enough memory to check the value");
+    is_good = below.value ? fits(run, node, &below)
+                          : give_up(run, "there is not enough memory to check the value");
     arena_free(&arena);
     return is_good;
 }
 
 /* A member by all rules that look at one member alone. */
-static bool fits_member(struct run *run, const struct schema_object_rules *rules, const struct schema_frame *at,
-                        bp_str key, const bp_json *value, size_t *required_seen)
+static bool fits_member(struct run *run, const struct schema_object_rules *rules,
+                        const struct schema_frame *at, bp_str key, const bp_json *value,
+                        size_t *required_seen)
 {
     const struct schema_property *property = find_property(rules, key);
     bool                          is_known = property != NULL;
@@ -465,14 +498,15 @@ static bool fits_member(struct run *run, const struct schema_object_rules *rules
     return !rules->names || name_fits(run, rules->names, at, key);
 }
 
-static bool fits_members(struct run *run, const struct schema_object_rules *rules, const struct schema_frame *at,
-                         size_t count, size_t *required_seen)
+static bool fits_members(struct run *run, const struct schema_object_rules *rules,
+                         const struct schema_frame *at, size_t count, size_t *required_seen)
 {
     size_t         cursor = 0;
     bp_str         key;
     const bp_json *value;
 
-    if (rules->pattern_count || rules->additional || rules->names || count < rules->property_count) {
+    if (rules->pattern_count || rules->additional || rules->names ||
+        count < rules->property_count) {
         while (json_entry(at->value, &cursor, &key, &value))
             if (!fits_member(run, rules, at, key, value, required_seen))
                 return false;
@@ -520,7 +554,8 @@ static OWN_FRAME bool fits_object(struct run *run, const struct schema_object_ru
         const struct schema_dependency *dependency = &rules->dependencies[i];
 
         if (json_get(at->value, dependency->name) &&
-            (!has_required(run, at, dependency->names) || (dependency->node && !same_fits(run, dependency->node, at))))
+            (!has_required(run, at, dependency->names) ||
+             (dependency->node && !same_fits(run, dependency->node, at))))
             return false;
     }
     return true;
@@ -531,13 +566,14 @@ static OWN_FRAME bool fits_object(struct run *run, const struct schema_object_ru
 /* Which types may fit, seen through plain references; 0: any. */
 static uint8_t types_wanted(const struct schema_node *node)
 {
-    for (unsigned i = 0; i < JSON_SCHEMA_IN_PLACE_MAX && !node->types && node->logic && node->logic->reference; i++)
+    for (unsigned i = 0;
+         i < JSON_SCHEMA_IN_PLACE_MAX && !node->types && node->logic && node->logic->reference; i++)
         node = node->logic->reference;
     return node->types;
 }
 
-/* Says why none of the alternatives fits: what the one says that got furthest into the value, or the only one that
- * is for values of this type; else which types would do. */
+/* Says why none of the alternatives fits: what the one says that got furthest into the value, or
+ * the only one that is for values of this type; else which types would do. */
 static OWN_FRAME bool refuse_alternatives(struct run *run, const struct schema_list *list,
                                           const struct schema_frame *at)
 {
@@ -596,13 +632,17 @@ static bool fits_one(struct run *run, const struct schema_list *list, const stru
         count += same_fits_silently(run, list->items[i], at);
     if (count == 1)
         return true;
-    return count ? refuse_plainly(run, at, "fits more than one of the forms of which it must fit exactly one")
-                 : refuse_alternatives(run, list, at);
+    return count
+               ? refuse_plainly(run, at,
+                                "fits more than one of the forms of which it must fit exactly one")
+               : refuse_alternatives(run, list, at);
 }
 
-/* The outermost resource that the check came through and that has the anchor decides (core 8.2.3.2). */
-static const struct schema_node *dynamic_target(const struct run *run, const struct schema_logic_rules *rules,
-                                                const struct schema_frame *at)
+/* The outermost resource that the check came through and that has the anchor decides
+ * (core 8.2.3.2). */
+static const struct schema_node *dynamic_target(const struct run                *run,
+                                                const struct schema_logic_rules *rules,
+                                                const struct schema_frame       *at)
 {
     const struct schema_node *target = rules->dynamic;
 
@@ -617,10 +657,12 @@ static const struct schema_node *dynamic_target(const struct run *run, const str
     return target;
 }
 
-static bool fits_condition(struct run *run, const struct schema_logic_rules *rules, const struct schema_frame *at)
+static bool fits_condition(struct run *run, const struct schema_logic_rules *rules,
+                           const struct schema_frame *at)
 {
-    const struct schema_node *then =
-        same_fits_silently(run, rules->condition, at) ? rules->consequence : rules->alternative;
+    const struct schema_node *then = same_fits_silently(run, rules->condition, at)
+                                         ? rules->consequence
+                                         : rules->alternative;
 
     return !then || same_fits(run, then, at);
 }
@@ -689,17 +731,21 @@ static OWN_FRAME void mark_items(struct run *run, const struct schema_array_rule
 {
     for (size_t i = 0; i < marks->count; i++)
         if (i < rules->prefix.count || rules->items ||
-            (rules->contains && rules->contains_evaluates && item_fits_silently(run, rules->contains, at, i)))
+            (rules->contains && rules->contains_evaluates &&
+             item_fits_silently(run, rules->contains, at, i)))
             mark(marks, i);
 }
 
-static void mark_node(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                      struct marks *marks, bool is_first);
+static void mark_node(struct run *run, const struct schema_node *node,
+                      const struct schema_frame *at, struct marks *marks, bool is_first);
 
-static void mark_same(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                      struct marks *marks)
+static void mark_same(struct run *run, const struct schema_node *node,
+                      const struct schema_frame *at, struct marks *marks)
 {
-    struct schema_frame below = { .parent = at, .value = at->value, .is_same = true, .resource = node->resource,
+    struct schema_frame below = { .parent = at,
+                                  .value = at->value,
+                                  .is_same = true,
+                                  .resource = node->resource,
                                   .depth = (uint16_t)(at->depth + 1) };
 
     if (marks->left && at->depth < JSON_SCHEMA_DEPTH_MAX)
@@ -732,9 +778,10 @@ static OWN_FRAME void mark_logic(struct run *run, const struct schema_logic_rule
     }
 }
 
-/* Marks what `node`, which the value fits, has looked at. The first node's own unevaluated* is what asks. */
-static void mark_node(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                      struct marks *marks, bool is_first)
+/* Marks what `node`, which the value fits, has looked at. The first node's own unevaluated* is what
+ * asks. */
+static void mark_node(struct run *run, const struct schema_node *node,
+                      const struct schema_frame *at, struct marks *marks, bool is_first)
 {
     bool is_object = json_type_of(at->value) == JSON_KIND_OBJECT;
 
@@ -744,7 +791,8 @@ static void mark_node(struct run *run, const struct schema_node *node, const str
         else
             mark_members(run, node->object, at, marks);
         for (size_t i = 0; i < node->object->dependency_count; i++)
-            if (node->object->dependencies[i].node && json_get(at->value, node->object->dependencies[i].name))
+            if (node->object->dependencies[i].node &&
+                json_get(at->value, node->object->dependencies[i].name))
                 mark_same(run, node->object->dependencies[i].node, at, marks);
     }
     if (!is_object && node->array) {
@@ -757,11 +805,12 @@ static void mark_node(struct run *run, const struct schema_node *node, const str
         mark_logic(run, node->logic, at, marks);
 }
 
-static OWN_FRAME bool rest_fits(struct run *run, const struct schema_node *node, const struct schema_frame *at,
-                                const struct marks *marks)
+static OWN_FRAME bool rest_fits(struct run *run, const struct schema_node *node,
+                                const struct schema_frame *at, const struct marks *marks)
 {
     bool                      is_object = json_type_of(at->value) == JSON_KIND_OBJECT;
-    const struct schema_node *rest = is_object ? node->object->unevaluated : node->array->unevaluated;
+    const struct schema_node *rest = is_object ? node->object->unevaluated
+                                               : node->array->unevaluated;
     size_t                    cursor = 0;
     bp_str                    key = { NULL, 0 };
     const bp_json            *value;
@@ -779,13 +828,15 @@ static OWN_FRAME bool rest_fits(struct run *run, const struct schema_node *node,
     return true;
 }
 
-static OWN_FRAME bool fits_unevaluated(struct run *run, const struct schema_node *node, const struct schema_frame *at)
+static OWN_FRAME bool fits_unevaluated(struct run *run, const struct schema_node *node,
+                                       const struct schema_frame *at)
 {
     struct marks marks = { .count = json_count(at->value) };
     bool         is_good;
 
     marks.left = marks.count;
-    marks.bits = marks.count <= MARKS_FIXED ? marks.fixed : calloc((marks.count + 63) / 64, sizeof(uint64_t));
+    marks.bits = marks.count <= MARKS_FIXED ? marks.fixed
+                                            : calloc((marks.count + 63) / 64, sizeof(uint64_t));
     if (!marks.bits)
         return give_up(run, "there is not enough memory to check the value");
     mark_node(run, node, at, &marks, true);
@@ -830,7 +881,9 @@ static bool fits(struct run *run, const struct schema_node *node, const struct s
 bool json_schema_check(const struct json_schema *schema, const bp_json *value,
                        char problem[JSON_SCHEMA_PROBLEM_BYTES])
 {
-    struct schema_frame whole = { .value = value, .is_same = true, .resource = schema->root->resource };
+    struct schema_frame whole = { .value = value,
+                                  .is_same = true,
+                                  .resource = schema->root->resource };
     struct run          run = { .schema = schema, .mode = SILENT };
 
     if (fits(&run, schema->root, &whole) && !run.aborted)

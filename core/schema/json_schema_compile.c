@@ -1,8 +1,10 @@
-/* json_schema_compile.c - from the text of a schema to nodes that can be walked fast: one table of keywords.
+/* json_schema_compile.c - from the text of a schema to nodes that can be walked fast: one table of
+ * keywords.
  *
- * Nodes are made when somebody refers to them and filled from a list of those that wait, so that a long chain of
- * references does not nest. At the end the height of every node is measured: how many schemas apply to one value one
- * within the other. That finds schemas that refer to themselves without end, and bounds the stack of a check.
+ * Nodes are made when somebody refers to them and filled from a list of those that wait, so that a
+ * long chain of references does not nest. At the end the height of every node is measured: how many
+ * schemas apply to one value one within the other. That finds schemas that refer to themselves
+ * without end, and bounds the stack of a check.
  */
 #include "schema/json_schema_node.h"
 
@@ -10,19 +12,24 @@
 
 #include "base/str.h"
 
-enum { SCHEMA_BYTES_MAX = 64 << 20, LINEAR_PROPERTIES = 8, MATCH_STEPS_MAX = 200000, MATCH_HEAP_KIB = 1024 };
+enum {
+    SCHEMA_BYTES_MAX = 64 << 20,
+    LINEAR_PROPERTIES = 8,
+    MATCH_STEPS_MAX = 200000,
+    MATCH_HEAP_KIB = 1024
+};
 
 const struct schema_node schema_node_true = { .height = 1 };
 const struct schema_node schema_node_false = { .height = 1, .is_never = true };
 
 struct compiler {
-    struct json_schema  *schema;
-    struct schema_index  index;
+    struct json_schema    *schema;
+    struct schema_index    index;
     pcre2_compile_context *patterns;
-    const bp_json      **waiting; /* values whose nodes are not filled yet */
-    size_t               waiting_count, waiting_capacity;
-    struct schema_place *place; /* the one being filled */
-    struct schema_node  *node;
+    const bp_json        **waiting; /* values whose nodes are not filled yet */
+    size_t                 waiting_count, waiting_capacity;
+    struct schema_place   *place; /* the one being filled */
+    struct schema_node    *node;
 };
 
 typedef bool (*keyword_compiler)(struct compiler *c, const char *keyword, const bp_json *value);
@@ -31,13 +38,16 @@ typedef bool (*keyword_compiler)(struct compiler *c, const char *keyword, const 
 
 static bool fail_at(struct compiler *c, const char *keyword, const char *wanted)
 {
-    return schema_index_fail(&c->index, schema_pointer_join(&c->index.scratch, c->place->pointer, bp_str_of(keyword)),
+    return schema_index_fail(&c->index,
+                             schema_pointer_join(&c->index.scratch, c->place->pointer,
+                                                 bp_str_of(keyword)),
                              "it must be %s", wanted);
 }
 
 static bool no_memory(struct compiler *c)
 {
-    return schema_index_fail(&c->index, c->place->pointer, "there is not enough memory to compile it");
+    return schema_index_fail(&c->index, c->place->pointer,
+                             "there is not enough memory to compile it");
 }
 
 static void *keep(struct compiler *c, size_t size_bytes)
@@ -51,24 +61,25 @@ static void *keep(struct compiler *c, size_t size_bytes)
 
 /* The rules of one kind of value, made when the first of them is met. */
 #define RULES(c, member) ((c)->node->member ? (c)->node->member : new_##member(c))
-#define DEFINE_RULES(member, type, ...)                          \
-    static struct type *new_##member(struct compiler *c)         \
-    {                                                            \
-        struct type *rules = keep(c, sizeof(*rules));            \
-        if (rules)                                               \
-            *rules = (struct type){ __VA_ARGS__ };               \
-        c->node->member = rules;                                 \
-        return rules;                                            \
+#define DEFINE_RULES(member, type, ...)                                                            \
+    static struct type *new_##member(struct compiler *c)                                           \
+    {                                                                                              \
+        struct type *rules = keep(c, sizeof(*rules));                                              \
+        if (rules)                                                                                 \
+            *rules = (struct type){ __VA_ARGS__ };                                                 \
+        c->node->member = rules;                                                                   \
+        return rules;                                                                              \
     }
 DEFINE_RULES(number, schema_number_rules, .minimum = NULL)
 DEFINE_RULES(string, schema_string_rules, .max_length = INT64_MAX)
-DEFINE_RULES(array, schema_array_rules, .max_items = INT64_MAX, .min_contains = 1, .max_contains = INT64_MAX,
-             .contains_evaluates = c->index.dialect == SCHEMA_2020_12)
+DEFINE_RULES(array, schema_array_rules, .max_items = INT64_MAX, .min_contains = 1,
+             .max_contains = INT64_MAX, .contains_evaluates = c->index.dialect == SCHEMA_2020_12)
 DEFINE_RULES(object, schema_object_rules, .max_properties = INT64_MAX)
 DEFINE_RULES(logic, schema_logic_rules, .reference = NULL)
 
 /* The node of a subschema; it is filled later. */
-static const struct schema_node *node_of(struct compiler *c, const char *keyword, const bp_json *value)
+static const struct schema_node *node_of(struct compiler *c, const char *keyword,
+                                         const bp_json *value)
 {
     struct schema_place *place = schema_index_find(&c->index, value);
 
@@ -99,7 +110,8 @@ static const struct schema_node *node_of(struct compiler *c, const char *keyword
     return place->node;
 }
 
-static bool list_of(struct compiler *c, const char *keyword, const bp_json *array, struct schema_list *list)
+static bool list_of(struct compiler *c, const char *keyword, const bp_json *array,
+                    struct schema_list *list)
 {
     list->items = keep(c, (json_count(array) + 1) * sizeof(*list->items));
     if (!list->items)
@@ -110,7 +122,8 @@ static bool list_of(struct compiler *c, const char *keyword, const bp_json *arra
     return true;
 }
 
-static bool read_count(struct compiler *c, const char *keyword, const bp_json *value, int64_t *count)
+static bool read_count(struct compiler *c, const char *keyword, const bp_json *value,
+                       int64_t *count)
 {
     double number = json_as_number(value);
 
@@ -130,26 +143,32 @@ static bool is_list_of_strings(const bp_json *value)
     return true;
 }
 
-/* ECMA 262's idea of a pattern as far as PCRE2 can be told: $ only at the very end, [] matches nothing, \uXXXX. */
+/* ECMA 262's idea of a pattern as far as PCRE2 can be told: $ only at the very end, [] matches
+ * nothing, \uXXXX. */
 static const pcre2_code *pattern_of(struct compiler *c, const char *keyword, bp_str text)
 {
-    enum { OPTIONS = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_ALT_BSUX |
-                     PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C };
+    enum {
+        OPTIONS = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY | PCRE2_ALLOW_EMPTY_CLASS |
+                  PCRE2_ALT_BSUX | PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C
+    };
     struct json_schema *schema = c->schema;
-    bp_str              pointer = schema_pointer_join(&c->index.scratch, c->place->pointer, bp_str_of(keyword));
-    pcre2_code         *code;
-    PCRE2_SIZE          offset = 0;
-    PCRE2_UCHAR         why[120] = "";
-    int                 error = 0;
+    bp_str pointer = schema_pointer_join(&c->index.scratch, c->place->pointer, bp_str_of(keyword));
+    pcre2_code *code;
+    PCRE2_SIZE  offset = 0;
+    PCRE2_UCHAR why[120] = "";
+    int         error = 0;
 
     if (text.len > JSON_SCHEMA_PATTERN_BYTES_MAX) {
-        schema_index_fail(&c->index, pointer, "the pattern is longer than %d bytes", JSON_SCHEMA_PATTERN_BYTES_MAX);
+        schema_index_fail(&c->index, pointer, "the pattern is longer than %d bytes",
+                          JSON_SCHEMA_PATTERN_BYTES_MAX);
         return NULL;
     }
-    code = pcre2_compile((PCRE2_SPTR)(text.len ? text.data : ""), text.len, OPTIONS, &error, &offset, c->patterns);
+    code = pcre2_compile((PCRE2_SPTR)(text.len ? text.data : ""), text.len, OPTIONS, &error,
+                         &offset, c->patterns);
     if (!code) {
         pcre2_get_error_message(error, why, sizeof(why));
-        schema_index_fail(&c->index, pointer, "the pattern cannot be used: %s, at byte %zu", (const char *)why, offset);
+        schema_index_fail(&c->index, pointer, "the pattern cannot be used: %s, at byte %zu",
+                          (const char *)why, offset);
         return NULL;
     }
     if ((schema->pattern_count & (schema->pattern_count - 1)) == 0) { // full at each power of two
@@ -174,8 +193,12 @@ static bool type_bit(struct compiler *c, const char *keyword, const bp_json *val
     static const struct {
         const char *name;
         uint8_t     bits;
-    } names[] = { { "string", SCHEMA_STRING }, { "integer", SCHEMA_INTEGER }, { "boolean", SCHEMA_BOOL },
-                  { "object", SCHEMA_OBJECT }, { "array", SCHEMA_ARRAY },     { "null", SCHEMA_NULL },
+    } names[] = { { "string", SCHEMA_STRING },
+                  { "integer", SCHEMA_INTEGER },
+                  { "boolean", SCHEMA_BOOL },
+                  { "object", SCHEMA_OBJECT },
+                  { "array", SCHEMA_ARRAY },
+                  { "null", SCHEMA_NULL },
                   { "number", SCHEMA_NUMBER | SCHEMA_INTEGER } };
     bp_str name = json_as_string(value);
     bp_str pointer = schema_pointer_join(&c->index.scratch, c->place->pointer, bp_str_of(keyword));
@@ -188,10 +211,12 @@ static bool type_bit(struct compiler *c, const char *keyword, const bp_json *val
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_is_near(name, bp_str_of(names[i].name)))
-            return schema_index_fail(&c->index, pointer, "\"" BP_FMT "\" is not a type (did you mean \"%s\"?)",
+            return schema_index_fail(&c->index, pointer,
+                                     "\"" BP_FMT "\" is not a type (did you mean \"%s\"?)",
                                      BP_ARG(name), names[i].name);
-    return fail_at(c, keyword, "one or more of \"string\", \"integer\", \"number\", \"boolean\", \"object\", "
-                               "\"array\", \"null\"");
+    return fail_at(c, keyword,
+                   "one or more of \"string\", \"integer\", \"number\", \"boolean\", \"object\", "
+                   "\"array\", \"null\"");
 }
 
 static bool on_type(struct compiler *c, const char *keyword, const bp_json *value)
@@ -228,9 +253,10 @@ static bool on_bound(struct compiler *c, const char *keyword, const bp_json *val
         return false;
     if (!(schema_types_of(value) & SCHEMA_NUMBER))
         return fail_at(c, keyword, "a number");
-    bound = strcmp(keyword, "minimum") == 0   ? &rules->minimum
-            : strcmp(keyword, "maximum") == 0 ? &rules->maximum
-            : strcmp(keyword, "exclusiveMinimum") == 0 ? &rules->above : &rules->below;
+    bound = strcmp(keyword, "minimum") == 0            ? &rules->minimum
+            : strcmp(keyword, "maximum") == 0          ? &rules->maximum
+            : strcmp(keyword, "exclusiveMinimum") == 0 ? &rules->above
+                                                       : &rules->below;
     *bound = value;
     return true;
 }
@@ -251,7 +277,8 @@ static bool on_length(struct compiler *c, const char *keyword, const bp_json *va
 {
     struct schema_string_rules *rules = RULES(c, string);
 
-    return rules && read_count(c, keyword, value, keyword[1] == 'i' ? &rules->min_length : &rules->max_length);
+    return rules && read_count(c, keyword, value,
+                               keyword[1] == 'i' ? &rules->min_length : &rules->max_length);
 }
 
 static bool on_pattern(struct compiler *c, const char *keyword, const bp_json *value)
@@ -287,7 +314,8 @@ static bool on_items(struct compiler *c, const char *keyword, const bp_json *val
     if (!rules)
         return false;
     if (json_type_of(value) == JSON_KIND_ARRAY && c->index.dialect == SCHEMA_2020_12)
-        return fail_at(c, keyword, "a schema; a list of schemas is called prefixItems since 2020-12");
+        return fail_at(c, keyword,
+                       "a schema; a list of schemas is called prefixItems since 2020-12");
     if (json_type_of(value) == JSON_KIND_ARRAY)
         return list_of(c, keyword, value, &rules->prefix);
     rules->items = node_of(c, keyword, value);
@@ -331,7 +359,8 @@ static bool on_item_count(struct compiler *c, const char *keyword, const bp_json
     return read_count(c, keyword, value,
                       strcmp(keyword, "minItems") == 0      ? &rules->min_items
                       : strcmp(keyword, "maxItems") == 0    ? &rules->max_items
-                      : strcmp(keyword, "minContains") == 0 ? &rules->min_contains : &rules->max_contains);
+                      : strcmp(keyword, "minContains") == 0 ? &rules->min_contains
+                                                            : &rules->max_contains);
 }
 
 static bool on_unique_items(struct compiler *c, const char *keyword, const bp_json *value)
@@ -363,8 +392,10 @@ static bool fill_slots(struct compiler *c, struct schema_object_rules *rules)
     return rules->slots != NULL;
 }
 
-/* The rules that a keyword with an object of schemas adds to; NULL: no memory, or the value is none. */
-static struct schema_object_rules *rules_for_schemas(struct compiler *c, const char *keyword, const bp_json *value)
+/* The rules that a keyword with an object of schemas adds to; NULL: no memory, or the value is
+ * none. */
+static struct schema_object_rules *rules_for_schemas(struct compiler *c, const char *keyword,
+                                                     const bp_json *value)
 {
     struct schema_object_rules *rules = RULES(c, object);
 
@@ -411,7 +442,8 @@ static bool on_pattern_properties(struct compiler *c, const char *keyword, const
     while (json_entry(value, &cursor, &key, &member)) {
         struct schema_pattern_property *pattern = &rules->patterns[rules->pattern_count++];
 
-        if (!(pattern->pattern = pattern_of(c, keyword, key)) || !(pattern->node = node_of(c, keyword, member)))
+        if (!(pattern->pattern = pattern_of(c, keyword, key)) ||
+            !(pattern->node = node_of(c, keyword, member)))
             return false;
     }
     return true;
@@ -424,7 +456,9 @@ static bool on_object_schema(struct compiler *c, const char *keyword, const bp_j
 
     if (!rules || (keyword[0] == 'u' && c->index.dialect == SCHEMA_DRAFT_07))
         return rules != NULL;
-    slot = keyword[0] == 'a' ? &rules->additional : keyword[0] == 'p' ? &rules->names : &rules->unevaluated;
+    slot = keyword[0] == 'a'   ? &rules->additional
+           : keyword[0] == 'p' ? &rules->names
+                               : &rules->unevaluated;
     *slot = node_of(c, keyword, value);
     return *slot != NULL;
 }
@@ -443,7 +477,8 @@ static bool on_property_count(struct compiler *c, const char *keyword, const bp_
 {
     struct schema_object_rules *rules = RULES(c, object);
 
-    return rules && read_count(c, keyword, value, keyword[1] == 'i' ? &rules->min_properties : &rules->max_properties);
+    return rules && read_count(c, keyword, value,
+                               keyword[1] == 'i' ? &rules->min_properties : &rules->max_properties);
 }
 
 /* dependentRequired, dependentSchemas, and `dependencies`, which was both. */
@@ -493,7 +528,9 @@ static bool on_list(struct compiler *c, const char *keyword, const bp_json *valu
     if (json_type_of(value) != JSON_KIND_ARRAY || !json_count(value))
         return fail_at(c, keyword, "an array of at least one schema");
     return list_of(c, keyword, value,
-                   keyword[1] == 'l' ? &rules->all_of : keyword[0] == 'a' ? &rules->any_of : &rules->one_of);
+                   keyword[1] == 'l'   ? &rules->all_of
+                   : keyword[0] == 'a' ? &rules->any_of
+                                       : &rules->one_of);
 }
 
 static bool on_logic(struct compiler *c, const char *keyword, const bp_json *value)
@@ -505,7 +542,8 @@ static bool on_logic(struct compiler *c, const char *keyword, const bp_json *val
         return false;
     slot = keyword[0] == 'n'   ? &rules->not_this
            : keyword[0] == 'i' ? &rules->condition
-           : keyword[0] == 't' ? &rules->consequence : &rules->alternative;
+           : keyword[0] == 't' ? &rules->consequence
+                               : &rules->alternative;
     *slot = node_of(c, keyword, value);
     return *slot != NULL;
 }
@@ -544,8 +582,8 @@ static bool on_recursive_reference(struct compiler *c, const char *keyword, cons
     (void)value;
     if (c->index.dialect != SCHEMA_2019_09)
         return true;
-    return schema_index_fail(&c->index, c->place->pointer, "%s of 2019-09 is not supported; $dynamicRef of 2020-12 is",
-                             keyword);
+    return schema_index_fail(&c->index, c->place->pointer,
+                             "%s of 2019-09 is not supported; $dynamicRef of 2020-12 is", keyword);
 }
 
 static bool on_definitions(struct compiler *c, const char *keyword, const bp_json *value)
@@ -648,7 +686,8 @@ static bool fill_node(struct compiler *c, const bp_json *value)
 
     c->place = schema_index_find(&c->index, value);
     c->node = c->place->node;
-    if (reference && c->index.dialect == SCHEMA_DRAFT_07) // what stands beside it does not count there
+    if (reference &&
+        c->index.dialect == SCHEMA_DRAFT_07) // what stands beside it does not count there
         return on_reference(c, "$ref", reference);
     while (json_entry(value, &cursor, &key, &member)) {
         const struct keyword *keyword = find_keyword(key);
@@ -679,8 +718,8 @@ static unsigned taller_of_list(unsigned height, const struct schema_list *list, 
     return height;
 }
 
-/* How many schemas, this one included, may have to be in work at once for one value; more than the maximum: too many,
- * or without end. */
+/* How many schemas, this one included, may have to be in work at once for one value; more than the
+ * maximum: too many, or without end. */
 static unsigned height_of(struct schema_node *node, unsigned above)
 {
     const struct schema_logic_rules *logic = node->logic;
@@ -689,8 +728,9 @@ static unsigned height_of(struct schema_node *node, unsigned above)
     if (node->height || above > JSON_SCHEMA_IN_PLACE_MAX)
         return node->height ? node->height : JSON_SCHEMA_IN_PLACE_MAX + 1;
     if (logic) {
-        const struct schema_node *single[] = { logic->not_this,    logic->condition, logic->consequence,
-                                               logic->alternative, logic->reference, logic->dynamic };
+        const struct schema_node *single[] = { logic->not_this,    logic->condition,
+                                               logic->consequence, logic->alternative,
+                                               logic->reference,   logic->dynamic };
 
         for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
             height = taller(height, single[i], above + 1);
@@ -713,8 +753,9 @@ static bool measure_heights(struct compiler *c)
 
         if (place->node && height_of(place->node, 1) > JSON_SCHEMA_IN_PLACE_MAX)
             return schema_index_fail(&c->index, place->pointer,
-                                     "it refers to itself without end, or more than %d schemas apply to one value one "
-                                     "within the other", JSON_SCHEMA_IN_PLACE_MAX);
+                                     "it refers to itself without end, or more than %d schemas "
+                                     "apply to one value one within the other",
+                                     JSON_SCHEMA_IN_PLACE_MAX);
     }
     return true;
 }
@@ -747,7 +788,8 @@ static bool read_dialect(struct compiler *c, const bp_json *document)
         }
     }
     return schema_index_fail(&c->index, bp_str_of("/$schema"),
-                             "\"" BP_FMT "\" is not a dialect known here: 2020-12, 2019-09, draft-07 or draft-06",
+                             "\"" BP_FMT "\" is not a dialect known here: 2020-12, 2019-09, "
+                             "draft-07 or draft-06",
                              BP_ARG(uri));
 }
 
@@ -760,11 +802,12 @@ static bool keep_dynamic_anchors(struct compiler *c)
     schema->dynamic_anchors = keep(c, (index->anchor_count + 1) * sizeof(*schema->dynamic_anchors));
     for (size_t i = 0; schema->dynamic_anchors && i < index->anchor_count; i++) {
         const struct schema_named_place *anchor = &index->anchors[i];
-        struct schema_anchor            *kept = &schema->dynamic_anchors[schema->dynamic_anchor_count];
+        struct schema_anchor *kept = &schema->dynamic_anchors[schema->dynamic_anchor_count];
 
         if (!anchor->is_dynamic)
             continue;
-        *kept = (struct schema_anchor){ anchor->name, anchor->resource, node_of(c, "$dynamicAnchor", anchor->value) };
+        *kept = (struct schema_anchor){ anchor->name, anchor->resource,
+                                        node_of(c, "$dynamicAnchor", anchor->value) };
         if (!kept->node)
             return false;
         schema->dynamic_anchor_count++;
@@ -777,7 +820,8 @@ static bool compile_nodes(struct compiler *c)
     struct json_schema *schema = c->schema;
     struct schema_place root = { .value = schema->document };
 
-    if (json_type_of(schema->document) != JSON_KIND_OBJECT && json_type_of(schema->document) != JSON_KIND_BOOL)
+    if (json_type_of(schema->document) != JSON_KIND_OBJECT &&
+        json_type_of(schema->document) != JSON_KIND_BOOL)
         return schema_index_fail(&c->index, bp_str_of(""), "a schema is an object, true or false");
     if (!schema_index_build(&c->index, schema->document, c->index.problem))
         return false;
@@ -800,7 +844,8 @@ static bool make_limits(struct compiler *c)
     schema->limits = pcre2_match_context_create(NULL);
     if (!c->patterns || !schema->limits ||
         pcre2_set_compile_extra_options(c->patterns, PCRE2_EXTRA_ALT_BSUX) != 0)
-        return schema_index_fail(&c->index, bp_str_of(""), "there is not enough memory to compile it");
+        return schema_index_fail(&c->index, bp_str_of(""),
+                                 "there is not enough memory to compile it");
     pcre2_set_match_limit(schema->limits, MATCH_STEPS_MAX);
     pcre2_set_heap_limit(schema->limits, MATCH_HEAP_KIB);
     return true;
@@ -826,7 +871,10 @@ struct json_schema *json_schema_compile(bp_str text, char problem[JSON_SCHEMA_PR
 
     problem[0] = '\0';
     if (!schema)
-        return schema_index_fail(&c.index, bp_str_of(""), "there is not enough memory to compile it") ? schema : NULL;
+        return schema_index_fail(&c.index, bp_str_of(""),
+                                 "there is not enough memory to compile it")
+                   ? schema
+                   : NULL;
     arena_init(&schema->arena, SCHEMA_BYTES_MAX);
     is_good = compile(&c, text);
     free(c.waiting);
@@ -855,11 +903,13 @@ bool json_schema_is_open(const struct json_schema *schema)
     const struct schema_node         *root = schema->root;
     const struct schema_object_rules *object = root->object;
 
-    if (root->is_never || (root->types && !(root->types & SCHEMA_OBJECT)) || root->constant || root->choices ||
-        root->logic)
+    if (root->is_never || (root->types && !(root->types & SCHEMA_OBJECT)) || root->constant ||
+        root->choices || root->logic)
         return false;
-    return !object || (!object->property_count && !object->pattern_count && !object->required_count && !object->names &&
-                       (!object->additional || object->additional == &schema_node_true) && !object->dependency_count &&
-                       (!object->unevaluated || object->unevaluated == &schema_node_true) && !object->min_properties &&
-                       object->max_properties == INT64_MAX);
+    return !object ||
+           (!object->property_count && !object->pattern_count && !object->required_count &&
+            !object->names && (!object->additional || object->additional == &schema_node_true) &&
+            !object->dependency_count &&
+            (!object->unevaluated || object->unevaluated == &schema_node_true) &&
+            !object->min_properties && object->max_properties == INT64_MAX);
 }

@@ -5,7 +5,8 @@
  *      value -> walk of nodes, allocation-free                                       (json_schema.c)
  *            -> on failure once more, writing the sentence                           (json_schema_report.c)
  *
- * Names, numbers and constants stay the JSON values they were read as; they live in the schema's arena.
+ * Names, numbers and constants stay the JSON values they were read as; they live in the schema's
+ * arena.
  */
 #ifndef CORE_SCHEMA_JSON_SCHEMA_NODE_H
 #define CORE_SCHEMA_JSON_SCHEMA_NODE_H
@@ -38,14 +39,14 @@ struct schema_number_rules {
 };
 
 struct schema_string_rules {
-    int64_t            min_length, max_length;
-    const pcre2_code  *pattern;
-    bp_str             pattern_text;
+    int64_t           min_length, max_length;
+    const pcre2_code *pattern;
+    bp_str            pattern_text;
 };
 
 struct schema_array_rules {
     struct schema_list        prefix;
-    const struct schema_node *items;       /* those behind the prefix; NULL: any */
+    const struct schema_node *items; /* those behind the prefix; NULL: any */
     const struct schema_node *contains;
     const struct schema_node *unevaluated;
     int64_t                   min_items, max_items, min_contains, max_contains;
@@ -72,10 +73,10 @@ struct schema_dependency {
 };
 
 struct schema_object_rules {
-    struct schema_property         *properties;
-    size_t                          property_count;
-    uint32_t                       *slots; /* hash -> property + 1, for more than 8 of them; size is a power of two */
-    size_t                          slot_count;
+    struct schema_property *properties;
+    size_t                  property_count;
+    uint32_t *slots; /* hash -> property + 1, for more than 8 of them; size is a power of two */
+    size_t    slot_count;
     struct schema_pattern_property *patterns;
     size_t                          pattern_count;
     const struct schema_node       *additional;
@@ -94,15 +95,15 @@ struct schema_logic_rules {
     const struct schema_node *not_this;
     const struct schema_node *condition, *consequence, *alternative;
     const struct schema_node *reference;
-    const struct schema_node *dynamic;      /* what $dynamicRef leads to unless the scope knows better */
+    const struct schema_node *dynamic; /* what $dynamicRef leads to unless the scope knows better */
     bp_str                    dynamic_name; /* empty: it does not ask the scope */
 };
 
 struct schema_node {
-    uint8_t                     types;    /* SCHEMA_ bits; 0: any */
-    bool                        is_never; /* the schema false */
-    uint8_t                     height;   /* of the schemas that apply to the same value below it; 0: not known yet */
-    uint32_t                    resource;
+    uint8_t  types;    /* SCHEMA_ bits; 0: any */
+    bool     is_never; /* the schema false */
+    uint8_t  height;   /* of the schemas that apply to the same value below it; 0: not known yet */
+    uint32_t resource;
     const bp_json              *constant;
     const bp_json              *choices;
     struct schema_number_rules *number; /* NULL: nothing to check for values of that kind */
@@ -175,10 +176,12 @@ bool schema_index_build(struct schema_index *index, const bp_json *document, cha
 void schema_index_free(struct schema_index *index);
 /* The place of a subschema that is an object; NULL when it is none or not known. */
 struct schema_place *schema_index_find(const struct schema_index *index, const bp_json *value);
-/* What `reference`, written in `from`, leads to. `anchor` is set to its $dynamicAnchor if it leads to one. */
-const bp_json *schema_index_resolve(struct schema_index *index, const struct schema_place *from, const char *keyword,
-                                    bp_str reference, bp_str *anchor);
-bool schema_index_fail(struct schema_index *index, bp_str pointer, const char *format, ...) BP_FORMAT(3, 4);
+/* What `reference`, written in `from`, leads to. `anchor` is set to its $dynamicAnchor if it leads
+ * to one. */
+const bp_json *schema_index_resolve(struct schema_index *index, const struct schema_place *from,
+                                    const char *keyword, bp_str reference, bp_str *anchor);
+bool schema_index_fail(struct schema_index *index, bp_str pointer, const char *format, ...)
+    BP_FORMAT(3, 4);
 /* `pointer`/`key`, escaped as RFC 6901 wants it. */
 bp_str schema_pointer_join(struct arena *arena, bp_str pointer, bp_str key);
 
@@ -194,7 +197,8 @@ enum schema_holds schema_keyword_holds(bp_str keyword); /* json_schema_compile.c
 
 /* ---- json_schema_report.c: sentences ---- */
 
-/* The way from the whole value to the part that is being checked, and through which resources the check came. */
+/* The way from the whole value to the part that is being checked, and through which resources the
+ * check came. */
 struct schema_frame {
     const struct schema_frame *parent;
     const bp_json             *value;
@@ -225,8 +229,9 @@ int     schema_compare_numbers(const bp_json *a, const bp_json *b);
 bool    schema_is_multiple(const bp_json *value, const bp_json *of);
 bool    schema_is_equal(const bp_json *a, const bp_json *b);
 size_t  schema_characters(bp_str text);
-/* False when two items are equal (their places are set), or, with *is_aborted, when there is no memory or time. */
-bool    schema_items_are_unique(const bp_json *array, size_t *first, size_t *second, bool *is_aborted);
+/* False when two items are equal (their places are set), or, with *is_aborted, when there is no
+ * memory or time. */
+bool schema_items_are_unique(const bp_json *array, size_t *first, size_t *second, bool *is_aborted);
 uint32_t schema_hash_name(bp_str name);
 
 #endif

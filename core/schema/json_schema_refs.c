@@ -1,8 +1,10 @@
-/* json_schema_refs.c - where the subschemas of a text are, which URI each has, and what a $ref means.
+/* json_schema_refs.c - where the subschemas of a text are, which URI each has, and what a $ref
+ * means.
  *
- * A pass over the text finds all subschemas in places where the dialect puts them, so that $id, $anchor and
- * $dynamicAnchor count there and nowhere else (one within an enum is just data). A JSON pointer may also lead to a
- * place that is none of these; what stands there becomes a subschema when it is referred to.
+ * A pass over the text finds all subschemas in places where the dialect puts them, so that $id,
+ * $anchor and $dynamicAnchor count there and nowhere else (one within an enum is just data). A JSON
+ * pointer may also lead to a place that is none of these; what stands there becomes a subschema
+ * when it is referred to.
  */
 #include "schema/json_schema_node.h"
 
@@ -144,7 +146,8 @@ static bp_str merge_paths(struct arena *arena, const struct uri *base, bp_str pa
         keep--;
     if (!keep && base->has_authority)
         return arena_format(arena, "/" BP_FMT, BP_ARG(path));
-    return arena_format(arena, "%.*s" BP_FMT, (int)keep, base->path.len ? base->path.data : "", BP_ARG(path));
+    return arena_format(arena, "%.*s" BP_FMT, (int)keep, base->path.len ? base->path.data : "",
+                        BP_ARG(path));
 }
 
 /* `reference` seen from `base`, without its fragment. */
@@ -171,14 +174,16 @@ static bp_str resolve_uri(struct arena *arena, bp_str base_text, const struct ur
     }
     if (out.path.len && out.path.data[0] == '/')
         out.path = remove_dots(arena, out.path);
-    return arena_format(arena, BP_FMT "%s%s" BP_FMT BP_FMT "%s" BP_FMT, BP_ARG(out.scheme), out.has_scheme ? ":" : "",
-                        out.has_authority ? "//" : "", BP_ARG(out.authority), BP_ARG(out.path),
-                        out.has_query ? "?" : "", BP_ARG(out.query));
+    return arena_format(arena, BP_FMT "%s%s" BP_FMT BP_FMT "%s" BP_FMT, BP_ARG(out.scheme),
+                        out.has_scheme ? ":" : "", out.has_authority ? "//" : "",
+                        BP_ARG(out.authority), BP_ARG(out.path), out.has_query ? "?" : "",
+                        BP_ARG(out.query));
 }
 
 /* ---- the index ---- */
 
-static void *grow(struct schema_index *index, void *items, size_t count, size_t *capacity, size_t item_bytes)
+static void *grow(struct schema_index *index, void *items, size_t count, size_t *capacity,
+                  size_t item_bytes)
 {
     size_t wanted = *capacity ? *capacity * 2 : 8;
     void  *more;
@@ -222,7 +227,8 @@ static bool make_room(struct schema_index *index)
     size_t               old_capacity = index->place_capacity;
 
     if (index->place_count >= JSON_SCHEMA_COUNT_MAX)
-        return schema_index_fail(index, bp_str_of(""), "it has more than %d subschemas", JSON_SCHEMA_COUNT_MAX);
+        return schema_index_fail(index, bp_str_of(""), "it has more than %d subschemas",
+                                 JSON_SCHEMA_COUNT_MAX);
     if (index->place_count * 2 < old_capacity)
         return true;
     index->place_capacity = old_capacity ? old_capacity * 2 : 32;
@@ -243,12 +249,14 @@ static const struct schema_resource *find_resource(const struct schema_index *in
     return NULL;
 }
 
-static bool add_resource(struct schema_index *index, bp_str uri, const bp_json *root, bp_str pointer, uint32_t *number)
+static bool add_resource(struct schema_index *index, bp_str uri, const bp_json *root,
+                         bp_str pointer, uint32_t *number)
 {
     if (find_resource(index, uri))
-        return schema_index_fail(index, pointer, "two schemas have the $id \"" BP_FMT "\"", BP_ARG(uri));
-    index->resources = grow(index, index->resources, index->resource_count, &index->resource_capacity,
-                            sizeof(*index->resources));
+        return schema_index_fail(index, pointer, "two schemas have the $id \"" BP_FMT "\"",
+                                 BP_ARG(uri));
+    index->resources = grow(index, index->resources, index->resource_count,
+                            &index->resource_capacity, sizeof(*index->resources));
     if (!index->resources)
         return false;
     *number = (uint32_t)index->resource_count;
@@ -256,17 +264,20 @@ static bool add_resource(struct schema_index *index, bp_str uri, const bp_json *
     return true;
 }
 
-static bool add_anchor(struct schema_index *index, const struct schema_place *place, bp_str name, bool is_dynamic)
+static bool add_anchor(struct schema_index *index, const struct schema_place *place, bp_str name,
+                       bool is_dynamic)
 {
     for (size_t i = 0; i < index->anchor_count; i++)
-        if (index->anchors[i].resource == place->resource && bp_str_equal(index->anchors[i].name, name) &&
-            index->anchors[i].value != place->value)
-            return schema_index_fail(index, place->pointer, "two schemas have the anchor \"" BP_FMT "\"", BP_ARG(name));
-    index->anchors = grow(index, index->anchors, index->anchor_count, &index->anchor_capacity, sizeof(*index->anchors));
+        if (index->anchors[i].resource == place->resource &&
+            bp_str_equal(index->anchors[i].name, name) && index->anchors[i].value != place->value)
+            return schema_index_fail(index, place->pointer,
+                                     "two schemas have the anchor \"" BP_FMT "\"", BP_ARG(name));
+    index->anchors = grow(index, index->anchors, index->anchor_count, &index->anchor_capacity,
+                          sizeof(*index->anchors));
     if (!index->anchors)
         return false;
-    index->anchors[index->anchor_count++] =
-        (struct schema_named_place){ name, place->resource, place->value, is_dynamic };
+    index->anchors[index->anchor_count++] = (struct schema_named_place){ name, place->resource,
+                                                                         place->value, is_dynamic };
     return true;
 }
 
@@ -283,38 +294,46 @@ static bool read_names(struct schema_index *index, struct schema_place *place)
     if (id && json_type_of(id) != JSON_KIND_STRING)
         return schema_index_fail(index, place->pointer, "$id must be a string");
     if (id && index->dialect != SCHEMA_DRAFT_07 && uri.fragment.len)
-        return schema_index_fail(index, place->pointer, "$id must not have a fragment; $anchor makes one");
+        return schema_index_fail(index, place->pointer,
+                                 "$id must not have a fragment; $anchor makes one");
     if (id && (uri.path.len || uri.has_scheme || uri.has_authority) &&
-        !add_resource(index, resolve_uri(&index->scratch, index->resources[place->resource].uri, &uri), place->value,
-                      place->pointer, &place->resource))
+        !add_resource(index,
+                      resolve_uri(&index->scratch, index->resources[place->resource].uri, &uri),
+                      place->value, place->pointer, &place->resource))
         return false;
     if (index->dialect == SCHEMA_DRAFT_07)
         return !uri.fragment.len || add_anchor(index, place, uri.fragment, false);
     if (anchor.len && !add_anchor(index, place, anchor, false))
         return false;
-    return !dynamic.len || index->dialect == SCHEMA_2019_09 || add_anchor(index, place, dynamic, true);
+    return !dynamic.len || index->dialect == SCHEMA_2019_09 ||
+           add_anchor(index, place, dynamic, true);
 }
 
-static bool add_schema(struct schema_index *index, const bp_json *value, bp_str pointer, uint32_t resource);
+static bool add_schema(struct schema_index *index, const bp_json *value, bp_str pointer,
+                       uint32_t resource);
 
-static bool add_members(struct schema_index *index, const bp_json *value, bp_str pointer, uint32_t resource)
+static bool add_members(struct schema_index *index, const bp_json *value, bp_str pointer,
+                        uint32_t resource)
 {
     size_t         cursor = 0;
     bp_str         key;
     const bp_json *member;
 
     while (json_entry(value, &cursor, &key, &member))
-        if (!add_schema(index, member, schema_pointer_join(&index->scratch, pointer, key), resource))
+        if (!add_schema(index, member, schema_pointer_join(&index->scratch, pointer, key),
+                        resource))
             return false;
     for (size_t i = 0; json_type_of(value) == JSON_KIND_ARRAY && i < json_count(value); i++)
-        if (!add_schema(index, json_at(value, i), arena_format(&index->scratch, BP_FMT "/%zu", BP_ARG(pointer), i),
-                        resource))
+        if (!add_schema(index, json_at(value, i),
+                        arena_format(&index->scratch, BP_FMT "/%zu", BP_ARG(pointer), i), resource))
             return false;
     return true;
 }
 
-/* `value` and all below it. What is no object needs no place; whether it may stand there is seen later. */
-static bool add_schema(struct schema_index *index, const bp_json *value, bp_str pointer, uint32_t resource)
+/* `value` and all below it. What is no object needs no place; whether it may stand there is seen
+ * later. */
+static bool add_schema(struct schema_index *index, const bp_json *value, bp_str pointer,
+                       uint32_t resource)
 {
     struct schema_place place = { value, NULL, pointer, resource };
     size_t              cursor = 0;
@@ -338,7 +357,8 @@ static bool add_schema(struct schema_index *index, const bp_json *value, bp_str 
         if (holds == SCHEMA_HOLDS_ONE || (holds == SCHEMA_HOLDS_ONE_OR_ARRAY && !is_array)) {
             if (!add_schema(index, member, below, place.resource))
                 return false;
-        } else if ((holds == SCHEMA_HOLDS_MAP) != is_array && !add_members(index, member, below, place.resource)) {
+        } else if ((holds == SCHEMA_HOLDS_MAP) != is_array &&
+                   !add_members(index, member, below, place.resource)) {
             return false;
         }
     }
@@ -349,7 +369,9 @@ bool schema_index_build(struct schema_index *index, const bp_json *document, cha
 {
     uint32_t first = 0;
 
-    *index = (struct schema_index){ .document = document, .dialect = index->dialect, .problem = problem };
+    *index = (struct schema_index){ .document = document,
+                                    .dialect = index->dialect,
+                                    .problem = problem };
     arena_init(&index->scratch, SCRATCH_BYTES_MAX);
     return add_resource(index, bp_str_of(""), document, bp_str_of(""), &first) &&
            add_schema(index, document, bp_str_of(""), first);
@@ -379,10 +401,12 @@ static bp_str decode_percent(struct arena *arena, bp_str text)
     if (!out)
         return (bp_str){ "", 0 };
     for (size_t i = 0; i < text.len; i++) {
-        bool is_code = text.data[i] == '%' && i + 2 < text.len && hex_value(text.data[i + 1]) >= 0 &&
-                       hex_value(text.data[i + 2]) >= 0;
+        bool is_code = text.data[i] == '%' && i + 2 < text.len &&
+                       hex_value(text.data[i + 1]) >= 0 && hex_value(text.data[i + 2]) >= 0;
 
-        out[len++] = is_code ? (char)(hex_value(text.data[i + 1]) * 16 + hex_value(text.data[i + 2])) : text.data[i];
+        out[len++] = is_code
+                         ? (char)(hex_value(text.data[i + 1]) * 16 + hex_value(text.data[i + 2]))
+                         : text.data[i];
         i += is_code ? 2 : 0;
     }
     return (bp_str){ out, len };
@@ -405,8 +429,10 @@ static bp_str unescape_token(struct arena *arena, bp_str token)
     return (bp_str){ out, len };
 }
 
-/* Follows `pointer` ("/a/0") from the root of a resource; what stands there becomes a schema if it was none. */
-static const bp_json *follow_pointer(struct schema_index *index, const struct schema_resource *resource, bp_str pointer)
+/* Follows `pointer` ("/a/0") from the root of a resource; what stands there becomes a schema if it
+ * was none. */
+static const bp_json *follow_pointer(struct schema_index          *index,
+                                     const struct schema_resource *resource, bp_str pointer)
 {
     const bp_json             *value = resource->root;
     const struct schema_place *place = schema_index_find(index, value);
@@ -432,7 +458,8 @@ static const bp_json *follow_pointer(struct schema_index *index, const struct sc
     return value && add_schema(index, value, path, number) ? value : NULL;
 }
 
-static const bp_json *find_anchor(struct schema_index *index, uint32_t resource, bp_str name, bp_str *dynamic)
+static const bp_json *find_anchor(struct schema_index *index, uint32_t resource, bp_str name,
+                                  bp_str *dynamic)
 {
     for (size_t i = 0; i < index->anchor_count; i++) {
         const struct schema_named_place *anchor = &index->anchors[i];
@@ -446,12 +473,12 @@ static const bp_json *find_anchor(struct schema_index *index, uint32_t resource,
     return NULL;
 }
 
-const bp_json *schema_index_resolve(struct schema_index *index, const struct schema_place *from, const char *keyword,
-                                    bp_str reference, bp_str *anchor)
+const bp_json *schema_index_resolve(struct schema_index *index, const struct schema_place *from,
+                                    const char *keyword, bp_str reference, bp_str *anchor)
 {
-    struct uri                    uri = split_uri(reference);
-    bp_str                        fragment = decode_percent(&index->scratch, uri.fragment);
-    bp_str                        whole = resolve_uri(&index->scratch, index->resources[from->resource].uri, &uri);
+    struct uri uri = split_uri(reference);
+    bp_str     fragment = decode_percent(&index->scratch, uri.fragment);
+    bp_str     whole = resolve_uri(&index->scratch, index->resources[from->resource].uri, &uri);
     const struct schema_resource *resource = find_resource(index, whole);
     bp_str                        pointer = from->pointer;
     const bp_json                *target;
@@ -459,8 +486,10 @@ const bp_json *schema_index_resolve(struct schema_index *index, const struct sch
     *anchor = (bp_str){ "", 0 };
     index->problem[0] = '\0';
     if (!resource) {
-        schema_index_fail(index, pointer, "the %s \"" BP_FMT "\" leads out of this schema, and nothing is fetched: put "
-                          "what it means into $defs", keyword, BP_ARG(reference));
+        schema_index_fail(index, pointer,
+                          "the %s \"" BP_FMT "\" leads out of this schema, and nothing is fetched: "
+                          "put what it means into $defs",
+                          keyword, BP_ARG(reference));
         return NULL;
     }
     if (!fragment.len)
@@ -470,6 +499,7 @@ const bp_json *schema_index_resolve(struct schema_index *index, const struct sch
     else
         target = find_anchor(index, (uint32_t)(resource - index->resources), fragment, anchor);
     if (!target && !index->problem[0])
-        schema_index_fail(index, pointer, "the %s \"" BP_FMT "\" leads to nothing", keyword, BP_ARG(reference));
+        schema_index_fail(index, pointer, "the %s \"" BP_FMT "\" leads to nothing", keyword,
+                          BP_ARG(reference));
     return target;
 }

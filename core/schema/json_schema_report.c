@@ -1,4 +1,5 @@
-/* json_schema_report.c - the sentence that says where a value does not fit and what is wanted there. */
+/* json_schema_report.c - the sentence that says where a value does not fit and what is wanted
+ * there. */
 #include "schema/json_schema_node.h"
 
 #include <stdarg.h>
@@ -86,14 +87,30 @@ void schema_say_place(struct schema_sentence *s, const struct schema_frame *at)
 void schema_say_value(struct schema_sentence *s, const bp_json *value)
 {
     switch (json_type_of(value)) {
-    case JSON_KIND_NONE: schema_say(s, "nothing"); break;
-    case JSON_KIND_NULL: schema_say(s, "null"); break;
-    case JSON_KIND_BOOL: schema_say(s, json_as_bool(value) ? "true" : "false"); break;
-    case JSON_KIND_INTEGER: schema_say(s, "%lld", (long long)json_as_integer(value)); break;
-    case JSON_KIND_NUMBER: schema_say(s, "%.15g", json_as_number(value)); break;
-    case JSON_KIND_STRING: schema_say_quoted(s, json_as_string(value)); break;
-    case JSON_KIND_ARRAY: schema_say(s, "an array"); break;
-    case JSON_KIND_OBJECT: schema_say(s, "an object"); break;
+    case JSON_KIND_NONE:
+        schema_say(s, "nothing");
+        break;
+    case JSON_KIND_NULL:
+        schema_say(s, "null");
+        break;
+    case JSON_KIND_BOOL:
+        schema_say(s, json_as_bool(value) ? "true" : "false");
+        break;
+    case JSON_KIND_INTEGER:
+        schema_say(s, "%lld", (long long)json_as_integer(value));
+        break;
+    case JSON_KIND_NUMBER:
+        schema_say(s, "%.15g", json_as_number(value));
+        break;
+    case JSON_KIND_STRING:
+        schema_say_quoted(s, json_as_string(value));
+        break;
+    case JSON_KIND_ARRAY:
+        schema_say(s, "an array");
+        break;
+    case JSON_KIND_OBJECT:
+        schema_say(s, "an object");
+        break;
     }
 }
 
@@ -103,8 +120,9 @@ void schema_say_types(struct schema_sentence *s, uint8_t types)
         uint8_t     bit;
         const char *text;
     } names[] = {
-        { SCHEMA_STRING, "a string" },   { SCHEMA_NUMBER, "a number" },     { SCHEMA_INTEGER, "an integer" },
-        { SCHEMA_BOOL, "true or false" }, { SCHEMA_ARRAY, "an array" }, { SCHEMA_OBJECT, "an object" },
+        { SCHEMA_STRING, "a string" },    { SCHEMA_NUMBER, "a number" },
+        { SCHEMA_INTEGER, "an integer" }, { SCHEMA_BOOL, "true or false" },
+        { SCHEMA_ARRAY, "an array" },     { SCHEMA_OBJECT, "an object" },
         { SCHEMA_NULL, "null" },
     };
     bool is_first = true;

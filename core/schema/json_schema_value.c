@@ -1,4 +1,5 @@
-/* json_schema_value.c - what JSON Schema asks of values: their type, order, equality, uniqueness. */
+/* json_schema_value.c - what JSON Schema asks of values: their type, order, equality, uniqueness.
+ */
 #include "schema/json_schema_node.h"
 
 #include <float.h>
@@ -10,16 +11,24 @@ uint8_t schema_types_of(const bp_json *value)
     double number;
 
     switch (json_type_of(value)) {
-    case JSON_KIND_NONE: return 0;
-    case JSON_KIND_NULL: return SCHEMA_NULL;
-    case JSON_KIND_BOOL: return SCHEMA_BOOL;
-    case JSON_KIND_INTEGER: return SCHEMA_INTEGER | SCHEMA_NUMBER;
+    case JSON_KIND_NONE:
+        return 0;
+    case JSON_KIND_NULL:
+        return SCHEMA_NULL;
+    case JSON_KIND_BOOL:
+        return SCHEMA_BOOL;
+    case JSON_KIND_INTEGER:
+        return SCHEMA_INTEGER | SCHEMA_NUMBER;
     case JSON_KIND_NUMBER:
         number = json_as_number(value);
-        return trunc(number) < number || trunc(number) > number ? SCHEMA_NUMBER : SCHEMA_INTEGER | SCHEMA_NUMBER;
-    case JSON_KIND_STRING: return SCHEMA_STRING;
-    case JSON_KIND_ARRAY: return SCHEMA_ARRAY;
-    case JSON_KIND_OBJECT: return SCHEMA_OBJECT;
+        return trunc(number) < number || trunc(number) > number ? SCHEMA_NUMBER
+                                                                : SCHEMA_INTEGER | SCHEMA_NUMBER;
+    case JSON_KIND_STRING:
+        return SCHEMA_STRING;
+    case JSON_KIND_ARRAY:
+        return SCHEMA_ARRAY;
+    case JSON_KIND_OBJECT:
+        return SCHEMA_OBJECT;
     }
     return 0;
 }
@@ -46,7 +55,8 @@ static int compare_mixed(int64_t a, double b)
 
 int schema_compare_numbers(const bp_json *a, const bp_json *b)
 {
-    bool a_is_integer = json_type_of(a) == JSON_KIND_INTEGER, b_is_integer = json_type_of(b) == JSON_KIND_INTEGER;
+    bool a_is_integer = json_type_of(a) == JSON_KIND_INTEGER,
+         b_is_integer = json_type_of(b) == JSON_KIND_INTEGER;
 
     if (a_is_integer && b_is_integer) {
         int64_t left = json_as_integer(a), right = json_as_integer(b);
@@ -59,7 +69,8 @@ int schema_compare_numbers(const bp_json *a, const bp_json *b)
     return sign_of_double(json_as_number(a), json_as_number(b));
 }
 
-/* 0.0075 is a multiple of 0.0001 to people, though not to doubles: what rounding explains is let pass. */
+/* 0.0075 is a multiple of 0.0001 to people, though not to doubles: what rounding explains is let
+ * pass. */
 bool schema_is_multiple(const bp_json *value, const bp_json *of)
 {
     double quotient;
@@ -67,7 +78,8 @@ bool schema_is_multiple(const bp_json *value, const bp_json *of)
     if (json_type_of(value) == JSON_KIND_INTEGER && json_type_of(of) == JSON_KIND_INTEGER)
         return json_as_integer(of) == -1 || json_as_integer(value) % json_as_integer(of) == 0;
     quotient = json_as_number(value) / json_as_number(of);
-    return isfinite(quotient) && fabs(quotient - round(quotient)) <= 4 * DBL_EPSILON * fabs(quotient);
+    return isfinite(quotient) &&
+           fabs(quotient - round(quotient)) <= 4 * DBL_EPSILON * fabs(quotient);
 }
 
 static bool objects_are_equal(const bp_json *a, const bp_json *b)
@@ -94,15 +106,19 @@ bool schema_is_equal(const bp_json *a, const bp_json *b)
     if (type != other || json_count(a) != json_count(b))
         return false;
     switch (type) {
-    case JSON_KIND_BOOL: return json_as_bool(a) == json_as_bool(b);
-    case JSON_KIND_STRING: return bp_str_equal(json_as_string(a), json_as_string(b));
-    case JSON_KIND_OBJECT: return objects_are_equal(a, b);
+    case JSON_KIND_BOOL:
+        return json_as_bool(a) == json_as_bool(b);
+    case JSON_KIND_STRING:
+        return bp_str_equal(json_as_string(a), json_as_string(b));
+    case JSON_KIND_OBJECT:
+        return objects_are_equal(a, b);
     case JSON_KIND_ARRAY:
         for (size_t i = 0; i < json_count(a); i++)
             if (!schema_is_equal(json_at(a, i), json_at(b, i)))
                 return false;
         return true;
-    default: return true;
+    default:
+        return true;
     }
 }
 
@@ -140,7 +156,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return a ^ (a >> 29);
 }
 
-/* Equal values have equal hashes: a number counts as its double, the members of an object in any order. */
+/* Equal values have equal hashes: a number counts as its double, the members of an object in any
+ * order. */
 static uint64_t hash_value(const bp_json *value)
 {
     uint64_t       hash = 0, bits;
@@ -150,7 +167,8 @@ static uint64_t hash_value(const bp_json *value)
     double         number;
 
     switch (json_type_of(value)) {
-    case JSON_KIND_BOOL: return json_as_bool(value) ? 3 : 5;
+    case JSON_KIND_BOOL:
+        return json_as_bool(value) ? 3 : 5;
     case JSON_KIND_INTEGER:
     case JSON_KIND_NUMBER:
         number = json_as_number(value) + 0.0; // -0.0 becomes 0.0
@@ -170,7 +188,8 @@ static uint64_t hash_value(const bp_json *value)
         while (json_entry(value, &cursor, &key, &member))
             hash += mix(schema_hash_name(key), hash_value(member));
         return mix(17, hash);
-    default: return 19;
+    default:
+        return 19;
     }
 }
 
@@ -192,8 +211,8 @@ static bool pairs_differ(const bp_json *array, size_t count, size_t *first, size
     return true;
 }
 
-static bool hashes_differ(const bp_json *array, const struct hashed_item *items, size_t count, size_t *first,
-                          size_t *second, bool *is_aborted)
+static bool hashes_differ(const bp_json *array, const struct hashed_item *items, size_t count,
+                          size_t *first, size_t *second, bool *is_aborted)
 {
     size_t compared = 0;
 

@@ -1,32 +1,38 @@
 /* alert_contract.c - what alert.h promises. */
 #include "conform.h"
 
-static bp_status deliver(bp_call *call, struct conform *conform, bp_str summary, int64_t ends_wall_ns)
+static bp_status deliver(bp_call *call, struct conform *conform, bp_str summary,
+                         int64_t ends_wall_ns)
 {
     const bp_peer *peer = conform_peer(call, conform);
-    bp_label       labels[] = { { BP_STR("instance"), BP_STR("contract") }, { BP_STR("severity"), BP_STR("warning") } };
+    bp_label       labels[] = { { BP_STR("instance"), BP_STR("contract") },
+                                { BP_STR("severity"), BP_STR("warning") } };
     bp_alert       alerts[2];
 
     for (int i = 0; i < 2; i++)
-        alerts[i] = (bp_alert){ .struct_size = sizeof(bp_alert),
-                                .severity = (uint32_t)(i ? BP_SEVERITY_CRITICAL : BP_SEVERITY_WARNING),
-                                .name = BP_STR("ContractOfASink"),
-                                .fingerprint = bp_format(call, "%s-%d", conform->name, i),
-                                .summary = summary,
-                                .description = BP_STR("This is a test of `backplane conform`."),
-                                .labels = labels,
-                                .label_count = 2,
-                                .starts_wall_ns = bp_wall_ns() - BP_SECONDS(60),
-                                .ends_wall_ns = ends_wall_ns,
-                                .runbook_url = i ? BP_STR("https://runbooks.example/contract") : BP_STR("") };
-    return ((const bp_alert_ops *)peer->ops)->deliver(call, peer->instance, alerts, sizeof(bp_alert), 2);
+        alerts[i] = (bp_alert){
+            .struct_size = sizeof(bp_alert),
+            .severity = (uint32_t)(i ? BP_SEVERITY_CRITICAL : BP_SEVERITY_WARNING),
+            .name = BP_STR("ContractOfASink"),
+            .fingerprint = bp_format(call, "%s-%d", conform->name, i),
+            .summary = summary,
+            .description = BP_STR("This is a test of `backplane conform`."),
+            .labels = labels,
+            .label_count = 2,
+            .starts_wall_ns = bp_wall_ns() - BP_SECONDS(60),
+            .ends_wall_ns = ends_wall_ns,
+            .runbook_url = i ? BP_STR("https://runbooks.example/contract") : BP_STR("")
+        };
+    return ((const bp_alert_ops *)peer->ops)
+        ->deliver(call, peer->instance, alerts, sizeof(bp_alert), 2);
 }
 
 static bp_status alerts_are_delivered_and_resolved(bp_call *call, struct conform *conform)
 {
     CONFORM_STATUS(call, deliver(call, conform, BP_STR("A contract is being tested"), 0), BP_OK);
     CONFORM_STATUS(call, deliver(call, conform, BP_STR("A contract is being tested"), 0), BP_OK);
-    CONFORM_STATUS(call, deliver(call, conform, BP_STR("A contract is being tested"), bp_wall_ns()), BP_OK);
+    CONFORM_STATUS(call, deliver(call, conform, BP_STR("A contract is being tested"), bp_wall_ns()),
+                   BP_OK);
     return BP_OK;
 }
 
@@ -60,10 +66,12 @@ static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform
 }
 
 static const struct conform_case cases[] = {
-    { "alerts are delivered, again, and resolved", alerts_are_delivered_and_resolved, CONFORM_ONE_WORKER },
+    { "alerts are delivered, again, and resolved", alerts_are_delivered_and_resolved,
+      CONFORM_ONE_WORKER },
     { "awkward texts are delivered", awkward_texts_are_delivered, CONFORM_ONE_WORKER },
     { "all workers deliver at once", alerts_are_delivered_and_resolved, CONFORM_EVERY_WORKER },
-    { "a delivery cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
+    { "a delivery cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other,
+      CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
 };

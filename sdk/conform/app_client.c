@@ -26,11 +26,14 @@ struct app_target app_target_at(const struct conform *conform, size_t index)
     struct app_target target = { .route = NULL };
 
     if (index < app->route_count) {
-        target.route = (const bp_route *)(const void *)((const char *)app->routes + index * app->route_size);
-        snprintf(target.label, sizeof(target.label), "%s %s", target.route->method, target.route->path);
+        target.route = (const bp_route *)(const void *)((const char *)app->routes +
+                                                        index * app->route_size);
+        snprintf(target.label, sizeof(target.label), "%s %s", target.route->method,
+                 target.route->path);
     } else {
-        target.tool =
-            (const bp_mcp_tool *)(const void *)((const char *)app->tools + (index - app->route_count) * app->tool_size);
+        target.tool = (const bp_mcp_tool *)(const void *)((const char *)app->tools +
+                                                          (index - app->route_count) *
+                                                              app->tool_size);
         snprintf(target.label, sizeof(target.label), "the tool %s", target.tool->name);
     }
     return target;
@@ -61,7 +64,8 @@ static void add_encoded(bp_buf *out, bp_str text)
         unsigned char c = (unsigned char)text.data[i];
         char          hex[4];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_') {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            c == '-' || c == '_') {
             bp_buf_add(out, bp_str_n(&text.data[i], 1));
         } else {
             snprintf(hex, sizeof(hex), "%%%02X", c);
@@ -98,12 +102,14 @@ static bp_str target_of(bp_call *call, const bp_route *route, const struct sampl
     return bp_buf_str(out);
 }
 
-static bp_status tool_request(bp_call *call, const struct conform *conform, const struct app_target *target,
-                              bp_str arguments, struct conform_request *request)
+static bp_status tool_request(bp_call *call, const struct conform *conform,
+                              const struct app_target *target, bp_str arguments,
+                              struct conform_request *request)
 {
-    static const char meta[] = "{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-                               "\"io.modelcontextprotocol/clientCapabilities\":{},"
-                               "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"conform\",\"version\":\"1\"}}";
+    static const char meta[] = "{\"io.modelcontextprotocol/"
+                               "protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/"
+                               "clientCapabilities\":{},\"io.modelcontextprotocol/"
+                               "clientInfo\":{\"name\":\"conform\",\"version\":\"1\"}}";
     bp_http_header   *headers = bp_alloc(call, 5 * sizeof(*headers));
     bp_buf           *body = bp_buf_new(call, BODY_BYTES_MAX);
 
@@ -114,7 +120,8 @@ static bp_status tool_request(bp_call *call, const struct conform *conform, cons
     headers[2] = (bp_http_header){ BP_STR("MCP-Protocol-Version"), BP_STR("2026-07-28") };
     headers[3] = (bp_http_header){ BP_STR("Mcp-Method"), BP_STR("tools/call") };
     headers[4] = (bp_http_header){ BP_STR("Mcp-Name"), bp_str_of(target->tool->name) };
-    bp_buf_add(body, BP_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\""));
+    bp_buf_add(body, BP_STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+                            "call\",\"params\":{\"name\":\""));
     bp_buf_add(body, bp_str_of(target->tool->name));
     bp_buf_add(body, BP_STR("\",\"_meta\":"));
     bp_buf_add(body, bp_str_of(meta));
@@ -122,7 +129,8 @@ static bp_status tool_request(bp_call *call, const struct conform *conform, cons
     bp_buf_add(body, arguments);
     bp_buf_add(body, BP_STR("}}"));
     *request = (struct conform_request){ .method = "POST",
-                                         .target = bp_format(call, "/mcp/" BP_FMT, BP_ARG(conform->web->name)),
+                                         .target = bp_format(call, "/mcp/" BP_FMT,
+                                                             BP_ARG(conform->web->name)),
                                          .headers = headers,
                                          .header_count = 5,
                                          .body = bp_buf_str(body),
@@ -130,7 +138,8 @@ static bp_status tool_request(bp_call *call, const struct conform *conform, cons
     return bp_buf_status(body);
 }
 
-static void route_request(bp_str target, bp_str body, const bp_route *route, struct conform_request *request)
+static void route_request(bp_str target, bp_str body, const bp_route *route,
+                          struct conform_request *request)
 {
     static const bp_http_header json = { { "Content-Type", 12 }, { "application/json", 16 } };
 
@@ -142,7 +151,8 @@ static void route_request(bp_str target, bp_str body, const bp_route *route, str
                                          .time_ns = -1 };
 }
 
-bp_status app_request_with(bp_call *call, const struct conform *conform, const struct app_target *target, bp_str body,
+bp_status app_request_with(bp_call *call, const struct conform *conform,
+                           const struct app_target *target, bp_str body,
                            struct conform_request *request)
 {
     static const struct sample_wish small = { .is_whole = false };
@@ -153,8 +163,9 @@ bp_status app_request_with(bp_call *call, const struct conform *conform, const s
     return BP_OK;
 }
 
-bp_status app_request_make(bp_call *call, const struct conform *conform, const struct app_target *target,
-                           const struct sample_wish *wish, struct conform_request *request)
+bp_status app_request_make(bp_call *call, const struct conform *conform,
+                           const struct app_target *target, const struct sample_wish *wish,
+                           struct conform_request *request)
 {
     bp_str schema = app_target_schema(target), body = { NULL, 0 };
 
@@ -184,35 +195,43 @@ bool app_is_refused(bp_call *call, const struct conform_reply *reply)
 
     if (bp_json_parse(call, reply->body, &answer) != BP_OK)
         return reply->status >= 400;
-    return bp_json_get(answer, "error") || bp_json_bool(bp_json_get(bp_json_get(answer, "result"), "isError"));
+    return bp_json_get(answer, "error") ||
+           bp_json_bool(bp_json_get(bp_json_get(answer, "result"), "isError"));
 }
 
-static bp_status judge_tool(bp_call *call, const struct app_target *target, const struct conform_reply *reply)
+static bp_status judge_tool(bp_call *call, const struct app_target *target,
+                            const struct conform_reply *reply)
 {
     const bp_json *answer, *error, *content;
 
-    CONFORM_THAT(call, bp_json_parse(call, reply->body, &answer) == BP_OK, "%s answers with what is no JSON: %.*s",
-                 target->label, (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT), reply->body.data);
+    CONFORM_THAT(call, bp_json_parse(call, reply->body, &answer) == BP_OK,
+                 "%s answers with what is no JSON: %.*s", target->label,
+                 (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT), reply->body.data);
     error = bp_json_get(answer, "error");
     CONFORM_THAT(call, !error || bp_json_integer(bp_json_get(error, "code")) != -32603,
                  "%s ends with an internal error: " BP_FMT, target->label, BP_ARG(reply->body));
-    CONFORM_THAT(call, error || bp_json_get(answer, "result"), "%s has neither a result nor an error", target->label);
+    CONFORM_THAT(call, error || bp_json_get(answer, "result"),
+                 "%s has neither a result nor an error", target->label);
     content = bp_json_get(bp_json_get(answer, "result"), "content");
     if (app_is_refused(call, reply) &&
         !error) // what the host says in place of an internal error ends with the request's id
-        CONFORM_THAT(call, !has_text(bp_json_string(bp_json_get(bp_json_at(content, 0), "text")), "(request id "),
+        CONFORM_THAT(call,
+                     !has_text(bp_json_string(bp_json_get(bp_json_at(content, 0), "text")),
+                               "(request id "),
                      "%s fails inside: " BP_FMT, target->label, BP_ARG(reply->body));
     return BP_OK;
 }
 
-bp_status app_judge(bp_call *call, const struct app_target *target, const struct conform_reply *reply)
+bp_status app_judge(bp_call *call, const struct app_target *target,
+                    const struct conform_reply *reply)
 {
     int length = (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT);
 
     CONFORM_THAT(call, reply->status != 0, "%s cuts the connection", target->label);
-    CONFORM_THAT(call, reply->status != 500, "%s answers with 500: %.*s", target->label, length, reply->body.data);
-    CONFORM_THAT(call, reply->status < 400 || reply->body.len > 0, "%s answers with %d and no sentence", target->label,
-                 reply->status);
+    CONFORM_THAT(call, reply->status != 500, "%s answers with 500: %.*s", target->label, length,
+                 reply->body.data);
+    CONFORM_THAT(call, reply->status < 400 || reply->body.len > 0,
+                 "%s answers with %d and no sentence", target->label, reply->status);
     return target->tool ? judge_tool(call, target, reply) : BP_OK;
 }
 
@@ -229,16 +248,19 @@ bp_status app_ask(bp_call *call, const struct conform *conform, const struct app
     if (status != BP_OK && bp_error_of(call)->status == BP_INTERNAL) {
         bp_str said = bp_dup(call, bp_error_of(call)->message);
 
-        status = bp_fail(call, BP_INTERNAL, "%.*s (it was asked: %.*s %.*s)", (int)(said.len < 500 ? said.len : 500),
-                         said.data, (int)(request->target.len < EXCERPT ? request->target.len : EXCERPT),
-                         request->target.data, (int)(request->body.len < EXCERPT ? request->body.len : EXCERPT),
+        status = bp_fail(call, BP_INTERNAL, "%.*s (it was asked: %.*s %.*s)",
+                         (int)(said.len < 500 ? said.len : 500), said.data,
+                         (int)(request->target.len < EXCERPT ? request->target.len : EXCERPT),
+                         request->target.data,
+                         (int)(request->body.len < EXCERPT ? request->body.len : EXCERPT),
                          request->body.len ? request->body.data : "");
     }
     bp_scratch_end(call);
     return status;
 }
 
-bp_status app_ask_simply(bp_call *call, const struct conform *conform, const struct app_target *target)
+bp_status app_ask_simply(bp_call *call, const struct conform *conform,
+                         const struct app_target *target)
 {
     static const struct sample_wish small = { .is_whole = false };
     struct conform_request          request;
@@ -262,7 +284,8 @@ static bool names_something(bp_str key)
            (key.len > 3 && memcmp(key.data + key.len - 3, "_id", 3) == 0);
 }
 
-static void add_names(bp_call *call, const char *label, const bp_json *value, int depth, bp_buf *lines)
+static void add_names(bp_call *call, const char *label, const bp_json *value, int depth,
+                      bp_buf *lines)
 {
     const bp_json *member;
     size_t         cursor = 0;
@@ -272,7 +295,8 @@ static void add_names(bp_call *call, const char *label, const bp_json *value, in
         return;
     for (size_t i = 0; bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++)
         add_names(call, label, bp_json_at(value, i), depth + 1, lines);
-    while (bp_json_type_of(value) == BP_JSON_OBJECT && bp_json_entry(value, &cursor, &key, &member)) {
+    while (bp_json_type_of(value) == BP_JSON_OBJECT &&
+           bp_json_entry(value, &cursor, &key, &member)) {
         if (names_something(key) && bp_json_type_of(member) == BP_JSON_STRING) {
             bp_buf_add(lines, bp_str_of(label));
             bp_buf_add(lines, BP_STR("\t"));
@@ -283,7 +307,8 @@ static void add_names(bp_call *call, const char *label, const bp_json *value, in
     }
 }
 
-static bp_status add_shown(bp_call *call, const struct conform *conform, const struct app_target *target, bp_buf *lines)
+static bp_status add_shown(bp_call *call, const struct conform *conform,
+                           const struct app_target *target, bp_buf *lines)
 {
     static const struct sample_wish small = { .is_whole = false };
     struct conform_request          request;
@@ -293,11 +318,14 @@ static bp_status add_shown(bp_call *call, const struct conform *conform, const s
     BP_TRY(app_request_make(call, conform, target, &small, &request));
     BP_TRY(conform->web->ask(call, &request, &reply));
     BP_TRY(app_judge(call, target, &reply));
-    CONFORM_THAT(call, reply.status < 500, "%s is to show what there is, and answers with %d: %.*s", target->label,
-                 reply.status, (int)(reply.body.len < EXCERPT ? reply.body.len : EXCERPT), reply.body.data);
+    CONFORM_THAT(call, reply.status < 500, "%s is to show what there is, and answers with %d: %.*s",
+                 target->label, reply.status,
+                 (int)(reply.body.len < EXCERPT ? reply.body.len : EXCERPT), reply.body.data);
     if (reply.status == 200 && bp_json_parse(call, reply.body, &answer) == BP_OK)
         add_names(call, target->label,
-                  target->tool ? bp_json_get(bp_json_get(answer, "result"), "structuredContent") : answer, 0, lines);
+                  target->tool ? bp_json_get(bp_json_get(answer, "result"), "structuredContent")
+                               : answer,
+                  0, lines);
     bp_clear_error(call);
     return BP_OK;
 }

@@ -1,15 +1,23 @@
-/* conform.c - what the contracts of all kinds share: cancelling, hurrying, not growing, outliving a restart. */
+/* conform.c - what the contracts of all kinds share: cancelling, hurrying, not growing, outliving a
+ * restart. */
 #include "conform.h"
 
 enum { SUSPENSIONS_MAX = 200, RECOVERY_S = 60, HURRIED_MAX_S = 10, MEETING_S = 60 };
 
-/* A round ends after so many operations or so much time. What an operation may add to the process in the best round: a
- * share of what is noise, as thread caches of the allocator, and of a table that grows by doubling. */
-enum { ROUNDS_MAX = 12, ROUND_OPS = 2000, ROUND_S = 5, GROWTH_BYTES_PER_OP = 16, RESIDENT_GROWTH_BYTES = 2 << 20 };
+/* A round ends after so many operations or so much time. What an operation may add to the process
+ * in the best round: a share of what is noise, as thread caches of the allocator, and of a table
+ * that grows by doubling. */
+enum {
+    ROUNDS_MAX = 12,
+    ROUND_OPS = 2000,
+    ROUND_S = 5,
+    GROWTH_BYTES_PER_OP = 16,
+    RESIDENT_GROWTH_BYTES = 2 << 20
+};
 
 static const struct conform_contract *const contracts[] = {
-    &storage_contract, &cache_contract, &vector_contract, &embed_contract, &llm_contract, &health_contract, &alert_contract,
-    &app_contract,
+    &storage_contract, &cache_contract,  &vector_contract, &embed_contract,
+    &llm_contract,     &health_contract, &alert_contract,  &app_contract,
 };
 
 const struct conform_contract *conform_contract_of(const char *kind)
@@ -30,9 +38,10 @@ bp_status conform_other(bp_call *call, const char *what, bp_status found, bp_sta
     bp_str said = bp_dup(call, bp_error_of(call)->message);
 
     if (found == BP_OK)
-        return bp_fail(call, BP_INTERNAL, "%s succeeded; it should be refused as \"%s\"", what, bp_status_label(wanted));
-    return bp_fail(call, BP_INTERNAL, "%s ended as \"%s\" instead of \"%s\": " BP_FMT, what, bp_status_label(found),
-                   bp_status_label(wanted), BP_ARG(said));
+        return bp_fail(call, BP_INTERNAL, "%s succeeded; it should be refused as \"%s\"", what,
+                       bp_status_label(wanted));
+    return bp_fail(call, BP_INTERNAL, "%s ended as \"%s\" instead of \"%s\": " BP_FMT, what,
+                   bp_status_label(found), bp_status_label(wanted), BP_ARG(said));
 }
 
 bp_status conform_meet(bp_call *call, const _Atomic int64_t *counter, int64_t wanted)
@@ -40,13 +49,15 @@ bp_status conform_meet(bp_call *call, const _Atomic int64_t *counter, int64_t wa
     int64_t until_ns = bp_now_ns() + BP_SECONDS(MEETING_S);
 
     while (*counter < wanted) {
-        CONFORM_THAT(call, bp_now_ns() < until_ns, "another worker did not come as far as this one in %d s", MEETING_S);
+        CONFORM_THAT(call, bp_now_ns() < until_ns,
+                     "another worker did not come as far as this one in %d s", MEETING_S);
         BP_TRY(bp_sleep(call, BP_MILLISECONDS(5)));
     }
     return BP_OK;
 }
 
-/* ---- attempts: an operation as a call of its own, so that its end closes what it left open ---- */
+/* ---- attempts: an operation as a call of its own, so that its end closes what it left open ----
+ */
 
 struct attempt {
     struct conform          *conform;
@@ -79,15 +90,15 @@ static bp_status try_it(bp_call *call, struct attempt *attempt)
     return attempt->conform->apart(call, run_attempt, attempt);
 }
 
-static bp_status still_works(bp_call *call, struct conform *conform, const struct conform_op *op, const char *after,
-                             uint32_t n)
+static bp_status still_works(bp_call *call, struct conform *conform, const struct conform_op *op,
+                             const char *after, uint32_t n)
 {
     struct attempt attempt = { conform, op, 0, -1, 0, 0 };
     bp_status      status = try_it(call, &attempt);
     bp_str         said = bp_dup(call, bp_error_of(call)->message);
 
-    CONFORM_THAT(call, status == BP_OK, "%s does not work any more after it was %s (%u): " BP_FMT, op->name, after, n,
-                 BP_ARG(said));
+    CONFORM_THAT(call, status == BP_OK, "%s does not work any more after it was %s (%u): " BP_FMT,
+                 op->name, after, n, BP_ARG(said));
     return BP_OK;
 }
 
@@ -100,11 +111,13 @@ static bp_status cancel_one(bp_call *call, struct conform *conform, const struct
         if (status != BP_OK && status != BP_CANCELLED) {
             bp_str said = bp_dup(call, bp_error_of(call)->message);
 
-            return bp_fail(call, BP_INTERNAL, "%s, cancelled at suspension %u, ended as \"%s\": " BP_FMT, op->name, n,
+            return bp_fail(call, BP_INTERNAL,
+                           "%s, cancelled at suspension %u, ended as \"%s\": " BP_FMT, op->name, n,
                            bp_status_label(status), BP_ARG(said));
         }
-        CONFORM_THAT(call, attempt.took_ns < BP_SECONDS(HURRIED_MAX_S), "%s, cancelled at suspension %u, took %.1f s more",
-                     op->name, n, (double)attempt.took_ns / 1e9);
+        CONFORM_THAT(call, attempt.took_ns < BP_SECONDS(HURRIED_MAX_S),
+                     "%s, cancelled at suspension %u, took %.1f s more", op->name, n,
+                     (double)attempt.took_ns / 1e9);
         BP_TRY(still_works(call, conform, op, "cancelled", n));
         if (attempt.suspensions < n)
             return BP_OK; // it ended by itself
@@ -112,7 +125,8 @@ static bp_status cancel_one(bp_call *call, struct conform *conform, const struct
     return BP_OK;
 }
 
-bp_status conform_cancel(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count)
+bp_status conform_cancel(bp_call *call, struct conform *conform, const struct conform_op *ops,
+                         size_t count)
 {
     for (size_t i = 0; i < count; i++)
         BP_TRY(cancel_one(call, conform, &ops[i]));
@@ -120,7 +134,8 @@ bp_status conform_cancel(bp_call *call, struct conform *conform, const struct co
     return BP_OK;
 }
 
-bp_status conform_hurry(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count)
+bp_status conform_hurry(bp_call *call, struct conform *conform, const struct conform_op *ops,
+                        size_t count)
 {
     static const int64_t times_ns[] = { 0, BP_MILLISECONDS(1), BP_MILLISECONDS(20) };
 
@@ -130,9 +145,11 @@ bp_status conform_hurry(bp_call *call, struct conform *conform, const struct con
             bp_status      status = try_it(call, &attempt);
             bp_str         said = bp_dup(call, bp_error_of(call)->message);
 
-            CONFORM_THAT(call, status == BP_OK || status == BP_DEADLINE, "%s with %lld ms left ended as \"%s\": " BP_FMT,
-                         ops[i].name, (long long)(times_ns[t] / 1000000), bp_status_label(status), BP_ARG(said));
-            CONFORM_THAT(call, attempt.took_ns < BP_SECONDS(HURRIED_MAX_S), "%s with %lld ms left took %.1f s", ops[i].name,
+            CONFORM_THAT(call, status == BP_OK || status == BP_DEADLINE,
+                         "%s with %lld ms left ended as \"%s\": " BP_FMT, ops[i].name,
+                         (long long)(times_ns[t] / 1000000), bp_status_label(status), BP_ARG(said));
+            CONFORM_THAT(call, attempt.took_ns < BP_SECONDS(HURRIED_MAX_S),
+                         "%s with %lld ms left took %.1f s", ops[i].name,
                          (long long)(times_ns[t] / 1000000), (double)attempt.took_ns / 1e9);
             BP_TRY(still_works(call, conform, &ops[i], "given too little time", (uint32_t)t));
         }
@@ -143,8 +160,8 @@ bp_status conform_hurry(bp_call *call, struct conform *conform, const struct con
 
 /* ---- growth ---- */
 
-static bp_status run_round(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count,
-                           uint64_t *done)
+static bp_status run_round(bp_call *call, struct conform *conform, const struct conform_op *ops,
+                           size_t count, uint64_t *done)
 {
     int64_t until_ns = bp_now_ns() + BP_SECONDS(ROUND_S);
 
@@ -157,32 +174,39 @@ static bp_status run_round(bp_call *call, struct conform *conform, const struct 
         status = try_it(call, &attempt);
         bp_scratch_end(call);
         if (status != BP_OK)
-            return bp_fail(call, BP_INTERNAL, "%s, the %llu. operation of a long run, ended as \"%s\": " BP_FMT, op->name,
-                           (unsigned long long)*done + 1, bp_status_label(status), BP_ARG(bp_error_of(call)->message));
+            return bp_fail(call, BP_INTERNAL,
+                           "%s, the %llu. operation of a long run, ended as \"%s\": " BP_FMT,
+                           op->name, (unsigned long long)*done + 1, bp_status_label(status),
+                           BP_ARG(bp_error_of(call)->message));
     }
     bp_clear_error(call);
     return BP_OK;
 }
 
-bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops, size_t count)
+bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops,
+                              size_t count)
 {
     uint64_t done = 0;
     size_t   allocated = 0, resident, grown = 0, grown_resident = 0;
 
     if (!conform->allocated_bytes())
         return conform_skip(call, "what is allocated cannot be told in this build");
-    BP_TRY(run_round(call, conform, ops, count, &done)); // makes what stays: connections, statements, caches
+    BP_TRY(run_round(call, conform, ops, count,
+                     &done)); // makes what stays: connections, statements, caches
     for (int round = 0; round < ROUNDS_MAX; round++) {
         allocated = conform->allocated_bytes();
         resident = conform->resident_bytes();
         BP_TRY(run_round(call, conform, ops, count, &done));
         grown = conform->allocated_bytes() > allocated ? conform->allocated_bytes() - allocated : 0;
-        grown_resident = conform->resident_bytes() > resident ? conform->resident_bytes() - resident : 0;
-        if (grown <= (size_t)ROUND_OPS * GROWTH_BYTES_PER_OP && grown_resident <= RESIDENT_GROWTH_BYTES)
+        grown_resident = conform->resident_bytes() > resident ? conform->resident_bytes() - resident
+                                                              : 0;
+        if (grown <= (size_t)ROUND_OPS * GROWTH_BYTES_PER_OP &&
+            grown_resident <= RESIDENT_GROWTH_BYTES)
             return BP_OK;
     }
     return bp_fail(call, BP_INTERNAL,
-                   "the process still grows after %d rounds: by %zu bytes allocated and %zu resident within %llu operations",
+                   "the process still grows after %d rounds: by %zu bytes allocated and %zu "
+                   "resident within %llu operations",
                    ROUNDS_MAX, grown, grown_resident, (unsigned long long)done);
 }
 
@@ -205,8 +229,10 @@ static bool has_words(bp_str text, const char *words)
 
 bool conform_is_refusal(bp_status status, bp_str sentence)
 {
-    static const char *const words[] = { "password", "credential", "authenti", "authori", "permission", "denied",
-                                         "api key", "forbidden", "token", "certificate", "401", "403", "wrongpass", "noperm" };
+    static const char *const words[] = { "password",   "credential",  "authenti", "authori",
+                                         "permission", "denied",      "api key",  "forbidden",
+                                         "token",      "certificate", "401",      "403",
+                                         "wrongpass",  "noperm" };
 
     if (status == BP_DENIED || status == BP_UNAUTHENTICATED)
         return sentence.len > 0;
@@ -246,13 +272,15 @@ static bp_status keep_trying(bp_call *call, struct conform *conform, const struc
 
         if (status == BP_OK && was_done)
             return BP_OK;
-        CONFORM_THAT(call, status == BP_OK || said.len > 0, "%s failed as \"%s\" without a sentence", op->name,
-                     bp_status_label(status));
+        CONFORM_THAT(call, status == BP_OK || said.len > 0,
+                     "%s failed as \"%s\" without a sentence", op->name, bp_status_label(status));
         CONFORM_THAT(call, status != BP_INTERNAL && status != BP_INVALID && status != BP_DATA,
-                     "%s said \"%s\" while the server restarted: " BP_FMT, op->name, bp_status_label(status), BP_ARG(said));
+                     "%s said \"%s\" while the server restarted: " BP_FMT, op->name,
+                     bp_status_label(status), BP_ARG(said));
         if (was_done)
-            CONFORM_THAT(call, bp_now_ns() < give_up_ns, "%s still fails %d s after the restart: " BP_FMT, op->name,
-                         RECOVERY_S, BP_ARG(said));
+            CONFORM_THAT(call, bp_now_ns() < give_up_ns,
+                         "%s still fails %d s after the restart: " BP_FMT, op->name, RECOVERY_S,
+                         BP_ARG(said));
         else
             give_up_ns = bp_now_ns() + BP_SECONDS(RECOVERY_S);
         BP_TRY(bp_sleep(call, BP_MILLISECONDS(20)));

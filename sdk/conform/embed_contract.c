@@ -23,20 +23,23 @@ static bp_status info_of(bp_call *call, struct conform *conform, bp_embed_info *
 {
     CONFORM_STATUS(call, bp_embed_info_of(call, conform_peer(call, conform), info), BP_OK);
     CONFORM_THAT(call, info->dimensions > 0 && info->max_batch > 0 && info->model.len > 0,
-                 "the model is \"" BP_FMT "\" with %u dimensions and batches of %u", BP_ARG(info->model), info->dimensions,
-                 info->max_batch);
+                 "the model is \"" BP_FMT "\" with %u dimensions and batches of %u",
+                 BP_ARG(info->model), info->dimensions, info->max_batch);
     return BP_OK;
 }
 
-static bp_status embed(bp_call *call, struct conform *conform, bp_embed_purpose purpose, const bp_str *texts, size_t count,
-                       bp_embeddings *found)
+static bp_status embed(bp_call *call, struct conform *conform, bp_embed_purpose purpose,
+                       const bp_str *texts, size_t count, bp_embeddings *found)
 {
     bp_embed_info info;
 
     BP_TRY(info_of(call, conform, &info));
-    CONFORM_STATUS(call, bp_embed_texts(call, conform_peer(call, conform), purpose, texts, count, found), BP_OK);
-    CONFORM_THAT(call, found->count == count && found->dimensions == info.dimensions, "%zu texts gave %zu vectors of %u dimensions",
-                 count, found->count, found->dimensions);
+    CONFORM_STATUS(call,
+                   bp_embed_texts(call, conform_peer(call, conform), purpose, texts, count, found),
+                   BP_OK);
+    CONFORM_THAT(call, found->count == count && found->dimensions == info.dimensions,
+                 "%zu texts gave %zu vectors of %u dimensions", count, found->count,
+                 found->dimensions);
     for (size_t i = 0; i < count; i++) {
         const float *vector = found->vectors + i * found->dimensions;
         double       length = 0;
@@ -45,8 +48,8 @@ static bp_status embed(bp_call *call, struct conform *conform, bp_embed_purpose 
             CONFORM_THAT(call, isfinite(vector[d]), "vector %zu is not finite", i);
             length += (double)vector[d] * vector[d];
         }
-        CONFORM_THAT(call, !info.is_normalised || fabs(sqrt(length) - 1) < 1e-3, "vector %zu has the length %g and is said to be normalised",
-                     i, sqrt(length));
+        CONFORM_THAT(call, !info.is_normalised || fabs(sqrt(length) - 1) < 1e-3,
+                     "vector %zu has the length %g and is said to be normalised", i, sqrt(length));
     }
     return BP_OK;
 }
@@ -63,7 +66,8 @@ static bp_status the_model_is_named(bp_call *call, struct conform *conform)
 
 static bp_status a_text_has_one_vector(bp_call *call, struct conform *conform)
 {
-    bp_str        texts[] = { BP_STR("A cat sleeps on the warm roof."), BP_STR("Retry-After is given in seconds."),
+    bp_str        texts[] = { BP_STR("A cat sleeps on the warm roof."),
+                              BP_STR("Retry-After is given in seconds."),
                               BP_STR("A cat sleeps on the warm roof."), BP_STR("x") };
     bp_embed_info info;
     bp_embeddings together, alone;
@@ -74,12 +78,15 @@ static bp_status a_text_has_one_vector(bp_call *call, struct conform *conform)
         return conform_skip(call, "batches hold fewer than 4 texts");
     BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, texts, 4, &together));
     d = together.dimensions;
-    CONFORM_THAT(call, cosine(together.vectors, together.vectors + 2 * d, d) > 0.9999, "the same text twice in a batch gives two vectors");
-    CONFORM_THAT(call, cosine(together.vectors, together.vectors + d, d) < 0.999, "two texts give the same vector");
+    CONFORM_THAT(call, cosine(together.vectors, together.vectors + 2 * d, d) > 0.9999,
+                 "the same text twice in a batch gives two vectors");
+    CONFORM_THAT(call, cosine(together.vectors, together.vectors + d, d) < 0.999,
+                 "two texts give the same vector");
     for (size_t i = 0; i < 4; i++) {
         BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, &texts[i], 1, &alone));
-        CONFORM_THAT(call, cosine(together.vectors + i * d, alone.vectors, d) > 0.999, "text %zu has another vector in a batch (cosine %g)",
-                     i, cosine(together.vectors + i * d, alone.vectors, d));
+        CONFORM_THAT(call, cosine(together.vectors + i * d, alone.vectors, d) > 0.999,
+                     "text %zu has another vector in a batch (cosine %g)", i,
+                     cosine(together.vectors + i * d, alone.vectors, d));
     }
     return embed(call, conform, BP_EMBED_QUERY, texts, 2, &alone);
 }
@@ -91,7 +98,8 @@ static bp_status awkward_texts_have_vectors(bp_call *call, struct conform *confo
 
     BP_TRY(info_of(call, conform, &info));
     for (size_t i = 0; i < conform->string_count; i += info.max_batch) {
-        size_t count = conform->string_count - i < info.max_batch ? conform->string_count - i : info.max_batch;
+        size_t count = conform->string_count - i < info.max_batch ? conform->string_count - i
+                                                                  : info.max_batch;
 
         BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, conform->strings + i, count, &found));
     }
@@ -130,7 +138,8 @@ static bp_status all_workers_embed_at_once(bp_call *call, struct conform *confor
     BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, &text, 1, &first));
     for (int i = 0; i < ROUNDS; i++) {
         BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, &text, 1, &again));
-        CONFORM_THAT(call, cosine(first.vectors, again.vectors, first.dimensions) > 0.999, "a text has another vector while others are embedded");
+        CONFORM_THAT(call, cosine(first.vectors, again.vectors, first.dimensions) > 0.999,
+                     "a text has another vector while others are embedded");
     }
     return BP_OK;
 }
@@ -153,14 +162,16 @@ static bp_status embed_in_a_crowd(bp_call *child, void *arg)
 
         BP_TRY(embed(child, crowd->conform, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found));
         for (uint32_t d = 0; d < found.dimensions; d++)
-            CONFORM_THAT(child, fabs((double)found.vectors[d] - crowd->alone[which][d]) < CROWD_DIFFERENCE,
+            CONFORM_THAT(child,
+                         fabs((double)found.vectors[d] - crowd->alone[which][d]) < CROWD_DIFFERENCE,
                          "a text's vector differs by %g while others are embedded, at place %u",
                          fabs((double)found.vectors[d] - crowd->alone[which][d]), d);
     }
     return BP_OK;
 }
 
-/* Whether calls share the work or not, nobody may notice: texts of different lengths, and every fourth caller goes away. */
+/* Whether calls share the work or not, nobody may notice: texts of different lengths, and every
+ * fourth caller goes away. */
 static bp_status a_crowd_gets_what_each_gets_alone(bp_call *call, struct conform *conform)
 {
     struct crowd  crowd = { .conform = conform };
@@ -169,8 +180,10 @@ static bp_status a_crowd_gets_what_each_gets_alone(bp_call *call, struct conform
     bp_status     status = BP_OK;
 
     for (int i = 0; i < CROWD; i++) {
-        crowd.texts[i] = bp_format(call, "Passage %d of worker %u%.*s", i, bp_worker_index(call), i * 7,
-                                   ", which goes on about ships, harbours, winds, tides, cranes and their keepers at night and by day");
+        crowd.texts[i] = bp_format(call, "Passage %d of worker %u%.*s", i, bp_worker_index(call),
+                                   i * 7,
+                                   ", which goes on about ships, harbours, winds, tides, cranes "
+                                   "and their keepers at night and by day");
         BP_TRY(embed(call, conform, BP_EMBED_PASSAGE, &crowd.texts[i], 1, &found));
         crowd.alone[i] = found.vectors;
     }
@@ -204,7 +217,8 @@ static bp_status a_restart_is_outlived(bp_call *call, struct conform *conform)
 
 static bp_status wrong_credentials_are_refused(bp_call *call, struct conform *conform)
 {
-    CONFORM_THAT(call, op_embed(call, conform) != BP_OK, "a text was embedded with wrong credentials");
+    CONFORM_THAT(call, op_embed(call, conform) != BP_OK,
+                 "a text was embedded with wrong credentials");
     CONFORM_THAT(call, bp_error_of(call)->message.len > 0, "the refusal has no sentence");
     return BP_OK;
 }
@@ -220,12 +234,15 @@ static const struct conform_case cases[] = {
     { "awkward texts have vectors", awkward_texts_have_vectors, CONFORM_ONE_WORKER },
     { "a megabyte of text is cut, not refused", huge_texts_are_cut, CONFORM_ONE_WORKER },
     { "all workers embed at once", all_workers_embed_at_once, CONFORM_EVERY_WORKER },
-    { "a crowd gets what each gets alone, though some of it give up", a_crowd_gets_what_each_gets_alone, CONFORM_EVERY_WORKER },
-    { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
+    { "a crowd gets what each gets alone, though some of it give up",
+      a_crowd_gets_what_each_gets_alone, CONFORM_EVERY_WORKER },
+    { "an operation cancelled at any suspension disturbs no other",
+      cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "a restart of the server is outlived", a_restart_is_outlived, CONFORM_ONE_WORKER },
-    { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },
+    { "wrong credentials are refused with a sentence", wrong_credentials_are_refused,
+      CONFORM_REFUSED },
 };
 
 const struct conform_contract embed_contract = { "embed", cases, sizeof(cases) / sizeof(cases[0]) };

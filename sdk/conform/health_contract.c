@@ -39,9 +39,11 @@ static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform
 static const struct conform_case cases[] = {
     { "a check says how it is, in a sentence", a_check_says_how_it_is, CONFORM_ONE_WORKER },
     { "all workers check at once", a_check_says_how_it_is, CONFORM_EVERY_WORKER },
-    { "a check cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
+    { "a check cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other,
+      CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
 };
 
-const struct conform_contract health_contract = { "health", cases, sizeof(cases) / sizeof(cases[0]) };
+const struct conform_contract health_contract = { "health", cases,
+                                                  sizeof(cases) / sizeof(cases[0]) };

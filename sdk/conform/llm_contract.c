@@ -10,7 +10,8 @@ static bp_status take_delta(bp_call *call, void *self, const bp_delta *delta)
 {
     struct answer *answer = self;
 
-    CONFORM_THAT(call, delta->type >= BP_DELTA_TEXT && delta->type <= BP_DELTA_TOOL_CALL, "a piece has the type %u", delta->type);
+    CONFORM_THAT(call, delta->type >= BP_DELTA_TEXT && delta->type <= BP_DELTA_TOOL_CALL,
+                 "a piece has the type %u", delta->type);
     if (delta->type == BP_DELTA_TEXT)
         bp_buf_add(answer->text, delta->text);
     if (++answer->deltas == answer->stop_at)
@@ -18,15 +19,30 @@ static bp_status take_delta(bp_call *call, void *self, const bp_delta *delta)
     return bp_sleep(call, 0);
 }
 
-static bp_status chat(bp_call *call, struct conform *conform, bp_str question, uint32_t stop_at, struct answer *answer,
-                      bp_chat_result *result)
+static bp_status chat(bp_call *call, struct conform *conform, bp_str question, uint32_t stop_at,
+                      struct answer *answer, bp_chat_result *result)
 {
-    bp_message   messages[] = { { .struct_size = sizeof(bp_message), .role = BP_ROLE_SYSTEM, .text = BP_STR("Answer briefly.") },
-                                { .struct_size = sizeof(bp_message), .role = BP_ROLE_USER, .text = question } };
-    bp_passage   passages[] = { { BP_STR("1"), BP_STR("Limits"), BP_STR("The limit of a request body is ten mebibytes."), 1 },
-                                { BP_STR("2"), BP_STR("Retries"), BP_STR("The server may be asked again after thirty seconds."), 0.5 } };
-    bp_chat      wanted = { .struct_size = sizeof(wanted), .max_tokens = 64, .messages = messages, .message_size = sizeof(bp_message),
-                            .message_count = 2, .passages = passages, .passage_count = 2, .temperature = -1, .top_p = -1, .seed = -1 };
+    bp_message messages[] = {
+        { .struct_size = sizeof(bp_message),
+          .role = BP_ROLE_SYSTEM,
+          .text = BP_STR("Answer briefly.") },
+        { .struct_size = sizeof(bp_message), .role = BP_ROLE_USER, .text = question }
+    };
+    bp_passage   passages[] = { { BP_STR("1"), BP_STR("Limits"),
+                                  BP_STR("The limit of a request body is ten mebibytes."), 1 },
+                                { BP_STR("2"), BP_STR("Retries"),
+                                  BP_STR("The server may be asked again after thirty seconds."),
+                                  0.5 } };
+    bp_chat      wanted = { .struct_size = sizeof(wanted),
+                            .max_tokens = 64,
+                            .messages = messages,
+                            .message_size = sizeof(bp_message),
+                            .message_count = 2,
+                            .passages = passages,
+                            .passage_count = 2,
+                            .temperature = -1,
+                            .top_p = -1,
+                            .seed = -1 };
     bp_chat_sink sink = { sizeof(sink), take_delta, answer };
 
     *answer = (struct answer){ bp_buf_new(call, 1 << 20), 0, stop_at };
@@ -38,10 +54,15 @@ static bp_status a_question_is_answered_in_pieces(bp_call *call, struct conform 
     struct answer  answer;
     bp_chat_result result;
 
-    CONFORM_STATUS(call, chat(call, conform, BP_STR("What is the limit of a request body?"), 0, &answer, &result), BP_OK);
-    CONFORM_THAT(call, answer.deltas > 0 && bp_buf_str(answer.text).len > 0, "a question got no text");
-    CONFORM_THAT(call, result.finish <= BP_FINISH_NO_ANSWER && result.model.len > 0, "the answer ended as %u, of the model \"" BP_FMT "\"",
-                 result.finish, BP_ARG(result.model));
+    CONFORM_STATUS(call,
+                   chat(call, conform, BP_STR("What is the limit of a request body?"), 0, &answer,
+                        &result),
+                   BP_OK);
+    CONFORM_THAT(call, answer.deltas > 0 && bp_buf_str(answer.text).len > 0,
+                 "a question got no text");
+    CONFORM_THAT(call, result.finish <= BP_FINISH_NO_ANSWER && result.model.len > 0,
+                 "the answer ended as %u, of the model \"" BP_FMT "\"", result.finish,
+                 BP_ARG(result.model));
     return BP_OK;
 }
 
@@ -50,8 +71,12 @@ static bp_status a_sink_may_stop_the_answer(bp_call *call, struct conform *confo
     struct answer  answer;
     bp_chat_result result;
 
-    CONFORM_STATUS(call, chat(call, conform, BP_STR("What is the limit of a request body?"), 1, &answer, &result), BP_FULL);
-    CONFORM_THAT(call, answer.deltas == 1, "a sink that wanted no more got %u pieces", answer.deltas);
+    CONFORM_STATUS(call,
+                   chat(call, conform, BP_STR("What is the limit of a request body?"), 1, &answer,
+                        &result),
+                   BP_FULL);
+    CONFORM_THAT(call, answer.deltas == 1, "a sink that wanted no more got %u pieces",
+                 answer.deltas);
     return BP_OK;
 }
 
@@ -88,7 +113,8 @@ static bp_status op_chat(bp_call *call, struct conform *conform)
     struct answer  answer;
     bp_chat_result result;
 
-    return chat(call, conform, BP_STR("How long must one wait before asking again?"), 0, &answer, &result);
+    return chat(call, conform, BP_STR("How long must one wait before asking again?"), 0, &answer,
+                &result);
 }
 
 static const struct conform_op ops[] = { { "chat", op_chat }, { "models", op_models } };
@@ -117,7 +143,8 @@ static bp_status a_restart_is_outlived(bp_call *call, struct conform *conform)
 
 static bp_status wrong_credentials_are_refused(bp_call *call, struct conform *conform)
 {
-    CONFORM_THAT(call, op_chat(call, conform) != BP_OK, "a question was answered with wrong credentials");
+    CONFORM_THAT(call, op_chat(call, conform) != BP_OK,
+                 "a question was answered with wrong credentials");
     CONFORM_THAT(call, bp_error_of(call)->message.len > 0, "the refusal has no sentence");
     return BP_OK;
 }
@@ -128,16 +155,19 @@ static bp_status a_long_run_does_not_grow(bp_call *call, struct conform *conform
 }
 
 static const struct conform_case cases[] = {
-    { "a question is answered in pieces, with a result", a_question_is_answered_in_pieces, CONFORM_ONE_WORKER },
+    { "a question is answered in pieces, with a result", a_question_is_answered_in_pieces,
+      CONFORM_ONE_WORKER },
     { "a sink may stop the answer", a_sink_may_stop_the_answer, CONFORM_ONE_WORKER },
     { "awkward texts are taken", awkward_texts_are_taken, CONFORM_ONE_WORKER },
     { "models are listed", models_are_listed, CONFORM_ONE_WORKER },
     { "all workers ask at once", all_workers_ask_at_once, CONFORM_EVERY_WORKER },
-    { "an operation cancelled at any suspension disturbs no other", cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
+    { "an operation cancelled at any suspension disturbs no other",
+      cancelled_calls_disturb_no_other, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
     { "a restart of the server is outlived", a_restart_is_outlived, CONFORM_ONE_WORKER },
-    { "wrong credentials are refused with a sentence", wrong_credentials_are_refused, CONFORM_REFUSED },
+    { "wrong credentials are refused with a sentence", wrong_credentials_are_refused,
+      CONFORM_REFUSED },
 };
 
 const struct conform_contract llm_contract = { "llm", cases, sizeof(cases) / sizeof(cases[0]) };

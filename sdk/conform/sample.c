@@ -123,7 +123,8 @@ static void make_string(struct making *m, const bp_json *schema)
 
 static void make_number(struct making *m, const bp_json *schema)
 {
-    const bp_json *least = bp_json_get(schema, "minimum"), *above = bp_json_get(schema, "exclusiveMinimum");
+    const bp_json *least = bp_json_get(schema, "minimum"),
+                  *above = bp_json_get(schema, "exclusiveMinimum");
     const bp_json *most = bp_json_get(schema, "maximum");
     double         value = least ? bp_json_number(least) : above ? bp_json_number(above) + 1 : 1;
 
@@ -139,7 +140,8 @@ static void make_number(struct making *m, const bp_json *schema)
 static const bp_json *named_value(const struct making *m, const bp_json *schema)
 {
     const bp_json *value = bp_json_get(schema, "const");
-    bool takes_any = m->wish->text.data && bp_str_is(type_of(schema), "string") && !bp_json_get(schema, "pattern");
+    bool           takes_any = m->wish->text.data && bp_str_is(type_of(schema), "string") &&
+                     !bp_json_get(schema, "pattern");
 
     if (!value)
         value = bp_json_at(bp_json_get(schema, "enum"), 0);
@@ -152,8 +154,9 @@ static const bp_json *named_value(const struct making *m, const bp_json *schema)
 
 static void make(struct making *m, const bp_json *schema, int depth)
 {
-    const bp_json *ref = bp_json_get(schema, "$ref"), *value, *choice = bp_json_get(schema, "oneOf");
-    bp_str         type;
+    const bp_json *ref = bp_json_get(schema, "$ref"), *value,
+                  *choice = bp_json_get(schema, "oneOf");
+    bp_str type;
 
     if (ref)
         schema = referred(m, bp_json_string(ref));
@@ -183,7 +186,9 @@ static void make(struct making *m, const bp_json *schema, int depth)
 
 bp_status sample_json(bp_call *call, bp_str schema, const struct sample_wish *wish, bp_str *json)
 {
-    struct making m = { .call = call, .wish = wish, .w = bp_json_writer_new(call, SAMPLE_BYTES_MAX) };
+    struct making m = { .call = call,
+                        .wish = wish,
+                        .w = bp_json_writer_new(call, SAMPLE_BYTES_MAX) };
 
     BP_TRY(bp_json_parse(call, schema, &m.root));
     make(&m, m.root, 0);

@@ -1,4 +1,5 @@
-/* vector_crowd.h - cases of the vector contract about several collections, many points and many workers at once. */
+/* vector_crowd.h - cases of the vector contract about several collections, many points and many
+ * workers at once. */
 #ifndef BACKPLANE_CONFORM_VECTOR_CROWD_H
 #define BACKPLANE_CONFORM_VECTOR_CROWD_H
 

@@ -18,10 +18,22 @@ static atomic_llong virtual_now_ns = 1000123456789;
 
 #define WALL_START_NS (INT64_C(1767225600) * 1000000000) /* 2026-01-01T00:00:00Z */
 
-int64_t clock_now_ns(void) { return atomic_load(&virtual_now_ns); }
-void    clock_advance(int64_t duration_ns) { atomic_fetch_add(&virtual_now_ns, duration_ns); }
-void    testhost_advance(int64_t duration_ns) { clock_advance(duration_ns); }
-static int64_t clock_wall_ns(void) { return WALL_START_NS + clock_now_ns(); }
+int64_t clock_now_ns(void)
+{
+    return atomic_load(&virtual_now_ns);
+}
+void clock_advance(int64_t duration_ns)
+{
+    atomic_fetch_add(&virtual_now_ns, duration_ns);
+}
+void testhost_advance(int64_t duration_ns)
+{
+    clock_advance(duration_ns);
+}
+static int64_t clock_wall_ns(void)
+{
+    return WALL_START_NS + clock_now_ns();
+}
 
 /* ---- life of a call ---- */
 
@@ -45,8 +57,8 @@ bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_n
     call->max_bytes = SIZE_MAX;
     arena_init(&call->arena, SIZE_MAX / 2);
     call->error.struct_size = sizeof(call->error);
-    call->principal =
-        (bp_principal){ .struct_size = sizeof(bp_principal), .tenant = BP_STR("default") };
+    call->principal = (bp_principal){ .struct_size = sizeof(bp_principal),
+                                      .tenant = BP_STR("default") };
     pthread_mutex_init(&call->lock, NULL);
     atomic_fetch_add(&host->open.calls, 1);
     return call;
@@ -54,8 +66,9 @@ bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_n
 
 bp_call *testhost_call_new(testhost *host, int64_t timeout_ns)
 {
-    testhost_instance *latest =
-        host->instances.count ? host->instances.items[host->instances.count - 1] : NULL;
+    testhost_instance *latest = host->instances.count
+                                    ? host->instances.items[host->instances.count - 1]
+                                    : NULL;
     return call_new(host, latest, timeout_ns);
 }
 
@@ -84,7 +97,10 @@ void testhost_call_end(bp_call *call)
     free(call);
 }
 
-void testhost_cancel(bp_call *call) { atomic_store(&call->cancelled, BP_CANCELLED); }
+void testhost_cancel(bp_call *call)
+{
+    atomic_store(&call->cancelled, BP_CANCELLED);
+}
 void testhost_call_principal(bp_call *call, const bp_principal *principal)
 {
     call->principal = *principal;
@@ -123,12 +139,13 @@ static void *call_alloc(bp_call *call, size_t size_bytes)
     return block->start;
 }
 
-/* Frees what was allocated since, so that AddressSanitizer sees a plugin use it afterwards; the error slot keeps its
- * message. */
+/* Frees what was allocated since, so that AddressSanitizer sees a plugin use it afterwards; the
+ * error slot keeps its message. */
 static bp_status call_scratch_begin(bp_call *call)
 {
     if (call->scratch_depth == 8)
-        return call_fail(call, BP_NO_MEMORY, BP_STR("scratch memory is nested deeper than 8"), __FILE__, __LINE__);
+        return call_fail(call, BP_NO_MEMORY, BP_STR("scratch memory is nested deeper than 8"),
+                         __FILE__, __LINE__);
     call->scratch[call->scratch_depth].blocks = call_root(call)->blocks;
     call->scratch[call->scratch_depth++].cleanups = call->cleanups;
     return BP_OK;
@@ -227,15 +244,21 @@ static void call_error_for_client(bp_call *call, bp_str sentence)
     call->error = error;
 }
 
-static const bp_error *call_error(bp_call *call) { return &call->error; }
-static void            call_clear_error(bp_call *call)
+static const bp_error *call_error(bp_call *call)
+{
+    return &call->error;
+}
+static void call_clear_error(bp_call *call)
 {
     call->error = (bp_error){ .struct_size = sizeof(bp_error) };
 }
 
 /* ---- its end ---- */
 
-static int64_t call_deadline(bp_call *call) { return atomic_load(&call->deadline_ns); }
+static int64_t call_deadline(bp_call *call)
+{
+    return atomic_load(&call->deadline_ns);
+}
 
 static bp_status call_cancelled(bp_call *call)
 {
@@ -265,7 +288,10 @@ static bp_status call_shield(bp_call *call, int64_t extra_ns)
     return BP_OK;
 }
 
-static void call_unshield(bp_call *call) { call->shield_until_ns = 0; }
+static void call_unshield(bp_call *call)
+{
+    call->shield_until_ns = 0;
+}
 
 static bp_str call_request_id(bp_call *call)
 {
@@ -277,7 +303,10 @@ static bp_str call_traceparent(bp_call *call)
     (void)call;
     return BP_STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 }
-static const bp_principal *call_principal(bp_call *call) { return &call_root(call)->principal; }
+static const bp_principal *call_principal(bp_call *call)
+{
+    return &call_root(call)->principal;
+}
 
 /* ---- log ---- */
 
@@ -291,15 +320,15 @@ static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message
     if (!line)
         abort();
     for (size_t i = 0; i < field_count && len < sizeof(text) - 1; i++) {
-        const bp_field *field =
-            (const bp_field *)(const void *)((const char *)fields + i * field_size);
-        const char *blank = i ? " " : "";
-        size_t      room = sizeof(text) - len;
-        int         added = 0;
+        const bp_field *field = (const bp_field *)(const void *)((const char *)fields +
+                                                                 i * field_size);
+        const char     *blank = i ? " " : "";
+        size_t          room = sizeof(text) - len;
+        int             added = 0;
         switch (field->type) {
         case 0:
-            added =
-                snprintf(text + len, room, "%s%s=" BP_FMT, blank, field->name, BP_ARG(field->text));
+            added = snprintf(text + len, room, "%s%s=" BP_FMT, blank, field->name,
+                             BP_ARG(field->text));
             break;
         case 2:
             added = snprintf(text + len, room, "%s%s=%g", blank, field->name, field->number);

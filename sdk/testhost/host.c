@@ -32,8 +32,14 @@ static void host_report(bp_call *call, uint32_t level, bp_str sentence)
     report->level = level;
     snprintf(report->sentence, sizeof(report->sentence), BP_FMT, BP_ARG(sentence));
 }
-const struct testhost_report *testhost_report_of(const testhost_instance *instance) { return &instance->first->report; }
-static bp_str host_version(void) { return BP_STR("testhost"); }
+const struct testhost_report *testhost_report_of(const testhost_instance *instance)
+{
+    return &instance->first->report;
+}
+static bp_str host_version(void)
+{
+    return BP_STR("testhost");
+}
 
 static const bp_host_service host_service = {
     .struct_size = sizeof(bp_host_service),
@@ -181,7 +187,10 @@ void testhost_free(testhost *host)
     free(host);
 }
 
-const char *testhost_problem(const testhost *host) { return host->problem; }
+const char *testhost_problem(const testhost *host)
+{
+    return host->problem;
+}
 
 void testhost_set_data_dir(testhost *host, const char *path)
 {
@@ -196,12 +205,11 @@ const char *testhost_leaks(testhost *host)
         const char        *name;
         const atomic_long *count;
     } counts[] = {
-        { "calls", &open->calls },         { "cleanups", &open->cleanups },
-        { "streams", &open->streams },     { "http streams", &open->http_streams },
-        { "children", &open->children },   { "jobs", &open->jobs },
-        { "pools", &open->pools },         { "mutexes", &open->mutexes },
-        { "wakers", &open->wakers },
-        { "instances", &open->instances },
+        { "calls", &open->calls },       { "cleanups", &open->cleanups },
+        { "streams", &open->streams },   { "http streams", &open->http_streams },
+        { "children", &open->children }, { "jobs", &open->jobs },
+        { "pools", &open->pools },       { "mutexes", &open->mutexes },
+        { "wakers", &open->wakers },     { "instances", &open->instances },
     };
     size_t len = 0;
 
@@ -238,11 +246,11 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
         problem(host, BP_INVALID, "the descriptor has %u bytes, %zu are needed",
                 plugin->struct_size, sizeof(bp_plugin));
     else if (plugin->abi_major != BP_ABI_MAJOR || plugin->min_host_minor > BP_ABI_MINOR)
-        problem(
-            host, BP_UNSUPPORTED,
-            "the plugin was built for ABI %u.%u and needs a host of %u.%u or later; this is %u.%u",
-            plugin->abi_major, plugin->abi_minor, plugin->abi_major, plugin->min_host_minor,
-            BP_ABI_MAJOR, BP_ABI_MINOR);
+        problem(host, BP_UNSUPPORTED,
+                "the plugin was built for ABI %u.%u and needs a host of %u.%u or later; this is "
+                "%u.%u",
+                plugin->abi_major, plugin->abi_minor, plugin->abi_major, plugin->min_host_minor,
+                BP_ABI_MAJOR, BP_ABI_MINOR);
     else if (!plugin->name || !plugin->name[0] || strlen(plugin->name) > 31 ||
              strspn(plugin->name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(plugin->name))
         problem(host, BP_INVALID, "a plugin's name is 1 to 31 of a-z 0-9 _ -");
@@ -351,9 +359,9 @@ static void instance_free(testhost_instance *instance)
 }
 
 /* Runs one hook with a call of its own; a failure's sentence becomes the problem. */
-#define HOOK(instance, field, ...)                                                        \
-    (hook_is_there(instance, offsetof(bp_life, field)) && (instance)->plugin->life->field \
-         ? hook_end(call, "" #field, (instance)->plugin->life->field(__VA_ARGS__))        \
+#define HOOK(instance, field, ...)                                                                 \
+    (hook_is_there(instance, offsetof(bp_life, field)) && (instance)->plugin->life->field          \
+         ? hook_end(call, "" #field, (instance)->plugin->life->field(__VA_ARGS__))                 \
          : BP_OK)
 
 static bool hook_is_there(const testhost_instance *instance, size_t offset)
@@ -434,9 +442,10 @@ testhost_instance *testhost_instance_worker(testhost_instance *first)
     first->worker_count++;
     /* Only the option fields: what worker_start writes beside them is each worker's own. */
     for (uint32_t i = 0; i < first->plugin->option_count; i++) {
-        const bp_option *option =
-            (const bp_option *)(const void *)((const char *)first->plugin->options +
-                                              (size_t)i * first->plugin->option_size);
+        const bp_option *option = (const bp_option *)(const void *)((const char *)
+                                                                        first->plugin->options +
+                                                                    (size_t)i *
+                                                                        first->plugin->option_size);
         memcpy((char *)instance->self + option->offset, (const char *)first->self + option->offset,
                option_field_size(option));
     }
@@ -477,6 +486,15 @@ void testhost_instance_destroy(testhost_instance *instance)
     instance_free(instance);
 }
 
-void          *testhost_self(const testhost_instance *instance) { return instance->self; }
-const void    *testhost_ops(const testhost_instance *instance) { return instance->plugin->ops; }
-const bp_peer *testhost_peer(const testhost_instance *instance) { return &instance->peer; }
+void *testhost_self(const testhost_instance *instance)
+{
+    return instance->self;
+}
+const void *testhost_ops(const testhost_instance *instance)
+{
+    return instance->plugin->ops;
+}
+const bp_peer *testhost_peer(const testhost_instance *instance)
+{
+    return &instance->peer;
+}

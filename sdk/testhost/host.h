@@ -66,7 +66,8 @@ struct job {
 
 /* What is open; every counter is back at zero when the plugin has tidied up. */
 struct open_counts {
-    atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, wakers, instances;
+    atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, wakers,
+        instances;
 };
 
 struct testhost {
@@ -82,15 +83,15 @@ struct testhost {
 };
 
 struct testhost_instance {
-    testhost          *host;
-    const bp_plugin   *plugin;
+    testhost              *host;
+    const bp_plugin       *plugin;
     struct testhost_report report; /* of the first */
-    testhost_instance *first; /* itself, or the worker whose shared object this one uses */
-    void              *self, *shared;
-    char              *name;
-    struct list        memory; /* of option values */
-    bp_peer            peer;
-    uint32_t           worker_index, worker_count;
+    testhost_instance     *first;  /* itself, or the worker whose shared object this one uses */
+    void                  *self, *shared;
+    char                  *name;
+    struct list            memory; /* of option values */
+    bp_peer                peer;
+    uint32_t               worker_index, worker_count;
 };
 
 struct cleanup {
@@ -119,11 +120,11 @@ struct bp_call {
         struct block   *blocks;
         struct cleanup *cleanups;
     } scratch[8]; /* what there was when each began */
-    uint32_t           scratch_depth;
-    struct cleanup    *cleanups;
-    struct list        streams, http_streams, children;
-    bp_error           error;
-    bp_principal       principal;
+    uint32_t        scratch_depth;
+    struct cleanup *cleanups;
+    struct list     streams, http_streams, children;
+    bp_error        error;
+    bp_principal    principal;
 };
 
 /* host.c */

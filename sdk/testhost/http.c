@@ -67,9 +67,15 @@ void testhost_http_piece_size(testhost *host, size_t bytes)
 {
     host->piece_size = bytes ? bytes : 1;
 }
-void testhost_http_break_after(testhost *host, size_t bytes) { host->break_after = bytes; }
+void testhost_http_break_after(testhost *host, size_t bytes)
+{
+    host->break_after = bytes;
+}
 
-size_t testhost_request_count(testhost *host) { return host->requests.count; }
+size_t testhost_request_count(testhost *host)
+{
+    return host->requests.count;
+}
 
 testhost_request testhost_request_at(testhost *host, size_t index)
 {
@@ -114,10 +120,11 @@ static void record(testhost *host, const char *method, const bp_http_request *re
     if (!made->headers)
         abort();
     for (uint32_t i = 0, at = 0; i < request->header_count; i++)
-        at += (uint32_t)snprintf(
-            made->headers + at, len - at, "%.*s: %.*s\r\n", (int)request->headers[i].name.len,
-            request->headers[i].name.data, (int)request->headers[i].value.len,
-            request->headers[i].value.data ? request->headers[i].value.data : "");
+        at += (uint32_t)snprintf(made->headers + at, len - at, "%.*s: %.*s\r\n",
+                                 (int)request->headers[i].name.len, request->headers[i].name.data,
+                                 (int)request->headers[i].value.len,
+                                 request->headers[i].value.data ? request->headers[i].value.data
+                                                                : "");
     made->method = copy_text(bp_str_of(method));
     made->url = copy_text(request->url);
     made->body = copy_text(request->body);
@@ -251,7 +258,8 @@ static bp_status http_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
     if (stream->at + len > call->host->break_after)
         return bp_fail(call, BP_UPSTREAM, "the answer broke off behind byte %zu", stream->at);
     if (stream->at + len > stream->max_bytes)
-        return bp_fail(call, BP_TOO_LARGE, "the answer is larger than %zu bytes", stream->max_bytes);
+        return bp_fail(call, BP_TOO_LARGE, "the answer is larger than %zu bytes",
+                       stream->max_bytes);
     if (len)
         memcpy(stream->piece, stream->body.data + stream->at, len);
     stream->at += len;

@@ -21,7 +21,10 @@ static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
     return bp_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID, "%s", why);
 }
 
-static uint32_t service_type(const bp_json *value) { return (uint32_t)json_type_of(value); }
+static uint32_t service_type(const bp_json *value)
+{
+    return (uint32_t)json_type_of(value);
+}
 
 static bp_str service_text(bp_call *call, const bp_json *value)
 {
@@ -39,7 +42,10 @@ static bp_json_writer *service_writer(bp_call *call, size_t max_bytes)
     return writer;
 }
 
-static void service_begin(bp_json_writer *w, uint32_t type) { json_begin(w, (enum json_type)type); }
+static void service_begin(bp_json_writer *w, uint32_t type)
+{
+    json_begin(w, (enum json_type)type);
+}
 
 static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
 {

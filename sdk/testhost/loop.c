@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define REAL_WAIT_MAX_MS \
+#define REAL_WAIT_MAX_MS                                                                           \
     2000 /* for a descriptor or a lock: then the virtual deadline is said to have passed */
 
 static bp_status loop_sleep(bp_call *call, int64_t duration_ns)
@@ -35,8 +35,8 @@ static bp_status loop_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_
     if (deadline_ns > bp_deadline_ns(call))
         deadline_ns = bp_deadline_ns(call);
     left_ns = deadline_ns - clock_now_ns();
-    poll_fd.events =
-        (short)(((events & BP_FD_READ) ? POLLIN : 0) | ((events & BP_FD_WRITE) ? POLLOUT : 0));
+    poll_fd.events = (short)(((events & BP_FD_READ) ? POLLIN : 0) |
+                             ((events & BP_FD_WRITE) ? POLLOUT : 0));
     do
         count = poll(&poll_fd, 1,
                      left_ns > BP_MILLISECONDS(REAL_WAIT_MAX_MS) ? REAL_WAIT_MAX_MS
@@ -265,9 +265,13 @@ static bp_status loop_join(bp_call *call, bp_child *child)
     return status;
 }
 
-static void loop_cancel_child(bp_child *child) { testhost_cancel(child->call); }
+static void loop_cancel_child(bp_child *child)
+{
+    testhost_cancel(child->call);
+}
 
-/* ---- wakers: another thread may wake; otherwise nobody can, and the clock goes to the deadline ---- */
+/* ---- wakers: another thread may wake; otherwise nobody can, and the clock goes to the deadline
+ * ---- */
 
 struct bp_waker {
     testhost       *host;
@@ -323,7 +327,8 @@ static bp_status loop_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, 
     left_ns = deadline_ns - clock_now_ns();
     clock_gettime(CLOCK_MONOTONIC, &until);
     pthread_mutex_lock(&waker->lock);
-    for (; !waker->is_set && waited_ms < REAL_WAIT_MAX_MS && waited_ms * 1000000 < left_ns && call_check(call) == BP_OK;
+    for (; !waker->is_set && waited_ms < REAL_WAIT_MAX_MS && waited_ms * 1000000 < left_ns &&
+           call_check(call) == BP_OK;
          waited_ms += 10) {
         until.tv_nsec += 10 * 1000 * 1000;
         until.tv_sec += until.tv_nsec / 1000000000;
@@ -400,7 +405,8 @@ static void *loop_process_block(bp_call *call, bp_str name, size_t size)
     struct process_block        *block = first;
 
     (void)call;
-    while (block && (block->size != size || !bp_str_equal(bp_str_n(block->name, block->name_len), name)))
+    while (block &&
+           (block->size != size || !bp_str_equal(bp_str_n(block->name, block->name_len), name)))
         block = block->next;
     if (block || !name.len)
         return block ? block->bytes : NULL;

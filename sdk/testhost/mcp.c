@@ -1,4 +1,5 @@
-/* mcp.c - MCP of the fake host: finds a tool, resource or prompt of an app, runs its handler, keeps what it made. */
+/* mcp.c - MCP of the fake host: finds a tool, resource or prompt of an app, runs its handler, keeps
+ * what it made. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -50,12 +51,30 @@ static bp_json_writer *mcp_begin_contents(bp_mcp *mcp, bp_str uri)
     return mcp->blocks;
 }
 
-static void mcp_role(bp_mcp *mcp, const char *role) { mcp->role = role; }
-static void mcp_describe(bp_mcp *mcp, bp_str text) { mcp->description = bp_dup(mcp->call, text); }
-static void mcp_structured(bp_mcp *mcp, bp_str json) { mcp->structured = bp_dup(mcp->call, json); }
-static void mcp_error(bp_mcp *mcp) { mcp->is_error = true; }
-static void mcp_meta(bp_mcp *mcp, bp_str json) { mcp->meta = bp_dup(mcp->call, json); }
-static void mcp_complete(bp_mcp *mcp, bp_str value) { bp_json_add_string(mcp->blocks, value); }
+static void mcp_role(bp_mcp *mcp, const char *role)
+{
+    mcp->role = role;
+}
+static void mcp_describe(bp_mcp *mcp, bp_str text)
+{
+    mcp->description = bp_dup(mcp->call, text);
+}
+static void mcp_structured(bp_mcp *mcp, bp_str json)
+{
+    mcp->structured = bp_dup(mcp->call, json);
+}
+static void mcp_error(bp_mcp *mcp)
+{
+    mcp->is_error = true;
+}
+static void mcp_meta(bp_mcp *mcp, bp_str json)
+{
+    mcp->meta = bp_dup(mcp->call, json);
+}
+static void mcp_complete(bp_mcp *mcp, bp_str value)
+{
+    bp_json_add_string(mcp->blocks, value);
+}
 
 static void mcp_complete_total(bp_mcp *mcp, int64_t total)
 {
@@ -92,12 +111,13 @@ static bp_status mcp_progress(bp_call *call, bp_mcp *mcp, double done, double to
     return BP_OK;
 }
 
-static bp_status mcp_log(bp_call *call, bp_mcp *mcp, uint32_t level, const char *logger, bp_str json)
+static bp_status mcp_log(bp_call *call, bp_mcp *mcp, uint32_t level, const char *logger,
+                         bp_str json)
 {
-    static const char *const levels[] = { "debug", "info", "notice", "warning", "error", "critical", "alert",
-                                          "emergency" };
-    bp_json_writer *w = bp_json_writer_new(call, 1 << 20);
-    bp_str          params;
+    static const char *const levels[] = { "debug", "info",     "notice", "warning",
+                                          "error", "critical", "alert",  "emergency" };
+    bp_json_writer          *w = bp_json_writer_new(call, 1 << 20);
+    bp_str                   params;
 
     BP_TRY(call_check(call));
     bp_json_object(w);
@@ -123,7 +143,8 @@ static const struct mcp_answer *find_answer(testhost *host, const char *key)
     return NULL;
 }
 
-static bp_status mcp_ask(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks, size_t ask_size, size_t count)
+static bp_status mcp_ask(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks, size_t ask_size,
+                         size_t count)
 {
     (void)ask_size;
     BP_TRY(call_check(call));
@@ -132,7 +153,8 @@ static bp_status mcp_ask(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks, size_t as
 
         put_sent(mcp, asks[i].method, asks[i].params);
         if (!answer)
-            return bp_fail(call, BP_UNSUPPORTED, "the client cannot be asked %s: testhost_mcp_answer() gave no \"%s\"",
+            return bp_fail(call, BP_UNSUPPORTED,
+                           "the client cannot be asked %s: testhost_mcp_answer() gave no \"%s\"",
                            asks[i].method, asks[i].key);
         BP_TRY(bp_json_parse(call, bp_str_of(answer->result), &asks[i].answer));
     }
@@ -145,7 +167,10 @@ static bool mcp_can(const bp_mcp *mcp, const char *capability)
     return mcp->call->host->mcp_answers.count > 0;
 }
 
-static bp_str mcp_state(const bp_mcp *mcp) { return mcp->state; }
+static bp_str mcp_state(const bp_mcp *mcp)
+{
+    return mcp->state;
+}
 
 static bp_status mcp_set_state(bp_call *call, bp_mcp *mcp, bp_str state)
 {
@@ -197,7 +222,8 @@ static bp_str mcp_revision(const bp_mcp *mcp)
 
 static void mcp_changed(bp_call *call, uint32_t change, bp_str uri)
 {
-    static const char *const events[] = { "tools_changed", "prompts_changed", "resources_changed", "resource_updated" };
+    static const char *const events[] = { "tools_changed", "prompts_changed", "resources_changed",
+                                          "resource_updated" };
 
     bp_log_event(call, BP_LOG_INFO, events[change < 4 ? change : 3], uri, NULL, 0);
 }
@@ -263,7 +289,8 @@ static testhost_mcp_reply finish(bp_mcp *mcp, bp_status status)
 
     bp_json_end(mcp->blocks);
     bp_json_end(mcp->sent);
-    if (bp_json_done(call, mcp->blocks, &blocks) != BP_OK || bp_json_done(call, mcp->sent, &reply.sent) != BP_OK) {
+    if (bp_json_done(call, mcp->blocks, &blocks) != BP_OK ||
+        bp_json_done(call, mcp->sent, &reply.sent) != BP_OK) {
         reply.status = BP_INTERNAL;
         return reply;
     }
@@ -293,15 +320,16 @@ static bp_status read_arguments(bp_call *call, const char *arguments, const bp_j
     return bp_json_parse(call, bp_str_of(arguments ? arguments : "{}"), json);
 }
 
-testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, const char *name, const char *arguments)
+testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, const char *name,
+                                      const char *arguments)
 {
     const bp_app_ops *ops = testhost_ops(app);
     const bp_json    *json;
 
     for (size_t i = 0; i < ops->tool_count; i++) {
-        const bp_mcp_tool *tool =
-            (const bp_mcp_tool *)(const void *)((const char *)ops->tools + i * ops->tool_size);
-        bp_mcp *mcp;
+        const bp_mcp_tool *tool = (const bp_mcp_tool *)(const void *)((const char *)ops->tools +
+                                                                      i * ops->tool_size);
+        bp_mcp            *mcp;
 
         if (strcmp(tool->name, name) != 0)
             continue;
@@ -313,15 +341,17 @@ testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, con
     return (testhost_mcp_reply){ .status = BP_NOT_FOUND };
 }
 
-testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, const char *name, const char *arguments)
+testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, const char *name,
+                                       const char *arguments)
 {
     const bp_app_ops *ops = testhost_ops(app);
     const bp_json    *json;
 
     for (size_t i = 0; i < ops->prompt_count; i++) {
-        const bp_mcp_prompt *prompt =
-            (const bp_mcp_prompt *)(const void *)((const char *)ops->prompts + i * ops->prompt_size);
-        bp_mcp *mcp;
+        const bp_mcp_prompt *prompt = (const bp_mcp_prompt *)(const void *)((const char *)
+                                                                                ops->prompts +
+                                                                            i * ops->prompt_size);
+        bp_mcp              *mcp;
 
         if (strcmp(prompt->name, name) != 0)
             continue;
@@ -351,7 +381,8 @@ static bool match(bp_mcp *mcp, bp_str pattern, bp_str uri)
             close++;
         if (close == pattern.len || mcp->value_count == VALUES_MAX)
             return false;
-        while (len < uri.len && uri.data[len] != '/' && (close + 1 == pattern.len || uri.data[len] != pattern.data[close + 1]))
+        while (len < uri.len && uri.data[len] != '/' &&
+               (close + 1 == pattern.len || uri.data[len] != pattern.data[close + 1]))
             len++;
         if (!len)
             return false;
@@ -371,10 +402,12 @@ testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app,
     mcp->uri = bp_str_of(uri);
     for (int fixed_first = 1; fixed_first >= 0; fixed_first--) {
         for (size_t i = 0; i < ops->resource_count; i++) {
-            const bp_mcp_resource *resource =
-                (const bp_mcp_resource *)(const void *)((const char *)ops->resources + i * ops->resource_size);
+            const bp_mcp_resource
+                *resource = (const bp_mcp_resource *)(const void *)((const char *)ops->resources +
+                                                                    i * ops->resource_size);
 
-            if (fixed_first != !strchr(resource->uri, '{') || !match(mcp, bp_str_of(resource->uri), mcp->uri))
+            if (fixed_first != !strchr(resource->uri, '{') ||
+                !match(mcp, bp_str_of(resource->uri), mcp->uri))
                 continue;
             return finish(mcp, resource->handler(call, testhost_self(app), mcp->uri, mcp));
         }

@@ -32,7 +32,10 @@ static void free_metric(void *item)
     free(metric);
 }
 
-void metrics_free(testhost *host) { list_free(&host->metrics, free_metric); }
+void metrics_free(testhost *host)
+{
+    list_free(&host->metrics, free_metric);
+}
 
 static bp_status metrics_define(bp_call *call, uint32_t type, const char *name, const char *help,
                                 const char *label_names, bp_metric **out)

@@ -236,8 +236,8 @@ static bp_status set(testhost *host, const bp_option *option, const char *text,
         if (!numeric(option->type, text, &number))
             return problem(host, BP_INVALID, "%s: \"%s\" is not a number of its type", option->name,
                            text);
-        *(int64_t *)field =
-            option->type == BP_OPTION_TYPE_INT ? strtoll(text, NULL, 10) : (int64_t)number;
+        *(int64_t *)field = option->type == BP_OPTION_TYPE_INT ? strtoll(text, NULL, 10)
+                                                               : (int64_t)number;
         return in_range(host, option, number, text);
     case BP_OPTION_TYPE_FLOAT:
         if (!numeric(option->type, text, field))
@@ -294,7 +294,10 @@ static const size_t field_sizes[] = {
     [BP_OPTION_TYPE_REFS] = sizeof(bp_peer_list),
 };
 
-size_t option_field_size(const bp_option *option) { return field_sizes[option->type]; }
+size_t option_field_size(const bp_option *option)
+{
+    return field_sizes[option->type];
+}
 
 bp_status options_check_table(testhost *host, const bp_plugin *plugin)
 {

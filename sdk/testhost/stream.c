@@ -25,7 +25,10 @@ static void free_script(void *item)
     free(script);
 }
 
-void stream_free(testhost *host) { list_free(&host->scripts, free_script); }
+void stream_free(testhost *host)
+{
+    list_free(&host->scripts, free_script);
+}
 
 static struct stream_script *script_of(testhost *host, bp_str address)
 {
@@ -144,12 +147,13 @@ static bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_
     return BP_OK;
 }
 
-/* At most 20 s of real time, which a busy machine may need; then the virtual clock is put to the deadline. */
+/* At most 20 s of real time, which a busy machine may need; then the virtual clock is put to the
+ * deadline. */
 static bp_status wait_real(bp_call *call, int fd, short events, int64_t deadline_ns)
 {
     struct pollfd poll_fd = { .fd = fd, .events = events };
-    int64_t       left_ns =
-        (deadline_ns < bp_deadline_ns(call) ? deadline_ns : bp_deadline_ns(call)) - clock_now_ns();
+    int64_t left_ns = (deadline_ns < bp_deadline_ns(call) ? deadline_ns : bp_deadline_ns(call)) -
+                      clock_now_ns();
 
     if (left_ns > 0 &&
         poll(&poll_fd, 1, left_ns > BP_SECONDS(20) ? 20000 : (int)(left_ns / 1000000)) > 0)
@@ -238,12 +242,14 @@ static void stream_close(bp_stream *stream)
 
 /* ---- more than plain bytes of one call ---- */
 
-static bp_status stream_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns)
+static bp_status stream_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls,
+                                  int64_t deadline_ns)
 {
     (void)tls;
     (void)deadline_ns;
     if (!stream->script)
-        return bp_fail(call, BP_UNSUPPORTED, "the fake host speaks no TLS: test that with a server");
+        return bp_fail(call, BP_UNSUPPORTED,
+                       "the fake host speaks no TLS: test that with a server");
     return BP_OK; /* what is scripted is what is said inside */
 }
 
@@ -257,7 +263,8 @@ static bp_status stream_keep(bp_call *call, bp_stream *stream, bp_stream **kept)
     return BP_OK;
 }
 
-static bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count)
+static bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns,
+                                const bp_str **addresses, size_t *count)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
     char           *name = copy_text(host);
@@ -268,13 +275,14 @@ static bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns,
     free(name);
     *count = 0;
     if (failed)
-        return bp_fail(call, BP_UNAVAILABLE, "the host \"" BP_FMT "\" has no address: %s", BP_ARG(host),
-                       gai_strerror(failed));
+        return bp_fail(call, BP_UNAVAILABLE, "the host \"" BP_FMT "\" has no address: %s",
+                       BP_ARG(host), gai_strerror(failed));
     texts = BP_NEW_ARRAY(call, bp_str, 16);
     for (struct addrinfo *at = found; at && texts && *count < 16; at = at->ai_next) {
         char text[64];
 
-        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
+            0)
             texts[(*count)++] = bp_dup(call, bp_str_of(text));
     }
     freeaddrinfo(found);

@@ -93,8 +93,8 @@ static void read_headers(bp_call *call, bp_request *request, bp_str lines)
         if (line.len && line.data[line.len - 1] == '\r')
             line.len--;
         if (name.len && line.data)
-            request->headers[request->header_count++] =
-                (struct pair){ bp_dup(call, name), bp_dup(call, line) };
+            request->headers[request->header_count++] = (struct pair){ bp_dup(call, name),
+                                                                       bp_dup(call, line) };
     }
 }
 
@@ -112,8 +112,9 @@ static bool match(bp_call *call, bp_request *request, bp_str pattern, bp_str pat
             bp_str value = is_rest ? whole : have;
             if (!value.len)
                 return false;
-            request->path_values[request->path_value_count++] =
-                (struct pair){ name, decode(call, value, false) };
+            request->path_values[request->path_value_count++] = (struct pair){
+                name, decode(call, value, false)
+            };
             if (is_rest)
                 return true;
         } else if (!bp_str_equal(want, have)) {
@@ -125,8 +126,14 @@ static bool match(bp_call *call, bp_request *request, bp_str pattern, bp_str pat
 
 /* ---- the service ---- */
 
-static bp_str web_method(const bp_request *request) { return request->method; }
-static bp_str web_path(const bp_request *request) { return request->path; }
+static bp_str web_method(const bp_request *request)
+{
+    return request->method;
+}
+static bp_str web_path(const bp_request *request)
+{
+    return request->path;
+}
 
 static bp_str web_header(const bp_request *request, const char *name)
 {
@@ -155,7 +162,10 @@ static bool web_query_value(const bp_request *request, const char *name, bp_str 
     return false;
 }
 
-static int64_t web_body_length(const bp_request *request) { return (int64_t)request->body.len; }
+static int64_t web_body_length(const bp_request *request)
+{
+    return (int64_t)request->body.len;
+}
 
 static bp_status web_body(bp_call *call, bp_request *request, bp_str *bytes)
 {
@@ -278,8 +288,8 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
     read_query(call, request, query);
     read_headers(call, request, bp_str_of(headers ? headers : ""));
     for (size_t i = 0; i < ops->route_count && !route; i++) {
-        const bp_route *at =
-            (const bp_route *)(const void *)((const char *)ops->routes + i * ops->route_size);
+        const bp_route *at = (const bp_route *)(const void *)((const char *)ops->routes +
+                                                              i * ops->route_size);
         if (strcmp(at->method, method) == 0 && match(call, request, bp_str_of(at->path), path))
             route = at;
     }

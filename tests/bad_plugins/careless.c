@@ -1,5 +1,5 @@
-/* careless.c - an app that fails inside for some bodies, keeps memory of every request and forgets what it
- * acknowledged. */
+/* careless.c - an app that fails inside for some bodies, keeps memory of every request and forgets
+ * what it acknowledged. */
 #include "sound.h"
 
 #include <backplane/json.h>
@@ -76,8 +76,9 @@ static const bp_route routes[] = {
       .request_schema = "{\"type\":\"object\"}" },
 };
 
-static const bp_app_ops ops = {
-    .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 2
-};
+static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
+                                .route_size = sizeof(bp_route),
+                                .routes = routes,
+                                .route_count = 2 };
 
 BP_PLUGIN(app, "careless", "1.0.0", .summary = "careless on purpose", .life = &life, .ops = &ops)

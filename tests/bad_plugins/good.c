@@ -1,4 +1,5 @@
-/* good.c - a sound plugin that run.py damages byte by byte; its constructor tells whether its code was ever run. */
+/* good.c - a sound plugin that run.py damages byte by byte; its constructor tells whether its code
+ * was ever run. */
 #include <stdlib.h>
 
 #include "sound.h"

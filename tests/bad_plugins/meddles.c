@@ -1,4 +1,5 @@
-/* meddles.c - changes what belongs to the whole process: umask, locale, a signal handler, standard input. */
+/* meddles.c - changes what belongs to the whole process: umask, locale, a signal handler, standard
+ * input. */
 #include <locale.h>
 #include <signal.h>
 #include <sys/stat.h>

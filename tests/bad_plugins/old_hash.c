@@ -1,4 +1,5 @@
-/* old_hash.c - a sound plugin linked with the old hash table alone, as some linkers do; it is to be accepted. */
+/* old_hash.c - a sound plugin linked with the old hash table alone, as some linkers do; it is to be
+ * accepted. */
 #include <stdlib.h>
 
 #include "sound.h"

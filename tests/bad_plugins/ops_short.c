@@ -1,4 +1,5 @@
-/* ops_short.c - a table of operations that ends before its first one, with something else behind it in memory. */
+/* ops_short.c - a table of operations that ends before its first one, with something else behind it
+ * in memory. */
 #include "sound.h"
 
 static const struct {

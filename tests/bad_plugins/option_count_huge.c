@@ -12,4 +12,5 @@ static const bp_option options[] = {
 };
 
 BP_PLUGIN(health, "option_count_huge", "1.0.0", .summary = "broken on purpose", .ops = &sound_ops,
-          .instance_size = sizeof(struct settings), .options = BP_TABLE(options), .option_count = 4000000000u)
+          .instance_size = sizeof(struct settings), .options = BP_TABLE(options),
+          .option_count = 4000000000u)

@@ -1,4 +1,5 @@
-/* steps.h - a life that logs each of its steps, so that run.py can see in which order they were done and undone. */
+/* steps.h - a life that logs each of its steps, so that run.py can see in which order they were
+ * done and undone. */
 #ifndef BAD_PLUGINS_STEPS_H
 #define BAD_PLUGINS_STEPS_H
 
@@ -6,10 +7,12 @@
 
 static inline void note_step(bp_call *call, const char *step)
 {
-    bp_log(call, BP_LOG_WARN, "step %s %u of " BP_FMT, step, bp_worker_index(call), BP_ARG(bp_instance_name(call)));
+    bp_log(call, BP_LOG_WARN, "step %s %u of " BP_FMT, step, bp_worker_index(call),
+           BP_ARG(bp_instance_name(call)));
 }
 
-__attribute__((unused)) static bp_status note_create(bp_call *call, const void *options, void **shared)
+__attribute__((unused)) static bp_status note_create(bp_call *call, const void *options,
+                                                     void **shared)
 {
     (void)options;
     (void)shared;

@@ -1,4 +1,5 @@
-/* worker_start_fails.c - starts on worker 0 and fails on worker 1: worker 0 must be stopped again, worker 1 not. */
+/* worker_start_fails.c - starts on worker 0 and fails on worker 1: worker 0 must be stopped again,
+ * worker 1 not. */
 #include "steps.h"
 
 static bp_status start(bp_call *call, void *instance, void *shared)
@@ -9,6 +10,7 @@ static bp_status start(bp_call *call, void *instance, void *shared)
     return BP_OK;
 }
 
-static const bp_life life = { sizeof(bp_life), NULL, note_create, start, NULL, note_stop, note_destroy };
+static const bp_life life = { sizeof(bp_life), NULL,        note_create, start, NULL,
+                              note_stop,       note_destroy };
 
 BP_PLUGIN(health, "worker_start_fails", "1.0.0", .life = &life, .ops = &sound_ops)

@@ -1,6 +1,8 @@
-/* fuzz_conf.c - any text as a conf: YAML, expansion, options of all types, references, and printing it again.
+/* fuzz_conf.c - any text as a conf: YAML, expansion, options of all types, references, and printing
+ * it again.
  *
- * What must hold beside "no crash": a conf without errors, printed as it takes effect, reads back without errors.
+ * What must hold beside "no crash": a conf without errors, printed as it takes effect, reads back
+ * without errors.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +33,17 @@ struct everything {
 
 static const bp_option options[] = {
     BP_OPTION_BOOL(struct everything, flag, .initial = "yes", .help = "a switch"),
-    BP_OPTION_INT(struct everything, number, .initial = "7", .minimum = "-3", .maximum = "10", .help = "a number"),
-    BP_OPTION_FLOAT(struct everything, ratio, .initial = "0.5", .minimum = "0", .maximum = "1", .help = "a ratio"),
-    BP_OPTION_SIZE(struct everything, size, .initial = "64MiB", .maximum = "1GiB", .help = "a size"),
-    BP_OPTION_DURATION(struct everything, timeout, .initial = "2s", .maximum = "1h", .help = "a time"),
+    BP_OPTION_INT(struct everything, number, .initial = "7", .minimum = "-3", .maximum = "10",
+                  .help = "a number"),
+    BP_OPTION_FLOAT(struct everything, ratio, .initial = "0.5", .minimum = "0", .maximum = "1",
+                    .help = "a ratio"),
+    BP_OPTION_SIZE(struct everything, size, .initial = "64MiB", .maximum = "1GiB",
+                   .help = "a size"),
+    BP_OPTION_DURATION(struct everything, timeout, .initial = "2s", .maximum = "1h",
+                       .help = "a time"),
     BP_OPTION_STRING(struct everything, text, .initial = "hello", .help = "a text"),
-    BP_OPTION_ENUM(struct everything, metric, .choices = "cosine|l2|dot", .initial = "l2", .help = "a choice"),
+    BP_OPTION_ENUM(struct everything, metric, .choices = "cosine|l2|dot", .initial = "l2",
+                   .help = "a choice"),
     BP_OPTION_URL(struct everything, url, .help = "a URL"),
     BP_OPTION_ADDRESS(struct everything, address, .help = "an address"),
     BP_OPTION_PATH(struct everything, path, .initial = "here", .help = "a path"),
@@ -47,9 +54,11 @@ static const bp_option options[] = {
     BP_OPTION_REFS(struct everything, llm, "llm", .help = "references"),
 };
 
-static const struct conf_plugin everything = {
-    .name = "all", .version = "1", .summary = "s", .options = OPTION_TABLE(options), .instance_size = sizeof(struct everything)
-};
+static const struct conf_plugin everything = { .name = "all",
+                                               .version = "1",
+                                               .summary = "s",
+                                               .options = OPTION_TABLE(options),
+                                               .instance_size = sizeof(struct everything) };
 
 static bool find(void *context, const char *kind, const char *name, struct conf_plugin *plugin)
 {
@@ -67,10 +76,13 @@ static bool at(void *context, const char *kind, size_t index, struct conf_plugin
 static const char *get_variable(void *context, const char *name)
 {
     (void)context;
-    return name[0] == 'A' ? "a ${value} with: [signs]" : name[0] == 'B' ? "" : name[0] == 'C' ? "5" : NULL;
+    return name[0] == 'A'   ? "a ${value} with: [signs]"
+           : name[0] == 'B' ? ""
+           : name[0] == 'C' ? "5"
+                            : NULL;
 }
 
-static const struct conf_plugins plugins = { NULL, find, at };
+static const struct conf_plugins     plugins = { NULL, find, at };
 static const struct conf_environment environment = { get_variable, NULL };
 
 static void print_problems(const struct conf *conf, struct bp_buf *out)
@@ -81,7 +93,8 @@ static void print_problems(const struct conf *conf, struct bp_buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct conf  *conf = conf_parse("fuzz.yaml", bp_str_n((const char *)data, size), &environment), *again;
+    struct conf *conf = conf_parse("fuzz.yaml", bp_str_n((const char *)data, size), &environment),
+                *again;
     struct bp_buf problems, text;
 
     if (!conf)

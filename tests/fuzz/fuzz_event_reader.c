@@ -1,16 +1,17 @@
-/* fuzz_event_reader.c - one input is a stream of server-sent events, cut into pieces: how it is cut changes neither the
- * events nor where it ends as too large, and what is kept stays within its limit. */
+/* fuzz_event_reader.c - one input is a stream of server-sent events, cut into pieces: how it is cut
+ * changes neither the events nor where it ends as too large, and what is kept stays within its
+ * limit. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "net/event_reader.h"
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 static uint64_t add(uint64_t sum, bp_str text)
@@ -20,8 +21,10 @@ static uint64_t add(uint64_t sum, bp_str text)
     return sum * 1099511628211u + text.len;
 }
 
-/* Feeds all of it in pieces; *sum says which events came before the end, the result how it ended. */
-static bp_status feed(const uint8_t *data, size_t size, size_t piece, size_t max_bytes, uint64_t *sum)
+/* Feeds all of it in pieces; *sum says which events came before the end, the result how it ended.
+ */
+static bp_status feed(const uint8_t *data, size_t size, size_t piece, size_t max_bytes,
+                      uint64_t *sum)
 {
     struct event_reader reader;
     bp_status           status = BP_OK;
@@ -43,7 +46,8 @@ static bp_status feed(const uint8_t *data, size_t size, size_t piece, size_t max
             CHECK(reader.data.len + reader.line.len <= max_bytes);
             if (is_complete) {
                 CHECK(reader.data.len > 0);
-                *sum = add(add(add(*sum, buf_str(&reader.data)), buf_str(&reader.type)), buf_str(&reader.id));
+                *sum = add(add(add(*sum, buf_str(&reader.data)), buf_str(&reader.type)),
+                           buf_str(&reader.id));
             }
         } while (input.len);
     }

@@ -1,5 +1,6 @@
-/* fuzz_inspect.c - one input is a plugin's file as an enemy would make it: it is judged without a step beside it, twice
- * the same, with a sentence when it is refused and with texts that end when it is not. */
+/* fuzz_inspect.c - one input is a plugin's file as an enemy would make it: it is judged without a
+ * step beside it, twice the same, with a sentence when it is refused and with texts that end when
+ * it is not. */
 #include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,12 +8,12 @@
 
 #include "plugin/inspect.h"
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
-            abort();                                                                                                   \
-        }                                                                                                              \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 enum { ARENA_BYTES = 16 << 20, FILE_BYTES = 1 << 16, MACHINE_PLACE = 18 };
@@ -52,10 +53,12 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
     CHECK(file.is_accepted == (file.problem[0] == '\0'));
     CHECK(!file.is_accepted || file.is_readable);
     if (file.is_readable)
-        CHECK(ends(file.note.kind, sizeof(file.note.kind)) && ends(file.note.name, sizeof(file.note.name)) &&
+        CHECK(ends(file.note.kind, sizeof(file.note.kind)) &&
+              ends(file.note.name, sizeof(file.note.name)) &&
               ends(file.note.version, sizeof(file.note.version)));
     CHECK(!file.is_accepted || plugin_kind_find(file.note.kind));
-    sum = all_bytes(&file.extra_exports) * 31 + all_bytes(&file.needed) + strlen(file.problem) * 1009;
+    sum = all_bytes(&file.extra_exports) * 31 + all_bytes(&file.needed) +
+          strlen(file.problem) * 1009;
     *is_accepted = file.is_accepted;
     arena_free(&arena);
     return sum;
@@ -64,10 +67,10 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *bytes =
-        size <= FILE_BYTES ? malloc(size ? size : 1) : NULL; // of its own, so that a step beside it is seen
-    bool   first, second;
-    size_t sum;
+    uint8_t *bytes = size <= FILE_BYTES ? malloc(size ? size : 1)
+                                        : NULL; // of its own, so that a step beside it is seen
+    bool     first, second;
+    size_t   sum;
 
     if (!bytes)
         return 0;

@@ -1,17 +1,17 @@
-/* fuzz_json.c - JSON in: what is accepted is written back and read again as the same value. JSON out: whatever strings
- * the writer is given, what it writes can be read. */
+/* fuzz_json.c - JSON in: what is accepted is written back and read again as the same value. JSON
+ * out: whatever strings the writer is given, what it writes can be read. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 static bool is_equal(const bp_json *a, const bp_json *b);
@@ -30,22 +30,29 @@ static bool is_equal_object(const bp_json *a, const bp_json *b)
 
 static bool is_equal(const bp_json *a, const bp_json *b)
 {
-    if (json_type_of(a) == JSON_KIND_NUMBER && json_type_of(b) == JSON_KIND_INTEGER) // 7.0 is written as 7
+    if (json_type_of(a) == JSON_KIND_NUMBER &&
+        json_type_of(b) == JSON_KIND_INTEGER) // 7.0 is written as 7
         return !(fabs(json_as_number(a) - json_as_number(b)) > 0);
     if (json_type_of(a) != json_type_of(b) || json_count(a) != json_count(b))
         return false;
     switch (json_type_of(a)) {
-    case JSON_KIND_BOOL: return json_as_bool(a) == json_as_bool(b);
-    case JSON_KIND_INTEGER: return json_as_integer(a) == json_as_integer(b);
-    case JSON_KIND_NUMBER: return !(fabs(json_as_number(a) - json_as_number(b)) > 0);
-    case JSON_KIND_STRING: return bp_str_equal(json_as_string(a), json_as_string(b));
+    case JSON_KIND_BOOL:
+        return json_as_bool(a) == json_as_bool(b);
+    case JSON_KIND_INTEGER:
+        return json_as_integer(a) == json_as_integer(b);
+    case JSON_KIND_NUMBER:
+        return !(fabs(json_as_number(a) - json_as_number(b)) > 0);
+    case JSON_KIND_STRING:
+        return bp_str_equal(json_as_string(a), json_as_string(b));
     case JSON_KIND_ARRAY:
         for (size_t i = 0; i < json_count(a); i++)
             if (!is_equal(json_at(a, i), json_at(b, i)))
                 return false;
         return true;
-    case JSON_KIND_OBJECT: return is_equal_object(a, b);
-    default: return true;
+    case JSON_KIND_OBJECT:
+        return is_equal_object(a, b);
+    default:
+        return true;
     }
 }
 
@@ -73,9 +80,9 @@ static void check_in(struct arena *arena, bp_str text)
 /* The bytes cut in two: a key and a text. */
 static void check_out(struct arena *arena, bp_str text)
 {
-    size_t         half = text.len ? (unsigned char)text.data[0] % text.len : 0;
-    bp_str         key = bp_str_n(text.data, half), rest = bp_str_n(text.data + half, text.len - half);
-    char           problem[JSON_PROBLEM_BYTES] = "";
+    size_t half = text.len ? (unsigned char)text.data[0] % text.len : 0;
+    bp_str key = bp_str_n(text.data, half), rest = bp_str_n(text.data + half, text.len - half);
+    char   problem[JSON_PROBLEM_BYTES] = "";
     const bp_json *value;
     struct bp_buf  buf, quoted;
     bp_json_writer w;

@@ -1,17 +1,18 @@
-/* fuzz_json_schema.c - one input is an array of a schema and values: what compiles checks every value without harm,
- * twice with the same verdict, and what does not fit or compile has a sentence of whole characters. */
+/* fuzz_json_schema.c - one input is an array of a schema and values: what compiles checks every
+ * value without harm, twice with the same verdict, and what does not fit or compile has a sentence
+ * of whole characters. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "schema/json_schema.h"
 #include "base/str.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 static void check_sentence(const char *problem)
@@ -42,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json_schema *schema;
 
     arena_init(&arena, 64u << 20);
-    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, unreadable) == BP_OK && json_count(input)) {
+    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, unreadable) == BP_OK &&
+        json_count(input)) {
         bp_str text = json_text(&arena, json_at(input, 0));
 
         schema = json_schema_compile(text, problem);

@@ -1,5 +1,5 @@
-/* fuzz_jwt.c - one input is a token, then a set of keys: a token that is taken says for whom, any other has a sentence, and
- * no set of keys does harm. */
+/* fuzz_jwt.c - one input is a token, then a set of keys: a token that is taken says for whom, any
+ * other has a sentence, and no set of keys does harm. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,19 +7,21 @@
 #include "api/jwt.h"
 #include "base/str.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 static void check_token(bp_str token, const struct jwt_keys *keys)
 {
     bp_str           audience = BP_STR("https://mcp.example.org/mcp");
     bp_str_list      audiences = { &audience, 1 };
-    struct jwt_rules rules = { .issuer = BP_STR("https://login.example.org"), .audiences = &audiences, .now_s = 1900000000 };
+    struct jwt_rules rules = { .issuer = BP_STR("https://login.example.org"),
+                               .audiences = &audiences,
+                               .now_s = 1900000000 };
     bp_principal     principal = { .struct_size = sizeof(principal) };
     struct arena     arena;
     char             why[256] = "";

@@ -1,5 +1,6 @@
-/* fuzz_mcp_message.c - one input is a JSON-RPC message, or an array of a header's value and an argument: what is read is one
- * of the three kinds with all its parts, what is not has a code and a sentence; headers decode without harm. */
+/* fuzz_mcp_message.c - one input is a JSON-RPC message, or an array of a header's value and an
+ * argument: what is read is one of the three kinds with all its parts, what is not has a code and a
+ * sentence; headers decode without harm. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,12 +9,12 @@
 #include "mcp/headers.h"
 #include "mcp/message.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 /* The id goes into the answer as it was read, and comes out the same. */
@@ -21,10 +22,11 @@ static void check_id(bp_call *call, bp_str id)
 {
     const bp_json *answer = NULL;
     char           problem[JSON_PROBLEM_BYTES];
-    bp_str         text = message_error(call, id, MCP_INVALID_REQUEST, BP_STR("no"), (bp_str){ NULL, 0 });
+    bp_str text = message_error(call, id, MCP_INVALID_REQUEST, BP_STR("no"), (bp_str){ NULL, 0 });
 
     CHECK(json_parse(call->arena, text, &answer, problem) == BP_OK);
-    CHECK(bp_str_equal(json_text(call->arena, json_get(answer, BP_STR("id"))), id.len ? id : BP_STR("null")));
+    CHECK(bp_str_equal(json_text(call->arena, json_get(answer, BP_STR("id"))),
+                       id.len ? id : BP_STR("null")));
 }
 
 static void check_message(bp_call *call, const bp_json *json)
@@ -74,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_message(&call, json);
         if (json_type_of(json) == JSON_KIND_ARRAY && json_count(json) == 2)
             check_header(&call, json_as_string(json_at(json, 0)), json_at(json, 1));
-        for (size_t i = 0; json_type_of(json) == JSON_KIND_ARRAY && i < json_count(json) && i < 8; i++)
+        for (size_t i = 0; json_type_of(json) == JSON_KIND_ARRAY && i < json_count(json) && i < 8;
+             i++)
             check_message(&call, json_at(json, i));
     }
     arena_free(&arena);

@@ -1,16 +1,16 @@
-/* fuzz_redis_reply.c - one input is what a server sends, cut into pieces: how it is cut changes nothing, every answer is whole
- * and keeps to its limit, and nonsense ends in a sentence. */
+/* fuzz_redis_reply.c - one input is what a server sends, cut into pieces: how it is cut changes
+ * nothing, every answer is whole and keeps to its limit, and nonsense ends in a sentence. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "redis/reply.h"
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 enum { REPLY_BYTES = 64 << 10 };
@@ -31,7 +31,8 @@ static uint64_t digest(const struct redis_reply *reply, int depth)
     return sum;
 }
 
-/* Feeds all of it in pieces; *sum says what came, the result whether it was the protocol to its end. */
+/* Feeds all of it in pieces; *sum says what came, the result whether it was the protocol to its
+ * end. */
 static bool feed(const uint8_t *data, size_t size, size_t piece, uint64_t *sum)
 {
     struct redis_parser *parser = redis_parser_new(REPLY_BYTES);

@@ -1,4 +1,5 @@
-/* fuzz_wordpiece.c - no text leads the tokenizer astray: frame, numbers and length hold, and a cut is a cut. */
+/* fuzz_wordpiece.c - no text leads the tokenizer astray: frame, numbers and length hold, and a cut
+ * is a cut. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct wordpiece *made(unsigned rules)
 {
-    static const char *const pieces[PIECES] = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",   "b",   "##a",      "##b",
-                                                "ab",    "##ab",  ".",     "\xe4\xb8\xad", "e", "##e", "##\xcc\x81", "i" };
-    struct wordpiece_rules   set = { .keeps_control = rules & 1, .joins_cjk = rules & 2, .keeps_accents = rules & 4,
-                                     .keeps_case = rules & 8, .max_word_chars = rules & 16 ? 3 : 0 };
-    struct wordpiece        *one = wordpiece_new(&set);
+    static const char *const pieces[PIECES] = {
+        "[PAD]", "[UNK]", "[CLS]", "[SEP]",        "[MASK]", "a",   "b",          "##a", "##b",
+        "ab",    "##ab",  ".",     "\xe4\xb8\xad", "e",      "##e", "##\xcc\x81", "i"
+    };
+    struct wordpiece_rules set = { .keeps_control = rules & 1,
+                                   .joins_cjk = rules & 2,
+                                   .keeps_accents = rules & 4,
+                                   .keeps_case = rules & 8,
+                                   .max_word_chars = rules & 16 ? 3 : 0 };
+    struct wordpiece      *one = wordpiece_new(&set);
 
     for (int32_t i = 0; i < PIECES; i++)
         wordpiece_add(one, pieces[i], strlen(pieces[i]), i);

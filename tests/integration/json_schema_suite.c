@@ -1,5 +1,5 @@
-/* json_schema_suite.c - the host's JSON Schema as a filter, for json_schema_suite.py: a line {"schema", "data": [...]}
- * in, a line {"fits": [...]} or {"problem": "..."} out.
+/* json_schema_suite.c - the host's JSON Schema as a filter, for json_schema_suite.py: a line
+ * {"schema", "data": [...]} in, a line {"fits": [...]} or {"problem": "..."} out.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,9 @@ static void answer(struct arena *arena, const bp_json *line, bp_json_writer *w)
 {
     char                problem[JSON_SCHEMA_PROBLEM_BYTES];
     const bp_json      *data = json_get(line, BP_STR("data"));
-    struct json_schema *schema = json_schema_compile(json_text(arena, json_get(line, BP_STR("schema"))), problem);
+    struct json_schema *schema = json_schema_compile(json_text(arena,
+                                                               json_get(line, BP_STR("schema"))),
+                                                     problem);
 
     json_begin(w, JSON_KIND_OBJECT);
     if (!schema) {

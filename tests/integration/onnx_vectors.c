@@ -1,9 +1,11 @@
-/* onnx_vectors.c - embeds texts with embed/onnx in the fake host, for onnx_reference.py to compare and bench to time.
+/* onnx_vectors.c - embeds texts with embed/onnx in the fake host, for onnx_reference.py to compare
+ * and bench to time.
  *
  *      onnx_vectors PLUGIN.so query|passage BATCH [NAME=VALUE ...] < texts > vectors
  *
- * Each text is its length in bytes, a line end, the bytes. The vectors are raw float32, text by text. On stderr: the
- * model's id, its dimensions, tokens, texts and seconds of the embedding alone.
+ * Each text is its length in bytes, a line end, the bytes. The vectors are raw float32, text by
+ * text. On stderr: the model's id, its dimensions, tokens, texts and seconds of the embedding
+ * alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,8 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int embed_all(testhost *host, testhost_instance *instance, bp_embed_purpose purpose, size_t batch, size_t count)
+static int embed_all(testhost *host, testhost_instance *instance, bp_embed_purpose purpose,
+                     size_t batch, size_t count)
 {
     bp_embed_info info;
     uint64_t      tokens = 0;
@@ -54,7 +57,8 @@ static int embed_all(testhost *host, testhost_instance *instance, bp_embed_purpo
 
         testhost_call_end(call);
         call = testhost_call_new(host, BP_FOREVER);
-        if (bp_embed_texts(call, testhost_peer(instance), purpose, texts + at, some, &made) != BP_OK) {
+        if (bp_embed_texts(call, testhost_peer(instance), purpose, texts + at, some, &made) !=
+            BP_OK) {
             fprintf(stderr, "%s\n", bp_error_of(call)->message.data);
             return 1;
         }
@@ -89,7 +93,8 @@ int main(int argc, char **argv)
         return 1;
     }
     text_count = read_texts();
-    failed = embed_all(host, instance, strcmp(argv[2], "query") == 0 ? BP_EMBED_QUERY : BP_EMBED_PASSAGE,
+    failed = embed_all(host, instance,
+                       strcmp(argv[2], "query") == 0 ? BP_EMBED_QUERY : BP_EMBED_PASSAGE,
                        strtoul(argv[3], NULL, 10), text_count);
     testhost_instance_destroy(instance);
     if (!failed && testhost_leaks(host)[0]) {

@@ -2,8 +2,8 @@
  *
  *      wordpiece_numbers VOCABULARY MAX RULES < texts      RULES: letters of c (keeps control), j, a (accents), C (case)
  *
- * The vocabulary has one piece a line; "[CLS]", "[SEP]", "[UNK]", "[PAD]" and "[MASK]" are specials. Each text is its
- * length in bytes, a line end, the bytes. Each answer is one line.
+ * The vocabulary has one piece a line; "[CLS]", "[SEP]", "[UNK]", "[PAD]" and "[MASK]" are
+ * specials. Each text is its length in bytes, a line end, the bytes. Each answer is one line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,10 @@
 
 static struct wordpiece *read_vocabulary(const char *path, const char *rules)
 {
-    struct wordpiece_rules set = { .keeps_control = strchr(rules, 'c'), .joins_cjk = strchr(rules, 'j'),
-                                   .keeps_accents = strchr(rules, 'a'), .keeps_case = strchr(rules, 'C') };
+    struct wordpiece_rules set = { .keeps_control = strchr(rules, 'c'),
+                                   .joins_cjk = strchr(rules, 'j'),
+                                   .keeps_accents = strchr(rules, 'a'),
+                                   .keeps_case = strchr(rules, 'C') };
     struct wordpiece      *pieces = wordpiece_new(&set);
     FILE                  *file = fopen(path, "r");
     char                   line[2048];
@@ -22,7 +24,8 @@ static struct wordpiece *read_vocabulary(const char *path, const char *rules)
     for (int32_t number = 0; file && fgets(line, sizeof(line), file); number++) {
         size_t len = strcspn(line, "\n");
         wordpiece_add(pieces, line, len, number);
-        if (len > 2 && line[0] == '[' && line[len - 1] == ']' && number < 999 && !strstr(line, "unused"))
+        if (len > 2 && line[0] == '[' && line[len - 1] == ']' && number < 999 &&
+            !strstr(line, "unused"))
             wordpiece_add_special(pieces, line, len, number);
     }
     if (!file || wordpiece_finish(pieces)) {

@@ -20,7 +20,9 @@ static void write_one(bp_call *call, const struct log_sink *sink, const bp_alert
     bp_field     fields[5 + LABELS_MAX];
     size_t       count = 0;
     bool         is_over = alert->ends_wall_ns != 0;
-    bp_log_level level = is_over ? BP_LOG_INFO : alert->severity == BP_SEVERITY_CRITICAL ? BP_LOG_ERROR : BP_LOG_WARN;
+    bp_log_level level = is_over                                   ? BP_LOG_INFO
+                         : alert->severity == BP_SEVERITY_CRITICAL ? BP_LOG_ERROR
+                                                                   : BP_LOG_WARN;
 
     fields[count++] = bp_field_str("alert", alert->name);
     fields[count++] = bp_field_str("state", is_over ? BP_STR("resolved") : BP_STR("firing"));
@@ -29,15 +31,19 @@ static void write_one(bp_call *call, const struct log_sink *sink, const bp_alert
     if (alert->runbook_url.len)
         fields[count++] = bp_field_str("runbook_url", alert->runbook_url);
     for (size_t i = 0; sink->with_labels && i < alert->label_count && i < LABELS_MAX; i++)
-        fields[count++] =
-            bp_field_str(bp_format(call, "label_" BP_FMT, BP_ARG(alert->labels[i].name)).data, alert->labels[i].value);
+        fields[count++] = bp_field_str(bp_format(call, "label_" BP_FMT,
+                                                 BP_ARG(alert->labels[i].name))
+                                           .data,
+                                       alert->labels[i].value);
     bp_log_event(call, level, "alert", alert->summary, fields, count);
 }
 
-static bp_status log_deliver(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size, size_t count)
+static bp_status log_deliver(bp_call *call, void *instance, const bp_alert *alerts,
+                             size_t alert_size, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        write_one(call, instance, (const bp_alert *)(const void *)((const char *)alerts + i * alert_size));
+        write_one(call, instance,
+                  (const bp_alert *)(const void *)((const char *)alerts + i * alert_size));
     return BP_OK;
 }
 
@@ -49,8 +55,7 @@ static const bp_option options[] = {
 static const bp_alert_ops ops = { .struct_size = sizeof(bp_alert_ops), .deliver = log_deliver };
 
 BP_PLUGIN(alert, "log", "1.0.0",
-          .summary = "writes each alert into the log: ERROR when critical, WARN otherwise, INFO when it is over",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct log_sink),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+          .summary = "writes each alert into the log: ERROR when critical, WARN otherwise, INFO "
+                     "when it is over",
+          .license = "Apache-2.0", .instance_size = sizeof(struct log_sink),
+          .options = BP_TABLE(options), .ops = &ops)

@@ -1,4 +1,5 @@
-/* webhook.c - an alert sink: posts alerts as JSON in the shape of Alertmanager's webhook, version 4.
+/* webhook.c - an alert sink: posts alerts as JSON in the shape of Alertmanager's webhook,
+ * version 4.
  *
  * Whatever takes webhooks of Prometheus' Alertmanager takes these:
  * https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
@@ -72,7 +73,8 @@ static void add_empty(bp_json_writer *w, const char *key)
     bp_json_end(w);
 }
 
-static bp_status body_of(bp_call *call, const bp_alert *alerts, size_t alert_size, size_t count, bp_str *body)
+static bp_status body_of(bp_call *call, const bp_alert *alerts, size_t alert_size, size_t count,
+                         bp_str *body)
 {
     bp_json_writer *w = bp_json_writer_new(call, BODY_MAX_BYTES);
     bool            is_firing = false;
@@ -81,7 +83,8 @@ static bp_status body_of(bp_call *call, const bp_alert *alerts, size_t alert_siz
         is_firing = is_firing || alert_at(alerts, alert_size, i)->ends_wall_ns == 0;
     bp_json_object(w);
     bp_json_put_string(w, "version", BP_STR("4"));
-    bp_json_put_string(w, "groupKey", bp_format(call, "backplane/" BP_FMT, BP_ARG(bp_instance_name(call))));
+    bp_json_put_string(w, "groupKey",
+                       bp_format(call, "backplane/" BP_FMT, BP_ARG(bp_instance_name(call))));
     bp_json_put_integer(w, "truncatedAlerts", 0);
     bp_json_put_string(w, "status", is_firing ? BP_STR("firing") : BP_STR("resolved"));
     bp_json_put_string(w, "receiver", bp_instance_name(call));
@@ -108,42 +111,45 @@ static bp_status status_of(int32_t http_status)
     return http_status >= 500 || http_status == 408 ? BP_UPSTREAM : BP_INVALID;
 }
 
-static bp_status webhook_deliver(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size, size_t count)
+static bp_status webhook_deliver(bp_call *call, void *instance, const bp_alert *alerts,
+                                 size_t alert_size, size_t count)
 {
     const struct webhook_sink *sink = instance;
-    bp_http_header             headers[2] = { { BP_STR("Content-Type"), BP_STR("application/json") } };
-    bp_http_request request = { .struct_size = sizeof(request), .url = sink->url, .headers = headers, .header_count = 1 };
+    bp_http_header  headers[2] = { { BP_STR("Content-Type"), BP_STR("application/json") } };
+    bp_http_request request = {
+        .struct_size = sizeof(request), .url = sink->url, .headers = headers, .header_count = 1
+    };
     bp_http_response response;
     bp_status        status;
 
     BP_TRY(body_of(call, alerts, alert_size, count, &request.body));
     if (sink->token.len)
-        headers[request.header_count++] =
-            (bp_http_header){ BP_STR("Authorization"), bp_format(call, "Bearer " BP_FMT, BP_ARG(sink->token)) };
+        headers[request.header_count++] = (bp_http_header){
+            BP_STR("Authorization"), bp_format(call, "Bearer " BP_FMT, BP_ARG(sink->token))
+        };
     request.deadline_ns = bp_within(call, sink->timeout_ns);
     request.max_response_bytes = ANSWER_MAX_BYTES;
     BP_TRY(bp_http_fetch(call, &request, &response));
     if (response.status >= 200 && response.status <= 299)
         return BP_OK;
-    status = bp_fail(call, status_of(response.status), BP_FMT " answered %d to %zu alert%s", BP_ARG(sink->url),
-                     response.status, count, count == 1 ? "" : "s");
+    status = bp_fail(call, status_of(response.status), BP_FMT " answered %d to %zu alert%s",
+                     BP_ARG(sink->url), response.status, count, count == 1 ? "" : "s");
     bp_fail_detail(call, response.retry_after_ns, 0, response.status);
     return status;
 }
 
 static const bp_option options[] = {
-    BP_OPTION_URL(struct webhook_sink, url, .is_required = true, .example = "https://hooks.example/alerts",
-                  .help = "where to post to"),
-    BP_OPTION_SECRET(struct webhook_sink, token, .help = "sent as Authorization: Bearer TOKEN; empty: no such header"),
-    BP_OPTION_DURATION(struct webhook_sink, timeout, .initial = "10s", .minimum = "10ms", .maximum = "5m",
-                       .help = "how long one delivery may take"),
+    BP_OPTION_URL(struct webhook_sink, url, .is_required = true,
+                  .example = "https://hooks.example/alerts", .help = "where to post to"),
+    BP_OPTION_SECRET(struct webhook_sink, token,
+                     .help = "sent as Authorization: Bearer TOKEN; empty: no such header"),
+    BP_OPTION_DURATION(struct webhook_sink, timeout, .initial = "10s", .minimum = "10ms",
+                       .maximum = "5m", .help = "how long one delivery may take"),
 };
 
 static const bp_alert_ops ops = { .struct_size = sizeof(bp_alert_ops), .deliver = webhook_deliver };
 
 BP_PLUGIN(alert, "webhook", "1.0.0",
           .summary = "posts alerts as JSON in the shape of Alertmanager's webhook",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct webhook_sink),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct webhook_sink),
+          .options = BP_TABLE(options), .ops = &ops)

@@ -1,16 +1,24 @@
-/* diff.c - the shortest way from one text to another, line by line (E. Myers, "An O(ND) Difference Algorithm", 1986).
+/* diff.c - the shortest way from one text to another, line by line (E. Myers, "An O(ND) Difference
+ * Algorithm", 1986).
  *
- * A way goes from (0,0) to (lines before, lines after): a step right drops a line, a step down adds one, a diagonal
- * step keeps one and costs nothing. furthest[k] is how far right one comes on the diagonal k = x - y with d costly
- * steps; the rows for d = 0, 1, 2, ... are kept, and the way is read from them backwards. Texts that differ in more
- * than COST_MAX lines, or take more than STEPS_MAX comparisons, get a diff that is true but not the shortest: all
- * between what they share at both ends.
+ * A way goes from (0,0) to (lines before, lines after): a step right drops a line, a step down adds
+ * one, a diagonal step keeps one and costs nothing. furthest[k] is how far right one comes on the
+ * diagonal k = x - y with d costly steps; the rows for d = 0, 1, 2, ... are kept, and the way is
+ * read from them backwards. Texts that differ in more than COST_MAX lines, or take more than
+ * STEPS_MAX comparisons, get a diff that is true but not the shortest: all between what they share
+ * at both ends.
  */
 #include "diff.h"
 
 #include <limits.h>
 
-enum { COST_MAX = 1500, STEPS_MAX = 100000000, STEPS_BETWEEN_LOOKS = 1 << 20, CONTEXT = 4, NOWHERE = INT32_MIN };
+enum {
+    COST_MAX = 1500,
+    STEPS_MAX = 100000000,
+    STEPS_BETWEEN_LOOKS = 1 << 20,
+    CONTEXT = 4,
+    NOWHERE = INT32_MIN
+};
 
 /* ---- lines ---- */
 
@@ -20,7 +28,7 @@ static bp_status lines_new(bp_call *call, bp_str text, struct lines *lines)
 
     for (size_t i = 0; i < text.len; i++)
         count += text.data[i] == '\n';
-    *lines = (struct lines){BP_NEW_ARRAY(call, bp_str, count), 0};
+    *lines = (struct lines){ BP_NEW_ARRAY(call, bp_str, count), 0 };
     if (!lines->items || count > INT32_MAX / 2)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a text of %zu lines", count);
     return BP_OK;
@@ -52,14 +60,14 @@ bp_status lines_split_at(bp_call *call, bp_str text, struct lines *lines)
     return BP_OK;
 }
 
-/* Lines by what they hold. The hash is a polynomial at a random place, modulo a prime: who writes the lines cannot know
- * which of them collide. */
+/* Lines by what they hold. The hash is a polynomial at a random place, modulo a prime: who writes
+ * the lines cannot know which of them collide. */
 struct line_table {
     struct {
         uint64_t hash;
         bp_str   line;
         int32_t  number; /* from 1 */
-    }       *slots;
+    } * slots;
     size_t   mask;
     uint64_t place;
     int32_t  count;
@@ -84,7 +92,8 @@ static int32_t number_of(struct line_table *table, bp_str line)
     uint64_t hash = hash_of(table, line);
     size_t   at = (size_t)(hash ^ hash >> 29) & table->mask;
 
-    while (table->slots[at].number && (table->slots[at].hash != hash || !bp_str_equal(table->slots[at].line, line)))
+    while (table->slots[at].number &&
+           (table->slots[at].hash != hash || !bp_str_equal(table->slots[at].line, line)))
         at = (at + 1) & table->mask;
     if (!table->slots[at].number) {
         table->slots[at].hash = hash;
@@ -94,9 +103,10 @@ static int32_t number_of(struct line_table *table, bp_str line)
     return table->slots[at].number;
 }
 
-bp_status lines_number(bp_call *call, const struct lines *const *texts, size_t count, int32_t **const *numbers)
+bp_status lines_number(bp_call *call, const struct lines *const *texts, size_t count,
+                       int32_t **const *numbers)
 {
-    struct line_table table = {.mask = 63};
+    struct line_table table = { .mask = 63 };
     size_t            lines = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -129,12 +139,16 @@ struct pair {
     size_t         old_count, new_count;
 };
 
-/* The way to diagonal k with d steps: from above (a line added) or from the left (a line dropped). `row` is that of
- * d - 1, its entry for diagonal j at row[j + d]. The x where the way arrives, or NOWHERE. */
-static int32_t arrive(const int32_t *row, int32_t d, int32_t k, int32_t width, int32_t height, bool *is_added)
+/* The way to diagonal k with d steps: from above (a line added) or from the left (a line dropped).
+ * `row` is that of d - 1, its entry for diagonal j at row[j + d]. The x where the way arrives, or
+ * NOWHERE. */
+static int32_t arrive(const int32_t *row, int32_t d, int32_t k, int32_t width, int32_t height,
+                      bool *is_added)
 {
-    int32_t left = k - 1 >= -(d - 1) ? row[k - 1 + d] : NOWHERE, above = k + 1 <= d - 1 ? row[k + 1 + d] : NOWHERE;
-    bool    can_drop = left != NOWHERE && left < width, can_add = above != NOWHERE && above - k <= height;
+    int32_t left = k - 1 >= -(d - 1) ? row[k - 1 + d] : NOWHERE,
+            above = k + 1 <= d - 1 ? row[k + 1 + d] : NOWHERE;
+    bool can_drop = left != NOWHERE && left < width,
+         can_add = above != NOWHERE && above - k <= height;
 
     *is_added = !can_drop || (can_add && left < above);
     if (*is_added)
@@ -148,7 +162,8 @@ static int32_t *row_new(bp_call *call, int32_t d)
     return BP_NEW_ARRAY(call, int32_t, (size_t)(2 * d + 3));
 }
 
-static void read_back(int32_t *const *rows, int32_t cost, int32_t width, int32_t height, size_t skipped, int32_t *match)
+static void read_back(int32_t *const *rows, int32_t cost, int32_t width, int32_t height,
+                      size_t skipped, int32_t *match)
 {
     int32_t x = width, y = height;
 
@@ -178,10 +193,11 @@ static void match_ends(const struct pair *pair, size_t skipped, int32_t *match)
 }
 
 /* Goes down each diagonal with d steps as far as one comes; *is_there: to the end of both. */
-static bp_status go_on(bp_call *call, const struct pair *pair, size_t skipped, int32_t **rows, int32_t d, int64_t *steps,
-                       bool *is_there)
+static bp_status go_on(bp_call *call, const struct pair *pair, size_t skipped, int32_t **rows,
+                       int32_t d, int64_t *steps, bool *is_there)
 {
-    int32_t width = (int32_t)(pair->old_count - skipped), height = (int32_t)(pair->new_count - skipped);
+    int32_t width = (int32_t)(pair->old_count - skipped),
+            height = (int32_t)(pair->new_count - skipped);
 
     rows[d] = row_new(call, d);
     if (!rows[d])
@@ -194,7 +210,9 @@ static bp_status go_on(bp_call *call, const struct pair *pair, size_t skipped, i
 
         if (x == NOWHERE)
             continue;
-        for (y = x - k; x < width && y < height && pair->old[skipped + (size_t)x] == pair->new[skipped + (size_t)y]; y++)
+        for (y = x - k; x < width && y < height &&
+                        pair->old[skipped + (size_t)x] == pair->new[skipped + (size_t)y];
+             y++)
             x++;
         rows[d][k + d + 1] = x;
         *is_there = x == width && y == height;
@@ -214,21 +232,24 @@ static bp_status match_pair(bp_call *call, const struct pair *pair, int32_t *mat
 
     if (!rows)
         return bp_fail(call, BP_NO_MEMORY, "no memory to compare two texts");
-    for (; same < pair->old_count && same < pair->new_count && pair->old[same] == pair->new[same]; same++)
+    for (; same < pair->old_count && same < pair->new_count && pair->old[same] == pair->new[same];
+         same++)
         match[same] = (int32_t)same;
     for (int32_t d = 0; d <= COST_MAX && steps < STEPS_MAX; d++) {
         BP_TRY(bp_cancelled(call));
         BP_TRY(go_on(call, pair, same, rows, d, &steps, &is_there));
         if (!is_there)
             continue;
-        read_back(rows, d, (int32_t)(pair->old_count - same), (int32_t)(pair->new_count - same), same, match);
+        read_back(rows, d, (int32_t)(pair->old_count - same), (int32_t)(pair->new_count - same),
+                  same, match);
         return BP_OK;
     }
     match_ends(pair, same, match);
     return BP_OK;
 }
 
-bp_status diff_match(bp_call *call, const struct lines *before, const struct lines *after, int32_t **match)
+bp_status diff_match(bp_call *call, const struct lines *before, const struct lines *after,
+                     int32_t **match)
 {
     int32_t    *old, *new;
     struct pair pair;
@@ -236,8 +257,9 @@ bp_status diff_match(bp_call *call, const struct lines *before, const struct lin
     *match = BP_NEW_ARRAY(call, int32_t, after->count + 1);
     if (!*match)
         return bp_fail(call, BP_NO_MEMORY, "no memory to compare two texts");
-    BP_TRY(lines_number(call, (const struct lines *[]){before, after}, 2, (int32_t **[]){&old, &new}));
-    pair = (struct pair){old, new, before->count, after->count};
+    BP_TRY(lines_number(call, (const struct lines *[]){ before, after }, 2,
+                        (int32_t * *[]){ &old, &new }));
+    pair = (struct pair){ old, new, before->count, after->count };
     for (size_t i = 0; i < after->count; i++)
         (*match)[i] = -1;
     return match_pair(call, &pair, *match);
@@ -259,8 +281,8 @@ struct point {
 };
 
 /* The end of the change that begins here: where both have the same line again. */
-static struct point change_end(struct point at, const struct lines *before, const struct lines *after,
-                               const int32_t *match)
+static struct point change_end(struct point at, const struct lines *before,
+                               const struct lines *after, const int32_t *match)
 {
     while (at.new < after->count && match[at.new] < 0)
         at.new ++;
@@ -285,42 +307,44 @@ static void write_hunk(bp_buf *out, struct point at, struct point end, const str
     size_t old_count = end.old - at.old, new_count = end.new - at.new;
 
     // GNU diff: an empty range is named by the line before it.
-    bp_buf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", at.old + (old_count > 0), old_count, at.new + (new_count > 0),
-                new_count);
+    bp_buf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", at.old + (old_count > 0), old_count,
+                at.new + (new_count > 0), new_count);
     while (at.old < end.old || at.new < end.new) {
         if (at.new < end.new &&match[at.new] == (int32_t)at.old) {
             write_line(out, " ", after->items[at.new ++]);
             at.old++;
             continue;
         }
-        for (struct point changed = change_end(at, before, after, match); at.old < changed.old; at.old++)
+        for (struct point changed = change_end(at, before, after, match); at.old < changed.old;
+             at.old++)
             write_line(out, "-", before->items[at.old]);
         for (; at.new < end.new &&match[at.new] < 0; at.new ++)
             write_line(out, "+", after->items[at.new]);
     }
 }
 
-void diff_write(bp_buf *out, const struct lines *before, const struct lines *after, const int32_t *match)
+void diff_write(bp_buf *out, const struct lines *before, const struct lines *after,
+                const int32_t *match)
 {
-    struct point at = {0, 0};
+    struct point at = { 0, 0 };
 
     while (at.old < before->count || at.new < after->count) {
         size_t       same = same_lines(at, after, match), lead = same < CONTEXT ? same : CONTEXT;
         struct point start, end;
 
-        at = (struct point){at.old + same, at.new + same};
+        at = (struct point){ at.old + same, at.new + same };
         if (at.old == before->count && at.new == after->count)
             return;
-        start = (struct point){at.old - lead, at.new - lead};
+        start = (struct point){ at.old - lead, at.new - lead };
         for (;;) {
             end = change_end(at, before, after, match);
             same = same_lines(end, after, match);
-            at = (struct point){end.old + same, end.new + same};
+            at = (struct point){ end.old + same, end.new + same };
             if (same > 2 * CONTEXT || (at.old == before->count && at.new == after->count))
                 break;
         }
         same = same < CONTEXT ? same : CONTEXT;
-        end = (struct point){end.old + same, end.new + same};
+        end = (struct point){ end.old + same, end.new + same };
         write_hunk(out, start, end, before, after, match);
         at = end;
     }

@@ -1,4 +1,5 @@
-/* filesystem.c - the app `filesystem`: files below chosen directories, for models over MCP and for programs over HTTP.
+/* filesystem.c - the app `filesystem`: files below chosen directories, for models over MCP and for
+ * programs over HTTP.
  */
 #include "filesystem.h"
 
@@ -6,36 +7,43 @@
 #include <unistd.h>
 
 static const bp_option options[] = {
-    BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .choices = BP_PATH_FOLDER, .example = "[ /srv/projects, /srv/shared ]",
-                   .help =
-                       "the directories that are served, with all below them; one that cannot be opened is left out "
-                       "with a warning"),
-    BP_OPTION_BOOL(struct filesystem, read_only, .initial = "false", .help = "offer no tool that changes anything"),
-    BP_OPTION_LIST(struct filesystem, deny, .initial = ".git, .env, credentials.json, .ssh, secrets",
+    BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .choices = BP_PATH_FOLDER,
+                   .example = "[ /srv/projects, /srv/shared ]",
+                   .help = "the directories that are served, with all below them; one that cannot "
+                           "be opened is left out with a warning"),
+    BP_OPTION_BOOL(struct filesystem, read_only, .initial = "false",
+                   .help = "offer no tool that changes anything"),
+    BP_OPTION_LIST(struct filesystem, deny,
+                   .initial = ".git, .env, credentials.json, .ssh, secrets",
                    .example = "[ .git, \"*.key\" ]",
-                   .help = "shell patterns of names that are neither served nor listed, in any case of letters"),
+                   .help = "shell patterns of names that are neither served nor listed, in any "
+                           "case of letters"),
     BP_OPTION_LIST(struct filesystem, tenants, .example = "[ acme ]",
                    .help = "tenants that may use this instance; empty: whoever has the scope"),
     BP_OPTION_BOOL(struct filesystem, strict_symlinks, .initial = "false",
                    .help = "refuse every symbolic link, also one that stays in the roots"),
     BP_OPTION_ENUM(struct filesystem, landlock, .initial = "auto", .choices = "auto|off|required",
-                   .help =
-                       "confine the threads that work on files to the roots by the kernel: where it can, never, or not "
-                       "start without it"),
-    BP_OPTION_SIZE(struct filesystem, max_file, .initial = "100MiB", .minimum = "1", .maximum = "200MiB",
-                   .help = "largest file that is read whole or written"),
-    BP_OPTION_INT(struct filesystem, max_entries, .initial = "100000", .minimum = "1", .maximum = "10000000",
+                   .help = "confine the threads that work on files to the roots by the kernel: "
+                           "where it can, never, or not start without it"),
+    BP_OPTION_SIZE(struct filesystem, max_file, .initial = "100MiB", .minimum = "1",
+                   .maximum = "200MiB", .help = "largest file that is read whole or written"),
+    BP_OPTION_INT(struct filesystem, max_entries, .initial = "100000", .minimum = "1",
+                  .maximum = "10000000",
                   .help = "most entries that one listing, tree or search looks at"),
     BP_OPTION_INT(struct filesystem, threads, .initial = "4", .minimum = "1", .maximum = "64",
                   .help = "threads that work on files"),
     BP_OPTION_REF(struct filesystem, cache, "cache", .help = "what counts for the limits below"),
-    BP_OPTION_INT(struct filesystem, read_per_minute, .initial = "0", .minimum = "0", .maximum = "1000000",
+    BP_OPTION_INT(struct filesystem, read_per_minute, .initial = "0", .minimum = "0",
+                  .maximum = "1000000",
                   .help = "most reads a minute for each API key; 0: no limit"),
-    BP_OPTION_INT(struct filesystem, write_per_minute, .initial = "0", .minimum = "0", .maximum = "1000000",
+    BP_OPTION_INT(struct filesystem, write_per_minute, .initial = "0", .minimum = "0",
+                  .maximum = "1000000",
                   .help = "most writes, edits and moves a minute for each API key; 0: no limit"),
-    BP_OPTION_INT(struct filesystem, list_per_minute, .initial = "0", .minimum = "0", .maximum = "1000000",
+    BP_OPTION_INT(struct filesystem, list_per_minute, .initial = "0", .minimum = "0",
+                  .maximum = "1000000",
                   .help = "most listings and trees a minute for each API key; 0: no limit"),
-    BP_OPTION_INT(struct filesystem, search_per_minute, .initial = "0", .minimum = "0", .maximum = "1000000",
+    BP_OPTION_INT(struct filesystem, search_per_minute, .initial = "0", .minimum = "0",
+                  .maximum = "1000000",
                   .help = "most searches a minute for each API key; 0: no limit"),
 };
 
@@ -44,13 +52,16 @@ static bp_status check(bp_call *call, const void *instance)
     const struct filesystem *self = instance;
 
     if (!self->roots.count)
-        return bp_fail(call, BP_INVALID, "roots: name at least one directory; without one nothing could be served");
+        return bp_fail(call, BP_INVALID,
+                       "roots: name at least one directory; without one nothing could be served");
     if (self->roots.count > ROOTS_MAX)
-        return bp_fail(call, BP_INVALID, "roots: %zu directories are named, at most %d can be served",
+        return bp_fail(call, BP_INVALID,
+                       "roots: %zu directories are named, at most %d can be served",
                        self->roots.count, ROOTS_MAX);
     for (size_t i = 0; i < self->roots.count; i++)
         if (!self->roots.items[i].len)
-            return bp_fail(call, BP_INVALID, "roots: the directory with the number %zu has no name", i + 1);
+            return bp_fail(call, BP_INVALID, "roots: the directory with the number %zu has no name",
+                           i + 1);
     return BP_OK;
 }
 
@@ -71,7 +82,8 @@ static void shared_destroy(bp_call *call, void *arg)
     free(shared);
 }
 
-static bp_status open_all(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared)
+static bp_status open_all(bp_call *call, const struct filesystem *self,
+                          struct filesystem_shared *shared)
 {
     BP_TRY(roots_open(call, self, shared));
     BP_TRY(confine_create(call, self, shared));
@@ -101,11 +113,13 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     struct filesystem *self = instance;
 
     self->shared = shared;
-    if (!self->cache &&
-        (self->read_per_minute || self->write_per_minute || self->list_per_minute || self->search_per_minute))
-        return bp_fail(call, BP_INVALID, "cache: a limit per minute is set, but no cache that could count: name one");
-    return bp_metric_define(call, BP_COUNTER, "filesystem_refused_total", "Accesses that were refused, by reason.",
-                            "reason", &self->refused_total);
+    if (!self->cache && (self->read_per_minute || self->write_per_minute || self->list_per_minute ||
+                         self->search_per_minute))
+        return bp_fail(call, BP_INVALID,
+                       "cache: a limit per minute is set, but no cache that could count: name one");
+    return bp_metric_define(call, BP_COUNTER, "filesystem_refused_total",
+                            "Accesses that were refused, by reason.", "reason",
+                            &self->refused_total);
 }
 
 static const bp_life life = {
@@ -122,11 +136,12 @@ static const bp_app_ops ops = {
     .routes = filesystem_routes,
     .route_count = ROUTE_COUNT,
     BP_MCP_TOOLS(filesystem_tools),
-    .instructions =
-        "Files below a few allowed directories: list_allowed_directories names them. Relative paths count from there.",
+    .instructions = "Files below a few allowed directories: list_allowed_directories names them. "
+                    "Relative paths count from there.",
     .offers = tool_is_offered,
 };
 
-BP_PLUGIN(app, "filesystem", "1.0.0", .summary = "files below chosen directories, for models and programs",
-          .license = "Apache-2.0", .instance_size = sizeof(struct filesystem), .options = BP_TABLE(options),
-          .life = &life, .ops = &ops)
+BP_PLUGIN(app, "filesystem", "1.0.0",
+          .summary = "files below chosen directories, for models and programs",
+          .license = "Apache-2.0", .instance_size = sizeof(struct filesystem),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

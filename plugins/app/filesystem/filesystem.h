@@ -1,11 +1,12 @@
-/* filesystem.h - what the files of the app `filesystem` share: the instance, its roots, and the way from a path that a
- * client wrote to an open descriptor.
+/* filesystem.h - what the files of the app `filesystem` share: the instance, its roots, and the way
+ * from a path that a client wrote to an open descriptor.
  *
  *      handler (fiber) -> admit() -> work_run() -> [thread of the pool, confined] work -> place_*() -> openat2()
  *
- * All work on files is done by jobs on threads of the instance's own pool. A job never hands a path to the kernel but
- * relative to the descriptor of a root or of a directory below it, and never one that leads through a symbolic link:
- * see place.c. Handlers build their results on the fiber from what the job left in the call's arena.
+ * All work on files is done by jobs on threads of the instance's own pool. A job never hands a path
+ * to the kernel but relative to the descriptor of a root or of a directory below it, and never one
+ * that leads through a symbolic link: see place.c. Handlers build their results on the fiber from
+ * what the job left in the call's arena.
  */
 #ifndef FILESYSTEM_H
 #define FILESYSTEM_H
@@ -51,7 +52,8 @@ struct filesystem_shared {
     size_t          deny_count;
     bp_pool        *pool;
     int             ruleset;                  /* of Landlock; -1: none */
-    pthread_mutex_t write_locks[WRITE_LOCKS]; /* by name: a write never falls between an edit's read and write */
+    pthread_mutex_t write_locks[WRITE_LOCKS]; /* by name: a write never falls between an edit's read
+                                                 and write */
 };
 
 struct filesystem {
@@ -92,35 +94,39 @@ bp_status work_run(bp_call *call, struct work *work) BP_SUSPENDS;
 
 /* ---- confine.c: Landlock ---- */
 
-bp_status confine_create(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared);
+bp_status confine_create(bp_call *call, const struct filesystem *self,
+                         struct filesystem_shared *shared);
 /* Restricts the calling thread to the roots, once. */
 bp_status confine_thread(bp_call *call, const struct filesystem_shared *shared);
 
 /* ---- place.c: from a path to a descriptor ---- */
 
-/* Where a path leads: a root, and a way below it without links, "." and "..". "" is the root itself. */
+/* Where a path leads: a root, and a way below it without links, "." and "..". "" is the root
+ * itself. */
 struct place {
     const struct root *root;
     char               below[PATH_MAX];
 };
 
-bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared);
+bp_status roots_open(bp_call *call, const struct filesystem *self,
+                     struct filesystem_shared *shared);
 void      roots_close(struct filesystem_shared *shared);
 /* "/a, /b": all roots, for sentences. `between` stands between two. */
 bp_str roots_text(bp_call *call, const struct filesystem_shared *shared, const char *between);
 
 /* Opens what the path leads to. */
-bp_status place_open(bp_call *call, struct filesystem *self, bp_str path, int flags, const char *operation,
-                     struct place *place, int *fd);
-/* Opens the directory that holds, or will hold, what the path leads to; *name is its name there. A link that stands
- * there is followed if follows_last, so that *name is not a link, but for a race. */
+bp_status place_open(bp_call *call, struct filesystem *self, bp_str path, int flags,
+                     const char *operation, struct place *place, int *fd);
+/* Opens the directory that holds, or will hold, what the path leads to; *name is its name there. A
+ * link that stands there is followed if follows_last, so that *name is not a link, but for a race.
+ */
 bp_status place_open_parent(bp_call *call, struct filesystem *self, bp_str path, bool follows_last,
                             const char *operation, struct place *place, int *fd, const char **name);
 /* Makes the directories that are missing on the way. */
 bp_status place_make_directories(bp_call *call, struct filesystem *self, bp_str path);
 /* Opens a regular file for reading. */
-bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place, int *fd,
-                          struct stat *info);
+bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place,
+                          int *fd, struct stat *info);
 /* openat2() of one name in an open directory: never through a link. -errno on failure. */
 int    open_in(int directory, const char *name, int flags, mode_t mode);
 bp_str place_text(bp_call *call, const struct place *place);
@@ -130,15 +136,16 @@ void make_temporary_name(char name[TEMPORARY_NAME_BYTES]);
 
 /* ---- failure.c ---- */
 
-/* "ENOENT: no such file or directory, open '/x'" with the status of the number. `path` empty: without it. */
+/* "ENOENT: no such file or directory, open '/x'" with the status of the number. `path` empty:
+ * without it. */
 bp_status fail_errno(bp_call *call, int number, const char *operation, bp_str path);
 /* Counts what was refused, by reason, and fails with BP_DENIED. */
 bp_status refuse(bp_call *call, struct filesystem *self, const char *reason, bp_str sentence);
 
 /* ---- the work behind the tools ---- */
 
-bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path,
-                     bp_str *bytes);
+bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info,
+                     bp_str path, bp_str *bytes);
 bp_status read_text(bp_call *call, struct filesystem *self, bp_str path, bp_str *text);
 bool      is_utf8(bp_str text);
 bp_status work_read_text(bp_call *call, struct work *work);
@@ -149,10 +156,10 @@ bp_status write_text(bp_call *call, struct filesystem *self, bp_str path, bp_str
 bp_status work_write(bp_call *call, struct work *work);
 bp_status work_create_directory(bp_call *call, struct work *work);
 bp_status work_move(bp_call *call, struct work *work);
-/* Puts `content` into the place of directory/name in one step. `before` not NULL: only if the file there still is
- * that one, unchanged; else BP_CONFLICT. */
-bp_status        replace_file(bp_call *call, const struct place *place, int directory, const char *name, bp_str content,
-                              const struct stat *before);
+/* Puts `content` into the place of directory/name in one step. `before` not NULL: only if the file
+ * there still is that one, unchanged; else BP_CONFLICT. */
+bp_status replace_file(bp_call *call, const struct place *place, int directory, const char *name,
+                       bp_str content, const struct stat *before);
 pthread_mutex_t *write_lock(struct filesystem_shared *shared, int directory, const char *name);
 
 bp_status work_edit(bp_call *call, struct work *work);
@@ -167,8 +174,8 @@ struct listing {
     size_t        count;
 };
 /* Reads the names of an open directory and closes it. *budget is what may still be seen. */
-bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp_str path, int64_t *budget,
-                       struct listing *listing);
+bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp_str path,
+                       int64_t *budget, struct listing *listing);
 bp_status work_list(bp_call *call, struct work *work);
 bp_status work_list_with_sizes(bp_call *call, struct work *work);
 bp_status work_tree(bp_call *call, struct work *work);

@@ -1,8 +1,9 @@
 /* glob.c - whether a path fits a pattern, in bounded time.
  *
- * Both "*" in a name and "**" among names can stand for anything, and for both the first attempt that goes on is as
- * good as any: if what follows does not fit, only the last star has to take more. So one place to go back to is enough
- * at each of the two levels, and no pattern makes the work explode. Names that begin with a dot are names like others.
+ * Both "*" in a name and "**" among names can stand for anything, and for both the first attempt
+ * that goes on is as good as any: if what follows does not fit, only the last star has to take
+ * more. So one place to go back to is enough at each of the two levels, and no pattern makes the
+ * work explode. Names that begin with a dot are names like others.
  */
 #include "glob.h"
 
@@ -15,7 +16,8 @@ struct expansion {
     struct glob *glob;
 };
 
-/* The end of the group that opens at `at`: its closing brace; 0: it is none, for it has no comma or no end. */
+/* The end of the group that opens at `at`: its closing brace; 0: it is none, for it has no comma or
+ * no end. */
 static size_t group_end(bp_str text, size_t at)
 {
     int  depth = 0;
@@ -37,7 +39,8 @@ static size_t group_end(bp_str text, size_t at)
 static bp_status add_pattern(struct expansion *to, bp_str pattern)
 {
     if (to->glob->count == PATTERNS_MAX)
-        return bp_fail(to->call, BP_INVALID, "the braces of the pattern stand for more than %d patterns", PATTERNS_MAX);
+        return bp_fail(to->call, BP_INVALID,
+                       "the braces of the pattern stand for more than %d patterns", PATTERNS_MAX);
     if ((to->glob->count & (to->glob->count - 1)) == 0) { // grows to the next power of two
         bp_str *more = BP_NEW_ARRAY(to->call, bp_str, to->glob->count ? 2 * to->glob->count : 1);
 
@@ -81,8 +84,9 @@ static bp_status expand(struct expansion *to, bp_str pattern, int depth)
             nested--;
         if (i != close && (c != ',' || nested))
             continue;
-        one = bp_format(to->call, "%.*s%.*s%.*s", (int)open, pattern.data, (int)(i - start), pattern.data + start,
-                        (int)(pattern.len - close - 1), pattern.data + close + 1);
+        one = bp_format(to->call, "%.*s%.*s%.*s", (int)open, pattern.data, (int)(i - start),
+                        pattern.data + start, (int)(pattern.len - close - 1),
+                        pattern.data + close + 1);
         BP_TRY(expand(to, one, depth + 1));
         start = i + 1;
     }
@@ -104,21 +108,22 @@ static bool has_range(bp_str pattern)
 
 bp_status glob_make(bp_call *call, bp_str pattern, struct glob *glob)
 {
-    struct expansion to = {call, glob};
+    struct expansion to = { call, glob };
 
-    *glob = (struct glob){NULL, 0, false};
+    *glob = (struct glob){ NULL, 0, false };
     if (pattern.len > PATTERN_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "the pattern has %zu bytes, more than %d", pattern.len, PATTERN_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "the pattern has %zu bytes, more than %d", pattern.len,
+                       PATTERN_BYTES_MAX);
     for (size_t i = 1; i < pattern.len; i++)
         if (pattern.data[i] == '(' && strchr("?*+@!", pattern.data[i - 1]) && pattern.data[i - 1])
             return bp_fail(call, BP_INVALID,
-                           "the pattern \"" BP_FMT "\" has a group like +(a|b), which is not understood here: "
-                           "use {a,b}",
+                           "the pattern \"" BP_FMT
+                           "\" has a group like +(a|b), which is not understood here: use {a,b}",
                            BP_ARG(pattern));
     if (has_range(pattern))
         return bp_fail(call, BP_INVALID,
-                       "the pattern \"" BP_FMT "\" has a range like {1..9}, which is not understood here: "
-                       "use {1,2,3} or [1-9]",
+                       "the pattern \"" BP_FMT "\" has a range like {1..9}, which is not "
+                       "understood here: use {1,2,3} or [1-9]",
                        BP_ARG(pattern));
     while (pattern.len && pattern.data[0] == '!') {
         glob->is_negated = !glob->is_negated;
@@ -149,11 +154,13 @@ static uint32_t code_of(const char *at, size_t size)
     return code;
 }
 
-/* "[...]" at the beginning of the pattern: whether the character is in it, and how long it is; 0: it has no end. */
+/* "[...]" at the beginning of the pattern: whether the character is in it, and how long it is; 0:
+ * it has no end. */
 static size_t class_fits(bp_str pattern, uint32_t wanted, bool *is_in)
 {
     size_t i = 1, first;
-    bool   is_negated = i < pattern.len && (pattern.data[i] == '!' || pattern.data[i] == '^'), found = false;
+    bool   is_negated = i < pattern.len && (pattern.data[i] == '!' || pattern.data[i] == '^'),
+         found = false;
 
     i += is_negated;
     for (first = i; i < pattern.len && (pattern.data[i] != ']' || i == first);) {
@@ -243,7 +250,8 @@ static bool name_fits(bp_str pattern, bp_str name, struct glob_work *work)
 
 /* ---- paths ---- */
 
-/* Cuts the next name off; false when there is none. `is_last`: it was the one behind the last slash. */
+/* Cuts the next name off; false when there is none. `is_last`: it was the one behind the last
+ * slash. */
 static bool next_name(bp_str *rest, bool *is_over, bp_str *name)
 {
     size_t len = 0;
@@ -265,8 +273,9 @@ struct names {
 
 static bool path_fits(bp_str pattern, bp_str path, struct glob_work *work)
 {
-    struct names p = {pattern, false}, n = {path, false}, star_pattern = {{NULL, 0}, true}, star_path = star_pattern;
-    bool         has_star = false;
+    struct names p = { pattern, false }, n = { path, false }, star_pattern = { { NULL, 0 }, true },
+                 star_path = star_pattern;
+    bool has_star = false;
 
     while (!n.is_over) {
         struct names at = n;

@@ -1,4 +1,5 @@
-/* glob.h - patterns of paths: "**" for any directories, * ? [a-z] within a name, {a,b} for either. */
+/* glob.h - patterns of paths: "**" for any directories, * ? [a-z] within a name, {a,b} for either.
+ */
 #ifndef FILESYSTEM_GLOB_H
 #define FILESYSTEM_GLOB_H
 
@@ -21,7 +22,8 @@ struct glob_work {
     bp_status status; /* not BP_OK: the call is over, and nothing fits any longer */
 };
 
-/* Whether the path, without a slash at its beginning or end, fits. Time grows with the product of both lengths. */
+/* Whether the path, without a slash at its beginning or end, fits. Time grows with the product of
+ * both lengths. */
 bool glob_fits(const struct glob *glob, bp_str path, struct glob_work *work);
 // Whether whatever lies in the directory fits: "dist/**" fits all in dist, though not dist itself.
 bool glob_fits_all_in(const struct glob *glob, bp_str directory, struct glob_work *work);

@@ -1,4 +1,5 @@
-/* list.c - what is in a directory, as lines, with sizes or as a tree, and what is known of one file. */
+/* list.c - what is in a directory, as lines, with sizes or as a tree, and what is known of one
+ * file. */
 #include "filesystem.h"
 
 #include <dirent.h>
@@ -20,14 +21,16 @@ static bool take_entry(int directory, const struct dirent *found, struct entry *
 
     entry->is_directory = found->d_type == DT_DIR;
     entry->is_link = found->d_type == DT_LNK;
-    if (found->d_type == DT_UNKNOWN && fstatat(directory, found->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (found->d_type == DT_UNKNOWN &&
+        fstatat(directory, found->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
         entry->is_directory = S_ISDIR(info.st_mode);
         entry->is_link = S_ISLNK(info.st_mode);
     }
     return strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0;
 }
 
-static bp_status add_entry(bp_call *call, const struct entry *entry, size_t *room, struct listing *listing)
+static bp_status add_entry(bp_call *call, const struct entry *entry, size_t *room,
+                           struct listing *listing)
 {
     struct entry *more = listing->entries;
 
@@ -35,7 +38,8 @@ static bp_status add_entry(bp_call *call, const struct entry *entry, size_t *roo
         *room = *room ? 2 * *room : 32;
         more = BP_NEW_ARRAY(call, struct entry, *room);
         if (!more)
-            return bp_fail(call, BP_NO_MEMORY, "no memory for a directory of more than %zu entries", listing->count);
+            return bp_fail(call, BP_NO_MEMORY, "no memory for a directory of more than %zu entries",
+                           listing->count);
         if (listing->count)
             memcpy(more, listing->entries, listing->count * sizeof(*more));
         listing->entries = more;
@@ -44,8 +48,8 @@ static bp_status add_entry(bp_call *call, const struct entry *entry, size_t *roo
     return BP_OK;
 }
 
-static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *stream, bp_str path, int64_t *budget,
-                              struct listing *listing)
+static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *stream, bp_str path,
+                              int64_t *budget, struct listing *listing)
 {
     size_t         room = 0, seen = 0;
     struct dirent *found;
@@ -55,28 +59,31 @@ static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *strea
 
         if (++seen % 256 == 0)
             BP_TRY(bp_cancelled(call));
-        if (!take_entry(dirfd(stream), found, &entry) || is_name_denied(self->shared, found->d_name))
+        if (!take_entry(dirfd(stream), found, &entry) ||
+            is_name_denied(self->shared, found->d_name))
             continue;
         if (--*budget < 0)
             return bp_fail(call, BP_TOO_LARGE,
-                           "there are more than %lld entries in " BP_FMT " and what was looked through before "
-                           "it (max_entries): name a directory further down or exclude some",
+                           "there are more than %lld entries in " BP_FMT
+                           " and what was looked through before it (max_entries): name a directory "
+                           "further down or exclude some",
                            (long long)self->max_entries, BP_ARG(path));
         entry.name = bp_dup(call, bp_str_of(found->d_name)).data;
         if (!entry.name)
-            return bp_fail(call, BP_NO_MEMORY, "no memory for the entries of " BP_FMT, BP_ARG(path));
+            return bp_fail(call, BP_NO_MEMORY, "no memory for the entries of " BP_FMT,
+                           BP_ARG(path));
         BP_TRY(add_entry(call, &entry, &room, listing));
     }
     return errno ? fail_errno(call, errno, "scandir", path) : BP_OK;
 }
 
-bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp_str path, int64_t *budget,
-                       struct listing *listing)
+bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp_str path,
+                       int64_t *budget, struct listing *listing)
 {
     DIR      *stream = fdopendir(directory);
     bp_status status;
 
-    *listing = (struct listing){NULL, 0};
+    *listing = (struct listing){ NULL, 0 };
     if (!stream) {
         status = fail_errno(call, errno, "scandir", path);
         close(directory);
@@ -92,8 +99,8 @@ bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp
 /* The directory that the argument `name` leads to, open for reading. */
 static bp_status open_directory(bp_call *call, struct work *work, struct place *place, int *fd)
 {
-    return place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_RDONLY | O_DIRECTORY,
-                      "scandir", place, fd);
+    return place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
+                      O_RDONLY | O_DIRECTORY, "scandir", place, fd);
 }
 
 static bp_status finish(bp_call *call, struct work *work, bp_buf *text)
@@ -133,7 +140,7 @@ struct sized {
 /* "17 B", "1.50 KB": two decimals, half a hundredth rounded up. */
 static const char *size_text(int64_t size_bytes, char text[32])
 {
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
+    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
     int                      unit = 0;
     int64_t                  whole, hundredths;
 
@@ -144,24 +151,31 @@ static const char *size_text(int64_t size_bytes, char text[32])
         return text;
     }
     whole = size_bytes >> (10 * unit);
-    hundredths =
-        ((size_bytes & ((INT64_C(1) << (10 * unit)) - 1)) * 100 + (INT64_C(1) << (10 * unit - 1))) >> (10 * unit);
-    snprintf(text, 32, "%lld.%02d %s", (long long)(whole + hundredths / 100), (int)(hundredths % 100), units[unit]);
+    hundredths = ((size_bytes & ((INT64_C(1) << (10 * unit)) - 1)) * 100 +
+                  (INT64_C(1) << (10 * unit - 1))) >>
+                 (10 * unit);
+    snprintf(text, 32, "%lld.%02d %s", (long long)(whole + hundredths / 100),
+             (int)(hundredths % 100), units[unit]);
     return text;
 }
 
-/* Where a letter stands in the order that people expect: punctuation, digits, letters whatever their case. */
+/* Where a letter stands in the order that people expect: punctuation, digits, letters whatever
+ * their case. */
 static int rank(unsigned char c)
 {
     if (c >= 'A' && c <= 'Z')
         c = (unsigned char)(c - 'A' + 'a');
-    return c >= 0x80 ? 0x300 + c : c >= 'a' && c <= 'z' ? 0x200 + c : c >= '0' && c <= '9' ? 0x100 + c : c;
+    return c >= 0x80              ? 0x300 + c
+           : c >= 'a' && c <= 'z' ? 0x200 + c
+           : c >= '0' && c <= '9' ? 0x100 + c
+                                  : c;
 }
 
 static int by_name(const void *a, const void *b)
 {
-    const char *left = ((const struct sized *)a)->entry->name, *right = ((const struct sized *)b)->entry->name;
-    size_t      i = 0;
+    const char *left = ((const struct sized *)a)->entry->name,
+               *right = ((const struct sized *)b)->entry->name;
+    size_t i = 0;
 
     while (left[i] && rank((unsigned char)left[i]) == rank((unsigned char)right[i]))
         i++;
@@ -191,7 +205,8 @@ static size_t width_of(const char *name)
 }
 
 /* Reads a directory and the size of each entry: of a link its own. */
-static bp_status read_sized(bp_call *call, struct work *work, struct listing *listing, struct sized **sized)
+static bp_status read_sized(bp_call *call, struct work *work, struct listing *listing,
+                            struct sized **sized)
 {
     int64_t      budget = work->self->max_entries;
     struct place place;
@@ -208,9 +223,9 @@ static bp_status read_sized(bp_call *call, struct work *work, struct listing *li
         status = bp_fail(call, BP_NO_MEMORY, "no memory for %zu entries", listing->count);
     for (size_t i = 0; status == BP_OK && i < listing->count; i++) {
         struct stat info;
-        bool        is_known = fstatat(kept, listing->entries[i].name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+        bool is_known = fstatat(kept, listing->entries[i].name, &info, AT_SYMLINK_NOFOLLOW) == 0;
 
-        (*sized)[i] = (struct sized){&listing->entries[i], is_known ? info.st_size : 0};
+        (*sized)[i] = (struct sized){ &listing->entries[i], is_known ? info.st_size : 0 };
         if (i % 256 == 255)
             status = bp_cancelled(call);
     }
@@ -227,16 +242,17 @@ static void put_sized(bp_buf *text, const struct sized *sized)
     char                size[32];
 
     bp_buf_addf(text, "%s %s%*s %*s\n", entry->is_directory ? "[DIR]" : "[FILE]", entry->name,
-                width < NAME_COLUMN ? (int)(NAME_COLUMN - width) : 0, "", entry->is_directory ? 0 : SIZE_COLUMN,
+                width < NAME_COLUMN ? (int)(NAME_COLUMN - width) : 0, "",
+                entry->is_directory ? 0 : SIZE_COLUMN,
                 entry->is_directory ? "" : size_text(sized->size_bytes, size));
 }
 
 bp_status work_list_with_sizes(bp_call *call, struct work *work)
 {
-    bool           is_by_size = bp_str_is(bp_json_string(bp_json_get(work->arguments, "sortBy")), "size");
-    int64_t        total_bytes = 0;
-    size_t         files = 0;
-    bp_buf        *text = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
+    bool    is_by_size = bp_str_is(bp_json_string(bp_json_get(work->arguments, "sortBy")), "size");
+    int64_t total_bytes = 0;
+    size_t  files = 0;
+    bp_buf *text = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
     struct sized  *sized;
     struct listing listing;
     char           size[32];
@@ -248,8 +264,8 @@ bp_status work_list_with_sizes(bp_call *call, struct work *work)
         files += !sized[i].entry->is_directory;
         total_bytes += sized[i].entry->is_directory ? 0 : sized[i].size_bytes;
     }
-    bp_buf_addf(text, "\nTotal: %zu files, %zu directories\nCombined size: %s", files, listing.count - files,
-                size_text(total_bytes, size));
+    bp_buf_addf(text, "\nTotal: %zu files, %zu directories\nCombined size: %s", files,
+                listing.count - files, size_text(total_bytes, size));
     return finish(call, work, text);
 }
 
@@ -266,7 +282,8 @@ bp_status work_list_json(bp_call *call, struct work *work)
 
         bp_json_object(work->json);
         bp_json_put_string(work->json, "name", bp_str_of(entry->name));
-        bp_json_put_string(work->json, "type", bp_str_of(entry->is_directory ? "directory" : "file"));
+        bp_json_put_string(work->json, "type",
+                           bp_str_of(entry->is_directory ? "directory" : "file"));
         bp_json_put_integer(work->json, "size", entry->is_directory ? 0 : sized[i].size_bytes);
         bp_json_end(work->json);
     }
@@ -279,16 +296,17 @@ bp_status work_list_json(bp_call *call, struct work *work)
 /* As JavaScript prints a date, in UTC. */
 static void put_time(bp_buf *text, const char *name, int64_t seconds)
 {
-    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
     time_t                   time = (time_t)seconds;
     struct tm                at;
 
     if (!gmtime_r(&time, &at))
-        at = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
-    bp_buf_addf(text, "%s: %s %s %02d %04d %02d:%02d:%02d GMT+0000 (Coordinated Universal Time)\n", name,
-                days[at.tm_wday], months[at.tm_mon], at.tm_mday, at.tm_year + 1900, at.tm_hour, at.tm_min, at.tm_sec);
+        at = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
+    bp_buf_addf(text, "%s: %s %s %02d %04d %02d:%02d:%02d GMT+0000 (Coordinated Universal Time)\n",
+                name, days[at.tm_wday], months[at.tm_mon], at.tm_mday, at.tm_year + 1900,
+                at.tm_hour, at.tm_min, at.tm_sec);
 }
 
 bp_status work_info(bp_call *call, struct work *work)
@@ -299,17 +317,19 @@ bp_status work_info(bp_call *call, struct work *work)
     bp_status    status = BP_OK;
     int          fd;
 
-    BP_TRY(place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), O_PATH, "stat", &place,
-                      &fd));
+    BP_TRY(place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
+                      O_PATH, "stat", &place, &fd));
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) != 0)
         status = fail_errno(call, errno, "stat", place_text(call, &place));
     close(fd);
     BP_TRY(status);
     bp_buf_addf(text, "size: %lld\n", (long long)info.stx_size);
-    put_time(text, "created", info.stx_mask & STATX_BTIME ? info.stx_btime.tv_sec : info.stx_ctime.tv_sec);
+    put_time(text, "created",
+             info.stx_mask & STATX_BTIME ? info.stx_btime.tv_sec : info.stx_ctime.tv_sec);
     put_time(text, "modified", info.stx_mtime.tv_sec);
     put_time(text, "accessed", info.stx_atime.tv_sec);
-    bp_buf_addf(text, "isDirectory: %s\nisFile: %s\npermissions: %03o", S_ISDIR(info.stx_mode) ? "true" : "false",
+    bp_buf_addf(text, "isDirectory: %s\nisFile: %s\npermissions: %03o",
+                S_ISDIR(info.stx_mode) ? "true" : "false",
                 S_ISREG(info.stx_mode) ? "true" : "false", info.stx_mode & 0777u);
     return finish(call, work, text);
 }

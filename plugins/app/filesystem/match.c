@@ -1,7 +1,8 @@
 /* match.c - where a piece stands in a text: as it is written, or line by line but for blanks.
  *
- * Lines are numbered first, equal ones alike, and then numbers are compared, by the method of Knuth, Morris and Pratt:
- * it never looks at a line of the text twice, so that no text made for it takes the square of its length in time.
+ * Lines are numbered first, equal ones alike, and then numbers are compared, by the method of
+ * Knuth, Morris and Pratt: it never looks at a line of the text twice, so that no text made for it
+ * takes the square of its length in time.
  */
 #define _GNU_SOURCE // memmem()
 #include "match.h"
@@ -51,7 +52,7 @@ void match_exact(bp_str text, bp_str old_text, bp_str new_text, struct match *ma
     const char *end = text.data + text.len, *from = text.data, *at = text.data, *found;
     size_t      line = 1;
 
-    *match = (struct match){.len = old_text.len, .put = new_text};
+    *match = (struct match){ .len = old_text.len, .put = new_text };
     while (match->count < MATCH_COUNT_MAX && (size_t)(end - at) >= old_text.len &&
            (found = memmem(at, (size_t)(end - at), old_text.data, old_text.len)) != NULL) {
         if (!match->count)
@@ -76,7 +77,7 @@ struct block {
 
 static bp_status trimmed(bp_call *call, const struct lines *lines, struct lines *out)
 {
-    *out = (struct lines){BP_NEW_ARRAY(call, bp_str, lines->count + 1), lines->count};
+    *out = (struct lines){ BP_NEW_ARRAY(call, bp_str, lines->count + 1), lines->count };
     if (!out->items)
         return bp_fail(call, BP_NO_MEMORY, "no memory for %zu lines", lines->count);
     for (size_t i = 0; i < lines->count; i++)
@@ -90,11 +91,12 @@ static bp_status number_block(bp_call *call, struct block *b)
 
     BP_TRY(trimmed(call, &b->content, &content));
     BP_TRY(trimmed(call, &b->old, &old));
-    return lines_number(call, (const struct lines *[]){&content, &old}, 2,
-                        (int32_t **[]){&b->content_numbers, &b->old_numbers});
+    return lines_number(call, (const struct lines *[]){ &content, &old }, 2,
+                        (int32_t * *[]){ &b->content_numbers, &b->old_numbers });
 }
 
-/* For each beginning of the wanted numbers: how long the longest other beginning is with which it ends. */
+/* For each beginning of the wanted numbers: how long the longest other beginning is with which it
+ * ends. */
 static int32_t *borders_of(bp_call *call, const int32_t *wanted, size_t count)
 {
     int32_t *borders = BP_NEW_ARRAY(call, int32_t, count + 1);
@@ -111,7 +113,8 @@ static int32_t *borders_of(bp_call *call, const int32_t *wanted, size_t count)
 }
 
 /* Counts the places; *first is the index of the line where the first one begins. */
-static bp_status find_lines(bp_call *call, const struct block *b, struct match *match, size_t *first)
+static bp_status find_lines(bp_call *call, const struct block *b, struct match *match,
+                            size_t *first)
 {
     size_t   wanted = b->old.count, len = 0;
     int32_t *borders = borders_of(call, b->old_numbers, wanted);
@@ -149,12 +152,15 @@ static bool is_exchange(struct shift shift)
     return shift.was.len && shift.is.len && shift.was.data[0] != shift.is.data[0];
 }
 
-/* Whether the indent of another line goes the same way: as many blanks more or less, or as many tabs for each. */
+/* Whether the indent of another line goes the same way: as many blanks more or less, or as many
+ * tabs for each. */
 static bool is_alike(struct shift first, struct shift one)
 {
     if (is_exchange(first))
-        return one.was.len * first.is.len == one.is.len * first.was.len && (!one.was.len || is_exchange(one));
-    return (ptrdiff_t)one.is.len - (ptrdiff_t)one.was.len == (ptrdiff_t)first.is.len - (ptrdiff_t)first.was.len;
+        return one.was.len * first.is.len == one.is.len * first.was.len &&
+               (!one.was.len || is_exchange(one));
+    return (ptrdiff_t)one.is.len - (ptrdiff_t)one.was.len ==
+           (ptrdiff_t)first.is.len - (ptrdiff_t)first.was.len;
 }
 
 static bool begins_with(bp_str text, bp_str with)
@@ -162,8 +168,8 @@ static bool begins_with(bp_str text, bp_str with)
     return text.len >= with.len && (!with.len || memcmp(text.data, with.data, with.len) == 0);
 }
 
-/* The new line's indent at the place. A line that begins like the old text gets the other indent for that; one indented
- * less loses as much at the place, down to none. */
+/* The new line's indent at the place. A line that begins like the old text gets the other indent
+ * for that; one indented less loses as much at the place, down to none. */
 static void put_indent(bp_buf *out, struct shift shift, bp_str own)
 {
     size_t lacks = shift.was.len > own.len ? shift.was.len - own.len : 0;
@@ -175,7 +181,7 @@ static void put_indent(bp_buf *out, struct shift shift, bp_str own)
         } while (is_exchange(shift) && begins_with(own, shift.was));
         bp_buf_add(out, own);
     } else if (lacks && begins_with(shift.was, own)) {
-        size_t left = is_exchange(shift)    ? own.len * shift.is.len / shift.was.len
+        size_t left = is_exchange(shift)     ? own.len * shift.is.len / shift.was.len
                       : shift.is.len > lacks ? shift.is.len - lacks
                                              : 0;
 
@@ -188,7 +194,8 @@ static void put_indent(bp_buf *out, struct shift shift, bp_str own)
 /* How the lines of the old text are shifted at the place. */
 enum evenness {
     ALL_ALIKE,         /* as the first one that is not blank */
-    ALL_BUT_THE_FIRST, /* the first was copied from its middle on, the others stand as they were written */
+    ALL_BUT_THE_FIRST, /* the first was copied from its middle on, the others stand as they were
+                          written */
     RAGGED
 };
 
@@ -197,9 +204,9 @@ static enum evenness find_shift(const struct block *b, size_t at, struct shift *
     bool   are_as_written = true, are_alike = true;
     size_t seen = 0;
 
-    *first = (struct shift){{"", 0}, {"", 0}};
+    *first = (struct shift){ { "", 0 }, { "", 0 } };
     for (size_t i = 0; i < b->old.count; i++) {
-        struct shift one = {indent_of(b->old.items[i]), indent_of(b->content.items[at + i])};
+        struct shift one = { indent_of(b->old.items[i]), indent_of(b->content.items[at + i]) };
 
         if (one.was.len == b->old.items[i].len)
             continue;
@@ -221,19 +228,21 @@ static bool next_written(const struct lines *lines, size_t *at)
     return *at < lines->count;
 }
 
-/* Where each line is shifted otherwise there is no telling what to do with one that has no old line beside it. */
+/* Where each line is shifted otherwise there is no telling what to do with one that has no old line
+ * beside it. */
 static bool have_as_many_lines(const struct block *b)
 {
     size_t old = 0, new = 0;
 
     while (next_written(&b->old, &old) && next_written(&b->new, &new)) {
         old++;
-        new++;
+        new ++;
     }
     return !next_written(&b->old, &old) && !next_written(&b->new, &new);
 }
 
-static bp_status put_new(bp_call *call, const struct block *b, size_t at, bool ends_line, size_t max_bytes, bp_str *put)
+static bp_status put_new(bp_call *call, const struct block *b, size_t at, bool ends_line,
+                         size_t max_bytes, bp_str *put)
 {
     bp_buf       *out = bp_buf_new(call, max_bytes);
     size_t        beside = 0;
@@ -242,8 +251,9 @@ static bp_status put_new(bp_call *call, const struct block *b, size_t at, bool e
 
     if (evenness == RAGGED && !have_as_many_lines(b))
         return bp_fail(call, BP_INVALID,
-                       "the lines of oldText are found, but not indented as they are in line %zu and after it, and "
-                       "newText has another number of lines: write both with the indentation of the file",
+                       "the lines of oldText are found, but not indented as they are in line %zu "
+                       "and after it, and newText has another number of lines: write both with the "
+                       "indentation of the file",
                        at + 1);
     for (size_t i = 0; i < b->new.count; i++) {
         bp_str line = b->new.items[i], own = indent_of(line);
@@ -252,13 +262,14 @@ static bp_status put_new(bp_call *call, const struct block *b, size_t at, bool e
             bp_buf_add(out, line);
         } else {
             if (evenness == RAGGED && next_written(&b->old, &beside)) {
-                shift = (struct shift){indent_of(b->old.items[beside]), indent_of(b->content.items[at + beside])};
+                shift = (struct shift){ indent_of(b->old.items[beside]),
+                                        indent_of(b->content.items[at + beside]) };
                 beside++;
             }
             put_indent(out, shift, own);
             bp_buf_add(out, bp_str_n(line.data + own.len, line.len - own.len));
             if (evenness == ALL_BUT_THE_FIRST)
-                shift = (struct shift){{"", 0}, {"", 0}};
+                shift = (struct shift){ { "", 0 }, { "", 0 } };
         }
         if (i + 1 < b->new.count || ends_line)
             bp_buf_add(out, BP_STR("\n"));
@@ -267,7 +278,8 @@ static bp_status put_new(bp_call *call, const struct block *b, size_t at, bool e
     }
     *put = bp_buf_str(out);
     if (bp_buf_status(out) == BP_TOO_LARGE)
-        return bp_fail(call, BP_TOO_LARGE, "the edited text has more than the %zu bytes that are allowed (max_file)",
+        return bp_fail(call, BP_TOO_LARGE,
+                       "the edited text has more than the %zu bytes that are allowed (max_file)",
                        max_bytes);
     return bp_buf_status(out);
 }
@@ -281,16 +293,17 @@ static bool cut_newline(bp_str *text)
     return has_one;
 }
 
-bp_status match_lines(bp_call *call, bp_str text, bp_str old_text, bp_str new_text, size_t max_bytes,
-                      struct match *match)
+bp_status match_lines(bp_call *call, bp_str text, bp_str old_text, bp_str new_text,
+                      size_t max_bytes, struct match *match)
 {
-    bool         takes_end = old_text.len > 1 && cut_newline(&old_text), has_new = new_text.len > 0, ends_line;
+    bool takes_end = old_text.len > 1 && cut_newline(&old_text), has_new = new_text.len > 0,
+         ends_line;
     const char  *end;
     struct block b;
     size_t       at = 0;
     bp_str       last;
 
-    *match = (struct match){.count = 0};
+    *match = (struct match){ .count = 0 };
     ends_line = takes_end && cut_newline(&new_text);
     BP_TRY(lines_split_at(call, text, &b.content));
     BP_TRY(lines_split_at(call, old_text, &b.old));

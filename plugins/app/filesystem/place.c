@@ -1,15 +1,18 @@
-/* place.c - from a path that a client wrote to an open descriptor below a root, whatever happens on the disk meanwhile.
+/* place.c - from a path that a client wrote to an open descriptor below a root, whatever happens on
+ * the disk meanwhile.
  *
- * To look where a path leads and then to open it is a race: between the two somebody makes a directory a link. So the
- * two are one step here. Each open is openat2() from the descriptor of a root with
+ * To look where a path leads and then to open it is a race: between the two somebody makes a
+ * directory a link. So the two are one step here. Each open is openat2() from the descriptor of a
+ * root with
  *
  *      RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS
  *
- * and the kernel itself refuses whatever leaves the root or passes a link. Where there is a link (ELOOP) its text is
- * read, put into the path, and the new path is begun anew, as one that the client might have written: it has to lie in
- * a root, no name of it may be denied. So a link is followed at most to where its user could have gone without it, what
- * was checked is what is opened, and whoever swaps links under our feet gets another ELOOP. ".." is taken out of a path
- * as text, before the kernel sees it.
+ * and the kernel itself refuses whatever leaves the root or passes a link. Where there is a link
+ * (ELOOP) its text is read, put into the path, and the new path is begun anew, as one that the
+ * client might have written: it has to lie in a root, no name of it may be denied. So a link is
+ * followed at most to where its user could have gone without it, what was checked is what is
+ * opened, and whoever swaps links under our feet gets another ELOOP. ".." is taken out of a path as
+ * text, before the kernel sees it.
  */
 #include "filesystem.h"
 
@@ -20,9 +23,10 @@
 
 int open_in(int directory, const char *name, int flags, mode_t mode)
 {
-    struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-                           .mode = mode,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
+    struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                            .mode = mode,
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+                                       RESOLVE_NO_SYMLINKS };
     long            fd = -1;
 
     if (!(flags & O_PATH))
@@ -37,7 +41,8 @@ int open_in(int directory, const char *name, int flags, mode_t mode)
 
 /* ---- paths as text ---- */
 
-/* An absolute path without empty components, "." and ".."; "" is the root of all. False: too long. */
+/* An absolute path without empty components, "." and ".."; "" is the root of all. False: too long.
+ */
 static bool normalize(bp_str text, char out[PATH_MAX])
 {
     size_t len = 0, at = 0;
@@ -77,7 +82,8 @@ static const char *below(const char *path, const char *root)
 }
 
 /* The root that holds the path, the innermost one. */
-static const struct root *find_root(const struct filesystem_shared *shared, const char *path, const char **rest)
+static const struct root *find_root(const struct filesystem_shared *shared, const char *path,
+                                    const char **rest)
 {
     const struct root *found = NULL;
 
@@ -103,28 +109,33 @@ static bp_status check_names(bp_call *call, struct filesystem *self, const struc
     snprintf(copy, sizeof(copy), "%s", place->below);
     for (char *name = strtok_r(copy, "/", &at); name; name = strtok_r(NULL, "/", &at))
         if (is_name_denied(self->shared, name))
-            return refuse(
-                call, self, "deny",
-                bp_format(call, "Access denied - the name \"%s\" is on the list of names that are not served", name));
+            return refuse(call, self, "deny",
+                          bp_format(call,
+                                    "Access denied - the name \"%s\" is on the list of names that "
+                                    "are not served",
+                                    name));
     return BP_OK;
 }
 
 /* Finds the place of an absolute path. `what` begins the sentence for one that lies outside. */
-static bp_status place_set(bp_call *call, struct filesystem *self, bp_str absolute, const char *what,
-                           struct place *place)
+static bp_status place_set(bp_call *call, struct filesystem *self, bp_str absolute,
+                           const char *what, struct place *place)
 {
     char        path[PATH_MAX];
     const char *rest = NULL;
 
     if (memchr(absolute.data, '\0', absolute.len))
-        return refuse(call, self, "invalid", BP_STR("Access denied - a path has no NUL character in it"));
+        return refuse(call, self, "invalid",
+                      BP_STR("Access denied - a path has no NUL character in it"));
     if (!normalize(absolute, path))
         return fail_errno(call, ENAMETOOLONG, "open", bp_str_n(absolute.data, 256));
     place->root = find_root(self->shared, path, &rest);
     if (!place->root)
         return refuse(call, self, "outside",
-                      bp_format(call, "Access denied - %s outside allowed directories: %s not in " BP_FMT, what,
-                                path[0] ? path : "/", BP_ARG(roots_text(call, self->shared, ", "))));
+                      bp_format(call,
+                                "Access denied - %s outside allowed directories: %s not in " BP_FMT,
+                                what, path[0] ? path : "/",
+                                BP_ARG(roots_text(call, self->shared, ", "))));
     memmove(place->below, rest, strlen(rest) + 1);
     return check_names(call, self, place);
 }
@@ -132,12 +143,14 @@ static bp_status place_set(bp_call *call, struct filesystem *self, bp_str absolu
 static bool is_windows_path(bp_str path)
 {
     return path.len >= 2 && path.data[1] == ':' &&
-           ((path.data[0] >= 'A' && path.data[0] <= 'Z') || (path.data[0] >= 'a' && path.data[0] <= 'z')) &&
+           ((path.data[0] >= 'A' && path.data[0] <= 'Z') ||
+            (path.data[0] >= 'a' && path.data[0] <= 'z')) &&
            (path.len == 2 || path.data[2] == '/' || path.data[2] == '\\');
 }
 
 /* The place of the client's path; a relative one counts from the root of that index. */
-static bp_status place_from(bp_call *call, struct filesystem *self, bp_str path, size_t index, struct place *place)
+static bp_status place_from(bp_call *call, struct filesystem *self, bp_str path, size_t index,
+                            struct place *place)
 {
     if (is_windows_path(path)) // would be an odd name in the root, and a success at the wrong place
         return refuse(call, self, "invalid",
@@ -180,17 +193,19 @@ static bool read_link(int fd, char text[PATH_MAX], size_t *len)
     return size > 0;
 }
 
-/* Puts the text of the first link on the way into its place. BP_OK also if there is none any more: try again. */
+/* Puts the text of the first link on the way into its place. BP_OK also if there is none any more:
+ * try again. */
 static bp_status replace_link(bp_call *call, struct filesystem *self, struct place *place)
 {
     char  *way = place->below, text[PATH_MAX];
     size_t len = strlen(way), end = 0, start, size;
 
     if (self->strict_symlinks)
-        return refuse(
-            call, self, "symlink",
-            bp_format(call, "Access denied - there is a symbolic link on the way: " BP_FMT " (strict_symlinks is on)",
-                      BP_ARG(place_text(call, place))));
+        return refuse(call, self, "symlink",
+                      bp_format(call,
+                                "Access denied - there is a symbolic link on the way: " BP_FMT
+                                " (strict_symlinks is on)",
+                                BP_ARG(place_text(call, place))));
     for (start = 0; start < len; start = end + 1) {
         bool is_link;
         int  fd;
@@ -227,12 +242,13 @@ static bp_status replace_link(bp_call *call, struct filesystem *self, struct pla
 }
 
 /* Opens the place; links on the way are put into it. */
-static bp_status follow(bp_call *call, struct filesystem *self, int flags, const char *operation, struct place *place,
-                        int *fd)
+static bp_status follow(bp_call *call, struct filesystem *self, int flags, const char *operation,
+                        struct place *place, int *fd)
 {
     int links = 0;
 
-    while ((*fd = open_in(place->root->fd, place->below, flags, 0)) == -ELOOP && links++ < LINKS_MAX) {
+    while ((*fd = open_in(place->root->fd, place->below, flags, 0)) == -ELOOP &&
+           links++ < LINKS_MAX) {
         BP_TRY(bp_cancelled(call));
         BP_TRY(replace_link(call, self, place));
     }
@@ -252,15 +268,15 @@ static bool may_be_elsewhere(bp_status status)
     return status == BP_NOT_FOUND || status == BP_DENIED;
 }
 
-static bp_status open_at_base(bp_call *call, struct filesystem *self, bp_str path, size_t base, int flags,
-                              const char *operation, struct place *place, int *fd)
+static bp_status open_at_base(bp_call *call, struct filesystem *self, bp_str path, size_t base,
+                              int flags, const char *operation, struct place *place, int *fd)
 {
     BP_TRY(place_from(call, self, path, base, place));
     return follow(call, self, flags, operation, place, fd);
 }
 
-bp_status place_open(bp_call *call, struct filesystem *self, bp_str path, int flags, const char *operation,
-                     struct place *place, int *fd)
+bp_status place_open(bp_call *call, struct filesystem *self, bp_str path, int flags,
+                     const char *operation, struct place *place, int *fd)
 {
     size_t    count = bases(self, path);
     bp_status status = open_at_base(call, self, path, 0, flags, operation, place, fd);
@@ -275,8 +291,9 @@ bp_status place_open(bp_call *call, struct filesystem *self, bp_str path, int fl
     return status;
 }
 
-static bp_status open_parent_at(bp_call *call, struct filesystem *self, bp_str path, size_t base, bool follows_last,
-                                const char *operation, struct place *place, int *fd, const char **name)
+static bp_status open_parent_at(bp_call *call, struct filesystem *self, bp_str path, size_t base,
+                                bool follows_last, const char *operation, struct place *place,
+                                int *fd, const char **name)
 {
     char text[PATH_MAX];
 
@@ -299,7 +316,9 @@ static bp_status open_parent_at(bp_call *call, struct filesystem *self, bp_str p
         if (*fd < 0 && *fd != -ELOOP)
             return fail_errno(call, -*fd, operation, place_text(call, place));
         if (*fd >= 0) {
-            link = follows_last || self->strict_symlinks ? open_in(*fd, *name, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
+            link = follows_last || self->strict_symlinks
+                       ? open_in(*fd, *name, O_PATH | O_NOFOLLOW, 0)
+                       : -ENOENT;
             is_link = link >= 0 && read_link(link, text, &size);
             if (link >= 0)
                 close(link);
@@ -323,8 +342,10 @@ bp_status place_open_parent(bp_call *call, struct filesystem *self, bp_str path,
     for (size_t i = 0; i < passes && may_be_elsewhere(status); i++) {
         struct stat info;
 
-        status = open_parent_at(call, self, path, i % count, follows_last, operation, place, fd, name);
-        if (status == BP_OK && count > 1 && i < count && fstatat(*fd, *name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        status = open_parent_at(call, self, path, i % count, follows_last, operation, place, fd,
+                                name);
+        if (status == BP_OK && count > 1 && i < count &&
+            fstatat(*fd, *name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
             close(*fd);
             status = BP_NOT_FOUND;
         }
@@ -336,7 +357,8 @@ bp_status place_open_parent(bp_call *call, struct filesystem *self, bp_str path,
     return status;
 }
 
-/* One more directory of the way; 0: it is there now, else -errno. `end` is where its name ends in place->below. */
+/* One more directory of the way; 0: it is there now, else -errno. `end` is where its name ends in
+ * place->below. */
 static int make_one(const struct place *place, size_t end)
 {
     char  way[PATH_MAX];
@@ -362,7 +384,8 @@ static int make_one(const struct place *place, size_t end)
     return made;
 }
 
-static bp_status make_directories_at(bp_call *call, struct filesystem *self, bp_str path, size_t base)
+static bp_status make_directories_at(bp_call *call, struct filesystem *self, bp_str path,
+                                     size_t base)
 {
     struct place place;
     int          links = 0;
@@ -379,8 +402,8 @@ static bp_status make_directories_at(bp_call *call, struct filesystem *self, bp_
         } else if (made == -EEXIST && attempts++ < OPEN_ATTEMPTS_MAX) {
             continue; // somebody else made it
         } else if (made != 0) {
-            return fail_errno(call, made == -ENOTDIR && !place.below[next] ? EEXIST : -made, "mkdir",
-                              place_text(call, &place));
+            return fail_errno(call, made == -ENOTDIR && !place.below[next] ? EEXIST : -made,
+                              "mkdir", place_text(call, &place));
         } else {
             end = place.below[next] ? next + 1 : next;
         }
@@ -393,7 +416,8 @@ bp_status place_make_directories(bp_call *call, struct filesystem *self, bp_str 
     struct place place;
     int          fd;
 
-    if (bases(self, path) > 1 && place_open(call, self, path, O_PATH | O_DIRECTORY, "mkdir", &place, &fd) == BP_OK) {
+    if (bases(self, path) > 1 &&
+        place_open(call, self, path, O_PATH | O_DIRECTORY, "mkdir", &place, &fd) == BP_OK) {
         close(fd);
         return BP_OK;
     }
@@ -401,8 +425,8 @@ bp_status place_make_directories(bp_call *call, struct filesystem *self, bp_str 
     return make_directories_at(call, self, path, 0);
 }
 
-bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place, int *fd,
-                          struct stat *info)
+bp_status place_open_file(bp_call *call, struct filesystem *self, bp_str path, struct place *place,
+                          int *fd, struct stat *info)
 {
     bp_status status;
 

@@ -55,21 +55,25 @@ static bp_status expect_text(bp_call *call, bp_str text, bp_str path)
 {
     if (is_utf8(text))
         return BP_OK;
-    return bp_fail(call, BP_INVALID, BP_FMT " is not text in UTF-8: use read_media_file, which gives its bytes",
+    return bp_fail(call, BP_INVALID,
+                   BP_FMT " is not text in UTF-8: use read_media_file, which gives its bytes",
                    BP_ARG(path));
 }
 
-static bp_status too_large(bp_call *call, const struct filesystem *self, int64_t size_bytes, bp_str path)
+static bp_status too_large(bp_call *call, const struct filesystem *self, int64_t size_bytes,
+                           bp_str path)
 {
     return bp_fail(call, BP_TOO_LARGE,
-                   BP_FMT " has %lld bytes, the limit is %lld (max_file): read a part of it with head or tail",
+                   BP_FMT " has %lld bytes, the limit is %lld (max_file): read a part of it with "
+                          "head or tail",
                    BP_ARG(path), (long long)size_bytes, (long long)self->max_file_bytes);
 }
 
 /* ---- whole files ---- */
 
 /* What tells no size beforehand, such as the files of procfs. */
-static bp_status read_to_end(bp_call *call, struct filesystem *self, int fd, bp_str path, bp_str *bytes)
+static bp_status read_to_end(bp_call *call, struct filesystem *self, int fd, bp_str path,
+                             bp_str *bytes)
 {
     bp_buf *buf = bp_buf_new(call, (size_t)self->max_file_bytes);
     char    piece[PIECE_BYTES];
@@ -89,8 +93,8 @@ static bp_status read_to_end(bp_call *call, struct filesystem *self, int fd, bp_
     return bp_buf_status(buf);
 }
 
-bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info, bp_str path,
-                     bp_str *bytes)
+bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struct stat *info,
+                     bp_str path, bp_str *bytes)
 {
     char  *data;
     size_t len = 0;
@@ -101,8 +105,8 @@ bp_status read_whole(bp_call *call, struct filesystem *self, int fd, const struc
         return read_to_end(call, self, fd, path, bytes);
     data = bp_alloc(call, (size_t)info->st_size + 1);
     if (!data)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for the %lld bytes of " BP_FMT, (long long)info->st_size,
-                       BP_ARG(path));
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the %lld bytes of " BP_FMT,
+                       (long long)info->st_size, BP_ARG(path));
     while (len < (size_t)info->st_size) {
         size_t  rest = (size_t)info->st_size - len;
         ssize_t got = read(fd, data + len, rest < 1u << 20 ? rest : 1u << 20);
@@ -136,7 +140,8 @@ bp_status read_text(bp_call *call, struct filesystem *self, bp_str path, bp_str 
 /* ---- head and tail ---- */
 
 /* The first `lines` lines, without the last line's end. Reads no more than these. */
-static bp_status read_head(bp_call *call, struct filesystem *self, int fd, int64_t lines, bp_str path, bp_str *text)
+static bp_status read_head(bp_call *call, struct filesystem *self, int fd, int64_t lines,
+                           bp_str path, bp_str *text)
 {
     bp_buf *buf = bp_buf_new(call, (size_t)self->max_file_bytes);
     char    piece[PIECE_BYTES];
@@ -166,9 +171,11 @@ static bp_status read_head(bp_call *call, struct filesystem *self, int fd, int64
     return bp_buf_status(buf);
 }
 
-/* Where the last `lines` lines begin: behind the newline of that number, counted from the end. As with the reference
- * server, what stands behind the last newline counts as a line, though it be empty. */
-static bp_status find_tail(bp_call *call, int fd, int64_t lines, off_t size, bp_str path, off_t *start)
+/* Where the last `lines` lines begin: behind the newline of that number, counted from the end. As
+ * with the reference server, what stands behind the last newline counts as a line, though it be
+ * empty. */
+static bp_status find_tail(bp_call *call, int fd, int64_t lines, off_t size, bp_str path,
+                           off_t *start)
 {
     char piece[PIECE_BYTES];
 
@@ -182,7 +189,8 @@ static bp_status find_tail(bp_call *call, int fd, int64_t lines, off_t size, bp_
         if (got < 0)
             return fail_errno(call, errno, "read", path);
         if ((size_t)got < want)
-            return bp_fail(call, BP_CONFLICT, BP_FMT " became shorter while it was read: try again", BP_ARG(path));
+            return bp_fail(call, BP_CONFLICT, BP_FMT " became shorter while it was read: try again",
+                           BP_ARG(path));
         for (size_t i = want; i > 0; i--)
             if (piece[i - 1] == '\n' && --lines == 0) {
                 *start = end - (off_t)want + (off_t)i;
@@ -206,8 +214,8 @@ static bp_str without_returns(bp_str text)
     return bp_str_n(data, len);
 }
 
-static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64_t lines, const struct stat *info,
-                           bp_str path, bp_str *text)
+static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64_t lines,
+                           const struct stat *info, bp_str path, bp_str *text)
 {
     struct stat part = *info;
     off_t       start;
@@ -225,7 +233,8 @@ static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64
     return BP_OK;
 }
 
-static bp_status line_count(bp_call *call, const struct work *work, const char *name, int64_t *lines)
+static bp_status line_count(bp_call *call, const struct work *work, const char *name,
+                            int64_t *lines)
 {
     const bp_json *value = bp_json_get(work->arguments, name);
     double         number = bp_json_number(value);
@@ -251,7 +260,8 @@ bp_status work_read_text(bp_call *call, struct work *work)
     BP_TRY(line_count(call, work, "head", &head));
     BP_TRY(line_count(call, work, "tail", &tail));
     if (head && tail)
-        return bp_fail(call, BP_INVALID, "Cannot specify both head and tail parameters simultaneously");
+        return bp_fail(call, BP_INVALID,
+                       "Cannot specify both head and tail parameters simultaneously");
     if (!head && !tail)
         return read_text(call, work->self, path, &work->text);
     BP_TRY(place_open_file(call, work->self, path, &place, &fd, &info));
@@ -285,7 +295,8 @@ bp_status work_read_multiple(bp_call *call, struct work *work)
         bp_clear_error(call);
     }
     if (bp_buf_status(all) != BP_OK)
-        return bp_fail(call, bp_buf_status(all), "these files are too large for one result: read fewer at once");
+        return bp_fail(call, bp_buf_status(all),
+                       "these files are too large for one result: read fewer at once");
     work->text = bp_buf_str(all);
     return BP_OK;
 }
@@ -295,13 +306,15 @@ static const char *mime_type_of(const char *path)
     static const struct {
         const char *extension, *type;
     } types[] = {
-        {".png", "image/png"},   {".jpg", "image/jpeg"}, {".jpeg", "image/jpeg"},   {".gif", "image/gif"},
-        {".webp", "image/webp"}, {".bmp", "image/bmp"},  {".svg", "image/svg+xml"}, {".mp3", "audio/mpeg"},
-        {".wav", "audio/wav"},   {".ogg", "audio/ogg"},  {".flac", "audio/flac"},
+        { ".png", "image/png" },     { ".jpg", "image/jpeg" },  { ".jpeg", "image/jpeg" },
+        { ".gif", "image/gif" },     { ".webp", "image/webp" }, { ".bmp", "image/bmp" },
+        { ".svg", "image/svg+xml" }, { ".mp3", "audio/mpeg" },  { ".wav", "audio/wav" },
+        { ".ogg", "audio/ogg" },     { ".flac", "audio/flac" },
     };
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash + 1 : path, '.');
 
-    for (size_t i = 0; dot && dot != (slash ? slash + 1 : path) && i < sizeof(types) / sizeof(types[0]); i++)
+    for (size_t i = 0;
+         dot && dot != (slash ? slash + 1 : path) && i < sizeof(types) / sizeof(types[0]); i++)
         if (strcasecmp(dot, types[i].extension) == 0)
             return types[i].type;
     return "application/octet-stream";
@@ -333,7 +346,8 @@ bp_status work_read_media(bp_call *call, struct work *work)
     bp_str       shown;
     int          fd;
 
-    BP_TRY(place_open_file(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), &place, &fd, &info));
+    BP_TRY(place_open_file(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
+                           &place, &fd, &info));
     shown = place_text(call, &place);
     status = read_whole(call, work->self, fd, &info, shown, &work->bytes);
     close(fd);

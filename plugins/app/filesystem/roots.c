@@ -1,4 +1,5 @@
-/* roots.c - the directories that an instance serves, opened once, and the names that it does not serve in them. */
+/* roots.c - the directories that an instance serves, opened once, and the names that it does not
+ * serve in them. */
 #include "filesystem.h"
 
 #include <fnmatch.h>
@@ -28,7 +29,8 @@ static bool is_temporary(const char *name)
 {
     size_t prefix = sizeof(temporary_prefix) - 1, suffix = sizeof(temporary_suffix) - 1;
 
-    return strlen(name) == TEMPORARY_NAME_BYTES - 1 && strncmp(name, temporary_prefix, prefix) == 0 &&
+    return strlen(name) == TEMPORARY_NAME_BYTES - 1 &&
+           strncmp(name, temporary_prefix, prefix) == 0 &&
            strcmp(name + TEMPORARY_NAME_BYTES - 1 - suffix, temporary_suffix) == 0;
 }
 
@@ -60,7 +62,8 @@ static bp_status add_denied(bp_call *call, struct filesystem_shared *shared, bp_
             more = realloc(shared->deny, (shared->deny_count + 1) * sizeof(*more));
             if (more)
                 shared->deny = more;
-            if (!more || !(shared->deny[shared->deny_count] = strndup(item.data + start, end - start)))
+            if (!more ||
+                !(shared->deny[shared->deny_count] = strndup(item.data + start, end - start)))
                 return bp_fail(call, BP_NO_MEMORY, "no memory for the list of names to deny");
             shared->deny_count++;
         }
@@ -78,10 +81,11 @@ static const char *open_root(struct root *root, bp_str given)
     size_t      len;
     char       *name = strndup(given.data ? given.data : "", given.len);
 
-    *root = (struct root){.fd = -1};
+    *root = (struct root){ .fd = -1 };
     if (!name)
         return "no memory";
-    root->path = realpath(name, NULL); // once, here: where the root leads is the operator's decision
+    root->path = realpath(name,
+                          NULL); // once, here: where the root leads is the operator's decision
     if (root->path && name[0] == '/')
         root->given = name;
     else
@@ -113,7 +117,7 @@ static void close_root(struct root *root)
 bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesystem_shared *shared)
 {
     const char *problem = NULL;
-    bp_str      last = {"", 0};
+    bp_str      last = { "", 0 };
 
     for (size_t i = 0; i < self->deny.count; i++)
         BP_TRY(add_denied(call, shared, self->deny.items[i]));
@@ -123,8 +127,9 @@ bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesy
         int          fd = reason ? -1 : open_in(root->fd, ".", O_PATH | O_DIRECTORY, 0);
 
         if (!reason && fd < 0)
-            reason =
-                fd == -ENOSYS || fd == -EPERM ? "the kernel lacks openat2(), which Linux has since 5.6" : strerror(-fd);
+            reason = fd == -ENOSYS || fd == -EPERM
+                         ? "the kernel lacks openat2(), which Linux has since 5.6"
+                         : strerror(-fd);
         if (fd >= 0)
             close(fd);
         if (!reason) {
@@ -138,8 +143,9 @@ bp_status roots_open(bp_call *call, const struct filesystem *self, struct filesy
     }
     if (!shared->root_count)
         return bp_fail(call, BP_INVALID,
-                       "roots: no directory of the list can be opened; the last one, \"" BP_FMT "\": %s", BP_ARG(last),
-                       problem ? problem : "the list is empty");
+                       "roots: no directory of the list can be opened; the last one, \"" BP_FMT
+                       "\": %s",
+                       BP_ARG(last), problem ? problem : "the list is empty");
     return BP_OK;
 }
 

@@ -1,4 +1,5 @@
-/* routes.c - the same files over plain HTTP, for clients that know no MCP: four routes with small JSON bodies. */
+/* routes.c - the same files over plain HTTP, for clients that know no MCP: four routes with small
+ * JSON bodies. */
 #include "filesystem.h"
 
 static bp_status begin(bp_call *call, bp_request *request, enum rate rate, struct work *work)
@@ -19,12 +20,14 @@ static bp_status expect_string(bp_call *call, const struct work *work, const cha
 
 static bp_status work_read_for_route(bp_call *call, struct work *work)
 {
-    return read_text(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")), &work->text);
+    return read_text(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
+                     &work->text);
 }
 
-static bp_status read_file_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status read_file_post(bp_call *call, void *instance, bp_request *request,
+                                bp_response *response)
 {
-    struct work     work = {.self = instance, .run = work_read_for_route};
+    struct work     work = { .self = instance, .run = work_read_for_route };
     bp_json_writer *w;
 
     BP_TRY(begin(call, request, RATE_READ, &work));
@@ -37,9 +40,10 @@ static bp_status read_file_post(bp_call *call, void *instance, bp_request *reque
     return bp_respond_json(call, response, 200, w);
 }
 
-static bp_status write_file_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status write_file_post(bp_call *call, void *instance, bp_request *request,
+                                 bp_response *response)
 {
-    struct work work = {.self = instance, .run = work_write};
+    struct work work = { .self = instance, .run = work_write };
 
     BP_TRY(expect_writable(call, instance));
     BP_TRY(begin(call, request, RATE_WRITE, &work));
@@ -50,7 +54,8 @@ static bp_status write_file_post(bp_call *call, void *instance, bp_request *requ
 }
 
 /* An object that begins with an array, which the work fills and ends. */
-static bp_status respond_list(bp_call *call, struct work *work, const char *name, bp_response *response)
+static bp_status respond_list(bp_call *call, struct work *work, const char *name,
+                              bp_response *response)
 {
     work->json = bp_json_writer_new(call, 2 * (size_t)RESULT_TEXT_BYTES_MAX);
     bp_json_object(work->json);
@@ -61,72 +66,76 @@ static bp_status respond_list(bp_call *call, struct work *work, const char *name
     return bp_respond_json(call, response, 200, work->json);
 }
 
-static bp_status list_directory_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status list_directory_post(bp_call *call, void *instance, bp_request *request,
+                                     bp_response *response)
 {
-    struct work work = {.self = instance, .run = work_list_json};
+    struct work work = { .self = instance, .run = work_list_json };
 
     BP_TRY(begin(call, request, RATE_LIST, &work));
     BP_TRY(expect_string(call, &work, "path"));
     return respond_list(call, &work, "entries", response);
 }
 
-static bp_status search_files_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status search_files_post(bp_call *call, void *instance, bp_request *request,
+                                   bp_response *response)
 {
-    struct work work = {.self = instance, .run = work_search_json};
+    struct work work = { .self = instance, .run = work_search_json };
 
     BP_TRY(begin(call, request, RATE_SEARCH, &work));
     BP_TRY(expect_string(call, &work, "pattern"));
     return respond_list(call, &work, "files", response);
 }
 
-static const char path_schema[] =
-    "{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"type\":\"string\"}}}";
-static const char write_schema[] =
-    "{\"type\":\"object\",\"required\":[\"path\",\"content\"],\"properties\":{\"path\":{\"type\":\"string\"},"
-    "\"content\":{\"type\":\"string\"}}}";
-static const char search_schema[] =
-    "{\"type\":\"object\",\"required\":[\"pattern\"],\"properties\":{\"pattern\":{\"type\":\"string\"},"
-    "\"root\":{\"type\":\"string\"},\"excludePatterns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
-static const char content_schema[] = "{\"type\":\"object\",\"required\":[\"content\"],\"properties\":"
-                                     "{\"content\":{\"type\":\"string\"}}}";
-static const char success_schema[] = "{\"type\":\"object\",\"required\":[\"success\"],\"properties\":"
-                                     "{\"success\":{\"type\":\"boolean\"}}}";
-static const char entries_schema[] = "{\"type\":\"object\",\"required\":[\"entries\"],\"properties\":{\"entries\":{"
-                                     "\"type\":\"array\",\"items\":{\"type\":\"object\","
-                                     "\"properties\":{\"name\":{\"type\":\"string\"},\"type\":{\"enum\":[\"file\","
-                                     "\"directory\"]},\"size\":{\"type\":\"integer\"}}}}}}";
-static const char files_schema[] =
-    "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{\"files\":{\"type\":\"array\","
-    "\"items\":{\"type\":\"string\"}},\"skipped\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"skipped_count\":{\"type\":\"integer\"}}}";
+static const char path_schema[] = "{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{"
+                                  "\"path\":{\"type\":\"string\"}}}";
+static const char write_schema[] = "{\"type\":\"object\",\"required\":[\"path\",\"content\"],"
+                                   "\"properties\":{\"path\":{\"type\":\"string\"},\"content\":{"
+                                   "\"type\":\"string\"}}}";
+static const char search_schema[] = "{\"type\":\"object\",\"required\":[\"pattern\"],"
+                                    "\"properties\":{\"pattern\":{\"type\":\"string\"},\"root\":{"
+                                    "\"type\":\"string\"},\"excludePatterns\":{\"type\":\"array\","
+                                    "\"items\":{\"type\":\"string\"}}}}";
+static const char content_schema[] = "{\"type\":\"object\",\"required\":[\"content\"],"
+                                     "\"properties\":{\"content\":{\"type\":\"string\"}}}";
+static const char success_schema[] = "{\"type\":\"object\",\"required\":[\"success\"],"
+                                     "\"properties\":{\"success\":{\"type\":\"boolean\"}}}";
+static const char entries_schema[] = "{\"type\":\"object\",\"required\":[\"entries\"],"
+                                     "\"properties\":{\"entries\":{\"type\":\"array\",\"items\":{"
+                                     "\"type\":\"object\",\"properties\":{\"name\":{\"type\":"
+                                     "\"string\"},\"type\":{\"enum\":[\"file\",\"directory\"]},"
+                                     "\"size\":{\"type\":\"integer\"}}}}}}";
+static const char files_schema[] = "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{"
+                                   "\"files\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+                                   "\"skipped\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}"
+                                   "},\"skipped_count\":{\"type\":\"integer\"}}}";
 
 const bp_route filesystem_routes[ROUTE_COUNT] = {
-    {.method = "POST",
-     .path = "/read_file",
-     .handler = read_file_post,
-     .scope = SCOPE_READ,
-     .summary = "The text of a file",
-     .request_schema = path_schema,
-     .response_schema = content_schema},
-    {.method = "POST",
-     .path = "/write_file",
-     .handler = write_file_post,
-     .scope = SCOPE_WRITE,
-     .summary = "Makes or replaces a file",
-     .request_schema = write_schema,
-     .response_schema = success_schema},
-    {.method = "POST",
-     .path = "/list_directory",
-     .handler = list_directory_post,
-     .scope = SCOPE_READ,
-     .summary = "What is in a directory",
-     .request_schema = path_schema,
-     .response_schema = entries_schema},
-    {.method = "POST",
-     .path = "/search_files",
-     .handler = search_files_post,
-     .scope = SCOPE_READ,
-     .summary = "Files by a glob pattern",
-     .request_schema = search_schema,
-     .response_schema = files_schema},
+    { .method = "POST",
+      .path = "/read_file",
+      .handler = read_file_post,
+      .scope = SCOPE_READ,
+      .summary = "The text of a file",
+      .request_schema = path_schema,
+      .response_schema = content_schema },
+    { .method = "POST",
+      .path = "/write_file",
+      .handler = write_file_post,
+      .scope = SCOPE_WRITE,
+      .summary = "Makes or replaces a file",
+      .request_schema = write_schema,
+      .response_schema = success_schema },
+    { .method = "POST",
+      .path = "/list_directory",
+      .handler = list_directory_post,
+      .scope = SCOPE_READ,
+      .summary = "What is in a directory",
+      .request_schema = path_schema,
+      .response_schema = entries_schema },
+    { .method = "POST",
+      .path = "/search_files",
+      .handler = search_files_post,
+      .scope = SCOPE_READ,
+      .summary = "Files by a glob pattern",
+      .request_schema = search_schema,
+      .response_schema = files_schema },
 };

@@ -1,8 +1,8 @@
 /* walk.c - directories with all that is below them: as a tree, and searched by name.
  *
- * Each directory is opened from the descriptor of the one above it, by a name and never through a link, so a walk stays
- * below where it began. Links are named and not entered. A directory that is too deep, may not be read or went away
- * meanwhile is passed over, and the answer says so.
+ * Each directory is opened from the descriptor of the one above it, by a name and never through a
+ * link, so a walk stays below where it began. Links are named and not entered. A directory that is
+ * too deep, may not be read or went away meanwhile is passed over, and the answer says so.
  */
 #include "filesystem.h"
 #include "glob.h"
@@ -12,21 +12,21 @@
 enum { NOTES_MAX = 8 }; /* directories that are passed over and named; the others are counted */
 
 struct walk {
-    struct work *work;
+    struct work     *work;
     struct glob_work effort;
-    struct glob *excluded;
-    size_t       excluded_count;
-    bool         is_tree;
-    struct glob  wanted;
-    bp_str       top;              /* path of where it began */
-    char         at[2 * PATH_MAX]; /* below it */
-    size_t       len;
-    int64_t      budget;
-    bp_buf      *out;
-    size_t       found;
-    bp_str       note; /* why the directory just left was passed over; empty: it was not */
-    bp_str       notes[NOTES_MAX];
-    size_t       passed_over;
+    struct glob     *excluded;
+    size_t           excluded_count;
+    bool             is_tree;
+    struct glob      wanted;
+    bp_str           top;              /* path of where it began */
+    char             at[2 * PATH_MAX]; /* below it */
+    size_t           len;
+    int64_t          budget;
+    bp_buf          *out;
+    size_t           found;
+    bp_str           note; /* why the directory just left was passed over; empty: it was not */
+    bp_str           notes[NOTES_MAX];
+    size_t           passed_over;
 };
 
 static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
@@ -43,8 +43,8 @@ static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
         BP_TRY(glob_make(call, pattern, &walk->excluded[walk->excluded_count++]));
         if (!is_tree || (pattern.len && memchr(pattern.data, '*', pattern.len)))
             continue; // in a tree a plain name is meant wherever it stands
-        BP_TRY(
-            glob_make(call, bp_format(call, "**/" BP_FMT, BP_ARG(pattern)), &walk->excluded[walk->excluded_count++]));
+        BP_TRY(glob_make(call, bp_format(call, "**/" BP_FMT, BP_ARG(pattern)),
+                         &walk->excluded[walk->excluded_count++]));
         BP_TRY(glob_make(call, bp_format(call, "**/" BP_FMT "/**", BP_ARG(pattern)),
                          &walk->excluded[walk->excluded_count++]));
     }
@@ -89,8 +89,8 @@ static void leave(struct walk *walk, size_t len)
 
 static bp_str path_of(bp_call *call, const struct walk *walk)
 {
-    return bp_format(call, BP_FMT "%s%s", BP_ARG(walk->top), walk->len && !bp_str_is(walk->top, "/") ? "/" : "",
-                     walk->at);
+    return bp_format(call, BP_FMT "%s%s", BP_ARG(walk->top),
+                     walk->len && !bp_str_is(walk->top, "/") ? "/" : "", walk->at);
 }
 
 /* ---- the tree: JSON laid out with two blanks a level ---- */
@@ -114,7 +114,8 @@ static bp_status put_json(bp_call *call, bp_buf *out, bp_str text)
     return BP_OK;
 }
 
-static bp_status put_entry_head(bp_call *call, struct walk *walk, const struct entry *entry, int depth)
+static bp_status put_entry_head(bp_call *call, struct walk *walk, const struct entry *entry,
+                                int depth)
 {
     bp_buf_add(walk->out, bp_str_of(walk->found++ ? "," : ""));
     put_indent(walk->out, 2 * depth + 1);
@@ -141,7 +142,8 @@ static bp_status put_note(bp_call *call, struct walk *walk, int depth)
     bp_buf_add(walk->out, BP_STR(","));
     put_indent(walk->out, 2 * depth + 2);
     bp_buf_add(walk->out, BP_STR("\"note\": "));
-    return put_json(call, walk->out, bp_format(call, "not looked into: " BP_FMT, BP_ARG(walk->note)));
+    return put_json(call, walk->out,
+                    bp_format(call, "not looked into: " BP_FMT, BP_ARG(walk->note)));
 }
 
 /* ---- the search ---- */
@@ -154,7 +156,8 @@ static bool is_reachable(bp_call *call, struct walk *walk, const struct entry *e
 
     if (!entry->is_link)
         return true;
-    if (place_open(call, walk->work->self, path_of(call, walk), O_PATH, "stat", &place, &fd) != BP_OK) {
+    if (place_open(call, walk->work->self, path_of(call, walk), O_PATH, "stat", &place, &fd) !=
+        BP_OK) {
         bp_clear_error(call);
         return false;
     }
@@ -179,18 +182,21 @@ static void put_found(bp_call *call, struct walk *walk)
 
 static bp_status walk_directory(bp_call *call, struct walk *walk, int directory, int depth);
 
-/* The directory where the walk is, or what is to come of it, is left out of the answer, which will say so. */
+/* The directory where the walk is, or what is to come of it, is left out of the answer, which will
+ * say so. */
 static void pass_over(bp_call *call, struct walk *walk, bp_str why)
 {
     if (walk->passed_over < NOTES_MAX)
-        walk->notes[walk->passed_over] = bp_format(call, BP_FMT ": " BP_FMT, BP_ARG(path_of(call, walk)), BP_ARG(why));
+        walk->notes[walk->passed_over] = bp_format(call, BP_FMT ": " BP_FMT,
+                                                   BP_ARG(path_of(call, walk)), BP_ARG(why));
     walk->passed_over++;
     walk->note = why;
 }
 
 static bp_str too_deep(bp_call *call)
 {
-    return bp_format(call, "nested more than %d directories deep, begin further down", WALK_DEPTH_MAX);
+    return bp_format(call, "nested more than %d directories deep, begin further down",
+                     WALK_DEPTH_MAX);
 }
 
 /* What is our own trouble and not that of one directory. */
@@ -199,7 +205,8 @@ static bool is_own_trouble(int number)
     return number == EMFILE || number == ENFILE || number == ENOMEM;
 }
 
-static bp_status walk_below(bp_call *call, struct walk *walk, int directory, const char *name, int depth)
+static bp_status walk_below(bp_call *call, struct walk *walk, int directory, const char *name,
+                            int depth)
 {
     int fd = -ENAMETOOLONG;
 
@@ -213,12 +220,14 @@ static bp_status walk_below(bp_call *call, struct walk *walk, int directory, con
         return walk_directory(call, walk, fd, depth + 1);
     if (is_own_trouble(-fd))
         return fail_errno(call, -fd, "scandir", path_of(call, walk));
-    pass_over(call, walk, depth < WALK_DEPTH_MAX ? bp_str_of(strerrordesc_np(-fd)) : too_deep(call));
+    pass_over(call, walk,
+              depth < WALK_DEPTH_MAX ? bp_str_of(strerrordesc_np(-fd)) : too_deep(call));
     bp_buf_add(walk->out, bp_str_of(walk->is_tree ? "[]" : ""));
     return BP_OK;
 }
 
-static bp_status walk_entry(bp_call *call, struct walk *walk, int directory, const struct entry *entry, int depth)
+static bp_status walk_entry(bp_call *call, struct walk *walk, int directory,
+                            const struct entry *entry, int depth)
 {
     if (is_excluded(walk) || walk->effort.status != BP_OK)
         return walk->effort.status;
@@ -240,10 +249,10 @@ static bp_status walk_entry(bp_call *call, struct walk *walk, int directory, con
     return walk->effort.status;
 }
 
-/* The names in it, and the directory itself kept open for what is below. One that cannot be read is passed over, but
- * for the first. */
-static bp_status begin_directory(bp_call *call, struct walk *walk, int directory, int depth, struct listing *listing,
-                                 int *kept)
+/* The names in it, and the directory itself kept open for what is below. One that cannot be read is
+ * passed over, but for the first. */
+static bp_status begin_directory(bp_call *call, struct walk *walk, int directory, int depth,
+                                 struct listing *listing, int *kept)
 {
     bp_status status;
 
@@ -252,8 +261,10 @@ static bp_status begin_directory(bp_call *call, struct walk *walk, int directory
         close(directory);
         return fail_errno(call, EMFILE, "scandir", path_of(call, walk));
     }
-    status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget, listing);
-    if (status == BP_OK || !depth || status == BP_TOO_LARGE || status == BP_NO_MEMORY || bp_cancelled(call) != BP_OK)
+    status = listing_read(call, walk->work->self, directory, path_of(call, walk), &walk->budget,
+                          listing);
+    if (status == BP_OK || !depth || status == BP_TOO_LARGE || status == BP_NO_MEMORY ||
+        bp_cancelled(call) != BP_OK)
         return status;
     pass_over(call, walk, bp_error_of(call)->message);
     bp_clear_error(call);
@@ -278,7 +289,8 @@ static bp_status walk_directory(bp_call *call, struct walk *walk, int directory,
         if (enter(walk, listing.entries[i].name))
             status = walk_entry(call, walk, kept, &listing.entries[i], depth);
         else
-            pass_over(call, walk, bp_format(call, "the path of %s in it is too long", listing.entries[i].name));
+            pass_over(call, walk,
+                      bp_format(call, "the path of %s in it is too long", listing.entries[i].name));
         leave(walk, len);
         if (status == BP_OK)
             status = bp_cancelled(call);
@@ -312,11 +324,13 @@ static bp_status walk_from(bp_call *call, struct walk *walk, bp_str path)
     struct place place;
     int          fd;
 
-    BP_TRY(place_open(call, walk->work->self, path, O_RDONLY | O_DIRECTORY, "scandir", &place, &fd));
+    BP_TRY(
+        place_open(call, walk->work->self, path, O_RDONLY | O_DIRECTORY, "scandir", &place, &fd));
     walk->top = place_text(call, &place);
     BP_TRY(walk_directory(call, walk, fd, 0));
     if (bp_buf_status(walk->out) != BP_OK)
-        return bp_fail(call, bp_buf_status(walk->out), "the result is too large: begin further down, or exclude some");
+        return bp_fail(call, bp_buf_status(walk->out),
+                       "the result is too large: begin further down, or exclude some");
     return BP_OK;
 }
 
@@ -393,7 +407,8 @@ bp_status work_search_json(bp_call *call, struct work *work)
     if (root.len)
         BP_TRY(walk_from(call, walk, root));
     for (size_t i = 0; i < shared->root_count && !root.len; i++)
-        BP_TRY(walk_from(call, walk, bp_str_of(shared->roots[i].path[0] ? shared->roots[i].path : "/")));
+        BP_TRY(walk_from(call, walk,
+                         bp_str_of(shared->roots[i].path[0] ? shared->roots[i].path : "/")));
     put_skipped(walk);
     return BP_OK;
 }

@@ -16,23 +16,26 @@ bp_status expect_writable(bp_call *call, const struct filesystem *self)
 
 bp_status admit(bp_call *call, struct filesystem *self, enum rate rate)
 {
-    static const char *const names[RATES] = {"read", "write", "list", "search"};
-    const int64_t            limits[RATES] = {self->read_per_minute, self->write_per_minute, self->list_per_minute,
-                                              self->search_per_minute};
+    static const char *const names[RATES] = { "read", "write", "list", "search" };
+    const int64_t            limits[RATES] = { self->read_per_minute, self->write_per_minute,
+                                               self->list_per_minute, self->search_per_minute };
     const bp_principal      *who = bp_principal_of(call);
     bp_take                  take;
 
     if (self->tenants.count && !is_listed(&self->tenants, who->tenant))
-        return bp_fail(call, BP_DENIED, "the tenant \"" BP_FMT "\" may not use these files", BP_ARG(who->tenant));
+        return bp_fail(call, BP_DENIED, "the tenant \"" BP_FMT "\" may not use these files",
+                       BP_ARG(who->tenant));
     if (!limits[rate])
         return BP_OK;
     BP_TRY(bp_cache_take(call, self->cache,
-                         bp_format(call, "filesystem:" BP_FMT ":%s:" BP_FMT ":" BP_FMT, BP_ARG(bp_instance_name(call)),
-                                   names[rate], BP_ARG(who->tenant), BP_ARG(who->id)),
+                         bp_format(call, "filesystem:" BP_FMT ":%s:" BP_FMT ":" BP_FMT,
+                                   BP_ARG(bp_instance_name(call)), names[rate], BP_ARG(who->tenant),
+                                   BP_ARG(who->id)),
                          limits[rate], BP_SECONDS(60), 1, &take));
     if (take.is_granted)
         return BP_OK;
-    bp_fail(call, BP_LIMIT, "the limit of %lld %s operations a minute is reached: try again in %lld s",
+    bp_fail(call, BP_LIMIT,
+            "the limit of %lld %s operations a minute is reached: try again in %lld s",
             (long long)limits[rate], names[rate], (long long)(take.reset_ns / 1000000000 + 1));
     bp_fail_detail(call, take.reset_ns, 0, 0);
     return BP_LIMIT;

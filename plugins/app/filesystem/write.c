@@ -1,8 +1,9 @@
 /* write.c - writing files, making directories, moving.
  *
- * A file is written beside the place where it belongs, to a name nobody knows, brought to the disk and then renamed:
- * who reads sees the old file or the new one, whole, also after a crash at any moment. Renaming replaces a name and
- * never follows it, so a link or a hard link put there meanwhile loses its name and nothing behind it is touched.
+ * A file is written beside the place where it belongs, to a name nobody knows, brought to the disk
+ * and then renamed: who reads sees the old file or the new one, whole, also after a crash at any
+ * moment. Renaming replaces a name and never follows it, so a link or a hard link put there
+ * meanwhile loses its name and nothing behind it is touched.
  */
 #include "filesystem.h"
 
@@ -41,13 +42,14 @@ static int keep_mode(int fd, const struct stat *old)
 
     if (fstat(fd, &made) != 0)
         return errno;
-    if ((made.st_uid != old->st_uid || made.st_gid != old->st_gid) && fchown(fd, old->st_uid, old->st_gid) != 0 &&
-        errno != EPERM)
+    if ((made.st_uid != old->st_uid || made.st_gid != old->st_gid) &&
+        fchown(fd, old->st_uid, old->st_gid) != 0 && errno != EPERM)
         return errno;
     return fchmod(fd, old->st_mode & 0777) == 0 ? 0 : errno;
 }
 
-/* What stands at the name now: 0 and a regular file that may be written to, ENOENT, or why it may not be replaced. */
+/* What stands at the name now: 0 and a regular file that may be written to, ENOENT, or why it may
+ * not be replaced. */
 static int look(int directory, const char *name, struct stat *old)
 {
     int fd;
@@ -71,8 +73,8 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-bp_status replace_file(bp_call *call, const struct place *place, int directory, const char *name, bp_str content,
-                       const struct stat *before)
+bp_status replace_file(bp_call *call, const struct place *place, int directory, const char *name,
+                       bp_str content, const struct stat *before)
 {
     char        temporary[TEMPORARY_NAME_BYTES];
     struct stat old, now;
@@ -81,8 +83,8 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
 
     if (problem && !is_new)
         return problem == EINVAL ? bp_fail(call, BP_INVALID,
-                                           BP_FMT " is a link, a device, a FIFO or a socket: only regular files "
-                                                  "are written",
+                                           BP_FMT " is a link, a device, a FIFO or a socket: only "
+                                                  "regular files are written",
                                            BP_ARG(place_text(call, place)))
                                  : fail_errno(call, problem, "open", place_text(call, place));
     make_temporary_name(temporary);
@@ -96,7 +98,8 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
         problem = errno;
     if (close(fd) != 0 && !problem)
         problem = errno;
-    if (!problem && before && (fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) != 0 || !is_same_file(&now, before)))
+    if (!problem && before &&
+        (fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) != 0 || !is_same_file(&now, before)))
         problem = ESTALE;
     if (!problem && renameat(directory, temporary, directory, name) != 0)
         problem = errno;
@@ -106,7 +109,8 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
             return bp_cancelled(call);
         if (problem == ESTALE)
             return bp_fail(call, BP_CONFLICT,
-                           BP_FMT " was changed by somebody else meanwhile: read it again and repeat the edit",
+                           BP_FMT " was changed by somebody else meanwhile: read it again and "
+                                  "repeat the edit",
                            BP_ARG(place_text(call, place)));
         return fail_errno(call, problem, "write", place_text(call, place));
     }
@@ -116,7 +120,7 @@ bp_status replace_file(bp_call *call, const struct place *place, int directory, 
 
 pthread_mutex_t *write_lock(struct filesystem_shared *shared, int directory, const char *name)
 {
-    struct stat info = {.st_ino = 0};
+    struct stat info = { .st_ino = 0 };
     uint64_t    hash = UINT64_C(14695981039346656037); // FNV-1a
 
     fstat(directory, &info);
@@ -135,7 +139,8 @@ bp_status write_text(bp_call *call, struct filesystem *self, bp_str path, bp_str
     int              directory;
 
     if ((int64_t)content.len > self->max_file_bytes)
-        return bp_fail(call, BP_TOO_LARGE, "the content has %zu bytes, the limit is %lld (max_file)", content.len,
+        return bp_fail(call, BP_TOO_LARGE,
+                       "the content has %zu bytes, the limit is %lld (max_file)", content.len,
                        (long long)self->max_file_bytes);
     BP_TRY(place_open_parent(call, self, path, true, "open", &place, &directory, &name));
     lock = write_lock(self->shared, directory, name);
@@ -150,7 +155,8 @@ bp_status work_write(bp_call *call, struct work *work)
 {
     bp_str path = bp_json_string(bp_json_get(work->arguments, "path"));
 
-    BP_TRY(write_text(call, work->self, path, bp_json_string(bp_json_get(work->arguments, "content"))));
+    BP_TRY(write_text(call, work->self, path,
+                      bp_json_string(bp_json_get(work->arguments, "content"))));
     work->text = bp_format(call, "Successfully wrote to " BP_FMT, BP_ARG(path));
     return BP_OK;
 }
@@ -164,9 +170,11 @@ bp_status work_create_directory(bp_call *call, struct work *work)
     return BP_OK;
 }
 
-/* Never replaces what is there: the kernel refuses in the same step (RENAME_NOREPLACE). A link is moved itself. */
-static bp_status move(bp_call *call, const struct place *from, int from_directory, const char *from_name,
-                      const struct place *to, int to_directory, const char *to_name)
+/* Never replaces what is there: the kernel refuses in the same step (RENAME_NOREPLACE). A link is
+ * moved itself. */
+static bp_status move(bp_call *call, const struct place *from, int from_directory,
+                      const char *from_name, const struct place *to, int to_directory,
+                      const char *to_name)
 {
     int problem;
 
@@ -177,10 +185,11 @@ static bp_status move(bp_call *call, const struct place *from, int from_director
         return problem ? fail_errno(call, problem, "fsync", place_text(call, to)) : BP_OK;
     }
     if (errno == EEXIST)
-        return bp_fail(call, BP_CONFLICT, "Destination already exists: " BP_FMT, BP_ARG(place_text(call, to)));
-    return fail_errno(
-        call, errno, "rename",
-        bp_format(call, BP_FMT "' -> '" BP_FMT, BP_ARG(place_text(call, from)), BP_ARG(place_text(call, to))));
+        return bp_fail(call, BP_CONFLICT, "Destination already exists: " BP_FMT,
+                       BP_ARG(place_text(call, to)));
+    return fail_errno(call, errno, "rename",
+                      bp_format(call, BP_FMT "' -> '" BP_FMT, BP_ARG(place_text(call, from)),
+                                BP_ARG(place_text(call, to))));
 }
 
 bp_status work_move(bp_call *call, struct work *work)
@@ -192,14 +201,17 @@ bp_status work_move(bp_call *call, struct work *work)
     int          from_directory, to_directory;
     bp_status    status;
 
-    BP_TRY(place_open_parent(call, work->self, source, false, "rename", &from, &from_directory, &from_name));
-    status = place_open_parent(call, work->self, destination, false, "rename", &to, &to_directory, &to_name);
+    BP_TRY(place_open_parent(call, work->self, source, false, "rename", &from, &from_directory,
+                             &from_name));
+    status = place_open_parent(call, work->self, destination, false, "rename", &to, &to_directory,
+                               &to_name);
     if (status == BP_OK) {
         status = move(call, &from, from_directory, from_name, &to, to_directory, to_name);
         close(to_directory);
     }
     close(from_directory);
     BP_TRY(status);
-    work->text = bp_format(call, "Successfully moved " BP_FMT " to " BP_FMT, BP_ARG(source), BP_ARG(destination));
+    work->text = bp_format(call, "Successfully moved " BP_FMT " to " BP_FMT, BP_ARG(source),
+                           BP_ARG(destination));
     return BP_OK;
 }

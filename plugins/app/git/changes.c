@@ -1,4 +1,5 @@
-/* changes.c - the tools that change a repository: add, commit, reset, create a branch, check out. No hooks are run. */
+/* changes.c - the tools that change a repository: add, commit, reset, create a branch, check out.
+ * No hooks are run. */
 #include "git.h"
 
 #include <sys/stat.h>
@@ -25,7 +26,8 @@ static bool in_index(git_index *index, const char *path)
     return false;
 }
 
-/* A pathspec as libgit2 wants it, relative to the working tree; checked that it stays there and names something. */
+/* A pathspec as libgit2 wants it, relative to the working tree; checked that it stays there and
+ * names something. */
 static bp_status read_pathspec(struct git_job *job, git_index *index, bp_str text, char **spec)
 {
     struct stat st;
@@ -57,8 +59,8 @@ static bp_status read_pathspec(struct git_job *job, git_index *index, bp_str tex
     return BP_OK;
 }
 
-/* Takes one difference between index and working tree over into the index. A repository within the working tree, a
- * submodule or not, is left alone. */
+/* Takes one difference between index and working tree over into the index. A repository within the
+ * working tree, a submodule or not, is left alone. */
 static int stage(git_index *index, const git_diff_delta *delta, size_t *changed)
 {
     const char *path = delta->new_file.path;
@@ -70,14 +72,17 @@ static int stage(git_index *index, const git_diff_delta *delta, size_t *changed)
         return 0;
     code = delta->status == GIT_DELTA_DELETED ? git_index_remove_bypath(index, path)
                                               : git_index_add_bypath(index, path);
-    if (code == GIT_ENOTFOUND && delta->status == GIT_DELTA_CONFLICTED) // solved by deleting the file
+    if (code == GIT_ENOTFOUND &&
+        delta->status == GIT_DELTA_CONFLICTED) // solved by deleting the file
         code = git_index_remove_bypath(index, path);
     *changed += code == 0;
     return code;
 }
 
-/* git_index_add_all() of libgit2 would do, but it opens submodules, and loses 20 KiB for each line of .gitmodules. */
-static bp_status stage_all(struct git_job *job, git_index *index, const git_strarray *specs, size_t *changed)
+/* git_index_add_all() of libgit2 would do, but it opens submodules, and loses 20 KiB for each line
+ * of .gitmodules. */
+static bp_status stage_all(struct git_job *job, git_index *index, const git_strarray *specs,
+                           size_t *changed)
 {
     git_diff_options options;
     git_diff        *diff = NULL;
@@ -95,7 +100,8 @@ static bp_status stage_all(struct git_job *job, git_index *index, const git_stra
 
         status = job_goes_on(job);
         if (status == BP_OK && delta->new_file.size > OBJECT_BYTES_MAX)
-            status = bp_fail(job->call, BP_TOO_LARGE, "'%s' is larger than %d MiB: stage it with git itself",
+            status = bp_fail(job->call, BP_TOO_LARGE,
+                             "'%s' is larger than %d MiB: stage it with git itself",
                              delta->new_file.path, OBJECT_BYTES_MAX >> 20);
         if (status == BP_OK)
             code = stage(index, delta, changed);
@@ -114,11 +120,13 @@ static bp_status add_specs(struct git_job *job, git_index *index, const bp_json 
     if (!specs.strings)
         return BP_NO_MEMORY;
     for (; specs.count < count; specs.count++)
-        BP_TRY(read_pathspec(job, index, bp_json_string(bp_json_at(files, specs.count)), &specs.strings[specs.count]));
+        BP_TRY(read_pathspec(job, index, bp_json_string(bp_json_at(files, specs.count)),
+                             &specs.strings[specs.count]));
     BP_TRY(stage_all(job, index, &specs, &changed));
-    bp_buf_add(job->out, bp_str_of(changed ? "Files staged successfully"
-                                           : "No changes were staged: the given paths had nothing new to stage. "
-                                             "git_status shows what is modified or untracked."));
+    bp_buf_add(job->out,
+               bp_str_of(changed ? "Files staged successfully"
+                                 : "No changes were staged: the given paths had nothing new to "
+                                   "stage. git_status shows what is modified or untracked."));
     return BP_OK;
 }
 
@@ -130,7 +138,8 @@ bp_status add_text(struct git_job *job)
     int            code;
 
     if (!bp_json_count(files))
-        return bp_fail(job->call, BP_INVALID, "No files provided to stage. Pass one or more paths, or ['.'] to stage "
+        return bp_fail(job->call, BP_INVALID,
+                       "No files provided to stage. Pass one or more paths, or ['.'] to stage "
                        "everything.");
     code = git_repository_index(&index, job->repo);
     if (code != 0)
@@ -142,11 +151,13 @@ bp_status add_text(struct git_job *job)
 
 /* ---- what an operation under way has written down ---- */
 
-/* As git does it after a commit and a reset. git_repository_state_cleanup() also takes a rebase away, half done. */
+/* As git does it after a commit and a reset. git_repository_state_cleanup() also takes a rebase
+ * away, half done. */
 static void forget_merge(struct git_job *job)
 {
-    static const char *const names[] = { "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD",
-                                         "SQUASH_MSG", "AUTO_MERGE" };
+    static const char *const names[] = { "MERGE_HEAD",       "MERGE_MSG",   "MERGE_MODE",
+                                         "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG",
+                                         "AUTO_MERGE" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bp_str path = bp_format(job->call, "%s%s", git_repository_path(job->repo), names[i]);
@@ -213,23 +224,26 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
     int         code = git_repository_index(&made->index, job->repo);
 
     if (code == 0 && git_index_has_conflicts(made->index))
-        return bp_fail(job->call, BP_CONFLICT, "the index has conflicts: mend the files and stage them by "
-                       "git_add first");
+        return bp_fail(job->call, BP_CONFLICT,
+                       "the index has conflicts: mend the files and stage them by git_add first");
     if (code == 0)
         code = git_index_write_tree(&tree, made->index);
     if (code != 0)
         return job_fail(job, code, "what is staged cannot be written");
     BP_TRY(find_parents(job, made));
-    if (made->parent_count < 2 && (made->head_tree ? git_oid_equal(&tree, git_tree_id(made->head_tree))
-                                                   : git_index_entrycount(made->index) == 0))
-        return bp_fail(job->call, BP_CONFLICT, "No changes staged for commit. Use git_add to stage changes first; "
+    if (made->parent_count < 2 &&
+        (made->head_tree ? git_oid_equal(&tree, git_tree_id(made->head_tree))
+                         : git_index_entrycount(made->index) == 0))
+        return bp_fail(job->call, BP_CONFLICT,
+                       "No changes staged for commit. Use git_add to stage changes first; "
                        "git_status shows what is currently staged.");
     code = git_tree_lookup(&made->tree, job->repo, &tree);
     if (code == 0)
         code = git_signature_now(&made->author, name ? name : "", email ? email : "");
     if (code == 0)
-        code = git_commit_create(&id, job->repo, "HEAD", made->author, made->author, "UTF-8", message, made->tree,
-                                 made->parent_count, (const git_commit **)made->parents);
+        code = git_commit_create(&id, job->repo, "HEAD", made->author, made->author, "UTF-8",
+                                 message, made->tree, made->parent_count,
+                                 (const git_commit **)made->parents);
     if (code != 0)
         return job_fail(job, code, "the commit cannot be made");
     forget_merge(job);
@@ -305,8 +319,9 @@ static bp_status find_base(struct git_job *job, const char *name, git_reference 
 
     if (!name) {
         if (git_repository_head_detached(job->repo) == 1)
-            return bp_fail(job->call, BP_CONFLICT, "HEAD is detached, so there is no current branch to branch from; "
-                           "pass base_branch");
+            return bp_fail(job->call, BP_CONFLICT,
+                           "HEAD is detached, so there is no current branch to branch from; pass "
+                           "base_branch");
         code = git_repository_head(base, job->repo);
         return code == 0 ? BP_OK : job_fail(job, code, "there is no commit to branch from");
     }
@@ -316,7 +331,8 @@ static bp_status find_base(struct git_job *job, const char *name, git_reference 
     return code == 0 ? BP_OK : job_fail(job, code, name);
 }
 
-/* git keeps branches in files: beside `feature` there is no place for `feature/x`. The one that is in the way. */
+/* git keeps branches in files: beside `feature` there is no place for `feature/x`. The one that is
+ * in the way. */
 static bp_str branch_in_the_way(struct git_job *job, const char *name)
 {
     bp_str               found = { NULL, 0 }, own = bp_format(job->call, "refs/heads/%s", name);
@@ -329,8 +345,10 @@ static bp_str branch_in_the_way(struct git_job *job, const char *name)
     while (!found.data && git_branch_next(&reference, &kind, walk) == 0) {
         bp_str other = bp_str_of(git_reference_name(reference));
 
-        if ((other.len > own.len && other.data[own.len] == '/' && memcmp(other.data, own.data, own.len) == 0) ||
-            (own.len > other.len && own.data[other.len] == '/' && memcmp(other.data, own.data, other.len) == 0))
+        if ((other.len > own.len && other.data[own.len] == '/' &&
+             memcmp(other.data, own.data, own.len) == 0) ||
+            (own.len > other.len && own.data[other.len] == '/' &&
+             memcmp(other.data, own.data, other.len) == 0))
             found = bp_dup(job->call, bp_str_of(git_reference_shorthand(reference)));
         git_reference_free(reference);
     }
@@ -349,8 +367,10 @@ static bp_status create_from(struct git_job *job, const char *name, git_referenc
         return bp_fail(job->call, BP_INVALID, "'%s' is not a valid branch name", name);
     other = branch_in_the_way(job, name);
     if (other.data)
-        return bp_fail(job->call, BP_CONFLICT, "Cannot create branch '%s': the branch '" BP_FMT "' is there, and git "
-                       "cannot have both, as one would be a folder of the other: choose another name",
+        return bp_fail(job->call, BP_CONFLICT,
+                       "Cannot create branch '%s': the branch '" BP_FMT
+                       "' is there, and git cannot have both, as one would be a folder of the "
+                       "other: choose another name",
                        name, BP_ARG(other));
     code = git_reference_peel(&commit, base, GIT_OBJECT_COMMIT);
     if (code == 0)
@@ -358,10 +378,12 @@ static bp_status create_from(struct git_job *job, const char *name, git_referenc
     git_object_free(commit);
     git_reference_free(made);
     if (code == GIT_EEXISTS)
-        return bp_fail(job->call, BP_CONFLICT, "Cannot create branch '%s': refs/heads/%s already exists", name, name);
+        return bp_fail(job->call, BP_CONFLICT,
+                       "Cannot create branch '%s': refs/heads/%s already exists", name, name);
     if (code != 0)
         return job_fail(job, code, "the branch cannot be created");
-    bp_buf_add(job->out, bp_format(job->call, "Created branch '%s' from '%s'", name, git_reference_shorthand(base)));
+    bp_buf_add(job->out, bp_format(job->call, "Created branch '%s' from '%s'", name,
+                                   git_reference_shorthand(base)));
     return BP_OK;
 }
 
@@ -390,15 +412,16 @@ static int still_wanted(git_checkout_notify_t why, const char *path, const git_d
     if (path && !depth_is_good(job, path))
         return GIT_EUSER;
     if (why == GIT_CHECKOUT_NOTIFY_CONFLICT) {
-        bp_fail(job->call, BP_CONFLICT, "Your local changes to '%s' would be overwritten by checkout: commit them "
-                "first", path);
+        bp_fail(job->call, BP_CONFLICT,
+                "Your local changes to '%s' would be overwritten by checkout: commit them first",
+                path);
         return GIT_ECONFLICT;
     }
     return job_goes_on(job) == BP_OK ? 0 : GIT_EUSER;
 }
 
-/* By hand, since libgit2 1.5 writes the commit before as the one after into the reflog. That tells the name of a tag or
- * remote branch; any other revision means something else tomorrow. */
+/* By hand, since libgit2 1.5 writes the commit before as the one after into the reflog. That tells
+ * the name of a tag or remote branch; any other revision means something else tomorrow. */
 static int detach(struct git_job *job, const char *name, const git_oid *commit)
 {
     git_reference *head = NULL, *named = NULL, *made = NULL;
@@ -438,7 +461,8 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
     options.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT | GIT_CHECKOUT_NOTIFY_UPDATED;
     options.notify_cb = still_wanted;
     options.notify_payload = job;
-    code = git_repository_index(&index, job->repo); // first: a checkout that finds it unreadable loses memory
+    code = git_repository_index(&index, job->repo); // first: a checkout that finds it unreadable
+                                                    // loses memory
     git_index_free(index);
     if (code == 0)
         code = git_object_peel(&tree, commit, GIT_OBJECT_TREE);
@@ -453,11 +477,13 @@ static bp_status check_out(struct git_job *job, const char *name, git_object *co
         return job_fail(job, code, "the files cannot be checked out");
     if (git_branch_lookup(&branch, job->repo, name, GIT_BRANCH_LOCAL) == 0) {
         code = git_repository_set_head(job->repo, git_reference_name(branch));
-        bp_buf_add(job->out, bp_format(job->call, "Switched to branch '%s'", git_reference_shorthand(branch)));
+        bp_buf_add(job->out, bp_format(job->call, "Switched to branch '%s'",
+                                       git_reference_shorthand(branch)));
         git_reference_free(branch);
     } else {
         code = detach(job, name, git_object_id(commit));
-        bp_buf_addf(job->out, "HEAD is now detached at %.7s", git_oid_tostr_s(git_object_id(commit)));
+        bp_buf_addf(job->out, "HEAD is now detached at %.7s",
+                    git_oid_tostr_s(git_object_id(commit)));
     }
     return code == 0 ? BP_OK : job_fail(job, code, "HEAD cannot be moved");
 }

@@ -2,9 +2,10 @@
  *
  *      queue, by date --next--> commit --its parents, unless seen--> queue
  *
- * A shallow clone ends before its history does: the commits at its end name parents that are not there, and git's file
- * `shallow` lists them. Here they have no parents. (git_revwalk of libgit2 1.5 does not know that file, which is why
- * there is a walk of our own, and for such clones whatever it builds on it.)
+ * A shallow clone ends before its history does: the commits at its end name parents that are not
+ * there, and git's file `shallow` lists them. Here they have no parents. (git_revwalk of
+ * libgit2 1.5 does not know that file, which is why there is a walk of our own, and for such clones
+ * whatever it builds on it.)
  */
 #include "git.h"
 
@@ -22,7 +23,8 @@ static int by_id(const void *a, const void *b)
 bp_status commits_read_shallow(struct git_job *job, bp_str common)
 {
     bp_str    path = bp_format(job->call, BP_FMT "/shallow", BP_ARG(common)), text;
-    bp_status status = path.data ? repository_read_file(job, path.data, SHALLOW_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, SHALLOW_BYTES_MAX, &text)
+                                 : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -31,14 +33,16 @@ bp_status commits_read_shallow(struct git_job *job, bp_str common)
     if (!job->shallow)
         return BP_NO_MEMORY;
     for (size_t at = 0; at + GIT_OID_HEXSZ <= text.len; at += GIT_OID_HEXSZ + 1)
-        job->shallow_count += git_oid_fromstrn(&job->shallow[job->shallow_count], text.data + at, GIT_OID_HEXSZ) == 0;
+        job->shallow_count += git_oid_fromstrn(&job->shallow[job->shallow_count], text.data + at,
+                                               GIT_OID_HEXSZ) == 0;
     qsort(job->shallow, job->shallow_count, sizeof(git_oid), by_id);
     return BP_OK;
 }
 
 bool commit_is_end(const struct git_job *job, const git_oid *id)
 {
-    return job->shallow_count && bsearch(id, job->shallow, job->shallow_count, sizeof(git_oid), by_id);
+    return job->shallow_count &&
+           bsearch(id, job->shallow, job->shallow_count, sizeof(git_oid), by_id);
 }
 
 int commit_first_parent(const struct git_job *job, git_commit *commit, git_commit **parent)
@@ -61,7 +65,8 @@ static size_t slot_of(const struct oid_set *set, const git_oid *id)
     size_t slot;
 
     memcpy(&slot, id->id, sizeof(slot)); // ids are as good as random
-    for (slot &= set->room - 1; !git_oid_is_zero(&set->slots[slot]) && !git_oid_equal(&set->slots[slot], id);)
+    for (slot &= set->room - 1;
+         !git_oid_is_zero(&set->slots[slot]) && !git_oid_equal(&set->slots[slot], id);)
         slot = (slot + 1) & (set->room - 1);
     return slot;
 }
@@ -143,7 +148,8 @@ static bool enqueue(struct commit_walk *walk, git_commit *commit)
         walk->room = room;
     }
     walk->queue[walk->count] = (struct queued){ commit, git_commit_time(commit), walk->number++ };
-    for (size_t at = walk->count++; at && goes_before(&walk->queue[at], &walk->queue[(at - 1) / 2]); at = (at - 1) / 2)
+    for (size_t at = walk->count++; at && goes_before(&walk->queue[at], &walk->queue[(at - 1) / 2]);
+         at = (at - 1) / 2)
         exchange(&walk->queue[at], &walk->queue[(at - 1) / 2]);
     return true;
 }
@@ -173,11 +179,14 @@ static bp_status push(struct commit_walk *walk, const git_oid *id)
     int         code;
 
     if (!oid_set_add(&walk->seen, id, &is_full))
-        return is_full ? bp_fail(walk->job->call, BP_NO_MEMORY, "no memory for the history") : BP_OK;
+        return is_full ? bp_fail(walk->job->call, BP_NO_MEMORY, "no memory for the history")
+                       : BP_OK;
     code = git_commit_lookup(&commit, walk->job->repo, id);
     if (code != 0)
         return job_fail(walk->job, code, "the history cannot be read");
-    return enqueue(walk, commit) ? BP_OK : bp_fail(walk->job->call, BP_NO_MEMORY, "no memory for the history");
+    return enqueue(walk, commit)
+               ? BP_OK
+               : bp_fail(walk->job->call, BP_NO_MEMORY, "no memory for the history");
 }
 
 /* The next commit, which the caller frees; NULL at the end, and after an error. */
@@ -214,12 +223,13 @@ static void walk_end(struct commit_walk *walk)
 
 /* ---- the walks ---- */
 
-/* Clocks of committers differ, so that one old commit does not end the search for those that are not too old; so many
- * in a row do. */
+/* Clocks of committers differ, so that one old commit does not end the search for those that are
+ * not too old; so many in a row do. */
 enum { OLD_IN_A_ROW_MAX = 100 };
 
 static bp_status walk_on(struct commit_walk *walk, int64_t max_count, int64_t since, int64_t until,
-                         bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg)
+                         bp_status (*each)(struct git_job *job, git_commit *commit, void *arg),
+                         void *arg)
 {
     int64_t count = 0, old_in_a_row = 0;
 
@@ -253,8 +263,10 @@ static bp_status walk_on(struct commit_walk *walk, int64_t max_count, int64_t si
     return BP_OK;
 }
 
-bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since, int64_t until,
-                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg), void *arg)
+bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_count, int64_t since,
+                       int64_t until,
+                       bp_status (*each)(struct git_job *job, git_commit *commit, void *arg),
+                       void *arg)
 {
     struct commit_walk walk = { .job = job };
     bp_status          status = push(&walk, from);
@@ -266,8 +278,8 @@ bp_status history_walk(struct git_job *job, const git_oid *from, int64_t max_cou
 }
 
 /* Fills `seen` with all that can be reached; ends early at `wanted`. */
-static bp_status reach(struct git_job *job, const git_oid *from, const git_oid *wanted, struct oid_set *seen,
-                       bool *is_found)
+static bp_status reach(struct git_job *job, const git_oid *from, const git_oid *wanted,
+                       struct oid_set *seen, bool *is_found)
 {
     struct commit_walk walk = { .job = job };
     bp_status          status = push(&walk, from);
@@ -305,14 +317,16 @@ static size_t count_missing(const struct oid_set *in, const struct oid_set *from
     return count;
 }
 
-bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid *theirs, size_t *ahead, size_t *behind)
+bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid *theirs,
+                          size_t *ahead, size_t *behind)
 {
     struct oid_set mine = { NULL, 0, 0 }, others = { NULL, 0, 0 };
     bool           is_found, is_good;
 
     if (!job->shallow_count)
         return git_graph_ahead_behind(ahead, behind, job->repo, own, theirs) == 0;
-    is_good = reach(job, own, NULL, &mine, &is_found) == BP_OK && reach(job, theirs, NULL, &others, &is_found) == BP_OK;
+    is_good = reach(job, own, NULL, &mine, &is_found) == BP_OK &&
+              reach(job, theirs, NULL, &others, &is_found) == BP_OK;
     if (is_good) {
         *ahead = count_missing(&mine, &others);
         *behind = count_missing(&others, &mine);
@@ -323,7 +337,8 @@ bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid
 }
 
 /* Of a shallow clone the newest one of those that both reach, in what is there. */
-static bp_status merge_base_of_shallow(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base)
+static bp_status merge_base_of_shallow(struct git_job *job, const git_oid *one, const git_oid *two,
+                                       git_oid *base)
 {
     struct commit_walk walk = { .job = job };
     struct oid_set     seen = { NULL, 0, 0 };
@@ -342,12 +357,14 @@ static bp_status merge_base_of_shallow(struct git_job *job, const git_oid *one, 
     walk_end(&walk);
     free(seen.slots);
     if (status == BP_OK && !is_found)
-        return bp_fail(job->call, BP_UNSUPPORTED, "this is a shallow clone, and no common commit of the two is in it: "
-                       "`git fetch --unshallow` brings it");
+        return bp_fail(job->call, BP_UNSUPPORTED,
+                       "this is a shallow clone, and no common commit of the two is in it: `git "
+                       "fetch --unshallow` brings it");
     return status;
 }
 
-bp_status commits_merge_base(struct git_job *job, const git_oid *one, const git_oid *two, git_oid *base)
+bp_status commits_merge_base(struct git_job *job, const git_oid *one, const git_oid *two,
+                             git_oid *base)
 {
     int code;
 

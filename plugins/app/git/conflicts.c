@@ -1,7 +1,8 @@
 /* conflicts.c - files that a merge, a rebase or a cherry-pick left with conflicts, in diffs.
  *
- * What is in the working tree is compared with both sides at once, as `git diff --cc` does it: a line that one side
- * lacks has its sign in that side's column, and only places where the file follows neither side are shown.
+ * What is in the working tree is compared with both sides at once, as `git diff --cc` does it: a
+ * line that one side lacks has its sign in that side's column, and only places where the file
+ * follows neither side are shown.
  */
 #include "git.h"
 
@@ -19,8 +20,8 @@ struct combined {
     struct git_job *job;
     bp_str         *lines;
     size_t          count;
-    uint8_t        *added;  /* of each line: a bit for each side that lacks it */
-    bool           *shown;  /* of each line and the place behind the last: part of a hunk */
+    uint8_t        *added; /* of each line: a bit for each side that lacks it */
+    bool           *shown; /* of each line and the place behind the last: part of a hunk */
     struct lost    *lost[SIDES];
     size_t          lost_count[SIDES], lost_room[SIDES];
     size_t          side;   /* that is being compared */
@@ -45,7 +46,8 @@ static bool split(struct combined *c, bp_str text)
     return c->lines && c->added && c->shown;
 }
 
-static int take_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload)
+static int take_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                     const git_diff_line *line, void *payload)
 {
     struct combined *c = payload;
     size_t           side = c->side, len = line->content_len;
@@ -53,7 +55,8 @@ static int take_line(const git_diff_delta *delta, const git_diff_hunk *hunk, con
     (void)delta, (void)hunk;
     if (line->origin == GIT_DIFF_LINE_CONTEXT)
         c->passed = (size_t)line->new_lineno;
-    if (line->origin == GIT_DIFF_LINE_ADDITION && line->new_lineno > 0 && (size_t)line->new_lineno <= c->count) {
+    if (line->origin == GIT_DIFF_LINE_ADDITION && line->new_lineno > 0 &&
+        (size_t)line->new_lineno <= c->count) {
         c->added[line->new_lineno - 1] |= (uint8_t)(1u << side);
         c->passed = (size_t)line->new_lineno;
     }
@@ -72,12 +75,14 @@ static int take_line(const git_diff_delta *delta, const git_diff_hunk *hunk, con
     }
     while (len && line->content[len - 1] == '\n')
         len--;
-    c->lost[side][c->lost_count[side]++] =
-        (struct lost){ c->passed, bp_dup(c->job->call, bp_str_n(line->content, len)) };
+    c->lost[side][c->lost_count[side]++] = (struct lost){
+        c->passed, bp_dup(c->job->call, bp_str_n(line->content, len))
+    };
     return job_goes_on(c->job) == BP_OK ? 0 : GIT_EUSER;
 }
 
-/* With no line around each change, a hunk tells where in the file it stands, also when it only takes lines away. */
+/* With no line around each change, a hunk tells where in the file it stands, also when it only
+ * takes lines away. */
 static int take_hunk(const git_diff_delta *delta, const git_diff_hunk *hunk, void *payload)
 {
     struct combined *c = payload;
@@ -94,7 +99,8 @@ static int compare_side(struct combined *c, size_t side, const git_blob *blob, b
     git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
     options.context_lines = 0;
     c->side = side;
-    return git_diff_blob_to_buffer(blob, NULL, text.data, text.len, NULL, &options, NULL, NULL, take_hunk, take_line, c);
+    return git_diff_blob_to_buffer(blob, NULL, text.data, text.len, NULL, &options, NULL, NULL,
+                                   take_hunk, take_line, c);
 }
 
 /* ---- what is shown ---- */
@@ -151,7 +157,8 @@ static void put_lost(struct combined *c, size_t at, size_t next[SIDES])
     size_t end[SIDES] = { next[0], next[1] };
 
     pass_lost(c, at, end);
-    while (next[0] < end[0] && next[1] < end[1] && bp_str_equal(c->lost[0][next[0]].text, c->lost[1][next[1]].text)) {
+    while (next[0] < end[0] && next[1] < end[1] &&
+           bp_str_equal(c->lost[0][next[0]].text, c->lost[1][next[1]].text)) {
         put_line(c, "--", c->lost[0][next[0]++].text);
         next[1]++;
     }
@@ -179,7 +186,8 @@ static void put_hunk(struct combined *c, size_t begin, size_t end, size_t next[S
         pass_lost(c, at, after);
     bp_buf_addf(c->job->out, "@@@");
     for (size_t side = 0; side < SIDES; side++) {
-        size_t from = old_lines(c, side, begin, next[side]), to = old_lines(c, side, last, after[side]);
+        size_t from = old_lines(c, side, begin, next[side]),
+               to = old_lines(c, side, last, after[side]);
 
         bp_buf_addf(c->job->out, " -%zu,%zu", from + (to > from), to - from);
     }
@@ -224,14 +232,15 @@ static bp_status put_unmerged(struct git_job *job, const char *path)
     return BP_OK;
 }
 
-static void put_head(struct git_job *job, const char *path, const git_oid *ours, const git_oid *theirs)
+static void put_head(struct git_job *job, const char *path, const git_oid *ours,
+                     const git_oid *theirs)
 {
     char ids[SIDES][8];
 
     git_oid_tostr(ids[0], sizeof(ids[0]), ours);
     git_oid_tostr(ids[1], sizeof(ids[1]), theirs);
-    bp_buf_add(job->out, bp_format(job->call, "diff --cc %s\nindex %s,%s..0000000\n", path_quoted(job->call, path).data,
-                                   ids[0], ids[1]));
+    bp_buf_add(job->out, bp_format(job->call, "diff --cc %s\nindex %s,%s..0000000\n",
+                                   path_quoted(job->call, path).data, ids[0], ids[1]));
 }
 
 /* The working tree's file; BP_NOT_FOUND also when it is no regular file there. */
@@ -249,7 +258,8 @@ static bp_status read_worktree(struct git_job *job, const char *path, bp_str *te
     return status;
 }
 
-static bp_status put_combined(struct git_job *job, const char *path, const git_blob *ours, const git_blob *theirs)
+static bp_status put_combined(struct git_job *job, const char *path, const git_blob *ours,
+                              const git_blob *theirs)
 {
     struct combined c = { .job = job };
     bp_str          text;
@@ -265,7 +275,8 @@ static bp_status put_combined(struct git_job *job, const char *path, const git_b
         has_too_many_lines(git_blob_rawcontent(theirs), (size_t)git_blob_rawsize(theirs)))
         return put_unmerged(job, path);
     put_head(job, path, git_blob_id(ours), git_blob_id(theirs));
-    if (git_blob_is_binary(ours) || git_blob_is_binary(theirs) || git_blob_data_is_binary(text.data, text.len)) {
+    if (git_blob_is_binary(ours) || git_blob_is_binary(theirs) ||
+        git_blob_data_is_binary(text.data, text.len)) {
         bp_buf_add(job->out, bp_str_of("Binary files differ\n"));
         return BP_OK;
     }
@@ -313,7 +324,8 @@ bp_status conflicts_print(struct git_job *job, bool is_combined)
         code = git_index_conflict_iterator_new(&conflicts, index);
     if (code != 0)
         status = job_fail(job, code, "the conflicts cannot be read");
-    while (status == BP_OK && conflicts && git_index_conflict_next(&base, &ours, &theirs, conflicts) == 0) {
+    while (status == BP_OK && conflicts &&
+           git_index_conflict_next(&base, &ours, &theirs, conflicts) == 0) {
         const char *path = ours ? ours->path : theirs ? theirs->path : base->path;
 
         status = is_combined ? put_conflict(job, path, ours, theirs) : put_unmerged(job, path);

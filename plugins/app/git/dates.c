@@ -22,9 +22,11 @@ void date_format(const git_time *when, bool is_iso, char text[40])
 
     broken_down(when, &tm);
     minutes %= 100 * 60;
-    snprintf(text, 40, is_iso ? "%04d-%02d-%02d %02d:%02d:%02d %c%02d%02d" : "%04d-%02d-%02d %02d:%02d:%02d%c%02d:%02d",
-             (tm.tm_year + 1900) % 100000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, sign,
-             minutes / 60, minutes % 60);
+    snprintf(text, 40,
+             is_iso ? "%04d-%02d-%02d %02d:%02d:%02d %c%02d%02d"
+                    : "%04d-%02d-%02d %02d:%02d:%02d%c%02d:%02d",
+             (tm.tm_year + 1900) % 100000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+             tm.tm_sec, sign, minutes / 60, minutes % 60);
 }
 
 /* ---- reading ---- */
@@ -48,9 +50,10 @@ static const char *read_number(const char *text, int digits, int *value)
 
 static const char *read_month(const char *text, int *month)
 {
-    static const char names[12][10] = { "january", "february", "march",     "april",   "may",      "june",
-                                        "july",    "august",   "september", "october", "november", "december" };
-    size_t len = 0;
+    static const char names[12][10] = { "january",   "february", "march",    "april",
+                                        "may",       "june",     "july",     "august",
+                                        "september", "october",  "november", "december" };
+    size_t            len = 0;
 
     while (isalpha((unsigned char)text[len]))
         len++;
@@ -68,7 +71,8 @@ static const char *read_clock(const char *at, struct tm *tm, bool *has_zone, int
 {
     int hours, minutes;
 
-    if (!(at = read_number(at, 2, &tm->tm_hour)) || *at++ != ':' || !(at = read_number(at, 2, &tm->tm_min)))
+    if (!(at = read_number(at, 2, &tm->tm_hour)) || *at++ != ':' ||
+        !(at = read_number(at, 2, &tm->tm_min)))
         return NULL;
     if (*at == ':' && !(at = read_number(at + 1, 2, &tm->tm_sec)))
         return NULL;
@@ -149,8 +153,9 @@ static bool read_relative(const char *text, int64_t now_s, int64_t *seconds)
         const char *name;
         int64_t     seconds;
         int         months;
-    } units[] = { { "second", 1, 0 },     { "minute", 60, 0 }, { "hour", 3600, 0 }, { "day", 86400, 0 },
-                  { "week", 604800, 0 },  { "month", 0, 1 },   { "year", 0, 12 } };
+    } units[] = { { "second", 1, 0 },  { "minute", 60, 0 },   { "hour", 3600, 0 },
+                  { "day", 86400, 0 }, { "week", 604800, 0 }, { "month", 0, 1 },
+                  { "year", 0, 12 } };
     int         count;
     size_t      len = 0;
     const char *at = read_number(text, 6, &count);
@@ -158,7 +163,9 @@ static bool read_relative(const char *text, int64_t now_s, int64_t *seconds)
     struct tm   tm;
 
     if (!at) {
-        at = strncasecmp(text, "a ", 2) == 0 ? text + 1 : strncasecmp(text, "last ", 5) == 0 ? text + 4 : text;
+        at = strncasecmp(text, "a ", 2) == 0      ? text + 1
+             : strncasecmp(text, "last ", 5) == 0 ? text + 4
+                                                  : text;
         count = 1;
     }
     at = skip_blanks(at);

@@ -2,7 +2,8 @@
 #include "git.h"
 
 /* libgit2 asks now and then while it compares. */
-static int still_wanted(const git_diff *diff, const char *old_path, const char *new_path, void *payload)
+static int still_wanted(const git_diff *diff, const char *old_path, const char *new_path,
+                        void *payload)
 {
     struct git_job *job = payload;
 
@@ -31,8 +32,10 @@ bool is_left_out(git_index *index, const char *path)
     return entry && entry->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE;
 }
 
-/* libgit2 does not know sparse checkouts: it takes the files that were left out for deleted. More than 0: not a change. */
-static int pass_over_sparse(const git_diff *diff, const git_diff_delta *delta, const char *pathspec, void *payload)
+/* libgit2 does not know sparse checkouts: it takes the files that were left out for deleted. More
+ * than 0: not a change. */
+static int pass_over_sparse(const git_diff *diff, const git_diff_delta *delta, const char *pathspec,
+                            void *payload)
 {
     const struct git_job *job = payload;
 
@@ -63,9 +66,11 @@ struct printing {
     bool            is_begun; /* the patch of this file is printed */
 };
 
-static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload);
+static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                     const git_diff_line *line, void *payload);
 
-static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload)
+static int print_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                      const git_diff_line *line, void *payload)
 {
     struct printing *p = payload;
     bp_buf          *out = p->job->out;
@@ -117,13 +122,14 @@ static bool side_has_too_many_lines(struct git_job *job, const git_diff_file *fi
     return is_too_much;
 }
 
-/* libgit2 compares two files in one piece, in a time that for many short lines grows nearly with the square: nobody could
- * end it. Such files are named instead. */
+/* libgit2 compares two files in one piece, in a time that for many short lines grows nearly with
+ * the square: nobody could end it. Such files are named instead. */
 static bool is_compared(struct git_job *job, const git_diff_delta *delta)
 {
     return delta->status == GIT_DELTA_ADDED || delta->status == GIT_DELTA_DELETED ||
            git_oid_equal(&delta->old_file.id, &delta->new_file.id) ||
-           (!side_has_too_many_lines(job, &delta->old_file) && !side_has_too_many_lines(job, &delta->new_file));
+           (!side_has_too_many_lines(job, &delta->old_file) &&
+            !side_has_too_many_lines(job, &delta->new_file));
 }
 
 static int print_each(struct printing *p, git_diff *diff, git_diff_line_cb print)
@@ -145,9 +151,11 @@ static int print_each(struct printing *p, git_diff *diff, git_diff_line_cb print
         }
         if (!is_compared(job, delta)) {
             p->files++;
-            bp_buf_add(job->out, bp_format(job->call, "%s%s has more than %d lines and is not compared line by line\n",
-                                           print == show_line ? "\n" : "", path_quoted(job->call, delta->new_file.path).data,
-                                           LINES_MAX));
+            bp_buf_add(job->out,
+                       bp_format(job->call,
+                                 "%s%s has more than %d lines and is not compared line by line\n",
+                                 print == show_line ? "\n" : "",
+                                 path_quoted(job->call, delta->new_file.path).data, LINES_MAX));
             continue;
         }
         code = git_patch_from_diff(&patch, diff, i);
@@ -163,12 +171,14 @@ static int print_each(struct printing *p, git_diff *diff, git_diff_line_cb print
 static bp_status print_failed(struct git_job *job, int code)
 {
     if (bp_buf_status(job->out) != BP_OK)
-        return bp_fail(job->call, bp_buf_status(job->out), "the diff is larger than %lld bytes: ask for less",
+        return bp_fail(job->call, bp_buf_status(job->out),
+                       "the diff is larger than %lld bytes: ask for less",
                        (long long)job->self->output_bytes);
     return job_fail(job, code, "the diff cannot be made");
 }
 
-bp_status diff_print(struct git_job *job, git_diff *diff, enum conflicts conflicts, int64_t *left_out)
+bp_status diff_print(struct git_job *job, git_diff *diff, enum conflicts conflicts,
+                     int64_t *left_out)
 {
     struct printing p = { .job = job };
     int             code = diff_find_renames(diff);
@@ -187,7 +197,7 @@ static bp_status finish(struct git_job *job, git_diff *diff, int code, enum conf
 {
     int64_t   left_out = 0;
     bp_status status = code == 0 ? diff_print(job, diff, conflicts, &left_out)
-                               : job_fail(job, code, "the diff cannot be made");
+                                 : job_fail(job, code, "the diff cannot be made");
     bp_str    text;
 
     git_diff_free(diff);
@@ -195,13 +205,14 @@ static bp_status finish(struct git_job *job, git_diff *diff, int code, enum conf
         status = conflicts_print(job, conflicts == CONFLICTS_COMBINED);
     BP_TRY(status);
     if (left_out) {
-        bp_buf_addf(job->out, "... %lld more files are not shown, beyond the first %lld", (long long)left_out,
-                    (long long)job->self->diff_files);
+        bp_buf_addf(job->out, "... %lld more files are not shown, beyond the first %lld",
+                    (long long)left_out, (long long)job->self->diff_files);
         return BP_OK;
     }
     text = bp_buf_str(job->out);
     // The one behind the heading stays.
-    if (text.len && text.data[text.len - 1] == '\n' && strchr(text.data, '\n') != text.data + text.len - 1) {
+    if (text.len && text.data[text.len - 1] == '\n' &&
+        strchr(text.data, '\n') != text.data + text.len - 1) {
         text = bp_dup(job->call, bp_str_n(text.data, text.len - 1));
         bp_buf_reset(job->out);
         bp_buf_add(job->out, text);
@@ -269,12 +280,14 @@ bp_status diff_target_text(struct git_job *job)
         return bp_fail(job->call, BP_INVALID, "target is empty: name a branch, a tag or a commit");
     diff_options(job, &options, context_lines(job));
     bp_buf_add(job->out, bp_format(job->call, "Diff with %s:\n", target));
-    if (strstr(target, "..") && git_revparse(&range, job->repo, target) == 0 && range.flags & GIT_REVSPEC_RANGE) {
+    if (strstr(target, "..") && git_revparse(&range, job->repo, target) == 0 &&
+        range.flags & GIT_REVSPEC_RANGE) {
         git_oid base;
 
         code = job_spare_index(job) == BP_OK ? 0 : GIT_EUSER;
         if (code == 0 && range.flags & GIT_REVSPEC_MERGE_BASE) {
-            bp_status status = commits_merge_base(job, git_object_id(range.from), git_object_id(range.to), &base);
+            bp_status status = commits_merge_base(job, git_object_id(range.from),
+                                                  git_object_id(range.to), &base);
 
             git_object_free(range.from);
             range.from = NULL;
@@ -325,7 +338,8 @@ static bp_status show_blob(struct git_job *job, const git_blob *blob)
 }
 
 /* Two lines of names for each file, then its hunks: the form of the reference, not that of git. */
-static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const git_diff_line *line, void *payload)
+static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
+                     const git_diff_line *line, void *payload)
 {
     struct printing *p = payload;
     bp_buf          *out = p->job->out;
@@ -334,10 +348,12 @@ static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, con
         if (p->files < p->job->self->diff_files) {
             bp_buf_add(out, bp_str_of("\n--- "));
             bp_buf_add(out, bp_str_of(delta->status == GIT_DELTA_ADDED ? "/dev/null" : "a/"));
-            bp_buf_add(out, bp_str_of(delta->status == GIT_DELTA_ADDED ? "" : delta->old_file.path));
+            bp_buf_add(out,
+                       bp_str_of(delta->status == GIT_DELTA_ADDED ? "" : delta->old_file.path));
             bp_buf_add(out, bp_str_of("\n+++ "));
             bp_buf_add(out, bp_str_of(delta->status == GIT_DELTA_DELETED ? "/dev/null" : "b/"));
-            bp_buf_add(out, bp_str_of(delta->status == GIT_DELTA_DELETED ? "" : delta->new_file.path));
+            bp_buf_add(out,
+                       bp_str_of(delta->status == GIT_DELTA_DELETED ? "" : delta->new_file.path));
             bp_buf_add(out, bp_str_of("\n"));
             p->is_begun = true;
             p->files++;
@@ -352,12 +368,12 @@ static int show_line(const git_diff_delta *delta, const git_diff_hunk *hunk, con
 
 static bp_status show_changes(struct git_job *job, git_commit *commit)
 {
-    git_diff_options      options;
-    git_commit           *parent = NULL;
-    git_tree             *from = NULL, *to = NULL;
-    git_diff             *diff = NULL;
-    struct printing       p = { .job = job };
-    int                   code = git_commit_tree(&to, commit);
+    git_diff_options options;
+    git_commit      *parent = NULL;
+    git_tree        *from = NULL, *to = NULL;
+    git_diff        *diff = NULL;
+    struct printing  p = { .job = job };
+    int              code = git_commit_tree(&to, commit);
 
     diff_options(job, &options, 3);
     if (code == 0)
@@ -375,10 +391,11 @@ static bp_status show_changes(struct git_job *job, git_commit *commit)
     git_tree_free(to);
     git_commit_free(parent);
     if (code == 0 && commit_is_end(job, git_commit_id(commit)))
-        bp_buf_add(job->out, bp_str_of("\n... this is the end of a shallow clone: every file shows as new\n"));
+        bp_buf_add(job->out, bp_str_of("\n... this is the end of a shallow clone: every file shows "
+                                       "as new\n"));
     if (p.left_out && code == 0)
-        bp_buf_addf(job->out, "\n... %lld more files are not shown, beyond the first %lld\n", (long long)p.left_out,
-                    (long long)job->self->diff_files);
+        bp_buf_addf(job->out, "\n... %lld more files are not shown, beyond the first %lld\n",
+                    (long long)p.left_out, (long long)job->self->diff_files);
     return code == 0 ? BP_OK : print_failed(job, code);
 }
 
@@ -391,7 +408,8 @@ static bp_status show_commit(struct git_job *job, git_commit *commit)
 
     date_format(&author->when, true, date);
     bp_buf_addf(job->out, "commit %s\nAuthor: ", git_oid_tostr_s(git_commit_id(commit)));
-    bp_buf_add(job->out, bp_format(job->call, "%s <%s>\nDate:   %s\n\n", author->name, author->email, date));
+    bp_buf_add(job->out,
+               bp_format(job->call, "%s <%s>\nDate:   %s\n\n", author->name, author->email, date));
     while (len && message[len - 1] == '\n')
         len--;
     for (size_t at = 0; at <= len;) {
@@ -415,7 +433,8 @@ bp_status show_text(struct git_job *job)
 
     BP_TRY(job_text(job, "revision", "revision", &revision));
     if (!revision)
-        return bp_fail(job->call, BP_INVALID, "revision is empty: name a commit, or a file as <revision>:<path>");
+        return bp_fail(job->call, BP_INVALID,
+                       "revision is empty: name a commit, or a file as <revision>:<path>");
     BP_TRY(job_spare_index(job));
     BP_TRY(job_revision(job, revision, &object));
     if (git_object_type(object) == GIT_OBJECT_BLOB) {

@@ -1,15 +1,21 @@
-/* git.c - the app `git`: twelve MCP tools and four routes on the repositories beneath the given roots. Its tables. */
+/* git.c - the app `git`: twelve MCP tools and four routes on the repositories beneath the given
+ * roots. Its tables. */
 #include "git.h"
 
 #include <stdlib.h>
 
 static const bp_option options[] = {
-    BP_OPTION_LIST(struct git, repositories, .is_required = true, .choices = BP_PATH_FOLDER, .example = "[ /srv/repositories ]",
-                   .help = "folders that are repositories or hold some; nothing outside of them is touched"),
+    BP_OPTION_LIST(struct git, repositories, .is_required = true, .choices = BP_PATH_FOLDER,
+                   .example = "[ /srv/repositories ]",
+                   .help = "folders that are repositories or hold some; nothing outside of them is "
+                           "touched"),
     BP_OPTION_BOOL(struct git, writes, .initial = "false",
-                   .help = "whether git_add, git_commit, git_reset, git_checkout and git_create_branch are offered"),
-    BP_OPTION_STRING(struct git, author_name, .initial = "Backplane", .help = "author and committer of git_commit"),
-    BP_OPTION_STRING(struct git, author_email, .initial = "backplane@localhost", .help = "their mail address"),
+                   .help = "whether git_add, git_commit, git_reset, git_checkout and "
+                           "git_create_branch are offered"),
+    BP_OPTION_STRING(struct git, author_name, .initial = "Backplane",
+                     .help = "author and committer of git_commit"),
+    BP_OPTION_STRING(struct git, author_email, .initial = "backplane@localhost",
+                     .help = "their mail address"),
     BP_OPTION_INT(struct git, log_commits, .initial = "1000", .minimum = "1", .maximum = "100000",
                   .help = "most commits of one answer"),
     BP_OPTION_INT(struct git, diff_files, .initial = "100", .minimum = "1", .maximum = "100000",
@@ -27,8 +33,8 @@ static const bp_option options[] = {
 
 /* ---- tools ---- */
 
-static bp_status run_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp, uint32_t flags,
-                          bp_status (*text)(struct git_job *job))
+static bp_status run_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp,
+                          uint32_t flags, bp_status (*text)(struct git_job *job))
 {
     const struct git *self = instance;
     bp_buf           *out = bp_buf_new(call, (size_t)self->output_bytes);
@@ -41,83 +47,129 @@ static bp_status run_tool(bp_call *call, void *instance, const bp_json *argument
 }
 
 /* One handler for each tool: its name, what it needs, and the function that writes its text. */
-#define TOOLS(X)                                                             \
-    X(status, JOB_WORKTREE, status_text)                                     \
-    X(diff_unstaged, JOB_WORKTREE, diff_unstaged_text)                       \
-    X(diff_staged, JOB_WORKTREE, diff_staged_text)                           \
-    X(diff, JOB_WORKTREE, diff_target_text)                                  \
-    X(commit, JOB_WORKTREE | JOB_WRITES, commit_text)                        \
-    X(add, JOB_WORKTREE | JOB_WRITES, add_text)                              \
-    X(reset, JOB_WORKTREE | JOB_WRITES, reset_text)                          \
-    X(log, 0, log_text)                                                      \
-    X(create_branch, JOB_WRITES, create_branch_text)                         \
-    X(checkout, JOB_WORKTREE | JOB_WRITES, checkout_text)                    \
-    X(show, JOB_WORKTREE, show_text)                                         \
+#define TOOLS(X)                                                                                   \
+    X(status, JOB_WORKTREE, status_text)                                                           \
+    X(diff_unstaged, JOB_WORKTREE, diff_unstaged_text)                                             \
+    X(diff_staged, JOB_WORKTREE, diff_staged_text)                                                 \
+    X(diff, JOB_WORKTREE, diff_target_text)                                                        \
+    X(commit, JOB_WORKTREE | JOB_WRITES, commit_text)                                              \
+    X(add, JOB_WORKTREE | JOB_WRITES, add_text)                                                    \
+    X(reset, JOB_WORKTREE | JOB_WRITES, reset_text)                                                \
+    X(log, 0, log_text)                                                                            \
+    X(create_branch, JOB_WRITES, create_branch_text)                                               \
+    X(checkout, JOB_WORKTREE | JOB_WRITES, checkout_text)                                          \
+    X(show, JOB_WORKTREE, show_text)                                                               \
     X(branch, 0, branch_text)
 
-#define DEFINE_TOOL(name, flags, text)                                                                             \
-    static bp_status tool_##name(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)             \
-    {                                                                                                              \
-        return run_tool(call, instance, arguments, mcp, (flags), text);                                            \
+#define DEFINE_TOOL(name, flags, text)                                                             \
+    static bp_status tool_##name(bp_call *call, void *instance, const bp_json *arguments,          \
+                                 bp_mcp *mcp)                                                      \
+    {                                                                                              \
+        return run_tool(call, instance, arguments, mcp, (flags), text);                            \
     }
 TOOLS(DEFINE_TOOL)
 
 #define REPO_PATH "\"repo_path\":{\"type\":\"string\",\"description\":\"Path of the repository\"}"
-#define CONTEXT   "\"context_lines\":{\"type\":\"integer\",\"default\":3,\"minimum\":0," \
-                  "\"description\":\"Unchanged lines shown around a change\"}"
-#define SCHEMA(properties, required) \
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH properties "},\"required\":[\"repo_path\"" required "]}"
+#define CONTEXT                                                                                    \
+    "\"context_lines\":{\"type\":\"integer\",\"default\":3,\"minimum\":0,"                         \
+    "\"description\":\"Unchanged lines shown around a change\"}"
+#define SCHEMA(properties, required)                                                               \
+    "{\"type\":\"object\",\"properties\":{" REPO_PATH properties                                   \
+    "},\"required\":[\"repo_path\"" required "]}"
 #define DATES "2024-01-15T14:30:25, 2024-01-15, Jan 15 2024, 2 weeks ago or yesterday"
 
 enum { READS = BP_TOOL_READ_ONLY | BP_TOOL_IDEMPOTENT };
 
 static const bp_mcp_tool tools[] = {
-    { .name = "git_status", .handler = tool_status, .scope = READ, .flags = READS,
-      .description = "Shows the state of the working tree: branch, staged, unstaged and untracked files",
+    { .name = "git_status",
+      .handler = tool_status,
+      .scope = READ,
+      .flags = READS,
+      .description = "Shows the state of the working tree: branch, staged, unstaged and untracked "
+                     "files",
       .input_schema = SCHEMA("", "") },
-    { .name = "git_diff_unstaged", .handler = tool_diff_unstaged, .scope = READ, .flags = READS,
+    { .name = "git_diff_unstaged",
+      .handler = tool_diff_unstaged,
+      .scope = READ,
+      .flags = READS,
       .description = "Shows the changes in the working tree that are not staged",
       .input_schema = SCHEMA("," CONTEXT, "") },
-    { .name = "git_diff_staged", .handler = tool_diff_staged, .scope = READ, .flags = READS,
-      .description = "Shows the changes that are staged for the next commit", .input_schema = SCHEMA("," CONTEXT, "") },
-    { .name = "git_diff", .handler = tool_diff, .scope = READ, .flags = READS,
-      .description = "Shows how the working tree differs from a branch or commit, or how two of them differ (a..b)",
-      .input_schema = SCHEMA(",\"target\":{\"type\":\"string\",\"description\":\"Branch, tag, commit, or a..b\"},"
-                             CONTEXT, ",\"target\"") },
-    { .name = "git_commit", .handler = tool_commit, .scope = WRITE,
+    { .name = "git_diff_staged",
+      .handler = tool_diff_staged,
+      .scope = READ,
+      .flags = READS,
+      .description = "Shows the changes that are staged for the next commit",
+      .input_schema = SCHEMA("," CONTEXT, "") },
+    { .name = "git_diff",
+      .handler = tool_diff,
+      .scope = READ,
+      .flags = READS,
+      .description = "Shows how the working tree differs from a branch or commit, or how two of "
+                     "them differ (a..b)",
+      .input_schema = SCHEMA(",\"target\":{\"type\":\"string\",\"description\":\"Branch, tag, "
+                             "commit, or a..b\"}," CONTEXT,
+                             ",\"target\"") },
+    { .name = "git_commit",
+      .handler = tool_commit,
+      .scope = WRITE,
       .description = "Makes a commit of what is staged",
       .input_schema = SCHEMA(",\"message\":{\"type\":\"string\"}", ",\"message\"") },
-    { .name = "git_add", .handler = tool_add, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT,
+    { .name = "git_add",
+      .handler = tool_add,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT,
       .description = "Stages files for the next commit",
-      .input_schema = SCHEMA(",\"files\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"},"
-                             "\"description\":\"Paths in the working tree; [\\\".\\\"] for all\"}", ",\"files\"") },
-    { .name = "git_reset", .handler = tool_reset, .scope = WRITE, .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT,
+      .input_schema = SCHEMA(",\"files\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":"
+                             "\"string\"},\"description\":\"Paths in the working tree; [\\\".\\\"] "
+                             "for all\"}",
+                             ",\"files\"") },
+    { .name = "git_reset",
+      .handler = tool_reset,
+      .scope = WRITE,
+      .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT,
       .description = "Takes everything that is staged back out; the files stay as they are",
       .input_schema = SCHEMA("", "") },
-    { .name = "git_log", .handler = tool_log, .scope = READ, .flags = READS,
+    { .name = "git_log",
+      .handler = tool_log,
+      .scope = READ,
+      .flags = READS,
       .description = "Shows the commits of the current branch, the newest first",
       .input_schema = SCHEMA(",\"max_count\":{\"type\":\"integer\",\"default\":10},"
                              "\"start_timestamp\":{\"type\":\"string\",\"description\":"
                              "\"Only commits from then on: " DATES "\"},"
                              "\"end_timestamp\":{\"type\":\"string\",\"description\":"
-                             "\"Only commits up to then: " DATES "\"}", "") },
-    { .name = "git_create_branch", .handler = tool_create_branch, .scope = WRITE,
+                             "\"Only commits up to then: " DATES "\"}",
+                             "") },
+    { .name = "git_create_branch",
+      .handler = tool_create_branch,
+      .scope = WRITE,
       .description = "Makes a new branch that begins at base_branch, or at the current branch",
       .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"},"
-                             "\"base_branch\":{\"type\":\"string\"}", ",\"branch_name\"") },
-    { .name = "git_checkout", .handler = tool_checkout, .scope = WRITE,
+                             "\"base_branch\":{\"type\":\"string\"}",
+                             ",\"branch_name\"") },
+    { .name = "git_checkout",
+      .handler = tool_checkout,
+      .scope = WRITE,
       .description = "Switches to a branch, or to a commit",
       .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"}", ",\"branch_name\"") },
-    { .name = "git_show", .handler = tool_show, .scope = READ, .flags = READS,
-      .description = "Shows a commit with its changes, or a file or folder of it as <revision>:<path>",
+    { .name = "git_show",
+      .handler = tool_show,
+      .scope = READ,
+      .flags = READS,
+      .description = "Shows a commit with its changes, or a file or folder of it as "
+                     "<revision>:<path>",
       .input_schema = SCHEMA(",\"revision\":{\"type\":\"string\"}", ",\"revision\"") },
-    { .name = "git_branch", .handler = tool_branch, .scope = READ, .flags = READS,
+    { .name = "git_branch",
+      .handler = tool_branch,
+      .scope = READ,
+      .flags = READS,
       .description = "Lists branches",
-      .input_schema = SCHEMA(",\"branch_type\":{\"type\":\"string\",\"enum\":[\"local\",\"remote\",\"all\"]},"
-                             "\"contains\":{\"type\":\"string\",\"description\":"
-                             "\"Only branches that contain this commit\"},"
-                             "\"not_contains\":{\"type\":\"string\",\"description\":"
-                             "\"Only branches that do not contain this commit\"}", ",\"branch_type\"") },
+      .input_schema = SCHEMA(",\"branch_type\":{\"type\":\"string\",\"enum\":[\"local\",\"remote\","
+                             "\"all\"]},\"contains\":{\"type\":\"string\",\"description\":\"Only "
+                             "branches that contain this "
+                             "commit\"},\"not_contains\":{\"type\":\"string\",\"description\":"
+                             "\"Only branches that do not contain this commit\"}",
+                             ",\"branch_type\"") },
 };
 
 static bool offers(void *instance, const char *name)
@@ -132,33 +184,57 @@ static bool offers(void *instance, const char *name)
 
 /* ---- routes ---- */
 
-static const char log_schema[] =
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"max_commits\":{\"type\":\"integer\",\"minimum\":1},"
-    "\"path\":{\"type\":\"string\"},\"revision\":{\"type\":\"string\"}}}";
-static const char diff_schema[] =
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"commit1\":{\"type\":\"string\"},"
-    "\"commit2\":{\"type\":\"string\",\"default\":\"HEAD\"}," CONTEXT "},\"required\":[\"commit1\"]}";
-static const char search_schema[] =
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"query\":{\"type\":\"string\",\"minLength\":1},"
-    "\"in\":{\"enum\":[\"files\",\"commits\"],\"default\":\"files\"},"
-    "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"},"
-    "\"max_results\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}},\"required\":[\"query\"]}";
-static const char blame_schema[] =
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH ",\"path\":{\"type\":\"string\"},"
-    "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"}},\"required\":[\"path\"]}";
+static const char log_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
+                                 ",\"max_commits\":{\"type\":\"integer\",\"minimum\":1},\"path\":{"
+                                 "\"type\":\"string\"},\"revision\":{\"type\":\"string\"}}}";
+static const char diff_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
+                                  ",\"commit1\":{\"type\":\"string\"},\"commit2\":{\"type\":"
+                                  "\"string\",\"default\":\"HEAD\"}," CONTEXT
+                                  "},\"required\":[\"commit1\"]}";
+static const char search_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
+                                    ",\"query\":{\"type\":\"string\",\"minLength\":1},\"in\":{"
+                                    "\"enum\":[\"files\",\"commits\"],\"default\":\"files\"},"
+                                    "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"},\"max_"
+                                    "results\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}"
+                                    "},\"required\":[\"query\"]}";
+static const char blame_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
+                                   ",\"path\":{\"type\":\"string\"},"
+                                   "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"}},"
+                                   "\"required\":[\"path\"]}";
 static const char any_object[] = "{\"type\":\"object\"}";
 
 static const bp_route routes[] = {
-    { .method = "POST", .path = "/log", .handler = log_post, .scope = READ, .request_schema = log_schema,
-      .response_schema = any_object, .summary = "Commits of a repository, the newest first",
+    { .method = "POST",
+      .path = "/log",
+      .handler = log_post,
+      .scope = READ,
+      .request_schema = log_schema,
+      .response_schema = any_object,
+      .summary = "Commits of a repository, the newest first",
       .deadline_ns = BP_SECONDS(600) },
-    { .method = "POST", .path = "/diff", .handler = diff_post, .scope = READ, .request_schema = diff_schema,
-      .response_schema = any_object, .summary = "How two commits differ, as a patch", .deadline_ns = BP_SECONDS(600) },
-    { .method = "POST", .path = "/search", .handler = search_post, .scope = READ, .request_schema = search_schema,
-      .response_schema = any_object, .summary = "Lines of the files, or commits, that have a text in them",
+    { .method = "POST",
+      .path = "/diff",
+      .handler = diff_post,
+      .scope = READ,
+      .request_schema = diff_schema,
+      .response_schema = any_object,
+      .summary = "How two commits differ, as a patch",
       .deadline_ns = BP_SECONDS(600) },
-    { .method = "POST", .path = "/blame", .handler = blame_post, .scope = READ, .request_schema = blame_schema,
-      .response_schema = any_object, .summary = "Which commit each line of a file is from",
+    { .method = "POST",
+      .path = "/search",
+      .handler = search_post,
+      .scope = READ,
+      .request_schema = search_schema,
+      .response_schema = any_object,
+      .summary = "Lines of the files, or commits, that have a text in them",
+      .deadline_ns = BP_SECONDS(600) },
+    { .method = "POST",
+      .path = "/blame",
+      .handler = blame_post,
+      .scope = READ,
+      .request_schema = blame_schema,
+      .response_schema = any_object,
+      .summary = "Which commit each line of a file is from",
       .deadline_ns = BP_SECONDS(600) },
 };
 
@@ -168,8 +244,8 @@ static const bp_app_ops ops = {
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
     BP_MCP_TOOLS(tools),
-    .instructions = "Every tool takes repo_path, the path of a repository beneath one of the folders this server was "
-                    "given. Begin with git_status.",
+    .instructions = "Every tool takes repo_path, the path of a repository beneath one of the "
+                    "folders this server was given. Begin with git_status.",
     .offers = offers,
 };
 
@@ -185,23 +261,26 @@ static bp_status check(bp_call *call, const void *instance)
     const struct git *self = instance;
 
     if (!self->repositories.count)
-        return bp_fail(call, BP_INVALID, "repositories: name at least one folder; without one nothing would be out of "
-                       "bounds");
+        return bp_fail(call, BP_INVALID,
+                       "repositories: name at least one folder; without one nothing would be out "
+                       "of bounds");
     for (size_t i = 0; i < self->repositories.count; i++)
         if (!self->repositories.items[i].len)
             return bp_fail(call, BP_INVALID, "repositories: a path is empty");
-    if (!self->author_name.len || has_byte(self->author_name, '<') || has_byte(self->author_name, '>') ||
-        has_byte(self->author_name, '\n'))
-        return bp_fail(call, BP_INVALID, "author_name: it must not be empty or have one of < and >");
+    if (!self->author_name.len || has_byte(self->author_name, '<') ||
+        has_byte(self->author_name, '>') || has_byte(self->author_name, '\n'))
+        return bp_fail(call, BP_INVALID,
+                       "author_name: it must not be empty or have one of < and >");
     return BP_OK;
 }
 
-/* For the whole process, before the first repository: no config but the repository's own, which repository.c takes
- * away. Who owns the files does not matter then, since nothing in them is obeyed. */
+/* For the whole process, before the first repository: no config but the repository's own, which
+ * repository.c takes away. Who owns the files does not matter then, since nothing in them is
+ * obeyed. */
 static bp_status set_up_libgit2(bp_call *call)
 {
-    static const int levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-                                  GIT_CONFIG_LEVEL_GLOBAL };
+    static const int levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+                                  GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL };
 
     if (git_libgit2_init() < 0)
         return bp_fail(call, BP_INTERNAL, "libgit2 cannot be started");
@@ -272,9 +351,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "git", "1.0.0",
-          .summary = "git repositories for models and programs: status, log, diff, show, search, blame, commit",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct git),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "git repositories for models and programs: status, log, diff, show, search, "
+                     "blame, commit",
+          .license = "Apache-2.0", .instance_size = sizeof(struct git),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

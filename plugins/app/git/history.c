@@ -12,7 +12,8 @@ static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
     char                 date[40];
 
     date_format(&author->when, false, date);
-    bp_buf_addf(job->out, "%sCommit: %s\nAuthor: ", *is_first ? "" : "\n", git_oid_tostr_s(git_commit_id(commit)));
+    bp_buf_addf(job->out, "%sCommit: %s\nAuthor: ", *is_first ? "" : "\n",
+                git_oid_tostr_s(git_commit_id(commit)));
     bp_buf_add(job->out, bp_str_of(author->name));
     bp_buf_addf(job->out, "\nDate: %s\nMessage: ", date);
     bp_buf_add(job->out, bp_str_of(git_commit_message(commit)));
@@ -21,15 +22,18 @@ static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
     return bp_buf_status(job->out);
 }
 
-static bp_status bound(struct git_job *job, const char *name, bool is_end, int64_t otherwise, int64_t *seconds)
+static bp_status bound(struct git_job *job, const char *name, bool is_end, int64_t otherwise,
+                       int64_t *seconds)
 {
     const char *text;
 
     BP_TRY(job_text(job, name, name, &text));
     *seconds = otherwise;
     if (text && !date_parse(text, bp_wall_ns() / BP_SECONDS(1), is_end, seconds))
-        return bp_fail(job->call, BP_INVALID, "%s: '%s' is not understood: write 2024-01-15, 2024-01-15T14:30:25, "
-                       "Jan 15 2024, 2 weeks ago or yesterday", name, text);
+        return bp_fail(job->call, BP_INVALID,
+                       "%s: '%s' is not understood: write 2024-01-15, 2024-01-15T14:30:25, Jan 15 "
+                       "2024, 2 weeks ago or yesterday",
+                       name, text);
     return BP_OK;
 }
 
@@ -47,7 +51,8 @@ bp_status log_text(struct git_job *job)
     bp_buf_add(job->out, bp_str_of("Commit history:\n"));
     BP_TRY(history_walk(job, &head, max_count, since, until, add_commit, &is_first));
     if (job->has_more && asked > max_count)
-        bp_buf_addf(job->out, "\n... more commits are not shown, beyond the first %lld\n", (long long)max_count);
+        bp_buf_addf(job->out, "\n... more commits are not shown, beyond the first %lld\n",
+                    (long long)max_count);
     if (job->ends_early)
         bp_buf_add(job->out, bp_str_of("\n... older commits are not in this shallow clone\n"));
     return BP_OK;
@@ -55,7 +60,8 @@ bp_status log_text(struct git_job *job)
 
 /* ---- git_branch ---- */
 
-/* "v1" from "checkout: moving from main to v1", of the last checkout that the reflog tells of; else empty. */
+/* "v1" from "checkout: moving from main to v1", of the last checkout that the reflog tells of; else
+ * empty. */
 static bp_str last_checkout(struct git_job *job)
 {
     static const char begin[] = "checkout: moving from ";
@@ -66,7 +72,9 @@ static bp_str last_checkout(struct git_job *job)
         return name;
     for (size_t i = 0; i < git_reflog_entrycount(log) && !name.len; i++) {
         const char *message = git_reflog_entry_message(git_reflog_entry_byindex(log, i));
-        const char *to = message && strncmp(message, begin, sizeof(begin) - 1) == 0 ? strstr(message, " to ") : NULL;
+        const char *to = message && strncmp(message, begin, sizeof(begin) - 1) == 0
+                             ? strstr(message, " to ")
+                             : NULL;
 
         if (to)
             name = bp_dup(job->call, bp_str_of(to + 4));
@@ -85,11 +93,12 @@ bp_str head_detached(struct git_job *job, const git_oid *head)
     // A commit named by its hash is shown by its first digits.
     if (name.len && git_reference_dwim(&reference, job->repo, name.data) == 0 &&
         git_reference_peel(&commit, reference, GIT_OBJECT_COMMIT) == 0)
-        text = bp_format(job->call, "HEAD detached %s %s", git_oid_equal(git_object_id(commit), head) ? "at" : "from",
-                         name.data);
+        text = bp_format(job->call, "HEAD detached %s %s",
+                         git_oid_equal(git_object_id(commit), head) ? "at" : "from", name.data);
     else if (name.len && git_revparse_single(&commit, job->repo, name.data) == 0 &&
              !git_oid_equal(git_object_id(commit), head))
-        text = bp_format(job->call, "HEAD detached from %.7s", git_oid_tostr_s(git_object_id(commit)));
+        text = bp_format(job->call, "HEAD detached from %.7s",
+                         git_oid_tostr_s(git_object_id(commit)));
     git_object_free(commit);
     git_reference_free(reference);
     return text;
@@ -102,7 +111,8 @@ struct branches {
     bool            has_contains, has_not_contains;
 };
 
-static bp_status read_commit(struct git_job *job, const char *name, const char *label, git_oid *id, bool *is_given)
+static bp_status read_commit(struct git_job *job, const char *name, const char *label, git_oid *id,
+                             bool *is_given)
 {
     git_object *object = NULL, *commit = NULL;
     const char *text;
@@ -135,7 +145,8 @@ static bp_status add_branch(struct branches *b, git_reference *reference)
         if (git_reference_peel(&tip, reference, GIT_OBJECT_COMMIT) != 0)
             return BP_OK;
         is_wanted = (!b->has_contains || commits_reach(job, git_object_id(tip), &b->contains)) &&
-                    (!b->has_not_contains || !commits_reach(job, git_object_id(tip), &b->not_contains));
+                    (!b->has_not_contains ||
+                     !commits_reach(job, git_object_id(tip), &b->not_contains));
         git_object_free(tip);
         if (!is_wanted)
             return BP_OK;
@@ -153,12 +164,14 @@ static void add_detached(struct branches *b)
 {
     git_reference *head = NULL;
 
-    if (git_repository_head_detached(b->job->repo) == 1 && git_reference_lookup(&head, b->job->repo, "HEAD") == 0) {
+    if (git_repository_head_detached(b->job->repo) == 1 &&
+        git_reference_lookup(&head, b->job->repo, "HEAD") == 0) {
         const git_oid *tip = git_reference_target(head);
 
         if ((!b->has_contains || commits_reach(b->job, tip, &b->contains)) &&
             (!b->has_not_contains || !commits_reach(b->job, tip, &b->not_contains)))
-            bp_buf_add(b->job->out, bp_format(b->job->call, "* (%s)\n", head_detached(b->job, tip).data));
+            bp_buf_add(b->job->out,
+                       bp_format(b->job->call, "* (%s)\n", head_detached(b->job, tip).data));
     }
     git_reference_free(head);
 }
@@ -180,14 +193,16 @@ static bp_status list(struct branches *b, git_branch_t kind)
     git_branch_t         found;
     int                  code = git_branch_iterator_new(&walk, job->repo, kind);
 
-    while (code == 0 && status == BP_OK && (code = git_branch_next(&reference, &found, walk)) == 0) {
+    while (code == 0 && status == BP_OK &&
+           (code = git_branch_next(&reference, &found, walk)) == 0) {
         if (count == capacity) {
             size_t          more = capacity ? capacity * 2 : 64;
             git_reference **larger = realloc(references, more * sizeof(reference));
 
             if (!larger) {
                 git_reference_free(reference);
-                status = bp_fail(job->call, BP_NO_MEMORY, "there is not enough memory for the branches");
+                status = bp_fail(job->call, BP_NO_MEMORY,
+                                 "there is not enough memory for the branches");
                 break;
             }
             references = larger;
@@ -218,7 +233,8 @@ bp_status branch_text(struct git_job *job)
     if (!is_all && !bp_str_is(type, "local") && !bp_str_is(type, "remote"))
         return bp_fail(job->call, BP_INVALID, "Invalid branch type: " BP_FMT, BP_ARG(type));
     BP_TRY(read_commit(job, "contains", "contains value", &b.contains, &b.has_contains));
-    BP_TRY(read_commit(job, "not_contains", "not_contains value", &b.not_contains, &b.has_not_contains));
+    BP_TRY(read_commit(job, "not_contains", "not_contains value", &b.not_contains,
+                       &b.has_not_contains));
     b.with_remotes_prefix = is_all;
     if (!bp_str_is(type, "remote")) {
         add_detached(&b);

@@ -1,4 +1,5 @@
-/* job.c - one request to a repository: on a thread of the pool, with a deadline, and libgit2's errors as sentences. */
+/* job.c - one request to a repository: on a thread of the pool, with a deadline, and libgit2's
+ * errors as sentences. */
 #include "git.h"
 
 #include <git2/sys/repository.h>
@@ -7,7 +8,8 @@ bp_status job_goes_on(struct git_job *job)
 {
     BP_TRY(bp_cancelled(job->call));
     if (bp_now_ns() > job->until_ns)
-        return bp_fail(job->call, BP_DEADLINE, "the repository is too large for this: it took longer than %lld s",
+        return bp_fail(job->call, BP_DEADLINE,
+                       "the repository is too large for this: it took longer than %lld s",
                        (long long)(job->self->deadline_ns / BP_SECONDS(1)));
     return BP_OK;
 }
@@ -18,7 +20,8 @@ static bp_status run_opened(struct git_job *job)
 
     BP_TRY(repository_open(job));
     status = job->run(job);
-    if (status == BP_OK && job->is_stopped) // libgit2 passes over some errors, and then its answer is a wrong one
+    if (status == BP_OK &&
+        job->is_stopped) // libgit2 passes over some errors, and then its answer is a wrong one
         status = job_goes_on(job);
     if (status == BP_OK && job->is_too_large)
         status = job_fail(job, GIT_ERROR, "the answer would be incomplete");
@@ -35,7 +38,8 @@ static bp_status on_thread(bp_call *call, void *arg)
     bp_status       status = run_opened(job);
 
     if (status == BP_OK && job->out && bp_buf_status(job->out) != BP_OK)
-        return bp_fail(call, bp_buf_status(job->out), "the answer is larger than %lld bytes: ask for less",
+        return bp_fail(call, bp_buf_status(job->out),
+                       "the answer is larger than %lld bytes: ask for less",
                        (long long)job->self->output_bytes);
     return status;
 }
@@ -43,8 +47,14 @@ static bp_status on_thread(bp_call *call, void *arg)
 bp_status job_run(bp_call *call, const struct git *self, const bp_json *arguments, uint32_t flags,
                   bp_status (*run)(struct git_job *job), bp_buf *out, bp_json_writer *json)
 {
-    struct git_job job = { .call = call, .self = self, .arguments = arguments, .run = run, .flags = flags,
-                           .until_ns = bp_within(call, self->deadline_ns), .out = out, .json = json };
+    struct git_job job = { .call = call,
+                           .self = self,
+                           .arguments = arguments,
+                           .run = run,
+                           .flags = flags,
+                           .until_ns = bp_within(call, self->deadline_ns),
+                           .out = out,
+                           .json = json };
     bp_status      status;
 
     if (!(flags & JOB_WRITES))
@@ -101,20 +111,22 @@ static int may_read(struct git_job *job, const git_oid *id)
     job->is_too_large = job->is_too_large || len > OBJECT_BYTES_MAX;
     if (len > OBJECT_BYTES_MAX)
         return GIT_EUSER;
-    if (!job->counts_lines || type != GIT_OBJECT_BLOB || len <= LINES_FREE_BYTES || !counts_too_many(job, id))
+    if (!job->counts_lines || type != GIT_OBJECT_BLOB || len <= LINES_FREE_BYTES ||
+        !counts_too_many(job, id))
         return GIT_PASSTHROUGH;
     job->has_too_many_lines = true;
     return GIT_EUSER;
 }
 
-static int alarm_read(void **data, size_t *len, git_object_t *type, git_odb_backend *backend, const git_oid *id)
+static int alarm_read(void **data, size_t *len, git_object_t *type, git_odb_backend *backend,
+                      const git_oid *id)
 {
     (void)data, (void)len, (void)type;
     return may_read(job_of(backend), id);
 }
 
-static int alarm_read_prefix(git_oid *found, void **data, size_t *len, git_object_t *type, git_odb_backend *backend,
-                             const git_oid *prefix, size_t prefix_len)
+static int alarm_read_prefix(git_oid *found, void **data, size_t *len, git_object_t *type,
+                             git_odb_backend *backend, const git_oid *prefix, size_t prefix_len)
 {
     struct git_job *job = job_of(backend);
     git_oid         id;
@@ -139,7 +151,9 @@ bp_status job_set_alarm(struct git_job *job)
     if (code == 0)
         code = git_odb_init_backend(&job->alarm, GIT_ODB_BACKEND_VERSION);
     if (code == 0)
-        code = git_odb_open(&job->sizes, bp_format(job->call, "%sobjects", git_repository_commondir(job->repo)).data);
+        code = git_odb_open(&job->sizes,
+                            bp_format(job->call, "%sobjects", git_repository_commondir(job->repo))
+                                .data);
     job->alarm.read = alarm_read;
     job->alarm.read_prefix = alarm_read_prefix;
     job->alarm.free = alarm_free;
@@ -153,10 +167,11 @@ bp_status job_set_alarm(struct git_job *job)
 static const char *unsupported(const char *why)
 {
     if (strstr(why, "unsupported mandatory extension: 'link'"))
-        return "its index is split, which is not read here: `git update-index --no-split-index` makes it whole";
+        return "its index is split, which is not read here: `git update-index --no-split-index` "
+               "makes it whole";
     if (strstr(why, "unsupported mandatory extension: 'sdir'"))
-        return "its index is sparse, which is not read here: `git sparse-checkout reapply --no-sparse-index` makes it "
-               "full, and leaves the sparse checkout as it is";
+        return "its index is sparse, which is not read here: `git sparse-checkout reapply "
+               "--no-sparse-index` makes it full, and leaves the sparse checkout as it is";
     if (strstr(why, "unsupported mandatory extension") || strstr(why, "unsupported extension") ||
         strstr(why, "unsupported repository version") || strstr(why, "unsupported index"))
         return "it uses a feature of git that is not understood here";
@@ -171,32 +186,45 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
 
     BP_TRY(job_goes_on(job)); // libgit2 may call a late end anything
     if (job->is_too_deep)
-        return bp_fail(job->call, BP_TOO_LARGE, "%s: the folders of a tree are nested more than %d deep", what,
+        return bp_fail(job->call, BP_TOO_LARGE,
+                       "%s: the folders of a tree are nested more than %d deep", what,
                        TREE_DEPTH_MAX);
     if (job->has_too_many_lines)
-        return bp_fail(job->call, BP_TOO_LARGE, "%s: a version of the file has more than %d lines", what, LINES_MAX);
+        return bp_fail(job->call, BP_TOO_LARGE, "%s: a version of the file has more than %d lines",
+                       what, LINES_MAX);
     if (job->is_too_large)
-        return bp_fail(job->call, BP_TOO_LARGE, "%s: an object is larger than %d MiB", what, OBJECT_BYTES_MAX >> 20);
+        return bp_fail(job->call, BP_TOO_LARGE, "%s: an object is larger than %d MiB", what,
+                       OBJECT_BYTES_MAX >> 20);
     if (unsupported(why))
-        return bp_fail(job->call, BP_UNSUPPORTED, "%s: the repository is sound, but %s (%s)", what, unsupported(why), why);
+        return bp_fail(job->call, BP_UNSUPPORTED, "%s: the repository is sound, but %s (%s)", what,
+                       unsupported(why), why);
     if (job->shallow_count && strstr(why, "no match for id"))
-        return bp_fail(job->call, BP_UNSUPPORTED, "%s: this is a shallow clone, and what is needed lies beyond its end: "
-                       "`git fetch --unshallow` brings it", what);
+        return bp_fail(job->call, BP_UNSUPPORTED,
+                       "%s: this is a shallow clone, and what is needed lies beyond its end: `git "
+                       "fetch --unshallow` brings it",
+                       what);
     switch (code) {
-    case GIT_ENOTFOUND: status = BP_NOT_FOUND; break;
+    case GIT_ENOTFOUND:
+        status = BP_NOT_FOUND;
+        break;
     case GIT_EEXISTS:
     case GIT_ECONFLICT:
     case GIT_ELOCKED:
     case GIT_EMODIFIED:
     case GIT_EUNMERGED:
-    case GIT_EUNCOMMITTED: status = BP_CONFLICT; break;
+    case GIT_EUNCOMMITTED:
+        status = BP_CONFLICT;
+        break;
     case GIT_EAMBIGUOUS:
     case GIT_EINVALIDSPEC:
     case GIT_EPEEL:
     case GIT_EUNBORNBRANCH:
     case GIT_EBAREREPO:
-    case GIT_EINVALID: status = BP_INVALID; break;
-    default: break;
+    case GIT_EINVALID:
+        status = BP_INVALID;
+        break;
+    default:
+        break;
     }
     return bp_fail(job->call, status, "%s: %s", what, why);
 }
@@ -211,12 +239,14 @@ bp_status job_text(struct git_job *job, const char *name, const char *label, con
     if (memchr(value.data, '\0', value.len))
         return bp_fail(job->call, BP_INVALID, "the %s has a NUL character", label);
     if (value.data[0] == '-')
-        return bp_fail(job->call, BP_INVALID, "Invalid %s: '" BP_FMT "' - cannot start with '-'", label, BP_ARG(value));
+        return bp_fail(job->call, BP_INVALID, "Invalid %s: '" BP_FMT "' - cannot start with '-'",
+                       label, BP_ARG(value));
     *text = bp_dup(job->call, value).data;
     return *text ? BP_OK : BP_NO_MEMORY;
 }
 
-int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum, int64_t maximum)
+int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum,
+                    int64_t maximum)
 {
     const bp_json *value = bp_json_get(job->arguments, name);
     bp_json_type   type = bp_json_type_of(value);
@@ -225,11 +255,13 @@ int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, in
     if (type == BP_JSON_INTEGER)
         number = bp_json_integer(value);
     else if (type == BP_JSON_NUMBER)
-        number = bp_json_number(value) >= (double)maximum ? maximum : (int64_t)bp_json_number(value);
+        number = bp_json_number(value) >= (double)maximum ? maximum
+                                                          : (int64_t)bp_json_number(value);
     return number < minimum ? minimum : number > maximum ? maximum : number;
 }
 
-/* A name is looked up by hand: git_revparse_single() of libgit2 1.5 loses the reference when its commit is damaged. */
+/* A name is looked up by hand: git_revparse_single() of libgit2 1.5 loses the reference when its
+ * commit is damaged. */
 static int find_object(struct git_job *job, const char *revision, git_object **object)
 {
     git_reference *named = NULL, *resolved = NULL;
@@ -256,7 +288,8 @@ bp_status job_revision(struct git_job *job, const char *revision, git_object **o
         return BP_OK;
     if (code == GIT_ENOTFOUND || code == GIT_EINVALIDSPEC)
         return bp_fail(job->call, BP_NOT_FOUND, "Ref '%s' did not resolve to an object%s", revision,
-                       job->shallow_count ? " (this is a shallow clone: its history ends early)" : "");
+                       job->shallow_count ? " (this is a shallow clone: its history ends early)"
+                                          : "");
     return job_fail(job, code, revision);
 }
 
@@ -278,7 +311,8 @@ bool depth_is_good(struct git_job *job, const char *path)
 {
     int depth = 0;
 
-    for (const char *at = path; at && (at = strchr(at, '/')) != NULL && depth <= TREE_DEPTH_MAX; at++)
+    for (const char *at = path; at && (at = strchr(at, '/')) != NULL && depth <= TREE_DEPTH_MAX;
+         at++)
         depth++;
     job->is_too_deep = job->is_too_deep || depth > TREE_DEPTH_MAX;
     return depth <= TREE_DEPTH_MAX;

@@ -7,7 +7,8 @@ enum { FILE_BYTES_MAX = 1 << 20, STEPS_SHOWN = 2 };
 static bp_status read_file(struct git_job *job, const char *name, bp_str *text)
 {
     bp_str    path = bp_format(job->call, "%s%s", git_repository_path(job->repo), name);
-    bp_status status = path.data ? repository_read_file(job, path.data, FILE_BYTES_MAX, text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, FILE_BYTES_MAX, text)
+                                 : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         status = BP_OK;
@@ -20,7 +21,8 @@ static bool is_merge_rebase(struct git_job *job)
 {
     int state = git_repository_state(job->repo);
 
-    return state == GIT_REPOSITORY_STATE_REBASE_INTERACTIVE || state == GIT_REPOSITORY_STATE_REBASE_MERGE;
+    return state == GIT_REPOSITORY_STATE_REBASE_INTERACTIVE ||
+           state == GIT_REPOSITORY_STATE_REBASE_MERGE;
 }
 
 bool is_rebasing(struct git_job *job)
@@ -78,7 +80,8 @@ static void put_step(struct git_job *job, bp_str line)
 
         while (word < line.len && line.data[word] != ' ')
             digits += strchr("0123456789abcdef", line.data[word++]) != NULL;
-        bp_buf_add(job->out, bp_str_n(line.data, word == GIT_OID_HEXSZ && digits == word ? 7 : word));
+        bp_buf_add(job->out,
+                   bp_str_n(line.data, word == GIT_OID_HEXSZ && digits == word ? 7 : word));
         if (word < line.len)
             bp_buf_add(job->out, bp_str_of(" "));
         word += word < line.len;
@@ -111,7 +114,9 @@ bp_status rebase_head(struct git_job *job, bool *is_told)
         return BP_OK;
     BP_TRY(read_onto(job, &onto));
     bp_buf_addf(job->out, "%srebase in progress; onto " BP_FMT "\n",
-                git_repository_state(job->repo) == GIT_REPOSITORY_STATE_REBASE_INTERACTIVE ? "interactive " : "",
+                git_repository_state(job->repo) == GIT_REPOSITORY_STATE_REBASE_INTERACTIVE
+                    ? "interactive "
+                    : "",
                 BP_ARG(onto));
     if (git_repository_state(job->repo) != GIT_REPOSITORY_STATE_REBASE_INTERACTIVE)
         return BP_OK;
@@ -119,8 +124,10 @@ bp_status rebase_head(struct git_job *job, bool *is_told)
     BP_TRY(read_file(job, "rebase-merge/git-rebase-todo", &todo));
     count = count_steps(done);
     if (count) {
-        bp_buf_addf(job->out, count == 1 ? "Last command done (%zu command done):\n"
-                                         : "Last commands done (%zu commands done):\n", count);
+        bp_buf_addf(job->out,
+                    count == 1 ? "Last command done (%zu command done):\n"
+                               : "Last commands done (%zu commands done):\n",
+                    count);
         put_steps(job, done, count > STEPS_SHOWN ? count - STEPS_SHOWN : 0);
         if (count > STEPS_SHOWN)
             bp_buf_add(job->out, bp_str_of("  (see more in file .git/rebase-merge/done)\n"));
@@ -132,8 +139,10 @@ bp_status rebase_head(struct git_job *job, bool *is_told)
         bp_buf_add(job->out, bp_str_of("No commands remaining.\n"));
         return BP_OK;
     }
-    bp_buf_addf(job->out, count == 1 ? "Next command to do (%zu remaining command):\n"
-                                     : "Next commands to do (%zu remaining commands):\n", count);
+    bp_buf_addf(job->out,
+                count == 1 ? "Next command to do (%zu remaining command):\n"
+                           : "Next commands to do (%zu remaining commands):\n",
+                count);
     put_steps(job, todo, 0);
     bp_buf_add(job->out, bp_str_of("  (use \"git rebase --edit-todo\" to view and edit)\n"));
     return BP_OK;
@@ -147,11 +156,14 @@ bp_status rebase_state(struct git_job *job, bool has_conflicts)
     if (!is_rebasing(job))
         return BP_OK;
     BP_TRY(read_onto(job, &onto));
-    BP_TRY(read_file(job, is_merge_rebase(job) ? "rebase-merge/head-name" : "rebase-apply/head-name", &name));
+    BP_TRY(read_file(job,
+                     is_merge_rebase(job) ? "rebase-merge/head-name" : "rebase-apply/head-name",
+                     &name));
     if (is_merge_rebase(job))
         BP_TRY(read_file(job, "rebase-merge/amend", &amend));
-    bp_buf_add(job->out, bp_str_of(amend.len && !has_conflicts ? "You are currently editing a commit while rebasing"
-                                                               : "You are currently rebasing"));
+    bp_buf_add(job->out, bp_str_of(amend.len && !has_conflicts
+                                       ? "You are currently editing a commit while rebasing"
+                                       : "You are currently rebasing"));
     if (bp_str_starts(name, branch)) {
         name = bp_str_n(name.data + sizeof(branch) - 1, name.len - sizeof(branch) + 1);
         bp_buf_addf(job->out, " branch '" BP_FMT "' on '" BP_FMT "'", BP_ARG(name), BP_ARG(onto));
@@ -160,11 +172,15 @@ bp_status rebase_state(struct git_job *job, bool has_conflicts)
     if (has_conflicts)
         bp_buf_add(job->out, bp_str_of("  (fix conflicts and then run \"git rebase --continue\")\n"
                                        "  (use \"git rebase --skip\" to skip this patch)\n"
-                                       "  (use \"git rebase --abort\" to check out the original branch)\n\n"));
+                                       "  (use \"git rebase --abort\" to check out the original "
+                                       "branch)\n\n"));
     else if (amend.len)
-        bp_buf_add(job->out, bp_str_of("  (use \"git commit --amend\" to amend the current commit)\n"
-                                       "  (use \"git rebase --continue\" once you are satisfied with your changes)\n\n"));
+        bp_buf_add(job->out,
+                   bp_str_of("  (use \"git commit --amend\" to amend the current commit)\n"
+                             "  (use \"git rebase --continue\" once you are satisfied with your "
+                             "changes)\n\n"));
     else
-        bp_buf_add(job->out, bp_str_of("  (all conflicts fixed: run \"git rebase --continue\")\n\n"));
+        bp_buf_add(job->out,
+                   bp_str_of("  (all conflicts fixed: run \"git rebase --continue\")\n\n"));
     return BP_OK;
 }

@@ -1,17 +1,22 @@
-/* repository.c - opening a repository that may have been prepared by somebody who wants out of the root.
+/* repository.c - opening a repository that may have been prepared by somebody who wants out of the
+ * root.
  *
- * git's own files can lead anywhere: .git may be a link or a file that names another place, `commondir` and
- * `objects/info/alternates` name places, core.worktree moves the working tree, include.path reads any file, and any of
- * git's files may be a FIFO on which a reader hangs. So before libgit2 sees the repository
- *   - the path, the git directory, the common directory and the alternates must resolve beneath one of the roots;
- *   - everything in the git directory must be a directory, a regular file or a link that stays beneath the root;
+ * git's own files can lead anywhere: .git may be a link or a file that names another place,
+ * `commondir` and `objects/info/alternates` name places, core.worktree moves the working tree,
+ * include.path reads any file, and any of git's files may be a FIFO on which a reader hangs. So
+ * before libgit2 sees the repository
+ *   - the path, the git directory, the common directory and the alternates must resolve beneath one
+ * of the roots;
+ *   - everything in the git directory must be a directory, a regular file or a link that stays
+ * beneath the root;
  *   - its config files must be regular, small and without include sections;
- * and after libgit2 opened it the working tree must be the path that was asked for, and the config is taken away: from
- * then on libgit2 sees an empty one (of the real one, only which branch follows which is remembered). libgit2 runs no
- * hooks, filters, pagers, helpers or textconv by itself, and has no transport to use here.
+ * and after libgit2 opened it the working tree must be the path that was asked for, and the config
+ * is taken away: from then on libgit2 sees an empty one (of the real one, only which branch follows
+ * which is remembered). libgit2 runs no hooks, filters, pagers, helpers or textconv by itself, and
+ * has no transport to use here.
  *
- * What stands beneath a root can be changed by others while it is looked at; who can do that on this machine can read
- * the files without us.
+ * What stands beneath a root can be changed by others while it is looked at; who can do that on
+ * this machine can read the files without us.
  */
 #include "git.h"
 
@@ -26,7 +31,12 @@
 
 #include <git2/sys/repository.h>
 
-enum { CONFIG_BYTES_MAX = 1 << 20, WALK_DEPTH_MAX = 128, WALK_ENTRIES_MAX = 4000000, ALTERNATES_DEPTH_MAX = 5 };
+enum {
+    CONFIG_BYTES_MAX = 1 << 20,
+    WALK_DEPTH_MAX = 128,
+    WALK_ENTRIES_MAX = 4000000,
+    ALTERNATES_DEPTH_MAX = 5
+};
 
 bool path_is_beneath(bp_str path, bp_str root)
 {
@@ -63,7 +73,8 @@ bp_status repository_roots_resolve(bp_call *call, const struct git *self, struct
 
         if (!real || stat(real, &st) != 0 || !S_ISDIR(st.st_mode)) {
             free(real);
-            return bp_fail(call, BP_INVALID, "repositories: \"" BP_FMT "\" is not a folder that can be read",
+            return bp_fail(call, BP_INVALID,
+                           "repositories: \"" BP_FMT "\" is not a folder that can be read",
                            BP_ARG(root));
         }
         shared->roots[shared->root_count] = real;
@@ -73,19 +84,21 @@ bp_status repository_roots_resolve(bp_call *call, const struct git *self, struct
 
 static bp_status refuse(struct git_job *job, const char *why)
 {
-    return bp_fail(job->call, BP_DENIED, "the repository '" BP_FMT "' is not opened: %s", BP_ARG(job->path), why);
+    return bp_fail(job->call, BP_DENIED, "the repository '" BP_FMT "' is not opened: %s",
+                   BP_ARG(job->path), why);
 }
 
 /* ---- which root ---- */
 
 static bp_status refuse_outside(struct git_job *job, bp_str path)
 {
-    return bp_fail(job->call, BP_DENIED, "Repository path '" BP_FMT "' is outside the allowed repository '" BP_FMT "'",
+    return bp_fail(job->call, BP_DENIED,
+                   "Repository path '" BP_FMT "' is outside the allowed repository '" BP_FMT "'",
                    BP_ARG(path), BP_ARG(bp_str_of(job->self->shared->roots[0])));
 }
 
-/* Sets path and root. Of what lies outside nothing is said, not even whether it exists. A relative path starts at the
- * first root. */
+/* Sets path and root. Of what lies outside nothing is said, not even whether it exists. A relative
+ * path starts at the first root. */
 static bp_status find_root(struct git_job *job, bp_str asked)
 {
     const struct git_shared *shared = job->self->shared;
@@ -94,8 +107,9 @@ static bp_status find_root(struct git_job *job, bp_str asked)
 
     if (memchr(asked.data ? asked.data : "", '\0', asked.len))
         return bp_fail(job->call, BP_INVALID, "repo_path has a NUL character");
-    whole = asked.len && asked.data[0] == '/' ? bp_dup(job->call, asked)
-                                              : bp_format(job->call, "%s/" BP_FMT, shared->roots[0], BP_ARG(asked));
+    whole = asked.len && asked.data[0] == '/'
+                ? bp_dup(job->call, asked)
+                : bp_format(job->call, "%s/" BP_FMT, shared->roots[0], BP_ARG(asked));
     if (!whole.data)
         return BP_NO_MEMORY;
     job->path = resolve(job->call, whole.data);
@@ -109,13 +123,15 @@ static bp_status find_root(struct git_job *job, bp_str asked)
         return BP_OK;
     }
     if (!job->path.len && could_be)
-        return bp_fail(job->call, BP_NOT_FOUND, "there is no repository at '" BP_FMT "'", BP_ARG(whole));
+        return bp_fail(job->call, BP_NOT_FOUND, "there is no repository at '" BP_FMT "'",
+                       BP_ARG(whole));
     return refuse_outside(job, asked.len ? asked : whole);
 }
 
 /* ---- small files ---- */
 
-bp_status repository_read_file(struct git_job *job, const char *path, size_t max_bytes, bp_str *text)
+bp_status repository_read_file(struct git_job *job, const char *path, size_t max_bytes,
+                               bp_str *text)
 {
     int         file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -125,13 +141,15 @@ bp_status repository_read_file(struct git_job *job, const char *path, size_t max
 
     *text = bp_str_of("");
     if (file < 0)
-        return errno == ENOENT || errno == ENOTDIR ? BP_NOT_FOUND : refuse(job, "one of its files cannot be read");
+        return errno == ENOENT || errno == ENOTDIR ? BP_NOT_FOUND
+                                                   : refuse(job, "one of its files cannot be read");
     if (fstat(file, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > max_bytes) {
         close(file);
         return refuse(job, "one of git's own files is not a regular file, or far too large");
     }
     bytes = bp_alloc(job->call, (size_t)st.st_size + 1);
-    while (bytes && len < (size_t)st.st_size && (got = read(file, bytes + len, (size_t)st.st_size - len)) > 0)
+    while (bytes && len < (size_t)st.st_size &&
+           (got = read(file, bytes + len, (size_t)st.st_size - len)) > 0)
         len += (size_t)got;
     close(file);
     *text = (bp_str){ bytes, len };
@@ -139,7 +157,8 @@ bp_status repository_read_file(struct git_job *job, const char *path, size_t max
 }
 
 /* The place a file names, "PREFIX place\n", seen from `from`. */
-static bp_status read_place(struct git_job *job, const char *file, const char *prefix, const char *from, bp_str *place)
+static bp_status read_place(struct git_job *job, const char *file, const char *prefix,
+                            const char *from, bp_str *place)
 {
     bp_str text, joined;
 
@@ -151,8 +170,9 @@ static bp_status read_place(struct git_job *job, const char *file, const char *p
     text = bp_str_n(text.data + strlen(prefix), text.len - strlen(prefix));
     while (text.len && text.data[0] == ' ')
         text = bp_str_n(text.data + 1, text.len - 1);
-    joined = text.len && text.data[0] == '/' ? bp_dup(job->call, text)
-                                             : bp_format(job->call, "%s/" BP_FMT, from, BP_ARG(text));
+    joined = text.len && text.data[0] == '/'
+                 ? bp_dup(job->call, text)
+                 : bp_format(job->call, "%s/" BP_FMT, from, BP_ARG(text));
     if (!joined.data)
         return BP_NO_MEMORY;
     *place = resolve(job->call, joined.data);
@@ -161,7 +181,8 @@ static bp_status read_place(struct git_job *job, const char *file, const char *p
 
 /* ---- the git directory ---- */
 
-/* A walk through folders; the path grows and shrinks in one buffer, so that depth costs little stack. */
+/* A walk through folders; the path grows and shrinks in one buffer, so that depth costs little
+ * stack. */
 struct walk {
     struct git_job *job;
     bp_status (*check)(struct git_job *job, const char *path, const char *name, unsigned char type);
@@ -180,7 +201,8 @@ static bp_status walk_entry(struct walk *w, const struct dirent *entry, unsigned
     struct stat   st;
     bp_status     status;
 
-    if (len + 1 + name_len >= sizeof(w->path) || depth > WALK_DEPTH_MAX || ++w->entries > WALK_ENTRIES_MAX)
+    if (len + 1 + name_len >= sizeof(w->path) || depth > WALK_DEPTH_MAX ||
+        ++w->entries > WALK_ENTRIES_MAX)
         return refuse(w->job, "it is nested too deep, or has too many files");
     w->path[len] = '/';
     memcpy(w->path + len + 1, entry->d_name, name_len + 1);
@@ -190,7 +212,8 @@ static bp_status walk_entry(struct walk *w, const struct dirent *entry, unsigned
     status = w->entries % 1024 == 0 ? job_goes_on(w->job) : BP_OK;
     if (status == BP_OK)
         status = w->check(w->job, w->path, entry->d_name, type);
-    if (status == BP_OK && type == DT_DIR && !(w->is_worktree && depth == 0 && strcmp(entry->d_name, ".git") == 0))
+    if (status == BP_OK && type == DT_DIR &&
+        !(w->is_worktree && depth == 0 && strcmp(entry->d_name, ".git") == 0))
         status = walk_folder(w, depth + 1);
     w->len = len;
     w->path[len] = '\0';
@@ -214,7 +237,8 @@ static bp_status walk_folder(struct walk *w, unsigned depth)
 
 /* Calls `check` for everything below `path`. */
 static bp_status walk(struct git_job *job, bp_str path, bool is_worktree,
-                      bp_status (*check)(struct git_job *job, const char *path, const char *name, unsigned char type))
+                      bp_status (*check)(struct git_job *job, const char *path, const char *name,
+                                         unsigned char type))
 {
     struct walk *w = BP_NEW(job->call, struct walk);
 
@@ -227,10 +251,12 @@ static bp_status walk(struct git_job *job, bp_str path, bool is_worktree,
     return walk_folder(w, 0);
 }
 
-static bp_status check_git_file(struct git_job *job, const char *path, const char *name, unsigned char type)
+static bp_status check_git_file(struct git_job *job, const char *path, const char *name,
+                                unsigned char type)
 {
     (void)name;
-    if (type == DT_REG || type == DT_DIR || type == DT_SOCK || type == DT_UNKNOWN) // a socket cannot be opened
+    if (type == DT_REG || type == DT_DIR || type == DT_SOCK ||
+        type == DT_UNKNOWN) // a socket cannot be opened
         return BP_OK;
     if (type == DT_LNK) {
         struct stat st;
@@ -243,21 +269,24 @@ static bp_status check_git_file(struct git_job *job, const char *path, const cha
     return refuse(job, "in its git directory is something that is no regular file");
 }
 
-static bp_status check_tree_file(struct git_job *job, const char *path, const char *name, unsigned char type)
+static bp_status check_tree_file(struct git_job *job, const char *path, const char *name,
+                                 unsigned char type)
 {
     (void)path;
     if (type == DT_REG || type == DT_DIR)
         return BP_OK;
     if (strcasecmp(name, ".gitignore") == 0 || strcasecmp(name, ".gitattributes") == 0 ||
         strcasecmp(name, ".gitmodules") == 0)
-        return refuse(job, "a .gitignore, .gitattributes or .gitmodules in it is not a regular file");
+        return refuse(job,
+                      "a .gitignore, .gitattributes or .gitmodules in it is not a regular file");
     return BP_OK;
 }
 
 static bp_status check_config(struct git_job *job, const char *folder, const char *name)
 {
     bp_str    path = bp_format(job->call, "%s/%s", folder, name), text;
-    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text)
+                                 : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -277,7 +306,8 @@ static bp_status check_config(struct git_job *job, const char *folder, const cha
 static bp_status check_alternates(struct git_job *job, const char *objects, unsigned depth)
 {
     bp_str    path = bp_format(job->call, "%s/info/alternates", objects), text;
-    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text) : BP_NO_MEMORY;
+    bp_status status = path.data ? repository_read_file(job, path.data, CONFIG_BYTES_MAX, &text)
+                                 : BP_NO_MEMORY;
 
     if (status == BP_NOT_FOUND)
         return BP_OK;
@@ -312,7 +342,8 @@ static bp_status find_git_directory(struct git_job *job, bp_str *directory)
         return BP_NO_MEMORY;
     if (lstat(dot_git.data, &st) != 0) {
         if (lstat(head.data, &st) != 0)
-            return bp_fail(job->call, BP_NOT_FOUND, "'" BP_FMT "' is not a git repository", BP_ARG(job->path));
+            return bp_fail(job->call, BP_NOT_FOUND, "'" BP_FMT "' is not a git repository",
+                           BP_ARG(job->path));
         *directory = job->path; // a bare one
         return BP_OK;
     }
@@ -358,8 +389,8 @@ static bool is_place(struct git_job *job, const char *path, bp_str wanted)
 }
 
 /* A value of the repository's config, "PREFIX name SUFFIX"; empty when it is not set. */
-static bp_str config_value(struct git_job *job, git_config *config, const char *prefix, const char *name,
-                           const char *suffix)
+static bp_str config_value(struct git_job *job, git_config *config, const char *prefix,
+                           const char *name, const char *suffix)
 {
     git_buf value = { NULL, 0, 0 };
     bp_str  found = { NULL, 0 }, key = bp_format(job->call, "%s%s%s", prefix, name, suffix);
@@ -371,7 +402,8 @@ static bp_str config_value(struct git_job *job, git_config *config, const char *
 }
 
 /* What the remote's branch is called here, by the first refspec that knows it. */
-static bp_str tracked_as(struct git_job *job, git_config *config, const char *remote, const char *branch)
+static bp_str tracked_as(struct git_job *job, git_config *config, const char *remote,
+                         const char *branch)
 {
     bp_str               key = bp_format(job->call, "remote.%s.fetch", remote), found = { NULL, 0 };
     git_config_iterator *fetches = NULL;
@@ -383,7 +415,8 @@ static bp_str tracked_as(struct git_job *job, git_config *config, const char *re
         git_refspec *spec = NULL;
         git_buf      name = { NULL, 0, 0 };
 
-        if (git_refspec_parse(&spec, entry->value, 1) == 0 && git_refspec_src_matches(spec, branch) &&
+        if (git_refspec_parse(&spec, entry->value, 1) == 0 &&
+            git_refspec_src_matches(spec, branch) &&
             git_refspec_transform(&name, spec, branch) == 0)
             found = bp_dup(job->call, bp_str_n(name.ptr, name.size));
         git_buf_dispose(&name);
@@ -393,8 +426,8 @@ static bp_str tracked_as(struct git_job *job, git_config *config, const char *re
     return found;
 }
 
-/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. By hand, as
- * git_branch_upstream_name() of libgit2 1.5 loses 20 KiB for each entry of the config. */
+/* branch.NAME.remote and .merge, through the remote's refspec: refs/remotes/origin/main. By hand,
+ * as git_branch_upstream_name() of libgit2 1.5 loses 20 KiB for each entry of the config. */
 static void remember_upstream(struct git_job *job)
 {
     static const char branches[] = "refs/heads/";
@@ -403,9 +436,11 @@ static void remember_upstream(struct git_job *job)
     const char       *own = NULL;
     bp_str            remote, merge;
 
-    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 && git_reference_type(head) == GIT_REFERENCE_SYMBOLIC)
+    if (git_reference_lookup(&head, job->repo, "HEAD") == 0 &&
+        git_reference_type(head) == GIT_REFERENCE_SYMBOLIC)
         own = git_reference_symbolic_target(head);
-    if (own && strncmp(own, branches, sizeof(branches) - 1) == 0 && git_repository_config(&config, job->repo) == 0) {
+    if (own && strncmp(own, branches, sizeof(branches) - 1) == 0 &&
+        git_repository_config(&config, job->repo) == 0) {
         own += sizeof(branches) - 1;
         remote = config_value(job, config, "branch.", own, ".remote");
         merge = config_value(job, config, "branch.", own, ".merge");
@@ -436,7 +471,8 @@ static bp_status check_opened(struct git_job *job, bp_str directory, bp_str comm
     if (!is_place(job, git_repository_path(job->repo), directory) ||
         !is_place(job, git_repository_commondir(job->repo), common))
         return refuse(job, "its .git leads somewhere else");
-    if (!git_repository_is_bare(job->repo) && !is_place(job, git_repository_workdir(job->repo), job->path))
+    if (!git_repository_is_bare(job->repo) &&
+        !is_place(job, git_repository_workdir(job->repo), job->path))
         return refuse(job, "its core.worktree says that its files lie somewhere else");
     return take_config_away(job);
 }
@@ -447,21 +483,25 @@ static bp_status check_format(struct git_job *job, bp_str common)
     static const struct {
         const char *name, *usual, *sentence;
     } formats[] = {
-        { "extensions.objectformat", "sha1", "its objects are named by SHA-256, and only SHA-1 is read here" },
-        { "extensions.refstorage", "files", "its branches are kept in a reftable, and only files are read here" },
+        { "extensions.objectformat", "sha1",
+          "its objects are named by SHA-256, and only SHA-1 is read here" },
+        { "extensions.refstorage", "files",
+          "its branches are kept in a reftable, and only files are read here" },
     };
     bp_str      path = bp_format(job->call, BP_FMT "/config", BP_ARG(common));
     git_config *config = NULL;
     bp_status   status = BP_OK;
 
     if (!path.data || git_config_open_ondisk(&config, path.data) != 0)
-        return path.data ? BP_OK : BP_NO_MEMORY; // whatever is wrong with it is said when the repository is opened
+        return path.data ? BP_OK : BP_NO_MEMORY; // whatever is wrong with it is said when the
+                                                 // repository is opened
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && status == BP_OK; i++) {
         git_buf value = { NULL, 0, 0 };
 
         if (git_config_get_string_buf(&value, config, formats[i].name) == 0 &&
             strcasecmp(value.ptr, formats[i].usual) != 0)
-            status = bp_fail(job->call, BP_UNSUPPORTED, "the repository '" BP_FMT "' is sound, but %s: use git itself",
+            status = bp_fail(job->call, BP_UNSUPPORTED,
+                             "the repository '" BP_FMT "' is sound, but %s: use git itself",
                              BP_ARG(job->path), formats[i].sentence);
         git_buf_dispose(&value);
     }
@@ -490,8 +530,10 @@ bp_status repository_open(struct git_job *job)
     if (status == BP_OK) // who changes branches, for the reflog
         git_repository_set_ident(job->repo, bp_dup(job->call, job->self->author_name).data,
                                  bp_dup(job->call, job->self->author_email).data);
-    if (status == BP_OK && git_repository_is_bare(job->repo) && job->flags & JOB_WORKTREE && job->flags & JOB_WRITES)
-        status = bp_fail(job->call, BP_INVALID, "'" BP_FMT "' is a bare repository, which has no working tree",
+    if (status == BP_OK && git_repository_is_bare(job->repo) && job->flags & JOB_WORKTREE &&
+        job->flags & JOB_WRITES)
+        status = bp_fail(job->call, BP_INVALID,
+                         "'" BP_FMT "' is a bare repository, which has no working tree",
                          BP_ARG(job->path));
     if (status != BP_OK) {
         git_repository_free(job->repo);
@@ -501,11 +543,12 @@ bp_status repository_open(struct git_job *job)
     return status;
 }
 
-/* As the reference server has it: a link counts as what it leads to. Of what is gone (git_add stages that, too) the
- * folder that is still there decides. */
+/* As the reference server has it: a link counts as what it leads to. Of what is gone (git_add
+ * stages that, too) the folder that is still there decides. */
 bp_status repository_path_check(struct git_job *job, const char *path)
 {
-    bp_str      whole = path[0] == '/' ? bp_str_of(path) : bp_format(job->call, BP_FMT "/%s", BP_ARG(job->path), path);
+    bp_str      whole = path[0] == '/' ? bp_str_of(path)
+                                       : bp_format(job->call, BP_FMT "/%s", BP_ARG(job->path), path);
     char       *folder = (char *)(uintptr_t)bp_dup(job->call, whole).data, *slash;
     bool        goes_up = strstr(path, "..") != NULL;
     struct stat st;
@@ -514,13 +557,13 @@ bp_status repository_path_check(struct git_job *job, const char *path)
     if (!folder)
         return BP_NO_MEMORY;
     real = resolve(job->call, folder);
-    while (!real.len && errno == ENOENT && !goes_up && lstat(folder, &st) != 0 && (slash = strrchr(folder, '/')) &&
-           slash != folder) {
+    while (!real.len && errno == ENOENT && !goes_up && lstat(folder, &st) != 0 &&
+           (slash = strrchr(folder, '/')) && slash != folder) {
         *slash = '\0';
         real = resolve(job->call, folder);
     }
     if (!real.len || !path_is_beneath(real, job->path))
-        return bp_fail(job->call, BP_DENIED, "Path '%s' is outside the repository '" BP_FMT "'", path,
-                       BP_ARG(job->path));
+        return bp_fail(job->call, BP_DENIED, "Path '%s' is outside the repository '" BP_FMT "'",
+                       path, BP_ARG(job->path));
     return BP_OK;
 }

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-static bp_status run_route(bp_call *call, void *instance, bp_request *request, bp_response *response, uint32_t flags,
+static bp_status run_route(bp_call *call, void *instance, bp_request *request,
+                           bp_response *response, uint32_t flags,
                            bp_status (*run)(struct git_job *job))
 {
     const struct git *self = instance;
@@ -22,7 +23,8 @@ static bp_status run_route(bp_call *call, void *instance, bp_request *request, b
 }
 
 /* The commit that `name` names, or HEAD. */
-static bp_status read_commit(struct git_job *job, const char *name, bool is_required, git_commit **commit)
+static bp_status read_commit(struct git_job *job, const char *name, bool is_required,
+                             git_commit **commit)
 {
     git_object *object = NULL;
     const char *revision;
@@ -64,9 +66,11 @@ static bool touches(const struct git_job *job, git_commit *commit, const char *p
 
     if (git_commit_tree(&tree, commit) == 0)
         git_tree_entry_bypath(&entry, tree, path);
-    if (commit_first_parent(job, commit, &parent) == 0 && parent && git_commit_tree(&before_tree, parent) == 0)
+    if (commit_first_parent(job, commit, &parent) == 0 && parent &&
+        git_commit_tree(&before_tree, parent) == 0)
         git_tree_entry_bypath(&before, before_tree, path);
-    is_changed = !entry != !before || (entry && !git_oid_equal(git_tree_entry_id(entry), git_tree_entry_id(before)));
+    is_changed = !entry != !before ||
+                 (entry && !git_oid_equal(git_tree_entry_id(entry), git_tree_entry_id(before)));
     git_tree_entry_free(entry);
     git_tree_entry_free(before);
     git_tree_free(tree);
@@ -80,7 +84,8 @@ struct commits {
     int64_t     count, max_count;
 };
 
-/* Text in small letters, of ASCII alone, as the query is: then memmem() finds it in a time that grows with the text. */
+/* Text in small letters, of ASCII alone, as the query is: then memmem() finds it in a time that
+ * grows with the text. */
 static char *small_letters(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -119,7 +124,8 @@ static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
     return BP_OK;
 }
 
-/* Without a path or a query every commit counts, so that the walk itself may end; with one it goes on to the end. */
+/* Without a path or a query every commit counts, so that the walk itself may end; with one it goes
+ * on to the end. */
 static bp_status write_commits(struct git_job *job, struct commits *commits, const char *key)
 {
     git_commit *from = NULL;
@@ -130,8 +136,8 @@ static bp_status write_commits(struct git_job *job, struct commits *commits, con
     bp_json_object(job->json);
     bp_json_key(job->json, key);
     bp_json_array(job->json);
-    status = history_walk(job, git_commit_id(from), is_filtered ? INT64_MAX : commits->max_count, INT64_MIN, INT64_MAX,
-                          add_commit, commits);
+    status = history_walk(job, git_commit_id(from), is_filtered ? INT64_MAX : commits->max_count,
+                          INT64_MIN, INT64_MAX, add_commit, commits);
     git_commit_free(from);
     bp_json_end(job->json);
     bp_json_key(job->json, "more");
@@ -146,7 +152,8 @@ static bp_status write_commits(struct git_job *job, struct commits *commits, con
 
 static bp_status write_log(struct git_job *job)
 {
-    struct commits commits = { .max_count = job_integer(job, "max_commits", 100, 1, job->self->log_commits) };
+    struct commits commits = { .max_count = job_integer(job, "max_commits", 100, 1,
+                                                        job->self->log_commits) };
 
     BP_TRY(job_text(job, "path", "path", &commits.path));
     return write_commits(job, &commits, "commits");
@@ -173,7 +180,8 @@ static bp_status write_patch(struct git_job *job, git_commit *from, git_commit *
     diff_options(job, &options, job_integer(job, "context_lines", 3, 0, 1000000));
     if (code == 0)
         code = git_diff_tree_to_tree(&diff, job->repo, old_tree, new_tree, &options);
-    status = code == 0 ? diff_print(job, diff, CONFLICTS_NONE, &left_out) : job_fail(job, code, "the diff cannot be made");
+    status = code == 0 ? diff_print(job, diff, CONFLICTS_NONE, &left_out)
+                       : job_fail(job, code, "the diff cannot be made");
     if (status == BP_OK) {
         bp_json_object(job->json);
         bp_json_put_string(job->json, "diff", bp_buf_str(job->out));
@@ -229,7 +237,9 @@ static void put_result(struct search *s, const char *path, int64_t number, bp_st
     bp_json_object(s->job->json);
     put_text(s->job->json, "path", path);
     bp_json_put_integer(s->job->json, "line", number);
-    bp_json_put_string(s->job->json, "text", bp_str_n(line.data, line.len < LINE_BYTES_SHOWN ? line.len : LINE_BYTES_SHOWN));
+    bp_json_put_string(s->job->json, "text",
+                       bp_str_n(line.data,
+                                line.len < LINE_BYTES_SHOWN ? line.len : LINE_BYTES_SHOWN));
     if (line.len > LINE_BYTES_SHOWN) {
         bp_json_key(s->job->json, "cut");
         bp_json_add_bool(s->job->json, true);
@@ -238,7 +248,8 @@ static void put_result(struct search *s, const char *path, int64_t number, bp_st
 }
 
 /* Looks from find to find, not line by line. */
-static bp_status search_text(struct search *s, const char *folder, const char *name, bp_str text, const char *small)
+static bp_status search_text(struct search *s, const char *folder, const char *name, bp_str text,
+                             const char *small)
 {
     const char *end = small + text.len, *line = small, *at = small;
     int64_t     number = 1;
@@ -267,7 +278,8 @@ static bp_status search_text(struct search *s, const char *folder, const char *n
     return BP_OK;
 }
 
-static bp_status search_blob(struct search *s, const char *folder, const char *name, const git_blob *blob)
+static bp_status search_blob(struct search *s, const char *folder, const char *name,
+                             const git_blob *blob)
 {
     bp_str    text = bp_str_n(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
     char     *small;
@@ -307,10 +319,12 @@ static int search_entry(const char *folder, const git_tree_entry *entry, void *p
 
 static bp_status search_files(struct git_job *job, const char *query, int64_t max_count)
 {
-    struct search s = { .job = job, .query = query, .query_len = strlen(query), .max_count = max_count };
-    git_commit   *commit = NULL;
-    git_tree     *tree = NULL;
-    int           code;
+    struct search s = {
+        .job = job, .query = query, .query_len = strlen(query), .max_count = max_count
+    };
+    git_commit *commit = NULL;
+    git_tree   *tree = NULL;
+    int         code;
 
     BP_TRY(read_commit(job, "revision", false, &commit));
     bp_json_object(job->json);
@@ -335,19 +349,21 @@ static bp_status write_search(struct git_job *job)
 {
     bp_str         query = bp_json_string(bp_json_get(job->arguments, "query"));
     bp_str         where = bp_json_string(bp_json_get(job->arguments, "in"));
-    struct commits commits = { .max_count = job_integer(job, "max_results", 100, 1, job->self->log_commits) };
+    struct commits commits = { .max_count = job_integer(job, "max_results", 100, 1,
+                                                        job->self->log_commits) };
 
     if (!query.len || memchr(query.data, '\0', query.len))
         return bp_fail(job->call, BP_INVALID, "query is missing: the text to look for");
     query = bp_dup(job->call, query);
-    commits.query = query.data ? small_letters((char *)(uintptr_t)query.data, query.len) : NULL; // may begin with "-": it is no argument of anything
+    commits.query = query.data ? small_letters((char *)(uintptr_t)query.data, query.len)
+                               : NULL; // may begin with "-": it is no argument of anything
     if (!commits.query)
         return BP_NO_MEMORY;
     if (bp_str_is(where, "commits"))
         return write_commits(job, &commits, "results");
     if (where.len && !bp_str_is(where, "files"))
-        return bp_fail(job->call, BP_INVALID, "in: must be \"files\" or \"commits\", not \"" BP_FMT "\"",
-                       BP_ARG(where));
+        return bp_fail(job->call, BP_INVALID,
+                       "in: must be \"files\" or \"commits\", not \"" BP_FMT "\"", BP_ARG(where));
     return search_files(job, commits.query, commits.max_count);
 }
 
@@ -384,8 +400,8 @@ static bp_status blame_file(struct git_job *job, git_commit *commit, const char 
     git_blame_options options;
     git_blame        *blame = NULL;
     git_object       *blob = NULL;
-    bp_str            spec = bp_format(job->call, "%s:%s", git_oid_tostr_s(git_commit_id(commit)), path);
-    int               code;
+    bp_str spec = bp_format(job->call, "%s:%s", git_oid_tostr_s(git_commit_id(commit)), path);
+    int    code;
 
     if (!spec.data)
         return BP_NO_MEMORY;
@@ -394,21 +410,25 @@ static bp_status blame_file(struct git_job *job, git_commit *commit, const char 
         git_object_free(blob);
         return bp_fail(job->call, BP_INVALID, "path: '%s' is not a file", path);
     }
-    if (has_too_many_lines(git_blob_rawcontent((git_blob *)blob), (size_t)git_blob_rawsize((git_blob *)blob))) {
+    if (has_too_many_lines(git_blob_rawcontent((git_blob *)blob),
+                           (size_t)git_blob_rawsize((git_blob *)blob))) {
         git_object_free(blob);
-        return bp_fail(job->call, BP_TOO_LARGE, "path: '%s' has more than %d lines", path, LINES_MAX);
+        return bp_fail(job->call, BP_TOO_LARGE, "path: '%s' has more than %d lines", path,
+                       LINES_MAX);
     }
     job->counts_lines = true;
     git_blame_options_init(&options, GIT_BLAME_OPTIONS_VERSION);
     git_oid_cpy(&options.newest_commit, git_commit_id(commit));
-    if (job->shallow_count == 1) // there is no going on behind the end of a shallow clone; one is all libgit2 takes
+    if (job->shallow_count ==
+        1) // there is no going on behind the end of a shallow clone; one is all libgit2 takes
         git_oid_cpy(&options.oldest_commit, &job->shallow[0]);
     code = git_blame_file(&blame, job->repo, path, &options);
     bp_json_object(job->json);
     bp_json_key(job->json, "blame");
     bp_json_array(job->json);
     if (code == 0)
-        write_lines(job, blame, git_blob_rawcontent((git_blob *)blob), (size_t)git_blob_rawsize((git_blob *)blob));
+        write_lines(job, blame, git_blob_rawcontent((git_blob *)blob),
+                    (size_t)git_blob_rawsize((git_blob *)blob));
     bp_json_end(job->json);
     bp_json_end(job->json);
     git_blame_free(blame);
@@ -424,7 +444,8 @@ static bp_status write_blame(struct git_job *job)
 
     BP_TRY(job_text(job, "path", "path", &path));
     if (!path || path[0] == '/' || strstr(path, "../"))
-        return bp_fail(job->call, BP_INVALID, "path must be the path of a file within the repository");
+        return bp_fail(job->call, BP_INVALID,
+                       "path must be the path of a file within the repository");
     BP_TRY(read_commit(job, "revision", false, &commit));
     status = blame_file(job, commit, path);
     git_commit_free(commit);

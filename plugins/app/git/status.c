@@ -16,7 +16,8 @@ bp_str path_quoted(bp_call *call, const char *path)
     char  *out;
 
     for (size_t i = 0; i < len; i++)
-        odd += (unsigned char)path[i] < 0x20 || (unsigned char)path[i] >= 0x7F || path[i] == '"' || path[i] == '\\';
+        odd += (unsigned char)path[i] < 0x20 || (unsigned char)path[i] >= 0x7F || path[i] == '"' ||
+               path[i] == '\\';
     if (!odd)
         return bp_str_n(path, len);
     out = bp_alloc(call, len + 3 * odd + 3);
@@ -55,10 +56,13 @@ static void add_upstream(struct status *s, const git_oid *own)
 
     if (!job->upstream.len)
         return;
-    name = strncmp(job->upstream.data, "refs/remotes/", 13) == 0 ? job->upstream.data + 13 : job->upstream.data + 11;
+    name = strncmp(job->upstream.data, "refs/remotes/", 13) == 0 ? job->upstream.data + 13
+                                                                 : job->upstream.data + 11;
     if (git_reference_name_to_id(&theirs, job->repo, job->upstream.data) != 0) {
-        bp_buf_addf(job->out, "Your branch is based on '%s', but the upstream is gone.\n"
-                              "  (use \"git branch --unset-upstream\" to fixup)\n\n", name);
+        bp_buf_addf(job->out,
+                    "Your branch is based on '%s', but the upstream is gone.\n"
+                    "  (use \"git branch --unset-upstream\" to fixup)\n\n",
+                    name);
         return;
     }
     if (!commits_ahead_behind(job, own, &theirs, &ahead, &behind))
@@ -66,17 +70,21 @@ static void add_upstream(struct status *s, const git_oid *own)
     if (!ahead && !behind)
         bp_buf_addf(job->out, "Your branch is up to date with '%s'.\n\n", name);
     else if (!behind)
-        bp_buf_addf(job->out, "Your branch is ahead of '%s' by %zu commit%s.\n"
-                              "  (use \"git push\" to publish your local commits)\n\n", name, ahead,
-                    ahead == 1 ? "" : "s");
+        bp_buf_addf(job->out,
+                    "Your branch is ahead of '%s' by %zu commit%s.\n"
+                    "  (use \"git push\" to publish your local commits)\n\n",
+                    name, ahead, ahead == 1 ? "" : "s");
     else if (!ahead)
-        bp_buf_addf(job->out, "Your branch is behind '%s' by %zu commit%s, and can be fast-forwarded.\n"
-                              "  (use \"git pull\" to update your local branch)\n\n", name, behind,
-                    behind == 1 ? "" : "s");
+        bp_buf_addf(job->out,
+                    "Your branch is behind '%s' by %zu commit%s, and can be fast-forwarded.\n"
+                    "  (use \"git pull\" to update your local branch)\n\n",
+                    name, behind, behind == 1 ? "" : "s");
     else
-        bp_buf_addf(job->out, "Your branch and '%s' have diverged,\nand have %zu and %zu different commits each, "
-                              "respectively.\n  (use \"git pull\" if you want to integrate the remote branch "
-                              "with yours)\n\n", name, ahead, behind);
+        bp_buf_addf(job->out,
+                    "Your branch and '%s' have diverged,\nand have %zu and %zu different commits "
+                    "each, respectively.\n  (use \"git pull\" if you want to integrate the remote "
+                    "branch with yours)\n\n",
+                    name, ahead, behind);
 }
 
 static bp_status add_head(struct status *s)
@@ -92,7 +100,8 @@ static bp_status add_head(struct status *s)
         return job_fail(job, code, "HEAD cannot be read");
     if (git_reference_type(head) == GIT_REFERENCE_SYMBOLIC) {
         name = git_reference_symbolic_target(head);
-        bp_buf_addf(job->out, "On branch %s\n", strncmp(name, "refs/heads/", 11) == 0 ? name + 11 : name);
+        bp_buf_addf(job->out, "On branch %s\n",
+                    strncmp(name, "refs/heads/", 11) == 0 ? name + 11 : name);
     } else {
         bp_status status = rebase_head(job, &is_told);
 
@@ -120,11 +129,13 @@ static void add_state(struct status *s)
         { GIT_REPOSITORY_STATE_MERGE, NULL,
           "You have unmerged paths.\n  (fix conflicts and run \"git commit\")\n"
           "  (use \"git merge --abort\" to abort the merge)\n\n",
-          "All conflicts fixed but you are still merging.\n  (use \"git commit\" to conclude merge)\n\n" },
+          "All conflicts fixed but you are still merging.\n  (use \"git commit\" to conclude "
+          "merge)\n\n" },
         { GIT_REPOSITORY_STATE_CHERRYPICK, "cherry-picking",
           "  (fix conflicts and run \"git cherry-pick --continue\")\n",
           "  (all conflicts fixed: run \"git cherry-pick --continue\")\n" },
-        { GIT_REPOSITORY_STATE_REVERT, "reverting", "  (fix conflicts and run \"git revert --continue\")\n",
+        { GIT_REPOSITORY_STATE_REVERT, "reverting",
+          "  (fix conflicts and run \"git revert --continue\")\n",
           "  (all conflicts fixed: run \"git revert --continue\")\n" },
     };
     struct git_job *job = s->job;
@@ -146,9 +157,11 @@ static void add_sparse(struct status *s)
     size_t count = git_index_entrycount(s->index), left_out = 0;
 
     for (size_t i = 0; i < count; i++)
-        left_out += (git_index_get_byindex(s->index, i)->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE) != 0;
+        left_out += (git_index_get_byindex(s->index, i)->flags_extended &
+                     GIT_INDEX_ENTRY_SKIP_WORKTREE) != 0;
     if (left_out)
-        bp_buf_addf(s->job->out, "You are in a sparse checkout with %zu%% of tracked files present.\n\n",
+        bp_buf_addf(s->job->out,
+                    "You are in a sparse checkout with %zu%% of tracked files present.\n\n",
                     100 - 100 * left_out / count);
 }
 
@@ -157,12 +170,18 @@ static void add_sparse(struct status *s)
 static const char *label_of(git_delta_t status)
 {
     switch (status) {
-    case GIT_DELTA_ADDED: return "new file:   ";
-    case GIT_DELTA_DELETED: return "deleted:    ";
-    case GIT_DELTA_RENAMED: return "renamed:    ";
-    case GIT_DELTA_COPIED: return "copied:     ";
-    case GIT_DELTA_TYPECHANGE: return "typechange: ";
-    default: return "modified:   ";
+    case GIT_DELTA_ADDED:
+        return "new file:   ";
+    case GIT_DELTA_DELETED:
+        return "deleted:    ";
+    case GIT_DELTA_RENAMED:
+        return "renamed:    ";
+    case GIT_DELTA_COPIED:
+        return "copied:     ";
+    case GIT_DELTA_TYPECHANGE:
+        return "typechange: ";
+    default:
+        return "modified:   ";
     }
 }
 
@@ -183,7 +202,8 @@ static void add_delta(struct git_job *job, const git_diff_delta *delta)
 
 static void count_deltas(struct status *s)
 {
-    s->staged_count = git_diff_num_deltas(s->staged) - git_diff_num_deltas_of_type(s->staged, GIT_DELTA_CONFLICTED);
+    s->staged_count = git_diff_num_deltas(s->staged) -
+                      git_diff_num_deltas_of_type(s->staged, GIT_DELTA_CONFLICTED);
     s->untracked_count = git_diff_num_deltas_of_type(s->unstaged, GIT_DELTA_UNTRACKED);
     s->deleted_count = git_diff_num_deltas_of_type(s->unstaged, GIT_DELTA_DELETED);
     s->conflicts = git_index_has_conflicts(s->index) ? 1 : 0;
@@ -200,19 +220,28 @@ static void add_staged(struct status *s)
     if (!s->staged_count)
         return;
     bp_buf_add(job->out, bp_str_of("Changes to be committed:\n"));
-    if ((!s->conflicts && git_repository_state(job->repo) == GIT_REPOSITORY_STATE_NONE) || is_rebasing(job))
-        bp_buf_add(job->out, bp_str_of(s->head ? "  (use \"git restore --staged <file>...\" to unstage)\n"
-                                               : "  (use \"git rm --cached <file>...\" to unstage)\n"));
+    if ((!s->conflicts && git_repository_state(job->repo) == GIT_REPOSITORY_STATE_NONE) ||
+        is_rebasing(job))
+        bp_buf_add(job->out,
+                   bp_str_of(s->head ? "  (use \"git restore --staged <file>...\" to unstage)\n"
+                                     : "  (use \"git rm --cached <file>...\" to unstage)\n"));
     for (size_t i = 0; i < git_diff_num_deltas(s->staged); i++)
         if (git_diff_get_delta(s->staged, i)->status != GIT_DELTA_CONFLICTED)
             add_delta(job, git_diff_get_delta(s->staged, i));
     bp_buf_add(job->out, bp_str_of("\n"));
 }
 
-/* What git says of a conflict by the versions that there are: 1 the common one, 2 ours, 4 theirs. */
+/* What git says of a conflict by the versions that there are: 1 the common one, 2 ours, 4 theirs.
+ */
 static const char *const conflict_labels[8] = {
-    "", "both deleted:    ", "added by us:     ", "deleted by them: ",
-    "added by them:   ", "deleted by us:   ", "both added:      ", "both modified:   ",
+    "",
+    "both deleted:    ",
+    "added by us:     ",
+    "deleted by them: ",
+    "added by them:   ",
+    "deleted by us:   ",
+    "both added:      ",
+    "both modified:   ",
 };
 
 static void add_conflict(struct git_job *job, unsigned versions, const char *path)
@@ -225,7 +254,8 @@ static void add_conflict(struct git_job *job, unsigned versions, const char *pat
 /* How a conflict is marked as solved depends on which kinds of them there are. */
 static void add_conflict_hints(struct git_job *job, const size_t kinds[8])
 {
-    size_t both_deleted = kinds[1], deleted = kinds[3] + kinds[5], others = kinds[2] + kinds[4] + kinds[6] + kinds[7];
+    size_t both_deleted = kinds[1], deleted = kinds[3] + kinds[5],
+           others = kinds[2] + kinds[4] + kinds[6] + kinds[7];
 
     bp_buf_add(job->out, bp_str_of("Unmerged paths:\n"));
     if (is_rebasing(job))
@@ -235,7 +265,8 @@ static void add_conflict_hints(struct git_job *job, const size_t kinds[8])
     else if (both_deleted && !deleted && !others)
         bp_buf_add(job->out, bp_str_of("  (use \"git rm <file>...\" to mark resolution)\n"));
     else
-        bp_buf_add(job->out, bp_str_of("  (use \"git add/rm <file>...\" as appropriate to mark resolution)\n"));
+        bp_buf_add(job->out, bp_str_of("  (use \"git add/rm <file>...\" as appropriate to mark "
+                                       "resolution)\n"));
 }
 
 /* Twice through all: for the hints, then for the names. */
@@ -273,9 +304,10 @@ static void add_unstaged(struct status *s)
 
     if (!s->unstaged_count)
         return;
-    bp_buf_addf(job->out, "Changes not staged for commit:\n"
-                          "  (use \"git add%s <file>...\" to update what will be committed)\n"
-                          "  (use \"git restore <file>...\" to discard changes in working directory)\n",
+    bp_buf_addf(job->out,
+                "Changes not staged for commit:\n"
+                "  (use \"git add%s <file>...\" to update what will be committed)\n"
+                "  (use \"git restore <file>...\" to discard changes in working directory)\n",
                 s->deleted_count ? "/rm" : "");
     for (size_t i = 0; i < git_diff_num_deltas(s->unstaged); i++) {
         const git_diff_delta *delta = git_diff_get_delta(s->unstaged, i);
@@ -291,8 +323,9 @@ static void add_untracked(struct status *s)
 
     if (!s->untracked_count)
         return;
-    bp_buf_add(job->out, bp_str_of("Untracked files:\n"
-                                   "  (use \"git add <file>...\" to include in what will be committed)\n"));
+    bp_buf_add(job->out,
+               bp_str_of("Untracked files:\n"
+                         "  (use \"git add <file>...\" to include in what will be committed)\n"));
     for (size_t i = 0; i < git_diff_num_deltas(s->unstaged); i++) {
         const git_diff_delta *delta = git_diff_get_delta(s->unstaged, i);
 
@@ -322,9 +355,9 @@ static const char *last_line(const struct status *s)
 
 static bp_status compare(struct status *s)
 {
-    struct git_job        *job = s->job;
-    git_diff_options       options;
-    int                    code = git_repository_index(&s->index, job->repo);
+    struct git_job  *job = s->job;
+    git_diff_options options;
+    int              code = git_repository_index(&s->index, job->repo);
 
     if (code != 0)
         return job_fail(job, code, "the index cannot be read");
@@ -362,7 +395,8 @@ static bp_status write_status(struct status *s)
     add_untracked(s);
     bp_buf_add(job->out, bp_str_of(last_line(s)));
     text = bp_buf_str(job->out);
-    if (text.len && text.data[text.len - 1] == '\n') { // the reference takes git's text without the last line feed
+    if (text.len && text.data[text.len - 1] ==
+                        '\n') { // the reference takes git's text without the last line feed
         text = bp_dup(job->call, bp_str_n(text.data, text.len - 1));
         bp_buf_reset(job->out);
         bp_buf_add(job->out, text);
@@ -376,7 +410,8 @@ bp_status status_text(struct git_job *job)
     bp_status     status;
 
     if (git_repository_is_bare(job->repo))
-        return bp_fail(job->call, BP_INVALID, "'" BP_FMT "' is a bare repository, which has no working tree",
+        return bp_fail(job->call, BP_INVALID,
+                       "'" BP_FMT "' is a bare repository, which has no working tree",
                        BP_ARG(job->path));
     status = write_status(&s);
     git_diff_free(s.staged);

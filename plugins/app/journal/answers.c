@@ -1,4 +1,5 @@
-/* answers.c - what the tools take and give: trimmed texts, lists within limits, {"success": ...}. */
+/* answers.c - what the tools take and give: trimmed texts, lists within limits, {"success": ...}.
+ */
 #include "journal.h"
 
 bp_str text_trim(bp_str text)
@@ -86,27 +87,32 @@ bp_status answer_missing(bp_call *call, bp_mcp *mcp, const char *sentence)
     return answer_resource(call, mcp, w);
 }
 
-bool text_check(bp_call *call, bp_str text, const char *name, size_t least, size_t most, const char **problem)
+bool text_check(bp_call *call, bp_str text, const char *name, size_t least, size_t most,
+                const char **problem)
 {
     size_t chars = text_chars(text);
 
     if (chars < least)
         *problem = bp_format(call, "%s is required", name).data;
     else if (chars > most)
-        *problem = bp_format(call, "%s is too long: %zu characters, at most %zu are allowed", name, chars, most).data;
+        *problem = bp_format(call, "%s is too long: %zu characters, at most %zu are allowed", name,
+                             chars, most)
+                       .data;
     else
         return true;
     return false;
 }
 
-bool list_read(bp_call *call, const bp_json *list, const char *name, size_t most, size_t item_chars, bp_str *json,
-               const char **problem)
+bool list_read(bp_call *call, const bp_json *list, const char *name, size_t most, size_t item_chars,
+               bp_str *json, const char **problem)
 {
     *json = BP_STR("[]");
     if (bp_json_type_of(list) == BP_JSON_NONE || bp_json_type_of(list) == BP_JSON_NULL)
         return true;
     if (bp_json_count(list) > most) {
-        *problem = bp_format(call, "%s has %zu members, at most %zu are allowed", name, bp_json_count(list), most).data;
+        *problem = bp_format(call, "%s has %zu members, at most %zu are allowed", name,
+                             bp_json_count(list), most)
+                       .data;
         return false;
     }
     for (size_t i = 0; i < bp_json_count(list); i++)

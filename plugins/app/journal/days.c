@@ -7,17 +7,18 @@ enum { SESSIONS_MAX = 1000, RECENT_DAYS = 7, DAY_S = 86400 };
 
 /* ---- reading a day ---- */
 
-static bp_status read_sessions(bp_call *call, struct journal *self, bp_str from, bp_str to, struct session **sessions,
-                               size_t *count)
+static bp_status read_sessions(bp_call *call, struct journal *self, bp_str from, bp_str to,
+                               struct session **sessions, size_t *count)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT " SESSION_COLUMNS " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND start_time >= $3 "
-               "AND start_time < $4 ORDER BY start_time, number LIMIT $5",
-               tenant_value(call), owner_value(call), bp_sql_text(from), bp_sql_text(to), bp_sql_int(SESSIONS_MAX)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT " SESSION_COLUMNS
+                         " FROM work_sessions WHERE tenant = $1 AND owner = $2 AND start_time >= "
+                         "$3 AND start_time < $4 ORDER BY start_time, number LIMIT $5",
+                         tenant_value(call), owner_value(call), bp_sql_text(from), bp_sql_text(to),
+                         bp_sql_int(SESSIONS_MAX)),
+                  &rows));
     *sessions = BP_NEW_ARRAY(call, struct session, rows.row_count + 1);
     if (!*sessions)
         return BP_NO_MEMORY;
@@ -65,8 +66,10 @@ static bp_status sum_up(bp_call *call, struct day *day)
     for (size_t i = 0; i < day->session_count; i++) {
         day->minutes += session_minutes(&day->sessions[i]);
         day->tasks[day->task_count++] = day->sessions[i].task;
-        add_members(stored_list(call, day->sessions[i].learnings), day->learnings, &day->learning_count);
-        add_members(stored_list(call, day->sessions[i].challenges), day->challenges, &day->challenge_count);
+        add_members(stored_list(call, day->sessions[i].learnings), day->learnings,
+                    &day->learning_count);
+        add_members(stored_list(call, day->sessions[i].challenges), day->challenges,
+                    &day->challenge_count);
     }
     day->task_count = keep_distinct(day->tasks, day->task_count);
     return BP_OK;
@@ -78,16 +81,22 @@ bp_status day_read(bp_call *call, struct journal *self, bp_str date, struct day 
 
     *day = (struct day){ .date = date };
     time_read(date, &start);
-    BP_TRY(read_sessions(call, self, time_text(call, start), time_text(call, start + DAY_S), &day->sessions,
-                         &day->session_count));
+    BP_TRY(read_sessions(call, self, time_text(call, start), time_text(call, start + DAY_S),
+                         &day->sessions, &day->session_count));
     return sum_up(call, day);
 }
 
-static bp_str today(bp_call *call) { return date_text(call, time_now()); }
+static bp_str today(bp_call *call)
+{
+    return date_text(call, time_now());
+}
 
 /* ---- how_was_my_day ---- */
 
-static double hours_of(int64_t minutes) { return (double)((minutes * 10 + 30) / 60) / 10; }
+static double hours_of(int64_t minutes)
+{
+    return (double)((minutes * 10 + 30) / 60) / 10;
+}
 
 static bp_status answer_day(bp_call *call, bp_mcp *mcp, const struct day *day, bp_str summary)
 {
@@ -97,7 +106,9 @@ static bp_status answer_day(bp_call *call, bp_mcp *mcp, const struct day *day, b
     bp_json_put_bool(w, "success", day->session_count > 0);
     bp_json_put_string(w, "date", day->date);
     if (day->session_count == 0) {
-        bp_json_put_string(w, "message", bp_format(call, "No work sessions found for " BP_FMT, BP_ARG(day->date)));
+        bp_json_put_string(w, "message",
+                           bp_format(call, "No work sessions found for " BP_FMT,
+                                     BP_ARG(day->date)));
     } else {
         bp_json_put_string(w, "summary", summary);
         bp_json_key(w, "stats");
@@ -114,30 +125,35 @@ static bp_status answer_day(bp_call *call, bp_mcp *mcp, const struct day *day, b
 }
 
 /* A column of the day's row, which is made when it is not there. */
-static bp_status write_day(bp_call *call, struct journal *self, bp_str date, bp_str intention, bp_str reflection)
+static bp_status write_day(bp_call *call, struct journal *self, bp_str date, bp_str intention,
+                           bp_str reflection)
 {
-    return db_run(
-        call, self,
-        BP_SQL("INSERT INTO daily_journals (tenant, owner, date, morning_intention, end_of_day_reflection, created_at, "
-               "updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (tenant, owner, date) DO UPDATE SET "
-               "morning_intention = COALESCE(excluded.morning_intention, daily_journals.morning_intention), "
-               "end_of_day_reflection = COALESCE(excluded.end_of_day_reflection, "
-               "daily_journals.end_of_day_reflection), updated_at = excluded.updated_at",
-               tenant_value(call), owner_value(call), bp_sql_text(date), text_or_null(intention),
-               text_or_null(reflection), bp_sql_text(time_text(call, time_now()))),
-        NULL);
+    return db_run(call, self,
+                  BP_SQL("INSERT INTO daily_journals (tenant, owner, date, morning_intention, "
+                         "end_of_day_reflection, created_at, updated_at) VALUES ($1, $2, $3, $4, "
+                         "$5, $6, $6) ON CONFLICT (tenant, owner, date) DO UPDATE SET "
+                         "morning_intention = COALESCE(excluded.morning_intention, "
+                         "daily_journals.morning_intention), end_of_day_reflection = "
+                         "COALESCE(excluded.end_of_day_reflection, "
+                         "daily_journals.end_of_day_reflection), updated_at = excluded.updated_at",
+                         tenant_value(call), owner_value(call), bp_sql_text(date),
+                         text_or_null(intention), text_or_null(reflection),
+                         bp_sql_text(time_text(call, time_now()))),
+                  NULL);
 }
 
 bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          date = text_trim(bp_json_string(bp_json_get(arguments, "date"))), summary = BP_STR("");
-    struct day      day;
+    bp_str date = text_trim(bp_json_string(bp_json_get(arguments, "date"))), summary = BP_STR("");
+    struct day day;
 
     if (!date.len)
         date = today(call);
     if (!date_is_valid(date))
-        return answer_refused(call, mcp, "Invalid date format. Use YYYY-MM-DD (for example 2026-11-22).", NULL);
+        return answer_refused(call, mcp,
+                              "Invalid date format. Use YYYY-MM-DD (for example 2026-11-22).",
+                              NULL);
     session_touch(call, self);
     BP_TRY(day_read(call, self, date, &day));
     if (day.session_count) {
@@ -145,7 +161,8 @@ bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *argu
         BP_TRY(write_day(call, self, date, bp_str_n(NULL, 0), summary));
         BP_TRY(memory_keep(call, self,
                            bp_format(call, "daily_summary_" BP_FMT "%s" BP_FMT, BP_ARG(date),
-                                     bp_principal_of(call)->id.len ? "_" : "", BP_ARG(bp_principal_of(call)->id)),
+                                     bp_principal_of(call)->id.len ? "_" : "",
+                                     BP_ARG(bp_principal_of(call)->id)),
                            "daily_summary", summary, BP_STR("[]")));
     } else {
         metric_count(self, SUMMARIES_TOTAL, "skipped", NULL, 1);
@@ -155,7 +172,8 @@ bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *argu
 
 /* ---- intention and wins ---- */
 
-bp_status tool_set_morning_intention(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_set_morning_intention(bp_call *call, void *instance, const bp_json *arguments,
+                                     bp_mcp *mcp)
 {
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, 65536);
@@ -180,19 +198,21 @@ bp_status tool_capture_win(bp_call *call, void *instance, const bp_json *argumen
 {
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, 65536);
-    bp_str          win = text_trim(bp_json_string(bp_json_get(arguments, "win"))), date = today(call);
-    const char     *problem = NULL;
-    bp_rows         rows;
+    bp_str      win = text_trim(bp_json_string(bp_json_get(arguments, "win"))), date = today(call);
+    const char *problem = NULL;
+    bp_rows     rows;
 
     if (!text_check(call, win, "win", 1, LIST_ITEM_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     BP_TRY(db_run(call, self,
-                  BP_SQL("INSERT INTO journal_wins (tenant, owner, date, win, created_at) VALUES ($1, $2, $3, $4, $5)",
+                  BP_SQL("INSERT INTO journal_wins (tenant, owner, date, win, created_at) VALUES "
+                         "($1, $2, $3, $4, $5)",
                          tenant_value(call), owner_value(call), bp_sql_text(date), bp_sql_text(win),
                          bp_sql_text(time_text(call, time_now()))),
                   NULL));
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3",
+                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND "
+                         "date = $3",
                          tenant_value(call), owner_value(call), bp_sql_text(date)),
                   &rows));
     metric_count(self, WINS_TOTAL, NULL, NULL, 1);
@@ -233,11 +253,12 @@ static bp_status write_wins(bp_call *call, struct journal *self, bp_json_writer 
 {
     bp_rows rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT win FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = $3 ORDER BY number LIMIT $4",
-               tenant_value(call), owner_value(call), bp_sql_text(date), bp_sql_int(SESSIONS_MAX)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT win FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date = "
+                         "$3 ORDER BY number LIMIT $4",
+                         tenant_value(call), owner_value(call), bp_sql_text(date),
+                         bp_sql_int(SESSIONS_MAX)),
+                  &rows));
     bp_json_key(w, "wins");
     bp_json_array(w);
     for (size_t i = 0; i < rows.row_count; i++)
@@ -247,18 +268,18 @@ static bp_status write_wins(bp_call *call, struct journal *self, bp_json_writer 
 }
 
 /* The day as an object; `is_there` false, and nothing written, when nothing is known of it. */
-static bp_status write_journal(bp_call *call, struct journal *self, bp_json_writer *w, bp_str date, bool *is_there)
+static bp_status write_journal(bp_call *call, struct journal *self, bp_json_writer *w, bp_str date,
+                               bool *is_there)
 {
     struct day day;
     bp_rows    rows;
 
     BP_TRY(day_read(call, self, date, &day));
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT morning_intention, end_of_day_reflection, energy_level, mood FROM daily_journals WHERE tenant = "
-               "$1 AND owner = $2 AND date = $3",
-               tenant_value(call), owner_value(call), bp_sql_text(date)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT morning_intention, end_of_day_reflection, energy_level, mood FROM "
+                         "daily_journals WHERE tenant = $1 AND owner = $2 AND date = $3",
+                         tenant_value(call), owner_value(call), bp_sql_text(date)),
+                  &rows));
     *is_there = day.session_count || rows.row_count;
     if (!*is_there)
         return BP_OK;
@@ -291,7 +312,8 @@ static bp_status answer_date(bp_call *call, struct journal *self, bp_mcp *mcp, b
         return answer_missing(call, mcp, "Invalid date format. Use YYYY-MM-DD.");
     BP_TRY(write_journal(call, self, w, date, &is_there));
     if (!is_there)
-        return answer_missing(call, mcp, bp_format(call, "No journal for " BP_FMT, BP_ARG(date)).data);
+        return answer_missing(call, mcp,
+                              bp_format(call, "No journal for " BP_FMT, BP_ARG(date)).data);
     return answer_resource(call, mcp, w);
 }
 
@@ -328,7 +350,8 @@ struct week {
     size_t  tasks;
 };
 
-static bp_status read_week(bp_call *call, struct journal *self, bp_str from, bp_str to, struct week *week)
+static bp_status read_week(bp_call *call, struct journal *self, bp_str from, bp_str to,
+                           struct week *week)
 {
     struct day day = { .date = from };
     bp_str     last = { NULL, 0 };
@@ -342,11 +365,12 @@ static bp_status read_week(bp_call *call, struct journal *self, bp_str from, bp_
         week->days += !bp_str_equal(date, last);
         last = date;
     }
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND date >= $3 AND date <= $4",
-               tenant_value(call), owner_value(call), bp_sql_text(bp_str_n(from.data, 10)), bp_sql_text(to)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT COUNT(*) FROM journal_wins WHERE tenant = $1 AND owner = $2 AND "
+                         "date >= $3 AND date <= $4",
+                         tenant_value(call), owner_value(call),
+                         bp_sql_text(bp_str_n(from.data, 10)), bp_sql_text(to)),
+                  &rows));
     week->minutes = day.minutes;
     week->sessions = (int64_t)day.session_count;
     week->tasks = day.task_count;
@@ -358,16 +382,17 @@ bp_status resource_weekly(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp
 {
     bp_json_writer *w = bp_json_writer_new(call, 65536);
     int64_t         now = time_now();
-    bp_str          first = date_text(call, now - (RECENT_DAYS - 1) * DAY_S), last = date_text(call, now);
-    struct week     week = { 0 };
-    double          days;
+    bp_str first = date_text(call, now - (RECENT_DAYS - 1) * DAY_S), last = date_text(call, now);
+    struct week week = { 0 };
+    double      days;
 
     (void)uri;
     BP_TRY(read_week(call, instance, bp_format(call, BP_FMT " 00:00:00", BP_ARG(first)),
                      bp_format(call, BP_FMT " 24:00:00", BP_ARG(last)), &week));
     days = week.days ? (double)week.days : 1;
     bp_json_object(w);
-    bp_json_put_string(w, "period", bp_format(call, BP_FMT " to " BP_FMT, BP_ARG(first), BP_ARG(last)));
+    bp_json_put_string(w, "period",
+                       bp_format(call, BP_FMT " to " BP_FMT, BP_ARG(first), BP_ARG(last)));
     bp_json_put_number(w, "total_hours", hours_of(week.minutes));
     bp_json_put_integer(w, "days_worked", week.days);
     bp_json_put_integer(w, "total_sessions", week.sessions);
@@ -376,7 +401,8 @@ bp_status resource_weekly(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp
     bp_json_key(w, "averages");
     bp_json_object(w);
     bp_json_put_number(w, "hours_per_day", hours_of((int64_t)((double)week.minutes / days)));
-    bp_json_put_number(w, "sessions_per_day", (double)(int64_t)((double)week.sessions * 10 / days + 0.5) / 10);
+    bp_json_put_number(w, "sessions_per_day",
+                       (double)(int64_t)((double)week.sessions * 10 / days + 0.5) / 10);
     bp_json_end(w);
     bp_json_end(w);
     return answer_resource(call, mcp, w);

@@ -1,31 +1,36 @@
-/* journal.c - the app `journal`: its options, routes and life; tools and resources stand in tables.c, prompts in
- * prompts.c. */
+/* journal.c - the app `journal`: its options, routes and life; tools and resources stand in
+ * tables.c, prompts in prompts.c. */
 #include "journal.h"
 
 static const bp_option options[] = {
-    BP_OPTION_REF(struct journal, storage, "storage", .is_required = true, .help = "where the journal is kept"),
-    BP_OPTION_REF(struct journal, vector, "vector", .is_required = true, .help = "where memories are searched"),
-    BP_OPTION_REF(struct journal, embed, "embed", .is_required = true, .help = "what turns memories into vectors"),
+    BP_OPTION_REF(struct journal, storage, "storage", .is_required = true,
+                  .help = "where the journal is kept"),
+    BP_OPTION_REF(struct journal, vector, "vector", .is_required = true,
+                  .help = "where memories are searched"),
+    BP_OPTION_REF(struct journal, embed, "embed", .is_required = true,
+                  .help = "what turns memories into vectors"),
     BP_OPTION_REFS(struct journal, llm, "llm",
-                   .help =
-                       "what writes reflections where the client has no model to lend; the next one when one fails"),
+                   .help = "what writes reflections where the client has no model to lend; the "
+                           "next one when one fails"),
     BP_OPTION_STRING(struct journal, collection, .initial = "memory_embeddings",
                      .help = "collection of the vector store"),
     BP_OPTION_PATH(struct journal, backups, .initial = "backups", .choices = BP_PATH_NEW_FOLDER,
                    .help = "folder for the backups made before an operator closes sessions"),
-    BP_OPTION_DURATION(struct journal, min_session, .initial = "30m", .minimum = "1m", .maximum = "1d",
-                       .help = "shortest session that gets a reflection"),
-    BP_OPTION_DURATION(struct journal, idle_timeout, .initial = "2h", .minimum = "0", .maximum = "30d",
-                       .help = "a session without activity for so long ends when it was last active; off: never"),
-    BP_OPTION_INT(struct journal, reflection_tokens, .initial = "150", .minimum = "50", .maximum = "2000",
-                  .help = "most tokens that a model writes as reflection"),
-    BP_OPTION_INT(struct journal, summary_tokens, .initial = "200", .minimum = "50", .maximum = "2000",
-                  .help = "most tokens that a model writes as summary of a day"),
+    BP_OPTION_DURATION(struct journal, min_session, .initial = "30m", .minimum = "1m",
+                       .maximum = "1d", .help = "shortest session that gets a reflection"),
+    BP_OPTION_DURATION(struct journal, idle_timeout, .initial = "2h", .minimum = "0",
+                       .maximum = "30d",
+                       .help = "a session without activity for so long ends when it was last "
+                               "active; off: never"),
+    BP_OPTION_INT(struct journal, reflection_tokens, .initial = "150", .minimum = "50",
+                  .maximum = "2000", .help = "most tokens that a model writes as reflection"),
+    BP_OPTION_INT(struct journal, summary_tokens, .initial = "200", .minimum = "50",
+                  .maximum = "2000", .help = "most tokens that a model writes as summary of a day"),
 };
 
-static const char close_schema[] =
-    "{\"type\":\"object\",\"required\":[\"stuck\"],\"properties\":{\"stuck\":{\"type\":\"string\","
-    "\"description\":\"8h, 90m, 2d\"}}}";
+static const char close_schema[] = "{\"type\":\"object\",\"required\":[\"stuck\"],\"properties\":{"
+                                   "\"stuck\":{\"type\":\"string\","
+                                   "\"description\":\"8h, 90m, 2d\"}}}";
 static const char any_object[] = "{\"type\":\"object\"}";
 
 static const bp_route routes[] = {
@@ -56,13 +61,13 @@ static const bp_app_ops ops = {
     BP_MCP_TOOLS(journal_tools),
     BP_MCP_RESOURCES(journal_resources),
     BP_MCP_PROMPTS(journal_prompts),
-    .instructions =
-        "A work journal. Begin with start_working_on and end with end_work_session, with what was learnt. Keep "
-        "decisions with log_decision and look for earlier ones with search_memory before deciding anew.",
+    .instructions = "A work journal. Begin with start_working_on and end with end_work_session, "
+                    "with what was learnt. Keep decisions with log_decision and look for earlier "
+                    "ones with search_memory before deciding anew.",
 };
 
-/* What nobody asks for: forgotten sessions end, missing points are made, gauges are brought up to date. Each goes on
- * when another fails. */
+/* What nobody asks for: forgotten sessions end, missing points are made, gauges are brought up to
+ * date. Each goes on when another fails. */
 static bp_status keep_up(bp_call *call, void *instance)
 {
     struct journal  *self = instance;
@@ -83,7 +88,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
 
     (void)shared;
     BP_TRY(metrics_define(call, self));
-    return bp_worker_index(call) == 0 ? bp_every(call, "keep_up", BP_SECONDS(15), keep_up, self) : BP_OK;
+    return bp_worker_index(call) == 0 ? bp_every(call, "keep_up", BP_SECONDS(15), keep_up, self)
+                                      : BP_OK;
 }
 
 static const bp_life life = {
@@ -92,6 +98,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "journal", "1.0.0",
-          .summary = "a work journal for models: sessions, decisions, tasks, reflections, searched by meaning",
-          .license = "Apache-2.0", .instance_size = sizeof(struct journal), .options = BP_TABLE(options), .life = &life,
-          .ops = &ops)
+          .summary = "a work journal for models: sessions, decisions, tasks, reflections, searched "
+                     "by meaning",
+          .license = "Apache-2.0", .instance_size = sizeof(struct journal),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

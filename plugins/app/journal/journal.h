@@ -1,4 +1,5 @@
-/* journal.h - the app `journal`: what was worked on, decided and learnt, kept for a model and searched by meaning. */
+/* journal.h - the app `journal`: what was worked on, decided and learnt, kept for a model and
+ * searched by meaning. */
 #ifndef JOURNAL_H
 #define JOURNAL_H
 
@@ -55,15 +56,17 @@ struct journal {
     int64_t        min_session_ns, idle_timeout_ns;
     int64_t        reflection_tokens, summary_tokens;
 
-    bp_metric    *metrics[METRICS];
+    bp_metric      *metrics[METRICS];
     struct embedder embedder;
 };
 
 bp_status metrics_define(bp_call *call, struct journal *self);
 /* Any of the two labels may be NULL: the family has fewer. */
-void metric_count(struct journal *self, enum metric_name name, const char *label, const char *second, double value);
+void metric_count(struct journal *self, enum metric_name name, const char *label,
+                  const char *second, double value);
 void metric_time(struct journal *self, enum metric_name name, const char *label, int64_t since_ns);
-/* "validation", "database", "timeout" ...: what the runbook sorts errors by. `where` is "database" or "vector_store".
+/* "validation", "database", "timeout" ...: what the runbook sorts errors by. `where` is "database"
+ * or "vector_store".
  */
 const char *error_type_of(bp_status status, const char *where);
 
@@ -72,10 +75,12 @@ const char *error_type_of(bp_status status, const char *where);
 enum { STORE_MIGRATIONS = 1 };
 extern const bp_migration store_migrations[STORE_MIGRATIONS];
 
-bp_status db_run(bp_call *call, struct journal *self, const bp_statement *statement, bp_rows *rows) BP_SUSPENDS;
-/* All or none; `changed` one number a statement. A conflict with another transaction is tried again. */
-bp_status    db_batch(bp_call *call, struct journal *self, const bp_statement *statements, size_t count,
-                      int64_t *changed) BP_SUSPENDS;
+bp_status db_run(bp_call *call, struct journal *self, const bp_statement *statement,
+                 bp_rows *rows) BP_SUSPENDS;
+/* All or none; `changed` one number a statement. A conflict with another transaction is tried
+ * again. */
+bp_status    db_batch(bp_call *call, struct journal *self, const bp_statement *statements,
+                      size_t count, int64_t *changed) BP_SUSPENDS;
 bp_sql_value tenant_value(bp_call *call);
 /* Whose session and day it is: the key's id; empty where nobody has to authenticate. */
 bp_sql_value owner_value(bp_call *call);
@@ -107,10 +112,12 @@ bp_status answer_done(bp_call *call, bp_mcp *mcp, bp_str text);
 bp_status answer_json(bp_call *call, bp_mcp *mcp, bp_json_writer *w);
 bp_status answer_resource(bp_call *call, bp_mcp *mcp, bp_json_writer *w);
 bp_status answer_missing(bp_call *call, bp_mcp *mcp, const char *sentence);
-/* A list of strings within limits as JSON, "[]" when there is none. False with a sentence for the model. */
-bool list_read(bp_call *call, const bp_json *list, const char *name, size_t most, size_t item_chars, bp_str *json,
-               const char **problem);
-bool text_check(bp_call *call, bp_str text, const char *name, size_t least, size_t most, const char **problem);
+/* A list of strings within limits as JSON, "[]" when there is none. False with a sentence for the
+ * model. */
+bool list_read(bp_call *call, const bp_json *list, const char *name, size_t most, size_t item_chars,
+               bp_str *json, const char **problem);
+bool text_check(bp_call *call, bp_str text, const char *name, size_t least, size_t most,
+                const char **problem);
 void put_json(bp_json_writer *w, const char *key, bp_str json);
 void put_text(bp_json_writer *w, const char *key, const bp_sql_value *value); /* null for NULL */
 /* Members of a JSON array of strings that the storage gave. */
@@ -124,16 +131,19 @@ struct memory {
     int64_t number;
 };
 
-/* Keeps it and makes it findable. That it cannot be made findable now is logged and made up for later. */
-bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const char *type, bp_str content,
-                      bp_str tags) BP_SUSPENDS;
+/* Keeps it and makes it findable. That it cannot be made findable now is logged and made up for
+ * later. */
+bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const char *type,
+                      bp_str content, bp_str tags) BP_SUSPENDS;
 /* Types and tags: JSON arrays of strings or NULL. */
-bp_status memory_search(bp_call *call, struct journal *self, bp_str query, uint32_t limit, const bp_json *types,
-                        const bp_json *tags, struct memory **found, size_t *count) BP_SUSPENDS;
+bp_status memory_search(bp_call *call, struct journal *self, bp_str query, uint32_t limit,
+                        const bp_json *types, const bp_json *tags, struct memory **found,
+                        size_t *count) BP_SUSPENDS;
 bp_status memories_index_missing(bp_call *call, struct journal *self) BP_SUSPENDS;
 bp_status memories_count(bp_call *call, struct journal *self) BP_SUSPENDS;
 bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_add_memory_note(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_add_memory_note(bp_call *call, void *instance, const bp_json *arguments,
+                               bp_mcp *mcp);
 
 /* ---- sessions.c ---- */
 
@@ -142,8 +152,9 @@ struct session {
     int64_t start_s, end_s; /* end_s 0: it goes on */
 };
 
-#define SESSION_COLUMNS                                                                                                \
-    "id, tenant, owner, task, start_time, end_time, notes, learnings, challenges, files_touched, ended_by"
+#define SESSION_COLUMNS                                                                            \
+    "id, tenant, owner, task, start_time, end_time, notes, learnings, challenges, files_touched, " \
+    "ended_by"
 void    session_of_row(const bp_sql_value *row, struct session *session);
 int64_t session_minutes(const struct session *session);
 /* NOT_FOUND without an error in the slot when there is none. */
@@ -151,8 +162,10 @@ bp_status session_active(bp_call *call, struct journal *self, struct session *se
 /* Says that the tenant's owner does something, so that the session is not taken for forgotten. */
 void      session_touch(bp_call *call, struct journal *self) BP_SUSPENDS;
 void      sessions_count_active(bp_call *call, struct journal *self) BP_SUSPENDS;
-bp_status tool_start_working_on(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_start_working_on(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp);
+bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp);
 
 /* ---- stuck.c: sessions that nobody ended ---- */
 
@@ -162,10 +175,10 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
 
 /* ---- reflection.c: a text about a session or a day, by a model or without one ---- */
 
-/* BP_INPUT_REQUIRED is the only failure: then the client is asked. Any other trouble is logged, and the text is the one
- * that needs no model. `mcp` may be NULL. */
-bp_status reflection_make(bp_call *call, struct journal *self, bp_mcp *mcp, const struct session *session,
-                          bp_str *text) BP_SUSPENDS;
+/* BP_INPUT_REQUIRED is the only failure: then the client is asked. Any other trouble is logged, and
+ * the text is the one that needs no model. `mcp` may be NULL. */
+bp_status reflection_make(bp_call *call, struct journal *self, bp_mcp *mcp,
+                          const struct session *session, bp_str *text) BP_SUSPENDS;
 
 struct day {
     bp_str          date;
@@ -182,7 +195,8 @@ bp_status summary_make(bp_call *call, struct journal *self, bp_mcp *mcp, const s
 
 bp_status day_read(bp_call *call, struct journal *self, bp_str date, struct day *day) BP_SUSPENDS;
 bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_set_morning_intention(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_set_morning_intention(bp_call *call, void *instance, const bp_json *arguments,
+                                     bp_mcp *mcp);
 bp_status tool_capture_win(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status resource_today(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_date(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
@@ -191,23 +205,29 @@ bp_status resource_weekly(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp
 
 /* ---- project.c ---- */
 
-bp_status tool_set_project_brief(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_set_project_brief(bp_call *call, void *instance, const bp_json *arguments,
+                                 bp_mcp *mcp);
 bp_status tool_set_tech_stack(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_update_active_context(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_clear_active_context(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_update_active_context(bp_call *call, void *instance, const bp_json *arguments,
+                                     bp_mcp *mcp);
+bp_status tool_clear_active_context(bp_call *call, void *instance, const bp_json *arguments,
+                                    bp_mcp *mcp);
 bp_status resource_brief(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_stack(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_context(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 
 /* ---- work.c ---- */
 
-#define DECISION_COLUMNS                                                                                               \
-    "id, title, decision, rationale, alternatives_considered, consequences, tags, status, created_at"
-#define TASK_COLUMNS                                                                                                   \
-    "id, title, description, status, priority, tags, created_at, updated_at, completed_at, blocked_reason"
+#define DECISION_COLUMNS                                                                           \
+    "id, title, decision, rationale, alternatives_considered, consequences, tags, status, "        \
+    "created_at"
+#define TASK_COLUMNS                                                                               \
+    "id, title, description, status, priority, tags, created_at, updated_at, completed_at, "       \
+    "blocked_reason"
 bp_status tool_log_decision(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_create_task(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *arguments,
+                                  bp_mcp *mcp);
 bp_status resource_decisions(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_decision(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_progress(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);

@@ -1,7 +1,8 @@
 /* memories.c - everything worth finding again, as a row and as a point of the vector store.
  *
- * The row is the truth and is written first; the point carries tenant, type and tags, so that a search is filtered by
- * the store and never afterwards. When embedder or store fail, the row stays marked and a job makes up for it.
+ * The row is the truth and is written first; the point carries tenant, type and tags, so that a
+ * search is filtered by the store and never afterwards. When embedder or store fail, the row stays
+ * marked and a job makes up for it.
  */
 #include "journal.h"
 
@@ -22,7 +23,10 @@ static bp_status words_of_memory(bp_call *call, void *app, uint64_t id, bp_str *
     struct journal *self = app;
     bp_rows         rows;
 
-    BP_TRY(db_run(call, self, BP_SQL("SELECT content FROM journal_memories WHERE number = $1", bp_sql_int((int64_t)id)), &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT content FROM journal_memories WHERE number = $1",
+                         bp_sql_int((int64_t)id)),
+                  &rows));
     if (rows.row_count == 0)
         return BP_NOT_FOUND;
     *words = words_of(bp_row(&rows, 0)[0].text);
@@ -33,18 +37,20 @@ static bp_status make_collection(bp_call *call, struct journal *self)
 {
     struct own_words own = { words_of_memory, self, 0 };
 
-    return embedder_make_collection(call, self->embed, self->vector, self->storage, self->collection, &own, &self->embedder);
+    return embedder_make_collection(call, self->embed, self->vector, self->storage,
+                                    self->collection, &own, &self->embedder);
 }
 
-static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose, bp_str text,
-                           const float **vector)
+static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose purpose,
+                           bp_str text, const float **vector)
 {
     int64_t       started_ns = bp_now_ns();
     bp_embeddings made;
     bp_status     status = bp_embed_texts(call, self->embed, purpose, &text, 1, &made);
 
     if (status == BP_OK && (made.count != 1 || made.dimensions != self->embedder.info.dimensions))
-        status = bp_fail(call, BP_UPSTREAM, "embedder \"" BP_FMT "\" gave %zu vectors of %u dimensions for one text",
+        status = bp_fail(call, BP_UPSTREAM,
+                         "embedder \"" BP_FMT "\" gave %zu vectors of %u dimensions for one text",
                          BP_ARG(self->embed->name), made.count, made.dimensions);
     metric_time(self, EMBEDDING_SECONDS, NULL, started_ns);
     metric_count(self, EMBEDDINGS_TOTAL, status == BP_OK ? "success" : "failed", NULL, 1);
@@ -55,7 +61,8 @@ static bp_status embed_one(bp_call *call, struct journal *self, bp_embed_purpose
 
 /* ---- keeping ---- */
 
-static bp_status make_metadata(bp_call *call, const struct memory *memory, bp_str tenant, bp_str *json)
+static bp_status make_metadata(bp_call *call, const struct memory *memory, bp_str tenant,
+                               bp_str *json)
 {
     bp_json_writer *w = bp_json_writer_new(call, 65536);
 
@@ -68,7 +75,8 @@ static bp_status make_metadata(bp_call *call, const struct memory *memory, bp_st
 }
 
 /* Makes the row's point. When the row was changed meanwhile it stays marked, and is done again. */
-static bp_status index_memory(bp_call *call, struct journal *self, const struct memory *memory, bp_str tenant)
+static bp_status index_memory(bp_call *call, struct journal *self, const struct memory *memory,
+                              bp_str tenant)
 {
     bp_point     point = { .struct_size = sizeof(point), .id = (uint64_t)memory->number };
     const float *vector = NULL;
@@ -79,13 +87,15 @@ static bp_status index_memory(bp_call *call, struct journal *self, const struct 
     BP_TRY(make_metadata(call, memory, tenant, &point.metadata));
     point.words = words_of(memory->content);
     point.vector = embedder_is_zero(vector, self->embedder.info.dimensions) ? NULL : vector;
-    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_upsert(call, self->vector, embedder_collection(&self->embedder), &point, 1)));
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags = $3 THEN 1 ELSE 0 END WHERE "
-               "number = $1",
-               bp_sql_int(memory->number), bp_sql_text(memory->content), bp_sql_text(memory->tags)),
-        &rows));
+    BP_TRY(embedder_learn_from(&self->embedder,
+                               bp_vector_upsert(call, self->vector,
+                                                embedder_collection(&self->embedder), &point, 1)));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("UPDATE journal_memories SET is_indexed = CASE WHEN content = $2 AND tags "
+                         "= $3 THEN 1 ELSE 0 END WHERE number = $1",
+                         bp_sql_int(memory->number), bp_sql_text(memory->content),
+                         bp_sql_text(memory->tags)),
+                  &rows));
     return BP_OK;
 }
 
@@ -93,24 +103,30 @@ static void note_failure(bp_call *call, struct journal *self, bp_status status, 
 {
     metric_count(self, VECTOR_ERRORS_TOTAL, error_type_of(status, "vector_store"), NULL, 1);
     bp_log_event(call, BP_LOG_ERROR, event, bp_error_of(call)->message,
-                 (bp_field[]){ bp_field_str("error_type", bp_str_of(error_type_of(status, "vector_store"))) }, 1);
+                 (bp_field[]){
+                     bp_field_str("error_type", bp_str_of(error_type_of(status, "vector_store"))) },
+                 1);
     bp_clear_error(call);
 }
 
-bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const char *type, bp_str content, bp_str tags)
+bp_status memory_keep(bp_call *call, struct journal *self, bp_str ref, const char *type,
+                      bp_str content, bp_str tags)
 {
-    struct memory memory = { .ref = ref, .type = bp_str_of(type), .content = content, .tags = tags };
-    bp_status     status;
-    bp_rows       rows;
+    struct memory memory = {
+        .ref = ref, .type = bp_str_of(type), .content = content, .tags = tags
+    };
+    bp_status status;
+    bp_rows   rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("INSERT INTO journal_memories (tenant, ref, content_type, content, tags, is_indexed, created_at) VALUES "
-               "($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (tenant, ref) DO UPDATE SET content = excluded.content, "
-               "tags = excluded.tags, is_indexed = 0 RETURNING number",
-               tenant_value(call), bp_sql_text(ref), bp_sql_text(memory.type), bp_sql_text(content), bp_sql_text(tags),
-               bp_sql_text(time_text(call, time_now()))),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("INSERT INTO journal_memories (tenant, ref, content_type, content, tags, "
+                         "is_indexed, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT "
+                         "(tenant, ref) DO UPDATE SET content = excluded.content, tags = "
+                         "excluded.tags, is_indexed = 0 RETURNING number",
+                         tenant_value(call), bp_sql_text(ref), bp_sql_text(memory.type),
+                         bp_sql_text(content), bp_sql_text(tags),
+                         bp_sql_text(time_text(call, time_now()))),
+                  &rows));
     memory.number = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
     status = index_memory(call, self, &memory, bp_principal_of(call)->tenant);
     if (status != BP_OK)
@@ -122,18 +138,18 @@ bp_status memories_index_missing(bp_call *call, struct journal *self)
 {
     bp_rows rows, rows_changed;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT number, content_type, content, tags, tenant FROM journal_memories WHERE is_indexed = 0 ORDER BY "
-               "number LIMIT $1",
-               bp_sql_int(MISSING_MAX)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT number, content_type, content, tags, tenant FROM journal_memories "
+                         "WHERE is_indexed = 0 ORDER BY number LIMIT $1",
+                         bp_sql_int(MISSING_MAX)),
+                  &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *row = bp_row(&rows, i);
-        struct memory       memory = {
-                  .number = row[0].integer, .type = row[1].text, .content = row[2].text, .tags = row[3].text
-        };
-        bp_status status = index_memory(call, self, &memory, row[4].text);
+        struct memory       memory = { .number = row[0].integer,
+                                       .type = row[1].text,
+                                       .content = row[2].text,
+                                       .tags = row[3].text };
+        bp_status           status = index_memory(call, self, &memory, row[4].text);
 
         bool is_refused = status == BP_INVALID || status == BP_TOO_LARGE;
 
@@ -143,8 +159,10 @@ bp_status memories_index_missing(bp_call *call, struct journal *self)
         if (!is_refused)
             break; // whatever is down is down for the next one, too
         // This one is not wanted, however often it is tried, and must not stand before the others.
-        BP_TRY(db_run(call, self, BP_SQL("UPDATE journal_memories SET is_indexed = $2 WHERE number = $1",
-                                         bp_sql_int(memory.number), bp_sql_int(INDEXED_NEVER)), &rows_changed));
+        BP_TRY(db_run(call, self,
+                      BP_SQL("UPDATE journal_memories SET is_indexed = $2 WHERE number = $1",
+                             bp_sql_int(memory.number), bp_sql_int(INDEXED_NEVER)),
+                      &rows_changed));
     }
     return BP_OK;
 }
@@ -154,20 +172,28 @@ bp_status memories_count(bp_call *call, struct journal *self)
     uint64_t count = 0;
     bp_rows  rows;
 
-    bool     is_compared = embedder_is_due(&self->embedder);
+    bool is_compared = embedder_is_due(&self->embedder);
 
     BP_TRY(make_collection(call, self));
     if (is_compared)
-        BP_TRY(db_run(call, self, BP_SQL0("SELECT COUNT(*) FROM journal_memories WHERE is_indexed = 1"), &rows));
-    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_of(self->vector)
-                                ->count(call, self->vector->instance, embedder_collection(&self->embedder), NULL, &count)));
+        BP_TRY(db_run(call, self,
+                      BP_SQL0("SELECT COUNT(*) FROM journal_memories WHERE is_indexed = 1"),
+                      &rows));
+    BP_TRY(embedder_learn_from(&self->embedder,
+                               bp_vector_of(self->vector)
+                                   ->count(call, self->vector->instance,
+                                           embedder_collection(&self->embedder), NULL, &count)));
     metric_count(self, MEMORY_COUNT, NULL, NULL, (double)count);
     if (!is_compared || rows.row_count == 0 || bp_row(&rows, 0)[0].integer <= (int64_t)count)
         return BP_OK;
-    bp_log(call, BP_LOG_WARN, "the collection " BP_FMT " of vector store \"" BP_FMT "\" has %llu of the %lld memories that were "
-           "indexed: they are indexed anew", BP_ARG(embedder_collection(&self->embedder)), BP_ARG(self->vector->name),
+    bp_log(call, BP_LOG_WARN,
+           "the collection " BP_FMT " of vector store \"" BP_FMT
+           "\" has %llu of the %lld memories that were indexed: they are indexed anew",
+           BP_ARG(embedder_collection(&self->embedder)), BP_ARG(self->vector->name),
            (unsigned long long)count, (long long)bp_row(&rows, 0)[0].integer);
-    return db_run(call, self, BP_SQL0("UPDATE journal_memories SET is_indexed = 0 WHERE is_indexed = 1"), &rows);
+    return db_run(call, self,
+                  BP_SQL0("UPDATE journal_memories SET is_indexed = 0 WHERE is_indexed = 1"),
+                  &rows);
 }
 
 /* ---- searching ---- */
@@ -181,7 +207,8 @@ static const bp_filter *filter_in(bp_call *call, const char *field, const bp_jso
     if (!filter || !values || bp_json_count(list) == 0)
         return NULL;
     for (size_t i = 0; i < bp_json_count(list); i++)
-        values[i] = (bp_value){ .type = BP_VALUE_STRING, .text = bp_json_string(bp_json_at(list, i)) };
+        values[i] = (bp_value){ .type = BP_VALUE_STRING,
+                                .text = bp_json_string(bp_json_at(list, i)) };
     *filter = (bp_filter){ .struct_size = sizeof(*filter),
                            .op = BP_FILTER_IN,
                            .field = bp_str_of(field),
@@ -200,23 +227,27 @@ static const bp_filter *make_filter(bp_call *call, const bp_json *types, const b
     if (!children || !both || !tenant || !value)
         return NULL;
     *value = (bp_value){ .type = BP_VALUE_STRING, .text = bp_principal_of(call)->tenant };
-    *tenant = (bp_filter){
-        .struct_size = sizeof(*tenant), .op = BP_FILTER_IN, .field = BP_STR("tenant"), .values = value, .value_count = 1
-    };
+    *tenant = (bp_filter){ .struct_size = sizeof(*tenant),
+                           .op = BP_FILTER_IN,
+                           .field = BP_STR("tenant"),
+                           .values = value,
+                           .value_count = 1 };
     children[0] = tenant;
     if ((children[count] = filter_in(call, "type", types)) != NULL)
         count++;
     if ((children[count] = filter_in(call, "tags", tags)) != NULL)
         count++;
-    *both =
-        (bp_filter){ .struct_size = sizeof(*both), .op = BP_FILTER_AND, .children = children, .child_count = count };
+    *both = (bp_filter){ .struct_size = sizeof(*both),
+                         .op = BP_FILTER_AND,
+                         .children = children,
+                         .child_count = count };
     return both;
 }
 
-/* Both legs as one list of numbers with scores from 0 to 1. By meaning alone where the embedder knows one; else words
- * count more. */
-static size_t fuse(const struct journal *self, const bp_leg *vectors, const bp_leg *words, struct memory *found,
-                   size_t most)
+/* Both legs as one list of numbers with scores from 0 to 1. By meaning alone where the embedder
+ * knows one; else words count more. */
+static size_t fuse(const struct journal *self, const bp_leg *vectors, const bp_leg *words,
+                   struct memory *found, size_t most)
 {
     double weight = self->embedder.info.is_lexical ? LEXICAL_WORDS_WEIGHT : 0,
            best = words->hit_count ? words->hits[0].score : 0;
@@ -258,10 +289,8 @@ static bp_status take_rows(bp_call *call, struct journal *self, struct memory *f
 
     if (!values)
         return BP_NO_MEMORY;
-    bp_buf_add(
-        sql,
-        BP_STR("SELECT number, ref, content_type, content, tags, created_at FROM journal_memories WHERE tenant = $1 "
-               "AND number IN ("));
+    bp_buf_add(sql, BP_STR("SELECT number, ref, content_type, content, tags, created_at FROM "
+                           "journal_memories WHERE tenant = $1 AND number IN ("));
     values[0] = tenant_value(call);
     for (size_t i = 0; i < *count; i++) {
         bp_buf_addf(sql, "%s$%zu", i ? ", " : "", i + 2);
@@ -291,14 +320,14 @@ static bp_status take_rows(bp_call *call, struct journal *self, struct memory *f
     return BP_OK;
 }
 
-static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32_t limit, const bp_filter *filter,
-                        struct memory **found, size_t *count)
+static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32_t limit,
+                        const bp_filter *filter, struct memory **found, size_t *count)
 {
-    bp_vector_query query = {
-        .struct_size = sizeof(query), .filter = filter, .limit = 2 * FOUND_MAX
-    };
-    const float *vector;
-    bp_leg       by_vector, by_words;
+    bp_vector_query query = { .struct_size = sizeof(query),
+                              .filter = filter,
+                              .limit = 2 * FOUND_MAX };
+    const float    *vector;
+    bp_leg          by_vector, by_words;
 
     BP_TRY(make_collection(call, self));
     BP_TRY(embed_one(call, self, BP_EMBED_QUERY, text, &vector));
@@ -309,7 +338,8 @@ static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32
     *found = BP_NEW_ARRAY(call, struct memory, 4 * FOUND_MAX);
     if (!*found)
         return BP_NO_MEMORY;
-    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_search(call, self->vector, &query, &by_vector, &by_words)));
+    BP_TRY(embedder_learn_from(&self->embedder, bp_vector_search(call, self->vector, &query,
+                                                                 &by_vector, &by_words)));
     *count = fuse(self, &by_vector, &by_words, *found, 4 * FOUND_MAX);
     qsort(*found, *count, sizeof(**found), by_score);
     if (*count > limit)
@@ -317,8 +347,9 @@ static bp_status search(bp_call *call, struct journal *self, bp_str text, uint32
     return *count ? take_rows(call, self, *found, count) : BP_OK;
 }
 
-bp_status memory_search(bp_call *call, struct journal *self, bp_str query, uint32_t limit, const bp_json *types,
-                        const bp_json *tags, struct memory **found, size_t *count)
+bp_status memory_search(bp_call *call, struct journal *self, bp_str query, uint32_t limit,
+                        const bp_json *types, const bp_json *tags, struct memory **found,
+                        size_t *count)
 {
     int64_t          started_ns = bp_now_ns();
     const bp_filter *filter = make_filter(call, types, tags);
@@ -342,7 +373,9 @@ bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *argum
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     bp_str          query = text_trim(bp_json_string(bp_json_get(arguments, "query")));
-    int64_t         limit = bp_json_get(arguments, "limit") ? bp_json_integer(bp_json_get(arguments, "limit")) : 5;
+    int64_t         limit = bp_json_get(arguments, "limit")
+                                ? bp_json_integer(bp_json_get(arguments, "limit"))
+                                : 5;
     struct memory  *found = NULL;
     size_t          count = 0;
 
@@ -351,8 +384,9 @@ bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *argum
     if (limit < 1 || limit > FOUND_MAX)
         return answer_refused(call, mcp, "limit must be from 1 to 50", NULL);
     session_touch(call, self);
-    BP_TRY(memory_search(call, self, query, (uint32_t)limit, bp_json_get(arguments, "content_types"),
-                         bp_json_get(arguments, "tags"), &found, &count));
+    BP_TRY(memory_search(call, self, query, (uint32_t)limit,
+                         bp_json_get(arguments, "content_types"), bp_json_get(arguments, "tags"),
+                         &found, &count));
     bp_json_object(w);
     bp_json_put_bool(w, "success", true);
     bp_json_key(w, "data");
@@ -379,13 +413,16 @@ bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *argum
 bp_status tool_add_memory_note(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          content = text_trim(bp_json_string(bp_json_get(arguments, "content"))), tags, id = new_id(call);
-    const char     *problem = NULL;
+    bp_str          content = text_trim(bp_json_string(bp_json_get(arguments, "content"))), tags,
+           id = new_id(call);
+    const char *problem = NULL;
 
     if (!text_check(call, content, "content", 1, NOTES_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
+        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
+                   &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(memory_keep(call, self, bp_format(call, "memory_" BP_FMT, BP_ARG(id)), "note", content, tags));
+    BP_TRY(memory_keep(call, self, bp_format(call, "memory_" BP_FMT, BP_ARG(id)), "note", content,
+                       tags));
     return answer_done(call, mcp, bp_format(call, "Memory note added: " BP_FMT, BP_ARG(id)));
 }

@@ -12,7 +12,10 @@ enum {
     DAY_S = 86400
 };
 
-static void add(bp_buf *buf, bp_str text) { bp_buf_add(buf, text.data ? text : BP_STR("")); }
+static void add(bp_buf *buf, bp_str text)
+{
+    bp_buf_add(buf, text.data ? text : BP_STR(""));
+}
 
 static void add_line(bp_buf *buf, const char *before, bp_str text)
 {
@@ -26,12 +29,16 @@ static void add_line(bp_buf *buf, const char *before, bp_str text)
 static bp_status answer(bp_call *call, bp_buf *buf, bp_mcp *mcp)
 {
     if (bp_buf_status(buf) != BP_OK)
-        return bp_fail(call, bp_buf_status(buf), "the prompt is larger than %d MiB", RESULT_BYTES_MAX >> 20);
+        return bp_fail(call, bp_buf_status(buf), "the prompt is larger than %d MiB",
+                       RESULT_BYTES_MAX >> 20);
     bp_mcp_text(mcp, bp_buf_str(buf));
     return BP_OK;
 }
 
-static bp_buf *new_text(bp_call *call) { return bp_buf_new(call, RESULT_BYTES_MAX); }
+static bp_buf *new_text(bp_call *call)
+{
+    return bp_buf_new(call, RESULT_BYTES_MAX);
+}
 
 /* ---- parts ---- */
 
@@ -41,7 +48,8 @@ static void add_members(bp_call *call, bp_buf *buf, const char *title, bp_str js
 
     for (size_t i = 0; i < bp_json_count(list); i++) {
         const bp_json *member = bp_json_at(list, i);
-        bp_str name = bp_json_string(bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
+        bp_str         name = bp_json_string(
+                    bp_json_type_of(member) == BP_JSON_OBJECT ? bp_json_get(member, "name") : member);
 
         if (i == 0)
             add_line(buf, "", bp_str_of(title));
@@ -54,7 +62,8 @@ static bp_status add_project(bp_call *call, struct journal *self, bp_buf *buf)
     bp_rows rows;
 
     BP_TRY(db_run(call, self,
-                  BP_SQL("SELECT name, description, goals FROM journal_project WHERE tenant = $1", tenant_value(call)),
+                  BP_SQL("SELECT name, description, goals FROM journal_project WHERE tenant = $1",
+                         tenant_value(call)),
                   &rows));
     add(buf, BP_STR("# Project\n"));
     if (!rows.row_count)
@@ -64,9 +73,10 @@ static bp_status add_project(bp_call *call, struct journal *self, bp_buf *buf)
         add_line(buf, "", bp_row(&rows, 0)[1].text);
         add_members(call, buf, "Goals:", bp_row(&rows, 0)[2].text);
     }
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT languages, frameworks, tools FROM journal_stack WHERE tenant = $1", tenant_value(call)), &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT languages, frameworks, tools FROM journal_stack WHERE tenant = $1",
+                         tenant_value(call)),
+                  &rows));
     if (rows.row_count) {
         add(buf, BP_STR("\n# Tech stack\n"));
         add_members(call, buf, "Languages:", bp_row(&rows, 0)[0].text);
@@ -80,11 +90,11 @@ static bp_status add_context(bp_call *call, struct journal *self, bp_buf *buf)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT current_task, notes, working_branch, related_files FROM journal_context WHERE tenant = $1",
-               tenant_value(call)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT current_task, notes, working_branch, related_files FROM "
+                         "journal_context WHERE tenant = $1",
+                         tenant_value(call)),
+                  &rows));
     add(buf, BP_STR("\n# Active context\n"));
     if (!rows.row_count) {
         add(buf, BP_STR("None.\n"));
@@ -101,12 +111,11 @@ static bp_status add_decisions(bp_call *call, struct journal *self, bp_buf *buf,
 {
     bp_rows rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT title, decision, rationale, created_at FROM journal_decisions WHERE tenant = $1 ORDER BY number "
-               "DESC LIMIT $2",
-               tenant_value(call), bp_sql_int(count)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT title, decision, rationale, created_at FROM journal_decisions "
+                         "WHERE tenant = $1 ORDER BY number DESC LIMIT $2",
+                         tenant_value(call), bp_sql_int(count)),
+                  &rows));
     add(buf, BP_STR("\n# Recent decisions\n"));
     if (!rows.row_count)
         add(buf, BP_STR("None.\n"));
@@ -119,18 +128,17 @@ static bp_status add_decisions(bp_call *call, struct journal *self, bp_buf *buf,
     return BP_OK;
 }
 
-static bp_status add_tasks(bp_call *call, struct journal *self, bp_buf *buf, const char *title, const char *state,
-                           int64_t count)
+static bp_status add_tasks(bp_call *call, struct journal *self, bp_buf *buf, const char *title,
+                           const char *state, int64_t count)
 {
     bp_rows rows;
 
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL(
-            "SELECT title, priority, blocked_reason FROM journal_tasks WHERE tenant = $1 AND status = $2 ORDER BY CASE "
-            "priority WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END, number LIMIT $3",
-            tenant_value(call), bp_sql_text(bp_str_of(state)), bp_sql_int(count)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT title, priority, blocked_reason FROM journal_tasks WHERE tenant = "
+                         "$1 AND status = $2 ORDER BY CASE priority WHEN 'high' THEN 0 WHEN "
+                         "'medium' THEN 1 ELSE 2 END, number LIMIT $3",
+                         tenant_value(call), bp_sql_text(bp_str_of(state)), bp_sql_int(count)),
+                  &rows));
     add_line(buf, "\n## ", bp_str_of(title));
     if (!rows.row_count)
         add(buf, BP_STR("None.\n"));
@@ -153,16 +161,18 @@ static bp_status add_progress(bp_call *call, struct journal *self, bp_buf *buf)
     BP_TRY(add_tasks(call, self, buf, "Doing", "doing", DOING));
     BP_TRY(add_tasks(call, self, buf, "Blocked", "blocked", BLOCKED));
     BP_TRY(add_tasks(call, self, buf, "Next", "next", NEXT));
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("SELECT COUNT(*) FROM journal_tasks WHERE tenant = $1 AND status = 'done'", tenant_value(call)), &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("SELECT COUNT(*) FROM journal_tasks WHERE tenant = $1 AND status = 'done'",
+                         tenant_value(call)),
+                  &rows));
     bp_buf_addf(buf, "\nDone: %lld\n", (long long)bp_row(&rows, 0)[0].integer);
     return BP_OK;
 }
 
 /* ---- the prompts ---- */
 
-static bp_status prompt_context(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+static bp_status prompt_context(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     bp_buf *buf = new_text(call);
 
@@ -172,21 +182,25 @@ static bp_status prompt_context(bp_call *call, void *instance, const bp_json *ar
     return answer(call, buf, mcp);
 }
 
-static bp_status prompt_decisions(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+static bp_status prompt_decisions(bp_call *call, void *instance, const bp_json *arguments,
+                                  bp_mcp *mcp)
 {
     bp_buf *buf = new_text(call);
     bp_str  text = bp_json_string(bp_json_get(arguments, "limit"));
     int64_t limit = 0;
 
     for (size_t i = 0; i < text.len && limit <= DECISIONS_MAX; i++)
-        limit = text.data[i] >= '0' && text.data[i] <= '9' ? limit * 10 + text.data[i] - '0' : DECISIONS_MAX + 1;
+        limit = text.data[i] >= '0' && text.data[i] <= '9' ? limit * 10 + text.data[i] - '0'
+                                                           : DECISIONS_MAX + 1;
     if (text.len && (limit < 1 || limit > DECISIONS_MAX))
-        return bp_mcp_fail(call, mcp, BP_MCP_INVALID_PARAMS, BP_STR("limit must be a number from 1 to 50"), BP_STR(""));
+        return bp_mcp_fail(call, mcp, BP_MCP_INVALID_PARAMS,
+                           BP_STR("limit must be a number from 1 to 50"), BP_STR(""));
     BP_TRY(add_decisions(call, instance, buf, text.len ? limit : DECISIONS));
     return answer(call, buf, mcp);
 }
 
-static bp_status prompt_progress(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+static bp_status prompt_progress(bp_call *call, void *instance, const bp_json *arguments,
+                                 bp_mcp *mcp)
 {
     bp_buf *buf = new_text(call);
 
@@ -207,7 +221,8 @@ static bp_status prompt_full(bp_call *call, void *instance, const bp_json *argum
     return answer(call, buf, mcp);
 }
 
-static bp_status prompt_morning(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+static bp_status prompt_morning(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     bp_buf    *buf = new_text(call);
     struct day day;
@@ -218,7 +233,8 @@ static bp_status prompt_morning(bp_call *call, void *instance, const bp_json *ar
     if (!day.session_count)
         add(buf, BP_STR("No work sessions.\n"));
     else
-        bp_buf_addf(buf, "%.1f hours in %zu sessions.\n", (double)day.minutes / 60, day.session_count);
+        bp_buf_addf(buf, "%.1f hours in %zu sessions.\n", (double)day.minutes / 60,
+                    day.session_count);
     for (size_t i = 0; i < day.task_count; i++)
         add_line(buf, "- ", day.tasks[i]);
     for (size_t i = 0; i < day.learning_count; i++)
@@ -230,7 +246,8 @@ static bp_status prompt_morning(bp_call *call, void *instance, const bp_json *ar
     return answer(call, buf, mcp);
 }
 
-static bp_status prompt_session(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+static bp_status prompt_session(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     bp_buf        *buf = new_text(call);
     struct session session;
@@ -256,11 +273,14 @@ static bp_status prompt_day(bp_call *call, void *instance, const bp_json *argume
 
     (void)arguments;
     BP_TRY(day_read(call, instance, date_text(call, time_now()), &day));
-    bp_buf_addf(buf, "# Today: " BP_FMT "\n\n%.1f hours in %zu sessions, %zu learnings, %zu challenges.\n",
-                BP_ARG(day.date), (double)day.minutes / 60, day.session_count, day.learning_count, day.challenge_count);
+    bp_buf_addf(buf,
+                "# Today: " BP_FMT
+                "\n\n%.1f hours in %zu sessions, %zu learnings, %zu challenges.\n",
+                BP_ARG(day.date), (double)day.minutes / 60, day.session_count, day.learning_count,
+                day.challenge_count);
     for (size_t i = 0; i < day.task_count; i++)
         add_line(buf, "- ", day.tasks[i]);
-    add(buf, day.minutes >= 240   ? BP_STR("\nA full day of focused work: time to look back on it.\n")
+    add(buf, day.minutes >= 240 ? BP_STR("\nA full day of focused work: time to look back on it.\n")
              : day.minutes >= 120 ? BP_STR("\nGood progress: what is worth finishing today?\n")
                                   : BP_STR("\nThe day is young: pick one task and begin.\n"));
     return answer(call, buf, mcp);

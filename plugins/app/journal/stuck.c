@@ -1,10 +1,11 @@
-/* stuck.c - sessions that nobody ended: a list, a way to close them, and a job that ends those without activity.
+/* stuck.c - sessions that nobody ended: a list, a way to close them, and a job that ends those
+ * without activity.
  *
  *      GET  /api/journal/sessions?stuck=8h
  *      POST /api/journal/sessions/close  {"stuck": "8h"}
  *
- * An operator sees and closes what belongs to the tenant of his key. Before anything is closed the storage is asked for
- * a backup, where it can make one.
+ * An operator sees and closes what belongs to the tenant of his key. Before anything is closed the
+ * storage is asked for a backup, where it can make one.
  */
 #include "journal.h"
 
@@ -18,9 +19,10 @@ static bp_status find_stuck(bp_call *call, struct journal *self, int64_t before,
 {
     return db_run(call, self,
                   BP_SQL("SELECT " SESSION_COLUMNS
-                         " FROM work_sessions WHERE tenant = $1 AND end_time IS NULL AND start_time <= $2 "
-                         "ORDER BY start_time LIMIT $3",
-                         tenant_value(call), bp_sql_text(time_text(call, before)), bp_sql_int(SHOWN_MAX)),
+                         " FROM work_sessions WHERE tenant = $1 AND end_time IS NULL AND "
+                         "start_time <= $2 ORDER BY start_time LIMIT $3",
+                         tenant_value(call), bp_sql_text(time_text(call, before)),
+                         bp_sql_int(SHOWN_MAX)),
                   rows);
 }
 
@@ -48,7 +50,8 @@ static bp_status read_stuck(bp_call *call, bp_str text, int64_t *before)
     int64_t seconds = 0;
 
     if (text.len && !duration_read(text, &seconds))
-        return bp_fail(call, BP_INVALID, "stuck: \"" BP_FMT "\" is no duration: 8h, 90m, 2d", BP_ARG(text));
+        return bp_fail(call, BP_INVALID, "stuck: \"" BP_FMT "\" is no duration: 8h, 90m, 2d",
+                       BP_ARG(text));
     *before = time_now() - seconds;
     return BP_OK;
 }
@@ -83,7 +86,8 @@ static bp_status make_backup(bp_call *call, struct journal *self, bp_str *path)
         return BP_OK;
     name = bp_format(call, BP_FMT "/%s", BP_ARG(self->backups), name.data);
     if (mkdir(bp_dup(call, self->backups).data, 0700) != 0 && errno != EEXIST)
-        return bp_fail(call, BP_IO, "the folder of backups, " BP_FMT ", cannot be made: %s; nothing was closed",
+        return bp_fail(call, BP_IO,
+                       "the folder of backups, " BP_FMT ", cannot be made: %s; nothing was closed",
                        BP_ARG(self->backups), strerror(errno));
     status = bp_storage_of(self->storage)->backup(call, self->storage->instance, name, &size_bytes);
     if (status == BP_UNSUPPORTED) {
@@ -97,13 +101,13 @@ static bp_status make_backup(bp_call *call, struct journal *self, bp_str *path)
 
 static bp_status close_some(bp_call *call, struct journal *self, int64_t before, bp_rows *rows)
 {
-    return db_run(
-        call, self,
-        BP_SQL(
-            "UPDATE work_sessions SET end_time = $3, ended_by = 'operator' WHERE tenant = $1 AND end_time IS NULL AND "
-            "start_time <= $2 RETURNING " SESSION_COLUMNS,
-            tenant_value(call), bp_sql_text(time_text(call, before)), bp_sql_text(time_text(call, time_now()))),
-        rows);
+    return db_run(call, self,
+                  BP_SQL("UPDATE work_sessions SET end_time = $3, ended_by = 'operator' WHERE "
+                         "tenant = $1 AND end_time IS NULL AND start_time <= $2 "
+                         "RETURNING " SESSION_COLUMNS,
+                         tenant_value(call), bp_sql_text(time_text(call, before)),
+                         bp_sql_text(time_text(call, time_now()))),
+                  rows);
 }
 
 bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_response *response)
@@ -120,7 +124,8 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
     stuck = bp_json_string(bp_json_get(body, "stuck"));
     if (!stuck.len)
         return bp_fail(call, BP_INVALID,
-                       "stuck is missing: how long ago a session must have begun to be closed, as \"8h\"");
+                       "stuck is missing: how long ago a session must have begun to be closed, as "
+                       "\"8h\"");
     BP_TRY(read_stuck(call, stuck, &before));
     BP_TRY(find_stuck(call, self, before, &rows));
     backup = BP_STR("");
@@ -129,8 +134,11 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
     BP_TRY(close_some(call, self, before, &rows));
     metric_count(self, SESSIONS_TOTAL, "success", NULL, (double)rows.row_count);
     sessions_count_active(call, self);
-    bp_log_event(call, BP_LOG_WARN, "sessions_closed", BP_STR("an operator closed sessions that nobody had ended"),
-                 (bp_field[]){ bp_field_int("sessions", (int64_t)rows.row_count), bp_field_str("backup", backup) }, 2);
+    bp_log_event(call, BP_LOG_WARN, "sessions_closed",
+                 BP_STR("an operator closed sessions that nobody had ended"),
+                 (bp_field[]){ bp_field_int("sessions", (int64_t)rows.row_count),
+                               bp_field_str("backup", backup) },
+                 2);
     bp_json_object(w);
     bp_json_put_integer(w, "closed", (int64_t)rows.row_count);
     bp_json_put_string(w, "backup", backup);
@@ -141,7 +149,8 @@ bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_
 
 /* ---- the job ---- */
 
-/* A session without activity ends when it was last active: what came after is not known to be work. */
+/* A session without activity ends when it was last active: what came after is not known to be work.
+ */
 bp_status sessions_end_idle(bp_call *call, struct journal *self)
 {
     bp_rows rows;
@@ -149,10 +158,10 @@ bp_status sessions_end_idle(bp_call *call, struct journal *self)
     if (!self->idle_timeout_ns)
         return BP_OK;
     BP_TRY(db_run(call, self,
-                  BP_SQL("UPDATE work_sessions SET end_time = last_active, ended_by = 'idle' WHERE end_time IS NULL "
-                         "AND last_active < "
-                         "$1 RETURNING " SESSION_COLUMNS,
-                         bp_sql_text(time_text(call, time_now() - self->idle_timeout_ns / BP_SECONDS(1)))),
+                  BP_SQL("UPDATE work_sessions SET end_time = last_active, ended_by = 'idle' WHERE "
+                         "end_time IS NULL AND last_active < $1 RETURNING " SESSION_COLUMNS,
+                         bp_sql_text(
+                             time_text(call, time_now() - self->idle_timeout_ns / BP_SECONDS(1)))),
                   &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         struct session session = { 0 };
@@ -161,7 +170,8 @@ bp_status sessions_end_idle(bp_call *call, struct journal *self)
         metric_count(self, SESSIONS_TOTAL, "success", NULL, 1);
         metric_count(self, SESSION_DURATION, NULL, NULL, 60 * (double)session_minutes(&session));
         bp_log_event(call, BP_LOG_WARN, "session_end", session.task,
-                     (bp_field[]){ bp_field_str("session_id", session.id), bp_field_str("status", BP_STR("idle")),
+                     (bp_field[]){ bp_field_str("session_id", session.id),
+                                   bp_field_str("status", BP_STR("idle")),
                                    bp_field_int("duration_minutes", session_minutes(&session)) },
                      3);
     }

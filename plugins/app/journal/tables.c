@@ -1,7 +1,9 @@
 /* tables.c - the tools and resources as a client sees them. */
 #include "journal.h"
 
-/* The handlers check lengths themselves and say what is wrong in words; the schemas say what kinds of values there are. */
+/* The handlers check lengths themselves and say what is wrong in words; the schemas say what kinds
+ * of values there are. */
+/* clang-format off */
 #define OBJECT(properties, required) "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "]}"
 #define TEXT(name, about)      "\"" name "\":{\"type\":\"string\",\"description\":\"" about "\"}"
 #define TEXTS(name, about) \
@@ -85,10 +87,13 @@ const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
       .output_schema = RESULT(STRING("message") STRING("win") COUNT("total_wins_today")), .handler = tool_capture_win,
       .scope = WRITE },
 };
+/* clang-format on */
 
-#define RESOURCE(uri_, name_, about_, handler_) \
-    { .uri = "memory://" uri_, .name = name_, .description = about_, .mime_type = "application/json", .handler = handler_, \
-      .scope = READ }
+#define RESOURCE(uri_, name_, about_, handler_)                                                    \
+    {                                                                                              \
+        .uri = "memory://" uri_, .name = name_, .description = about_,                             \
+        .mime_type = "application/json", .handler = handler_, .scope = READ                        \
+    }
 
 const bp_mcp_resource journal_resources[JOURNAL_RESOURCES] = {
     RESOURCE("project/brief", "project-brief", "What the project is", resource_brief),
@@ -100,7 +105,10 @@ const bp_mcp_resource journal_resources[JOURNAL_RESOURCES] = {
     RESOURCE("tasks", "tasks", "All tasks, the latest first", resource_tasks),
     RESOURCE("tasks/{id}", "task", "One task", resource_task),
     RESOURCE("journal/today", "journal-today", "Today: intention, sessions, wins", resource_today),
-    RESOURCE("journal/{date}", "journal-date", "A day: intention, sessions, wins, summary", resource_date),
-    RESOURCE("journal/recent", "journal-recent", "The last seven days, the latest first", resource_recent),
-    RESOURCE("journal/stats/weekly", "journal-weekly", "Hours, sessions, tasks and wins of the last seven days", resource_weekly),
+    RESOURCE("journal/{date}", "journal-date", "A day: intention, sessions, wins, summary",
+             resource_date),
+    RESOURCE("journal/recent", "journal-recent", "The last seven days, the latest first",
+             resource_recent),
+    RESOURCE("journal/stats/weekly", "journal-weekly",
+             "Hours, sessions, tasks and wins of the last seven days", resource_weekly),
 };

@@ -15,34 +15,40 @@ static bp_str argument(const bp_json *arguments, const char *name)
 bp_status tool_log_decision(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          title = argument(arguments, "title"), decision = argument(arguments, "decision");
-    bp_str          rationale = argument(arguments, "rationale"), alternatives, consequences, tags, id = new_id(call);
-    const char     *problem = NULL;
+    bp_str title = argument(arguments, "title"), decision = argument(arguments, "decision");
+    bp_str rationale = argument(arguments, "rationale"), alternatives, consequences, tags,
+           id = new_id(call);
+    const char *problem = NULL;
 
     if (!text_check(call, title, "title", 1, TASK_CHARS_MAX, &problem) ||
         !text_check(call, decision, "decision", 1, TEXT_CHARS_MAX, &problem) ||
         !text_check(call, rationale, "rationale", 1, TEXT_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "alternatives_considered"), "alternatives_considered", LIST_MAX,
-                   LIST_ITEM_CHARS_MAX, &alternatives, &problem) ||
-        !list_read(call, bp_json_get(arguments, "consequences"), "consequences", LIST_MAX, LIST_ITEM_CHARS_MAX,
-                   &consequences, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
+        !list_read(call, bp_json_get(arguments, "alternatives_considered"),
+                   "alternatives_considered", LIST_MAX, LIST_ITEM_CHARS_MAX, &alternatives,
+                   &problem) ||
+        !list_read(call, bp_json_get(arguments, "consequences"), "consequences", LIST_MAX,
+                   LIST_ITEM_CHARS_MAX, &consequences, &problem) ||
+        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
+                   &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(
-        db_run(call, self,
-               BP_SQL("INSERT INTO journal_decisions (id, tenant, title, decision, rationale, alternatives_considered, "
-                      "consequences, tags, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9)",
-                      bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(decision),
-                      bp_sql_text(rationale), bp_sql_text(alternatives), bp_sql_text(consequences), bp_sql_text(tags),
-                      bp_sql_text(time_text(call, time_now()))),
-               NULL));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("INSERT INTO journal_decisions (id, tenant, title, decision, rationale, "
+                         "alternatives_considered, consequences, tags, status, created_at) VALUES "
+                         "($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9)",
+                         bp_sql_text(id), tenant_value(call), bp_sql_text(title),
+                         bp_sql_text(decision), bp_sql_text(rationale), bp_sql_text(alternatives),
+                         bp_sql_text(consequences), bp_sql_text(tags),
+                         bp_sql_text(time_text(call, time_now()))),
+                  NULL));
     BP_TRY(memory_keep(call, self, bp_format(call, "decision_" BP_FMT, BP_ARG(id)), "decision",
-                       bp_format(call, BP_FMT "\n%.*s\n%.*s", BP_ARG(title), (int)decision.len, decision.data,
-                                 (int)rationale.len, rationale.data),
+                       bp_format(call, BP_FMT "\n%.*s\n%.*s", BP_ARG(title), (int)decision.len,
+                                 decision.data, (int)rationale.len, rationale.data),
                        tags));
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://decisions"));
-    return answer_done(call, mcp, bp_format(call, "Decision logged: " BP_FMT " - " BP_FMT, BP_ARG(id), BP_ARG(title)));
+    return answer_done(call, mcp,
+                       bp_format(call, "Decision logged: " BP_FMT " - " BP_FMT, BP_ARG(id),
+                                 BP_ARG(title)));
 }
 
 static void write_decision(bp_json_writer *w, const bp_sql_value *row)
@@ -86,11 +92,13 @@ bp_status resource_decision(bp_call *call, void *instance, bp_str uri, bp_mcp *m
 
     (void)uri;
     BP_TRY(db_run(call, instance,
-                  BP_SQL("SELECT " DECISION_COLUMNS " FROM journal_decisions WHERE tenant = $1 AND id = $2",
+                  BP_SQL("SELECT " DECISION_COLUMNS
+                         " FROM journal_decisions WHERE tenant = $1 AND id = $2",
                          tenant_value(call), bp_sql_text(id)),
                   &rows));
     if (!rows.row_count)
-        return answer_missing(call, mcp, bp_format(call, "Decision " BP_FMT " not found", BP_ARG(id)).data);
+        return answer_missing(call, mcp,
+                              bp_format(call, "Decision " BP_FMT " not found", BP_ARG(id)).data);
     write_decision(w, bp_row(&rows, 0));
     return answer_resource(call, mcp, w);
 }
@@ -111,60 +119,70 @@ bp_status tool_create_task(bp_call *call, void *instance, const bp_json *argumen
 {
     static const char *const priorities[] = { "high", "medium", "low" };
     struct journal          *self = instance;
-    bp_str                   title = argument(arguments, "title"), description = argument(arguments, "description");
-    bp_str                   priority = argument(arguments, "priority"), tags, id = new_id(call);
-    bp_sql_value             now = bp_sql_text(time_text(call, time_now()));
-    const char              *problem = NULL;
+    bp_str title = argument(arguments, "title"), description = argument(arguments, "description");
+    bp_str priority = argument(arguments, "priority"), tags, id = new_id(call);
+    bp_sql_value now = bp_sql_text(time_text(call, time_now()));
+    const char  *problem = NULL;
 
     if (!text_check(call, title, "title", 1, TASK_CHARS_MAX, &problem) ||
         !text_check(call, description, "description", 0, TEXT_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
+        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
+                   &problem))
         return answer_refused(call, mcp, problem, NULL);
     if (!priority.len)
         priority = BP_STR("medium");
     if (!is_one_of(priority, priorities, 3))
         return answer_refused(call, mcp, "priority must be high, medium or low", NULL);
     session_touch(call, self);
-    BP_TRY(
-        db_run(call, self,
-               BP_SQL("INSERT INTO journal_tasks (id, tenant, title, description, status, priority, tags, created_at, "
-                      "updated_at) VALUES ($1, $2, $3, $4, 'next', $5, $6, $7, $7)",
-                      bp_sql_text(id), tenant_value(call), bp_sql_text(title), bp_sql_text(description),
-                      bp_sql_text(priority), bp_sql_text(tags), now),
-               NULL));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("INSERT INTO journal_tasks (id, tenant, title, description, status, "
+                         "priority, tags, created_at, updated_at) VALUES ($1, $2, $3, $4, 'next', "
+                         "$5, $6, $7, $7)",
+                         bp_sql_text(id), tenant_value(call), bp_sql_text(title),
+                         bp_sql_text(description), bp_sql_text(priority), bp_sql_text(tags), now),
+                  NULL));
     BP_TRY(memory_keep(call, self, bp_format(call, "task_" BP_FMT, BP_ARG(id)), "task",
-                       bp_format(call, BP_FMT "\n%.*s", BP_ARG(title), (int)description.len, description.data), tags));
+                       bp_format(call, BP_FMT "\n%.*s", BP_ARG(title), (int)description.len,
+                                 description.data),
+                       tags));
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://tasks"));
-    return answer_done(call, mcp, bp_format(call, "Task created: " BP_FMT " - " BP_FMT, BP_ARG(id), BP_ARG(title)));
+    return answer_done(call, mcp,
+                       bp_format(call, "Task created: " BP_FMT " - " BP_FMT, BP_ARG(id),
+                                 BP_ARG(title)));
 }
 
-bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *arguments,
+                                  bp_mcp *mcp)
 {
     struct journal *self = instance;
     bp_str          id = argument(arguments, "task_id"), status = argument(arguments, "status");
-    bp_str          reason = argument(arguments, "blocked_reason"), now = time_text(call, time_now());
-    const char     *problem = NULL;
-    bp_rows         rows;
+    bp_str      reason = argument(arguments, "blocked_reason"), now = time_text(call, time_now());
+    const char *problem = NULL;
+    bp_rows     rows;
 
     if (!is_one_of(status, states, STATES))
         return answer_refused(call, mcp, "status must be done, doing, next or blocked", NULL);
     if (!text_check(call, reason, "blocked_reason", 0, TEXT_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
-    BP_TRY(db_run(
-        call, self,
-        BP_SQL("UPDATE journal_tasks SET status = $3, completed_at = $4, blocked_reason = $5, updated_at = $6 WHERE "
-               "tenant = $1 AND id = $2 RETURNING title",
-               tenant_value(call), bp_sql_text(id), bp_sql_text(status),
-               bp_str_is(status, "done") ? bp_sql_text(now) : bp_sql_null(),
-               bp_str_is(status, "blocked") && reason.len ? bp_sql_text(reason) : bp_sql_null(), bp_sql_text(now)),
-        &rows));
+    BP_TRY(db_run(call, self,
+                  BP_SQL("UPDATE journal_tasks SET status = $3, completed_at = $4, blocked_reason "
+                         "= $5, updated_at = $6 WHERE tenant = $1 AND id = $2 RETURNING title",
+                         tenant_value(call), bp_sql_text(id), bp_sql_text(status),
+                         bp_str_is(status, "done") ? bp_sql_text(now) : bp_sql_null(),
+                         bp_str_is(status, "blocked") && reason.len ? bp_sql_text(reason)
+                                                                    : bp_sql_null(),
+                         bp_sql_text(now)),
+                  &rows));
     if (!rows.row_count)
-        return answer_refused(call, mcp, bp_format(call, "Task " BP_FMT " not found", BP_ARG(id)).data,
+        return answer_refused(call, mcp,
+                              bp_format(call, "Task " BP_FMT " not found", BP_ARG(id)).data,
                               "memory://tasks lists the tasks.");
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://tasks"));
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://progress"));
-    return answer_done(call, mcp, bp_format(call, "Task " BP_FMT " is now " BP_FMT, BP_ARG(id), BP_ARG(status)));
+    return answer_done(call, mcp,
+                       bp_format(call, "Task " BP_FMT " is now " BP_FMT, BP_ARG(id),
+                                 BP_ARG(status)));
 }
 
 static void write_task(bp_json_writer *w, const bp_sql_value *row)
@@ -185,7 +203,8 @@ static void write_task(bp_json_writer *w, const bp_sql_value *row)
 static bp_status read_tasks(bp_call *call, struct journal *self, bp_rows *rows)
 {
     return db_run(call, self,
-                  BP_SQL("SELECT " TASK_COLUMNS " FROM journal_tasks WHERE tenant = $1 ORDER BY number DESC LIMIT $2",
+                  BP_SQL("SELECT " TASK_COLUMNS
+                         " FROM journal_tasks WHERE tenant = $1 ORDER BY number DESC LIMIT $2",
                          tenant_value(call), bp_sql_int(ROWS_SHOWN)),
                   rows);
 }
@@ -232,11 +251,12 @@ bp_status resource_task(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
 
     (void)uri;
     BP_TRY(db_run(call, instance,
-                  BP_SQL("SELECT " TASK_COLUMNS " FROM journal_tasks WHERE tenant = $1 AND id = $2", tenant_value(call),
-                         bp_sql_text(id)),
+                  BP_SQL("SELECT " TASK_COLUMNS " FROM journal_tasks WHERE tenant = $1 AND id = $2",
+                         tenant_value(call), bp_sql_text(id)),
                   &rows));
     if (!rows.row_count)
-        return answer_missing(call, mcp, bp_format(call, "Task " BP_FMT " not found", BP_ARG(id)).data);
+        return answer_missing(call, mcp,
+                              bp_format(call, "Task " BP_FMT " not found", BP_ARG(id)).data);
     write_task(w, bp_row(&rows, 0));
     return answer_resource(call, mcp, w);
 }

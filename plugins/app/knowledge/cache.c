@@ -2,11 +2,12 @@
  *
  *      tenant { lock: writes and loads, one after another   guard: readers share the graph, a change has it alone }
  *
- * A write is stored first and then done again in memory, under the tenant's lock, so that memory sees writes in the
- * order of the storage. The storage counts the writes of a tenant; a graph knows which count it stands for. Every
- * `refresh` the count is asked for: when another process has written meanwhile, it is not the one expected, and the
- * graph is read anew. All graphs together have a limit; those not used for longest go first. A graph that does not fit
- * is read from the storage (pages.c), and now and then tried again.
+ * A write is stored first and then done again in memory, under the tenant's lock, so that memory
+ * sees writes in the order of the storage. The storage counts the writes of a tenant; a graph knows
+ * which count it stands for. Every `refresh` the count is asked for: when another process has
+ * written meanwhile, it is not the one expected, and the graph is read anew. All graphs together
+ * have a limit; those not used for longest go first. A graph that does not fit is read from the
+ * storage (pages.c), and now and then tried again.
  */
 #include "knowledge.h"
 
@@ -25,7 +26,8 @@ struct tenant {
     bool             is_stale;
     size_t           bytes;
     _Atomic int64_t  checked_ns, used_ns;
-    _Atomic int64_t  too_large_until_ns; /* it did not fit into memory; until then nobody tries again */
+    _Atomic int64_t
+        too_large_until_ns; /* it did not fit into memory; until then nobody tries again */
 };
 
 struct cache {
@@ -145,7 +147,8 @@ static struct tenant *least_used(struct cache *cache, const struct tenant *spare
         for (struct tenant *tenant = cache->slots[i]; tenant; tenant = tenant->next) {
             if (tenant == spared || pthread_rwlock_tryrdlock(&tenant->guard) != 0)
                 continue;
-            if (tenant->graph && (!found || atomic_load(&tenant->used_ns) < atomic_load(&found->used_ns)))
+            if (tenant->graph &&
+                (!found || atomic_load(&tenant->used_ns) < atomic_load(&found->used_ns)))
                 found = tenant;
             pthread_rwlock_unlock(&tenant->guard);
         }
@@ -205,7 +208,8 @@ static bp_status load(bp_call *call, struct knowledge *self, struct tenant *tena
 }
 
 /* Of those who wait for the lock together only the first has to look. */
-static bp_status refresh(bp_call *call, struct knowledge *self, struct tenant *tenant, int64_t asked_ns)
+static bp_status refresh(bp_call *call, struct knowledge *self, struct tenant *tenant,
+                         int64_t asked_ns)
 {
     bool    is_good;
     int64_t version;
@@ -227,7 +231,8 @@ static bp_status refresh(bp_call *call, struct knowledge *self, struct tenant *t
     return BP_OK;
 }
 
-bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out, const struct graph **graph)
+bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out,
+                     const struct graph **graph)
 {
     struct tenant *tenant = find_tenant(self->cache, knowledge_tenant(call));
     int64_t        asked_ns = bp_now_ns();
@@ -241,7 +246,8 @@ bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out,
         if (atomic_load(&tenant->too_large_until_ns) > asked_ns)
             break;
         pthread_rwlock_rdlock(&tenant->guard);
-        if (tenant->graph && !tenant->is_stale && atomic_load(&tenant->checked_ns) + self->refresh_ns >= asked_ns) {
+        if (tenant->graph && !tenant->is_stale &&
+            atomic_load(&tenant->checked_ns) + self->refresh_ns >= asked_ns) {
             atomic_store_explicit(&tenant->used_ns, asked_ns, memory_order_relaxed);
             *graph = tenant->graph;
             return BP_OK;
@@ -253,11 +259,15 @@ bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **out,
         BP_TRY(status);
     }
     return bp_fail(call, BP_TOO_LARGE,
-                   "the graphs in use need more memory than there is for them: raise the option memory (%lld bytes)",
+                   "the graphs in use need more memory than there is for them: raise the option "
+                   "memory (%lld bytes)",
                    (long long)self->memory_bytes);
 }
 
-void cache_unlock(struct tenant *tenant) { pthread_rwlock_unlock(&tenant->guard); }
+void cache_unlock(struct tenant *tenant)
+{
+    pthread_rwlock_unlock(&tenant->guard);
+}
 
 /* ---- writing ---- */
 

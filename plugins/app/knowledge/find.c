@@ -1,8 +1,8 @@
 /* find.c - finds a short text in a long one, 16 places at a time.
  *
- * The two bytes of the needle that are rarest in the haystack are compared first, for 16 places at once: a place where
- * both fit is seldom, and only there the whole needle is compared. How rare a byte is, the haystack's owner has
- * counted.
+ * The two bytes of the needle that are rarest in the haystack are compared first, for 16 places at
+ * once: a place where both fit is seldom, and only there the whole needle is compared. How rare a
+ * byte is, the haystack's owner has counted.
  */
 #include "find.h"
 
@@ -18,7 +18,8 @@ struct needle find_needle(bp_str text, const uint32_t counts[256])
             needle.rare = i;
     needle.other = needle.rare == 0 && text.len > 1 ? 1 : 0;
     for (size_t i = 0; i < text.len; i++)
-        if (i != needle.rare && counts[(unsigned char)text.data[i]] < counts[(unsigned char)text.data[needle.other]])
+        if (i != needle.rare &&
+            counts[(unsigned char)text.data[i]] < counts[(unsigned char)text.data[needle.other]])
             needle.other = i;
     return needle;
 }
@@ -49,9 +50,9 @@ size_t find_next(const char *haystack, size_t len, size_t from, const struct nee
     rare = filled_with(needle->text.data[needle->rare]);
     other = filled_with(needle->text.data[needle->other]);
     for (size_t at = from; at + size <= len; at += 16) {
-        bytes16 fit =
-            (bytes16)((load(haystack + at + needle->rare) == rare) & (load(haystack + at + needle->other) == other));
-        words2 words = (words2)fit;
+        bytes16 fit = (bytes16)((load(haystack + at + needle->rare) == rare) &
+                                (load(haystack + at + needle->other) == other));
+        words2  words = (words2)fit;
 
         if ((words[0] | words[1]) == 0)
             continue;

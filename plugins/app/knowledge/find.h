@@ -13,7 +13,8 @@ struct needle {
 
 /* `counts` says how often each byte value stands in the haystack. The text is borrowed. */
 struct needle find_needle(bp_str text, const uint32_t counts[256]);
-/* Where it is next, at or behind `from`; `len` when it is not. FIND_SLACK bytes behind `len` must be readable. */
+/* Where it is next, at or behind `from`; `len` when it is not. FIND_SLACK bytes behind `len` must
+ * be readable. */
 size_t find_next(const char *haystack, size_t len, size_t from, const struct needle *needle);
 
 #endif

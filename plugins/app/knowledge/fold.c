@@ -14,7 +14,9 @@ static uint32_t small_form(uint32_t point)
         else if (point < run->first)
             high = middle;
         else
-            return (point - run->first) % run->step == 0 ? (uint32_t)((int32_t)point + run->distance) : point;
+            return (point - run->first) % run->step == 0
+                       ? (uint32_t)((int32_t)point + run->distance)
+                       : point;
     }
     return point;
 }

@@ -12,7 +12,10 @@ extern const struct fold_run fold_runs[];
 extern const size_t          fold_run_count;
 
 /* Most bytes that a text of `len` bytes can have when folded. */
-static inline size_t fold_room(size_t len) { return len + len / 2 + 1; }
+static inline size_t fold_room(size_t len)
+{
+    return len + len / 2 + 1;
+}
 /* Writes the small form of UTF-8 text to `out`, which has fold_room(); returns its length. */
 size_t fold_text(bp_str text, char *out);
 

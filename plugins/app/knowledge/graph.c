@@ -49,14 +49,14 @@ static void *grown(void *array, size_t count, size_t *room, size_t size)
 }
 
 /* Adds a pointer at the end of an array of pointers. */
-#define PUSH(array, count, room, pointer)                                                                              \
-    __extension__({                                                                                                    \
-        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));                                            \
-        if (larger_) {                                                                                                 \
-            (array) = larger_;                                                                                         \
-            (array)[(count)++] = (pointer);                                                                            \
-        }                                                                                                              \
-        larger_ != NULL;                                                                                               \
+#define PUSH(array, count, room, pointer)                                                          \
+    __extension__({                                                                                \
+        void *larger_ = grown((array), (count), &(room), sizeof(*(array)));                        \
+        if (larger_) {                                                                             \
+            (array) = larger_;                                                                     \
+            (array)[(count)++] = (pointer);                                                        \
+        }                                                                                          \
+        larger_ != NULL;                                                                           \
     })
 
 static bool copy_text(struct graph *graph, bp_str text, bp_str *copy)
@@ -101,7 +101,8 @@ static uint64_t hash_of(bp_str name)
 static struct graph_node *find_node(const struct graph *graph, bp_str name)
 {
     uint64_t           hash = hash_of(name);
-    struct graph_node *node = graph->slot_count ? graph->slots[hash & (graph->slot_count - 1)] : NULL;
+    struct graph_node *node = graph->slot_count ? graph->slots[hash & (graph->slot_count - 1)]
+                                                : NULL;
 
     while (node && (node->hash != hash || !bp_str_equal(node->name, name)))
         node = node->next;
@@ -223,7 +224,8 @@ bool graph_add_observation(struct graph *graph, bp_str name, bp_str observation)
     if (!entity)
         return true;
     before = entity->observation_room;
-    larger = grown(entity->observations, entity->observation_count, &entity->observation_room, sizeof(bp_str));
+    larger = grown(entity->observations, entity->observation_count, &entity->observation_room,
+                   sizeof(bp_str));
     if (!larger)
         return false;
     entity->observations = larger;
@@ -249,7 +251,8 @@ void graph_remove_observation(struct graph *graph, bp_str name, bp_str observati
     if (!entity || kept == entity->observation_count)
         return;
     entity->observation_count = kept;
-    text_remove(&graph->text, entity); // if there is no memory to mark it, it is not found any longer: never wrongly
+    text_remove(&graph->text, entity); // if there is no memory to mark it, it is not found any
+                                       // longer: never wrongly
     mark_dirty(graph, entity);
 }
 
@@ -295,7 +298,7 @@ bool graph_add_relation(struct graph *graph, bp_str from, bp_str to, bp_str type
 /* The last one takes its place, so that a node with many relations loses all of them in time. */
 static void forget_relation(struct graph_node *node, const struct graph_relation *relation)
 {
-    size_t                 place = relation->from_node == node ? relation->from_place : relation->to_place;
+    size_t place = relation->from_node == node ? relation->from_place : relation->to_place;
     struct graph_relation *last = node->relations[--node->relation_count];
 
     node->relations[place] = last;
@@ -424,7 +427,10 @@ bool graph_settle(struct graph *graph)
     return true;
 }
 
-struct graph *graph_new(void) { return calloc(1, sizeof(struct graph)); }
+struct graph *graph_new(void)
+{
+    return calloc(1, sizeof(struct graph));
+}
 
 void graph_free(struct graph *graph)
 {
@@ -547,7 +553,8 @@ bool graph_search(const struct graph *graph, bp_str folded, struct graph_found *
     return add_touching(found);
 }
 
-bool graph_open(const struct graph *graph, const bp_str *names, size_t count, struct graph_found *found)
+bool graph_open(const struct graph *graph, const bp_str *names, size_t count,
+                struct graph_found *found)
 {
     size_t kept = 0;
 

@@ -1,7 +1,8 @@
-/* graph.h - a knowledge graph in memory: entities with observations, relations between names, and a search over all.
+/* graph.h - a knowledge graph in memory: entities with observations, relations between names, and a
+ * search over all.
  *
- * It knows nothing of storage and of threads: who shares it locks it. What changes it returns false when there is no
- * memory; then the graph is to be thrown away.
+ * It knows nothing of storage and of threads: who shares it locks it. What changes it returns false
+ * when there is no memory; then the graph is to be thrown away.
  */
 #ifndef KNOWLEDGE_GRAPH_H
 #define KNOWLEDGE_GRAPH_H
@@ -53,9 +54,11 @@ struct graph_found {
 
 /* Each function adds to `found`, which begins zeroed and is given back by graph_found_free(). */
 bool graph_all(const struct graph *graph, struct graph_found *found);
-/* Entities whose name, type or an observation contains `folded` (see fold.h), and relations that touch one of them. */
+/* Entities whose name, type or an observation contains `folded` (see fold.h), and relations that
+ * touch one of them. */
 bool graph_search(const struct graph *graph, bp_str folded, struct graph_found *found);
-bool graph_open(const struct graph *graph, const bp_str *names, size_t count, struct graph_found *found);
+bool graph_open(const struct graph *graph, const bp_str *names, size_t count,
+                struct graph_found *found);
 void graph_found_free(struct graph_found *found);
 
 #endif

@@ -3,12 +3,13 @@
  *      segment 0                              segment 1 (out of date)   segment 2
  *      backplane FF project FF written in c FF FF FF FF FF FF FF FF FF  ada FF person FF likes tea FF
  *
- * An entity that changes gets a new segment at the end and its old one is blotted out, so that a change costs as much
- * as the entity is long. When half of the text is blots it is written anew.
+ * An entity that changes gets a new segment at the end and its old one is blotted out, so that a
+ * change costs as much as the entity is long. When half of the text is blots it is written anew.
  *
- * Segments are taken together in blocks of 4 KiB or more. A block's signature has a bit for each triple of bytes in it;
- * a search reads only the blocks that have the bits of all triples of what it looks for. A bit too many costs time and
- * nothing else, so bits of what is out of date may stay.
+ * Segments are taken together in blocks of 4 KiB or more. A block's signature has a bit for each
+ * triple of bytes in it; a search reads only the blocks that have the bits of all triples of what
+ * it looks for. A bit too many costs time and nothing else, so bits of what is out of date may
+ * stay.
  */
 #include "graph_text.h"
 
@@ -27,7 +28,8 @@ void text_free(struct graph_text *text)
 
 size_t text_bytes(const struct graph_text *text)
 {
-    return text->room + text->segment_room * sizeof(*text->segments) + text->block_room * sizeof(*text->blocks);
+    return text->room + text->segment_room * sizeof(*text->segments) +
+           text->block_room * sizeof(*text->blocks);
 }
 
 void text_clear(struct graph_text *text)
@@ -36,7 +38,10 @@ void text_clear(struct graph_text *text)
     memset(text->counts, 0, sizeof(text->counts));
 }
 
-bool text_is_worn(const struct graph_text *text) { return text->dead > WORN_BYTES && text->dead > text->len / 2; }
+bool text_is_worn(const struct graph_text *text)
+{
+    return text->dead > WORN_BYTES && text->dead > text->len / 2;
+}
 
 static bool make_room(struct graph_text *text, size_t more)
 {
@@ -81,7 +86,8 @@ static bool has_bit(const struct graph_block *block, uint32_t hash)
 /* The block for a segment that begins at the end of the text. */
 static bool make_block(struct graph_text *text)
 {
-    const struct graph_block *last = text->block_count ? &text->blocks[text->block_count - 1] : NULL;
+    const struct graph_block *last = text->block_count ? &text->blocks[text->block_count - 1]
+                                                       : NULL;
 
     if (last && last->end - last->start < BLOCK_BYTES)
         return true;

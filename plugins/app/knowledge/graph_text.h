@@ -1,4 +1,5 @@
-/* graph_text.h - the text of a graph that is searched: one piece for each entity, all behind one another. */
+/* graph_text.h - the text of a graph that is searched: one piece for each entity, all behind one
+ * another. */
 #ifndef KNOWLEDGE_GRAPH_TEXT_H
 #define KNOWLEDGE_GRAPH_TEXT_H
 
@@ -19,8 +20,8 @@ struct graph_block {
 };
 
 struct graph_text {
-    char                 *bytes; /* folded; 0xFF, which no UTF-8 has, between fields and where nothing is */
-    size_t                len, room, dead;
+    char  *bytes; /* folded; 0xFF, which no UTF-8 has, between fields and where nothing is */
+    size_t len, room, dead;
     struct graph_segment *segments; /* by rising start */
     size_t                segment_count, segment_room;
     struct graph_block   *blocks; /* by rising start; a segment lies in one of them */
@@ -42,9 +43,10 @@ void   text_remove(struct graph_text *text, struct graph_entity *entity);
 /* Whether so much is out of date that it should be written anew. */
 bool text_is_worn(const struct graph_text *text);
 void text_clear(struct graph_text *text);
-/* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after another; NULL: no more.
+/* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after
+ * another; NULL: no more.
  */
-void                       text_search(const struct graph_text *text, bp_str folded, struct text_search *search);
+void text_search(const struct graph_text *text, bp_str folded, struct text_search *search);
 const struct graph_entity *text_next(const struct graph_text *text, struct text_search *search);
 
 #endif

@@ -1,15 +1,22 @@
-/* items.c - memories that other programs keep for a user: of one of four types, each with a time to live and a number.
+/* items.c - memories that other programs keep for a user: of one of four types, each with a time to
+ * live and a number.
  *
- * The bodies and answers are those of the memory server of the multi-agent orchestrator. An item belongs to the tenant
- * of the key and to a user of it. When a user has as many of a type as that type allows, the oldest one makes room.
- * With the option `key` the data is sealed (seal.c), bound to tenant, user, type and id.
+ * The bodies and answers are those of the memory server of the multi-agent orchestrator. An item
+ * belongs to the tenant of the key and to a user of it. When a user has as many of a type as that
+ * type allows, the oldest one makes room. With the option `key` the data is sealed (seal.c), bound
+ * to tenant, user, type and id.
  */
 #define _GNU_SOURCE // memmem
 #include "knowledge.h"
 
 #include "fold.h"
 
-enum { USER_BYTES_MAX = 256, TTL_HOURS_MAX = 10 * 365 * 24, RESULTS_DEFAULT = 10, RESULTS_MAX = 1000 };
+enum {
+    USER_BYTES_MAX = 256,
+    TTL_HOURS_MAX = 10 * 365 * 24,
+    RESULTS_DEFAULT = 10,
+    RESULTS_MAX = 1000
+};
 
 static const struct item_type {
     const char *name;
@@ -24,7 +31,10 @@ enum { ITEM_TYPES = sizeof(item_types) / sizeof(item_types[0]) };
 
 #define HOUR_NS BP_SECONDS(3600)
 
-static bp_str field(const bp_json *object, const char *name) { return bp_json_string(bp_json_get(object, name)); }
+static bp_str field(const bp_json *object, const char *name)
+{
+    return bp_json_string(bp_json_get(object, name));
+}
 
 static bp_status find_type(bp_call *call, bp_str name, const struct item_type **type)
 {
@@ -34,7 +44,9 @@ static bp_status find_type(bp_call *call, bp_str name, const struct item_type **
             return BP_OK;
         }
     }
-    return bp_fail(call, BP_INVALID, "memory_type: \"" BP_FMT "\" is none: conversation, facts, preferences or context",
+    return bp_fail(call, BP_INVALID,
+                   "memory_type: \"" BP_FMT
+                   "\" is none: conversation, facts, preferences or context",
                    BP_ARG(name));
 }
 
@@ -86,19 +98,23 @@ static bp_str time_text(bp_call *call, int64_t wall_ns)
     int64_t days = wall_ns / (24 * HOUR_NS), seconds = wall_ns / BP_SECONDS(1) % 86400;
     // Days since 1970 to a date, in eras of 400 years that begin on 1 March.
     int64_t shifted = days + 719468, era = shifted / 146097, day_of_era = shifted % 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
+                           day_of_era / 146096) /
+                          365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * month + 2) / 5 + 1;
 
     month = month < 10 ? month + 3 : month - 9;
     return bp_format(call, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lldZ",
-                     (long long)(year_of_era + era * 400 + (month <= 2)), (long long)month, (long long)day,
-                     (long long)(seconds / 3600), (long long)(seconds / 60 % 60), (long long)(seconds % 60));
+                     (long long)(year_of_era + era * 400 + (month <= 2)), (long long)month,
+                     (long long)day, (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
+                     (long long)(seconds % 60));
 }
 
 /* ---- store ---- */
 
-static bp_status read_ttl(bp_call *call, const bp_json *json, const struct item_type *type, int64_t *ttl_ns)
+static bp_status read_ttl(bp_call *call, const bp_json *json, const struct item_type *type,
+                          int64_t *ttl_ns)
 {
     double hours = (double)type->ttl_hours;
 
@@ -107,32 +123,35 @@ static bp_status read_ttl(bp_call *call, const bp_json *json, const struct item_
     else if (bp_json_type_of(json) != BP_JSON_NONE && bp_json_type_of(json) != BP_JSON_NULL)
         hours = 0;
     if (!(hours > 0) || hours > TTL_HOURS_MAX)
-        return bp_fail(call, BP_INVALID, "ttl_hours must be a number above 0 and at most %d", TTL_HOURS_MAX);
+        return bp_fail(call, BP_INVALID, "ttl_hours must be a number above 0 and at most %d",
+                       TTL_HOURS_MAX);
     *ttl_ns = (int64_t)(hours * (double)HOUR_NS);
     return BP_OK;
 }
 
-/* Inserts the item; those of its user and type that are over the number or out of time go with it. */
-static bp_status put_item(bp_call *call, struct knowledge *self, bp_str user, const struct item_type *type, bp_str id,
-                          bp_str data, int64_t ttl_ns, int64_t *evicted)
+/* Inserts the item; those of its user and type that are over the number or out of time go with it.
+ */
+static bp_status put_item(bp_call *call, struct knowledge *self, bp_str user,
+                          const struct item_type *type, bp_str id, bp_str data, int64_t ttl_ns,
+                          int64_t *evicted)
 {
-    int64_t            now = bp_wall_ns(), changed[3] = { 0 };
-    bp_sql_value       tenant = bp_sql_text(knowledge_tenant(call)), name = bp_sql_text(bp_str_of(type->name));
+    int64_t      now = bp_wall_ns(), changed[3] = { 0 };
+    bp_sql_value tenant = bp_sql_text(knowledge_tenant(call)),
+                 name = bp_sql_text(bp_str_of(type->name));
     bp_sql_value       user_value = bp_sql_text(user);
     const bp_statement statements[] = {
-        *BP_SQL("INSERT INTO knowledge_items (id, tenant, user_id, memory_type, data, is_sealed, created_wall_ns, "
+        *BP_SQL("INSERT INTO knowledge_items (id, tenant, user_id, memory_type, data, is_sealed, "
+                "created_wall_ns, "
                 "expires_wall_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                bp_sql_text(id), tenant, user_value, name, bp_sql_bytes(data), bp_sql_int(self->key.len != 0),
-                bp_sql_int(now), bp_sql_int(now + ttl_ns)),
-        *BP_SQL(
-            "DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND expires_wall_ns "
-            "<= $4",
-            tenant, user_value, name, bp_sql_int(now)),
-        *BP_SQL(
-            "DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 AND number <= (SELECT "
-            "number FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = $3 ORDER BY number DESC "
-            "LIMIT 1 OFFSET $4)",
-            tenant, user_value, name, bp_sql_int(type->most)),
+                bp_sql_text(id), tenant, user_value, name, bp_sql_bytes(data),
+                bp_sql_int(self->key.len != 0), bp_sql_int(now), bp_sql_int(now + ttl_ns)),
+        *BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = "
+                "$3 AND expires_wall_ns <= $4",
+                tenant, user_value, name, bp_sql_int(now)),
+        *BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND memory_type = "
+                "$3 AND number <= (SELECT number FROM knowledge_items WHERE tenant = $1 AND "
+                "user_id = $2 AND memory_type = $3 ORDER BY number DESC LIMIT 1 OFFSET $4)",
+                tenant, user_value, name, bp_sql_int(type->most)),
     };
     bp_status status = BP_CONFLICT;
 
@@ -165,7 +184,8 @@ bp_status item_store(bp_call *call, void *instance, bp_request *request, bp_resp
         return bp_fail(call, BP_TOO_LARGE, "data has %zu bytes as JSON, more than %lld", data.len,
                        (long long)self->item_bytes);
     if (self->key.len)
-        BP_TRY(seal_bytes(call, self->key, context_of(call, user, bp_str_of(type->name), id), data, &data));
+        BP_TRY(seal_bytes(call, self->key, context_of(call, user, bp_str_of(type->name), id), data,
+                          &data));
     BP_TRY(put_item(call, self, user, type, id, data, ttl_ns, &evicted));
     bp_json_object(w);
     bp_json_put_string(w, "memory_id", id);
@@ -180,11 +200,13 @@ bp_status item_store(bp_call *call, void *instance, bp_request *request, bp_resp
 #define COLUMNS "id, memory_type, data, is_sealed, created_wall_ns, expires_wall_ns"
 
 /* The data of a row of COLUMNS as JSON. */
-static bp_status open_row(bp_call *call, struct knowledge *self, bp_str user, const bp_sql_value *row, bp_str *data)
+static bp_status open_row(bp_call *call, struct knowledge *self, bp_str user,
+                          const bp_sql_value *row, bp_str *data)
 {
     *data = row[2].text;
     return row[3].integer
-               ? seal_open(call, self->key, context_of(call, user, row[1].text, row[0].text), row[2].text, data)
+               ? seal_open(call, self->key, context_of(call, user, row[1].text, row[0].text),
+                           row[2].text, data)
                : BP_OK;
 }
 
@@ -211,15 +233,17 @@ bp_status item_retrieve(bp_call *call, void *instance, bp_request *request, bp_r
     bp_str            data;
 
     BP_TRY(read_body(call, request, &body));
-    BP_TRY(
-        bp_storage_exec(call, self->storage, NULL,
-                        BP_SQL("SELECT " COLUMNS " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND id = $3 "
-                               "AND expires_wall_ns > $4",
-                               bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(body, "user_id")),
-                               bp_sql_text(field(body, "memory_id")), bp_sql_int(bp_wall_ns())),
-                        &rows));
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("SELECT " COLUMNS
+                                  " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND id "
+                                  "= $3 AND expires_wall_ns > $4",
+                                  bp_sql_text(knowledge_tenant(call)),
+                                  bp_sql_text(field(body, "user_id")),
+                                  bp_sql_text(field(body, "memory_id")), bp_sql_int(bp_wall_ns())),
+                           &rows));
     if (rows.row_count == 0)
-        return bp_fail(call, BP_NOT_FOUND, "user \"" BP_FMT "\" has no memory \"" BP_FMT "\", or its time is over",
+        return bp_fail(call, BP_NOT_FOUND,
+                       "user \"" BP_FMT "\" has no memory \"" BP_FMT "\", or its time is over",
                        BP_ARG(field(body, "user_id")), BP_ARG(field(body, "memory_id")));
     BP_TRY(open_row(call, self, field(body, "user_id"), bp_row(&rows, 0), &data));
     w = bp_json_writer_new(call, data.len + 4096);
@@ -271,14 +295,17 @@ static bp_status walk_items(bp_call *call, struct walk *walk, bp_str type)
     if (type.len)
         BP_TRY(find_type(call, type, &checked));
     return bp_storage_query(call, walk->self->storage, NULL,
-                            BP_SQL("SELECT " COLUMNS " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND "
-                                   "(memory_type = $3 OR $3 = '') AND expires_wall_ns > $4 ORDER BY number DESC",
-                                   bp_sql_text(knowledge_tenant(call)), bp_sql_text(walk->user), bp_sql_text(type),
-                                   bp_sql_int(bp_wall_ns())),
+                            BP_SQL("SELECT " COLUMNS
+                                   " FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND "
+                                   "(memory_type = $3 OR $3 = '') AND expires_wall_ns > $4 ORDER "
+                                   "BY number DESC",
+                                   bp_sql_text(knowledge_tenant(call)), bp_sql_text(walk->user),
+                                   bp_sql_text(type), bp_sql_int(bp_wall_ns())),
                             &sink);
 }
 
-static bp_status answer_walk(bp_call *call, struct walk *walk, const bp_json *body, bp_response *response)
+static bp_status answer_walk(bp_call *call, struct walk *walk, const bp_json *body,
+                             bp_response *response)
 {
     walk->w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     walk->user = field(body, "user_id");
@@ -332,8 +359,10 @@ bp_status item_delete(bp_call *call, void *instance, bp_request *request, bp_res
 
     BP_TRY(read_body(call, request, &body));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 AND id = $3",
-                                  bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(body, "user_id")),
+                           BP_SQL("DELETE FROM knowledge_items WHERE tenant = $1 AND user_id = $2 "
+                                  "AND id = $3",
+                                  bp_sql_text(knowledge_tenant(call)),
+                                  bp_sql_text(field(body, "user_id")),
                                   bp_sql_text(field(body, "memory_id"))),
                            &rows));
     bp_json_object(w);
@@ -347,6 +376,7 @@ bp_status items_expire(bp_call *call, void *instance)
     struct knowledge *self = instance;
 
     return bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("DELETE FROM knowledge_items WHERE expires_wall_ns <= $1", bp_sql_int(bp_wall_ns())),
+                           BP_SQL("DELETE FROM knowledge_items WHERE expires_wall_ns <= $1",
+                                  bp_sql_int(bp_wall_ns())),
                            NULL);
 }

@@ -2,140 +2,237 @@
 #include "knowledge.h"
 
 static const bp_option options[] = {
-    BP_OPTION_REF(struct knowledge, storage, "storage", .is_required = true, .help = "where graphs and items are kept"),
-    BP_OPTION_SIZE(struct knowledge, memory, .initial = "64MiB", .minimum = "1MiB", .maximum = "64GiB",
-                   .help = "memory for graphs in use, those not used for longest go first; a larger graph is read from "
-                           "the storage, slower"),
+    BP_OPTION_REF(struct knowledge, storage, "storage", .is_required = true,
+                  .help = "where graphs and items are kept"),
+    BP_OPTION_SIZE(struct knowledge, memory, .initial = "64MiB", .minimum = "1MiB",
+                   .maximum = "64GiB",
+                   .help = "memory for graphs in use, those not used for longest go first; a "
+                           "larger graph is read from the storage, slower"),
     BP_OPTION_DURATION(struct knowledge, refresh, .initial = "1s", .minimum = "0", .maximum = "1h",
                        .help = "longest time until what another process has written is seen"),
     BP_OPTION_SECRET(struct knowledge, key, .example = "${file:/run/secrets/items.key}",
-                     .help = "64 hexadecimal digits; items of /store are encrypted with AES-256-GCM, graphs never are"),
+                     .help = "64 hexadecimal digits; items of /store are encrypted with "
+                             "AES-256-GCM, graphs never are"),
     BP_OPTION_SIZE(struct knowledge, item, .initial = "1MiB", .minimum = "1KiB", .maximum = "16MiB",
                    .help = "most bytes of the data of one item"),
 };
 
 /* ---- schemas: of arguments and of what comes back ---- */
 
-#define STRING_SCHEMA     "{\"type\":\"string\"}"
-#define STRINGS_SCHEMA    "{\"type\":\"array\",\"items\":" STRING_SCHEMA "}"
-#define OBJECT(properties, required) \
-    "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "],\"additionalProperties\":false}"
-#define LIST(name, item) "\"" name "\":{\"type\":\"array\",\"items\":" item "}"
+#define STRING_SCHEMA  "{\"type\":\"string\"}"
+#define STRINGS_SCHEMA "{\"type\":\"array\",\"items\":" STRING_SCHEMA "}"
+#define OBJECT(properties, required)                                                               \
+    "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required                 \
+    "],\"additionalProperties\":false}"
+#define LIST(name, item)  "\"" name "\":{\"type\":\"array\",\"items\":" item "}"
 #define NAMED(name, text) "\"" name "\":{\"type\":\"string\",\"description\":\"" text "\"}"
 
-#define ENTITY                                                                                             \
-    OBJECT(NAMED("name", "The name of the entity") "," NAMED("entityType", "The type of the entity") ","   \
-           "\"observations\":{\"type\":\"array\",\"items\":" STRING_SCHEMA                                 \
-           ",\"description\":\"What is known about the entity, one fact each\"}",                          \
+#define ENTITY                                                                                     \
+    OBJECT(NAMED("name", "The name of the entity") "," NAMED(                                      \
+               "entityType", "The type of the entity") ","                                         \
+                                                       "\"observations\":{\"type\":\"array\","     \
+                                                       "\"items\":" STRING_SCHEMA                  \
+                                                       ",\"description\":\"What is known about "   \
+                                                       "the entity, one fact each\"}",             \
            "\"name\",\"entityType\",\"observations\"")
-#define RELATION                                                                                           \
-    OBJECT(NAMED("from", "The name of the entity where it begins") ","                                     \
-           NAMED("to", "The name of the entity where it ends") ","                                         \
-           NAMED("relationType", "What the first one does to the second, in active voice"),                \
+#define RELATION                                                                                   \
+    OBJECT(NAMED("from", "The name of the entity where it begins") "," NAMED(                      \
+               "to",                                                                               \
+               "The name of the entity where it ends") "," NAMED("relationType",                   \
+                                                                 "What the first one does to the " \
+                                                                 "second, in active voice"),       \
            "\"from\",\"to\",\"relationType\"")
-#define GRAPH                                                                                              \
-    OBJECT(LIST("entities", ENTITY) "," LIST("relations", RELATION) ","                                    \
-           NAMED("nextCursor", "The answer goes on: ask again with this as cursor"),                       \
+#define GRAPH                                                                                      \
+    OBJECT(LIST("entities", ENTITY) "," LIST("relations",                                          \
+                                             RELATION) "," NAMED("nextCursor",                     \
+                                                                 "The answer goes on: ask again "  \
+                                                                 "with this as cursor"),           \
            "\"entities\",\"relations\"")
 #define CURSOR NAMED("cursor", "nextCursor of the answer before, for what comes after it")
-#define DONE  OBJECT("\"success\":{\"type\":\"boolean\"},\"message\":" STRING_SCHEMA, "\"success\",\"message\"")
+#define DONE                                                                                       \
+    OBJECT("\"success\":{\"type\":\"boolean\"},\"message\":" STRING_SCHEMA,                        \
+           "\"success\",\"message\"")
 #define ABOUT NAMED("entityName", "The entity that they are about")
-#define ADDITIONS                                                                                          \
-    OBJECT(LIST("observations", OBJECT(ABOUT ",\"contents\":" STRINGS_SCHEMA,                              \
-                                       "\"entityName\",\"contents\"")), "\"observations\"")
-#define ADDED                                                                                              \
-    OBJECT(LIST("results", OBJECT("\"entityName\":" STRING_SCHEMA ",\"addedObservations\":" STRINGS_SCHEMA, \
-                                  "\"entityName\",\"addedObservations\"")), "\"results\"")
-#define DELETIONS                                                                                          \
-    OBJECT(LIST("deletions", OBJECT(ABOUT ",\"observations\":" STRINGS_SCHEMA,                             \
-                                    "\"entityName\",\"observations\"")), "\"deletions\"")
+#define ADDITIONS                                                                                  \
+    OBJECT(LIST("observations",                                                                    \
+                OBJECT(ABOUT ",\"contents\":" STRINGS_SCHEMA, "\"entityName\",\"contents\"")),     \
+           "\"observations\"")
+#define ADDED                                                                                      \
+    OBJECT(LIST("results",                                                                         \
+                OBJECT("\"entityName\":" STRING_SCHEMA ",\"addedObservations\":" STRINGS_SCHEMA,   \
+                       "\"entityName\",\"addedObservations\"")),                                   \
+           "\"results\"")
+#define DELETIONS                                                                                  \
+    OBJECT(LIST("deletions", OBJECT(ABOUT ",\"observations\":" STRINGS_SCHEMA,                     \
+                                    "\"entityName\",\"observations\"")),                           \
+           "\"deletions\"")
 
 #define READ  "knowledge:read"
 #define WRITE "knowledge:write"
 
 static const bp_mcp_tool tools[] = {
-    { .name = "create_entities", .title = "Create Entities",
-      .description = "Create new entities in the knowledge graph; those whose name is taken are left as they are",
+    { .name = "create_entities",
+      .title = "Create Entities",
+      .description = "Create new entities in the knowledge graph; those whose name is taken are "
+                     "left as they are",
       .input_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""),
-      .output_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""), .handler = tool_create_entities,
-      .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "create_relations", .title = "Create Relations",
-      .description = "Create relations between entities of the knowledge graph. Relations are in active voice",
-      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
-      .output_schema = OBJECT(LIST("relations", RELATION), "\"relations\""), .handler = tool_create_relations,
-      .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "add_observations", .title = "Add Observations",
-      .description = "Add observations to entities that are in the knowledge graph",
-      .input_schema = ADDITIONS, .output_schema = ADDED, .handler = tool_add_observations, .scope = WRITE,
+      .output_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""),
+      .handler = tool_create_entities,
+      .scope = WRITE,
       .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "delete_entities", .title = "Delete Entities",
+    { .name = "create_relations",
+      .title = "Create Relations",
+      .description = "Create relations between entities of the knowledge graph. Relations are in "
+                     "active voice",
+      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
+      .output_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
+      .handler = tool_create_relations,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "add_observations",
+      .title = "Add Observations",
+      .description = "Add observations to entities that are in the knowledge graph",
+      .input_schema = ADDITIONS,
+      .output_schema = ADDED,
+      .handler = tool_add_observations,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "delete_entities",
+      .title = "Delete Entities",
       .description = "Delete entities from the knowledge graph, with the relations that touch them",
-      .input_schema = OBJECT("\"entityNames\":" STRINGS_SCHEMA, "\"entityNames\""), .output_schema = DONE,
-      .handler = tool_delete_entities, .scope = WRITE, .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
-    { .name = "delete_observations", .title = "Delete Observations",
-      .description = "Delete observations of entities in the knowledge graph",
-      .input_schema = DELETIONS, .output_schema = DONE, .handler = tool_delete_observations, .scope = WRITE,
+      .input_schema = OBJECT("\"entityNames\":" STRINGS_SCHEMA, "\"entityNames\""),
+      .output_schema = DONE,
+      .handler = tool_delete_entities,
+      .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
-    { .name = "delete_relations", .title = "Delete Relations",
+    { .name = "delete_observations",
+      .title = "Delete Observations",
+      .description = "Delete observations of entities in the knowledge graph",
+      .input_schema = DELETIONS,
+      .output_schema = DONE,
+      .handler = tool_delete_observations,
+      .scope = WRITE,
+      .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
+    { .name = "delete_relations",
+      .title = "Delete Relations",
       .description = "Delete relations from the knowledge graph",
-      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""), .output_schema = DONE,
-      .handler = tool_delete_relations, .scope = WRITE, .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
-    { .name = "read_graph", .title = "Read Graph",
-      .description = "Read the whole knowledge graph; a large one comes in parts, each with nextCursor but the last",
-      .input_schema = OBJECT(CURSOR, ""), .output_schema = GRAPH, .handler = tool_read_graph, .scope = READ, .flags = BP_TOOL_READ_ONLY },
-    { .name = "search_nodes", .title = "Search Nodes",
-      .description = "Find entities whose name, type or observations contain a text, and the relations that touch them",
-      .input_schema = OBJECT(NAMED("query", "What to look for, without regard to capitals") "," CURSOR, "\"query\""),
-      .output_schema = GRAPH, .handler = tool_search_nodes, .scope = READ, .flags = BP_TOOL_READ_ONLY },
-    { .name = "open_nodes", .title = "Open Nodes",
+      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
+      .output_schema = DONE,
+      .handler = tool_delete_relations,
+      .scope = WRITE,
+      .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
+    { .name = "read_graph",
+      .title = "Read Graph",
+      .description = "Read the whole knowledge graph; a large one comes in parts, each with "
+                     "nextCursor but the last",
+      .input_schema = OBJECT(CURSOR, ""),
+      .output_schema = GRAPH,
+      .handler = tool_read_graph,
+      .scope = READ,
+      .flags = BP_TOOL_READ_ONLY },
+    { .name = "search_nodes",
+      .title = "Search Nodes",
+      .description = "Find entities whose name, type or observations contain a text, and the "
+                     "relations that touch them",
+      .input_schema = OBJECT(NAMED("query",
+                                   "What to look for, without regard to capitals") "," CURSOR,
+                             "\"query\""),
+      .output_schema = GRAPH,
+      .handler = tool_search_nodes,
+      .scope = READ,
+      .flags = BP_TOOL_READ_ONLY },
+    { .name = "open_nodes",
+      .title = "Open Nodes",
       .description = "Get entities by their names, and the relations that touch them",
-      .input_schema = OBJECT("\"names\":" STRINGS_SCHEMA "," CURSOR, "\"names\""), .output_schema = GRAPH,
-      .handler = tool_open_nodes, .scope = READ, .flags = BP_TOOL_READ_ONLY },
+      .input_schema = OBJECT("\"names\":" STRINGS_SCHEMA "," CURSOR, "\"names\""),
+      .output_schema = GRAPH,
+      .handler = tool_open_nodes,
+      .scope = READ,
+      .flags = BP_TOOL_READ_ONLY },
 };
 
 static const bp_mcp_resource resources[] = {
-    { .uri = GRAPH_URI, .name = "knowledge-graph", .title = "Knowledge Graph",
-      .description = "All entities and relations", .mime_type = "application/json", .handler = resource_graph,
+    { .uri = GRAPH_URI,
+      .name = "knowledge-graph",
+      .title = "Knowledge Graph",
+      .description = "All entities and relations",
+      .mime_type = "application/json",
+      .handler = resource_graph,
       .scope = READ },
 };
 
-static const char store_schema[] =
-    "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_type\",\"data\"],\"properties\":{\"user_id\":" STRING_SCHEMA
-    ",\"memory_type\":{\"enum\":[\"conversation\",\"facts\",\"preferences\",\"context\"]},\"data\":{},\"ttl_hours\":"
-    "{\"type\":[\"number\",\"null\"],\"exclusiveMinimum\":0}}}";
-static const char id_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_id\"],\"properties\":{\"user_id\":"
-                                STRING_SCHEMA ",\"memory_id\":" STRING_SCHEMA "}}";
-static const char find_schema[] =
-    "{\"type\":\"object\",\"required\":[\"user_id\",\"query\"],\"properties\":{\"user_id\":" STRING_SCHEMA
-    ",\"query\":" STRING_SCHEMA ",\"memory_type\":{\"type\":[\"string\",\"null\"]},\"max_results\":{\"type\":\"integer\","
-    "\"minimum\":1,\"maximum\":1000}}}";
-static const char list_schema[] =
-    "{\"type\":\"object\",\"required\":[\"user_id\"],\"properties\":{\"user_id\":" STRING_SCHEMA
-    ",\"memory_type\":{\"type\":[\"string\",\"null\"]}}}";
+static const char store_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_type\","
+                                   "\"data\"],\"properties\":{\"user_id\":" STRING_SCHEMA
+                                   ",\"memory_type\":{\"enum\":[\"conversation\",\"facts\","
+                                   "\"preferences\",\"context\"]},\"data\":{},\"ttl_hours\":{"
+                                   "\"type\":[\"number\",\"null\"],\"exclusiveMinimum\":0}}}";
+static const char id_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_id\"],"
+                                "\"properties\":{\"user_id\":" STRING_SCHEMA
+                                ",\"memory_id\":" STRING_SCHEMA "}}";
+static const char find_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"query\"],"
+                                  "\"properties\":{\"user_id\":" STRING_SCHEMA
+                                  ",\"query\":" STRING_SCHEMA
+                                  ",\"memory_type\":{\"type\":[\"string\",\"null\"]},\"max_"
+                                  "results\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}}"
+                                  "}";
+static const char list_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\"],\"properties\":{"
+                                  "\"user_id\":" STRING_SCHEMA
+                                  ",\"memory_type\":{\"type\":[\"string\",\"null\"]}}}";
 static const char any_object[] = "{\"type\":\"object\"}";
 
 enum { IMPORT_BYTES_MAX = 1 << 30, ITEM_BODY_BYTES_MAX = 20 << 20 };
 
 static const bp_route routes[] = {
-    { .method = "GET", .path = "/api/knowledge/export", .handler = export_get, .scope = READ,
+    { .method = "GET",
+      .path = "/api/knowledge/export",
+      .handler = export_get,
+      .scope = READ,
       .summary = "The graph as JSON lines, as the reference memory server keeps them",
       .deadline_ns = BP_SECONDS(3600) },
-    { .method = "POST", .path = "/api/knowledge/import", .handler = import_post, .scope = WRITE,
-      .summary = "Merges JSON lines into the graph; the same lines may come twice", .response_schema = any_object,
-      .deadline_ns = BP_SECONDS(3600), .body_max_bytes = IMPORT_BYTES_MAX },
-    { .method = "POST", .path = "/store", .handler = item_store, .scope = WRITE,
-      .summary = "Keeps a memory of a user for a time", .request_schema = store_schema, .response_schema = any_object,
+    { .method = "POST",
+      .path = "/api/knowledge/import",
+      .handler = import_post,
+      .scope = WRITE,
+      .summary = "Merges JSON lines into the graph; the same lines may come twice",
+      .response_schema = any_object,
+      .deadline_ns = BP_SECONDS(3600),
+      .body_max_bytes = IMPORT_BYTES_MAX },
+    { .method = "POST",
+      .path = "/store",
+      .handler = item_store,
+      .scope = WRITE,
+      .summary = "Keeps a memory of a user for a time",
+      .request_schema = store_schema,
+      .response_schema = any_object,
       .body_max_bytes = ITEM_BODY_BYTES_MAX },
-    { .method = "POST", .path = "/retrieve", .handler = item_retrieve, .scope = READ, .summary = "One memory of a user",
-      .request_schema = id_schema, .response_schema = any_object },
-    { .method = "POST", .path = "/search", .handler = item_search, .scope = READ,
-      .summary = "Memories of a user that contain a text, the newest first", .request_schema = find_schema,
+    { .method = "POST",
+      .path = "/retrieve",
+      .handler = item_retrieve,
+      .scope = READ,
+      .summary = "One memory of a user",
+      .request_schema = id_schema,
       .response_schema = any_object },
-    { .method = "POST", .path = "/list", .handler = item_list, .scope = READ,
-      .summary = "What memories a user has, the newest first", .request_schema = list_schema,
+    { .method = "POST",
+      .path = "/search",
+      .handler = item_search,
+      .scope = READ,
+      .summary = "Memories of a user that contain a text, the newest first",
+      .request_schema = find_schema,
       .response_schema = any_object },
-    { .method = "POST", .path = "/delete", .handler = item_delete, .scope = WRITE,
-      .summary = "Deletes a memory of a user", .request_schema = id_schema, .response_schema = any_object },
+    { .method = "POST",
+      .path = "/list",
+      .handler = item_list,
+      .scope = READ,
+      .summary = "What memories a user has, the newest first",
+      .request_schema = list_schema,
+      .response_schema = any_object },
+    { .method = "POST",
+      .path = "/delete",
+      .handler = item_delete,
+      .scope = WRITE,
+      .summary = "Deletes a memory of a user",
+      .request_schema = id_schema,
+      .response_schema = any_object },
 };
 
 static const bp_app_ops ops = {
@@ -147,21 +244,26 @@ static const bp_app_ops ops = {
     .migration_count = STORE_MIGRATIONS,
     BP_MCP_TOOLS(tools),
     BP_MCP_RESOURCES(resources),
-    .instructions = "A knowledge graph that is kept: look with search_nodes before you create, name entities as people "
-                    "would, and put each fact into an observation of its own.",
+    .instructions = "A knowledge graph that is kept: look with search_nodes before you create, "
+                    "name entities as people would, and put each fact into an observation of its "
+                    "own.",
 };
 
 /* ---- life ---- */
 
-bp_str knowledge_tenant(bp_call *call) { return bp_principal_of(call)->tenant; }
+bp_str knowledge_tenant(bp_call *call)
+{
+    return bp_principal_of(call)->tenant;
+}
 
 static bp_status check(bp_call *call, const void *instance)
 {
     const struct knowledge *self = instance;
 
     if (self->key.len && !seal_is_key(self->key))
-        return bp_fail(call, BP_INVALID, "key: it must be 64 hexadecimal digits, as `openssl rand -hex 32` prints "
-                                         "them");
+        return bp_fail(call, BP_INVALID,
+                       "key: it must be 64 hexadecimal digits, as `openssl rand -hex 32` prints "
+                       "them");
     return BP_OK;
 }
 
@@ -182,14 +284,16 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     self->cache = shared;
     BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_searches_total", "Searches in graphs.", "",
                             &self->searches_total));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_writes_total", "Changes of graphs that were stored.", "",
-                            &self->writes_total));
-    BP_TRY(bp_metric_define(call, BP_GAUGE, "knowledge_graph_bytes", "Memory of the graphs in use.", "",
-                            &self->graph_bytes));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "knowledge_writes_total",
+                            "Changes of graphs that were stored.", "", &self->writes_total));
+    BP_TRY(bp_metric_define(call, BP_GAUGE, "knowledge_graph_bytes", "Memory of the graphs in use.",
+                            "", &self->graph_bytes));
     bp_metric_add(self->searches_total, NULL, 0, 0);
     bp_metric_add(self->writes_total, NULL, 0, 0);
     bp_metric_set(self->graph_bytes, NULL, 0, 0);
-    return bp_worker_index(call) == 0 ? bp_every(call, "items_expire", BP_SECONDS(600), items_expire, self) : BP_OK;
+    return bp_worker_index(call) == 0
+               ? bp_every(call, "items_expire", BP_SECONDS(600), items_expire, self)
+               : BP_OK;
 }
 
 static void shared_destroy(bp_call *call, void *shared)
@@ -208,5 +312,5 @@ static const bp_life life = {
 
 BP_PLUGIN(app, "knowledge", "1.0.0",
           .summary = "a knowledge graph as memory for models, and memories of users for programs",
-          .license = "Apache-2.0", .instance_size = sizeof(struct knowledge), .options = BP_TABLE(options),
-          .life = &life, .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct knowledge),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

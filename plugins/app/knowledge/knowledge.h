@@ -1,4 +1,5 @@
-/* knowledge.h - the app `knowledge`: a knowledge graph for a model's memory, and a store of items for other programs.
+/* knowledge.h - the app `knowledge`: a knowledge graph for a model's memory, and a store of items
+ * for other programs.
  */
 #ifndef KNOWLEDGE_H
 #define KNOWLEDGE_H
@@ -43,16 +44,18 @@ struct tenant;
 bp_status cache_create(bp_call *call, struct cache **cache);
 void      cache_destroy(struct cache *cache);
 
-/* The tenant's graph as it is now, locked for reading: do not suspend before cache_unlock(). BP_TOO_LARGE: there is not
- * enough memory for it; the storage has it. */
+/* The tenant's graph as it is now, locked for reading: do not suspend before cache_unlock().
+ * BP_TOO_LARGE: there is not enough memory for it; the storage has it. */
 bp_status cache_read(bp_call *call, struct knowledge *self, struct tenant **tenant,
                      const struct graph **graph) BP_SUSPENDS;
 void      cache_unlock(struct tenant *tenant);
 
-/* One writer a tenant in this process, so that changes reach memory in the order in which they were stored. */
-bp_status cache_begin_write(bp_call *call, struct knowledge *self, struct tenant **tenant) BP_SUSPENDS;
-/* After a write was stored: apply(graph, arg) does the same in memory; NULL, or false from it: it is read anew when it
- * is needed. Then ends the write. `status`: how storing it ended. */
+/* One writer a tenant in this process, so that changes reach memory in the order in which they were
+ * stored. */
+bp_status cache_begin_write(bp_call *call, struct knowledge *self,
+                            struct tenant **tenant) BP_SUSPENDS;
+/* After a write was stored: apply(graph, arg) does the same in memory; NULL, or false from it: it
+ * is read anew when it is needed. Then ends the write. `status`: how storing it ended. */
 void cache_end_write(bp_call *call, struct knowledge *self, struct tenant *tenant, bp_status status,
                      bool (*apply)(struct graph *graph, void *arg), void *arg);
 
@@ -67,18 +70,25 @@ struct write_list {
     int64_t      *changed; /* rows, one number a statement; after write_run() */
     size_t        count, room;
 };
-bp_status write_add(bp_call *call, struct write_list *list, bp_str sql, const bp_sql_value *parameters, size_t count);
+bp_status write_add(bp_call *call, struct write_list *list, bp_str sql,
+                    const bp_sql_value *parameters, size_t count);
 /* Adds what tells other processes that the tenant's graph has changed, and runs the list. */
 bp_status write_run(bp_call *call, struct knowledge *self, struct write_list *list) BP_SUSPENDS;
-/* An entity is inserted unless it is there; `tag` is random, and 0 in write_observation() stands for any. */
-bp_status write_entity(bp_call *call, struct write_list *list, bp_str name, bp_str type, int64_t tag);
-bp_status write_observation(bp_call *call, struct write_list *list, bp_str entity, bp_str text, int64_t tag);
-bp_status write_relation(bp_call *call, struct write_list *list, bp_str from, bp_str to, bp_str type);
-/* SHA-256 in hexadecimal of parts, each with its length, so that ("ab", "c") and ("a", "bc") differ. */
+/* An entity is inserted unless it is there; `tag` is random, and 0 in write_observation() stands
+ * for any. */
+bp_status write_entity(bp_call *call, struct write_list *list, bp_str name, bp_str type,
+                       int64_t tag);
+bp_status write_observation(bp_call *call, struct write_list *list, bp_str entity, bp_str text,
+                            int64_t tag);
+bp_status write_relation(bp_call *call, struct write_list *list, bp_str from, bp_str to,
+                         bp_str type);
+/* SHA-256 in hexadecimal of parts, each with its length, so that ("ab", "c") and ("a", "bc")
+ * differ. */
 bp_str    store_hash(bp_call *call, const bp_str *parts, size_t count);
 bp_status store_version(bp_call *call, struct knowledge *self, int64_t *version) BP_SUSPENDS;
 /* Reads the tenant's graph; BP_TOO_LARGE beyond most_bytes. */
-bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes, struct graph *graph) BP_SUSPENDS;
+bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes,
+                     struct graph *graph) BP_SUSPENDS;
 
 /* ---- read_tools.c, read_stored.c, write_tools.c ---- */
 
@@ -90,21 +100,28 @@ struct wanted {
     size_t        name_count;
 };
 
-void      write_found(bp_json_writer *w, const struct graph_found *found);
-/* The answer from the storage, a part of it from `cursor` on if it is large: then with "nextCursor". */
-bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str cursor,
-                      bp_str *json) BP_SUSPENDS;
+void write_found(bp_json_writer *w, const struct graph_found *found);
+/* The answer from the storage, a part of it from `cursor` on if it is large: then with
+ * "nextCursor". */
+bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                      bp_str cursor, bp_str *json) BP_SUSPENDS;
 bp_status tool_read_graph(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
 bp_status resource_graph(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 
-bp_status tool_create_entities(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_delete_entities(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
-bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp);
+bp_status tool_create_entities(bp_call *call, void *instance, const bp_json *arguments,
+                               bp_mcp *mcp);
+bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp);
+bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp);
+bp_status tool_delete_entities(bp_call *call, void *instance, const bp_json *arguments,
+                               bp_mcp *mcp);
+bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json *arguments,
+                                   bp_mcp *mcp);
+bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp);
 /* BP_INVALID with a sentence unless `text` can be a name (or type), or an observation. */
 bp_status check_name(bp_call *call, const char *what, bp_str text);
 bp_status check_text(bp_call *call, const char *what, bp_str text);
@@ -127,7 +144,8 @@ bp_status items_expire(bp_call *call, void *instance);
 
 /* `key` is 64 hexadecimal digits. */
 bool seal_is_key(bp_str key);
-/* nonce, ciphertext and tag in one; `context` is authenticated with it and must be the same when it is opened. */
+/* nonce, ciphertext and tag in one; `context` is authenticated with it and must be the same when it
+ * is opened. */
 bp_status seal_bytes(bp_call *call, bp_str key, bp_str context, bp_str plain, bp_str *sealed);
 /* BP_DATA when it was made with another key, or changed. */
 bp_status seal_open(bp_call *call, bp_str key, bp_str context, bp_str sealed, bp_str *plain);

@@ -1,21 +1,24 @@
-/* lines.c - the graph as JSON lines, out and in, in the form of the reference server's file; both are streams.
+/* lines.c - the graph as JSON lines, out and in, in the form of the reference server's file; both
+ * are streams.
  *
  *      {"type":"entity","name":"ada","entityType":"person","observations":["likes tea"]}
  *      {"type":"relation","from":"ada","to":"backplane","relationType":"maintains"}
  *
- * What comes in is merged: an entity that is there gets the observations that it lacks, so that the same file may come
- * twice. Lines that are wrong are answered for by their number, the others are stored.
+ * What comes in is merged: an entity that is there gets the observations that it lacks, so that the
+ * same file may come twice. Lines that are wrong are answered for by their number, the others are
+ * stored.
  */
 #include "pages.h"
 
-/* A page of the export holds an entity whole up to its size, and a line of it can always be imported again: an entity
- * larger than a page is several lines. */
+/* A page of the export holds an entity whole up to its size, and a line of it can always be
+ * imported again: an entity larger than a page is several lines. */
 enum { PAGE_BYTES = 4 << 20, BATCH_LINES = 200, LINE_BYTES_MAX = 16 << 20, ERRORS_MAX = 100 };
 
 /* ---- out ---- */
 
 /* Of an entity or of a relation; the other one is NULL. */
-static bp_status add_line(bp_call *call, bp_buf *out, const struct page_entity *entity, const struct page_relation *relation)
+static bp_status add_line(bp_call *call, bp_buf *out, const struct page_entity *entity,
+                          const struct page_relation *relation)
 {
     bp_json_writer *w = bp_json_writer_new(call, LINE_BYTES_MAX);
     bp_str          json;
@@ -33,7 +36,8 @@ static bp_status add_line(bp_call *call, bp_buf *out, const struct page_entity *
     return BP_OK;
 }
 
-static bp_status send_page(bp_call *call, struct knowledge *self, bp_response *response, struct place *place)
+static bp_status send_page(bp_call *call, struct knowledge *self, bp_response *response,
+                           struct place *place)
 {
     bp_buf     *out = bp_buf_new(call, 2 * (size_t)LINE_BYTES_MAX);
     struct page page;
@@ -52,7 +56,8 @@ bp_status export_get(bp_call *call, void *instance, bp_request *request, bp_resp
     struct place place = { 0 };
 
     (void)request;
-    BP_TRY(bp_response_header(response, "Content-Disposition", BP_STR("attachment; filename=\"knowledge.jsonl\"")));
+    BP_TRY(bp_response_header(response, "Content-Disposition",
+                              BP_STR("attachment; filename=\"knowledge.jsonl\"")));
     BP_TRY(bp_response_stream(call, response, 200, "application/x-ndjson"));
     // Each page in memory of its own, so that the graph may be larger than the call's.
     while (place.stage != STAGE_END) {
@@ -79,7 +84,8 @@ struct intake {
 
 static bp_status take_entity(bp_call *call, struct intake *intake, const bp_json *json)
 {
-    bp_str name = bp_json_string(bp_json_get(json, "name")), type = bp_json_string(bp_json_get(json, "entityType"));
+    bp_str name = bp_json_string(bp_json_get(json, "name")),
+           type = bp_json_string(bp_json_get(json, "entityType"));
     const bp_json *texts = bp_json_get(json, "observations");
 
     BP_TRY(check_name(call, "\"name\"", name));
@@ -91,13 +97,15 @@ static bp_status take_entity(bp_call *call, struct intake *intake, const bp_json
     }
     BP_TRY(write_entity(call, &intake->list, name, type, 1));
     for (size_t i = 0; i < bp_json_count(texts); i++)
-        BP_TRY(write_observation(call, &intake->list, name, bp_json_string(bp_json_at(texts, i)), 0));
+        BP_TRY(
+            write_observation(call, &intake->list, name, bp_json_string(bp_json_at(texts, i)), 0));
     return BP_OK;
 }
 
 static bp_status take_relation(bp_call *call, struct intake *intake, const bp_json *json)
 {
-    bp_str from = bp_json_string(bp_json_get(json, "from")), to = bp_json_string(bp_json_get(json, "to"));
+    bp_str from = bp_json_string(bp_json_get(json, "from")),
+           to = bp_json_string(bp_json_get(json, "to"));
     bp_str type = bp_json_string(bp_json_get(json, "relationType"));
 
     BP_TRY(check_name(call, "\"from\"", from));
@@ -134,9 +142,10 @@ static void count_stored(struct intake *intake)
 {
     for (size_t i = 0; i + 1 < intake->list.count; i++) { // the last one counts the write
         bp_str   sql = intake->list.statements[i].sql;
-        int64_t *counter = bp_str_starts(sql, "INSERT INTO knowledge_entities")       ? &intake->entities
-                           : bp_str_starts(sql, "INSERT INTO knowledge_observations") ? &intake->observations
-                                                                                      : &intake->relations;
+        int64_t *counter = bp_str_starts(sql, "INSERT INTO knowledge_entities") ? &intake->entities
+                           : bp_str_starts(sql, "INSERT INTO knowledge_observations")
+                               ? &intake->observations
+                               : &intake->relations;
 
         *counter += intake->list.changed[i];
     }

@@ -1,8 +1,9 @@
-/* read_stored.c - the whole graph, a search, and entities by name, read from the storage: for a graph that does not fit
- * into memory, and for an answer that does not fit into one piece.
+/* read_stored.c - the whole graph, a search, and entities by name, read from the storage: for a
+ * graph that does not fit into memory, and for an answer that does not fit into one piece.
  *
- * A search looks through all entities, page by page, in scratch memory, and then reads those that fit with what touches
- * them. An answer ends when it has ANSWER_PART_BYTES; its cursor is the entity that was written last, and how far.
+ * A search looks through all entities, page by page, in scratch memory, and then reads those that
+ * fit with what touches them. An answer ends when it has ANSWER_PART_BYTES; its cursor is the
+ * entity that was written last, and how far.
  */
 #define _GNU_SOURCE // memmem()
 #include <stdlib.h>
@@ -100,7 +101,8 @@ static bp_status put_all(bp_call *call, struct knowledge *self, struct answer *a
 /* ---- some ---- */
 
 /* The entity, from `from` on, with the relations that touch it. */
-static bp_status put_entity(bp_call *call, struct knowledge *self, struct answer *a, struct place from)
+static bp_status put_entity(bp_call *call, struct knowledge *self, struct answer *a,
+                            struct place from)
 {
     struct page page;
     bp_str      name;
@@ -160,8 +162,8 @@ static bool contains(struct scan *scan, bp_str text)
         if (!scan->small)
             scan->room = 0;
     }
-    return scan->small &&
-           memmem(scan->small, fold_text(text, scan->small), scan->folded.data, scan->folded.len) != NULL;
+    return scan->small && memmem(scan->small, fold_text(text, scan->small), scan->folded.data,
+                                 scan->folded.len) != NULL;
 }
 
 static bool fits(struct scan *scan, const struct page_entity *entity)
@@ -189,10 +191,13 @@ static bp_status scan_page(bp_call *call, struct knowledge *self, struct scan *s
             break;
         }
     }
-    return scan->folded.len && page.entity_count && !scan->small ? bp_fail(call, BP_NO_MEMORY, "no memory for a search") : BP_OK;
+    return scan->folded.len && page.entity_count && !scan->small
+               ? bp_fail(call, BP_NO_MEMORY, "no memory for a search")
+               : BP_OK;
 }
 
-static bp_status scan_all(bp_call *call, struct knowledge *self, struct scan *scan, struct answer *a)
+static bp_status scan_all(bp_call *call, struct knowledge *self, struct scan *scan,
+                          struct answer *a)
 {
     while (scan->place.stage == STAGE_ENTITIES && !a->is_cut) {
         bp_status status = bp_scratch_begin(call);
@@ -223,7 +228,8 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static bp_status put_named(bp_call *call, struct knowledge *self, const struct wanted *wanted, struct answer *a)
+static bp_status put_named(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                           struct answer *a)
 {
     int64_t *numbers = BP_NEW_ARRAY(call, int64_t, wanted->name_count + 1), last = a->place.entity;
 
@@ -262,7 +268,8 @@ static bp_status finish(bp_call *call, struct answer *a, bp_str *json)
     return bp_json_done(call, w, json);
 }
 
-bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str cursor, bp_str *json)
+bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                      bp_str cursor, bp_str *json)
 {
     struct answer a = { .entities = bp_json_writer_new(call, RESULT_BYTES_MAX),
                         .relations = bp_json_writer_new(call, RESULT_BYTES_MAX) };
@@ -276,6 +283,7 @@ bp_status stored_find(bp_call *call, struct knowledge *self, const struct wanted
     }
     BP_TRY(put_rest(call, self, &a));
     if (!a.is_cut)
-        BP_TRY(wanted->names ? put_named(call, self, wanted, &a) : put_search(call, self, wanted->folded, &a));
+        BP_TRY(wanted->names ? put_named(call, self, wanted, &a)
+                             : put_search(call, self, wanted->folded, &a));
     return finish(call, &a, json);
 }

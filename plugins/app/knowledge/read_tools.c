@@ -1,4 +1,5 @@
-/* read_tools.c - the tools that look: the whole graph, a search, entities by name; and the graph as a resource. */
+/* read_tools.c - the tools that look: the whole graph, a search, entities by name; and the graph as
+ * a resource. */
 #include "knowledge.h"
 
 #include "fold.h"
@@ -45,7 +46,8 @@ static bool look(const struct graph *graph, const struct wanted *wanted, struct 
 }
 
 /* The graph is locked while the answer is written, which takes no wait. */
-static bp_status find_json(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str *json)
+static bp_status find_json(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                           bp_str *json)
 {
     struct graph_found  found = { 0 };
     bp_json_writer     *w = bp_json_writer_new(call, ANSWER_BYTES_MAX);
@@ -64,10 +66,10 @@ static bp_status find_json(bp_call *call, struct knowledge *self, const struct w
     return bp_json_done(call, w, json);
 }
 
-/* From memory in one piece, or from the storage when that is too small, the answer is too large for one, or this is the
- * next part of it. */
-static bp_status find_anywhere(bp_call *call, struct knowledge *self, const struct wanted *wanted, bp_str cursor,
-                               bp_str *json)
+/* From memory in one piece, or from the storage when that is too small, the answer is too large for
+ * one, or this is the next part of it. */
+static bp_status find_anywhere(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                               bp_str cursor, bp_str *json)
 {
     bp_status status = cursor.len ? BP_TOO_LARGE : find_json(call, self, wanted, json);
 
@@ -77,12 +79,13 @@ static bp_status find_anywhere(bp_call *call, struct knowledge *self, const stru
     return stored_find(call, self, wanted, cursor, json);
 }
 
-static bp_status answer(bp_call *call, struct knowledge *self, const struct wanted *wanted, const bp_json *arguments,
-                        bp_mcp *mcp)
+static bp_status answer(bp_call *call, struct knowledge *self, const struct wanted *wanted,
+                        const bp_json *arguments, bp_mcp *mcp)
 {
     bp_str json;
 
-    BP_TRY(find_anywhere(call, self, wanted, bp_json_string(bp_json_get(arguments, "cursor")), &json));
+    BP_TRY(
+        find_anywhere(call, self, wanted, bp_json_string(bp_json_get(arguments, "cursor")), &json));
     bp_mcp_structured(mcp, json);
     return BP_OK;
 }
@@ -101,7 +104,9 @@ bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *argume
     if (!folded)
         return BP_NO_MEMORY;
     bp_metric_add(self->searches_total, NULL, 0, 1);
-    return answer(call, self, &(struct wanted){ .folded = bp_str_n(folded, fold_text(query, folded)) }, arguments, mcp);
+    return answer(call, self,
+                  &(struct wanted){ .folded = bp_str_n(folded, fold_text(query, folded)) },
+                  arguments, mcp);
 }
 
 bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
@@ -114,7 +119,8 @@ bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *argument
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         names[i] = bp_json_string(bp_json_at(list, i));
-    return answer(call, instance, &(struct wanted){ .names = names, .name_count = count }, arguments, mcp);
+    return answer(call, instance, &(struct wanted){ .names = names, .name_count = count },
+                  arguments, mcp);
 }
 
 bp_status resource_graph(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)

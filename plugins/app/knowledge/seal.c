@@ -31,8 +31,8 @@ static void read_key(bp_str key, uint8_t bytes[KEY_BYTES])
 }
 
 /* Encrypts or decrypts `len` bytes from `in` to `out`; the tag is written or compared. */
-static bool run_cipher(bp_str key, bp_str context, const uint8_t *nonce, const uint8_t *in, size_t len, uint8_t *out,
-                       uint8_t *tag, bool is_sealing)
+static bool run_cipher(bp_str key, bp_str context, const uint8_t *nonce, const uint8_t *in,
+                       size_t len, uint8_t *out, uint8_t *tag, bool is_sealing)
 {
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     uint8_t         bytes[KEY_BYTES], rest[16];
@@ -40,12 +40,16 @@ static bool run_cipher(bp_str key, bp_str context, const uint8_t *nonce, const u
     bool            is_good;
 
     read_key(key, bytes);
-    is_good = cipher && EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, bytes, nonce, is_sealing) == 1 &&
-              EVP_CipherUpdate(cipher, NULL, &done, (const uint8_t *)context.data, (int)context.len) == 1 &&
+    is_good = cipher &&
+              EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, bytes, nonce, is_sealing) == 1 &&
+              EVP_CipherUpdate(cipher, NULL, &done, (const uint8_t *)context.data,
+                               (int)context.len) == 1 &&
               (len == 0 || EVP_CipherUpdate(cipher, out, &done, in, (int)len) == 1) &&
-              (is_sealing || EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1) &&
+              (is_sealing ||
+               EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1) &&
               EVP_CipherFinal_ex(cipher, rest, &done) == 1 &&
-              (!is_sealing || EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
+              (!is_sealing ||
+               EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
     EVP_CIPHER_CTX_free(cipher);
     OPENSSL_cleanse(bytes, sizeof(bytes));
     return is_good;
@@ -60,7 +64,8 @@ bp_status seal_bytes(bp_call *call, bp_str key, bp_str context, bp_str plain, bp
     bp_random(out, NONCE_BYTES);
     if (!run_cipher(key, context, out, (const uint8_t *)plain.data, plain.len, out + NONCE_BYTES,
                     out + NONCE_BYTES + plain.len, true))
-        return bp_fail(call, BP_INTERNAL, "AES-256-GCM cannot be used: the OpenSSL of this machine lacks it");
+        return bp_fail(call, BP_INTERNAL,
+                       "AES-256-GCM cannot be used: the OpenSSL of this machine lacks it");
     *sealed = bp_str_n((const char *)out, NONCE_BYTES + plain.len + TAG_BYTES);
     return BP_OK;
 }
@@ -73,14 +78,17 @@ bp_status seal_open(bp_call *call, bp_str key, bp_str context, bp_str sealed, bp
 
     if (sealed.len < NONCE_BYTES + TAG_BYTES || !key.len)
         return bp_fail(call, BP_DATA,
-                       key.len ? "a sealed item is damaged: it is too short"
-                               : "the item is encrypted and no key is configured: set the option key");
+                       key.len
+                           ? "a sealed item is damaged: it is too short"
+                           : "the item is encrypted and no key is configured: set the option key");
     out = bp_alloc(call, len + 1);
     if (!out)
         return BP_NO_MEMORY;
     memcpy(tag, in + NONCE_BYTES + len, TAG_BYTES);
     if (!run_cipher(key, context, in, in + NONCE_BYTES, len, out, tag, false))
-        return bp_fail(call, BP_DATA, "an item cannot be decrypted: it was stored with another key, or it was changed");
+        return bp_fail(call, BP_DATA,
+                       "an item cannot be decrypted: it was stored with another key, or it was "
+                       "changed");
     *plain = bp_str_n((const char *)out, len);
     return BP_OK;
 }

@@ -1,5 +1,5 @@
-/* write_tools.c - the tools that change the graph. Each is one list of statements, stored all or none; what the storage
- * says it did is what the answer says and what is done again in memory. */
+/* write_tools.c - the tools that change the graph. Each is one list of statements, stored all or
+ * none; what the storage says it did is what the answer says and what is done again in memory. */
 #include "knowledge.h"
 
 bp_status check_name(bp_call *call, const char *what, bp_str text)
@@ -7,7 +7,8 @@ bp_status check_name(bp_call *call, const char *what, bp_str text)
     if (text.len == 0)
         return bp_fail(call, BP_INVALID, "%s must not be empty", what);
     if (text.len > NAME_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "%s has %zu bytes, more than %d: put long texts into observations", what,
+        return bp_fail(call, BP_INVALID,
+                       "%s has %zu bytes, more than %d: put long texts into observations", what,
                        text.len, NAME_BYTES_MAX);
     return BP_OK;
 }
@@ -15,19 +16,23 @@ bp_status check_name(bp_call *call, const char *what, bp_str text)
 bp_status check_text(bp_call *call, const char *what, bp_str text)
 {
     if (text.len > TEXT_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "%s has %zu bytes, more than %d: split it", what, text.len, TEXT_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "%s has %zu bytes, more than %d: split it", what, text.len,
+                       TEXT_BYTES_MAX);
     return BP_OK;
 }
 
 static bp_status check_list(bp_call *call, const char *what, const bp_json *list)
 {
     if (bp_json_count(list) > LIST_MAX)
-        return bp_fail(call, BP_INVALID, "%s has %zu members, more than %d: make several calls", what,
-                       bp_json_count(list), LIST_MAX);
+        return bp_fail(call, BP_INVALID, "%s has %zu members, more than %d: make several calls",
+                       what, bp_json_count(list), LIST_MAX);
     return BP_OK;
 }
 
-static bp_str field(const bp_json *object, const char *name) { return bp_json_string(bp_json_get(object, name)); }
+static bp_str field(const bp_json *object, const char *name)
+{
+    return bp_json_string(bp_json_get(object, name));
+}
 
 /* ---- one write from beginning to end ---- */
 
@@ -52,7 +57,8 @@ static bp_status run_change(bp_call *call, struct knowledge *self, struct change
     return BP_OK;
 }
 
-static bp_status begin_change(bp_call *call, const bp_json *arguments, const char *name, struct change *change)
+static bp_status begin_change(bp_call *call, const bp_json *arguments, const char *name,
+                              struct change *change)
 {
     change->items = bp_json_get(arguments, name);
     BP_TRY(check_list(call, name, change->items));
@@ -84,7 +90,8 @@ static bp_status finish_list(bp_call *call, bp_json_writer *w, const char *name,
     return finish(call, around, mcp);
 }
 
-static void write_texts(bp_json_writer *w, const char *key, const bp_json *texts, const int64_t *changed)
+static void write_texts(bp_json_writer *w, const char *key, const bp_json *texts,
+                        const int64_t *changed)
 {
     bp_json_key(w, key);
     bp_json_array(w);
@@ -94,10 +101,12 @@ static void write_texts(bp_json_writer *w, const char *key, const bp_json *texts
     bp_json_end(w);
 }
 
-static bool apply_texts(struct graph *graph, bp_str entity, const bp_json *texts, const int64_t *changed)
+static bool apply_texts(struct graph *graph, bp_str entity, const bp_json *texts,
+                        const int64_t *changed)
 {
     for (size_t i = 0; i < bp_json_count(texts); i++)
-        if (changed[i] && !graph_add_observation(graph, entity, bp_json_string(bp_json_at(texts, i))))
+        if (changed[i] &&
+            !graph_add_observation(graph, entity, bp_json_string(bp_json_at(texts, i))))
             return false;
     return true;
 }
@@ -112,8 +121,10 @@ static bool apply_entities(struct graph *graph, void *arg)
         const bp_json *item = bp_json_at(change->items, i);
         const int64_t *changed = change->list.changed + change->first[i];
 
-        if (changed[0] && (!graph_add_entity(graph, field(item, "name"), field(item, "entityType")) ||
-                           !apply_texts(graph, field(item, "name"), bp_json_get(item, "observations"), changed + 1)))
+        if (changed[0] &&
+            (!graph_add_entity(graph, field(item, "name"), field(item, "entityType")) ||
+             !apply_texts(graph, field(item, "name"), bp_json_get(item, "observations"),
+                          changed + 1)))
             return false;
     }
     return true;
@@ -121,8 +132,9 @@ static bool apply_entities(struct graph *graph, void *arg)
 
 static bp_status add_entity(bp_call *call, struct change *change, size_t place, int64_t tag)
 {
-    const bp_json *item = bp_json_at(change->items, place), *texts = bp_json_get(item, "observations");
-    bp_str         name = field(item, "name"), type = field(item, "entityType");
+    const bp_json *item = bp_json_at(change->items, place),
+                  *texts = bp_json_get(item, "observations");
+    bp_str name = field(item, "name"), type = field(item, "entityType");
 
     BP_TRY(check_name(call, "the name of an entity", name));
     BP_TRY(check_name(call, "the type of an entity", type));
@@ -177,7 +189,8 @@ static bool apply_relations(struct graph *graph, void *arg)
         const bp_json *item = bp_json_at(change->items, i);
 
         if (change->list.changed[i] &&
-            !graph_add_relation(graph, field(item, "from"), field(item, "to"), field(item, "relationType")))
+            !graph_add_relation(graph, field(item, "from"), field(item, "to"),
+                                field(item, "relationType")))
             return false;
     }
     return true;
@@ -190,7 +203,8 @@ static bp_status check_relation(bp_call *call, const bp_json *item)
     return check_name(call, "the type of a relation", field(item, "relationType"));
 }
 
-bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     struct change   change = { .apply = apply_relations };
@@ -200,7 +214,8 @@ bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *ar
         const bp_json *item = bp_json_at(change.items, i);
 
         BP_TRY(check_relation(call, item));
-        BP_TRY(write_relation(call, &change.list, field(item, "from"), field(item, "to"), field(item, "relationType")));
+        BP_TRY(write_relation(call, &change.list, field(item, "from"), field(item, "to"),
+                              field(item, "relationType")));
     }
     BP_TRY(run_change(call, instance, &change));
     bp_json_array(w);
@@ -251,15 +266,19 @@ static bp_status add_contents(bp_call *call, struct change *change, size_t place
     return BP_OK;
 }
 
-static bp_status check_entity(bp_call *call, struct knowledge *self, bp_transaction *transaction, bp_str name)
+static bp_status check_entity(bp_call *call, struct knowledge *self, bp_transaction *transaction,
+                              bp_str name)
 {
     bp_rows rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, transaction,
-                           BP_SQL("SELECT id FROM knowledge_entities WHERE tenant = $1 AND name = $2",
-                                  bp_sql_text(knowledge_tenant(call)), bp_sql_text(name)),
-                           &rows));
-    return rows.row_count ? BP_OK : bp_fail(call, BP_NOT_FOUND, "Entity with name " BP_FMT " not found", BP_ARG(name));
+    BP_TRY(
+        bp_storage_exec(call, self->storage, transaction,
+                        BP_SQL("SELECT id FROM knowledge_entities WHERE tenant = $1 AND name = $2",
+                               bp_sql_text(knowledge_tenant(call)), bp_sql_text(name)),
+                        &rows));
+    return rows.row_count
+               ? BP_OK
+               : bp_fail(call, BP_NOT_FOUND, "Entity with name " BP_FMT " not found", BP_ARG(name));
 }
 
 struct observing {
@@ -274,11 +293,13 @@ static bp_status run_observations(bp_call *call, bp_transaction *transaction, vo
     struct change          *change = o->change;
 
     for (size_t i = 0; i < bp_json_count(change->items); i++)
-        BP_TRY(check_entity(call, o->self, transaction, field(bp_json_at(change->items, i), "entityName")));
+        BP_TRY(check_entity(call, o->self, transaction,
+                            field(bp_json_at(change->items, i), "entityName")));
     for (size_t i = 0; i < change->list.count; i++) {
         bp_rows rows;
 
-        BP_TRY(bp_storage_exec(call, o->self->storage, transaction, &change->list.statements[i], &rows));
+        BP_TRY(bp_storage_exec(call, o->self->storage, transaction, &change->list.statements[i],
+                               &rows));
         change->list.changed[i] = rows.changed;
     }
     return BP_OK;
@@ -290,11 +311,11 @@ static bp_status store_observations(bp_call *call, struct knowledge *self, struc
     struct tenant   *tenant;
     bp_status        status;
 
-    BP_TRY(write_add(
-        call, &change->list,
-        BP_STR("INSERT INTO knowledge_versions (tenant, version) VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE "
-               "SET version = knowledge_versions.version + 1"),
-        (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)) }, 1));
+    BP_TRY(write_add(call, &change->list,
+                     BP_STR("INSERT INTO knowledge_versions (tenant, version) VALUES ($1, 1) ON "
+                            "CONFLICT (tenant) DO UPDATE SET version = knowledge_versions.version "
+                            "+ 1"),
+                     (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)) }, 1));
     change->list.changed = BP_NEW_ARRAY(call, int64_t, change->list.count);
     if (!change->list.changed)
         return BP_NO_MEMORY;
@@ -304,7 +325,8 @@ static bp_status store_observations(bp_call *call, struct knowledge *self, struc
     return status;
 }
 
-bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     struct knowledge *self = instance;
     bp_json_writer   *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
@@ -322,7 +344,8 @@ bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *ar
 
         bp_json_object(w);
         bp_json_put_string(w, "entityName", field(item, "entityName"));
-        write_texts(w, "addedObservations", bp_json_get(item, "contents"), change.list.changed + change.first[i]);
+        write_texts(w, "addedObservations", bp_json_get(item, "contents"),
+                    change.list.changed + change.first[i]);
         bp_json_end(w);
     }
     bp_json_end(w);
@@ -356,9 +379,8 @@ static bool unapply_entities(struct graph *graph, void *arg)
 bp_status tool_delete_entities(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     static const char *const statements[] = {
-        ("DELETE FROM knowledge_observations WHERE entity_id IN (SELECT id FROM knowledge_entities WHERE tenant = $1 "
-         "AND "
-         "name = $2)"),
+        ("DELETE FROM knowledge_observations WHERE entity_id IN (SELECT id FROM knowledge_entities "
+         "WHERE tenant = $1 AND name = $2)"),
         "DELETE FROM knowledge_entities WHERE tenant = $1 AND name = $2",
         "DELETE FROM knowledge_relations WHERE tenant = $1 AND from_name = $2",
         "DELETE FROM knowledge_relations WHERE tenant = $1 AND to_name = $2",
@@ -382,34 +404,39 @@ static bool unapply_observations(struct graph *graph, void *arg)
     const struct change *change = arg;
 
     for (size_t i = 0; i < bp_json_count(change->items); i++) {
-        const bp_json *item = bp_json_at(change->items, i), *texts = bp_json_get(item, "observations");
+        const bp_json *item = bp_json_at(change->items, i),
+                      *texts = bp_json_get(item, "observations");
 
         for (size_t t = 0; t < bp_json_count(texts); t++)
-            graph_remove_observation(graph, field(item, "entityName"), bp_json_string(bp_json_at(texts, t)));
+            graph_remove_observation(graph, field(item, "entityName"),
+                                     bp_json_string(bp_json_at(texts, t)));
     }
     return true;
 }
 
-bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json *arguments,
+                                   bp_mcp *mcp)
 {
     struct change change = { .apply = unapply_observations };
 
     BP_TRY(begin_change(call, arguments, "deletions", &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
-        const bp_json *item = bp_json_at(change.items, i), *texts = bp_json_get(item, "observations");
+        const bp_json *item = bp_json_at(change.items, i),
+                      *texts = bp_json_get(item, "observations");
 
         BP_TRY(check_list(call, "observations", texts));
         for (size_t t = 0; t < bp_json_count(texts); t++) {
             bp_str text = bp_json_string(bp_json_at(texts, t));
 
             BP_TRY(check_text(call, "an observation", text));
-            BP_TRY(write_add(
-                call, &change.list,
-                BP_STR("DELETE FROM knowledge_observations WHERE hash = $3 AND entity_id IN (SELECT id FROM "
-                       "knowledge_entities WHERE tenant = $1 AND name = $2)"),
-                (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)), bp_sql_text(field(item, "entityName")),
-                                        bp_sql_text(store_hash(call, &text, 1)) },
-                3));
+            BP_TRY(write_add(call, &change.list,
+                             BP_STR("DELETE FROM knowledge_observations WHERE hash = $3 AND "
+                                    "entity_id IN (SELECT id FROM knowledge_entities WHERE tenant "
+                                    "= $1 AND name = $2)"),
+                             (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)),
+                                                     bp_sql_text(field(item, "entityName")),
+                                                     bp_sql_text(store_hash(call, &text, 1)) },
+                             3));
         }
     }
     BP_TRY(run_change(call, instance, &change));
@@ -423,24 +450,29 @@ static bool unapply_relations(struct graph *graph, void *arg)
     for (size_t i = 0; i < bp_json_count(change->items); i++) {
         const bp_json *item = bp_json_at(change->items, i);
 
-        graph_remove_relation(graph, field(item, "from"), field(item, "to"), field(item, "relationType"));
+        graph_remove_relation(graph, field(item, "from"), field(item, "to"),
+                              field(item, "relationType"));
     }
     return true;
 }
 
-bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *arguments,
+                                bp_mcp *mcp)
 {
     struct change change = { .apply = unapply_relations };
 
     BP_TRY(begin_change(call, arguments, "relations", &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
-        const bp_str   parts[] = { field(item, "from"), field(item, "to"), field(item, "relationType") };
+        const bp_str   parts[] = { field(item, "from"), field(item, "to"),
+                                   field(item, "relationType") };
 
         BP_TRY(check_relation(call, item));
-        BP_TRY(write_add(
-            call, &change.list, BP_STR("DELETE FROM knowledge_relations WHERE tenant = $1 AND hash = $2"),
-            (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)), bp_sql_text(store_hash(call, parts, 3)) }, 2));
+        BP_TRY(write_add(call, &change.list,
+                         BP_STR("DELETE FROM knowledge_relations WHERE tenant = $1 AND hash = $2"),
+                         (const bp_sql_value[]){ bp_sql_text(knowledge_tenant(call)),
+                                                 bp_sql_text(store_hash(call, parts, 3)) },
+                         2));
     }
     BP_TRY(run_change(call, instance, &change));
     return say_deleted(call, "Relations", mcp);

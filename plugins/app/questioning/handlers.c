@@ -1,7 +1,7 @@
 /* handlers.c - the three tools and the five routes that give questions; one run serves them all.
  *
- * A body of a wrong shape is 422, a request that makes no sense 400; both say what is wrong, in the host's form and as
- * "detail", which older clients read.
+ * A body of a wrong shape is 422, a request that makes no sense 400; both say what is wrong, in the
+ * host's form and as "detail", which older clients read.
  */
 #include "questioning.h"
 
@@ -39,7 +39,8 @@ static bp_status write_questions(bp_call *call, struct answering *a, struct dial
         return next_batch(call, dialogue, true);
     case ENDPOINT_AUTOMATIC:
         BP_TRY(next_batch(call, dialogue, is_follow_up));
-        while (is_follow_up && wanted->is_auto_followed && dialogue->batch_count < (size_t)wanted->rounds &&
+        while (is_follow_up && wanted->is_auto_followed &&
+               dialogue->batch_count < (size_t)wanted->rounds &&
                dialogue->batches[dialogue->batch_count - 1].is_next_needed)
             BP_TRY(next_batch(call, dialogue, true));
         return BP_OK;
@@ -60,9 +61,11 @@ static bp_status answer(bp_call *call, struct answering *a, const bp_json *body,
     a->refused = 400;
     if (a->endpoint == ENDPOINT_FOLLOW_UP && wanted.said_count == 0)
         return bp_fail(call, BP_INVALID,
-                       "previous_messages with the user's answers are required for follow-up questions");
-    *dialogue = (struct dialogue){.self = a->self, .wanted = &wanted, .mcp = a->mcp};
-    dialogue->is_conversation_fresh = a->endpoint == ENDPOINT_SINGLE || a->endpoint == ENDPOINT_SINGLE_V1;
+                       "previous_messages with the user's answers are required for follow-up "
+                       "questions");
+    *dialogue = (struct dialogue){ .self = a->self, .wanted = &wanted, .mcp = a->mcp };
+    dialogue->is_conversation_fresh = a->endpoint == ENDPOINT_SINGLE ||
+                                      a->endpoint == ENDPOINT_SINGLE_V1;
     BP_TRY(dialogue_find(call, dialogue));
     BP_TRY(write_questions(call, a, dialogue));
     BP_TRY(dialogue_keep(call, dialogue));
@@ -102,7 +105,8 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body)
     if (!text.len)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object, and it is empty");
     if (bp_json_read(call, text, body) != BP_OK)
-        return bp_fail(call, BP_INVALID, "the body is not JSON: " BP_FMT, BP_ARG(bp_error_of(call)->message));
+        return bp_fail(call, BP_INVALID, "the body is not JSON: " BP_FMT,
+                       BP_ARG(bp_error_of(call)->message));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     return BP_OK;
@@ -111,14 +115,17 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body)
 static bp_status serve(bp_call *call, void *instance, bp_request *request, bp_response *response,
                        enum endpoint endpoint)
 {
-    struct answering a = {.self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .refused = 422};
-    bp_json_writer  *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    const bp_json   *body = NULL;
-    bp_status        status = body_read(call, request, &body);
+    struct answering a = {
+        .self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .refused = 422
+    };
+    bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    const bp_json  *body = NULL;
+    bp_status       status = body_read(call, request, &body);
 
     if (status == BP_OK)
         status = answer(call, &a, body, w);
-    monitor_count(a.self, endpoint, a.started_ns, status, status == BP_INVALID ? a.refused : bp_status_http(status));
+    monitor_count(a.self, endpoint, a.started_ns, status,
+                  status == BP_INVALID ? a.refused : bp_status_http(status));
     if (status == BP_INVALID)
         return refuse(call, response, a.refused);
     return status == BP_OK ? bp_respond_json(call, response, 200, w) : status;
@@ -151,16 +158,20 @@ bp_status single_v1_post(bp_call *call, void *instance, bp_request *request, bp_
 
 /* ---- over MCP ---- */
 
-static bp_status use_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp, enum endpoint endpoint)
+static bp_status use_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp,
+                          enum endpoint endpoint)
 {
-    struct answering a = {.self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .mcp = mcp};
-    bp_json_writer  *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    bp_status        status = answer(call, &a, arguments, w);
-    bp_str           json;
+    struct answering a = {
+        .self = instance, .endpoint = endpoint, .started_ns = bp_now_ns(), .mcp = mcp
+    };
+    bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    bp_status       status = answer(call, &a, arguments, w);
+    bp_str          json;
 
     if (status == BP_INPUT_REQUIRED)
         return status; // it is run again with the answer, and counted then
-    monitor_count(a.self, endpoint, a.started_ns, status, status == BP_INVALID ? a.refused : bp_status_http(status));
+    monitor_count(a.self, endpoint, a.started_ns, status,
+                  status == BP_INVALID ? a.refused : bp_status_http(status));
     if (status == BP_OK)
         status = bp_json_done(call, w, &json);
     if (status == BP_OK)

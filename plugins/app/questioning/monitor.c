@@ -1,7 +1,9 @@
-/* monitor.c - requests, errors and durations of this process as JSON, in every shape that clients were promised.
+/* monitor.c - requests, errors and durations of this process as JSON, in every shape that clients
+ * were promised.
  *
- * Nothing grows with the number of requests: durations are counted in buckets, each a tenth longer than the one before,
- * so a percentile is exact to 10 %. Replicas count for themselves; what a fleet does stands in /metrics.
+ * Nothing grows with the number of requests: durations are counted in buckets, each a tenth longer
+ * than the one before, so a percentile is exact to 10 %. Replicas count for themselves; what a
+ * fleet does stands in /metrics.
  */
 #include "questioning.h"
 
@@ -61,16 +63,19 @@ void monitor_free(struct monitor *monitor)
 
 bp_status monitor_define(bp_call *call, struct questioning *self)
 {
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_requests_total", "Requests, by endpoint and outcome.",
-                            "endpoint outcome", &self->requests_total));
-    BP_TRY(bp_metric_define(call, BP_HISTOGRAM, "questioning_request_seconds", "Time of requests.", "endpoint",
-                            &self->request_seconds));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_questions_total", "Questions, by who wrote them.", "source",
-                            &self->questions_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_requests_total",
+                            "Requests, by endpoint and outcome.", "endpoint outcome",
+                            &self->requests_total));
+    BP_TRY(bp_metric_define(call, BP_HISTOGRAM, "questioning_request_seconds", "Time of requests.",
+                            "endpoint", &self->request_seconds));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_questions_total",
+                            "Questions, by who wrote them.", "source", &self->questions_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "questioning_fallbacks_total",
-                            "Batches written without a model, by reason.", "reason", &self->fallbacks_total));
+                            "Batches written without a model, by reason.", "reason",
+                            &self->fallbacks_total));
     return bp_metric_define(call, BP_COUNTER, "questioning_vector_errors_total",
-                            "Failures of vector store and embedder.", "error_type", &self->vector_errors_total);
+                            "Failures of vector store and embedder.", "error_type",
+                            &self->vector_errors_total);
 }
 
 static void add_to_tally(struct tally *tally, double ms, bool is_error)
@@ -90,20 +95,23 @@ static void add_to_tally(struct tally *tally, double ms, bool is_error)
     tally->errors += is_error;
 }
 
-void monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns, bp_status status,
-                   int32_t http_status)
+void monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns,
+                   bp_status status, int32_t http_status)
 {
     double       ms = (double)(bp_now_ns() - started_ns) / 1e6;
     bool         is_error = http_status >= 400;
-    const bp_str labels[2] = {bp_str_of(names[endpoint]),
-                              bp_str_of(status != BP_OK || !is_error ? bp_status_label(status) : "invalid")};
+    const bp_str labels[2] = { bp_str_of(names[endpoint]),
+                               bp_str_of(status != BP_OK || !is_error ? bp_status_label(status)
+                                                                      : "invalid") };
 
     pthread_mutex_lock(&self->monitor->lock);
     add_to_tally(&self->monitor->numbers.all, ms, is_error);
     add_to_tally(&self->monitor->numbers.endpoints[endpoint], ms, is_error);
-    self->monitor->numbers.http_statuses[http_status > 0 && http_status < HTTP_STATUSES ? http_status : 0]++;
+    self->monitor->numbers
+        .http_statuses[http_status > 0 && http_status < HTTP_STATUSES ? http_status : 0]++;
     if (is_error)
-        self->monitor->numbers.errors[status > 0 && status < BP_STATUS_COUNT ? status : BP_INVALID]++;
+        self->monitor->numbers
+            .errors[status > 0 && status < BP_STATUS_COUNT ? status : BP_INVALID]++;
     pthread_mutex_unlock(&self->monitor->lock);
     bp_metric_add(self->requests_total, labels, 2, 1);
     bp_metric_observe(self->request_seconds, labels, 1, ms / 1e3);
@@ -246,8 +254,9 @@ bp_status monitor_reset(bp_call *call, void *instance, bp_request *request, bp_r
 
     (void)request;
     pthread_mutex_lock(&self->monitor->lock);
-    self->monitor->numbers = (struct numbers){.since_ns = bp_now_ns()};
+    self->monitor->numbers = (struct numbers){ .since_ns = bp_now_ns() };
     pthread_mutex_unlock(&self->monitor->lock);
     return bp_respond(call, response, 200, "application/json",
-                      BP_STR("{\"status\":\"success\",\"message\":\"Metrics reset successfully\"}"));
+                      BP_STR(
+                          "{\"status\":\"success\",\"message\":\"Metrics reset successfully\"}"));
 }

@@ -5,27 +5,33 @@ static const bp_option options[] = {
     BP_OPTION_REF(struct questioning, storage, "storage", .is_required = true,
                   .help = "where sessions, conversations and messages are kept"),
     BP_OPTION_REF(struct questioning, vector, "vector",
-                  .help = "where earlier messages are searched; needs `embed`; none: batches are written without them"),
-    BP_OPTION_REF(struct questioning, embed, "embed", .help = "what turns messages into vectors; needs `vector`"),
+                  .help = "where earlier messages are searched; needs `embed`; none: batches are "
+                          "written without them"),
+    BP_OPTION_REF(struct questioning, embed, "embed",
+                  .help = "what turns messages into vectors; needs `vector`"),
     BP_OPTION_REFS(struct questioning, llm, "llm",
-                   .help =
-                       "what writes questions, the next one when one fails; none or only extractive: a fixed batch"),
+                   .help = "what writes questions, the next one when one fails; none or only "
+                           "extractive: a fixed batch"),
     BP_OPTION_STRING(struct questioning, collection, .initial = "sequential_questioning",
                      .help = "collection of the vector store"),
-    BP_OPTION_INT(struct questioning, initial_batch, .initial = "5", .minimum = "1", .maximum = "20",
-                  .help = "questions of a first batch"),
-    BP_OPTION_INT(struct questioning, follow_up_batch, .initial = "3", .minimum = "1", .maximum = "20",
-                  .help = "questions of a batch that follows answers"),
+    BP_OPTION_INT(struct questioning, initial_batch, .initial = "5", .minimum = "1",
+                  .maximum = "20", .help = "questions of a first batch"),
+    BP_OPTION_INT(struct questioning, follow_up_batch, .initial = "3", .minimum = "1",
+                  .maximum = "20", .help = "questions of a batch that follows answers"),
     BP_OPTION_INT(struct questioning, total, .initial = "8", .minimum = "1", .maximum = "1000",
-                  .help = "questions of a usual conversation, where no model says how many there should be"),
+                  .help = "questions of a usual conversation, where no model says how many there "
+                          "should be"),
     BP_OPTION_INT(struct questioning, similar, .initial = "3", .minimum = "0", .maximum = "10",
-                  .help = "earlier messages of the conversation that a model is shown beside the context"),
-    BP_OPTION_FLOAT(struct questioning, temperature, .initial = "0.7", .minimum = "0", .maximum = "2",
-                    .help = "how freely a model writes"),
-    BP_OPTION_INT(struct questioning, max_tokens, .initial = "2000", .minimum = "100", .maximum = "100000",
-                  .help = "most tokens that a model writes for a batch"),
-    BP_OPTION_DURATION(struct questioning, patience, .initial = "60s", .minimum = "0", .maximum = "5m",
-                       .help = "after so long a model that failed is not asked again for the same batch"),
+                  .help = "earlier messages of the conversation that a model is shown beside the "
+                          "context"),
+    BP_OPTION_FLOAT(struct questioning, temperature, .initial = "0.7", .minimum = "0",
+                    .maximum = "2", .help = "how freely a model writes"),
+    BP_OPTION_INT(struct questioning, max_tokens, .initial = "2000", .minimum = "100",
+                  .maximum = "100000", .help = "most tokens that a model writes for a batch"),
+    BP_OPTION_DURATION(struct questioning, patience, .initial = "60s", .minimum = "0",
+                       .maximum = "5m",
+                       .help = "after so long a model that failed is not asked again for the same "
+                               "batch"),
     BP_OPTION_BOOL(struct questioning, sampling, .initial = "true",
                    .help = "ask the model of an MCP client that lends it, when `llm` names none"),
 };
@@ -114,53 +120,58 @@ static const bp_option options[] = {
 /* clang-format on */
 
 static const bp_route routes[] = {
-    ASKING("/mcp-internal/question", question_post, "The next batch of questions", QUESTION_INPUT, BATCH),
-    ASKING("/mcp-internal/question/follow-up", follow_up_post, "A batch that follows answers", INPUT(""), BATCH),
-    ASKING("/mcp-internal/question/automatic", automatic_post, "A batch and those that follow it", AUTOMATIC_INPUT,
-           ROUNDS),
+    ASKING("/mcp-internal/question", question_post, "The next batch of questions", QUESTION_INPUT,
+           BATCH),
+    ASKING("/mcp-internal/question/follow-up", follow_up_post, "A batch that follows answers",
+           INPUT(""), BATCH),
+    ASKING("/mcp-internal/question/automatic", automatic_post, "A batch and those that follow it",
+           AUTOMATIC_INPUT, ROUNDS),
     ASKING("/mcp/sequential-questioning", single_post, "The next question", INPUT(""), SINGLE),
-    ASKING("/mcp/v1/sequential-questioning", single_v1_post, "The next question", INPUT(""), SINGLE),
+    ASKING("/mcp/v1/sequential-questioning", single_v1_post, "The next question", INPUT(""),
+           SINGLE),
     ROUTE("GET", "/mcp-internal/monitoring/metrics", monitor_get, READ,
           "Requests, errors and durations of this process", .response_schema = ANY),
-    ROUTE("POST", "/mcp-internal/monitoring/metrics/reset", monitor_reset, WRITE, "Begins to count anew",
-          .response_schema = ANY),
+    ROUTE("POST", "/mcp-internal/monitoring/metrics/reset", monitor_reset, WRITE,
+          "Begins to count anew", .response_schema = ANY),
     ROUTE("POST", "/mcp-internal/monitoring/reset", monitor_reset, WRITE, "Begins to count anew",
           .response_schema = ANY),
     RECORDS("sessions", "user_identifier: of one user\nis_active: true or false"),
     DEACTIVATE("sessions"),
     RECORDS("conversations", "session_id: of one session\nis_active: true or false"),
     DEACTIVATE("conversations"),
-    RECORDS("messages", "conversation_id: of one conversation\nmessage_type: question, answer or system"),
+    RECORDS("messages",
+            "conversation_id: of one conversation\nmessage_type: question, answer or system"),
 };
 
 static const bp_mcp_tool tools[] = {
-    {.name = "sequential_questioning",
-     .title = "Sequential questioning",
-     .description = "Get a batch of questions to ask the user about a topic: a first one, or, with the answers in "
-                    "previous_messages, the next. Show them all; pass conversation_id on.",
-     .input_schema = QUESTION_INPUT,
-     .output_schema = BATCH,
-     .handler = tool_question,
-     .scope = WRITE,
-     .deadline_ns = DEADLINE},
-    {.name = "sequential_questioning_follow_up",
-     .title = "Follow-up questions",
-     .description = "Get a batch of questions that follows the user's answers, which previous_messages must hold.",
-     .input_schema = INPUT(""),
-     .output_schema = BATCH,
-     .handler = tool_follow_up,
-     .scope = WRITE,
-     .deadline_ns = DEADLINE},
-    {.name = "sequential_questioning_automatic",
-     .title = "Questions and follow-ups at once",
-     .description =
-         "Get a batch of questions and, when previous_messages hold answers, up to two more that follow, in one "
-         "call.",
-     .input_schema = AUTOMATIC_INPUT,
-     .output_schema = ROUNDS,
-     .handler = tool_automatic,
-     .scope = WRITE,
-     .deadline_ns = DEADLINE},
+    { .name = "sequential_questioning",
+      .title = "Sequential questioning",
+      .description = "Get a batch of questions to ask the user about a topic: a first one, or, "
+                     "with the answers in previous_messages, the next. Show them all; pass "
+                     "conversation_id on.",
+      .input_schema = QUESTION_INPUT,
+      .output_schema = BATCH,
+      .handler = tool_question,
+      .scope = WRITE,
+      .deadline_ns = DEADLINE },
+    { .name = "sequential_questioning_follow_up",
+      .title = "Follow-up questions",
+      .description = "Get a batch of questions that follows the user's answers, which "
+                     "previous_messages must hold.",
+      .input_schema = INPUT(""),
+      .output_schema = BATCH,
+      .handler = tool_follow_up,
+      .scope = WRITE,
+      .deadline_ns = DEADLINE },
+    { .name = "sequential_questioning_automatic",
+      .title = "Questions and follow-ups at once",
+      .description = "Get a batch of questions and, when previous_messages hold answers, up to two "
+                     "more that follow, in one call.",
+      .input_schema = AUTOMATIC_INPUT,
+      .output_schema = ROUNDS,
+      .handler = tool_automatic,
+      .scope = WRITE,
+      .deadline_ns = DEADLINE },
 };
 
 static const bp_app_ops ops = {
@@ -171,10 +182,9 @@ static const bp_app_ops ops = {
     .migrations = store_migrations,
     .migration_count = STORE_MIGRATIONS,
     BP_MCP_TOOLS(tools),
-    .instructions =
-        "Asks users in batches. Call sequential_questioning with the context, show all questions of the batch, then "
-        "call it again with the same conversation_id and the answers in previous_messages while "
-        "next_batch_needed is true.",
+    .instructions = "Asks users in batches. Call sequential_questioning with the context, show all "
+                    "questions of the batch, then call it again with the same conversation_id and "
+                    "the answers in previous_messages while next_batch_needed is true.",
 };
 
 /* ---- life ---- */
@@ -202,10 +212,13 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     self->monitor = shared;
     if (!self->vector != !self->embed)
         return bp_fail(call, BP_INVALID,
-                       "%s: the app needs both `vector` and `embed` to find earlier messages, or neither",
+                       "%s: the app needs both `vector` and `embed` to find earlier messages, or "
+                       "neither",
                        self->vector ? "embed" : "vector");
     BP_TRY(monitor_define(call, self));
-    return bp_worker_index(call) == 0 ? bp_every(call, "keep_up", BP_SECONDS(15), memory_keep_up, self) : BP_OK;
+    return bp_worker_index(call) == 0
+               ? bp_every(call, "keep_up", BP_SECONDS(15), memory_keep_up, self)
+               : BP_OK;
 }
 
 static const bp_life life = {
@@ -216,6 +229,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "questioning", "1.0.0",
-          .summary = "batches of questions that follow from one another, with sessions, conversations and answers",
-          .license = "Apache-2.0", .instance_size = sizeof(struct questioning), .options = BP_TABLE(options),
-          .life = &life, .ops = &ops)
+          .summary = "batches of questions that follow from one another, with sessions, "
+                     "conversations and answers",
+          .license = "Apache-2.0", .instance_size = sizeof(struct questioning),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

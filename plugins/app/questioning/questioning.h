@@ -1,10 +1,11 @@
-/* questioning.h - the app `questioning`: batches of questions that follow from one another, and what was answered.
+/* questioning.h - the app `questioning`: batches of questions that follow from one another, and
+ * what was answered.
  *
  *      request -> session and conversation found -> earlier messages found -> questions written -> all of it kept at
  * once
  *
- * Nothing is written before the questions are there: a handler may be run again from its beginning when a client's
- * model is asked (see mcp.h), and a request that fails leaves nothing behind.
+ * Nothing is written before the questions are there: a handler may be run again from its beginning
+ * when a client's model is asked (see mcp.h), and a request that fails leaves nothing behind.
  */
 #ifndef QUESTIONING_H
 #define QUESTIONING_H
@@ -52,16 +53,17 @@ struct questioning {
     bool           sampling;
 
     struct monitor *monitor;
-    bp_metric      *requests_total, *request_seconds, *questions_total, *fallbacks_total, *vector_errors_total;
-    struct embedder   embedder;
+    bp_metric      *requests_total, *request_seconds, *questions_total, *fallbacks_total,
+        *vector_errors_total;
+    struct embedder embedder;
 };
 
 bp_status monitor_new(bp_call *call, struct monitor **monitor);
 void      monitor_free(struct monitor *monitor);
 bp_status monitor_define(bp_call *call, struct questioning *self);
 /* `status` is what went wrong, BP_OK when nothing did; `http_status` what the client saw. */
-void      monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns, bp_status status,
-                        int32_t http_status);
+void      monitor_count(struct questioning *self, enum endpoint endpoint, int64_t started_ns,
+                        bp_status status, int32_t http_status);
 bp_status monitor_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status monitor_reset(bp_call *call, void *instance, bp_request *request, bp_response *response);
 
@@ -74,7 +76,7 @@ struct said {
 
 struct wanted {
     bp_str             user_id, conversation_id, session_id, context; /* empty: not given */
-    bp_str             metadata;                                      /* a JSON object; empty: none */
+    bp_str             metadata; /* a JSON object; empty: none */
     const struct said *said;
     size_t             said_count;
     bool               is_auto_followed;
@@ -109,8 +111,8 @@ struct batch {
 struct dialogue {
     struct questioning  *self;
     const struct wanted *wanted;
-    bp_mcp              *mcp;                   /* NULL: over plain HTTP */
-    bool                 is_conversation_fresh; /* none named: a new one, not the newest of the session */
+    bp_mcp              *mcp;   /* NULL: over plain HTTP */
+    bool is_conversation_fresh; /* none named: a new one, not the newest of the session */
 
     bp_str  session_id, conversation_id; /* empty: to be made */
     bp_str  asked[ASKED_MAX];            /* questions so far, the oldest first */
@@ -126,17 +128,22 @@ struct dialogue {
 };
 
 /* The batch without a model: goals, challenges, resources, progress, anything else. */
-bp_status fallback_write(bp_call *call, const struct dialogue *dialogue, struct batch *batch, size_t size);
+bp_status fallback_write(bp_call *call, const struct dialogue *dialogue, struct batch *batch,
+                         size_t size);
 /* What a model answered as questions, mended where it can be. False: there are none in it. */
-bool repair_questions(bp_call *call, const struct wanted *wanted, bp_str answer, struct batch *batch, size_t size);
+bool repair_questions(bp_call *call, const struct wanted *wanted, bp_str answer,
+                      struct batch *batch, size_t size);
 /* Whether and how many questions should follow, as a model sees it. False: it does not say. */
 bool repair_estimate(bp_call *call, bp_str answer, bool *is_next_needed, int64_t *total);
-/* Has a model write the next batch of `dialogue`, or writes the fallback. BP_INPUT_REQUIRED: see mcp.h. */
-bp_status batch_write(bp_call *call, struct dialogue *dialogue, bool is_follow_up, size_t size) BP_SUSPENDS;
+/* Has a model write the next batch of `dialogue`, or writes the fallback. BP_INPUT_REQUIRED: see
+ * mcp.h. */
+bp_status batch_write(bp_call *call, struct dialogue *dialogue, bool is_follow_up,
+                      size_t size) BP_SUSPENDS;
 
 /* ---- conversation.c ---- */
 
-/* Finds session and conversation, the questions so far and similar earlier messages. Writes nothing. */
+/* Finds session and conversation, the questions so far and similar earlier messages. Writes
+ * nothing. */
 bp_status dialogue_find(bp_call *call, struct dialogue *dialogue) BP_SUSPENDS;
 /* Keeps session, conversation, answers and questions, all or nothing, and makes them findable. */
 bp_status dialogue_keep(bp_call *call, struct dialogue *dialogue) BP_SUSPENDS;
@@ -150,9 +157,12 @@ struct remembered {
     int64_t question_number; /* 0: it is no question */
 };
 
-/* The rows are there already. That they cannot be made findable now is logged and made up for later. */
-void memory_index(bp_call *call, struct questioning *self, const struct remembered *messages, size_t count) BP_SUSPENDS;
-/* Earlier messages of a conversation that are near to `text`; what fails is logged and finds nothing. */
+/* The rows are there already. That they cannot be made findable now is logged and made up for
+ * later. */
+void memory_index(bp_call *call, struct questioning *self, const struct remembered *messages,
+                  size_t count) BP_SUSPENDS;
+/* Earlier messages of a conversation that are near to `text`; what fails is logged and finds
+ * nothing. */
 void memory_similar(bp_call *call, struct dialogue *dialogue, bp_str text) BP_SUSPENDS;
 /* Every 15 s on the first worker. */
 bp_status memory_keep_up(bp_call *call, void *instance) BP_SUSPENDS;
@@ -176,7 +186,8 @@ bp_status body_read(bp_call *call, bp_request *request, const bp_json **body) BP
 
 /* ---- reply.c: answers as JSON ---- */
 
-void reply_batch(bp_call *call, bp_json_writer *w, const struct dialogue *dialogue); /* the last one */
+void reply_batch(bp_call *call, bp_json_writer *w,
+                 const struct dialogue *dialogue); /* the last one */
 void reply_automatic(bp_call *call, bp_json_writer *w, const struct dialogue *dialogue);
 void reply_single(bp_json_writer *w, const struct dialogue *dialogue, int64_t started_ns);
 

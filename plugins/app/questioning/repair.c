@@ -74,7 +74,8 @@ static size_t find_end(bp_str text, size_t from)
     return 0;
 }
 
-/* Somewhere in prose. What is no object or array of such, as the [1] of a citation, is passed over. */
+/* Somewhere in prose. What is no object or array of such, as the [1] of a citation, is passed over.
+ */
 static const bp_json *parse_embedded(bp_call *call, bp_str text)
 {
     size_t starts = 0;
@@ -111,8 +112,9 @@ static bp_str as_text(bp_call *call, const bp_json *value)
 
     if (type == BP_JSON_STRING)
         return text_cut_bytes(text_trim(bp_json_string(value)), QUESTION_BYTES_MAX);
-    return type == BP_JSON_NONE || type == BP_JSON_NULL ? BP_STR("")
-                                                        : text_cut_bytes(bp_json_text(call, value), QUESTION_BYTES_MAX);
+    return type == BP_JSON_NONE || type == BP_JSON_NULL
+               ? BP_STR("")
+               : text_cut_bytes(bp_json_text(call, value), QUESTION_BYTES_MAX);
 }
 
 static bool has_question(bp_str key)
@@ -151,7 +153,8 @@ static bool take_question(bp_call *call, const bp_json *item, struct batch *batc
     if (!question->text.len && type == BP_JSON_STRING)
         return false;
     if (!question->text.len)
-        question->text = bp_format(call, "Question #%lld", (long long)(batch->first_number + (int64_t)batch->count));
+        question->text = bp_format(call, "Question #%lld",
+                                   (long long)(batch->first_number + (int64_t)batch->count));
     question->importance = as_text(call, bp_json_get(item, "importance_explanation"));
     if (!question->importance.len)
         question->importance = as_text(call, bp_json_get(item, "importance"));
@@ -165,14 +168,16 @@ static void fill_up(bp_call *call, const struct wanted *wanted, struct batch *ba
     bp_str about = wanted_first_word(wanted);
 
     while (batch->count < size)
-        batch->questions[batch->count++] =
-            (struct question){.text = bp_format(call, "Could you say more about " BP_FMT "?",
-                                                BP_ARG(about.len ? about : BP_STR("your goals"))),
-                              .importance = BP_STR("Details that were not asked for yet often decide."),
-                              .look_for = BP_STR("Anything that makes the picture clearer")};
+        batch->questions[batch->count++] = (struct question){
+            .text = bp_format(call, "Could you say more about " BP_FMT "?",
+                              BP_ARG(about.len ? about : BP_STR("your goals"))),
+            .importance = BP_STR("Details that were not asked for yet often decide."),
+            .look_for = BP_STR("Anything that makes the picture clearer")
+        };
 }
 
-bool repair_questions(bp_call *call, const struct wanted *wanted, bp_str answer, struct batch *batch, size_t size)
+bool repair_questions(bp_call *call, const struct wanted *wanted, bp_str answer,
+                      struct batch *batch, size_t size)
 {
     const bp_json *json = find_json(call, answer), *list = bp_json_get(json, "questions");
 
@@ -197,7 +202,7 @@ bool repair_estimate(bp_call *call, bp_str answer, bool *is_next_needed, int64_t
     const bp_json *json = find_json(call, answer), *next = bp_json_get(json, "next_batch_needed");
     const bp_json *count = bp_json_get(json, "total_questions_estimated");
     bp_str         word = bp_json_string(next);
-    bool           is_said = true, is_counted = bp_json_number(count) >= 1 && bp_json_number(count) <= 1000;
+    bool is_said = true, is_counted = bp_json_number(count) >= 1 && bp_json_number(count) <= 1000;
 
     if (bp_json_type_of(next) == BP_JSON_BOOL)
         *is_next_needed = bp_json_bool(next);

@@ -1,4 +1,5 @@
-/* reply.c - questions as JSON, with the members that clients of the sequential questioning server read. */
+/* reply.c - questions as JSON, with the members that clients of the sequential questioning server
+ * read. */
 #include "questioning.h"
 
 static void put_question(bp_json_writer *w, const struct question *question)
@@ -28,7 +29,8 @@ static void put_batch_metadata(bp_json_writer *w, const struct batch *batch)
     bp_json_object(w);
     bp_json_put_integer(w, "batch_size", (int64_t)batch->count);
     bp_json_put_integer(w, "starting_question_number", batch->first_number);
-    bp_json_put_integer(w, "ending_question_number", batch->first_number + (int64_t)batch->count - 1);
+    bp_json_put_integer(w, "ending_question_number",
+                        batch->first_number + (int64_t)batch->count - 1);
     bp_json_put_string(w, "generated_at", batch->generated_at);
     bp_json_put_bool(w, "next_batch_needed", batch->is_next_needed);
     bp_json_put_integer(w, "total_questions_estimated", batch->total_estimated);
@@ -42,18 +44,21 @@ static bp_str question_type(const struct batch *batch)
 }
 
 /* "1. What ...?\n2. ..." */
-static void put_numbered(bp_json_writer *w, bp_buf *buf, const char *key, const struct batch *batches, size_t count)
+static void put_numbered(bp_json_writer *w, bp_buf *buf, const char *key,
+                         const struct batch *batches, size_t count)
 {
     bp_buf_reset(buf);
     for (size_t b = 0; b < count; b++)
         for (size_t i = 0; i < batches[b].count; i++) {
-            bp_buf_addf(buf, "%s%lld. ", b + i ? "\n" : "", (long long)batches[b].questions[i].number);
+            bp_buf_addf(buf, "%s%lld. ", b + i ? "\n" : "",
+                        (long long)batches[b].questions[i].number);
             bp_buf_add(buf, batches[b].questions[i].text);
         }
     bp_json_put_string(w, key, bp_buf_str(buf));
 }
 
-static void put_batch(bp_json_writer *w, bp_buf *buf, const struct dialogue *dialogue, const struct batch *batch)
+static void put_batch(bp_json_writer *w, bp_buf *buf, const struct dialogue *dialogue,
+                      const struct batch *batch)
 {
     bp_json_object(w);
     put_numbered(w, buf, "current_question", batch, 1);
@@ -80,7 +85,8 @@ static void put_batch(bp_json_writer *w, bp_buf *buf, const struct dialogue *dia
 
 void reply_batch(bp_call *call, bp_json_writer *w, const struct dialogue *dialogue)
 {
-    put_batch(w, bp_buf_new(call, RESULT_BYTES_MAX), dialogue, &dialogue->batches[dialogue->batch_count - 1]);
+    put_batch(w, bp_buf_new(call, RESULT_BYTES_MAX), dialogue,
+              &dialogue->batches[dialogue->batch_count - 1]);
 }
 
 void reply_automatic(bp_call *call, bp_json_writer *w, const struct dialogue *dialogue)

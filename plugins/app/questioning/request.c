@@ -1,4 +1,5 @@
-/* request.c - what a client asks for: every field may be left out or be null; what is there must have the right shape.
+/* request.c - what a client asks for: every field may be left out or be null; what is there must
+ * have the right shape.
  */
 #include "questioning.h"
 
@@ -9,7 +10,8 @@ static bool is_given(const bp_json *value)
     return bp_json_type_of(value) != BP_JSON_NONE && bp_json_type_of(value) != BP_JSON_NULL;
 }
 
-static bp_status read_text(bp_call *call, const bp_json *object, const char *name, size_t most_bytes, bp_str *text)
+static bp_status read_text(bp_call *call, const bp_json *object, const char *name,
+                           size_t most_bytes, bp_str *text)
 {
     const bp_json *value = bp_json_get(object, name);
 
@@ -39,20 +41,24 @@ static bp_status read_flag(bp_call *call, const bp_json *object, const char *nam
 
 static bp_status read_said(bp_call *call, const bp_json *item, size_t index, struct said *said)
 {
-    static const char *const roles[] = {"user", "assistant", "system"};
+    static const char *const roles[] = { "user", "assistant", "system" };
     bp_str                   role = bp_json_string(bp_json_get(item, "role"));
 
     if (bp_json_type_of(item) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu] must be an object with \"role\" and \"content\"",
+        return bp_fail(call, BP_INVALID,
+                       "\"previous_messages\"[%zu] must be an object with \"role\" and \"content\"",
                        index);
     for (size_t i = 0; i < 3; i++)
         if (bp_str_is(role, roles[i]))
             said->role = role;
     if (!said->role.len)
         return bp_fail(call, BP_INVALID,
-                       "\"previous_messages\"[%zu]: \"role\" must be \"user\", \"assistant\" or \"system\"", index);
+                       "\"previous_messages\"[%zu]: \"role\" must be \"user\", \"assistant\" or "
+                       "\"system\"",
+                       index);
     if (bp_json_type_of(bp_json_get(item, "content")) != BP_JSON_STRING)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu]: \"content\" must be a string", index);
+        return bp_fail(call, BP_INVALID, "\"previous_messages\"[%zu]: \"content\" must be a string",
+                       index);
     BP_TRY(read_text(call, item, "content", TEXT_BYTES_MAX, &said->content));
     return read_text(call, item, "timestamp", NAME_BYTES_MAX, &said->timestamp);
 }
@@ -65,9 +71,11 @@ static bp_status read_messages(bp_call *call, const bp_json *list, struct wanted
     if (!is_given(list))
         return BP_OK;
     if (bp_json_type_of(list) != BP_JSON_ARRAY)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\" must be an array of messages or null");
+        return bp_fail(call, BP_INVALID,
+                       "\"previous_messages\" must be an array of messages or null");
     if (count > SAID_MAX)
-        return bp_fail(call, BP_INVALID, "\"previous_messages\" has %zu members; at most %d are allowed", count,
+        return bp_fail(call, BP_INVALID,
+                       "\"previous_messages\" has %zu members; at most %d are allowed", count,
                        SAID_MAX);
     said = BP_NEW_ARRAY(call, struct said, count + 1);
     if (!said)
@@ -91,7 +99,8 @@ static bp_status read_metadata(bp_call *call, const bp_json *metadata, struct wa
         return bp_fail(call, BP_INVALID, "\"metadata\" must be an object of strings or null");
     while (bp_json_entry(metadata, &cursor, &key, &value))
         if (bp_json_type_of(value) != BP_JSON_STRING)
-            return bp_fail(call, BP_INVALID, "\"metadata\": \"" BP_FMT "\" must be a string", BP_ARG(key));
+            return bp_fail(call, BP_INVALID, "\"metadata\": \"" BP_FMT "\" must be a string",
+                           BP_ARG(key));
     wanted->metadata = bp_json_text(call, metadata);
     if (wanted->metadata.len > METADATA_BYTES_MAX)
         return bp_fail(call, BP_INVALID, "\"metadata\" is larger than 64 KiB");
@@ -101,9 +110,10 @@ static bp_status read_metadata(bp_call *call, const bp_json *metadata, struct wa
 static bp_status read_rounds(bp_call *call, const bp_json *rounds, struct wanted *wanted)
 {
     wanted->rounds = is_given(rounds) ? bp_json_integer(rounds) : 2;
-    if (is_given(rounds) &&
-        (bp_json_type_of(rounds) != BP_JSON_INTEGER || wanted->rounds < 1 || wanted->rounds > ROUNDS_MAX))
-        return bp_fail(call, BP_INVALID, "\"max_rounds\" must be a whole number from 1 to %d", ROUNDS_MAX);
+    if (is_given(rounds) && (bp_json_type_of(rounds) != BP_JSON_INTEGER || wanted->rounds < 1 ||
+                             wanted->rounds > ROUNDS_MAX))
+        return bp_fail(call, BP_INVALID, "\"max_rounds\" must be a whole number from 1 to %d",
+                       ROUNDS_MAX);
     return BP_OK;
 }
 
@@ -111,7 +121,7 @@ bp_status wanted_read(bp_call *call, const bp_json *body, struct wanted *wanted)
 {
     bool is_ignored = false;
 
-    *wanted = (struct wanted){.is_auto_followed = true};
+    *wanted = (struct wanted){ .is_auto_followed = true };
     if (bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
     BP_TRY(read_text(call, body, "user_id", NAME_BYTES_MAX, &wanted->user_id));
@@ -120,7 +130,8 @@ bp_status wanted_read(bp_call *call, const bp_json *body, struct wanted *wanted)
     BP_TRY(read_text(call, body, "context", TEXT_BYTES_MAX, &wanted->context));
     BP_TRY(read_messages(call, bp_json_get(body, "previous_messages"), wanted));
     BP_TRY(read_metadata(call, bp_json_get(body, "metadata"), wanted));
-    BP_TRY(read_flag(call, body, "auto_follow_up", &is_ignored)); // clients send it; it never meant anything
+    BP_TRY(read_flag(call, body, "auto_follow_up",
+                     &is_ignored)); // clients send it; it never meant anything
     BP_TRY(read_flag(call, body, "auto_handle_follow_up", &wanted->is_auto_followed));
     return read_rounds(call, bp_json_get(body, "max_rounds"), wanted);
 }

@@ -1,8 +1,8 @@
 /* store.c - the app's tables, and the small things that everything stored needs: ids, times, texts.
  *
- * Tables and columns are those that operators know: user_sessions, conversations, messages. Each also has a number,
- * which orders rows by age and is the id of a message's point in the vector store. Deleting a session deletes what
- * hangs on it.
+ * Tables and columns are those that operators know: user_sessions, conversations, messages. Each
+ * also has a number, which orders rows by age and is the id of a message's point in the vector
+ * store. Deleting a session deletes what hangs on it.
  */
 #include "questioning.h"
 
@@ -12,19 +12,21 @@
 #define TIMES  "created_at TEXT NOT NULL, updated_at TEXT NOT NULL"
 
 const bp_migration store_migrations[STORE_MIGRATIONS] = {
-    {1, 0, "sessions, conversations and messages",
-     "CREATE TABLE user_sessions (" RECORD
-     "user_identifier TEXT, context TEXT, is_active BIGINT NOT NULL DEFAULT 1, " TIMES ");"
-     "CREATE INDEX user_sessions_user ON user_sessions (tenant, user_identifier, number);"
-     "CREATE TABLE conversations (" RECORD
-     "user_session_id TEXT NOT NULL REFERENCES user_sessions (id) ON DELETE CASCADE, "
-     "topic TEXT, is_active BIGINT NOT NULL DEFAULT 1, " TIMES ");"
-     "CREATE INDEX conversations_session ON conversations (user_session_id, number);"
-     "CREATE TABLE messages (" RECORD "conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE, "
-     "message_type TEXT NOT NULL, content TEXT NOT NULL, message_metadata TEXT, sequence_number BIGINT NOT NULL, "
-     "is_indexed BIGINT NOT NULL DEFAULT 0, " TIMES ", UNIQUE (conversation_id, sequence_number));"
-     "CREATE INDEX messages_missing ON messages (number) WHERE is_indexed = 0;"
-     "CREATE TABLE questioning_garbage (number BIGINT PRIMARY KEY)"},
+    { 1, 0, "sessions, conversations and messages",
+      "CREATE TABLE user_sessions (" RECORD
+      "user_identifier TEXT, context TEXT, is_active BIGINT NOT NULL DEFAULT 1, " TIMES ");"
+      "CREATE INDEX user_sessions_user ON user_sessions (tenant, user_identifier, number);"
+      "CREATE TABLE conversations (" RECORD
+      "user_session_id TEXT NOT NULL REFERENCES user_sessions (id) ON DELETE CASCADE, "
+      "topic TEXT, is_active BIGINT NOT NULL DEFAULT 1, " TIMES
+      ");CREATE INDEX conversations_session ON conversations (user_session_id, number);CREATE "
+      "TABLE messages (" RECORD
+      "conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE, message_type "
+      "TEXT NOT NULL, content TEXT NOT NULL, message_metadata TEXT, sequence_number BIGINT NOT "
+      "NULL, is_indexed BIGINT NOT NULL DEFAULT 0, " TIMES
+      ", UNIQUE (conversation_id, sequence_number));"
+      "CREATE INDEX messages_missing ON messages (number) WHERE is_indexed = 0;"
+      "CREATE TABLE questioning_garbage (number BIGINT PRIMARY KEY)" },
 };
 
 bp_sql_value tenant_value(bp_call *call)
@@ -44,8 +46,9 @@ bp_str new_uuid(bp_call *call)
     bp_random(b, sizeof(b));
     b[6] = (uint8_t)((b[6] & 0x0F) | 0x40); // version 4, RFC 9562 5.4
     b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
-    return bp_format(call, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-                     b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return bp_format(call, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                     b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
+                     b[12], b[13], b[14], b[15]);
 }
 
 bp_str now_text(bp_call *call)
@@ -55,8 +58,8 @@ bp_str now_text(bp_call *call)
     struct tm at;
 
     gmtime_r(&seconds, &at);
-    return bp_format(call, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
-                     at.tm_hour, at.tm_min, at.tm_sec, (int)(wall_ns / 1000000 % 1000));
+    return bp_format(call, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", at.tm_year + 1900, at.tm_mon + 1,
+                     at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, (int)(wall_ns / 1000000 % 1000));
 }
 
 bp_str text_trim(bp_str text)

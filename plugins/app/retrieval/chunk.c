@@ -1,8 +1,9 @@
 /* chunk.c - a text becomes passages: by headings, then paragraphs, then sentences, then words.
  *
- * The text is cut into units (a paragraph, a list item, a table, a fenced block; a sentence or a run of words where one
- * of these is too long), and units are packed into chunks up to the limit. A chunk never crosses a heading. The next
- * chunk of the same section begins with the last units of the one before, up to the overlap.
+ * The text is cut into units (a paragraph, a list item, a table, a fenced block; a sentence or a
+ * run of words where one of these is too long), and units are packed into chunks up to the limit. A
+ * chunk never crosses a heading. The next chunk of the same section begins with the last units of
+ * the one before, up to the overlap.
  */
 #include "retrieval.h"
 
@@ -59,7 +60,8 @@ static bp_status add_unit(struct units *units, size_t start, size_t end, bp_str 
     return BP_OK;
 }
 
-/* ---- a block that is too long: by sentences, and by words where a sentence is too long as well ---- */
+/* ---- a block that is too long: by sentences, and by words where a sentence is too long as well
+ * ---- */
 
 static bool ends_sentence(bp_str text, size_t at, size_t end)
 {
@@ -106,7 +108,8 @@ static bp_status add_long(struct units *units, size_t start, size_t end, bp_str 
 
 static bp_status add_block(struct units *units, size_t start, size_t end, bp_str heading)
 {
-    if (chunk_estimate_tokens(bp_str_n(units->text.data + start, end - start)) <= units->token_limit)
+    if (chunk_estimate_tokens(bp_str_n(units->text.data + start, end - start)) <=
+        units->token_limit)
         return add_unit(units, start, end, heading);
     return add_long(units, start, end, heading);
 }
@@ -144,7 +147,8 @@ static bool is_fence(bp_str text, size_t start, size_t end)
 {
     while (start < end && text.data[start] == ' ')
         start++;
-    return end - start >= 3 && (memcmp(text.data + start, "```", 3) == 0 || memcmp(text.data + start, "~~~", 3) == 0);
+    return end - start >= 3 &&
+           (memcmp(text.data + start, "```", 3) == 0 || memcmp(text.data + start, "~~~", 3) == 0);
 }
 
 struct headings {
@@ -158,13 +162,15 @@ static bp_str heading_path(bp_call *call, const struct headings *headings)
     for (int i = 0; i < 6; i++) {
         if (!headings->levels[i].len)
             continue;
-        path = path.len ? bp_format(call, BP_FMT " > " BP_FMT, BP_ARG(path), BP_ARG(headings->levels[i]))
-                        : headings->levels[i];
+        path = path.len
+                   ? bp_format(call, BP_FMT " > " BP_FMT, BP_ARG(path), BP_ARG(headings->levels[i]))
+                   : headings->levels[i];
     }
     return path;
 }
 
-static void enter_heading(struct headings *headings, bp_str text, size_t start, size_t end, unsigned level)
+static void enter_heading(struct headings *headings, bp_str text, size_t start, size_t end,
+                          unsigned level)
 {
     start += level;
     while (start < end && (text.data[start] == ' ' || text.data[start] == '\t'))
@@ -173,7 +179,8 @@ static void enter_heading(struct headings *headings, bp_str text, size_t start, 
         end--;
     for (unsigned i = level - 1; i < 6; i++)
         headings->levels[i] = bp_str_n(NULL, 0);
-    headings->levels[level - 1] = bp_str_n(text.data + start, end - start > 200 ? 200 : end - start);
+    headings->levels[level - 1] = bp_str_n(text.data + start,
+                                           end - start > 200 ? 200 : end - start);
 }
 
 static size_t past_fence(bp_str text, size_t at)
@@ -238,8 +245,8 @@ static void count_chars(bp_str text, struct chunk *chunks, size_t count)
     }
 }
 
-bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown, const struct chunk_limits *limits,
-                     struct chunk **chunks, size_t *count)
+bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown,
+                     const struct chunk_limits *limits, struct chunk **chunks, size_t *count)
 {
     struct units units = { .call = call, .text = text, .token_limit = limits->tokens };
 
@@ -257,7 +264,8 @@ bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown, const struct 
         (*chunks)[(*count)++] = (struct chunk){ .start = units.items[first].start,
                                                 .end = units.items[next - 1].end,
                                                 .heading = units.items[first].heading };
-        if (next < units.count && bp_str_equal(units.items[next].heading, units.items[first].heading))
+        if (next < units.count &&
+            bp_str_equal(units.items[next].heading, units.items[first].heading))
             next = step_back(&units, first, next, limits->overlap);
         first = next;
     }

@@ -2,23 +2,28 @@
 #include "retrieval.h"
 
 /* Of a document; "collection" and "documents" stand beside them in a body. */
-static const struct retrieval_member document_members[] = { { "id", '*' },     { "title", 't' },    { "text", 't' },
-                                                            { "source", 't' }, { "format", 't' },   { "metadata", '*' },
-                                                            { "collection", 't' }, { NULL, 0 } };
-static const struct retrieval_member list_members[] = { { "documents", '*' }, { "collection", 't' }, { NULL, 0 } };
+static const struct retrieval_member document_members[] = {
+    { "id", '*' },     { "title", 't' },    { "text", 't' },       { "source", 't' },
+    { "format", 't' }, { "metadata", '*' }, { "collection", 't' }, { NULL, 0 }
+};
+static const struct retrieval_member list_members[] = { { "documents", '*' },
+                                                        { "collection", 't' },
+                                                        { NULL, 0 } };
 
 enum { ERRORS_MAX = 100, LINE_BYTES_MAX = 32 << 20 };
 
 /* ---- reading one ---- */
 
-/* What every storage and every vector store takes, or what is wrong with it: asked before anything is written, so that no
- * store says it later, when the old version is gone. */
+/* What every storage and every vector store takes, or what is wrong with it: asked before anything
+ * is written, so that no store says it later, when the old version is gone. */
 static bp_str check_texts(bp_call *call, const struct document *document)
 {
     const struct {
         const char *name;
         bp_str      text;
-    } texts[] = { { "id", document->id }, { "title", document->title }, { "source", document->source },
+    } texts[] = { { "id", document->id },
+                  { "title", document->title },
+                  { "source", document->source },
                   { "text", document->text } };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -41,7 +46,8 @@ static bp_str check_metadata(bp_call *call, const bp_json *metadata)
         return bp_format(call, "\"metadata\" %s", wrong);
     while (bp_json_entry(metadata, &cursor, &key, &value))
         if (key.len > 64)
-            return bp_format(call, "\"metadata\" has a name of %zu bytes; 64 are possible", key.len);
+            return bp_format(call, "\"metadata\" has a name of %zu bytes; 64 are possible",
+                             key.len);
     return bp_str_n(NULL, 0);
 }
 
@@ -58,7 +64,8 @@ static void hash_document(bp_call *call, struct document *document)
 {
     bp_buf *buf = bp_buf_new(call, SIZE_MAX / 4);
     uint8_t digest[32];
-    bp_str  parts[] = { document->title, document->source, document->format, document->metadata, document->text };
+    bp_str  parts[] = { document->title, document->source, document->format, document->metadata,
+                        document->text };
 
     for (size_t i = 0; i < 5; i++) {
         bp_buf_addf(buf, "%zu:", parts[i].len);
@@ -94,7 +101,8 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
     else if (document->text.len > DOCUMENT_BYTES_MAX)
         document->problem = BP_STR("\"text\" is larger than 16 MiB");
     else if (document->title.len > TITLE_BYTES_MAX || document->source.len > 4096)
-        document->problem = BP_STR("\"title\" is longer than 1,024 bytes, or \"source\" than 4,096");
+        document->problem = BP_STR(
+            "\"title\" is longer than 1,024 bytes, or \"source\" than 4,096");
     else if (!bp_str_is(document->format, "text") && !bp_str_is(document->format, "markdown"))
         document->problem = BP_STR("\"format\" is \"text\" or \"markdown\"");
     else if (metadata)
@@ -138,7 +146,8 @@ static bp_status flush(bp_call *call, struct intake *intake)
 {
     if (intake->count == 0)
         return BP_OK;
-    BP_TRY(index_documents(call, intake->self, &intake->collection, intake->documents, intake->count));
+    BP_TRY(
+        index_documents(call, intake->self, &intake->collection, intake->documents, intake->count));
     for (size_t i = 0; i < intake->count; i++) {
         const struct document *document = &intake->documents[i];
 
@@ -182,7 +191,9 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
         return BP_OK;
     // The buffer that holds the line is used again, and values of a document point into their JSON.
     if (bp_json_read(call, line, &json) != BP_OK) {
-        intake->documents[intake->count] = (struct document){ .problem = bp_dup(call, bp_error_of(call)->message) };
+        intake->documents[intake->count] = (struct document){
+            .problem = bp_dup(call, bp_error_of(call)->message)
+        };
         bp_clear_error(call);
     } else {
         document_read(call, json, &intake->documents[intake->count]);
@@ -210,7 +221,8 @@ static bp_status read_json(bp_call *call, bp_request *request, const bp_json **b
     bp_buf *buf = bp_buf_new(call, JSON_BODY_BYTES_MAX);
 
     if (bp_request_body_length(request) > JSON_BODY_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "a JSON body may have 32 MiB: send more as application/x-ndjson");
+        return bp_fail(call, BP_TOO_LARGE,
+                       "a JSON body may have 32 MiB: send more as application/x-ndjson");
     for (;;) {
         bp_str piece;
 
@@ -219,11 +231,13 @@ static bp_status read_json(bp_call *call, bp_request *request, const bp_json **b
             break;
         bp_buf_add(buf, piece);
         if (bp_buf_status(buf) != BP_OK)
-            return bp_fail(call, BP_TOO_LARGE, "a JSON body may have 32 MiB: send more as application/x-ndjson");
+            return bp_fail(call, BP_TOO_LARGE,
+                           "a JSON body may have 32 MiB: send more as application/x-ndjson");
     }
     BP_TRY(bp_json_read(call, bp_buf_str(buf), body));
     if (bp_json_type_of(*body) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "the body must be a JSON object: a document, or {\"documents\": [...]}");
+        return bp_fail(call, BP_INVALID,
+                       "the body must be a JSON object: a document, or {\"documents\": [...]}");
     return BP_OK;
 }
 
@@ -244,7 +258,8 @@ static bp_status take_json(bp_call *call, struct intake *intake, const bp_json *
     return flush(call, intake);
 }
 
-static bp_status respond(bp_call *call, struct intake *intake, bp_response *response, bool is_single)
+static bp_status respond(bp_call *call, struct intake *intake, bp_response *response,
+                         bool is_single)
 {
     bp_json_writer *w = bp_json_writer_new(call, 1 << 20);
     bp_str          errors;
@@ -261,21 +276,27 @@ static bp_status respond(bp_call *call, struct intake *intake, bp_response *resp
     bp_json_key(w, "errors");
     bp_json_add_raw(w, errors);
     bp_json_end(w);
-    // A single document that was refused is a request that was refused; of many, each is answered for.
-    return bp_respond_json(call, response, is_single && intake->refused ? 400 : intake->queued ? 202 : 200, w);
+    // A single document that was refused is a request that was refused; of many, each is answered
+    // for.
+    return bp_respond_json(call, response,
+                           is_single && intake->refused ? 400
+                           : intake->queued             ? 202
+                                                        : 200,
+                           w);
 }
 
 static bool is_ndjson(const bp_request *request)
 {
     bp_str type = bp_request_header(request, "content-type");
 
-    return bp_str_starts(type, "application/x-ndjson") || bp_str_starts(type, "application/jsonl") ||
-           bp_str_starts(type, "application/ndjson");
+    return bp_str_starts(type, "application/x-ndjson") ||
+           bp_str_starts(type, "application/jsonl") || bp_str_starts(type, "application/ndjson");
 }
 
 bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    struct intake  intake = { .self = instance, .errors = bp_json_writer_new(call, 1 << 20),
+    struct intake  intake = { .self = instance,
+                              .errors = bp_json_writer_new(call, 1 << 20),
                               .lines = bp_lines_of(call, request, LINE_BYTES_MAX) };
     bp_str         name = bp_request_path_value(request, "name");
     const bp_json *body = NULL;
@@ -324,8 +345,9 @@ bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_r
     BP_TRY(retrieval_read_limit(call, request, &limit));
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT external_id, title, source, format, state, hash FROM retrieval_documents WHERE "
-                                  "collection_id = $1 AND external_id > $2 ORDER BY external_id LIMIT $3",
+                           BP_SQL("SELECT external_id, title, source, format, state, hash FROM "
+                                  "retrieval_documents WHERE collection_id = $1 AND external_id > "
+                                  "$2 ORDER BY external_id LIMIT $3",
                                   bp_sql_int(collection.id), bp_sql_text(after), bp_sql_int(limit)),
                            &rows));
     bp_json_object(w);
@@ -378,18 +400,21 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
 
     BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT d.id, d.title, d.source, d.format, d.metadata, d.state, d.hash, d.body, "
-                                  "d.problem, v.state, v.hash FROM retrieval_documents d LEFT JOIN retrieval_versions v ON "
-                                  "v.document_id = d.id WHERE d.collection_id = $1 AND d.external_id = $2",
+                           BP_SQL("SELECT d.id, d.title, d.source, d.format, d.metadata, d.state, "
+                                  "d.hash, d.body, d.problem, v.state, v.hash FROM "
+                                  "retrieval_documents d LEFT JOIN retrieval_versions v ON "
+                                  "v.document_id = d.id WHERE d.collection_id = $1 AND "
+                                  "d.external_id = $2",
                                   bp_sql_int(collection.id), bp_sql_text(id)),
                            &rows));
     if (rows.row_count == 0)
-        return bp_fail(call, BP_NOT_FOUND, "collection \"" BP_FMT "\" has no document \"" BP_FMT "\"",
+        return bp_fail(call, BP_NOT_FOUND,
+                       "collection \"" BP_FMT "\" has no document \"" BP_FMT "\"",
                        BP_ARG(collection.name), BP_ARG(id));
     row = bp_row(&rows, 0);
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, heading, start_char, end_char FROM retrieval_chunks WHERE document_id = $1 "
-                                  "ORDER BY sequence",
+                           BP_SQL("SELECT id, heading, start_char, end_char FROM retrieval_chunks "
+                                  "WHERE document_id = $1 ORDER BY sequence",
                                   bp_sql_int(row[0].integer)),
                            &chunks));
     bp_json_object(w);
@@ -403,7 +428,8 @@ bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_re
     bp_json_put_string(w, "sha256", row[6].text);
     if (row[8].text.len)
         bp_json_put_string(w, "problem", row[8].text);
-    if (row[9].type == BP_SQL_INTEGER) { // a newer one is under way; this is what searches find until it is ready
+    if (row[9].type ==
+        BP_SQL_INTEGER) { // a newer one is under way; this is what searches find until it is ready
         bp_json_key(w, "next");
         bp_json_object(w);
         bp_json_put_string(w, "state", store_state_name(row[9].integer));

@@ -17,12 +17,16 @@ static bp_filter *new_filter(bp_call *call, uint32_t op, bp_str field)
     bp_filter *filter = BP_NEW(call, bp_filter);
 
     if (filter)
-        *filter = (bp_filter){ .struct_size = sizeof(*filter), .op = op, .field = field, .low = -INFINITY,
+        *filter = (bp_filter){ .struct_size = sizeof(*filter),
+                               .op = op,
+                               .field = field,
+                               .low = -INFINITY,
                                .high = INFINITY };
     return filter;
 }
 
-/* Whether a number is a whole one of 64 bits, however it was written: a double does not keep all of them. */
+/* Whether a number is a whole one of 64 bits, however it was written: a double does not keep all of
+ * them. */
 static bool integer_of(const bp_json *json, int64_t *integer)
 {
     double number = bp_json_number(json);
@@ -32,7 +36,8 @@ static bool integer_of(const bp_json *json, int64_t *integer)
         *integer = bp_json_integer(json);
         return true;
     }
-    if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0) || number != trunc(number))
+    if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0) ||
+        number != trunc(number))
         return false;
     *integer = (int64_t)number;
     return true;
@@ -57,7 +62,8 @@ static bp_status read_value(bp_call *call, bp_str field, const bp_json *json, bp
         *value = (bp_value){ .type = BP_VALUE_BOOL, .number = bp_json_bool(json) };
         return BP_OK;
     default:
-        return bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" must be compared with a text, a number or a boolean",
+        return bp_fail(call, BP_INVALID,
+                       "filter: \"" BP_FMT "\" must be compared with a text, a number or a boolean",
                        BP_ARG(field));
     }
 }
@@ -78,12 +84,14 @@ static bp_status read_in(bp_call *call, bp_str field, const bp_json *list, bp_fi
     return BP_OK;
 }
 
-static bp_status set_bound(bp_call *call, bp_str field, bp_str name, const bp_json *value, bp_filter *range)
+static bp_status set_bound(bp_call *call, bp_str field, bp_str name, const bp_json *value,
+                           bp_filter *range)
 {
     double number = bp_json_number(value);
 
     if (bp_json_type_of(value) != BP_JSON_INTEGER && bp_json_type_of(value) != BP_JSON_NUMBER)
-        return bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" of \"" BP_FMT "\" must be a number", BP_ARG(name),
+        return bp_fail(call, BP_INVALID,
+                       "filter: \"" BP_FMT "\" of \"" BP_FMT "\" must be a number", BP_ARG(name),
                        BP_ARG(field));
     if (bp_str_starts(name, "gt")) {
         range->low = number;
@@ -98,7 +106,8 @@ static bp_status set_bound(bp_call *call, bp_str field, bp_str name, const bp_js
 }
 
 /* {"gte": 1, "lt": 5}, {"in": [...]}, {"prefix": "x"}, {"exists": true} */
-static bp_status read_operators(bp_call *call, bp_str field, const bp_json *json, bp_filter **filter)
+static bp_status read_operators(bp_call *call, bp_str field, const bp_json *json,
+                                bp_filter **filter)
 {
     size_t         cursor = 0;
     bp_str         name;
@@ -106,9 +115,11 @@ static bp_status read_operators(bp_call *call, bp_str field, const bp_json *json
 
     *filter = NULL;
     while (bp_json_entry(json, &cursor, &name, &value)) {
-        if (bp_str_is(name, "gt") || bp_str_is(name, "gte") || bp_str_is(name, "lt") || bp_str_is(name, "lte")) {
+        if (bp_str_is(name, "gt") || bp_str_is(name, "gte") || bp_str_is(name, "lt") ||
+            bp_str_is(name, "lte")) {
             if (*filter && (*filter)->op != BP_FILTER_RANGE)
-                return bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" mixes a range with another operator",
+                return bp_fail(call, BP_INVALID,
+                               "filter: \"" BP_FMT "\" mixes a range with another operator",
                                BP_ARG(field));
             if (!*filter)
                 *filter = new_filter(call, BP_FILTER_RANGE, field);
@@ -118,7 +129,8 @@ static bp_status read_operators(bp_call *call, bp_str field, const bp_json *json
             continue;
         }
         if (*filter)
-            return bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" has more than one operator: use \"and\"",
+            return bp_fail(call, BP_INVALID,
+                           "filter: \"" BP_FMT "\" has more than one operator: use \"and\"",
                            BP_ARG(field));
         if (bp_str_is(name, "in") || bp_str_is(name, "eq")) {
             BP_TRY(read_in(call, field, value, filter));
@@ -126,18 +138,26 @@ static bp_status read_operators(bp_call *call, bp_str field, const bp_json *json
             BP_TRY(read_in(call, field, value, filter));
             (*filter)->op = BP_FILTER_PREFIX;
         } else if (bp_str_is(name, "exists") && bp_json_type_of(value) == BP_JSON_BOOL) {
-            *filter = new_filter(call, bp_json_bool(value) ? BP_FILTER_EXISTS : BP_FILTER_NOT_EXISTS, field);
+            *filter = new_filter(call,
+                                 bp_json_bool(value) ? BP_FILTER_EXISTS : BP_FILTER_NOT_EXISTS,
+                                 field);
         } else {
-            return bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" has the operator \"" BP_FMT "\"; eq, in, gt, gte, lt, "
-                           "lte, prefix (a text) and exists (true or false) are known", BP_ARG(field), BP_ARG(name));
+            return bp_fail(call, BP_INVALID,
+                           "filter: \"" BP_FMT "\" has the operator \"" BP_FMT
+                           "\"; eq, in, gt, gte, lt, lte, prefix (a text) and exists (true or "
+                           "false) are known",
+                           BP_ARG(field), BP_ARG(name));
         }
         if (!*filter)
             return BP_NO_MEMORY;
     }
-    return *filter ? BP_OK : bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" has no operator", BP_ARG(field));
+    return *filter
+               ? BP_OK
+               : bp_fail(call, BP_INVALID, "filter: \"" BP_FMT "\" has no operator", BP_ARG(field));
 }
 
-static bp_status read_list(bp_call *call, uint32_t op, const bp_json *list, int depth, bp_filter **filter)
+static bp_status read_list(bp_call *call, uint32_t op, const bp_json *list, int depth,
+                           bp_filter **filter)
 {
     size_t      count = bp_json_count(list);
     bp_filter **children = BP_NEW_ARRAY(call, bp_filter *, count + 1);
@@ -175,7 +195,9 @@ static bp_status read_object(bp_call *call, const bp_json *json, int depth, bp_f
     const bp_json *value;
 
     if (depth > DEPTH_MAX || bp_json_type_of(json) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "filter: each level is an object, and there are at most %d of them", DEPTH_MAX);
+        return bp_fail(call, BP_INVALID,
+                       "filter: each level is an object, and there are at most %d of them",
+                       DEPTH_MAX);
     *filter = new_filter(call, BP_FILTER_AND, bp_str_n(NULL, 0));
     if (!children || !*filter)
         return BP_NO_MEMORY;
@@ -183,7 +205,8 @@ static bp_status read_object(bp_call *call, const bp_json *json, int depth, bp_f
         bp_filter **child = &children[count++];
 
         if (bp_str_is(key, "and") || bp_str_is(key, "or"))
-            BP_TRY(read_list(call, bp_str_is(key, "or") ? BP_FILTER_OR : BP_FILTER_AND, value, depth, child));
+            BP_TRY(read_list(call, bp_str_is(key, "or") ? BP_FILTER_OR : BP_FILTER_AND, value,
+                             depth, child));
         else if (bp_str_is(key, "not"))
             BP_TRY(read_not(call, value, depth, child));
         else if (bp_json_type_of(value) == BP_JSON_OBJECT)

@@ -1,8 +1,9 @@
 /* search.c - hybrid search: the words and the vectors of one store, their lists fused into one.
  *
- * Scores of the two legs have nothing in common, so each is stretched to 0..1 over its own list (min-max) and the two
- * are added by weight; or, with "rrf", only the ranks count: 1 / (60 + rank). With an embedder whose nearness means
- * shared words, the vectors are a weak second opinion and weigh little; with one that knows meaning they weigh half.
+ * Scores of the two legs have nothing in common, so each is stretched to 0..1 over its own list
+ * (min-max) and the two are added by weight; or, with "rrf", only the ranks count: 1 / (60 + rank).
+ * With an embedder whose nearness means shared words, the vectors are a weak second opinion and
+ * weigh little; with one that knows meaning they weigh half.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static int by_score(const void *a, const void *b)
     return by_id(a, b); // so that pages are stable
 }
 
-static void add_leg(struct fused *list, size_t *count, const bp_leg *leg, double weight, int32_t fusion, bool is_words)
+static void add_leg(struct fused *list, size_t *count, const bp_leg *leg, double weight,
+                    int32_t fusion, bool is_words)
 {
     for (uint32_t i = 0; i < leg->hit_count; i++)
         list[(*count)++] = (struct fused){ .id = leg->hits[i].id,
@@ -105,8 +107,10 @@ static void note_degraded(bp_call *call, const bp_peer *peer)
     bp_clear_error(call);
 }
 
-/* The query's vector, unless the text has no direction; a hybrid search can do without when the embedder is away. */
-static bp_status embed_query(bp_call *call, struct retrieval *self, const struct search_query *query, bp_vector_query *ask,
+/* The query's vector, unless the text has no direction; a hybrid search can do without when the
+ * embedder is away. */
+static bp_status embed_query(bp_call *call, struct retrieval *self,
+                             const struct search_query *query, bp_vector_query *ask,
                              bp_str *degraded)
 {
     bp_embeddings made = { .dimensions = 0 };
@@ -114,11 +118,15 @@ static bp_status embed_query(bp_call *call, struct retrieval *self, const struct
 
     if (status == BP_OK)
         status = bp_embed_texts(call, self->embed, BP_EMBED_QUERY, &query->text, 1, &made);
-    if (status != BP_OK && (query->mode == SEARCH_VECTOR || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status)))
+    if (status != BP_OK && (query->mode == SEARCH_VECTOR || self->when_down != WHEN_DOWN_DEGRADE ||
+                            !away_is(call, status)))
         return status;
     if (status != BP_OK) {
-        *degraded = bp_format(call, "the embedder \"" BP_FMT "\" cannot be reached: these passages were found by their words "
-                              "alone", BP_ARG(self->embed->name));
+        *degraded = bp_format(call,
+                              "the embedder \"" BP_FMT
+                              "\" cannot be reached: these passages were found by their words "
+                              "alone",
+                              BP_ARG(self->embed->name));
         note_degraded(call, self->embed);
     }
     for (uint32_t d = 0; status == BP_OK && d < made.dimensions && !ask->vector; d++)
@@ -130,54 +138,71 @@ static bp_status embed_query(bp_call *call, struct retrieval *self, const struct
 }
 
 /* While a collection is being filled the store knows a part of it, and the storage all of it. */
-static bp_status is_half_built(bp_call *call, struct retrieval *self, const struct collection *collection, bool *is_half,
-                               bp_str *degraded)
+static bp_status is_half_built(bp_call *call, struct retrieval *self,
+                               const struct collection *collection, bool *is_half, bp_str *degraded)
 {
     int64_t behind, all;
 
     *is_half = !collection->vector_name.len;
     if (*is_half)
-        *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
-                              "in the storage", BP_ARG(self->vector->name));
+        *degraded = bp_format(call,
+                              "the vector store \"" BP_FMT
+                              "\" cannot be reached: these passages were found by their words "
+                              "in the storage",
+                              BP_ARG(self->vector->name));
     if (*is_half || collection->state != COLLECTION_BUILDING)
         return BP_OK;
     BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
     *is_half = behind * HALF_BUILT_SHARE > all;
     if (behind)
-        *degraded = bp_format(call, "the collection is being indexed anew, %lld of %lld documents are done: %s",
+        *degraded = bp_format(call,
+                              "the collection is being indexed anew, %lld of %lld documents are "
+                              "done: %s",
                               (long long)(all - behind), (long long)all,
                               *is_half ? "these passages were found by their words in the storage"
                                        : "passages of the others are missing here");
     return BP_OK;
 }
 
-static bp_status ask_storage(bp_call *call, struct retrieval *self, const struct collection *collection,
-                             const struct search_query *query, uint32_t limit, bp_leg *by_vector, bp_leg *by_words)
+static bp_status ask_storage(bp_call *call, struct retrieval *self,
+                             const struct collection *collection, const struct search_query *query,
+                             uint32_t limit, bp_leg *by_vector, bp_leg *by_words)
 {
     memset(by_vector, 0, sizeof(*by_vector));
     return away_search_words(call, self, collection, query->text, query->filter, limit, by_words);
 }
 
-/* By words alone, since vectors of two embedders have nothing to do with each other, however equal their dimensions are. */
-static bp_status embed_query_for(bp_call *call, struct retrieval *self, const struct collection *collection,
-                                 const struct search_query *query, bp_vector_query *ask, bp_str *degraded)
+/* By words alone, since vectors of two embedders have nothing to do with each other, however equal
+ * their dimensions are. */
+static bp_status embed_query_for(bp_call *call, struct retrieval *self,
+                                 const struct collection   *collection,
+                                 const struct search_query *query, bp_vector_query *ask,
+                                 bp_str *degraded)
 {
     BP_TRY(embed_query(call, self, query, ask, degraded));
-    if (!self->embedder.info.dimensions || bp_str_equal(collection->model, self->embedder.info.model))
+    if (!self->embedder.info.dimensions ||
+        bp_str_equal(collection->model, self->embedder.info.model))
         return BP_OK;
     ask->vector = NULL;
     ask->dimensions = 0;
-    *degraded = bp_format(call, "the collection was made with the embedder \"" BP_FMT "\" and the server has \"" BP_FMT
-                          "\": these passages were found by their words alone, until the collection is indexed anew",
+    *degraded = bp_format(call,
+                          "the collection was made with the embedder \"" BP_FMT
+                          "\" and the server has \"" BP_FMT
+                          "\": these passages were found by their words alone, until the "
+                          "collection is indexed anew",
                           BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
-    return query->mode != SEARCH_VECTOR ? BP_OK : bp_fail(call, BP_CONFLICT, BP_FMT, BP_ARG(*degraded));
+    return query->mode != SEARCH_VECTOR ? BP_OK
+                                        : bp_fail(call, BP_CONFLICT, BP_FMT, BP_ARG(*degraded));
 }
 
-static bp_status ask_store(bp_call *call, struct retrieval *self, const struct collection *collection,
-                           const struct search_query *query, bp_leg *by_vector, bp_leg *by_words, bp_str *degraded)
+static bp_status ask_store(bp_call *call, struct retrieval *self,
+                           const struct collection *collection, const struct search_query *query,
+                           bp_leg *by_vector, bp_leg *by_words, bp_str *degraded)
 {
-    uint32_t        last = query->limit + query->offset, wanted = query->by_document ? last * 3 : last;
-    bp_vector_query ask = { .struct_size = sizeof(ask), .collection = collection->vector_name, .filter = query->filter };
+    uint32_t last = query->limit + query->offset, wanted = query->by_document ? last * 3 : last;
+    bp_vector_query ask = { .struct_size = sizeof(ask),
+                            .collection = collection->vector_name,
+                            .filter = query->filter };
     bool            is_half, is_found = false;
     bp_status       status;
 
@@ -203,23 +228,29 @@ static bp_status ask_store(bp_call *call, struct retrieval *self, const struct c
         is_found = true;
     if (status == BP_DATA) { // damaged there, whole here: the next round of upkeep sees to it
         atomic_store(&self->shared->is_upkeep_due, true);
-        status = bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
+        status = bp_fail(call, BP_UNAVAILABLE, BP_FMT,
+                         BP_ARG(bp_dup(call, bp_error_of(call)->message)));
     }
     if (status == BP_OK && !is_found)
-        status = bp_fail(call, BP_UNAVAILABLE, "the vector store \"" BP_FMT "\" has lost the collection, which is indexed anew",
+        status = bp_fail(call, BP_UNAVAILABLE,
+                         "the vector store \"" BP_FMT
+                         "\" has lost the collection, which is indexed anew",
                          BP_ARG(self->vector->name));
     if (!ask.words.len || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
         return status;
-    *degraded = bp_format(call, "the vector store \"" BP_FMT "\" cannot be reached: these passages were found by their words "
-                          "in the storage", BP_ARG(self->vector->name));
+    *degraded = bp_format(call,
+                          "the vector store \"" BP_FMT
+                          "\" cannot be reached: these passages were found by their words "
+                          "in the storage",
+                          BP_ARG(self->vector->name));
     note_degraded(call, self->vector);
     return ask_storage(call, self, collection, query, ask.limit, by_vector, by_words);
 }
 
 /* ---- from ids to passages ---- */
 
-static bp_status fetch_some(bp_call *call, struct retrieval *self, const struct fused *list, size_t count,
-                            bool with_text, struct search_hit *hits)
+static bp_status fetch_some(bp_call *call, struct retrieval *self, const struct fused *list,
+                            size_t count, bool with_text, struct search_hit *hits)
 {
     bp_sql_value *parameters = BP_NEW_ARRAY(call, bp_sql_value, count + 1);
     bp_buf       *sql = bp_buf_new(call, 8192);
@@ -228,8 +259,10 @@ static bp_status fetch_some(bp_call *call, struct retrieval *self, const struct 
 
     if (!parameters)
         return BP_NO_MEMORY;
-    bp_buf_addf(sql, "SELECT c.id, c.sequence, c.start_char, c.end_char, c.heading, %s, d.external_id, d.title, d.source, "
-                     "d.metadata FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = c.document_id WHERE c.id IN (",
+    bp_buf_addf(sql,
+                "SELECT c.id, c.sequence, c.start_char, c.end_char, c.heading, %s, d.external_id, "
+                "d.title, d.source, d.metadata FROM retrieval_chunks c JOIN retrieval_documents d "
+                "ON d.id = c.document_id WHERE c.id IN (",
                 with_text ? "c.body" : "''");
     for (size_t i = 0; i < count; i++) {
         parameters[i] = bp_sql_int((int64_t)list[i].id);
@@ -237,8 +270,10 @@ static bp_status fetch_some(bp_call *call, struct retrieval *self, const struct 
     }
     bp_buf_add(sql, BP_STR(")"));
     BP_TRY(bp_buf_status(sql));
-    statement = (bp_statement){ .struct_size = sizeof(statement), .parameter_count = (uint32_t)count,
-                                .sql = bp_buf_str(sql), .parameters = parameters };
+    statement = (bp_statement){ .struct_size = sizeof(statement),
+                                .parameter_count = (uint32_t)count,
+                                .sql = bp_buf_str(sql),
+                                .parameters = parameters };
     BP_TRY(bp_storage_exec(call, self->storage, NULL, &statement, &rows));
     for (size_t r = 0; r < rows.row_count; r++) {
         const bp_sql_value *row = bp_row(&rows, r);
@@ -273,10 +308,10 @@ static bool is_seen(const struct search_hit *hits, size_t count, bp_str document
     return false;
 }
 
-/* Fetches as many as are wanted, in steps. A point whose passage is gone (its document was written again meanwhile)
- * has no row and is passed over. */
-static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused *list, size_t count,
-                       const struct search_query *query, struct search_result *result)
+/* Fetches as many as are wanted, in steps. A point whose passage is gone (its document was written
+ * again meanwhile) has no row and is passed over. */
+static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused *list,
+                       size_t count, const struct search_query *query, struct search_result *result)
 {
     uint32_t last = query->limit + query->offset;
 
@@ -295,7 +330,8 @@ static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused
             return BP_NO_MEMORY;
         BP_TRY(fetch_some(call, self, list + at, some, query->with_text, hits));
         for (size_t i = 0; i < some && result->count < last; i++)
-            if (hits[i].chunk && !(query->by_document && is_seen(result->hits, result->count, hits[i].document)))
+            if (hits[i].chunk &&
+                !(query->by_document && is_seen(result->hits, result->count, hits[i].document)))
                 result->hits[result->count++] = hits[i];
         at += some;
     }
@@ -353,7 +389,11 @@ void search_write_degraded(bp_json_writer *w, const struct search_result *result
 
 void search_count(struct retrieval *self, const struct search_result *result)
 {
-    retrieval_count(self->searches_total, result->degraded.len ? "degraded" : result->count ? "hits" : "no_hits", 1);
+    retrieval_count(self->searches_total,
+                    result->degraded.len ? "degraded"
+                    : result->count      ? "hits"
+                                         : "no_hits",
+                    1);
 }
 
 void search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with_text)
@@ -385,13 +425,16 @@ void search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool with
 
 static const char *mode_text(uint32_t mode)
 {
-    static const char *const names[] = { "none", "exact", "graph", "filtered", "remote", "storage" };
+    static const char *const names[] = {
+        "none", "exact", "graph", "filtered", "remote", "storage"
+    };
 
     return names[mode <= SEARCH_IN_STORAGE ? mode : 0];
 }
 
 static bp_status respond(bp_call *call, bp_response *response, const struct collection *collection,
-                         const struct search_query *query, const struct search_result *result, int64_t started_ns)
+                         const struct search_query *query, const struct search_result *result,
+                         int64_t started_ns)
 {
     bp_json_writer *w = bp_json_writer_new(call, 64 << 20);
 
@@ -442,8 +485,9 @@ static bool read_mode(bp_str text, enum search_mode *mode)
 static bp_status read_query(bp_call *call, const bp_json *body, struct search_query *query)
 {
     static const struct retrieval_member members[] = {
-        { "query", 't' },     { "collection", 't' }, { "limit", 'i' },  { "offset", 'i' },       { "min_score", 'n' }, { "mode", 't' },
-        { "group_by", 't' },  { "fusion", 't' },     { "words_weight", 'n' }, { "with_text", 'b' }, { "filter", '*' }, { NULL, 0 },
+        { "query", 't' },        { "collection", 't' }, { "limit", 'i' },    { "offset", 'i' },
+        { "min_score", 'n' },    { "mode", 't' },       { "group_by", 't' }, { "fusion", 't' },
+        { "words_weight", 'n' }, { "with_text", 'b' },  { "filter", '*' },   { NULL, 0 },
     };
     int64_t        offset = bp_json_integer(bp_json_get(body, "offset"));
     const bp_json *limit = bp_json_get(body, "limit"), *weight = bp_json_get(body, "words_weight");
@@ -481,7 +525,12 @@ static bp_status read_query(bp_call *call, const bp_json *body, struct search_qu
 
 struct search_query search_query_of(const struct retrieval *self, bp_str text, uint32_t limit)
 {
-    return (struct search_query){ .text = text, .limit = limit, .with_text = true, .words_weight = -1, .min_score = -INFINITY, .fusion = self->fusion,
+    return (struct search_query){ .text = text,
+                                  .limit = limit,
+                                  .with_text = true,
+                                  .words_weight = -1,
+                                  .min_score = -INFINITY,
+                                  .fusion = self->fusion,
                                   .min_similarity = self->min_similarity };
 }
 
@@ -497,7 +546,8 @@ bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_res
     if (bp_json_type_of(body) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object with \"query\"");
     BP_TRY(read_query(call, body, &query));
-    return run_and_respond(call, self, bp_json_string(bp_json_get(body, "collection")), &query, response);
+    return run_and_respond(call, self, bp_json_string(bp_json_get(body, "collection")), &query,
+                           response);
 }
 
 bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_response *response)

@@ -1,7 +1,7 @@
 /* sources.c - watched folders: what changed is indexed, what is gone is deleted.
  *
- * Files are known by their path; size and time of change say whether to look into one, and the hash of the document
- * whether there is anything to do. Reading the disk happens on pool threads.
+ * Files are known by their path; size and time of change say whether to look into one, and the hash
+ * of the document whether there is anything to do. Reading the disk happens on pool threads.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -38,13 +38,15 @@ static bool is_markdown(const char *name)
 
 static bool is_understood(const char *name)
 {
-    return is_markdown(name) || has_ending(name, ".txt") || has_ending(name, ".text") || has_ending(name, ".rst");
+    return is_markdown(name) || has_ending(name, ".txt") || has_ending(name, ".text") ||
+           has_ending(name, ".rst");
 }
 
 static bp_status add_file(struct walk *walk, const char *path, const struct stat *info)
 {
     if (walk->count == FILES_MAX)
-        return bp_fail(walk->call, BP_TOO_LARGE, "source " BP_FMT " has more than %d files", BP_ARG(walk->root), FILES_MAX);
+        return bp_fail(walk->call, BP_TOO_LARGE, "source " BP_FMT " has more than %d files",
+                       BP_ARG(walk->root), FILES_MAX);
     if (walk->count == walk->capacity) {
         size_t       capacity = walk->capacity ? 2 * walk->capacity : 256;
         struct file *files = BP_NEW_ARRAY(walk->call, struct file, capacity);
@@ -57,7 +59,8 @@ static bp_status add_file(struct walk *walk, const char *path, const struct stat
         walk->capacity = capacity;
     }
     walk->files[walk->count++] = (struct file){ bp_dup(walk->call, bp_str_of(path)),
-                                                (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
+                                                (int64_t)info->st_mtim.tv_sec * 1000000000 +
+                                                    info->st_mtim.tv_nsec,
                                                 info->st_size };
     return BP_OK;
 }
@@ -79,10 +82,12 @@ static bp_status walk_folder(struct walk *walk, const char *folder, int depth)
             snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name) < (int)sizeof(path) &&
             lstat(path, &info) == 0) {
             if (vectors_check_text(walk->call, bp_str_of(names[i]->d_name)))
-                bp_log(walk->call, BP_LOG_WARN, "a file in %s is left out: its name is not UTF-8", folder);
+                bp_log(walk->call, BP_LOG_WARN, "a file in %s is left out: its name is not UTF-8",
+                       folder);
             else if (S_ISDIR(info.st_mode))
                 status = walk_folder(walk, path, depth + 1);
-            else if (S_ISREG(info.st_mode) && is_understood(names[i]->d_name) && info.st_size <= DOCUMENT_BYTES_MAX)
+            else if (S_ISREG(info.st_mode) && is_understood(names[i]->d_name) &&
+                     info.st_size <= DOCUMENT_BYTES_MAX)
                 status = add_file(walk, path, &info);
         }
         free(names[i]);
@@ -138,7 +143,8 @@ static bp_str title_of(bp_str path, bp_str text)
         size_t      end = newline ? (size_t)(newline - text.data) : text.len;
 
         if (end - at > 2 && text.data[at] == '#' && text.data[at + 1] == ' ')
-            return bp_str_n(text.data + at + 2, end - at - 2 > TITLE_BYTES_MAX ? TITLE_BYTES_MAX : end - at - 2);
+            return bp_str_n(text.data + at + 2,
+                            end - at - 2 > TITLE_BYTES_MAX ? TITLE_BYTES_MAX : end - at - 2);
         at = end + 1;
     }
     for (size_t i = 0; i < path.len; i++)
@@ -149,19 +155,23 @@ static bp_str title_of(bp_str path, bp_str text)
 
 /* ---- one file ---- */
 
-static bp_status remember(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str source,
+static bp_status remember(bp_call *call, struct retrieval *self,
+                          const struct collection *collection, bp_str source,
                           const struct file *file)
 {
     return bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("INSERT INTO retrieval_files (collection_id, path, source, modified_ns, size_bytes) VALUES "
-                                  "($1, $2, $3, $4, $5) ON CONFLICT (collection_id, path) DO UPDATE SET modified_ns = "
+                           BP_SQL("INSERT INTO retrieval_files (collection_id, path, source, "
+                                  "modified_ns, size_bytes) VALUES ($1, $2, $3, $4, $5) ON "
+                                  "CONFLICT (collection_id, path) DO UPDATE SET modified_ns = "
                                   "excluded.modified_ns, size_bytes = excluded.size_bytes",
-                                  bp_sql_int(collection->id), bp_sql_text(file->path), bp_sql_text(source),
-                                  bp_sql_int(file->modified_ns), bp_sql_int(file->size_bytes)),
+                                  bp_sql_int(collection->id), bp_sql_text(file->path),
+                                  bp_sql_text(source), bp_sql_int(file->modified_ns),
+                                  bp_sql_int(file->size_bytes)),
                            NULL);
 }
 
-static bp_status index_file(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str source,
+static bp_status index_file(bp_call *call, struct retrieval *self,
+                            const struct collection *collection, bp_str source,
                             const struct file *file)
 {
     struct reading  reading = { .path = file->path };
@@ -170,16 +180,21 @@ static bp_status index_file(bp_call *call, struct retrieval *self, const struct 
     const bp_json  *json;
     bp_str          text;
 
-    if (bp_offload(call, NULL, read_job, &reading) != BP_OK || vectors_check_text(call, reading.text)) {
-        bp_log(call, BP_LOG_WARN, "source file " BP_FMT " is left out: it is not readable UTF-8 text", BP_ARG(file->path));
+    if (bp_offload(call, NULL, read_job, &reading) != BP_OK ||
+        vectors_check_text(call, reading.text)) {
+        bp_log(call, BP_LOG_WARN,
+               "source file " BP_FMT " is left out: it is not readable UTF-8 text",
+               BP_ARG(file->path));
         bp_clear_error(call);
-        return bp_cancelled(call) == BP_OK ? remember(call, self, collection, source, file) : bp_cancelled(call);
+        return bp_cancelled(call) == BP_OK ? remember(call, self, collection, source, file)
+                                           : bp_cancelled(call);
     }
     bp_json_object(w);
     bp_json_put_string(w, "id", file->path);
     bp_json_put_string(w, "source", file->path);
     bp_json_put_string(w, "title", title_of(file->path, reading.text));
-    bp_json_put_string(w, "format", is_markdown(file->path.data) ? BP_STR("markdown") : BP_STR("text"));
+    bp_json_put_string(w, "format",
+                       is_markdown(file->path.data) ? BP_STR("markdown") : BP_STR("text"));
     bp_json_put_string(w, "text", reading.text);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &text));
@@ -213,8 +228,9 @@ static bool is_there(const struct walk *walk, bp_str path)
     return false;
 }
 
-static bp_status forget_gone(bp_call *call, struct retrieval *self, const struct collection *collection,
-                             const struct walk *walk, const bp_rows *known)
+static bp_status forget_gone(bp_call *call, struct retrieval *self,
+                             const struct collection *collection, const struct walk *walk,
+                             const bp_rows *known)
 {
     for (size_t i = 0; i < known->row_count; i++) {
         bp_str    path = bp_row(known, i)[0].text;
@@ -226,15 +242,18 @@ static bp_status forget_gone(bp_call *call, struct retrieval *self, const struct
         if (status != BP_OK && status != BP_NOT_FOUND)
             return status;
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("DELETE FROM retrieval_files WHERE collection_id = $1 AND path = $2",
+                               BP_SQL("DELETE FROM retrieval_files WHERE collection_id = $1 AND "
+                                      "path = $2",
                                       bp_sql_int(collection->id), bp_sql_text(path)),
                                NULL));
-        bp_log(call, BP_LOG_INFO, "source file " BP_FMT " is gone, and so is its document", BP_ARG(path));
+        bp_log(call, BP_LOG_INFO, "source file " BP_FMT " is gone, and so is its document",
+               BP_ARG(path));
     }
     return BP_OK;
 }
 
-static bp_status scan_one(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str source)
+static bp_status scan_one(bp_call *call, struct retrieval *self,
+                          const struct collection *collection, bp_str source)
 {
     struct walk walk = { .call = call, .root = source };
     size_t      indexed = 0;
@@ -242,8 +261,8 @@ static bp_status scan_one(bp_call *call, struct retrieval *self, const struct co
 
     BP_TRY(bp_offload(call, NULL, walk_job, &walk));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT path, modified_ns, size_bytes FROM retrieval_files WHERE collection_id = $1 AND "
-                                  "source = $2",
+                           BP_SQL("SELECT path, modified_ns, size_bytes FROM retrieval_files WHERE "
+                                  "collection_id = $1 AND source = $2",
                                   bp_sql_int(collection->id), bp_sql_text(source)),
                            &known));
     for (size_t i = 0; i < walk.count; i++) {
@@ -258,7 +277,8 @@ static bp_status scan_one(bp_call *call, struct retrieval *self, const struct co
         indexed++;
     }
     if (indexed)
-        bp_log(call, BP_LOG_INFO, "source " BP_FMT ": %zu files were indexed", BP_ARG(source), indexed);
+        bp_log(call, BP_LOG_INFO, "source " BP_FMT ": %zu files were indexed", BP_ARG(source),
+               indexed);
     return forget_gone(call, self, collection, &walk, &known);
 }
 

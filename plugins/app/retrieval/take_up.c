@@ -1,9 +1,10 @@
-/* take_up.c - documents that are not searchable yet, or not any more, become so: what a crash left, what is queued, and what
- * belongs to an earlier build of its collection.
+/* take_up.c - documents that are not searchable yet, or not any more, become so: what a crash left,
+ * what is queued, and what belongs to an earlier build of its collection.
  *
- * It works through them in batches, in the order of their ids, and may end anywhere: what it has done is marked, and the next
- * round goes on with the rest. Two processes on one storage may take up the same document; the marks say which writing of a
- * document they are about, so the worst is work done twice.
+ * It works through them in batches, in the order of their ids, and may end anywhere: what it has
+ * done is marked, and the next round goes on with the rest. Two processes on one storage may take
+ * up the same document; the marks say which writing of a document they are about, so the worst is
+ * work done twice.
  */
 #include <stdlib.h>
 
@@ -12,23 +13,32 @@
 enum { ROUND_ENDS_S = 60 }; /* before the deadline of the job */
 
 struct batch {
-    struct retrieval  *self;
-    struct collection  collection;
-    struct document   *documents;
-    size_t             count;
+    struct retrieval *self;
+    struct collection collection;
+    struct document  *documents;
+    size_t            count;
 };
 
 /* ---- reading ---- */
 
-#define DOCUMENT_COLUMNS "d.id, d.external_id, d.title, d.source, d.format, d.metadata, d.hash, d.body, d.updated_wall_ns, d.chunking"
-#define VERSION_COLUMNS  "v.document_id, d.external_id, v.title, v.source, v.format, v.metadata, v.hash, v.body, " \
-                         "v.updated_wall_ns, v.chunking"
+#define DOCUMENT_COLUMNS                                                                           \
+    "d.id, d.external_id, d.title, d.source, d.format, d.metadata, d.hash, d.body, "               \
+    "d.updated_wall_ns, d.chunking"
+#define VERSION_COLUMNS                                                                            \
+    "v.document_id, d.external_id, v.title, v.source, v.format, v.metadata, v.hash, v.body, "      \
+    "v.updated_wall_ns, v.chunking"
 
 static void take_row(const bp_sql_value *row, bool is_version, struct document *document)
 {
-    *document = (struct document){ .row = row[0].integer, .id = row[1].text, .title = row[2].text, .source = row[3].text,
-                                   .format = row[4].text, .metadata = row[5].text, .text = row[7].text,
-                                   .written_wall_ns = row[8].integer, .is_version = is_version };
+    *document = (struct document){ .row = row[0].integer,
+                                   .id = row[1].text,
+                                   .title = row[2].text,
+                                   .source = row[3].text,
+                                   .format = row[4].text,
+                                   .metadata = row[5].text,
+                                   .text = row[7].text,
+                                   .written_wall_ns = row[8].integer,
+                                   .is_version = is_version };
     snprintf(document->hash, sizeof(document->hash), BP_FMT, BP_ARG(row[6].text));
 }
 
@@ -37,17 +47,20 @@ static bp_status read_chunks(bp_call *call, struct retrieval *self, struct docum
 {
     bp_rows rows;
 
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT id, start_byte, end_byte, heading FROM retrieval_chunks WHERE document_id = $1 "
-                                  "ORDER BY sequence",
-                                  bp_sql_int(document->is_version ? -document->row : document->row)),
-                           &rows));
+    BP_TRY(
+        bp_storage_exec(call, self->storage, NULL,
+                        BP_SQL("SELECT id, start_byte, end_byte, heading FROM retrieval_chunks "
+                               "WHERE document_id = $1 ORDER BY sequence",
+                               bp_sql_int(document->is_version ? -document->row : document->row)),
+                        &rows));
     document->chunks = BP_NEW_ARRAY(call, struct chunk, rows.row_count + 1);
     if (!document->chunks)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *row = bp_row(&rows, i);
-        struct chunk        chunk = { .row = row[0].integer, .start = (size_t)row[1].integer, .end = (size_t)row[2].integer,
+        struct chunk        chunk = { .row = row[0].integer,
+                                      .start = (size_t)row[1].integer,
+                                      .end = (size_t)row[2].integer,
                                       .heading = row[3].text };
 
         if (chunk.end <= document->text.len && chunk.start <= chunk.end)
@@ -58,7 +71,8 @@ static bp_status read_chunks(bp_call *call, struct retrieval *self, struct docum
 
 /* ---- writing ---- */
 
-static bp_status write_points(bp_call *call, const struct batch *batch, struct document *documents, size_t count)
+static bp_status write_points(bp_call *call, const struct batch *batch, struct document *documents,
+                              size_t count)
 {
     struct points *points;
     size_t         chunks = 0;
@@ -75,33 +89,42 @@ static bp_status write_points(bp_call *call, const struct batch *batch, struct d
 static bp_status give_up(bp_call *call, const struct batch *batch, struct document *document)
 {
     document->problem = bp_dup(call, bp_error_of(call)->message);
-    bp_log(call, BP_LOG_ERROR, "document \"" BP_FMT "\" of collection \"" BP_FMT "\" cannot be indexed and stays %s until it is sent "
-           "again: " BP_FMT, BP_ARG(document->id), BP_ARG(batch->collection.name),
+    bp_log(call, BP_LOG_ERROR,
+           "document \"" BP_FMT "\" of collection \"" BP_FMT
+           "\" cannot be indexed and stays %s until it is sent again: " BP_FMT,
+           BP_ARG(document->id), BP_ARG(batch->collection.name),
            document->is_version ? "as it was before" : "unsearchable", BP_ARG(document->problem));
     bp_clear_error(call);
     return store_mark(call, batch->self, &batch->collection, document, 1, STATE_FAILED);
 }
 
-/* Another process may have written the document anew while its old passages were written here: points without a row. */
-static bp_status note_orphans(bp_call *call, const struct batch *batch, const struct document *document)
+/* Another process may have written the document anew while its old passages were written here:
+ * points without a row. */
+static bp_status note_orphans(bp_call *call, const struct batch *batch,
+                              const struct document *document)
 {
     bp_rows rows;
 
     if (!document->chunk_count)
         return BP_OK;
     BP_TRY(bp_storage_exec(call, batch->self->storage, NULL,
-                           BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1", bp_sql_int(document->chunks[0].row)), &rows));
-    for (size_t i = 0; !rows.row_count && i < document->chunk_count; i++) // all passages of a document go together
+                           BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1",
+                                  bp_sql_int(document->chunks[0].row)),
+                           &rows));
+    for (size_t i = 0; !rows.row_count && i < document->chunk_count;
+         i++) // all passages of a document go together
         BP_TRY(bp_storage_exec(call, batch->self->storage, NULL,
-                               BP_SQL("INSERT INTO retrieval_garbage (chunk_id, collection_id) VALUES ($1, $2) ON CONFLICT "
-                                      "(chunk_id) DO NOTHING",
-                                      bp_sql_int(document->chunks[i].row), bp_sql_int(batch->collection.id)),
+                               BP_SQL("INSERT INTO retrieval_garbage (chunk_id, collection_id) "
+                                      "VALUES ($1, $2) ON CONFLICT (chunk_id) DO NOTHING",
+                                      bp_sql_int(document->chunks[i].row),
+                                      bp_sql_int(batch->collection.id)),
                                NULL));
     return BP_OK;
 }
 
 /* All at once; each alone when one of them is not wanted. */
-static bp_status write_batch(bp_call *call, const struct batch *batch, struct document *documents, size_t count)
+static bp_status write_batch(bp_call *call, const struct batch *batch, struct document *documents,
+                             size_t count)
 {
     bp_status status = write_points(call, batch, documents, count);
 
@@ -120,9 +143,10 @@ static bp_status write_batch(bp_call *call, const struct batch *batch, struct do
     return BP_OK;
 }
 
-/* As if they came in again. One that is refused now would be behind for ever: it is marked as failed, and what the store has of it
- * is found all the same. */
-static bp_status cut_anew(bp_call *call, const struct batch *batch, struct document *cut, size_t count)
+/* As if they came in again. One that is refused now would be behind for ever: it is marked as
+ * failed, and what the store has of it is found all the same. */
+static bp_status cut_anew(bp_call *call, const struct batch *batch, struct document *cut,
+                          size_t count)
 {
     struct document *before = BP_NEW_ARRAY(call, struct document, count + 1);
 
@@ -138,8 +162,10 @@ static bp_status cut_anew(bp_call *call, const struct batch *batch, struct docum
     return BP_OK;
 }
 
-/* Documents that are cut as they would be today go into the store as they are; others are written anew. */
-static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_rows *rows, bool is_version)
+/* Documents that are cut as they would be today go into the store as they are; others are written
+ * anew. */
+static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_rows *rows,
+                                bool is_version)
 {
     struct retrieval *self = batch->self;
     struct document  *cut = BP_NEW_ARRAY(call, struct document, rows->row_count + 1);
@@ -170,8 +196,8 @@ static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_row
 }
 
 /* The rows are read under the lock, so that nobody in this process changes them meanwhile. */
-static bp_status take_up_some(bp_call *call, struct batch *batch, const bp_statement *statement, bool is_version, size_t *found,
-                              int64_t *after)
+static bp_status take_up_some(bp_call *call, struct batch *batch, const bp_statement *statement,
+                              bool is_version, size_t *found, int64_t *after)
 {
     bp_mutex *lock = index_lock(batch->self, batch->collection.id);
     bp_rows   rows;
@@ -189,8 +215,8 @@ static bp_status take_up_some(bp_call *call, struct batch *batch, const bp_state
     return status;
 }
 
-/* Older than this process: nobody works on it any more. Else a minute old: what is younger may be under way, here or in
- * another process on the same storage. */
+/* Older than this process: nobody works on it any more. Else a minute old: what is younger may be
+ * under way, here or in another process on the same storage. */
 static int64_t left_before_ns(const struct retrieval *self)
 {
     int64_t minute_ago = bp_wall_ns() - BP_SECONDS(60);
@@ -203,13 +229,19 @@ static int64_t left_before_ns(const struct retrieval *self)
 enum sort { SORT_UNREADY, SORT_VERSIONS, SORT_BEHIND, SORTS };
 
 static const char *const sort_sql[SORTS] = {
-    [SORT_UNREADY] = "SELECT " DOCUMENT_COLUMNS " FROM retrieval_documents d WHERE d.state <> 1 AND d.id > $2 AND d.collection_id = "
-                     "$1 AND (d.state = 2 OR (d.state = 0 AND d.updated_wall_ns < $3)) ORDER BY d.id LIMIT $4",
-    [SORT_VERSIONS] = "SELECT " VERSION_COLUMNS " FROM retrieval_versions v JOIN retrieval_documents d ON d.id = v.document_id "
-                      "WHERE v.document_id > $2 AND d.collection_id = $1 AND (v.state = 2 OR (v.state = 0 AND v.updated_wall_ns "
-                      "< $3)) ORDER BY v.document_id LIMIT $4",
-    // The order of the index: by build, then by id. `after` has no meaning here: what is done is not behind any more.
-    [SORT_BEHIND] = "SELECT " DOCUMENT_COLUMNS " FROM retrieval_documents d WHERE d.collection_id = $1 AND d.build < $2 AND "
+    [SORT_UNREADY] = "SELECT " DOCUMENT_COLUMNS
+                     " FROM retrieval_documents d WHERE d.state <> 1 AND d.id > $2 AND "
+                     "d.collection_id = $1 AND (d.state = 2 OR (d.state = 0 AND d.updated_wall_ns "
+                     "< $3)) ORDER BY d.id LIMIT $4",
+    [SORT_VERSIONS] = "SELECT " VERSION_COLUMNS
+                      " FROM retrieval_versions v JOIN retrieval_documents d ON d.id = "
+                      "v.document_id WHERE v.document_id > $2 AND d.collection_id = $1 AND "
+                      "(v.state = 2 OR (v.state = 0 AND v.updated_wall_ns < $3)) ORDER BY "
+                      "v.document_id LIMIT $4",
+    // The order of the index: by build, then by id. `after` has no meaning here: what is done is
+    // not behind any more.
+    [SORT_BEHIND] = "SELECT " DOCUMENT_COLUMNS
+                    " FROM retrieval_documents d WHERE d.collection_id = $1 AND d.build < $2 AND "
                     "d.state = 1 ORDER BY d.build, d.id LIMIT $3",
 };
 
@@ -220,24 +252,30 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
 
     // The rest is for the next round, which begins a little later.
     while (found && bp_deadline_ns(call) - bp_now_ns() > BP_SECONDS(ROUND_ENDS_S)) {
-        bp_sql_value values[] = { bp_sql_int(batch->collection.id),
-                                  bp_sql_int(sort == SORT_BEHIND ? batch->collection.build : after),
-                                  bp_sql_int(sort == SORT_BEHIND ? most : left_before_ns(batch->self)), bp_sql_int(most) };
-        bp_statement statement = { .struct_size = sizeof(statement), .parameter_count = sort == SORT_BEHIND ? 3 : 4,
-                                   .sql = bp_str_of(sort_sql[sort]), .parameters = values };
+        bp_sql_value values[] = {
+            bp_sql_int(batch->collection.id),
+            bp_sql_int(sort == SORT_BEHIND ? batch->collection.build : after),
+            bp_sql_int(sort == SORT_BEHIND ? most : left_before_ns(batch->self)), bp_sql_int(most)
+        };
+        bp_statement statement = { .struct_size = sizeof(statement),
+                                   .parameter_count = sort == SORT_BEHIND ? 3 : 4,
+                                   .sql = bp_str_of(sort_sql[sort]),
+                                   .parameters = values };
         bp_status    status = bp_scratch_begin(call);
 
         BP_TRY(status);
         status = take_up_some(call, batch, &statement, sort == SORT_VERSIONS, &found, &after);
         bp_scratch_end(call);
-        if ((status == BP_TOO_LARGE || status == BP_NO_MEMORY) && most > 1 && bp_cancelled(call) == BP_OK) {
+        if ((status == BP_TOO_LARGE || status == BP_NO_MEMORY) && most > 1 &&
+            bp_cancelled(call) == BP_OK) {
             bp_clear_error(call); // large documents: the same rows, one by one
             most = found = 1;
             continue;
         }
         BP_TRY(status);
         *all += found;
-        if (sort == SORT_BEHIND && found && after == last) // what was just done is behind still: another process builds, too
+        if (sort == SORT_BEHIND && found &&
+            after == last) // what was just done is behind still: another process builds, too
             return BP_OK;
         last = after;
     }
@@ -255,18 +293,21 @@ static bp_status end_build(bp_call *call, struct batch *batch)
     if (behind)
         return BP_OK;
     BP_TRY(bp_storage_exec(call, batch->self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_collections SET state = 0, reason = '' WHERE id = $1 AND build = $2 AND state "
-                                  "<> 0 RETURNING id",
-                                  bp_sql_int(batch->collection.id), bp_sql_int(batch->collection.build)),
+                           BP_SQL("UPDATE retrieval_collections SET state = 0, reason = '' WHERE "
+                                  "id = $1 AND build = $2 AND state <> 0 RETURNING id",
+                                  bp_sql_int(batch->collection.id),
+                                  bp_sql_int(batch->collection.build)),
                            &rows));
     if (!rows.row_count)
         return BP_OK;
     // The store may have lost points in the middle of the build: the next round compares.
     atomic_store(&batch->self->shared->is_upkeep_due, true);
     bp_log_event(call, BP_LOG_INFO, "collection_built",
-                 bp_format(call, "the collection \"" BP_FMT "\" was indexed anew: %lld documents", BP_ARG(batch->collection.name),
-                           (long long)all),
-                 (bp_field[]){ bp_field_str("collection", batch->collection.name), bp_field_int("documents", all) }, 2);
+                 bp_format(call, "the collection \"" BP_FMT "\" was indexed anew: %lld documents",
+                           BP_ARG(batch->collection.name), (long long)all),
+                 (bp_field[]){ bp_field_str("collection", batch->collection.name),
+                               bp_field_int("documents", all) },
+                 2);
     return BP_OK;
 }
 
@@ -278,8 +319,10 @@ static bp_status take_up_collection(bp_call *call, struct batch *batch, size_t *
         BP_TRY(take_up_sort(call, batch, (enum sort)sort, all));
     BP_TRY(end_build(call, batch));
     if (*all > before)
-        bp_log(call, BP_LOG_INFO, "%zu documents of collection \"" BP_FMT "\" that a crash, an outage or an earlier build had left "
-               "were indexed", *all - before, BP_ARG(batch->collection.name));
+        bp_log(call, BP_LOG_INFO,
+               "%zu documents of collection \"" BP_FMT
+               "\" that a crash, an outage or an earlier build had left were indexed",
+               *all - before, BP_ARG(batch->collection.name));
     // Also what a crash left between marking documents and dropping the points that they replaced.
     return store_collect_garbage(call, batch->self, &batch->collection);
 }
@@ -293,8 +336,9 @@ bp_status take_up_all(bp_call *call, struct retrieval *self)
 
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT " COLLECTION_COLUMNS " FROM retrieval_collections WHERE model = $1 AND vector_name <> '' "
-                                  "ORDER BY id",
+                           BP_SQL("SELECT " COLLECTION_COLUMNS
+                                  " FROM retrieval_collections WHERE model = $1 AND vector_name <> "
+                                  "'' ORDER BY id",
                                   bp_sql_text(self->embedder.info.model)),
                            &rows));
     for (size_t i = 0; i < rows.row_count; i++) {

@@ -1,14 +1,22 @@
-/* upkeep.c - is all there? Collections of older versions are adopted, lost ones built anew, deleted ones swept away.
+/* upkeep.c - is all there? Collections of older versions are adopted, lost ones built anew, deleted
+ * ones swept away.
  *
- * One worker runs a round every `scan`. Now and then (`verify`, and whenever somebody met a loss) it compares what the vector
- * store has with what it should have: by count, and by a few passages picked at random, since a store that evicts may go on
- * counting what is gone. Where something is missing all ids are compared, and the documents they belong to are taken up again.
+ * One worker runs a round every `scan`. Now and then (`verify`, and whenever somebody met a loss)
+ * it compares what the vector store has with what it should have: by count, and by a few passages
+ * picked at random, since a store that evicts may go on counting what is gone. Where something is
+ * missing all ids are compared, and the documents they belong to are taken up again.
  */
 #include <stdlib.h>
 
 #include "retrieval.h"
 
-enum { SPOT_CHECKS = 20, PAGE_IDS = 1000, SWEEP_DOCUMENTS = 200, SWEPT_AFTER_S = 60, NAMES_SHOWN = 3 };
+enum {
+    SPOT_CHECKS = 20,
+    PAGE_IDS = 1000,
+    SWEEP_DOCUMENTS = 200,
+    SWEPT_AFTER_S = 60,
+    NAMES_SHOWN = 3
+};
 
 /* ---- names and owners ---- */
 
@@ -32,16 +40,21 @@ static bp_status learn_deployment(bp_call *call, struct retrieval *self)
         return BP_OK;
     BP_TRY(bp_storage_deployment(call, self->storage, &id));
     if (id.len >= sizeof(self->deployment))
-        return bp_fail(call, BP_DATA, "the id of the deployment in storage \"" BP_FMT "\" is too long", BP_ARG(self->storage->name));
+        return bp_fail(call, BP_DATA,
+                       "the id of the deployment in storage \"" BP_FMT "\" is too long",
+                       BP_ARG(self->storage->name));
     memcpy(self->deployment, id.data, id.len);
     return BP_OK;
 }
 
 static bp_vector_schema schema_of(const struct retrieval *self, const struct collection *collection)
 {
-    return (bp_vector_schema){ .struct_size = sizeof(bp_vector_schema), .metric = BP_COSINE,
-                               .dimensions = (uint32_t)collection->dimensions, .model = collection->model,
-                               .language = collection->language, .owner = bp_str_of(self->deployment) };
+    return (bp_vector_schema){ .struct_size = sizeof(bp_vector_schema),
+                               .metric = BP_COSINE,
+                               .dimensions = (uint32_t)collection->dimensions,
+                               .model = collection->model,
+                               .language = collection->language,
+                               .owner = bp_str_of(self->deployment) };
 }
 
 static bp_status create(bp_call *call, struct retrieval *self, const struct collection *collection)
@@ -50,19 +63,23 @@ static bp_status create(bp_call *call, struct retrieval *self, const struct coll
 
     BP_TRY(learn_deployment(call, self));
     schema = schema_of(self, collection);
-    return bp_vector_of(self->vector)->create(call, self->vector->instance, collection->vector_name, &schema);
+    return bp_vector_of(self->vector)
+        ->create(call, self->vector->instance, collection->vector_name, &schema);
 }
 
 /* ---- builds ---- */
 
 static const char *const update_sql[] = {
-    // One that has lost points stays so until the build is done, whoever asks for another build meanwhile.
-    [BUILD_REFRESH] = "UPDATE retrieval_collections SET build = build + 1, state = CASE WHEN state = 1 THEN 1 ELSE 2 END, reason = "
-                      "$3 WHERE id = $1 AND build = $2 RETURNING id",
-    [BUILD_REFILL] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3 WHERE id = $1 AND build = $2 "
-                     "RETURNING id",
-    [BUILD_ANEW] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3, vector_name = $4, model = $5, "
-                   "dimensions = $6 WHERE id = $1 AND build = $2 RETURNING id",
+    // One that has lost points stays so until the build is done, whoever asks for another build
+    // meanwhile.
+    [BUILD_REFRESH] = "UPDATE retrieval_collections SET build = build + 1, state = CASE WHEN state "
+                      "= 1 THEN 1 ELSE 2 END, reason = $3 WHERE id = $1 AND build = $2 RETURNING "
+                      "id",
+    [BUILD_REFILL] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3 "
+                     "WHERE id = $1 AND build = $2 RETURNING id",
+    [BUILD_ANEW] = "UPDATE retrieval_collections SET build = build + 1, state = 1, reason = $3, "
+                   "vector_name = $4, model = $5, dimensions = $6 WHERE id = $1 AND build = $2 "
+                   "RETURNING id",
 };
 
 struct rebuilding {
@@ -77,10 +94,13 @@ struct rebuilding {
 static bp_status begin_build(bp_call *call, bp_transaction *transaction, void *arg)
 {
     struct rebuilding *r = arg;
-    bp_sql_value       values[] = { bp_sql_int(r->collection->id), bp_sql_int(r->collection->build), bp_sql_text(r->reason),
-                                    bp_sql_text(r->new_name),      bp_sql_text(r->model),            bp_sql_int(r->dimensions) };
-    bp_statement       statement = { .struct_size = sizeof(statement), .parameter_count = r->kind == BUILD_ANEW ? 6 : 3,
-                                     .sql = bp_str_of(update_sql[r->kind]), .parameters = values };
+    bp_sql_value       values[] = { bp_sql_int(r->collection->id), bp_sql_int(r->collection->build),
+                                    bp_sql_text(r->reason),        bp_sql_text(r->new_name),
+                                    bp_sql_text(r->model),         bp_sql_int(r->dimensions) };
+    bp_statement       statement = { .struct_size = sizeof(statement),
+                                     .parameter_count = r->kind == BUILD_ANEW ? 6 : 3,
+                                     .sql = bp_str_of(update_sql[r->kind]),
+                                     .parameters = values };
     bp_rows            rows;
 
     BP_TRY(bp_storage_exec(call, r->self->storage, transaction, &statement, &rows));
@@ -88,9 +108,11 @@ static bp_status begin_build(bp_call *call, bp_transaction *transaction, void *a
     if (!r->is_begun || r->kind != BUILD_ANEW || !r->collection->vector_name.len)
         return BP_OK;
     return bp_storage_exec(call, r->self->storage, transaction,
-                           BP_SQL("INSERT INTO retrieval_drops (vector_name, collection_id, since_wall_ns) VALUES ($1, 0, $2) ON "
-                                  "CONFLICT (vector_name) DO NOTHING",
-                                  bp_sql_text(r->collection->vector_name), bp_sql_int(bp_wall_ns())),
+                           BP_SQL("INSERT INTO retrieval_drops (vector_name, collection_id, "
+                                  "since_wall_ns) VALUES ($1, 0, $2) ON CONFLICT (vector_name) DO "
+                                  "NOTHING",
+                                  bp_sql_text(r->collection->vector_name),
+                                  bp_sql_int(bp_wall_ns())),
                            NULL);
 }
 
@@ -100,19 +122,23 @@ static bp_status read_again(bp_call *call, struct retrieval *self, struct collec
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT " COLLECTION_COLUMNS " FROM retrieval_collections WHERE id = $1",
+                           BP_SQL("SELECT " COLLECTION_COLUMNS
+                                  " FROM retrieval_collections WHERE id = $1",
                                   bp_sql_int(collection->id)),
                            &rows));
     if (rows.row_count == 0)
-        return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was deleted meanwhile", BP_ARG(collection->name));
+        return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was deleted meanwhile",
+                       BP_ARG(collection->name));
     collection_take_row(call, &rows, 0, collection);
     return BP_OK;
 }
 
-bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collection *collection, enum build_kind kind,
-                         bp_str reason)
+bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collection *collection,
+                         enum build_kind kind, bp_str reason)
 {
-    struct rebuilding r = { .self = self, .collection = collection, .kind = kind, .reason = bp_dup(call, reason) };
+    struct rebuilding r = {
+        .self = self, .collection = collection, .kind = kind, .reason = bp_dup(call, reason)
+    };
 
     BP_TRY(learn_deployment(call, self));
     if (kind == BUILD_ANEW) {
@@ -124,7 +150,9 @@ bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collectio
     BP_TRY(bp_storage_transact(call, self->storage, begin_build, &r));
     if (r.is_begun)
         bp_log_event(call, BP_LOG_WARN, "collection_rebuild",
-                     bp_format(call, "the collection \"" BP_FMT "\" is indexed anew from the stored texts: " BP_FMT,
+                     bp_format(call,
+                               "the collection \"" BP_FMT
+                               "\" is indexed anew from the stored texts: " BP_FMT,
                                BP_ARG(collection->name), BP_ARG(r.reason)),
                      (bp_field[]){ bp_field_str("collection", collection->name) }, 1);
     BP_TRY(read_again(call, self, collection));
@@ -141,22 +169,27 @@ bp_status upkeep_lost(bp_call *call, struct retrieval *self, const struct collec
     bp_clear_error(call);
     BP_TRY(read_again(call, self, &now));
     if (!bp_str_equal(now.vector_name, collection->vector_name))
-        return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is being indexed anew: ask again", BP_ARG(now.name));
-    // Whoever met the loss first began the build; for the others it is enough that the collection is there again.
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "the collection \"" BP_FMT "\" is being indexed anew: ask again",
+                       BP_ARG(now.name));
+    // Whoever met the loss first began the build; for the others it is enough that the collection
+    // is there again.
     if (now.build != collection->build)
         return create(call, self, &now);
     return upkeep_rebuild(call, self, &now, BUILD_REFILL,
-                          bp_format(call, "the vector store \"" BP_FMT "\" had lost it", BP_ARG(self->vector->name)));
+                          bp_format(call, "the vector store \"" BP_FMT "\" had lost it",
+                                    BP_ARG(self->vector->name)));
 }
 
-bp_status upkeep_progress(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t *behind,
-                          int64_t *all)
+bp_status upkeep_progress(bp_call *call, struct retrieval *self,
+                          const struct collection *collection, int64_t *behind, int64_t *all)
 {
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT (SELECT COUNT(*) FROM retrieval_documents WHERE collection_id = $1 AND build < $2 AND "
-                                  "state = 1), (SELECT COUNT(*) FROM retrieval_documents WHERE collection_id = $1)",
+                           BP_SQL("SELECT (SELECT COUNT(*) FROM retrieval_documents WHERE "
+                                  "collection_id = $1 AND build < $2 AND state = 1), (SELECT "
+                                  "COUNT(*) FROM retrieval_documents WHERE collection_id = $1)",
                                   bp_sql_int(collection->id), bp_sql_int(collection->build)),
                            &rows));
     *behind = rows.row_count ? bp_row(&rows, 0)[0].integer : 0;
@@ -167,12 +200,14 @@ bp_status upkeep_progress(bp_call *call, struct retrieval *self, const struct co
 /* ---- adopting ---- */
 
 /* Passages of ready documents of this build: so many points must be there at least. */
-static bp_status count_passages(bp_call *call, struct retrieval *self, const struct collection *collection, int64_t *count)
+static bp_status count_passages(bp_call *call, struct retrieval *self,
+                                const struct collection *collection, int64_t *count)
 {
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("SELECT COUNT(*) FROM retrieval_documents d JOIN retrieval_chunks c ON c.document_id = d.id WHERE "
+                           BP_SQL("SELECT COUNT(*) FROM retrieval_documents d JOIN "
+                                  "retrieval_chunks c ON c.document_id = d.id WHERE "
                                   "d.collection_id = $1 AND d.build = $2 AND d.state = 1",
                                   bp_sql_int(collection->id), bp_sql_int(collection->build)),
                            &rows));
@@ -192,8 +227,9 @@ static bp_status words_of_passage(bp_call *call, void *app, uint64_t id, bp_str 
     bp_rows                rows;
 
     BP_TRY(bp_storage_exec(call, passages->self->storage, NULL,
-                           BP_SQL("SELECT d.title, c.heading, c.body FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = "
-                                  "c.document_id WHERE c.id = $1 AND d.collection_id = $2",
+                           BP_SQL("SELECT d.title, c.heading, c.body FROM retrieval_chunks c JOIN "
+                                  "retrieval_documents d ON d.id = c.document_id WHERE c.id = $1 "
+                                  "AND d.collection_id = $2",
                                   bp_sql_int((int64_t)id), bp_sql_int(passages->collection->id)),
                            &rows));
     if (rows.row_count == 0)
@@ -203,9 +239,11 @@ static bp_status words_of_passage(bp_call *call, void *app, uint64_t id, bp_str 
     return BP_OK;
 }
 
-/* Of a collection without a mark: by the number of its points, and by the words of some. *reason: empty when it is ours. */
-static bp_status look_at_unmarked(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str name,
-                                  uint64_t points, bp_str *reason)
+/* Of a collection without a mark: by the number of its points, and by the words of some. *reason:
+ * empty when it is ours. */
+static bp_status look_at_unmarked(bp_call *call, struct retrieval *self,
+                                  const struct collection *collection, bp_str name, uint64_t points,
+                                  bp_str *reason)
 {
     struct passages  passages = { self, collection };
     struct own_words own = { words_of_passage, &passages, 0 };
@@ -216,35 +254,44 @@ static bp_status look_at_unmarked(bp_call *call, struct retrieval *self, const s
     *reason = (bp_str){ NULL, 0 };
     BP_TRY(count_passages(call, self, collection, &count));
     if ((uint64_t)count != points) {
-        *reason = bp_format(call, "it has %lld passages, and there are %llu points under its name \"" BP_FMT "\", which may be "
+        *reason = bp_format(call,
+                            "it has %lld passages, and there are %llu points under its name "
+                            "\"" BP_FMT "\", which may be "
                             "another deployment's and are left alone",
                             (long long)count, (unsigned long long)points, BP_ARG(name));
         return BP_OK;
     }
-    BP_TRY(bp_storage_exec(call, self->storage, NULL, BP_SQL0("SELECT COALESCE(MAX(id), 0) FROM retrieval_chunks"), &rows));
+    BP_TRY(bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL0("SELECT COALESCE(MAX(id), 0) FROM retrieval_chunks"), &rows));
     own.middle = rows.row_count ? bp_row(&rows, 0)[0].integer / 2 : 0;
     BP_TRY(embedder_is_own_work(call, self->vector, name, &own, &is_own));
     if (!is_own)
-        *reason = bp_format(call, "the points under its name \"" BP_FMT "\" have other words than its passages: they may be another "
-                            "deployment's and are left alone", BP_ARG(name));
+        *reason = bp_format(call,
+                            "the points under its name \"" BP_FMT
+                            "\" have other words than its passages: they may be another "
+                            "deployment's and are left alone",
+                            BP_ARG(name));
     return BP_OK;
 }
 
-/* The name under which older versions kept the collection: made of a number that every database gives. Whether the points are
- * ours is decided before they are marked: what another deployment may have written is neither taken nor dropped. */
+/* The name under which older versions kept the collection: made of a number that every database
+ * gives. Whether the points are ours is decided before they are marked: what another deployment may
+ * have written is neither taken nor dropped. */
 static bp_status adopt(bp_call *call, struct retrieval *self, struct collection *collection)
 {
-    bp_str           name = bp_format(call, "c%lld", (long long)collection->id), owner = { NULL, 0 }, reason;
+    bp_str name = bp_format(call, "c%lld", (long long)collection->id), owner = { NULL, 0 }, reason;
     bp_vector_schema schema = schema_of(self, collection);
     uint64_t         points = 0;
-    bp_status        status = bp_vector_of(self->vector)->count(call, self->vector->instance, name, NULL, &points);
+    bp_status        status = bp_vector_of(self->vector)
+                           ->count(call, self->vector->instance, name, NULL, &points);
 
     if (status == BP_OK)
         status = bp_vector_owner_of(call, self->vector, name, &owner);
     if (status == BP_OK && owner.len && !bp_str_is(owner, self->deployment))
-        status = bp_fail(call, BP_CONFLICT, "the collection \"" BP_FMT "\" of vector store \"" BP_FMT
-                         "\", which was used for it so far, belongs to the deployment " BP_FMT, BP_ARG(name),
-                         BP_ARG(self->vector->name), BP_ARG(owner));
+        status = bp_fail(call, BP_CONFLICT,
+                         "the collection \"" BP_FMT "\" of vector store \"" BP_FMT
+                         "\", which was used for it so far, belongs to the deployment " BP_FMT,
+                         BP_ARG(name), BP_ARG(self->vector->name), BP_ARG(owner));
     if (status == BP_OK && !owner.len) {
         BP_TRY(look_at_unmarked(call, self, collection, name, points, &reason));
         if (reason.len)
@@ -259,7 +306,8 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
     }
     BP_TRY(status);
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_collections SET vector_name = $2 WHERE id = $1 AND vector_name = ''",
+                           BP_SQL("UPDATE retrieval_collections SET vector_name = $2 WHERE id = $1 "
+                                  "AND vector_name = ''",
                                   bp_sql_int(collection->id), bp_sql_text(name)),
                            NULL));
     return read_again(call, self, collection);
@@ -289,7 +337,7 @@ struct comparing {
     struct verified         *verified;
     uint64_t                *points;
     size_t                   point_count;
-    uint64_t                 after;  /* of the points */
+    uint64_t                 after; /* of the points */
     bool                     is_last;
 };
 
@@ -308,8 +356,9 @@ static bp_status next_points(bp_call *call, struct comparing *c)
     const bp_point_sink sink = { .struct_size = sizeof(sink), .point = take_id, .self = c };
 
     c->point_count = 0;
-    BP_TRY(bp_vector_of(c->self->vector)->scroll(call, c->self->vector->instance, c->collection->vector_name, NULL, c->after,
-                                                 PAGE_IDS, &sink));
+    BP_TRY(bp_vector_of(c->self->vector)
+               ->scroll(call, c->self->vector->instance, c->collection->vector_name, NULL, c->after,
+                        PAGE_IDS, &sink));
     c->is_last = c->point_count < PAGE_IDS;
     if (c->point_count)
         c->after = c->points[c->point_count - 1];
@@ -338,7 +387,8 @@ static bp_status take_up_document(bp_call *call, struct comparing *c, int64_t do
     bp_rows rows;
 
     BP_TRY(bp_storage_exec(call, c->self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_documents SET build = -1 WHERE id = $1 AND state = 1 AND build >= 0 RETURNING id",
+                           BP_SQL("UPDATE retrieval_documents SET build = -1 WHERE id = $1 AND "
+                                  "state = 1 AND build >= 0 RETURNING id",
                                   bp_sql_int(document)),
                            &rows));
     c->verified->documents += (int64_t)rows.row_count;
@@ -364,9 +414,11 @@ static bp_status look_once_more(bp_call *call, bp_transaction *transaction, void
         if (l->is_known[i])
             continue;
         BP_TRY(bp_storage_exec(call, c->self->storage, transaction,
-                               BP_SQL("SELECT c.id FROM retrieval_chunks c JOIN retrieval_documents d ON d.id = ABS(c.document_id) "
-                                      "WHERE c.id = $1 AND d.collection_id = $2",
-                                      bp_sql_int((int64_t)c->points[i]), bp_sql_int(c->collection->id)),
+                               BP_SQL("SELECT c.id FROM retrieval_chunks c JOIN "
+                                      "retrieval_documents d ON d.id = ABS(c.document_id) WHERE "
+                                      "c.id = $1 AND d.collection_id = $2",
+                                      bp_sql_int((int64_t)c->points[i]),
+                                      bp_sql_int(c->collection->id)),
                                &rows));
         if (rows.row_count == 0)
             l->needless[l->count++] = c->points[i];
@@ -374,11 +426,12 @@ static bp_status look_once_more(bp_call *call, bp_transaction *transaction, void
     return BP_OK;
 }
 
-/* Points whose passage is gone. The row is looked for once more, as it may have come since; in a transaction, as a replica may
- * not have it yet. */
+/* Points whose passage is gone. The row is looked for once more, as it may have come since; in a
+ * transaction, as a replica may not have it yet. */
 static bp_status remove_needless(bp_call *call, struct comparing *c, const bool *is_known)
 {
-    struct looking looking = { .comparing = c, .is_known = is_known,
+    struct looking looking = { .comparing = c,
+                               .is_known = is_known,
                                .needless = BP_NEW_ARRAY(call, uint64_t, c->point_count + 1) };
     size_t         unknown = 0;
 
@@ -392,12 +445,14 @@ static bp_status remove_needless(bp_call *call, struct comparing *c, const bool 
     if (!looking.count)
         return BP_OK;
     c->verified->needless += (int64_t)looking.count;
-    return bp_vector_of(c->self->vector)->remove(call, c->self->vector->instance, c->collection->vector_name, looking.needless,
-                                                 looking.count, NULL, NULL);
+    return bp_vector_of(c->self->vector)
+        ->remove(call, c->self->vector->instance, c->collection->vector_name, looking.needless,
+                 looking.count, NULL, NULL);
 }
 
-/* One page of points, and the passages from behind the page before to its end. The passages are read first: the points of a
- * document are written before it is ready, so none of them can be missing by chance. */
+/* One page of points, and the passages from behind the page before to its end. The passages are
+ * read first: the points of a document are written before it is ready, so none of them can be
+ * missing by chance. */
 static bp_status compare_page(bp_call *call, struct comparing *c)
 {
     uint64_t from = c->after;
@@ -411,19 +466,22 @@ static bp_status compare_page(bp_call *call, struct comparing *c)
     for (size_t rows_read = PAGE_IDS; rows_read == PAGE_IDS;) {
         bp_rows rows;
 
-        BP_TRY(bp_storage_exec(call, c->self->storage, NULL,
-                               // CROSS: SQLite then begins with the chunks, whose ids bound the page
-                               BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = "
-                                      "c.document_id AND c.id > $2 AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
-                                      "d.build = $4 ORDER BY c.id LIMIT 1000",
-                                      bp_sql_int(c->collection->id), bp_sql_int(after),
-                                      bp_sql_int(c->is_last ? INT64_MAX : (int64_t)c->after), bp_sql_int(c->collection->build)),
-                               &rows));
+        BP_TRY(
+            bp_storage_exec(call, c->self->storage, NULL,
+                            // CROSS: SQLite then begins with the chunks, whose ids bound the page
+                            BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c CROSS JOIN "
+                                   "retrieval_documents d WHERE d.id = c.document_id AND c.id > $2 "
+                                   "AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
+                                   "d.build = $4 ORDER BY c.id LIMIT 1000",
+                                   bp_sql_int(c->collection->id), bp_sql_int(after),
+                                   bp_sql_int(c->is_last ? INT64_MAX : (int64_t)c->after),
+                                   bp_sql_int(c->collection->build)),
+                            &rows));
         rows_read = rows.row_count;
         for (size_t i = 0; i < rows_read; i++) {
             const bp_sql_value *row = bp_row(&rows, i);
 
-            size_t              place = place_of(c, (uint64_t)row[0].integer);
+            size_t place = place_of(c, (uint64_t)row[0].integer);
 
             c->verified->passages++;
             after = row[0].integer;
@@ -438,7 +496,8 @@ static bp_status compare_page(bp_call *call, struct comparing *c)
     return remove_needless(call, c, is_known);
 }
 
-bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection, struct verified *verified)
+bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection,
+                        struct verified *verified)
 {
     struct comparing c = { .self = self, .collection = collection, .verified = verified };
 
@@ -453,53 +512,66 @@ bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct coll
     }
     if (verified->documents)
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("UPDATE retrieval_collections SET state = 1, reason = $2 WHERE id = $1 AND state <> 1",
+                               BP_SQL("UPDATE retrieval_collections SET state = 1, reason = $2 "
+                                      "WHERE id = $1 AND state <> 1",
                                       bp_sql_int(collection->id),
-                                      bp_sql_text(bp_format(call, "the vector store \"" BP_FMT "\" had lost %lld of its passages",
-                                                            BP_ARG(self->vector->name), (long long)verified->missing))),
+                                      bp_sql_text(bp_format(call,
+                                                            "the vector store \"" BP_FMT
+                                                            "\" had lost %lld of its passages",
+                                                            BP_ARG(self->vector->name),
+                                                            (long long)verified->missing))),
                                NULL));
     return BP_OK;
 }
 
 /* ---- comparing a little ---- */
 
-/* A few passages, wherever chance points. *is_missing: the vector store does not have one of them. */
-static bp_status check_spots(bp_call *call, struct retrieval *self, const struct collection *collection, bool *is_missing)
+/* A few passages, wherever chance points. *is_missing: the vector store does not have one of them.
+ */
+static bp_status check_spots(bp_call *call, struct retrieval *self,
+                             const struct collection *collection, bool *is_missing)
 {
-    uint64_t   wanted[1];
+    uint64_t         wanted[1];
     struct verified  verified = { 0 };
     struct comparing c = { .self = self, .collection = collection, .verified = &verified };
     bp_rows          range;
 
     *is_missing = false;
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL0("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM retrieval_chunks"), &range));
+                           BP_SQL0("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM "
+                                   "retrieval_chunks"),
+                           &range));
     c.points = BP_NEW_ARRAY(call, uint64_t, PAGE_IDS);
     if (!c.points)
         return BP_NO_MEMORY;
     for (int i = 0; i < SPOT_CHECKS && range.row_count && !*is_missing; i++) {
         const bp_point_sink sink = { .struct_size = sizeof(sink), .point = take_id, .self = &c };
-        uint64_t            low = (uint64_t)bp_row(&range, 0)[0].integer, high = (uint64_t)bp_row(&range, 0)[1].integer;
-        bp_rows             rows;
+        uint64_t            low = (uint64_t)bp_row(&range, 0)[0].integer,
+                 high = (uint64_t)bp_row(&range, 0)[1].integer;
+        bp_rows rows;
 
         bp_random(wanted, sizeof(wanted));
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("SELECT c.id FROM retrieval_chunks c CROSS JOIN retrieval_documents d WHERE d.id = c.document_id AND "
-                                      "c.id >= $2 AND c.id < $2 + 1000 AND d.collection_id = $1 AND d.state = 1 AND d.build = $3 ORDER BY c.id "
-                                      "LIMIT 1",
-                                      bp_sql_int(collection->id), bp_sql_int((int64_t)(low + wanted[0] % (high - low + 1))),
+                               BP_SQL("SELECT c.id FROM retrieval_chunks c CROSS JOIN "
+                                      "retrieval_documents d WHERE d.id = c.document_id AND c.id "
+                                      ">= $2 AND c.id < $2 + 1000 AND d.collection_id = $1 AND "
+                                      "d.state = 1 AND d.build = $3 ORDER BY c.id LIMIT 1",
+                                      bp_sql_int(collection->id),
+                                      bp_sql_int((int64_t)(low + wanted[0] % (high - low + 1))),
                                       bp_sql_int(collection->build)),
                                &rows));
         if (rows.row_count == 0)
             continue;
         c.point_count = 0;
-        BP_TRY(bp_vector_of(self->vector)->scroll(call, self->vector->instance, collection->vector_name, NULL,
-                                                  (uint64_t)bp_row(&rows, 0)[0].integer - 1, 1, &sink));
+        BP_TRY(bp_vector_of(self->vector)
+                   ->scroll(call, self->vector->instance, collection->vector_name, NULL,
+                            (uint64_t)bp_row(&rows, 0)[0].integer - 1, 1, &sink));
         if (c.point_count && c.points[0] == (uint64_t)bp_row(&rows, 0)[0].integer)
             continue;
         // It may have been deleted in between.
         BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                               BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1 AND document_id > 0",
+                               BP_SQL("SELECT id FROM retrieval_chunks WHERE id = $1 AND "
+                                      "document_id > 0",
                                       bp_sql_int(bp_row(&rows, 0)[0].integer)),
                                &rows));
         *is_missing = rows.row_count > 0;
@@ -515,12 +587,16 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, struct coll
     struct verified verified;
 
     BP_TRY(count_passages(call, self, collection, &before));
-    BP_TRY(bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points));
-    BP_TRY(count_passages(call, self, collection, &after)); // fewer where some were deleted in between
+    BP_TRY(bp_vector_of(self->vector)
+               ->count(call, self->vector->instance, collection->vector_name, NULL, &points));
+    BP_TRY(
+        count_passages(call, self, collection, &after)); // fewer where some were deleted in between
     after = after < before ? after : before;
     if (after > 0 && points == 0)
         return upkeep_rebuild(call, self, collection, BUILD_REFILL,
-                              bp_format(call, "the vector store \"" BP_FMT "\" had lost its %lld passages",
+                              bp_format(call,
+                                        "the vector store \"" BP_FMT
+                                        "\" had lost its %lld passages",
                                         BP_ARG(self->vector->name), (long long)after));
     if ((uint64_t)after <= points)
         BP_TRY(check_spots(call, self, collection, &is_missing));
@@ -529,27 +605,35 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, struct coll
     BP_TRY(upkeep_verify(call, self, collection, &verified));
     if (verified.missing)
         bp_log_event(call, BP_LOG_WARN, "points_missing",
-                     bp_format(call, "the vector store \"" BP_FMT "\" has lost %lld of %lld passages of the collection \"" BP_FMT
-                               "\": %lld documents are indexed anew", BP_ARG(self->vector->name), (long long)verified.missing,
-                               (long long)verified.passages, BP_ARG(collection->name), (long long)verified.documents),
-                     (bp_field[]){ bp_field_str("collection", collection->name), bp_field_int("missing", verified.missing) }, 2);
+                     bp_format(call,
+                               "the vector store \"" BP_FMT
+                               "\" has lost %lld of %lld passages of the collection \"" BP_FMT
+                               "\": %lld documents are indexed anew",
+                               BP_ARG(self->vector->name), (long long)verified.missing,
+                               (long long)verified.passages, BP_ARG(collection->name),
+                               (long long)verified.documents),
+                     (bp_field[]){ bp_field_str("collection", collection->name),
+                                   bp_field_int("missing", verified.missing) },
+                     2);
     return BP_OK;
 }
 
 /* ---- what is not needed any more ---- */
 
-/* Documents of a collection that is gone, page by page, so that nobody waits long for the storage. */
-static bp_status sweep_documents(bp_call *call, struct retrieval *self, int64_t collection, int64_t *swept)
+/* Documents of a collection that is gone, page by page, so that nobody waits long for the storage.
+ */
+static bp_status sweep_documents(bp_call *call, struct retrieval *self, int64_t collection,
+                                 int64_t *swept)
 {
     static const char *const texts[] = {
-        "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT -id FROM retrieval_documents WHERE collection_id = $1 ORDER BY "
-        "build, id LIMIT 200)",
-        "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT id FROM retrieval_documents WHERE collection_id = $1 ORDER BY "
-        "build, id LIMIT 200)",
-        "DELETE FROM retrieval_versions WHERE document_id IN (SELECT id FROM retrieval_documents WHERE collection_id = $1 ORDER BY "
-        "build, id LIMIT 200)",
-        "DELETE FROM retrieval_documents WHERE id IN (SELECT id FROM retrieval_documents WHERE collection_id = $1 ORDER BY build, id "
-        "LIMIT 200)",
+        "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT -id FROM retrieval_documents "
+        "WHERE collection_id = $1 ORDER BY build, id LIMIT 200)",
+        "DELETE FROM retrieval_chunks WHERE document_id IN (SELECT id FROM retrieval_documents "
+        "WHERE collection_id = $1 ORDER BY build, id LIMIT 200)",
+        "DELETE FROM retrieval_versions WHERE document_id IN (SELECT id FROM retrieval_documents "
+        "WHERE collection_id = $1 ORDER BY build, id LIMIT 200)",
+        "DELETE FROM retrieval_documents WHERE id IN (SELECT id FROM retrieval_documents WHERE "
+        "collection_id = $1 ORDER BY build, id LIMIT 200)",
     };
     enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
     bp_sql_value id = bp_sql_int(collection);
@@ -557,11 +641,15 @@ static bp_status sweep_documents(bp_call *call, struct retrieval *self, int64_t 
     int64_t      changed[COUNT] = { 1, 1, 1, 1 };
 
     for (size_t i = 0; i < COUNT; i++)
-        statements[i] = (bp_statement){ .struct_size = sizeof(bp_statement), .parameter_count = 1, .sql = bp_str_of(texts[i]),
+        statements[i] = (bp_statement){ .struct_size = sizeof(bp_statement),
+                                        .parameter_count = 1,
+                                        .sql = bp_str_of(texts[i]),
                                         .parameters = &id };
     for (*swept = 0; changed[COUNT - 1] > 0; *swept += changed[COUNT - 1])
         BP_TRY(bp_storage_batch(call, self->storage, statements, COUNT, changed));
-    return bp_storage_exec(call, self->storage, NULL, BP_SQL("DELETE FROM retrieval_garbage WHERE collection_id = $1", id), NULL);
+    return bp_storage_exec(call, self->storage, NULL,
+                           BP_SQL("DELETE FROM retrieval_garbage WHERE collection_id = $1", id),
+                           NULL);
 }
 
 static bp_status sweep_points(bp_call *call, struct retrieval *self, bp_str name)
@@ -569,7 +657,8 @@ static bp_status sweep_points(bp_call *call, struct retrieval *self, bp_str name
     bp_str    owner = { NULL, 0 };
     bp_status status = bp_vector_owner_of(call, self->vector, name, &owner);
 
-    // Not ours any more, or never: a collection of an older version that another deployment took for its own.
+    // Not ours any more, or never: a collection of an older version that another deployment took
+    // for its own.
     if (status == BP_OK && owner.len && !bp_str_is(owner, self->deployment))
         return BP_OK;
     if (status == BP_OK)
@@ -581,8 +670,8 @@ static bp_status sweep_points(bp_call *call, struct retrieval *self, bp_str name
     return status;
 }
 
-/* An intake that was under way when the collection was deleted may commit a little later: the note stays for a minute, and the
- * documents are looked for once more before it goes. */
+/* An intake that was under way when the collection was deleted may commit a little later: the note
+ * stays for a minute, and the documents are looked for once more before it goes. */
 static bp_status sweep_one(bp_call *call, struct retrieval *self, const bp_sql_value *row)
 {
     bool    is_old = row[2].integer < bp_wall_ns() - BP_SECONDS(SWEPT_AFTER_S);
@@ -594,7 +683,9 @@ static bp_status sweep_one(bp_call *call, struct retrieval *self, const bp_sql_v
     if (swept || (row[1].integer && !is_old))
         return BP_OK;
     return bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("DELETE FROM retrieval_drops WHERE vector_name = $1", bp_sql_text(row[0].text)), NULL);
+                           BP_SQL("DELETE FROM retrieval_drops WHERE vector_name = $1",
+                                  bp_sql_text(row[0].text)),
+                           NULL);
 }
 
 bp_status upkeep_sweep(bp_call *call, struct retrieval *self)
@@ -604,7 +695,8 @@ bp_status upkeep_sweep(bp_call *call, struct retrieval *self)
 
     BP_TRY(learn_deployment(call, self));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL0("SELECT vector_name, collection_id, since_wall_ns FROM retrieval_drops ORDER BY vector_name LIMIT 100"),
+                           BP_SQL0("SELECT vector_name, collection_id, since_wall_ns FROM "
+                                   "retrieval_drops ORDER BY vector_name LIMIT 100"),
                            &rows));
     for (size_t i = 0; i < rows.row_count; i++) {
         bp_status status = sweep_one(call, self, bp_row(&rows, i));
@@ -620,36 +712,47 @@ bp_status upkeep_sweep(bp_call *call, struct retrieval *self)
 /* ---- the round ---- */
 
 /* False as long as the embedder has not said what it is. */
-static bool is_of_another_embedder(const struct retrieval *self, const struct collection *collection)
+static bool is_of_another_embedder(const struct retrieval  *self,
+                                   const struct collection *collection)
 {
-    return self->embedder.info.dimensions && !bp_str_equal(collection->model, self->embedder.info.model);
+    return self->embedder.info.dimensions &&
+           !bp_str_equal(collection->model, self->embedder.info.model);
 }
 
 /* Why a collection is not as it should be; empty: it is. */
-static bp_status complaint_of(bp_call *call, struct retrieval *self, const struct collection *collection, bp_str *complaint)
+static bp_status complaint_of(bp_call *call, struct retrieval *self,
+                              const struct collection *collection, bp_str *complaint)
 {
     int64_t behind, all;
 
     *complaint = bp_str_n(NULL, 0);
     if (is_of_another_embedder(self, collection)) {
-        *complaint = bp_format(call, "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT "\" and the conf has \"" BP_FMT
-                               "\": it is searched by words alone until `backplane reindex --collection " BP_FMT "`",
-                               BP_ARG(collection->name), BP_ARG(collection->model), BP_ARG(self->embedder.info.model),
-                               BP_ARG(collection->name));
+        *complaint = bp_format(call,
+                               "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT
+                               "\" and the conf has \"" BP_FMT
+                               "\": it is searched by words alone until `backplane reindex "
+                               "--collection " BP_FMT "`",
+                               BP_ARG(collection->name), BP_ARG(collection->model),
+                               BP_ARG(self->embedder.info.model), BP_ARG(collection->name));
         return BP_OK;
     }
     if (collection->state == COLLECTION_READY)
         return BP_OK;
     BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
-    *complaint = bp_format(call, "collection \"" BP_FMT "\" is indexed anew, %lld of %lld documents are done: " BP_FMT,
-                           BP_ARG(collection->name), (long long)(all - behind), (long long)all, BP_ARG(collection->reason));
+    *complaint = bp_format(call,
+                           "collection \"" BP_FMT
+                           "\" is indexed anew, %lld of %lld documents are done: " BP_FMT,
+                           BP_ARG(collection->name), (long long)(all - behind), (long long)all,
+                           BP_ARG(collection->reason));
     return BP_OK;
 }
 
 static bp_status read_all(bp_call *call, struct retrieval *self, bp_rows *rows)
 {
     return bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL0("SELECT " COLLECTION_COLUMNS " FROM retrieval_collections ORDER BY id"), rows);
+                           BP_SQL0("SELECT " COLLECTION_COLUMNS
+                                   " FROM retrieval_collections ORDER BY id"),
+                           rows);
 }
 
 static bp_status report_health(bp_call *call, struct retrieval *self)
@@ -686,7 +789,8 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
         bp_status         status;
 
         collection_take_row(call, &rows, i, &collection);
-        before = collection; // its strings outlive the scratch memory, into which the row may be read again
+        before = collection; // its strings outlive the scratch memory, into which the row may be
+                             // read again
         if (is_of_another_embedder(self, &collection) && collection.vector_name.len)
             continue;
         BP_TRY(bp_scratch_begin(call));
@@ -695,7 +799,8 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
             status = compare_some(call, self, &collection);
         bp_scratch_end(call);
         if (status == BP_DATA) // what is left of it in the store cannot be used
-            status = upkeep_rebuild(call, self, &before, BUILD_ANEW, bp_dup(call, bp_error_of(call)->message));
+            status = upkeep_rebuild(call, self, &before, BUILD_ANEW,
+                                    bp_dup(call, bp_error_of(call)->message));
         if (status == BP_NOT_FOUND) // deleted meanwhile, here or there: the next look tells
             status = BP_OK;
         BP_TRY(status);
@@ -716,9 +821,12 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));
     BP_TRY(learn_deployment(call, self));
-    if (upkeep_sweep(call, self) != BP_OK) { // a store that lets nobody drop is no reason to leave the rest undone
+    if (upkeep_sweep(call, self) !=
+        BP_OK) { // a store that lets nobody drop is no reason to leave the rest undone
         BP_TRY(bp_cancelled(call));
-        bp_log(call, BP_LOG_WARN, "what deleted and rebuilt collections left in the vector store is swept later: " BP_FMT,
+        bp_log(call, BP_LOG_WARN,
+               "what deleted and rebuilt collections left in the vector store is swept "
+               "later: " BP_FMT,
                BP_ARG(bp_error_of(call)->message));
         bp_clear_error(call);
     }
@@ -743,8 +851,9 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
 
 /* ---- on demand ---- */
 
-static bp_status answer(bp_call *call, bp_response *response, int32_t http_status, struct retrieval *self,
-                        const struct collection *collection, const struct verified *verified)
+static bp_status answer(bp_call *call, bp_response *response, int32_t http_status,
+                        struct retrieval *self, const struct collection *collection,
+                        const struct verified *verified)
 {
     bp_json_writer *w = bp_json_writer_new(call, 65536);
     int64_t         behind, all;
@@ -765,18 +874,21 @@ static bp_status answer(bp_call *call, bp_response *response, int32_t http_statu
     return bp_respond_json(call, response, http_status, w);
 }
 
-/* A store that has lost points answers by words alone while it is filled again; else what it has is searched meanwhile. */
-static bp_status kind_of_reindex(bp_call *call, struct retrieval *self, const struct collection *collection, enum build_kind *kind)
+/* A store that has lost points answers by words alone while it is filled again; else what it has is
+ * searched meanwhile. */
+static bp_status kind_of_reindex(bp_call *call, struct retrieval *self,
+                                 const struct collection *collection, enum build_kind *kind)
 {
     uint64_t  points = 0;
     int64_t   passages;
     bp_status status;
 
     *kind = BUILD_ANEW;
-    if (!bp_str_equal(collection->model, self->embedder.info.model) || collection->dimensions != self->embedder.info.dimensions ||
-        !collection->vector_name.len)
+    if (!bp_str_equal(collection->model, self->embedder.info.model) ||
+        collection->dimensions != self->embedder.info.dimensions || !collection->vector_name.len)
         return BP_OK;
-    status = bp_vector_of(self->vector)->count(call, self->vector->instance, collection->vector_name, NULL, &points);
+    status = bp_vector_of(self->vector)
+                 ->count(call, self->vector->instance, collection->vector_name, NULL, &points);
     if (status == BP_NOT_FOUND)
         bp_clear_error(call);
     else
@@ -797,18 +909,22 @@ bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_re
     BP_TRY(kind_of_reindex(call, self, &collection, &kind));
     // Documents of older versions do not say how they were cut.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_documents SET chunking = '?' WHERE collection_id = $1 AND chunking = ''",
+                           BP_SQL("UPDATE retrieval_documents SET chunking = '?' WHERE "
+                                  "collection_id = $1 AND chunking = ''",
                                   bp_sql_int(collection.id)),
                            NULL));
     // What could not be indexed is tried again: its text is here.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND state = 3 AND collection_id = $1",
+                           BP_SQL("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND "
+                                  "state = 3 AND collection_id = $1",
                                   bp_sql_int(collection.id)),
                            NULL));
     BP_TRY(upkeep_rebuild(call, self, &collection, kind,
-                          kind != BUILD_ANEW ? BP_STR("it was asked for")
-                                  : bp_format(call, "it was asked for, as the embedder is \"" BP_FMT "\" now",
-                                              BP_ARG(self->embedder.info.model))));
+                          kind != BUILD_ANEW
+                              ? BP_STR("it was asked for")
+                              : bp_format(call,
+                                          "it was asked for, as the embedder is \"" BP_FMT "\" now",
+                                          BP_ARG(self->embedder.info.model))));
     return answer(call, response, 202, self, &collection, NULL);
 }
 
@@ -825,8 +941,10 @@ bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_res
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));
     if (is_of_another_embedder(self, &collection))
-        return bp_fail(call, BP_CONFLICT, "collection \"" BP_FMT "\" was made with another embedder than the conf has: `backplane "
-                       "reindex --collection " BP_FMT "` makes it anew", BP_ARG(collection.name), BP_ARG(collection.name));
+        return bp_fail(call, BP_CONFLICT,
+                       "collection \"" BP_FMT "\" was made with another embedder than the conf "
+                       "has: `backplane reindex --collection " BP_FMT "` makes it anew",
+                       BP_ARG(collection.name), BP_ARG(collection.name));
     BP_TRY(upkeep_open(call, self, &collection));
     status = upkeep_verify(call, self, &collection, &verified);
     if (status == BP_NOT_FOUND)

@@ -14,7 +14,7 @@
 enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
 
 #define SWEEP_NS BP_SECONDS(30)
-#define BUDGET_KEPT_NS \
+#define BUDGET_KEPT_NS                                                                             \
     BP_SECONDS(400 * 86400LL) /* behind its last use; periods are days, months or years */
 
 struct memory_cache {
@@ -22,7 +22,10 @@ struct memory_cache {
     struct table *table;
 };
 
-static struct table *table_of(void *instance) { return ((struct memory_cache *)instance)->table; }
+static struct table *table_of(void *instance)
+{
+    return ((struct memory_cache *)instance)->table;
+}
 
 static bp_status check_key(bp_call *call, bp_str key)
 {
@@ -131,7 +134,9 @@ static bp_status memory_take(bp_call *call, void *instance, bp_str key, int64_t 
     BP_TRY(check_key(call, key));
     if (limit < 1 || window_ns < 1 || cost < 0)
         return bp_fail(call, BP_INVALID, "a limit and its window are above 0 and a cost not below");
-    return table_take(table_of(instance), ENTRY_LIMIT, key, limit, window_ns, cost, result) ? BP_OK : fail_room(call);
+    return table_take(table_of(instance), ENTRY_LIMIT, key, limit, window_ns, cost, result)
+               ? BP_OK
+               : fail_room(call);
 }
 
 /* ---- budgets ---- */
@@ -275,7 +280,8 @@ static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_st
         used = period->spent + held(table, entry, period, now_ns, &next_ns);
         result->is_granted = amount <= limit && used <= limit - amount;
         if (result->is_granted) {
-            has_room = hold_add(table, entry, period, reservation, amount, table_later(now_ns, hold_ns));
+            has_room = hold_add(table, entry, period, reservation, amount,
+                                table_later(now_ns, hold_ns));
             used += amount;
         }
     }
@@ -314,7 +320,7 @@ struct dumping {
     struct dumped {
         struct dumped *next;
         bp_budget      budget;
-    } *first;
+    } * first;
 };
 
 /* With a shard locked: what is handed on later, as a sink may suspend. */
@@ -331,7 +337,8 @@ static bp_status note_periods(bp_call *call, struct dumping *dumping, const stru
             return BP_NO_MEMORY;
         dumped->budget = (bp_budget){ .struct_size = sizeof(bp_budget),
                                       .key = bp_dup(call, bp_str_n(entry->bytes, entry->key_len)),
-                                      .period = bp_dup(call, bp_str_n(period->name, period->name_len)),
+                                      .period = bp_dup(call,
+                                                       bp_str_n(period->name, period->name_len)),
                                       .spent = period->spent };
         dumped->next = dumping->first;
         dumping->first = dumped;
@@ -345,7 +352,8 @@ static bp_status note_shard(bp_call *call, struct dumping *dumping, struct shard
 
     pthread_mutex_lock(&shard->lock);
     for (size_t b = 0; status == BP_OK && b < shard->bucket_count; b++)
-        for (const struct entry *entry = shard->buckets[b]; status == BP_OK && entry; entry = entry->chain)
+        for (const struct entry *entry = shard->buckets[b]; status == BP_OK && entry;
+             entry = entry->chain)
             if (entry->kind == ENTRY_BUDGET && entry->budget)
                 status = note_periods(call, dumping, entry);
     pthread_mutex_unlock(&shard->lock);
@@ -363,12 +371,14 @@ static bp_status memory_dump(bp_call *call, void *instance, const bp_budget_sink
     return BP_OK;
 }
 
-static bp_status memory_load(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size, size_t count)
+static bp_status memory_load(bp_call *call, void *instance, const bp_budget *budgets,
+                             size_t budget_size, size_t count)
 {
     struct table *table = table_of(instance);
 
     for (size_t i = 0; i < count; i++) {
-        const bp_budget      *budget = (const bp_budget *)(const void *)((const char *)budgets + i * budget_size);
+        const bp_budget      *budget = (const bp_budget *)(const void *)((const char *)budgets +
+                                                                    i * budget_size);
         struct budget_period *period;
         struct entry         *entry;
         struct shard         *shard;
@@ -486,9 +496,10 @@ static void memory_shared_destroy(bp_call *call, void *shared)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_SIZE(
-        struct memory_cache, size, .initial = "64MiB", .minimum = "64KiB", .maximum = "1024GiB",
-        .help = "memory for everything in it; the longest unused values are given up first"),
+    BP_OPTION_SIZE(struct memory_cache, size, .initial = "64MiB", .minimum = "64KiB",
+                   .maximum = "1024GiB",
+                   .help = "memory for everything in it; the longest unused values are given up "
+                           "first"),
 };
 
 static const bp_life life = {

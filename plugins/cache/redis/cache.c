@@ -1,4 +1,5 @@
-/* cache.c - the cache on a Redis server that processes share: its options, its life, what it does without the server.
+/* cache.c - the cache on a Redis server that processes share: its options, its life, what it does
+ * without the server.
  */
 #include "cache.h"
 
@@ -9,7 +10,8 @@
 bp_status cache_check_key(bp_call *call, bp_str key)
 {
     if (key.len < 1 || key.len > KEY_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "a cache key has 1 to %d bytes, not %zu", KEY_BYTES_MAX, key.len);
+        return bp_fail(call, BP_INVALID, "a cache key has 1 to %d bytes, not %zu", KEY_BYTES_MAX,
+                       key.len);
     return BP_OK;
 }
 
@@ -28,7 +30,8 @@ bp_str cache_key(bp_call *call, const struct redis_cache *cache, const char *kin
     return bp_str_n(text, cache->prefix.len + kind_len + key.len);
 }
 
-/* Statuses of the server that the interface of a cache does not know are BP_UNAVAILABLE with the same sentence. */
+/* Statuses of the server that the interface of a cache does not know are BP_UNAVAILABLE with the
+ * same sentence. */
 static bp_status as_cache_status(bp_call *call, bp_status status)
 {
     if (status != BP_FULL && status != BP_UPSTREAM)
@@ -36,8 +39,8 @@ static bp_status as_cache_status(bp_call *call, bp_status status)
     return bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
 }
 
-bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy policy, const char *op, bp_status status,
-                    bool *is_hidden)
+bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy policy, const char *op,
+                    bp_status status, bool *is_hidden)
 {
     bp_str label = bp_str_of(op);
 
@@ -46,7 +49,8 @@ bp_status cache_end(bp_call *call, struct redis_cache *cache, cache_policy polic
     if (status != BP_UNAVAILABLE || policy == POLICY_CLOSED)
         return status;
     bp_metric_add(cache->degraded, &label, 1, 1);
-    bp_log(call, BP_LOG_DEBUG, "the cache goes on without Redis: " BP_FMT, BP_ARG(bp_error_of(call)->message));
+    bp_log(call, BP_LOG_DEBUG, "the cache goes on without Redis: " BP_FMT,
+           BP_ARG(bp_error_of(call)->message));
     bp_clear_error(call);
     *is_hidden = true;
     return BP_OK;
@@ -58,8 +62,10 @@ static bp_status check(bp_call *call, const void *options)
 {
     const struct redis_cache *cache = options;
 
-    if (cache->prefix.len > 128 || (cache->prefix.len && memchr(cache->prefix.data, '{', cache->prefix.len)))
-        return bp_fail(call, BP_INVALID, "prefix: at most 128 bytes and no { in them, which a cluster would obey");
+    if (cache->prefix.len > 128 ||
+        (cache->prefix.len && memchr(cache->prefix.data, '{', cache->prefix.len)))
+        return bp_fail(call, BP_INVALID,
+                       "prefix: at most 128 bytes and no { in them, which a cluster would obey");
     return redis_check(call, &cache->redis);
 }
 
@@ -87,10 +93,12 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     cache->lock.source = lock_script;
     cache->unlock.source = unlock_script;
     BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_degraded_total",
-                            "Operations answered without Redis, as it could not be reached.", "op", &cache->degraded));
+                            "Operations answered without Redis, as it could not be reached.", "op",
+                            &cache->degraded));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_local_limits_total",
-                            "Rate limits decided by this process alone, as Redis could not be reached.", "outcome",
-                            &cache->counted_locally));
+                            "Rate limits decided by this process alone, as Redis could not be "
+                            "reached.",
+                            "outcome", &cache->counted_locally));
     if (bp_worker_index(call) == 0 && cache->limits_when_down == POLICY_LOCAL)
         BP_TRY(bp_every(call, "clear expired limits", BP_SECONDS(30), local_sweep, cache->local));
     return redis_client_new(call, &cache->redis, "cache_redis", &cache->client);
@@ -107,16 +115,20 @@ static void worker_stop(bp_call *call, void *instance)
 static const bp_option options[] = {
     REDIS_OPTIONS(struct redis_cache),
     BP_OPTION_STRING(struct redis_cache, prefix, .initial = "bp:",
-                     .help = "what every key begins with, so that several deployments can share a server"),
-    BP_OPTION_ENUM(
-        struct redis_cache, values_when_down, .initial = "open", .choices = "open|closed",
-        .help = "values while Redis cannot be reached: open: nothing is found and nothing kept; closed: it fails"),
-    BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "local", .choices = "open|closed|local",
-                   .help = "rate limits while Redis cannot be reached: local: each process counts by itself; open: all "
-                           "is granted; closed: it fails"),
-    BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed", .choices = "open|closed",
-                   .help =
-                       "budgets while Redis cannot be reached: open: all is granted and not counted; closed: it fails"),
+                     .help = "what every key begins with, so that several deployments can share a "
+                             "server"),
+    BP_OPTION_ENUM(struct redis_cache, values_when_down, .initial = "open",
+                   .choices = "open|closed",
+                   .help = "values while Redis cannot be reached: open: nothing is found and "
+                           "nothing kept; closed: it fails"),
+    BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "local",
+                   .choices = "open|closed|local",
+                   .help = "rate limits while Redis cannot be reached: local: each process counts "
+                           "by itself; open: all is granted; closed: it fails"),
+    BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed",
+                   .choices = "open|closed",
+                   .help = "budgets while Redis cannot be reached: open: all is granted and not "
+                           "counted; closed: it fails"),
 };
 
 static const bp_life life = {
@@ -144,8 +156,8 @@ static const bp_cache_ops ops = {
     .load = cache_load,
 };
 
-BP_PLUGIN(
-    cache, "redis", "1.0.0",
-    .summary = "values, rate limits, budgets and locks on a Redis server, Sentinel or cluster that processes share",
-    .license = "Apache-2.0", .instance_size = sizeof(struct redis_cache), .options = BP_TABLE(options), .life = &life,
-    .ops = &ops)
+BP_PLUGIN(cache, "redis", "1.0.0",
+          .summary = "values, rate limits, budgets and locks on a Redis server, Sentinel or "
+                     "cluster that processes share",
+          .license = "Apache-2.0", .instance_size = sizeof(struct redis_cache),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -1,16 +1,20 @@
-/* counts.c - rate limits, budgets and locks: exact among all processes, as each is one script on the server. */
+/* counts.c - rate limits, budgets and locks: exact among all processes, as each is one script on
+ * the server. */
 #include "cache.h"
 
 enum { PERIOD_BYTES_MAX = 63 };
 
-#define HOLD_MAX_NS    BP_SECONDS(10LL * 366 * 86400)
+#define HOLD_MAX_NS BP_SECONDS(10LL * 366 * 86400)
 
-static bp_status run(bp_call *call, struct redis_cache *cache, struct redis_script *script, const bp_str *keys,
-                     size_t key_count, const bp_str *arguments, size_t argument_count, uint32_t flags, size_t wanted,
+static bp_status run(bp_call *call, struct redis_cache *cache, struct redis_script *script,
+                     const bp_str *keys, size_t key_count, const bp_str *arguments,
+                     size_t argument_count, uint32_t flags, size_t wanted,
                      const struct redis_reply **reply)
 {
-    BP_TRY(redis_run_script(call, cache->client, script, keys, key_count, arguments, argument_count, flags, reply));
-    if (wanted ? (*reply)->type == REDIS_ARRAY && (*reply)->count == wanted : (*reply)->type == REDIS_INTEGER)
+    BP_TRY(redis_run_script(call, cache->client, script, keys, key_count, arguments, argument_count,
+                            flags, reply));
+    if (wanted ? (*reply)->type == REDIS_ARRAY && (*reply)->count == wanted
+               : (*reply)->type == REDIS_INTEGER)
         return BP_OK;
     return redis_fail_shape(call, "EVALSHA", *reply);
 }
@@ -27,8 +31,8 @@ static int64_t held_ms(int64_t hold_ns)
 
 /* ---- rate limits ---- */
 
-bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                     bp_take *result)
+bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns,
+                     int64_t cost, bp_take *result)
 {
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply = NULL;
@@ -45,7 +49,8 @@ bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, i
     arguments[1] = bp_format(call, "%.3f", (double)window_ns / 1e3);
     arguments[2] = number(call, cost < AMOUNT_MAX ? cost : AMOUNT_MAX + 1);
     status = run(call, cache, &cache->take, keys, 1, arguments, 3, REDIS_ONCE, 3, &reply);
-    status = cache_end(call, cache, (cache_policy)cache->limits_when_down, "take", status, &is_hidden);
+    status = cache_end(call, cache, (cache_policy)cache->limits_when_down, "take", status,
+                       &is_hidden);
     if (status != BP_OK)
         return status;
     if (is_hidden && cache->limits_when_down == POLICY_LOCAL)
@@ -61,20 +66,26 @@ bp_status cache_take(bp_call *call, void *instance, bp_str key, int64_t limit, i
 
 /* ---- budgets ---- */
 
-static bp_status check_budget(bp_call *call, bp_str key, bp_str period, bp_str reservation, int64_t amount)
+static bp_status check_budget(bp_call *call, bp_str key, bp_str period, bp_str reservation,
+                              int64_t amount)
 {
     BP_TRY(cache_check_key(call, key));
     if (period.len > PERIOD_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "the name of a period has at most %d bytes", PERIOD_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "the name of a period has at most %d bytes",
+                       PERIOD_BYTES_MAX);
     if (reservation.len < 1 || reservation.len > NAME_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "the name of a reservation has 1 to %d bytes", NAME_BYTES_MAX);
+        return bp_fail(call, BP_INVALID, "the name of a reservation has 1 to %d bytes",
+                       NAME_BYTES_MAX);
     if (amount < 0 || amount > AMOUNT_MAX)
-        return bp_fail(call, BP_INVALID, "%lld is no amount of a budget: they go from 0 to 2^52", (long long)amount);
+        return bp_fail(call, BP_INVALID, "%lld is no amount of a budget: they go from 0 to 2^52",
+                       (long long)amount);
     return BP_OK;
 }
 
-/* PREFIX{b:LENGTH:KEY:PERIOD}TAIL: with the length of the key, no two pairs of key and period look the same. */
-bp_str cache_budget_key(bp_call *call, const struct redis_cache *cache, bp_str key, bp_str period, const char *tail)
+/* PREFIX{b:LENGTH:KEY:PERIOD}TAIL: with the length of the key, no two pairs of key and period look
+ * the same. */
+bp_str cache_budget_key(bp_call *call, const struct redis_cache *cache, bp_str key, bp_str period,
+                        const char *tail)
 {
     bp_buf *buf = bp_buf_new(call, 2048);
 
@@ -88,8 +99,8 @@ bp_str cache_budget_key(bp_call *call, const struct redis_cache *cache, bp_str k
     return bp_buf_str(buf);
 }
 
-bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit, int64_t amount,
-                        int64_t hold_ns, bp_str reservation, bp_take *result)
+bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit,
+                        int64_t amount, int64_t hold_ns, bp_str reservation, bp_take *result)
 {
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply = NULL;
@@ -99,14 +110,19 @@ bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period
 
     BP_TRY(check_budget(call, key, period, reservation, amount));
     if (hold_ns < 1 || limit < 0)
-        return bp_fail(call, BP_INVALID, "a reservation is held for longer than 0 and a limit is not negative");
+        return bp_fail(call, BP_INVALID,
+                       "a reservation is held for longer than 0 and a limit is not negative");
     // The same reservation again replaces the first, so sending it twice does no harm.
     status = run(call, cache, &cache->reserve,
-                 (bp_str[]){ cache_budget_key(call, cache, key, period, "s"), cache_budget_key(call, cache, key, period, "e") }, 2,
-                 (bp_str[]){ number(call, limit < AMOUNT_MAX * 2 ? limit : AMOUNT_MAX * 2), number(call, amount),
-                             number(call, held_ms(hold_ns) * 1000), reservation, BP_STR(BUDGET_KEPT_MS) },
+                 (bp_str[]){ cache_budget_key(call, cache, key, period, "s"),
+                             cache_budget_key(call, cache, key, period, "e") },
+                 2,
+                 (bp_str[]){ number(call, limit < AMOUNT_MAX * 2 ? limit : AMOUNT_MAX * 2),
+                             number(call, amount), number(call, held_ms(hold_ns) * 1000),
+                             reservation, BP_STR(BUDGET_KEPT_MS) },
                  5, REDIS_IDEMPOTENT, 3, &reply);
-    status = cache_end(call, cache, (cache_policy)cache->budgets_when_down, "reserve", status, &is_hidden);
+    status = cache_end(call, cache, (cache_policy)cache->budgets_when_down, "reserve", status,
+                       &is_hidden);
     if (status != BP_OK)
         return status;
     if (!is_hidden) {
@@ -121,7 +137,8 @@ bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period
 }
 
 /* What was spent counts even if the reservation is unknown or was held for too short a time. */
-bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation, int64_t amount)
+bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
+                       int64_t amount)
 {
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply;
@@ -131,24 +148,27 @@ bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period,
 
     BP_TRY(check_budget(call, key, period, reservation, amount));
     bp_random(chance, sizeof(chance));
-    snprintf(mark, sizeof(mark), "n:%016llx%016llx", (unsigned long long)chance[0], (unsigned long long)chance[1]);
-    return cache_end(
-        call, cache, (cache_policy)cache->budgets_when_down, "settle",
-        run(call, cache, &cache->settle,
-            (bp_str[]){ cache_budget_key(call, cache, key, period, "s"), cache_budget_key(call, cache, key, period, "e"),
-                        cache_budget_key(call, cache, key, period, mark) },
-            3, (bp_str[]){ number(call, amount), reservation, BP_STR(BUDGET_KEPT_MS) }, 3, REDIS_IDEMPOTENT, 0, &reply),
-        &is_hidden);
+    snprintf(mark, sizeof(mark), "n:%016llx%016llx", (unsigned long long)chance[0],
+             (unsigned long long)chance[1]);
+    return cache_end(call, cache, (cache_policy)cache->budgets_when_down, "settle",
+                     run(call, cache, &cache->settle,
+                         (bp_str[]){ cache_budget_key(call, cache, key, period, "s"),
+                                     cache_budget_key(call, cache, key, period, "e"),
+                                     cache_budget_key(call, cache, key, period, mark) },
+                         3, (bp_str[]){ number(call, amount), reservation, BP_STR(BUDGET_KEPT_MS) },
+                         3, REDIS_IDEMPOTENT, 0, &reply),
+                     &is_hidden);
 }
 
 /* ---- locks: never open, as a lock that lets everybody in is none ---- */
 
-static bp_status end_lock(bp_call *call, struct redis_cache *cache, bp_str key, const char *op, bp_status status,
-                          const struct redis_reply *reply)
+static bp_status end_lock(bp_call *call, struct redis_cache *cache, bp_str key, const char *op,
+                          bp_status status, const struct redis_reply *reply)
 {
     BP_TRY(cache_end(call, cache, POLICY_CLOSED, op, status, &(bool){ false }));
     if (reply->integer != 1)
-        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner", BP_ARG(key));
+        return bp_fail(call, BP_CONFLICT, "the lock \"" BP_FMT "\" is held by another owner",
+                       BP_ARG(key));
     return BP_OK;
 }
 
@@ -161,10 +181,12 @@ bp_status cache_lock(bp_call *call, void *instance, bp_str key, bp_str owner, in
 
     BP_TRY(cache_check_key(call, key));
     if (owner.len < 1 || owner.len > NAME_BYTES_MAX || hold_ns < 1)
-        return bp_fail(call, BP_INVALID, "a lock's owner has 1 to %d bytes and it is held for longer than 0",
+        return bp_fail(call, BP_INVALID,
+                       "a lock's owner has 1 to %d bytes and it is held for longer than 0",
                        NAME_BYTES_MAX);
-    status = run(call, cache, &cache->lock, keys, 1, (bp_str[]){ owner, number(call, held_ms(hold_ns)) }, 2,
-                 REDIS_IDEMPOTENT, 0, &reply);
+    status = run(call, cache, &cache->lock, keys, 1,
+                 (bp_str[]){ owner, number(call, held_ms(hold_ns)) }, 2, REDIS_IDEMPOTENT, 0,
+                 &reply);
     return end_lock(call, cache, key, "lock", status, reply);
 }
 

@@ -1,10 +1,11 @@
-/* local.c - rate limits by this process alone, while Redis cannot be reached, so that a flood meets a limit all the
- * same.
+/* local.c - rate limits by this process alone, while Redis cannot be reached, so that a flood meets
+ * a limit all the same.
  *
- * All workers count in one table, which keeps the limits asked for last: a limit that was given up is whole again, so
- * its size bounds memory and not what a flood of one client can do. An outage begins with the first worker that cannot
- * reach Redis, and ends when the last of them has: the number of the outage is part of each key, so what was counted in
- * one is forgotten with it, without a walk over the table.
+ * All workers count in one table, which keeps the limits asked for last: a limit that was given up
+ * is whole again, so its size bounds memory and not what a flood of one client can do. An outage
+ * begins with the first worker that cannot reach Redis, and ends when the last of them has: the
+ * number of the outage is part of each key, so what was counted in one is forgotten with it,
+ * without a walk over the table.
  */
 #include "cache.h"
 
@@ -66,8 +67,8 @@ static void begin(bp_call *call, struct redis_cache *cache)
     cache->is_outage = true;
     if (atomic_fetch_add(&cache->local->workers, 1) == 0)
         bp_log(call, BP_LOG_WARN,
-               "Redis cannot be reached: until it can, this process counts rate limits by itself, each "
-               "of its own and whole at first; the health of this cache says why");
+               "Redis cannot be reached: until it can, this process counts rate limits by itself, "
+               "each of its own and whole at first; the health of this cache says why");
 }
 
 void local_end(bp_call *call, struct redis_cache *cache)
@@ -81,8 +82,8 @@ void local_end(bp_call *call, struct redis_cache *cache)
     bp_log(call, BP_LOG_INFO, "Redis counts the rate limits again");
 }
 
-bp_status local_take(bp_call *call, struct redis_cache *cache, bp_str key, int64_t limit, int64_t window_ns,
-                     int64_t cost, bp_take *result)
+bp_status local_take(bp_call *call, struct redis_cache *cache, bp_str key, int64_t limit,
+                     int64_t window_ns, int64_t cost, bp_take *result)
 {
     char     text[sizeof(uint64_t) + KEY_BYTES_MAX];
     uint64_t outage;
@@ -92,9 +93,10 @@ bp_status local_take(bp_call *call, struct redis_cache *cache, bp_str key, int64
     outage = atomic_load(&cache->local->outage);
     memcpy(text, &outage, sizeof(outage));
     memcpy(text + sizeof(outage), key.data, key.len);
-    if (!table_take(cache->local->table, ENTRY_STAND_IN, bp_str_n(text, sizeof(outage) + key.len), limit, window_ns,
-                    cost, result))
-        return bp_fail(call, BP_UNAVAILABLE, "Redis cannot be reached, and there is no memory to count a limit here");
+    if (!table_take(cache->local->table, ENTRY_STAND_IN, bp_str_n(text, sizeof(outage) + key.len),
+                    limit, window_ns, cost, result))
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "Redis cannot be reached, and there is no memory to count a limit here");
     outcome = result->is_granted ? BP_STR("granted") : BP_STR("refused");
     bp_metric_add(cache->counted_locally, &outcome, 1, 1);
     return BP_OK;

@@ -21,7 +21,8 @@ bp_status cache_get(bp_call *call, void *instance, bp_str key, bp_str *value)
     }
     if (status == BP_OK && reply->type != REDIS_NIL)
         status = redis_fail_shape(call, "GET", reply);
-    BP_TRY(cache_end(call, cache, (cache_policy)cache->values_when_down, "get", status, &is_hidden));
+    BP_TRY(
+        cache_end(call, cache, (cache_policy)cache->values_when_down, "get", status, &is_hidden));
     return bp_fail(call, BP_NOT_FOUND, "the key is not in the cache");
 }
 
@@ -29,8 +30,10 @@ bp_status cache_set(bp_call *call, void *instance, bp_str key, bp_str value, int
 {
     struct redis_cache       *cache = instance;
     const struct redis_reply *reply;
-    bp_str words[] = { BP_STR("SET"), cache_key(call, cache, "v:", key), value, BP_STR("PX"), { 0 } };
-    bool   is_hidden;
+    bp_str                    words[] = {
+                           BP_STR("SET"), cache_key(call, cache, "v:", key), value, BP_STR("PX"), { 0 }
+    };
+    bool is_hidden;
 
     BP_TRY(cache_check_key(call, key));
     if (value.len > VALUE_BYTES_MAX)
@@ -40,7 +43,8 @@ bp_status cache_set(bp_call *call, void *instance, bp_str key, bp_str value, int
     if (ttl_ns && ttl_ns < TTL_MAX_NS)
         words[4] = bp_format(call, "%lld", (long long)((ttl_ns + 999999) / 1000000));
     return cache_end(call, cache, (cache_policy)cache->values_when_down, "set",
-                     redis_do(call, cache->client, words[1], words, words[4].len ? 5 : 3, REDIS_IDEMPOTENT, &reply),
+                     redis_do(call, cache->client, words[1], words, words[4].len ? 5 : 3,
+                              REDIS_IDEMPOTENT, &reply),
                      &is_hidden);
 }
 
@@ -53,7 +57,8 @@ bp_status cache_remove(bp_call *call, void *instance, bp_str key)
     BP_TRY(cache_check_key(call, key));
     // Never hidden: what was to be deleted would be there again with the server.
     return cache_end(call, cache, POLICY_CLOSED, "remove",
-                     redis_do(call, cache->client, words[1], words, 2, REDIS_IDEMPOTENT, &reply), &(bool){ false });
+                     redis_do(call, cache->client, words[1], words, 2, REDIS_IDEMPOTENT, &reply),
+                     &(bool){ false });
 }
 
 /* ---- by prefix ---- */
@@ -73,8 +78,8 @@ bp_str cache_pattern_of(bp_call *call, bp_str prefix)
     return bp_str_n(text, len);
 }
 
-static bp_status remove_page(bp_call *call, struct redis_cache *cache, size_t node, const struct redis_reply *keys,
-                             int64_t *removed)
+static bp_status remove_page(bp_call *call, struct redis_cache *cache, size_t node,
+                             const struct redis_reply *keys, int64_t *removed)
 {
     struct redis_batch              *batch = redis_batch_new(call, (bp_str){ 0 });
     const struct redis_reply *const *replies;
@@ -89,10 +94,11 @@ static bp_status remove_page(bp_call *call, struct redis_cache *cache, size_t no
     return BP_OK;
 }
 
-static bp_status remove_step(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern, char cursor[24],
-                             int64_t *removed)
+static bp_status remove_step(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern,
+                             char cursor[24], int64_t *removed)
 {
-    bp_str words[] = { BP_STR("SCAN"), bp_str_of(cursor), BP_STR("MATCH"), pattern, BP_STR("COUNT"), BP_STR("1000") };
+    bp_str                    words[] = { BP_STR("SCAN"), bp_str_of(cursor), BP_STR("MATCH"),
+                                          pattern,        BP_STR("COUNT"),   BP_STR("1000") };
     const struct redis_reply *reply;
 
     BP_TRY(redis_do_on(call, cache->client, node, words, 6, REDIS_IDEMPOTENT, &reply));
@@ -104,7 +110,8 @@ static bp_status remove_step(bp_call *call, struct redis_cache *cache, size_t no
 }
 
 /* A long walk: what one step took is given back before the next. */
-static bp_status remove_on(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern, int64_t *removed)
+static bp_status remove_on(bp_call *call, struct redis_cache *cache, size_t node, bp_str pattern,
+                           int64_t *removed)
 {
     char      cursor[24] = "0";
     bp_status status = BP_OK;
@@ -151,7 +158,8 @@ static int64_t figure(bp_str info, const char *name)
     return 0;
 }
 
-static bp_status add_stats(bp_call *call, struct redis_cache *cache, size_t node, bp_cache_stats *stats)
+static bp_status add_stats(bp_call *call, struct redis_cache *cache, size_t node,
+                           bp_cache_stats *stats)
 {
     struct redis_batch              *batch = redis_batch_new(call, (bp_str){ 0 });
     const struct redis_reply *const *replies;
@@ -160,7 +168,8 @@ static bp_status add_stats(bp_call *call, struct redis_cache *cache, size_t node
     redis_add_line(batch, "INFO memory");
     redis_add_line(batch, "INFO stats");
     BP_TRY(redis_run_on(call, cache->client, node, batch, REDIS_IDEMPOTENT, &replies));
-    if (replies[0]->type != REDIS_INTEGER || replies[1]->type != REDIS_STRING || replies[2]->type != REDIS_STRING)
+    if (replies[0]->type != REDIS_INTEGER || replies[1]->type != REDIS_STRING ||
+        replies[2]->type != REDIS_STRING)
         return redis_fail_shape(call, "INFO", replies[1]);
     stats->entries += replies[0]->integer;
     stats->size_bytes += figure(replies[1]->text, "used_memory");
@@ -180,7 +189,8 @@ bp_status cache_stats(bp_call *call, void *instance, bp_cache_stats *stats)
     bool                is_hidden;
     bp_status           status = redis_masters(call, cache->client, &nodes, &count);
 
-    stats->entries = stats->size_bytes = stats->size_max_bytes = stats->hits = stats->misses = stats->evictions = 0;
+    stats->entries = stats->size_bytes = stats->size_max_bytes = stats->hits = stats->misses =
+        stats->evictions = 0;
     for (size_t i = 0; status == BP_OK && i < count; i++)
         status = add_stats(call, cache, nodes[i], stats);
     return cache_end(call, cache, POLICY_CLOSED, "stats", status, &is_hidden);

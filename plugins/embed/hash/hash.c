@@ -22,8 +22,8 @@ enum {
     BATCH_MAX = 512,
     PIECE_MIN = 3,
     PIECE_MAX = 4,
-    INLINE_BYTES =
-        8 << 10 /* more text than this is hashed on a pool thread: it takes over a millisecond */
+    INLINE_BYTES = 8 << 10 /* more text than this is hashed on a pool thread: it takes over a
+                              millisecond */
 };
 
 /* Of a word's pieces together, as a vector's length, against its 1; measured in test_hash_ir.c. */
@@ -187,8 +187,8 @@ static bp_status embed_job(bp_call *call, void *arg)
         bag.used = 0;
         status = bp_cancelled(call);
         if (status != BP_OK)
-            status =
-                bp_fail(call, status, "the embedding was given up: %s", bp_status_text(status));
+            status = bp_fail(call, status, "the embedding was given up: %s",
+                             bp_status_text(status));
         else if (!add_text(&bag, embedding->request->texts[i], &embedding->tokens))
             status = bp_fail(call, BP_UNAVAILABLE, "no memory to hash a text of %zu bytes",
                              embedding->request->texts[i].len);
@@ -242,8 +242,7 @@ static const bp_embed_ops ops = {
     .embed = hash_embed,
 };
 
-BP_PLUGIN(
-    embed, "hash", "1.0.0",
-    .summary =
-        "hashed words and pieces of words: no model file, no meaning, a help against misspellings",
-    .license = "Apache-2.0", .ops = &ops)
+BP_PLUGIN(embed, "hash", "1.0.0",
+          .summary = "hashed words and pieces of words: no model file, no meaning, a help against "
+                     "misspellings",
+          .license = "Apache-2.0", .ops = &ops)

@@ -4,9 +4,10 @@
  *      call B   ticket ----^         one run; each ticket gets its vectors, its call is woken
  *      call C   ticket ----^         B's and C's own jobs find nothing to do
  *
- * Nobody waits for company: a ticket is run as soon as a thread is free, and only those join that waited for one
- * anyway. Who is first in the queue is never passed over by his own job, so a text that fits nobody is not put off.
- * Tickets hold copies of all they need: the call behind one may be over before the run is.
+ * Nobody waits for company: a ticket is run as soon as a thread is free, and only those join that
+ * waited for one anyway. Who is first in the queue is never passed over by his own job, so a text
+ * that fits nobody is not put off. Tickets hold copies of all they need: the call behind one may be
+ * over before the run is.
  */
 #include "join.h"
 
@@ -142,7 +143,8 @@ static void add(struct company *company, struct ticket *ticket)
     company->longest = ticket->longest > company->longest ? ticket->longest : company->longest;
 }
 
-/* What is filled up costs as much as tokens do: a quarter of it is worth a run that is saved, and so is a little. */
+/* What is filled up costs as much as tokens do: a quarter of it is worth a run that is saved, and
+ * so is a little. */
 static bool fits(const struct company *company, const struct ticket *ticket)
 {
     size_t count = company->count + ticket->count, tokens = company->tokens + ticket->tokens;
@@ -153,7 +155,8 @@ static bool fits(const struct company *company, const struct ticket *ticket)
            (cells - tokens <= cells / PADDING_PART || cells - tokens <= PADDING_FREE_TOKENS);
 }
 
-/* `own`, and those that waited with it, the first ones first. Not more than one thread's share: others are soon free.
+/* `own`, and those that waited with it, the first ones first. Not more than one thread's share:
+ * others are soon free.
  */
 static void gather(struct join *join, struct ticket *own, struct company *company)
 {
@@ -190,27 +193,33 @@ static bp_status run_one(bp_call *call, const struct model *model, struct ticket
     ticket->cells = ticket->count * ticket->longest;
     ticket->status = model_run(call, model, &batch);
     if (ticket->status != BP_OK)
-        snprintf(ticket->message, sizeof(ticket->message), BP_FMT, BP_ARG(bp_error_of(call)->message));
+        snprintf(ticket->message, sizeof(ticket->message), BP_FMT,
+                 BP_ARG(bp_error_of(call)->message));
     bp_clear_error(call);
     return ticket->status;
 }
 
-static bp_status run_together(bp_call *call, const struct model *model, const struct company *company)
+static bp_status run_together(bp_call *call, const struct model *model,
+                              const struct company *company)
 {
     uint32_t           lengths[BATCH_TEXTS], order[BATCH_TEXTS];
     size_t             width = company->longest, row = 0;
     int32_t           *ids = malloc(company->count * width * sizeof(*ids));
     float             *vectors = malloc(company->count * model->dimensions * sizeof(*vectors));
-    struct model_batch batch = {
-        .ids = ids, .lengths = lengths, .order = order, .stride = width, .count = company->count, .vectors = vectors
-    };
-    bp_status status = ids && vectors ? BP_OK : BP_NO_MEMORY;
+    struct model_batch batch = { .ids = ids,
+                                 .lengths = lengths,
+                                 .order = order,
+                                 .stride = width,
+                                 .count = company->count,
+                                 .vectors = vectors };
+    bp_status          status = ids && vectors ? BP_OK : BP_NO_MEMORY;
 
     for (struct ticket *ticket = company->first; ticket && status == BP_OK; ticket = ticket->next) {
         for (size_t i = 0; i < ticket->count; i++, row++) {
             order[row] = (uint32_t)row;
             lengths[row] = ticket->lengths[i];
-            memcpy(ids + row * width, ticket->ids + i * ticket->longest, lengths[row] * sizeof(*ids));
+            memcpy(ids + row * width, ticket->ids + i * ticket->longest,
+                   lengths[row] * sizeof(*ids));
         }
     }
     if (status == BP_OK)
@@ -302,7 +311,8 @@ static bp_status take_result(bp_call *call, const struct model *model, const str
     *cost = (struct join_cost){ .cells = ticket->cells, .was_joined = ticket->was_joined };
     if (ticket->status != BP_OK)
         return bp_fail(call, ticket->status, "%s", ticket->message);
-    memcpy(batch->vectors, ticket->vectors, ticket->count * model->dimensions * sizeof(*batch->vectors));
+    memcpy(batch->vectors, ticket->vectors,
+           ticket->count * model->dimensions * sizeof(*batch->vectors));
     return BP_OK;
 }
 

@@ -1,4 +1,5 @@
-/* join.h - texts of several calls, run over the network together: what waits for a thread goes with who gets it first.
+/* join.h - texts of several calls, run over the network together: what waits for a thread goes with
+ * who gets it first.
  */
 #ifndef ONNX_JOIN_H
 #define ONNX_JOIN_H
@@ -7,7 +8,8 @@
 
 #include "model.h"
 
-/* A run's cost grows with its cells, texts by tokens of the longest, and each run costs something of its own. */
+/* A run's cost grows with its cells, texts by tokens of the longest, and each run costs something
+ * of its own. */
 enum { BATCH_TOKENS = 1024, BATCH_TEXTS = 64 };
 
 struct join; /* what waits, of all workers; locks itself */
@@ -21,8 +23,9 @@ struct join_cost {
     bool     was_joined; /* it was run together with texts of other calls */
 };
 
-/* As model_run() with all of `batch`, which is one batch at most, on a thread of `pool`. Waits for nobody: when a
- * thread is free, it runs at once. A call that is over returns at once, and the others do not notice. */
+/* As model_run() with all of `batch`, which is one batch at most, on a thread of `pool`. Waits for
+ * nobody: when a thread is free, it runs at once. A call that is over returns at once, and the
+ * others do not notice. */
 bp_status join_run(bp_call *call, struct join *join, bp_pool *pool, const struct model_batch *batch,
                    struct join_cost *cost);
 

@@ -1,4 +1,5 @@
-/* model.h - one sentence model: the network, its vocabulary, and how its numbers become one vector a text. */
+/* model.h - one sentence model: the network, its vocabulary, and how its numbers become one vector
+ * a text. */
 #ifndef ONNX_MODEL_H
 #define ONNX_MODEL_H
 
@@ -19,29 +20,32 @@ struct model_input {
 };
 
 struct model {
-    struct runtime      runtime;
-    ort_env            *env;
-    ort_session        *session;
-    ort_memory         *memory;
-    struct wordpiece   *pieces;
-    struct model_input  inputs[INPUTS_MAX];
-    size_t              input_count;
-    char                output_name[ONNX_NAME_MAX];
-    uint32_t            dimensions, max_tokens;
-    enum pooling        pooling;
-    bool                normalises;
-    int64_t             file_bytes, resident_bytes; /* the latter: what the process grew by when it was loaded */
-    uint8_t             digest[32], vocabulary_digest[32]; /* of the files that the vectors depend on */
+    struct runtime     runtime;
+    ort_env           *env;
+    ort_session       *session;
+    ort_memory        *memory;
+    struct wordpiece  *pieces;
+    struct model_input inputs[INPUTS_MAX];
+    size_t             input_count;
+    char               output_name[ONNX_NAME_MAX];
+    uint32_t           dimensions, max_tokens;
+    enum pooling       pooling;
+    bool               normalises;
+    int64_t            file_bytes,
+        resident_bytes; /* the latter: what the process grew by when it was loaded */
+    uint8_t digest[32], vocabulary_digest[32]; /* of the files that the vectors depend on */
 };
 
 struct model_options {
-    bp_str       runtime, folder, file; /* file: within the folder; empty: model.onnx or onnx/model.onnx */
+    bp_str runtime, folder,
+        file; /* file: within the folder; empty: model.onnx or onnx/model.onnx */
     enum pooling pooling;
     uint32_t     max_tokens; /* 0: as the model's own settings say */
     bool         normalises;
 };
 
-/* Texts as numbers, `stride` apart; the numbers of text i are ids + i * stride, lengths[i] of them. */
+/* Texts as numbers, `stride` apart; the numbers of text i are ids + i * stride, lengths[i] of them.
+ */
 struct model_batch {
     const int32_t  *ids;
     const uint32_t *lengths;
@@ -50,11 +54,13 @@ struct model_batch {
     float          *vectors; /* text i: vectors + i * dimensions */
 };
 
-/* Reads the vocabulary and the settings of a model's folder (tokenizer.json or vocab.txt, tokenizer_config.json,
- * sentence_bert_config.json, 1_Pooling/config.json). BP_INVALID, BP_NOT_FOUND. Blocks. */
+/* Reads the vocabulary and the settings of a model's folder (tokenizer.json or vocab.txt,
+ * tokenizer_config.json, sentence_bert_config.json, 1_Pooling/config.json). BP_INVALID,
+ * BP_NOT_FOUND. Blocks. */
 bp_status settings_read(bp_call *call, const struct model_options *options, struct model *model);
 
-/* Opens the runtime, reads the folder, loads the network and runs it once. Blocks. On failure nothing is left open. */
+/* Opens the runtime, reads the folder, loads the network and runs it once. Blocks. On failure
+ * nothing is left open. */
 bp_status model_open(bp_call *call, const struct model_options *options, struct model *model);
 void      model_close(struct model *model);
 

@@ -5,9 +5,9 @@
  *            -> micro-batches, 1,024 tokens    each a job; several run side by side, one a thread
  *            -> vectors, in the order of the texts
  *
- * What is one batch at most, such as a question, shares a run with what other calls wait for (join.c). Between two
- * micro-batches (about a third of a second of work with MiniLM) a call that is over ends. The model is loaded once a
- * process; its memory is shared by all workers.
+ * What is one batch at most, such as a question, shares a run with what other calls wait for
+ * (join.c). Between two micro-batches (about a third of a second of work with MiniLM) a call that
+ * is over ends. The model is loaded once a process; its memory is shared by all workers.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -24,11 +24,11 @@
 enum { THREADS_MAX = 64, ID_MAX = 160, AT_ONCE_BYTES = 2048 };
 
 struct onnx_shared {
-    struct model  model;
-    bp_pool      *pool;
-    struct join  *join;
-    uint32_t      threads;
-    char          id[ID_MAX];
+    struct model model;
+    bp_pool     *pool;
+    struct join *join;
+    uint32_t     threads;
+    char         id[ID_MAX];
 };
 
 struct onnx_instance {
@@ -42,7 +42,8 @@ struct onnx_instance {
 
 /* ---- one call ---- */
 
-/* What is embedded, and how far that has come. Children on the same worker take micro-batches from it. */
+/* What is embedded, and how far that has come. Children on the same worker take micro-batches from
+ * it. */
 struct work {
     const struct onnx_shared *shared;
     const bp_embed_request   *request;
@@ -51,8 +52,9 @@ struct work {
     uint32_t                 *lengths, *order;
     size_t                    stride;
     float                    *vectors;
-    size_t                    left; /* texts that no batch has taken yet: the shortest ones, order[0] to order[left - 1] */
-    uint64_t                  tokens, cells;
+    size_t left; /* texts that no batch has taken yet: the shortest ones, order[0] to order[left -
+                    1] */
+    uint64_t tokens, cells;
 };
 
 static int by_length(const void *a, const void *b, void *arg)
@@ -71,7 +73,8 @@ static bp_status encode_one(bp_call *call, struct work *work, size_t i)
     char               *both;
 
     if (!work->prefix.len) {
-        work->lengths[i] = (uint32_t)wordpiece_encode(model->pieces, text.data, text.len, ids, model->max_tokens);
+        work->lengths[i] = (uint32_t)wordpiece_encode(model->pieces, text.data, text.len, ids,
+                                                      model->max_tokens);
         return BP_OK;
     }
     both = malloc(work->prefix.len + text.len);
@@ -80,20 +83,23 @@ static bp_status encode_one(bp_call *call, struct work *work, size_t i)
     memcpy(both, work->prefix.data, work->prefix.len);
     if (text.len)
         memcpy(both + work->prefix.len, text.data, text.len);
-    work->lengths[i] =
-        (uint32_t)wordpiece_encode(model->pieces, both, work->prefix.len + text.len, ids, model->max_tokens);
+    work->lengths[i] = (uint32_t)wordpiece_encode(model->pieces, both, work->prefix.len + text.len,
+                                                  ids, model->max_tokens);
     free(both);
     return BP_OK;
 }
 
-/* The next micro-batch: the longest texts that are left, so that no thread is at a long one when the others are done. */
+/* The next micro-batch: the longest texts that are left, so that no thread is at a long one when
+ * the others are done. */
 static struct model_batch take_batch(struct work *work)
 {
-    struct model_batch batch = { .ids = work->ids, .lengths = work->lengths, .stride = work->stride,
-                                 .vectors = work->vectors };
-    size_t             longest = work->left ? work->lengths[work->order[work->left - 1]] : 0;
+    struct model_batch batch = {
+        .ids = work->ids, .lengths = work->lengths, .stride = work->stride, .vectors = work->vectors
+    };
+    size_t longest = work->left ? work->lengths[work->order[work->left - 1]] : 0;
 
-    while (work->left && batch.count < BATCH_TEXTS && (batch.count == 0 || longest * (batch.count + 1) <= BATCH_TOKENS)) {
+    while (work->left && batch.count < BATCH_TEXTS &&
+           (batch.count == 0 || longest * (batch.count + 1) <= BATCH_TOKENS)) {
         work->left--;
         batch.count++;
         work->tokens += work->lengths[work->order[work->left]];
@@ -120,7 +126,8 @@ static bp_status encode(bp_call *call, struct work *work)
 
     for (size_t i = 0; i < work->request->count; i++)
         bytes += work->prefix.len + work->request->texts[i].len;
-    return bytes <= AT_ONCE_BYTES ? encode_all(call, work) : bp_offload(call, work->shared->pool, encode_all, work);
+    return bytes <= AT_ONCE_BYTES ? encode_all(call, work)
+                                  : bp_offload(call, work->shared->pool, encode_all, work);
 }
 
 /* Whether all of it is one batch. */
@@ -170,7 +177,8 @@ static bp_status run_side_by_side(bp_call *call, struct work *work)
     uint32_t  count = 0;
     bp_status status, ended = BP_OK;
 
-    while (count + 1 < work->shared->threads && work->left > (size_t)(count + 1) * BATCH_TEXTS / 8 &&
+    while (count + 1 < work->shared->threads &&
+           work->left > (size_t)(count + 1) * BATCH_TEXTS / 8 &&
            bp_spawn(call, "embed", run_batches, work, &children[count]) == BP_OK)
         count++;
     bp_clear_error(call); // without a further fiber it goes on with those there are
@@ -212,7 +220,8 @@ static bool make_room(struct work *work)
     return work->ids && work->lengths && work->order;
 }
 
-static bp_status onnx_embed(bp_call *call, void *instance, const bp_embed_request *request, bp_embeddings *embeddings)
+static bp_status onnx_embed(bp_call *call, void *instance, const bp_embed_request *request,
+                            bp_embeddings *embeddings)
 {
     struct onnx_instance *onnx = instance;
     const struct model   *model = &onnx->shared->model;
@@ -220,19 +229,21 @@ static bp_status onnx_embed(bp_call *call, void *instance, const bp_embed_reques
     bp_status             status;
 
     if (request->count < 1 || request->count > (size_t)onnx->batch)
-        return bp_fail(call, BP_INVALID, "1 to %lld texts can be embedded at once, not %zu", (long long)onnx->batch,
-                       request->count);
+        return bp_fail(call, BP_INVALID, "1 to %lld texts can be embedded at once, not %zu",
+                       (long long)onnx->batch, request->count);
     work.prefix = request->purpose == BP_EMBED_QUERY ? onnx->query_prefix : onnx->passage_prefix;
-    work.vectors = BP_NEW_ARRAY(call, float, request->count *model->dimensions);
+    work.vectors = BP_NEW_ARRAY(call, float, request->count * model->dimensions);
     if (!work.vectors)
         return BP_NO_MEMORY;
-    status = make_room(&work) ? run_all(call, onnx, &work)
-                              : bp_fail(call, BP_NO_MEMORY, "no memory for %zu texts", request->count);
+    status = make_room(&work)
+                 ? run_all(call, onnx, &work)
+                 : bp_fail(call, BP_NO_MEMORY, "no memory for %zu texts", request->count);
     free(work.ids);
     free(work.lengths);
     free(work.order);
     if (status == BP_CANCELLED || status == BP_DEADLINE)
-        return bp_fail(call, status, "the embedding of %zu texts was given up: %s", request->count, bp_status_text(status));
+        return bp_fail(call, status, "the embedding of %zu texts was given up: %s", request->count,
+                       bp_status_text(status));
     BP_TRY(status);
     bp_metric_add(onnx->tokens_total, NULL, 0, (double)work.tokens);
     bp_metric_add(onnx->padding_total, NULL, 0, (double)(work.cells - work.tokens));
@@ -260,7 +271,8 @@ static bp_status onnx_info(bp_call *call, void *instance, bp_embed_info *info)
 /* ---- its life ---- */
 
 /* "all-MiniLM-L6-v2@1a2b3c4d5e6f": whatever the vectors depend on is in the digits. */
-static bp_status make_id(bp_call *call, const struct onnx_instance *onnx, struct onnx_shared *shared)
+static bp_status make_id(bp_call *call, const struct onnx_instance *onnx,
+                         struct onnx_shared *shared)
 {
     const struct model *model = &shared->model;
     bp_str              name = onnx->name, parts;
@@ -276,16 +288,20 @@ static bp_status make_id(bp_call *call, const struct onnx_instance *onnx, struct
                 break;
             }
     }
-    parts = bp_format(call, "%u %u %d\n" BP_FMT "\n" BP_FMT "\n", (unsigned)model->pooling, model->max_tokens,
-                      model->normalises, BP_ARG(onnx->query_prefix), BP_ARG(onnx->passage_prefix));
-    parts = bp_format(call, BP_FMT "                                                                ", BP_ARG(parts));
+    parts = bp_format(call, "%u %u %d\n" BP_FMT "\n" BP_FMT "\n", (unsigned)model->pooling,
+                      model->max_tokens, model->normalises, BP_ARG(onnx->query_prefix),
+                      BP_ARG(onnx->passage_prefix));
+    parts = bp_format(call,
+                      BP_FMT "                                                                ",
+                      BP_ARG(parts));
     if (!parts.len)
         return BP_NO_MEMORY;
     memcpy((char *)parts.data + parts.len - 64, model->digest, 32);
     memcpy((char *)parts.data + parts.len - 32, model->vocabulary_digest, 32);
     bp_sha256(parts, digest);
-    snprintf(shared->id, sizeof(shared->id), "%.*s@%02x%02x%02x%02x%02x%02x", name.len > 128 ? 128 : (int)name.len,
-             name.data, digest[0], digest[1], digest[2], digest[3], digest[4], digest[5]);
+    snprintf(shared->id, sizeof(shared->id), "%.*s@%02x%02x%02x%02x%02x%02x",
+             name.len > 128 ? 128 : (int)name.len, name.data, digest[0], digest[1], digest[2],
+             digest[3], digest[4], digest[5]);
     return BP_OK;
 }
 
@@ -353,10 +369,11 @@ static bp_status shared_create(bp_call *call, const void *options, void **out)
         return status;
     }
     bp_log(call, BP_LOG_INFO,
-           "%s: %u dimensions, %u tokens a text, %zu pieces, %u threads, ONNX Runtime %s from %s, loaded in %lld ms",
-           shared->id, shared->model.dimensions, shared->model.max_tokens, wordpiece_count(shared->model.pieces),
-           shared->threads, shared->model.runtime.version, shared->model.runtime.path,
-           (long long)((bp_now_ns() - begun_ns) / 1000000));
+           "%s: %u dimensions, %u tokens a text, %zu pieces, %u threads, ONNX Runtime %s from %s, "
+           "loaded in %lld ms",
+           shared->id, shared->model.dimensions, shared->model.max_tokens,
+           wordpiece_count(shared->model.pieces), shared->threads, shared->model.runtime.version,
+           shared->model.runtime.path, (long long)((bp_now_ns() - begun_ns) / 1000000));
     *out = shared;
     return BP_OK;
 }
@@ -366,44 +383,55 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     struct onnx_instance *onnx = instance;
 
     onnx->shared = state;
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_tokens_total", "Tokens that were embedded.", "", &onnx->tokens_total));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_padding_tokens_total",
-                            "Tokens that only filled batches up to the length of their longest text.", "",
-                            &onnx->padding_total));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_tokens_total", "Tokens that were embedded.", "",
+                            &onnx->tokens_total));
+    BP_TRY(
+        bp_metric_define(call, BP_COUNTER, "onnx_padding_tokens_total",
+                         "Tokens that only filled batches up to the length of their longest text.",
+                         "", &onnx->padding_total));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "onnx_joined_texts_total",
-                            "Texts that were run together with those of other calls.", "", &onnx->joined_total));
-    BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "Size of the model's file.", "", &onnx->file_bytes));
+                            "Texts that were run together with those of other calls.", "",
+                            &onnx->joined_total));
+    BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "Size of the model's file.",
+                            "", &onnx->file_bytes));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_resident_bytes",
-                            "What the process grew by when the runtime and the model were loaded.", "",
-                            &onnx->resident_bytes));
+                            "What the process grew by when the runtime and the model were loaded.",
+                            "", &onnx->resident_bytes));
     bp_metric_set(onnx->file_bytes, NULL, 0, (double)onnx->shared->model.file_bytes);
     bp_metric_set(onnx->resident_bytes, NULL, 0, (double)onnx->shared->model.resident_bytes);
     return BP_OK;
 }
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct onnx_instance, model, .is_required = true, .choices = BP_PATH_FOLDER, .example = "models/all-MiniLM-L6-v2",
-                   .help = "folder with model.onnx and its vocabulary (tokenizer.json or vocab.txt); "
-                           "scripts/fetch-model.sh makes one"),
+    BP_OPTION_PATH(struct onnx_instance, model, .is_required = true, .choices = BP_PATH_FOLDER,
+                   .example = "models/all-MiniLM-L6-v2",
+                   .help = "folder with model.onnx and its vocabulary (tokenizer.json or "
+                           "vocab.txt); scripts/fetch-model.sh makes one"),
     BP_OPTION_STRING(struct onnx_instance, file, .example = "model_int8.onnx",
                      .help = "file in that folder; empty: model.onnx or onnx/model.onnx"),
-    BP_OPTION_PATH(struct onnx_instance, runtime, .choices = BP_PATH_FILE "|" BP_PATH_FOLDER, .example = "onnxruntime",
-                   .help = "libonnxruntime.so or a folder with it, as scripts/fetch-onnxruntime.sh makes; empty: where the "
-                           "dynamic linker finds it, /usr/local/lib, /opt/onnxruntime/lib"),
+    BP_OPTION_PATH(struct onnx_instance, runtime, .choices = BP_PATH_FILE "|" BP_PATH_FOLDER,
+                   .example = "onnxruntime",
+                   .help = "libonnxruntime.so or a folder with it, as scripts/fetch-onnxruntime.sh "
+                           "makes; empty: where the dynamic linker finds it, /usr/local/lib, "
+                           "/opt/onnxruntime/lib"),
     BP_OPTION_STRING(struct onnx_instance, name, .example = "all-MiniLM-L6-v2",
-                     .help = "begins the model's id, which ends in a digest of its files; empty: the folder's name"),
+                     .help = "begins the model's id, which ends in a digest of its files; empty: "
+                             "the folder's name"),
     BP_OPTION_ENUM(struct onnx_instance, pooling, .initial = "auto", .choices = "auto|mean|cls",
-                   .help = "how the vectors of tokens become one: their mean or that of the first token; auto: as "
-                           "1_Pooling/config.json says, else mean"),
-    BP_OPTION_BOOL(struct onnx_instance, normalise, .initial = "true", .help = "make vectors of length one"),
-    BP_OPTION_INT(struct onnx_instance, max_tokens, .initial = "0", .minimum = "0", .maximum = "8192",
+                   .help = "how the vectors of tokens become one: their mean or that of the first "
+                           "token; auto: as 1_Pooling/config.json says, else mean"),
+    BP_OPTION_BOOL(struct onnx_instance, normalise, .initial = "true",
+                   .help = "make vectors of length one"),
+    BP_OPTION_INT(struct onnx_instance, max_tokens, .initial = "0", .minimum = "0",
+                  .maximum = "8192",
                   .help = "a text is cut behind them; 0: as the model's settings say"),
     BP_OPTION_STRING(struct onnx_instance, query_prefix, .example = "query: ",
                      .help = "put before each question, for models that want it (e5, bge)"),
     BP_OPTION_STRING(struct onnx_instance, passage_prefix, .example = "passage: ",
                      .help = "put before each passage, for models that want it (e5)"),
     BP_OPTION_INT(struct onnx_instance, threads, .initial = "0", .minimum = "0", .maximum = "64",
-                  .help = "how many batches run side by side, each on one processor; 0: one a processor"),
+                  .help = "how many batches run side by side, each on one processor; 0: one a "
+                          "processor"),
     BP_OPTION_INT(struct onnx_instance, batch, .initial = "128", .minimum = "1", .maximum = "2048",
                   .help = "texts in one call"),
 };
@@ -413,12 +441,12 @@ static const bp_life life = { .struct_size = sizeof(bp_life),
                               .worker_start = worker_start,
                               .shared_destroy = shared_destroy };
 
-static const bp_embed_ops ops = { .struct_size = sizeof(bp_embed_ops), .info = onnx_info, .embed = onnx_embed };
+static const bp_embed_ops ops = { .struct_size = sizeof(bp_embed_ops),
+                                  .info = onnx_info,
+                                  .embed = onnx_embed };
 
 BP_PLUGIN(embed, "onnx", "1.0.0",
-          .summary = "a sentence model in this process, with ONNX Runtime: all-MiniLM-L6-v2, bge, e5 and their like",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct onnx_instance),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "a sentence model in this process, with ONNX Runtime: all-MiniLM-L6-v2, bge, "
+                     "e5 and their like",
+          .license = "Apache-2.0", .instance_size = sizeof(struct onnx_instance),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

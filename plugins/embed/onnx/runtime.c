@@ -22,8 +22,8 @@ static const char *const usual_places[] = {
     "/opt/onnxruntime/lib/libonnxruntime.so",
 };
 
-bp_status runtime_expect(bp_call *call, const struct runtime *runtime, bp_status status, const char *what,
-                         ort_status *result)
+bp_status runtime_expect(bp_call *call, const struct runtime *runtime, bp_status status,
+                         const char *what, ort_status *result)
 {
     if (!result)
         return BP_OK;
@@ -43,9 +43,11 @@ static bp_status take_functions(bp_call *call, void *library, struct runtime *ru
     base = symbol ? base_of() : NULL;
     table = base ? base->table(1) : NULL;
     if (!table)
-        return bp_fail(call, BP_UNAVAILABLE, "%s is not ONNX Runtime: it has no OrtGetApiBase. " HOW_TO_GET,
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "%s is not ONNX Runtime: it has no OrtGetApiBase. " HOW_TO_GET,
                        runtime->path);
-#define ORT_TAKE(place, name, result, arguments) memcpy(&runtime->name, &table[place], sizeof(runtime->name));
+#define ORT_TAKE(place, name, result, arguments)                                                   \
+    memcpy(&runtime->name, &table[place], sizeof(runtime->name));
     ORT_FUNCTIONS(ORT_TAKE)
 #undef ORT_TAKE
     snprintf(runtime->version, sizeof(runtime->version), "%s", base->version());
@@ -78,11 +80,14 @@ static bp_status open_wanted(bp_call *call, bp_str wanted, struct runtime *runti
     if (stat(path.data, &info) != 0)
         return bp_fail(call, BP_UNAVAILABLE, "runtime: there is no %s. " HOW_TO_GET, path.data);
     if (S_ISDIR(info.st_mode) && !find_in_folder(path.data, runtime->path, sizeof(runtime->path)))
-        return bp_fail(call, BP_UNAVAILABLE, "runtime: there is no libonnxruntime.so in %s. " HOW_TO_GET, path.data);
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "runtime: there is no libonnxruntime.so in %s. " HOW_TO_GET, path.data);
     *library = dlopen(runtime->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!*library)
-        return bp_fail(call, BP_UNAVAILABLE, "runtime: ONNX Runtime cannot be opened: %.500s. Is it built for this "
-                                             "machine? " HOW_TO_GET, dlerror());
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "runtime: ONNX Runtime cannot be opened: %.500s. Is it built for this "
+                       "machine? " HOW_TO_GET,
+                       dlerror());
     return BP_OK;
 }
 
@@ -100,8 +105,9 @@ bp_status runtime_open(bp_call *call, bp_str wanted, struct runtime *runtime)
         snprintf(runtime->path, sizeof(runtime->path), "%s", usual_places[i]);
     }
     if (!library)
-        return bp_fail(call, BP_UNAVAILABLE, "ONNX Runtime (libonnxruntime.so) is not on this machine, neither in the "
-                                             "folders of the dynamic linker nor in /usr/local/lib or "
-                                             "/opt/onnxruntime/lib. " HOW_TO_GET);
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "ONNX Runtime (libonnxruntime.so) is not on this machine, neither in the "
+                       "folders of the dynamic linker nor in /usr/local/lib or "
+                       "/opt/onnxruntime/lib. " HOW_TO_GET);
     return take_functions(call, library, runtime);
 }

@@ -28,8 +28,10 @@ static bp_status measure(bp_call *call, void *arg)
     struct statvfs    info;
 
     if (statvfs(room->path, &info) != 0)
-        return bp_fail(call, BP_IO, "cannot look at the file system of %s: %s", room->path, strerror(errno));
-    room->free_bytes = (int64_t)(info.f_bavail * info.f_frsize); // what a user who is not root may still write
+        return bp_fail(call, BP_IO, "cannot look at the file system of %s: %s", room->path,
+                       strerror(errno));
+    room->free_bytes = (int64_t)(info.f_bavail *
+                                 info.f_frsize); // what a user who is not root may still write
     room->total_bytes = (int64_t)(info.f_blocks * info.f_frsize);
     return BP_OK;
 }
@@ -57,9 +59,12 @@ static bp_status disk_ask(bp_call *call, void *instance, bp_health *health)
         level = BP_HEALTH_DEGRADED;
     health->value = ratio;
     health->unit = BP_STR("ratio");
-    return bp_health_say(call, health, level, "%.1f GiB of %.1f GiB (%.0f%%) are free on the file system of " BP_FMT "%s",
-                         (double)room.free_bytes / (1 << 30), (double)room.total_bytes / (1 << 30), ratio * 100,
-                         BP_ARG(check->path), level == BP_HEALTH_OK ? "" : ": delete something or make it larger");
+    return bp_health_say(call, health, level,
+                         "%.1f GiB of %.1f GiB (%.0f%%) are free on the file system of " BP_FMT
+                         "%s",
+                         (double)room.free_bytes / (1 << 30), (double)room.total_bytes / (1 << 30),
+                         ratio * 100, BP_ARG(check->path),
+                         level == BP_HEALTH_OK ? "" : ": delete something or make it larger");
 }
 
 static bp_status check_options(bp_call *call, const void *given)
@@ -67,33 +72,38 @@ static bp_status check_options(bp_call *call, const void *given)
     const struct disk_check *check = given;
 
     if (check->fail_ratio > check->warn_ratio)
-        return bp_fail(call, BP_INVALID, "fail_ratio: %g is above warn_ratio %g, so that nothing would ever be a warning",
+        return bp_fail(call, BP_INVALID,
+                       "fail_ratio: %g is above warn_ratio %g, so that nothing would ever be a "
+                       "warning",
                        check->fail_ratio, check->warn_ratio);
     if (check->warn_size_bytes && check->fail_size_bytes > check->warn_size_bytes)
-        return bp_fail(call, BP_INVALID, "fail_size: it is above warn_size, so that nothing would ever be a warning");
+        return bp_fail(call, BP_INVALID,
+                       "fail_size: it is above warn_size, so that nothing would ever be a warning");
     return BP_OK;
 }
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct disk_check, path, .initial = ".", .choices = BP_PATH_FILE "|" BP_PATH_FOLDER, .help = "a file or directory on the file system to look at"),
-    BP_OPTION_FLOAT(struct disk_check, warn_ratio, .initial = "0.10", .minimum = "0", .maximum = "1",
-                    .help = "degraded when less than this share is free"),
-    BP_OPTION_FLOAT(struct disk_check, fail_ratio, .initial = "0.02", .minimum = "0", .maximum = "1",
+    BP_OPTION_PATH(struct disk_check, path, .initial = ".",
+                   .choices = BP_PATH_FILE "|" BP_PATH_FOLDER,
+                   .help = "a file or directory on the file system to look at"),
+    BP_OPTION_FLOAT(struct disk_check, warn_ratio, .initial = "0.10", .minimum = "0",
+                    .maximum = "1", .help = "degraded when less than this share is free"),
+    BP_OPTION_FLOAT(struct disk_check, fail_ratio, .initial = "0.02", .minimum = "0",
+                    .maximum = "1",
                     .help = "full, as `when_full` has it, when less than this share is free"),
-    BP_OPTION_SIZE(struct disk_check, warn_size, .initial = "0", .minimum = "0", .help = "degraded when fewer bytes are free"),
-    BP_OPTION_SIZE(struct disk_check, fail_size, .initial = "0", .minimum = "0", .help = "full, as `when_full` has it, when fewer bytes are free"),
+    BP_OPTION_SIZE(struct disk_check, warn_size, .initial = "0", .minimum = "0",
+                   .help = "degraded when fewer bytes are free"),
+    BP_OPTION_SIZE(struct disk_check, fail_size, .initial = "0", .minimum = "0",
+                   .help = "full, as `when_full` has it, when fewer bytes are free"),
     BP_OPTION_ENUM(struct disk_check, when_full, .initial = "degraded", .choices = "degraded|down",
-                   .help = "what a full disk is: degraded, as reads go on, or down, which makes the server not ready"),
+                   .help = "what a full disk is: degraded, as reads go on, or down, which makes "
+                           "the server not ready"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
 
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = disk_ask };
 
-BP_PLUGIN(health, "disk", "1.0.0",
-          .summary = "checks that a file system has room left",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct disk_check),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+BP_PLUGIN(health, "disk", "1.0.0", .summary = "checks that a file system has room left",
+          .license = "Apache-2.0", .instance_size = sizeof(struct disk_check),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

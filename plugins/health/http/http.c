@@ -56,10 +56,12 @@ static bp_status check_options(bp_call *call, const void *given)
 
     for (size_t i = 0; i < check->expect.count; i++)
         if (!range_of(check->expect.items[i], &first, &last))
-            return bp_fail(call, BP_INVALID, "expect: \"" BP_FMT "\" is not a status; write 200, 2xx or 200-299",
+            return bp_fail(call, BP_INVALID,
+                           "expect: \"" BP_FMT "\" is not a status; write 200, 2xx or 200-299",
                            BP_ARG(check->expect.items[i]));
     if (check->contains.len && check->method == 1)
-        return bp_fail(call, BP_INVALID, "contains: the answer to HEAD has no body to look into; use method: GET");
+        return bp_fail(call, BP_INVALID,
+                       "contains: the answer to HEAD has no body to look into; use method: GET");
     return BP_OK;
 }
 
@@ -73,7 +75,10 @@ static bp_status http_ask(bp_call *call, void *instance, bp_health *health)
 
     health->value = NAN;
     request.method = check->method == 1 ? BP_STR("HEAD") : BP_STR("GET");
-    request.connect_timeout_ns = request.first_byte_timeout_ns = request.idle_timeout_ns = check->timeout_ns;
+    request
+        .connect_timeout_ns = request
+                                  .first_byte_timeout_ns = request
+                                                               .idle_timeout_ns = check->timeout_ns;
     request.deadline_ns = bp_within(call, check->timeout_ns);
     request.max_response_bytes = BODY_MAX_BYTES;
     status = bp_http_fetch(call, &request, &response);
@@ -84,22 +89,29 @@ static bp_status http_ask(bp_call *call, void *instance, bp_health *health)
     health->value = (double)(bp_now_ns() - before_ns) / 1e9;
     health->unit = BP_STR("seconds");
     if (!is_expected(check, response.status))
-        return bp_health_say(call, health, BP_HEALTH_DOWN, BP_FMT " answered %d", BP_ARG(check->url), response.status);
-    if (check->contains.len && !memmem(response.body.data, response.body.len, check->contains.data, check->contains.len))
-        return bp_health_say(call, health, BP_HEALTH_DOWN, BP_FMT " answered %d, but without \"" BP_FMT "\"",
-                             BP_ARG(check->url), response.status, BP_ARG(check->contains));
-    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " answered %d", BP_ARG(check->url), response.status);
+        return bp_health_say(call, health, BP_HEALTH_DOWN, BP_FMT " answered %d",
+                             BP_ARG(check->url), response.status);
+    if (check->contains.len &&
+        !memmem(response.body.data, response.body.len, check->contains.data, check->contains.len))
+        return bp_health_say(call, health, BP_HEALTH_DOWN,
+                             BP_FMT " answered %d, but without \"" BP_FMT "\"", BP_ARG(check->url),
+                             response.status, BP_ARG(check->contains));
+    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " answered %d", BP_ARG(check->url),
+                         response.status);
 }
 
 static const bp_option options[] = {
-    BP_OPTION_URL(struct http_check, url, .is_required = true, .example = "http://127.0.0.1:6333/readyz",
+    BP_OPTION_URL(struct http_check, url, .is_required = true,
+                  .example = "http://127.0.0.1:6333/readyz",
                   .help = "what to ask; redirects are not followed"),
-    BP_OPTION_ENUM(struct http_check, method, .initial = "GET", .choices = "GET|HEAD", .help = "how to ask"),
+    BP_OPTION_ENUM(struct http_check, method, .initial = "GET", .choices = "GET|HEAD",
+                   .help = "how to ask"),
     BP_OPTION_LIST(struct http_check, expect, .example = "[200, 204]",
                    .help = "statuses that are healthy: 200, 2xx or 200-299; none: 2xx"),
-    BP_OPTION_STRING(struct http_check, contains, .example = "ready", .help = "text that the body must have; empty: any"),
-    BP_OPTION_DURATION(struct http_check, timeout, .initial = "5s", .minimum = "10ms", .maximum = "1m",
-                       .help = "how long the answer may take"),
+    BP_OPTION_STRING(struct http_check, contains, .example = "ready",
+                     .help = "text that the body must have; empty: any"),
+    BP_OPTION_DURATION(struct http_check, timeout, .initial = "5s", .minimum = "10ms",
+                       .maximum = "1m", .help = "how long the answer may take"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
@@ -108,8 +120,5 @@ static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check 
 
 BP_PLUGIN(health, "http", "1.0.0",
           .summary = "checks that an HTTP server answers with the status and the text it should",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct http_check),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct http_check),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

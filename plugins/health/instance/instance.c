@@ -21,8 +21,8 @@ static bp_status ask_storage(bp_call *call, const bp_peer *peer, bp_str *said)
     bp_storage_stats stats = { .struct_size = sizeof(stats) };
 
     BP_TRY(((const bp_storage_ops *)peer->ops)->stats(call, peer->instance, &stats));
-    *said = bp_format(call, BP_FMT ", %u of %u connections in use", BP_ARG(stats.engine), stats.connections_in_use,
-                      stats.connections_max);
+    *said = bp_format(call, BP_FMT ", %u of %u connections in use", BP_ARG(stats.engine),
+                      stats.connections_in_use, stats.connections_max);
     return BP_OK;
 }
 
@@ -50,7 +50,8 @@ static bp_status ask_embed(bp_call *call, const bp_peer *peer, bp_str *said)
     bp_embed_info info;
 
     BP_TRY(bp_embed_info_of(call, peer, &info));
-    *said = bp_format(call, "model " BP_FMT " with %u dimensions", BP_ARG(info.model), info.dimensions);
+    *said = bp_format(call, "model " BP_FMT " with %u dimensions", BP_ARG(info.model),
+                      info.dimensions);
     return BP_OK;
 }
 
@@ -70,21 +71,26 @@ static bp_status start(bp_call *call, void *instance, void *shared)
     const struct {
         const bp_peer *peer;
         bp_status (*ask)(bp_call *call, const bp_peer *peer, bp_str *said);
-    } given[] = { { check->storage, ask_storage }, { check->cache, ask_cache }, { check->vector, ask_vector },
-                  { check->embed, ask_embed },     { check->llm, ask_llm } };
+    } given[] = { { check->storage, ask_storage },
+                  { check->cache, ask_cache },
+                  { check->vector, ask_vector },
+                  { check->embed, ask_embed },
+                  { check->llm, ask_llm } };
 
     (void)shared;
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
         if (!given[i].peer)
             continue;
         if (check->target)
-            return bp_fail(call, BP_INVALID, "a check looks at one instance: give one of storage, cache, vector, embed, "
-                                             "llm, and write a second check for the other");
+            return bp_fail(call, BP_INVALID,
+                           "a check looks at one instance: give one of storage, cache, vector, "
+                           "embed, llm, and write a second check for the other");
         check->target = given[i].peer;
         check->ask = given[i].ask;
     }
     if (!check->target)
-        return bp_fail(call, BP_INVALID, "nothing to check: give one of storage, cache, vector, embed, llm");
+        return bp_fail(call, BP_INVALID,
+                       "nothing to check: give one of storage, cache, vector, embed, llm");
     return BP_OK;
 }
 
@@ -107,17 +113,21 @@ static bp_status instance_ask(bp_call *call, void *instance, bp_health *health)
                              BP_ARG(bp_error_of(call)->message));
     health->value = (double)(bp_now_ns() - before_ns) / 1e9;
     health->unit = BP_STR("seconds");
-    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT "." BP_FMT " answers: " BP_FMT, BP_ARG(peer->kind),
-                         BP_ARG(peer->name), BP_ARG(said));
+    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT "." BP_FMT " answers: " BP_FMT,
+                         BP_ARG(peer->kind), BP_ARG(peer->name), BP_ARG(said));
 }
 
 static const bp_option options[] = {
-    BP_OPTION_REF(struct instance_check, storage, "storage", .example = "main", .help = "ask this storage for its figures"),
-    BP_OPTION_REF(struct instance_check, cache, "cache", .example = "main", .help = "ask this cache for its figures"),
+    BP_OPTION_REF(struct instance_check, storage, "storage", .example = "main",
+                  .help = "ask this storage for its figures"),
+    BP_OPTION_REF(struct instance_check, cache, "cache", .example = "main",
+                  .help = "ask this cache for its figures"),
     BP_OPTION_REF(struct instance_check, vector, "vector", .example = "docs",
                   .help = "ask this vector store for its collections"),
-    BP_OPTION_REF(struct instance_check, embed, "embed", .example = "main", .help = "ask this embedder for its model"),
-    BP_OPTION_REF(struct instance_check, llm, "llm", .example = "ollama", .help = "ask this LLM provider for its models"),
+    BP_OPTION_REF(struct instance_check, embed, "embed", .example = "main",
+                  .help = "ask this embedder for its model"),
+    BP_OPTION_REF(struct instance_check, llm, "llm", .example = "ollama",
+                  .help = "ask this LLM provider for its models"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .worker_start = start };
@@ -125,9 +135,6 @@ static const bp_life life = { .struct_size = sizeof(bp_life), .worker_start = st
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = instance_ask };
 
 BP_PLUGIN(health, "instance", "1.0.0",
-          .summary = "checks that another instance of the conf answers",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct instance_check),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "checks that another instance of the conf answers", .license = "Apache-2.0",
+          .instance_size = sizeof(struct instance_check), .options = BP_TABLE(options),
+          .life = &life, .ops = &ops)

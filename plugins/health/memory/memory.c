@@ -73,7 +73,8 @@ static bp_status memory_ask(bp_call *call, void *instance, bp_health *health)
     health->value = NAN;
     if (limit == 0 || used == 0)
         return bp_health_say(call, health, BP_HEALTH_DEGRADED,
-                             "the memory of this process cannot be measured: /proc is not readable");
+                             "the memory of this process cannot be measured: /proc is not "
+                             "readable");
     ratio = (double)used / (double)limit;
     if (ratio >= check->fail_ratio)
         level = BP_HEALTH_DOWN;
@@ -81,7 +82,8 @@ static bp_status memory_ask(bp_call *call, void *instance, bp_health *health)
         level = BP_HEALTH_DEGRADED;
     health->value = ratio;
     health->unit = BP_STR("ratio");
-    return bp_health_say(call, health, level, "%.1f MiB of %.1f MiB (%.0f%%) are in use, by the limit of %s",
+    return bp_health_say(call, health, level,
+                         "%.1f MiB of %.1f MiB (%.0f%%) are in use, by the limit of %s",
                          (double)used / (1 << 20), (double)limit / (1 << 20), ratio * 100, whose);
 }
 
@@ -90,18 +92,21 @@ static bp_status check_options(bp_call *call, const void *given)
     const struct memory_check *check = given;
 
     if (check->fail_ratio < check->warn_ratio)
-        return bp_fail(call, BP_INVALID, "fail_ratio: %g is below warn_ratio %g, so that nothing would ever be a warning",
+        return bp_fail(call, BP_INVALID,
+                       "fail_ratio: %g is below warn_ratio %g, so that nothing would ever be a "
+                       "warning",
                        check->fail_ratio, check->warn_ratio);
     return BP_OK;
 }
 
 static const bp_option options[] = {
     BP_OPTION_SIZE(struct memory_check, limit, .initial = "0", .minimum = "0", .example = "512MiB",
-                   .help = "what the process may use; 0: what its cgroup allows, or all of the machine"),
-    BP_OPTION_FLOAT(struct memory_check, warn_ratio, .initial = "0.85", .minimum = "0", .maximum = "1",
-                    .help = "degraded from this share of the limit on"),
-    BP_OPTION_FLOAT(struct memory_check, fail_ratio, .initial = "0.95", .minimum = "0", .maximum = "1",
-                    .help = "down from this share of the limit on"),
+                   .help = "what the process may use; 0: what its cgroup allows, or all of the "
+                           "machine"),
+    BP_OPTION_FLOAT(struct memory_check, warn_ratio, .initial = "0.85", .minimum = "0",
+                    .maximum = "1", .help = "degraded from this share of the limit on"),
+    BP_OPTION_FLOAT(struct memory_check, fail_ratio, .initial = "0.95", .minimum = "0",
+                    .maximum = "1", .help = "down from this share of the limit on"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
@@ -110,8 +115,5 @@ static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check 
 
 BP_PLUGIN(health, "memory", "1.0.0",
           .summary = "checks how much of the memory it may use this process has taken",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct memory_check),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .license = "Apache-2.0", .instance_size = sizeof(struct memory_check),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

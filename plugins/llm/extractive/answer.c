@@ -133,9 +133,9 @@ static void weigh(struct question *question, const struct candidate *candidates,
         size_t holding = 0;
         for (size_t k = 0; k < count; k++)
             holding += candidates[k].covers >> i & 1;
-        question->weights[i] =
-            holding ? log(1 + ((double)count - (double)holding + 0.5) / ((double)holding + 0.5))
-                    : 0;
+        question->weights[i] = holding ? log(1 + ((double)count - (double)holding + 0.5) /
+                                                     ((double)holding + 0.5))
+                                       : 0;
         sum += question->weights[i];
         found += holding > 0;
     }
@@ -164,8 +164,9 @@ static size_t split_all(const struct question *question, const bp_passage *passa
              used < SENTENCES_MAX && sentence_next(passages[i].text, &cursor, &sentence);
              position++) {
             struct candidate *candidate = &candidates[used++];
-            *candidate =
-                (struct candidate){ .sentence = sentence, .passage = i, .position = position };
+            *candidate = (struct candidate){ .sentence = sentence,
+                                             .passage = i,
+                                             .position = position };
             candidate->covers = covered(question, sentence.text, &candidate->words);
             candidate->bonus = 0.10 / (double)(1 + position) + 0.15 / (double)(1 + i);
         }
@@ -220,13 +221,13 @@ static void choose(const struct question *question, struct candidate *candidates
         best->is_chosen = true;
         done |= best->covers;
         by_title |= titles[best->passage];
-        answer->chosen[answer->count++] =
-            (struct chosen){ best->sentence, best->passage, (size_t)(best - candidates) };
+        answer->chosen[answer->count++] = (struct chosen){ best->sentence, best->passage,
+                                                           (size_t)(best - candidates) };
     }
     if (question->total > 0)
-        answer->coverage =
-            (weight_of(question, done) + 0.5 * weight_of(question, by_title & ~done)) /
-            question->total;
+        answer->coverage = (weight_of(question, done) +
+                            0.5 * weight_of(question, by_title & ~done)) /
+                           question->total;
 }
 
 static void sort_by_place(struct answer *answer)

@@ -18,8 +18,8 @@ static const bp_message *last_of_user(const bp_chat *chat)
     const char *messages = (const char *)chat->messages;
 
     for (size_t i = chat->message_count; i-- > 0;) {
-        const bp_message *message =
-            (const bp_message *)(const void *)(messages + i * chat->message_size);
+        const bp_message *message = (const bp_message *)(const void *)(messages +
+                                                                       i * chat->message_size);
         if (message->role == BP_ROLE_USER)
             return message;
     }
@@ -158,8 +158,8 @@ static const bp_llm_ops ops = {
     .models = extractive_models,
 };
 
-BP_PLUGIN(
-    llm, "extractive", "1.0.0",
-    .summary = "answers with sentences of the passages given, and with nothing else; no model",
-    .license = "Apache-2.0", .instance_size = sizeof(struct extractive),
-    .options = BP_TABLE(options), .ops = &ops)
+BP_PLUGIN(llm, "extractive", "1.0.0",
+          .summary = "answers with sentences of the passages given, and with nothing else; no "
+                     "model",
+          .license = "Apache-2.0", .instance_size = sizeof(struct extractive),
+          .options = BP_TABLE(options), .ops = &ops)

@@ -3,7 +3,10 @@
  * line. */
 #include "sentence.h"
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
 
 static bp_str trim(bp_str text)
 {
@@ -54,7 +57,10 @@ static size_t marker_length(bp_str line)
     return at;
 }
 
-static bool is_table_row(bp_str line) { return line.len && line.data[0] == '|'; }
+static bool is_table_row(bp_str line)
+{
+    return line.len && line.data[0] == '|';
+}
 
 /* |---|:--:| under a table's head. */
 static bool is_table_rule(bp_str line)
@@ -195,8 +201,8 @@ bool sentence_next(bp_str passage, struct sentence_cursor *cursor, struct senten
         while (is_blank(passage.data[at]))
             at++;
         cursor->at = prose_end(passage, at);
-        *sentence =
-            (struct sentence){ trim(bp_str_n(passage.data + at, cursor->at - at)), SENTENCE_PROSE };
+        *sentence = (struct sentence){ trim(bp_str_n(passage.data + at, cursor->at - at)),
+                                       SENTENCE_PROSE };
         if (sentence->text.len)
             return true;
     }

@@ -20,17 +20,20 @@ static bp_str arguments_of(bp_call *call, const bp_json *function)
 {
     const bp_json *arguments = bp_json_get(function, "arguments");
 
-    return bp_json_type_of(arguments) == BP_JSON_OBJECT ? bp_json_text(call, arguments) : bp_json_string(arguments);
+    return bp_json_type_of(arguments) == BP_JSON_OBJECT ? bp_json_text(call, arguments)
+                                                        : bp_json_string(arguments);
 }
 
-/* Which call a piece belongs to: its index, or, from servers that send none, a new one for each that has a name. */
+/* Which call a piece belongs to: its index, or, from servers that send none, a new one for each
+ * that has a name. */
 static int64_t index_of(const struct chat_answer *answer, const bp_json *piece, bool has_name)
 {
     const bp_json *index = bp_json_get(piece, "index");
 
     if (bp_json_type_of(index) == BP_JSON_INTEGER)
         return bp_json_integer(index);
-    return has_name || answer->tool_calls == 0 ? answer->tool_calls : (int64_t)answer->tool_calls - 1;
+    return has_name || answer->tool_calls == 0 ? answer->tool_calls
+                                               : (int64_t)answer->tool_calls - 1;
 }
 
 static bp_status take_tool_call(bp_call *call, struct chat_answer *answer, const bp_json *piece)
@@ -41,13 +44,14 @@ static bp_status take_tool_call(bp_call *call, struct chat_answer *answer, const
     bp_delta       delta = { .struct_size = sizeof(delta), .type = BP_DELTA_TOOL_CALL };
 
     if (index < 0 || index >= CHAT_TOOL_CALLS_MAX)
-        return bp_fail(call, BP_UPSTREAM, BP_FMT " sent more than %d tool calls at once", BP_ARG(answer->llm->server.url),
-                       CHAT_TOOL_CALLS_MAX);
+        return bp_fail(call, BP_UPSTREAM, BP_FMT " sent more than %d tool calls at once",
+                       BP_ARG(answer->llm->server.url), CHAT_TOOL_CALLS_MAX);
     delta.index = (uint32_t)index;
     delta.text = arguments_of(call, function);
     if (!answer->is_named[index]) {
         if (!name.len)
-            return bp_fail(call, BP_UPSTREAM, BP_FMT " sent arguments of a tool call that has no name",
+            return bp_fail(call, BP_UPSTREAM,
+                           BP_FMT " sent arguments of a tool call that has no name",
                            BP_ARG(answer->llm->server.url));
         answer->is_named[index] = true;
         if (delta.index + 1 > answer->tool_calls)
@@ -97,7 +101,8 @@ static void take_usage(struct chat_answer *answer, const bp_json *usage)
         return;
     answer->result->input_tokens = count_of(usage, "prompt_tokens");
     answer->result->output_tokens = count_of(usage, "completion_tokens");
-    answer->result->cached_tokens = count_of(bp_json_get(usage, "prompt_tokens_details"), "cached_tokens");
+    answer->result->cached_tokens = count_of(bp_json_get(usage, "prompt_tokens_details"),
+                                             "cached_tokens");
 }
 
 static bp_status take_choice(bp_call *call, struct chat_answer *answer, const bp_json *choice)
@@ -147,5 +152,6 @@ bp_status chat_end(bp_call *call, struct chat_answer *answer)
 {
     if (answer->is_finished)
         return BP_OK;
-    return bp_fail(call, BP_UPSTREAM, "the answer of " BP_FMT " broke off before its end", BP_ARG(answer->llm->server.url));
+    return bp_fail(call, BP_UPSTREAM, "the answer of " BP_FMT " broke off before its end",
+                   BP_ARG(answer->llm->server.url));
 }

@@ -1,4 +1,5 @@
-/* chat.h - private to llm/openai: an instance, the request that is made of a chat, the answer that is read. */
+/* chat.h - private to llm/openai: an instance, the request that is made of a chat, the answer that
+ * is read. */
 #ifndef CHAT_H
 #define CHAT_H
 
@@ -19,13 +20,14 @@ struct llm_instance {
     struct openai_server server;
     bp_str               model, extra;
     int64_t              timeout_ns, idle_timeout_ns;
-    int32_t              max_tokens_name; /* place in the choices: max_tokens, max_completion_tokens */
-    bool                 with_usage;
+    int32_t max_tokens_name; /* place in the choices: max_tokens, max_completion_tokens */
+    bool    with_usage;
 };
 
 /* ---- request.c ---- */
 
-bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat, bp_str *body);
+bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat,
+                    bp_str *body);
 
 /* ---- answer.c ---- */
 
@@ -34,8 +36,8 @@ struct chat_answer {
     const struct llm_instance *llm;
     const bp_chat_sink        *sink;
     bp_chat_result            *result;
-    bool                       is_finished;   /* a finish_reason came */
-    uint32_t                   tool_calls;    /* how many began */
+    bool                       is_finished; /* a finish_reason came */
+    uint32_t                   tool_calls;  /* how many began */
     size_t                     model_len;
     char                       model[256];
     bool                       is_named[CHAT_TOOL_CALLS_MAX];

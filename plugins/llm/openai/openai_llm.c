@@ -1,12 +1,15 @@
-/* openai_llm.c - an LLM provider behind POST /chat/completions: Ollama, Jan, llama-server, vLLM, Fireworks, OpenAI. */
+/* openai_llm.c - an LLM provider behind POST /chat/completions: Ollama, Jan, llama-server, vLLM,
+ * Fireworks, OpenAI. */
 #include "chat.h"
 
 enum { MODELS_MAX_BYTES = 8 << 20 };
 
 /* ---- chat ---- */
 
-/* Everything that comes, up to `max_bytes`; more is BP_TOO_LARGE, or left out when it is only an error's text. */
-static bp_status read_all(bp_call *call, bp_http_stream *stream, size_t max_bytes, bool may_cut, bp_str *text)
+/* Everything that comes, up to `max_bytes`; more is BP_TOO_LARGE, or left out when it is only an
+ * error's text. */
+static bp_status read_all(bp_call *call, bp_http_stream *stream, size_t max_bytes, bool may_cut,
+                          bp_str *text)
 {
     bp_buf *buf = bp_buf_new(call, max_bytes);
     size_t  left = max_bytes;
@@ -25,8 +28,8 @@ static bp_status read_all(bp_call *call, bp_http_stream *stream, size_t max_byte
     return BP_OK;
 }
 
-static bp_status fail_answered(bp_call *call, const struct llm_instance *llm, bp_http_stream *stream,
-                               const bp_http_response *head)
+static bp_status fail_answered(bp_call *call, const struct llm_instance *llm,
+                               bp_http_stream *stream, const bp_http_response *head)
 {
     bp_str text = { "", 0 };
 
@@ -35,13 +38,14 @@ static bp_status fail_answered(bp_call *call, const struct llm_instance *llm, bp
     return openai_fail(call, &llm->server, head->status, head->retry_after_ns, text);
 }
 
-static bp_status parse(bp_call *call, const struct llm_instance *llm, bp_str text, const bp_json **value)
+static bp_status parse(bp_call *call, const struct llm_instance *llm, bp_str text,
+                       const bp_json **value)
 {
     bp_status status = bp_json_read(call, text, value);
 
     if (status == BP_INVALID)
-        return bp_fail(call, BP_UPSTREAM, BP_FMT " sent an answer that is not JSON: " BP_FMT, BP_ARG(llm->server.url),
-                       BP_ARG(bp_error_of(call)->message));
+        return bp_fail(call, BP_UPSTREAM, BP_FMT " sent an answer that is not JSON: " BP_FMT,
+                       BP_ARG(llm->server.url), BP_ARG(bp_error_of(call)->message));
     return status;
 }
 
@@ -91,8 +95,8 @@ static bool is_event_stream(bp_str content_type)
     return bp_str_starts(content_type, "text/event-stream");
 }
 
-static bp_status openai_chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
-                             bp_chat_result *result)
+static bp_status openai_chat(bp_call *call, void *instance, const bp_chat *chat,
+                             const bp_chat_sink *sink, bp_chat_result *result)
 {
     const struct llm_instance *llm = instance;
     struct chat_answer        *answer = BP_NEW(call, struct chat_answer);
@@ -132,15 +136,17 @@ static bp_status openai_chat(bp_call *call, void *instance, const bp_chat *chat,
 
 static uint64_t context_of(const bp_json *model)
 {
-    static const char *const keys[] = { "context_length", "max_model_len", "context_window", "max_context_length" };
-    int64_t                  tokens = bp_json_integer(bp_json_get(bp_json_get(model, "meta"), "n_ctx_train"));
+    static const char *const keys[] = { "context_length", "max_model_len", "context_window",
+                                        "max_context_length" };
+    int64_t tokens = bp_json_integer(bp_json_get(bp_json_get(model, "meta"), "n_ctx_train"));
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && tokens <= 0; i++)
         tokens = bp_json_integer(bp_json_get(model, keys[i]));
     return tokens > 0 ? (uint64_t)tokens : 0;
 }
 
-static bp_status openai_models(bp_call *call, void *instance, const bp_model **models, size_t *model_size, size_t *count)
+static bp_status openai_models(bp_call *call, void *instance, const bp_model **models,
+                               size_t *model_size, size_t *count)
 {
     const struct llm_instance *llm = instance;
     bp_http_request            request;
@@ -153,7 +159,8 @@ static bp_status openai_models(bp_call *call, void *instance, const bp_model **m
     request.max_response_bytes = MODELS_MAX_BYTES;
     BP_TRY(bp_http_fetch(call, &request, &response));
     if (response.status < 200 || response.status > 299)
-        return openai_fail(call, &llm->server, response.status, response.retry_after_ns, response.body);
+        return openai_fail(call, &llm->server, response.status, response.retry_after_ns,
+                           response.body);
     BP_TRY(parse(call, llm, response.body, &root));
     data = bp_json_get(root, "data");
     *count = bp_json_count(data);
@@ -187,15 +194,21 @@ static bp_status check_options(bp_call *call, const void *given)
     return BP_OK;
 }
 
-#define SERVER(type, field, name_, ...) BP_OPTION_OF(type, struct llm_instance, server.field, name_, __VA_ARGS__)
+#define SERVER(type, field, name_, ...)                                                            \
+    BP_OPTION_OF(type, struct llm_instance, server.field, name_, __VA_ARGS__)
 
 static const bp_option options[] = {
-    SERVER(BP_OPTION_TYPE_URL, url, "url", .is_required = true, .example = "http://127.0.0.1:11434/v1",
+    SERVER(BP_OPTION_TYPE_URL, url, "url", .is_required = true,
+           .example = "http://127.0.0.1:11434/v1",
            .help = "the server, up to and with /v1; /chat/completions and /models are added"),
-    SERVER(BP_OPTION_TYPE_SECRET, api_key, "api_key", .help = "sent as Authorization: Bearer KEY; empty: no such header"),
-    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .choices = BP_PATH_PEM, .example = "/etc/ssl/gateway-ca.pem",
-           .help = "certificates to trust for https://, in PEM; unset: those that this machine trusts"),
-    SERVER(BP_OPTION_TYPE_MAP, headers, "headers", .help = "more headers for every request, by name"),
+    SERVER(BP_OPTION_TYPE_SECRET, api_key, "api_key",
+           .help = "sent as Authorization: Bearer KEY; empty: no such header"),
+    SERVER(BP_OPTION_TYPE_PATH, ca, "ca", .choices = BP_PATH_PEM,
+           .example = "/etc/ssl/gateway-ca.pem",
+           .help = "certificates to trust for https://, in PEM; unset: those that this machine "
+                   "trusts"),
+    SERVER(BP_OPTION_TYPE_MAP, headers, "headers",
+           .help = "more headers for every request, by name"),
     BP_OPTION_STRING(struct llm_instance, model, .is_required = true, .example = "llama3.2",
                      .help = "the model to ask when a chat names none"),
     BP_OPTION_STRING(struct llm_instance, extra, .example = "{\"top_k\": 20}",
@@ -204,21 +217,24 @@ static const bp_option options[] = {
                    .choices = "max_tokens|max_completion_tokens",
                    .help = "what the server calls the longest answer it may give"),
     BP_OPTION_BOOL(struct llm_instance, with_usage, .initial = "true",
-                   .help = "ask for the tokens used (stream_options); false for servers that refuse that"),
-    BP_OPTION_DURATION(struct llm_instance, timeout, .initial = "60s", .minimum = "10ms", .maximum = "30m",
+                   .help = "ask for the tokens used (stream_options); false for servers that "
+                           "refuse that"),
+    BP_OPTION_DURATION(struct llm_instance, timeout, .initial = "60s", .minimum = "10ms",
+                       .maximum = "30m",
                        .help = "how long the server may think before it begins to answer"),
-    BP_OPTION_DURATION(struct llm_instance, idle_timeout, .initial = "30s", .minimum = "10ms", .maximum = "30m",
+    BP_OPTION_DURATION(struct llm_instance, idle_timeout, .initial = "30s", .minimum = "10ms",
+                       .maximum = "30m",
                        .help = "how long it may be silent in the middle of an answer"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
 
-static const bp_llm_ops ops = { .struct_size = sizeof(bp_llm_ops), .chat = openai_chat, .models = openai_models };
+static const bp_llm_ops ops = { .struct_size = sizeof(bp_llm_ops),
+                                .chat = openai_chat,
+                                .models = openai_models };
 
 BP_PLUGIN(llm, "openai", "1.0.0",
-          .summary = "chats with any server that speaks OpenAI's API: Ollama, Jan, llama-server, vLLM, OpenAI",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct llm_instance),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "chats with any server that speaks OpenAI's API: Ollama, Jan, llama-server, "
+                     "vLLM, OpenAI",
+          .license = "Apache-2.0", .instance_size = sizeof(struct llm_instance),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -14,7 +14,8 @@ static void add_tool_calls(bp_json_writer *w, const bp_message *message)
         bp_json_key(w, "function");
         bp_json_object(w);
         bp_json_put_string(w, "name", tool_call->name);
-        bp_json_put_string(w, "arguments", tool_call->arguments.len ? tool_call->arguments : BP_STR("{}"));
+        bp_json_put_string(w, "arguments",
+                           tool_call->arguments.len ? tool_call->arguments : BP_STR("{}"));
         bp_json_end(w);
         bp_json_end(w);
     }
@@ -55,7 +56,8 @@ static void add_tools(bp_json_writer *w, const bp_chat *chat)
         bp_json_put_string(w, "name", chat->tools[i].name);
         bp_json_put_string(w, "description", chat->tools[i].description);
         bp_json_key(w, "parameters");
-        bp_json_add_raw(w, chat->tools[i].parameters.len ? chat->tools[i].parameters : BP_STR("{\"type\":\"object\"}"));
+        bp_json_add_raw(w, chat->tools[i].parameters.len ? chat->tools[i].parameters
+                                                         : BP_STR("{\"type\":\"object\"}"));
         bp_json_end(w);
         bp_json_end(w);
     }
@@ -96,7 +98,8 @@ static void add_response_format(bp_json_writer *w, bp_str schema)
 static void add_sampling(bp_json_writer *w, const struct llm_instance *llm, const bp_chat *chat)
 {
     if (chat->max_tokens)
-        bp_json_put_integer(w, llm->max_tokens_name ? "max_completion_tokens" : "max_tokens", chat->max_tokens);
+        bp_json_put_integer(w, llm->max_tokens_name ? "max_completion_tokens" : "max_tokens",
+                            chat->max_tokens);
     if (chat->temperature >= 0)
         bp_json_put_number(w, "temperature", chat->temperature);
     if (chat->top_p >= 0)
@@ -116,10 +119,12 @@ static void add_sampling(bp_json_writer *w, const struct llm_instance *llm, cons
 
 static const bp_message *message_at(const bp_chat *chat, size_t index)
 {
-    return (const bp_message *)(const void *)((const char *)chat->messages + index * chat->message_size);
+    return (const bp_message *)(const void *)((const char *)chat->messages +
+                                              index * chat->message_size);
 }
 
-static bp_status base_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat, bp_str *body)
+static bp_status base_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat,
+                           bp_str *body)
 {
     bp_json_writer *w = bp_json_writer_new(call, CHAT_REQUEST_MAX_BYTES);
 
@@ -129,7 +134,8 @@ static bp_status base_body(bp_call *call, const struct llm_instance *llm, const 
     bp_json_array(w);
     for (size_t i = 0; i < chat->message_count; i++) {
         if (message_at(chat, i)->role > BP_ROLE_TOOL)
-            return bp_fail(call, BP_INVALID, "message %zu has the unknown role %u", i, message_at(chat, i)->role);
+            return bp_fail(call, BP_INVALID, "message %zu has the unknown role %u", i,
+                           message_at(chat, i)->role);
         add_message(w, message_at(chat, i));
     }
     bp_json_end(w);
@@ -152,7 +158,8 @@ static bp_status base_body(bp_call *call, const struct llm_instance *llm, const 
 }
 
 /* Members of `object` that neither `first` nor `second` has. */
-static void add_members(bp_call *call, bp_json_writer *w, const bp_json *object, const bp_json *first, const bp_json *second)
+static void add_members(bp_call *call, bp_json_writer *w, const bp_json *object,
+                        const bp_json *first, const bp_json *second)
 {
     const bp_json *value;
     bp_str         key;
@@ -168,7 +175,8 @@ static void add_members(bp_call *call, bp_json_writer *w, const bp_json *object,
     }
 }
 
-bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat, bp_str *body)
+bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat *chat,
+                    bp_str *body)
 {
     const bp_json  *base, *conf = NULL, *given = NULL;
     bp_json_writer *w;

@@ -1,4 +1,5 @@
-/* embedder.c - asks an embedder what it is, once, and makes the collection that its vectors go into. */
+/* embedder.c - asks an embedder what it is, once, and makes the collection that its vectors go
+ * into. */
 #include "embedder/embedder.h"
 
 enum { COMPARE_ROUNDS = 20 };
@@ -12,7 +13,8 @@ bp_status embedder_learn(bp_call *call, const bp_peer *embed, struct embedder *e
     BP_TRY(bp_embed_info_of(call, embed, &info));
     if (info.dimensions == 0 || info.model.len >= sizeof(embedder->model))
         return bp_fail(call, BP_UPSTREAM,
-                       "embedder \"" BP_FMT "\" says %u dimensions and a name of %zu bytes, which cannot be",
+                       "embedder \"" BP_FMT
+                       "\" says %u dimensions and a name of %zu bytes, which cannot be",
                        BP_ARG(embed->name), info.dimensions, info.model.len);
     if (info.max_batch == 0)
         info.max_batch = 1;
@@ -36,12 +38,14 @@ static bp_str name_of(bp_call *call, bp_str base, bp_str owner, bp_str model)
 }
 
 /* One of an older version, which is ours to use: nobody else's, and for this embedder. */
-static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base, const bp_vector_schema *schema,
-                              const struct own_words *own, bool *is_ours)
+static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base,
+                              const bp_vector_schema *schema, const struct own_words *own,
+                              bool *is_ours)
 {
     bp_str    owner;
     bool      is_own = true;
-    bp_status status = bp_vector_of(vector)->count(call, vector->instance, base, NULL, &(uint64_t){ 0 });
+    bp_status status = bp_vector_of(vector)->count(call, vector->instance, base, NULL,
+                                                   &(uint64_t){ 0 });
 
     *is_ours = false;
     if (status == BP_OK)
@@ -51,8 +55,10 @@ static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base,
     if (status == BP_OK && !owner.len)
         status = embedder_is_own_work(call, vector, base, own, &is_own);
     if (status == BP_OK && !is_own) {
-        bp_log(call, BP_LOG_WARN, "the collection " BP_FMT " of vector store \"" BP_FMT "\" holds words that are not here: it may be "
-               "another deployment's and is left alone", BP_ARG(base), BP_ARG(vector->name));
+        bp_log(call, BP_LOG_WARN,
+               "the collection " BP_FMT " of vector store \"" BP_FMT
+               "\" holds words that are not here: it may be another deployment's and is left alone",
+               BP_ARG(base), BP_ARG(vector->name));
         return BP_OK;
     }
     if (status == BP_OK)
@@ -64,10 +70,13 @@ static bp_status look_for_old(bp_call *call, const bp_peer *vector, bp_str base,
     return BP_OK;
 }
 
-bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector, const bp_peer *storage,
-                                   bp_str base, const struct own_words *own, struct embedder *embedder)
+bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector,
+                                   const bp_peer *storage, bp_str base, const struct own_words *own,
+                                   struct embedder *embedder)
 {
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .metric = BP_COSINE, .language = BP_STR("en") };
+    bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                .metric = BP_COSINE,
+                                .language = BP_STR("en") };
     struct embedder  learnt = { .info = { .dimensions = 0 } };
     bool             is_old;
     bp_str           name;
@@ -83,7 +92,8 @@ bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp
     if (!is_old)
         BP_TRY(bp_vector_of(vector)->create(call, vector->instance, name, &schema));
     if (!name.len || name.len >= sizeof(learnt.collection))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is too long for the name of a collection", BP_ARG(base));
+        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is too long for the name of a collection",
+                       BP_ARG(base));
     memcpy(learnt.collection, name.data, name.len);
     learnt.rounds = embedder->rounds;
     *embedder = learnt;

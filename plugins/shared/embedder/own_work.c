@@ -20,11 +20,13 @@ static bp_status take_point(bp_call *call, void *arg, const bp_point *point)
     return sample->words[sample->count++].data ? BP_OK : BP_NO_MEMORY;
 }
 
-static bp_status look_at(bp_call *call, const bp_peer *vector, bp_str name, uint64_t after, const struct own_words *own,
-                         bool *is_own)
+static bp_status look_at(bp_call *call, const bp_peer *vector, bp_str name, uint64_t after,
+                         const struct own_words *own, bool *is_own)
 {
     struct sample       sample = { .count = 0 };
-    const bp_point_sink sink = { .struct_size = sizeof(sink), .point = take_point, .self = &sample };
+    const bp_point_sink sink = { .struct_size = sizeof(sink),
+                                 .point = take_point,
+                                 .self = &sample };
 
     BP_TRY(bp_vector_of(vector)->scroll(call, vector->instance, name, NULL, after, SAMPLE, &sink));
     for (size_t i = 0; i < sample.count && *is_own; i++) {
@@ -39,9 +41,12 @@ static bp_status look_at(bp_call *call, const bp_peer *vector, bp_str name, uint
     return BP_OK;
 }
 
-bp_status embedder_is_own_work(bp_call *call, const bp_peer *vector, bp_str name, const struct own_words *own, bool *is_own)
+bp_status embedder_is_own_work(bp_call *call, const bp_peer *vector, bp_str name,
+                               const struct own_words *own, bool *is_own)
 {
     *is_own = true;
     BP_TRY(look_at(call, vector, name, 0, own, is_own));
-    return *is_own && own->middle > 0 ? look_at(call, vector, name, (uint64_t)own->middle, own, is_own) : BP_OK;
+    return *is_own && own->middle > 0
+               ? look_at(call, vector, name, (uint64_t)own->middle, own, is_own)
+               : BP_OK;
 }

@@ -1,5 +1,6 @@
-/* decide.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array matches when any of
- * its members does; one that is missing, or of another type, matches nothing. */
+/* decide.c - a filter decided by us, on the JSON of a point's metadata: a field that holds an array
+ * matches when any of its members does; one that is missing, or of another type, matches nothing.
+ */
 #include "filters/filters.h"
 
 #include <math.h>
@@ -19,13 +20,15 @@ static bool equals(const bp_json *member, const bp_value *value)
 
     switch (value->type) {
     case BP_VALUE_STRING:
-        return bp_json_type_of(member) == BP_JSON_STRING && bp_str_equal(bp_json_string(member), value->text);
+        return bp_json_type_of(member) == BP_JSON_STRING &&
+               bp_str_equal(bp_json_string(member), value->text);
     case BP_VALUE_NUMBER:
         if (bp_json_type_of(member) == BP_JSON_INTEGER && bp_value_integer(value, &integer))
             return bp_json_integer(member) == integer;
         return is_number(member) && bp_json_number(member) == value->number;
     case BP_VALUE_BOOL:
-        return bp_json_type_of(member) == BP_JSON_BOOL && bp_json_bool(member) == (value->number != 0);
+        return bp_json_type_of(member) == BP_JSON_BOOL &&
+               bp_json_bool(member) == (value->number != 0);
     default:
         return false;
     }
@@ -57,8 +60,10 @@ static bool member_passes(const bp_json *member, const bp_filter *filter)
     if (filter->op == BP_FILTER_RANGE)
         return is_within(member, filter);
     if (filter->op == BP_FILTER_PREFIX)
-        return bp_json_type_of(member) == BP_JSON_STRING && text.len >= filter->values[0].text.len &&
-               bp_str_equal(bp_str_n(text.data, filter->values[0].text.len), filter->values[0].text);
+        return bp_json_type_of(member) == BP_JSON_STRING &&
+               text.len >= filter->values[0].text.len &&
+               bp_str_equal(bp_str_n(text.data, filter->values[0].text.len),
+                            filter->values[0].text);
     for (size_t i = 0; i < filter->value_count; i++)
         if (equals(member, &filter->values[i]))
             return true;

@@ -28,15 +28,21 @@ static bp_status check_node(bp_call *call, const bp_filter *filter, int depth)
     if (depth > DEPTH_MAX)
         return bp_fail(call, BP_INVALID, "the filter is deeper than %d", DEPTH_MAX);
     if (filter->op < BP_FILTER_AND || filter->op > BP_FILTER_NOT_EXISTS)
-        return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u", filter->op);
+        return bp_fail(call, BP_INVALID, "the filter has an operation of the unknown number %u",
+                       filter->op);
     if (is_leaf && !filters_is_field(filter->field))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field", BP_ARG(filter->field));
+        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" cannot be the name of a field",
+                       BP_ARG(filter->field));
     if (filter->op == BP_FILTER_NOT && filter->child_count != 1)
-        return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu", filter->child_count);
+        return bp_fail(call, BP_INVALID, "a filter's \"not\" takes one child, not %zu",
+                       filter->child_count);
     if (filter->op == BP_FILTER_RANGE && (isnan(filter->low) || isnan(filter->high)))
-        return bp_fail(call, BP_INVALID, "the bounds of " BP_FMT " must be numbers", BP_ARG(filter->field));
-    if (filter->op == BP_FILTER_PREFIX && (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING))
-        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string", BP_ARG(filter->field));
+        return bp_fail(call, BP_INVALID, "the bounds of " BP_FMT " must be numbers",
+                       BP_ARG(filter->field));
+    if (filter->op == BP_FILTER_PREFIX &&
+        (filter->value_count != 1 || filter->values[0].type != BP_VALUE_STRING))
+        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " must be one string",
+                       BP_ARG(filter->field));
     for (size_t i = 0; !is_leaf && i < filter->child_count; i++)
         BP_TRY(check_node(call, filter->children[i], depth + 1));
     return BP_OK;
@@ -112,7 +118,7 @@ static bp_status write_node(const struct walk *walk, const bp_filter *filter)
 bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql,
                        const bp_filter *filter)
 {
-    const struct walk walk = {writer, self, sql};
+    const struct walk walk = { writer, self, sql };
 
     if (!filter)
         return BP_OK;

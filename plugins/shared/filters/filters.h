@@ -1,4 +1,5 @@
-/* filters.h - one walk over the tree of a filter for every vector store; each store writes the leaves in its own words.
+/* filters.h - one walk over the tree of a filter for every vector store; each store writes the
+ * leaves in its own words.
  *
  *      filters_check()  the whole tree is sound, or a sentence says what is not: then no writer sees another one
  *      filters_walk()   check, then the nodes in the order in which they are written
@@ -11,7 +12,8 @@
 
 /* How a store writes a filter. `self` is what filters_walk() was given. */
 struct filters_writer {
-    /* AND, OR and NOT around their children; `next` stands between two. All NULL: they are written as SQL. */
+    /* AND, OR and NOT around their children; `next` stands between two. All NULL: they are written
+     * as SQL. */
     void (*begin)(void *self, const bp_filter *group);
     void (*next)(void *self, const bp_filter *group);
     void (*end)(void *self, const bp_filter *group);
@@ -29,13 +31,14 @@ bool filters_is_field(bp_str field);
 /* BP_INVALID with a sentence; NULL is sound. For who decides filters himself. */
 bp_status filters_check(bp_call *call, const bp_filter *filter);
 
-/* `sql` is where groups go when the writer has no words of its own for them; else NULL. A filter of NULL writes
- * nothing. */
+/* `sql` is where groups go when the writer has no words of its own for them; else NULL. A filter of
+ * NULL writes nothing. */
 bp_status filters_walk(bp_call *call, const struct filters_writer *writer, void *self, bp_buf *sql,
                        const bp_filter *filter);
 
-/* Whether a point with this metadata, a JSON object, passes; NULL lets everything pass. For stores that decide themselves, and
- * for apps that look into their own rows while the store is away. BP_INVALID: the metadata is no JSON. */
+/* Whether a point with this metadata, a JSON object, passes; NULL lets everything pass. For stores
+ * that decide themselves, and for apps that look into their own rows while the store is away.
+ * BP_INVALID: the metadata is no JSON. */
 bp_status filters_decide(bp_call *call, const bp_filter *filter, bp_str metadata, bool *passes);
 
 #endif

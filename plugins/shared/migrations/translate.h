@@ -5,6 +5,7 @@
 #include "migrations.h"
 
 /* Quoted texts and comments stay as they are. BP_INVALID: a ${word} that no store knows. */
-bp_status migrations_translate(bp_call *call, const struct migrations_place *place, const char *sql, bp_str *out);
+bp_status migrations_translate(bp_call *call, const struct migrations_place *place, const char *sql,
+                               bp_str *out);
 
 #endif

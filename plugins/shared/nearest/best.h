@@ -1,4 +1,5 @@
-/* best.h - the best hits so far of a search: a heap with the worst of them at its top. Equal scores rank by id. */
+/* best.h - the best hits so far of a search: a heap with the worst of them at its top. Equal scores
+ * rank by id. */
 #ifndef NEAREST_BEST_H
 #define NEAREST_BEST_H
 
@@ -14,7 +15,8 @@ static inline bool best_is_better(const bp_hit *a, const bp_hit *b)
     return a->score > b->score || (a->score == b->score && a->id < b->id);
 }
 
-/* Makes the heap of hits that have just come to their limit; or puts `hit` in the place of the worst. */
+/* Makes the heap of hits that have just come to their limit; or puts `hit` in the place of the
+ * worst. */
 void best_make_heap(struct best *best);
 void best_replace_worst(struct best *best, const bp_hit *hit);
 

@@ -16,9 +16,8 @@ static inline __attribute__((always_inline)) float sum_of(const lanes *a, const 
     return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
 }
 
-static inline __attribute__((always_inline)) void inner_product(const float *query,
-                                                                const float *rows, uint32_t stride,
-                                                                uint32_t count, float *scores)
+static inline __attribute__((always_inline)) void
+inner_product(const float *query, const float *rows, uint32_t stride, uint32_t count, float *scores)
 {
     const lanes *q = (const lanes *)(const void *)query;
 
@@ -98,7 +97,13 @@ kernel kernel_negated_distance(void)
 
 #else
 
-kernel kernel_inner_product(void) { return kernel_inner_product_plain; }
-kernel kernel_negated_distance(void) { return kernel_negated_distance_plain; }
+kernel kernel_inner_product(void)
+{
+    return kernel_inner_product_plain;
+}
+kernel kernel_negated_distance(void)
+{
+    return kernel_negated_distance_plain;
+}
 
 #endif

@@ -4,8 +4,8 @@
 
 enum { MESSAGE_MAX_BYTES = 400 };
 
-bp_status openai_request(bp_call *call, const struct openai_server *server, const char *path, bp_str body,
-                         bp_http_request *request)
+bp_status openai_request(bp_call *call, const struct openai_server *server, const char *path,
+                         bp_str body, bp_http_request *request)
 {
     bp_http_header *headers = BP_NEW_ARRAY(call, bp_http_header, server->headers.count + 3);
     bp_str          base = server->url;
@@ -18,17 +18,23 @@ bp_status openai_request(bp_call *call, const struct openai_server *server, cons
     if (body.len)
         headers[count++] = (bp_http_header){ BP_STR("Content-Type"), BP_STR("application/json") };
     if (server->api_key.len)
-        headers[count++] =
-            (bp_http_header){ BP_STR("Authorization"), bp_format(call, "Bearer " BP_FMT, BP_ARG(server->api_key)) };
+        headers[count++] = (bp_http_header){
+            BP_STR("Authorization"), bp_format(call, "Bearer " BP_FMT, BP_ARG(server->api_key))
+        };
     for (size_t i = 0; i < server->headers.count; i++)
-        headers[count++] = (bp_http_header){ server->headers.items[i].name, server->headers.items[i].value };
-    *request = (bp_http_request){ .struct_size = sizeof(*request), .headers = headers, .header_count = count, .body = body,
+        headers[count++] = (bp_http_header){ server->headers.items[i].name,
+                                             server->headers.items[i].value };
+    *request = (bp_http_request){ .struct_size = sizeof(*request),
+                                  .headers = headers,
+                                  .header_count = count,
+                                  .body = body,
                                   .ca_file = server->ca };
     request->url = bp_format(call, BP_FMT "%s", BP_ARG(base), path);
     return request->url.len ? BP_OK : BP_NO_MEMORY;
 }
 
-/* {"error":{"message":...}}, {"error":"..."}, {"message":...}, {"detail":...}: each server has its own. */
+/* {"error":{"message":...}}, {"error":"..."}, {"message":...}, {"detail":...}: each server has its
+ * own. */
 static bp_str message_of(const bp_json *error)
 {
     static const char *const keys[] = { "message", "detail", "error" };
@@ -46,8 +52,10 @@ static bp_str message_of(const bp_json *error)
 
 static bool is_about_context(bp_call *call, const bp_json *error, bp_str message)
 {
-    static const char *const phrases[] = { "context length", "context size", "context window", "maximum context",
-                                           "too many tokens", "prompt is too long", "context_length_exceeded" };
+    static const char *const phrases[] = { "context length",         "context size",
+                                           "context window",         "maximum context",
+                                           "too many tokens",        "prompt is too long",
+                                           "context_length_exceeded" };
     bp_str                   text = bp_format(call, BP_FMT " " BP_FMT, BP_ARG(message),
                                               BP_ARG(bp_json_string(bp_json_get(error, "code"))));
 
@@ -76,8 +84,8 @@ static bp_status status_of(int32_t http_status)
     }
 }
 
-static bp_status fail(bp_call *call, const struct openai_server *server, int32_t http_status, int64_t retry_after_ns,
-                      const bp_json *error)
+static bp_status fail(bp_call *call, const struct openai_server *server, int32_t http_status,
+                      int64_t retry_after_ns, const bp_json *error)
 {
     bp_str    message = message_of(error);
     bp_status status = status_of(http_status);
@@ -86,20 +94,24 @@ static bp_status fail(bp_call *call, const struct openai_server *server, int32_t
         status = BP_TOO_LARGE;
     // A server may repeat a key that it does not know, so that its words are not for the log.
     if (status == BP_DENIED)
-        bp_fail(call, status, BP_FMT " answered %d: it does not take the api_key, or the key may not do this",
+        bp_fail(call, status,
+                BP_FMT " answered %d: it does not take the api_key, or the key may not do this",
                 BP_ARG(server->url), http_status);
     else if (message.len)
-        bp_fail(call, status, BP_FMT " answered %d: " BP_FMT, BP_ARG(server->url), http_status, BP_ARG(message));
+        bp_fail(call, status, BP_FMT " answered %d: " BP_FMT, BP_ARG(server->url), http_status,
+                BP_ARG(message));
     else
         bp_fail(call, status, BP_FMT " answered %d", BP_ARG(server->url), http_status);
-    if (message.len && (status == BP_INVALID || status == BP_TOO_LARGE)) // about the request, which the client may mend
-        bp_fail_for_client(call, bp_format(call, "the model provider answered %d: " BP_FMT, http_status, BP_ARG(message)));
+    if (message.len && (status == BP_INVALID ||
+                        status == BP_TOO_LARGE)) // about the request, which the client may mend
+        bp_fail_for_client(call, bp_format(call, "the model provider answered %d: " BP_FMT,
+                                           http_status, BP_ARG(message)));
     bp_fail_detail(call, retry_after_ns, 0, http_status);
     return status;
 }
 
-bp_status openai_fail(bp_call *call, const struct openai_server *server, int32_t http_status, int64_t retry_after_ns,
-                      bp_str body)
+bp_status openai_fail(bp_call *call, const struct openai_server *server, int32_t http_status,
+                      int64_t retry_after_ns, bp_str body)
 {
     const bp_json *root = NULL, *error;
 
@@ -109,7 +121,8 @@ bp_status openai_fail(bp_call *call, const struct openai_server *server, int32_t
     return fail(call, server, http_status, retry_after_ns, error ? error : root);
 }
 
-bp_status openai_fail_object(bp_call *call, const struct openai_server *server, const bp_json *error)
+bp_status openai_fail_object(bp_call *call, const struct openai_server *server,
+                             const bp_json *error)
 {
     int64_t code = bp_json_integer(bp_json_get(error, "code"));
     bp_str  type = bp_json_string(bp_json_get(error, "type"));
@@ -128,7 +141,8 @@ bp_status openai_fail_object(bp_call *call, const struct openai_server *server, 
 
 bool openai_decode_base64(bp_str text, void *bytes, size_t max, size_t *count)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
+                                  "/";
     uint8_t          *out = bytes;
     uint32_t          bits = 0, held = 0;
 

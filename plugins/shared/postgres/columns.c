@@ -1,8 +1,9 @@
 /* columns.c - how many columns the rows of a statement must have, by its words.
  *
- * A server is not believed: who reads row[3] asked for four columns, and what answers with two is no PostgreSQL. So the list
- * behind SELECT, or behind RETURNING of what writes, is counted, and rows of another number are refused. A list with a star in
- * it, and a statement of another kind, has whatever number there is.
+ * A server is not believed: who reads row[3] asked for four columns, and what answers with two is
+ * no PostgreSQL. So the list behind SELECT, or behind RETURNING of what writes, is counted, and
+ * rows of another number are refused. A list with a star in it, and a statement of another kind,
+ * has whatever number there is.
  */
 #include "postgres.h"
 
@@ -95,21 +96,26 @@ static bool find_list(struct scanner *s)
 
 int postgres_columns_of(bp_str sql)
 {
-    static const char *const ends[] = { "FROM",  "WHERE", "UNION",  "EXCEPT", "INTERSECT", "ORDER",
-                                        "GROUP", "LIMIT", "HAVING", "WINDOW", "OFFSET",    ";", NULL };
-    static const char *const first_words[] = { "SELECT", "WITH", "INSERT", "UPDATE", "DELETE", NULL };
-    struct scanner           s = { sql.data, sql.data + sql.len, 0 }, look = s;
-    bp_str                   token, before = BP_STR(",");
-    int                      count = 1;
+    static const char *const ends[] = { "FROM",   "WHERE", "UNION", "EXCEPT", "INTERSECT",
+                                        "ORDER",  "GROUP", "LIMIT", "HAVING", "WINDOW",
+                                        "OFFSET", ";",     NULL };
+    static const char *const first_words[] = {
+        "SELECT", "WITH", "INSERT", "UPDATE", "DELETE", NULL
+    };
+    struct scanner s = { sql.data, sql.data + sql.len, 0 }, look = s;
+    bp_str         token, before = BP_STR(",");
+    int            count = 1;
 
     if (!is_one_of(next_token(&look), first_words) || !find_list(&s))
         return -1;
     while ((token = next_token(&s)).len) {
-        bool is_operand = is_word(before, "DISTINCT") || is_word(before, "WITHIN"); // ... FROM, ... GROUP
+        bool is_operand = is_word(before, "DISTINCT") ||
+                          is_word(before, "WITHIN"); // ... FROM, ... GROUP
 
         if (!is_operand && is_one_of(token, ends))
             break;
-        if (is_word(token, "*") && (is_word(before, ",") || is_word(before, ".") || is_word(before, "DISTINCT")))
+        if (is_word(token, "*") &&
+            (is_word(before, ",") || is_word(before, ".") || is_word(before, "DISTINCT")))
             return -1;
         count += is_word(token, ",");
         before = token;

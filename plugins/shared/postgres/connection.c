@@ -16,17 +16,24 @@ static const struct {
     int32_t     os_errno;
     const char *advice;
 } reasons[] = {
-    { "Connection refused", ECONNREFUSED, "is the server running, does DATABASE_URL name the right port?" },
-    { "No such file or directory", ENOENT, "is the server running, is this the directory of its socket?" },
-    { "No route to host", EHOSTUNREACH, "is the host up, is a network policy or firewall in the way?" },
+    { "Connection refused", ECONNREFUSED,
+      "is the server running, does DATABASE_URL name the right port?" },
+    { "No such file or directory", ENOENT,
+      "is the server running, is this the directory of its socket?" },
+    { "No route to host", EHOSTUNREACH,
+      "is the host up, is a network policy or firewall in the way?" },
     { "Network is unreachable", ENETUNREACH, "does this machine have a route to it?" },
-    { "reset by peer", ECONNRESET, "does a server of another kind listen there, or a proxy that has no server behind it?" },
+    { "reset by peer", ECONNRESET,
+      "does a server of another kind listen there, or a proxy that has no server behind it?" },
     { "password authentication failed", 0, "are user and password in DATABASE_URL right?" },
     { "no password supplied", 0, "DATABASE_URL has no password; add one, or the option password" },
-    { "no pg_hba.conf entry", 0, "pg_hba.conf of the server must allow this user from this address" },
+    { "no pg_hba.conf entry", 0,
+      "pg_hba.conf of the server must allow this user from this address" },
     { "does not exist", 0, "does DATABASE_URL name the right user and database?" },
-    { "certificate", 0, "do tls_ca, tls_certificate and the host's name fit the server's certificate?" },
-    { "does not support SSL", 0, "the server has no TLS: set tls: disable, or give it a certificate" },
+    { "certificate", 0,
+      "do tls_ca, tls_certificate and the host's name fit the server's certificate?" },
+    { "does not support SSL", 0,
+      "the server has no TLS: set tls: disable, or give it a certificate" },
     { "SSL", 0, "do both sides agree about TLS? see the option tls" },
     { "53300", 0, "raise max_connections of the server or lower pool_max" },
     { "too many clients", 0, "raise max_connections of the server or lower pool_max" },
@@ -34,16 +41,20 @@ static const struct {
     { "starting up", 0, "the server is starting; it will be there soon" },
     { "shutting down", 0, "the server is being stopped" },
     { "recovery mode", 0, "the server is coming back after a crash" },
-    { "did not answer", ETIMEDOUT, "is the host up, is a firewall in the way, is the server overloaded?" },
+    { "did not answer", ETIMEDOUT,
+      "is the host up, is a firewall in the way, is the server overloaded?" },
 };
 
-/* It has no connection left for us: the server by its SQLSTATE, PgBouncer by words, as its SQLSTATE stands for anything. */
+/* It has no connection left for us: the server by its SQLSTATE, PgBouncer by words, as its SQLSTATE
+ * stands for anything. */
 static bool is_about_room(bp_str why)
 {
-    return memmem(why.data, why.len, "53300", 5) || memmem(why.data, why.len, "no more connections allowed", 27);
+    return memmem(why.data, why.len, "53300", 5) ||
+           memmem(why.data, why.len, "no more connections allowed", 27);
 }
 
-static bp_status fail(bp_call *call, const struct postgres_pool *pool, const char *address, bp_str why)
+static bp_status fail(bp_call *call, const struct postgres_pool *pool, const char *address,
+                      bp_str why)
 {
     size_t    count = sizeof(reasons) / sizeof(reasons[0]), i = 0;
     bp_status status;
@@ -51,8 +62,8 @@ static bp_status fail(bp_call *call, const struct postgres_pool *pool, const cha
     while (i < count && !memmem(why.data, why.len, reasons[i].said, strlen(reasons[i].said)))
         i++;
     status = bp_fail(call, is_about_room(why) ? BP_LIMIT : BP_UNAVAILABLE,
-                     "cannot connect to PostgreSQL at %s as %s: " BP_FMT " (attempt %u; %s)", address,
-                     pool->target->user, BP_ARG(why), pool->failures + 1,
+                     "cannot connect to PostgreSQL at %s as %s: " BP_FMT " (attempt %u; %s)",
+                     address, pool->target->user, BP_ARG(why), pool->failures + 1,
                      i < count ? reasons[i].advice : "look at the server's log");
     if (i < count)
         bp_fail_detail(call, 0, reasons[i].os_errno, 0);
@@ -68,7 +79,8 @@ static void ignore_notice(void *arg, const PGresult *result)
 }
 
 /* Where the driver says that it waits; after a time-out the address is named as not answering. */
-static bp_status poll_until_made(bp_call *call, struct postgres_connection *connection, int64_t deadline_ns)
+static bp_status poll_until_made(bp_call *call, struct postgres_connection *connection,
+                                 int64_t deadline_ns)
 {
     PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
 
@@ -76,15 +88,19 @@ static bp_status poll_until_made(bp_call *call, struct postgres_connection *conn
         bp_status status;
 
         if (PQsocket(connection->pg) < 0)
-            return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
-        status = bp_wait_fd(call, PQsocket(connection->pg), polling == PGRES_POLLING_READING ? BP_FD_READ : BP_FD_WRITE,
+            return fail(call, connection->pool, connection->address,
+                        postgres_line(call, PQerrorMessage(connection->pg)));
+        status = bp_wait_fd(call, PQsocket(connection->pg),
+                            polling == PGRES_POLLING_READING ? BP_FD_READ : BP_FD_WRITE,
                             deadline_ns, NULL);
         if (status == BP_DEADLINE)
-            return fail(call, connection->pool, connection->address, BP_STR("it did not answer in time"));
+            return fail(call, connection->pool, connection->address,
+                        BP_STR("it did not answer in time"));
         BP_TRY(status);
         polling = PQconnectPoll(connection->pg);
         if (polling == PGRES_POLLING_FAILED)
-            return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
+            return fail(call, connection->pool, connection->address,
+                        postgres_line(call, PQerrorMessage(connection->pg)));
     }
     return BP_OK;
 }
@@ -111,12 +127,16 @@ static bp_status connect_to(bp_call *call, struct postgres_connection *connectio
     if (!connection->pg)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
     PQsetNoticeReceiver(connection->pg, ignore_notice, NULL);
-    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE); // the message then contains the SQLSTATE, whatever its language
+    PQsetErrorVerbosity(connection->pg, PQERRORS_VERBOSE); // the message then contains the
+                                                           // SQLSTATE, whatever its language
     if (PQstatus(connection->pg) == CONNECTION_BAD)
-        return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
-    BP_TRY(poll_until_made(call, connection, bp_within(call, connection->pool->options->connect_timeout_ns)));
+        return fail(call, connection->pool, connection->address,
+                    postgres_line(call, PQerrorMessage(connection->pg)));
+    BP_TRY(poll_until_made(call, connection,
+                           bp_within(call, connection->pool->options->connect_timeout_ns)));
     if (PQsetnonblocking(connection->pg, 1) != 0 || !PQenterPipelineMode(connection->pg))
-        return fail(call, connection->pool, connection->address, postgres_line(call, PQerrorMessage(connection->pg)));
+        return fail(call, connection->pool, connection->address,
+                    postgres_line(call, PQerrorMessage(connection->pg)));
     PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
     connection->born_ns = connection->idle_since_ns = bp_now_ns();
     return BP_OK;
@@ -127,19 +147,20 @@ static bool is_socket(const struct postgres_endpoint *endpoint)
     return endpoint->host[0] == '/' || endpoint->host[0] == '@';
 }
 
-static void name_address(struct postgres_connection *connection, const struct postgres_endpoint *endpoint,
-                         const char *address)
+static void name_address(struct postgres_connection     *connection,
+                         const struct postgres_endpoint *endpoint, const char *address)
 {
     bool is_v6 = strchr(endpoint->host, ':') != NULL;
 
     if (is_socket(endpoint))
-        snprintf(connection->address, sizeof(connection->address), "unix:%s/.s.PGSQL.%s", endpoint->host, endpoint->port);
+        snprintf(connection->address, sizeof(connection->address), "unix:%s/.s.PGSQL.%s",
+                 endpoint->host, endpoint->port);
     else if (address && strcmp(address, endpoint->host) != 0)
-        snprintf(connection->address, sizeof(connection->address), "%.200s:%s (%.60s)", endpoint->host, endpoint->port,
-                 address);
+        snprintf(connection->address, sizeof(connection->address), "%.200s:%s (%.60s)",
+                 endpoint->host, endpoint->port, address);
     else
-        snprintf(connection->address, sizeof(connection->address), is_v6 ? "[%s]:%s" : "%s:%s", endpoint->host,
-                 endpoint->port);
+        snprintf(connection->address, sizeof(connection->address), is_v6 ? "[%s]:%s" : "%s:%s",
+                 endpoint->host, endpoint->port);
 }
 
 static bp_status try_endpoint(bp_call *call, struct postgres_connection *connection,
@@ -152,13 +173,16 @@ static bp_status try_endpoint(bp_call *call, struct postgres_connection *connect
     name_address(connection, endpoint, NULL);
     if (!is_socket(endpoint)) {
         status = bp_resolve(call, bp_str_of(endpoint->host),
-                            bp_within(call, connection->pool->options->connect_timeout_ns), &addresses, &count);
+                            bp_within(call, connection->pool->options->connect_timeout_ns),
+                            &addresses, &count);
         if (status == BP_UNAVAILABLE || (status == BP_DEADLINE && bp_cancelled(call) == BP_OK)) {
             bp_str why = bp_dup(call, bp_error_of(call)->message);
 
-            return bp_fail(call, BP_UNAVAILABLE, "cannot connect to PostgreSQL at %s as %s: " BP_FMT " (attempt %u; does "
-                           "DATABASE_URL name the right host?)", connection->address, connection->pool->target->user,
-                           BP_ARG(why), connection->pool->failures + 1);
+            return bp_fail(call, BP_UNAVAILABLE,
+                           "cannot connect to PostgreSQL at %s as %s: " BP_FMT
+                           " (attempt %u; does DATABASE_URL name the right host?)",
+                           connection->address, connection->pool->target->user, BP_ARG(why),
+                           connection->pool->failures + 1);
         }
         BP_TRY(status);
     }
@@ -184,17 +208,21 @@ static bp_status look_for_pooler(bp_call *call, struct postgres_connection *conn
 
     if (!connection->pool->options->statement_cache)
         return BP_OK;
-    BP_TRY(postgres_collect(call, connection, BP_SQL0("SELECT pg_backend_pid()"), 1, 0, false, &rows, NULL));
-    is_pooler = rows.row_count == 1 && rows.column_count == 1 && rows.values[0].type == BP_SQL_INTEGER &&
+    BP_TRY(postgres_collect(call, connection, BP_SQL0("SELECT pg_backend_pid()"), 1, 0, false,
+                            &rows, NULL));
+    is_pooler = rows.row_count == 1 && rows.column_count == 1 &&
+                rows.values[0].type == BP_SQL_INTEGER &&
                 rows.values[0].integer != PQbackendPID(connection->pg);
     atomic_store(&target->pooler, is_pooler ? POSTGRES_POOLER_YES : POSTGRES_POOLER_NO);
     if (is_pooler)
-        bp_log(call, BP_LOG_INFO, "a pooler stands before PostgreSQL at %s: statements are not kept prepared",
+        bp_log(call, BP_LOG_INFO,
+               "a pooler stands before PostgreSQL at %s: statements are not kept prepared",
                connection->address);
     return BP_OK;
 }
 
-bp_status postgres_connect(bp_call *call, struct postgres_pool *pool, struct postgres_connection **out)
+bp_status postgres_connect(bp_call *call, struct postgres_pool *pool,
+                           struct postgres_connection **out)
 {
     struct postgres_connection *connection = calloc(1, sizeof(*connection));
     bp_status                   status = BP_UNAVAILABLE;
@@ -250,8 +278,8 @@ bp_status postgres_await(bp_call *call, struct postgres_connection *connection, 
         if (flushed >= 0 && !PQisBusy(connection->pg))
             return BP_OK;
         if (flushed >= 0) {
-            BP_TRY(bp_wait_fd(call, PQsocket(connection->pg), flushed ? BP_FD_READ | BP_FD_WRITE : BP_FD_READ, deadline_ns,
-                              NULL));
+            BP_TRY(bp_wait_fd(call, PQsocket(connection->pg),
+                              flushed ? BP_FD_READ | BP_FD_WRITE : BP_FD_READ, deadline_ns, NULL));
             if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK) {
                 drop_notices(connection);
                 continue;
@@ -261,15 +289,18 @@ bp_status postgres_await(bp_call *call, struct postgres_connection *connection, 
                 return BP_OK;
         }
         connection->is_broken = true;
-        return bp_fail(call, BP_UNAVAILABLE, "the connection to PostgreSQL at %s was lost: " BP_FMT
-                       "; is the server running, was it restarted?", connection->address,
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "the connection to PostgreSQL at %s was lost: " BP_FMT
+                       "; is the server running, was it restarted?",
+                       connection->address,
                        BP_ARG(postgres_line(call, PQerrorMessage(connection->pg))));
     }
 }
 
 /* ---- cancelling ----
- * PQcancel() connects and waits, and against a server that is stopped it waits for ever. So it has a thread of its own
- * that nobody waits for longer than he wants; there are at most CANCELLERS_MAX. */
+ * PQcancel() connects and waits, and against a server that is stopped it waits for ever. So it has
+ * a thread of its own that nobody waits for longer than he wants; there are at most CANCELLERS_MAX.
+ */
 
 enum { CANCELLERS_MAX = 16 };
 

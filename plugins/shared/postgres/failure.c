@@ -17,13 +17,18 @@ static const struct {
     { "25P02", BP_CONFLICT, "an earlier error of this transaction has rolled it back" },
     { "25P03", BP_DEADLINE, NULL },
     { "25", BP_INVALID, NULL },
-    { "26", BP_UNAVAILABLE, "a pooler stands before the server; it is noticed, and the next attempt goes without" },
-    { "42P05", BP_UNAVAILABLE, "a pooler stands before the server; it is noticed, and the next attempt goes without" },
+    { "26", BP_UNAVAILABLE,
+      "a pooler stands before the server; it is noticed, and the next attempt goes without" },
+    { "42P05", BP_UNAVAILABLE,
+      "a pooler stands before the server; it is noticed, and the next attempt goes without" },
     { "28P01", BP_UNAVAILABLE, "is the password in DATABASE_URL right?" },
-    { "28", BP_UNAVAILABLE, "are user and password in DATABASE_URL right, and does pg_hba.conf allow them?" },
+    { "28", BP_UNAVAILABLE,
+      "are user and password in DATABASE_URL right, and does pg_hba.conf allow them?" },
     { "3D", BP_UNAVAILABLE, "does DATABASE_URL name the right database?" },
-    { "40001", BP_CONFLICT, "another transaction was in the way and nothing was changed; try again" },
-    { "40P01", BP_CONFLICT, "another transaction was in the way and nothing was changed; try again" },
+    { "40001", BP_CONFLICT,
+      "another transaction was in the way and nothing was changed; try again" },
+    { "40P01", BP_CONFLICT,
+      "another transaction was in the way and nothing was changed; try again" },
     { "40003", BP_UNAVAILABLE, "whether it was done is not known" },
     { "40", BP_CONFLICT, NULL },
     { "42501", BP_UNAVAILABLE, "GRANT the rights to the user of DATABASE_URL" },
@@ -67,7 +72,8 @@ bp_str postgres_line(bp_call *call, const char *text)
 {
     size_t len;
 
-    for (const char *colon = text ? strstr(text, "failed: ") : NULL; colon; colon = strstr(text, "failed: "))
+    for (const char *colon = text ? strstr(text, "failed: ") : NULL; colon;
+         colon = strstr(text, "failed: "))
         text = colon + strlen("failed: ");
     while (text && (strncmp(text, "FATAL:  ", 8) == 0 || strncmp(text, "ERROR:  ", 8) == 0))
         text += 8;
@@ -84,7 +90,8 @@ static bool is_fatal(const PGresult *result)
     return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
-bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *connection, const PGresult *result)
+bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *connection,
+                               const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -92,14 +99,15 @@ bp_status postgres_fail_result(bp_call *call, const struct postgres_connection *
     size_t      at = find_state(state ? state : "08");
     const char *advice = at < sizeof(states) / sizeof(states[0]) ? states[at].advice : NULL;
     bp_status   status = at < sizeof(states) / sizeof(states[0]) ? states[at].status : BP_UPSTREAM;
-    bp_str      said = primary ? bp_str_of(primary) : postgres_line(call, PQresultErrorMessage(result));
+    bp_str said = primary ? bp_str_of(primary) : postgres_line(call, PQresultErrorMessage(result));
 
-    // What ends a connection is about the connection: PgBouncer says 08P01 of all that it cannot do just now.
+    // What ends a connection is about the connection: PgBouncer says 08P01 of all that it cannot do
+    // just now.
     if (status == BP_INVALID && is_fatal(result))
         status = BP_UNAVAILABLE;
     if (!advice)
         advice = hint;
-    bp_fail(call, status, "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address, BP_ARG(said), state ? state : "08000",
-            advice ? "; " : "", advice ? advice : "");
+    bp_fail(call, status, "PostgreSQL at %s: " BP_FMT " (%s)%s%s", connection->address,
+            BP_ARG(said), state ? state : "08000", advice ? "; " : "", advice ? advice : "");
     return state && strcmp(state, "40003") == 0 ? bp_fail_outcome_unknown(call, status) : status;
 }

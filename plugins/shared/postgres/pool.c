@@ -1,8 +1,9 @@
 /* pool.c - the connections of one worker: who has one, who waits for one, which are to be replaced.
  *
- * A server may give fewer connections than pool_max, all pools of it together. Then calls wait for those there are: whoever
- * waits first tries to open another one after a pause. A pool that has none at all asks the others, of this process, for one:
- * they close one as soon as they can do without it.
+ * A server may give fewer connections than pool_max, all pools of it together. Then calls wait for
+ * those there are: whoever waits first tries to open another one after a pause. A pool that has
+ * none at all asks the others, of this process, for one: they close one as soon as they can do
+ * without it.
  */
 #define _GNU_SOURCE 1
 #include "postgres.h"
@@ -24,8 +25,9 @@ struct postgres_waiter {
 
 static void show(struct postgres_pool *pool)
 {
-    bp_str in_use[] = { bp_str_of(pool->name), BP_STR("in_use") }, idle[] = { bp_str_of(pool->name), BP_STR("idle") };
-    int    used = atomic_load(&pool->target->counts.in_use);
+    bp_str in_use[] = { bp_str_of(pool->name), BP_STR("in_use") },
+           idle[] = { bp_str_of(pool->name), BP_STR("idle") };
+    int used = atomic_load(&pool->target->counts.in_use);
 
     bp_metric_set(pool->connections, in_use, 2, used);
     bp_metric_set(pool->connections, idle, 2, atomic_load(&pool->target->counts.open) - used);
@@ -56,7 +58,8 @@ static void count(struct postgres_pool *pool, bp_metric *metric)
 
 static bp_status share(bp_call *call, void *arg);
 
-bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const struct postgres_options *options,
+bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool,
+                              const struct postgres_options *options,
                               struct postgres_target *target, const char *name)
 {
     bp_str     label = bp_str_of(name);
@@ -66,22 +69,26 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool, const s
     pool->options = options;
     pool->target = target;
     pool->name = name;
-    pool->server = bp_process_block(
-        call, bp_format(call, "postgres-1 %s:%s", target->endpoints[0].host, target->endpoints[0].port), sizeof(*pool->server));
+    pool->server = bp_process_block(call,
+                                    bp_format(call, "postgres-1 %s:%s", target->endpoints[0].host,
+                                              target->endpoints[0].port),
+                                    sizeof(*pool->server));
     if (!pool->server)
         return bp_fail(call, BP_NO_MEMORY, "no memory for connections to PostgreSQL");
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections",
-                            "Connections to PostgreSQL of this process, by what they do.", "pool state",
-                            &pool->connections));
+                            "Connections to PostgreSQL of this process, by what they do.",
+                            "pool state", &pool->connections));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections_max",
-                            "Connections to PostgreSQL that one worker may have: pool_max.", "pool", &most));
+                            "Connections to PostgreSQL that one worker may have: pool_max.", "pool",
+                            &most));
     bp_metric_set(most, &label, 1, (double)options->pool_max);
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_waits_total",
                             "Operations that had to wait for a connection.", "pool", &pool->waits));
     BP_TRY(bp_metric_define(call, BP_HISTOGRAM, "backplane_postgres_wait_seconds",
-                            "How long operations waited for a connection.", "pool", &pool->wait_seconds));
-    BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_opened_total", "Connections that were made.", "pool",
-                            &pool->opened));
+                            "How long operations waited for a connection.", "pool",
+                            &pool->wait_seconds));
+    BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_opened_total",
+                            "Connections that were made.", "pool", &pool->opened));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_lost_total",
                             "Connections that broke or had to be dropped.", "pool", &pool->lost));
     return bp_every(call, "postgres-share", BP_MILLISECONDS(SHARE_EVERY_MS), share, pool);
@@ -113,8 +120,10 @@ static bool is_alive(struct postgres_connection *connection)
         return false;
     if (poll(&look, 1, 0) == 0 || connection->is_dirty)
         return true;
-    // The first takes what is there, the second meets the end behind it. NOLINTNEXTLINE(misc-redundant-expression)
-    if (!PQconsumeInput(connection->pg) || !PQconsumeInput(connection->pg) || PQisBusy(connection->pg))
+    // The first takes what is there, the second meets the end behind it.
+    // NOLINTNEXTLINE(misc-redundant-expression)
+    if (!PQconsumeInput(connection->pg) || !PQconsumeInput(connection->pg) ||
+        PQisBusy(connection->pg))
         return false;
     for (PGnotify *notice; (notice = PQnotifies(connection->pg));)
         PQfreemem(notice);
@@ -142,9 +151,11 @@ static bp_status settle(bp_call *call, struct postgres_connection *connection)
     return PQtransactionStatus(connection->pg) == PQTRANS_IDLE ? BP_OK : BP_UNAVAILABLE;
 }
 
-static bool is_too_old(const struct postgres_pool *pool, const struct postgres_connection *connection)
+static bool is_too_old(const struct postgres_pool       *pool,
+                       const struct postgres_connection *connection)
 {
-    return pool->options->max_lifetime_ns && bp_now_ns() - connection->born_ns > pool->options->max_lifetime_ns;
+    return pool->options->max_lifetime_ns &&
+           bp_now_ns() - connection->born_ns > pool->options->max_lifetime_ns;
 }
 
 /* ---- a server that has no more connections ---- */
@@ -254,17 +265,21 @@ static bp_status fail_full(bp_call *call, const struct postgres_pool *pool, int6
 
     if (!pool->open)
         return bp_fail(call, BP_LIMIT,
-                       "PostgreSQL at %s:%s has had no connection left for this worker for %.1f s: raise max_connections of "
-                       "the server or lower pool_max", pool->target->endpoints[0].host, pool->target->endpoints[0].port,
-                       seconds);
+                       "PostgreSQL at %s:%s has had no connection left for this worker for %.1f s: "
+                       "raise max_connections of the server or lower pool_max",
+                       pool->target->endpoints[0].host, pool->target->endpoints[0].port, seconds);
     return bp_fail(call, BP_LIMIT,
-                   "waited %.1f s for a free connection: all %u connections of this worker to PostgreSQL were in use; raise pool_max (and "
-                   "max_connections of the server), or see which statements are slow", seconds, pool->open);
+                   "waited %.1f s for a free connection: all %u connections of this worker to "
+                   "PostgreSQL were in use; raise pool_max (and max_connections of the server), or "
+                   "see which statements are slow",
+                   seconds, pool->open);
 }
 
-/* Until it has a connection, or a place to open one. `is_front`: it had its turn, and the server refused. */
-static bp_status wait_turn(bp_call *call, struct postgres_pool *pool, struct postgres_waiter *waiter, int64_t began_ns,
-                           int64_t deadline_ns, bool is_front)
+/* Until it has a connection, or a place to open one. `is_front`: it had its turn, and the server
+ * refused. */
+static bp_status wait_turn(bp_call *call, struct postgres_pool *pool,
+                           struct postgres_waiter *waiter, int64_t began_ns, int64_t deadline_ns,
+                           bool is_front)
 {
     bp_str    name = bp_str_of(pool->name);
     bp_status status = BP_OK;
@@ -307,7 +322,8 @@ static bp_status wait_turn(bp_call *call, struct postgres_pool *pool, struct pos
 /* ---- taking and giving ---- */
 
 /* A place in `open` is held; it becomes a connection or is passed on. */
-static bp_status open_one(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection)
+static bp_status open_one(bp_call *call, struct postgres_pool *pool,
+                          struct postgres_connection **connection)
 {
     bp_status status = postgres_connect(call, pool, connection);
 
@@ -348,7 +364,8 @@ static struct postgres_connection *pop_idle(struct postgres_pool *pool)
 }
 
 /* One that is idle, one that is new, or one that another gives up; it may turn out to be broken. */
-static bp_status take_any(bp_call *call, struct postgres_pool *pool, struct postgres_connection **connection)
+static bp_status take_any(bp_call *call, struct postgres_pool *pool,
+                          struct postgres_connection **connection)
 {
     int64_t began_ns = bp_now_ns(), deadline_ns = bp_within(call, pool->options->pool_wait_ns);
 
@@ -386,9 +403,9 @@ bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgr
         bp_status                   status;
 
         BP_TRY(take_any(call, pool, &connection));
-        status = !is_alive(connection)   ? BP_UNAVAILABLE
+        status = !is_alive(connection)  ? BP_UNAVAILABLE
                  : connection->is_dirty ? settle(call, connection)
-                                         : BP_OK;
+                                        : BP_OK;
         if (status == BP_OK) {
             add_in_use(pool, 1);
             *out = connection;
@@ -397,7 +414,8 @@ bp_status postgres_take(bp_call *call, struct postgres_pool *pool, struct postgr
         drop(connection);
         over = bp_cancelled(call);
         if (over != BP_OK)
-            return bp_fail(call, over, "the call was over before a connection to PostgreSQL was ready");
+            return bp_fail(call, over,
+                           "the call was over before a connection to PostgreSQL was ready");
         bp_clear_error(call);
     }
 }
@@ -412,7 +430,8 @@ void postgres_give(struct postgres_connection *connection)
         drop(connection);
         return;
     }
-    if (pool->is_stopping || (!connection->is_dirty && (is_too_old(pool, connection) || is_wanted_elsewhere(pool)))) {
+    if (pool->is_stopping ||
+        (!connection->is_dirty && (is_too_old(pool, connection) || is_wanted_elsewhere(pool)))) {
         postgres_close(connection);
         give_place(pool);
         return;
@@ -444,7 +463,8 @@ static void close_idle(struct postgres_pool *pool)
 
     while (*at) {
         struct postgres_connection *one = *at;
-        bool is_idle = timeout_ns && now_ns - one->idle_since_ns > timeout_ns && pool->open > (uint32_t)pool->options->pool_min;
+        bool is_idle = timeout_ns && now_ns - one->idle_since_ns > timeout_ns &&
+                       pool->open > (uint32_t)pool->options->pool_min;
 
         if (!is_idle && !is_too_old(pool, one) && !is_wanted_elsewhere(pool)) {
             at = &one->next;

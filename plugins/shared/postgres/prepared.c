@@ -1,4 +1,5 @@
-/* prepared.c - the statements that are prepared on a connection; the one that was used longest ago makes room. */
+/* prepared.c - the statements that are prepared on a connection; the one that was used longest ago
+ * makes room. */
 #include "postgres.h"
 
 #include <stdlib.h>
@@ -15,8 +16,8 @@ static uint64_t hash_of(const bp_statement *statement, const Oid *types)
     return hash;
 }
 
-struct postgres_statement *postgres_prepared_find(struct postgres_connection *connection, const bp_statement *statement,
-                                                  const Oid *types)
+struct postgres_statement *postgres_prepared_find(struct postgres_connection *connection,
+                                                  const bp_statement *statement, const Oid *types)
 {
     uint64_t hash = hash_of(statement, types);
 
@@ -39,10 +40,11 @@ static void drop(struct postgres_connection *connection, size_t at)
     connection->statements[at] = connection->statements[--connection->statement_count];
 }
 
-struct postgres_statement *postgres_prepared_add(struct postgres_connection *connection, const bp_statement *statement,
-                                                 const Oid *types, uint64_t *evicted)
+struct postgres_statement *postgres_prepared_add(struct postgres_connection *connection,
+                                                 const bp_statement *statement, const Oid *types,
+                                                 uint64_t *evicted)
 {
-    size_t                     capacity = (size_t)connection->pool->options->statement_cache, oldest = 0;
+    size_t capacity = (size_t)connection->pool->options->statement_cache, oldest = 0;
     struct postgres_statement *one;
     char                      *copy = malloc(statement->sql.len + 1);
 

@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static const char *const tls_modes[] = { NULL, "disable", "prefer", "require", "verify-ca", "verify-full" };
+static const char *const tls_modes[] = { NULL,      "disable",   "prefer",
+                                         "require", "verify-ca", "verify-full" };
 
 /* ---- the URL, made one of libpq's ---- */
 
@@ -17,12 +18,15 @@ static bool is_known(const PQconninfoOption *known, bp_str name)
     return false;
 }
 
-/* One parameter behind the question mark. Other drivers' own are left out, `ssl` is what asyncpg calls sslmode. */
-static void add_parameter(bp_call *call, bp_buf *url, const PQconninfoOption *known, bp_str parameter, bool *is_first)
+/* One parameter behind the question mark. Other drivers' own are left out, `ssl` is what asyncpg
+ * calls sslmode. */
+static void add_parameter(bp_call *call, bp_buf *url, const PQconninfoOption *known,
+                          bp_str parameter, bool *is_first)
 {
     const char *equals = parameter.len ? memchr(parameter.data, '=', parameter.len) : NULL;
-    bp_str      name = bp_str_n(parameter.data, equals ? (size_t)(equals - parameter.data) : parameter.len);
-    bp_str      value = equals ? bp_str_n(equals + 1, parameter.len - name.len - 1) : bp_str_n("", 0);
+    bp_str      name = bp_str_n(parameter.data,
+                           equals ? (size_t)(equals - parameter.data) : parameter.len);
+    bp_str value = equals ? bp_str_n(equals + 1, parameter.len - name.len - 1) : bp_str_n("", 0);
     const char *mark = *is_first ? "?" : "&";
 
     if (!name.len)
@@ -35,7 +39,9 @@ static void add_parameter(bp_call *call, bp_buf *url, const PQconninfoOption *kn
         name = BP_STR("sslmode");
     }
     if (!is_known(known, name)) {
-        bp_log(call, BP_LOG_WARN, "the parameter \"" BP_FMT "\" of the PostgreSQL URL is another driver's and left out",
+        bp_log(call, BP_LOG_WARN,
+               "the parameter \"" BP_FMT
+               "\" of the PostgreSQL URL is another driver's and left out",
                BP_ARG(name));
         return;
     }
@@ -46,7 +52,8 @@ static void add_parameter(bp_call *call, bp_buf *url, const PQconninfoOption *kn
     *is_first = false;
 }
 
-/* A password with @, / or ? in it as they are would be taken for part of a host, database or parameter, and shown as one. */
+/* A password with @, / or ? in it as they are would be taken for part of a host, database or
+ * parameter, and shown as one. */
 static bool is_split_password(bp_str rest, const char *question)
 {
     size_t authority = 0, end = question ? (size_t)(question - rest.data) : rest.len, ats = 0;
@@ -55,9 +62,11 @@ static bool is_split_password(bp_str rest, const char *question)
         authority++;
     for (size_t i = 0; i < authority; i++)
         ats += rest.data[i] == '@';
-    if (ats > 1 || (ats == 0 && authority < end && memchr(rest.data + authority, '@', end - authority)))
+    if (ats > 1 ||
+        (ats == 0 && authority < end && memchr(rest.data + authority, '@', end - authority)))
         return true;
-    // Behind the question mark it may stand in a value, "host=@abstract"; before the first = there is a name.
+    // Behind the question mark it may stand in a value, "host=@abstract"; before the first = there
+    // is a name.
     return question && memchr(question, '@', strcspn(question, "=&"));
 }
 
@@ -66,9 +75,9 @@ static bp_status normalise(bp_call *call, bp_str given, bp_str *out)
     PQconninfoOption *known = PQconndefaults();
     bp_buf           *url = bp_buf_new(call, 64 << 10);
     const char       *slashes = memmem(given.data, given.len, "://", 3);
-    bp_str            scheme = bp_str_n(given.data, slashes ? (size_t)(slashes - given.data) : 0), rest;
-    const char       *question;
-    bool              is_first = true;
+    bp_str      scheme = bp_str_n(given.data, slashes ? (size_t)(slashes - given.data) : 0), rest;
+    const char *question;
+    bool        is_first = true;
 
     if (!known || !slashes) {
         PQconninfoFree(known);
@@ -77,18 +86,22 @@ static bp_status normalise(bp_call *call, bp_str given, bp_str *out)
                              : "no memory for a connection's settings");
     }
     if (memchr(scheme.data, '+', scheme.len))
-        bp_log(call, BP_LOG_INFO, "the PostgreSQL URL begins with " BP_FMT
-               "://, which names a Python driver; it is read as postgresql://", BP_ARG(scheme));
+        bp_log(call, BP_LOG_INFO,
+               "the PostgreSQL URL begins with " BP_FMT
+               "://, which names a Python driver; it is read as postgresql://",
+               BP_ARG(scheme));
     rest = bp_str_n(slashes + 3, given.len - scheme.len - 3);
     question = rest.len ? memchr(rest.data, '?', rest.len) : NULL;
     if (is_split_password(rest, question)) {
         PQconninfoFree(known);
-        return bp_fail(call, BP_INVALID, "url: there is an @ where none can be; within a user or password write %%40 for @, "
-                       "%%2F for / and %%3F for ?");
+        return bp_fail(call, BP_INVALID,
+                       "url: there is an @ where none can be; within a user or password write %%40 "
+                       "for @, %%2F for / and %%3F for ?");
     }
     bp_buf_add(url, BP_STR("postgresql://"));
     bp_buf_add(url, bp_str_n(rest.data, question ? (size_t)(question - rest.data) : rest.len));
-    rest = question ? bp_str_n(question + 1, rest.len - (size_t)(question - rest.data) - 1) : bp_str_n("", 0);
+    rest = question ? bp_str_n(question + 1, rest.len - (size_t)(question - rest.data) - 1)
+                    : bp_str_n("", 0);
     while (rest.len) {
         const char *end = memchr(rest.data, '&', rest.len);
         size_t      len = end ? (size_t)(end - rest.data) : rest.len;
@@ -98,7 +111,8 @@ static bp_status normalise(bp_call *call, bp_str given, bp_str *out)
     }
     PQconninfoFree(known);
     *out = bp_buf_str(url);
-    return bp_buf_status(url) == BP_OK ? BP_OK : bp_fail(call, BP_INVALID, "url: it is longer than 64 KiB");
+    return bp_buf_status(url) == BP_OK ? BP_OK
+                                       : bp_fail(call, BP_INVALID, "url: it is longer than 64 KiB");
 }
 
 /* ---- what libpq is told ---- */
@@ -127,7 +141,8 @@ static bool keep(struct postgres_target *target, const char *keyword, const char
     return true;
 }
 
-static bool keep_str(bp_call *call, struct postgres_target *target, const char *keyword, bp_str value)
+static bool keep_str(bp_call *call, struct postgres_target *target, const char *keyword,
+                     bp_str value)
 {
     bp_str copy = bp_dup(call, value);
 
@@ -142,7 +157,8 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
     return NULL;
 }
 
-/* The n-th of a list separated by commas; the last stands for all behind it. False behind the end of the list. */
+/* The n-th of a list separated by commas; the last stands for all behind it. False behind the end
+ * of the list. */
 static bool nth(const char *list, size_t n, char *out, size_t size)
 {
     const char *at = list, *end;
@@ -158,7 +174,8 @@ static bool nth(const char *list, size_t n, char *out, size_t size)
     return true;
 }
 
-static bp_status keep_endpoints(bp_call *call, struct postgres_target *target, const PQconninfoOption *options)
+static bp_status keep_endpoints(bp_call *call, struct postgres_target *target,
+                                const PQconninfoOption *options)
 {
     const char *hosts = value_of(options, "hostaddr"), *ports = value_of(options, "port");
     const char *fallback = getenv("PGHOST"), *fallback_port = getenv("PGPORT");
@@ -174,26 +191,31 @@ static bp_status keep_endpoints(bp_call *call, struct postgres_target *target, c
 
         if (!nth(hosts, i, endpoint->host, sizeof(endpoint->host)))
             return BP_OK;
-        if (!nth(ports, i, endpoint->port, sizeof(endpoint->port)) && !nth(ports, 0, endpoint->port, sizeof(endpoint->port)))
+        if (!nth(ports, i, endpoint->port, sizeof(endpoint->port)) &&
+            !nth(ports, 0, endpoint->port, sizeof(endpoint->port)))
             return BP_INTERNAL;
         if (!endpoint->host[0])
             snprintf(endpoint->host, sizeof(endpoint->host), "/var/run/postgresql");
         if (!endpoint->port[0])
             snprintf(endpoint->port, sizeof(endpoint->port), "5432");
-        if (strspn(endpoint->port, "0123456789") != strlen(endpoint->port) || atoi(endpoint->port) < 1 ||
-            atoi(endpoint->port) > 65535)
-            return bp_fail(call, BP_INVALID, "url: the port of %s is not a number from 1 to 65535", endpoint->host);
+        if (strspn(endpoint->port, "0123456789") != strlen(endpoint->port) ||
+            atoi(endpoint->port) < 1 || atoi(endpoint->port) > 65535)
+            return bp_fail(call, BP_INVALID, "url: the port of %s is not a number from 1 to 65535",
+                           endpoint->host);
         target->endpoint_count++;
     }
     return bp_fail(call, BP_INVALID, "url: it names more than %d hosts", POSTGRES_ENDPOINTS_MAX);
 }
 
-/* A connection that was cut without a word is noticed within half a minute, whether something was sent on it or not. */
+/* A connection that was cut without a word is noticed within half a minute, whether something was
+ * sent on it or not. */
 static bool keep_liveness(struct postgres_target *target, const PQconninfoOption *parsed)
 {
     static const struct {
         const char *keyword, *value;
-    } wanted[] = { { "keepalives_idle", "10" }, { "keepalives_interval", "5" }, { "keepalives_count", "3" },
+    } wanted[] = { { "keepalives_idle", "10" },
+                   { "keepalives_interval", "5" },
+                   { "keepalives_count", "3" },
                    { "tcp_user_timeout", "20000" } };
     bool is_kept = true;
 
@@ -203,14 +225,15 @@ static bool keep_liveness(struct postgres_target *target, const PQconninfoOption
     return is_kept;
 }
 
-static bool keep_all(bp_call *call, struct postgres_target *target, const struct postgres_options *options,
-                     const PQconninfoOption *parsed, const char *name)
+static bool keep_all(bp_call *call, struct postgres_target *target,
+                     const struct postgres_options *options, const PQconninfoOption *parsed,
+                     const char *name)
 {
     bool is_kept = true;
 
     for (const PQconninfoOption *one = parsed; one->keyword && is_kept; one++)
-        if (one->val && strcmp(one->keyword, "host") != 0 && strcmp(one->keyword, "hostaddr") != 0 &&
-            strcmp(one->keyword, "port") != 0)
+        if (one->val && strcmp(one->keyword, "host") != 0 &&
+            strcmp(one->keyword, "hostaddr") != 0 && strcmp(one->keyword, "port") != 0)
             is_kept = keep(target, one->keyword, one->val);
     if (tls_modes[options->tls])
         is_kept = is_kept && keep(target, "sslmode", tls_modes[options->tls]);
@@ -218,7 +241,8 @@ static bool keep_all(bp_call *call, struct postgres_target *target, const struct
               keep_str(call, target, "sslrootcert", options->tls_ca) &&
               keep_str(call, target, "sslcert", options->tls_certificate) &&
               keep_str(call, target, "sslkey", options->tls_key);
-    // Kerberos would be asked first otherwise, which reads files and names; all texts here are UTF-8.
+    // Kerberos would be asked first otherwise, which reads files and names; all texts here are
+    // UTF-8.
     if (!value_of(parsed, "gssencmode"))
         is_kept = is_kept && keep(target, "gssencmode", "disable");
     if (!value_of(parsed, "application_name"))
@@ -226,7 +250,8 @@ static bool keep_all(bp_call *call, struct postgres_target *target, const struct
     return is_kept && keep_liveness(target, parsed) && keep(target, "client_encoding", "UTF8");
 }
 
-/* libpq looks at these words with each connection it makes; an operator wants to hear of a wrong one before the start. */
+/* libpq looks at these words with each connection it makes; an operator wants to hear of a wrong
+ * one before the start. */
 static bp_status check_words(bp_call *call, const PQconninfoOption *parsed)
 {
     static const struct {
@@ -239,13 +264,15 @@ static bp_status check_words(bp_call *call, const PQconninfoOption *parsed)
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        const char *value = value_of(parsed, known[i].name), *at = value ? strstr(known[i].words, value) : NULL;
-        size_t      len = value ? strlen(value) : 0;
+        const char *value = value_of(parsed, known[i].name),
+                   *at = value ? strstr(known[i].words, value) : NULL;
+        size_t len = value ? strlen(value) : 0;
 
         while (at && !((at == known[i].words || at[-1] == ' ') && (at[len] == ',' || !at[len])))
             at = strstr(at + 1, value);
         if (value && (!at || !len))
-            return bp_fail(call, BP_INVALID, "url: its %s is \"%.40s\", which is none of %s", known[i].name, value, known[i].words);
+            return bp_fail(call, BP_INVALID, "url: its %s is \"%.40s\", which is none of %s",
+                           known[i].name, value, known[i].words);
     }
     return BP_OK;
 }
@@ -264,8 +291,9 @@ static bp_status fill(bp_call *call, const struct postgres_options *options, con
     PQfreemem(problem); // it may show parts of the password
     if (!parsed)
         return bp_fail(call, BP_INVALID,
-                       "url: it is not one that PostgreSQL understands; write postgresql://user:password@host:5432/database,"
-                       " and %%40 for @, %%2F for /, %%25 for %% and %%3A for : within a user or password");
+                       "url: it is not one that PostgreSQL understands; write "
+                       "postgresql://user:password@host:5432/database, and %%40 for @, %%2F for /, "
+                       "%%25 for %% and %%3A for : within a user or password");
     user = value_of(parsed, "user") ? value_of(parsed, "user") : getenv("PGUSER");
     database = value_of(parsed, "dbname") ? value_of(parsed, "dbname") : getenv("PGDATABASE");
     snprintf(target->user, sizeof(target->user), "%s", user ? user : "(the system's user)");
@@ -279,8 +307,8 @@ static bp_status fill(bp_call *call, const struct postgres_options *options, con
     return status;
 }
 
-bp_status postgres_target_new(bp_call *call, const struct postgres_options *options, const char *name,
-                              struct postgres_target **out)
+bp_status postgres_target_new(bp_call *call, const struct postgres_options *options,
+                              const char *name, struct postgres_target **out)
 {
     struct postgres_target *target = calloc(1, sizeof(*target));
     bp_status               status;

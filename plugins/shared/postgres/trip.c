@@ -1,9 +1,11 @@
-/* trip.c - statements go out in one pipeline, and their results are read to the last one, whatever happens meanwhile.
+/* trip.c - statements go out in one pipeline, and their results are read to the last one, whatever
+ * happens meanwhile.
  *
  *      [deallocate] [prepare] execute  ...  sync        one round trip; outside a transaction: all or none
  *
- * When the call ends or a row is not wanted, the server is asked to cancel and reading goes on for SETTLE_NS, so that
- * the connection is clean again and what became of a write is known. Only if that fails the connection is dropped.
+ * When the call ends or a row is not wanted, the server is asked to cancel and reading goes on for
+ * SETTLE_NS, so that the connection is clean again and what became of a write is known. Only if
+ * that fails the connection is dropped.
  */
 #include "postgres.h"
 
@@ -14,8 +16,18 @@
 #define SETTLE_NS       BP_SECONDS(2)
 #define CANCEL_AGAIN_NS BP_MILLISECONDS(100)
 
-enum { OID_BOOL = 16, OID_BYTES = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25, OID_OID = 26,
-       OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
+enum {
+    OID_BOOL = 16,
+    OID_BYTES = 17,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_OID = 26,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_NUMERIC = 1700
+};
 
 typedef enum step_kind { STEP_DEALLOCATE, STEP_PREPARE, STEP_STATEMENT, STEP_SYNC } step_kind;
 
@@ -36,12 +48,12 @@ struct trip {
     struct step                   *steps;
     size_t                         step_count;
     bool                           is_write, is_lost, is_shielded;
-    bool                           is_refused;  /* by the server; nothing was done */
+    bool                           is_refused;    /* by the server; nothing was done */
     bool                           is_incomplete; /* rows came that nobody took */
-    bp_status                      ended;       /* the call was over, or the visitor had enough: with this status */
-    int64_t                        deadline_ns; /* of what is read afterwards */
-    bp_status                      status;      /* with the first failure's sentence */
-    bp_str                         sentence;
+    bp_status ended;       /* the call was over, or the visitor had enough: with this status */
+    int64_t   deadline_ns; /* of what is read afterwards */
+    bp_status status;      /* with the first failure's sentence */
+    bp_str    sentence;
 };
 
 /* The error slot keeps the last error, and what counts is the first. */
@@ -63,7 +75,8 @@ struct encoded {
 };
 
 /* Binary, as PostgreSQL keeps them. A NULL has whatever type the server finds for it. */
-static bp_status encode_one(bp_call *call, const bp_sql_value *value, uint32_t i, struct encoded *to)
+static bp_status encode_one(bp_call *call, const bp_sql_value *value, uint32_t i,
+                            struct encoded *to)
 {
     to->formats[i] = 1;
     to->lengths[i] = 8;
@@ -85,21 +98,24 @@ static bp_status encode_one(bp_call *call, const bp_sql_value *value, uint32_t i
     case BP_SQL_TEXT:
     case BP_SQL_BYTES:
         if (value->text.len > (1u << 30) - 64)
-            return bp_fail(call, BP_TOO_LARGE, "parameter $%u is larger than 1 GiB, which PostgreSQL cannot hold", i + 1);
+            return bp_fail(call, BP_TOO_LARGE,
+                           "parameter $%u is larger than 1 GiB, which PostgreSQL cannot hold",
+                           i + 1);
         to->types[i] = value->type == BP_SQL_TEXT ? OID_TEXT : OID_BYTES;
         to->values[i] = value->text.data ? value->text.data : "";
         to->lengths[i] = (int)value->text.len;
         return BP_OK;
     default:
-        return bp_fail(call, BP_INVALID, "parameter $%u has the unknown type %u", i + 1, value->type);
+        return bp_fail(call, BP_INVALID, "parameter $%u has the unknown type %u", i + 1,
+                       value->type);
     }
 }
 
 static bp_status encode(bp_call *call, const bp_statement *statement, struct encoded *to)
 {
     if (statement->parameter_count > POSTGRES_PARAMETERS_MAX)
-        return bp_fail(call, BP_INVALID, "%u parameters were given, at most %d are possible", statement->parameter_count,
-                       POSTGRES_PARAMETERS_MAX);
+        return bp_fail(call, BP_INVALID, "%u parameters were given, at most %d are possible",
+                       statement->parameter_count, POSTGRES_PARAMETERS_MAX);
     if (!statement->sql.len || memchr(statement->sql.data, '\0', statement->sql.len))
         return bp_fail(call, BP_INVALID, "the statement is empty or has a NUL byte in it");
     for (uint32_t i = 0; i < statement->parameter_count; i++)
@@ -116,17 +132,21 @@ static void expect(struct trip *trip, step_kind kind, size_t statement, uint64_t
 
 enum { POSTGRES_NAME_BYTES = 48 };
 
-/* Of this connection alone: behind a pooler that nobody told us about, another one's "b1" would be run in the place of ours. */
-static void name_statement(const struct postgres_connection *connection, uint64_t number, char name[POSTGRES_NAME_BYTES])
+/* Of this connection alone: behind a pooler that nobody told us about, another one's "b1" would be
+ * run in the place of ours. */
+static void name_statement(const struct postgres_connection *connection, uint64_t number,
+                           char name[POSTGRES_NAME_BYTES])
 {
-    snprintf(name, POSTGRES_NAME_BYTES, "b%016llx_%llu", (unsigned long long)connection->nonce, (unsigned long long)number);
+    snprintf(name, POSTGRES_NAME_BYTES, "b%016llx_%llu", (unsigned long long)connection->nonce,
+             (unsigned long long)number);
 }
 
 static bool send_prepared(struct trip *trip, size_t index, const struct encoded *encoded)
 {
     const bp_statement        *statement = &trip->statements[index];
     PGconn                    *pg = trip->connection->pg;
-    struct postgres_statement *known = postgres_prepared_find(trip->connection, statement, encoded->types);
+    struct postgres_statement *known = postgres_prepared_find(trip->connection, statement,
+                                                              encoded->types);
     uint64_t                   evicted = 0;
     char                       name[POSTGRES_NAME_BYTES], text[16 + POSTGRES_NAME_BYTES];
 
@@ -143,18 +163,20 @@ static bool send_prepared(struct trip *trip, size_t index, const struct encoded 
         }
         name_statement(trip->connection, known->number, name);
         expect(trip, STEP_PREPARE, index, known->number);
-        if (!PQsendPrepare(pg, name, known->sql.data, (int)statement->parameter_count, encoded->types))
+        if (!PQsendPrepare(pg, name, known->sql.data, (int)statement->parameter_count,
+                           encoded->types))
             return false;
     }
     name_statement(trip->connection, known->number, name);
     expect(trip, STEP_STATEMENT, index, known->number);
-    return PQsendQueryPrepared(pg, name, (int)statement->parameter_count, encoded->values, encoded->lengths,
-                               encoded->formats, 0) != 0;
+    return PQsendQueryPrepared(pg, name, (int)statement->parameter_count, encoded->values,
+                               encoded->lengths, encoded->formats, 0) != 0;
 }
 
 static bool keeps_statements(const struct postgres_pool *pool)
 {
-    return pool->options->statement_cache && atomic_load(&pool->target->pooler) == POSTGRES_POOLER_NO;
+    return pool->options->statement_cache &&
+           atomic_load(&pool->target->pooler) == POSTGRES_POOLER_NO;
 }
 
 static bool send_plain(struct trip *trip, size_t index, const struct encoded *encoded)
@@ -165,8 +187,9 @@ static bool send_plain(struct trip *trip, size_t index, const struct encoded *en
     if (!sql.len)
         return false;
     expect(trip, STEP_STATEMENT, index, 0);
-    return PQsendQueryParams(trip->connection->pg, sql.data, (int)statement->parameter_count, encoded->types,
-                             encoded->values, encoded->lengths, encoded->formats, 0) != 0;
+    return PQsendQueryParams(trip->connection->pg, sql.data, (int)statement->parameter_count,
+                             encoded->types, encoded->values, encoded->lengths, encoded->formats,
+                             0) != 0;
 }
 
 static bp_status send_all(struct trip *trip)
@@ -181,7 +204,8 @@ static bp_status send_all(struct trip *trip)
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
     for (size_t i = 0; i < trip->count && is_sent; i++) {
         BP_TRY(encode(trip->call, &trip->statements[i], &encoded));
-        is_sent = keeps_statements(trip->connection->pool) ? send_prepared(trip, i, &encoded) : send_plain(trip, i, &encoded);
+        is_sent = keeps_statements(trip->connection->pool) ? send_prepared(trip, i, &encoded)
+                                                           : send_plain(trip, i, &encoded);
     }
     expect(trip, STEP_SYNC, trip->count, 0);
     if (is_sent && PQpipelineSync(trip->connection->pg))
@@ -205,15 +229,17 @@ static void end_early(struct trip *trip, bp_status status)
         trip->is_lost = true;
 }
 
-/* A request to cancel that comes before the server has begun with the statement is lost on it, and a statement that nobody
- * cancels goes on without us, for hours perhaps: so it is asked again. */
+/* A request to cancel that comes before the server has begun with the statement is lost on it, and
+ * a statement that nobody cancels goes on without us, for hours perhaps: so it is asked again. */
 static bp_status await_end(struct trip *trip)
 {
     for (int64_t slice_ns = CANCEL_AGAIN_NS;; slice_ns *= 2) {
-        int64_t   until_ns = bp_now_ns() + slice_ns < trip->deadline_ns ? bp_now_ns() + slice_ns : trip->deadline_ns;
+        int64_t   until_ns = bp_now_ns() + slice_ns < trip->deadline_ns ? bp_now_ns() + slice_ns
+                                                                        : trip->deadline_ns;
         bp_status status = postgres_await(trip->call, trip->connection, until_ns);
 
-        if (status != BP_DEADLINE || trip->connection->is_broken || bp_now_ns() >= trip->deadline_ns)
+        if (status != BP_DEADLINE || trip->connection->is_broken ||
+            bp_now_ns() >= trip->deadline_ns)
             return status;
         if (!postgres_cancel(trip->call, trip->connection, trip->deadline_ns))
             return status;
@@ -223,8 +249,9 @@ static bp_status await_end(struct trip *trip)
 static PGresult *next_result(struct trip *trip)
 {
     while (!trip->is_lost) {
-        bp_status status = trip->ended == BP_OK ? postgres_await(trip->call, trip->connection, trip->deadline_ns)
-                                                : await_end(trip);
+        bp_status status = trip->ended == BP_OK
+                               ? postgres_await(trip->call, trip->connection, trip->deadline_ns)
+                               : await_end(trip);
 
         if (status == BP_OK)
             return PQgetResult(trip->connection->pg);
@@ -232,7 +259,8 @@ static PGresult *next_result(struct trip *trip)
             remember(trip, status);
             trip->is_lost = true;
         } else {
-            bp_fail(trip->call, status, "the call was over while PostgreSQL at %s worked: the statement was cancelled",
+            bp_fail(trip->call, status,
+                    "the call was over while PostgreSQL at %s worked: the statement was cancelled",
                     trip->connection->address);
             end_early(trip, status);
         }
@@ -250,13 +278,15 @@ static void refuse(struct trip *trip, const struct step *step, const PGresult *r
     if (trip->is_refused)
         return;
     if (!state) { // the driver's own words about a connection that is gone
-        remember(trip, bp_fail(trip->call, BP_UNAVAILABLE, "the connection to PostgreSQL at %s was lost: " BP_FMT,
+        remember(trip, bp_fail(trip->call, BP_UNAVAILABLE,
+                               "the connection to PostgreSQL at %s was lost: " BP_FMT,
                                trip->connection->address,
                                BP_ARG(postgres_line(trip->call, PQresultErrorMessage(result)))));
         trip->is_lost = true;
         return;
     }
-    // A server that stops between the last statement and the commit leaves open which of the two came first.
+    // A server that stops between the last statement and the commit leaves open which of the two
+    // came first.
     trip->is_refused = step->kind != STEP_SYNC || !severity || strcmp(severity, "ERROR") == 0;
     snprintf(trip->outcome->sqlstate, sizeof(trip->outcome->sqlstate), "%s", state);
     trip->outcome->failed_at = step->statement;
@@ -284,7 +314,8 @@ static void visit(struct trip *trip, const struct step *step, PGresult *result)
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
         if (step->kind == STEP_STATEMENT && trip->visitor && trip->visitor->done) {
-            bp_status status = trip->visitor->done(trip->call, trip->visitor->self, step->statement, result);
+            bp_status status = trip->visitor->done(trip->call, trip->visitor->self, step->statement,
+                                                   result);
             trip->is_incomplete |= status != BP_OK;
             if (status != BP_OK && trip->ended == BP_OK)
                 end_early(trip, status);
@@ -298,7 +329,8 @@ static void visit(struct trip *trip, const struct step *step, PGresult *result)
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        remember(trip, bp_fail(trip->call, BP_INVALID, "a statement is empty or a COPY, which cannot be run here"));
+        remember(trip, bp_fail(trip->call, BP_INVALID,
+                               "a statement is empty or a COPY, which cannot be run here"));
         trip->is_lost = trip->is_refused = true; // a COPY would have to be fed
         break;
     default:
@@ -348,7 +380,9 @@ static bp_status fail_again(const struct trip *trip)
 {
     bp_status status = bp_fail(trip->call, trip->status, BP_FMT, BP_ARG(trip->sentence));
 
-    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0 || is_about_prepared(trip->outcome->sqlstate)) // how bp_storage_transact() knows that it is worth another try
+    if (strncmp(trip->outcome->sqlstate, "40", 2) == 0 ||
+        is_about_prepared(trip->outcome->sqlstate)) // how bp_storage_transact() knows that it is
+                                                    // worth another try
         bp_fail_detail(trip->call, BP_MILLISECONDS(1), 0, 0);
     return status;
 }
@@ -357,12 +391,14 @@ static bp_status finish_lost(const struct trip *trip)
 {
     trip->connection->is_broken = trip->outcome->is_lost = true;
     if (trip->is_write && !trip->is_refused)
-        return bp_fail_outcome_unknown(
-            trip->call, bp_fail(trip->call, BP_UNAVAILABLE,
-                                BP_FMT "; whether the statement was done is not known: read before you write again",
-                                BP_ARG(trip->sentence)));
+        return bp_fail_outcome_unknown(trip->call,
+                                       bp_fail(trip->call, BP_UNAVAILABLE,
+                                               BP_FMT "; whether the statement was done is not "
+                                                      "known: read before you write again",
+                                               BP_ARG(trip->sentence)));
     if (trip->ended != BP_OK)
-        return bp_fail(trip->call, trip->ended, "PostgreSQL at %s did not answer in time", trip->connection->address);
+        return bp_fail(trip->call, trip->ended, "PostgreSQL at %s did not answer in time",
+                       trip->connection->address);
     return fail_again(trip);
 }
 
@@ -377,10 +413,13 @@ static bp_status finish(struct trip *trip)
     trip->outcome->is_forgotten = is_about_prepared(state) || strcmp(state, "0A000") == 0;
     if (trip->outcome->is_forgotten)
         postgres_forget(trip->connection);
-    if (is_about_prepared(state) &&
-        atomic_exchange(&trip->connection->pool->target->pooler, POSTGRES_POOLER_YES) != POSTGRES_POOLER_YES)
-        bp_log(trip->call, BP_LOG_WARN, "PostgreSQL at %s does not have the statements that were prepared on this connection: "
-               "a pooler must have come between, and statements are not kept prepared from now on", trip->connection->address);
+    if (is_about_prepared(state) && atomic_exchange(&trip->connection->pool->target->pooler,
+                                                    POSTGRES_POOLER_YES) != POSTGRES_POOLER_YES)
+        bp_log(trip->call, BP_LOG_WARN,
+               "PostgreSQL at %s does not have the statements that were prepared on this "
+               "connection: a pooler must have come between, and statements are not kept prepared "
+               "from now on",
+               trip->connection->address);
     if (trip->ended != BP_OK && !trip->is_refused && !trip->is_incomplete && trip->is_write &&
         bp_cancelled(trip->call) != BP_OK) {
         bp_clear_error(trip->call); // it was done before the server heard that nobody waits
@@ -389,9 +428,9 @@ static bp_status finish(struct trip *trip)
     return trip->status == BP_OK ? BP_OK : fail_again(trip);
 }
 
-bp_status postgres_trip(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
-                        size_t count, bool is_write, const struct postgres_visitor *visitor,
-                        struct postgres_outcome *outcome)
+bp_status postgres_trip(bp_call *call, struct postgres_connection *connection,
+                        const bp_statement *statements, size_t count, bool is_write,
+                        const struct postgres_visitor *visitor, struct postgres_outcome *outcome)
 {
     struct postgres_outcome unwanted = { .sqlstate = "" };
     struct trip             trip = { .call = call,
@@ -413,9 +452,13 @@ bp_status postgres_trip(bp_call *call, struct postgres_connection *connection, c
 
 /* ---- values ---- */
 
-static int nibble(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
+static int nibble(char c)
+{
+    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
 
-/* Hex is decoded where it stands, as it only gets shorter; the old form, which a server may be set to, is copied. */
+/* Hex is decoded where it stands, as it only gets shorter; the old form, which a server may be set
+ * to, is copied. */
 static bp_status bytes_of(bp_call *call, char *text, size_t text_len, bool is_kept, bp_str *out)
 {
     size_t         len = 0;
@@ -451,7 +494,8 @@ static bp_sql_value number_of(const char *text)
 }
 
 /* Text stays where libpq has it unless `is_kept`. */
-static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_kept, bp_sql_value *value)
+static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_kept,
+                          bp_sql_value *value)
 {
     char *text = PQgetvalue(result, 0, column);
 
@@ -488,7 +532,8 @@ static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_k
     }
 }
 
-/* The tag of what writes ends with a number; so does that of SELECT, whose rows were not written. */
+/* The tag of what writes ends with a number; so does that of SELECT, whose rows were not written.
+ */
 int64_t postgres_changed(PGresult *result)
 {
     static const char *const writers[] = { "INSERT", "UPDATE", "DELETE", "MERGE" };
@@ -515,8 +560,10 @@ static bp_status check_columns(bp_call *call, const PGresult *result, int wanted
 {
     if (wanted < 0 || PQnfields(result) == wanted)
         return BP_OK;
-    return bp_fail(call, BP_UPSTREAM, "PostgreSQL answered with rows of %d columns where the statement asks for %d: is it a "
-                   "PostgreSQL, does something stand between?", PQnfields(result), wanted);
+    return bp_fail(call, BP_UPSTREAM,
+                   "PostgreSQL answered with rows of %d columns where the statement asks for %d: "
+                   "is it a PostgreSQL, does something stand between?",
+                   PQnfields(result), wanted);
 }
 
 static bp_status collect_names(bp_call *call, bp_rows *rows, const PGresult *result)
@@ -546,7 +593,8 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
         BP_TRY(check_columns(call, result, to->wanted));
     columns = rows->column_count;
     if (rows->row_count == ROWS_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "the statement gives more than %d rows: use a LIMIT, or query()", ROWS_MAX);
+        return bp_fail(call, BP_TOO_LARGE,
+                       "the statement gives more than %d rows: use a LIMIT, or query()", ROWS_MAX);
     if (rows->row_count == to->capacity) {
         size_t        capacity = to->capacity ? to->capacity * 2 : 8;
         bp_sql_value *grown = BP_NEW_ARRAY(call, bp_sql_value, capacity * columns);
@@ -565,13 +613,16 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
         to->bytes += sizeof(*value) + value->text.len;
     }
     if (to->bytes > ROWS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "the rows are larger than %d MiB: use a LIMIT, or query()", ROWS_BYTES_MAX >> 20);
+        return bp_fail(call, BP_TOO_LARGE,
+                       "the rows are larger than %d MiB: use a LIMIT, or query()",
+                       ROWS_BYTES_MAX >> 20);
     rows->row_count++;
     return BP_OK;
 }
 
 /* What is read of rows that do not exist. */
-static const bp_sql_value no_values[POSTGRES_COLUMNS_MAX] = { [0 ... POSTGRES_COLUMNS_MAX - 1] = { .text = { "", 0 } } };
+static const bp_sql_value no_values[POSTGRES_COLUMNS_MAX] = { [0 ... POSTGRES_COLUMNS_MAX -
+                                                               1] = { .text = { "", 0 } } };
 
 static bp_status collect_done(bp_call *call, void *self, size_t statement, PGresult *result)
 {
@@ -587,8 +638,9 @@ static bp_status collect_done(bp_call *call, void *self, size_t statement, PGres
     return to->rows->columns || !PQnfields(result) ? BP_OK : collect_names(call, to->rows, result);
 }
 
-bp_status postgres_collect(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
-                           size_t count, size_t which, bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
+bp_status postgres_collect(bp_call *call, struct postgres_connection *connection,
+                           const bp_statement *statements, size_t count, size_t which,
+                           bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
 {
     struct collection             collection = { .rows = rows, .which = which, .wanted = -1 };
     const struct postgres_visitor visitor = { collect_row, collect_done, &collection };
@@ -630,10 +682,13 @@ static bp_status pass_row(bp_call *call, void *self, size_t statement, PGresult 
     return to->sink->row(call, to->sink->self, to->values, to->columns);
 }
 
-bp_status postgres_stream(bp_call *call, struct postgres_connection *connection, const bp_statement *statements,
-                          size_t count, size_t which, const bp_row_sink *sink, struct postgres_outcome *outcome)
+bp_status postgres_stream(bp_call *call, struct postgres_connection *connection,
+                          const bp_statement *statements, size_t count, size_t which,
+                          const bp_row_sink *sink, struct postgres_outcome *outcome)
 {
-    struct passing                to = { .sink = sink, .which = which, .wanted = postgres_columns_of(statements[which].sql) };
+    struct passing                to = { .sink = sink,
+                                         .which = which,
+                                         .wanted = postgres_columns_of(statements[which].sql) };
     const struct postgres_visitor visitor = { pass_row, NULL, &to };
 
     return postgres_trip(call, connection, statements, count, false, &visitor, outcome);
@@ -654,7 +709,8 @@ bp_status postgres_run_text(bp_call *call, struct postgres_connection *connectio
 
     if (!PQexitPipelineMode(connection->pg) || !PQsendQuery(connection->pg, sql)) {
         connection->is_broken = true;
-        return bp_fail(call, BP_UNAVAILABLE, "nothing can be sent to PostgreSQL at %s: " BP_FMT, connection->address,
+        return bp_fail(call, BP_UNAVAILABLE, "nothing can be sent to PostgreSQL at %s: " BP_FMT,
+                       connection->address,
                        BP_ARG(postgres_line(call, PQerrorMessage(connection->pg))));
     }
     while (!trip.is_lost && (result = next_result(&trip))) {

@@ -1,4 +1,5 @@
-/* client.c - commands in, answers out: where they go, what is tried again, and what an error of the server means. */
+/* client.c - commands in, answers out: where they go, what is tried again, and what an error of the
+ * server means. */
 #include "redis/parts.h"
 
 #include <stdlib.h>
@@ -101,7 +102,8 @@ void redis_add(struct redis_batch *batch, const bp_str *words, size_t count)
     for (size_t i = 0; i < count; i++)
         wanted += words[i].len + LENGTH_BYTES_MAX + 2;
     if (!batch->count++) {
-        size_t name_len = words[0].len < sizeof(batch->name) ? words[0].len : sizeof(batch->name) - 1;
+        size_t name_len = words[0].len < sizeof(batch->name) ? words[0].len
+                                                             : sizeof(batch->name) - 1;
         memcpy(batch->name, words[0].data, name_len); // the rest is zero
     }
     if (!reserve(batch, wanted)) {
@@ -153,15 +155,19 @@ static bp_status define_metrics(bp_call *call, const char *prefix, struct redis_
         const char    *name, *help, *labels;
     } table[] = {
         { &client->connects, BP_COUNTER, "connections_total",
-          "Attempts to connect to Redis: the first to a server, again after a loss, failed.", "outcome" },
-        { &client->flight, BP_GAUGE, "in_flight", "Commands that wait for an answer of Redis.", "" },
-        { &client->retries, BP_COUNTER, "retries_total", "Commands sent to Redis once more, by reason.", "reason" },
+          "Attempts to connect to Redis: the first to a server, again after a loss, failed.",
+          "outcome" },
+        { &client->flight, BP_GAUGE, "in_flight", "Commands that wait for an answer of Redis.",
+          "" },
+        { &client->retries, BP_COUNTER, "retries_total",
+          "Commands sent to Redis once more, by reason.", "reason" },
     };
     char name[96];
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         snprintf(name, sizeof(name), "%s_%s", prefix, table[i].name);
-        BP_TRY(bp_metric_define(call, table[i].type, name, table[i].help, table[i].labels, table[i].metric));
+        BP_TRY(bp_metric_define(call, table[i].type, name, table[i].help, table[i].labels,
+                                table[i].metric));
     }
     return BP_OK;
 }
@@ -188,9 +194,11 @@ bp_status redis_client_new(bp_call *call, const struct redis_options *options, c
     if (status == BP_OK)
         status = define_metrics(call, prefix, client);
     // With Sentinels there is one node, whose address they tell.
-    for (size_t i = 0; status == BP_OK && i < (client->place.topology == REDIS_CLUSTER ? client->place.seed_count : 1);
+    for (size_t i = 0; status == BP_OK &&
+                       i < (client->place.topology == REDIS_CLUSTER ? client->place.seed_count : 1);
          i++)
-        if (!redis_node_add(client, client->place.topology == REDIS_SENTINEL ? "" : client->place.seeds[i]))
+        if (!redis_node_add(client,
+                            client->place.topology == REDIS_SENTINEL ? "" : client->place.seeds[i]))
             status = bp_fail(call, BP_NO_MEMORY, "no memory for a client of Redis");
     if (status == BP_OK && client->place.topology != REDIS_CLUSTER)
         status = bp_every(call, "reconnect to Redis", BP_MILLISECONDS(1), redis_watch, client);
@@ -238,23 +246,30 @@ static const struct known_error {
     bp_status   status;
     const char *advice;
 } known_errors[] = {
-    { "MOVED ", FATE_REDIRECT, BP_UNAVAILABLE, "the cluster's nodes disagree about who has the key" },
+    { "MOVED ", FATE_REDIRECT, BP_UNAVAILABLE,
+      "the cluster's nodes disagree about who has the key" },
     { "ASK ", FATE_REDIRECT, BP_UNAVAILABLE, "the slot of this key is being moved" },
     { "TRYAGAIN", FATE_AGAIN, BP_UNAVAILABLE, "the slot of these keys is being moved" },
     { "CLUSTERDOWN", FATE_REMAP, BP_UNAVAILABLE, "look at `redis-cli --cluster check`" },
-    { "LOADING", FATE_NOT_READY, BP_UNAVAILABLE, "it reads its data from the disk and will answer when it has" },
+    { "LOADING", FATE_NOT_READY, BP_UNAVAILABLE,
+      "it reads its data from the disk and will answer when it has" },
     { "MASTERDOWN", FATE_NOT_READY, BP_UNAVAILABLE, "a replica has lost its master" },
-    { "BUSY ", FATE_NOT_READY, BP_UNAVAILABLE, "a script runs for too long: look at SLOWLOG, SCRIPT KILL ends it" },
+    { "BUSY ", FATE_NOT_READY, BP_UNAVAILABLE,
+      "a script runs for too long: look at SLOWLOG, SCRIPT KILL ends it" },
     { "READONLY", FATE_RECONNECT, BP_UNAVAILABLE,
       "it is a replica: let `url` name the master, or the Sentinels (sentinel://)" },
     { "UNBLOCKED", FATE_RECONNECT, BP_UNAVAILABLE, "its role has changed" },
     { "NOSCRIPT", FATE_SCRIPT, BP_UPSTREAM, "it forgot a script" },
-    { "OOM", FATE_FAIL, BP_FULL, "its memory is full: raise maxmemory, or let it evict (maxmemory-policy)" },
-    { "MISCONF", FATE_FAIL, BP_FULL, "it cannot write to its disk: look at its log and at the space left" },
-    { "NOREPLICAS", FATE_FAIL, BP_UNAVAILABLE, "too few replicas are connected (min-replicas-to-write)" },
+    { "OOM", FATE_FAIL, BP_FULL,
+      "its memory is full: raise maxmemory, or let it evict (maxmemory-policy)" },
+    { "MISCONF", FATE_FAIL, BP_FULL,
+      "it cannot write to its disk: look at its log and at the space left" },
+    { "NOREPLICAS", FATE_FAIL, BP_UNAVAILABLE,
+      "too few replicas are connected (min-replicas-to-write)" },
     { "NOAUTH", FATE_FAIL, BP_UNAVAILABLE, "give `password`" },
     { "WRONGPASS", FATE_FAIL, BP_UNAVAILABLE, "check `username` and `password`" },
-    { "NOPERM", FATE_FAIL, BP_UNAVAILABLE, "the ACL of our user forbids it: see ACL GETUSER on the server" },
+    { "NOPERM", FATE_FAIL, BP_UNAVAILABLE,
+      "the ACL of our user forbids it: see ACL GETUSER on the server" },
     { "WRONGTYPE", FATE_FAIL, BP_UPSTREAM, "somebody else uses our keys: choose another `prefix`" },
 };
 
@@ -268,24 +283,27 @@ static const struct known_error *known(bp_str error)
     return &other;
 }
 
-/* The first error among the answers; NULL: none. That EXEC was given up only repeats what stands before it. */
+/* The first error among the answers; NULL: none. That EXEC was given up only repeats what stands
+ * before it. */
 static const struct redis_reply *first_error(const struct redis_wait *wait, size_t skipped)
 {
     const struct redis_reply *found = NULL;
 
     for (size_t i = skipped; i < wait->wanted; i++)
         if (wait->replies[i]->type == REDIS_ERROR &&
-            (!found || (known(found->text)->fate == FATE_FAIL && known(wait->replies[i]->text)->fate != FATE_FAIL)))
+            (!found || (known(found->text)->fate == FATE_FAIL &&
+                        known(wait->replies[i]->text)->fate != FATE_FAIL)))
             found = wait->replies[i];
     return found;
 }
 
-static bp_status fail_error(bp_call *call, const struct redis_node *node, const char *command, bp_str error)
+static bp_status fail_error(bp_call *call, const struct redis_node *node, const char *command,
+                            bp_str error)
 {
     const struct known_error *what = known(error);
 
-    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address, command,
-                   (int)(error.len > 400 ? 400 : error.len), error.data, what->advice);
+    return bp_fail(call, what->status, "Redis at %s refused %s: " BP_FMT "; %s", node->address,
+                   command, (int)(error.len > 400 ? 400 : error.len), error.data, what->advice);
 }
 
 bp_status redis_fail_error(bp_call *call, const struct redis_client *client, const char *command,
@@ -296,8 +314,8 @@ bp_status redis_fail_error(bp_call *call, const struct redis_client *client, con
 
 /* ---- one exchange ---- */
 
-bp_status redis_ask_node(bp_call *call, struct redis_client *client, struct redis_node *node, bp_str bytes,
-                         size_t wanted, struct redis_wait **wait)
+bp_status redis_ask_node(bp_call *call, struct redis_client *client, struct redis_node *node,
+                         bp_str bytes, size_t wanted, struct redis_wait **wait)
 {
     struct redis_wire *wire;
     bp_status          status;
@@ -311,11 +329,12 @@ bp_status redis_ask_node(bp_call *call, struct redis_client *client, struct redi
     bp_metric_add(client->flight, NULL, 0, -(double)wanted);
     if (status == BP_DEADLINE && bp_cancelled(call) == BP_OK)
         status = bp_fail(call, BP_UNAVAILABLE,
-                         "Redis at %s did not answer within `timeout` (%.1f s), though it answers others: look at its "
-                         "SLOWLOG and its CPU",
+                         "Redis at %s did not answer within `timeout` (%.1f s), though it answers "
+                         "others: look at its SLOWLOG and its CPU",
                          node->address, (double)client->options->timeout_ns / 1e9);
     if (status == BP_OK && (*wait)->is_lost)
-        bp_fail(call, BP_UNAVAILABLE, "the connection to Redis at %s broke before its answer came: %s", node->address,
+        bp_fail(call, BP_UNAVAILABLE,
+                "the connection to Redis at %s broke before its answer came: %s", node->address,
                 wire->why);
     redis_wire_release(wire);
     return status;
@@ -332,8 +351,10 @@ struct run {
     bool                 is_asking, is_read_only;
 };
 
-/* Sleeps a little and longer each time; the error, which stands in the slot, is final when the time is up. */
-static bp_status pause_before_retry(bp_call *call, struct run *run, bp_status status, const char *reason)
+/* Sleeps a little and longer each time; the error, which stands in the slot, is final when the time
+ * is up. */
+static bp_status pause_before_retry(bp_call *call, struct run *run, bp_status status,
+                                    const char *reason)
 {
     uint32_t doublings = run->pauses < PAUSE_DOUBLINGS ? run->pauses : PAUSE_DOUBLINGS, chance;
     int64_t  whole_ns = BP_MILLISECONDS(PAUSE_MIN_MS) << doublings;
@@ -371,7 +392,8 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
 
     if (run->fixed && what == FATE_REDIRECT)
         return status;
-    if (what == FATE_REDIRECT && !(is_ask && run->batch->count > 1)) { // ASKING is good for one command only
+    if (what == FATE_REDIRECT &&
+        !(is_ask && run->batch->count > 1)) { // ASKING is good for one command only
         if (run->redirections++ >= REDIRECTIONS_MAX)
             return status;
         redis_count(run->client, run->client->retries, "redirected");
@@ -381,7 +403,8 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
     if (what == FATE_RECONNECT) {
         int64_t enough_ns = bp_now_ns() + BP_MILLISECONDS(READONLY_MS);
 
-        // Where the master is now is asked anew; a place that stays a replica is told soon, as the host tries three times.
+        // Where the master is now is asked anew; a place that stays a replica is told soon, as the
+        // host tries three times.
         redis_node_close(node, "the server has become a replica");
         run->client->is_map_stale = true;
         if (!run->is_read_only && enough_ns < run->until_ns)
@@ -392,10 +415,12 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
         run->client->is_map_stale = true;
     if (what == FATE_NOT_READY && !node->not_ready_ns)
         node->not_ready_ns = bp_now_ns();
-    if (what == FATE_NOT_READY && bp_now_ns() - node->not_ready_ns > run->client->options->timeout_ns)
+    if (what == FATE_NOT_READY &&
+        bp_now_ns() - node->not_ready_ns > run->client->options->timeout_ns)
         return status; // others have waited for it before
     run->node = run->fixed;
-    return pause_before_retry(call, run, status, what == FATE_RECONNECT ? "read_only" : "not_ready");
+    return pause_before_retry(call, run, status,
+                              what == FATE_RECONNECT ? "read_only" : "not_ready");
 }
 
 static bp_str with_front(bp_call *call, bp_str front, bp_str bytes)
@@ -467,10 +492,13 @@ static void free_wait(void *arg)
     redis_wait_free(arg);
 }
 
-static bp_status run_on(bp_call *call, struct redis_client *client, struct redis_node *fixed, struct redis_batch *batch,
-                        uint32_t flags, const struct redis_reply *const **replies)
+static bp_status run_on(bp_call *call, struct redis_client *client, struct redis_node *fixed,
+                        struct redis_batch *batch, uint32_t flags,
+                        const struct redis_reply *const **replies)
 {
-    struct run         run = { .client = client, .batch = batch, .node = fixed, .fixed = fixed, .flags = flags };
+    struct run run = {
+        .client = client, .batch = batch, .node = fixed, .fixed = fixed, .flags = flags
+    };
     struct redis_wait *wait = NULL;
     bp_status          status = bp_cancelled(call);
 
@@ -494,14 +522,14 @@ static bp_status run_on(bp_call *call, struct redis_client *client, struct redis
 
 /* ---- for plugins ---- */
 
-bp_status redis_run(bp_call *call, struct redis_client *client, struct redis_batch *batch, uint32_t flags,
-                    const struct redis_reply *const **replies)
+bp_status redis_run(bp_call *call, struct redis_client *client, struct redis_batch *batch,
+                    uint32_t flags, const struct redis_reply *const **replies)
 {
     return run_on(call, client, NULL, batch, flags, replies);
 }
 
-bp_status redis_do(bp_call *call, struct redis_client *client, bp_str key, const bp_str *words, size_t count,
-                   uint32_t flags, const struct redis_reply **reply)
+bp_status redis_do(bp_call *call, struct redis_client *client, bp_str key, const bp_str *words,
+                   size_t count, uint32_t flags, const struct redis_reply **reply)
 {
     struct redis_batch              *batch = redis_batch_new(call, key);
     const struct redis_reply *const *replies;
@@ -534,17 +562,19 @@ static bp_status masters(bp_call *call, struct redis_client *client, size_t **li
     return BP_OK;
 }
 
-bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node, struct redis_batch *batch,
-                       uint32_t flags, const struct redis_reply *const **replies)
+bp_status redis_run_on(bp_call *call, struct redis_client *client, size_t node,
+                       struct redis_batch *batch, uint32_t flags,
+                       const struct redis_reply *const **replies)
 {
     if (node >= client->node_count)
         return bp_fail(call, BP_INTERNAL, "there is no node %zu", node);
-    return run_on(call, client, client->place.topology == REDIS_CLUSTER ? client->nodes[node] : NULL, batch, flags,
-                  replies);
+    return run_on(call, client,
+                  client->place.topology == REDIS_CLUSTER ? client->nodes[node] : NULL, batch,
+                  flags, replies);
 }
 
-bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, const bp_str *words, size_t count,
-                      uint32_t flags, const struct redis_reply **reply)
+bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, const bp_str *words,
+                      size_t count, uint32_t flags, const struct redis_reply **reply)
 {
     struct redis_batch              *batch = redis_batch_new(call, (bp_str){ 0 });
     const struct redis_reply *const *replies;
@@ -555,7 +585,8 @@ bp_status redis_do_on(bp_call *call, struct redis_client *client, size_t node, c
     return BP_OK;
 }
 
-bp_status redis_masters(bp_call *call, struct redis_client *client, const size_t **nodes, size_t *count)
+bp_status redis_masters(bp_call *call, struct redis_client *client, const size_t **nodes,
+                        size_t *count)
 {
     size_t *list = NULL;
 
@@ -565,9 +596,10 @@ bp_status redis_masters(bp_call *call, struct redis_client *client, const size_t
 }
 
 /* Learns how the server calls the script. One that may not ask sends it whole each time. */
-static bp_status learn_script(bp_call *call, struct redis_client *client, struct redis_script *script, bp_str key)
+static bp_status learn_script(bp_call *call, struct redis_client *client,
+                              struct redis_script *script, bp_str key)
 {
-    bp_str                    words[] = { BP_STR("SCRIPT"), BP_STR("LOAD"), bp_str_of(script->source) };
+    bp_str words[] = { BP_STR("SCRIPT"), BP_STR("LOAD"), bp_str_of(script->source) };
     const struct redis_reply *reply;
 
     BP_TRY(redis_do(call, client, key, words, 3, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply));
@@ -576,9 +608,9 @@ static bp_status learn_script(bp_call *call, struct redis_client *client, struct
     return BP_OK;
 }
 
-bp_status redis_run_script(bp_call *call, struct redis_client *client, struct redis_script *script, const bp_str *keys,
-                           size_t key_count, const bp_str *arguments, size_t argument_count, uint32_t flags,
-                           const struct redis_reply **reply)
+bp_status redis_run_script(bp_call *call, struct redis_client *client, struct redis_script *script,
+                           const bp_str *keys, size_t key_count, const bp_str *arguments,
+                           size_t argument_count, uint32_t flags, const struct redis_reply **reply)
 {
     bp_str   *words = BP_NEW_ARRAY(call, bp_str, 3 + key_count + argument_count);
     bp_status status;
@@ -594,12 +626,13 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
     if (script->sha[0]) {
         words[0] = BP_STR("EVALSHA");
         words[1] = bp_str_n(script->sha, 40);
-        status =
-            redis_do(call, client, keys[0], words, 3 + key_count + argument_count, flags | REDIS_ERRORS_PASS, reply);
+        status = redis_do(call, client, keys[0], words, 3 + key_count + argument_count,
+                          flags | REDIS_ERRORS_PASS, reply);
         if (status != BP_OK || (*reply)->type != REDIS_ERROR)
             return status;
         if (!bp_str_starts((*reply)->text, "NOSCRIPT"))
-            return flags & REDIS_ERRORS_PASS ? BP_OK : redis_fail_error(call, client, "EVALSHA", *reply);
+            return flags & REDIS_ERRORS_PASS ? BP_OK
+                                             : redis_fail_error(call, client, "EVALSHA", *reply);
     }
     words[0] = BP_STR("EVAL");
     words[1] = bp_str_of(script->source);
@@ -608,10 +641,10 @@ bp_status redis_run_script(bp_call *call, struct redis_client *client, struct re
 
 bp_status redis_fail_shape(bp_call *call, const char *command, const struct redis_reply *reply)
 {
-    static const char *const names[] = {
-        "nothing", "a string", "an array", "an integer", "nil", "a status", "an error"
-    };
+    static const char *const names[] = { "nothing", "a string", "an array", "an integer",
+                                         "nil",     "a status", "an error" };
 
-    return bp_fail(call, BP_UPSTREAM, "Redis answered %s with %s, which is no answer to that: is it a Redis?", command,
+    return bp_fail(call, BP_UPSTREAM,
+                   "Redis answered %s with %s, which is no answer to that: is it a Redis?", command,
                    names[reply->type]);
 }

@@ -1,9 +1,11 @@
-/* cluster.c - which node has a key: the map of 16,384 slots, read from any node, and corrected by what nodes answer. */
+/* cluster.c - which node has a key: the map of 16,384 slots, read from any node, and corrected by
+ * what nodes answer. */
 #include "redis/parts.h"
 
 #include <stdlib.h>
 
-/* CRC16-CCITT (XModem), as the specification of Redis Cluster wants it: polynomial 0x1021, nothing inverted. */
+/* CRC16-CCITT (XModem), as the specification of Redis Cluster wants it: polynomial 0x1021, nothing
+ * inverted. */
 static uint32_t crc16(bp_str text)
 {
     uint32_t crc = 0;
@@ -58,7 +60,8 @@ static size_t index_of(const struct redis_client *client, const struct redis_nod
 }
 
 /* An address as a node gives it: it may leave out the host where that is its own. */
-static struct redis_node *node_of(struct redis_client *client, const struct redis_node *from, bp_str host, bp_str port)
+static struct redis_node *node_of(struct redis_client *client, const struct redis_node *from,
+                                  bp_str host, bp_str port)
 {
     char   address[ADDRESS_BYTES_MAX];
     bool   is_v6;
@@ -70,8 +73,8 @@ static struct redis_node *node_of(struct redis_client *client, const struct redi
         return NULL;
     is_v6 = host.len && host.data[0] != '[' && memchr(host.data, ':', host.len);
     if (host.len && !bp_str_is(host, "?"))
-        snprintf(address, sizeof(address), is_v6 ? "[" BP_FMT "]:" BP_FMT : BP_FMT ":" BP_FMT, BP_ARG(host),
-                 BP_ARG(port));
+        snprintf(address, sizeof(address), is_v6 ? "[" BP_FMT "]:" BP_FMT : BP_FMT ":" BP_FMT,
+                 BP_ARG(host), BP_ARG(port));
     else
         snprintf(address, sizeof(address), "%.*s" BP_FMT, (int)own, from->address, BP_ARG(port));
     return redis_node_add(client, address);
@@ -79,9 +82,10 @@ static struct redis_node *node_of(struct redis_client *client, const struct redi
 
 /* ---- the map ---- */
 
-/* A range of slots that no other one has, [first, last, [host, port, id, ...], replicas ...]. False: there cannot be one more. */
-static bool take_range(struct redis_client *client, const struct redis_node *from, const struct redis_reply *range,
-                       uint16_t *slots, size_t *known)
+/* A range of slots that no other one has, [first, last, [host, port, id, ...], replicas ...].
+ * False: there cannot be one more. */
+static bool take_range(struct redis_client *client, const struct redis_node *from,
+                       const struct redis_reply *range, uint16_t *slots, size_t *known)
 {
     const struct redis_reply *master;
     struct redis_node        *node;
@@ -89,7 +93,8 @@ static bool take_range(struct redis_client *client, const struct redis_node *fro
     int64_t                   first, last;
     uint16_t                  place;
 
-    if (range->type != REDIS_ARRAY || range->count < 3 || range->items[2]->type != REDIS_ARRAY || range->items[2]->count < 2)
+    if (range->type != REDIS_ARRAY || range->count < 3 || range->items[2]->type != REDIS_ARRAY ||
+        range->items[2]->count < 2)
         return true;
     first = range->items[0]->integer;
     last = range->items[1]->integer;
@@ -107,8 +112,10 @@ static bool take_range(struct redis_client *client, const struct redis_node *fro
     return true;
 }
 
-/* [range, ...]: together they have each slot once at most, so that a map cannot keep us longer than it takes to read a good one. */
-static bool take_map(struct redis_client *client, const struct redis_node *from, const struct redis_reply *map)
+/* [range, ...]: together they have each slot once at most, so that a map cannot keep us longer than
+ * it takes to read a good one. */
+static bool take_map(struct redis_client *client, const struct redis_node *from,
+                     const struct redis_reply *map)
 {
     uint16_t *slots = calloc(SLOTS, sizeof(*slots));
     size_t    known = 0;
@@ -138,11 +145,13 @@ static bp_status map_from(bp_call *call, struct redis_client *client, struct red
     if (status != BP_OK)
         return status;
     if (wait->replies[0]->type == REDIS_ERROR)
-        status = bp_fail(call, BP_UNAVAILABLE, "the node %s gives no map of its cluster: " BP_FMT, node->address,
-                         BP_ARG(wait->replies[0]->text));
+        status = bp_fail(call, BP_UNAVAILABLE, "the node %s gives no map of its cluster: " BP_FMT,
+                         node->address, BP_ARG(wait->replies[0]->text));
     else if (!take_map(client, node, wait->replies[0]))
-        status = bp_fail(call, BP_UNAVAILABLE, "the node %s knows no node that has a slot, or gives a map that is none: the cluster "
-                         "is not made yet, or is it no Redis?", node->address);
+        status = bp_fail(call, BP_UNAVAILABLE,
+                         "the node %s knows no node that has a slot, or gives a map that is none: "
+                         "the cluster is not made yet, or is it no Redis?",
+                         node->address);
     redis_wait_free(wait);
     return status;
 }
@@ -160,7 +169,8 @@ bp_status redis_map(bp_call *call, struct redis_client *client)
     return status; // the sentence of the last node asked stands
 }
 
-bp_status redis_route(bp_call *call, struct redis_client *client, bp_str key, struct redis_node **node)
+bp_status redis_route(bp_call *call, struct redis_client *client, bp_str key,
+                      struct redis_node **node)
 {
     uint16_t place = 0;
 
@@ -183,17 +193,18 @@ bp_status redis_route(bp_call *call, struct redis_client *client, bp_str key, st
         place = client->slots[i];
     if (!place) {
         client->is_map_stale = true;
-        return bp_fail(
-            call, BP_UNAVAILABLE,
-            "no node of the cluster has slot %u, where this key belongs: `redis-cli --cluster check` says more",
-            redis_slot(key));
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "no node of the cluster has slot %u, where this key belongs: `redis-cli "
+                       "--cluster check` says more",
+                       redis_slot(key));
     }
     *node = client->nodes[place - 1];
     return BP_OK;
 }
 
-bp_status redis_redirected(bp_call *call, struct redis_client *client, const struct redis_node *from, bp_str error,
-                           struct redis_node **node, bool *is_asking)
+bp_status redis_redirected(bp_call *call, struct redis_client *client,
+                           const struct redis_node *from, bp_str error, struct redis_node **node,
+                           bool *is_asking)
 {
     bp_str   text = error, host;
     size_t   at = 0, colon;
@@ -206,13 +217,15 @@ bp_status redis_redirected(bp_call *call, struct redis_client *client, const str
     colon = text.len;
     while (colon > at && text.data[colon - 1] != ':')
         colon--;
-    if (slot >= SLOTS || at >= text.len || text.data[at] != ' ' || colon <= at + 1 || !client->slots)
-        return bp_fail(call, BP_UPSTREAM, "the node %s redirects to nowhere: \"" BP_FMT "\"", from->address,
-                       BP_ARG(error));
+    if (slot >= SLOTS || at >= text.len || text.data[at] != ' ' || colon <= at + 1 ||
+        !client->slots)
+        return bp_fail(call, BP_UPSTREAM, "the node %s redirects to nowhere: \"" BP_FMT "\"",
+                       from->address, BP_ARG(error));
     host = bp_str_n(text.data + at + 1, colon - at - 2);
     *node = node_of(client, from, host, bp_str_n(text.data + colon, text.len - colon));
     if (!*node)
-        return bp_fail(call, BP_UPSTREAM, "the node %s redirects to a strange address: \"" BP_FMT "\"", from->address,
+        return bp_fail(call, BP_UPSTREAM,
+                       "the node %s redirects to a strange address: \"" BP_FMT "\"", from->address,
                        BP_ARG(error));
     if (!*is_asking) { // this slot is known now; others have moved too, most likely
         client->slots[slot] = (uint16_t)(index_of(client, *node) + 1);

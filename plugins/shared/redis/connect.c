@@ -1,5 +1,6 @@
-/* connect.c - from an address to a connection that is logged in; once for all calls that wait for it, with pauses
- * between failures that grow and differ, so that a server coming back is not run over. */
+/* connect.c - from an address to a connection that is logged in; once for all calls that wait for
+ * it, with pauses between failures that grow and differ, so that a server coming back is not run
+ * over. */
 #include "redis/parts.h"
 
 #include <stdlib.h>
@@ -24,19 +25,20 @@ static bp_str host_of(const char *address)
     return host;
 }
 
-static bp_status dial(bp_call *call, const struct redis_client *client, const char *address, struct redis_wire *wire)
+static bp_status dial(bp_call *call, const struct redis_client *client, const char *address,
+                      struct redis_wire *wire)
 {
     const struct redis_options *options = client->options;
-    bp_str                      name = options->server_name.len ? options->server_name : host_of(address);
-    bp_tls                      tls = { .struct_size = sizeof(tls),
-                                        .is_unverified = !options->is_verified,
-                                        .server_name = name,
-                                        .ca_file = options->ca_file,
-                                        .certificate_file = options->certificate_file,
-                                        .key_file = options->key_file };
-    int64_t                     deadline_ns = bp_within(call, options->connect_timeout_ns);
-    bp_stream                  *stream = NULL;
-    bp_status                   status;
+    bp_str     name = options->server_name.len ? options->server_name : host_of(address);
+    bp_tls     tls = { .struct_size = sizeof(tls),
+                       .is_unverified = !options->is_verified,
+                       .server_name = name,
+                       .ca_file = options->ca_file,
+                       .certificate_file = options->certificate_file,
+                       .key_file = options->key_file };
+    int64_t    deadline_ns = bp_within(call, options->connect_timeout_ns);
+    bp_stream *stream = NULL;
+    bp_status  status;
 
     BP_TRY(bp_connect(call, bp_str_of(address), deadline_ns, &stream));
     status = client->place.is_tls ? bp_start_tls(call, stream, &tls, deadline_ns) : BP_OK;
@@ -81,15 +83,18 @@ static bool shows(bp_str text, bp_str secret)
     return false;
 }
 
-static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user, bp_str password)
+static bp_status check_login(bp_call *call, const struct redis_reply *reply, bp_str user,
+                             bp_str password)
 {
     if (reply->type != REDIS_ERROR)
         return BP_OK;
     if (shows(reply->text, password))
         return bp_fail(call, BP_UNAVAILABLE,
-                       "it does not know AUTH, or under another name: give no password, or ask who runs it");
+                       "it does not know AUTH, or under another name: give no password, or ask who "
+                       "runs it");
     return bp_fail(call, BP_UNAVAILABLE,
-                   "it refused the login of %s" BP_FMT ": " BP_FMT "; check `username` and `password`",
+                   "it refused the login of %s" BP_FMT ": " BP_FMT
+                   "; check `username` and `password`",
                    user.len ? "the user " : "the default user", BP_ARG(user), BP_ARG(reply->text));
 }
 
@@ -106,7 +111,8 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
 
     if (has_login)
         add_login(batch, place->user, place->password);
-    redis_add(batch, (bp_str[]){ BP_STR("CLIENT"), BP_STR("SETNAME"), client->options->client_name }, 3);
+    redis_add(batch,
+              (bp_str[]){ BP_STR("CLIENT"), BP_STR("SETNAME"), client->options->client_name }, 3);
     if (place->database) {
         snprintf(number, sizeof(number), "%lld", (long long)place->database);
         redis_add(batch, (bp_str[]){ BP_STR("SELECT"), bp_str_of(number) }, 2);
@@ -116,12 +122,14 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
     BP_TRY(ask(call, client, wire, batch, &wait));
     if (has_login)
         status = check_login(call, wait->replies[at++], place->user, place->password);
-    if (status == BP_OK && wait->replies[at]->type == REDIS_ERROR && bp_str_starts(wait->replies[at]->text, "NOAUTH"))
-        status = bp_fail(call, BP_UNAVAILABLE, "it wants a password: give `password`, or put it into `url`");
+    if (status == BP_OK && wait->replies[at]->type == REDIS_ERROR &&
+        bp_str_starts(wait->replies[at]->text, "NOAUTH"))
+        status = bp_fail(call, BP_UNAVAILABLE,
+                         "it wants a password: give `password`, or put it into `url`");
     at++; // the name is for people: a server that does not know it is good enough
     if (status == BP_OK && place->database && wait->replies[at++]->type == REDIS_ERROR)
-        status = bp_fail(call, BP_UNAVAILABLE, "it has no database %lld for us: " BP_FMT, (long long)place->database,
-                         BP_ARG(wait->replies[at - 1]->text));
+        status = bp_fail(call, BP_UNAVAILABLE, "it has no database %lld for us: " BP_FMT,
+                         (long long)place->database, BP_ARG(wait->replies[at - 1]->text));
     if (status == BP_OK && place->topology == REDIS_SENTINEL) {
         const struct redis_reply *role = wait->replies[at];
         if (role->type == REDIS_ARRAY && role->count && !bp_str_is(role->items[0]->text, "master"))
@@ -134,7 +142,8 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
 
 /* ---- who is the master? ---- */
 
-static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, const char *sentinel, char *address)
+static bp_status ask_sentinel(bp_call *call, const struct redis_client *client,
+                              const char *sentinel, char *address)
 {
     const struct redis_options *options = client->options;
     struct redis_batch         *batch = redis_batch_new(call, (bp_str){ 0 });
@@ -142,19 +151,24 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
     struct redis_wait          *wait = NULL;
     const struct redis_reply   *reply;
     bool                        has_login = options->sentinel_password.len > 0;
-    bp_status                   status =
-        wire ? dial(call, client, sentinel, wire) : bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
+    bp_status                   status = wire ? dial(call, client, sentinel, wire)
+                                              : bp_fail(call, BP_NO_MEMORY, "no memory for a connection");
 
     if (has_login)
         add_login(batch, options->sentinel_username, options->sentinel_password);
-    redis_add(batch, (bp_str[]){ BP_STR("SENTINEL"), BP_STR("get-master-addr-by-name"), client->place.master }, 3);
+    redis_add(batch,
+              (bp_str[]){ BP_STR("SENTINEL"), BP_STR("get-master-addr-by-name"),
+                          client->place.master },
+              3);
     if (status == BP_OK)
         status = ask(call, client, wire, batch, &wait);
     if (status == BP_OK && has_login)
-        status = check_login(call, wait->replies[0], options->sentinel_username, options->sentinel_password);
+        status = check_login(call, wait->replies[0], options->sentinel_username,
+                             options->sentinel_password);
     if (status == BP_OK) {
         reply = wait->replies[has_login ? 1 : 0];
-        if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->items[0]->text.len && reply->items[1]->text.len) {
+        if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->items[0]->text.len &&
+            reply->items[1]->text.len) {
             bool is_v6 = memchr(reply->items[0]->text.data, ':', reply->items[0]->text.len) != NULL;
             snprintf(address, ADDRESS_BYTES_MAX, is_v6 ? "[" BP_FMT "]:" BP_FMT : BP_FMT ":" BP_FMT,
                      BP_ARG(reply->items[0]->text), BP_ARG(reply->items[1]->text));
@@ -162,7 +176,8 @@ static bp_status ask_sentinel(bp_call *call, const struct redis_client *client, 
             status = bp_fail(call, BP_UNAVAILABLE, BP_FMT, BP_ARG(reply->text));
         } else {
             status = bp_fail(call, BP_UNAVAILABLE,
-                             "it watches no master \"" BP_FMT "\"; check the name behind the / of `url`",
+                             "it watches no master \"" BP_FMT
+                             "\"; check the name behind the / of `url`",
                              BP_ARG(client->place.master));
         }
     }
@@ -184,10 +199,12 @@ static bp_status find_master(bp_call *call, struct redis_client *client, char *a
         status = ask_sentinel(call, client, sentinel, address);
         if (status == BP_OK || bp_cancelled(call) != BP_OK)
             return status;
-        snprintf(why, sizeof(why), "the Sentinel at %s: " BP_FMT, sentinel, BP_ARG(bp_error_of(call)->message));
+        snprintf(why, sizeof(why), "the Sentinel at %s: " BP_FMT, sentinel,
+                 BP_ARG(bp_error_of(call)->message));
         client->next_seed++; // the one that answers is asked first the next time
     }
-    return bp_fail(call, BP_UNAVAILABLE, "no Sentinel knows the master \"" BP_FMT "\"; the last asked was %s",
+    return bp_fail(call, BP_UNAVAILABLE,
+                   "no Sentinel knows the master \"" BP_FMT "\"; the last asked was %s",
                    BP_ARG(client->place.master), why);
 }
 
@@ -220,7 +237,8 @@ static bp_status note_failure(bp_call *call, struct redis_client *client, struct
     node->os_errno = error->os_errno;
     node->retry_ns = bp_now_ns() + pause_ns(node->failures);
     snprintf(node->why, sizeof(node->why), "cannot use Redis at %s (attempt %u): " BP_FMT "%s",
-             node->address[0] ? node->address : "an unknown address", node->failures, BP_ARG(error->message),
+             node->address[0] ? node->address : "an unknown address", node->failures,
+             BP_ARG(error->message),
              node->os_errno ? "; check that it runs and that the address in `url` is right" : "");
     if (client->watcher && node->failures >= PATIENT_FAILURES)
         bp_wake(client->watcher);
@@ -244,8 +262,8 @@ static bp_status connect_now(bp_call *call, struct redis_client *client, struct 
     if (status == BP_OK) {
         redis_count(client, client->connects, node->was_open ? "again" : "first");
         if (node->failures)
-            bp_log(call, BP_LOG_INFO, "Redis at %s is there again after %u failed attempts", node->address,
-                   node->failures);
+            bp_log(call, BP_LOG_INFO, "Redis at %s is there again after %u failed attempts",
+                   node->address, node->failures);
         node->wire = wire; // which keeps the user it was born with
         node->was_open = true;
         node->failures = 0;
@@ -287,7 +305,8 @@ static bp_status wait_turn(bp_call *call, struct redis_node *node)
 }
 
 /* As the one that connects: waits for the pause to end, if there is not too much of it. */
-static bp_status connect_after_pause(bp_call *call, struct redis_client *client, struct redis_node *node)
+static bp_status connect_after_pause(bp_call *call, struct redis_client *client,
+                                     struct redis_node *node)
 {
     int64_t   left_ns = node->retry_ns - bp_now_ns();
     bp_status status = BP_OK;
@@ -310,7 +329,8 @@ void redis_node_close(struct redis_node *node, const char *why)
     redis_wire_release(wire);
 }
 
-bp_status redis_node_open(bp_call *call, struct redis_client *client, struct redis_node *node, struct redis_wire **wire)
+bp_status redis_node_open(bp_call *call, struct redis_client *client, struct redis_node *node,
+                          struct redis_wire **wire)
 {
     uint64_t  attempt = node->attempts;
     bp_status status = BP_OK;
@@ -364,8 +384,8 @@ static void connect_again(bp_call *call, struct redis_client *client, struct red
 bp_status redis_watch(bp_call *call, void *arg)
 {
     struct redis_client *client = arg;
-    struct redis_node   *node = client->nodes[0]; // a cluster, which has more of them, has no watcher
-    bp_status            status = BP_OK;
+    struct redis_node *node = client->nodes[0]; // a cluster, which has more of them, has no watcher
+    bp_status          status = BP_OK;
 
     client->watcher = bp_waker_new(call);
     if (!client->watcher)
@@ -380,7 +400,8 @@ bp_status redis_watch(bp_call *call, void *arg)
             continue;
         }
         if (node->is_connecting)
-            until_ns = bp_within(call, BP_MILLISECONDS(50)); // a call that began before the server was given up
+            until_ns = bp_within(call, BP_MILLISECONDS(
+                                           50)); // a call that began before the server was given up
         status = bp_wait(call, client->watcher, until_ns, "Redis to be gone");
         if (status == BP_DEADLINE && bp_cancelled(call) == BP_OK) {
             bp_clear_error(call);

@@ -1,4 +1,5 @@
-/* reply.c - hiredis' reader with objects of our own: one block of memory for each answer, which states its maximum. */
+/* reply.c - hiredis' reader with objects of our own: one block of memory for each answer, which
+ * states its maximum. */
 #include "redis/reply.h"
 
 #include <stdio.h>
@@ -6,7 +7,12 @@
 
 #include <hiredis/read.h>
 
-enum { CHUNK_BYTES_MIN = 512, CHUNK_BYTES_MAX = 64 << 10, BUFFER_KEPT_BYTES = 256 << 10, DEPTH_MAX = 32 };
+enum {
+    CHUNK_BYTES_MIN = 512,
+    CHUNK_BYTES_MAX = 64 << 10,
+    BUFFER_KEPT_BYTES = 256 << 10,
+    DEPTH_MAX = 32
+};
 
 /* The memory of one answer: a list of chunks, the newest first. */
 struct chunk {
@@ -46,8 +52,8 @@ void redis_reply_free(void *root)
 static void *take(struct redis_parser *parser, size_t size)
 {
     struct chunk *chunk = parser->chunks;
-    size_t        rounded = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-    void         *taken;
+    size_t rounded = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    void  *taken;
 
     if (rounded < size || rounded > parser->reply_bytes_max - parser->used_bytes)
         return NULL;
@@ -195,12 +201,13 @@ bool redis_parser_feed(struct redis_parser *parser, const void *bytes, size_t co
     return true;
 }
 
-/* Between two answers: what follows is a push message? Then let the reader see an array. The reader is between two when
- * it has no task, or has made the first one in vain and not read its type yet. */
+/* Between two answers: what follows is a push message? Then let the reader see an array. The reader
+ * is between two when it has no task, or has made the first one in vain and not read its type yet.
+ */
 static void look_for_push(struct redis_parser *parser)
 {
     redisReader *reader = parser->reader;
-    bool         is_between = reader->ridx == -1 || (reader->ridx == 0 && reader->rstack[0].type < 0);
+    bool is_between = reader->ridx == -1 || (reader->ridx == 0 && reader->rstack[0].type < 0);
 
     if (!is_between || reader->pos >= reader->len)
         return;
@@ -220,9 +227,11 @@ bool redis_parser_next(struct redis_parser *parser, struct redis_reply **out)
         look_for_push(parser);
         if (redisReaderGetReply(parser->reader, &root) != REDIS_OK) {
             drop_unfinished(parser);
-            return fail(parser, parser->is_too_deep ? "an answer is nested deeper than is allowed here"
-                                : parser->reader->err == REDIS_ERR_OOM ? "an answer is larger than is allowed here"
-                                                                     : parser->reader->errstr);
+            return fail(parser, parser->is_too_deep
+                                    ? "an answer is nested deeper than is allowed here"
+                                : parser->reader->err == REDIS_ERR_OOM
+                                    ? "an answer is larger than is allowed here"
+                                    : parser->reader->errstr);
         }
         if (!root)
             return true;

@@ -1,9 +1,10 @@
 /* reply.h - answers of Redis as trees, made from bytes as they come.
  *
- * We speak RESP2 and use hiredis' reader. A server may all the same send a push message of RESP3 (`>`), for instance
- * through a proxy that switched the protocol. A push is an array by another letter, and its letter stands at a place
- * where the reader is between two answers: there it is changed into `*`, and what comes of it is counted and dropped.
- * Everything else that RESP2 does not have is nonsense, and ends the connection with a sentence.
+ * We speak RESP2 and use hiredis' reader. A server may all the same send a push message of RESP3
+ * (`>`), for instance through a proxy that switched the protocol. A push is an array by another
+ * letter, and its letter stands at a place where the reader is between two answers: there it is
+ * changed into `*`, and what comes of it is counted and dropped. Everything else that RESP2 does
+ * not have is nonsense, and ends the connection with a sentence.
  */
 #ifndef REDIS_REPLY_H
 #define REDIS_REPLY_H
@@ -38,7 +39,8 @@ void                 redis_parser_free(struct redis_parser *parser);
 
 /* Takes bytes as they came. false: no memory, or they are more than an answer may have. */
 bool redis_parser_feed(struct redis_parser *parser, const void *bytes, size_t count);
-/* The next whole answer, which the caller frees, or NULL when more bytes are needed. false: the bytes are no RESP. */
+/* The next whole answer, which the caller frees, or NULL when more bytes are needed. false: the
+ * bytes are no RESP. */
 bool redis_parser_next(struct redis_parser *parser, struct redis_reply **reply);
 /* What was wrong, in words, once one of them was false. */
 const char *redis_parser_problem(const struct redis_parser *parser);

@@ -1,9 +1,11 @@
-/* wire.c - one connection, its queue of answers, and how the calls that share it take turns at writing and reading.
+/* wire.c - one connection, its queue of answers, and how the calls that share it take turns at
+ * writing and reading.
  *
- * Nobody serves the connection but the calls that wait on it. A call that is awake and finds bytes to be sent while
- * nobody sends becomes the writer, for one piece; one that finds nobody reading becomes the reader, until its own
- * answer has come; then it wakes the next. A call that is over in the middle of a piece finishes that piece first, as
- * half a command would spoil the connection for all: it may take up to 5 s where the server takes nothing.
+ * Nobody serves the connection but the calls that wait on it. A call that is awake and finds bytes
+ * to be sent while nobody sends becomes the writer, for one piece; one that finds nobody reading
+ * becomes the reader, until its own answer has come; then it wakes the next. A call that is over in
+ * the middle of a piece finishes that piece first, as half a command would spoil the connection for
+ * all: it may take up to 5 s where the server takes nothing.
  */
 #include "redis/parts.h"
 
@@ -98,11 +100,13 @@ static void take_answers(struct redis_wire *wire, size_t count)
     for (;;) {
         struct redis_wait *wait;
         if (!redis_parser_next(wire->parser, &reply)) {
-            redis_wire_break(wire, "it sent what is not the protocol of Redis: %s", redis_parser_problem(wire->parser));
+            redis_wire_break(wire, "it sent what is not the protocol of Redis: %s",
+                             redis_parser_problem(wire->parser));
             return;
         }
         if (redis_parser_pushes(wire->parser) - wire->pushes > PUSHES_MAX) {
-            redis_wire_break(wire, "it sent more than %d push messages instead of an answer", PUSHES_MAX);
+            redis_wire_break(wire, "it sent more than %d push messages instead of an answer",
+                             PUSHES_MAX);
             redis_reply_free(reply);
             return;
         }
@@ -127,7 +131,8 @@ static void take_answers(struct redis_wire *wire, size_t count)
     }
 }
 
-/* Reads once. A failure of the connection breaks it and is BP_OK; anything else is the call's own end. */
+/* Reads once. A failure of the connection breaks it and is BP_OK; anything else is the call's own
+ * end. */
 static bp_status read_some(bp_call *call, struct redis_wire *wire, int64_t deadline_ns)
 {
     size_t    count = 0;
@@ -176,7 +181,8 @@ static bool has_unsent(const struct redis_wire *wire)
     return wire->sending.at < wire->sending.len || wire->out.len;
 }
 
-/* Sends one piece. What is being sent lies in a buffer of its own, as other calls add to `out` meanwhile. */
+/* Sends one piece. What is being sent lies in a buffer of its own, as other calls add to `out`
+ * meanwhile. */
 static bp_status write_some(bp_call *call, struct redis_wire *wire)
 {
     struct redis_bytes *sending = &wire->sending;
@@ -185,8 +191,9 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
     bool                is_shielded;
 
     wire->is_writing = true;
-    // Others that are ready may have more to send: one turn of each, and it goes out together. Without it a server that
-    // answers before we look would be asked by one call after the other, each alone, with a system call there and back.
+    // Others that are ready may have more to send: one turn of each, and it goes out together.
+    // Without it a server that answers before we look would be asked by one call after the other,
+    // each alone, with a system call there and back.
     if (sending->at == sending->len && wire->out.len < PIECE_BYTES && bp_sleep(call, 0) != BP_OK) {
         wire->is_writing = false;
         return bp_cancelled(call);
@@ -242,7 +249,8 @@ bool redis_wire_is_dead(bp_call *call, struct redis_wire *wire)
 {
     bool is_broken;
 
-    if (wire->is_broken || wire->first || wire->is_reading || bp_now_ns() - wire->heard_ns < BP_MILLISECONDS(20))
+    if (wire->is_broken || wire->first || wire->is_reading ||
+        bp_now_ns() - wire->heard_ns < BP_MILLISECONDS(20))
         return wire->is_broken;
     wire->users++;
     if (read_some(call, wire, bp_now_ns()) != BP_OK)
@@ -269,7 +277,8 @@ static bp_status sleep_on(bp_call *call, struct redis_wait *wait, int64_t deadli
     return status;
 }
 
-static bp_status wait_for_answers(bp_call *call, struct redis_wire *wire, struct redis_wait *wait, int64_t deadline_ns)
+static bp_status wait_for_answers(bp_call *call, struct redis_wire *wire, struct redis_wait *wait,
+                                  int64_t deadline_ns)
 {
     bp_status status = BP_OK;
 
@@ -284,14 +293,16 @@ static bp_status wait_for_answers(bp_call *call, struct redis_wire *wire, struct
     return wait->is_lost || wait->come == wait->wanted ? BP_OK : status;
 }
 
-static bp_status queue(bp_call *call, struct redis_wire *wire, bp_str bytes, size_t wanted, struct redis_wait **out)
+static bp_status queue(bp_call *call, struct redis_wire *wire, bp_str bytes, size_t wanted,
+                       struct redis_wait **out)
 {
     struct redis_wait *wait;
 
     if (wire->wait_count >= QUEUED_CALLS_MAX ||
         wire->out.len + bytes.len + (wire->sending.len - wire->sending.at) > QUEUED_BYTES_MAX)
         return bp_fail(call, BP_LIMIT,
-                       "%zu commands wait for Redis already, which answers too slowly: look at its SLOWLOG and its CPU",
+                       "%zu commands wait for Redis already, which answers too slowly: look at its "
+                       "SLOWLOG and its CPU",
                        wire->wait_count);
     wait = calloc(1, sizeof(*wait) + wanted * sizeof(wait->replies[0]));
     if (!wait || !append(&wire->out, bytes)) {
@@ -313,8 +324,8 @@ static bp_status queue(bp_call *call, struct redis_wire *wire, bp_str bytes, siz
     return BP_OK;
 }
 
-bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, size_t wanted, int64_t timeout_ns,
-                         struct redis_wait **out)
+bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, size_t wanted,
+                         int64_t timeout_ns, struct redis_wait **out)
 {
     int64_t            until_ns = bp_within(call, timeout_ns);
     struct redis_wait *wait = NULL;
@@ -329,7 +340,8 @@ bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, s
     if (wait->waker)
         bp_waker_free(wait->waker);
     wait->waker = NULL;
-    // Calls of less time than that end one after the other: whoever ends after it tells that nobody is there any more.
+    // Calls of less time than that end one after the other: whoever ends after it tells that nobody
+    // is there any more.
     if (status != BP_OK && bp_now_ns() - wire->heard_ns >= timeout_ns) {
         redis_wire_break(wire, "it has been silent for %.1f s", (double)timeout_ns / 1e9);
         status = bp_cancelled(call) == BP_OK ? BP_OK : status; // the wait is lost by that

@@ -3,12 +3,14 @@
 
 /* ---- life ---- */
 
-static bp_status make_pool(bp_call *call, const char *name, const char *what, uint32_t threads, bp_pool **pool)
+static bp_status make_pool(bp_call *call, const char *name, const char *what, uint32_t threads,
+                           bp_pool **pool)
 {
     return bp_pool_create(call, bp_format(call, "%s-%s", name, what), threads, pool);
 }
 
-bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const char *name, uint32_t reader_count)
+bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const char *name,
+                              uint32_t reader_count)
 {
     links->reader_count = reader_count;
     BP_TRY(make_pool(call, name, "write", 1, &links->writer.pool));
@@ -21,8 +23,8 @@ bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const
     return BP_OK;
 }
 
-bp_status sqlitedb_links_open(bp_call *call, struct sqlitedb_links *links, const struct sqlitedb_settings *settings,
-                              bool is_guarded)
+bp_status sqlitedb_links_open(bp_call *call, struct sqlitedb_links *links,
+                              const struct sqlitedb_settings *settings, bool is_guarded)
 {
     struct sqlitedb_settings reading = *settings;
 

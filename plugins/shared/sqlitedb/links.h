@@ -1,4 +1,5 @@
-/* links.h - the connections of one file: a writer with a thread of its own, and readers that share theirs.
+/* links.h - the connections of one file: a writer with a thread of its own, and readers that share
+ * theirs.
  *
  *      fiber --lock--> writer (1 connection, 1 thread)
  *      fiber --lock--> reader 0 .. n-1 (n threads)
@@ -31,10 +32,12 @@ struct sqlitedb_links {
 };
 
 /* Threads ("NAME-write", "NAME-read") and locks; nothing is open yet. */
-bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const char *name, uint32_t reader_count);
-/* Opens all of them; blocks, so it is a job for the writer's thread. `settings` are those of the writer. */
-bp_status sqlitedb_links_open(bp_call *call, struct sqlitedb_links *links, const struct sqlitedb_settings *settings,
-                              bool is_guarded);
+bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const char *name,
+                              uint32_t reader_count);
+/* Opens all of them; blocks, so it is a job for the writer's thread. `settings` are those of the
+ * writer. */
+bp_status sqlitedb_links_open(bp_call *call, struct sqlitedb_links *links,
+                              const struct sqlitedb_settings *settings, bool is_guarded);
 /* Also of what was made or opened in part. */
 void sqlitedb_links_close(struct sqlitedb_links *links);
 

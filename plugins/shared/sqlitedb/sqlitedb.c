@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 enum {
-    STEPS_BETWEEN_QUESTIONS =
-        1000, /* of SQLite's machine, some 10 us: how often a call is asked for its end */
-    SCHEMA_TRIES_MAX = 50, /* as many as SQLite gives a statement without virtual tables */
+    STEPS_BETWEEN_QUESTIONS = 1000, /* of SQLite's machine, some 10 us: how often a call is asked
+                                       for its end */
+    SCHEMA_TRIES_MAX = 50,          /* as many as SQLite gives a statement without virtual tables */
     VALUE_BYTES_MAX = 128 << 20,
     JOURNAL_BYTES_KEPT = 64 << 20 /* the WAL is cut back to this after a checkpoint */
 };
@@ -138,15 +138,15 @@ bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
     sqlitedb_enter(call, db);
     status = sqlitedb_make_directories(call, db->path);
     if (status == BP_OK) {
-        /* SQLite would make it readable for everybody. Only a file that is not there yet: closing any
-         * descriptor of a file drops all POSIX locks that this process has on it, those of the
+        /* SQLite would make it readable for everybody. Only a file that is not there yet: closing
+         * any descriptor of a file drops all POSIX locks that this process has on it, those of the
          * connections that are open already too, and then another process deletes the WAL. */
         fd = open(db->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd >= 0)
             close(fd);
-        code =
-            sqlite3_open_v2(db->path, &db->handle,
-                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        code = sqlite3_open_v2(db->path, &db->handle,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                               NULL);
         status = code == SQLITE_OK ? settle(call, db, settings) : sqlitedb_fail(call, db, code);
     }
     sqlitedb_leave(db);
@@ -169,8 +169,14 @@ void sqlitedb_close(struct sqlitedb *db)
     free(db);
 }
 
-void sqlitedb_enter(bp_call *call, struct sqlitedb *db) { db->call = call; }
-void sqlitedb_leave(struct sqlitedb *db) { db->call = NULL; }
+void sqlitedb_enter(bp_call *call, struct sqlitedb *db)
+{
+    db->call = call;
+}
+void sqlitedb_leave(struct sqlitedb *db)
+{
+    db->call = NULL;
+}
 
 /* ---- statements ---- */
 
@@ -221,9 +227,9 @@ static struct sqlitedb_statement *cached(struct sqlitedb *db, bp_str sql,
     return NULL;
 }
 
-/* SQLite compiles a statement again when the schema has changed under it. It gives up with SQLITE_SCHEMA when the
- * change meets the constructor of a virtual table: FTS5 reads tables of its own there, in a later snapshot. Nothing
- * was read or written then, so the same again is safe. */
+/* SQLite compiles a statement again when the schema has changed under it. It gives up with
+ * SQLITE_SCHEMA when the change meets the constructor of a virtual table: FTS5 reads tables of its
+ * own there, in a later snapshot. Nothing was read or written then, so the same again is safe. */
 static bool is_schema_late(struct sqlitedb *db, int code, int *tries)
 {
     return (code & 0xff) == SQLITE_SCHEMA && ++*tries < SCHEMA_TRIES_MAX && !progress(db);
@@ -341,9 +347,9 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
                        "the statement was interrupted: %s",
                        status == BP_OK ? "nobody asked for it" : bp_status_text(status));
     case SQLITE_FULL:
-        status =
-            bp_fail(call, BP_FULL,
-                    "%s: no space is left on its disk; free some, nothing was changed", db->path);
+        status = bp_fail(call, BP_FULL,
+                         "%s: no space is left on its disk; free some, nothing was changed",
+                         db->path);
         break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
@@ -353,16 +359,16 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
                          db->path, text);
         break;
     case SQLITE_CANTOPEN:
-        status =
-            bp_fail(call, BP_UNAVAILABLE, "%s cannot be opened: %s; check the path and who owns it",
-                    db->path, os_errno ? strerror(os_errno) : text);
+        status = bp_fail(call, BP_UNAVAILABLE,
+                         "%s cannot be opened: %s; check the path and who owns it", db->path,
+                         os_errno ? strerror(os_errno) : text);
         break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        status = bp_fail(
-            call, BP_DATA,
-            "%s is damaged or is not a database (%s): stop the server and restore the last backup",
-            db->path, text);
+        status = bp_fail(call, BP_DATA,
+                         "%s is damaged or is not a database (%s): stop the server and restore the "
+                         "last backup",
+                         db->path, text);
         break;
     case SQLITE_CONSTRAINT:
         status = bp_fail(call, BP_CONFLICT, "%s", text);
@@ -370,25 +376,25 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         status = bp_cancelled(call);
-        status =
-            bp_fail(call, status == BP_OK ? BP_UNAVAILABLE : status,
-                    "%s is locked by another process or statement: end it, or try again", db->path);
+        status = bp_fail(call, status == BP_OK ? BP_UNAVAILABLE : status,
+                         "%s is locked by another process or statement: end it, or try again",
+                         db->path);
         break;
     case SQLITE_NOMEM:
         status = bp_fail(call, BP_NO_MEMORY, "%s: no memory", db->path);
         break;
     case SQLITE_TOOBIG:
-        status =
-            bp_fail(call, BP_TOO_LARGE, "a value is larger than %d MiB", VALUE_BYTES_MAX >> 20);
+        status = bp_fail(call, BP_TOO_LARGE, "a value is larger than %d MiB",
+                         VALUE_BYTES_MAX >> 20);
         break;
     case SQLITE_IOERR:
         status = fail_io(call, db, code, os_errno);
         break;
     case SQLITE_AUTH:
-        status =
-            bp_fail(call, BP_INVALID,
-                    "BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ATTACH and PRAGMA are not for statements: "
-                    "use the operations begin, commit and rollback");
+        status = bp_fail(call, BP_INVALID,
+                         "BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ATTACH and PRAGMA are not for "
+                         "statements: "
+                         "use the operations begin, commit and rollback");
         break;
     case SQLITE_ERROR:
     case SQLITE_MISMATCH:

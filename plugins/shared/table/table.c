@@ -7,7 +7,10 @@ enum { BUCKETS_AT_START = 256 };
 
 /* ---- hashing: SipHash-1-3, keyed, so that nobody outside can choose keys that collide ---- */
 
-static inline uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+static inline uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
 
 static inline void sip_round(uint64_t v[4])
 {
@@ -247,7 +250,8 @@ struct entry *table_put(struct table *table, struct shard *shard, entry_kind kin
 
 static bool is_over_full(struct table *table)
 {
-    return atomic_load(&table->size_bytes) > table->size_max_bytes || atomic_load(&table->entries) > table->entries_max;
+    return atomic_load(&table->size_bytes) > table->size_max_bytes ||
+           atomic_load(&table->entries) > table->entries_max;
 }
 
 void table_make_room(struct table *table)
@@ -300,7 +304,10 @@ static bool has_prefix(const struct entry *entry, const void *prefix)
            memcmp(entry->bytes, wanted->data, wanted->len) == 0;
 }
 
-void table_sweep(struct table *table, int64_t now_ns) { remove_where(table, has_expired, &now_ns); }
+void table_sweep(struct table *table, int64_t now_ns)
+{
+    remove_where(table, has_expired, &now_ns);
+}
 int64_t table_remove_prefix(struct table *table, bp_str prefix)
 {
     return remove_where(table, has_prefix, &prefix);

@@ -1,11 +1,12 @@
-/* table.h - entries in the memory of this process, for all its workers: shards with a lock each, the longest unused
- * entries given up first.
+/* table.h - entries in the memory of this process, for all its workers: shards with a lock each,
+ * the longest unused entries given up first.
  *
  *      hash(kind, key) -> shard -> bucket -> entry
  *                           `-> list of what may be given up, newest used first
  *
- * Values, and limits that only stand in for those of a server, may be given up at any time. Limits, budgets and locks
- * must not, so they leave only when they have expired; they may fill half of the memory, then new ones are refused.
+ * Values, and limits that only stand in for those of a server, may be given up at any time. Limits,
+ * budgets and locks must not, so they leave only when they have expired; they may fill half of the
+ * memory, then new ones are refused.
  */
 #ifndef TABLE_TABLE_H
 #define TABLE_TABLE_H
@@ -85,7 +86,10 @@ static inline int64_t table_later(int64_t now_ns, int64_t duration_ns)
 /* Locks the shard of a key; the entry is NULL when there is none or it has expired. */
 struct shard      *table_lock(struct table *table, entry_kind kind, bp_str key, int64_t now_ns,
                               struct entry **entry);
-static inline void table_unlock(struct shard *shard) { pthread_mutex_unlock(&shard->lock); }
+static inline void table_unlock(struct shard *shard)
+{
+    pthread_mutex_unlock(&shard->lock);
+}
 
 /* A new entry in a shard that is locked, in the place of one of the same kind and key. NULL: no
  * memory, or what may not be given up fills half of it. */
@@ -97,10 +101,10 @@ void table_resized(struct table *table, struct entry *entry, int64_t bytes);
 /* Moves what may be given up to the front of its list. */
 void table_used(struct shard *shard, struct entry *entry);
 
-/* Takes from a limit (GCRA), in one step among all workers; `kind` is LIMIT or STAND_IN. A limit and a window are above
- * 0, a cost is not below. false: no room. */
-bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                bp_take *result);
+/* Takes from a limit (GCRA), in one step among all workers; `kind` is LIMIT or STAND_IN. A limit
+ * and a window are above 0, a cost is not below. false: no room. */
+bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns,
+                int64_t cost, bp_take *result);
 
 /* Gives up the longest unused until size and number fit. No shard may be locked. */
 void table_make_room(struct table *table);

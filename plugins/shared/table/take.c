@@ -3,14 +3,15 @@
  *      now          full_at          now + window
  *       |--- used ---|---- remaining -----|          a unit moves full_at by window / limit
  *
- * The limit is whole again when full_at has passed; what would move it beyond now + window is refused.
+ * The limit is whole again when full_at has passed; what would move it beyond now + window is
+ * refused.
  */
 #include "table/table.h"
 
 #include <backplane/loop.h>
 
-bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                bp_take *result)
+bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns,
+                int64_t cost, bp_take *result)
 {
     int64_t       now_ns = bp_now_ns(), from_ns, full_ns;
     struct entry *entry;
@@ -18,8 +19,10 @@ bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit,
     bool          is_new = !entry;
 
     from_ns = entry && entry->full_at_ns > now_ns ? entry->full_at_ns : now_ns;
-    full_ns =
-        cost > limit ? BP_FOREVER : table_later(from_ns, (int64_t)((double)cost / (double)limit * (double)window_ns));
+    full_ns = cost > limit
+                  ? BP_FOREVER
+                  : table_later(from_ns,
+                                (int64_t)((double)cost / (double)limit * (double)window_ns));
     result->limit = limit;
     result->is_granted = full_ns - now_ns <= window_ns;
     if (entry && kind == ENTRY_STAND_IN)
@@ -38,7 +41,9 @@ bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit,
         return false;
     if (is_new && kind == ENTRY_STAND_IN)
         table_make_room(table);
-    result->remaining = (int64_t)((double)(window_ns - (from_ns - now_ns)) / (double)window_ns * (double)limit + 1e-9);
+    result->remaining = (int64_t)((double)(window_ns - (from_ns - now_ns)) / (double)window_ns *
+                                      (double)limit +
+                                  1e-9);
     if (result->remaining < 0)
         result->remaining = 0; /* the limit was lowered meanwhile */
     if (result->is_granted)

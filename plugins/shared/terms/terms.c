@@ -1,20 +1,25 @@
 /* terms.c - walks over UTF-8 word by word; small tables instead of a library of all scripts. */
 #include "terms/terms.h"
 
-static const char stop_words[] =
-    " a about above after again all also am an and any are as at be because been before being "
-    "below between both but by "
-    "can could did do does doing down during each few for from further had has have having he her "
-    "here hers him his how "
-    "i if in into is it its itself just me more most my no nor not now of off on once only or "
-    "other our out over own "
-    "same she should so some such than that the their them then there these they this those "
-    "through to too under until "
-    "up very was we were what when where which while who whom why will with would you your ";
+static const char stop_words[] = " a about above after again all also am an and any are as at be "
+                                 "because been before being "
+                                 "below between both but by "
+                                 "can could did do does doing down during each few for from "
+                                 "further had has have having he her "
+                                 "here hers him his how "
+                                 "i if in into is it its itself just me more most my no nor not "
+                                 "now of off on once only or "
+                                 "other our out over own "
+                                 "same she should so some such than that the their them then there "
+                                 "these they this those "
+                                 "through to too under until "
+                                 "up very was we were what when where which while who whom why "
+                                 "will with would you your ";
 
-static const char question_words[] =
-    " define definition describe difference do does explain find give happen know like list mean "
-    "meaning means please say says show tell used using work works ";
+static const char question_words[] = " define definition describe difference do does explain find "
+                                     "give happen know like list mean "
+                                     "meaning means please say says show tell used using work "
+                                     "works ";
 
 static bool is_listed(const char *list, bp_str word)
 {
@@ -28,8 +33,14 @@ static bool is_listed(const char *list, bp_str word)
     return strstr(list, padded) != NULL;
 }
 
-bool terms_is_stop_word(bp_str word) { return is_listed(stop_words, word); }
-bool terms_is_question_word(bp_str word) { return is_listed(question_words, word); }
+bool terms_is_stop_word(bp_str word)
+{
+    return is_listed(stop_words, word);
+}
+bool terms_is_question_word(bp_str word)
+{
+    return is_listed(question_words, word);
+}
 
 /* ---- characters ---- */
 
@@ -103,8 +114,8 @@ static bool is_word(uint32_t c)
 static uint32_t fold(uint32_t c)
 {
     /* U+00C0 to U+00FF; 0: as it is */
-    static const char latin[] =
-        "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0y";
+    static const char latin[] = "aaaaaa\0ceeeeiiii\0nooooo\0ouuuuy\0\0aaaaaa\0ceeeeiiii\0nooooo\0ou"
+                                "uuuy\0y";
 
     if (c < 0x80)
         return c >= 'A' && c <= 'Z' ? c + 32 : c;

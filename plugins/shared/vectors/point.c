@@ -21,14 +21,19 @@ static const char *type_name(bp_json_type type)
 static const char *check_plain(bp_call *call, bp_str key, const bp_json *value)
 {
     bp_json_type type = bp_json_type_of(value);
-    const char  *wrong = type == BP_JSON_STRING ? vectors_check_text(call, bp_json_string(value)) : NULL;
+    const char  *wrong = type == BP_JSON_STRING ? vectors_check_text(call, bp_json_string(value))
+                                                : NULL;
 
     if (wrong)
         return bp_format(call, "holds the text \"" BP_FMT "\", which %s", BP_ARG(key), wrong).data;
-    if (type == BP_JSON_BOOL || type == BP_JSON_INTEGER || type == BP_JSON_NUMBER || type == BP_JSON_STRING)
+    if (type == BP_JSON_BOOL || type == BP_JSON_INTEGER || type == BP_JSON_NUMBER ||
+        type == BP_JSON_STRING)
         return NULL;
-    return bp_format(call, "holds more than strings, numbers, booleans and arrays of them: \"" BP_FMT "\" has %s", BP_ARG(key),
-                     type_name(type)).data;
+    return bp_format(call,
+                     "holds more than strings, numbers, booleans and arrays of them: \"" BP_FMT
+                     "\" has %s",
+                     BP_ARG(key), type_name(type))
+        .data;
 }
 
 const char *vectors_check_metadata(bp_call *call, const bp_json *metadata)
@@ -61,8 +66,10 @@ bp_status vectors_check_point(bp_call *call, const bp_point *point, const bp_jso
         *metadata = NULL;
     if (id < 1 || id > INT64_MAX)
         return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1, not %llu", id);
-    if (point->metadata.len > VECTORS_METADATA_BYTES_MAX || point->words.len > VECTORS_WORDS_BYTES_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "point %llu: words have at most 1 MiB and metadata 64 KiB", id);
+    if (point->metadata.len > VECTORS_METADATA_BYTES_MAX ||
+        point->words.len > VECTORS_WORDS_BYTES_MAX)
+        return bp_fail(call, BP_TOO_LARGE,
+                       "point %llu: words have at most 1 MiB and metadata 64 KiB", id);
     wrong = vectors_check_text(call, point->words);
     if (wrong)
         return bp_fail(call, BP_INVALID, "point %llu: the text of its words %s", id, wrong);

@@ -24,13 +24,15 @@ static uint32_t hash_of(const char *text, size_t len)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static struct slot *slot_of(const struct wordpiece *pieces, const char *text, size_t len, uint32_t hash)
+static struct slot *slot_of(const struct wordpiece *pieces, const char *text, size_t len,
+                            uint32_t hash)
 {
     size_t at = hash & (pieces->slot_count - 1);
 
     for (;; at = (at + 1) & (pieces->slot_count - 1)) {
         struct slot *slot = &pieces->slots[at];
-        if (!slot->len || (slot->hash == hash && slot->len == len && memcmp(pieces->texts + slot->at, text, len) == 0))
+        if (!slot->len || (slot->hash == hash && slot->len == len &&
+                           memcmp(pieces->texts + slot->at, text, len) == 0))
             return slot;
     }
 }
@@ -93,7 +95,8 @@ bool wordpiece_add(struct wordpiece *pieces, const char *text, size_t len, int32
 
 int32_t wordpiece_number(const struct wordpiece *pieces, const char *text, size_t len)
 {
-    const struct slot *slot = pieces->count && len ? slot_of(pieces, text, len, hash_of(text, len)) : NULL;
+    const struct slot *slot = pieces->count && len ? slot_of(pieces, text, len, hash_of(text, len))
+                                                   : NULL;
 
     return slot && slot->len ? slot->number : -1;
 }
@@ -112,7 +115,8 @@ bool wordpiece_add_special(struct wordpiece *pieces, const char *text, size_t le
     return true;
 }
 
-static bool find(const struct wordpiece *pieces, const char *one, const char *other, int32_t *number)
+static bool find(const struct wordpiece *pieces, const char *one, const char *other,
+                 int32_t *number)
 {
     *number = wordpiece_number(pieces, one, strlen(one));
     if (*number < 0)
@@ -133,5 +137,11 @@ const char *wordpiece_finish(struct wordpiece *pieces)
     return NULL;
 }
 
-size_t  wordpiece_count(const struct wordpiece *pieces) { return pieces->count; }
-int32_t wordpiece_pad(const struct wordpiece *pieces) { return pieces->pad; }
+size_t wordpiece_count(const struct wordpiece *pieces)
+{
+    return pieces->count;
+}
+int32_t wordpiece_pad(const struct wordpiece *pieces)
+{
+    return pieces->pad;
+}

@@ -1,4 +1,5 @@
-/* vocabulary.h - how the pieces of a vocabulary lie in memory: for the files of this folder only. */
+/* vocabulary.h - how the pieces of a vocabulary lie in memory: for the files of this folder only.
+ */
 #ifndef WORDPIECE_VOCABULARY_H
 #define WORDPIECE_VOCABULARY_H
 

@@ -1,4 +1,5 @@
-/* wordpiece.c - from a text to the numbers of its pieces; vocabulary.c is where the pieces are looked up. */
+/* wordpiece.c - from a text to the numbers of its pieces; vocabulary.c is where the pieces are
+ * looked up. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,9 @@
 
 enum {
     WORD_CHARS_MAX = 100,
-    WORD_CHARS_LIMIT = 1024, /* whatever the rules say: a word is looked through in time that grows with its square */
-    MARKS_MAX = 32           /* a longer run of marks that are not dropped stays in the order it has */
+    WORD_CHARS_LIMIT = 1024, /* whatever the rules say: a word is looked through in time that grows
+                                with its square */
+    MARKS_MAX = 32 /* a longer run of marks that are not dropped stays in the order it has */
 };
 
 struct wordpiece *wordpiece_new(const struct wordpiece_rules *rules)
@@ -50,7 +52,10 @@ struct encoding {
     char                    word[16 + WORD_CHARS_LIMIT * 4];
 };
 
-static bool is_full(const struct encoding *e) { return e->count >= e->max; }
+static bool is_full(const struct encoding *e)
+{
+    return e->count >= e->max;
+}
 
 static void put_number(struct encoding *e, int32_t number)
 {
@@ -58,8 +63,8 @@ static void put_number(struct encoding *e, int32_t number)
         e->numbers[e->count++] = number;
 }
 
-/* The longest piece at `from`, a place in the word; its length in *len. The continuation mark is written over what lies
- * in front of it, which has been worked off. */
+/* The longest piece at `from`, a place in the word; its length in *len. The continuation mark is
+ * written over what lies in front of it, which has been worked off. */
 static int32_t longest_piece(struct encoding *e, char *word, size_t from, size_t *len)
 {
     const struct wordpiece *pieces = e->pieces;
@@ -93,7 +98,8 @@ static void end_word(struct encoding *e)
     int32_t number = 0;
     bool    is_known = e->word_chars <= e->pieces->rules.max_word_chars;
 
-    // Also when no more numbers fit the word is looked through to its end: one unknown piece makes all of it [UNK].
+    // Also when no more numbers fit the word is looked through to its end: one unknown piece makes
+    // all of it [UNK].
     while (is_known && from < e->word_len) {
         size_t len = 0;
 
@@ -115,8 +121,8 @@ static void add_to_word(struct encoding *e, uint32_t c)
     char *word = e->word + sizeof(e->pieces->rules.continuation);
 
     if (e->word_chars++ < e->pieces->rules.max_word_chars)
-        e->word_len +=
-            (size_t)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)word + e->word_len);
+        e->word_len += (size_t)utf8proc_encode_char((utf8proc_int32_t)c,
+                                                    (utf8proc_uint8_t *)word + e->word_len);
 }
 
 /* ---- characters on their way: each step hands on to the one above it ---- */
@@ -146,7 +152,8 @@ static void to_lower(struct encoding *e, uint32_t c)
     }
 }
 
-/* Marks behind a letter are put into canonical order once the next letter shows that no more come. */
+/* Marks behind a letter are put into canonical order once the next letter shows that no more come.
+ */
 static void end_marks(struct encoding *e)
 {
     for (size_t i = 1; i < e->mark_count; i++)
@@ -175,7 +182,8 @@ static void without_accents(struct encoding *e, uint32_t c)
         to_lower(e, c);
         return;
     }
-    count = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, UTF8PROC_DECOMPOSE, &last_class);
+    count = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, UTF8PROC_DECOMPOSE,
+                                    &last_class);
     for (utf8proc_ssize_t i = 0; i < count && i < 32; i++) {
         uint32_t part = (uint32_t)parts[i];
         int      order;
@@ -211,7 +219,8 @@ static void cleaned(struct encoding *e, uint32_t c)
 
 /* ---- the whole ---- */
 
-static const struct special *special_at(const struct wordpiece *pieces, const char *text, size_t len)
+static const struct special *special_at(const struct wordpiece *pieces, const char *text,
+                                        size_t len)
 {
     const struct special *found = NULL;
 
@@ -219,13 +228,15 @@ static const struct special *special_at(const struct wordpiece *pieces, const ch
         return NULL;
     for (size_t i = 0; i < pieces->special_count; i++) {
         const struct special *one = &pieces->specials[i];
-        if (one->len <= len && (!found || one->len > found->len) && memcmp(text, one->text, one->len) == 0)
+        if (one->len <= len && (!found || one->len > found->len) &&
+            memcmp(text, one->text, one->len) == 0)
             found = one;
     }
     return found;
 }
 
-size_t wordpiece_encode(const struct wordpiece *pieces, const char *text, size_t len, int32_t *numbers, size_t max)
+size_t wordpiece_encode(const struct wordpiece *pieces, const char *text, size_t len,
+                        int32_t *numbers, size_t max)
 {
     struct encoding e;
 
@@ -247,7 +258,8 @@ size_t wordpiece_encode(const struct wordpiece *pieces, const char *text, size_t
             at += special->len;
             continue;
         }
-        step = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &c);
+        step = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at),
+                                &c);
         cleaned(&e, step > 0 ? (uint32_t)c : 0xfffd);
         at += step > 0 ? (size_t)step : 1;
     }

@@ -1,4 +1,5 @@
-/* tokens.c - asks the tokenizers of FTS5 itself, so that no second implementation of them can differ. */
+/* tokens.c - asks the tokenizers of FTS5 itself, so that no second implementation of them can
+ * differ. */
 #include "tokens.h"
 
 #include <math.h>
@@ -11,8 +12,8 @@ enum { TOKENIZERS = 3, ARGUMENTS_MAX = 4 };
 static const double K1 = 1.2, B = 0.75, IDF_MIN = 1e-6;
 
 struct open_tokenizer {
-    fts5_tokenizer  methods;
-    Fts5Tokenizer  *tokenizer;
+    fts5_tokenizer methods;
+    Fts5Tokenizer *tokenizer;
 };
 
 struct token_source {
@@ -62,13 +63,16 @@ bp_status tokens_open(bp_call *call, struct token_source **out)
     if (!source)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a tokenizer");
     pthread_mutex_init(&source->lock, NULL);
-    is_open = sqlite3_open_v2(":memory:", &source->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
+    is_open = sqlite3_open_v2(":memory:", &source->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                              NULL) == SQLITE_OK &&
               (api = api_of(source->db)) != NULL;
     for (int i = 0; i < TOKENIZERS && is_open; i++)
         is_open = open_one(api, (words_tokenizer)i, &source->open[i]);
     if (!is_open) {
         tokens_close(source);
-        return bp_fail(call, BP_INTERNAL, "the tokenizers of SQLite's FTS5 are not there: SQLite %s was built without it",
+        return bp_fail(call, BP_INTERNAL,
+                       "the tokenizers of SQLite's FTS5 are not there: SQLite %s was built without "
+                       "it",
                        sqlite3_libversion());
     }
     *out = source;
@@ -116,8 +120,8 @@ static int collect(void *context, int flags, const char *text, int len, int begi
     return all->items[all->count++].text.data ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-static bp_status cut(struct token_source *source, words_tokenizer tokenizer, int purpose, bp_str text,
-                     struct collecting *all)
+static bp_status cut(struct token_source *source, words_tokenizer tokenizer, int purpose,
+                     bp_str text, struct collecting *all)
 {
     struct open_tokenizer *open = &source->open[tokenizer];
     int                    result;
@@ -125,9 +129,12 @@ static bp_status cut(struct token_source *source, words_tokenizer tokenizer, int
     if (text.len == 0)
         return BP_OK;
     pthread_mutex_lock(&source->lock);
-    result = open->methods.xTokenize(open->tokenizer, all, purpose, text.data, (int)text.len, collect);
+    result = open->methods.xTokenize(open->tokenizer, all, purpose, text.data, (int)text.len,
+                                     collect);
     pthread_mutex_unlock(&source->lock);
-    return result == SQLITE_OK ? BP_OK : bp_fail(all->call, BP_NO_MEMORY, "no memory for the terms of a text");
+    return result == SQLITE_OK
+               ? BP_OK
+               : bp_fail(all->call, BP_NO_MEMORY, "no memory for the terms of a text");
 }
 
 static int by_text(const void *left, const void *right)
@@ -161,16 +168,16 @@ static bp_status finish(struct collecting *all, bp_status status, struct token_l
 
 /* ---- the two kinds of text ---- */
 
-bp_status tokens_of_passage(bp_call *call, struct token_source *source, words_tokenizer tokenizer, bp_str passage,
-                            struct token_list *list)
+bp_status tokens_of_passage(bp_call *call, struct token_source *source, words_tokenizer tokenizer,
+                            bp_str passage, struct token_list *list)
 {
     struct collecting all = { .call = call };
 
     return finish(&all, cut(source, tokenizer, FTS5_TOKENIZE_DOCUMENT, passage, &all), list);
 }
 
-bp_status tokens_of_query(bp_call *call, struct token_source *source, words_tokenizer tokenizer, bp_str query,
-                          struct token_list *list)
+bp_status tokens_of_query(bp_call *call, struct token_source *source, words_tokenizer tokenizer,
+                          bp_str query, struct token_list *list)
 {
     struct collecting  all = { .call = call };
     struct words_query words;
@@ -191,10 +198,13 @@ double bm25_idf(uint64_t points, uint64_t with_term)
 {
     double idf = log(((double)points - (double)with_term + 0.5) / ((double)with_term + 0.5));
 
-    return idf > IDF_MIN ? idf : IDF_MIN; // a term that most points have; also when counts were read at two moments
+    return idf > IDF_MIN
+               ? idf
+               : IDF_MIN; // a term that most points have; also when counts were read at two moments
 }
 
-double bm25_weight(double idf, uint32_t token_times, uint32_t frequency, uint32_t length, double average_length)
+double bm25_weight(double idf, uint32_t token_times, uint32_t frequency, uint32_t length,
+                   double average_length)
 {
     double f = frequency, relative = average_length > 0 ? (double)length / average_length : 0;
 

@@ -156,9 +156,12 @@ static bp_status quote(bp_call *call, const struct terms *terms, bp_str *match)
     bp_buf *buf = bp_buf_new(call, 1 << 22);
 
     for (size_t i = 0; i < terms->count; i++)
-        for (unsigned n = 0; n < terms->times[i]; n++) { // FTS5 weighs a phrase as often as it is named
-            bp_buf_add(buf, i || n ? BP_STR(" OR \"")
-                                   : BP_STR("\"")); /* a term holds no quote: that is no word character */
+        for (unsigned n = 0; n < terms->times[i];
+             n++) { // FTS5 weighs a phrase as often as it is named
+            bp_buf_add(buf,
+                       i || n
+                           ? BP_STR(" OR \"")
+                           : BP_STR("\"")); /* a term holds no quote: that is no word character */
             bp_buf_add(buf, terms->items[i]);
             bp_buf_add(buf, BP_STR("\""));
         }

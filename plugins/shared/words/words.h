@@ -18,8 +18,9 @@ words_tokenizer words_tokenizer_of(bp_str language);
 const char *words_tokenizer_sql(words_tokenizer tokenizer);
 
 struct words_query {
-    bp_str terms[WORDS_TERMS_MAX]; /* as they stand in the query, which they point into */
-    uint8_t times[WORDS_TERMS_MAX]; /* how often each stands there, at most 16: BM25 weighs it so often */
+    bp_str  terms[WORDS_TERMS_MAX]; /* as they stand in the query, which they point into */
+    uint8_t times[WORDS_TERMS_MAX]; /* how often each stands there, at most 16: BM25 weighs it so
+                                       often */
     size_t term_count;
     bp_str match; /* "a" OR "b" OR "b": for MATCH; empty: no term can be looked up there */
     bp_str short_terms[WORDS_TERMS_MAX]; /* TRIGRAMS only: terms of one or two characters, which
@@ -27,9 +28,9 @@ struct words_query {
     size_t short_count;
 };
 
-/* Takes a query apart: distinct terms, at most 512, and how often each stands there; English stop words left out unless there is
- * nothing else. Every term is quoted, so that whatever stands in the query is looked for and never
- * obeyed. */
+/* Takes a query apart: distinct terms, at most 512, and how often each stands there; English stop
+ * words left out unless there is nothing else. Every term is quoted, so that whatever stands in the
+ * query is looked for and never obeyed. */
 bp_status words_parse(bp_call *call, words_tokenizer tokenizer, bp_str text,
                       struct words_query *query);
 

@@ -1,10 +1,11 @@
 /* replica.c - which reads a replica may answer.
  *
- * Once a second each worker notes the primary's log position and asks the replica how far it has come. What the primary
- * had at the newest note that the replica has passed, the replica has too; so no clock of another machine matters, and a
- * replica that is cut off is noticed. A read goes there when that moment is (1) not longer ago than replica_lag and
- * (2) later than the last write, in this process, of the same tenant and key: whoever wrote reads what he wrote.
- * Others, and other processes, may see a state that is up to replica_lag old.
+ * Once a second each worker notes the primary's log position and asks the replica how far it has
+ * come. What the primary had at the newest note that the replica has passed, the replica has too;
+ * so no clock of another machine matters, and a replica that is cut off is noticed. A read goes
+ * there when that moment is (1) not longer ago than replica_lag and (2) later than the last write,
+ * in this process, of the same tenant and key: whoever wrote reads what he wrote. Others, and other
+ * processes, may see a state that is up to replica_lag old.
  */
 #include "store.h"
 
@@ -54,7 +55,8 @@ static uint64_t position_of(bp_str text)
 {
     unsigned high = 0, low = 0;
 
-    return text.len && sscanf(text.data, "%x/%x", &high, &low) == 2 ? (uint64_t)high << 32 | low : 0;
+    return text.len && sscanf(text.data, "%x/%x", &high, &low) == 2 ? (uint64_t)high << 32 | low
+                                                                    : 0;
 }
 
 static bp_status ask(bp_call *call, struct postgres_pool *pool, const char *sql, uint64_t *position)
@@ -77,19 +79,24 @@ bp_status replica_measure(bp_call *call, struct store *store)
     int64_t        now_ns = bp_now_ns();
     bp_status      status;
 
-    BP_TRY(ask(call, &store->pool, "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn()::text END",
+    BP_TRY(ask(call, &store->pool,
+               "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE "
+               "pg_current_wal_flush_lsn()::text END",
                &position));
     if (position) { // a primary that became a replica has none
         *sample = (struct sample){ now_ns, position };
         store->sample_next = (store->sample_next + 1) % SAMPLES;
     }
     status = ask(call, &store->replica_pool,
-                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text",
+                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+                 "pg_current_wal_lsn() END::text",
                  &replayed);
     for (size_t i = 0; i < SAMPLES && status == BP_OK; i++)
-        if (store->samples[i].at_ns > store->replica_covers_ns && store->samples[i].position <= replayed)
+        if (store->samples[i].at_ns > store->replica_covers_ns &&
+            store->samples[i].position <= replayed)
             store->replica_covers_ns = store->samples[i].at_ns;
     bp_metric_set(store->lag, NULL, 0,
-                  store->replica_covers_ns ? (double)(bp_now_ns() - store->replica_covers_ns) / 1e9 : -1);
+                  store->replica_covers_ns ? (double)(bp_now_ns() - store->replica_covers_ns) / 1e9
+                                           : -1);
     return status;
 }

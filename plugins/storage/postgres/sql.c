@@ -1,21 +1,28 @@
-/* sql.c - tells by their words what statements do, without understanding them: a doubt counts as a write. */
+/* sql.c - tells by their words what statements do, without understanding them: a doubt counts as a
+ * write. */
 #include "store.h"
 
 static const char *const reading[] = { "select", "with", "values", "table", "explain", "show" };
 
-/* They would change the connection for whoever has it next, or end a transaction behind the plugin's back. */
-static const char *const forbidden[] = { "begin",      "start", "commit",  "end",     "rollback", "abort", "savepoint",
-                                         "release",    "set",   "reset",   "discard", "prepare",  "execute",
-                                         "deallocate", "copy",  "listen",  "unlisten", "declare", "fetch", "move",
-                                         "close",      "lock",  "load" };
+/* They would change the connection for whoever has it next, or end a transaction behind the
+ * plugin's back. */
+static const char *const forbidden[] = {
+    "begin",    "start",   "commit",  "end",     "rollback", "abort",      "savepoint", "release",
+    "set",      "reset",   "discard", "prepare", "execute",  "deallocate", "copy",      "listen",
+    "unlisten", "declare", "fetch",   "move",    "close",    "lock",       "load"
+};
 
 /* In a SELECT or WITH: what makes it a write all the same, or what a replica cannot do. */
-static const char *const writing[] = { "insert", "update",  "delete", "merge", "into", "for share", "for no key",
-                                       "for key", "nextval", "setval", "pg_advisory", "pg_notify" };
+static const char *const writing[] = { "insert",  "update",    "delete",      "merge",
+                                       "into",    "for share", "for no key",  "for key",
+                                       "nextval", "setval",    "pg_advisory", "pg_notify" };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static bool is_letter(char c) { return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_'; }
+static bool is_letter(char c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+}
 
 bool sql_has(bp_str sql, const char *word)
 {
@@ -24,8 +31,9 @@ bool sql_has(bp_str sql, const char *word)
     for (size_t at = 0; at + len <= sql.len; at++) {
         size_t same = 0;
 
-        while (same < len && (is_letter(word[same]) ? (sql.data[at + same] | 0x20) == (word[same] | 0x20)
-                                                     : sql.data[at + same] == word[same]))
+        while (same < len &&
+               (is_letter(word[same]) ? (sql.data[at + same] | 0x20) == (word[same] | 0x20)
+                                      : sql.data[at + same] == word[same]))
             same++;
         if (same == len && (at == 0 || !is_letter(sql.data[at - 1])))
             return true;
@@ -82,6 +90,7 @@ sql_kind sql_kind_of(bp_str sql)
 
 bool sql_may_return_many(bp_str sql)
 {
-    return sql_has(sql, "returning") && (!is_one_of(first_word(sql), (const char *const[]){ "insert" }, 1) ||
-                                         sql_has(sql, "select"));
+    return sql_has(sql, "returning") &&
+           (!is_one_of(first_word(sql), (const char *const[]){ "insert" }, 1) ||
+            sql_has(sql, "select"));
 }

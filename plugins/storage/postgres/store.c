@@ -22,13 +22,16 @@ static bp_status store_check(bp_call *call, const void *options)
         const char *colon = memchr(entry.data, ':', entry.len);
 
         if (!colon || colon == entry.data || colon + 1 == entry.data + entry.len)
-            return bp_fail(call, BP_INVALID, "hypertables: \"" BP_FMT "\" is not written table:time_column", BP_ARG(entry));
+            return bp_fail(call, BP_INVALID,
+                           "hypertables: \"" BP_FMT "\" is not written table:time_column",
+                           BP_ARG(entry));
     }
     if (!given->replica.len)
         return BP_OK;
     if (postgres_options_check(call, &replica) == BP_OK)
         return BP_OK;
-    return bp_fail(call, BP_INVALID, "replica: " BP_FMT, BP_ARG(bp_dup(call, bp_error_of(call)->message)));
+    return bp_fail(call, BP_INVALID, "replica: " BP_FMT,
+                   BP_ARG(bp_dup(call, bp_error_of(call)->message)));
 }
 
 static void store_shared_destroy(bp_call *call, void *arg)
@@ -84,18 +87,22 @@ static bp_status store_worker_start(bp_call *call, void *instance, void *shared)
     store->shared = shared;
     store->replica_options = options_of_replica(store);
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_retries_total",
-                            "Statements tried again, as another transaction was in the way or a connection broke.", "",
-                            &store->retries));
-    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->primary, "primary"));
+                            "Statements tried again, as another transaction was in the way or a "
+                            "connection broke.",
+                            "", &store->retries));
+    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->primary,
+                               "primary"));
     if (store->shared->replica) {
         BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_replica_lag_seconds",
-                                "How far the replica is behind the primary; -1: not known.", "", &store->lag));
-        BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_reads_total", "Reads, by the server that answered.",
-                                "pool", &store->reads));
-        BP_TRY(postgres_pool_start(call, &store->replica_pool, &store->replica_options, store->shared->replica,
-                                   "replica"));
+                                "How far the replica is behind the primary; -1: not known.", "",
+                                &store->lag));
+        BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_reads_total",
+                                "Reads, by the server that answered.", "pool", &store->reads));
+        BP_TRY(postgres_pool_start(call, &store->replica_pool, &store->replica_options,
+                                   store->shared->replica, "replica"));
     }
-    return bp_every(call, "postgres-tend", store->shared->replica ? BP_SECONDS(1) : BP_SECONDS(5), tend, store);
+    return bp_every(call, "postgres-tend", store->shared->replica ? BP_SECONDS(1) : BP_SECONDS(5),
+                    tend, store);
 }
 
 static void store_worker_stop(bp_call *call, void *instance)
@@ -117,14 +124,17 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
     bp_status                   status;
 
     BP_TRY(postgres_take(call, &store->pool, &connection));
-    status = store_run(call, connection, "SELECT pg_database_size(current_database()), current_setting('server_version')",
+    status = store_run(call, connection,
+                       "SELECT pg_database_size(current_database()), "
+                       "current_setting('server_version')",
                        NULL, 0, &rows);
     postgres_give(connection);
     BP_TRY(status);
     stats->connections_in_use = (uint32_t)atomic_load(&store->shared->primary->counts.in_use);
     if (store->shared->replica)
         stats->connections_in_use += (uint32_t)atomic_load(&store->shared->replica->counts.in_use);
-    stats->connections_max = (uint32_t)store->options.pool_max * bp_worker_count(call) * (store->shared->replica ? 2 : 1);
+    stats->connections_max = (uint32_t)store->options.pool_max * bp_worker_count(call) *
+                             (store->shared->replica ? 2 : 1);
     stats->size_bytes = rows.values[0].integer;
     stats->engine = bp_format(call, "PostgreSQL " BP_FMT, BP_ARG(rows.values[1].text));
     return BP_OK;
@@ -136,10 +146,13 @@ static const bp_option options[] = {
     POSTGRES_OPTIONS(struct store, options),
     BP_OPTION_URL(struct store, replica, .choices = POSTGRES_SCHEMES, .example = "${REPLICA_URL}",
                   .help = "a streaming replica for SELECTs outside transactions; unset: none"),
-    BP_OPTION_DURATION(struct store, replica_lag, .initial = "2s", .minimum = "100ms", .maximum = "1h",
-                       .help = "how far the replica may be behind to be asked; its measure is a second apart"),
+    BP_OPTION_DURATION(struct store, replica_lag, .initial = "2s", .minimum = "100ms",
+                       .maximum = "1h",
+                       .help = "how far the replica may be behind to be asked; its measure is a "
+                               "second apart"),
     BP_OPTION_LIST(struct store, hypertables, .example = "[gateway_usage:at_wall_ns]",
-                   .help = "table:column of times in nanoseconds; made hypertables where TimescaleDB is installed"),
+                   .help = "table:column of times in nanoseconds; made hypertables where "
+                           "TimescaleDB is installed"),
 };
 
 static const bp_life life = {
@@ -167,6 +180,7 @@ static const bp_storage_ops ops = {
     .notify = store_notify,
 };
 
-BP_PLUGIN(storage, "postgres", "1.0.0", .summary = "SQL on a PostgreSQL server, for any number of processes",
-          .license = "Apache-2.0", .instance_size = sizeof(struct store), .options = BP_TABLE(options), .life = &life,
-          .ops = &ops)
+BP_PLUGIN(storage, "postgres", "1.0.0",
+          .summary = "SQL on a PostgreSQL server, for any number of processes",
+          .license = "Apache-2.0", .instance_size = sizeof(struct store),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -62,8 +62,8 @@ static bp_status make_copy(bp_call *call, struct sqlitedb *from, const char *pat
         return fail_errno(call, "make", path);
     close(fd);
     if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        status =
-            bp_fail(call, BP_IO, "the backup to %s cannot begin: %s", path, sqlite3_errmsg(to));
+        status = bp_fail(call, BP_IO, "the backup to %s cannot begin: %s", path,
+                         sqlite3_errmsg(to));
     else
         status = copy_pages(call, from, to, path);
     /* One file that any SQLite opens: not in WAL mode. */
@@ -126,12 +126,12 @@ static bp_status backup_job(bp_call *call, void *arg)
 
 bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size_bytes)
 {
-    struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct sqlitedb_link  *reader = sqlitedb_links_reader(&store->links);
-    struct backup backup = { .db = reader->db, .path = bp_dup(call, path).data };
-    struct stat   target, own;
-    uint8_t       mark[8];
-    bp_status     status;
+    struct store         *store = ((struct sqlite_instance *)instance)->store;
+    struct sqlitedb_link *reader = sqlitedb_links_reader(&store->links);
+    struct backup         backup = { .db = reader->db, .path = bp_dup(call, path).data };
+    struct stat           target, own;
+    uint8_t               mark[8];
+    bp_status             status;
 
     if (!path.len || path.data[0] != '/' || path.data[path.len - 1] == '/')
         return bp_fail(call, BP_INVALID,

@@ -1,5 +1,5 @@
-/* migrate.c - brings an owner's tables to the newest version; plugins/shared/migrations says how. All of it runs on the
- * writer's thread. */
+/* migrate.c - brings an owner's tables to the newest version; plugins/shared/migrations says how.
+ * All of it runs on the writer's thread. */
 #include "store.h"
 
 #include "migrations/migrations.h"
@@ -12,8 +12,8 @@ struct migration {
 };
 
 static const struct migrations_word words[] = {
-    {"${bytes}", "BLOB"},
-    {"${identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"},
+    { "${bytes}", "BLOB" },
+    { "${identity}", "INTEGER PRIMARY KEY AUTOINCREMENT" },
 };
 
 /* BEGIN IMMEDIATE is the lock that other processes see. */
@@ -27,10 +27,10 @@ static bp_status commit(bp_call *call, void *self)
     return sqlitedb_run(call, self, "COMMIT");
 }
 
-static bp_status run(bp_call *call, void *self, const char *sql, const bp_sql_value *values, uint32_t count,
-                     bp_rows *rows)
+static bp_status run(bp_call *call, void *self, const char *sql, const bp_sql_value *values,
+                     uint32_t count, bp_rows *rows)
 {
-    const bp_statement statement = {sizeof(statement), count, bp_str_of(sql), values};
+    const bp_statement statement = { sizeof(statement), count, bp_str_of(sql), values };
     sqlite3_stmt      *prepared;
     bp_status          status;
 
@@ -65,16 +65,17 @@ static bp_status migrate_job(bp_call *call, void *arg)
 {
     const struct migration       *migration = arg;
     struct sqlitedb              *db = migration->db;
-    const struct migrations_place place = {.name = bp_str_of(db->path),
-                                           .words = words,
-                                           .word_count = sizeof(words) / sizeof(words[0]),
-                                           .has_works_from = "SELECT count(*) FROM sqlite_master WHERE name = "
-                                                             "'backplane_migrations' AND sql LIKE '%works_from%'",
-                                           .self = db,
-                                           .begin = begin,
-                                           .run = run,
-                                           .run_step = run_step,
-                                           .commit = commit};
+    const struct migrations_place place = { .name = bp_str_of(db->path),
+                                            .words = words,
+                                            .word_count = sizeof(words) / sizeof(words[0]),
+                                            .has_works_from = "SELECT count(*) FROM sqlite_master "
+                                                              "WHERE name = 'backplane_migrations' "
+                                                              "AND sql LIKE '%works_from%'",
+                                            .self = db,
+                                            .begin = begin,
+                                            .run = run,
+                                            .run_step = run_step,
+                                            .commit = commit };
     bp_status                     status = sqlitedb_may_write(call, db);
 
     sqlitedb_enter(call, db);
@@ -85,10 +86,11 @@ static bp_status migrate_job(bp_call *call, void *arg)
     return status;
 }
 
-bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations, size_t count)
+bp_status store_migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations,
+                        size_t count)
 {
     struct store    *store = ((struct sqlite_instance *)instance)->store;
-    struct migration migration = {store->links.writer.db, owner, migrations, count};
+    struct migration migration = { store->links.writer.db, owner, migrations, count };
     bp_status        status;
 
     BP_TRY(migrations_check(call, owner, migrations, count));

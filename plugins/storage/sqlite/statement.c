@@ -140,8 +140,8 @@ bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *pr
                            "the statement gives more than %d rows: use a LIMIT, or query()",
                            ROWS_MAX);
         if (count == capacity) {
-            bp_sql_value *grown =
-                BP_NEW_ARRAY(call, bp_sql_value, (capacity ? capacity * 2 : 8) * columns);
+            bp_sql_value *grown = BP_NEW_ARRAY(call, bp_sql_value,
+                                               (capacity ? capacity * 2 : 8) * columns);
             if (!grown)
                 return BP_NO_MEMORY;
             if (count)
@@ -165,8 +165,8 @@ bp_status statement_collect(bp_call *call, struct sqlitedb *db, sqlite3_stmt *pr
     rows->column_count = columns;
     rows->row_count = count;
     rows->values = values;
-    rows->changed =
-        sqlite3_stmt_readonly(prepared) ? 0 : sqlite3_total_changes64(db->handle) - before;
+    rows->changed = sqlite3_stmt_readonly(prepared) ? 0
+                                                    : sqlite3_total_changes64(db->handle) - before;
     return columns ? column_names(call, prepared, columns, &rows->columns) : BP_OK;
 }
 
@@ -344,8 +344,8 @@ static bp_status query_start(bp_call *call, struct query *query)
     if (!sqlite3_stmt_readonly(query->prepared))
         return bp_fail(call, BP_INVALID, "query() takes a SELECT; for what writes use exec()");
     query->columns = (uint32_t)sqlite3_column_count(query->prepared);
-    query->values =
-        calloc((size_t)CHUNK_ROWS * (query->columns ? query->columns : 1), sizeof(*query->values));
+    query->values = calloc((size_t)CHUNK_ROWS * (query->columns ? query->columns : 1),
+                           sizeof(*query->values));
     return query->values ? BP_OK : bp_fail(call, BP_NO_MEMORY, "no memory for %d rows", CHUNK_ROWS);
 }
 
@@ -387,8 +387,8 @@ static bp_status query_run(bp_call *call, struct sqlitedb_link *link, struct que
             break; /* transaction_check() says so, when the statement is given back */
         status = bp_offload(call, link->pool, query_chunk, query);
         for (size_t i = 0; i < query->row_count && status == BP_OK; i++)
-            status =
-                sink->row(call, sink->self, query->values + i * query->columns, query->columns);
+            status = sink->row(call, sink->self, query->values + i * query->columns,
+                               query->columns);
     }
     /* Resetting a SELECT does not block. */
     sqlitedb_done(query->db, query->prepared);
@@ -400,17 +400,19 @@ static bp_status query_run(bp_call *call, struct sqlitedb_link *link, struct que
 bp_status store_query(bp_call *call, void *instance, bp_transaction *transaction,
                       const bp_statement *statement, const bp_row_sink *sink)
 {
-    struct store *store = ((struct sqlite_instance *)instance)->store;
-    struct sqlitedb_link  *link = transaction ? &store->links.writer : sqlitedb_links_reader(&store->links);
-    struct query  query = { .db = link->db, .statement = statement };
-    bp_status     status;
+    struct store         *store = ((struct sqlite_instance *)instance)->store;
+    struct sqlitedb_link *link = transaction ? &store->links.writer
+                                             : sqlitedb_links_reader(&store->links);
+    struct query          query = { .db = link->db, .statement = statement };
+    bp_status             status;
 
     if (transaction) {
         BP_TRY(transaction_check(call, store, transaction));
         transaction_work_begin(transaction);
         status = query_run(call, link, &query, transaction, sink);
         transaction_work_end(transaction);
-        return status == BP_OK && !query.is_over ? transaction_check(call, store, transaction) : status;
+        return status == BP_OK && !query.is_over ? transaction_check(call, store, transaction)
+                                                 : status;
     }
     BP_TRY(sqlitedb_link_take(call, link));
     status = query_run(call, link, &query, NULL, sink);

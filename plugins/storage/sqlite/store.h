@@ -25,12 +25,12 @@ struct store {
 
 /* What the options fill in. */
 struct sqlite_instance {
-    bp_str        path;
-    int64_t       readers;
-    int32_t       synchronous;
-    int64_t       busy_timeout_ns;
-    int64_t       cache_bytes;
-    struct store *store;
+    bp_str          path;
+    int64_t         readers;
+    int32_t         synchronous;
+    int64_t         busy_timeout_ns;
+    int64_t         cache_bytes;
+    struct store   *store;
     bp_transaction *open; /* of this worker, which has one at most; NULL: none */
 };
 
@@ -39,8 +39,8 @@ struct bp_transaction {
     struct sqlite_instance *instance;
     int64_t                 ends_ns;
     bool                    is_open;
-    bool                    is_late;    /* it was rolled back as its time was over */
-    bool                    is_at_work; /* a statement of it may be running on the writer's thread */
+    bool                    is_late; /* it was rolled back as its time was over */
+    bool is_at_work;                 /* a statement of it may be running on the writer's thread */
 };
 
 /* transaction.c: BP_OK when it is open, of this store and within its time. */

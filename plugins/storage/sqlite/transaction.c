@@ -1,8 +1,8 @@
 /* transaction.c - begin, commit, rollback: the writer belongs to one call for at most ten seconds.
  *
- * A call that comes back too late is told so by transaction_check(); from one that does not come back,
- * because it waits for something else, a job of its worker takes the writer away, as all others who
- * want to write wait for it.
+ * A call that comes back too late is told so by transaction_check(); from one that does not come
+ * back, because it waits for something else, a job of its worker takes the writer away, as all
+ * others who want to write wait for it.
  */
 #include "store.h"
 
@@ -36,15 +36,25 @@ bp_status transaction_watch(bp_call *call, void *arg)
     transaction->is_late = true;
     end(transaction);
     bp_log(call, BP_LOG_WARN,
-           "a transaction on %s was open for more than %d s while others waited to write: it was rolled back",
+           "a transaction on %s was open for more than %d s while others waited to write: it was "
+           "rolled back",
            transaction->store->path, (int)(TRANSACTION_NS / BP_SECONDS(1)));
     return BP_OK;
 }
 
-void transaction_work_begin(bp_transaction *transaction) { transaction->is_at_work = true; }
-void transaction_work_end(bp_transaction *transaction) { transaction->is_at_work = false; }
+void transaction_work_begin(bp_transaction *transaction)
+{
+    transaction->is_at_work = true;
+}
+void transaction_work_end(bp_transaction *transaction)
+{
+    transaction->is_at_work = false;
+}
 
-static void end_with_call(void *arg) { end(arg); }
+static void end_with_call(void *arg)
+{
+    end(arg);
+}
 
 bp_status transaction_check(bp_call *call, const struct store *store, bp_transaction *transaction)
 {
@@ -115,11 +125,11 @@ static bp_status commit_job(bp_call *call, void *arg)
     status = sqlitedb_run(call, db, "COMMIT");
     sqlitedb_leave(db);
     if (status == BP_IO && db->is_poisoned)
-        return bp_fail_outcome_unknown(
-            call, bp_fail(call, BP_UNAVAILABLE,
-                          "%s: fsync failed while committing: whether the transaction is kept is not known; "
-                          "check the disk, then restart",
-                          db->path));
+        return bp_fail_outcome_unknown(call, bp_fail(call, BP_UNAVAILABLE,
+                                                     "%s: fsync failed while committing: whether "
+                                                     "the transaction is kept is not known; check "
+                                                     "the disk, then restart",
+                                                     db->path));
     return status;
 }
 

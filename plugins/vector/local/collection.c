@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-#define SCHEMA                                                                                    \
-    "CREATE TABLE IF NOT EXISTS collections(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT " \
-    "NULL UNIQUE, "                                                                               \
-    "dimensions INTEGER NOT NULL, metric INTEGER NOT NULL, model TEXT NOT NULL, language TEXT "   \
+#define SCHEMA                                                                                     \
+    "CREATE TABLE IF NOT EXISTS collections(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT "  \
+    "NULL UNIQUE, "                                                                                \
+    "dimensions INTEGER NOT NULL, metric INTEGER NOT NULL, model TEXT NOT NULL, language TEXT "    \
     "NOT NULL, owner TEXT NOT NULL DEFAULT '')"
 
 /* ---- references ---- */
@@ -167,11 +167,11 @@ static bp_status load_vectors(bp_call *call, struct sqlitedb *db, struct collect
         collection_prepare(call, db, collection, "SELECT id, vector FROM vectors_%", &statement));
     while ((status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
         if (sqlite3_column_bytes(statement, 1) != (int)(collection->dimensions * sizeof(float)))
-            status = bp_fail(
-                call, BP_DATA,
-                "%s: point %lld of \"%s\" has a vector of %d bytes: restore the last backup",
-                db->path, (long long)sqlite3_column_int64(statement, 0), collection->name,
-                sqlite3_column_bytes(statement, 1));
+            status = bp_fail(call, BP_DATA,
+                             "%s: point %lld of \"%s\" has a vector of %d bytes: restore the last "
+                             "backup",
+                             db->path, (long long)sqlite3_column_int64(statement, 0),
+                             collection->name, sqlite3_column_bytes(statement, 1));
         else if (!vector_index_reserve(collection->index, 1))
             status = bp_fail(call, BP_NO_MEMORY, "no memory for the vectors of \"%s\"",
                              collection->name);
@@ -198,13 +198,15 @@ static bp_status add_owner_column(bp_call *call, struct sqlitedb *db)
     bp_status     status;
 
     BP_TRY(sqlitedb_prepare(call, db,
-                            BP_STR("SELECT 1 FROM pragma_table_info('collections') WHERE name = 'owner'"),
+                            BP_STR("SELECT 1 FROM pragma_table_info('collections') WHERE name = "
+                                   "'owner'"),
                             &statement));
     status = sqlitedb_step(call, db, statement, &has_row);
     sqlitedb_done(db, statement);
     if (status != BP_OK || has_row)
         return status;
-    return sqlitedb_run(call, db, "ALTER TABLE collections ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
+    return sqlitedb_run(call, db,
+                        "ALTER TABLE collections ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
 }
 
 bp_status collections_load(bp_call *call, struct store *store)
@@ -216,9 +218,10 @@ bp_status collections_load(bp_call *call, struct store *store)
 
     BP_TRY(sqlitedb_run(call, db, SCHEMA));
     BP_TRY(add_owner_column(call, db));
-    BP_TRY(sqlitedb_prepare(
-        call, db, BP_STR("SELECT id, name, dimensions, metric, model, language, owner FROM collections"),
-        &statement));
+    BP_TRY(sqlitedb_prepare(call, db,
+                            BP_STR("SELECT id, name, dimensions, metric, model, language, owner "
+                                   "FROM collections"),
+                            &statement));
     while ((status = sqlitedb_step(call, db, statement, &has_row)) == BP_OK && has_row) {
         const bp_vector_schema schema = {
             .struct_size = sizeof(schema),
@@ -228,8 +231,8 @@ bp_status collections_load(bp_call *call, struct store *store)
             .language = column(statement, 5),
             .owner = column(statement, 6),
         };
-        struct collection *collection =
-            collection_new(sqlite3_column_int64(statement, 0), column(statement, 1), &schema);
+        struct collection *collection = collection_new(sqlite3_column_int64(statement, 0),
+                                                       column(statement, 1), &schema);
         if (!collection) {
             status = bp_fail(call, BP_NO_MEMORY, "no memory for a collection");
             break;
@@ -265,7 +268,9 @@ static bp_status mark_job(bp_call *call, void *arg)
     if (change->collection->owner[0])
         return BP_OK; // another call was faster
     BP_TRY(sqlitedb_may_write(call, db));
-    BP_TRY(sqlitedb_prepare(call, db, BP_STR("UPDATE collections SET owner = ? WHERE id = ? AND owner = ''"), &statement));
+    BP_TRY(sqlitedb_prepare(call, db,
+                            BP_STR("UPDATE collections SET owner = ? WHERE id = ? AND owner = ''"),
+                            &statement));
     sqlite3_bind_text(statement, 1, owner.data, (int)owner.len, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, change->collection->number);
     status = sqlitedb_step(call, db, statement, &has_row);
@@ -279,7 +284,8 @@ static bp_status mark_job(bp_call *call, void *arg)
     return BP_OK;
 }
 
-static void describe(bp_call *call, struct store *store, const struct collection *collection, bp_vector_schema *schema)
+static void describe(bp_call *call, struct store *store, const struct collection *collection,
+                     bp_vector_schema *schema)
 {
     *schema = (bp_vector_schema){ .struct_size = sizeof(*schema),
                                   .dimensions = collection->dimensions,
@@ -308,16 +314,16 @@ static bp_status compare_schema(bp_call *call, struct change *change)
 static bp_status insert_collection(bp_call *call, struct sqlitedb *db, const struct change *change,
                                    int64_t *number)
 {
-    bp_str        language = vectors_language(change->schema), owner = bp_vector_owner(change->schema);
+    bp_str language = vectors_language(change->schema), owner = bp_vector_owner(change->schema);
     sqlite3_stmt *statement;
     bool          has_row;
     bp_status     status;
 
-    BP_TRY(sqlitedb_prepare(
-        call, db,
-        BP_STR("INSERT INTO collections(name, dimensions, metric, model, language, owner) "
-               "VALUES(?, ?, ?, ?, ?, ?)"),
-        &statement));
+    BP_TRY(sqlitedb_prepare(call, db,
+                            BP_STR("INSERT INTO collections(name, dimensions, metric, model, "
+                                   "language, owner) "
+                                   "VALUES(?, ?, ?, ?, ?, ?)"),
+                            &statement));
     sqlite3_bind_text(statement, 1, change->name.data, (int)change->name.len, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, change->schema->dimensions);
     sqlite3_bind_int64(statement, 3, change->schema->metric);
@@ -424,7 +430,8 @@ static bp_status drop_job(bp_call *call, void *arg)
                        BP_ARG(change->name));
     sqlitedb_enter(call, db);
     status = sqlitedb_may_write(call, db);
-    if (status == BP_OK) // its tables are cleared away piece by piece, as that takes seconds: sweep.c
+    if (status ==
+        BP_OK) // its tables are cleared away piece by piece, as that takes seconds: sweep.c
         status = run_numbered(call, db, change->collection, "DELETE FROM collections WHERE id = %");
     sqlitedb_rollback(db);
     sqlitedb_leave(db);

@@ -91,7 +91,10 @@ int sql_bind(const struct sql_text *sql, sqlite3_stmt *statement)
 
 /* ---- the filter ---- */
 
-static void add(struct sql_text *sql, const char *text) { bp_buf_add(sql->buf, bp_str_of(text)); }
+static void add(struct sql_text *sql, const char *text)
+{
+    bp_buf_add(sql->buf, bp_str_of(text));
+}
 
 static bp_str path_of(bp_call *call, bp_str field)
 {
@@ -107,8 +110,8 @@ static void begin_members(struct sql_text *sql, bp_str field)
 }
 
 /* Values of one sort: texts, integers, other numbers, or booleans. */
-static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type, bool is_integer,
-                         const char *condition)
+static void write_values(struct sql_text *sql, const bp_filter *filter, uint32_t type,
+                         bool is_integer, const char *condition)
 {
     bool    is_first = true;
     int64_t integer = 0;
@@ -140,16 +143,19 @@ static bp_status write_in(void *self, const bp_filter *filter)
 
     begin_members(sql, filter->field);
     write_values(sql, filter, BP_VALUE_STRING, false, "(j.type='text' AND j.value IN ");
-    write_values(sql, filter, BP_VALUE_NUMBER, true, ") OR (j.type IN('integer','real') AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_NUMBER, true,
+                 ") OR (j.type IN('integer','real') AND j.value IN ");
     write_values(sql, filter, BP_VALUE_NUMBER, false,
                  ") OR (j.type IN('integer','real') AND CAST(j.value AS REAL) IN ");
-    write_values(sql, filter, BP_VALUE_BOOL, false, ") OR (j.type IN('true','false') AND j.value IN ");
+    write_values(sql, filter, BP_VALUE_BOOL, false,
+                 ") OR (j.type IN('true','false') AND j.value IN ");
     add(sql, "))");
     return BP_OK;
 }
 
 /* SQLite compares an integer with a real number exactly as long as neither is made the other. */
-static void write_bound(struct sql_text *sql, const char *operator, double bound, bool is_integer, int64_t integer)
+static void write_bound(struct sql_text *sql, const char *operator, double bound, bool is_integer,
+                        int64_t integer)
 {
     add(sql, is_integer ? " AND j.value" : " AND CAST(j.value AS REAL)");
     add(sql, operator);

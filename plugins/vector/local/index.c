@@ -61,7 +61,10 @@ void vector_index_free(struct vector_index *index)
     free(index);
 }
 
-uint64_t vector_index_count(const struct vector_index *index) { return index->live; }
+uint64_t vector_index_count(const struct vector_index *index)
+{
+    return index->live;
+}
 
 int64_t vector_index_memory_bytes(const struct vector_index *index)
 {
@@ -155,8 +158,8 @@ bool vector_index_reserve(struct vector_index *index, size_t rows)
         index->segment_count++;
         /* Removing must not fail, so there is room for every row on the list of the free ones. */
         if (index->free_capacity < index->segment_count * SEGMENT_ROWS) {
-            uint32_t *list =
-                realloc(index->free_rows, index->segment_count * SEGMENT_ROWS * sizeof(*list));
+            uint32_t *list = realloc(index->free_rows,
+                                     index->segment_count * SEGMENT_ROWS * sizeof(*list));
             if (!list)
                 return false;
             index->free_rows = list;
@@ -213,8 +216,8 @@ static bp_status scan_all(bp_call *call, const struct vector_index *index, const
 
     for (size_t first = 0; first < index->rows_used; first += SEGMENT_ROWS) {
         const struct segment *segment = index->segments[first / SEGMENT_ROWS];
-        size_t                rows =
-            index->rows_used - first < SEGMENT_ROWS ? index->rows_used - first : SEGMENT_ROWS;
+        size_t rows = index->rows_used - first < SEGMENT_ROWS ? index->rows_used - first
+                                                              : SEGMENT_ROWS;
 
         BP_TRY(bp_cancelled(call));
         for (size_t at = 0; at < rows; at += SCORES_AT_ONCE) {

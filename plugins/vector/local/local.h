@@ -28,11 +28,7 @@
 #include "vectors/vectors.h"
 #include "words/words.h"
 
-enum {
-    POINTS_MAX = 10000,
-    LIMIT_MAX = 10000,
-    DIMENSIONS_MAX = 65536
-};
+enum { POINTS_MAX = 10000, LIMIT_MAX = 10000, DIMENSIONS_MAX = 65536 };
 
 struct collection {
     struct collection   *next; /* sorted by name */
@@ -117,7 +113,8 @@ bp_status local_snapshot(bp_call *call, void *instance, bp_str name,
 bp_status local_owner(bp_call *call, void *instance, bp_str name, bp_str *owner) BP_SUSPENDS;
 
 /* sweep.c */
-bp_status local_sweep(bp_call *call, void *instance) BP_SUSPENDS; /* a job: clears away what is left of dropped collections */
+bp_status local_sweep(bp_call *call, void *instance)
+    BP_SUSPENDS; /* a job: clears away what is left of dropped collections */
 bp_status local_maintain(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 
 /* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under

@@ -70,7 +70,7 @@ static bp_status prepare_all(bp_call *call, struct write *write)
 
 static void release_all(struct write *write)
 {
-    sqlite3_stmt *list[] = { write->find,       write->unindex, write->put,         write->index,
+    sqlite3_stmt *list[] = { write->find,       write->unindex, write->put,        write->index,
                              write->put_vector, write->drop,    write->drop_vector };
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
         sqlitedb_done(write->db, list[i]);
@@ -197,11 +197,11 @@ static bp_status select_ids(bp_call *call, struct write *write)
     while (status == BP_OK &&
            (status = sqlitedb_step(call, write->db, statement, &has_row)) == BP_OK && has_row) {
         if (write->count == capacity) {
-            uint64_t *grown =
-                realloc(write->selected, (capacity ? capacity * 2 : 1024) * sizeof(*grown));
+            uint64_t *grown = realloc(write->selected,
+                                      (capacity ? capacity * 2 : 1024) * sizeof(*grown));
             if (!grown) {
-                status =
-                    bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+                status = bp_fail(call, BP_NO_MEMORY,
+                                 "no memory for the ids of what is to be deleted");
                 break;
             }
             capacity = capacity ? capacity * 2 : 1024;
@@ -315,9 +315,9 @@ bp_status local_remove(bp_call *call, void *instance, bp_str name, const uint64_
     bp_status    status;
 
     if (!ids && !filter)
-        return bp_fail(
-            call, BP_INVALID,
-            "say which points to delete: by their ids or by a filter; drop() deletes all");
+        return bp_fail(call, BP_INVALID,
+                       "say which points to delete: by their ids or by a filter; drop() deletes "
+                       "all");
     status = write_points(call, instance, name, &write);
     if (status == BP_OK && removed)
         *removed = write.removed;

@@ -160,8 +160,8 @@ static bp_status page_job(bp_call *call, void *arg)
 }
 
 /* Hands out up to `limit` points on a reader that is held meanwhile. */
-static bp_status walk(bp_call *call, struct sqlitedb_link *reader, struct page *page, uint64_t limit,
-                      const bp_point_sink *sink)
+static bp_status walk(bp_call *call, struct sqlitedb_link *reader, struct page *page,
+                      uint64_t limit, const bp_point_sink *sink)
 {
     bp_status status = BP_OK;
 
@@ -180,11 +180,11 @@ static bp_status walk(bp_call *call, struct sqlitedb_link *reader, struct page *
 bp_status local_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
                        uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
-    struct store      *store = ((struct local_instance *)instance)->store;
-    struct sqlitedb_link       *reader = sqlitedb_links_reader(&store->links);
-    struct collection *collection;
-    struct page       *page = BP_NEW(call, struct page);
-    bp_status          status;
+    struct store         *store = ((struct local_instance *)instance)->store;
+    struct sqlitedb_link *reader = sqlitedb_links_reader(&store->links);
+    struct collection    *collection;
+    struct page          *page = BP_NEW(call, struct page);
+    bp_status             status;
 
     if (limit < 1 || limit > LIMIT_MAX)
         return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
@@ -299,12 +299,12 @@ static bp_status snapshot_on(bp_call *call, struct sqlitedb_link *reader, struct
 
 bp_status local_snapshot(bp_call *call, void *instance, bp_str name, const bp_byte_sink *sink)
 {
-    struct store      *store = ((struct local_instance *)instance)->store;
-    struct sqlitedb_link       *reader = sqlitedb_links_reader(&store->links);
-    struct collection *collection;
-    struct snapshot    snapshot = { .sink = sink, .line = bp_buf_new(call, LINE_BYTES_MAX) };
-    struct page       *page = BP_NEW(call, struct page);
-    bp_status          status;
+    struct store         *store = ((struct local_instance *)instance)->store;
+    struct sqlitedb_link *reader = sqlitedb_links_reader(&store->links);
+    struct collection    *collection;
+    struct snapshot       snapshot = { .sink = sink, .line = bp_buf_new(call, LINE_BYTES_MAX) };
+    struct page          *page = BP_NEW(call, struct page);
+    bp_status             status;
 
     if (!page || !snapshot.line)
         return BP_NO_MEMORY;

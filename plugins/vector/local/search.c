@@ -170,11 +170,11 @@ static bp_status prepare_search(bp_call *call, struct search *search)
     if (query->vector) {
         float *vector = BP_NEW_ARRAY(call, float, collection->dimensions);
         if (query->dimensions != collection->dimensions)
-            return bp_fail(
-                call, BP_INVALID,
-                "the collection \"%s\" has vectors of %u dimensions, the query has %u: it is "
-                "of another embedder",
-                collection->name, collection->dimensions, query->dimensions);
+            return bp_fail(call, BP_INVALID,
+                           "the collection \"%s\" has vectors of %u dimensions, the query has %u: "
+                           "it is "
+                           "of another embedder",
+                           collection->name, collection->dimensions, query->dimensions);
         if (!vector)
             return BP_NO_MEMORY;
         if (!vector_prepare(query->vector, collection->dimensions, collection->metric, vector))

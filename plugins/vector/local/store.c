@@ -48,9 +48,9 @@ static bp_status read_job(bp_call *call, void *arg)
 bp_status on_reader(bp_call *call, struct store                                           *store,
                     bp_status (*job)(bp_call *call, struct sqlitedb *db, void *arg), void *arg)
 {
-    struct sqlitedb_link   *reader = sqlitedb_links_reader(&store->links);
-    struct reading reading = { reader->db, job, arg };
-    bp_status      status;
+    struct sqlitedb_link *reader = sqlitedb_links_reader(&store->links);
+    struct reading        reading = { reader->db, job, arg };
+    bp_status             status;
 
     BP_TRY(sqlitedb_link_take(call, reader));
     status = bp_offload(call, reader->pool, read_job, &reading);
@@ -219,10 +219,10 @@ static void local_shared_destroy(bp_call *call, void *shared)
 /* ---- the plugin ---- */
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(
-        struct local_instance, path, .is_required = true, .choices = BP_PATH_NEW_FOLDER, .example = "docs",
-        .help =
-            "the directory of the store; made when it is not there, used by one process at a time"),
+    BP_OPTION_PATH(struct local_instance, path, .is_required = true, .choices = BP_PATH_NEW_FOLDER,
+                   .example = "docs",
+                   .help = "the directory of the store; made when it is not there, used by one "
+                           "process at a time"),
     BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
                   .help = "threads, each with a connection, that search"),
     BP_OPTION_ENUM(struct local_instance, synchronous, .initial = "full", .choices = "full|normal",
@@ -259,8 +259,8 @@ static const bp_vector_ops ops = {
     .maintain = local_maintain,
 };
 
-BP_PLUGIN(
-    vector, "local", "1.0.0",
-    .summary = "vectors, words and metadata in one file and in memory; exact search, no server",
-    .license = "Apache-2.0", .instance_size = sizeof(struct local_instance),
-    .options = BP_TABLE(options), .life = &life, .ops = &ops)
+BP_PLUGIN(vector, "local", "1.0.0",
+          .summary = "vectors, words and metadata in one file and in memory; exact search, no "
+                     "server",
+          .license = "Apache-2.0", .instance_size = sizeof(struct local_instance),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -1,8 +1,10 @@
-/* sweep.c - clears away the tables of dropped collections without keeping other writers waiting, and gives room back.
+/* sweep.c - clears away the tables of dropped collections without keeping other writers waiting,
+ * and gives room back.
  *
- * A collection is gone when its row in `collections` is, in one short transaction. Its tables are emptied a piece at a time; the
- * writer is free between two pieces, so that others' writes come in between. A table of points without a collection says that
- * there is something left, also after a crash.
+ * A collection is gone when its row in `collections` is, in one short transaction. Its tables are
+ * emptied a piece at a time; the writer is free between two pieces, so that others' writes come in
+ * between. A table of points without a collection says that there is something left, also after a
+ * crash.
  */
 #include "local.h"
 
@@ -21,8 +23,10 @@ static bp_status find_leftover(bp_call *call, struct sqlitedb *db, struct sweep 
     bp_status     status;
 
     BP_TRY(sqlitedb_prepare(call, db,
-                            BP_STR("SELECT CAST(substr(name, 8) AS INTEGER) FROM sqlite_schema WHERE type = 'table' AND name GLOB "
-                                   "'points_[0-9]*' AND CAST(substr(name, 8) AS INTEGER) NOT IN (SELECT id FROM collections) LIMIT 1"),
+                            BP_STR("SELECT CAST(substr(name, 8) AS INTEGER) FROM sqlite_schema "
+                                   "WHERE type = 'table' AND name GLOB 'points_[0-9]*' AND "
+                                   "CAST(substr(name, 8) AS INTEGER) NOT IN (SELECT id FROM "
+                                   "collections) LIMIT 1"),
                             &statement));
     status = sqlitedb_step(call, db, statement, &has_row);
     sweep->number = has_row ? sqlite3_column_int64(statement, 0) : 0;
@@ -30,18 +34,26 @@ static bp_status find_leftover(bp_call *call, struct sqlitedb *db, struct sweep 
     return status;
 }
 
-/* In the order in which they are emptied: the points, which say that something is left, at the end. Of the word index two records
- * stay that it must have to be opened, even to be dropped: its sums (1) and its structure (10). */
+/* In the order in which they are emptied: the points, which say that something is left, at the end.
+ * Of the word index two records stay that it must have to be opened, even to be dropped: its sums
+ * (1) and its structure (10). */
 static const struct {
     const char *name, *behind;
     int64_t     first;
-} tables[] = { { "vectors", "", INT64_MIN }, { "words", "_data", 11 }, { "words", "_docsize", INT64_MIN }, { "points", "", INT64_MIN } };
+} tables[] = { { "vectors", "", INT64_MIN },
+               { "words", "_data", 11 },
+               { "words", "_docsize", INT64_MIN },
+               { "points", "", INT64_MIN } };
 
 /* Whether the piece was the last of its table. */
-static bp_status delete_piece(bp_call *call, struct sqlitedb *db, int64_t number, size_t table, bool *is_empty)
+static bp_status delete_piece(bp_call *call, struct sqlitedb *db, int64_t number, size_t table,
+                              bool *is_empty)
 {
-    bp_str name = bp_format(call, "%s_%lld%s", tables[table].name, (long long)number, tables[table].behind);
-    bp_str sql = bp_format(call, "DELETE FROM " BP_FMT " WHERE rowid IN (SELECT rowid FROM " BP_FMT " WHERE rowid >= %lld LIMIT %d)",
+    bp_str name = bp_format(call, "%s_%lld%s", tables[table].name, (long long)number,
+                            tables[table].behind);
+    bp_str sql = bp_format(call,
+                           "DELETE FROM " BP_FMT " WHERE rowid IN (SELECT rowid FROM " BP_FMT
+                           " WHERE rowid >= %lld LIMIT %d)",
                            BP_ARG(name), BP_ARG(name), (long long)tables[table].first, PIECE_ROWS);
 
     BP_TRY(sqlitedb_run(call, db, sql.data));
@@ -59,7 +71,9 @@ static bp_status sweep_piece(bp_call *call, struct sqlitedb *db, struct sweep *s
         if (!is_empty)
             return BP_OK;
     }
-    sql = bp_format(call, "BEGIN IMMEDIATE; DROP TABLE words_%lld; DROP TABLE vectors_%lld; DROP TABLE points_%lld; COMMIT",
+    sql = bp_format(call,
+                    "BEGIN IMMEDIATE; DROP TABLE words_%lld; DROP TABLE vectors_%lld; DROP TABLE "
+                    "points_%lld; COMMIT",
                     (long long)sweep->number, (long long)sweep->number, (long long)sweep->number);
     return sqlitedb_run(call, db, sql.data);
 }
@@ -75,7 +89,8 @@ static bp_status sweep_job(bp_call *call, void *arg)
     if (status == BP_OK)
         status = find_leftover(call, db, sweep);
     if (status == BP_OK && sweep->number) {
-        // The tables behind a word index are SQLite's own, which an index in use must be kept from changing; this one is not.
+        // The tables behind a word index are SQLite's own, which an index in use must be kept from
+        // changing; this one is not.
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
         status = sweep_piece(call, db, sweep);
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -107,7 +122,8 @@ bp_status local_sweep(bp_call *call, void *instance)
 
     if (!atomic_load(&store->has_leftovers) || atomic_exchange(&store->is_sweeping, true))
         return BP_OK;
-    atomic_store(&store->has_leftovers, false); // before looking: what is dropped meanwhile sets it again
+    atomic_store(&store->has_leftovers,
+                 false); // before looking: what is dropped meanwhile sets it again
     status = sweep_all(call, store);
     if (status != BP_OK)
         atomic_store(&store->has_leftovers, true);

@@ -1,8 +1,10 @@
-/* points.c - writing and deleting points: the point, its postings and a line of counts in one transaction.
+/* points.c - writing and deleting points: the point, its postings and a line of counts in one
+ * transaction.
  *
- * Who writes first locks the ranges of ids that he touches, by rising number, so that two who write the same points take
- * turns and never deadlock, while others go on. Who deletes by a filter does not know the ids and locks them all. Only
- * then anything is read, so what is read is what the one before has left.
+ * Who writes first locks the ranges of ids that he touches, by rising number, so that two who write
+ * the same points take turns and never deadlock, while others go on. Who deletes by a filter does
+ * not know the ids and locks them all. Only then anything is read, so what is read is what the one
+ * before has left.
  */
 #include "pgvector.h"
 
@@ -22,11 +24,14 @@ struct upsert {
 
 /* ---- checks ---- */
 
-static bp_status check_point(bp_call *call, const struct collection *collection, const bp_point *point, float *vector)
+static bp_status check_point(bp_call *call, const struct collection *collection,
+                             const bp_point *point, float *vector)
 {
     BP_TRY(vectors_check_point(call, point, NULL));
-    if (point->vector && !vector_prepare(point->vector, collection->dimensions, collection->metric, vector))
-        return bp_fail(call, BP_INVALID, "point %llu: its vector is zero or not finite", (unsigned long long)point->id);
+    if (point->vector &&
+        !vector_prepare(point->vector, collection->dimensions, collection->metric, vector))
+        return bp_fail(call, BP_INVALID, "point %llu: its vector is zero or not finite",
+                       (unsigned long long)point->id);
     return BP_OK;
 }
 
@@ -47,7 +52,8 @@ static int by_id(const void *a, const void *b)
 }
 
 /* By rising id; of those with the same id the last counts. */
-static bp_status sort_points(bp_call *call, struct upsert *u, const bp_point *points, size_t point_size, size_t count)
+static bp_status sort_points(bp_call *call, struct upsert *u, const bp_point *points,
+                             size_t point_size, size_t count)
 {
     struct place *places = BP_NEW_ARRAY(call, struct place, count);
 
@@ -56,7 +62,9 @@ static bp_status sort_points(bp_call *call, struct upsert *u, const bp_point *po
     if (!places || !u->points || !u->tokens)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        places[i] = (struct place){ (const bp_point *)(const void *)((const char *)points + i * point_size), i };
+        places[i] = (struct place){
+            (const bp_point *)(const void *)((const char *)points + i * point_size), i
+        };
     qsort(places, count, sizeof(*places), by_id);
     for (size_t i = 0; i < count; i++)
         if (i + 1 == count || places[i + 1].point->id != places[i].point->id)
@@ -66,7 +74,8 @@ static bp_status sort_points(bp_call *call, struct upsert *u, const bp_point *po
 
 /* ---- statements ---- */
 
-static bp_status add_statement(bp_call *call, struct upsert *u, const char *sql, const bp_sql_value *values, uint32_t count)
+static bp_status add_statement(bp_call *call, struct upsert *u, const char *sql,
+                               const bp_sql_value *values, uint32_t count)
 {
     bp_sql_value *copy = BP_NEW_ARRAY(call, bp_sql_value, count);
 
@@ -84,8 +93,9 @@ static bp_status add_statement(bp_call *call, struct upsert *u, const char *sql,
     if (!copy)
         return BP_NO_MEMORY;
     memcpy(copy, values, count * sizeof(*copy));
-    u->statements[u->statement_count++] =
-        (bp_statement){ sizeof(bp_statement), count, collection_sql(call, u->collection, sql), copy };
+    u->statements[u->statement_count++] = (bp_statement){ sizeof(bp_statement), count,
+                                                          collection_sql(call, u->collection, sql),
+                                                          copy };
     return BP_OK;
 }
 
@@ -101,9 +111,11 @@ static bp_status ids_text(bp_call *call, const struct upsert *u, bp_str *text)
     return bp_buf_status(ids);
 }
 
-/* Advisory locks of two numbers: the collection's and a range's, -1 for all; 64 ids in a row are a range, of 512. */
-#define LOCK_SOME \
-    "SELECT pg_advisory_xact_lock(-7 - CAST(% AS integer), b) FROM (SELECT DISTINCT CAST(mod(i / 64, 512) AS " \
+/* Advisory locks of two numbers: the collection's and a range's, -1 for all; 64 ids in a row are a
+ * range, of 512. */
+#define LOCK_SOME                                                                                  \
+    "SELECT pg_advisory_xact_lock(-7 - CAST(% AS integer), b) FROM (SELECT DISTINCT CAST(mod(i / " \
+    "64, 512) AS "                                                                                 \
     "integer) AS b FROM unnest(CAST($1 AS bigint[])) i ORDER BY 1) o"
 #define LOCK_SHARED "SELECT pg_advisory_xact_lock_shared(-7 - CAST(% AS integer), -1)"
 #define LOCK_ALL    "SELECT pg_advisory_xact_lock(-7 - CAST(% AS integer), -1)"
@@ -123,12 +135,15 @@ static bp_status write_head(bp_call *call, struct upsert *u)
     BP_TRY(add_statement(call, u, LOCK_SHARED, values, 0));
     BP_TRY(add_statement(call, u, LOCK_SOME, values, 1));
     return add_statement(call, u,
-                         "WITH gone AS (DELETE FROM bpv_points_% WHERE id = ANY(CAST($1 AS bigint[])) RETURNING length), t AS "
-                         "(DELETE FROM bpv_terms_% WHERE id = ANY(CAST($1 AS bigint[]))) INSERT INTO bpv_counts_%(points, "
-                         "tokens) SELECT $2 - count(*), $3 - coalesce(sum(length), 0) FROM gone", values, 3);
+                         "WITH gone AS (DELETE FROM bpv_points_% WHERE id = ANY(CAST($1 AS "
+                         "bigint[])) RETURNING length), t AS (DELETE FROM bpv_terms_% WHERE id = "
+                         "ANY(CAST($1 AS bigint[]))) INSERT INTO bpv_counts_%(points, tokens) "
+                         "SELECT $2 - count(*), $3 - coalesce(sum(length), 0) FROM gone",
+                         values, 3);
 }
 
-static bp_status write_points(bp_call *call, struct upsert *u, float *vector, size_t from, size_t to)
+static bp_status write_points(bp_call *call, struct upsert *u, float *vector, size_t from,
+                              size_t to)
 {
     bp_buf      *columns[5];
     bp_sql_value values[5];
@@ -139,8 +154,8 @@ static bp_status write_points(bp_call *call, struct upsert *u, float *vector, si
     }
     for (size_t i = from; i < to; i++) {
         const bp_point *point = u->points[i];
-        bool            has_vector = point->vector && vector_prepare(point->vector, u->collection->dimensions,
-                                                                     u->collection->metric, vector);
+        bool has_vector = point->vector && vector_prepare(point->vector, u->collection->dimensions,
+                                                          u->collection->metric, vector);
 
         array_add_integer(columns[0], (int64_t)point->id);
         array_add(columns[1], point->metadata);
@@ -151,16 +166,23 @@ static bp_status write_points(bp_call *call, struct upsert *u, float *vector, si
     for (int i = 0; i < 5; i++) {
         array_end(columns[i]);
         if (bp_buf_status(columns[i]) != BP_OK)
-            return bp_fail(call, bp_buf_status(columns[i]), "the points are too large to be written at once");
+            return bp_fail(call, bp_buf_status(columns[i]),
+                           "the points are too large to be written at once");
         values[i] = bp_sql_text(bp_buf_str(columns[i]));
     }
-    return add_statement(call, u, u->collection->is_half
-        ? "INSERT INTO bpv_points_%(id, metadata, fields, words, length, vector) SELECT i, m, CASE WHEN m = '' THEN '{}' ELSE m "
-          "END::jsonb, w, l, v::halfvec FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS text[]), CAST($4 AS "
-          "bigint[]), CAST($5 AS text[])) x(i, m, w, l, v)"
-        : "INSERT INTO bpv_points_%(id, metadata, fields, words, length, vector) SELECT i, m, CASE WHEN m = '' THEN '{}' ELSE m "
-          "END::jsonb, w, l, v::vector FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS text[]), CAST($4 AS "
-          "bigint[]), CAST($5 AS text[])) x(i, m, w, l, v)", values, 5);
+    return add_statement(call, u,
+                         u->collection->is_half
+                             ? "INSERT INTO bpv_points_%(id, metadata, fields, words, length, "
+                               "vector) SELECT i, m, CASE WHEN m = '' THEN '{}' ELSE m END::jsonb, "
+                               "w, l, v::halfvec FROM unnest(CAST($1 AS bigint[]), CAST($2 AS "
+                               "text[]), CAST($3 AS text[]), CAST($4 AS bigint[]), CAST($5 AS "
+                               "text[])) x(i, m, w, l, v)"
+                             : "INSERT INTO bpv_points_%(id, metadata, fields, words, length, "
+                               "vector) SELECT i, m, CASE WHEN m = '' THEN '{}' ELSE m END::jsonb, "
+                               "w, l, v::vector FROM unnest(CAST($1 AS bigint[]), CAST($2 AS "
+                               "text[]), CAST($3 AS text[]), CAST($4 AS bigint[]), CAST($5 AS "
+                               "text[])) x(i, m, w, l, v)",
+                         values, 5);
 }
 
 /* Postings of points from *point, *token on, as many as fit into one statement. */
@@ -192,14 +214,17 @@ static bp_status write_postings(bp_call *call, struct upsert *u, size_t *point, 
     for (int i = 0; i < 4; i++) {
         array_end(columns[i]);
         if (bp_buf_status(columns[i]) != BP_OK)
-            return bp_fail(call, bp_buf_status(columns[i]), "the words are too many to be written at once");
+            return bp_fail(call, bp_buf_status(columns[i]),
+                           "the words are too many to be written at once");
         values[i] = bp_sql_text(bp_buf_str(columns[i]));
     }
     if (!written)
         return BP_OK;
     return add_statement(call, u,
-                         "INSERT INTO bpv_terms_%(term, id, frequency, length) SELECT * FROM unnest(CAST($1 AS text[]), CAST($2 "
-                         "AS bigint[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]))", values, 4);
+                         "INSERT INTO bpv_terms_%(term, id, frequency, length) SELECT * FROM "
+                         "unnest(CAST($1 AS text[]), CAST($2 AS bigint[]), CAST($3 AS bigint[]), "
+                         "CAST($4 AS bigint[]))",
+                         values, 4);
 }
 
 /* On a pool thread: checks, tokens and the texts of arrays take their time. */
@@ -213,18 +238,20 @@ static bp_status prepare_job(bp_call *call, void *arg)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < u->count; i++) {
         BP_TRY(check_point(call, u->collection, u->points[i], vector));
-        BP_TRY(tokens_of_passage(call, u->store->shared->tokens, u->collection->tokenizer, u->points[i]->words,
-                                 &u->tokens[i]));
+        BP_TRY(tokens_of_passage(call, u->store->shared->tokens, u->collection->tokenizer,
+                                 u->points[i]->words, &u->tokens[i]));
     }
     BP_TRY(write_head(call, u));
     for (size_t i = 0; i < u->count; i += POINTS_A_STATEMENT)
-        BP_TRY(write_points(call, u, vector, i, i + POINTS_A_STATEMENT < u->count ? i + POINTS_A_STATEMENT : u->count));
+        BP_TRY(write_points(call, u, vector, i,
+                            i + POINTS_A_STATEMENT < u->count ? i + POINTS_A_STATEMENT : u->count));
     while (point < u->count)
         BP_TRY(write_postings(call, u, &point, &token));
     return BP_OK;
 }
 
-bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size, size_t count)
+bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points,
+                          size_t point_size, size_t count)
 {
     struct collection       collection;
     struct upsert           u = { .store = instance, .collection = &collection };
@@ -232,7 +259,9 @@ bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_p
     bp_status               status;
 
     if (count > POINTS_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count, POINTS_MAX);
+        return bp_fail(call, BP_TOO_LARGE,
+                       "%zu points were given, at most %d can be written at once", count,
+                       POINTS_MAX);
     BP_TRY(collection_find(call, u.store, name, &collection));
     if (count == 0)
         return BP_OK;
@@ -247,8 +276,9 @@ bp_status pgvector_upsert(bp_call *call, void *instance, bp_str name, const bp_p
 
 /* ---- remove ---- */
 
-static bp_status remove_once(bp_call *call, struct store *store, const struct collection *c, const uint64_t *ids, size_t count,
-                             const bp_filter *filter, uint64_t *removed, struct postgres_outcome *outcome)
+static bp_status remove_once(bp_call *call, struct store *store, const struct collection *c,
+                             const uint64_t *ids, size_t count, const bp_filter *filter,
+                             uint64_t *removed, struct postgres_outcome *outcome)
 {
     bp_buf      *sql = bp_buf_new(call, 2 << 20), *list = bp_buf_new(call, TEXT_MAX);
     bp_sql_value value = bp_sql_null();
@@ -263,19 +293,27 @@ static bp_status remove_once(bp_call *call, struct store *store, const struct co
                 array_add_integer(list, (int64_t)ids[i]);
         array_end(list);
         value = bp_sql_text(bp_buf_str(list));
-        statements[made++] = (bp_statement){ sizeof(bp_statement), 0, collection_sql(call, c, LOCK_SHARED), NULL };
-        statements[made++] = (bp_statement){ sizeof(bp_statement), 1, collection_sql(call, c, LOCK_SOME), &value };
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 0,
+                                             collection_sql(call, c, LOCK_SHARED), NULL };
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 1,
+                                             collection_sql(call, c, LOCK_SOME), &value };
     } else {
-        statements[made++] = (bp_statement){ sizeof(bp_statement), 0, collection_sql(call, c, LOCK_ALL), NULL };
+        statements[made++] = (bp_statement){ sizeof(bp_statement), 0,
+                                             collection_sql(call, c, LOCK_ALL), NULL };
     }
-    bp_buf_add(sql, collection_sql(call, c, "WITH chosen AS MATERIALIZED (SELECT p.id FROM bpv_points_% p WHERE "));
+    bp_buf_add(sql, collection_sql(call, c,
+                                   "WITH chosen AS MATERIALIZED (SELECT p.id FROM bpv_points_% p "
+                                   "WHERE "));
     if (ids)
         bp_buf_add(sql, BP_STR("p.id = ANY(CAST($1 AS bigint[]))"));
     else
         BP_TRY(filter_write(call, sql, filter, 1, &value));
-    bp_buf_add(sql, collection_sql(call, c, "), gone AS (DELETE FROM bpv_points_% WHERE id IN (SELECT id "
-               "FROM chosen) RETURNING length), t AS (DELETE FROM bpv_terms_% WHERE id IN (SELECT id FROM chosen)) INSERT INTO "
-               "bpv_counts_%(points, tokens) SELECT -count(*), -coalesce(sum(length), 0) FROM gone RETURNING points"));
+    bp_buf_add(sql, collection_sql(call, c,
+                                   "), gone AS (DELETE FROM bpv_points_% WHERE id IN (SELECT id "
+                                   "FROM chosen) RETURNING length), t AS (DELETE FROM bpv_terms_% "
+                                   "WHERE id IN (SELECT id FROM chosen)) INSERT INTO "
+                                   "bpv_counts_%(points, tokens) SELECT -count(*), "
+                                   "-coalesce(sum(length), 0) FROM gone RETURNING points"));
     statements[made++] = (bp_statement){ sizeof(bp_statement), 1, bp_buf_str(sql), &value };
     BP_TRY(sql_run(call, store, statements, made, made - 1, true, &rows, outcome));
     if (removed)
@@ -283,8 +321,8 @@ static bp_status remove_once(bp_call *call, struct store *store, const struct co
     return BP_OK;
 }
 
-bp_status pgvector_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
-                          const bp_filter *filter, uint64_t *removed)
+bp_status pgvector_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
+                          size_t count, const bp_filter *filter, uint64_t *removed)
 {
     struct store           *store = instance;
     struct collection       collection;
@@ -292,7 +330,9 @@ bp_status pgvector_remove(bp_call *call, void *instance, bp_str name, const uint
     bp_status               status;
 
     if (!ids && !filter)
-        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
+        return bp_fail(call, BP_INVALID,
+                       "say which points to delete: by their ids or by a filter; drop() deletes "
+                       "all");
     BP_TRY(collection_find(call, store, name, &collection));
     status = remove_once(call, store, &collection, ids, count, filter, removed, &outcome);
     if (collection_is_stale(call, store, &collection, &outcome, &status))

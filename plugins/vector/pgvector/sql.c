@@ -10,21 +10,24 @@ static bool is_in_way(const struct postgres_outcome *outcome)
     return strncmp(outcome->sqlstate, "40", 2) == 0 || strcmp(outcome->sqlstate, "23505") == 0;
 }
 
-bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statements, size_t count, size_t which,
-                  bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
+bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statements, size_t count,
+                  size_t which, bool is_write, bp_rows *rows, struct postgres_outcome *outcome)
 {
     for (int tried = 1;; tried++) {
         struct postgres_connection *connection;
         bp_status                   status;
         uint8_t                     random;
 
-        memset(outcome, 0, sizeof(*outcome)); // callers look at it also when there was no connection to try on
+        memset(outcome, 0,
+               sizeof(*outcome)); // callers look at it also when there was no connection to try on
         BP_TRY(postgres_take(call, &store->pool, &connection));
-        status = postgres_collect(call, connection, statements, count, which, is_write, rows, outcome);
+        status = postgres_collect(call, connection, statements, count, which, is_write, rows,
+                                  outcome);
         postgres_give(connection);
         if (status == BP_OK || tried >= TRIES)
             return status;
-        if (!is_in_way(outcome) && !(tried == 1 && (outcome->is_forgotten || (outcome->is_lost && !is_write))))
+        if (!is_in_way(outcome) &&
+            !(tried == 1 && (outcome->is_forgotten || (outcome->is_lost && !is_write))))
             return status;
         bp_random(&random, sizeof(random));
         if (bp_sleep(call, (BP_MILLISECONDS(1) << tried) * (random + 64) / 256) != BP_OK)
@@ -33,8 +36,8 @@ bp_status sql_run(bp_call *call, struct store *store, const bp_statement *statem
     }
 }
 
-bp_status sql_run_one(bp_call *call, struct store *store, bp_str sql, const bp_sql_value *values, uint32_t count,
-                      bool is_write, bp_rows *rows)
+bp_status sql_run_one(bp_call *call, struct store *store, bp_str sql, const bp_sql_value *values,
+                      uint32_t count, bool is_write, bp_rows *rows)
 {
     const bp_statement      statement = { sizeof(statement), count, sql, values };
     struct postgres_outcome outcome;
@@ -44,7 +47,10 @@ bp_status sql_run_one(bp_call *call, struct store *store, bp_str sql, const bp_s
 
 /* ---- arrays ---- */
 
-void array_begin(bp_buf *buf) { bp_buf_add(buf, BP_STR("{")); }
+void array_begin(bp_buf *buf)
+{
+    bp_buf_add(buf, BP_STR("{"));
+}
 
 static void separate(bp_buf *buf)
 {
@@ -77,7 +83,10 @@ void array_add_integer(bp_buf *buf, int64_t member)
     bp_buf_addf(buf, "%lld", (long long)member);
 }
 
-void array_end(bp_buf *buf) { bp_buf_add(buf, BP_STR("}")); }
+void array_end(bp_buf *buf)
+{
+    bp_buf_add(buf, BP_STR("}"));
+}
 
 void vector_add(bp_buf *buf, const float *vector, uint32_t dimensions)
 {

@@ -53,7 +53,8 @@ static bp_status store_worker_start(bp_call *call, void *instance, void *shared)
 
     store->shared = shared;
     store->worker = bp_worker_index(call);
-    BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->target, "vectors"));
+    BP_TRY(
+        postgres_pool_start(call, &store->pool, &store->options, store->shared->target, "vectors"));
     return bp_every(call, "pgvector-tend", BP_SECONDS(5), tend, store);
 }
 
@@ -69,17 +70,20 @@ static void store_worker_stop(bp_call *call, void *instance)
 
 static const bp_option options[] = {
     POSTGRES_OPTIONS(struct store, options),
-    BP_OPTION_INT(struct store, graph_after, .initial = "2000", .minimum = "0", .maximum = "1000000000",
-                  .help = "points from which a collection gets its HNSW graph; up to then, and always with 0, every vector is "
-                          "read and results are exact"),
+    BP_OPTION_INT(struct store, graph_after, .initial = "2000", .minimum = "0",
+                  .maximum = "1000000000",
+                  .help = "points from which a collection gets its HNSW graph; up to then, and "
+                          "always with 0, every vector is read and results are exact"),
     BP_OPTION_INT(struct store, m, .initial = "16", .minimum = "2", .maximum = "100",
                   .help = "neighbours of a point in the graph; more find more and take more room"),
     BP_OPTION_INT(struct store, ef_construction, .initial = "64", .minimum = "4", .maximum = "1000",
-                  .help = "candidates while the graph is built, at least twice m; more make a better graph, more slowly"),
+                  .help = "candidates while the graph is built, at least twice m; more make a "
+                          "better graph, more slowly"),
     BP_OPTION_INT(struct store, ef_search, .initial = "100", .minimum = "1", .maximum = "1000",
                   .help = "candidates of a search, unless the query asks for more effort"),
     BP_OPTION_BOOL(struct store, half_precision, .initial = "false",
-                   .help = "keeps vectors of new collections in 16 bits a number: half the room, graphs up to 4,000 dimensions"),
+                   .help = "keeps vectors of new collections in 16 bits a number: half the room, "
+                           "graphs up to 4,000 dimensions"),
 };
 
 static const bp_life life = {
@@ -104,6 +108,8 @@ static const bp_vector_ops ops = {
     .owner = pgvector_owner,
 };
 
-BP_PLUGIN(vector, "pgvector", "1.0.0", .summary = "vectors, words and metadata on PostgreSQL with pgvector, for any number of processes",
-          .license = "Apache-2.0", .instance_size = sizeof(struct store), .options = BP_TABLE(options), .life = &life,
-          .ops = &ops)
+BP_PLUGIN(vector, "pgvector", "1.0.0",
+          .summary = "vectors, words and metadata on PostgreSQL with pgvector, for any number of "
+                     "processes",
+          .license = "Apache-2.0", .instance_size = sizeof(struct store),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -33,8 +33,8 @@ static void write_nothing(bp_json_writer *w)
     bp_json_end(w);
 }
 
-static void write_bounds(bp_call *call, bp_json_writer *w, bp_str field, const char *low_name, double low,
-                        const char *high_name, double high)
+static void write_bounds(bp_call *call, bp_json_writer *w, bp_str field, const char *low_name,
+                         double low, const char *high_name, double high)
 {
     bp_json_object(w);
     write_key(call, w, 'm', field);
@@ -48,7 +48,8 @@ static void write_bounds(bp_call *call, bp_json_writer *w, bp_str field, const c
     bp_json_end(w);
 }
 
-static void write_match(bp_call *call, bp_json_writer *w, const bp_filter *filter, const bp_value *value)
+static void write_match(bp_call *call, bp_json_writer *w, const bp_filter *filter,
+                        const bp_value *value)
 {
     bp_json_object(w);
     write_key(call, w, 'm', filter->field);
@@ -74,7 +75,8 @@ static bool is_beyond_doubles(int64_t integer)
     return integer > INTEGER_OF_DOUBLE_MAX || integer < -INTEGER_OF_DOUBLE_MAX;
 }
 
-/* Qdrant compares integers of a payload exactly when it is asked for one value, and by doubles in a range. */
+/* Qdrant compares integers of a payload exactly when it is asked for one value, and by doubles in a
+ * range. */
 static void write_integer(bp_call *call, bp_json_writer *w, bp_str field, int64_t integer)
 {
     bp_json_object(w);
@@ -126,10 +128,13 @@ static bp_status write_range(void *self, const bp_filter *filter)
     if ((bp_filter_low(filter, &integer) && is_beyond_doubles(integer)) ||
         (bp_filter_high(filter, &integer) && is_beyond_doubles(integer)))
         return bp_fail(w->call, BP_UNSUPPORTED,
-                       "the range of " BP_FMT " has a bound beyond 2^53, and Qdrant compares ranges as doubles: ask for single "
-                       "values with \"in\", or keep such numbers as texts", BP_ARG(filter->field));
-    write_bounds(w->call, w->json, filter->field, filter->is_low_exclusive && isfinite(filter->low) ? "gt" : "gte",
-                 filter->low, filter->is_high_exclusive ? "lt" : "lte", filter->high);
+                       "the range of " BP_FMT
+                       " has a bound beyond 2^53, and Qdrant compares ranges as doubles: ask for "
+                       "single values with \"in\", or keep such numbers as texts",
+                       BP_ARG(filter->field));
+    write_bounds(w->call, w->json, filter->field,
+                 filter->is_low_exclusive && isfinite(filter->low) ? "gt" : "gte", filter->low,
+                 filter->is_high_exclusive ? "lt" : "lte", filter->high);
     return BP_OK;
 }
 
@@ -153,7 +158,9 @@ static bp_status write_prefix(void *self, const bp_filter *filter)
     for (size_t i = 0; i < prefix.len; i++)
         characters += ((unsigned char)prefix.data[i] & 0xc0) != 0x80;
     if (characters > PREFIX_CHARS_MAX)
-        return bp_fail(call, BP_INVALID, "the prefix of " BP_FMT " has %zu characters; vector/qdrant finds prefixes of up to %d",
+        return bp_fail(call, BP_INVALID,
+                       "the prefix of " BP_FMT
+                       " has %zu characters; vector/qdrant finds prefixes of up to %d",
                        BP_ARG(filter->field), characters, PREFIX_CHARS_MAX);
     bp_json_object(w);
     write_key(call, w, 'p', filter->field);
@@ -186,7 +193,10 @@ static bp_status write_exists(void *self, const bp_filter *filter)
 
 /* ---- the tree ---- */
 
-static bool is_nothing(const bp_filter *group) { return group->op == BP_FILTER_OR && !group->child_count; }
+static bool is_nothing(const bp_filter *group)
+{
+    return group->op == BP_FILTER_OR && !group->child_count;
+}
 
 static void begin_group(void *self, const bp_filter *group)
 {
@@ -197,7 +207,9 @@ static void begin_group(void *self, const bp_filter *group)
         return;
     }
     bp_json_object(w);
-    bp_json_key(w, group->op == BP_FILTER_AND ? "must" : group->op == BP_FILTER_OR ? "should" : "must_not");
+    bp_json_key(w, group->op == BP_FILTER_AND  ? "must"
+                   : group->op == BP_FILTER_OR ? "should"
+                                               : "must_not");
     bp_json_array(w);
 }
 

@@ -1,4 +1,5 @@
-/* points.c - writing and deleting points. All are checked before the first is sent; bodies are made on a pool thread. */
+/* points.c - writing and deleting points. All are checked before the first is sent; bodies are made
+ * on a pool thread. */
 #include "qdrant.h"
 
 #include <math.h>
@@ -30,12 +31,14 @@ static bp_status check_point(bp_call *call, const struct schema *schema, const b
     BP_TRY(vectors_check_point(call, point, NULL));
     for (uint32_t i = 0; point->vector && i < schema->dimensions; i++) {
         if (!isfinite(point->vector[i]))
-            return bp_fail(call, BP_INVALID, "point %llu: its vector holds what is no finite number",
+            return bp_fail(call, BP_INVALID,
+                           "point %llu: its vector holds what is no finite number",
                            (unsigned long long)point->id);
         square += (double)point->vector[i] * point->vector[i];
     }
     if (point->vector && schema->metric == BP_COSINE && !(square > 0))
-        return bp_fail(call, BP_INVALID, "point %llu: a vector of zeros has no direction", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID, "point %llu: a vector of zeros has no direction",
+                       (unsigned long long)point->id);
     return BP_OK;
 }
 
@@ -126,8 +129,8 @@ struct upsert {
     struct qdrant       *db;
     const struct schema *schema;
     const char          *points;
-    size_t               point_size, count, from, to; /* from: first point of this body; to: behind its last */
-    bp_str               body;
+    size_t point_size, count, from, to; /* from: first point of this body; to: behind its last */
+    bp_str body;
 };
 
 static const bp_point *point_at(const struct upsert *upsert, size_t i)
@@ -135,13 +138,14 @@ static const bp_point *point_at(const struct upsert *upsert, size_t i)
     return (const bp_point *)(const void *)(upsert->points + i * upsert->point_size);
 }
 
-static bp_status write_point(bp_call *call, const struct upsert *upsert, bp_json_writer *w, const bp_point *point,
-                             bp_buf *scratch)
+static bp_status write_point(bp_call *call, const struct upsert *upsert, bp_json_writer *w,
+                             const bp_point *point, bp_buf *scratch)
 {
     struct token_list terms;
 
-    BP_TRY(tokens_of_passage(call, upsert->db->tokens, words_tokenizer_of(bp_str_of(upsert->schema->language)),
-                             point->words, &terms));
+    BP_TRY(tokens_of_passage(call, upsert->db->tokens,
+                             words_tokenizer_of(bp_str_of(upsert->schema->language)), point->words,
+                             &terms));
     if (terms.count)
         qsort(terms.items, terms.count, sizeof(*terms.items), by_hash);
     bp_json_object(w);
@@ -187,8 +191,8 @@ static bp_status make_body(bp_call *call, void *arg)
 {
     struct upsert  *upsert = arg;
     bp_json_writer *w = bp_json_writer_new(call, REQUEST_MAX_BYTES);
-    bp_buf         *scratch = bp_buf_new(call, (size_t)upsert->schema->dimensions * VECTOR_BYTES_MAX + 16);
-    size_t          bytes = 0;
+    bp_buf *scratch = bp_buf_new(call, (size_t)upsert->schema->dimensions * VECTOR_BYTES_MAX + 16);
+    size_t  bytes = 0;
 
     bp_json_object(w);
     bp_json_key(w, "points");
@@ -196,7 +200,8 @@ static bp_status make_body(bp_call *call, void *arg)
     for (upsert->to = upsert->from; upsert->to < upsert->count; upsert->to++) {
         const bp_point *point = point_at(upsert, upsert->to);
 
-        bytes += point->words.len * 3 + point->metadata.len * 18 + 256; // the words come twice, as numbers too
+        bytes += point->words.len * 3 + point->metadata.len * 18 +
+                 256; // the words come twice, as numbers too
         bytes += point->vector ? (size_t)upsert->schema->dimensions * 12 : 0;
         if (upsert->to > upsert->from && bytes > (size_t)upsert->db->batch_bytes)
             break;
@@ -207,24 +212,29 @@ static bp_status make_body(bp_call *call, void *arg)
     return bp_json_done(call, w, &upsert->body);
 }
 
-static bp_str write_path(bp_call *call, const struct qdrant *db, bp_str collection, const char *method)
+static bp_str write_path(bp_call *call, const struct qdrant *db, bp_str collection,
+                         const char *method)
 {
     static const char *const orderings[] = { "weak", "medium", "strong" };
 
     return qdrant_path(call, db, collection,
-                       bp_format(call, "/points%s?wait=true&ordering=%s", method, orderings[db->write_ordering]).data);
+                       bp_format(call, "/points%s?wait=true&ordering=%s", method,
+                                 orderings[db->write_ordering])
+                           .data);
 }
 
-/* Qdrant has no transactions: what one request could not hold was written by those before it. Whoever reads of the
- * failure must know that, and that nothing is lost by sending all of it again. */
+/* Qdrant has no transactions: what one request could not hold was written by those before it.
+ * Whoever reads of the failure must know that, and that nothing is lost by sending all of it again.
+ */
 static bp_status fail_between(bp_call *call, const struct upsert *upsert, bp_status status)
 {
     bp_error error = *bp_error_of(call);
-    bp_str   said = error.message.len ? bp_dup(call, error.message) : bp_str_of(bp_status_text(status));
+    bp_str   said = error.message.len ? bp_dup(call, error.message)
+                                      : bp_str_of(bp_status_text(status));
 
     bp_fail(call, status,
-            BP_FMT " (%zu of %zu points had been written, and up to %zu more may have been; the same call again is safe, as a "
-                   "point takes the place of the one with its id)",
+            BP_FMT " (%zu of %zu points had been written, and up to %zu more may have been; the "
+                   "same call again is safe, as a point takes the place of the one with its id)",
             BP_ARG(said), upsert->from, upsert->count, upsert->to - upsert->from);
     bp_fail_detail(call, error.retry_after_ns, error.os_errno, error.upstream_status);
     return status;
@@ -239,22 +249,28 @@ static bp_status send_batches(bp_call *call, struct upsert *upsert, bp_str colle
         if (status == BP_OK)
             status = bp_offload(call, NULL, make_body, upsert);
         if (status == BP_OK)
-            status = qdrant_ask(call, upsert->db, "PUT", write_path(call, upsert->db, collection, ""), upsert->body, 0,
+            status = qdrant_ask(call, upsert->db, "PUT",
+                                write_path(call, upsert->db, collection, ""), upsert->body, 0,
                                 &result);
         bp_scratch_end(call);
         if (status != BP_OK)
-            return upsert->from > 0 || upsert->to < upsert->count ? fail_between(call, upsert, status) : status;
+            return upsert->from > 0 || upsert->to < upsert->count
+                       ? fail_between(call, upsert, status)
+                       : status;
         upsert->from = upsert->to;
     }
     return BP_OK;
 }
 
-bp_status qdrant_upsert(bp_call *call, void *instance, bp_str collection, const bp_point *points, size_t point_size,
-                        size_t count)
+bp_status qdrant_upsert(bp_call *call, void *instance, bp_str collection, const bp_point *points,
+                        size_t point_size, size_t count)
 {
     struct qdrant *db = instance;
     struct schema  schema;
-    struct upsert  upsert = { .db = db, .schema = &schema, .points = (const char *)points, .point_size = point_size,
+    struct upsert  upsert = { .db = db,
+                              .schema = &schema,
+                              .points = (const char *)points,
+                              .point_size = point_size,
                               .count = count };
     bp_status      status;
 
@@ -286,8 +302,9 @@ static void write_ids(bp_json_writer *w, const uint64_t *ids, size_t count)
     bp_json_end(w);
 }
 
-bp_status count_exactly(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter,
-                        const uint64_t *ids, size_t id_count, uint64_t *count)
+bp_status count_exactly(bp_call *call, const struct qdrant *db, bp_str collection,
+                        const bp_filter *filter, const uint64_t *ids, size_t id_count,
+                        uint64_t *count)
 {
     const bp_json  *result;
     bp_json_writer *w = bp_json_writer_new(call, REQUEST_MAX_BYTES);
@@ -311,12 +328,14 @@ bp_status count_exactly(bp_call *call, const struct qdrant *db, bp_str collectio
     bp_json_put_bool(w, "exact", true);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/count"), body, 0, &result));
+    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/count"), body, 0,
+                      &result));
     *count = (uint64_t)bp_json_integer(bp_json_get(result, "count"));
     return BP_OK;
 }
 
-bp_status qdrant_count(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t *count)
+bp_status qdrant_count(bp_call *call, void *instance, bp_str collection, const bp_filter *filter,
+                       uint64_t *count)
 {
     struct qdrant *db = instance;
     struct schema  schema;
@@ -326,8 +345,8 @@ bp_status qdrant_count(bp_call *call, void *instance, bp_str collection, const b
 }
 
 /* What is there to be removed is counted before: Qdrant does not say how many it removed. */
-bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const uint64_t *ids, size_t count,
-                        const bp_filter *filter, uint64_t *removed)
+bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const uint64_t *ids,
+                        size_t count, const bp_filter *filter, uint64_t *removed)
 {
     struct qdrant  *db = instance;
     struct schema   schema;
@@ -337,7 +356,9 @@ bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const 
     bp_status       status;
 
     if (!ids && !filter)
-        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
+        return bp_fail(call, BP_INVALID,
+                       "say which points to delete: by their ids or by a filter; drop() deletes "
+                       "all");
     BP_TRY(schema_of(call, db, collection, &schema));
     if (removed)
         *removed = 0;
@@ -354,7 +375,8 @@ bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const 
     }
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    status = qdrant_ask(call, db, "POST", write_path(call, db, collection, "/delete"), body, 0, &result);
+    status = qdrant_ask(call, db, "POST", write_path(call, db, collection, "/delete"), body, 0,
+                        &result);
     statistics_forget(db, collection);
     return status;
 }

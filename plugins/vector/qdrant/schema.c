@@ -1,4 +1,5 @@
-/* schema.c - collections: what each is pinned to lies in its point 0, since every version of Qdrant keeps points alike. */
+/* schema.c - collections: what each is pinned to lies in its point 0, since every version of Qdrant
+ * keeps points alike. */
 #include "qdrant.h"
 
 #include <stdlib.h>
@@ -37,25 +38,30 @@ static void put_text(char *out, size_t size, bp_str text)
     snprintf(out, size, BP_FMT, BP_ARG(text));
 }
 
-/* BP_NOT_FOUND, with a sentence, when there is no such collection; *is_ours false when point 0 is not there. */
-static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str collection, struct schema *schema, bool *is_ours)
+/* BP_NOT_FOUND, with a sentence, when there is no such collection; *is_ours false when point 0 is
+ * not there. */
+static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str collection,
+                             struct schema *schema, bool *is_ours)
 {
     const bp_json *result, *said;
 
     *is_ours = false;
     *schema = (struct schema){ .generation = atomic_load(db->known) };
-    BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, "/points/0"), BP_STR(""), 404, &result));
+    BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, "/points/0"), BP_STR(""),
+                      404, &result));
     said = bp_json_get(bp_json_get(result, "payload"), "backplane");
     if (!said)
         return BP_OK;
     put_text(schema->name, sizeof(schema->name), collection);
     put_text(schema->model, sizeof(schema->model), bp_json_string(bp_json_get(said, "model")));
-    put_text(schema->language, sizeof(schema->language), bp_json_string(bp_json_get(said, "language")));
+    put_text(schema->language, sizeof(schema->language),
+             bp_json_string(bp_json_get(said, "language")));
     put_text(schema->owner, sizeof(schema->owner), bp_json_string(bp_json_get(said, "owner")));
     schema->dimensions = (uint32_t)bp_json_integer(bp_json_get(said, "dimensions"));
     schema->metric = (uint32_t)bp_json_integer(bp_json_get(said, "metric"));
     if (schema->dimensions < 1 || schema->dimensions > DIMENSIONS_MAX || schema->metric > BP_L2)
-        return bp_fail(call, BP_UPSTREAM, "point 0 of the collection " BP_FMT " is damaged: it says %u dimensions",
+        return bp_fail(call, BP_UPSTREAM,
+                       "point 0 of the collection " BP_FMT " is damaged: it says %u dimensions",
                        BP_ARG(collection), schema->dimensions);
     *is_ours = true;
     return BP_OK;
@@ -64,7 +70,8 @@ static bp_status read_schema(bp_call *call, const struct qdrant *db, bp_str coll
 /* It becomes part of a path, so nothing else may come near the server. */
 static bool is_name(bp_str name)
 {
-    return vectors_is_name(name) && name.len <= NAME_MAX_BYTES && !bp_str_is(name, ".") && !bp_str_is(name, "..");
+    return vectors_is_name(name) && name.len <= NAME_MAX_BYTES && !bp_str_is(name, ".") &&
+           !bp_str_is(name, "..");
 }
 
 bp_status schema_of(bp_call *call, struct qdrant *db, bp_str collection, struct schema *schema)
@@ -72,16 +79,20 @@ bp_status schema_of(bp_call *call, struct qdrant *db, bp_str collection, struct 
     bool is_ours;
 
     if (!is_name(collection))
-        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\": that is no name of one", BP_ARG(collection));
+        return bp_fail(call, BP_NOT_FOUND,
+                       "there is no collection \"" BP_FMT "\": that is no name of one",
+                       BP_ARG(collection));
     for (size_t i = 0; i < SCHEMAS_MAX; i++)
-        if (db->schemas[i].read_ns && db->schemas[i].generation == atomic_load(db->known) && bp_now_ns() - db->schemas[i].read_ns < BP_SECONDS(SCHEMA_LASTS_S) &&
+        if (db->schemas[i].read_ns && db->schemas[i].generation == atomic_load(db->known) &&
+            bp_now_ns() - db->schemas[i].read_ns < BP_SECONDS(SCHEMA_LASTS_S) &&
             bp_str_is(collection, db->schemas[i].name)) {
             *schema = db->schemas[i];
             return BP_OK;
         }
     BP_TRY(read_schema(call, db, collection, schema, &is_ours));
     if (!is_ours)
-        return bp_fail(call, BP_NOT_FOUND, "there is no collection \"" BP_FMT "\" that Backplane has made at " BP_FMT,
+        return bp_fail(call, BP_NOT_FOUND,
+                       "there is no collection \"" BP_FMT "\" that Backplane has made at " BP_FMT,
                        BP_ARG(collection), BP_ARG(db->url));
     schema_keep(db, schema);
     return BP_OK;
@@ -112,7 +123,8 @@ static void put_unless_zero(bp_json_writer *w, const char *name, int64_t value)
         bp_json_put_integer(w, name, value);
 }
 
-static bp_status body_of_collection(bp_call *call, const struct qdrant *db, const bp_vector_schema *schema, bp_str *body)
+static bp_status body_of_collection(bp_call *call, const struct qdrant *db,
+                                    const bp_vector_schema *schema, bp_str *body)
 {
     bp_json_writer *w = bp_json_writer_new(call, 1 << 16);
 
@@ -152,7 +164,8 @@ static bp_status body_of_collection(bp_call *call, const struct qdrant *db, cons
     return bp_json_done(call, w, body);
 }
 
-static bp_status make_index(bp_call *call, const struct qdrant *db, bp_str collection, bp_str field, bp_str type)
+static bp_status make_index(bp_call *call, const struct qdrant *db, bp_str collection, bp_str field,
+                            bp_str type)
 {
     const bp_json  *result;
     bp_json_writer *w = bp_json_writer_new(call, 4096);
@@ -163,10 +176,12 @@ static bp_status make_index(bp_call *call, const struct qdrant *db, bp_str colle
     bp_json_put_string(w, "field_schema", type);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    return qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, "/index?wait=true"), body, 0, &result);
+    return qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, "/index?wait=true"), body,
+                      0, &result);
 }
 
-static bp_status write_point_zero(bp_call *call, const struct qdrant *db, bp_str collection, const bp_vector_schema *schema)
+static bp_status write_point_zero(bp_call *call, const struct qdrant *db, bp_str collection,
+                                  const bp_vector_schema *schema)
 {
     const bp_json  *result;
     bp_json_writer *w = bp_json_writer_new(call, 8192);
@@ -197,16 +212,20 @@ static bp_status write_point_zero(bp_call *call, const struct qdrant *db, bp_str
     bp_json_end(w);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    return qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, "/points?wait=true"), body, 0, &result);
+    return qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, "/points?wait=true"), body,
+                      0, &result);
 }
 
-/* The indexes first and point 0 last: a collection that has it is whole. All of it may be done again. */
-static bp_status fit_out(bp_call *call, const struct qdrant *db, bp_str collection, const bp_vector_schema *schema)
+/* The indexes first and point 0 last: a collection that has it is whole. All of it may be done
+ * again. */
+static bp_status fit_out(bp_call *call, const struct qdrant *db, bp_str collection,
+                         const bp_vector_schema *schema)
 {
     BP_TRY(make_index(call, db, collection, BP_STR("n"), BP_STR("integer")));
     BP_TRY(make_index(call, db, collection, BP_STR("t"), BP_STR("integer")));
     for (size_t i = 0; i < db->indexes.count; i++)
-        BP_TRY(make_index(call, db, collection, bp_format(call, "m.\"" BP_FMT "\"", BP_ARG(db->indexes.items[i].name)),
+        BP_TRY(make_index(call, db, collection,
+                          bp_format(call, "m.\"" BP_FMT "\"", BP_ARG(db->indexes.items[i].name)),
                           db->indexes.items[i].value));
     return write_point_zero(call, db, collection, schema);
 }
@@ -221,8 +240,10 @@ static bp_vector_schema schema_as_made(const struct schema *there)
                                .owner = bp_str_of(there->owner) };
 }
 
-/* Two who adopt at once both write the mark: the pause lets both be written before either reads whose it is. */
-static bp_status compare(bp_call *call, struct qdrant *db, const struct schema *there, const bp_vector_schema *wanted)
+/* Two who adopt at once both write the mark: the pause lets both be written before either reads
+ * whose it is. */
+static bp_status compare(bp_call *call, struct qdrant *db, const struct schema *there,
+                         const bp_vector_schema *wanted)
 {
     bp_str           name = bp_str_of(there->name);
     bp_vector_schema made = schema_as_made(there), marked;
@@ -252,11 +273,13 @@ bp_status qdrant_owner(bp_call *call, void *instance, bp_str collection, bp_str 
     return BP_OK;
 }
 
-/* A collection without point 0 is one whose making was cut short, unless it has other points or vectors. */
-static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection, const bp_vector_schema *schema,
-                       const bp_json *found)
+/* A collection without point 0 is one whose making was cut short, unless it has other points or
+ * vectors. */
+static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection,
+                       const bp_vector_schema *schema, const bp_json *found)
 {
-    const bp_json *vectors = bp_json_get(bp_json_get(bp_json_get(found, "config"), "params"), "vectors");
+    const bp_json *vectors = bp_json_get(bp_json_get(bp_json_get(found, "config"), "params"),
+                                         "vectors");
     const bp_json *dense = bp_json_get(vectors, "dense");
     uint64_t       count = 0;
     struct schema  there;
@@ -271,45 +294,52 @@ static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection, cons
     if (count || bp_json_integer(bp_json_get(dense, "size")) != schema->dimensions ||
         !bp_str_is(bp_json_string(bp_json_get(dense, "distance")), metrics[schema->metric]))
         return bp_fail(call, BP_CONFLICT,
-                       "the collection \"" BP_FMT "\" at " BP_FMT " was not made by Backplane: take another name or set "
-                       "prefix",
+                       "the collection \"" BP_FMT "\" at " BP_FMT
+                       " was not made by Backplane: take another name or set prefix",
                        BP_ARG(collection), BP_ARG(db->url));
     return fit_out(call, db, collection, schema);
 }
 
-static bp_status create_once(bp_call *call, struct qdrant *db, bp_str collection, const bp_vector_schema *schema)
+static bp_status create_once(bp_call *call, struct qdrant *db, bp_str collection,
+                             const bp_vector_schema *schema)
 {
     struct schema  there;
     const bp_json *found, *made;
     bool           is_ours;
     bp_str         body;
 
-    BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 404, &found));
+    BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 404,
+                      &found));
     if (!found) {
         BP_TRY(body_of_collection(call, db, schema, &body));
-        BP_TRY(qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, ""), body, 409, &made));
+        BP_TRY(
+            qdrant_ask(call, db, "PUT", qdrant_path(call, db, collection, ""), body, 409, &made));
         if (made)
             return fit_out(call, db, collection, schema);
-        BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 0, &found)); // a race
+        BP_TRY(qdrant_ask(call, db, "GET", qdrant_path(call, db, collection, ""), BP_STR(""), 0,
+                          &found)); // a race
     }
     BP_TRY(read_schema(call, db, collection, &there, &is_ours));
     return is_ours ? compare(call, db, &there, schema) : adopt(call, db, collection, schema, found);
 }
 
-bp_status qdrant_create(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema)
+bp_status qdrant_create(bp_call *call, void *instance, bp_str collection,
+                        const bp_vector_schema *schema)
 {
     struct qdrant *db = instance;
     bp_status      status;
 
     if (!is_name(collection))
         return bp_fail(call, BP_INVALID,
-                       "\"" BP_FMT "\" cannot be the name of a collection: 1 to %d of A-Z a-z 0-9 _ . -", BP_ARG(collection),
-                       NAME_MAX_BYTES);
+                       "\"" BP_FMT
+                       "\" cannot be the name of a collection: 1 to %d of A-Z a-z 0-9 _ . -",
+                       BP_ARG(collection), NAME_MAX_BYTES);
     BP_TRY(vectors_check_schema(call, collection, schema, DIMENSIONS_MAX));
     schema_forget(db, collection);
     status = create_once(call, db, collection, schema);
     // Somebody drops it while it is made: what is missing now is not there for good.
-    for (int tried = 1; status == BP_NOT_FOUND && tried < CREATE_TRIES && bp_cancelled(call) == BP_OK; tried++) {
+    for (int tried = 1;
+         status == BP_NOT_FOUND && tried < CREATE_TRIES && bp_cancelled(call) == BP_OK; tried++) {
         bp_clear_error(call);
         status = create_once(call, db, collection, schema);
     }
@@ -327,7 +357,8 @@ bp_status qdrant_drop(bp_call *call, void *instance, bp_str collection)
     BP_TRY(schema_of(call, db, collection, &schema)); // what others made is not ours to remove
     schema_forget(db, collection);
     statistics_forget(db, collection);
-    BP_TRY(qdrant_ask(call, db, "DELETE", qdrant_path(call, db, collection, ""), BP_STR(""), 404, &result));
+    BP_TRY(qdrant_ask(call, db, "DELETE", qdrant_path(call, db, collection, ""), BP_STR(""), 404,
+                      &result));
     atomic_fetch_add(db->known, 1);
     return BP_OK;
 }
@@ -343,20 +374,25 @@ static int by_name(const void *a, const void *b)
     return order ? order : x->name.len < y->name.len ? -1 : x->name.len > y->name.len;
 }
 
-static bp_status describe(bp_call *call, struct qdrant *db, bp_str name, bp_vector_info *info, bool *is_ours)
+static bp_status describe(bp_call *call, struct qdrant *db, bp_str name, bp_vector_info *info,
+                          bool *is_ours)
 {
     struct schema schema;
 
     BP_TRY(read_schema(call, db, name, &schema, is_ours));
     if (!*is_ours)
         return BP_OK;
-    *info = (bp_vector_info){ .struct_size = sizeof(*info), .dimensions = schema.dimensions, .metric = schema.metric,
-                              .name = bp_dup(call, name), .model = bp_dup(call, bp_str_of(schema.model)),
+    *info = (bp_vector_info){ .struct_size = sizeof(*info),
+                              .dimensions = schema.dimensions,
+                              .metric = schema.metric,
+                              .name = bp_dup(call, name),
+                              .model = bp_dup(call, bp_str_of(schema.model)),
                               .language = bp_dup(call, bp_str_of(schema.language)) };
     return count_exactly(call, db, name, NULL, NULL, 0, &info->count);
 }
 
-bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count)
+bp_status qdrant_list(bp_call *call, void *instance, const bp_vector_info **collections,
+                      size_t *count)
 {
     struct qdrant  *db = instance;
     const bp_json  *result, *all;

@@ -5,8 +5,9 @@
 
 enum { PAGE_POINTS = 256, LIMIT_MAX = 10000 };
 
-static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection, const bp_filter *filter, uint64_t after,
-                          uint32_t limit, const bp_json **result)
+static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collection,
+                          const bp_filter *filter, uint64_t after, uint32_t limit,
+                          const bp_json **result)
 {
     bp_json_writer *w = bp_json_writer_new(call, REQUEST_MAX_BYTES);
     bp_str          body;
@@ -26,7 +27,8 @@ static bp_status ask_page(bp_call *call, const struct qdrant *db, bp_str collect
     BP_TRY(filter_write(call, w, filter));
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body, 0, result);
+    return qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/points/scroll"), body,
+                      0, result);
 }
 
 /* A page as it is given to the sink, outside of the memory that its answer was read in. */
@@ -36,7 +38,10 @@ struct page {
     char    *bytes; /* of all of them; malloc()ed */
 };
 
-static size_t rounded(size_t size) { return (size + sizeof(float) - 1) / sizeof(float) * sizeof(float); }
+static size_t rounded(size_t size)
+{
+    return (size + sizeof(float) - 1) / sizeof(float) * sizeof(float);
+}
 
 static bp_str put_text(char **at, bp_str text)
 {
@@ -60,7 +65,8 @@ static const float *put_vector(char **at, const bp_json *dense, uint32_t dimensi
     return vector;
 }
 
-static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_json *found, struct page *page)
+static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_json *found,
+                           struct page *page)
 {
     bp_str metadata[PAGE_POINTS];
     size_t size = 1;
@@ -68,7 +74,8 @@ static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_
 
     page->count = bp_json_count(found) < PAGE_POINTS ? bp_json_count(found) : PAGE_POINTS;
     for (size_t i = 0; i < page->count; i++) {
-        const bp_json *payload = bp_json_get(bp_json_at(found, i), "payload"), *m = bp_json_get(payload, "m");
+        const bp_json *payload = bp_json_get(bp_json_at(found, i), "payload"),
+                      *m = bp_json_get(payload, "m");
 
         metadata[i] = m ? bp_json_text(call, m) : BP_STR("{}");
         size += rounded(metadata[i].len) + rounded(bp_json_string(bp_json_get(payload, "w")).len) +
@@ -82,15 +89,18 @@ static bp_status copy_page(bp_call *call, const struct schema *schema, const bp_
 
         page->points[i] = (bp_point){ .struct_size = sizeof(bp_point),
                                       .id = (uint64_t)bp_json_integer(bp_json_get(one, "id")) };
-        page->points[i].vector = put_vector(&at, bp_json_get(bp_json_get(one, "vector"), "dense"), schema->dimensions);
-        page->points[i].words = put_text(&at, bp_json_string(bp_json_get(bp_json_get(one, "payload"), "w")));
+        page->points[i].vector = put_vector(&at, bp_json_get(bp_json_get(one, "vector"), "dense"),
+                                            schema->dimensions);
+        page->points[i].words = put_text(&at, bp_json_string(
+                                                  bp_json_get(bp_json_get(one, "payload"), "w")));
         page->points[i].metadata = put_text(&at, metadata[i]);
     }
     return BP_OK;
 }
 
-static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema *schema, bp_str collection,
-                           const bp_filter *filter, uint64_t after, uint32_t wanted, struct page *page)
+static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema *schema,
+                           bp_str collection, const bp_filter *filter, uint64_t after,
+                           uint32_t wanted, struct page *page)
 {
     const bp_json *result;
     bp_status      status;
@@ -103,8 +113,8 @@ static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema
     return status;
 }
 
-bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t after,
-                        uint32_t limit, const bp_point_sink *sink)
+bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const bp_filter *filter,
+                        uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
     struct qdrant *db = instance;
     struct schema  schema;
@@ -133,7 +143,8 @@ bp_status qdrant_scroll(bp_call *call, void *instance, bp_str collection, const 
 
 /* ---- snapshots ---- */
 
-static bp_status download(bp_call *call, const struct qdrant *db, bp_str path, const bp_byte_sink *sink)
+static bp_status download(bp_call *call, const struct qdrant *db, bp_str path,
+                          const bp_byte_sink *sink)
 {
     bp_http_request  request;
     bp_http_response head;
@@ -154,9 +165,10 @@ static bp_status download(bp_call *call, const struct qdrant *db, bp_str path, c
     return BP_OK;
 }
 
-/* The file that Qdrant makes: its own `recover` takes it. It does not stay on the server. Of a collection in several
- * shards on several nodes it holds what this node has. */
-bp_status qdrant_snapshot(bp_call *call, void *instance, bp_str collection, const bp_byte_sink *sink)
+/* The file that Qdrant makes: its own `recover` takes it. It does not stay on the server. Of a
+ * collection in several shards on several nodes it holds what this node has. */
+bp_status qdrant_snapshot(bp_call *call, void *instance, bp_str collection,
+                          const bp_byte_sink *sink)
 {
     struct qdrant *db = instance;
     struct schema  schema;
@@ -165,16 +177,18 @@ bp_status qdrant_snapshot(bp_call *call, void *instance, bp_str collection, cons
     bp_status      status;
 
     BP_TRY(schema_of(call, db, collection, &schema));
-    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"), BP_STR(""), 0, &result));
-    path = bp_format(call, BP_FMT "/" BP_FMT, BP_ARG(qdrant_path(call, db, collection, "/snapshots")),
+    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/snapshots?wait=true"),
+                      BP_STR(""), 0, &result));
+    path = bp_format(call, BP_FMT "/" BP_FMT,
+                     BP_ARG(qdrant_path(call, db, collection, "/snapshots")),
                      BP_ARG(bp_json_string(bp_json_get(result, "name"))));
     status = download(call, db, path, sink);
     if (bp_shield(call, BP_SECONDS(2)) == BP_OK) {
         bp_status removed = qdrant_ask(call, db, "DELETE", path, BP_STR(""), 404, &result);
         bp_unshield(call);
         if (removed != BP_OK && status == BP_OK)
-            bp_log(call, BP_LOG_WARN, "the snapshot " BP_FMT " stays on the server: " BP_FMT, BP_ARG(path),
-                   BP_ARG(bp_error_of(call)->message));
+            bp_log(call, BP_LOG_WARN, "the snapshot " BP_FMT " stays on the server: " BP_FMT,
+                   BP_ARG(path), BP_ARG(bp_error_of(call)->message));
     }
     return status;
 }

@@ -1,9 +1,10 @@
 /* search.c - both legs of a query in one request.
  *
- * The vector leg is Qdrant's own. The words leg ranks as the other stores do, by FTS5's BM25: the sparse vectors find more
- * candidates than are wanted, their terms come back with them, and the formula is then worked out exactly, by the counts
- * of statistics.c. A weight in a sparse vector is that of the term in a passage of usual length, from which how often the
- * term is there follows:  v = 2.2 f / (f + K), so f = v K / (2.2 - v), where K depends on the passage's length alone.
+ * The vector leg is Qdrant's own. The words leg ranks as the other stores do, by FTS5's BM25: the
+ * sparse vectors find more candidates than are wanted, their terms come back with them, and the
+ * formula is then worked out exactly, by the counts of statistics.c. A weight in a sparse vector is
+ * that of the term in a passage of usual length, from which how often the term is there follows:  v
+ * = 2.2 f / (f + K), so f = v K / (2.2 - v), where K depends on the passage's length alone.
  */
 #include "qdrant.h"
 
@@ -21,12 +22,13 @@ struct words_side {
 
 /* ---- asking ---- */
 
-static bp_status weigh_query(bp_call *call, struct qdrant *db, const struct schema *schema, const bp_vector_query *query,
-                             struct words_side *words)
+static bp_status weigh_query(bp_call *call, struct qdrant *db, const struct schema *schema,
+                             const bp_vector_query *query, struct words_side *words)
 {
     uint64_t *with_term;
 
-    BP_TRY(tokens_of_query(call, db->tokens, words_tokenizer_of(bp_str_of(schema->language)), query->words, &words->terms));
+    BP_TRY(tokens_of_query(call, db->tokens, words_tokenizer_of(bp_str_of(schema->language)),
+                           query->words, &words->terms));
     if (!words->terms.count)
         return BP_OK;
     words->hashes = BP_NEW_ARRAY(call, uint32_t, words->terms.count);
@@ -37,7 +39,8 @@ static bp_status weigh_query(bp_call *call, struct qdrant *db, const struct sche
     for (size_t i = 0; i < words->terms.count; i++)
         words->hashes[i] = term_hash(words->terms.items[i].text);
     BP_TRY(statistics_of(call, db, query->collection, &words->weights));
-    BP_TRY(statistics_terms(call, db, query->collection, words->hashes, words->terms.count, with_term));
+    BP_TRY(statistics_terms(call, db, query->collection, words->hashes, words->terms.count,
+                            with_term));
     for (size_t i = 0; i < words->terms.count; i++)
         words->idf[i] = bm25_idf(words->weights.points, with_term[i]);
     return BP_OK;
@@ -69,7 +72,9 @@ static void write_sparse(bp_call *call, bp_json_writer *w, const struct words_si
             if (i && sorted[i] == sorted[i - 1])
                 continue;
             for (size_t t = 0; t < count; t++)
-                weight += words->hashes[t] == sorted[i] ? words->idf[t] * words->terms.items[t].times : 0;
+                weight += words->hashes[t] == sorted[i]
+                              ? words->idf[t] * words->terms.items[t].times
+                              : 0;
             if (values)
                 bp_json_add_number(w, (float)weight);
             else
@@ -79,7 +84,8 @@ static void write_sparse(bp_call *call, bp_json_writer *w, const struct words_si
     }
 }
 
-static bp_status write_legs(bp_call *call, const bp_vector_query *query, const struct words_side *words, bp_json_writer *w)
+static bp_status write_legs(bp_call *call, const bp_vector_query *query,
+                            const struct words_side *words, bp_json_writer *w)
 {
     bp_buf *scratch = bp_buf_new(call, (size_t)query->dimensions * 16 + 64);
 
@@ -146,7 +152,8 @@ static void finish(bp_leg *leg, bp_hit *hits, size_t count, uint32_t limit)
     leg->hit_count = count < limit ? (uint32_t)count : limit;
 }
 
-static bp_status read_vector_leg(bp_call *call, const struct schema *schema, const bp_json *points, uint32_t limit, bp_leg *leg)
+static bp_status read_vector_leg(bp_call *call, const struct schema *schema, const bp_json *points,
+                                 uint32_t limit, bp_leg *leg)
 {
     size_t  count = bp_json_count(points);
     bp_hit *hits = BP_NEW_ARRAY(call, bp_hit, count + 1);
@@ -177,9 +184,10 @@ static uint32_t times_of(double value, uint32_t length)
 static double score_of(const struct words_side *words, const bp_json *point)
 {
     const bp_json *sparse = bp_json_get(bp_json_get(point, "vector"), "words");
-    const bp_json *indices = bp_json_get(sparse, "indices"), *values = bp_json_get(sparse, "values");
-    uint32_t       length = (uint32_t)bp_json_integer(bp_json_get(bp_json_get(point, "payload"), "n"));
-    double         score = 0;
+    const bp_json *indices = bp_json_get(sparse, "indices"),
+                  *values = bp_json_get(sparse, "values");
+    uint32_t length = (uint32_t)bp_json_integer(bp_json_get(bp_json_get(point, "payload"), "n"));
+    double   score = 0;
 
     for (size_t i = 0; i < bp_json_count(indices); i++) {
         uint32_t hash = (uint32_t)bp_json_integer(bp_json_at(indices, i));
@@ -187,14 +195,14 @@ static double score_of(const struct words_side *words, const bp_json *point)
         for (size_t t = 0; t < words->terms.count; t++)
             if (words->hashes[t] == hash)
                 score += bm25_weight(words->idf[t], words->terms.items[t].times,
-                                     times_of(bp_json_number(bp_json_at(values, i)), length), length,
-                                     words->weights.average_length);
+                                     times_of(bp_json_number(bp_json_at(values, i)), length),
+                                     length, words->weights.average_length);
     }
     return score;
 }
 
-static bp_status read_words_leg(bp_call *call, const struct words_side *words, const bp_json *points, uint32_t limit,
-                                bp_leg *leg)
+static bp_status read_words_leg(bp_call *call, const struct words_side *words,
+                                const bp_json *points, uint32_t limit, bp_leg *leg)
 {
     size_t  count = bp_json_count(points);
     bp_hit *hits = BP_NEW_ARRAY(call, bp_hit, count + 1);
@@ -213,7 +221,8 @@ static bp_status read_words_leg(bp_call *call, const struct words_side *words, c
 
 /* ---- the operation ---- */
 
-static bp_status check_query(bp_call *call, const struct schema *schema, const bp_vector_query *query)
+static bp_status check_query(bp_call *call, const struct schema *schema,
+                             const bp_vector_query *query)
 {
     double square = 0;
 
@@ -222,24 +231,28 @@ static bp_status check_query(bp_call *call, const struct schema *schema, const b
     if (!query->vector)
         return BP_OK;
     if (query->dimensions != schema->dimensions)
-        return bp_fail(call, BP_INVALID, "the query has %u dimensions, the collection \"%s\" has %u", query->dimensions,
-                       schema->name, schema->dimensions);
+        return bp_fail(call, BP_INVALID,
+                       "the query has %u dimensions, the collection \"%s\" has %u",
+                       query->dimensions, schema->name, schema->dimensions);
     for (uint32_t i = 0; i < query->dimensions; i++)
         square += (double)query->vector[i] * query->vector[i];
     if (!isfinite(square) || (schema->metric == BP_COSINE && !(square > 0)))
-        return bp_fail(call, BP_INVALID, "the query's vector has no direction, or holds what is no finite number");
+        return bp_fail(call, BP_INVALID,
+                       "the query's vector has no direction, or holds what is no finite number");
     return BP_OK;
 }
 
 static bp_str query_path(bp_call *call, const struct qdrant *db, bp_str collection)
 {
-    static const char *const ways[] = { "", "?consistency=majority", "?consistency=quorum", "?consistency=all" };
+    static const char *const ways[] = { "", "?consistency=majority", "?consistency=quorum",
+                                        "?consistency=all" };
 
     return qdrant_path(call, db, collection,
                        bp_format(call, "/points/query/batch%s", ways[db->read_consistency]).data);
 }
 
-bp_status qdrant_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector, bp_leg *by_words)
+bp_status qdrant_search(bp_call *call, void *instance, const bp_vector_query *query,
+                        bp_leg *by_vector, bp_leg *by_words)
 {
     struct qdrant    *db = instance;
     struct schema     schema;
@@ -259,17 +272,20 @@ bp_status qdrant_search(bp_call *call, void *instance, const bp_vector_query *qu
     BP_TRY(bp_json_done(call, w, &body));
     if (!query->vector && !words.terms.count)
         return BP_OK;
-    status = qdrant_ask(call, db, "POST", query_path(call, db, query->collection), body, 0, &result);
+    status = qdrant_ask(call, db, "POST", query_path(call, db, query->collection), body, 0,
+                        &result);
     if (status == BP_NOT_FOUND || status == BP_UPSTREAM)
         schema_forget(db, query->collection);
     BP_TRY(status);
     if (bp_json_count(result) != (size_t)(query->vector != NULL) + (words.terms.count > 0))
-        return bp_fail(call, BP_UPSTREAM, BP_FMT " answered %zu of the searches it was asked", BP_ARG(db->url),
-                       bp_json_count(result));
+        return bp_fail(call, BP_UPSTREAM, BP_FMT " answered %zu of the searches it was asked",
+                       BP_ARG(db->url), bp_json_count(result));
     if (query->vector)
-        BP_TRY(read_vector_leg(call, &schema, bp_json_get(bp_json_at(result, 0), "points"), query->limit, by_vector));
+        BP_TRY(read_vector_leg(call, &schema, bp_json_get(bp_json_at(result, 0), "points"),
+                               query->limit, by_vector));
     if (words.terms.count)
-        BP_TRY(read_words_leg(call, &words, bp_json_get(bp_json_at(result, query->vector ? 1 : 0), "points"), query->limit,
-                              by_words));
+        BP_TRY(read_words_leg(call, &words,
+                              bp_json_get(bp_json_at(result, query->vector ? 1 : 0), "points"),
+                              query->limit, by_words));
     return BP_OK;
 }

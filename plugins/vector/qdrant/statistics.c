@@ -1,8 +1,10 @@
-/* statistics.c - what BM25 needs to know of a collection: how many points, how long they are, how many have a term.
+/* statistics.c - what BM25 needs to know of a collection: how many points, how long they are, how
+ * many have a term.
  *
- * The server counts: facets of "n" (each length and how many points have it) give the points and their average length in
- * one request, and a count by "t" gives the points of a term. Both are kept for `statistics` (5 s), and forgotten when this
- * process writes; what other replicas write is seen that much later. Numbers are for all workers.
+ * The server counts: facets of "n" (each length and how many points have it) give the points and
+ * their average length in one request, and a count by "t" gives the points of a term. Both are kept
+ * for `statistics` (5 s), and forgotten when this process writes; what other replicas write is seen
+ * that much later. Numbers are for all workers.
  */
 #include "qdrant.h"
 
@@ -18,9 +20,9 @@ struct term_count {
 };
 
 struct collection_count {
-    char              name[NAME_MAX_BYTES + 1];
-    int64_t           read_ns, used_ns; /* read_ns 0: not counted */
-    uint64_t          version;          /* rises when it is forgotten: what was asked before is not kept after */
+    char     name[NAME_MAX_BYTES + 1];
+    int64_t  read_ns, used_ns; /* read_ns 0: not counted */
+    uint64_t version; /* rises when it is forgotten: what was asked before is not kept after */
     struct weights    weights;
     struct term_count terms[TERMS_MAX];
 };
@@ -59,7 +61,8 @@ uint32_t term_hash(bp_str term)
     return hash;
 }
 
-/* The place of a collection, made when there is none; the one unused for longest gives way. NULL without memory. Locked. */
+/* The place of a collection, made when there is none; the one unused for longest gives way. NULL
+ * without memory. Locked. */
 static struct collection_count *place_of(struct statistics *statistics, bp_str name)
 {
     struct collection_count **oldest = &statistics->collections[0], *one;
@@ -105,7 +108,8 @@ static bool is_fresh(const struct qdrant *db, int64_t read_ns)
 
 /* ---- lengths ---- */
 
-static bp_status count_lengths(bp_call *call, const struct qdrant *db, bp_str collection, struct weights *weights)
+static bp_status count_lengths(bp_call *call, const struct qdrant *db, bp_str collection,
+                               struct weights *weights)
 {
     const bp_json  *result, *hits;
     bp_json_writer *w = bp_json_writer_new(call, 4096);
@@ -118,7 +122,8 @@ static bp_status count_lengths(bp_call *call, const struct qdrant *db, bp_str co
     bp_json_put_bool(w, "exact", true);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/facet"), body, 0, &result));
+    BP_TRY(qdrant_ask(call, db, "POST", qdrant_path(call, db, collection, "/facet"), body, 0,
+                      &result));
     hits = bp_json_get(result, "hits");
     *weights = (struct weights){ .points = 0 };
     for (size_t i = 0; i < bp_json_count(hits); i++) {
@@ -133,7 +138,8 @@ static bp_status count_lengths(bp_call *call, const struct qdrant *db, bp_str co
     return BP_OK;
 }
 
-bp_status statistics_of(bp_call *call, struct qdrant *db, bp_str collection, struct weights *weights)
+bp_status statistics_of(bp_call *call, struct qdrant *db, bp_str collection,
+                        struct weights *weights)
 {
     struct collection_count *place;
     uint64_t                 version = 0;
@@ -193,7 +199,9 @@ static bp_status count_term(bp_call *call, void *arg)
     bp_json_put_bool(w, "exact", true);
     bp_json_end(w);
     BP_TRY(bp_json_done(call, w, &body));
-    BP_TRY(qdrant_ask(call, ask->db, "POST", qdrant_path(call, ask->db, ask->collection, "/points/count"), body, 0, &result));
+    BP_TRY(qdrant_ask(call, ask->db, "POST",
+                      qdrant_path(call, ask->db, ask->collection, "/points/count"), body, 0,
+                      &result));
     ask->points = (uint64_t)bp_json_integer(bp_json_get(result, "count"));
     return BP_OK;
 }
@@ -208,7 +216,8 @@ static bp_status count_terms(bp_call *call, struct term_ask *asks, size_t count)
         size_t    some = 0;
 
         while (some < AT_ONCE && at + some < count &&
-               (status = bp_spawn(call, "count", count_term, &asks[at + some], &children[some])) == BP_OK)
+               (status = bp_spawn(call, "count", count_term, &asks[at + some], &children[some])) ==
+                   BP_OK)
             some++;
         for (size_t i = 0; i < some; i++) {
             bp_status one = bp_join(call, children[i]);
@@ -218,8 +227,8 @@ static bp_status count_terms(bp_call *call, struct term_ask *asks, size_t count)
     return status;
 }
 
-bp_status statistics_terms(bp_call *call, struct qdrant *db, bp_str collection, const uint32_t *hashes, size_t count,
-                           uint64_t *with_term)
+bp_status statistics_terms(bp_call *call, struct qdrant *db, bp_str collection,
+                           const uint32_t *hashes, size_t count, uint64_t *with_term)
 {
     struct term_ask         *asks = BP_NEW_ARRAY(call, struct term_ask, count + 1);
     struct collection_count *place;
@@ -248,7 +257,9 @@ bp_status statistics_terms(bp_call *call, struct qdrant *db, bp_str collection, 
             if (hashes[i] == asks[m].hash)
                 with_term[i] = asks[m].points;
         if (place && place->version == version)
-            place->terms[asks[m].hash % TERMS_MAX] = (struct term_count){ asks[m].hash, asks[m].points, bp_now_ns() };
+            place->terms[asks[m].hash % TERMS_MAX] = (struct term_count){ asks[m].hash,
+                                                                          asks[m].points,
+                                                                          bp_now_ns() };
     }
     pthread_mutex_unlock(&db->statistics->lock);
     return BP_OK;

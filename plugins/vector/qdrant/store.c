@@ -20,7 +20,8 @@ static bp_status check_options(bp_call *call, const void *given)
 
     for (size_t i = 0; i < db->prefix.len; i++) {
         char c = db->prefix.data[i];
-        if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '-' || c == '.'))
+        if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
+              c == '-' || c == '.'))
             return bp_fail(call, BP_INVALID, "prefix: only letters, digits and _ - . may be in it");
     }
     for (size_t i = 0; i < db->indexes.count; i++) {
@@ -28,8 +29,9 @@ static bp_status check_options(bp_call *call, const void *given)
         for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
             is_type |= bp_str_is(db->indexes.items[i].value, types[t]);
         if (!filters_is_field(db->indexes.items[i].name) || !is_type)
-            return bp_fail(call, BP_INVALID, "indexes: " BP_FMT ": " BP_FMT " is not a field and one of keyword, integer, "
-                                             "float, bool, datetime",
+            return bp_fail(call, BP_INVALID,
+                           "indexes: " BP_FMT ": " BP_FMT
+                           " is not a field and one of keyword, integer, float, bool, datetime",
                            BP_ARG(db->indexes.items[i].name), BP_ARG(db->indexes.items[i].value));
     }
     return BP_OK;
@@ -54,8 +56,9 @@ static bp_status shared_create(bp_call *call, const void *options, void **out)
     if (!shared)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a store");
     shared->statistics = statistics_new();
-    status = shared->statistics ? tokens_open(call, &shared->tokens)
-                                : bp_fail(call, BP_NO_MEMORY, "no memory for the statistics of words");
+    status = shared->statistics
+                 ? tokens_open(call, &shared->tokens)
+                 : bp_fail(call, BP_NO_MEMORY, "no memory for the statistics of words");
     if (status != BP_OK) {
         shared_destroy(call, shared);
         return status;
@@ -79,25 +82,33 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
 }
 
 static const bp_option options[] = {
-    BP_OPTION_URL(struct qdrant, url, .initial = "http://127.0.0.1:6333", .example = "https://qdrant.example:6333",
-                  .help = "the server's REST interface"),
-    BP_OPTION_SECRET(struct qdrant, api_key, .help = "sent as the header api-key; empty: no such header"),
+    BP_OPTION_URL(struct qdrant, url, .initial = "http://127.0.0.1:6333",
+                  .example = "https://qdrant.example:6333", .help = "the server's REST interface"),
+    BP_OPTION_SECRET(struct qdrant, api_key,
+                     .help = "sent as the header api-key; empty: no such header"),
     BP_OPTION_PATH(struct qdrant, ca, .choices = BP_PATH_PEM, .example = "/etc/ssl/qdrant-ca.pem",
-                   .help = "certificates to trust for https://, in PEM; unset: those that this machine trusts"),
+                   .help = "certificates to trust for https://, in PEM; unset: those that this "
+                           "machine trusts"),
     BP_OPTION_STRING(struct qdrant, prefix, .example = "staging-",
-                     .help = "put before the names of collections, for servers that several deployments share"),
-    BP_OPTION_DURATION(struct qdrant, timeout, .initial = "30s", .minimum = "10ms", .maximum = "10m",
+                     .help = "put before the names of collections, for servers that several "
+                             "deployments share"),
+    BP_OPTION_DURATION(struct qdrant, timeout, .initial = "30s", .minimum = "10ms",
+                       .maximum = "10m",
                        .help = "how long the server may take before it begins to answer"),
     BP_OPTION_SIZE(struct qdrant, batch, .initial = "8MiB", .minimum = "64KiB", .maximum = "32MiB",
-                   .help = "about as much is written in one request; the server takes 32 MiB unless set otherwise"),
+                   .help = "about as much is written in one request; the server takes 32 MiB "
+                           "unless set otherwise"),
     BP_OPTION_DURATION(struct qdrant, statistics, .initial = "5s", .minimum = "0s", .maximum = "1h",
-                       .help = "how long counts of words are used before the server is asked again; what this process "
-                               "writes counts at once"),
+                       .help = "how long counts of words are used before the server is asked "
+                               "again; what this process writes counts at once"),
     BP_OPTION_MAP(struct qdrant, indexes, .example = "{ year: float, lang: keyword }",
-                  .help = "fields of the metadata that new collections index: keyword, integer, float, bool or datetime"),
+                  .help = "fields of the metadata that new collections index: keyword, integer, "
+                          "float, bool or datetime"),
     BP_OPTION_ENUM(struct qdrant, quantisation, .initial = "none", .choices = "none|scalar|binary",
-                   .help = "of vectors in new collections: scalar is a quarter of the memory, binary a 32nd"),
-    BP_OPTION_BOOL(struct qdrant, on_disk, .initial = "false", .help = "new collections keep vectors and words on disk"),
+                   .help = "of vectors in new collections: scalar is a quarter of the memory, "
+                           "binary a 32nd"),
+    BP_OPTION_BOOL(struct qdrant, on_disk, .initial = "false",
+                   .help = "new collections keep vectors and words on disk"),
     BP_OPTION_INT(struct qdrant, hnsw_m, .initial = "0", .minimum = "0", .maximum = "256",
                   .help = "links a point in the graph of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, hnsw_ef, .initial = "0", .minimum = "0", .maximum = "10000",
@@ -107,11 +118,12 @@ static const bp_option options[] = {
     BP_OPTION_INT(struct qdrant, replicas, .initial = "0", .minimum = "0", .maximum = "64",
                   .help = "copies of each shard of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, write_consistency, .initial = "0", .minimum = "0", .maximum = "64",
-                  .help = "copies that must have a write before it is acknowledged; 0: the server's default"),
-    BP_OPTION_ENUM(struct qdrant, write_ordering, .initial = "weak", .choices = "weak|medium|strong",
-                   .help = "of writes to several copies"),
-    BP_OPTION_ENUM(struct qdrant, read_consistency, .initial = "one", .choices = "one|majority|quorum|all",
-                   .help = "copies that a search asks"),
+                  .help = "copies that must have a write before it is acknowledged; 0: the "
+                          "server's default"),
+    BP_OPTION_ENUM(struct qdrant, write_ordering, .initial = "weak",
+                   .choices = "weak|medium|strong", .help = "of writes to several copies"),
+    BP_OPTION_ENUM(struct qdrant, read_consistency, .initial = "one",
+                   .choices = "one|majority|quorum|all", .help = "copies that a search asks"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life),
@@ -135,9 +147,7 @@ static const bp_vector_ops ops = {
 };
 
 BP_PLUGIN(vector, "qdrant", "1.0.0",
-          .summary = "a vector store in a Qdrant server: vectors and words in one collection, filters, snapshots",
-          .license = "Apache-2.0",
-          .instance_size = sizeof(struct qdrant),
-          .options = BP_TABLE(options),
-          .life = &life,
-          .ops = &ops)
+          .summary = "a vector store in a Qdrant server: vectors and words in one collection, "
+                     "filters, snapshots",
+          .license = "Apache-2.0", .instance_size = sizeof(struct qdrant),
+          .options = BP_TABLE(options), .life = &life, .ops = &ops)

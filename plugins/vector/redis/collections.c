@@ -18,7 +18,8 @@ static bp_str join(bp_call *call, bp_str a, bp_str b, bp_str c)
     return bp_str_n(text, a.len + b.len + c.len);
 }
 
-bp_str collection_key(bp_call *call, const struct collection *collection, const char *kind, bp_str rest)
+bp_str collection_key(bp_call *call, const struct collection *collection, const char *kind,
+                      bp_str rest)
 {
     return join(call, collection->base, bp_str_of(kind), rest);
 }
@@ -39,13 +40,15 @@ enum { CREATE_TRIES = 8 };
 
 enum { EPOCH, DIMENSIONS, METRIC, MODEL, LANGUAGE, POINTS, TOKENS, INDEX, TAGS, OWNER, FIELDS };
 
-static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, struct collection *out, bool *is_there)
+static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name,
+                         struct collection *out, bool *is_there)
 {
-    bp_str words[2 + FIELDS] = {
-        BP_STR("HMGET"), meta_key(call, store, name), BP_STR("epoch"),  BP_STR("dimensions"), BP_STR("metric"),
-        BP_STR("model"), BP_STR("language"),          BP_STR("points"), BP_STR("tokens"),     BP_STR("index"),
-        BP_STR("tags"),       BP_STR("owner")
-    };
+    bp_str                    words[2 + FIELDS] = { BP_STR("HMGET"),    meta_key(call, store, name),
+                                                    BP_STR("epoch"),    BP_STR("dimensions"),
+                                                    BP_STR("metric"),   BP_STR("model"),
+                                                    BP_STR("language"), BP_STR("points"),
+                                                    BP_STR("tokens"),   BP_STR("index"),
+                                                    BP_STR("tags"),     BP_STR("owner") };
     const struct redis_reply *reply;
 
     BP_TRY(redis_do(call, store->client, words[1], words, 2 + FIELDS, REDIS_IDEMPOTENT, &reply));
@@ -69,14 +72,17 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name, 
     if (!*is_there)
         return BP_OK;
     if (!out->dimensions || out->dimensions > DIMENSIONS_MAX || out->metric > BP_L2)
-        return bp_fail(call, BP_DATA, "the key " BP_FMT " in Redis is no collection of ours: choose another `prefix`",
+        return bp_fail(call, BP_DATA,
+                       "the key " BP_FMT
+                       " in Redis is no collection of ours: choose another `prefix`",
                        BP_ARG(out->meta));
     out->base = bp_format(call, BP_FMT BP_FMT ":", BP_ARG(out->meta), BP_ARG(out->epoch));
     out->tokenizer = words_tokenizer_of(out->language);
     return out->base.len ? BP_OK : BP_NO_MEMORY;
 }
 
-bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name, struct collection *collection)
+bp_status collection_find(bp_call *call, struct redis_store *store, bp_str name,
+                          struct collection *collection)
 {
     bool is_there = false;
 
@@ -99,9 +105,10 @@ static bp_vector_schema schema_of(const struct collection *c)
                                .owner = c->owner };
 }
 
-/* A collection without a mark gets one, unless another process was faster, whose mark then counts. */
-static bp_status compare_schema(bp_call *call, struct redis_store *store, bp_str name, struct collection *old,
-                                const bp_vector_schema *wanted)
+/* A collection without a mark gets one, unless another process was faster, whose mark then counts.
+ */
+static bp_status compare_schema(bp_call *call, struct redis_store *store, bp_str name,
+                                struct collection *old, const bp_vector_schema *wanted)
 {
     bp_vector_schema          there = schema_of(old);
     bp_str                    owner = bp_vector_owner(wanted);
@@ -117,7 +124,8 @@ static bp_status compare_schema(bp_call *call, struct redis_store *store, bp_str
         vectors_adopted(call, name, owner);
     BP_TRY(look_up(call, store, name, old, &is_there));
     if (!is_there)
-        return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
+        return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped",
+                       BP_ARG(name));
     there = schema_of(old);
     return vectors_compare_schema(call, name, &there, wanted, &is_unmarked);
 }
@@ -139,10 +147,12 @@ static bp_status ask_for_search(bp_call *call, struct redis_store *store)
 
     if (store->is_asked)
         return BP_OK;
-    if (redis_topology_of(store->client) != REDIS_CLUSTER) { // its index would see the keys of one node only
-        BP_TRY(redis_do(call, store->client, (bp_str){ 0 }, words, 3, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply));
-        store->has_search = reply->type == REDIS_ARRAY && reply->count == 1 && reply->items[0]->type == REDIS_ARRAY &&
-                            reply->items[0]->count > 0;
+    if (redis_topology_of(store->client) !=
+        REDIS_CLUSTER) { // its index would see the keys of one node only
+        BP_TRY(redis_do(call, store->client, (bp_str){ 0 }, words, 3,
+                        REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply));
+        store->has_search = reply->type == REDIS_ARRAY && reply->count == 1 &&
+                            reply->items[0]->type == REDIS_ARRAY && reply->items[0]->count > 0;
     }
     store->is_asked = true;
     return BP_OK;
@@ -155,15 +165,19 @@ static bp_status choose_index(bp_call *call, struct redis_store *store, store_in
     if (store->index == INDEX_EXACT)
         return BP_OK;
     if (!store->has_search && store->index != INDEX_AUTO)
-        return bp_fail(
-            call, BP_UNSUPPORTED, "index: hnsw and flat want the module RediSearch, which %s: set auto or exact",
-            redis_topology_of(store->client) == REDIS_CLUSTER ? "cannot be used in a cluster" : "the server has not");
+        return bp_fail(call, BP_UNSUPPORTED,
+                       "index: hnsw and flat want the module RediSearch, which %s: set auto or "
+                       "exact",
+                       redis_topology_of(store->client) == REDIS_CLUSTER
+                           ? "cannot be used in a cluster"
+                           : "the server has not");
     if (store->has_search)
         *index = store->index == INDEX_FLAT ? INDEX_FLAT : INDEX_HNSW;
     return BP_OK;
 }
 
-static bp_status make_index(bp_call *call, struct redis_store *store, const struct collection *collection)
+static bp_status make_index(bp_call *call, struct redis_store *store,
+                            const struct collection *collection)
 {
     static const char *const  metrics[] = { "COSINE", "IP", "L2" };
     bool                      is_hnsw = collection->index == INDEX_HNSW;
@@ -194,29 +208,34 @@ static bp_status make_index(bp_call *call, struct redis_store *store, const stru
     size_t                    count = is_hnsw ? 22 : 18;
 
     memcpy(words + count, tail, sizeof(tail));
-    BP_TRY(redis_do(call, store->client, collection->meta, words, count + 2, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
-                    &reply));
+    BP_TRY(redis_do(call, store->client, collection->meta, words, count + 2,
+                    REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply));
     // Its name is random: one that is there already was made by the first of two tries.
     if (reply->type == REDIS_ERROR && !bp_str_starts(reply->text, "Index already exists"))
         return redis_fail_error(call, store->client, "FT.CREATE", reply);
     return BP_OK;
 }
 
-static bp_status drop_index(bp_call *call, struct redis_store *store, const struct collection *collection)
+static bp_status drop_index(bp_call *call, struct redis_store *store,
+                            const struct collection *collection)
 {
-    bp_str words[] = { BP_STR("FT.DROPINDEX"), collection_key(call, collection, "index", (bp_str){ 0 }) };
+    bp_str                    words[] = { BP_STR("FT.DROPINDEX"),
+                                          collection_key(call, collection, "index", (bp_str){ 0 }) };
     const struct redis_reply *reply;
 
     if (collection->index == INDEX_AUTO)
         return BP_OK;
-    return redis_do(call, store->client, collection->meta, words, 2, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply);
+    return redis_do(call, store->client, collection->meta, words, 2,
+                    REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &reply);
 }
 
 /* Under a new epoch; *is_made is false when another process was faster. */
-static bp_status make(bp_call *call, struct redis_store *store, bp_str name, const bp_vector_schema *schema,
-                      bool *is_made)
+static bp_status make(bp_call *call, struct redis_store *store, bp_str name,
+                      const bp_vector_schema *schema, bool *is_made)
 {
-    struct collection         made = { .name = name, .dimensions = schema->dimensions, .metric = schema->metric };
+    struct collection         made = { .name = name,
+                                       .dimensions = schema->dimensions,
+                                       .metric = schema->metric };
     const struct redis_reply *reply;
     uint64_t                  chance;
     bp_str                    owner = bp_vector_owner(schema);
@@ -229,21 +248,26 @@ static bp_status make(bp_call *call, struct redis_store *store, bp_str name, con
     if (made.index != INDEX_AUTO)
         BP_TRY(make_index(call, store, &made));
     BP_TRY(redis_run_script(call, store->client, &store->create, &made.meta, 1,
-                            (bp_str[]){ made.epoch, BP_STR("dimensions"), bp_format(call, "%u", made.dimensions),
-                                        BP_STR("metric"), bp_format(call, "%u", made.metric), BP_STR("model"),
-                                        schema->model, BP_STR("language"),
-                                        vectors_language(schema), BP_STR("index"),
-                                        bp_format(call, "%d", (int)made.index), BP_STR("tags"),
-                                        made.index != INDEX_AUTO ? BP_STR("1") : BP_STR("0"), BP_STR("owner"), owner },
-                            owner.len ? 15 : 13, REDIS_IDEMPOTENT, &reply)); // a mark that is there cannot be set any more
+                            (bp_str[]){ made.epoch, BP_STR("dimensions"),
+                                        bp_format(call, "%u", made.dimensions), BP_STR("metric"),
+                                        bp_format(call, "%u", made.metric), BP_STR("model"),
+                                        schema->model, BP_STR("language"), vectors_language(schema),
+                                        BP_STR("index"), bp_format(call, "%d", (int)made.index),
+                                        BP_STR("tags"),
+                                        made.index != INDEX_AUTO ? BP_STR("1") : BP_STR("0"),
+                                        BP_STR("owner"), owner },
+                            owner.len ? 15 : 13, REDIS_IDEMPOTENT,
+                            &reply)); // a mark that is there cannot be set any more
     *is_made = reply->integer == 1;
     return *is_made ? BP_OK : drop_index(call, store, &made);
 }
 
-/* Once more behind the making: a drop of an older one of that name may have taken it off the list in between. */
+/* Once more behind the making: a drop of an older one of that name may have taken it off the list
+ * in between. */
 static bp_status enlist(bp_call *call, struct redis_store *store, bp_str name)
 {
-    bp_str words[] = { BP_STR("SADD"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
+    bp_str words[] = { BP_STR("SADD"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)),
+                       name };
     const struct redis_reply *reply;
 
     return redis_do(call, store->client, words[1], words, 3, REDIS_IDEMPOTENT, &reply);
@@ -256,7 +280,8 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
     bool                is_there = false, is_made = false;
     BP_TRY(vectors_check_schema(call, name, schema, DIMENSIONS_MAX));
     for (int tries = 0; tries < CREATE_TRIES; tries++) { // as others may drop it between two steps
-        // First, and always: a name on the list without a collection does no harm, the other way round it is not seen.
+        // First, and always: a name on the list without a collection does no harm, the other way
+        // round it is not seen.
         BP_TRY(enlist(call, store, name));
         BP_TRY(look_up(call, store, name, &old, &is_there));
         if (is_there)
@@ -265,32 +290,35 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
         if (is_made)
             return enlist(call, store, name);
     }
-    return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is made and dropped by others all the time",
+    return bp_fail(call, BP_UNAVAILABLE,
+                   "the collection \"" BP_FMT "\" is made and dropped by others all the time",
                    BP_ARG(name));
 }
 
 /* ---- drop ---- */
 
-/* What dropped collections of this name have left: this one's, and those whose clearing was cut short. */
+/* What dropped collections of this name have left: this one's, and those whose clearing was cut
+ * short. */
 static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str meta)
 {
-    bp_str                    words[] = { BP_STR("SMEMBERS"), join(call, meta, BP_STR("dropped"), (bp_str){ 0 }) };
+    bp_str words[] = { BP_STR("SMEMBERS"), join(call, meta, BP_STR("dropped"), (bp_str){ 0 }) };
     const struct redis_reply *epochs, *reply;
     bp_status                 status = ask_for_search(call, store);
 
     BP_TRY(status);
     BP_TRY(redis_do(call, store->client, meta, words, 2, REDIS_IDEMPOTENT, &epochs));
     for (size_t i = 0; i < epochs->count; i++) {
-        const struct collection left = { .base = bp_format(call, BP_FMT BP_FMT ":", BP_ARG(meta), BP_ARG(epochs->items[i]->text)),
+        const struct collection left = { .base = bp_format(call, BP_FMT BP_FMT ":", BP_ARG(meta),
+                                                           BP_ARG(epochs->items[i]->text)),
                                          .meta = meta,
                                          .index = store->has_search ? INDEX_HNSW : INDEX_AUTO };
-        bool has_more = true;
+        bool                    has_more = true;
 
         BP_TRY(drop_index(call, store, &left)); // whoever dropped it may have died before
         while (has_more) {
             BP_TRY(bp_scratch_begin(call));
-            status = redis_run_script(call, store->client, &store->clear, &meta, 1, &epochs->items[i]->text, 1,
-                                      REDIS_IDEMPOTENT, &reply);
+            status = redis_run_script(call, store->client, &store->clear, &meta, 1,
+                                      &epochs->items[i]->text, 1, REDIS_IDEMPOTENT, &reply);
             has_more = status == BP_OK && reply->integer == 1;
             bp_scratch_end(call);
             BP_TRY(status);
@@ -305,12 +333,14 @@ bp_status store_drop(bp_call *call, void *instance, bp_str name)
     struct collection         collection, now;
     const struct redis_reply *reply;
     bool                      is_there = false;
-    bp_str listed[] = { BP_STR("SREM"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
+    bp_str                    listed[] = { BP_STR("SREM"),
+                                           bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)), name };
 
     BP_TRY(collection_find(call, store, name, &collection));
-    BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1, &collection.epoch, 1,
-                            REDIS_IDEMPOTENT, &reply));
-    // Only now off the list, so that one whose drop was cut short is still seen; and on it again when it was made anew.
+    BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1,
+                            &collection.epoch, 1, REDIS_IDEMPOTENT, &reply));
+    // Only now off the list, so that one whose drop was cut short is still seen; and on it again
+    // when it was made anew.
     BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
     BP_TRY(look_up(call, store, name, &now, &is_there));
     if (is_there)
@@ -318,7 +348,8 @@ bp_status store_drop(bp_call *call, void *instance, bp_str name)
     BP_TRY(drop_index(call, store, &collection));
     if (clear_dropped(call, store, collection.meta) != BP_OK) {
         bp_log(call, BP_LOG_WARN,
-               "the dropped collection \"" BP_FMT "\" is gone, but its points are not cleared away yet: " BP_FMT,
+               "the dropped collection \"" BP_FMT
+               "\" is gone, but its points are not cleared away yet: " BP_FMT,
                BP_ARG(name), BP_ARG(bp_error_of(call)->message));
         bp_clear_error(call);
     }
@@ -335,10 +366,12 @@ static int by_name(const void *a, const void *b)
     return order ? order : x.len < y.len ? -1 : x.len > y.len;
 }
 
-bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count)
+bp_status store_list(bp_call *call, void *instance, const bp_vector_info **collections,
+                     size_t *count)
 {
-    struct redis_store *store = instance;
-    bp_str              words[] = { BP_STR("SMEMBERS"), bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)) };
+    struct redis_store       *store = instance;
+    bp_str                    words[] = { BP_STR("SMEMBERS"),
+                                          bp_format(call, BP_FMT "collections", BP_ARG(store->prefix)) };
     const struct redis_reply *names;
     bp_vector_info           *infos;
 

@@ -1,4 +1,5 @@
-/* points.c - writing and deleting points: checked and cut into terms on a pool thread, then one script. */
+/* points.c - writing and deleting points: checked and cut into terms on a pool thread, then one
+ * script. */
 #include "store.h"
 
 #include <math.h>
@@ -9,8 +10,9 @@
 enum {
     WORDS_OF_POINT = 7,
     REMOVE_ROUNDS = 5,
-    REMOVE_AT_ONCE = 5000,         /* points in one script, during which the server does nothing else */
-    UPSERT_BYTES_MAX = 200 << 20   /* of one script; the server takes up to 1 GiB, a connection queues 256 MiB */
+    REMOVE_AT_ONCE = 5000, /* points in one script, during which the server does nothing else */
+    UPSERT_BYTES_MAX = 200 << 20 /* of one script; the server takes up to 1 GiB, a connection queues
+                                    256 MiB */
 };
 
 bp_str id_text(bp_call *call, uint64_t id)
@@ -57,12 +59,12 @@ static bp_str pack_terms(bp_call *call, const struct token_list *list)
     if (!bytes)
         return (bp_str){ 0 };
     at = bytes;
-#define PUT(letter, number)                                                                                            \
-    do {                                                                                                               \
-        uint32_t number_ = (uint32_t)(number);                                                                         \
-        *at++ = (letter);                                                                                              \
-        for (int shift = 24; shift >= 0; shift -= 8)                                                                   \
-            *at++ = (unsigned char)(number_ >> shift);                                                                 \
+#define PUT(letter, number)                                                                        \
+    do {                                                                                           \
+        uint32_t number_ = (uint32_t)(number);                                                     \
+        *at++ = (letter);                                                                          \
+        for (int shift = 24; shift >= 0; shift -= 8)                                               \
+            *at++ = (unsigned char)(number_ >> shift);                                             \
     } while (0)
     PUT(0xdd, list->count * 2);
     for (size_t i = 0; i < list->count; i++) {
@@ -89,7 +91,8 @@ static bp_status check_point(bp_call *call, const bp_point *point, char *tags, s
     return status;
 }
 
-static bp_status prepare_point(bp_call *call, const struct write *write, const bp_point *point, bp_str *words)
+static bp_status prepare_point(bp_call *call, const struct write *write, const bp_point *point,
+                               bp_str *words)
 {
     const struct collection *collection = write->collection;
     struct token_list        list;
@@ -102,18 +105,21 @@ static bp_status prepare_point(bp_call *call, const struct write *write, const b
         if (!kept)
             return BP_NO_MEMORY;
         if (!vector_prepare(point->vector, collection->dimensions, collection->metric, kept))
-            return bp_fail(call, BP_INVALID, "point %llu: its vector is %s", (unsigned long long)point->id,
+            return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",
+                           (unsigned long long)point->id,
                            collection->metric == BP_COSINE ? "zero or not finite" : "not finite");
         words[1] = bp_str_n((const char *)kept, collection->dimensions * sizeof(float));
     }
-    BP_TRY(tokens_of_passage(call, write->store->tokens, collection->tokenizer, point->words, &list));
+    BP_TRY(
+        tokens_of_passage(call, write->store->tokens, collection->tokenizer, point->words, &list));
     words[0] = id_text(call, point->id);
     words[2] = point->words;
     words[3] = point->metadata.len ? point->metadata : BP_STR("{}");
     words[4] = bp_format(call, "%u", list.length);
     words[5] = pack_terms(call, &list);
     words[6] = bp_dup(call, bp_str_n(tags, tags_len));
-    return words[0].len && words[4].len && words[5].len && words[6].len == tags_len ? BP_OK : BP_NO_MEMORY;
+    return words[0].len && words[4].len && words[5].len && words[6].len == tags_len ? BP_OK
+                                                                                    : BP_NO_MEMORY;
 }
 
 static bp_status prepare_job(bp_call *call, void *arg)
@@ -121,7 +127,8 @@ static bp_status prepare_job(bp_call *call, void *arg)
     struct write *write = arg;
 
     for (size_t i = 0; i < write->count; i++) {
-        const bp_point *point = (const bp_point *)(const void *)(write->points + i * write->point_size);
+        const bp_point *point = (const bp_point *)(const void *)(write->points +
+                                                                 i * write->point_size);
         BP_TRY(bp_cancelled(call));
         BP_TRY(prepare_point(call, write, point, write->words + 1 + i * WORDS_OF_POINT));
     }
@@ -137,8 +144,10 @@ static bp_status check_size(bp_call *call, const struct write *write)
         bytes += write->words[i].len + 32;
     if (bytes <= UPSERT_BYTES_MAX)
         return BP_OK;
-    return bp_fail(call, BP_TOO_LARGE, "%zu points of %zu MiB in all were given, %d MiB can be written to Redis at once: "
-                   "write fewer of them", write->count, bytes >> 20, UPSERT_BYTES_MAX >> 20);
+    return bp_fail(call, BP_TOO_LARGE,
+                   "%zu points of %zu MiB in all were given, %d MiB can be written to Redis at "
+                   "once: write fewer of them",
+                   write->count, bytes >> 20, UPSERT_BYTES_MAX >> 20);
 }
 
 static bp_status fail_dropped(bp_call *call, bp_str name)
@@ -146,8 +155,8 @@ static bp_status fail_dropped(bp_call *call, bp_str name)
     return bp_fail(call, BP_NOT_FOUND, "the collection \"" BP_FMT "\" was dropped", BP_ARG(name));
 }
 
-bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size,
-                       size_t count)
+bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_point *points,
+                       size_t point_size, size_t count)
 {
     struct redis_store       *store = instance;
     struct collection         collection;
@@ -159,7 +168,8 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
     const struct redis_reply *reply;
 
     if (count > POINTS_MAX)
-        return bp_fail(call, BP_TOO_LARGE, "%zu points were given, at most %d can be written at once", count,
+        return bp_fail(call, BP_TOO_LARGE,
+                       "%zu points were given, at most %d can be written at once", count,
                        POINTS_MAX);
     BP_TRY(collection_find(call, store, name, &collection));
     if (!count)
@@ -185,7 +195,8 @@ struct choice {
     bool     owns_words; /* each is malloc()ed */
 };
 
-static struct choice *choice_new(bp_call *call, const struct collection *collection, bool owns_words)
+static struct choice *choice_new(bp_call *call, const struct collection *collection,
+                                 bool owns_words)
 {
     struct choice *choice = malloc(sizeof(*choice));
 
@@ -213,7 +224,10 @@ static void choice_free(struct choice *choice)
     free(choice);
 }
 
-static bool is_full(const struct choice *choice) { return choice->count == 1 + 2 * REMOVE_AT_ONCE; }
+static bool is_full(const struct choice *choice)
+{
+    return choice->count == 1 + 2 * REMOVE_AT_ONCE;
+}
 
 /* The walk's memory ends with its page, so these are copies. */
 static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *is_enough)
@@ -236,8 +250,9 @@ static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *
 }
 
 /* *missed: those that were there otherwise, or not at all. */
-static bp_status remove_chosen(bp_call *call, struct redis_store *store, const struct collection *collection,
-                               struct choice *choice, uint64_t *removed, uint64_t *missed)
+static bp_status remove_chosen(bp_call *call, struct redis_store *store,
+                               const struct collection *collection, struct choice *choice,
+                               uint64_t *removed, uint64_t *missed)
 {
     const struct redis_reply *reply;
     bp_status                 status = BP_OK;
@@ -245,8 +260,8 @@ static bp_status remove_chosen(bp_call *call, struct redis_store *store, const s
     if (choice->count <= 1)
         return BP_OK;
     BP_TRY(bp_scratch_begin(call));
-    status = redis_run_script(call, store->client, &store->remove, &collection->meta, 1, choice->words, choice->count,
-                              REDIS_IDEMPOTENT, &reply);
+    status = redis_run_script(call, store->client, &store->remove, &collection->meta, 1,
+                              choice->words, choice->count, REDIS_IDEMPOTENT, &reply);
     if (status == BP_OK && reply->integer < 0)
         status = fail_dropped(call, collection->name);
     if (status == BP_OK) {
@@ -258,9 +273,11 @@ static bp_status remove_chosen(bp_call *call, struct redis_store *store, const s
     return status;
 }
 
-/* A point that another process changes between being chosen and being deleted is left, and looked at again. */
-static bp_status remove_matching(bp_call *call, struct redis_store *store, const struct collection *collection,
-                                 const bp_filter *filter, uint64_t *removed)
+/* A point that another process changes between being chosen and being deleted is left, and looked
+ * at again. */
+static bp_status remove_matching(bp_call *call, struct redis_store *store,
+                                 const struct collection *collection, const bp_filter *filter,
+                                 uint64_t *removed)
 {
     struct choice *choice = choice_new(call, collection, true);
     uint64_t       missed = 1;
@@ -283,8 +300,9 @@ static bp_status remove_matching(bp_call *call, struct redis_store *store, const
     return status;
 }
 
-static bp_status remove_ids(bp_call *call, struct redis_store *store, const struct collection *collection,
-                            const uint64_t *ids, size_t count, uint64_t *removed)
+static bp_status remove_ids(bp_call *call, struct redis_store *store,
+                            const struct collection *collection, const uint64_t *ids, size_t count,
+                            uint64_t *removed)
 {
     struct choice *choice = choice_new(call, collection, false);
     uint64_t       missed = 0;
@@ -306,8 +324,8 @@ static bp_status remove_ids(bp_call *call, struct redis_store *store, const stru
     return status;
 }
 
-bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
-                       const bp_filter *filter, uint64_t *removed)
+bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
+                       size_t count, const bp_filter *filter, uint64_t *removed)
 {
     struct redis_store *store = instance;
     struct collection   collection;
@@ -315,7 +333,9 @@ bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_
     bp_status           status;
 
     if (!ids && !filter)
-        return bp_fail(call, BP_INVALID, "say which points to delete: by their ids or by a filter; drop() deletes all");
+        return bp_fail(call, BP_INVALID,
+                       "say which points to delete: by their ids or by a filter; drop() deletes "
+                       "all");
     BP_TRY(filters_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
     status = ids ? remove_ids(call, store, &collection, ids, count, &gone)

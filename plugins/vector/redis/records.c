@@ -1,5 +1,6 @@
-/* records.c - the collections that were searched of late, so that a search needs no trip of its own to find out what it
- * searches. A worker's own; a table of fixed size, where a name has one place. */
+/* records.c - the collections that were searched of late, so that a search needs no trip of its own
+ * to find out what it searches. A worker's own; a table of fixed size, where a name has one place.
+ */
 #include "store.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static size_t place_of(bp_str name)
     return hash % RECORDS_MAX;
 }
 
-bool record_find(bp_call *call, const struct redis_store *store, bp_str name, struct collection *collection)
+bool record_find(bp_call *call, const struct redis_store *store, bp_str name,
+                 struct collection *collection)
 {
     const struct record *record = store->records[place_of(name)];
     char                *text;

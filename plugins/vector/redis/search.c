@@ -1,5 +1,5 @@
-/* search.c - the two legs of a search: the vectors by RediSearch's index or by reading them all, the words by our own
- * postings, weighed as SQLite's FTS5 weighs them. */
+/* search.c - the two legs of a search: the vectors by RediSearch's index or by reading them all,
+ * the words by our own postings, weighed as SQLite's FTS5 weighs them. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -15,15 +15,17 @@ struct search {
     struct collection      collection;
     const bp_vector_query *query;
     uint32_t               stride;
-    float                 *vector, *row; /* aligned and padded, as the kernel wants them; NULL: not this leg */
-    kernel                 score;
-    bool                   is_stale; /* the collection is another by now: what was found is worth nothing */
+    float *vector, *row; /* aligned and padded, as the kernel wants them; NULL: not this leg */
+    kernel score;
+    bool   is_stale; /* the collection is another by now: what was found is worth nothing */
 };
 
-/* Whether a command's answer, that asked for the epoch, says that the collection is still the one we know. */
+/* Whether a command's answer, that asked for the epoch, says that the collection is still the one
+ * we know. */
 static bool is_current(struct search *search, const struct redis_reply *epoch)
 {
-    search->is_stale = epoch->type != REDIS_STRING || !bp_str_equal(epoch->text, search->collection.epoch);
+    search->is_stale = epoch->type != REDIS_STRING ||
+                       !bp_str_equal(epoch->text, search->collection.epoch);
     return !search->is_stale;
 }
 
@@ -33,7 +35,9 @@ static void *aligned(bp_call *call, size_t size)
 {
     char *bytes = bp_alloc(call, size + KERNEL_ALIGNMENT);
 
-    return bytes ? bytes + (KERNEL_ALIGNMENT - (uintptr_t)bytes % KERNEL_ALIGNMENT) % KERNEL_ALIGNMENT : NULL;
+    return bytes
+               ? bytes + (KERNEL_ALIGNMENT - (uintptr_t)bytes % KERNEL_ALIGNMENT) % KERNEL_ALIGNMENT
+               : NULL;
 }
 
 static double score_of(struct search *search, const void *vector)
@@ -67,7 +71,8 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
 {
     struct scan scan = { search, { hits, 0, search->query->limit }, 0 };
 
-    BP_TRY(walk(call, search->store, &search->collection, search->query->filter, 0, WALK_VECTOR, scan_one, &scan));
+    BP_TRY(walk(call, search->store, &search->collection, search->query->filter, 0, WALK_VECTOR,
+                scan_one, &scan));
     best_sort(hits, scan.best.count);
     leg->hits = hits;
     leg->hit_count = scan.best.count;
@@ -78,9 +83,10 @@ static bp_status search_exactly(bp_call *call, struct search *search, bp_hit *hi
 
 /* What the index is asked. */
 struct question {
-    bp_str   filter;        /* in its language */
-    uint32_t wanted;        /* candidates */
-    bool     is_by_reading; /* it reads all vectors that the filter lets pass, instead of walking its graph */
+    bp_str   filter;    /* in its language */
+    uint32_t wanted;    /* candidates */
+    bool is_by_reading; /* it reads all vectors that the filter lets pass, instead of walking its
+                           graph */
 };
 
 /* Its answer: what passes the filter, in the order of the rank. */
@@ -91,8 +97,8 @@ struct answer {
 };
 
 /* [ "v", bytes, "m", metadata ] of one point; it is scored by us, so that all modes score alike. */
-static bp_status take_point(bp_call *call, struct search *search, uint64_t id, const struct redis_reply *fields,
-                            struct answer *answer)
+static bp_status take_point(bp_call *call, struct search *search, uint64_t id,
+                            const struct redis_reply *fields, struct answer *answer)
 {
     bp_str vector = { 0 }, metadata = BP_STR("{}");
     bool   passes = true;
@@ -113,8 +119,8 @@ static bp_status take_point(bp_call *call, struct search *search, uint64_t id, c
 }
 
 /* FT.SEARCH answers [ total, key, [ ... ], key, ... ]. */
-static bp_status take_nearest(bp_call *call, struct search *search, const struct redis_reply *reply, uint32_t wanted,
-                              struct answer *answer)
+static bp_status take_nearest(bp_call *call, struct search *search, const struct redis_reply *reply,
+                              uint32_t wanted, struct answer *answer)
 {
     size_t base_len = search->collection.base.len + 2;
 
@@ -122,10 +128,12 @@ static bp_status take_nearest(bp_call *call, struct search *search, const struct
         return redis_fail_shape(call, "FT.SEARCH", reply);
     for (size_t i = 1; i + 1 < reply->count && answer->came < wanted; i += 2) {
         const struct redis_reply *key = reply->items[i], *fields = reply->items[i + 1];
-        if (key->type != REDIS_STRING || key->text.len != base_len + ID_DIGITS || fields->type != REDIS_ARRAY)
+        if (key->type != REDIS_STRING || key->text.len != base_len + ID_DIGITS ||
+            fields->type != REDIS_ARRAY)
             continue;
         answer->came++;
-        BP_TRY(take_point(call, search, strtoull(key->text.data + base_len, NULL, 10), fields, answer));
+        BP_TRY(take_point(call, search, strtoull(key->text.data + base_len, NULL, 10), fields,
+                          answer));
     }
     best_sort(answer->hits, answer->count);
     return BP_OK;
@@ -136,15 +144,18 @@ static void add_question(bp_call *call, struct redis_batch *batch, const struct 
 {
     const struct collection *collection = &search->collection;
     bool                     is_hnsw = collection->index == INDEX_HNSW && !question->is_by_reading;
-    int64_t                  effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
-    bp_str                   number = bp_format(call, "%u", question->wanted);
-    const char *how = is_hnsw ? " EF_RUNTIME $e" : question->is_by_reading ? " HYBRID_POLICY ADHOC_BF" : "";
+    int64_t     effort = search->query->effort ? search->query->effort : search->store->ef_runtime;
+    bp_str      number = bp_format(call, "%u", question->wanted);
+    const char *how = is_hnsw                   ? " EF_RUNTIME $e"
+                      : question->is_by_reading ? " HYBRID_POLICY ADHOC_BF"
+                                                : "";
     bp_str      words[32];
     size_t      count = 0;
 
     words[count++] = BP_STR("FT.SEARCH");
     words[count++] = collection_key(call, collection, "index", (bp_str){ 0 });
-    words[count++] = bp_format(call, BP_FMT "=>[KNN $k @v $q%s AS d]", BP_ARG(question->filter), how);
+    words[count++] = bp_format(call, BP_FMT "=>[KNN $k @v $q%s AS d]", BP_ARG(question->filter),
+                               how);
     words[count++] = BP_STR("PARAMS");
     words[count++] = is_hnsw ? BP_STR("6") : BP_STR("4");
     words[count++] = BP_STR("k");
@@ -153,7 +164,9 @@ static void add_question(bp_call *call, struct redis_batch *batch, const struct 
     words[count++] = bp_str_n((const char *)search->vector, collection->dimensions * sizeof(float));
     if (is_hnsw) {
         words[count++] = BP_STR("e");
-        words[count++] = bp_format(call, "%lld", (long long)(effort > question->wanted ? effort : question->wanted));
+        words[count++] = bp_format(call, "%lld",
+                                   (long long)(effort > question->wanted ? effort
+                                                                         : question->wanted));
     }
     words[count++] = BP_STR("SORTBY");
     words[count++] = BP_STR("d");
@@ -165,15 +178,18 @@ static void add_question(bp_call *call, struct redis_batch *batch, const struct 
     words[count++] = BP_STR("LIMIT");
     words[count++] = BP_STR("0");
     words[count++] = number;
-    words[count++] = BP_STR("TIMEOUT"); // the server's own is short, and it gives what it has then, as if it were all
-    words[count++] = bp_format(call, "%lld", (long long)(search->store->redis.timeout_ns / 1000000));
+    words[count++] = BP_STR(
+        "TIMEOUT"); // the server's own is short, and it gives what it has then, as if it were all
+    words[count++] = bp_format(call, "%lld",
+                               (long long)(search->store->redis.timeout_ns / 1000000));
     words[count++] = BP_STR("DIALECT");
     words[count++] = BP_STR("2");
     redis_add(batch, words, count);
 }
 
 /* In one trip with the question whether the collection is still the one we know. */
-static bp_status ask_index(bp_call *call, struct search *search, const struct question *question, struct answer *answer)
+static bp_status ask_index(bp_call *call, struct search *search, const struct question *question,
+                           struct answer *answer)
 {
     const struct collection         *collection = &search->collection;
     struct redis_batch              *batch = redis_batch_new(call, collection->meta);
@@ -184,20 +200,23 @@ static bp_status ask_index(bp_call *call, struct search *search, const struct qu
         return BP_NO_MEMORY;
     redis_add(batch, (bp_str[]){ BP_STR("HGET"), collection->meta, BP_STR("epoch") }, 3);
     add_question(call, batch, search, question);
-    BP_TRY(redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS, &replies));
+    BP_TRY(redis_run(call, search->store->client, batch, REDIS_IDEMPOTENT | REDIS_ERRORS_PASS,
+                     &replies));
     if (!is_current(search, replies[0]))
         return BP_OK;
     answer->is_answered = replies[1]->type != REDIS_ERROR;
     if (answer->is_answered)
         return take_nearest(call, search, replies[1], question->wanted, answer);
-    bp_log(call, BP_LOG_WARN, "RediSearch does not answer for \"" BP_FMT "\", so all vectors are read: " BP_FMT,
+    bp_log(call, BP_LOG_WARN,
+           "RediSearch does not answer for \"" BP_FMT "\", so all vectors are read: " BP_FMT,
            BP_ARG(collection->name), BP_ARG(replies[1]->text));
     return BP_OK;
 }
 
-/* By the index, which looks at what may pass the filter. Where it cannot be told exactly what passes, more are asked
- * for than are wanted. When the walk through its graph ends with too few, it reads all that may pass; when too few of
- * many candidates pass, we read all: *is_answered is false then. */
+/* By the index, which looks at what may pass the filter. Where it cannot be told exactly what
+ * passes, more are asked for than are wanted. When the walk through its graph ends with too few, it
+ * reads all that may pass; when too few of many candidates pass, we read all: *is_answered is false
+ * then. */
 static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg, bool *is_answered)
 {
     uint32_t        limit = search->query->limit;
@@ -211,7 +230,8 @@ static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg,
     if (search->query->filter && search->collection.has_tags)
         BP_TRY(tags_query(call, search->query->filter, &question.filter, &is_exact));
     if (!is_exact && limit < CANDIDATES_MAX)
-        question.wanted = limit * OVERSAMPLING < CANDIDATES_MAX ? limit * OVERSAMPLING : CANDIDATES_MAX;
+        question.wanted = limit * OVERSAMPLING < CANDIDATES_MAX ? limit * OVERSAMPLING
+                                                                : CANDIDATES_MAX;
     for (;;) {
         BP_TRY(ask_index(call, search, &question, &answer));
         if (search->is_stale || !answer.is_answered)
@@ -221,9 +241,11 @@ static bp_status search_index(bp_call *call, struct search *search, bp_leg *leg,
         if (answer.came >= question.wanted) {
             if (question.wanted >= CANDIDATES_MAX)
                 return BP_OK;
-            question.wanted =
-                question.wanted * OVERSAMPLING < CANDIDATES_MAX ? question.wanted * OVERSAMPLING : CANDIDATES_MAX;
-        } else if (!question.is_by_reading && search->collection.index == INDEX_HNSW && question.filter.len > 1) {
+            question.wanted = question.wanted * OVERSAMPLING < CANDIDATES_MAX
+                                  ? question.wanted * OVERSAMPLING
+                                  : CANDIDATES_MAX;
+        } else if (!question.is_by_reading && search->collection.index == INDEX_HNSW &&
+                   question.filter.len > 1) {
             question.is_by_reading = true;
         } else {
             break;
@@ -258,11 +280,12 @@ static int by_id(const void *a, const void *b)
 }
 
 /* [ id, "times length", ... ] */
-static size_t weigh(const struct collection *collection, const struct token *term, const struct redis_reply *postings,
-                    bp_hit *hits)
+static size_t weigh(const struct collection *collection, const struct token *term,
+                    const struct redis_reply *postings, bp_hit *hits)
 {
     double idf = bm25_idf(collection->points, postings->count / 2);
-    double average = collection->points ? (double)collection->tokens / (double)collection->points : 0;
+    double average = collection->points ? (double)collection->tokens / (double)collection->points
+                                        : 0;
     size_t count = 0;
 
     for (size_t i = 0; i + 1 < postings->count; i += 2) {
@@ -275,21 +298,25 @@ static size_t weigh(const struct collection *collection, const struct token *ter
     return count;
 }
 
-static void add_reads(bp_call *call, struct redis_batch *batch, const struct search *search, const struct token_list *terms)
+static void add_reads(bp_call *call, struct redis_batch *batch, const struct search *search,
+                      const struct token_list *terms)
 {
-    redis_add(
-        batch,
-        (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"), BP_STR("tokens"), BP_STR("epoch") }, 5);
+    redis_add(batch,
+              (bp_str[]){ BP_STR("HMGET"), search->collection.meta, BP_STR("points"),
+                          BP_STR("tokens"), BP_STR("epoch") },
+              5);
     for (size_t i = 0; i < terms->count; i++)
-        redis_add(
-            batch,
-            (bp_str[]){ BP_STR("HGETALL"), collection_key(call, &search->collection, "t:", terms->items[i].text) }, 2);
+        redis_add(batch,
+                  (bp_str[]){ BP_STR("HGETALL"), collection_key(call, &search->collection,
+                                                                "t:", terms->items[i].text) },
+                  2);
 }
 
-/* Answers of these reads, in one transaction, so that they fit each other. A server whose memory is full refuses to begin one,
- * as it would have to keep the commands; it refuses what writes as well, so that they fit each other without. */
-static bp_status read_all(bp_call *call, const struct search *search, const struct token_list *terms,
-                          const struct redis_reply *const **answers)
+/* Answers of these reads, in one transaction, so that they fit each other. A server whose memory is
+ * full refuses to begin one, as it would have to keep the commands; it refuses what writes as well,
+ * so that they fit each other without. */
+static bp_status read_all(bp_call *call, const struct search *search,
+                          const struct token_list *terms, const struct redis_reply *const **answers)
 {
     struct redis_batch              *batch = redis_batch_new(call, search->collection.base);
     const struct redis_reply *const *replies;
@@ -314,7 +341,8 @@ static bp_status read_all(bp_call *call, const struct search *search, const stru
     return BP_OK;
 }
 
-/* The figures of the collection and the postings of all terms; those stand behind the first of `*answers`. */
+/* The figures of the collection and the postings of all terms; those stand behind the first of
+ * `*answers`. */
 static bp_status read_postings(bp_call *call, struct search *search, const struct token_list *terms,
                                const struct redis_reply *const **answers)
 {
@@ -326,8 +354,12 @@ static bp_status read_postings(bp_call *call, struct search *search, const struc
         return redis_fail_shape(call, "HMGET", figures);
     if (!is_current(search, figures->items[2]))
         return BP_OK;
-    search->collection.points = figures->items[0]->text.len ? strtoull(figures->items[0]->text.data, NULL, 10) : 0;
-    search->collection.tokens = figures->items[1]->text.len ? strtoull(figures->items[1]->text.data, NULL, 10) : 0;
+    search->collection.points = figures->items[0]->text.len
+                                    ? strtoull(figures->items[0]->text.data, NULL, 10)
+                                    : 0;
+    search->collection.tokens = figures->items[1]->text.len
+                                    ? strtoull(figures->items[1]->text.data, NULL, 10)
+                                    : 0;
     return BP_OK;
 }
 
@@ -346,7 +378,8 @@ static size_t sum_up(bp_hit *hits, size_t count)
 }
 
 /* The first `limit` that pass the filter, without looking at those behind them. */
-static bp_status filter_ranked(bp_call *call, struct search *search, bp_hit *hits, size_t count, uint32_t *kept)
+static bp_status filter_ranked(bp_call *call, struct search *search, bp_hit *hits, size_t count,
+                               uint32_t *kept)
 {
     uint32_t limit = search->query->limit;
     size_t   step = limit < 100 ? 200 : (size_t)limit * 2;
@@ -357,7 +390,8 @@ static bp_status filter_ranked(bp_call *call, struct search *search, bp_hit *hit
         return BP_NO_MEMORY;
     for (size_t at = 0; at < count && *kept < limit; at += step) {
         size_t some = count - at < step ? count - at : step;
-        BP_TRY(walk_check(call, search->store, &search->collection, search->query->filter, hits + at, some, passes));
+        BP_TRY(walk_check(call, search->store, &search->collection, search->query->filter,
+                          hits + at, some, passes));
         for (size_t i = 0; i < some && *kept < limit; i++)
             if (passes[i])
                 hits[(*kept)++] = hits[at + i];
@@ -374,7 +408,8 @@ static bp_status search_words(bp_call *call, struct search *search, bp_leg *leg)
     uint32_t                         kept;
 
     leg->mode = BP_SEARCH_EXACT;
-    BP_TRY(tokens_of_query(call, search->store->tokens, search->collection.tokenizer, search->query->words, &terms));
+    BP_TRY(tokens_of_query(call, search->store->tokens, search->collection.tokenizer,
+                           search->query->words, &terms));
     if (!terms.count)
         return BP_OK; // nothing but punctuation
     BP_TRY(read_postings(call, search, &terms, &answers));
@@ -409,13 +444,14 @@ static bp_status prepare_vector(bp_call *call, struct search *search)
 
     if (query->dimensions != collection->dimensions)
         return bp_fail(call, BP_INVALID,
-                       "the collection \"" BP_FMT "\" has vectors of %u dimensions, the query has %u: it is of another "
-                       "embedder",
+                       "the collection \"" BP_FMT "\" has vectors of %u dimensions, the query has "
+                       "%u: it is of another embedder",
                        BP_ARG(collection->name), collection->dimensions, query->dimensions);
     search->stride = (collection->dimensions + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
     search->vector = aligned(call, search->stride * sizeof(float));
     search->row = aligned(call, search->stride * sizeof(float));
-    search->score = collection->metric == BP_L2 ? kernel_negated_distance() : kernel_inner_product();
+    search->score = collection->metric == BP_L2 ? kernel_negated_distance()
+                                                : kernel_inner_product();
     if (!search->vector || !search->row)
         return BP_NO_MEMORY;
     if (!vector_prepare(query->vector, collection->dimensions, collection->metric, search->vector))
@@ -429,9 +465,11 @@ static bp_status find_collection(bp_call *call, struct search *search)
     const bp_vector_query *query = search->query;
     struct collection     *collection = &search->collection;
 
-    // One without an index is read whole, which asks nothing on the way; and what does not fit may fit another by now.
+    // One without an index is read whole, which asks nothing on the way; and what does not fit may
+    // fit another by now.
     if (record_find(call, search->store, query->collection, collection) &&
-        !(query->vector && (collection->index == INDEX_AUTO || collection->dimensions != query->dimensions)))
+        !(query->vector &&
+          (collection->index == INDEX_AUTO || collection->dimensions != query->dimensions)))
         return BP_OK;
     record_forget(search->store, query->collection);
     BP_TRY(collection_find(call, search->store, query->collection, collection));
@@ -439,7 +477,8 @@ static bp_status find_collection(bp_call *call, struct search *search)
     return BP_OK;
 }
 
-static bp_status search_once(bp_call *call, struct search *search, bp_leg *by_vector, bp_leg *by_words)
+static bp_status search_once(bp_call *call, struct search *search, bp_leg *by_vector,
+                             bp_leg *by_words)
 {
     search->is_stale = false;
     by_vector->mode = by_words->mode = BP_SEARCH_NONE;
@@ -457,18 +496,21 @@ static bp_status search_once(bp_call *call, struct search *search, bp_leg *by_ve
     return BP_OK;
 }
 
-bp_status store_search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector, bp_leg *by_words)
+bp_status store_search(bp_call *call, void *instance, const bp_vector_query *query,
+                       bp_leg *by_vector, bp_leg *by_words)
 {
     struct search search = { .store = instance, .query = query };
 
     if (query->limit < 1 || query->limit > LIMIT_MAX)
-        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX, query->limit);
+        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", LIMIT_MAX,
+                       query->limit);
     BP_TRY(filters_check(call, query->filter));
     for (int tries = 0; tries < STALE_TRIES; tries++) {
         BP_TRY(search_once(call, &search, by_vector, by_words));
         if (!search.is_stale)
             return BP_OK;
     }
-    return bp_fail(call, BP_UNAVAILABLE, "the collection \"" BP_FMT "\" is made and dropped by others all the time",
+    return bp_fail(call, BP_UNAVAILABLE,
+                   "the collection \"" BP_FMT "\" is made and dropped by others all the time",
                    BP_ARG(query->collection));
 }

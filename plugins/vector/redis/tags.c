@@ -1,19 +1,23 @@
-/* tags.c - filters in RediSearch's own language, so that its index looks only at points that may pass.
+/* tags.c - filters in RediSearch's own language, so that its index looks only at points that may
+ * pass.
  *
- * Keys of metadata are anybody's, and a field may hold an array: both are more than RediSearch's schema can say of
- * hashes. So each point has one field f of tags, whatever its metadata is, and each tag says one thing about one key,
- * in hex where it is of others, as nothing but letters and digits needs no escaping, folding or trimming:
+ * Keys of metadata are anybody's, and a field may hold an array: both are more than RediSearch's
+ * schema can say of hashes. So each point has one field f of tags, whatever its metadata is, and
+ * each tag says one thing about one key, in hex where it is of others, as nothing but letters and
+ * digits needs no escaping, folding or trimming:
  *
  *      e FIELD x          the key is there                 s FIELD x BYTES    a string of at most 64 bytes
  *      b FIELD x 00|01    a boolean                        t FIELD x HASH     a longer one
  *      n FIELD x KEY      a number                         r FIELD x DIGITS   a number whose KEY begins with 1 to 8
  * digits zx                 too much to be said with tags: may match anything
  *
- * KEY is the double as 16 hexadecimal digits that order as the numbers do. A range is the union of a few hundred
- * beginnings at most: 3 to 25 are 3.. 4.. of the first digit where they fit, and longer ones at both ends.
+ * KEY is the double as 16 hexadecimal digits that order as the numbers do. A range is the union of
+ * a few hundred beginnings at most: 3 to 25 are 3.. 4.. of the first digit where they fit, and
+ * longer ones at both ends.
  *
- * Not all of a filter can be said so. What cannot is said from above (all that pass, and maybe more) and, below a
- * `not`, from below (only such as pass, and maybe not all); search.c looks at the metadata of what comes back.
+ * Not all of a filter can be said so. What cannot is said from above (all that pass, and maybe
+ * more) and, below a `not`, from below (only such as pass, and maybe not all); search.c looks at
+ * the metadata of what comes back.
  */
 #include "store.h"
 
@@ -223,8 +227,8 @@ static void add_range(struct leaf *leaf, bp_str field, int64_t first, int64_t la
     }
 }
 
-/* All beginnings of keys from `first` to `last`, which have 8 digits: at both ends what does not fill the next shorter
- * beginning, and so on inwards. */
+/* All beginnings of keys from `first` to `last`, which have 8 digits: at both ends what does not
+ * fill the next shorter beginning, and so on inwards. */
 static void cover_range(struct leaf *leaf, bp_str field, int64_t first, int64_t last)
 {
     for (unsigned shift = 0;; shift += 4) {
@@ -257,8 +261,12 @@ static void translate_range(struct leaf *leaf, const bp_filter *filter)
     const int64_t part = INT64_C(1) << 32; // what 8 digits do not tell apart
     bool          is_low_open = filter->low == -INFINITY, is_high_open = filter->high == INFINITY;
     bool          is_rounded = is_beyond_doubles(filter->low) || is_beyond_doubles(filter->high);
-    uint64_t      low = is_low_open ? 0 : key_of(filter->low) + (filter->is_low_exclusive && !is_rounded ? 1 : 0);
-    uint64_t      high = is_high_open ? UINT64_MAX : key_of(filter->high) - (filter->is_high_exclusive && !is_rounded ? 1 : 0);
+    uint64_t      low = is_low_open
+                            ? 0
+                            : key_of(filter->low) + (filter->is_low_exclusive && !is_rounded ? 1 : 0);
+    uint64_t      high = is_high_open
+                             ? UINT64_MAX
+                             : key_of(filter->high) - (filter->is_high_exclusive && !is_rounded ? 1 : 0);
     int64_t       first = (int64_t)(low >> 32), last = (int64_t)(high >> 32);
 
     if (is_rounded)
@@ -281,7 +289,7 @@ static void translate_values(struct leaf *leaf, const bp_filter *filter)
 
     for (size_t i = 0; i < filter->value_count; i++) {
         const bp_value *value = &filter->values[i];
-        bool            is_long = (value->type == BP_VALUE_STRING && value->text.len > STRING_BYTES_MAX) ||
+        bool is_long = (value->type == BP_VALUE_STRING && value->text.len > STRING_BYTES_MAX) ||
                        (value->type == BP_VALUE_NUMBER && is_beyond_doubles(value->number));
 
         if (value->type == BP_VALUE_STRING)
@@ -299,8 +307,8 @@ static void translate_values(struct leaf *leaf, const bp_filter *filter)
     }
 }
 
-static bp_status translate_leaf(bp_call *call, struct translation *all, const bp_filter *filter, bool is_above,
-                                struct part *out)
+static bp_status translate_leaf(bp_call *call, struct translation *all, const bp_filter *filter,
+                                bool is_above, struct part *out)
 {
     struct leaf leaf = { .buf = bp_buf_new(call, 16 << 20), .all = all, .is_above = is_above };
     struct tag  tag;
@@ -309,7 +317,8 @@ static bp_status translate_leaf(bp_call *call, struct translation *all, const bp
         translate_range(&leaf, filter);
     } else if (filter->op == BP_FILTER_IN) {
         translate_values(&leaf, filter);
-    } else if (filter->op == BP_FILTER_EXISTS || is_above) { // a prefix: that the key is there is all that is known
+    } else if (filter->op == BP_FILTER_EXISTS ||
+               is_above) { // a prefix: that the key is there is all that is known
         begin(&tag, 'e', filter->field);
         add_tag(&leaf, &tag);
     }
@@ -319,7 +328,8 @@ static bp_status translate_leaf(bp_call *call, struct translation *all, const bp
 }
 
 /* A leaf that must not match is known from below where all that may pass is wanted. */
-static bp_status translate_negated(bp_call *call, struct translation *all, const bp_filter *filter, struct part *out)
+static bp_status translate_negated(bp_call *call, struct translation *all, const bp_filter *filter,
+                                   struct part *out)
 {
     BP_TRY(translate_leaf(call, all, filter, false, out));
     if (out->reach == REACH_SOME)
@@ -329,12 +339,12 @@ static bp_status translate_negated(bp_call *call, struct translation *all, const
     return out->reach == REACH_ALL || out->text.len ? BP_OK : BP_NO_MEMORY;
 }
 
-static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
-                           struct part *out);
+static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter,
+                           bool is_negated, struct part *out);
 
 /* Children that let everything or nothing pass are left out, or decide alone. */
-static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
-                      struct part *out)
+static bp_status join(bp_call *call, struct translation *all, const bp_filter *filter,
+                      bool is_negated, struct part *out)
 {
     bool    is_and = (filter->op == BP_FILTER_AND) != is_negated;
     reach   deciding = is_and ? REACH_NONE : REACH_ALL;
@@ -358,10 +368,10 @@ static bp_status join(bp_call *call, struct translation *all, const bp_filter *f
     return bp_buf_status(buf);
 }
 
-/* Every `not` moves down to the leaves: not (a and b) is (not a) or (not b). RediSearch loses points where a negation
- * stands around another. */
-static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter, bool is_negated,
-                           struct part *out)
+/* Every `not` moves down to the leaves: not (a and b) is (not a) or (not b). RediSearch loses
+ * points where a negation stands around another. */
+static bp_status translate(bp_call *call, struct translation *all, const bp_filter *filter,
+                           bool is_negated, struct part *out)
 {
     bp_filter leaf = *filter;
 
@@ -373,7 +383,8 @@ static bp_status translate(bp_call *call, struct translation *all, const bp_filt
         leaf.op = BP_FILTER_EXISTS;
         is_negated = !is_negated;
     }
-    return is_negated ? translate_negated(call, all, &leaf, out) : translate_leaf(call, all, &leaf, true, out);
+    return is_negated ? translate_negated(call, all, &leaf, out)
+                      : translate_leaf(call, all, &leaf, true, out);
 }
 
 bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool *is_exact)
@@ -388,6 +399,8 @@ bp_status tags_query(bp_call *call, const bp_filter *filter, bp_str *query, bool
         all.is_exact = false;
     }
     *is_exact = all.is_exact;
-    *query = whole.reach == REACH_ALL ? BP_STR("*") : whole.reach == REACH_NONE ? BP_STR("(@f:{none})") : whole.text;
+    *query = whole.reach == REACH_ALL    ? BP_STR("*")
+             : whole.reach == REACH_NONE ? BP_STR("(@f:{none})")
+                                         : whole.text;
     return BP_OK;
 }

@@ -1,5 +1,6 @@
-/* walk.c - all points of a collection in the order of their ids, read page by page: for counting, scrolling, deleting
- * by a filter, and for a search that reads every vector. Points written meanwhile may or may not be seen. */
+/* walk.c - all points of a collection in the order of their ids, read page by page: for counting,
+ * scrolling, deleting by a filter, and for a search that reads every vector. Points written
+ * meanwhile may or may not be seen. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -41,15 +42,16 @@ static bp_status read_points(bp_call *call, const struct page *page, const struc
 
     for (size_t i = 0; i < ids->count; i++)
         redis_add(batch,
-                  (bp_str[]){ BP_STR("HMGET"), collection_key(call, page->collection, "p:", ids->items[i]->text),
+                  (bp_str[]){ BP_STR("HMGET"),
+                              collection_key(call, page->collection, "p:", ids->items[i]->text),
                               BP_STR("m"), page->fields & WALK_WORDS ? BP_STR("w") : BP_STR("-"),
                               page->fields & WALK_VECTOR ? BP_STR("v") : BP_STR("-") },
                   5);
     return redis_run(call, page->store->client, batch, REDIS_IDEMPOTENT, replies);
 }
 
-static bp_status hand_out(bp_call *call, struct page *page, uint64_t id, const struct redis_reply *fields,
-                          bool *is_enough)
+static bp_status hand_out(bp_call *call, struct page *page, uint64_t id,
+                          const struct redis_reply *fields, bool *is_enough)
 {
     size_t   vector_bytes = page->collection->dimensions * sizeof(float);
     bp_point point = { .struct_size = sizeof(point), .id = id };
@@ -68,8 +70,10 @@ static bp_status hand_out(bp_call *call, struct page *page, uint64_t id, const s
         memcpy(page->vector, fields->items[2]->text.data, vector_bytes);
         point.vector = page->vector;
     } else if (fields->items[2]->text.len) {
-        return bp_fail(call, BP_DATA, "point %llu of \"" BP_FMT "\" has a vector of %zu bytes: write it again",
-                       (unsigned long long)id, BP_ARG(page->collection->name), fields->items[2]->text.len);
+        return bp_fail(call, BP_DATA,
+                       "point %llu of \"" BP_FMT "\" has a vector of %zu bytes: write it again",
+                       (unsigned long long)id, BP_ARG(page->collection->name),
+                       fields->items[2]->text.len);
     }
     return page->sink(call, page->self, &point, is_enough);
 }
@@ -93,10 +97,11 @@ static bp_status walk_page(bp_call *call, struct page *page)
     return BP_OK;
 }
 
-bp_status walk(bp_call *call, struct redis_store *store, const struct collection *collection, const bp_filter *filter,
-               uint64_t after, uint32_t fields, walk_sink sink, void *self)
+bp_status walk(bp_call *call, struct redis_store *store, const struct collection *collection,
+               const bp_filter *filter, uint64_t after, uint32_t fields, walk_sink sink, void *self)
 {
-    size_t      bytes = POINT_BYTES + (fields & WALK_VECTOR ? collection->dimensions * sizeof(float) : 0);
+    size_t bytes = POINT_BYTES +
+                   (fields & WALK_VECTOR ? collection->dimensions * sizeof(float) : 0);
     struct page page = { .store = store,
                          .collection = collection,
                          .filter = filter,
@@ -124,15 +129,17 @@ bp_status walk(bp_call *call, struct redis_store *store, const struct collection
 
 /* ---- which of these pass? ---- */
 
-static bp_status check_some(bp_call *call, struct redis_store *store, const struct collection *collection,
-                            const bp_filter *filter, const bp_hit *hits, size_t count, bool *passes)
+static bp_status check_some(bp_call *call, struct redis_store *store,
+                            const struct collection *collection, const bp_filter *filter,
+                            const bp_hit *hits, size_t count, bool *passes)
 {
     struct redis_batch              *batch = redis_batch_new(call, collection->base);
     const struct redis_reply *const *replies;
 
     for (size_t i = 0; i < count; i++)
         redis_add(batch,
-                  (bp_str[]){ BP_STR("HGET"), collection_key(call, collection, "p:", id_text(call, hits[i].id)),
+                  (bp_str[]){ BP_STR("HGET"),
+                              collection_key(call, collection, "p:", id_text(call, hits[i].id)),
                               BP_STR("m") },
                   3);
     BP_TRY(redis_run(call, store->client, batch, REDIS_IDEMPOTENT, &replies));
@@ -167,7 +174,8 @@ static bp_status count_one(bp_call *call, void *self, const bp_point *point, boo
     return BP_OK;
 }
 
-bp_status store_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t *count)
+bp_status store_count(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                      uint64_t *count)
 {
     struct redis_store *store = instance;
     struct collection   collection;
@@ -191,8 +199,8 @@ static bp_status give_one(bp_call *call, void *self, const bp_point *point, bool
     return scroll->sink->point(call, scroll->sink->self, point);
 }
 
-bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
-                       uint32_t limit, const bp_point_sink *sink)
+bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                       uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
     struct redis_store *store = instance;
     struct scroll       scroll = { sink, limit };
@@ -202,5 +210,6 @@ bp_status store_scroll(bp_call *call, void *instance, bp_str name, const bp_filt
         return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", LIMIT_MAX, limit);
     BP_TRY(filters_check(call, filter));
     BP_TRY(collection_find(call, store, name, &collection));
-    return walk(call, store, &collection, filter, after, WALK_VECTOR | WALK_WORDS | WALK_FOR_OTHERS, give_one, &scroll);
+    return walk(call, store, &collection, filter, after, WALK_VECTOR | WALK_WORDS | WALK_FOR_OTHERS,
+                give_one, &scroll);
 }

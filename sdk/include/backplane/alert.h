@@ -10,7 +10,11 @@ extern "C" {
 
 #define BP_KIND_VERSION_alert 1
 
-typedef enum bp_severity { BP_SEVERITY_INFO = 0, BP_SEVERITY_WARNING = 1, BP_SEVERITY_CRITICAL = 2 } bp_severity;
+typedef enum bp_severity {
+    BP_SEVERITY_INFO = 0,
+    BP_SEVERITY_WARNING = 1,
+    BP_SEVERITY_CRITICAL = 2
+} bp_severity;
 
 typedef struct bp_label {
     bp_str name;
@@ -31,9 +35,9 @@ typedef struct bp_alert {
     bp_str          runbook_url;    /* may be empty */
 } bp_alert;
 
-/* May suspend and is bounded by the call. Delivers all of them, or says why not; the host keeps them in a
- * bounded queue and tries again with growing pauses while the status is retryable. A sink must take the same
- * alert twice. */
+/* May suspend and is bounded by the call. Delivers all of them, or says why not; the host keeps
+ * them in a bounded queue and tries again with growing pauses while the status is retryable. A sink
+ * must take the same alert twice. */
 typedef struct bp_alert_ops {
     uint32_t struct_size;
     bp_status (*deliver)(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size,

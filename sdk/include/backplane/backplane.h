@@ -1,5 +1,5 @@
-/* backplane/backplane.h - everything. Including a header asks for its service, so a plugin that needs only
- * some of them includes only those. */
+/* backplane/backplane.h - everything. Including a header asks for its service, so a plugin that
+ * needs only some of them includes only those. */
 #ifndef BACKPLANE_BACKPLANE_H
 #define BACKPLANE_BACKPLANE_H
 #include <backplane/alert.h>

@@ -1,7 +1,8 @@
-/* backplane/cache.h - the interface of a cache: values with a time to live, rate limits, budgets, locks.
+/* backplane/cache.h - the interface of a cache: values with a time to live, rate limits, budgets,
+ * locks.
  *
- * What is in a cache may be gone at any time; limits, budgets and locks are exact among all processes
- * that share the back end. Keys are 1 to 512 bytes; values up to 8 MiB.
+ * What is in a cache may be gone at any time; limits, budgets and locks are exact among all
+ * processes that share the back end. Keys are 1 to 512 bytes; values up to 8 MiB.
  */
 #ifndef BACKPLANE_CACHE_H
 #define BACKPLANE_CACHE_H
@@ -20,7 +21,8 @@ typedef struct bp_take {
     bool     is_granted;
     int64_t  limit;
     int64_t  remaining;
-    int64_t  reset_ns; /* from now until it is whole again; for a refusal: until it could be granted */
+    int64_t
+        reset_ns; /* from now until it is whole again; for a refusal: until it could be granted */
 } bp_take;
 
 typedef struct bp_cache_stats {
@@ -41,8 +43,9 @@ typedef struct bp_budget {
     int64_t  spent;
 } bp_budget;
 
-/* What dump() hands on, on the calling fiber; `budget` is valid until it returns. A status other than BP_OK ends dump()
- * with that status. It may keep memory of the call, so the cache calls it outside of scratch memory of its own. */
+/* What dump() hands on, on the calling fiber; `budget` is valid until it returns. A status other
+ * than BP_OK ends dump() with that status. It may keep memory of the call, so the cache calls it
+ * outside of scratch memory of its own. */
 typedef struct bp_budget_sink {
     uint32_t struct_size;
     bp_status (*budget)(bp_call *call, void *self, const bp_budget *budget) BP_SUSPENDS;
@@ -57,33 +60,39 @@ typedef struct bp_cache_ops {
     /* BP_NOT_FOUND when there is none or it has expired; `value` is in the call's arena. */
     bp_status (*get)(bp_call *call, void *instance, bp_str key, bp_str *value) BP_SUSPENDS;
     /* ttl_ns 0: as long as there is room. */
-    bp_status (*set)(bp_call *call, void *instance, bp_str key, bp_str value, int64_t ttl_ns) BP_SUSPENDS;
+    bp_status (*set)(bp_call *call, void *instance, bp_str key, bp_str value,
+                     int64_t ttl_ns) BP_SUSPENDS;
     bp_status (*remove)(bp_call *call, void *instance, bp_str key) BP_SUSPENDS;
     /* Deletes every key that begins with `prefix` (at least one byte). */
-    bp_status (*remove_prefix)(bp_call *call, void *instance, bp_str prefix, int64_t *removed) BP_SUSPENDS;
+    bp_status (*remove_prefix)(bp_call *call, void *instance, bp_str prefix,
+                               int64_t *removed) BP_SUSPENDS;
 
-    /* Takes `cost` from a limit of `limit` per `window_ns` (a sliding window, GCRA), in one atomic step. */
-    bp_status (*take)(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                      bp_take *result) BP_SUSPENDS;
+    /* Takes `cost` from a limit of `limit` per `window_ns` (a sliding window, GCRA), in one atomic
+     * step. */
+    bp_status (*take)(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns,
+                      int64_t cost, bp_take *result) BP_SUSPENDS;
 
-    /* Budgets: reserve an estimate before work, settle the true amount after it. The reservation counts
-     * against `limit` until it is settled or `hold_ns` passes. `period` names the budget's period
+    /* Budgets: reserve an estimate before work, settle the true amount after it. The reservation
+     * counts against `limit` until it is settled or `hold_ns` passes. `period` names the budget's
+     * period
      * ("2026-11"), so that a new one starts at zero. Amounts are integers of the caller's unit. */
-    bp_status (*reserve)(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit, int64_t amount,
-                         int64_t hold_ns, bp_str reservation, bp_take *result) BP_SUSPENDS;
-    bp_status (*settle)(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
-                        int64_t amount) BP_SUSPENDS;
+    bp_status (*reserve)(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit,
+                         int64_t amount, int64_t hold_ns, bp_str reservation,
+                         bp_take *result) BP_SUSPENDS;
+    bp_status (*settle)(bp_call *call, void *instance, bp_str key, bp_str period,
+                        bp_str reservation, int64_t amount) BP_SUSPENDS;
 
-    /* A lock among processes. `owner` is any unique text; BP_CONFLICT when another owner has it. Locking
-     * again by the same owner extends it. Unlock by another owner is BP_CONFLICT. */
-    bp_status (*lock)(bp_call *call, void *instance, bp_str key, bp_str owner, int64_t hold_ns) BP_SUSPENDS;
+    /* A lock among processes. `owner` is any unique text; BP_CONFLICT when another owner has it.
+     * Locking again by the same owner extends it. Unlock by another owner is BP_CONFLICT. */
+    bp_status (*lock)(bp_call *call, void *instance, bp_str key, bp_str owner,
+                      int64_t hold_ns) BP_SUSPENDS;
     bp_status (*unlock)(bp_call *call, void *instance, bp_str key, bp_str owner) BP_SUSPENDS;
 
     bp_status (*stats)(bp_call *call, void *instance, bp_cache_stats *stats) BP_SUSPENDS;
 
-    /* Optional: what must not be lost when the back end is changed, into a sink: what was spent of budgets. Values may go,
-     * limits are whole again soon, and locks and reservations are of work that is under way. In any order; while others
-     * write, a budget may come twice. Idempotent. */
+    /* Optional: what must not be lost when the back end is changed, into a sink: what was spent of
+     * budgets. Values may go, limits are whole again soon, and locks and reservations are of work
+     * that is under way. In any order; while others write, a budget may come twice. Idempotent. */
     bp_status (*dump)(bp_call *call, void *instance, const bp_budget_sink *sink) BP_SUSPENDS;
 
     /* Optional: makes these amounts what was spent, in the place of what was there. Idempotent. */
@@ -91,9 +100,13 @@ typedef struct bp_cache_ops {
                       size_t count) BP_SUSPENDS;
 } bp_cache_ops;
 
-static inline const bp_cache_ops *bp_cache_of(const bp_peer *cache) { return (const bp_cache_ops *)cache->ops; }
+static inline const bp_cache_ops *bp_cache_of(const bp_peer *cache)
+{
+    return (const bp_cache_ops *)cache->ops;
+}
 
-static inline bp_status bp_cache_get(bp_call *call, const bp_peer *cache, bp_str key, bp_str *value) BP_SUSPENDS
+static inline bp_status bp_cache_get(bp_call *call, const bp_peer *cache, bp_str key,
+                                     bp_str *value) BP_SUSPENDS
 {
     return bp_cache_of(cache)->get(call, cache->instance, key, value);
 }
@@ -102,14 +115,16 @@ static inline bp_status bp_cache_set(bp_call *call, const bp_peer *cache, bp_str
 {
     return bp_cache_of(cache)->set(call, cache->instance, key, value, ttl_ns);
 }
-static inline bp_status bp_cache_take(bp_call *call, const bp_peer *cache, bp_str key, int64_t limit,
-                                      int64_t window_ns, int64_t cost, bp_take *result) BP_SUSPENDS
+static inline bp_status bp_cache_take(bp_call *call, const bp_peer *cache, bp_str key,
+                                      int64_t limit, int64_t window_ns, int64_t cost,
+                                      bp_take *result) BP_SUSPENDS
 {
     memset(result, 0, sizeof(*result));
     result->struct_size = (uint32_t)sizeof(*result);
     return bp_cache_of(cache)->take(call, cache->instance, key, limit, window_ns, cost, result);
 }
-static inline bp_status bp_cache_dump(bp_call *call, const bp_peer *cache, const bp_budget_sink *sink) BP_SUSPENDS
+static inline bp_status bp_cache_dump(bp_call *call, const bp_peer *cache,
+                                      const bp_budget_sink *sink) BP_SUSPENDS
 {
     if (!BP_HAS(bp_cache_of(cache), bp_cache_ops, dump))
         return bp_fail(call, BP_UNSUPPORTED, "this host is too old to read the budgets of a cache");
@@ -119,7 +134,8 @@ static inline bp_status bp_cache_load(bp_call *call, const bp_peer *cache, const
                                       size_t count) BP_SUSPENDS
 {
     if (!BP_HAS(bp_cache_of(cache), bp_cache_ops, load))
-        return bp_fail(call, BP_UNSUPPORTED, "this host is too old to write the budgets of a cache");
+        return bp_fail(call, BP_UNSUPPORTED,
+                       "this host is too old to write the budgets of a cache");
     return bp_cache_of(cache)->load(call, cache->instance, budgets, sizeof(bp_budget), count);
 }
 

@@ -5,12 +5,13 @@
  *
  *      call { deadline, cancelled?, arena, error slot, log fields, trace, principal }
  *
- * Memory: inputs of an operation are borrowed until it returns. Outputs live in the call's arena, which
- * is freed as a whole when the call ends. Nobody frees what the other side allocated.
- * Time: every function that suspends is bounded by the call's deadline and returns at once, with
+ * Memory: inputs of an operation are borrowed until it returns. Outputs live in the call's arena,
+ * which is freed as a whole when the call ends. Nobody frees what the other side allocated. Time:
+ * every function that suspends is bounded by the call's deadline and returns at once, with
  * BP_CANCELLED or BP_DEADLINE, when the call is over. Cancellation is sticky.
- * Threads: unless it says otherwise a function may be used only by the fiber the call runs on; a job
- * given to bp_offload() may allocate, format, fail and log with its call, as the fiber is parked then.
+ * Threads: unless it says otherwise a function may be used only by the fiber the call runs on; a
+ * job given to bp_offload() may allocate, format, fail and log with its call, as the fiber is
+ * parked then.
  */
 #ifndef BACKPLANE_CALL_H
 #define BACKPLANE_CALL_H
@@ -47,8 +48,9 @@ typedef struct bp_error {
     bp_str      op;
     const char *file; /* where in the source */
     uint32_t    line;
-    /* What a client of the server is told instead of `message`, which may name hosts, users, paths; empty: `message`. */
-    bp_str      client_message;
+    /* What a client of the server is told instead of `message`, which may name hosts, users, paths;
+     * empty: `message`. */
+    bp_str client_message;
 } bp_error;
 
 typedef enum bp_log_level {
@@ -76,40 +78,43 @@ typedef struct bp_buf bp_buf;
 typedef struct bp_call_service {
     uint32_t struct_size;
 
-    /* Memory of the call, zeroed, aligned for any type. NULL, with BP_NO_MEMORY in the slot, when the
-     * call's memory limit is passed. */
+    /* Memory of the call, zeroed, aligned for any type. NULL, with BP_NO_MEMORY in the slot, when
+     * the call's memory limit is passed. */
     void *(*alloc)(bp_call *call, size_t size_bytes);
     /* Runs cleanup(arg) when the call ends, latest first, on the worker; it must not suspend. */
     bp_status (*on_end)(bp_call *call, void (*cleanup)(void *arg), void *arg);
 
-    bp_status (*set_error)(bp_call *call, bp_status status, bp_str message, const char *file, uint32_t line);
-    void (*set_error_detail)(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status);
+    bp_status (*set_error)(bp_call *call, bp_status status, bp_str message, const char *file,
+                           uint32_t line);
+    void (*set_error_detail)(bp_call *call, int64_t retry_after_ns, int32_t os_errno,
+                             int32_t upstream_status);
     const bp_error *(*error)(bp_call *call);
     void (*clear_error)(bp_call *call);
 
-    int64_t (*deadline_ns)(bp_call *call);   /* monotonic; BP_FOREVER: none */
-    bp_status (*cancelled)(bp_call *call);   /* BP_OK, BP_CANCELLED or BP_DEADLINE */
+    int64_t (*deadline_ns)(bp_call *call); /* monotonic; BP_FOREVER: none */
+    bp_status (*cancelled)(bp_call *call); /* BP_OK, BP_CANCELLED or BP_DEADLINE */
     bp_status (*shield)(bp_call *call, int64_t extra_ns);
     void (*unshield)(bp_call *call);
 
     bp_str (*request_id)(bp_call *call);
-    bp_str (*traceparent)(bp_call *call);    /* W3C, of the current span; never empty */
+    bp_str (*traceparent)(bp_call *call); /* W3C, of the current span; never empty */
     const bp_principal *(*principal)(bp_call *call);
 
     void (*log)(bp_call *call, uint32_t level, bp_str event, bp_str message, const bp_field *fields,
                 size_t field_size, size_t field_count);
     bool (*log_enabled)(bp_call *call, uint32_t level);
 
-    int64_t (*now_ns)(void);       /* monotonic */
-    int64_t (*wall_ns)(void);      /* since 1970-01-01T00:00:00Z */
+    int64_t (*now_ns)(void);                   /* monotonic */
+    int64_t (*wall_ns)(void);                  /* since 1970-01-01T00:00:00Z */
     void (*random)(void *bytes, size_t count); /* cryptographically strong */
     void (*sha256)(bp_str bytes, uint8_t digest[32]);
 
     bp_buf *(*buf_new)(bp_call *call, size_t max_bytes);
     void (*buf_add)(bp_buf *buf, bp_str bytes);
-    bp_str (*buf_str)(bp_buf *buf); /* borrowed, NUL-terminated behind its end, until the next write */
+    bp_str (*buf_str)(
+        bp_buf *buf); /* borrowed, NUL-terminated behind its end, until the next write */
     bp_status (*buf_status)(const bp_buf *buf);
-    void (*buf_reset)(bp_buf *buf);  /* empty and sound again; keeps its memory */
+    void (*buf_reset)(bp_buf *buf); /* empty and sound again; keeps its memory */
 
     bp_status (*scratch_begin)(bp_call *call);
     void (*scratch_end)(bp_call *call);
@@ -184,21 +189,28 @@ static inline bp_status bp_on_end(bp_call *call, void (*cleanup)(void *arg), voi
     return bp_service_call->on_end(call, cleanup, arg);
 }
 
-/* Between the two, memory of the call comes from an arena of its own, which bp_scratch_end() frees as a whole, its
- * cleanups included: for a call that works through a long stream piece by piece. What outlives it (but the error
- * slot, which does) must have been allocated before. May be nested 8 deep; the end of the call ends what is open.
- * BP_NO_MEMORY when nested deeper or memory is used up. */
-static inline bp_status bp_scratch_begin(bp_call *call) { return bp_service_call->scratch_begin(call); }
-static inline void bp_scratch_end(bp_call *call) { bp_service_call->scratch_end(call); }
+/* Between the two, memory of the call comes from an arena of its own, which bp_scratch_end() frees
+ * as a whole, its cleanups included: for a call that works through a long stream piece by piece.
+ * What outlives it (but the error slot, which does) must have been allocated before. May be nested
+ * 8 deep; the end of the call ends what is open. BP_NO_MEMORY when nested deeper or memory is used
+ * up. */
+static inline bp_status bp_scratch_begin(bp_call *call)
+{
+    return bp_service_call->scratch_begin(call);
+}
+static inline void bp_scratch_end(bp_call *call)
+{
+    bp_service_call->scratch_end(call);
+}
 
 /* ---- errors ---- */
 
-/* Puts a sentence into the call's error slot and returns `status`. The sentence says what failed, on
- * what, why and what to do; never the value of a secret option. Cut at 1,023 bytes. */
-static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t line, bp_status status, const char *format,
-                                   ...) BP_FORMAT(5, 6);
-static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t line, bp_status status, const char *format,
-                                   ...)
+/* Puts a sentence into the call's error slot and returns `status`. The sentence says what failed,
+ * on what, why and what to do; never the value of a secret option. Cut at 1,023 bytes. */
+static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t line, bp_status status,
+                                   const char *format, ...) BP_FORMAT(5, 6);
+static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t line, bp_status status,
+                                   const char *format, ...)
 {
     char    text[1024];
     va_list args;
@@ -216,20 +228,22 @@ static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t lin
 #define bp_fail(call, status, ...) bp_fail_at((call), __FILE__, __LINE__, (status), __VA_ARGS__)
 
 /* Details for the error just failed with; 0 where not known. */
-static inline void bp_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno, int32_t upstream_status)
+static inline void bp_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno,
+                                  int32_t upstream_status)
 {
     bp_service_call->set_error_detail(call, retry_after_ns, os_errno, upstream_status);
 }
 
-/* What clients of the server are told of the error just failed with; the log has its own sentence. For plugins of back ends,
- * where the host would tell them no more than that the storage, the vector store or the provider failed. Copied. */
+/* What clients of the server are told of the error just failed with; the log has its own sentence.
+ * For plugins of back ends, where the host would tell them no more than that the storage, the
+ * vector store or the provider failed. Copied. */
 static inline void bp_fail_for_client(bp_call *call, bp_str sentence)
 {
     bp_service_call->set_error_for_client(call, sentence);
 }
 
-/* Never NULL; status BP_OK when nothing went wrong. What a back end failed with is seen by an app as it may be told to
- * clients; the log has the rest, under the same request id. */
+/* Never NULL; status BP_OK when nothing went wrong. What a back end failed with is seen by an app
+ * as it may be told to clients; the log has the rest, under the same request id. */
 static inline const bp_error *bp_error_of(bp_call *call)
 {
     return bp_service_call->error(call);
@@ -243,9 +257,18 @@ static inline void bp_clear_error(bp_call *call)
 
 /* ---- time and cancellation ---- */
 
-static inline int64_t bp_now_ns(void) { return bp_service_call->now_ns(); }
-static inline int64_t bp_wall_ns(void) { return bp_service_call->wall_ns(); }
-static inline int64_t bp_deadline_ns(bp_call *call) { return bp_service_call->deadline_ns(call); }
+static inline int64_t bp_now_ns(void)
+{
+    return bp_service_call->now_ns();
+}
+static inline int64_t bp_wall_ns(void)
+{
+    return bp_service_call->wall_ns();
+}
+static inline int64_t bp_deadline_ns(bp_call *call)
+{
+    return bp_service_call->deadline_ns(call);
+}
 
 /* The deadline `timeout_ns` from now, or the call's own if that is earlier. */
 static inline int64_t bp_within(bp_call *call, int64_t timeout_ns)
@@ -257,19 +280,37 @@ static inline int64_t bp_within(bp_call *call, int64_t timeout_ns)
 }
 
 /* BP_OK while the call goes on. Long loops without a suspending call ask this now and then. */
-static inline bp_status bp_cancelled(bp_call *call) { return bp_service_call->cancelled(call); }
+static inline bp_status bp_cancelled(bp_call *call)
+{
+    return bp_service_call->cancelled(call);
+}
 
-/* Between bp_shield() and bp_unshield() a cancelled call may suspend for `extra_ns` more, at most 5 s:
- * for an orderly end (rolling back, telling another server to stop). Not nested: BP_INVALID within another one, which
- * then goes on. */
-static inline bp_status bp_shield(bp_call *call, int64_t extra_ns) { return bp_service_call->shield(call, extra_ns); }
-static inline void bp_unshield(bp_call *call) { bp_service_call->unshield(call); }
+/* Between bp_shield() and bp_unshield() a cancelled call may suspend for `extra_ns` more, at most 5
+ * s: for an orderly end (rolling back, telling another server to stop). Not nested: BP_INVALID
+ * within another one, which then goes on. */
+static inline bp_status bp_shield(bp_call *call, int64_t extra_ns)
+{
+    return bp_service_call->shield(call, extra_ns);
+}
+static inline void bp_unshield(bp_call *call)
+{
+    bp_service_call->unshield(call);
+}
 
 /* ---- who and where ---- */
 
-static inline bp_str bp_request_id(bp_call *call) { return bp_service_call->request_id(call); }
-static inline bp_str bp_traceparent(bp_call *call) { return bp_service_call->traceparent(call); }
-static inline const bp_principal *bp_principal_of(bp_call *call) { return bp_service_call->principal(call); }
+static inline bp_str bp_request_id(bp_call *call)
+{
+    return bp_service_call->request_id(call);
+}
+static inline bp_str bp_traceparent(bp_call *call)
+{
+    return bp_service_call->traceparent(call);
+}
+static inline const bp_principal *bp_principal_of(bp_call *call)
+{
+    return bp_service_call->principal(call);
+}
 
 /* ---- log: one JSON line, with the call's request id, plugin and op in it. Any thread. ---- */
 
@@ -295,13 +336,15 @@ static inline bp_field bp_field_bool(const char *name, bool is_true)
 }
 
 /* `event` is a short snake_case name that programs look for; `fields` may be NULL with count 0. */
-static inline void bp_log_event(bp_call *call, bp_log_level level, const char *event, bp_str message,
-                                const bp_field *fields, size_t field_count)
+static inline void bp_log_event(bp_call *call, bp_log_level level, const char *event,
+                                bp_str message, const bp_field *fields, size_t field_count)
 {
-    bp_service_call->log(call, (uint32_t)level, bp_str_of(event), message, fields, sizeof(bp_field), field_count);
+    bp_service_call->log(call, (uint32_t)level, bp_str_of(event), message, fields, sizeof(bp_field),
+                         field_count);
 }
 
-static inline void bp_log(bp_call *call, bp_log_level level, const char *format, ...) BP_FORMAT(3, 4);
+static inline void bp_log(bp_call *call, bp_log_level level, const char *format, ...)
+    BP_FORMAT(3, 4);
 static inline void bp_log(bp_call *call, bp_log_level level, const char *format, ...)
 {
     char    text[1024];
@@ -317,20 +360,43 @@ static inline void bp_log(bp_call *call, bp_log_level level, const char *format,
         len = 0;
     if ((size_t)len >= sizeof(text))
         len = (int)sizeof(text) - 1;
-    bp_service_call->log(call, (uint32_t)level, bp_str_n("", 0), bp_str_n(text, (size_t)len), NULL, sizeof(bp_field), 0);
+    bp_service_call->log(call, (uint32_t)level, bp_str_n("", 0), bp_str_n(text, (size_t)len), NULL,
+                         sizeof(bp_field), 0);
 }
 
 /* ---- bytes ---- */
 
-static inline void bp_random(void *bytes, size_t count) { bp_service_call->random(bytes, count); }
-static inline void bp_sha256(bp_str bytes, uint8_t digest[32]) { bp_service_call->sha256(bytes, digest); }
+static inline void bp_random(void *bytes, size_t count)
+{
+    bp_service_call->random(bytes, count);
+}
+static inline void bp_sha256(bp_str bytes, uint8_t digest[32])
+{
+    bp_service_call->sha256(bytes, digest);
+}
 
-/* NULL when there is no memory; every other function takes NULL and treats it as a spoilt buffer. */
-static inline bp_buf *bp_buf_new(bp_call *call, size_t max_bytes) { return bp_service_call->buf_new(call, max_bytes); }
-static inline void bp_buf_add(bp_buf *buf, bp_str bytes) { bp_service_call->buf_add(buf, bytes); }
-static inline bp_str bp_buf_str(bp_buf *buf) { return bp_service_call->buf_str(buf); }
-static inline bp_status bp_buf_status(const bp_buf *buf) { return bp_service_call->buf_status(buf); }
-static inline void bp_buf_reset(bp_buf *buf) { bp_service_call->buf_reset(buf); }
+/* NULL when there is no memory; every other function takes NULL and treats it as a spoilt buffer.
+ */
+static inline bp_buf *bp_buf_new(bp_call *call, size_t max_bytes)
+{
+    return bp_service_call->buf_new(call, max_bytes);
+}
+static inline void bp_buf_add(bp_buf *buf, bp_str bytes)
+{
+    bp_service_call->buf_add(buf, bytes);
+}
+static inline bp_str bp_buf_str(bp_buf *buf)
+{
+    return bp_service_call->buf_str(buf);
+}
+static inline bp_status bp_buf_status(const bp_buf *buf)
+{
+    return bp_service_call->buf_status(buf);
+}
+static inline void bp_buf_reset(bp_buf *buf)
+{
+    bp_service_call->buf_reset(buf);
+}
 
 /* printf at the end of the buffer; one piece at most 1,023 bytes, a longer one is cut. */
 static inline void bp_buf_addf(bp_buf *buf, const char *format, ...) BP_FORMAT(2, 3);
@@ -344,7 +410,8 @@ static inline void bp_buf_addf(bp_buf *buf, const char *format, ...)
     len = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (len > 0)
-        bp_buf_add(buf, bp_str_n(text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1));
+        bp_buf_add(buf,
+                   bp_str_n(text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1));
 }
 
 #ifdef __cplusplus

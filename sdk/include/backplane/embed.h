@@ -18,8 +18,8 @@ typedef struct bp_embed_info {
     uint32_t max_tokens; /* a text is cut behind them; 0: no limit */
     uint32_t max_batch;  /* texts in one call, at least 1 */
     bp_str   model;      /* id that changes whenever the vectors would */
-    bool     is_lexical; /* nearness means shared words, not meaning: a weak second leg beside BM25 */
-    bool     is_normalised;
+    bool is_lexical; /* nearness means shared words, not meaning: a weak second leg beside BM25 */
+    bool is_normalised;
 } bp_embed_info;
 
 typedef struct bp_embed_request {
@@ -46,16 +46,21 @@ typedef struct bp_embed_ops {
                        bp_embeddings *embeddings) BP_SUSPENDS;
 } bp_embed_ops;
 
-static inline const bp_embed_ops *bp_embed_of(const bp_peer *embedder) { return (const bp_embed_ops *)embedder->ops; }
+static inline const bp_embed_ops *bp_embed_of(const bp_peer *embedder)
+{
+    return (const bp_embed_ops *)embedder->ops;
+}
 
-static inline bp_status bp_embed_info_of(bp_call *call, const bp_peer *embedder, bp_embed_info *info) BP_SUSPENDS
+static inline bp_status bp_embed_info_of(bp_call *call, const bp_peer *embedder,
+                                         bp_embed_info *info) BP_SUSPENDS
 {
     memset(info, 0, sizeof(*info));
     info->struct_size = (uint32_t)sizeof(*info);
     return bp_embed_of(embedder)->info(call, embedder->instance, info);
 }
-static inline bp_status bp_embed_texts(bp_call *call, const bp_peer *embedder, bp_embed_purpose purpose,
-                                       const bp_str *texts, size_t count, bp_embeddings *embeddings) BP_SUSPENDS
+static inline bp_status bp_embed_texts(bp_call *call, const bp_peer *embedder,
+                                       bp_embed_purpose purpose, const bp_str *texts, size_t count,
+                                       bp_embeddings *embeddings) BP_SUSPENDS
 {
     bp_embed_request request;
     memset(&request, 0, sizeof(request));

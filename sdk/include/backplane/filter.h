@@ -2,10 +2,11 @@
  *
  *      and( lang = "en", or( year >= 2024, tags in ["new", "hot"] ) )
  *
- * A leaf names a field and compares it with values of one type. A field that is missing, or of another
- * type, matches nothing but NOT_EXISTS and what stands under a `not`. A field holding an array matches
- * when any of its members does. Numbers compare as doubles, integers of 64 bits exactly: who makes a filter says of a
- * number that is one what it is (bp_value_of_integer(), low_integer, high_integer), since a double keeps 53 bits of it.
+ * A leaf names a field and compares it with values of one type. A field that is missing, or of
+ * another type, matches nothing but NOT_EXISTS and what stands under a `not`. A field holding an
+ * array matches when any of its members does. Numbers compare as doubles, integers of 64 bits
+ * exactly: who makes a filter says of a number that is one what it is (bp_value_of_integer(),
+ * low_integer, high_integer), since a double keeps 53 bits of it.
  */
 #ifndef BACKPLANE_FILTER_H
 #define BACKPLANE_FILTER_H
@@ -17,26 +18,32 @@ extern "C" {
 #endif
 
 typedef enum bp_filter_op {
-    BP_FILTER_AND = 1, /* all children; none: everything */
-    BP_FILTER_OR = 2,  /* any child; none: nothing */
-    BP_FILTER_NOT = 3, /* the one child does not match */
-    BP_FILTER_IN = 4,  /* equal to one of `values`; one value: equal */
-    BP_FILTER_RANGE = 5, /* numbers: low <= field <= high, exclusive where said */
+    BP_FILTER_AND = 1,    /* all children; none: everything */
+    BP_FILTER_OR = 2,     /* any child; none: nothing */
+    BP_FILTER_NOT = 3,    /* the one child does not match */
+    BP_FILTER_IN = 4,     /* equal to one of `values`; one value: equal */
+    BP_FILTER_RANGE = 5,  /* numbers: low <= field <= high, exclusive where said */
     BP_FILTER_PREFIX = 6, /* strings: begins with values[0] */
     BP_FILTER_EXISTS = 7,
     BP_FILTER_NOT_EXISTS = 8
 } bp_filter_op;
 
-typedef enum bp_value_type { BP_VALUE_STRING = 1, BP_VALUE_NUMBER = 2, BP_VALUE_BOOL = 3 } bp_value_type;
+typedef enum bp_value_type {
+    BP_VALUE_STRING = 1,
+    BP_VALUE_NUMBER = 2,
+    BP_VALUE_BOOL = 3
+} bp_value_type;
 
 typedef struct bp_value {
     uint32_t type;
-    uint32_t is_integer; /* NUMBER: 1 when `text` has the exact value in decimal digits, -2^63 to 2^63 - 1; else 0 */
-    bp_str   text;
-    double   number; /* BOOL: 0 or 1 */
+    uint32_t is_integer; /* NUMBER: 1 when `text` has the exact value in decimal digits, -2^63 to
+                            2^63 - 1; else 0 */
+    bp_str text;
+    double number; /* BOOL: 0 or 1 */
 } bp_value;
 
-/* Depth at most 8, at most 256 nodes and 1,024 values in all; checked by the host before a plugin sees it. */
+/* Depth at most 8, at most 256 nodes and 1,024 values in all; checked by the host before a plugin
+ * sees it. */
 typedef struct bp_filter bp_filter;
 struct bp_filter {
     uint32_t                struct_size;
@@ -48,8 +55,8 @@ struct bp_filter {
     size_t                  value_count;
     double                  low, high; /* RANGE; -INFINITY and INFINITY: open */
     bool                    is_low_exclusive, is_high_exclusive;
-    bool                    is_low_integer, is_high_integer; /* the bound is exactly the integer below */
-    int64_t                 low_integer, high_integer;
+    bool    is_low_integer, is_high_integer; /* the bound is exactly the integer below */
+    int64_t low_integer, high_integer;
 };
 
 /* The exact value of a number that is one; false for any other value. */
@@ -58,7 +65,8 @@ static inline bool bp_value_integer(const bp_value *value, int64_t *integer)
     bool     is_negative = value->text.len > 0 && value->text.data[0] == '-';
     uint64_t most = (uint64_t)INT64_MAX + (is_negative ? 1 : 0), sum = 0;
 
-    if (value->type != BP_VALUE_NUMBER || !value->is_integer || value->text.len <= (is_negative ? 1u : 0u))
+    if (value->type != BP_VALUE_NUMBER || !value->is_integer ||
+        value->text.len <= (is_negative ? 1u : 0u))
         return false;
     for (size_t i = is_negative ? 1 : 0; i < value->text.len; i++) {
         uint64_t digit = (uint64_t)(unsigned char)value->text.data[i] - '0';

@@ -1,5 +1,5 @@
-/* backplane/health.h - the interface of a health check. The host runs each by its interval, keeps the last
- * answer, and serves it at /health; a check never runs inside a request. */
+/* backplane/health.h - the interface of a health check. The host runs each by its interval, keeps
+ * the last answer, and serves it at /health; a check never runs inside a request. */
 #ifndef BACKPLANE_HEALTH_H
 #define BACKPLANE_HEALTH_H
 
@@ -11,7 +11,11 @@ extern "C" {
 
 #define BP_KIND_VERSION_health 1
 
-typedef enum bp_health_level { BP_HEALTH_OK = 0, BP_HEALTH_DEGRADED = 1, BP_HEALTH_DOWN = 2 } bp_health_level;
+typedef enum bp_health_level {
+    BP_HEALTH_OK = 0,
+    BP_HEALTH_DEGRADED = 1,
+    BP_HEALTH_DOWN = 2
+} bp_health_level;
 
 typedef struct bp_health {
     uint32_t struct_size;
@@ -21,17 +25,18 @@ typedef struct bp_health {
     bp_str   unit;   /* "bytes", "ratio", "seconds" */
 } bp_health;
 
-/* May suspend and is bounded by the call (the option `timeout`, 5 s unless said otherwise). BP_OK with a
- * level; any other status counts as down, with the call's error as detail. */
+/* May suspend and is bounded by the call (the option `timeout`, 5 s unless said otherwise). BP_OK
+ * with a level; any other status counts as down, with the call's error as detail. */
 typedef struct bp_health_ops {
     uint32_t struct_size;
     bp_status (*check)(bp_call *call, void *instance, bp_health *health) BP_SUSPENDS;
 } bp_health_ops;
 
 /* To return from a check: the level with a sentence of one's own, printf-like ... */
-static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level, const char *format, ...)
-    BP_FORMAT(4, 5);
-static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level, const char *format, ...)
+static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level,
+                                      const char *format, ...) BP_FORMAT(4, 5);
+static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level,
+                                      const char *format, ...)
 {
     va_list args;
 

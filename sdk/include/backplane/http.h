@@ -1,8 +1,8 @@
 /* backplane/http.h - asking other HTTP servers, whole answers or streams, as straight-line code.
  *
  * Connections are pooled per worker and origin. Redirects are not followed unless asked for. The
- * traceparent and the request id of the call travel with every request. HTTP statuses are not failures
- * here: BP_OK means that a well-formed answer came, whatever its status.
+ * traceparent and the request id of the call travel with every request. HTTP statuses are not
+ * failures here: BP_OK means that a well-formed answer came, whatever its status.
  */
 #ifndef BACKPLANE_HTTP_H
 #define BACKPLANE_HTTP_H
@@ -32,7 +32,7 @@ typedef struct bp_http_request {
     size_t                max_response_bytes;    /* 0: 32 MiB, decoded; more is BP_TOO_LARGE */
     uint32_t              max_redirects;         /* 0: none are followed; at most 10 */
     uint32_t              flags;                 /* none yet */
-    bp_str                ca_file;               /* PEM: whom to trust for https://; empty: those that the machine trusts */
+    bp_str ca_file; /* PEM: whom to trust for https://; empty: those that the machine trusts */
 } bp_http_request;
 
 typedef struct bp_http_response {
@@ -41,7 +41,7 @@ typedef struct bp_http_response {
     bp_str                content_type;
     const bp_http_header *headers; /* names in lower case */
     size_t                header_count;
-    bp_str                body; /* decoded; empty for a stream */
+    bp_str                body;           /* decoded; empty for a stream */
     int64_t               retry_after_ns; /* from Retry-After, clamped to 1 to 300 s; 0: none */
 } bp_http_response;
 
@@ -59,9 +59,11 @@ typedef struct bp_sse_event {
 typedef struct bp_http_service {
     uint32_t struct_size;
     bp_status (*fetch)(bp_call *call, const bp_http_request *request, bp_http_response *response);
-    bp_status (*open)(bp_call *call, const bp_http_request *request, bp_http_response *head, bp_http_stream **stream);
+    bp_status (*open)(bp_call *call, const bp_http_request *request, bp_http_response *head,
+                      bp_http_stream **stream);
     bp_status (*read)(bp_call *call, bp_http_stream *stream, bp_str *piece);
-    bp_status (*read_event)(bp_call *call, bp_http_stream *stream, size_t max_bytes, bp_sse_event *event);
+    bp_status (*read_event)(bp_call *call, bp_http_stream *stream, size_t max_bytes,
+                            bp_sse_event *event);
     void (*close)(bp_http_stream *stream);
 } bp_http_service;
 
@@ -76,7 +78,8 @@ static inline bp_status bp_http_fetch(bp_call *call, const bp_http_request *requ
     return bp_service_http->fetch(call, request, response);
 }
 
-static inline bp_status bp_http_get(bp_call *call, bp_str url, bp_http_response *response) BP_SUSPENDS
+static inline bp_status bp_http_get(bp_call *call, bp_str url,
+                                    bp_http_response *response) BP_SUSPENDS
 {
     bp_http_request request;
     memset(&request, 0, sizeof(request));
@@ -85,7 +88,8 @@ static inline bp_status bp_http_get(bp_call *call, bp_str url, bp_http_response 
     return bp_http_fetch(call, &request, response);
 }
 
-static inline bp_status bp_http_post_json(bp_call *call, bp_str url, bp_str json, bp_http_response *response) BP_SUSPENDS
+static inline bp_status bp_http_post_json(bp_call *call, bp_str url, bp_str json,
+                                          bp_http_response *response) BP_SUSPENDS
 {
     bp_http_header  header = { { "Content-Type", 12 }, { "application/json", 16 } };
     bp_http_request request;
@@ -98,18 +102,19 @@ static inline bp_status bp_http_post_json(bp_call *call, bp_str url, bp_str json
     return bp_http_fetch(call, &request, response);
 }
 
-/* Sends a request and returns when the header block is there. The body is then read piece by piece; a
- * reader that does not read stops the sender. */
-static inline bp_status bp_http_open(bp_call *call, const bp_http_request *request, bp_http_response *head,
-                                     bp_http_stream **stream) BP_SUSPENDS
+/* Sends a request and returns when the header block is there. The body is then read piece by piece;
+ * a reader that does not read stops the sender. */
+static inline bp_status bp_http_open(bp_call *call, const bp_http_request *request,
+                                     bp_http_response *head, bp_http_stream **stream) BP_SUSPENDS
 {
     head->struct_size = (uint32_t)sizeof(*head);
     return bp_service_http->open(call, request, head, stream);
 }
 
-/* The next piece, valid until the next read; empty with BP_OK at the end of the body. A body that ends
- * before its announced length is BP_UPSTREAM, never a quiet end. */
-static inline bp_status bp_http_read(bp_call *call, bp_http_stream *stream, bp_str *piece) BP_SUSPENDS
+/* The next piece, valid until the next read; empty with BP_OK at the end of the body. A body that
+ * ends before its announced length is BP_UPSTREAM, never a quiet end. */
+static inline bp_status bp_http_read(bp_call *call, bp_http_stream *stream,
+                                     bp_str *piece) BP_SUSPENDS
 {
     return bp_service_http->read(call, stream, piece);
 }
@@ -122,7 +127,10 @@ static inline bp_status bp_http_read_event(bp_call *call, bp_http_stream *stream
     return bp_service_http->read_event(call, stream, max_bytes, event);
 }
 
-static inline void bp_http_close(bp_http_stream *stream) { bp_service_http->close(stream); }
+static inline void bp_http_close(bp_http_stream *stream)
+{
+    bp_service_http->close(stream);
+}
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,9 @@
 /* backplane/json.h - reading and writing JSON with caps.
  *
  * Reading is strict RFC 8259: UTF-8 without a byte order mark, no lone surrogates, no NUL in a key,
- * of duplicate keys the last one counts, depth at most 64, numbers of at most 1,024 characters that fit a double or int64,
- * at most 100,000 keys. Writing caps depth at 128 and escapes whatever must be escaped.
- * Values live as long as the call.
+ * of duplicate keys the last one counts, depth at most 64, numbers of at most 1,024 characters that
+ * fit a double or int64, at most 100,000 keys. Writing caps depth at 128 and escapes whatever must
+ * be escaped. Values live as long as the call.
  */
 #ifndef BACKPLANE_JSON_H
 #define BACKPLANE_JSON_H
@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-typedef struct bp_json        bp_json;        /* a value that was read; NULL stands for "not there" */
+typedef struct bp_json        bp_json; /* a value that was read; NULL stands for "not there" */
 typedef struct bp_json_writer bp_json_writer; /* writes compact JSON into a bp_buf */
 
 typedef enum bp_json_type {
@@ -66,59 +66,127 @@ static inline bp_status bp_json_parse(bp_call *call, bp_str text, const bp_json 
     return bp_service_json->parse(call, text, value);
 }
 
-/* The same for what others wrote (the body of a request, a line of it, the words of a model): a byte order mark is left
- * out, and bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, where bp_json_parse() would refuse the
- * text. What it takes in memory is bounded: BP_INVALID for a text that takes much more than its length. */
+/* The same for what others wrote (the body of a request, a line of it, the words of a model): a
+ * byte order mark is left out, and bytes that are no UTF-8 and halves of surrogate pairs become
+ * U+FFFD, where bp_json_parse() would refuse the text. What it takes in memory is bounded:
+ * BP_INVALID for a text that takes much more than its length. */
 static inline bp_status bp_json_read(bp_call *call, bp_str text, const bp_json **value)
 {
     return bp_service_json->read(call, text, value);
 }
 
-/* All of these take NULL or a value of another type and answer "nothing": BP_JSON_NONE, NULL, "", 0. */
-static inline bp_json_type bp_json_type_of(const bp_json *value) { return (bp_json_type)bp_service_json->type(value); }
+/* All of these take NULL or a value of another type and answer "nothing": BP_JSON_NONE, NULL, "",
+ * 0. */
+static inline bp_json_type bp_json_type_of(const bp_json *value)
+{
+    return (bp_json_type)bp_service_json->type(value);
+}
 static inline const bp_json *bp_json_get(const bp_json *object, const char *key)
 {
     return bp_service_json->get(object, bp_str_of(key));
 }
-static inline const bp_json *bp_json_at(const bp_json *array, size_t index) { return bp_service_json->at(array, index); }
-static inline size_t bp_json_count(const bp_json *value) { return bp_service_json->count(value); }
+static inline const bp_json *bp_json_at(const bp_json *array, size_t index)
+{
+    return bp_service_json->at(array, index);
+}
+static inline size_t bp_json_count(const bp_json *value)
+{
+    return bp_service_json->count(value);
+}
 /* Walks an object: size_t cursor = 0; while (bp_json_entry(object, &cursor, &key, &value)) ... */
-static inline bool bp_json_entry(const bp_json *object, size_t *cursor, bp_str *key, const bp_json **value)
+static inline bool bp_json_entry(const bp_json *object, size_t *cursor, bp_str *key,
+                                 const bp_json **value)
 {
     return bp_service_json->entry(object, cursor, key, value);
 }
-static inline bp_str bp_json_string(const bp_json *value) { return bp_service_json->string(value); }
-/* 3 of 3 and of 3.0; 0 for 3.5, and for numbers with a fraction or an exponent beyond 2^53, which are no one integer. */
-static inline int64_t bp_json_integer(const bp_json *value) { return bp_service_json->integer(value); }
-static inline double bp_json_number(const bp_json *value) { return bp_service_json->number(value); } /* integers too */
-static inline bool bp_json_bool(const bp_json *value) { return bp_service_json->boolean(value); }
+static inline bp_str bp_json_string(const bp_json *value)
+{
+    return bp_service_json->string(value);
+}
+/* 3 of 3 and of 3.0; 0 for 3.5, and for numbers with a fraction or an exponent beyond 2^53, which
+ * are no one integer. */
+static inline int64_t bp_json_integer(const bp_json *value)
+{
+    return bp_service_json->integer(value);
+}
+static inline double bp_json_number(const bp_json *value)
+{
+    return bp_service_json->number(value);
+} /* integers too */
+static inline bool bp_json_bool(const bp_json *value)
+{
+    return bp_service_json->boolean(value);
+}
 /* The value as compact JSON in the call's arena. */
-static inline bp_str bp_json_text(bp_call *call, const bp_json *value) { return bp_service_json->text(call, value); }
+static inline bp_str bp_json_text(bp_call *call, const bp_json *value)
+{
+    return bp_service_json->text(call, value);
+}
 
 /* A writer over a buffer of at most max_bytes. Errors stick; bp_json_done() reports the first:
- * BP_TOO_LARGE, BP_NO_MEMORY, or BP_INTERNAL when begin and end or key and value do not match. Strings
- * that are not UTF-8 have each bad byte replaced by U+FFFD. NaN and infinities are written as null. */
+ * BP_TOO_LARGE, BP_NO_MEMORY, or BP_INTERNAL when begin and end or key and value do not match.
+ * Strings that are not UTF-8 have each bad byte replaced by U+FFFD. NaN and infinities are written
+ * as null. */
 static inline bp_json_writer *bp_json_writer_new(bp_call *call, size_t max_bytes)
 {
     return bp_service_json->writer(call, max_bytes);
 }
-static inline void bp_json_object(bp_json_writer *w) { bp_service_json->begin(w, BP_JSON_OBJECT); }
-static inline void bp_json_array(bp_json_writer *w) { bp_service_json->begin(w, BP_JSON_ARRAY); }
-static inline void bp_json_end(bp_json_writer *w) { bp_service_json->end(w); }
-static inline void bp_json_key(bp_json_writer *w, const char *key) { bp_service_json->key(w, bp_str_of(key)); }
-static inline void bp_json_key_str(bp_json_writer *w, bp_str key) { bp_service_json->key(w, key); }
-static inline void bp_json_add_string(bp_json_writer *w, bp_str value) { bp_service_json->add_string(w, value); }
-static inline void bp_json_add_integer(bp_json_writer *w, int64_t value) { bp_service_json->add_integer(w, value); }
-static inline void bp_json_add_number(bp_json_writer *w, double value) { bp_service_json->add_number(w, value); }
-static inline void bp_json_add_bool(bp_json_writer *w, bool value) { bp_service_json->add_bool(w, value); }
-static inline void bp_json_add_null(bp_json_writer *w) { bp_service_json->add_null(w); }
+static inline void bp_json_object(bp_json_writer *w)
+{
+    bp_service_json->begin(w, BP_JSON_OBJECT);
+}
+static inline void bp_json_array(bp_json_writer *w)
+{
+    bp_service_json->begin(w, BP_JSON_ARRAY);
+}
+static inline void bp_json_end(bp_json_writer *w)
+{
+    bp_service_json->end(w);
+}
+static inline void bp_json_key(bp_json_writer *w, const char *key)
+{
+    bp_service_json->key(w, bp_str_of(key));
+}
+static inline void bp_json_key_str(bp_json_writer *w, bp_str key)
+{
+    bp_service_json->key(w, key);
+}
+static inline void bp_json_add_string(bp_json_writer *w, bp_str value)
+{
+    bp_service_json->add_string(w, value);
+}
+static inline void bp_json_add_integer(bp_json_writer *w, int64_t value)
+{
+    bp_service_json->add_integer(w, value);
+}
+static inline void bp_json_add_number(bp_json_writer *w, double value)
+{
+    bp_service_json->add_number(w, value);
+}
+static inline void bp_json_add_bool(bp_json_writer *w, bool value)
+{
+    bp_service_json->add_bool(w, value);
+}
+static inline void bp_json_add_null(bp_json_writer *w)
+{
+    bp_service_json->add_null(w);
+}
 /* `json` must be one whole JSON value, e.g. from bp_json_text(); it is not checked. */
-static inline void bp_json_add_raw(bp_json_writer *w, bp_str json) { bp_service_json->add_raw(w, json); }
+static inline void bp_json_add_raw(bp_json_writer *w, bp_str json)
+{
+    bp_service_json->add_raw(w, json);
+}
 /* A string: the bytes in base64 (RFC 4648 4). */
-static inline void bp_json_add_base64(bp_json_writer *w, bp_str bytes) { bp_service_json->add_base64(w, bytes); }
-/* One whole JSON value, laid out for people: two blanks a level, as JSON.stringify(value, null, 2) does it. In the
- * call's arena; empty when there is no memory. */
-static inline bp_str bp_json_indent(bp_call *call, bp_str json) { return bp_service_json->indent(call, json); }
+static inline void bp_json_add_base64(bp_json_writer *w, bp_str bytes)
+{
+    bp_service_json->add_base64(w, bytes);
+}
+/* One whole JSON value, laid out for people: two blanks a level, as JSON.stringify(value, null, 2)
+ * does it. In the call's arena; empty when there is no memory. */
+static inline bp_str bp_json_indent(bp_call *call, bp_str json)
+{
+    return bp_service_json->indent(call, json);
+}
 static inline bp_status bp_json_done(bp_call *call, bp_json_writer *w, bp_str *json)
 {
     return bp_service_json->done(call, w, json);

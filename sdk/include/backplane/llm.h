@@ -1,4 +1,5 @@
-/* backplane/llm.h - the interface of an LLM provider: chat, streamed or whole, with tools and JSON. */
+/* backplane/llm.h - the interface of an LLM provider: chat, streamed or whole, with tools and JSON.
+ */
 #ifndef BACKPLANE_LLM_H
 #define BACKPLANE_LLM_H
 
@@ -10,12 +11,17 @@ extern "C" {
 
 #define BP_KIND_VERSION_llm 1
 
-typedef enum bp_role { BP_ROLE_SYSTEM = 0, BP_ROLE_USER = 1, BP_ROLE_ASSISTANT = 2, BP_ROLE_TOOL = 3 } bp_role;
+typedef enum bp_role {
+    BP_ROLE_SYSTEM = 0,
+    BP_ROLE_USER = 1,
+    BP_ROLE_ASSISTANT = 2,
+    BP_ROLE_TOOL = 3
+} bp_role;
 
-/* A passage the answer may rest on. Providers without a notion of passages are given them in the text of
- * a message as well; `llm/extractive` answers from these alone. */
+/* A passage the answer may rest on. Providers without a notion of passages are given them in the
+ * text of a message as well; `llm/extractive` answers from these alone. */
 typedef struct bp_passage {
-    bp_str id;    /* what a citation names */
+    bp_str id; /* what a citation names */
     bp_str title;
     bp_str text;
     double score;
@@ -28,10 +34,11 @@ typedef struct bp_tool_call {
 } bp_tool_call;
 
 typedef struct bp_message {
-    uint32_t            struct_size;
-    uint32_t            role; /* bp_role */
-    bp_str              text; /* UTF-8 */
-    bp_str              parts; /* a JSON array of content parts in OpenAI's shape (images, audio) instead of `text` */
+    uint32_t struct_size;
+    uint32_t role;  /* bp_role */
+    bp_str   text;  /* UTF-8 */
+    bp_str   parts; /* a JSON array of content parts in OpenAI's shape (images, audio) instead of
+                       `text` */
     bp_str              tool_call_id; /* TOOL: which call this answers */
     bp_str              name;
     const bp_tool_call *tool_calls; /* ASSISTANT */
@@ -63,7 +70,7 @@ typedef struct bp_chat {
     double            top_p;       /* below 0: the provider's default */
     int64_t           seed;        /* below 0: none */
     bp_str            user;        /* an opaque id for the provider's abuse detection */
-    bp_str            extra;       /* a JSON object merged into the provider's request; only from the conf */
+    bp_str extra; /* a JSON object merged into the provider's request; only from the conf */
 } bp_chat;
 
 typedef enum bp_delta_type {
@@ -82,8 +89,8 @@ typedef struct bp_delta {
     bp_str   name;
 } bp_delta;
 
-/* Takes the answer as it comes. Suspends while the client is slow, and so slows the provider down. A status
- * other than BP_OK ends the chat with that status. */
+/* Takes the answer as it comes. Suspends while the client is slow, and so slows the provider down.
+ * A status other than BP_OK ends the chat with that status. */
 typedef struct bp_chat_sink {
     uint32_t struct_size;
     bp_status (*delta)(bp_call *call, void *self, const bp_delta *delta) BP_SUSPENDS;
@@ -100,8 +107,8 @@ typedef enum bp_finish {
 
 typedef struct bp_chat_result {
     uint32_t struct_size;
-    uint32_t finish; /* bp_finish */
-    bp_str   model;  /* that answered */
+    uint32_t finish;                      /* bp_finish */
+    bp_str   model;                       /* that answered */
     uint64_t input_tokens, output_tokens; /* 0: not known */
     uint64_t cached_tokens;
 } bp_chat_result;
@@ -111,9 +118,10 @@ typedef struct bp_model {
     uint64_t context_tokens; /* 0: not known */
 } bp_model;
 
-/* Both may suspend, are bounded by the call, borrow their inputs and return BP_OK, BP_INVALID, BP_DENIED (the
- * key), BP_LIMIT (with retry_after_ns in the error slot), BP_UNAVAILABLE, BP_UPSTREAM, BP_TOO_LARGE (the
- * context), BP_DEADLINE or BP_CANCELLED. A chat is retried by the host only before its first delta. */
+/* Both may suspend, are bounded by the call, borrow their inputs and return BP_OK, BP_INVALID,
+ * BP_DENIED (the key), BP_LIMIT (with retry_after_ns in the error slot), BP_UNAVAILABLE,
+ * BP_UPSTREAM, BP_TOO_LARGE (the context), BP_DEADLINE or BP_CANCELLED. A chat is retried by the
+ * host only before its first delta. */
 typedef struct bp_llm_ops {
     uint32_t struct_size;
     bp_status (*chat)(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
@@ -122,7 +130,10 @@ typedef struct bp_llm_ops {
                         size_t *count) BP_SUSPENDS;
 } bp_llm_ops;
 
-static inline const bp_llm_ops *bp_llm_of(const bp_peer *provider) { return (const bp_llm_ops *)provider->ops; }
+static inline const bp_llm_ops *bp_llm_of(const bp_peer *provider)
+{
+    return (const bp_llm_ops *)provider->ops;
+}
 
 static inline bp_status bp_llm_chat(bp_call *call, const bp_peer *provider, const bp_chat *chat,
                                     const bp_chat_sink *sink, bp_chat_result *result) BP_SUSPENDS

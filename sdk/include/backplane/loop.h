@@ -1,8 +1,9 @@
-/* backplane/loop.h - waiting without blocking: sleep, file descriptors, pool threads, locks, children.
+/* backplane/loop.h - waiting without blocking: sleep, file descriptors, pool threads, locks,
+ * children.
  *
- * A worker is one thread with one event loop; all fibers of an instance run on its worker. What would
- * block the thread goes through one of these instead. A loop blocked for 100 ms is logged with the name
- * of the plugin and the operation.
+ * A worker is one thread with one event loop; all fibers of an instance run on its worker. What
+ * would block the thread goes through one of these instead. A loop blocked for 100 ms is logged
+ * with the name of the plugin and the operation.
  */
 #ifndef BACKPLANE_LOOP_H
 #define BACKPLANE_LOOP_H
@@ -23,20 +24,22 @@ typedef struct bp_waker bp_waker; /* wakes the call that made it */
 typedef struct bp_loop_service {
     uint32_t struct_size;
     bp_status (*sleep)(bp_call *call, int64_t duration_ns);
-    bp_status (*wait_fd)(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns, uint32_t *ready);
-    bp_status (*offload)(bp_call *call, bp_pool *pool, bp_status (*job)(bp_call *call, void *arg), void *arg);
+    bp_status (*wait_fd)(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns,
+                         uint32_t *ready);
+    bp_status (*offload)(bp_call *call, bp_pool *pool, bp_status (*job)(bp_call *call, void *arg),
+                         void *arg);
     bp_status (*pool_create)(bp_call *call, bp_str name, uint32_t threads, bp_pool **pool);
     void (*pool_destroy)(bp_pool *pool);
     bp_status (*mutex_create)(bp_call *call, bp_mutex **mutex);
     void (*mutex_destroy)(bp_mutex *mutex);
     bp_status (*mutex_lock)(bp_call *call, bp_mutex *mutex);
     void (*mutex_unlock)(bp_mutex *mutex);
-    bp_status (*spawn)(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg), void *arg,
-                       bp_child **child);
+    bp_status (*spawn)(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg),
+                       void *arg, bp_child **child);
     bp_status (*join)(bp_call *call, bp_child *child);
     void (*cancel_child)(bp_child *child);
-    bp_status (*every)(bp_call *call, const char *name, int64_t interval_ns, bp_status (*run)(bp_call *call, void *arg),
-                       void *arg);
+    bp_status (*every)(bp_call *call, const char *name, int64_t interval_ns,
+                       bp_status (*run)(bp_call *call, void *arg), void *arg);
     bp_waker *(*waker_new)(bp_call *call);
     void (*waker_free)(bp_waker *waker);
     void (*wake)(bp_waker *waker);
@@ -46,28 +49,31 @@ typedef struct bp_loop_service {
 
 BP_SERVICE(loop, bp_loop_service, 1)
 
-/* Sleeps, not longer than the call lasts. BP_OK, BP_CANCELLED, BP_DEADLINE. 0 lets other fibers run. */
+/* Sleeps, not longer than the call lasts. BP_OK, BP_CANCELLED, BP_DEADLINE. 0 lets other fibers
+ * run. */
 static inline bp_status bp_sleep(bp_call *call, int64_t duration_ns) BP_SUSPENDS
 {
     return bp_service_loop->sleep(call, duration_ns);
 }
 
-/* Waits until a descriptor is readable or writable (events: BP_FD_READ | BP_FD_WRITE) or `deadline_ns`
- * (monotonic, see bp_within()) passes: then BP_DEADLINE. The descriptor stays the plugin's and must be
- * non-blocking; one fiber at a time may wait for it. `ready` may be NULL. Errors of the descriptor
- * report it as ready, so that the next read or write finds them. */
+/* Waits until a descriptor is readable or writable (events: BP_FD_READ | BP_FD_WRITE) or
+ * `deadline_ns` (monotonic, see bp_within()) passes: then BP_DEADLINE. The descriptor stays the
+ * plugin's and must be non-blocking; one fiber at a time may wait for it. `ready` may be NULL.
+ * Errors of the descriptor report it as ready, so that the next read or write finds them. */
 static inline bp_status bp_wait_fd(bp_call *call, int32_t fd, uint32_t events, int64_t deadline_ns,
                                    uint32_t *ready) BP_SUSPENDS
 {
     return bp_service_loop->wait_fd(call, fd, events, deadline_ns, ready);
 }
 
-/* Runs job(call, arg) on a thread of `pool`, or of the host's common pool when it is NULL, and returns
- * what it returned. For CPU or disk work longer than a millisecond and for libraries that block. The job
- * may use its call (memory, errors, log, bp_cancelled) but must not suspend. A job that has begun is
- * always waited for, so `arg` may live on the stack; one still queued when the call is cancelled never
- * runs. BP_OK, what the job returns, BP_CANCELLED, BP_DEADLINE, BP_LIMIT (queue of 4,096 is full). */
-static inline bp_status bp_offload(bp_call *call, bp_pool *pool, bp_status (*job)(bp_call *call, void *arg),
+/* Runs job(call, arg) on a thread of `pool`, or of the host's common pool when it is NULL, and
+ * returns what it returned. For CPU or disk work longer than a millisecond and for libraries that
+ * block. The job may use its call (memory, errors, log, bp_cancelled) but must not suspend. A job
+ * that has begun is always waited for, so `arg` may live on the stack; one still queued when the
+ * call is cancelled never runs. BP_OK, what the job returns, BP_CANCELLED, BP_DEADLINE, BP_LIMIT
+ * (queue of 4,096 is full). */
+static inline bp_status bp_offload(bp_call *call, bp_pool *pool,
+                                   bp_status (*job)(bp_call *call, void *arg),
                                    void *arg) BP_SUSPENDS
 {
     return bp_service_loop->offload(call, pool, job, arg);
@@ -79,28 +85,38 @@ static inline bp_status bp_pool_create(bp_call *call, bp_str name, uint32_t thre
 {
     return bp_service_loop->pool_create(call, name, threads, pool);
 }
-static inline void bp_pool_destroy(bp_pool *pool) { bp_service_loop->pool_destroy(pool); }
+static inline void bp_pool_destroy(bp_pool *pool)
+{
+    bp_service_loop->pool_destroy(pool);
+}
 
-/* A fair lock between fibers, of one worker or of several. Lock suspends, bounded by the call; unlock
- * never does and is done by the fiber that locked. Not recursive. */
+/* A fair lock between fibers, of one worker or of several. Lock suspends, bounded by the call;
+ * unlock never does and is done by the fiber that locked. Not recursive. */
 static inline bp_status bp_mutex_create(bp_call *call, bp_mutex **mutex)
 {
     return bp_service_loop->mutex_create(call, mutex);
 }
-static inline void bp_mutex_destroy(bp_mutex *mutex) { bp_service_loop->mutex_destroy(mutex); }
+static inline void bp_mutex_destroy(bp_mutex *mutex)
+{
+    bp_service_loop->mutex_destroy(mutex);
+}
 static inline bp_status bp_mutex_lock(bp_call *call, bp_mutex *mutex) BP_SUSPENDS
 {
     return bp_service_loop->mutex_lock(call, mutex);
 }
-static inline void bp_mutex_unlock(bp_mutex *mutex) { bp_service_loop->mutex_unlock(mutex); }
+static inline void bp_mutex_unlock(bp_mutex *mutex)
+{
+    bp_service_loop->mutex_unlock(mutex);
+}
 
-/* Starts run(child, arg) as a fiber beside this one, on the same worker. `child` is a call with an error
- * slot and a cancellation of its own, the parent's deadline, arena and principal; it is cancelled with
- * its parent. Every child is joined: bp_join() waits for its end and returns its status, copying its
- * error to the parent's slot. A parent that returns without joining has its children cancelled and
- * waited for by the host. */
-static inline bp_status bp_spawn(bp_call *call, const char *name, bp_status (*run)(bp_call *child, void *arg),
-                                 void *arg, bp_child **child)
+/* Starts run(child, arg) as a fiber beside this one, on the same worker. `child` is a call with an
+ * error slot and a cancellation of its own, the parent's deadline, arena and principal; it is
+ * cancelled with its parent. Every child is joined: bp_join() waits for its end and returns its
+ * status, copying its error to the parent's slot. A parent that returns without joining has its
+ * children cancelled and waited for by the host. */
+static inline bp_status bp_spawn(bp_call *call, const char                         *name,
+                                 bp_status (*run)(bp_call *child, void *arg), void *arg,
+                                 bp_child **child)
 {
     return bp_service_loop->spawn(call, name, run, arg, child);
 }
@@ -108,9 +124,13 @@ static inline bp_status bp_join(bp_call *call, bp_child *child) BP_SUSPENDS
 {
     return bp_service_loop->join(call, child);
 }
-static inline void bp_cancel_child(bp_child *child) { bp_service_loop->cancel_child(child); }
+static inline void bp_cancel_child(bp_child *child)
+{
+    bp_service_loop->cancel_child(child);
+}
 
-/* Waits for another call of this worker, or for another thread: what a queue, a pool or a pipeline is made of.
+/* Waits for another call of this worker, or for another thread: what a queue, a pool or a pipeline
+ * is made of.
  *
  *      struct place place = { .waker = bp_waker_new(call) };
  *      enqueue(pool, &place);
@@ -119,33 +139,46 @@ static inline void bp_cancel_child(bp_child *child) { bp_service_loop->cancel_ch
  *      dequeue(pool, &place);                  // in any case, before the waker goes
  *      bp_waker_free(place.waker);
  *
- * bp_wait() returns BP_OK after bp_wake(), which is remembered when it came first; many wakes may be one, and there may
- * be one more than expected: look at the condition again. Else BP_DEADLINE (`deadline_ns`, monotonic, BP_FOREVER: the
- * call's own), BP_CANCELLED. `what` is for the log: "a connection". bp_wake() is for any thread; the caller makes sure
- * that the waker still is there. bp_waker_new() gives NULL when the call's memory is used up; the waker is freed by the
- * call that made it, before the call ends. */
-static inline bp_waker *bp_waker_new(bp_call *call) { return bp_service_loop->waker_new(call); }
-static inline void bp_waker_free(bp_waker *waker) { bp_service_loop->waker_free(waker); }
-static inline void bp_wake(bp_waker *waker) { bp_service_loop->wake(waker); }
-static inline bp_status bp_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns, const char *what) BP_SUSPENDS
+ * bp_wait() returns BP_OK after bp_wake(), which is remembered when it came first; many wakes may
+ * be one, and there may be one more than expected: look at the condition again. Else BP_DEADLINE
+ * (`deadline_ns`, monotonic, BP_FOREVER: the call's own), BP_CANCELLED. `what` is for the log: "a
+ * connection". bp_wake() is for any thread; the caller makes sure that the waker still is there.
+ * bp_waker_new() gives NULL when the call's memory is used up; the waker is freed by the call that
+ * made it, before the call ends. */
+static inline bp_waker *bp_waker_new(bp_call *call)
+{
+    return bp_service_loop->waker_new(call);
+}
+static inline void bp_waker_free(bp_waker *waker)
+{
+    bp_service_loop->waker_free(waker);
+}
+static inline void bp_wake(bp_waker *waker)
+{
+    bp_service_loop->wake(waker);
+}
+static inline bp_status bp_wait(bp_call *call, bp_waker *waker, int64_t deadline_ns,
+                                const char *what) BP_SUSPENDS
 {
     return bp_service_loop->wait(call, waker, deadline_ns, what);
 }
 
-/* Called in worker_start: runs run(call, arg) again and again on a fiber of this worker, the first time
- * at once, then `interval_ns` after the last one ended, until the instance stops. Each run is a call of
- * its own with a deadline of 10 minutes; a failure is logged and does not end the series. Jobs that must
- * run once a process ask for it by a lock or do so on worker 0 only (bp_worker_index in plugin.h). */
+/* Called in worker_start: runs run(call, arg) again and again on a fiber of this worker, the first
+ * time at once, then `interval_ns` after the last one ended, until the instance stops. Each run is
+ * a call of its own with a deadline of 10 minutes; a failure is logged and does not end the series.
+ * Jobs that must run once a process ask for it by a lock or do so on worker 0 only (bp_worker_index
+ * in plugin.h). */
 static inline bp_status bp_every(bp_call *call, const char *name, int64_t interval_ns,
                                  bp_status (*run)(bp_call *call, void *arg), void *arg)
 {
     return bp_service_loop->every(call, name, interval_ns, run, arg);
 }
 
-/* Memory of the process by name and size, zeroed when it is first asked for and never freed: for what plugins of several
- * files, instances and workers have to agree about, such as who waits for a connection to the same server. All who ask
- * for it use it at once, so it holds atomics, and its name says what they mean ("postgres-1 db:5432"). NULL: no memory, or
- * a name of no or more than 400 bytes. Never suspends; any thread. */
+/* Memory of the process by name and size, zeroed when it is first asked for and never freed: for
+ * what plugins of several files, instances and workers have to agree about, such as who waits for a
+ * connection to the same server. All who ask for it use it at once, so it holds atomics, and its
+ * name says what they mean ("postgres-1 db:5432"). NULL: no memory, or a name of no or more than
+ * 400 bytes. Never suspends; any thread. */
 static inline void *bp_process_block(bp_call *call, bp_str name, size_t size)
 {
     return bp_service_loop->process_block(call, name, size);

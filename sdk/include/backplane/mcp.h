@@ -1,5 +1,5 @@
-/* backplane/mcp.h - what a handler of an MCP tool, resource or prompt may do: build a result, report progress, log, and
- * ask the client.
+/* backplane/mcp.h - what a handler of an MCP tool, resource or prompt may do: build a result,
+ * report progress, log, and ask the client.
  *
  *      static bp_status greet(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
  *      {
@@ -7,11 +7,12 @@
  *          return BP_OK;
  *      }
  *
- * A handler is straight-line code whatever the client speaks. Up to 2025-11-25 a question travels on the stream of the
- * request and the handler waits for the answer. From 2026-07-28 on a request ends with the question and the client
- * sends it again with the answer: then the handler is run again from its beginning, and the question returns at once
- * what was answered. So ask first and act afterwards; what must not be done twice is done behind the last question.
- * Sources: modelcontextprotocol.io/specification, revisions 2024-11-05 to 2026-07-28.
+ * A handler is straight-line code whatever the client speaks. Up to 2025-11-25 a question travels
+ * on the stream of the request and the handler waits for the answer. From 2026-07-28 on a request
+ * ends with the question and the client sends it again with the answer: then the handler is run
+ * again from its beginning, and the question returns at once what was answered. So ask first and
+ * act afterwards; what must not be done twice is done behind the last question. Sources:
+ * modelcontextprotocol.io/specification, revisions 2024-11-05 to 2026-07-28.
  */
 #ifndef BACKPLANE_MCP_H
 #define BACKPLANE_MCP_H
@@ -23,21 +24,18 @@ extern "C" {
 #endif
 
 typedef enum bp_mcp_level { /* RFC 5424 */
-    BP_MCP_DEBUG = 0,
-    BP_MCP_INFO = 1,
-    BP_MCP_NOTICE = 2,
-    BP_MCP_WARNING = 3,
-    BP_MCP_ERROR = 4,
-    BP_MCP_CRITICAL = 5,
-    BP_MCP_ALERT = 6,
-    BP_MCP_EMERGENCY = 7
+                            BP_MCP_DEBUG = 0,
+                            BP_MCP_INFO = 1,
+                            BP_MCP_NOTICE = 2,
+                            BP_MCP_WARNING = 3,
+                            BP_MCP_ERROR = 4,
+                            BP_MCP_CRITICAL = 5,
+                            BP_MCP_ALERT = 6,
+                            BP_MCP_EMERGENCY = 7
 } bp_mcp_level;
 
 /* JSON-RPC error codes that an app may end a request with. */
-enum {
-    BP_MCP_INVALID_PARAMS = -32602,
-    BP_MCP_INTERNAL_ERROR = -32603
-};
+enum { BP_MCP_INVALID_PARAMS = -32602, BP_MCP_INTERNAL_ERROR = -32603 };
 
 /* What has changed, for clients that asked to hear of it. */
 typedef enum bp_mcp_change {
@@ -75,7 +73,8 @@ typedef struct bp_mcp_service {
     bool (*can)(const bp_mcp *mcp, const char *capability);
     bp_str (*state)(const bp_mcp *mcp);
     bp_status (*set_state)(bp_call *call, bp_mcp *mcp, bp_str state);
-    bp_status (*fail_request)(bp_call *call, bp_mcp *mcp, int32_t code, bp_str message, bp_str data);
+    bp_status (*fail_request)(bp_call *call, bp_mcp *mcp, int32_t code, bp_str message,
+                              bp_str data);
     bp_status (*hang_up)(bp_call *call, bp_mcp *mcp, int64_t retry_ns);
 
     bp_str (*uri_value)(const bp_mcp *mcp, const char *name);
@@ -90,10 +89,16 @@ BP_SERVICE(mcp, bp_mcp_service, 1)
 
 /* ---- the result of a tool, the messages of a prompt: content blocks ---- */
 
-/* A block of one's own: begin, write the members of one object ("type" first), end. The writer is the host's; a result
- * that grows beyond 32 MiB fails the request with BP_TOO_LARGE. */
-static inline bp_json_writer *bp_mcp_begin_block(bp_mcp *mcp) { return bp_service_mcp->begin_block(mcp); }
-static inline void bp_mcp_end_block(bp_mcp *mcp) { bp_service_mcp->end_block(mcp); }
+/* A block of one's own: begin, write the members of one object ("type" first), end. The writer is
+ * the host's; a result that grows beyond 32 MiB fails the request with BP_TOO_LARGE. */
+static inline bp_json_writer *bp_mcp_begin_block(bp_mcp *mcp)
+{
+    return bp_service_mcp->begin_block(mcp);
+}
+static inline void bp_mcp_end_block(bp_mcp *mcp)
+{
+    bp_service_mcp->end_block(mcp);
+}
 
 static inline void bp_mcp_text(bp_mcp *mcp, bp_str text)
 {
@@ -123,7 +128,8 @@ static inline void bp_mcp_audio(bp_mcp *mcp, const char *mime_type, bp_str bytes
 }
 
 /* A resource put into the result, as text or as bytes. */
-static inline void bp_mcp_embed(bp_mcp *mcp, bp_str uri, const char *mime_type, bp_str bytes, bool is_text)
+static inline void bp_mcp_embed(bp_mcp *mcp, bp_str uri, const char *mime_type, bp_str bytes,
+                                bool is_text)
 {
     bp_json_writer *w = bp_mcp_begin_block(mcp);
     bp_json_put_string(w, "type", bp_str_of("resource"));
@@ -142,7 +148,8 @@ static inline void bp_mcp_embed(bp_mcp *mcp, bp_str uri, const char *mime_type, 
 }
 
 /* A resource that the client may read by itself (MCP 2025-06-18). */
-static inline void bp_mcp_link(bp_mcp *mcp, bp_str uri, bp_str name, const char *mime_type, bp_str description)
+static inline void bp_mcp_link(bp_mcp *mcp, bp_str uri, bp_str name, const char *mime_type,
+                               bp_str description)
 {
     bp_json_writer *w = bp_mcp_begin_block(mcp);
     bp_json_put_string(w, "type", bp_str_of("resource_link"));
@@ -155,23 +162,40 @@ static inline void bp_mcp_link(bp_mcp *mcp, bp_str uri, bp_str name, const char 
     bp_mcp_end_block(mcp);
 }
 
-/* The structured result: one whole JSON value that the output schema allows, or the request fails. Without a content
- * block the host adds it as text, laid out by bp_json_indent(). */
-static inline void bp_mcp_structured(bp_mcp *mcp, bp_str json) { bp_service_mcp->structured(mcp, json); }
-/* The result says that the tool failed; its content says how. For more than one sentence: else return a status. */
-static inline void bp_mcp_error(bp_mcp *mcp) { bp_service_mcp->error(mcp); }
+/* The structured result: one whole JSON value that the output schema allows, or the request fails.
+ * Without a content block the host adds it as text, laid out by bp_json_indent(). */
+static inline void bp_mcp_structured(bp_mcp *mcp, bp_str json)
+{
+    bp_service_mcp->structured(mcp, json);
+}
+/* The result says that the tool failed; its content says how. For more than one sentence: else
+ * return a status. */
+static inline void bp_mcp_error(bp_mcp *mcp)
+{
+    bp_service_mcp->error(mcp);
+}
 /* Members of the result's _meta: one whole JSON object. */
-static inline void bp_mcp_meta(bp_mcp *mcp, bp_str json) { bp_service_mcp->meta(mcp, json); }
+static inline void bp_mcp_meta(bp_mcp *mcp, bp_str json)
+{
+    bp_service_mcp->meta(mcp, json);
+}
 
 /* "user" (as it begins) or "assistant": who says the blocks of a prompt that come now. */
-static inline void bp_mcp_role(bp_mcp *mcp, const char *role) { bp_service_mcp->role(mcp, role); }
+static inline void bp_mcp_role(bp_mcp *mcp, const char *role)
+{
+    bp_service_mcp->role(mcp, role);
+}
 /* Of the prompt as it came out. */
-static inline void bp_mcp_describe(bp_mcp *mcp, bp_str description) { bp_service_mcp->describe(mcp, description); }
+static inline void bp_mcp_describe(bp_mcp *mcp, bp_str description)
+{
+    bp_service_mcp->describe(mcp, description);
+}
 
 /* ---- the contents of a resource ---- */
 
 /* `uri` empty: the one that was asked for. */
-static inline void bp_mcp_contents(bp_mcp *mcp, bp_str uri, const char *mime_type, bp_str bytes, bool is_text)
+static inline void bp_mcp_contents(bp_mcp *mcp, bp_str uri, const char *mime_type, bp_str bytes,
+                                   bool is_text)
 {
     bp_json_writer *w = bp_service_mcp->begin_contents(mcp, uri);
     if (mime_type)
@@ -199,41 +223,55 @@ static inline bp_str bp_mcp_uri_value(const bp_mcp *mcp, const char *name)
 
 /* ---- completion ---- */
 
-static inline void bp_mcp_complete(bp_mcp *mcp, bp_str value) { bp_service_mcp->complete(mcp, value); }
+static inline void bp_mcp_complete(bp_mcp *mcp, bp_str value)
+{
+    bp_service_mcp->complete(mcp, value);
+}
 /* How many there are in all, where more are known than were added. */
-static inline void bp_mcp_complete_total(bp_mcp *mcp, int64_t total) { bp_service_mcp->complete_total(mcp, total); }
+static inline void bp_mcp_complete_total(bp_mcp *mcp, int64_t total)
+{
+    bp_service_mcp->complete_total(mcp, total);
+}
 
 /* ---- while it runs ---- */
 
-/* Tells a client that wants to know how far the work is. `done` grows from call to call; `total` 0: not known;
- * `message` may be empty. Does nothing for a client that did not ask. BP_CANCELLED when nobody waits any longer. */
-static inline bp_status bp_mcp_progress(bp_call *call, bp_mcp *mcp, double done, double total, bp_str message) BP_SUSPENDS
+/* Tells a client that wants to know how far the work is. `done` grows from call to call; `total` 0:
+ * not known; `message` may be empty. Does nothing for a client that did not ask. BP_CANCELLED when
+ * nobody waits any longer. */
+static inline bp_status bp_mcp_progress(bp_call *call, bp_mcp *mcp, double done, double total,
+                                        bp_str message) BP_SUSPENDS
 {
     return bp_service_mcp->progress(call, mcp, done, total, message);
 }
-/* A line for the client's log, if it wants lines of that level. `json` is one whole JSON value; `logger` NULL: the
- * name of the instance. */
-static inline bp_status bp_mcp_log(bp_call *call, bp_mcp *mcp, bp_mcp_level level, const char *logger,
-                                   bp_str json) BP_SUSPENDS
+/* A line for the client's log, if it wants lines of that level. `json` is one whole JSON value;
+ * `logger` NULL: the name of the instance. */
+static inline bp_status bp_mcp_log(bp_call *call, bp_mcp *mcp, bp_mcp_level level,
+                                   const char *logger, bp_str json) BP_SUSPENDS
 {
     return bp_service_mcp->log(call, mcp, (uint32_t)level, logger, json);
 }
 
-/* Whether the client can "sampling", "elicitation", "roots", "sampling.tools", "elicitation.url", "tasks". */
-static inline bool bp_mcp_can(const bp_mcp *mcp, const char *capability) { return bp_service_mcp->can(mcp, capability); }
+/* Whether the client can "sampling", "elicitation", "roots", "sampling.tools", "elicitation.url",
+ * "tasks". */
+static inline bool bp_mcp_can(const bp_mcp *mcp, const char *capability)
+{
+    return bp_service_mcp->can(mcp, capability);
+}
 
-/* Asks the client all of these at once and gives their answers, which are the client's words: check them. Either it
- * suspends until they are there, or returns BP_INPUT_REQUIRED, which the handler passes on (see the head of this file).
- * BP_UNSUPPORTED when the client did not declare that it can; BP_UPSTREAM when it answered with an error. */
-static inline bp_status bp_mcp_ask_all(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks, size_t count) BP_SUSPENDS
+/* Asks the client all of these at once and gives their answers, which are the client's words: check
+ * them. Either it suspends until they are there, or returns BP_INPUT_REQUIRED, which the handler
+ * passes on (see the head of this file). BP_UNSUPPORTED when the client did not declare that it
+ * can; BP_UPSTREAM when it answered with an error. */
+static inline bp_status bp_mcp_ask_all(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks,
+                                       size_t count) BP_SUSPENDS
 {
     return bp_service_mcp->ask(call, mcp, asks, sizeof(bp_mcp_ask), count);
 }
 
-/* Asks the user. `schema` is a JSON Schema of a flat object. The answer: {"action": "accept" | "decline" | "cancel",
- * "content": {...}}. */
-static inline bp_status bp_mcp_elicit(bp_call *call, bp_mcp *mcp, const char *key, bp_str message, bp_str schema,
-                                      const bp_json **answer) BP_SUSPENDS
+/* Asks the user. `schema` is a JSON Schema of a flat object. The answer: {"action": "accept" |
+ * "decline" | "cancel", "content": {...}}. */
+static inline bp_status bp_mcp_elicit(bp_call *call, bp_mcp *mcp, const char *key, bp_str message,
+                                      bp_str schema, const bp_json **answer) BP_SUSPENDS
 {
     bp_json_writer *w = bp_json_writer_new(call, 1u << 20);
     bp_mcp_ask      ask = { key, "elicitation/create", { NULL, 0 }, NULL };
@@ -252,12 +290,15 @@ static inline bp_status bp_mcp_elicit(bp_call *call, bp_mcp *mcp, const char *ke
 /* What the user filled in; NULL unless he accepted. */
 static inline const bp_json *bp_mcp_accepted(const bp_json *answer)
 {
-    return bp_str_is(bp_json_string(bp_json_get(answer, "action")), "accept") ? bp_json_get(answer, "content") : NULL;
+    return bp_str_is(bp_json_string(bp_json_get(answer, "action")), "accept")
+               ? bp_json_get(answer, "content")
+               : NULL;
 }
 
-/* Has the client's model answer one text. The answer: {"role", "content", "model", "stopReason"}. */
-static inline bp_status bp_mcp_sample(bp_call *call, bp_mcp *mcp, const char *key, bp_str text, int64_t max_tokens,
-                                      const bp_json **answer) BP_SUSPENDS
+/* Has the client's model answer one text. The answer: {"role", "content", "model", "stopReason"}.
+ */
+static inline bp_status bp_mcp_sample(bp_call *call, bp_mcp *mcp, const char *key, bp_str text,
+                                      int64_t max_tokens, const bp_json **answer) BP_SUSPENDS
 {
     bp_json_writer *w = bp_json_writer_new(call, 4u << 20);
     bp_mcp_ask      ask = { key, "sampling/createMessage", { NULL, 0 }, NULL };
@@ -282,7 +323,8 @@ static inline bp_status bp_mcp_sample(bp_call *call, bp_mcp *mcp, const char *ke
     *answer = ask.answer;
     return status;
 }
-/* The text of a sampled message; the first text block when it has several; empty when it has none. */
+/* The text of a sampled message; the first text block when it has several; empty when it has none.
+ */
 static inline bp_str bp_mcp_sampled_text(const bp_json *answer)
 {
     const bp_json *content = bp_json_get(answer, "content"), *block = content;
@@ -294,28 +336,38 @@ static inline bp_str bp_mcp_sampled_text(const bp_json *answer)
     return bp_json_string(bp_json_get(block, "text"));
 }
 
-/* For a tool flagged BP_TOOL_TASK_LATE, behind its questions: what follows runs as a task. Returns BP_OK when it does, or
- * when the client cannot wait for tasks; else BP_INPUT_REQUIRED, which the handler passes on: it is run again, as a task,
- * with the same answers. */
-static inline bp_status bp_mcp_as_task(bp_call *call, bp_mcp *mcp) { return bp_service_mcp->as_task(call, mcp); }
+/* For a tool flagged BP_TOOL_TASK_LATE, behind its questions: what follows runs as a task. Returns
+ * BP_OK when it does, or when the client cannot wait for tasks; else BP_INPUT_REQUIRED, which the
+ * handler passes on: it is run again, as a task, with the same answers. */
+static inline bp_status bp_mcp_as_task(bp_call *call, bp_mcp *mcp)
+{
+    return bp_service_mcp->as_task(call, mcp);
+}
 
-/* What the handler kept from the round before: bytes that the client carried, sealed, so that nobody could read or
- * change them, bound to the principal, the tool and its arguments. Empty in the first round. Up to 16 KiB. */
-static inline bp_str bp_mcp_state(const bp_mcp *mcp) { return bp_service_mcp->state(mcp); }
+/* What the handler kept from the round before: bytes that the client carried, sealed, so that
+ * nobody could read or change them, bound to the principal, the tool and its arguments. Empty in
+ * the first round. Up to 16 KiB. */
+static inline bp_str bp_mcp_state(const bp_mcp *mcp)
+{
+    return bp_service_mcp->state(mcp);
+}
 static inline bp_status bp_mcp_set_state(bp_call *call, bp_mcp *mcp, bp_str state)
 {
     return bp_service_mcp->set_state(call, mcp, state);
 }
 
-/* Ends the request with a JSON-RPC error instead of a result: `return bp_mcp_fail(...)`. For what is wrong with the
- * request itself; what a model could mend is a status and a sentence. `data` is JSON or empty. */
-static inline bp_status bp_mcp_fail(bp_call *call, bp_mcp *mcp, int32_t code, bp_str message, bp_str data)
+/* Ends the request with a JSON-RPC error instead of a result: `return bp_mcp_fail(...)`. For what
+ * is wrong with the request itself; what a model could mend is a status and a sentence. `data` is
+ * JSON or empty. */
+static inline bp_status bp_mcp_fail(bp_call *call, bp_mcp *mcp, int32_t code, bp_str message,
+                                    bp_str data)
 {
     return bp_service_mcp->fail_request(call, mcp, code, message, data);
 }
 
-/* Closes the client's stream while the handler goes on; the client fetches the rest when it connects again, after
- * retry_ns or so (MCP 2025-11-25, SEP-1699). Does nothing where that cannot be. */
+/* Closes the client's stream while the handler goes on; the client fetches the rest when it
+ * connects again, after retry_ns or so (MCP 2025-11-25, SEP-1699). Does nothing where that cannot
+ * be. */
 static inline bp_status bp_mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry_ns) BP_SUSPENDS
 {
     return bp_service_mcp->hang_up(call, mcp, retry_ns);
@@ -323,15 +375,25 @@ static inline bp_status bp_mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry
 
 /* ---- who asks ---- */
 
-/* Names the session, or the process's one client over stdio; empty from 2026-07-28 on, which has none. Never a proof of
- * who it is: that is bp_principal_of(). */
-static inline bp_str bp_mcp_session(const bp_mcp *mcp) { return bp_service_mcp->session(mcp); }
+/* Names the session, or the process's one client over stdio; empty from 2026-07-28 on, which has
+ * none. Never a proof of who it is: that is bp_principal_of(). */
+static inline bp_str bp_mcp_session(const bp_mcp *mcp)
+{
+    return bp_service_mcp->session(mcp);
+}
 /* "name/version" as the client says; may be empty. */
-static inline bp_str bp_mcp_client(const bp_mcp *mcp) { return bp_service_mcp->client(mcp); }
+static inline bp_str bp_mcp_client(const bp_mcp *mcp)
+{
+    return bp_service_mcp->client(mcp);
+}
 /* "2026-07-28": the revision of the protocol that this request is served by. */
-static inline bp_str bp_mcp_revision(const bp_mcp *mcp) { return bp_service_mcp->revision(mcp); }
+static inline bp_str bp_mcp_revision(const bp_mcp *mcp)
+{
+    return bp_service_mcp->revision(mcp);
+}
 
-/* Tells every client that asked to hear of it. `uri` for BP_MCP_RESOURCE_UPDATED, else empty. Any call of the app. */
+/* Tells every client that asked to hear of it. `uri` for BP_MCP_RESOURCE_UPDATED, else empty. Any
+ * call of the app. */
 static inline void bp_mcp_changed(bp_call *call, bp_mcp_change change, bp_str uri)
 {
     bp_service_mcp->changed(call, (uint32_t)change, uri);

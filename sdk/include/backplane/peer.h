@@ -1,8 +1,9 @@
 /* backplane/peer.h - another instance, named by an option, as a plugin or app sees it.
  *
- * An option of type REF puts one into the instance before worker_start. Its operations are the host's
- * gate: each passes the deadline, the concurrency cap, the circuit breaker and the retry policy of the
- * instance and is counted and timed. An operation the plugin lacks answers BP_UNSUPPORTED.
+ * An option of type REF puts one into the instance before worker_start. Its operations are the
+ * host's gate: each passes the deadline, the concurrency cap, the circuit breaker and the retry
+ * policy of the instance and is counted and timed. An operation the plugin lacks answers
+ * BP_UNSUPPORTED.
  */
 #ifndef BACKPLANE_PEER_H
 #define BACKPLANE_PEER_H
@@ -18,9 +19,9 @@ typedef struct bp_peer {
     uint32_t    kind_version; /* of `ops` */
     bp_str      name;         /* of the instance, as in the conf */
     bp_str      kind;
-    bp_str      plugin;       /* what `use:` says */
-    const void *ops;          /* the table of the kind: const bp_vector_ops * for a vector store */
-    void       *instance;     /* first object argument of each op */
+    bp_str      plugin;   /* what `use:` says */
+    const void *ops;      /* the table of the kind: const bp_vector_ops * for a vector store */
+    void       *instance; /* first object argument of each op */
 } bp_peer;
 
 typedef struct bp_peer_list {

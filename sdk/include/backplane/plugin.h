@@ -6,8 +6,8 @@
  *                .options = BP_TABLE(options),
  *                .ops = &ops)
  *
- * exports bp_plugin_entry() and nothing else, and puts a note into the file from which the host reads
- * ABI, kind, name and version before any of its code runs.
+ * exports bp_plugin_entry() and nothing else, and puts a note into the file from which the host
+ * reads ABI, kind, name and version before any of its code runs.
  *
  * The life of an instance, in this order; a failure at any step unwinds exactly the steps done:
  *
@@ -53,18 +53,18 @@ typedef struct bp_life {
 
 /* The descriptor; static and const in the plugin. */
 typedef struct bp_plugin {
-    uint32_t          magic;       /* BP_PLUGIN_MAGIC */
-    uint32_t          struct_size; /* as the plugin's compiler saw it */
-    uint16_t          abi_major, abi_minor; /* of the headers it was built with */
-    uint16_t          min_host_minor;       /* oldest host minor it can live with */
-    uint16_t          flags;
-    const char       *kind;
-    uint32_t          kind_version;
-    uint32_t          instance_size; /* bytes of the struct the options are written to, up to 64 KiB */
-    const char       *name;          /* what `use:` says; [a-z0-9_-], up to 31 bytes */
-    const char       *version;       /* semantic version of the plugin */
-    const char       *summary;       /* one line */
-    const char       *license;       /* SPDX; NULL: not said */
+    uint32_t    magic;                /* BP_PLUGIN_MAGIC */
+    uint32_t    struct_size;          /* as the plugin's compiler saw it */
+    uint16_t    abi_major, abi_minor; /* of the headers it was built with */
+    uint16_t    min_host_minor;       /* oldest host minor it can live with */
+    uint16_t    flags;
+    const char *kind;
+    uint32_t    kind_version;
+    uint32_t    instance_size; /* bytes of the struct the options are written to, up to 64 KiB */
+    const char *name;          /* what `use:` says; [a-z0-9_-], up to 31 bytes */
+    const char *version;       /* semantic version of the plugin */
+    const char *summary;       /* one line */
+    const char *license;       /* SPDX; NULL: not said */
     const bp_option  *options;
     uint32_t          option_size; /* stride */
     uint32_t          option_count;
@@ -79,11 +79,11 @@ typedef struct bp_plugin {
 /* What the host reads from the file before loading it: section .note.backplane, an ELF note of the
  * owner "Backplane" and type 1. */
 typedef struct bp_plugin_note {
-    uint32_t owner_size;       /* 10 */
-    uint32_t descriptor_size;  /* bytes from `magic` to the end */
-    uint32_t type;             /* 1 */
-    char     owner[12];        /* "Backplane" */
-    uint32_t magic;            /* BP_PLUGIN_MAGIC */
+    uint32_t owner_size;      /* 10 */
+    uint32_t descriptor_size; /* bytes from `magic` to the end */
+    uint32_t type;            /* 1 */
+    char     owner[12];       /* "Backplane" */
+    uint32_t magic;           /* BP_PLUGIN_MAGIC */
     uint16_t abi_major, abi_minor;
     uint16_t min_host_minor, flags;
     uint32_t kind_version;
@@ -92,7 +92,8 @@ typedef struct bp_plugin_note {
     char     version[24];
 } bp_plugin_note;
 
-/* What an instance says of itself, for /health. It never makes the server unready: who serves less than usual still serves. */
+/* What an instance says of itself, for /health. It never makes the server unready: who serves less
+ * than usual still serves. */
 typedef enum bp_report_level { BP_REPORT_OK = 0, BP_REPORT_DEGRADED = 1 } bp_report_level;
 
 /* Which worker this code runs on (0 to count - 1), and the instance's name in the conf. */
@@ -107,13 +108,22 @@ typedef struct bp_host_service {
 
 BP_SERVICE(host, bp_host_service, 1)
 
-static inline uint32_t bp_worker_index(bp_call *call) { return bp_service_host->worker_index(call); }
-static inline uint32_t bp_worker_count(bp_call *call) { return bp_service_host->worker_count(call); }
-static inline bp_str bp_instance_name(bp_call *call) { return bp_service_host->instance_name(call); }
+static inline uint32_t bp_worker_index(bp_call *call)
+{
+    return bp_service_host->worker_index(call);
+}
+static inline uint32_t bp_worker_count(bp_call *call)
+{
+    return bp_service_host->worker_count(call);
+}
+static inline bp_str bp_instance_name(bp_call *call)
+{
+    return bp_service_host->instance_name(call);
+}
 
-/* Shows at /health that the instance is not what it should be, as the component "KIND.NAME", with a sentence that says what is
- * wrong and what to do (cut at 511 bytes); BP_REPORT_OK takes it back. One for the process: the last one counts. Any thread
- * that may log with the call. */
+/* Shows at /health that the instance is not what it should be, as the component "KIND.NAME", with a
+ * sentence that says what is wrong and what to do (cut at 511 bytes); BP_REPORT_OK takes it back.
+ * One for the process: the last one counts. Any thread that may log with the call. */
 static inline void bp_report_health(bp_call *call, bp_report_level level, bp_str sentence)
 {
     bp_service_host->report(call, (uint32_t)level, sentence);
@@ -126,36 +136,45 @@ extern const bp_require __stop_bp_requires[] BP_HIDDEN;
 #define BP_PLUGIN_FLAGS 0
 #endif
 
-/* kind: one of storage cache vector embed llm health alert app, not quoted; its header gives the version.
- * Define BP_PLUGIN_FLAGS before including this header to set flags. */
-#define BP_PLUGIN(kind_, name_, version_, ...)                                                                 \
-    __attribute__((used, section(".note.backplane"), aligned(4))) static const bp_plugin_note bp_note = {      \
-        10, (uint32_t)(sizeof(bp_plugin_note) - offsetof(bp_plugin_note, magic)), 1, "Backplane",              \
-        BP_PLUGIN_MAGIC, BP_ABI_MAJOR, BP_ABI_MINOR, 0, BP_PLUGIN_FLAGS, BP_KIND_VERSION_##kind_, #kind_,      \
-        name_, version_                                                                                        \
-    };                                                                                                         \
-    static const bp_plugin bp_descriptor = {                                                                   \
-        .magic = BP_PLUGIN_MAGIC,                                                                              \
-        .struct_size = (uint32_t)sizeof(bp_plugin),                                                            \
-        .abi_major = BP_ABI_MAJOR,                                                                             \
-        .abi_minor = BP_ABI_MINOR,                                                                             \
-        .min_host_minor = 0,                                                                                   \
-        .flags = BP_PLUGIN_FLAGS,                                                                              \
-        .kind = #kind_,                                                                                        \
-        .kind_version = BP_KIND_VERSION_##kind_,                                                               \
-        .name = name_,                                                                                         \
-        .version = version_,                                                                                   \
-        .requires_begin = __start_bp_requires,                                                                 \
-        .requires_end = __stop_bp_requires,                                                                    \
-        .require_size = (uint32_t)sizeof(bp_require),                                                          \
-        __VA_ARGS__                                                                                            \
-    };                                                                                                         \
-    BP_EXPORT const bp_plugin *bp_plugin_entry(uint32_t host_abi);                                             \
-    BP_EXPORT const bp_plugin *bp_plugin_entry(uint32_t host_abi)                                              \
-    {                                                                                                          \
-        (void)host_abi;                                                                                        \
-        (void)bp_note;                                                                                         \
-        return &bp_descriptor;                                                                                 \
+/* kind: one of storage cache vector embed llm health alert app, not quoted; its header gives the
+ * version. Define BP_PLUGIN_FLAGS before including this header to set flags. */
+#define BP_PLUGIN(kind_, name_, version_, ...)                                                     \
+    __attribute__((used, section(".note.backplane"),                                               \
+                   aligned(4))) static const bp_plugin_note bp_note = {                            \
+        10,                                                                                        \
+        (uint32_t)(sizeof(bp_plugin_note) - offsetof(bp_plugin_note, magic)),                      \
+        1,                                                                                         \
+        "Backplane",                                                                               \
+        BP_PLUGIN_MAGIC,                                                                           \
+        BP_ABI_MAJOR,                                                                              \
+        BP_ABI_MINOR,                                                                              \
+        0,                                                                                         \
+        BP_PLUGIN_FLAGS,                                                                           \
+        BP_KIND_VERSION_##kind_,                                                                   \
+        #kind_,                                                                                    \
+        name_,                                                                                     \
+        version_                                                                                   \
+    };                                                                                             \
+    static const bp_plugin     bp_descriptor = { .magic = BP_PLUGIN_MAGIC,                         \
+                                                 .struct_size = (uint32_t)sizeof(bp_plugin),       \
+                                                 .abi_major = BP_ABI_MAJOR,                        \
+                                                 .abi_minor = BP_ABI_MINOR,                        \
+                                                 .min_host_minor = 0,                              \
+                                                 .flags = BP_PLUGIN_FLAGS,                         \
+                                                 .kind = #kind_,                                   \
+                                                 .kind_version = BP_KIND_VERSION_##kind_,          \
+                                                 .name = name_,                                    \
+                                                 .version = version_,                              \
+                                                 .requires_begin = __start_bp_requires,            \
+                                                 .requires_end = __stop_bp_requires,               \
+                                                 .require_size = (uint32_t)sizeof(bp_require),     \
+                                                 __VA_ARGS__ };                                    \
+    BP_EXPORT const bp_plugin *bp_plugin_entry(uint32_t host_abi);                                 \
+    BP_EXPORT const bp_plugin *bp_plugin_entry(uint32_t host_abi)                                  \
+    {                                                                                              \
+        (void)host_abi;                                                                            \
+        (void)bp_note;                                                                             \
+        return &bp_descriptor;                                                                     \
     }
 
 #ifdef __cplusplus

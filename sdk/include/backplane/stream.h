@@ -8,76 +8,90 @@
 extern "C" {
 #endif
 
-typedef struct bp_stream bp_stream; /* belongs to the call that opened it and closes with it, see bp_keep_stream() */
+typedef struct bp_stream
+    bp_stream; /* belongs to the call that opened it and closes with it, see bp_keep_stream() */
 
 /* How a connection is made a TLS one. Files are PEM; empty: not used. */
 typedef struct bp_tls {
     uint32_t struct_size;
-    bool     is_unverified;    /* any certificate will do: for tests only */
-    bp_str   server_name;      /* what the certificate must be for, a name or an address; also sent as SNI */
-    bp_str   ca_file;          /* whom to trust; empty: those that the machine trusts */
-    bp_str   certificate_file; /* of the client, with its chain */
-    bp_str   key_file;
+    bool     is_unverified; /* any certificate will do: for tests only */
+    bp_str
+        server_name; /* what the certificate must be for, a name or an address; also sent as SNI */
+    bp_str ca_file;  /* whom to trust; empty: those that the machine trusts */
+    bp_str certificate_file; /* of the client, with its chain */
+    bp_str key_file;
 } bp_tls;
 
 typedef struct bp_stream_service {
     uint32_t struct_size;
     bp_status (*connect)(bp_call *call, bp_str address, int64_t deadline_ns, bp_stream **stream);
-    bp_status (*read)(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns, size_t *count);
+    bp_status (*read)(bp_call *call, bp_stream *stream, void *bytes, size_t max,
+                      int64_t deadline_ns, size_t *count);
     bp_status (*write)(bp_call *call, bp_stream *stream, bp_str bytes, int64_t deadline_ns);
     void (*close)(bp_stream *stream);
-    bp_status (*start_tls)(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns);
+    bp_status (*start_tls)(bp_call *call, bp_stream *stream, const bp_tls *tls,
+                           int64_t deadline_ns);
     bp_status (*keep)(bp_call *call, bp_stream *stream, bp_stream **kept);
-    bp_status (*resolve)(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses, size_t *count);
+    bp_status (*resolve)(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses,
+                         size_t *count);
 } bp_stream_service;
 
 BP_SERVICE(stream, bp_stream_service, 1)
 
-/* Connects to "host:port", "[v6]:port" or "unix:/path". Names are resolved without blocking the loop and
- * every address is tried until `deadline_ns`. BP_UNAVAILABLE (with errno in the error slot and a sentence
- * that names the address), BP_INVALID, BP_DEADLINE, BP_CANCELLED. */
-static inline bp_status bp_connect(bp_call *call, bp_str address, int64_t deadline_ns, bp_stream **stream) BP_SUSPENDS
+/* Connects to "host:port", "[v6]:port" or "unix:/path". Names are resolved without blocking the
+ * loop and every address is tried until `deadline_ns`. BP_UNAVAILABLE (with errno in the error slot
+ * and a sentence that names the address), BP_INVALID, BP_DEADLINE, BP_CANCELLED. */
+static inline bp_status bp_connect(bp_call *call, bp_str address, int64_t deadline_ns,
+                                   bp_stream **stream) BP_SUSPENDS
 {
     return bp_service_stream->connect(call, address, deadline_ns, stream);
 }
 
 /* Reads what there is, at least one byte; *count 0 with BP_OK is the end of the stream. */
-static inline bp_status bp_read(bp_call *call, bp_stream *stream, void *bytes, size_t max, int64_t deadline_ns,
-                                size_t *count) BP_SUSPENDS
+static inline bp_status bp_read(bp_call *call, bp_stream *stream, void *bytes, size_t max,
+                                int64_t deadline_ns, size_t *count) BP_SUSPENDS
 {
     return bp_service_stream->read(call, stream, bytes, max, deadline_ns, count);
 }
 
 /* Writes all of it, or fails. */
-static inline bp_status bp_write(bp_call *call, bp_stream *stream, bp_str bytes, int64_t deadline_ns) BP_SUSPENDS
+static inline bp_status bp_write(bp_call *call, bp_stream *stream, bp_str bytes,
+                                 int64_t deadline_ns) BP_SUSPENDS
 {
     return bp_service_stream->write(call, stream, bytes, deadline_ns);
 }
 
-/* Closes early; the end of the call closes what is open. Calls that wait for the stream at that moment (only a kept one can
- * have such) go on with BP_UNAVAILABLE; nobody may use it afterwards. */
-static inline void bp_close(bp_stream *stream) { bp_service_stream->close(stream); }
+/* Closes early; the end of the call closes what is open. Calls that wait for the stream at that
+ * moment (only a kept one can have such) go on with BP_UNAVAILABLE; nobody may use it afterwards.
+ */
+static inline void bp_close(bp_stream *stream)
+{
+    bp_service_stream->close(stream);
+}
 
-/* Goes on in TLS 1.2 or later, the certificate checked. BP_UNAVAILABLE with the reason in words, BP_INVALID (a file
- * cannot be read), BP_DEADLINE, BP_CANCELLED; after a failure the stream is of no use. */
-static inline bp_status bp_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls, int64_t deadline_ns) BP_SUSPENDS
+/* Goes on in TLS 1.2 or later, the certificate checked. BP_UNAVAILABLE with the reason in words,
+ * BP_INVALID (a file cannot be read), BP_DEADLINE, BP_CANCELLED; after a failure the stream is of
+ * no use. */
+static inline bp_status bp_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls,
+                                     int64_t deadline_ns) BP_SUSPENDS
 {
     return bp_service_stream->start_tls(call, stream, tls, deadline_ns);
 }
 
-/* Takes the stream out of the call's hands: *kept is the plugin's and lives until bp_close(), in worker_stop at the
- * latest; `stream` may not be used any more. Calls of the same worker may use it one after another, one of them reading
- * and one writing at a time. This is what a connection pool is made of. BP_NO_MEMORY. */
+/* Takes the stream out of the call's hands: *kept is the plugin's and lives until bp_close(), in
+ * worker_stop at the latest; `stream` may not be used any more. Calls of the same worker may use it
+ * one after another, one of them reading and one writing at a time. This is what a connection pool
+ * is made of. BP_NO_MEMORY. */
 static inline bp_status bp_keep_stream(bp_call *call, bp_stream *stream, bp_stream **kept)
 {
     return bp_service_stream->keep(call, stream, kept);
 }
 
-/* The addresses of a host as text ("192.0.2.7", "2001:db8::1"), in the order in which to try them, without blocking
- * the loop; for libraries that would block on names. An address is its own answer. BP_UNAVAILABLE, BP_DEADLINE,
- * BP_CANCELLED. */
-static inline bp_status bp_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const bp_str **addresses,
-                                   size_t *count) BP_SUSPENDS
+/* The addresses of a host as text ("192.0.2.7", "2001:db8::1"), in the order in which to try them,
+ * without blocking the loop; for libraries that would block on names. An address is its own answer.
+ * BP_UNAVAILABLE, BP_DEADLINE, BP_CANCELLED. */
+static inline bp_status bp_resolve(bp_call *call, bp_str host, int64_t deadline_ns,
+                                   const bp_str **addresses, size_t *count) BP_SUSPENDS
 {
     return bp_service_stream->resolve(call, host, deadline_ns, addresses, count);
 }

@@ -77,9 +77,9 @@ struct testhost_report {
 };
 const struct testhost_report *testhost_report_of(const testhost_instance *instance);
 /* drain, worker_stop and, for the first, shared_destroy. NULL is allowed. */
-void  testhost_instance_destroy(testhost_instance *instance);
-void *testhost_self(
-    const testhost_instance *instance); /* the `instance` argument of each operation */
+void testhost_instance_destroy(testhost_instance *instance);
+void *
+testhost_self(const testhost_instance *instance); /* the `instance` argument of each operation */
 const void    *testhost_ops(const testhost_instance *instance);
 const bp_peer *testhost_peer(const testhost_instance *instance);
 /* A fake peer; everything is copied but what `ops` and `instance` point to. */
@@ -180,23 +180,26 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
 
 typedef struct testhost_mcp_reply {
     bp_status status; /* what the handler returned */
-    /* What the handler added, as one JSON object: content (blocks), structuredContent, isError, _meta of a tool;
-     * contents of a resource; description and messages of a prompt; values of a completion. */
+    /* What the handler added, as one JSON object: content (blocks), structuredContent, isError,
+     * _meta of a tool; contents of a resource; description and messages of a prompt; values of a
+     * completion. */
     bp_str result;
-    bp_str sent;       /* a JSON array of its notifications and questions, in their order: {"method", "params"} */
+    bp_str sent; /* a JSON array of its notifications and questions, in their order: {"method",
+                    "params"} */
     int32_t error_code; /* of bp_mcp_fail(); 0: it was not called */
 } testhost_mcp_reply;
 
-/* Finds the tool in the app's table and runs its handler. Arguments are not validated here: the host does that.
- * BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the call. */
+/* Finds the tool in the app's table and runs its handler. Arguments are not validated here: the
+ * host does that. BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the
+ * call. */
 testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, const char *name,
                                       const char *arguments);
 /* The same for a resource, by its uri or one that a template fits, and for a prompt. */
 testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app, const char *uri);
 testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, const char *name,
                                        const char *arguments);
-/* What the client answers to the question of that key: the result object, as JSON. The client can do what there are
- * answers for; a question without one is BP_UNSUPPORTED. */
+/* What the client answers to the question of that key: the result object, as JSON. The client can
+ * do what there are answers for; a question without one is BP_UNSUPPORTED. */
 void testhost_mcp_answer(testhost *host, const char *key, const char *result);
 
 #ifdef __cplusplus

@@ -1,9 +1,9 @@
 /* backplane/vector.h - the interface of a vector store.
  *
- * A vector store keeps, for every point of a collection, a float32 vector, the words of the passage it
- * stands for, and typed metadata. The three are written together, so they can never disagree. A search
- * runs over the vectors, over the words, or over both; fusing the two lists is the caller's business,
- * because only the caller knows how far to trust each.
+ * A vector store keeps, for every point of a collection, a float32 vector, the words of the passage
+ * it stands for, and typed metadata. The three are written together, so they can never disagree. A
+ * search runs over the vectors, over the words, or over both; fusing the two lists is the caller's
+ * business, because only the caller knows how far to trust each.
  *
  *      collection "docs" { model "all-MiniLM-L6-v2", 384 dimensions, cosine, language "en" }
  *        point 17 -> vector[384] | "Retry-After is given in seconds ..." | { "lang": "en", "year": 2024 }
@@ -20,7 +20,8 @@ extern "C" {
 
 #define BP_KIND_VERSION_vector 1
 
-/* How near two vectors are. Scores are always "greater is nearer": for BP_L2 the negated distance. */
+/* How near two vectors are. Scores are always "greater is nearer": for BP_L2 the negated distance.
+ */
 typedef enum bp_metric_kind { BP_COSINE = 0, BP_INNER_PRODUCT = 1, BP_L2 = 2 } bp_metric_kind;
 
 /* What a collection is pinned to at birth. A point or query that does not fit is BP_INVALID. */
@@ -31,7 +32,8 @@ typedef struct bp_vector_schema {
     uint32_t reserved;
     bp_str   model;    /* id of the embedder, so that two models never mix */
     bp_str   language; /* for the words: BCP 47; "en" stems, anything else does not; empty: "en" */
-    bp_str   owner;    /* whose the collection is: the id of a deployment, [A-Za-z0-9_.-]{0,64}; empty: nobody's */
+    bp_str   owner; /* whose the collection is: the id of a deployment, [A-Za-z0-9_.-]{0,64}; empty:
+                       nobody's */
 } bp_vector_schema;
 
 /* The owner in a schema made by whoever was compiled when there was none: empty. */
@@ -43,19 +45,20 @@ static inline bp_str bp_vector_owner(const bp_vector_schema *schema)
 typedef struct bp_point {
     uint32_t     struct_size;
     uint32_t     reserved;
-    uint64_t     id;       /* 1 to 2^63 - 1 */
-    const float *vector;   /* `dimensions` finite values, not all zero for BP_COSINE; NULL: found by its words only */
-    bp_str       words;    /* UTF-8 without NUL, up to 1 MiB; empty: found by its vector only */
-    bp_str       metadata; /* a flat JSON object: strings, numbers, booleans, arrays of them, no null and no NUL in a
-                              * string; up to 64 KiB */
+    uint64_t     id;     /* 1 to 2^63 - 1 */
+    const float *vector; /* `dimensions` finite values, not all zero for BP_COSINE; NULL: found by
+                            its words only */
+    bp_str words;        /* UTF-8 without NUL, up to 1 MiB; empty: found by its vector only */
+    bp_str metadata; /* a flat JSON object: strings, numbers, booleans, arrays of them, no null and
+                      * no NUL in a string; up to 64 KiB */
 } bp_point;
 
 typedef struct bp_vector_query {
-    uint32_t         struct_size;
-    uint32_t         dimensions;
-    bp_str           collection;
-    const float     *vector; /* NULL: do not search the vectors */
-    bp_str           words;  /* empty: do not search the words. Plain text: no operators, any word may match */
+    uint32_t     struct_size;
+    uint32_t     dimensions;
+    bp_str       collection;
+    const float *vector; /* NULL: do not search the vectors */
+    bp_str words; /* empty: do not search the words. Plain text: no operators, any word may match */
     const bp_filter *filter; /* NULL: every point */
     uint32_t         limit;  /* hits a leg, 1 to 10,000 */
     uint32_t         effort; /* 0: the store's default; greater finds more and takes longer */
@@ -84,8 +87,8 @@ typedef struct bp_leg {
     uint64_t      rows_read;
 } bp_leg;
 
-/* One point as scroll gives it; valid until the sink returns. The sink may keep memory of the call, so the store calls it
- * outside of scratch memory (bp_scratch_begin()) of its own. */
+/* One point as scroll gives it; valid until the sink returns. The sink may keep memory of the call,
+ * so the store calls it outside of scratch memory (bp_scratch_begin()) of its own. */
 typedef struct bp_point_sink {
     uint32_t struct_size;
     bp_status (*point)(bp_call *call, void *self, const bp_point *point) BP_SUSPENDS;
@@ -112,74 +115,87 @@ typedef struct bp_byte_sink {
     void *self;
 } bp_byte_sink;
 
-/* The operations. Unless it says otherwise each is called on the instance's own worker, MAY SUSPEND, ends
- * by the call's deadline and at once when the call is cancelled, borrows its inputs until it returns, and
- * returns BP_OK, or BP_NOT_FOUND (no such collection), BP_INVALID, BP_UNAVAILABLE, BP_FULL, BP_DEADLINE,
- * BP_CANCELLED, with a sentence in the call's error slot. Collection names match [A-Za-z0-9_.-]{1,128}. */
+/* The operations. Unless it says otherwise each is called on the instance's own worker, MAY
+ * SUSPEND, ends by the call's deadline and at once when the call is cancelled, borrows its inputs
+ * until it returns, and returns BP_OK, or BP_NOT_FOUND (no such collection), BP_INVALID,
+ * BP_UNAVAILABLE, BP_FULL, BP_DEADLINE, BP_CANCELLED, with a sentence in the call's error slot.
+ * Collection names match [A-Za-z0-9_.-]{1,128}. */
 typedef struct bp_vector_ops {
     uint32_t struct_size;
 
-    /* Makes a collection and keeps its owner as a mark. The same schema again is BP_OK; another one is BP_CONFLICT, and so is
-     * another owner: what belongs to another deployment is neither used nor changed. A collection without a mark, as older
-     * versions made them, is adopted: it gets the mark of the first who names himself, with a line in the log. */
-    bp_status (*create)(bp_call *call, void *instance, bp_str collection, const bp_vector_schema *schema) BP_SUSPENDS;
+    /* Makes a collection and keeps its owner as a mark. The same schema again is BP_OK; another one
+     * is BP_CONFLICT, and so is another owner: what belongs to another deployment is neither used
+     * nor changed. A collection without a mark, as older versions made them, is adopted: it gets
+     * the mark of the first who names himself, with a line in the log. */
+    bp_status (*create)(bp_call *call, void *instance, bp_str collection,
+                        const bp_vector_schema *schema) BP_SUSPENDS;
 
     /* Removes a collection and its points. */
     bp_status (*drop)(bp_call *call, void *instance, bp_str collection) BP_SUSPENDS;
 
     /* All collections, sorted by name, in the call's arena. */
-    bp_status (*list)(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count) BP_SUSPENDS;
+    bp_status (*list)(bp_call *call, void *instance, const bp_vector_info **collections,
+                      size_t *count) BP_SUSPENDS;
 
-    /* Writes points, replacing those with the same id, up to 10,000 at once. All or none; when it returns
-     * BP_OK they survive kill -9 of this process and are seen by every later search of this replica.
+    /* Writes points, replacing those with the same id, up to 10,000 at once. All or none; when it
+     * returns BP_OK they survive kill -9 of this process and are seen by every later search of this
+     * replica. Idempotent. */
+    bp_status (*upsert)(bp_call *call, void *instance, bp_str collection, const bp_point *points,
+                        size_t point_size, size_t count) BP_SUSPENDS;
+
+    /* Deletes by id, or what `filter` selects when `ids` is NULL. `removed` may be NULL.
      * Idempotent. */
-    bp_status (*upsert)(bp_call *call, void *instance, bp_str collection, const bp_point *points, size_t point_size,
-                        size_t count) BP_SUSPENDS;
-
-    /* Deletes by id, or what `filter` selects when `ids` is NULL. `removed` may be NULL. Idempotent. */
-    bp_status (*remove)(bp_call *call, void *instance, bp_str collection, const uint64_t *ids, size_t count,
-                        const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
+    bp_status (*remove)(bp_call *call, void *instance, bp_str collection, const uint64_t *ids,
+                        size_t count, const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
 
     /* Runs the legs that the query names; a leg not asked for comes back empty. Idempotent. */
-    bp_status (*search)(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector,
-                        bp_leg *by_words) BP_SUSPENDS;
+    bp_status (*search)(bp_call *call, void *instance, const bp_vector_query *query,
+                        bp_leg *by_vector, bp_leg *by_words) BP_SUSPENDS;
 
     /* Live points that match (NULL: all). Idempotent. */
     bp_status (*count)(bp_call *call, void *instance, bp_str collection, const bp_filter *filter,
                        uint64_t *count) BP_SUSPENDS;
 
     /* Points by rising id, those after `after`, up to `limit` (10,000), into a sink. Idempotent. */
-    bp_status (*scroll)(bp_call *call, void *instance, bp_str collection, const bp_filter *filter, uint64_t after,
-                        uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
+    bp_status (*scroll)(bp_call *call, void *instance, bp_str collection, const bp_filter *filter,
+                        uint64_t after, uint32_t limit, const bp_point_sink *sink) BP_SUSPENDS;
 
     /* Optional: a copy of a collection as it is now, in a format of the store's own. */
-    bp_status (*snapshot)(bp_call *call, void *instance, bp_str collection, const bp_byte_sink *sink) BP_SUSPENDS;
+    bp_status (*snapshot)(bp_call *call, void *instance, bp_str collection,
+                          const bp_byte_sink *sink) BP_SUSPENDS;
 
-    /* Optional: the mark that create() keeps, in the call's arena; empty when there is none. Idempotent. */
+    /* Optional: the mark that create() keeps, in the call's arena; empty when there is none.
+     * Idempotent. */
     bp_status (*owner)(bp_call *call, void *instance, bp_str collection, bp_str *owner) BP_SUSPENDS;
 
-    /* OPTIONAL. Upkeep that an operator asks for: "vacuum" gives back to the file system what deleted points have left. May
-     * take as long as the call. BP_INVALID: `what` cannot be done. */
+    /* OPTIONAL. Upkeep that an operator asks for: "vacuum" gives back to the file system what
+     * deleted points have left. May take as long as the call. BP_INVALID: `what` cannot be done. */
     bp_status (*maintain)(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 } bp_vector_ops;
 
-static inline const bp_vector_ops *bp_vector_of(const bp_peer *store) { return (const bp_vector_ops *)store->ops; }
+static inline const bp_vector_ops *bp_vector_of(const bp_peer *store)
+{
+    return (const bp_vector_ops *)store->ops;
+}
 
-static inline bp_status bp_vector_search(bp_call *call, const bp_peer *store, const bp_vector_query *query,
-                                         bp_leg *by_vector, bp_leg *by_words) BP_SUSPENDS
+static inline bp_status bp_vector_search(bp_call *call, const bp_peer *store,
+                                         const bp_vector_query *query, bp_leg *by_vector,
+                                         bp_leg *by_words) BP_SUSPENDS
 {
     memset(by_vector, 0, sizeof(*by_vector));
     memset(by_words, 0, sizeof(*by_words));
     by_vector->struct_size = by_words->struct_size = (uint32_t)sizeof(bp_leg);
     return bp_vector_of(store)->search(call, store->instance, query, by_vector, by_words);
 }
-static inline bp_status bp_vector_upsert(bp_call *call, const bp_peer *store, bp_str collection, const bp_point *points,
-                                         size_t count) BP_SUSPENDS
+static inline bp_status bp_vector_upsert(bp_call *call, const bp_peer *store, bp_str collection,
+                                         const bp_point *points, size_t count) BP_SUSPENDS
 {
-    return bp_vector_of(store)->upsert(call, store->instance, collection, points, sizeof(bp_point), count);
+    return bp_vector_of(store)->upsert(call, store->instance, collection, points, sizeof(bp_point),
+                                       count);
 }
 /* Empty also where the host is too old to ask. */
-static inline bp_status bp_vector_owner_of(bp_call *call, const bp_peer *store, bp_str collection, bp_str *owner) BP_SUSPENDS
+static inline bp_status bp_vector_owner_of(bp_call *call, const bp_peer *store, bp_str collection,
+                                           bp_str *owner) BP_SUSPENDS
 {
     *owner = bp_str_n(NULL, 0);
     if (!BP_HAS(bp_vector_of(store), bp_vector_ops, owner))

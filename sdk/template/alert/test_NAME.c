@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: alerts end up in the file, and a bad file is a sentence. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: alerts end up in the file, and a bad file is
+ * a sentence. */
 #include <unistd.h>
 
 #include <backplane/alert.h>
@@ -16,12 +17,16 @@ static bp_status deliver(testhost *host, const bp_plugin *plugin, bp_call *call,
 
     CHECK(instance != NULL);
     memset(alerts, 0, sizeof(alerts));
-    alerts[0] = (bp_alert){ .struct_size = sizeof(bp_alert), .severity = BP_SEVERITY_CRITICAL, .name = BP_STR("Down"),
-                            .summary = BP_STR("disk is \"down\""), .labels = &label, .label_count = 1 };
+    alerts[0] = (bp_alert){ .struct_size = sizeof(bp_alert),
+                            .severity = BP_SEVERITY_CRITICAL,
+                            .name = BP_STR("Down"),
+                            .summary = BP_STR("disk is \"down\""),
+                            .labels = &label,
+                            .label_count = 1 };
     alerts[1] = alerts[0];
     alerts[1].ends_wall_ns = 1;
-    status = ((const bp_alert_ops *)testhost_ops(instance))->deliver(call, testhost_self(instance), alerts,
-                                                                     sizeof(bp_alert), 2);
+    status = ((const bp_alert_ops *)testhost_ops(instance))
+                 ->deliver(call, testhost_self(instance), alerts, sizeof(bp_alert), 2);
     testhost_instance_destroy(instance);
     return status;
 }

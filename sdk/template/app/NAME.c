@@ -21,7 +21,9 @@ static bp_status hello(bp_call *call, void *instance, bp_request *request, bp_re
 
     bp_request_query(request, "name", &name);
     bp_json_object(w);
-    bp_json_put_string(w, "greeting", bp_format(call, BP_FMT ", " BP_FMT "!", BP_ARG(self->greeting), BP_ARG(name)));
+    bp_json_put_string(w, "greeting",
+                       bp_format(call, BP_FMT ", " BP_FMT "!", BP_ARG(self->greeting),
+                                 BP_ARG(name)));
     bp_json_end(w);
     return bp_respond_json(call, response, 200, w);
 }
@@ -38,7 +40,8 @@ static bp_status sum(bp_call *call, void *instance, bp_request *request, bp_resp
     BP_TRY(bp_json_read(call, bytes, &body));
     numbers = bp_json_get(body, "numbers");
     if (bp_json_type_of(numbers) != BP_JSON_ARRAY)
-        return bp_fail(call, BP_INVALID, "\"numbers\" is missing or not an array"); /* answered with 400 */
+        return bp_fail(call, BP_INVALID,
+                       "\"numbers\" is missing or not an array"); /* answered with 400 */
     for (size_t i = 0; i < bp_json_count(numbers); i++)
         total += bp_json_number(bp_json_at(numbers, i));
     bp_json_object(w);
@@ -48,12 +51,20 @@ static bp_status sum(bp_call *call, void *instance, bp_request *request, bp_resp
 }
 
 static const bp_route routes[] = {
-    { .method = "GET", .path = "/@NAME@/hello", .handler = hello, .summary = "Greets",
+    { .method = "GET",
+      .path = "/@NAME@/hello",
+      .handler = hello,
+      .summary = "Greets",
       .query = "name: whom to greet",
-      .response_schema = "{\"type\":\"object\",\"properties\":{\"greeting\":{\"type\":\"string\"}}}" },
-    { .method = "POST", .path = "/@NAME@/sum", .handler = sum, .scope = "@NAME@:read", .summary = "Adds up numbers",
-      .request_schema = "{\"type\":\"object\",\"required\":[\"numbers\"],\"properties\":{\"numbers\":"
-                        "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}}",
+      .response_schema = "{\"type\":\"object\",\"properties\":{\"greeting\":{\"type\":\"string\"}}"
+                         "}" },
+    { .method = "POST",
+      .path = "/@NAME@/sum",
+      .handler = sum,
+      .scope = "@NAME@:read",
+      .summary = "Adds up numbers",
+      .request_schema = "{\"type\":\"object\",\"required\":[\"numbers\"],\"properties\":{"
+                        "\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}}",
       .response_schema = "{\"type\":\"object\",\"properties\":{\"sum\":{\"type\":\"number\"}}}" },
 };
 
@@ -64,8 +75,5 @@ static const bp_app_ops ops = {
     .route_count = sizeof(routes) / sizeof(routes[0]),
 };
 
-BP_PLUGIN(app, "@NAME@", "1.0.0",
-          .summary = "greets, and adds up numbers",
-          .instance_size = sizeof(struct app),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(app, "@NAME@", "1.0.0", .summary = "greets, and adds up numbers",
+          .instance_size = sizeof(struct app), .options = BP_TABLE(options), .ops = &ops)

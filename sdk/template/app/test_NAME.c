@@ -12,7 +12,8 @@ int main(int argc, char **argv)
 {
     testhost          *host = testhost_new();
     const bp_plugin   *plugin = testhost_load(host, argv[argc - 1]);
-    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "@NAME@", NULL, 0) : NULL;
+    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "@NAME@", NULL, 0)
+                                         : NULL;
     bp_call           *call = testhost_call_new(host, BP_SECONDS(5));
     testhost_reply     reply;
 
@@ -22,7 +23,8 @@ int main(int argc, char **argv)
     reply = testhost_request_app(call, instance, "GET", "/@NAME@/hello?name=Ada", "", BP_STR(""));
     CHECK(reply.status == BP_OK && reply.http_status == 200);
     CHECK(has(bp_format(call, BP_FMT, BP_ARG(reply.body)), "Hello, Ada!"));
-    reply = testhost_request_app(call, instance, "POST", "/@NAME@/sum", "", BP_STR("{\"numbers\":[1,2,3.5]}"));
+    reply = testhost_request_app(call, instance, "POST", "/@NAME@/sum", "",
+                                 BP_STR("{\"numbers\":[1,2,3.5]}"));
     CHECK(reply.http_status == 200 && has(bp_format(call, BP_FMT, BP_ARG(reply.body)), "6.5"));
     reply = testhost_request_app(call, instance, "POST", "/@NAME@/sum", "", BP_STR("{}"));
     CHECK(reply.status == BP_INVALID && has(bp_error_of(call)->message, "\"numbers\" is missing"));

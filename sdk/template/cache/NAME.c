@@ -1,7 +1,9 @@
-/* @NAME@.c - a cache in memory: values, rate limits (GCRA), budgets and locks, in one list under one lock.
+/* @NAME@.c - a cache in memory: values, rate limits (GCRA), budgets and locks, in one list under
+ * one lock.
  *
- * Every operation walks the list, which is plain and right for some thousands of entries; a table is the first thing
- * to put in its place. Nothing is shared with other processes, so limits hold for this one alone.
+ * Every operation walks the list, which is plain and right for some thousands of entries; a table
+ * is the first thing to put in its place. Nothing is shared with other processes, so limits hold
+ * for this one alone.
  */
 #include <stdlib.h>
 
@@ -17,10 +19,11 @@ enum entry_type { VALUE, LIMIT, LOCK, BUDGET, RESERVATION };
 struct entry {
     struct entry   *next;
     enum entry_type type;
-    bp_str          key, text; /* text: the value, the lock's owner, the budget's period, the reservation's period */
-    bp_str          id;        /* of a reservation */
-    int64_t         number;    /* LIMIT: theoretical arrival time; BUDGET: spent; RESERVATION: reserved */
-    int64_t         ends_ns;   /* 0: never */
+    bp_str          key,
+        text; /* text: the value, the lock's owner, the budget's period, the reservation's period */
+    bp_str  id;      /* of a reservation */
+    int64_t number;  /* LIMIT: theoretical arrival time; BUDGET: spent; RESERVATION: reserved */
+    int64_t ends_ns; /* 0: never */
 };
 
 struct shared {
@@ -56,14 +59,17 @@ static void unlink_entry(struct shared *shared, struct entry **at)
     free(entry);
 }
 
-static bool is_same(const struct entry *entry, enum entry_type type, bp_str key, bp_str text, bp_str id)
+static bool is_same(const struct entry *entry, enum entry_type type, bp_str key, bp_str text,
+                    bp_str id)
 {
     return entry->type == type && bp_str_equal(entry->key, key) && bp_str_equal(entry->id, id) &&
            (type == VALUE || type == LIMIT || type == LOCK || bp_str_equal(entry->text, text));
 }
 
-/* Values, limits and locks are found by their key; budgets and reservations also by their period and id. */
-static struct entry **find(struct shared *shared, enum entry_type type, bp_str key, bp_str text, bp_str id)
+/* Values, limits and locks are found by their key; budgets and reservations also by their period
+ * and id. */
+static struct entry **find(struct shared *shared, enum entry_type type, bp_str key, bp_str text,
+                           bp_str id)
 {
     struct entry **at = &shared->first;
     int64_t        now = bp_now_ns();
@@ -89,7 +95,8 @@ static bp_str lay(char **at, bp_str text)
     return copy;
 }
 
-/* Makes room by taking away the oldest values; limits, locks and budgets stay, as they must be exact. */
+/* Makes room by taking away the oldest values; limits, locks and budgets stay, as they must be
+ * exact. */
 static void make_room(struct shared *shared, int64_t size_bytes, int64_t wanted)
 {
     while (shared->stats.size_bytes + wanted > size_bytes) {
@@ -112,13 +119,14 @@ static struct entry *add(bp_call *call, struct cache *self, struct entry what)
 
     make_room(self->shared, self->size_bytes, cost_of(&what));
     if (self->shared->stats.size_bytes + cost_of(&what) > self->size_bytes) {
-        bp_fail(call, BP_TOO_LARGE, "the entry needs %lld bytes, and `size` allows %lld in all", (long long)cost_of(&what),
-                (long long)self->size_bytes);
+        bp_fail(call, BP_TOO_LARGE, "the entry needs %lld bytes, and `size` allows %lld in all",
+                (long long)cost_of(&what), (long long)self->size_bytes);
         return NULL;
     }
     entry = calloc(1, (size_t)cost_of(&what) + 3);
     if (!entry) {
-        bp_fail(call, BP_UNAVAILABLE, "no memory for an entry of %lld bytes", (long long)cost_of(&what));
+        bp_fail(call, BP_UNAVAILABLE, "no memory for an entry of %lld bytes",
+                (long long)cost_of(&what));
         return NULL;
     }
     at = (char *)(entry + 1);
@@ -136,7 +144,8 @@ static struct entry *add(bp_call *call, struct cache *self, struct entry what)
 static bp_status enter(bp_call *call, struct cache *self, bp_str key)
 {
     if (key.len < 1 || key.len > KEY_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "a key has 1 to %d bytes, not %zu", KEY_BYTES_MAX, key.len);
+        return bp_fail(call, BP_INVALID, "a key has 1 to %d bytes, not %zu", KEY_BYTES_MAX,
+                       key.len);
     return bp_mutex_lock(call, self->shared->lock);
 }
 
@@ -190,7 +199,9 @@ static bp_status set(bp_call *call, void *instance, bp_str key, bp_str value, in
     at = find(self->shared, VALUE, key, none, none);
     if (*at)
         unlink_entry(self->shared, at);
-    if (!add(call, self, (struct entry){ .type = VALUE, .key = key, .text = value, .ends_ns = ttl_ns ? until(ttl_ns) : 0 }))
+    if (!add(call, self,
+             (struct entry){
+                 .type = VALUE, .key = key, .text = value, .ends_ns = ttl_ns ? until(ttl_ns) : 0 }))
         return leave(self, bp_error_of(call)->status);
     return leave(self, BP_OK);
 }
@@ -231,17 +242,19 @@ static bp_status remove_prefix(bp_call *call, void *instance, bp_str prefix, int
 
 /* ---- rate limits ---- */
 
-/* GCRA: `number` is when the limit would be whole again; a take moves it by its cost, and may not move it further
- * than one window from now. */
-static bp_status take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                      bp_take *result)
+/* GCRA: `number` is when the limit would be whole again; a take moves it by its cost, and may not
+ * move it further than one window from now. */
+static bp_status take(bp_call *call, void *instance, bp_str key, int64_t limit, int64_t window_ns,
+                      int64_t cost, bp_take *result)
 {
     struct cache  *self = instance;
     struct entry **at, *entry;
     int64_t        now = bp_now_ns(), step_ns, whole_ns, later_ns;
 
     if (limit < 1 || window_ns < limit || cost < 0)
-        return bp_fail(call, BP_INVALID, "a limit is at least 1, a window at least 1 ns for each of it, a cost not negative");
+        return bp_fail(call, BP_INVALID,
+                       "a limit is at least 1, a window at least 1 ns for each of it, a cost not "
+                       "negative");
     if (cost > limit) { // never
         result->limit = limit;
         result->is_granted = false;
@@ -274,20 +287,22 @@ static int64_t reserved_in(struct shared *shared, bp_str key, bp_str period)
 
     find(shared, RESERVATION, none, none, none); /* clears away what has ended */
     for (const struct entry *entry = shared->first; entry; entry = entry->next)
-        if (entry->type == RESERVATION && bp_str_equal(entry->key, key) && bp_str_equal(entry->text, period))
+        if (entry->type == RESERVATION && bp_str_equal(entry->key, key) &&
+            bp_str_equal(entry->text, period))
             sum += entry->number;
     return sum;
 }
 
-static bp_status reserve(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit, int64_t amount,
-                         int64_t hold_ns, bp_str reservation, bp_take *result)
+static bp_status reserve(bp_call *call, void *instance, bp_str key, bp_str period, int64_t limit,
+                         int64_t amount, int64_t hold_ns, bp_str reservation, bp_take *result)
 {
     struct cache  *self = instance;
     struct entry **budget, **same;
     int64_t        used;
 
     if (amount < 0 || hold_ns <= 0 || !reservation.len)
-        return bp_fail(call, BP_INVALID, "a reservation has a name, an amount of 0 or more and a time to hold it");
+        return bp_fail(call, BP_INVALID,
+                       "a reservation has a name, an amount of 0 or more and a time to hold it");
     BP_TRY(enter(call, self, key));
     same = find(self->shared, RESERVATION, key, period, reservation);
     if (*same)
@@ -300,15 +315,21 @@ static bp_status reserve(bp_call *call, void *instance, bp_str key, bp_str perio
     result->reset_ns = 0;
     if (result->is_granted) {
         used += amount;
-        if (!add(call, self, (struct entry){ .type = RESERVATION, .key = key, .text = period, .id = reservation,
-                                             .number = amount, .ends_ns = until(hold_ns) }))
+        if (!add(call, self,
+                 (struct entry){ .type = RESERVATION,
+                                 .key = key,
+                                 .text = period,
+                                 .id = reservation,
+                                 .number = amount,
+                                 .ends_ns = until(hold_ns) }))
             return leave(self, bp_error_of(call)->status);
     }
     result->remaining = limit > used ? limit - used : 0;
     return leave(self, BP_OK);
 }
 
-static bp_status settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation, int64_t amount)
+static bp_status settle(bp_call *call, void *instance, bp_str key, bp_str period,
+                        bp_str reservation, int64_t amount)
 {
     struct cache  *self = instance;
     struct entry **at, *budget;
@@ -318,7 +339,8 @@ static bp_status settle(bp_call *call, void *instance, bp_str key, bp_str period
     if (*at)
         unlink_entry(self->shared, at);
     at = find(self->shared, BUDGET, key, period, none);
-    budget = *at ? *at : add(call, self, (struct entry){ .type = BUDGET, .key = key, .text = period });
+    budget = *at ? *at
+                 : add(call, self, (struct entry){ .type = BUDGET, .key = key, .text = period });
     if (!budget)
         return leave(self, bp_error_of(call)->status);
     budget->number += amount;
@@ -340,7 +362,9 @@ static bp_status lock(bp_call *call, void *instance, bp_str key, bp_str owner, i
         return leave(self, bp_fail(call, BP_CONFLICT, "another owner has the lock"));
     if (*at)
         (*at)->ends_ns = until(hold_ns);
-    else if (!add(call, self, (struct entry){ .type = LOCK, .key = key, .text = owner, .ends_ns = until(hold_ns) }))
+    else if (!add(call, self,
+                  (struct entry){
+                      .type = LOCK, .key = key, .text = owner, .ends_ns = until(hold_ns) }))
         return leave(self, bp_error_of(call)->status);
     return leave(self, BP_OK);
 }
@@ -430,9 +454,6 @@ static const bp_life life = {
     .shared_destroy = shared_destroy,
 };
 
-BP_PLUGIN(cache, "@NAME@", "1.0.0",
-          .summary = "a cache in memory, for one process",
-          .instance_size = sizeof(struct cache),
-          .options = BP_TABLE(options),
-          .life = &life,
+BP_PLUGIN(cache, "@NAME@", "1.0.0", .summary = "a cache in memory, for one process",
+          .instance_size = sizeof(struct cache), .options = BP_TABLE(options), .life = &life,
           .ops = &ops)

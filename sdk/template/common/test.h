@@ -1,16 +1,17 @@
-/* test.h - the little that the test needs beside the fake host: a check that says what was wrong, and where. */
+/* test.h - the little that the test needs beside the fake host: a check that says what was wrong,
+ * and where. */
 #ifndef TEST_H
 #define TEST_H
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                \
-        }                                                                           \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 #endif

@@ -26,7 +26,8 @@ static void embed_text(bp_str text, float *vector, uint32_t dimensions)
         int c = i < text.len ? (unsigned char)text.data[i] : ' ';
 
         if (isalnum(c) || c >= 0x80) {
-            hash = ((hash ? hash : UINT64_C(0xcbf29ce484222325)) ^ (uint64_t)tolower(c)) * UINT64_C(0x100000001b3);
+            hash = ((hash ? hash : UINT64_C(0xcbf29ce484222325)) ^ (uint64_t)tolower(c)) *
+                   UINT64_C(0x100000001b3);
         } else if (hash) {
             vector[(hash >> 8) % dimensions] += hash >> 63 ? 1.0f : -1.0f;
             hash = 0;
@@ -65,27 +66,31 @@ static bp_status info(bp_call *call, void *instance, bp_embed_info *out)
 
     out->dimensions = (uint32_t)self->dimensions;
     out->max_batch = BATCH_MAX;
-    out->model = bp_format(call, "@NAME@-%lld-v1", (long long)self->dimensions); /* changes when the vectors would */
+    out->model = bp_format(call, "@NAME@-%lld-v1",
+                           (long long)self->dimensions); /* changes when the vectors would */
     out->is_lexical = true;
     out->is_normalised = true;
     return BP_OK;
 }
 
-static bp_status embed(bp_call *call, void *instance, const bp_embed_request *request, bp_embeddings *out)
+static bp_status embed(bp_call *call, void *instance, const bp_embed_request *request,
+                       bp_embeddings *out)
 {
     const struct embedder *self = instance;
     struct work            work = { .request = request, .dimensions = (uint32_t)self->dimensions };
     size_t                 bytes = 0;
 
     if (request->count < 1 || request->count > BATCH_MAX)
-        return bp_fail(call, BP_INVALID, "1 to %d texts can be embedded at once, not %zu", BATCH_MAX, request->count);
-    work.vectors = BP_NEW_ARRAY(call, float, request->count * work.dimensions);
+        return bp_fail(call, BP_INVALID, "1 to %d texts can be embedded at once, not %zu",
+                       BATCH_MAX, request->count);
+    work.vectors = BP_NEW_ARRAY(call, float, request->count *work.dimensions);
     if (!work.vectors)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < request->count; i++)
         bytes += request->texts[i].len;
     /* What takes longer than a millisecond leaves the event loop. */
-    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, embed_job, &work) : embed_job(call, &work));
+    BP_TRY(bytes > INLINE_BYTES ? bp_offload(call, NULL, embed_job, &work)
+                                : embed_job(call, &work));
     out->dimensions = work.dimensions;
     out->vectors = work.vectors;
     out->count = request->count;
@@ -98,8 +103,5 @@ static const bp_embed_ops ops = {
     .embed = embed,
 };
 
-BP_PLUGIN(embed, "@NAME@", "1.0.0",
-          .summary = "a hashed bag of words",
-          .instance_size = sizeof(struct embedder),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(embed, "@NAME@", "1.0.0", .summary = "a hashed bag of words",
+          .instance_size = sizeof(struct embedder), .options = BP_TABLE(options), .ops = &ops)

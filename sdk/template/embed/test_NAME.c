@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: texts that share words are near, each vector has length 1. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: texts that share words are near, each vector
+ * has length 1. */
 #include <backplane/embed.h>
 #include <backplane/testhost.h>
 
@@ -17,13 +18,16 @@ int main(int argc, char **argv)
 {
     testhost          *host = testhost_new();
     const bp_plugin   *plugin = testhost_load(host, argv[argc - 1]);
-    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "mine", NULL, 0) : NULL;
+    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "mine", NULL, 0)
+                                         : NULL;
     bp_call           *call = testhost_call_new(host, BP_SECONDS(5));
-    bp_str             texts[] = { BP_STR("a red car"), BP_STR("the RED car"), BP_STR("cold soup"), { NULL, 0 } };
-    bp_embed_info      info;
-    bp_embeddings      out;
-    const float       *v;
-    uint32_t           d;
+    bp_str             texts[] = {
+                    BP_STR("a red car"), BP_STR("the RED car"), BP_STR("cold soup"), { NULL, 0 }
+    };
+    bp_embed_info info;
+    bp_embeddings out;
+    const float  *v;
+    uint32_t      d;
 
     if (!instance)
         fprintf(stderr, "%s\n", testhost_problem(host));
@@ -37,7 +41,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < 4; i++)
         CHECK(dot(v + i * d, v + i * d, d) > 0.999 && dot(v + i * d, v + i * d, d) < 1.001);
     CHECK(dot(v, v + d, d) > dot(v, v + 2 * d, d));
-    CHECK(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_PASSAGE, texts, 0, &out) == BP_INVALID);
+    CHECK(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_PASSAGE, texts, 0, &out) ==
+          BP_INVALID);
     testhost_call_end(call);
     testhost_instance_destroy(instance);
     CHECK(testhost_leaks(host)[0] == '\0');

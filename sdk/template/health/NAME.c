@@ -13,7 +13,8 @@ struct check {
 };
 
 static const bp_option options[] = {
-    BP_OPTION_PATH(struct check, path, .is_required = true, .example = "backup.tar", .help = "the file that must be there"),
+    BP_OPTION_PATH(struct check, path, .is_required = true, .example = "backup.tar",
+                   .help = "the file that must be there"),
     BP_OPTION_DURATION(struct check, max_age, .initial = "off", .minimum = "0", .maximum = "365d",
                        .help = "how old it may be before the check is degraded; off: any age"),
 };
@@ -46,9 +47,11 @@ static bp_status check_file(bp_call *call, void *instance, bp_health *health)
     health->value = age_s;
     health->unit = BP_STR("seconds");
     if (check->max_age_ns > 0 && age_s * 1e9 > (double)check->max_age_ns)
-        return bp_health_say(call, health, BP_HEALTH_DEGRADED, BP_FMT " was last written %.0f s ago: see what writes it",
+        return bp_health_say(call, health, BP_HEALTH_DEGRADED,
+                             BP_FMT " was last written %.0f s ago: see what writes it",
                              BP_ARG(check->path), age_s);
-    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " is there, %.0f s old", BP_ARG(check->path), age_s);
+    return bp_health_say(call, health, BP_HEALTH_OK, BP_FMT " is there, %.0f s old",
+                         BP_ARG(check->path), age_s);
 }
 
 static const bp_health_ops ops = {
@@ -56,8 +59,5 @@ static const bp_health_ops ops = {
     .check = check_file,
 };
 
-BP_PLUGIN(health, "@NAME@", "1.0.0",
-          .summary = "checks that a file exists and is not too old",
-          .instance_size = sizeof(struct check),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(health, "@NAME@", "1.0.0", .summary = "checks that a file exists and is not too old",
+          .instance_size = sizeof(struct check), .options = BP_TABLE(options), .ops = &ops)

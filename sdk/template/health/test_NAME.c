@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: a file that is there, one that is old, one that is not. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: a file that is there, one that is old, one
+ * that is not. */
 #include <unistd.h>
 #include <utime.h>
 
@@ -7,14 +8,16 @@
 
 #include "test.h"
 
-static bp_health ask(testhost *host, const bp_plugin *plugin, bp_call *call, const char *path, const char *max_age)
+static bp_health ask(testhost *host, const bp_plugin *plugin, bp_call *call, const char *path,
+                     const char *max_age)
 {
     testhost_option    options[] = { { "path", path }, { "max_age", max_age } };
     testhost_instance *instance = testhost_instance_create(host, plugin, "mine", options, 2);
     bp_health          health = { .struct_size = sizeof(health) };
 
     CHECK(instance != NULL);
-    CHECK(((const bp_health_ops *)testhost_ops(instance))->check(call, testhost_self(instance), &health) == BP_OK);
+    CHECK(((const bp_health_ops *)testhost_ops(instance))
+              ->check(call, testhost_self(instance), &health) == BP_OK);
     testhost_instance_destroy(instance);
     return health;
 }

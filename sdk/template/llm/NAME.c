@@ -18,7 +18,8 @@ static const bp_message *last_of_user(const bp_chat *chat)
 {
     for (size_t i = chat->message_count; i-- > 0;) {
         /* The stride is the caller's: his bp_message may have grown since this was built. */
-        const bp_message *message = (const void *)((const char *)chat->messages + i * chat->message_size);
+        const bp_message *message = (const void *)((const char *)chat->messages +
+                                                   i * chat->message_size);
 
         if (message->role == BP_ROLE_USER)
             return message;
@@ -30,7 +31,8 @@ static bp_status say(bp_call *call, const bp_chat_sink *sink, bp_str piece)
 {
     bp_delta delta = { .struct_size = sizeof(delta), .type = BP_DELTA_TEXT, .text = piece };
 
-    return piece.len ? sink->delta(call, sink->self, &delta) : BP_OK; /* suspends while the client is slow */
+    return piece.len ? sink->delta(call, sink->self, &delta)
+                     : BP_OK; /* suspends while the client is slow */
 }
 
 static bp_status chat(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,
@@ -44,7 +46,8 @@ static bp_status chat(bp_call *call, void *instance, const bp_chat *chat, const 
     if (!message)
         return bp_fail(call, BP_INVALID, "there is no message of the user to answer");
     if (message->parts.len)
-        return bp_fail(call, BP_UNSUPPORTED, "images and audio are not understood: send the message as text");
+        return bp_fail(call, BP_UNSUPPORTED,
+                       "images and audio are not understood: send the message as text");
     result->model = BP_STR("@NAME@");
     result->finish = BP_FINISH_STOP;
     BP_TRY(say(call, sink, self->prefix));
@@ -69,7 +72,8 @@ static bp_status chat(bp_call *call, void *instance, const bp_chat *chat, const 
     return BP_OK;
 }
 
-static bp_status models(bp_call *call, void *instance, const bp_model **list, size_t *model_size, size_t *count)
+static bp_status models(bp_call *call, void *instance, const bp_model **list, size_t *model_size,
+                        size_t *count)
 {
     static const bp_model only = { .id = { "@NAME@", sizeof("@NAME@") - 1 } };
 
@@ -87,8 +91,5 @@ static const bp_llm_ops ops = {
     .models = models,
 };
 
-BP_PLUGIN(llm, "@NAME@", "1.0.0",
-          .summary = "says what it was told, word by word",
-          .instance_size = sizeof(struct provider),
-          .options = BP_TABLE(options),
-          .ops = &ops)
+BP_PLUGIN(llm, "@NAME@", "1.0.0", .summary = "says what it was told, word by word",
+          .instance_size = sizeof(struct provider), .options = BP_TABLE(options), .ops = &ops)

@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: the answer comes in pieces, and ends where it must. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: the answer comes in pieces, and ends where it
+ * must. */
 #include <backplane/llm.h>
 #include <backplane/testhost.h>
 
@@ -33,11 +34,17 @@ int main(int argc, char **argv)
     testhost          *host = testhost_new();
     const bp_plugin   *plugin = testhost_load(host, argv[argc - 1]);
     testhost_option    option = { "prefix", "You said:" };
-    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "mine", &option, 1) : NULL;
+    testhost_instance *instance = plugin
+                                      ? testhost_instance_create(host, plugin, "mine", &option, 1)
+                                      : NULL;
     bp_call           *call = testhost_call_new(host, BP_SECONDS(5));
     struct heard       heard = { .len = 0 };
-    bp_message         message = { .struct_size = sizeof(message), .role = BP_ROLE_USER, .text = BP_STR(" two words") };
-    bp_chat            chat = { .struct_size = sizeof(chat), .messages = &message, .message_size = sizeof(message),
+    bp_message         message = { .struct_size = sizeof(message),
+                                   .role = BP_ROLE_USER,
+                                   .text = BP_STR(" two words") };
+    bp_chat            chat = { .struct_size = sizeof(chat),
+                                .messages = &message,
+                                .message_size = sizeof(message),
                                 .message_count = 1 };
     bp_chat_sink       sink = { sizeof(sink), hear, &heard };
     bp_chat_result     result;

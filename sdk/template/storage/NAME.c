@@ -1,9 +1,11 @@
-/* @NAME@.c - the frame of a storage back end: each operation, with an engine that knows one statement.
+/* @NAME@.c - the frame of a storage back end: each operation, with an engine that knows one
+ * statement.
  *
- * A real one has a database behind it. This one needs no library, so all it can do is to answer a SELECT of constants
- * and parameters ("SELECT 1", "SELECT $1, $2"): enough to see values, rows, sinks and transactions go by. Whatever
- * else it is asked it refuses with BP_UNSUPPORTED and a sentence, and it never claims to have stored anything.
- * Put your engine into run_select() and the operations around it.
+ * A real one has a database behind it. This one needs no library, so all it can do is to answer a
+ * SELECT of constants and parameters ("SELECT 1", "SELECT $1, $2"): enough to see values, rows,
+ * sinks and transactions go by. Whatever else it is asked it refuses with BP_UNSUPPORTED and a
+ * sentence, and it never claims to have stored anything. Put your engine into run_select() and the
+ * operations around it.
  */
 #include <ctype.h>
 #include <stdatomic.h>
@@ -26,7 +28,8 @@ struct engine {
 
 static const bp_option options[] = {
     BP_OPTION_INT(struct engine, connections, .initial = "8", .minimum = "1", .maximum = "1000",
-                  .help = "transactions that may be open at the same time, on all workers together"),
+                  .help = "transactions that may be open at the same time, on all workers "
+                          "together"),
 };
 
 /* ---- the one statement ---- */
@@ -42,12 +45,15 @@ static bp_str skip_blanks(bp_str s)
 
 static bp_status unsupported(bp_call *call, bp_str sql)
 {
-    return bp_fail(call, BP_UNSUPPORTED, "@NAME@ has no engine yet and runs only SELECT of constants and parameters, not: "
-                   BP_FMT, BP_ARG(bp_str_n(sql.data, sql.len < 80 ? sql.len : 80)));
+    return bp_fail(call, BP_UNSUPPORTED,
+                   "@NAME@ has no engine yet and runs only SELECT of constants and parameters, "
+                   "not: " BP_FMT,
+                   BP_ARG(bp_str_n(sql.data, sql.len < 80 ? sql.len : 80)));
 }
 
 /* Takes a whole number, or $n, from the front of `rest`. */
-static bp_status take_value(bp_call *call, const bp_statement *statement, bp_str *rest, bp_sql_value *value)
+static bp_status take_value(bp_call *call, const bp_statement *statement, bp_str *rest,
+                            bp_sql_value *value)
 {
     bool    is_parameter = rest->len && rest->data[0] == '$';
     size_t  at = is_parameter ? 1 : 0, first = at;
@@ -58,11 +64,12 @@ static bp_status take_value(bp_call *call, const bp_statement *statement, bp_str
     if (at == first)
         return unsupported(call, statement->sql);
     if (is_parameter && (number < 1 || number > statement->parameter_count))
-        return bp_fail(call, BP_INVALID, "the statement names $%lld and has %u parameters", (long long)number,
-                       statement->parameter_count);
+        return bp_fail(call, BP_INVALID, "the statement names $%lld and has %u parameters",
+                       (long long)number, statement->parameter_count);
     *value = is_parameter ? statement->parameters[number - 1] : bp_sql_int(number);
     if (value->type == BP_SQL_TEXT || value->type == BP_SQL_BYTES)
-        value->text = bp_dup(call, value->text); /* outputs live in the arena, parameters only until return */
+        value->text = bp_dup(call, value->text); /* outputs live in the arena, parameters only until
+                                                    return */
     *rest = skip_blanks(bp_str_n(rest->data + at, rest->len - at));
     return BP_OK;
 }
@@ -117,13 +124,15 @@ static void close_transaction(void *arg)
 
 static bp_status must_be_open(bp_call *call, const bp_transaction *transaction)
 {
-    return !transaction || transaction->is_open ? BP_OK : bp_fail(call, BP_INVALID, "the transaction has ended already");
+    return !transaction || transaction->is_open
+               ? BP_OK
+               : bp_fail(call, BP_INVALID, "the transaction has ended already");
 }
 
 /* ---- the operations ---- */
 
-static bp_status exec(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                      bp_rows *rows)
+static bp_status exec(bp_call *call, void *instance, bp_transaction *transaction,
+                      const bp_statement *statement, bp_rows *rows)
 {
     bp_rows unwanted = { .struct_size = sizeof(unwanted) };
 
@@ -132,8 +141,8 @@ static bp_status exec(bp_call *call, void *instance, bp_transaction *transaction
     return run_select(call, statement, rows ? rows : &unwanted);
 }
 
-static bp_status query(bp_call *call, void *instance, bp_transaction *transaction, const bp_statement *statement,
-                       const bp_row_sink *sink)
+static bp_status query(bp_call *call, void *instance, bp_transaction *transaction,
+                       const bp_statement *statement, const bp_row_sink *sink)
 {
     bp_rows rows = { .struct_size = sizeof(rows) };
 
@@ -143,7 +152,8 @@ static bp_status query(bp_call *call, void *instance, bp_transaction *transactio
     return BP_OK;
 }
 
-static bp_status batch(bp_call *call, void *instance, const bp_statement *statements, size_t count, int64_t *changed)
+static bp_status batch(bp_call *call, void *instance, const bp_statement *statements, size_t count,
+                       int64_t *changed)
 {
     for (size_t i = 0; i < count; i++) {
         BP_TRY(exec(call, instance, NULL, &statements[i], NULL));
@@ -164,7 +174,8 @@ static bp_status begin(bp_call *call, void *instance, bp_transaction **transacti
     BP_TRY(bp_on_end(call, close_transaction, made));
     if (atomic_fetch_add(&self->shared->open_transactions, 1) >= self->connections) {
         atomic_fetch_sub(&self->shared->open_transactions, 1);
-        return bp_fail(call, BP_LIMIT, "%lld transactions are open, which is what `connections` allows",
+        return bp_fail(call, BP_LIMIT,
+                       "%lld transactions are open, which is what `connections` allows",
                        (long long)self->connections);
     }
     made->is_open = true;
@@ -180,13 +191,15 @@ static bp_status end(bp_call *call, void *instance, bp_transaction *transaction)
     return BP_OK;
 }
 
-static bp_status migrate(bp_call *call, void *instance, bp_str owner, const bp_migration *migrations, size_t count)
+static bp_status migrate(bp_call *call, void *instance, bp_str owner,
+                         const bp_migration *migrations, size_t count)
 {
     (void)instance;
     (void)migrations;
     if (count == 0)
         return BP_OK;
-    return bp_fail(call, BP_UNSUPPORTED, "@NAME@ has no engine yet, so it cannot make the tables of " BP_FMT,
+    return bp_fail(call, BP_UNSUPPORTED,
+                   "@NAME@ has no engine yet, so it cannot make the tables of " BP_FMT,
                    BP_ARG(owner));
 }
 
@@ -247,7 +260,5 @@ static const bp_life life = {
 
 BP_PLUGIN(storage, "@NAME@", "1.0.0",
           .summary = "the frame of a storage back end: knows SELECT of constants and nothing else",
-          .instance_size = sizeof(struct engine),
-          .options = BP_TABLE(options),
-          .life = &life,
+          .instance_size = sizeof(struct engine), .options = BP_TABLE(options), .life = &life,
           .ops = &ops)

@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: constants come back, transactions are counted, the rest refused. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: constants come back, transactions are
+ * counted, the rest refused. */
 #include <backplane/storage.h>
 #include <backplane/testhost.h>
 
@@ -16,7 +17,9 @@ int main(int argc, char **argv)
     testhost             *host = testhost_new();
     const bp_plugin      *plugin = testhost_load(host, argv[argc - 1]);
     testhost_option       option = { "connections", "1" };
-    testhost_instance    *instance = plugin ? testhost_instance_create(host, plugin, "mine", &option, 1) : NULL;
+    testhost_instance    *instance = plugin
+                                         ? testhost_instance_create(host, plugin, "mine", &option, 1)
+                                         : NULL;
     bp_call              *call = testhost_call_new(host, BP_SECONDS(5));
     const bp_peer        *peer;
     const bp_storage_ops *ops;
@@ -31,22 +34,28 @@ int main(int argc, char **argv)
     CHECK(instance != NULL);
     peer = testhost_peer(instance);
     ops = testhost_ops(instance);
-    CHECK(bp_storage_exec(call, peer, NULL, BP_SQL("SELECT $2, 42, $1", bp_sql_int(7), bp_sql_text(BP_STR("x"))), &rows) == BP_OK);
+    CHECK(bp_storage_exec(call, peer, NULL,
+                          BP_SQL("SELECT $2, 42, $1", bp_sql_int(7), bp_sql_text(BP_STR("x"))),
+                          &rows) == BP_OK);
     CHECK(rows.row_count == 1 && rows.column_count == 3);
-    CHECK(bp_str_is(bp_row(&rows, 0)[0].text, "x") && rows.values[1].integer == 42 && rows.values[2].integer == 7);
+    CHECK(bp_str_is(bp_row(&rows, 0)[0].text, "x") && rows.values[1].integer == 42 &&
+          rows.values[2].integer == 7);
     CHECK(bp_storage_query(call, peer, NULL, BP_SQL0("select 5;"), &sink) == BP_OK && seen == 5);
     CHECK(bp_storage_exec(call, peer, NULL, BP_SQL0("SELECT $1"), &rows) == BP_INVALID);
-    CHECK(bp_storage_exec(call, peer, NULL, BP_SQL0("DELETE FROM everything"), NULL) == BP_UNSUPPORTED);
+    CHECK(bp_storage_exec(call, peer, NULL, BP_SQL0("DELETE FROM everything"), NULL) ==
+          BP_UNSUPPORTED);
     CHECK(strstr(bp_error_of(call)->message.data, "DELETE FROM everything") != NULL);
     CHECK(bp_storage_begin(call, peer, &transaction) == BP_OK);
     CHECK(bp_storage_begin(call, peer, &second) == BP_LIMIT);
-    CHECK(ops->stats(call, testhost_self(instance), &stats) == BP_OK && stats.connections_in_use == 1);
+    CHECK(ops->stats(call, testhost_self(instance), &stats) == BP_OK &&
+          stats.connections_in_use == 1);
     CHECK(bp_storage_commit(call, peer, transaction) == BP_OK);
     CHECK(bp_storage_commit(call, peer, transaction) == BP_INVALID);
     CHECK(bp_storage_begin(call, peer, &transaction) == BP_OK);
     testhost_call_end(call); /* rolls it back */
     call = testhost_call_new(host, BP_SECONDS(5));
-    CHECK(ops->stats(call, testhost_self(instance), &stats) == BP_OK && stats.connections_in_use == 0);
+    CHECK(ops->stats(call, testhost_self(instance), &stats) == BP_OK &&
+          stats.connections_in_use == 0);
     testhost_call_end(call);
     testhost_instance_destroy(instance);
     CHECK(testhost_leaks(host)[0] == '\0');

@@ -1,4 +1,5 @@
-/* @NAME@.c - a vector store in memory: exact search over every point, words by how many are shared, all filters.
+/* @NAME@.c - a vector store in memory: exact search over every point, words by how many are shared,
+ * all filters.
  *
  *      shared { lock, collections -> { schema, points by rising id } }     one for all workers
  *
@@ -14,7 +15,12 @@
 #include <backplane/plugin.h>
 #include <backplane/vector.h>
 
-enum { NAME_BYTES_MAX = 128, WORDS_BYTES_MAX = 1 << 20, METADATA_BYTES_MAX = 64 << 10, AT_ONCE_MAX = 10000 };
+enum {
+    NAME_BYTES_MAX = 128,
+    WORDS_BYTES_MAX = 1 << 20,
+    METADATA_BYTES_MAX = 64 << 10,
+    AT_ONCE_MAX = 10000
+};
 
 struct point {
     uint64_t id;
@@ -24,14 +30,14 @@ struct point {
 
 struct collection {
     struct collection *next;
-    char               name[NAME_BYTES_MAX + 1], model[256], language[36], owner[68]; /* owner: empty, nobody's */
-    uint32_t           dimensions, metric;
-    struct point     **points; /* by rising id */
-    size_t             count, capacity;
+    char name[NAME_BYTES_MAX + 1], model[256], language[36], owner[68]; /* owner: empty, nobody's */
+    uint32_t       dimensions, metric;
+    struct point **points; /* by rising id */
+    size_t         count, capacity;
 };
 
 struct shared {
-    bp_mutex          *lock; /* of everything below */
+    bp_mutex          *lock;  /* of everything below */
     struct collection *first; /* by name */
     int64_t            points;
 };
@@ -42,7 +48,8 @@ struct store {
 };
 
 static const bp_option options[] = {
-    BP_OPTION_INT(struct store, max_points, .initial = "100000", .minimum = "1", .maximum = "10000000",
+    BP_OPTION_INT(struct store, max_points, .initial = "100000", .minimum = "1",
+                  .maximum = "10000000",
                   .help = "points of all collections together; more are refused"),
 };
 
@@ -56,7 +63,8 @@ static void point_free(struct point *point)
 static struct point *point_copy(const bp_point *from, uint32_t dimensions)
 {
     size_t        vector_bytes = from->vector ? dimensions * sizeof(float) : 0;
-    struct point *point = calloc(1, sizeof(*point) + vector_bytes + from->words.len + from->metadata.len + 2);
+    struct point *point = calloc(1, sizeof(*point) + vector_bytes + from->words.len +
+                                        from->metadata.len + 2);
     char         *at;
 
     if (!point)
@@ -99,7 +107,8 @@ static bool is_at(const struct collection *collection, size_t place, uint64_t id
     return place < collection->count && collection->points[place]->id == id;
 }
 
-/* ---- filters: the metadata is read anew for each point, in memory that is given back at once ---- */
+/* ---- filters: the metadata is read anew for each point, in memory that is given back at once ----
+ */
 
 static bool is_equal(const bp_json *field, const bp_value *value)
 {
@@ -107,13 +116,18 @@ static bool is_equal(const bp_json *field, const bp_value *value)
     int64_t      integer;
 
     switch (value->type) {
-    case BP_VALUE_STRING: return type == BP_JSON_STRING && bp_str_equal(bp_json_string(field), value->text);
+    case BP_VALUE_STRING:
+        return type == BP_JSON_STRING && bp_str_equal(bp_json_string(field), value->text);
     case BP_VALUE_NUMBER:
-        if (type == BP_JSON_INTEGER && bp_value_integer(value, &integer)) // exactly: a double keeps 53 bits
+        if (type == BP_JSON_INTEGER &&
+            bp_value_integer(value, &integer)) // exactly: a double keeps 53 bits
             return bp_json_integer(field) == integer;
-        return (type == BP_JSON_INTEGER || type == BP_JSON_NUMBER) && bp_json_number(field) == value->number;
-    case BP_VALUE_BOOL: return type == BP_JSON_BOOL && bp_json_bool(field) == (value->number != 0);
-    default: return false;
+        return (type == BP_JSON_INTEGER || type == BP_JSON_NUMBER) &&
+               bp_json_number(field) == value->number;
+    case BP_VALUE_BOOL:
+        return type == BP_JSON_BOOL && bp_json_bool(field) == (value->number != 0);
+    default:
+        return false;
     }
 }
 
@@ -126,11 +140,14 @@ static bool is_in_range(const bp_json *field, const bp_filter *filter)
 
     if (type != BP_JSON_INTEGER && type != BP_JSON_NUMBER)
         return false;
-    low = type == BP_JSON_INTEGER && bp_filter_low(filter, &bound) ? (whole > bound) - (whole < bound)
-                                                                  : (number > filter->low) - (number < filter->low);
-    high = type == BP_JSON_INTEGER && bp_filter_high(filter, &bound) ? (whole > bound) - (whole < bound)
-                                                                    : (number > filter->high) - (number < filter->high);
-    return (filter->is_low_exclusive ? low > 0 : low >= 0) && (filter->is_high_exclusive ? high < 0 : high <= 0);
+    low = type == BP_JSON_INTEGER && bp_filter_low(filter, &bound)
+              ? (whole > bound) - (whole < bound)
+              : (number > filter->low) - (number < filter->low);
+    high = type == BP_JSON_INTEGER && bp_filter_high(filter, &bound)
+               ? (whole > bound) - (whole < bound)
+               : (number > filter->high) - (number < filter->high);
+    return (filter->is_low_exclusive ? low > 0 : low >= 0) &&
+           (filter->is_high_exclusive ? high < 0 : high <= 0);
 }
 
 static bool is_one_matching(const bp_json *field, const bp_filter *filter)
@@ -143,12 +160,14 @@ static bool is_one_matching(const bp_json *field, const bp_filter *filter)
             if (is_equal(field, &filter->values[i]))
                 return true;
         return false;
-    case BP_FILTER_RANGE: return is_in_range(field, filter);
+    case BP_FILTER_RANGE:
+        return is_in_range(field, filter);
     case BP_FILTER_PREFIX:
         prefix = filter->value_count ? filter->values[0].text : bp_str_of("");
         return bp_json_type_of(field) == BP_JSON_STRING && text.len >= prefix.len &&
                (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -180,12 +199,15 @@ static bool is_matching(bp_call *call, const bp_json *metadata, const bp_filter 
             if (is_matching(call, metadata, filter->children[i]))
                 return true;
         return false;
-    case BP_FILTER_NOT: return filter->child_count == 1 && !is_matching(call, metadata, filter->children[0]);
-    default: return is_leaf_matching(call, metadata, filter);
+    case BP_FILTER_NOT:
+        return filter->child_count == 1 && !is_matching(call, metadata, filter->children[0]);
+    default:
+        return is_leaf_matching(call, metadata, filter);
     }
 }
 
-static bp_status does_match(bp_call *call, const struct point *point, const bp_filter *filter, bool *is_match)
+static bp_status does_match(bp_call *call, const struct point *point, const bp_filter *filter,
+                            bool *is_match)
 {
     const bp_json *metadata = NULL;
     bp_status      status;
@@ -231,7 +253,8 @@ static struct collection **find(struct shared *shared, bp_str name, bool *is_the
     return at;
 }
 
-static bp_status lock_and_find(bp_call *call, struct store *self, bp_str name, struct collection **collection)
+static bp_status lock_and_find(bp_call *call, struct store *self, bp_str name,
+                               struct collection **collection)
 {
     bool                is_there;
     struct collection **at;
@@ -249,27 +272,36 @@ static bp_status lock_and_find(bp_call *call, struct store *self, bp_str name, s
 static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema *schema)
 {
     if (!is_name(name))
-        return bp_fail(call, BP_INVALID, "\"" BP_FMT "\" is no name for a collection: [A-Za-z0-9_.-]{1,128}", BP_ARG(name));
+        return bp_fail(call, BP_INVALID,
+                       "\"" BP_FMT "\" is no name for a collection: [A-Za-z0-9_.-]{1,128}",
+                       BP_ARG(name));
     if (schema->dimensions < 1 || schema->dimensions > 65536 || schema->metric > BP_L2)
-        return bp_fail(call, BP_INVALID, "a vector has 1 to 65,536 dimensions, not %u, and metric %u must be 0 to 2",
+        return bp_fail(call, BP_INVALID,
+                       "a vector has 1 to 65,536 dimensions, not %u, and metric %u must be 0 to 2",
                        schema->dimensions, schema->metric);
     if (schema->model.len > 255 || schema->language.len > 35)
-        return bp_fail(call, BP_INVALID, "the name of a model has at most 255 bytes, that of a language 35");
-    if (bp_vector_owner(schema).len > 64 || (bp_vector_owner(schema).len && !is_name(bp_vector_owner(schema))))
+        return bp_fail(call, BP_INVALID,
+                       "the name of a model has at most 255 bytes, that of a language 35");
+    if (bp_vector_owner(schema).len > 64 ||
+        (bp_vector_owner(schema).len && !is_name(bp_vector_owner(schema))))
         return bp_fail(call, BP_INVALID, "the owner of a collection is [A-Za-z0-9_.-]{0,64}");
     return BP_OK;
 }
 
-/* What is there, and what is wanted. The mark of the owner is set once; what is another deployment's is refused. */
-static bp_status compare(bp_call *call, struct collection *there, const bp_vector_schema *wanted, bp_str language)
+/* What is there, and what is wanted. The mark of the owner is set once; what is another
+ * deployment's is refused. */
+static bp_status compare(bp_call *call, struct collection *there, const bp_vector_schema *wanted,
+                         bp_str language)
 {
     bp_str owner = bp_vector_owner(wanted);
 
     if (there->owner[0] && !bp_str_is(owner, there->owner))
-        return bp_fail(call, BP_CONFLICT, "collection \"%s\" belongs to the deployment %s", there->name, there->owner);
-    if (there->dimensions != wanted->dimensions || there->metric != wanted->metric || !bp_str_is(wanted->model, there->model) ||
-        !bp_str_is(language, there->language))
-        return bp_fail(call, BP_CONFLICT, "collection \"%s\" exists with %u dimensions of model \"%s\"", there->name,
+        return bp_fail(call, BP_CONFLICT, "collection \"%s\" belongs to the deployment %s",
+                       there->name, there->owner);
+    if (there->dimensions != wanted->dimensions || there->metric != wanted->metric ||
+        !bp_str_is(wanted->model, there->model) || !bp_str_is(language, there->language))
+        return bp_fail(call, BP_CONFLICT,
+                       "collection \"%s\" exists with %u dimensions of model \"%s\"", there->name,
                        there->dimensions, there->model);
     if (owner.len)
         memcpy(there->owner, owner.data, owner.len);
@@ -340,7 +372,8 @@ static bp_status drop(bp_call *call, void *instance, bp_str name)
     return BP_OK;
 }
 
-static bp_status list(bp_call *call, void *instance, const bp_vector_info **collections, size_t *count)
+static bp_status list(bp_call *call, void *instance, const bp_vector_info **collections,
+                      size_t *count)
 {
     struct store   *self = instance;
     bp_vector_info *infos;
@@ -354,10 +387,15 @@ static bp_status list(bp_call *call, void *instance, const bp_vector_info **coll
     *count = 0;
     for (const struct collection *c = self->shared->first; infos && c; c = c->next)
         infos[(*count)++] = (bp_vector_info){
-            .struct_size = sizeof(bp_vector_info), .dimensions = c->dimensions, .metric = c->metric, .count = c->count,
-            .name = bp_dup(call, bp_str_of(c->name)), .model = bp_dup(call, bp_str_of(c->model)),
+            .struct_size = sizeof(bp_vector_info),
+            .dimensions = c->dimensions,
+            .metric = c->metric,
+            .count = c->count,
+            .name = bp_dup(call, bp_str_of(c->name)),
+            .model = bp_dup(call, bp_str_of(c->model)),
             .language = bp_dup(call, bp_str_of(c->language)),
-            .memory_bytes = (int64_t)(c->count * (sizeof(struct point) + c->dimensions * sizeof(float)))
+            .memory_bytes = (int64_t)(c->count *
+                                      (sizeof(struct point) + c->dimensions * sizeof(float)))
         };
     bp_mutex_unlock(self->shared->lock);
     return infos ? BP_OK : BP_NO_MEMORY;
@@ -365,7 +403,8 @@ static bp_status list(bp_call *call, void *instance, const bp_vector_info **coll
 
 /* ---- writing ---- */
 
-static bp_status check_vector(bp_call *call, const struct collection *collection, const float *vector)
+static bp_status check_vector(bp_call *call, const struct collection *collection,
+                              const float *vector)
 {
     double length = 0;
 
@@ -394,7 +433,11 @@ static bool is_utf8_text(bp_str text)
 {
     for (size_t i = 0; i < text.len;) {
         unsigned char c = (unsigned char)text.data[i];
-        size_t        len = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+        size_t        len = c < 0x80                 ? 1
+                            : c >= 0xC2 && c <= 0xDF ? 2
+                            : (c & 0xF0) == 0xE0     ? 3
+                            : c >= 0xF0 && c <= 0xF4 ? 4
+                                                     : 0;
 
         if (!c || !len || i + len > text.len)
             return false;
@@ -406,7 +449,8 @@ static bool is_utf8_text(bp_str text)
     return true;
 }
 
-static bp_status check_point(bp_call *call, const struct collection *collection, const bp_point *point)
+static bp_status check_point(bp_call *call, const struct collection *collection,
+                             const bp_point *point)
 {
     const bp_json *metadata, *value;
     size_t         cursor = 0;
@@ -415,23 +459,30 @@ static bp_status check_point(bp_call *call, const struct collection *collection,
     if (point->id < 1 || point->id > INT64_MAX)
         return bp_fail(call, BP_INVALID, "a point's id is 1 to 2^63 - 1");
     if (point->words.len > WORDS_BYTES_MAX || point->metadata.len > METADATA_BYTES_MAX)
-        return bp_fail(call, BP_INVALID, "point %llu: words may have 1 MiB and metadata 64 KiB", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID, "point %llu: words may have 1 MiB and metadata 64 KiB",
+                       (unsigned long long)point->id);
     if (!is_utf8_text(point->words))
-        return bp_fail(call, BP_INVALID, "point %llu: its words are no UTF-8, or have a NUL in them", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID,
+                       "point %llu: its words are no UTF-8, or have a NUL in them",
+                       (unsigned long long)point->id);
     BP_TRY(check_vector(call, collection, point->vector));
     if (!point->metadata.len)
         return BP_OK;
     BP_TRY(bp_json_parse(call, point->metadata, &metadata));
     if (bp_json_type_of(metadata) != BP_JSON_OBJECT)
-        return bp_fail(call, BP_INVALID, "point %llu: metadata is a JSON object", (unsigned long long)point->id);
+        return bp_fail(call, BP_INVALID, "point %llu: metadata is a JSON object",
+                       (unsigned long long)point->id);
     while (bp_json_entry(metadata, &cursor, &key, &value)) {
         bool is_good = is_plain(value) || bp_json_type_of(value) == BP_JSON_ARRAY;
 
-        for (size_t i = 0; is_good && bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++)
+        for (size_t i = 0;
+             is_good && bp_json_type_of(value) == BP_JSON_ARRAY && i < bp_json_count(value); i++)
             is_good = is_plain(bp_json_at(value, i));
         if (!is_good)
-            return bp_fail(call, BP_INVALID, "point %llu: metadata is flat, and \"" BP_FMT "\" is more than a string, a number, a "
-                           "boolean or an array of them", (unsigned long long)point->id, BP_ARG(key));
+            return bp_fail(call, BP_INVALID,
+                           "point %llu: metadata is flat, and \"" BP_FMT
+                           "\" is more than a string, a number, a boolean or an array of them",
+                           (unsigned long long)point->id, BP_ARG(key));
     }
     return BP_OK;
 }
@@ -469,7 +520,8 @@ static void put(struct shared *shared, struct collection *collection, struct poi
 }
 
 /* All or none: every point is checked and copied before the first is put in. */
-static bp_status upsert(bp_call *call, void *instance, bp_str name, const bp_point *points, size_t point_size, size_t count)
+static bp_status upsert(bp_call *call, void *instance, bp_str name, const bp_point *points,
+                        size_t point_size, size_t count)
 {
     struct store      *self = instance;
     struct collection *collection;
@@ -479,10 +531,12 @@ static bp_status upsert(bp_call *call, void *instance, bp_str name, const bp_poi
     if (!copies)
         return BP_NO_MEMORY;
     if (count > AT_ONCE_MAX)
-        return bp_fail(call, BP_INVALID, "%d points can be written at once, not %zu", AT_ONCE_MAX, count);
+        return bp_fail(call, BP_INVALID, "%d points can be written at once, not %zu", AT_ONCE_MAX,
+                       count);
     BP_TRY(lock_and_find(call, self, name, &collection));
     for (size_t i = 0; i < count && status == BP_OK; i++) {
-        const bp_point *point = (const void *)((const char *)points + i * point_size); /* the caller's stride */
+        const bp_point *point = (const void *)((const char *)points +
+                                               i * point_size); /* the caller's stride */
 
         status = check_point(call, collection, point);
         copies[i] = status == BP_OK ? point_copy(point, collection->dimensions) : NULL;
@@ -513,8 +567,8 @@ static void take_out(struct shared *shared, struct collection *collection, size_
             (collection->count - place) * sizeof(struct point *));
 }
 
-static bp_status remove_points(bp_call *call, void *instance, bp_str name, const uint64_t *ids, size_t count,
-                               const bp_filter *filter, uint64_t *removed)
+static bp_status remove_points(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
+                               size_t count, const bp_filter *filter, uint64_t *removed)
 {
     struct store      *self = instance;
     struct collection *collection;
@@ -522,7 +576,8 @@ static bp_status remove_points(bp_call *call, void *instance, bp_str name, const
     size_t             before;
 
     if (!ids && !filter)
-        return bp_fail(call, BP_INVALID, "neither ids nor a filter say what to remove; drop() removes all");
+        return bp_fail(call, BP_INVALID,
+                       "neither ids nor a filter say what to remove; drop() removes all");
     BP_TRY(lock_and_find(call, self, name, &collection));
     before = collection->count;
     for (size_t i = 0; ids && i < count; i++) {
@@ -565,10 +620,12 @@ static bool next_word(bp_str text, size_t *at, bp_str *word)
 {
     size_t first;
 
-    while (*at < text.len && !isalnum((unsigned char)text.data[*at]) && (unsigned char)text.data[*at] < 0x80)
+    while (*at < text.len && !isalnum((unsigned char)text.data[*at]) &&
+           (unsigned char)text.data[*at] < 0x80)
         ++*at;
     first = *at;
-    while (*at < text.len && (isalnum((unsigned char)text.data[*at]) || (unsigned char)text.data[*at] >= 0x80))
+    while (*at < text.len &&
+           (isalnum((unsigned char)text.data[*at]) || (unsigned char)text.data[*at] >= 0x80))
         ++*at;
     *word = bp_str_n(text.data + first, *at - first);
     return word->len > 0;
@@ -632,8 +689,8 @@ static void give(const struct best *best, bp_leg *leg, uint32_t mode, uint64_t r
     leg->rows_read = rows;
 }
 
-static bp_status scan(bp_call *call, const struct collection *collection, const bp_vector_query *query,
-                      struct best *by_vector, struct best *by_words)
+static bp_status scan(bp_call *call, const struct collection *collection,
+                      const bp_vector_query *query, struct best *by_vector, struct best *by_words)
 {
     for (size_t i = 0; i < collection->count; i++) {
         const struct point *point = collection->points[i];
@@ -647,7 +704,8 @@ static bp_status scan(bp_call *call, const struct collection *collection, const 
             continue;
         if (query->vector && point->vector && by_vector->limit)
             offer(by_vector, point->id,
-                  nearness(query->vector, point->vector, collection->dimensions, collection->metric));
+                  nearness(query->vector, point->vector, collection->dimensions,
+                           collection->metric));
         words = query->words.len ? shared_words(query->words, point->words) : 0;
         if (words > 0)
             offer(by_words, point->id, words);
@@ -655,8 +713,10 @@ static bp_status scan(bp_call *call, const struct collection *collection, const 
     return BP_OK;
 }
 
-/* Small collections only are sensible here, so the scan stays on the loop; a large one belongs into bp_offload(). */
-static bp_status search(bp_call *call, void *instance, const bp_vector_query *query, bp_leg *by_vector, bp_leg *by_words)
+/* Small collections only are sensible here, so the scan stays on the loop; a large one belongs into
+ * bp_offload(). */
+static bp_status search(bp_call *call, void *instance, const bp_vector_query *query,
+                        bp_leg *by_vector, bp_leg *by_words)
 {
     struct store      *self = instance;
     struct collection *collection;
@@ -665,11 +725,12 @@ static bp_status search(bp_call *call, void *instance, const bp_vector_query *qu
     bp_status          status = BP_OK;
 
     if (query->limit < 1 || query->limit > AT_ONCE_MAX)
-        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", AT_ONCE_MAX, query->limit);
+        return bp_fail(call, BP_INVALID, "a search gives 1 to %d hits, not %u", AT_ONCE_MAX,
+                       query->limit);
     BP_TRY(lock_and_find(call, self, query->collection, &collection));
     if (query->vector && query->dimensions != collection->dimensions)
-        status = bp_fail(call, BP_INVALID, "the query has %u dimensions, the collection %u", query->dimensions,
-                         collection->dimensions);
+        status = bp_fail(call, BP_INVALID, "the query has %u dimensions, the collection %u",
+                         query->dimensions, collection->dimensions);
     if (status == BP_OK)
         status = check_vector(call, collection, query->vector);
     if (status == BP_OK && (!best_init(call, &vectors, query->limit, collection->count) ||
@@ -685,7 +746,8 @@ static bp_status search(bp_call *call, void *instance, const bp_vector_query *qu
     return status;
 }
 
-static bp_status count_points(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t *count)
+static bp_status count_points(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                              uint64_t *count)
 {
     struct store      *self = instance;
     struct collection *collection;
@@ -703,9 +765,10 @@ static bp_status count_points(bp_call *call, void *instance, bp_str name, const 
     return status;
 }
 
-/* Copies first and gives them out without the lock, as the sink may suspend, or call the store again. */
-static bp_status scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter, uint64_t after,
-                        uint32_t limit, const bp_point_sink *sink)
+/* Copies first and gives them out without the lock, as the sink may suspend, or call the store
+ * again. */
+static bp_status scroll(bp_call *call, void *instance, bp_str name, const bp_filter *filter,
+                        uint64_t after, uint32_t limit, const bp_point_sink *sink)
 {
     struct store      *self = instance;
     struct collection *collection;
@@ -714,12 +777,14 @@ static bp_status scroll(bp_call *call, void *instance, bp_str name, const bp_fil
     bp_status          status = BP_OK;
 
     if (limit < 1 || limit > AT_ONCE_MAX)
-        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", AT_ONCE_MAX, limit);
+        return bp_fail(call, BP_INVALID, "a scroll gives 1 to %d points, not %u", AT_ONCE_MAX,
+                       limit);
     BP_TRY(lock_and_find(call, self, name, &collection));
     points = BP_NEW_ARRAY(call, bp_point, limit);
     if (!points)
         status = BP_NO_MEMORY;
-    for (size_t i = place_of(collection, after + 1); i < collection->count && count < limit && status == BP_OK; i++) {
+    for (size_t i = place_of(collection, after + 1);
+         i < collection->count && count < limit && status == BP_OK; i++) {
         const struct point *from = collection->points[i];
         bool                is_match = false;
 
@@ -727,11 +792,16 @@ static bp_status scroll(bp_call *call, void *instance, bp_str name, const bp_fil
         if (status != BP_OK || !is_match)
             continue;
         points[count++] = (bp_point){
-            .struct_size = sizeof(bp_point), .id = from->id, .words = bp_dup(call, from->words),
+            .struct_size = sizeof(bp_point),
+            .id = from->id,
+            .words = bp_dup(call, from->words),
             .metadata = bp_dup(call, from->metadata),
-            .vector = from->vector ? (const float *)(const void *)bp_dup(
-                                         call, bp_str_n((const char *)from->vector,
-                                                        collection->dimensions * sizeof(float))).data : NULL
+            .vector = from->vector
+                          ? (const float *)(const void *)
+                                bp_dup(call, bp_str_n((const char *)from->vector,
+                                                      collection->dimensions * sizeof(float)))
+                                    .data
+                          : NULL
         };
     }
     bp_mutex_unlock(self->shared->lock);
@@ -802,9 +872,6 @@ static const bp_life life = {
     .shared_destroy = shared_destroy,
 };
 
-BP_PLUGIN(vector, "@NAME@", "1.0.0",
-          .summary = "an exact vector store in memory",
-          .instance_size = sizeof(struct store),
-          .options = BP_TABLE(options),
-          .life = &life,
+BP_PLUGIN(vector, "@NAME@", "1.0.0", .summary = "an exact vector store in memory",
+          .instance_size = sizeof(struct store), .options = BP_TABLE(options), .life = &life,
           .ops = &ops)

@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: order of hits, words, every filter, all or none, removal. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: order of hits, words, every filter, all or
+ * none, removal. */
 #include <math.h>
 
 #include <backplane/testhost.h>
@@ -20,23 +21,33 @@ static uint64_t count(const bp_filter *filter)
 
 static bp_filter leaf(uint32_t op, const char *field, const bp_value *value)
 {
-    return (bp_filter){ .struct_size = sizeof(bp_filter), .op = op, .field = bp_str_of(field), .values = value,
-                        .value_count = value ? 1 : 0, .low = -INFINITY, .high = INFINITY };
+    return (bp_filter){ .struct_size = sizeof(bp_filter),
+                        .op = op,
+                        .field = bp_str_of(field),
+                        .values = value,
+                        .value_count = value ? 1 : 0,
+                        .low = -INFINITY,
+                        .high = INFINITY };
 }
 
 static void check_filters(void)
 {
-    bp_value         english = { .type = BP_VALUE_STRING, .text = BP_STR("en") };
-    bp_value         yes = { .type = BP_VALUE_BOOL, .number = 1 };
-    bp_value         hot = { .type = BP_VALUE_STRING, .text = BP_STR("hot") };
-    bp_filter        lang = leaf(BP_FILTER_IN, "lang", &english), year = leaf(BP_FILTER_RANGE, "year", NULL);
-    bp_filter        tag = leaf(BP_FILTER_IN, "tags", &hot), there = leaf(BP_FILTER_EXISTS, "year", NULL);
-    bp_filter        missing = leaf(BP_FILTER_NOT_EXISTS, "year", NULL), flag = leaf(BP_FILTER_IN, "new", &yes);
+    bp_value  english = { .type = BP_VALUE_STRING, .text = BP_STR("en") };
+    bp_value  yes = { .type = BP_VALUE_BOOL, .number = 1 };
+    bp_value  hot = { .type = BP_VALUE_STRING, .text = BP_STR("hot") };
+    bp_filter lang = leaf(BP_FILTER_IN, "lang", &english),
+              year = leaf(BP_FILTER_RANGE, "year", NULL);
+    bp_filter tag = leaf(BP_FILTER_IN, "tags", &hot), there = leaf(BP_FILTER_EXISTS, "year", NULL);
+    bp_filter missing = leaf(BP_FILTER_NOT_EXISTS, "year", NULL),
+              flag = leaf(BP_FILTER_IN, "new", &yes);
     bp_filter        prefix = leaf(BP_FILTER_PREFIX, "lang", &english);
     const bp_filter *two[] = { &lang, &year };
-    bp_filter        tree = { .struct_size = sizeof(tree), .op = BP_FILTER_AND, .children = two, .child_count = 2 };
+    bp_filter        tree = {
+               .struct_size = sizeof(tree), .op = BP_FILTER_AND, .children = two, .child_count = 2
+    };
 
-    CHECK(count(NULL) == 3 && count(&lang) == 2 && count(&tag) == 1 && count(&flag) == 1 && count(&prefix) == 2);
+    CHECK(count(NULL) == 3 && count(&lang) == 2 && count(&tag) == 1 && count(&flag) == 1 &&
+          count(&prefix) == 2);
     CHECK(count(&there) == 2 && count(&missing) == 1);
     year.low = 2024;
     CHECK(count(&year) == 1 && count(&tree) == 1);
@@ -59,16 +70,22 @@ static bp_status take_point(bp_call *c, void *self, const bp_point *point)
 static void check_search(void)
 {
     float           near_two[] = { 0, 1, 0.1f };
-    bp_vector_query query = { .struct_size = sizeof(query), .dimensions = 3, .collection = BP_STR("docs"),
-                              .vector = near_two, .words = BP_STR("red soup, please"), .limit = 2 };
+    bp_vector_query query = { .struct_size = sizeof(query),
+                              .dimensions = 3,
+                              .collection = BP_STR("docs"),
+                              .vector = near_two,
+                              .words = BP_STR("red soup, please"),
+                              .limit = 2 };
     bp_leg          vectors, words;
 
     CHECK(bp_vector_search(call, peer, &query, &vectors, &words) == BP_OK);
     CHECK(vectors.mode == BP_SEARCH_EXACT && vectors.hit_count == 2 && vectors.hits[0].id == 2);
     CHECK(vectors.hits[0].score > vectors.hits[1].score && vectors.hits[0].score > 0.99);
-    CHECK(words.hit_count == 2 && words.hits[0].id == 1 && words.hits[1].id == 2); /* a tie goes by id */
+    CHECK(words.hit_count == 2 && words.hits[0].id == 1 &&
+          words.hits[1].id == 2); /* a tie goes by id */
     query.vector = NULL;
-    CHECK(bp_vector_search(call, peer, &query, &vectors, &words) == BP_OK && vectors.mode == BP_SEARCH_NONE);
+    CHECK(bp_vector_search(call, peer, &query, &vectors, &words) == BP_OK &&
+          vectors.mode == BP_SEARCH_NONE);
     query.vector = near_two;
     query.dimensions = 2;
     CHECK(bp_vector_search(call, peer, &query, &vectors, &words) == BP_INVALID);
@@ -78,15 +95,20 @@ static void check_search(void)
 
 int main(int argc, char **argv)
 {
-    testhost             *host = testhost_new();
-    const bp_plugin      *plugin = testhost_load(host, argv[argc - 1]);
-    testhost_instance    *instance = plugin ? testhost_instance_create(host, plugin, "mine", NULL, 0) : NULL;
-    float                 a[] = { 1, 0, 0 }, b[] = { 0, 1, 0 }, c[] = { 0, 0, 1 }, zero[] = { 0, 0, 0 };
-    bp_vector_schema      schema = { .struct_size = sizeof(schema), .dimensions = 3, .model = BP_STR("m") };
-    bp_point              points[] = {
-        { sizeof(bp_point), 0, 1, a, BP_STR("a red car"), BP_STR("{\"lang\":\"en\",\"year\":2023,\"tags\":[\"hot\",\"x\"]}") },
-        { sizeof(bp_point), 0, 2, b, BP_STR("cold soup"), BP_STR("{\"lang\":\"en\",\"year\":2024,\"new\":true}") },
-        { sizeof(bp_point), 0, 3, c, BP_STR("nichts"), BP_STR("{\"lang\":\"de\"}") },
+    testhost          *host = testhost_new();
+    const bp_plugin   *plugin = testhost_load(host, argv[argc - 1]);
+    testhost_instance *instance = plugin ? testhost_instance_create(host, plugin, "mine", NULL, 0)
+                                         : NULL;
+    float            a[] = { 1, 0, 0 }, b[] = { 0, 1, 0 }, c[] = { 0, 0, 1 }, zero[] = { 0, 0, 0 };
+    bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                .dimensions = 3,
+                                .model = BP_STR("m") };
+    bp_point         points[] = {
+                { sizeof(bp_point), 0, 1, a, BP_STR("a red car"),
+                  BP_STR("{\"lang\":\"en\",\"year\":2023,\"tags\":[\"hot\",\"x\"]}") },
+                { sizeof(bp_point), 0, 2, b, BP_STR("cold soup"),
+                  BP_STR("{\"lang\":\"en\",\"year\":2024,\"new\":true}") },
+                { sizeof(bp_point), 0, 3, c, BP_STR("nichts"), BP_STR("{\"lang\":\"de\"}") },
     };
     const bp_vector_info *infos;
     bp_point_sink         sink = { sizeof(sink), take_point, NULL };
@@ -105,7 +127,8 @@ int main(int argc, char **argv)
     CHECK(ops->create(call, peer->instance, BP_STR("docs"), &schema) == BP_CONFLICT);
     CHECK(ops->create(call, peer->instance, BP_STR("a/b"), &schema) == BP_INVALID);
     CHECK(ops->create(call, peer->instance, BP_STR("abc"), &schema) == BP_OK);
-    CHECK(ops->list(call, peer->instance, &infos, &n) == BP_OK && n == 2 && bp_str_is(infos[0].name, "abc"));
+    CHECK(ops->list(call, peer->instance, &infos, &n) == BP_OK && n == 2 &&
+          bp_str_is(infos[0].name, "abc"));
     points[2].vector = zero;
     CHECK(bp_vector_upsert(call, peer, BP_STR("docs"), points, 3) == BP_INVALID);
     CHECK(count(NULL) == 0); /* none of them */
@@ -115,8 +138,10 @@ int main(int argc, char **argv)
     check_search();
     check_filters();
     sink.self = &seen;
-    CHECK(ops->scroll(call, peer->instance, BP_STR("docs"), NULL, 1, 10, &sink) == BP_OK && seen == 23);
-    CHECK(ops->remove(call, peer->instance, BP_STR("docs"), ids, 2, NULL, &removed) == BP_OK && removed == 1);
+    CHECK(ops->scroll(call, peer->instance, BP_STR("docs"), NULL, 1, 10, &sink) == BP_OK &&
+          seen == 23);
+    CHECK(ops->remove(call, peer->instance, BP_STR("docs"), ids, 2, NULL, &removed) == BP_OK &&
+          removed == 1);
     CHECK(count(NULL) == 2);
     CHECK(ops->drop(call, peer->instance, BP_STR("docs")) == BP_OK);
     CHECK(ops->drop(call, peer->instance, BP_STR("docs")) == BP_NOT_FOUND);

@@ -1,5 +1,5 @@
-/* cached.c - an app for tests and benchmarks of caches: its routes are the operations of the cache it is given, one at
- * a time, or many by many fibers of one worker. */
+/* cached.c - an app for tests and benchmarks of caches: its routes are the operations of the cache
+ * it is given, one at a time, or many by many fibers of one worker. */
 #include <backplane/app.h>
 #include <backplane/cache.h>
 #include <backplane/loop.h>
@@ -26,7 +26,8 @@ static bp_status write_take(bp_json_writer *w, bp_status status, const bp_take *
     return status;
 }
 
-static bp_status get(bp_call *call, const struct cached *self, bp_str key, bool is_length, bp_json_writer *w)
+static bp_status get(bp_call *call, const struct cached *self, bp_str key, bool is_length,
+                     bp_json_writer *w)
 {
     bp_str    value = { 0 };
     bp_status status = ops_of(self)->get(call, self->cache->instance, key, &value);
@@ -38,7 +39,8 @@ static bp_status get(bp_call *call, const struct cached *self, bp_str key, bool 
     return status;
 }
 
-static bp_status set(bp_call *call, const struct cached *self, bp_str key, const bp_json *asked, bp_json_writer *w)
+static bp_status set(bp_call *call, const struct cached *self, bp_str key, const bp_json *asked,
+                     bp_json_writer *w)
 {
     int64_t repeat = bp_json_integer(bp_json_get(asked, "repeat"));
     bp_str  value = bp_json_string(bp_json_get(asked, "value"));
@@ -57,19 +59,21 @@ static bp_status set(bp_call *call, const struct cached *self, bp_str key, const
 }
 
 /* One operation: what it answered goes into `w`. */
-static bp_status run(bp_call *call, const struct cached *self, const bp_json *asked, bp_json_writer *w)
+static bp_status run(bp_call *call, const struct cached *self, const bp_json *asked,
+                     bp_json_writer *w)
 {
     const bp_cache_ops *ops = ops_of(self);
     void               *cache = self->cache->instance;
-    bp_str              op = bp_json_string(bp_json_get(asked, "op")), key = bp_json_string(bp_json_get(asked, "key"));
-    bp_str              owner = bp_json_string(bp_json_get(asked, "owner"));
-    bp_str              period = bp_json_string(bp_json_get(asked, "period"));
-    int64_t             limit = bp_json_integer(bp_json_get(asked, "limit"));
-    int64_t             amount = bp_json_integer(bp_json_get(asked, "amount"));
-    int64_t             hold_ns = bp_json_integer(bp_json_get(asked, "hold_ms")) * 1000000, removed = 0;
-    bp_take             take = { .struct_size = sizeof(take) };
-    bp_cache_stats      stats = { .struct_size = sizeof(stats) };
-    bp_status           status;
+    bp_str              op = bp_json_string(bp_json_get(asked, "op")),
+           key = bp_json_string(bp_json_get(asked, "key"));
+    bp_str         owner = bp_json_string(bp_json_get(asked, "owner"));
+    bp_str         period = bp_json_string(bp_json_get(asked, "period"));
+    int64_t        limit = bp_json_integer(bp_json_get(asked, "limit"));
+    int64_t        amount = bp_json_integer(bp_json_get(asked, "amount"));
+    int64_t        hold_ns = bp_json_integer(bp_json_get(asked, "hold_ms")) * 1000000, removed = 0;
+    bp_take        take = { .struct_size = sizeof(take) };
+    bp_cache_stats stats = { .struct_size = sizeof(stats) };
+    bp_status      status;
 
     if (bp_str_is(op, "get") || bp_str_is(op, "length"))
         return get(call, self, key, bp_str_is(op, "length"), w);
@@ -85,7 +89,10 @@ static bp_status run(bp_call *call, const struct cached *self, const bp_json *as
     if (bp_str_is(op, "take"))
         return write_take(w, ops->take(call, cache, key, limit, hold_ns, amount, &take), &take);
     if (bp_str_is(op, "reserve"))
-        return write_take(w, ops->reserve(call, cache, key, period, limit, amount, hold_ns, owner, &take), &take);
+        return write_take(w,
+                          ops->reserve(call, cache, key, period, limit, amount, hold_ns, owner,
+                                       &take),
+                          &take);
     if (bp_str_is(op, "settle"))
         return ops->settle(call, cache, key, period, owner, amount);
     if (bp_str_is(op, "lock"))
@@ -140,8 +147,8 @@ static bp_status load_step(bp_call *call, struct load *load, int64_t n)
     const bp_cache_ops *ops = ops_of(load->self);
     void               *cache = load->self->cache->instance;
     bp_take             take = { .struct_size = sizeof(take) };
-    bp_str              key = bp_format(call, BP_FMT "%lld", BP_ARG(load->key), (long long)(n % 1000)), found;
-    bp_status           status;
+    bp_str    key = bp_format(call, BP_FMT "%lld", BP_ARG(load->key), (long long)(n % 1000)), found;
+    bp_status status;
 
     if (bp_str_is(load->op, "set"))
         return ops->set(call, cache, key, load->value, 0);
@@ -214,7 +221,8 @@ static bp_status run_many(bp_call *call, void *instance, bp_request *request, bp
 }
 
 static const bp_option options[] = {
-    BP_OPTION_REF(struct cached, cache, "cache", .is_required = true, .help = "the cache to be used"),
+    BP_OPTION_REF(struct cached, cache, "cache", .is_required = true,
+                  .help = "the cache to be used"),
 };
 
 static const bp_route routes[] = {

@@ -1,5 +1,5 @@
-/* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and how far the vectors
- * are from those that each text gets alone.
+/* embeds.c - an app that embeds texts as many clients do at once, and says how long that took and
+ * how far the vectors are from those that each text gets alone.
  *
  *      POST /embeds {"clients": 16, "rounds": 20, "texts": [...], "cancels": false, "times": false}
  *      {"seconds": ..., "texts": ..., "difference": ..., "cancelled": ..., "failed": ...}
@@ -17,8 +17,8 @@ struct embeds {
     const bp_peer *embed;
 };
 
-static const bp_option options[] = { BP_OPTION_REF(struct embeds, embed, "embed", .is_required = true,
-                                                   .help = "what is asked") };
+static const bp_option options[] = { BP_OPTION_REF(struct embeds, embed, "embed",
+                                                   .is_required = true, .help = "what is asked") };
 
 struct crowd {
     const bp_peer *embed;
@@ -32,7 +32,8 @@ struct crowd {
 static bp_status ask(bp_call *call, struct crowd *crowd, size_t which)
 {
     bp_embeddings found;
-    bp_status     status = bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1, &found);
+    bp_status status = bp_embed_texts(call, crowd->embed, BP_EMBED_PASSAGE, &crowd->texts[which], 1,
+                                      &found);
 
     if (status == BP_UPSTREAM && bp_str_starts(crowd->texts[which], "bad")) {
         crowd->failed++;
@@ -77,7 +78,8 @@ static bp_status embed_alone(bp_call *call, struct crowd *crowd)
 }
 
 /* Every second client is cancelled, one after another while they are at it. */
-static bp_status run_clients(bp_call *call, struct crowd *crowd, int64_t clients, bool cancels, int64_t *cancelled)
+static bp_status run_clients(bp_call *call, struct crowd *crowd, int64_t clients, bool cancels,
+                             int64_t *cancelled)
 {
     bp_child *children[CLIENTS_MAX];
     bp_status status = BP_OK;
@@ -98,7 +100,8 @@ static bp_status run_clients(bp_call *call, struct crowd *crowd, int64_t clients
     return status;
 }
 
-static bp_status embeds_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
+                             bp_response *response)
 {
     const struct embeds *self = instance;
     struct crowd         crowd = { .embed = self->embed };
@@ -112,8 +115,10 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     texts = bp_json_get(body, "texts");
     clients = bp_json_integer(bp_json_get(body, "clients"));
     crowd.rounds = bp_json_integer(bp_json_get(body, "rounds"));
-    if (clients < 1 || clients > CLIENTS_MAX || bp_json_count(texts) < 1 || bp_json_count(texts) > TEXTS_MAX)
-        return bp_fail(call, BP_INVALID, "1 to %d clients and 1 to %d texts", CLIENTS_MAX, TEXTS_MAX);
+    if (clients < 1 || clients > CLIENTS_MAX || bp_json_count(texts) < 1 ||
+        bp_json_count(texts) > TEXTS_MAX)
+        return bp_fail(call, BP_INVALID, "1 to %d clients and 1 to %d texts", CLIENTS_MAX,
+                       TEXTS_MAX);
     for (crowd.count = 0; crowd.count < bp_json_count(texts); crowd.count++)
         list[crowd.count] = bp_json_string(bp_json_at(texts, crowd.count));
     crowd.texts = list;
@@ -124,7 +129,8 @@ static bp_status embeds_post(bp_call *call, void *instance, bp_request *request,
     if (!bp_json_bool(bp_json_get(body, "times")))
         BP_TRY(embed_alone(call, &crowd));
     begun_ns = bp_now_ns();
-    BP_TRY(run_clients(call, &crowd, clients, bp_json_bool(bp_json_get(body, "cancels")), &cancelled));
+    BP_TRY(
+        run_clients(call, &crowd, clients, bp_json_bool(bp_json_get(body, "cancels")), &cancelled));
     bp_json_object(w);
     bp_json_put_number(w, "seconds", (double)(bp_now_ns() - begun_ns) / 1e9);
     bp_json_put_integer(w, "texts", crowd.next);
@@ -140,9 +146,10 @@ static const bp_route   routes[] = { { .method = "POST",
                                        .handler = embeds_post,
                                        .summary = "Embeds as many do",
                                        .deadline_ns = BP_SECONDS(600) } };
-static const bp_app_ops ops = {
-    .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes, .route_count = 1
-};
+static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
+                                .route_size = sizeof(bp_route),
+                                .routes = routes,
+                                .route_count = 1 };
 
 BP_PLUGIN(app, "embeds", "1.0.0", .summary = "asks an embedder as many clients do at once",
           .instance_size = sizeof(struct embeds), .options = BP_TABLE(options), .ops = &ops)

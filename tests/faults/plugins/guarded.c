@@ -1,5 +1,6 @@
-/* guarded.c - an app for tests of MCP's security and faults: tools with scopes, with arguments that headers repeat, that
- * take their time, say much before they answer, and count who was cancelled. */
+/* guarded.c - an app for tests of MCP's security and faults: tools with scopes, with arguments that
+ * headers repeat, that take their time, say much before they answer, and count who was cancelled.
+ */
 #include <stdatomic.h>
 
 #include <backplane/loop.h>
@@ -54,8 +55,8 @@ static bp_status tool_stream(bp_call *call, void *instance, const bp_json *argum
 static bp_status tool_counts(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     (void)instance, (void)arguments;
-    bp_mcp_text(mcp, bp_format(call, "{\"begun\":%lld,\"finished\":%lld,\"cancelled\":%lld}", (long long)begun,
-                               (long long)finished, (long long)cancelled));
+    bp_mcp_text(mcp, bp_format(call, "{\"begun\":%lld,\"finished\":%lld,\"cancelled\":%lld}",
+                               (long long)begun, (long long)finished, (long long)cancelled));
     return BP_OK;
 }
 
@@ -66,8 +67,11 @@ static bp_status tool_ask(bp_call *call, void *instance, const bp_json *argument
     (void)instance, (void)arguments;
     BP_TRY(bp_mcp_set_state(call, mcp, BP_STR("asked")));
     BP_TRY(bp_mcp_elicit(call, mcp, "ok", BP_STR("Really?"),
-                         BP_STR("{\"type\":\"object\",\"properties\":{\"ok\":{\"type\":\"boolean\"}}}"), &answer));
-    bp_mcp_text(mcp, bp_format(call, "confirmed with the state \"" BP_FMT "\"", BP_ARG(bp_mcp_state(mcp))));
+                         BP_STR("{\"type\":\"object\",\"properties\":{\"ok\":{\"type\":\"boolean\"}"
+                                "}}"),
+                         &answer));
+    bp_mcp_text(mcp, bp_format(call, "confirmed with the state \"" BP_FMT "\"",
+                               BP_ARG(bp_mcp_state(mcp))));
     return BP_OK;
 }
 
@@ -79,32 +83,68 @@ static bp_status tool_change(bp_call *call, void *instance, const bp_json *argum
     return BP_OK;
 }
 
-static const char mirrored_schema[] =
-    "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\",\"x-mcp-header\":\"Text\"},"
-    "\"count\":{\"type\":\"integer\",\"x-mcp-header\":\"Count\"},\"flag\":{\"type\":\"boolean\",\"x-mcp-header\":\"Flag\"},"
-    "\"deep\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"x-mcp-header\":\"Deep\"}}}}}";
+static const char mirrored_schema[] = "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":"
+                                      "\"string\",\"x-mcp-header\":\"Text\"},\"count\":{\"type\":"
+                                      "\"integer\",\"x-mcp-header\":\"Count\"},\"flag\":{\"type\":"
+                                      "\"boolean\",\"x-mcp-header\":\"Flag\"},\"deep\":{\"type\":"
+                                      "\"object\",\"properties\":{\"name\":{\"type\":\"string\","
+                                      "\"x-mcp-header\":\"Deep\"}}}}}";
 
-#define ANY "{\"type\":\"object\"}"
+#define ANY   "{\"type\":\"object\"}"
 #define WAITS .deadline_ns = BP_SECONDS(600)
 
 static const bp_mcp_tool tools[] = {
-    { .name = "echo", .description = "Answers with its arguments", .handler = tool_echo, .input_schema = ANY, WAITS },
-    { .name = "mirrored", .description = "Has arguments that headers repeat", .handler = tool_echo,
+    { .name = "echo",
+      .description = "Answers with its arguments",
+      .handler = tool_echo,
+      .input_schema = ANY,
+      WAITS },
+    { .name = "mirrored",
+      .description = "Has arguments that headers repeat",
+      .handler = tool_echo,
       .input_schema = mirrored_schema },
-    { .name = "read", .description = "Needs a scope", .handler = tool_echo, .input_schema = ANY, .scope = "guarded:read" },
-    { .name = "write", .description = "Needs another scope", .handler = tool_echo, .input_schema = ANY,
+    { .name = "read",
+      .description = "Needs a scope",
+      .handler = tool_echo,
+      .input_schema = ANY,
+      .scope = "guarded:read" },
+    { .name = "write",
+      .description = "Needs another scope",
+      .handler = tool_echo,
+      .input_schema = ANY,
       .scope = "guarded:write" },
-    { .name = "ask", .description = "Asks the client", .handler = tool_ask, .input_schema = ANY, WAITS },
-    { .name = "ask_too", .description = "Asks the client as well", .handler = tool_ask, .input_schema = ANY, WAITS },
-    { .name = "stream", .description = "Reports progress for a while", .handler = tool_stream, .input_schema = ANY, WAITS },
-    { .name = "counts", .description = "How many streams began and how they ended", .handler = tool_counts,
+    { .name = "ask",
+      .description = "Asks the client",
+      .handler = tool_ask,
+      .input_schema = ANY,
+      WAITS },
+    { .name = "ask_too",
+      .description = "Asks the client as well",
+      .handler = tool_ask,
+      .input_schema = ANY,
+      WAITS },
+    { .name = "stream",
+      .description = "Reports progress for a while",
+      .handler = tool_stream,
+      .input_schema = ANY,
+      WAITS },
+    { .name = "counts",
+      .description = "How many streams began and how they ended",
+      .handler = tool_counts,
       .input_schema = ANY },
-    { .name = "change", .description = "Says that the list of tools changed", .handler = tool_change, .input_schema = ANY },
-    { .name = "job", .description = "Runs as a task", .handler = tool_echo, .input_schema = ANY, .flags = BP_TOOL_TASK,
+    { .name = "change",
+      .description = "Says that the list of tools changed",
+      .handler = tool_change,
+      .input_schema = ANY },
+    { .name = "job",
+      .description = "Runs as a task",
+      .handler = tool_echo,
+      .input_schema = ANY,
+      .flags = BP_TOOL_TASK,
       WAITS },
 };
 
 static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops), BP_MCP_TOOLS(tools) };
 
-BP_PLUGIN(app, "guarded", "1.0.0", .summary = "tools for tests of MCP's security and faults", .license = "Apache-2.0",
-          .instance_size = sizeof(struct guarded), .ops = &ops)
+BP_PLUGIN(app, "guarded", "1.0.0", .summary = "tools for tests of MCP's security and faults",
+          .license = "Apache-2.0", .instance_size = sizeof(struct guarded), .ops = &ops)

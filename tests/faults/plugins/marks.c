@@ -1,4 +1,5 @@
-/* marks.c - an app that leaves a file behind as soon as it is loaded, so that a test sees whether it was. */
+/* marks.c - an app that leaves a file behind as soon as it is loaded, so that a test sees whether
+ * it was. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,9 +30,12 @@ static bp_status get_mark(bp_call *call, void *instance, bp_request *request, bp
 static const bp_route routes[] = {
     { .method = "GET", .path = "/marks", .handler = get_mark, .summary = "Says that it is there" },
 };
-static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes,
+static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
+                                .route_size = sizeof(bp_route),
+                                .routes = routes,
                                 .route_count = 1 };
-static const bp_life life = { .struct_size = sizeof(life) };
+static const bp_life    life = { .struct_size = sizeof(life) };
 
-BP_PLUGIN(app, "marks", "1.0.0", .summary = "leaves a file behind when it is loaded", .license = "Apache-2.0",
-          .instance_size = sizeof(struct marks), .life = &life, .ops = &ops)
+BP_PLUGIN(app, "marks", "1.0.0", .summary = "leaves a file behind when it is loaded",
+          .license = "Apache-2.0", .instance_size = sizeof(struct marks), .life = &life,
+          .ops = &ops)

@@ -1,4 +1,5 @@
-/* spins.c - an app that holds its event loop as long as it is asked to, and changes what belongs to the process. */
+/* spins.c - an app that holds its event loop as long as it is asked to, and changes what belongs to
+ * the process. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -35,11 +36,17 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
 }
 
 static const bp_route routes[] = {
-    { .method = "GET", .path = "/spin", .handler = get_spin, .summary = "Holds the loop", .query = "ms: how long" },
+    { .method = "GET",
+      .path = "/spin",
+      .handler = get_spin,
+      .summary = "Holds the loop",
+      .query = "ms: how long" },
 };
-static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops), .route_size = sizeof(bp_route), .routes = routes,
+static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
+                                .route_size = sizeof(bp_route),
+                                .routes = routes,
                                 .route_count = 1 };
-static const bp_life life = { .struct_size = sizeof(life), .worker_start = worker_start };
+static const bp_life    life = { .struct_size = sizeof(life), .worker_start = worker_start };
 
 BP_PLUGIN(app, "spins", "1.0.0", .summary = "holds its loop when asked to", .license = "Apache-2.0",
           .instance_size = sizeof(struct spins), .life = &life, .ops = &ops)

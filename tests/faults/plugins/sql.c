@@ -1,4 +1,5 @@
-/* sql.c - an app for tests of storage back ends: runs the SQL that a request's body has, by whichever operation it names. */
+/* sql.c - an app for tests of storage back ends: runs the SQL that a request's body has, by
+ * whichever operation it names. */
 #include <backplane/app.h>
 #include <backplane/json.h>
 #include <backplane/loop.h>
@@ -41,7 +42,8 @@ static bp_status run_exec(bp_call *call, void *instance, bp_request *request, bp
 }
 
 /* Lines are statements. */
-static bp_status run_batch(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status run_batch(bp_call *call, void *instance, bp_request *request,
+                           bp_response *response)
 {
     const struct sql *self = instance;
     bp_str            text = { NULL, 0 };
@@ -53,7 +55,8 @@ static bp_status run_batch(bp_call *call, void *instance, bp_request *request, b
         const char *end = memchr(text.data, '\n', text.len);
         size_t      len = end ? (size_t)(end - text.data) : text.len;
 
-        statements[count++] = (bp_statement){ .struct_size = sizeof(bp_statement), .sql = bp_str_n(text.data, len) };
+        statements[count++] = (bp_statement){ .struct_size = sizeof(bp_statement),
+                                              .sql = bp_str_n(text.data, len) };
         text = bp_str_n(text.data + len + (end ? 1 : 0), text.len - len - (end ? 1 : 0));
     }
     BP_TRY(bp_storage_batch(call, self->storage, statements, count, NULL));
@@ -61,7 +64,8 @@ static bp_status run_batch(bp_call *call, void *instance, bp_request *request, b
 }
 
 /* A transaction that stays open for ?hold_ms=, committed then. */
-static bp_status run_transaction(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status run_transaction(bp_call *call, void *instance, bp_request *request,
+                                 bp_response *response)
 {
     const struct sql *self = instance;
     bp_str            text = { NULL, 0 }, hold = { NULL, 0 };
@@ -88,11 +92,13 @@ static bp_status write_notice(bp_call *call, void *self, bp_str payload, bool is
 
     if (bp_str_is(payload, "stop"))
         return bp_fail(call, BP_LIMIT, "told to stop");
-    return bp_response_write(call, response, is_gap ? BP_STR("(gap)\n")
-                                                    : bp_format(call, BP_FMT "\n", BP_ARG(payload)));
+    return bp_response_write(call, response,
+                             is_gap ? BP_STR("(gap)\n")
+                                    : bp_format(call, BP_FMT "\n", BP_ARG(payload)));
 }
 
-static bp_status run_listen(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status run_listen(bp_call *call, void *instance, bp_request *request,
+                            bp_response *response)
 {
     const struct sql    *self = instance;
     const bp_notice_sink sink = { sizeof(sink), write_notice, response };
@@ -104,7 +110,8 @@ static bp_status run_listen(bp_call *call, void *instance, bp_request *request, 
     return status == BP_LIMIT ? BP_OK : status;
 }
 
-static bp_status run_notify(bp_call *call, void *instance, bp_request *request, bp_response *response)
+static bp_status run_notify(bp_call *call, void *instance, bp_request *request,
+                            bp_response *response)
 {
     const struct sql *self = instance;
     bp_str            text = { NULL, 0 };
@@ -114,16 +121,22 @@ static bp_status run_notify(bp_call *call, void *instance, bp_request *request, 
     return answer(call, response, &(bp_rows){ .changed = 1 });
 }
 
-#define ROUTE(path_, handler_) \
-    { .method = "POST", .path = path_, .handler = handler_, .scope = "sql:write", .summary = "for tests", \
-      .deadline_ns = BP_SECONDS(600) }
+#define ROUTE(path_, handler_)                                                                     \
+    {                                                                                              \
+        .method = "POST", .path = path_, .handler = handler_, .scope = "sql:write",                \
+        .summary = "for tests", .deadline_ns = BP_SECONDS(600)                                     \
+    }
 
 static const bp_route routes[] = {
-    ROUTE("/sql/exec", run_exec),     ROUTE("/sql/batch", run_batch),   ROUTE("/sql/transaction", run_transaction),
-    ROUTE("/sql/listen", run_listen), ROUTE("/sql/notify", run_notify),
+    ROUTE("/sql/exec", run_exec),
+    ROUTE("/sql/batch", run_batch),
+    ROUTE("/sql/transaction", run_transaction),
+    ROUTE("/sql/listen", run_listen),
+    ROUTE("/sql/notify", run_notify),
 };
 
-static const bp_option options[] = { BP_OPTION_REF(struct sql, storage, "storage", .is_required = true,
+static const bp_option options[] = { BP_OPTION_REF(struct sql, storage, "storage",
+                                                   .is_required = true,
                                                    .help = "what the SQL is run on") };
 
 static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
@@ -131,5 +144,6 @@ static const bp_app_ops ops = { .struct_size = sizeof(bp_app_ops),
                                 .route_size = sizeof(routes[0]),
                                 .route_count = sizeof(routes) / sizeof(routes[0]) };
 
-BP_PLUGIN(app, "sql", "1.0.0", .summary = "runs SQL for tests of storage back ends", .license = "Apache-2.0",
-          .instance_size = sizeof(struct sql), .options = BP_TABLE(options), .ops = &ops)
+BP_PLUGIN(app, "sql", "1.0.0", .summary = "runs SQL for tests of storage back ends",
+          .license = "Apache-2.0", .instance_size = sizeof(struct sql),
+          .options = BP_TABLE(options), .ops = &ops)

@@ -1,4 +1,5 @@
-/* app_test.h - what the tests of apps share: an app on a real SQLite storage, its tables made, tools called by name. */
+/* app_test.h - what the tests of apps share: an app on a real SQLite storage, its tables made,
+ * tools called by name. */
 #ifndef APP_TEST_H
 #define APP_TEST_H
 
@@ -15,7 +16,8 @@ static inline void app_call(void)
     testhost_call_principal(call, &principal);
 }
 
-/* The storage "main" and the app's migrations; the host must have been opened with the app's file. */
+/* The storage "main" and the app's migrations; the host must have been opened with the app's file.
+ */
 static inline int open_storage(void)
 {
     const testhost_option options[] = { { "path", "app.db" } };
@@ -28,8 +30,8 @@ static inline int open_storage(void)
         return -1;
     }
     call = testhost_call_new(host, BP_SECONDS(60));
-    bp_status status = bp_storage_migrate(call, testhost_peer(storage), bp_str_of(plugin->name), ops->migrations,
-                                          ops->migration_count);
+    bp_status status = bp_storage_migrate(call, testhost_peer(storage), bp_str_of(plugin->name),
+                                          ops->migrations, ops->migration_count);
     if (status != BP_OK)
         print_error("migrate: " BP_FMT "\n", BP_ARG(bp_error_of(call)->message));
     testhost_call_end(call);
@@ -93,7 +95,8 @@ static inline void assert_json(const bp_json *json, const char *wanted)
 static inline testhost_reply request(const char *method, const char *target, const char *body)
 {
     app_call();
-    return testhost_request_app(call, instance, method, target, "content-type: application/json\r\n", bp_str_of(body));
+    return testhost_request_app(call, instance, method, target,
+                                "content-type: application/json\r\n", bp_str_of(body));
 }
 
 #endif

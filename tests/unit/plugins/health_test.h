@@ -1,4 +1,5 @@
-/* health_test.h - what the tests of the health checks share: one check, asked once, and what it says. */
+/* health_test.h - what the tests of the health checks share: one check, asked once, and what it
+ * says. */
 #ifndef HEALTH_TEST_H
 #define HEALTH_TEST_H
 
@@ -23,7 +24,8 @@ static inline void ask(bp_health_level level, const char *text)
     health = (bp_health){ .struct_size = sizeof(health) };
     assert_ok(ops->check(call, testhost_self(instance), &health));
     if (health.level != (uint32_t)level || !health.detail.len || !strstr(health.detail.data, text))
-        fail_msg("level %u: \"" BP_FMT "\" instead of level %u: \"%s\"", health.level, BP_ARG(health.detail), level, text);
+        fail_msg("level %u: \"" BP_FMT "\" instead of level %u: \"%s\"", health.level,
+                 BP_ARG(health.detail), level, text);
 }
 
 /* The conf is refused with a sentence. */

@@ -85,12 +85,12 @@ static inline int close_host(void)
 }
 
 /* Asserts a status and shows the sentence when it is another one. */
-#define assert_status(expression, expected)                                              \
-    do {                                                                                 \
-        bp_status status_ = (expression);                                                \
-        if (status_ != (expected))                                                       \
-            fail_msg("%s is %s, not %s: " BP_FMT, #expression, bp_status_label(status_), \
-                     bp_status_label(expected), BP_ARG(bp_error_of(call)->message));     \
+#define assert_status(expression, expected)                                                        \
+    do {                                                                                           \
+        bp_status status_ = (expression);                                                          \
+        if (status_ != (expected))                                                                 \
+            fail_msg("%s is %s, not %s: " BP_FMT, #expression, bp_status_label(status_),           \
+                     bp_status_label(expected), BP_ARG(bp_error_of(call)->message));               \
     } while (0)
 #define assert_ok(expression) assert_status(expression, BP_OK)
 

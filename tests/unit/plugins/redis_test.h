@@ -1,4 +1,5 @@
-/* redis_test.h - a redis-server of a test's own, on a socket in the test's directory; tests are skipped without one. */
+/* redis_test.h - a redis-server of a test's own, on a socket in the test's directory; tests are
+ * skipped without one. */
 #ifndef REDIS_TEST_H
 #define REDIS_TEST_H
 
@@ -42,8 +43,8 @@ static inline bool redis_start(void)
         int null = open("/dev/null", O_RDWR);
         dup2(null, 1);
         dup2(null, 2);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", redis_socket, "--save", "", "--dir",
-               directory, (char *)NULL);
+        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", redis_socket,
+               "--save", "", "--dir", directory, (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 2000 && !redis_accepts(); i++)

@@ -1,7 +1,9 @@
-/* test_abi.c - the golden numbers of the ABI: size and offsets of every struct, and every status, as released in 1.0.
+/* test_abi.c - the golden numbers of the ABI: size and offsets of every struct, and every status,
+ * as released in 1.0.
  *
- * A build that fails here has changed what existing plugins were compiled against. That takes a new BP_ABI_MAJOR,
- * unless only a field was added at a tail: then add its line here and raise BP_ABI_MINOR (sdk/ABI.md, "What may change").
+ * A build that fails here has changed what existing plugins were compiled against. That takes a new
+ * BP_ABI_MAJOR, unless only a field was added at a tail: then add its line here and raise
+ * BP_ABI_MINOR (sdk/ABI.md, "What may change").
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,13 +14,16 @@
 #include <backplane/backplane.h>
 #include <backplane/testhost.h>
 
-#define SIZE(type, bytes)         _Static_assert(sizeof(type) == (bytes), "the size of " #type " has changed");
-#define FIELD(type, field, place) \
+#define SIZE(type, bytes)                                                                          \
+    _Static_assert(sizeof(type) == (bytes), "the size of " #type " has changed");
+#define FIELD(type, field, place)                                                                  \
     _Static_assert(offsetof(type, field) == (place), #type "." #field " has moved");
 
-_Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8 && sizeof(bool) == 1, "the numbers are those of LP64");
+_Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8 && sizeof(bool) == 1,
+               "the numbers are those of LP64");
 _Static_assert(sizeof(enum bp_option_type) == 4, "an enum of the ABI has four bytes");
-_Static_assert(BP_ABI_MAJOR == 1 && BP_ABI_MINOR == 0, "a new ABI number asks for a look at this file");
+_Static_assert(BP_ABI_MAJOR == 1 && BP_ABI_MINOR == 0,
+               "a new ABI number asks for a look at this file");
 _Static_assert(BP_PLUGIN_MAGIC == 0x42504c47u, "the magic number has changed");
 
 /* ---- <backplane/alert.h> ---- */

@@ -1,4 +1,5 @@
-/* test_jwt.c - tokens checked against keys: the examples of RFC 7515, two of our own, and whatever differs from them. */
+/* test_jwt.c - tokens checked against keys: the examples of RFC 7515, two of our own, and whatever
+ * differs from them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,11 +36,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum jwt_verdict check_of(bp_str token, const char *issuer, const char *audience, const char *tenant, int64_t now_s)
+static enum jwt_verdict check_of(bp_str token, const char *issuer, const char *audience,
+                                 const char *tenant, int64_t now_s)
 {
     bp_str           name = bp_str_of(audience);
     bp_str_list      audiences = { &name, 1 };
-    struct jwt_rules rules = { .issuer = bp_str_of(issuer), .audiences = &audiences, .tenant_claim = bp_str_of(tenant),
+    struct jwt_rules rules = { .issuer = bp_str_of(issuer),
+                               .audiences = &audiences,
+                               .tenant_claim = bp_str_of(tenant),
                                .now_s = now_s };
 
     principal = (bp_principal){ .struct_size = sizeof(principal) };
@@ -49,10 +53,12 @@ static enum jwt_verdict check_of(bp_str token, const char *issuer, const char *a
 
 static enum jwt_verdict check_own(const char *token)
 {
-    return check_of(bp_str_of(token), "https://login.example.org", "https://mcp.example.org/mcp", "tenant", 1900000000);
+    return check_of(bp_str_of(token), "https://login.example.org", "https://mcp.example.org/mcp",
+                    "tenant", 1900000000);
 }
 
-/* They have no audience, so the best that can be said of them is that everything before it is right. */
+/* They have no audience, so the best that can be said of them is that everything before it is
+ * right. */
 static void the_signatures_of_rfc_7515_are_right(void **state)
 {
     static const char *const tokens[] = { example_rfc7515_rs256, example_rfc7515_es256 };
@@ -84,8 +90,12 @@ static void times_have_a_leeway_of_a_minute(void **state)
     bp_str token = bp_str_of(example_eddsa);
 
     (void)state;
-    assert_int_equal(check_of(token, "https://login.example.org", "https://mcp.example.org/mcp", "", 2000000060), JWT_GOOD);
-    assert_int_equal(check_of(token, "https://login.example.org", "https://mcp.example.org/mcp", "", 2000000061), JWT_BAD);
+    assert_int_equal(check_of(token, "https://login.example.org", "https://mcp.example.org/mcp", "",
+                              2000000060),
+                     JWT_GOOD);
+    assert_int_equal(check_of(token, "https://login.example.org", "https://mcp.example.org/mcp", "",
+                              2000000061),
+                     JWT_BAD);
     assert_string_equal(why, "the token has expired");
 }
 
@@ -96,12 +106,14 @@ static void nothing_in_the_conf_that_is_empty_lets_a_token_in(void **state)
     (void)state;
     assert_int_equal(check_of(token, "", "", "", 1300819379), JWT_BAD);
     assert_int_equal(check_of(token, "joe", "", "", 1300819379), JWT_BAD);
-    assert_int_equal(check_of(bp_str_of(example_eddsa), "https://login.example.org", "https://mcp.example.org/mcp", "org",
-                              1900000000), JWT_BAD);
+    assert_int_equal(check_of(bp_str_of(example_eddsa), "https://login.example.org",
+                              "https://mcp.example.org/mcp", "org", 1900000000),
+                     JWT_BAD);
     assert_non_null(strstr(why, "tenant"));
 }
 
-/* Each character changed to another: of the last one only some bits count, and another text may stand for the same bytes. */
+/* Each character changed to another: of the last one only some bits count, and another text may
+ * stand for the same bytes. */
 static void a_token_changed_anywhere_is_refused(void **state)
 {
     static const char *const tokens[] = { example_eddsa, example_es256 };
@@ -118,15 +130,17 @@ static void a_token_changed_anywhere_is_refused(void **state)
             copy[at] = tokens[i][at];
         }
         for (size_t cut = 0; cut < len - 1; cut++)
-            assert_int_not_equal(check_of(bp_str_n(copy, cut), "https://login.example.org", "https://mcp.example.org/mcp", "",
-                                          1900000000), JWT_GOOD);
+            assert_int_not_equal(check_of(bp_str_n(copy, cut), "https://login.example.org",
+                                          "https://mcp.example.org/mcp", "", 1900000000),
+                                 JWT_GOOD);
         free(copy);
     }
 }
 
 static void a_key_that_is_not_known_is_told_from_a_wrong_signature(void **state)
 {
-    // {"alg":"ES256","kid":"new"}.{"a":1}; {"alg":"ES256","kid":"key-P-256"}; {"alg":"ES256"}; {"alg":"HS256"}; {"alg":"none"}
+    // {"alg":"ES256","kid":"new"}.{"a":1}; {"alg":"ES256","kid":"key-P-256"}; {"alg":"ES256"};
+    // {"alg":"HS256"}; {"alg":"none"}
     static const struct {
         const char      *token;
         enum jwt_verdict verdict;
@@ -146,13 +160,20 @@ static void a_key_that_is_not_known_is_told_from_a_wrong_signature(void **state)
 static void keys_that_cannot_check_signatures_are_left_out(void **state)
 {
     static const char *const sets[] = {
-        "", "[]", "{}", "{\"keys\":5}", "{\"keys\":[]}", "{\"keys\":[{},1,null,{\"kty\":\"oct\",\"k\":\"AA\"}]}",
+        "",
+        "[]",
+        "{}",
+        "{\"keys\":5}",
+        "{\"keys\":[]}",
+        "{\"keys\":[{},1,null,{\"kty\":\"oct\",\"k\":\"AA\"}]}",
         "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"_____w\",\"e\":\"AQAB\"}]}",
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AQ\",\"y\":\"AQ\"}]}",
         // not on the curve
-        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-        "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}",
-        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"enc\",\"x\":\"L_pzFboq3ROL8QwpB0vIIQiMznL5Rygnl6klywSMZ64\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":"
+        "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":"
+        "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}",
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"enc\",\"x\":\"L_"
+        "pzFboq3ROL8QwpB0vIIQiMznL5Rygnl6klywSMZ64\"}]}",
         "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"sign\"],"
         "\"x\":\"L_pzFboq3ROL8QwpB0vIIQiMznL5Rygnl6klywSMZ64\"}]}",
     };

@@ -16,7 +16,10 @@ static bp_status handle(bp_call *call, void *instance, bp_request *request, bp_r
     return BP_OK;
 }
 
-#define ROUTE(m, p) { .method = m, .path = p, .handler = handle }
+#define ROUTE(m, p)                                                                                \
+    {                                                                                              \
+        .method = m, .path = p, .handler = handle                                                  \
+    }
 
 static const bp_route routes[] = {
     ROUTE("GET", "/"),
@@ -27,7 +30,8 @@ static const bp_route routes[] = {
     ROUTE("DELETE", "/a/{name}/documents/{id...}"),
 };
 
-static const char *found(struct router *router, const char *method, const char *path, struct route_match *match)
+static const char *found(struct router *router, const char *method, const char *path,
+                         struct route_match *match)
 {
     char          allowed[64];
     struct route *route = router_find(router, bp_str_of(method), bp_str_of(path), match, allowed);
@@ -47,11 +51,13 @@ static void fixed_segments_win_and_values_are_taken(void **state)
     assert_string_equal(found(router, "POST", "/a/fixed", &match), ""); // the fixed one has no POST
     assert_string_equal(found(router, "POST", "/a/other", &match), "POST /a/{name}");
     assert_true(bp_str_is(match.values[0].value, "other"));
-    assert_string_equal(found(router, "GET", "/a/x/documents/docs/a.md", &match), "GET /a/{name}/documents/{id...}");
+    assert_string_equal(found(router, "GET", "/a/x/documents/docs/a.md", &match),
+                        "GET /a/{name}/documents/{id...}");
     assert_int_equal(match.value_count, 2);
     assert_true(bp_str_is(match.values[1].name, "id"));
     assert_true(bp_str_is(match.values[1].value, "docs/a.md"));
-    assert_string_equal(found(router, "GET", "/a/fixed/documents/1", &match), "GET /a/{name}/documents/{id...}");
+    assert_string_equal(found(router, "GET", "/a/fixed/documents/1", &match),
+                        "GET /a/{name}/documents/{id...}");
     assert_string_equal(found(router, "GET", "/a", &match), "");
     assert_string_equal(found(router, "GET", "/a/x/", &match), "");
     assert_null(router_find(router, BP_STR("PUT"), BP_STR("/a/x"), &match, allowed));
@@ -64,7 +70,10 @@ static void fixed_segments_win_and_values_are_taken(void **state)
 
 static void bad_tables_are_refused_with_a_sentence(void **state)
 {
-    static const bp_route bad[] = { ROUTE("get", "/x"), ROUTE("GET", "x"), ROUTE("GET", "/{a...}/b"), ROUTE("GET", "/a{b}"),
+    static const bp_route bad[] = { ROUTE("get", "/x"),
+                                    ROUTE("GET", "x"),
+                                    ROUTE("GET", "/{a...}/b"),
+                                    ROUTE("GET", "/a{b}"),
                                     { .method = "GET", .path = "/x" } };
     char                  problem[512];
     (void)state;
@@ -86,7 +95,8 @@ static void bad_tables_are_refused_with_a_sentence(void **state)
 static void two_apps_may_have_one_route_and_the_host_keeps_its_own(void **state)
 {
     static const bp_route search[] = { ROUTE("POST", "/search") };
-    struct conf_instance  names[2] = { { .kind = "app", .name = BP_STR("git") }, { .kind = "app", .name = BP_STR("memory") } };
+    struct conf_instance  names[2] = { { .kind = "app", .name = BP_STR("git") },
+                                       { .kind = "app", .name = BP_STR("memory") } };
     struct unit           units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
     struct router        *router = router_new();
     struct route_match    match;
@@ -107,13 +117,15 @@ static void two_apps_may_have_one_route_and_the_host_keeps_its_own(void **state)
 
 static void a_value_is_a_value_whatever_its_name(void **state)
 {
-    static const bp_route one[] = { ROUTE("GET", "/x/{a}/y") }, two[] = { ROUTE("GET", "/x/{b}/y") };
-    struct conf_instance  names[2] = { { .kind = "app", .name = BP_STR("one") }, { .kind = "app", .name = BP_STR("two") } };
-    struct unit           units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
-    struct router        *router = router_new();
-    struct route_match    match;
-    char                  problem[512], allowed[64];
-    struct route         *route;
+    static const bp_route one[] = { ROUTE("GET", "/x/{a}/y") },
+                          two[] = { ROUTE("GET", "/x/{b}/y") };
+    struct conf_instance names[2] = { { .kind = "app", .name = BP_STR("one") },
+                                      { .kind = "app", .name = BP_STR("two") } };
+    struct unit          units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
+    struct router       *router = router_new();
+    struct route_match   match;
+    char                 problem[512], allowed[64];
+    struct route        *route;
     (void)state;
     assert_true(router_is_same_path(BP_STR("/x/{a}/y"), BP_STR("/x/{b}/y")));
     assert_true(router_is_same_path(BP_STR("/"), BP_STR("/")));

@@ -36,7 +36,8 @@ static void an_arena_runs_cleanups_latest_first_and_keeps_to_its_limit(void **st
     arena_init(&arena, 10000);
     assert_true(arena_on_free(&arena, note, "a"));
     assert_true(arena_on_free(&arena, note, "b"));
-    char *small = arena_alloc(&arena, 100), *large = arena_alloc(&arena, 5000), *next = arena_alloc(&arena, 100);
+    char *small = arena_alloc(&arena, 100), *large = arena_alloc(&arena, 5000),
+         *next = arena_alloc(&arena, 100);
     assert_non_null(small);
     assert_non_null(large);
     assert_true(next > small && next < small + 4096);
@@ -110,18 +111,29 @@ static void utf8_is_told_from_what_is_not(void **state)
 static void utf8_ends_where_the_standard_says(void **state)
 {
     // First and last of each row of table 3-7 of the Unicode standard, and what is next to them.
-    static const char *const good[] = {
-        "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe0\xbf\xbf", "\xe1\x80\x80",
-        "\xec\xbf\xbf", "\xed\x80\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-        "\xf0\x90\x80\x80", "\xf0\xbf\xbf\xbf", "\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf", "\xf4\x80\x80\x80",
-        "\xf4\x8f\xbf\xbf"
-    };
-    static const char *const bad[] = {
-        "\x80", "\xbf", "\xc1\xbf", "\xc2\x7f", "\xc2\xc0",
-        "\xe0\x9f\xbf", "\xe1\x7f\x80", "\xe1\x80\x7f", "\xe1\x80\xc0", "\xed\xa0\x80",
-        "\xf0\x8f\xbf\xbf", "\xf1\x80\x80", "\xf1\x80\x80\x7f", "\xf1\x80\x80\xc0", "\xf4\x90\x80\x80",
-        "\xf5\x80\x80\x80", "\xff"
-    };
+    static const char *const good[] = { "\xc2\x80",         "\xdf\xbf",         "\xe0\xa0\x80",
+                                        "\xe0\xbf\xbf",     "\xe1\x80\x80",     "\xec\xbf\xbf",
+                                        "\xed\x80\x80",     "\xed\x9f\xbf",     "\xee\x80\x80",
+                                        "\xef\xbf\xbf",     "\xf0\x90\x80\x80", "\xf0\xbf\xbf\xbf",
+                                        "\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf", "\xf4\x80\x80\x80",
+                                        "\xf4\x8f\xbf\xbf" };
+    static const char *const bad[] = { "\x80",
+                                       "\xbf",
+                                       "\xc1\xbf",
+                                       "\xc2\x7f",
+                                       "\xc2\xc0",
+                                       "\xe0\x9f\xbf",
+                                       "\xe1\x7f\x80",
+                                       "\xe1\x80\x7f",
+                                       "\xe1\x80\xc0",
+                                       "\xed\xa0\x80",
+                                       "\xf0\x8f\xbf\xbf",
+                                       "\xf1\x80\x80",
+                                       "\xf1\x80\x80\x7f",
+                                       "\xf1\x80\x80\xc0",
+                                       "\xf4\x90\x80\x80",
+                                       "\xf5\x80\x80\x80",
+                                       "\xff" };
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_true(str_is_utf8(bp_str_of(good[i])));
@@ -171,7 +183,8 @@ static void a_log_that_was_moved_away_is_opened_anew_and_one_that_cannot_be_stay
     unlink(path);
     unlink(moved);
     rmdir(folder);
-    log = log_open(&(struct log_options){ .level = BP_LOG_ERROR }); // standard error cannot be moved away
+    log = log_open(
+        &(struct log_options){ .level = BP_LOG_ERROR }); // standard error cannot be moved away
     assert_true(log_reopen(log));
     log_close(log);
 }
@@ -182,7 +195,8 @@ static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **stat
     struct arena arena;
     (void)state;
     close(mkstemp(path));
-    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 3 });
+    struct log *log = log_open(
+        &(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 3 });
     assert_non_null(log);
     log_message(log, BP_LOG_DEBUG, "quiet", "not seen");
     log_event(log, BP_LOG_ERROR, "odd", (bp_str){ "new\nline \xff \"q\"", 14 },
@@ -220,7 +234,9 @@ static void runs_end_where_a_byte_at_a_time_would_end_them(void **state)
     (void)state;
     for (size_t len = 0; len < 80; len++) {
         for (size_t at = 0; at <= len; at++) {
-            static const char odd[] = { '"', '\\', '\n', '\0', '\x7f', '\x1f', '\x80', '\xff', 'x' };
+            static const char odd[] = {
+                '"', '\\', '\n', '\0', '\x7f', '\x1f', '\x80', '\xff', 'x'
+            };
 
             for (size_t i = 0; i < sizeof(odd); i++) {
                 size_t wanted = odd[i] == 'x' ? len : at;
@@ -229,7 +245,8 @@ static void runs_end_where_a_byte_at_a_time_would_end_them(void **state)
                 if (at < sizeof(text) && at < len)
                     text[at] = odd[i];
                 assert_int_equal(str_plain_run((bp_str){ text, len }, 0), at == len ? len : wanted);
-                assert_int_equal(str_is_utf8((bp_str){ text, len }), at == len || (unsigned char)odd[i] < 0x80);
+                assert_int_equal(str_is_utf8((bp_str){ text, len }),
+                                 at == len || (unsigned char)odd[i] < 0x80);
             }
         }
     }
@@ -283,7 +300,8 @@ static void a_plugin_that_says_one_thing_too_often_does_not_silence_the_others(v
     char path[] = "/tmp/backplane-log-XXXXXX";
     (void)state;
     close(mkstemp(path));
-    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 1 });
+    struct log *log = log_open(
+        &(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 1 });
     for (int i = 0; i < 5; i++)
         log_message(log, BP_LOG_INFO, LOG_PLUGIN_EVENT, "%d: a message of its own", i);
     log_flush(log);
@@ -298,16 +316,19 @@ static void records_are_all_written_once_a_turn_and_what_does_not_fit_is_said(vo
     char path[] = "/tmp/backplane-log-XXXXXX";
     (void)state;
     close(mkstemp(path));
-    struct log       *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .rate_per_s = 3, .queue_lines = 300 });
+    struct log       *log = log_open(&(struct log_options){
+              .level = BP_LOG_INFO, .path = path, .rate_per_s = 3, .queue_lines = 300 });
     struct log_batch *batch = log_batch_new(log);
     assert_null(log_batch_use(batch));
     for (int i = 0; i < 100; i++) // far beyond the rate of one message
-        log_record(log, BP_LOG_INFO, "request", BP_STR(""), (bp_field[]){ bp_field_number("duration_ms", i * 0.125) }, 1);
+        log_record(log, BP_LOG_INFO, "request", BP_STR(""),
+                   (bp_field[]){ bp_field_number("duration_ms", i * 0.125) }, 1);
     assert_int_equal(lines_in(path), 0); // until the turn is over
     log_flush(log);
     assert_int_equal(lines_in(path), 100);
     log_record(log, BP_LOG_INFO, "request", BP_STR(""), NULL, 0);
-    log_record(log, BP_LOG_ERROR, "broken", BP_STR("what is urgent goes at once, with what was before it"), NULL, 0);
+    log_record(log, BP_LOG_ERROR, "broken",
+               BP_STR("what is urgent goes at once, with what was before it"), NULL, 0);
     assert_ptr_equal(log_batch_use(NULL), batch);
     log_flush(log);
     assert_int_equal(lines_in(path), 102);
@@ -323,7 +344,8 @@ static void a_turn_of_more_lines_than_a_small_queue_is_written(void **state)
     char path[] = "/tmp/backplane-log-XXXXXX";
     (void)state;
     close(mkstemp(path));
-    struct log       *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
+    struct log *log = log_open(
+        &(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
     struct log_batch *batch = log_batch_new(log);
     log_batch_use(batch);
     for (int i = 0; i < 100; i++)
@@ -348,7 +370,8 @@ static void *read_log(void *arg)
     char            line[1000];
 
     while (fgets(line, sizeof(line), file)) {
-        const char *dropped = strstr(line, "\"log_lines_missing\"") ? strstr(line, "\"dropped\":") : NULL;
+        const char *dropped = strstr(line, "\"log_lines_missing\"") ? strstr(line, "\"dropped\":")
+                                                                    : NULL;
 
         reading->lines += strstr(line, "\"event\":\"request\"") != NULL;
         reading->dropped += dropped ? strtoull(dropped + strlen("\"dropped\":"), NULL, 10) : 0;
@@ -367,7 +390,8 @@ static void lines_that_a_slow_log_loses_are_counted_in_it(void **state)
     snprintf(path, sizeof(path), "%s/pipe", mkdtemp(folder));
     assert_int_equal(mkfifo(path, 0600), 0);
     reading.fd = open(path, O_RDONLY | O_NONBLOCK);
-    struct log *log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
+    struct log *log = log_open(
+        &(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
     struct log_batch *batch = log_batch_new(log);
     log_batch_use(batch);
     for (int i = 0; i < LINES; i++) { // nobody reads yet: the pipe is full after some hundred
@@ -390,7 +414,8 @@ static void lines_that_a_slow_log_loses_are_counted_in_it(void **state)
 
 static void integers_and_short_numbers_are_written_as_ever(void **state)
 {
-    const double numbers[] = { 0.001, 0.5, 1, 1.25, 12.345, 999999999, 999999.999, 0.1 + 0.2, 1e9, 1e-7, -3.5, 0.0005, 123456.7891 };
+    const double numbers[] = { 0.001,     0.5, 1,    1.25, 12.345, 999999999,  999999.999,
+                               0.1 + 0.2, 1e9, 1e-7, -3.5, 0.0005, 123456.7891 };
     char         text[24], wanted[40];
     (void)state;
     assert_true(bp_str_is(str_from_int(INT64_MIN, text), "-9223372036854775808"));
@@ -415,11 +440,13 @@ static void integers_and_short_numbers_are_written_as_ever(void **state)
 static void metrics_are_counted_capped_and_rendered(void **state)
 {
     struct bp_buf         out;
-    struct metric_family *requests = metrics_define(METRIC_COUNTER, "test_requests_total", "Requests.", "route");
+    struct metric_family *requests = metrics_define(METRIC_COUNTER, "test_requests_total",
+                                                    "Requests.", "route");
     struct metric_family *seconds = metrics_define(METRIC_HISTOGRAM, "test_seconds", "Time.", "");
     (void)state;
     assert_non_null(requests);
-    assert_ptr_equal(metrics_define(METRIC_COUNTER, "test_requests_total", "Requests.", "route"), requests);
+    assert_ptr_equal(metrics_define(METRIC_COUNTER, "test_requests_total", "Requests.", "route"),
+                     requests);
     assert_null(metrics_define(METRIC_GAUGE, "test_requests_total", "Requests.", "route"));
     assert_null(metrics_define(METRIC_GAUGE, "1bad", "x", ""));
     metric_add(metrics_series(requests, &BP_STR("a\"\n"), 1), 2);
@@ -513,7 +540,8 @@ static void a_buffer_that_its_arena_cannot_hold_is_spoilt(void **state)
     for (int i = 0; i < 200; i++)
         buf_add_char(&buf, 'x');
     assert_int_equal(buf_status(&buf), BP_OK);
-    for (int i = 0; i < 2000; i++) // 256 bytes and 512 of it are in the arena by then, 1,024 are not to be had
+    for (int i = 0; i < 2000;
+         i++) // 256 bytes and 512 of it are in the arena by then, 1,024 are not to be had
         buf_add_char(&buf, 'x');
     assert_int_equal(buf_status(&buf), BP_NO_MEMORY);
     assert_int_equal(buf_str(&buf).len, 0);

@@ -150,7 +150,8 @@ static size_t quote_slowly(char *to, const char *text, size_t len)
             continue;
         }
         if (strchr("\"\\\b\f\n\r\t", c) && c)
-            out += (size_t)sprintf(to + out, "\\%c", "\"\\bfnrt"[strchr("\"\\\b\f\n\r\t", c) - "\"\\\b\f\n\r\t"]);
+            out += (size_t)sprintf(to + out, "\\%c",
+                                   "\"\\bfnrt"[strchr("\"\\\b\f\n\r\t", c) - "\"\\\b\f\n\r\t"]);
         else if (c < 0x20 || c == 0x7F)
             out += (size_t)sprintf(to + out, "\\u%04x", c);
         else
@@ -161,12 +162,25 @@ static size_t quote_slowly(char *to, const char *text, size_t len)
     return out;
 }
 
-/* Runs of all kinds, long enough to cross the pieces that the writer works in, into a buffer that just holds them. */
+/* Runs of all kinds, long enough to cross the pieces that the writer works in, into a buffer that
+ * just holds them. */
 static void texts_of_any_kind_are_quoted_into_room_that_just_fits(void **state)
 {
-    static const char *const kinds[] = { "plain ascii text ", "\n", "\"", "\\", "\x01", "\x7F", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x99\x82",
-                                         "\xFF", "\xE2\x82", "\xC0\xAF", "0123456789abcdef0123456789abcdef", "\t\t\t\t\t\t\t\t" };
-    char *text = malloc(16384), *wanted = malloc(6 * 16384 + 2);
+    static const char *const kinds[] = { "plain ascii text ",
+                                         "\n",
+                                         "\"",
+                                         "\\",
+                                         "\x01",
+                                         "\x7F",
+                                         "\xC3\xA9",
+                                         "\xE2\x82\xAC",
+                                         "\xF0\x9F\x99\x82",
+                                         "\xFF",
+                                         "\xE2\x82",
+                                         "\xC0\xAF",
+                                         "0123456789abcdef0123456789abcdef",
+                                         "\t\t\t\t\t\t\t\t" };
+    char                    *text = malloc(16384), *wanted = malloc(6 * 16384 + 2);
     (void)state;
     srand(11);
     for (int round = 0; round < 3000; round++) {
@@ -174,7 +188,8 @@ static void texts_of_any_kind_are_quoted_into_room_that_just_fits(void **state)
         struct bp_buf buf;
 
         while (len < most) {
-            const char *kind = kinds[(size_t)rand() % (round % 3 ? sizeof(kinds) / sizeof(kinds[0]) : 3)];
+            const char
+                *kind = kinds[(size_t)rand() % (round % 3 ? sizeof(kinds) / sizeof(kinds[0]) : 3)];
 
             memcpy(text + len, kind, strlen(kind));
             len += strlen(kind);
@@ -211,13 +226,16 @@ static void misuse_of_the_writer_spoils_the_whole(void **state)
     assert_int_equal(json_writer_status(&w), BP_INTERNAL);
 }
 
-/* JSONTestSuite's files that are free to accept ("i_"): the ones we accept. All others of them are refused:
- * lone surrogates, bad UTF-8, byte order marks, UTF-16, numbers out of range, 500 levels. */
+/* JSONTestSuite's files that are free to accept ("i_"): the ones we accept. All others of them are
+ * refused: lone surrogates, bad UTF-8, byte order marks, UTF-16, numbers out of range, 500 levels.
+ */
 static const char *const accepted_implementation_defined[] = {
-    "i_number_double_huge_neg_exp.json", "i_number_real_underflow.json",
+    "i_number_double_huge_neg_exp.json",
+    "i_number_real_underflow.json",
 };
 
-/* jansson cannot hold a NUL in a key, so this "must accept" is refused, with an error that says so. */
+/* jansson cannot hold a NUL in a key, so this "must accept" is refused, with an error that says so.
+ */
 static const char *const refused_though_valid[] = { "y_object_escaped_null_in_key.json" };
 
 static bool is_in(const char *name, const char *const *list, size_t count)
@@ -251,7 +269,8 @@ static void json_test_suite_verdicts_are_pinned(void **state)
                            sizeof(accepted_implementation_defined) / sizeof(char *));
         if (is_in(entry->d_name, refused_though_valid, 1))
             wanted = false;
-        snprintf(path, sizeof(path), "%s/%s", BP_SHARED_DIR "/corpora/json/test_parsing", entry->d_name);
+        snprintf(path, sizeof(path), "%s/%s", BP_SHARED_DIR "/corpora/json/test_parsing",
+                 entry->d_name);
         file = fopen(path, "rb");
         assert_non_null(file);
         char  *text = malloc(1 << 20);

@@ -1,4 +1,5 @@
-/* test_json_mend.c - what others write is mended where it can be, read strictly then, and never takes memory without bound. */
+/* test_json_mend.c - what others write is mended where it can be, read strictly then, and never
+ * takes memory without bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,9 +48,11 @@ static void half_a_surrogate_pair_becomes_the_replacement_character(void **state
 {
     (void)state;
     expect(BP_STR("[\"a\\ud83d\"]"), BP_STR("[\"a\xEF\xBF\xBD\"]"));
-    expect(BP_STR("[\"\\uDE00b\"]"), BP_STR("[\"\xEF\xBF\xBD" "b\"]"));
+    expect(BP_STR("[\"\\uDE00b\"]"), BP_STR("[\"\xEF\xBF\xBD"
+                                            "b\"]"));
     expect(BP_STR("[\"\\ud83d\\ud83d\\ude00\"]"), BP_STR("[\"\xEF\xBF\xBD\xF0\x9F\x98\x80\"]"));
-    expect(BP_STR("{\"k\\ud83d\":\"\\\\ud83d\\ud83d\"}"), BP_STR("{\"k\xEF\xBF\xBD\":\"\\\\ud83d\xEF\xBF\xBD\"}"));
+    expect(BP_STR("{\"k\\ud83d\":\"\\\\ud83d\\ud83d\"}"),
+           BP_STR("{\"k\xEF\xBF\xBD\":\"\\\\ud83d\xEF\xBF\xBD\"}"));
 }
 
 static void bytes_that_are_no_utf8_become_the_replacement_character(void **state)
@@ -71,8 +74,10 @@ static void a_good_text_is_not_touched(void **state)
 
 static void what_is_json_but_cannot_be_held_is_told_from_what_is_none(void **state)
 {
-    static const char *const beyond[] = { "[123456789012345678901234567890]", "{\"a\\u0000b\":1}", "[1e999]" };
-    static const char *const none[] = { "[1,]", "{", "", "\xEF\xBB\xBF", "[\"a\\\\\\\"]", "\\", "[\"\\ud83" };
+    static const char *const beyond[] = { "[123456789012345678901234567890]", "{\"a\\u0000b\":1}",
+                                          "[1e999]" };
+    static const char *const none[] = { "[1,]",          "{",  "",         "\xEF\xBB\xBF",
+                                        "[\"a\\\\\\\"]", "\\", "[\"\\ud83" };
     const bp_json           *value;
     char                     deep[200];
 
@@ -104,7 +109,8 @@ static void a_text_takes_no_more_memory_than_its_bound(void **state)
     assert_in_range(arena.used_bytes, 0, JSON_MEMORY_BYTES);
     arena_reset(&arena);
     assert_int_equal(json_read_within(&arena, BP_STR("[1,2,3]"), 4096, &value, problem), BP_OK);
-    assert_int_equal(json_read_within(&arena, bp_str_n(text, len), 4096, &value, problem), BP_TOO_LARGE);
+    assert_int_equal(json_read_within(&arena, bp_str_n(text, len), 4096, &value, problem),
+                     BP_TOO_LARGE);
     assert_in_range(arena.used_bytes, 0, 16384);
     free(text);
 }
@@ -114,7 +120,10 @@ static void a_number_without_a_fraction_is_an_integer(void **state)
     const bp_json *v;
 
     (void)state;
-    assert_int_equal(json_read(&arena, BP_STR("[3.0,3.5,-7e0,9007199254740993,9007199254740994.0,1e300]"), &v, problem), BP_OK);
+    assert_int_equal(json_read(&arena,
+                               BP_STR("[3.0,3.5,-7e0,9007199254740993,9007199254740994.0,1e300]"),
+                               &v, problem),
+                     BP_OK);
     assert_int_equal(json_as_integer(json_at(v, 0)), 3);
     assert_int_equal(json_as_integer(json_at(v, 1)), 0);
     assert_false(json_is_whole(json_at(v, 1)));
@@ -128,12 +137,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_byte_order_mark_goes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(half_a_surrogate_pair_becomes_the_replacement_character, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bytes_that_are_no_utf8_become_the_replacement_character, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(half_a_surrogate_pair_becomes_the_replacement_character,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_utf8_become_the_replacement_character,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_good_text_is_not_touched, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_json_but_cannot_be_held_is_told_from_what_is_none, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_text_takes_no_more_memory_than_its_bound, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_number_without_a_fraction_is_an_integer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_json_but_cannot_be_held_is_told_from_what_is_none,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_text_takes_no_more_memory_than_its_bound, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_number_without_a_fraction_is_an_integer, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,8 @@ static void check(const char *text, const char *wanted, bool hides_paths)
 
     arena_init(&arena, 1 << 16);
     bp_str shown = mask_secrets(&arena, bp_str_of(text), hides_paths);
-    char  *copy = arena_dup(&arena, shown).data ? (char *)(uintptr_t)arena_dup(&arena, shown).data : "";
+    char  *copy = arena_dup(&arena, shown).data ? (char *)(uintptr_t)arena_dup(&arena, shown).data
+                                                : "";
     assert_string_equal(copy, wanted);
     arena_free(&arena);
 }
@@ -34,10 +35,12 @@ static void what_is_secret_is_left_out(void **state)
         { "host=h user=u password=hunt3r dbname=d", "host=h user=u password=*** dbname=d" },
         { "password='a b' sslmode=require", "password=*** sslmode=require" },
         { "sent Authorization: Bearer abcdefgh12345", "sent Authorization: Bearer ***" },
-        { "https://hooks.slack.com/services/T0/B0/XyZ said 404", "https://hooks.slack.com/services/*** said 404" },
+        { "https://hooks.slack.com/services/T0/B0/XyZ said 404",
+          "https://hooks.slack.com/services/*** said 404" },
         { "https://discord.com/api/webhooks/12/tok (x)", "https://discord.com/api/*** (x)" },
         { "https://api.telegram.org/bot12:AbC/sendMessage", "https://api.telegram.org/***" },
-        { "no secret at http://127.0.0.1:6333/collections/c1", "no secret at http://127.0.0.1:6333/collections/c1" },
+        { "no secret at http://127.0.0.1:6333/collections/c1",
+          "no secret at http://127.0.0.1:6333/collections/c1" },
         { "mail to a@b and a=b", "mail to a@b and a=b" },
         { "the bearer of news", "the bearer of news" },
         { "", "" },
@@ -51,15 +54,25 @@ static void what_is_secret_is_left_out(void **state)
 static void paths_are_hidden_where_they_are_keys(void **state)
 {
     (void)state;
-    check("https://alerts.example/T0/B0/key answered 500", "https://alerts.example/*** answered 500", true);
+    check("https://alerts.example/T0/B0/key answered 500",
+          "https://alerts.example/*** answered 500", true);
     check("https://alerts.example answered 500", "https://alerts.example answered 500", true);
 }
 
 static void what_may_hold_a_secret_is_found_and_the_rest_is_left_alone(void **state)
 {
-    static const char *const plain[] = { "GET", "/api/v1/collections/docs/documents", "01k3v7q2m8x4", "127.0.0.1", "fe80::1", "a=b",
-                                         "curl/8.5.0 (x86_64)", "passwords", "bearer", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)" };
-    static const char *const others[] = { "http://h", "sslpassword=x", "PASSWORD=x", "passphrase=x", "Bearer abcdefgh", "a://u@h" };
+    static const char *const plain[] = { "GET",
+                                         "/api/v1/collections/docs/documents",
+                                         "01k3v7q2m8x4",
+                                         "127.0.0.1",
+                                         "fe80::1",
+                                         "a=b",
+                                         "curl/8.5.0 (x86_64)",
+                                         "passwords",
+                                         "bearer",
+                                         "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)" };
+    static const char *const others[] = { "http://h",     "sslpassword=x",   "PASSWORD=x",
+                                          "passphrase=x", "Bearer abcdefgh", "a://u@h" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -71,11 +84,13 @@ static void what_may_hold_a_secret_is_found_and_the_rest_is_left_alone(void **st
 static void log_lines_show_no_secret_in_messages_or_fields(void **state)
 {
     char        path[] = "/tmp/backplane-log-XXXXXX", text[8192];
-    bp_field    fields[] = { bp_field_str("url", BP_STR("postgres://u:hunt3r@h:5432/d")), bp_field_int("port", 5432),
+    bp_field    fields[] = { bp_field_str("url", BP_STR("postgres://u:hunt3r@h:5432/d")),
+                             bp_field_int("port", 5432),
                              bp_field_str("asked", BP_STR("https://h/v1?api_key=hunt3r&n=1")),
                              bp_field_str("said", BP_STR("no \"Bearer hunt3r-hunt3r\"")),
                              bp_field_str("conninfo", BP_STR("host=h password=hunt3r dbname=d")),
-                             bp_field_str("path", BP_STR("/api/v1/x")), bp_field_str("none", (bp_str){ NULL, 0 }) };
+                             bp_field_str("path", BP_STR("/api/v1/x")),
+                             bp_field_str("none", (bp_str){ NULL, 0 }) };
     struct log *log;
     size_t      len;
     FILE       *file;
@@ -84,7 +99,8 @@ static void log_lines_show_no_secret_in_messages_or_fields(void **state)
     close(mkstemp(path));
     log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path });
     assert_non_null(log);
-    log_event(log, BP_LOG_WARN, "refused", BP_STR("at http://u:hunt3r@h"), fields, sizeof(fields) / sizeof(fields[0]));
+    log_event(log, BP_LOG_WARN, "refused", BP_STR("at http://u:hunt3r@h"), fields,
+              sizeof(fields) / sizeof(fields[0]));
     log_record(log, BP_LOG_WARN, "request", BP_STR(""), fields, 1);
     log_close(log);
     file = fopen(path, "r");
@@ -93,16 +109,21 @@ static void log_lines_show_no_secret_in_messages_or_fields(void **state)
     fclose(file);
     unlink(path);
     assert_null(strstr(text, "hunt3r"));
-    assert_non_null(strstr(text, "\"message\":\"at http://***@h\",\"url\":\"postgres://***@h:5432/d\",\"port\":5432,"
-                                 "\"asked\":\"https://h/v1?api_key=***&n=1\",\"said\":\"no \\\"Bearer ***\\\"\","
-                                 "\"conninfo\":\"host=h password=*** dbname=d\",\"path\":\"/api/v1/x\",\"none\":\"\"}"));
+    assert_non_null(
+        strstr(text, "\"message\":\"at "
+                     "http://***@h\",\"url\":\"postgres://***@h:5432/"
+                     "d\",\"port\":5432,\"asked\":\"https://h/v1?api_key=***&n=1\",\"said\":\"no "
+                     "\\\"Bearer ***\\\"\",\"conninfo\":\"host=h password=*** "
+                     "dbname=d\",\"path\":\"/api/v1/x\",\"none\":\"\"}"));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_secret_is_left_out),
-                                        cmocka_unit_test(what_may_hold_a_secret_is_found_and_the_rest_is_left_alone),
-                                        cmocka_unit_test(log_lines_show_no_secret_in_messages_or_fields),
-                                        cmocka_unit_test(paths_are_hidden_where_they_are_keys) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_secret_is_left_out),
+        cmocka_unit_test(what_may_hold_a_secret_is_found_and_the_rest_is_left_alone),
+        cmocka_unit_test(log_lines_show_no_secret_in_messages_or_fields),
+        cmocka_unit_test(paths_are_hidden_where_they_are_keys)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_seal.c - sealed bytes come back as they were or not at all; base64 has one spelling for each value. */
+/* test_seal.c - sealed bytes come back as they were or not at all; base64 has one spelling for each
+ * value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,8 @@
 static void what_is_sealed_opens_with_key_and_context_alone(void **state)
 {
     uint8_t key[32] = { 1 }, other[32] = { 2 }, sealed[64], plain[64];
-    bp_str  text = BP_STR("for the next round"), box = { (char *)sealed, text.len + CRYPTO_SEAL_BYTES };
+    bp_str  text = BP_STR("for the next round"),
+           box = { (char *)sealed, text.len + CRYPTO_SEAL_BYTES };
     (void)state;
     assert_true(crypto_seal(key, BP_STR("who"), text, sealed));
     assert_true(crypto_unseal(key, BP_STR("who"), box, plain));
@@ -26,7 +28,8 @@ static void what_is_sealed_opens_with_key_and_context_alone(void **state)
     }
     for (size_t len = 0; len < box.len; len++)
         assert_false(crypto_unseal(key, BP_STR("who"), bp_str_n(box.data, len), plain));
-    assert_true(crypto_seal(key, BP_STR(""), BP_STR(""), sealed)); // nothing is something to seal, too
+    assert_true(
+        crypto_seal(key, BP_STR(""), BP_STR(""), sealed)); // nothing is something to seal, too
     assert_true(crypto_unseal(key, BP_STR(""), bp_str_n((char *)sealed, CRYPTO_SEAL_BYTES), plain));
 }
 
@@ -51,7 +54,8 @@ static void base64_goes_there_and_back_at_every_length(void **state)
 
 static void what_is_no_base64_is_told(void **state)
 {
-    static const char *const bad[] = { "A", "AAAAA", "AB", "AAB", "A=", "AA=", "=", "A=AA", "AA==A", "A A", "A\n", "AA===", "\xC3\xA4" };
+    static const char *const bad[] = { "A",    "AAAAA", "AB",  "AAB", "A=",    "AA=",     "=",
+                                       "A=AA", "AA==A", "A A", "A\n", "AA===", "\xC3\xA4" };
     uint8_t                  back[16];
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

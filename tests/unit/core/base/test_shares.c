@@ -9,7 +9,8 @@
 
 #include "base/shares.h"
 
-/* Of three that hang in one bucket of the table, as their first two bytes say, and one that does not. */
+/* Of three that hang in one bucket of the table, as their first two bytes say, and one that does
+ * not. */
 static const uint8_t ann[SHARE_DIGEST_BYTES] = "same-ann", bob[SHARE_DIGEST_BYTES] = "same-bob",
                      cat[SHARE_DIGEST_BYTES] = "same-cat", dan[SHARE_DIGEST_BYTES] = "else-dan";
 
@@ -58,7 +59,8 @@ static void without_a_bound_any_amount_is_taken(void **state)
     struct shares *shares = shares_new(0, 0);
     (void)state;
     assert_int_equal(shares_take(shares, ann, SIZE_MAX - 1), SHARE_TAKEN);
-    assert_int_equal(shares_take(shares, ann, 2), SHARE_OWN_IS_FULL); // a sum that wraps is no share
+    assert_int_equal(shares_take(shares, ann, 2),
+                     SHARE_OWN_IS_FULL); // a sum that wraps is no share
     assert_int_equal(shares_take(shares, bob, 1), SHARE_TAKEN);
     assert_int_equal(shares_take(shares, bob, 1), SHARE_ALL_IS_FULL);
     assert_int_equal(shares_total(shares), SIZE_MAX);

@@ -1,4 +1,5 @@
-/* test_conf_commands.c - `backplane config`, `schema` and `docs`: what they write and how they end. */
+/* test_conf_commands.c - `backplane config`, `schema` and `docs`: what they write and how they end.
+ */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,7 +43,8 @@ static void problems_end_with_their_number(void **state)
     open_output(&errors);
     assert_int_equal(report_problems(conf, errors.file), 1);
     assert_string_equal(text_of(&errors),
-                        "t.yaml:1:35: llm.x.url: \"h\" is not a URL (it has no scheme) (did you mean \"http://h\"?)\n"
+                        "t.yaml:1:35: llm.x.url: \"h\" is not a URL (it has no scheme) (did you "
+                        "mean \"http://h\"?)\n"
                         "t.yaml:1:38: warning: llm.x.old: is deprecated: use number\n"
                         "t.yaml: 1 error, 1 warning\n");
     close_output(&errors);
@@ -86,7 +88,8 @@ static void remove_pages(const char *folder)
     char path[256];
 
     for (size_t i = 0; i < KNOWN_PLUGIN_COUNT; i++) {
-        snprintf(path, sizeof(path), "%s/conf/%s-%s.md", folder, known_plugins[i].kind, known_plugins[i].name);
+        snprintf(path, sizeof(path), "%s/conf/%s-%s.md", folder, known_plugins[i].kind,
+                 known_plugins[i].name);
         unlink(path);
     }
     snprintf(path, sizeof(path), "%s/conf", folder);
@@ -120,7 +123,8 @@ static void pages_that_differ_or_belong_to_no_plugin_are_named(void **state)
     fclose(page);
     assert_int_equal(command_docs(&plugins, folder, true, errors.file), 1);
     snprintf(expected, sizeof(expected),
-             "%s/conf/app-console.md: differs from what the option tables say; run `backplane docs` and commit it\n"
+             "%s/conf/app-console.md: differs from what the option tables say; run `backplane "
+             "docs` and commit it\n"
              "%s/conf/app-gone.md: is the page of no plugin; remove it\n",
              folder, folder);
     assert_string_equal(text_of(&errors), expected);

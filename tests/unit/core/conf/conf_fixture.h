@@ -1,5 +1,6 @@
-/* conf_fixture.h - what the tests of core/conf share: a set of plugins, an environment, and asserting on all
- * problems of a conf as the text an operator would read. Included last, once in each test program. */
+/* conf_fixture.h - what the tests of core/conf share: a set of plugins, an environment, and
+ * asserting on all problems of a conf as the text an operator would read. Included last, once in
+ * each test program. */
 #ifndef CONF_FIXTURE_H
 #define CONF_FIXTURE_H
 
@@ -40,21 +41,26 @@ struct everything {
 
 static const bp_option everything_options[] = {
     BP_OPTION_BOOL(struct everything, flag, .initial = "yes", .help = "a switch"),
-    BP_OPTION_INT(struct everything, number, .initial = "7", .minimum = "-3", .maximum = "10", .help = "a number"),
-    BP_OPTION_FLOAT(struct everything, ratio, .initial = "0.5", .minimum = "0", .maximum = "1", .help = "a ratio"),
-    BP_OPTION_SIZE(struct everything, size, .initial = "64MiB", .minimum = "1KiB", .maximum = "1GiB",
-                   .help = "a size"),
-    BP_OPTION_DURATION(struct everything, timeout, .initial = "2s", .minimum = "10ms", .maximum = "1m",
-                       .help = "a time"),
+    BP_OPTION_INT(struct everything, number, .initial = "7", .minimum = "-3", .maximum = "10",
+                  .help = "a number"),
+    BP_OPTION_FLOAT(struct everything, ratio, .initial = "0.5", .minimum = "0", .maximum = "1",
+                    .help = "a ratio"),
+    BP_OPTION_SIZE(struct everything, size, .initial = "64MiB", .minimum = "1KiB",
+                   .maximum = "1GiB", .help = "a size"),
+    BP_OPTION_DURATION(struct everything, timeout, .initial = "2s", .minimum = "10ms",
+                       .maximum = "1m", .help = "a time"),
     BP_OPTION_DURATION(struct everything, pause, .initial = "off", .help = "a pause"),
     BP_OPTION_STRING(struct everything, text, .initial = "hello", .help = "a text"),
-    BP_OPTION_ENUM(struct everything, metric, .choices = "cosine|l2|dot", .initial = "l2", .help = "a choice"),
+    BP_OPTION_ENUM(struct everything, metric, .choices = "cosine|l2|dot", .initial = "l2",
+                   .help = "a choice"),
     BP_OPTION_URL(struct everything, url, .is_required = true, .help = "base URL of the server"),
-    BP_OPTION_URL(struct everything, database, .choices = "postgres|postgresql", .help = "the database"),
+    BP_OPTION_URL(struct everything, database, .choices = "postgres|postgresql",
+                  .help = "the database"),
     BP_OPTION_ADDRESS(struct everything, address, .help = "where it is"),
     BP_OPTION_PATH(struct everything, path, .initial = "here", .help = "a file"),
     BP_OPTION_SECRET(struct everything, api_key, .help = "key of the account"),
-    BP_OPTION_LIST(struct everything, models, .initial = "[small, large]", .help = "names of models"),
+    BP_OPTION_LIST(struct everything, models, .initial = "[small, large]",
+                   .help = "names of models"),
     BP_OPTION_MAP(struct everything, headers, .help = "headers to add"),
     BP_OPTION_REF(struct everything, storage, "storage", .help = "where it keeps things"),
     BP_OPTION_REFS(struct everything, fallback, "llm", .help = "whom it asks next"),
@@ -80,27 +86,32 @@ static const bp_option simple_options[] = {
 
 /* It has an option that the gate has too. */
 static const bp_option own_deadline_options[] = {
-    BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct simple, path, "deadline", .help = "a day on which it is due"),
+    BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct simple, path, "deadline",
+                 .help = "a day on which it is due"),
 };
 
 static const struct conf_plugin known_plugins[] = {
     { "llm", "everything", "1.2.3", "has an option of each type", OPTION_TABLE(everything_options),
       sizeof(struct everything), NULL },
-    { "storage", "sqlite", "1.0.0", "SQL in a file", OPTION_TABLE(simple_options), sizeof(struct simple), NULL },
-    { "vector", "local", "1.0.0", "vectors in files", OPTION_TABLE(simple_options), sizeof(struct simple), NULL },
-    { "embed", "hash", "1.0.0", "hashes words", OPTION_TABLE(simple_options), sizeof(struct simple), NULL },
+    { "storage", "sqlite", "1.0.0", "SQL in a file", OPTION_TABLE(simple_options),
+      sizeof(struct simple), NULL },
+    { "vector", "local", "1.0.0", "vectors in files", OPTION_TABLE(simple_options),
+      sizeof(struct simple), NULL },
+    { "embed", "hash", "1.0.0", "hashes words", OPTION_TABLE(simple_options), sizeof(struct simple),
+      NULL },
     { "embed", "due", "1.0.0", "has a deadline of its own", OPTION_TABLE(own_deadline_options),
       sizeof(struct simple), NULL },
-    { "app", "retrieval", "1.0.0", "answers from documents", OPTION_TABLE(simple_options), sizeof(struct simple),
-      NULL },
-    { "health", "tcp", "1.0.0", "checks that a TCP port accepts connections", OPTION_TABLE(simple_options),
+    { "app", "retrieval", "1.0.0", "answers from documents", OPTION_TABLE(simple_options),
       sizeof(struct simple), NULL },
+    { "health", "tcp", "1.0.0", "checks that a TCP port accepts connections",
+      OPTION_TABLE(simple_options), sizeof(struct simple), NULL },
     { "app", "console", "1.0.0", "pages for a browser", { NULL, sizeof(bp_option), 0 }, 8, NULL },
 };
 
 enum { KNOWN_PLUGIN_COUNT = sizeof(known_plugins) / sizeof(known_plugins[0]) };
 
-static bool find_known(void *context, const char *kind, const char *name, struct conf_plugin *plugin)
+static bool find_known(void *context, const char *kind, const char *name,
+                       struct conf_plugin *plugin)
 {
     (void)context;
     for (size_t i = 0; i < KNOWN_PLUGIN_COUNT; i++)
@@ -138,11 +149,13 @@ static const char *get_from_list(void *context, const char *name)
     return NULL;
 }
 
-static const char *const test_variables[] = { "HOME_OF_IT=/srv/it", "PORT=8123",      "EMPTY=",
-                                              "KEY=sk-secret-1",    "WRONG=not-a-number", "DOLLAR=a${PORT}b",
-                                              "BYTES=\xff\xfe",     NULL };
+static const char *const test_variables[] = {
+    "HOME_OF_IT=/srv/it", "PORT=8123",        "EMPTY=",         "KEY=sk-secret-1",
+    "WRONG=not-a-number", "DOLLAR=a${PORT}b", "BYTES=\xff\xfe", NULL
+};
 
-static const struct conf_environment test_environment = { get_from_list, (void *)(uintptr_t)test_variables };
+static const struct conf_environment test_environment = { get_from_list,
+                                                          (void *)(uintptr_t)test_variables };
 
 static inline struct conf *parse(const char *text)
 {
@@ -180,12 +193,12 @@ static inline void assert_wrong(const char *text, const char *expected)
     conf_free(conf);
 }
 
-#define assert_bp_str(text, expected)                                               \
-    do {                                                                            \
-        bp_str shown_ = (text);                                                     \
-        assert_int_equal(shown_.len, strlen(expected));                             \
-        if (shown_.len)                                                             \
-            assert_memory_equal(shown_.data, expected, shown_.len);                 \
+#define assert_bp_str(text, expected)                                                              \
+    do {                                                                                           \
+        bp_str shown_ = (text);                                                                    \
+        assert_int_equal(shown_.len, strlen(expected));                                            \
+        if (shown_.len)                                                                            \
+            assert_memory_equal(shown_.data, expected, shown_.len);                                \
     } while (0)
 
 #endif

@@ -1,10 +1,12 @@
-/* test_conf.c - a whole conf: sections, instances, references, the rules of the server, all mistakes in one run. */
+/* test_conf.c - a whole conf: sections, instances, references, the rules of the server, all
+ * mistakes in one run. */
 #include <unistd.h>
 
 #include "core/conf/conf_fixture.h"
 
 static const char GOOD[] = "server:\n"
-                           "  listen: [ { address: '127.0.0.1:8000' }, { address: '127.0.0.1:3001', apps: [retrieval] } ]\n"
+                           "  listen: [ { address: '127.0.0.1:8000' }, { address: "
+                           "'127.0.0.1:3001', apps: [retrieval] } ]\n"
                            "  workers: 2\n"
                            "app:\n"
                            "  retrieval: { storage: main, vector: docs, embed: main, llm: [big] }\n"
@@ -95,20 +97,25 @@ static void all_mistakes_are_reported_in_one_run_in_the_order_of_the_file(void *
                  "  other: { path: x }\n"
                  "llm: { big: { use: everything, url: qdrant, number: '${NOPE}' } }\n"
                  "app: { retrieval: { vector: dosc, embed: none } }\n",
-                 "t.yaml:2:12: server.workers: \"lots\" is neither auto nor a number from 1 to 256\n"
+                 "t.yaml:2:12: server.workers: \"lots\" is neither auto nor a number from 1 to "
+                 "256\n"
                  "t.yaml:3:27: server.limits.header_count: \"1\" is below the minimum of 8\n"
                  "t.yaml:4:3: server.drian: is not known here (did you mean \"drain\"?)\n"
-                 "t.yaml:5:15: log.level: \"infoo\" is not one of debug, info, warn, error (did you mean \"info\"?)\n"
+                 "t.yaml:5:15: log.level: \"infoo\" is not one of debug, info, warn, error (did "
+                 "you mean \"info\"?)\n"
                  "t.yaml:6:1: storge: is not known here (did you mean \"storage\"?)\n"
-                 "t.yaml:7:24: vector.docs.use: there is no plugin vector/locl (did you mean \"local\"?)\n"
-                 "t.yaml:9:3: embed.Main: is no name for an instance (a letter, then letters, digits, - and _, in "
-                 "lower case, at most 32)\n"
-                 "t.yaml:10:3: embed.other.use: is required: the plugin that serves this embed, such as `use: hash`\n"
-                 "t.yaml:11:37: llm.big.url: \"qdrant\" is not a URL (it has no scheme) (did you mean "
-                 "\"http://qdrant\"?)\n"
-                 "t.yaml:11:53: llm.big.number: the environment variable NOPE is not set (set it, or write "
-                 "${NOPE:-default})\n"
-                 "t.yaml:12:29: app.retrieval.vector: there is no vector instance \"dosc\" (did you mean \"docs\"?)\n"
+                 "t.yaml:7:24: vector.docs.use: there is no plugin vector/locl (did you mean "
+                 "\"local\"?)\n"
+                 "t.yaml:9:3: embed.Main: is no name for an instance (a letter, then letters, "
+                 "digits, - and _, in lower case, at most 32)\n"
+                 "t.yaml:10:3: embed.other.use: is required: the plugin that serves this embed, "
+                 "such as `use: hash`\n"
+                 "t.yaml:11:37: llm.big.url: \"qdrant\" is not a URL (it has no scheme) (did you "
+                 "mean \"http://qdrant\"?)\n"
+                 "t.yaml:11:53: llm.big.number: the environment variable NOPE is not set (set it, "
+                 "or write ${NOPE:-default})\n"
+                 "t.yaml:12:29: app.retrieval.vector: there is no vector instance \"dosc\" (did "
+                 "you mean \"docs\"?)\n"
                  "t.yaml:12:42: app.retrieval.embed: there is no embed instance \"none\"\n");
 }
 
@@ -118,10 +125,11 @@ static void a_circle_is_an_error_that_names_it(void **state)
     assert_wrong("vector: { a: { use: local, embed: b } }\n"
                  "embed: { b: { use: hash, storage: c } }\n"
                  "storage: { c: { use: sqlite, vector: a } }\n",
-                 "t.yaml:2:35: embed.b.storage: instances need each other in a circle: storage.c -> vector.a -> "
-                 "embed.b -> storage.c\n");
+                 "t.yaml:2:35: embed.b.storage: instances need each other in a circle: storage.c "
+                 "-> vector.a -> embed.b -> storage.c\n");
     assert_wrong("llm: { a: { use: everything, url: 'http://h', fallback: [a] } }\n",
-                 "t.yaml:1:58: llm.a.fallback[0]: instances need each other in a circle: llm.a -> llm.a\n");
+                 "t.yaml:1:58: llm.a.fallback[0]: instances need each other in a circle: llm.a -> "
+                 "llm.a\n");
 }
 
 static void two_separate_circles_are_both_named(void **state)
@@ -131,8 +139,10 @@ static void two_separate_circles_are_both_named(void **state)
                  "  a: { use: everything, url: 'http://h', fallback: [b] }\n"
                  "  b: { use: everything, url: 'http://h', fallback: [a] }\n"
                  "  c: { use: everything, url: 'http://h', fallback: [c] }\n",
-                 "t.yaml:3:53: llm.b.fallback[0]: instances need each other in a circle: llm.a -> llm.b -> llm.a\n"
-                 "t.yaml:4:53: llm.c.fallback[0]: instances need each other in a circle: llm.c -> llm.c\n");
+                 "t.yaml:3:53: llm.b.fallback[0]: instances need each other in a circle: llm.a -> "
+                 "llm.b -> llm.a\n"
+                 "t.yaml:4:53: llm.c.fallback[0]: instances need each other in a circle: llm.c -> "
+                 "llm.c\n");
 }
 
 static void a_plugin_that_cannot_be_used_says_why(void **state)
@@ -140,14 +150,15 @@ static void a_plugin_that_cannot_be_used_says_why(void **state)
     struct conf *conf = resolve("embed: { a: { use: broken, critical: false } }\n");
 
     (void)state;
-    assert_problems(conf, "t.yaml:1:20: warning: embed.a.use: the plugin embed/broken cannot be used: it was built for "
-                          "ABI 2, and this host has ABI 1; starting without it\n");
+    assert_problems(conf,
+                    "t.yaml:1:20: warning: embed.a.use: the plugin embed/broken cannot be used: it "
+                    "was built for ABI 2, and this host has ABI 1; starting without it\n");
     assert_true(conf->instances[0].is_missing);
     assert_false(conf_has_errors(conf));
     conf_free(conf);
     assert_wrong("embed: { a: { use: broken } }\n",
-                 "t.yaml:1:20: embed.a.use: the plugin embed/broken cannot be used: it was built for ABI 2, and this "
-                 "host has ABI 1\n");
+                 "t.yaml:1:20: embed.a.use: the plugin embed/broken cannot be used: it was built "
+                 "for ABI 2, and this host has ABI 1\n");
 }
 
 static void the_option_of_a_plugin_wins_over_that_of_the_gate(void **state)
@@ -171,7 +182,8 @@ static void a_health_check_has_an_interval_and_nothing_else_has(void **state)
     assert_int_equal(conf->instances[0].gate.every_ns, BP_SECONDS(5));
     assert_int_equal(conf->instances[1].gate.every_ns, BP_SECONDS(30));
     conf_free(conf);
-    assert_wrong("app: { console: { every: 5s } }\n", "t.yaml:1:19: app.console.every: is not known here\n");
+    assert_wrong("app: { console: { every: 5s } }\n",
+                 "t.yaml:1:19: app.console.every: is not known here\n");
 }
 
 static void an_app_needs_no_settings(void **state)
@@ -189,26 +201,34 @@ static void a_digest_is_64_hexadecimal_digits(void **state)
 {
     (void)state;
     assert_wrong("app: { console: { digest: abc } }\n",
-                 "t.yaml:1:27: app.console.digest: is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it "
-                 "for the plugin's file)\n");
-    assert_wrong("app: { console: { digest: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 } }\n",
+                 "t.yaml:1:27: app.console.digest: is not a SHA-256 in hexadecimal (64 digits; "
+                 "sha256sum prints it for the plugin's file)\n");
+    assert_wrong("app: { console: { digest: "
+                 "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 } }\n",
                  "");
 }
 
 static void a_network_listener_without_authentication_is_an_error(void **state)
 {
-    static const char tail[] = "is reached by other machines, and server.auth.mode is none: set it to keys, listen on "
-                               "127.0.0.1, or, behind a proxy that authenticates, set "
-                               "server.auth.allow_unauthenticated_network to true\n";
+    static const char tail[] = "is reached by other machines, and server.auth.mode is none: set it "
+                               "to keys, listen on 127.0.0.1, or, behind a proxy that "
+                               "authenticates, set server.auth.allow_unauthenticated_network to "
+                               "true\n";
     char              expected[512];
 
     (void)state;
     snprintf(expected, sizeof(expected), "t.yaml:1:19: server.listen: \":8000\" %s", tail);
     assert_wrong("server: { listen: ':8000' }\n", expected);
-    snprintf(expected, sizeof(expected), "t.yaml:1:21: server.listen[0]: \"0.0.0.0:8000\" %s", tail);
-    assert_wrong("server: { listen: [ 0.0.0.0:8000, 127.0.0.2:1, localhost:1, 'unix:/run/b', '[::1]:1' ] }\n", expected);
-    assert_wrong("server: { listen: ':8000', allowed_hosts: [a.example], auth: { allow_unauthenticated_network: true } }\n", "");
-    assert_wrong("server: { listen: ':8000', allowed_hosts: ['*'], auth: { mode: keys, storage: main } }\n"
+    snprintf(expected, sizeof(expected), "t.yaml:1:21: server.listen[0]: \"0.0.0.0:8000\" %s",
+             tail);
+    assert_wrong("server: { listen: [ 0.0.0.0:8000, 127.0.0.2:1, localhost:1, 'unix:/run/b', "
+                 "'[::1]:1' ] }\n",
+                 expected);
+    assert_wrong("server: { listen: ':8000', allowed_hosts: [a.example], auth: { "
+                 "allow_unauthenticated_network: true } }\n",
+                 "");
+    assert_wrong("server: { listen: ':8000', allowed_hosts: ['*'], auth: { mode: keys, storage: "
+                 "main } }\n"
                  "storage: { main: { use: sqlite } }\n",
                  "");
 }
@@ -217,27 +237,33 @@ static void a_network_listener_for_metrics_needs_a_token(void **state)
 {
     (void)state;
     assert_wrong("server: { metrics_listen: '0.0.0.0:9090' }\n",
-                 "t.yaml:1:27: server.metrics_listen: \"0.0.0.0:9090\" is reached by other machines, and server.metrics_token is "
-                 "empty: set it, listen on 127.0.0.1, or, in a network that only scrapers reach, set "
+                 "t.yaml:1:27: server.metrics_listen: \"0.0.0.0:9090\" is reached by other "
+                 "machines, and server.metrics_token is empty: set it, listen on 127.0.0.1, or, in "
+                 "a network that only scrapers reach, set "
                  "server.auth.allow_unauthenticated_network to true\n");
     assert_wrong("server: { metrics_listen: '127.0.0.1:9090' }\n", "");
     assert_wrong("server: { metrics_listen: ':9090', metrics_token: t }\n",
-                 "t.yaml:1:36: warning: server.metrics_token: is a secret written into this file; keep it elsewhere and write "
-                 "${file:/run/secrets/metrics_token} or ${METRICS_TOKEN}\n");
-    assert_wrong("server: { metrics_listen: ':9090', auth: { allow_unauthenticated_network: true } }\n", "");
+                 "t.yaml:1:36: warning: server.metrics_token: is a secret written into this file; "
+                 "keep it elsewhere and write ${file:/run/secrets/metrics_token} or "
+                 "${METRICS_TOKEN}\n");
+    assert_wrong("server: { metrics_listen: ':9090', auth: { allow_unauthenticated_network: true } "
+                 "}\n",
+                 "");
 }
 
 static void a_network_listener_needs_the_names_of_its_hosts(void **state)
 {
-    static const char tail[] = "\":8000\" is reached by other machines, and server.allowed_hosts is empty: name the hosts that "
-                               "clients write in their URLs, such as [api.example.org], or write [\"*\"] where a proxy checks "
-                               "them\n";
+    static const char tail[] = "\":8000\" is reached by other machines, and server.allowed_hosts "
+                               "is empty: name the hosts that clients write in their URLs, such as "
+                               "[api.example.org], or write [\"*\"] where a proxy checks them\n";
     char              expected[512];
 
     (void)state;
     snprintf(expected, sizeof(expected), "t.yaml:1:19: server.listen: %s", tail);
-    assert_wrong("server: { listen: ':8000', auth: { allow_unauthenticated_network: true } }\n", expected);
-    assert_wrong("server: { listen: ':8000', allowed_hosts: [''], auth: { mode: keys, storage: main } }\n"
+    assert_wrong("server: { listen: ':8000', auth: { allow_unauthenticated_network: true } }\n",
+                 expected);
+    assert_wrong("server: { listen: ':8000', allowed_hosts: [''], auth: { mode: keys, storage: "
+                 "main } }\n"
                  "storage: { main: { use: sqlite } }\n",
                  expected);
 }
@@ -246,45 +272,52 @@ static void keys_need_a_storage_instance(void **state)
 {
     (void)state;
     assert_wrong("server: { auth: { mode: keys } }\n",
-                 "t.yaml:1:11: server.auth.storage: is required where mode is keys or both: name the storage instance that "
-                 "holds the keys\n");
+                 "t.yaml:1:11: server.auth.storage: is required where mode is keys or both: name "
+                 "the storage instance that holds the keys\n");
     assert_wrong("server: { auth: { mode: keys, storage: man } }\n"
                  "storage: { main: { use: sqlite } }\n",
-                 "t.yaml:1:40: server.auth.storage: there is no storage instance \"man\" (did you mean \"main\"?)\n");
+                 "t.yaml:1:40: server.auth.storage: there is no storage instance \"man\" (did you "
+                 "mean \"main\"?)\n");
 }
 
 static void listeners_are_checked(void **state)
 {
     (void)state;
-    assert_wrong("server: { listen: [] }\n", "t.yaml:1:19: server.listen: must name 1 to 64 addresses to listen on\n");
+    assert_wrong("server: { listen: [] }\n",
+                 "t.yaml:1:19: server.listen: must name 1 to 64 addresses to listen on\n");
     assert_wrong("server: { listen: [ 127.0.0.1:1, 127.0.0.1:1, 127.0.0.1:0, 127.0.0.1:0 ] }\n",
                  "t.yaml:1:34: server.listen[1]: \"127.0.0.1:1\" is listened on already\n");
     assert_wrong("server: { listen: [ { adress: x, apps: [nope] }, [x] ] }\n",
-                 "t.yaml:1:21: server.listen[0].address: is required: host:port, [IPv6]:port, :port (all interfaces) "
-                 "or unix:/path; port 0: any free one\n"
-                 "t.yaml:1:23: server.listen[0].adress: is not known here (did you mean \"address\"?)\n"
+                 "t.yaml:1:21: server.listen[0].address: is required: host:port, [IPv6]:port, "
+                 ":port (all interfaces) or unix:/path; port 0: any free one\n"
+                 "t.yaml:1:23: server.listen[0].adress: is not known here (did you mean "
+                 "\"address\"?)\n"
                  "t.yaml:1:41: server.listen[0].apps[0]: there is no app instance \"nope\"\n"
-                 "t.yaml:1:50: server.listen[1]: must be an address or a mapping with `address` and `apps`\n");
+                 "t.yaml:1:50: server.listen[1]: must be an address or a mapping with `address` "
+                 "and `apps`\n");
 }
 
 static void rules_between_settings_are_checked(void **state)
 {
     (void)state;
-    assert_wrong("server: { watchdog: { warn: 20s }, limits: { shed_at: 0.99 }, trusted_proxies: [10.0.0.0/33, '::1'] }\n",
+    assert_wrong("server: { watchdog: { warn: 20s }, limits: { shed_at: 0.99 }, trusted_proxies: "
+                 "[10.0.0.0/33, '::1'] }\n",
                  "t.yaml:1:29: server.watchdog.warn: warn must be less than fail_liveness\n"
                  "t.yaml:1:55: server.limits.shed_at: shed_at must be less than refuse_at\n"
-                 "t.yaml:1:80: server.trusted_proxies: \"10.0.0.0/33\" is neither an address nor a CIDR block such as "
-                 "10.0.0.0/8\n");
+                 "t.yaml:1:80: server.trusted_proxies: \"10.0.0.0/33\" is neither an address nor a "
+                 "CIDR block such as 10.0.0.0/8\n");
 }
 
 static void wrong_shapes_of_sections_are_reported(void **state)
 {
     (void)state;
-    assert_wrong("[a]\n", "t.yaml:1:1: must be a mapping of sections (server, log, " CONF_KINDS ")\n");
+    assert_wrong("[a]\n",
+                 "t.yaml:1:1: must be a mapping of sections (server, log, " CONF_KINDS ")\n");
     assert_wrong("server: on\nlog: [x]\nstorage: [x]\nllm: { a: b }\napp:\n",
                  "t.yaml:1:9: server: must be a mapping of settings\n"
                  "t.yaml:2:6: log: must be a mapping of settings\n"
-                 "t.yaml:3:10: storage: must be a mapping of names to instances, such as main: { use: ... }\n"
+                 "t.yaml:3:10: storage: must be a mapping of names to instances, such as main: { "
+                 "use: ... }\n"
                  "t.yaml:4:11: llm.a: must be a mapping of settings, such as { use: ... }\n");
 }
 
@@ -313,7 +346,8 @@ static void a_file_that_is_not_there_is_a_sentence(void **state)
     struct conf *conf = conf_load("/nonexistent/backplane.yaml", NULL);
 
     (void)state;
-    assert_problems(conf, "/nonexistent/backplane.yaml: cannot be opened: No such file or directory\n");
+    assert_problems(conf,
+                    "/nonexistent/backplane.yaml: cannot be opened: No such file or directory\n");
     conf_free(conf);
     conf = conf_load("/", NULL);
     assert_problems(conf, "/: cannot be read: Is a directory\n");
@@ -341,7 +375,8 @@ static void a_value_with_line_breaks_makes_a_sentence_of_one_line(void **state)
 {
     (void)state;
     assert_wrong("server: { workers: \"a\\nb\\x1b[31m\" }\n",
-                 "t.yaml:1:20: server.workers: \"a b [31m\" is neither auto nor a number from 1 to 256\n");
+                 "t.yaml:1:20: server.workers: \"a b [31m\" is neither auto nor a number from 1 to "
+                 "256\n");
 }
 
 int main(void)

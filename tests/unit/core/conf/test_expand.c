@@ -1,4 +1,5 @@
-/* test_expand.c - ${NAME}, ${NAME:-default}, ${file:PATH} and $${, and where each value came from. */
+/* test_expand.c - ${NAME}, ${NAME:-default}, ${file:PATH} and $${, and where each value came from.
+ */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,7 +83,8 @@ static void a_variable_takes_the_environment(void **state)
 static void a_variable_that_is_not_set_is_an_error_that_names_it(void **state)
 {
     (void)state;
-    assert_error("x${NOPE}", "the environment variable NOPE is not set (set it, or write ${NOPE:-default})");
+    assert_error("x${NOPE}",
+                 "the environment variable NOPE is not set (set it, or write ${NOPE:-default})");
 }
 
 static void a_default_stands_in_for_an_unset_or_empty_variable(void **state)
@@ -110,8 +112,8 @@ static void two_dollars_escape_an_expansion(void **state)
 
 static void what_is_no_expansion_is_refused(void **state)
 {
-    static const char form[] =
-        "${...} must be ${NAME}, ${NAME:-default} or ${file:PATH} (write $${ for the two characters)";
+    static const char form[] = "${...} must be ${NAME}, ${NAME:-default} or ${file:PATH} (write "
+                               "$${ for the two characters)";
 
     (void)state;
     assert_error("${}", form);
@@ -139,7 +141,8 @@ static void a_file_that_cannot_be_read_is_an_error_with_path_and_reason(void **s
     char sentence[256];
 
     (void)state;
-    assert_error("${file:/nonexistent/key}", "cannot read the file /nonexistent/key: No such file or directory");
+    assert_error("${file:/nonexistent/key}",
+                 "cannot read the file /nonexistent/key: No such file or directory");
     snprintf(sentence, sizeof(sentence), "cannot read the file %s/.: Is a directory", directory);
     assert_error("${file:.}", sentence);
     assert_error("${file:/dev/zero}", "cannot read the file /dev/zero: it is not a regular file");

@@ -79,7 +79,8 @@ static void an_int_is_whole_and_within_its_range(void **state)
     assert_refused("number", "''", "\"\" is not a whole number");
     assert_refused("number", "11", "\"11\" is above the maximum of 10");
     assert_refused("number", "-4", "\"-4\" is below the minimum of -3");
-    assert_refused("number", "99999999999999999999", "\"99999999999999999999\" does not fit into 64 bits");
+    assert_refused("number", "99999999999999999999",
+                   "\"99999999999999999999\" does not fit into 64 bits");
     assert_refused("number", "[1]", "must be one value, not a list");
     assert_refused("number", "{ a: 1 }", "must be one value, not a mapping");
     assert_refused("number", "", "has no value (give it one, or remove the line)");
@@ -99,7 +100,8 @@ static void a_float_is_finite_and_within_its_range(void **state)
 
 static void a_size_is_bytes_or_a_number_and_a_unit(void **state)
 {
-    static const char wrong[] = "is not a size (write bytes, or a number and a unit: 4096, 10KB, 64MiB)";
+    static const char wrong[] = "is not a size (write bytes, or a number and a unit: 4096, 10KB, "
+                                "64MiB)";
     char              sentence[256];
 
     (void)state;
@@ -123,7 +125,8 @@ static void a_size_is_bytes_or_a_number_and_a_unit(void **state)
 
 static void a_duration_has_a_unit(void **state)
 {
-    static const char wrong[] = "is not a duration (write a number and a unit: 250ms, 2s, 5m, 1h, 7d)";
+    static const char wrong[] = "is not a duration (write a number and a unit: 250ms, 2s, 5m, 1h, "
+                                "7d)";
     char              sentence[256];
 
     (void)state;
@@ -133,7 +136,8 @@ static void a_duration_has_a_unit(void **state)
     assert_int_equal(accepted("pause", "7d")->pause_ns, BP_SECONDS(7 * 86400));
     assert_int_equal(accepted("pause", "0")->pause_ns, 0);
     assert_int_equal(accepted("pause", "off")->pause_ns, 0);
-    assert_refused("timeout", "30", "\"30\" has no unit (write 250ms, 2s, 5m, 1h, 7d) (did you mean \"30s\"?)");
+    assert_refused("timeout", "30",
+                   "\"30\" has no unit (write 250ms, 2s, 5m, 1h, 7d) (did you mean \"30s\"?)");
     snprintf(sentence, sizeof(sentence), "\"5min\" %s (did you mean \"5m\"?)", wrong);
     assert_refused("timeout", "5min", sentence);
     snprintf(sentence, sizeof(sentence), "\"soon\" %s", wrong);
@@ -158,42 +162,54 @@ static void a_choice_is_one_of_its_list(void **state)
     (void)state;
     assert_int_equal(accepted("metric", "dot")->metric, 2);
     assert_int_equal(accepted("metric", "COSINE")->metric, 0);
-    assert_refused("metric", "cosin", "\"cosin\" is not one of cosine, l2, dot (did you mean \"cosine\"?)");
+    assert_refused("metric", "cosin",
+                   "\"cosin\" is not one of cosine, l2, dot (did you mean \"cosine\"?)");
     assert_refused("metric", "manhattan", "\"manhattan\" is not one of cosine, l2, dot");
 }
 
 static void a_url_has_a_known_scheme_and_a_host(void **state)
 {
     (void)state;
-    assert_bp_str(accepted("database", "postgres://u:p@db:5432/x?y=z")->database, "postgres://u:p@db:5432/x?y=z");
+    assert_bp_str(accepted("database", "postgres://u:p@db:5432/x?y=z")->database,
+                  "postgres://u:p@db:5432/x?y=z");
     assert_bp_str(accepted("database", "postgresql:///x")->database, "postgresql:///x");
     assert_wrong("llm: { x: { use: everything, url: 'htp://qdrant' } }\n",
-                 "t.yaml:1:35: llm.x.url: \"htp://qdrant\" is not a URL (did you mean \"http://qdrant\"?)\n");
+                 "t.yaml:1:35: llm.x.url: \"htp://qdrant\" is not a URL (did you mean "
+                 "\"http://qdrant\"?)\n");
     assert_wrong("llm: { x: { use: everything, url: 'qdrant:6333' } }\n",
-                 "t.yaml:1:35: llm.x.url: \"qdrant:6333\" is not a URL (it has no scheme) (did you mean "
-                 "\"http://qdrant:6333\"?)\n");
-    assert_refused("database", "mysql://h", "\"mysql://h\" is not a URL with a scheme that is understood here (postgres, postgresql)");
+                 "t.yaml:1:35: llm.x.url: \"qdrant:6333\" is not a URL (it has no scheme) (did you "
+                 "mean \"http://qdrant:6333\"?)\n");
+    assert_refused("database", "mysql://h",
+                   "\"mysql://h\" is not a URL with a scheme that is understood here (postgres, "
+                   "postgresql)");
     assert_refused("database", "postgres://h:99999",
-                   "\"postgres://h:99999\" is not a URL (its port is not a number from 0 to 65535)");
+                   "\"postgres://h:99999\" is not a URL (its port is not a number from 0 to "
+                   "65535)");
     assert_refused("database", "postgres://u@h1,h2:99999/d",
-                   "\"postgres://***@h1,h2:99999/d\" is not a URL (its port is not a number from 0 to 65535)");
+                   "\"postgres://***@h1,h2:99999/d\" is not a URL (its port is not a number from 0 "
+                   "to 65535)");
     assert_refused("database", "'postgres://h:x/?a=b&PassWord=hunter2&sslpassword=hunter2&c'",
-                   "\"postgres://h:x/?a=b&PassWord=***&sslpassword=***&c\" is not a URL (its port is not a number from 0 to 65535)");
-    assert_refused("database", "postgres://h_!/", "\"postgres://h_!/\" is not a URL (its host is not well formed)");
-    assert_refused("database", "'postgres://a b'", "\"postgres://a b\" is not a URL (it has a blank in it)");
+                   "\"postgres://h:x/?a=b&PassWord=***&sslpassword=***&c\" is not a URL (its port "
+                   "is not a number from 0 to 65535)");
+    assert_refused("database", "postgres://h_!/",
+                   "\"postgres://h_!/\" is not a URL (its host is not well formed)");
+    assert_refused("database", "'postgres://a b'",
+                   "\"postgres://a b\" is not a URL (it has a blank in it)");
 }
 
 static void the_password_of_a_url_is_not_shown(void **state)
 {
     (void)state;
     assert_refused("database", "postgres://user:hunter2@h:99999",
-                   "\"postgres://***@h:99999\" is not a URL (its port is not a number from 0 to 65535)");
+                   "\"postgres://***@h:99999\" is not a URL (its port is not a number from 0 to "
+                   "65535)");
     assert_refused("database", "postgrs://user:hunter2@h", "\"postgrs://***@h\" is not a URL");
 }
 
 static void an_address_has_a_host_and_a_port(void **state)
 {
-    static const char wrong[] = "is not an address (write host:port, [IPv6]:port, :port or unix:/path)";
+    static const char wrong[] = "is not an address (write host:port, [IPv6]:port, :port or "
+                                "unix:/path)";
     char              sentence[256];
 
     (void)state;
@@ -204,12 +220,14 @@ static void an_address_has_a_host_and_a_port(void **state)
     snprintf(sentence, sizeof(sentence), "\"8000\" %s (did you mean \":8000\"?)", wrong);
     assert_refused("address", "8000", sentence);
     assert_refused("address", "redis", "\"redis\" has no port (write host:port)");
-    assert_refused("address", "h:70000", "\"h:70000\" has no port from 0 to 65535 behind its colon");
+    assert_refused("address", "h:70000",
+                   "\"h:70000\" has no port from 0 to 65535 behind its colon");
     snprintf(sentence, sizeof(sentence), "\"::1\" %s (did you mean \"[::1]:8000\"?)", wrong);
     assert_refused("address", "'::1'", sentence);
     snprintf(sentence, sizeof(sentence), "\"http://h:1\" %s", wrong);
     assert_refused("address", "http://h:1", sentence);
-    assert_refused("address", "unix:x", "\"unix:x\" is not an address (write unix: and an absolute path)");
+    assert_refused("address", "unix:x",
+                   "\"unix:x\" is not an address (write unix: and an absolute path)");
 }
 
 static void a_path_starts_at_data_dir(void **state)
@@ -226,8 +244,9 @@ static void a_path_starts_at_data_dir(void **state)
     assert_bp_str(((struct everything *)conf->instances[1].options)->path, "/abs");
     assert_bp_str(((struct everything *)conf->instances[2].options)->path, "/srv/data/here");
     conf_free(conf);
-    assert_refused("path", "~/x", "\"~/x\" starts with ~, which only a shell understands (write ${HOME} or the whole "
-                                  "path)");
+    assert_refused("path", "~/x",
+                   "\"~/x\" starts with ~, which only a shell understands (write ${HOME} or the "
+                   "whole path)");
 }
 
 static void a_secret_is_never_shown(void **state)
@@ -236,8 +255,9 @@ static void a_secret_is_never_shown(void **state)
 
     (void)state;
     assert_bp_str(((struct everything *)conf->instances[0].options)->api_key, "sk-very-secret");
-    assert_problems(conf, "t.yaml:5:5: warning: llm.x.api_key: is a secret written into this file; keep it elsewhere "
-                          "and write ${file:/run/secrets/api_key} or ${API_KEY}\n");
+    assert_problems(conf,
+                    "t.yaml:5:5: warning: llm.x.api_key: is a secret written into this file; keep "
+                    "it elsewhere and write ${file:/run/secrets/api_key} or ${API_KEY}\n");
     conf_free(conf);
     assert_bp_str(accepted("api_key", "${KEY}")->api_key, "sk-secret-1");
     assert_int_equal(accepted("api_key", "${NOPE:-}")->api_key.len, 0);
@@ -271,11 +291,12 @@ static void a_map_is_scalars_by_name(void **state)
 
 static void references_are_handed_out_by_name_and_in_order(void **state)
 {
-    struct conf *conf = resolve("storage: { main: { use: sqlite } }\n"
-                                "llm:\n"
-                                "  a: { use: everything, url: 'http://h', storage: main, fallback: [b, c] }\n"
-                                "  b: { use: everything, url: 'http://h', fallback: c }\n"
-                                "  c: { use: everything, url: 'http://h' }\n");
+    struct conf *conf = resolve(
+        "storage: { main: { use: sqlite } }\n"
+        "llm:\n"
+        "  a: { use: everything, url: 'http://h', storage: main, fallback: [b, c] }\n"
+        "  b: { use: everything, url: 'http://h', fallback: c }\n"
+        "  c: { use: everything, url: 'http://h' }\n");
     const struct option_ref *ref = conf->instances[1].refs.first;
 
     (void)state;
@@ -301,7 +322,8 @@ static void a_required_option_that_is_missing_is_an_error_with_its_help(void **s
     assert_wrong("llm:\n  x: { use: everything }\n",
                  "t.yaml:2:3: llm.x.url: is required: base URL of the server\n");
     assert_wrong("llm:\n  x: { use: everything, url: '${NOPE:-}' }\n",
-                 "t.yaml:2:30: llm.x.url: is required, but ${NOPE:-} comes to nothing: base URL of the server\n");
+                 "t.yaml:2:30: llm.x.url: is required, but ${NOPE:-} comes to nothing: base URL of "
+                 "the server\n");
 }
 
 static void a_deprecated_option_is_a_warning(void **state)

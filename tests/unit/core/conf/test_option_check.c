@@ -1,4 +1,5 @@
-/* test_option_check.c - a plugin's option table that is not well formed is refused in a sentence. */
+/* test_option_check.c - a plugin's option table that is not well formed is refused in a sentence.
+ */
 #include "core/conf/conf_fixture.h"
 
 struct target {
@@ -8,7 +9,8 @@ struct target {
     int32_t        choice;
 };
 
-static void assert_table(const struct option_table *table, uint32_t instance_size, const char *sentence)
+static void assert_table(const struct option_table *table, uint32_t instance_size,
+                         const char *sentence)
 {
     struct arena arena;
 
@@ -50,12 +52,18 @@ static void a_bad_name_is_refused(void **state)
 
     (void)state;
     snprintf(sentence, sizeof(sentence), "option \"Text\": %s", form);
-    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "Text", .help = "x"), sentence);
+    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "Text",
+                                          .help = "x"),
+                  sentence);
     snprintf(sentence, sizeof(sentence), "option \"\": %s", form);
-    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "", .help = "x"), sentence);
-    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "use", .help = "x"),
+    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "",
+                                          .help = "x"),
+                  sentence);
+    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, "use",
+                                          .help = "x"),
                   "option \"use\": the name is taken by the host");
-    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, NULL, .help = "x"),
+    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_STRING, struct target, text, NULL,
+                                          .help = "x"),
                   "option 0 has no name");
 }
 
@@ -67,19 +75,23 @@ static void a_field_outside_misaligned_or_shared_is_refused(void **state)
     };
     const bp_option     twice[] = { BP_OPTION_INT(struct target, number, .help = "x"),
                                     BP_OPTION_INT(struct target, number, .help = "x") };
-    struct option_table overlapping_table = OPTION_TABLE(overlapping), twice_table = OPTION_TABLE(twice);
-    bp_option           option = BP_OPTION_INT(struct target, number, .help = "x");
+    struct option_table overlapping_table = OPTION_TABLE(overlapping),
+                        twice_table = OPTION_TABLE(twice);
+    bp_option option = BP_OPTION_INT(struct target, number, .help = "x");
 
     (void)state;
     option.offset = 4;
     assert_option(option, "option \"number\": its field at 4 is not aligned to 8 bytes");
     option.offset = sizeof(struct target);
-    assert_option(option, "option \"number\": its field at 40 of 8 bytes lies outside the instance's 40 bytes");
+    assert_option(option, "option \"number\": its field at 40 of 8 bytes lies outside the "
+                          "instance's 40 bytes");
     option.offset = 0xFFFFFFF8u;
-    assert_option(option, "option \"number\": its field at 4294967288 of 8 bytes lies outside the instance's 40 bytes");
+    assert_option(option, "option \"number\": its field at 4294967288 of 8 bytes lies outside the "
+                          "instance's 40 bytes");
     assert_table(&overlapping_table, sizeof(struct target),
                  "option \"other\": its field overlaps that of \"number\"");
-    assert_table(&twice_table, sizeof(struct target), "option \"number\": there are two of that name");
+    assert_table(&twice_table, sizeof(struct target),
+                 "option \"number\": there are two of that name");
 }
 
 static void a_shape_that_fits_no_type_is_refused(void **state)
@@ -92,16 +104,22 @@ static void a_shape_that_fits_no_type_is_refused(void **state)
     assert_option((bp_option)BP_OPTION_ENUM(struct target, choice, .help = "x"),
                   "option \"choice\": it is a choice without `choices`");
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .choices = "1|2", .help = "x"),
-                  "option \"number\": it has `choices`, which only ENUM, URL, PATH and LIST may have");
-    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_REF, struct target, peer, "peer", .help = "x"),
-                  "option \"peer\": it has no `ref_kind` that is a kind of plugin (" CONF_KINDS ")");
+                  "option \"number\": it has `choices`, which only ENUM, URL, PATH and LIST may "
+                  "have");
+    assert_option((bp_option)BP_OPTION_OF(BP_OPTION_TYPE_REF, struct target, peer, "peer",
+                                          .help = "x"),
+                  "option \"peer\": it has no `ref_kind` that is a kind of plugin (" CONF_KINDS
+                  ")");
     assert_option((bp_option)BP_OPTION_REF(struct target, peer, "storag", .help = "x"),
-                  "option \"peer\": it has no `ref_kind` that is a kind of plugin (" CONF_KINDS ")");
+                  "option \"peer\": it has no `ref_kind` that is a kind of plugin (" CONF_KINDS
+                  ")");
     assert_option((bp_option)BP_OPTION_STRING(struct target, text, .ref_kind = "llm", .help = "x"),
                   "option \"text\": it has a `ref_kind`, which only REF and REFS may have");
     assert_option((bp_option)BP_OPTION_STRING(struct target, text, .minimum = "1", .help = "x"),
-                  "option \"text\": it has a `minimum` or `maximum`, which only INT, FLOAT, SIZE and DURATION may have");
-    assert_option((bp_option)BP_OPTION_STRING(struct target, text, .initial = "1", .is_required = true, .help = "x"),
+                  "option \"text\": it has a `minimum` or `maximum`, which only INT, FLOAT, SIZE "
+                  "and DURATION may have");
+    assert_option((bp_option)BP_OPTION_STRING(struct target, text, .initial = "1",
+                                              .is_required = true, .help = "x"),
                   "option \"text\": it is required and has a default: it can be only one of them");
     assert_option((bp_option)BP_OPTION_SECRET(struct target, text, .initial = "1", .help = "x"),
                   "option \"text\": it is a secret with a default, which would be no secret");
@@ -110,7 +128,8 @@ static void a_shape_that_fits_no_type_is_refused(void **state)
 static void help_is_one_line_without_a_full_stop(void **state)
 {
     (void)state;
-    assert_option((bp_option)BP_OPTION_INT(struct target, number, .help = NULL), "option \"number\": it has no help");
+    assert_option((bp_option)BP_OPTION_INT(struct target, number, .help = NULL),
+                  "option \"number\": it has no help");
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .help = "a\nb"),
                   "option \"number\": it has a help of more than one line");
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .help = "A number."),
@@ -122,13 +141,16 @@ static void defaults_and_ranges_must_parse_and_agree(void **state)
     (void)state;
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .initial = "many", .help = "x"),
                   "option \"number\": its default \"many\" is not a whole number");
-    assert_option((bp_option)BP_OPTION_INT(struct target, number, .initial = "5", .minimum = "6", .help = "x"),
+    assert_option((bp_option)BP_OPTION_INT(struct target, number, .initial = "5", .minimum = "6",
+                                           .help = "x"),
                   "option \"number\": its default \"5\" is below the minimum of 6");
     assert_option((bp_option)BP_OPTION_INT(struct target, number, .minimum = "x", .help = "x"),
                   "option \"number\": its minimum \"x\" is not a whole number");
-    assert_option((bp_option)BP_OPTION_INT(struct target, number, .minimum = "7", .maximum = "6", .help = "x"),
+    assert_option((bp_option)BP_OPTION_INT(struct target, number, .minimum = "7", .maximum = "6",
+                                           .help = "x"),
                   "option \"number\": its maximum \"6\" is below the minimum of 7");
-    assert_option((bp_option)BP_OPTION_ENUM(struct target, choice, .choices = "a|b", .initial = "c", .help = "x"),
+    assert_option((bp_option)BP_OPTION_ENUM(struct target, choice, .choices = "a|b", .initial = "c",
+                                            .help = "x"),
                   "option \"choice\": its default \"c\" is not one of a, b (did you mean \"a\"?)");
 }
 
@@ -140,7 +162,8 @@ static void a_stride_no_sdk_has_is_refused(void **state)
     assert_table(&table, sizeof(struct everything),
                  "the option table has a stride of 8 bytes, which no version of the SDK has");
     table = (struct option_table){ everything_options, sizeof(bp_option), 1000 };
-    assert_table(&table, sizeof(struct everything), "there are 1000 options; at most 256 are allowed");
+    assert_table(&table, sizeof(struct everything),
+                 "there are 1000 options; at most 256 are allowed");
 }
 
 /* A plugin of a later SDK, whose options have a field more than this host knows. */

@@ -1,31 +1,33 @@
-/* test_print_effective.c - what `backplane config` prints: every value with its source, no secret, and the same
- * conf when it is read again. */
+/* test_print_effective.c - what `backplane config` prints: every value with its source, no secret,
+ * and the same conf when it is read again. */
 #include "core/conf/conf_fixture.h"
 
 #include "conf/conf_print.h"
 
-static const char RICH[] =
-    "data_dir: /srv/data\n"
-    "plugins: [/opt/more]\n"
-    "server:\n"
-    "  listen: [ '127.0.0.1:${PORT}', { address: 'unix:/run/b.sock', apps: [console] } ]\n"
-    "  workers: 3\n"
-    "  allowed_hosts: [a.example, 'b c']\n"
-    "storage: { main: { use: sqlite, path: x.db } }\n"
-    "llm:\n"
-    "  big:\n"
-    "    use: everything\n"
-    "    url: 'http://h:1/v1'\n"
-    "    database: 'postgres://u:hunter2@h/x'\n"
-    "    api_key: ${KEY}\n"
-    "    text: \"quote \\\" backslash \\\\ dollar $${X} line\\nbreak \\u0085 \\uFEFF \\U0001F600 \\x7F\"\n"
-    "    models: [one, 'two: three', '#four', '']\n"
-    "    headers: { Authorization: 'Bearer tok-secret-2', X-Plain: 'yes, it is' }\n"
-    "    storage: main\n"
-    "    timeout: 3s\n"
-    "    retries: 0\n"
-    "embed: { gone: { use: broken, critical: false } }\n"
-    "app: { console: }\n";
+static const char RICH[] = "data_dir: /srv/data\n"
+                           "plugins: [/opt/more]\n"
+                           "server:\n"
+                           "  listen: [ '127.0.0.1:${PORT}', { address: 'unix:/run/b.sock', apps: "
+                           "[console] } ]\n"
+                           "  workers: 3\n"
+                           "  allowed_hosts: [a.example, 'b c']\n"
+                           "storage: { main: { use: sqlite, path: x.db } }\n"
+                           "llm:\n"
+                           "  big:\n"
+                           "    use: everything\n"
+                           "    url: 'http://h:1/v1'\n"
+                           "    database: 'postgres://u:hunter2@h/x'\n"
+                           "    api_key: ${KEY}\n"
+                           "    text: \"quote \\\" backslash \\\\ dollar $${X} line\\nbreak "
+                           "\\u0085 \\uFEFF \\U0001F600 \\x7F\"\n"
+                           "    models: [one, 'two: three', '#four', '']\n"
+                           "    headers: { Authorization: 'Bearer tok-secret-2', X-Plain: 'yes, it "
+                           "is' }\n"
+                           "    storage: main\n"
+                           "    timeout: 3s\n"
+                           "    retries: 0\n"
+                           "embed: { gone: { use: broken, critical: false } }\n"
+                           "app: { console: }\n";
 
 /* Freed by the caller with free(). */
 static char *print(const struct conf *conf)

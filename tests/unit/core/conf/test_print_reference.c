@@ -54,14 +54,16 @@ static void the_schema_is_json_with_every_option_of_every_plugin(void **state)
     begin(&printed);
     assert_int_equal(conf_print_schema(&printed.arena, &plugins, &printed.text), BP_OK);
     assert_int_equal(json_parse(&printed.arena, buf_str(&printed.text), &schema, problem), BP_OK);
-    assert_bp_str(json_as_string(get(schema, "$schema")), "https://json-schema.org/draft/2020-12/schema");
+    assert_bp_str(json_as_string(get(schema, "$schema")),
+                  "https://json-schema.org/draft/2020-12/schema");
     definitions = get(schema, "$defs");
     for (size_t i = 0; i < KNOWN_PLUGIN_COUNT; i++) {
         snprintf(name, sizeof(name), "%s.%s", known_plugins[i].kind, known_plugins[i].name);
         options = get(get(definitions, name), "properties");
         assert_bp_str(json_as_string(get(get(options, "use"), "const")), known_plugins[i].name);
         for (uint32_t k = 0; k < known_plugins[i].options.count; k++)
-            assert_bp_str(json_as_string(get(get(options, known_plugins[i].options.options[k].name), "description")),
+            assert_bp_str(json_as_string(get(get(options, known_plugins[i].options.options[k].name),
+                                             "description")),
                           known_plugins[i].options.options[k].help);
         get(options, "breaker_window");
     }
@@ -90,20 +92,21 @@ static void the_order_of_plugins_does_not_matter(void **state)
     end(&other);
 }
 
-/* An independent reader of YAML and of JSON Schema, which must judge each conf as this host does. It gets the confs
- * in one file, with a line of %%% behind each, and prints a 1 for each that is valid and a 0 for the others. */
-static const char VALIDATOR[] =
-    "import sys\n"
-    "try:\n"
-    "    import json, jsonschema, yaml\n"
-    "except ImportError:\n"
-    "    sys.exit(77)\n"
-    "schema = json.load(open(sys.argv[1]))\n"
-    "jsonschema.Draft202012Validator.check_schema(schema)\n"
-    "validator = jsonschema.Draft202012Validator(schema)\n"
-    "confs = open(sys.argv[2]).read().split('%%%\\n')[:-1]\n"
-    "verdicts = ['01'[validator.is_valid(yaml.safe_load(conf))] for conf in confs]\n"
-    "open(sys.argv[2], 'w').write(''.join(verdicts))\n";
+/* An independent reader of YAML and of JSON Schema, which must judge each conf as this host does.
+ * It gets the confs in one file, with a line of %%% behind each, and prints a 1 for each that is
+ * valid and a 0 for the others. */
+static const char VALIDATOR[] = "import sys\n"
+                                "try:\n"
+                                "    import json, jsonschema, yaml\n"
+                                "except ImportError:\n"
+                                "    sys.exit(77)\n"
+                                "schema = json.load(open(sys.argv[1]))\n"
+                                "jsonschema.Draft202012Validator.check_schema(schema)\n"
+                                "validator = jsonschema.Draft202012Validator(schema)\n"
+                                "confs = open(sys.argv[2]).read().split('%%%\\n')[:-1]\n"
+                                "verdicts = ['01'[validator.is_valid(yaml.safe_load(conf))] for "
+                                "conf in confs]\n"
+                                "open(sys.argv[2], 'w').write(''.join(verdicts))\n";
 
 static void write_text(const char *path, bp_str text)
 {
@@ -135,13 +138,17 @@ static const struct {
     bool        is_valid;
 } cases[] = {
     { "# nothing\n", true },
-    { "server: { listen: [ 127.0.0.1:8000, { address: ':1', apps: [console] } ], workers: 4, access_log: off,\n"
-      "  auth: { mode: keys, storage: main }, limits: { body: 1MiB, header_block: 4096 }, drain: { delay: 5s } }\n"
+    { "server: { listen: [ 127.0.0.1:8000, { address: ':1', apps: [console] } ], workers: 4, "
+      "access_log: off,\n"
+      "  auth: { mode: keys, storage: main }, limits: { body: 1MiB, header_block: 4096 }, drain: { "
+      "delay: 5s } }\n"
       "log: { level: \"${LOG_LEVEL:-info}\" }\n"
       "storage: { main: { use: sqlite, path: x.db, critical: no, retries: \"${R:-1}\" } }\n",
       true },
-    { "llm: { x: { use: everything, url: 'http://h', flag: yes, number: 3, ratio: 0.5, size: 64MiB, timeout: 2s,\n"
-      "  pause: off, text: 12, metric: dot, address: 'h:1', path: /x, api_key: 12, models: [a, b], headers: { a: 1 },\n"
+    { "llm: { x: { use: everything, url: 'http://h', flag: yes, number: 3, ratio: 0.5, size: "
+      "64MiB, timeout: 2s,\n"
+      "  pause: off, text: 12, metric: dot, address: 'h:1', path: /x, api_key: 12, models: [a, b], "
+      "headers: { a: 1 },\n"
       "  storage: main, fallback: [a, b] } }\n",
       true },
     { "app: { console: , retrieval: { path: x }, other: { use: console } }\n", true },
@@ -198,7 +205,8 @@ static void another_validator_judges_confs_as_the_host_does(void **state)
     assert_int_equal(result, 0);
     for (size_t i = 0; i < CASE_COUNT; i++)
         if ((verdicts[i] == '1') != cases[i].is_valid)
-            fail_msg("the schema finds this %s:\n%s", verdicts[i] == '1' ? "right" : "wrong", cases[i].conf);
+            fail_msg("the schema finds this %s:\n%s", verdicts[i] == '1' ? "right" : "wrong",
+                     cases[i].conf);
 }
 
 /* The host itself agrees with the table above, references apart. */
@@ -210,10 +218,12 @@ static void the_host_judges_the_same_confs_so(void **state)
         bool         refers = false;
 
         conf_resolve(it, &plugins);
-        for (const struct conf_problem *problem = it->problems.first; problem; problem = problem->next)
+        for (const struct conf_problem *problem = it->problems.first; problem;
+             problem = problem->next)
             refers = refers || strstr(problem->text.data, "instance \"");
         if (!refers && conf_has_errors(it) == cases[i].is_valid)
-            fail_msg("the host finds this %s:\n%s", conf_has_errors(it) ? "wrong" : "right", cases[i].conf);
+            fail_msg("the host finds this %s:\n%s", conf_has_errors(it) ? "wrong" : "right",
+                     cases[i].conf);
         conf_free(it);
     }
 }
@@ -230,17 +240,20 @@ static void a_plugin_page_has_a_row_for_each_option_and_an_example_that_parses(v
     assert_true(strncmp(page, "# llm/everything\n", 17) == 0);
     assert_non_null(strstr(page, "An LLM provider: has an option of each type.\n"));
     assert_non_null(strstr(page, "| `timeout` | duration | `2s` | 10ms to 1m | a time |\n"));
-    assert_non_null(strstr(page, "| `metric` | choice | `l2` | `cosine`, `l2`, `dot` | a choice |\n"));
+    assert_non_null(
+        strstr(page, "| `metric` | choice | `l2` | `cosine`, `l2`, `dot` | a choice |\n"));
     assert_non_null(strstr(page, "| `url` | URL | **required** |  | base URL of the server |\n"));
-    assert_non_null(strstr(page, "| `old` | integer |  |  | an old name. **Deprecated**: use number |\n"));
+    assert_non_null(
+        strstr(page, "| `old` | integer |  |  | an old name. **Deprecated**: use number |\n"));
     example = strstr(page, "```yaml\n") + 8;
     stop = strstr(example, "```");
     assert_non_null(stop);
     assert_non_null(strstr(example, "    api_key: \"${file:/run/secrets/api_key}\"\n"));
-    struct conf *conf = conf_parse("t.yaml", bp_str_n(example, (size_t)(stop - example)), &test_environment);
+    struct conf *conf = conf_parse("t.yaml", bp_str_n(example, (size_t)(stop - example)),
+                                   &test_environment);
     conf_resolve(conf, &plugins);
-    assert_problems(conf, "t.yaml:5:14: llm.main.api_key: cannot read the file /run/secrets/api_key: No such file or "
-                          "directory\n");
+    assert_problems(conf, "t.yaml:5:14: llm.main.api_key: cannot read the file "
+                          "/run/secrets/api_key: No such file or directory\n");
     conf_free(conf);
     end(&printed);
 }

@@ -1,12 +1,13 @@
-/* test_sample_confs.c - the confs in conf/ are right as far as the host can tell without their plugins: in an empty
- * environment, and in the one the runbooks describe. */
+/* test_sample_confs.c - the confs in conf/ are right as far as the host can tell without their
+ * plugins: in an empty environment, and in the one the runbooks describe. */
 #include <dirent.h>
 
 #include "core/conf/conf_fixture.h"
 
 static const char *const no_variables[] = { NULL };
-static const char *const runbook_variables[] = { "LOG_LEVEL=INFO",      "METRICS_ENABLED=false", "ASYNC_WORKERS=4",
-                                                 "TRUSTED_PROXY=10.0.0.0/8", "DATA_DIR=/var/lib/x", NULL };
+static const char *const runbook_variables[] = { "LOG_LEVEL=INFO",      "METRICS_ENABLED=false",
+                                                 "ASYNC_WORKERS=4",     "TRUSTED_PROXY=10.0.0.0/8",
+                                                 "DATA_DIR=/var/lib/x", NULL };
 
 /* Loads each conf; the number of them. */
 static unsigned load_all(const char *const *variables, void (*look)(const struct conf *conf))

@@ -40,7 +40,7 @@ static void assert_refused(bp_str text, const char *expected)
 
 static void every_key_and_value_knows_its_line_and_column(void **state)
 {
-    struct reading         *reading = read_bytes(BP_STR("a: 1\nlist:\n  - x\n  - { inner: 'y z' }\n"));
+    struct reading *reading = read_bytes(BP_STR("a: 1\nlist:\n  - x\n  - { inner: 'y z' }\n"));
     const struct conf_node *list = node_find(reading->root, "list");
     const struct conf_node *inner = node_find(list->last, "inner");
 
@@ -72,7 +72,8 @@ static void an_empty_file_is_no_tree_and_no_problem(void **state)
 
 static void a_byte_order_mark_is_skipped(void **state)
 {
-    struct reading *reading = read_bytes(BP_STR("\xEF\xBB\xBF" "a: 1\n"));
+    struct reading *reading = read_bytes(BP_STR("\xEF\xBB\xBF"
+                                                "a: 1\n"));
 
     (void)state;
     assert_int_equal(reading->problems.error_count, 0);
@@ -83,34 +84,37 @@ static void a_byte_order_mark_is_skipped(void **state)
 static void a_key_written_twice_is_an_error_that_names_the_first(void **state)
 {
     (void)state;
-    assert_refused(BP_STR("a:\n  b: 1\n  c: 2\n  b: 3\n"), "t.yaml:4:3: a.b: is written twice (first at line 2)\n");
+    assert_refused(BP_STR("a:\n  b: 1\n  c: 2\n  b: 3\n"),
+                   "t.yaml:4:3: a.b: is written twice (first at line 2)\n");
 }
 
 static void a_syntax_error_says_where(void **state)
 {
     (void)state;
     assert_refused(BP_STR("a: [1, 2\nb: 3\n"),
-                   "t.yaml:2:2: is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence "
-                   "that starts at line 1\n");
+                   "t.yaml:2:2: is not valid YAML: did not find expected ',' or ']' while parsing "
+                   "a flow sequence that starts at line 1\n");
     assert_refused(BP_STR("a:\n\tb: 1\n"),
-                   "t.yaml:2:1: is not valid YAML: found character that cannot start any token while scanning for "
-                   "the next token that starts at line 2\n");
-    assert_refused(BP_STR("a: b c: d\n"), "t.yaml:1:7: is not valid YAML: mapping values are not allowed in this context\n");
+                   "t.yaml:2:1: is not valid YAML: found character that cannot start any token "
+                   "while scanning for the next token that starts at line 2\n");
+    assert_refused(BP_STR("a: b c: d\n"), "t.yaml:1:7: is not valid YAML: mapping values are not "
+                                          "allowed in this context\n");
 }
 
 static void an_expansion_without_quotes_in_braces_gets_a_hint(void **state)
 {
     (void)state;
     assert_refused(BP_STR("b: ${X}\na: { k: ${X} }\n"),
-                   "t.yaml:2:10: is not valid YAML: did not find expected ',' or '}' while parsing a flow mapping that "
-                   "starts at line 2; write \"${NAME}\" in quotes within { } and [ ]\n");
+                   "t.yaml:2:10: is not valid YAML: did not find expected ',' or '}' while parsing "
+                   "a flow mapping that starts at line 2; write \"${NAME}\" in quotes within { } "
+                   "and [ ]\n");
 }
 
 static void anchors_aliases_and_tags_are_refused(void **state)
 {
-    static const char tail[] = "anchors (&name), aliases (*name) and tags (!name) are not understood; write the "
-                               "value out, or quote it if it is text\n";
-    char expected[400];
+    static const char tail[] = "anchors (&name), aliases (*name) and tags (!name) are not "
+                               "understood; write the value out, or quote it if it is text\n";
+    char              expected[400];
 
     (void)state;
     snprintf(expected, sizeof(expected), "t.yaml:1:4: %s", tail);
@@ -133,8 +137,9 @@ static void nesting_deeper_than_32_levels_is_refused(void **state)
     (void)state;
     memset(text, '[', 33);
     assert_refused(bp_str_of(text),
-                   "t.yaml:1:33: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"
-                   "[0][0][0]: is nested deeper than 32 levels\n");
+                   "t.yaml:1:33: "
+                   "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]["
+                   "0][0][0][0][0]: is nested deeper than 32 levels\n");
 }
 
 static void more_than_100000_values_are_refused(void **state)
@@ -188,8 +193,11 @@ static void a_file_larger_than_4_mib_is_refused(void **state)
 static void what_is_not_utf8_is_refused(void **state)
 {
     (void)state;
-    assert_refused(BP_STR("a: \xC3\x28\n"), "t.yaml: is not UTF-8 text: invalid trailing UTF-8 octet at byte 4\n");
-    assert_refused(BP_STR("\xFF\xFE" "a\0"), "t.yaml: is not UTF-8 text: invalid leading UTF-8 octet at byte 0\n");
+    assert_refused(BP_STR("a: \xC3\x28\n"),
+                   "t.yaml: is not UTF-8 text: invalid trailing UTF-8 octet at byte 4\n");
+    assert_refused(BP_STR("\xFF\xFE"
+                          "a\0"),
+                   "t.yaml: is not UTF-8 text: invalid leading UTF-8 octet at byte 0\n");
 }
 
 static void a_nul_in_a_value_is_refused(void **state)
@@ -215,7 +223,8 @@ static void a_line_that_is_no_yaml_is_left_out_and_the_rest_is_read(void **state
 static void a_list_as_a_key_is_refused(void **state)
 {
     (void)state;
-    assert_refused(BP_STR("? [a, b]\n: 1\n"), "t.yaml:1:3: a key must be a word, not a list or a mapping\n");
+    assert_refused(BP_STR("? [a, b]\n: 1\n"),
+                   "t.yaml:1:3: a key must be a word, not a list or a mapping\n");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* test_edition.c - editions of the conf are swapped under load: no request fails, no connection is closed, what did not change
- * goes on, and what clients hold outlives its edition. */
+/* test_edition.c - editions of the conf are swapped under load: no request fails, no connection is
+ * closed, what did not change goes on, and what clients hold outlives its edition. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,22 +21,24 @@
 
 enum { CALLERS = 4, SWAPS = 16, ANSWER_BYTES = 1 << 16 };
 
-static char              folder[] = "/tmp/backplane-test-XXXXXX", conf_file[64];
-static struct host       host;
+static char               folder[] = "/tmp/backplane-test-XXXXXX", conf_file[64];
+static struct host        host;
 static struct sockaddr_in address;
 
 /* ---- the host ---- */
 
 static const char conf_format[] = "data_dir: %s/data\n"
                                   "log: { level: error, file: %s/log.jsonl }\n"
-                                  "server: { listen: '127.0.0.1:0', workers: 2, access_log: off, host_rate_per_minute: 0 }\n"
+                                  "server: { listen: '127.0.0.1:0', workers: 2, access_log: off, "
+                                  "host_rate_per_minute: 0 }\n"
                                   "storage: { main: { use: sqlite, path: a.db } }\n"
                                   "cache: { main: { use: memory, size: %dMiB } }\n"
                                   "vector: { docs: { use: local, path: docs } }\n"
                                   "embed: { main: { use: hash } }\n"
                                   "llm: { none: { use: extractive } }\n"
                                   "health: { disk: { use: disk, path: / } }\n"
-                                  "app: { retrieval: { storage: main, vector: docs, embed: main, llm: [none], chunk_tokens: %d } }\n";
+                                  "app: { retrieval: { storage: main, vector: docs, embed: main, "
+                                  "llm: [none], chunk_tokens: %d } }\n";
 
 static struct conf *conf_of(int cache_mib, int chunk_tokens)
 {
@@ -69,7 +71,8 @@ static int set_up(void **state)
     fclose(file);
     if (host_load(&host, &options) != EXIT_DONE || host_start(&host, &options) != EXIT_DONE)
         return -1;
-    address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(http_edge_listener_port(host.edge, 0)) };
+    address = (struct sockaddr_in){ .sin_family = AF_INET,
+                                    .sin_port = htons(http_edge_listener_port(host.edge, 0)) };
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     return 0;
 }
@@ -100,16 +103,20 @@ static int connect_client(void)
     return -1;
 }
 
-/* One request on a connection that stays; the status, and the whole answer in `answer`. 0: it was closed. */
-static int ask(int fd, const char *method, const char *path, const char *headers, const char *body, char answer[ANSWER_BYTES])
+/* One request on a connection that stays; the status, and the whole answer in `answer`. 0: it was
+ * closed. */
+static int ask(int fd, const char *method, const char *path, const char *headers, const char *body,
+               char answer[ANSWER_BYTES])
 {
     char        head[1024];
-    int         len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", method, path, headers,
-                               strlen(body));
+    int         len = snprintf(head, sizeof(head),
+                               "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", method,
+                               path, headers, strlen(body));
     size_t      got = 0, wanted = SIZE_MAX;
     const char *end;
 
-    if (send(fd, head, (size_t)len, MSG_NOSIGNAL) != len || send(fd, body, strlen(body), MSG_NOSIGNAL) != (ssize_t)strlen(body))
+    if (send(fd, head, (size_t)len, MSG_NOSIGNAL) != len ||
+        send(fd, body, strlen(body), MSG_NOSIGNAL) != (ssize_t)strlen(body))
         return 0;
     while (got < wanted && got < ANSWER_BYTES - 1) {
         ssize_t some = recv(fd, answer + got, ANSWER_BYTES - 1 - got, 0);
@@ -143,7 +150,8 @@ static void *call_again_and_again(void *arg)
         answered++;
         if (status == 200)
             continue;
-        print_error("%s: %d %s\n", paths[i % 3], status, status ? answer : "the connection was closed");
+        print_error("%s: %d %s\n", paths[i % 3], status,
+                    status ? answer : "the connection was closed");
         failed++;
     }
     close(fd);
@@ -155,7 +163,8 @@ static void *call_again_and_again(void *arg)
 
 static struct unit *unit_of(const char *kind, const char *name)
 {
-    struct instance *instance = generation_find(host.edition->generation, 0, bp_str_of(kind), bp_str_of(name));
+    struct instance *instance = generation_find(host.edition->generation, 0, bp_str_of(kind),
+                                                bp_str_of(name));
 
     assert_non_null(instance);
     return instance->unit;
@@ -174,7 +183,8 @@ static void no_request_fails_while_editions_are_swapped(void **state)
         struct conf *conf = conf_of(8 + i % 2 * 8, 300 + i % 3 * 50);
         int          before = answered;
 
-        assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_SECONDS(60)), EXIT_DONE);
+        assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_SECONDS(60)),
+                         EXIT_DONE);
         conf_free(conf); // the edition keeps it
         assert_ptr_equal(unit_of("storage", "main"), storage);
         assert_ptr_equal(unit_of("vector", "docs"), vector);
@@ -192,7 +202,8 @@ static void no_request_fails_while_editions_are_swapped(void **state)
 
 static void a_session_outlives_its_edition(void **state)
 {
-    static const char headers[] = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+    static const char headers[] = "Content-Type: application/json\r\nAccept: application/json, "
+                                  "text/event-stream\r\n";
     char             *answer = malloc(ANSWER_BYTES), with_session[256];
     const char       *id;
     struct conf      *conf = conf_of(8, 444);
@@ -200,14 +211,20 @@ static void a_session_outlives_its_edition(void **state)
 
     (void)state;
     assert_int_equal(ask(fd, "POST", "/mcp", headers,
-                         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\","
-                         "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}", answer), 200);
+                         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
+                         "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{"
+                         "\"name\":\"t\",\"version\":\"1\"}}}",
+                         answer),
+                     200);
     id = strcasestr(answer, "mcp-session-id: ");
     assert_non_null(id);
-    snprintf(with_session, sizeof(with_session), "%sMcp-Session-Id: %.*s\r\n", headers, (int)strcspn(id + 16, "\r"), id + 16);
+    snprintf(with_session, sizeof(with_session), "%sMcp-Session-Id: %.*s\r\n", headers,
+             (int)strcspn(id + 16, "\r"), id + 16);
     assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_SECONDS(60)), EXIT_DONE);
     conf_free(conf);
-    assert_int_equal(ask(fd, "POST", "/mcp", with_session, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}", answer), 200);
+    assert_int_equal(ask(fd, "POST", "/mcp", with_session,
+                         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}", answer),
+                     200);
     assert_non_null(strstr(answer, "search_documents"));
     close(fd);
     free(answer);
@@ -242,14 +259,17 @@ static uint32_t users_of(const struct generation *generation)
     char     problem[512];
 
     for (uint32_t w = 0; w < generation->worker_count; w++)
-        assert_int_equal(generation_call(&generation->workers[w], BP_SECONDS(10), count_users, &users, problem), BP_OK);
+        assert_int_equal(generation_call(&generation->workers[w], BP_SECONDS(10), count_users,
+                                         &users, problem),
+                         BP_OK);
     return users;
 }
 
 /* A body that comes slowly keeps its request, and with it the edition, at work. */
 static void a_request_keeps_its_edition(void **state)
 {
-    static const char head[] = "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    static const char head[] = "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                               "application/json\r\n"
                                "Content-Length: 16\r\n\r\n{\"query\"";
     char             *answer = calloc(1, ANSWER_BYTES);
     struct conf      *conf = conf_of(16, 555);
@@ -260,7 +280,8 @@ static void a_request_keeps_its_edition(void **state)
     assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
     while (users_of(before->generation) == 0)
         usleep(1000);
-    assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_MILLISECONDS(50)), EXIT_DONE);
+    assert_int_equal(host_replace_edition(&host, conf, clock_now_ns() + BP_MILLISECONDS(50)),
+                     EXIT_DONE);
     conf_free(conf);
     assert_ptr_equal(host.older, before); // the request is still under way
     assert_int_equal(send(fd, ":\"fox\"} ", 8, MSG_NOSIGNAL), 8);

@@ -48,7 +48,8 @@ static void on_call(void (*run)(bp_call *call), int64_t deadline_ns)
     struct script script = { .run = run };
 
     trail[0] = '\0';
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns }, run_script, &script));
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns },
+                           run_script, &script));
     worker_run_until(&worker, is_done, &script);
 }
 
@@ -109,8 +110,8 @@ static void sleep_until_cancelled(bp_call *call, void *arg)
 static void cancel_it(bp_call *call)
 {
     bp_status status = BP_OK;
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, sleep_until_cancelled,
-                           &status));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           sleep_until_cancelled, &status));
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
     assert_non_null(sleeper);
     call_cancel(sleeper);
@@ -132,7 +133,8 @@ static void wait_for_a_pipe(bp_call *call)
     int      ends[2];
     uint32_t ready = 0;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(call_wait_fd(call, ends[0], 1, clock_now_ns() + BP_MILLISECONDS(20), &ready), BP_DEADLINE);
+    assert_int_equal(call_wait_fd(call, ends[0], 1, clock_now_ns() + BP_MILLISECONDS(20), &ready),
+                     BP_DEADLINE);
     assert_int_equal(call_wait_fd(call, ends[1], 2, BP_FOREVER, &ready), BP_OK);
     assert_int_equal(ready & 2, 2);
     assert_int_equal(write(ends[1], "x", 1), 1);
@@ -200,7 +202,8 @@ static void join_until_the_deadline(bp_call *call)
     bp_status        ended = BP_OK;
     struct bp_child *child;
     assert_int_equal(call_spawn(call, "endless", endless, &ended, &child), BP_OK);
-    call->deadline_ns = clock_now_ns() + BP_MILLISECONDS(5); // of the parent alone, as an instance's is
+    call->deadline_ns = clock_now_ns() +
+                        BP_MILLISECONDS(5); // of the parent alone, as an instance's is
     assert_int_equal(call_join(call, child), BP_DEADLINE);
     assert_int_equal(ended, BP_CANCELLED);
     assert_true(bp_str_is(call->error.message, "endless took longer than the time allowed"));
@@ -367,7 +370,8 @@ static void lock_often(bp_call *call, void *arg)
 static void start_lockers(void *arg)
 {
     for (int i = 0; i < FIBERS; i++)
-        assert_true(call_start(arg, &(struct call_options){ .deadline_ns = BP_FOREVER }, lock_often, NULL));
+        assert_true(
+            call_start(arg, &(struct call_options){ .deadline_ns = BP_FOREVER }, lock_often, NULL));
 }
 
 static void a_lock_lets_one_fiber_in_over_several_workers(void **state)
@@ -436,7 +440,7 @@ static bp_status lock_and_say(bp_call *call, void *arg)
 static void queue_without(bp_call *call, int gone)
 {
     static char     *names[] = { "a", "b", "c", "d" };
-    struct bp_child  *children[4];
+    struct bp_child *children[4];
 
     trail[0] = '\0';
     assert_int_equal(mutex_lock(call, mutex), BP_OK);
@@ -550,20 +554,31 @@ static void tell_clients(bp_call *call)
     bool is_whole;
 
     call_fail(call, BP_NOT_FOUND, "there is no %s", "page");
-    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") && is_whole);
-    assert_true(bp_str_is(call_sentence_for_client(call, BP_FULL, &is_whole), bp_status_text(BP_FULL)) && is_whole);
+    assert_true(
+        bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") &&
+        is_whole);
+    assert_true(
+        bp_str_is(call_sentence_for_client(call, BP_FULL, &is_whole), bp_status_text(BP_FULL)) &&
+        is_whole);
     call_set_error_for_client(call, BP_STR("there is no page"));
-    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") && is_whole);
+    assert_true(
+        bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "there is no page") &&
+        is_whole);
     call_set_error_for_client(call, BP_STR("nothing there"));
-    assert_true(bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "nothing there") && !is_whole);
+    assert_true(
+        bp_str_is(call_sentence_for_client(call, BP_NOT_FOUND, &is_whole), "nothing there") &&
+        !is_whole);
     for (int i = 0; i < 3; i++) {
         const bp_status inside_ours[] = { BP_INTERNAL, BP_IO, BP_DATA };
         bp_status       status = inside_ours[i];
 
         call_fail(call, status, "disk 3 of the server");
-        assert_true(bp_str_is(call_sentence_for_client(call, status, &is_whole), bp_status_text(status)) && !is_whole);
+        assert_true(
+            bp_str_is(call_sentence_for_client(call, status, &is_whole), bp_status_text(status)) &&
+            !is_whole);
         call_set_error_for_client(call, BP_STR("not now"));
-        assert_true(bp_str_is(call_sentence_for_client(call, status, &is_whole), "not now") && !is_whole);
+        assert_true(bp_str_is(call_sentence_for_client(call, status, &is_whole), "not now") &&
+                    !is_whole);
     }
 }
 
@@ -635,10 +650,11 @@ static void count_run(bp_call *call, void *arg)
 
 static void run_job(bp_call *call)
 {
-    struct job *job = job_start(call->worker, &(struct job_options){ .name = "count",
-                                                                     .interval_ns = BP_MILLISECONDS(1),
-                                                                     .timeout_ns = BP_SECONDS(100),
-                                                                     .run = count_run });
+    struct job *job = job_start(call->worker,
+                                &(struct job_options){ .name = "count",
+                                                       .interval_ns = BP_MILLISECONDS(1),
+                                                       .timeout_ns = BP_SECONDS(100),
+                                                       .run = count_run });
     while (runs < 3)
         assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
     job_stop(call, job); // while it sleeps
@@ -680,10 +696,12 @@ static void trace_it(bp_call *call)
     call_set_trace(call, BP_STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
     assert_memory_equal(call_traceparent(call).data, "00-4bf92f3577b34da6a3ce929d0e0e4736-", 36);
     assert_memory_not_equal(call_traceparent(call).data + 36, "00f067aa0ba902b7", 16);
-    static const char *const bad[] = { "", "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-                                       "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-                                       "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-                                       "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x" };
+    static const char *const bad[] = {
+        "", "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x"
+    };
     for (size_t i = 0; i < 5; i++) {
         call_set_trace(call, bp_str_of(bad[i]));
         strcpy(made, call_traceparent(call).data);
@@ -714,7 +732,8 @@ static void a_thousand_calls_are_parked_at_once(void **state)
     int ended = 0;
     (void)state;
     for (int i = 0; i < 1000; i++)
-        assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, count_end, &ended));
+        assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                               count_end, &ended));
     assert_int_equal(worker.live_count, 1000);
     worker_run_until(&worker, thousand_ended, &ended);
 }
@@ -738,13 +757,17 @@ static void count_crowded(bp_call *call, void *arg)
     ++*(int *)arg;
 }
 
-/* The run of a job waits behind so many fibers that the loop takes several turns, and the job is stopped meanwhile. Where in
- * a turn that is depends on how many they are. */
+/* The run of a job waits behind so many fibers that the loop takes several turns, and the job is
+ * stopped meanwhile. Where in a turn that is depends on how many they are. */
 static void stop_jobs_in_a_crowd(bp_call *call)
 {
     for (int crowd = CROWD_MIN; crowd < CROWD_MIN + CROWDS * CROWD_STEP; crowd += CROWD_STEP) {
-        struct job_options options = { .name = "crowded", .interval_ns = BP_SECONDS(60), .first_ns = 0,
-                                       .timeout_ns = BP_SECONDS(60), .run = count_crowded, .arg = &(int){ 0 } };
+        struct job_options  options = { .name = "crowded",
+                                        .interval_ns = BP_SECONDS(60),
+                                        .first_ns = 0,
+                                        .timeout_ns = BP_SECONDS(60),
+                                        .run = count_crowded,
+                                        .arg = &(int){ 0 } };
         struct call_options of_crowd = { .deadline_ns = BP_FOREVER };
         struct job         *job;
 

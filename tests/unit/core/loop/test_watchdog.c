@@ -1,4 +1,5 @@
-/* test_watchdog.c - who is blamed for a loop that stands still: the fiber that spins or sleeps, never the machine. */
+/* test_watchdog.c - who is blamed for a loop that stands still: the fiber that spins or sleeps,
+ * never the machine. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,12 +65,15 @@ static double blocked(void)
 {
     bp_str host = BP_STR("host");
 
-    return metric_value(metrics_series(metrics_define(METRIC_COUNTER, "backplane_loop_blocked_total", "", "plugin"), &host, 1));
+    return metric_value(
+        metrics_series(metrics_define(METRIC_COUNTER, "backplane_loop_blocked_total", "", "plugin"),
+                       &host, 1));
 }
 
 static void begin(void (*run)(bp_call *call, void *arg))
 {
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run, NULL));
+    assert_true(
+        call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run, NULL));
 }
 
 static void end(void)
@@ -83,7 +87,8 @@ static void end(void)
 static void spin_long(bp_call *call, void *arg)
 {
     (void)call, (void)arg;
-    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1); i++) // on a busy machine the watchdog looks less often
+    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1);
+         i++) // on a busy machine the watchdog looks less often
         spin(BP_MILLISECONDS(100));
     was_alive = watchdog_is_alive(&worker, 1);
     is_done = true;
@@ -110,7 +115,8 @@ static void begin_sleeping(void *arg)
     begin(sleep_long);
 }
 
-static const struct watchdog_options short_ones = { .warn_ns = BP_MILLISECONDS(60), .stuck_ns = BP_MILLISECONDS(120) };
+static const struct watchdog_options short_ones = { .warn_ns = BP_MILLISECONDS(60),
+                                                    .stuck_ns = BP_MILLISECONDS(120) };
 
 static void who_spins_or_sleeps_on_the_loop_is_named_and_fails_liveness(void **state)
 {
@@ -149,7 +155,8 @@ static void spin_starved(bp_call *call, void *arg)
 
     (void)call, (void)arg;
     has_crowd = (int)gettid() == worker.tid;
-    if (!has_crowd) { // fibers are threads here, for tools; the loop's own sleeps meanwhile, and that counts
+    if (!has_crowd) { // fibers are threads here, for tools; the loop's own sleeps meanwhile, and
+                      // that counts
         end();
         return;
     }
@@ -177,7 +184,8 @@ static void a_machine_without_a_free_cpu_is_nobodys_fault(void **state)
     double before = blocked();
 
     (void)state;
-    run_watched(begin_starved, &(struct watchdog_options){ .warn_ns = BP_MILLISECONDS(100), .stuck_ns = BP_MILLISECONDS(120) });
+    run_watched(begin_starved, &(struct watchdog_options){ .warn_ns = BP_MILLISECONDS(100),
+                                                           .stuck_ns = BP_MILLISECONDS(120) });
     if (!has_crowd)
         skip();
     pthread_join(crowd_thread, NULL); // not on the loop, where waiting for it would count

@@ -54,8 +54,11 @@ static inline void rig_on_call(void (*run)(bp_call *call))
 static inline int rig_set_up(void **state)
 {
     (void)state;
-    rig_store = sessions_new(&(struct session_limits){ .sessions = RIG_SESSIONS, .idle_ns = BP_SECONDS(60),
-                                                       .replay_bytes = RIG_REPLAY_BYTES, .sessions_per_client = rig_sessions_per_client });
+    rig_store = sessions_new(
+        &(struct session_limits){ .sessions = RIG_SESSIONS,
+                                  .idle_ns = BP_SECONDS(60),
+                                  .replay_bytes = RIG_REPLAY_BYTES,
+                                  .sessions_per_client = rig_sessions_per_client });
     return rig_store ? worker_init(&rig_worker, 0, 1, NULL) : -1;
 }
 
@@ -69,7 +72,9 @@ static inline int rig_tear_down(void **state)
 
 static inline bp_principal rig_principal(const char *id, const char *tenant)
 {
-    return (bp_principal){ .struct_size = sizeof(bp_principal), .id = bp_str_of(id), .tenant = bp_str_of(tenant) };
+    return (bp_principal){ .struct_size = sizeof(bp_principal),
+                           .id = bp_str_of(id),
+                           .tenant = bp_str_of(tenant) };
 }
 
 static inline struct session *rig_open(const char *id)

@@ -1,4 +1,5 @@
-/* test_message.c - what is a JSON-RPC message, of which kind, and what is wrong with one that is none; values of headers. */
+/* test_message.c - what is a JSON-RPC message, of which kind, and what is wrong with one that is
+ * none; values of headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,16 +52,24 @@ static void a_message_is_a_request_a_notification_or_a_response(void **state)
     struct message message;
 
     (void)state;
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\",\"params\":{\"_meta\":{}}}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\",\"params\":{\"_"
+                             "meta\":{}}}",
+                             &message),
+                     0);
     assert_int_equal(message.kind, MESSAGE_REQUEST);
     assert_true(bp_str_is(message.id, "7") && bp_str_is(message.method, "ping") && message.meta);
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"method\":\"ping\"}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"method\":\"ping\"}",
+                             &message),
+                     0);
     assert_true(bp_str_is(message.id, "\"a\\\"b\"") && !message.params);
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}",
+                             &message),
+                     0);
     assert_int_equal(message.kind, MESSAGE_NOTIFICATION);
     assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", &message), 0);
     assert_int_equal(message.kind, MESSAGE_RESPONSE);
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1}}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1}}", &message),
+                     0);
     assert_int_equal(message.kind, MESSAGE_RESPONSE);
 }
 
@@ -69,9 +78,13 @@ static void the_ends_of_the_integers_are_ids(void **state)
     struct message message;
 
     (void)state;
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":-9223372036854775808,\"method\":\"m\"}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":-9223372036854775808,\"method\":\"m\"}",
+                             &message),
+                     0);
     assert_true(bp_str_is(message.id, "-9223372036854775808"));
-    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":9223372036854775807,\"method\":\"m\"}", &message), 0);
+    assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":9223372036854775807,\"method\":\"m\"}",
+                             &message),
+                     0);
     assert_true(bp_str_is(message.id, "9223372036854775807"));
     assert_int_equal(read_of("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}", &message), 0);
     assert_true(bp_str_is(message.id, "0"));
@@ -94,7 +107,8 @@ static void what_is_no_message_has_a_code_and_a_sentence(void **state)
         { "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"result\":1}", MCP_INVALID_REQUEST },
         { "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1,\"error\":{}}", MCP_INVALID_REQUEST },
         { "{\"jsonrpc\":\"2.0\",\"result\":1}", MCP_INVALID_REQUEST },
-        { "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":[1]}", MCP_INVALID_PARAMS_ERROR },
+        { "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":[1]}",
+          MCP_INVALID_PARAMS_ERROR },
     };
     struct message message;
 
@@ -108,11 +122,12 @@ static void what_is_no_message_has_a_code_and_a_sentence(void **state)
 
 static void an_error_without_an_id_says_null(void **state)
 {
-    bp_str text = message_error(&call, (bp_str){ NULL, 0 }, -32700, BP_STR("no \"JSON\""), BP_STR("{\"a\":1}"));
+    bp_str text = message_error(&call, (bp_str){ NULL, 0 }, -32700, BP_STR("no \"JSON\""),
+                                BP_STR("{\"a\":1}"));
 
     (void)state;
-    assert_true(bp_str_is(text, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"no \\\"JSON\\\"\","
-                                "\"data\":{\"a\":1}}}"));
+    assert_true(bp_str_is(text, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"
+                                "\"message\":\"no \\\"JSON\\\"\",\"data\":{\"a\":1}}}"));
 }
 
 static void headers_decode_as_the_client_encoded_them(void **state)
@@ -122,8 +137,13 @@ static void headers_decode_as_the_client_encoded_them(void **state)
     (void)state;
     assert_true(headers_decode(&call, BP_STR("  eu "), &value) && bp_str_is(value, "eu"));
     assert_true(headers_decode(&call, BP_STR("=?base64?ZXU=?="), &value) && bp_str_is(value, "eu"));
-    assert_true(headers_decode(&call, BP_STR("=?base64?" "?="), &value) && value.len == 0);
-    assert_true(headers_decode(&call, BP_STR("=?base64?"), &value) && bp_str_is(value, "=?base64?"));
+    assert_true(headers_decode(&call,
+                               BP_STR("=?base64?"
+                                      "?="),
+                               &value) &&
+                value.len == 0);
+    assert_true(headers_decode(&call, BP_STR("=?base64?"), &value) &&
+                bp_str_is(value, "=?base64?"));
     assert_true(headers_decode(&call, BP_STR("=?base64?="), &value)); // too short to be one
     assert_false(headers_decode(&call, BP_STR("=?base64?ZXU?="), &value));
     assert_false(headers_decode(&call, BP_STR("=?base64?Z U=?="), &value));

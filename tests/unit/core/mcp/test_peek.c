@@ -1,4 +1,5 @@
-/* test_peek.c - the ids of messages are found in texts that cannot be read, in whatever pieces they come. */
+/* test_peek.c - the ids of messages are found in texts that cannot be read, in whatever pieces they
+ * come. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,10 +28,15 @@ struct example {
 static void ids_are_found_wherever_they_stand(void **state)
 {
     static const struct example examples[] = {
-        { "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\",\"params\":{\"id\":8,\"n\":123456789012345678901}}", "7", PEEKED_REQUEST },
-        { "{\"method\":\"m\",\"params\":{\"id\":8,\"a\":[{\"id\":9}]},\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\"}", "\"a\\\"b\"", PEEKED_REQUEST },
+        { "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\",\"params\":{\"id\":8,\"n\":"
+          "123456789012345678901}}",
+          "7", PEEKED_REQUEST },
+        { "{\"method\":\"m\",\"params\":{\"id\":8,\"a\":[{\"id\":9}]},\"jsonrpc\":\"2.0\",\"id\":"
+          "\"a\\\"b\"}",
+          "\"a\\\"b\"", PEEKED_REQUEST },
         { "\xEF\xBB\xBF { \"id\" : -12 , \"method\" : \"m\" } ", "-12", PEEKED_REQUEST },
-        { "{\"id\":123456789012345678901,\"method\":\"m\"}", "123456789012345678901", PEEKED_REQUEST },
+        { "{\"id\":123456789012345678901,\"method\":\"m\"}", "123456789012345678901",
+          PEEKED_REQUEST },
         { "{\"id\":5,\"method\":\"m\",\"params\":{\"a\":\"cut", "5", PEEKED_REQUEST },
         { "{\"id\":5,\"result\":{\"a\":123456789012345678901}}", "5", PEEKED_ANSWER },
         { "{\"id\":5,\"error\":{\"a\":123", "5", PEEKED_ANSWER },
@@ -61,7 +67,9 @@ static void ids_are_found_wherever_they_stand(void **state)
 static void each_message_of_a_batch_is_found(void **state)
 {
     (void)state;
-    look(BP_STR("[{\"id\":1,\"method\":\"a\"},{\"method\":\"b\"},{\"id\":\"2\",\"method\":\"c\",\"params\":[[1e999]]}]"), 3);
+    look(BP_STR("[{\"id\":1,\"method\":\"a\"},{\"method\":\"b\"},{\"id\":\"2\",\"method\":\"c\","
+                "\"params\":[[1e999]]}]"),
+         3);
     assert_true(peek.is_batch);
     assert_int_equal(peek.count, 2);
     assert_memory_equal(peek.found[1].id, "\"2\"", 3);

@@ -23,7 +23,8 @@ static const bp_json *parse(const char *text)
 
 static void each_revision_is_found_by_its_name_and_no_other(void **state)
 {
-    static const char *const others[] = { "", "2026-07-2", "2026-07-288", "2026-07-28 ", "DRAFT", "1.0" };
+    static const char *const others[] = { "",      "2026-07-2", "2026-07-288", "2026-07-28 ",
+                                          "DRAFT", "1.0" };
     enum mcp_revision        found;
 
     (void)state;
@@ -82,7 +83,8 @@ static void what_is_missing_is_written_as_a_client_would_declare_it(void **state
         mcp_abilities_write(&w, wanted);
         assert_int_equal(json_writer_status(&w), BP_OK);
         found = mcp_abilities_read(parse(arena_format(&arena, BP_FMT, BP_ARG(buf_str(&buf))).data));
-        assert_int_equal(found & wanted & ~(uint32_t)MCP_CAN_ELICIT, wanted & ~(uint32_t)MCP_CAN_ELICIT);
+        assert_int_equal(found & wanted & ~(uint32_t)MCP_CAN_ELICIT,
+                         wanted & ~(uint32_t)MCP_CAN_ELICIT);
     }
 }
 
@@ -90,12 +92,14 @@ static void what_a_question_needs(void **state)
 {
     (void)state;
     assert_int_equal(mcp_ability_for(BP_STR("elicitation/create"), NULL), MCP_CAN_ELICIT);
-    assert_int_equal(mcp_ability_for(BP_STR("elicitation/create"), parse("{\"mode\":\"url\"}")), MCP_CAN_ELICIT_URL);
+    assert_int_equal(mcp_ability_for(BP_STR("elicitation/create"), parse("{\"mode\":\"url\"}")),
+                     MCP_CAN_ELICIT_URL);
     assert_int_equal(mcp_ability_for(BP_STR("sampling/createMessage"), parse("{\"tools\":[]}")),
                      MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS);
     assert_int_equal(mcp_ability_for(BP_STR("roots/list"), NULL), MCP_CAN_LIST_ROOTS);
     assert_int_equal(mcp_ability_for(BP_STR("tools/call"), NULL), 0);
-    assert_int_equal(mcp_abilities_of_words("sampling elicitation.url"), MCP_CAN_SAMPLE | MCP_CAN_ELICIT_URL);
+    assert_int_equal(mcp_abilities_of_words("sampling elicitation.url"),
+                     MCP_CAN_SAMPLE | MCP_CAN_ELICIT_URL);
     assert_int_equal(mcp_ability_find(BP_STR("flying")), 0);
 }
 

@@ -1,4 +1,5 @@
-/* test_session.c - whose a session is, how long it is kept, and what of it can be cancelled, asked and subscribed to. */
+/* test_session.c - whose a session is, how long it is kept, and what of it can be cancelled, asked
+ * and subscribed to. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +37,9 @@ static void a_session_is_found_only_by_who_opened_it(void **state)
 
 static void a_session_of_another_process_is_taken_over_once_and_by_its_principal(void **state)
 {
-    struct session_record record = { .revision = MCP_2025_06_18, .abilities = MCP_CAN_ELICIT, .log_level = 3,
+    struct session_record record = { .revision = MCP_2025_06_18,
+                                     .abilities = MCP_CAN_ELICIT,
+                                     .log_level = 3,
                                      .client = BP_STR("pair/1") };
     const bp_str          id = BP_STR("0123456789abcdef0123456789abcdef");
     bp_principal          alice = rig_principal("alice", ""), bob = rig_principal("bob", "");
@@ -187,7 +190,8 @@ static void only_so_many_run(bp_call *call)
 
     for (int i = 0; i <= SESSION_RUNNING_MAX; i++) {
         snprintf(ids[i], sizeof(ids[i]), "%d", i);
-        assert_int_equal(session_begin(rig_store, session, &many[i], bp_str_of(ids[i]), call), i < SESSION_RUNNING_MAX);
+        assert_int_equal(session_begin(rig_store, session, &many[i], bp_str_of(ids[i]), call),
+                         i < SESSION_RUNNING_MAX);
     }
     for (int i = 0; i < SESSION_RUNNING_MAX; i++)
         session_done(rig_store, &many[i]);
@@ -200,7 +204,8 @@ static void a_session_runs_256_requests_and_no_more(void **state)
     rig_on_call(only_so_many_run);
 }
 
-/* The notification is on its way to the worker when the request ends and the same call begins another one. */
+/* The notification is on its way to the worker when the request ends and the same call begins
+ * another one. */
 static void cancel_one_that_ends_meanwhile(bp_call *call)
 {
     struct session *session = rig_open("a");
@@ -251,7 +256,8 @@ static void ask_twice(bp_call *call)
     assert_false(session_answer(rig_store, other, question.id, false, BP_STR("{}")));
     assert_false(session_answer(rig_store, session, question.id + 1, false, BP_STR("{}")));
     assert_true(session_answer(rig_store, session, question.id, false, BP_STR("{\"a\":1}")));
-    assert_true(session_answer(rig_store, session, question.id, true, BP_STR("{\"a\":2}"))); // the first one counts
+    assert_true(session_answer(rig_store, session, question.id, true,
+                               BP_STR("{\"a\":2}"))); // the first one counts
     assert_int_equal(call_wait(call, BP_FOREVER, "the answer"), BP_OK);
     assert_true(question.is_answered);
     assert_false(question.is_error);
@@ -407,8 +413,8 @@ int main(void)
         TEST(subscriptions_are_counted_in_bytes_as_well),
         TEST(one_client_cannot_push_out_another),
         TEST(sessions_in_use_are_nobodys_to_take),
-        cmocka_unit_test_setup_teardown(over_its_share_a_client_loses_its_own_oldest, set_up_with_shares,
-                                        tear_down_with_shares),
+        cmocka_unit_test_setup_teardown(over_its_share_a_client_loses_its_own_oldest,
+                                        set_up_with_shares, tear_down_with_shares),
         TEST(sessions_at_work_stay_when_others_make_room),
         TEST(idle_sessions_expire),
         TEST(the_id_of_a_request_under_way_is_taken),

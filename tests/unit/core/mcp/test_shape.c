@@ -8,9 +8,10 @@
 #include "schema/json_schema.h"
 #include "mcp/shape.h"
 
-static const char schema_text[] =
-    "{\"type\":\"object\",\"properties\":{\"content\":{\"type\":\"string\"},\"size\":{\"type\":\"integer\"},\"ok\":{\"type\":"
-    "\"boolean\"}},\"required\":[\"content\"],\"additionalProperties\":false}";
+static const char schema_text[] = "{\"type\":\"object\",\"properties\":{\"content\":{\"type\":"
+                                  "\"string\"},\"size\":{\"type\":\"integer\"},\"ok\":{\"type\":"
+                                  "\"boolean\"}},\"required\":[\"content\"],"
+                                  "\"additionalProperties\":false}";
 
 static const char *const good[] = {
     "{\"content\":\"\"}",
@@ -23,19 +24,40 @@ static const char *const good[] = {
 
 /* No JSON, not what the schema wants, or just not plain. */
 static const char *const unknown[] = {
-    "", "{", "{}", "[]", "null", "{\"content\":\"x\"", "{\"content\":\"x\"}}", "{\"content\":\"x\"} ", "{\"content\":\"x}",
-    "{\"content\":1}", "{\"size\":1}", "{\"content\":\"x\",\"size\":1.5}", "{\"content\":\"x\",\"size\":01}",
-    "{\"content\":\"x\",\"size\":-}", "{\"content\":\"x\",\"size\":\"1\"}", "{\"content\":\"x\",\"ok\":1}",
-    "{\"content\":\"x\",\"other\":1}", "{\"content\":\"x\",\"content\":\"y\"}", "{\"content\":\"\\u0041\"}",
-    "{\"content\":\"\\x\"}", "{\"content\":\"\xC3\"}", "{\"content\":\"\xFF\"}", "{\"content\":\"tab\tinside\"}",
-    "{\"content\":\"x\",}", "{,\"content\":\"x\"}", "{\"content\" :\"x\"}", "{\"content\":\"x\",\"ok\":tru}",
+    "",
+    "{",
+    "{}",
+    "[]",
+    "null",
+    "{\"content\":\"x\"",
+    "{\"content\":\"x\"}}",
+    "{\"content\":\"x\"} ",
+    "{\"content\":\"x}",
+    "{\"content\":1}",
+    "{\"size\":1}",
+    "{\"content\":\"x\",\"size\":1.5}",
+    "{\"content\":\"x\",\"size\":01}",
+    "{\"content\":\"x\",\"size\":-}",
+    "{\"content\":\"x\",\"size\":\"1\"}",
+    "{\"content\":\"x\",\"ok\":1}",
+    "{\"content\":\"x\",\"other\":1}",
+    "{\"content\":\"x\",\"content\":\"y\"}",
+    "{\"content\":\"\\u0041\"}",
+    "{\"content\":\"\\x\"}",
+    "{\"content\":\"\xC3\"}",
+    "{\"content\":\"\xFF\"}",
+    "{\"content\":\"tab\tinside\"}",
+    "{\"content\":\"x\",}",
+    "{,\"content\":\"x\"}",
+    "{\"content\" :\"x\"}",
+    "{\"content\":\"x\",\"ok\":tru}",
 };
 
 static void plain_results_are_known_to_fit(void **state)
 {
-    struct arena  arena;
-    struct shape *shape;
-    char          problem[512];
+    struct arena        arena;
+    struct shape       *shape;
+    char                problem[512];
     struct json_schema *schema = json_schema_compile(bp_str_of(schema_text), problem);
     (void)state;
     arena_init(&arena, 1 << 20);
@@ -69,7 +91,9 @@ static void nothing_else_gets_a_yes(void **state)
 static void a_schema_that_says_more_has_no_shape(void **state)
 {
     static const char *const more[] = {
-        "true", "{\"type\":\"array\"}", "{\"type\":\"object\",\"minProperties\":1}",
+        "true",
+        "{\"type\":\"array\"}",
+        "{\"type\":\"object\",\"minProperties\":1}",
         "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"minLength\":1}}}",
         "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\"}}}",
         "{\"type\":\"object\",\"required\":[\"b\"],\"properties\":{\"a\":{\"type\":\"string\"}}}",

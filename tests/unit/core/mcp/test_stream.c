@@ -1,4 +1,5 @@
-/* test_stream.c - the event streams of a session: order, replay and its bounds, readers that take over from others. */
+/* test_stream.c - the event streams of a session: order, replay and its bounds, readers that take
+ * over from others. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,23 +14,25 @@ static uint64_t add(struct session *session, struct session_stream *stream, cons
     return number;
 }
 
-static void expect_event(struct session *session, struct session_stream *stream, struct waker *reader, uint64_t *number,
-                         const char *wanted)
+static void expect_event(struct session *session, struct session_stream *stream,
+                         struct waker *reader, uint64_t *number, const char *wanted)
 {
     struct shared_text *text = NULL;
     uint64_t            lost;
 
-    assert_int_equal(stream_next(rig_store, session, stream, reader, number, &lost, &text), STREAM_EVENT);
+    assert_int_equal(stream_next(rig_store, session, stream, reader, number, &lost, &text),
+                     STREAM_EVENT);
     assert_string_equal(text->data, wanted);
     shared_text_release(text);
 }
 
-static enum stream_state state_of(struct session *session, struct session_stream *stream, struct waker *reader,
-                                  uint64_t number)
+static enum stream_state state_of(struct session *session, struct session_stream *stream,
+                                  struct waker *reader, uint64_t number)
 {
     struct shared_text *text = NULL;
     uint64_t            lost;
-    enum stream_state   state = stream_next(rig_store, session, stream, reader, &number, &lost, &text);
+    enum stream_state   state = stream_next(rig_store, session, stream, reader, &number, &lost,
+                                            &text);
 
     shared_text_release(text);
     return state;
@@ -84,10 +87,12 @@ static void fill(bp_call *call)
         add(session, stream, text);
     assert_in_range(stream->bytes, 1, RIG_REPLAY_BYTES / 4); // one client has a quarter
     assert_in_range(stream->count, 1, RIG_REPLAY_BYTES / 4 / 1000);
-    assert_int_equal(stream_next(rig_store, session, stream, reader, &number, &lost, &event), STREAM_EVENT);
+    assert_int_equal(stream_next(rig_store, session, stream, reader, &number, &lost, &event),
+                     STREAM_EVENT);
     assert_int_equal(number, 50 - stream->count + 1);
     assert_int_equal(lost, number - 1);
-    assert_non_null(strstr(stream_loss(call->arena, session, lost).data, "messages of this stream were dropped"));
+    assert_non_null(strstr(stream_loss(call->arena, session, lost).data,
+                           "messages of this stream were dropped"));
     shared_text_release(event);
     stream_detach(rig_store, session, stream, reader);
     waker_end(reader);
@@ -115,18 +120,23 @@ static struct shared_text *large_text(size_t len)
 /* Each stream has one event alone, and each of these is as large as all that may be kept. */
 static void fill_by_last_events(bp_call *call)
 {
-    struct session     *large[3] = { rig_open("a"), rig_open("a"), rig_open("b") }, *small = rig_open("c");
-    struct shared_text *text = large_text(RIG_REPLAY_BYTES / 4 - 1000), *more = large_text(2 * RIG_REPLAY_BYTES);
-    size_t              kept;
+    struct session *large[3] = { rig_open("a"), rig_open("a"), rig_open("b") },
+                   *small = rig_open("c");
+    struct shared_text *text = large_text(RIG_REPLAY_BYTES / 4 - 1000),
+                       *more = large_text(2 * RIG_REPLAY_BYTES);
+    size_t kept;
 
     (void)call;
     add(small, session_stream(rig_store, small, 0), "mine");
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 20; j++) {
-            stream_add(rig_store, large[i], session_add_stream(rig_store, large[i], BP_STR("7")), text, false);
-            stream_add(rig_store, large[i], session_add_stream(rig_store, large[i], BP_STR("8")), more, false);
+            stream_add(rig_store, large[i], session_add_stream(rig_store, large[i], BP_STR("7")),
+                       text, false);
+            stream_add(rig_store, large[i], session_add_stream(rig_store, large[i], BP_STR("8")),
+                       more, false);
         }
-    kept = large[0]->client_of->replay_bytes + large[2]->client_of->replay_bytes + small->client_of->replay_bytes;
+    kept = large[0]->client_of->replay_bytes + large[2]->client_of->replay_bytes +
+           small->client_of->replay_bytes;
     assert_in_range(large[0]->client_of->replay_bytes, 0, RIG_REPLAY_BYTES / 4);
     assert_in_range(large[2]->client_of->replay_bytes, 0, RIG_REPLAY_BYTES / 4);
     assert_in_range(kept, RIG_REPLAY_BYTES / 4, RIG_REPLAY_BYTES);
@@ -156,7 +166,8 @@ static void lose_an_answer(bp_call *call)
     stream_finish(rig_store, session, stream);
     session_stream(rig_store, session, stream->number);
     stream_attach(rig_store, session, stream, reader);
-    assert_int_equal(stream_next(rig_store, session, stream, reader, &number, &lost, &event), STREAM_EVENT);
+    assert_int_equal(stream_next(rig_store, session, stream, reader, &number, &lost, &event),
+                     STREAM_EVENT);
     assert_non_null(strstr(event->data, "\"id\":\"seven\",\"error\":{"));
     shared_text_release(event);
     shared_text_release(text);
@@ -198,8 +209,8 @@ static void only_the_newest_finished_streams_are_kept(void **state)
     session_release(rig_store, session);
 }
 
-/* The first reader is stuck in a write when a second one takes its place, goes, and newer streams push this one out: it
- * must find the stream as it was when it looks again. */
+/* The first reader is stuck in a write when a second one takes its place, goes, and newer streams
+ * push this one out: it must find the stream as it was when it looks again. */
 static void take_over(bp_call *call)
 {
     struct session        *session = rig_open("a");
@@ -234,10 +245,11 @@ static void a_reader_that_lost_its_place_finds_the_stream_still_there(void **sta
 
 static void broadcast(bp_call *call)
 {
-    struct session        *listens = rig_open("a"), *subscribed = rig_open("b"), *silent = rig_open("c");
-    struct session_stream *one = session_stream(rig_store, listens, 0), *two = session_stream(rig_store, subscribed, 0);
-    uint64_t               number = 0;
-    struct waker          *reader = waker_new(call);
+    struct session *listens = rig_open("a"), *subscribed = rig_open("b"), *silent = rig_open("c");
+    struct session_stream *one = session_stream(rig_store, listens, 0),
+                          *two = session_stream(rig_store, subscribed, 0);
+    uint64_t      number = 0;
+    struct waker *reader = waker_new(call);
 
     assert_true(session_subscribe(rig_store, subscribed, BP_STR("test://x"), true));
     sessions_broadcast(rig_store, BP_STR("to all"), BP_STR(""));
@@ -249,7 +261,8 @@ static void broadcast(bp_call *call)
     stream_attach(rig_store, subscribed, two, reader);
     expect_event(subscribed, two, reader, &number, "to all");
     expect_event(subscribed, two, reader, &number, "x changed");
-    assert_int_equal(stream_sent(rig_store, two), 2); // a client that comes without Last-Event-ID is not told again
+    assert_int_equal(stream_sent(rig_store, two),
+                     2); // a client that comes without Last-Event-ID is not told again
     sessions_drain(rig_store);
     assert_int_equal(state_of(subscribed, two, reader, number), STREAM_FINISHED);
     stream_detach(rig_store, subscribed, two, reader);

@@ -1,4 +1,5 @@
-/* http_handlers.h - a server with handlers of all manners, for the tests of the HTTP server: /echo, /big, /wait, /events ... */
+/* http_handlers.h - a server with handlers of all manners, for the tests of the HTTP server: /echo,
+ * /big, /wait, /events ... */
 #ifndef HTTP_HANDLERS_H
 #define HTTP_HANDLERS_H
 
@@ -82,14 +83,16 @@ static inline void handle_events(struct http_exchange *exchange)
 
 static inline void handle_headers(struct http_exchange *exchange)
 {
-    bool is_right =
-        http_exchange_add_header(exchange, BP_STR("X-Good"), BP_STR("yes")) == BP_OK &&
-        http_exchange_add_header(exchange, BP_STR("X-Bad"), BP_STR("a\r\nSet-Cookie: b")) ==
-            BP_INVALID &&
-        http_exchange_add_header(exchange, BP_STR("X-Bad"), bp_str_n("a\0b", 3)) == BP_INVALID &&
-        http_exchange_add_header(exchange, BP_STR("X Bad"), BP_STR("a")) == BP_INVALID &&
-        http_exchange_add_header(exchange, BP_STR(""), BP_STR("a")) == BP_INVALID &&
-        http_exchange_add_header(exchange, BP_STR("Content-Length"), BP_STR("7")) == BP_INVALID;
+    bool is_right = http_exchange_add_header(exchange, BP_STR("X-Good"), BP_STR("yes")) == BP_OK &&
+                    http_exchange_add_header(exchange, BP_STR("X-Bad"),
+                                             BP_STR("a\r\nSet-Cookie: b")) == BP_INVALID &&
+                    http_exchange_add_header(exchange, BP_STR("X-Bad"), bp_str_n("a\0b", 3)) ==
+                        BP_INVALID &&
+                    http_exchange_add_header(exchange, BP_STR("X Bad"), BP_STR("a")) ==
+                        BP_INVALID &&
+                    http_exchange_add_header(exchange, BP_STR(""), BP_STR("a")) == BP_INVALID &&
+                    http_exchange_add_header(exchange, BP_STR("Content-Length"), BP_STR("7")) ==
+                        BP_INVALID;
     bp_str joined = http_exchange_header(exchange, "x-twice");
 
     http_exchange_send(exchange, is_right ? 200 : 500, BP_STR("text/plain"), joined);
@@ -99,10 +102,11 @@ static inline void handle_headers(struct http_exchange *exchange)
 
 static inline void handle_path(struct http_exchange *exchange)
 {
-    bp_str text =
-        arena_format(exchange->call->arena, BP_FMT " " BP_FMT "?" BP_FMT " " BP_FMT " " BP_FMT,
-                     BP_ARG(exchange->method), BP_ARG(exchange->path), BP_ARG(exchange->query),
-                     BP_ARG(exchange->host), BP_ARG(exchange->peer));
+    bp_str text = arena_format(exchange->call->arena,
+                               BP_FMT " " BP_FMT "?" BP_FMT " " BP_FMT " " BP_FMT,
+                               BP_ARG(exchange->method), BP_ARG(exchange->path),
+                               BP_ARG(exchange->query), BP_ARG(exchange->host),
+                               BP_ARG(exchange->peer));
     http_exchange_send(exchange, 200, BP_STR("text/plain"), text);
 }
 
@@ -160,7 +164,7 @@ static inline void handle(struct http_exchange *exchange, void *arg)
         handle_path(exchange);
 }
 
-#define TAIL " HTTP/1.1\r\nHost: test\r\n"
+#define TAIL  " HTTP/1.1\r\nHost: test\r\n"
 #define CLOSE "Connection: close\r\n\r\n"
 
 static inline int start(void **state)

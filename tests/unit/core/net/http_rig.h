@@ -90,12 +90,12 @@ static inline void rig_sleep_ms(int64_t ms)
 }
 
 /* True when the condition came within 10 s. */
-#define RIG_SOON(condition)                                   \
-    ({                                                        \
-        int64_t rig_until_ = clock_now_ns() + BP_SECONDS(10); \
-        while (!(condition) && clock_now_ns() < rig_until_)   \
-            rig_sleep_ms(5);                                  \
-        (bool)(condition);                                    \
+#define RIG_SOON(condition)                                                                        \
+    ({                                                                                             \
+        int64_t rig_until_ = clock_now_ns() + BP_SECONDS(10);                                      \
+        while (!(condition) && clock_now_ns() < rig_until_)                                        \
+            rig_sleep_ms(5);                                                                       \
+        (bool)(condition);                                                                         \
     })
 
 static inline void rig_stop(struct rig *rig)

@@ -1,4 +1,5 @@
-/* net_test.h - what the tests of the outgoing side share: a worker, a call on it, a scripted server on a thread. */
+/* net_test.h - what the tests of the outgoing side share: a worker, a call on it, a scripted server
+ * on a thread. */
 #ifndef NET_TEST_H
 #define NET_TEST_H
 
@@ -49,8 +50,9 @@ static inline void on_call(void (*run)(bp_call *call), int64_t timeout_ns)
 {
     struct script script = { .run = run };
 
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = clock_now_ns() + timeout_ns }, run_script,
-                           &script));
+    assert_true(call_start(&worker,
+                           &(struct call_options){ .deadline_ns = clock_now_ns() + timeout_ns },
+                           run_script, &script));
     worker_run_until(&worker, script_is_done, &script);
     assert_int_equal(http_client_transfers(&worker), 0);
 }
@@ -88,7 +90,8 @@ static inline void cancel_later(bp_call *call, void *arg)
 
 /* ---- a server ---- */
 
-/* Serves each connection in turn by serve(fd, number of the connection), on a thread; then closes it. */
+/* Serves each connection in turn by serve(fd, number of the connection), on a thread; then closes
+ * it. */
 struct server {
     int       listener, stop[2];
     uint16_t  port;
@@ -132,7 +135,8 @@ static void *server_run(void *arg)
 
 static inline void server_start(void (*serve)(int fd, int number))
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t          size = sizeof(address);
 
     server = (struct server){ .serve = serve, .lock = PTHREAD_MUTEX_INITIALIZER, .current = -1 };
@@ -194,7 +198,8 @@ static inline void server_note(const char *text)
     pthread_mutex_unlock(&server.lock);
 }
 
-/* The request up to its blank line, into `text`, which is the server thread's; false when the client is gone. */
+/* The request up to its blank line, into `text`, which is the server thread's; false when the
+ * client is gone. */
 static inline bool server_hear(int fd, char *text, size_t size)
 {
     size_t len = 0;
@@ -247,7 +252,8 @@ static inline int watched_connections(void)
 /* A port that nobody listens on. */
 static inline uint16_t free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t          size = sizeof(address);
     int                fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -260,7 +266,8 @@ static inline uint16_t free_port(void)
 /* A port that takes connections into its queue, which is full, so that connecting never ends. */
 static inline uint16_t stuck_port(int fds[4])
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t          size = sizeof(address);
 
     fds[0] = socket(AF_INET, SOCK_STREAM, 0);
@@ -282,20 +289,20 @@ static inline void unstick(int fds[4])
 }
 
 /* Shows the sentence when it is another status. */
-#define assert_status(call, expression, expected)                                                            \
-    do {                                                                                                     \
-        bp_status status_ = (expression);                                                                    \
-        if (status_ != (expected))                                                                           \
-            fail_msg("%s is %s, not %s: " BP_FMT, #expression, bp_status_label(status_),                     \
-                     bp_status_label(expected), BP_ARG((call)->error.message));                              \
+#define assert_status(call, expression, expected)                                                  \
+    do {                                                                                           \
+        bp_status status_ = (expression);                                                          \
+        if (status_ != (expected))                                                                 \
+            fail_msg("%s is %s, not %s: " BP_FMT, #expression, bp_status_label(status_),           \
+                     bp_status_label(expected), BP_ARG((call)->error.message));                    \
     } while (0)
 
-#define assert_said(call, ...)                                                             \
-    do {                                                                                   \
-        char said_[512];                                                                   \
-        snprintf(said_, sizeof(said_), __VA_ARGS__);                                       \
-        if (!(call)->error.message.len || !strstr((call)->error.message.data, said_))      \
-            fail_msg("\"%s\" does not say \"%s\"", (call)->error.message.data, said_);     \
+#define assert_said(call, ...)                                                                     \
+    do {                                                                                           \
+        char said_[512];                                                                           \
+        snprintf(said_, sizeof(said_), __VA_ARGS__);                                               \
+        if (!(call)->error.message.len || !strstr((call)->error.message.data, said_))              \
+            fail_msg("\"%s\" does not say \"%s\"", (call)->error.message.data, said_);             \
     } while (0)
 
 #endif

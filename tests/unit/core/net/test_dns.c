@@ -78,10 +78,12 @@ static void resolve_nothing(bp_call *call)
     struct dns_answer answer;
     char              huge[300];
 
-    assert_int_equal(dns_resolve(call, BP_STR("no-such-host.invalid"), 80, BP_FOREVER, &answer), BP_UNAVAILABLE);
+    assert_int_equal(dns_resolve(call, BP_STR("no-such-host.invalid"), 80, BP_FOREVER, &answer),
+                     BP_UNAVAILABLE);
     assert_said(call, "cannot find the host \"no-such-host.invalid\": ");
     memset(huge, 'a', sizeof(huge));
-    assert_int_equal(dns_resolve(call, bp_str_n(huge, sizeof(huge)), 80, BP_FOREVER, &answer), BP_INVALID);
+    assert_int_equal(dns_resolve(call, bp_str_n(huge, sizeof(huge)), 80, BP_FOREVER, &answer),
+                     BP_INVALID);
 }
 
 static void a_host_that_is_not_there_is_named(void **state)
@@ -94,10 +96,12 @@ static void resolve_too_late(bp_call *call)
 {
     struct dns_answer answer;
 
-    assert_int_equal(dns_resolve(call, BP_STR("another.invalid"), 80, clock_now_ns() - 1, &answer), BP_DEADLINE);
+    assert_int_equal(dns_resolve(call, BP_STR("another.invalid"), 80, clock_now_ns() - 1, &answer),
+                     BP_DEADLINE);
     assert_said(call, "another.invalid");
     call_cancel(call);
-    assert_int_equal(dns_resolve(call, BP_STR("third.invalid"), 80, BP_FOREVER, &answer), BP_CANCELLED);
+    assert_int_equal(dns_resolve(call, BP_STR("third.invalid"), 80, BP_FOREVER, &answer),
+                     BP_CANCELLED);
 }
 
 /* The question goes on without the call; its memory must outlive it (ASan would tell). */
@@ -111,12 +115,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_split_at_its_last_colon),
-        cmocka_unit_test_setup_teardown(literal_addresses_need_no_resolver, set_up_worker, tear_down_worker),
-        cmocka_unit_test_setup_teardown(a_name_is_resolved_and_remembered_without_its_port, set_up_worker,
+        cmocka_unit_test_setup_teardown(literal_addresses_need_no_resolver, set_up_worker,
                                         tear_down_worker),
-        cmocka_unit_test_setup_teardown(a_host_that_is_not_there_is_named, set_up_worker, tear_down_worker),
-        cmocka_unit_test_setup_teardown(a_question_that_nobody_waits_for_is_abandoned_safely, set_up_worker,
+        cmocka_unit_test_setup_teardown(a_name_is_resolved_and_remembered_without_its_port,
+                                        set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(a_host_that_is_not_there_is_named, set_up_worker,
                                         tear_down_worker),
+        cmocka_unit_test_setup_teardown(a_question_that_nobody_waits_for_is_abandoned_safely,
+                                        set_up_worker, tear_down_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

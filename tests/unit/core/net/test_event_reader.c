@@ -11,7 +11,8 @@
 #include "net/event_reader.h"
 
 /* All events of `text` as "type|id|data;", fed in pieces of at most `piece` bytes. */
-static bp_status read_all(bp_str text, size_t first, size_t piece, size_t max_bytes, char *out, size_t size)
+static bp_status read_all(bp_str text, size_t first, size_t piece, size_t max_bytes, char *out,
+                          size_t size)
 {
     struct event_reader reader;
     bp_status           status = BP_OK;
@@ -43,7 +44,9 @@ static const struct {
 } cases[] = {
     { "data: a\n\n", "||a;" },
     { "data:a\r\n\r\ndata: b\r\rdata:  c\n\n", "||a;||b;|| c;" },
-    { "\xEF\xBB\xBF" "data: bom\n\n", "||bom;" },
+    { "\xEF\xBB\xBF"
+      "data: bom\n\n",
+      "||bom;" },
     { ": a comment\n\nevent: x\n\ndata: y\n\n", "||y;" },
     { "event: add\ndata: 1\ndata\ndata: 3\n\n", "add||1\n\n3;" },
     { "id: 7\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", "|7|a;|7|b;||c;" },
@@ -60,7 +63,9 @@ static void events_are_read_as_the_standard_says(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(read_all(bp_str_of(cases[i].text), SIZE_MAX, SIZE_MAX, 1024, out, sizeof(out)), BP_OK);
+        assert_int_equal(read_all(bp_str_of(cases[i].text), SIZE_MAX, SIZE_MAX, 1024, out,
+                                  sizeof(out)),
+                         BP_OK);
         assert_string_equal(out, cases[i].events);
     }
 }
@@ -73,7 +78,9 @@ static void a_split_at_any_byte_changes_nothing(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         for (size_t first = 1; first <= strlen(cases[i].text); first++)
             for (size_t piece = 1; piece < 4; piece++) {
-                assert_int_equal(read_all(bp_str_of(cases[i].text), first, piece, 1024, out, sizeof(out)), BP_OK);
+                assert_int_equal(read_all(bp_str_of(cases[i].text), first, piece, 1024, out,
+                                          sizeof(out)),
+                                 BP_OK);
                 assert_string_equal(out, cases[i].events);
             }
 }
@@ -83,10 +90,16 @@ static void an_event_above_the_maximum_is_refused(void **state)
     char out[256];
 
     (void)state;
-    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), SIZE_MAX, SIZE_MAX, 16, out, sizeof(out)), BP_OK);
-    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), SIZE_MAX, SIZE_MAX, 15, out, sizeof(out)), BP_TOO_LARGE);
-    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), 1, 1, 15, out, sizeof(out)), BP_TOO_LARGE);
-    assert_int_equal(read_all(BP_STR("data: 01234\ndata: 01234\n\n"), 1, 1, 15, out, sizeof(out)), BP_TOO_LARGE);
+    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), SIZE_MAX, SIZE_MAX, 16, out,
+                              sizeof(out)),
+                     BP_OK);
+    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), SIZE_MAX, SIZE_MAX, 15, out,
+                              sizeof(out)),
+                     BP_TOO_LARGE);
+    assert_int_equal(read_all(BP_STR("data: 0123456789\n\n"), 1, 1, 15, out, sizeof(out)),
+                     BP_TOO_LARGE);
+    assert_int_equal(read_all(BP_STR("data: 01234\ndata: 01234\n\n"), 1, 1, 15, out, sizeof(out)),
+                     BP_TOO_LARGE);
 }
 
 int main(void)

@@ -112,15 +112,15 @@ struct vector {
     bp_str      text;
 };
 
-#define GET "GET / HTTP/1.1\r\nHost: a\r\n"
-#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+#define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define V(name, status, text)      \
-    {                              \
-        name, status,              \
-        {                          \
-            text, sizeof(text) - 1 \
-        }                          \
+#define V(name, status, text)                                                                      \
+    {                                                                                              \
+        name, status,                                                                              \
+        {                                                                                          \
+            text, sizeof(text) - 1                                                                 \
+        }                                                                                          \
     }
 
 static const struct vector vectors[] = {

@@ -1,19 +1,19 @@
-/* test_http_answers.c - answers of the HTTP server that are streams, events, or broken off; and headers that would split one. */
+/* test_http_answers.c - answers of the HTTP server that are streams, events, or broken off; and
+ * headers that would split one. */
 #include "http_handlers.h"
 #include "net/connection.h"
 
 static void an_old_client_gets_its_stream_until_the_end(void **state)
 {
-    char *answer =
-        client_ask(port_of(state), "POST /pieces HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
+    char *answer = client_ask(port_of(state),
+                              "POST /pieces HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
 
     assert_int_equal(client_status(answer), 200);
     assert_null(strstr(answer, "chunked"));
     assert_string_equal(client_body(answer), "abc");
     free(answer);
-    answer = client_ask(
-        port_of(state),
-        "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
+    answer = client_ask(port_of(state), "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET "
+                                        "/hello HTTP/1.0\r\n\r\n");
     assert_non_null(strstr(answer, "Connection: keep-alive\r\n"));
     assert_non_null(strstr(answer, "\r\n\r\nhelloHTTP/1.1 200"));
     free(answer);
@@ -26,9 +26,8 @@ static void events_are_written_line_by_line(void **state)
     assert_non_null(strstr(answer, "Content-Type: text/event-stream\r\n"));
     assert_non_null(strstr(answer, "Cache-Control: no-store\r\n"));
     assert_non_null(strstr(answer, "X-Accel-Buffering: no\r\n"));
-    assert_string_equal(
-        client_body(answer),
-        "id: 1\ndata: one\n\nevent: named\ndata: two\ndata: lines\ndata: three\n\ndata: \n\n");
+    assert_string_equal(client_body(answer), "id: 1\ndata: one\n\nevent: named\ndata: two\ndata: "
+                                             "lines\ndata: three\n\ndata: \n\n");
     free(answer);
 }
 
@@ -46,8 +45,8 @@ static void silence_is_filled_with_comments(void **state)
 
 static void header_values_cannot_split_the_answer(void **state)
 {
-    char *answer =
-        client_ask(port_of(state), "GET /headers" TAIL "X-Twice: a\r\nx-twice: b\r\n" CLOSE);
+    char *answer = client_ask(port_of(state),
+                              "GET /headers" TAIL "X-Twice: a\r\nx-twice: b\r\n" CLOSE);
 
     assert_int_equal(client_status(answer), 200);
     assert_non_null(strstr(answer, "\r\nX-Good: yes\r\n"));

@@ -1,4 +1,5 @@
-/* test_http_client.c - the HTTP client against a scripted server: whole answers, and everything that can go wrong. */
+/* test_http_client.c - the HTTP client against a scripted server: whole answers, and everything
+ * that can go wrong. */
 #include "net_test.h"
 
 #include <errno.h>
@@ -39,8 +40,10 @@ static void serve_plainly(int fd, int number)
         if (strstr(heard, "Content-Length: 7"))
             assert_int_equal(recv(fd, body, 7, MSG_WAITALL), 7);
         server_say(fd, "HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\n"
-                       "HTTP/1.1 429 Too Many\r\nContent-Type: text/plain\r\nRetry-After: 7\r\nX-Two:  a b \r\n"
-                       "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: t\r\n\r\n");
+                       "HTTP/1.1 429 Too Many\r\nContent-Type: text/plain\r\nRetry-After: "
+                       "7\r\nX-Two:  a b \r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n "
+                       "world\r\n0\r\nX-Trailer: t\r\n\r\n");
     }
 }
 
@@ -81,8 +84,15 @@ static void an_answer_comes_whole_and_its_connection_is_used_again(void **state)
 
 static void fetch_badly(bp_call *call)
 {
-    static const char *const bad[] = { "", "nonsense url", "ftp://127.0.0.1/x", "http://", "http://h:99999/", "http://h:0/",
-                                       "file:///etc/passwd", "http://\xC3\xA4.example/", "http://a b/" };
+    static const char *const bad[] = { "",
+                                       "nonsense url",
+                                       "ftp://127.0.0.1/x",
+                                       "http://",
+                                       "http://h:99999/",
+                                       "http://h:0/",
+                                       "file:///etc/passwd",
+                                       "http://\xC3\xA4.example/",
+                                       "http://a b/" };
     bp_http_header           header = { BP_STR("X-A"), BP_STR("b\r\nX-C: d") };
     bp_http_request          request = { .struct_size = sizeof(request) };
     bp_http_response         response;
@@ -91,7 +101,9 @@ static void fetch_badly(bp_call *call)
         request.url = bp_str_of(bad[i]);
         assert_status(call, fetch(call, &request, &response), BP_INVALID);
     }
-    request = (bp_http_request){ .struct_size = sizeof(request), .url = BP_STR("http://127.0.0.1:1/"), .header_count = 1,
+    request = (bp_http_request){ .struct_size = sizeof(request),
+                                 .url = BP_STR("http://127.0.0.1:1/"),
+                                 .header_count = 1,
                                  .headers = &header };
     assert_status(call, fetch(call, &request, &response), BP_INVALID);
     header = (bp_http_header){ BP_STR("Content-Length"), BP_STR("3") };
@@ -157,7 +169,8 @@ static char           whole[WHOLE_BYTES + 1];
 static bool           is_cut_by_reset, is_chunked;
 static _Atomic size_t cut_at;
 
-/* libcurl takes the very last byte of a chunked answer for granted, when all of the body has come before it. */
+/* libcurl takes the very last byte of a chunked answer for granted, when all of the body has come
+ * before it. */
 static size_t cuts(void)
 {
     return is_chunked ? WHOLE_BYTES - 1 : WHOLE_BYTES;
@@ -165,7 +178,8 @@ static size_t cuts(void)
 
 static void make_whole(void)
 {
-    int len = snprintf(whole, sizeof(whole), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n%s\r\n\r\n",
+    int len = snprintf(whole, sizeof(whole),
+                       "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n%s\r\n\r\n",
                        is_chunked ? "Transfer-Encoding: chunked" : "Content-Length: 234");
     if (is_chunked)
         len += snprintf(whole + len, sizeof(whole) - (size_t)len, "d8\r\n");
@@ -253,10 +267,12 @@ static void serve_nonsense(int fd, int number)
 
 static void fetch_nonsense(bp_call *call)
 {
-    static const char *const texts[] = { "hello\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "\x16\x03\x01\x02",
-                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
-                                         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello" };
-    bp_http_response         response;
+    static const char *const texts[] = {
+        "hello\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "\x16\x03\x01\x02",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"
+    };
+    bp_http_response response;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         bp_http_request request = get(call, "/");
@@ -313,7 +329,8 @@ static void serve_one_mebibyte(int fd, int number)
     static char bytes[1 << 20];
 
     (void)number;
-    if (server_hear(fd, heard, sizeof(heard)) && server_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"))
+    if (server_hear(fd, heard, sizeof(heard)) &&
+        server_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"))
         server_send(fd, bytes, sizeof(bytes));
 }
 
@@ -336,14 +353,18 @@ static void an_answer_above_the_cap_is_refused(void **state)
     with_server(serve_one_mebibyte, fetch_capped);
 }
 
-/* A gzip of zeros, made without a library: deflate's stored length code repeated decodes 258 bytes from a few bits. */
+/* A gzip of zeros, made without a library: deflate's stored length code repeated decodes 258 bytes
+ * from a few bits. */
 static size_t make_bomb(unsigned char *out, size_t repeats)
 {
     static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
     size_t                     at = sizeof(head) * 8;
-    // Fixed Huffman block: the literal 0 (8 bits 00110000), then pairs of length 258 (code 285: 11000101, no extra
-    // bits) and distance 1 (00000); the end of the block is never reached.
-    static const char block[] = "110" "00110000", pair[] = "11000101" "00000";
+    // Fixed Huffman block: the literal 0 (8 bits 00110000), then pairs of length 258 (code 285:
+    // 11000101, no extra bits) and distance 1 (00000); the end of the block is never reached.
+    static const char block[] = "110"
+                                "00110000",
+                      pair[] = "11000101"
+                               "00000";
 
     memcpy(out, head, sizeof(head));
     for (const char *bit = block; *bit; bit++, at++)
@@ -365,7 +386,8 @@ static void serve_bomb(int fd, int number)
     len = make_bomb(bomb, 30000); // 48 KB that decode to 7.7 MB
     if (!server_hear(fd, heard, sizeof(heard)))
         return;
-    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", len);
+    snprintf(head, sizeof(head),
+             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", len);
     server_say(fd, head);
     server_send(fd, bomb, len);
 }
@@ -419,7 +441,8 @@ static void fetch_slowly(bp_call *call)
     request.idle_timeout_ns = BP_MILLISECONDS(200);
     assert_status(call, fetch(call, &request, &response), BP_DEADLINE);
     assert_said(call, "nothing came for 200 ms");
-    assert_status(call, fetch(call, &request, &response), BP_OK); // longer than 200 ms in all, but never silent for long
+    assert_status(call, fetch(call, &request, &response),
+                  BP_OK); // longer than 200 ms in all, but never silent for long
     assert_int_equal(response.body.len, 10);
     request.deadline_ns = clock_now_ns() + BP_MILLISECONDS(60);
     assert_status(call, fetch(call, &request, &response), BP_DEADLINE);
@@ -453,10 +476,13 @@ static bp_status fetch_in_child(bp_call *call, void *arg)
     return BP_OK;
 }
 
-static void spawn_fetches(bp_call *call, const int64_t *timeout_ns, int count, struct bp_child **children)
+static void spawn_fetches(bp_call *call, const int64_t *timeout_ns, int count,
+                          struct bp_child **children)
 {
     for (int i = 0; i < count; i++)
-        assert_int_equal(call_spawn(call, "child", fetch_in_child, (void *)(uintptr_t)timeout_ns, &children[i]), BP_OK);
+        assert_int_equal(call_spawn(call, "child", fetch_in_child, (void *)(uintptr_t)timeout_ns,
+                                    &children[i]),
+                         BP_OK);
 }
 
 /* The connections that there may be are all in use until the others have given up. */
@@ -508,7 +534,8 @@ static void fetch_stuck(bp_call *call)
     assert_status(call, fetch(call, &request, &response), BP_DEADLINE);
     assert_said(call, "no connection within 60 ms");
     request.connect_timeout_ns = 0;
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &cancelling));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           cancel_later, &cancelling));
     assert_status(call, fetch(call, &request, &response), BP_CANCELLED);
     assert_true(cancelling.is_done);
     assert_int_equal(http_client_transfers(&worker), 0);
@@ -531,11 +558,13 @@ static void cancel_while_waiting(bp_call *call)
     struct cancelling cancelling = { .victim = call, .after_ns = BP_MILLISECONDS(30) };
     int64_t           before = clock_now_ns();
 
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &cancelling));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           cancel_later, &cancelling));
     assert_status(call, fetch(call, &request, &response), BP_CANCELLED);
     assert_in_range(clock_now_ns() - before, BP_MILLISECONDS(29), BP_SECONDS(2));
     assert_int_equal(http_client_transfers(&worker), 0);
-    assert_status(call, fetch(call, &request, &response), BP_CANCELLED); // and sends nothing any more
+    assert_status(call, fetch(call, &request, &response),
+                  BP_CANCELLED); // and sends nothing any more
     assert_int_equal(server.connections, 1);
 }
 
@@ -554,14 +583,19 @@ static void serve_redirect(int fd, int number)
     (void)number;
     while (server_hear(fd, heard, sizeof(heard))) {
         if (strstr(heard, " /away "))
-            snprintf(text, sizeof(text), "HTTP/1.1 302 Found\r\nLocation: http://localhost:%u/here\r\nContent-Length: 0\r\n\r\n",
+            snprintf(text, sizeof(text),
+                     "HTTP/1.1 302 Found\r\nLocation: http://localhost:%u/here\r\nContent-Length: "
+                     "0\r\n\r\n",
                      server.port);
         else if (strstr(heard, " /loop "))
-            snprintf(text, sizeof(text), "HTTP/1.1 307 T\r\nLocation: loop\r\nContent-Length: 0\r\n\r\n");
+            snprintf(text, sizeof(text),
+                     "HTTP/1.1 307 T\r\nLocation: loop\r\nContent-Length: 0\r\n\r\n");
         else if (strstr(heard, " /file "))
-            snprintf(text, sizeof(text), "HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
+            snprintf(text, sizeof(text),
+                     "HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
         else
-            snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhere");
+            snprintf(text, sizeof(text),
+                     "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhere");
         server_say(fd, text);
         if (!strstr(heard, " /loop "))
             return;

@@ -1,4 +1,5 @@
-/* test_http_connections.c - the HTTP server's listeners and connections: limits, drains, sockets, and a storm of rude clients. */
+/* test_http_connections.c - the HTTP server's listeners and connections: limits, drains, sockets,
+ * and a storm of rude clients. */
 #include "http_handlers.h"
 
 #include <sys/resource.h>
@@ -275,9 +276,9 @@ static void *run_storm(void *arg)
         if (i % 5 == 0) {
             echo_politely(storm, fd);
         } else {
-            const char *text =
-                rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
-            char           some[2000];
+            const char
+                *text = rude[(size_t)rand_r(&storm->seed) % (sizeof(rude) / sizeof(rude[0]))];
+            char some[2000];
             struct timeval patience = { .tv_usec = 20000 };
 
             setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -1,4 +1,5 @@
-/* test_http_flow.c - the HTTP server with clients that are slow, or gone: who is held back, and what ends. */
+/* test_http_flow.c - the HTTP server with clients that are slow, or gone: who is held back, and
+ * what ends. */
 #include "http_handlers.h"
 
 static void a_slow_reader_holds_the_handler_back(void **state)
@@ -91,9 +92,9 @@ static void a_client_that_vanishes_behind_unread_bytes_cancels_the_call(void **s
     wait_entered = 0;
     wait_status = -1;
     client_say(fd, "POST /wait" TAIL "Content-Length: 1048576\r\n\r\n");
-    client_send(
-        fd, bytes,
-        140000); // more than the server takes without a reader, less than the kernel holds for it
+    client_send(fd, bytes,
+                140000); // more than the server takes without a reader, less than the kernel holds
+                         // for it
     assert_true(RIG_SOON(wait_entered));
     close(fd);
     assert_true(RIG_SOON(wait_status != -1));

@@ -1,4 +1,5 @@
-/* test_http_refusals.c - what the HTTP server refuses, cuts short or closes, and with which words. */
+/* test_http_refusals.c - what the HTTP server refuses, cuts short or closes, and with which words.
+ */
 #include "http_handlers.h"
 
 static void refusals_carry_json_and_close(void **state)
@@ -22,8 +23,8 @@ static void refusals_carry_json_and_close(void **state)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *answer =
-            client_ask(port_of(state), cases[i].text); // reads to the end: it closes by itself
+        char *answer = client_ask(port_of(state),
+                                  cases[i].text); // reads to the end: it closes by itself
 
         if (client_status(answer) != cases[i].status)
             fail_msg("%s: %s", cases[i].text, answer);
@@ -38,8 +39,8 @@ static void refusals_carry_json_and_close(void **state)
 
 static void what_follows_a_refused_request_is_never_read(void **state)
 {
-    char *answer =
-        client_ask(port_of(state), "GET /a b HTTP/1.1\r\nHost: a\r\n\r\nGET /hello" TAIL "\r\n");
+    char *answer = client_ask(port_of(state),
+                              "GET /a b HTTP/1.1\r\nHost: a\r\n\r\nGET /hello" TAIL "\r\n");
 
     assert_int_equal(client_status(answer), 400);
     assert_null(strstr(answer, "hello"));

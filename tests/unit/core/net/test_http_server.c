@@ -17,9 +17,8 @@ static void a_request_gets_its_answer_with_date_and_length(void **state)
 
 static void a_handler_sees_the_path_in_normal_form(void **state)
 {
-    char *answer =
-        client_ask(port_of(state),
-                   "GET http://other:81/a/../x%2Fy//%7Ez?q=%20 HTTP/1.1\r\nHost: test\r\n" CLOSE);
+    char *answer = client_ask(port_of(state), "GET http://other:81/a/../x%2Fy//%7Ez?q=%20 "
+                                              "HTTP/1.1\r\nHost: test\r\n" CLOSE);
 
     assert_string_equal(client_body(answer), "GET /x%2Fy/~z?q=%20 other:81 127.0.0.1");
     free(answer);
@@ -83,8 +82,8 @@ static void pipelined_bodies_do_not_run_into_each_other(void **state)
 
 static void a_request_sent_byte_by_byte_is_understood(void **state)
 {
-    const char *text =
-        "POST /echo" TAIL "Transfer-Encoding: chunked\r\n" CLOSE "3\r\nabc\r\n0\r\n\r\n";
+    const char *text = "POST /echo" TAIL "Transfer-Encoding: chunked\r\n" CLOSE
+                       "3\r\nabc\r\n0\r\n\r\n";
     int   fd = client_connect(port_of(state)), on = 1;
     char *answer;
 

@@ -7,7 +7,8 @@ static bp_status open_stream(bp_call *call, const char *path, bp_http_stream **s
 {
     bp_http_response head = { .struct_size = sizeof(head) };
     bp_http_request  request = { .struct_size = sizeof(request),
-                                 .url = arena_format(call->arena, "http://127.0.0.1:%u%s", server.port, path),
+                                 .url = arena_format(call->arena, "http://127.0.0.1:%u%s",
+                                                     server.port, path),
                                  .idle_timeout_ns = BP_SECONDS(5) };
 
     return http_client_open(call, &request, &head, stream);
@@ -52,7 +53,8 @@ static void read_late(bp_call *call)
     assert_status(call, open_stream(call, "/", &stream), BP_OK);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(100)), BP_OK);
     before = flood_sent;
-    assert_in_range(before, 0, FLOOD_BYTES / 2); // what fits into the buffers of the kernel, and 256 KiB
+    assert_in_range(before, 0,
+                    FLOOD_BYTES / 2); // what fits into the buffers of the kernel, and 256 KiB
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(50)), BP_OK);
     assert_int_equal(flood_sent, before);
     do {
@@ -73,8 +75,9 @@ static void a_reader_that_does_not_read_stops_the_sender(void **state)
 
 /* ---- turns that are over ---- */
 
-/* The linker puts this in the place of the client's own. So many answers to come say that the turn of the loop is over, as on
- * a machine that has no time for us: also when libcurl gives what it had kept while nobody waits who could be woken. */
+/* The linker puts this in the place of the client's own. So many answers to come say that the turn
+ * of the loop is over, as on a machine that has no time for us: also when libcurl gives what it had
+ * kept while nobody waits who could be woken. */
 static int turns_over;
 
 struct http_client;
@@ -92,7 +95,8 @@ static void fetch_in_short_turns(bp_call *call)
     bp_http_request  request = { .struct_size = sizeof(request),
                                  .idle_timeout_ns = BP_SECONDS(2),
                                  .max_response_bytes = FLOOD_BYTES,
-                                 .url = arena_format(call->arena, "http://127.0.0.1:%u/", server.port) };
+                                 .url = arena_format(call->arena, "http://127.0.0.1:%u/",
+                                                     server.port) };
 
     turns_over = 5;
     assert_status(call, http_client_fetch(call, &request, &answer), BP_OK);
@@ -145,7 +149,8 @@ static void a_stream_left_open_ends_with_its_call(void **state)
 
 /* ---- events ---- */
 
-static const char events[] = "\xEF\xBB\xBF: hello\r\n\r\nevent: add\r\nid: 1\r\ndata: one\r\ndata: two\r\n\r\n"
+static const char events[] = "\xEF\xBB\xBF: hello\r\n\r\nevent: add\r\nid: 1\r\ndata: one\r\ndata: "
+                             "two\r\n\r\n"
                              "data: three\n\ndata: [DONE]\r\r";
 
 static _Atomic size_t split_at;
@@ -157,7 +162,8 @@ static void serve_events(int fd, int number)
     (void)number;
     if (!server_hear(fd, heard, sizeof(heard)))
         return;
-    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %zu\r\n\r\n",
+    snprintf(head, sizeof(head),
+             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %zu\r\n\r\n",
              sizeof(events) - 1);
     server_say(fd, head);
     server_send(fd, events, split_at);
@@ -235,7 +241,8 @@ static void read_part(bp_call *call)
     assert_said(call, "broke off: the connection was closed before its end");
     assert_status(call, open_stream(call, "/", &stream), BP_OK);
     assert_status(call, http_client_read_event(call, stream, 1024, &event), BP_OK);
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &cancelling));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           cancel_later, &cancelling));
     assert_status(call, http_client_read_event(call, stream, 1024, &event), BP_CANCELLED);
     assert_true(cancelling.is_done);
 }
@@ -250,7 +257,8 @@ static void serve_compressed(int fd, int number)
 {
     (void)number;
     if (server_hear(fd, heard, sizeof(heard)))
-        server_say(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08");
+        server_say(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: "
+                       "3\r\n\r\n\x1f\x8b\x08");
 }
 
 static void read_compressed(bp_call *call)

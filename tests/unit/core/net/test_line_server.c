@@ -24,7 +24,7 @@ static struct worker worker;
 struct peer {
     int         in, out; /* of the server */
     int         to, from;
-    const char *script;  /* what is written, then closed */
+    const char *script;   /* what is written, then closed */
     int64_t     grace_ns; /* of the server; 0: 300 ms */
     bool        reads;
     size_t      read_bytes, read_lines;
@@ -56,8 +56,9 @@ static void *talk(void *arg)
     }
     close(peer->to);
     while (peer->reads && (got = read(peer->from, bytes, sizeof(bytes))) > 0) {
-        size_t room = sizeof(peer->first) - 1 - (peer->read_bytes < sizeof(peer->first) - 1 ? peer->read_bytes
-                                                                                            : sizeof(peer->first) - 1);
+        size_t room = sizeof(peer->first) - 1 -
+                      (peer->read_bytes < sizeof(peer->first) - 1 ? peer->read_bytes
+                                                                  : sizeof(peer->first) - 1);
 
         memcpy(peer->first + (peer->read_bytes < sizeof(peer->first) ? peer->read_bytes : 0), bytes,
                (size_t)got < room ? (size_t)got : room);
@@ -72,9 +73,14 @@ static void *talk(void *arg)
 static void serve(bp_call *call, void *arg)
 {
     struct run                *run = arg;
-    struct line_server_options options = { .in = run->peer->in, .out = run->peer->out, .line_bytes_max = LINE_MAX_BYTES,
-                                           .call_timeout_ns = BP_SECONDS(20), .grace_ns = run->peer->grace_ns ? run->peer->grace_ns : BP_MILLISECONDS(300),
-                                           .handler = run->handler, .arg = run };
+    struct line_server_options options = { .in = run->peer->in,
+                                           .out = run->peer->out,
+                                           .line_bytes_max = LINE_MAX_BYTES,
+                                           .call_timeout_ns = BP_SECONDS(20),
+                                           .grace_ns = run->peer->grace_ns ? run->peer->grace_ns
+                                                                           : BP_MILLISECONDS(300),
+                                           .handler = run->handler,
+                                           .arg = run };
 
     run->status = line_serve(call, &options);
     call_sleep(call, BP_MILLISECONDS(5)); // handles close
@@ -107,7 +113,8 @@ static struct run play(struct peer *peer, line_handler handler)
     return run;
 }
 
-static void echo(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
+static void echo(bp_call *call, struct line_server *server, bp_str line, bool is_too_long,
+                 void *arg)
 {
     struct run *run = arg;
 
@@ -122,7 +129,8 @@ static void each_line_is_handled_and_answered_in_order(void **state)
     struct run  run = play(&peer, echo);
     (void)state;
     assert_int_equal(run.status, BP_OK);
-    assert_string_equal(peer.first, "one\ntwo\nthree\n"); // an empty line is none; the last one needs no end
+    assert_string_equal(peer.first,
+                        "one\ntwo\nthree\n"); // an empty line is none; the last one needs no end
 }
 
 static void a_line_beyond_the_limit_is_skipped_and_the_next_one_served(void **state)
@@ -139,7 +147,8 @@ static void a_line_beyond_the_limit_is_skipped_and_the_next_one_served(void **st
     assert_string_equal(peer.first, "too long\nafter\n");
 }
 
-static void write_much(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
+static void write_much(bp_call *call, struct line_server *server, bp_str line, bool is_too_long,
+                       void *arg)
 {
     struct run *run = arg;
     char       *text = malloc(BIG_BYTES);
@@ -185,8 +194,10 @@ static void a_reader_that_is_gone_ends_everything_at_once(void **state)
     assert_true(run.cancelled > 0);
 }
 
-/* Always has more to say than the reader has taken, so that there is never a moment in which nothing waits. */
-static void write_on_and_on(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
+/* Always has more to say than the reader has taken, so that there is never a moment in which
+ * nothing waits. */
+static void write_on_and_on(bp_call *call, struct line_server *server, bp_str line,
+                            bool is_too_long, void *arg)
 {
     static char text[BIG_BYTES];
     struct run *run = arg;
@@ -217,7 +228,8 @@ static void what_has_been_read_is_not_kept(void **state)
     assert_true(most_memory_kib() - before_kib < 32 << 10); // of 100 MB
 }
 
-static void wait_for_ever(bp_call *call, struct line_server *server, bp_str line, bool is_too_long, void *arg)
+static void wait_for_ever(bp_call *call, struct line_server *server, bp_str line, bool is_too_long,
+                          void *arg)
 {
     struct run *run = arg;
 
@@ -254,12 +266,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_line_is_handled_and_answered_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_line_beyond_the_limit_is_skipped_and_the_next_one_served, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(handlers_wait_for_a_reader_and_nothing_is_lost, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_reader_that_is_gone_ends_everything_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_line_is_handled_and_answered_in_order, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_line_beyond_the_limit_is_skipped_and_the_next_one_served,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(handlers_wait_for_a_reader_and_nothing_is_lost, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_that_is_gone_ends_everything_at_once, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_has_been_read_is_not_kept, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_still_runs_when_the_input_has_ended_is_cancelled_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_still_runs_when_the_input_has_ended_is_cancelled_in_time, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,20 +30,24 @@ static void talk(bp_call *call)
     char              bytes[64];
     size_t            count;
 
-    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
+    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream),
+                  BP_OK);
     assert_int_equal(watched_connections(), 1);
     assert_status(call, stream_write(call, stream, BP_STR("hello"), BP_FOREVER), BP_OK);
     assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_OK);
     assert_int_equal(count, 5);
     assert_memory_equal(bytes, "hello", 5);
-    assert_int_equal(stream_read(call, stream, bytes, sizeof(bytes), clock_now_ns() + BP_MILLISECONDS(20), &count),
+    assert_int_equal(stream_read(call, stream, bytes, sizeof(bytes),
+                                 clock_now_ns() + BP_MILLISECONDS(20), &count),
                      BP_DEADLINE);
     assert_said(call, "127.0.0.1:%u did not answer in the time allowed", server.port);
     stream_close(stream);
     stream_close(stream);
-    assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_INVALID);
+    assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count),
+                  BP_INVALID);
     // A second one is left to the end of the call.
-    assert_int_equal(stream_connect(call, arena_format(call->arena, "localhost:%u", server.port), BP_FOREVER, &stream),
+    assert_int_equal(stream_connect(call, arena_format(call->arena, "localhost:%u", server.port),
+                                    BP_FOREVER, &stream),
                      BP_OK);
 }
 
@@ -71,13 +75,16 @@ static void hear_the_end(bp_call *call)
     size_t            count, total = 0;
     bp_status         status;
 
-    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
+    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream),
+                  BP_OK);
     do {
-        assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_OK);
+        assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count),
+                      BP_OK);
         total += count;
     } while (count);
     assert_int_equal(total, 3);
-    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
+    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream),
+                  BP_OK);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(30)), BP_OK);
     do
         status = stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count);
@@ -123,14 +130,15 @@ static void tick(bp_call *call, void *arg)
     ticking->is_done = true;
 }
 
-/* Bytes are there at every read, as each of them takes longer to look at than the server needs to send more. */
+/* Bytes are there at every read, as each of them takes longer to look at than the server needs to
+ * send more. */
 static bp_status read_without_end(bp_call *call, int64_t deadline_ns)
 {
     struct bp_stream *stream;
     char              bytes[4096];
     size_t            count;
-    bp_status         status = stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream);
-    int64_t           give_up_ns = clock_now_ns() + BP_SECONDS(10);
+    bp_status status = stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream);
+    int64_t   give_up_ns = clock_now_ns() + BP_SECONDS(10);
 
     if (status == BP_OK)
         status = call_sleep(call, BP_MILLISECONDS(20));
@@ -148,19 +156,25 @@ static bp_status read_without_end(bp_call *call, int64_t deadline_ns)
 static void hear_without_end(bp_call *call)
 {
     endless_cancelling = (struct cancelling){ .victim = call, .after_ns = BP_MILLISECONDS(100) };
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, tick, &endless_ticking));
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, tick,
+                           &endless_ticking));
     assert_int_equal(read_without_end(call, clock_now_ns() + BP_MILLISECONDS(300)), BP_DEADLINE);
     assert_said(call, "did not come to an end in the time allowed");
     assert_int_equal(call_over(call), BP_OK);
     assert_true(endless_ticking.ticks >= 10); // others had their turn meanwhile
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &endless_cancelling));
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           cancel_later, &endless_cancelling));
     assert_int_equal(read_without_end(call, BP_FOREVER), BP_CANCELLED);
     endless_ticking.is_over = true;
 }
 
-static bool is_ticking_done(void *arg) { return ((struct ticking *)arg)->is_done; }
+static bool is_ticking_done(void *arg)
+{
+    return ((struct ticking *)arg)->is_done;
+}
 
-static void a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline(void **state)
+static void
+a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline(void **state)
 {
     (void)state;
     server_start(serve_without_end);
@@ -193,9 +207,12 @@ static void flood(bp_call *call)
     char             *bytes = arena_alloc(call->arena, FLOOD_BYTES), answer[16];
     size_t            count;
 
-    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream), BP_OK);
-    assert_status(call, stream_write(call, stream, bp_str_n(bytes, FLOOD_BYTES), BP_FOREVER), BP_OK);
-    assert_status(call, stream_read(call, stream, answer, sizeof(answer), BP_FOREVER, &count), BP_OK);
+    assert_status(call, stream_connect(call, address_of(call, server.port), BP_FOREVER, &stream),
+                  BP_OK);
+    assert_status(call, stream_write(call, stream, bp_str_n(bytes, FLOOD_BYTES), BP_FOREVER),
+                  BP_OK);
+    assert_status(call, stream_read(call, stream, answer, sizeof(answer), BP_FOREVER, &count),
+                  BP_OK);
 }
 
 static void writing_suspends_until_a_slow_server_has_taken_all(void **state)
@@ -215,20 +232,27 @@ static void connect_in_vain(bp_call *call)
     uint16_t          port = free_port();
     char              path[200];
 
-    assert_status(call, stream_connect(call, address_of(call, port), BP_FOREVER, &stream), BP_UNAVAILABLE);
+    assert_status(call, stream_connect(call, address_of(call, port), BP_FOREVER, &stream),
+                  BP_UNAVAILABLE);
     assert_null(stream);
     assert_int_equal(call->error.os_errno, ECONNREFUSED);
     snprintf(path, sizeof(path), "cannot connect to 127.0.0.1:%u: connection refused", port);
     assert_string_equal(call->error.message.data, path);
-    assert_status(call, stream_connect(call, BP_STR("unix:/no/such/socket"), BP_FOREVER, &stream), BP_UNAVAILABLE);
-    assert_string_equal(call->error.message.data, "cannot connect to unix:/no/such/socket: no such file or directory");
+    assert_status(call, stream_connect(call, BP_STR("unix:/no/such/socket"), BP_FOREVER, &stream),
+                  BP_UNAVAILABLE);
+    assert_string_equal(call->error.message.data,
+                        "cannot connect to unix:/no/such/socket: no such file or directory");
     memset(path, 'x', sizeof(path));
     memcpy(path, "unix:/", 6);
-    assert_status(call, stream_connect(call, bp_str_n(path, sizeof(path)), BP_FOREVER, &stream), BP_INVALID);
+    assert_status(call, stream_connect(call, bp_str_n(path, sizeof(path)), BP_FOREVER, &stream),
+                  BP_INVALID);
     assert_status(call, stream_connect(call, BP_STR("localhost"), BP_FOREVER, &stream), BP_INVALID);
-    assert_status(call, stream_connect(call, BP_STR("localhost:0"), BP_FOREVER, &stream), BP_INVALID);
+    assert_status(call, stream_connect(call, BP_STR("localhost:0"), BP_FOREVER, &stream),
+                  BP_INVALID);
     assert_said(call, "write host:port");
-    assert_status(call, stream_connect(call, BP_STR("no-such-host.invalid:80"), BP_FOREVER, &stream), BP_UNAVAILABLE);
+    assert_status(call,
+                  stream_connect(call, BP_STR("no-such-host.invalid:80"), BP_FOREVER, &stream),
+                  BP_UNAVAILABLE);
     assert_said(call, "cannot find the host \"no-such-host.invalid\": ");
 }
 
@@ -246,11 +270,14 @@ static void connect_too_long(bp_call *call)
     struct cancelling cancelling = { .victim = call, .after_ns = BP_MILLISECONDS(20) };
     int64_t           before = clock_now_ns();
 
-    assert_int_equal(stream_connect(call, address_of(call, stuck), clock_now_ns() + BP_MILLISECONDS(50), &stream),
+    assert_int_equal(stream_connect(call, address_of(call, stuck),
+                                    clock_now_ns() + BP_MILLISECONDS(50), &stream),
                      BP_DEADLINE);
     assert_said(call, "cannot connect to 127.0.0.1:%u: connection timed out", stuck);
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, cancel_later, &cancelling));
-    assert_status(call, stream_connect(call, address_of(call, stuck), BP_FOREVER, &stream), BP_CANCELLED);
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           cancel_later, &cancelling));
+    assert_status(call, stream_connect(call, address_of(call, stuck), BP_FOREVER, &stream),
+                  BP_CANCELLED);
     assert_true(cancelling.is_done);
     assert_in_range(clock_now_ns() - before, BP_MILLISECONDS(50), BP_SECONDS(5));
 }
@@ -268,17 +295,19 @@ static void connecting_ends_at_its_deadline_and_when_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_go_there_and_back_and_silence_has_an_end, set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(bytes_go_there_and_back_and_silence_has_an_end,
+                                        set_up_worker, tear_down_worker),
         cmocka_unit_test_setup_teardown(
-            a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline, set_up_worker,
-            tear_down_worker),
-        cmocka_unit_test_setup_teardown(an_end_is_quiet_and_a_reset_is_an_error, set_up_worker, tear_down_worker),
-        cmocka_unit_test_setup_teardown(writing_suspends_until_a_slow_server_has_taken_all, set_up_worker,
+            a_server_that_sends_without_end_neither_keeps_others_waiting_nor_outlasts_the_deadline,
+            set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(an_end_is_quiet_and_a_reset_is_an_error, set_up_worker,
                                         tear_down_worker),
-        cmocka_unit_test_setup_teardown(what_cannot_be_reached_is_named_with_its_reason, set_up_worker,
-                                        tear_down_worker),
-        cmocka_unit_test_setup_teardown(connecting_ends_at_its_deadline_and_when_cancelled, set_up_worker,
-                                        tear_down_worker),
+        cmocka_unit_test_setup_teardown(writing_suspends_until_a_slow_server_has_taken_all,
+                                        set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(what_cannot_be_reached_is_named_with_its_reason,
+                                        set_up_worker, tear_down_worker),
+        cmocka_unit_test_setup_teardown(connecting_ends_at_its_deadline_and_when_cancelled,
+                                        set_up_worker, tear_down_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

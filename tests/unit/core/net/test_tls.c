@@ -1,4 +1,5 @@
-/* test_tls.c - connections in TLS: whom to trust and for what name, and one that outlives the call that made it. */
+/* test_tls.c - connections in TLS: whom to trust and for what name, and one that outlives the call
+ * that made it. */
 #include "net_test.h"
 
 #include <openssl/pem.h>
@@ -18,7 +19,8 @@ static void add_names(X509 *certificate)
 
     X509V3_set_ctx_nodb(&context);
     X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
-    names = X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, "DNS:store.test,IP:127.0.0.1");
+    names = X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name,
+                                "DNS:store.test,IP:127.0.0.1");
     assert_int_equal(X509_add_ext(certificate, names, -1), 1);
     X509_EXTENSION_free(names);
 }
@@ -36,8 +38,8 @@ static int make_certificate(void **state)
     X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
     X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
     X509_set_pubkey(certificate, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)"store.test",
-                               -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"store.test", -1, -1, 0);
     X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
     add_names(certificate);
     assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
@@ -76,7 +78,9 @@ static bp_stream *connect_to_server(bp_call *call)
 {
     bp_stream *stream;
 
-    assert_status(call, stream_connect(call, arena_format(call->arena, "127.0.0.1:%u", server.port), BP_FOREVER, &stream),
+    assert_status(call,
+                  stream_connect(call, arena_format(call->arena, "127.0.0.1:%u", server.port),
+                                 BP_FOREVER, &stream),
                   BP_OK);
     return stream;
 }
@@ -90,7 +94,9 @@ static void expect_echo(bp_call *call, bp_stream *stream, size_t bytes)
         sent[i] = (char)(i * 7);
     assert_status(call, stream_write(call, stream, bp_str_n(sent, bytes), BP_FOREVER), BP_OK);
     while (total < bytes) {
-        assert_status(call, stream_read(call, stream, back + total, bytes - total, BP_FOREVER, &count), BP_OK);
+        assert_status(call,
+                      stream_read(call, stream, back + total, bytes - total, BP_FOREVER, &count),
+                      BP_OK);
         assert_true(count > 0);
         total += count;
     }
@@ -99,7 +105,9 @@ static void expect_echo(bp_call *call, bp_stream *stream, size_t bytes)
 
 static void trust(bp_call *call)
 {
-    bp_tls     by_name = { sizeof(bp_tls), false, BP_STR("store.test"), bp_str_of(ca_path), { 0 }, { 0 } }, tls = by_name;
+    bp_tls
+        by_name = { sizeof(bp_tls), false, BP_STR("store.test"), bp_str_of(ca_path), { 0 }, { 0 } },
+        tls = by_name;
     bp_stream *stream = connect_to_server(call);
 
     assert_status(call, stream_start_tls(call, stream, &tls, BP_FOREVER), BP_OK);
@@ -129,18 +137,24 @@ static void distrust(bp_call *call)
 {
     bp_tls tls = { sizeof(bp_tls), false, BP_STR("other.test"), bp_str_of(ca_path), { 0 }, { 0 } };
 
-    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER), BP_UNAVAILABLE);
-    assert_said(call, "the certificate of 127.0.0.1:%u is not accepted: hostname mismatch (it must be for \"other.test\")",
+    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER),
+                  BP_UNAVAILABLE);
+    assert_said(call,
+                "the certificate of 127.0.0.1:%u is not accepted: hostname mismatch (it must be "
+                "for \"other.test\")",
                 server.port);
     tls.server_name = BP_STR("store.test");
     tls.ca_file = BP_STR("");
-    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER), BP_UNAVAILABLE);
+    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER),
+                  BP_UNAVAILABLE);
     assert_said(call, "give the CA that signed it");
     tls.ca_file = BP_STR("/no/such/ca.pem");
-    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER), BP_INVALID);
+    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER),
+                  BP_INVALID);
     assert_said(call, "the CA file /no/such/ca.pem cannot be read");
     tls = (bp_tls){ .struct_size = sizeof(tls), .ca_file = bp_str_of(ca_path) };
-    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER), BP_INVALID);
+    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, BP_FOREVER),
+                  BP_INVALID);
 }
 
 static void a_server_that_cannot_be_trusted_is_named_with_the_reason(void **state)
@@ -164,7 +178,9 @@ static void shake_in_vain(bp_call *call)
 {
     bp_tls tls = { .struct_size = sizeof(tls), .is_unverified = true };
 
-    assert_status(call, stream_start_tls(call, connect_to_server(call), &tls, clock_now_ns() + BP_MILLISECONDS(50)),
+    assert_status(call,
+                  stream_start_tls(call, connect_to_server(call), &tls,
+                                   clock_now_ns() + BP_MILLISECONDS(50)),
                   BP_DEADLINE);
     assert_said(call, "127.0.0.1:%u did not answer in the time allowed", server.port);
 }
@@ -179,12 +195,12 @@ static void a_handshake_ends_at_its_deadline(void **state)
 
 /* ---- kept ---- */
 
-static bp_stream   *kept;
-static _Atomic int  open_streams;
+static bp_stream  *kept;
+static _Atomic int open_streams;
 
 static void make_kept(bp_call *call)
 {
-    bp_tls     tls = { sizeof(bp_tls), false, BP_STR("store.test"), bp_str_of(ca_path), { 0 }, { 0 } };
+    bp_tls tls = { sizeof(bp_tls), false, BP_STR("store.test"), bp_str_of(ca_path), { 0 }, { 0 } };
     bp_stream *stream = connect_to_server(call);
 
     assert_status(call, stream_start_tls(call, stream, &tls, BP_FOREVER), BP_OK);
@@ -204,7 +220,8 @@ static void read_beside(bp_call *call, void *arg)
 {
     struct reader *reader = arg;
 
-    reader->status = stream_read(call, kept, reader->bytes, sizeof(reader->bytes), BP_FOREVER, &reader->count);
+    reader->status = stream_read(call, kept, reader->bytes, sizeof(reader->bytes), BP_FOREVER,
+                                 &reader->count);
     signal_wake(reader->is_done);
 }
 
@@ -214,13 +231,16 @@ static void use_kept(bp_call *call)
 
     expect_echo(call, kept, 5000);
     // One call waits for bytes while another one writes.
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, read_beside, &reader));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           read_beside, &reader));
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(20)), BP_OK);
     assert_status(call, stream_write(call, kept, BP_STR("hello"), BP_FOREVER), BP_OK);
     assert_status(call, signal_wait(call, reader.is_done, BP_FOREVER, "the reader"), BP_OK);
     assert_int_equal(reader.status, BP_OK);
     assert_int_equal(reader.count, 5);
-    assert_int_equal(signal_wait(call, reader.is_done, clock_now_ns() + BP_MILLISECONDS(10), "the reader"), BP_DEADLINE);
+    assert_int_equal(signal_wait(call, reader.is_done, clock_now_ns() + BP_MILLISECONDS(10),
+                                 "the reader"),
+                     BP_DEADLINE);
     signal_wake(reader.is_done); // one that comes first is remembered
     assert_int_equal(signal_wait(call, reader.is_done, BP_FOREVER, "the reader"), BP_OK);
     signal_free(reader.is_done);
@@ -241,7 +261,8 @@ static void close_under_a_wait(bp_call *call)
 {
     struct reader reader = { .is_done = signal_new(call) };
 
-    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, read_beside, &reader));
+    assert_true(call_start(call->worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
+                           read_beside, &reader));
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(20)), BP_OK);
     stream_close(kept);
     assert_int_equal(open_streams, 0);
@@ -279,9 +300,13 @@ static void resolve(bp_call *call)
     assert_status(call, stream_resolve(call, BP_STR("::1"), BP_FOREVER, &addresses, &count), BP_OK);
     assert_int_equal(count, 1);
     assert_string_equal(addresses[0].data, "::1");
-    assert_status(call, stream_resolve(call, BP_STR("localhost"), BP_FOREVER, &addresses, &count), BP_OK);
-    assert_true(count >= 1 && (bp_str_is(addresses[0], "127.0.0.1") || bp_str_is(addresses[0], "::1")));
-    assert_status(call, stream_resolve(call, BP_STR("no-such-host.invalid"), BP_FOREVER, &addresses, &count),
+    assert_status(call, stream_resolve(call, BP_STR("localhost"), BP_FOREVER, &addresses, &count),
+                  BP_OK);
+    assert_true(count >= 1 &&
+                (bp_str_is(addresses[0], "127.0.0.1") || bp_str_is(addresses[0], "::1")));
+    assert_status(call,
+                  stream_resolve(call, BP_STR("no-such-host.invalid"), BP_FOREVER, &addresses,
+                                 &count),
                   BP_UNAVAILABLE);
 }
 

@@ -35,7 +35,9 @@ static inline int rig_start_with(const char *kind, const void *ops, const struct
     plugin.descriptor.kind = kind;
     plugin.descriptor.name = "fake";
     plugin.descriptor.ops = ops;
-    unit = (struct unit){ .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true };
+    unit = (struct unit){
+        .conf = &conf, .plugin = &plugin, .workers = &worker, .worker_count = 1, .is_up = true
+    };
     return instance_make(&unit, &worker, &instance) ? 0 : -1;
 }
 
@@ -75,7 +77,8 @@ static void on_call(void (*run)(bp_call *call))
 {
     struct script script = { .run = run };
 
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script, &script));
+    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script,
+                           &script));
     worker_run_until(&worker, is_done, &script);
 }
 

@@ -11,7 +11,9 @@
 #include "gate_rig.h"
 #include "plugin/disclosure.h"
 
-static struct conf_instance app_conf = { .kind = "app", .name = BP_STR("notes"), .use = BP_STR("notes") };
+static struct conf_instance app_conf = { .kind = "app",
+                                         .name = BP_STR("notes"),
+                                         .use = BP_STR("notes") };
 static struct unit          app_unit = { .conf = &app_conf, .is_up = true };
 static struct instance      app = { .unit = &app_unit };
 
@@ -33,18 +35,22 @@ static const char *told(bp_call *call, const char *kind, bp_status status, const
 
 static void tell_of_inputs(bp_call *call)
 {
-    static const bp_status about_input[] = { BP_INVALID, BP_NOT_FOUND, BP_CONFLICT, BP_TOO_LARGE, BP_UNSUPPORTED,
-                                             BP_INPUT_REQUIRED };
+    static const bp_status about_input[] = { BP_INVALID,   BP_NOT_FOUND,   BP_CONFLICT,
+                                             BP_TOO_LARGE, BP_UNSUPPORTED, BP_INPUT_REQUIRED };
 
     for (size_t i = 0; i < sizeof(about_input) / sizeof(about_input[0]); i++) {
-        assert_string_equal(told(call, "vector", about_input[i], "3 of them, not 4"), "3 of them, not 4");
-        assert_string_not_equal(told(call, "storage", about_input[i], "no such table: t"), "no such table: t");
+        assert_string_equal(told(call, "vector", about_input[i], "3 of them, not 4"),
+                            "3 of them, not 4");
+        assert_string_not_equal(told(call, "storage", about_input[i], "no such table: t"),
+                                "no such table: t");
     }
     assert_string_equal(told(call, "embed", BP_INVALID, "the text is empty"), "the text is empty");
     assert_string_equal(told(call, "llm", BP_INVALID, "no role \"x\""), "no role \"x\"");
-    assert_string_equal(told(call, "cache", BP_INVALID, "an odd key"), "the cache does not take this input");
+    assert_string_equal(told(call, "cache", BP_INVALID, "an odd key"),
+                        "the cache does not take this input");
     assert_string_equal(told(call, "vector", BP_UPSTREAM, "HTTP 500"),
-                        "the vector store answered with an error, or with what cannot be understood");
+                        "the vector store answered with an error, or with what cannot be "
+                        "understood");
 }
 
 static void what_a_judge_says_of_an_input_is_told(void **state)
@@ -55,13 +61,18 @@ static void what_a_judge_says_of_an_input_is_told(void **state)
 
 static void tell_no_places(bp_call *call)
 {
-    static const char *const places[] = { "/var/lib/x is odd",   "cannot open \"/var/x\"", "path=/var/x",  "(/srv)",
-                                          "GET http://inside/x", "asked db1:5432",         "at [::1]:80 now" };
-    static const char *const harmless[] = { "either/or is wanted", "a / b is no number", "ratio 3:1 is odd", "a:b",
-                                            "text: 42", "ends with /", "5432: too long", "1/2 of it" };
+    static const char *const places[] = { "/var/lib/x is odd",   "cannot open \"/var/x\"",
+                                          "path=/var/x",         "(/srv)",
+                                          "GET http://inside/x", "asked db1:5432",
+                                          "at [::1]:80 now" };
+    static const char *const harmless[] = {
+        "either/or is wanted", "a / b is no number", "ratio 3:1 is odd", "a:b", "text: 42",
+        "ends with /",         "5432: too long",     "1/2 of it"
+    };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        assert_string_equal(told(call, "vector", BP_INVALID, places[i]), "the vector store does not take this input");
+        assert_string_equal(told(call, "vector", BP_INVALID, places[i]),
+                            "the vector store does not take this input");
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
         assert_string_equal(told(call, "vector", BP_INVALID, harmless[i]), harmless[i]);
 }
@@ -94,11 +105,14 @@ static void tell_each(bp_call *call)
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        assert_string_equal(told(call, "storage", all[i].status, "user joe at db1:5432"), all[i].sentence);
+        assert_string_equal(told(call, "storage", all[i].status, "user joe at db1:5432"),
+                            all[i].sentence);
     unit.is_up = false;
-    assert_string_equal(told(call, "storage", BP_UNAVAILABLE, "storage/x \"main\" is not in service: no /var/x"),
+    assert_string_equal(told(call, "storage", BP_UNAVAILABLE,
+                             "storage/x \"main\" is not in service: no /var/x"),
                         "this part of the server is not in service now");
-    assert_string_equal(told(call, "app", BP_INVALID, "whatever"), "this part of the server is not in service now");
+    assert_string_equal(told(call, "app", BP_INVALID, "whatever"),
+                        "this part of the server is not in service now");
 }
 
 static void each_status_has_a_sentence_for_clients(void **state)
@@ -110,9 +124,11 @@ static void each_status_has_a_sentence_for_clients(void **state)
 static void tell_others(bp_call *call)
 {
     call_fail(call, BP_UNAVAILABLE, "user joe at db1:5432");
-    disclosure_decide(call, &instance, NULL, BP_UNAVAILABLE); // the host itself asked: its log has all of it
+    disclosure_decide(call, &instance, NULL,
+                      BP_UNAVAILABLE); // the host itself asked: its log has all of it
     assert_string_equal(call->error.message.data, "user joe at db1:5432");
-    assert_string_equal(call->error.client_message.data, "the vector store cannot be reached now: try again later");
+    assert_string_equal(call->error.client_message.data,
+                        "the vector store cannot be reached now: try again later");
     call_fail(call, BP_UNAVAILABLE, "user joe at db1:5432");
     disclosure_decide(call, &instance, &instance, BP_UNAVAILABLE); // another back end
     assert_string_equal(call->error.message.data, "user joe at db1:5432");

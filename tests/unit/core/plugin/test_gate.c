@@ -1,4 +1,5 @@
-/* test_gate.c - what stands between the host and an operation: deadline, bulkhead, breaker, retry, names. */
+/* test_gate.c - what stands between the host and an operation: deadline, bulkhead, breaker, retry,
+ * names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ static bp_status fake_get(bp_call *call, void *self, bp_str key, bp_str *value)
         fake.most_inside = fake.inside;
     strncpy(fake.seen_plugin, call->plugin, sizeof(fake.seen_plugin) - 1);
     strncpy(fake.seen_op, call->op, sizeof(fake.seen_op) - 1);
-    snprintf(fake.seen_traceparent, sizeof(fake.seen_traceparent), "%.*s", BP_ARG(call_traceparent(call)));
+    snprintf(fake.seen_traceparent, sizeof(fake.seen_traceparent), "%.*s",
+             BP_ARG(call_traceparent(call)));
     if (fake.sleeps_ns)
         slept = call_sleep(call, fake.sleeps_ns);
     fake.inside--;
@@ -56,8 +58,8 @@ static bp_status fake_get(bp_call *call, void *self, bp_str key, bp_str *value)
     return BP_OK;
 }
 
-static bp_status fake_take(bp_call *call, void *self, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                           bp_take *result)
+static bp_status fake_take(bp_call *call, void *self, bp_str key, int64_t limit, int64_t window_ns,
+                           int64_t cost, bp_take *result)
 {
     (void)key, (void)limit, (void)window_ns, (void)cost, (void)result;
     return fake_get(call, self, key, &(bp_str){ NULL, 0 });
@@ -80,7 +82,9 @@ static const bp_cache_ops fake_ops = {
 
 static int set_up(void **state)
 {
-    static const struct gate_conf gate = { .retries = 2, .breaker_failures = 5, .breaker_window_ns = BP_SECONDS(10),
+    static const struct gate_conf gate = { .retries = 2,
+                                           .breaker_failures = 5,
+                                           .breaker_window_ns = BP_SECONDS(10),
                                            .breaker_pause_ns = BP_MILLISECONDS(60) };
 
     (void)state;
@@ -102,9 +106,12 @@ static void pass_once(bp_call *call)
     assert_string_equal(fake.seen_plugin, "cache/fake");
     assert_string_equal(fake.seen_op, "get");
     assert_string_equal(call->plugin, "app/outer"); // whose code runs is put back
-    assert_true(metric_value(metrics_series(
-                    metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total", "", "instance plugin op outcome"),
-                    (bp_str[]){ BP_STR("main"), BP_STR("cache/fake"), BP_STR("get"), BP_STR("ok") }, 4)) == 1);
+    assert_true(
+        metric_value(metrics_series(metrics_define(METRIC_COUNTER, "backplane_plugin_calls_total",
+                                                   "", "instance plugin op outcome"),
+                                    (bp_str[]){ BP_STR("main"), BP_STR("cache/fake"), BP_STR("get"),
+                                                BP_STR("ok") },
+                                    4)) == 1);
 }
 
 static void a_call_is_named_counted_and_put_back(void **state)
@@ -139,7 +146,8 @@ static void an_operation_is_a_span_of_the_trace_of_its_call(void **state)
 
 static double provider_errors(const char *reason)
 {
-    struct metric_family *errors = metrics_define(METRIC_COUNTER, "provider_api_errors_total", "", "provider reason");
+    struct metric_family *errors = metrics_define(METRIC_COUNTER, "provider_api_errors_total", "",
+                                                  "provider reason");
 
     return metric_value(metrics_series(errors, (bp_str[]){ BP_STR("main"), bp_str_of(reason) }, 2));
 }
@@ -193,7 +201,8 @@ static void come_back_later(bp_call *call)
     fake.status = BP_UNAVAILABLE;
     fake.fails_left = 1;
     assert_int_equal(get(call), BP_OK);
-    assert_true(clock_now_ns() - begun_ns >= BP_MILLISECONDS(25)); // half of the first pause, which is drawn
+    assert_true(clock_now_ns() - begun_ns >=
+                BP_MILLISECONDS(25)); // half of the first pause, which is drawn
     begun_ns = clock_now_ns();
     fake.fails_left = 1;
     fake.retry_after_ns = BP_MILLISECONDS(120);
@@ -220,7 +229,8 @@ static void do_not_retry(bp_call *call)
     bp_take take;
     fake.status = BP_UNAVAILABLE;
     fake.fails_left = 1;
-    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE);
+    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take),
+                     BP_UNAVAILABLE);
     assert_int_equal(fake.calls, 1);
 }
 
@@ -241,7 +251,8 @@ static void break_it(bp_call *call)
     assert_int_equal(get(call), BP_UNAVAILABLE);
     assert_int_equal(fake.calls, 5); // the plugin was left alone
     assert_non_null(strstr(call->error.message.data, "failed 5 times within 10 s"));
-    assert_non_null(strstr(call->error.message.data, "ms more; the last time: the fake fails")); // what an operator needs
+    assert_non_null(strstr(call->error.message.data,
+                           "ms more; the last time: the fake fails")); // what an operator needs
     assert_true(call->error.retry_after_ns > 0);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
     assert_int_equal(get(call), BP_UNAVAILABLE); // the probe fails: open again
@@ -322,7 +333,7 @@ static void a_caller_in_a_hurry_opens_no_breaker_and_the_time_of_the_instance_do
     on_call(be_hasty);
 }
 
-static int      streamed;
+static int       streamed;
 static bp_status during_stream;
 
 static bp_status take_budget(bp_call *call, void *self, const bp_budget *budget)
@@ -338,7 +349,8 @@ static bp_status take_budget(bp_call *call, void *self, const bp_budget *budget)
 
 static void try_by_stream(bp_call *call)
 {
-    const bp_budget_sink plain = { sizeof(plain), take_budget, NULL }, outer = { sizeof(outer), take_budget, (void *)&plain };
+    const bp_budget_sink plain = { sizeof(plain), take_budget, NULL },
+                         outer = { sizeof(outer), take_budget, (void *)&plain };
 
     conf.gate.retries = 0;
     fake.status = BP_UNAVAILABLE;
@@ -392,7 +404,8 @@ static void without_a_breaker_there_are_retries_all_the_same(void **state)
 
 static double breakers_open(void)
 {
-    return metric_value(metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open", "", "instance plugin"),
+    return metric_value(metrics_series(metrics_define(METRIC_GAUGE, "backplane_plugin_breaker_open",
+                                                      "", "instance plugin"),
                                        (bp_str[]){ BP_STR("main"), BP_STR("cache/fake") }, 2));
 }
 
@@ -404,13 +417,15 @@ static void break_one_of_two(bp_call *call)
     fake.status = BP_UNAVAILABLE;
     fake.fails_left = 5;
     for (int i = 0; i < 6; i++)
-        assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE);
+        assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take),
+                         BP_UNAVAILABLE);
     assert_int_equal(fake.calls, 5);
     assert_non_null(strstr(call->error.message.data, "at take"));
     assert_int_equal(gate_breaker_state(instance.gate), 1);
     assert_true(breakers_open() == 1);
     assert_int_equal(get(call), BP_OK); // reads go on
-    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take), BP_UNAVAILABLE); // still open
+    assert_int_equal(bp_cache_take(call, &instance.peer, BP_STR("key"), 1, 1, 1, &take),
+                     BP_UNAVAILABLE); // still open
     fake.fails_left = 5;
     for (int i = 0; i < 5; i++)
         assert_int_equal(get(call), BP_UNAVAILABLE);
@@ -504,7 +519,9 @@ static bp_status get_as_client(bp_call *call, void *arg)
 
 static void crowd_it_by_one_client(bp_call *call)
 {
-    struct client_run many[5] = { { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 } };
+    struct client_run many[5] = {
+        { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 }, { .client = 1 }
+    };
     struct client_run one = { .client = 2 };
     struct bp_child  *children[6];
 
@@ -517,9 +534,11 @@ static void crowd_it_by_one_client(bp_call *call)
     for (int i = 0; i < 6; i++)
         call_join(call, children[i]);
     assert_int_equal(one.status, BP_OK);
-    assert_int_equal(many[4].status, BP_LIMIT); // the newest of those that had most in the queue made room
+    assert_int_equal(many[4].status,
+                     BP_LIMIT); // the newest of those that had most in the queue made room
     assert_int_equal(many[3].status, BP_OK);
-    assert_true(one.place < many[2].place || one.place < many[3].place); // and it did not wait behind all of them
+    assert_true(one.place < many[2].place ||
+                one.place < many[3].place); // and it did not wait behind all of them
     assert_int_equal(gate_running(instance.gate), 0);
 }
 
@@ -557,7 +576,8 @@ static void come_back_all_at_once(bp_call *call)
     struct client_run run = { .sleeps_ns = BP_MILLISECONDS(20) };
     struct bp_child  *children[8];
 
-    for (int i = 0; i < 8; i++) // more than max_concurrent and queue together: none of them holds a place while it waits
+    for (int i = 0; i < 8; i++) // more than max_concurrent and queue together: none of them holds a
+                                // place while it waits
         assert_int_equal(call_spawn(call, "child", wait_in_gate, &run, &children[i]), BP_OK);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(5)), BP_OK);
     assert_int_equal(gate_running(instance.gate), 0);
@@ -598,9 +618,11 @@ static void lack_it(bp_call *call)
     conf.gate.retries = 0;
     assert_int_equal(get(call), BP_INTERNAL);
     assert_non_null(strstr(call->error.message.data, "status 99, which does not exist"));
-    assert_int_equal(bp_cache_set(call, &instance.peer, BP_STR("k"), BP_STR("v"), 0), BP_UNSUPPORTED);
+    assert_int_equal(bp_cache_set(call, &instance.peer, BP_STR("k"), BP_STR("v"), 0),
+                     BP_UNSUPPORTED);
     assert_true(bp_str_is(call->error.message, "cache/fake cannot do \"set\""));
-    assert_int_equal(bp_cache_get(call, &instance.peer, BP_STR(""), &(bp_str){ NULL, 0 }), BP_INVALID);
+    assert_int_equal(bp_cache_get(call, &instance.peer, BP_STR(""), &(bp_str){ NULL, 0 }),
+                     BP_INVALID);
     unit.is_up = false;
     assert_int_equal(get(call), BP_UNAVAILABLE);
     assert_non_null(strstr(call->error.message.data, "not in service"));
@@ -628,7 +650,8 @@ int main(void)
         GATED(a_full_pool_or_queue_of_our_own_opens_no_breaker),
         GATED(a_caller_in_a_hurry_opens_no_breaker_and_the_time_of_the_instance_does),
         GATED(the_trial_is_judged_by_the_first_piece_of_a_stream),
-        cmocka_unit_test_setup_teardown(without_a_breaker_there_are_retries_all_the_same, set_up_without_breaker, rig_stop),
+        cmocka_unit_test_setup_teardown(without_a_breaker_there_are_retries_all_the_same,
+                                        set_up_without_breaker, rig_stop),
         GATED(one_operation_that_fails_does_not_stop_the_others),
         GATED(the_bulkhead_lets_some_in_some_wait_and_refuses_the_rest),
         GATED(who_gives_up_in_the_queue_leaves_no_hole),

@@ -1,4 +1,5 @@
-/* test_gate_storage.c - the gate before a storage: what is tried again, and which texts no storage is asked to keep. */
+/* test_gate_storage.c - the gate before a storage: what is tried again, and which texts no storage
+ * is asked to keep. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +29,8 @@ static bp_status answer(bp_call *call)
     return fake.fails_left-- > 0 ? call_fail(call, BP_UNAVAILABLE, "the fake fails") : BP_OK;
 }
 
-static bp_status fake_exec(bp_call *call, void *object, bp_transaction *transaction, const bp_statement *statement,
-                           bp_rows *rows)
+static bp_status fake_exec(bp_call *call, void *object, bp_transaction *transaction,
+                           const bp_statement *statement, bp_rows *rows)
 {
     (void)object, (void)rows;
     fake.seen_transaction = transaction;
@@ -37,8 +38,8 @@ static bp_status fake_exec(bp_call *call, void *object, bp_transaction *transact
     return answer(call);
 }
 
-static bp_status fake_query(bp_call *call, void *object, bp_transaction *transaction, const bp_statement *statement,
-                            const bp_row_sink *sink)
+static bp_status fake_query(bp_call *call, void *object, bp_transaction *transaction,
+                            const bp_statement *statement, const bp_row_sink *sink)
 {
     const bp_sql_value row[] = { bp_sql_int(7) };
     (void)object;
@@ -49,7 +50,8 @@ static bp_status fake_query(bp_call *call, void *object, bp_transaction *transac
     return answer(call);
 }
 
-static bp_status fake_batch(bp_call *call, void *object, const bp_statement *statements, size_t count, int64_t *changed)
+static bp_status fake_batch(bp_call *call, void *object, const bp_statement *statements,
+                            size_t count, int64_t *changed)
 {
     (void)object;
     fake.seen_text = statements[count - 1].sql;
@@ -72,7 +74,8 @@ static bp_status fake_end(bp_call *call, void *object, bp_transaction *transacti
     return answer(call);
 }
 
-static bp_status fake_notify(bp_call *call, void *object, bp_transaction *transaction, bp_str channel, bp_str payload)
+static bp_status fake_notify(bp_call *call, void *object, bp_transaction *transaction,
+                             bp_str channel, bp_str payload)
 {
     (void)object;
     fake.seen_transaction = transaction;
@@ -81,10 +84,14 @@ static bp_status fake_notify(bp_call *call, void *object, bp_transaction *transa
     return answer(call);
 }
 
-static const bp_storage_ops whole = {
-    .struct_size = sizeof(bp_storage_ops), .exec = fake_exec, .query = fake_query, .batch = fake_batch,
-    .begin = fake_begin, .commit = fake_end, .rollback = fake_end, .notify = fake_notify
-};
+static const bp_storage_ops whole = { .struct_size = sizeof(bp_storage_ops),
+                                      .exec = fake_exec,
+                                      .query = fake_query,
+                                      .batch = fake_batch,
+                                      .begin = fake_begin,
+                                      .commit = fake_end,
+                                      .rollback = fake_end,
+                                      .notify = fake_notify };
 
 static int set_up(void **state)
 {
@@ -115,7 +122,8 @@ static void exec_it(bp_call *call)
     assert_int_equal(attempts_of(call, NULL, "INSERT INTO t SELECT 1"), 1);
     assert_int_equal(attempts_of(call, NULL, "WITH x AS (SELECT 1) DELETE FROM t"), 1);
     assert_int_equal(attempts_of(call, NULL, "   "), 1);
-    assert_int_equal(attempts_of(call, SOME_TRANSACTION, "SELECT 1"), 1); // the transaction failed with its statement
+    assert_int_equal(attempts_of(call, SOME_TRANSACTION, "SELECT 1"),
+                     1); // the transaction failed with its statement
 }
 
 static void a_select_alone_is_tried_again_and_nothing_that_writes(void **state)
@@ -144,13 +152,15 @@ static void query_it(bp_call *call)
     assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &sink), BP_OK);
     assert_int_equal(fake.calls, 2);
     fake.fails_left = 1;
-    assert_int_equal(bp_storage_query(call, &instance.peer, SOME_TRANSACTION, &statement, &sink), BP_UNAVAILABLE);
+    assert_int_equal(bp_storage_query(call, &instance.peer, SOME_TRANSACTION, &statement, &sink),
+                     BP_UNAVAILABLE);
     assert_int_equal(fake.calls, 3);
     assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
     fake.fails_left = 1;
     fake.rows_before_failure = 2;
     rows_given_out = 0;
-    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &sink), BP_UNAVAILABLE);
+    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &sink),
+                     BP_UNAVAILABLE);
     assert_int_equal(fake.calls, 4);
     assert_int_equal(rows_given_out, 2); // none twice
 }
@@ -164,7 +174,9 @@ static void a_query_is_not_tried_again_once_a_row_was_given_out(void **state)
 static bp_status exec_with(bp_call *call, bp_sql_value value)
 {
     const bp_sql_value parameters[] = { bp_sql_text(BP_STR("whole")), value };
-    const bp_statement statement = { .sql = BP_STR("INSERT"), .parameter_count = 2, .parameters = parameters };
+    const bp_statement statement = { .sql = BP_STR("INSERT"),
+                                     .parameter_count = 2,
+                                     .parameters = parameters };
 
     return bp_storage_exec(call, &instance.peer, NULL, &statement, NULL);
 }
@@ -173,9 +185,11 @@ static void store_odd_texts(bp_call *call)
 {
     const bp_row_sink  sink = { .struct_size = sizeof(sink), .row = take_row };
     const bp_sql_value cut_off = bp_sql_text(BP_STR("caf\xc3"));
-    const bp_statement two[] = { { .sql = BP_STR("INSERT") },
-                                 { .sql = BP_STR("INSERT"), .parameter_count = 1, .parameters = &cut_off } };
-    int64_t            changed[2];
+    const bp_statement two[] = {
+        { .sql = BP_STR("INSERT") },
+        { .sql = BP_STR("INSERT"), .parameter_count = 1, .parameters = &cut_off }
+    };
+    int64_t changed[2];
 
     assert_int_equal(exec_with(call, bp_sql_text((bp_str){ "ab\0d", 4 })), BP_INVALID);
     assert_non_null(strstr(call->error.message.data, "a text of 4 bytes has a NUL at byte 2"));
@@ -206,12 +220,15 @@ static void write_once(bp_call *call)
     assert_int_equal(bp_storage_begin(call, &instance.peer, &transaction), BP_OK);
     assert_ptr_equal(transaction, SOME_TRANSACTION);
     fake.fails_left = 1;
-    assert_int_equal(bp_storage_notify(call, &instance.peer, transaction, BP_STR("news"), BP_STR("7")), BP_UNAVAILABLE);
+    assert_int_equal(bp_storage_notify(call, &instance.peer, transaction, BP_STR("news"),
+                                       BP_STR("7")),
+                     BP_UNAVAILABLE);
     assert_true(bp_str_is(fake.seen_text, "news") && bp_str_is(fake.seen_more, "7"));
     assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
     fake.seen_transaction = NULL;
     fake.fails_left = 1;
-    assert_int_equal(bp_storage_commit(call, &instance.peer, transaction), BP_UNAVAILABLE); // it may have happened
+    assert_int_equal(bp_storage_commit(call, &instance.peer, transaction),
+                     BP_UNAVAILABLE); // it may have happened
     assert_ptr_equal(fake.seen_transaction, SOME_TRANSACTION);
     fake.seen_transaction = NULL;
     fake.fails_left = 1;
@@ -238,8 +255,10 @@ static void lack_it(bp_call *call)
     part.exec = NULL;
     assert_int_equal(exec_with(call, bp_sql_null()), BP_UNSUPPORTED);
     part.struct_size = offsetof(bp_storage_ops, notify); // of a plugin that is older than it
-    assert_int_equal(bp_storage_notify(call, &instance.peer, NULL, BP_STR("news"), BP_STR("")), BP_UNSUPPORTED);
-    assert_int_equal(bp_storage_migrate(call, &instance.peer, BP_STR("me"), NULL, 0), BP_UNSUPPORTED);
+    assert_int_equal(bp_storage_notify(call, &instance.peer, NULL, BP_STR("news"), BP_STR("")),
+                     BP_UNSUPPORTED);
+    assert_int_equal(bp_storage_migrate(call, &instance.peer, BP_STR("me"), NULL, 0),
+                     BP_UNSUPPORTED);
     assert_int_equal(fake.calls, 0);
     plugin.descriptor.ops = &whole;
 }

@@ -1,4 +1,5 @@
-/* test_generation.c - a generation that follows another one takes over what did not change, and nothing else. */
+/* test_generation.c - a generation that follows another one takes over what did not change, and
+ * nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,9 +27,11 @@ static struct plugin_registry *registry;
 static char                    folder[] = "/tmp/backplane-test-XXXXXX";
 
 static const char first_conf[] = "data_dir: %s\n"
-                                 "storage: { main: { use: sqlite, path: a.db }, other: { use: sqlite, path: b.db } }\n"
+                                 "storage: { main: { use: sqlite, path: a.db }, other: { use: "
+                                 "sqlite, path: b.db } }\n"
                                  "cache: { main: { use: memory, size: 8MiB } }\n"
-                                 "health: { main: { use: instance, storage: main }, other: { use: instance, storage: other } }\n";
+                                 "health: { main: { use: instance, storage: main }, other: { use: "
+                                 "instance, storage: other } }\n";
 
 static struct conf *conf_of(const char *format)
 {
@@ -65,14 +68,17 @@ static int set_up(void **state)
     char problem[512];
 
     (void)state;
-    log_of_test = log_open(&(struct log_options){ .level = BP_LOG_ERROR, .path = "/dev/null", .queue_lines = 64 });
+    log_of_test = log_open(
+        &(struct log_options){ .level = BP_LOG_ERROR, .path = "/dev/null", .queue_lines = 64 });
     registry_fill_host(plugin_services, plugin_service_count);
     registry = registry_new(log_of_test, plugin_services, plugin_service_count);
     pool = pool_create("test", 2);
-    if (!log_of_test || !registry || !pool || !mkdtemp(folder) || !registry_scan(registry, BP_BUILD_DIR "/plugins", true, problem))
+    if (!log_of_test || !registry || !pool || !mkdtemp(folder) ||
+        !registry_scan(registry, BP_BUILD_DIR "/plugins", true, problem))
         return -1;
     for (uint32_t w = 0; w < WORKERS; w++)
-        if (worker_init(&workers[w], w, WORKERS, log_of_test) != 0 || worker_start(&workers[w]) != 0)
+        if (worker_init(&workers[w], w, WORKERS, log_of_test) != 0 ||
+            worker_start(&workers[w]) != 0)
             return -1;
     return 0;
 }
@@ -106,9 +112,11 @@ static void what_did_not_change_is_taken_over_running(void **state)
     struct generation *first = generation_of(conf, NULL), *second;
     struct unit       *kept;
     struct conf       *changed = conf_of("data_dir: %s\n"
-                                         "health: { other: { use: instance, storage: other }, main: { use: instance, storage: main } }\n"
-                                         "cache: { main: { use: memory, size: 16MiB } }\n"
-                                         "storage: { other: { use: sqlite, path: b.db, deadline: 7s }, main: { use: sqlite, path: a.db } }\n");
+                                               "health: { other: { use: instance, storage: other }, main: { "
+                                               "use: instance, storage: main } }\n"
+                                               "cache: { main: { use: memory, size: 16MiB } }\n"
+                                               "storage: { other: { use: sqlite, path: b.db, deadline: 7s }, "
+                                               "main: { use: sqlite, path: a.db } }\n");
 
     (void)state;
     assert_true(generation_start(first));
@@ -122,7 +130,8 @@ static void what_did_not_change_is_taken_over_running(void **state)
     assert_ptr_not_equal(unit_of(second, "health", "other"), unit_of(first, "health", "other"));
     assert_true(kept->is_up);
     assert_false(unit_of(second, "cache", "main")->is_up);
-    assert_ptr_equal(generation_conf_of(second, kept), conf_find_instance(changed, BP_STR("storage"), BP_STR("main")));
+    assert_ptr_equal(generation_conf_of(second, kept),
+                     conf_find_instance(changed, BP_STR("storage"), BP_STR("main")));
 
     assert_true(generation_start(second));
     generation_stop(first);
@@ -147,7 +156,8 @@ static void a_successor_that_fails_takes_nothing_down(void **state)
     (void)state;
     assert_true(generation_start(first));
     bad = conf_of("data_dir: %s\n"
-                  "storage: { main: { use: sqlite, path: a.db }, other: { use: sqlite, path: /dev/null/x.db } }\n"
+                  "storage: { main: { use: sqlite, path: a.db }, other: { use: sqlite, path: "
+                  "/dev/null/x.db } }\n"
                   "cache: { main: { use: memory, size: 8MiB } }\n");
     second = generation_of(bad, first);
     assert_ptr_equal(unit_of(second, "cache", "main"), unit_of(first, "cache", "main"));
@@ -188,18 +198,21 @@ static bp_status begin_use(bp_call *call, void *arg)
 
 static void whoever_uses_it_is_waited_for(void **state)
 {
-    static int64_t     short_ns = BP_MILLISECONDS(50), long_ns = BP_MILLISECONDS(300);
-    struct conf       *conf = conf_of(first_conf);
-    char               problem[512];
+    static int64_t short_ns = BP_MILLISECONDS(50), long_ns = BP_MILLISECONDS(300);
+    struct conf   *conf = conf_of(first_conf);
+    char           problem[512];
 
     (void)state;
     used = generation_of(conf, NULL);
     assert_true(generation_wait_unused(used, clock_now_ns() + BP_SECONDS(20))); // nobody does
     generation_free(used);
     used = generation_of(conf, NULL);
-    assert_int_equal(generation_call(&workers[0], BP_SECONDS(5), begin_use, &short_ns, problem), BP_OK);
-    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &long_ns, problem), BP_OK);
-    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &short_ns, problem), BP_OK);
+    assert_int_equal(generation_call(&workers[0], BP_SECONDS(5), begin_use, &short_ns, problem),
+                     BP_OK);
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &long_ns, problem),
+                     BP_OK);
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &short_ns, problem),
+                     BP_OK);
     while (entered < 3)
         usleep(1000);
     assert_false(generation_wait_unused(used, clock_now_ns()));

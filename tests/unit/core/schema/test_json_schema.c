@@ -1,5 +1,6 @@
-/* test_json_schema.c - JSON Schema: what fits, the sentences when something does not, and schemas that are refused. The
- * official suite is integration.json_schema_suite; here stands what it does not ask. */
+/* test_json_schema.c - JSON Schema: what fits, the sentences when something does not, and schemas
+ * that are refused. The official suite is integration.json_schema_suite; here stands what it does
+ * not ask. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,8 @@
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) ||                           \
+    __has_feature(thread_sanitizer)
 enum { SMALL_STACK_BYTES = 768 << 10 };
 #else
 enum { SMALL_STACK_BYTES = 128 << 10 };
@@ -91,8 +93,8 @@ static void a_sentence_says_where_and_what(void **state)
           "/count must be an integer, not \"seven\"" },
         { "{\"properties\":{\"a\":{\"type\":[\"string\",\"null\"]}}}", "{\"a\":[]}",
           "/a must be a string or null, not an array" },
-        { "{\"properties\":{\"edits\":{\"items\":{\"required\":[\"oldText\"]}}}}", "{\"edits\":[{},{}]}",
-          "/edits/0/oldText is missing" },
+        { "{\"properties\":{\"edits\":{\"items\":{\"required\":[\"oldText\"]}}}}",
+          "{\"edits\":[{},{}]}", "/edits/0/oldText is missing" },
         { "{\"required\":[\"a/b~c\"]}", "{}", "/a~1b~0c is missing" },
         { "{\"properties\":{\"color\":{}},\"additionalProperties\":false}", "{\"colour\":1}",
           "\"colour\" is not a known argument (did you mean \"color\"?)" },
@@ -104,7 +106,8 @@ static void a_sentence_says_where_and_what(void **state)
         { "{\"minimum\":1.5}", "1", "the value must be at least 1.5, not 1" },
         { "{\"exclusiveMaximum\":10}", "10", "the value must be less than 10, not 10" },
         { "{\"multipleOf\":0.01}", "0.005", "the value must be a multiple of 0.01, not 0.005" },
-        { "{\"minLength\":3}", "\"\\u00e4\\u00f6\"", "the value must have at least 3 characters, not 2" },
+        { "{\"minLength\":3}", "\"\\u00e4\\u00f6\"",
+          "the value must have at least 3 characters, not 2" },
         { "{\"items\":{\"maxLength\":1}}", "[\"a\",\"\\ud83d\\ude00\",\"ab\"]",
           "/2 must have at most 1 characters, not 2" },
         { "{\"pattern\":\"^[a-z]+$\"}", "\"A\\n\"",
@@ -114,13 +117,16 @@ static void a_sentence_says_where_and_what(void **state)
           "the value must not have the same item twice, as it has at 0 and 2" },
         { "{\"contains\":{\"const\":5}}", "[1]",
           "the value must have at least 1 items of the kind it must contain, not 0" },
-        { "{\"propertyNames\":{\"maxLength\":2}}", "{\"abc\":1}", "/abc must have at most 2 characters, not 3" },
+        { "{\"propertyNames\":{\"maxLength\":2}}", "{\"abc\":1}",
+          "/abc must have at most 2 characters, not 3" },
         { "{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\":1}", "/b is missing" },
         { "{\"properties\":{\"a\":false}}", "{\"a\":1}", "/a is not allowed" },
-        { "{\"not\":{\"type\":\"string\"}}", "\"a\"", "the value has just the form that is not allowed there" },
-        { "{\"unevaluatedProperties\":false,\"allOf\":[{\"properties\":{\"name\":{}}}]}", "{\"nam\":1}",
-          "\"nam\" is not a known argument" },
-        { "{\"if\":{\"required\":[\"a\"]},\"then\":{\"required\":[\"b\"]}}", "{\"a\":1}", "/b is missing" },
+        { "{\"not\":{\"type\":\"string\"}}", "\"a\"",
+          "the value has just the form that is not allowed there" },
+        { "{\"unevaluatedProperties\":false,\"allOf\":[{\"properties\":{\"name\":{}}}]}",
+          "{\"nam\":1}", "\"nam\" is not a known argument" },
+        { "{\"if\":{\"required\":[\"a\"]},\"then\":{\"required\":[\"b\"]}}", "{\"a\":1}",
+          "/b is missing" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -129,13 +135,15 @@ static void a_sentence_says_where_and_what(void **state)
 
 static void of_alternatives_the_one_that_got_furthest_tells(void **state)
 {
-    const char *shapes = "{\"anyOf\":[{\"properties\":{\"kind\":{\"const\":\"circle\"},\"r\":{\"type\":\"number\"}}},"
-                         "{\"properties\":{\"kind\":{\"const\":\"box\"},\"size\":{\"items\":{\"type\":\"number\"}}}}]}";
+    const char *shapes = "{\"anyOf\":[{\"properties\":{\"kind\":{\"const\":\"circle\"},\"r\":{"
+                         "\"type\":\"number\"}}},{\"properties\":{\"kind\":{\"const\":\"box\"},"
+                         "\"size\":{\"items\":{\"type\":\"number\"}}}}]}";
     (void)state;
     check(shapes, "{\"kind\":\"box\",\"size\":[1,\"2\"]}", "/size/1 must be a number, not \"2\"");
     check("{\"anyOf\":[{\"type\":\"string\",\"minLength\":1},{\"type\":\"null\"}]}", "\"\"",
           "the value must have at least 1 characters, not 0");
-    check("{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", "5", "the value must be a string or null, not 5");
+    check("{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", "5",
+          "the value must be a string or null, not 5");
     check("{\"oneOf\":[{\"type\":\"number\"},{\"minimum\":3}]}", "5",
           "the value fits more than one of the forms of which it must fit exactly one");
     check("{\"oneOf\":[{\"minimum\":9},{\"multipleOf\":2}]}", "5",
@@ -160,7 +168,8 @@ static void integers_and_doubles_are_compared_exactly(void **state)
 static void a_pattern_is_ecmascripts(void **state)
 {
     (void)state;
-    check("{\"pattern\":\"^a$\"}", "\"a\\n\"", "the value must match the pattern \"^a$\", not be \"a\\u000A\"");
+    check("{\"pattern\":\"^a$\"}", "\"a\\n\"",
+          "the value must match the pattern \"^a$\", not be \"a\\u000A\"");
     check("{\"pattern\":\"^\\\\u0061\\\\x62\\\\u{63}$\"}", "\"abc\"", NULL);
     check("{\"pattern\":\"^.$\"}", "\"\\ud83d\\ude00\"", NULL);
     check("{\"pattern\":\"\"}", "\"\"", NULL);
@@ -172,7 +181,9 @@ static void a_pattern_that_backtracks_without_end_is_given_up(void **state)
     struct json_schema *schema = compile("{\"not\":{\"items\":{\"pattern\":\"^(a+)+$\"}}}");
     int64_t             began = clock_now_ns();
     (void)state;
-    assert_false(json_schema_check(schema, read_json("[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"]"), problem));
+    assert_false(json_schema_check(schema,
+                                   read_json("[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"]"),
+                                   problem));
     assert_string_equal(problem, "a text of the value takes too long to match with its pattern");
     assert_true(clock_now_ns() - began < BP_SECONDS(2));
     json_schema_free(schema);
@@ -195,7 +206,8 @@ static void many_items_are_compared_by_hash(void **state)
         buf_addf(&buf, "%d,", i);
     buf_add(&buf, BP_STR("17.0]"));
     assert_false(json_schema_check(schema, read_json(buf_str(&buf).data), problem));
-    assert_string_equal(problem, "the value must not have the same item twice, as it has at 17 and 40");
+    assert_string_equal(problem,
+                        "the value must not have the same item twice, as it has at 17 and 40");
     json_schema_free(schema);
 }
 
@@ -220,7 +232,8 @@ static void many_properties_are_found_by_hash(void **state)
     struct bp_buf buf;
     (void)state;
     buf_init(&buf, &arena, 1u << 20);
-    buf_add(&buf, BP_STR("{\"additionalProperties\":false,\"required\":[\"p3\",\"p90\"],\"properties\":{"));
+    buf_add(&buf, BP_STR("{\"additionalProperties\":false,\"required\":[\"p3\",\"p90\"],"
+                         "\"properties\":{"));
     for (int i = 0; i < 100; i++)
         buf_addf(&buf, "%s\"p%d\":{\"const\":%d}", i ? "," : "", i, i);
     buf_add(&buf, BP_STR("}}"));
@@ -239,19 +252,24 @@ static void schemas_that_make_no_sense_are_refused(void **state)
     refused("{\"properties\":{\"a\":{\"minLength\":-1}}}",
             "/properties/a/minLength: it must be a whole number from 0 on");
     refused("{\"properties\":{\"a\":5}}", "/properties: it must be a schema");
-    refused("{\"pattern\":\"(\"}", "/pattern: the pattern cannot be used: missing closing parenthesis, at byte 1");
+    refused("{\"pattern\":\"(\"}",
+            "/pattern: the pattern cannot be used: missing closing parenthesis, at byte 1");
     refused("{\"$schema\":\"http://example.com/mine\"}", "is not a dialect known here");
-    refused("{\"$ref\":\"http://example.com/other.json\"}", "leads out of this schema, and nothing is fetched");
+    refused("{\"$ref\":\"http://example.com/other.json\"}",
+            "leads out of this schema, and nothing is fetched");
     refused("{\"$ref\":\"#/$defs/x\"}", "the $ref \"#/$defs/x\" leads to nothing");
     refused("{\"$ref\":\"#x\"}", "the $ref \"#x\" leads to nothing");
     refused("{\"$ref\":\"#\"}", "it refers to itself without end");
-    refused("{\"$defs\":{\"a\":{\"allOf\":[{\"$ref\":\"#/$defs/b\"}]},\"b\":{\"not\":{\"$ref\":\"#/$defs/a\"}}},"
-            "\"$ref\":\"#/$defs/a\"}", "it refers to itself without end");
+    refused("{\"$defs\":{\"a\":{\"allOf\":[{\"$ref\":\"#/$defs/b\"}]},\"b\":{\"not\":{\"$ref\":\"#/"
+            "$defs/a\"}}},\"$ref\":\"#/$defs/a\"}",
+            "it refers to itself without end");
     refused("{\"items\":[true]}", "is called prefixItems since 2020-12");
     refused("{\"anyOf\":[]}", "/anyOf: it must be an array of at least one schema");
     refused("{\"multipleOf\":0}", "/multipleOf: it must be a number above 0");
-    refused("{\"$defs\":{\"a\":{\"$id\":\"x:y\"},\"b\":{\"$id\":\"x:y\"}}}", "two schemas have the $id \"x:y\"");
-    refused("{\"$defs\":{\"a\":{\"$anchor\":\"n\"},\"b\":{\"$anchor\":\"n\"}}}", "two schemas have the anchor \"n\"");
+    refused("{\"$defs\":{\"a\":{\"$id\":\"x:y\"},\"b\":{\"$id\":\"x:y\"}}}",
+            "two schemas have the $id \"x:y\"");
+    refused("{\"$defs\":{\"a\":{\"$anchor\":\"n\"},\"b\":{\"$anchor\":\"n\"}}}",
+            "two schemas have the anchor \"n\"");
 }
 
 static void what_is_too_large_is_refused(void **state)
@@ -271,7 +289,8 @@ static void what_is_too_large_is_refused(void **state)
     buf_add(&buf, BP_STR("\"}"));
     refused(buf_str(&buf).data, "the pattern is longer than 8192 bytes");
     buf_reset(&buf);
-    buf_add(&buf, BP_STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{")); // a chain of references that does not end soon
+    buf_add(&buf, BP_STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{")); // a chain of references that does
+                                                                  // not end soon
     for (int i = 0; i < 5000; i++)
         buf_addf(&buf, "\"%d\":{\"$ref\":\"#/$defs/%d\"},", i, i + 1);
     buf_add(&buf, BP_STR("\"5000\":true}}"));
@@ -287,7 +306,8 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
     buf_init(&buf, &arena, 1u << 20);
     buf_add(&buf, BP_STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{\"40\":false"));
     for (int i = 0; i < 40; i++)
-        buf_addf(&buf, ",\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}", i, i + 1, i + 1);
+        buf_addf(&buf, ",\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}",
+                 i, i + 1, i + 1);
     buf_add(&buf, BP_STR("}}"));
     schema = json_schema_compile(buf_str(&buf), problem);
     if (schema) { // it may be refused for its height, but must not take for ever
@@ -298,8 +318,10 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
     buf_reset(&buf);
     buf_add(&buf, BP_STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{\"20\":false"));
     for (int i = 0; i < 20; i++)
-        buf_addf(&buf, ",\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"},"
-                       "{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}", i, i + 1, i + 1, i + 1, i + 1);
+        buf_addf(&buf,
+                 ",\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/"
+                 "%d\"},{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}",
+                 i, i + 1, i + 1, i + 1, i + 1);
     buf_add(&buf, BP_STR("}}"));
     schema = compile(buf_str(&buf).data);
     assert_false(json_schema_check(schema, read_json("1"), problem));
@@ -332,8 +354,8 @@ static void *walk_deep(void *arg)
 /* A fiber has 256 KiB, of which its handler has used some. */
 static void a_deep_value_is_walked_on_a_small_stack(void **state)
 {
-    struct json_schema *schema = compile("{\"anyOf\":[{\"allOf\":[{\"oneOf\":[{\"items\":{\"$ref\":\"#\"}}]}],"
-                                         "\"unevaluatedItems\":false}]}");
+    struct json_schema *schema = compile("{\"anyOf\":[{\"allOf\":[{\"oneOf\":[{\"items\":{\"$ref\":"
+                                         "\"#\"}}]}],\"unevaluatedItems\":false}]}");
     pthread_attr_t      attributes;
     pthread_t           thread;
     void               *why = NULL;
@@ -377,10 +399,10 @@ static void an_open_schema_is_known_as_one(void **state)
 static void a_tool_call_is_checked_in_less_than_a_microsecond(void **state)
 {
     enum { ROUNDS = 200000 };
-    struct json_schema *schema =
-        compile("{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\",\"minLength\":1},"
-                "\"head\":{\"type\":\"integer\",\"minimum\":0},\"mode\":{\"enum\":[\"text\",\"binary\"]}},"
-                "\"required\":[\"path\"],\"additionalProperties\":false}");
+    struct json_schema *schema = compile(
+        "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\",\"minLength\":1},"
+        "\"head\":{\"type\":\"integer\",\"minimum\":0},\"mode\":{\"enum\":[\"text\",\"binary\"]}},"
+        "\"required\":[\"path\"],\"additionalProperties\":false}");
     const bp_json *value = read_json("{\"path\":\"src/main.c\",\"head\":20,\"mode\":\"binary\"}");
     int64_t        began = clock_thread_cpu_ns(), took;
     (void)state;

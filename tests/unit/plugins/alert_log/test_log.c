@@ -20,7 +20,8 @@ static void each_alert_is_one_line(void **state)
     assert_int_equal(line.level, BP_LOG_ERROR);
     assert_string_equal(line.event, "alert");
     assert_string_equal(line.message, "storage.main is down");
-    assert_non_null(strstr(line.fields, "alert=ComponentDown state=firing severity=critical fingerprint=abc123"));
+    assert_non_null(strstr(line.fields, "alert=ComponentDown state=firing severity=critical "
+                                        "fingerprint=abc123"));
     assert_non_null(strstr(line.fields, "label_component=storage.main"));
     line = testhost_log_at(host, before + 1);
     assert_int_equal(line.level, BP_LOG_INFO);

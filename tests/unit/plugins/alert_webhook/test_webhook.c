@@ -30,7 +30,8 @@ static void alerts_are_posted_in_the_shape_of_alertmanager(void **state)
     assert_non_null(strstr(sent.headers, "Authorization: Bearer s3cret\r\n"));
     assert_non_null(strstr(sent.headers, "Content-Type: application/json\r\n"));
     assert_ok(bp_json_parse(call, sent.body, &root));
-    assert_true(is_at(root, "version", "4") && is_at(root, "status", "firing") && is_at(root, "receiver", "main"));
+    assert_true(is_at(root, "version", "4") && is_at(root, "status", "firing") &&
+                is_at(root, "receiver", "main"));
     assert_int_equal(bp_json_count(bp_json_get(root, "alerts")), 2);
     first = bp_json_at(bp_json_get(root, "alerts"), 0);
     second = bp_json_at(bp_json_get(root, "alerts"), 1);
@@ -41,7 +42,8 @@ static void alerts_are_posted_in_the_shape_of_alertmanager(void **state)
     assert_true(is_at(bp_json_get(first, "labels"), "severity", "critical"));
     assert_true(is_at(bp_json_get(first, "labels"), "component", "storage.main"));
     assert_true(is_at(bp_json_get(first, "annotations"), "description", "the disk is on \"fire\""));
-    assert_true(is_at(second, "status", "resolved") && is_at(second, "endsAt", "2023-11-14T22:14:20.000Z"));
+    assert_true(is_at(second, "status", "resolved") &&
+                is_at(second, "endsAt", "2023-11-14T22:14:20.000Z"));
     assert_true(is_at(bp_json_get(second, "annotations"), "runbook_url", "https://x.example/r"));
     assert_ok(deliver(1, 1));
     assert_ok(bp_json_parse(call, testhost_request_at(host, 1).body, &root));
@@ -71,8 +73,10 @@ static void refusals_say_whether_trying_again_helps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(alerts_are_posted_in_the_shape_of_alertmanager, setup, close_host_of_sink),
-        cmocka_unit_test_setup_teardown(refusals_say_whether_trying_again_helps, setup, close_host_of_sink),
+        cmocka_unit_test_setup_teardown(alerts_are_posted_in_the_shape_of_alertmanager, setup,
+                                        close_host_of_sink),
+        cmocka_unit_test_setup_teardown(refusals_say_whether_trying_again_helps, setup,
+                                        close_host_of_sink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

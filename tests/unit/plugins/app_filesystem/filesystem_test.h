@@ -1,4 +1,5 @@
-/* filesystem_test.h - what the tests of the app filesystem share: a root with files in it, a place outside, and calls.
+/* filesystem_test.h - what the tests of the app filesystem share: a root with files in it, a place
+ * outside, and calls.
  *
  *      DIRECTORY/root          served
  *      DIRECTORY/root-evil     not served, though its name begins alike
@@ -93,17 +94,18 @@ static inline int close_files(void **state)
 /* Starts the instance with roots = DIRECTORY/root and up to two more options. */
 static inline void serve(const char *name, const char *value, const char *name2, const char *value2)
 {
-    const testhost_option options[] = {{"roots", root}, {name, value}, {name2, value2}};
+    const testhost_option options[] = { { "roots", root }, { name, value }, { name2, value2 } };
 
     start(options, 1 + (name != NULL) + (name2 != NULL));
 }
 
-/* "{"a": "x", ...}" from pairs of name and value, NULL at the end; a value that begins with "=" is JSON as it stands.
+/* "{"a": "x", ...}" from pairs of name and value, NULL at the end; a value that begins with "=" is
+ * JSON as it stands.
  */
 static inline const char *arguments_of(const char *first, va_list more)
 {
     bp_json_writer *w = bp_json_writer_new(call, 4u << 20);
-    bp_str          json = {"", 0};
+    bp_str          json = { "", 0 };
 
     bp_json_object(w);
     for (const char *name = first; name; name = va_arg(more, const char *)) {
@@ -122,7 +124,8 @@ static inline const char *arguments_of(const char *first, va_list more)
 
 static bp_status last_status;
 
-/* Calls a tool; its text, which is in the content and in the structured content alike, or the sentence of its error. */
+/* Calls a tool; its text, which is in the content and in the structured content alike, or the
+ * sentence of its error. */
 static inline const char *tool(const char *name, const char *first, ...)
 {
     testhost_mcp_reply reply;
@@ -147,7 +150,8 @@ static inline const char *tool(const char *name, const char *first, ...)
         last_status = BP_INVALID;
     else
         assert_true(
-            bp_str_equal(text, bp_json_string(bp_json_get(bp_json_get(result, "structuredContent"), "content"))));
+            bp_str_equal(text, bp_json_string(bp_json_get(bp_json_get(result, "structuredContent"),
+                                                          "content"))));
     return bp_dup(call, text).data;
 }
 
@@ -160,8 +164,8 @@ static inline const char *read_path(const char *path)
 static inline void assert_failed(const char *sentence, bp_status status, const char *text)
 {
     if (last_status != status || !strstr(sentence, text))
-        fail_msg("%s: \"%s\"; wanted %s: \"%s\"", bp_status_label(last_status), sentence, bp_status_label(status),
-                 text);
+        fail_msg("%s: \"%s\"; wanted %s: \"%s\"", bp_status_label(last_status), sentence,
+                 bp_status_label(status), text);
 }
 
 static inline void assert_gave(const char *result, const char *wanted)

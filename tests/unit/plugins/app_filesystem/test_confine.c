@@ -1,5 +1,5 @@
-/* test_confine.c - app/filesystem: the second wall alone. A thread that it has confined opens what it likes, without
- * the first wall, and the kernel refuses what is not in the roots.
+/* test_confine.c - app/filesystem: the second wall alone. A thread that it has confined opens what
+ * it likes, without the first wall, and the kernel refuses what is not in the roots.
  */
 #include "../../../../plugins/app/filesystem/confine.c"
 #include "../../../../plugins/app/filesystem/failure.c"
@@ -11,7 +11,8 @@ enum { IS_OPEN = 0 };
 struct attempt {
     struct filesystem_shared *shared;
     bp_status                 status;
-    int read_inside, read_outside, write_inside, write_outside, list_outside, make_inside, rename_out, unlink_outside;
+    int read_inside, read_outside, write_inside, write_outside, list_outside, make_inside,
+        rename_out, unlink_outside;
 };
 
 static int outcome_of(int result)
@@ -41,11 +42,12 @@ static void *try_all(void *arg)
 
 static struct attempt confined(bool read_only)
 {
-    struct filesystem        self = {.read_only = read_only, .landlock = LANDLOCK_AUTO};
-    struct filesystem_shared shared = {.root_count = 1,
-                                       .roots = {{.path = root, .given = root, .fd = open(root, O_PATH)}}};
-    struct attempt           attempt = {.shared = &shared};
-    pthread_t                thread;
+    struct filesystem        self = { .read_only = read_only, .landlock = LANDLOCK_AUTO };
+    struct filesystem_shared shared = {
+        .root_count = 1, .roots = { { .path = root, .given = root, .fd = open(root, O_PATH) } }
+    };
+    struct attempt attempt = { .shared = &shared };
+    pthread_t      thread;
 
     call = testhost_call_new(host, BP_SECONDS(60));
     assert_ok(confine_create(call, &self, &shared));

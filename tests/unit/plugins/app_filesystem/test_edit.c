@@ -1,5 +1,5 @@
-/* test_edit.c - app/filesystem: where an edit goes, what it refuses, and that neither a text nor a pattern made for it
- * keeps a thread busy once nobody waits.
+/* test_edit.c - app/filesystem: where an edit goes, what it refuses, and that neither a text nor a
+ * pattern made for it keeps a thread busy once nobody waits.
  */
 #include "plugins/app_filesystem/filesystem_test.h"
 
@@ -11,7 +11,7 @@
 static const char *edit_once(const char *old_text, const char *new_text)
 {
     bp_json_writer *w = bp_json_writer_new(call, 4u << 20);
-    bp_str          json = {"", 0};
+    bp_str          json = { "", 0 };
     char           *edits;
 
     bp_json_array(w);
@@ -37,32 +37,36 @@ static void a_block_that_matches_but_for_blanks_is_shifted_as_a_whole(void **sta
     static const struct {
         const char *file, *old_text, *new_text, *wanted;
     } cases[] = {
-        // Written without the indent of the place: everything moves to the right, and keeps its own steps.
-        {"a\n    if x:\n        y\n    z\n", "if x:\n    y\nz", "if x:\n    if w:\n        y\nz",
-         "a\n    if x:\n        if w:\n            y\n    z\n"},
+        // Written without the indent of the place: everything moves to the right, and keeps its own
+        // steps.
+        { "a\n    if x:\n        y\n    z\n", "if x:\n    y\nz", "if x:\n    if w:\n        y\nz",
+          "a\n    if x:\n        if w:\n            y\n    z\n" },
         // More new lines than old ones, and an empty one, which stays empty.
-        {"    one\n    two\n", "one \ntwo", "1\n\n  2\n3", "    1\n\n      2\n    3\n"},
+        { "    one\n    two\n", "one \ntwo", "1\n\n  2\n3", "    1\n\n      2\n    3\n" },
         // Indented more than the place: to the left.
-        {"  if (a)\n    b;\n", "      if (a)\n        b;", "      if (a)\n        c;\n      d;", "  if (a)\n    c;\n  d;\n"},
+        { "  if (a)\n    b;\n", "      if (a)\n        b;", "      if (a)\n        c;\n      d;",
+          "  if (a)\n    c;\n  d;\n" },
         // Less indented than the first line, down to the edge.
-        {"        x\n    y\n", "    x\ny", "    x1\ny1", "        x1\n    y1\n"},
+        { "        x\n    y\n", "    x\ny", "    x1\ny1", "        x1\n    y1\n" },
         // Tabs there, blanks here.
-        {"\tif x:\n\t\ty\n", "    if x:\n        y", "    if x:\n    \ty2\n    z", "\tif x:\n\t\ty2\n\tz\n"},
-        {"if x:\n\ty\n\tif z:\n\t\tw\n", "if x:\n    y\n    if z:", "if x:\n    if z:\n        y\n    else:",
-         "if x:\n\tif z:\n\t\ty\n\telse:\n\t\tw\n"},
-        {"    if x:\n        y\n", "\tif x:\n\t\ty", "\tif x:\n\t\tif w:\n\t\t\ty", "    if x:\n        if w:\n            y\n"},
+        { "\tif x:\n\t\ty\n", "    if x:\n        y", "    if x:\n    \ty2\n    z",
+          "\tif x:\n\t\ty2\n\tz\n" },
+        { "if x:\n\ty\n\tif z:\n\t\tw\n", "if x:\n    y\n    if z:",
+          "if x:\n    if z:\n        y\n    else:", "if x:\n\tif z:\n\t\ty\n\telse:\n\t\tw\n" },
+        { "    if x:\n        y\n", "\tif x:\n\t\ty", "\tif x:\n\t\tif w:\n\t\t\ty",
+          "    if x:\n        if w:\n            y\n" },
         // Written without any indent, as many lines as before: each as the line beside it.
-        {"  if x:\n    y\n  z\n", "if x:\ny\n\nz", "if v:\nw\n\nz", NULL},
-        {"  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\nz", "  if v:\n    w\n  z\n"},
-        {"  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\n\nz", "  if v:\n    w\n\n  z\n"},
-        {"  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\nu\nz", NULL},
+        { "  if x:\n    y\n  z\n", "if x:\ny\n\nz", "if v:\nw\n\nz", NULL },
+        { "  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\nz", "  if v:\n    w\n  z\n" },
+        { "  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\n\nz", "  if v:\n    w\n\n  z\n" },
+        { "  if x:\n    y\n  z\n", "if x:\ny\nz", "if v:\nw\nu\nz", NULL },
         // The first line was copied from its middle, the others with their indent.
-        {"    call(a,\n         b,\n         c);\n", "call(a, \n         b,\n         c);", "call(a,\n         d);",
-         "    call(a,\n         d);\n"},
+        { "    call(a,\n         b,\n         c);\n", "call(a, \n         b,\n         c);",
+          "call(a,\n         d);", "    call(a,\n         d);\n" },
         // Whole lines: what follows them stays where it is.
-        {"  one\n  two\nthree\n", "one\ntwo \n", "1\n", "  1\nthree\n"},
-        {"  one\n  two", "one\ntwo \n", "1\n", "  1\n"},
-        {"  one\n  two\nthree\n", "one\ntwo \n", "", "three\n"},
+        { "  one\n  two\nthree\n", "one\ntwo \n", "1\n", "  1\nthree\n" },
+        { "  one\n  two", "one\ntwo \n", "1\n", "  1\n" },
+        { "  one\n  two\nthree\n", "one\ntwo \n", "", "three\n" },
     };
     (void)state;
     serve(NULL, NULL, NULL, NULL);
@@ -77,7 +81,8 @@ static void a_block_that_matches_but_for_blanks_is_shifted_as_a_whole(void **sta
             continue;
         }
         if (last_status != BP_OK || strcmp(content_of("root/a.txt"), cases[i].wanted) != 0)
-            fail_msg("case %zu: %s\ngave\n%s\nwanted\n%s", i, said, content_of("root/a.txt"), cases[i].wanted);
+            fail_msg("case %zu: %s\ngave\n%s\nwanted\n%s", i, said, content_of("root/a.txt"),
+                     cases[i].wanted);
     }
 }
 
@@ -101,7 +106,9 @@ static void what_is_there_several_times_is_not_edited(void **state)
     // A later edit makes no earlier one happen.
     put("root/a.txt", text);
     assert_failed(tool("edit_file", "path", "a.txt", "edits",
-                       "=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"two\",\"newText\":\"2\"}]", NULL),
+                       "=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"two\",\"newText\":"
+                       "\"2\"}]",
+                       NULL),
                   BP_INVALID, "edit 2");
     assert_string_equal(content_of("root/a.txt"), text);
 }
@@ -138,14 +145,16 @@ static char *repeated(const char *piece, size_t count, const char *end)
 
 static void an_edit_of_many_equal_lines_takes_no_square_of_time(void **state)
 {
-    char  *text = repeated("x\n", 200000, ""), *old_text = repeated(" x\n", 100000, "y"), *spread = malloc(4u << 20);
+    char *text = repeated("x\n", 200000, ""), *old_text = repeated(" x\n", 100000, "y"),
+         *spread = malloc(4u << 20);
     size_t len = 0;
     double before;
     (void)state;
     put("root/a.txt", text);
     serve(NULL, NULL, NULL, NULL);
     before = thread_cpu_s();
-    assert_failed(edit_once(old_text, "z"), BP_INVALID, "Could not find exact match"); // 76 s before
+    assert_failed(edit_once(old_text, "z"), BP_INVALID,
+                  "Could not find exact match"); // 76 s before
     assert_true(thread_cpu_s() - before < 2);
     free(text);
     free(old_text);
@@ -181,7 +190,8 @@ static void many_edits_of_one_large_file_need_little_memory(void **state)
     serve(NULL, NULL, NULL, NULL);
     at = (size_t)snprintf(edits, 1u << 20, "=[{\"oldText\":\"start\",\"newText\":\"v0\"}");
     for (int i = 1; i < 1000; i++) // each copied 1 MB into the call's memory
-        at += (size_t)snprintf(edits + at, (1u << 20) - at, ",{\"oldText\":\"v%d\",\"newText\":\"v%d\"}", i - 1, i);
+        at += (size_t)snprintf(edits + at, (1u << 20) - at,
+                               ",{\"oldText\":\"v%d\",\"newText\":\"v%d\"}", i - 1, i);
     snprintf(edits + at, (1u << 20) - at, "]");
     tool("edit_file", "path", "a.txt", "edits", edits, NULL);
     assert_int_equal(last_status, BP_OK);
@@ -192,7 +202,7 @@ static void many_edits_of_one_large_file_need_little_memory(void **state)
 
 static void *cancel_soon(void *arg)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
     testhost_cancel(arg);
     return NULL;
 }
@@ -210,12 +220,14 @@ static void expect_end_when_cancelled(const char *name, const char *arguments)
     reply = testhost_call_tool(call, instance, name, arguments);
     pthread_join(canceller, NULL);
     if (reply.status != BP_CANCELLED || thread_cpu_s() - before > 1)
-        fail_msg("%s: %s after %.1f s of CPU", name, bp_status_label(reply.status), thread_cpu_s() - before);
+        fail_msg("%s: %s after %.1f s of CPU", name, bp_status_label(reply.status),
+                 thread_cpu_s() - before);
 }
 
 static void work_that_others_make_long_ends_with_its_call(void **state)
 {
-    char  *arguments = malloc(8u << 20), *pattern = repeated("{a*,b*}", 9, ""), *stars = repeated("*a", 1500, "b");
+    char *arguments = malloc(8u << 20), *pattern = repeated("{a*,b*}", 9, ""),
+         *stars = repeated("*a", 1500, "b");
     char   name[256], path[512];
     size_t at;
     (void)state;
@@ -227,9 +239,11 @@ static void work_that_others_make_long_ends_with_its_call(void **state)
     }
     serve(NULL, NULL, NULL, NULL);
     // Many patterns, each of many alternatives, against long names.
-    at = (size_t)snprintf(arguments, 8u << 20, "{\"path\":\".\",\"pattern\":\"**\",\"excludePatterns\":[");
+    at = (size_t)snprintf(arguments, 8u << 20,
+                          "{\"path\":\".\",\"pattern\":\"**\",\"excludePatterns\":[");
     for (int i = 0; i < 500; i++)
-        at += (size_t)snprintf(arguments + at, (8u << 20) - at, "%s\"**/%s%s\"", i ? "," : "", pattern, stars);
+        at += (size_t)snprintf(arguments + at, (8u << 20) - at, "%s\"**/%s%s\"", i ? "," : "",
+                               pattern, stars);
     snprintf(arguments + at, (8u << 20) - at, "]}");
     expect_end_when_cancelled("search_files", arguments);
     expect_end_when_cancelled("directory_tree", arguments);
@@ -237,9 +251,11 @@ static void work_that_others_make_long_ends_with_its_call(void **state)
     {
         char *braces = repeated("{", 3800, "");
 
-        at = (size_t)snprintf(arguments, 8u << 20, "{\"path\":\".\",\"pattern\":\"**\",\"excludePatterns\":[");
+        at = (size_t)snprintf(arguments, 8u << 20,
+                              "{\"path\":\".\",\"pattern\":\"**\",\"excludePatterns\":[");
         for (int i = 0; i < 500; i++)
-            at += (size_t)snprintf(arguments + at, (8u << 20) - at, "%s\"%s%s\"", i ? "," : "", pattern, braces);
+            at += (size_t)snprintf(arguments + at, (8u << 20) - at, "%s\"%s%s\"", i ? "," : "",
+                                   pattern, braces);
         snprintf(arguments + at, (8u << 20) - at, "]}");
         expect_end_when_cancelled("search_files", arguments);
         free(braces);

@@ -1,4 +1,5 @@
-/* test_naughty.c - app/filesystem: strings that break programs, as contents and as names of files. */
+/* test_naughty.c - app/filesystem: strings that break programs, as contents and as names of files.
+ */
 #include "plugins/app_filesystem/filesystem_test.h"
 
 static bp_str strings_file(void)
@@ -42,7 +43,8 @@ static void contents_come_back_as_they_went(void **state)
     serve(NULL, NULL, NULL, NULL);
     for (; (text = string_at(count)) != NULL; count++) {
         if (text[0] != '=') { // which the helper takes for JSON
-            assert_gave(tool("write_file", "path", "x", "content", text, NULL), "Successfully wrote to x");
+            assert_gave(tool("write_file", "path", "x", "content", text, NULL),
+                        "Successfully wrote to x");
             assert_gave(read_path("x"), text);
             assert_string_equal(content_of("root/x"), text);
         }
@@ -79,7 +81,8 @@ static void names_stay_in_the_root(void **state)
     }
     assert_true(made > 250);
     assert_non_null(strstr(tool("list_directory", "path", ".", NULL), "[FILE] a.txt"));
-    assert_non_null(strstr(tool("search_files", "path", ".", "pattern", "a.txt", NULL), "/root/a.txt"));
+    assert_non_null(
+        strstr(tool("search_files", "path", ".", "pattern", "a.txt", NULL), "/root/a.txt"));
     assert_string_equal(content_of("outside/secret.txt"), SECRET);
 }
 

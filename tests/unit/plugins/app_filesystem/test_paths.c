@@ -26,10 +26,12 @@ static void assert_unreachable(const char *path)
     assert_string_equal(content_of("root-evil/secret.txt"), SECRET);
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
     assert_failed(tool("read_text_file", "path", path, NULL), BP_DENIED, "Access denied - ");
-    assert_failed(tool("write_file", "path", path, "content", "x", NULL), BP_DENIED, "Access denied - ");
+    assert_failed(tool("write_file", "path", path, "content", "x", NULL), BP_DENIED,
+                  "Access denied - ");
     assert_failed(tool("create_directory", "path", path, NULL), BP_DENIED, "Access denied - ");
     assert_failed(tool("list_directory", "path", path, NULL), BP_DENIED, "Access denied - ");
-    assert_failed(tool("search_files", "path", path, "pattern", "*", NULL), BP_DENIED, "Access denied - ");
+    assert_failed(tool("search_files", "path", path, "pattern", "*", NULL), BP_DENIED,
+                  "Access denied - ");
     assert_failed(tool("get_file_info", "path", path, NULL), BP_DENIED, "Access denied - ");
 }
 
@@ -37,23 +39,26 @@ static void assert_unreachable(const char *path)
 static void assert_refused(const char *path)
 {
     assert_unreachable(path);
-    assert_failed(tool("move_file", "source", path, "destination", "stolen.txt", NULL), BP_DENIED, "Access denied - ");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", path, NULL), BP_DENIED, "Access denied - ");
+    assert_failed(tool("move_file", "source", path, "destination", "stolen.txt", NULL), BP_DENIED,
+                  "Access denied - ");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", path, NULL), BP_DENIED,
+                  "Access denied - ");
     assert_string_equal(content_of("root/stolen.txt"), "(missing)");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
 
 static void paths_inside_are_found_however_they_are_written(void **state)
 {
-    const char *const written[] = {"a.txt",         "./a.txt",        "sub/../a.txt",
-                                   "//a.txt",       "sub//..//a.txt", "a.txt/",
-                                   "nope/../a.txt", "../root/a.txt",  "sub/../../root/a.txt"};
+    const char *const written[] = { "a.txt",         "./a.txt",        "sub/../a.txt",
+                                    "//a.txt",       "sub//..//a.txt", "a.txt/",
+                                    "nope/../a.txt", "../root/a.txt",  "sub/../../root/a.txt" };
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
         if (written[i][0] != '/')
             assert_gave(read_path(written[i]), "one\ntwo\nthree\n");
-        assert_gave(read_path(path_to(bp_format(call, "root/%s", written[i]).data)), "one\ntwo\nthree\n");
+        assert_gave(read_path(path_to(bp_format(call, "root/%s", written[i]).data)),
+                    "one\ntwo\nthree\n");
     }
 }
 
@@ -87,26 +92,29 @@ static void a_directory_whose_name_begins_alike_is_outside(void **state)
 
 static void encoded_paths_are_names_like_others(void **state)
 {
-    const char *const written[] = {"%2e%2e/outside/secret.txt",
-                                   "..%2foutside%2fsecret.txt",
-                                   "%2fetc%2fpasswd",
-                                   "..\\outside\\secret.txt",
-                                   "....//outside/secret.txt",
-                                   "..;/outside/secret.txt",
-                                   "\xef\xbc\x8e\xef\xbc\x8e/outside/secret.txt",
-                                   "~",
-                                   "~/secret.txt",
-                                   "$HOME/x",
-                                   "file:///etc/passwd",
-                                   "\\\\?\\etc\\passwd",
-                                   ".. /outside/secret.txt"};
+    const char *const written[] = { "%2e%2e/outside/secret.txt",
+                                    "..%2foutside%2fsecret.txt",
+                                    "%2fetc%2fpasswd",
+                                    "..\\outside\\secret.txt",
+                                    "....//outside/secret.txt",
+                                    "..;/outside/secret.txt",
+                                    "\xef\xbc\x8e\xef\xbc\x8e/outside/secret.txt",
+                                    "~",
+                                    "~/secret.txt",
+                                    "$HOME/x",
+                                    "file:///etc/passwd",
+                                    "\\\\?\\etc\\passwd",
+                                    ".. /outside/secret.txt" };
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++)
-        assert_failed(read_path(written[i]), BP_NOT_FOUND, "ENOENT: no such file or directory, open '");
-    assert_gave(tool("write_file", "path", "%2e%2e", "content", "x", NULL), "Successfully wrote to %2e%2e");
+        assert_failed(read_path(written[i]), BP_NOT_FOUND,
+                      "ENOENT: no such file or directory, open '");
+    assert_gave(tool("write_file", "path", "%2e%2e", "content", "x", NULL),
+                "Successfully wrote to %2e%2e");
     assert_string_equal(content_of("root/%2e%2e"), "x");
-    assert_gave(tool("write_file", "path", "~", "content", "tilde", NULL), "Successfully wrote to ~");
+    assert_gave(tool("write_file", "path", "~", "content", "tilde", NULL),
+                "Successfully wrote to ~");
     assert_string_equal(content_of("root/~"), "tilde");
     assert_failed(read_path("C:\\Windows\\win.ini"), BP_DENIED, "is a path of Windows");
     assert_failed(read_path("c:/Windows"), BP_DENIED, "is a path of Windows");
@@ -119,8 +127,10 @@ static void a_path_with_a_nul_is_refused(void **state)
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     assert_failed(tool("read_text_file", "path", "=\"a.txt\\u0000.png\"", NULL), BP_DENIED, "NUL");
-    assert_failed(tool("write_file", "path", "=\"sub/\\u0000\"", "content", "x", NULL), BP_DENIED, "NUL");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "=\"b\\u0000\"", NULL), BP_DENIED, "NUL");
+    assert_failed(tool("write_file", "path", "=\"sub/\\u0000\"", "content", "x", NULL), BP_DENIED,
+                  "NUL");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "=\"b\\u0000\"", NULL),
+                  BP_DENIED, "NUL");
     assert_failed(tool("create_directory", "path", "=\"d\\u0000/../..\"", NULL), BP_DENIED, "NUL");
 }
 
@@ -133,11 +143,12 @@ static void names_that_are_too_long_are_refused(void **state)
     for (size_t len = 255; len <= 8192; len = len == 255 ? 256 : len * 2) {
         name[len] = '\0';
         if (len == 255) {
-            assert_true(strstr(tool("write_file", "path", name, "content", "long", NULL), "Successfully wrote") !=
-                        NULL);
+            assert_true(strstr(tool("write_file", "path", name, "content", "long", NULL),
+                               "Successfully wrote") != NULL);
             assert_gave(read_path(name), "long");
         } else {
-            assert_failed(tool("write_file", "path", name, "content", "x", NULL), BP_INVALID, "ENAMETOOLONG");
+            assert_failed(tool("write_file", "path", name, "content", "x", NULL), BP_INVALID,
+                          "ENAMETOOLONG");
             assert_failed(read_path(name), BP_INVALID, "ENAMETOOLONG");
             assert_failed(tool("create_directory", "path", name, NULL), BP_INVALID, "ENAMETOOLONG");
         }
@@ -170,9 +181,11 @@ static void links_that_stay_inside_are_followed(void **state)
     assert_gave(read_path("around"), "one\ntwo\nthree\n");
     assert_gave(tool("list_directory", "path", "directory", NULL), "[FILE] b.txt\n[FILE] up");
     // A file is written where its link leads; the link stays one.
-    assert_gave(tool("write_file", "path", "absolute", "content", "new", NULL), "Successfully wrote to absolute");
+    assert_gave(tool("write_file", "path", "absolute", "content", "new", NULL),
+                "Successfully wrote to absolute");
     assert_string_equal(content_of("root/sub/b.txt"), "new");
-    assert_gave(tool("write_file", "path", "dangling", "content", "made", NULL), "Successfully wrote to dangling");
+    assert_gave(tool("write_file", "path", "dangling", "content", "made", NULL),
+                "Successfully wrote to dangling");
     assert_string_equal(content_of("root/not-yet"), "made");
     assert_gave(tool("create_directory", "path", "directory/x/y", NULL),
                 "Successfully created directory directory/x/y");
@@ -204,13 +217,14 @@ static void links_that_lead_out_are_refused(void **state)
     assert_refused("proc/etc/passwd");
     assert_unreachable("dangling");
     assert_int_equal(access(path_to("outside/not-yet"), F_OK), -1);
-    assert_failed(read_path("file"), BP_DENIED, "Access denied - symlink target outside allowed directories: ");
+    assert_failed(read_path("file"), BP_DENIED,
+                  "Access denied - symlink target outside allowed directories: ");
     // What is moved is the link, and it leads nowhere then as well.
     assert_gave(tool("move_file", "source", "file", "destination", "sub/moved", NULL),
                 "Successfully moved file to sub/moved");
     assert_unreachable("sub/moved");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "dangling", NULL), BP_CONFLICT,
-                  "Destination already exists");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "dangling", NULL),
+                  BP_CONFLICT, "Destination already exists");
     // A link that leads out is listed but neither found nor entered.
     assert_null(strstr(tool("search_files", "path", ".", "pattern", "**", NULL), "evil"));
     assert_null(strstr(tool("directory_tree", "path", ".", NULL), "secret"));
@@ -250,13 +264,14 @@ static void a_hard_link_is_read_and_writing_leaves_the_other_name_alone(void **s
     tool("write_file", "path", "hard", "content", "mine", NULL);
     assert_string_equal(content_of("root/hard"), "mine");
     assert_string_equal(content_of("outside/secret.txt"), SECRET);
-    tool("edit_file", "path", "hard", "edits", "=[{\"oldText\":\"mine\",\"newText\":\"yours\"}]", NULL);
+    tool("edit_file", "path", "hard", "edits", "=[{\"oldText\":\"mine\",\"newText\":\"yours\"}]",
+         NULL);
     assert_string_equal(content_of("outside/secret.txt"), SECRET);
 }
 
 static void fifos_devices_and_sockets_are_neither_read_nor_waited_for(void **state)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     int                server = socket(AF_UNIX, SOCK_STREAM, 0);
     (void)state;
     assert_int_equal(mkfifo(path_to("root/fifo"), 0644), 0);
@@ -264,25 +279,32 @@ static void fifos_devices_and_sockets_are_neither_read_nor_waited_for(void **sta
     assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
     serve(NULL, NULL, NULL, NULL);
     assert_failed(read_path("fifo"), BP_DENIED, "only regular files are read");
-    assert_failed(tool("read_text_file", "path", "fifo", "head", "=1", NULL), BP_DENIED, "only regular files");
+    assert_failed(tool("read_text_file", "path", "fifo", "head", "=1", NULL), BP_DENIED,
+                  "only regular files");
     assert_failed(tool("read_media_file", "path", "fifo", NULL), BP_DENIED, "only regular files");
-    assert_failed(tool("write_file", "path", "fifo", "content", "x", NULL), BP_INVALID, "only regular files");
-    assert_failed(tool("edit_file", "path", "fifo", "edits", "=[]", NULL), BP_INVALID, "no regular file");
+    assert_failed(tool("write_file", "path", "fifo", "content", "x", NULL), BP_INVALID,
+                  "only regular files");
+    assert_failed(tool("edit_file", "path", "fifo", "edits", "=[]", NULL), BP_INVALID,
+                  "no regular file");
     assert_failed(read_path("socket"), BP_DENIED, "only regular files are read");
-    if (mknod(path_to("root/device"), S_IFCHR | 0666, makedev(1, 5)) == 0) { // /dev/zero, which never ends
+    if (mknod(path_to("root/device"), S_IFCHR | 0666, makedev(1, 5)) ==
+        0) { // /dev/zero, which never ends
         assert_failed(read_path("device"), BP_DENIED, "only regular files are read");
-        assert_failed(tool("write_file", "path", "device", "content", "x", NULL), BP_INVALID, "only regular files");
+        assert_failed(tool("write_file", "path", "device", "content", "x", NULL), BP_INVALID,
+                      "only regular files");
     }
     close(server);
 }
 
 static void magic_links_of_procfs_are_not_followed(void **state)
 {
-    const testhost_option options[] = {{"roots", "/proc/self"}, {"landlock", "off"}};
+    const testhost_option options[] = { { "roots", "/proc/self" }, { "landlock", "off" } };
     (void)state;
     start(options, 2);
-    assert_failed(read_path("root/etc/passwd"), BP_DENIED, "Access denied - symlink target outside");
-    assert_failed(tool("list_directory", "path", "cwd", NULL), BP_DENIED, "Access denied - symlink target outside");
+    assert_failed(read_path("root/etc/passwd"), BP_DENIED,
+                  "Access denied - symlink target outside");
+    assert_failed(tool("list_directory", "path", "cwd", NULL), BP_DENIED,
+                  "Access denied - symlink target outside");
     assert_failed(read_path("exe"), BP_DENIED, "Access denied - symlink target outside");
     tool("write_file", "path", "fd/1", "content", "x", NULL);
     assert_int_not_equal(last_status, BP_OK);
@@ -300,17 +322,24 @@ static void denied_names_are_neither_served_nor_listed(void **state)
     make_link(".git", "root/git");
     make_link(".env", "root/environment");
     serve(NULL, NULL, NULL, NULL);
-    assert_failed(read_path(".git/config"), BP_DENIED, "is on the list of names that are not served");
+    assert_failed(read_path(".git/config"), BP_DENIED,
+                  "is on the list of names that are not served");
     assert_failed(read_path(".GIT/config"), BP_DENIED, "is on the list");
     assert_failed(read_path("git/config"), BP_DENIED, "is on the list");
     assert_failed(read_path("environment"), BP_DENIED, "is on the list");
     assert_failed(read_path("sub/secrets/x"), BP_DENIED, "is on the list");
-    assert_failed(tool("write_file", "path", ".env", "content", "x", NULL), BP_DENIED, "is on the list");
-    assert_failed(tool("write_file", "path", "sub/.ssh/x", "content", "x", NULL), BP_DENIED, "is on the list");
-    assert_failed(tool("create_directory", "path", "x/.git/hooks", NULL), BP_DENIED, "is on the list");
-    assert_failed(tool("move_file", "source", ".git", "destination", "git2", NULL), BP_DENIED, "is on the list");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "secrets", NULL), BP_DENIED, "is on the list");
-    assert_gave(tool("list_directory", "path", ".", NULL), "[FILE] a.txt\n[FILE] environment\n[FILE] git\n[DIR] sub");
+    assert_failed(tool("write_file", "path", ".env", "content", "x", NULL), BP_DENIED,
+                  "is on the list");
+    assert_failed(tool("write_file", "path", "sub/.ssh/x", "content", "x", NULL), BP_DENIED,
+                  "is on the list");
+    assert_failed(tool("create_directory", "path", "x/.git/hooks", NULL), BP_DENIED,
+                  "is on the list");
+    assert_failed(tool("move_file", "source", ".git", "destination", "git2", NULL), BP_DENIED,
+                  "is on the list");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "secrets", NULL), BP_DENIED,
+                  "is on the list");
+    assert_gave(tool("list_directory", "path", ".", NULL),
+                "[FILE] a.txt\n[FILE] environment\n[FILE] git\n[DIR] sub");
     assert_null(strstr(tool("directory_tree", "path", ".", NULL), "secrets"));
     assert_null(strstr(tool("search_files", "path", ".", "pattern", "**", NULL), "/.git"));
     assert_string_equal(content_of("root/.env"), SECRET);
@@ -329,7 +358,7 @@ static void the_list_of_denied_names_can_be_changed_and_emptied(void **state)
 static void several_roots_are_searched_in_their_order(void **state)
 {
     char                  both[256];
-    const testhost_option options[] = {{"roots", both}};
+    const testhost_option options[] = { { "roots", both } };
     (void)state;
     make_dir("second");
     make_dir("second/only");
@@ -350,7 +379,8 @@ static void several_roots_are_searched_in_their_order(void **state)
     assert_string_equal(content_of("second/here"), "changed");
     tool("write_file", "path", "only/new", "content", "y", NULL);
     assert_string_equal(content_of("second/only/new"), "y");
-    assert_gave(tool("move_file", "source", "here", "destination", "there", NULL), "Successfully moved here to there");
+    assert_gave(tool("move_file", "source", "here", "destination", "there", NULL),
+                "Successfully moved here to there");
     assert_string_equal(content_of("root/there"), "changed");
     snprintf(both, sizeof(both), "Allowed directories:\n%s\n%s", root, path_to("second"));
     assert_gave(tool("list_allowed_directories", NULL, NULL), both);
@@ -358,7 +388,7 @@ static void several_roots_are_searched_in_their_order(void **state)
 
 static void a_root_that_is_a_link_is_resolved_once(void **state)
 {
-    const testhost_option options[] = {{"roots", path_to("entry")}};
+    const testhost_option options[] = { { "roots", path_to("entry") } };
     (void)state;
     make_link("root", "entry");
     start(options, 1);
@@ -374,7 +404,8 @@ static void a_root_that_is_a_link_is_resolved_once(void **state)
 static void roots_that_cannot_be_opened_are_left_out_and_named(void **state)
 {
     char                  list[256];
-    const testhost_option some[] = {{"roots", list}}, none[] = {{"roots", "/no/such/place, /etc/passwd"}};
+    const testhost_option some[] = { { "roots", list } },
+                          none[] = { { "roots", "/no/such/place, /etc/passwd" } };
     (void)state;
     snprintf(list, sizeof(list), "/no/such/place, %s, /etc/passwd", root);
     start(some, 1);
@@ -392,10 +423,14 @@ static void landlock_confines_the_threads_and_nothing_else(void **state)
     (void)state;
     serve("landlock", "required", NULL, NULL);
     assert_gave(read_path("a.txt"), "one\ntwo\nthree\n");
-    assert_gave(tool("write_file", "path", "sub/x", "content", "x", NULL), "Successfully wrote to sub/x");
-    assert_gave(tool("move_file", "source", "sub/x", "destination", "x", NULL), "Successfully moved sub/x to x");
-    assert_gave(tool("move_file", "source", "sub", "destination", "moved", NULL), "Successfully moved sub to moved");
-    assert_gave(tool("create_directory", "path", "d/e", NULL), "Successfully created directory d/e");
+    assert_gave(tool("write_file", "path", "sub/x", "content", "x", NULL),
+                "Successfully wrote to sub/x");
+    assert_gave(tool("move_file", "source", "sub/x", "destination", "x", NULL),
+                "Successfully moved sub/x to x");
+    assert_gave(tool("move_file", "source", "sub", "destination", "moved", NULL),
+                "Successfully moved sub to moved");
+    assert_gave(tool("create_directory", "path", "d/e", NULL),
+                "Successfully created directory d/e");
     assert_gave(tool("move_file", "source", "moved", "destination", "d/e/f", NULL),
                 "Successfully moved moved to d/e/f");
     assert_string_equal(content_of("outside/secret.txt"), SECRET); // this thread is free

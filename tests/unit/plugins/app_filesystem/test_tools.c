@@ -1,4 +1,5 @@
-/* test_tools.c - app/filesystem: what each tool does, its limits, and that nothing is lost when something fails. */
+/* test_tools.c - app/filesystem: what each tool does, its limits, and that nothing is lost when
+ * something fails. */
 #include "plugins/app_filesystem/filesystem_test.h"
 
 #include <sys/resource.h>
@@ -19,11 +20,14 @@ static void head_and_tail_read_a_part(void **state)
     assert_gave(tool("read_text_file", "path", "a.txt", "tail", "=2.0", NULL), "three\n");
     assert_gave(tool("read_text_file", "path", "crlf", "tail", "=2", NULL), "2\n3");
     assert_gave(tool("read_text_file", "path", "crlf", "head", "=2", NULL), "1\r\n2\r");
-    assert_failed(tool("read_text_file", "path", "a.txt", "head", "=1", "tail", "=1", NULL), BP_INVALID,
-                  "Cannot specify both head and tail parameters simultaneously");
-    assert_failed(tool("read_text_file", "path", "a.txt", "head", "=-1", NULL), BP_INVALID, "whole number of lines");
-    assert_failed(tool("read_text_file", "path", "a.txt", "tail", "=1.5", NULL), BP_INVALID, "whole number of lines");
-    assert_failed(tool("read_text_file", "path", "a.txt", "tail", "=1e300", NULL), BP_INVALID, "whole number of lines");
+    assert_failed(tool("read_text_file", "path", "a.txt", "head", "=1", "tail", "=1", NULL),
+                  BP_INVALID, "Cannot specify both head and tail parameters simultaneously");
+    assert_failed(tool("read_text_file", "path", "a.txt", "head", "=-1", NULL), BP_INVALID,
+                  "whole number of lines");
+    assert_failed(tool("read_text_file", "path", "a.txt", "tail", "=1.5", NULL), BP_INVALID,
+                  "whole number of lines");
+    assert_failed(tool("read_text_file", "path", "a.txt", "tail", "=1e300", NULL), BP_INVALID,
+                  "whole number of lines");
 }
 
 static void a_part_of_a_huge_file_is_read_without_the_rest(void **state)
@@ -39,22 +43,26 @@ static void a_part_of_a_huge_file_is_read_without_the_rest(void **state)
     assert_gave(tool("read_text_file", "path", "huge", "head", "=2", NULL), "first\nsecond");
     assert_gave(tool("read_text_file", "path", "huge", "tail", "=2", NULL), "last but one\nlast");
     assert_failed(read_path("huge"), BP_TOO_LARGE, "read a part of it with head or tail");
-    assert_failed(tool("read_text_file", "path", "huge", "head", "=3", NULL), BP_TOO_LARGE, "max_file");
+    assert_failed(tool("read_text_file", "path", "huge", "head", "=3", NULL), BP_TOO_LARGE,
+                  "max_file");
 }
 
 static void what_is_not_utf8_is_an_error_that_names_the_other_tool(void **state)
 {
-    static const char *const bad[] = {"\xff",     "caf\xe9", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                                      "\xe2\x82", "\x80"};
-    static const char *const good[] = {"caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf=bom", "\xf4\x8f\xbf\xbf",
-                                       "\x01\x7f"};
+    static const char *const bad[] = { "\xff",         "caf\xe9",          "\xc0\xaf",
+                                       "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
+                                       "\x80" };
+    static const char *const good[] = { "caf\xc3\xa9", "\xf0\x90\x8d\x88", "\xef\xbb\xbf=bom",
+                                        "\xf4\x8f\xbf\xbf", "\x01\x7f" };
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         put("root/text", bad[i]);
         assert_failed(read_path("text"), BP_INVALID, "use read_media_file");
-        assert_failed(tool("read_text_file", "path", "text", "tail", "=3", NULL), BP_INVALID, "use read_media_file");
-        assert_failed(tool("edit_file", "path", "text", "edits", "=[]", NULL), BP_INVALID, "not text in UTF-8");
+        assert_failed(tool("read_text_file", "path", "text", "tail", "=3", NULL), BP_INVALID,
+                      "use read_media_file");
+        assert_failed(tool("edit_file", "path", "text", "edits", "=[]", NULL), BP_INVALID,
+                      "not text in UTF-8");
         assert_string_equal(content_of("root/text"), bad[i]);
     }
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -71,21 +79,23 @@ static void media_are_blocks_of_their_kind(void **state)
     put_bytes("root/x y%.bin", "\x00\xff", 2);
     serve(NULL, NULL, NULL, NULL);
     reply = testhost_call_tool(call, instance, "read_media_file", "{\"path\":\"p.PNG\"}");
-    assert_string_equal(
-        reply.result.data,
-        "{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}],"
-        "\"structuredContent\":{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":\"image/png\"}]}}");
+    assert_string_equal(reply.result.data,
+                        "{\"content\":[{\"type\":\"image\",\"data\":\"iVBORw==\",\"mimeType\":"
+                        "\"image/"
+                        "png\"}],\"structuredContent\":{\"content\":[{\"type\":\"image\",\"data\":"
+                        "\"iVBORw==\",\"mimeType\":\"image/png\"}]}}");
     next_call();
     reply = testhost_call_tool(call, instance, "read_media_file", "{\"path\":\"x y%.bin\"}");
-    assert_non_null(strstr(reply.result.data,
-                           "/root/x%20y%25.bin\",\"mimeType\":\"application/octet-stream\",\"blob\":\"AP8=\"}}]"));
+    assert_non_null(strstr(reply.result.data, "/root/x%20y%25.bin\",\"mimeType\":\"application/"
+                                              "octet-stream\",\"blob\":\"AP8=\"}}]"));
 }
 
 static void one_file_that_fails_does_not_stop_the_others(void **state)
 {
     (void)state;
     serve(NULL, NULL, NULL, NULL);
-    assert_non_null(strstr(tool("read_multiple_files", "paths", "=[\"/etc/passwd\",\"sub/b.txt\",\"nope\"]", NULL),
+    assert_non_null(strstr(tool("read_multiple_files", "paths",
+                                "=[\"/etc/passwd\",\"sub/b.txt\",\"nope\"]", NULL),
                            "\n---\nsub/b.txt:\nb\n\n\n---\nnope: Error - ENOENT: "));
     assert_failed(tool("read_multiple_files", "paths", "=[]", NULL), BP_INVALID, "at least one");
 }
@@ -98,15 +108,18 @@ static void writing_keeps_the_mode_and_leaves_nothing_behind(void **state)
     (void)state;
     assert_int_equal(chmod(path_to("root/a.txt"), 0751), 0);
     serve(NULL, NULL, NULL, NULL);
-    assert_gave(tool("write_file", "path", "a.txt", "content", "\xe2\x82\xac", NULL), "Successfully wrote to a.txt");
+    assert_gave(tool("write_file", "path", "a.txt", "content", "\xe2\x82\xac", NULL),
+                "Successfully wrote to a.txt");
     assert_int_equal(stat(path_to("root/a.txt"), &info), 0);
     assert_int_equal(info.st_mode & 0777, 0751);
     assert_string_equal(content_of("root/a.txt"), "\xe2\x82\xac");
-    assert_gave(tool("write_file", "path", "a.txt", "content", "", NULL), "Successfully wrote to a.txt");
+    assert_gave(tool("write_file", "path", "a.txt", "content", "", NULL),
+                "Successfully wrote to a.txt");
     assert_string_equal(content_of("root/a.txt"), "");
     assert_failed(tool("write_file", "path", "sub", "content", "x", NULL), BP_INVALID, "EISDIR");
     assert_failed(tool("write_file", "path", ".", "content", "x", NULL), BP_INVALID, "EISDIR");
-    assert_failed(tool("write_file", "path", "a.txt/x", "content", "x", NULL), BP_NOT_FOUND, "ENOTDIR");
+    assert_failed(tool("write_file", "path", "a.txt/x", "content", "x", NULL), BP_NOT_FOUND,
+                  "ENOTDIR");
     assert_failed(tool("write_file", "path", "no/x", "content", "x", NULL), BP_NOT_FOUND,
                   "ENOENT: no such file or directory, open '");
     assert_gave(tool("list_directory", "path", ".", NULL), "[FILE] a.txt\n[DIR] sub");
@@ -114,7 +127,7 @@ static void writing_keeps_the_mode_and_leaves_nothing_behind(void **state)
 
 static void a_write_that_fails_leaves_the_old_file_whole(void **state)
 {
-    struct rlimit before, small = {4096, 4096};
+    struct rlimit before, small = { 4096, 4096 };
     char          content[9000];
     (void)state;
     memset(content, 'x', sizeof(content) - 1);
@@ -124,8 +137,10 @@ static void a_write_that_fails_leaves_the_old_file_whole(void **state)
     small.rlim_max = before.rlim_max;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0); // the disk is full behind 4 KiB
-    assert_failed(tool("write_file", "path", "a.txt", "content", content, NULL), BP_TOO_LARGE, "EFBIG");
-    assert_failed(tool("write_file", "path", "new.txt", "content", content, NULL), BP_TOO_LARGE, "EFBIG");
+    assert_failed(tool("write_file", "path", "a.txt", "content", content, NULL), BP_TOO_LARGE,
+                  "EFBIG");
+    assert_failed(tool("write_file", "path", "new.txt", "content", content, NULL), BP_TOO_LARGE,
+                  "EFBIG");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
     assert_gave(tool("list_directory", "path", ".", NULL), "[FILE] a.txt\n[DIR] sub");
@@ -136,11 +151,11 @@ static void a_limit_on_sizes_holds_for_writing_too(void **state)
 {
     (void)state;
     serve("max_file", "16", NULL, NULL);
-    assert_failed(tool("write_file", "path", "a.txt", "content", "more than sixteen bytes", NULL), BP_TOO_LARGE,
-                  "max_file");
-    assert_failed(
-        tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"one\",\"newText\":\"one one one\"}]", NULL),
-        BP_TOO_LARGE, "max_file");
+    assert_failed(tool("write_file", "path", "a.txt", "content", "more than sixteen bytes", NULL),
+                  BP_TOO_LARGE, "max_file");
+    assert_failed(tool("edit_file", "path", "a.txt", "edits",
+                       "=[{\"oldText\":\"one\",\"newText\":\"one one one\"}]", NULL),
+                  BP_TOO_LARGE, "max_file");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
 
@@ -160,7 +175,8 @@ static void read_only_writes_nothing(void **state)
                                  bp_str_of("{\"path\":\"a.txt\",\"content\":\"x\"}"));
     assert_int_equal(reply.status, BP_DENIED);
     assert_failed(tool("create_directory", "path", "x", NULL), BP_DENIED, "read-only");
-    assert_failed(tool("move_file", "source", "a.txt", "destination", "x", NULL), BP_DENIED, "read-only");
+    assert_failed(tool("move_file", "source", "a.txt", "destination", "x", NULL), BP_DENIED,
+                  "read-only");
     assert_failed(tool("edit_file", "path", "a.txt", "edits", "=[]", NULL), BP_DENIED, "read-only");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }
@@ -180,9 +196,12 @@ static void moving_never_replaces(void **state)
                   "Destination already exists: ");
     assert_failed(tool("move_file", "source", "a.txt", "destination", "a.txt", NULL), BP_CONFLICT,
                   "Destination already exists: ");
-    assert_failed(tool("move_file", "source", "full", "destination", "full/in/itself", NULL), BP_NOT_FOUND, "ENOENT");
-    assert_failed(tool("move_file", "source", "full", "destination", "full/itself", NULL), BP_INVALID, "EINVAL");
-    assert_failed(tool("move_file", "source", "nope", "destination", "x", NULL), BP_NOT_FOUND, "ENOENT");
+    assert_failed(tool("move_file", "source", "full", "destination", "full/in/itself", NULL),
+                  BP_NOT_FOUND, "ENOENT");
+    assert_failed(tool("move_file", "source", "full", "destination", "full/itself", NULL),
+                  BP_INVALID, "EINVAL");
+    assert_failed(tool("move_file", "source", "nope", "destination", "x", NULL), BP_NOT_FOUND,
+                  "ENOENT");
     assert_failed(tool("move_file", "source", ".", "destination", "x", NULL), BP_INVALID, "EISDIR");
     assert_string_equal(content_of("root/b.txt"), "b");
     assert_gave(tool("move_file", "source", "full", "destination", "sub/full", NULL),
@@ -201,12 +220,13 @@ static void an_edit_is_all_or_nothing(void **state)
 {
     (void)state;
     serve(NULL, NULL, NULL, NULL);
-    assert_failed(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"four\",\"newText\":\"4\"}]"),
+    assert_failed(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"four\","
+                       "\"newText\":\"4\"}]"),
                   BP_INVALID, "Could not find exact match for edit:\nfour");
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
-    assert_non_null(
-        strstr(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":\"1\\ntwo\",\"newText\":\"2\"}]"),
-               "@@ -1,3 +1,2 @@\n-one\n-two\n+2\n three\n```\n\n"));
+    assert_non_null(strstr(edit("=[{\"oldText\":\"one\",\"newText\":\"1\"},{\"oldText\":"
+                                "\"1\\ntwo\",\"newText\":\"2\"}]"),
+                           "@@ -1,3 +1,2 @@\n-one\n-two\n+2\n three\n```\n\n"));
     assert_string_equal(content_of("root/a.txt"), "2\nthree\n");
 }
 
@@ -216,9 +236,10 @@ static void a_dry_run_writes_nothing(void **state)
     (void)state;
     serve(NULL, NULL, NULL, NULL);
     stat(path_to("root/a.txt"), &before);
-    assert_non_null(strstr(tool("edit_file", "path", "a.txt", "edits", "=[{\"oldText\":\"two\",\"newText\":\"2\"}]",
-                                "dryRun", "=true", NULL),
-                           "-two\n+2\n"));
+    assert_non_null(
+        strstr(tool("edit_file", "path", "a.txt", "edits",
+                    "=[{\"oldText\":\"two\",\"newText\":\"2\"}]", "dryRun", "=true", NULL),
+               "-two\n+2\n"));
     stat(path_to("root/a.txt"), &after);
     assert_int_equal(before.st_ino, after.st_ino);
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
@@ -261,12 +282,14 @@ static void more_entries_than_allowed_are_an_error(void **state)
 {
     (void)state;
     for (int i = 0; i < 30; i++)
-        put(bp_format(call = testhost_call_new(host, 1), "root/f%02d", i).data, ""), testhost_call_end(call);
+        put(bp_format(call = testhost_call_new(host, 1), "root/f%02d", i).data, ""),
+            testhost_call_end(call);
     call = NULL;
     serve("max_entries", "20", NULL, NULL);
     assert_failed(tool("list_directory", "path", ".", NULL), BP_TOO_LARGE, "max_entries");
     assert_failed(tool("directory_tree", "path", ".", NULL), BP_TOO_LARGE, "max_entries");
-    assert_failed(tool("search_files", "path", ".", "pattern", "nothing", NULL), BP_TOO_LARGE, "max_entries");
+    assert_failed(tool("search_files", "path", ".", "pattern", "nothing", NULL), BP_TOO_LARGE,
+                  "max_entries");
     assert_gave(tool("list_directory", "path", "sub", NULL), "[FILE] b.txt");
 }
 
@@ -285,20 +308,24 @@ static void what_cannot_be_looked_into_is_passed_over_and_told(void **state)
     assert_int_equal(last_status, BP_OK);
     assert_non_null(strstr(text, "/root/a.txt\n"));
     assert_non_null(strstr(text, "/root/sub/b.txt\n\nNot searched:\n- "));
-    assert_non_null(strstr(text, "/d/d: nested more than 200 directories deep, begin further down"));
+    assert_non_null(
+        strstr(text, "/d/d: nested more than 200 directories deep, begin further down"));
     text = tool("search_files", "path", ".", "pattern", "nothing", NULL);
     assert_non_null(strstr(text, "No matches found\n\nNot searched:\n- "));
     text = tool("directory_tree", "path", ".", NULL);
     assert_int_equal(last_status, BP_OK);
-    assert_non_null(strstr(text, "\"note\": \"not looked into: nested more than 200 directories deep"));
+    assert_non_null(
+        strstr(text, "\"note\": \"not looked into: nested more than 200 directories deep"));
     path[300] = '\0';
     assert_true(strstr(tool("search_files", "path", path, "pattern", "*", NULL), "/d") != NULL);
-    assert_non_null(strstr(post("/search_files", "{\"pattern\":\"*.txt\"}", BP_OK), "\"skipped_count\":1"));
+    assert_non_null(
+        strstr(post("/search_files", "{\"pattern\":\"*.txt\"}", BP_OK), "\"skipped_count\":1"));
 }
 
 static void search_does_not_enter_what_is_excluded(void **state)
 {
-    static const char *const patterns[] = {"sub/big", "sub/big/**", "sub/big/*", "**/big/**", "**/{big,x}/*"};
+    static const char *const patterns[] = { "sub/big", "sub/big/**", "sub/big/*", "**/big/**",
+                                            "**/{big,x}/*" };
     char                     excluded[128];
     (void)state;
     make_dir("root/sub/big");
@@ -309,19 +336,22 @@ static void search_does_not_enter_what_is_excluded(void **state)
         put(name, "");
     }
     serve("max_entries", "20", NULL, NULL); // it would be an error to look at all of them
-    assert_failed(tool("search_files", "path", ".", "pattern", "**/*.txt", NULL), BP_TOO_LARGE, "max_entries");
+    assert_failed(tool("search_files", "path", ".", "pattern", "**/*.txt", NULL), BP_TOO_LARGE,
+                  "max_entries");
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         const char *text;
 
         snprintf(excluded, sizeof(excluded), "=[\"%s\"]", patterns[i]);
-        text = tool("search_files", "path", ".", "pattern", "**/*.txt", "excludePatterns", excluded, NULL);
+        text = tool("search_files", "path", ".", "pattern", "**/*.txt", "excludePatterns", excluded,
+                    NULL);
         if (last_status != BP_OK || !strstr(text, "/sub/b.txt"))
             fail_msg("%s: %s", patterns[i], text);
         tool("directory_tree", "path", ".", "excludePatterns", excluded, NULL);
         assert_int_equal(last_status, BP_OK);
     }
     snprintf(excluded, sizeof(excluded), "=[\"!sub/big/**\"]"); // excludes all but that
-    assert_string_equal(tool("search_files", "path", ".", "pattern", "**", "excludePatterns", excluded, NULL),
+    assert_string_equal(tool("search_files", "path", ".", "pattern", "**", "excludePatterns",
+                             excluded, NULL),
                         "No matches found");
 }
 
@@ -330,11 +360,14 @@ static void patterns_that_are_not_understood_are_refused(void **state)
     char many[512] = "";
     (void)state;
     serve(NULL, NULL, NULL, NULL);
-    assert_failed(tool("search_files", "path", ".", "pattern", "+(a|b)", NULL), BP_INVALID, "use {a,b}");
-    assert_failed(tool("search_files", "path", ".", "pattern", "{1..9}", NULL), BP_INVALID, "[1-9]");
+    assert_failed(tool("search_files", "path", ".", "pattern", "+(a|b)", NULL), BP_INVALID,
+                  "use {a,b}");
+    assert_failed(tool("search_files", "path", ".", "pattern", "{1..9}", NULL), BP_INVALID,
+                  "[1-9]");
     for (int i = 0; i < 12; i++)
         strcat(many, "{a,b}");
-    assert_failed(tool("search_files", "path", ".", "pattern", many, NULL), BP_INVALID, "more than 1000 patterns");
+    assert_failed(tool("search_files", "path", ".", "pattern", many, NULL), BP_INVALID,
+                  "more than 1000 patterns");
 }
 
 static void no_pattern_takes_long(void **state)
@@ -368,16 +401,18 @@ static void times_sizes_and_kind_are_told(void **state)
     assert_non_null(strstr(text, "size: 14\ncreated: "));
     assert_non_null(strstr(text, "GMT+0000 (Coordinated Universal Time)\nmodified: "));
     assert_non_null(strstr(text, "isDirectory: false\nisFile: true\npermissions: 604"));
-    assert_non_null(
-        strstr(tool("get_file_info", "path", "sub", NULL), "isDirectory: true\nisFile: false\npermissions: 755"));
+    assert_non_null(strstr(tool("get_file_info", "path", "sub", NULL),
+                           "isDirectory: true\nisFile: false\npermissions: 755"));
 }
 
 /* ---- who may ---- */
 
 static void another_tenant_sees_nothing(void **state)
 {
-    const bp_principal other = {
-        .struct_size = sizeof(other), .id = BP_STR("k"), .tenant = BP_STR("other"), .scopes = BP_STR("*")};
+    const bp_principal other = { .struct_size = sizeof(other),
+                                 .id = BP_STR("k"),
+                                 .tenant = BP_STR("other"),
+                                 .scopes = BP_STR("*") };
     testhost_mcp_reply reply;
     (void)state;
     serve("tenants", "default, acme", NULL, NULL);
@@ -385,15 +420,16 @@ static void another_tenant_sees_nothing(void **state)
     for (size_t i = 0; i < ((const bp_app_ops *)testhost_ops(instance))->tool_count; i++) {
         next_call();
         testhost_call_principal(call, &other);
-        reply = testhost_call_tool(call, instance, ((const bp_app_ops *)testhost_ops(instance))->tools[i].name,
+        reply = testhost_call_tool(call, instance,
+                                   ((const bp_app_ops *)testhost_ops(instance))->tools[i].name,
                                    "{\"path\":\"a.txt\"}");
         assert_int_equal(reply.status, BP_DENIED);
         assert_said("the tenant \"other\" may not use these files");
     }
 }
 
-static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t limit, int64_t window_ns, int64_t cost,
-                            bp_take *result)
+static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t limit,
+                            int64_t window_ns, int64_t cost, bp_take *result)
 {
     (void)unused;
     (void)cost;
@@ -407,8 +443,8 @@ static bp_status take_three(bp_call *unused, void *counter, bp_str key, int64_t 
 
 static void a_rate_is_counted_by_the_cache(void **state)
 {
-    static const bp_cache_ops cache = {.struct_size = sizeof(cache), .take = take_three};
-    const testhost_option     without[] = {{"roots", root}, {"read_per_minute", "3"}};
+    static const bp_cache_ops cache = { .struct_size = sizeof(cache), .take = take_three };
+    const testhost_option     without[] = { { "roots", root }, { "read_per_minute", "3" } };
     int                       taken = 0;
     (void)state;
     assert_null(testhost_instance_create(host, plugin, "bad", without, 2));
@@ -417,7 +453,8 @@ static void a_rate_is_counted_by_the_cache(void **state)
     serve("read_per_minute", "3", "cache", "counter");
     for (int i = 0; i < 3; i++)
         assert_gave(read_path("a.txt"), "one\ntwo\nthree\n");
-    assert_failed(read_path("a.txt"), BP_LIMIT, "the limit of 3 read operations a minute is reached");
+    assert_failed(read_path("a.txt"), BP_LIMIT,
+                  "the limit of 3 read operations a minute is reached");
     assert_gave(tool("list_directory", "path", "sub", NULL), "[FILE] b.txt"); // has no limit
 }
 
@@ -439,17 +476,20 @@ static void routes_do_the_same_over_http(void **state)
     char wanted[512];
     (void)state;
     serve(NULL, NULL, NULL, NULL);
-    assert_string_equal(post("/read_file", "{\"path\":\"a.txt\"}", BP_OK), "{\"content\":\"one\\ntwo\\nthree\\n\"}");
-    assert_string_equal(post("/write_file", "{\"path\":\"n\",\"content\":\"x\"}", BP_OK), "{\"success\":true}");
+    assert_string_equal(post("/read_file", "{\"path\":\"a.txt\"}", BP_OK),
+                        "{\"content\":\"one\\ntwo\\nthree\\n\"}");
+    assert_string_equal(post("/write_file", "{\"path\":\"n\",\"content\":\"x\"}", BP_OK),
+                        "{\"success\":true}");
     assert_string_equal(content_of("root/n"), "x");
     assert_string_equal(post("/list_directory", "{\"path\":\".\"}", BP_OK),
-                        "{\"entries\":[{\"name\":\"a.txt\",\"type\":\"file\",\"size\":14},{\"name\":\"n\",\"type\":"
-                        "\"file\",\"size\":1},"
-                        "{\"name\":\"sub\",\"type\":\"directory\",\"size\":0}]}");
+                        "{\"entries\":[{\"name\":\"a.txt\",\"type\":\"file\",\"size\":14},{"
+                        "\"name\":\"n\",\"type\":\"file\",\"size\":1},{\"name\":\"sub\",\"type\":"
+                        "\"directory\",\"size\":0}]}");
     snprintf(wanted, sizeof(wanted), "{\"files\":[\"%s/a.txt\",\"%s/sub/b.txt\"]}", root, root);
     assert_string_equal(post("/search_files", "{\"pattern\":\"**/*.txt\"}", BP_OK), wanted);
     snprintf(wanted, sizeof(wanted), "{\"files\":[\"%s/sub/b.txt\"]}", root);
-    assert_string_equal(post("/search_files", "{\"pattern\":\"*\",\"root\":\"sub\"}", BP_OK), wanted);
+    assert_string_equal(post("/search_files", "{\"pattern\":\"*\",\"root\":\"sub\"}", BP_OK),
+                        wanted);
     post("/read_file", "{\"path\":\"../outside/secret.txt\"}", BP_DENIED);
     post("/read_file", "{\"path\":\"nope\"}", BP_NOT_FOUND);
     post("/read_file", "{}", BP_INVALID);
@@ -464,7 +504,9 @@ static void a_cancelled_call_does_nothing_more(void **state)
     serve(NULL, NULL, NULL, NULL);
     next_call();
     testhost_cancel(call);
-    assert_int_equal(testhost_call_tool(call, instance, "write_file", "{\"path\":\"a.txt\",\"content\":\"x\"}").status,
+    assert_int_equal(testhost_call_tool(call, instance, "write_file",
+                                        "{\"path\":\"a.txt\",\"content\":\"x\"}")
+                         .status,
                      BP_CANCELLED);
     assert_string_equal(content_of("root/a.txt"), "one\ntwo\nthree\n");
 }

@@ -1,17 +1,21 @@
-/* test_journal.c - the app `journal` on a real SQLite file and a real vector store: sessions, reflections, days,
- * memory. */
+/* test_journal.c - the app `journal` on a real SQLite file and a real vector store: sessions,
+ * reflections, days, memory. */
 #include "plugins/app_test.h"
 
 #include <sqlite3.h>
 
 static testhost_instance *vectors, *embedder;
 
-static const testhost_option options[] = { { "storage", "main" }, { "vector", "memories" }, { "embed", "words" } };
+static const testhost_option options[] = { { "storage", "main" },
+                                           { "vector", "memories" },
+                                           { "embed", "words" } };
 
-static testhost_instance *load(const char *file, const char *name, const testhost_option *given, size_t count)
+static testhost_instance *load(const char *file, const char *name, const testhost_option *given,
+                               size_t count)
 {
     const bp_plugin   *loaded = testhost_load(host, file);
-    testhost_instance *made = loaded ? testhost_instance_create(host, loaded, name, given, count) : NULL;
+    testhost_instance *made = loaded ? testhost_instance_create(host, loaded, name, given, count)
+                                     : NULL;
 
     if (!made)
         print_error("%s\n", testhost_problem(host));
@@ -49,7 +53,10 @@ static int teardown(void **state)
     return close_app_host();
 }
 
-static bp_str text_of(const bp_json *json, const char *key) { return bp_json_string(bp_json_get(json, key)); }
+static bp_str text_of(const bp_json *json, const char *key)
+{
+    return bp_json_string(bp_json_get(json, key));
+}
 
 static void assert_text(const bp_json *json, const char *key, const char *wanted)
 {
@@ -82,7 +89,9 @@ static bp_str prompt(const char *name, const char *arguments)
     app_call();
     reply = testhost_get_prompt(call, instance, name, arguments);
     assert_ok(reply.status);
-    return text_of(bp_json_get(bp_json_at(bp_json_get(parsed(reply.result), "messages"), 0), "content"), "text");
+    return text_of(bp_json_get(bp_json_at(bp_json_get(parsed(reply.result), "messages"), 0),
+                               "content"),
+                   "text");
 }
 
 /* What an operator does with sqlite3; the first column of the first row. */
@@ -115,10 +124,12 @@ static void a_session_begins_once_and_ends_once(void **state)
     assert_true(bp_json_bool(bp_json_get(result, "success")));
     assert_text(result, "task", "write tests");
     assert_int_equal(text_of(result, "started_at").len, 20);
-    assert_refused("start_working_on", "{\"task\":\"another\"}", "Session already active: write tests");
+    assert_refused("start_working_on", "{\"task\":\"another\"}",
+                   "Session already active: write tests");
     assert_true(testhost_metric(host, "mcp_journal_sessions_active", "") == 1);
     testhost_advance(BP_SECONDS(600));
-    result = result_of("end_work_session", "{\"what_i_learned\":[\"a\",\"b\"],\"challenges_faced\":[\"c\"]}");
+    result = result_of("end_work_session",
+                       "{\"what_i_learned\":[\"a\",\"b\"],\"challenges_faced\":[\"c\"]}");
     assert_true(bp_json_bool(bp_json_get(result, "success")));
     assert_int_equal(bp_json_integer(bp_json_get(result, "duration_minutes")), 10);
     assert_text(result, "reflection", ""); // too short for one
@@ -128,7 +139,8 @@ static void a_session_begins_once_and_ends_once(void **state)
     assert_true(testhost_metric(host, "mcp_journal_sessions_total", "status=failed") == 0);
     assert_true(testhost_metric(host, "mcp_journal_learnings_captured_total", "") == 2);
     assert_true(testhost_metric(host, "mcp_journal_challenges_noted_total", "") == 1);
-    assert_true(testhost_metric(host, "mcp_journal_reflections_generated_total", "status=skipped") == 1);
+    assert_true(
+        testhost_metric(host, "mcp_journal_reflections_generated_total", "status=skipped") == 1);
 }
 
 static void a_task_must_be_there_and_short(void **state)
@@ -140,7 +152,8 @@ static void a_task_must_be_there_and_short(void **state)
     for (int i = 0; i < 501; i++)
         strcat(arguments, "\xC3\xBC");
     strcat(arguments, "\"}");
-    assert_refused("start_working_on", arguments, "Task description is too long: at most 500 characters are allowed");
+    assert_refused("start_working_on", arguments,
+                   "Task description is too long: at most 500 characters are allowed");
     strcpy(arguments + strlen(arguments) - 4, "\"}"); // 500 are allowed
     assert_true(bp_json_bool(bp_json_get(result_of("start_working_on", arguments), "success")));
     assert_refused("end_work_session", "{\"what_i_learned\":[1,2,3,4,5,6,7,8,9,10,11]}",
@@ -152,11 +165,12 @@ static void the_times_are_what_julianday_reads(void **state)
     (void)state;
     result_of("start_working_on", "{\"task\":\"stuck\"}");
     run_sql("UPDATE work_sessions SET start_time = datetime(start_time, '-9 hours')");
-    assert_int_equal(
-        run_sql("SELECT CAST((julianday(start_time, '+9 hours', '+30 seconds') - julianday(start_time)) * 24 AS "
-                "INTEGER) FROM work_sessions"),
-        9);
-    assert_int_equal(run_sql("SELECT julianday(start_time) IS NOT NULL AND end_time IS NULL FROM work_sessions"), 1);
+    assert_int_equal(run_sql("SELECT CAST((julianday(start_time, '+9 hours', '+30 seconds') - "
+                             "julianday(start_time)) * 24 AS INTEGER) FROM work_sessions"),
+                     9);
+    assert_int_equal(run_sql("SELECT julianday(start_time) IS NOT NULL AND end_time IS NULL FROM "
+                             "work_sessions"),
+                     1);
 }
 
 static void a_session_that_crosses_midnight_ends_as_any_other(void **state)
@@ -179,7 +193,8 @@ static void an_operator_may_end_a_session_by_hand(void **state)
     result_of("start_working_on", "{\"task\":\"first\"}");
     run_sql("UPDATE work_sessions SET end_time = datetime('now') WHERE end_time IS NULL");
     assert_refused("end_work_session", "{}", "No active work session found");
-    assert_true(bp_json_bool(bp_json_get(result_of("start_working_on", "{\"task\":\"second\"}"), "success")));
+    assert_true(bp_json_bool(
+        bp_json_get(result_of("start_working_on", "{\"task\":\"second\"}"), "success")));
 }
 
 static void each_owner_and_tenant_has_a_session_of_its_own(void **state)
@@ -188,9 +203,11 @@ static void each_owner_and_tenant_has_a_session_of_its_own(void **state)
     result_of("start_working_on", "{\"task\":\"mine\"}");
     principal.id = BP_STR("k2");
     assert_refused("end_work_session", "{}", "No active work session found");
-    assert_true(bp_json_bool(bp_json_get(result_of("start_working_on", "{\"task\":\"yours\"}"), "success")));
+    assert_true(bp_json_bool(
+        bp_json_get(result_of("start_working_on", "{\"task\":\"yours\"}"), "success")));
     principal.tenant = BP_STR("other");
-    assert_true(bp_json_bool(bp_json_get(result_of("start_working_on", "{\"task\":\"theirs\"}"), "success")));
+    assert_true(bp_json_bool(
+        bp_json_get(result_of("start_working_on", "{\"task\":\"theirs\"}"), "success")));
     assert_non_null(strstr(prompt("active_session_prompt", "{}").data, "Task: theirs"));
     principal.tenant = BP_STR("default");
     principal.id = BP_STR("");
@@ -198,7 +215,8 @@ static void each_owner_and_tenant_has_a_session_of_its_own(void **state)
     assert_true(testhost_metric(host, "mcp_journal_sessions_active", "") == 3);
 }
 
-static void a_forgotten_session_ends_when_it_was_last_active_and_can_still_be_given_its_learnings(void **state)
+static void
+a_forgotten_session_ends_when_it_was_last_active_and_can_still_be_given_its_learnings(void **state)
 {
     const bp_json *result;
 
@@ -208,8 +226,8 @@ static void a_forgotten_session_ends_when_it_was_last_active_and_can_still_be_gi
     result_of("capture_win", "{\"win\":\"still here\"}");
     testhost_advance(BP_SECONDS(7300));
     testhost_run_jobs(host);
-    assert_int_equal(run_sql("SELECT CAST(round((julianday(end_time) - julianday(start_time)) * 1440) AS INTEGER) FROM "
-                             "work_sessions WHERE ended_by = 'idle'"),
+    assert_int_equal(run_sql("SELECT CAST(round((julianday(end_time) - julianday(start_time)) * "
+                             "1440) AS INTEGER) FROM work_sessions WHERE ended_by = 'idle'"),
                      40);
     assert_non_null(strstr(prompt("active_session_prompt", "{}").data, "# No Active Session"));
     result = result_of("end_work_session", "{\"what_i_learned\":[\"to end sessions\"]}");
@@ -229,7 +247,8 @@ static void work_for(const char *task, int64_t minutes)
     testhost_advance(BP_SECONDS(60 * minutes));
 }
 
-#define LEARNT "{\"what_i_learned\":[\"x\",\"y\",\"z\",\"w\"],\"challenges_faced\":[\"p\",\"q\",\"r\"]}"
+#define LEARNT                                                                                     \
+    "{\"what_i_learned\":[\"x\",\"y\",\"z\",\"w\"],\"challenges_faced\":[\"p\",\"q\",\"r\"]}"
 
 static void a_reflection_without_a_model_is_always_the_same(void **state)
 {
@@ -238,17 +257,21 @@ static void a_reflection_without_a_model_is_always_the_same(void **state)
     (void)state;
     work_for("parse headers", 90);
     result = result_of("end_work_session", LEARNT);
-    assert_text(result, "reflection", "Worked 1 h 30 min on: parse headers. Learned: x; y. Challenges: p; q.");
-    assert_true(testhost_metric(host, "mcp_journal_reflections_generated_total", "status=success") == 1);
+    assert_text(result, "reflection",
+                "Worked 1 h 30 min on: parse headers. Learned: x; y. Challenges: p; q.");
+    assert_true(
+        testhost_metric(host, "mcp_journal_reflections_generated_total", "status=success") == 1);
     assert_true(testhost_metric(host, "mcp_journal_reflection_generation_seconds", "") == 1);
     assert_true(testhost_log_has(host, "generation_time_seconds="));
-    assert_int_equal(
-        run_sql("SELECT key_insights = '[\"x\",\"y\",\"z\"]' AND written_by = 'text' FROM session_reflections"), 1);
+    assert_int_equal(run_sql("SELECT key_insights = '[\"x\",\"y\",\"z\"]' AND written_by = 'text' "
+                             "FROM session_reflections"),
+                     1);
     // The next one, on a like task, finds this one: what made the original fail.
     work_for("parse headers again", 45);
     result = result_of("end_work_session", "{}");
     assert_true(bp_json_bool(bp_json_get(result, "success")));
-    assert_int_equal(run_sql("SELECT count(*) FROM session_reflections WHERE related_memories LIKE '[\"reflection_%'"),
+    assert_int_equal(run_sql("SELECT count(*) FROM session_reflections WHERE related_memories LIKE "
+                             "'[\"reflection_%'"),
                      1);
 }
 
@@ -258,8 +281,8 @@ static void the_clients_model_writes_the_reflection(void **state)
 
     (void)state;
     testhost_mcp_answer(host, "reflection",
-                        "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\",\"text\":\" I did "
-                        "it. \"}}");
+                        "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\","
+                        "\"text\":\" I did it. \"}}");
     work_for("sampled", 31);
     reply = tool("end_work_session", LEARNT);
     assert_ok(reply.status);
@@ -280,7 +303,8 @@ static void a_model_that_fails_keeps_no_session_open(void **state)
     assert_true(bp_json_bool(bp_json_get(result, "success")));
     assert_text(result, "reflection", "Worked 1 h 0 min on: unlucky.");
     assert_int_equal(run_sql("SELECT count(*) FROM work_sessions WHERE end_time IS NULL"), 0);
-    assert_true(testhost_metric(host, "mcp_journal_reflections_generated_total", "status=failed") == 1);
+    assert_true(testhost_metric(host, "mcp_journal_reflections_generated_total", "status=failed") ==
+                1);
     assert_true(testhost_log_has(host, "model_failed"));
 }
 
@@ -291,11 +315,14 @@ static bp_status no_info(bp_call *failing, void *self, bp_embed_info *info)
     return bp_fail(failing, BP_UNAVAILABLE, "the embedder is gone");
 }
 
-static const bp_embed_ops failing_embed_ops = { .struct_size = sizeof(bp_embed_ops), .info = no_info };
+static const bp_embed_ops failing_embed_ops = { .struct_size = sizeof(bp_embed_ops),
+                                                .info = no_info };
 
 static void a_vector_store_that_is_gone_keeps_no_session_open(void **state)
 {
-    const testhost_option gone[] = { { "storage", "main" }, { "vector", "memories" }, { "embed", "gone" } };
+    const testhost_option gone[] = { { "storage", "main" },
+                                     { "vector", "memories" },
+                                     { "embed", "gone" } };
     const bp_json        *result;
 
     if (setup_host(state) != 0)
@@ -313,7 +340,9 @@ static void a_vector_store_that_is_gone_keeps_no_session_open(void **state)
     start_app("journal2", options, 3); // the embedder is there again: the job makes up for it
     testhost_run_jobs(host);
     assert_int_equal(run_sql("SELECT count(*) FROM journal_memories WHERE is_indexed = 0"), 0);
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_memory", "{\"query\":\"without vectors\"}"), "data")),
+    assert_int_equal(bp_json_count(
+                         bp_json_get(result_of("search_memory", "{\"query\":\"without vectors\"}"),
+                                     "data")),
                      1);
 }
 
@@ -321,8 +350,8 @@ static void a_storage_that_fails_is_counted_and_logged_with_its_type(void **stat
 {
     (void)state;
     work_for("before the failure", 40);
-    run_sql(
-        "CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    run_sql("CREATE TRIGGER refuse BEFORE UPDATE OF end_time ON work_sessions BEGIN SELECT "
+            "RAISE(ABORT, 'refused'); END");
     assert_true(tool("end_work_session", "{}").status != BP_OK);
     assert_true(testhost_metric(host, "mcp_journal_sessions_total", "status=failed") == 1);
     bool is_logged = false;
@@ -354,18 +383,17 @@ static void a_day_is_summed_up(void **state)
         result_of("start_working_on", i ? "{\"task\":\"b\"}" : "{\"task\":\"a\"}");
         result_of("end_work_session", "{\"what_i_learned\":[\"l\"]}");
     }
-    run_sql("UPDATE work_sessions SET start_time = substr(start_time, 1, 10) || ' 00:00:00', end_time = "
-            "substr(start_time, 1, 10) "
-            "|| ' 01:15:00'");
+    run_sql("UPDATE work_sessions SET start_time = substr(start_time, 1, 10) || ' 00:00:00', "
+            "end_time = substr(start_time, 1, 10) || ' 01:15:00'");
     result = result_of("how_was_my_day", "{}");
     stats = bp_json_get(result, "stats");
-    assert_json(
-        stats,
-        "{\"total_hours\":2.5,\"tasks_worked_on\":2,\"sessions\":2,\"learnings_captured\":2,\"challenges_noted\":0}");
+    assert_json(stats, "{\"total_hours\":2.5,\"tasks_worked_on\":2,\"sessions\":2,\"learnings_"
+                       "captured\":2,\"challenges_noted\":0}");
     assert_text(result, "summary", "Worked 2.5 hours in 2 sessions. Tasks: a; b. Learned: l; l.");
     snprintf(arguments, sizeof(arguments), "memory://journal/%s", today);
     result = resource(arguments);
-    assert_text(result, "end_of_day_reflection", "Worked 2.5 hours in 2 sessions. Tasks: a; b. Learned: l; l.");
+    assert_text(result, "end_of_day_reflection",
+                "Worked 2.5 hours in 2 sessions. Tasks: a; b. Learned: l; l.");
     assert_int_equal(bp_json_count(bp_json_get(result, "work_sessions")), 2);
     assert_refused("how_was_my_day", "{\"date\":\"2026-02-30\"}",
                    "Invalid date format. Use YYYY-MM-DD (for example 2026-11-22).");
@@ -382,9 +410,11 @@ static void intention_and_wins_stand_in_the_journal_of_today(void **state)
     (void)state;
     assert_text(resource("memory://journal/2001-01-01"), "error", "No journal for 2001-01-01");
     result_of("set_morning_intention", "{\"intention\":\"ship it\"}");
-    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"one\"}"), "total_wins_today")),
+    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"one\"}"),
+                                                 "total_wins_today")),
                      1);
-    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"two\"}"), "total_wins_today")),
+    assert_int_equal(bp_json_integer(bp_json_get(result_of("capture_win", "{\"win\":\"two\"}"),
+                                                 "total_wins_today")),
                      2);
     today = resource("memory://journal/today");
     assert_text(today, "morning_intention", "ship it");
@@ -398,9 +428,11 @@ static void what_is_set_is_read_back(void **state)
 {
     (void)state;
     assert_text(resource("memory://project/brief"), "error", "No project brief set");
-    result_of("set_project_brief", "{\"name\":\"Backplane\",\"description\":\"a host\",\"goals\":[\"speed\"]}");
+    result_of("set_project_brief",
+              "{\"name\":\"Backplane\",\"description\":\"a host\",\"goals\":[\"speed\"]}");
     assert_text(resource("memory://project/brief"), "version", "1.0.0");
-    result_of("set_tech_stack", "{\"languages\":[\"C\"],\"frameworks\":[{\"name\":\"libuv\",\"version\":\"1\"}]}");
+    result_of("set_tech_stack",
+              "{\"languages\":[\"C\"],\"frameworks\":[{\"name\":\"libuv\",\"version\":\"1\"}]}");
     assert_json(bp_json_get(resource("memory://project/tech-stack"), "frameworks"),
                 "[{\"name\":\"libuv\",\"version\":\"1\"}]");
     result_of("update_active_context", "{\"current_task\":\"t\",\"notes\":\"n\"}");
@@ -418,10 +450,11 @@ static void tasks_move_and_decisions_stay(void **state)
     const bp_json *result;
 
     (void)state;
-    result = result_of("create_task", "{\"title\":\"do it\",\"priority\":\"high\",\"tags\":[\"x\"]}");
+    result = result_of("create_task",
+                       "{\"title\":\"do it\",\"priority\":\"high\",\"tags\":[\"x\"]}");
     snprintf(id, sizeof(id), "%.12s", text_of(result, "data").data + strlen("Task created: "));
-    snprintf(arguments, sizeof(arguments), "{\"task_id\":\"%s\",\"status\":\"blocked\",\"blocked_reason\":\"rain\"}",
-             id);
+    snprintf(arguments, sizeof(arguments),
+             "{\"task_id\":\"%s\",\"status\":\"blocked\",\"blocked_reason\":\"rain\"}", id);
     result_of("update_task_status", arguments);
     snprintf(uri, sizeof(uri), "memory://tasks/%s", id);
     assert_text(resource(uri), "blocked_reason", "rain");
@@ -430,11 +463,14 @@ static void tasks_move_and_decisions_stay(void **state)
     result_of("update_task_status", arguments);
     assert_int_equal(text_of(resource(uri), "completed_at").len, 19);
     assert_int_equal(bp_json_type_of(bp_json_get(resource(uri), "blocked_reason")), BP_JSON_NULL);
-    assert_refused("update_task_status", "{\"task_id\":\"nothing\",\"status\":\"done\"}", "Task nothing not found");
+    assert_refused("update_task_status", "{\"task_id\":\"nothing\",\"status\":\"done\"}",
+                   "Task nothing not found");
     result = result_of("log_decision",
-                       "{\"title\":\"Use C\",\"decision\":\"C11\",\"rationale\":\"small\",\"tags\":[\"language\"]}");
+                       "{\"title\":\"Use "
+                       "C\",\"decision\":\"C11\",\"rationale\":\"small\",\"tags\":[\"language\"]}");
     assert_true(bp_str_starts(text_of(result, "data"), "Decision logged: "));
-    assert_non_null(strstr(prompt("recent_decisions_prompt", "{\"limit\":\"1\"}").data, "## Use C"));
+    assert_non_null(
+        strstr(prompt("recent_decisions_prompt", "{\"limit\":\"1\"}").data, "## Use C"));
     principal.tenant = BP_STR("other");
     assert_int_equal(bp_json_count(resource("memory://tasks")), 0);
     assert_int_equal(bp_json_count(resource("memory://decisions")), 0);
@@ -450,25 +486,31 @@ static void memory_is_searched_with_typed_filters(void **state)
     for (int i = 0; i < 60; i++) {
         char arguments[128];
 
-        snprintf(arguments, sizeof(arguments), "{\"content\":\"the parser reads header number %d\",\"tags\":[\"t%d\"]}",
-                 i, i % 60);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"content\":\"the parser reads header number %d\",\"tags\":[\"t%d\"]}", i,
+                 i % 60);
         result_of("add_memory_note", arguments);
     }
-    result_of("log_decision",
-              "{\"title\":\"parser\",\"decision\":\"strict\",\"rationale\":\"smuggling\",\"tags\":[\"t7\"]}");
-    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"limit\":50}"), "data");
+    result_of("log_decision", "{\"title\":\"parser\",\"decision\":\"strict\",\"rationale\":"
+                              "\"smuggling\",\"tags\":[\"t7\"]}");
+    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"limit\":50}"),
+                       "data");
     assert_int_equal(bp_json_count(data), 50);
-    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser header\",\"content_types\":[\"decision\"]}"),
+    data = bp_json_get(result_of("search_memory",
+                                 "{\"query\":\"parser header\",\"content_types\":[\"decision\"]}"),
                        "data");
     assert_int_equal(bp_json_count(data), 1); // although sixty others are nearer
     assert_text(bp_json_get(bp_json_at(data, 0), "metadata"), "content_type", "decision");
     assert_true(bp_json_number(bp_json_get(bp_json_at(data, 0), "score")) +
                     bp_json_number(bp_json_get(bp_json_at(data, 0), "distance")) >
                 0.999);
-    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser\",\"tags\":[\"t7\"]}"), "data");
+    data = bp_json_get(result_of("search_memory", "{\"query\":\"parser\",\"tags\":[\"t7\"]}"),
+                       "data");
     assert_int_equal(bp_json_count(data), 2);
     principal.tenant = BP_STR("other");
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_memory", "{\"query\":\"parser\"}"), "data")), 0);
+    assert_int_equal(bp_json_count(
+                         bp_json_get(result_of("search_memory", "{\"query\":\"parser\"}"), "data")),
+                     0);
 }
 
 /* ---- what operators use ---- */
@@ -496,7 +538,8 @@ static void stuck_sessions_are_listed_and_closed_after_a_backup(void **state)
     assert_int_equal(bp_json_integer(bp_json_get(answer, "closed")), 1);
     assert_int_equal(access(text_of(answer, "backup").data, R_OK), 0);
     assert_int_equal(run_sql("SELECT count(*) FROM work_sessions WHERE end_time IS NULL"), 0);
-    assert_true(bp_json_bool(bp_json_get(result_of("start_working_on", "{\"task\":\"next\"}"), "success")));
+    assert_true(
+        bp_json_bool(bp_json_get(result_of("start_working_on", "{\"task\":\"next\"}"), "success")));
 }
 
 static void every_metric_is_there_before_the_first_use(void **state)

@@ -1,4 +1,5 @@
-/* test_knowledge.c - the app `knowledge` on a real SQLite file: tools, search, tenants, other processes, items. */
+/* test_knowledge.c - the app `knowledge` on a real SQLite file: tools, search, tenants, other
+ * processes, items. */
 #include "plugins/app_test.h"
 
 #include <sqlite3.h>
@@ -21,7 +22,9 @@ static int teardown(void **state)
     return close_app_host();
 }
 
-#define ADA   "{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first program\"]}"
+#define ADA                                                                                        \
+    "{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the "     \
+    "first program\"]}"
 #define BOB   "{\"name\":\"Bob\",\"entityType\":\"person\",\"observations\":[]}"
 #define KNOWS "{\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":\"knows\"}"
 
@@ -34,9 +37,12 @@ static void make_ada_and_bob(void)
 static void what_is_created_is_read_back(void **state)
 {
     (void)state;
-    assert_json(result_of("create_entities", "{\"entities\":[" ADA "," BOB "]}"), "{\"entities\":[" ADA "," BOB "]}");
-    assert_json(result_of("create_relations", "{\"relations\":[" KNOWS "]}"), "{\"relations\":[" KNOWS "]}");
-    assert_json(result_of("read_graph", "{}"), "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
+    assert_json(result_of("create_entities", "{\"entities\":[" ADA "," BOB "]}"),
+                "{\"entities\":[" ADA "," BOB "]}");
+    assert_json(result_of("create_relations", "{\"relations\":[" KNOWS "]}"),
+                "{\"relations\":[" KNOWS "]}");
+    assert_json(result_of("read_graph", "{}"),
+                "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
     assert_json(result_of("open_nodes", "{\"names\":[\"Bob\",\"nobody\",\"Bob\"]}"),
                 "{\"entities\":[" BOB "],\"relations\":[" KNOWS "]}");
 }
@@ -46,12 +52,15 @@ static void only_what_is_new_is_created(void **state)
     (void)state;
     make_ada_and_bob();
     assert_json(result_of("create_entities",
-                          "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"other\",\"observations\":"
-                          "[\"new\"]},{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\",\"a\"]},"
-                          "{\"name\":\"Cy\",\"entityType\":\"dog\",\"observations\":[\"b\"]}]}"),
-                "{\"entities\":[{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\"]}]}");
+                          "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"other\","
+                          "\"observations\":[\"new\"]},{\"name\":\"Cy\",\"entityType\":\"cat\","
+                          "\"observations\":[\"a\",\"a\"]},{\"name\":\"Cy\",\"entityType\":\"dog\","
+                          "\"observations\":[\"b\"]}]}"),
+                "{\"entities\":[{\"name\":\"Cy\",\"entityType\":\"cat\",\"observations\":[\"a\"]}]"
+                "}");
     assert_json(result_of("create_relations", "{\"relations\":[" KNOWS "]}"), "{\"relations\":[]}");
-    assert_json(result_of("open_nodes", "{\"names\":[\"Ada\"]}"), "{\"entities\":[" ADA "],\"relations\":[" KNOWS "]}");
+    assert_json(result_of("open_nodes", "{\"names\":[\"Ada\"]}"),
+                "{\"entities\":[" ADA "],\"relations\":[" KNOWS "]}");
 }
 
 static void observations_are_added_once_and_to_known_entities_only(void **state)
@@ -61,19 +70,20 @@ static void observations_are_added_once_and_to_known_entities_only(void **state)
     (void)state;
     make_ada_and_bob();
     assert_json(result_of("add_observations",
-                          "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"likes tea\",\"is "
-                          "old\"]},{\"entityName\":\"Bob\",\"contents\":[\"x\"]}]}"),
-                "{\"results\":[{\"entityName\":\"Ada\",\"addedObservations\":[\"is old\"]},{\"entityName\":\"Bob\","
-                "\"addedObservations\":[\"x\"]}]}");
-    reply = tool("add_observations", "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"lost\"]},"
-                                     "{\"entityName\":\"Zoe\",\"contents\":[\"x\"]}]}");
+                          "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[\"likes "
+                          "tea\",\"is old\"]},{\"entityName\":\"Bob\",\"contents\":[\"x\"]}]}"),
+                "{\"results\":[{\"entityName\":\"Ada\",\"addedObservations\":[\"is "
+                "old\"]},{\"entityName\":\"Bob\",\"addedObservations\":[\"x\"]}]}");
+    reply = tool("add_observations", "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":["
+                                     "\"lost\"]},{\"entityName\":\"Zoe\",\"contents\":[\"x\"]}]}");
     assert_status(reply.status, BP_NOT_FOUND);
     assert_true(bp_str_is(bp_error_of(call)->message, "Entity with name Zoe not found"));
-    assert_json(result_of("search_nodes", "{\"query\":\"lost\"}"), "{\"entities\":[],\"relations\":[]}");
-    assert_json(
-        result_of("search_nodes", "{\"query\":\"IS OLD\"}"),
-        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\",\"wrote the first "
-        "program\",\"is old\"]}],\"relations\":[" KNOWS "]}");
+    assert_json(result_of("search_nodes", "{\"query\":\"lost\"}"),
+                "{\"entities\":[],\"relations\":[]}");
+    assert_json(result_of("search_nodes", "{\"query\":\"IS OLD\"}"),
+                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":["
+                "\"likes tea\",\"wrote the first program\",\"is old\"]}],\"relations\":[" KNOWS
+                "]}");
 }
 
 static void deleting_takes_what_hangs_on_it(void **state)
@@ -83,24 +93,28 @@ static void deleting_takes_what_hangs_on_it(void **state)
     (void)state;
     make_ada_and_bob();
     assert_json(result_of("delete_observations",
-                          "{\"deletions\":[{\"entityName\":\"Ada\",\"observations\":[\"likes tea\","
-                          "\"never said\"]},{\"entityName\":\"nobody\",\"observations\":[\"x\"]}]}"),
+                          "{\"deletions\":[{\"entityName\":\"Ada\",\"observations\":[\"likes "
+                          "tea\",\"never "
+                          "said\"]},{\"entityName\":\"nobody\",\"observations\":[\"x\"]}]}"),
                 "{\"success\":true,\"message\":\"Observations deleted successfully\"}");
-    assert_json(result_of("search_nodes", "{\"query\":\"tea\"}"), "{\"entities\":[],\"relations\":[]}");
+    assert_json(result_of("search_nodes", "{\"query\":\"tea\"}"),
+                "{\"entities\":[],\"relations\":[]}");
     reply = tool("delete_entities", "{\"entityNames\":[\"Bob\",\"nobody\"]}");
     assert_ok(reply.status);
-    assert_non_null(strstr(reply.result.data, "{\"type\":\"text\",\"text\":\"Entities deleted successfully\"}"));
-    assert_json(
-        result_of("read_graph", "{}"),
-        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
-        "\"relations\":[]}");
+    assert_non_null(strstr(reply.result.data,
+                           "{\"type\":\"text\",\"text\":\"Entities deleted successfully\"}"));
+    assert_json(result_of("read_graph", "{}"),
+                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":["
+                "\"wrote the first program\"]}],\"relations\":[]}");
     result_of("create_relations",
-              "{\"relations\":[" KNOWS ",{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
+              "{\"relations\":[" KNOWS
+              ",{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
     result_of("delete_relations", "{\"relations\":[" KNOWS "]}");
-    assert_json(
-        result_of("search_nodes", "{\"query\":\"ada\"}"),
-        "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"wrote the first program\"]}],"
-        "\"relations\":[{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":\"knows\"}]}");
+    assert_json(result_of("search_nodes", "{\"query\":\"ada\"}"),
+                "{\"entities\":[{\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":["
+                "\"wrote the first "
+                "program\"]}],\"relations\":[{\"from\":\"Ada\",\"to\":\"Ada\",\"relationType\":"
+                "\"knows\"}]}");
 }
 
 static void search_pays_no_regard_to_capitals_of_any_script(void **state)
@@ -113,9 +127,11 @@ static void search_pays_no_regard_to_capitals_of_any_script(void **state)
         { "\xC5\xBD"
           "al",
           "\xC5\xBE"
-          "AL" },                                                                   /* Latin Extended A */
-        { "\xCE\x9F\xCE\x94\xCE\x9F\xCE\xA3", "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x82" }, /* Greek, final sigma */
-        { "\xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0", "\xD0\xBC\xD0\x9E\xD0\xA1\xD0\x9A\xD0\x92\xD0\x90" },
+          "AL" }, /* Latin Extended A */
+        { "\xCE\x9F\xCE\x94\xCE\x9F\xCE\xA3",
+          "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x82" }, /* Greek, final sigma */
+        { "\xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0",
+          "\xD0\xBC\xD0\x9E\xD0\xA1\xD0\x9A\xD0\x92\xD0\x90" },
         { "\xC4\xB0stanbul", "i\xCC\x87STANBUL" }, /* dotted capital I */
         { "\xE2\x84\xAA"
           "elvin",
@@ -130,8 +146,8 @@ static void search_pays_no_regard_to_capitals_of_any_script(void **state)
             const bp_json *found;
 
             snprintf(create, sizeof(create),
-                     "{\"entities\":[{\"name\":\"n%zu-%d\",\"entityType\":\"t\",\"observations\":[\"xx "
-                     "%s yy\"]}]}",
+                     "{\"entities\":[{\"name\":\"n%zu-%d\",\"entityType\":\"t\",\"observations\":["
+                     "\"xx %s yy\"]}]}",
                      i, side, pairs[i][side]);
             result_of("create_entities", create);
             snprintf(query, sizeof(query), "{\"query\":\"%s\"}", pairs[i][!side]);
@@ -145,16 +161,19 @@ static void a_search_never_crosses_from_one_field_into_the_next(void **state)
 {
     (void)state;
     result_of("create_entities",
-              "{\"entities\":[{\"name\":\"ab\",\"entityType\":\"cd\",\"observations\":[\"ef\",\"gh\"]},"
-              "{\"name\":\"ij\",\"entityType\":\"kl\",\"observations\":[]}]}");
-    for (const char *const *query = (const char *const[]){ "bc", "de", "fg", "hi", "jk", "abcd", NULL }; *query;
-         query++) {
+              "{\"entities\":[{\"name\":\"ab\",\"entityType\":\"cd\",\"observations\":[\"ef\","
+              "\"gh\"]},{\"name\":\"ij\",\"entityType\":\"kl\",\"observations\":[]}]}");
+    for (const char *const *query =
+             (const char *const[]){ "bc", "de", "fg", "hi", "jk", "abcd", NULL };
+         *query; query++) {
         char arguments[64];
 
         snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", *query);
         assert_json(result_of("search_nodes", arguments), "{\"entities\":[],\"relations\":[]}");
     }
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_nodes", "{\"query\":\"\"}"), "entities")), 2);
+    assert_int_equal(bp_json_count(
+                         bp_json_get(result_of("search_nodes", "{\"query\":\"\"}"), "entities")),
+                     2);
 }
 
 static void a_tenant_sees_only_its_own_graph(void **state)
@@ -163,12 +182,16 @@ static void a_tenant_sees_only_its_own_graph(void **state)
     make_ada_and_bob();
     principal.tenant = BP_STR("other");
     assert_json(result_of("read_graph", "{}"), "{\"entities\":[],\"relations\":[]}");
-    assert_json(result_of("create_entities", "{\"entities\":[" BOB "]}"), "{\"entities\":[" BOB "]}");
+    assert_json(result_of("create_entities", "{\"entities\":[" BOB "]}"),
+                "{\"entities\":[" BOB "]}");
     result_of("delete_entities", "{\"entityNames\":[\"Ada\"]}");
-    assert_status(tool("add_observations", "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[]}]}").status,
+    assert_status(tool("add_observations",
+                       "{\"observations\":[{\"entityName\":\"Ada\",\"contents\":[]}]}")
+                      .status,
                   BP_NOT_FOUND);
     principal.tenant = BP_STR("default");
-    assert_json(result_of("read_graph", "{}"), "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
+    assert_json(result_of("read_graph", "{}"),
+                "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
 }
 
 static void what_another_process_writes_is_seen_after_refresh(void **state)
@@ -178,11 +201,13 @@ static void what_another_process_writes_is_seen_after_refresh(void **state)
 
     (void)state;
     result_of("read_graph", "{}");
-    second = instance = testhost_instance_create(host, plugin, "second", options, 1); // with a memory of its own
+    second = instance = testhost_instance_create(host, plugin, "second", options,
+                                                 1); // with a memory of its own
     make_ada_and_bob();
     instance = first;
     testhost_advance(BP_MILLISECONDS(1100));
-    assert_json(result_of("read_graph", "{}"), "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
+    assert_json(result_of("read_graph", "{}"),
+                "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
     result_of("delete_entities", "{\"entityNames\":[\"Bob\"]}");
     instance = second;
     testhost_advance(BP_MILLISECONDS(1100));
@@ -191,7 +216,8 @@ static void what_another_process_writes_is_seen_after_refresh(void **state)
     testhost_instance_destroy(second);
 }
 
-/* ---- random changes: memory says what the storage says, and a search what a walk through all says ---- */
+/* ---- random changes: memory says what the storage says, and a search what a walk through all says
+ * ---- */
 
 static uint64_t seed = 42;
 
@@ -217,12 +243,14 @@ static void change_at_random(void)
         break;
     case 2:
         snprintf(arguments, sizeof(arguments),
-                 "{\"relations\":[{\"from\":\"node%u\",\"to\":\"node%u\",\"relationType\":\"r\"}]}", a, b);
+                 "{\"relations\":[{\"from\":\"node%u\",\"to\":\"node%u\",\"relationType\":\"r\"}]}",
+                 a, b);
         result_of(next_random(4) ? "create_relations" : "delete_relations", arguments);
         break;
     case 3:
         snprintf(arguments, sizeof(arguments),
-                 "{\"observations\":[{\"entityName\":\"node%u\",\"contents\":[\"more %u\"]}]}", a, b);
+                 "{\"observations\":[{\"entityName\":\"node%u\",\"contents\":[\"more %u\"]}]}", a,
+                 b);
         tool("add_observations", arguments);
         break;
     case 4:
@@ -314,9 +342,8 @@ static void import_many(int count)
 
     for (int i = 0; i < count; i++) {
         fprintf(out,
-                "{\"type\":\"entity\",\"name\":\"Item %d\",\"entityType\":\"kind %d\",\"observations\":[\"weighs %u "
-                "grams\","
-                "\"colour #%06x\"",
+                "{\"type\":\"entity\",\"name\":\"Item %d\",\"entityType\":\"kind "
+                "%d\",\"observations\":[\"weighs %u grams\",\"colour #%06x\"",
                 i, i % 7, next_random(100000), next_random(1 << 24));
         for (int more = 0; i % 100 == 0 && more < 300; more++) // some are larger than a block
             fprintf(out, ",\"remark %d of %d: %u\"", more, i, next_random(1000000));
@@ -330,8 +357,9 @@ static void import_many(int count)
 static void a_graph_of_many_blocks_is_searched_completely(void **state)
 {
     static const char *const needles[] = {
-        "item 77", "ITEM 1499",          "grams",         "weighs 1",  "#00",       "#ff",         "kind 3", "9",
-        "42 ",     "remark 299 of 1400", "remark 0 of 0", "of 700: 1", "colour #a", "nothing such"
+        "item 77",       "ITEM 1499", "grams",     "weighs 1",    "#00",
+        "#ff",           "kind 3",    "9",         "42 ",         "remark 299 of 1400",
+        "remark 0 of 0", "of 700: 1", "colour #a", "nothing such"
     };
     char arguments[128];
 
@@ -357,17 +385,24 @@ static void a_graph_larger_than_the_memory_is_read_from_the_storage(void **state
     start_app("small", options, 2);
     for (int i = 0; i < 8; i++) {
         size_t used = (size_t)snprintf(arguments, 400000,
-                                       "{\"entities\":[{\"name\":\"n%d\",\"entityType\":\"t\",\"observations\":[\"", i);
+                                       "{\"entities\":[{\"name\":\"n%d\",\"entityType\":\"t\","
+                                       "\"observations\":[\"",
+                                       i);
 
         memset(arguments + used, 'a' + i, 200000);
         snprintf(arguments + used + 200000, 64, "\"]}]}");
         result_of("create_entities", arguments);
     }
     free(arguments);
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_nodes", "{\"query\":\"N1\"}"), "entities")), 1);
+    assert_int_equal(bp_json_count(
+                         bp_json_get(result_of("search_nodes", "{\"query\":\"N1\"}"), "entities")),
+                     1);
     assert_int_equal(bp_json_count(bp_json_get(result_of("read_graph", "{}"), "entities")), 8);
-    result_of("delete_entities", "{\"entityNames\":[\"n1\",\"n2\",\"n3\",\"n4\",\"n5\",\"n6\",\"n7\"]}");
-    assert_int_equal(bp_json_count(bp_json_get(result_of("search_nodes", "{\"query\":\"n0\"}"), "entities")), 1);
+    result_of("delete_entities",
+              "{\"entityNames\":[\"n1\",\"n2\",\"n3\",\"n4\",\"n5\",\"n6\",\"n7\"]}");
+    assert_int_equal(bp_json_count(
+                         bp_json_get(result_of("search_nodes", "{\"query\":\"n0\"}"), "entities")),
+                     1);
 }
 
 static void what_has_no_name_or_is_too_long_is_refused(void **state)
@@ -375,14 +410,16 @@ static void what_has_no_name_or_is_too_long_is_refused(void **state)
     char arguments[4096], name[2000];
 
     (void)state;
-    assert_status(
-        tool("create_entities", "{\"entities\":[{\"name\":\"\",\"entityType\":\"t\",\"observations\":[]}]}").status,
-        BP_INVALID);
+    assert_status(tool("create_entities",
+                       "{\"entities\":[{\"name\":\"\",\"entityType\":\"t\",\"observations\":[]}]}")
+                      .status,
+                  BP_INVALID);
     assert_said("must not be empty");
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
     snprintf(arguments, sizeof(arguments),
-             "{\"entities\":[" ADA ",{\"name\":\"%s\",\"entityType\":\"t\",\"observations\":[]}]}", name);
+             "{\"entities\":[" ADA ",{\"name\":\"%s\",\"entityType\":\"t\",\"observations\":[]}]}",
+             name);
     assert_status(tool("create_entities", arguments).status, BP_INVALID);
     assert_said("1999 bytes");
     assert_json(result_of("read_graph", "{}"), "{\"entities\":[],\"relations\":[]}");
@@ -416,30 +453,35 @@ static void lines_go_out_and_come_in_again(void **state)
     assert_ok(reply.status);
     assert_string_equal(reply.content_type, "application/x-ndjson");
     lines = strndup(reply.body.data, reply.body.len);
-    assert_string_equal(
-        lines, "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"person\",\"observations\":[\"likes tea\","
-               "\"wrote the first program\"]}\n{\"type\":\"entity\",\"name\":\"Bob\",\"entityType\":\"person\","
-               "\"observations\":[]}\n{\"type\":\"relation\",\"from\":\"Ada\",\"to\":\"Bob\",\"relationType\":"
-               "\"knows\"}\n");
+    assert_string_equal(lines, "{\"type\":\"entity\",\"name\":\"Ada\",\"entityType\":\"person\","
+                               "\"observations\":[\"likes tea\",\"wrote the first "
+                               "program\"]}\n{\"type\":\"entity\",\"name\":\"Bob\",\"entityType\":"
+                               "\"person\",\"observations\":[]}\n{\"type\":\"relation\",\"from\":"
+                               "\"Ada\",\"to\":\"Bob\",\"relationType\":\"knows\"}\n");
     principal.tenant = BP_STR("other");
     reply = request("POST", "/api/knowledge/import", lines);
     assert_ok(reply.status);
-    assert_json(parsed(reply.body), "{\"entities\":2,\"observations\":2,\"relations\":1,\"refused\":0,\"errors\":[]}");
+    assert_json(parsed(reply.body),
+                "{\"entities\":2,\"observations\":2,\"relations\":1,\"refused\":0,\"errors\":[]}");
     reply = request("POST", "/api/knowledge/import", lines);
-    assert_json(parsed(reply.body), "{\"entities\":0,\"observations\":0,\"relations\":0,\"refused\":0,\"errors\":[]}");
-    assert_json(result_of("read_graph", "{}"), "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
+    assert_json(parsed(reply.body),
+                "{\"entities\":0,\"observations\":0,\"relations\":0,\"refused\":0,\"errors\":[]}");
+    assert_json(result_of("read_graph", "{}"),
+                "{\"entities\":[" ADA "," BOB "],\"relations\":[" KNOWS "]}");
     free(lines);
 }
 
 static void lines_that_are_wrong_are_named_and_the_others_stored(void **state)
 {
-    testhost_reply reply =
-        request("POST", "/api/knowledge/import",
-                "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\",\"observations\":[\"x\"]}\n"
-                "nonsense\n\n"
-                "{\"type\":\"entity\",\"name\":\"b\",\"entityType\":\"t\",\"observations\":[1]}\n"
-                "{\"type\":\"thing\"}\r\n"
-                "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\",\"relationType\":\"r\"}");
+    testhost_reply reply = request("POST", "/api/knowledge/import",
+                                   "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\","
+                                   "\"observations\":[\"x\"]}\n"
+                                   "nonsense\n\n"
+                                   "{\"type\":\"entity\",\"name\":\"b\",\"entityType\":\"t\","
+                                   "\"observations\":[1]}\n"
+                                   "{\"type\":\"thing\"}\r\n"
+                                   "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\","
+                                   "\"relationType\":\"r\"}");
     const bp_json *answer;
 
     (void)state;
@@ -448,8 +490,12 @@ static void lines_that_are_wrong_are_named_and_the_others_stored(void **state)
     assert_int_equal(bp_json_integer(bp_json_get(answer, "refused")), 3);
     assert_int_equal(bp_json_integer(bp_json_get(answer, "entities")), 1);
     assert_int_equal(bp_json_integer(bp_json_get(answer, "relations")), 1);
-    assert_int_equal(bp_json_integer(bp_json_get(bp_json_at(bp_json_get(answer, "errors"), 0), "line")), 2);
-    assert_int_equal(bp_json_integer(bp_json_get(bp_json_at(bp_json_get(answer, "errors"), 2), "line")), 5);
+    assert_int_equal(bp_json_integer(
+                         bp_json_get(bp_json_at(bp_json_get(answer, "errors"), 0), "line")),
+                     2);
+    assert_int_equal(bp_json_integer(
+                         bp_json_get(bp_json_at(bp_json_get(answer, "errors"), 2), "line")),
+                     5);
 }
 
 /* ---- items ---- */
@@ -472,9 +518,11 @@ static testhost_reply retrieve(const char *user, const char *id)
 
 static void items_are_kept_for_their_time_and_their_user(void **state)
 {
-    char *facts = store_item("{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F"
-                             "e\"]}}");
-    char *context = store_item("{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":\"now\",\"ttl_hours\":0.5}");
+    char *facts = store_item(
+        "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":{\"a\":[1,\"Gr\xC3\xBC\xC3\x9F"
+        "e\"]}}");
+    char *context = store_item(
+        "{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":\"now\",\"ttl_hours\":0.5}");
     testhost_reply reply = retrieve("u", facts);
     char           body[256];
 
@@ -484,7 +532,8 @@ static void items_are_kept_for_their_time_and_their_user(void **state)
                                                          "e\"]}");
     assert_status(retrieve("v", facts).status, BP_NOT_FOUND);
     assert_ok(retrieve("u", context).status);
-    reply = request("POST", "/search", "{\"user_id\":\"u\",\"query\":\"GR\xC3\x9C\xC3\x9F\",\"memory_type\":null}");
+    reply = request("POST", "/search",
+                    "{\"user_id\":\"u\",\"query\":\"GR\xC3\x9C\xC3\x9F\",\"memory_type\":null}");
     assert_ok(reply.status);
     assert_int_equal(bp_json_count(bp_json_get(parsed(reply.body), "memories")), 1);
     reply = request("POST", "/list", "{\"user_id\":\"u\"}");
@@ -508,11 +557,14 @@ static void items_are_kept_for_their_time_and_their_user(void **state)
 
 static void the_oldest_item_makes_room_when_a_type_is_full(void **state)
 {
-    char *first = store_item("{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":0}"), *second = NULL;
+    char *first = store_item("{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":0}"),
+         *second = NULL;
 
     (void)state;
     for (int i = 1; i <= 500; i++) {
-        testhost_reply reply = request("POST", "/store", "{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":1}");
+        testhost_reply reply = request("POST", "/store",
+                                       "{\"user_id\":\"u\",\"memory_type\":\"context\",\"data\":"
+                                       "1}");
 
         assert_ok(reply.status);
         assert_int_equal(bp_json_integer(bp_json_get(parsed(reply.body), "evicted")), i == 500);
@@ -532,7 +584,8 @@ static void bad_items_are_refused(void **state)
         { "{\"user_id\":\"u\",\"memory_type\":\"dreams\",\"data\":1}", "memory_type" },
         { "{\"user_id\":\"u\",\"memory_type\":\"facts\"}", "data is missing" },
         { "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":1,\"ttl_hours\":0}", "ttl_hours" },
-        { "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":1,\"ttl_hours\":\"long\"}", "ttl_hours" },
+        { "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":1,\"ttl_hours\":\"long\"}",
+          "ttl_hours" },
         { "[]", "JSON object" },
     };
     char *large = malloc(1200000);
@@ -542,7 +595,8 @@ static void bad_items_are_refused(void **state)
         assert_status(request("POST", "/store", bodies[i][0]).status, BP_INVALID);
         assert_said(bodies[i][1]);
     }
-    size_t used = (size_t)sprintf(large, "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":\"");
+    size_t used = (size_t)sprintf(large,
+                                  "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":\"");
     memset(large + used, 'x', 1100000);
     strcpy(large + used + 1100000, "\"}");
     assert_status(request("POST", "/store", large).status, BP_TOO_LARGE);
@@ -559,7 +613,8 @@ static int count_in_file(const char *text)
     snprintf(path, sizeof(path), "%s/app.db", directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db,
-                                        "SELECT count(*) FROM knowledge_items WHERE instr(data, CAST(?1 AS BLOB)) > 0",
+                                        "SELECT count(*) FROM knowledge_items WHERE instr(data, "
+                                        "CAST(?1 AS BLOB)) > 0",
                                         -1, &statement, NULL),
                      SQLITE_OK);
     sqlite3_bind_text(statement, 1, text, -1, SQLITE_STATIC);
@@ -575,10 +630,12 @@ static int count_in_file(const char *text)
 static void items_are_encrypted_when_there_is_a_key(void **state)
 {
     const testhost_option options[] = { { "storage", "main" }, { "key", KEY } };
-    const testhost_option other_key[] = {
-        { "storage", "main" }, { "key", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" }
-    };
-    char *plain = store_item("{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":\"open secret\"}"), *sealed;
+    const testhost_option other_key[] = { { "storage", "main" },
+                                          { "key", "fffffffffffffffffffffffffffffffffffffffffffffff"
+                                                   "fffffffffffffffff" } };
+    char                 *plain = store_item(
+                             "{\"user_id\":\"u\",\"memory_type\":\"facts\",\"data\":\"open secret\"}"),
+         *sealed;
 
     (void)state;
     assert_int_equal(count_in_file("open secret"), 1);
@@ -588,10 +645,12 @@ static void items_are_encrypted_when_there_is_a_key(void **state)
     assert_int_equal(count_in_file("sealed secret"), 0);
     assert_json(bp_json_get(parsed(retrieve("u", sealed).body), "data"), "\"sealed secret\"");
     assert_ok(retrieve("u", plain).status); // from before there was a key
-    assert_int_equal(
-        bp_json_count(bp_json_get(parsed(request("POST", "/search", "{\"user_id\":\"u\",\"query\":\"SECRET\"}").body),
-                                  "memories")),
-        2);
+    assert_int_equal(bp_json_count(
+                         bp_json_get(parsed(request("POST", "/search",
+                                                    "{\"user_id\":\"u\",\"query\":\"SECRET\"}")
+                                                .body),
+                                     "memories")),
+                     2);
     stop();
     start_app("other", other_key, 2);
     assert_status(retrieve("u", sealed).status, BP_DATA);

@@ -1,5 +1,5 @@
-/* test_questioning.c - the app `questioning` on a real SQLite file and vector store, with a provider that follows a
- * script. */
+/* test_questioning.c - the app `questioning` on a real SQLite file and vector store, with a
+ * provider that follows a script. */
 #include "plugins/app_test.h"
 
 #include <sqlite3.h>
@@ -7,14 +7,17 @@
 enum { SCRIPT_MAX = 16 };
 
 static testhost_instance *vectors, *embedder;
-static const char        *script[SCRIPT_MAX]; /* what the model answers; NULL: it cannot be reached */
-static size_t             script_length, script_at;
-static char               prompts[SCRIPT_MAX][20000];
+static const char *script[SCRIPT_MAX]; /* what the model answers; NULL: it cannot be reached */
+static size_t      script_length, script_at;
+static char        prompts[SCRIPT_MAX][20000];
 
-static bp_status chat(bp_call *asked, void *self, const bp_chat *chat, const bp_chat_sink *sink, bp_chat_result *result)
+static bp_status chat(bp_call *asked, void *self, const bp_chat *chat, const bp_chat_sink *sink,
+                      bp_chat_result *result)
 {
     const char *text = script_at < script_length ? script[script_at] : NULL;
-    bp_delta    delta = {.struct_size = sizeof(delta), .type = BP_DELTA_TEXT, .text = bp_str_of(text)};
+    bp_delta    delta = { .struct_size = sizeof(delta),
+                          .type = BP_DELTA_TEXT,
+                          .text = bp_str_of(text) };
 
     (void)self;
     assert_int_equal(chat->message_count, 2);
@@ -29,7 +32,7 @@ static bp_status chat(bp_call *asked, void *self, const bp_chat *chat, const bp_
     return sink->delta(asked, sink->self, &delta);
 }
 
-static const bp_llm_ops llm_ops = {.struct_size = sizeof(bp_llm_ops), .chat = chat};
+static const bp_llm_ops llm_ops = { .struct_size = sizeof(bp_llm_ops), .chat = chat };
 
 static void script_is(size_t count, const char *const *answers)
 {
@@ -38,12 +41,16 @@ static void script_is(size_t count, const char *const *answers)
     script_length = count;
     script_at = 0;
 }
-#define SCRIPT(...) script_is(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define SCRIPT(...)                                                                                \
+    script_is(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *),                            \
+              (const char *[]){ __VA_ARGS__ })
 
-static testhost_instance *load(const char *file, const char *name, const testhost_option *given, size_t count)
+static testhost_instance *load(const char *file, const char *name, const testhost_option *given,
+                               size_t count)
 {
     const bp_plugin   *loaded = testhost_load(host, file);
-    testhost_instance *made = loaded ? testhost_instance_create(host, loaded, name, given, count) : NULL;
+    testhost_instance *made = loaded ? testhost_instance_create(host, loaded, name, given, count)
+                                     : NULL;
 
     if (!made)
         print_error("%s\n", testhost_problem(host));
@@ -52,7 +59,7 @@ static testhost_instance *load(const char *file, const char *name, const testhos
 
 static int setup_host(void)
 {
-    const testhost_option path[] = {{"path", "points"}};
+    const testhost_option path[] = { { "path", "points" } };
 
     if (open_host(BP_PLUGIN_DIR "/app/questioning.so") != 0 || open_storage() != 0)
         return -1;
@@ -65,7 +72,9 @@ static int setup_host(void)
 
 static int setup(void **state)
 {
-    static const testhost_option options[] = {{"storage", "main"}, {"vector", "points"}, {"embed", "words"}};
+    static const testhost_option options[] = { { "storage", "main" },
+                                               { "vector", "points" },
+                                               { "embed", "words" } };
 
     (void)state;
     if (setup_host() != 0)
@@ -77,7 +86,8 @@ static int setup(void **state)
 static int setup_model(void **state)
 {
     static const testhost_option options[] = {
-        {"storage", "main"}, {"vector", "points"}, {"embed", "words"}, {"llm", "scripted"}};
+        { "storage", "main" }, { "vector", "points" }, { "embed", "words" }, { "llm", "scripted" }
+    };
 
     (void)state;
     if (setup_host() != 0)
@@ -174,20 +184,24 @@ static uint64_t count_points(void)
 #define AUTOMATIC "/mcp-internal/question/automatic"
 #define SINGLE    "/mcp/sequential-questioning"
 #define TRAVEL    "\"user_id\":\"u1\",\"context\":\"Travel insurance for a family\""
-#define ANSWERED                                                                                                       \
-    "\"previous_messages\":[{\"role\":\"assistant\",\"content\":\"Where to?\"},{\"role\":\"user\",\"content\":\"To "   \
+#define ANSWERED                                                                                   \
+    "\"previous_messages\":[{\"role\":\"assistant\",\"content\":\"Where "                          \
+    "to?\"},{\"role\":\"user\",\"content\":\"To "                                                  \
     "France and Spain\"}]"
 
 /* ---- without a model ---- */
 
 static void the_batch_without_a_model_has_five_themes_in_their_order(void **state)
 {
-    const bp_json *answer = post(QUESTION, "{" TRAVEL "}", 200), *metadata = bp_json_get(answer, "metadata");
+    const bp_json *answer = post(QUESTION, "{" TRAVEL "}", 200),
+                  *metadata = bp_json_get(answer, "metadata");
 
     (void)state;
     assert_text(answer, "current_question",
-                "1. What are your main goals for Travel?\n2. Which challenges do you expect with Travel?\n"
-                "3. Which resources do you have for Travel?\n4. How will you measure progress with Travel?\n"
+                "1. What are your main goals for Travel?\n2. Which challenges do you expect with "
+                "Travel?\n"
+                "3. Which resources do you have for Travel?\n4. How will you measure progress with "
+                "Travel?\n"
                 "5. Is there anything else that should be known about Travel?");
     assert_int_equal(bp_json_count(bp_json_get(answer, "questions")), 5);
     assert_int_equal(number_of(answer, "current_question_number"), 1);
@@ -201,14 +215,19 @@ static void the_batch_without_a_model_has_five_themes_in_their_order(void **stat
     assert_true(bp_json_bool(bp_json_get(batch_metadata(answer), "fallback_generation")));
     assert_text(batch_metadata(answer), "fallback_reason", "no_model");
     assert_int_equal(number_of(batch_metadata(answer), "ending_question_number"), 5);
-    assert_true(bp_json_get(bp_json_get(bp_json_at(bp_json_get(answer, "questions"), 4), "metadata"), "importance") !=
-                NULL);
-    assert_int_equal(run_sql("SELECT count(*) FROM messages WHERE message_type = 'question' AND is_indexed = 1"), 5);
-    assert_int_equal(
-        run_sql("SELECT sum(sequence_number = json_extract(message_metadata, '$.question_number')) FROM messages"), 5);
+    assert_true(
+        bp_json_get(bp_json_get(bp_json_at(bp_json_get(answer, "questions"), 4), "metadata"),
+                    "importance") != NULL);
+    assert_int_equal(run_sql("SELECT count(*) FROM messages WHERE message_type = 'question' AND "
+                             "is_indexed = 1"),
+                     5);
+    assert_int_equal(run_sql("SELECT sum(sequence_number = json_extract(message_metadata, "
+                             "'$.question_number')) FROM messages"),
+                     5);
     assert_int_equal(count_points(), 5);
     answer = post(QUESTION, "{\"context\":\"  Bees, mostly\"}", 200);
-    assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text", "What are your main goals for Bees?");
+    assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
+                "What are your main goals for Bees?");
     answer = post(QUESTION, "{\"context\":\"...\"}", 200);
     assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
                 "What are your main goals for this topic?");
@@ -220,7 +239,8 @@ static void a_follow_up_goes_on_and_keeps_the_answers_once(void **state)
     char           body[1000];
 
     (void)state;
-    snprintf(body, sizeof(body), "{\"conversation_id\":\"" BP_FMT "\",\"context\":\"Travel insurance\"," ANSWERED "}",
+    snprintf(body, sizeof(body),
+             "{\"conversation_id\":\"" BP_FMT "\",\"context\":\"Travel insurance\"," ANSWERED "}",
              BP_ARG(text_of(answer, "conversation_id")));
     answer = post(FOLLOW_UP, body, 200);
     assert_int_equal(number_of(answer, "current_question_number"), 6);
@@ -232,9 +252,12 @@ static void a_follow_up_goes_on_and_keeps_the_answers_once(void **state)
     assert_int_equal(number_of(answer, "current_question_number"), 9);
     assert_int_equal(run_sql("SELECT count(*) FROM messages WHERE message_type = 'answer'"), 1);
     assert_int_equal(run_sql("SELECT count(*) FROM messages"), 12);
-    assert_int_equal(run_sql("SELECT count(DISTINCT sequence_number) = 12 AND max(sequence_number) = 12 FROM messages"),
+    assert_int_equal(run_sql("SELECT count(DISTINCT sequence_number) = 12 AND max(sequence_number) "
+                             "= 12 FROM messages"),
                      1);
-    assert_int_equal(run_sql("SELECT count(DISTINCT content) FROM messages WHERE message_type = 'question'"), 10);
+    assert_int_equal(run_sql("SELECT count(DISTINCT content) FROM messages WHERE message_type = "
+                             "'question'"),
+                     10);
     assert_int_equal(run_sql("SELECT count(*) FROM user_sessions"), 1);
     assert_int_equal(count_points(), 12);
 }
@@ -266,7 +289,8 @@ static void automatic_rounds_end_where_they_should(void **state)
     assert_int_equal(number_of(answer, "total_questions"), 9);
     assert_int_equal(number_of(bp_json_get(answer, "metadata"), "rounds_generated"), 3);
     assert_non_null(strstr(text_of(answer, "all_questions_combined").data, "\n9. "));
-    answer = post(AUTOMATIC, "{\"user_id\":\"u3\",\"auto_handle_follow_up\":false," ANSWERED "}", 200);
+    answer = post(AUTOMATIC, "{\"user_id\":\"u3\",\"auto_handle_follow_up\":false," ANSWERED "}",
+                  200);
     assert_int_equal(number_of(bp_json_get(answer, "metadata"), "rounds_generated"), 1);
     answer = post(AUTOMATIC, "{\"user_id\":\"u4\",\"max_rounds\":null," ANSWERED "}", 200);
     assert_int_equal(number_of(bp_json_get(answer, "metadata"), "rounds_generated"), 2);
@@ -281,7 +305,8 @@ static void the_single_question_starts_a_conversation_unless_one_is_named(void *
     assert_text(answer, "question", "What are your main goals for Travel?");
     assert_text(bp_json_get(answer, "metadata"), "question_type", "initial");
     snprintf(body, sizeof(body),
-             "{" TRAVEL ",\"session_id\":\"" BP_FMT "\",\"conversation_id\":\"" BP_FMT "\"," ANSWERED "}",
+             "{" TRAVEL ",\"session_id\":\"" BP_FMT "\",\"conversation_id\":\"" BP_FMT
+             "\"," ANSWERED "}",
              BP_ARG(text_of(answer, "session_id")), BP_ARG(text_of(answer, "conversation_id")));
     answer = post("/mcp/v1/sequential-questioning", body, 200);
     assert_int_equal(number_of(bp_json_get(answer, "metadata"), "question_number"), 2);
@@ -300,16 +325,21 @@ static void a_users_conversation_is_found_again_and_anothers_is_not(void **state
 
     (void)state;
     snprintf(session, sizeof(session), BP_FMT, BP_ARG(text_of(answer, "session_id")));
-    snprintf(conversation, sizeof(conversation), BP_FMT, BP_ARG(text_of(answer, "conversation_id")));
-    answer = post(QUESTION, "{\"user_id\":\"u1\",\"conversation_id\":\"unknown\",\"session_id\":\"unknown\"}", 200);
+    snprintf(conversation, sizeof(conversation), BP_FMT,
+             BP_ARG(text_of(answer, "conversation_id")));
+    answer = post(QUESTION,
+                  "{\"user_id\":\"u1\",\"conversation_id\":\"unknown\",\"session_id\":\"unknown\"}",
+                  200);
     assert_text(answer, "conversation_id", conversation);
     snprintf(body, sizeof(body), "{\"session_id\":\"%s\"}", session);
     assert_text(post(QUESTION, body, 200), "conversation_id", conversation);
-    snprintf(body, sizeof(body), "{\"user_id\":\"u2\",\"conversation_id\":\"%s\",\"session_id\":\"%s\"}", conversation,
+    snprintf(body, sizeof(body),
+             "{\"user_id\":\"u2\",\"conversation_id\":\"%s\",\"session_id\":\"%s\"}", conversation,
              session);
     assert_false(bp_str_is(text_of(post(QUESTION, body, 200), "session_id"), session));
     principal.tenant = BP_STR("other");
-    snprintf(body, sizeof(body), "{\"user_id\":\"u1\",\"conversation_id\":\"%s\",\"session_id\":\"%s\"}", conversation,
+    snprintf(body, sizeof(body),
+             "{\"user_id\":\"u1\",\"conversation_id\":\"%s\",\"session_id\":\"%s\"}", conversation,
              session);
     answer = post(QUESTION, body, 200);
     assert_false(bp_str_is(text_of(answer, "session_id"), session));
@@ -324,19 +354,19 @@ static void a_users_conversation_is_found_again_and_anothers_is_not(void **state
 static void a_body_of_a_wrong_shape_is_422_and_says_why(void **state)
 {
     static const char *const bodies[][2] = {
-        {"", "empty"},
-        {"[]", "JSON object"},
-        {"{", "not JSON"},
-        {"{\"user_id\":7}", "user_id"},
-        {"{\"context\":[]}", "context"},
-        {"{\"previous_messages\":{}}", "previous_messages"},
-        {"{\"previous_messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "role"},
-        {"{\"previous_messages\":[{\"role\":\"user\"}]}", "content"},
-        {"{\"metadata\":{\"a\":1}}", "metadata"},
-        {"{\"max_rounds\":4}", "max_rounds"},
-        {"{\"max_rounds\":0}", "max_rounds"},
-        {"{\"max_rounds\":1.5}", "max_rounds"},
-        {"{\"auto_handle_follow_up\":\"yes\"}", "auto_handle_follow_up"},
+        { "", "empty" },
+        { "[]", "JSON object" },
+        { "{", "not JSON" },
+        { "{\"user_id\":7}", "user_id" },
+        { "{\"context\":[]}", "context" },
+        { "{\"previous_messages\":{}}", "previous_messages" },
+        { "{\"previous_messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "role" },
+        { "{\"previous_messages\":[{\"role\":\"user\"}]}", "content" },
+        { "{\"metadata\":{\"a\":1}}", "metadata" },
+        { "{\"max_rounds\":4}", "max_rounds" },
+        { "{\"max_rounds\":0}", "max_rounds" },
+        { "{\"max_rounds\":1.5}", "max_rounds" },
+        { "{\"auto_handle_follow_up\":\"yes\"}", "auto_handle_follow_up" },
     };
 
     (void)state;
@@ -347,17 +377,17 @@ static void a_body_of_a_wrong_shape_is_422_and_says_why(void **state)
             fail_msg("%s: " BP_FMT, bodies[i][0], BP_ARG(text_of(answer, "detail")));
     }
     post(QUESTION,
-         "{\"user_id\":null,\"conversation_id\":null,\"session_id\":null,\"context\":null,\"previous_messages\":null,"
-         "\"metadata\":"
-         "null,\"auto_follow_up\":null}",
+         "{\"user_id\":null,\"conversation_id\":null,\"session_id\":null,\"context\":null,"
+         "\"previous_messages\":null,\"metadata\":null,\"auto_follow_up\":null}",
          200);
     assert_int_equal(run_sql("SELECT count(*) FROM messages"), 5);
 }
 
 /* ---- what models write ---- */
 
-#define ITEM(n)                                                                                                        \
-    "{\"question_text\":\"Q" n "?\",\"importance_explanation\":\"I" n "\",\"information_to_look_for\":\"L" n "\"}"
+#define ITEM(n)                                                                                    \
+    "{\"question_text\":\"Q" n "?\",\"importance_explanation\":\"I" n                              \
+    "\",\"information_to_look_for\":\"L" n "\"}"
 #define FIVE     "[" ITEM("1") "," ITEM("2") "," ITEM("3") "," ITEM("4") "," ITEM("5") "]"
 #define ESTIMATE "{\"next_batch_needed\": false, \"total_questions_estimated\": 6}"
 
@@ -370,8 +400,9 @@ static void assert_questions(const bp_json *answer, const char *const *wanted, s
         assert_text(bp_json_at(questions, i), "question_text", wanted[i]);
     assert_null(bp_json_get(batch_metadata(answer), "fallback_generation"));
 }
-#define ASSERT_QUESTIONS(answer, ...)                                                                                  \
-    assert_questions(answer, (const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
+#define ASSERT_QUESTIONS(answer, ...)                                                              \
+    assert_questions(answer, (const char *[]){ __VA_ARGS__ },                                      \
+                     sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *))
 
 static void a_model_writes_the_questions_and_the_estimate(void **state)
 {
@@ -389,10 +420,9 @@ static void a_model_writes_the_questions_and_the_estimate(void **state)
     assert_int_equal(script_at, 2);
     assert_non_null(strstr(prompts[0], "Travel insurance for a family"));
     assert_non_null(strstr(prompts[1], "5. Q5?"));
-    assert_int_equal(
-        run_sql("SELECT count(*) FROM messages WHERE json_extract(message_metadata, '$.request_metadata.channel') = "
-                "'web'"),
-        5);
+    assert_int_equal(run_sql("SELECT count(*) FROM messages WHERE json_extract(message_metadata, "
+                             "'$.request_metadata.channel') = 'web'"),
+                     5);
     SCRIPT("[" ITEM("6") "," ITEM("7") "," ITEM("8") "]", "no idea");
     answer = post(QUESTION, "{" TRAVEL "," ANSWERED "}", 200);
     ASSERT_QUESTIONS(answer, "Q6?", "Q7?", "Q8?");
@@ -404,12 +434,12 @@ static void a_model_writes_the_questions_and_the_estimate(void **state)
 
 static void assert_repaired(const char *written, const char *const *wanted)
 {
-    const char *answers[] = {written, ESTIMATE};
+    const char *answers[] = { written, ESTIMATE };
 
     script_is(2, answers);
     assert_questions(post(QUESTION, "{\"context\":\"Bees and honey\"}", 200), wanted, 5);
 }
-#define REPAIRED(written, ...) assert_repaired(written, (const char *[]){__VA_ARGS__})
+#define REPAIRED(written, ...) assert_repaired(written, (const char *[]){ __VA_ARGS__ })
 
 static void what_a_model_meant_is_understood(void **state)
 {
@@ -417,28 +447,30 @@ static void what_a_model_meant_is_understood(void **state)
 
     (void)state;
     REPAIRED("```json\n" FIVE "\n```", "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
-    REPAIRED("Here you are:\n```\n" FIVE "\n```\nGood luck [1]!", "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
+    REPAIRED("Here you are:\n```\n" FIVE "\n```\nGood luck [1]!", "Q1?", "Q2?", "Q3?", "Q4?",
+             "Q5?");
     REPAIRED("```json " FIVE "```", "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
     REPAIRED("I think of [1] these: " FIVE " and no more", "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
     REPAIRED("{\"questions\":" FIVE "}", "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
     REPAIRED(ITEM("1"), "Q1?", more, more, more, more);
-    REPAIRED("[{\"Question\":\"A?\"},{\"the_question_is\":\"B?\"},{\"text\":\"C?\"},\"D?\"]", "A?", "B?", "Question #3",
-             "D?", more);
-    REPAIRED("[" ITEM("1") "," ITEM("2") "," ITEM("3") "," ITEM("4") "," ITEM("5") "," ITEM("6") "]", "Q1?", "Q2?",
-             "Q3?", "Q4?", "Q5?");
+    REPAIRED("[{\"Question\":\"A?\"},{\"the_question_is\":\"B?\"},{\"text\":\"C?\"},\"D?\"]", "A?",
+             "B?", "Question #3", "D?", more);
+    REPAIRED("[" ITEM("1") "," ITEM("2") "," ITEM("3") "," ITEM("4") "," ITEM("5") "," ITEM(
+                 "6") "]",
+             "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
     REPAIRED("[" ITEM("1") "," ITEM("2") "]", "Q1?", "Q2?", more, more, more);
 }
 
 static void an_answer_without_questions_gives_the_fixed_batch(void **state)
 {
-    static const char *const answers[] = {"",
-                                          "I cannot do that.",
-                                          "[]",
-                                          "[1, 2]",
-                                          "\"text\"",
-                                          "{\"questions\":[]}",
-                                          "```json\n[{\n```",
-                                          "[{\"question_text\": \"cut of"};
+    static const char *const answers[] = { "",
+                                           "I cannot do that.",
+                                           "[]",
+                                           "[1, 2]",
+                                           "\"text\"",
+                                           "{\"questions\":[]}",
+                                           "```json\n[{\n```",
+                                           "[{\"question_text\": \"cut of" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
@@ -462,14 +494,17 @@ static void a_model_that_is_gone_is_tried_three_times_and_replaced(void **state)
     (void)state;
     SCRIPT(NULL, NULL, FIVE, ESTIMATE);
     ASSERT_QUESTIONS(post(QUESTION, "{}", 200), "Q1?", "Q2?", "Q3?", "Q4?", "Q5?");
-    assert_true(bp_now_ns() - started_ns >= BP_MILLISECONDS(1500) && bp_now_ns() - started_ns < BP_MILLISECONDS(1600));
+    assert_true(bp_now_ns() - started_ns >= BP_MILLISECONDS(1500) &&
+                bp_now_ns() - started_ns < BP_MILLISECONDS(1600));
     SCRIPT(NULL, NULL, NULL);
     answer = post(AUTOMATIC, "{\"max_rounds\":3," ANSWERED "}", 200);
     assert_int_equal(script_at, 3); // not once more for the rounds that follow
-    assert_text(batch_metadata(bp_json_get(answer, "initial_questions")), "fallback_reason", "model_unavailable");
+    assert_text(batch_metadata(bp_json_get(answer, "initial_questions")), "fallback_reason",
+                "model_unavailable");
     assert_int_equal(number_of(bp_json_get(answer, "metadata"), "rounds_generated"), 3);
     assert_true(testhost_log_has(host, "model_failed"));
-    assert_true(testhost_metric(host, "questioning_fallbacks_total", "reason=model_unavailable") == 3);
+    assert_true(testhost_metric(host, "questioning_fallbacks_total", "reason=model_unavailable") ==
+                3);
 }
 
 static void earlier_messages_of_the_conversation_are_shown_to_the_model(void **state)
@@ -482,10 +517,13 @@ static void earlier_messages_of_the_conversation_are_shown_to_the_model(void **s
     SCRIPT("[{\"question_text\":\"Do you visit France by train?\"}]", ESTIMATE);
     post(QUESTION, "{" TRAVEL "}", 200);
     SCRIPT("[" ITEM("6") "]", ESTIMATE);
-    answer =
-        post(QUESTION, "{" TRAVEL ",\"previous_messages\":[{\"role\":\"user\",\"content\":\"We visit France\"}]}", 200);
+    answer = post(QUESTION,
+                  "{" TRAVEL
+                  ",\"previous_messages\":[{\"role\":\"user\",\"content\":\"We visit France\"}]}",
+                  200);
     assert_true(bp_json_bool(bp_json_get(bp_json_get(answer, "metadata"), "context_enhanced")));
-    assert_non_null(strstr(prompts[0], "Additional relevant information:\n- Do you visit France by train?"));
+    assert_non_null(
+        strstr(prompts[0], "Additional relevant information:\n- Do you visit France by train?"));
     assert_null(strstr(prompts[0], "Italy")); // of another conversation
 }
 
@@ -497,10 +535,9 @@ static void a_client_that_lends_its_model_is_asked(void **state)
     const bp_json     *answer;
 
     (void)state;
-    testhost_mcp_answer(
-        host, "questions_1",
-        "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\",\"text\":\"[{\\\"question_text\\\":"
-        "\\\"Sampled?\\\"}]\"}}");
+    testhost_mcp_answer(host, "questions_1",
+                        "{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"text\","
+                        "\"text\":\"[{\\\"question_text\\\":\\\"Sampled?\\\"}]\"}}");
     reply = tool("sequential_questioning", "{" TRAVEL "}");
     assert_ok(reply.status);
     answer = bp_json_get(parsed(reply.result), "structuredContent");
@@ -517,14 +554,17 @@ static void tools_say_what_is_wrong(void **state)
     (void)state;
     assert_int_equal(tool("sequential_questioning_follow_up", "{}").status, BP_INVALID);
     assert_said("previous_messages with the user's answers are required");
-    assert_int_equal(number_of(result_of("sequential_questioning_automatic", "{" TRAVEL "}"), "total_questions"), 5);
+    assert_int_equal(number_of(result_of("sequential_questioning_automatic", "{" TRAVEL "}"),
+                               "total_questions"),
+                     5);
 }
 
 /* ---- records ---- */
 
 static void records_are_made_read_changed_and_deleted(void **state)
 {
-    const bp_json *record = post("/api/sessions", "{\"user_identifier\":\"ann\",\"context\":\"c\"}", 201);
+    const bp_json *record = post("/api/sessions", "{\"user_identifier\":\"ann\",\"context\":\"c\"}",
+                                 201);
     char           path[100], body[400], session[37], conversation[37];
 
     (void)state;
@@ -544,7 +584,9 @@ static void records_are_made_read_changed_and_deleted(void **state)
     assert_json(bp_json_get(record, "message_metadata"), "{\"a\":[1]}");
     snprintf(path, sizeof(path), "/api/messages/" BP_FMT, BP_ARG(text_of(record, "id")));
     assert_int_equal(request("PATCH", path, "{\"sequence_number\":1}").status, BP_CONFLICT);
-    assert_int_equal(request("PUT", path, "{\"content\":\"red foxes\",\"message_metadata\":null}").http_status, 200);
+    assert_int_equal(request("PUT", path, "{\"content\":\"red foxes\",\"message_metadata\":null}")
+                         .http_status,
+                     200);
     assert_text(get(path), "content", "red foxes");
     assert_int_equal(request("PATCH", path, "{\"content\":null}").http_status, 422);
     assert_int_equal(count_points(), 2);
@@ -554,10 +596,9 @@ static void records_are_made_read_changed_and_deleted(void **state)
     snprintf(path, sizeof(path), "/api/sessions/%s", session);
     assert_int_equal(request("DELETE", path, "").http_status, 204);
     assert_int_equal(request("GET", path, "").status, BP_NOT_FOUND);
-    assert_int_equal(
-        run_sql("SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM conversations) + (SELECT count(*) "
-                "FROM questioning_garbage)"),
-        0);
+    assert_int_equal(run_sql("SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM "
+                             "conversations) + (SELECT count(*) FROM questioning_garbage)"),
+                     0);
     assert_int_equal(count_points(), 0);
 }
 
@@ -582,7 +623,8 @@ static void lists_are_paged_and_filtered(void **state)
     assert_int_equal(request("GET", "/api/sessions?is_active=maybe", "").http_status, 422);
     post("/api/conversations", "{}", 422);
     app_call();
-    assert_int_equal(request("POST", "/api/conversations", "{\"user_session_id\":\"none\"}").status, BP_NOT_FOUND);
+    assert_int_equal(request("POST", "/api/conversations", "{\"user_session_id\":\"none\"}").status,
+                     BP_NOT_FOUND);
     post("/api/messages", "{\"message_type\":\"poem\"}", 422);
 }
 
@@ -601,17 +643,22 @@ static void the_numbers_have_every_promised_shape(void **state)
     assert_int_equal(number_of(numbers, "success_count"), 1);
     assert_true(bp_json_number(bp_json_get(numbers, "error_rate")) == 0.5);
     assert_int_equal(number_of(bp_json_get(numbers, "status_codes"), "422"), 1);
-    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "endpoints"), "sequential_questioning"), "requests"),
+    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "endpoints"),
+                                           "sequential_questioning"),
+                               "requests"),
                      2);
-    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "requests"), "by_endpoint"), "sequential_questioning"),
+    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "requests"), "by_endpoint"),
+                               "sequential_questioning"),
                      2);
-    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "errors"), "by_type"), "invalid"), 1);
+    assert_int_equal(number_of(bp_json_get(bp_json_get(numbers, "errors"), "by_type"), "invalid"),
+                     1);
     assert_non_null(bp_json_get(bp_json_get(numbers, "response_times"), "p99"));
     assert_json(post("/mcp-internal/monitoring/reset", "", 200),
                 "{\"status\":\"success\",\"message\":\"Metrics reset successfully\"}");
     assert_int_equal(number_of(get("/mcp-internal/monitoring/metrics"), "total_requests"), 0);
     assert_text(post("/mcp-internal/monitoring/metrics/reset", "", 200), "status", "success");
-    assert_true(testhost_metric(host, "questioning_requests_total", "endpoint=sequential_questioning,outcome=ok") == 1);
+    assert_true(testhost_metric(host, "questioning_requests_total",
+                                "endpoint=sequential_questioning,outcome=ok") == 1);
 }
 
 /* ---- what fails ---- */
@@ -623,11 +670,14 @@ static bp_status no_info(bp_call *failing, void *self, bp_embed_info *info)
     return bp_fail(failing, BP_UNAVAILABLE, "the embedder is gone");
 }
 
-static const bp_embed_ops failing_embed_ops = {.struct_size = sizeof(bp_embed_ops), .info = no_info};
+static const bp_embed_ops failing_embed_ops = { .struct_size = sizeof(bp_embed_ops),
+                                                .info = no_info };
 
 static void a_vector_store_that_is_gone_costs_no_question(void **state)
 {
-    const testhost_option gone[] = {{"storage", "main"}, {"vector", "points"}, {"embed", "gone"}};
+    const testhost_option gone[] = { { "storage", "main" },
+                                     { "vector", "points" },
+                                     { "embed", "gone" } };
 
     (void)state;
     if (setup_host() != 0)
@@ -641,7 +691,9 @@ static void a_vector_store_that_is_gone_costs_no_question(void **state)
     // The same tables with an embedder that works: the job makes up for it.
     stop();
     {
-        const testhost_option back[] = {{"storage", "main"}, {"vector", "points"}, {"embed", "words"}};
+        const testhost_option back[] = { { "storage", "main" },
+                                         { "vector", "points" },
+                                         { "embed", "words" } };
 
         start_app("questioning", back, 3);
     }
@@ -653,7 +705,8 @@ static void a_vector_store_that_is_gone_costs_no_question(void **state)
 
 static void vector_and_embed_go_together(void **state)
 {
-    const testhost_option half[] = {{"storage", "main"}, {"vector", "points"}}, none[] = {{"storage", "main"}};
+    const testhost_option half[] = { { "storage", "main" }, { "vector", "points" } },
+                          none[] = { { "storage", "main" } };
 
     (void)state;
     if (setup_host() != 0)

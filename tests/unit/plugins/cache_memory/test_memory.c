@@ -212,14 +212,15 @@ static bp_status write_down(bp_call *own, void *arg, const bp_budget *budget)
 {
     char *text = arg;
     (void)own;
-    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ", BP_ARG(budget->key), BP_ARG(budget->period),
-             (long long)budget->spent);
+    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ",
+             BP_ARG(budget->key), BP_ARG(budget->period), (long long)budget->spent);
     return BP_OK;
 }
 
 static void what_was_spent_can_be_read_and_loaded(void **state)
 {
-    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved"), BP_STR("2026-11"), 4711 },
+    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved"), BP_STR("2026-11"),
+                                    4711 },
                                   { sizeof(bp_budget), 0, BP_STR("moved"), BP_STR("2026-12"), 1 } };
     char            text[1000] = "";
     bp_budget_sink  sink = { sizeof(sink), write_down, text };

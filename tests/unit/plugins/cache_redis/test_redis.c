@@ -1,5 +1,6 @@
-/* test_redis.c - the cache on a real Redis, beyond what every cache promises (sdk/conform has that): patterns, Lua's
- * numbers, several processes, what it says and does without its server, and with one that sends nonsense. */
+/* test_redis.c - the cache on a real Redis, beyond what every cache promises (sdk/conform has
+ * that): patterns, Lua's numbers, several processes, what it says and does without its server, and
+ * with one that sends nonsense. */
 #include "plugins/plugin_test.h"
 #include "plugins/redis_test.h"
 
@@ -54,11 +55,12 @@ static bp_take take(const char *key, int64_t limit, int64_t window_ns, int64_t c
     return result;
 }
 
-static bp_take reserve(const char *period, int64_t limit, int64_t amount, int64_t hold_ns, const char *reservation)
+static bp_take reserve(const char *period, int64_t limit, int64_t amount, int64_t hold_ns,
+                       const char *reservation)
 {
     bp_take result = { .struct_size = sizeof(result) };
-    assert_ok(ops->reserve(call, self, BP_STR("budget}{"), bp_str_of(period), limit, amount, hold_ns,
-                           bp_str_of(reservation), &result));
+    assert_ok(ops->reserve(call, self, BP_STR("budget}{"), bp_str_of(period), limit, amount,
+                           hold_ns, bp_str_of(reservation), &result));
     return result;
 }
 
@@ -116,13 +118,15 @@ static void budgets_hold_settle_and_begin_anew(void **state)
     assert_false(result.is_granted);
     assert_int_equal(result.remaining, 40);
     assert_true(result.reset_ns > BP_SECONDS(50) && result.reset_ns <= BP_SECONDS(60));
-    assert_int_equal(reserve("2026-11", 100, 70, BP_SECONDS(60), "one").remaining, 30); // instead of the first
+    assert_int_equal(reserve("2026-11", 100, 70, BP_SECONDS(60), "one").remaining,
+                     30); // instead of the first
     assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("2026-11"), BP_STR("one"), 20));
     assert_int_equal(reserve("2026-11", 100, 0, BP_SECONDS(60), "zero").remaining, 80);
     assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("2026-11"), BP_STR("zero"), 0));
     assert_true(reserve("2026-11", 100, 80, BP_SECONDS(60), "three").is_granted);
     assert_false(reserve("2026-11", 100, 1, BP_SECONDS(60), "four").is_granted);
-    assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("2026-11"), BP_STR("never reserved"), 15));
+    assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("2026-11"),
+                          BP_STR("never reserved"), 15));
     assert_ok(ops->settle(call, self, BP_STR("budget}{"), BP_STR("2026-11"), BP_STR("three"), 80));
     assert_int_equal(reserve("2026-11", 200, 0, BP_SECONDS(60), "five").remaining, 85);
     assert_true(reserve("2026-12", 100, 100, BP_SECONDS(60), "one").is_granted);
@@ -135,14 +139,15 @@ static bp_status write_down(bp_call *own, void *arg, const bp_budget *budget)
 {
     char *text = arg;
     (void)own;
-    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ", BP_ARG(budget->key), BP_ARG(budget->period),
-             (long long)budget->spent);
+    snprintf(text + strlen(text), 1000 - strlen(text), BP_FMT "/" BP_FMT "=%lld ",
+             BP_ARG(budget->key), BP_ARG(budget->period), (long long)budget->spent);
     return BP_OK;
 }
 
 static void what_was_spent_can_be_read_and_loaded(void **state)
 {
-    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved:1"), BP_STR("2026-11"), 4711 },
+    const bp_budget budgets[] = { { sizeof(bp_budget), 0, BP_STR("moved:1"), BP_STR("2026-11"),
+                                    4711 },
                                   { sizeof(bp_budget), 0, BP_STR("moved}s"), BP_STR(""), 1 } };
     const bp_budget too_much = { sizeof(bp_budget), 0, BP_STR("b"), BP_STR("p"), INT64_MAX };
     char            text[1000] = "";
@@ -189,15 +194,15 @@ static void limits_and_budgets_are_exact_among_processes(void **state)
                 bp_call *own = testhost_call_new(host, BP_SECONDS(60));
                 char     name[32];
                 snprintf(name, sizeof(name), "%d-%d", i, n);
-                if (ops->take(own, testhost_self(other), BP_STR("shared"), LIMIT, BP_SECONDS(86400), 1, &result) ==
-                    BP_OK)
+                if (ops->take(own, testhost_self(other), BP_STR("shared"), LIMIT, BP_SECONDS(86400),
+                              1, &result) == BP_OK)
                     granted[0] += result.is_granted;
-                if (ops->reserve(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), LIMIT, 1, BP_SECONDS(600),
-                                 bp_str_of(name), &result) == BP_OK &&
+                if (ops->reserve(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), LIMIT, 1,
+                                 BP_SECONDS(600), bp_str_of(name), &result) == BP_OK &&
                     result.is_granted) {
                     granted[1]++;
-                    if (ops->settle(own, testhost_self(other), BP_STR("shared"), BP_STR("p"), bp_str_of(name), 1) !=
-                        BP_OK)
+                    if (ops->settle(own, testhost_self(other), BP_STR("shared"), BP_STR("p"),
+                                    bp_str_of(name), 1) != BP_OK)
                         granted[1] += 100000;
                 }
                 testhost_call_end(own);
@@ -249,7 +254,8 @@ static void without_redis_values_are_open_and_budgets_are_not(void **state)
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("one"), 0));
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=get") >= 1);
     assert_true(testhost_metric(host, "cache_redis_degraded_total", "op=set") == 1);
-    assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"), &result),
+    assert_status(ops->reserve(call, self, BP_STR("b"), BP_STR("p"), 10, 1, 1000, BP_STR("r"),
+                               &result),
                   BP_UNAVAILABLE);
     assert_status(ops->lock(call, self, BP_STR("b"), BP_STR("me"), BP_SECONDS(1)), BP_UNAVAILABLE);
     assert_status(ops->remove(call, self, BP_STR("a")), BP_UNAVAILABLE);
@@ -296,14 +302,16 @@ static void without_redis_the_workers_of_a_process_count_limits_together(void **
     assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 8);
     assert_true(testhost_metric(host, "cache_redis_local_limits_total", "outcome=granted") == 11);
     redis_stop();
-    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9); // that of the last outage is forgotten
+    assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining,
+                     9); // that of the last outage is forgotten
     redis_is_back();
     assert_int_equal(take("l", 10, BP_SECONDS(3600), 1).remaining, 9);
     testhost_instance_destroy(worker);
     self = first;
 }
 
-/* The table of an outage is bounded; who floods is asked about all the time and so is not what is given up. */
+/* The table of an outage is bounded; who floods is asked about all the time and so is not what is
+ * given up. */
 static void a_flood_of_names_does_not_free_the_one_that_floods(void **state)
 {
     (void)state;
@@ -335,7 +343,8 @@ static void limits_are_open_or_closed_where_the_conf_says_so(void **state)
         assert_true(take("a", 10, BP_SECONDS(3600), 1).is_granted);
     stop();
     start_cache("limits_when_down", "closed");
-    assert_status(ops->take(call, self, BP_STR("a"), 10, BP_SECONDS(3600), 1, &result), BP_UNAVAILABLE);
+    assert_status(ops->take(call, self, BP_STR("a"), 10, BP_SECONDS(3600), 1, &result),
+                  BP_UNAVAILABLE);
     redis_is_back();
 }
 
@@ -361,7 +370,8 @@ static void a_call_that_is_over_asks_nothing(void **state)
     assert_ok(ops->set(call, self, BP_STR("a"), BP_STR("x"), 0));
 }
 
-/* Calls that have less time than `timeout` each find a server that is cut off: one of them must tell. */
+/* Calls that have less time than `timeout` each find a server that is cut off: one of them must
+ * tell. */
 static void a_silent_server_is_left_by_calls_of_little_time_too(void **state)
 {
     bp_str value;
@@ -404,10 +414,17 @@ static bp_status get_from_script(int number, const char *const *pieces, size_t c
 
 static void answers_may_come_in_pieces_and_among_pushes(void **state)
 {
-    static const char *const pieces[] = {
-        ">2\r\n$10\r\ninvali", "date\r\n*1\r\n$1\r\nk\r\n", ">", "1\r\n:7\r\n$", "5", "\r", "\nab", "c", "de\r", "\n"
-    };
-    bp_str value;
+    static const char *const pieces[] = { ">2\r\n$10\r\ninvali",
+                                          "date\r\n*1\r\n$1\r\nk\r\n",
+                                          ">",
+                                          "1\r\n:7\r\n$",
+                                          "5",
+                                          "\r",
+                                          "\nab",
+                                          "c",
+                                          "de\r",
+                                          "\n" };
+    bp_str                   value;
     (void)state;
     assert_ok(get_from_script(1, pieces, sizeof(pieces) / sizeof(pieces[0]), &value));
     assert_true(bp_str_is(value, "abcde"));
@@ -422,7 +439,8 @@ static void nonsense_is_said_and_nothing_is_believed(void **state)
         { "%1\r\n+a\r\n+b\r\n", "not the protocol of Redis" },
         { "*3000000000\r\n", "not the protocol of Redis" },
         { "*200000000\r\n", "larger than is allowed" },
-        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "not the protocol of Redis" },
+        { "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+          "not the protocol of Redis" },
         { "*2\r\n:1\r\n:2\r\n", "an array" },
         { "-ERR unknown command 'GET'\r\n", "refused GET: ERR unknown command" },
         { "-WRONGTYPE Operation against a key\r\n", "choose another `prefix`" },
@@ -439,8 +457,8 @@ static void nonsense_is_said_and_nothing_is_believed(void **state)
 
 static void a_server_that_reads_its_data_is_waited_for(void **state)
 {
-    static const char *const pieces[] = { "-LOADING Redis is loading the dataset in memory\r\n", "-LOADING again\r\n",
-                                          "$1\r\nv\r\n" };
+    static const char *const pieces[] = { "-LOADING Redis is loading the dataset in memory\r\n",
+                                          "-LOADING again\r\n", "$1\r\nv\r\n" };
     bp_str                   value;
     (void)state;
     assert_ok(get_from_script(200, pieces, 3, &value));
@@ -451,17 +469,20 @@ static void a_server_that_reads_its_data_is_waited_for(void **state)
 static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
 {
     bp_take         result = { .struct_size = sizeof(result) };
-    testhost_option options[] = { { "url", "redis://127.0.0.1:300" }, { "limits_when_down", "closed" } };
+    testhost_option options[] = { { "url", "redis://127.0.0.1:300" },
+                                  { "limits_when_down", "closed" } };
     bp_str          written;
     size_t          asked = 0;
     (void)state;
     stop();
     testhost_stream_script(host, "127.0.0.1:300", BP_STR("+OK\r\n"));
-    testhost_stream_script(host, "127.0.0.1:300", BP_STR("$40\r\n0123456789012345678901234567890123456789\r\n"));
+    testhost_stream_script(host, "127.0.0.1:300",
+                           BP_STR("$40\r\n0123456789012345678901234567890123456789\r\n"));
     start(options, 2);
     ops = testhost_ops(instance);
     self = testhost_self(instance);
-    assert_status(ops->take(call, self, BP_STR("k"), 10, BP_SECONDS(1), 1, &result), BP_UNAVAILABLE);
+    assert_status(ops->take(call, self, BP_STR("k"), 10, BP_SECONDS(1), 1, &result),
+                  BP_UNAVAILABLE);
     assert_said("whether EVALSHA was carried out is not known");
     written = testhost_stream_written(host, "127.0.0.1:300");
     for (const char *at = written.data; (at = strstr(at, "EVALSHA")); at++)
@@ -471,8 +492,10 @@ static void what_may_have_been_carried_out_is_not_sent_twice(void **state)
 
 static void a_password_is_never_shown(void **state)
 {
-    static const char *const bad[] = { "redis://me:s3/cret@h:6379/0", "redis://:s3?cret@h:6379", "rediss://:1/s3cret@h" };
-    testhost_option          options[] = { { "url", "redis://:s3cret@127.0.0.1:400" }, { "values_when_down", "closed" } };
+    static const char *const bad[] = { "redis://me:s3/cret@h:6379/0", "redis://:s3?cret@h:6379",
+                                       "rediss://:1/s3cret@h" };
+    testhost_option          options[] = { { "url", "redis://:s3cret@127.0.0.1:400" },
+                                           { "values_when_down", "closed" } };
     bp_str                   value;
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -484,7 +507,8 @@ static void a_password_is_never_shown(void **state)
     stop();
     for (int attempt = 0; attempt < 4; attempt++)
         testhost_stream_script(host, "127.0.0.1:400",
-                               BP_STR("-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n+OK\r\n"));
+                               BP_STR("-ERR unknown command 'AUTH', with args beginning with: "
+                                      "'s3cret' \r\n+OK\r\n"));
     start(options, 2);
     ops = testhost_ops(instance);
     self = testhost_self(instance);
@@ -495,10 +519,13 @@ static void a_password_is_never_shown(void **state)
 
 static void urls_are_checked(void **state)
 {
-    static const char *const bad[] = { "redis://h:1/x", "redis://h:1?x=1", "sentinel://h:26379", "cluster://h:6379/3",
-                                       "unix://",       "redis://:6379/0", "redis://me@h:6379/0" };
-    static const char *const good[] = { "redis://h", "rediss://u:p%40w@[::1]:1/7", "sentinel://:pw@h/main?db=3",
-                                        "cluster://h", "unix:///a.sock?db=2" };
+    static const char *const bad[] = {
+        "redis://h:1/x", "redis://h:1?x=1", "sentinel://h:26379", "cluster://h:6379/3",
+        "unix://",       "redis://:6379/0", "redis://me@h:6379/0"
+    };
+    static const char *const good[] = { "redis://h", "rediss://u:p%40w@[::1]:1/7",
+                                        "sentinel://:pw@h/main?db=3", "cluster://h",
+                                        "unix:///a.sock?db=2" };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         testhost_option option = { "url", bad[i] };

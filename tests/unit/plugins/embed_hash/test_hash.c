@@ -112,9 +112,10 @@ static void a_large_batch_is_hashed_on_a_thread_and_can_be_cancelled(void **stat
     (void)state;
     testhost_offload_on_threads(host, true);
     for (int i = 0; i < 300; i++)
-        texts[i] = bp_format(
-            call, "text number %d about something or other, with some words in it to be hashed",
-            i % 3);
+        texts[i] = bp_format(call,
+                             "text number %d about something or other, with some words in it to be "
+                             "hashed",
+                             i % 3);
     {
         const float *v = embed(texts, 300);
         assert_memory_equal(v, v + 3 * 384, 384 * sizeof(float));
@@ -123,9 +124,9 @@ static void a_large_batch_is_hashed_on_a_thread_and_can_be_cancelled(void **stat
     assert_status(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 0, &result),
                   BP_INVALID);
     testhost_cancel(call);
-    assert_status(
-        bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 300, &result),
-        BP_CANCELLED);
+    assert_status(bp_embed_texts(call, testhost_peer(instance), BP_EMBED_QUERY, texts, 300,
+                                 &result),
+                  BP_CANCELLED);
 }
 
 int main(void)

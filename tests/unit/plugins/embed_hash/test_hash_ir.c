@@ -102,7 +102,10 @@ static int grade_of(const char *query, const char *document)
     return 0;
 }
 
-static int by_grade(const void *a, const void *b) { return *(const int *)b - *(const int *)a; }
+static int by_grade(const void *a, const void *b)
+{
+    return *(const int *)b - *(const int *)a;
+}
 
 static double ndcg(const char *query, const bp_hit *hits, size_t count)
 {
@@ -136,8 +139,8 @@ static size_t fuse(const bp_leg *words, const bp_leg *near, double weight, bp_hi
         double        low = leg->hit_count ? leg->hits[leg->hit_count - 1].score : 0;
         double        span = leg->hit_count ? leg->hits[0].score - low : 0;
         for (uint32_t i = 0; i < leg->hit_count; i++) {
-            double score =
-                (span > 0 ? (leg->hits[i].score - low) / span : 1) * (l ? weight : 1 - weight);
+            double score = (span > 0 ? (leg->hits[i].score - low) / span : 1) *
+                           (l ? weight : 1 - weight);
             size_t at = 0;
             while (at < count && out[at].id != leg->hits[i].id)
                 at++;
@@ -221,10 +224,10 @@ static void measure(const char *directory_of_set, bool is_misspelt, struct figur
     figures->hash /= figures->queries;
     for (int w = 0; w < 3; w++)
         figures->fused[w] /= figures->queries;
-    print_message(
-        "%s, %d queries, nDCG@10: BM25 %.3f, hash %.3f, fused .1 %.3f, .2 %.3f, .3 %.3f\n",
-        is_misspelt ? "misspelt" : "as given", figures->queries, figures->bm25, figures->hash,
-        figures->fused[0], figures->fused[1], figures->fused[2]);
+    print_message("%s, %d queries, nDCG@10: BM25 %.3f, hash %.3f, fused .1 %.3f, .2 %.3f, .3 "
+                  "%.3f\n",
+                  is_misspelt ? "misspelt" : "as given", figures->queries, figures->bm25,
+                  figures->hash, figures->fused[0], figures->fused[1], figures->fused[2]);
 }
 
 static void the_hash_leg_helps_bm25_with_misspellings_and_never_harms_it(void **state)

@@ -1,8 +1,12 @@
-/* test_onnx.c - what embed/onnx says when a part of it is missing or wrong. With a real model: integration.onnx_reference. */
+/* test_onnx.c - what embed/onnx says when a part of it is missing or wrong. With a real model:
+ * integration.onnx_reference. */
 #include "plugins/plugin_test.h"
 
-#define SMALL "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":4}}," \
-              "\"normalizer\":{\"type\":\"BertNormalizer\"},\"added_tokens\":[{\"id\":2,\"content\":\"[CLS]\"}]}"
+#define SMALL                                                                                      \
+    "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":" \
+    "3,\"a\":4}},"                                                                                 \
+    "\"normalizer\":{\"type\":\"BertNormalizer\"},\"added_tokens\":[{\"id\":2,\"content\":\"[CLS]" \
+    "\"}]}"
 
 static int setup(void **state)
 {
@@ -28,7 +32,8 @@ static void write_file(const char *name, const char *text)
     fclose(file);
 }
 
-/* An instance with this runtime cannot be made, and the sentence has `said` in it. The model is the test's folder. */
+/* An instance with this runtime cannot be made, and the sentence has `said` in it. The model is the
+ * test's folder. */
 static void refused(const char *runtime, const char *said)
 {
     const testhost_option options[] = { { "model", directory }, { "runtime", runtime } };
@@ -53,13 +58,14 @@ static void a_vocabulary_of_another_kind_is_refused(void **state)
     refused(NULL, "embed/onnx has WordPiece");
     write_file("tokenizer.json", "{\"model\":{\"type\":\"BPE\"}}");
     refused(NULL, "for a tokenizer of type \"BPE\"");
-    write_file("tokenizer.json", "{\"model\":{\"type\":\"WordPiece\"},\"normalizer\":{\"type\":\"NFC\"}}");
+    write_file("tokenizer.json",
+               "{\"model\":{\"type\":\"WordPiece\"},\"normalizer\":{\"type\":\"NFC\"}}");
     refused(NULL, "a normalizer of type \"NFC\"");
     write_file("tokenizer.json", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}},"
                                  "\"normalizer\":{\"type\":\"BertNormalizer\"}}");
     refused(NULL, "has no piece [CLS]");
-    write_file("tokenizer.json", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"\":0,\"[CLS]\":-7}},"
-                                 "\"normalizer\":{\"type\":\"BertNormalizer\"}}");
+    write_file("tokenizer.json", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"\":0,\"[CLS]\":-"
+                                 "7}},\"normalizer\":{\"type\":\"BertNormalizer\"}}");
     refused(NULL, "has no piece");
 }
 
@@ -112,7 +118,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_vocabulary_of_lines_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_model_says_how_to_get_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_runtime_says_how_to_get_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_option_out_of_range_is_refused_before_anything_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_option_out_of_range_is_refused_before_anything_is_read,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,12 +19,15 @@ static int teardown(void **state)
 
 static void begin(const char *name, const char *value)
 {
-    const testhost_option options[] = { { "url", "http://ollama:11434/v1/" }, { "model", "m" }, { "api_key", "s3cret" },
+    const testhost_option options[] = { { "url", "http://ollama:11434/v1/" },
+                                        { "model", "m" },
+                                        { "api_key", "s3cret" },
                                         { name, value } };
     start(options, name ? 4 : 3);
 }
 
-static bp_status embed(bp_embed_purpose purpose, const bp_str *texts, size_t count, bp_embeddings *out)
+static bp_status embed(bp_embed_purpose purpose, const bp_str *texts, size_t count,
+                       bp_embeddings *out)
 {
     const bp_embed_ops *ops = testhost_ops(instance);
     bp_embed_request    request = { sizeof(request), (uint32_t)purpose, texts, count };
@@ -45,7 +48,8 @@ static bp_status info_of(bp_embed_info *info)
 
 static void answer(const char *json)
 {
-    testhost_http_answer(host, "POST", URL, 200, "Content-Type: application/json\r\n", bp_str_of(json));
+    testhost_http_answer(host, "POST", URL, 200, "Content-Type: application/json\r\n",
+                         bp_str_of(json));
 }
 
 static const bp_str two[] = { { "one", 3 }, { "t\"wo", 4 } };
@@ -56,7 +60,8 @@ static void vectors_are_put_in_order_and_made_of_length_one(void **state)
     testhost_request sent;
     (void)state;
     begin(NULL, NULL);
-    answer("{\"data\":[{\"index\":1,\"embedding\":[0,5]},{\"index\":0,\"embedding\":[3,4]}],\"usage\":{\"total_tokens\":7}}");
+    answer("{\"data\":[{\"index\":1,\"embedding\":[0,5]},{\"index\":0,\"embedding\":[3,4]}],"
+           "\"usage\":{\"total_tokens\":7}}");
     assert_ok(embed(BP_EMBED_PASSAGE, two, 2, &out));
     assert_int_equal(out.count, 2);
     assert_int_equal(out.dimensions, 2);
@@ -65,7 +70,8 @@ static void vectors_are_put_in_order_and_made_of_length_one(void **state)
     assert_true(out.vectors[2] == 0.0f && out.vectors[3] == 1.0f);
     sent = testhost_request_at(host, 0);
     assert_non_null(strstr(sent.headers, "Authorization: Bearer s3cret"));
-    assert_true(bp_str_is(sent.body, "{\"model\":\"m\",\"input\":[\"one\",\"t\\\"wo\"],\"encoding_format\":\"float\"}"));
+    assert_true(bp_str_is(sent.body, "{\"model\":\"m\",\"input\":[\"one\",\"t\\\"wo\"],\"encoding_"
+                                     "format\":\"float\"}"));
 }
 
 static void many_texts_are_sent_in_batches(void **state)
@@ -124,7 +130,8 @@ static void vectors_that_do_not_fit_are_refused(void **state)
     }
 }
 
-static void fail_with(int32_t http_status, const char *headers, const char *body, bp_status expected)
+static void fail_with(int32_t http_status, const char *headers, const char *body,
+                      bp_status expected)
 {
     bp_embeddings out;
     testhost_http_answer(host, "POST", URL, http_status, headers, bp_str_of(body));
@@ -141,11 +148,13 @@ static void errors_of_the_server_keep_their_meaning(void **state)
     assert_int_equal(bp_error_of(call)->retry_after_ns, BP_SECONDS(20));
     fail_with(401, "", "{\"error\":{\"message\":\"bad key s3cret\"}}", BP_DENIED);
     assert_null(strstr(bp_error_of(call)->message.data, "s3cret"));
-    fail_with(404, "", "{\"error\":\"model \\\"m\\\" not found, try pulling it first\"}", BP_UPSTREAM);
+    fail_with(404, "", "{\"error\":\"model \\\"m\\\" not found, try pulling it first\"}",
+              BP_UPSTREAM);
     assert_said("try pulling it first");
     fail_with(402, "", "{\"error\":\"no credit\"}", BP_UPSTREAM);
     fail_with(422, "", "{\"error\":\"no text\"}", BP_INVALID);
-    fail_with(400, "", "{\"error\":{\"message\":\"the input length exceeds the context length\"}}", BP_TOO_LARGE);
+    fail_with(400, "", "{\"error\":{\"message\":\"the input length exceeds the context length\"}}",
+              BP_TOO_LARGE);
     fail_with(502, "", "<html>bad gateway</html>", BP_UPSTREAM);
     fail_with(503, "", "", BP_UNAVAILABLE);
 }
@@ -155,13 +164,18 @@ static void vectors_in_base64_are_the_same_numbers(void **state)
     bp_embeddings out;
     (void)state;
     begin("encoding", "base64");
-    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEA=\"},{\"index\":1,\"embedding\":[0,5]}]}"); // 3, 4
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEA=\"},{\"index\":1,\"embedding\":[0,"
+           "5]}]}"); // 3, 4
     assert_ok(embed(BP_EMBED_PASSAGE, two, 2, &out));
-    assert_non_null(strstr(testhost_request_at(host, 0).body.data, "\"encoding_format\":\"base64\""));
-    assert_true(fabsf(out.vectors[0] - 0.6f) < 1e-6f && fabsf(out.vectors[1] - 0.8f) < 1e-6f && out.vectors[3] == 1.0f);
-    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgE!=\"},{\"index\":1,\"embedding\":[0,5]}]}");
+    assert_non_null(
+        strstr(testhost_request_at(host, 0).body.data, "\"encoding_format\":\"base64\""));
+    assert_true(fabsf(out.vectors[0] - 0.6f) < 1e-6f && fabsf(out.vectors[1] - 0.8f) < 1e-6f &&
+                out.vectors[3] == 1.0f);
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgE!=\"},{\"index\":1,\"embedding\":[0,"
+           "5]}]}");
     assert_status(embed(BP_EMBED_PASSAGE, two, 2, &out), BP_UPSTREAM);
-    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEAA\"},{\"index\":1,\"embedding\":[0,5]}]}");
+    answer("{\"data\":[{\"index\":0,\"embedding\":\"AABAQAAAgEAA\"},{\"index\":1,\"embedding\":[0,"
+           "5]}]}");
     assert_status(embed(BP_EMBED_PASSAGE, two, 2, &out), BP_UPSTREAM);
 }
 
@@ -169,7 +183,8 @@ static void a_server_that_takes_fewer_texts_is_sent_fewer(void **state)
 {
     static const char *const said[] = {
         "{\"error\":\"batch size 2 > maximum allowed batch size 1\",\"error_type\":\"Validation\"}",
-        "{\"error\":{\"message\":\"Value error, batch size is invalid, it should not be larger than 1.: input.contents\"}}",
+        "{\"error\":{\"message\":\"Value error, batch size is invalid, it should not be larger "
+        "than 1.: input.contents\"}}",
         "<html>too large</html>",
     };
     static const int32_t statuses[] = { 422, 400, 413 };
@@ -205,13 +220,15 @@ static void an_empty_text_is_sent_as_a_blank(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(vectors_are_put_in_order_and_made_of_length_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(vectors_are_put_in_order_and_made_of_length_one, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(many_texts_are_sent_in_batches, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dimension_is_found_out_once, setup, teardown),
         cmocka_unit_test_setup_teardown(vectors_that_do_not_fit_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_server_keep_their_meaning, setup, teardown),
         cmocka_unit_test_setup_teardown(vectors_in_base64_are_the_same_numbers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_server_that_takes_fewer_texts_is_sent_fewer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_takes_fewer_texts_is_sent_fewer, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_empty_text_is_sent_as_a_blank, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

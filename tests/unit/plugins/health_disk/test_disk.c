@@ -11,7 +11,9 @@ static int setup(void **state)
 
 static void the_share_that_is_free_is_measured(void **state)
 {
-    const testhost_option options[] = { { "path", "." }, { "warn_ratio", "0" }, { "fail_ratio", "0" } };
+    const testhost_option options[] = { { "path", "." },
+                                        { "warn_ratio", "0" },
+                                        { "fail_ratio", "0" } };
     struct statvfs        info;
     (void)state;
     start(options, 3);
@@ -22,8 +24,12 @@ static void the_share_that_is_free_is_measured(void **state)
 
 static void too_little_room_is_degraded_and_then_down(void **state)
 {
-    const testhost_option warn[] = { { "path", "." }, { "warn_ratio", "1" }, { "fail_ratio", "0" } };
-    const testhost_option fail[] = { { "path", "." }, { "warn_ratio", "0" }, { "fail_ratio", "0" }, { "fail_size", "1000000GiB" } };
+    const testhost_option warn[] = { { "path", "." },
+                                     { "warn_ratio", "1" },
+                                     { "fail_ratio", "0" } };
+    const testhost_option fail[] = {
+        { "path", "." }, { "warn_ratio", "0" }, { "fail_ratio", "0" }, { "fail_size", "1000000GiB" }
+    };
     const testhost_option down[] = { fail[0], fail[1], fail[2], fail[3], { "when_full", "down" } };
     (void)state;
     start(warn, 3);
@@ -54,10 +60,14 @@ static void limits_in_the_wrong_order_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_share_that_is_free_is_measured, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(too_little_room_is_degraded_and_then_down, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(a_path_that_is_not_there_is_down_with_its_reason, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(limits_in_the_wrong_order_are_refused, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(the_share_that_is_free_is_measured, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(too_little_room_is_degraded_and_then_down, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(a_path_that_is_not_there_is_down_with_its_reason, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(limits_in_the_wrong_order_are_refused, setup,
+                                        close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

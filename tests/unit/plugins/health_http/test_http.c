@@ -24,7 +24,9 @@ static void any_2xx_is_healthy_unless_statuses_are_named(void **state)
 
 static void named_statuses_and_ranges_decide(void **state)
 {
-    const testhost_option options[] = { { "url", URL }, { "expect", "401, 500-503" }, { "method", "HEAD" } };
+    const testhost_option options[] = { { "url", URL },
+                                        { "expect", "401, 500-503" },
+                                        { "method", "HEAD" } };
     (void)state;
     start(options, 3);
     testhost_http_answer(host, "HEAD", URL, 401, "", BP_STR(""));
@@ -60,9 +62,12 @@ static void wrong_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(any_2xx_is_healthy_unless_statuses_are_named, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(named_statuses_and_ranges_decide, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(a_body_without_the_text_is_down, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(any_2xx_is_healthy_unless_statuses_are_named, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(named_statuses_and_ranges_decide, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(a_body_without_the_text_is_down, setup,
+                                        close_host_of_check),
         cmocka_unit_test_setup_teardown(wrong_options_are_refused, setup, close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@ static bp_status fake_stats(bp_call *asking, void *self, bp_storage_stats *stats
     return answer == BP_OK ? BP_OK : bp_fail(asking, answer, "the disk is on fire");
 }
 
-static bp_status fake_list(bp_call *asking, void *self, const bp_vector_info **collections, size_t *count)
+static bp_status fake_list(bp_call *asking, void *self, const bp_vector_info **collections,
+                           size_t *count)
 {
     static const bp_vector_info one;
     (void)asking;
@@ -21,7 +22,8 @@ static bp_status fake_list(bp_call *asking, void *self, const bp_vector_info **c
     return BP_OK;
 }
 
-static const bp_storage_ops storage_ops = { .struct_size = sizeof(storage_ops), .stats = fake_stats };
+static const bp_storage_ops storage_ops = { .struct_size = sizeof(storage_ops),
+                                            .stats = fake_stats };
 static const bp_vector_ops  vector_ops = { .struct_size = sizeof(vector_ops), .list = fake_list };
 
 static int setup(void **state)
@@ -71,8 +73,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_the_instance_says_decides, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(a_vector_store_is_asked_for_its_collections, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(exactly_one_instance_must_be_named, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(a_vector_store_is_asked_for_its_collections, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(exactly_one_instance_must_be_named, setup,
+                                        close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_memory.c - health/memory: the test's own process against limits that it is near to or far from. */
+/* test_memory.c - health/memory: the test's own process against limits that it is near to or far
+ * from. */
 #include "plugins/health_test.h"
 
 static int setup(void **state)
@@ -27,7 +28,9 @@ static void far_from_the_limit_is_healthy_and_beyond_it_down(void **state)
 static void memory_that_is_taken_is_seen(void **state)
 {
     enum { TAKEN = 64 << 20 };
-    const testhost_option options[] = { { "limit", "1GiB" }, { "warn_ratio", "1" }, { "fail_ratio", "1" } };
+    const testhost_option options[] = { { "limit", "1GiB" },
+                                        { "warn_ratio", "1" },
+                                        { "fail_ratio", "1" } };
     double                before;
     char                 *taken;
     (void)state;
@@ -53,9 +56,11 @@ static void without_an_option_the_limit_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(far_from_the_limit_is_healthy_and_beyond_it_down, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(far_from_the_limit_is_healthy_and_beyond_it_down, setup,
+                                        close_host_of_check),
         cmocka_unit_test_setup_teardown(memory_that_is_taken_is_seen, setup, close_host_of_check),
-        cmocka_unit_test_setup_teardown(without_an_option_the_limit_is_found, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(without_an_option_the_limit_is_found, setup,
+                                        close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

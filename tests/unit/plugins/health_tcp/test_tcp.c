@@ -42,8 +42,8 @@ static void a_port_that_takes_connections_is_healthy_until_it_closes(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_port_that_takes_connections_is_healthy_until_it_closes, setup,
-                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(a_port_that_takes_connections_is_healthy_until_it_closes,
+                                        setup, close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,8 +93,8 @@ static void an_answer_is_a_sentence_with_the_mark_of_its_passage(void **state)
     assert_string_equal(told, "Bananas are yellow. [3]");
     assert_int_equal(ask("Which status does a client that exceeds its limit receive?", passages, 3),
                      BP_FINISH_STOP);
-    assert_non_null(strstr(
-        told, "A client that exceeds it receives status 429 with a Retry-After header. [1]"));
+    assert_non_null(strstr(told, "A client that exceeds it receives status 429 with a Retry-After "
+                                 "header. [1]"));
     assert_int_equal(ask("How long are backups kept?", passages, 3), BP_FINISH_STOP);
     assert_non_null(strstr(told, "They are kept for 14 days. [2]"));
     assert_non_null(strstr((ask("where is the target directory of backups", passages, 3), told),
@@ -107,10 +107,10 @@ static void sentences_stand_in_reading_order_and_come_one_by_one(void **state)
 {
     const char *first, *second;
     (void)state;
-    assert_int_equal(
-        ask("Are apples red, and when are backups made, and what gives the seconds to wait?",
-            passages, 3),
-        BP_FINISH_STOP);
+    assert_int_equal(ask("Are apples red, and when are backups made, and what gives the seconds to "
+                         "wait?",
+                         passages, 3),
+                     BP_FINISH_STOP);
     assert_int_equal(deltas, 3);
     first = strstr(told, "[1]");
     second = strstr(told, "[2]");
@@ -131,19 +131,19 @@ static void without_an_answer_it_says_nothing(void **state)
     assert_int_equal(ask("", passages, 3), BP_FINISH_NO_ANSWER);
     assert_int_equal(ask("?!", passages, 3), BP_FINISH_NO_ANSWER);
     /* One shared word of many is not enough. */
-    assert_int_equal(
-        ask("Do purple elephants headquartered in Norway exceed yellow giraffes financially?",
-            passages, 3),
-        BP_FINISH_NO_ANSWER);
+    assert_int_equal(ask("Do purple elephants headquartered in Norway exceed yellow giraffes "
+                         "financially?",
+                         passages, 3),
+                     BP_FINISH_NO_ANSWER);
 }
 
 static void a_passage_in_the_message_is_not_part_of_the_question(void **state)
 {
-    bp_str message =
-        bp_format(call,
-                  "Use these passages:\n" BP_FMT "\n" BP_FMT "\n" BP_FMT
-                  "\n\nQuestion: what colour are bananas?",
-                  BP_ARG(passages[0].text), BP_ARG(passages[1].text), BP_ARG(passages[2].text));
+    bp_str message = bp_format(call,
+                               "Use these passages:\n" BP_FMT "\n" BP_FMT "\n" BP_FMT
+                               "\n\nQuestion: what colour are bananas?",
+                               BP_ARG(passages[0].text), BP_ARG(passages[1].text),
+                               BP_ARG(passages[2].text));
     (void)state;
     assert_int_equal(ask(message.data, passages, 3), BP_FINISH_STOP);
     assert_string_equal(told, "Bananas are yellow. [3]");
@@ -167,9 +167,10 @@ static void a_length_limit_ends_behind_a_whole_sentence(void **state)
     bp_chat        chat = { .temperature = -1, .max_tokens = 25 };
     bp_chat_result result;
     (void)state;
-    assert_ok(chat_of(
-        &chat, "Are apples red, and when are backups made, and what gives the seconds to wait?",
-        passages, 3, &result));
+    assert_ok(
+        chat_of(&chat,
+                "Are apples red, and when are backups made, and what gives the seconds to wait?",
+                passages, 3, &result));
     assert_int_equal(result.finish, BP_FINISH_LENGTH);
     assert_true(strlen(told) <= 100);
     assert_true(deltas < 3);
@@ -225,9 +226,9 @@ static void many_long_passages_are_read_on_a_thread(void **state)
         bp_buf_addf(text, "Filler sentence number %d says nothing of interest. ", i);
     for (int i = 0; i < 60; i++)
         many[i] = (bp_passage){ BP_STR("x"), BP_STR("Filler"), bp_buf_str(text), 1 };
-    many[7].text =
-        BP_STR("The lighthouse keeper is called Emma. "
-               "\xe7\x81\xaf\xe5\x8f\xb0\xe3\x80\x82\xe5\xae\x88\xe4\xba\xba\xe3\x80\x82");
+    many[7].text = BP_STR(
+        "The lighthouse keeper is called Emma. "
+        "\xe7\x81\xaf\xe5\x8f\xb0\xe3\x80\x82\xe5\xae\x88\xe4\xba\xba\xe3\x80\x82");
     assert_int_equal(ask("Who is the lighthouse keeper?", many, 60), BP_FINISH_STOP);
     assert_string_equal(told, "The lighthouse keeper is called Emma. [8]");
 }

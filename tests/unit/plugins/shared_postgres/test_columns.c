@@ -1,4 +1,5 @@
-/* test_columns.c - how many columns a statement asks for, by its words; that is what a server is held to. */
+/* test_columns.c - how many columns a statement asks for, by its words; that is what a server is
+ * held to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,8 +27,11 @@ static void columns_are_counted_where_rows_are_listed(void **state)
         { "SELECT CASE WHEN a THEN 1 ELSE 2 END, CAST(b AS numeric(10, 2)), c[1, 2] FROM t", 3 },
         { "SELECT a, b UNION ALL SELECT c, d, e", 2 },
         { "WITH x AS (SELECT a, b, c FROM t), y AS MATERIALIZED (SELECT 1) SELECT a, b FROM x", 2 },
-        { "WITH x AS (DELETE FROM t RETURNING a, b) INSERT INTO u(a, b, c) SELECT a, b, 1 FROM x RETURNING a", 1 },
-        { "INSERT INTO t(a, b) VALUES($1, $2) ON CONFLICT (a) DO UPDATE SET b = $2 RETURNING id, b", 2 },
+        { "WITH x AS (DELETE FROM t RETURNING a, b) INSERT INTO u(a, b, c) SELECT a, b, 1 FROM x "
+          "RETURNING a",
+          1 },
+        { "INSERT INTO t(a, b) VALUES($1, $2) ON CONFLICT (a) DO UPDATE SET b = $2 RETURNING id, b",
+          2 },
         { "UPDATE t SET a = 1, b = 2 WHERE c = 3 RETURNING a, b, c", 3 },
         { "INSERT INTO t(a, b) SELECT a, b FROM u", -1 },
         { "DELETE FROM t", -1 },
@@ -48,6 +52,7 @@ static void columns_are_counted_where_rows_are_listed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(columns_are_counted_where_rows_are_listed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(
+        columns_are_counted_where_rows_are_listed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_schema.c - a statement on a virtual table survives a schema that another connection changes all the time. */
+/* test_schema.c - a statement on a virtual table survives a schema that another connection changes
+ * all the time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,16 +18,18 @@
 
 enum { STATEMENTS = 4000, STATEMENT_BYTES = 96 };
 
-static testhost     *host;
-static bp_call      *call;
-static char          folder[] = "/tmp/backplane-test-XXXXXX", path[64];
+static testhost        *host;
+static bp_call         *call;
+static char             folder[] = "/tmp/backplane-test-XXXXXX", path[64];
 static struct sqlitedb *db;
-static atomic_bool   is_over;
-static atomic_int    changes;
+static atomic_bool      is_over;
+static atomic_int       changes;
 
 static int begin(void **state)
 {
-    struct sqlitedb_settings settings = { .sync = SQLITEDB_SYNC_NORMAL, .busy_timeout_ns = BP_SECONDS(10), .cache_bytes = 1 << 20 };
+    struct sqlitedb_settings settings = { .sync = SQLITEDB_SYNC_NORMAL,
+                                          .busy_timeout_ns = BP_SECONDS(10),
+                                          .cache_bytes = 1 << 20 };
 
     (void)state;
     host = testhost_new();
@@ -36,7 +39,10 @@ static int begin(void **state)
     settings.path = bp_str_of(path);
     assert_int_equal(sqlitedb_open(call, &settings, &db), BP_OK);
     sqlitedb_enter(call, db);
-    assert_int_equal(sqlitedb_run(call, db, "CREATE VIRTUAL TABLE words USING fts5(text); INSERT INTO words VALUES('a b c')"), BP_OK);
+    assert_int_equal(sqlitedb_run(call, db,
+                                  "CREATE VIRTUAL TABLE words USING fts5(text); INSERT INTO words "
+                                  "VALUES('a b c')"),
+                     BP_OK);
     return 0;
 }
 
@@ -76,7 +82,8 @@ static void *change_schema(void *arg)
     return NULL;
 }
 
-/* Each text is a statement of its own, so each is compiled under the changes; every second one is run twice. */
+/* Each text is a statement of its own, so each is compiled under the changes; every second one is
+ * run twice. */
 static void test_statements_are_compiled_while_the_schema_changes(void **state)
 {
     pthread_t thread;
@@ -91,7 +98,8 @@ static void test_statements_are_compiled_while_the_schema_changes(void **state)
         snprintf(sql, sizeof(sql), "SELECT rowid, %d FROM words WHERE words MATCH 'b'", i / 2);
         if (sqlitedb_prepare(call, db, bp_str_of(sql), &statement) != BP_OK ||
             sqlitedb_step(call, db, statement, &has_row) != BP_OK)
-            fail_msg("statement %d, after %d changes: " BP_FMT, i, atomic_load(&changes), BP_ARG(bp_error_of(call)->message));
+            fail_msg("statement %d, after %d changes: " BP_FMT, i, atomic_load(&changes),
+                     BP_ARG(bp_error_of(call)->message));
         assert_true(has_row);
         assert_int_equal(sqlite3_column_int(statement, 1), i / 2);
         sqlitedb_done(db, statement);

@@ -1,4 +1,5 @@
-/* test_tokens.c - terms and weights computed outside of SQLite rank passages as FTS5 itself does. */
+/* test_tokens.c - terms and weights computed outside of SQLite rank passages as FTS5 itself does.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,9 +36,11 @@ static int end(void **state)
 enum { PASSAGES = 400, QUERIES = 200 };
 
 static const char *const vocabulary[] = {
-    "run",  "running", "runs",    "Größe", "grosse", "naïve",  "naive",  "server", "servers", "serving", "the",   "of",
-    "and",  "12",      "RFC9112", "café",  "CAFE",   "vector", "vektor", "cosine", "Ωmega",   "ωmega",   "don't", "state-of-the-art",
-    "data", "日本語",  "🙂",      "x",     "store",  "stored", "storage", "hash",  "hashes",  "ﬁne",     "İstanbul", "walked",
+    "run",     "running", "runs",     "Größe",  "grosse", "naïve",  "naive",   "server",
+    "servers", "serving", "the",      "of",     "and",    "12",     "RFC9112", "café",
+    "CAFE",    "vector",  "vektor",   "cosine", "Ωmega",  "ωmega",  "don't",   "state-of-the-art",
+    "data",    "日本語",  "🙂",     "x",      "store",  "stored", "storage", "hash",
+    "hashes",  "ﬁne",     "İstanbul", "walked",
 };
 enum { WORDS = sizeof(vocabulary) / sizeof(vocabulary[0]) };
 
@@ -56,7 +59,8 @@ static void random_text(char *text, size_t size, uint32_t words)
     text[0] = '\0';
     for (uint32_t i = 0; i < words; i++) {
         uint32_t a = chance(WORDS), b = chance(WORDS); // the smaller one: some words are common
-        len += (size_t)snprintf(text + len, size - len, "%s%s", i ? " " : "", vocabulary[a < b ? a : b]);
+        len += (size_t)snprintf(text + len, size - len, "%s%s", i ? " " : "",
+                                vocabulary[a < b ? a : b]);
     }
 }
 
@@ -87,7 +91,8 @@ static double score_of(const struct token_list *query, size_t passage, double av
             continue;
         for (size_t j = 0; j < PASSAGES; j++)
             with += frequency(&passages[j].tokens, query->items[i].text) > 0;
-        score += bm25_weight(bm25_idf(PASSAGES, with), query->items[i].times, f, passages[passage].tokens.length, average);
+        score += bm25_weight(bm25_idf(PASSAGES, with), query->items[i].times, f,
+                             passages[passage].tokens.length, average);
     }
     return score;
 }
@@ -102,7 +107,9 @@ static sqlite3 *fts_of_passages(words_tokenizer tokenizer)
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_free(sql);
-    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO w(rowid, words) VALUES(?1, ?2)", -1, &insert, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO w(rowid, words) VALUES(?1, ?2)", -1,
+                                        &insert, NULL),
+                     SQLITE_OK);
     for (int i = 0; i < PASSAGES; i++) {
         sqlite3_bind_int(insert, 1, i + 1);
         sqlite3_bind_text(insert, 2, passages[i].text, -1, SQLITE_STATIC);
@@ -122,11 +129,15 @@ static void compare(struct token_source *source, words_tokenizer tokenizer)
 
     for (size_t i = 0; i < PASSAGES; i++) {
         random_text(passages[i].text, sizeof(passages[i].text), i % 9 == 0 ? 0 : 1 + chance(60));
-        assert_int_equal(tokens_of_passage(call, source, tokenizer, bp_str_of(passages[i].text), &passages[i].tokens), BP_OK);
+        assert_int_equal(tokens_of_passage(call, source, tokenizer, bp_str_of(passages[i].text),
+                                           &passages[i].tokens),
+                         BP_OK);
         average += (double)passages[i].tokens.length / PASSAGES;
     }
     db = fts_of_passages(tokenizer);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rowid, -bm25(w) FROM w WHERE w MATCH ?1", -1, &search, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rowid, -bm25(w) FROM w WHERE w MATCH ?1", -1,
+                                        &search, NULL),
+                     SQLITE_OK);
     for (int i = 0; i < QUERIES; i++) {
         char               text[400];
         struct words_query words;
@@ -146,7 +157,8 @@ static void compare(struct token_source *source, words_tokenizer tokenizer)
             double got = score_of(&query, (size_t)sqlite3_column_int(search, 0) - 1, average);
 
             if (fabs(got - wanted) > 1e-9 * fabs(wanted) + 1e-12)
-                fail_msg("\"%s\": passage %d has %.12g, FTS5 says %.12g", text, sqlite3_column_int(search, 0), got, wanted);
+                fail_msg("\"%s\": passage %d has %.12g, FTS5 says %.12g", text,
+                         sqlite3_column_int(search, 0), got, wanted);
             expected++;
         }
         sqlite3_reset(search);
@@ -178,17 +190,22 @@ static void words_with_one_stem_are_one_term(void **state)
 
     (void)state;
     assert_int_equal(tokens_open(call, &source), BP_OK);
-    assert_int_equal(tokens_of_passage(call, source, WORDS_STEMMED, BP_STR("The Runs of a running café"), &list), BP_OK);
+    assert_int_equal(tokens_of_passage(call, source, WORDS_STEMMED,
+                                       BP_STR("The Runs of a running café"), &list),
+                     BP_OK);
     assert_int_equal(list.length, 6);
     assert_int_equal(list.count, 5);
     assert_int_equal(frequency(&list, BP_STR("run")), 2);
     assert_int_equal(frequency(&list, BP_STR("cafe")), 1);
-    assert_int_equal(tokens_of_query(call, source, WORDS_STEMMED, BP_STR("the runs, running"), &list), BP_OK);
+    assert_int_equal(tokens_of_query(call, source, WORDS_STEMMED, BP_STR("the runs, running"),
+                                     &list),
+                     BP_OK);
     assert_int_equal(list.count, 1);
     assert_int_equal(list.items[0].times, 2);
     assert_int_equal(tokens_of_query(call, source, WORDS_STEMMED, BP_STR("the of"), &list), BP_OK);
     assert_int_equal(list.count, 2);
-    assert_int_equal(tokens_of_passage(call, source, WORDS_TRIGRAMS, BP_STR("日本語です"), &list), BP_OK);
+    assert_int_equal(tokens_of_passage(call, source, WORDS_TRIGRAMS, BP_STR("日本語です"), &list),
+                     BP_OK);
     assert_int_equal(list.count, 3);
     assert_int_equal(tokens_of_passage(call, source, WORDS_PLAIN, BP_STR(""), &list), BP_OK);
     assert_int_equal(list.count, 0);

@@ -1,5 +1,6 @@
-/* test_postgres.c - the PostgreSQL storage plugin on a real server: what test_sqlite.c asks of SQLite, and what only a
- * server has: a pool, prepared statements, lost connections, notices, upkeep. */
+/* test_postgres.c - the PostgreSQL storage plugin on a real server: what test_sqlite.c asks of
+ * SQLite, and what only a server has: a pool, prepared statements, lost connections, notices,
+ * upkeep. */
 #include "plugins/plugin_test.h"
 
 #include <pthread.h>
@@ -67,7 +68,10 @@ static int64_t number_of(const char *sql)
     return rows.values[0].integer;
 }
 
-static int64_t count_of(const char *table) { return number_of(bp_format(call, "SELECT count(*) FROM %s", table).data); }
+static int64_t count_of(const char *table)
+{
+    return number_of(bp_format(call, "SELECT count(*) FROM %s", table).data);
+}
 
 static uint32_t in_use(void)
 {
@@ -83,10 +87,13 @@ static void values_of_every_type_come_back_as_they_went_in(void **state)
     bp_rows             rows;
     const bp_sql_value *row;
     (void)state;
-    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT, b DOUBLE PRECISION, c TEXT, d BYTEA, e TEXT)"), NULL));
     assert_ok(exec(NULL,
-                   BP_SQL("INSERT INTO t VALUES($1, $2, $3, $4, $5) RETURNING a, c", bp_sql_int(INT64_MIN),
-                          bp_sql_real(0.1), bp_sql_text(BP_STR("gr\xc3\xbc\xc3\x9f $1 'x'")),
+                   BP_SQL0("CREATE TABLE t(a BIGINT, b DOUBLE PRECISION, c TEXT, d BYTEA, e TEXT)"),
+                   NULL));
+    assert_ok(exec(NULL,
+                   BP_SQL("INSERT INTO t VALUES($1, $2, $3, $4, $5) RETURNING a, c",
+                          bp_sql_int(INT64_MIN), bp_sql_real(0.1),
+                          bp_sql_text(BP_STR("gr\xc3\xbc\xc3\x9f $1 'x'")),
                           bp_sql_bytes(bp_str_n("\0\1\2", 3)), bp_sql_null()),
                    &rows));
     assert_int_equal(rows.row_count, 1);
@@ -99,7 +106,8 @@ static void values_of_every_type_come_back_as_they_went_in(void **state)
     assert_true(row[0].type == BP_SQL_INTEGER && row[0].integer == INT64_MIN);
     assert_true(row[1].type == BP_SQL_REAL && row[1].real == 0.1);
     assert_true(row[2].type == BP_SQL_TEXT && bp_str_is(row[2].text, "gr\xc3\xbc\xc3\x9f $1 'x'"));
-    assert_true(row[3].type == BP_SQL_BYTES && row[3].text.len == 3 && memcmp(row[3].text.data, "\0\1\2", 3) == 0);
+    assert_true(row[3].type == BP_SQL_BYTES && row[3].text.len == 3 &&
+                memcmp(row[3].text.data, "\0\1\2", 3) == 0);
     assert_true(row[4].type == BP_SQL_NULL);
 }
 
@@ -107,14 +115,20 @@ static void sums_and_truths_are_integers(void **state)
 {
     bp_rows rows;
     (void)state;
-    assert_ok(exec(NULL, BP_SQL0("SELECT sum(v::bigint), 1 = 1, avg(v), '' FROM (VALUES (1), (2)) x(v)"), &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("SELECT sum(v::bigint), 1 = 1, avg(v), '' FROM (VALUES (1), (2)) x(v)"),
+                   &rows));
     assert_true(rows.values[0].type == BP_SQL_INTEGER && rows.values[0].integer == 3);
     assert_true(rows.values[1].type == BP_SQL_INTEGER && rows.values[1].integer == 1);
     assert_true(rows.values[2].type == BP_SQL_REAL && rows.values[2].real == 1.5);
     assert_true(rows.values[3].type == BP_SQL_TEXT && rows.values[3].text.len == 0);
-    assert_ok(exec(NULL, BP_SQL0("SELECT sum(v) FROM (VALUES (9223372036854775806::bigint), (1)) x(v)"), &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("SELECT sum(v) FROM (VALUES (9223372036854775806::bigint), (1)) x(v)"),
+                   &rows));
     assert_true(rows.values[0].type == BP_SQL_INTEGER && rows.values[0].integer == INT64_MAX);
-    assert_ok(exec(NULL, BP_SQL0("SELECT sum(v) FROM (VALUES (9223372036854775806::bigint), (2)) x(v)"), &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("SELECT sum(v) FROM (VALUES (9223372036854775806::bigint), (2)) x(v)"),
+                   &rows));
     assert_true(rows.values[0].type == BP_SQL_REAL && rows.values[0].real > 9.2e18);
     assert_ok(exec(NULL, BP_SQL0("SELECT 1 WHERE 1 = 0"), &rows));
     assert_int_equal(rows.row_count, 0);
@@ -133,13 +147,16 @@ static void parameters_go_by_their_number_and_may_repeat(void **state)
     assert_status(exec(NULL, BP_SQL("SELECT $2", bp_sql_int(1)), &rows), BP_INVALID);
     assert_status(exec(NULL, BP_SQL("SELECT ?", bp_sql_int(1)), &rows), BP_INVALID);
     assert_status(exec(NULL, BP_SQL("SELECT $1", bp_sql_text(BP_STR("a\0b"))), &rows), BP_INVALID);
-    assert_status(exec(NULL, BP_SQL("SELECT $1", bp_sql_text(BP_STR("\xff\xfe"))), &rows), BP_INVALID);
+    assert_status(exec(NULL, BP_SQL("SELECT $1", bp_sql_text(BP_STR("\xff\xfe"))), &rows),
+                  BP_INVALID);
 }
 
 static void wrong_statements_are_invalid_and_change_nothing(void **state)
 {
-    static const char *const forbidden[] = { "BEGIN", " commit", "/* x */ SET search_path = x", "COPY t FROM STDIN",
-                                             "-- x\nLISTEN y", "DISCARD ALL" };
+    static const char *const forbidden[] = {
+        "BEGIN",          " commit",    "/* x */ SET search_path = x", "COPY t FROM STDIN",
+        "-- x\nLISTEN y", "DISCARD ALL"
+    };
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT NOT NULL)"), NULL));
     assert_status(exec(NULL, BP_SQL0("SELEC 1"), NULL), BP_INVALID);
@@ -153,9 +170,11 @@ static void wrong_statements_are_invalid_and_change_nothing(void **state)
         assert_status(exec(NULL, &statement, NULL), BP_INVALID);
     }
     assert_ok(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL));
-    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL), BP_CONFLICT);
+    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, 'x')", bp_sql_int(1)), NULL),
+                  BP_CONFLICT);
     assert_said("t_pkey");
-    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, NULL)", bp_sql_int(2)), NULL), BP_CONFLICT);
+    assert_status(exec(NULL, BP_SQL("INSERT INTO t VALUES($1, NULL)", bp_sql_int(2)), NULL),
+                  BP_CONFLICT);
     assert_int_equal(count_of("t"), 1);
     assert_int_equal(in_use(), 0);
 }
@@ -166,11 +185,14 @@ static void with_may_read_or_write(void **state)
     const bp_row_sink sink = { sizeof(sink), NULL, NULL };
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT)"), NULL));
-    assert_ok(exec(NULL, BP_SQL0("WITH x(v) AS (VALUES(1),(2)) INSERT INTO t SELECT v FROM x"), &rows));
+    assert_ok(
+        exec(NULL, BP_SQL0("WITH x(v) AS (VALUES(1),(2)) INSERT INTO t SELECT v FROM x"), &rows));
     assert_int_equal(rows.changed, 2);
     assert_ok(exec(NULL, BP_SQL0("WITH x AS (SELECT a FROM t) SELECT sum(a) FROM x"), &rows));
     assert_int_equal(rows.values[0].integer, 3);
-    assert_status(ops->query(call, self, NULL, BP_SQL0("WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x"), &sink),
+    assert_status(ops->query(call, self, NULL,
+                             BP_SQL0("WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x"),
+                             &sink),
                   BP_INVALID);
     assert_int_equal(count_of("t"), 2);
 }
@@ -180,13 +202,18 @@ static void too_many_rows_are_refused_and_a_write_is_taken_back(void **state)
     bp_rows rows;
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT)"), NULL));
-    assert_status(exec(NULL, BP_SQL0("INSERT INTO t SELECT i FROM generate_series(1, 100001) i RETURNING a"), &rows),
+    assert_status(exec(NULL,
+                       BP_SQL0("INSERT INTO t SELECT i FROM generate_series(1, 100001) i RETURNING "
+                               "a"),
+                       &rows),
                   BP_TOO_LARGE);
     assert_int_equal(count_of("t"), 0);
     assert_ok(exec(NULL, BP_SQL0("SELECT i FROM generate_series(1, 100000) i"), &rows));
     assert_int_equal(rows.row_count, 100000);
     assert_int_equal(bp_row(&rows, 99999)->integer, 100000);
-    assert_status(exec(NULL, BP_SQL0("SELECT repeat('x', 1000000) FROM generate_series(1, 100) i"), &rows), BP_TOO_LARGE);
+    assert_status(exec(NULL, BP_SQL0("SELECT repeat('x', 1000000) FROM generate_series(1, 100) i"),
+                       &rows),
+                  BP_TOO_LARGE);
     assert_int_equal(in_use(), 0);
 }
 
@@ -213,8 +240,8 @@ static void a_query_gives_its_rows_to_the_sink_in_order(void **state)
 {
     struct seen         seen = { 0 };
     const bp_row_sink   sink = { sizeof(sink), see, &seen };
-    const bp_statement *numbers = BP_SQL0("SELECT i, convert_to('text ' || repeat('x', i), 'UTF8') FROM "
-                                          "generate_series(1, 2000) i");
+    const bp_statement *numbers = BP_SQL0(
+        "SELECT i, convert_to('text ' || repeat('x', i), 'UTF8') FROM generate_series(1, 2000) i");
     (void)state;
     assert_ok(ops->query(call, self, NULL, numbers, &sink));
     assert_int_equal(seen.rows, 2000);
@@ -225,7 +252,8 @@ static void a_query_gives_its_rows_to_the_sink_in_order(void **state)
     assert_said("enough");
     assert_int_equal(seen.rows, 700);
     assert_int_equal(in_use(), 0);
-    assert_status(ops->query(call, self, NULL, BP_SQL0("CREATE TABLE q(a BIGINT)"), &sink), BP_INVALID);
+    assert_status(ops->query(call, self, NULL, BP_SQL0("CREATE TABLE q(a BIGINT)"), &sink),
+                  BP_INVALID);
 }
 
 static void a_batch_is_all_or_nothing(void **state)
@@ -234,11 +262,14 @@ static void a_batch_is_all_or_nothing(void **state)
     const bp_statement good[] = { *BP_SQL("INSERT INTO t VALUES($1)", bp_sql_int(1)),
                                   *BP_SQL("INSERT INTO t VALUES($1), ($1 + 1)", bp_sql_int(2)),
                                   *BP_SQL0("DELETE FROM t WHERE a = 1") };
-    const bp_statement bad[] = { *BP_SQL0("INSERT INTO t VALUES(7)"), *BP_SQL0("INSERT INTO t VALUES(2)") };
-    const bp_statement deferred[] = { *BP_SQL0("INSERT INTO d VALUES(1)"), *BP_SQL0("INSERT INTO d VALUES(1)") };
+    const bp_statement bad[] = { *BP_SQL0("INSERT INTO t VALUES(7)"),
+                                 *BP_SQL0("INSERT INTO t VALUES(2)") };
+    const bp_statement deferred[] = { *BP_SQL0("INSERT INTO d VALUES(1)"),
+                                      *BP_SQL0("INSERT INTO d VALUES(1)") };
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT PRIMARY KEY)"), NULL));
-    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE d(a BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED)"), NULL));
+    assert_ok(
+        exec(NULL, BP_SQL0("CREATE TABLE d(a BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED)"), NULL));
     assert_ok(ops->batch(call, self, good, 3, changed));
     assert_int_equal(changed[0], 1);
     assert_int_equal(changed[1], 2);
@@ -263,7 +294,9 @@ static void a_batch_larger_than_every_buffer_goes_through(void **state)
     for (int i = 0; i < MANY; i++) {
         values[i][0] = bp_sql_int(i);
         values[i][1] = bp_sql_text(bp_str_n(text, 100000));
-        statements[i] = (bp_statement){ sizeof(bp_statement), 2, BP_STR("INSERT INTO t VALUES($1, $2) RETURNING b"), values[i] };
+        statements[i] = (bp_statement){ sizeof(bp_statement), 2,
+                                        BP_STR("INSERT INTO t VALUES($1, $2) RETURNING b"),
+                                        values[i] };
     }
     assert_ok(ops->batch(call, self, statements, MANY, NULL));
     assert_int_equal(number_of("SELECT sum(length(b)) FROM t"), (int64_t)MANY * 100000);
@@ -373,7 +406,8 @@ static void all_connections_in_use_is_said_and_one_given_back_is_used(void **sta
             assert_ok(ops->rollback(call, self, transactions[i]));
     assert_int_equal(in_use(), 0);
     assert_true(testhost_metric(host, "backplane_postgres_waits_total", "pool=primary") >= 1);
-    assert_true(testhost_metric(host, "backplane_postgres_connections", "pool=primary,state=idle") == 4);
+    assert_true(
+        testhost_metric(host, "backplane_postgres_connections", "pool=primary,state=idle") == 4);
 }
 
 static void an_idle_connection_is_closed_and_a_lost_one_replaced(void **state)
@@ -384,7 +418,8 @@ static void an_idle_connection_is_closed_and_a_lost_one_replaced(void **state)
     assert_int_equal(number_of("SELECT pg_backend_pid()"), first);
     testhost_advance(BP_SECONDS(600));
     testhost_run_jobs(host);
-    assert_true(testhost_metric(host, "backplane_postgres_connections", "pool=primary,state=idle") == 0);
+    assert_true(
+        testhost_metric(host, "backplane_postgres_connections", "pool=primary,state=idle") == 0);
     next_call();
     second = number_of("SELECT pg_backend_pid()");
     assert_int_not_equal(second, first);
@@ -394,7 +429,10 @@ static void an_idle_connection_is_closed_and_a_lost_one_replaced(void **state)
         bp_rows         rows;
         assert_ok(ops->begin(call, self, &transaction));
         assert_ok(exec(NULL, BP_SQL0("SELECT pg_backend_pid()"), &rows));
-        assert_ok(exec(transaction, BP_SQL("SELECT pg_terminate_backend($1::integer)", bp_sql_int(rows.values[0].integer)), NULL));
+        assert_ok(exec(transaction,
+                       BP_SQL("SELECT pg_terminate_backend($1::integer)",
+                              bp_sql_int(rows.values[0].integer)),
+                       NULL));
         usleep(200000);
         assert_ok(exec(NULL, BP_SQL0("CREATE TABLE after_that(a BIGINT)"), NULL));
         assert_ok(ops->commit(call, self, transaction));
@@ -408,9 +446,13 @@ static void a_statement_whose_connection_is_ended_says_what_became_of_it(void **
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a BIGINT)"), NULL));
     assert_ok(ops->begin(call, self, &transaction));
-    assert_status(exec(transaction, BP_SQL0("SELECT pg_terminate_backend(pg_backend_pid())"), NULL), BP_UNAVAILABLE);
+    assert_status(exec(transaction, BP_SQL0("SELECT pg_terminate_backend(pg_backend_pid())"), NULL),
+                  BP_UNAVAILABLE);
     assert_status(ops->commit(call, self, transaction), BP_CONFLICT);
-    assert_status(exec(NULL, BP_SQL0("INSERT INTO t SELECT 1 FROM pg_terminate_backend(pg_backend_pid())"), NULL),
+    assert_status(exec(NULL,
+                       BP_SQL0("INSERT INTO t SELECT 1 FROM "
+                               "pg_terminate_backend(pg_backend_pid())"),
+                       NULL),
                   BP_UNAVAILABLE);
     assert_int_equal(count_of("t"), 0);
     assert_int_equal(in_use(), 0);
@@ -454,7 +496,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
 {
     const bp_migration steps[] = {
         { 1, 0, "tables",
-          "-- the app's INTEGER; it's \"wide\" /*\n/* don't ${x} */ CREATE TABLE docs(id ${identity}, body ${bytes}, size INTEGER, share REAL, word TEXT DEFAULT 'a REAL ${x}'); "
+          "-- the app's INTEGER; it's \"wide\" /*\n/* don't ${x} */ CREATE TABLE docs(id "
+          "${identity}, body ${bytes}, size INTEGER, share REAL, word TEXT DEFAULT 'a REAL ${x}'); "
           "CREATE INDEX x ON docs(size);" },
         { 2, 0, "a column", "ALTER TABLE docs ADD COLUMN name TEXT" },
         { 3, 0, "broken", "ALTER TABLE docs ADD COLUMN extra TEXT; INSERT INTO nowhere VALUES(1)" },
@@ -466,7 +509,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
     assert_ok(ops->migrate(call, self, BP_STR("app"), steps, 2));
     assert_ok(exec(NULL,
-                   BP_SQL("INSERT INTO docs(body, name, size, share) VALUES($1, 'n', $2, 0.1) RETURNING id, size, share, word",
+                   BP_SQL("INSERT INTO docs(body, name, size, share) VALUES($1, 'n', $2, 0.1) "
+                          "RETURNING id, size, share, word",
                           bp_sql_bytes(BP_STR("b")), bp_sql_int(INT64_MAX)),
                    &rows));
     assert_int_equal(rows.values[0].integer, 1);
@@ -483,11 +527,15 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     changed[1].sql = "ALTER TABLE docs ADD COLUMN title TEXT";
     assert_status(ops->migrate(call, self, BP_STR("app"), changed, 2), BP_CONFLICT);
     assert_said("a column");
-    assert_ok(ops->migrate(call, self, BP_STR("another"), &(bp_migration){ 1, 0, "own", "CREATE TABLE o(a INTEGER)" }, 1));
-    assert_status(
-        ops->migrate(call, self, BP_STR("third"), &(bp_migration){ 1, 0, "odd", "CREATE TABLE z(a ${json})" }, 1),
-        BP_INVALID);
-    assert_ok(exec(NULL, BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations ORDER BY 1, 2"), &rows));
+    assert_ok(ops->migrate(call, self, BP_STR("another"),
+                           &(bp_migration){ 1, 0, "own", "CREATE TABLE o(a INTEGER)" }, 1));
+    assert_status(ops->migrate(call, self, BP_STR("third"),
+                               &(bp_migration){ 1, 0, "odd", "CREATE TABLE z(a ${json})" }, 1),
+                  BP_INVALID);
+    assert_ok(exec(NULL,
+                   BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations "
+                           "ORDER BY 1, 2"),
+                   &rows));
     assert_int_equal(rows.row_count, 3);
     assert_int_equal(bp_row(&rows, 0)[2].integer, 64);
     assert_int_equal(in_use(), 0);
@@ -520,8 +568,9 @@ static void workers_that_migrate_at_once_take_turns(void **state)
     atomic_store(&migrated, 0);
     // Books of before works_from: one of them adds the column, all find it.
     assert_ok(exec(NULL,
-                   BP_SQL0("CREATE TABLE backplane_migrations(owner TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, "
-                           "checksum TEXT NOT NULL, applied_wall_ns BIGINT NOT NULL, PRIMARY KEY(owner, version))"),
+                   BP_SQL0("CREATE TABLE backplane_migrations(owner TEXT NOT NULL, version BIGINT "
+                           "NOT NULL, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_wall_ns "
+                           "BIGINT NOT NULL, PRIMARY KEY(owner, version))"),
                    NULL));
     for (int i = 0; i < 3; i++)
         workers[i] = testhost_instance_worker(instance);
@@ -538,13 +587,17 @@ static void workers_that_migrate_at_once_take_turns(void **state)
 
 static void hypertables_are_ordinary_tables_where_timescale_is_not(void **state)
 {
-    const testhost_option options[] = { { "url", getenv("BACKPLANE_TEST_POSTGRES") }, { "hypertables", "usage:at_wall_ns" } };
-    const testhost_option wrong[] = { { "url", getenv("BACKPLANE_TEST_POSTGRES") }, { "hypertables", "usage" } };
+    const testhost_option options[] = { { "url", getenv("BACKPLANE_TEST_POSTGRES") },
+                                        { "hypertables", "usage:at_wall_ns" } };
+    const testhost_option wrong[] = { { "url", getenv("BACKPLANE_TEST_POSTGRES") },
+                                      { "hypertables", "usage" } };
     (void)state;
     stop();
     start(options, 2);
     self = testhost_self(instance);
-    assert_ok(ops->migrate(call, self, BP_STR("u"), &(bp_migration){ 1, 0, "u", "CREATE TABLE usage(at_wall_ns INTEGER)" }, 1));
+    assert_ok(ops->migrate(call, self, BP_STR("u"),
+                           &(bp_migration){ 1, 0, "u", "CREATE TABLE usage(at_wall_ns INTEGER)" },
+                           1));
     assert_true(testhost_log_has(host, "has no TimescaleDB"));
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO usage VALUES(1)"), NULL));
     assert_int_equal(testhost_check(host, plugin, wrong, 2), BP_INVALID);
@@ -578,9 +631,12 @@ static void what_is_notified_is_heard(void **state)
     assert_string_equal(heard.text, "gr\xc3\xbc\xc3\x9f");
     assert_status(ops->listen(call, self, BP_STR("no; DROP"), &sink), BP_INVALID);
     assert_status(ops->notify(call, self, NULL, BP_STR("UPPER"), BP_STR("x")), BP_INVALID);
-    for (int i = 0; i < 200 && number_of("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"); i++)
+    for (int i = 0;
+         i < 200 && number_of("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'");
+         i++)
         usleep(100000); // the server takes a moment to see that the connection is closed
-    assert_int_equal(number_of("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"), 0);
+    assert_int_equal(number_of("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"),
+                     0);
 }
 
 /* ---- upkeep ---- */
@@ -596,24 +652,31 @@ static const bp_sql_value *row_named(const bp_rows *rows, const char *name)
 
 static void inspecting_and_maintaining(void **state)
 {
-    const bp_migration   step = { 1, 0, "t", "CREATE TABLE t(id ${identity}, a INTEGER, b REAL, c TEXT, d ${bytes}); "
-                                             "CREATE TABLE k(x TEXT, y INTEGER, PRIMARY KEY(y, x))" };
-    bp_rows              rows = { .struct_size = sizeof(rows) };
-    const bp_sql_value  *row;
+    const bp_migration  step = { 1, 0, "t",
+                                 "CREATE TABLE t(id ${identity}, a INTEGER, b REAL, c TEXT, d "
+                                  "${bytes}); CREATE TABLE k(x TEXT, y INTEGER, PRIMARY KEY(y, x))" };
+    bp_rows             rows = { .struct_size = sizeof(rows) };
+    const bp_sql_value *row;
     (void)state;
     assert_ok(ops->migrate(call, self, BP_STR("t"), &step, 1));
-    assert_ok(exec(NULL, BP_SQL0("INSERT INTO t(id, c) SELECT i, 'x' FROM generate_series(1, 500) i"), NULL));
+    assert_ok(exec(NULL,
+                   BP_SQL0("INSERT INTO t(id, c) SELECT i, 'x' FROM generate_series(1, 500) i"),
+                   NULL));
     assert_ok(ops->maintain(call, self, BP_STR("identities"), BP_STR("")));
     assert_ok(ops->maintain(call, self, BP_STR("identities"), BP_STR("t")));
     assert_int_equal(number_of("INSERT INTO t(c) VALUES('y') RETURNING id"), 501);
-    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE \"it's\"(id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY)"), NULL));
+    assert_ok(exec(NULL,
+                   BP_SQL0("CREATE TABLE \"it's\"(id BIGINT GENERATED BY DEFAULT AS IDENTITY "
+                           "PRIMARY KEY)"),
+                   NULL));
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO \"it's\" VALUES(7)"), NULL));
     assert_ok(ops->maintain(call, self, BP_STR("identities"), BP_STR("it's")));
     assert_int_equal(number_of("INSERT INTO \"it's\" DEFAULT VALUES RETURNING id"), 8);
     assert_ok(exec(NULL, BP_SQL0("DROP TABLE \"it's\""), NULL));
     assert_ok(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("")));
     assert_ok(ops->maintain(call, self, BP_STR("reindex"), BP_STR("k")));
-    assert_status(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("nowhere; DROP TABLE t")), BP_NOT_FOUND);
+    assert_status(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("nowhere; DROP TABLE t")),
+                  BP_NOT_FOUND);
     assert_status(ops->maintain(call, self, BP_STR("explode"), BP_STR("")), BP_INVALID);
     assert_ok(ops->inspect(call, self, BP_STR("size"), &rows));
     row = row_named(&rows, "t");
@@ -627,10 +690,11 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
     assert_int_equal(rows.row_count, 5 + 6 + 2);
     row = row_named(&rows, "t");
-    assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
-                row[4].integer == 1);
+    assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") &&
+                row[3].integer == 1 && row[4].integer == 1);
     row = row_named(&rows, "k");
-    assert_true(bp_str_is(row[1].text, "x") && bp_str_is(row[2].text, "text") && row[3].integer == 2 && row[4].integer == 0);
+    assert_true(bp_str_is(row[1].text, "x") && bp_str_is(row[2].text, "text") &&
+                row[3].integer == 2 && row[4].integer == 0);
     assert_status(ops->inspect(call, self, BP_STR("weather"), &rows), BP_INVALID);
 }
 
@@ -649,13 +713,20 @@ static void check_url(const char *url, bp_status expected)
 static void every_spelling_of_the_url_is_read_and_no_password_shown(void **state)
 {
     static const char *const good[] = {
-        "postgres://u:hunter2@h/d", "postgresql+asyncpg://u:hunter2@h:1/d?ssl=require&pool_size=5",
-        "postgresql+psycopg2://u:hunter2%2F%40@h1,h2:5433/d?sslmode=prefer&target_session_attrs=read-write",
-        "postgresql:///d?host=/run/postgresql", "postgresql://u@%2Frun%2Fpostgresql/d", "postgresql://[::1]:5432/d",
+        "postgres://u:hunter2@h/d",
+        "postgresql+asyncpg://u:hunter2@h:1/d?ssl=require&pool_size=5",
+        "postgresql+psycopg2://u:hunter2%2F%40@h1,h2:5433/"
+        "d?sslmode=prefer&target_session_attrs=read-write",
+        "postgresql:///d?host=/run/postgresql",
+        "postgresql://u@%2Frun%2Fpostgresql/d",
+        "postgresql://[::1]:5432/d",
     };
-    static const char *const bad[] = { "postgresql://u:hunter2%zz@h/d", "postgresql://u:hunter2@h:notaport:3/d?=",
-                                       "postgresql://u:hunter2@[::1/d", "postgresql://u:x@hunter2@h/d",
-                                       "postgresql://u:12/hunter2@h/d", "postgresql://u:x?hunter2@h/d",
+    static const char *const bad[] = { "postgresql://u:hunter2%zz@h/d",
+                                       "postgresql://u:hunter2@h:notaport:3/d?=",
+                                       "postgresql://u:hunter2@[::1/d",
+                                       "postgresql://u:x@hunter2@h/d",
+                                       "postgresql://u:12/hunter2@h/d",
+                                       "postgresql://u:x?hunter2@h/d",
                                        "postgresql://u:hunter2@h/d?sslmode=verify",
                                        "postgresql://u:hunter2@h/d?target_session_attrs=read" };
     (void)state;
@@ -673,7 +744,8 @@ static void failures_to_connect_say_what_to_check(void **state)
     static const struct {
         const char *url, *said;
     } wrong[] = {
-        { "postgresql://u:hunter2@127.0.0.1:1/d", "127.0.0.1:1 as u: Connection refused (attempt 1; is the server running" },
+        { "postgresql://u:hunter2@127.0.0.1:1/d",
+          "127.0.0.1:1 as u: Connection refused (attempt 1; is the server running" },
         { "postgresql://u:hunter2@127.0.0.1:1,127.0.0.1:2/d", "127.0.0.1:2" },
         { "postgresql://u:hunter2@/d?host=/nowhere", "unix:/nowhere/.s.PGSQL.5432" },
     };
@@ -682,10 +754,12 @@ static void failures_to_connect_say_what_to_check(void **state)
         const testhost_option options[] = { { "url", wrong[i].url } };
         testhost_instance    *other = testhost_instance_create(host, plugin, "other", options, 1);
         assert_non_null(other);
-        assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL), BP_UNAVAILABLE);
+        assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL),
+                      BP_UNAVAILABLE);
         assert_said(wrong[i].said);
         assert_null(strstr(bp_error_of(call)->message.data, "hunter2"));
-        assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL), BP_UNAVAILABLE);
+        assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL),
+                      BP_UNAVAILABLE);
         testhost_instance_destroy(other);
     }
 }
@@ -699,14 +773,17 @@ static void a_wrong_password_and_database_are_told_apart(void **state)
     (void)state;
     snprintf(url, sizeof(url), "postgresql://backplane:hunter2%s", at);
     other = testhost_instance_create(host, plugin, "other", options, 1);
-    assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL), BP_UNAVAILABLE);
+    assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL),
+                  BP_UNAVAILABLE);
     assert_said("password");
     assert_null(strstr(bp_error_of(call)->message.data, "hunter2"));
     testhost_instance_destroy(other);
-    snprintf(url, sizeof(url), "%.*s/nothing", (int)(strrchr(at, '/') - getenv("BACKPLANE_TEST_POSTGRES")),
+    snprintf(url, sizeof(url), "%.*s/nothing",
+             (int)(strrchr(at, '/') - getenv("BACKPLANE_TEST_POSTGRES")),
              getenv("BACKPLANE_TEST_POSTGRES"));
     other = testhost_instance_create(host, plugin, "other", options, 1);
-    assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL), BP_UNAVAILABLE);
+    assert_status(ops->exec(call, testhost_self(other), NULL, BP_SQL0("SELECT 1"), NULL),
+                  BP_UNAVAILABLE);
     assert_said("\"nothing\" does not exist");
     testhost_instance_destroy(other);
 }

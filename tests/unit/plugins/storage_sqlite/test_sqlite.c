@@ -130,19 +130,18 @@ static void too_many_rows_are_refused_and_a_write_is_taken_back(void **state)
     bp_rows rows;
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
-    assert_status(
-        exec(NULL,
-             BP_SQL0(
-                 "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100001) "
-                 "INSERT INTO t SELECT i FROM n RETURNING a"),
-             &rows),
-        BP_TOO_LARGE);
+    assert_status(exec(NULL,
+                       BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
+                               "WHERE i < 100001) "
+                               "INSERT INTO t SELECT i FROM n RETURNING a"),
+                       &rows),
+                  BP_TOO_LARGE);
     assert_int_equal(count_of("t"), 0);
-    assert_ok(exec(
-        NULL,
-        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 100000) "
-                "SELECT i FROM n"),
-        &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i "
+                           "< 100000) "
+                           "SELECT i FROM n"),
+                   &rows));
     assert_int_equal(rows.row_count, 100000);
     assert_int_equal(bp_row(&rows, 99999)->integer, 100000);
 }
@@ -170,9 +169,9 @@ static void a_query_gives_its_rows_to_the_sink_in_order(void **state)
 {
     struct seen         seen = { 0 };
     const bp_row_sink   sink = { sizeof(sink), see, &seen };
-    const bp_statement *numbers =
-        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 2000) "
-                "SELECT i, 'text ' || printf('%.*c', i, 'x') FROM n");
+    const bp_statement *numbers = BP_SQL0(
+        "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 2000) "
+        "SELECT i, 'text ' || printf('%.*c', i, 'x') FROM n");
     bp_storage_stats stats = { .struct_size = sizeof(stats) };
     (void)state;
     testhost_offload_on_threads(host, true);
@@ -261,7 +260,8 @@ static void a_transaction_nobody_comes_back_to_leaves_the_writer_to_others(void 
     assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(1)"), NULL));
     testhost_advance(BP_SECONDS(9));
     testhost_run_jobs(host);
-    assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(2)"), NULL)); /* still within its time */
+    assert_ok(
+        exec(transaction, BP_SQL0("INSERT INTO t VALUES(2)"), NULL)); /* still within its time */
     testhost_advance(BP_SECONDS(2));
     testhost_run_jobs(host);
     assert_int_equal(ops->exec(other, self, NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL), BP_OK);
@@ -295,9 +295,11 @@ static void a_slow_reader_in_a_transaction_ends_with_it(void **state)
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(exec(transaction,
-                   BP_SQL0("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-                           "INSERT INTO t SELECT i FROM n"), NULL));
-    assert_status(ops->query(call, self, transaction, BP_SQL0("SELECT a FROM t"), &sink), BP_DEADLINE);
+                   BP_SQL0("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+                           "< 5000) INSERT INTO t SELECT i FROM n"),
+                   NULL));
+    assert_status(ops->query(call, self, transaction, BP_SQL0("SELECT a FROM t"), &sink),
+                  BP_DEADLINE);
     assert_true(seen > 0 && seen < 5000);
     assert_int_equal(count_of("t"), 0);
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL));
@@ -339,12 +341,12 @@ static void a_cancelled_statement_is_interrupted(void **state)
     pthread_join(canceller, NULL);
     next_call();
     assert_int_equal(pthread_create(&canceller, NULL, cancel_later, call), 0);
-    assert_status(
-        exec(NULL,
-             BP_SQL0("INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n) "
-                     "SELECT i FROM n"),
-             NULL),
-        BP_CANCELLED);
+    assert_status(exec(NULL,
+                       BP_SQL0("INSERT INTO t WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT "
+                               "i+1 FROM n) "
+                               "SELECT i FROM n"),
+                       NULL),
+                  BP_CANCELLED);
     pthread_join(canceller, NULL);
     next_call();
     assert_int_equal(count_of("t"), 0);
@@ -354,8 +356,8 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
 {
     const bp_migration steps[] = {
         { 1, 0, "tables",
-          "-- the app's ${x}\n/* don't */ CREATE TABLE docs(id ${identity}, body ${bytes}, word TEXT DEFAULT 'a ${x}'); "
-          "CREATE INDEX x ON docs(body);" },
+          "-- the app's ${x}\n/* don't */ CREATE TABLE docs(id ${identity}, body ${bytes}, word "
+          "TEXT DEFAULT 'a ${x}'); CREATE INDEX x ON docs(body);" },
         { 2, 0, "a column", "ALTER TABLE docs ADD COLUMN name TEXT" },
         { 3, 0, "broken", "ALTER TABLE docs ADD COLUMN extra TEXT; INSERT INTO nowhere VALUES(1)" },
     };
@@ -386,10 +388,10 @@ static void migrations_run_once_and_a_changed_or_newer_one_is_refused(void **sta
     assert_status(ops->migrate(call, self, BP_STR("third"),
                                &(bp_migration){ 1, 0, "odd", "CREATE TABLE z(a ${json})" }, 1),
                   BP_INVALID);
-    assert_ok(exec(
-        NULL,
-        BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations ORDER BY 1, 2"),
-        &rows));
+    assert_ok(exec(NULL,
+                   BP_SQL0("SELECT owner, version, length(checksum) FROM backplane_migrations "
+                           "ORDER BY 1, 2"),
+                   &rows));
     assert_int_equal(rows.row_count, 3);
     assert_int_equal(bp_row(&rows, 0)[2].integer, 64);
 }
@@ -405,21 +407,21 @@ static void a_backup_is_whole_while_others_write(void **state)
     (void)state;
     snprintf(path, sizeof(path), "%s/backups/copy.db", directory);
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER, b TEXT)"), NULL));
-    assert_ok(exec(
-        NULL,
-        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 20000) "
-                "INSERT INTO t SELECT i, 'some text of row ' || i FROM n"),
-        NULL));
+    assert_ok(exec(NULL,
+                   BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i "
+                           "< 20000) "
+                           "INSERT INTO t SELECT i, 'some text of row ' || i FROM n"),
+                   NULL));
     assert_ok(ops->backup(call, self, bp_str_of(path), &size));
     assert_ok(ops->backup(call, self, bp_str_of(path), &size)); /* replaces the first */
     assert_true(size > 500000);
     assert_int_equal(sqlite3_open_v2(path, &copy, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_prepare_v2(copy,
-                           "SELECT count(*), (SELECT integrity_check FROM pragma_integrity_check), "
-                           "(SELECT journal_mode FROM pragma_journal_mode) FROM t",
-                           -1, &check, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(copy,
+                                        "SELECT count(*), (SELECT integrity_check FROM "
+                                        "pragma_integrity_check), "
+                                        "(SELECT journal_mode FROM pragma_journal_mode) FROM t",
+                                        -1, &check, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(check), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(check, 0), 20000);
     assert_string_equal((const char *)sqlite3_column_text(check, 1), "ok");
@@ -478,15 +480,15 @@ static const bp_sql_value *row_named(const bp_rows *rows, const char *name)
 static void inspecting_and_maintaining(void **state)
 {
     const bp_migration  step = { 1, 0, "t",
-                                 "CREATE TABLE t(id ${identity}, a INTEGER, b REAL, c TEXT, d ${bytes}); "
-                                 "CREATE TABLE k(x TEXT, y BIGINT, PRIMARY KEY(y, x))" };
+                                 "CREATE TABLE t(id ${identity}, a INTEGER, b REAL, c TEXT, d "
+                                  "${bytes}); CREATE TABLE k(x TEXT, y BIGINT, PRIMARY KEY(y, x))" };
     bp_rows             rows = { .struct_size = sizeof(rows) };
     const bp_sql_value *row;
     (void)state;
     assert_ok(ops->migrate(call, self, BP_STR("t"), &step, 1));
     assert_ok(exec(NULL,
-                   BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 5000) "
-                           "INSERT INTO t(id, c) SELECT i, 'x' FROM n"),
+                   BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i "
+                           "< 5000) INSERT INTO t(id, c) SELECT i, 'x' FROM n"),
                    NULL));
     assert_ok(ops->maintain(call, self, BP_STR("identities"), BP_STR("")));
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO t(c) VALUES('y') RETURNING id"), &rows));
@@ -498,7 +500,8 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("bloat"), &rows));
     assert_int_equal(row_named(&rows, "(all)")[2].integer, 0);
     assert_ok(ops->maintain(call, self, BP_STR("reindex"), BP_STR("k")));
-    assert_status(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("nowhere\"; DROP TABLE t")), BP_NOT_FOUND);
+    assert_status(ops->maintain(call, self, BP_STR("vacuum"), BP_STR("nowhere\"; DROP TABLE t")),
+                  BP_NOT_FOUND);
     assert_status(ops->maintain(call, self, BP_STR("explode"), BP_STR("")), BP_INVALID);
     assert_ok(ops->inspect(call, self, BP_STR("size"), &rows));
     assert_true(bp_row(&rows, rows.row_count - 1)[1].integer > 0);
@@ -508,11 +511,12 @@ static void inspecting_and_maintaining(void **state)
     assert_ok(ops->inspect(call, self, BP_STR("tables"), &rows));
     assert_int_equal(rows.row_count, 5 + 6 + 2);
     row = row_named(&rows, "t");
-    assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") && row[3].integer == 1 &&
-                row[4].integer == 1);
+    assert_true(bp_str_is(row[1].text, "id") && bp_str_is(row[2].text, "integer") &&
+                row[3].integer == 1 && row[4].integer == 1);
     assert_true(bp_str_is((row + 10)[2].text, "real") && bp_str_is((row + 20)[2].text, "bytes"));
     row = row_named(&rows, "k");
-    assert_true(bp_str_is(row[1].text, "x") && bp_str_is(row[2].text, "text") && row[3].integer == 2 && row[4].integer == 0);
+    assert_true(bp_str_is(row[1].text, "x") && bp_str_is(row[2].text, "text") &&
+                row[3].integer == 2 && row[4].integer == 0);
     assert_status(ops->inspect(call, self, BP_STR("weather"), &rows), BP_INVALID);
 }
 

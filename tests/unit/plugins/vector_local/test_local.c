@@ -109,10 +109,10 @@ static void words_are_found_by_stem_rarity_and_any_of_them(void **state)
     (void)state;
     assert_ok(make("c", 3, BP_COSINE, "en"));
     assert_ok(put("c", 1, NULL, "The server answers requests quickly.", ""));
-    assert_ok(put(
-        "c", 2, NULL,
-        "A request was answered by the caching server, and a second request by the server itself.",
-        ""));
+    assert_ok(put("c", 2, NULL,
+                  "A request was answered by the caching server, and a second request by the "
+                  "server itself.",
+                  ""));
     assert_ok(put("c", 3, NULL, "Bananas are yellow. Caf\xc3\xa9 na\xc3\xafve.", ""));
     assert_ok(put("c", 4, X, "", ""));
     assert_string_equal(words_find("c", "banana"), "3");
@@ -242,9 +242,9 @@ static bp_status gather(bp_call *sink_call, void *arg, const bp_point *point)
 {
     struct gathered *gathered = arg;
     (void)sink_call;
-    gathered->len +=
-        (size_t)snprintf(gathered->ids + gathered->len, sizeof(gathered->ids) - gathered->len,
-                         "%s%llu", gathered->len ? "," : "", (unsigned long long)point->id);
+    gathered->len += (size_t)snprintf(gathered->ids + gathered->len,
+                                      sizeof(gathered->ids) - gathered->len, "%s%llu",
+                                      gathered->len ? "," : "", (unsigned long long)point->id);
     return BP_OK;
 }
 
@@ -318,9 +318,9 @@ static void every_filter_selects_what_it_says(void **state)
     assert_selects(FIELD(BP_FILTER_EXISTS, "tags"), "1,2,3");
     assert_selects(FIELD(BP_FILTER_NOT_EXISTS, "lang"), "4,6");
     assert_selects(NODE(BP_FILTER_NOT, IN_TEXT("lang", TEXT("en"))), "2,3,4,6,7");
-    assert_selects(
-        NODE(BP_FILTER_AND, IN_TEXT("lang", TEXT("en")), RANGE("year", 2023, 2025, false, false)),
-        "1");
+    assert_selects(NODE(BP_FILTER_AND, IN_TEXT("lang", TEXT("en")),
+                        RANGE("year", 2023, 2025, false, false)),
+                   "1");
     assert_selects(NODE(BP_FILTER_OR, IN_TEXT("lang", TEXT("de")), IN_TEXT("share", NUMBER(0.5))),
                    "1,2,5");
     assert_selects(NODE(BP_FILTER_AND,

@@ -68,8 +68,14 @@ static size_t brute_force(const float *query, bool (*is_allowed)(uint64_t id), s
     return count;
 }
 
-static bool is_live(uint64_t id) { return id % 3 != 0; }
-static bool is_selected(uint64_t id) { return id % 3 != 0 && (id - 1) % 7 == 0; }
+static bool is_live(uint64_t id)
+{
+    return id % 3 != 0;
+}
+static bool is_selected(uint64_t id)
+{
+    return id % 3 != 0 && (id - 1) % 7 == 0;
+}
 
 /* A search gives the brute-force ids, except where two scores are nearer than float32 can tell. */
 static void assert_same(const bp_leg *leg, const struct exact *exact)
@@ -104,8 +110,8 @@ static void ten_thousand_points_are_found_as_by_brute_force(void **state)
         clock_gettime(CLOCK_MONOTONIC, &begin);
         assert_ok(find("big", query, DIMENSIONS, "", NULL, NEAREST, &legs));
         clock_gettime(CLOCK_MONOTONIC, &end);
-        spent_ms +=
-            (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+        spent_ms += (double)(end.tv_sec - begin.tv_sec) * 1e3 +
+                    (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
         brute_force(query, is_live, exact);
         assert_same(&legs.vector, exact);
         assert_ok(find("big", query, DIMENSIONS, "", IN_TEXT("k", NUMBER(1)), NEAREST, &legs));
@@ -164,8 +170,9 @@ static void searches_go_on_while_points_are_written(void **state)
     testhost_offload_on_threads(host, true);
     fill(2000);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, search_all_the_time, vectors + i * DIMENSIONS), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, search_all_the_time,
+                                        vectors + i * DIMENSIONS),
+                         0);
     for (uint64_t id = 100; id < 300; id++) {
         assert_ok(put("big", id + 5000, vectors + id * DIMENSIONS, "special", ""));
         assert_ok(ops->remove(call, self, BP_STR("big"), &id, 1, NULL, NULL));

@@ -1,5 +1,5 @@
-/* vector_test.h - short words for the tests of a vector store: the embedded one, unless VECTOR_TEST_PLUGIN names another
- * and VECTOR_TEST_OPTIONS gives its options. */
+/* vector_test.h - short words for the tests of a vector store: the embedded one, unless
+ * VECTOR_TEST_PLUGIN names another and VECTOR_TEST_OPTIONS gives its options. */
 #ifndef VECTOR_TEST_H
 #define VECTOR_TEST_H
 
@@ -11,8 +11,11 @@ static const bp_vector_ops *ops;
 static void                *self;
 
 #ifndef VECTOR_TEST_PLUGIN
-#define VECTOR_TEST_PLUGIN  "/vector/local.so"
-#define VECTOR_TEST_OPTIONS { "path", "store" }
+#define VECTOR_TEST_PLUGIN "/vector/local.so"
+#define VECTOR_TEST_OPTIONS                                                                        \
+    {                                                                                              \
+        "path", "store"                                                                            \
+    }
 #endif
 
 static inline void begin_instance(void)
@@ -102,46 +105,46 @@ static inline const char *words_find(const char *name, const char *words)
 }
 
 /* Filters, in place. */
-#define IN_TEXT(name, ...)                                      \
-    (&(bp_filter){ .struct_size = sizeof(bp_filter),            \
-                   .op = BP_FILTER_IN,                          \
-                   .field = BP_STR(name),                       \
-                   .values = (const bp_value[]){ __VA_ARGS__ }, \
+#define IN_TEXT(name, ...)                                                                         \
+    (&(bp_filter){ .struct_size = sizeof(bp_filter),                                               \
+                   .op = BP_FILTER_IN,                                                             \
+                   .field = BP_STR(name),                                                          \
+                   .values = (const bp_value[]){ __VA_ARGS__ },                                    \
                    .value_count = sizeof((const bp_value[]){ __VA_ARGS__ }) / sizeof(bp_value) })
-#define TEXT(s)                                    \
-    {                                              \
-        .type = BP_VALUE_STRING, .text = BP_STR(s) \
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        .type = BP_VALUE_STRING, .text = BP_STR(s)                                                 \
     }
-#define NUMBER(n)                              \
-    {                                          \
-        .type = BP_VALUE_NUMBER, .number = (n) \
+#define NUMBER(n)                                                                                  \
+    {                                                                                              \
+        .type = BP_VALUE_NUMBER, .number = (n)                                                     \
     }
-#define BOOL(b)                              \
-    {                                        \
-        .type = BP_VALUE_BOOL, .number = (b) \
+#define BOOL(b)                                                                                    \
+    {                                                                                              \
+        .type = BP_VALUE_BOOL, .number = (b)                                                       \
     }
-#define RANGE(name, low_, high_, low_exclusive, high_exclusive) \
-    (&(bp_filter){ .struct_size = sizeof(bp_filter),            \
-                   .op = BP_FILTER_RANGE,                       \
-                   .field = BP_STR(name),                       \
-                   .low = (low_),                               \
-                   .high = (high_),                             \
-                   .is_low_exclusive = (low_exclusive),         \
+#define RANGE(name, low_, high_, low_exclusive, high_exclusive)                                    \
+    (&(bp_filter){ .struct_size = sizeof(bp_filter),                                               \
+                   .op = BP_FILTER_RANGE,                                                          \
+                   .field = BP_STR(name),                                                          \
+                   .low = (low_),                                                                  \
+                   .high = (high_),                                                                \
+                   .is_low_exclusive = (low_exclusive),                                            \
                    .is_high_exclusive = (high_exclusive) })
-#define PREFIX(name, s)                                \
-    (&(bp_filter){ .struct_size = sizeof(bp_filter),   \
-                   .op = BP_FILTER_PREFIX,             \
-                   .field = BP_STR(name),              \
-                   .values = &(const bp_value)TEXT(s), \
+#define PREFIX(name, s)                                                                            \
+    (&(bp_filter){ .struct_size = sizeof(bp_filter),                                               \
+                   .op = BP_FILTER_PREFIX,                                                         \
+                   .field = BP_STR(name),                                                          \
+                   .values = &(const bp_value)TEXT(s),                                             \
                    .value_count = 1 })
-#define FIELD(op_, name) \
+#define FIELD(op_, name)                                                                           \
     (&(bp_filter){ .struct_size = sizeof(bp_filter), .op = (op_), .field = BP_STR(name) })
-#define NODE(op_, ...)                                                    \
-    (&(bp_filter){ .struct_size = sizeof(bp_filter),                      \
-                   .op = (op_),                                           \
-                   .children = (const bp_filter *const[]){ __VA_ARGS__ }, \
-                   .child_count =                                         \
-                       sizeof((const bp_filter *const[]){ __VA_ARGS__ }) / sizeof(bp_filter *) })
+#define NODE(op_, ...)                                                                             \
+    (&(bp_filter){ .struct_size = sizeof(bp_filter),                                               \
+                   .op = (op_),                                                                    \
+                   .children = (const bp_filter *const[]){ __VA_ARGS__ },                          \
+                   .child_count = sizeof((const bp_filter *const[]){ __VA_ARGS__ }) /              \
+                                  sizeof(bp_filter *) })
 #define NODE0(op_) (&(bp_filter){ .struct_size = sizeof(bp_filter), .op = (op_) })
 
 #endif

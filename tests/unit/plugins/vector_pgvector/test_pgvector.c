@@ -1,8 +1,12 @@
-/* test_pgvector.c - the vector store on a real pgvector: the cases of the embedded store, the two side by side on the same
- * passages, graphs, and many who write at once. */
-#define VECTOR_TEST_PLUGIN  "/vector/pgvector.so"
-#define VECTOR_TEST_OPTIONS { "url", getenv("BACKPLANE_TEST_POSTGRES") }, { "graph_after", "300" }
-#define main                main_of_local
+/* test_pgvector.c - the vector store on a real pgvector: the cases of the embedded store, the two
+ * side by side on the same passages, graphs, and many who write at once. */
+#define VECTOR_TEST_PLUGIN "/vector/pgvector.so"
+#define VECTOR_TEST_OPTIONS                                                                        \
+    { "url", getenv("BACKPLANE_TEST_POSTGRES") },                                                  \
+    {                                                                                              \
+        "graph_after", "300"                                                                       \
+    }
+#define main main_of_local
 int main_of_local(void);
 #include "plugins/vector_local/test_local.c"
 #undef main
@@ -76,10 +80,12 @@ static uint32_t pick(uint32_t below)
 
 static void random_words(char *text, size_t size, uint32_t words)
 {
-    static const char *const list[] = { "retry",  "retries", "retrying", "Header",   "headers", "seconds", "the",
-                                        "of",     "cache",   "caching",  "database", "gr\xc3\xbc\xc3\x9f\x65", "server",
-                                        "serves", "token",   "O'Brien",  "x86_64",   "running", "run",     "a\"b" };
-    size_t len = 0;
+    static const char *const list[] = { "retry",   "retries", "retrying", "Header",
+                                        "headers", "seconds", "the",      "of",
+                                        "cache",   "caching", "database", "gr\xc3\xbc\xc3\x9f\x65",
+                                        "server",  "serves",  "token",    "O'Brien",
+                                        "x86_64",  "running", "run",      "a\"b" };
+    size_t                   len = 0;
 
     text[0] = '\0';
     for (uint32_t i = 0; i < words && len + 16 < size; i++)
@@ -94,19 +100,23 @@ static void random_vector(float *vector)
     vector[0] += 0.001f;
 }
 
-static void assert_same_leg(const bp_leg *mine, const bp_leg *theirs, double tolerance, const char *what)
+static void assert_same_leg(const bp_leg *mine, const bp_leg *theirs, double tolerance,
+                            const char *what)
 {
     if (mine->hit_count != theirs->hit_count)
         fail_msg("%s: %u hits, not %u", what, mine->hit_count, theirs->hit_count);
     for (uint32_t i = 0; i < mine->hit_count; i++) {
-        double near = fabs(mine->hits[i].score - theirs->hits[i].score) / (1 + fabs(theirs->hits[i].score));
-        bool   is_tie = false;
+        double near = fabs(mine->hits[i].score - theirs->hits[i].score) /
+                      (1 + fabs(theirs->hits[i].score));
+        bool is_tie = false;
 
         if (near > tolerance)
-            fail_msg("%s: hit %u scores %.12g, not %.12g", what, i, mine->hits[i].score, theirs->hits[i].score);
+            fail_msg("%s: hit %u scores %.12g, not %.12g", what, i, mine->hits[i].score,
+                     theirs->hits[i].score);
         for (uint32_t k = 0; k < theirs->hit_count; k++)
             is_tie = is_tie || (theirs->hits[k].id == mine->hits[i].id &&
-                                fabs(theirs->hits[k].score - theirs->hits[i].score) <= tolerance * (1 + fabs(theirs->hits[i].score)));
+                                fabs(theirs->hits[k].score - theirs->hits[i].score) <=
+                                    tolerance * (1 + fabs(theirs->hits[i].score)));
         if (!is_tie && i + 1 < mine->hit_count) // the last may tie with one that is cut off
             fail_msg("%s: hit %u is point %llu, which is no tie of %llu", what, i,
                      (unsigned long long)mine->hits[i].id, (unsigned long long)theirs->hits[i].id);
@@ -115,44 +125,55 @@ static void assert_same_leg(const bp_leg *mine, const bp_leg *theirs, double tol
 
 static void both_stores_rank_alike_through_changes(void **state)
 {
-    const testhost_option  local_options[] = { { "path", "beside" } };
-    const bp_plugin       *local = testhost_load(host, BP_PLUGIN_DIR "/vector/local.so");
-    testhost_instance     *beside = testhost_instance_create(host, local, "beside", local_options, 1);
-    const bp_vector_ops   *local_ops = testhost_ops(beside);
+    const testhost_option local_options[] = { { "path", "beside" } };
+    const bp_plugin      *local = testhost_load(host, BP_PLUGIN_DIR "/vector/local.so");
+    testhost_instance   *beside = testhost_instance_create(host, local, "beside", local_options, 1);
+    const bp_vector_ops *local_ops = testhost_ops(beside);
     static const char *const metrics[] = { "cos", "ip", "l2" };
     (void)state;
     seed = 42;
     for (uint32_t metric = 0; metric < 3; metric++) {
-        const bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = 8, .metric = metric,
-                                          .model = BP_STR("m"), .language = metric == 2 ? BP_STR("de") : BP_STR("en") };
+        const bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                          .dimensions = 8,
+                                          .metric = metric,
+                                          .model = BP_STR("m"),
+                                          .language = metric == 2 ? BP_STR("de") : BP_STR("en") };
         bp_str                 name = bp_str_of(metrics[metric]);
         assert_ok(ops->create(call, self, name, &schema));
         assert_ok(local_ops->create(call, testhost_self(beside), name, &schema));
         for (int round = 0; round < 6; round++) {
             enum { MANY = 40 };
-            static char     texts[MANY][600];
-            static float    vectors[MANY][8];
-            bp_point        points[MANY];
-            uint64_t        ids[10], removed = 0, local_removed = 0;
+            static char  texts[MANY][600];
+            static float vectors[MANY][8];
+            bp_point     points[MANY];
+            uint64_t     ids[10], removed = 0, local_removed = 0;
             for (int i = 0; i < MANY; i++) {
                 random_words(texts[i], sizeof(texts[i]), pick(30));
                 random_vector(vectors[i]);
-                points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = 1 + pick(150),
-                                        .vector = pick(10) ? vectors[i] : NULL, .words = bp_str_of(texts[i]),
-                                        .metadata = pick(2) ? BP_STR("{\"lang\":\"en\"}") : BP_STR("") };
+                points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                        .id = 1 + pick(150),
+                                        .vector = pick(10) ? vectors[i] : NULL,
+                                        .words = bp_str_of(texts[i]),
+                                        .metadata = pick(2) ? BP_STR("{\"lang\":\"en\"}")
+                                                            : BP_STR("") };
             }
             assert_ok(ops->upsert(call, self, name, points, sizeof(points[0]), MANY));
-            assert_ok(local_ops->upsert(call, testhost_self(beside), name, points, sizeof(points[0]), MANY));
+            assert_ok(local_ops->upsert(call, testhost_self(beside), name, points,
+                                        sizeof(points[0]), MANY));
             for (int i = 0; i < 10; i++)
                 ids[i] = 1 + pick(150);
             assert_ok(ops->remove(call, self, name, ids, 10, NULL, &removed));
-            assert_ok(local_ops->remove(call, testhost_self(beside), name, ids, 10, NULL, &local_removed));
+            assert_ok(local_ops->remove(call, testhost_self(beside), name, ids, 10, NULL,
+                                        &local_removed));
             assert_int_equal(removed, local_removed);
             for (int q = 0; q < 12; q++) {
                 char            words[200];
                 float           vector[8];
                 struct legs     mine, theirs;
-                bp_vector_query query = { .struct_size = sizeof(query), .dimensions = 8, .collection = name, .vector = vector,
+                bp_vector_query query = { .struct_size = sizeof(query),
+                                          .dimensions = 8,
+                                          .collection = name,
+                                          .vector = vector,
                                           .filter = pick(3) ? NULL : IN_TEXT("lang", TEXT("en")),
                                           .limit = pick(2) ? 10 : 1000 };
                 random_words(words, sizeof(words), 1 + pick(5));
@@ -160,9 +181,11 @@ static void both_stores_rank_alike_through_changes(void **state)
                 query.words = bp_str_of(words);
                 memset(&mine, 0, sizeof(mine));
                 memset(&theirs, 0, sizeof(theirs));
-                mine.vector.struct_size = mine.words.struct_size = theirs.vector.struct_size = theirs.words.struct_size = sizeof(bp_leg);
+                mine.vector.struct_size = mine.words.struct_size = theirs.vector.struct_size =
+                    theirs.words.struct_size = sizeof(bp_leg);
                 assert_ok(ops->search(call, self, &query, &mine.vector, &mine.words));
-                assert_ok(local_ops->search(call, testhost_self(beside), &query, &theirs.vector, &theirs.words));
+                assert_ok(local_ops->search(call, testhost_self(beside), &query, &theirs.vector,
+                                            &theirs.words));
                 assert_same_leg(&mine.vector, &theirs.vector, 1e-5, "vectors");
                 if (!strstr(words, "O'Brien") && !strstr(words, "a\"b") && !strstr(words, "x86_64"))
                     assert_same_leg(&mine.words, &theirs.words, 1e-9, words);
@@ -182,10 +205,14 @@ static void build_graph_behind_another_process(void)
     FILE *psql;
 
     snprintf(mark, sizeof(mark), "%s/locked", directory);
-    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null", getenv("BACKPLANE_TEST_POSTGRES"));
+    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null",
+             getenv("BACKPLANE_TEST_POSTGRES"));
     psql = popen(command, "w");
     assert_non_null(psql);
-    fprintf(psql, "SELECT pg_advisory_lock(7089056601398575104 + id) FROM bpv_collections WHERE name = 'g';\n\\! touch %s\n", mark);
+    fprintf(psql,
+            "SELECT pg_advisory_lock(7089056601398575104 + id) FROM bpv_collections WHERE name = "
+            "'g';\n\\! touch %s\n",
+            mark);
     fflush(psql);
     for (int i = 0; i < 3000 && access(mark, F_OK) != 0; i++)
         usleep(10000);
@@ -207,12 +234,15 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
     uint32_t     found = 0, wanted = 0;
     (void)state;
     testhost_call_end(call);
-    call = testhost_call_new(host, BP_SECONDS(3600)); // jobs that come now and then take some of its time
+    call = testhost_call_new(host,
+                             BP_SECONDS(3600)); // jobs that come now and then take some of its time
     seed = 7;
     assert_ok(make("g", 8, BP_COSINE, "en"));
     for (int i = 0; i < MANY; i++) {
         random_vector(vectors[i]);
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = (uint64_t)i + 1, .vector = vectors[i],
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                .id = (uint64_t)i + 1,
+                                .vector = vectors[i],
                                 .metadata = i % 10 ? BP_STR("") : BP_STR("{\"rare\":true}") };
     }
     assert_ok(ops->upsert(call, self, BP_STR("g"), points, sizeof(points[0]), MANY));
@@ -221,7 +251,8 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
         for (int q = 0; q < 20; q++) {
             struct legs legs;
             assert_ok(find("g", vectors[q], 8, "", NULL, 10, pass ? &legs : &exact[q]));
-            assert_int_equal(pass ? legs.vector.mode : exact[q].vector.mode, pass ? BP_SEARCH_GRAPH : BP_SEARCH_EXACT);
+            assert_int_equal(pass ? legs.vector.mode : exact[q].vector.mode,
+                             pass ? BP_SEARCH_GRAPH : BP_SEARCH_EXACT);
             for (uint32_t i = 0; pass && i < legs.vector.hit_count; i++)
                 for (uint32_t k = 0; k < 10; k++)
                     found += legs.vector.hits[i].id == exact[q].vector.hits[k].id;
@@ -234,14 +265,15 @@ static void a_large_collection_gets_a_graph_that_finds_nearly_all(void **state)
     if (found * 100 < wanted * 95)
         fail_msg("the graph found %u of %u", found, wanted);
     {
-        struct legs legs; /* iterative scan: as many as there are, although the graph gives others first */
+        struct legs
+            legs; /* iterative scan: as many as there are, although the graph gives others first */
         assert_ok(find("g", vectors[3], 8, "", IN_TEXT("rare", BOOL(1)), 50, &legs));
         assert_int_equal(legs.vector.hit_count, 50);
     }
 }
 
-/* A transaction with an old snapshot keeps the server from finishing a graph, for hours perhaps: meanwhile all goes on, and
- * a drop ends it. */
+/* A transaction with an old snapshot keeps the server from finishing a graph, for hours perhaps:
+ * meanwhile all goes on, and a drop ends it. */
 static void a_graph_that_takes_long_keeps_nobody_waiting(void **state)
 {
     enum { MANY = 310 };
@@ -254,14 +286,20 @@ static void a_graph_that_takes_long_keeps_nobody_waiting(void **state)
     assert_ok(make("long", 8, BP_COSINE, "en"));
     for (int i = 0; i < MANY; i++) {
         random_vector(vectors[i]);
-        points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = (uint64_t)i + 1, .vector = vectors[i] };
+        points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                .id = (uint64_t)i + 1,
+                                .vector = vectors[i] };
     }
     assert_ok(ops->upsert(call, self, BP_STR("long"), points, sizeof(points[0]), MANY));
     snprintf(mark, sizeof(mark), "%s/open", directory);
-    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null", getenv("BACKPLANE_TEST_POSTGRES"));
+    snprintf(command, sizeof(command), "psql -q '%s' >/dev/null",
+             getenv("BACKPLANE_TEST_POSTGRES"));
     psql = popen(command, "w");
     assert_non_null(psql);
-    fprintf(psql, "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT count(*) FROM pg_class;\n\\! touch %s\n", mark);
+    fprintf(psql,
+            "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT count(*) FROM pg_class;\n\\! touch "
+            "%s\n",
+            mark);
     fflush(psql);
     for (int i = 0; i < 3000 && access(mark, F_OK) != 0; i++)
         usleep(10000);
@@ -313,8 +351,11 @@ static void *write_some(void *arg)
         bp_call *mine = testhost_call_new(host, BP_SECONDS(120));
         for (int i = 0; i < MANY; i++) {
             own = own * 6364136223846793005u + 1442695040888963407u;
-            points[i] = (bp_point){ .struct_size = sizeof(bp_point), .id = 1 + (own >> 33) % 60, .vector = XY,
-                                    .words = BP_STR("common words of every point"), .metadata = BP_STR("{\"n\":1}") };
+            points[i] = (bp_point){ .struct_size = sizeof(bp_point),
+                                    .id = 1 + (own >> 33) % 60,
+                                    .vector = XY,
+                                    .words = BP_STR("common words of every point"),
+                                    .metadata = BP_STR("{\"n\":1}") };
         }
         if (ops->upsert(mine, worker, BP_STR("many"), points, sizeof(points[0]), MANY) == BP_OK)
             atomic_fetch_add(&written, 1);

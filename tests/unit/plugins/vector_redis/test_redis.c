@@ -1,7 +1,8 @@
-/* test_redis.c - the vector store on Redis gives what the embedded one gives, for filters of any kind and shape, beyond
- * what every store promises (sdk/conform has that). With BP_REDIS_URL another server is used, as the integration test
- * does for one with RediSearch. */
-#define begin_instance      begin_local_instance /* vector_test.h has the words we need, and its own instance */
+/* test_redis.c - the vector store on Redis gives what the embedded one gives, for filters of any
+ * kind and shape, beyond what every store promises (sdk/conform has that). With BP_REDIS_URL
+ * another server is used, as the integration test does for one with RediSearch. */
+#define begin_instance                                                                             \
+    begin_local_instance /* vector_test.h has the words we need, and its own instance */
 #define setup               local_setup
 #define setup_with_instance local_setup_with_instance
 #include "plugins/vector_local/vector_test.h"
@@ -61,8 +62,10 @@ static uint32_t chance(uint32_t below)
     return (random_state >> 8) % below;
 }
 
-static const char *const vocabulary[] = { "cache", "caching", "caches", "server", "Redis", "vector", "search", "words",
-                                          "the",   "über",    "Café",   "naïve",  "retry", "after",  "lock",   "42" };
+static const char *const vocabulary[] = { "cache", "caching", "caches", "server",
+                                          "Redis", "vector",  "search", "words",
+                                          "the",   "über",    "Café",   "naïve",
+                                          "retry", "after",   "lock",   "42" };
 
 static bp_str random_words(void)
 {
@@ -76,11 +79,14 @@ static bp_str random_metadata(void)
 {
     switch (chance(4)) {
     case 0:
-        return bp_format(call, "{\"year\":%u,\"lang\":\"%s\"}", 2000 + chance(20), chance(2) ? "en" : "de");
+        return bp_format(call, "{\"year\":%u,\"lang\":\"%s\"}", 2000 + chance(20),
+                         chance(2) ? "en" : "de");
     case 1:
-        return bp_format(call, "{\"year\":%u.5,\"tags\":[\"a%u\",%u,true]}", 2000 + chance(20), chance(3), chance(3));
+        return bp_format(call, "{\"year\":%u.5,\"tags\":[\"a%u\",%u,true]}", 2000 + chance(20),
+                         chance(3), chance(3));
     case 2:
-        return bp_format(call, "{\"lang\":%u,\"done\":%s,\"empty\":[]}", chance(3), chance(2) ? "true" : "false");
+        return bp_format(call, "{\"lang\":%u,\"done\":%s,\"empty\":[]}", chance(3),
+                         chance(2) ? "true" : "false");
     default:
         return BP_STR("");
     }
@@ -89,7 +95,10 @@ static bp_str random_metadata(void)
 static void write_both(bp_str name, uint64_t id)
 {
     float    vector[DIMENSIONS];
-    bp_point point = { .struct_size = sizeof(point), .id = id, .words = random_words(), .metadata = random_metadata() };
+    bp_point point = { .struct_size = sizeof(point),
+                       .id = id,
+                       .words = random_words(),
+                       .metadata = random_metadata() };
 
     for (int i = 0; i < DIMENSIONS; i++)
         vector[i] = (float)chance(2000) / 1000 - 1;
@@ -104,15 +113,18 @@ static void assert_legs(const bp_leg *ours, const bp_leg *theirs, const char *wh
     if (ours->hit_count != theirs->hit_count)
         fail_msg("%s: %u hits, not %u", what, ours->hit_count, theirs->hit_count);
     for (uint32_t i = 0; i < ours->hit_count; i++) {
-        if (fabs(ours->hits[i].score - theirs->hits[i].score) > 1e-5 * (1 + fabs(theirs->hits[i].score)))
-            fail_msg("%s: hit %u scores %.9g, not %.9g", what, i, ours->hits[i].score, theirs->hits[i].score);
+        if (fabs(ours->hits[i].score - theirs->hits[i].score) >
+            1e-5 * (1 + fabs(theirs->hits[i].score)))
+            fail_msg("%s: hit %u scores %.9g, not %.9g", what, i, ours->hits[i].score,
+                     theirs->hits[i].score);
         if (ours->hits[i].id != theirs->hits[i].id) {
             bool is_tie = false; // the same score at another place, within the rounding of float32
             for (uint32_t k = 0; k < theirs->hit_count; k++)
                 is_tie = is_tie || (theirs->hits[k].id == ours->hits[i].id &&
                                     fabs(theirs->hits[k].score - ours->hits[i].score) < 1e-5);
             if (!is_tie && i + 1 < ours->hit_count)
-                fail_msg("%s: hit %u is %llu, not %llu", what, i, (unsigned long long)ours->hits[i].id,
+                fail_msg("%s: hit %u is %llu, not %llu", what, i,
+                         (unsigned long long)ours->hits[i].id,
                          (unsigned long long)theirs->hits[i].id);
         }
     }
@@ -183,9 +195,10 @@ static void every_search_gives_what_the_embedded_store_gives(void **state)
     for (uint32_t metric = BP_COSINE; metric <= BP_L2; metric++) {
         const char      *language = metric == BP_L2 ? "de" : "en";
         bp_str           name = bp_str_of(names[metric]);
-        bp_vector_schema schema = {
-            .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = metric, .language = bp_str_of(language)
-        };
+        bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                    .dimensions = DIMENSIONS,
+                                    .metric = metric,
+                                    .language = bp_str_of(language) };
         assert_ok(ops->create(call, self, name, &schema));
         assert_ok(local_ops->create(call, testhost_self(local), name, &schema));
         for (uint64_t id = 1; id <= POINTS; id++) {
@@ -199,7 +212,8 @@ static void every_search_gives_what_the_embedded_store_gives(void **state)
                 write_both(name, id);
             } else {
                 assert_ok(ops->remove(call, self, name, &id, 1, NULL, &gone[0]));
-                assert_ok(local_ops->remove(call, testhost_self(local), name, &id, 1, NULL, &gone[1]));
+                assert_ok(
+                    local_ops->remove(call, testhost_self(local), name, &id, 1, NULL, &gone[1]));
                 assert_int_equal(gone[0], gone[1]);
             }
             next_call();
@@ -208,7 +222,8 @@ static void every_search_gives_what_the_embedded_store_gives(void **state)
         for (size_t i = 4; i < 6; i++) {
             uint64_t gone[2];
             assert_ok(ops->remove(call, self, name, NULL, 0, filters[i], &gone[0]));
-            assert_ok(local_ops->remove(call, testhost_self(local), name, NULL, 0, filters[i], &gone[1]));
+            assert_ok(
+                local_ops->remove(call, testhost_self(local), name, NULL, 0, filters[i], &gone[1]));
             assert_int_equal(gone[0], gone[1]);
         }
         compare_all(name, filters);
@@ -220,7 +235,9 @@ static void every_search_gives_what_the_embedded_store_gives(void **state)
 static void write_tagged(bp_str name, uint64_t id, bp_str metadata)
 {
     float    vector[DIMENSIONS];
-    bp_point point = { .struct_size = sizeof(point), .id = id, .vector = vector, .metadata = metadata };
+    bp_point point = {
+        .struct_size = sizeof(point), .id = id, .vector = vector, .metadata = metadata
+    };
 
     for (int i = 0; i < DIMENSIONS; i++)
         vector[i] = (float)chance(2000) / 1000 - 1;
@@ -230,7 +247,9 @@ static void write_tagged(bp_str name, uint64_t id, bp_str metadata)
 
 static void make_tagged(bp_str name)
 {
-    bp_vector_schema schema = { .struct_size = sizeof(schema), .dimensions = DIMENSIONS, .metric = BP_L2 };
+    bp_vector_schema schema = { .struct_size = sizeof(schema),
+                                .dimensions = DIMENSIONS,
+                                .metric = BP_L2 };
 
     assert_ok(ops->create(call, self, name, &schema));
     assert_ok(local_ops->create(call, testhost_self(local), name, &schema));
@@ -241,7 +260,8 @@ static void compare_both_ways(bp_str name, const bp_filter *filter, const char *
 {
     compare(name, filter, 1000, what);
     compare(name, NODE(BP_FILTER_NOT, filter), 1000, what);
-    compare(name, NODE(BP_FILTER_AND, NODE(BP_FILTER_NOT, filter), FIELD(BP_FILTER_EXISTS, "text")), 10, what);
+    compare(name, NODE(BP_FILTER_AND, NODE(BP_FILTER_NOT, filter), FIELD(BP_FILTER_EXISTS, "text")),
+            10, what);
     next_call();
 }
 
@@ -281,7 +301,9 @@ static void strings_in_filters_mean_themselves(void **state)
     size_t         count = 0;
     (void)state;
     if (file) {
-        assert_int_equal(bp_json_parse(reading, bp_str_n(corpus, fread(corpus, 1, sizeof(corpus), file)), &strings),
+        assert_int_equal(bp_json_parse(reading,
+                                       bp_str_n(corpus, fread(corpus, 1, sizeof(corpus), file)),
+                                       &strings),
                          BP_OK);
         fclose(file);
     }
@@ -349,23 +371,30 @@ static void numbers_in_filters_are_compared_as_numbers(void **state)
                                            "255",
                                            "256",
                                            "257" };
-    static const double      bounds[] = { -INFINITY, -1e301,  -1,  -1e-300, 0,       1e-300, 0.1,        1,
-                                          1.5,       255,     256, 2020,    2020.25, 2021,   1760000000, 9007199254740992.0,
+    static const double      bounds[] = { -INFINITY, -1e301,  -1,         -1e-300,
+                                          0,         1e-300,  0.1,        1,
+                                          1.5,       255,     256,        2020,
+                                          2020.25,   2021,    1760000000, 9007199254740992.0,
                                           1e300,     INFINITY };
-    enum { WRITTEN = sizeof(written) / sizeof(written[0]), BOUNDS = sizeof(bounds) / sizeof(bounds[0]) };
+    enum {
+        WRITTEN = sizeof(written) / sizeof(written[0]),
+        BOUNDS = sizeof(bounds) / sizeof(bounds[0])
+    };
     bp_str name = BP_STR("numbers");
     (void)state;
     make_tagged(name);
     for (size_t i = 0; i < WRITTEN * 4; i++) {
         write_tagged(name, i + 1,
-                     bp_format(call, "{\"n\":%s,\"text\":%zu,\"some\":%u}", written[i % WRITTEN], i, chance(100000)));
+                     bp_format(call, "{\"n\":%s,\"text\":%zu,\"some\":%u}", written[i % WRITTEN], i,
+                               chance(100000)));
         next_call();
     }
     for (size_t i = 0; i < BOUNDS; i++) {
         compare_both_ways(name, IN_TEXT("n", NUMBER(bounds[i])), "a number");
         compare_both_ways(name, IN_TEXT("n", NUMBER(-bounds[i]), BOOL(1)), "a number or true");
         for (size_t k = (i + 1) % 5; k < BOUNDS; k += 5)
-            compare_both_ways(name, RANGE("n", bounds[i], bounds[k], chance(2), chance(2)), "a range");
+            compare_both_ways(name, RANGE("n", bounds[i], bounds[k], chance(2), chance(2)),
+                              "a range");
     }
     for (int i = 0; i < 25; i++) {
         double low = chance(100000);
@@ -413,7 +442,9 @@ static const bp_filter *random_filter(int depth)
     filter->is_low_exclusive = chance(2);
     filter->is_high_exclusive = chance(2);
     filter->children = children;
-    filter->child_count = filter->op == BP_FILTER_NOT ? 1 : filter->op <= BP_FILTER_OR ? chance(4) : 0;
+    filter->child_count = filter->op == BP_FILTER_NOT  ? 1
+                          : filter->op <= BP_FILTER_OR ? chance(4)
+                                                       : 0;
     for (size_t i = 0; i < filter->child_count; i++)
         children[i] = random_filter(depth - 1);
     return filter;
@@ -439,7 +470,8 @@ static void filters_of_any_shape_select_what_the_embedded_store_selects(void **s
 /* What one process knows of a collection is of yesterday when another makes it anew. */
 static void a_collection_made_anew_by_another_is_searched_as_it_is(void **state)
 {
-    testhost_option    options[] = { { "url", server_url ? server_url : redis_url }, { "prefix", directory } };
+    testhost_option    options[] = { { "url", server_url ? server_url : redis_url },
+                                     { "prefix", directory } };
     testhost_instance *other = testhost_instance_create(host, plugin, "other", options, 2);
     void              *ours = self;
     struct legs        legs;

@@ -382,7 +382,10 @@ static void sleep_moves_the_clock_and_ends_by_the_deadline(void **state)
     testhost_call_end(call);
 }
 
-static void note_end(void *arg) { ++*(int *)arg; }
+static void note_end(void *arg)
+{
+    ++*(int *)arg;
+}
 
 static void a_call_frees_memory_and_runs_cleanups_at_its_end(void **state)
 {
@@ -538,8 +541,9 @@ static void streams_are_scripted_or_real(void **state)
     size_t     count;
     (void)state;
     testhost_stream_script(host, "redis:6379", BP_STR("+PONG\r\n"));
-    assert_int_equal(
-        bp_connect(call, BP_STR("redis:6379"), bp_within(call, BP_SECONDS(1)), &stream), BP_OK);
+    assert_int_equal(bp_connect(call, BP_STR("redis:6379"), bp_within(call, BP_SECONDS(1)),
+                                &stream),
+                     BP_OK);
     assert_int_equal(bp_write(call, stream, BP_STR("PING"), BP_FOREVER), BP_OK);
     assert_int_equal(bp_read(call, stream, bytes, 4, BP_FOREVER, &count), BP_OK);
     assert_int_equal(count, 4);
@@ -550,9 +554,9 @@ static void streams_are_scripted_or_real(void **state)
     assert_int_equal(count, 0);
     assert_true(bp_str_is(testhost_stream_written(host, "redis:6379"), "PING"));
     bp_close(stream);
-    assert_int_equal(
-        bp_connect(call, BP_STR("127.0.0.1:1"), bp_within(call, BP_SECONDS(1)), &stream),
-        BP_UNAVAILABLE);
+    assert_int_equal(bp_connect(call, BP_STR("127.0.0.1:1"), bp_within(call, BP_SECONDS(1)),
+                                &stream),
+                     BP_UNAVAILABLE);
     assert_non_null(strstr(bp_error_of(call)->message.data, "127.0.0.1:1"));
     testhost_call_end(call);
 }
@@ -564,9 +568,9 @@ static void a_descriptor_is_waited_for_until_the_deadline(void **state)
     uint32_t ready = 0;
     (void)state;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(
-        bp_wait_fd(call, ends[0], BP_FD_READ, bp_within(call, BP_MILLISECONDS(20)), NULL),
-        BP_DEADLINE);
+    assert_int_equal(bp_wait_fd(call, ends[0], BP_FD_READ, bp_within(call, BP_MILLISECONDS(20)),
+                                NULL),
+                     BP_DEADLINE);
     assert_int_equal(write(ends[1], "x", 1), 1);
     assert_int_equal(bp_wait_fd(call, ends[0], BP_FD_READ, BP_FOREVER, &ready), BP_OK);
     assert_int_equal(ready, BP_FD_READ);
