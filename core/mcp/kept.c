@@ -62,7 +62,7 @@ static void tidy_up(bp_call *call, void *arg)
 
     (void)call;
     sessions_expire(kept->sessions, clock_now_ns());
-    tasks_expire(kept->tasks, clock_now_ns());
+    runs_expire(kept->tasks, clock_now_ns());
 }
 
 bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers,
@@ -88,7 +88,7 @@ void mcp_kept_stop(bp_call *call, struct mcp_kept *kept)
     if (kept->expiry)
         job_stop(call, kept->expiry);
     kept->expiry = NULL;
-    tasks_stop(call, kept->tasks);
+    runs_stop(call, kept->tasks);
 }
 
 void mcp_kept_drain(struct mcp_kept *kept)
@@ -103,7 +103,7 @@ void mcp_kept_free(struct mcp_kept *kept)
         return;
     sessions_free(kept->sessions);
     listeners_free(kept->listeners);
-    tasks_free(kept->tasks);
+    runs_free(kept->tasks);
     shares_free(kept->messages);
     crypto_wipe(kept->seal_key, sizeof(kept->seal_key));
     free(kept);

@@ -22,7 +22,7 @@
 
 struct listeners;
 struct session_store;
-struct task_store;
+struct runs;
 struct task;
 struct shares;
 
@@ -30,7 +30,7 @@ struct shares;
 struct mcp_kept {
     struct session_store *sessions;
     struct listeners     *listeners;
-    struct task_store    *tasks;
+    struct runs          *tasks;
     struct shares        *messages; /* bytes that messages which are worked at take, by sender */
     struct job           *expiry;
     uint8_t               seal_key[32];
@@ -58,7 +58,7 @@ struct mcp {
         *by_listener; /* one for each listener of the conf; the last one is that of all apps */
     struct session_store *sessions; /* of `kept`, as are the next three */
     struct listeners     *listeners;
-    struct task_store    *tasks;
+    struct runs          *tasks;
     struct shares        *messages;
     bool                  is_open; /* nobody has to say who he is: answers may be cached for all */
 };

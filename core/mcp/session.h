@@ -14,6 +14,7 @@
 #ifndef CORE_MCP_SESSION_H
 #define CORE_MCP_SESSION_H
 
+#include "base/shared_text.h"
 #include "loop/waker.h"
 #include "mcp/protocol.h"
 
@@ -27,16 +28,6 @@ enum {
     CLIENT_URIS_BYTES_MAX = 4 << 20,    /* of all sessions of one client */
     CLIENT_ANSWERS_BYTES_MAX = 16 << 20 /* to questions of ours, until their asker has taken them */
 };
-
-/* A message that several streams send. */
-struct shared_text {
-    _Atomic uint32_t refs;
-    size_t           len;
-    char             data[];
-};
-
-struct shared_text *shared_text_new(bp_str text); /* NULL: no memory; one reference */
-void                shared_text_release(struct shared_text *text);
 
 struct stream_event {
     struct stream_event *next;

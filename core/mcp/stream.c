@@ -13,26 +13,6 @@ enum {
     WARNING = 3      /* of mcp_level_names */
 };
 
-struct shared_text *shared_text_new(bp_str text)
-{
-    struct shared_text *made = malloc(sizeof(*made) + text.len + 1);
-
-    if (!made)
-        return NULL;
-    made->refs = 1;
-    made->len = text.len;
-    if (text.len)
-        memcpy(made->data, text.data, text.len);
-    made->data[text.len] = '\0';
-    return made;
-}
-
-void shared_text_release(struct shared_text *text)
-{
-    if (text && --text->refs == 0)
-        free(text);
-}
-
 /* ---- events ---- */
 
 static size_t size_of(const struct stream_event *event)
@@ -248,7 +228,7 @@ static uint64_t add_event(struct session_store *store, struct session_stream *st
     stream->last++;
     if (!event)
         return 0;
-    text->refs++;
+    shared_text_hold(text);
     *event = (struct stream_event){ .number = stream->last, .text = text, .is_answer = is_answer };
     *(stream->end ? &stream->end->next : &stream->first) = event;
     stream->end = event;

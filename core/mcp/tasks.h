@@ -9,14 +9,10 @@
 #define CORE_MCP_TASKS_H
 
 #include "mcp/request.h"
+#include "ops/runs.h"
 
-struct task_store;
-
-struct task_store *tasks_new(size_t bytes_max);
-void               tasks_free(struct task_store *store);
-void               tasks_expire(struct task_store *store, int64_t now_ns);
-/* Cancels what runs and waits until it has ended. */
-void tasks_stop(bp_call *call, struct task_store *store) BP_SUSPENDS;
+/* The runs that are tasks, with their limits; NULL: no memory. */
+struct runs *tasks_new(size_t bytes_max);
 
 enum task_use { TASK_NEVER, TASK_NOW, TASK_LATER, TASK_IS_MISSING };
 
