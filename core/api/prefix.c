@@ -1,5 +1,6 @@
 /* prefix.c - which apps would be in each other's way, and what stands before their paths then. */
 #include "api/prefix.h"
+#include "api/router.h"
 
 #include <stdio.h>
 
@@ -64,12 +65,19 @@ static bool find_common(struct arena *arena, const struct unit *early, const cha
     return false;
 }
 
+/* Whose paths are settled, and where what is kept of them lies. */
+struct settling {
+    struct conf             *conf;
+    const struct generation *generation;
+    struct arena            *arena;
+};
+
 /* The first unit before `late` in the conf that is in its way; NULL: none. */
-static const struct unit *find_rival(struct api *api, const struct unit *late,
+static const struct unit *find_rival(const struct settling *of, const struct unit *late,
                                      const char *const *prefixes, const char *prefix, bp_str *path,
                                      const char **method)
 {
-    const struct generation *generation = api->generation;
+    const struct generation *generation = of->generation;
     const struct unit       *found = NULL;
     struct arena             scratch;
 
@@ -81,37 +89,38 @@ static const struct unit *find_rival(struct api *api, const struct unit *late,
         // another one.
         if (strcmp(early->conf->kind, "app") == 0 &&
             generation->confs[i] < generation_conf_of(generation, late) &&
-            share_a_listener(&api->conf->server, early, late) &&
+            share_a_listener(&of->conf->server, early, late) &&
             find_common(&scratch, early, prefixes[i], late, prefix, path, method))
             found = early;
     }
     if (found)
-        *path = arena_dup(&api->arena, *path);
+        *path = arena_dup(of->arena, *path);
     arena_free(&scratch);
     return found;
 }
 
-static bool settle_one(struct api *api, size_t index, const char **prefixes, char problem[512])
+static bool settle_one(const struct settling *of, size_t index, const char **prefixes,
+                       char problem[512])
 {
-    struct unit            *unit = api->generation->units[index];
-    const struct conf_node *conf_node = api->generation->confs[index]->node,
+    struct unit            *unit = of->generation->units[index];
+    const struct conf_node *conf_node = of->generation->confs[index]->node,
                            *node = node_find(conf_node, "prefix");
     bp_str             asked = unit->conf->gate.prefix, path;
     const char        *method;
     const struct unit *rival;
 
     if (asked.len)
-        prefixes[index] = arena_format(&api->arena, "/" BP_FMT, BP_ARG(asked)).data;
-    rival = find_rival(api, unit, prefixes, prefixes[index], &path, &method);
+        prefixes[index] = arena_format(of->arena, "/" BP_FMT, BP_ARG(asked)).data;
+    rival = find_rival(of, unit, prefixes, prefixes[index], &path, &method);
     if (rival && !asked.len) {
-        prefixes[index] = arena_format(&api->arena, "/" BP_FMT, BP_ARG(unit->conf->name)).data;
-        log_message(api->generation->workers[0].log, BP_LOG_INFO, "routes_prefixed",
+        prefixes[index] = arena_format(of->arena, "/" BP_FMT, BP_ARG(unit->conf->name)).data;
+        log_message(of->generation->workers[0].log, BP_LOG_INFO, "routes_prefixed",
                     "the paths of app.%.32s begin with %s, because app.%.32s, which stands before "
                     "it in the conf, has %s %.200s too; `prefix` of app.%.32s is another word for "
                     "it",
                     unit->conf->name.data, prefixes[index], rival->conf->name.data, method,
                     path.data, unit->conf->name.data);
-        rival = find_rival(api, unit, prefixes, prefixes[index], &path, &method);
+        rival = find_rival(of, unit, prefixes, prefixes[index], &path, &method);
     }
     if (!rival)
         return true;
@@ -121,16 +130,16 @@ static bool settle_one(struct api *api, size_t index, const char **prefixes, cha
              "}",
              method, path.data, rival->conf->name.data, unit->conf->name.data,
              unit->conf->name.data);
-    error_at_key(&api->conf->problems, node ? node : conf_node, "%s", problem);
+    error_at_key(&of->conf->problems, node ? node : conf_node, "%s", problem);
     return false;
 }
 
-const char **prefixes_settle(struct api *api, char problem[512])
+const char **prefixes_settle(struct conf *conf, const struct generation *generation,
+                             struct arena *arena, char problem[512])
 {
-    const struct generation *generation = api->generation;
-    const char             **prefixes = arena_alloc(&api->arena,
-                                                    (generation->unit_count + 1) * sizeof(*prefixes));
-    bool                     is_good = true;
+    const struct settling of = { conf, generation, arena };
+    const char **prefixes = arena_alloc(arena, (generation->unit_count + 1) * sizeof(*prefixes));
+    bool         is_good = true;
 
     snprintf(problem, 512, "no memory for the routes");
     if (!prefixes)
@@ -138,10 +147,10 @@ const char **prefixes_settle(struct api *api, char problem[512])
     for (size_t i = 0; i < generation->unit_count; i++)
         prefixes[i] = "";
     // In the order of the conf: each looks at those before it, whose prefixes are settled.
-    for (size_t c = 0; c < api->conf->instance_count; c++)
+    for (size_t c = 0; c < conf->instance_count; c++)
         for (size_t i = 0; i < generation->unit_count; i++)
-            if (generation->confs[i] == &api->conf->instances[c] &&
+            if (generation->confs[i] == &conf->instances[c] &&
                 strcmp(generation->units[i]->conf->kind, "app") == 0)
-                is_good = settle_one(api, i, prefixes, problem) && is_good;
+                is_good = settle_one(&of, i, prefixes, problem) && is_good;
     return is_good ? prefixes : NULL;
 }

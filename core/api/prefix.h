@@ -12,12 +12,13 @@
 #ifndef CORE_API_PREFIX_H
 #define CORE_API_PREFIX_H
 
-#include "api/api.h"
+#include "plugin/generation.h"
 
-/* For each unit of the generation "" or "/NAME"; in the arena of the api. NULL with a sentence in
+/* For each unit of the generation "" or "/NAME"; in the arena. NULL with a sentence in
  * `problem`: two apps are in each other's way all the same. Those are errors in the conf's problems
  * too. */
-const char **prefixes_settle(struct api *api, char problem[512]);
+const char **prefixes_settle(struct conf *conf, const struct generation *generation,
+                             struct arena *arena, char problem[512]);
 
 /* Whether a listener serves an app; NULL: the host's own. A listener beyond those of the conf
  * serves all. */

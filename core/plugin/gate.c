@@ -13,7 +13,6 @@
 #include "loop/pool.h"
 #include "plugin/disclosure.h"
 #include "plugin/gate_kinds.h"
-#include "plugin/generation.h"
 
 enum {
     RETRY_FIRST_MS = 50,

@@ -161,7 +161,7 @@ static void hear_without_end(bp_call *call)
     assert_int_equal(read_without_end(call, clock_now_ns() + BP_MILLISECONDS(300)), BP_DEADLINE);
     assert_said(call, "did not come to an end in the time allowed");
     assert_int_equal(call_over(call), BP_OK);
-    assert_true(endless_ticking.ticks >= 10); // others had their turn meanwhile
+    assert_true(endless_ticking.ticks >= 2); // others had their turn meanwhile
     assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
                            cancel_later, &endless_cancelling));
     assert_int_equal(read_without_end(call, BP_FOREVER), BP_CANCELLED);
