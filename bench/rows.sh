@@ -1,6 +1,7 @@
 #!/bin/bash
 # nDCG@10 and recall@100 on each row of back ends, one table: bench/rows.sh [FOLDER [COLLECTION ...]] (scifact cranfield), each a folder
-# with docs.jsonl, queries.jsonl and qrels.tsv, as bench/retrieval.sh has them. With the embedder hash, or with EMBED_MODEL=all-MiniLM-L6-v2. QDRANT_URL adds the row of a real Qdrant.
+# with docs.jsonl, queries.jsonl and qrels.tsv, as bench/retrieval.sh has them. With the embedder hash, or with
+# EMBED_MODEL=all-MiniLM-L6-v2. QDRANT_URL adds the row of a real Qdrant.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-${BP_SHARED_DIR:-../shared}/ir}

@@ -1,13 +1,15 @@
 #!/bin/bash
-# Static analysis: scripts/analysis.sh BUILD, or cmake --build BUILD --target analysis. Takes minutes.
+# Static analysis: scripts/analysis.sh BUILD [FILE...], or cmake --build BUILD --target analysis. Takes minutes for all files.
 #
 # clang-tidy with the checks of .clang-tidy and cppcheck read core, plugins and sdk with the flags of the build. What they found before
 # and what is no fault stands in scripts/analysis-known.txt with the reason; ends with 1 when there is anything else. A tool that
 # is not installed is left out, and said to be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -eq 1 ] || { sed -n 2,6p "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n 2,6p "$0" >&2; exit 2; }
 build=$1
+shift
+files=("$@") # none: all
 if [ ! -f "$build/compile_commands.json" ]; then
   echo "$build/compile_commands.json is not there: configure the build first (cmake --preset debug)" >&2
   exit 1
@@ -23,8 +25,12 @@ shorten() { sed -E "s/\x1b\[[0-9;]*m//g; s#$PWD/##g; s#[^ ]*/sdk-stage/#sdk/#" |
 tidy=$(command -v run-clang-tidy || compgen -c run-clang-tidy- | grep -E '[0-9]$' | sort -V | tail -1 || true)
 if [ -n "$tidy" ]; then
   tools=$((tools + 1))
+  places=("^$PWD/(core|plugins|sdk)/")
+  if [ ${#files[@]} -gt 0 ]; then
+    places=("${files[@]/#/^$PWD/}")
+  fi
   # A clang that is older or newer than the compiler of the build does not know all its warnings.
-  "$tidy" -p "$build" -quiet -j "$jobs" -extra-arg=-Wno-unknown-warning-option "^$PWD/(core|plugins|sdk)/" >"$work/raw" 2>/dev/null || true
+  "$tidy" -p "$build" -quiet -j "$jobs" -extra-arg=-Wno-unknown-warning-option "${places[@]}" >"$work/raw" 2>/dev/null || true
   shorten <"$work/raw" | grep -E ': (warning|error): ' >>"$work/found" || true
 else
   echo "clang-tidy is left out: it is not installed (apt-get install clang-tidy)"
@@ -35,7 +41,11 @@ if command -v cppcheck >/dev/null; then
   mkdir -p "$build/cppcheck"
   # The SDK stands behind -isystem, which cppcheck does not follow. autoVariables: a call and what waits for it are kept on the stack of
   # the fiber that waits, so lists lead through stack frames on purpose.
-  cppcheck --project="$build/compile_commands.json" -itests -ibench -I sdk/include -D__x86_64__ -D__linux__ -D__GNUC__ --cppcheck-build-dir="$build/cppcheck" -j "$jobs" \
+  only=()
+  for file in "${files[@]}"; do
+    only+=("--file-filter=*/$file")
+  done
+  cppcheck "${only[@]}" --project="$build/compile_commands.json" -itests -ibench -I sdk/include -D__x86_64__ -D__linux__ -D__GNUC__ --cppcheck-build-dir="$build/cppcheck" -j "$jobs" \
     --enable=warning,portability --suppress=autoVariables --suppress=missingInclude --inline-suppr --quiet \
     --template='{file}:{line}: {severity}: {message} [{id}]' >"$work/raw" 2>&1 || true
   shorten <"$work/raw" >>"$work/found"
@@ -55,7 +65,7 @@ while read -r file check _; do
   fi
   mv "$work/rest" "$work/found"
 done <scripts/analysis-known.txt
-if [ $tools -eq 2 ] && [ -f "$work/gone" ]; then
+if [ $tools -eq 2 ] && [ ${#files[@]} -eq 0 ] && [ -f "$work/gone" ]; then
   cat "$work/gone"
 fi
 cat "$work/found"

@@ -1,6 +1,6 @@
 """mutate.py - one token of the sources is changed at a time, and the unit tests of its folder ought to notice.
 
-    scripts/mutate.sh [--seed N] [--count N] [--all] [FOLDER...]
+    scripts/mutate.sh [--seed N] [--count N] [--all] [--at-most PERCENT] [FOLDER...]
 
 A mutant that no test kills is a line whose meaning no unit test knows; what it tells is for a reader to judge, as some
 changes change nothing (`<` for `!=` at the end of a loop). All is done in build/mutants: src is a copy of the tree, in
@@ -174,6 +174,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="which mutants: the same seed makes the same ones (1)")
     parser.add_argument("--count", type=int, help="how many (20)")
     parser.add_argument("--all", action="store_true", help="200 mutants")
+    parser.add_argument("--at-most", type=int, metavar="PERCENT", help="fail when more of them survive")
     parser.add_argument("folders", nargs="*", metavar="FOLDER",
                         help="core/loop, storage/sqlite, ...; without any: core/* and the plugins of the default conf")
     wanted = parser.parse_args()
@@ -207,6 +208,9 @@ def main():
         total = sum(folder.count.values())
         killed, timeout, survived = (folder.count[verdict] for verdict in ("killed", "timeout", "survived"))
         print(f"{folder.name:28} {total:8} {killed:8} {timeout:8} {survived:9} {survived / max(total, 1):6.0%}")
+    share = whole.count["survived"] / max(sum(whole.count.values()), 1)
+    if wanted.at_most is not None and share > wanted.at_most / 100:
+        sys.exit(f"mutate: {share:.0%} survived, {wanted.at_most} % at most: write a test that fails for each of those above")
 
 
 if __name__ == "__main__":

