@@ -325,7 +325,7 @@ void answer_beat(struct exchange *exchange)
 
     if (connection->is_gone || exchange->is_aborted || exchange->answer != ANSWER_STREAMING)
         return;
-    if (exchange->is_writing || uv_stream_get_write_queue_size(&connection->socket.stream))
+    if (exchange->is_writing || wire_queued_bytes(&connection->wire))
         deadline_set(&exchange->beat_deadline, &server->beat_deadlines, server_now_ms(server));
     else
         write_content(exchange, NULL, BP_STR(": \n\n"));
@@ -356,7 +356,7 @@ void http_exchange_leave(struct http_exchange *is)
         return;
     answer_finish(exchange);
     exchange->is_left = exchange->closes = true;
-    if (!connection->is_gone && !uv_stream_get_write_queue_size(&connection->socket.stream))
+    if (!connection->is_gone && !wire_queued_bytes(&connection->wire))
         connection_cut(connection);
 }
 

@@ -8,9 +8,7 @@
  */
 #include "net/connection.h"
 
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -41,9 +39,9 @@ static void free_if_over(struct connection *connection)
     server_connection_ended(server);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_closed(void *owner)
 {
-    struct connection *connection = handle->data;
+    struct connection *connection = owner;
 
     connection->is_closed = true;
     free_if_over(connection);
@@ -60,7 +58,7 @@ void connection_cut(struct connection *connection)
     deadline_clear(&connection->write_deadline);
     deadline_clear(&connection->rate_deadline);
     deadline_clear(&connection->pause_deadline);
-    uv_close(&connection->socket.handle, on_closed);
+    wire_close(&connection->wire);
     if (connection->state == CONNECTION_HANDLING) {
         if (exchange->is.call && !exchange->is.outlives_client)
             call_cancel(exchange->is.call); // may run the handler to its end right here
@@ -74,11 +72,7 @@ void connection_cut(struct connection *connection)
 
 void connection_reset(struct connection *connection)
 {
-    struct linger off = { .l_onoff = 1, .l_linger = 0 };
-    uv_os_fd_t    fd;
-
-    if (uv_fileno(&connection->socket.handle, &fd) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    wire_reset_on_close(&connection->wire);
     connection_cut(connection);
 }
 
@@ -86,12 +80,9 @@ void connection_reset(struct connection *connection)
  * what it sends is thrown away for a while. */
 void connection_close_when_sent(struct connection *connection)
 {
-    uv_os_fd_t fd;
-
-    if (connection->is_gone || uv_stream_get_write_queue_size(&connection->socket.stream))
+    if (connection->is_gone || wire_queued_bytes(&connection->wire))
         return;
-    if (!connection->lingers || uv_fileno(&connection->socket.handle, &fd) != 0 ||
-        shutdown(fd, SHUT_WR) != 0) {
+    if (!connection->lingers || !wire_end(&connection->wire)) {
         connection_cut(connection);
         return;
     }
@@ -232,10 +223,9 @@ static bool read_head(struct connection *connection)
 
 static void pause_reading(struct connection *connection)
 {
-    if (!connection->is_reading || connection->is_gone)
+    if (!connection->wire.is_reading || connection->is_gone)
         return;
-    connection->is_reading = false;
-    uv_read_stop(&connection->socket.stream);
+    wire_read_stop(&connection->wire);
     deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines,
                  server_now_ms(connection->server));
 }
@@ -335,53 +325,43 @@ void connection_end_exchange(struct connection *connection)
 
 /* ---- reading ---- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void give_space(void *owner, char **bytes, size_t *size)
 {
-    struct connection *connection = handle->data;
+    struct connection *connection = owner;
 
-    (void)suggested;
-    *buf = uv_buf_init(connection->server->read_buffer, READ_BUFFER_BYTES);
+    *bytes = connection->server->read_buffer;
+    *size = READ_BUFFER_BYTES;
 }
 
 /* A half-closed client may still read: what is queued for it goes out. One whose request is being
  * handled counts as gone, as a vanished one looks no different. */
-static void on_end_of_input(struct connection *connection)
+static void on_end_of_input(void *owner, bool is_broken)
 {
-    bool has_queue = uv_stream_get_write_queue_size(&connection->socket.stream) > 0;
+    struct connection *connection = owner;
+    bool               has_queue = wire_queued_bytes(&connection->wire) > 0;
 
-    if (connection->state == CONNECTION_CLOSING ||
-        (connection->state == CONNECTION_IDLE && has_queue)) {
-        connection->is_reading = false;
-        uv_read_stop(&connection->socket.stream);
+    if (!is_broken && (connection->state == CONNECTION_CLOSING ||
+                       (connection->state == CONNECTION_IDLE && has_queue))) {
+        wire_read_stop(&connection->wire);
         close_after_answer(connection, false);
     } else {
         connection_cut(connection);
     }
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+static void on_arrived(void *owner, const char *bytes, size_t count)
 {
-    struct connection *connection = stream->data;
+    struct connection *connection = owner;
 
-    if (count == 0)
-        return;
-    if (count == UV_EOF) {
-        on_end_of_input(connection);
-        return;
-    }
-    if (count < 0) {
-        connection_cut(connection);
-        return;
-    }
     metric_add(connection->server->edge->metrics.received, (double)count);
     if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_LINGER)
         return;
     if (input_left(&connection->input) == 0) {
         input_free(&connection->input);
-        connection->input = (struct input){ .data = buf->base,
-                                            .len = (size_t)count,
+        connection->input = (struct input){ .data = (char *)(uintptr_t)bytes,
+                                            .len = count,
                                             .is_borrowed = true };
-    } else if (!input_append(&connection->input, buf->base, (size_t)count)) {
+    } else if (!input_append(&connection->input, bytes, count)) {
         connection_cut(connection);
         return;
     }
@@ -396,21 +376,15 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 
 void connection_resume_reading(struct connection *connection)
 {
-    if (connection->is_reading || connection->is_gone)
+    if (connection->wire.is_reading || connection->is_gone)
         return;
     deadline_clear(&connection->pause_deadline);
-    connection->is_reading = uv_read_start(&connection->socket.stream, on_alloc, on_read) == 0;
+    wire_read_start(&connection->wire);
 }
 
 void connection_pause_due(struct connection *connection)
 {
-    struct pollfd look = { .events = POLLRDHUP };
-    uv_os_fd_t    fd;
-
-    if (uv_fileno(&connection->socket.handle, &fd) != 0)
-        return;
-    look.fd = fd;
-    if (poll(&look, 1, 0) > 0)
+    if (wire_is_gone(&connection->wire))
         connection_cut(connection);
     else
         deadline_set(&connection->pause_deadline, &connection->server->pause_deadlines,
@@ -442,17 +416,11 @@ void connection_read_due(struct connection *connection)
 
 /* ---- the beginning ---- */
 
-static int open_socket(struct connection *connection, uv_loop_t *loop, int fd)
-{
-    int failed;
-
-    if (connection->is_unix) {
-        failed = uv_pipe_init(loop, &connection->socket.pipe, 0);
-        return failed ? failed : uv_pipe_open(&connection->socket.pipe, fd);
-    }
-    failed = uv_tcp_init(loop, &connection->socket.tcp);
-    return failed ? failed : uv_tcp_open(&connection->socket.tcp, fd);
-}
+static const struct wire_events wire_events = { .space = give_space,
+                                                .arrived = on_arrived,
+                                                .ended = on_end_of_input,
+                                                .written = connection_written,
+                                                .closed = on_closed };
 
 void connection_accept(struct http_server *server, int fd, const struct sockaddr *peer,
                        uint32_t listener)
@@ -482,15 +450,14 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
     server->connection_count++;
     metric_add(server->edge->metrics.connections, 1);
     metric_add(server->edge->metrics.accepted, 1);
-    if (open_socket(connection, &server->worker->loop, fd) != 0) {
-        close(fd); // libuv has not taken it over
-        connection->socket.handle.data = connection;
+    if (!wire_open(&connection->wire, &server->worker->loop, fd, connection->is_unix, &wire_events,
+                   connection)) {
+        close(fd); // it has not been taken over
         connection_cut(connection);
         return;
     }
-    connection->socket.handle.data = connection;
     deadline_set(&connection->read_deadline, &server->header_deadlines, server_now_ms(server));
     connection_resume_reading(connection);
-    if (!connection->is_reading)
+    if (!connection->wire.is_reading)
         connection_cut(connection);
 }

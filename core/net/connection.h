@@ -21,6 +21,7 @@
 #include "net/input.h"
 #include "net/peer_count.h"
 #include "net/spool.h"
+#include "net/wire.h"
 
 enum {
     READ_BUFFER_BYTES = 64 << 10, /* one a worker: an idle connection has no buffer of its own */
@@ -120,12 +121,7 @@ enum connection_state {
 };
 
 struct connection {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t    tcp;
-        uv_pipe_t   pipe;
-    } socket;
+    struct wire         wire;
     struct http_server *server;
     struct connection  *next, *previous;
     struct connection  *later_next;
@@ -146,7 +142,7 @@ struct connection {
     bool                is_gone;    /* the handle is closing or closed */
     bool                is_closed;  /* libuv is done with the handle */
     bool                is_holding; /* in the server's list */
-    bool                is_reading, is_starting, is_later, is_unix, lingers;
+    bool                is_starting, is_later, is_unix, lingers;
     struct peer_address peer;
 };
 
@@ -212,6 +208,8 @@ bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_
  * is by then. */
 bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                                 unsigned count);
+/* Of the wire: something that was queued has gone out, or cannot. */
+void connection_written(void *owner, bool is_broken);
 /* Sends what is held back, without waiting. */
 void connection_send_held(struct connection *connection);
 void connection_write_due(struct connection *connection); /* its write deadline has passed */

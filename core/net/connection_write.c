@@ -4,15 +4,7 @@
  * returns; the queue's limit is where a fiber waits for the client. Without progress for
  * write_timeout_ns it is reset, and so it is when it takes less than answer_min_bytes_per_s.
  */
-#include <stdlib.h>
-
 #include "net/connection.h"
-
-struct queued_write {
-    uv_write_t         request;
-    struct connection *connection;
-    char               bytes[];
-};
 
 static void watch_rate(struct connection *connection)
 {
@@ -25,7 +17,7 @@ static void watch_rate(struct connection *connection)
 
 static void watch_writes(struct connection *connection)
 {
-    connection->write_left = uv_stream_get_write_queue_size(&connection->socket.stream);
+    connection->write_left = wire_queued_bytes(&connection->wire);
     if (connection->write_left && !connection->is_gone)
         deadline_set(&connection->write_deadline, &connection->server->write_deadlines,
                      server_now_ms(connection->server));
@@ -39,7 +31,7 @@ static void watch_writes(struct connection *connection)
 
 void connection_write_due(struct connection *connection)
 {
-    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
+    size_t left = wire_queued_bytes(&connection->wire);
 
     if (left < connection->write_left) {
         watch_writes(connection);
@@ -52,7 +44,7 @@ void connection_write_due(struct connection *connection)
 void connection_rate_due(struct connection *connection)
 {
     const struct http_edge_options *options = &connection->server->edge->options;
-    size_t left = uv_stream_get_write_queue_size(&connection->socket.stream);
+    size_t                          left = wire_queued_bytes(&connection->wire);
 
     if ((int64_t)(connection->rate_queued - left) * 1000 <
         options->answer_min_bytes_per_s * (options->answer_grace_ns / 1000000)) {
@@ -64,16 +56,14 @@ void connection_rate_due(struct connection *connection)
     watch_rate(connection);
 }
 
-static void on_written(uv_write_t *request, int status)
+void connection_written(void *owner, bool is_broken)
 {
-    struct queued_write *write = (struct queued_write *)request;
-    struct connection   *connection = write->connection;
-    struct exchange     *exchange = connection->exchange;
+    struct connection *connection = owner;
+    struct exchange   *exchange = connection->exchange;
 
-    free(write);
     if (connection->is_gone)
         return;
-    if (status < 0) {
+    if (is_broken) {
         connection_cut(connection);
         return;
     }
@@ -86,72 +76,19 @@ static void on_written(uv_write_t *request, int status)
         call_wake(exchange->writer);
 }
 
-/* Copies up to `max` bytes off the front of `bufs` and queues them. */
-static bool queue_some(struct connection *connection, uv_buf_t **bufs, unsigned *count, size_t max)
-{
-    struct queued_write *write;
-    uv_buf_t             buf;
-    size_t               len = 0;
-
-    for (unsigned i = 0; i < *count; i++)
-        len += (*bufs)[i].len;
-    if (len > max)
-        len = max;
-    write = malloc(sizeof(*write) + len);
-    if (!write)
-        return false;
-    write->connection = connection;
-    buf = uv_buf_init(write->bytes, (unsigned)len);
-    for (size_t at = 0; at < len;) {
-        size_t piece = (*bufs)->len < len - at ? (*bufs)->len : len - at;
-
-        memcpy(write->bytes + at, (*bufs)->base, piece);
-        at += piece;
-        (*bufs)->base += piece;
-        (*bufs)->len -= piece;
-        if ((*bufs)->len == 0) {
-            (*bufs)++;
-            (*count)--;
-        }
-    }
-    if (uv_write(&write->request, &connection->socket.stream, &buf, 1, on_written) != 0) {
-        free(write);
-        return false;
-    }
-    return true;
-}
-
-static void skip_empty(uv_buf_t **bufs, unsigned *count)
-{
-    while (*count && (*bufs)->len == 0) {
-        (*bufs)++;
-        (*count)--;
-    }
-}
-
 /* False when the connection broke. */
 static bool write_now(struct connection *connection, uv_buf_t **bufs, unsigned *count)
 {
-    int sent;
+    size_t sent;
 
-    skip_empty(bufs, count);
-    if (*count == 0 || uv_stream_get_write_queue_size(&connection->socket.stream))
+    wire_skip_empty(bufs, count);
+    if (*count == 0 || wire_queued_bytes(&connection->wire))
         return true;
     connection->server->write_calls++;
-    sent = uv_try_write(&connection->socket.stream, *bufs, *count);
-    if (sent == UV_EAGAIN)
-        return true;
-    if (sent < 0)
+    if (!wire_write_now(&connection->wire, bufs, count, &sent))
         return false;
-    metric_add(connection->server->edge->metrics.sent, sent);
-    for (size_t left = (size_t)sent; *count && left;) {
-        size_t piece = (*bufs)->len < left ? (*bufs)->len : left;
-
-        (*bufs)->base += piece;
-        (*bufs)->len -= piece;
-        left -= piece;
-        skip_empty(bufs, count);
-    }
+    if (sent)
+        metric_add(connection->server->edge->metrics.sent, (double)sent);
     return true;
 }
 
@@ -163,7 +100,7 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     exchange_step_out(exchange);
     exchange->writer = call;
     while (status == BP_OK && !connection->is_gone &&
-           uv_stream_get_write_queue_size(&connection->socket.stream) >= QUEUE_LOW_BYTES)
+           wire_queued_bytes(&connection->wire) >= QUEUE_LOW_BYTES)
         status = call_wait(call, BP_FOREVER, "the client to read");
     exchange->writer = NULL;
     exchange_step_in(exchange);
@@ -181,9 +118,8 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
         connection_cut(connection);
         return BP_CANCELLED;
     }
-    for (skip_empty(&bufs, &count); count; skip_empty(&bufs, &count)) {
-        size_t queued = uv_stream_get_write_queue_size(&connection->socket.stream),
-               room = WRITE_PIECE_BYTES;
+    for (wire_skip_empty(&bufs, &count); count; wire_skip_empty(&bufs, &count)) {
+        size_t    queued = wire_queued_bytes(&connection->wire), room = WRITE_PIECE_BYTES;
         size_t    before = 0, after = 0;
         bp_status status;
 
@@ -197,7 +133,7 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
             room = HTTP_QUEUE_MAX_BYTES - queued;
         for (unsigned i = 0; i < count; i++)
             before += bufs[i].len;
-        if (!queue_some(connection, &bufs, &count, room)) {
+        if (!wire_queue(&connection->wire, &bufs, &count, room)) {
             connection_cut(connection);
             return BP_NO_MEMORY;
         }
@@ -240,7 +176,7 @@ bp_status connection_write_soon(struct connection *connection, bp_call *call, uv
     for (unsigned i = 0; i < count; i++)
         len += bufs[i].len;
     if (len > HOLD_BYTES - connection->held.len || connection->is_gone ||
-        uv_stream_get_write_queue_size(&connection->socket.stream) >= HTTP_QUEUE_MAX_BYTES)
+        wire_queued_bytes(&connection->wire) >= HTTP_QUEUE_MAX_BYTES)
         return connection_write(connection, call, bufs, count);
     for (unsigned i = 0; i < count; i++)
         buf_add(&connection->held, bp_str_n(bufs[i].base, bufs[i].len));
