@@ -102,6 +102,23 @@ static void refuse_duplicates(struct plugin_registry *registry)
     }
 }
 
+/* A folder may be named twice, by another path: its files are not two of a kind. */
+static bool is_there(const struct plugin_registry *registry, const char *path)
+{
+    struct stat mine, other;
+
+    if (stat(path, &mine) != 0)
+        return false;
+    for (size_t i = 0; i < registry->count; i++) {
+        const char *known = registry->entries[i]->file.path;
+
+        if (strcmp(strrchr(known, '/'), strrchr(path, '/')) == 0 && stat(known, &other) == 0 &&
+            mine.st_dev == other.st_dev && mine.st_ino == other.st_ino)
+            return true;
+    }
+    return false;
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -121,10 +138,12 @@ static bool scan_folder(struct plugin_registry *registry, const char *folder, in
 
         if (names[i]->d_name[0] != '.' &&
             snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name) < (int)sizeof(path)) {
-            if (len > 3 && strcmp(names[i]->d_name + len - 3, ".so") == 0)
-                add_file(registry, path);
-            else if (depth == 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+            if (len > 3 && strcmp(names[i]->d_name + len - 3, ".so") == 0) {
+                if (!is_there(registry, path))
+                    add_file(registry, path);
+            } else if (depth == 0 && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
                 scan_folder(registry, path, depth + 1);
+            }
         }
         free(names[i]);
     }

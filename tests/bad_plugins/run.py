@@ -83,6 +83,7 @@ case("link_elsewhere", "inspect", "it is a symbolic link out of its folder", 1, 
 case("found_in_folder", "plugins", "it was built for ABI 3.0", 1, base="good", damage=note("abi_major", 3), unrun=True)
 case("duplicate", "plugins", ["another.so: there is another plugin health/good, in", "duplicate.so: there is another"], 1,
      base="good", twice=True, unrun=True)
+case("folder_named_twice", "check", "0 errors", 0, base="good", folder_again=True)
 case("duplicate_in_use", "check", "there is another plugin health/good, in", 78, base="good", twice=True, unrun=True)
 
 # ---- refused when loaded ----
@@ -188,6 +189,8 @@ class Trial:
             if self.case["tried"] == "crash":
                 stream.write(f"app:\n  {use}: {{ use: {use} }}\n")
                 return path
+            if self.case.get("folder_again"):  # by another path
+                stream.write(f"plugins: [ {self.home}/./plugins ]\n")
             stream.write("health:\n")
             if "before" in self.case:
                 stream.write(f"  a: {{ use: {self.case['before']}, every: 1s }}\n")
