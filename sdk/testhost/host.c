@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
+enum { OPTIONS_BYTES_MAX = 64 << 20 };
+
 struct service {
     const char *name;
     uint32_t    major;
@@ -333,6 +335,7 @@ static testhost_instance *instance_new(testhost *host, const bp_plugin *plugin, 
     instance->first = instance;
     instance->worker_count = 1;
     instance->name = copy_text(bp_str_of(name));
+    arena_init(&instance->options, OPTIONS_BYTES_MAX);
     instance->self = calloc(1, plugin->instance_size ? plugin->instance_size : 1);
     if (!instance->self)
         abort();
@@ -352,7 +355,7 @@ static testhost_instance *instance_new(testhost *host, const bp_plugin *plugin, 
 static void instance_free(testhost_instance *instance)
 {
     atomic_fetch_sub(&instance->host->open.instances, 1);
-    list_free(&instance->memory, free);
+    arena_free(&instance->options);
     free(instance->self);
     free(instance->name);
     free(instance);
@@ -441,14 +444,7 @@ testhost_instance *testhost_instance_worker(testhost_instance *first)
     instance->worker_index = first->worker_count;
     first->worker_count++;
     /* Only the option fields: what worker_start writes beside them is each worker's own. */
-    for (uint32_t i = 0; i < first->plugin->option_count; i++) {
-        const bp_option *option = (const bp_option *)(const void *)((const char *)
-                                                                        first->plugin->options +
-                                                                    (size_t)i *
-                                                                        first->plugin->option_size);
-        memcpy((char *)instance->self + option->offset, (const char *)first->self + option->offset,
-               option_field_size(option));
-    }
+    options_copy(first->plugin, first->self, instance->self);
     status = HOOK(instance, worker_start, call, instance->self, first->shared);
     testhost_call_end(call);
     if (status != BP_OK) {

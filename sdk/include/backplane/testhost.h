@@ -31,8 +31,11 @@ extern "C" {
 typedef struct testhost          testhost;
 typedef struct testhost_instance testhost_instance;
 
-/* One option as it would stand in the conf. A LIST or REFS separates its members by ", "; a MAP is
- * written "name=value, name=value". */
+/* One option as it would stand in the conf, read by the host's own code: ${NAME} and ${file:PATH}
+ * are filled in, and what is wrong is said in the same words. A LIST or REFS separates its members
+ * by
+ * ", ", a MAP is written "name=value, name=value"; or all are YAML, "[a, b]" and "{name: value}".
+ */
 typedef struct testhost_option {
     const char *name;
     const char *value;
