@@ -161,8 +161,7 @@ static void read_by_fake(const char *name, const char *value, struct outcome *ou
         describe(&outcome->text, testhost_self(instance));
         add_peers(&outcome->text, testhost_self(instance));
     } else {
-        buf_add(&outcome->text,
-                behind(bp_str_of(testhost_problem(fake)), "llm/everything: "));
+        buf_add(&outcome->text, behind(bp_str_of(testhost_problem(fake)), "llm/everything: "));
     }
     testhost_instance_destroy(instance);
 }
