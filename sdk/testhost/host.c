@@ -1,8 +1,11 @@
-/* host.c - the fake host itself: loading a plugin, checking its descriptor, its instances' life. */
+/* host.c - faked: the host that loads a plugin, checks its descriptor and leads its instances, and
+ * the peers that a test gives them. */
 #include "host.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
+
+#include "base/json_service.h"
 
 enum { OPTIONS_BYTES_MAX = 64 << 20 };
 

@@ -155,7 +155,6 @@ extern const bp_call_service call_service;
 extern const bp_loop_service    loop_service;
 extern const bp_http_service    http_service;
 extern const bp_stream_service  stream_service;
-extern const bp_json_service    json_service;
 extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 extern const bp_mcp_service     mcp_service;

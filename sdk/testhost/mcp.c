@@ -1,5 +1,5 @@
-/* mcp.c - MCP of the fake host: finds a tool, resource or prompt of an app, runs its handler, keeps
- * what it made. */
+/* mcp.c - faked: the MCP client and its session. Finds a tool, resource or prompt of an app, runs
+ * its handler, keeps what it made. */
 #include "host.h"
 
 #include <stdlib.h>

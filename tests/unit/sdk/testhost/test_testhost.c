@@ -598,6 +598,34 @@ static void json_is_the_hosts_own(void **state)
     testhost_call_end(call);
 }
 
+static void secrets_are_masked_as_in_a_server(void **state)
+{
+    bp_call *call = testhost_call_new(host, BP_SECONDS(1));
+
+    (void)state;
+    bp_fail(call, BP_UNAVAILABLE, "http://u:hunter2@h/x?api_key=abc cannot be reached");
+    assert_string_equal(bp_error_of(call)->message.data,
+                        "http://***@h/x?api_key=*** cannot be reached");
+    bp_log_event(call, BP_LOG_INFO, "tried", BP_STR("http://u:hunter2@h/"),
+                 (bp_field[]){ bp_field_str("url", BP_STR("redis://u:hunter2@h")),
+                               bp_field_int("attempt", 2) },
+                 2);
+    assert_true(testhost_log_has(host, "url=redis://***@h attempt=2"));
+    assert_false(testhost_log_has(host, "hunter2"));
+    testhost_call_end(call);
+}
+
+static void what_is_no_json_is_said_in_the_words_of_a_server(void **state)
+{
+    bp_call       *call = testhost_call_new(host, BP_SECONDS(1));
+    const bp_json *value;
+
+    (void)state;
+    assert_int_equal(bp_json_parse(call, BP_STR("{\"a\":"), &value), BP_INVALID);
+    assert_non_null(strstr(bp_error_of(call)->message.data, "this is not JSON that can be read: "));
+    testhost_call_end(call);
+}
+
 static void an_app_is_asked_by_its_routes(void **state)
 {
     const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
@@ -644,6 +672,8 @@ int main(void)
         TEST(streams_are_scripted_or_real),
         TEST(a_descriptor_is_waited_for_until_the_deadline),
         TEST(json_is_the_hosts_own),
+        TEST(secrets_are_masked_as_in_a_server),
+        TEST(what_is_no_json_is_said_in_the_words_of_a_server),
         TEST(an_app_is_asked_by_its_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
