@@ -1,5 +1,5 @@
-/* json_service.c - the table behind json.h of the SDK: reading, writing and mending JSON in the memory
- * of a call. */
+/* json_service.c - the table behind json.h of the SDK: reading, writing and mending JSON in the
+ * memory of a call. */
 #include "base/json_service.h"
 
 #include <backplane/call.h>
@@ -30,9 +30,8 @@ static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value
     char      problem[JSON_PROBLEM_BYTES];
     bp_status status = json_parse(call_memory(call), text, value, problem);
 
-    return status == BP_OK
-               ? BP_OK
-               : fail(call, status, "this is not JSON that can be read: %s", problem);
+    return status == BP_OK ? BP_OK
+                           : fail(call, status, "this is not JSON that can be read: %s", problem);
 }
 
 static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
@@ -43,7 +42,7 @@ static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
     if (status == BP_OK)
         return BP_OK;
     return fail(call, status == BP_NO_MEMORY ? status : BP_INVALID,
-                     "this is not JSON that can be read: %s", problem);
+                "this is not JSON that can be read: %s", problem);
 }
 
 static uint32_t service_type(const bp_json *value)
@@ -79,8 +78,8 @@ static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
     *json = (bp_str){ "", 0 };
     if (status == BP_INTERNAL)
         return fail(call, status,
-                         "JSON was written in the wrong order: keys and values, begin and end must "
-                         "match");
+                    "JSON was written in the wrong order: keys and values, begin and end must "
+                    "match");
     if (status != BP_OK)
         return fail(call, status, "the JSON text is larger than the maximum it was given");
     *json = buf_str(w->buf);

@@ -8,8 +8,8 @@ struct arena;
 
 extern const bp_json_service json_service;
 
-/* The arena of a call, for what is read. Defined by whoever hands the table out: core/plugin, and the
- * fake host of sdk/testhost. */
+/* The arena of a call, for what is read. Defined by whoever hands the table out: core/plugin, and
+ * the fake host of sdk/testhost. */
 struct arena *call_memory(bp_call *call);
 
 #endif

@@ -321,45 +321,32 @@ static bool offers(const bp_app_ops *app, const struct unit *unit, const char *n
            app->offers(unit->instances[0].object, name);
 }
 
-static struct json_schema *compile(const char *schema, char problem[512])
-{
-    return json_schema_compile(bp_str_of(schema), problem);
-}
-
 static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char problem[512])
 {
-    const bp_json *schema = NULL;
-    char           reason[JSON_PROBLEM_BYTES] = "";
-    bp_str         path[4];
+    struct tool_schemas schemas;
+    char                reason[TOOL_PROBLEM_BYTES] = "";
+    bp_str              path[4];
+    bool                is_good;
 
     if (!is_name(tool->spec.name) || !tool->spec.handler) {
         snprintf(problem, 512, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler",
                  NAME_BYTES_MAX);
         return false;
     }
-    if (tool->spec.input_schema) {
-        tool->input = compile(tool->spec.input_schema, problem);
-        if (!tool->input)
-            return false;
-        if (json_parse(&catalog->arena, bp_str_of(tool->spec.input_schema), &schema, reason) !=
-                BP_OK ||
-            !bp_str_is(json_as_string(json_get(schema, BP_STR("type"))), "object")) {
-            snprintf(problem, 512, "its input schema has no \"type\": \"object\" %s", reason);
-            return false;
-        }
-    } else {
-        tool->input = compile("{\"type\":\"object\",\"additionalProperties\":false}", problem);
+    is_good = tool_schemas_read(&catalog->arena, tool->spec.input_schema, tool->spec.output_schema,
+                                &schemas, reason);
+    tool->input = schemas.input; // catalog_free() looks at them
+    tool->output = schemas.output;
+    tool->input_json = schemas.input_json;
+    if (!is_good) {
+        snprintf(problem, 512, "%.511s", reason);
+        return false;
     }
-    if (tool->spec.output_schema) {
-        tool->output = compile(tool->spec.output_schema, problem);
-        if (!tool->output)
-            return false;
+    if (tool->spec.output_schema)
         tool->shape = shape_read(&catalog->arena, bp_str_of(tool->spec.output_schema));
-    }
-    tool->input_json = schema;
     tool->needs = mcp_abilities_of_words(tool->spec.needs);
     tool->name = bp_str_of(tool->spec.name);
-    return tool->input && find_headers(catalog, tool, schema, path, 0, problem);
+    return find_headers(catalog, tool, tool->input_json, path, 0, problem);
 }
 
 /* The entry at `index` of a table with that stride, as far as both sides know it. */

@@ -11,7 +11,7 @@
 #define CORE_MCP_CATALOG_H
 
 #include "api/api.h"
-#include "schema/json_schema.h"
+#include "schema/tool_schemas.h"
 #include "mcp/protocol.h"
 #include "mcp/shape.h"
 

@@ -272,6 +272,7 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
         problem(host, BP_INVALID, "%s/%s: there is no table of operations with its struct_size set",
                 plugin->kind, plugin->name);
     else if (options_check_table(host, plugin) == BP_OK &&
+             mcp_check_tables(host, plugin) == BP_OK &&
              fill_services(host, plugin->requires_begin, plugin->requires_end, plugin->require_size,
                            plugin->name) == BP_OK)
         return plugin;

@@ -168,5 +168,7 @@ void    http_free(testhost *host);
 void    stream_free(testhost *host);
 void    metrics_free(testhost *host);
 void    mcp_free(testhost *host);
+/* Whether the schemas of an app's tools are such as a server takes. */
+bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin);
 
 #endif

@@ -4,7 +4,10 @@
 
 #include <stdlib.h>
 
-enum { RESULT_BYTES_MAX = 64 << 20, VALUES_MAX = 8 };
+#include "base/json_service.h"
+#include "schema/tool_schemas.h"
+
+enum { RESULT_BYTES_MAX = 64 << 20, TABLE_BYTES_MAX = 64 << 20, VALUES_MAX = 8 };
 
 enum form { FORM_TOOL, FORM_RESOURCE, FORM_PROMPT };
 
@@ -315,6 +318,56 @@ static testhost_mcp_reply finish(bp_mcp *mcp, bp_status status)
     return reply;
 }
 
+/* ---- tables ---- */
+
+static bp_mcp_tool tool_at(const bp_app_ops *ops, size_t index)
+{
+    bp_mcp_tool tool = { 0 };
+    size_t      size = ops->tool_size < sizeof(tool) ? ops->tool_size : sizeof(tool);
+
+    memcpy(&tool, (const char *)ops->tools + index * ops->tool_size, size);
+    return tool;
+}
+
+bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
+{
+    const bp_app_ops *ops = plugin->ops;
+    bp_status         status = BP_OK;
+
+    if (strcmp(plugin->kind, "app") != 0 || !BP_HAS(ops, bp_app_ops, tool_count))
+        return BP_OK;
+    for (size_t i = 0; i < ops->tool_count && status == BP_OK; i++) {
+        bp_mcp_tool         tool = tool_at(ops, i);
+        struct tool_schemas schemas;
+        struct arena        arena;
+        char                why[TOOL_PROBLEM_BYTES];
+
+        arena_init(&arena, TABLE_BYTES_MAX);
+        if (!tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, why))
+            status = problem(host, BP_INVALID, "%s/%s: the MCP tool \"%s\" cannot be offered: %s",
+                             plugin->kind, plugin->name, tool.name, why);
+        tool_schemas_free(&schemas);
+        arena_free(&arena);
+    }
+    return status;
+}
+
+/* As a server does: a result that is not what the tool promises is a mistake of the tool. */
+static bp_status check_result(bp_mcp *mcp, const bp_mcp_tool *tool)
+{
+    struct tool_schemas schemas;
+    char                why[TOOL_PROBLEM_BYTES];
+    bool                is_good;
+
+    if (mcp->is_error || !tool->output_schema)
+        return BP_OK;
+    is_good = tool_schemas_read(call_memory(mcp->call), tool->input_schema, tool->output_schema,
+                                &schemas, why) &&
+              tool_result_check(schemas.output, call_memory(mcp->call), mcp->structured, why);
+    tool_schemas_free(&schemas);
+    return is_good ? BP_OK : bp_fail(mcp->call, BP_INTERNAL, "%s", why);
+}
+
 static bp_status read_arguments(bp_call *call, const char *arguments, const bp_json **json)
 {
     return bp_json_parse(call, bp_str_of(arguments ? arguments : "{}"), json);
@@ -327,16 +380,17 @@ testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, con
     const bp_json    *json;
 
     for (size_t i = 0; i < ops->tool_count; i++) {
-        const bp_mcp_tool *tool = (const bp_mcp_tool *)(const void *)((const char *)ops->tools +
-                                                                      i * ops->tool_size);
-        bp_mcp            *mcp;
+        bp_mcp_tool tool = tool_at(ops, i);
+        bp_mcp     *mcp;
+        bp_status   status;
 
-        if (strcmp(tool->name, name) != 0)
+        if (strcmp(tool.name, name) != 0)
             continue;
         if (read_arguments(call, arguments, &json) != BP_OK)
             return (testhost_mcp_reply){ .status = BP_INVALID };
         mcp = begin(call, app, FORM_TOOL);
-        return finish(mcp, tool->handler(call, testhost_self(app), json, mcp));
+        status = tool.handler(call, testhost_self(app), json, mcp);
+        return finish(mcp, status == BP_OK ? check_result(mcp, &tool) : status);
     }
     return (testhost_mcp_reply){ .status = BP_NOT_FOUND };
 }

@@ -193,7 +193,8 @@ typedef struct testhost_mcp_reply {
 } testhost_mcp_reply;
 
 /* Finds the tool in the app's table and runs its handler. Arguments are not validated here: the
- * host does that. BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the
+ * host does that. A structured result is: BP_INTERNAL when it is not what the output schema says.
+ * BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the
  * call. */
 testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, const char *name,
                                       const char *arguments);

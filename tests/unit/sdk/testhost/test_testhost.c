@@ -150,10 +150,26 @@ static const bp_route routes[] = {
     { .method = "POST", .path = "/greet/{name}", .handler = greet },
     { .method = "GET", .path = "/tell/{rest...}", .handler = tell },
 };
+
+/* It gives back its arguments, which are what it promises or are not. */
+static bp_status echo(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+{
+    (void)instance;
+    bp_mcp_structured(mcp, bp_json_text(call, arguments));
+    return BP_OK;
+}
+static bp_mcp_tool tools[] = {
+    { .name = "echo",
+      .description = "gives back what it is given",
+      .input_schema = "{\"type\":\"object\"}",
+      .output_schema = "{\"type\":\"object\",\"required\":[\"n\"]}",
+      .handler = echo },
+};
 static const bp_app_ops app_ops = { .struct_size = sizeof(bp_app_ops),
                                     .route_size = sizeof(bp_route),
                                     .routes = routes,
-                                    .route_count = 2 };
+                                    .route_count = 2,
+                                    BP_MCP_TOOLS(tools) };
 static const bp_plugin  app_descriptor = {
      .magic = BP_PLUGIN_MAGIC,
      .struct_size = sizeof(bp_plugin),
@@ -652,6 +668,37 @@ static void an_app_is_asked_by_its_routes(void **state)
     testhost_instance_destroy(app);
 }
 
+static void a_structured_result_is_what_the_tool_promises(void **state)
+{
+    const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
+    testhost_instance *app = testhost_instance_create(host, plugin, "greeter", NULL, 0);
+    bp_call           *call = testhost_call_new(host, BP_SECONDS(1));
+
+    (void)state;
+    assert_int_equal(testhost_call_tool(call, app, "echo", "{\"n\":1}").status, BP_OK);
+    assert_int_equal(testhost_call_tool(call, app, "echo", "{\"m\":1}").status, BP_INTERNAL);
+    assert_non_null(strstr(bp_error_of(call)->message.data, "the structured result is not what "
+                                                            "the tool's output schema says: "));
+    testhost_call_end(call);
+    testhost_instance_destroy(app);
+}
+
+static void a_tool_whose_schema_is_none_is_refused_when_it_is_loaded(void **state)
+{
+    const char *good = tools[0].input_schema;
+
+    (void)state;
+    tools[0].input_schema = "{\"type\":\"objekt\"}";
+    assert_null(testhost_load_entry(host, app_entry));
+    assert_non_null(
+        strstr(testhost_problem(host), "app/greeter: the MCP tool \"echo\" cannot be offered: "));
+    tools[0].input_schema = "{\"type\":\"string\"}";
+    assert_null(testhost_load_entry(host, app_entry));
+    assert_non_null(strstr(testhost_problem(host), "its input schema has no \"type\": \"object\""));
+    tools[0].input_schema = good;
+    assert_non_null(testhost_load_entry(host, app_entry));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -675,6 +722,8 @@ int main(void)
         TEST(secrets_are_masked_as_in_a_server),
         TEST(what_is_no_json_is_said_in_the_words_of_a_server),
         TEST(an_app_is_asked_by_its_routes),
+        TEST(a_structured_result_is_what_the_tool_promises),
+        TEST(a_tool_whose_schema_is_none_is_refused_when_it_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
