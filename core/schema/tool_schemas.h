@@ -1,5 +1,5 @@
-/* tool_schemas.h - the two schemas of a tool: what its arguments are, and what its structured result
- * is. The server and the fake host (sdk/testhost) read and check them by this. */
+/* tool_schemas.h - the two schemas of a tool: what its arguments are, and what its structured
+ * result is. The server and the fake host (sdk/testhost) read and check them by this. */
 #ifndef CORE_SCHEMA_TOOL_SCHEMAS_H
 #define CORE_SCHEMA_TOOL_SCHEMAS_H
 

@@ -5,24 +5,24 @@
 #include <stdlib.h>
 
 #include "base/json_service.h"
+#include "mcp/uri_template.h"
+#include "net/url.h"
 #include "schema/tool_schemas.h"
 
-enum { RESULT_BYTES_MAX = 64 << 20, TABLE_BYTES_MAX = 64 << 20, VALUES_MAX = 8 };
+enum { RESULT_BYTES_MAX = 64 << 20, TABLE_BYTES_MAX = 64 << 20 };
 
 enum form { FORM_TOOL, FORM_RESOURCE, FORM_PROMPT };
 
 struct bp_mcp {
-    bp_call        *call;
-    enum form       form;
-    bp_json_writer *blocks, *sent;
-    const char     *role;
-    bp_str          uri, structured, meta, description, state;
-    bool            is_error, is_in_message;
-    int32_t         error_code;
-    struct {
-        bp_str name, value;
-    } values[VALUES_MAX];
-    size_t value_count;
+    bp_call         *call;
+    enum form        form;
+    bp_json_writer  *blocks, *sent;
+    const char      *role;
+    bp_str           uri, structured, meta, description, state;
+    bool             is_error, is_in_message;
+    int32_t          error_code;
+    struct uri_value values[URI_VALUES_MAX];
+    size_t           value_count;
 };
 
 /* ---- results ---- */
@@ -199,9 +199,15 @@ static bp_status mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry_ns)
 
 static bp_str mcp_uri_value(const bp_mcp *mcp, const char *name)
 {
-    for (size_t i = 0; i < mcp->value_count; i++)
-        if (bp_str_is(mcp->values[i].name, name))
-            return mcp->values[i].value;
+    for (size_t i = 0; i < mcp->value_count; i++) {
+        bp_str raw = mcp->values[i].value;
+        char  *text;
+
+        if (!bp_str_is(mcp->values[i].name, name))
+            continue;
+        text = bp_alloc(mcp->call, raw.len + 1);
+        return text ? bp_str_n(text, url_decode_segment(raw, text)) : BP_STR("");
+    }
     return BP_STR("");
 }
 
@@ -417,37 +423,6 @@ testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, co
     return (testhost_mcp_reply){ .status = BP_NOT_FOUND };
 }
 
-/* Whether the template fits; {name} stands for anything without a slash. */
-static bool match(bp_mcp *mcp, bp_str pattern, bp_str uri)
-{
-    mcp->value_count = 0;
-    while (pattern.len) {
-        size_t close = 0, len = 0;
-
-        if (pattern.data[0] != '{') {
-            if (!uri.len || uri.data[0] != pattern.data[0])
-                return false;
-            pattern = bp_str_n(pattern.data + 1, pattern.len - 1);
-            uri = bp_str_n(uri.data + 1, uri.len - 1);
-            continue;
-        }
-        while (close < pattern.len && pattern.data[close] != '}')
-            close++;
-        if (close == pattern.len || mcp->value_count == VALUES_MAX)
-            return false;
-        while (len < uri.len && uri.data[len] != '/' &&
-               (close + 1 == pattern.len || uri.data[len] != pattern.data[close + 1]))
-            len++;
-        if (!len)
-            return false;
-        mcp->values[mcp->value_count].name = bp_str_n(pattern.data + 1, close - 1);
-        mcp->values[mcp->value_count++].value = bp_str_n(uri.data, len);
-        pattern = bp_str_n(pattern.data + close + 1, pattern.len - close - 1);
-        uri = bp_str_n(uri.data + len, uri.len - len);
-    }
-    return uri.len == 0;
-}
-
 testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app, const char *uri)
 {
     const bp_app_ops *ops = testhost_ops(app);
@@ -461,7 +436,8 @@ testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app,
                                                                     i * ops->resource_size);
 
             if (fixed_first != !strchr(resource->uri, '{') ||
-                !match(mcp, bp_str_of(resource->uri), mcp->uri))
+                !uri_template_fits(bp_str_of(resource->uri), mcp->uri, mcp->values,
+                                   &mcp->value_count))
                 continue;
             return finish(mcp, resource->handler(call, testhost_self(app), mcp->uri, mcp));
         }

@@ -165,11 +165,23 @@ static bp_mcp_tool tools[] = {
       .output_schema = "{\"type\":\"object\",\"required\":[\"n\"]}",
       .handler = echo },
 };
+static bp_status read_note(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
+{
+    (void)call;
+    (void)instance;
+    (void)uri;
+    bp_mcp_contents_text(mcp, "text/plain", bp_mcp_uri_value(mcp, "title"));
+    return BP_OK;
+}
+static const bp_mcp_resource resources[] = {
+    { .uri = "notes://{user}/{title}.txt", .name = "notes", .handler = read_note },
+};
 static const bp_app_ops app_ops = { .struct_size = sizeof(bp_app_ops),
                                     .route_size = sizeof(bp_route),
                                     .routes = routes,
                                     .route_count = 2,
-                                    BP_MCP_TOOLS(tools) };
+                                    BP_MCP_TOOLS(tools),
+                                    BP_MCP_RESOURCES(resources) };
 static const bp_plugin  app_descriptor = {
      .magic = BP_PLUGIN_MAGIC,
      .struct_size = sizeof(bp_plugin),
@@ -683,6 +695,21 @@ static void a_structured_result_is_what_the_tool_promises(void **state)
     testhost_instance_destroy(app);
 }
 
+static void values_of_a_uri_are_decoded(void **state)
+{
+    const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
+    testhost_instance *app = testhost_instance_create(host, plugin, "greeter", NULL, 0);
+    bp_call           *call = testhost_call_new(host, BP_SECONDS(1));
+    testhost_mcp_reply reply = testhost_read_resource(call, app, "notes://ann/a%2Fb%20c.txt");
+
+    (void)state;
+    assert_int_equal(reply.status, BP_OK);
+    assert_non_null(strstr(reply.result.data, "\"a/b c\""));
+    assert_int_equal(testhost_read_resource(call, app, "notes://ann/x/y.txt").status, BP_NOT_FOUND);
+    testhost_call_end(call);
+    testhost_instance_destroy(app);
+}
+
 static void a_tool_whose_schema_is_none_is_refused_when_it_is_loaded(void **state)
 {
     const char *good = tools[0].input_schema;
@@ -723,6 +750,7 @@ int main(void)
         TEST(what_is_no_json_is_said_in_the_words_of_a_server),
         TEST(an_app_is_asked_by_its_routes),
         TEST(a_structured_result_is_what_the_tool_promises),
+        TEST(values_of_a_uri_are_decoded),
         TEST(a_tool_whose_schema_is_none_is_refused_when_it_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
