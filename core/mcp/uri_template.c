@@ -4,7 +4,7 @@
 #include <string.h>
 
 bool uri_template_fits(bp_str template, bp_str uri, struct uri_value values[URI_VALUES_MAX],
-                 size_t *count)
+                       size_t *count)
 {
     *count = 0;
     while (template.len) {

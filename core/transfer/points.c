@@ -1,5 +1,4 @@
 /* points.c - reads the points of a collection in pages, by rising id, and copies them. */
-
 #include "base/str.h"
 #include "transfer/parts.h"
 
