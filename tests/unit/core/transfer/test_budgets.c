@@ -19,8 +19,8 @@ static bp_status dump(bp_call *call, void *instance, const bp_budget_sink *sink)
     return BP_OK;
 }
 
-static bp_status load(bp_call *call, void *instance, const bp_budget *budgets,
-                      size_t budget_size, size_t count)
+static bp_status load(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size,
+                      size_t count)
 {
     struct cache *cache = instance;
 
@@ -98,11 +98,9 @@ static int set_up(void **state)
                                         .label = BP_STR("cache.main") };
     transfer_init(&move.transfer);
     move.transfer.go_on = "backplane migrate --resume";
-    move.transfer.watch = (struct transfer_watch){ .arg = &move.watched,
-                                                   .begin = begin,
-                                                   .step = step,
-                                                   .end = end,
-                                                   .is_stopped = is_stopped };
+    move.transfer.watch = (struct transfer_watch){
+        .arg = &move.watched, .begin = begin, .step = step, .end = end, .is_stopped = is_stopped
+    };
     return 0;
 }
 
