@@ -10,34 +10,6 @@
 
 static const char *const outcome_names[] = { "holds", "fails", "skipped" };
 
-struct conform_row *conform_report_add(struct conform_report *report, const char *sentence)
-{
-    struct conform_row *row = report->count < CONFORM_ROWS_MAX ? &report->rows[report->count++]
-                                                               : NULL;
-
-    if (row)
-        *row = (struct conform_row){ .sentence = sentence };
-    return row;
-}
-
-size_t conform_report_failures(const struct conform_report *report)
-{
-    size_t failures = 0;
-
-    for (size_t i = 0; i < report->count; i++)
-        failures += report->rows[i].outcome == CONFORM_FAILS;
-    return failures;
-}
-
-static size_t count_of(const struct conform_report *report, enum conform_outcome outcome)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < report->count; i++)
-        count += report->rows[i].outcome == outcome;
-    return count;
-}
-
 /* A cell has one line, and no bar of its own. */
 static void print_cell(const char *text)
 {
@@ -49,12 +21,12 @@ static void print_cell(const char *text)
     }
 }
 
-static void print_table(const struct conform_report *report)
+static void print_table(const struct contract_report *report)
 {
     printf("| %s/%s %s against the contract of %s %u | |\n|---|---|\n", report->kind, report->name,
            report->version, report->kind, report->kind_version);
     for (size_t i = 0; i < report->count; i++) {
-        const struct conform_row *row = &report->rows[i];
+        const struct contract_row *row = &report->rows[i];
 
         printf("| %s | %s", row->sentence, outcome_names[row->outcome]);
         if (row->detail[0]) {
@@ -64,11 +36,12 @@ static void print_table(const struct conform_report *report)
         puts(" |");
     }
     printf("\n%zu hold, %zu fail, %zu skipped; Backplane %s, %u workers\n",
-           count_of(report, CONFORM_HOLDS), count_of(report, CONFORM_FAILS),
-           count_of(report, CONFORM_SKIPPED), BACKPLANE_VERSION, report->workers);
+           contract_report_count(report, CONTRACT_HOLDS),
+           contract_report_count(report, CONTRACT_FAILS),
+           contract_report_count(report, CONTRACT_SKIPPED), BACKPLANE_VERSION, report->workers);
 }
 
-static void print_json(const struct conform_report *report)
+static void print_json(const struct contract_report *report)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -91,13 +64,13 @@ static void print_json(const struct conform_report *report)
         json_end(&w);
     }
     json_end(&w);
-    json_put_integer(&w, "fails", (int64_t)count_of(report, CONFORM_FAILS));
+    json_put_integer(&w, "fails", (int64_t)contract_report_count(report, CONTRACT_FAILS));
     json_end(&w);
     printf("%s\n", json_writer_status(&w) == BP_OK ? buf_str(&buf).data : "{}");
     buf_free(&buf);
 }
 
-void conform_report_print(const struct conform_report *report, bool is_json)
+void conform_report_print(const struct contract_report *report, bool is_json)
 {
     if (is_json)
         print_json(report);

@@ -67,7 +67,8 @@ const struct conf_node *world_item(const struct conf_node *list, size_t index);
 /* "$HOME" in "$HOME/docs": what only a shell understands; empty: nothing. */
 bp_str world_shell_word(bp_str text);
 
-/* The checks: world_paths.c, world_net.c, world_settings.c. */
+/* The checks: world_paths.c, world_conf_file.c, world_listeners.c, world_net.c, world_settings.c.
+ */
 void world_check_paths(struct world *world);
 void world_check_shell_words(struct world *world);
 void world_check_conf_file(struct world *world);

@@ -152,3 +152,15 @@ void option_report_unknown(struct conf_problems *problems, const struct conf_nod
         error_at_key(problems, child, "is not known here%s", hint_text(problems->arena, &hint));
     }
 }
+
+void option_report_no_instance(struct conf_problems *problems, const struct option_ref *ref,
+                               const struct conf_node *owner, const struct hint *hint)
+{
+    if (ref->node)
+        error_at_value(problems, ref->node, "there is no " BP_FMT " instance \"" BP_FMT "\"%s",
+                       BP_ARG(ref->kind), BP_ARG(ref->name), hint_text(problems->arena, hint));
+    else
+        error_missing(problems, owner, ref->option.data,
+                      "there is no " BP_FMT " instance \"" BP_FMT "\", which is the default%s",
+                      BP_ARG(ref->kind), BP_ARG(ref->name), hint_text(problems->arena, hint));
+}

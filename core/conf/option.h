@@ -66,6 +66,13 @@ void option_report_unknown(struct conf_problems *problems, const struct conf_nod
                            const struct option_table *const *tables, size_t table_count,
                            const char *other_keys);
 
+struct hint;
+
+/* An error for a reference to an instance that is not there, where it is written, or at `owner`
+ * when it is a default. The hint has been offered the instances of that kind. */
+void option_report_no_instance(struct conf_problems *problems, const struct option_ref *ref,
+                               const struct conf_node *owner, const struct hint *hint);
+
 /* "duration" for BP_OPTION_TYPE_DURATION; NULL for a number that is no type. */
 const char *option_type_name(uint32_t type);
 

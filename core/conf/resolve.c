@@ -92,14 +92,7 @@ static void check_ref(struct resolver *resolver, const struct option_ref *ref,
     for (size_t i = 0; i < conf->instance_count && !problems_are_full(&conf->problems); i++)
         if (bp_str_is(ref->kind, conf->instances[i].kind))
             hint_offer(&hint, conf->instances[i].name);
-    if (ref->node)
-        error_at_value(&conf->problems, ref->node,
-                       "there is no " BP_FMT " instance \"" BP_FMT "\"%s", BP_ARG(ref->kind),
-                       BP_ARG(ref->name), hint_text(&conf->arena, &hint));
-    else
-        error_missing(&conf->problems, owner, ref->option.data,
-                      "there is no " BP_FMT " instance \"" BP_FMT "\", which is the default%s",
-                      BP_ARG(ref->kind), BP_ARG(ref->name), hint_text(&conf->arena, &hint));
+    option_report_no_instance(&conf->problems, ref, owner, &hint);
 }
 
 static void check_refs(struct resolver *resolver, const struct option_refs *refs,

@@ -71,43 +71,8 @@ struct catalog_prompt *catalog_find_prompt(const struct catalog *catalog, bp_str
 
 /* ---- uris ---- */
 
-/* Whether a template of level 1 fits; {name} stands for what has no slash, and no byte that follows
- * it there. */
-static bool fits(bp_str template, bp_str uri, struct uri_value values[CATALOG_VALUES_MAX],
-                 size_t *count)
-{
-    *count = 0;
-    while (template.len) {
-        const char *close;
-        size_t      name_len, len = 0;
-        char        stop;
-
-        if (template.data[0] != '{') {
-            if (!uri.len || uri.data[0] != template.data[0])
-                return false;
-            template = bp_str_n(template.data + 1, template.len - 1);
-            uri = bp_str_n(uri.data + 1, uri.len - 1);
-            continue;
-        }
-        close = memchr(template.data, '}', template.len);
-        if (!close || *count == CATALOG_VALUES_MAX)
-            return false;
-        name_len = (size_t)(close - template.data) - 1;
-        stop = name_len + 2 < template.len ? close[1] : '/';
-        while (len < uri.len && uri.data[len] != '/' && uri.data[len] != stop)
-            len++;
-        if (!len)
-            return false;
-        values[*count].name = bp_str_n(template.data + 1, name_len);
-        values[(*count)++].value = bp_str_n(uri.data, len);
-        template = bp_str_n(close + 1, template.len - name_len - 2);
-        uri = bp_str_n(uri.data + len, uri.len - len);
-    }
-    return uri.len == 0;
-}
-
 struct catalog_resource *catalog_find_resource(const struct catalog *catalog, bp_str uri,
-                                               struct uri_value values[CATALOG_VALUES_MAX],
+                                               struct uri_value values[URI_VALUES_MAX],
                                                size_t          *value_count)
 {
     *value_count = 0;
@@ -116,7 +81,7 @@ struct catalog_resource *catalog_find_resource(const struct catalog *catalog, bp
             return &catalog->resources[i];
     for (size_t i = 0; i < catalog->resource_count; i++)
         if (catalog->resources[i].is_template &&
-            fits(bp_str_of(catalog->resources[i].spec.uri), uri, values, value_count))
+            uri_template_fits(bp_str_of(catalog->resources[i].spec.uri), uri, values, value_count))
             return &catalog->resources[i];
     *value_count = 0;
     return NULL;
@@ -321,45 +286,32 @@ static bool offers(const bp_app_ops *app, const struct unit *unit, const char *n
            app->offers(unit->instances[0].object, name);
 }
 
-static struct json_schema *compile(const char *schema, char problem[512])
-{
-    return json_schema_compile(bp_str_of(schema), problem);
-}
-
 static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char problem[512])
 {
-    const bp_json *schema = NULL;
-    char           reason[JSON_PROBLEM_BYTES] = "";
-    bp_str         path[4];
+    struct tool_schemas schemas;
+    char                reason[TOOL_PROBLEM_BYTES] = "";
+    bp_str              path[4];
+    bool                is_good;
 
     if (!is_name(tool->spec.name) || !tool->spec.handler) {
         snprintf(problem, 512, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler",
                  NAME_BYTES_MAX);
         return false;
     }
-    if (tool->spec.input_schema) {
-        tool->input = compile(tool->spec.input_schema, problem);
-        if (!tool->input)
-            return false;
-        if (json_parse(&catalog->arena, bp_str_of(tool->spec.input_schema), &schema, reason) !=
-                BP_OK ||
-            !bp_str_is(json_as_string(json_get(schema, BP_STR("type"))), "object")) {
-            snprintf(problem, 512, "its input schema has no \"type\": \"object\" %s", reason);
-            return false;
-        }
-    } else {
-        tool->input = compile("{\"type\":\"object\",\"additionalProperties\":false}", problem);
+    is_good = tool_schemas_read(&catalog->arena, tool->spec.input_schema, tool->spec.output_schema,
+                                &schemas, reason);
+    tool->input = schemas.input; // catalog_free() looks at them
+    tool->output = schemas.output;
+    tool->input_json = schemas.input_json;
+    if (!is_good) {
+        snprintf(problem, 512, "%.511s", reason);
+        return false;
     }
-    if (tool->spec.output_schema) {
-        tool->output = compile(tool->spec.output_schema, problem);
-        if (!tool->output)
-            return false;
+    if (tool->spec.output_schema)
         tool->shape = shape_read(&catalog->arena, bp_str_of(tool->spec.output_schema));
-    }
-    tool->input_json = schema;
     tool->needs = mcp_abilities_of_words(tool->spec.needs);
     tool->name = bp_str_of(tool->spec.name);
-    return tool->input && find_headers(catalog, tool, schema, path, 0, problem);
+    return find_headers(catalog, tool, tool->input_json, path, 0, problem);
 }
 
 /* The entry at `index` of a table with that stride, as far as both sides know it. */

@@ -11,11 +11,12 @@
 #define CORE_MCP_CATALOG_H
 
 #include "api/api.h"
-#include "schema/json_schema.h"
+#include "schema/tool_schemas.h"
 #include "mcp/protocol.h"
 #include "mcp/shape.h"
+#include "mcp/uri_template.h"
 
-enum { CATALOG_PAGE = 200, CATALOG_HEADERS_MAX = 8, CATALOG_VALUES_MAX = 8 };
+enum { CATALOG_PAGE = 200, CATALOG_HEADERS_MAX = 8 };
 
 /* Places in the gate's statistics, behind those of the routes. */
 enum {
@@ -94,12 +95,9 @@ void            catalog_free(struct catalog *catalog);
 struct catalog_tool   *catalog_find_tool(const struct catalog *catalog, bp_str name);
 struct catalog_prompt *catalog_find_prompt(const struct catalog *catalog, bp_str name);
 
-struct uri_value {
-    bp_str name, value; /* the value as it stands in the uri */
-};
 /* The fixed one of that uri, else the first template that fits. */
 struct catalog_resource *catalog_find_resource(const struct catalog *catalog, bp_str uri,
-                                               struct uri_value values[CATALOG_VALUES_MAX],
+                                               struct uri_value values[URI_VALUES_MAX],
                                                size_t          *value_count);
 /* The template itself, as completion names it. */
 struct catalog_resource *catalog_find_template(const struct catalog *catalog, bp_str template);

@@ -84,7 +84,7 @@ struct bp_mcp {
     bp_str               structured, meta, description;
     const struct unit   *unit; /* whose handler runs */
     bp_str               uri;
-    struct uri_value     values[CATALOG_VALUES_MAX];
+    struct uri_value     values[URI_VALUES_MAX];
     size_t               value_count;
     int64_t              completion_total;
 

@@ -114,19 +114,13 @@ static void add_structured_as_text(bp_mcp *request)
 
 static bp_status check_structured(bp_mcp *request, const struct catalog_tool *tool)
 {
-    const bp_json *value;
-    char           reason[JSON_PROBLEM_BYTES], problem[512];
+    char problem[TOOL_PROBLEM_BYTES];
 
-    if (shape_fits(tool->shape, request->structured))
+    if (request->structured.len && shape_fits(tool->shape, request->structured))
         return BP_OK; // most results are a few strings, which needs no tree of values
-    if (json_parse(request->call->arena, request->structured, &value, reason) != BP_OK)
-        return call_fail(request->call, BP_INTERNAL, "the structured result is not JSON: %s",
-                         reason);
-    if (json_schema_check(tool->output, value, problem))
+    if (tool_result_check(tool->output, request->call->arena, request->structured, problem))
         return BP_OK;
-    return call_fail(request->call, BP_INTERNAL,
-                     "the structured result is not what the tool's output schema says: %s",
-                     problem);
+    return call_fail(request->call, BP_INTERNAL, "%s", problem);
 }
 
 bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)
@@ -135,11 +129,8 @@ bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)
 
     if (w->status == BP_OK && w->depth != request->depth)
         return call_fail(request->call, BP_INTERNAL, "a content block was begun and not ended");
-    if (request->structured.len && tool && !request->is_error)
+    if (tool && !request->is_error)
         BP_TRY(check_structured(request, tool));
-    else if (tool && !request->is_error)
-        return call_fail(request->call, BP_INTERNAL,
-                         "the tool has an output schema and gave no structured result");
     if (request->structured.len && request->block_count == 0)
         add_structured_as_text(request);
     json_end(w);

@@ -75,7 +75,7 @@ static void finish_done(struct http_client *client)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        transfer_finish(transfer, message->data.result);
+        http_transfer_finish(transfer, message->data.result);
     }
 }
 

@@ -240,8 +240,8 @@ static bp_status start(bp_call *call, const bp_http_request *given, bool is_stre
 
         if (status != BP_OK)
             return call_fail_over(call, status, "an HTTP request");
-        BP_TRY(transfer_start(call, &request, &target, is_stream, &transfer));
-        status = transfer_wait(call, transfer, TRANSFER_HEAD);
+        BP_TRY(http_transfer_start(call, &request, &target, is_stream, &transfer));
+        status = http_transfer_wait(call, transfer, HTTP_TRANSFER_HEAD);
         if (status == BP_OK)
             status = read_head(call, transfer, head);
         location = status == BP_OK ? header_of(head, "location") : BP_STR("");
@@ -249,7 +249,7 @@ static bp_status start(bp_call *call, const bp_http_request *given, bool is_stre
             *out = transfer;
             return BP_OK;
         }
-        transfer_free(transfer);
+        http_transfer_free(transfer);
         BP_TRY(status);
         BP_TRY(follow(call, head->status, location, &request, &target));
     }
@@ -264,7 +264,7 @@ bp_status http_client_fetch(bp_call *call, const bp_http_request *request,
     bp_status             status;
 
     BP_TRY(start(call, request, false, response, &transfer));
-    status = transfer_wait(call, transfer, TRANSFER_END);
+    status = http_transfer_wait(call, transfer, HTTP_TRANSFER_END);
     if (status == BP_OK) {
         response->body = arena_dup(call->arena, buf_str(&transfer->body));
         if (response->body.len != transfer->body.len)
@@ -272,7 +272,7 @@ bp_status http_client_fetch(bp_call *call, const bp_http_request *request,
                                "the memory allowed for this call does not hold the answer of %s",
                                transfer->shown);
     }
-    transfer_free(transfer);
+    http_transfer_free(transfer);
     return status;
 }
 
@@ -282,7 +282,7 @@ void http_client_close(bp_http_stream *stream)
 {
     if (!stream || !stream->transfer)
         return;
-    transfer_free(stream->transfer);
+    http_transfer_free(stream->transfer);
     stream->transfer = NULL;
     event_reader_free(&stream->events);
 }
@@ -321,8 +321,8 @@ bp_status http_client_read(bp_call *call, bp_http_stream *stream, bp_str *piece)
     if (!transfer)
         return call_fail(call, BP_INVALID, "the stream is closed already");
     transfer->last_piece_ns = clock_now_ns(); // the silence counts from when somebody listens
-    transfer_unpause(transfer);
-    BP_TRY(transfer_wait(call, transfer, TRANSFER_PIECE));
+    http_transfer_unpause(transfer);
+    BP_TRY(http_transfer_wait(call, transfer, HTTP_TRANSFER_PIECE));
     empty = transfer->taken;
     buf_reset(&empty);
     transfer->taken = transfer->body;

@@ -320,13 +320,13 @@ static struct http_transfer *transfer_new(struct http_client       *client,
     buf_init(&transfer->taken, NULL, transfer->max_bytes);
     if (transfer->easy && transfer->shown)
         return transfer;
-    transfer_free(transfer);
+    http_transfer_free(transfer);
     return NULL;
 }
 
-bp_status transfer_start(bp_call *call, const bp_http_request *request,
-                         const struct http_target *target, bool is_stream,
-                         struct http_transfer **out)
+bp_status http_transfer_start(bp_call *call, const bp_http_request *request,
+                              const struct http_target *target, bool is_stream,
+                              struct http_transfer **out)
 {
     struct http_client   *client = client_of(call);
     struct http_transfer *transfer = client ? transfer_new(client, request, target, is_stream)
@@ -358,7 +358,7 @@ bp_status transfer_start(bp_call *call, const bp_http_request *request,
     if (status == BP_OK)
         *out = transfer;
     else
-        transfer_free(transfer);
+        http_transfer_free(transfer);
     return status;
 }
 
@@ -371,7 +371,7 @@ static void remove_from_multi(struct http_transfer *transfer)
     transfer->is_added = false;
 }
 
-void transfer_finish(struct http_transfer *transfer, CURLcode code)
+void http_transfer_finish(struct http_transfer *transfer, CURLcode code)
 {
     transfer->is_done = true;
     transfer->code = code;
@@ -380,7 +380,7 @@ void transfer_finish(struct http_transfer *transfer, CURLcode code)
     client_wake_later(transfer);
 }
 
-void transfer_free(struct http_transfer *transfer)
+void http_transfer_free(struct http_transfer *transfer)
 {
     struct http_client *client;
 
@@ -407,7 +407,7 @@ void transfer_free(struct http_transfer *transfer)
     free(transfer);
 }
 
-void transfer_unpause(struct http_transfer *transfer)
+void http_transfer_unpause(struct http_transfer *transfer)
 {
     if (!transfer->is_paused || transfer->is_done)
         return;
@@ -536,12 +536,12 @@ static bp_status fail_call_over(bp_call *call, bp_status status,
 
 /* ---- waiting ---- */
 
-static bool has_come(const struct http_transfer *transfer, enum transfer_event event)
+static bool has_come(const struct http_transfer *transfer, enum http_transfer_event event)
 {
     if (transfer->is_done)
         return true;
     return transfer->is_head_done &&
-           (event == TRANSFER_HEAD || (event == TRANSFER_PIECE && transfer->body.len));
+           (event == HTTP_TRANSFER_HEAD || (event == HTTP_TRANSFER_PIECE && transfer->body.len));
 }
 
 static int64_t due_ns(const struct http_transfer *transfer)
@@ -552,13 +552,14 @@ static int64_t due_ns(const struct http_transfer *transfer)
     return due < transfer->deadline_ns ? due : transfer->deadline_ns;
 }
 
-bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum transfer_event event)
+bp_status http_transfer_wait(bp_call *call, struct http_transfer *transfer,
+                             enum http_transfer_event event)
 {
     bp_status status = call_over(call);
 
     while (status == BP_OK && !has_come(transfer, event)) {
         if (!transfer->is_stream || !transfer->body.len)
-            transfer_unpause(transfer);
+            http_transfer_unpause(transfer);
         if (has_come(transfer, event))
             break; // at once, from what libcurl had kept
         if (transfer->is_paused && (!transfer->is_stream || !transfer->body.len)) {
@@ -578,11 +579,12 @@ bp_status transfer_wait(bp_call *call, struct http_transfer *transfer, enum tran
     }
     if (status != BP_OK)
         return fail_call_over(call, status, transfer);
-    if (event == TRANSFER_HEAD && transfer->is_head_done)
+    if (event == HTTP_TRANSFER_HEAD && transfer->is_head_done)
         return BP_OK; // whatever becomes of the body is for whoever reads it
     if (transfer->is_done &&
         (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
         // What came before the failure is for the reader first.
-        return event == TRANSFER_PIECE && transfer->body.len ? BP_OK : fail_done(call, transfer);
+        return event == HTTP_TRANSFER_PIECE && transfer->body.len ? BP_OK
+                                                                  : fail_done(call, transfer);
     return BP_OK;
 }

@@ -74,17 +74,18 @@ void client_forget(struct http_transfer *transfer); /* it is not to be woken any
 
 /* Starts the request; its name is resolved first. `request` is borrowed until the transfer is done,
  * but the body of a stream is copied. */
-bp_status transfer_start(bp_call *call, const bp_http_request *request,
-                         const struct http_target *target, bool is_stream,
-                         struct http_transfer **transfer) BP_SUSPENDS;
-void transfer_finish(struct http_transfer *transfer, CURLcode code); /* libcurl is done with it */
-void transfer_free(struct http_transfer *transfer); /* ends it if need be; NULL is allowed */
+bp_status http_transfer_start(bp_call *call, const bp_http_request *request,
+                              const struct http_target *target, bool is_stream,
+                              struct http_transfer **transfer) BP_SUSPENDS;
+void      http_transfer_finish(struct http_transfer *transfer,
+                               CURLcode              code);           /* libcurl is done with it */
+void http_transfer_free(struct http_transfer *transfer); /* ends it if need be; NULL is allowed */
 
-enum transfer_event { TRANSFER_HEAD, TRANSFER_PIECE, TRANSFER_END };
+enum http_transfer_event { HTTP_TRANSFER_HEAD, HTTP_TRANSFER_PIECE, HTTP_TRANSFER_END };
 /* Waits until it has come so far, or is done. BP_OK, or why not, with the sentence. */
-bp_status transfer_wait(bp_call *call, struct http_transfer *transfer,
-                        enum transfer_event event) BP_SUSPENDS;
+bp_status http_transfer_wait(bp_call *call, struct http_transfer *transfer,
+                             enum http_transfer_event event) BP_SUSPENDS;
 /* A paused sender goes on. */
-void transfer_unpause(struct http_transfer *transfer);
+void http_transfer_unpause(struct http_transfer *transfer);
 
 #endif

@@ -1,14 +1,13 @@
-/* services.c - the tables behind call.h, loop.h, json.h, metrics.h and plugin.h of the SDK. */
+/* services.c - the tables behind call.h, loop.h, metrics.h and plugin.h of the SDK. */
 #include "plugin/services.h"
 
-#include <backplane/json.h>
 #include <backplane/loop.h>
 #include <backplane/metrics.h>
 #include <backplane/plugin.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "base/json_mend.h"
+#include "base/json_service.h"
 #include "base/metrics.h"
 #include "base/str.h"
 #include "loop/mutex.h"
@@ -299,107 +298,12 @@ static const bp_loop_service loop_service = {
     .process_block = process_block,
 };
 
-/* ---- json ---- */
+/* ---- json: the table is core/base/json_service.c's ---- */
 
-static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value)
+struct arena *call_memory(bp_call *call)
 {
-    char      problem[JSON_PROBLEM_BYTES];
-    bp_status status = json_parse(call->arena, text, value, problem);
-
-    return status == BP_OK
-               ? BP_OK
-               : call_fail(call, status, "this is not JSON that can be read: %s", problem);
+    return call->arena;
 }
-
-static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
-{
-    char      problem[JSON_PROBLEM_BYTES];
-    bp_status status = json_read(call->arena, text, value, problem);
-
-    if (status == BP_OK)
-        return BP_OK;
-    return call_fail(call, status == BP_NO_MEMORY ? status : BP_INVALID,
-                     "this is not JSON that can be read: %s", problem);
-}
-
-static uint32_t service_type(const bp_json *value)
-{
-    return json_type_of(value);
-}
-
-static bp_str service_text(bp_call *call, const bp_json *value)
-{
-    return json_text(call->arena, value);
-}
-
-static bp_json_writer *service_writer(bp_call *call, size_t max_bytes)
-{
-    bp_json_writer *w = service_alloc(call, sizeof(*w));
-    bp_buf         *buf = service_buf_new(call, max_bytes);
-
-    if (!w || !buf)
-        return NULL;
-    json_writer_init(w, buf);
-    return w;
-}
-
-static void service_begin(bp_json_writer *w, uint32_t type)
-{
-    json_begin(w, type == BP_JSON_OBJECT ? JSON_KIND_OBJECT : JSON_KIND_ARRAY);
-}
-
-static bp_status service_done(bp_call *call, bp_json_writer *w, bp_str *json)
-{
-    bp_status status = json_writer_status(w);
-
-    *json = (bp_str){ "", 0 };
-    if (status == BP_INTERNAL)
-        return call_fail(call, status,
-                         "JSON was written in the wrong order: keys and values, begin and end must "
-                         "match");
-    if (status != BP_OK)
-        return call_fail(call, status, "the JSON text is larger than the maximum it was given");
-    *json = buf_str(w->buf);
-    return BP_OK;
-}
-
-static bp_str service_indent(bp_call *call, bp_str json)
-{
-    struct bp_buf buf;
-
-    buf_init(&buf, call->arena, CALL_MEMORY_MAX_BYTES);
-    json_append_indented(&buf, json);
-    return buf_str(&buf);
-}
-
-static const bp_json_service json_service = {
-    .struct_size = sizeof(bp_json_service),
-    .parse = service_parse,
-    .type = service_type,
-    .get = json_get,
-    .at = json_at,
-    .count = json_count,
-    .entry = json_entry,
-    .string = json_as_string,
-    .integer = json_as_integer,
-    .number = json_as_number,
-    .boolean = json_as_bool,
-    .text = service_text,
-    .writer = service_writer,
-    .begin = service_begin,
-    .end = json_end,
-    .key = json_key,
-    .add_string = json_add_string,
-    .add_integer = json_add_integer,
-    .add_number = json_add_number,
-    .add_bool = json_add_bool,
-    .add_null = json_add_null,
-    .add_raw = json_add_raw,
-    .done = service_done,
-    .add_base64 = json_add_base64,
-    .indent = service_indent,
-    .read = service_read,
-};
 
 /* ---- metrics: a family of a plugin has the instance's name as its first label ---- */
 

@@ -1,20 +1,23 @@
-/* call.c - the call of the fake host: its memory, its end, its error slot, its log, the virtual
- * clock.
+/* call.c - faked: the call (its memory, its end, its error slot), the log, and the clock, which is
+ * virtual. Buffers, hashes, random bytes and masks are the host's own.
  *
  * Each allocation is a malloc of its own, so that AddressSanitizer sees a plugin write past its
  * end.
  */
 #include "host.h"
 
-#include "base/buf.h"
-
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/json_service.h"
+#include "base/mask.h"
 
 /* The ABI's now_ns() has no argument, so there is one clock for all hosts of the process. It starts
  * at a second that is not round, to find those who take 0 for a time. */
 static atomic_llong virtual_now_ns = 1000123456789;
+
+enum { MASKED_BYTES_MAX = 64 << 20 };
 
 #define WALL_START_NS (INT64_C(1767225600) * 1000000000) /* 2026-01-01T00:00:00Z */
 
@@ -203,27 +206,49 @@ static bp_status call_on_end(bp_call *call, void (*run)(void *arg), void *arg)
 
 /* ---- errors ---- */
 
-static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file,
-                           uint32_t line)
+/* Beside the limit: a call without memory can still say so. */
+static bp_str keep_sentence(bp_call *call, bp_str sentence)
 {
     bp_call      *root = call_root(call);
-    struct block *block = calloc(1, sizeof(*block) + message.len + 1);
+    struct block *block = calloc(1, sizeof(*block) + sentence.len + 1);
 
     if (!block)
         abort();
-    if (message.len)
-        memcpy(block->start, message.data, message.len);
+    if (sentence.len)
+        memcpy(block->start, sentence.data, sentence.len);
     pthread_mutex_lock(&root->lock);
-    block->next = root->blocks; /* beside the limit: a call without memory can still say so */
+    block->next = root->blocks;
     root->blocks = block;
     pthread_mutex_unlock(&root->lock);
+    return bp_str_n((const char *)block->start, sentence.len);
+}
+
+/* As in the log and the errors of a server; a copy, to be freed. */
+static char *masked(bp_str text, bool hides_paths)
+{
+    struct arena arena;
+    char        *copy;
+
+    arena_init(&arena, MASKED_BYTES_MAX);
+    copy = copy_text(mask_secrets(&arena, text, hides_paths));
+    arena_free(&arena);
+    return copy;
+}
+
+static bp_status call_fail(bp_call *call, bp_status status, bp_str message, const char *file,
+                           uint32_t line)
+{
+    bool  is_alert = call->instance && strcmp(call->instance->plugin->kind, "alert") == 0;
+    char *shown = masked(message, is_alert);
+
     call->error = (bp_error){
         .struct_size = sizeof(bp_error),
         .status = status,
-        .message = { (const char *)block->start, message.len },
+        .message = keep_sentence(call, bp_str_of(shown)),
         .file = file,
         .line = line,
     };
+    free(shown);
     return status;
 }
 
@@ -237,11 +262,7 @@ static void call_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_e
 
 static void call_error_for_client(bp_call *call, bp_str sentence)
 {
-    bp_error error = call->error;
-
-    call_fail(call, error.status, sentence, error.file, error.line); /* copies it */
-    error.client_message = call->error.message;
-    call->error = error;
+    call->error.client_message = keep_sentence(call, sentence);
 }
 
 static const bp_error *call_error(bp_call *call)
@@ -325,10 +346,12 @@ static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message
         const char     *blank = i ? " " : "";
         size_t          room = sizeof(text) - len;
         int             added = 0;
+        char           *shown;
         switch (field->type) {
         case 0:
-            added = snprintf(text + len, room, "%s%s=" BP_FMT, blank, field->name,
-                             BP_ARG(field->text));
+            shown = masked(field->text, false);
+            added = snprintf(text + len, room, "%s%s=%s", blank, field->name, shown);
+            free(shown);
             break;
         case 2:
             added = snprintf(text + len, room, "%s%s=%g", blank, field->name, field->number);
@@ -341,7 +364,7 @@ static void call_log(bp_call *call, uint32_t level, bp_str event, bp_str message
     }
     line->level = (bp_log_level)level;
     line->event = copy_text(event);
-    line->message = copy_text(message);
+    line->message = masked(message, false);
     line->fields = copy_text(bp_str_of(text));
     pthread_mutex_lock(&call->host->lock);
     list_add(&call->host->logs, line);
@@ -387,22 +410,16 @@ bool testhost_log_has(testhost *host, const char *text)
 
 /* ---- bytes ---- */
 
-static void random_bytes(void *bytes, size_t count)
+struct arena *call_memory(bp_call *call)
 {
-    if (RAND_bytes(bytes, (int)count) != 1)
-        abort();
-}
-
-static void sha256(bp_str bytes, uint8_t digest[32])
-{
-    SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, digest);
+    return &call_root(call)->arena;
 }
 
 static bp_buf *buf_new(bp_call *call, size_t max_bytes)
 {
     struct bp_buf *buf = call_alloc(call, sizeof(*buf));
     if (buf)
-        buf_init(buf, &call_root(call)->arena, max_bytes);
+        buf_init(buf, call_memory(call), max_bytes);
     return buf;
 }
 
@@ -425,8 +442,8 @@ const bp_call_service call_service = {
     .log_enabled = call_log_enabled,
     .now_ns = clock_now_ns,
     .wall_ns = clock_wall_ns,
-    .random = random_bytes,
-    .sha256 = sha256,
+    .random = crypto_random,
+    .sha256 = crypto_sha256,
     .buf_new = buf_new,
     .buf_add = buf_add,
     .buf_str = buf_str,

@@ -1,8 +1,13 @@
-/* host.c - the fake host itself: loading a plugin, checking its descriptor, its instances' life. */
+/* host.c - faked: the host that loads a plugin, checks its descriptor and leads its instances, and
+ * the peers that a test gives them. */
 #include "host.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
+
+#include "base/json_service.h"
+
+enum { OPTIONS_BYTES_MAX = 64 << 20 };
 
 struct service {
     const char *name;
@@ -267,6 +272,7 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
         problem(host, BP_INVALID, "%s/%s: there is no table of operations with its struct_size set",
                 plugin->kind, plugin->name);
     else if (options_check_table(host, plugin) == BP_OK &&
+             mcp_check_tables(host, plugin) == BP_OK &&
              fill_services(host, plugin->requires_begin, plugin->requires_end, plugin->require_size,
                            plugin->name) == BP_OK)
         return plugin;
@@ -333,6 +339,7 @@ static testhost_instance *instance_new(testhost *host, const bp_plugin *plugin, 
     instance->first = instance;
     instance->worker_count = 1;
     instance->name = copy_text(bp_str_of(name));
+    arena_init(&instance->options, OPTIONS_BYTES_MAX);
     instance->self = calloc(1, plugin->instance_size ? plugin->instance_size : 1);
     if (!instance->self)
         abort();
@@ -352,7 +359,7 @@ static testhost_instance *instance_new(testhost *host, const bp_plugin *plugin, 
 static void instance_free(testhost_instance *instance)
 {
     atomic_fetch_sub(&instance->host->open.instances, 1);
-    list_free(&instance->memory, free);
+    arena_free(&instance->options);
     free(instance->self);
     free(instance->name);
     free(instance);
@@ -441,14 +448,7 @@ testhost_instance *testhost_instance_worker(testhost_instance *first)
     instance->worker_index = first->worker_count;
     first->worker_count++;
     /* Only the option fields: what worker_start writes beside them is each worker's own. */
-    for (uint32_t i = 0; i < first->plugin->option_count; i++) {
-        const bp_option *option = (const bp_option *)(const void *)((const char *)
-                                                                        first->plugin->options +
-                                                                    (size_t)i *
-                                                                        first->plugin->option_size);
-        memcpy((char *)instance->self + option->offset, (const char *)first->self + option->offset,
-               option_field_size(option));
-    }
+    options_copy(first->plugin, first->self, instance->self);
     status = HOOK(instance, worker_start, call, instance->self, first->shared);
     testhost_call_end(call);
     if (status != BP_OK) {

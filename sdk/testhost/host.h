@@ -89,7 +89,7 @@ struct testhost_instance {
     testhost_instance     *first;  /* itself, or the worker whose shared object this one uses */
     void                  *self, *shared;
     char                  *name;
-    struct list            memory; /* of option values */
+    struct arena           options; /* of their values */
     bp_peer                peer;
     uint32_t               worker_index, worker_count;
 };
@@ -136,10 +136,13 @@ bp_status      problem(testhost *host, bp_status status, const char *format, ...
 const bp_peer *find_peer(testhost *host, bp_str name, const char *kind);
 
 /* options.c */
+/* Reads {name, value} texts, and the defaults of the others, into the struct of `into`, and turns
+ * references into peers. BP_OK, or the first problem in the host's words. */
 bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options,
                        size_t count, testhost_instance *into);
 bp_status options_check_table(testhost *host, const bp_plugin *plugin);
-size_t    option_field_size(const bp_option *option);
+/* Copies the values alone from one instance of the plugin to another. */
+void options_copy(const bp_plugin *plugin, const void *from, void *to);
 
 /* call.c */
 bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_ns);
@@ -152,7 +155,6 @@ extern const bp_call_service call_service;
 extern const bp_loop_service    loop_service;
 extern const bp_http_service    http_service;
 extern const bp_stream_service  stream_service;
-extern const bp_json_service    json_service;
 extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 extern const bp_mcp_service     mcp_service;
@@ -166,5 +168,7 @@ void    http_free(testhost *host);
 void    stream_free(testhost *host);
 void    metrics_free(testhost *host);
 void    mcp_free(testhost *host);
+/* Whether the schemas of an app's tools are such as a server takes. */
+bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin);
 
 #endif

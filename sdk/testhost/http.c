@@ -1,4 +1,4 @@
-/* http.c - the HTTP client of the fake host: scripted answers, recorded requests. */
+/* http.c - faked: the network behind the HTTP client. Answers are scripted, requests recorded. */
 #include "host.h"
 
 #include <stdlib.h>

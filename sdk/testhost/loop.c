@@ -1,5 +1,5 @@
-/* loop.c - waiting in the fake host: the clock moves on, or poll() waits, or a thread does; fibers
- * do not exist. */
+/* loop.c - faked: the event loop. To wait, the virtual clock moves on, or poll() waits, or a thread
+ * does; fibers do not exist. */
 #include "host.h"
 
 #include <errno.h>

@@ -1,25 +1,28 @@
-/* mcp.c - MCP of the fake host: finds a tool, resource or prompt of an app, runs its handler, keeps
- * what it made. */
+/* mcp.c - faked: the MCP client and its session. Finds a tool, resource or prompt of an app, runs
+ * its handler, keeps what it made. */
 #include "host.h"
 
 #include <stdlib.h>
 
-enum { RESULT_BYTES_MAX = 64 << 20, VALUES_MAX = 8 };
+#include "base/json_service.h"
+#include "mcp/uri_template.h"
+#include "net/url.h"
+#include "schema/tool_schemas.h"
+
+enum { RESULT_BYTES_MAX = 64 << 20, TABLE_BYTES_MAX = 64 << 20 };
 
 enum form { FORM_TOOL, FORM_RESOURCE, FORM_PROMPT };
 
 struct bp_mcp {
-    bp_call        *call;
-    enum form       form;
-    bp_json_writer *blocks, *sent;
-    const char     *role;
-    bp_str          uri, structured, meta, description, state;
-    bool            is_error, is_in_message;
-    int32_t         error_code;
-    struct {
-        bp_str name, value;
-    } values[VALUES_MAX];
-    size_t value_count;
+    bp_call         *call;
+    enum form        form;
+    bp_json_writer  *blocks, *sent;
+    const char      *role;
+    bp_str           uri, structured, meta, description, state;
+    bool             is_error, is_in_message;
+    int32_t          error_code;
+    struct uri_value values[URI_VALUES_MAX];
+    size_t           value_count;
 };
 
 /* ---- results ---- */
@@ -196,9 +199,15 @@ static bp_status mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry_ns)
 
 static bp_str mcp_uri_value(const bp_mcp *mcp, const char *name)
 {
-    for (size_t i = 0; i < mcp->value_count; i++)
-        if (bp_str_is(mcp->values[i].name, name))
-            return mcp->values[i].value;
+    for (size_t i = 0; i < mcp->value_count; i++) {
+        bp_str raw = mcp->values[i].value;
+        char  *text;
+
+        if (!bp_str_is(mcp->values[i].name, name))
+            continue;
+        text = bp_alloc(mcp->call, raw.len + 1);
+        return text ? bp_str_n(text, url_decode_segment(raw, text)) : BP_STR("");
+    }
     return BP_STR("");
 }
 
@@ -315,6 +324,56 @@ static testhost_mcp_reply finish(bp_mcp *mcp, bp_status status)
     return reply;
 }
 
+/* ---- tables ---- */
+
+static bp_mcp_tool tool_at(const bp_app_ops *ops, size_t index)
+{
+    bp_mcp_tool tool = { 0 };
+    size_t      size = ops->tool_size < sizeof(tool) ? ops->tool_size : sizeof(tool);
+
+    memcpy(&tool, (const char *)ops->tools + index * ops->tool_size, size);
+    return tool;
+}
+
+bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
+{
+    const bp_app_ops *ops = plugin->ops;
+    bp_status         status = BP_OK;
+
+    if (strcmp(plugin->kind, "app") != 0 || !BP_HAS(ops, bp_app_ops, tool_count))
+        return BP_OK;
+    for (size_t i = 0; i < ops->tool_count && status == BP_OK; i++) {
+        bp_mcp_tool         tool = tool_at(ops, i);
+        struct tool_schemas schemas;
+        struct arena        arena;
+        char                why[TOOL_PROBLEM_BYTES];
+
+        arena_init(&arena, TABLE_BYTES_MAX);
+        if (!tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, why))
+            status = problem(host, BP_INVALID, "%s/%s: the MCP tool \"%s\" cannot be offered: %s",
+                             plugin->kind, plugin->name, tool.name, why);
+        tool_schemas_free(&schemas);
+        arena_free(&arena);
+    }
+    return status;
+}
+
+/* As a server does: a result that is not what the tool promises is a mistake of the tool. */
+static bp_status check_result(bp_mcp *mcp, const bp_mcp_tool *tool)
+{
+    struct tool_schemas schemas;
+    char                why[TOOL_PROBLEM_BYTES];
+    bool                is_good;
+
+    if (mcp->is_error || !tool->output_schema)
+        return BP_OK;
+    is_good = tool_schemas_read(call_memory(mcp->call), tool->input_schema, tool->output_schema,
+                                &schemas, why) &&
+              tool_result_check(schemas.output, call_memory(mcp->call), mcp->structured, why);
+    tool_schemas_free(&schemas);
+    return is_good ? BP_OK : bp_fail(mcp->call, BP_INTERNAL, "%s", why);
+}
+
 static bp_status read_arguments(bp_call *call, const char *arguments, const bp_json **json)
 {
     return bp_json_parse(call, bp_str_of(arguments ? arguments : "{}"), json);
@@ -327,16 +386,17 @@ testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, con
     const bp_json    *json;
 
     for (size_t i = 0; i < ops->tool_count; i++) {
-        const bp_mcp_tool *tool = (const bp_mcp_tool *)(const void *)((const char *)ops->tools +
-                                                                      i * ops->tool_size);
-        bp_mcp            *mcp;
+        bp_mcp_tool tool = tool_at(ops, i);
+        bp_mcp     *mcp;
+        bp_status   status;
 
-        if (strcmp(tool->name, name) != 0)
+        if (strcmp(tool.name, name) != 0)
             continue;
         if (read_arguments(call, arguments, &json) != BP_OK)
             return (testhost_mcp_reply){ .status = BP_INVALID };
         mcp = begin(call, app, FORM_TOOL);
-        return finish(mcp, tool->handler(call, testhost_self(app), json, mcp));
+        status = tool.handler(call, testhost_self(app), json, mcp);
+        return finish(mcp, status == BP_OK ? check_result(mcp, &tool) : status);
     }
     return (testhost_mcp_reply){ .status = BP_NOT_FOUND };
 }
@@ -363,37 +423,6 @@ testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, co
     return (testhost_mcp_reply){ .status = BP_NOT_FOUND };
 }
 
-/* Whether the template fits; {name} stands for anything without a slash. */
-static bool match(bp_mcp *mcp, bp_str pattern, bp_str uri)
-{
-    mcp->value_count = 0;
-    while (pattern.len) {
-        size_t close = 0, len = 0;
-
-        if (pattern.data[0] != '{') {
-            if (!uri.len || uri.data[0] != pattern.data[0])
-                return false;
-            pattern = bp_str_n(pattern.data + 1, pattern.len - 1);
-            uri = bp_str_n(uri.data + 1, uri.len - 1);
-            continue;
-        }
-        while (close < pattern.len && pattern.data[close] != '}')
-            close++;
-        if (close == pattern.len || mcp->value_count == VALUES_MAX)
-            return false;
-        while (len < uri.len && uri.data[len] != '/' &&
-               (close + 1 == pattern.len || uri.data[len] != pattern.data[close + 1]))
-            len++;
-        if (!len)
-            return false;
-        mcp->values[mcp->value_count].name = bp_str_n(pattern.data + 1, close - 1);
-        mcp->values[mcp->value_count++].value = bp_str_n(uri.data, len);
-        pattern = bp_str_n(pattern.data + close + 1, pattern.len - close - 1);
-        uri = bp_str_n(uri.data + len, uri.len - len);
-    }
-    return uri.len == 0;
-}
-
 testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app, const char *uri)
 {
     const bp_app_ops *ops = testhost_ops(app);
@@ -407,7 +436,8 @@ testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app,
                                                                     i * ops->resource_size);
 
             if (fixed_first != !strchr(resource->uri, '{') ||
-                !match(mcp, bp_str_of(resource->uri), mcp->uri))
+                !uri_template_fits(bp_str_of(resource->uri), mcp->uri, mcp->values,
+                                   &mcp->value_count))
                 continue;
             return finish(mcp, resource->handler(call, testhost_self(app), mcp->uri, mcp));
         }

@@ -1,5 +1,5 @@
-/* metrics.c - the metrics of the fake host: every series is a name with a number that a test can
- * ask for. */
+/* metrics.c - faked: the registry of metrics, one for each fake host instead of one for the
+ * process. Every series is a name with a number that a test can ask for. */
 #include "host.h"
 
 #include <stdlib.h>

@@ -1,353 +1,241 @@
-/* options.c - reads {name, value} texts into a plugin's struct by its option table. */
+/* options.c - faked: the conf. {name, value} texts become the nodes that a conf file would have,
+ * and the host's own code reads them (core/conf). What is not given has its default, as in a conf.
+ */
 #include "host.h"
 
-#include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static const bp_option *option_at(const bp_plugin *plugin, uint32_t index)
+#include "base/str.h"
+#include "conf/expand.h"
+#include "conf/hint.h"
+#include "conf/option.h"
+#include "conf/yaml.h"
+
+enum { TABLE_BYTES_MAX = 1 << 20, DIRECTORY_BYTES = 4096 };
+
+static struct option_table table_of(const bp_plugin *plugin)
 {
-    return (const bp_option *)(const void *)((const char *)plugin->options +
-                                             (size_t)index * plugin->option_size);
+    return (struct option_table){ plugin->options, plugin->option_size, plugin->option_count };
 }
 
-static char *keep(testhost_instance *into, bp_str text)
+/* ---- texts become nodes ---- */
+
+static void append(struct conf_node *parent, struct conf_node *child)
 {
-    char *copy = copy_text(text);
-    list_add(&into->memory, copy);
-    return copy;
-}
-
-static void *keep_array(testhost_instance *into, size_t size_bytes)
-{
-    void *array = calloc(1, size_bytes ? size_bytes : 1);
-    if (!array)
-        abort();
-    list_add(&into->memory, array);
-    return array;
-}
-
-/* ---- one value ---- */
-
-struct unit {
-    const char *name;
-    double      factor;
-};
-
-static const struct unit size_units[] = {
-    { "", 1 },     { "B", 1 },      { "KB", 1e3 },      { "MB", 1e6 },
-    { "GB", 1e9 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 },
-};
-static const struct unit duration_units[] = {
-    { "ns", 1 },   { "us", 1e3 },   { "ms", 1e6 },    { "s", 1e9 },
-    { "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
-};
-
-static bool number_with_unit(const char *text, const struct unit *units, size_t unit_count,
-                             double *value)
-{
-    char  *end;
-    double number = strtod(text, &end);
-
-    if (end == text || !isfinite(number) || number < 0)
-        return false;
-    for (size_t i = 0; i < unit_count; i++)
-        if (strcmp(end, units[i].name) == 0) {
-            *value = number * units[i].factor;
-            return *value < 9.2e18;
-        }
-    return false;
-}
-
-/* Numbers, sizes and durations as a double, for ranges. */
-static bool numeric(uint32_t type, const char *text, double *value)
-{
-    char *end;
-
-    switch (type) {
-    case BP_OPTION_TYPE_INT:
-    case BP_OPTION_TYPE_FLOAT:
-        *value = strtod(text, &end);
-        return end != text && *end == '\0' && isfinite(*value) &&
-               (type == BP_OPTION_TYPE_FLOAT || *value == floor(*value));
-    case BP_OPTION_TYPE_SIZE:
-        return number_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]),
-                                value);
-    case BP_OPTION_TYPE_DURATION:
-        if (strcmp(text, "off") == 0 || strcmp(text, "0") == 0) {
-            *value = 0;
-            return true;
-        }
-        return number_with_unit(text, duration_units,
-                                sizeof(duration_units) / sizeof(duration_units[0]), value);
-    default:
-        return false;
-    }
-}
-
-static bool boolean(const char *text, bool *value)
-{
-    static const char *const words[] = { "false", "true", "no", "yes", "off", "on" };
-    for (size_t i = 0; i < 6; i++)
-        if (strcmp(text, words[i]) == 0) {
-            *value = i % 2 == 1;
-            return true;
-        }
-    return false;
-}
-
-static bool choice(const char *choices, const char *text, int32_t *place)
-{
-    size_t len = strlen(text);
-    for (int32_t i = 0; choices; i++) {
-        const char *bar = strchr(choices, '|');
-        size_t      width = bar ? (size_t)(bar - choices) : strlen(choices);
-        if (width == len && memcmp(choices, text, len) == 0) {
-            *place = i;
-            return true;
-        }
-        choices = bar ? bar + 1 : NULL;
-    }
-    return false;
-}
-
-/* Splits at commas and trims blanks. */
-static bp_str_list split(testhost_instance *into, const char *text)
-{
-    size_t      count = 1, used = 0;
-    bp_str     *items;
-    const char *at = keep(into, bp_str_of(text));
-
-    for (const char *c = at; *c; c++)
-        count += *c == ',';
-    items = keep_array(into, count * sizeof(bp_str));
-    while (at) {
-        const char *comma = strchr(at, ',');
-        size_t      len = comma ? (size_t)(comma - at) : strlen(at);
-        while (len && isspace((unsigned char)*at))
-            at++, len--;
-        while (len && isspace((unsigned char)at[len - 1]))
-            len--;
-        if (len)
-            items[used++] = bp_str_n(at, len);
-        at = comma ? comma + 1 : NULL;
-    }
-    return (bp_str_list){ items, used };
-}
-
-static bp_option_map map_of(testhost_instance *into, const char *text)
-{
-    bp_str_list      list = split(into, text);
-    bp_option_entry *entries = keep_array(into, list.count * sizeof(bp_option_entry));
-
-    for (size_t i = 0; i < list.count; i++) {
-        const char *equals = memchr(list.items[i].data, '=', list.items[i].len);
-        size_t      name = equals ? (size_t)(equals - list.items[i].data) : list.items[i].len;
-        entries[i].name = bp_str_n(list.items[i].data, name);
-        if (equals)
-            entries[i].value = bp_str_n(equals + 1, list.items[i].len - name - 1);
-    }
-    return (bp_option_map){ entries, list.count };
-}
-
-static bp_str absolute(testhost *host, testhost_instance *into, const char *text)
-{
-    char  directory[4096];
-    char  path[8300];
-    char *kept;
-
-    if (text[0] == '/' || !text[0])
-        return bp_str_of(keep(into, bp_str_of(text)));
-    if (host->data_dir)
-        snprintf(directory, sizeof(directory), "%s", host->data_dir);
-    else if (!getcwd(directory, sizeof(directory)))
-        directory[0] = '\0';
-    snprintf(path, sizeof(path), "%s/%s", directory, text);
-    kept = keep(into, bp_str_of(path));
-    return bp_str_of(kept);
-}
-
-static bool has_scheme(const char *text, const char *choices)
-{
-    const char *colon = strstr(text, "://");
-    char        scheme[32];
-    int32_t     place;
-
-    if (!colon || (size_t)(colon - text) >= sizeof(scheme))
-        return false;
-    snprintf(scheme, sizeof(scheme), "%.*s", (int)(colon - text), text);
-    return choice(choices ? choices : "http|https", scheme, &place) && colon[3];
-}
-
-static bp_status set_refs(testhost *host, const bp_option *option, const char *text,
-                          testhost_instance *into, void *field)
-{
-    bp_str_list     names = split(into, text);
-    const bp_peer **peers = keep_array(into, names.count * sizeof(bp_peer *));
-    bp_peer_list    list = { peers, names.count };
-
-    for (size_t i = 0; i < names.count; i++) {
-        peers[i] = find_peer(host, names.items[i], option->ref_kind);
-        if (!peers[i])
-            return problem(host, BP_INVALID, "%s: there is no %s instance \"" BP_FMT "\"",
-                           option->name, option->ref_kind, BP_ARG(names.items[i]));
-    }
-    if (option->type == BP_OPTION_TYPE_REFS)
-        memcpy(field, &list, sizeof(list));
-    else if (names.count == 1)
-        memcpy(field, &peers[0], sizeof(peers[0]));
+    child->parent = parent;
+    child->index = parent->count++;
+    if (parent->last)
+        parent->last->next = child;
     else
-        return problem(host, BP_INVALID, "%s takes one name", option->name);
-    return BP_OK;
+        parent->first = child;
+    parent->last = child;
 }
 
-static bp_status in_range(testhost *host, const bp_option *option, double value, const char *text)
+/* A node without a position counts as a default, so each has that of its option. */
+static struct conf_node *node_new(struct conf_problems *problems, enum conf_node_kind kind,
+                                  uint32_t line, bp_str text)
 {
-    double bound;
+    struct conf_node *node = arena_alloc(problems->arena, sizeof(*node));
 
-    if (option->minimum && numeric(option->type, option->minimum, &bound) && value < bound)
-        return problem(host, BP_INVALID, "%s: %s is below the minimum of %s", option->name, text,
-                       option->minimum);
-    if (option->maximum && numeric(option->type, option->maximum, &bound) && value > bound)
-        return problem(host, BP_INVALID, "%s: %s is above the maximum of %s", option->name, text,
-                       option->maximum);
-    return BP_OK;
+    if (!node)
+        abort(); /* a test has no better answer to a machine without memory */
+    node->kind = (uint8_t)kind;
+    node->position = node->key_position = (struct conf_position){ line, 1 };
+    node->is_quoted = true;
+    node->text = node->value = arena_dup(problems->arena, text);
+    return node;
 }
 
-static bp_status set(testhost *host, const bp_option *option, const char *text,
-                     testhost_instance *into)
+/* "a, b" is the list [a, b]; "a=1, b=2" the map {a: 1, b: 2}. */
+static struct conf_node *node_of_members(struct conf_problems *problems, bool is_map, uint32_t line,
+                                         bp_str text)
 {
-    void         *field = (char *)into->self + option->offset;
-    double        number = 0;
-    bp_str        string;
-    bp_str_list   list;
-    bp_option_map map;
+    struct conf_node *list = node_new(problems, is_map ? NODE_MAPPING : NODE_SEQUENCE, line,
+                                      BP_STR(""));
 
-    switch (option->type) {
-    case BP_OPTION_TYPE_BOOL:
-        if (boolean(text, field))
-            return BP_OK;
-        return problem(host, BP_INVALID, "%s: \"%s\" is neither true nor false", option->name,
-                       text);
-    case BP_OPTION_TYPE_INT:
-    case BP_OPTION_TYPE_SIZE:
-    case BP_OPTION_TYPE_DURATION:
-        if (!numeric(option->type, text, &number))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not a number of its type", option->name,
-                           text);
-        *(int64_t *)field = option->type == BP_OPTION_TYPE_INT ? strtoll(text, NULL, 10)
-                                                               : (int64_t)number;
-        return in_range(host, option, number, text);
-    case BP_OPTION_TYPE_FLOAT:
-        if (!numeric(option->type, text, field))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not a number", option->name, text);
-        return in_range(host, option, *(double *)field, text);
-    case BP_OPTION_TYPE_ENUM:
-        if (choice(option->choices, text, field))
-            return BP_OK;
-        return problem(host, BP_INVALID, "%s: \"%s\" is none of %s", option->name, text,
-                       option->choices);
-    case BP_OPTION_TYPE_URL:
-        if (text[0] && !has_scheme(text, option->choices))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not a URL", option->name, text);
-        break;
-    case BP_OPTION_TYPE_ADDRESS:
-        if (text[0] && strncmp(text, "unix:/", 6) != 0 && !strrchr(text, ':'))
-            return problem(host, BP_INVALID, "%s: \"%s\" is not an address: write host:port",
-                           option->name, text);
-        break;
-    case BP_OPTION_TYPE_STRING:
-    case BP_OPTION_TYPE_SECRET:
-    case BP_OPTION_TYPE_PATH:
-        break;
-    case BP_OPTION_TYPE_LIST:
-        list = split(into, text);
-        memcpy(field, &list, sizeof(list));
-        return BP_OK;
-    case BP_OPTION_TYPE_MAP:
-        map = map_of(into, text);
-        memcpy(field, &map, sizeof(map));
-        return BP_OK;
-    case BP_OPTION_TYPE_REF:
-    case BP_OPTION_TYPE_REFS:
-        return set_refs(host, option, text, into, field);
-    default:
-        return problem(host, BP_INVALID, "%s has the unknown type %u", option->name, option->type);
+    while (text.len) {
+        bp_str            value = str_trim(str_split(text, ',', &text)), key = { "", 0 };
+        struct conf_node *member;
+
+        if (!value.len)
+            continue;
+        if (is_map)
+            key = str_split(value, '=', &value);
+        member = node_new(problems, NODE_SCALAR, line, value);
+        member->key = arena_dup(problems->arena, key);
+        append(list, member);
     }
-    string = option->type == BP_OPTION_TYPE_PATH ? absolute(host, into, text)
-                                                 : bp_str_of(keep(into, bp_str_of(text)));
-    memcpy(field, &string, sizeof(string));
-    return BP_OK;
+    return list;
+}
+
+static struct conf_node *node_of_text(struct conf_problems *problems, uint32_t type, uint32_t line,
+                                      bp_str text)
+{
+    bool   is_map = type == BP_OPTION_TYPE_MAP;
+    bp_str start = str_trim(text);
+
+    if (!is_map && type != BP_OPTION_TYPE_LIST && type != BP_OPTION_TYPE_REFS)
+        return node_new(problems, NODE_SCALAR, line, text);
+    if (start.len && (start.data[0] == '[' || start.data[0] == '{'))
+        return yaml_read(problems, text);
+    return node_of_members(problems, is_map, line, text);
+}
+
+static uint32_t type_of(const bp_plugin *plugin, const char *name)
+{
+    const struct option_table table = table_of(plugin);
+
+    for (uint32_t i = 0; i < table.count; i++)
+        if (strcmp(option_at(&table, i).name, name) == 0)
+            return option_at(&table, i).type;
+    return BP_OPTION_TYPE_STRING; /* it is refused as unknown */
+}
+
+static bool is_given_again(const testhost_option *options, size_t count, size_t index)
+{
+    for (size_t i = index + 1; i < count; i++)
+        if (strcmp(options[i].name, options[index].name) == 0)
+            return true;
+    return false;
+}
+
+/* What `mine: { ... }` of a conf would be, with its ${...} filled in. */
+static struct conf_node *mapping_of(struct conf_problems *problems, const bp_plugin *plugin,
+                                    const testhost_option *options, size_t count,
+                                    const char *directory)
+{
+    struct conf_node *mapping = node_new(problems, NODE_MAPPING, 1, BP_STR(""));
+
+    for (size_t i = 0; i < count; i++) {
+        struct conf_node *node;
+
+        if (is_given_again(options, count, i))
+            continue;
+        node = node_of_text(problems, type_of(plugin, options[i].name), (uint32_t)i + 1,
+                            bp_str_of(options[i].value));
+        if (!node)
+            continue; /* it is no YAML, which is among the problems */
+        node->key = arena_dup(problems->arena, bp_str_of(options[i].name));
+        append(mapping, node);
+    }
+    expand_tree(problems, &conf_process_environment, directory, mapping);
+    return mapping;
+}
+
+/* ---- references ---- */
+
+static void offer_peers(testhost *host, bp_str kind, struct hint *hint)
+{
+    for (size_t i = 0; i < host->instances.count; i++) {
+        const testhost_instance *instance = host->instances.items[i];
+
+        if (bp_str_is(kind, instance->plugin->kind))
+            hint_offer(hint, bp_str_of(instance->name));
+    }
+    for (size_t i = 0; i < host->peers.count; i++) {
+        const bp_peer *peer = host->peers.items[i];
+
+        if (bp_str_equal(kind, peer->kind))
+            hint_offer(hint, peer->name);
+    }
+}
+
+static void add_peer(struct arena *arena, bp_peer_list *list, const bp_peer *peer, size_t room)
+{
+    const bp_peer **items = (const bp_peer **)(uintptr_t)list->items;
+
+    if (!items)
+        items = arena_alloc(arena, room * sizeof(*items));
+    if (!items)
+        abort();
+    items[list->count++] = peer;
+    list->items = items;
+}
+
+static void fill_refs(testhost *host, struct conf_problems *problems,
+                      const struct conf_node *mapping, const struct option_refs *refs, void *object)
+{
+    for (const struct option_ref *ref = refs->first; ref; ref = ref->next) {
+        const bp_peer *peer = find_peer(host, ref->name, ref->kind.data);
+        void          *field = (char *)object + ref->offset;
+        struct hint    hint = hint_for(ref->name);
+
+        if (!peer) {
+            offer_peers(host, ref->kind, &hint);
+            option_report_no_instance(problems, ref, mapping, &hint);
+        } else if (ref->is_list) {
+            add_peer(problems->arena, field, peer, refs->count);
+        } else {
+            memcpy(field, &peer, sizeof(peer));
+        }
+    }
 }
 
 /* ---- the table ---- */
 
-static const size_t field_sizes[] = {
-    [BP_OPTION_TYPE_BOOL] = sizeof(bool),         [BP_OPTION_TYPE_INT] = sizeof(int64_t),
-    [BP_OPTION_TYPE_FLOAT] = sizeof(double),      [BP_OPTION_TYPE_SIZE] = sizeof(int64_t),
-    [BP_OPTION_TYPE_DURATION] = sizeof(int64_t),  [BP_OPTION_TYPE_STRING] = sizeof(bp_str),
-    [BP_OPTION_TYPE_ENUM] = sizeof(int32_t),      [BP_OPTION_TYPE_URL] = sizeof(bp_str),
-    [BP_OPTION_TYPE_ADDRESS] = sizeof(bp_str),    [BP_OPTION_TYPE_PATH] = sizeof(bp_str),
-    [BP_OPTION_TYPE_SECRET] = sizeof(bp_str),     [BP_OPTION_TYPE_LIST] = sizeof(bp_str_list),
-    [BP_OPTION_TYPE_MAP] = sizeof(bp_option_map), [BP_OPTION_TYPE_REF] = sizeof(bp_peer *),
-    [BP_OPTION_TYPE_REFS] = sizeof(bp_peer_list),
-};
-
-size_t option_field_size(const bp_option *option)
-{
-    return field_sizes[option->type];
-}
-
 bp_status options_check_table(testhost *host, const bp_plugin *plugin)
 {
-    if (plugin->option_count && (!plugin->options || plugin->option_size < sizeof(bp_option)))
-        return problem(host, BP_INVALID,
-                       "%s/%s: the option table is missing or has too small a stride", plugin->kind,
+    const struct option_table table = table_of(plugin);
+    struct arena              arena;
+    bp_str                    wrong;
+
+    arena_init(&arena, TABLE_BYTES_MAX);
+    wrong = option_table_check(&arena, &table, plugin->instance_size);
+    if (wrong.len)
+        problem(host, BP_INVALID, "%s/%s: its option table is wrong: " BP_FMT, plugin->kind,
+                plugin->name, BP_ARG(wrong));
+    arena_free(&arena);
+    return wrong.len ? BP_INVALID : BP_OK;
+}
+
+static bp_status first_problem(testhost *host, const bp_plugin *plugin,
+                               const struct conf_problems *problems)
+{
+    const struct conf_problem *first = problems->first;
+
+    if (!problems->error_count)
+        return BP_OK;
+    while (first && first->is_warning)
+        first = first->next;
+    if (!first)
+        return problem(host, BP_NO_MEMORY, "%s/%s: no memory for its options", plugin->kind,
                        plugin->name);
-    for (uint32_t i = 0; i < plugin->option_count; i++) {
-        const bp_option *option = option_at(plugin, i);
-        if (!option->name || !option->help || !option->name[0])
-            return problem(host, BP_INVALID, "%s/%s: option %u lacks a name or a help line",
-                           plugin->kind, plugin->name, i);
-        if (option->type < BP_OPTION_TYPE_BOOL || option->type > BP_OPTION_TYPE_REFS)
-            return problem(host, BP_INVALID, "%s has the unknown type %u", option->name,
-                           option->type);
-        if (option->offset + field_sizes[option->type] > plugin->instance_size)
-            return problem(host, BP_INVALID, "the field of option %s lies outside the instance",
-                           option->name);
-        if ((option->type == BP_OPTION_TYPE_REF || option->type == BP_OPTION_TYPE_REFS) &&
-            !option->ref_kind)
-            return problem(host, BP_INVALID, "option %s does not say of which kind the instance is",
-                           option->name);
-        if (option->type == BP_OPTION_TYPE_ENUM && !option->choices)
-            return problem(host, BP_INVALID, "option %s has no choices", option->name);
-    }
-    return BP_OK;
+    return problem(host, BP_INVALID, "%s/%s: " BP_FMT ": " BP_FMT, plugin->kind, plugin->name,
+                   BP_ARG(first->path), BP_ARG(first->text));
 }
 
 bp_status options_read(testhost *host, const bp_plugin *plugin, const testhost_option *options,
                        size_t count, testhost_instance *into)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool is_known = false;
-        for (uint32_t k = 0; k < plugin->option_count; k++)
-            is_known = is_known || strcmp(option_at(plugin, k)->name, options[i].name) == 0;
-        if (!is_known)
-            return problem(host, BP_INVALID, "%s/%s has no option \"%s\"", plugin->kind,
-                           plugin->name, options[i].name);
+    const struct option_table        table = table_of(plugin);
+    const struct option_table *const tables[] = { &table };
+    char                             directory[DIRECTORY_BYTES];
+    struct conf_problems             problems;
+    struct option_reader             reader = { .problems = &problems };
+    struct option_refs               refs = { 0 };
+    struct conf_node                *mapping;
+
+    problems_init(&problems, &into->options, "");
+    if (!getcwd(directory, sizeof(directory)))
+        directory[0] = '\0';
+    reader.data_dir = arena_dup(&into->options,
+                                bp_str_of(host->data_dir ? host->data_dir : directory));
+    mapping = mapping_of(&problems, plugin, options, count, directory);
+    option_read(&reader, &table, NULL, mapping, into->self, &refs);
+    option_report_unknown(&problems, mapping, tables, 1, "");
+    fill_refs(host, &problems, mapping, &refs, into->self);
+    return first_problem(host, plugin, &problems);
+}
+
+void options_copy(const bp_plugin *plugin, const void *from, void *to)
+{
+    const struct option_table table = table_of(plugin);
+
+    for (uint32_t i = 0; i < table.count; i++) {
+        bp_option option = option_at(&table, i);
+
+        memcpy((char *)to + option.offset, (const char *)from + option.offset,
+               option_field_size(option.type));
     }
-    for (uint32_t k = 0; k < plugin->option_count; k++) {
-        const bp_option *option = option_at(plugin, k);
-        const char      *text = option->initial;
-        for (size_t i = 0; i < count; i++)
-            if (strcmp(option->name, options[i].name) == 0)
-                text = options[i].value;
-        if (text)
-            BP_TRY(set(host, option, text, into));
-        else if (option->is_required)
-            return problem(host, BP_INVALID, "%s/%s: the option \"%s\" is required", plugin->kind,
-                           plugin->name, option->name);
-    }
-    return BP_OK;
 }

@@ -1,4 +1,4 @@
-/* stream.c - connections of the fake host: scripted ones, and real ones over blocking sockets. */
+/* stream.c - faked: connections. They are scripted, or real ones over blocking sockets. */
 #include "host.h"
 
 #include <errno.h>

@@ -1,9 +1,13 @@
-/* web.c - requests of the fake host: finds the route of an app, runs its handler, keeps what it
- * wrote. */
+/* web.c - faked: the client of an app and the connection it comes by. Finds the route, runs its
+ * handler, keeps what it wrote. Escapes and queries are read by the host's own code
+ * (core/net/url.c).
+ */
 #include "host.h"
 
 #include <stdlib.h>
 #include <strings.h>
+
+#include "net/url.h"
 
 struct pair {
     bp_str name, value;
@@ -12,9 +16,9 @@ struct pair {
 struct bp_request {
     bp_call     *call;
     bp_str       method, path;
-    struct pair *headers, *query, *path_values;
-    size_t       header_count, query_count, path_value_count;
-    bp_str       body;
+    struct pair *headers, *path_values;
+    size_t       header_count, path_value_count;
+    bp_str       query, body;
     int64_t      body_max_bytes;
     size_t       read;
 };
@@ -29,32 +33,11 @@ struct bp_response {
 
 /* ---- taking a request apart ---- */
 
-static int hex_of(char c)
+static bp_str decode_segment(bp_call *call, bp_str raw)
 {
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return at ? (int)(at - digits) : -1;
-}
+    char *text = bp_alloc(call, raw.len + 1);
 
-static bp_str decode(bp_call *call, bp_str text, bool plus_is_blank)
-{
-    bp_str out = bp_dup(call, text);
-    char  *to = (char *)(uintptr_t)out.data;
-    size_t len = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '%' && i + 2 < text.len && hex_of(text.data[i + 1]) >= 0 &&
-            hex_of(text.data[i + 2]) >= 0) {
-            to[len++] = (char)(hex_of(text.data[i + 1]) * 16 + hex_of(text.data[i + 2]));
-            i += 2;
-        } else {
-            to[len++] = text.data[i] == '+' && plus_is_blank ? ' ' : text.data[i];
-        }
-    }
-    to[len] = '\0';
-    out.len = len;
-    return out;
+    return text ? bp_str_n(text, url_decode_segment(raw, text)) : BP_STR("");
 }
 
 /* The text up to `stop`, which is skipped. */
@@ -65,21 +48,6 @@ static bp_str take(bp_str *rest, char stop)
 
     *rest = at ? bp_str_n(at + 1, rest->len - piece.len - 1) : bp_str_n("", 0);
     return piece;
-}
-
-static void read_query(bp_call *call, bp_request *request, bp_str query)
-{
-    request->query = BP_NEW_ARRAY(call, struct pair, query.len / 2 + 1);
-    while (query.len) {
-        bp_str       value = take(&query, '&');
-        struct pair *pair = &request->query[request->query_count];
-        bp_str       name = take(&value, '=');
-        if (name.len) {
-            pair->name = decode(call, name, true);
-            pair->value = decode(call, value, true);
-            request->query_count++;
-        }
-    }
 }
 
 static void read_headers(bp_call *call, bp_request *request, bp_str lines)
@@ -113,7 +81,7 @@ static bool match(bp_call *call, bp_request *request, bp_str pattern, bp_str pat
             if (!value.len)
                 return false;
             request->path_values[request->path_value_count++] = (struct pair){
-                name, decode(call, value, false)
+                name, decode_segment(call, value)
             };
             if (is_rest)
                 return true;
@@ -154,11 +122,18 @@ static bp_str web_path_value(const bp_request *request, const char *name)
 
 static bool web_query_value(const bp_request *request, const char *name, bp_str *value)
 {
-    for (size_t i = 0; i < request->query_count; i++)
-        if (bp_str_is(request->query[i].name, name)) {
-            *value = request->query[i].value;
-            return true;
-        }
+    bp_str rest = request->query, raw_name, raw_value;
+
+    while (url_query_next(&rest, &raw_name, &raw_value)) {
+        char *text;
+
+        if (!url_query_name_is(raw_name, bp_str_of(name)))
+            continue;
+        text = bp_alloc(request->call, raw_value.len + 1);
+        if (text)
+            *value = bp_str_n(text, url_query_decode(raw_value, text));
+        return text != NULL;
+    }
     return false;
 }
 
@@ -279,13 +254,14 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
     testhost_reply    reply = { .status = BP_NOT_FOUND };
 
     call->instance = app;
-    *request = (bp_request){
-        .call = call, .method = bp_str_of(method), .path = decode(call, path, false), .body = body
-    };
+    *request = (bp_request){ .call = call,
+                             .method = bp_str_of(method),
+                             .path = decode_segment(call, path),
+                             .query = query,
+                             .body = body };
     *response = (bp_response){ .call = call,
                                .headers = bp_buf_new(call, 1 << 16),
                                .body = bp_buf_new(call, 1 << 26) };
-    read_query(call, request, query);
     read_headers(call, request, bp_str_of(headers ? headers : ""));
     for (size_t i = 0; i < ops->route_count && !route; i++) {
         const bp_route *at = (const bp_route *)(const void *)((const char *)ops->routes +

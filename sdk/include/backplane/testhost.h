@@ -31,8 +31,11 @@ extern "C" {
 typedef struct testhost          testhost;
 typedef struct testhost_instance testhost_instance;
 
-/* One option as it would stand in the conf. A LIST or REFS separates its members by ", "; a MAP is
- * written "name=value, name=value". */
+/* One option as it would stand in the conf, read by the host's own code: ${NAME} and ${file:PATH}
+ * are filled in, and what is wrong is said in the same words. A LIST or REFS separates its members
+ * by
+ * ", ", a MAP is written "name=value, name=value"; or all are YAML, "[a, b]" and "{name: value}".
+ */
 typedef struct testhost_option {
     const char *name;
     const char *value;
@@ -190,7 +193,8 @@ typedef struct testhost_mcp_reply {
 } testhost_mcp_reply;
 
 /* Finds the tool in the app's table and runs its handler. Arguments are not validated here: the
- * host does that. BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the
+ * host does that. A structured result is: BP_INTERNAL when it is not what the output schema says.
+ * BP_NOT_FOUND without such a tool. Everything in the reply lives as long as the
  * call. */
 testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, const char *name,
                                       const char *arguments);

@@ -55,7 +55,7 @@ static void refusals_say_whether_trying_again_helps(void **state)
     (void)state;
     testhost_http_answer(host, "POST", URL, 503, "Retry-After: 9\r\n", BP_STR(""));
     assert_status(deliver(0, 1), BP_UPSTREAM);
-    assert_said(URL " answered 503 to 1 alert");
+    assert_said("https://hooks.example/*** answered 503 to 1 alert"); // the path may be a key
     assert_int_equal(bp_error_of(call)->retry_after_ns, BP_SECONDS(9));
     testhost_http_answer(host, "POST", URL, 429, "", BP_STR(""));
     assert_status(deliver(0, 2), BP_LIMIT);

@@ -150,10 +150,38 @@ static const bp_route routes[] = {
     { .method = "POST", .path = "/greet/{name}", .handler = greet },
     { .method = "GET", .path = "/tell/{rest...}", .handler = tell },
 };
+
+/* It gives back its arguments, which are what it promises or are not. */
+static bp_status echo(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
+{
+    (void)instance;
+    bp_mcp_structured(mcp, bp_json_text(call, arguments));
+    return BP_OK;
+}
+static bp_mcp_tool tools[] = {
+    { .name = "echo",
+      .description = "gives back what it is given",
+      .input_schema = "{\"type\":\"object\"}",
+      .output_schema = "{\"type\":\"object\",\"required\":[\"n\"]}",
+      .handler = echo },
+};
+static bp_status read_note(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
+{
+    (void)call;
+    (void)instance;
+    (void)uri;
+    bp_mcp_contents_text(mcp, "text/plain", bp_mcp_uri_value(mcp, "title"));
+    return BP_OK;
+}
+static const bp_mcp_resource resources[] = {
+    { .uri = "notes://{user}/{title}.txt", .name = "notes", .handler = read_note },
+};
 static const bp_app_ops app_ops = { .struct_size = sizeof(bp_app_ops),
                                     .route_size = sizeof(bp_route),
                                     .routes = routes,
-                                    .route_count = 2 };
+                                    .route_count = 2,
+                                    BP_MCP_TOOLS(tools),
+                                    BP_MCP_RESOURCES(resources) };
 static const bp_plugin  app_descriptor = {
      .magic = BP_PLUGIN_MAGIC,
      .struct_size = sizeof(bp_plugin),
@@ -247,15 +275,15 @@ static void a_wrong_option_is_a_sentence_that_names_it(void **state)
         testhost_option option;
         const char     *said;
     } cases[] = {
-        { { "uri", "x" }, "no option \"uri\"" },
+        { { "uri", "x" }, "uri: is not known here (did you mean \"url\"?)" },
         { { "timeout", "5ms" }, "below the minimum" },
         { { "timeout", "2h" }, "above the maximum" },
         { { "count", "0" }, "below the minimum" },
         { { "count", "many" }, "count" },
-        { { "mode", "lazy" }, "slow|fast|mad" },
+        { { "mode", "lazy" }, "is not one of slow, fast, mad" },
         { { "is_on", "maybe" }, "is_on" },
         { { "size", "12XB" }, "size" },
-        { { "storage", "nowhere" }, "nowhere" },
+        { { "storage", "nowhere" }, "there is no storage instance \"nowhere\"" },
         { { "url", "htp://a" }, "not a URL" },
     };
     (void)state;
@@ -265,7 +293,7 @@ static void a_wrong_option_is_a_sentence_that_names_it(void **state)
         assert_non_null(strstr(testhost_problem(host), cases[i].said));
     }
     assert_null(probe_new(NULL, 0));
-    assert_non_null(strstr(testhost_problem(host), "\"url\" is required"));
+    assert_non_null(strstr(testhost_problem(host), "url: is required: where to"));
 }
 
 static void a_step_that_fails_unwinds_those_before_it(void **state)
@@ -598,6 +626,34 @@ static void json_is_the_hosts_own(void **state)
     testhost_call_end(call);
 }
 
+static void secrets_are_masked_as_in_a_server(void **state)
+{
+    bp_call *call = testhost_call_new(host, BP_SECONDS(1));
+
+    (void)state;
+    bp_fail(call, BP_UNAVAILABLE, "http://u:hunter2@h/x?api_key=abc cannot be reached");
+    assert_string_equal(bp_error_of(call)->message.data,
+                        "http://***@h/x?api_key=*** cannot be reached");
+    bp_log_event(call, BP_LOG_INFO, "tried", BP_STR("http://u:hunter2@h/"),
+                 (bp_field[]){ bp_field_str("url", BP_STR("redis://u:hunter2@h")),
+                               bp_field_int("attempt", 2) },
+                 2);
+    assert_true(testhost_log_has(host, "url=redis://***@h attempt=2"));
+    assert_false(testhost_log_has(host, "hunter2"));
+    testhost_call_end(call);
+}
+
+static void what_is_no_json_is_said_in_the_words_of_a_server(void **state)
+{
+    bp_call       *call = testhost_call_new(host, BP_SECONDS(1));
+    const bp_json *value;
+
+    (void)state;
+    assert_int_equal(bp_json_parse(call, BP_STR("{\"a\":"), &value), BP_INVALID);
+    assert_non_null(strstr(bp_error_of(call)->message.data, "this is not JSON that can be read: "));
+    testhost_call_end(call);
+}
+
 static void an_app_is_asked_by_its_routes(void **state)
 {
     const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
@@ -624,6 +680,52 @@ static void an_app_is_asked_by_its_routes(void **state)
     testhost_instance_destroy(app);
 }
 
+static void a_structured_result_is_what_the_tool_promises(void **state)
+{
+    const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
+    testhost_instance *app = testhost_instance_create(host, plugin, "greeter", NULL, 0);
+    bp_call           *call = testhost_call_new(host, BP_SECONDS(1));
+
+    (void)state;
+    assert_int_equal(testhost_call_tool(call, app, "echo", "{\"n\":1}").status, BP_OK);
+    assert_int_equal(testhost_call_tool(call, app, "echo", "{\"m\":1}").status, BP_INTERNAL);
+    assert_non_null(strstr(bp_error_of(call)->message.data, "the structured result is not what "
+                                                            "the tool's output schema says: "));
+    testhost_call_end(call);
+    testhost_instance_destroy(app);
+}
+
+static void values_of_a_uri_are_decoded(void **state)
+{
+    const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
+    testhost_instance *app = testhost_instance_create(host, plugin, "greeter", NULL, 0);
+    bp_call           *call = testhost_call_new(host, BP_SECONDS(1));
+    testhost_mcp_reply reply = testhost_read_resource(call, app, "notes://ann/a%2Fb%20c.txt");
+
+    (void)state;
+    assert_int_equal(reply.status, BP_OK);
+    assert_non_null(strstr(reply.result.data, "\"a/b c\""));
+    assert_int_equal(testhost_read_resource(call, app, "notes://ann/x/y.txt").status, BP_NOT_FOUND);
+    testhost_call_end(call);
+    testhost_instance_destroy(app);
+}
+
+static void a_tool_whose_schema_is_none_is_refused_when_it_is_loaded(void **state)
+{
+    const char *good = tools[0].input_schema;
+
+    (void)state;
+    tools[0].input_schema = "{\"type\":\"objekt\"}";
+    assert_null(testhost_load_entry(host, app_entry));
+    assert_non_null(
+        strstr(testhost_problem(host), "app/greeter: the MCP tool \"echo\" cannot be offered: "));
+    tools[0].input_schema = "{\"type\":\"string\"}";
+    assert_null(testhost_load_entry(host, app_entry));
+    assert_non_null(strstr(testhost_problem(host), "its input schema has no \"type\": \"object\""));
+    tools[0].input_schema = good;
+    assert_non_null(testhost_load_entry(host, app_entry));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -644,7 +746,12 @@ int main(void)
         TEST(streams_are_scripted_or_real),
         TEST(a_descriptor_is_waited_for_until_the_deadline),
         TEST(json_is_the_hosts_own),
+        TEST(secrets_are_masked_as_in_a_server),
+        TEST(what_is_no_json_is_said_in_the_words_of_a_server),
         TEST(an_app_is_asked_by_its_routes),
+        TEST(a_structured_result_is_what_the_tool_promises),
+        TEST(values_of_a_uri_are_decoded),
+        TEST(a_tool_whose_schema_is_none_is_refused_when_it_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

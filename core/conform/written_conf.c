@@ -1,14 +1,12 @@
-/* conform_conf.c - the conf that `backplane conform` runs on: one instance, and the embedded back
+/* written_conf.c - the conf that a contract is run on: one instance, and the embedded back
  * ends it may refer to.
  */
-#include "cli/conform_conf.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "conform/parts.h"
 #include "host/embedded_conf.h"
-#include "conform.h"
 
 enum { CONF_BYTES = 1 << 20 };
 
@@ -39,8 +37,8 @@ static bool is_overridden(const char *const *settings, size_t count, size_t inde
     return false;
 }
 
-static bool add_settings(struct bp_buf *out, const struct plugin *plugin,
-                         const char *const *settings, size_t count)
+static bool add_settings(const struct contract_wish *wish, struct bp_buf *out,
+                         const struct plugin *plugin, const char *const *settings, size_t count)
 {
     static const bp_option host_option = { .type = BP_OPTION_TYPE_STRING };
 
@@ -49,7 +47,7 @@ static bool add_settings(struct bp_buf *out, const struct plugin *plugin,
         const bp_option *option = option_named(plugin, key);
 
         if (!strchr(settings[i], '=')) {
-            fprintf(stderr, "backplane conform: --set %s: write KEY=VALUE\n", settings[i]);
+            contract_say(wish, "--set %s: write KEY=VALUE", settings[i]);
             return false;
         }
         if (is_overridden(settings, count, i, key))
@@ -77,20 +75,20 @@ static void add_app(struct bp_buf *out, const struct plugin *plugin, const char 
     }
 }
 
-char *conform_conf_write(const struct conform_wish *wish, const struct plugin *plugin,
-                         bool is_wrong)
+char *contract_conf_write(const struct contract_wish *wish, const struct plugin *plugin,
+                          const char *outside_file, const char *folder, bool is_wrong)
 {
     struct bp_buf out;
     char          path[4096];
-    bool          is_outside = wish->file && realpath(wish->file, path);
-    const char   *kind = plugin->descriptor.kind, *settings[2 * CONFORM_SETTINGS_MAX];
+    bool          is_outside = outside_file && realpath(outside_file, path);
+    const char   *kind = plugin->descriptor.kind, *settings[2 * CONTRACT_SETTINGS_MAX];
     size_t        count = wish->setting_count + (is_wrong ? wish->wrong_count : 0);
 
     memcpy(settings, wish->settings, wish->setting_count * sizeof(*settings));
     memcpy(settings + wish->setting_count, wish->wrong,
            (count - wish->setting_count) * sizeof(*settings));
     buf_init(&out, NULL, CONF_BYTES);
-    buf_addf(&out, "data_dir: %s/data\nlog: { level: error }\n", wish->folder);
+    buf_addf(&out, "data_dir: %s/data\nlog: { level: error }\n", folder);
     if (is_outside) {
         *strrchr(path, '/') = '\0';
         buf_addf(&out, "plugins: [ \"%s\" ]\n", path);
@@ -110,7 +108,7 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
                  kind, plugin->descriptor.name);
     if (strcmp(kind, "app") == 0)
         add_app(&out, plugin, settings, count);
-    if (!add_settings(&out, plugin, settings, count)) {
+    if (!add_settings(wish, &out, plugin, settings, count)) {
         buf_free(&out);
         return NULL;
     }
@@ -121,7 +119,7 @@ char *conform_conf_write(const struct conform_wish *wish, const struct plugin *p
 /* What --wrong sets must be there to be wrong: a plugin that refuses an option it does not know
  * refuses no credentials.
  */
-bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plugin *plugin)
+bool contract_conf_check_wrong(const struct contract_wish *wish, const struct plugin *plugin)
 {
     const struct conform_contract *contract = conform_contract_of(plugin->descriptor.kind);
     bool                           has_refusals = wish->wrong_count == 0;
@@ -130,22 +128,21 @@ bool conform_conf_check_wrong(const struct conform_wish *wish, const struct plug
         bp_str value, key = str_split(bp_str_of(wish->wrong[i]), '=', &value);
 
         if (!strchr(wish->wrong[i], '=')) {
-            fprintf(stderr, "backplane conform: --wrong %s: write KEY=VALUE\n", wish->wrong[i]);
+            contract_say(wish, "--wrong %s: write KEY=VALUE", wish->wrong[i]);
             return false;
         }
         if (!option_named(plugin, key)) {
-            fprintf(stderr,
-                    "backplane conform: --wrong " BP_FMT
-                    ": %s/%s has no such option: `backplane docs` lists them\n",
-                    BP_ARG(key), plugin->descriptor.kind, plugin->descriptor.name);
+            contract_say(wish,
+                         "--wrong " BP_FMT
+                         ": %s/%s has no such option: `backplane docs` lists them",
+                         BP_ARG(key), plugin->descriptor.kind, plugin->descriptor.name);
             return false;
         }
     }
     for (size_t i = 0; contract && i < contract->count; i++)
         has_refusals |= contract->cases[i].where == CONFORM_REFUSED;
     if (!has_refusals)
-        fprintf(stderr,
-                "backplane conform: --wrong: the contract of the kind %s knows no credentials\n",
-                plugin->descriptor.kind);
+        contract_say(wish, "--wrong: the contract of the kind %s knows no credentials",
+                     plugin->descriptor.kind);
     return has_refusals;
 }

@@ -1,6 +1,6 @@
-/* conform_web.c - the way from the cases of an app to its routes: over the host's own listener, as
+/* web.c - the way from the cases of an app to its routes: over the host's own listener, as
  * any client comes. */
-#include "cli/conform_web.h"
+#include "conform/web.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static struct {
 
 /* ---- the server's side ---- */
 
-void conform_web_handle(struct http_exchange *exchange, void *host)
+void contract_web_handle(struct http_exchange *exchange, void *host)
 {
     bp_call *call = exchange->call;
     bp_str   cancel = http_exchange_header(exchange, CANCEL_HEADER),
@@ -141,7 +141,7 @@ static bp_str kept(void)
     return bp_str_of(way.kept ? way.kept : "");
 }
 
-const struct conform_web *conform_web_open(struct host *host, bp_str name)
+const struct conform_web *contract_web_open(struct host *host, bp_str name)
 {
     struct instance *instance = generation_find(host->edition->generation, 0, BP_STR("app"), name);
 
@@ -157,7 +157,7 @@ const struct conform_web *conform_web_open(struct host *host, bp_str name)
     return &way.web;
 }
 
-void conform_web_end(void)
+void contract_web_end(void)
 {
     free(way.kept);
     way.kept = NULL;

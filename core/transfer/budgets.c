@@ -1,9 +1,8 @@
-/* migrate_budgets.c - copies what was spent of budgets from one cache to another, and compares
+/* budgets.c - copies what was spent of budgets from one cache to another, and compares
  * both. They are few: one for each key and period, so they are held at once. */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/migrate.h"
+#include "transfer/parts.h"
 
 enum { BUDGETS_MAX = 1000000, BATCH = 500 };
 
@@ -67,53 +66,52 @@ static bp_status read_budgets(bp_call *call, const bp_peer *cache, struct budget
     return BP_OK;
 }
 
-bp_status budgets_is_empty(bp_call *call, struct migrate_item *item, bool *is_empty)
+bp_status transfer_budgets_is_empty(bp_call *call, struct transfer_item *item, bool *is_empty)
 {
     struct budget_list list;
 
-    BP_TRY(read_budgets(call, migrate_to(item), &list));
+    BP_TRY(read_budgets(call, transfer_to(item), &list));
     *is_empty = list.count == 0;
     return BP_OK;
 }
 
 /* Loading again what was loaded does no harm, so a run that was killed begins anew. */
-bp_status budgets_copy(bp_call *call, struct migration *m, struct migrate_item *item)
+bp_status transfer_budgets_copy(bp_call *call, struct transfer *t, struct transfer_item *item)
 {
     struct budget_list list;
-    struct progress    progress;
 
-    BP_TRY(read_budgets(call, migrate_from(item), &list));
-    progress_start(&progress, item->label.data, (int64_t)list.count);
+    BP_TRY(read_budgets(call, transfer_from(item), &list));
+    transfer_progress_begin(t, item->label.data, (int64_t)list.count);
     item->moved = 0;
     for (size_t at = 0; at < list.count; at += BATCH) {
         size_t count = list.count - at < BATCH ? list.count - at : BATCH;
 
-        BP_TRY(bp_cache_load(call, migrate_to(item), list.items + at, count));
+        BP_TRY(bp_cache_load(call, transfer_to(item), list.items + at, count));
         item->moved += (int64_t)count;
         item->moved_now += (int64_t)count;
-        progress_add(&progress, (int64_t)count);
-        BP_TRY(migrate_check_stop(call, m));
+        transfer_progress_step(t, (int64_t)count);
+        BP_TRY(transfer_check_stop(call, t));
     }
     if (list.count)
-        progress_end(&progress);
+        transfer_progress_end(t);
     return BP_OK;
 }
 
-static void digest_budget(bp_call *call, const bp_budget *budget, struct digest *digest)
+static void digest_budget(bp_call *call, const bp_budget *budget, struct transfer_digest *digest)
 {
-    digest_add(digest, bp_format(call, "%zu " BP_FMT " %zu " BP_FMT " %lld", budget->key.len,
-                                 BP_ARG(budget->key), budget->period.len, BP_ARG(budget->period),
-                                 (long long)budget->spent));
+    transfer_digest_add(digest, bp_format(call, "%zu " BP_FMT " %zu " BP_FMT " %lld",
+                                          budget->key.len, BP_ARG(budget->key), budget->period.len,
+                                          BP_ARG(budget->period), (long long)budget->spent));
 }
 
-bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_item *item)
+bp_status transfer_budgets_compare(bp_call *call, struct transfer *t, struct transfer_item *item)
 {
     struct budget_list lists[2];
     size_t             i = 0, j = 0;
 
-    BP_TRY(read_budgets(call, migrate_from(item), &lists[0]));
-    BP_TRY(read_budgets(call, migrate_to(item), &lists[1]));
-    item->digests[0] = item->digests[1] = (struct digest){ 0 };
+    BP_TRY(read_budgets(call, transfer_from(item), &lists[0]));
+    BP_TRY(read_budgets(call, transfer_to(item), &lists[1]));
+    item->digests[0] = item->digests[1] = (struct transfer_digest){ 0 };
     for (int side = 0; side < 2; side++)
         for (size_t b = 0; b < lists[side].count; b++)
             digest_budget(call, &lists[side].items[b], &item->digests[side]);
@@ -124,15 +122,15 @@ bp_status budgets_compare(bp_call *call, struct migration *m, struct migrate_ite
         const bp_budget *first = order <= 0 ? a : b;
 
         if (order != 0)
-            migrate_differs(m, item, "the budget " BP_FMT " of " BP_FMT " is only in the %s",
-                            BP_ARG(first->key), BP_ARG(first->period),
-                            order < 0 ? "source" : "target");
+            transfer_differs(t, item, "the budget " BP_FMT " of " BP_FMT " is only in the %s",
+                             BP_ARG(first->key), BP_ARG(first->period),
+                             order < 0 ? "source" : "target");
         else if (a->spent != b->spent)
-            migrate_differs(m, item,
-                            "of the budget " BP_FMT " of " BP_FMT
-                            " %lld is spent in the source and %lld in the target",
-                            BP_ARG(a->key), BP_ARG(a->period), (long long)a->spent,
-                            (long long)b->spent);
+            transfer_differs(t, item,
+                             "of the budget " BP_FMT " of " BP_FMT
+                             " %lld is spent in the source and %lld in the target",
+                             BP_ARG(a->key), BP_ARG(a->period), (long long)a->spent,
+                             (long long)b->spent);
         i += order <= 0;
         j += order >= 0;
     }

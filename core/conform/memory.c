@@ -1,6 +1,6 @@
-/* conform_memory.c - how much memory this process uses, as the allocator and the kernel count it.
+/* memory.c - how much memory this process uses, as the allocator and the kernel count it.
  */
-#include "cli/conform_memory.h"
+#include "conform/memory.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -10,12 +10,12 @@
 
 #if defined(ANNOTATE_ASAN) || defined(ANNOTATE_TSAN)
 /* What was freed is kept for a while, so that its use is found. */
-size_t conform_allocated_bytes(void)
+size_t contract_allocated_bytes(void)
 {
     return 0;
 }
 #else
-size_t conform_allocated_bytes(void)
+size_t contract_allocated_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();
 
@@ -23,7 +23,7 @@ size_t conform_allocated_bytes(void)
 }
 #endif
 
-size_t conform_resident_bytes(void)
+size_t contract_resident_bytes(void)
 {
     unsigned long total = 0, resident = 0;
     FILE         *file = fopen("/proc/self/statm", "r");
