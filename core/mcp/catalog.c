@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "schema/params.h"
 
 enum { CATALOG_BYTES_MAX = 64 << 20, NAME_BYTES_MAX = 64 };
 
@@ -298,6 +299,9 @@ static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char p
                  NAME_BYTES_MAX);
         return false;
     }
+    if (!params_text(&catalog->arena, tool->spec.params, &tool->spec.input_schema, problem) ||
+        !params_text(&catalog->arena, tool->spec.results, &tool->spec.output_schema, problem))
+        return false;
     is_good = tool_schemas_read(&catalog->arena, tool->spec.input_schema, tool->spec.output_schema,
                                 &schemas, reason);
     tool->input = schemas.input; // catalog_free() looks at them

@@ -16,6 +16,7 @@
 #include "plugin/generation.h"
 #include "plugin/instance.h"
 #include "plugin/process_block.h"
+#include "schema/params.h"
 #include "version.h"
 
 bp_status service_on_fiber(bp_call *call, bp_status (*fn)(bp_call *call, void *arg), void *arg)
@@ -441,6 +442,7 @@ const struct host_service plugin_services[] = {
     { "loop", 1, sizeof(loop_service), &loop_service },
     { "json", 1, sizeof(json_service), &json_service },
     { "metrics", 1, sizeof(metrics_service), &metrics_service },
+    { "params", 1, sizeof(params_service), &params_service },
     { "host", 1, sizeof(host_service_table), &host_service_table },
 };
 const size_t plugin_service_count = sizeof(plugin_services) / sizeof(plugin_services[0]);

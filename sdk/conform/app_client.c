@@ -34,6 +34,10 @@ struct app_target app_target_at(const struct conform *conform, size_t index)
         target.tool = (const bp_mcp_tool *)(const void *)((const char *)app->tools +
                                                           (index - app->route_count) *
                                                               app->tool_size);
+        if (app->tool_size >= offsetof(bp_mcp_tool, results) + sizeof(target.results)) {
+            target.params = target.tool->params;
+            target.results = target.tool->results;
+        }
         snprintf(target.label, sizeof(target.label), "the tool %s", target.tool->name);
     }
     return target;
@@ -49,11 +53,20 @@ bool app_target_reads(const struct app_target *target)
            (scope.len > 4 && memcmp(scope.data + scope.len - 4, "read", 4) == 0);
 }
 
-bp_str app_target_schema(const struct app_target *target)
+bp_str app_schema_of(bp_call *call, const char *text, const bp_params *table)
 {
-    const char *schema = target->route ? target->route->request_schema : target->tool->input_schema;
+    bp_str schema = { NULL, 0 };
 
-    return schema ? bp_str_of(schema) : (bp_str){ NULL, 0 };
+    if (text || !table)
+        return text ? bp_str_of(text) : schema;
+    return bp_params_schema(call, table, &schema) == BP_OK ? schema : (bp_str){ NULL, 0 };
+}
+
+bp_str app_target_schema(bp_call *call, const struct app_target *target)
+{
+    return app_schema_of(call,
+                         target->route ? target->route->request_schema : target->tool->input_schema,
+                         target->params);
 }
 
 /* ---- requests ---- */
@@ -167,7 +180,7 @@ bp_status app_request_make(bp_call *call, const struct conform *conform,
                            const struct app_target *target, const struct sample_wish *wish,
                            struct conform_request *request)
 {
-    bp_str schema = app_target_schema(target), body = { NULL, 0 };
+    bp_str schema = app_target_schema(call, target), body = { NULL, 0 };
 
     if (schema.data)
         BP_TRY(sample_json(call, schema, wish, &body));

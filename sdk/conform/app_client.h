@@ -3,13 +3,16 @@
 #ifndef BACKPLANE_CONFORM_APP_CLIENT_H
 #define BACKPLANE_CONFORM_APP_CLIENT_H
 
+#include <backplane/param.h>
+
 #include "conform.h"
 #include "sample.h"
 
 /* One thing that can be asked: a route, or a tool by POST /mcp/{app}. */
 struct app_target {
     const bp_route    *route;
-    const bp_mcp_tool *tool;
+    const bp_mcp_tool *tool; /* of which a table with a shorter stride has only the beginning */
+    const bp_params   *params, *results;
     char               label[160]; /* "POST /api/v1/search", "tool search_documents" */
 };
 
@@ -18,8 +21,11 @@ struct app_target app_target_at(const struct conform *conform, size_t index);
 /* It only reads, as far as its table says: a GET route, a scope that ends with "read", a read-only
  * tool. */
 bool app_target_reads(const struct app_target *target);
-/* The schema of its body or arguments; data NULL: none. */
-bp_str app_target_schema(const struct app_target *target);
+/* The schema of its body or arguments; data NULL: none, or one that cannot be made, which the
+ * host has refused. */
+bp_str app_target_schema(bp_call *call, const struct app_target *target);
+/* The schema that a text or a table gives; data NULL: neither is there. */
+bp_str app_schema_of(bp_call *call, const char *text, const bp_params *table);
 
 /* A request as the tables describe it: texts of `wish` in the path, the query (a whole wish only)
  * and the body. */

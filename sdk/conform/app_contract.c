@@ -160,7 +160,7 @@ static const char *const wrong_values[] = {
 static bp_status break_properties(bp_call *call, const struct conform *conform,
                                   const struct app_target *target)
 {
-    bp_str         schema = app_target_schema(target), name, body;
+    bp_str         schema = app_target_schema(call, target), name, body;
     const bp_json *root, *value;
     size_t         cursor = 0;
 
@@ -218,7 +218,7 @@ static bp_status send_anything(bp_call *call, const struct conform *conform,
     BP_TRY(send_body(call, conform, target, (bp_str){ NULL, 0 }));
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
         BP_TRY(send_body(call, conform, target, bp_str_of(bodies[i])));
-    if (app_target_schema(target).data)
+    if (app_target_schema(call, target).data)
         BP_TRY(break_properties(call, conform, target));
     return send_too_much(call, conform, target);
 }
@@ -322,9 +322,9 @@ static bp_status try_tool(bp_call *call, const struct conform *conform,
     if (!target->tool)
         return BP_OK;
     BP_TRY(check_schema(call, conform, target->label, "the schema of the arguments",
-                        target->tool->input_schema));
+                        app_target_schema(call, target).data));
     BP_TRY(check_schema(call, conform, target->label, "the schema of the result",
-                        target->tool->output_schema));
+                        app_schema_of(call, target->tool->output_schema, target->results).data));
     CONFORM_THAT(call, target->tool->description && *target->tool->description,
                  "%s does not say what it does", target->label);
     BP_TRY(app_ask_simply(call, conform, target));
@@ -335,7 +335,7 @@ static bp_status try_tool(bp_call *call, const struct conform *conform,
         CONFORM_THAT(call, app_is_refused(call, &reply),
                      "%s takes arguments that are no object: %s", target->label, no_objects[i]);
     }
-    return app_target_schema(target).data ? break_properties(call, conform, target) : BP_OK;
+    return app_target_schema(call, target).data ? break_properties(call, conform, target) : BP_OK;
 }
 
 static bp_status tools_answer_and_keep_to_their_schemas(bp_call *call, struct conform *conform)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/json_service.h"
+#include "schema/params.h"
 
 enum { OPTIONS_BYTES_MAX = 64 << 20 };
 
@@ -63,6 +64,7 @@ static const struct service services[] = {
     { "json", 1, &json_service, sizeof(json_service) },
     { "metrics", 1, &metrics_service, sizeof(metrics_service) },
     { "host", 1, &host_service, sizeof(host_service) },
+    { "params", 1, &params_service, sizeof(params_service) },
     { "web", 1, &web_service, sizeof(web_service) },
     { "mcp", 1, &mcp_service, sizeof(mcp_service) },
 };

@@ -7,6 +7,7 @@
 #include "base/json_service.h"
 #include "mcp/uri_template.h"
 #include "net/url.h"
+#include "schema/params.h"
 #include "schema/tool_schemas.h"
 
 enum { RESULT_BYTES_MAX = 64 << 20, TABLE_BYTES_MAX = 64 << 20 };
@@ -335,6 +336,13 @@ static bp_mcp_tool tool_at(const bp_app_ops *ops, size_t index)
     return tool;
 }
 
+/* What a tool says in tables, as the texts that it might have had. */
+static bool read_tables(struct arena *arena, bp_mcp_tool *tool, char why[TOOL_PROBLEM_BYTES])
+{
+    return params_text(arena, tool->params, &tool->input_schema, why) &&
+           params_text(arena, tool->results, &tool->output_schema, why);
+}
+
 bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
 {
     const bp_app_ops *ops = plugin->ops;
@@ -349,7 +357,9 @@ bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
         char                why[TOOL_PROBLEM_BYTES];
 
         arena_init(&arena, TABLE_BYTES_MAX);
-        if (!tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, why))
+        schemas = (struct tool_schemas){ .input = NULL };
+        if (!read_tables(&arena, &tool, why) ||
+            !tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, why))
             status = problem(host, BP_INVALID, "%s/%s: the MCP tool \"%s\" cannot be offered: %s",
                              plugin->kind, plugin->name, tool.name, why);
         tool_schemas_free(&schemas);
@@ -361,13 +371,15 @@ bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
 /* As a server does: a result that is not what the tool promises is a mistake of the tool. */
 static bp_status check_result(bp_mcp *mcp, const bp_mcp_tool *tool)
 {
-    struct tool_schemas schemas;
+    struct tool_schemas schemas = { .input = NULL };
+    bp_mcp_tool         whole = *tool;
     char                why[TOOL_PROBLEM_BYTES];
     bool                is_good;
 
-    if (mcp->is_error || !tool->output_schema)
+    if (mcp->is_error || (!tool->output_schema && !tool->results))
         return BP_OK;
-    is_good = tool_schemas_read(call_memory(mcp->call), tool->input_schema, tool->output_schema,
+    is_good = read_tables(call_memory(mcp->call), &whole, why) &&
+              tool_schemas_read(call_memory(mcp->call), whole.input_schema, whole.output_schema,
                                 &schemas, why) &&
               tool_result_check(schemas.output, call_memory(mcp->call), mcp->structured, why);
     tool_schemas_free(&schemas);

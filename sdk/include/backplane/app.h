@@ -248,6 +248,8 @@ enum {
 typedef bp_status (*bp_mcp_tool_handler)(bp_call *call, void *instance, const bp_json *arguments,
                                          bp_mcp *mcp);
 
+struct bp_params; /* a table of parameters: <backplane/param.h> */
+
 typedef struct bp_mcp_tool {
     const char *name;
     const char *title;         /* for people; NULL: the name */
@@ -258,10 +260,12 @@ typedef struct bp_mcp_tool {
     const char *scope; /* a key or token needs it: "filesystem:write"; NULL: none of its own */
     const char *
         needs; /* what the client must be able to do: "sampling elicitation roots"; NULL: nothing */
-    const char *icons;           /* a JSON array of icons; NULL: none */
-    int64_t     deadline_ns;     /* 0: the default of the conf */
-    uint32_t    rate_per_minute; /* for one key or address; 0: no limit of its own */
-    uint32_t    flags;           /* BP_TOOL_ */
+    const char             *icons;           /* a JSON array of icons; NULL: none */
+    int64_t                 deadline_ns;     /* 0: the default of the conf */
+    uint32_t                rate_per_minute; /* for one key or address; 0: no limit of its own */
+    uint32_t                flags;           /* BP_TOOL_ */
+    const struct bp_params *params;          /* instead of input_schema; NULL: what that says */
+    const struct bp_params *results;         /* instead of output_schema */
 } bp_mcp_tool;
 
 /* `uri` as the client wrote it; what {name} of a template stands for: bp_mcp_uri_value(). Adds

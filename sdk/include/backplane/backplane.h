@@ -13,6 +13,7 @@
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
 #include <backplane/metrics.h>
+#include <backplane/param.h>
 #include <backplane/plugin.h>
 #include <backplane/storage.h>
 #include <backplane/stream.h>

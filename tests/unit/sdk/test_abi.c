@@ -81,7 +81,7 @@ FIELD(bp_route, body_max_bytes, 72)
 FIELD(bp_route, rate_per_minute, 80)
 FIELD(bp_route, flags, 84)
 
-SIZE(bp_mcp_tool, 88)
+SIZE(bp_mcp_tool, 104)
 FIELD(bp_mcp_tool, name, 0)
 FIELD(bp_mcp_tool, title, 8)
 FIELD(bp_mcp_tool, description, 16)
@@ -94,6 +94,8 @@ FIELD(bp_mcp_tool, icons, 64)
 FIELD(bp_mcp_tool, deadline_ns, 72)
 FIELD(bp_mcp_tool, rate_per_minute, 80)
 FIELD(bp_mcp_tool, flags, 84)
+FIELD(bp_mcp_tool, params, 88)
+FIELD(bp_mcp_tool, results, 96)
 
 SIZE(bp_mcp_resource, 80)
 FIELD(bp_mcp_resource, uri, 0)
@@ -607,6 +609,39 @@ FIELD(bp_peer, instance, 64)
 SIZE(bp_peer_list, 16)
 FIELD(bp_peer_list, items, 0)
 FIELD(bp_peer_list, count, 8)
+
+/* ---- <backplane/param.h> ---- */
+
+SIZE(bp_param, 88)
+FIELD(bp_param, name, 0)
+FIELD(bp_param, help, 8)
+FIELD(bp_param, initial, 16)
+FIELD(bp_param, minimum, 24)
+FIELD(bp_param, maximum, 32)
+FIELD(bp_param, choices, 40)
+FIELD(bp_param, schema, 48)
+FIELD(bp_param, fields, 56)
+FIELD(bp_param, field_count, 64)
+FIELD(bp_param, field_size, 68)
+FIELD(bp_param, type, 72)
+FIELD(bp_param, flags, 76)
+FIELD(bp_param, offset, 80)
+FIELD(bp_param, reserved, 84)
+SIZE(bp_params, 24)
+FIELD(bp_params, rows, 0)
+FIELD(bp_params, row_count, 8)
+FIELD(bp_params, row_size, 12)
+FIELD(bp_params, bytes_size, 16)
+FIELD(bp_params, flags, 20)
+SIZE(bp_params_service, 24)
+FIELD(bp_params_service, struct_size, 0)
+FIELD(bp_params_service, read, 8)
+FIELD(bp_params_service, schema, 16)
+_Static_assert(BP_PARAM_TYPE_TEXT == 1 && BP_PARAM_TYPE_INTEGER == 2 && BP_PARAM_TYPE_NUMBER == 3 &&
+                   BP_PARAM_TYPE_BOOLEAN == 4 && BP_PARAM_TYPE_CHOICE == 5 &&
+                   BP_PARAM_TYPE_TEXTS == 6 && BP_PARAM_TYPE_OBJECTS == 7 &&
+                   BP_PARAM_TYPE_OBJECT == 8 && BP_PARAM_TYPE_ANY == 9,
+               "a type of a parameter has changed");
 
 /* ---- <backplane/plugin.h> ---- */
 
