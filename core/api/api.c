@@ -8,6 +8,7 @@
 
 #include "api/access.h"
 #include "api/budget.h"
+#include "api/commands.h"
 #include "api/origin.h"
 #include "api/prefix.h"
 #include "api/proxy.h"
@@ -87,7 +88,8 @@ static bool add_apps(struct api *api, char problem[512])
     api->prefixes = prefixes_settle(api, problem);
     for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
         if (is_app(generation->units[i]) &&
-            !add_app(api, generation->units[i], api->prefixes[i], problem))
+            (!add_app(api, generation->units[i], api->prefixes[i], problem) ||
+             !commands_add(api, generation->units[i], problem)))
             is_good = refuse_app(api, generation->units[i], problem);
     return api->prefixes && is_good;
 }
@@ -394,8 +396,13 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
         BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
                                                           : api->conf->server.limits.body_bytes;
-    call->deadline_ns = clock_now_ns() +
-                        (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
+    call->deadline_ns = deadline_ns == BP_FOREVER
+                            ? BP_FOREVER
+                            : clock_now_ns() + (deadline_ns
+                                                    ? deadline_ns
+                                                    : api->conf->server.request_deadline_ns);
+    if (commands_is_route(route))
+        return commands_run(api, request, response);
     if (!route->unit)
         return route->spec.handler(call, route->context, request, response);
     return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler,

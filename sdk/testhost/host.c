@@ -60,6 +60,7 @@ static const struct service services[] = {
     { "host", 1, &host_service, sizeof(host_service) },
     { "web", 1, &web_service, sizeof(web_service) },
     { "mcp", 1, &mcp_service, sizeof(mcp_service) },
+    { "command", 1, &command_service, sizeof(command_service) },
 };
 
 /* ---- small helpers of all files ---- */
