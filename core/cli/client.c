@@ -198,6 +198,8 @@ bool client_post_stream(struct client *client, const char *path, const struct cl
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     code = curl_easy_perform(curl);
     curl_slist_free_all(headers);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE,
+                      &client->status); // of an answer that was cut, too
     return judge(client, code, NULL);
 }
 

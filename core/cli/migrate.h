@@ -53,7 +53,7 @@ struct migrate_item {
     struct migrate_pair *pair;
     migrate_item_kind    kind;
     bp_str               name;
-    bp_str               label; /* "storage.main retrieval_documents" */
+    bp_str               label; /* "storage.main documents" */
 
     struct table_plan    *table;  /* ITEM_TABLE */
     const bp_vector_info *schema; /* ITEM_COLLECTION */
