@@ -105,7 +105,8 @@ static bool take_event(struct answer *answer, bp_str line)
         write_safely(answer, stderr, json_as_string(value));
     else if ((value = json_get(event, BP_STR("progress"))) != NULL)
         take_progress(answer, value);
-    else if ((value = json_get(event, BP_STR("end"))) != NULL)
+    else if ((value = json_get(event, BP_STR("end"))) != NULL &&
+             json_is_whole(json_get(value, BP_STR("status"))))
         take_end(answer, value);
     return !answer->is_output_gone;
 }

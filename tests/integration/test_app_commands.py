@@ -1,17 +1,17 @@
 """test_app_commands.py - commands that an app of a third party brings: found in the conf or asked of a server, listed by help, run with
 files of any size, refused without their scope; and core/ names no app."""
+import contextlib
 import http.client
+import http.server
 import json
 import os
 import pty
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
-import time
 
 from backplane_test import PROGRAM, SOURCE, Server, check, check_equal, run, run_tests, wait_until
 
@@ -235,6 +235,51 @@ def who_lacks_the_scope_is_refused():
         check(with_body in (401, None), f"a body that nobody reads: {with_body}")
 
 
+# ---- servers that mean harm ----
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    """Says what its server's `answer` is, whatever the command."""
+    table = [{"instance": "a", "name": "lie", "arguments": "", "summary": "\x1b[31mred", "options": [{"name": "x", "help": "\x1b]0;t\x07"}]},
+             {"instance": "a", "name": "../up", "arguments": "", "summary": "s", "options": []},
+             {"instance": "a", "name": "odd", "arguments": "", "summary": "s", "options": [{"name": "-\n-", "help": "h"}]}, 7, None]
+
+    def log_message(self, *words):
+        pass
+
+    def say(self, body, kind="application/x-ndjson"):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.say(json.dumps({"commands": self.table}).encode(), "application/json")
+
+    def do_POST(self):
+        with contextlib.suppress(OSError):
+            self.say(self.server.answer)
+
+
+def a_server_that_lies_does_no_harm():
+    liar = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    threading.Thread(target=liar.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{liar.server_port}"
+    said = run("help", "--url", url)
+    check(said.returncode == 0 and "  lie " in said.stdout and "\x1b" not in said.stdout, f"{said}")
+    check("up" not in re.findall(r"^  (\S+)", said.stdout, re.M) and "odd" not in said.stdout, f"malformed entries: {said.stdout}")
+    check("\x1b" not in run("lie", "--help", "--url", url).stdout, "help of one")
+    for answer, wanted in ((b"", "ended before the command did"), (b'{"print": "a"}\n', "ended before the command did"),
+                           (b"no JSON\n", "no event"), (b"[]\n", "no event"), (b'{"print": "' + b"x" * (3 * MIB) + b'"}\n', "longer than"),
+                           (b"x" * (3 * MIB), "longer than"), (b'{"end": {"status": 1000, "http_status": 500, "message": "\\u001b[2J"}}\n', "\\x1b[2J"),
+                           (b'{"progress": {"what": 7, "done": -5}}\n{"progress": 1}\n{"end": 7}\n', "ended before"),
+                           (b'{"end": {"status": 0}}', "ended before")):
+        liar.answer = answer
+        done = run("lie", "--url", url, seconds=30)
+        check(wanted in done.stderr and done.returncode == 1, f"{answer[:60]}: {done.returncode} {done.stderr[:300]}")
+    liar.shutdown()
+    liar.server_close()
+
+
 # ---- core ----
 
 def core_names_no_app():
@@ -257,6 +302,6 @@ try:
                an_app_from_before_there_were_commands_loads, the_first_of_the_conf_wins_and_a_name_before_it_chooses,
                what_is_typed_wrong_is_told_as_ever, it_prints_warns_and_ends_as_it_says, a_bar_grows_in_place_on_a_terminal,
                an_answer_that_is_cut_is_a_failure, no_end_of_the_reader_is_taken_for_one, files_of_any_size_stream,
-               a_file_that_cannot_be_read_is_named, who_lacks_the_scope_is_refused, core_names_no_app])
+               a_file_that_cannot_be_read_is_named, who_lacks_the_scope_is_refused, a_server_that_lies_does_no_harm, core_names_no_app])
 finally:
     shutil.rmtree(folder)
