@@ -1,6 +1,8 @@
 /* command_run.c - the service behind command.h: what a command reads, and what it says. */
 #include "api/command_run.h"
 
+#include <stdio.h>
+
 #include "api/commands.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -18,6 +20,8 @@ static void free_run(void *arg)
 {
     struct bp_command_run *run = arg;
 
+    for (size_t i = 0; run->values && i < run->command->spec.option_count; i++)
+        buf_free(&run->values[i].bytes);
     command_input_free(&run->input);
     buf_free(&run->event);
 }
@@ -299,7 +303,7 @@ bp_status command_run_say_end(bp_call *call, bp_command_run *run, bp_status stat
     if (status != BP_OK) {
         json_put_text(&w, "code", bp_status_label(status));
         json_put_integer(&w, "http_status", bp_status_http(status));
-        json_put_string(&w, "message", run->is_refused ? run->refusal : sentence);
+        json_put_string(&w, "message", run->is_refused ? bp_str_of(run->refusal) : sentence);
         json_put_text(&w, "request_id", call->request_id);
     }
     json_end(&w);
@@ -314,7 +318,7 @@ static void set_exit(bp_command_run *run, int32_t status)
 static bp_status refuse(bp_call *call, bp_command_run *run, bp_str sentence)
 {
     run->is_refused = true;
-    run->refusal = arena_dup(call->arena, sentence);
+    snprintf(run->refusal, sizeof(run->refusal), BP_FMT, BP_ARG(str_cut(sentence, 1000)));
     return call_fail(call, BP_INVALID, BP_FMT, BP_ARG(sentence));
 }
 
@@ -326,7 +330,6 @@ static bp_status take_option_file(bp_call *call, bp_command_run *run,
 {
     const bp_command_option *option = NULL;
     struct command_value    *value = value_of(run, file->option, &option);
-    struct bp_buf            bytes;
     bp_str                   piece;
 
     if (!value || !(option->flags & BP_COMMAND_FILE) || !value->is_set || value->is_here)
@@ -334,7 +337,7 @@ static bp_status take_option_file(bp_call *call, bp_command_run *run,
                          "the request of a command brings a file of the option \"" BP_FMT
                          "\", which has none to come",
                          BP_ARG(str_cut(file->option, 64)));
-    buf_init(&bytes, call->arena, COMMAND_OPTION_FILES_BYTES_MAX);
+    buf_init(&value->bytes, NULL, COMMAND_OPTION_FILES_BYTES_MAX + 1);
     for (;;) {
         BP_TRY(command_input_read(call, &run->input, &piece));
         if (!piece.len)
@@ -344,12 +347,11 @@ static bp_status take_option_file(bp_call *call, bp_command_run *run,
             return call_fail(call, BP_TOO_LARGE,
                              "the files of a command's options are larger than %d MiB together",
                              COMMAND_OPTION_FILES_BYTES_MAX >> 20);
-        buf_add(&bytes, piece);
+        buf_add(&value->bytes, piece);
     }
-    if (buf_status(&bytes) != BP_OK)
+    if (buf_status(&value->bytes) != BP_OK)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the file of --%s",
                          option->name);
-    value->bytes = buf_str(&bytes);
     value->is_here = true;
     return BP_OK;
 }
@@ -428,8 +430,8 @@ static bp_status read_file(bp_call *call, bp_command_run *run, bp_str *piece)
 
 static bp_status do_option_file(bp_call *call, void *arg)
 {
-    struct file_args           *args = arg;
-    const struct command_value *value = value_of(args->run, bp_str_of(args->name), NULL);
+    struct file_args     *args = arg;
+    struct command_value *value = value_of(args->run, bp_str_of(args->name), NULL);
 
     *args->bytes = BP_STR("");
     if (!value || !value->is_set)
@@ -441,7 +443,7 @@ static bp_status do_option_file(bp_call *call, void *arg)
                          "the request of the command does not bring the file of "
                          "its option \"%s\"",
                          args->name);
-    *args->bytes = value->bytes;
+    *args->bytes = buf_str(&value->bytes);
     return BP_OK;
 }
 

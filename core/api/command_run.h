@@ -6,8 +6,9 @@
 #include "api/command_table.h"
 
 struct command_value {
-    bool   is_set, is_here; /* is_here: its file's bytes are */
-    bp_str value, bytes;
+    bool          is_set, is_here; /* is_here: its file's bytes are */
+    bp_str        value;
+    struct bp_buf bytes; /* on the heap: it outlives scratch memory of the handler */
 };
 
 struct command_progress {
@@ -20,7 +21,7 @@ struct bp_command_run {
     struct http_exchange     *exchange;
     const struct app_command *command;
     bool                      is_alone, is_refused;
-    bp_str                    refusal; /* the sentence of one; may be empty */
+    char                      refusal[1024]; /* the sentence of one; may be empty */
     int32_t                   exit_status;
     bp_str                   *words;
     size_t                    word_count;

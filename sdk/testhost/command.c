@@ -13,7 +13,7 @@ struct bp_command_run {
     size_t                  read; /* bytes of the one before it */
     bool                    is_open, is_refused;
     int32_t                 exit_status;
-    const char             *progress_what;
+    char                    progress_what[64];
     int64_t                 progress_done, progress_total;
 };
 
@@ -60,7 +60,7 @@ static bp_status command_progress(bp_call *call, bp_command_run *run, const char
     BP_TRY(call_check(call));
     if (!what)
         return BP_OK;
-    run->progress_what = bp_dup(run->call, bp_str_of(what)).data;
+    snprintf(run->progress_what, sizeof(run->progress_what), "%s", what);
     run->progress_done = done;
     run->progress_total = total;
     return BP_OK;
@@ -110,7 +110,7 @@ static bp_status command_option_file(bp_call *call, bp_command_run *run, const c
     *bytes = BP_STR("");
     for (size_t i = 0; i < run->typed->file_count; i++)
         if (run->typed->files[i].option && strcmp(run->typed->files[i].option, name) == 0)
-            *bytes = bp_dup(run->call, run->typed->files[i].bytes);
+            *bytes = run->typed->files[i].bytes;
     return BP_OK;
 }
 
@@ -187,7 +187,7 @@ testhost_command_reply testhost_run_command(bp_call *call, testhost_instance *ap
     reply.exit_status = run->is_refused ? 2 : reply.status != BP_OK ? 1 : run->exit_status;
     reply.printed = bp_buf_str(run->printed).data;
     reply.warned = bp_buf_str(run->warned).data;
-    reply.progress_what = run->progress_what;
+    reply.progress_what = run->progress_what[0] ? run->progress_what : NULL;
     reply.progress_done = run->progress_done;
     reply.progress_total = run->progress_total;
     return reply;

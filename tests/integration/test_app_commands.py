@@ -71,7 +71,7 @@ def help_lists_them_and_says_which_name_is_taken():
 
 def a_conf_that_cannot_be_read_leaves_the_programs_own():
     said = run("help", "-c", write("bad.yaml", "app: [\n"))
-    check(said.returncode == 0 and "  serve " in said.stdout and said.stderr.count("\n") == 1 and "bad.yaml" in said.stderr, f"{said}")
+    check(said.returncode == 0 and "  serve " in said.stdout and "commands of apps are missing here" in said.stderr and "bad.yaml" in said.stderr, f"{said}")
     check_equal(run("say", "-c", folder + "/bad.yaml").returncode, 78, "a command of it")
     said = run("sai", "-c", conf_path())
     check(said.returncode == 2 and 'did you mean "say"' in said.stderr, f"{said}")
@@ -121,7 +121,7 @@ def it_prints_warns_and_ends_as_it_says():
             at = [where, server.conf_path if where == "-c" else url_of(server)]
             done = run("say", "a", "b c", "--times=3", "--exit", "7", *at)
             check_equal((done.returncode, done.stdout), (7, "Hello <a> <b c>\n" * 3), f"{done}")
-            check(done.stderr.startswith("be careful\n") and re.search(r"greetings \[#{30}\] 3/3 ", done.stderr), done.stderr)
+            check("be careful\n" in done.stderr and re.search(r"greetings \[#{30}\] 3/3 ", done.stderr), done.stderr)
             done = run("say", "--fail", "--escape", *at)
             check_equal((done.returncode, done.stdout), (1, "Hello\n\\x1b]0;title\\x07\\u009b31m\ttab\n\\x0dback\n"), "control characters")
             check("backplane say: it was told to fail: \\x1b[31mred (status 409)\n" in done.stderr, done.stderr)
@@ -168,7 +168,9 @@ def files_of_any_size_stream():
     big, small, other = write("in/big.bin", b"\x01" * (100 * MIB)), write("in/sub/small.TXT", "abc\ndef"), write("in/picture.png", "x")
     write("in/.hidden.txt", "x")
     listing = write("list", "the list")
-    with Server(made=made) as server:
+    # What AddressSanitizer keeps of freed memory is not the server's.
+    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+    with Server(made=made, environment={"ASAN_OPTIONS": options.lstrip(":")}) as server:
         run("say", "--url", url_of(server))
         before, most, is_over = resident_kib(server.process), [0], threading.Event()
 

@@ -39,14 +39,20 @@ static bp_status read_files(bp_call *call, bp_command_run *run)
 
 static bp_status try_all(bp_call *call, void *instance, bp_command_run *run)
 {
-    bp_str list;
+    bp_status status;
+    bp_str    list;
 
     (void)instance;
     for (size_t i = 0; i < bp_command_word_count(run); i++)
         BP_TRY(bp_command_print(call, run, bp_command_word(run, i)));
     while (bp_command_is_set(run, "flood"))
         BP_TRY(bp_command_print(call, run, BP_STR("0123456789abcdef0123456789abcdef")));
-    BP_TRY(bp_command_option_file(call, run, "list", &list));
+    BP_TRY(bp_scratch_begin(call)); // it outlives that
+    status = bp_command_option_file(call, run, "list", &list);
+    if (bp_command_is_set(run, "refuse"))
+        status = bp_command_refuse(call, run, bp_format(call, "not %s", "today"));
+    bp_scratch_end(call);
+    BP_TRY(status);
     if (list.len)
         BP_TRY(bp_command_print(call, run, list));
     return read_files(call, run);
@@ -55,6 +61,7 @@ static bp_status try_all(bp_call *call, void *instance, bp_command_run *run)
 static const bp_command_option options[] = {
     { .name = "list", .value = "FILE", .help = "a list", .flags = BP_COMMAND_FILE },
     { .name = "flood", .help = "print without end" },
+    { .name = "refuse", .help = "refuse what was typed" },
     { .name = "need", .value = "N", .help = "is needed", .flags = BP_COMMAND_REQUIRED },
 };
 static const bp_command table[] = {
@@ -67,6 +74,7 @@ static const bp_command table[] = {
 };
 
 static struct app_command *command;
+static struct arena        arena;
 
 /* What commands_run() and web_fail() do, without a gate and a router. */
 static void handle(struct http_exchange *exchange, void *arg)
@@ -92,7 +100,6 @@ static void handle(struct http_exchange *exchange, void *arg)
 static int start(void **state)
 {
     static struct host_service services[16];
-    static struct arena        arena;
     bp_app_ops                 ops = { .struct_size = sizeof(ops), BP_COMMANDS(table) };
     struct rig                *rig = calloc(1, sizeof(*rig));
     char                       problem[512];
@@ -115,6 +122,7 @@ static int start(void **state)
 static int stop(void **state)
 {
     rig_stop(*state);
+    arena_free(&arena);
     free(*state);
     return 0;
 }
@@ -164,6 +172,14 @@ static void files_come_with_a_size_or_in_pieces(void **state)
            200, "{\"print\":\"c=1;\"}");
     expect(state, TYPED "{\"name\":\"b\"}\n2\nxy3\nxyz0\n{\"left_out\":4}\n", 200,
            "{\"print\":\"b=5;\"}");
+}
+
+static void a_refusal_keeps_its_sentence(void **state)
+{
+    expect(state, "{\"words\":[\"a\"],\"options\":{\"need\":\"1\",\"refuse\":true}}\n", 200,
+           "{\"end\":{\"status\":2,\"usage\":true,\"code\":\"invalid\",\"http_status\":400,"
+           "\"message\":"
+           "\"not today\"");
 }
 
 /* ---- what is not ---- */
@@ -282,14 +298,14 @@ static void refuse_table(const bp_command *commands, size_t count, uint32_t stri
 {
     bp_app_ops ops = { .commands = commands, .command_count = count, .command_size = stride };
     struct app_command *read;
-    struct arena        arena;
+    struct arena        own;
     char                problem[512] = "";
 
-    arena_init(&arena, 1 << 20);
-    assert_false(command_table_read(&arena, &ops, "app", &read, &count, problem));
+    arena_init(&own, 1 << 20);
+    assert_false(command_table_read(&own, &ops, "app", &read, &count, problem));
     if (!strstr(problem, said))
         fail_msg("\"%s\" does not say \"%s\"", problem, said);
-    arena_free(&arena);
+    arena_free(&own);
 }
 
 static void a_malformed_table_is_refused_with_a_sentence(void **state)
@@ -360,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(files_come_with_a_size_or_in_pieces),
+        WITH_SERVER(a_refusal_keeps_its_sentence),
         WITH_SERVER(a_bad_first_line_is_refused),
         WITH_SERVER(a_size_that_lies_is_found_out),
         WITH_SERVER(a_file_that_is_no_file_is_refused),
