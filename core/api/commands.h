@@ -4,8 +4,9 @@
  *      POST /commands/INSTANCE/NAME      runs one; a blank in NAME is a slash there
  *
  *      {"words": ["docs/"], "options": {"collection": "docs", "json": true}}
- *      {"name": "docs/a.md", "size": 5}
- *      # A..{"name": "pipe.txt"}         without "size": pieces, a line with the length before each
+ *      {"name": "docs/a.md", "size": 6}  as many bytes follow
+ *      hello
+ *      {"name": "pipe.txt"}              without "size": pieces, a line with the length before each
  *      3
  *      abc0
  *

@@ -258,6 +258,8 @@ class Liar(http.server.BaseHTTPRequestHandler):
         self.say(json.dumps({"commands": self.table}).encode(), "application/json")
 
     def do_POST(self):
+        while self.rfile.readline() not in (b"0\r\n", b""):  # a close with bytes unread would take the answer along
+            pass
         with contextlib.suppress(OSError):
             self.say(self.server.answer)
 
