@@ -8,6 +8,7 @@
 #include <backplane/cache.h>
 
 #include "api/budget.h"
+#include "api/commands.h"
 #include "api/prefix.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -84,7 +85,8 @@ static bool add_apps(struct api *api, char problem[512])
     api->prefixes = prefixes_settle(api->conf, api->generation, &api->arena, problem);
     for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
         if (is_app(generation->units[i]) &&
-            !add_app(api, generation->units[i], api->prefixes[i], problem))
+            (!add_app(api, generation->units[i], api->prefixes[i], problem) ||
+             !commands_add(api, generation->units[i], problem)))
             is_good = refuse_app(api, generation->units[i], problem);
     return api->prefixes && is_good;
 }

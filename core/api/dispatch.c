@@ -7,6 +7,7 @@
 #include "api/access.h"
 #include "api/api.h"
 #include "api/budget.h"
+#include "api/commands.h"
 #include "api/origin.h"
 #include "api/prefix.h"
 #include "api/proxy.h"
@@ -216,8 +217,13 @@ static bp_status dispatch(struct api *api, bp_request *request, bp_response *res
         BP_TRY(api_take_from_limit(api, exchange, route->op.name, route->spec.rate_per_minute));
     exchange->max_body_bytes = route->spec.body_max_bytes ? route->spec.body_max_bytes
                                                           : api->conf->server.limits.body_bytes;
-    call->deadline_ns = clock_now_ns() +
-                        (deadline_ns ? deadline_ns : api->conf->server.request_deadline_ns);
+    call->deadline_ns = deadline_ns == BP_FOREVER
+                            ? BP_FOREVER
+                            : clock_now_ns() + (deadline_ns
+                                                    ? deadline_ns
+                                                    : api->conf->server.request_deadline_ns);
+    if (commands_is_route(route))
+        return commands_run(api, request, response);
     if (!route->unit)
         return route->spec.handler(call, route->context, request, response);
     return gate_run(call, &route->unit->instances[call->worker->index], &route->op, run_handler,

@@ -1,5 +1,6 @@
 /* host_routes.c - what the host itself answers: probes, metrics, the description of its routes. */
 #include "api/api.h"
+#include "api/commands.h"
 #include "api/web.h"
 #include "ops/pressure.h"
 #include "version.h"
@@ -204,6 +205,12 @@ const bp_route api_host_routes[] = {
       .handler = get_openapi,
       .summary = "This list of routes, OpenAPI 3.1",
       .response_schema = "{\"type\":\"object\"}" },
+    { .method = "GET",
+      .path = "/commands",
+      .handler = commands_get,
+      .summary = "The commands that apps bring to the command line, with their words and options",
+      .response_schema = "{\"type\":\"object\",\"required\":[\"commands\"],\"properties\":{"
+                         "\"commands\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}" },
     { .method = "GET",
       .path = "/.well-known/oauth-protected-resource",
       .handler = get_resource_metadata,

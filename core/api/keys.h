@@ -52,7 +52,8 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
 /* Whether that can be done without asking the storage. */
 bool keys_are_known(const struct key_cache *cache, bp_str presented);
 
-/* Whether the principal's scopes hold `scope`: by itself, by "retrieval:*" or by "*". */
+/* Whether the principal's scopes hold `scope`: by itself, by "notes:*" for "notes:read", or by "*".
+ */
 bool keys_allow(const bp_principal *principal, const char *scope);
 
 #endif

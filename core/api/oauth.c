@@ -290,7 +290,7 @@ static bp_str main_resource(const struct oauth *oauth)
     return oauth->conf->audience.count ? oauth->conf->audience.items[0] : (bp_str){ "", 0 };
 }
 
-/* The MCP endpoint of one app is a resource of its own: "/mcp/knowledge". */
+/* The MCP endpoint of one app is a resource of its own: "/mcp/NAME". */
 static bool is_app_endpoint(bp_str path)
 {
     return path.len > 5 && bp_str_starts(path, "/mcp/") &&

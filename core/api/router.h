@@ -28,7 +28,7 @@ struct route {
     bp_str value_names[ROUTE_VALUES_MAX]; /* in the order of the path: routes of one shape may call
                                              them differently */
     void          *context; /* of the host's own: what their handlers get as instance */
-    struct gate_op op;      /* named "GET /api/v1/..." */
+    struct gate_op op;      /* named "GET /notes/{id}" */
     struct metric_series *_Atomic by_status[ROUTE_STATUSES];
     struct metric_series         *duration;
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "api/commands.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -220,6 +221,23 @@ static bp_str error_json(bp_call *call, bp_status status)
     return buf_str(&buf);
 }
 
+/* An event says that it failed, so the stream may end as streams do; nothing else can say it but a
+ * missing end. Those of MCP are streams of messages and know no such event: a client sees that its
+ * answer is not among them. False: nothing could say it. */
+static bool say_failure(bp_call *call, bp_response *response, bp_status status)
+{
+    bool is_whole;
+
+    if (response->run)
+        return commands_end(call, response->run, status,
+                            call_sentence_for_client(call, status, &is_whole));
+    if (!http_exchange_is_event_stream(response->exchange))
+        return false;
+    return !response->is_event_stream ||
+           http_exchange_sse(response->exchange, BP_STR("error"), (bp_str){ NULL, 0 },
+                             error_json(call, status)) == BP_OK;
+}
+
 bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
 {
     struct http_exchange *exchange = response->exchange;
@@ -243,13 +261,7 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
     // The deadline is over, or all of it, but saying so must still be possible.
     call->shield_until_ns = clock_now_ns() + BP_SECONDS(1);
     if (exchange->status) {
-        // An event says that it failed, so the stream may end as streams do; nothing else can say
-        // it but a missing end. Those of MCP are streams of messages and know no such event: a
-        // client sees that its answer is not among them.
-        if (!http_exchange_is_event_stream(exchange) ||
-            (response->is_event_stream &&
-             http_exchange_sse(exchange, BP_STR("error"), (bp_str){ NULL, 0 },
-                               error_json(call, status)) != BP_OK))
+        if (!say_failure(call, response, status))
             http_exchange_abort(exchange);
         call->shield_until_ns = 0;
         return status;

@@ -50,6 +50,13 @@ bool cli_take_flag(int *argc, char **argv, const char *name)
 
 const char *cli_take_conf(int *argc, char **argv)
 {
+    bool is_given;
+
+    return cli_take_conf_if(argc, argv, &is_given);
+}
+
+const char *cli_take_conf_if(int *argc, char **argv, bool *is_given)
+{
     static char beside[4096];
     const char *conf = cli_take_option(argc, argv, "-c");
 
@@ -57,6 +64,7 @@ const char *cli_take_conf(int *argc, char **argv)
         conf = cli_take_option(argc, argv, "--conf");
     if (!conf)
         conf = getenv("BACKPLANE_CONF");
+    *is_given = conf != NULL;
     if (conf)
         return conf;
     if (access("backplane.yaml", R_OK) == 0)

@@ -1,8 +1,10 @@
-/* cli.h - the subcommands of `backplane`: one function each, called by the table in main.c. */
+/* cli.h - the subcommands of `backplane`: one function each, called by the table in help.c. Those
+ * of apps are in app_command.c. */
 #ifndef CORE_CLI_CLI_H
 #define CORE_CLI_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "host/exit_status.h"
 
@@ -25,9 +27,15 @@ struct command {
 extern const struct command commands[];
 extern const size_t         command_count;
 
+/* -c, --conf and --url: three, ended by one without a name. */
+extern const struct command_option command_server_options[];
+
 /* The command of a command line without the program's name: the one with most words that are its;
  * NULL: none. */
 const struct command *command_find(int argc, char **argv);
+/* The first word of the program's own that was probably meant: a command's name, which may go on
+ * behind it; NULL: none. */
+const char *command_nearest(const char *wanted);
 /* What options are taken from now on is checked against its table. */
 void command_begin(const struct command *command);
 /* Whether the option belongs to the command that runs; ends the program when its table does not
@@ -38,6 +46,7 @@ const struct command_option *command_option_of(const char *name);
 const char                  *command_nearest_option(const char *name);
 /* All options of one command; of all whose first word it is, when it has several. */
 void command_print_help(const struct command *command, int argc, char **argv);
+void command_print_one(const struct command *command);
 int  command_help(int argc, char **argv);
 int  command_version(int argc, char **argv);
 
@@ -62,21 +71,18 @@ int command_db(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 /* mcp.c */
 int command_mcp(int argc, char **argv);
-/* ingest.c, search.c, eval.c */
-int command_ingest(int argc, char **argv);
-int command_search(int argc, char **argv);
-int command_eval(int argc, char **argv);
-/* reindex.c */
-int command_reindex(int argc, char **argv);
-int command_verify(int argc, char **argv);
 /* conform.c */
 int command_conform(int argc, char **argv);
-/* journal.c */
-int command_journal(int argc, char **argv);
+/* app_command.c: what is no command of the program's own, for the apps of the conf or of a server.
+ * False: they have none of that name either; `nearest` is one that is called almost so, or empty.
+ */
+bool app_command_run(int argc, char **argv, int *status, char nearest[80]);
 
 /* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc is what is
  * left. */
 const char *cli_take_conf(int *argc, char **argv);
+/* The same; *is_given: somebody said so, and it is not one of the places where a conf may be. */
+const char *cli_take_conf_if(int *argc, char **argv, bool *is_given);
 /* Takes "--name VALUE" or "--name=VALUE" out of argv; NULL when it is not there. */
 const char *cli_take_option(int *argc, char **argv, const char *name);
 bool        cli_take_flag(int *argc, char **argv, const char *name);

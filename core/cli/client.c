@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
 enum { ANSWER_BYTES_MAX = 256 << 20, TIMEOUT_S = 900 };
 
@@ -22,7 +23,9 @@ int client_open(struct client *client, const char *url, const char *conf_file)
     signal(SIGPIPE, SIG_IGN);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     client->curl = curl_easy_init();
-    client->key = getenv("BACKPLANE_KEY");
+    client->key = getenv("BACKPLANE_API_KEY");
+    if (!client->key)
+        client->key = getenv("BACKPLANE_KEY");
     if (!client->curl)
         return EXIT_FAILED;
     if (url) {
@@ -50,22 +53,6 @@ void client_close(struct client *client)
     if (client->host.workers)
         host_stop(&client->host);
     host_free(&client->host);
-}
-
-void client_encode(bp_str text, char *out, size_t size)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < text.len && used + 4 < size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            strchr("-_.~", c))
-            out[used++] = (char)c;
-        else
-            used += (size_t)snprintf(out + used, size - used, "%%%02X", c);
-    }
-    out[used] = '\0';
 }
 
 static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
@@ -107,7 +94,12 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
     if (client->answer.len)
         json_parse(&client->arena, buf_str(&client->answer), &root, problem);
     if (client->status >= 400) {
-        message = json_as_string(json_get(json_get(root, BP_STR("error")), BP_STR("message")));
+        struct bp_buf safe;
+
+        buf_init(&safe, &client->arena, 1u << 20);
+        terminal_add_safe(&safe, json_as_string(
+                                     json_get(json_get(root, BP_STR("error")), BP_STR("message"))));
+        message = buf_str(&safe);
         snprintf(client->problem, sizeof(client->problem), "%.*s (status %ld)",
                  (int)(message.len < 400 ? message.len : 400),
                  message.len ? message.data : "the server refused", client->status);
@@ -123,13 +115,10 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
     return true;
 }
 
-bool client_send(struct client *client, const char *method, const char *path,
-                 const char *content_type, bp_str body, const bp_json **answer)
+static void prepare(struct client *client, const char *path, struct curl_slist *headers)
 {
-    CURL              *curl = client->curl;
-    struct curl_slist *headers = headers_for(client, content_type);
-    char               url[4096];
-    CURLcode           code;
+    CURL *curl = client->curl;
+    char  url[4096];
 
     snprintf(url, sizeof(url), "%s%s", client->base_url, path);
     arena_reset(&client->arena);
@@ -138,12 +127,22 @@ bool client_send(struct client *client, const char *method, const char *path,
     if (client->has_host)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->host.socket_path);
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+}
+
+bool client_send(struct client *client, const char *method, const char *path,
+                 const char *content_type, bp_str body, const bp_json **answer)
+{
+    CURL              *curl = client->curl;
+    struct curl_slist *headers = headers_for(client, content_type);
+    CURLcode           code;
+
+    prepare(client, path, headers);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &client->answer);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     if (content_type) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data ? body.data : "");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
@@ -151,6 +150,57 @@ bool client_send(struct client *client, const char *method, const char *path,
     code = curl_easy_perform(curl);
     curl_slist_free_all(headers);
     return judge(client, code, answer);
+}
+
+/* ---- both ways at once ---- */
+
+struct streaming {
+    struct client              *client;
+    const struct client_stream *stream;
+};
+
+static size_t give_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    const struct client_stream *stream = ((struct streaming *)arg)->stream;
+
+    return stream->read(stream->arg, bytes, size * count);
+}
+
+static size_t take_piece(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct streaming *streaming = arg;
+    long              status = 0;
+
+    curl_easy_getinfo(streaming->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 400)
+        return take_answer(bytes, size, count, &streaming->client->answer);
+    return streaming->stream->take(streaming->stream->arg, bp_str_n(bytes, size * count))
+               ? size * count
+               : 0;
+}
+
+bool client_post_stream(struct client *client, const char *path, const struct client_stream *stream)
+{
+    CURL              *curl = client->curl;
+    struct curl_slist *headers = headers_for(client, "application/octet-stream");
+    struct streaming   streaming = { client, stream };
+    CURLcode           code;
+
+    headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
+    prepare(client, path, headers);
+    // The answer begins before the body ends, which only HTTP/1.1 is known to be good for here.
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body);
+    curl_easy_setopt(curl, CURLOPT_READDATA, &streaming);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_piece);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &streaming);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    code = curl_easy_perform(curl);
+    curl_slist_free_all(headers);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE,
+                      &client->status); // of an answer that was cut, too
+    return judge(client, code, NULL);
 }
 
 /* ---- progress ---- */
@@ -195,7 +245,15 @@ void progress_add(struct progress *progress, int64_t count)
     if (now - progress->last_drawn_ns < 100000000)
         return;
     progress->last_drawn_ns = now;
+    progress->is_on_line = progress->is_terminal;
     draw(progress, false);
+}
+
+void progress_make_way(struct progress *progress)
+{
+    if (progress->is_on_line)
+        fputc('\n', stderr);
+    progress->is_on_line = false;
 }
 
 void progress_end(struct progress *progress)

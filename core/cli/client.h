@@ -18,7 +18,7 @@ struct client {
     bool          has_host;
     void         *curl;
     char          base_url[512];
-    const char   *key;    /* of $BACKPLANE_KEY; NULL: none */
+    const char   *key;    /* of $BACKPLANE_API_KEY, or $BACKPLANE_KEY; NULL: none */
     struct arena  arena;  /* for answers */
     long          status; /* of the last answer */
     struct bp_buf answer;
@@ -35,18 +35,32 @@ void client_close(struct client *client);
  */
 bool client_send(struct client *client, const char *method, const char *path,
                  const char *content_type, bp_str body, const bp_json **answer);
-/* Percent-encodes one segment into `out`. */
-void client_encode(bp_str text, char *out, size_t size);
+
+/* A request whose body is made, and whose answer is taken, piece by piece and side by side. */
+struct client_stream {
+    /* Up to `size` bytes into `bytes`, how many there are; 0: the body ends; CLIENT_READ_FAILED: it
+     * cannot be made. */
+    size_t (*read)(void *arg, char *bytes, size_t size);
+    /* False: no more is wanted. Bytes of an answer whose status is 400 or more do not come here. */
+    bool (*take)(void *arg, bp_str bytes);
+    void *arg;
+};
+#define CLIENT_READ_FAILED ((size_t)0x10000000) /* CURL_READFUNC_ABORT */
+/* POSTs, without a limit of time. False as client_send(). */
+bool client_post_stream(struct client *client, const char *path,
+                        const struct client_stream *stream);
 
 /* A line on stderr that grows in place; nothing when stderr is no terminal, but for the end. */
 struct progress {
     const char *what;
     int64_t     done, total; /* total 0: not known */
     int64_t     last_drawn_ns, started_ns;
-    bool        is_terminal;
+    bool        is_terminal, is_on_line; /* is_on_line: the cursor stands behind it */
 };
 void progress_start(struct progress *progress, const char *what, int64_t total);
 void progress_add(struct progress *progress, int64_t count);
+/* Somebody else writes to the terminal: the bar is drawn anew on the next line. */
+void progress_make_way(struct progress *progress);
 void progress_end(struct progress *progress);
 
 #endif

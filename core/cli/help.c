@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
-#include "cli/cli.h"
+#include "cli/app_table.h"
 #include "version.h"
 
 #define CONF_OPTIONS                                                                               \
@@ -20,10 +21,6 @@
         "--url", "URL",                                                                            \
             "ask the server there, with the key in $BACKPLANE_API_KEY, instead of opening the "    \
             "data itself"                                                                          \
-    }
-#define COLLECTION_OPTION                                                                          \
-    {                                                                                              \
-        "--collection", "NAME", "of the collection"                                                \
     }
 #define JSON_OPTION                                                                                \
     {                                                                                              \
@@ -122,39 +119,9 @@ static const struct command_option mcp_options[] = {
       "without a conf: an option of the app, or APP.KEY=VALUE; may be repeated" },
     NO_MORE,
 };
-static const struct command_option ingest_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
-                                                        NO_MORE };
-static const struct command_option search_options[] = {
-    CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION, { "--limit", "N", "hits" }, JSON_OPTION, NO_MORE
-};
-static const struct command_option reindex_options[] = { CONF_OPTIONS,
-                                                         URL_OPTION,
-                                                         COLLECTION_OPTION,
-                                                         { "--all", NULL, "every collection" },
-                                                         { "--no-wait", NULL,
-                                                           "with --url: do not wait for its end" },
-                                                         JSON_OPTION,
-                                                         NO_MORE };
-static const struct command_option verify_options[] = { CONF_OPTIONS, URL_OPTION, COLLECTION_OPTION,
-                                                        JSON_OPTION, NO_MORE };
-static const struct command_option journal_options[] = {
-    CONF_OPTIONS,
-    URL_OPTION,
-    { "--stuck", "8h", "those that have been open for so long" },
-    { "--close", NULL, "close them" },
-    JSON_OPTION,
-    NO_MORE
-};
-static const struct command_option eval_options[] = {
-    CONF_OPTIONS,
-    URL_OPTION,
-    COLLECTION_OPTION,
-    { "--queries", "FILE", "queries.jsonl, as BEIR has it" },
-    { "--qrels", "FILE", "qrels.tsv, as BEIR has it" },
-    { "--mode", "hybrid|words|vector", "how to search" },
-    JSON_OPTION,
-    NO_MORE
-};
+static const struct command_option help_options[] = { CONF_OPTIONS, URL_OPTION, JSON_OPTION,
+                                                      NO_MORE };
+const struct command_option        command_server_options[] = { CONF_OPTIONS, URL_OPTION, NO_MORE };
 static const struct command_option no_options[] = { NO_MORE };
 
 const struct command commands[] = {
@@ -186,16 +153,10 @@ const struct command commands[] = {
       "serve apps over standard input and output; a word is one of the first list that the app "
       "needs",
       command_mcp, mcp_options },
-    { "ingest", "PATH...", "put documents into a collection", command_ingest, ingest_options },
-    { "search", "TEXT", "search a collection", command_search, search_options },
-    { "reindex", "", "index collections anew from their stored texts", command_reindex,
-      reindex_options },
-    { "verify data", "", "compare the vector stores with the stored texts, and mend them",
-      command_verify, verify_options },
-    { "journal sessions", "", "work sessions that nobody ended", command_journal, journal_options },
-    { "eval", "", "measure nDCG@10 and recall@100", command_eval, eval_options },
     { "version", "", "print the version of this build", command_version, no_options },
-    { "help", "", "print this list; with --json also all options", command_help, json_only },
+    { "help", "",
+      "print this list, with the commands of the conf's apps; with --json also all options",
+      command_help, help_options },
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
@@ -231,6 +192,17 @@ const struct command *command_find(int argc, char **argv)
     return found;
 }
 
+const char *command_nearest(const char *wanted)
+{
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < command_count; i++)
+        if (str_is_near(bp_str_of(wanted),
+                        bp_str_n(commands[i].name, first_word(commands[i].name))))
+            nearest = commands[i].name;
+    return nearest;
+}
+
 void command_begin(const struct command *command)
 {
     running = command;
@@ -246,12 +218,12 @@ static const struct command_option *find_option(const struct command *command, c
 
 void command_check_option(const char *name)
 {
+    if (!running || find_option(running, name))
+        return;
     // A command of two words may ask before it knows its second one.
-    for (size_t i = 0; running && i < command_count; i++)
+    for (size_t i = 0; i < command_count; i++)
         if (commands[i].run == running->run && find_option(&commands[i], name))
             return;
-    if (!running)
-        return;
     fprintf(stderr, "backplane %s: the option %s is missing in its table in core/cli/help.c\n",
             running->name, name);
     abort();
@@ -271,7 +243,7 @@ const char *command_nearest_option(const char *name)
     return NULL;
 }
 
-static void print_one(const struct command *command)
+void command_print_one(const struct command *command)
 {
     printf("usage: backplane %s%s%s%s\n\n  %s\n", command->name,
            command->options->name ? " [OPTION]..." : "", *command->arguments ? " " : "",
@@ -296,40 +268,94 @@ void command_print_help(const struct command *command, int argc, char **argv)
         if (is_given ? &commands[i] != command : !has_first_word(&commands[i], argv[0]))
             continue;
         printf("%s", is_first ? "" : "\n");
-        print_one(&commands[i]);
+        command_print_one(&commands[i]);
         is_first = false;
     }
 }
 
-static void print_json(void)
+static void add_json(struct bp_buf *out, const struct command *command, const char *instance)
 {
-    printf("[");
-    for (size_t i = 0; i < command_count; i++) {
-        printf("%s\n{\"name\":\"%s\",\"arguments\":\"%s\",\"options\":[", i ? "," : "",
-               commands[i].name, commands[i].arguments);
-        for (const struct command_option *option = commands[i].options; option->name; option++)
-            printf("%s{\"name\":\"%s\",\"has_value\":%s}", option == commands[i].options ? "" : ",",
-                   option->name, option->value ? "true" : "false");
-        printf("]}");
+    bp_json_writer w;
+
+    buf_add(out, out->len ? BP_STR(",\n") : BP_STR("[\n"));
+    json_writer_init(&w, out);
+    json_begin(&w, JSON_KIND_OBJECT);
+    json_put_text(&w, "name", command->name);
+    json_put_text(&w, "arguments", command->arguments);
+    if (instance)
+        json_put_text(&w, "app", instance);
+    json_key(&w, BP_STR("options"));
+    json_begin(&w, JSON_KIND_ARRAY);
+    for (const struct command_option *option = command->options; option->name; option++) {
+        json_begin(&w, JSON_KIND_OBJECT);
+        json_put_text(&w, "name", option->name);
+        json_put_bool(&w, "has_value", option->value != NULL);
+        json_end(&w);
     }
-    printf("\n]\n");
+    json_end(&w);
+    json_end(&w);
+}
+
+static void print_json(const struct app_table *apps)
+{
+    struct bp_buf out;
+
+    buf_init(&out, NULL, 64u << 20);
+    for (size_t i = 0; i < command_count; i++)
+        add_json(&out, &commands[i], NULL);
+    for (size_t i = 0; i < apps->count; i++)
+        add_json(&out, &apps->entries[i].shown, apps->entries[i].instance);
+    printf("%s\n]\n", buf_str(&out).data);
+    buf_free(&out);
+}
+
+static void print_line(const struct command *command)
+{
+    printf("  %-17s %-46s %s\n", command->name, command->arguments, command->summary);
+}
+
+static void print_text(const struct app_table *apps)
+{
+    printf("usage: backplane COMMAND [OPTION]... [WORD]...\n\n");
+    for (size_t i = 0; i < command_count; i++)
+        print_line(&commands[i]);
+    for (size_t i = 0; i < apps->count; i++) {
+        if (i == 0 || strcmp(apps->entries[i].instance, apps->entries[i - 1].instance) != 0)
+            printf("\nof the app \"%s\":\n", apps->entries[i].instance);
+        print_line(&apps->entries[i].shown);
+    }
+    printf(
+        "\n`backplane COMMAND --help` lists the options of a command. Without a command, "
+        "`backplane -c FILE` serves,\n"
+        "`backplane -t` checks and `backplane -V` prints the version. Apps bring commands: those "
+        "of the conf, or of\n"
+        "the server at --url, are listed here. APP:COMMAND names one of several that are called "
+        "alike.\n\n"
+        "The conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, "
+        "./conf/backplane.yaml or\n"
+        "etc/backplane/backplane.yaml beside the installation.\n");
 }
 
 int command_help(int argc, char **argv)
 {
-    if (cli_take_flag(&argc, argv, "--json")) {
-        print_json();
-        return EXIT_DONE;
-    }
-    printf("usage: backplane COMMAND [OPTION]... [WORD]...\n\n");
-    for (size_t i = 0; i < command_count; i++)
-        printf("  %-17s %-46s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-    printf("\n`backplane COMMAND --help` lists the options of a command. Without a command, "
-           "`backplane -c FILE` serves,\n"
-           "`backplane -t` checks and `backplane -V` prints the version.\n\n"
-           "The conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, "
-           "./conf/backplane.yaml or\n"
-           "etc/backplane/backplane.yaml beside the installation.\n");
+    bool             is_given, is_json = cli_take_flag(&argc, argv, "--json");
+    const char      *conf_file = cli_take_conf_if(&argc, argv, &is_given);
+    const char      *url = cli_take_option(&argc, argv, "--url");
+    struct app_table apps;
+
+    app_table_init(&apps);
+    if (url)
+        app_table_of_url(&apps, url);
+    else if (is_given || access(conf_file, F_OK) == 0)
+        app_table_of_conf(&apps, conf_file);
+    if (is_json)
+        print_json(&apps);
+    else
+        print_text(&apps);
+    fflush(stdout);
+    if (apps.problem[0])
+        fprintf(stderr, "backplane help: commands of apps are missing here: %s\n", apps.problem);
+    app_table_free(&apps);
     return EXIT_DONE;
 }
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <backplane/command.h>
+
 #include "api/keys.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -104,8 +106,8 @@ static int usage(void)
 
 /* ---- scopes ---- */
 
-/* Every scope that a route, tool, resource or prompt of the conf's apps asks for, and those of the
- * host; separated by blanks. */
+/* Every scope that a route, tool, resource, prompt or command of the conf's apps asks for, and
+ * those of the host; separated by blanks. */
 static void add_scope(struct bp_buf *scopes, const char *scope)
 {
     if (!scope || !*scope || str_has_word(buf_str(scopes), bp_str_of(scope)))
@@ -149,6 +151,8 @@ static bp_str known_scopes(struct host *host)
                   offsetof(bp_mcp_resource, scope));
         add_table(&scopes, app->prompts, app->prompt_size, app->prompt_count,
                   offsetof(bp_mcp_prompt, scope));
+        add_table(&scopes, app->commands, app->command_size, app->command_count,
+                  offsetof(bp_command, scope));
     }
     return buf_str(&scopes);
 }

@@ -1,4 +1,5 @@
-/* main.c - `backplane`: finds the subcommand in the table of help.c and runs it. */
+/* main.c - `backplane`: finds the subcommand in the table of help.c, or in those of apps, and runs
+ * it. */
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,14 +33,17 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_DONE;
 }
 
-static int no_such_command(const char *wanted)
+static unsigned distance(const char *wanted, const char *name)
 {
-    const char *nearest = NULL;
+    return str_distance(bp_str_of(wanted), bp_str_n(name, strcspn(name, " ")));
+}
 
-    for (size_t i = 0; i < command_count; i++)
-        if (str_is_near(bp_str_of(wanted),
-                        bp_str_n(commands[i].name, strcspn(commands[i].name, " "))))
-            nearest = commands[i].name;
+static int no_such_command(const char *wanted, const char *of_apps)
+{
+    const char *nearest = command_nearest(wanted);
+
+    if (*of_apps && (!nearest || distance(wanted, of_apps) < distance(wanted, nearest)))
+        nearest = of_apps;
     fprintf(stderr, "backplane: there is no command \"%s\"%s%.*s%s; `backplane help` lists them\n",
             wanted, nearest ? " (did you mean \"" : "", nearest ? (int)strcspn(nearest, " ") : 0,
             nearest ? nearest : "", nearest ? "\"?)" : "");
@@ -73,11 +77,15 @@ static int run_without_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const struct command *command = argc > 1 ? command_find(argc - 1, argv + 1) : NULL;
+    char                  nearest[80] = "";
+    int                   status;
 
     keep_some_memory();
     if (command)
         return run(command, argc - 1, argv + 1);
     if (argc < 2 || argv[1][0] == '-')
         return run_without_command(argc, argv);
-    return no_such_command(argv[1]);
+    if (app_command_run(argc - 1, argv + 1, &status, nearest))
+        return status;
+    return no_such_command(argv[1], nearest);
 }

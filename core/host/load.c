@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/web.h"
+#include "api/commands.h"
 #include "conf/environment.h"
 #include "host/paths.h"
 #include "host/report.h"
@@ -26,6 +26,7 @@ static void gather_services(void)
     for (size_t i = 0; i < net_service_count; i++)
         services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
+    services[service_count++] = command_service_entry;
     services[service_count++] = mcp_service_entry;
     registry_fill_host(services, service_count);
 }

@@ -29,7 +29,10 @@ struct gate_op {
     bool        is_idempotent;
 };
 
-enum { GATE_OPS_MAX = 400 }; /* routes, then tools, resources, prompts, completion: mcp/catalog.h */
+enum {
+    GATE_OPS_MAX = 464
+}; /* routes, then tools, resources, prompts, completion: mcp/catalog.h;
+      then commands: api/commands.h */
 
 typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
 

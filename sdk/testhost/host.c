@@ -67,6 +67,7 @@ static const struct service services[] = {
     { "params", 1, &params_service, sizeof(params_service) },
     { "web", 1, &web_service, sizeof(web_service) },
     { "mcp", 1, &mcp_service, sizeof(mcp_service) },
+    { "command", 1, &command_service, sizeof(command_service) },
 };
 
 /* ---- small helpers of all files ---- */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <backplane/command.h>
 #include <backplane/json.h>
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
@@ -158,6 +159,7 @@ extern const bp_stream_service  stream_service;
 extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 extern const bp_mcp_service     mcp_service;
+extern const bp_command_service command_service;
 
 void    clock_advance(int64_t duration_ns);
 int64_t clock_now_ns(void);

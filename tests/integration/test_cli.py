@@ -57,7 +57,8 @@ def a_wrong_command_line_is_exit_2():
         check(len(done.stderr) > 10, f"{arguments} says nothing")
     check("did you mean \"serve\"" in run("serv").stderr, "the nearest command")
     check_equal(run("version").returncode, 0, "version")
-    check("ingest" in run("help").stdout, "help")
+    check("ingest" not in run("help").stdout, "help without a conf")
+    check(re.search(r"^  ingest +PATH", run("help", "-c", write_conf(conf(folder))).stdout, re.M), "help with a conf")
 
 
 def a_taken_address_is_exit_71():

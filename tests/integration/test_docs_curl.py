@@ -75,6 +75,7 @@ PAGES = {
     "README.md": ("backplane", own_docs_are_indexed, {}),
     "docs/getting-started.md": ("backplane", docs_and_articles, {
         "api/v1/answer": '"found":true', "api/v1/search": '"document":"a1"', "articles.jsonl": '"stored":1'}),
+    "docs/commands.md": ("backplane", own_docs_are_indexed, {"/commands/retrieval/search": '{"end":{"status":0}}'}),
     "docs/plugins-authoring.md": ("backplane", nothing, {"/health": '"components"'}),
     "docs/apps/journal.md": ("journal", nothing, {"/health": '"database"', "/metrics": "mcp_journal_sessions_active"}),
     "docs/apps/knowledge.md": ("knowledge", one_entity, {"import": '"entities"'}),

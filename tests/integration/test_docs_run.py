@@ -11,7 +11,7 @@ import shlex
 import shutil
 import tempfile
 
-from backplane_test import PLUGINS, SOURCE, check, run, run_tests
+from backplane_test import PLUGINS, SOURCE, check, conf, run, run_tests
 
 folder = tempfile.mkdtemp(prefix="backplane-test-")
 SECTIONS = ("server", "log", "storage", "cache", "vector", "embed", "llm", "health", "alert", "app", "data_dir", "plugins")
@@ -162,8 +162,18 @@ def wrong_with(table, words):
     return ""
 
 
+def conf_with_all_commands():
+    """Apps bring commands."""
+    made = conf(folder)
+    made["app"]["journal"] = {"storage": "main", "vector": "docs", "embed": "main"}
+    path = os.path.join(folder, "commands.yaml")
+    with open(path, "w") as file:
+        json.dump(made, file)
+    return path
+
+
 def every_command_line_is_one():
-    table = json.loads(run("help", "--json").stdout)
+    table = json.loads(run("help", "--json", "-c", conf_with_all_commands()).stdout)
     wrong, tried = [], 0
     for where, line in command_lines():
         line = re.sub(r"\s(>|<|2>).*", "", line)

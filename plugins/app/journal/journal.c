@@ -58,6 +58,7 @@ static const bp_app_ops ops = {
     .route_count = sizeof(routes) / sizeof(routes[0]),
     .migrations = store_migrations,
     .migration_count = STORE_MIGRATIONS,
+    BP_COMMANDS(journal_commands),
     BP_MCP_TOOLS(journal_tools),
     BP_MCP_RESOURCES(journal_resources),
     BP_MCP_PROMPTS(journal_prompts),

@@ -169,6 +169,20 @@ bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *ar
 
 /* ---- stuck.c: sessions that nobody ended ---- */
 
+struct stuck {
+    bool    is_closed; /* what was found is closed now */
+    bp_str  backup;    /* made before; empty: none */
+    bp_rows rows;      /* SESSION_COLUMNS */
+};
+/* Of the tenant, begun so long ago as `since` says ("8h"; empty: all that go on). BP_INVALID when
+ * it is no duration. */
+bp_status sessions_find_stuck(bp_call *call, struct journal *self, bp_str since,
+                              struct stuck *stuck) BP_SUSPENDS;
+/* Makes a backup, where the storage can, and closes them. */
+bp_status sessions_close_stuck(bp_call *call, struct journal *self, bp_str since,
+                               struct stuck *stuck) BP_SUSPENDS;
+/* As the routes answer it. */
+void      sessions_write(bp_call *call, bp_json_writer *w, const struct stuck *stuck);
 bp_status sessions_end_idle(bp_call *call, struct journal *self) BP_SUSPENDS;
 bp_status sessions_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_response *response);
@@ -233,6 +247,11 @@ bp_status resource_decision(bp_call *call, void *instance, bp_str uri, bp_mcp *m
 bp_status resource_progress(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_tasks(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
 bp_status resource_task(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp);
+
+/* ---- commands.c ---- */
+
+enum { JOURNAL_COMMANDS = 1 };
+extern const bp_command journal_commands[JOURNAL_COMMANDS];
 
 /* ---- prompts.c, tables.c ---- */
 

@@ -26,14 +26,19 @@ static bp_status find_stuck(bp_call *call, struct journal *self, int64_t before,
                   rows);
 }
 
-static void write_sessions(bp_call *call, bp_json_writer *w, const bp_rows *rows)
+void sessions_write(bp_call *call, bp_json_writer *w, const struct stuck *stuck)
 {
+    bp_json_object(w);
+    if (stuck->is_closed) {
+        bp_json_put_integer(w, "closed", (int64_t)stuck->rows.row_count);
+        bp_json_put_string(w, "backup", stuck->backup);
+    }
     bp_json_key(w, "sessions");
     bp_json_array(w);
-    for (size_t i = 0; i < rows->row_count; i++) {
+    for (size_t i = 0; i < stuck->rows.row_count; i++) {
         struct session session = { 0 };
 
-        session_of_row(bp_row(rows, i), &session);
+        session_of_row(bp_row(&stuck->rows, i), &session);
         bp_json_object(w);
         bp_json_put_string(w, "id", session.id);
         bp_json_put_string(w, "owner", session.owner);
@@ -42,6 +47,7 @@ static void write_sessions(bp_call *call, bp_json_writer *w, const bp_rows *rows
         bp_json_put_integer(w, "hours", session_minutes(&session) / 60);
         bp_json_end(w);
     }
+    bp_json_end(w);
     bp_json_end(w);
 }
 
@@ -56,19 +62,25 @@ static bp_status read_stuck(bp_call *call, bp_str text, int64_t *before)
     return BP_OK;
 }
 
+bp_status sessions_find_stuck(bp_call *call, struct journal *self, bp_str since,
+                              struct stuck *stuck)
+{
+    int64_t before = 0;
+
+    *stuck = (struct stuck){ .backup = BP_STR("") };
+    BP_TRY(read_stuck(call, since, &before));
+    return find_stuck(call, self, before, &stuck->rows);
+}
+
 bp_status sessions_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    bp_str          stuck = { NULL, 0 };
-    int64_t         before = 0;
-    bp_rows         rows;
+    bp_str          since = { NULL, 0 };
+    struct stuck    stuck;
 
-    bp_request_query(request, "stuck", &stuck);
-    BP_TRY(read_stuck(call, stuck, &before));
-    BP_TRY(find_stuck(call, instance, before, &rows));
-    bp_json_object(w);
-    write_sessions(call, w, &rows);
-    bp_json_end(w);
+    bp_request_query(request, "stuck", &since);
+    BP_TRY(sessions_find_stuck(call, instance, since, &stuck));
+    sessions_write(call, w, &stuck);
     return bp_respond_json(call, response, 200, w);
 }
 
@@ -110,40 +122,43 @@ static bp_status close_some(bp_call *call, struct journal *self, int64_t before,
                   rows);
 }
 
-bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_response *response)
+bp_status sessions_close_stuck(bp_call *call, struct journal *self, bp_str since,
+                               struct stuck *stuck)
 {
-    struct journal *self = instance;
-    bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    const bp_json  *body;
-    bp_str          bytes, stuck, backup;
-    int64_t         before = 0;
-    bp_rows         rows;
+    int64_t before = 0;
 
-    BP_TRY(bp_request_body(call, request, &bytes));
-    BP_TRY(bp_json_read(call, bytes, &body));
-    stuck = bp_json_string(bp_json_get(body, "stuck"));
-    if (!stuck.len)
-        return bp_fail(call, BP_INVALID,
-                       "stuck is missing: how long ago a session must have begun to be closed, as "
-                       "\"8h\"");
-    BP_TRY(read_stuck(call, stuck, &before));
-    BP_TRY(find_stuck(call, self, before, &rows));
-    backup = BP_STR("");
-    if (rows.row_count)
-        BP_TRY(make_backup(call, self, &backup));
-    BP_TRY(close_some(call, self, before, &rows));
-    metric_count(self, SESSIONS_TOTAL, "success", NULL, (double)rows.row_count);
+    *stuck = (struct stuck){ .backup = BP_STR(""), .is_closed = true };
+    BP_TRY(read_stuck(call, since, &before));
+    BP_TRY(find_stuck(call, self, before, &stuck->rows));
+    if (stuck->rows.row_count)
+        BP_TRY(make_backup(call, self, &stuck->backup));
+    BP_TRY(close_some(call, self, before, &stuck->rows));
+    metric_count(self, SESSIONS_TOTAL, "success", NULL, (double)stuck->rows.row_count);
     sessions_count_active(call, self);
     bp_log_event(call, BP_LOG_WARN, "sessions_closed",
                  BP_STR("an operator closed sessions that nobody had ended"),
-                 (bp_field[]){ bp_field_int("sessions", (int64_t)rows.row_count),
-                               bp_field_str("backup", backup) },
+                 (bp_field[]){ bp_field_int("sessions", (int64_t)stuck->rows.row_count),
+                               bp_field_str("backup", stuck->backup) },
                  2);
-    bp_json_object(w);
-    bp_json_put_integer(w, "closed", (int64_t)rows.row_count);
-    bp_json_put_string(w, "backup", backup);
-    write_sessions(call, w, &rows);
-    bp_json_end(w);
+    return BP_OK;
+}
+
+bp_status sessions_close(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    const bp_json  *body;
+    bp_str          bytes, since;
+    struct stuck    stuck;
+
+    BP_TRY(bp_request_body(call, request, &bytes));
+    BP_TRY(bp_json_read(call, bytes, &body));
+    since = bp_json_string(bp_json_get(body, "stuck"));
+    if (!since.len)
+        return bp_fail(call, BP_INVALID,
+                       "stuck is missing: how long ago a session must have begun to be closed, as "
+                       "\"8h\"");
+    BP_TRY(sessions_close_stuck(call, instance, since, &stuck));
+    sessions_write(call, w, &stuck);
     return bp_respond_json(call, response, 200, w);
 }
 

@@ -86,16 +86,22 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
                                    .source = bp_json_string(bp_json_get(json, "source")),
                                    .format = bp_json_string(bp_json_get(json, "format")),
                                    .metadata = BP_STR("{}") };
-    if (!document->format.len)
-        document->format = BP_STR("text");
     if (bp_json_type_of(json) != BP_JSON_OBJECT) {
         document->problem = BP_STR("a document is a JSON object with \"id\" and \"text\"");
     } else if (retrieval_check_body(call, json, document_members) != BP_OK) {
         document->problem = bp_dup(call, bp_error_of(call)->message);
         bp_clear_error(call);
     }
-    if (document->problem.len)
-        return;
+    if (!document->problem.len)
+        document_check(call, document, metadata);
+}
+
+void document_check(bp_call *call, struct document *document, const bp_json *metadata)
+{
+    if (!document->metadata.len)
+        document->metadata = BP_STR("{}");
+    if (!document->format.len)
+        document->format = BP_STR("text");
     if (document->id.len < 1 || document->id.len > ID_BYTES_MAX)
         document->problem = BP_STR("\"id\" must be a text of 1 to 512 bytes, or an integer");
     else if (document->text.len > DOCUMENT_BYTES_MAX)
@@ -119,30 +125,24 @@ void document_read(bp_call *call, const bp_json *json, struct document *document
 
 /* ---- putting in ---- */
 
-struct intake {
-    struct retrieval *self;
-    struct collection collection;
-    struct document  *documents; /* the batch, in scratch memory */
-    size_t            count;
-    int64_t           stored, queued, unchanged, refused;
-    bp_json_writer   *errors;
-    bp_lines          lines;
-};
-
-static void report(struct intake *intake, bp_str id, int64_t line, bp_str message)
+static bp_status report(bp_call *call, struct intake *intake, bp_str id, int64_t line,
+                        bp_str message)
 {
     intake->refused++;
+    if (intake->on_refused)
+        return intake->on_refused(call, intake, id, message);
     if (intake->refused > ERRORS_MAX)
-        return;
+        return BP_OK;
     bp_json_object(intake->errors);
     bp_json_put_string(intake->errors, "id", id);
     if (line)
         bp_json_put_integer(intake->errors, "line", line);
     bp_json_put_string(intake->errors, "message", message);
     bp_json_end(intake->errors);
+    return BP_OK;
 }
 
-static bp_status flush(bp_call *call, struct intake *intake)
+bp_status intake_flush(bp_call *call, struct intake *intake)
 {
     if (intake->count == 0)
         return BP_OK;
@@ -152,7 +152,7 @@ static bp_status flush(bp_call *call, struct intake *intake)
         const struct document *document = &intake->documents[i];
 
         if (document->problem.len)
-            report(intake, document->id, document->line, document->problem);
+            BP_TRY(report(call, intake, document->id, document->line, document->problem));
         else if (document->is_unchanged)
             intake->unchanged++;
         else if (document->is_queued)
@@ -161,27 +161,38 @@ static bp_status flush(bp_call *call, struct intake *intake)
             intake->stored++;
     }
     intake->count = 0;
+    intake->size_bytes = 0;
     return BP_OK;
 }
 
-static bp_status begin_batch(bp_call *call, struct intake *intake)
+bp_status intake_begin(bp_call *call, struct intake *intake)
 {
     BP_TRY(bp_scratch_begin(call));
     intake->documents = BP_NEW_ARRAY(call, struct document, BATCH_DOCUMENTS_MAX);
     intake->count = 0;
+    intake->size_bytes = 0;
     return intake->documents ? BP_OK : BP_NO_MEMORY;
 }
 
 static bp_status next_batch(bp_call *call, struct intake *intake)
 {
-    bp_status status = flush(call, intake);
+    bp_status status = intake_flush(call, intake);
 
     bp_scratch_end(call);
     BP_TRY(status);
-    return begin_batch(call, intake);
+    return intake_begin(call, intake);
 }
 
-static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
+bp_status intake_added(bp_call *call, struct intake *intake, size_t size_bytes)
+{
+    intake->count++;
+    intake->size_bytes += size_bytes;
+    return intake->count == BATCH_DOCUMENTS_MAX || intake->size_bytes >= BATCH_BYTES_MAX
+               ? next_batch(call, intake)
+               : BP_OK;
+}
+
+bp_status intake_take_line(bp_call *call, struct intake *intake, bp_str line)
 {
     const bp_json *json;
 
@@ -198,8 +209,8 @@ static bp_status take_line(bp_call *call, struct intake *intake, bp_str line)
     } else {
         document_read(call, json, &intake->documents[intake->count]);
     }
-    intake->documents[intake->count++].line = intake->lines.number;
-    return intake->count == BATCH_DOCUMENTS_MAX ? next_batch(call, intake) : BP_OK;
+    intake->documents[intake->count].line = intake->lines.number;
+    return intake_added(call, intake, line.len);
 }
 
 static bp_status take_stream(bp_call *call, struct intake *intake)
@@ -210,8 +221,8 @@ static bp_status take_stream(bp_call *call, struct intake *intake)
 
         BP_TRY(bp_lines_next(call, &intake->lines, &line, &has_line));
         if (!has_line)
-            return flush(call, intake);
-        BP_TRY(take_line(call, intake, line));
+            return intake_flush(call, intake);
+        BP_TRY(intake_take_line(call, intake, line));
     }
 }
 
@@ -255,7 +266,7 @@ static bp_status take_json(bp_call *call, struct intake *intake, const bp_json *
         if (intake->count == BATCH_DOCUMENTS_MAX)
             BP_TRY(next_batch(call, intake));
     }
-    return flush(call, intake);
+    return intake_flush(call, intake);
 }
 
 static bp_status respond(bp_call *call, struct intake *intake, bp_response *response,
@@ -311,7 +322,7 @@ bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_
         name = bp_json_string(bp_json_get(body, "collection"));
     BP_TRY(collection_find(call, intake.self, name, &intake.collection));
     bp_json_array(intake.errors);
-    BP_TRY(begin_batch(call, &intake));
+    BP_TRY(intake_begin(call, &intake));
     status = is_stream ? take_stream(call, &intake) : take_json(call, &intake, body);
     bp_scratch_end(call);
     BP_TRY(status);

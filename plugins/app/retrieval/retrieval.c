@@ -1,6 +1,6 @@
 /* retrieval.c - the app `retrieval`: documents in, searches and answers with citations out. Its
  * tables. */
-#include "retrieval.h"
+#include "commands.h"
 
 #include <stdlib.h>
 
@@ -231,6 +231,7 @@ static const bp_app_ops ops = {
     .migrations = store_migrations,
     .migration_count = STORE_MIGRATIONS,
     BP_MCP_TOOLS(retrieval_tools),
+    BP_COMMANDS(retrieval_commands),
     .instructions = "search_documents finds passages in the documents of this server; answer from "
                     "them and cite the document.",
 };

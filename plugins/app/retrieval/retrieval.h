@@ -8,6 +8,7 @@
  *      take_up.c       documents that are not searchable yet, or not any more, become so
  *      upkeep.c        is all there: collections adopted, lost, verified, built anew, dropped
  *      tools.c         what models see: MCP tools
+ *      commands*.c     what operators type: ingest, search, reindex, verify data, eval
  *
  * A document passes two stores. First its row and its chunks are committed, as "indexing"; then the
  * chunks' vectors and words are written to the vector store; then the row becomes "ready" and the
@@ -31,6 +32,7 @@
 #include <stdatomic.h>
 
 #include <backplane/app.h>
+#include <backplane/command.h>
 #include <backplane/embed.h>
 #include <backplane/llm.h>
 #include <backplane/loop.h>
@@ -43,6 +45,7 @@
 
 enum {
     BATCH_DOCUMENTS_MAX = 200,
+    BATCH_BYTES_MAX = 4 << 20, /* of JSON lines and files, after which a batch is full */
     DOCUMENT_BYTES_MAX = 16 << 20,
     JSON_BODY_BYTES_MAX = 32 << 20,
     ID_BYTES_MAX = 512,
@@ -283,6 +286,20 @@ struct verified {
  * removed. */
 bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct verified *verified) BP_SUSPENDS;
+/* What a reindex or a verification that was asked for came to. */
+struct demanded {
+    struct collection collection;
+    int64_t           documents, behind;
+    bool              is_verified;
+    struct verified   verified;
+};
+bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
+                         struct demanded *demanded) BP_SUSPENDS;
+/* What is missing is taken up, what is needless removed. */
+bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name,
+                              struct demanded *demanded) BP_SUSPENDS;
+/* As the routes answer it. */
+bp_status upkeep_demanded_json(bp_call *call, const struct demanded *demanded, bp_str *json);
 bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 
@@ -308,7 +325,31 @@ bp_status away_search_words(bp_call *call, struct retrieval *self,
 /* ---- documents.c ---- */
 
 /* Reads one JSON object; what is wrong with it goes into its problem. */
-void      document_read(bp_call *call, const bp_json *json, struct document *document);
+void document_read(bp_call *call, const bp_json *json, struct document *document);
+/* The same of one that was put together otherwise: id, title, text, source and format are there. */
+void document_check(bp_call *call, struct document *document, const bp_json *metadata);
+
+/* Documents on their way in, batch by batch. */
+struct intake {
+    struct retrieval *self;
+    struct collection collection;
+    struct document  *documents; /* the batch, in scratch memory */
+    size_t            count, size_bytes;
+    int64_t           stored, queued, unchanged, refused;
+    bp_json_writer   *errors;
+    bp_lines          lines;
+    /* Hears of each that is refused, instead of `errors`. */
+    bp_status (*on_refused)(bp_call *call, struct intake *intake, bp_str id,
+                            bp_str message) BP_SUSPENDS;
+};
+/* Begins the first batch: scratch memory, which is the caller's to end behind the last one. */
+bp_status intake_begin(bp_call *call, struct intake *intake) BP_SUSPENDS;
+/* A JSON line becomes a document of the batch; a full batch goes in, and the next one begins. */
+bp_status intake_take_line(bp_call *call, struct intake *intake, bp_str line) BP_SUSPENDS;
+/* The same for one that was written to documents[count], of so many bytes. */
+bp_status intake_added(bp_call *call, struct intake *intake, size_t size_bytes) BP_SUSPENDS;
+bp_status intake_flush(bp_call *call, struct intake *intake) BP_SUSPENDS;
+
 bp_status documents_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status documents_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status document_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
@@ -358,7 +399,17 @@ void      search_write_hit(bp_json_writer *w, const struct search_hit *hit, bool
 /* "degraded": why, if it is. */
 void search_write_degraded(bp_json_writer *w, const struct search_result *result);
 /* Counts the search by its outcome. */
-void      search_count(struct retrieval *self, const struct search_result *result);
+void search_count(struct retrieval *self, const struct search_result *result);
+/* In the caller's collection of that name; BP_INVALID for a query or limit that is none. */
+bp_status search_named(bp_call *call, struct retrieval *self, bp_str name,
+                       const struct search_query *query, struct collection *collection,
+                       struct search_result *result) BP_SUSPENDS;
+/* The whole answer of a search. */
+void search_write(bp_json_writer *w, const struct collection *collection,
+                  const struct search_query *query, const struct search_result *result,
+                  int64_t started_ns);
+/* "hybrid", "words", "vector" or empty, which leaves it; false: none of them. */
+bool      search_read_mode(bp_str text, enum search_mode *mode);
 bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_response *response);
 
@@ -377,6 +428,11 @@ bp_status chat_post(bp_call *call, void *instance, bp_request *request, bp_respo
 
 enum { RETRIEVAL_TOOLS = 3 };
 extern const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS];
+
+/* ---- commands*.c ---- */
+
+enum { RETRIEVAL_COMMANDS = 5 };
+extern const bp_command retrieval_commands[RETRIEVAL_COMMANDS];
 
 /* ---- sources.c ---- */
 

@@ -432,12 +432,10 @@ static const char *mode_text(uint32_t mode)
     return names[mode <= SEARCH_IN_STORAGE ? mode : 0];
 }
 
-static bp_status respond(bp_call *call, bp_response *response, const struct collection *collection,
-                         const struct search_query *query, const struct search_result *result,
-                         int64_t started_ns)
+void search_write(bp_json_writer *w, const struct collection *collection,
+                  const struct search_query *query, const struct search_result *result,
+                  int64_t started_ns)
 {
-    bp_json_writer *w = bp_json_writer_new(call, 64 << 20);
-
     bp_json_object(w);
     bp_json_put_string(w, "collection", collection->name);
     bp_json_put_string(w, "query", query->text);
@@ -457,25 +455,36 @@ static bp_status respond(bp_call *call, bp_response *response, const struct coll
     bp_json_put_number(w, "took_ms", (double)((bp_now_ns() - started_ns) / 1000) / 1000);
     bp_json_end(w);
     bp_json_end(w);
-    return bp_respond_json(call, response, 200, w);
+}
+
+bp_status search_named(bp_call *call, struct retrieval *self, bp_str name,
+                       const struct search_query *query, struct collection *collection,
+                       struct search_result *result)
+{
+    if (query->text.len < 1 || query->text.len > 8192)
+        return bp_fail(call, BP_INVALID, "the query must have 1 to 8,192 bytes");
+    if (query->limit < 1 || query->limit > LIMIT_MAX)
+        return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
+    BP_TRY(collection_find(call, self, name, collection));
+    BP_TRY(search_run(call, self, collection, query, result));
+    search_count(self, result);
+    return BP_OK;
 }
 
 static bp_status run_and_respond(bp_call *call, struct retrieval *self, bp_str collection_name,
                                  struct search_query *query, bp_response *response)
 {
     int64_t              started_ns = bp_now_ns();
+    bp_json_writer      *w = bp_json_writer_new(call, 64 << 20);
     struct collection    collection;
     struct search_result result;
 
-    if (query->text.len < 1 || query->text.len > 8192)
-        return bp_fail(call, BP_INVALID, "the query must have 1 to 8,192 bytes");
-    BP_TRY(collection_find(call, self, collection_name, &collection));
-    BP_TRY(search_run(call, self, &collection, query, &result));
-    search_count(self, &result);
-    return respond(call, response, &collection, query, &result, started_ns);
+    BP_TRY(search_named(call, self, collection_name, query, &collection, &result));
+    search_write(w, &collection, query, &result, started_ns);
+    return bp_respond_json(call, response, 200, w);
 }
 
-static bool read_mode(bp_str text, enum search_mode *mode)
+bool search_read_mode(bp_str text, enum search_mode *mode)
 {
     if (bp_str_is(text, "words") || bp_str_is(text, "vector"))
         *mode = bp_str_is(text, "words") ? SEARCH_WORDS : SEARCH_VECTOR;
@@ -505,7 +514,7 @@ static bp_status read_query(bp_call *call, const bp_json *body, struct search_qu
         return bp_fail(call, BP_INVALID, "\"limit\" must be a number from 1 to %d", LIMIT_MAX);
     if (limit)
         query->limit = (uint32_t)bp_json_integer(limit);
-    if (!read_mode(bp_json_string(bp_json_get(body, "mode")), &query->mode))
+    if (!search_read_mode(bp_json_string(bp_json_get(body, "mode")), &query->mode))
         return bp_fail(call, BP_INVALID, "\"mode\" is \"hybrid\", \"words\" or \"vector\"");
     if (group.len && !bp_str_is(group, "chunk") && !bp_str_is(group, "document"))
         return bp_fail(call, BP_INVALID, "\"group_by\" is \"chunk\" or \"document\"");
@@ -562,7 +571,7 @@ bp_status search_get(bp_call *call, void *instance, bp_request *request, bp_resp
     BP_TRY(retrieval_read_limit(call, request, &limit));
     query.limit = (uint32_t)limit;
     bp_request_query(request, "mode", &text);
-    if (!read_mode(text, &query.mode))
+    if (!search_read_mode(text, &query.mode))
         return bp_fail(call, BP_INVALID, "\"mode\" is \"hybrid\", \"words\" or \"vector\"");
     return run_and_respond(call, self, collection, &query, response);
 }

@@ -851,26 +851,38 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
 
 /* ---- on demand ---- */
 
-static bp_status answer(bp_call *call, bp_response *response, int32_t http_status,
-                        struct retrieval *self, const struct collection *collection,
-                        const struct verified *verified)
+static void write_demanded(bp_json_writer *w, const struct demanded *demanded)
 {
-    bp_json_writer *w = bp_json_writer_new(call, 65536);
-    int64_t         behind, all;
+    const struct verified *verified = demanded->is_verified ? &demanded->verified : NULL;
 
-    BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
     bp_json_object(w);
-    bp_json_put_string(w, "collection", collection->name);
-    bp_json_put_integer(w, "documents", all);
+    bp_json_put_string(w, "collection", demanded->collection.name);
+    bp_json_put_integer(w, "documents", demanded->documents);
     if (verified) {
         bp_json_put_integer(w, "passages", verified->passages);
         bp_json_put_integer(w, "points", verified->points);
         bp_json_put_integer(w, "missing", verified->missing);
         bp_json_put_integer(w, "needless", verified->needless);
     }
-    bp_json_put_integer(w, "behind", behind);
-    bp_json_put_integer(w, "build", collection->build);
+    bp_json_put_integer(w, "behind", demanded->behind);
+    bp_json_put_integer(w, "build", demanded->collection.build);
     bp_json_end(w);
+}
+
+bp_status upkeep_demanded_json(bp_call *call, const struct demanded *demanded, bp_str *json)
+{
+    bp_json_writer *w = bp_json_writer_new(call, 65536);
+
+    write_demanded(w, demanded);
+    return bp_json_done(call, w, json);
+}
+
+static bp_status respond(bp_call *call, bp_response *response, int32_t http_status,
+                         const struct demanded *demanded)
+{
+    bp_json_writer *w = bp_json_writer_new(call, 65536);
+
+    write_demanded(w, demanded);
     return bp_respond_json(call, response, http_status, w);
 }
 
@@ -898,58 +910,75 @@ static bp_status kind_of_reindex(bp_call *call, struct retrieval *self,
     return BP_OK;
 }
 
-bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
+                         struct demanded *demanded)
 {
-    struct retrieval *self = instance;
-    struct collection collection;
-    enum build_kind   kind;
+    struct collection *collection = &demanded->collection;
+    enum build_kind    kind;
 
-    BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
+    demanded->is_verified = false;
+    BP_TRY(collection_find(call, self, name, collection));
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
-    BP_TRY(kind_of_reindex(call, self, &collection, &kind));
+    BP_TRY(kind_of_reindex(call, self, collection, &kind));
     // Documents of older versions do not say how they were cut.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("UPDATE retrieval_documents SET chunking = '?' WHERE "
                                   "collection_id = $1 AND chunking = ''",
-                                  bp_sql_int(collection.id)),
+                                  bp_sql_int(collection->id)),
                            NULL));
     // What could not be indexed is tried again: its text is here.
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND "
                                   "state = 3 AND collection_id = $1",
-                                  bp_sql_int(collection.id)),
+                                  bp_sql_int(collection->id)),
                            NULL));
-    BP_TRY(upkeep_rebuild(call, self, &collection, kind,
+    BP_TRY(upkeep_rebuild(call, self, collection, kind,
                           kind != BUILD_ANEW
                               ? BP_STR("it was asked for")
                               : bp_format(call,
                                           "it was asked for, as the embedder is \"" BP_FMT "\" now",
                                           BP_ARG(self->embedder.info.model))));
-    return answer(call, response, 202, self, &collection, NULL);
+    return upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents);
 }
 
-bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name,
+                              struct demanded *demanded)
 {
-    struct retrieval *self = instance;
-    struct collection collection;
-    struct verified   verified;
-    bp_status         status;
+    struct collection *collection = &demanded->collection;
+    bp_status          status;
 
-    BP_TRY(collection_find(call, self, bp_request_path_value(request, "name"), &collection));
+    demanded->is_verified = true;
+    BP_TRY(collection_find(call, self, name, collection));
     // Without the embedder what is lost is told all the same.
     if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));
-    if (is_of_another_embedder(self, &collection))
+    if (is_of_another_embedder(self, collection))
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with another embedder than the conf "
                        "has: `backplane reindex --collection " BP_FMT "` makes it anew",
-                       BP_ARG(collection.name), BP_ARG(collection.name));
-    BP_TRY(upkeep_open(call, self, &collection));
-    status = upkeep_verify(call, self, &collection, &verified);
+                       BP_ARG(collection->name), BP_ARG(collection->name));
+    BP_TRY(upkeep_open(call, self, collection));
+    status = upkeep_verify(call, self, collection, &demanded->verified);
     if (status == BP_NOT_FOUND)
-        status = upkeep_lost(call, self, &collection);
+        status = upkeep_lost(call, self, collection);
     BP_TRY(status);
-    BP_TRY(read_again(call, self, &collection));
-    return answer(call, response, 200, self, &collection, &verified);
+    BP_TRY(read_again(call, self, collection));
+    return upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents);
+}
+
+bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct demanded demanded;
+
+    BP_TRY(upkeep_reindex(call, instance, bp_request_path_value(request, "name"), &demanded));
+    return respond(call, response, 202, &demanded);
+}
+
+bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    struct demanded demanded;
+
+    BP_TRY(upkeep_verify_named(call, instance, bp_request_path_value(request, "name"), &demanded));
+    return respond(call, response, 200, &demanded);
 }

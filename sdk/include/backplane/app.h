@@ -1,5 +1,5 @@
 /* backplane/app.h - the interface of an app: its tables of routes, MCP tools, resources and
- * prompts, and their handlers.
+ * prompts, and their handlers. Its commands are in command.h.
  *
  * A handler is straight-line code on a fiber. It reads a bp_request, writes a bp_response, and
  * returns a status: BP_OK when it has answered, anything else makes the host answer with the status
@@ -98,6 +98,9 @@ typedef struct bp_lines {
     size_t      max_bytes;
     int64_t     number; /* of the line given last, from 1 */
     bool        is_given;
+    /* Where pieces come from; NULL: from the request. Empty with BP_OK: the end. */
+    bp_status (*read)(bp_call *call, void *from, bp_str *piece) BP_SUSPENDS;
+    void *from;
 } bp_lines;
 
 static inline bp_lines bp_lines_of(bp_call *call, bp_request *r, size_t max_bytes)
@@ -125,7 +128,8 @@ static inline bp_status bp_lines_next(bp_call *call, bp_lines *lines, bp_str *li
         size_t      len;
 
         if (!lines->piece.len) {
-            BP_TRY(bp_request_read(call, lines->request, &lines->piece));
+            BP_TRY(lines->read ? lines->read(call, lines->from, &lines->piece)
+                               : bp_request_read(call, lines->request, &lines->piece));
             if (!lines->piece.len)
                 break;
         }
@@ -146,6 +150,14 @@ static inline bp_status bp_lines_next(bp_call *call, bp_lines *lines, bp_str *li
     lines->is_given = *has_line = true;
     lines->number++;
     return BP_OK;
+}
+/* Begins anew, with the same memory, for another text from the same place. */
+static inline void bp_lines_again(bp_lines *lines)
+{
+    bp_buf_reset(lines->line);
+    lines->piece = bp_str_n(NULL, 0);
+    lines->number = 0;
+    lines->is_given = false;
 }
 
 /* ---- the response ---- */
@@ -225,6 +237,8 @@ typedef struct bp_route {
  */
 
 typedef struct bp_mcp bp_mcp; /* one request of an MCP client; belongs to the call */
+
+struct bp_command; /* command.h */
 
 enum {
     /* Hints for the client (MCP 2025-11-25, ToolAnnotations). Without any: it writes, destroys
@@ -352,6 +366,11 @@ typedef struct bp_app_ops {
      */
     bp_status (*complete)(bp_call *call, void *instance, const bp_mcp_completion *wanted,
                           bp_mcp *mcp) BP_SUSPENDS;
+
+    const struct bp_command *commands; /* command.h: BP_COMMANDS(commands) */
+    size_t                   command_count;
+    uint32_t                 command_size; /* stride */
+    uint32_t                 more_reserved;
 } bp_app_ops;
 
 /* The three tables of an app, in its bp_app_ops: BP_MCP_TOOLS(tools), BP_MCP_RESOURCES(resources),

@@ -5,6 +5,7 @@
 #include <backplane/alert.h>
 #include <backplane/app.h>
 #include <backplane/cache.h>
+#include <backplane/command.h>
 #include <backplane/embed.h>
 #include <backplane/health.h>
 #include <backplane/http.h>

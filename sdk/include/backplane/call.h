@@ -36,6 +36,27 @@ typedef struct bp_principal {
     bp_str   scopes; /* separated by blanks: "retrieval:read retrieval:write"; "*" for all */
 } bp_principal;
 
+/* Whether the principal's scopes hold `scope`: by itself, by "retrieval:*" for "retrieval:read", or
+ * by
+ * "*". */
+static inline bool bp_principal_allows(const bp_principal *who, const char *scope)
+{
+    size_t      group = strcspn(scope, ":"), len = strlen(scope);
+    const char *at = who->scopes.data, *end = at + who->scopes.len;
+
+    while (at && at < end) {
+        const char *blank = (const char *)memchr(at, ' ', (size_t)(end - at));
+        size_t      word = (size_t)((blank ? blank : end) - at);
+
+        if ((word == 1 && at[0] == '*') || (word == len && memcmp(at, scope, len) == 0) ||
+            (group < len && word == group + 2 && memcmp(at, scope, group + 1) == 0 &&
+             at[group + 1] == '*'))
+            return true;
+        at += word + 1;
+    }
+    return false;
+}
+
 /* What went wrong last in a call. Strings live as long as the call. */
 typedef struct bp_error {
     uint32_t    struct_size;

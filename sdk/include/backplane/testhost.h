@@ -181,6 +181,40 @@ typedef struct testhost_reply {
 testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method,
                                     const char *target, const char *headers, bp_str body);
 
+/* A file that a command line brings along. */
+typedef struct testhost_file {
+    const char *name;
+    bp_str      bytes;
+    const char *option; /* whose file it is; NULL: one of the words' */
+} testhost_file;
+
+/* What was typed. Words and options are not checked against the table here: the host does that. */
+typedef struct testhost_command {
+    const char            *name; /* of the app's table: "search" */
+    const char *const     *words;
+    size_t                 word_count;
+    const testhost_option *options; /* without dashes; the value of a flag is "" */
+    size_t                 option_count;
+    const testhost_file   *files;
+    size_t                 file_count;
+    int64_t line_count, left_out; /* what bp_command_line_count() and _left_out() say */
+    bool    is_alone;             /* what bp_command_is_alone() says */
+} testhost_command;
+
+typedef struct testhost_command_reply {
+    bp_status   status;        /* what the handler returned */
+    int32_t     exit_status;   /* of the command line */
+    const char *printed;       /* to standard output */
+    const char *warned;        /* to standard error */
+    const char *progress_what; /* the bar as it was last; NULL: there was none */
+    int64_t     progress_done, progress_total;
+} testhost_command_reply;
+
+/* Finds the command in the app's table and runs its handler. BP_NOT_FOUND without one. Files come
+ * in pieces of testhost_http_piece_size(). Everything in the reply lives as long as the call. */
+testhost_command_reply testhost_run_command(bp_call *call, testhost_instance *app,
+                                            const testhost_command *typed);
+
 typedef struct testhost_mcp_reply {
     bp_status status; /* what the handler returned */
     /* What the handler added, as one JSON object: content (blocks), structuredContent, isError,

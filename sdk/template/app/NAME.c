@@ -1,5 +1,7 @@
-/* @NAME@.c - an app: two routes, GET /@NAME@/hello and POST /@NAME@/sum. */
+/* @NAME@.c - an app: two routes, GET /@NAME@/hello and POST /@NAME@/sum, and a command, `backplane
+ * @NAME@-count FILE...`. */
 #include <backplane/app.h>
+#include <backplane/command.h>
 #include <backplane/json.h>
 #include <backplane/plugin.h>
 
@@ -68,12 +70,50 @@ static const bp_route routes[] = {
       .response_schema = "{\"type\":\"object\",\"properties\":{\"sum\":{\"type\":\"number\"}}}" },
 };
 
+/* Files are read where the command was typed, and come piece by piece. */
+static bp_status count(bp_call *call, void *instance, bp_command_run *run)
+{
+    const struct app *self = instance;
+    bp_command_file   file = { .struct_size = sizeof(file) };
+    long long         lines = 0;
+    bool              has_file;
+    bp_str            piece;
+
+    BP_TRY(bp_command_next_file(call, run, &file, &has_file));
+    while (has_file) {
+        do {
+            BP_TRY(bp_command_read(call, run, &piece)); /* suspends; empty at the end of the file */
+            for (size_t i = 0; i < piece.len; i++)
+                lines += piece.data[i] == '\n';
+        } while (piece.len);
+        BP_TRY(bp_command_next_file(call, run, &file, &has_file));
+    }
+    if (bp_command_is_set(run, "greet"))
+        BP_TRY(bp_command_print(call, run, bp_format(call, BP_FMT "! ", BP_ARG(self->greeting))));
+    return bp_command_print(call, run, bp_format(call, "%lld lines\n", lines));
+}
+
+static const bp_command_option count_options[] = {
+    { .name = "greet", .help = "be friendly" },
+};
+
+static const bp_command commands[] = {
+    { .name = "@NAME@-count",
+      .arguments = "PATH...",
+      .summary = "counts the lines of files",
+      .handler = count,
+      .scope = "@NAME@:read",
+      .flags = BP_COMMAND_FILES,
+      BP_COMMAND_OPTIONS(count_options) },
+};
+
 static const bp_app_ops ops = {
     .struct_size = sizeof(bp_app_ops),
     .route_size = sizeof(bp_route),
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
+    BP_COMMANDS(commands),
 };
 
-BP_PLUGIN(app, "@NAME@", "1.0.0", .summary = "greets, and adds up numbers",
+BP_PLUGIN(app, "@NAME@", "1.0.0", .summary = "greets, adds up numbers, counts lines",
           .instance_size = sizeof(struct app), .options = BP_TABLE(options), .ops = &ops)

@@ -1,4 +1,5 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host: both routes, and what a bad body gets. */
+/* test_@NAME@.c - tests @NAME@.so with the fake host: both routes, what a bad body gets,
+ * and the command. */
 #include <backplane/testhost.h>
 
 #include "test.h"
@@ -16,6 +17,10 @@ int main(int argc, char **argv)
                                          : NULL;
     bp_call           *call = testhost_call_new(host, BP_SECONDS(5));
     testhost_reply     reply;
+    testhost_file      files[] = { { "a.txt", BP_STR("one\ntwo\n"), NULL },
+                                   { "b.txt", BP_STR("three\n"), NULL } };
+
+    testhost_command_reply ran;
 
     if (!instance)
         fprintf(stderr, "%s\n", testhost_problem(host));
@@ -30,6 +35,14 @@ int main(int argc, char **argv)
     CHECK(reply.status == BP_INVALID && has(bp_error_of(call)->message, "\"numbers\" is missing"));
     reply = testhost_request_app(call, instance, "GET", "/nowhere", "", BP_STR(""));
     CHECK(reply.status == BP_NOT_FOUND);
+    ran = testhost_run_command(call, instance,
+                               &(testhost_command){ .name = "@NAME@-count",
+                                                    .options = &(testhost_option){ "greet", "" },
+                                                    .option_count = 1,
+                                                    .files = files,
+                                                    .file_count = 2 });
+    CHECK(ran.status == BP_OK && ran.exit_status == 0);
+    CHECK(strcmp(ran.printed, "Hello! 3 lines\n") == 0);
     testhost_call_end(call);
     testhost_instance_destroy(instance);
     CHECK(testhost_leaks(host)[0] == '\0');

@@ -98,7 +98,8 @@ static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
 
     (void)state;
     memset(&edit, 0xAA, sizeof(edit));
-    assert_true(params_read(&edit_params, parse("{\"path\":\"x\",\"order\":null}"), &edit, problem));
+    assert_true(
+        params_read(&edit_params, parse("{\"path\":\"x\",\"order\":null}"), &edit, problem));
     assert_true(bp_str_is(edit.path, "x"));
     assert_int_equal(edit.limit, 5);
     assert_true(edit.weight > 0.49 && edit.weight < 0.51);
@@ -108,11 +109,12 @@ static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
     assert_null(edit.tags);
     assert_null(edit.more);
     assert_null(edit.any);
-    assert_true(params_read(&edit_params,
-                            parse("{\"path\":\"\xC3\xBC\",\"limit\":50,\"weight\":1,\"dryRun\":false,"
-                                  "\"order\":\"desc\",\"edits\":[{},{}],\"tags\":[\"a\"],"
-                                  "\"more\":{},\"any\":7,\"unknown\":1}"),
-                            &edit, problem));
+    assert_true(
+        params_read(&edit_params,
+                    parse("{\"path\":\"\xC3\xBC\",\"limit\":50,\"weight\":1,\"dryRun\":false,"
+                          "\"order\":\"desc\",\"edits\":[{},{}],\"tags\":[\"a\"],"
+                          "\"more\":{},\"any\":7,\"unknown\":1}"),
+                    &edit, problem));
     assert_true(bp_str_is(edit.path, "\xC3\xBC"));
     assert_int_equal(edit.limit, 50);
     assert_true(edit.weight > 0.99 && edit.weight < 1.01);
@@ -156,20 +158,22 @@ static void what_does_not_fit_is_named(void **state)
 
 static void a_table_that_cannot_be_meant_so_is_refused(void **state)
 {
-    static const bp_param endless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_OBJECT, "x", .fields = endless,
-                                                     .field_count = 1,
-                                                     .field_size = sizeof(bp_param)) };
-    static const bp_param nameless[] = { { .type = BP_PARAM_TYPE_TEXT } };
-    static const bp_param typeless[] = { { .name = "x", .type = 10 } };
-    static const bp_param choiceless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_CHOICE, "x", .help = "x") };
-    static const bp_param boundless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_BOOLEAN, "x", .minimum = "1") };
-    static const bp_param wordy[] = { BP_PARAM_ROW(BP_PARAM_TYPE_INTEGER, "x", .minimum = "one") };
-    static const bp_param initial[] = { BP_PARAM_ROW(BP_PARAM_TYPE_INTEGER, "x", .initial = "one") };
-    static const bp_param open[] = { BP_PARAM_ROW(BP_PARAM_TYPE_ANY, "x", .schema = "{\"a\":") };
-    static const bp_params tables[] = { BP_PARAMS_ONLY(endless),    BP_PARAMS_ONLY(nameless),
-                                        BP_PARAMS_ONLY(typeless),   BP_PARAMS_ONLY(choiceless),
-                                        BP_PARAMS_ONLY(boundless),  BP_PARAMS_ONLY(wordy),
-                                        BP_PARAMS_ONLY(initial),    BP_PARAMS_ONLY(open) };
+    static const bp_param  endless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_OBJECT, "x", .fields = endless,
+                                                      .field_count = 1,
+                                                      .field_size = sizeof(bp_param)) };
+    static const bp_param  nameless[] = { { .type = BP_PARAM_TYPE_TEXT } };
+    static const bp_param  typeless[] = { { .name = "x", .type = 10 } };
+    static const bp_param  choiceless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_CHOICE, "x", .help = "x") };
+    static const bp_param  boundless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_BOOLEAN, "x",
+                                                        .minimum = "1") };
+    static const bp_param  wordy[] = { BP_PARAM_ROW(BP_PARAM_TYPE_INTEGER, "x", .minimum = "one") };
+    static const bp_param  initial[] = { BP_PARAM_ROW(BP_PARAM_TYPE_INTEGER, "x",
+                                                      .initial = "one") };
+    static const bp_param  open[] = { BP_PARAM_ROW(BP_PARAM_TYPE_ANY, "x", .schema = "{\"a\":") };
+    static const bp_params tables[] = { BP_PARAMS_ONLY(endless),   BP_PARAMS_ONLY(nameless),
+                                        BP_PARAMS_ONLY(typeless),  BP_PARAMS_ONLY(choiceless),
+                                        BP_PARAMS_ONLY(boundless), BP_PARAMS_ONLY(wordy),
+                                        BP_PARAMS_ONLY(initial),   BP_PARAMS_ONLY(open) };
 
     (void)state;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -207,8 +211,8 @@ static void rows_have_a_stride(void **state)
         char     newer[24];
     } longer[2] = { { .row = BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "a", .help = NULL), .newer = "x" },
                     { .row = BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "b", .help = NULL), .newer = "y" } };
-    bp_params table = { .rows = &longer[0].row, .row_count = 2, .row_size = sizeof(longer[0]) };
-    char      problem[PARAMS_PROBLEM_BYTES];
+    bp_params   table = { .rows = &longer[0].row, .row_count = 2, .row_size = sizeof(longer[0]) };
+    char        problem[PARAMS_PROBLEM_BYTES];
     const char *text;
 
     (void)state;

@@ -575,6 +575,43 @@ static void every_metric_is_there_before_the_first_use(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static testhost_command_reply sessions_command(const testhost_option *typed, size_t count)
+{
+    app_call();
+    return testhost_run_command(call, instance,
+                                &(testhost_command){ .name = "journal sessions",
+                                                     .options = typed,
+                                                     .option_count = count });
+}
+
+static void the_command_lists_and_closes_sessions(void **state)
+{
+    const testhost_option  closing[] = { { "close", "" }, { "stuck", "8h" }, { "json", "" } };
+    testhost_command_reply reply = sessions_command(NULL, 0);
+    bp_principal           before = principal;
+
+    (void)state;
+    assert_string_equal(reply.printed, "0 sessions\n");
+    assert_int_equal(sessions_command(closing, 1).exit_status, 2); // not without --stuck
+    result_of("start_working_on", "{\"task\":\"stuck\"}");
+    reply = sessions_command(NULL, 0);
+    assert_non_null(strstr(reply.printed, "start_time"));
+    assert_non_null(strstr(reply.printed, "stuck\n1 sessions\n"));
+    run_sql("UPDATE work_sessions SET start_time = datetime(start_time, '-9 hours')");
+    principal.is_authenticated = true;
+    principal.scopes = BP_STR("journal:read journal:write");
+    reply = sessions_command(closing, 3);
+    assert_int_equal(reply.status, BP_DENIED);
+    principal.scopes = BP_STR("other:read journal:*");
+    reply = sessions_command(closing, 3);
+    assert_ok(reply.status);
+    assert_int_equal(reply.exit_status, 0);
+    assert_int_equal(bp_json_integer(bp_json_get(parsed(bp_str_of(reply.printed)), "closed")), 1);
+    principal = before;
+    reply = sessions_command(closing, 2);
+    assert_string_equal(reply.printed, "0 sessions closed\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -596,6 +633,7 @@ int main(void)
         TEST(tasks_move_and_decisions_stay),
         TEST(memory_is_searched_with_typed_filters),
         TEST(stuck_sessions_are_listed_and_closed_after_a_backup),
+        TEST(the_command_lists_and_closes_sessions),
         TEST(every_metric_is_there_before_the_first_use),
     };
 
