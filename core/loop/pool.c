@@ -9,18 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
+#include "base/queue.h"
 #include "loop/crash.h"
 
 struct offload {
-    struct offload *next;
-    struct bp_pool *pool;
-    bp_call        *call;
+    struct queue_link link; /* under the pool's lock: in its queue, so the job has not begun */
+    struct bp_pool   *pool;
+    bp_call          *call;
     bp_status (*job)(bp_call *call, void *arg);
     void              *arg;
     bp_status          status;
-    bool               has_begun; /* under the pool's lock */
-    bool               is_done;   /* on the worker only */
+    bool               is_done; /* on the worker only */
     struct worker_post done_post;
 
     /* A request of the job to run something on the fiber. */
@@ -35,8 +34,7 @@ struct offload {
 struct bp_pool {
     pthread_mutex_t lock;
     pthread_cond_t  filled;
-    struct offload *first, *last;
-    uint32_t        queued;
+    struct queue    queued;
     bool            is_closing;
     uint32_t        thread_count;
     _Atomic int    *open; /* of whoever counts it */
@@ -68,16 +66,11 @@ static void *run_thread(void *arg)
     for (;;) {
         struct offload *offload;
 
-        while (!pool->first && !pool->is_closing)
+        while (!pool->queued.first && !pool->is_closing)
             pthread_cond_wait(&pool->filled, &pool->lock);
-        offload = pool->first;
+        offload = QUEUE_ITEM(queue_pop(&pool->queued), struct offload, link);
         if (!offload)
             break;
-        pool->first = offload->next;
-        if (!pool->first)
-            pool->last = NULL;
-        pool->queued--;
-        offload->has_begun = true;
         pthread_mutex_unlock(&pool->lock);
 
         running_job = offload;
@@ -146,14 +139,9 @@ static bool enqueue(struct bp_pool *pool, struct offload *offload)
     bool has_room;
 
     pthread_mutex_lock(&pool->lock);
-    has_room = pool->queued < POOL_QUEUE_MAX && !pool->is_closing;
+    has_room = pool->queued.count < POOL_QUEUE_MAX && !pool->is_closing;
     if (has_room) {
-        if (pool->last)
-            pool->last->next = offload;
-        else
-            pool->first = offload;
-        pool->last = offload;
-        pool->queued++;
+        queue_push_back(&pool->queued, &offload->link);
         pthread_cond_signal(&pool->filled);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -163,23 +151,12 @@ static bool enqueue(struct bp_pool *pool, struct offload *offload)
 /* True when the job had not begun and never will. */
 static bool withdraw(struct bp_pool *pool, struct offload *offload)
 {
-    struct offload *before = NULL;
-    bool            is_withdrawn = false;
+    bool is_withdrawn;
 
     pthread_mutex_lock(&pool->lock);
-    for (struct offload *at = pool->first; at && !offload->has_begun; before = at, at = at->next) {
-        if (at != offload)
-            continue;
-        if (before)
-            before->next = at->next;
-        else
-            pool->first = at->next;
-        if (pool->last == at)
-            pool->last = before;
-        pool->queued--;
-        is_withdrawn = true;
-        break;
-    }
+    is_withdrawn = queue_is_linked(&offload->link);
+    if (is_withdrawn)
+        queue_remove(&offload->link);
     pthread_mutex_unlock(&pool->lock);
     return is_withdrawn;
 }

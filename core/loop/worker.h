@@ -12,6 +12,7 @@
 #include <backplane/base.h>
 
 #include "base/log.h"
+#include "base/queue.h"
 
 enum { WORKER_SLOTS_MAX = 8 };
 
@@ -38,10 +39,9 @@ struct worker {
     _Atomic int tid;       /* its id; 0: none has run it yet */
 
     struct fiber     *current; /* the fiber that runs now */
-    struct fiber     *fibers;  /* all that have a call, newest first */
-    struct fiber     *spare;   /* finished ones, kept for the next call */
-    uint32_t          spare_count, live_count;
-    struct fiber     *ready_first, *ready_last;
+    struct queue      fibers;  /* all that have a call, newest first */
+    struct queue      spare;   /* finished ones, kept for the next call */
+    struct queue      ready;   /* those whose turn comes */
     bool              is_draining;
     uv_prepare_t      turn;  /* the end of a turn of the loop */
     struct log_batch *batch; /* what was logged in it, and in the turns before */

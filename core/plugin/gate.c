@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/queue.h"
 #include "loop/pool.h"
 #include "plugin/disclosure.h"
 #include "plugin/gate_kinds.h"
@@ -24,11 +25,11 @@ enum {
 };
 
 struct waiting {
-    struct waiting *next;
-    bp_call        *call;
-    bool            is_admitted;
-    bool            is_pushed_out; /* by a client that has less */
-    bool            is_back;       /* it had a place before: it is not refused, and comes first */
+    struct queue_link link;
+    bp_call          *call;
+    bool              is_admitted;
+    bool              is_pushed_out; /* by a client that has less */
+    bool              is_back;       /* it had a place before: it is not refused, and comes first */
 };
 
 /* What each client has, by the hash that its calls carry; clients whose hashes meet share. */
@@ -58,7 +59,7 @@ struct gate {
     _Atomic uint32_t running, waiting; /* read by others for /metrics */
     uint32_t         running_max;      /* 0: no cap */
     uint32_t         waiting_max;
-    struct waiting  *first, *last;
+    struct queue     queue; /* struct waiting */
     struct holding   clients[CLIENTS];
     uint32_t         share_max; /* places that one client may have while others wait */
 
@@ -231,33 +232,21 @@ static void take_place(struct gate *gate, const bp_call *call)
 
 static void unqueue(struct gate *gate, struct waiting *gone)
 {
-    struct waiting *before = NULL;
-
-    for (struct waiting **at = &gate->first; *at; before = *at, at = &(*at)->next) {
-        if (*at != gone)
-            continue;
-        *at = gone->next;
-        if (gate->last == gone)
-            gate->last = before;
-        gate->waiting--;
-        holding_of(gate, gone->call)->waiting--;
-        return;
-    }
+    queue_remove(&gone->link);
+    gate->waiting--;
+    holding_of(gate, gone->call)->waiting--;
 }
 
 static void queue(struct gate *gate, struct waiting *self)
 {
-    struct waiting **at = &gate->first;
+    struct queue_link *before = self->is_back ? NULL : gate->queue.last;
+    struct waiting    *at;
 
-    if (!self->is_back && gate->last)
-        at = &gate->last->next;
-    else if (self->is_back)
-        while (*at && (*at)->is_back)
-            at = &(*at)->next;
-    self->next = *at;
-    *at = self;
-    if (!self->next)
-        gate->last = self;
+    if (self->is_back)
+        QUEUE_EACH (&gate->queue, at, link)
+            if (at->is_back)
+                before = &at->link; // all those that are back stand before the others
+    queue_insert_after(&gate->queue, before, &self->link);
     gate->waiting++;
     holding_of(gate, self->call)->waiting++;
 }
@@ -266,9 +255,9 @@ static void queue(struct gate *gate, struct waiting *self)
 static bool push_out(struct gate *gate, const bp_call *call)
 {
     uint32_t        most = holding_of(gate, call)->waiting + 1;
-    struct waiting *newest = NULL;
+    struct waiting *newest = NULL, *at;
 
-    for (struct waiting *at = gate->first; at; at = at->next) {
+    QUEUE_EACH (&gate->queue, at, link) {
         uint32_t has = holding_of(gate, at->call)->waiting;
 
         if (!at->is_back && has >= most && has > holding_of(gate, call)->waiting + 1) {
@@ -305,7 +294,7 @@ static bp_status wait_for_place(struct gate *gate, struct waiting *self)
     queue(gate, self);
     while (!self->is_admitted && !self->is_pushed_out && status == BP_OK)
         status = call_wait(self->call, BP_FOREVER, "a free place in the bulkhead");
-    if (!self->is_admitted && !self->is_pushed_out)
+    if (queue_is_linked(&self->link))
         unqueue(gate, self);
     return self->is_admitted ? BP_OK : status;
 }
@@ -335,10 +324,12 @@ static bp_status enter(bp_call *call, struct gate *gate)
  * longest. */
 static struct waiting *next_of(const struct gate *gate)
 {
-    for (struct waiting *at = gate->first; at; at = at->next)
+    struct waiting *at;
+
+    QUEUE_EACH (&gate->queue, at, link)
         if (gate->clients[at->call->client % CLIENTS].running < gate->share_max)
             return at;
-    return gate->first;
+    return QUEUE_ITEM(gate->queue.first, struct waiting, link);
 }
 
 static void leave(bp_call *call, struct gate *gate)
@@ -347,7 +338,7 @@ static void leave(bp_call *call, struct gate *gate)
 
     gate->running--;
     holding_of(gate, call)->running--;
-    if (!gate->first ||
+    if (!gate->queue.first ||
         !has_room(gate)) // there are more than the cap when some took a place again at once
         return;
     next = next_of(gate);

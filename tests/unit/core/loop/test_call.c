@@ -734,7 +734,7 @@ static void a_thousand_calls_are_parked_at_once(void **state)
     for (int i = 0; i < 1000; i++)
         assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER },
                                count_end, &ended));
-    assert_int_equal(worker.live_count, 1000);
+    assert_int_equal(worker.fibers.count, 1000);
     worker_run_until(&worker, thousand_ended, &ended);
 }
 
