@@ -183,8 +183,8 @@ static void a_server_that_takes_fewer_texts_is_sent_fewer(void **state)
 {
     static const char *const said[] = {
         "{\"error\":\"batch size 2 > maximum allowed batch size 1\",\"error_type\":\"Validation\"}",
-        "{\"error\":{\"message\":\"Value error, batch size is invalid, it should not be larger "
-        "than 1.: input.contents\"}}",
+        ("{\"error\":{\"message\":\"Value error, batch size is invalid, it should not be larger "
+         "than 1.: input.contents\"}}"),
         "<html>too large</html>",
     };
     static const int32_t statuses[] = { 422, 400, 413 };

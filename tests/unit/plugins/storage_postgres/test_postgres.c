@@ -715,8 +715,8 @@ static void every_spelling_of_the_url_is_read_and_no_password_shown(void **state
     static const char *const good[] = {
         "postgres://u:hunter2@h/d",
         "postgresql+asyncpg://u:hunter2@h:1/d?ssl=require&pool_size=5",
-        "postgresql+psycopg2://u:hunter2%2F%40@h1,h2:5433/"
-        "d?sslmode=prefer&target_session_attrs=read-write",
+        ("postgresql+psycopg2://u:hunter2%2F%40@h1,h2:5433/"
+         "d?sslmode=prefer&target_session_attrs=read-write"),
         "postgresql:///d?host=/run/postgresql",
         "postgresql://u@%2Frun%2Fpostgresql/d",
         "postgresql://[::1]:5432/d",
