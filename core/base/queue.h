@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/check.h"
+
 struct queue;
 
 struct queue_link {
@@ -46,21 +48,41 @@ static inline bool queue_is_linked(const struct queue_link *link)
     return link->queue != NULL;
 }
 
+/* The neighbours of a link, or the ends of its queue, point back at it. */
+static inline bool queue_agrees(const struct queue_link *link)
+{
+    const struct queue *queue = link->queue;
+
+    return queue && queue->count > 0 &&
+           (link->previous ? link->previous->next : queue->first) == link &&
+           (link->next ? link->next->previous : queue->last) == link &&
+           (!link->previous || link->previous->queue == queue) &&
+           (!link->next || link->next->queue == queue);
+}
+
 /* Behind `before`, which is in the queue; in front of all when that is NULL. */
 static inline void queue_insert_after(struct queue *queue, struct queue_link *before,
                                       struct queue_link *link)
 {
+    CHECK_ALWAYS(!queue_is_linked(link)); // else two queues would share the rest of one
+    CHECK(!before || before->queue == queue);
     link->queue = queue;
     link->previous = before;
     link->next = before ? before->next : queue->first;
     *(link->next ? &link->next->previous : &queue->last) = link;
     *(before ? &before->next : &queue->first) = link;
     queue->count++;
+    CHECK(queue_agrees(link));
 }
 
 static inline void queue_push_back(struct queue *queue, struct queue_link *link)
 {
-    queue_insert_after(queue, queue->last, link);
+    CHECK_ALWAYS(!queue_is_linked(link));
+    *link = (struct queue_link){ .previous = queue->last, .queue = queue };
+    *(queue->last ? &queue->last->next : &queue->first) = link;
+    queue->last = link;
+    queue->count++;
+    CHECK(queue_agrees(link));
 }
 
 static inline void queue_push_front(struct queue *queue, struct queue_link *link)
@@ -73,11 +95,13 @@ static inline void queue_remove(struct queue_link *link)
 {
     struct queue *queue = link->queue;
 
+    CHECK_ALWAYS(queue_is_linked(link));
+    CHECK(queue_agrees(link));
     *(link->previous ? &link->previous->next : &queue->first) = link->next;
     *(link->next ? &link->next->previous : &queue->last) = link->previous;
     queue->count--;
-    link->previous = link->next = NULL;
-    link->queue = NULL;
+    link->queue = NULL; // the rest is written when it joins again
+    CHECK((queue->count == 0) == !queue->first && !queue->first == !queue->last);
 }
 
 /* Takes the first one out; NULL when there is none. */
@@ -85,8 +109,13 @@ static inline struct queue_link *queue_pop(struct queue *queue)
 {
     struct queue_link *first = queue->first;
 
-    if (first)
-        queue_remove(first);
+    if (!first)
+        return NULL;
+    CHECK(queue_agrees(first));
+    queue->first = first->next;
+    *(first->next ? &first->next->previous : &queue->last) = NULL;
+    queue->count--;
+    first->queue = NULL; // the rest is written when it joins again
     return first;
 }
 

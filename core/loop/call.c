@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/mask.h"
@@ -188,6 +189,8 @@ void call_scratch_end(bp_call *call)
 
     if (!scratch)
         return;
+    CHECK(scratch->depth == (scratch->outer ? scratch->outer->depth + 1 : 1));
+    CHECK(scratch->arena_before != &scratch->arena);
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
     // A long stream ends scratch memory hundreds of thousands of times: what is not new costs

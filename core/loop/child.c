@@ -1,6 +1,8 @@
 /* child.c - calls that run beside their parent and are joined by it. */
 #include "loop/call.h"
 
+#include "base/check.h"
+
 #include "loop/fiber.h"
 
 struct bp_child {
@@ -56,6 +58,7 @@ static void run_child(bp_call *call, void *arg)
     child->is_ended = true;
     call->arena = &call->own_arena;
     queue_remove(&call->sibling);
+    CHECK_ALWAYS(parent->running_children > 0);
     parent->running_children--;
     fiber_wake(parent->fiber);
 }

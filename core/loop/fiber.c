@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "loop/call.h"
 #include "loop/context.h"
@@ -125,8 +126,18 @@ void fiber_free_spares(struct worker *worker)
     }
 }
 
+/* Before it leaves its stack: it is the one that runs, on its worker's thread and its own stack. */
+static void check_may_leave(const struct fiber *fiber)
+{
+    CHECK_ALWAYS(fiber->worker->current == fiber);
+    CHECK(worker_current() == fiber->worker);
+    CHECK(context_is_on_stack(fiber->context, __builtin_frame_address(0)));
+    CHECK(!fiber->is_finished);
+}
+
 static void push_ready(struct fiber *fiber)
 {
+    CHECK(queue_is_linked(&fiber->live) && !fiber->is_finished);
     queue_push_back(&fiber->worker->ready, &fiber->turn);
 }
 
@@ -159,6 +170,9 @@ static void enter(struct fiber *fiber)
 {
     struct worker *worker = fiber->worker;
 
+    CHECK(!worker->current); // switches go through the worker's own stack
+    CHECK(worker_current() == worker);
+    CHECK(!fiber->is_finished && queue_is_linked(&fiber->live) && !queue_is_linked(&fiber->turn));
     fiber->is_parked = fiber->is_woken = false;
     worker->running.plugin = fiber->running.plugin;
     worker->running.instance = fiber->running.instance;
@@ -166,6 +180,8 @@ static void enter(struct fiber *fiber)
     worker->running.since_ns = clock_now_ns();
     worker->current = fiber;
     context_enter(fiber->context);
+    CHECK(worker->current == fiber);
+    CHECK(fiber->is_finished || fiber->is_parked);
     worker->current = NULL;
     worker->running.since_ns = 0;
     fiber->running.plugin = worker->running.plugin;
@@ -193,6 +209,7 @@ void fiber_park(struct fiber *fiber, const char *what)
         fiber->is_woken = false;
         return;
     }
+    check_may_leave(fiber);
     fiber->waits_for = what;
     fiber->parked_ns = clock_now_ns();
     fiber->is_parked = true;
@@ -201,6 +218,8 @@ void fiber_park(struct fiber *fiber, const char *what)
 
 void fiber_wake(struct fiber *fiber)
 {
+    CHECK(worker_current() == fiber->worker);
+    CHECK(!fiber->is_finished);
     if (queue_is_linked(&fiber->turn)) // it is ready
         return;
     if (!fiber->is_parked) {
@@ -213,6 +232,7 @@ void fiber_wake(struct fiber *fiber)
 
 void fiber_yield(struct fiber *fiber)
 {
+    check_may_leave(fiber);
     fiber->waits_for = "its turn";
     fiber->parked_ns = clock_now_ns();
     fiber->is_parked = true;

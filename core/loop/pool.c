@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/queue.h"
 #include "loop/crash.h"
 
@@ -37,9 +38,11 @@ struct bp_pool {
     struct queue    queued;
     bool            is_closing;
     uint32_t        thread_count;
-    _Atomic int    *open; /* of whoever counts it */
-    char            name[16];
-    pthread_t       threads[];
+    uint32_t        made, idle,
+        busy;          /* under the lock: its threads, those without a job, those with one */
+    _Atomic int *open; /* of whoever counts it */
+    char         name[16];
+    pthread_t    threads[];
 };
 
 static _Thread_local struct offload *running_job;
@@ -57,6 +60,22 @@ static void wake_done(void *arg)
     call_wake(offload->call);
 }
 
+/* Under the lock. */
+static void check_threads(const struct bp_pool *pool)
+{
+    CHECK_ALWAYS(pool->idle + pool->busy == pool->made);
+    CHECK(pool->made <= POOL_THREADS_MAX && pool->queued.count <= POOL_QUEUE_MAX);
+}
+
+static void count_thread(struct bp_pool *pool, int change)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->made += change;
+    pool->idle += change;
+    check_threads(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void *run_thread(void *arg)
 {
     struct bp_pool *pool = arg;
@@ -71,6 +90,9 @@ static void *run_thread(void *arg)
         offload = QUEUE_ITEM(queue_pop(&pool->queued), struct offload, link);
         if (!offload)
             break;
+        pool->idle--;
+        pool->busy++;
+        check_threads(pool);
         pthread_mutex_unlock(&pool->lock);
 
         running_job = offload;
@@ -81,6 +103,9 @@ static void *run_thread(void *arg)
         // The offload is gone as soon as the worker has run the post.
         worker_post_owned(offload->call->worker, &offload->done_post);
         pthread_mutex_lock(&pool->lock);
+        pool->busy--;
+        pool->idle++;
+        check_threads(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     crash_thread_stop();
@@ -100,7 +125,9 @@ struct bp_pool *pool_create(const char *name, uint32_t threads)
     pthread_cond_init(&pool->filled, NULL);
     snprintf(pool->name, sizeof(pool->name), "%s", name);
     while (pool->thread_count < threads) {
+        count_thread(pool, 1); // before it begins
         if (pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) != 0) {
+            count_thread(pool, -1);
             pool_destroy(pool);
             return NULL;
         }

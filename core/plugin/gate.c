@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/queue.h"
@@ -119,6 +120,7 @@ void gate_free(struct gate *gate)
 {
     if (!gate)
         return;
+    CHECK(gate->queue.count == 0 && gate->waiting == 0); // whoever waits would be woken by nobody
     if (gate->open_count)
         metric_add(gate->breaker_state, -1);
     for (size_t i = 0; i < GATE_OPS_MAX; i++)
@@ -228,13 +230,18 @@ static void take_place(struct gate *gate, const bp_call *call)
 {
     gate->running++;
     holding_of(gate, call)->running++;
+    CHECK(holding_of(gate, call)->running <= gate->running);
 }
 
 static void unqueue(struct gate *gate, struct waiting *gone)
 {
+    struct holding *holding = holding_of(gate, gone->call);
+
     queue_remove(&gone->link);
+    CHECK_ALWAYS(gate->waiting > 0 && holding->waiting > 0);
     gate->waiting--;
-    holding_of(gate, gone->call)->waiting--;
+    holding->waiting--;
+    CHECK(gate->waiting == gate->queue.count);
 }
 
 static void queue(struct gate *gate, struct waiting *self)
@@ -249,6 +256,7 @@ static void queue(struct gate *gate, struct waiting *self)
     queue_insert_after(&gate->queue, before, &self->link);
     gate->waiting++;
     holding_of(gate, self->call)->waiting++;
+    CHECK(gate->waiting == gate->queue.count);
 }
 
 /* The queue is full: the newest of whoever has most in it makes room for a client that has less. */
@@ -306,6 +314,7 @@ static bp_status enter(bp_call *call, struct gate *gate)
 
     if (has_room(gate)) {
         take_place(gate, call);
+        CHECK(!gate->running_max || gate->running <= gate->running_max);
         return BP_OK;
     }
     if (gate->waiting >= gate->waiting_max && !push_out(gate, call))
@@ -332,20 +341,27 @@ static struct waiting *next_of(const struct gate *gate)
     return QUEUE_ITEM(gate->queue.first, struct waiting, link);
 }
 
-static void leave(bp_call *call, struct gate *gate)
+/* Out of line, so that leaving without a queue needs no stack. */
+static __attribute__((noinline)) void admit_next(struct gate *gate)
 {
-    struct waiting *next;
+    struct waiting *next = next_of(gate);
 
-    gate->running--;
-    holding_of(gate, call)->running--;
-    if (!gate->queue.first ||
-        !has_room(gate)) // there are more than the cap when some took a place again at once
-        return;
-    next = next_of(gate);
     unqueue(gate, next);
     take_place(gate, next->call);
     next->is_admitted = true;
     call_wake(next->call);
+}
+
+static void leave(bp_call *call, struct gate *gate)
+{
+    struct holding *holding = holding_of(gate, call);
+
+    CHECK(gate->running > 0 && holding->running > 0);
+    gate->running--;
+    holding->running--;
+    // There are more than the cap when some took a place again at once.
+    if (gate->queue.first && has_room(gate))
+        admit_next(gate);
 }
 
 /* Whoever had a place is not refused another: it comes first, and one that is over has its place to
@@ -472,6 +488,7 @@ static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op 
 static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op *op,
                           struct breaker *breaker)
 {
+    CHECK_ALWAYS(gate->open_count > 0 && breaker->open_until_ns);
     if (!--gate->open_count)
         metric_add(gate->breaker_state, -1);
     breaker->open_until_ns = 0;
@@ -483,6 +500,7 @@ static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op
 /* The trial is over without a verdict: the next call is one. */
 static void end_trial(struct gate_turn *turn)
 {
+    CHECK(!turn->is_trial || turn->breaker);
     if (turn->is_trial)
         turn->breaker->is_probing = false;
     turn->is_trial = false;
