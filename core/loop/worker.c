@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "loop/crash.h"
 #include "loop/fiber.h"
 
@@ -79,10 +80,8 @@ static void enqueue(struct worker *worker, struct worker_post *post)
 
 void worker_post(struct worker *worker, void (*fn)(void *arg), void *arg)
 {
-    struct worker_post *post = malloc(sizeof(*post));
+    struct worker_post *post = must_have(sizeof(*post), "a message to a worker");
 
-    if (!post)
-        abort();
     *post = (struct worker_post){ .fn = fn, .arg = arg, .is_owned = true };
     enqueue(worker, post);
 }

@@ -88,7 +88,7 @@ struct worker *worker_current(void);
 void worker_adopt_thread(struct worker *worker);
 
 /* Runs fn(arg) on the worker soon, on its own stack. Any thread; never fails short of memory
- * exhaustion, which ends the process as the caller could not go on. */
+ * exhaustion, which ends the process with a sentence, as the caller could not go on (must.h). */
 void worker_post(struct worker *worker, void (*fn)(void *arg), void *arg);
 
 /* The same from a `post` that the caller owns, without allocating; it may be used again once fn
