@@ -65,7 +65,8 @@ static void start(void (*run)(bp_call *call, void *arg), void *arg)
 
 static void name(bp_call *call)
 {
-    call->plugin = worker.running.plugin = "app/broken";
+    call->plugin = "app/broken";
+    worker.running.plugin = call->plugin;
     call->instance = "main";
     call->op = "break";
 }
