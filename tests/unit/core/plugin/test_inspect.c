@@ -233,9 +233,13 @@ static void what_is_linked_badly_is_refused(void **state)
     memcpy(bytes, good, size);
     dynamic(DT_SYMTAB)->d_un.d_ptr = UINT64_MAX / 2;
     assert_refused("its symbol table is damaged or cut off");
-    memcpy(memmem(bytes, size, "bp_plugin_entry", 16), "bp_plugin_entrt", 15);
+    memcpy(memmem(bytes + dynamic(DT_STRTAB)->d_un.d_ptr, dynamic(DT_STRSZ)->d_un.d_val,
+                  "bp_plugin_entry", 16),
+           "bp_plugin_entrt", 15);
     assert_refused("it does not export bp_plugin_entry()");
     if (dynamic(DT_GNU_HASH)) {
+        if (dynamic(DT_HASH)) // clang makes both
+            dynamic(DT_HASH)->d_tag = DT_DEBUG;
         dynamic(DT_GNU_HASH)->d_tag = DT_DEBUG; // no table says how many symbols there are
         assert_refused("it does not export bp_plugin_entry()");
         dynamic(DT_GNU_HASH)->d_un.d_ptr = UINT64_MAX / 2;
