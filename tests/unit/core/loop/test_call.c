@@ -282,6 +282,72 @@ static void a_job_runs_on_a_pool_thread_and_may_call_back(void **state)
     pool_destroy(pool);
 }
 
+static bp_status fail_in_job(bp_call *call, void *arg)
+{
+    assert_true(pool_is_job_thread());
+    ++*(int *)arg;
+    return call_fail(call, BP_FULL, "said in the inner job");
+}
+
+static bp_status offload_from_job(bp_call *call, void *arg)
+{
+    return pool_offload(call, pool, fail_in_job, arg); // the only thread is this one
+}
+
+static void nest_offloads(bp_call *call)
+{
+    int runs = 0;
+
+    assert_int_equal(pool_offload(call, pool, offload_from_job, &runs), BP_FULL);
+    assert_int_equal(runs, 1);
+    assert_true(bp_str_is(call->error.message, "said in the inner job"));
+    call_cancel(call);
+    assert_int_equal(pool_offload(call, pool, offload_from_job, &runs), BP_CANCELLED);
+    assert_int_equal(runs, 1); // a call that is over begins nothing
+}
+
+static void a_job_of_a_job_runs_at_once_on_its_thread(void **state)
+{
+    (void)state;
+    pool = pool_create("test", 1);
+    on_call(nest_offloads, BP_FOREVER);
+    pool_destroy(pool);
+}
+
+static bp_status never_run(bp_call *call, void *arg)
+{
+    (void)call;
+    *(bool *)arg = true;
+    return BP_OK;
+}
+
+static void use_all_memory(bp_call *call, void *arg)
+{
+    struct bp_child *child = (struct bp_child *)arg;
+    bool             has_run = false;
+
+    while (arena_alloc(call->arena, 16))
+        ;
+    assert_int_equal(call_spawn(call, "child", never_run, &has_run, &child), BP_NO_MEMORY);
+    assert_null(child);
+    assert_false(has_run);
+    assert_int_equal(call->error.status, BP_NO_MEMORY);
+    assert_int_equal(call->running_children, 0);
+    *(bool *)arg = true;
+}
+
+static void no_child_is_made_without_memory(void **state)
+{
+    bool is_over = false;
+
+    (void)state;
+    assert_true(
+        call_start(&worker,
+                   &(struct call_options){ .deadline_ns = BP_FOREVER, .memory_bytes = 1024 },
+                   use_all_memory, &is_over));
+    assert_true(is_over);
+}
+
 static bp_status offload_slow(bp_call *call, void *arg)
 {
     return pool_offload(call, pool, block, arg);
@@ -825,6 +891,8 @@ int main(void)
         ON_WORKER(a_parent_whose_time_is_over_does_not_say_that_the_caller_went_away),
         ON_WORKER(a_child_that_nobody_joins_is_cancelled_and_waited_for),
         ON_WORKER(a_job_runs_on_a_pool_thread_and_may_call_back),
+        ON_WORKER(a_job_of_a_job_runs_at_once_on_its_thread),
+        ON_WORKER(no_child_is_made_without_memory),
         ON_WORKER(a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for),
         ON_WORKER(a_job_sees_that_its_call_is_over),
         cmocka_unit_test(a_lock_lets_one_fiber_in_over_several_workers),
