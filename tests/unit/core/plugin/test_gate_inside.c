@@ -9,8 +9,11 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include <backplane/cache.h>
+
 #include "plugin/gate.c"
 
+#include "base/buf.h"
 #include "gate_rig.h"
 
 static const bp_health_ops  no_ops = { .struct_size = sizeof(bp_health_ops) };
@@ -396,6 +399,39 @@ static void an_operation_has_a_span_and_a_deadline_of_its_own(void **state)
     on_call(push_and_pop);
 }
 
+/* ---- what is there before the first call, and what is not there at all ---- */
+
+static void counters_are_there_with_a_zero(void **state)
+{
+    struct bp_buf text;
+
+    (void)state;
+    buf_init(&text, NULL, 1 << 20);
+    metrics_render(&text);
+    assert_non_null(strstr(buf_str(&text).data,
+                           "backplane_plugin_calls_total{instance=\"main\",plugin=\"storage/fake\","
+                           "op=\"query\",outcome=\"ok\"} 0\n"));
+    buf_free(&text);
+}
+
+static void lack_operations(bp_call *call)
+{
+    const bp_cache_ops *cache = gate_ops_for("cache");
+    bp_budget           budget = { .struct_size = sizeof(budget) };
+
+    assert_int_equal(cache->dump(call, &instance, &(bp_budget_sink){ 0 }), BP_UNSUPPORTED);
+    assert_int_equal(call->error.status, BP_UNSUPPORTED);
+    assert_int_equal(cache->load(call, &instance, &budget, sizeof(budget), 1), BP_UNSUPPORTED);
+    assert_int_equal(cache->get(call, &instance, BP_STR("k"), &(bp_str){ NULL, 0 }),
+                     BP_UNSUPPORTED);
+}
+
+static void what_a_cache_does_not_have_is_unsupported(void **state)
+{
+    (void)state;
+    on_call(lack_operations);
+}
+
 #define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
@@ -412,6 +448,8 @@ int main(void)
         GATED(a_reason_is_cut_between_characters),
         GATED(failures_are_those_of_the_plugin_alone),
         GATED(a_pause_is_as_long_as_was_asked_and_fits_into_the_deadline),
+        GATED(counters_are_there_with_a_zero),
+        GATED(what_a_cache_does_not_have_is_unsupported),
         GATED(an_operation_has_a_span_and_a_deadline_of_its_own),
     };
 
