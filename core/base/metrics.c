@@ -201,7 +201,7 @@ struct metric_series *metrics_series(struct metric_family *family, const bp_str 
                                      size_t count)
 {
     static const bp_str   other = { "other", 5 };
-    bp_str                others[METRIC_LABELS_MAX];
+    bp_str                others[METRIC_LABELS_MAX] = { { NULL, 0 } };
     struct metric_series *series;
     size_t                slot = slot_of(label_values, family->label_count);
 
