@@ -96,6 +96,12 @@ static bool is_taken(const struct route *first, const struct unit *unit)
     return false;
 }
 
+static bool has_no_memory(char problem[512])
+{
+    snprintf(problem, 512, "no memory for the routes");
+    return false;
+}
+
 static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index,
                     char problem[512])
 {
@@ -106,7 +112,9 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     struct route *route = arena_alloc(&router->arena, sizeof(*route)), **place;
     size_t        value_count = 0;
 
-    if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler || !route ||
+    if (!route)
+        return has_no_memory(problem);
+    if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler ||
         router->count == ROUTES_MAX) {
         snprintf(problem, 512,
                  "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, "
@@ -129,10 +137,12 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
             route->value_names[value_count++] = text;
         node = child_for(router, node, type, text);
     }
-    if (!node || is_taken(node->routes[method], unit)) {
+    if (!node)
+        return has_no_memory(problem);
+    if (is_taken(node->routes[method], unit)) {
         snprintf(problem, 512, "%s %s of %s is taken already by %s", spec->method, spec->path,
                  owner ? owner : "the host",
-                 node && node->routes[method]->owner ? node->routes[method]->owner : "the host");
+                 node->routes[method]->owner ? node->routes[method]->owner : "the host");
         return false;
     }
     route->spec = *spec;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
+
 enum { BLOCK_BYTES = 4096, ALIGNMENT = 16 };
 
 struct arena_block {
@@ -35,8 +37,22 @@ static void run_cleanups(struct arena *arena)
     }
 }
 
+/* The cursor lies within one of the blocks, or there is none to lie in. */
+static bool is_cursor_in_a_block(const struct arena *arena)
+{
+    const struct arena_block *block = arena->blocks;
+
+    if (!arena->next)
+        return !arena->end;
+    // Large pieces have blocks of their own, in front of the one that is being filled.
+    while (block && arena->end != block->bytes + block->size_bytes)
+        block = block->older;
+    return block && arena->next >= block->bytes && arena->next <= arena->end;
+}
+
 void arena_reset(struct arena *arena)
 {
+    CHECK(is_cursor_in_a_block(arena));
     run_cleanups(arena);
     while (arena->blocks && arena->blocks->older) {
         struct arena_block *block = arena->blocks;
@@ -78,6 +94,7 @@ void *arena_alloc_raw(struct arena *arena, size_t size_bytes)
 
     if (size_bytes > arena->limit_bytes || arena->used_bytes > arena->limit_bytes - size_bytes)
         return NULL;
+    CHECK_ALWAYS(arena->next <= arena->end);
     size_bytes = (size_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if ((size_t)(arena->end - arena->next) < size_bytes) {
         bool is_large = size_bytes > BLOCK_BYTES / 4;
@@ -96,6 +113,7 @@ void *arena_alloc_raw(struct arena *arena, size_t size_bytes)
     piece = arena->next;
     arena->next += size_bytes;
     arena->used_bytes += size_bytes;
+    CHECK(arena->next <= arena->end && (uintptr_t)piece % ALIGNMENT == 0);
     return piece;
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
+
 void buf_init(struct bp_buf *buf, struct arena *arena, size_t max_bytes)
 {
     *buf = (struct bp_buf){ .arena = arena, .max_bytes = max_bytes };
@@ -23,6 +25,13 @@ void buf_reset(struct bp_buf *buf)
         return;
     buf->len = 0;
     buf->status = BP_OK;
+}
+
+/* There is a byte behind the text for buf_str()'s NUL, and none was counted that has no room. */
+static bool is_in_bounds(const struct bp_buf *buf)
+{
+    return buf->data ? buf->len < buf->capacity && buf->len <= buf->max_bytes
+                     : buf->len == 0 && buf->capacity == 0;
 }
 
 static bool grow(struct bp_buf *buf, size_t needed)
@@ -52,6 +61,7 @@ char *buf_reserve(struct bp_buf *buf, size_t size_bytes)
 {
     if (!buf || buf->status != BP_OK)
         return NULL;
+    CHECK(is_in_bounds(buf));
     if (size_bytes > buf->max_bytes || buf->len > buf->max_bytes - size_bytes) {
         buf->status = BP_TOO_LARGE;
         return NULL;
@@ -64,7 +74,11 @@ char *buf_reserve(struct bp_buf *buf, size_t size_bytes)
 
 void buf_commit(struct bp_buf *buf, size_t size_bytes)
 {
+    // Room for it was reserved; with none there is nothing to count.
+    CHECK_ALWAYS(size_bytes == 0 ||
+                 (buf->len < buf->capacity && size_bytes <= buf->capacity - 1 - buf->len));
     buf->len += size_bytes;
+    CHECK(is_in_bounds(buf));
 }
 
 void buf_add(struct bp_buf *buf, bp_str bytes)

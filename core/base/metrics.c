@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/must.h"
+
 static const double bucket_limits[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
                                         1,     2.5,  5,     10,   30,  60,   120 };
 enum { BUCKETS = sizeof(bucket_limits) / sizeof(bucket_limits[0]), SLOTS = 256 };
@@ -102,25 +104,30 @@ static void free_family(struct metric_family *family)
     free(family);
 }
 
+static const char purpose[] = "a counter of /metrics";
+
+static char *copy_of(const char *text)
+{
+    return must_copy(text, strlen(text), purpose);
+}
+
 static struct metric_family *new_family(enum metric_type type, const char *name, const char *help,
                                         const char *label_names)
 {
-    struct metric_family *family = calloc(1, sizeof(*family));
-    char                 *names = strdup(label_names), *rest = NULL;
+    struct metric_family *family = must_have(sizeof(*family), purpose);
+    char                 *names = copy_of(label_names), *rest = NULL;
 
-    if (!family || !names)
-        abort(); // at start-up, before anything was promised
     pthread_mutex_init(&family->lock, NULL);
     family->type = type;
-    family->name = strdup(name);
-    family->help = strdup(help);
+    family->name = copy_of(name);
+    family->help = copy_of(help);
     for (char *word = strtok_r(names, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         if (family->label_count == METRIC_LABELS_MAX || !is_name(word, false)) {
             free(names);
             free_family(family);
             return NULL;
         }
-        family->label_names[family->label_count++] = strdup(word);
+        family->label_names[family->label_count++] = copy_of(word);
     }
     free(names);
     return family;
@@ -194,7 +201,7 @@ struct metric_series *metrics_series(struct metric_family *family, const bp_str 
                                      size_t count)
 {
     static const bp_str   other = { "other", 5 };
-    bp_str                others[METRIC_LABELS_MAX];
+    bp_str                others[METRIC_LABELS_MAX] = { { NULL, 0 } };
     struct metric_series *series;
     size_t                slot = slot_of(label_values, family->label_count);
 
@@ -210,18 +217,15 @@ struct metric_series *metrics_series(struct metric_family *family, const bp_str 
         series = find(family, slot, others);
     }
     if (!series) {
-        series = calloc(1, sizeof(*series) + count * sizeof(bp_str));
-        if (!series)
-            abort();
+        series = must_have(sizeof(*series) + count * sizeof(bp_str), purpose);
         series->label_count = count;
         for (size_t i = 0; i < count; i++) {
-            char *copy = strndup(label_values[i].data ? label_values[i].data : "",
-                                 label_values[i].len);
+            char *copy = must_copy(label_values[i].data, label_values[i].len, purpose);
 
             series->labels[i] = (bp_str){ copy, strlen(copy) };
         }
         if (family->type == METRIC_HISTOGRAM)
-            series->buckets = calloc(BUCKETS + 1, sizeof(*series->buckets));
+            series->buckets = must_have((BUCKETS + 1) * sizeof(*series->buckets), purpose);
         series->next = family->slots[slot];
         family->slots[slot] = series;
         family->series_count++;
@@ -237,7 +241,8 @@ struct metric_series *metrics_single(enum metric_type type, const char *name, co
     return family ? metrics_series(family, NULL, 0) : NULL;
 }
 
-void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key)
+void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key,
+                     void (*fill)(void *space, struct metric_family *family, bp_str key))
 {
     struct handle *handle;
 
@@ -245,10 +250,9 @@ void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key
     for (handle = family->handles; handle && !bp_str_is(key, handle->key); handle = handle->next)
         ;
     if (!handle) {
-        handle = calloc(1, sizeof(*handle) + size_bytes);
-        if (!handle)
-            abort();
-        handle->key = strndup(key.data, key.len);
+        handle = must_have(sizeof(*handle) + size_bytes, purpose);
+        handle->key = must_copy(key.data, key.len, purpose);
+        fill(handle->space, family, bp_str_of(handle->key));
         handle->next = family->handles;
         family->handles = handle;
     }
@@ -294,10 +298,8 @@ double metric_value(const struct metric_series *series)
 
 void metrics_on_collect(void (*collect)(void *arg), void *arg)
 {
-    struct collector *collector = calloc(1, sizeof(*collector));
+    struct collector *collector = must_have(sizeof(*collector), purpose);
 
-    if (!collector)
-        abort();
     collector->collect = collect;
     collector->arg = arg;
     pthread_mutex_lock(&registry.lock);

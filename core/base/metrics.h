@@ -31,9 +31,10 @@ void   metric_set(struct metric_series *series, double value);
 void   metric_observe(struct metric_series *series, double value); /* histograms; seconds */
 double metric_value(const struct metric_series *series);           /* counters and gauges */
 
-/* A zeroed piece of memory for whoever hands out a family under a key; the same one for the same
- * key, freed with the registry. */
-void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key);
+/* A piece of memory for whoever hands out a family under a key; the same one for the same key,
+ * freed with the registry. fill() is called once, when it is made: its `key` lives as long. */
+void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key,
+                     void (*fill)(void *space, struct metric_family *family, bp_str key));
 
 /* A short way for a family without labels, or with one. */
 struct metric_series *metrics_single(enum metric_type type, const char *name, const char *help);

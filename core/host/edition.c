@@ -28,7 +28,7 @@ void edition_free(struct edition *edition)
     if (!edition)
         return;
     mcp_free(edition->mcp);
-    if (edition->api.router)
+    if (edition->api.generation) // api_init() has begun
         api_free(&edition->api);
     health_board_free(edition->health);
     instance_metrics_free(edition->instances_metrics);
@@ -82,6 +82,10 @@ int edition_make(struct edition *edition, const struct host_options *options,
     edition->instances_metrics = instance_metrics_new(edition->generation, edition->conf);
     edition->health = health_board_new(edition->generation, host->alerts,
                                        before ? before->health : NULL);
+    if (!edition->health) {
+        host_say_failure(host, "no memory for the health checks");
+        return EXIT_FAILED;
+    }
     if (!api_init(&edition->api, edition->conf, edition->generation, edition->health,
                   !options->stdio_apps, problem)) {
         if (!conf_has_errors(edition->conf))
@@ -198,6 +202,15 @@ void edition_end_checks(struct edition *edition)
     char problem[512];
 
     generation_call(&edition->host->workers[0], BP_SECONDS(15), stop_ops, edition, problem);
+}
+
+void edition_abandon(struct edition *edition)
+{
+    if (!edition->is_up)
+        return;
+    edition_end_checks(edition);
+    generation_stop(edition->generation);
+    edition->is_up = false;
 }
 
 bool edition_end(struct edition *edition, int64_t deadline_ns)

@@ -50,6 +50,8 @@ void edition_take_alerts_back(struct edition *edition);
 void edition_show(struct edition *edition);
 /* Ends its checks of health; part of edition_end(). */
 void edition_end_checks(struct edition *edition);
+/* Stops one that was never shown, without waiting for users: there are none. */
+void edition_abandon(struct edition *edition);
 /* When it is no longer shown, or nothing comes in any more: its checks end, its requests are waited
  * for until `deadline_ns`, and what no other edition has of its instances ends. False: requests
  * were still under way at the deadline, and nothing of the instances was ended; it may be called

@@ -219,10 +219,12 @@ int host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_
         return EXIT_CONF;
     }
     next = edition_new(host, conf);
+    if (!next)
+        host_say_failure(host, "no memory for another edition of the conf; this one stays");
     status = next ? start_successor(next, before) : EXIT_FAILED;
     if (status != EXIT_DONE) {
         if (next)
-            edition_end(next, clock_now_ns()); // nobody has used it
+            edition_abandon(next);
         edition_free(next);
         return status;
     }

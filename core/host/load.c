@@ -88,6 +88,8 @@ int host_load_registry(struct host *host, const char *conf_file)
         host->conf = conf_load(conf_file, NULL);
     host->log = open_log(NULL, true);
     host->registry = host->log ? registry_new(host->log, services, service_count) : NULL;
+    if (host->log && !host->registry)
+        host_say_failure(host, "no memory for the list of plugins");
     if (!host->registry || !scan(host))
         return EXIT_FAILED;
     return EXIT_DONE;
@@ -111,14 +113,20 @@ int host_load(struct host *host, const struct host_options *options)
     if (!host->log)
         return EXIT_CONF;
     host->registry = registry_new(host->log, services, service_count);
-    if (!host->registry || !scan(host))
+    if (!host->registry) {
+        host_say_failure(host, "no memory for the list of plugins");
+        return EXIT_CONF;
+    }
+    if (!scan(host))
         return EXIT_CONF;
     registry_check_digests(host->registry, host->conf);
     plugins = registry_for_conf(host->registry);
     conf_resolve(host->conf, &plugins);
     host->edition = edition_new(host, host->conf);
-    if (!host->edition)
+    if (!host->edition) {
+        host_say_failure(host, "no memory for the first edition of the conf");
         return EXIT_CONF;
+    }
     if (options->says_environment)
         environment_check(host->conf, &conf_process_environment);
     if (options->is_check)

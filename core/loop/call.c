@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/mask.h"
@@ -78,7 +79,9 @@ static void begin(bp_call *call, struct fiber *fiber, const struct call_options 
 
 static void end_children(bp_call *call)
 {
-    for (bp_call *child = call->children; child; child = child->next_sibling)
+    bp_call *child;
+
+    QUEUE_EACH (&call->children, child, sibling)
         call_cancel(child);
     while (call->running_children)
         call_wait_unconditionally(call, "its children to end");
@@ -128,7 +131,7 @@ bool call_start(struct worker *worker, const struct call_options *options,
     struct deferred_start *deferred;
 
     if (!worker->current && !worker->is_draining &&
-        !worker->ready_first) // runs before this returns
+        !worker->ready.first) // runs before this returns
         return fiber_start(worker, run_call, &start) != NULL;
     deferred = calloc(1, sizeof(*deferred));
     if (!deferred)
@@ -186,6 +189,8 @@ void call_scratch_end(bp_call *call)
 
     if (!scratch)
         return;
+    CHECK(scratch->depth == (scratch->outer ? scratch->outer->depth + 1 : 1));
+    CHECK(scratch->arena_before != &scratch->arena);
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
     // A long stream ends scratch memory hundreds of thousands of times: what is not new costs
@@ -202,12 +207,13 @@ void call_scratch_end(bp_call *call)
 void call_cancel(bp_call *call)
 {
     bp_status none = BP_OK;
+    bp_call  *child;
 
     // What ended the call first stays, also when its job on a pool thread sees the deadline at this
     // moment.
     if (!atomic_compare_exchange_strong(&call->over, &none, BP_CANCELLED))
         return;
-    for (bp_call *child = call->children; child; child = child->next_sibling)
+    QUEUE_EACH (&call->children, child, sibling)
         call_cancel(child);
     fiber_wake(call->fiber);
 }

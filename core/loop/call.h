@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/queue.h"
 #include "loop/worker.h"
 
 struct fiber;
@@ -42,16 +43,17 @@ struct bp_call {
     struct call_trace trace;
     char              traceparent[56];
     bp_principal      principal;
-    uint64_t        client; /* whose request it is, as a hash, for fair shares; 0: the host's own */
-    const char     *plugin, *instance, *op; /* whose code runs; NULL: the host's */
-    void           *instance_of; /* the instance record of the layer above, for its services */
-    void           *turn;        /* the way through a gate that it is on, of the layer above */
-    struct bp_call *children, *next_sibling;
-    uint32_t        running_children;
-    struct offload *offload;        /* a job of this call is on a pool thread */
-    bool            is_job_running; /* ... and has begun: memory and errors are used from there */
-    void           *owner;          /* of whoever started the call */
-    uint32_t        suspensions,
+    uint64_t     client; /* whose request it is, as a hash, for fair shares; 0: the host's own */
+    const char  *plugin, *instance, *op; /* whose code runs; NULL: the host's */
+    void        *instance_of;  /* the instance record of the layer above, for its services */
+    void        *turn;         /* the way through a gate that it is on, of the layer above */
+    struct queue children;     /* those that have begun and not ended, newest first */
+    struct queue_link sibling; /* among its parent's */
+    uint32_t          running_children;
+    struct offload   *offload;        /* a job of this call is on a pool thread */
+    bool              is_job_running; /* ... and has begun: memory and errors are used from there */
+    void             *owner;          /* of whoever started the call */
+    uint32_t          suspensions,
         cancel_at;     /* a test's: it is cancelled when it suspends for that time; 0: not */
     int64_t latest_ns; /* a test's: no operation of it lasts longer than until then; 0: not */
 };

@@ -1,6 +1,8 @@
 /* child.c - calls that run beside their parent and are joined by it. */
 #include "loop/call.h"
 
+#include "base/check.h"
+
 #include "loop/fiber.h"
 
 struct bp_child {
@@ -21,20 +23,10 @@ static void free_arena(void *arena)
     arena_free(arena);
 }
 
-static void unlink_from_parent(bp_call *parent, bp_call *call)
-{
-    bp_call **at = &parent->children;
-
-    while (*at && *at != call)
-        at = &(*at)->next_sibling;
-    if (*at)
-        *at = call->next_sibling;
-}
-
 static void run_child(bp_call *call, void *arg)
 {
     struct bp_child *child = arg;
-    bp_call         *parent = child->parent;
+    bp_call         *parent = child->parent, *grandchild;
 
     call->parent = parent;
     call->arena = &child->arena; // what the child makes outlives it
@@ -47,8 +39,7 @@ static void run_child(bp_call *call, void *arg)
     call->worker->running.plugin = call->plugin;
     call->worker->running.instance = call->instance;
     call->worker->running.op = call->op;
-    call->next_sibling = parent->children;
-    parent->children = call;
+    queue_push_front(&parent->children, &call->sibling);
     child->call = call;
     if (child->is_cancelled || parent->over != BP_OK)
         call->over = parent->over != BP_OK ? parent->over : BP_CANCELLED;
@@ -56,7 +47,7 @@ static void run_child(bp_call *call, void *arg)
     child->status = child->run(call, child->arg);
 
     // Grandchildren may borrow what this child made, so they end before it counts as ended.
-    for (bp_call *grandchild = call->children; grandchild; grandchild = grandchild->next_sibling)
+    QUEUE_EACH (&call->children, grandchild, sibling)
         call_cancel(grandchild);
     while (call->running_children)
         call_wait_unconditionally(call, "its children to end");
@@ -66,7 +57,8 @@ static void run_child(bp_call *call, void *arg)
     child->call = NULL;
     child->is_ended = true;
     call->arena = &call->own_arena;
-    unlink_from_parent(parent, call);
+    queue_remove(&call->sibling);
+    CHECK_ALWAYS(parent->running_children > 0);
     parent->running_children--;
     fiber_wake(parent->fiber);
 }

@@ -24,5 +24,7 @@ void context_leave(struct context *context);
  */
 size_t context_stack_bytes(void);
 bool   context_is_guard(const struct context *context, const void *address);
+/* Does `address` lie on its stack? True as well where the bounds are not known. */
+bool context_is_on_stack(const struct context *context, const void *address);
 
 #endif

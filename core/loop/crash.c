@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "loop/annotate.h"
 #include "loop/call.h"
 #include "loop/context.h"
@@ -137,6 +138,10 @@ static void report(int number, const siginfo_t *info)
         put(" KiB: large local variables or deep recursion belong on the heap or into "
             "bp_offload()");
     }
+    if (check_sentence()) {
+        put("\n  cause: ");
+        put(check_sentence());
+    }
     put_backtrace();
 }
 
@@ -219,6 +224,7 @@ void crash_install(struct log *log)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
+    check_leave_to_report();
     atexit(on_exit_elsewhere);
     crash_thread_start();
 }

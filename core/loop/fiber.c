@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "loop/call.h"
 #include "loop/context.h"
@@ -17,15 +18,15 @@
 enum { SPARE_MAX = 64, LIVE_MAX = 30000, MAPPINGS_FOR_OTHERS = 5000 };
 
 struct fiber {
-    struct context *context;
-    struct worker  *worker;
-    struct fiber   *older, *newer; /* all live ones of the worker */
-    struct fiber   *next;          /* in the ready queue, or among the spares */
+    struct context   *context;
+    struct worker    *worker;
+    struct queue_link live; /* among the worker's fibers */
+    struct queue_link turn; /* among its ready ones, or among the spares */
     void (*run)(struct fiber *fiber, void *arg);
     void                 *arg;
     const char           *waits_for;
     int64_t               parked_ns, started_ns;
-    bool                  is_ready, is_woken, is_parked, is_finished;
+    bool                  is_woken, is_parked, is_finished;
     uv_timer_t            timer;
     int                   open_handles; /* the timer; the fiber is freed when libuv has closed it */
     struct worker_running running;      /* who it runs for, put back when it is entered again */
@@ -117,68 +118,49 @@ static void destroy(struct fiber *fiber)
 
 void fiber_free_spares(struct worker *worker)
 {
-    while (worker->spare) {
-        struct fiber *fiber = worker->spare;
+    struct fiber *fiber;
 
-        worker->spare = fiber->next;
+    QUEUE_EACH (&worker->spare, fiber, turn) {
+        queue_remove(&fiber->turn);
         destroy(fiber);
     }
-    worker->spare_count = 0;
+}
+
+/* Before it leaves its stack: it is the one that runs, on its worker's thread and its own stack. */
+static void check_may_leave(const struct fiber *fiber)
+{
+    CHECK_ALWAYS(fiber->worker->current == fiber);
+    CHECK(worker_current() == fiber->worker);
+    CHECK(context_is_on_stack(fiber->context, __builtin_frame_address(0)));
+    CHECK(!fiber->is_finished);
 }
 
 static void push_ready(struct fiber *fiber)
 {
-    struct worker *worker = fiber->worker;
-
-    fiber->is_ready = true;
-    fiber->next = NULL;
-    if (worker->ready_last)
-        worker->ready_last->next = fiber;
-    else
-        worker->ready_first = fiber;
-    worker->ready_last = fiber;
-}
-
-static void unlink_live(struct fiber *fiber)
-{
-    if (fiber->newer)
-        fiber->newer->older = fiber->older;
-    else
-        fiber->worker->fibers = fiber->older;
-    if (fiber->older)
-        fiber->older->newer = fiber->newer;
-    fiber->worker->live_count--;
-    live_count--;
+    CHECK(queue_is_linked(&fiber->live) && !fiber->is_finished);
+    queue_push_back(&fiber->worker->ready, &fiber->turn);
 }
 
 struct fiber *fiber_start(struct worker *worker, void (*run)(struct fiber *fiber, void *arg),
                           void          *arg)
 {
-    struct fiber *fiber = worker->spare;
+    struct fiber *fiber;
 
     if (live_count >= fiber_live_max())
         return NULL;
-    if (fiber) {
-        worker->spare = fiber->next;
-        worker->spare_count--;
-    } else {
+    fiber = QUEUE_ITEM(queue_pop(&worker->spare), struct fiber, turn);
+    if (!fiber)
         fiber = make(worker);
-        if (!fiber)
-            return NULL;
-    }
+    if (!fiber)
+        return NULL;
     live_count++;
-    worker->live_count++;
     fiber->run = run;
     fiber->arg = arg;
     fiber->is_finished = fiber->is_woken = fiber->is_parked = false;
     fiber->waits_for = "its first turn";
     fiber->started_ns = fiber->parked_ns = clock_now_ns();
     fiber->running.plugin = fiber->running.instance = fiber->running.op = NULL;
-    fiber->newer = NULL;
-    fiber->older = worker->fibers;
-    if (worker->fibers)
-        worker->fibers->newer = fiber;
-    worker->fibers = fiber;
+    queue_push_front(&worker->fibers, &fiber->live);
     push_ready(fiber);
     worker_run_ready(worker);
     return fiber;
@@ -188,6 +170,9 @@ static void enter(struct fiber *fiber)
 {
     struct worker *worker = fiber->worker;
 
+    CHECK(!worker->current); // switches go through the worker's own stack
+    CHECK(worker_current() == worker);
+    CHECK(!fiber->is_finished && queue_is_linked(&fiber->live) && !queue_is_linked(&fiber->turn));
     fiber->is_parked = fiber->is_woken = false;
     worker->running.plugin = fiber->running.plugin;
     worker->running.instance = fiber->running.instance;
@@ -195,6 +180,8 @@ static void enter(struct fiber *fiber)
     worker->running.since_ns = clock_now_ns();
     worker->current = fiber;
     context_enter(fiber->context);
+    CHECK(worker->current == fiber);
+    CHECK(fiber->is_finished || fiber->is_parked);
     worker->current = NULL;
     worker->running.since_ns = 0;
     fiber->running.plugin = worker->running.plugin;
@@ -203,25 +190,17 @@ static void enter(struct fiber *fiber)
     worker->running.plugin = worker->running.instance = worker->running.op = NULL;
     if (!fiber->is_finished)
         return;
-    unlink_live(fiber);
-    if (worker->spare_count < SPARE_MAX && !worker->is_stopping) {
-        fiber->next = worker->spare;
-        worker->spare = fiber;
-        worker->spare_count++;
-    } else {
+    queue_remove(&fiber->live);
+    live_count--;
+    if (worker->spare.count < SPARE_MAX && !worker->is_stopping)
+        queue_push_front(&worker->spare, &fiber->turn);
+    else
         destroy(fiber);
-    }
 }
 
 void fiber_run_next_ready(struct worker *worker)
 {
-    struct fiber *fiber = worker->ready_first;
-
-    worker->ready_first = fiber->next;
-    if (!worker->ready_first)
-        worker->ready_last = NULL;
-    fiber->is_ready = false;
-    enter(fiber);
+    enter(QUEUE_ITEM(queue_pop(&worker->ready), struct fiber, turn));
 }
 
 void fiber_park(struct fiber *fiber, const char *what)
@@ -230,6 +209,7 @@ void fiber_park(struct fiber *fiber, const char *what)
         fiber->is_woken = false;
         return;
     }
+    check_may_leave(fiber);
     fiber->waits_for = what;
     fiber->parked_ns = clock_now_ns();
     fiber->is_parked = true;
@@ -238,7 +218,9 @@ void fiber_park(struct fiber *fiber, const char *what)
 
 void fiber_wake(struct fiber *fiber)
 {
-    if (fiber->is_ready)
+    CHECK(worker_current() == fiber->worker);
+    CHECK(!fiber->is_finished);
+    if (queue_is_linked(&fiber->turn)) // it is ready
         return;
     if (!fiber->is_parked) {
         fiber->is_woken = true; // it runs now and will not park the next time
@@ -250,6 +232,7 @@ void fiber_wake(struct fiber *fiber)
 
 void fiber_yield(struct fiber *fiber)
 {
+    check_may_leave(fiber);
     fiber->waits_for = "its turn";
     fiber->parked_ns = clock_now_ns();
     fiber->is_parked = true;

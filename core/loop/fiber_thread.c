@@ -20,6 +20,7 @@ struct context {
     pthread_mutex_t lock;
     pthread_cond_t  changed;
     const char     *stack_low;
+    size_t          stack_bytes;
     size_t guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
     bool   is_inside;   /* whose turn it is */
     bool   is_ended;
@@ -36,6 +37,14 @@ bool context_is_guard(const struct context *context, const void *address)
 
     return context->stack_low && at >= context->stack_low - context->guard_bytes &&
            at < context->stack_low + context->guard_bytes;
+}
+
+bool context_is_on_stack(const struct context *context, const void *address)
+{
+    const char *at = address;
+
+    return !context->stack_low ||
+           (at >= context->stack_low && at < context->stack_low + context->stack_bytes);
 }
 
 static void wait_for_turn(struct context *context, bool inside)
@@ -63,8 +72,10 @@ static void find_guard(struct context *context)
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
     if (pthread_attr_getstack(&attributes, &low, &size_bytes) == 0 &&
-        pthread_attr_getguardsize(&attributes, &context->guard_bytes) == 0)
+        pthread_attr_getguardsize(&attributes, &context->guard_bytes) == 0) {
         context->stack_low = low;
+        context->stack_bytes = size_bytes;
+    }
     pthread_attr_destroy(&attributes);
 }
 

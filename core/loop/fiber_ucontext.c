@@ -48,6 +48,13 @@ bool context_is_guard(const struct context *context, const void *address)
     return at >= context->mapping && at < context->mapping + GUARD_BYTES;
 }
 
+bool context_is_on_stack(const struct context *context, const void *address)
+{
+    const char *at = address;
+
+    return at >= stack_of(context) && at < stack_of(context) + ANNOTATE_STACK_BYTES;
+}
+
 /* makecontext() passes ints; a pointer goes in two of them. */
 static void trampoline(unsigned high, unsigned low)
 {

@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 
+#include "base/queue.h"
+
+/* Waits while it is linked; then the lock is its, and the post on its way. All under the lock. */
 struct waiter {
-    struct waiter     *next;
+    struct queue_link  link;
     bp_call           *call;
-    bool               is_granted; /* under the lock: it is the owner, the post is on its way */
-    bool               is_told;    /* on the worker: the post has arrived */
+    bool               is_told; /* on the worker: the post has arrived, it is the owner */
     struct worker_post post;
 };
 
@@ -16,7 +18,7 @@ struct bp_mutex {
     pthread_mutex_t lock;
     bool            is_held;
     _Atomic int    *open; /* of whoever counts it */
-    struct waiter  *first, *last;
+    struct queue    waiters;
 };
 
 struct bp_mutex *mutex_create(void)
@@ -56,24 +58,14 @@ static void tell(void *arg)
 /* True when it was still waiting, so that nobody will grant it the lock any more. */
 static bool leave_queue(struct bp_mutex *mutex, struct waiter *waiter)
 {
-    struct waiter *before = NULL;
+    bool was_waiting;
 
     pthread_mutex_lock(&mutex->lock);
-    if (!waiter->is_granted) {
-        for (struct waiter *at = mutex->first; at; before = at, at = at->next) {
-            if (at != waiter)
-                continue;
-            if (before)
-                before->next = at->next;
-            else
-                mutex->first = at->next;
-            if (mutex->last == at)
-                mutex->last = before;
-            break;
-        }
-    }
+    was_waiting = queue_is_linked(&waiter->link);
+    if (was_waiting)
+        queue_remove(&waiter->link);
     pthread_mutex_unlock(&mutex->lock);
-    return !waiter->is_granted;
+    return was_waiting;
 }
 
 bp_status mutex_lock(bp_call *call, struct bp_mutex *mutex)
@@ -89,11 +81,7 @@ bp_status mutex_lock(bp_call *call, struct bp_mutex *mutex)
         pthread_mutex_unlock(&mutex->lock);
         return BP_OK;
     }
-    if (mutex->last)
-        mutex->last->next = &waiter;
-    else
-        mutex->first = &waiter;
-    mutex->last = &waiter;
+    queue_push_back(&mutex->waiters, &waiter.link);
     pthread_mutex_unlock(&mutex->lock);
 
     while (!waiter.is_told) {
@@ -116,15 +104,10 @@ void mutex_unlock(struct bp_mutex *mutex)
     struct waiter *next;
 
     pthread_mutex_lock(&mutex->lock);
-    next = mutex->first;
-    if (next) {
-        mutex->first = next->next;
-        if (!mutex->first)
-            mutex->last = NULL;
-        next->is_granted = true;
+    next = QUEUE_ITEM(queue_pop(&mutex->waiters), struct waiter, link);
+    if (next)
         worker_post_owned(next->call->worker, &next->post);
-    } else {
+    else
         mutex->is_held = false;
-    }
     pthread_mutex_unlock(&mutex->lock);
 }

@@ -9,18 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
+#include "base/check.h"
+#include "base/queue.h"
 #include "loop/crash.h"
 
 struct offload {
-    struct offload *next;
-    struct bp_pool *pool;
-    bp_call        *call;
+    struct queue_link link; /* under the pool's lock: in its queue, so the job has not begun */
+    struct bp_pool   *pool;
+    bp_call          *call;
     bp_status (*job)(bp_call *call, void *arg);
     void              *arg;
     bp_status          status;
-    bool               has_begun; /* under the pool's lock */
-    bool               is_done;   /* on the worker only */
+    bool               is_done; /* on the worker only */
     struct worker_post done_post;
 
     /* A request of the job to run something on the fiber. */
@@ -35,13 +35,14 @@ struct offload {
 struct bp_pool {
     pthread_mutex_t lock;
     pthread_cond_t  filled;
-    struct offload *first, *last;
-    uint32_t        queued;
+    struct queue    queued;
     bool            is_closing;
     uint32_t        thread_count;
-    _Atomic int    *open; /* of whoever counts it */
-    char            name[16];
-    pthread_t       threads[];
+    uint32_t        made, idle,
+        busy;          /* under the lock: its threads, those without a job, those with one */
+    _Atomic int *open; /* of whoever counts it */
+    char         name[16];
+    pthread_t    threads[];
 };
 
 static _Thread_local struct offload *running_job;
@@ -59,6 +60,22 @@ static void wake_done(void *arg)
     call_wake(offload->call);
 }
 
+/* Under the lock. */
+static void check_threads(const struct bp_pool *pool)
+{
+    CHECK_ALWAYS(pool->idle + pool->busy == pool->made);
+    CHECK(pool->made <= POOL_THREADS_MAX && pool->queued.count <= POOL_QUEUE_MAX);
+}
+
+static void count_thread(struct bp_pool *pool, int change)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->made += change;
+    pool->idle += change;
+    check_threads(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void *run_thread(void *arg)
 {
     struct bp_pool *pool = arg;
@@ -68,16 +85,14 @@ static void *run_thread(void *arg)
     for (;;) {
         struct offload *offload;
 
-        while (!pool->first && !pool->is_closing)
+        while (!pool->queued.first && !pool->is_closing)
             pthread_cond_wait(&pool->filled, &pool->lock);
-        offload = pool->first;
+        offload = QUEUE_ITEM(queue_pop(&pool->queued), struct offload, link);
         if (!offload)
             break;
-        pool->first = offload->next;
-        if (!pool->first)
-            pool->last = NULL;
-        pool->queued--;
-        offload->has_begun = true;
+        pool->idle--;
+        pool->busy++;
+        check_threads(pool);
         pthread_mutex_unlock(&pool->lock);
 
         running_job = offload;
@@ -88,6 +103,9 @@ static void *run_thread(void *arg)
         // The offload is gone as soon as the worker has run the post.
         worker_post_owned(offload->call->worker, &offload->done_post);
         pthread_mutex_lock(&pool->lock);
+        pool->busy--;
+        pool->idle++;
+        check_threads(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     crash_thread_stop();
@@ -107,7 +125,9 @@ struct bp_pool *pool_create(const char *name, uint32_t threads)
     pthread_cond_init(&pool->filled, NULL);
     snprintf(pool->name, sizeof(pool->name), "%s", name);
     while (pool->thread_count < threads) {
+        count_thread(pool, 1); // before it begins
         if (pthread_create(&pool->threads[pool->thread_count], NULL, run_thread, pool) != 0) {
+            count_thread(pool, -1);
             pool_destroy(pool);
             return NULL;
         }
@@ -146,14 +166,9 @@ static bool enqueue(struct bp_pool *pool, struct offload *offload)
     bool has_room;
 
     pthread_mutex_lock(&pool->lock);
-    has_room = pool->queued < POOL_QUEUE_MAX && !pool->is_closing;
+    has_room = pool->queued.count < POOL_QUEUE_MAX && !pool->is_closing;
     if (has_room) {
-        if (pool->last)
-            pool->last->next = offload;
-        else
-            pool->first = offload;
-        pool->last = offload;
-        pool->queued++;
+        queue_push_back(&pool->queued, &offload->link);
         pthread_cond_signal(&pool->filled);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -163,23 +178,12 @@ static bool enqueue(struct bp_pool *pool, struct offload *offload)
 /* True when the job had not begun and never will. */
 static bool withdraw(struct bp_pool *pool, struct offload *offload)
 {
-    struct offload *before = NULL;
-    bool            is_withdrawn = false;
+    bool is_withdrawn;
 
     pthread_mutex_lock(&pool->lock);
-    for (struct offload *at = pool->first; at && !offload->has_begun; before = at, at = at->next) {
-        if (at != offload)
-            continue;
-        if (before)
-            before->next = at->next;
-        else
-            pool->first = at->next;
-        if (pool->last == at)
-            pool->last = before;
-        pool->queued--;
-        is_withdrawn = true;
-        break;
-    }
+    is_withdrawn = queue_is_linked(&offload->link);
+    if (is_withdrawn)
+        queue_remove(&offload->link);
     pthread_mutex_unlock(&pool->lock);
     return is_withdrawn;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "loop/crash.h"
 #include "loop/fiber.h"
 
@@ -79,10 +80,8 @@ static void enqueue(struct worker *worker, struct worker_post *post)
 
 void worker_post(struct worker *worker, void (*fn)(void *arg), void *arg)
 {
-    struct worker_post *post = malloc(sizeof(*post));
+    struct worker_post *post = must_have(sizeof(*post), "a message to a worker");
 
-    if (!post)
-        abort();
     *post = (struct worker_post){ .fn = fn, .arg = arg, .is_owned = true };
     enqueue(worker, post);
 }
@@ -275,12 +274,12 @@ void worker_run_ready(struct worker *worker)
         return;
     this_worker = worker; // a main thread may start calls before the loop runs
     worker->is_draining = true;
-    for (int n = 0; n < READY_IN_A_ROW && worker->ready_first && !is_turn_over(n, &until_ns); n++)
+    for (int n = 0; n < READY_IN_A_ROW && worker->ready.first && !is_turn_over(n, &until_ns); n++)
         fiber_run_next_ready(worker);
     worker->is_draining = false;
     this_worker = before;
     // Fibers that wake each other for ever must not keep sockets and timers from their turn.
-    if (worker->ready_first)
+    if (worker->ready.first)
         uv_idle_start(&worker->again, on_again);
     else
         uv_idle_stop(&worker->again);

@@ -12,6 +12,7 @@
 #include <backplane/base.h>
 
 #include "base/log.h"
+#include "base/queue.h"
 
 enum { WORKER_SLOTS_MAX = 8 };
 
@@ -38,10 +39,9 @@ struct worker {
     _Atomic int tid;       /* its id; 0: none has run it yet */
 
     struct fiber     *current; /* the fiber that runs now */
-    struct fiber     *fibers;  /* all that have a call, newest first */
-    struct fiber     *spare;   /* finished ones, kept for the next call */
-    uint32_t          spare_count, live_count;
-    struct fiber     *ready_first, *ready_last;
+    struct queue      fibers;  /* all that have a call, newest first */
+    struct queue      spare;   /* finished ones, kept for the next call */
+    struct queue      ready;   /* those whose turn comes */
     bool              is_draining;
     uv_prepare_t      turn;  /* the end of a turn of the loop */
     struct log_batch *batch; /* what was logged in it, and in the turns before */
@@ -88,7 +88,7 @@ struct worker *worker_current(void);
 void worker_adopt_thread(struct worker *worker);
 
 /* Runs fn(arg) on the worker soon, on its own stack. Any thread; never fails short of memory
- * exhaustion, which ends the process as the caller could not go on. */
+ * exhaustion, which ends the process with a sentence, as the caller could not go on (must.h). */
 void worker_post(struct worker *worker, void (*fn)(void *arg), void *arg);
 
 /* The same from a `post` that the caller owns, without allocating; it may be used again once fn

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/queue.h"
 #include "mcp/mcp.h"
 
 /* What waits is what was wished for, each once, so that the bytes of the wishes bound both. */
@@ -26,7 +27,7 @@ struct waiting_uri {
 
 /* On the stack of the fiber that listens. */
 struct listener {
-    struct listener    *next, *previous;
+    struct queue_link   link;
     struct waker       *waker;
     uint32_t            wants; /* 1 << enum bp_mcp_change */
     const bp_str       *uris;  /* in the call's arena */
@@ -37,7 +38,7 @@ struct listener {
 
 struct listeners {
     pthread_mutex_t  lock;
-    struct listener *first;
+    struct queue     all; /* struct listener */
     _Atomic uint32_t count;
     bool             is_draining;
 };
@@ -93,8 +94,10 @@ static void add_uri(struct listener *listener, bp_str uri)
 
 void listeners_tell(struct listeners *listeners, enum bp_mcp_change change, bp_str uri)
 {
+    struct listener *at;
+
     pthread_mutex_lock(&listeners->lock);
-    for (struct listener *at = listeners->first; at; at = at->next) {
+    QUEUE_EACH (&listeners->all, at, link) {
         if (change != BP_MCP_RESOURCE_UPDATED && at->wants & 1u << change)
             at->changed |= 1u << change;
         else if (change == BP_MCP_RESOURCE_UPDATED && wants_uri(at, uri))
@@ -108,9 +111,11 @@ void listeners_tell(struct listeners *listeners, enum bp_mcp_change change, bp_s
 
 void listeners_drain(struct listeners *listeners)
 {
+    struct listener *at;
+
     pthread_mutex_lock(&listeners->lock);
     listeners->is_draining = true;
-    for (struct listener *at = listeners->first; at; at = at->next)
+    QUEUE_EACH (&listeners->all, at, link)
         waker_wake(at->waker);
     pthread_mutex_unlock(&listeners->lock);
 }
@@ -287,10 +292,7 @@ static bp_status hear(bp_mcp *request, struct listener *listener)
 static void join(struct listeners *listeners, struct listener *listener)
 {
     pthread_mutex_lock(&listeners->lock);
-    listener->next = listeners->first;
-    if (listener->next)
-        listener->next->previous = listener;
-    listeners->first = listener;
+    queue_push_front(&listeners->all, &listener->link);
     listeners->count++;
     pthread_mutex_unlock(&listeners->lock);
 }
@@ -298,9 +300,7 @@ static void join(struct listeners *listeners, struct listener *listener)
 static void leave(struct listeners *listeners, struct listener *listener)
 {
     pthread_mutex_lock(&listeners->lock);
-    if (listener->next)
-        listener->next->previous = listener->previous;
-    *(listener->previous ? &listener->previous->next : &listeners->first) = listener->next;
+    queue_remove(&listener->link);
     listeners->count--;
     pthread_mutex_unlock(&listeners->lock);
     while (listener->first) {

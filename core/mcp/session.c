@@ -151,9 +151,10 @@ static void cancel_on_worker(void *arg)
 {
     struct cancelled *cancelled = arg;
     bp_call          *call = NULL;
+    struct running   *at;
 
     pthread_mutex_lock(&cancelled->store->lock);
-    for (struct running *at = cancelled->session->running; at; at = at->next)
+    QUEUE_EACH (&cancelled->session->running, at, link)
         if (at->serial == cancelled->serial)
             call = at->call;
     unref(cancelled->store, cancelled->session);
@@ -180,6 +181,7 @@ static void cancel_running(struct session_store *store, struct session *session,
 static void close_session(struct session_store *store, struct session *session)
 {
     struct session **at = bucket_of(store, bp_str_of(session->id));
+    struct running  *running;
 
     if (!session->is_open)
         return;
@@ -190,7 +192,7 @@ static void close_session(struct session_store *store, struct session *session)
     unlink_use(store, session);
     store->count--;
     session->client_of->open--;
-    for (struct running *running = session->running; running; running = running->next)
+    QUEUE_EACH (&session->running, running, link)
         cancel_running(store, session, running);
     for (struct session_stream *stream = session->streams; stream; stream = stream->next)
         if (stream->reader)
@@ -267,7 +269,7 @@ static bool is_in_use(const struct session *session)
     for (const struct session_stream *stream = session->streams; stream; stream = stream->next)
         if (stream->reader)
             return true;
-    return session->running != NULL;
+    return session->running.first != NULL;
 }
 
 /* The session that was idle for longest. Who waits at an open stream sends nothing and is there all
@@ -484,21 +486,18 @@ uint32_t sessions_count(const struct session_store *store)
 bool session_begin(struct session_store *store, struct session *session, struct running *running,
                    bp_str id, bp_call *call)
 {
-    bool may_run = true;
+    struct running *other;
+    bool            may_run = true;
 
     *running = (struct running){ .id = id, .call = call };
     pthread_mutex_lock(&store->lock);
-    for (const struct running *at = session->running; at && may_run; at = at->next)
-        may_run = !bp_str_equal(at->id, id);
-    may_run = may_run && session->running_count < SESSION_RUNNING_MAX;
+    QUEUE_EACH (&session->running, other, link)
+        may_run = may_run && !bp_str_equal(other->id, id);
+    may_run = may_run && session->running.count < SESSION_RUNNING_MAX;
     if (may_run) {
         running->serial = ++store->next_serial;
         running->session = session;
-        running->next = session->running;
-        if (running->next)
-            running->next->previous = running;
-        session->running = running;
-        session->running_count++;
+        queue_push_front(&session->running, &running->link);
     }
     pthread_mutex_unlock(&store->lock);
     return may_run;
@@ -511,18 +510,17 @@ void session_done(struct session_store *store, struct running *running)
     if (!session)
         return;
     pthread_mutex_lock(&store->lock);
-    if (running->next)
-        running->next->previous = running->previous;
-    *(running->previous ? &running->previous->next : &session->running) = running->next;
-    session->running_count--;
+    queue_remove(&running->link);
     running->session = NULL;
     pthread_mutex_unlock(&store->lock);
 }
 
 void session_cancel(struct session_store *store, struct session *session, bp_str id)
 {
+    struct running *at;
+
     pthread_mutex_lock(&store->lock);
-    for (struct running *at = session->running; at; at = at->next)
+    QUEUE_EACH (&session->running, at, link)
         if (bp_str_equal(at->id, id))
             cancel_running(store, session, at);
     pthread_mutex_unlock(&store->lock);
@@ -534,20 +532,15 @@ void session_ask(struct session_store *store, struct session *session, struct qu
 {
     pthread_mutex_lock(&store->lock);
     question->id = ++session->next_question;
-    question->next = session->questions;
-    session->questions = question;
+    queue_push_front(&session->questions, &question->link);
     pthread_mutex_unlock(&store->lock);
 }
 
 void session_forget(struct session_store *store, struct session *session, struct question *question)
 {
-    struct question **at = &session->questions;
-
     pthread_mutex_lock(&store->lock);
-    while (*at && *at != question)
-        at = &(*at)->next;
-    if (*at)
-        *at = question->next;
+    if (queue_is_linked(&question->link))
+        queue_remove(&question->link);
     session->client_of->answer_bytes -= question->counted_bytes;
     question->counted_bytes = 0;
     pthread_mutex_unlock(&store->lock);
@@ -556,12 +549,12 @@ void session_forget(struct session_store *store, struct session *session, struct
 bool session_answer(struct session_store *store, struct session *session, uint64_t id,
                     bool is_error, bp_str answer)
 {
-    struct question *question;
+    struct question *question = NULL, *at;
 
     pthread_mutex_lock(&store->lock);
-    question = session->questions;
-    while (question && question->id != id)
-        question = question->next;
+    QUEUE_EACH (&session->questions, at, link)
+        if (at->id == id)
+            question = at;
     if (question && !question->is_answered) {
         bool has_room = session->client_of->answer_bytes + answer.len <= CLIENT_ANSWERS_BYTES_MAX;
 

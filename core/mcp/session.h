@@ -14,6 +14,7 @@
 #ifndef CORE_MCP_SESSION_H
 #define CORE_MCP_SESSION_H
 
+#include "base/queue.h"
 #include "base/shared_text.h"
 #include "loop/waker.h"
 #include "mcp/protocol.h"
@@ -56,16 +57,16 @@ struct session;
 
 /* A request under way, on its fiber's stack. */
 struct running {
-    struct running *next, *previous;
-    struct session *session; /* NULL: not registered */
-    bp_str          id;
-    uint64_t        serial; /* no other of the process has it: calls are used again */
-    bp_call        *call;
+    struct queue_link link;    /* in the session's */
+    struct session   *session; /* NULL: not registered */
+    bp_str            id;
+    uint64_t          serial; /* no other of the process has it: calls are used again */
+    bp_call          *call;
 };
 
 /* A question to the client, on its fiber's stack. */
 struct question {
-    struct question    *next;
+    struct queue_link   link; /* in the session's */
     uint64_t            id;
     struct waker       *waker;
     _Atomic bool        is_answered;
@@ -96,13 +97,13 @@ struct session {
     uint32_t               abilities, log_level;
     enum mcp_revision      revision;
     bool                   is_open, is_initialized;
-    uint32_t               running_count, stream_count;
+    uint32_t               stream_count;
     uint64_t               next_question;
     int64_t                last_used_ns;
     _Atomic int64_t        shared_ns,
         checked_ns; /* when other processes were last told of it, and asked about it */
-    struct running        *running;
-    struct question       *questions;
+    struct queue           running;   /* struct running */
+    struct queue           questions; /* struct question */
     struct session_stream *streams;
     struct subscription   *subscriptions;
     uint32_t               uri_count;

@@ -24,12 +24,7 @@ static void free_if_over(struct connection *connection)
         return;
     input_free(&connection->input);
     buf_free(&connection->held);
-    if (connection->next)
-        connection->next->previous = connection->previous;
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        server->connections = connection->next;
+    queue_remove(&connection->link);
     server->connection_count--;
     server->edge->connections--;
     metric_add(server->edge->metrics.connections, -1);
@@ -443,10 +438,7 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
     connection->is_unix = server->edge->listeners[listener].is_unix;
     if (!connection->is_unix)
         connection->peer = peer_address_of(peer);
-    connection->next = server->connections;
-    if (connection->next)
-        connection->next->previous = connection;
-    server->connections = connection;
+    queue_push_front(&server->connections, &connection->link);
     server->connection_count++;
     metric_add(server->edge->metrics.connections, 1);
     metric_add(server->edge->metrics.accepted, 1);

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/metrics.h"
+#include "base/queue.h"
 #include "net/deadline.h"
 #include "net/http_server.h"
 #include "net/input.h"
@@ -97,7 +98,7 @@ struct http_server {
     uint64_t           write_calls; /* to the kernel or to its queue */
     struct connection *
         later_first; /* connections whose handler ended on its fiber and that go on from the loop */
-    struct connection   *connections;
+    struct queue         connections;
     _Atomic uint32_t     connection_count;
     struct deadline_list header_deadlines, body_deadlines, idle_deadlines, write_deadlines,
         rate_deadlines, linger_deadlines, beat_deadlines, pause_deadlines;
@@ -123,7 +124,7 @@ enum connection_state {
 struct connection {
     struct wire         wire;
     struct http_server *server;
-    struct connection  *next, *previous;
+    struct queue_link   link; /* among the server's */
     struct connection  *later_next;
     struct exchange    *exchange; /* while a request is being received or answered */
     struct input        input;

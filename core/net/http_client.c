@@ -43,25 +43,14 @@ bool client_had_its_turn(const struct http_client *client)
 
 void client_wake_later(struct http_transfer *transfer)
 {
-    struct http_client *client = transfer->client;
-
-    if (!transfer->waiter || transfer->is_waking)
-        return;
-    transfer->is_waking = true;
-    transfer->wake_next = client->wake_first;
-    client->wake_first = transfer;
+    if (transfer->waiter && !queue_is_linked(&transfer->waking))
+        queue_push_front(&transfer->client->waking, &transfer->waking);
 }
 
 void client_forget(struct http_transfer *transfer)
 {
-    struct http_transfer **at = &transfer->client->wake_first;
-
-    if (!transfer->is_waking)
-        return;
-    while (*at != transfer)
-        at = &(*at)->wake_next;
-    *at = transfer->wake_next;
-    transfer->is_waking = false;
+    if (queue_is_linked(&transfer->waking))
+        queue_remove(&transfer->waking);
 }
 
 static void finish_done(struct http_client *client)
@@ -86,12 +75,10 @@ void client_leave(struct http_client *client)
     client->depth--;
     // A fiber that is woken may come back here; each turn takes one off the list, so that is no
     // harm.
-    while (client->depth == 0 && client->wake_first) {
-        struct http_transfer *transfer = client->wake_first;
-        bp_call              *waiter = transfer->waiter;
+    while (client->depth == 0 && client->waking.first) {
+        bp_call *waiter = QUEUE_ITEM(queue_pop(&client->waking), struct http_transfer, waking)
+                              ->waiter;
 
-        client->wake_first = transfer->wake_next;
-        transfer->is_waking = false;
         if (waiter)
             call_wake(waiter);
     }

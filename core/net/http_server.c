@@ -131,18 +131,17 @@ static struct exchange *beaten_of(struct deadline *deadline)
 
 static void cut_all(struct http_server *server)
 {
-    struct connection *next;
+    struct connection *connection;
 
-    for (struct connection *connection = server->connections; connection; connection = next) {
-        next = connection->next; // cutting frees nothing before libuv's close callback
-        connection_cut(connection);
-    }
+    QUEUE_EACH (&server->connections, connection, link)
+        connection_cut(connection); // which frees nothing before libuv's close callback
 }
 
 static void cancel_all(struct http_server *server)
 {
-    for (struct connection *connection = server->connections; connection;
-         connection = connection->next)
+    struct connection *connection;
+
+    QUEUE_EACH (&server->connections, connection, link)
         if (connection->state == CONNECTION_HANDLING && connection->exchange &&
             connection->exchange->is.call)
             call_cancel(connection->exchange->is.call);
@@ -283,7 +282,7 @@ void http_server_on_refusal(struct http_server *server,
 void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
                        void *arg)
 {
-    struct connection *next;
+    struct connection *connection;
 
     if (server->is_draining)
         return;
@@ -292,8 +291,7 @@ void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*d
     server->drained = done;
     server->drained_arg = arg;
     listener_stop_all(server);
-    for (struct connection *connection = server->connections; connection; connection = next) {
-        next = connection->next;
+    QUEUE_EACH (&server->connections, connection, link) {
         if (connection->state == CONNECTION_IDLE)
             connection_drain(connection);
         else if (connection->exchange)

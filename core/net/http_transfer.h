@@ -10,21 +10,22 @@
 #include <curl/curl.h>
 
 #include "base/buf.h"
+#include "base/queue.h"
 #include "net/http_client.h"
 
 enum { HTTP_CLIENT_SPARE_MAX = 16 };
 
 struct http_client {
-    struct worker        *worker;
-    CURLM                *multi;
-    uv_timer_t            timer;
-    uint32_t              depth;   /* of client_enter() */
-    uv_idle_t             soon;    /* what libcurl wants to do at once */
-    int64_t               turn_ns; /* when the outermost one was */
-    uint32_t              transfer_count;
-    struct http_transfer *wake_first;
-    CURL                 *spare[HTTP_CLIENT_SPARE_MAX]; /* easy handles for the next requests */
-    uint32_t              spare_count;
+    struct worker *worker;
+    CURLM         *multi;
+    uv_timer_t     timer;
+    uint32_t       depth;   /* of client_enter() */
+    uv_idle_t      soon;    /* what libcurl wants to do at once */
+    int64_t        turn_ns; /* when the outermost one was */
+    uint32_t       transfer_count;
+    struct queue   waking;                       /* transfers whose waiter has news, newest first */
+    CURL          *spare[HTTP_CLIENT_SPARE_MAX]; /* easy handles for the next requests */
+    uint32_t       spare_count;
 };
 
 /* Where a request goes, once its URL was looked at. */
@@ -37,26 +38,26 @@ struct http_target {
 };
 
 struct http_transfer {
-    struct http_client   *client;
-    bp_call              *waiter; /* NULL: nobody waits */
-    CURL                 *easy;
-    struct curl_slist    *headers, *resolve;
-    char                 *shown; /* the URL for sentences */
-    struct bp_buf         head;  /* "name: value\r\n" lines of the last header block */
-    struct bp_buf         body;  /* what came and was not taken yet */
-    struct bp_buf         taken; /* a stream's last piece, in the reader's hands */
-    int32_t               status;
-    CURLcode              code;
-    long                  os_errno;
-    bp_status             refusal; /* why a callback ended it; BP_OK: none did */
-    const char           *refusal_text;
-    size_t                max_bytes, decoded_bytes;
-    int64_t               started_ns, last_piece_ns, deadline_ns;
-    int64_t               connection_ns; /* when it had a connection; 0: it waits for one */
-    int64_t               connect_timeout_ns, first_byte_timeout_ns, idle_timeout_ns;
-    struct http_transfer *wake_next;
-    bool is_waking, is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;
-    char detail[CURL_ERROR_SIZE];
+    struct http_client *client;
+    bp_call            *waiter; /* NULL: nobody waits */
+    CURL               *easy;
+    struct curl_slist  *headers, *resolve;
+    char               *shown; /* the URL for sentences */
+    struct bp_buf       head;  /* "name: value\r\n" lines of the last header block */
+    struct bp_buf       body;  /* what came and was not taken yet */
+    struct bp_buf       taken; /* a stream's last piece, in the reader's hands */
+    int32_t             status;
+    CURLcode            code;
+    long                os_errno;
+    bp_status           refusal; /* why a callback ended it; BP_OK: none did */
+    const char         *refusal_text;
+    size_t              max_bytes, decoded_bytes;
+    int64_t             started_ns, last_piece_ns, deadline_ns;
+    int64_t             connection_ns; /* when it had a connection; 0: it waits for one */
+    int64_t             connect_timeout_ns, first_byte_timeout_ns, idle_timeout_ns;
+    struct queue_link   waking; /* in the client's */
+    bool                is_added, is_stream, is_head_done, is_done, is_paused, is_encoded;
+    char                detail[CURL_ERROR_SIZE];
 };
 
 /* ---- http_client.c ---- */

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/queue.h"
 
 enum {
     READ_BYTES = 64 << 10,
@@ -19,7 +20,7 @@ enum {
 };
 
 struct line_run {
-    struct line_run    *next, *previous;
+    struct queue_link   link;
     struct line_server *server;
     bp_call            *call;
     bool                is_too_long, is_cancelled;
@@ -28,9 +29,8 @@ struct line_run {
 };
 
 struct line_waiter {
-    struct line_waiter *next;
-    bp_call            *call;
-    bool                is_queued;
+    struct queue_link link;
+    bp_call          *call;
 };
 
 struct line_server {
@@ -46,9 +46,9 @@ struct line_server {
     bool          is_file, is_reading, is_input_over, is_output_closed, is_out_polled, is_skipping;
     struct bp_buf in, out;
     size_t        out_sent; /* bytes of `out` that are gone already */
-    struct line_run    *runs;
-    struct line_waiter *first_waiter, *last_waiter;
-    char               *chunk;
+    struct queue  runs;     /* struct line_run, newest first */
+    struct queue  waiters;  /* struct line_waiter */
+    char         *chunk;
 };
 
 /* ---- out ---- */
@@ -62,30 +62,25 @@ static size_t waiting_bytes(const struct line_server *server)
  * there, so each is taken out of the queue before. */
 static void wake_waiters(struct line_server *server)
 {
-    while (server->first_waiter &&
-           (waiting_bytes(server) < OUT_HIGH_BYTES || server->is_output_closed)) {
-        struct line_waiter *waiter = server->first_waiter;
-
-        server->first_waiter = waiter->next;
-        if (!server->first_waiter)
-            server->last_waiter = NULL;
-        waiter->is_queued = false;
-        call_wake(waiter->call);
-    }
+    while (server->waiters.first &&
+           (waiting_bytes(server) < OUT_HIGH_BYTES || server->is_output_closed))
+        call_wake(QUEUE_ITEM(queue_pop(&server->waiters), struct line_waiter, link)->call);
 }
 
 /* The next one may be gone once this one was cancelled, so each search begins anew. */
 static void cancel_runs(struct line_server *server)
 {
-    struct line_run *run = server->runs;
+    struct queue_link *at = server->runs.first;
 
-    while (run) {
+    while (at) {
+        struct line_run *run = QUEUE_ITEM(at, struct line_run, link);
+
         if (run->call && !run->is_cancelled) {
             run->is_cancelled = true;
             call_cancel(run->call);
-            run = server->runs;
+            at = server->runs.first;
         } else {
-            run = run->next;
+            at = at->next;
         }
     }
 }
@@ -204,32 +199,19 @@ static void on_prepare(uv_prepare_t *prepare)
     uv_prepare_stop(prepare);
 }
 
-static void leave_queue(struct line_server *server, struct line_waiter *waiter)
-{
-    struct line_waiter **at = &server->first_waiter, *before = NULL;
-
-    if (!waiter->is_queued)
-        return;
-    for (; *at != waiter; at = &(*at)->next)
-        before = *at;
-    *at = waiter->next;
-    if (server->last_waiter == waiter)
-        server->last_waiter = before;
-}
-
 static bp_status wait_for_room(bp_call *call, struct line_server *server)
 {
     bp_status status = call_over(call);
 
     while (status == BP_OK && !server->is_output_closed &&
            waiting_bytes(server) >= OUT_HIGH_BYTES) {
-        struct line_waiter waiter = { .call = call, .is_queued = true };
+        struct line_waiter waiter = { .call = call };
 
-        *(server->last_waiter ? &server->last_waiter->next : &server->first_waiter) = &waiter;
-        server->last_waiter = &waiter;
-        while (status == BP_OK && waiter.is_queued)
+        queue_push_back(&server->waiters, &waiter.link);
+        while (status == BP_OK && queue_is_linked(&waiter.link))
             status = call_wait(call, BP_FOREVER, "the reader of the output");
-        leave_queue(server, &waiter);
+        if (queue_is_linked(&waiter.link))
+            queue_remove(&waiter.link);
     }
     return status;
 }
@@ -256,11 +238,9 @@ static void end_run(struct line_run *run)
 {
     struct line_server *server = run->server;
 
-    if (run->next)
-        run->next->previous = run->previous;
-    *(run->previous ? &run->previous->next : &server->runs) = run->next;
+    queue_remove(&run->link);
     free(run);
-    if (!server->runs && server->is_input_over)
+    if (!server->runs.first && server->is_input_over)
         call_wake(server->call);
 }
 
@@ -290,8 +270,7 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
     run = malloc(sizeof(*run) + line.len + 1);
     if (!run)
         return;
-    run->previous = NULL;
-    run->next = server->runs;
+    run->link = (struct queue_link){ 0 };
     run->server = server;
     run->call = NULL;
     run->is_too_long = is_too_long;
@@ -300,9 +279,7 @@ static void start_line(struct line_server *server, bp_str line, bool is_too_long
     if (line.len)
         memcpy(run->line, line.data, line.len);
     run->line[line.len] = '\0';
-    if (run->next)
-        run->next->previous = run;
-    server->runs = run;
+    queue_push_front(&server->runs, &run->link);
     if (!call_start(server->worker, &options, run_line, run)) {
         end_run(run); // nobody can answer it
         if (server->worker->log)
@@ -471,10 +448,10 @@ static void wait_for_runs(bp_call *call, struct line_server *server)
 {
     int64_t until_ns = clock_now_ns() + server->options.grace_ns;
 
-    while (server->runs && call_wait(call, until_ns, "requests to end") == BP_OK)
+    while (server->runs.first && call_wait(call, until_ns, "requests to end") == BP_OK)
         ;
     cancel_runs(server);
-    while (server->runs)
+    while (server->runs.first)
         call_wait_unconditionally(call, "cancelled requests to end");
     while (waiting_bytes(server) && !server->is_output_closed && clock_now_ns() < until_ns) {
         flush(server);
@@ -511,7 +488,7 @@ bp_status line_serve(bp_call *call, const struct line_server_options *options)
     }
     stop_reading(server);
     wait_for_runs(call, server);
-    if (server->first_waiter) { // one that is no run: there will be no room any more
+    if (server->waiters.first) { // one that is no run: there will be no room any more
         server->is_output_closed = true;
         wake_waiters(server);
         call_sleep(call, BP_MILLISECONDS(1));

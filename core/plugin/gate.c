@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/queue.h"
 #include "loop/pool.h"
 #include "plugin/disclosure.h"
 #include "plugin/gate_kinds.h"
@@ -23,11 +25,11 @@ enum {
 };
 
 struct waiting {
-    struct waiting *next;
-    bp_call        *call;
-    bool            is_admitted;
-    bool            is_pushed_out; /* by a client that has less */
-    bool            is_back;       /* it had a place before: it is not refused, and comes first */
+    struct queue_link link;
+    bp_call          *call;
+    bool              is_admitted;
+    bool              is_pushed_out; /* by a client that has less */
+    bool              is_back;       /* it had a place before: it is not refused, and comes first */
 };
 
 /* What each client has, by the hash that its calls carry; clients whose hashes meet share. */
@@ -57,7 +59,7 @@ struct gate {
     _Atomic uint32_t running, waiting; /* read by others for /metrics */
     uint32_t         running_max;      /* 0: no cap */
     uint32_t         waiting_max;
-    struct waiting  *first, *last;
+    struct queue     queue; /* struct waiting */
     struct holding   clients[CLIENTS];
     uint32_t         share_max; /* places that one client may have while others wait */
 
@@ -117,6 +119,7 @@ void gate_free(struct gate *gate)
 {
     if (!gate)
         return;
+    CHECK(gate->queue.count == 0 && gate->waiting == 0); // whoever waits would be woken by nobody
     if (gate->open_count)
         metric_add(gate->breaker_state, -1);
     for (size_t i = 0; i < GATE_OPS_MAX; i++)
@@ -226,48 +229,42 @@ static void take_place(struct gate *gate, const bp_call *call)
 {
     gate->running++;
     holding_of(gate, call)->running++;
+    CHECK(holding_of(gate, call)->running <= gate->running);
 }
 
 static void unqueue(struct gate *gate, struct waiting *gone)
 {
-    struct waiting *before = NULL;
+    struct holding *holding = holding_of(gate, gone->call);
 
-    for (struct waiting **at = &gate->first; *at; before = *at, at = &(*at)->next) {
-        if (*at != gone)
-            continue;
-        *at = gone->next;
-        if (gate->last == gone)
-            gate->last = before;
-        gate->waiting--;
-        holding_of(gate, gone->call)->waiting--;
-        return;
-    }
+    queue_remove(&gone->link);
+    CHECK_ALWAYS(gate->waiting > 0 && holding->waiting > 0);
+    gate->waiting--;
+    holding->waiting--;
+    CHECK(gate->waiting == gate->queue.count);
 }
 
 static void queue(struct gate *gate, struct waiting *self)
 {
-    struct waiting **at = &gate->first;
+    struct queue_link *before = self->is_back ? NULL : gate->queue.last;
+    struct waiting    *at;
 
-    if (!self->is_back && gate->last)
-        at = &gate->last->next;
-    else if (self->is_back)
-        while (*at && (*at)->is_back)
-            at = &(*at)->next;
-    self->next = *at;
-    *at = self;
-    if (!self->next)
-        gate->last = self;
+    if (self->is_back)
+        QUEUE_EACH (&gate->queue, at, link)
+            if (at->is_back)
+                before = &at->link; // all those that are back stand before the others
+    queue_insert_after(&gate->queue, before, &self->link);
     gate->waiting++;
     holding_of(gate, self->call)->waiting++;
+    CHECK(gate->waiting == gate->queue.count);
 }
 
 /* The queue is full: the newest of whoever has most in it makes room for a client that has less. */
 static bool push_out(struct gate *gate, const bp_call *call)
 {
     uint32_t        most = holding_of(gate, call)->waiting + 1;
-    struct waiting *newest = NULL;
+    struct waiting *newest = NULL, *at;
 
-    for (struct waiting *at = gate->first; at; at = at->next) {
+    QUEUE_EACH (&gate->queue, at, link) {
         uint32_t has = holding_of(gate, at->call)->waiting;
 
         if (!at->is_back && has >= most && has > holding_of(gate, call)->waiting + 1) {
@@ -304,7 +301,7 @@ static bp_status wait_for_place(struct gate *gate, struct waiting *self)
     queue(gate, self);
     while (!self->is_admitted && !self->is_pushed_out && status == BP_OK)
         status = call_wait(self->call, BP_FOREVER, "a free place in the bulkhead");
-    if (!self->is_admitted && !self->is_pushed_out)
+    if (queue_is_linked(&self->link))
         unqueue(gate, self);
     return self->is_admitted ? BP_OK : status;
 }
@@ -316,6 +313,7 @@ static bp_status enter(bp_call *call, struct gate *gate)
 
     if (has_room(gate)) {
         take_place(gate, call);
+        CHECK(!gate->running_max || gate->running <= gate->running_max);
         return BP_OK;
     }
     if (gate->waiting >= gate->waiting_max && !push_out(gate, call))
@@ -334,26 +332,35 @@ static bp_status enter(bp_call *call, struct gate *gate)
  * longest. */
 static struct waiting *next_of(const struct gate *gate)
 {
-    for (struct waiting *at = gate->first; at; at = at->next)
+    struct waiting *at;
+
+    QUEUE_EACH (&gate->queue, at, link)
         if (gate->clients[at->call->client % CLIENTS].running < gate->share_max)
             return at;
-    return gate->first;
+    return QUEUE_ITEM(gate->queue.first, struct waiting, link);
 }
 
-static void leave(bp_call *call, struct gate *gate)
+/* Out of line, so that leaving without a queue needs no stack. */
+static __attribute__((noinline)) void admit_next(struct gate *gate)
 {
-    struct waiting *next;
+    struct waiting *next = next_of(gate);
 
-    gate->running--;
-    holding_of(gate, call)->running--;
-    if (!gate->first ||
-        !has_room(gate)) // there are more than the cap when some took a place again at once
-        return;
-    next = next_of(gate);
     unqueue(gate, next);
     take_place(gate, next->call);
     next->is_admitted = true;
     call_wake(next->call);
+}
+
+static void leave(bp_call *call, struct gate *gate)
+{
+    struct holding *holding = holding_of(gate, call);
+
+    CHECK(gate->running > 0 && holding->running > 0);
+    gate->running--;
+    holding->running--;
+    // There are more than the cap when some took a place again at once.
+    if (gate->queue.first && has_room(gate))
+        admit_next(gate);
 }
 
 /* Whoever had a place is not refused another: it comes first, and one that is over has its place to
@@ -480,6 +487,7 @@ static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op 
 static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op *op,
                           struct breaker *breaker)
 {
+    CHECK_ALWAYS(gate->open_count > 0 && breaker->open_until_ns);
     if (!--gate->open_count)
         metric_add(gate->breaker_state, -1);
     breaker->open_until_ns = 0;
@@ -491,6 +499,7 @@ static void close_breaker(bp_call *call, struct gate *gate, const struct gate_op
 /* The trial is over without a verdict: the next call is one. */
 static void end_trial(struct gate_turn *turn)
 {
+    CHECK(!turn->is_trial || turn->breaker);
     if (turn->is_trial)
         turn->breaker->is_probing = false;
     turn->is_trial = false;

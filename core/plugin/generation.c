@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "loop/pool.h"
 #include "plugin/gate.h"
@@ -72,8 +73,15 @@ bp_status generation_call(struct worker *worker, int64_t                   timeo
 
 static void unit_release(struct unit *unit)
 {
-    if (!unit || atomic_fetch_sub(&unit->holders, 1) > 1)
+    uint32_t holders;
+
+    if (!unit)
         return;
+    holders = atomic_fetch_sub(&unit->holders, 1);
+    CHECK_ALWAYS(holders > 0);
+    if (holders > 1)
+        return;
+    CHECK(!unit->is_shared_created); // generation_stop() comes first
     for (uint32_t w = 0; unit->instances && w < unit->worker_count; w++)
         instance_free(&unit->instances[w]);
     free(unit->instances);
@@ -178,6 +186,7 @@ struct generation *generation_new(struct conf *conf, struct plugin_registry *reg
         if (conf->order[i]->is_missing)
             continue;
         unit = find_same(generation, before, conf->order[i]);
+        CHECK_ALWAYS(!unit || unit->holders > 0);
         if (unit)
             atomic_fetch_add(&unit->holders, 1);
         else
@@ -210,13 +219,18 @@ void generation_free(struct generation *generation)
 
 void generation_enter(struct generation *generation, const struct worker *worker)
 {
-    generation->seats[worker->index].users++;
+    struct generation_seat *seat = &generation->seats[worker->index];
+
+    CHECK_ALWAYS(!seat->has_left); // it may be stopped by now
+    CHECK(worker->index < generation->worker_count && worker_current() == worker);
+    seat->users++;
 }
 
 static void note_left(struct generation *generation)
 {
     pthread_mutex_lock(&generation->leaving);
     generation->workers_left++;
+    CHECK_ALWAYS(generation->workers_left <= generation->worker_count);
     pthread_cond_signal(&generation->has_left);
     pthread_mutex_unlock(&generation->leaving); // the generation may be freed from here on
 }
@@ -225,8 +239,10 @@ void generation_leave(struct generation *generation, const struct worker *worker
 {
     struct generation_seat *seat = &generation->seats[worker->index];
 
+    CHECK_ALWAYS(seat->users > 0);
     if (--seat->users == 0 && seat->is_leaving) {
         seat->is_leaving = false;
+        seat->has_left = true;
         note_left(generation);
     }
 }
@@ -237,6 +253,7 @@ static void ask_to_leave(void *arg)
     struct generation_seat *seat = &generation->seats[worker_current()->index];
 
     seat->is_leaving = seat->users > 0;
+    seat->has_left = !seat->is_leaving;
     if (!seat->is_leaving)
         note_left(generation);
 }

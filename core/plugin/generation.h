@@ -15,6 +15,7 @@ struct bp_pool;
 struct generation_seat {
     uint32_t users;
     bool     is_leaving; /* somebody waits until there are none */
+    bool     has_left;   /* there are none, and there will be none */
 };
 
 struct generation {

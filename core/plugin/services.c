@@ -310,20 +310,19 @@ struct arena *call_memory(bp_call *call)
 
 struct bp_metric {
     struct metric_family *family;
-    bp_str                instance; /* lives as long as its generation */
+    bp_str                instance; /* lives as long as the handle */
 };
 
 /* Handles live as long as the process, like the families they stand for; one for each family and
  * instance. */
+static void fill_handle(void *space, struct metric_family *family, bp_str key)
+{
+    *(struct bp_metric *)space = (struct bp_metric){ .family = family, .instance = key };
+}
+
 static struct bp_metric *metric_handle_new(struct metric_family *family, bp_str instance)
 {
-    struct bp_metric *metric = family ? metrics_handle(family, sizeof(*metric), instance) : NULL;
-
-    if (metric) {
-        metric->family = family;
-        metric->instance = instance;
-    }
-    return metric;
+    return family ? metrics_handle(family, sizeof(struct bp_metric), instance, fill_handle) : NULL;
 }
 
 static struct metric_series *metric_handle_series(const struct bp_metric *metric,

@@ -44,10 +44,12 @@ def workers():
 
 
 def fibers(worker):
-    fiber = worker["fibers"]
-    while int(fiber):
-        yield fiber
-        fiber = fiber["older"]
+    kind = gdb.lookup_type("struct fiber").pointer()
+    offset = next(field.bitpos // 8 for field in kind.target().fields() if field.name == "live")
+    link = worker["fibers"]["first"]
+    while int(link):
+        yield gdb.Value(int(link) - offset).cast(kind)
+        link = link["next"]
 
 
 class Backplane(gdb.Command):
@@ -69,7 +71,7 @@ class Fibers(gdb.Command):
             if int(worker) in seen:
                 continue
             seen.add(int(worker))
-            print("worker %d: %d fibers" % (int(worker["index"]), int(worker["live_count"])))
+            print("worker %d: %d fibers" % (int(worker["index"]), int(worker["fibers"]["count"])))
             for fiber in fibers(worker):
                 call = fiber["call"]
                 state = "running" if int(worker["current"]) == int(fiber) else text(fiber["waits_for"])

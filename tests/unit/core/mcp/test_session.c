@@ -171,7 +171,7 @@ static void an_id_may_be_under_way_once(bp_call *call)
     assert_true(session_begin(rig_store, session, &one, BP_STR("1"), call));
     session_done(rig_store, &other);
     session_done(rig_store, &one);
-    assert_int_equal(session->running_count, 0);
+    assert_int_equal(session->running.count, 0);
     session_release(rig_store, session);
 }
 

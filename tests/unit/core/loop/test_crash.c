@@ -1,0 +1,254 @@
+/* test_crash.c - what is said before the process dies, and to whom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "loop/annotate.h"
+#include "loop/call.h"
+#include "loop/crash.h"
+#include "loop/pool.h"
+
+static struct worker worker;
+static char          said[65536], reported[65536];
+
+static void read_all(FILE *file, char *text, size_t room)
+{
+    rewind(file);
+    text[fread(text, 1, room - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* The wait status of a process that runs this; what it said on stderr and in the report. */
+static int status_of(void (*run)(void))
+{
+    FILE *errors = tmpfile(), *report = tmpfile();
+    pid_t child = fork();
+    int   status = -1;
+
+    if (child == 0) {
+        struct rlimit none = { 0 };
+
+        setrlimit(RLIMIT_CORE, &none);
+        for (int number = 1; number < 32; number++)
+            signal(number, SIG_DFL);
+        alarm(60);
+        dup2(fileno(errors), STDERR_FILENO);
+        crash_install(NULL);
+        crash_set_report_fd(fileno(report));
+        worker_init(&worker, 0, 1, NULL);
+        run();
+        exit(3);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    read_all(errors, said, sizeof(said));
+    read_all(report, reported, sizeof(reported));
+    return status;
+}
+
+static void start(void (*run)(bp_call *call, void *arg), void *arg)
+{
+    call_start(&worker,
+               &(struct call_options){ .deadline_ns = BP_FOREVER,
+                                       .request_id = BP_STR("request-1") },
+               run, arg);
+}
+
+static void name(bp_call *call)
+{
+    call->plugin = "app/broken";
+    worker.running.plugin = call->plugin;
+    call->instance = "main";
+    call->op = "break";
+}
+
+static void abort_in_call(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    abort();
+}
+
+static void abort_on_a_fiber(void)
+{
+    start(abort_in_call, NULL);
+}
+
+static void who_ran_is_named_on_stderr_and_in_the_report(void **state)
+{
+    int status = status_of(abort_on_a_fiber);
+
+    (void)state;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(said, " crashed: SIGABRT\n  plugin: app/broken\n  instance: main\n  op: "
+                                 "break\n  request: request-1\n  build id: "));
+    assert_null(strstr(said, "build id: unknown"));
+    assert_non_null(strstr(said, "\n  backtrace:\n"));
+    assert_non_null(strstr(reported, "request: request-1"));
+    assert_non_null(strstr(reported, "test_crash("));
+    assert_null(strstr(said, "cause:"));
+}
+
+static void abort_alone(void)
+{
+    abort();
+}
+
+static void abort_as_the_host(bp_call *call, void *arg)
+{
+    (void)arg;
+    (void)call;
+    abort();
+}
+
+static void abort_between_plugins(void)
+{
+    start(abort_as_the_host, NULL);
+}
+
+static void the_host_is_named_where_no_plugin_ran(void **state)
+{
+    (void)state;
+    status_of(abort_alone);
+    assert_non_null(strstr(said, "plugin: none, a thread of the host\n  instance: -\n  op: -\n"));
+    status_of(abort_between_plugins);
+    assert_non_null(strstr(said, "plugin: none, the host itself\n  instance: -\n  op: -\n  "
+                                 "request: request-1\n"));
+}
+
+static bp_status abort_job(bp_call *call, void *arg)
+{
+    (void)arg;
+    (void)call;
+    abort();
+}
+
+static void offload_abort(bp_call *call, void *pool)
+{
+    name(call);
+    pool_offload(call, pool, abort_job, NULL);
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static void abort_on_a_pool_thread(void)
+{
+    start(offload_abort, pool_create("test", 1));
+    worker_run_until(&worker, never, NULL);
+}
+
+static void a_job_is_named_by_its_call(void **state)
+{
+    (void)state;
+    status_of(abort_on_a_pool_thread);
+    assert_non_null(strstr(said, "plugin: app/broken\n  instance: main\n  op: break\n  request: "
+                                 "request-1\n"));
+}
+
+static void exit_in_call(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    exit(0);
+}
+
+static void exit_on_a_fiber(void)
+{
+    start(exit_in_call, NULL);
+}
+
+static void exit_alone(void)
+{
+    exit(0);
+}
+
+static void exit_of_a_plugin_is_no_order_end(void **state)
+{
+    int status = status_of(exit_on_a_fiber);
+
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CRASH_EXIT_STATUS);
+    assert_non_null(strstr(said, "was ended by exit(), which a plugin must never call\n  plugin: "
+                                 "app/broken\n"));
+    status = status_of(exit_alone); // of the host's own
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_string_equal(said, "");
+}
+
+#if !defined(ANNOTATE_ASAN) && !defined(ANNOTATE_TSAN)
+static volatile int *volatile nowhere = (int *)0x123450;
+
+static void touch_in_call(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    *nowhere = 1;
+}
+
+static void touch_on_a_fiber(void)
+{
+    start(touch_in_call, NULL);
+}
+
+static __attribute__((noinline)) int recurse(int depth)
+{
+    volatile char room[4096];
+
+    room[0] = (char)depth;
+    return depth == 0 ? 0 : recurse(depth - 1) + room[0];
+}
+
+static void overflow_in_call(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    recurse(100000);
+}
+
+static void overflow_on_a_fiber(void)
+{
+    start(overflow_in_call, NULL);
+}
+
+static void a_fault_says_its_address_and_an_overflow_its_cause(void **state)
+{
+    int status = status_of(touch_on_a_fiber);
+
+    (void)state;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(strstr(said, " crashed: SIGSEGV at address 0x123450\n"));
+    assert_null(strstr(said, "cause:"));
+    status = status_of(overflow_on_a_fiber);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(strstr(said, "cause: app/broken overflowed its fiber stack of 256 KiB: "));
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_ran_is_named_on_stderr_and_in_the_report),
+        cmocka_unit_test(the_host_is_named_where_no_plugin_ran),
+        cmocka_unit_test(a_job_is_named_by_its_call),
+        cmocka_unit_test(exit_of_a_plugin_is_no_order_end),
+#if !defined(ANNOTATE_ASAN) && !defined(ANNOTATE_TSAN)
+        cmocka_unit_test(a_fault_says_its_address_and_an_overflow_its_cause),
+#endif
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

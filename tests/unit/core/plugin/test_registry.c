@@ -1,0 +1,308 @@
+/* test_registry.c - plugins that are found, told apart and refused. The file under test is compiled
+ * in, so that a descriptor can be wrong without a shared object for each fault. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "plugin/registry.c"
+#include "plugin/services.h"
+
+static const char good_path[] = BP_BUILD_DIR "/plugins/cache/memory.so";
+
+static struct plugin_registry *registry;
+static char                    folder[] = "/tmp/backplane-test-XXXXXX", problem[512];
+
+static int set_up(void **state)
+{
+    (void)state;
+    registry = registry_new(NULL, plugin_services, plugin_service_count);
+    strcpy(folder, "/tmp/backplane-test-XXXXXX");
+    return registry && mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+
+    (void)state;
+    registry_free(registry);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    return system(command);
+}
+
+static void copy_to(const char *name)
+{
+    char command[PATH_MAX + 128];
+
+    snprintf(command, sizeof(command), "mkdir -p $(dirname %s/%s) && cp %s %s/%s", folder, name,
+             good_path, folder, name);
+    assert_int_equal(system(command), 0);
+}
+
+/* ---- descriptors ---- */
+
+static const struct {
+    uint32_t struct_size;
+    void (*some)(void);
+} ops = { .struct_size = sizeof(ops) };
+static bp_plugin          theirs;
+static struct plugin_file file = { .note = { .kind = "cache", .name = "test", .kind_version = 1 } };
+
+static void renew(void)
+{
+    theirs = (bp_plugin){ .magic = BP_PLUGIN_MAGIC,
+                          .struct_size = sizeof(bp_plugin),
+                          .abi_major = BP_ABI_MAJOR,
+                          .abi_minor = BP_ABI_MINOR,
+                          .kind = "cache",
+                          .name = "test",
+                          .version = "1",
+                          .kind_version = 1,
+                          .ops = &ops };
+}
+
+static bool is_good(void)
+{
+    struct plugin plugin = { 0 };
+
+    problem[0] = '\0';
+    return check_descriptor(registry, &file, &theirs, &plugin, problem);
+}
+
+#define assert_refused(words)                                                                      \
+    do {                                                                                           \
+        assert_false(is_good());                                                                   \
+        if (!strstr(problem, words))                                                               \
+            fail_msg("\"%s\" does not say \"%s\"", problem, words);                                \
+        renew();                                                                                   \
+    } while (0)
+
+static void a_descriptor_that_does_not_fit_is_refused(void **state)
+{
+    struct plugin plugin = { 0 };
+
+    (void)state;
+    renew();
+    assert_true(is_good());
+    assert_false(check_descriptor(registry, &file, NULL, &plugin, problem));
+    assert_non_null(strstr(problem, "gave no descriptor for ABI "));
+    theirs.magic++;
+    assert_refused("its descriptor has the magic number");
+    theirs.struct_size--;
+    assert_refused("its descriptor is shorter");
+    theirs.abi_major++;
+    assert_refused("its descriptor says ABI");
+    theirs.min_host_minor = BP_ABI_MINOR + 1;
+    assert_refused("its descriptor says ABI");
+    theirs.min_host_minor = BP_ABI_MINOR;
+    assert_true(is_good());
+    renew();
+    theirs.kind = NULL;
+    assert_refused("its descriptor and its note disagree: ?/test and cache/test");
+    theirs.name = NULL;
+    assert_refused("its descriptor and its note disagree: cache/? and cache/test");
+    theirs.version = NULL;
+    assert_refused("its descriptor and its note disagree");
+    theirs.kind = "vector";
+    assert_refused("its descriptor and its note disagree: vector/test and cache/test");
+    theirs.name = "text";
+    assert_refused("its descriptor and its note disagree: cache/text and cache/test");
+    theirs.kind_version = 2;
+    assert_refused("its descriptor and its note disagree");
+}
+
+static void a_descriptor_keeps_to_the_bounds(void **state)
+{
+    uint32_t      sizes[2] = { 0 };
+    bp_life       life = { .struct_size = sizeof(life) + 8 };
+    struct plugin plugin = { 0 };
+
+    (void)state;
+    renew();
+    theirs.instance_size = 64 << 10;
+    assert_true(is_good());
+    theirs.instance_size++;
+    assert_refused("the most is 64 KiB");
+    theirs.option_count = 201;
+    assert_refused("its option table is malformed: 201 options");
+    theirs.option_count = 1;
+    theirs.option_size = 88;
+    assert_refused("its option table is malformed: 1 options of 88 bytes");
+    theirs.ops = NULL;
+    assert_refused("it has no table of operations");
+    theirs.ops = sizes;
+    assert_refused("it has no table of operations");
+    sizes[0] = 2 * sizeof(uint32_t);
+    theirs.ops = sizes;
+    assert_true(is_good());
+    sizes[0] = OPS_BYTES_MAX + 1;
+    assert_refused("it has no table of operations");
+    theirs.life = &life; // of a newer host
+    assert_true(check_descriptor(registry, &file, &theirs, &plugin, problem));
+    assert_int_equal(plugin.life.struct_size, life.struct_size);
+    assert_ptr_not_equal(plugin.descriptor.ops, theirs.ops); // a copy, as long as the longest
+}
+
+/* ---- services ---- */
+
+static const void *slot;
+static bp_require  require;
+
+static bool are_filled(void)
+{
+    slot = NULL;
+    problem[0] = '\0';
+    return fill_services(registry, &theirs, problem);
+}
+
+static void ask_for(const char *name, uint32_t major, uint32_t minimum_size)
+{
+    renew();
+    require = (bp_require){
+        .name = name, .major = major, .minimum_size = minimum_size, .slot = (const void **)&slot
+    };
+    theirs.requires_begin = &require;
+    theirs.requires_end = &require + 1;
+    theirs.require_size = sizeof(require);
+}
+
+static void services_are_those_of_this_host(void **state)
+{
+    (void)state;
+    ask_for("call", 1, plugin_services[0].size);
+    assert_true(are_filled());
+    assert_ptr_equal(slot, plugin_services[0].table);
+    ask_for("call", 1, plugin_services[0].size + 1);
+    assert_false(are_filled());
+    assert_non_null(strstr(problem, "it needs a newer host: service \"call\" must have "));
+    ask_for("call", 2, 8);
+    assert_false(are_filled());
+    assert_non_null(strstr(problem,
+                           "it needs version 2 of the host service \"call\", this host has "
+                           "version 1"));
+    ask_for("magic", 1, 8);
+    assert_false(are_filled());
+    assert_non_null(strstr(problem, "it needs the host service \"magic\""));
+    assert_null(slot);
+    ask_for("call", 1, 8);
+    theirs.requires_begin = NULL;
+    assert_false(are_filled());
+    assert_string_equal(problem, "its list of required services is malformed");
+    ask_for("call", 1, 8);
+    theirs.requires_end = NULL;
+    assert_false(are_filled());
+    ask_for("call", 1, 8);
+    theirs.require_size = sizeof(require) - 1;
+    assert_false(are_filled());
+    ask_for("call", 1, 8);
+    theirs.requires_end = (const bp_require *)((const char *)theirs.requires_end - 8);
+    assert_false(are_filled());
+    ask_for("call", 1, 8);
+    theirs.requires_end = &require; // none
+    assert_true(are_filled());
+    assert_null(slot);
+}
+
+/* ---- files ---- */
+
+static void files_are_found_one_folder_deep(void **state)
+{
+    (void)state;
+    copy_to("cache/memory.so");
+    copy_to("cache/deeper/other.so");
+    copy_to("cache/.hidden.so");
+    copy_to("cache/memory.txt");
+    assert_true(registry_scan(registry, folder, true, problem));
+    assert_int_equal(registry_count(registry), 1);
+    assert_true(registry_at(registry, 0)->is_accepted);
+    assert_non_null(registry_load(registry, "cache", "memory", problem));
+    assert_string_equal(registry_load(registry, "cache", "memory", problem)->label, "cache/memory");
+    assert_null(registry_load(registry, "cache", "memor", problem));
+    assert_string_equal(problem, "");
+    assert_null(registry_load(registry, "vector", "memory", problem));
+}
+
+static void two_of_one_name_are_both_refused(void **state)
+{
+    (void)state;
+    copy_to("a.so");
+    copy_to("b.so");
+    copy_to("c.so");
+    assert_true(registry_scan(registry, folder, true, problem));
+    assert_int_equal(registry_count(registry), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(registry_at(registry, i)->is_accepted);
+        assert_non_null(
+            strstr(registry_at(registry, i)->problem, "there is another plugin cache/memory, in "));
+    }
+    assert_null(registry_load(registry, "cache", "memory", problem));
+    assert_non_null(strstr(problem, "there is another plugin"));
+}
+
+static void a_folder_that_is_not_there_may_be_a_problem(void **state)
+{
+    char nowhere[64];
+
+    (void)state;
+    snprintf(nowhere, sizeof(nowhere), "%s/nowhere", folder);
+    assert_true(registry_scan(registry, nowhere, false, problem));
+    assert_false(registry_scan(registry, nowhere, true, problem));
+    assert_non_null(strstr(problem, "cannot be read: No such file or directory"));
+    assert_int_equal(registry_count(registry), 0);
+}
+
+static void a_file_has_one_digest(void **state)
+{
+    char  digest[65] = "", expected[65], command[PATH_MAX + 32];
+    FILE *pipe;
+
+    (void)state;
+    assert_true(digest_of_file(good_path, digest));
+    snprintf(command, sizeof(command), "sha256sum %s", good_path);
+    pipe = popen(command, "re");
+    expected[fread(expected, 1, 64, pipe)] = '\0';
+    pclose(pipe);
+    assert_string_equal(digest, expected);
+    assert_false(digest_of_file("/nowhere/at/all", digest));
+}
+
+static void the_conf_sees_what_can_be_loaded(void **state)
+{
+    struct conf_plugins plugins;
+    struct conf_plugin  found;
+
+    (void)state;
+    copy_to("cache/memory.so");
+    assert_true(registry_scan(registry, folder, true, problem));
+    plugins = registry_for_conf(registry);
+    assert_true(plugins.find(plugins.context, "cache", "memory", &found));
+    assert_string_equal(found.name, "memory");
+    assert_true(found.options.count > 0);
+    assert_true(plugins.at(plugins.context, "cache", 0, &found));
+    assert_false(plugins.at(plugins.context, "cache", 1, &found));
+    assert_false(plugins.at(plugins.context, "vector", 0, &found));
+    assert_false(plugins.find(plugins.context, "cache", "none", &found));
+    assert_null(found.problem);
+}
+
+#define LISTED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LISTED(a_descriptor_that_does_not_fit_is_refused),
+        LISTED(a_descriptor_keeps_to_the_bounds),
+        LISTED(services_are_those_of_this_host),
+        LISTED(files_are_found_one_folder_deep),
+        LISTED(two_of_one_name_are_both_refused),
+        LISTED(a_folder_that_is_not_there_may_be_a_problem),
+        LISTED(a_file_has_one_digest),
+        LISTED(the_conf_sees_what_can_be_loaded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
