@@ -57,7 +57,7 @@ static size_t member_bytes(const bp_json *jwk, const char *name, uint8_t bytes[P
 
     if (!text.len || text.len > PART_BYTES_MAX)
         return 0;
-    len = crypto_unbase64(text, bytes);
+    len = crypto_unbase64url(text, bytes);
     return len == SIZE_MAX ? 0 : len;
 }
 
@@ -267,7 +267,7 @@ static const struct algorithm *find_algorithm(bp_str name)
 static const bp_json *read_part(struct arena *arena, bp_str part)
 {
     uint8_t       *bytes = arena_alloc(arena, part.len + 1);
-    size_t         len = bytes ? crypto_unbase64(part, bytes) : SIZE_MAX;
+    size_t         len = bytes ? crypto_unbase64url(part, bytes) : SIZE_MAX;
     const bp_json *json = NULL;
     char           reason[JSON_PROBLEM_BYTES];
 
@@ -285,7 +285,7 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
         json_as_string(json_get(header, BP_STR("alg"))));
     bp_str   kid = json_as_string(json_get(header, BP_STR("kid")));
     uint8_t *bytes = arena_alloc(arena, signature.len + 1);
-    size_t   len = bytes ? crypto_unbase64(signature, bytes) : SIZE_MAX;
+    size_t   len = bytes ? crypto_unbase64url(signature, bytes) : SIZE_MAX;
     bool     has_key = false;
 
     snprintf(why, 256, "the token's algorithm is not one that this server takes");

@@ -20,16 +20,18 @@ bool crypto_seal(const uint8_t key[32], bp_str context, bp_str plain, uint8_t *s
 /* False when anything of it is not as it was sealed. `plain` takes sealed.len - CRYPTO_SEAL_BYTES.
  */
 bool crypto_unseal(const uint8_t key[32], bp_str context, bp_str sealed, uint8_t *plain);
-/* Base64 without padding, for URLs (RFC 4648 5). `text` takes crypto_base64url_size(count) bytes
- * with the NUL. */
-static inline size_t crypto_base64url_size(size_t count)
+/* Base64 (RFC 4648 4), and the one for URLs, without padding (RFC 4648 5). `text` takes
+ * crypto_base64_size(count) bytes with the NUL; `count` is at most 1 GiB. Returns the length. */
+static inline size_t crypto_base64_size(size_t count)
 {
     return (count + 2) / 3 * 4 + 1;
 }
+size_t crypto_base64(const uint8_t *bytes, size_t count, char *text);
 size_t crypto_base64url(const uint8_t *bytes, size_t count, char *text);
-/* The number of bytes, or SIZE_MAX when it is none; padding is accepted, and the other alphabet
- * too. `bytes` takes text.len. */
+/* The number of bytes, or SIZE_MAX for any text that the function above would not have written.
+ * `bytes` takes text.len. */
 size_t crypto_unbase64(bp_str text, uint8_t *bytes);
+size_t crypto_unbase64url(bp_str text, uint8_t *bytes);
 void   crypto_wipe(void *bytes, size_t count);
 
 #endif

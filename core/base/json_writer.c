@@ -1,5 +1,6 @@
 /* json_writer.c - writing compact JSON: commas, escapes and caps are its business, not the
  * caller's. */
+#include "base/crypto.h"
 #include "base/json.h"
 
 #include <math.h>
@@ -316,32 +317,18 @@ void json_add_value(bp_json_writer *w, const bp_json *value)
 
 void json_add_base64(bp_json_writer *w, bp_str bytes)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
-                                   "/";
-    char              piece[1024];
-    size_t            len = 0;
+    char   piece[1025];
+    size_t most = (sizeof(piece) - 1) / 4 * 3;
 
     if (!before_value(w))
         return;
     buf_add(w->buf, BP_STR("\""));
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t   left = bytes.len - i;
-        uint32_t group = (uint32_t)(uint8_t)bytes.data[i] << 16;
+    for (size_t at = 0; at < bytes.len; at += most) {
+        size_t count = bytes.len - at < most ? bytes.len - at : most;
+        size_t len = crypto_base64((const uint8_t *)bytes.data + at, count, piece);
 
-        if (left > 1)
-            group |= (uint32_t)(uint8_t)bytes.data[i + 1] << 8;
-        if (left > 2)
-            group |= (uint8_t)bytes.data[i + 2];
-        piece[len++] = alphabet[group >> 18];
-        piece[len++] = alphabet[group >> 12 & 63];
-        piece[len++] = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        piece[len++] = left > 2 ? alphabet[group & 63] : '=';
-        if (len == sizeof(piece)) {
-            buf_add(w->buf, bp_str_n(piece, len));
-            len = 0;
-        }
+        buf_add(w->buf, bp_str_n(piece, len));
     }
-    buf_add(w->buf, bp_str_n(piece, len));
     buf_add(w->buf, BP_STR("\""));
 }
 

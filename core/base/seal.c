@@ -64,31 +64,32 @@ bool crypto_unseal(const uint8_t key[32], bp_str context, bp_str sealed, uint8_t
     return is_whole;
 }
 
-/* ---- base64 ---- */
+/* ---- base64 ----
+ *
+ * OpenSSL writes it. It reads more than there is to read (blanks around, leftover bits), so that
+ * one value would have several spellings, which is what a signature must not have; so reading is
+ * ours.
+ */
+
+size_t crypto_base64(const uint8_t *bytes, size_t count, char *text)
+{
+    return (size_t)EVP_EncodeBlock((unsigned char *)text, bytes, (int)count);
+}
 
 size_t crypto_base64url(const uint8_t *bytes, size_t count, char *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
-                                   "_";
-    size_t            len = 0;
+    size_t len = crypto_base64(bytes, count, text);
 
-    for (size_t i = 0; i < count; i += 3) {
-        size_t   left = count - i;
-        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-
-        text[len++] = alphabet[group >> 18];
-        text[len++] = alphabet[group >> 12 & 63];
-        if (left > 1)
-            text[len++] = alphabet[group >> 6 & 63];
-        if (left > 2)
-            text[len++] = alphabet[group & 63];
-    }
+    while (len && text[len - 1] == '=')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
     text[len] = '\0';
     return len;
 }
 
-static int digit_of(char c)
+/* `more` has the two digits that the alphabets differ in. */
+static int digit_of(char c, const char more[2])
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -96,36 +97,49 @@ static int digit_of(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
+    return c == more[0] ? 62 : c == more[1] ? 63 : -1;
 }
 
-size_t crypto_unbase64(bp_str text, uint8_t *bytes)
+/* Without padding. */
+static size_t read_digits(bp_str text, const char more[2], uint8_t *bytes)
 {
     uint32_t group = 0;
-    size_t   digits = 0, len = 0, padding = 0;
+    size_t   len = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.data[i]);
+        int digit = digit_of(text.data[i], more);
 
-        if (text.data[i] == '=' && ++padding <= 2)
-            continue;
-        if (digit < 0 || padding)
+        if (digit < 0)
             return SIZE_MAX;
         group = group << 6 | (uint32_t)digit;
-        if (++digits % 4 == 0) {
+        if (i % 4 == 3) {
             bytes[len++] = (uint8_t)(group >> 16);
             bytes[len++] = (uint8_t)(group >> 8);
             bytes[len++] = (uint8_t)group;
         }
     }
-    if (digits % 4 == 1 || (padding && (digits + padding) % 4))
+    if (text.len % 4 == 1)
         return SIZE_MAX;
-    if (digits % 4 == 2) // what is left over must be zero, so that each value has one spelling
+    if (text.len % 4 == 2) // what is left over must be zero, so that each value has one spelling
         return group & 15 ? SIZE_MAX : (bytes[len] = (uint8_t)(group >> 4), len + 1);
-    if (digits % 4 == 3) {
+    if (text.len % 4 == 3) {
         bytes[len++] = (uint8_t)(group >> 10);
         bytes[len++] = (uint8_t)(group >> 2);
         return group & 3 ? SIZE_MAX : len;
     }
     return len;
+}
+
+size_t crypto_unbase64url(bp_str text, uint8_t *bytes)
+{
+    return read_digits(text, "-_", bytes);
+}
+
+size_t crypto_unbase64(bp_str text, uint8_t *bytes)
+{
+    if (text.len % 4)
+        return SIZE_MAX;
+    for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
+        text.len--;
+    return read_digits(text, "+/", bytes);
 }

@@ -65,7 +65,7 @@ static bp_str seal_state(bp_mcp *request, bp_str subject)
     bp_str   plain = write_state(request);
     uint8_t *sealed = arena_alloc(request->call->arena, plain.len + CRYPTO_SEAL_BYTES);
     char    *text = arena_alloc(request->call->arena,
-                                crypto_base64url_size(plain.len + CRYPTO_SEAL_BYTES));
+                                crypto_base64_size(plain.len + CRYPTO_SEAL_BYTES));
 
     if (!sealed || !text ||
         !crypto_seal(request->mcp->kept->seal_key, context_of(request, subject), plain, sealed))
@@ -106,10 +106,10 @@ static bp_status refuse(bp_mcp *request)
                         "expired: begin anew without it");
 }
 
-static bp_str unbase64(bp_call *call, bp_str text)
+static bp_str unbase64(bp_call *call, bp_str text, size_t (*read)(bp_str text, uint8_t *bytes))
 {
     uint8_t *bytes = arena_alloc(call->arena, text.len + 1);
-    size_t   len = bytes ? crypto_unbase64(text, bytes) : SIZE_MAX;
+    size_t   len = bytes ? read(text, bytes) : SIZE_MAX;
 
     return len == SIZE_MAX ? (bp_str){ NULL, 0 } : bp_str_n((const char *)bytes, len);
 }
@@ -131,7 +131,7 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         return BP_OK;
     if (json_type_of(state) != JSON_KIND_STRING || json_as_string(state).len > SEALED_BYTES_MAX * 2)
         return refuse(request);
-    sealed = unbase64(call, json_as_string(state));
+    sealed = unbase64(call, json_as_string(state), crypto_unbase64url);
     plain = sealed.len > CRYPTO_SEAL_BYTES ? arena_alloc(call->arena, sealed.len) : NULL;
     if (!plain ||
         !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
@@ -141,6 +141,6 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         json_as_integer(json_get(json, BP_STR("e"))) < clock_wall_ns() / 1000000000)
         return refuse(request);
     request->kept = json_get(json, BP_STR("a"));
-    request->state = unbase64(call, json_as_string(json_get(json, BP_STR("s"))));
+    request->state = unbase64(call, json_as_string(json_get(json, BP_STR("s"))), crypto_unbase64);
     return BP_OK;
 }

@@ -112,6 +112,24 @@ static void nothing_in_the_conf_that_is_empty_lets_a_token_in(void **state)
     assert_non_null(strstr(why, "tenant"));
 }
 
+/* RFC 7515 knows one spelling of a signature. */
+static void another_spelling_of_the_same_signature_is_refused(void **state)
+{
+    static const char *const more[] = { "=", "==", " ", "\n", "A", "." };
+    char                     token[2048];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        snprintf(token, sizeof(token), "%s%s", example_eddsa, more[i]);
+        assert_int_equal(check_own(token), JWT_BAD);
+    }
+    snprintf(token, sizeof(token), "%s", example_eddsa);
+    for (char *c = strrchr(token, '.'); *c; c++)
+        *c = (char)(*c == '-' ? '+' : *c == '_' ? '/' : *c);
+    assert_string_not_equal(token, example_eddsa);
+    assert_int_equal(check_own(token), JWT_BAD);
+}
+
 /* Each character changed to another: of the last one only some bits count, and another text may
  * stand for the same bytes. */
 static void a_token_changed_anywhere_is_refused(void **state)
@@ -194,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_good_token_says_who_and_what),
         cmocka_unit_test(times_have_a_leeway_of_a_minute),
         cmocka_unit_test(nothing_in_the_conf_that_is_empty_lets_a_token_in),
+        cmocka_unit_test(another_spelling_of_the_same_signature_is_refused),
         cmocka_unit_test(a_token_changed_anywhere_is_refused),
         cmocka_unit_test(a_key_that_is_not_known_is_told_from_a_wrong_signature),
         cmocka_unit_test(keys_that_cannot_check_signatures_are_left_out),

@@ -43,13 +43,18 @@ static void base64_goes_there_and_back_at_every_length(void **state)
 
         crypto_random(bytes, sizeof(bytes));
         len = crypto_base64url(bytes, count, text);
-        assert_true(len < crypto_base64url_size(count));
+        assert_true(len < crypto_base64_size(count));
+        assert_int_equal(crypto_unbase64url(bp_str_n(text, len), back), count);
+        assert_memory_equal(back, bytes, count);
+        len = crypto_base64(bytes, count, text);
+        assert_int_equal(len % 4, 0);
         assert_int_equal(crypto_unbase64(bp_str_n(text, len), back), count);
         assert_memory_equal(back, bytes, count);
     }
-    assert_int_equal(crypto_unbase64(BP_STR("AP+/"), back), 3); // both alphabets
-    assert_int_equal(crypto_unbase64(BP_STR("AP-_"), back), 3);
+    assert_int_equal(crypto_unbase64(BP_STR("AP+/"), back), 3);
+    assert_int_equal(crypto_unbase64url(BP_STR("AP-_"), back), 3);
     assert_int_equal(crypto_unbase64(BP_STR("AA=="), back), 1);
+    assert_int_equal(crypto_unbase64url(BP_STR("AA"), back), 1);
 }
 
 static void what_is_no_base64_is_told(void **state)
@@ -59,7 +64,13 @@ static void what_is_no_base64_is_told(void **state)
     uint8_t                  back[16];
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_true(crypto_unbase64(bp_str_of(bad[i]), back) == SIZE_MAX);
+        assert_true(crypto_unbase64(bp_str_of(bad[i]), back) == SIZE_MAX &&
+                    crypto_unbase64url(bp_str_of(bad[i]), back) == SIZE_MAX);
+    // Each alphabet is the only one, and padding is there or it is not.
+    assert_true(crypto_unbase64(BP_STR("AP-_"), back) == SIZE_MAX);
+    assert_true(crypto_unbase64url(BP_STR("AP+/"), back) == SIZE_MAX);
+    assert_true(crypto_unbase64(BP_STR("AA"), back) == SIZE_MAX);
+    assert_true(crypto_unbase64url(BP_STR("AA=="), back) == SIZE_MAX);
 }
 
 static void json_is_laid_out_as_javascript_does_it(void **state)
