@@ -73,7 +73,7 @@ def wide_lines():
 
 
 def included(path, name):
-    for root in ("core", os.path.dirname(path), "plugins/shared"):
+    for root in ("core", os.path.dirname(path), "plugins/shared/clients", "plugins/shared/text", "plugins/shared/stores"):
         found = os.path.normpath(os.path.join(root, name))
         if os.path.isfile(found):
             return found
@@ -129,6 +129,9 @@ def circles():
     users, edges = {}, {}
     by_file = includes()
     for path, targets in by_file.items():
+        folder, name = os.path.split(path)
+        if name == os.path.basename(folder) + ".c":
+            continue  # the file that bears its folder's name puts the others together
         for target in targets:
             users.setdefault(target, set()).add(path)
             edges.setdefault(module_of(path), set()).add(module_of(target))

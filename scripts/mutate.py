@@ -27,7 +27,7 @@ ROOT = os.getcwd()
 HOME = os.path.join(ROOT, "build", "mutants")
 SRC = os.path.join(HOME, "src")
 BUILD = os.path.join(HOME, "build")
-KINDS = "storage cache vector embed llm health alert app shared".split()
+KINDS = "storage cache vector embed llm health alert app shared/clients shared/text shared/stores".split()
 # The plugins of the default conf, with all of health and alert.
 DEFAULTS = "storage/sqlite cache/memory vector/local embed/hash llm/extractive app/retrieval".split()
 LEAST_LIMIT_S = 15
@@ -160,7 +160,7 @@ def folders_of(names, tests):
     for name in (re.sub(r"^plugins/|/+$", "", name) for name in chosen):
         if name not in known + plugins:
             sys.exit(f"mutate: there is no folder of sources {name}; name one of core/ or plugins/, such as core/loop")
-        prefix = "unit." + (name.replace("/", ".") if name in known else "plugins." + name.replace("/", "_")) + "."
+        prefix = "unit." + (name.replace("/", ".") if name in known else "plugins." + re.sub(r"shared/\w+/", "shared_", name).replace("/", "_")) + "."
         own = [test for key, test in tests.items() if key.startswith(prefix)]
         path = name if name in known else "plugins/" + name
         made.append(Folder(path, own)) if own else without.append(path)

@@ -1,5 +1,5 @@
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/wordpiece/*.c)
+file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/text/wordpiece/*.c)
 target_sources(fuzz_wordpiece PRIVATE ${wordpiece})
-target_include_directories(fuzz_wordpiece PRIVATE ${CMAKE_SOURCE_DIR}/plugins/shared)
+target_include_directories(fuzz_wordpiece PRIVATE ${CMAKE_SOURCE_DIR}/plugins/shared/text)
 target_link_libraries(fuzz_wordpiece PRIVATE PkgConfig::UTF8PROC)

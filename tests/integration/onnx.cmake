@@ -1,9 +1,9 @@
 # embed/onnx against others: its tokenizer against that of Hugging Face, its vectors against a network of our own in numpy.
 find_package(Python3 3.9 COMPONENTS Interpreter)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/wordpiece/*.c)
+file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/text/wordpiece/*.c)
 add_executable(wordpiece_numbers ${CMAKE_CURRENT_LIST_DIR}/wordpiece_numbers.c ${wordpiece})
-target_include_directories(wordpiece_numbers PRIVATE ${CMAKE_SOURCE_DIR}/plugins/shared)
+target_include_directories(wordpiece_numbers PRIVATE ${CMAKE_SOURCE_DIR}/plugins/shared/text)
 target_link_libraries(wordpiece_numbers PRIVATE PkgConfig::UTF8PROC)
 add_executable(onnx_vectors ${CMAKE_CURRENT_LIST_DIR}/onnx_vectors.c)
 target_compile_definitions(onnx_vectors PRIVATE _GNU_SOURCE)

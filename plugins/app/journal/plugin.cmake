@@ -1,2 +1,2 @@
 set(plugin_libraries m)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/embedder/embedder.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/embedder/embedder.cmake)

@@ -1,1 +1,1 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/embedder/embedder.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/embedder/embedder.cmake)

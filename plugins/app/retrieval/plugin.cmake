@@ -1,4 +1,4 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/vectors/vectors.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/embedder/embedder.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/text/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/vectors/vectors.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/embedder/embedder.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/filters/filters.cmake)

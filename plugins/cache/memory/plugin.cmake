@@ -1,1 +1,1 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/table/table.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/table/table.cmake)

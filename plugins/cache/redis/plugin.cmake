@@ -1,2 +1,2 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/redis/redis.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/table/table.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/clients/redis/redis.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/table/table.cmake)

@@ -1,2 +1,2 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/postgres/postgres.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/migrations/migrations.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/clients/postgres/postgres.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/migrations/migrations.cmake)

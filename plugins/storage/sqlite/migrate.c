@@ -1,4 +1,4 @@
-/* migrate.c - brings an owner's tables to the newest version; plugins/shared/migrations says how.
+/* migrate.c - brings an owner's tables to the newest version; plugins/shared/stores/migrations says how.
  * All of it runs on the writer's thread. */
 #include "store.h"
 

@@ -1,2 +1,2 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/sqlitedb/sqlitedb.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/migrations/migrations.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/sqlitedb/sqlitedb.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/migrations/migrations.cmake)

@@ -1,3 +1,3 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/vectors/vectors.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/text/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/vectors/vectors.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/filters/filters.cmake)

@@ -1,6 +1,6 @@
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/redis/redis.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/words/words.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/vectors/vectors.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/clients/redis/redis.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/text/words/words.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/vectors/vectors.cmake)
 # The scan is that of vector/local, so that both rank alike.
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/nearest/nearest.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/../../shared/filters/filters.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/nearest/nearest.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../../shared/stores/filters/filters.cmake)
