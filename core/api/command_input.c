@@ -1,7 +1,6 @@
 /* command_input.c - lines of JSON and the bytes of files, out of one stream. */
 #include "api/command_input.h"
 
-#include "api/commands.h"
 #include "base/str.h"
 
 void command_input_init(struct command_input *input, struct http_exchange *exchange)

@@ -11,6 +11,13 @@
 #include "base/json.h"
 #include "net/http_server.h"
 
+enum {
+    COMMAND_LINE_BYTES_MAX = 1 << 20, /* the first one */
+    COMMAND_FILE_LINE_BYTES_MAX = 16 << 10,
+    COMMAND_OPTION_FILES_BYTES_MAX = 64 << 20,
+    COMMAND_PRINT_BYTES = 32 << 10 /* of a text in one event */
+};
+
 enum command_input_state {
     INPUT_BETWEEN, /* a line comes next */
     INPUT_SIZED,   /* `left` bytes of a file come next */

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "api/commands.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "plugin/services.h"

@@ -47,4 +47,6 @@ bp_status command_run_end_progress(bp_call *call, struct bp_command_run *run) BP
 bp_status command_run_say_end(bp_call *call, struct bp_command_run *run, bp_status status,
                               bp_str sentence) BP_SUSPENDS;
 
+extern const struct host_service command_service_entry;
+
 #endif

@@ -124,8 +124,3 @@ bp_status commands_run(struct api *api, bp_request *request, bp_response *respon
         BP_TRY(command_run_begin(run));
     return status;
 }
-
-bool commands_end(bp_call *call, struct bp_command_run *run, bp_status status, bp_str sentence)
-{
-    return command_run_say_end(call, run, status, sentence) == BP_OK;
-}

@@ -26,13 +26,6 @@
 /* Places in the gate's statistics, behind those of MCP. */
 enum { COMMAND_OPS = 400 };
 
-enum {
-    COMMAND_LINE_BYTES_MAX = 1 << 20, /* the first one */
-    COMMAND_FILE_LINE_BYTES_MAX = 16 << 10,
-    COMMAND_OPTION_FILES_BYTES_MAX = 64 << 20,
-    COMMAND_PRINT_BYTES = 32 << 10 /* of a text in one event */
-};
-
 /* Adds the routes of an app's commands, whose `context` is their app_command. False with a sentence
  * in `problem`. */
 bool commands_add(struct api *api, struct unit *unit, char problem[512]);
@@ -43,10 +36,5 @@ bp_status commands_get(bp_call *call, void *instance, bp_request *request, bp_re
 bool commands_is_route(const struct route *route);
 /* Runs it, through the gate of its app. */
 bp_status commands_run(struct api *api, bp_request *request, bp_response *response) BP_SUSPENDS;
-/* The last event of an answer that has begun. False: it could not be sent. */
-bool commands_end(bp_call *call, struct bp_command_run *run, bp_status status,
-                  bp_str sentence) BP_SUSPENDS;
-
-extern const struct host_service command_service_entry;
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "api/commands.h"
+#include "api/command_run.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -229,8 +229,8 @@ static bool say_failure(bp_call *call, bp_response *response, bp_status status)
     bool is_whole;
 
     if (response->run)
-        return commands_end(call, response->run, status,
-                            call_sentence_for_client(call, status, &is_whole));
+        return command_run_say_end(call, response->run, status,
+                                   call_sentence_for_client(call, status, &is_whole)) == BP_OK;
     if (!http_exchange_is_event_stream(response->exchange))
         return false;
     return !response->is_event_stream ||

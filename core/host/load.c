@@ -4,7 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/commands.h"
+#include "api/command_run.h"
+#include "api/web.h"
 #include "conf/environment.h"
 #include "host/paths.h"
 #include "host/report.h"

@@ -83,7 +83,7 @@ struct transfer_item {
     struct transfer_pair *pair;
     transfer_item_kind    kind;
     bp_str                name;
-    bp_str                label; /* "storage.main retrieval_documents" */
+    bp_str                label; /* "storage.main documents" */
 
     struct transfer_table *table;  /* TRANSFER_TABLE */
     const bp_vector_info  *schema; /* TRANSFER_COLLECTION */
