@@ -186,7 +186,7 @@ static void api_rig_start(void)
     rig_log = log_open(
         &(struct log_options){ .level = BP_LOG_INFO, .path = log_path, .queue_lines = 256 });
     assert_non_null(rig_log);
-    rig.edge = http_edge_open(&rig.options, NULL, error, sizeof(error));
+    rig.edge = http_edge_open(&rig.options, rig_log, error, sizeof(error));
     assert_non_null(rig.edge);
     rig.port = http_edge_listener_port(rig.edge, 0);
     assert_int_equal(worker_init(&rig.worker, 0, 1, rig_log), 0);
