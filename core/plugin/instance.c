@@ -133,6 +133,7 @@ bp_status instance_start(bp_call *call, struct instance *instance)
     const bp_life *life = &instance->unit->plugin->life;
     bp_status      status = BP_OK;
 
+    free_peer_lists(instance); // of a start before that failed, or was undone
     if (!fill_peers(instance))
         return call_fail(call, BP_NO_MEMORY, "no memory for the references of the instance");
     if (life->worker_start)

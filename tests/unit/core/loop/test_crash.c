@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <elf.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +98,49 @@ static void who_ran_is_named_on_stderr_and_in_the_report(void **state)
     assert_non_null(strstr(reported, "request: request-1"));
     assert_non_null(strstr(reported, "test_crash("));
     assert_null(strstr(said, "cause:"));
+}
+
+/* The build id as it stands in the file: of the section that the linker made for it. */
+static void read_build_id(char text[41])
+{
+    static unsigned char file[1 << 16];
+    FILE                *self = fopen("/proc/self/exe", "re");
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)(const void *)file;
+    const ElfW(Phdr) *parts = (const ElfW(Phdr) *)(const void *)(file + sizeof(*header));
+    size_t size;
+
+    assert_non_null(self);
+    size = fread(file, 1, sizeof(file), self);
+    fclose(self);
+    assert_int_equal(header->e_phoff, sizeof(*header));
+    for (int i = 0; i < header->e_phnum; i++) {
+        for (size_t at = parts[i].p_offset;
+             parts[i].p_type == PT_NOTE && at + 36 <= parts[i].p_offset + parts[i].p_filesz &&
+             at + 36 <= size;
+             at += 4) {
+            static const unsigned char note[16] = { 4, 0, 0, 0, 20,  0,   0,   0,
+                                                    3, 0, 0, 0, 'G', 'N', 'U', 0 };
+
+            if (memcmp(file + at, note, sizeof(note)) != 0)
+                continue;
+            for (int b = 0; b < 20; b++)
+                snprintf(text + 2 * b, 3, "%02x", file[at + 16 + (size_t)b]);
+            return;
+        }
+    }
+    skip(); // made by a linker that gives none, or one of another length
+}
+
+static void the_build_id_is_that_of_the_program(void **state)
+{
+    char id[41], line[80];
+
+    (void)state;
+    read_build_id(id);
+    status_of(abort_on_a_fiber);
+    snprintf(line, sizeof(line), "\n  build id: %s\n", id);
+    assert_non_null(strstr(said, line));
+    assert_non_null(strstr(reported, line));
 }
 
 static void abort_alone(void)
@@ -199,6 +244,49 @@ static void touch_in_call(bp_call *call, void *arg)
     *nowhere = 1;
 }
 
+static int raised;
+
+static void raise_in_call(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    raise(raised);
+}
+
+static void raise_on_a_fiber(void)
+{
+    start(raise_in_call, NULL);
+}
+
+static void each_signal_that_ends_a_program_is_named(void **state)
+{
+    static const struct {
+        int         number;
+        const char *line;
+    } signals[] = { { SIGSEGV, " crashed: SIGSEGV at address 0x" },
+                    { SIGBUS, " crashed: SIGBUS at address 0x" },
+                    { SIGFPE, " crashed: SIGFPE\n" },
+                    { SIGILL, " crashed: SIGILL\n" },
+                    { SIGABRT, " crashed: SIGABRT\n" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        int         status;
+        const char *first;
+
+        raised = signals[i].number;
+        status = status_of(raise_on_a_fiber);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == raised);
+        first = strstr(said, signals[i].line);
+        assert_non_null(first);
+        assert_null(strstr(first + 1, " crashed: ")); // and it is said once
+        assert_non_null(strstr(said, "plugin: app/broken"));
+    }
+    raised = SIGTERM; // none of them
+    status_of(raise_on_a_fiber);
+    assert_string_equal(said, "");
+}
+
 static void touch_on_a_fiber(void)
 {
     start(touch_in_call, NULL);
@@ -242,10 +330,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_ran_is_named_on_stderr_and_in_the_report),
+        cmocka_unit_test(the_build_id_is_that_of_the_program),
         cmocka_unit_test(the_host_is_named_where_no_plugin_ran),
         cmocka_unit_test(a_job_is_named_by_its_call),
         cmocka_unit_test(exit_of_a_plugin_is_no_order_end),
 #if !defined(ANNOTATE_ASAN) && !defined(ANNOTATE_TSAN)
+        cmocka_unit_test(each_signal_that_ends_a_program_is_named),
         cmocka_unit_test(a_fault_says_its_address_and_an_overflow_its_cause),
 #endif
     };

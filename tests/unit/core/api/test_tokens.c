@@ -1,0 +1,357 @@
+/* test_tokens.c - requests with tokens of an issuer: where its keys are looked for, how often it is
+ * asked, and what clients are told. */
+#include "api_rig.h"
+
+#include "../../../lib/jwt_examples.h"
+
+/* ---- the issuer ---- */
+
+static struct rig issuer;
+static struct {
+    atomic_int  asked; /* for keys */
+    atomic_int  status;
+    char        paths[512]; /* where metadata was looked for */
+    const char *found_at;   /* the path that has it; NULL: none */
+    char        metadata[512];
+} at_issuer;
+
+static void answer_as_issuer(struct http_exchange *exchange, void *arg)
+{
+    size_t used = strlen(at_issuer.paths);
+
+    (void)arg;
+    if (bp_str_is(exchange->path, "/keys")) {
+        at_issuer.asked++;
+        http_exchange_send(exchange, at_issuer.status, BP_STR("application/json"),
+                           bp_str_of(example_keys));
+        return;
+    }
+    snprintf(at_issuer.paths + used, sizeof(at_issuer.paths) - used, BP_FMT " ",
+             BP_ARG(exchange->path));
+    if (at_issuer.found_at && bp_str_is(exchange->path, at_issuer.found_at))
+        http_exchange_send(exchange, 200, BP_STR("application/json"),
+                           bp_str_of(at_issuer.metadata));
+    else
+        http_exchange_send(exchange, 404, BP_STR("text/plain"), BP_STR("none"));
+}
+
+/* ---- the app ---- */
+
+static bp_status tell_who(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    (void)instance, (void)request;
+    return bp_respond(call, response, 200, "text/plain",
+                      bp_format(call, "id=" BP_FMT " tenant=" BP_FMT, BP_ARG(call->principal.id),
+                                BP_ARG(call->principal.tenant)));
+}
+
+static const bp_route app_routes[] = {
+    { .method = "GET", .path = "/any", .handler = tell_who, .flags = BP_ROUTE_AUTHENTICATED },
+    { .method = "GET", .path = "/open", .handler = tell_who },
+    { .method = "GET", .path = "/guarded", .handler = tell_who, .scope = "guarded:read" },
+    { .method = "GET", .path = "/scoped", .handler = tell_who, .scope = "app:read" },
+};
+
+static const bp_str audience[] = { BP_STR("https://mcp.example.org/mcp"),
+                                   BP_STR("https://mcp.example.org/other"),
+                                   BP_STR("https://else.example.org/third") };
+static char         keys_url[64], issuer_url[64];
+
+static int defaults(void **state)
+{
+    (void)state;
+    memset(&at_issuer, 0, sizeof(at_issuer));
+    at_issuer.status = 200;
+    rig_defaults(&issuer);
+    rig_start(&issuer, answer_as_issuer);
+    rig_routes = app_routes;
+    rig_route_count = sizeof(app_routes) / sizeof(app_routes[0]);
+    api_rig_defaults();
+    snprintf(keys_url, sizeof(keys_url), "http://127.0.0.1:%u/keys", issuer.port);
+    conf.server.auth.mode = AUTH_OAUTH;
+    conf.server.auth.issuer = BP_STR("https://login.example.org");
+    conf.server.auth.audience = (bp_str_list){ audience, 3 };
+    conf.server.auth.tenant_claim = BP_STR("tenant");
+    conf.server.auth.keys_url = bp_str_of(keys_url);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    api_rig_stop(state);
+    rig_stop(&issuer);
+    return 0;
+}
+
+static char good[2048], wrong[2048], unknown[256];
+
+static void make_headers(void)
+{
+    snprintf(good, sizeof(good), "Authorization: Bearer %s\r\n", example_es256);
+    snprintf(wrong, sizeof(wrong), "Authorization: Bearer %s\r\n", example_es256);
+    wrong[strlen(wrong) - 20] ^= 1;
+    snprintf(unknown, sizeof(unknown), "Authorization: Bearer %s\r\n",
+             "eyJhbGciOiJFUzI1NiIsImtpZCI6Im5ldyJ9.eyJhIjoxfQ.AAAA");
+}
+
+#define CHALLENGE                                                                                  \
+    "WWW-Authenticate: Bearer realm=\"backplane\", "                                               \
+    "resource_metadata=\"https://mcp.example.org/.well-known/oauth-protected-resource/mcp\""
+
+static void a_token_says_who_it_is_and_what_it_may(void **state)
+{
+    (void)state;
+    make_headers();
+    api_rig_start();
+
+    const struct expected requests[] = {
+        { "GET", "/any", good, 200, { "id=alice tenant=t1" }, NULL },
+        { "GET", "/guarded", good, 200, { "id=alice" }, NULL },
+        { "GET", "/open", good, 200, { "id=alice" }, NULL },
+        { "GET", "/open", wrong, 200, { "id= tenant=default" }, NULL },
+        { "GET",
+          "/scoped",
+          good,
+          403,
+          { CHALLENGE ", error=\"insufficient_scope\", scope=\"app:read\"\r\n",
+            "the credentials of alice lacks the scope" },
+          NULL },
+        { "GET",
+          "/any",
+          NULL,
+          401,
+          { CHALLENGE "\r\n", "a token of the issuer https://login" },
+          NULL },
+        { "GET", "/any", wrong, 401, { CHALLENGE ", error=\"invalid_token\"\r\n" }, NULL },
+        { "GET", "/scoped", NULL, 401, { CHALLENGE ", scope=\"app:read\"\r\n" }, NULL },
+        { "GET", "/any", unknown, 401, { "invalid_token" }, NULL },
+        { "GET", "/health", good, 503, { "\"status\":\"unhealthy\"" }, NULL },
+    };
+    EXPECT_EACH(requests);
+    assert_int_equal(at_issuer.asked, 1); // it was asked a moment ago
+}
+
+/* Nothing that probes send makes the server ask the issuer. */
+static void health_waits_for_no_issuer(void **state)
+{
+    (void)state;
+    make_headers();
+    api_rig_start();
+
+    const struct expected health = { "GET", "/health", good, 503, { "unhealthy" }, NULL };
+
+    expect(&health);
+    assert_int_equal(at_issuer.asked, 0);
+}
+
+static void an_issuer_that_fails_is_asked_again_later(void **state)
+{
+    int64_t began_ns = clock_now_ns();
+
+    (void)state;
+    make_headers();
+    at_issuer.status = 500;
+    api_rig_start();
+
+    const struct expected requests[] = {
+        { "GET",
+          "/any",
+          good,
+          401,
+          { "cannot be checked at the moment", "Retry-After: 3\r\n" },
+          NULL },
+        { "GET", "/any", good, 401, { "cannot be checked at the moment" }, NULL },
+        { "GET", "/open", good, 200, { "id= " }, NULL },
+    };
+    EXPECT_EACH(requests);
+    if (clock_now_ns() - began_ns < BP_MILLISECONDS(1900))
+        assert_int_equal(at_issuer.asked, 1);
+    expect_logged("cannot be had: http://127.0.0.1:");
+    expect_logged("/keys answered 500");
+}
+
+static void who_sends_wrong_tokens_is_not_listened_to(void **state)
+{
+    static char other[2048];
+
+    (void)state;
+    make_headers();
+    snprintf(other, sizeof(other), "Authorization: Bearer %s\r\n", example_eddsa);
+    conf.server.auth.wrong_keys_per_minute = 1;
+    api_rig_start();
+
+    const struct expected requests[] = {
+        { "GET", "/any", good, 200, { NULL }, NULL },
+        { "GET", "/any", wrong, 401, { NULL }, NULL },
+        { "GET", "/any", other, 429, { "too many wrong tokens", "Retry-After: " }, NULL },
+        { "GET", "/any", good, 200, { NULL }, NULL }, // it was good a moment ago
+    };
+    EXPECT_EACH(requests);
+}
+
+static void a_key_and_a_token_are_told_apart(void **state)
+{
+    static const struct expected key = {
+        "GET",
+        "/any",
+        "Authorization: Bearer "
+        "bp_0123456789abcdef_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n",
+        401,
+        { "the API key is missing, wrong, expired or revoked" },
+        NULL
+    };
+
+    (void)state;
+    make_headers();
+    conf.server.auth.mode = AUTH_BOTH;
+    api_rig_start();
+
+    const struct expected token = { "GET", "/any", good, 200, { "id=alice" }, NULL };
+
+    expect(&key);
+    assert_int_equal(stored.selects, 1);
+    assert_int_equal(at_issuer.asked, 0);
+    expect(&token);
+    assert_int_equal(stored.selects, 1);
+}
+
+/* ---- where the keys are ---- */
+
+static void keys_are_looked_for_where_the_issuer_says(void **state)
+{
+    static const struct {
+        const char *path, *found_at; /* of the issuer; of its metadata */
+        const char *looked;          /* all places */
+    } places[] = {
+        { "", "/.well-known/oauth-authorization-server",
+          "/.well-known/oauth-authorization-server " },
+        { "", "/.well-known/openid-configuration",
+          "/.well-known/oauth-authorization-server /.well-known/openid-configuration " },
+        { "/realm", "/.well-known/openid-configuration/realm",
+          "/.well-known/oauth-authorization-server/realm "
+          "/.well-known/openid-configuration/realm " },
+        { "/realm/", "/realm/.well-known/openid-configuration",
+          "/.well-known/oauth-authorization-server/realm /.well-known/openid-configuration/realm "
+          "/realm/.well-known/openid-configuration " },
+    };
+
+    make_headers();
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (i > 0)
+            defaults(state);
+        snprintf(issuer_url, sizeof(issuer_url), "http://127.0.0.1:%u%s", issuer.port,
+                 places[i].path);
+        snprintf(at_issuer.metadata, sizeof(at_issuer.metadata),
+                 "{\"issuer\":\"%s\",\"jwks_uri\":\"%s\"}", issuer_url, keys_url);
+        at_issuer.found_at = places[i].found_at;
+        conf.server.auth.issuer = bp_str_of(issuer_url);
+        conf.server.auth.keys_url = BP_STR("");
+        api_rig_start();
+
+        const struct expected request = {
+            "GET", "/any", good, 401, { "issuer" }, "cannot be checked"
+        }; // it is another's token
+
+        expect(&request);
+        assert_string_equal(at_issuer.paths, places[i].looked);
+        assert_int_equal(at_issuer.asked, 1);
+        if (i + 1 < sizeof(places) / sizeof(places[0]))
+            tear_down(state);
+    }
+}
+
+static void metadata_that_is_not_the_issuers_own_is_not_believed(void **state)
+{
+    static const struct {
+        const char *metadata; /* with a %s for the issuer */
+        const char *logged;
+    } documents[] = {
+        { "no json", "its metadata is no JSON" },
+        { "{\"issuer\":\"%sx\",\"jwks_uri\":\"http://127.0.0.1/\"}", "that it is another issuer" },
+        { "{\"issuer\":\"%s\"}", "its metadata names no jwks_uri" },
+    };
+
+    make_headers();
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+        if (i > 0)
+            defaults(state);
+        snprintf(issuer_url, sizeof(issuer_url), "http://127.0.0.1:%u", issuer.port);
+        snprintf(at_issuer.metadata, sizeof(at_issuer.metadata), documents[i].metadata, issuer_url);
+        at_issuer.found_at = "/.well-known/oauth-authorization-server";
+        conf.server.auth.issuer = bp_str_of(issuer_url);
+        conf.server.auth.keys_url = BP_STR("");
+        api_rig_start();
+
+        const struct expected request = { "GET", "/any", good, 401, { "cannot be checked" }, NULL };
+
+        expect(&request);
+        expect_logged(documents[i].logged);
+        assert_int_equal(at_issuer.asked, 0);
+        if (i + 1 < sizeof(documents) / sizeof(documents[0]))
+            tear_down(state);
+    }
+}
+
+/* ---- resources ---- */
+
+static void each_resource_has_its_metadata(void **state)
+{
+    static const struct expected requests[] = {
+        { "GET",
+          "/.well-known/oauth-protected-resource",
+          NULL,
+          200,
+          { "{\"resource\":\"https://mcp.example.org/mcp\",\"authorization_servers\":[\"https://"
+            "login.example.org\"],\"scopes_supported\":[\"host:read\",\"guarded:read\",\"app:"
+            "read\",\"more:read\",\"more:write\"],\"bearer_methods_supported\":[\"header\"]",
+            "Access-Control-Allow-Origin: *" },
+          NULL },
+        { "GET",
+          "/.well-known/oauth-protected-resource/mcp",
+          NULL,
+          200,
+          { "\"resource\":\"https://mcp.example.org/mcp\"" },
+          NULL },
+        { "GET",
+          "/.well-known/oauth-protected-resource/other",
+          NULL,
+          200,
+          { "\"resource\":\"https://mcp.example.org/other\"" },
+          NULL },
+        { "GET",
+          "/.well-known/oauth-protected-resource/mcp/work",
+          NULL,
+          200,
+          { "\"resource\":\"https://mcp.example.org/mcp/work\"" },
+          NULL },
+        { "GET",
+          "/.well-known/oauth-protected-resource/third",
+          NULL,
+          404,
+          { "no resource of its own at /third" },
+          NULL }, // behind another name
+        { "GET", "/.well-known/oauth-protected-resource/mcp/a/b", NULL, 404, { NULL }, NULL },
+        { "GET", "/.well-known/oauth-protected-resource/nothing", NULL, 404, { NULL }, NULL },
+    };
+
+    (void)state;
+    api_rig_start();
+    EXPECT_EACH(requests);
+}
+
+#define STARTS(test) cmocka_unit_test_setup_teardown(test, defaults, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STARTS(a_token_says_who_it_is_and_what_it_may),
+        STARTS(health_waits_for_no_issuer),
+        STARTS(an_issuer_that_fails_is_asked_again_later),
+        STARTS(who_sends_wrong_tokens_is_not_listened_to),
+        STARTS(a_key_and_a_token_are_told_apart),
+        STARTS(keys_are_looked_for_where_the_issuer_says),
+        STARTS(metadata_that_is_not_the_issuers_own_is_not_believed),
+        STARTS(each_resource_has_its_metadata),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
