@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "schema/params.h"
 
 enum { METHODS = 5, ROUTES_MAX = 1024, ROUTES_OF_APP_MAX = 128 };
 
@@ -102,6 +103,18 @@ static bool has_no_memory(char problem[512])
     return false;
 }
 
+/* From here on a table of parameters is the text that it stands for. */
+static bool read_params(struct router *router, bp_route *spec, char problem[512])
+{
+    char why[PARAMS_PROBLEM_BYTES];
+
+    if (params_text(&router->arena, spec->request_params, &spec->request_schema, why) &&
+        params_text(&router->arena, spec->response_params, &spec->response_schema, why))
+        return true;
+    snprintf(problem, 512, "%s %.100s: %s", spec->method, spec->path, why);
+    return false;
+}
+
 static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index,
                     char problem[512])
 {
@@ -146,6 +159,8 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
         return false;
     }
     route->spec = *spec;
+    if (!read_params(router, &route->spec, problem))
+        return false;
     route->owner = owner;
     route->unit = unit;
     route->op = (struct gate_op){

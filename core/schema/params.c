@@ -149,13 +149,13 @@ static bool put_bounds(const bp_param *row, bp_json_writer *w, char problem[PARA
     if ((row->minimum && (!type->least || !put_number(w, type->least, row->minimum, is_integer))) ||
         (row->maximum && (!type->most || !put_number(w, type->most, row->maximum, is_integer))))
         return fail(problem, row, "has a bound that is no number, or none that its type has");
-    if (row->initial && !put_initial(w, row))
+    if (row->initial && !(row->flags & BP_PARAM_QUIET) && !put_initial(w, row))
         return fail(problem, row, "has an initial value that is none of its type");
     return true;
 }
 
-/* What no column says: the members of the row's own piece of schema. */
-static bool put_more(const bp_param *row, bp_json_writer *w, char problem[PARAMS_PROBLEM_BYTES])
+/* What no column says: the members of a piece of schema. */
+static bool put_more(const char *schema, bp_json_writer *w)
 {
     struct arena   arena;
     const bp_json *object = NULL, *value;
@@ -165,14 +165,14 @@ static bool put_more(const bp_param *row, bp_json_writer *w, char problem[PARAMS
     bool           is_object;
 
     arena_init(&arena, MORE_BYTES_MAX);
-    if (json_parse(&arena, bp_str_of(row->schema), &object, why) == BP_OK)
+    if (json_parse(&arena, bp_str_of(schema), &object, why) == BP_OK)
         while (json_entry(object, &cursor, &key, &value)) {
             json_key(w, key);
             json_add_value(w, value);
         }
     is_object = json_type_of(object) == JSON_KIND_OBJECT;
     arena_free(&arena);
-    return is_object || fail(problem, row, "has a piece of schema that is no JSON object");
+    return is_object;
 }
 
 static bool put_members(const bp_param *rows, uint32_t count, uint32_t size, bool is_closed,
@@ -202,8 +202,8 @@ static bool put_row(const bp_param *row, bp_json_writer *w, int depth,
         return false;
     if (!put_bounds(row, w, problem))
         return false;
-    if (row->schema && !put_more(row, w, problem))
-        return false;
+    if (row->schema && !put_more(row->schema, w))
+        return fail(problem, row, "has a piece of schema that is no JSON object");
     if (row->help)
         json_put_text(w, "description", row->help);
     json_end(w);
@@ -255,8 +255,18 @@ static bool put_object(const bp_param *rows, uint32_t count, uint32_t size, bool
 
 bool params_schema(const bp_params *params, bp_json_writer *w, char problem[PARAMS_PROBLEM_BYTES])
 {
-    return put_object(params->rows, params->row_count, params->row_size,
-                      params->flags & BP_PARAM_CLOSED, w, 0, problem);
+    json_begin(w, JSON_KIND_OBJECT);
+    json_put_text(w, "type", "object");
+    if (!put_members(params->rows, params->row_count, params->row_size,
+                     params->flags & BP_PARAM_CLOSED, w, 0, problem))
+        return false;
+    if (params->schema && !put_more(params->schema, w)) {
+        snprintf(problem, PARAMS_PROBLEM_BYTES,
+                 "a table of parameters has a piece of schema that is no JSON object");
+        return false;
+    }
+    json_end(w);
+    return true;
 }
 
 bool params_text(struct arena *arena, const bp_params *params, const char **text,
@@ -291,6 +301,23 @@ static int32_t choice_of(const char *choices, bp_str text)
     return -1;
 }
 
+/* 3.0 is one as well, as JSON Schema has it; what int64_t cannot hold becomes its end. */
+static bool integer_of(const bp_json *value, int64_t *integer)
+{
+    double number = json_as_number(value);
+
+    if (json_type_of(value) == JSON_KIND_INTEGER) {
+        *integer = json_as_integer(value);
+        return true;
+    }
+    if (number >= 0x1p63 || number < -0x1p63)
+        *integer = number > 0 ? INT64_MAX : INT64_MIN;
+    else
+        *integer = (int64_t)number;
+    return json_type_of(value) == JSON_KIND_NUMBER &&
+           (number == (double)*integer || number >= 0x1p63 || number < -0x1p63);
+}
+
 static bool is_within(const bp_param *row, double number)
 {
     return (!row->minimum || number >= strtod(row->minimum, NULL)) &&
@@ -301,7 +328,7 @@ static bool is_within(const bp_param *row, double number)
 static bool set_value(const bp_param *row, const bp_json *value, void *to)
 {
     enum json_type kind = json_type_of(value);
-    int64_t        integer = json_as_integer(value);
+    int64_t        integer;
     double         number = json_as_number(value);
     bp_str         text = json_as_string(value);
     int32_t        choice;
@@ -311,8 +338,10 @@ static bool set_value(const bp_param *row, const bp_json *value, void *to)
         memcpy(to, &text, sizeof(text));
         return kind == JSON_KIND_STRING;
     case BP_PARAM_TYPE_INTEGER:
+        if (!integer_of(value, &integer))
+            return false;
         memcpy(to, &integer, sizeof(integer));
-        return kind == JSON_KIND_INTEGER && is_within(row, (double)integer);
+        return is_within(row, number);
     case BP_PARAM_TYPE_NUMBER:
         memcpy(to, &number, sizeof(number));
         return (kind == JSON_KIND_NUMBER || kind == JSON_KIND_INTEGER) && is_within(row, number);

@@ -28,6 +28,10 @@ struct app_target app_target_at(const struct conform *conform, size_t index)
     if (index < app->route_count) {
         target.route = (const bp_route *)(const void *)((const char *)app->routes +
                                                         index * app->route_size);
+        if (app->route_size >= offsetof(bp_route, response_params) + sizeof(target.results)) {
+            target.params = target.route->request_params;
+            target.results = target.route->response_params;
+        }
         snprintf(target.label, sizeof(target.label), "%s %s", target.route->method,
                  target.route->path);
     } else {

@@ -10,8 +10,8 @@
 
 /* One thing that can be asked: a route, or a tool by POST /mcp/{app}. */
 struct app_target {
-    const bp_route    *route;
-    const bp_mcp_tool *tool; /* of which a table with a shorter stride has only the beginning */
+    const bp_route    *route; /* of which a table with a shorter stride has only the beginning */
+    const bp_mcp_tool *tool;  /* as well */
     const bp_params   *params, *results;
     char               label[160]; /* "POST /api/v1/search", "tool search_documents" */
 };

@@ -108,9 +108,9 @@ static bp_status check_description(bp_call *call, const struct conform *conform,
     CONFORM_THAT(call, bp_json_get(operation, "responses"),
                  "the description of %s has no responses", target->label);
     BP_TRY(check_schema(call, conform, target->label, "the schema of the body",
-                        target->route->request_schema));
+                        app_target_schema(call, target).data));
     BP_TRY(check_schema(call, conform, target->label, "the schema of the answer",
-                        target->route->response_schema));
+                        app_schema_of(call, target->route->response_schema, target->results).data));
     return check_parameters(call, target, operation);
 }
 

@@ -128,7 +128,7 @@ static bp_str complaint(bp_call *call, const bp_json *edit, size_t index, const 
 /* All edits, one after another; `work` tells of the first that does not go. */
 static bp_status apply_all(bp_call *call, struct work *work, struct draft *draft)
 {
-    const bp_json *edits = bp_json_get(work->arguments, "edits");
+    const bp_json *edits = work->wanted.edits;
 
     for (size_t i = 0; i < bp_json_count(edits) && !work->is_failure; i++) {
         const bp_json *one = bp_json_at(edits, i);
@@ -264,7 +264,7 @@ static bp_status finish(bp_call *call, struct work *work, const struct place *pl
     BP_TRY(lines_split(call, edited, &after));
     BP_TRY(diff_match(call, &before, &after, &match));
     BP_TRY(fence(call, place_text(call, place), &before, &after, match, &work->text));
-    if (bp_json_bool(bp_json_get(work->arguments, "dryRun")))
+    if (work->wanted.is_dry_run)
         return BP_OK;
     BP_TRY(restore_ends(call, original, &after, match, &bytes));
     if ((int64_t)bytes.len > work->self->max_file_bytes)
@@ -301,8 +301,8 @@ bp_status work_edit(bp_call *call, struct work *work)
     bp_status        status;
     int              directory;
 
-    BP_TRY(place_open_parent(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
-                             true, "open", &place, &directory, &name));
+    BP_TRY(place_open_parent(call, work->self, work->wanted.path, true, "open", &place, &directory,
+                             &name));
     lock = write_lock(work->self->shared, directory, name);
     pthread_mutex_lock(lock);
     status = edit(call, work, &place, directory, name);

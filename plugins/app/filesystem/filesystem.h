@@ -24,6 +24,7 @@
 #include <backplane/cache.h>
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
+#include <backplane/param.h>
 #include <backplane/metrics.h>
 #include <backplane/plugin.h>
 
@@ -72,10 +73,22 @@ enum { LANDLOCK_AUTO, LANDLOCK_OFF, LANDLOCK_REQUIRED };
 
 /* ---- work.c: who may, and where the work is done ---- */
 
+enum { SORT_BY_NAME, SORT_BY_SIZE };
+
+/* What a client asks for; each tool has a table of those that it takes. */
+struct wanted {
+    bp_str         path, content, pattern, source, destination;
+    bp_str         root;       /* of a route; empty: all */
+    double         head, tail; /* lines; 0: all */
+    bool           is_dry_run;
+    int32_t        sort;
+    const bp_json *paths, *edits, *excluded;
+};
+
 /* One piece of work on files and what comes of it. */
 struct work {
     struct filesystem *self;
-    const bp_json     *arguments;
+    struct wanted      wanted;
     bp_status (*run)(bp_call *call, struct work *work);
     bp_str          text;  /* the result of a tool as text */
     bp_str          bytes; /* of a media file */

@@ -99,8 +99,8 @@ bp_status listing_read(bp_call *call, struct filesystem *self, int directory, bp
 /* The directory that the argument `name` leads to, open for reading. */
 static bp_status open_directory(bp_call *call, struct work *work, struct place *place, int *fd)
 {
-    return place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
-                      O_RDONLY | O_DIRECTORY, "scandir", place, fd);
+    return place_open(call, work->self, work->wanted.path, O_RDONLY | O_DIRECTORY, "scandir", place,
+                      fd);
 }
 
 static bp_status finish(bp_call *call, struct work *work, bp_buf *text)
@@ -249,10 +249,10 @@ static void put_sized(bp_buf *text, const struct sized *sized)
 
 bp_status work_list_with_sizes(bp_call *call, struct work *work)
 {
-    bool    is_by_size = bp_str_is(bp_json_string(bp_json_get(work->arguments, "sortBy")), "size");
-    int64_t total_bytes = 0;
-    size_t  files = 0;
-    bp_buf *text = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
+    bool           is_by_size = work->wanted.sort == SORT_BY_SIZE;
+    int64_t        total_bytes = 0;
+    size_t         files = 0;
+    bp_buf        *text = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
     struct sized  *sized;
     struct listing listing;
     char           size[32];
@@ -317,8 +317,7 @@ bp_status work_info(bp_call *call, struct work *work)
     bp_status    status = BP_OK;
     int          fd;
 
-    BP_TRY(place_open(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
-                      O_PATH, "stat", &place, &fd));
+    BP_TRY(place_open(call, work->self, work->wanted.path, O_PATH, "stat", &place, &fd));
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) != 0)
         status = fail_errno(call, errno, "stat", place_text(call, &place));
     close(fd);

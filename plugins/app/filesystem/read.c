@@ -233,15 +233,8 @@ static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64
     return BP_OK;
 }
 
-static bp_status line_count(bp_call *call, const struct work *work, const char *name,
-                            int64_t *lines)
+static bp_status line_count(bp_call *call, const char *name, double number, int64_t *lines)
 {
-    const bp_json *value = bp_json_get(work->arguments, name);
-    double         number = bp_json_number(value);
-
-    *lines = 0;
-    if (bp_json_type_of(value) <= BP_JSON_NULL)
-        return BP_OK;
     if (!(number >= 0) || number > 9e15 || number != (double)(int64_t)number)
         return bp_fail(call, BP_INVALID, "\"%s\" must be a whole number of lines", name);
     *lines = (int64_t)number;
@@ -250,15 +243,15 @@ static bp_status line_count(bp_call *call, const struct work *work, const char *
 
 bp_status work_read_text(bp_call *call, struct work *work)
 {
-    bp_str       path = bp_json_string(bp_json_get(work->arguments, "path")), shown;
+    bp_str       path = work->wanted.path, shown;
     int64_t      head, tail;
     struct place place;
     struct stat  info;
     bp_status    status;
     int          fd;
 
-    BP_TRY(line_count(call, work, "head", &head));
-    BP_TRY(line_count(call, work, "tail", &tail));
+    BP_TRY(line_count(call, "head", work->wanted.head, &head));
+    BP_TRY(line_count(call, "tail", work->wanted.tail, &tail));
     if (head && tail)
         return bp_fail(call, BP_INVALID,
                        "Cannot specify both head and tail parameters simultaneously");
@@ -277,7 +270,7 @@ bp_status work_read_text(bp_call *call, struct work *work)
 
 bp_status work_read_multiple(bp_call *call, struct work *work)
 {
-    const bp_json *paths = bp_json_get(work->arguments, "paths");
+    const bp_json *paths = work->wanted.paths;
     bp_buf        *all = bp_buf_new(call, RESULT_TEXT_BYTES_MAX);
 
     if (!bp_json_count(paths))
@@ -346,8 +339,7 @@ bp_status work_read_media(bp_call *call, struct work *work)
     bp_str       shown;
     int          fd;
 
-    BP_TRY(place_open_file(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
-                           &place, &fd, &info));
+    BP_TRY(place_open_file(call, work->self, work->wanted.path, &place, &fd, &info));
     shown = place_text(call, &place);
     status = read_whole(call, work->self, fd, &info, shown, &work->bytes);
     close(fd);

@@ -2,26 +2,40 @@
  * JSON bodies. */
 #include "filesystem.h"
 
+/* Without bytes at all when there is no such string. */
+static bp_str text_of(const bp_json *json, const char *name)
+{
+    const bp_json *value = bp_json_get(json, name);
+
+    return bp_json_type_of(value) == BP_JSON_STRING ? bp_json_string(value) : bp_str_n(NULL, 0);
+}
+
 static bp_status begin(bp_call *call, bp_request *request, enum rate rate, struct work *work)
 {
-    bp_str body;
+    const bp_json *json;
+    bp_str         body;
 
     BP_TRY(admit(call, work->self, rate));
     BP_TRY(bp_request_body(call, request, &body));
-    return bp_json_read(call, body, &work->arguments);
+    BP_TRY(bp_json_read(call, body, &json));
+    work->wanted = (struct wanted){ .path = text_of(json, "path"),
+                                    .content = text_of(json, "content"),
+                                    .pattern = text_of(json, "pattern"),
+                                    .root = text_of(json, "root"),
+                                    .excluded = bp_json_get(json, "excludePatterns") };
+    return BP_OK;
 }
 
-static bp_status expect_string(bp_call *call, const struct work *work, const char *name)
+static bp_status expect_string(bp_call *call, bp_str text, const char *name)
 {
-    if (bp_json_type_of(bp_json_get(work->arguments, name)) == BP_JSON_STRING)
+    if (text.data)
         return BP_OK;
     return bp_fail(call, BP_INVALID, "the body must be an object with the string \"%s\"", name);
 }
 
 static bp_status work_read_for_route(bp_call *call, struct work *work)
 {
-    return read_text(call, work->self, bp_json_string(bp_json_get(work->arguments, "path")),
-                     &work->text);
+    return read_text(call, work->self, work->wanted.path, &work->text);
 }
 
 static bp_status read_file_post(bp_call *call, void *instance, bp_request *request,
@@ -31,7 +45,7 @@ static bp_status read_file_post(bp_call *call, void *instance, bp_request *reque
     bp_json_writer *w;
 
     BP_TRY(begin(call, request, RATE_READ, &work));
-    BP_TRY(expect_string(call, &work, "path"));
+    BP_TRY(expect_string(call, work.wanted.path, "path"));
     BP_TRY(work_run(call, &work));
     w = bp_json_writer_new(call, 6 * work.text.len + 64);
     bp_json_object(w);
@@ -47,8 +61,8 @@ static bp_status write_file_post(bp_call *call, void *instance, bp_request *requ
 
     BP_TRY(expect_writable(call, instance));
     BP_TRY(begin(call, request, RATE_WRITE, &work));
-    BP_TRY(expect_string(call, &work, "path"));
-    BP_TRY(expect_string(call, &work, "content"));
+    BP_TRY(expect_string(call, work.wanted.path, "path"));
+    BP_TRY(expect_string(call, work.wanted.content, "content"));
     BP_TRY(work_run(call, &work));
     return bp_respond(call, response, 200, "application/json", BP_STR("{\"success\":true}"));
 }
@@ -72,7 +86,7 @@ static bp_status list_directory_post(bp_call *call, void *instance, bp_request *
     struct work work = { .self = instance, .run = work_list_json };
 
     BP_TRY(begin(call, request, RATE_LIST, &work));
-    BP_TRY(expect_string(call, &work, "path"));
+    BP_TRY(expect_string(call, work.wanted.path, "path"));
     return respond_list(call, &work, "entries", response);
 }
 
@@ -82,7 +96,7 @@ static bp_status search_files_post(bp_call *call, void *instance, bp_request *re
     struct work work = { .self = instance, .run = work_search_json };
 
     BP_TRY(begin(call, request, RATE_SEARCH, &work));
-    BP_TRY(expect_string(call, &work, "pattern"));
+    BP_TRY(expect_string(call, work.wanted.pattern, "pattern"));
     return respond_list(call, &work, "files", response);
 }
 

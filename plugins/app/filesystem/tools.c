@@ -4,6 +4,103 @@
 
 #include <stdlib.h>
 
+/* ---- what they take and give ---- */
+
+#define OF_PATH(what)                                                                              \
+    BP_PARAM_TEXT(struct wanted, path, .flags = BP_PARAM_REQUIRED,                                 \
+                  .help = what ", absolute or relative to an allowed directory")
+#define EXCLUDED                                                                                   \
+    BP_PARAM_OF(BP_PARAM_TYPE_TEXTS, struct wanted, excluded, "excludePatterns",                   \
+                .schema = "{\"default\":[]}",                                                      \
+                .help = "Glob patterns of what to leave out, relative to path")
+
+static const bp_param file_rows[] = { OF_PATH("The file") };
+static const bp_param directory_rows[] = { OF_PATH("The directory") };
+static const bp_param any_rows[] = { OF_PATH("The file or directory") };
+static const bp_param read_text_rows[] = {
+    OF_PATH("The file"),
+    BP_PARAM_NUMBER(struct wanted, tail, .help = "Only the last so many lines"),
+    BP_PARAM_NUMBER(struct wanted, head, .help = "Only the first so many lines"),
+};
+static const bp_param read_multiple_rows[] = {
+    BP_PARAM_TEXTS(struct wanted, paths, .flags = BP_PARAM_REQUIRED, .minimum = "1",
+                   .help = "The files, each absolute or relative to an allowed directory"),
+};
+static const bp_param write_rows[] = {
+    OF_PATH("The file"),
+    BP_PARAM_TEXT(struct wanted, content, .flags = BP_PARAM_REQUIRED,
+                  .help = "All that will be in it"),
+};
+static const bp_param edit_fields[] = {
+    BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "oldText", .flags = BP_PARAM_REQUIRED,
+                 .help = "What is there now, as it is written, with enough lines around it to "
+                         "stand for one place only"),
+    BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "newText", .flags = BP_PARAM_REQUIRED,
+                 .help = "What shall be there instead"),
+};
+static const bp_param edit_rows[] = {
+    OF_PATH("The file"),
+    BP_PARAM_OBJECTS(struct wanted, edits, .flags = BP_PARAM_REQUIRED,
+                     BP_PARAM_FIELDS(edit_fields)),
+    BP_PARAM_OF(BP_PARAM_TYPE_BOOLEAN, struct wanted, is_dry_run, "dryRun", .initial = "false",
+                .help = "Show the diff and write nothing"),
+};
+static const bp_param list_with_sizes_rows[] = {
+    OF_PATH("The directory"),
+    BP_PARAM_OF(BP_PARAM_TYPE_CHOICE, struct wanted, sort, "sortBy", .choices = "name|size",
+                .initial = "name", .help = "By name, or the largest first"),
+};
+static const bp_param tree_rows[] = { OF_PATH("The directory"), EXCLUDED };
+static const bp_param move_rows[] = {
+    BP_PARAM_TEXT(struct wanted, source, .flags = BP_PARAM_REQUIRED,
+                  .help = "The file or directory as it is called now"),
+    BP_PARAM_TEXT(struct wanted, destination, .flags = BP_PARAM_REQUIRED,
+                  .help = "What it shall be called; nothing may be there"),
+};
+static const bp_param search_rows[] = {
+    OF_PATH("Where to search"),
+    BP_PARAM_TEXT(struct wanted, pattern, .flags = BP_PARAM_REQUIRED,
+                  .help = "Glob pattern of paths relative to path: *.md here, **/*.md everywhere "
+                          "below, {a,b} for either"),
+    EXCLUDED,
+};
+
+static const bp_params file_params = BP_PARAMS(struct wanted, file_rows);
+static const bp_params directory_params = BP_PARAMS(struct wanted, directory_rows);
+static const bp_params any_params = BP_PARAMS(struct wanted, any_rows);
+static const bp_params read_text_params = BP_PARAMS(struct wanted, read_text_rows);
+static const bp_params read_multiple_params = BP_PARAMS(struct wanted, read_multiple_rows);
+static const bp_params write_params = BP_PARAMS(struct wanted, write_rows);
+static const bp_params edit_params = BP_PARAMS(struct wanted, edit_rows);
+static const bp_params list_with_sizes_params = BP_PARAMS(struct wanted, list_with_sizes_rows);
+static const bp_params tree_params = BP_PARAMS(struct wanted, tree_rows);
+static const bp_params move_params = BP_PARAMS(struct wanted, move_rows);
+static const bp_params search_params = BP_PARAMS(struct wanted, search_rows);
+static const bp_params no_params = { .row_size = sizeof(bp_param) };
+
+static const bp_param text_rows[] = {
+    BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "content", .flags = BP_PARAM_REQUIRED),
+};
+static const bp_params text_results = BP_PARAMS_ONLY_WITH(text_rows, .flags = BP_PARAM_CLOSED);
+
+// Which of two shapes a block has is more than a row can say.
+static const bp_param media_rows[] = {
+    BP_PARAM_ROW(BP_PARAM_TYPE_ANY, "content", .flags = BP_PARAM_REQUIRED,
+                 .schema = "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"object\","
+                           "\"properties\":{"
+                           "\"type\":{\"type\":\"string\",\"enum\":[\"image\",\"audio\"]},\"data\":"
+                           "{"
+                           "\"type\":\"string\"},\"mimeType\":{\"type\":\"string\"}},\"required\":["
+                           "\"type\",\"data\",\"mimeType\"],\"additionalProperties\":false},{"
+                           "\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\","
+                           "\"const\":\"resource\"},\"resource\":{\"type\":\"object\","
+                           "\"properties\":{\"uri\":{\"type\":\"string\"},\"mimeType\":{\"type\":"
+                           "\"string\"},\"blob\":{\"type\":\"string\"}},\"required\":[\"uri\","
+                           "\"blob\"],\"additionalProperties\":false}},\"required\":[\"type\","
+                           "\"resource\"],\"additionalProperties\":false}]}}"),
+};
+static const bp_params media_results = BP_PARAMS_ONLY_WITH(media_rows, .flags = BP_PARAM_CLOSED);
+
 /* ---- handlers: admit, do the work on the pool, build the result ---- */
 
 /* {"content": text} beside the same as a block, as the reference server does it. */
@@ -26,14 +123,16 @@ static bp_status put_text(bp_call *call, bp_mcp *mcp, bp_str text)
     return BP_OK;
 }
 
-static bp_status text_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp,
-                           enum rate rate, bp_status (*run)(bp_call *call, struct work *work))
+static bp_status text_tool(bp_call *call, void *instance, const bp_params *params,
+                           const bp_json *arguments, bp_mcp *mcp, enum rate rate,
+                           bp_status (*run)(bp_call *call, struct work *work))
 {
-    struct work work = { .self = instance, .arguments = arguments, .run = run };
+    struct work work = { .self = instance, .run = run };
 
     if (rate == RATE_WRITE)
         BP_TRY(expect_writable(call, instance));
     BP_TRY(admit(call, instance, rate));
+    BP_TRY(bp_params_read(call, params, arguments, &work.wanted));
     BP_TRY(work_run(call, &work));
     if (!work.is_failure)
         return put_text(call, mcp, work.text);
@@ -42,22 +141,22 @@ static bp_status text_tool(bp_call *call, void *instance, const bp_json *argumen
     return BP_OK;
 }
 
-#define TEXT_TOOL(name, rate, run)                                                                 \
+#define TEXT_TOOL(name, params, rate, run)                                                         \
     static bp_status name(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)    \
     {                                                                                              \
-        return text_tool(call, instance, arguments, mcp, rate, run);                               \
+        return text_tool(call, instance, &(params), arguments, mcp, rate, run);                    \
     }
-TEXT_TOOL(read_text_tool, RATE_READ, work_read_text)
-TEXT_TOOL(read_multiple_tool, RATE_READ, work_read_multiple)
-TEXT_TOOL(write_tool, RATE_WRITE, work_write)
-TEXT_TOOL(edit_tool, RATE_WRITE, work_edit)
-TEXT_TOOL(create_directory_tool, RATE_WRITE, work_create_directory)
-TEXT_TOOL(list_tool, RATE_LIST, work_list)
-TEXT_TOOL(list_with_sizes_tool, RATE_LIST, work_list_with_sizes)
-TEXT_TOOL(tree_tool, RATE_LIST, work_tree)
-TEXT_TOOL(move_tool, RATE_WRITE, work_move)
-TEXT_TOOL(search_tool, RATE_SEARCH, work_search)
-TEXT_TOOL(info_tool, RATE_READ, work_info)
+TEXT_TOOL(read_text_tool, read_text_params, RATE_READ, work_read_text)
+TEXT_TOOL(read_multiple_tool, read_multiple_params, RATE_READ, work_read_multiple)
+TEXT_TOOL(write_tool, write_params, RATE_WRITE, work_write)
+TEXT_TOOL(edit_tool, edit_params, RATE_WRITE, work_edit)
+TEXT_TOOL(create_directory_tool, directory_params, RATE_WRITE, work_create_directory)
+TEXT_TOOL(list_tool, directory_params, RATE_LIST, work_list)
+TEXT_TOOL(list_with_sizes_tool, list_with_sizes_params, RATE_LIST, work_list_with_sizes)
+TEXT_TOOL(tree_tool, tree_params, RATE_LIST, work_tree)
+TEXT_TOOL(move_tool, move_params, RATE_WRITE, work_move)
+TEXT_TOOL(search_tool, search_params, RATE_SEARCH, work_search)
+TEXT_TOOL(info_tool, any_params, RATE_READ, work_info)
 
 static void put_media(bp_json_writer *w, const struct work *work)
 {
@@ -83,11 +182,12 @@ static void put_media(bp_json_writer *w, const struct work *work)
 static bp_status read_media_tool(bp_call *call, void *instance, const bp_json *arguments,
                                  bp_mcp *mcp)
 {
-    struct work     work = { .self = instance, .arguments = arguments, .run = work_read_media };
+    struct work     work = { .self = instance, .run = work_read_media };
     bp_json_writer *w;
     bp_str          json;
 
     BP_TRY(admit(call, instance, RATE_READ));
+    BP_TRY(bp_params_read(call, &file_params, arguments, &work.wanted));
     BP_TRY(work_run(call, &work));
     if (work.bytes.len > RESULT_TEXT_BYTES_MAX / 4 * 3)
         return bp_fail(call, BP_TOO_LARGE,
@@ -120,143 +220,71 @@ static bp_status allowed_tool(bp_call *call, void *instance, const bp_json *argu
                               BP_ARG(roots_text(call, self->shared, "\n"))));
 }
 
-/* ---- schemas ---- */
-
-#define PATH_OF(what)                                                                              \
-    "\"path\":{\"type\":\"string\",\"description\":\"" what                                        \
-    ", absolute or relative to an allowed directory\"}"
-#define EXCLUDE                                                                                    \
-    "\"excludePatterns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"default\":[],"      \
-    "\"description\":\"Glob patterns of what to leave out, relative to path\"}"
-#define OBJECT(properties, required)                                                               \
-    "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "]}"
-
-static const char text_output[] = "{\"type\":\"object\",\"properties\":{\"content\":{\"type\":"
-                                  "\"string\"}},\"required\":[\"content\"],"
-                                  "\"additionalProperties\":false}";
-static const char
-    media_output[] = "{\"type\":\"object\",\"properties\":{\"content\":{\"type\":\"array\","
-                     "\"items\":{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"type\":{"
-                     "\"type\":\"string\",\"enum\":[\"image\",\"audio\"]},\"data\":{\"type\":"
-                     "\"string\"},\"mimeType\":{\"type\":\"string\"}},\"required\":[\"type\","
-                     "\"data\",\"mimeType\"],\"additionalProperties\":false},{\"type\":\"object\","
-                     "\"properties\":{\"type\":{\"type\":\"string\",\"const\":\"resource\"},"
-                     "\"resource\":{\"type\":\"object\",\"properties\":{\"uri\":{\"type\":"
-                     "\"string\"},\"mimeType\":{\"type\":\"string\"},\"blob\":{\"type\":\"string\"}"
-                     "},\"required\":[\"uri\",\"blob\"],\"additionalProperties\":false}},"
-                     "\"required\":[\"type\",\"resource\"],\"additionalProperties\":false}]}}},"
-                     "\"required\":[\"content\"],\"additionalProperties\":false}";
-static const char read_text_input[] = OBJECT(
-    PATH_OF("The file") ",\"tail\":{\"type\":\"number\",\"description\":\"Only the last so many "
-                        "lines\"},\"head\":{\"type\":\"number\",\"description\":\"Only the first "
-                        "so many lines\"}",
-    "\"path\"");
-static const char file_input[] = OBJECT(PATH_OF("The file"), "\"path\"");
-static const char directory_input[] = OBJECT(PATH_OF("The directory"), "\"path\"");
-static const char any_input[] = OBJECT(PATH_OF("The file or directory"), "\"path\"");
-static const char read_multiple_input[] = OBJECT("\"paths\":{\"type\":\"array\",\"minItems\":1,"
-                                                 "\"items\":{\"type\":\"string\"},"
-                                                 "\"description\":\"The files, each absolute or "
-                                                 "relative to an allowed directory\"}",
-                                                 "\"paths\"");
-static const char write_input[] = OBJECT(PATH_OF("The file") ",\"content\":{\"type\":\"string\","
-                                                             "\"description\":\"All that will be "
-                                                             "in it\"}",
-                                         "\"path\",\"content\"");
-static const char edit_input[] = OBJECT(
-    PATH_OF("The file") ",\"edits\":{\"type\":\"array\",\"items\":" OBJECT(
-        "\"oldText\":{\"type\":\"string\",\"description\":\"What is there now, as it is written, "
-        "with enough lines around it to stand for one place "
-        "only\"},\"newText\":{\"type\":\"string\",\"description\":\"What shall be there instead\"}",
-        "\"oldText\",\"newText\"") "},\"dryRun\":{\"type\":\"boolean\",\"default\":false,"
-                                   "\"description\":\"Show the diff and write nothing\"}",
-    "\"path\",\"edits\"");
-static const char list_with_sizes_input[] = OBJECT(
-    PATH_OF(
-        "The directory") ",\"sortBy\":{\"type\":\"string\",\"enum\":[\"name\",\"size\"],"
-                         "\"default\":\"name\",\"description\":\"By name, or the largest first\"}",
-    "\"path\"");
-static const char tree_input[] = OBJECT(PATH_OF("The directory") "," EXCLUDE, "\"path\"");
-static const char move_input[] = OBJECT("\"source\":{\"type\":\"string\",\"description\":\"The "
-                                        "file or directory as it is called "
-                                        "now\"},\"destination\":{\"type\":\"string\","
-                                        "\"description\":\"What it shall be called; nothing may be "
-                                        "there\"}",
-                                        "\"source\",\"destination\"");
-static const char search_input[] = OBJECT(PATH_OF("Where to search") ",\"pattern\":{\"type\":"
-                                                                     "\"string\",\"description\":"
-                                                                     "\"Glob pattern of paths "
-                                                                     "relative to path: *.md here, "
-                                                                     "**/*.md everywhere below, "
-                                                                     "{a,b} for either\"}," EXCLUDE,
-                                          "\"path\",\"pattern\"");
-static const char no_input[] = "{\"type\":\"object\",\"properties\":{}}";
-
 /* ---- the table ---- */
 
 #define TOOL(name_, title_, handler_, input_, scope_, flags_, description_)                        \
     {                                                                                              \
         .name = name_, .title = title_,                                                            \
         .description = description_ " Works only within the allowed directories.",                 \
-        .input_schema = input_, .output_schema = text_output, .handler = handler_,                 \
-        .scope = scope_, .flags = flags_                                                           \
+        .params = &(input_), .results = &text_results, .handler = handler_, .scope = scope_,       \
+        .flags = flags_                                                                            \
     }
 
 const bp_mcp_tool filesystem_tools[TOOL_COUNT] = {
-    TOOL("read_file", "Read File (Deprecated)", read_text_tool, read_text_input, SCOPE_READ,
+    TOOL("read_file", "Read File (Deprecated)", read_text_tool, read_text_params, SCOPE_READ,
          BP_TOOL_READ_ONLY, "Deprecated: the old name of read_text_file."),
-    TOOL("read_text_file", "Read Text File", read_text_tool, read_text_input, SCOPE_READ,
+    TOOL("read_text_file", "Read Text File", read_text_tool, read_text_params, SCOPE_READ,
          BP_TOOL_READ_ONLY,
          "Gives the text of one file (UTF-8), whole, or with head or tail only its first or last "
          "lines, which is quick for large files as well. For images, sound and other bytes use "
          "read_media_file."),
     { .name = "read_media_file",
       .title = "Read Media File",
-      .input_schema = file_input,
-      .output_schema = media_output,
+      .params = &file_params,
+      .results = &media_results,
       .description = "Gives the bytes of one file in base64: pictures and sound as such by the "
                      "ending of the name, all else as an embedded resource. Works only within the "
                      "allowed directories.",
       .handler = read_media_tool,
       .scope = SCOPE_READ,
       .flags = BP_TOOL_READ_ONLY },
-    TOOL("read_multiple_files", "Read Multiple Files", read_multiple_tool, read_multiple_input,
+    TOOL("read_multiple_files", "Read Multiple Files", read_multiple_tool, read_multiple_params,
          SCOPE_READ, BP_TOOL_READ_ONLY,
          "Gives the texts of several files at once, each behind its path. One that cannot be read "
          "is reported in its place and does not stop the others."),
-    TOOL("write_file", "Write File", write_tool, write_input, SCOPE_WRITE,
+    TOOL("write_file", "Write File", write_tool, write_params, SCOPE_WRITE,
          BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT,
          "Makes a file with this text, or replaces all that an existing one holds, in one step. "
          "Its directory must be there."),
-    TOOL("edit_file", "Edit File", edit_tool, edit_input, SCOPE_WRITE, BP_TOOL_DESTRUCTIVE,
+    TOOL("edit_file", "Edit File", edit_tool, edit_params, SCOPE_WRITE, BP_TOOL_DESTRUCTIVE,
          "Replaces pieces of a text file, one after another, all or none, and gives the diff. A "
          "piece that is not found as written is looked for line by line with blanks at the ends of "
          "lines ignored, and then newText is shifted as a whole to where it belongs. One that is "
          "there several times is an error. With dryRun nothing is written."),
-    TOOL("create_directory", "Create Directory", create_directory_tool, directory_input,
+    TOOL("create_directory", "Create Directory", create_directory_tool, directory_params,
          SCOPE_WRITE, BP_TOOL_IDEMPOTENT,
          "Makes a directory and those above it that are missing. One that is there already is "
          "fine."),
-    TOOL("list_directory", "List Directory", list_tool, directory_input, SCOPE_READ,
+    TOOL("list_directory", "List Directory", list_tool, directory_params, SCOPE_READ,
          BP_TOOL_READ_ONLY, "Names what is in a directory, each with [FILE] or [DIR] before it."),
     TOOL("list_directory_with_sizes", "List Directory with Sizes", list_with_sizes_tool,
-         list_with_sizes_input, SCOPE_READ, BP_TOOL_READ_ONLY,
+         list_with_sizes_params, SCOPE_READ, BP_TOOL_READ_ONLY,
          "Names what is in a directory with the sizes of the files and their sum."),
-    TOOL("directory_tree", "Directory Tree", tree_tool, tree_input, SCOPE_READ, BP_TOOL_READ_ONLY,
+    TOOL("directory_tree", "Directory Tree", tree_tool, tree_params, SCOPE_READ, BP_TOOL_READ_ONLY,
          "Gives a directory and all below it as JSON: name, type (file or directory) and, of each "
          "directory, children."),
-    TOOL("move_file", "Move File", move_tool, move_input, SCOPE_WRITE, BP_TOOL_DESTRUCTIVE,
+    TOOL("move_file", "Move File", move_tool, move_params, SCOPE_WRITE, BP_TOOL_DESTRUCTIVE,
          "Moves or renames a file or a directory. Fails if anything is at the destination "
          "already."),
-    TOOL("search_files", "Search Files", search_tool, search_input, SCOPE_READ, BP_TOOL_READ_ONLY,
+    TOOL("search_files", "Search Files", search_tool, search_params, SCOPE_READ, BP_TOOL_READ_ONLY,
          "Finds files and directories below a directory by a glob pattern and gives their full "
          "paths."),
-    TOOL("get_file_info", "Get File Info", info_tool, any_input, SCOPE_READ, BP_TOOL_READ_ONLY,
+    TOOL("get_file_info", "Get File Info", info_tool, any_params, SCOPE_READ, BP_TOOL_READ_ONLY,
          "Tells size, times, permissions and kind of a file or directory without reading it."),
     { .name = "list_allowed_directories",
       .title = "List Allowed Directories",
-      .input_schema = no_input,
-      .output_schema = text_output,
+      .params = &no_params,
+      .results = &text_results,
       .description = "Names the directories that may be accessed, with all below them. Ask this "
                      "before guessing a path.",
       .handler = allowed_tool,

@@ -31,7 +31,7 @@ struct walk {
 
 static bp_status exclude(bp_call *call, struct walk *walk, bool is_tree)
 {
-    const bp_json *patterns = bp_json_get(walk->work->arguments, "excludePatterns");
+    const bp_json *patterns = walk->work->wanted.excluded;
     size_t         count = bp_json_count(patterns);
 
     walk->excluded = BP_NEW_ARRAY(call, struct glob, 3 * count + 1);
@@ -342,7 +342,7 @@ bp_status work_tree(bp_call *call, struct work *work)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a tree");
     walk->is_tree = true;
     BP_TRY(exclude(call, walk, true));
-    BP_TRY(walk_from(call, walk, bp_json_string(bp_json_get(work->arguments, "path"))));
+    BP_TRY(walk_from(call, walk, work->wanted.path));
     work->text = bp_buf_str(walk->out);
     return BP_OK;
 }
@@ -368,8 +368,8 @@ bp_status work_search(bp_call *call, struct work *work)
     if (!walk)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a search");
     BP_TRY(exclude(call, walk, false));
-    BP_TRY(glob_make(call, bp_json_string(bp_json_get(work->arguments, "pattern")), &walk->wanted));
-    BP_TRY(walk_from(call, walk, bp_json_string(bp_json_get(work->arguments, "path"))));
+    BP_TRY(glob_make(call, work->wanted.pattern, &walk->wanted));
+    BP_TRY(walk_from(call, walk, work->wanted.path));
     if (!walk->found)
         bp_buf_add(walk->out, BP_STR("No matches found"));
     put_notes(walk);
@@ -397,13 +397,13 @@ static void put_skipped(struct walk *walk)
 bp_status work_search_json(bp_call *call, struct work *work)
 {
     const struct filesystem_shared *shared = work->self->shared;
-    bp_str                          root = bp_json_string(bp_json_get(work->arguments, "root"));
+    bp_str                          root = work->wanted.root;
     struct walk                    *walk = walk_new(call, work);
 
     if (!walk)
         return bp_fail(call, BP_NO_MEMORY, "no memory for a search");
     BP_TRY(exclude(call, walk, false));
-    BP_TRY(glob_make(call, bp_json_string(bp_json_get(work->arguments, "pattern")), &walk->wanted));
+    BP_TRY(glob_make(call, work->wanted.pattern, &walk->wanted));
     if (root.len)
         BP_TRY(walk_from(call, walk, root));
     for (size_t i = 0; i < shared->root_count && !root.len; i++)

@@ -153,17 +153,16 @@ bp_status write_text(bp_call *call, struct filesystem *self, bp_str path, bp_str
 
 bp_status work_write(bp_call *call, struct work *work)
 {
-    bp_str path = bp_json_string(bp_json_get(work->arguments, "path"));
+    bp_str path = work->wanted.path;
 
-    BP_TRY(write_text(call, work->self, path,
-                      bp_json_string(bp_json_get(work->arguments, "content"))));
+    BP_TRY(write_text(call, work->self, path, work->wanted.content));
     work->text = bp_format(call, "Successfully wrote to " BP_FMT, BP_ARG(path));
     return BP_OK;
 }
 
 bp_status work_create_directory(bp_call *call, struct work *work)
 {
-    bp_str path = bp_json_string(bp_json_get(work->arguments, "path"));
+    bp_str path = work->wanted.path;
 
     BP_TRY(place_make_directories(call, work->self, path));
     work->text = bp_format(call, "Successfully created directory " BP_FMT, BP_ARG(path));
@@ -194,8 +193,8 @@ static bp_status move(bp_call *call, const struct place *from, int from_director
 
 bp_status work_move(bp_call *call, struct work *work)
 {
-    bp_str       source = bp_json_string(bp_json_get(work->arguments, "source"));
-    bp_str       destination = bp_json_string(bp_json_get(work->arguments, "destination"));
+    bp_str       source = work->wanted.source;
+    bp_str       destination = work->wanted.destination;
     struct place from, to;
     const char  *from_name, *to_name;
     int          from_directory, to_directory;

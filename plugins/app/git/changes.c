@@ -132,7 +132,7 @@ static bp_status add_specs(struct git_job *job, git_index *index, const bp_json 
 
 bp_status add_text(struct git_job *job)
 {
-    const bp_json *files = bp_json_get(job->arguments, "files");
+    const bp_json *files = job->wanted->files;
     git_index     *index = NULL;
     bp_status      status;
     int            code;
@@ -253,7 +253,7 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
 
 bp_status commit_text(struct git_job *job)
 {
-    bp_str        message = bp_json_string(bp_json_get(job->arguments, "message"));
+    bp_str        message = job->wanted->message;
     struct commit made = { .parent_count = 0 };
     bp_status     status;
 
@@ -393,8 +393,8 @@ bp_status create_branch_text(struct git_job *job)
     git_reference *base = NULL;
     bp_status      status;
 
-    BP_TRY(job_text(job, "branch_name", "branch name", &name));
-    BP_TRY(job_text(job, "base_branch", "base branch", &base_name));
+    BP_TRY(job_text(job, job->wanted->branch_name, "branch name", &name));
+    BP_TRY(job_text(job, job->wanted->base_branch, "base branch", &base_name));
     if (!name)
         return bp_fail(job->call, BP_INVALID, "branch_name is empty");
     BP_TRY(find_base(job, base_name, &base));
@@ -495,7 +495,7 @@ bp_status checkout_text(struct git_job *job)
     bp_status   status;
     int         code;
 
-    BP_TRY(job_text(job, "branch_name", "branch name", &name));
+    BP_TRY(job_text(job, job->wanted->branch_name, "branch name", &name));
     if (!name)
         return bp_fail(job->call, BP_INVALID, "branch_name is empty");
     BP_TRY(job_revision(job, name, &object));

@@ -13,11 +13,18 @@ static int still_wanted(const git_diff *diff, const char *old_path, const char *
     return job_goes_on(job) == BP_OK ? 0 : GIT_EUSER;
 }
 
-void diff_options(struct git_job *job, git_diff_options *options, int64_t context_lines)
+int64_t context_lines(const struct git_job *job)
+{
+    int64_t asked = job->wanted->context_lines;
+
+    return asked < 0 ? 0 : asked > CONTEXT_LINES_MAX ? CONTEXT_LINES_MAX : asked;
+}
+
+void diff_options(struct git_job *job, git_diff_options *options, int64_t context)
 {
     git_diff_options_init(options, GIT_DIFF_OPTIONS_VERSION);
     options->flags = GIT_DIFF_INDENT_HEURISTIC | GIT_DIFF_INCLUDE_TYPECHANGE;
-    options->context_lines = (uint32_t)context_lines;
+    options->context_lines = (uint32_t)context;
     options->interhunk_lines = 0;
     options->progress_cb = still_wanted;
     options->payload = job;
@@ -220,11 +227,6 @@ static bp_status finish(struct git_job *job, git_diff *diff, int code, enum conf
     return BP_OK;
 }
 
-static int64_t context_lines(struct git_job *job)
-{
-    return job_integer(job, "context_lines", 3, 0, 1000000);
-}
-
 bp_status diff_unstaged_text(struct git_job *job)
 {
     git_diff_options options;
@@ -275,7 +277,7 @@ bp_status diff_target_text(struct git_job *job)
     enum conflicts   conflicts = CONFLICTS_NONE;
     int              code = 0;
 
-    BP_TRY(job_text(job, "target", "target", &target));
+    BP_TRY(job_text(job, job->wanted->target, "target", &target));
     if (!target)
         return bp_fail(job->call, BP_INVALID, "target is empty: name a branch, a tag or a commit");
     diff_options(job, &options, context_lines(job));
@@ -431,7 +433,7 @@ bp_status show_text(struct git_job *job)
     bp_status   status;
     int         code;
 
-    BP_TRY(job_text(job, "revision", "revision", &revision));
+    BP_TRY(job_text(job, job->wanted->revision, "revision", &revision));
     if (!revision)
         return bp_fail(job->call, BP_INVALID,
                        "revision is empty: name a commit, or a file as <revision>:<path>");

@@ -31,17 +31,79 @@ static const bp_option options[] = {
 #define READ  "git:read"
 #define WRITE "git:write"
 
+/* ---- what the tools and routes take ---- */
+
+#define REPO_PATH(flags_)                                                                          \
+    BP_PARAM_TEXT(struct wanted, repo_path, .flags = (flags_), .help = "Path of the repository")
+#define CONTEXT                                                                                    \
+    BP_PARAM_INTEGER(struct wanted, context_lines, .initial = "3", .minimum = "0",                 \
+                     .help = "Unchanged lines shown around a change")
+#define REQUIRED(field_) BP_PARAM_TEXT(struct wanted, field_, .flags = BP_PARAM_REQUIRED)
+#define DATES            "2024-01-15T14:30:25, 2024-01-15, Jan 15 2024, 2 weeks ago or yesterday"
+
+static const bp_param repository_rows[] = { REPO_PATH(BP_PARAM_REQUIRED) };
+static const bp_param changes_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), CONTEXT };
+static const bp_param diff_rows[] = {
+    REPO_PATH(BP_PARAM_REQUIRED),
+    BP_PARAM_TEXT(struct wanted, target, .flags = BP_PARAM_REQUIRED,
+                  .help = "Branch, tag, commit, or a..b"),
+    CONTEXT,
+};
+static const bp_param commit_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), REQUIRED(message) };
+static const bp_param add_rows[] = {
+    REPO_PATH(BP_PARAM_REQUIRED),
+    BP_PARAM_TEXTS(struct wanted, files, .flags = BP_PARAM_REQUIRED, .minimum = "1",
+                   .help = "Paths in the working tree; [\".\"] for all"),
+};
+static const bp_param log_rows[] = {
+    REPO_PATH(BP_PARAM_REQUIRED),
+    BP_PARAM_INTEGER(struct wanted, max_count, .initial = "10"),
+    BP_PARAM_TEXT(struct wanted, start_timestamp, .help = "Only commits from then on: " DATES),
+    BP_PARAM_TEXT(struct wanted, end_timestamp, .help = "Only commits up to then: " DATES),
+};
+static const bp_param create_branch_rows[] = {
+    REPO_PATH(BP_PARAM_REQUIRED),
+    REQUIRED(branch_name),
+    BP_PARAM_TEXT(struct wanted, base_branch),
+};
+static const bp_param checkout_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), REQUIRED(branch_name) };
+static const bp_param show_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), REQUIRED(revision) };
+static const bp_param branch_rows[] = {
+    REPO_PATH(BP_PARAM_REQUIRED),
+    BP_PARAM_CHOICE(struct wanted, branch_type, .flags = BP_PARAM_REQUIRED,
+                    .choices = "local|remote|all"),
+    BP_PARAM_TEXT(struct wanted, contains, .help = "Only branches that contain this commit"),
+    BP_PARAM_TEXT(struct wanted, not_contains,
+                  .help = "Only branches that do not contain this commit"),
+};
+
+static const bp_params status_params = BP_PARAMS(struct wanted, repository_rows);
+static const bp_params diff_unstaged_params = BP_PARAMS(struct wanted, changes_rows);
+static const bp_params diff_staged_params = BP_PARAMS(struct wanted, changes_rows);
+static const bp_params diff_params = BP_PARAMS(struct wanted, diff_rows);
+static const bp_params commit_params = BP_PARAMS(struct wanted, commit_rows);
+static const bp_params add_params = BP_PARAMS(struct wanted, add_rows);
+static const bp_params reset_params = BP_PARAMS(struct wanted, repository_rows);
+static const bp_params log_params = BP_PARAMS(struct wanted, log_rows);
+static const bp_params create_branch_params = BP_PARAMS(struct wanted, create_branch_rows);
+static const bp_params checkout_params = BP_PARAMS(struct wanted, checkout_rows);
+static const bp_params show_params = BP_PARAMS(struct wanted, show_rows);
+static const bp_params branch_params = BP_PARAMS(struct wanted, branch_rows);
+
 /* ---- tools ---- */
 
-static bp_status run_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp,
-                          uint32_t flags, bp_status (*text)(struct git_job *job))
+static bp_status run_tool(bp_call *call, void *instance, const bp_params *params,
+                          const bp_json *arguments, bp_mcp *mcp, uint32_t flags,
+                          bp_status (*text)(struct git_job *job))
 {
     const struct git *self = instance;
     bp_buf           *out = bp_buf_new(call, (size_t)self->output_bytes);
+    struct wanted     wanted;
 
     if (!out)
         return BP_NO_MEMORY;
-    BP_TRY(job_run(call, self, arguments, flags, text, out, NULL));
+    BP_TRY(bp_params_read(call, params, arguments, &wanted));
+    BP_TRY(job_run(call, self, &wanted, flags, text, out, NULL));
     bp_mcp_text(mcp, bp_buf_str(out));
     return BP_OK;
 }
@@ -65,18 +127,9 @@ static bp_status run_tool(bp_call *call, void *instance, const bp_json *argument
     static bp_status tool_##name(bp_call *call, void *instance, const bp_json *arguments,          \
                                  bp_mcp *mcp)                                                      \
     {                                                                                              \
-        return run_tool(call, instance, arguments, mcp, (flags), text);                            \
+        return run_tool(call, instance, &name##_params, arguments, mcp, (flags), text);            \
     }
 TOOLS(DEFINE_TOOL)
-
-#define REPO_PATH "\"repo_path\":{\"type\":\"string\",\"description\":\"Path of the repository\"}"
-#define CONTEXT                                                                                    \
-    "\"context_lines\":{\"type\":\"integer\",\"default\":3,\"minimum\":0,"                         \
-    "\"description\":\"Unchanged lines shown around a change\"}"
-#define SCHEMA(properties, required)                                                               \
-    "{\"type\":\"object\",\"properties\":{" REPO_PATH properties                                   \
-    "},\"required\":[\"repo_path\"" required "]}"
-#define DATES "2024-01-15T14:30:25, 2024-01-15, Jan 15 2024, 2 weeks ago or yesterday"
 
 enum { READS = BP_TOOL_READ_ONLY | BP_TOOL_IDEMPOTENT };
 
@@ -87,89 +140,72 @@ static const bp_mcp_tool tools[] = {
       .flags = READS,
       .description = "Shows the state of the working tree: branch, staged, unstaged and untracked "
                      "files",
-      .input_schema = SCHEMA("", "") },
+      .params = &status_params },
     { .name = "git_diff_unstaged",
       .handler = tool_diff_unstaged,
       .scope = READ,
       .flags = READS,
       .description = "Shows the changes in the working tree that are not staged",
-      .input_schema = SCHEMA("," CONTEXT, "") },
+      .params = &diff_unstaged_params },
     { .name = "git_diff_staged",
       .handler = tool_diff_staged,
       .scope = READ,
       .flags = READS,
       .description = "Shows the changes that are staged for the next commit",
-      .input_schema = SCHEMA("," CONTEXT, "") },
+      .params = &diff_staged_params },
     { .name = "git_diff",
       .handler = tool_diff,
       .scope = READ,
       .flags = READS,
       .description = "Shows how the working tree differs from a branch or commit, or how two of "
                      "them differ (a..b)",
-      .input_schema = SCHEMA(",\"target\":{\"type\":\"string\",\"description\":\"Branch, tag, "
-                             "commit, or a..b\"}," CONTEXT,
-                             ",\"target\"") },
+      .params = &diff_params },
     { .name = "git_commit",
       .handler = tool_commit,
       .scope = WRITE,
       .description = "Makes a commit of what is staged",
-      .input_schema = SCHEMA(",\"message\":{\"type\":\"string\"}", ",\"message\"") },
+      .params = &commit_params },
     { .name = "git_add",
       .handler = tool_add,
       .scope = WRITE,
       .flags = BP_TOOL_IDEMPOTENT,
       .description = "Stages files for the next commit",
-      .input_schema = SCHEMA(",\"files\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":"
-                             "\"string\"},\"description\":\"Paths in the working tree; [\\\".\\\"] "
-                             "for all\"}",
-                             ",\"files\"") },
+      .params = &add_params },
     { .name = "git_reset",
       .handler = tool_reset,
       .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT,
       .description = "Takes everything that is staged back out; the files stay as they are",
-      .input_schema = SCHEMA("", "") },
+      .params = &reset_params },
     { .name = "git_log",
       .handler = tool_log,
       .scope = READ,
       .flags = READS,
       .description = "Shows the commits of the current branch, the newest first",
-      .input_schema = SCHEMA(",\"max_count\":{\"type\":\"integer\",\"default\":10},"
-                             "\"start_timestamp\":{\"type\":\"string\",\"description\":"
-                             "\"Only commits from then on: " DATES "\"},"
-                             "\"end_timestamp\":{\"type\":\"string\",\"description\":"
-                             "\"Only commits up to then: " DATES "\"}",
-                             "") },
+      .params = &log_params },
     { .name = "git_create_branch",
       .handler = tool_create_branch,
       .scope = WRITE,
       .description = "Makes a new branch that begins at base_branch, or at the current branch",
-      .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"},"
-                             "\"base_branch\":{\"type\":\"string\"}",
-                             ",\"branch_name\"") },
+      .params = &create_branch_params },
     { .name = "git_checkout",
       .handler = tool_checkout,
       .scope = WRITE,
       .description = "Switches to a branch, or to a commit",
-      .input_schema = SCHEMA(",\"branch_name\":{\"type\":\"string\"}", ",\"branch_name\"") },
+      .params = &checkout_params },
     { .name = "git_show",
       .handler = tool_show,
       .scope = READ,
       .flags = READS,
       .description = "Shows a commit with its changes, or a file or folder of it as "
                      "<revision>:<path>",
-      .input_schema = SCHEMA(",\"revision\":{\"type\":\"string\"}", ",\"revision\"") },
+      .params = &show_params },
     { .name = "git_branch",
       .handler = tool_branch,
       .scope = READ,
       .flags = READS,
       .description = "Lists branches",
-      .input_schema = SCHEMA(",\"branch_type\":{\"type\":\"string\",\"enum\":[\"local\",\"remote\","
-                             "\"all\"]},\"contains\":{\"type\":\"string\",\"description\":\"Only "
-                             "branches that contain this "
-                             "commit\"},\"not_contains\":{\"type\":\"string\",\"description\":"
-                             "\"Only branches that do not contain this commit\"}",
-                             ",\"branch_type\"") },
+      .params = &branch_params },
 };
 
 static bool offers(void *instance, const char *name)
@@ -184,31 +220,46 @@ static bool offers(void *instance, const char *name)
 
 /* ---- routes ---- */
 
-static const char log_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
-                                 ",\"max_commits\":{\"type\":\"integer\",\"minimum\":1},\"path\":{"
-                                 "\"type\":\"string\"},\"revision\":{\"type\":\"string\"}}}";
-static const char diff_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
-                                  ",\"commit1\":{\"type\":\"string\"},\"commit2\":{\"type\":"
-                                  "\"string\",\"default\":\"HEAD\"}," CONTEXT
-                                  "},\"required\":[\"commit1\"]}";
-static const char search_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
-                                    ",\"query\":{\"type\":\"string\",\"minLength\":1},\"in\":{"
-                                    "\"enum\":[\"files\",\"commits\"],\"default\":\"files\"},"
-                                    "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"},\"max_"
-                                    "results\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}"
-                                    "},\"required\":[\"query\"]}";
-static const char blame_schema[] = "{\"type\":\"object\",\"properties\":{" REPO_PATH
-                                   ",\"path\":{\"type\":\"string\"},"
-                                   "\"revision\":{\"type\":\"string\",\"default\":\"HEAD\"}},"
-                                   "\"required\":[\"path\"]}";
-static const char any_object[] = "{\"type\":\"object\"}";
+static const bp_param log_request_rows[] = {
+    REPO_PATH(0),
+    { .name = "max_commits", .type = BP_PARAM_TYPE_INTEGER, .minimum = "1" },
+    { .name = "path", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "revision", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param diff_request_rows[] = {
+    REPO_PATH(0),
+    { .name = "commit1", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "commit2", .type = BP_PARAM_TYPE_TEXT, .initial = "HEAD" },
+    CONTEXT,
+};
+static const bp_param search_request_rows[] = {
+    REPO_PATH(0),
+    { .name = "query", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED, .minimum = "1" },
+    { .name = "in",
+      .type = BP_PARAM_TYPE_ANY,
+      .choices = "files|commits",
+      .schema = "{\"default\":\"files\"}" },
+    { .name = "revision", .type = BP_PARAM_TYPE_TEXT, .initial = "HEAD" },
+    { .name = "max_results", .type = BP_PARAM_TYPE_INTEGER, .minimum = "1", .initial = "100" },
+};
+static const bp_param blame_request_rows[] = {
+    REPO_PATH(0),
+    { .name = "path", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "revision", .type = BP_PARAM_TYPE_TEXT, .initial = "HEAD" },
+};
+// routes.c reads what comes: it takes more than it says here.
+static const bp_params log_request = BP_PARAMS_ONLY(log_request_rows);
+static const bp_params diff_request = BP_PARAMS_ONLY(diff_request_rows);
+static const bp_params search_request = BP_PARAMS_ONLY(search_request_rows);
+static const bp_params blame_request = BP_PARAMS_ONLY(blame_request_rows);
+static const char      any_object[] = "{\"type\":\"object\"}";
 
 static const bp_route routes[] = {
     { .method = "POST",
       .path = "/log",
       .handler = log_post,
       .scope = READ,
-      .request_schema = log_schema,
+      .request_params = &log_request,
       .response_schema = any_object,
       .summary = "Commits of a repository, the newest first",
       .deadline_ns = BP_SECONDS(600) },
@@ -216,7 +267,7 @@ static const bp_route routes[] = {
       .path = "/diff",
       .handler = diff_post,
       .scope = READ,
-      .request_schema = diff_schema,
+      .request_params = &diff_request,
       .response_schema = any_object,
       .summary = "How two commits differ, as a patch",
       .deadline_ns = BP_SECONDS(600) },
@@ -224,7 +275,7 @@ static const bp_route routes[] = {
       .path = "/search",
       .handler = search_post,
       .scope = READ,
-      .request_schema = search_schema,
+      .request_params = &search_request,
       .response_schema = any_object,
       .summary = "Lines of the files, or commits, that have a text in them",
       .deadline_ns = BP_SECONDS(600) },
@@ -232,7 +283,7 @@ static const bp_route routes[] = {
       .path = "/blame",
       .handler = blame_post,
       .scope = READ,
-      .request_schema = blame_schema,
+      .request_params = &blame_request,
       .response_schema = any_object,
       .summary = "Which commit each line of a file is from",
       .deadline_ns = BP_SECONDS(600) },

@@ -13,6 +13,7 @@
 #include <backplane/app.h>
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
+#include <backplane/param.h>
 #include <backplane/plugin.h>
 
 #include <git2.h>
@@ -42,7 +43,8 @@ enum {
     LINES_MAX = 200000, /* of a file that is compared line by line, which libgit2 does in one piece
                          */
     LINES_FREE_BYTES = 256 << 10, /* in so few bytes they need not be counted */
-    TREE_DEPTH_MAX = 1000         /* folders in folders; Linux has paths of 4,096 bytes */
+    TREE_DEPTH_MAX = 1000,        /* folders in folders; Linux has paths of 4,096 bytes */
+    CONTEXT_LINES_MAX = 1000000
 };
 
 enum {
@@ -51,10 +53,24 @@ enum {
                               among them */
 };
 
+/* In the order of git_branch's choices. */
+enum { BRANCHES_LOCAL, BRANCHES_REMOTE, BRANCHES_ALL };
+
+/* What a client asks for; each tool has a table of those that it takes. Texts are empty when they
+ * are not given. */
+struct wanted {
+    bp_str         repo_path, target, message, start_timestamp, end_timestamp, branch_name;
+    bp_str         base_branch, revision, contains, not_contains;
+    int64_t        context_lines, max_count;
+    int32_t        branch_type;
+    const bp_json *files;
+    bp_str         path, query, in, commit1, commit2; /* of the routes alone */
+};
+
 struct git_job {
-    bp_call          *call;
-    const struct git *self;
-    const bp_json    *arguments;
+    bp_call             *call;
+    const struct git    *self;
+    const struct wanted *wanted;
     bp_status (*run)(struct git_job *job);
     uint32_t        flags;
     int64_t         until_ns;
@@ -81,9 +97,10 @@ struct git_job {
 
 /* ---- job.c ---- */
 
-/* Opens the repository that the arguments name and runs `run` on a thread of the pool. */
-bp_status job_run(bp_call *call, const struct git *self, const bp_json *arguments, uint32_t flags,
-                  bp_status (*run)(struct git_job *job), bp_buf *out, bp_json_writer *json);
+/* Opens the repository that is wanted and runs `run` on a thread of the pool. */
+bp_status job_run(bp_call *call, const struct git *self, const struct wanted *wanted,
+                  uint32_t flags, bp_status (*run)(struct git_job *job), bp_buf *out,
+                  bp_json_writer *json);
 /* BP_OK while there is time and somebody waits; else a sentence. */
 bp_status job_goes_on(struct git_job *job);
 /* From now on every object that is read asks job_goes_on() first: so even what libgit2 does in one
@@ -92,11 +109,9 @@ bp_status job_goes_on(struct git_job *job);
 bp_status job_set_alarm(struct git_job *job);
 /* Turns what libgit2 said into a status and a sentence that begins with `what`. */
 bp_status job_fail(struct git_job *job, int code, const char *what);
-/* An argument as a C string; NULL when it is absent or empty. BP_INVALID when it has a NUL or
+/* A wanted text as a C string; NULL when it is empty. BP_INVALID when it has a NUL or
  * begins with "-": `label` is what it is called in the sentence. */
-bp_status job_text(struct git_job *job, const char *name, const char *label, const char **text);
-int64_t   job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum,
-                      int64_t maximum);
+bp_status job_text(struct git_job *job, bp_str value, const char *label, const char **text);
 /* The object that a revision names. */
 bp_status job_revision(struct git_job *job, const char *revision, git_object **object);
 /* For work on revisions alone, in which libgit2 looks at the index for attributes only: one that
@@ -174,7 +189,8 @@ bp_status blame_post(bp_call *call, void *instance, bp_request *request, bp_resp
 
 /* ---- diff.c, history.c, dates.c: shared parts ---- */
 
-void diff_options(struct git_job *job, git_diff_options *options, int64_t context_lines);
+int64_t context_lines(const struct git_job *job); /* that are wanted */
+void    diff_options(struct git_job *job, git_diff_options *options, int64_t context);
 /* For a comparison with the working tree: without submodules, and without what a sparse checkout
  * leaves out. */
 int  diff_options_worktree(struct git_job *job, git_diff_options *options);

@@ -22,12 +22,12 @@ static bp_status add_commit(struct git_job *job, git_commit *commit, void *arg)
     return bp_buf_status(job->out);
 }
 
-static bp_status bound(struct git_job *job, const char *name, bool is_end, int64_t otherwise,
-                       int64_t *seconds)
+static bp_status bound(struct git_job *job, bp_str value, const char *name, bool is_end,
+                       int64_t otherwise, int64_t *seconds)
 {
     const char *text;
 
-    BP_TRY(job_text(job, name, name, &text));
+    BP_TRY(job_text(job, value, name, &text));
     *seconds = otherwise;
     if (text && !date_parse(text, bp_wall_ns() / BP_SECONDS(1), is_end, seconds))
         return bp_fail(job->call, BP_INVALID,
@@ -39,13 +39,13 @@ static bp_status bound(struct git_job *job, const char *name, bool is_end, int64
 
 bp_status log_text(struct git_job *job)
 {
-    int64_t asked = job_integer(job, "max_count", 10, 0, INT64_MAX), since, until;
+    int64_t asked = job->wanted->max_count < 0 ? 0 : job->wanted->max_count, since, until;
     int64_t max_count = asked < job->self->log_commits ? asked : job->self->log_commits;
     bool    is_first = true;
     git_oid head;
 
-    BP_TRY(bound(job, "start_timestamp", false, INT64_MIN, &since));
-    BP_TRY(bound(job, "end_timestamp", true, INT64_MAX, &until));
+    BP_TRY(bound(job, job->wanted->start_timestamp, "start_timestamp", false, INT64_MIN, &since));
+    BP_TRY(bound(job, job->wanted->end_timestamp, "end_timestamp", true, INT64_MAX, &until));
     if (git_reference_name_to_id(&head, job->repo, "HEAD") != 0)
         return bp_fail(job->call, BP_NOT_FOUND, "there is no commit yet");
     bp_buf_add(job->out, bp_str_of("Commit history:\n"));
@@ -111,14 +111,14 @@ struct branches {
     bool            has_contains, has_not_contains;
 };
 
-static bp_status read_commit(struct git_job *job, const char *name, const char *label, git_oid *id,
+static bp_status read_commit(struct git_job *job, bp_str value, const char *label, git_oid *id,
                              bool *is_given)
 {
     git_object *object = NULL, *commit = NULL;
     const char *text;
     int         code;
 
-    BP_TRY(job_text(job, name, label, &text));
+    BP_TRY(job_text(job, value, label, &text));
     *is_given = text != NULL;
     if (!text)
         return BP_OK;
@@ -227,20 +227,18 @@ static bp_status list(struct branches *b, git_branch_t kind)
 bp_status branch_text(struct git_job *job)
 {
     struct branches b = { .job = job };
-    bp_str          type = bp_json_string(bp_json_get(job->arguments, "branch_type")), text;
-    bool            is_all = bp_str_is(type, "all");
+    int32_t         type = job->wanted->branch_type;
+    bp_str          text;
 
-    if (!is_all && !bp_str_is(type, "local") && !bp_str_is(type, "remote"))
-        return bp_fail(job->call, BP_INVALID, "Invalid branch type: " BP_FMT, BP_ARG(type));
-    BP_TRY(read_commit(job, "contains", "contains value", &b.contains, &b.has_contains));
-    BP_TRY(read_commit(job, "not_contains", "not_contains value", &b.not_contains,
+    BP_TRY(read_commit(job, job->wanted->contains, "contains value", &b.contains, &b.has_contains));
+    BP_TRY(read_commit(job, job->wanted->not_contains, "not_contains value", &b.not_contains,
                        &b.has_not_contains));
-    b.with_remotes_prefix = is_all;
-    if (!bp_str_is(type, "remote")) {
+    b.with_remotes_prefix = type == BRANCHES_ALL;
+    if (type != BRANCHES_REMOTE) {
         add_detached(&b);
         BP_TRY(list(&b, GIT_BRANCH_LOCAL));
     }
-    if (!bp_str_is(type, "local"))
+    if (type != BRANCHES_LOCAL)
         BP_TRY(list(&b, GIT_BRANCH_REMOTE));
     text = bp_buf_str(job->out);
     if (text.len) { // as the reference has it, without the last line feed

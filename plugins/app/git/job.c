@@ -44,12 +44,13 @@ static bp_status on_thread(bp_call *call, void *arg)
     return status;
 }
 
-bp_status job_run(bp_call *call, const struct git *self, const bp_json *arguments, uint32_t flags,
-                  bp_status (*run)(struct git_job *job), bp_buf *out, bp_json_writer *json)
+bp_status job_run(bp_call *call, const struct git *self, const struct wanted *wanted,
+                  uint32_t flags, bp_status (*run)(struct git_job *job), bp_buf *out,
+                  bp_json_writer *json)
 {
     struct git_job job = { .call = call,
                            .self = self,
-                           .arguments = arguments,
+                           .wanted = wanted,
                            .run = run,
                            .flags = flags,
                            .until_ns = bp_within(call, self->deadline_ns),
@@ -229,10 +230,8 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
     return bp_fail(job->call, status, "%s: %s", what, why);
 }
 
-bp_status job_text(struct git_job *job, const char *name, const char *label, const char **text)
+bp_status job_text(struct git_job *job, bp_str value, const char *label, const char **text)
 {
-    bp_str value = bp_json_string(bp_json_get(job->arguments, name));
-
     *text = NULL;
     if (!value.len)
         return BP_OK;
@@ -243,21 +242,6 @@ bp_status job_text(struct git_job *job, const char *name, const char *label, con
                        label, BP_ARG(value));
     *text = bp_dup(job->call, value).data;
     return *text ? BP_OK : BP_NO_MEMORY;
-}
-
-int64_t job_integer(struct git_job *job, const char *name, int64_t otherwise, int64_t minimum,
-                    int64_t maximum)
-{
-    const bp_json *value = bp_json_get(job->arguments, name);
-    bp_json_type   type = bp_json_type_of(value);
-    int64_t        number = otherwise;
-
-    if (type == BP_JSON_INTEGER)
-        number = bp_json_integer(value);
-    else if (type == BP_JSON_NUMBER)
-        number = bp_json_number(value) >= (double)maximum ? maximum
-                                                          : (int64_t)bp_json_number(value);
-    return number < minimum ? minimum : number > maximum ? maximum : number;
 }
 
 /* A name is looked up by hand: git_revparse_single() of libgit2 1.5 loses the reference when its

@@ -515,7 +515,7 @@ bp_status repository_open(struct git_job *job)
     bp_status status;
     int       code;
 
-    BP_TRY(find_root(job, bp_json_string(bp_json_get(job->arguments, "repo_path"))));
+    BP_TRY(find_root(job, job->wanted->repo_path));
     BP_TRY(check_git_directory(job, &directory, &common));
     if (job->flags & JOB_WORKTREE)
         BP_TRY(walk(job, job->path, true, check_tree_file));

@@ -4,33 +4,60 @@
 
 #include <stdlib.h>
 
+static int64_t integer_of(const bp_json *value, int64_t otherwise)
+{
+    double number = bp_json_number(value);
+
+    if (bp_json_type_of(value) == BP_JSON_NUMBER)
+        return number >= 9e18 ? INT64_MAX : (int64_t)number;
+    return bp_json_type_of(value) == BP_JSON_INTEGER ? bp_json_integer(value) : otherwise;
+}
+
+/* What has another type is taken for not given. `most`: what the route calls max_count. */
+static struct wanted wanted_of(const bp_json *json, const char *most)
+{
+    return (struct wanted){
+        .repo_path = bp_json_string(bp_json_get(json, "repo_path")),
+        .revision = bp_json_string(bp_json_get(json, "revision")),
+        .path = bp_json_string(bp_json_get(json, "path")),
+        .query = bp_json_string(bp_json_get(json, "query")),
+        .in = bp_json_string(bp_json_get(json, "in")),
+        .commit1 = bp_json_string(bp_json_get(json, "commit1")),
+        .commit2 = bp_json_string(bp_json_get(json, "commit2")),
+        .context_lines = integer_of(bp_json_get(json, "context_lines"), 3),
+        .max_count = integer_of(bp_json_get(json, most), 100),
+    };
+}
+
 static bp_status run_route(bp_call *call, void *instance, bp_request *request,
-                           bp_response *response, uint32_t flags,
+                           bp_response *response, const char *most, uint32_t flags,
                            bp_status (*run)(struct git_job *job))
 {
     const struct git *self = instance;
     bp_json_writer   *json = bp_json_writer_new(call, (size_t)self->output_bytes + (1u << 20));
     bp_buf           *out = bp_buf_new(call, (size_t)self->output_bytes);
-    const bp_json    *arguments;
+    const bp_json    *asked;
+    struct wanted     wanted;
     bp_str            body;
 
     BP_TRY(bp_request_body(call, request, &body));
-    BP_TRY(bp_json_read(call, body.len ? body : bp_str_of("{}"), &arguments));
-    if (bp_json_type_of(arguments) != BP_JSON_OBJECT)
+    BP_TRY(bp_json_read(call, body.len ? body : bp_str_of("{}"), &asked));
+    if (bp_json_type_of(asked) != BP_JSON_OBJECT)
         return bp_fail(call, BP_INVALID, "the body must be a JSON object");
-    BP_TRY(job_run(call, self, arguments, flags, run, out, json));
+    wanted = wanted_of(asked, most);
+    BP_TRY(job_run(call, self, &wanted, flags, run, out, json));
     return bp_respond_json(call, response, 200, json);
 }
 
 /* The commit that `name` names, or HEAD. */
-static bp_status read_commit(struct git_job *job, const char *name, bool is_required,
+static bp_status read_commit(struct git_job *job, bp_str value, const char *name, bool is_required,
                              git_commit **commit)
 {
     git_object *object = NULL;
     const char *revision;
     int         code;
 
-    BP_TRY(job_text(job, name, name, &revision));
+    BP_TRY(job_text(job, value, name, &revision));
     if (!revision && is_required)
         return bp_fail(job->call, BP_INVALID, "%s is missing", name);
     BP_TRY(job_revision(job, revision ? revision : "HEAD", &object));
@@ -132,7 +159,7 @@ static bp_status write_commits(struct git_job *job, struct commits *commits, con
     bool        is_filtered = commits->path || commits->query;
     bp_status   status;
 
-    BP_TRY(read_commit(job, "revision", false, &from));
+    BP_TRY(read_commit(job, job->wanted->revision, "revision", false, &from));
     bp_json_object(job->json);
     bp_json_key(job->json, key);
     bp_json_array(job->json);
@@ -150,18 +177,24 @@ static bp_status write_commits(struct git_job *job, struct commits *commits, con
     return status;
 }
 
+static int64_t most_commits(const struct git_job *job)
+{
+    int64_t asked = job->wanted->max_count, most = job->self->log_commits;
+
+    return asked < 1 ? 1 : asked > most ? most : asked;
+}
+
 static bp_status write_log(struct git_job *job)
 {
-    struct commits commits = { .max_count = job_integer(job, "max_commits", 100, 1,
-                                                        job->self->log_commits) };
+    struct commits commits = { .max_count = most_commits(job) };
 
-    BP_TRY(job_text(job, "path", "path", &commits.path));
+    BP_TRY(job_text(job, job->wanted->path, "path", &commits.path));
     return write_commits(job, &commits, "commits");
 }
 
 bp_status log_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return run_route(call, instance, request, response, 0, write_log);
+    return run_route(call, instance, request, response, "max_commits", 0, write_log);
 }
 
 /* ---- /diff ---- */
@@ -177,7 +210,7 @@ static bp_status write_patch(struct git_job *job, git_commit *from, git_commit *
 
     if (code == 0)
         code = git_commit_tree(&new_tree, to);
-    diff_options(job, &options, job_integer(job, "context_lines", 3, 0, 1000000));
+    diff_options(job, &options, context_lines(job));
     if (code == 0)
         code = git_diff_tree_to_tree(&diff, job->repo, old_tree, new_tree, &options);
     status = code == 0 ? diff_print(job, diff, CONFLICTS_NONE, &left_out)
@@ -198,10 +231,10 @@ static bp_status write_patch(struct git_job *job, git_commit *from, git_commit *
 static bp_status write_diff(struct git_job *job)
 {
     git_commit *from = NULL, *to = NULL;
-    bp_status   status = read_commit(job, "commit1", true, &from);
+    bp_status   status = read_commit(job, job->wanted->commit1, "commit1", true, &from);
 
     if (status == BP_OK)
-        status = read_commit(job, "commit2", false, &to);
+        status = read_commit(job, job->wanted->commit2, "commit2", false, &to);
     if (status == BP_OK)
         status = job_spare_index(job);
     if (status == BP_OK)
@@ -213,7 +246,7 @@ static bp_status write_diff(struct git_job *job)
 
 bp_status diff_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return run_route(call, instance, request, response, JOB_WORKTREE, write_diff);
+    return run_route(call, instance, request, response, "", JOB_WORKTREE, write_diff);
 }
 
 /* ---- /search ---- */
@@ -326,7 +359,7 @@ static bp_status search_files(struct git_job *job, const char *query, int64_t ma
     git_tree   *tree = NULL;
     int         code;
 
-    BP_TRY(read_commit(job, "revision", false, &commit));
+    BP_TRY(read_commit(job, job->wanted->revision, "revision", false, &commit));
     bp_json_object(job->json);
     bp_json_key(job->json, "results");
     bp_json_array(job->json);
@@ -347,10 +380,9 @@ static bp_status search_files(struct git_job *job, const char *query, int64_t ma
 
 static bp_status write_search(struct git_job *job)
 {
-    bp_str         query = bp_json_string(bp_json_get(job->arguments, "query"));
-    bp_str         where = bp_json_string(bp_json_get(job->arguments, "in"));
-    struct commits commits = { .max_count = job_integer(job, "max_results", 100, 1,
-                                                        job->self->log_commits) };
+    bp_str         query = job->wanted->query;
+    bp_str         where = job->wanted->in;
+    struct commits commits = { .max_count = most_commits(job) };
 
     if (!query.len || memchr(query.data, '\0', query.len))
         return bp_fail(job->call, BP_INVALID, "query is missing: the text to look for");
@@ -369,7 +401,7 @@ static bp_status write_search(struct git_job *job)
 
 bp_status search_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return run_route(call, instance, request, response, 0, write_search);
+    return run_route(call, instance, request, response, "max_results", 0, write_search);
 }
 
 /* ---- /blame ---- */
@@ -442,11 +474,11 @@ static bp_status write_blame(struct git_job *job)
     git_commit *commit = NULL;
     bp_status   status;
 
-    BP_TRY(job_text(job, "path", "path", &path));
+    BP_TRY(job_text(job, job->wanted->path, "path", &path));
     if (!path || path[0] == '/' || strstr(path, "../"))
         return bp_fail(job->call, BP_INVALID,
                        "path must be the path of a file within the repository");
-    BP_TRY(read_commit(job, "revision", false, &commit));
+    BP_TRY(read_commit(job, job->wanted->revision, "revision", false, &commit));
     status = blame_file(job, commit, path);
     git_commit_free(commit);
     return status;
@@ -454,5 +486,5 @@ static bp_status write_blame(struct git_job *job)
 
 bp_status blame_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    return run_route(call, instance, request, response, JOB_WORKTREE, write_blame);
+    return run_route(call, instance, request, response, "", JOB_WORKTREE, write_blame);
 }

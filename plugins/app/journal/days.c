@@ -145,9 +145,12 @@ static bp_status write_day(bp_call *call, struct journal *self, bp_str date, bp_
 bp_status tool_how_was_my_day(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str date = text_trim(bp_json_string(bp_json_get(arguments, "date"))), summary = BP_STR("");
-    struct day day;
+    bp_str          date, summary = BP_STR("");
+    struct wanted   wanted;
+    struct day      day;
 
+    BP_TRY(bp_params_read(call, &day_params, arguments, &wanted));
+    date = text_trim(wanted.date);
     if (!date.len)
         date = today(call);
     if (!date_is_valid(date))
@@ -177,9 +180,12 @@ bp_status tool_set_morning_intention(bp_call *call, void *instance, const bp_jso
 {
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, 65536);
-    bp_str          intention = text_trim(bp_json_string(bp_json_get(arguments, "intention")));
+    bp_str          intention;
     const char     *problem = NULL;
+    struct wanted   wanted;
 
+    BP_TRY(bp_params_read(call, &intention_params, arguments, &wanted));
+    intention = text_trim(wanted.intention);
     if (!text_check(call, intention, "intention", 1, INTENTION_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     BP_TRY(write_day(call, self, today(call), intention, bp_str_n(NULL, 0)));
@@ -198,10 +204,13 @@ bp_status tool_capture_win(bp_call *call, void *instance, const bp_json *argumen
 {
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, 65536);
-    bp_str      win = text_trim(bp_json_string(bp_json_get(arguments, "win"))), date = today(call);
-    const char *problem = NULL;
-    bp_rows     rows;
+    bp_str          win, date = today(call);
+    const char     *problem = NULL;
+    struct wanted   wanted;
+    bp_rows         rows;
 
+    BP_TRY(bp_params_read(call, &win_params, arguments, &wanted));
+    win = text_trim(wanted.win);
     if (!text_check(call, win, "win", 1, LIST_ITEM_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     BP_TRY(db_run(call, self,

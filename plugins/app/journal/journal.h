@@ -22,6 +22,24 @@ enum {
     TIME_BYTES = 21 /* "2026-11-22T05:00:00Z" and its end */
 };
 
+/* ---- tables.c: what a client asks for ---- */
+
+/* Each tool has a table of those that it takes. A text without bytes, and a list that is NULL, was
+ * not given. */
+struct wanted {
+    bp_str         name, description, version, title, decision, rationale, priority, task_id;
+    bp_str         status, blocked_reason, current_task, notes, working_branch, query, content;
+    bp_str         task, quick_note, date, intention, win;
+    int64_t        limit;
+    const bp_json *goals, *languages, *frameworks, *tools, *related_files;
+    const bp_json *alternatives_considered, *consequences, *tags, *content_types;
+    const bp_json *what_i_learned, *challenges_faced;
+};
+
+extern const bp_params project_brief_params, tech_stack_params, active_context_params,
+    decision_params, task_params, task_status_params, search_params, note_params, session_params,
+    session_end_params, day_params, intention_params, win_params;
+
 /* ---- metrics.c: names and labels are those that the runbook's queries use ---- */
 
 enum metric_name {

@@ -372,21 +372,20 @@ bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *argum
 {
     struct journal *self = instance;
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    bp_str          query = text_trim(bp_json_string(bp_json_get(arguments, "query")));
-    int64_t         limit = bp_json_get(arguments, "limit")
-                                ? bp_json_integer(bp_json_get(arguments, "limit"))
-                                : 5;
     struct memory  *found = NULL;
     size_t          count = 0;
+    struct wanted   wanted;
+    bp_str          query;
 
+    BP_TRY(bp_params_read(call, &search_params, arguments, &wanted));
+    query = text_trim(wanted.query);
     if (!query.len)
         return answer_refused(call, mcp, "query is required", NULL);
-    if (limit < 1 || limit > FOUND_MAX)
+    if (wanted.limit < 1 || wanted.limit > FOUND_MAX)
         return answer_refused(call, mcp, "limit must be from 1 to 50", NULL);
     session_touch(call, self);
-    BP_TRY(memory_search(call, self, query, (uint32_t)limit,
-                         bp_json_get(arguments, "content_types"), bp_json_get(arguments, "tags"),
-                         &found, &count));
+    BP_TRY(memory_search(call, self, query, (uint32_t)wanted.limit, wanted.content_types,
+                         wanted.tags, &found, &count));
     bp_json_object(w);
     bp_json_put_bool(w, "success", true);
     bp_json_key(w, "data");
@@ -413,13 +412,14 @@ bp_status tool_search_memory(bp_call *call, void *instance, const bp_json *argum
 bp_status tool_add_memory_note(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          content = text_trim(bp_json_string(bp_json_get(arguments, "content"))), tags,
-           id = new_id(call);
-    const char *problem = NULL;
+    bp_str          content, tags, id = new_id(call);
+    const char     *problem = NULL;
+    struct wanted   wanted;
 
+    BP_TRY(bp_params_read(call, &note_params, arguments, &wanted));
+    content = text_trim(wanted.content);
     if (!text_check(call, content, "content", 1, NOTES_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
-                   &problem))
+        !list_read(call, wanted.tags, "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
     BP_TRY(memory_keep(call, self, bp_format(call, "memory_" BP_FMT, BP_ARG(id)), "note", content,

@@ -6,16 +6,18 @@ bp_status tool_set_project_brief(bp_call *call, void *instance, const bp_json *a
                                  bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          name = text_trim(bp_json_string(bp_json_get(arguments, "name")));
-    bp_str          description = text_trim(bp_json_string(bp_json_get(arguments, "description")));
-    bp_str          version = text_trim(bp_json_string(bp_json_get(arguments, "version"))), goals;
+    bp_str          name, description, version, goals;
     const char     *problem = NULL;
+    struct wanted   wanted;
 
+    BP_TRY(bp_params_read(call, &project_brief_params, arguments, &wanted));
+    name = text_trim(wanted.name);
+    description = text_trim(wanted.description);
+    version = text_trim(wanted.version);
     if (!text_check(call, name, "name", 1, TASK_CHARS_MAX, &problem) ||
         !text_check(call, description, "description", 1, TEXT_CHARS_MAX, &problem) ||
         !text_check(call, version, "version", 0, TAG_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "goals"), "goals", LIST_MAX, LIST_ITEM_CHARS_MAX,
-                   &goals, &problem))
+        !list_read(call, wanted.goals, "goals", LIST_MAX, LIST_ITEM_CHARS_MAX, &goals, &problem))
         return answer_refused(call, mcp, problem, NULL);
     if (!version.len)
         version = BP_STR("1.0.0");
@@ -83,13 +85,14 @@ bp_status tool_set_tech_stack(bp_call *call, void *instance, const bp_json *argu
     bp_buf         *words = bp_buf_new(call, 1 << 20);
     bp_str          languages, frameworks, tools;
     const char     *problem = NULL;
+    struct wanted   wanted;
 
-    if (!list_read(call, bp_json_get(arguments, "languages"), "languages", LIST_MAX,
-                   LIST_ITEM_CHARS_MAX, &languages, &problem) ||
-        !list_read(call, bp_json_get(arguments, "frameworks"), "frameworks", LIST_MAX,
-                   LIST_ITEM_CHARS_MAX, &frameworks, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tools"), "tools", LIST_MAX, LIST_ITEM_CHARS_MAX,
-                   &tools, &problem))
+    BP_TRY(bp_params_read(call, &tech_stack_params, arguments, &wanted));
+    if (!list_read(call, wanted.languages, "languages", LIST_MAX, LIST_ITEM_CHARS_MAX, &languages,
+                   &problem) ||
+        !list_read(call, wanted.frameworks, "frameworks", LIST_MAX, LIST_ITEM_CHARS_MAX,
+                   &frameworks, &problem) ||
+        !list_read(call, wanted.tools, "tools", LIST_MAX, LIST_ITEM_CHARS_MAX, &tools, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
     BP_TRY(db_run(call, self,
@@ -101,9 +104,9 @@ bp_status tool_set_tech_stack(bp_call *call, void *instance, const bp_json *argu
                          bp_sql_text(tools), bp_sql_text(time_text(call, time_now()))),
                   NULL));
     bp_buf_add(words, BP_STR("Tech stack."));
-    add_words(words, " Languages: ", bp_json_get(arguments, "languages"));
-    add_words(words, ". Frameworks: ", bp_json_get(arguments, "frameworks"));
-    add_words(words, ". Tools: ", bp_json_get(arguments, "tools"));
+    add_words(words, " Languages: ", wanted.languages);
+    add_words(words, ". Frameworks: ", wanted.frameworks);
+    add_words(words, ". Tools: ", wanted.tools);
     BP_TRY(memory_keep(call, self, BP_STR("tech_stack"), "tech_stack", bp_buf_str(words),
                        BP_STR("[]")));
     bp_mcp_changed(call, BP_MCP_RESOURCE_UPDATED, BP_STR("memory://project/tech-stack"));
@@ -134,27 +137,23 @@ bp_status resource_stack(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
 
 /* ---- the context: what is not given stays as it is ---- */
 
-static bp_str given(const bp_json *arguments, const char *name)
-{
-    const bp_json *value = bp_json_get(arguments, name);
-
-    return bp_json_type_of(value) == BP_JSON_STRING ? bp_json_string(value) : bp_str_n(NULL, 0);
-}
-
 bp_status tool_update_active_context(bp_call *call, void *instance, const bp_json *arguments,
                                      bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          task = given(arguments, "current_task"), notes = given(arguments, "notes");
-    bp_str          branch = given(arguments, "working_branch"), files = { NULL, 0 };
-    const bp_json  *list = bp_json_get(arguments, "related_files");
+    bp_str          task, notes, branch, files = { NULL, 0 };
     const char     *problem = NULL;
+    struct wanted   wanted;
 
+    BP_TRY(bp_params_read(call, &active_context_params, arguments, &wanted));
+    task = wanted.current_task;
+    notes = wanted.notes;
+    branch = wanted.working_branch;
     if (!text_check(call, task, "current_task", 0, TASK_CHARS_MAX, &problem) ||
         !text_check(call, notes, "notes", 0, NOTES_CHARS_MAX, &problem) ||
         !text_check(call, branch, "working_branch", 0, TASK_CHARS_MAX, &problem) ||
-        (bp_json_type_of(list) == BP_JSON_ARRAY &&
-         !list_read(call, list, "related_files", LIST_MAX, LIST_ITEM_CHARS_MAX, &files, &problem)))
+        (wanted.related_files && !list_read(call, wanted.related_files, "related_files", LIST_MAX,
+                                            LIST_ITEM_CHARS_MAX, &files, &problem)))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
     BP_TRY(db_run(call, self,

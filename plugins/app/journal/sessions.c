@@ -124,12 +124,15 @@ bp_status tool_start_working_on(bp_call *call, void *instance, const bp_json *ar
                                 bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str  task = text_trim(bp_json_string(bp_json_get(arguments, "task"))), id = new_id(call);
-    int64_t now = time_now();
-    bool    is_new = false;
-    struct session active;
-    bp_status      status;
+    bp_str          task, id = new_id(call);
+    int64_t         now = time_now();
+    bool            is_new = false;
+    struct session  active;
+    struct wanted   wanted;
+    bp_status       status;
 
+    BP_TRY(bp_params_read(call, &session_params, arguments, &wanted));
+    task = text_trim(wanted.task);
     if (!task.len)
         return answer_refused(call, mcp, "Task description is required",
                               "Say in a few words what you work on.");
@@ -288,18 +291,20 @@ bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *ar
                                 bp_mcp *mcp)
 {
     struct journal *self = instance;
-    struct session  session,
-        given = { .notes = text_trim(bp_json_string(bp_json_get(arguments, "quick_note"))) };
-    const char *problem = NULL;
-    bp_str      reflection = BP_STR("");
-    bp_status   status;
+    struct session  session, given = { .notes = BP_STR("") };
+    const char     *problem = NULL;
+    bp_str          reflection = BP_STR("");
+    struct wanted   wanted;
+    bp_status       status;
 
+    BP_TRY(bp_params_read(call, &session_end_params, arguments, &wanted));
+    given.notes = text_trim(wanted.quick_note);
     if (!given.notes.data)
         given.notes = BP_STR("");
-    if (!list_read(call, bp_json_get(arguments, "what_i_learned"), "what_i_learned",
-                   SESSION_LIST_MAX, LIST_ITEM_CHARS_MAX, &given.learnings, &problem) ||
-        !list_read(call, bp_json_get(arguments, "challenges_faced"), "challenges_faced",
-                   SESSION_LIST_MAX, LIST_ITEM_CHARS_MAX, &given.challenges, &problem) ||
+    if (!list_read(call, wanted.what_i_learned, "what_i_learned", SESSION_LIST_MAX,
+                   LIST_ITEM_CHARS_MAX, &given.learnings, &problem) ||
+        !list_read(call, wanted.challenges_faced, "challenges_faced", SESSION_LIST_MAX,
+                   LIST_ITEM_CHARS_MAX, &given.challenges, &problem) ||
         !text_check(call, given.notes, "quick_note", 0, QUICK_NOTE_CHARS_MAX, &problem))
         return answer_refused(call, mcp, problem, NULL);
     if (bp_mcp_state(mcp)

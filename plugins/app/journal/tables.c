@@ -1,93 +1,280 @@
 /* tables.c - the tools and resources as a client sees them. */
 #include "journal.h"
 
-/* The handlers check lengths themselves and say what is wrong in words; the schemas say what kinds
+/* The handlers check lengths themselves and say what is wrong in words; the tables say what kinds
  * of values there are. */
-/* clang-format off */
-#define OBJECT(properties, required) "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "]}"
-#define TEXT(name, about)      "\"" name "\":{\"type\":\"string\",\"description\":\"" about "\"}"
-#define TEXTS(name, about) \
-    "\"" name "\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"" about "\"}"
-#define NUMBER(name, about)    "\"" name "\":{\"type\":\"integer\",\"description\":\"" about "\"}"
-#define SUCCESS                "\"success\":{\"type\":\"boolean\"},\"error\":{\"type\":\"string\"},\"tip\":{\"type\":\"string\"}"
-#define RESULT(properties)     OBJECT(SUCCESS properties, "\"success\"")
-#define STRING(name)           ",\"" name "\":{\"type\":\"string\"}"
-#define COUNT(name)            ",\"" name "\":{\"type\":\"integer\"}"
 
-#define DONE RESULT(STRING("data"))
+static const bp_param framework_fields[] = {
+    { .name = "name", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "version", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param project_brief_rows[] = {
+    BP_PARAM_TEXT(struct wanted, name, .flags = BP_PARAM_REQUIRED, .help = "Its name"),
+    BP_PARAM_TEXT(struct wanted, description, .flags = BP_PARAM_REQUIRED, .help = "What it is"),
+    BP_PARAM_TEXTS(struct wanted, goals, .help = "What it is for"),
+    BP_PARAM_TEXT(struct wanted, version, .help = "1.0.0 unless given"),
+};
+static const bp_param tech_stack_rows[] = {
+    BP_PARAM_TEXTS(struct wanted, languages, .help = "Programming languages"),
+    BP_PARAM_OBJECTS(struct wanted, frameworks, BP_PARAM_FIELDS(framework_fields)),
+    BP_PARAM_TEXTS(struct wanted, tools, .help = "Tools"),
+};
+static const bp_param active_context_rows[] = {
+    BP_PARAM_TEXT(struct wanted, current_task, .help = "The task"),
+    BP_PARAM_TEXTS(struct wanted, related_files, .help = "Files that matter"),
+    BP_PARAM_TEXT(struct wanted, notes, .help = "Notes"),
+    BP_PARAM_TEXT(struct wanted, working_branch, .help = "Branch"),
+};
+static const bp_param decision_rows[] = {
+    BP_PARAM_TEXT(struct wanted, title, .flags = BP_PARAM_REQUIRED, .help = "In a few words"),
+    BP_PARAM_TEXT(struct wanted, decision, .flags = BP_PARAM_REQUIRED, .help = "What was decided"),
+    BP_PARAM_TEXT(struct wanted, rationale, .flags = BP_PARAM_REQUIRED, .help = "Why"),
+    BP_PARAM_TEXTS(struct wanted, alternatives_considered, .help = "What else there was"),
+    BP_PARAM_TEXTS(struct wanted, consequences, .help = "What follows"),
+    BP_PARAM_TEXTS(struct wanted, tags, .help = "For searching"),
+};
+static const bp_param task_rows[] = {
+    BP_PARAM_TEXT(struct wanted, title, .flags = BP_PARAM_REQUIRED, .help = "In a few words"),
+    BP_PARAM_TEXT(struct wanted, description, .help = "Details"),
+    BP_PARAM_TEXT(struct wanted, priority, .help = "high, medium (default) or low"),
+    BP_PARAM_TEXTS(struct wanted, tags, .help = "For searching"),
+};
+static const bp_param task_status_rows[] = {
+    BP_PARAM_TEXT(struct wanted, task_id, .flags = BP_PARAM_REQUIRED,
+                  .help = "As create_task gave it"),
+    BP_PARAM_TEXT(struct wanted, status, .flags = BP_PARAM_REQUIRED,
+                  .help = "done, doing, next or blocked"),
+    BP_PARAM_TEXT(struct wanted, blocked_reason, .help = "What it waits for"),
+};
+static const bp_param search_rows[] = {
+    BP_PARAM_TEXT(struct wanted, query, .flags = BP_PARAM_REQUIRED, .help = "What to look for"),
+    BP_PARAM_INTEGER(struct wanted, limit, .flags = BP_PARAM_QUIET, .initial = "5",
+                     .help = "1 to 50, 5 unless given"),
+    BP_PARAM_TEXTS(struct wanted, content_types,
+                   .help = "Any of project_brief, tech_stack, active_context, decision, task, "
+                           "note, session_reflection, daily_summary"),
+    BP_PARAM_TEXTS(struct wanted, tags, .help = "Any of these"),
+};
+static const bp_param note_rows[] = {
+    BP_PARAM_TEXT(struct wanted, content, .flags = BP_PARAM_REQUIRED, .help = "The note"),
+    BP_PARAM_TEXTS(struct wanted, tags, .help = "For searching"),
+};
+static const bp_param session_rows[] = {
+    BP_PARAM_TEXT(struct wanted, task, .flags = BP_PARAM_REQUIRED,
+                  .help = "What is worked on, in a few words"),
+};
+static const bp_param session_end_rows[] = {
+    BP_PARAM_TEXTS(struct wanted, what_i_learned, .help = "Up to 10"),
+    BP_PARAM_TEXTS(struct wanted, challenges_faced, .help = "Up to 10"),
+    BP_PARAM_TEXT(struct wanted, quick_note, .help = "Up to 2,000 characters"),
+};
+static const bp_param day_rows[] = {
+    BP_PARAM_TEXT(struct wanted, date, .help = "YYYY-MM-DD; today unless given"),
+};
+static const bp_param intention_rows[] = {
+    BP_PARAM_TEXT(struct wanted, intention, .flags = BP_PARAM_REQUIRED,
+                  .help = "Up to 1,000 characters"),
+};
+static const bp_param win_rows[] = {
+    BP_PARAM_TEXT(struct wanted, win, .flags = BP_PARAM_REQUIRED, .help = "Up to 500 characters"),
+};
+
+/* Where nothing has to be given, they say so. */
+#define NONE_REQUIRED .schema = "{\"required\":[]}"
+
+const bp_params project_brief_params = BP_PARAMS(struct wanted, project_brief_rows);
+const bp_params tech_stack_params = BP_PARAMS_WITH(struct wanted, tech_stack_rows, NONE_REQUIRED);
+const bp_params active_context_params = BP_PARAMS_WITH(struct wanted, active_context_rows,
+                                                       NONE_REQUIRED);
+const bp_params decision_params = BP_PARAMS(struct wanted, decision_rows);
+const bp_params task_params = BP_PARAMS(struct wanted, task_rows);
+const bp_params task_status_params = BP_PARAMS(struct wanted, task_status_rows);
+const bp_params search_params = BP_PARAMS(struct wanted, search_rows);
+const bp_params note_params = BP_PARAMS(struct wanted, note_rows);
+const bp_params session_params = BP_PARAMS(struct wanted, session_rows);
+const bp_params session_end_params = BP_PARAMS_WITH(struct wanted, session_end_rows, NONE_REQUIRED);
+const bp_params day_params = BP_PARAMS_WITH(struct wanted, day_rows, NONE_REQUIRED);
+const bp_params intention_params = BP_PARAMS(struct wanted, intention_rows);
+const bp_params win_params = BP_PARAMS(struct wanted, win_rows);
+
+/* What every result has. */
+// clang-format off
+#define SUCCESS                                                                                    \
+    { .name = "success", .type = BP_PARAM_TYPE_BOOLEAN, .flags = BP_PARAM_REQUIRED },              \
+    { .name = "error", .type = BP_PARAM_TYPE_TEXT },                                               \
+    { .name = "tip", .type = BP_PARAM_TYPE_TEXT }
+// clang-format on
+
+static const bp_param memory_fields[] = {
+    { .name = "id", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "content", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT },
+    { .name = "distance", .type = BP_PARAM_TYPE_NUMBER },
+    { .name = "score", .type = BP_PARAM_TYPE_NUMBER },
+};
+static const bp_param found_rows[] = {
+    SUCCESS,
+    { .name = "data", .type = BP_PARAM_TYPE_OBJECTS, BP_PARAM_FIELDS(memory_fields) },
+};
+static const bp_param done_result_rows[] = {
+    SUCCESS,
+    { .name = "data", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param session_result_rows[] = {
+    SUCCESS,
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "task", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "started_at", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "message", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param session_end_result_rows[] = {
+    SUCCESS,
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "task", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "duration_minutes", .type = BP_PARAM_TYPE_INTEGER },
+    { .name = "reflection", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "message", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "next", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param day_result_rows[] = {
+    SUCCESS,
+    { .name = "date", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "summary", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "message", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "stats", .type = BP_PARAM_TYPE_OBJECT },
+};
+static const bp_param intention_result_rows[] = {
+    SUCCESS,
+    { .name = "message", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "intention", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "date", .type = BP_PARAM_TYPE_TEXT },
+};
+static const bp_param win_result_rows[] = {
+    SUCCESS,
+    { .name = "message", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "win", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "total_wins_today", .type = BP_PARAM_TYPE_INTEGER },
+};
+static const bp_params found = BP_PARAMS_ONLY(found_rows);
+static const bp_params done = BP_PARAMS_ONLY(done_result_rows);
+static const bp_params session_result = BP_PARAMS_ONLY(session_result_rows);
+static const bp_params session_end_result = BP_PARAMS_ONLY(session_end_result_rows);
+static const bp_params day_result = BP_PARAMS_ONLY(day_result_rows);
+static const bp_params intention_result = BP_PARAMS_ONLY(intention_result_rows);
+static const bp_params win_result = BP_PARAMS_ONLY(win_result_rows);
 
 #define READ  "journal:read"
 #define WRITE "journal:write"
 
 const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
-    { .name = "set_project_brief", .title = "Set project brief", .description = "Say what the project is and what it is for",
-      .input_schema = OBJECT(TEXT("name", "Its name") "," TEXT("description", "What it is") "," TEXTS("goals", "What it is for")
-                             "," TEXT("version", "1.0.0 unless given"), "\"name\",\"description\""),
-      .output_schema = DONE, .handler = tool_set_project_brief, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "set_tech_stack", .title = "Set tech stack", .description = "Say which languages, frameworks and tools are used",
-      .input_schema = OBJECT(TEXTS("languages", "Programming languages") ",\"frameworks\":{\"type\":\"array\",\"items\":"
-                             "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":\"string\"}},"
-                             "\"required\":[\"name\"]}}," TEXTS("tools", "Tools"), ""),
-      .output_schema = DONE, .handler = tool_set_tech_stack, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "update_active_context", .title = "Update active context",
+    { .name = "set_project_brief",
+      .title = "Set project brief",
+      .description = "Say what the project is and what it is for",
+      .params = &project_brief_params,
+      .results = &done,
+      .handler = tool_set_project_brief,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "set_tech_stack",
+      .title = "Set tech stack",
+      .description = "Say which languages, frameworks and tools are used",
+      .params = &tech_stack_params,
+      .results = &done,
+      .handler = tool_set_tech_stack,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "update_active_context",
+      .title = "Update active context",
       .description = "Change what is worked on now; what is not given stays as it is",
-      .input_schema = OBJECT(TEXT("current_task", "The task") "," TEXTS("related_files", "Files that matter") ","
-                             TEXT("notes", "Notes") "," TEXT("working_branch", "Branch"), ""),
-      .output_schema = DONE, .handler = tool_update_active_context, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "clear_active_context", .title = "Clear active context", .description = "Forget what is worked on now",
-      .output_schema = DONE, .handler = tool_clear_active_context, .scope = WRITE,
+      .params = &active_context_params,
+      .results = &done,
+      .handler = tool_update_active_context,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "clear_active_context",
+      .title = "Clear active context",
+      .description = "Forget what is worked on now",
+      .results = &done,
+      .handler = tool_clear_active_context,
+      .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
-    { .name = "log_decision", .title = "Log decision", .description = "Keep a decision and why it was made",
-      .input_schema = OBJECT(TEXT("title", "In a few words") "," TEXT("decision", "What was decided") ","
-                             TEXT("rationale", "Why") "," TEXTS("alternatives_considered", "What else there was") ","
-                             TEXTS("consequences", "What follows") "," TEXTS("tags", "For searching"),
-                             "\"title\",\"decision\",\"rationale\""),
-      .output_schema = DONE, .handler = tool_log_decision, .scope = WRITE },
-    { .name = "create_task", .title = "Create task", .description = "Keep a task that is to be done; it begins as next",
-      .input_schema = OBJECT(TEXT("title", "In a few words") "," TEXT("description", "Details")
-                             ",\"priority\":{\"type\":\"string\",\"description\":\"high, medium (default) or low\"},"
-                             TEXTS("tags", "For searching"), "\"title\""),
-      .output_schema = DONE, .handler = tool_create_task, .scope = WRITE },
-    { .name = "update_task_status", .title = "Update task status", .description = "Say how far a task is",
-      .input_schema = OBJECT(TEXT("task_id", "As create_task gave it") "," TEXT("status", "done, doing, next or blocked") ","
-                             TEXT("blocked_reason", "What it waits for"), "\"task_id\",\"status\""),
-      .output_schema = DONE, .handler = tool_update_task_status, .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "search_memory", .title = "Search memory",
+    { .name = "log_decision",
+      .title = "Log decision",
+      .description = "Keep a decision and why it was made",
+      .params = &decision_params,
+      .results = &done,
+      .handler = tool_log_decision,
+      .scope = WRITE },
+    { .name = "create_task",
+      .title = "Create task",
+      .description = "Keep a task that is to be done; it begins as next",
+      .params = &task_params,
+      .results = &done,
+      .handler = tool_create_task,
+      .scope = WRITE },
+    { .name = "update_task_status",
+      .title = "Update task status",
+      .description = "Say how far a task is",
+      .params = &task_status_params,
+      .results = &done,
+      .handler = tool_update_task_status,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "search_memory",
+      .title = "Search memory",
       .description = "Find decisions, tasks, notes, reflections and summaries by what they mean",
-      .input_schema = OBJECT(TEXT("query", "What to look for") "," NUMBER("limit", "1 to 50, 5 unless given") ","
-                             TEXTS("content_types", "Any of project_brief, tech_stack, active_context, decision, task, note, "
-                                   "session_reflection, daily_summary") "," TEXTS("tags", "Any of these"), "\"query\""),
-      .output_schema = RESULT(",\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":"
-                              "\"string\"},\"content\":{\"type\":\"string\"},\"metadata\":{\"type\":\"object\"},\"distance\":"
-                              "{\"type\":\"number\"},\"score\":{\"type\":\"number\"}}}}"),
-      .handler = tool_search_memory, .scope = READ, .flags = BP_TOOL_READ_ONLY },
-    { .name = "add_memory_note", .title = "Add memory note", .description = "Keep a note that can be searched",
-      .input_schema = OBJECT(TEXT("content", "The note") "," TEXTS("tags", "For searching"), "\"content\""),
-      .output_schema = DONE, .handler = tool_add_memory_note, .scope = WRITE },
-    { .name = "start_working_on", .title = "Start working on", .description = "Begin a work session; there is one at a time",
-      .input_schema = OBJECT(TEXT("task", "What is worked on, in a few words"), "\"task\""),
-      .output_schema = RESULT(STRING("session_id") STRING("task") STRING("started_at") STRING("message")),
-      .handler = tool_start_working_on, .scope = WRITE },
-    { .name = "end_work_session", .title = "End work session", .description = "End the work session and keep what was learnt",
-      .input_schema = OBJECT(TEXTS("what_i_learned", "Up to 10") "," TEXTS("challenges_faced", "Up to 10") ","
-                             TEXT("quick_note", "Up to 2,000 characters"), ""),
-      .output_schema = RESULT(STRING("session_id") STRING("task") COUNT("duration_minutes") STRING("reflection")
-                              STRING("message") STRING("next")),
-      .handler = tool_end_work_session, .scope = WRITE, .deadline_ns = BP_SECONDS(300) },
-    { .name = "how_was_my_day", .title = "How was my day", .description = "Sum up a day of work",
-      .input_schema = OBJECT(TEXT("date", "YYYY-MM-DD; today unless given"), ""),
-      .output_schema = RESULT(STRING("date") STRING("summary") STRING("message") ",\"stats\":{\"type\":\"object\"}"),
-      .handler = tool_how_was_my_day, .scope = WRITE, .deadline_ns = BP_SECONDS(300), .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "set_morning_intention", .title = "Set morning intention", .description = "Say what today is meant for",
-      .input_schema = OBJECT(TEXT("intention", "Up to 1,000 characters"), "\"intention\""),
-      .output_schema = RESULT(STRING("message") STRING("intention") STRING("date")), .handler = tool_set_morning_intention,
-      .scope = WRITE, .flags = BP_TOOL_IDEMPOTENT },
-    { .name = "capture_win", .title = "Capture win", .description = "Keep something that went well today",
-      .input_schema = OBJECT(TEXT("win", "Up to 500 characters"), "\"win\""),
-      .output_schema = RESULT(STRING("message") STRING("win") COUNT("total_wins_today")), .handler = tool_capture_win,
+      .params = &search_params,
+      .results = &found,
+      .handler = tool_search_memory,
+      .scope = READ,
+      .flags = BP_TOOL_READ_ONLY },
+    { .name = "add_memory_note",
+      .title = "Add memory note",
+      .description = "Keep a note that can be searched",
+      .params = &note_params,
+      .results = &done,
+      .handler = tool_add_memory_note,
+      .scope = WRITE },
+    { .name = "start_working_on",
+      .title = "Start working on",
+      .description = "Begin a work session; there is one at a time",
+      .params = &session_params,
+      .results = &session_result,
+      .handler = tool_start_working_on,
+      .scope = WRITE },
+    { .name = "end_work_session",
+      .title = "End work session",
+      .description = "End the work session and keep what was learnt",
+      .params = &session_end_params,
+      .results = &session_end_result,
+      .handler = tool_end_work_session,
+      .scope = WRITE,
+      .deadline_ns = BP_SECONDS(300) },
+    { .name = "how_was_my_day",
+      .title = "How was my day",
+      .description = "Sum up a day of work",
+      .params = &day_params,
+      .results = &day_result,
+      .handler = tool_how_was_my_day,
+      .scope = WRITE,
+      .deadline_ns = BP_SECONDS(300),
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "set_morning_intention",
+      .title = "Set morning intention",
+      .description = "Say what today is meant for",
+      .params = &intention_params,
+      .results = &intention_result,
+      .handler = tool_set_morning_intention,
+      .scope = WRITE,
+      .flags = BP_TOOL_IDEMPOTENT },
+    { .name = "capture_win",
+      .title = "Capture win",
+      .description = "Keep something that went well today",
+      .params = &win_params,
+      .results = &win_result,
+      .handler = tool_capture_win,
       .scope = WRITE },
 };
-/* clang-format on */
 
 #define RESOURCE(uri_, name_, about_, handler_)                                                    \
     {                                                                                              \

@@ -3,10 +3,9 @@
 
 enum { ROWS_SHOWN = 1000, STATES = 4 };
 
-static bp_str argument(const bp_json *arguments, const char *name)
+static bp_str trim(bp_str text)
 {
-    bp_str text = text_trim(bp_json_string(bp_json_get(arguments, name)));
-
+    text = text_trim(text);
     return text.data ? text : BP_STR("");
 }
 
@@ -15,21 +14,22 @@ static bp_str argument(const bp_json *arguments, const char *name)
 bp_status tool_log_decision(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str title = argument(arguments, "title"), decision = argument(arguments, "decision");
-    bp_str rationale = argument(arguments, "rationale"), alternatives, consequences, tags,
-           id = new_id(call);
-    const char *problem = NULL;
+    bp_str          title, decision, rationale, alternatives, consequences, tags, id = new_id(call);
+    const char     *problem = NULL;
+    struct wanted   wanted;
 
+    BP_TRY(bp_params_read(call, &decision_params, arguments, &wanted));
+    title = trim(wanted.title);
+    decision = trim(wanted.decision);
+    rationale = trim(wanted.rationale);
     if (!text_check(call, title, "title", 1, TASK_CHARS_MAX, &problem) ||
         !text_check(call, decision, "decision", 1, TEXT_CHARS_MAX, &problem) ||
         !text_check(call, rationale, "rationale", 1, TEXT_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "alternatives_considered"),
-                   "alternatives_considered", LIST_MAX, LIST_ITEM_CHARS_MAX, &alternatives,
-                   &problem) ||
-        !list_read(call, bp_json_get(arguments, "consequences"), "consequences", LIST_MAX,
-                   LIST_ITEM_CHARS_MAX, &consequences, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
-                   &problem))
+        !list_read(call, wanted.alternatives_considered, "alternatives_considered", LIST_MAX,
+                   LIST_ITEM_CHARS_MAX, &alternatives, &problem) ||
+        !list_read(call, wanted.consequences, "consequences", LIST_MAX, LIST_ITEM_CHARS_MAX,
+                   &consequences, &problem) ||
+        !list_read(call, wanted.tags, "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
         return answer_refused(call, mcp, problem, NULL);
     session_touch(call, self);
     BP_TRY(db_run(call, self,
@@ -119,15 +119,18 @@ bp_status tool_create_task(bp_call *call, void *instance, const bp_json *argumen
 {
     static const char *const priorities[] = { "high", "medium", "low" };
     struct journal          *self = instance;
-    bp_str title = argument(arguments, "title"), description = argument(arguments, "description");
-    bp_str priority = argument(arguments, "priority"), tags, id = new_id(call);
-    bp_sql_value now = bp_sql_text(time_text(call, time_now()));
-    const char  *problem = NULL;
+    bp_str                   title, description, priority, tags, id = new_id(call);
+    bp_sql_value             now = bp_sql_text(time_text(call, time_now()));
+    const char              *problem = NULL;
+    struct wanted            wanted;
 
+    BP_TRY(bp_params_read(call, &task_params, arguments, &wanted));
+    title = trim(wanted.title);
+    description = trim(wanted.description);
+    priority = trim(wanted.priority);
     if (!text_check(call, title, "title", 1, TASK_CHARS_MAX, &problem) ||
         !text_check(call, description, "description", 0, TEXT_CHARS_MAX, &problem) ||
-        !list_read(call, bp_json_get(arguments, "tags"), "tags", LIST_MAX, TAG_CHARS_MAX, &tags,
-                   &problem))
+        !list_read(call, wanted.tags, "tags", LIST_MAX, TAG_CHARS_MAX, &tags, &problem))
         return answer_refused(call, mcp, problem, NULL);
     if (!priority.len)
         priority = BP_STR("medium");
@@ -155,11 +158,15 @@ bp_status tool_update_task_status(bp_call *call, void *instance, const bp_json *
                                   bp_mcp *mcp)
 {
     struct journal *self = instance;
-    bp_str          id = argument(arguments, "task_id"), status = argument(arguments, "status");
-    bp_str      reason = argument(arguments, "blocked_reason"), now = time_text(call, time_now());
-    const char *problem = NULL;
-    bp_rows     rows;
+    bp_str          id, status, reason, now = time_text(call, time_now());
+    const char     *problem = NULL;
+    struct wanted   wanted;
+    bp_rows         rows;
 
+    BP_TRY(bp_params_read(call, &task_status_params, arguments, &wanted));
+    id = trim(wanted.task_id);
+    status = trim(wanted.status);
+    reason = trim(wanted.blocked_reason);
     if (!is_one_of(status, states, STATES))
         return answer_refused(call, mcp, "status must be done, doing, next or blocked", NULL);
     if (!text_check(call, reason, "blocked_reason", 0, TEXT_CHARS_MAX, &problem))

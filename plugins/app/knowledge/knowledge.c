@@ -17,55 +17,92 @@ static const bp_option options[] = {
                    .help = "most bytes of the data of one item"),
 };
 
-/* ---- schemas: of arguments and of what comes back ---- */
+/* ---- what the tools take and give ---- */
 
-#define STRING_SCHEMA  "{\"type\":\"string\"}"
-#define STRINGS_SCHEMA "{\"type\":\"array\",\"items\":" STRING_SCHEMA "}"
-#define OBJECT(properties, required)                                                               \
-    "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required                 \
-    "],\"additionalProperties\":false}"
-#define LIST(name, item)  "\"" name "\":{\"type\":\"array\",\"items\":" item "}"
-#define NAMED(name, text) "\"" name "\":{\"type\":\"string\",\"description\":\"" text "\"}"
+#define NAMED(name_, help_)                                                                        \
+    {                                                                                              \
+        .name = name_, .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED, .help = help_       \
+    }
+#define TEXTS_OF(name_, help_)                                                                     \
+    {                                                                                              \
+        .name = name_, .type = BP_PARAM_TYPE_TEXTS, .flags = BP_PARAM_REQUIRED, .help = help_      \
+    }
+/* A list that has to be given, of objects without other members. */
+#define LIST_OF(name_, fields_)                                                                    \
+    BP_PARAM_OF(BP_PARAM_TYPE_OBJECTS, struct asked, items, name_,                                 \
+                .flags = BP_PARAM_REQUIRED | BP_PARAM_CLOSED, BP_PARAM_FIELDS(fields_))
+#define CLOSED(rows_) BP_PARAMS_WITH(struct asked, rows_, .flags = BP_PARAM_CLOSED)
 
-#define ENTITY                                                                                     \
-    OBJECT(NAMED("name", "The name of the entity") "," NAMED(                                      \
-               "entityType", "The type of the entity") ","                                         \
-                                                       "\"observations\":{\"type\":\"array\","     \
-                                                       "\"items\":" STRING_SCHEMA                  \
-                                                       ",\"description\":\"What is known about "   \
-                                                       "the entity, one fact each\"}",             \
-           "\"name\",\"entityType\",\"observations\"")
-#define RELATION                                                                                   \
-    OBJECT(NAMED("from", "The name of the entity where it begins") "," NAMED(                      \
-               "to",                                                                               \
-               "The name of the entity where it ends") "," NAMED("relationType",                   \
-                                                                 "What the first one does to the " \
-                                                                 "second, in active voice"),       \
-           "\"from\",\"to\",\"relationType\"")
-#define GRAPH                                                                                      \
-    OBJECT(LIST("entities", ENTITY) "," LIST("relations",                                          \
-                                             RELATION) "," NAMED("nextCursor",                     \
-                                                                 "The answer goes on: ask again "  \
-                                                                 "with this as cursor"),           \
-           "\"entities\",\"relations\"")
-#define CURSOR NAMED("cursor", "nextCursor of the answer before, for what comes after it")
-#define DONE                                                                                       \
-    OBJECT("\"success\":{\"type\":\"boolean\"},\"message\":" STRING_SCHEMA,                        \
-           "\"success\",\"message\"")
-#define ABOUT NAMED("entityName", "The entity that they are about")
-#define ADDITIONS                                                                                  \
-    OBJECT(LIST("observations",                                                                    \
-                OBJECT(ABOUT ",\"contents\":" STRINGS_SCHEMA, "\"entityName\",\"contents\"")),     \
-           "\"observations\"")
-#define ADDED                                                                                      \
-    OBJECT(LIST("results",                                                                         \
-                OBJECT("\"entityName\":" STRING_SCHEMA ",\"addedObservations\":" STRINGS_SCHEMA,   \
-                       "\"entityName\",\"addedObservations\"")),                                   \
-           "\"results\"")
-#define DELETIONS                                                                                  \
-    OBJECT(LIST("deletions", OBJECT(ABOUT ",\"observations\":" STRINGS_SCHEMA,                     \
-                                    "\"entityName\",\"observations\"")),                           \
-           "\"deletions\"")
+static const bp_param entity_fields[] = {
+    NAMED("name", "The name of the entity"),
+    NAMED("entityType", "The type of the entity"),
+    TEXTS_OF("observations", "What is known about the entity, one fact each"),
+};
+static const bp_param relation_fields[] = {
+    NAMED("from", "The name of the entity where it begins"),
+    NAMED("to", "The name of the entity where it ends"),
+    NAMED("relationType", "What the first one does to the second, in active voice"),
+};
+static const bp_param addition_fields[] = {
+    NAMED("entityName", "The entity that they are about"),
+    TEXTS_OF("contents", NULL),
+};
+static const bp_param deletion_fields[] = {
+    NAMED("entityName", "The entity that they are about"),
+    TEXTS_OF("observations", NULL),
+};
+static const bp_param entities_rows[] = { LIST_OF("entities", entity_fields) };
+static const bp_param relations_rows[] = { LIST_OF("relations", relation_fields) };
+static const bp_param additions_rows[] = { LIST_OF("observations", addition_fields) };
+static const bp_param deletions_rows[] = { LIST_OF("deletions", deletion_fields) };
+static const bp_param entity_names_rows[] = {
+    BP_PARAM_OF(BP_PARAM_TYPE_TEXTS, struct asked, items, "entityNames",
+                .flags = BP_PARAM_REQUIRED),
+};
+#define CURSOR                                                                                     \
+    BP_PARAM_TEXT(struct asked, cursor,                                                            \
+                  .help = "nextCursor of the answer before, for what comes after it")
+static const bp_param cursor_rows[] = { CURSOR };
+static const bp_param query_rows[] = {
+    BP_PARAM_TEXT(struct asked, query, .flags = BP_PARAM_REQUIRED,
+                  .help = "What to look for, without regard to capitals"),
+    CURSOR,
+};
+static const bp_param names_rows[] = {
+    BP_PARAM_TEXTS(struct asked, names, .flags = BP_PARAM_REQUIRED),
+    CURSOR,
+};
+
+const bp_params entities_params = CLOSED(entities_rows);
+const bp_params relations_params = CLOSED(relations_rows);
+const bp_params additions_params = CLOSED(additions_rows);
+const bp_params deletions_params = CLOSED(deletions_rows);
+const bp_params entity_names_params = CLOSED(entity_names_rows);
+const bp_params query_params = CLOSED(query_rows);
+const bp_params names_params = CLOSED(names_rows);
+const bp_params cursor_params = BP_PARAMS_WITH(struct asked, cursor_rows, .flags = BP_PARAM_CLOSED,
+                                               .schema = "{\"required\":[]}");
+
+static const bp_param graph_rows[] = {
+    LIST_OF("entities", entity_fields),
+    LIST_OF("relations", relation_fields),
+    { .name = "nextCursor",
+      .type = BP_PARAM_TYPE_TEXT,
+      .help = "The answer goes on: ask again with this as cursor" },
+};
+static const bp_param done_rows[] = {
+    { .name = "success", .type = BP_PARAM_TYPE_BOOLEAN, .flags = BP_PARAM_REQUIRED },
+    NAMED("message", NULL),
+};
+static const bp_param added_fields[] = {
+    NAMED("entityName", NULL),
+    TEXTS_OF("addedObservations", NULL),
+};
+static const bp_param added_rows[] = { LIST_OF("results", added_fields) };
+
+static const bp_params graph = BP_PARAMS_ONLY_WITH(graph_rows, .flags = BP_PARAM_CLOSED);
+static const bp_params done = BP_PARAMS_ONLY_WITH(done_rows, .flags = BP_PARAM_CLOSED);
+static const bp_params added = BP_PARAMS_ONLY_WITH(added_rows, .flags = BP_PARAM_CLOSED);
 
 #define READ  "knowledge:read"
 #define WRITE "knowledge:write"
@@ -75,8 +112,8 @@ static const bp_mcp_tool tools[] = {
       .title = "Create Entities",
       .description = "Create new entities in the knowledge graph; those whose name is taken are "
                      "left as they are",
-      .input_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""),
-      .output_schema = OBJECT(LIST("entities", ENTITY), "\"entities\""),
+      .params = &entities_params,
+      .results = &entities_params,
       .handler = tool_create_entities,
       .scope = WRITE,
       .flags = BP_TOOL_IDEMPOTENT },
@@ -84,40 +121,40 @@ static const bp_mcp_tool tools[] = {
       .title = "Create Relations",
       .description = "Create relations between entities of the knowledge graph. Relations are in "
                      "active voice",
-      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
-      .output_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
+      .params = &relations_params,
+      .results = &relations_params,
       .handler = tool_create_relations,
       .scope = WRITE,
       .flags = BP_TOOL_IDEMPOTENT },
     { .name = "add_observations",
       .title = "Add Observations",
       .description = "Add observations to entities that are in the knowledge graph",
-      .input_schema = ADDITIONS,
-      .output_schema = ADDED,
+      .params = &additions_params,
+      .results = &added,
       .handler = tool_add_observations,
       .scope = WRITE,
       .flags = BP_TOOL_IDEMPOTENT },
     { .name = "delete_entities",
       .title = "Delete Entities",
       .description = "Delete entities from the knowledge graph, with the relations that touch them",
-      .input_schema = OBJECT("\"entityNames\":" STRINGS_SCHEMA, "\"entityNames\""),
-      .output_schema = DONE,
+      .params = &entity_names_params,
+      .results = &done,
       .handler = tool_delete_entities,
       .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
     { .name = "delete_observations",
       .title = "Delete Observations",
       .description = "Delete observations of entities in the knowledge graph",
-      .input_schema = DELETIONS,
-      .output_schema = DONE,
+      .params = &deletions_params,
+      .results = &done,
       .handler = tool_delete_observations,
       .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
     { .name = "delete_relations",
       .title = "Delete Relations",
       .description = "Delete relations from the knowledge graph",
-      .input_schema = OBJECT(LIST("relations", RELATION), "\"relations\""),
-      .output_schema = DONE,
+      .params = &relations_params,
+      .results = &done,
       .handler = tool_delete_relations,
       .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
@@ -125,8 +162,8 @@ static const bp_mcp_tool tools[] = {
       .title = "Read Graph",
       .description = "Read the whole knowledge graph; a large one comes in parts, each with "
                      "nextCursor but the last",
-      .input_schema = OBJECT(CURSOR, ""),
-      .output_schema = GRAPH,
+      .params = &cursor_params,
+      .results = &graph,
       .handler = tool_read_graph,
       .scope = READ,
       .flags = BP_TOOL_READ_ONLY },
@@ -134,18 +171,16 @@ static const bp_mcp_tool tools[] = {
       .title = "Search Nodes",
       .description = "Find entities whose name, type or observations contain a text, and the "
                      "relations that touch them",
-      .input_schema = OBJECT(NAMED("query",
-                                   "What to look for, without regard to capitals") "," CURSOR,
-                             "\"query\""),
-      .output_schema = GRAPH,
+      .params = &query_params,
+      .results = &graph,
       .handler = tool_search_nodes,
       .scope = READ,
       .flags = BP_TOOL_READ_ONLY },
     { .name = "open_nodes",
       .title = "Open Nodes",
       .description = "Get entities by their names, and the relations that touch them",
-      .input_schema = OBJECT("\"names\":" STRINGS_SCHEMA "," CURSOR, "\"names\""),
-      .output_schema = GRAPH,
+      .params = &names_params,
+      .results = &graph,
       .handler = tool_open_nodes,
       .scope = READ,
       .flags = BP_TOOL_READ_ONLY },
@@ -161,24 +196,34 @@ static const bp_mcp_resource resources[] = {
       .scope = READ },
 };
 
-static const char store_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_type\","
-                                   "\"data\"],\"properties\":{\"user_id\":" STRING_SCHEMA
-                                   ",\"memory_type\":{\"enum\":[\"conversation\",\"facts\","
-                                   "\"preferences\",\"context\"]},\"data\":{},\"ttl_hours\":{"
-                                   "\"type\":[\"number\",\"null\"],\"exclusiveMinimum\":0}}}";
-static const char id_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"memory_id\"],"
-                                "\"properties\":{\"user_id\":" STRING_SCHEMA
-                                ",\"memory_id\":" STRING_SCHEMA "}}";
-static const char find_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\",\"query\"],"
-                                  "\"properties\":{\"user_id\":" STRING_SCHEMA
-                                  ",\"query\":" STRING_SCHEMA
-                                  ",\"memory_type\":{\"type\":[\"string\",\"null\"]},\"max_"
-                                  "results\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}}"
-                                  "}";
-static const char list_schema[] = "{\"type\":\"object\",\"required\":[\"user_id\"],\"properties\":{"
-                                  "\"user_id\":" STRING_SCHEMA
-                                  ",\"memory_type\":{\"type\":[\"string\",\"null\"]}}}";
-static const char any_object[] = "{\"type\":\"object\"}";
+static const bp_param store_rows[] = {
+    NAMED("user_id", NULL),
+    { .name = "memory_type",
+      .type = BP_PARAM_TYPE_ANY,
+      .flags = BP_PARAM_REQUIRED,
+      .choices = "conversation|facts|preferences|context" },
+    { .name = "data", .type = BP_PARAM_TYPE_ANY, .flags = BP_PARAM_REQUIRED },
+    { .name = "ttl_hours",
+      .type = BP_PARAM_TYPE_NUMBER,
+      .flags = BP_PARAM_NULLABLE,
+      .schema = "{\"exclusiveMinimum\":0}" },
+};
+static const bp_param id_rows[] = { NAMED("user_id", NULL), NAMED("memory_id", NULL) };
+static const bp_param find_rows[] = {
+    NAMED("user_id", NULL),
+    NAMED("query", NULL),
+    { .name = "memory_type", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_NULLABLE },
+    { .name = "max_results", .type = BP_PARAM_TYPE_INTEGER, .minimum = "1", .maximum = "1000" },
+};
+static const bp_param list_rows[] = {
+    NAMED("user_id", NULL),
+    { .name = "memory_type", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_NULLABLE },
+};
+static const bp_params store_request = BP_PARAMS_ONLY(store_rows);
+static const bp_params id_request = BP_PARAMS_ONLY(id_rows);
+static const bp_params find_request = BP_PARAMS_ONLY(find_rows);
+static const bp_params list_request = BP_PARAMS_ONLY(list_rows);
+static const char      any_object[] = "{\"type\":\"object\"}";
 
 enum { IMPORT_BYTES_MAX = 1 << 30, ITEM_BODY_BYTES_MAX = 20 << 20 };
 
@@ -202,7 +247,7 @@ static const bp_route routes[] = {
       .handler = item_store,
       .scope = WRITE,
       .summary = "Keeps a memory of a user for a time",
-      .request_schema = store_schema,
+      .request_params = &store_request,
       .response_schema = any_object,
       .body_max_bytes = ITEM_BODY_BYTES_MAX },
     { .method = "POST",
@@ -210,28 +255,28 @@ static const bp_route routes[] = {
       .handler = item_retrieve,
       .scope = READ,
       .summary = "One memory of a user",
-      .request_schema = id_schema,
+      .request_params = &id_request,
       .response_schema = any_object },
     { .method = "POST",
       .path = "/search",
       .handler = item_search,
       .scope = READ,
       .summary = "Memories of a user that contain a text, the newest first",
-      .request_schema = find_schema,
+      .request_params = &find_request,
       .response_schema = any_object },
     { .method = "POST",
       .path = "/list",
       .handler = item_list,
       .scope = READ,
       .summary = "What memories a user has, the newest first",
-      .request_schema = list_schema,
+      .request_params = &list_request,
       .response_schema = any_object },
     { .method = "POST",
       .path = "/delete",
       .handler = item_delete,
       .scope = WRITE,
       .summary = "Deletes a memory of a user",
-      .request_schema = id_schema,
+      .request_params = &id_request,
       .response_schema = any_object },
 };
 

@@ -90,6 +90,17 @@ bp_status store_version(bp_call *call, struct knowledge *self, int64_t *version)
 bp_status store_load(bp_call *call, struct knowledge *self, size_t most_bytes,
                      struct graph *graph) BP_SUSPENDS;
 
+/* ---- knowledge.c: what a client asks for ---- */
+
+/* Each tool has a table of those that it takes. */
+struct asked {
+    bp_str         query, cursor; /* empty: not given */
+    const bp_json *names, *items; /* items: whatever the tool makes or deletes */
+};
+
+extern const bp_params cursor_params, query_params, names_params, entities_params, relations_params,
+    additions_params, entity_names_params, deletions_params;
+
 /* ---- read_tools.c, read_stored.c, write_tools.c ---- */
 
 /* What to look for. */

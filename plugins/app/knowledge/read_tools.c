@@ -80,47 +80,54 @@ static bp_status find_anywhere(bp_call *call, struct knowledge *self, const stru
 }
 
 static bp_status answer(bp_call *call, struct knowledge *self, const struct wanted *wanted,
-                        const bp_json *arguments, bp_mcp *mcp)
+                        bp_str cursor, bp_mcp *mcp)
 {
     bp_str json;
 
-    BP_TRY(
-        find_anywhere(call, self, wanted, bp_json_string(bp_json_get(arguments, "cursor")), &json));
+    BP_TRY(find_anywhere(call, self, wanted, cursor, &json));
     bp_mcp_structured(mcp, json);
     return BP_OK;
 }
 
 bp_status tool_read_graph(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
-    return answer(call, instance, &(struct wanted){ .is_all = true }, arguments, mcp);
+    struct asked asked;
+
+    BP_TRY(bp_params_read(call, &cursor_params, arguments, &asked));
+    return answer(call, instance, &(struct wanted){ .is_all = true }, asked.cursor, mcp);
 }
 
 bp_status tool_search_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct knowledge *self = instance;
-    bp_str            query = bp_json_string(bp_json_get(arguments, "query"));
-    char             *folded = bp_alloc(call, fold_room(query.len));
+    struct asked      asked;
+    char             *folded;
 
+    BP_TRY(bp_params_read(call, &query_params, arguments, &asked));
+    folded = bp_alloc(call, fold_room(asked.query.len));
     if (!folded)
         return BP_NO_MEMORY;
     bp_metric_add(self->searches_total, NULL, 0, 1);
     return answer(call, self,
-                  &(struct wanted){ .folded = bp_str_n(folded, fold_text(query, folded)) },
-                  arguments, mcp);
+                  &(struct wanted){ .folded = bp_str_n(folded, fold_text(asked.query, folded)) },
+                  asked.cursor, mcp);
 }
 
 bp_status tool_open_nodes(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
-    const bp_json *list = bp_json_get(arguments, "names");
-    size_t         count = bp_json_count(list);
-    bp_str        *names = BP_NEW_ARRAY(call, bp_str, count + 1);
+    struct asked asked;
+    size_t       count;
+    bp_str      *names;
 
+    BP_TRY(bp_params_read(call, &names_params, arguments, &asked));
+    count = bp_json_count(asked.names);
+    names = BP_NEW_ARRAY(call, bp_str, count + 1);
     if (!names)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        names[i] = bp_json_string(bp_json_at(list, i));
+        names[i] = bp_json_string(bp_json_at(asked.names, i));
     return answer(call, instance, &(struct wanted){ .names = names, .name_count = count },
-                  arguments, mcp);
+                  asked.cursor, mcp);
 }
 
 bp_status resource_graph(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)

@@ -57,11 +57,15 @@ static bp_status run_change(bp_call *call, struct knowledge *self, struct change
     return BP_OK;
 }
 
-static bp_status begin_change(bp_call *call, const bp_json *arguments, const char *name,
+/* The list that the table's only row asks for. */
+static bp_status begin_change(bp_call *call, const bp_params *params, const bp_json *arguments,
                               struct change *change)
 {
-    change->items = bp_json_get(arguments, name);
-    BP_TRY(check_list(call, name, change->items));
+    struct asked asked;
+
+    BP_TRY(bp_params_read(call, params, arguments, &asked));
+    change->items = asked.items;
+    BP_TRY(check_list(call, params->rows[0].name, change->items));
     change->first = BP_NEW_ARRAY(call, size_t, bp_json_count(change->items) + 1);
     return change->first ? BP_OK : BP_NO_MEMORY;
 }
@@ -156,7 +160,7 @@ bp_status tool_create_entities(bp_call *call, void *instance, const bp_json *arg
     struct change   change = { .apply = apply_entities };
     uint64_t        tag;
 
-    BP_TRY(begin_change(call, arguments, "entities", &change));
+    BP_TRY(begin_change(call, &entities_params, arguments, &change));
     bp_random(&tag, sizeof(tag));
     tag = (tag >> 2) | 1; // above 0, and far from the end
     for (size_t i = 0; i < bp_json_count(change.items); i++)
@@ -209,7 +213,7 @@ bp_status tool_create_relations(bp_call *call, void *instance, const bp_json *ar
     bp_json_writer *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     struct change   change = { .apply = apply_relations };
 
-    BP_TRY(begin_change(call, arguments, "relations", &change));
+    BP_TRY(begin_change(call, &relations_params, arguments, &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
 
@@ -332,7 +336,7 @@ bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *ar
     bp_json_writer   *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
     struct change     change = { .apply = apply_observations };
 
-    BP_TRY(begin_change(call, arguments, "observations", &change));
+    BP_TRY(begin_change(call, &additions_params, arguments, &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++)
         BP_TRY(add_contents(call, &change, i));
     BP_TRY(store_observations(call, self, &change));
@@ -387,7 +391,7 @@ bp_status tool_delete_entities(bp_call *call, void *instance, const bp_json *arg
     };
     struct change change = { .apply = unapply_entities };
 
-    BP_TRY(begin_change(call, arguments, "entityNames", &change));
+    BP_TRY(begin_change(call, &entity_names_params, arguments, &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_sql_value values[] = { bp_sql_text(knowledge_tenant(call)),
                                         bp_sql_text(bp_json_string(bp_json_at(change.items, i))) };
@@ -419,7 +423,7 @@ bp_status tool_delete_observations(bp_call *call, void *instance, const bp_json 
 {
     struct change change = { .apply = unapply_observations };
 
-    BP_TRY(begin_change(call, arguments, "deletions", &change));
+    BP_TRY(begin_change(call, &deletions_params, arguments, &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i),
                       *texts = bp_json_get(item, "observations");
@@ -461,7 +465,7 @@ bp_status tool_delete_relations(bp_call *call, void *instance, const bp_json *ar
 {
     struct change change = { .apply = unapply_relations };
 
-    BP_TRY(begin_change(call, arguments, "relations", &change));
+    BP_TRY(begin_change(call, &relations_params, arguments, &change));
     for (size_t i = 0; i < bp_json_count(change.items); i++) {
         const bp_json *item = bp_json_at(change.items, i);
         const bp_str   parts[] = { field(item, "from"), field(item, "to"),

@@ -36,57 +36,96 @@ static const bp_option options[] = {
                    .help = "ask the model of an MCP client that lends it, when `llm` names none"),
 };
 
-/* ---- schemas ---- */
+/* ---- what the tools and routes take and give ---- */
 
-// Where JSON is to be broken no formatter knows.
+/* request.c reads it, since over HTTP nobody has looked at it before. */
+static const bp_param said_fields[] = {
+    { .name = "role",
+      .type = BP_PARAM_TYPE_ANY,
+      .flags = BP_PARAM_REQUIRED,
+      .choices = "user|assistant|system" },
+    { .name = "content", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "timestamp", .type = BP_PARAM_TYPE_TEXT },
+};
+// clang-format off
+#define ASKED                                                                                      \
+    { .name = "user_id", .type = BP_PARAM_TYPE_TEXT, .help = "Whose questions these are" },        \
+    { .name = "conversation_id", .type = BP_PARAM_TYPE_TEXT,                                       \
+      .help = "As an earlier answer gave it; unknown: not used" },                                 \
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT,                                            \
+      .help = "As an earlier answer gave it; unknown: not used" },                                 \
+    { .name = "context", .type = BP_PARAM_TYPE_TEXT, .help = "What it is about" },                 \
+    { .name = "previous_messages", .type = BP_PARAM_TYPE_OBJECTS, BP_PARAM_FIELDS(said_fields),    \
+      .help = "The conversation so far, the answers as user" },                                    \
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT,                                            \
+      .schema = "{\"additionalProperties\":{\"type\":\"string\"}}" }
+// clang-format on
+static const bp_param asked_rows[] = { ASKED };
+static const bp_param question_rows[] = {
+    ASKED,
+    { .name = "auto_follow_up", .type = BP_PARAM_TYPE_BOOLEAN, .help = "Has no effect" },
+};
+static const bp_param automatic_rows[] = {
+    ASKED,
+    { .name = "auto_handle_follow_up",
+      .type = BP_PARAM_TYPE_BOOLEAN,
+      .help = "Whether batches follow; true unless given" },
+    { .name = "max_rounds",
+      .type = BP_PARAM_TYPE_INTEGER,
+      .minimum = "1",
+      .maximum = "3",
+      .help = "Batches in all, 2 unless given" },
+};
+static const bp_params asked = BP_PARAMS_ONLY(asked_rows);
+static const bp_params question_asked = BP_PARAMS_ONLY(question_rows);
+static const bp_params automatic_asked = BP_PARAMS_ONLY(automatic_rows);
+
+static const bp_param question_fields[] = {
+    { .name = "question_text", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "question_number", .type = BP_PARAM_TYPE_INTEGER, .flags = BP_PARAM_REQUIRED },
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT },
+};
+static const bp_param batch_rows[] = {
+    { .name = "current_question", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "questions",
+      .type = BP_PARAM_TYPE_OBJECTS,
+      .flags = BP_PARAM_REQUIRED,
+      BP_PARAM_FIELDS(question_fields) },
+    { .name = "conversation_id", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "current_question_number", .type = BP_PARAM_TYPE_INTEGER },
+    { .name = "total_questions_in_batch", .type = BP_PARAM_TYPE_INTEGER },
+    { .name = "total_questions_estimated", .type = BP_PARAM_TYPE_INTEGER },
+    { .name = "next_batch_needed", .type = BP_PARAM_TYPE_BOOLEAN, .flags = BP_PARAM_REQUIRED },
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT },
+};
+static const bp_param rounds_rows[] = {
+    { .name = "initial_questions",
+      .type = BP_PARAM_TYPE_OBJECT,
+      .flags = BP_PARAM_REQUIRED,
+      BP_PARAM_FIELDS(batch_rows) },
+    { .name = "follow_up_questions",
+      .type = BP_PARAM_TYPE_OBJECTS,
+      .flags = BP_PARAM_NULLABLE,
+      BP_PARAM_FIELDS(batch_rows) },
+    { .name = "all_questions_combined", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "conversation_id", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "total_questions", .type = BP_PARAM_TYPE_INTEGER, .flags = BP_PARAM_REQUIRED },
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT },
+};
+static const bp_param single_rows[] = {
+    { .name = "question", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "conversation_id", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "session_id", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT },
+};
+static const bp_params batch = BP_PARAMS_ONLY(batch_rows);
+static const bp_params rounds = BP_PARAMS_ONLY(rounds_rows);
+static const bp_params single = BP_PARAMS_ONLY(single_rows);
+
+// Where a table of routes is to be broken no formatter knows.
 /* clang-format off */
-#define OPTIONAL(name, type, more) "\"" name "\":{\"type\":\"" type "\"" more "}"
-#define NULLABLE(name, type, more) "\"" name "\":{\"type\":[\"" type "\",\"null\"]" more "}"
-#define ABOUT(text)                ",\"description\":\"" text "\""
-#define STRING(name)               "\"" name "\":{\"type\":\"string\"}"
-#define COUNT(name)                "\"" name "\":{\"type\":\"integer\"}"
-#define FLAG(name)                 "\"" name "\":{\"type\":\"boolean\"}"
-#define ANY_OF(name)               "\"" name "\":{\"type\":\"object\"}"
-#define OBJECT(properties, more)   "{\"type\":\"object\",\"properties\":{" properties "}" more "}"
-
-#define SAID                                                                                               \
-    OBJECT("\"role\":{\"enum\":[\"user\",\"assistant\",\"system\"]}," STRING("content") ","                \
-           OPTIONAL("timestamp", "string", ""),                                                            \
-           ",\"required\":[\"role\",\"content\"]")
-#define ASKED                                                                                              \
-    OPTIONAL("user_id", "string", ABOUT("Whose questions these are")) ","                                  \
-    OPTIONAL("conversation_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","    \
-    OPTIONAL("session_id", "string", ABOUT("As an earlier answer gave it; unknown: not used")) ","         \
-    OPTIONAL("context", "string", ABOUT("What it is about")) ","                                           \
-    OPTIONAL("previous_messages", "array",                                                                 \
-             ABOUT("The conversation so far, the answers as user") ",\"items\":" SAID) ","                 \
-    OPTIONAL("metadata", "object", ",\"additionalProperties\":{\"type\":\"string\"}")
-#define INPUT(more)    OBJECT(ASKED more, "")
-#define QUESTION_INPUT INPUT("," OPTIONAL("auto_follow_up", "boolean", ABOUT("Has no effect")))
-#define AUTOMATIC_INPUT                                                                                    \
-    INPUT("," OPTIONAL("auto_handle_follow_up", "boolean", ABOUT("Whether batches follow; true unless given")) \
-          "," OPTIONAL("max_rounds", "integer",                                                            \
-                       ",\"minimum\":1,\"maximum\":3" ABOUT("Batches in all, 2 unless given")))
-
-#define QUESTION                                                                                           \
-    OBJECT(STRING("question_text") "," COUNT("question_number") "," ANY_OF("metadata"),                    \
-           ",\"required\":[\"question_text\",\"question_number\"]")
-#define BATCH                                                                                              \
-    OBJECT(STRING("current_question") ",\"questions\":{\"type\":\"array\",\"items\":" QUESTION "},"        \
-           STRING("conversation_id") "," STRING("session_id") "," COUNT("current_question_number") ","     \
-           COUNT("total_questions_in_batch") "," COUNT("total_questions_estimated") ","                    \
-           FLAG("next_batch_needed") "," ANY_OF("metadata"),                                               \
-           ",\"required\":[\"current_question\",\"questions\",\"conversation_id\",\"session_id\","         \
-           "\"next_batch_needed\"]")
-#define ROUNDS                                                                                             \
-    OBJECT("\"initial_questions\":" BATCH ","                                                              \
-           NULLABLE("follow_up_questions", "array", ",\"items\":" BATCH) ","                               \
-           STRING("all_questions_combined") "," STRING("conversation_id") "," STRING("session_id") ","     \
-           COUNT("total_questions") "," ANY_OF("metadata"),                                                \
-           ",\"required\":[\"initial_questions\",\"conversation_id\",\"session_id\",\"total_questions\"]")
-#define SINGLE                                                                                             \
-    OBJECT(STRING("question") "," STRING("conversation_id") "," STRING("session_id") ","                   \
-           ANY_OF("metadata"), "")
 #define ANY "{\"type\":\"object\"}"
 
 #define READ  "questioning:read"
@@ -100,7 +139,8 @@ static const bp_option options[] = {
 #define ROUTE(method_, path_, handler_, scope_, summary_, ...)                                             \
     { .method = method_, .path = path_, .handler = handler_, .scope = scope_, .summary = summary_, __VA_ARGS__ }
 #define ASKING(path_, handler_, summary_, input_, output_)                                                 \
-    ROUTE("POST", path_, handler_, WRITE, summary_, .request_schema = input_, .response_schema = output_,  \
+    ROUTE("POST", path_, handler_, WRITE, summary_, .request_params = &(input_),                   \
+          .response_params = &(output_),                                                                   \
           .deadline_ns = DEADLINE)
 #define RECORD(method_, path_, scope_, summary_, ...)                                                      \
     ROUTE(method_, "/api/" path_, records_route, scope_, summary_, __VA_ARGS__)
@@ -120,15 +160,14 @@ static const bp_option options[] = {
 /* clang-format on */
 
 static const bp_route routes[] = {
-    ASKING("/mcp-internal/question", question_post, "The next batch of questions", QUESTION_INPUT,
-           BATCH),
+    ASKING("/mcp-internal/question", question_post, "The next batch of questions", question_asked,
+           batch),
     ASKING("/mcp-internal/question/follow-up", follow_up_post, "A batch that follows answers",
-           INPUT(""), BATCH),
+           asked, batch),
     ASKING("/mcp-internal/question/automatic", automatic_post, "A batch and those that follow it",
-           AUTOMATIC_INPUT, ROUNDS),
-    ASKING("/mcp/sequential-questioning", single_post, "The next question", INPUT(""), SINGLE),
-    ASKING("/mcp/v1/sequential-questioning", single_v1_post, "The next question", INPUT(""),
-           SINGLE),
+           automatic_asked, rounds),
+    ASKING("/mcp/sequential-questioning", single_post, "The next question", asked, single),
+    ASKING("/mcp/v1/sequential-questioning", single_v1_post, "The next question", asked, single),
     ROUTE("GET", "/mcp-internal/monitoring/metrics", monitor_get, READ,
           "Requests, errors and durations of this process", .response_schema = ANY),
     ROUTE("POST", "/mcp-internal/monitoring/metrics/reset", monitor_reset, WRITE,
@@ -149,8 +188,8 @@ static const bp_mcp_tool tools[] = {
       .description = "Get a batch of questions to ask the user about a topic: a first one, or, "
                      "with the answers in previous_messages, the next. Show them all; pass "
                      "conversation_id on.",
-      .input_schema = QUESTION_INPUT,
-      .output_schema = BATCH,
+      .params = &question_asked,
+      .results = &batch,
       .handler = tool_question,
       .scope = WRITE,
       .deadline_ns = DEADLINE },
@@ -158,8 +197,8 @@ static const bp_mcp_tool tools[] = {
       .title = "Follow-up questions",
       .description = "Get a batch of questions that follows the user's answers, which "
                      "previous_messages must hold.",
-      .input_schema = INPUT(""),
-      .output_schema = BATCH,
+      .params = &asked,
+      .results = &batch,
       .handler = tool_follow_up,
       .scope = WRITE,
       .deadline_ns = DEADLINE },
@@ -167,8 +206,8 @@ static const bp_mcp_tool tools[] = {
       .title = "Questions and follow-ups at once",
       .description = "Get a batch of questions and, when previous_messages hold answers, up to two "
                      "more that follow, in one call.",
-      .input_schema = AUTOMATIC_INPUT,
-      .output_schema = ROUNDS,
+      .params = &automatic_asked,
+      .results = &rounds,
       .handler = tool_automatic,
       .scope = WRITE,
       .deadline_ns = DEADLINE },

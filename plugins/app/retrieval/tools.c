@@ -1,41 +1,66 @@
 /* tools.c - what models see of the app: MCP tools that search and read. They write nothing. */
 #include <backplane/mcp.h>
+#include <backplane/param.h>
 
 #include "retrieval.h"
 
 enum { RESULT_BYTES_MAX = 16 << 20 };
 
-#define COLLECTION                                                                                 \
-    "\"collection\":{\"type\":\"string\",\"description\":\"its name; left out: the default one\"}"
+struct wanted {
+    bp_str  query, document, collection; /* collection empty: the default one */
+    int64_t limit;
+    int32_t mode;
+};
 
-static const char search_arguments[] = "{\"type\":\"object\",\"required\":[\"query\"],"
-                                       "\"additionalProperties\":false,\"properties\":{\"query\":{"
-                                       "\"type\":\"string\",\"minLength\":1,\"maxLength\":8192,"
-                                       "\"description\":\"what to look for, in plain "
-                                       "words\"}," COLLECTION
-                                       ",\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":"
-                                       "50,\"default\":8},\"mode\":{\"type\":\"string\",\"enum\":["
-                                       "\"hybrid\",\"words\",\"vector\"],\"default\":\"hybrid\"}}}";
-static const char search_result_schema[] = "{\"type\":\"object\",\"required\":[\"collection\","
-                                           "\"hits\"],\"properties\":{\"collection\":{\"type\":"
-                                           "\"string\"},\"degraded\":{\"type\":\"string\","
-                                           "\"description\":\"why the search was less than it "
-                                           "should "
-                                           "be\"},\"hits\":{\"type\":\"array\",\"items\":{\"type\":"
-                                           "\"object\",\"required\":[\"document\",\"text\","
-                                           "\"score\"],\"properties\":{\"document\":{\"type\":"
-                                           "\"string\"},\"title\":{\"type\":\"string\"},"
-                                           "\"heading\":{\"type\":\"string\"},\"text\":{\"type\":"
-                                           "\"string\"},\"score\":{\"type\":\"number\"}}}}}}";
-static const char read_arguments[] = "{\"type\":\"object\",\"required\":[\"document\"],"
-                                     "\"additionalProperties\":false,\"properties\":{\"document\":{"
-                                     "\"type\":\"string\",\"minLength\":1,\"description\":\"its "
-                                     "id, as a search gives it\"}," COLLECTION "}}";
-static const char list_result_schema[] = "{\"type\":\"object\",\"required\":[\"collections\"],"
-                                         "\"properties\":{\"collections\":{\"type\":\"array\","
-                                         "\"items\":{\"type\":\"object\",\"required\":[\"name\","
-                                         "\"documents\"],\"properties\":{\"name\":{\"type\":"
-                                         "\"string\"},\"documents\":{\"type\":\"integer\"}}}}}}";
+#define COLLECTION                                                                                 \
+    BP_PARAM_TEXT(struct wanted, collection, .help = "its name; left out: the default one")
+
+static const bp_param search_rows[] = {
+    BP_PARAM_TEXT(struct wanted, query, .flags = BP_PARAM_REQUIRED, .minimum = "1",
+                  .maximum = "8192", .help = "what to look for, in plain words"),
+    COLLECTION,
+    BP_PARAM_INTEGER(struct wanted, limit, .minimum = "1", .maximum = "50", .initial = "8"),
+    BP_PARAM_CHOICE(struct wanted, mode, .choices = "hybrid|words|vector", .initial = "hybrid"),
+};
+static const bp_param read_rows[] = {
+    BP_PARAM_TEXT(struct wanted, document, .flags = BP_PARAM_REQUIRED, .minimum = "1",
+                  .help = "its id, as a search gives it"),
+    COLLECTION,
+};
+static const bp_params search_params = BP_PARAMS_WITH(struct wanted, search_rows,
+                                                      .flags = BP_PARAM_CLOSED);
+static const bp_params read_params = BP_PARAMS_WITH(struct wanted, read_rows,
+                                                    .flags = BP_PARAM_CLOSED);
+
+static const bp_param hit_fields[] = {
+    { .name = "document", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "title", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "heading", .type = BP_PARAM_TYPE_TEXT },
+    { .name = "text", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "score", .type = BP_PARAM_TYPE_NUMBER, .flags = BP_PARAM_REQUIRED },
+};
+static const bp_param found_rows[] = {
+    { .name = "collection", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "degraded",
+      .type = BP_PARAM_TYPE_TEXT,
+      .help = "why the search was less than it should be" },
+    { .name = "hits",
+      .type = BP_PARAM_TYPE_OBJECTS,
+      .flags = BP_PARAM_REQUIRED,
+      BP_PARAM_FIELDS(hit_fields) },
+};
+static const bp_param collection_fields[] = {
+    { .name = "name", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
+    { .name = "documents", .type = BP_PARAM_TYPE_INTEGER, .flags = BP_PARAM_REQUIRED },
+};
+static const bp_param collections_rows[] = {
+    { .name = "collections",
+      .type = BP_PARAM_TYPE_OBJECTS,
+      .flags = BP_PARAM_REQUIRED,
+      BP_PARAM_FIELDS(collection_fields) },
+};
+static const bp_params found = BP_PARAMS_ONLY(found_rows);
+static const bp_params listed = BP_PARAMS_ONLY(collections_rows);
 
 static bp_status give_structured(bp_call *call, bp_mcp *mcp, bp_json_writer *w)
 {
@@ -46,27 +71,20 @@ static bp_status give_structured(bp_call *call, bp_mcp *mcp, bp_json_writer *w)
     return BP_OK;
 }
 
-static enum search_mode mode_of(bp_str text)
-{
-    return bp_str_is(text, "words")    ? SEARCH_WORDS
-           : bp_str_is(text, "vector") ? SEARCH_VECTOR
-                                       : SEARCH_HYBRID;
-}
-
 static bp_status search_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
-    struct retrieval    *self = instance;
-    const bp_json       *limit = bp_json_get(arguments, "limit");
-    struct search_query  query = search_query_of(self,
-                                                 bp_json_string(bp_json_get(arguments, "query")),
-                                                limit ? (uint32_t)bp_json_integer(limit) : 8);
-    bp_json_writer      *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
-    struct collection    collection;
-    struct search_result result;
+    static const enum search_mode modes[] = { SEARCH_HYBRID, SEARCH_WORDS, SEARCH_VECTOR };
+    struct retrieval             *self = instance;
+    bp_json_writer               *w = bp_json_writer_new(call, RESULT_BYTES_MAX);
+    struct wanted                 wanted;
+    struct search_query           query;
+    struct collection             collection;
+    struct search_result          result;
 
-    query.mode = mode_of(bp_json_string(bp_json_get(arguments, "mode")));
-    BP_TRY(collection_find(call, self, bp_json_string(bp_json_get(arguments, "collection")),
-                           &collection));
+    BP_TRY(bp_params_read(call, &search_params, arguments, &wanted));
+    query = search_query_of(self, wanted.query, (uint32_t)wanted.limit);
+    query.mode = modes[wanted.mode];
+    BP_TRY(collection_find(call, self, wanted.collection, &collection));
     BP_TRY(search_run(call, self, &collection, &query, &result));
     search_count(self, &result);
     bp_json_object(w);
@@ -84,22 +102,22 @@ static bp_status search_tool(bp_call *call, void *instance, const bp_json *argum
 static bp_status read_tool(bp_call *call, void *instance, const bp_json *arguments, bp_mcp *mcp)
 {
     struct retrieval *self = instance;
-    bp_str            id = bp_json_string(bp_json_get(arguments, "document"));
+    struct wanted     wanted;
     struct collection collection;
     bp_rows           rows;
 
-    BP_TRY(collection_find(call, self, bp_json_string(bp_json_get(arguments, "collection")),
-                           &collection));
+    BP_TRY(bp_params_read(call, &read_params, arguments, &wanted));
+    BP_TRY(collection_find(call, self, wanted.collection, &collection));
     BP_TRY(bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("SELECT body FROM retrieval_documents WHERE collection_id = $1 "
                                   "AND external_id = $2",
-                                  bp_sql_int(collection.id), bp_sql_text(id)),
+                                  bp_sql_int(collection.id), bp_sql_text(wanted.document)),
                            &rows));
     if (rows.row_count == 0)
         return bp_fail(call, BP_NOT_FOUND,
                        "collection \"" BP_FMT "\" has no document \"" BP_FMT
                        "\": search_documents finds them",
-                       BP_ARG(collection.name), BP_ARG(id));
+                       BP_ARG(collection.name), BP_ARG(wanted.document));
     bp_mcp_text(mcp, bp_row(&rows, 0)[0].text);
     return BP_OK;
 }
@@ -123,21 +141,21 @@ const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS] = {
       .scope = READ,
       .description = "Finds passages of the indexed documents that say something about the query, "
                      "by words and by meaning. Cite the document when you use one.",
-      .input_schema = search_arguments,
-      .output_schema = search_result_schema,
+      .params = &search_params,
+      .results = &found,
       .flags = BP_TOOL_READ_ONLY },
     { .name = "read_document",
       .title = "Read a document",
       .handler = read_tool,
       .scope = READ,
       .description = "Gives the whole text of one indexed document.",
-      .input_schema = read_arguments,
+      .params = &read_params,
       .flags = BP_TOOL_READ_ONLY },
     { .name = "list_collections",
       .title = "List collections",
       .handler = list_tool,
       .scope = READ,
       .description = "Lists the collections of documents and how many are in each.",
-      .output_schema = list_result_schema,
+      .results = &listed,
       .flags = BP_TOOL_READ_ONLY },
 };

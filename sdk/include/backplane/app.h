@@ -212,6 +212,8 @@ enum {
     BP_ROUTE_AUTHENTICATED = 1u << 0
 };
 
+struct bp_params; /* a table of parameters: <backplane/param.h> */
+
 /* Times 0 and sizes 0: the defaults of the conf. Texts are NUL-terminated and static. */
 typedef struct bp_route {
     const char *method; /* GET POST PUT PATCH DELETE */
@@ -225,8 +227,10 @@ typedef struct bp_route {
     const char *query; /* query parameters for the docs: "q: what to look for\nlimit: 1 to 100" */
     int64_t     deadline_ns;
     int64_t     body_max_bytes;
-    uint32_t    rate_per_minute; /* for one key or address; 0: no limit of its own */
-    uint32_t    flags;           /* BP_ROUTE_ */
+    uint32_t    rate_per_minute;             /* for one key or address; 0: no limit of its own */
+    uint32_t    flags;                       /* BP_ROUTE_ */
+    const struct bp_params *request_params;  /* instead of request_schema; NULL: what that says */
+    const struct bp_params *response_params; /* instead of response_schema */
 } bp_route;
 
 /* ---- MCP: what models and their clients see of the app ----
@@ -261,8 +265,6 @@ enum {
  * the model can mend its call; BP_INPUT_REQUIRED is passed on, see bp_mcp_ask(). */
 typedef bp_status (*bp_mcp_tool_handler)(bp_call *call, void *instance, const bp_json *arguments,
                                          bp_mcp *mcp);
-
-struct bp_params; /* a table of parameters: <backplane/param.h> */
 
 typedef struct bp_mcp_tool {
     const char *name;

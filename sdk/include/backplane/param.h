@@ -46,12 +46,14 @@ typedef enum bp_param_type {
 enum {
     BP_PARAM_REQUIRED = 1u << 0,
     BP_PARAM_NULLABLE = 1u << 1, /* null is taken, and read as not given */
-    BP_PARAM_CLOSED = 1u << 2    /* of `fields`, or of a table: no other members */
+    BP_PARAM_CLOSED = 1u << 2,   /* of `fields`, or of a table: no other members */
+    BP_PARAM_QUIET = 1u << 3     /* `initial` is for the struct alone, and not in the schema */
 };
 
 /* `minimum` and `maximum` bound the value of a number, the characters of a text, the members of a
- * list. `initial` is what the struct gets when the parameter is not given, and "default" in the
- * schema; without it: an empty text, 0, false, -1, NULL. */
+ * list. An integer may be written 3.0; one beyond int64_t that no bound refuses is read as the
+ * nearest there is. `initial` is what the struct gets when the parameter is not given, and
+ * "default" in the schema; without it: an empty text, 0, false, -1, NULL. */
 typedef struct bp_param {
     const char            *name;
     const char            *help;    /* the description that models read; NULL: none */
@@ -75,6 +77,7 @@ typedef struct bp_params {
     uint32_t        row_size;   /* stride */
     uint32_t        bytes_size; /* of the struct; 0: there is none */
     uint32_t        flags;      /* BP_PARAM_CLOSED */
+    const char     *schema;     /* more of its JSON Schema, an object: {"minProperties":1} */
 } bp_params;
 
 #define BP_PARAM_OF(type_, struct_, field_, name_, ...)                                            \
@@ -116,6 +119,18 @@ typedef struct bp_params {
     {                                                                                              \
         .rows = (rows_), .row_count = (uint32_t)(sizeof(rows_) / sizeof((rows_)[0])),              \
         .row_size = (uint32_t)sizeof(bp_param)                                                     \
+    }
+/* The same with what else is to be said: .flags = BP_PARAM_CLOSED, .schema = "{...}". */
+#define BP_PARAMS_WITH(struct_, rows_, ...)                                                        \
+    {                                                                                              \
+        .rows = (rows_), .row_count = (uint32_t)(sizeof(rows_) / sizeof((rows_)[0])),              \
+        .row_size = (uint32_t)sizeof(bp_param), .bytes_size = (uint32_t)sizeof(struct_),           \
+        __VA_ARGS__                                                                                \
+    }
+#define BP_PARAMS_ONLY_WITH(rows_, ...)                                                            \
+    {                                                                                              \
+        .rows = (rows_), .row_count = (uint32_t)(sizeof(rows_) / sizeof((rows_)[0])),              \
+        .row_size = (uint32_t)sizeof(bp_param), __VA_ARGS__                                        \
     }
 
 typedef struct bp_params_service {

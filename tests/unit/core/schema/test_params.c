@@ -17,6 +17,7 @@ struct edit {
     bool           dry_run;
     int32_t        order;
     const bp_json *edits, *tags, *more, *any;
+    int64_t        rounds;
 };
 
 static const bp_param edit_fields[] = {
@@ -35,8 +36,12 @@ static const bp_param edit_rows[] = {
     BP_PARAM_TEXTS(struct edit, tags, .maximum = "3", .choices = "a|b"),
     BP_PARAM_OBJECT(struct edit, more, .schema = "{\"additionalProperties\":{\"type\":\"null\"}}"),
     BP_PARAM_OF(BP_PARAM_TYPE_ANY, struct edit, any, "any", .schema = "{\"minimum\":3}"),
+    BP_PARAM_INTEGER(struct edit, rounds, .initial = "7", .flags = BP_PARAM_QUIET),
 };
 static const bp_params edit_params = BP_PARAMS(struct edit, edit_rows);
+static const bp_params more_params = BP_PARAMS_WITH(struct edit, edit_fields,
+                                                    .flags = BP_PARAM_CLOSED,
+                                                    .schema = "{\"minProperties\":1}");
 
 static struct arena arena;
 
@@ -76,7 +81,13 @@ static void a_table_gives_its_schema(void **state)
         "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[\"a\",\"b\"]},"
         "\"maxItems\":3},"
         "\"more\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"null\"}},"
-        "\"any\":{\"minimum\":3}},\"required\":[\"path\"]}");
+        "\"any\":{\"minimum\":3},\"rounds\":{\"type\":\"integer\"}},\"required\":[\"path\"]}");
+    assert_true(params_text(&arena, &more_params, &text, problem));
+    assert_string_equal(text, "{\"type\":\"object\",\"properties\":{"
+                              "\"oldText\":{\"type\":\"string\"},"
+                              "\"newText\":{\"type\":\"string\",\"description\":\"instead\"}},"
+                              "\"required\":[\"oldText\",\"newText\"],"
+                              "\"additionalProperties\":false,\"minProperties\":1}");
     text = "kept";
     assert_true(params_text(&arena, NULL, &text, problem));
     assert_string_equal(text, "kept");
@@ -102,6 +113,7 @@ static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
         params_read(&edit_params, parse("{\"path\":\"x\",\"order\":null}"), &edit, problem));
     assert_true(bp_str_is(edit.path, "x"));
     assert_int_equal(edit.limit, 5);
+    assert_int_equal(edit.rounds, 7);
     assert_true(edit.weight > 0.49 && edit.weight < 0.51);
     assert_true(edit.dry_run);
     assert_int_equal(edit.order, -1);
@@ -126,6 +138,29 @@ static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
     assert_int_equal(json_as_integer(edit.any), 7);
 }
 
+static void an_integer_is_one_however_it_is_written(void **state)
+{
+    static const struct {
+        const char *arguments;
+        int64_t     rounds;
+    } cases[] = {
+        { "{\"path\":\"x\",\"rounds\":3.0}", 3 },
+        { "{\"path\":\"x\",\"rounds\":-3e2}", -300 },
+        { "{\"path\":\"x\",\"rounds\":3e17}", 300000000000000000 },
+        { "{\"path\":\"x\",\"rounds\":1e30}", INT64_MAX },
+        { "{\"path\":\"x\",\"rounds\":-1e30}", INT64_MIN },
+        { "{\"path\":\"x\",\"rounds\":9223372036854775807}", INT64_MAX },
+    };
+    char        problem[PARAMS_PROBLEM_BYTES];
+    struct edit edit;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(params_read(&edit_params, parse(cases[i].arguments), &edit, problem));
+        assert_int_equal(edit.rounds, cases[i].rounds);
+    }
+}
+
 static void what_does_not_fit_is_named(void **state)
 {
     static const struct {
@@ -137,6 +172,8 @@ static void what_does_not_fit_is_named(void **state)
         { "{\"path\":\"x\",\"limit\":0}", "\"limit\" must be an integer within its range" },
         { "{\"path\":\"x\",\"limit\":51}", "\"limit\" must be an integer within its range" },
         { "{\"path\":\"x\",\"limit\":5.5}", "\"limit\" must be an integer" },
+        { "{\"path\":\"x\",\"limit\":1e30}", "\"limit\" must be an integer within its range" },
+        { "{\"path\":\"x\",\"rounds\":\"7\"}", "\"rounds\" must be an integer" },
         { "{\"path\":\"x\",\"weight\":1.6}", "\"weight\" must be a number within its range" },
         { "{\"path\":\"x\",\"weight\":\"1\"}", "\"weight\" must be a number" },
         { "{\"path\":\"x\",\"dryRun\":\"true\"}", "\"dryRun\" must be true or false" },
@@ -248,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PARAMS_TEST(a_table_gives_its_schema),
         PARAMS_TEST(the_struct_gets_what_was_sent_and_the_initial_rest),
+        PARAMS_TEST(an_integer_is_one_however_it_is_written),
         PARAMS_TEST(what_does_not_fit_is_named),
         PARAMS_TEST(a_table_that_cannot_be_meant_so_is_refused),
         PARAMS_TEST(a_field_outside_the_struct_is_never_written),

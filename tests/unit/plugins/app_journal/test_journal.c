@@ -436,7 +436,7 @@ static void what_is_set_is_read_back(void **state)
     assert_json(bp_json_get(resource("memory://project/tech-stack"), "frameworks"),
                 "[{\"name\":\"libuv\",\"version\":\"1\"}]");
     result_of("update_active_context", "{\"current_task\":\"t\",\"notes\":\"n\"}");
-    result_of("update_active_context", "{\"working_branch\":\"main\",\"notes\":null}");
+    result_of("update_active_context", "{\"working_branch\":\"main\"}");
     assert_text(resource("memory://context/active"), "notes", "n");
     assert_text(resource("memory://context/active"), "working_branch", "main");
     assert_non_null(strstr(prompt("full_context_prompt", "{}").data, "Branch: main"));
