@@ -1,4 +1,4 @@
-/* alert_contract.c - what alert.h promises. */
+/* alert_contract.c - the contract of alert.h. */
 #include "conform.h"
 
 static bp_status deliver(bp_call *call, struct conform *conform, bp_str summary,

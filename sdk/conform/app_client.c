@@ -1,4 +1,4 @@
-/* app_client.c - a client that knows of an app what its tables say. */
+/* app_client.c - a client that knows only the tables of an app. */
 #include "app_client.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* app_client.h - a client that knows of an app what its tables say: it asks its routes and tools,
- * and judges the answers. */
+/* app_client.h - a client that knows only the tables of an app: it calls its routes and tools, and
+ * judges the answers. */
 #ifndef BACKPLANE_CONFORM_APP_CLIENT_H
 #define BACKPLANE_CONFORM_APP_CLIENT_H
 

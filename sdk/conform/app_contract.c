@@ -1,5 +1,4 @@
-/* app_contract.c - what holds for any app: whatever a client sends, it gets an answer it can use,
- * and the app goes on.
+/* app_contract.c - the contract of any app: it gives a usable answer to all input, and goes on.
  *
  * The cases know of the app what its tables say, and come as clients do: over HTTP, and over MCP
  * for its tools.

@@ -1,4 +1,4 @@
-/* cache_contract.c - what cache.h promises. */
+/* cache_contract.c - the contract of cache.h. */
 #include "conform.h"
 
 enum { LARGE_BYTES = 8 << 20, TAKES = 40, LIMIT = 100 };

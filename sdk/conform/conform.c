@@ -1,4 +1,4 @@
-/* conform.c - what the contracts of all kinds share: cancelling, hurrying, not growing, outliving a
+/* conform.c - cases shared by all kinds: cancellation, short deadlines, no growth, survival of a
  * restart. */
 #include "conform.h"
 

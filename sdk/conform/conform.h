@@ -53,7 +53,7 @@ struct conform {
     size_t         string_count;
     char name[32]; /* a table, key, or collection of this run alone may begin with it; [a-z0-9_] */
 
-    /* The call is cancelled when it suspends for the n-th time from now; 0: not any more. */
+    /* The call is cancelled when it suspends for the n-th time from now; 0: never. */
     void (*cancel_at)(bp_call *call, uint32_t suspension);
     uint32_t (*suspensions)(const bp_call *call); /* since cancel_at() */
     void (*set_deadline)(bp_call *call, int64_t deadline_ns);

@@ -1,4 +1,4 @@
-/* embed_contract.c - what embed.h promises. */
+/* embed_contract.c - the contract of embed.h. */
 #include "conform.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* health_contract.c - what health.h promises. */
+/* health_contract.c - the contract of health.h. */
 #include "conform.h"
 
 static bp_status op_check(bp_call *call, struct conform *conform)

@@ -1,4 +1,4 @@
-/* llm_contract.c - what llm.h promises. */
+/* llm_contract.c - the contract of llm.h. */
 #include "conform.h"
 
 struct answer {

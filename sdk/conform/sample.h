@@ -1,5 +1,4 @@
-/* sample.h - a value that a JSON Schema allows, made from the schema: what a client that knows
- * nothing else would send.
+/* sample.h - a value that a JSON Schema allows, made from the schema alone.
  */
 #ifndef BACKPLANE_CONFORM_SAMPLE_H
 #define BACKPLANE_CONFORM_SAMPLE_H

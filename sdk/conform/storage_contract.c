@@ -1,4 +1,4 @@
-/* storage_contract.c - what storage.h promises. */
+/* storage_contract.c - the contract of storage.h. */
 #include "conform.h"
 
 #include <math.h>

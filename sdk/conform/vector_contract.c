@@ -1,4 +1,4 @@
-/* vector_contract.c - what vector.h and filter.h promise. */
+/* vector_contract.c - the contract of vector.h and filter.h. */
 #include "vector_crowd.h"
 
 #include <math.h>
@@ -1048,7 +1048,7 @@ static const struct conform_case cases[] = {
     { "10,000 points are one write, 10,001 none; filters are 8 deep",
       ten_thousand_points_are_one_write, CONFORM_ONE_WORKER },
     { "what a scroll's sink keeps of the call stays", what_a_sink_keeps_stays, CONFORM_ONE_WORKER },
-    { "a dropped collection is gone for every worker, one made anew is there",
+    { "a dropped collection is gone for every worker, one made again is there",
       a_dropped_collection_is_gone_for_every_worker, CONFORM_EVERY_WORKER },
     { "workers make, fill and drop one collection at once",
       workers_make_fill_and_drop_one_collection, CONFORM_EVERY_WORKER },

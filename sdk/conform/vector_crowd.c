@@ -1,4 +1,4 @@
-/* vector_crowd.c - what vector.h promises about several collections, many points, and many workers
+/* vector_crowd.c - the contract of vector.h for several collections, many points, and many workers
  * at one collection.
  *
  * A store may remember what it knows of a collection. These cases drop it behind the back of that
@@ -332,13 +332,13 @@ bp_status a_dropped_collection_is_gone_for_every_worker(bp_call *call, struct co
     BP_TRY(meet(call, conform, 4));
     BP_TRY(everything_says(call, conform, name, BP_OK));
     BP_TRY(meet(call, conform, 5));
-    if (worker == 0) { // and made anew behind what the others know of the old one
+    if (worker == 0) { // and made again while the others still know the old one
         CONFORM_STATUS(call, drop(call, conform, name), BP_OK);
         CONFORM_STATUS(call, create(call, conform, name), BP_OK);
     }
     BP_TRY(meet(call, conform, 6));
     CONFORM_STATUS(call, count_of(call, conform, name, NULL, &count), BP_OK);
-    CONFORM_THAT(call, count <= conform->workers, "a collection made anew has %llu points",
+    CONFORM_THAT(call, count <= conform->workers, "a collection made again has %llu points",
                  (unsigned long long)count);
     BP_TRY(everything_says(call, conform, name, BP_OK));
     BP_TRY(meet(call, conform, 7));

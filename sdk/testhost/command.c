@@ -1,5 +1,5 @@
-/* command.c - commands of the fake host: finds one in the app's table, runs its handler, keeps what
- * it said. */
+/* command.c - faked: the command line. Finds a command in the app's table, runs its handler, keeps
+ * its output. */
 #include "host.h"
 
 enum { PRINTED_BYTES_MAX = 64 << 20 };

@@ -1,5 +1,5 @@
-/* host.h - what the files of the fake host share: the host, its instances and its calls from
- * inside. */
+/* host.h - shared by the files of the fake host: the host, its instances and its calls from inside.
+ */
 #ifndef TESTHOST_HOST_H
 #define TESTHOST_HOST_H
 

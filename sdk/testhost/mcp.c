@@ -1,5 +1,5 @@
 /* mcp.c - faked: the MCP client and its session. Finds a tool, resource or prompt of an app, runs
- * its handler, keeps what it made. */
+ * its handler, keeps its result. */
 #include "host.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* web.c - faked: the client of an app and the connection it comes by. Finds the route, runs its
- * handler, keeps what it wrote. Escapes and queries are read by the host's own code
+ * handler, keeps its output. Escapes and queries are read by the host's own code
  * (core/net/url.c).
  */
 #include "host.h"

@@ -35,9 +35,9 @@ typedef struct bp_alert {
     bp_str          runbook_url;    /* may be empty */
 } bp_alert;
 
-/* May suspend and is bounded by the call. Delivers all of them, or says why not; the host keeps
- * them in a bounded queue and tries again with growing pauses while the status is retryable. A sink
- * must take the same alert twice. */
+/* May suspend and is bounded by the call. Delivers all alerts, or says why not. The host keeps
+ * alerts in a bounded queue and tries again with growing pauses while the status is retryable. A
+ * sink must accept the same alert twice. */
 typedef struct bp_alert_ops {
     uint32_t struct_size;
     bp_status (*deliver)(bp_call *call, void *instance, const bp_alert *alerts, size_t alert_size,

@@ -2,8 +2,8 @@
  * prompts, and their handlers. Its commands are in command.h.
  *
  * A handler is straight-line code on a fiber. It reads a bp_request, writes a bp_response, and
- * returns a status: BP_OK when it has answered, anything else makes the host answer with the status
- * of that code and a body that carries the sentence in the error slot:
+ * returns a status: BP_OK when it has answered. For any other status the host answers with the HTTP
+ * status of that code and the sentence in the error slot:
  *
  *      {"error": {"code": "not_found", "message": "there is no collection \"x\"", "request_id": "..."}}
  */
@@ -51,8 +51,8 @@ static inline bp_str bp_request_method(const bp_request *r)
 {
     return bp_service_web->method(r);
 }
-/* Decoded, without the query and without what the conf puts before the paths of the app; dots and
- * double slashes never get this far. */
+/* Decoded, without the query and without the prefix that the conf gives the app. Dots and double
+ * slashes never get this far. */
 static inline bp_str bp_request_path(const bp_request *r)
 {
     return bp_service_web->path(r);
@@ -62,7 +62,7 @@ static inline bp_str bp_request_header(const bp_request *r, const char *name)
 {
     return bp_service_web->header(r, name);
 }
-/* What {name} of the route's path stands for, decoded. */
+/* The value of {name} in the route's path, decoded. */
 static inline bp_str bp_request_path_value(const bp_request *r, const char *name)
 {
     return bp_service_web->path_value(r, name);
@@ -98,7 +98,7 @@ typedef struct bp_lines {
     size_t      max_bytes;
     int64_t     number; /* of the line given last, from 1 */
     bool        is_given;
-    /* Where pieces come from; NULL: from the request. Empty with BP_OK: the end. */
+    /* The source of pieces; NULL: the request. Empty with BP_OK: the end. */
     bp_status (*read)(bp_call *call, void *from, bp_str *piece) BP_SUSPENDS;
     void *from;
 } bp_lines;
@@ -113,8 +113,8 @@ static inline bp_lines bp_lines_of(bp_call *call, bp_request *r, size_t max_byte
     return lines;
 }
 /* The next line without its end, \n or \r\n, and *has_line, or the end of the body. The line is
- * valid until the next call. The last one need not have an end. BP_TOO_LARGE for one of more than
- * max_bytes, BP_NO_MEMORY, and what bp_request_read() returns. */
+ * valid until the next call. The last one need not have an end. BP_TOO_LARGE for a line of more
+ * than max_bytes, BP_NO_MEMORY, or a status of bp_request_read(). */
 static inline bp_status bp_lines_next(bp_call *call, bp_lines *lines, bp_str *line,
                                       bool *has_line) BP_SUSPENDS
 {
@@ -151,7 +151,7 @@ static inline bp_status bp_lines_next(bp_call *call, bp_lines *lines, bp_str *li
     lines->number++;
     return BP_OK;
 }
-/* Begins anew, with the same memory, for another text from the same place. */
+/* Starts over, with the same memory, for another text from the same place. */
 static inline void bp_lines_again(bp_lines *lines)
 {
     bp_buf_reset(lines->line);
@@ -180,9 +180,9 @@ static inline bp_status bp_respond_json(bp_call *call, bp_response *r, int32_t s
     BP_TRY(bp_json_done(call, w, &json));
     return bp_respond(call, r, status, "application/json", json);
 }
-/* Begins a chunked answer; then bp_response_write() as often as wanted; the handler's return ends
- * it. A handler that fails afterwards has the connection cut, so that a client never takes a part
- * for the whole. */
+/* Begins a chunked answer. Then call bp_response_write() as often as needed; the handler's return
+ * ends it. If the handler fails afterwards, the host cuts the connection, so that a client never
+ * takes a part for the whole. */
 static inline bp_status bp_response_stream(bp_call *call, bp_response *r, int32_t status,
                                            const char *content_type) BP_SUSPENDS
 {
@@ -208,7 +208,7 @@ typedef bp_status (*bp_handler)(bp_call *call, void *instance, bp_request *reque
                                 bp_response *response);
 
 enum {
-    /* Any valid key or token will do, whatever its scopes. */
+    /* Any valid key or token will do, regardless of its scopes. */
     BP_ROUTE_AUTHENTICATED = 1u << 0
 };
 
@@ -235,9 +235,9 @@ typedef struct bp_route {
 
 /* ---- MCP: what models and their clients see of the app ----
  *
- * The host speaks the protocol, all revisions of it, over HTTP and stdio; an app fills in tables.
- * mcp.h has what a handler may do beyond reading its arguments. Texts are NUL-terminated and
- * static. Names: [A-Za-z0-9_./-], up to 64.
+ * The host speaks all revisions of the protocol, over HTTP and stdio. An app fills in tables. mcp.h
+ * has the functions that a handler may call. Texts are NUL-terminated and static. Names:
+ * [A-Za-z0-9_./-], up to 64.
  */
 
 typedef struct bp_mcp bp_mcp; /* one request of an MCP client; belongs to the call */
@@ -245,22 +245,23 @@ typedef struct bp_mcp bp_mcp; /* one request of an MCP client; belongs to the ca
 struct bp_command; /* command.h */
 
 enum {
-    /* Hints for the client (MCP 2025-11-25, ToolAnnotations). Without any: it writes, destroys
-     * nothing, knows no world outside. */
+    /* Hints for the client (MCP 2025-11-25, ToolAnnotations). Default: the tool writes, destroys
+       nothing, and touches nothing outside. */
     BP_TOOL_READ_ONLY = 1u << 0,
     BP_TOOL_DESTRUCTIVE = 1u << 1,
     BP_TOOL_IDEMPOTENT = 1u << 2,
     BP_TOOL_OPEN_WORLD = 1u << 3,
-    /* Runs as a task where the client can wait for one: the answer comes at once and the result is
-       fetched later. */
+    /* Runs as a task if the client supports tasks: it gets an answer at once and fetches the result
+       later. */
     BP_TOOL_TASK = 1u << 4,
-    /* Refuses clients that cannot. */
+    /* Refuses clients without tasks. */
     BP_TOOL_TASK_ONLY = 1u << 5,
-    /* With one of the two: not from its beginning, but when the handler calls bp_mcp_as_task(). */
+    /* With one of the two: becomes a task when the handler calls bp_mcp_as_task(), not at its
+       start. */
     BP_TOOL_TASK_LATE = 1u << 6
 };
 
-/* `arguments` is an object that the input schema allows. BP_OK: the result is what was added to
+/* `arguments` is an object that the input schema allows. BP_OK: the result is the content added to
  * `mcp`. Any other status becomes a result with isError and the sentence of the error slot, so that
  * the model can mend its call; BP_INPUT_REQUIRED is passed on, see bp_mcp_ask(). */
 typedef bp_status (*bp_mcp_tool_handler)(bp_call *call, void *instance, const bp_json *arguments,
@@ -284,8 +285,8 @@ typedef struct bp_mcp_tool {
     const struct bp_params *results;         /* instead of output_schema */
 } bp_mcp_tool;
 
-/* `uri` as the client wrote it; what {name} of a template stands for: bp_mcp_uri_value(). Adds
- * contents by bp_mcp_contents_text() or _blob(); BP_NOT_FOUND when there is no such thing. */
+/* `uri` is as the client wrote it; bp_mcp_uri_value() gives the value of {name} in a template. Adds
+ * contents by bp_mcp_contents_text() or _blob(). BP_NOT_FOUND when there is no such resource. */
 typedef bp_status (*bp_mcp_resource_handler)(bp_call *call, void *instance, bp_str uri,
                                              bp_mcp *mcp);
 
@@ -304,7 +305,7 @@ typedef struct bp_mcp_resource {
     uint32_t                reserved;
 } bp_mcp_resource;
 
-/* `arguments` is an object of strings in which none that is required is missing. Adds content
+/* `arguments` is an object of strings with all required ones present. Adds content
  * blocks, each a message of the role set by bp_mcp_role(). */
 typedef bp_status (*bp_mcp_prompt_handler)(bp_call *call, void *instance, const bp_json *arguments,
                                            bp_mcp *mcp);
@@ -328,7 +329,7 @@ typedef struct bp_mcp_prompt {
     const char            *icons;
 } bp_mcp_prompt;
 
-/* What a client wants completed. */
+/* A completion request. */
 typedef struct bp_mcp_completion {
     uint32_t       struct_size;
     bool           is_prompt; /* else `name` is the template of a resource */
@@ -361,10 +362,10 @@ typedef struct bp_app_ops {
     size_t                 prompt_count;
     const char            *instructions; /* for the model: how to use this app; NULL: none */
 
-    /* Optional. Whether the instance offers the tool, resource (its uri) or prompt of that name;
-     * asked once, on one worker, when all have started. Must not suspend. */
+    /* Optional. Whether the instance offers the tool, resource (its uri) or prompt of that name.
+     * The host asks once, on one worker, after all workers have started. Must not suspend. */
     bool (*offers)(void *instance, const char *name);
-    /* Optional. Adds what could stand there by bp_mcp_complete(), best first; the host cuts at 100.
+    /* Optional. Adds candidates by bp_mcp_complete(), best first; the host cuts at 100.
      */
     bp_status (*complete)(bp_call *call, void *instance, const bp_mcp_completion *wanted,
                           bp_mcp *mcp) BP_SUSPENDS;

@@ -1,4 +1,4 @@
-/* backplane/base.h - the words every other header uses: ABI numbers, strings, statuses.
+/* backplane/base.h - what every other header uses: ABI numbers, strings, statuses.
  *
  * This header and all others of the SDK are self-contained C11 and C++20. They need no symbol of
  * the host: whatever calls into it goes through a table the host fills in when it loads the plugin.
@@ -22,8 +22,8 @@ extern "C" {
 
 /* A function marked so may suspend the calling fiber: other fibers of the same worker run
  * meanwhile, so treat instance state read before the call as changed after it. errno and the
- * OpenSSL error queue do not survive it either: read them first. Written behind the declaration, as
- * documentation. */
+ * OpenSSL error queue do not survive it either: read them first. It stands after the declaration,
+ * as documentation. */
 #define BP_SUSPENDS
 
 #define BP_EXPORT                      __attribute__((visibility("default")))
@@ -31,8 +31,8 @@ extern "C" {
 #define BP_FORMAT(string_index, first) __attribute__((format(printf, string_index, first)))
 #define BP_MUST_USE                    __attribute__((warn_unused_result))
 
-/* Text or bytes that somebody else owns. Not NUL-terminated unless a function says so; UTF-8 unless
- * it says "bytes". An empty string may have a NULL pointer. */
+/* Text or bytes with another owner. Not NUL-terminated unless a function says so; UTF-8 unless it
+ * says "bytes". An empty string may have a NULL pointer. */
 typedef struct bp_str {
     const char *data;
     size_t      len;
@@ -82,9 +82,9 @@ typedef struct bp_str_list {
     size_t        count;
 } bp_str_list;
 
-/* Every way a call can end. One list: number, name, what it is called in JSON and metrics, the HTTP
- * status a client sees when an app lets it through, whether trying again later may help, and a
- * text. X(number, NAME, label, http_status, is_retryable, text) */
+/* Every way a call can end, as one list: number, name, label in JSON and metrics, the HTTP status
+ * that a client sees when an app passes it on, whether a later retry may help, and a text.
+ * X(number, NAME, label, http_status, is_retryable, text) */
 #define BP_STATUS_MAP(X)                                                                           \
     X(0, OK, "ok", 200, 0, "done")                                                                 \
     X(1, INVALID, "invalid", 400, 0, "the input is not valid")                                     \
@@ -178,7 +178,7 @@ static inline bool bp_status_is_retryable(bp_status status)
             return bp_try_status_;                                                                 \
     } while (0)
 
-/* Tells whether a size-stamped struct of the other side is long enough to have `field`. */
+/* Whether a size-stamped struct of the other side is long enough to have `field`. */
 #define BP_HAS(pointer, type, field)                                                               \
     ((pointer)->struct_size >= offsetof(type, field) + sizeof(((type *)0)->field))
 
@@ -187,8 +187,7 @@ static inline bool bp_status_is_retryable(bp_status status)
  * A header that needs one says BP_SERVICE(call, bp_call_service, 1) once. That defines a pointer
  * private to the plugin and puts a line into the list of what the plugin requires: including a
  * header is how a plugin asks for a service. The host fills the pointers before any code of the
- * plugin runs; a service that it lacks, or that is too old, is a sentence at load time and never a
- * NULL call. */
+ * plugin runs; a missing or old service is an error sentence at load time, never a NULL call. */
 typedef struct bp_require {
     const char  *name;         /* of the service */
     uint32_t     major;        /* equal, or refused */

@@ -1,8 +1,8 @@
 /* backplane/cache.h - the interface of a cache: values with a time to live, rate limits, budgets,
  * locks.
  *
- * What is in a cache may be gone at any time; limits, budgets and locks are exact among all
- * processes that share the back end. Keys are 1 to 512 bytes; values up to 8 MiB.
+ * Values may disappear at any time. Limits, budgets and locks are exact among all processes that
+ * share the back end. Keys are 1 to 512 bytes; values up to 8 MiB.
  */
 #ifndef BACKPLANE_CACHE_H
 #define BACKPLANE_CACHE_H
@@ -15,7 +15,7 @@ extern "C" {
 
 #define BP_KIND_VERSION_cache 1
 
-/* How taking from a rate limit or budget went. */
+/* The outcome of taking from a rate limit or budget. */
 typedef struct bp_take {
     uint32_t struct_size;
     bool     is_granted;
@@ -34,7 +34,7 @@ typedef struct bp_cache_stats {
     int64_t  hits, misses, evictions;
 } bp_cache_stats;
 
-/* What was spent of a budget in one period. */
+/* The amount spent of a budget in one period. */
 typedef struct bp_budget {
     uint32_t struct_size;
     uint32_t reserved;
@@ -43,9 +43,9 @@ typedef struct bp_budget {
     int64_t  spent;
 } bp_budget;
 
-/* What dump() hands on, on the calling fiber; `budget` is valid until it returns. A status other
- * than BP_OK ends dump() with that status. It may keep memory of the call, so the cache calls it
- * outside of scratch memory of its own. */
+/* The sink of dump(), called on the calling fiber; `budget` is valid until it returns. A status
+ * other than BP_OK ends dump() with that status. The sink may keep memory of the call, so the cache
+ * calls it outside of scratch memory of its own. */
 typedef struct bp_budget_sink {
     uint32_t struct_size;
     bp_status (*budget)(bp_call *call, void *self, const bp_budget *budget) BP_SUSPENDS;
@@ -53,11 +53,11 @@ typedef struct bp_budget_sink {
 } bp_budget_sink;
 
 /* Each may suspend, is bounded by the call, borrows its inputs and returns BP_OK, BP_INVALID,
- * BP_TOO_LARGE, BP_UNAVAILABLE, BP_DEADLINE or BP_CANCELLED, and what is said beside it. */
+ * BP_TOO_LARGE, BP_UNAVAILABLE, BP_DEADLINE or BP_CANCELLED, and the statuses named at each. */
 typedef struct bp_cache_ops {
     uint32_t struct_size;
 
-    /* BP_NOT_FOUND when there is none or it has expired; `value` is in the call's arena. */
+    /* BP_NOT_FOUND when there is no value or it has expired; `value` is in the call's arena. */
     bp_status (*get)(bp_call *call, void *instance, bp_str key, bp_str *value) BP_SUSPENDS;
     /* ttl_ns 0: as long as there is room. */
     bp_status (*set)(bp_call *call, void *instance, bp_str key, bp_str value,
@@ -90,12 +90,13 @@ typedef struct bp_cache_ops {
 
     bp_status (*stats)(bp_call *call, void *instance, bp_cache_stats *stats) BP_SUSPENDS;
 
-    /* Optional: what must not be lost when the back end is changed, into a sink: what was spent of
-     * budgets. Values may go, limits are whole again soon, and locks and reservations are of work
-     * that is under way. In any order; while others write, a budget may come twice. Idempotent. */
+    /* Optional: hands the spent amounts of all budgets to a sink, for a change of the back end.
+     * Nothing else must survive: values may disappear, limits refill soon, locks and reservations
+     * belong to running work. In any order; while others write, a budget may come twice.
+     * Idempotent. */
     bp_status (*dump)(bp_call *call, void *instance, const bp_budget_sink *sink) BP_SUSPENDS;
 
-    /* Optional: makes these amounts what was spent, in the place of what was there. Idempotent. */
+    /* Optional: sets the spent amounts, replacing earlier ones. Idempotent. */
     bp_status (*load)(bp_call *call, void *instance, const bp_budget *budgets, size_t budget_size,
                       size_t count) BP_SUSPENDS;
 } bp_cache_ops;

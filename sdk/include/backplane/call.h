@@ -1,12 +1,12 @@
 /* backplane/call.h - the call: one piece of work in flight, and what it carries.
  *
  * Every operation gets a bp_call first. It bounds the work in time, ends it when nobody waits any
- * longer, owns the memory made for it, and collects what went wrong:
+ * longer, owns its memory, and holds its last error:
  *
  *      call { deadline, cancelled?, arena, error slot, log fields, trace, principal }
  *
  * Memory: inputs of an operation are borrowed until it returns. Outputs live in the call's arena,
- * which is freed as a whole when the call ends. Nobody frees what the other side allocated. Time:
+ * which is freed as a whole when the call ends. Neither side frees memory of the other. Time:
  * every function that suspends is bounded by the call's deadline and returns at once, with
  * BP_CANCELLED or BP_DEADLINE, when the call is over. Cancellation is sticky.
  * Threads: unless it says otherwise a function may be used only by the fiber the call runs on; a
@@ -27,7 +27,7 @@ extern "C" {
 
 typedef struct bp_call bp_call; /* opaque; made by the host */
 
-/* Who asks. Strings live as long as the call. */
+/* The caller. Strings live as long as the call. */
 typedef struct bp_principal {
     uint32_t struct_size;
     bool     is_authenticated;
@@ -57,10 +57,10 @@ static inline bool bp_principal_allows(const bp_principal *who, const char *scop
     return false;
 }
 
-/* What went wrong last in a call. Strings live as long as the call. */
+/* The last error of a call. Strings live as long as the call. */
 typedef struct bp_error {
     uint32_t    struct_size;
-    bp_status   status;          /* BP_OK: nothing did */
+    bp_status   status;          /* BP_OK: no error */
     bp_str      message;         /* a sentence for the person who must act */
     int64_t     retry_after_ns;  /* 0: not known */
     int32_t     os_errno;        /* 0: none */
@@ -69,8 +69,8 @@ typedef struct bp_error {
     bp_str      op;
     const char *file; /* where in the source */
     uint32_t    line;
-    /* What a client of the server is told instead of `message`, which may name hosts, users, paths;
-     * empty: `message`. */
+    /* The sentence for clients of the server, since `message` may name hosts, users, paths; empty:
+     * `message`. */
     bp_str client_message;
 } bp_error;
 
@@ -91,8 +91,8 @@ typedef struct bp_field {
     double      number;
 } bp_field;
 
-/* A growing byte buffer in a call's arena, with a maximum that is stated when it is made. Once
- * something does not fit, the buffer is spoilt: later writes do nothing, bp_buf_str() is empty and
+/* A growing byte buffer in a call's arena, with a maximum that is stated when it is made. After a
+ * write that does not fit, the buffer is spoilt: later writes do nothing, bp_buf_str() is empty and
  * bp_buf_status() says BP_TOO_LARGE or BP_NO_MEMORY, so that one check at the end is enough. */
 typedef struct bp_buf bp_buf;
 
@@ -210,11 +210,10 @@ static inline bp_status bp_on_end(bp_call *call, void (*cleanup)(void *arg), voi
     return bp_service_call->on_end(call, cleanup, arg);
 }
 
-/* Between the two, memory of the call comes from an arena of its own, which bp_scratch_end() frees
- * as a whole, its cleanups included: for a call that works through a long stream piece by piece.
- * What outlives it (but the error slot, which does) must have been allocated before. May be nested
- * 8 deep; the end of the call ends what is open. BP_NO_MEMORY when nested deeper or memory is used
- * up. */
+/* Between the two, memory of the call comes from a separate arena, which bp_scratch_end() frees as
+ * a whole, after its cleanups: for a call that works through a long stream piece by piece. Allocate
+ * longer-lived memory before; the error slot survives. May be nested 8 deep; the end of the call
+ * ends open ones. BP_NO_MEMORY when nested deeper or memory is used up. */
 static inline bp_status bp_scratch_begin(bp_call *call)
 {
     return bp_service_call->scratch_begin(call);
@@ -248,29 +247,29 @@ static inline bp_status bp_fail_at(bp_call *call, const char *file, uint32_t lin
 }
 #define bp_fail(call, status, ...) bp_fail_at((call), __FILE__, __LINE__, (status), __VA_ARGS__)
 
-/* Details for the error just failed with; 0 where not known. */
+/* Details of the error just set; 0 where not known. */
 static inline void bp_fail_detail(bp_call *call, int64_t retry_after_ns, int32_t os_errno,
                                   int32_t upstream_status)
 {
     bp_service_call->set_error_detail(call, retry_after_ns, os_errno, upstream_status);
 }
 
-/* What clients of the server are told of the error just failed with; the log has its own sentence.
- * For plugins of back ends, where the host would tell them no more than that the storage, the
+/* Sets the sentence that clients of the server see of the error just set; the log keeps the full
+ * one. For plugins of back ends: by default the host tells clients only that the storage, the
  * vector store or the provider failed. Copied. */
 static inline void bp_fail_for_client(bp_call *call, bp_str sentence)
 {
     bp_service_call->set_error_for_client(call, sentence);
 }
 
-/* Never NULL; status BP_OK when nothing went wrong. What a back end failed with is seen by an app
- * as it may be told to clients; the log has the rest, under the same request id. */
+/* Never NULL; status BP_OK without an error. An app sees the error of a back end in the form that
+ * clients may see; the log has the rest, under the same request id. */
 static inline const bp_error *bp_error_of(bp_call *call)
 {
     return bp_service_call->error(call);
 }
 
-/* For a caller that has dealt with an error and goes on. */
+/* For a caller that has handled an error and goes on. */
 static inline void bp_clear_error(bp_call *call)
 {
     bp_service_call->clear_error(call);
@@ -300,15 +299,15 @@ static inline int64_t bp_within(bp_call *call, int64_t timeout_ns)
     return timeout_ns > own - now ? own : now + timeout_ns;
 }
 
-/* BP_OK while the call goes on. Long loops without a suspending call ask this now and then. */
+/* BP_OK while the call goes on. Check it in long loops without a suspending call. */
 static inline bp_status bp_cancelled(bp_call *call)
 {
     return bp_service_call->cancelled(call);
 }
 
 /* Between bp_shield() and bp_unshield() a cancelled call may suspend for `extra_ns` more, at most 5
- * s: for an orderly end (rolling back, telling another server to stop). Not nested: BP_INVALID
- * within another one, which then goes on. */
+ * s: for an orderly end (rolling back, telling another server to stop). Not nested: inside another
+ * one it returns BP_INVALID, and the outer one goes on. */
 static inline bp_status bp_shield(bp_call *call, int64_t extra_ns)
 {
     return bp_service_call->shield(call, extra_ns);
@@ -396,7 +395,7 @@ static inline void bp_sha256(bp_str bytes, uint8_t digest[32])
     bp_service_call->sha256(bytes, digest);
 }
 
-/* NULL when there is no memory; every other function takes NULL and treats it as a spoilt buffer.
+/* NULL when memory runs out; every other function accepts NULL and treats it as a spoilt buffer.
  */
 static inline bp_buf *bp_buf_new(bp_call *call, size_t max_bytes)
 {

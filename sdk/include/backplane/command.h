@@ -16,7 +16,7 @@
  * runs. The command line learns the table from the conf's plugins or from the server, checks the
  * words and options against it, lists it in its help, and prints what the handler prints. Files
  * named on the command line are read where the command was typed and sent along, piece by piece.
- * Who speaks HTTP reaches a command as POST /commands/INSTANCE/NAME (docs/commands.md).
+ * HTTP clients run a command by POST /commands/INSTANCE/NAME (docs/commands.md).
  */
 #ifndef BACKPLANE_COMMAND_H
 #define BACKPLANE_COMMAND_H
@@ -32,8 +32,8 @@ typedef struct bp_command_run bp_command_run; /* one run of a command; belongs t
 
 enum {
     BP_COMMAND_REQUIRED = 1u << 0, /* of an option: the command is refused without it */
-    BP_COMMAND_FILE = 1u << 1,     /* of an option: its value is a file, whose bytes are sent */
-    /* Of a command: its words are files and folders, whose bytes are sent; bp_command_next_file().
+    BP_COMMAND_FILE = 1u << 1,     /* of an option: its value is a file; its bytes are sent */
+    /* Of a command: its words are files and folders; their bytes are sent; bp_command_next_file().
      */
     BP_COMMAND_FILES = 1u << 2,
     /* With it: the lines of the files are counted before they are sent; bp_command_line_count(). */
@@ -50,9 +50,9 @@ typedef struct bp_command_option {
     uint32_t reserved;
 } bp_command_option;
 
-/* BP_OK: the exit status is 0, or what bp_command_exit() said. Any other status: the sentence of
- * the error slot is printed behind the command's name, exit status 1. What was printed until then
- * is. */
+/* BP_OK: the exit status is 0, or what bp_command_exit() said. Any other status: the program prints
+ * the command's name and the sentence of the error slot, and exits with 1. Output so far stays
+ * printed. */
 typedef bp_status (*bp_command_handler)(bp_call *call, void *instance, bp_command_run *run);
 
 /* Texts are NUL-terminated and static. */
@@ -107,18 +107,17 @@ BP_SERVICE(command, bp_command_service, 1)
 
 /* ---- what was typed: strings live as long as the call, are UTF-8 and NUL-terminated ---- */
 
-/* The words behind the command's name, without options; as many as `arguments` allows. */
+/* The words after the command's name, without options; as many as `arguments` allows. */
 static inline size_t bp_command_word_count(const bp_command_run *run)
 {
     return bp_service_command->word_count(run);
 }
-/* Empty behind the last. */
+/* Empty after the last one. */
 static inline bp_str bp_command_word(const bp_command_run *run, size_t index)
 {
     return bp_service_command->word(run, index);
 }
-/* Of an option with a value: the one that was typed, else `initial`, else empty. Of a file: its
- * name.
+/* For an option with a value: the typed one, else `initial`, else empty. For a file: its name.
  */
 static inline bp_str bp_command_option_value(const bp_command_run *run, const char *name)
 {
@@ -127,7 +126,7 @@ static inline bp_str bp_command_option_value(const bp_command_run *run, const ch
     bp_service_command->option(run, name, &value);
     return value;
 }
-/* Whether it was typed. */
+/* Whether the option was typed. */
 static inline bool bp_command_is_set(const bp_command_run *run, const char *name)
 {
     bp_str value;
@@ -151,10 +150,10 @@ static inline bp_status bp_command_warn(bp_call *call, bp_command_run *run, bp_s
 {
     return bp_service_command->write(call, run, BP_COMMAND_WARNING, text);
 }
-/* Draws a bar on standard error that grows in place, `done` of `total` (0: not known), where that
- * is a terminal; elsewhere one line when it is over. Another `what` begins another bar; NULL: the
- * one that is there is over, as it is at the end of the command. May be called as often as wanted:
- * ten times a second it is sent. Suspends as bp_command_print() does. */
+/* Draws a progress bar on standard error, `done` of `total` (0: not known), if that is a terminal;
+ * otherwise prints one line at its end. Another `what` begins another bar; NULL ends the current
+ * one, as does the end of the command. Call it as often as you like: the host sends ten updates a
+ * second. Suspends as bp_command_print() does. */
 static inline bp_status bp_command_progress(bp_call *call, bp_command_run *run, const char *what,
                                             int64_t done, int64_t total) BP_SUSPENDS
 {
@@ -163,13 +162,13 @@ static inline bp_status bp_command_progress(bp_call *call, bp_command_run *run, 
 
 /* ---- files: BP_COMMAND_FILES and BP_COMMAND_FILE ----
  *
- * They come in while they are read, and the command line waits meanwhile: a file may be larger than
- * memory. Files come in the order of the words, those of a folder by name; names that begin with a
- * dot are left out. */
+ * They arrive while the handler reads them, and the command line waits meanwhile: a file may be
+ * larger than memory. Files come in the order of the words, those of a folder by name; names that
+ * begin with a dot are left out. */
 
-/* The next file, or *has_file false behind the last one. What was not read of the one before is
- * skipped. file->struct_size is set by the caller. BP_IO when the command line could not read it,
- * which it says itself; BP_INVALID when the client sends what is none; BP_CANCELLED. */
+/* The next file, or *has_file false after the last one. Skips the unread rest of the previous file.
+ * file->struct_size is set by the caller. BP_IO when the command line could not read the file,
+ * which it reports itself; BP_INVALID when the client sends a malformed file; BP_CANCELLED. */
 static inline bp_status bp_command_next_file(bp_call *call, bp_command_run *run,
                                              bp_command_file *file, bool *has_file) BP_SUSPENDS
 {
@@ -189,13 +188,13 @@ static inline bp_status bp_command_option_file(bp_call *call, bp_command_run *ru
 {
     return bp_service_command->option_file(call, run, name, bytes);
 }
-/* With BP_COMMAND_COUNT_LINES: line ends in all the files; 0 when a word is a folder. What the
- * command line says, good for a bar. */
+/* With BP_COMMAND_COUNT_LINES: line ends in all the files; 0 when a word is a folder. The command
+ * line counts them; good for a progress bar. */
 static inline int64_t bp_command_line_count(const bp_command_run *run)
 {
     return bp_service_command->line_count(run);
 }
-/* How many files of folders did not come as their `endings` are others; known behind the last file.
+/* How many files of folders were left out because of their `endings`; known after the last file.
  */
 static inline int64_t bp_command_left_out(const bp_command_run *run)
 {
@@ -219,19 +218,20 @@ static inline bp_lines bp_command_lines(bp_call *call, bp_command_run *run, size
 
 /* ---- how it ends ---- */
 
-/* Whether the server was started for this command alone, and ends with it. */
+/* Whether the server was started for this command alone and ends with it. */
 static inline bool bp_command_is_alone(const bp_command_run *run)
 {
     return bp_service_command->is_alone(run);
 }
-/* The exit status when the handler returns BP_OK, 0 to 63: for a command that has said all, and
- * that scripts shall take for a failure. */
+/* Sets the exit status, 0 to 63, for when the handler returns BP_OK: for a command that has printed
+ * its result, which scripts should treat as a failure. */
 static inline void bp_command_exit(bp_command_run *run, int32_t status)
 {
     bp_service_command->set_exit(run, status);
 }
-/* The words or options are wrong in a way that the table cannot say: `sentence` (empty: none) and
- * the usage line are printed, exit status 2. Returns BP_INVALID, for the handler to return. */
+/* For words or options that are wrong in a way that the table cannot express: prints `sentence`
+ * (empty: none) and the usage line, exit status 2. Returns BP_INVALID, for the handler to return.
+ */
 static inline bp_status bp_command_refuse(bp_call *call, bp_command_run *run, bp_str sentence)
 {
     return bp_service_command->refuse(call, run, sentence);

@@ -3,10 +3,10 @@
  *      and( lang = "en", or( year >= 2024, tags in ["new", "hot"] ) )
  *
  * A leaf names a field and compares it with values of one type. A field that is missing, or of
- * another type, matches nothing but NOT_EXISTS and what stands under a `not`. A field holding an
- * array matches when any of its members does. Numbers compare as doubles, integers of 64 bits
- * exactly: who makes a filter says of a number that is one what it is (bp_value_of_integer(),
- * low_integer, high_integer), since a double keeps 53 bits of it.
+ * another type, matches only NOT_EXISTS and the negation of a leaf. A field holding an array
+ * matches when any of its members does. Numbers compare as doubles, 64-bit integers exactly: the
+ * maker of a filter marks integers (bp_value_of_integer(), low_integer, high_integer), since a
+ * double keeps only 53 bits.
  */
 #ifndef BACKPLANE_FILTER_H
 #define BACKPLANE_FILTER_H
@@ -59,7 +59,7 @@ struct bp_filter {
     int64_t low_integer, high_integer;
 };
 
-/* The exact value of a number that is one; false for any other value. */
+/* The exact value of an integer; false for any other value. */
 static inline bool bp_value_integer(const bp_value *value, int64_t *integer)
 {
     bool     is_negative = value->text.len > 0 && value->text.data[0] == '-';
@@ -79,7 +79,7 @@ static inline bool bp_value_integer(const bp_value *value, int64_t *integer)
     return true;
 }
 
-/* Whether a bound is the exact integer that *integer then is. */
+/* Whether a bound is an exact integer, then in *integer. */
 static inline bool bp_filter_low(const bp_filter *filter, int64_t *integer)
 {
     if (!BP_HAS(filter, bp_filter, high_integer) || !filter->is_low_integer)

@@ -1,5 +1,5 @@
-/* backplane/health.h - the interface of a health check. The host runs each by its interval, keeps
- * the last answer, and serves it at /health; a check never runs inside a request. */
+/* backplane/health.h - the interface of a health check. The host runs each check at its interval,
+ * keeps the last answer, and serves it at /health. A check never runs inside a request. */
 #ifndef BACKPLANE_HEALTH_H
 #define BACKPLANE_HEALTH_H
 
@@ -32,7 +32,7 @@ typedef struct bp_health_ops {
     bp_status (*check)(bp_call *call, void *instance, bp_health *health) BP_SUSPENDS;
 } bp_health_ops;
 
-/* To return from a check: the level with a sentence of one's own, printf-like ... */
+/* Returns from a check with a level and a sentence, printf-like ... */
 static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level,
                                       const char *format, ...) BP_FORMAT(4, 5);
 static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_health_level level,
@@ -47,7 +47,7 @@ static inline bp_status bp_health_say(bp_call *call, bp_health *health, bp_healt
     return BP_OK;
 }
 
-/* ... or down, with what the call's error slot says. */
+/* ... or with down and the sentence in the call's error slot. */
 static inline bp_status bp_health_down(bp_call *call, bp_health *health)
 {
     health->level = BP_HEALTH_DOWN;

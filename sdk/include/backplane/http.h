@@ -2,7 +2,7 @@
  *
  * Connections are pooled per worker and origin. Redirects are not followed unless asked for. The
  * traceparent and the request id of the call travel with every request. HTTP statuses are not
- * failures here: BP_OK means that a well-formed answer came, whatever its status.
+ * failures here: BP_OK means that a well-formed answer came, with any status.
  */
 #ifndef BACKPLANE_HTTP_H
 #define BACKPLANE_HTTP_H
@@ -32,7 +32,7 @@ typedef struct bp_http_request {
     size_t                max_response_bytes;    /* 0: 32 MiB, decoded; more is BP_TOO_LARGE */
     uint32_t              max_redirects;         /* 0: none are followed; at most 10 */
     uint32_t              flags;                 /* none yet */
-    bp_str ca_file; /* PEM: whom to trust for https://; empty: those that the machine trusts */
+    bp_str ca_file; /* PEM: certificates to trust for https://; empty: those of the machine */
 } bp_http_request;
 
 typedef struct bp_http_response {
@@ -102,8 +102,8 @@ static inline bp_status bp_http_post_json(bp_call *call, bp_str url, bp_str json
     return bp_http_fetch(call, &request, response);
 }
 
-/* Sends a request and returns when the header block is there. The body is then read piece by piece;
- * a reader that does not read stops the sender. */
+/* Sends a request and returns when the header block is there. Then read the body piece by piece;
+ * the sender waits for a slow reader. */
 static inline bp_status bp_http_open(bp_call *call, const bp_http_request *request,
                                      bp_http_response *head, bp_http_stream **stream) BP_SUSPENDS
 {

@@ -66,17 +66,16 @@ static inline bp_status bp_json_parse(bp_call *call, bp_str text, const bp_json 
     return bp_service_json->parse(call, text, value);
 }
 
-/* The same for what others wrote (the body of a request, a line of it, the words of a model): a
- * byte order mark is left out, and bytes that are no UTF-8 and halves of surrogate pairs become
- * U+FFFD, where bp_json_parse() would refuse the text. What it takes in memory is bounded:
- * BP_INVALID for a text that takes much more than its length. */
+/* The same, but lenient, for text from others (the body of a request, a line of it, the output of a
+ * model): it drops a byte order mark and replaces invalid UTF-8 and halves of surrogate pairs by
+ * U+FFFD, where bp_json_parse() would refuse the text. Memory is bounded: BP_INVALID for a text
+ * that takes much more than its length. */
 static inline bp_status bp_json_read(bp_call *call, bp_str text, const bp_json **value)
 {
     return bp_service_json->read(call, text, value);
 }
 
-/* All of these take NULL or a value of another type and answer "nothing": BP_JSON_NONE, NULL, "",
- * 0. */
+/* All of these accept NULL or a value of another type and return BP_JSON_NONE, NULL, "" or 0. */
 static inline bp_json_type bp_json_type_of(const bp_json *value)
 {
     return (bp_json_type)bp_service_json->type(value);
@@ -103,8 +102,8 @@ static inline bp_str bp_json_string(const bp_json *value)
 {
     return bp_service_json->string(value);
 }
-/* 3 of 3 and of 3.0; 0 for 3.5, and for numbers with a fraction or an exponent beyond 2^53, which
- * are no one integer. */
+/* 3 for 3 and 3.0; 0 for 3.5, and for numbers with a fraction or an exponent beyond 2^53, which are
+ * not exact integers. */
 static inline int64_t bp_json_integer(const bp_json *value)
 {
     return bp_service_json->integer(value);

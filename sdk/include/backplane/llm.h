@@ -18,8 +18,8 @@ typedef enum bp_role {
     BP_ROLE_TOOL = 3
 } bp_role;
 
-/* A passage the answer may rest on. Providers without a notion of passages are given them in the
- * text of a message as well; `llm/extractive` answers from these alone. */
+/* A passage that the answer may use. The text of a message repeats the passages for providers that
+ * do not know them; `llm/extractive` answers from these alone. */
 typedef struct bp_passage {
     bp_str id; /* what a citation names */
     bp_str title;
@@ -89,8 +89,8 @@ typedef struct bp_delta {
     bp_str   name;
 } bp_delta;
 
-/* Takes the answer as it comes. Suspends while the client is slow, and so slows the provider down.
- * A status other than BP_OK ends the chat with that status. */
+/* Takes the answer as it comes. Suspends while the client is slow, which slows the provider down. A
+ * status other than BP_OK ends the chat with that status. */
 typedef struct bp_chat_sink {
     uint32_t struct_size;
     bp_status (*delta)(bp_call *call, void *self, const bp_delta *delta) BP_SUSPENDS;
@@ -120,8 +120,8 @@ typedef struct bp_model {
 
 /* Both may suspend, are bounded by the call, borrow their inputs and return BP_OK, BP_INVALID,
  * BP_DENIED (the key), BP_LIMIT (with retry_after_ns in the error slot), BP_UNAVAILABLE,
- * BP_UPSTREAM, BP_TOO_LARGE (the context), BP_DEADLINE or BP_CANCELLED. A chat is retried by the
- * host only before its first delta. */
+ * BP_UPSTREAM, BP_TOO_LARGE (the context), BP_DEADLINE or BP_CANCELLED. The host retries a chat
+ * only before its first delta. */
 typedef struct bp_llm_ops {
     uint32_t struct_size;
     bp_status (*chat)(bp_call *call, void *instance, const bp_chat *chat, const bp_chat_sink *sink,

@@ -1,8 +1,8 @@
 /* backplane/loop.h - waiting without blocking: sleep, file descriptors, pool threads, locks,
  * children.
  *
- * A worker is one thread with one event loop; all fibers of an instance run on its worker. What
- * would block the thread goes through one of these instead. A loop blocked for 100 ms is logged
+ * A worker is one thread with one event loop; all fibers of an instance run on its worker. Use
+ * these functions for everything that would block the thread. A loop blocked for 100 ms is logged
  * with the name of the plugin and the operation.
  */
 #ifndef BACKPLANE_LOOP_H
@@ -68,10 +68,10 @@ static inline bp_status bp_wait_fd(bp_call *call, int32_t fd, uint32_t events, i
 
 /* Runs job(call, arg) on a thread of `pool`, or of the host's common pool when it is NULL, and
  * returns what it returned. For CPU or disk work longer than a millisecond and for libraries that
- * block. The job may use its call (memory, errors, log, bp_cancelled) but must not suspend. A job
- * that has begun is always waited for, so `arg` may live on the stack; one still queued when the
- * call is cancelled never runs. BP_OK, what the job returns, BP_CANCELLED, BP_DEADLINE, BP_LIMIT
- * (queue of 4,096 is full). */
+ * block. The job may use its call (memory, errors, log, bp_cancelled) but must not suspend. The
+ * call always waits for a job that has begun, so `arg` may live on the stack. A job still queued
+ * when the call is cancelled never runs. BP_OK, what the job returns, BP_CANCELLED, BP_DEADLINE,
+ * BP_LIMIT (queue of 4,096 is full). */
 static inline bp_status bp_offload(bp_call *call, bp_pool *pool,
                                    bp_status (*job)(bp_call *call, void *arg),
                                    void *arg) BP_SUSPENDS
@@ -79,8 +79,8 @@ static inline bp_status bp_offload(bp_call *call, bp_pool *pool,
     return bp_service_loop->offload(call, pool, job, arg);
 }
 
-/* Threads of one's own, 1 to 64, for a shared object: one thread makes jobs run one after another.
- * Created in shared_create, destroyed in shared_destroy (waits for the running jobs). */
+/* A pool of its own threads, 1 to 64, for a shared object. With one thread, jobs run one after
+ * another. Created in shared_create, destroyed in shared_destroy (waits for the running jobs). */
 static inline bp_status bp_pool_create(bp_call *call, bp_str name, uint32_t threads, bp_pool **pool)
 {
     return bp_service_loop->pool_create(call, name, threads, pool);
@@ -112,8 +112,8 @@ static inline void bp_mutex_unlock(bp_mutex *mutex)
 /* Starts run(child, arg) as a fiber beside this one, on the same worker. `child` is a call with an
  * error slot and a cancellation of its own, the parent's deadline, arena and principal; it is
  * cancelled with its parent. Every child is joined: bp_join() waits for its end and returns its
- * status, copying its error to the parent's slot. A parent that returns without joining has its
- * children cancelled and waited for by the host. */
+ * status, copying its error to the parent's slot. If a parent returns without joining, the host
+ * cancels its children and waits for them. */
 static inline bp_status bp_spawn(bp_call *call, const char                         *name,
                                  bp_status (*run)(bp_call *child, void *arg), void *arg,
                                  bp_child **child)
@@ -129,8 +129,8 @@ static inline void bp_cancel_child(bp_child *child)
     bp_service_loop->cancel_child(child);
 }
 
-/* Waits for another call of this worker, or for another thread: what a queue, a pool or a pipeline
- * is made of.
+/* Waits for another call of this worker, or for another thread: the basis of queues, pools and
+ * pipelines.
  *
  *      struct place place = { .waker = bp_waker_new(call) };
  *      enqueue(pool, &place);
@@ -139,12 +139,12 @@ static inline void bp_cancel_child(bp_child *child)
  *      dequeue(pool, &place);                  // in any case, before the waker goes
  *      bp_waker_free(place.waker);
  *
- * bp_wait() returns BP_OK after bp_wake(), which is remembered when it came first; many wakes may
- * be one, and there may be one more than expected: look at the condition again. Else BP_DEADLINE
- * (`deadline_ns`, monotonic, BP_FOREVER: the call's own), BP_CANCELLED. `what` is for the log: "a
- * connection". bp_wake() is for any thread; the caller makes sure that the waker still is there.
- * bp_waker_new() gives NULL when the call's memory is used up; the waker is freed by the call that
- * made it, before the call ends. */
+ * bp_wait() returns BP_OK after bp_wake(), also after an earlier one. Several wakes may arrive as
+ * one, and there may be a spurious one: check the condition again. Otherwise BP_DEADLINE
+ * (`deadline_ns`, monotonic, BP_FOREVER: the call's own) or BP_CANCELLED. `what` is for the log: "a
+ * connection". Any thread may call bp_wake(); the caller makes sure that the waker still exists.
+ * bp_waker_new() returns NULL when the call's memory is used up. The call that made the waker frees
+ * it before it ends. */
 static inline bp_waker *bp_waker_new(bp_call *call)
 {
     return bp_service_loop->waker_new(call);
@@ -166,19 +166,19 @@ static inline bp_status bp_wait(bp_call *call, bp_waker *waker, int64_t deadline
 /* Called in worker_start: runs run(call, arg) again and again on a fiber of this worker, the first
  * time at once, then `interval_ns` after the last one ended, until the instance stops. Each run is
  * a call of its own with a deadline of 10 minutes; a failure is logged and does not end the series.
- * Jobs that must run once a process ask for it by a lock or do so on worker 0 only (bp_worker_index
- * in plugin.h). */
+ * A job that must run once per process takes a lock, or runs on worker 0 only (bp_worker_index in
+ * plugin.h). */
 static inline bp_status bp_every(bp_call *call, const char *name, int64_t interval_ns,
                                  bp_status (*run)(bp_call *call, void *arg), void *arg)
 {
     return bp_service_loop->every(call, name, interval_ns, run, arg);
 }
 
-/* Memory of the process by name and size, zeroed when it is first asked for and never freed: for
- * what plugins of several files, instances and workers have to agree about, such as who waits for a
- * connection to the same server. All who ask for it use it at once, so it holds atomics, and its
- * name says what they mean ("postgres-1 db:5432"). NULL: no memory, or a name of no or more than
- * 400 bytes. Never suspends; any thread. */
+/* Memory of the process by name and size, zeroed at first use and never freed: for state that
+ * several plugin files, instances and workers share, such as the waiters for a connection to one
+ * server. All of them use it concurrently, so it holds atomics, and its name says what they mean
+ * ("postgres-1 db:5432"). NULL: no memory, or a name that is empty or longer than 400 bytes. Never
+ * suspends; any thread. */
 static inline void *bp_process_block(bp_call *call, bp_str name, size_t size)
 {
     return bp_service_loop->process_block(call, name, size);

@@ -7,11 +7,11 @@
  *          return BP_OK;
  *      }
  *
- * A handler is straight-line code whatever the client speaks. Up to 2025-11-25 a question travels
- * on the stream of the request and the handler waits for the answer. From 2026-07-28 on a request
- * ends with the question and the client sends it again with the answer: then the handler is run
- * again from its beginning, and the question returns at once what was answered. So ask first and
- * act afterwards; what must not be done twice is done behind the last question. Sources:
+ * A handler is straight-line code in every revision of the protocol. Up to 2025-11-25 a question
+ * travels on the stream of the request and the handler waits for the answer. From 2026-07-28 on a
+ * request ends with the question and the client sends it again with the answer: then the host runs
+ * the handler again from its beginning, and the question returns the answer at once. So ask first
+ * and act afterwards; do whatever must not happen twice after the last question. Sources:
  * modelcontextprotocol.io/specification, revisions 2024-11-05 to 2026-07-28.
  */
 #ifndef BACKPLANE_MCP_H
@@ -37,7 +37,7 @@ typedef enum bp_mcp_level { /* RFC 5424 */
 /* JSON-RPC error codes that an app may end a request with. */
 enum { BP_MCP_INVALID_PARAMS = -32602, BP_MCP_INTERNAL_ERROR = -32603 };
 
-/* What has changed, for clients that asked to hear of it. */
+/* The kinds of change that clients may subscribe to. */
 typedef enum bp_mcp_change {
     BP_MCP_TOOLS_CHANGED = 0,
     BP_MCP_PROMPTS_CHANGED = 1,
@@ -89,8 +89,8 @@ BP_SERVICE(mcp, bp_mcp_service, 1)
 
 /* ---- the result of a tool, the messages of a prompt: content blocks ---- */
 
-/* A block of one's own: begin, write the members of one object ("type" first), end. The writer is
- * the host's; a result that grows beyond 32 MiB fails the request with BP_TOO_LARGE. */
+/* A custom block: begin, write the members of one object ("type" first), end. The writer belongs to
+ * the host. A result beyond 32 MiB fails the request with BP_TOO_LARGE. */
 static inline bp_json_writer *bp_mcp_begin_block(bp_mcp *mcp)
 {
     return bp_service_mcp->begin_block(mcp);
@@ -108,7 +108,7 @@ static inline void bp_mcp_text(bp_mcp *mcp, bp_str text)
     bp_mcp_end_block(mcp);
 }
 
-/* `type` is "image" or "audio"; `bytes` is what is in the file, sent in base64. */
+/* `type` is "image" or "audio"; `bytes` are those of the file, sent in base64. */
 static inline void bp_mcp_media(bp_mcp *mcp, const char *type, const char *mime_type, bp_str bytes)
 {
     bp_json_writer *w = bp_mcp_begin_block(mcp);
@@ -168,8 +168,8 @@ static inline void bp_mcp_structured(bp_mcp *mcp, bp_str json)
 {
     bp_service_mcp->structured(mcp, json);
 }
-/* The result says that the tool failed; its content says how. For more than one sentence: else
- * return a status. */
+/* Marks the result as a failure; its content says why. For one sentence, return a status instead.
+ */
 static inline void bp_mcp_error(bp_mcp *mcp)
 {
     bp_service_mcp->error(mcp);
@@ -180,12 +180,12 @@ static inline void bp_mcp_meta(bp_mcp *mcp, bp_str json)
     bp_service_mcp->meta(mcp, json);
 }
 
-/* "user" (as it begins) or "assistant": who says the blocks of a prompt that come now. */
+/* Sets the role of the following blocks of a prompt: "user" (the default) or "assistant". */
 static inline void bp_mcp_role(bp_mcp *mcp, const char *role)
 {
     bp_service_mcp->role(mcp, role);
 }
-/* Of the prompt as it came out. */
+/* The description of the prompt as built. */
 static inline void bp_mcp_describe(bp_mcp *mcp, bp_str description)
 {
     bp_service_mcp->describe(mcp, description);
@@ -193,7 +193,7 @@ static inline void bp_mcp_describe(bp_mcp *mcp, bp_str description)
 
 /* ---- the contents of a resource ---- */
 
-/* `uri` empty: the one that was asked for. */
+/* `uri` empty: the requested one. */
 static inline void bp_mcp_contents(bp_mcp *mcp, bp_str uri, const char *mime_type, bp_str bytes,
                                    bool is_text)
 {
@@ -215,7 +215,7 @@ static inline void bp_mcp_contents_blob(bp_mcp *mcp, const char *mime_type, bp_s
 {
     bp_mcp_contents(mcp, bp_str_n("", 0), mime_type, bytes, false);
 }
-/* What {name} of the template stands for, decoded; empty when there is none. */
+/* The value of {name} in the template, decoded; empty when there is none. */
 static inline bp_str bp_mcp_uri_value(const bp_mcp *mcp, const char *name)
 {
     return bp_service_mcp->uri_value(mcp, name);
@@ -227,7 +227,7 @@ static inline void bp_mcp_complete(bp_mcp *mcp, bp_str value)
 {
     bp_service_mcp->complete(mcp, value);
 }
-/* How many there are in all, where more are known than were added. */
+/* The total number of candidates, if more are known than were added. */
 static inline void bp_mcp_complete_total(bp_mcp *mcp, int64_t total)
 {
     bp_service_mcp->complete_total(mcp, total);
@@ -235,33 +235,33 @@ static inline void bp_mcp_complete_total(bp_mcp *mcp, int64_t total)
 
 /* ---- while it runs ---- */
 
-/* Tells a client that wants to know how far the work is. `done` grows from call to call; `total` 0:
- * not known; `message` may be empty. Does nothing for a client that did not ask. BP_CANCELLED when
- * nobody waits any longer. */
+/* Reports progress to a client that asked for it. `done` grows from call to call; `total` 0:
+ * not known; `message` may be empty. Does nothing for other clients. BP_CANCELLED when nobody waits
+ * any longer. */
 static inline bp_status bp_mcp_progress(bp_call *call, bp_mcp *mcp, double done, double total,
                                         bp_str message) BP_SUSPENDS
 {
     return bp_service_mcp->progress(call, mcp, done, total, message);
 }
-/* A line for the client's log, if it wants lines of that level. `json` is one whole JSON value;
- * `logger` NULL: the name of the instance. */
+/* Sends a line for the client's log, if it wants lines of that level. `json` is one whole JSON
+ * value; `logger` NULL: the name of the instance. */
 static inline bp_status bp_mcp_log(bp_call *call, bp_mcp *mcp, bp_mcp_level level,
                                    const char *logger, bp_str json) BP_SUSPENDS
 {
     return bp_service_mcp->log(call, mcp, (uint32_t)level, logger, json);
 }
 
-/* Whether the client can "sampling", "elicitation", "roots", "sampling.tools", "elicitation.url",
- * "tasks". */
+/* Whether the client has a capability: "sampling", "elicitation", "roots", "sampling.tools",
+ * "elicitation.url", "tasks". */
 static inline bool bp_mcp_can(const bp_mcp *mcp, const char *capability)
 {
     return bp_service_mcp->can(mcp, capability);
 }
 
-/* Asks the client all of these at once and gives their answers, which are the client's words: check
- * them. Either it suspends until they are there, or returns BP_INPUT_REQUIRED, which the handler
- * passes on (see the head of this file). BP_UNSUPPORTED when the client did not declare that it
- * can; BP_UPSTREAM when it answered with an error. */
+/* Asks the client all of these questions at once and gives its answers. Check them: they are input.
+ * Suspends until they arrive, or returns BP_INPUT_REQUIRED, which the handler passes on (see the
+ * head of this file). BP_UNSUPPORTED when the client did not declare the capability; BP_UPSTREAM
+ * when it answered with an error. */
 static inline bp_status bp_mcp_ask_all(bp_call *call, bp_mcp *mcp, bp_mcp_ask *asks,
                                        size_t count) BP_SUSPENDS
 {
@@ -287,7 +287,7 @@ static inline bp_status bp_mcp_elicit(bp_call *call, bp_mcp *mcp, const char *ke
     *answer = ask.answer;
     return status;
 }
-/* What the user filled in; NULL unless he accepted. */
+/* The user's input; NULL unless the user accepted. */
 static inline const bp_json *bp_mcp_accepted(const bp_json *answer)
 {
     return bp_str_is(bp_json_string(bp_json_get(answer, "action")), "accept")
@@ -336,17 +336,17 @@ static inline bp_str bp_mcp_sampled_text(const bp_json *answer)
     return bp_json_string(bp_json_get(block, "text"));
 }
 
-/* For a tool flagged BP_TOOL_TASK_LATE, behind its questions: what follows runs as a task. Returns
- * BP_OK when it does, or when the client cannot wait for tasks; else BP_INPUT_REQUIRED, which the
- * handler passes on: it is run again, as a task, with the same answers. */
+/* For a tool flagged BP_TOOL_TASK_LATE, after its questions: the rest runs as a task. Returns BP_OK
+ * when it does, or when the client does not support tasks. Otherwise BP_INPUT_REQUIRED, which the
+ * handler passes on: the host runs it again, as a task, with the same answers. */
 static inline bp_status bp_mcp_as_task(bp_call *call, bp_mcp *mcp)
 {
     return bp_service_mcp->as_task(call, mcp);
 }
 
-/* What the handler kept from the round before: bytes that the client carried, sealed, so that
- * nobody could read or change them, bound to the principal, the tool and its arguments. Empty in
- * the first round. Up to 16 KiB. */
+/* The handler's state from the previous round. The client carries it sealed, bound to the
+ * principal, the tool and its arguments, so nobody can read or change it. Empty in the first round.
+ * Up to 16 KiB. */
 static inline bp_str bp_mcp_state(const bp_mcp *mcp)
 {
     return bp_service_mcp->state(mcp);
@@ -356,18 +356,17 @@ static inline bp_status bp_mcp_set_state(bp_call *call, bp_mcp *mcp, bp_str stat
     return bp_service_mcp->set_state(call, mcp, state);
 }
 
-/* Ends the request with a JSON-RPC error instead of a result: `return bp_mcp_fail(...)`. For what
- * is wrong with the request itself; what a model could mend is a status and a sentence. `data` is
- * JSON or empty. */
+/* Ends the request with a JSON-RPC error instead of a result: `return bp_mcp_fail(...)`. For
+ * mistakes in the request itself; for mistakes that a model can fix, return a status and a
+ * sentence. `data` is JSON or empty. */
 static inline bp_status bp_mcp_fail(bp_call *call, bp_mcp *mcp, int32_t code, bp_str message,
                                     bp_str data)
 {
     return bp_service_mcp->fail_request(call, mcp, code, message, data);
 }
 
-/* Closes the client's stream while the handler goes on; the client fetches the rest when it
- * connects again, after retry_ns or so (MCP 2025-11-25, SEP-1699). Does nothing where that cannot
- * be. */
+/* Closes the client's stream while the handler goes on. The client reconnects after about retry_ns
+ * and fetches the rest (MCP 2025-11-25, SEP-1699). Does nothing if the client cannot do that. */
 static inline bp_status bp_mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry_ns) BP_SUSPENDS
 {
     return bp_service_mcp->hang_up(call, mcp, retry_ns);
@@ -375,13 +374,13 @@ static inline bp_status bp_mcp_hang_up(bp_call *call, bp_mcp *mcp, int64_t retry
 
 /* ---- who asks ---- */
 
-/* Names the session, or the process's one client over stdio; empty from 2026-07-28 on, which has
- * none. Never a proof of who it is: that is bp_principal_of(). */
+/* The id of the session, or of the process's one client over stdio; empty from 2026-07-28 on, which
+ * has no sessions. It proves no identity: use bp_principal_of(). */
 static inline bp_str bp_mcp_session(const bp_mcp *mcp)
 {
     return bp_service_mcp->session(mcp);
 }
-/* "name/version" as the client says; may be empty. */
+/* "name/version" as the client states it; may be empty. */
 static inline bp_str bp_mcp_client(const bp_mcp *mcp)
 {
     return bp_service_mcp->client(mcp);
@@ -392,7 +391,7 @@ static inline bp_str bp_mcp_revision(const bp_mcp *mcp)
     return bp_service_mcp->revision(mcp);
 }
 
-/* Tells every client that asked to hear of it. `uri` for BP_MCP_RESOURCE_UPDATED, else empty. Any
+/* Notifies every subscribed client. `uri` for BP_MCP_RESOURCE_UPDATED, else empty. Any
  * call of the app. */
 static inline void bp_mcp_changed(bp_call *call, bp_mcp_change change, bp_str uri)
 {

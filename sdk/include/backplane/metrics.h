@@ -1,9 +1,9 @@
 /* backplane/metrics.h - counters, gauges and histograms of a plugin's own.
  *
- * The gate already counts and times every operation of every plugin; this is for what only the
+ * The gate already counts and times every operation of every plugin; use this for what only the
  * plugin knows. Names start with the plugin's own prefix, carry a base unit (_seconds, _bytes) and,
  * for a counter, _total. The instance name is added as a label. A family holds at most 2,000
- * series, later ones are counted under the label value "other".
+ * series; later ones count under the label value "other".
  */
 #ifndef BACKPLANE_METRICS_H
 #define BACKPLANE_METRICS_H
@@ -32,7 +32,7 @@ BP_SERVICE(metrics, bp_metrics_service, 1)
 
 /* Called in worker_start; the same definition again, from another worker or instance, gives the
  * same family. `label_names` are separated by blanks, at most 6; "" for none. BP_INVALID when the
- * name is not a Prometheus metric name or was defined otherwise. */
+ * name is not a Prometheus metric name or has another definition. */
 static inline bp_status bp_metric_define(bp_call *call, bp_metric_type type, const char *name,
                                          const char *help, const char *label_names,
                                          bp_metric **metric)

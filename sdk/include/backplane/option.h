@@ -11,8 +11,8 @@
  *          BP_OPTION_DURATION(struct tcp_check, timeout_ns, .initial = "2s", .minimum = "10ms", .help = "..."),
  *      };
  *
- * An option is called as its field, without a unit at its end: timeout_ns is `timeout: 2s` in the
- * conf, size_bytes is `size: 64MiB`.
+ * An option has the name of its field, without the unit at its end: timeout_ns is `timeout: 2s` in
+ * the conf, size_bytes is `size: 64MiB`.
  */
 #ifndef BACKPLANE_OPTION_H
 #define BACKPLANE_OPTION_H
@@ -74,9 +74,9 @@ typedef struct bp_option {
     uint8_t     reserved[6];
 } bp_option;
 
-/* `choices` of a PATH, one or several of these with | between them: what has to stand there.
- * `backplane check` says so when it does not, or when the user who will run the server may not read
- * it. Without any, nothing is looked at. */
+/* `choices` of a PATH, one or several of these with | between them: what must exist there.
+ * `backplane check` reports it when it does not, or when the user who will run the server may not
+ * read it. Without any, `check` looks at nothing. */
 #define BP_PATH_FILE   "file"   /* a file that is read */
 #define BP_PATH_PEM    "pem"    /* the same, with certificates or a key in PEM */
 #define BP_PATH_FOLDER "folder" /* a folder that is read; of a LIST: each of its items is one */
@@ -92,9 +92,8 @@ typedef struct bp_option {
         .name = name_, .type = (type_), .offset = (uint32_t)offsetof(struct_, field_), __VA_ARGS__ \
     }
 
-/* One for each type: struct, field, then `.help = ...` and what else is wanted. The names of
- * durations and sizes lose their unit, so these are given a field without it: (s, timeout) is the
- * field timeout_ns. */
+/* One macro per type: struct, field, then `.help = ...` and other members. For durations and sizes,
+ * give the field without its unit: (s, timeout) is the field timeout_ns. */
 #define BP_OPTION_BOOL(s, f, ...)  BP_OPTION_OF(BP_OPTION_TYPE_BOOL, s, f, #f, __VA_ARGS__)
 #define BP_OPTION_INT(s, f, ...)   BP_OPTION_OF(BP_OPTION_TYPE_INT, s, f, #f, __VA_ARGS__)
 #define BP_OPTION_FLOAT(s, f, ...) BP_OPTION_OF(BP_OPTION_TYPE_FLOAT, s, f, #f, __VA_ARGS__)

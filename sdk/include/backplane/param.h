@@ -18,7 +18,7 @@
  *      static const bp_mcp_tool tools[] = { { .name = "search", .params = &search_params, ... } };
  *
  * The rows and their texts are static. A table without a struct, BP_PARAMS_ONLY(rows), describes
- * what nobody reads that way: results, the members of a list.
+ * values that no code reads into one: results, the members of a list.
  */
 #ifndef BACKPLANE_PARAM_H
 #define BACKPLANE_PARAM_H
@@ -142,16 +142,16 @@ typedef struct bp_params_service {
 
 BP_SERVICE(params, bp_params_service, 1)
 
-/* Fills the struct, all of it. The texts and lists are those of `arguments`. BP_INVALID, with the
- * parameter's name, for a value of another type or out of range: arguments that the host has handed
- * to a tool with this table have been checked. Does not suspend. */
+/* Fills the whole struct. Texts and lists point into `arguments`. BP_INVALID, with the
+ * parameter's name, for a value of another type or out of range: the host has already checked the
+ * arguments of a tool with this table. Does not suspend. */
 static inline bp_status bp_params_read(bp_call *call, const bp_params *params,
                                        const bp_json *arguments, void *values)
 {
     return bp_service_params->read(call, params, arguments, values);
 }
 /* The JSON Schema (2020-12) of an object with these members, NUL-terminated; lives as long as the
- * call. BP_INVALID for a table that cannot be meant so, with the row's name; BP_NO_MEMORY. Does not
+ * call. BP_INVALID for a contradictory table, with the row's name; BP_NO_MEMORY. Does not
  * suspend. */
 static inline bp_status bp_params_schema(bp_call *call, const bp_params *params, bp_str *text)
 {

@@ -1,9 +1,8 @@
 /* backplane/peer.h - another instance, named by an option, as a plugin or app sees it.
  *
- * An option of type REF puts one into the instance before worker_start. Its operations are the
- * host's gate: each passes the deadline, the concurrency cap, the circuit breaker and the retry
- * policy of the instance and is counted and timed. An operation the plugin lacks answers
- * BP_UNSUPPORTED.
+ * An option of type REF puts one into the instance before worker_start. Its operations go through
+ * the host's gate: the instance's deadline, concurrency cap, circuit breaker and retry policy
+ * apply, and each is counted and timed. An operation that the plugin lacks returns BP_UNSUPPORTED.
  */
 #ifndef BACKPLANE_PEER_H
 #define BACKPLANE_PEER_H

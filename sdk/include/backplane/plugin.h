@@ -17,7 +17,7 @@
  *      worker_start   once a worker, on that worker; `instance` has its options filled in, peers too, and
  *                     is zero elsewhere
  *      ...            operations, each a call on the instance's own worker
- *      drain          no new calls come; those running are being waited for
+ *      drain          no new calls come; the host waits for running ones
  *      worker_stop    once a worker; afterwards nothing of the instance may be in use
  *      shared_destroy once a process
  *
@@ -37,7 +37,7 @@ extern "C" {
 #define BP_PLUGIN_MAGIC 0x42504c47u /* "BPLG" */
 
 enum {
-    /* All operations run on pool threads, because the plugin can do nothing but block. */
+    /* All operations run on pool threads, because the plugin's calls block. */
     BP_BLOCKING = 1u << 0
 };
 
@@ -92,8 +92,8 @@ typedef struct bp_plugin_note {
     char     version[24];
 } bp_plugin_note;
 
-/* What an instance says of itself, for /health. It never makes the server unready: who serves less
- * than usual still serves. */
+/* What an instance reports about itself, for /health. It never makes the server unready: a degraded
+ * server still serves. */
 typedef enum bp_report_level { BP_REPORT_OK = 0, BP_REPORT_DEGRADED = 1 } bp_report_level;
 
 /* Which worker this code runs on (0 to count - 1), and the instance's name in the conf. */
@@ -121,9 +121,9 @@ static inline bp_str bp_instance_name(bp_call *call)
     return bp_service_host->instance_name(call);
 }
 
-/* Shows at /health that the instance is not what it should be, as the component "KIND.NAME", with a
- * sentence that says what is wrong and what to do (cut at 511 bytes); BP_REPORT_OK takes it back.
- * One for the process: the last one counts. Any thread that may log with the call. */
+/* Shows a problem of the instance at /health, as the component "KIND.NAME", with a sentence that
+ * says what is wrong and what to do (cut at 511 bytes). BP_REPORT_OK takes it back. There is one
+ * report per process: the last one counts. Any thread that may log with the call. */
 static inline void bp_report_health(bp_call *call, bp_report_level level, bp_str sentence)
 {
     bp_service_host->report(call, (uint32_t)level, sentence);

@@ -68,7 +68,7 @@ typedef struct bp_statement {
     const bp_sql_value *parameters;
 } bp_statement;
 
-/* What a statement gave back. Everything is in the call's arena. */
+/* The result of a statement, in the call's arena. */
 typedef struct bp_rows {
     uint32_t            struct_size;
     uint32_t            column_count;
@@ -83,9 +83,9 @@ static inline const bp_sql_value *bp_row(const bp_rows *rows, size_t row)
     return rows->values + row * rows->column_count;
 }
 
-/* Whether every row is of this shape, a letter for each column: i integer, r real or integer, t
- * text, b bytes, * anything; the letter in upper case: or NULL. What a server answers is not
- * believed before. BP_OK, or BP_UPSTREAM with a sentence. */
+/* Checks that every row has this shape, one letter per column: i integer, r real or integer, t
+ * text, b bytes, * anything; upper case: or NULL. Call it before you trust a server's rows. BP_OK,
+ * or BP_UPSTREAM with a sentence. */
 static inline bp_status bp_rows_expect(bp_call *call, const bp_rows *rows, const char *shape)
 {
     static const char *const letters = "iIrRtTbB*";
@@ -116,8 +116,8 @@ static inline bp_status bp_rows_expect(bp_call *call, const bp_rows *rows, const
 }
 
 /* Called once a row, in order, on the calling fiber; may suspend. `row` is valid until it returns.
- * A status other than BP_OK ends the query with that status. It may keep memory of the call, so the
- * back end calls it outside of scratch memory (bp_scratch_begin()) of its own. */
+ * A status other than BP_OK ends the query with that status. The sink may keep memory of the call,
+ * so the back end calls it outside of scratch memory (bp_scratch_begin()) of its own. */
 typedef struct bp_row_sink {
     uint32_t struct_size;
     bp_status (*row)(bp_call *call, void *self, const bp_sql_value *row,
@@ -129,10 +129,10 @@ typedef struct bp_row_sink {
  * recorded under `owner`. A step that was run before with another text is BP_CONFLICT.
  *
  * `works_from`: a program that knows this many steps or more still works with the tables after this
- * step; 0: only one that knows the step itself. While a release is rolled out, and after it was
- * taken back, the one before it runs on the tables of the newer one. So a release lets the one
- * before it run: what it adds has defaults, what it drops the release before no longer reads
- * (expand first, contract a release later). It is recorded with the step; more than `version` is
+ * step; 0: only one that knows the step itself. During a rollout, and after a rollback, the
+ * previous release runs on the tables of the newer one. So a release lets the previous one run:
+ * added columns have defaults, and dropped ones were not read by the previous release (expand
+ * first, contract a release later). It is recorded with the step; more than `version` is
  * BP_INVALID. */
 typedef struct bp_migration {
     uint32_t    version;
@@ -150,10 +150,9 @@ typedef struct bp_storage_stats {
     bp_str   engine; /* "SQLite 3.40.1" */
 } bp_storage_stats;
 
-/* What listen() hands on, on the calling fiber; may suspend. `is_gap`: listening has begun, at
- * first or again after the connection was lost, and what was notified before is not known: look at
- * the tables yourself; there is no payload then. A status other than BP_OK ends listen() with that
- * status. */
+/* The sink of listen(), called on the calling fiber; may suspend. `is_gap`: listening has begun, or
+ * begun again after a lost connection. Earlier notifications are unknown: look at the tables
+ * yourself. There is no payload then. A status other than BP_OK ends listen() with that status. */
 typedef struct bp_notice_sink {
     uint32_t struct_size;
     bp_status (*notice)(bp_call *call, void *self, bp_str payload, bool is_gap) BP_SUSPENDS;
@@ -172,9 +171,8 @@ typedef struct bp_transaction
 typedef struct bp_storage_ops {
     uint32_t struct_size;
 
-    /* Runs one statement; rows that it returns are collected, at most 100,000 or 64 MiB
-     * (BP_TOO_LARGE). `rows` may be NULL. Idempotent where the statement is a SELECT: only those
-     * are retried. */
+    /* Runs one statement and collects its rows, at most 100,000 or 64 MiB (BP_TOO_LARGE). `rows`
+     * may be NULL. Idempotent where the statement is a SELECT: only those are retried. */
     bp_status (*exec)(bp_call *call, void *instance, bp_transaction *transaction,
                       const bp_statement *statement, bp_rows *rows) BP_SUSPENDS;
 
@@ -187,17 +185,17 @@ typedef struct bp_storage_ops {
     bp_status (*batch)(bp_call *call, void *instance, const bp_statement *statements, size_t count,
                        int64_t *changed) BP_SUSPENDS;
 
-    /* Serialisable transactions for what has to read before it writes. At most 10 s are allowed
-     * between begin and commit; a commit whose outcome is not known is BP_UNAVAILABLE and says so.
+    /* Serialisable transactions, for work that reads before it writes. At most 10 s are allowed
+     * between begin and commit; a commit of unknown outcome is BP_UNAVAILABLE and says so.
      */
     bp_status (*begin)(bp_call *call, void *instance, bp_transaction **transaction) BP_SUSPENDS;
     bp_status (*commit)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
     bp_status (*rollback)(bp_call *call, void *instance, bp_transaction *transaction) BP_SUSPENDS;
 
     /* Brings the tables of `owner` to the newest of `migrations`, under a lock that other processes
-     * see. Where the database holds newer steps, nothing is changed: BP_OK and a warning in the log
-     * when the `works_from` of each of them is from 1 to `count`, else BP_CONFLICT with a sentence
-     * that names the step. */
+     * see. If the database holds newer steps, nothing changes: BP_OK and a warning in the log if
+     * the `works_from` of each of them is from 1 to `count`, else BP_CONFLICT with a sentence that
+     * names the step. */
     bp_status (*migrate)(bp_call *call, void *instance, bp_str owner,
                          const bp_migration *migrations, size_t count) BP_SUSPENDS;
 
@@ -208,7 +206,7 @@ typedef struct bp_storage_ops {
     bp_status (*backup)(bp_call *call, void *instance, bp_str path,
                         int64_t *size_bytes) BP_SUSPENDS;
 
-    /* Optional: what operators want to know, as rows. `what` is one of
+    /* Optional: facts for operators, as rows. `what` is one of
      *   "size"         name, bytes, rows (an estimate, NULL: not known); the whole database comes
      * last, as "(all)" "connections"  name, state, count, oldest_seconds; the most that are
      * possible come last, as "(limit)" "bloat"        name, live, dead (rows or pages), unit,
@@ -218,19 +216,18 @@ typedef struct bp_storage_ops {
      * BP_INVALID for another word. Idempotent. */
     bp_status (*inspect)(bp_call *call, void *instance, bp_str what, bp_rows *rows) BP_SUSPENDS;
 
-    /* Optional: "vacuum" gives space back, "reindex" builds indexes anew, "identities" moves the
-     * numbers that
-     * ${identity} columns give behind the greatest that is there, after rows were copied with
-     * theirs. `table` empty: all. BP_NOT_FOUND, BP_INVALID. Others may read and write meanwhile. */
+    /* Optional: "vacuum" gives space back, "reindex" rebuilds indexes, "identities" sets the next
+     * number of ${identity} columns above the greatest one, after rows were copied with theirs.
+     * `table` empty: all. BP_NOT_FOUND, BP_INVALID. Others may read and write meanwhile. */
     bp_status (*maintain)(bp_call *call, void *instance, bp_str what, bp_str table) BP_SUSPENDS;
 
-    /* Optional: hands what is notified on a channel ([a-z_][a-z0-9_]{0,62}), by any process, to a
-     * sink until the call's deadline has passed (BP_OK then), it is cancelled, or the sink has
-     * enough. A lost connection is made again. */
+    /* Optional: hands the notifications of a channel ([a-z_][a-z0-9_]{0,62}), from any process, to
+     * a sink until the call's deadline passes (BP_OK then), the call is cancelled, or the sink ends
+     * it. It reconnects after a lost connection. */
     bp_status (*listen)(bp_call *call, void *instance, bp_str channel,
                         const bp_notice_sink *sink) BP_SUSPENDS;
 
-    /* Optional: wakes all who listen; within a transaction when that is committed. `payload` is
+    /* Optional: notifies all listeners; within a transaction, when it commits. `payload` is
      * text of at most 7,999 bytes. */
     bp_status (*notify)(bp_call *call, void *instance, bp_transaction *transaction, bp_str channel,
                         bp_str payload) BP_SUSPENDS;
@@ -289,19 +286,19 @@ static inline bp_status bp_storage_rollback(bp_call *call, const bp_peer *storag
 {
     return bp_storage_of(storage)->rollback(call, storage->instance, transaction);
 }
-/* For a back end that has failed and cannot say whether what was asked for was done: clients are
- * told just that. Returns `status`. */
+/* For a back end that failed and cannot tell whether the operation was done: clients are told so.
+ * Returns `status`. */
 static inline bp_status bp_fail_outcome_unknown(bp_call *call, bp_status status)
 {
     bp_fail_for_client(call, BP_STR("the storage failed, and whether the change was made is not "
                                     "known: read before you write again"));
     return status;
 }
-/* Runs run(call, transaction, arg) in a transaction and commits it. What is BP_CONFLICT is rolled
- * back and run again after a pause: often, where the back end says that another transaction was in
- * the way (the error has a retry_after_ns then), a few times where a constraint was hit, as two may
- * have come to the same key. `run` writes what it learns anew each time. The error of the last try
- * stays in the slot. */
+/* Runs run(call, transaction, arg) in a transaction and commits it. On BP_CONFLICT it rolls back
+ * and runs again after a pause: many times if the back end says that another transaction was in the
+ * way (the error has a retry_after_ns then), a few times for a violated constraint, as two
+ * transactions may have chosen the same key. `run` sets its results again each time. The error of
+ * the last try stays in the slot. */
 static inline bp_status
 bp_storage_transact(bp_call *call, const bp_peer *storage,
                     bp_status (*run)(bp_call *call, bp_transaction *transaction, void *arg),
@@ -345,10 +342,10 @@ static inline bp_status bp_storage_migrate(bp_call *call, const bp_peer *storage
 {
     return bp_storage_of(storage)->migrate(call, storage->instance, owner, migrations, count);
 }
-/* The id of the deployment that this storage belongs to: 24 characters of [0-9a-f], made when it is
- * asked for the first time, the same for every process and every app on it. What a deployment keeps
- * elsewhere (collections of a vector store, keys in a cache) carries it as a mark, so that two
- * deployments on one server cannot take each other's things for their own. In the call's arena. */
+/* The id of the deployment that this storage belongs to: 24 characters of [0-9a-f], made at the
+ * first request, the same for every process and app on it. Data that a deployment keeps elsewhere
+ * (collections of a vector store, keys in a cache) carry it as a mark, so that two deployments on
+ * one server cannot mistake each other's data for their own. In the call's arena. */
 #define BP_DEPLOYMENT_OWNER "deployment" /* of its table, in the books of the migrations */
 static inline bp_status bp_storage_deployment(bp_call *call, const bp_peer *storage,
                                               bp_str *id) BP_SUSPENDS

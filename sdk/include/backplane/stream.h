@@ -11,13 +11,13 @@ extern "C" {
 typedef struct bp_stream
     bp_stream; /* belongs to the call that opened it and closes with it, see bp_keep_stream() */
 
-/* How a connection is made a TLS one. Files are PEM; empty: not used. */
+/* The TLS settings of a connection. Files are PEM; empty: not used. */
 typedef struct bp_tls {
     uint32_t struct_size;
     bool     is_unverified; /* any certificate will do: for tests only */
     bp_str
         server_name; /* what the certificate must be for, a name or an address; also sent as SNI */
-    bp_str ca_file;  /* whom to trust; empty: those that the machine trusts */
+    bp_str ca_file;  /* certificates to trust; empty: those of the machine */
     bp_str certificate_file; /* of the client, with its chain */
     bp_str key_file;
 } bp_tls;
@@ -47,7 +47,7 @@ static inline bp_status bp_connect(bp_call *call, bp_str address, int64_t deadli
     return bp_service_stream->connect(call, address, deadline_ns, stream);
 }
 
-/* Reads what there is, at least one byte; *count 0 with BP_OK is the end of the stream. */
+/* Reads the available bytes, at least one; *count 0 with BP_OK is the end of the stream. */
 static inline bp_status bp_read(bp_call *call, bp_stream *stream, void *bytes, size_t max,
                                 int64_t deadline_ns, size_t *count) BP_SUSPENDS
 {
@@ -61,27 +61,27 @@ static inline bp_status bp_write(bp_call *call, bp_stream *stream, bp_str bytes,
     return bp_service_stream->write(call, stream, bytes, deadline_ns);
 }
 
-/* Closes early; the end of the call closes what is open. Calls that wait for the stream at that
- * moment (only a kept one can have such) go on with BP_UNAVAILABLE; nobody may use it afterwards.
+/* Closes early; the end of the call closes open streams. Calls that wait for the stream (only a
+ * kept one can have them) get BP_UNAVAILABLE. Nobody may use it afterwards.
  */
 static inline void bp_close(bp_stream *stream)
 {
     bp_service_stream->close(stream);
 }
 
-/* Goes on in TLS 1.2 or later, the certificate checked. BP_UNAVAILABLE with the reason in words,
- * BP_INVALID (a file cannot be read), BP_DEADLINE, BP_CANCELLED; after a failure the stream is of
- * no use. */
+/* Switches to TLS 1.2 or later and checks the certificate. BP_UNAVAILABLE with the reason in words,
+ * BP_INVALID (a file cannot be read), BP_DEADLINE, BP_CANCELLED. After a failure the stream is
+ * unusable. */
 static inline bp_status bp_start_tls(bp_call *call, bp_stream *stream, const bp_tls *tls,
                                      int64_t deadline_ns) BP_SUSPENDS
 {
     return bp_service_stream->start_tls(call, stream, tls, deadline_ns);
 }
 
-/* Takes the stream out of the call's hands: *kept is the plugin's and lives until bp_close(), in
- * worker_stop at the latest; `stream` may not be used any more. Calls of the same worker may use it
- * one after another, one of them reading and one writing at a time. This is what a connection pool
- * is made of. BP_NO_MEMORY. */
+/* Takes the stream from the call: *kept belongs to the plugin and lives until bp_close(), in
+ * worker_stop at the latest. Do not use `stream` afterwards. Calls of the same worker may use it
+ * one after another, one reading and one writing at a time. Connection pools are built on this.
+ * BP_NO_MEMORY. */
 static inline bp_status bp_keep_stream(bp_call *call, bp_stream *stream, bp_stream **kept)
 {
     return bp_service_stream->keep(call, stream, kept);

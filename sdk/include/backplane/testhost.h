@@ -11,11 +11,12 @@
  *      assert_string_equal(testhost_leaks(host), "");
  *      testhost_free(host);
  *
- * Everything happens on the calling thread: to suspend is just to do it. Time is virtual: it stands
- * still unless the plugin sleeps or waits in vain, or the test calls testhost_advance(). HTTP
- * answers and stream bytes are scripted; streams that are not scripted are real connections. Link
- * with -lbackplane-testhost (pkg-config backplane-testhost). The test program may itself call what
- * the SDK's headers offer (bp_format(call, ...), bp_json_parse()), once testhost_new() has run.
+ * Everything happens on the calling thread: a suspending function simply does its work. Time is
+ * virtual: it stands still unless the plugin sleeps or times out, or the test calls
+ * testhost_advance(). HTTP answers and stream bytes are scripted; streams that are not scripted are
+ * real connections. Link with -lbackplane-testhost (pkg-config backplane-testhost). The test
+ * program may itself call what the SDK's headers offer (bp_format(call, ...), bp_json_parse()),
+ * once testhost_new() has run.
  */
 #ifndef BACKPLANE_TESTHOST_H
 #define BACKPLANE_TESTHOST_H
@@ -32,7 +33,7 @@ typedef struct testhost          testhost;
 typedef struct testhost_instance testhost_instance;
 
 /* One option as it would stand in the conf, read by the host's own code: ${NAME} and ${file:PATH}
- * are filled in, and what is wrong is said in the same words. A LIST or REFS separates its members
+ * are filled in, and mistakes give the same sentences. A LIST or REFS separates its members
  * by
  * ", ", a MAP is written "name=value, name=value"; or all are YAML, "[a, b]" and "{name: value}".
  */
@@ -44,12 +45,12 @@ typedef struct testhost_option {
 /* ---- the host ---- */
 
 testhost *testhost_new(void);
-/* Ends the jobs and frees all; instances and calls must be gone before. */
+/* Ends the jobs and frees everything; end instances and calls first. */
 void testhost_free(testhost *host);
 /* Why the last testhost_load(), testhost_check() or testhost_instance_create() failed; "" when it
  * did not. */
 const char *testhost_problem(const testhost *host);
-/* What is still open, as a sentence: "2 streams, 1 child"; "" when nothing is. Valid until the next
+/* What is still open, as a sentence: "2 streams, 1 child"; "" for nothing. Valid until the next
  * call. */
 const char *testhost_leaks(testhost *host);
 /* Relative values of PATH options start here; the working directory unless set. */
@@ -65,7 +66,7 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
 /* Reads the options and runs the plugin's check hook, nothing else. */
 bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost_option *options,
                          size_t count);
-/* check, shared_create, worker_start; what was done is undone when a step fails. Instances made
+/* check, shared_create, worker_start; a failed step undoes the earlier ones. Instances made
  * earlier can be named by REF options; so can peers given by testhost_add_peer(). */
 testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plugin,
                                             const char *name, const testhost_option *options,
@@ -73,7 +74,7 @@ testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plu
 /* One more worker of an instance: the same shared object, a struct of its own. Destroyed before the
  * first. */
 testhost_instance *testhost_instance_worker(testhost_instance *first);
-/* What the instance said last by bp_report_health(); level 0 and an empty sentence: nothing. */
+/* The instance's last bp_report_health(); level 0 and an empty sentence: none. */
 struct testhost_report {
     uint32_t level;
     char     sentence[512];
@@ -159,10 +160,10 @@ testhost_request testhost_request_at(testhost *host, size_t index);
 
 /* ---- streams, scripted ---- */
 
-/* What the server at `address` sends, one piece a read; then the stream ends. Each call of this
- * adds a piece. Once an address is scripted no real connection is made to it. */
+/* Adds a piece that the server at `address` sends, one piece per read; then the stream ends. No
+ * real connection goes to a scripted address. */
 void testhost_stream_script(testhost *host, const char *address, bp_str piece);
-/* All that was written to it so far. */
+/* All bytes written to it so far. */
 bp_str testhost_stream_written(testhost *host, const char *address);
 
 /* ---- apps ---- */
@@ -181,14 +182,15 @@ typedef struct testhost_reply {
 testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const char *method,
                                     const char *target, const char *headers, bp_str body);
 
-/* A file that a command line brings along. */
+/* A file that the command line sends. */
 typedef struct testhost_file {
     const char *name;
     bp_str      bytes;
-    const char *option; /* whose file it is; NULL: one of the words' */
+    const char *option; /* the option that names the file; NULL: it is one of the words */
 } testhost_file;
 
-/* What was typed. Words and options are not checked against the table here: the host does that. */
+/* What was typed. The fake host does not check words and options against the table: the real host
+ * does that. */
 typedef struct testhost_command {
     const char            *name; /* of the app's table: "search" */
     const char *const     *words;
@@ -236,8 +238,8 @@ testhost_mcp_reply testhost_call_tool(bp_call *call, testhost_instance *app, con
 testhost_mcp_reply testhost_read_resource(bp_call *call, testhost_instance *app, const char *uri);
 testhost_mcp_reply testhost_get_prompt(bp_call *call, testhost_instance *app, const char *name,
                                        const char *arguments);
-/* What the client answers to the question of that key: the result object, as JSON. The client can
- * do what there are answers for; a question without one is BP_UNSUPPORTED. */
+/* Sets the client's answer to the question with that key: the result object, as JSON. The client
+ * has the capabilities that it has answers for; a question without an answer is BP_UNSUPPORTED. */
 void testhost_mcp_answer(testhost *host, const char *key, const char *result);
 
 #ifdef __cplusplus

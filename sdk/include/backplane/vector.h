@@ -1,7 +1,7 @@
 /* backplane/vector.h - the interface of a vector store.
  *
  * A vector store keeps, for every point of a collection, a float32 vector, the words of the passage
- * it stands for, and typed metadata. The three are written together, so they can never disagree. A
+ * it stands for, and typed metadata. The store writes the three together, so they never disagree. A
  * search runs over the vectors, over the words, or over both; fusing the two lists is the caller's
  * business, because only the caller knows how far to trust each.
  *
@@ -20,11 +20,11 @@ extern "C" {
 
 #define BP_KIND_VERSION_vector 1
 
-/* How near two vectors are. Scores are always "greater is nearer": for BP_L2 the negated distance.
+/* How near two vectors are. A greater score is always nearer: for BP_L2 it is the negated distance.
  */
 typedef enum bp_metric_kind { BP_COSINE = 0, BP_INNER_PRODUCT = 1, BP_L2 = 2 } bp_metric_kind;
 
-/* What a collection is pinned to at birth. A point or query that does not fit is BP_INVALID. */
+/* The fixed properties of a collection. A point or query that does not fit is BP_INVALID. */
 typedef struct bp_vector_schema {
     uint32_t struct_size;
     uint32_t dimensions; /* 1 to 65,536 */
@@ -32,11 +32,11 @@ typedef struct bp_vector_schema {
     uint32_t reserved;
     bp_str   model;    /* id of the embedder, so that two models never mix */
     bp_str   language; /* for the words: BCP 47; "en" stems, anything else does not; empty: "en" */
-    bp_str   owner; /* whose the collection is: the id of a deployment, [A-Za-z0-9_.-]{0,64}; empty:
-                       nobody's */
+    bp_str   owner; /* the deployment that owns the collection: its id, [A-Za-z0-9_.-]{0,64}; empty:
+                       none */
 } bp_vector_schema;
 
-/* The owner in a schema made by whoever was compiled when there was none: empty. */
+/* The owner; empty in a schema of a plugin compiled before the field existed. */
 static inline bp_str bp_vector_owner(const bp_vector_schema *schema)
 {
     return BP_HAS(schema, bp_vector_schema, owner) ? schema->owner : bp_str_n(NULL, 0);
@@ -87,8 +87,8 @@ typedef struct bp_leg {
     uint64_t      rows_read;
 } bp_leg;
 
-/* One point as scroll gives it; valid until the sink returns. The sink may keep memory of the call,
- * so the store calls it outside of scratch memory (bp_scratch_begin()) of its own. */
+/* The sink of scroll; the point is valid until the sink returns. The sink may keep memory of the
+ * call, so the store calls it outside of scratch memory (bp_scratch_begin()) of its own. */
 typedef struct bp_point_sink {
     uint32_t struct_size;
     bp_status (*point)(bp_call *call, void *self, const bp_point *point) BP_SUSPENDS;
@@ -124,9 +124,9 @@ typedef struct bp_vector_ops {
     uint32_t struct_size;
 
     /* Makes a collection and keeps its owner as a mark. The same schema again is BP_OK; another one
-     * is BP_CONFLICT, and so is another owner: what belongs to another deployment is neither used
-     * nor changed. A collection without a mark, as older versions made them, is adopted: it gets
-     * the mark of the first who names himself, with a line in the log. */
+     * is BP_CONFLICT, and so is another owner: a store neither uses nor changes collections of
+     * another deployment. It adopts a collection without a mark, made by an older version: the
+     * first deployment that names itself gets it, with a line in the log. */
     bp_status (*create)(bp_call *call, void *instance, bp_str collection,
                         const bp_vector_schema *schema) BP_SUSPENDS;
 
@@ -148,7 +148,7 @@ typedef struct bp_vector_ops {
     bp_status (*remove)(bp_call *call, void *instance, bp_str collection, const uint64_t *ids,
                         size_t count, const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
 
-    /* Runs the legs that the query names; a leg not asked for comes back empty. Idempotent. */
+    /* Runs the legs that the query names; the other leg comes back empty. Idempotent. */
     bp_status (*search)(bp_call *call, void *instance, const bp_vector_query *query,
                         bp_leg *by_vector, bp_leg *by_words) BP_SUSPENDS;
 
@@ -168,7 +168,7 @@ typedef struct bp_vector_ops {
      * Idempotent. */
     bp_status (*owner)(bp_call *call, void *instance, bp_str collection, bp_str *owner) BP_SUSPENDS;
 
-    /* OPTIONAL. Upkeep that an operator asks for: "vacuum" gives back to the file system what
+    /* Optional: upkeep that an operator asks for: "vacuum" gives back to the file system what
      * deleted points have left. May take as long as the call. BP_INVALID: `what` cannot be done. */
     bp_status (*maintain)(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 } bp_vector_ops;
@@ -193,7 +193,7 @@ static inline bp_status bp_vector_upsert(bp_call *call, const bp_peer *store, bp
     return bp_vector_of(store)->upsert(call, store->instance, collection, points, sizeof(bp_point),
                                        count);
 }
-/* Empty also where the host is too old to ask. */
+/* Also empty if the host is too old to ask. */
 static inline bp_status bp_vector_owner_of(bp_call *call, const bp_peer *store, bp_str collection,
                                            bp_str *owner) BP_SUSPENDS
 {

@@ -24,7 +24,7 @@ struct work {
     bp_str             lines;
 };
 
-/* Opened anew each time, so that logrotate needs to tell nobody. */
+/* Opened each time, so that logrotate needs to tell nobody. */
 static bp_status append_job(bp_call *call, void *arg)
 {
     struct work *work = arg;

@@ -14,7 +14,7 @@ struct embedder {
 
 static const bp_option options[] = {
     BP_OPTION_INT(struct embedder, dimensions, .initial = "128", .minimum = "8", .maximum = "4096",
-                  .help = "numbers in a vector; changing it makes every collection anew"),
+                  .help = "numbers in a vector; changing it rebuilds every collection"),
 };
 
 static void embed_text(bp_str text, float *vector, uint32_t dimensions)

@@ -1,4 +1,4 @@
-/* @NAME@.c - an LLM provider that says what it was told last, word by word. */
+/* @NAME@.c - an LLM provider that repeats the last message, word by word. */
 #include <backplane/llm.h>
 #include <backplane/loop.h>
 #include <backplane/plugin.h>

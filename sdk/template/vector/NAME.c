@@ -107,7 +107,8 @@ static bool is_at(const struct collection *collection, size_t place, uint64_t id
     return place < collection->count && collection->points[place]->id == id;
 }
 
-/* ---- filters: the metadata is read anew for each point, in memory that is given back at once ----
+/* ---- filters: the metadata is read again for each point, in memory that is given back at once
+ * ----
  */
 
 static bool is_equal(const bp_json *field, const bp_value *value)
@@ -713,7 +714,7 @@ static bp_status scan(bp_call *call, const struct collection *collection,
     return BP_OK;
 }
 
-/* Small collections only are sensible here, so the scan stays on the loop; a large one belongs into
+/* Small collections only are sensible here, so the scan stays on the loop; a large one belongs in
  * bp_offload(). */
 static bp_status search(bp_call *call, void *instance, const bp_vector_query *query,
                         bp_leg *by_vector, bp_leg *by_words)
