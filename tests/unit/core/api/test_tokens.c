@@ -78,7 +78,8 @@ static int defaults(void **state)
 
 static int tear_down(void **state)
 {
-    api_rig_stop(state);
+    (void)state;
+    api_rig_close();
     rig_stop(&issuer);
     return 0;
 }
