@@ -12,6 +12,7 @@
 #include "api/access.h"
 #include "api/api.h"
 #include "api/web.h"
+#include "net/http_client.h"
 #include "plugin/services.h"
 
 enum { APP, STORAGE, CACHE, UNITS, STORED_MAX = 8 };
@@ -228,6 +229,7 @@ static void api_rig_close(void)
     health_board_free(board);
     for (int i = 0; i < UNITS; i++)
         instance_free(&instances[i]);
+    http_client_free(&rig.worker);
     worker_free(&rig.worker);
     http_edge_close(rig.edge);
     log_close(rig_log);

@@ -105,6 +105,7 @@ static const bp_route app_routes[] = {
       .handler = echo,
       .request_schema = "{\"type\":\"object\"}",
       .response_schema = "{\"type\":\"string\"}" },
+    { .method = "GET", .path = "/mcp/{name}", .handler = echo },
     { .method = "GET", .path = "/files/{path...}", .handler = echo },
     { .method = "POST", .path = "/body", .handler = read_body },
     { .method = "POST", .path = "/short", .handler = read_body, .body_max_bytes = 4 },
@@ -154,6 +155,10 @@ static void a_request_reaches_its_handler_and_gets_its_answer(void **state)
           NULL },
         { "GET", "/echo/a", "X-Request-Id: azAZ09\r\n", 200, { "X-Request-Id: azAZ09\r\n" }, NULL },
         { "GET", "/echo/a", "X-Request-Id: \"quoted\"\r\n", 200, { "X-Request-Id: " }, "quoted" },
+        { "GET", "/mcp/work", NULL, 200, { "name=work " }, NULL },
+        { "GET", "/mcp/work/", NULL, 200, { "name=work " }, NULL }, // as people write it
+        { "GET", "/mcp/work/x/", NULL, 404, { NULL }, NULL },
+        { "GET", "/echo/work/", NULL, 404, { NULL }, NULL },
         { "GET", "/nowhere", NULL, 404, { "there is no route GET /nowhere" }, "Allow: " },
         { "DELETE",
           "/echo/a",
