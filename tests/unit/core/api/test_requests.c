@@ -191,7 +191,22 @@ static void a_request_reaches_its_handler_and_gets_its_answer(void **state)
           NULL },
         { "POST", "/body", "Content-Length: 1025\r\n", 413, { "too_large" }, NULL },
         { "POST", "/short", "Content-Length: 5\r\n", 413, { "too_large" }, NULL },
-        { "GET", "/", NULL, 200, { "\"name\":\"backplane\"" }, NULL },
+        { "GET",
+          "/",
+          NULL,
+          200,
+          { "\"docs\":\"/docs\",\"openapi\":\"/openapi.json\",\"health\":\"/health\"}",
+            "{\"name\":\"backplane\",\"version\":\"" },
+          NULL },
+        { "GET",
+          "/echo/a",
+          "Origin: http://localhost:3000\r\n",
+          200,
+          { "Access-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate, Retry-After, "
+            "X-Request-Id\r\n",
+            "Vary: Origin\r\n" },
+          NULL },
+        { "GET", "/commands", NULL, 200, { "\"commands\":[" }, NULL },
         { "GET", "/health/live", NULL, 200, { "alive" }, NULL },
     };
     char *answer;
