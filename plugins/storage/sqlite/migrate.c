@@ -1,5 +1,5 @@
-/* migrate.c - brings an owner's tables to the newest version; plugins/shared/stores/migrations says how.
- * All of it runs on the writer's thread. */
+/* migrate.c - brings an owner's tables to the newest version; plugins/shared/stores/migrations says
+ * how. All of it runs on the writer's thread. */
 #include "store.h"
 
 #include "migrations/migrations.h"

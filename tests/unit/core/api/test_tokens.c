@@ -78,7 +78,8 @@ static int defaults(void **state)
 
 static int tear_down(void **state)
 {
-    api_rig_stop(state);
+    (void)state;
+    api_rig_close();
     rig_stop(&issuer);
     return 0;
 }
@@ -304,7 +305,7 @@ static void each_resource_has_its_metadata(void **state)
           { "{\"resource\":\"https://mcp.example.org/mcp\",\"authorization_servers\":[\"https://"
             "login.example.org\"],\"scopes_supported\":[\"host:read\",\"guarded:read\",\"app:"
             "read\",\"more:read\",\"more:write\"],\"bearer_methods_supported\":[\"header\"]",
-            "Access-Control-Allow-Origin: *" },
+            "Access-Control-Allow-Origin: *", "\"resource_name\":\"Backplane\"}" },
           NULL },
         { "GET",
           "/.well-known/oauth-protected-resource/mcp",

@@ -143,6 +143,40 @@ static void the_build_id_is_that_of_the_program(void **state)
     assert_non_null(strstr(reported, line));
 }
 
+enum { LINES = 500 };
+
+static char log_path[64];
+
+/* The thread that writes them has hardly begun when the process ends. */
+static void abort_with_lines_queued(void)
+{
+    struct log *log = log_open(&(struct log_options){ .path = log_path, .queue_lines = 2 * LINES });
+
+    crash_install(log);
+    for (int i = 1; i <= LINES; i++)
+        log_message(log, BP_LOG_ERROR, "before", "line %d.", i);
+    abort();
+}
+
+static void what_was_logged_before_is_in_the_log(void **state)
+{
+    static char text[1 << 18];
+    char        line[32];
+    FILE       *file;
+
+    (void)state;
+    snprintf(log_path, sizeof(log_path), "/tmp/backplane-test-%d.log", (int)getpid());
+    status_of(abort_with_lines_queued);
+    file = fopen(log_path, "re");
+    assert_non_null(file);
+    read_all(file, text, sizeof(text));
+    unlink(log_path);
+    for (int i = 1; i <= LINES; i++) {
+        snprintf(line, sizeof(line), "line %d.", i);
+        assert_non_null(strstr(text, line));
+    }
+}
+
 static void abort_alone(void)
 {
     abort();
@@ -331,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_ran_is_named_on_stderr_and_in_the_report),
         cmocka_unit_test(the_build_id_is_that_of_the_program),
+        cmocka_unit_test(what_was_logged_before_is_in_the_log),
         cmocka_unit_test(the_host_is_named_where_no_plugin_ran),
         cmocka_unit_test(a_job_is_named_by_its_call),
         cmocka_unit_test(exit_of_a_plugin_is_no_order_end),

@@ -21,10 +21,13 @@
 #include "loop/call.h"
 #include "loop/watchdog.h"
 
-static struct worker    worker;
-static struct watchdog *watchdog;
-static _Atomic bool     is_done, was_alive;
-static _Atomic int64_t  took_ns;
+enum { WORKERS = 2 };
+
+static struct worker        workers[WORKERS];
+static struct worker *const last = &workers[WORKERS - 1]; // each is looked at, so the last one
+static struct watchdog     *watchdog;
+static _Atomic bool         is_done, was_alive;
+static _Atomic int64_t      took_ns;
 
 static int64_t cpu_ns(void)
 {
@@ -43,22 +46,27 @@ static void spin(int64_t duration_ns)
     took_ns = clock_now_ns() - began_ns;
 }
 
-/* Runs it on a fiber of a worker that a watchdog looks at. */
+/* Runs it on a fiber of the last worker that a watchdog looks at. */
 static void run_watched(void (*run)(void *arg), const struct watchdog_options *options)
 {
     is_done = false;
     was_alive = true;
-    assert_int_equal(worker_init(&worker, 0, 1, NULL), 0);
-    watchdog = watchdog_start(&worker, 1, options, NULL);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        assert_int_equal(worker_init(&workers[i], i, WORKERS, NULL), 0);
+    watchdog = watchdog_start(workers, WORKERS, options, NULL);
     assert_non_null(watchdog);
-    assert_int_equal(worker_start(&worker), 0);
-    worker_post(&worker, run, NULL);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        assert_int_equal(worker_start(&workers[i]), 0);
+    worker_post(last, run, NULL);
     while (!is_done)
         usleep(1000);
-    worker_stop(&worker);
-    worker_join(&worker);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        worker_stop(&workers[i]);
+        worker_join(&workers[i]);
+    }
     watchdog_stop(watchdog);
-    worker_free(&worker);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        worker_free(&workers[i]);
 }
 
 static double blocked(void)
@@ -72,8 +80,7 @@ static double blocked(void)
 
 static void begin(void (*run)(bp_call *call, void *arg))
 {
-    assert_true(
-        call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run, NULL));
+    assert_true(call_start(last, &(struct call_options){ .deadline_ns = BP_FOREVER }, run, NULL));
 }
 
 static void end(void)
@@ -87,19 +94,19 @@ static void end(void)
 static void spin_long(bp_call *call, void *arg)
 {
     (void)call, (void)arg;
-    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1);
+    for (int i = 0; i < 50 && watchdog_is_alive(workers, WORKERS);
          i++) // on a busy machine the watchdog looks less often
         spin(BP_MILLISECONDS(100));
-    was_alive = watchdog_is_alive(&worker, 1);
+    was_alive = watchdog_is_alive(workers, WORKERS);
     is_done = true;
 }
 
 static void sleep_long(bp_call *call, void *arg)
 {
     (void)call, (void)arg;
-    for (int i = 0; i < 50 && watchdog_is_alive(&worker, 1); i++)
+    for (int i = 0; i < 50 && watchdog_is_alive(workers, WORKERS); i++)
         usleep(100000);
-    was_alive = watchdog_is_alive(&worker, 1);
+    was_alive = watchdog_is_alive(workers, WORKERS);
     is_done = true;
 }
 
@@ -154,7 +161,7 @@ static void spin_starved(bp_call *call, void *arg)
     cpu_set_t all;
 
     (void)call, (void)arg;
-    has_crowd = (int)gettid() == worker.tid;
+    has_crowd = (int)gettid() == last->tid;
     if (!has_crowd) { // fibers are threads here, for tools; the loop's own sleeps meanwhile, and
                       // that counts
         end();
@@ -169,7 +176,7 @@ static void spin_starved(bp_call *call, void *arg)
     setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
     spin(BP_MILLISECONDS(8));
     is_crowd_over = true;
-    was_alive = watchdog_is_alive(&worker, 1);
+    was_alive = watchdog_is_alive(workers, WORKERS);
     end();
 }
 

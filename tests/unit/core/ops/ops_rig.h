@@ -98,8 +98,8 @@ static void on_call(void (*run)(bp_call *call))
     worker_run_until(&worker, is_done, &script);
 }
 
-static double metric_of(enum metric_type type, const char *name, const char *label,
-                        const char *value)
+__attribute__((unused)) static double metric_of(enum metric_type type, const char *name,
+                                                const char *label, const char *value)
 {
     return metric_value(metrics_series(metrics_define(type, name, "", label),
                                        &(bp_str){ value, strlen(value) }, 1));
