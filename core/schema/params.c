@@ -30,6 +30,8 @@ static const struct param_type {
     [BP_PARAM_TYPE_OBJECT] = { "object", "minProperties", "maxProperties", "an object",
                                sizeof(const bp_json *) },
     [BP_PARAM_TYPE_ANY] = { NULL, NULL, NULL, "a value", sizeof(const bp_json *) },
+    [BP_PARAM_TYPE_NUMBERS] = { "array", "minItems", "maxItems", "a list of numbers",
+                                sizeof(const bp_json *) },
 };
 
 static bool fail(char problem[PARAMS_PROBLEM_BYTES], const bp_param *row, const char *what)
@@ -52,7 +54,8 @@ static bp_param row_at(const bp_param *rows, uint32_t size, uint32_t index)
 
 static bool is_list(const bp_param *row)
 {
-    return row->type == BP_PARAM_TYPE_TEXTS || row->type == BP_PARAM_TYPE_OBJECTS;
+    return row->type == BP_PARAM_TYPE_TEXTS || row->type == BP_PARAM_TYPE_NUMBERS ||
+           row->type == BP_PARAM_TYPE_OBJECTS;
 }
 
 /* ---- the schema ---- */
@@ -119,7 +122,7 @@ static bool put_row_members(const bp_param *row, bp_json_writer *w, int depth,
         return put_object(row->fields, row->field_count, row->field_size,
                           row->flags & BP_PARAM_CLOSED, w, depth + 1, problem);
     json_begin(w, JSON_KIND_OBJECT);
-    json_put_text(w, "type", "string");
+    json_put_text(w, "type", row->type == BP_PARAM_TYPE_NUMBERS ? "number" : "string");
     if (row->choices)
         put_choices(w, row->choices, false);
     json_end(w);
@@ -182,7 +185,7 @@ static bool put_row(const bp_param *row, bp_json_writer *w, int depth,
                     char problem[PARAMS_PROBLEM_BYTES])
 {
     if (!row->name || !*row->name || row->type < BP_PARAM_TYPE_TEXT ||
-        row->type > BP_PARAM_TYPE_ANY)
+        row->type > BP_PARAM_TYPE_NUMBERS)
         return fail(problem, row, "has no name, or a type that this version does not know");
     if (depth > PARAMS_DEPTH_MAX)
         return fail(problem, row, "is nested too deep");
@@ -353,6 +356,7 @@ static bool set_value(const bp_param *row, const bp_json *value, void *to)
         memcpy(to, &choice, sizeof(choice));
         return choice >= 0;
     case BP_PARAM_TYPE_TEXTS:
+    case BP_PARAM_TYPE_NUMBERS:
     case BP_PARAM_TYPE_OBJECTS:
         memcpy(to, &value, sizeof(value));
         return kind == JSON_KIND_ARRAY;
@@ -401,7 +405,7 @@ bool params_read(const bp_params *params, const bp_json *arguments, void *values
         const bp_json *value = json_get(arguments, bp_str_of(row.name));
         void          *to = (char *)values + row.offset;
 
-        if (row.type < BP_PARAM_TYPE_TEXT || row.type > BP_PARAM_TYPE_ANY ||
+        if (row.type < BP_PARAM_TYPE_TEXT || row.type > BP_PARAM_TYPE_NUMBERS ||
             row.offset + types[row.type].size > params->bytes_size)
             return fail(problem, &row, "is not described well: its field lies outside the struct");
         if (value && json_type_of(value) == JSON_KIND_NULL && row.flags & BP_PARAM_NULLABLE)

@@ -40,7 +40,8 @@ typedef enum bp_param_type {
     BP_PARAM_TYPE_TEXTS = 6,   /* const bp_json *, an array of strings; NULL: not given */
     BP_PARAM_TYPE_OBJECTS = 7, /* const bp_json *, an array of objects of `fields` */
     BP_PARAM_TYPE_OBJECT = 8,  /* const bp_json *, of `fields`; without them any object */
-    BP_PARAM_TYPE_ANY = 9      /* const bp_json *; its schema is `schema` alone */
+    BP_PARAM_TYPE_ANY = 9,     /* const bp_json *; its schema is `schema`, and `choices` */
+    BP_PARAM_TYPE_NUMBERS = 10 /* const bp_json *, an array of numbers */
 } bp_param_type;
 
 enum {
@@ -97,6 +98,8 @@ typedef struct bp_params {
     BP_PARAM_OF(BP_PARAM_TYPE_CHOICE, struct_, field_, #field_, __VA_ARGS__)
 #define BP_PARAM_TEXTS(struct_, field_, ...)                                                       \
     BP_PARAM_OF(BP_PARAM_TYPE_TEXTS, struct_, field_, #field_, __VA_ARGS__)
+#define BP_PARAM_NUMBERS(struct_, field_, ...)                                                     \
+    BP_PARAM_OF(BP_PARAM_TYPE_NUMBERS, struct_, field_, #field_, __VA_ARGS__)
 #define BP_PARAM_OBJECT(struct_, field_, ...)                                                      \
     BP_PARAM_OF(BP_PARAM_TYPE_OBJECT, struct_, field_, #field_, __VA_ARGS__)
 #define BP_PARAM_OBJECTS(struct_, field_, ...)                                                     \

@@ -3,6 +3,7 @@
 #include <backplane/app.h>
 #include <backplane/command.h>
 #include <backplane/json.h>
+#include <backplane/param.h>
 #include <backplane/plugin.h>
 
 enum { ANSWER_BYTES_MAX = 64 << 10 };
@@ -30,22 +31,35 @@ static bp_status hello(bp_call *call, void *instance, bp_request *request, bp_re
     return bp_respond_json(call, response, 200, w);
 }
 
+/* What the body of POST /@NAME@/sum has, and what comes back: the description of the route, and how
+ * the struct is filled. */
+struct sum {
+    const bp_json *numbers;
+};
+
+static const bp_param sum_rows[] = {
+    BP_PARAM_NUMBERS(struct sum, numbers, .flags = BP_PARAM_REQUIRED, .help = "what to add up"),
+};
+static const bp_params sum_params = BP_PARAMS(struct sum, sum_rows);
+static const bp_param  summed_rows[] = { BP_PARAM_ROW(BP_PARAM_TYPE_NUMBER, "sum", .help = NULL) };
+static const bp_params summed = BP_PARAMS_ONLY(summed_rows);
+static const bp_param hello_rows[] = { BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "greeting", .help = NULL) };
+static const bp_params hello_results = BP_PARAMS_ONLY(hello_rows);
+
 static bp_status sum(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     bp_json_writer *w = bp_json_writer_new(call, ANSWER_BYTES_MAX);
-    const bp_json  *body, *numbers;
+    const bp_json  *body;
+    struct sum      wanted;
     bp_str          bytes;
     double          total = 0;
 
     (void)instance;
     BP_TRY(bp_request_body(call, request, &bytes)); /* suspends until it is there */
     BP_TRY(bp_json_read(call, bytes, &body));
-    numbers = bp_json_get(body, "numbers");
-    if (bp_json_type_of(numbers) != BP_JSON_ARRAY)
-        return bp_fail(call, BP_INVALID,
-                       "\"numbers\" is missing or not an array"); /* answered with 400 */
-    for (size_t i = 0; i < bp_json_count(numbers); i++)
-        total += bp_json_number(bp_json_at(numbers, i));
+    BP_TRY(bp_params_read(call, &sum_params, body, &wanted)); /* BP_INVALID is answered with 400 */
+    for (size_t i = 0; i < bp_json_count(wanted.numbers); i++)
+        total += bp_json_number(bp_json_at(wanted.numbers, i));
     bp_json_object(w);
     bp_json_put_number(w, "sum", total);
     bp_json_end(w);
@@ -58,16 +72,14 @@ static const bp_route routes[] = {
       .handler = hello,
       .summary = "Greets",
       .query = "name: whom to greet",
-      .response_schema = "{\"type\":\"object\",\"properties\":{\"greeting\":{\"type\":\"string\"}}"
-                         "}" },
+      .response_params = &hello_results },
     { .method = "POST",
       .path = "/@NAME@/sum",
       .handler = sum,
       .scope = "@NAME@:read",
       .summary = "Adds up numbers",
-      .request_schema = "{\"type\":\"object\",\"required\":[\"numbers\"],\"properties\":{"
-                        "\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}}",
-      .response_schema = "{\"type\":\"object\",\"properties\":{\"sum\":{\"type\":\"number\"}}}" },
+      .request_params = &sum_params,
+      .response_params = &summed },
 };
 
 /* Files are read where the command was typed, and come piece by piece. */

@@ -33,6 +33,9 @@ int main(int argc, char **argv)
     CHECK(reply.http_status == 200 && has(bp_format(call, BP_FMT, BP_ARG(reply.body)), "6.5"));
     reply = testhost_request_app(call, instance, "POST", "/@NAME@/sum", "", BP_STR("{}"));
     CHECK(reply.status == BP_INVALID && has(bp_error_of(call)->message, "\"numbers\" is missing"));
+    reply = testhost_request_app(call, instance, "POST", "/@NAME@/sum", "",
+                                 BP_STR("{\"numbers\":7}"));
+    CHECK(reply.status == BP_INVALID && has(bp_error_of(call)->message, "a list of numbers"));
     reply = testhost_request_app(call, instance, "GET", "/nowhere", "", BP_STR(""));
     CHECK(reply.status == BP_NOT_FOUND);
     ran = testhost_run_command(call, instance,

@@ -18,6 +18,7 @@ struct edit {
     int32_t        order;
     const bp_json *edits, *tags, *more, *any;
     int64_t        rounds;
+    const bp_json *numbers;
 };
 
 static const bp_param edit_fields[] = {
@@ -37,6 +38,7 @@ static const bp_param edit_rows[] = {
     BP_PARAM_OBJECT(struct edit, more, .schema = "{\"additionalProperties\":{\"type\":\"null\"}}"),
     BP_PARAM_OF(BP_PARAM_TYPE_ANY, struct edit, any, "any", .schema = "{\"minimum\":3}"),
     BP_PARAM_INTEGER(struct edit, rounds, .initial = "7", .flags = BP_PARAM_QUIET),
+    BP_PARAM_NUMBERS(struct edit, numbers, .maximum = "2"),
 };
 static const bp_params edit_params = BP_PARAMS(struct edit, edit_rows);
 static const bp_params more_params = BP_PARAMS_WITH(struct edit, edit_fields,
@@ -81,7 +83,9 @@ static void a_table_gives_its_schema(void **state)
         "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[\"a\",\"b\"]},"
         "\"maxItems\":3},"
         "\"more\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"null\"}},"
-        "\"any\":{\"minimum\":3},\"rounds\":{\"type\":\"integer\"}},\"required\":[\"path\"]}");
+        "\"any\":{\"minimum\":3},\"rounds\":{\"type\":\"integer\"},"
+        "\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"number\"},\"maxItems\":2}},"
+        "\"required\":[\"path\"]}");
     assert_true(params_text(&arena, &more_params, &text, problem));
     assert_string_equal(text, "{\"type\":\"object\",\"properties\":{"
                               "\"oldText\":{\"type\":\"string\"},"
@@ -179,6 +183,7 @@ static void what_does_not_fit_is_named(void **state)
         { "{\"path\":\"x\",\"dryRun\":\"true\"}", "\"dryRun\" must be true or false" },
         { "{\"path\":\"x\",\"order\":\"up\"}", "\"order\" must be one of the choices" },
         { "{\"path\":\"x\",\"edits\":{}}", "\"edits\" must be a list of objects" },
+        { "{\"path\":\"x\",\"numbers\":1}", "\"numbers\" must be a list of numbers" },
         { "{\"path\":\"x\",\"more\":[]}", "\"more\" must be an object" },
     };
 
@@ -199,7 +204,7 @@ static void a_table_that_cannot_be_meant_so_is_refused(void **state)
                                                       .field_count = 1,
                                                       .field_size = sizeof(bp_param)) };
     static const bp_param  nameless[] = { { .type = BP_PARAM_TYPE_TEXT } };
-    static const bp_param  typeless[] = { { .name = "x", .type = 10 } };
+    static const bp_param  typeless[] = { { .name = "x", .type = 11 } };
     static const bp_param  choiceless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_CHOICE, "x", .help = "x") };
     static const bp_param  boundless[] = { BP_PARAM_ROW(BP_PARAM_TYPE_BOOLEAN, "x",
                                                         .minimum = "1") };
