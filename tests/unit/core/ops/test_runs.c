@@ -17,7 +17,7 @@ enum { COUNT_MAX = 4, COUNT_OF_ONE = 3, BYTES = 4096 };
 static struct worker          worker;
 static struct runs           *runs;
 static struct generation_seat seat;
-static struct generation      generation = { .seats = &seat };
+static struct generation      generation = { .seats = &seat, .worker_count = 1 };
 static const uint8_t          ada[16] = { 1 }, bob[16] = { 2 };
 
 struct script {
