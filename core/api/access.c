@@ -1,4 +1,4 @@
-/* access.c - what is counted and logged of every request, whatever became of it.
+/* access.c - counts and logs every request, also refused and failed ones.
  *
  * The status is that of the outcome: 499 when the client was gone first, that of the failure when a
  * stream that had begun with 200 was cut or ended by an error event (`sent_status` has the 200

@@ -1,4 +1,4 @@
-/* access.h - what is counted and logged of every request, whatever became of it. */
+/* access.h - counts and logs every request, also refused and failed ones. */
 #ifndef CORE_API_ACCESS_H
 #define CORE_API_ACCESS_H
 

@@ -1,5 +1,5 @@
-/* api.c - what requests are dispatched with: routes, keys, limits, their description; made and
- * freed with an edition. */
+/* api.c - the data for dispatching requests: routes, keys, limits, OpenAPI; made and freed with an
+ * edition. */
 #include "api/api.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* authenticate.c - who asks, and whether the route may be asked by them. */
+/* authenticate.c - identifies the client, and decides whether it may call the route. */
 #include <stdlib.h>
 
 #include "api/api.h"

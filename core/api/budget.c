@@ -1,4 +1,4 @@
-/* budget.c - so many a minute for each client, counted in this process. */
+/* budget.c - a limit per minute for each client, counted in this process. */
 #include "api/budget.h"
 
 #include <pthread.h>

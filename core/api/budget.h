@@ -1,5 +1,5 @@
-/* budget.h - so many a minute for each client, counted in this process: what must be limited
- * without asking anybody.
+/* budget.h - a limit per minute for each client, counted in this process, for limits that may ask
+ * no back end.
  *
  * A bucket for each hash of a client (bp_call.client): it holds a minute's worth and is filled
  * steadily. Clients whose hashes meet share one. Any thread.

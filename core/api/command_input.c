@@ -65,8 +65,8 @@ static bp_status read_line(bp_call *call, struct command_input *input, size_t mo
         some = take(input, is_end ? (size_t)(newline - input->piece.data) : SIZE_MAX);
         if (input->line.len + some.len > most)
             return fail(call, input,
-                        "one of its lines of JSON is longer than is possible: a file "
-                        "begins behind its line, not in it");
+                        "one of its lines of JSON is too long: the bytes of a file follow its "
+                        "line, they are not part of it");
         buf_add(&input->line, some);
         if (is_end)
             take(input, 1);
@@ -86,7 +86,7 @@ static bp_status parse(bp_call *call, struct command_input *input, struct arena 
     if (json_parse(arena, line, value, problem) == BP_OK &&
         json_type_of(*value) == JSON_KIND_OBJECT)
         return BP_OK;
-    snprintf(why, sizeof(why), "a line of it is no JSON object%s%s", problem[0] ? ": " : "",
+    snprintf(why, sizeof(why), "one of its lines is not a JSON object%s%s", problem[0] ? ": " : "",
              problem);
     return fail(call, input, why);
 }
@@ -113,7 +113,7 @@ static bp_status next_piece(bp_call *call, struct command_input *input)
         return fail(call, input, "it ends within a file");
     if (!str_to_uint(line, &len) || len > INT64_MAX)
         return fail(call, input,
-                    "before a piece of a file stands its length in decimal, and a line end");
+                    "each piece of a file begins with a line that has its length in decimal");
     input->left = (int64_t)len;
     if (!len)
         input->state = INPUT_BETWEEN;
@@ -131,7 +131,7 @@ bp_status command_input_read(bp_call *call, struct command_input *input, bp_str 
         return BP_OK;
     BP_TRY(fill(call, input));
     if (!input->piece.len)
-        return fail(call, input, "it ends within a file, which is shorter than was said");
+        return fail(call, input, "it ends within a file, before the announced size");
     *piece = take(input, (size_t)input->left);
     input->left -= (int64_t)piece->len;
     return BP_OK;
@@ -158,7 +158,7 @@ static bp_status take_file(bp_call *call, struct command_input *input, const bp_
     if (!file->name.len || memchr(file->name.data, '\0', file->name.len))
         return fail(call, input, "the line before a file needs \"name\"");
     if (size && (!json_is_whole(size) || file->size_bytes < 0))
-        return fail(call, input, "\"size\" of a file is its bytes, a whole number");
+        return fail(call, input, "\"size\" of a file must be its length in bytes, a whole number");
     input->state = size ? INPUT_SIZED : INPUT_PIECES;
     input->left = size ? file->size_bytes : 0;
     return BP_OK;

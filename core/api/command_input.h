@@ -1,7 +1,7 @@
 /* command_input.h - the body of a command's request, taken apart while it comes in.
  *
- * Nothing is kept but the line that is read and one piece of the body: whoever sends is held back
- * until the command asks for more.
+ * It keeps only the current line and one piece of the body. The client is held back until the
+ * command asks for more.
  */
 #ifndef CORE_API_COMMAND_INPUT_H
 #define CORE_API_COMMAND_INPUT_H

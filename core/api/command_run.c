@@ -1,4 +1,4 @@
-/* command_run.c - the service behind command.h: what a command reads, and what it says. */
+/* command_run.c - the service behind command.h: the input and output of a command. */
 #include "api/command_run.h"
 
 #include <stdio.h>

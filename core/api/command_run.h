@@ -1,4 +1,4 @@
-/* command_run.h - one run of a command: what was typed, and what it says. */
+/* command_run.h - one run of a command: its input and its output. */
 #ifndef CORE_API_COMMAND_RUN_H
 #define CORE_API_COMMAND_RUN_H
 

@@ -1,4 +1,4 @@
-/* command_table.c - the table of an app's commands: what may stand in it, and how it is told. */
+/* command_table.c - the table of an app's commands: checked, and written as JSON. */
 #include "api/command_table.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* command_table.h - the commands of an app, read from its table: checked once, and written as what
- * the command line learns of them.
+/* command_table.h - the commands of an app: their table, checked once and written as JSON for the
+ * command line.
  */
 #ifndef CORE_API_COMMAND_TABLE_H
 #define CORE_API_COMMAND_TABLE_H

@@ -1,4 +1,4 @@
-/* commands.c - the routes of commands: the table for those who ask, and one POST for each. */
+/* commands.c - the routes of commands: GET for the table, and one POST for each. */
 #include "api/commands.h"
 
 #include "api/command_run.h"

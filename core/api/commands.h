@@ -1,4 +1,4 @@
-/* commands.h - commands of apps over HTTP: what `backplane NAME` asks a server for.
+/* commands.h - commands of apps over HTTP: the requests that `backplane NAME` sends to a server.
  *
  *      GET  /commands                    the table of all commands
  *      POST /commands/INSTANCE/NAME      runs one; a blank in NAME is a slash there

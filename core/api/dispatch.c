@@ -1,4 +1,4 @@
-/* dispatch.c - the way of one request, from the edge to a handler and back. */
+/* dispatch.c - takes one request from the edge to a handler and back. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,7 +70,8 @@ static bp_status take_from_host_limit(struct api *api, bp_call *call, const stru
         budget_take(api->host_requests, call->client, &wait_ns))
         return BP_OK;
     call_fail(call, BP_LIMIT,
-              "the limit of %lld requests a minute is reached that are for the host itself",
+              "the limit of %lld requests a minute for the host's own routes is reached: try again "
+              "later",
               (long long)api->conf->server.host_rate_per_minute);
     call->error.retry_after_ns = wait_ns;
     return BP_LIMIT;
@@ -144,7 +145,7 @@ static bp_status find_route(struct api *api, struct http_exchange *exchange,
         !(api_is_own_route(api, route) &&
           route->spec.flags & (HOST_ROUTE_METRICS | HOST_ROUTE_PROBE)))
         return call_fail(exchange->call, BP_NOT_FOUND,
-                         "this listener has metrics and probes alone");
+                         "this listener serves only metrics and probes");
     for (const struct route *at = route; at; at = at->next_same) {
         if (!prefix_is_served_at(&api->conf->server, listener, at->unit))
             continue;

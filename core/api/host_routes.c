@@ -1,4 +1,4 @@
-/* host_routes.c - what the host itself answers: probes, metrics, the description of its routes. */
+/* host_routes.c - the host's own routes: probes, metrics, OpenAPI. */
 #include "api/api.h"
 #include "api/commands.h"
 #include "api/web.h"
@@ -80,7 +80,7 @@ static bp_status get_metrics(bp_call *call, void *instance, bp_request *request,
 
     (void)request;
     if (!api->conf->server.metrics)
-        return bp_fail(call, BP_NOT_FOUND, "metrics are switched off by server.metrics");
+        return bp_fail(call, BP_NOT_FOUND, "metrics are off: set server.metrics to true");
     buf_init(&buf, call->arena, METRICS_BYTES_MAX);
     metrics_render(&buf);
     BP_TRY(buf_status(&buf));
@@ -167,8 +167,8 @@ const bp_route api_host_routes[] = {
       .path = "/health",
       .handler = get_health,
       .flags = HOST_ROUTE_KNOWS,
-      .summary = "Health of every component; 503 when the whole is unhealthy; sentences only for "
-                 "those with the scope host:read",
+      .summary = "Health of every component; 503 when the server is unhealthy; sentences need the "
+                 "scope host:read",
       .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET",
       .path = "/health/live",
@@ -208,18 +208,18 @@ const bp_route api_host_routes[] = {
     { .method = "GET",
       .path = "/commands",
       .handler = commands_get,
-      .summary = "The commands that apps bring to the command line, with their words and options",
+      .summary = "Commands of apps for the command line, with their words and options",
       .response_schema = "{\"type\":\"object\",\"required\":[\"commands\"],\"properties\":{"
                          "\"commands\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}" },
     { .method = "GET",
       .path = "/.well-known/oauth-protected-resource",
       .handler = get_resource_metadata,
-      .summary = "Whose tokens are taken here (RFC 9728)",
+      .summary = "The issuer of accepted tokens (RFC 9728)",
       .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET",
       .path = "/.well-known/oauth-protected-resource/{path...}",
       .handler = get_resource_metadata_of,
-      .summary = "Whose tokens are taken at that path (RFC 9728)",
+      .summary = "The issuer of tokens accepted at that path (RFC 9728)",
       .response_schema = "{\"type\":\"object\"}" },
     { .method = "GET",
       .path = "/docs",

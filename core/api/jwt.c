@@ -181,7 +181,7 @@ struct jwt_keys *jwt_keys_read(bp_str json, char problem[256])
         list = json_get(set, BP_STR("keys"));
         for (size_t i = 0; i < json_count(list) && keys->count < JWT_KEYS_MAX; i++)
             keys->count += read_key(json_at(list, i), &keys->items[keys->count]);
-        snprintf(problem, 256, "the key set has no key for signatures that is understood here");
+        snprintf(problem, 256, "the key set has no signature key of a supported type");
     }
     arena_free(&arena);
     if (keys->count)
@@ -288,7 +288,7 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
     size_t   len = bytes ? crypto_unbase64url(signature, bytes) : SIZE_MAX;
     bool     has_key = false;
 
-    snprintf(why, 256, "the token's algorithm is not one that this server takes");
+    snprintf(why, 256, "this server does not support the token's algorithm");
     if (!algorithm)
         return JWT_BAD;
     snprintf(why, 256, "the token has a header \"crit\" or a signature that is not understood");
@@ -341,14 +341,15 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
         !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
         snprintf(why, 256, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
-        snprintf(why, 256, "the token was not made out for this server: its audience is another");
+        snprintf(why, 256,
+                 "the token is for another server: ask for one with the audience of this server");
     else if (!is_number(expires) || json_as_number(expires) + (double)JWT_LEEWAY_S < now)
         snprintf(why, 256, "the token has expired");
     else if (not_before &&
              (!is_number(not_before) || json_as_number(not_before) - (double)JWT_LEEWAY_S > now))
         snprintf(why, 256, "the token is not valid yet");
     else if (!json_as_string(json_get(claims, BP_STR("sub"))).len)
-        snprintf(why, 256, "the token does not say whom it is about: it has no \"sub\"");
+        snprintf(why, 256, "the token does not name its user: it has no \"sub\"");
     else if (rules->tenant_claim.len && !json_as_string(json_get(claims, rules->tenant_claim)).len)
         snprintf(why, 256,
                  "the token does not name a tenant, which this server asks for"); // never somebody
@@ -385,7 +386,7 @@ enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_k
     const bp_json   *header, *claims;
     enum jwt_verdict verdict;
 
-    snprintf(why, 256, "the token is no JSON Web Token");
+    snprintf(why, 256, "the token is not a JSON Web Token");
     if (token.len > JWT_BYTES_MAX || !head.len || !body.len || !signature.len)
         return JWT_BAD;
     header = read_part(arena, head);

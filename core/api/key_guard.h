@@ -1,5 +1,5 @@
-/* key_guard.h - who may have API keys and tokens looked at: so many wrong ones a minute from each
- * client, and no limit for those that were good lately.
+/* key_guard.h - limits the checks of API keys and tokens: a number of wrong ones per minute and
+ * client, without a limit for recently valid ones.
  *
  * All workers share it. A key is known by its id and the hash of its secret, a token by the hash of
  * all of it: neither is kept.

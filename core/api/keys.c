@@ -208,8 +208,8 @@ static bp_status look_up(bp_call *call, const bp_peer *storage, struct key_cache
     is_guess = !key_guard_trusts(guard, id, hash);
     if (is_guess)
         BP_TRY(key_guard_allow_guess(guard, call,
-                                     "too many wrong API keys came from this address: keys that "
-                                     "are not known to be good are not looked at for a while"));
+                                     "too many wrong API keys came from this address: the server "
+                                     "checks no unknown keys from it for a while"));
     BP_TRY(fetch(call, storage, id, known));
     if (!known->id[0] && is_guess)
         key_guard_charge(guard, call);

@@ -1,5 +1,5 @@
-/* oauth.c - the issuer's keys, fetched when needed and kept; tokens checked against them; what
- * clients are told. */
+/* oauth.c - fetches and caches the issuer's keys, checks tokens against them, and words the answers
+ * to clients. */
 #include "api/oauth.h"
 
 #include <stdio.h>
@@ -139,7 +139,7 @@ static bp_status read_metadata(bp_call *call, const struct oauth *oauth, bp_str 
     char           reason[JSON_PROBLEM_BYTES];
 
     if (json_parse(call->arena, body, &json, reason) != BP_OK)
-        return call_fail(call, BP_UPSTREAM, "its metadata is no JSON: %s", reason);
+        return call_fail(call, BP_UPSTREAM, "its metadata is not JSON: %s", reason);
     if (!bp_str_equal(json_as_string(json_get(json, BP_STR("issuer"))), issuer))
         return call_fail(call, BP_UPSTREAM, "its metadata says that it is another issuer");
     url = json_as_string(json_get(json, BP_STR("jwks_uri")));
@@ -214,8 +214,8 @@ static bp_status fetch(bp_call *call, struct oauth *oauth)
     return BP_OK;
 }
 
-/* Whether the keys will do for now. An issuer that is down for a while locks nobody out, and
- * whoever sends tokens of keys that nobody knows makes it be asked twice a minute, not more. */
+/* Whether the keys will do for now. An issuer that is down for a while locks nobody out. A client
+ * that sends tokens signed with unknown keys makes us ask the issuer at most twice a minute. */
 static bool will_do(const struct held_keys *held, int64_t age_ns, int64_t since_try_ns,
                     bool is_unknown)
 {
@@ -224,7 +224,7 @@ static bool will_do(const struct held_keys *held, int64_t age_ns, int64_t since_
     return since_try_ns < BP_SECONDS(AGAIN_S) || (age_ns < BP_SECONDS(KEEP_S) && !is_unknown);
 }
 
-/* The keys, held; fetched anew when they are old, or at once when `is_unknown` key was asked for.
+/* The keys, held; fetched again when they are old, or at once when `is_unknown` key was asked for.
  */
 static bp_status take_keys(bp_call *call, struct oauth *oauth, bool is_unknown,
                            struct held_keys **held)
@@ -392,8 +392,8 @@ bp_status oauth_authenticate(bp_call *call, struct oauth *oauth, bp_str path, bp
     is_guess = !key_guard_trusts(oauth->guard, id, hash);
     if (is_guess)
         BP_TRY(key_guard_allow_guess(oauth->guard, call,
-                                     "too many wrong tokens came from this address: tokens that "
-                                     "are not known to be good are not looked at for a while"));
+                                     "too many wrong tokens came from this address: the server "
+                                     "checks no unknown tokens from it for a while"));
     status = check_token(call, oauth, &rules, token, may_fetch, principal, &is_checked);
     if (is_checked)
         key_guard_note(oauth->guard, id, hash, status == BP_OK);

@@ -1,5 +1,5 @@
-/* origin.h - which Host and Origin a request may carry, so that a page in a browser cannot reach
- * what it should not.
+/* origin.h - which Host and Origin a request may carry, so that a foreign page in a browser cannot
+ * reach the server.
  *
  * A server on loopback is reached by any page whose name was rebound to 127.0.0.1, unless the Host
  * is checked. So a listener on loopback takes loopback names and those of `server.allowed_hosts`;

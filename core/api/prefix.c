@@ -1,4 +1,4 @@
-/* prefix.c - which apps would be in each other's way, and what stands before their paths then. */
+/* prefix.c - finds apps with equal paths, and the prefixes that part them. */
 #include "api/prefix.h"
 #include "api/router.h"
 

@@ -1,4 +1,4 @@
-/* prefix.h - what stands before the paths of an app, so that apps can share a listener.
+/* prefix.h - prefixes of the paths of apps, so that apps can share a listener.
  *
  *      app:
  *        work:  { use: filesystem, ... }                    GET /files/{path...}

@@ -1,4 +1,4 @@
-/* proxy.c - whose request it is when a proxy brought it. */
+/* proxy.c - the client's address when a request comes through a proxy. */
 #include "api/proxy.h"
 
 #include <arpa/inet.h>

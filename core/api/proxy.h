@@ -1,5 +1,5 @@
-/* proxy.h - whose request it is when a proxy brought it: X-Forwarded-For, believed only from
- * proxies the conf trusts. */
+/* proxy.h - the client's address when a request comes through a proxy: X-Forwarded-For, from
+ * trusted proxies only. */
 #ifndef CORE_API_PROXY_H
 #define CORE_API_PROXY_H
 

@@ -1,4 +1,4 @@
-/* web.c - the service behind app.h: what a handler sees of a request and how it answers. */
+/* web.c - the service behind app.h: how a handler reads a request and answers it. */
 #include "api/web.h"
 
 #include <stdio.h>
@@ -247,7 +247,7 @@ bp_status web_fail(bp_call *call, bp_response *response, bp_status status)
     // A client that is still there was not the one who gave up: the server was, as it has to end.
     if (call_over(call) == BP_CANCELLED && !http_exchange_is_gone(exchange))
         status = call_fail(call, BP_UNAVAILABLE,
-                           "the server gave this request up, as it has to end: send it again");
+                           "the server is stopping and gave this request up: send it again");
     http_status = bp_status_http(status);
     call_sentence_for_client(call, status, &is_whole);
     if (http_status >= 500 || !is_whole)

@@ -1,4 +1,4 @@
-/* who.c - who asked, for the log line of a request. */
+/* who.c - the client of a request, for its log line. */
 #include "api/who.h"
 
 #include "base/crypto.h"

@@ -1,4 +1,4 @@
-/* who.h - the fields of a request's log line that say who asked: the key, the program, the trace.
+/* who.h - the fields of a request's log line that identify the client: key, user agent, trace.
  */
 #ifndef CORE_API_WHO_H
 #define CORE_API_WHO_H

@@ -29,7 +29,7 @@ void arena_init(struct arena *arena, size_t limit_bytes)
 
 static void run_cleanups(struct arena *arena)
 {
-    // A cleanup may register another one, so the list is read anew each time.
+    // A cleanup may register another one, so the list is read again each time.
     while (arena->cleanups) {
         struct arena_cleanup *cleanup = arena->cleanups;
         arena->cleanups = cleanup->older;

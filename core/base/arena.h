@@ -1,4 +1,4 @@
-/* arena.h - memory that is freed as a whole, with a list of things to do when it is.
+/* arena.h - memory that is freed as a whole, with a list of cleanups.
  *
  * A call, a conf file and an instance each own one. Allocation moves a pointer through blocks; a
  * limit that is stated when the arena is made bounds it. Not for use by two threads at once.

@@ -1,4 +1,4 @@
-/* check.c - the end of a process whose invariant is broken. */
+/* check.c - ends a process with a broken invariant. */
 #include "base/check.h"
 
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* check.h - invariants that execute: what must hold of the host's own data, whatever others do.
+/* check.h - invariants that execute: conditions on the host's own data that no input may break.
  *
  * A check that fails is a fault of the host or of a plugin that wrote where it may not, never of a
  * request. To go on would be to serve from broken data, so the process says which invariant is
@@ -25,7 +25,7 @@ _Noreturn void check_failed(const char *file, int line, const char *condition)
 /* "core/base/queue.h:51: broken invariant: ..." of the check that failed in this process, for the
  * crash report; NULL: none has. */
 const char *check_sentence(void);
-/* Whoever reports crashes says so: then the sentence is not written to standard error here, too. */
+/* The crash report prints the sentence: do not write it to standard error here as well. */
 void check_leave_to_report(void);
 
 #endif

@@ -84,7 +84,7 @@ static bool passes_caps(struct scan *scan)
  *
  * jansson allocates twice for each key and frees each piece alone; moving a pointer through blocks
  * and giving them back whole halves the time, and the memory counts against the call's limit.
- * Whoever else in the process uses jansson (a plugin) does so outside of json_parse() and gets
+ * Other users of jansson in the process (a plugin) call it outside of json_parse() and get
  * malloc() and free() as ever.
  */
 static _Thread_local struct arena *reading_into;

@@ -1,4 +1,4 @@
-/* json.h - the one door to JSON: jansson for reading, a writer of our own that counts and escapes.
+/* json.h - all access to JSON: jansson for reading, our own writer that counts and escapes.
  *
  * Values that were read are jansson's, seen as bp_json; they live as long as the arena they were
  * read into.

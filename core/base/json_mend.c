@@ -1,5 +1,5 @@
-/* json_mend.c - the lenient door: reads what is good, mends what can be mended, says why not for
- * the rest. */
+/* json_mend.c - lenient reading: keeps valid JSON, mends what it can, and says why it refuses the
+ * rest. */
 #include "base/json_mend.h"
 
 #include <stdio.h>

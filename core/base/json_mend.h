@@ -1,5 +1,4 @@
-/* json_mend.h - the lenient door: what others write is mended where nothing is lost by it, and then
- * read strictly.
+/* json_mend.h - lenient reading: mends input where that loses nothing, then reads it strictly.
  *
  *      text of a client -> json_parse() -> a value
  *                            | refused

@@ -1,5 +1,4 @@
-/* json_writer.c - writing compact JSON: commas, escapes and caps are its business, not the
- * caller's. */
+/* json_writer.c - writes compact JSON and takes care of commas, escapes and caps. */
 #include "base/crypto.h"
 #include "base/json.h"
 

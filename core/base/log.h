@@ -27,7 +27,7 @@ struct log_options {
 /* NULL with errno set when the file cannot be opened. */
 struct log *log_open(const struct log_options *options);
 void        log_close(struct log *log); /* writes what is queued */
-/* Opens the file anew, after it was moved away. False, with errno, keeps the old one. */
+/* Reopens the file after it was moved away. False, with errno, keeps the old one. */
 bool log_reopen(struct log *log);
 void log_flush(
     struct log *log); /* waits until what is queued now is written, and what this thread gathered */

@@ -1,4 +1,4 @@
-/* log_line.c - what a line of the log looks like, and how many of one message there may be. */
+/* log_line.c - formats a log line, and limits the lines of one message. */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -1,5 +1,4 @@
-/* mask.c - goes through a text once and leaves out what is secret where something begins that can
- * hold a secret. */
+/* mask.c - walks a text once and masks the secrets in it. */
 #include "base/mask.h"
 
 #include <string.h>

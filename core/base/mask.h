@@ -1,5 +1,4 @@
-/* mask.h - texts as they may be shown: without what is a secret in URLs, connection strings and
- * headers.
+/* mask.h - masks secrets of URLs, connection strings and headers in a text.
  *
  * One function for error sentences, log lines with their fields, and `backplane config`: user and
  * password of a URL, parameters that are keys or tokens, the path of a webhook (which is its key),

@@ -31,7 +31,7 @@ void   metric_set(struct metric_series *series, double value);
 void   metric_observe(struct metric_series *series, double value); /* histograms; seconds */
 double metric_value(const struct metric_series *series);           /* counters and gauges */
 
-/* A piece of memory for whoever hands out a family under a key; the same one for the same key,
+/* A piece of memory for a module that hands out a family under a key; the same one for each key,
  * freed with the registry. fill() is called once, when it is made: its `key` lives as long. */
 void *metrics_handle(struct metric_family *family, size_t size_bytes, bp_str key,
                      void (*fill)(void *space, struct metric_family *family, bp_str key));

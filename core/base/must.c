@@ -1,4 +1,4 @@
-/* must.c - memory without which the process cannot go on. */
+/* must.c - allocations that the process cannot do without. */
 #include "base/must.h"
 
 #include <stdio.h>

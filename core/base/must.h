@@ -1,8 +1,8 @@
-/* must.h - memory without which the process cannot go on: small pieces at places that have nobody
- * to tell of a failure, such as a message to a worker or a counter.
+/* must.h - allocations that the process cannot do without: small pieces at places that cannot
+ * report a failure, such as a message to a worker or a counter.
  *
  * The machine is asked again for a second, as others may give memory back. Then the process ends
- * with a sentence and MUST_EXIT_STATUS. Whoever can fail uses malloc() and fails.
+ * with a sentence and MUST_EXIT_STATUS. A function that can fail uses malloc() and fails.
  */
 #ifndef CORE_BASE_MUST_H
 #define CORE_BASE_MUST_H

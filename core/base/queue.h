@@ -3,7 +3,7 @@
  *
  * A queue and a link that are all zero are empty and in no queue. A link knows its queue, so a
  * waiter that gives up leaves from the middle in constant time, and can ask whether somebody took
- * it out before. No locks: whoever shares a queue between threads holds its own. A queue must not
+ * it out before. No locks: a module that shares a queue between threads locks it. A queue must not
  * be moved in memory while it holds something.
  */
 #ifndef CORE_BASE_QUEUE_H

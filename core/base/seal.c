@@ -1,5 +1,4 @@
-/* seal.c - bytes that others carry without reading or changing them, and base64 for where they
- * travel. */
+/* seal.c - seals bytes that others carry, so that nobody can read or change them; and base64. */
 #include <limits.h>
 
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-/* shares.c - how much of something each client holds: a table of those who hold any. */
+/* shares.c - how much of a resource each client holds: a table of the holders. */
 #include "base/shares.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* shares.h - how much of something each client holds, so that none takes what is there for all.
+/* shares.h - how much of a resource each client holds, so that no client takes all of it.
  *
  * A client is a principal, or the address of one that did not say who it is: a digest of 16 bytes.
  * Who holds nothing is not kept. Any thread.

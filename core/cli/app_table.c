@@ -153,7 +153,7 @@ bool app_table_of_server(struct app_table *table, struct client *client)
     }
     if (client->status == 404)
         snprintf(client->problem, sizeof(client->problem),
-                 "%s does not say which commands its apps have: it is of an older version, or no "
+                 "%s does not list the commands of its apps: it is an older version, or not "
                  "Backplane",
                  client->base_url);
     return false;

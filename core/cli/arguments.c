@@ -1,5 +1,5 @@
-/* arguments.c - takes options out of argv, whatever their place, so that each command reads what is
- * left. */
+/* arguments.c - takes options out of argv, at any place, so that each command reads the remaining
+ * words. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -59,7 +59,7 @@ struct progress {
 };
 void progress_start(struct progress *progress, const char *what, int64_t total);
 void progress_add(struct progress *progress, int64_t count);
-/* Somebody else writes to the terminal: the bar is drawn anew on the next line. */
+/* Something else writes to the terminal: the bar is redrawn on the next line. */
 void progress_make_way(struct progress *progress);
 void progress_end(struct progress *progress);
 

@@ -83,7 +83,7 @@ int command_config_json(const struct conf *conf, FILE *out, FILE *errors)
     arena_init(&arena, MAX_ARENA_BYTES);
     buf_init(&yaml, &arena, CONF_PRINT_MAX_BYTES);
     buf_init(&text, &arena, CONF_PRINT_MAX_BYTES);
-    problems_init(&problems, &arena, "the conf as it takes effect");
+    problems_init(&problems, &arena, "the effective conf");
     conf_print_effective(conf, &yaml);
     root = yaml_read(&problems, buf_str(&yaml));
     json_writer_init(&w, &text);
@@ -133,8 +133,7 @@ static int write_page(const char *path, struct bp_buf *text, bool is_check, FILE
     if (is_check) {
         if (buf_status(text) == BP_OK && has_text(path, buf_str(text)))
             return 0;
-        fprintf(errors,
-                "%s: differs from what the option tables say; run `backplane docs` and commit it\n",
+        fprintf(errors, "%s: differs from the option tables: run `backplane docs` and commit it\n",
                 path);
         return 1;
     }
@@ -175,7 +174,7 @@ static int report_stale_pages(const struct conf_plugins *plugins, const char *fo
     while (dir && (entry = readdir(dir))) {
         if (entry->d_name[0] == '.' || is_page(plugins, entry->d_name))
             continue;
-        fprintf(errors, "%s/%s: is the page of no plugin; remove it\n", folder, entry->d_name);
+        fprintf(errors, "%s/%s: is not the page of any plugin: remove it\n", folder, entry->d_name);
         exit_status = 1;
     }
     if (dir)

@@ -1,5 +1,5 @@
-/* conf_commands.h - `backplane config`, `backplane schema` and `backplane docs`: what a conf comes
- * to, and what may stand in one. */
+/* conf_commands.h - `backplane config`, `backplane schema` and `backplane docs`: the effective
+ * conf, and the options of a conf. */
 #ifndef CORE_CLI_CONF_COMMANDS_H
 #define CORE_CLI_CONF_COMMANDS_H
 

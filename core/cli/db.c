@@ -16,7 +16,7 @@ static const struct {
 } actions[] = {
     { "size", false, NULL },        { "connections", false, NULL },
     { "bloat", false, NULL },       { "tables", false, NULL },
-    { "vacuum", true, "vacuumed" }, { "reindex", true, "indexes were built anew" },
+    { "vacuum", true, "vacuumed" }, { "reindex", true, "indexes were rebuilt" },
 };
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 

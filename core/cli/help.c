@@ -11,16 +11,16 @@
 
 #define CONF_OPTIONS                                                                               \
     { "-c", "FILE",                                                                                \
-      "the conf; without it $BACKPLANE_CONF, ./backplane.yaml, ./conf/backplane.yaml or that of "  \
-      "the installation" },                                                                        \
+      "the conf; default: $BACKPLANE_CONF, ./backplane.yaml, ./conf/backplane.yaml or the "        \
+      "installed one" },                                                                           \
     {                                                                                              \
         "--conf", "FILE", "the same"                                                               \
     }
 #define URL_OPTION                                                                                 \
     {                                                                                              \
         "--url", "URL",                                                                            \
-            "ask the server there, with the key in $BACKPLANE_API_KEY, instead of opening the "    \
-            "data itself"                                                                          \
+            "ask the running server there, with the key in $BACKPLANE_API_KEY, instead of "        \
+            "opening the data"                                                                     \
     }
 #define JSON_OPTION                                                                                \
     {                                                                                              \
@@ -44,12 +44,12 @@ static const struct command_option serve_options[] = {
 };
 static const struct command_option check_options[] = {
     CONF_OPTIONS,
-    { "--offline", NULL, "look at the text of the conf alone: at no file, user, name or address" },
+    { "--offline", NULL, "check only the text of the conf: no files, users, names or addresses" },
     { "--user", "NAME",
-      "who will run the server: whether that user may read and write what the conf names" },
-    { "--replicas", "N", "whether that many processes could serve this conf together" },
-    { "--strict", NULL, "a warning counts as an error" },
-    QUIET_OPTION("print nothing when there is nothing wrong"),
+      "the user who will run the server: check that user's rights on the files of the conf" },
+    { "--replicas", "N", "check that N processes can serve this conf together" },
+    { "--strict", NULL, "treat warnings as errors" },
+    QUIET_OPTION("print nothing if the conf is good"),
     JSON_OPTION,
     NO_MORE,
 };
@@ -62,59 +62,59 @@ static const struct command_option plugins_options[] = { CONF_OPTIONS, JSON_OPTI
 static const struct command_option json_only[] = { JSON_OPTION, NO_MORE };
 static const struct command_option plugin_options[] = {
     { "--kind", "KIND", "storage, cache, vector, embed, llm, health, alert or app" },
-    { "--dir", "DIR", "where to; without it the current directory" },
+    { "--dir", "DIR", "target directory; default: the current one" },
     NO_MORE
 };
 static const struct command_option conform_options[] = {
-    { "--kind", "KIND", "of a plugin given by its name" },
+    { "--kind", "KIND", "kind of a plugin that is given by name" },
     { "--set", "KEY=VALUE", "an option of the instance; may be repeated" },
-    { "--wrong", "KEY=VALUE", "what makes its credentials wrong; may be repeated" },
+    { "--wrong", "KEY=VALUE", "an option that makes the credentials wrong; may be repeated" },
     { "--peer", "KIND=YAML",
-      "what `main` of that kind is, instead of an embedded back end; may be repeated" },
+      "the conf of `main` of that kind, instead of an embedded back end; may be repeated" },
     { "--restart", "COMMAND",
-      "restarts the server behind it; words are parted by blanks, there is no shell" },
+      "command that restarts the server behind the plugin; split at blanks, without a shell" },
     { "--strings", "FILE.json", "texts to try" },
-    { "--workers", "N", "event loops; 2 without it" },
+    { "--workers", "N", "event loops; default: 2" },
     JSON_OPTION,
     NO_MORE,
 };
 static const struct command_option key_create_options[] = {
     CONF_OPTIONS,
-    { "--scopes", "\"A B\"",
-      "what the key may do, needed: names of scopes, `group:*` or `*` for everything" },
-    { "--name", "TEXT", "what it is for, for people" },
-    { "--tenant", "NAME", "whose data it reaches; without it \"default\"" },
-    { "--expires", "90d|never", "how long it is good; without it 90d" },
-    { "--days", "N", "the same in days, as older versions had it" },
-    { "--any-scope", NULL, "take scopes that no app of this conf asks for" },
+    { "--scopes", "\"A B\"", "required: scopes of the key, `group:*`, or `*` for everything" },
+    { "--name", "TEXT", "a name for people" },
+    { "--tenant", "NAME", "the tenant of the key; default: \"default\"" },
+    { "--expires", "90d|never", "lifetime; default: 90d" },
+    { "--days", "N", "the same in days, for older scripts" },
+    { "--any-scope", NULL, "accept scopes that no app of this conf uses" },
     JSON_OPTION,
     NO_MORE,
 };
 static const struct command_option key_options[] = { CONF_OPTIONS, JSON_OPTION, NO_MORE };
 static const struct command_option db_options[] = {
     CONF_OPTIONS,
-    { "--storage", "NAME", "the storage instance; without it \"main\"" },
-    { "--table", "NAME", "of vacuum and reindex: this table alone" },
+    { "--storage", "NAME", "the storage instance; default: \"main\"" },
+    { "--table", "NAME", "for vacuum and reindex: only this table" },
     JSON_OPTION,
     NO_MORE,
 };
 static const struct command_option migrate_options[] = {
-    { "--from", "CONF", "where the data are" },
-    { "--to", "CONF", "where they go" },
+    { "--from", "CONF", "conf of the source" },
+    { "--to", "CONF", "conf of the target" },
     { "--map", "KIND.NAME=KIND.NAME|none",
-      "an instance that is called otherwise there; may be repeated" },
-    { "--resume", NULL, "go on with a move that did not come to its end" },
+      "an instance with another name in the target; may be repeated" },
+    { "--resume", NULL, "continue an unfinished move" },
     { "--verify-only", NULL, "compare, and write nothing" },
     { "--leave-out", NULL,
-      "go on without rows that no back end takes any more (a NUL in a text), and list them" },
+      "skip rows that no back end takes any more (a NUL in a text), and list them" },
     JSON_OPTION,
     NO_MORE,
 };
 static const struct command_option mcp_options[] = {
     CONF_OPTIONS,
     { "--app", "NAME",
-      "with a conf: an app of it (none: all); without: an app plugin; may be repeated" },
-    { "--data", "FOLDER", "without a conf: where data are kept; else $XDG_STATE_HOME/backplane" },
+      "with a conf: one of its apps (default: all); without: an app plugin; may be repeated" },
+    { "--data", "FOLDER",
+      "without a conf: folder of the data; default: $XDG_STATE_HOME/backplane" },
     { "--set", "KEY=VALUE",
       "without a conf: an option of the app, or APP.KEY=VALUE; may be repeated" },
     NO_MORE,
@@ -127,31 +127,32 @@ static const struct command_option no_options[] = { NO_MORE };
 const struct command commands[] = {
     { "serve", "", "run the server", command_serve, serve_options },
     { "check", "",
-      "read a conf, look at what it names, report everything that is wrong; writes nothing",
+      "check a conf and the files, users and addresses it names; report every mistake; write "
+      "nothing",
       command_check_main, check_options },
-    { "config", "", "print the conf as it takes effect, with the source of each value",
-      command_config_main, config_options },
-    { "schema", "", "print JSON Schema of the conf with the plugins there are", command_schema_main,
-      conf_only },
+    { "config", "", "print the effective conf, with the source of each value", command_config_main,
+      config_options },
+    { "schema", "", "print the JSON Schema of the conf, with all installed plugins",
+      command_schema_main, conf_only },
     { "docs", "FOLDER", "write the reference pages, or compare them", command_docs_main,
       docs_options },
-    { "plugins", "", "list the plugin files found, and why one is refused", command_plugins,
+    { "plugins", "", "list the plugin files, with the reason for each refused one", command_plugins,
       plugins_options },
-    { "inspect", "FILE.so", "say what a plugin file is, without loading it", command_inspect,
+    { "inspect", "FILE.so", "describe a plugin file without loading it", command_inspect,
       json_only },
-    { "plugin new", "NAME", "begin a plugin from the template", command_plugin, plugin_options },
+    { "plugin new", "NAME", "create a plugin from a template", command_plugin, plugin_options },
     { "conform", "FILE.so|NAME", "run the contract of its kind on a plugin", command_conform,
       conform_options },
-    { "key create", "", "make an API key and print it", command_key, key_create_options },
+    { "key create", "", "create an API key and print it", command_key, key_create_options },
     { "key list", "", "list API keys", command_key, key_options },
-    { "key revoke", "ID", "end an API key", command_key, key_options },
-    { "db", "size|connections|bloat|tables|vacuum|reindex", "look after a storage", command_db,
-      db_options },
-    { "migrate", "", "move what a deployment keeps to other back ends, and compare both",
+    { "key revoke", "ID", "revoke an API key", command_key, key_options },
+    { "db", "size|connections|bloat|tables|vacuum|reindex", "report on a storage, or maintain it",
+      command_db, db_options },
+    { "migrate", "", "move a deployment's data to other back ends, and compare both",
       command_migrate, migrate_options },
     { "mcp", "[WORD]...",
-      "serve apps over standard input and output; a word is one of the first list that the app "
-      "needs",
+      "serve MCP apps over standard input and output; words go into the first list option that the "
+      "app requires",
       command_mcp, mcp_options },
     { "version", "", "print the version of this build", command_version, no_options },
     { "help", "",
@@ -329,8 +330,8 @@ static void print_text(const struct app_table *apps)
         "`backplane -c FILE` serves,\n"
         "`backplane -t` checks and `backplane -V` prints the version. Apps bring commands: those "
         "of the conf, or of\n"
-        "the server at --url, are listed here. APP:COMMAND names one of several that are called "
-        "alike.\n\n"
+        "the server at --url, are listed here. APP:COMMAND chooses between commands of the same "
+        "name.\n\n"
         "The conf is -c FILE, else $BACKPLANE_CONF, else ./backplane.yaml, "
         "./conf/backplane.yaml or\n"
         "etc/backplane/backplane.yaml beside the installation.\n");

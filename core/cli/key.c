@@ -85,7 +85,8 @@ static bp_status run_job(bp_call *call, void *arg)
 
     if (!storage)
         return call_fail(call, BP_INVALID,
-                         "the conf has no server.auth.storage, which says where keys are kept");
+                         "the conf has no server.auth.storage: name the storage instance for the "
+                         "keys");
     BP_TRY(keys_migrate(call, &storage->peer));
     if (strcmp(job->action, "create") == 0)
         return keys_create(call, &storage->peer, &job->request, job->key);
@@ -187,7 +188,7 @@ static bool check_scopes(struct key_job *job)
             hint_offer(&hint, str_split(all, ' ', &all));
         fprintf(stderr,
                 "backplane key: no app of %s asks for the scope \"" BP_FMT
-                "\"%s; there are: " BP_FMT ", GROUP:* and *. --any-scope takes it all the same\n",
+                "\"%s; there are: " BP_FMT ", GROUP:* and *. --any-scope accepts it\n",
                 job->host->conf->file, BP_ARG(scope), hint_text(&job->host->conf->arena, &hint),
                 BP_ARG(known));
         return false;
@@ -269,8 +270,8 @@ static int run(struct key_job *job, const char *conf_file)
         options.only_name = name;
         if (!name[0]) {
             fprintf(stderr,
-                    "backplane key: %s has no server.auth.storage, which says where keys are "
-                    "kept\n",
+                    "backplane key: %s has no server.auth.storage: name the storage instance for "
+                    "the keys\n",
                     conf_file);
             status = EXIT_CONF;
         } else {
@@ -306,9 +307,8 @@ static void print_created(const struct key_job *job)
     if (job->request.ttl_ns)
         fprintf(stderr, "It ends at %s (--expires says when, or never).\n", end);
     else
-        fprintf(stderr, "It never ends: revoke it when it is not needed any more.\n");
-    fprintf(stderr,
-            "This is the only time that the key is shown. Send it as: Authorization: Bearer KEY\n");
+        fprintf(stderr, "It never ends: revoke it when you no longer need it.\n");
+    fprintf(stderr, "The key is shown only once. Send it as: Authorization: Bearer KEY\n");
 }
 
 int command_key(int argc, char **argv)
@@ -332,7 +332,7 @@ int command_key(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (strcmp(job.action, "create") == 0 && !job.request.scopes.len) {
-        fprintf(stderr, "backplane key create: --scopes is needed: what the key may do, such as "
+        fprintf(stderr, "backplane key create: --scopes is required: what the key may do, such as "
                         "--scopes \"retrieval:read\", or --scopes \"*\" for everything\n");
         return EXIT_USAGE;
     }
@@ -344,6 +344,6 @@ int command_key(int argc, char **argv)
     else if (job.id && job.is_json)
         printf("{\"revoked\":\"%s\"}\n", job.id);
     else if (job.id)
-        printf("revoked %s; servers that run take notice within 5 s\n", job.id);
+        printf("revoked %s; running servers notice within 5 s\n", job.id);
     return EXIT_DONE;
 }

@@ -159,8 +159,8 @@ static int move(struct migration *m)
         return EXIT_STORAGE;
     if (!t->is_verify_only)
         fprintf(stderr,
-                "backplane migrate: what servers write to %s meanwhile is not moved: they should "
-                "be stopped\n",
+                "backplane migrate: stop the servers of %s first: what they write meanwhile is not "
+                "moved\n",
                 t->from.file);
     if (generation_call(&m->host.workers[0], DAYS_30, run, t, problem) != BP_OK) {
         fprintf(stderr, "backplane migrate: %s\n", problem);
@@ -204,10 +204,10 @@ static void usage(void)
     fprintf(stderr,
             "usage: backplane migrate --from CONF --to CONF [--map KIND.NAME=KIND.NAME|none]... "
             "[--resume] [--verify-only] [--leave-out] [--json]\n"
-            "Moves what the storages, vector stores and caches of one conf keep to those of the "
-            "other, and compares both. --resume:\ngo on with a move that did not come to its end. "
-            "--verify-only: compare, and write nothing. --leave-out: go on without rows\nthat no "
-            "back end takes any more (a NUL in a text), and list them.\n");
+            "Moves the data of the storages, vector stores and caches of one conf to those of the "
+            "other, and compares both.\n--resume: continue an unfinished move. --verify-only: "
+            "compare, and write nothing. --leave-out: skip rows\nthat no back end takes any more "
+            "(a NUL in a text), and list them.\n");
 }
 
 static bool take_arguments(struct migration *m, int argc, char **argv)

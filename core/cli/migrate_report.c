@@ -1,4 +1,4 @@
-/* migrate_report.c - what a move did and found, as a table or as JSON on standard output. */
+/* migrate_report.c - the report of a move, as a table or as JSON on standard output. */
 #include <stdio.h>
 
 #include "base/json.h"
@@ -16,8 +16,8 @@ void migrate_report_note(struct migrate_report *report, const char *sentence)
     if (!report->notes)
         report->notes = arena_alloc(arena, NOTES_MAX * sizeof(*report->notes));
     if (report->note_count == NOTES_MAX - 1) {
-        snprintf(text, sizeof(text),
-                 "there is more to say than the %d notes that a report has room for", NOTES_MAX);
+        snprintf(text, sizeof(text), "a report holds at most %d notes; the others are left out",
+                 NOTES_MAX);
         sentence = text;
     }
     if (report->notes && report->note_count < NOTES_MAX)

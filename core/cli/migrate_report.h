@@ -1,4 +1,4 @@
-/* migrate_report.h - what a move did and found, for people or as JSON on standard output. */
+/* migrate_report.h - the report of a move, for people or as JSON on standard output. */
 #ifndef CORE_CLI_MIGRATE_REPORT_H
 #define CORE_CLI_MIGRATE_REPORT_H
 

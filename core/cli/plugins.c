@@ -1,5 +1,5 @@
-/* plugins.c - `plugins`, `inspect` and `plugin new`: what plugin authors and operators ask about
- * files. */
+/* plugins.c - `plugins`, `inspect` and `plugin new`: commands about plugin files, for plugin
+ * authors and operators. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void print_file(const struct plugin_file *file)
         printf("             (a plugin should export bp_plugin_entry alone: build it with hidden "
                "visibility)\n");
     if (file->is_accepted)
-        printf("verdict:     accepted; nothing of it was run\n");
+        printf("verdict: accepted; none of its code was run\n");
     else
         printf("verdict:     refused: %s\n", file->problem);
 }
@@ -242,7 +242,7 @@ int command_plugin(int argc, char **argv)
     }
     name = argv[2];
     if (!is_plugin_name(name)) {
-        fprintf(stderr, "backplane plugin: \"%s\" is no name for a plugin: [a-z][a-z0-9_]{0,30}\n",
+        fprintf(stderr, "backplane plugin: \"%s\" is not a plugin name: use [a-z][a-z0-9_]{0,30}\n",
                 name);
         return EXIT_USAGE;
     }

@@ -65,17 +65,17 @@ static int wait_for_end(struct host *host, const sigset_t *waited)
         switch (number) {
         case SIGUSR1:
             log_message(host->log, BP_LOG_INFO, "log_reopened",
-                        log_reopen(host->log) ? "the log file was opened anew"
-                                              : "the log file could not be opened anew");
+                        log_reopen(host->log) ? "the log file was reopened"
+                                              : "the log file could not be reopened");
             break;
         case SIGHUP:
             log_message(host->log, BP_LOG_WARN, "reload_ignored",
-                        "SIGHUP: this version takes a changed conf only at a restart; `backplane "
-                        "check` says whether it is good");
+                        "SIGHUP: this version reads the conf only at a start: check it with "
+                        "`backplane check`, then restart");
             break;
         case SIGUSR2:
             log_message(host->log, BP_LOG_WARN, "signal_ignored",
-                        "SIGUSR2 does nothing here: SIGUSR1 opens the log anew, SIGTERM ends the "
+                        "SIGUSR2 does nothing here: SIGUSR1 reopens the log, SIGTERM ends the "
                         "server");
             break;
         default:
@@ -106,7 +106,7 @@ static _Noreturn void stop_at_once(struct host *host, int number)
     nanosleep(&(struct timespec){ .tv_nsec = GATHERED_MS * 1000000 },
               NULL); // workers hand over the lines that they have gathered
     log_message(host->log, BP_LOG_WARN, "stopped_at_once",
-                "signal %d: requests under way are cut off", number);
+                "signal %d: running requests are cut off", number);
     log_flush(host->log);
     _exit(128 + number);
 }
@@ -120,7 +120,7 @@ struct watcher {
     pthread_t thread;
 };
 
-/* Whoever sends a second one does not want to wait; nor does whoever sends SIGQUIT. */
+/* A second signal, or SIGQUIT, ends the server at once. */
 static void *watch(void *arg)
 {
     struct watcher *watcher = arg;
@@ -191,8 +191,8 @@ int command_serve(int argc, char **argv)
         if (number == SIGQUIT)
             stop_at_once(&host, number);
         log_message(host.log, BP_LOG_INFO, "stopping",
-                    "signal %d: requests under way are finished, then the host ends; a second "
-                    "signal ends it at once",
+                    "signal %d: the server finishes running requests, then stops; a second signal "
+                    "ends it at once",
                     number);
         watch_begin(&watcher, &host, number);
         wait_before_drain(&host, number);

@@ -1,5 +1,5 @@
-/* world.h - what `backplane check` finds out beyond the text of a conf: files, folders, users,
- * names, listeners, other settings.
+/* world.h - the checks of `backplane check` beyond the text of a conf: files, folders, users,
+ * names, listeners, settings.
  *
  * Nothing is written: no file, no folder, no table. Each check is a function in the table of
  * world.c, which looks at a conf that was read and adds what it finds to the conf's problems, at

@@ -1,4 +1,4 @@
-/* world_listeners.c - listeners that cannot be bound, or are in each other's way. */
+/* world_listeners.c - listeners that cannot be bound, or that conflict. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -71,8 +71,7 @@ static void look_at_overlap(struct world *world, const struct place *late,
         return;
     snprintf(sentence, sizeof(sentence),
              "\"" BP_FMT "\" overlaps with \"" BP_FMT
-             "\": which of the two gets a connection would be chance; give one of them another "
-             "port",
+             "\": either could get a connection; give one of them another port",
              BP_ARG(late->address), BP_ARG(early->address));
     say_at(world, false, late, sentence);
 }
@@ -89,7 +88,7 @@ static void look_at_socket(struct world *world, const struct place *place)
              slash ? path : ".");
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
         snprintf(sentence, sizeof(sentence),
-                 "the path of the socket has more than %zu bytes, which no system takes",
+                 "the path of the socket has more than %zu bytes: choose a shorter one",
                  sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
     else if (stat(folder, &status) != 0)
         snprintf(sentence, sizeof(sentence), "%s: %s; the folder of a socket is not made", folder,
@@ -97,7 +96,7 @@ static void look_at_socket(struct world *world, const struct place *place)
     else if (!world_may(world, folder, W_OK | X_OK))
         snprintf(sentence, sizeof(sentence), "%s may not write to %s", world->user, folder);
     else if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
-        snprintf(sentence, sizeof(sentence), "%s is there and is no socket", path);
+        snprintf(sentence, sizeof(sentence), "%s exists and is not a socket", path);
     if (sentence[0])
         say_at(world, false, place, sentence);
 }
@@ -154,7 +153,8 @@ static void look_at_port(struct world *world, const struct place *place)
                  BP_ARG(place->host));
     else if (place->is_literal && place->port && try_bind(place, true) == EADDRINUSE) {
         snprintf(sentence, sizeof(sentence),
-                 "\"" BP_FMT "\" is in use now, by this server if it runs, or by another process",
+                 "\"" BP_FMT
+                 "\" is in use now, by this server if it is running, or by another process",
                  BP_ARG(place->address));
         say_at(world, true, place, sentence);
         return;

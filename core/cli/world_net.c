@@ -1,5 +1,5 @@
-/* world_net.c - names that no resolver knows, and credentials that go over a plain connection or
- * stand in the file. */
+/* world_net.c - unresolvable names, and credentials that go over a plain connection or are written
+ * in the conf. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -278,7 +278,7 @@ static void look_at_credentials(struct world *world, const struct world_option *
             world_find_option(option->instance, secrets[i], &secret) &&
             secret.option.type == BP_OPTION_TYPE_SECRET && ((const bp_str *)secret.field)->len)
             world_warn(world, option, NULL,
-                       "sends %s over a plain connection, where everybody on the way can read it: "
+                       "sends %s over a plain connection, where anyone on the network can read it: "
                        "use https://",
                        secrets[i]);
 }

@@ -127,8 +127,8 @@ static void keep_store(struct world *world, struct stores *stores,
         name_of(&other->option, name);
         if (strcmp(mine.path, other->path) == 0)
             world_error(world, option, NULL,
-                        "%s is the path of %s too: each would destroy what the other keeps; give "
-                        "it one of its own",
+                        "%s is the path of %s too: each would destroy the other's data; give it a "
+                        "path of its own",
                         mine.path, name);
         else if (other->is_folder && other->option.instance && is_in(mine.path, other->path))
             world_warn(world, option, NULL,
@@ -221,8 +221,7 @@ static void look_at_folder(struct world *world, const struct world_option *optio
         (system.f_type == 0x6969 || (uint32_t)system.f_type == 0xFF534D42u ||
          system.f_type == 0x517B))
         world_warn(world, option, NULL,
-                   "%s is on a network file system, whose locks do not keep a database whole",
-                   path);
+                   "%s is on a network file system: its locks do not protect a database", path);
 }
 
 /* What is made when it is not there. */
@@ -270,7 +269,7 @@ static void look_at_doubled(struct world *world, const struct world_option *opti
         strncmp(option->node->value.data, slash + 1, len) == 0 &&
         option->node->value.data[len] == '/')
         world_warn(world, option, NULL,
-                   "comes to %s, because relative paths start at data_dir already; write %s", path,
+                   "becomes %s, because relative paths start at data_dir; write %s", path,
                    option->node->value.data + len + 1);
 }
 

@@ -1,4 +1,4 @@
-/* world_settings.c - settings that are good alone and do not go together, or do nothing. */
+/* world_settings.c - settings that are valid alone but conflict, or have no effect. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -90,12 +90,10 @@ void world_check_unused(struct world *world)
         if (str_has_word(bp_str_of(used_by_others), bp_str_of(instance->kind)) &&
             !is_referred_to(conf, instance))
             warning_at_key(&conf->problems, instance->node,
-                           "is used by nothing: no instance refers to it, and it is started all "
-                           "the same");
+                           "is unused: no instance refers to it, but it starts anyway");
         if (strcmp(instance->kind, "app") == 0 && !is_served(conf, instance))
             warning_at_key(&conf->problems, instance->node,
-                           "is served by no listener: it is in none of the lists `apps` of "
-                           "server.listen");
+                           "is served by no listener: add it to `apps` of one in server.listen");
     }
 }
 
@@ -166,7 +164,7 @@ void world_check_auth(struct world *world)
         world_warn_at(world, "server.auth.allow_unauthenticated_network",
                       "has no effect, because %s",
                       has_keys || has_tokens ? "server.auth.mode asks everybody"
-                                             : "every listener is for this machine alone");
+                                             : "only this machine reaches the listeners");
     look_at_list(world, "server.allowed_hosts", &server->allowed_hosts, false);
     look_at_list(world, "server.allowed_origins", &server->allowed_origins, true);
     if (server->rate_per_minute) {
@@ -261,8 +259,8 @@ void world_check_times(struct world *world)
         if (strcmp(instance->kind, "app") == 0 && deadline &&
             !option_table_has(&instance->plugin.options, BP_STR("deadline")))
             warning_at_key(&conf->problems, deadline,
-                           "has no effect for an app: how long a request may take, its routes and "
-                           "server.request_deadline say");
+                           "has no effect for an app: its routes and server.request_deadline limit "
+                           "a request");
     }
     if (server->limits.header_timeout_ns > server->request_deadline_ns)
         world_warn_at(world, "server.limits.header_timeout",

@@ -17,11 +17,11 @@ const char *const conf_kinds[CONF_KIND_COUNT] = { "storage", "cache",  "vector",
 static const bp_option top_options[] = {
     BP_OPTION_OF(BP_OPTION_TYPE_PATH, struct conf, data_dir, "data_dir", .initial = "data",
                  .choices = BP_PATH_NEW_FOLDER,
-                 .help = "directory that relative paths start at; a relative one starts at the "
-                         "current directory"),
+                 .help = "base directory of relative paths; a relative one starts at the current "
+                         "directory"),
     BP_OPTION_OF(BP_OPTION_TYPE_LIST, struct conf, plugin_dirs, "plugins",
                  .choices = BP_PATH_FOLDER, .example = "[/usr/local/lib/backplane/plugins]",
-                 .help = "directories with more plugins, beside the built-in one"),
+                 .help = "directories with more plugins, in addition to the built-in one"),
 };
 
 const struct option_table conf_top_table = OPTION_TABLE(top_options);

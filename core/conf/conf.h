@@ -1,5 +1,4 @@
-/* conf.h - the conf file: what an operator asked for, checked, with a place in the file for each
- * mistake.
+/* conf.h - the conf file, checked, with a position in the file for each mistake.
  *
  *      struct conf *conf = conf_load("conf/backplane.yaml", NULL);
  *      if (conf_resolve(conf, &plugins)) ... use it ...

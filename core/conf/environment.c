@@ -43,7 +43,7 @@ void environment_check(struct conf *conf, const struct conf_environment *environ
     if (count)
         problem_add(&conf->problems, true, (struct conf_position){ 0 }, (bp_str){ "", 0 },
                     "%s set in the environment, and nothing in this conf uses %s: write ${NAME} "
-                    "where a value should come from there (" BP_FMT ")",
+                    "where you want that value (" BP_FMT ")",
                     count > 1 ? "these variables are" : "a variable is", count > 1 ? "them" : "it",
                     BP_ARG(buf_str(&names)));
 }

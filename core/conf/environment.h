@@ -1,5 +1,4 @@
-/* environment.h - variables that are set and that the conf does not use, although their names say
- * what they are for. */
+/* environment.h - finds well-known environment variables that are set but unused by the conf. */
 #ifndef CORE_CONF_ENVIRONMENT_H
 #define CORE_CONF_ENVIRONMENT_H
 

@@ -25,8 +25,8 @@ struct option_table {
 /* The kinds of plugins, and of sections in the conf. */
 #define CONF_KINDS "storage|cache|vector|embed|llm|health|alert|app"
 
-/* The name of another instance, as an option of type REF or REFS gives it. Whoever makes the
- * instances fills the field at `offset` with the peers. */
+/* The name of another instance, as an option of type REF or REFS gives it. The code that
+ * makes the instances fills the field at `offset` with the peers. */
 struct option_ref {
     struct option_ref      *next;
     bp_str                  option; /* its name */

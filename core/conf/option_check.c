@@ -1,5 +1,5 @@
-/* option_check.c - is the option table of a plugin well formed? Asked once, before any conf is read
- * by it. */
+/* option_check.c - checks that the option table of a plugin is well formed, once, before it reads a
+ * conf. */
 #include <backplane/peer.h>
 
 #include "base/str.h"

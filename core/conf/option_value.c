@@ -1,4 +1,4 @@
-/* option_value.c - reads the value of one option into its field, and says what is wrong with it. */
+/* option_value.c - reads the value of one option into its field, and reports mistakes in it. */
 #include <ctype.h>
 #include <stdio.h>
 

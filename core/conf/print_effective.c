@@ -1,4 +1,4 @@
-/* print_effective.c - the conf as it takes effect, with where each value came from. */
+/* print_effective.c - prints the effective conf, with the source of each value. */
 #include "base/mask.h"
 #include "base/str.h"
 #include "conf/value.h"

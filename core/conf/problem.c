@@ -1,4 +1,4 @@
-/* problem.c - collects what is wrong with a conf file. */
+/* problem.c - collects the mistakes in a conf file. */
 #include "conf/problem.h"
 
 #include <stdarg.h>

@@ -1,8 +1,8 @@
-/* problem.h - what is wrong with a conf file: sentences with file, line, column and key, all of one
+/* problem.h - the mistakes in a conf file: sentences with file, line, column and key, all of one
  * run.
  *
- * Nothing stops at the first mistake. Whoever finds one adds a sentence here and goes on; the
- * sentences are kept in the order of the file, whatever the order in which they were found.
+ * Nothing stops at the first mistake: a check that finds one adds a sentence here and goes on. The
+ * list keeps the sentences in the order of the file, not in the order in which they were found.
  */
 #ifndef CORE_CONF_PROBLEM_H
 #define CORE_CONF_PROBLEM_H

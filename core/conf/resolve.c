@@ -1,5 +1,5 @@
-/* resolve.c - reads each instance by the options of its plugin, and sorts the instances by who
- * needs whom. */
+/* resolve.c - reads each instance by the options of its plugin, and sorts the instances by their
+ * references. */
 #include "conf/conf.h"
 #include "conf/hint.h"
 

@@ -1,5 +1,5 @@
-/* same.c - whether an instance of one reading of a conf is that of another, so that it need not be
- * made again. */
+/* same.c - whether an instance is equal in two readings of a conf, so that it need not be made
+ * again. */
 #include <string.h>
 
 #include "conf/conf.h"

@@ -1,5 +1,5 @@
-/* server_conf.c - reads the sections `server` and `log`, and holds the rules that no table can
- * state. */
+/* server_conf.c - reads the sections `server` and `log`, and checks the rules that no table can
+ * express. */
 #include "conf/server_conf.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* yaml.c - turns libyaml's events into a tree with positions.
  *
- * A line that is no YAML is not the end of it: it is reported, taken as if it were empty, and the
- * text is read anew, so that one run tells what is wrong with the rest as well. The tree is then
+ * A line that is not YAML is reported and taken as empty. Then the text is read again, so that one
+ * run reports the mistakes in the rest as well. The tree is then
  * one of which parts may be missing (problems->is_partial).
  */
 #include "conf/yaml.h"
@@ -21,7 +21,7 @@ struct builder {
     bool                  is_whole; /* it was read to its end */
     size_t silent_to; /* from 0: before which line a mistake is that of a line that was left out; 0:
                          none */
-    size_t bad_line;  /* from 0: the one to leave out when it is read anew; SIZE_MAX: that would not
+    size_t bad_line;  /* from 0: the one to leave out of the next read; SIZE_MAX: that would not
                          help */
     bool                 has_key; /* `key` waits for its value */
     bp_str               key;

@@ -1,5 +1,5 @@
-/* hosts.c - a host for a phase of a contract, and what it leaves behind: a plugin that keeps
- * something open fails a case. */
+/* hosts.c - a host for one phase of a contract. A plugin that leaves something open fails a case.
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>

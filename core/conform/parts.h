@@ -1,4 +1,4 @@
-/* parts.h - what the files of this folder ask of each other; nobody else includes it. */
+/* parts.h - shared by the files of this folder only. */
 #ifndef CORE_CONFORM_PARTS_H
 #define CORE_CONFORM_PARTS_H
 

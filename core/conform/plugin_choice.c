@@ -1,5 +1,5 @@
-/* plugin_choice.c - the plugin whose contract is run: by its file, or by its name among those that
- * are installed. */
+/* plugin_choice.c - chooses the plugin to test: by its file, or by its name among the installed
+ * ones. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

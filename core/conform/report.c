@@ -1,4 +1,4 @@
-/* report.c - what came out of a contract: one row for each case. */
+/* report.c - the results of a contract: one row for each case. */
 #include "conform/runner.h"
 
 struct contract_row *contract_report_add(struct contract_report *report, const char *sentence)

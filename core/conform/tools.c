@@ -1,5 +1,5 @@
-/* tools.c - what only a host can do, for the cases: cancelling a call at its n-th suspension, a
- * call of its own, the command that restarts a server, the memory of the process. */
+/* tools.c - host functions for the cases: cancel a call at its n-th suspension, start a call,
+ * restart a server, measure memory. */
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* data_lock.c - the lock on a data folder, and who has it. */
+/* data_lock.c - the lock on a data folder, and its holder. */
 #include "host/data_lock.h"
 
 #include <errno.h>
@@ -16,8 +16,8 @@ static void say_who(int fd, const char *folder, char problem[1024])
     text[len > 0 ? len : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
     snprintf(problem, 1024,
-             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, let "
-             "the command talk to it with --url, or give this one a data_dir of its own",
+             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, run "
+             "the command with --url, or give this server its own data_dir",
              folder, text[0] ? text : "an unknown process id");
 }
 

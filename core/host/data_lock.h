@@ -1,4 +1,4 @@
-/* data_lock.h - one server a data folder: the mark by which a second one is refused by name.
+/* data_lock.h - a lock that allows one server per data folder and names its holder.
  *
  * The mark is a lock on the file `server.lock` in the folder, which the kernel takes away with the
  * process however that ends, and which a successor can be given with the descriptor. What stands in

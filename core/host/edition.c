@@ -1,4 +1,5 @@
-/* edition.c - one reading of the conf, from its instances to what is served, and its end. */
+/* edition.c - builds an edition from one reading of the conf, from its instances to its routes, and
+ * ends it. */
 #include "host/edition.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* edition.h - all that one reading of the conf comes to: instances, routes, keys and tokens that
- * are known, catalogs of MCP, components of health. What clients hold stands outside and outlives
- * it: connections, sessions, tasks, queued alerts, metrics.
+/* edition.h - everything built from one reading of the conf: instances, routes, known keys and
+ * tokens, MCP catalogs, health components. State of clients stands outside and outlives it:
+ * connections, sessions, tasks, queued alerts, metrics.
  *
  *      edition_new -> edition_start_instances -> edition_make -> edition_start
  *                  -> edition_show: requests that begin now get it -> another one is shown -> edition_end -> edition_free

@@ -237,12 +237,12 @@ static bool all_is_used(const struct writing *writing)
     for (size_t i = 0; i < writing->wish->setting_count; i++) {
         if (writing->is_used[i])
             continue;
-        fprintf(stderr, "backplane mcp: --set %s: no app that was named has such a setting\n",
+        fprintf(stderr, "backplane mcp: --set %s: none of the named apps has this option\n",
                 writing->wish->settings[i]);
         return false;
     }
     if (writing->wish->word_count && !writing->are_words_used) {
-        fprintf(stderr, "backplane mcp: \"%s\": no app that was named takes words\n",
+        fprintf(stderr, "backplane mcp: \"%s\": none of the named apps takes words\n",
                 writing->wish->words[0]);
         return false;
     }

@@ -1,5 +1,4 @@
-/* failure.c - why a start failed: to standard error, and to the log when that is a file, where it
- * is looked for later. */
+/* failure.c - reports why a start failed: on standard error, and in the log if that is a file. */
 #include <stdarg.h>
 #include <stdio.h>
 

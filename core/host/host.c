@@ -69,7 +69,7 @@ static bp_status start_upkeep(bp_call *call, void *arg)
 
     host->memory = memory_return_start(call->worker, host->pool);
     if (!host->memory)
-        return call_fail(call, BP_NO_MEMORY, "there is no memory to look after the memory");
+        return call_fail(call, BP_NO_MEMORY, "no memory to watch the memory budget");
     return mcp_kept_start(call, host->mcp_kept, host->workers, host->worker_count);
 }
 
@@ -213,8 +213,8 @@ int host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_
 
     if (!listens_alike(&before->conf->server, &conf->server)) {
         host_say_failure(host,
-                         "%s: the listeners are not those of the start: they change with a restart "
-                         "alone",
+                         "%s: the listeners differ from those of the start: restart the server to "
+                         "change them",
                          conf->file);
         return EXIT_CONF;
     }
@@ -255,7 +255,7 @@ static bp_status stop_upkeep(bp_call *call, void *arg)
 static void end_by_force(struct edition *edition)
 {
     log_message(edition->host->log, BP_LOG_WARN, "requests_left",
-                "requests that ignore their end are still under way: the instances end under them");
+                "some requests ignore their cancellation: the instances stop while they still run");
     generation_stop(edition->generation);
     edition->is_up = false;
 }

@@ -1,5 +1,4 @@
-/* host.h - the whole server as one object: what `serve` runs, and what commands run for themselves
- * on a conf.
+/* host.h - the whole server as one object, for `serve` and for commands that start one on a conf.
  *
  *      host_load     log, plugin files, conf read and resolved
  *      host_start    workers, instances, routes, listeners: ready

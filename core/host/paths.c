@@ -1,4 +1,4 @@
-/* paths.c - where the parts of this installation are. */
+/* paths.c - the paths of this installation. */
 #include "host/paths.h"
 
 #include <limits.h>

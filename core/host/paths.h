@@ -1,5 +1,5 @@
-/* paths.h - where the parts of this installation are, found from the program's own place, so that
- * it can be moved. */
+/* paths.h - the paths of this installation, found relative to the program, so that it can be moved.
+ */
 #ifndef CORE_HOST_PATHS_H
 #define CORE_HOST_PATHS_H
 

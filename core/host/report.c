@@ -1,4 +1,4 @@
-/* report.c - what is wrong with a conf, for the person at the terminal. */
+/* report.c - prints the mistakes in a conf, for the person at the terminal. */
 #include "host/report.h"
 
 #include "conf/conf_print.h"

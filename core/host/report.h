@@ -1,4 +1,4 @@
-/* report.h - what is wrong with a conf, for the person at the terminal. */
+/* report.h - prints the mistakes in a conf, for the person at the terminal. */
 #ifndef CORE_HOST_REPORT_H
 #define CORE_HOST_REPORT_H
 

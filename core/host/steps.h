@@ -1,4 +1,4 @@
-/* steps.h - what the files of this folder share: the steps of a start and of a stop. */
+/* steps.h - the steps of a start and of a stop, shared by the files of this folder. */
 #ifndef CORE_HOST_STEPS_H
 #define CORE_HOST_STEPS_H
 

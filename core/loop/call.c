@@ -319,7 +319,7 @@ bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_
 
     *is_whole = false;
     if (status == BP_INTERNAL || status == BP_IO ||
-        status == BP_DATA) // about the inside of this server, whoever says so
+        status == BP_DATA) // about the inside of this server, no matter which part says so
         return has_sentence && call->error.client_message.len ? call->error.client_message
                                                               : bp_str_of(bp_status_text(status));
     if (has_sentence && call->error.client_message.len &&

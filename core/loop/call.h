@@ -1,4 +1,4 @@
-/* call.h - the call: deadline, sticky cancellation, arena, error slot, who asks; one fiber carries
+/* call.h - the call: deadline, sticky cancellation, arena, error slot, principal; one fiber carries
  * one.
  *
  * This is the bp_call of the SDK. Fields are read by the layers above; what changes them is here.
@@ -52,7 +52,7 @@ struct bp_call {
     uint32_t          running_children;
     struct offload   *offload;        /* a job of this call is on a pool thread */
     bool              is_job_running; /* ... and has begun: memory and errors are used from there */
-    void             *owner;          /* of whoever started the call */
+    void             *owner;          /* set by the caller of call_start() */
     uint32_t          suspensions,
         cancel_at;     /* a test's: it is cancelled when it suspends for that time; 0: not */
     int64_t latest_ns; /* a test's: no operation of it lasts longer than until then; 0: not */

@@ -1,6 +1,6 @@
 /* context.h - one interface, two ways to switch: fiber_ucontext.c and fiber_thread.c.
  *
- * A context is a stack on which a function runs until it leaves; whoever entered it goes on then.
+ * A context is a stack on which a function runs until it leaves; then its caller goes on.
  * Contexts are entered only from the worker's own stack and leave only to it, so there is never a
  * switch from one to another.
  */

@@ -1,4 +1,4 @@
-/* crash.c - the report of a crash, made of nothing but what is safe in a signal handler. */
+/* crash.c - the crash report, made with async-signal-safe functions only. */
 #include "loop/crash.h"
 
 #include <execinfo.h>

@@ -1,4 +1,5 @@
-/* crash.h - what is said before the process dies: plugin, op, request, build and backtrace.
+/* crash.h - the crash report, printed before the process dies: plugin, op, request, build and
+ * backtrace.
  *
  * The handler runs on a stack of its own, since the one that overflowed cannot be used, and writes
  * with write(2) alone. Then the signal takes its course, so that a core is dumped and the parent

@@ -1,4 +1,4 @@
-/* job.c - work that is done again and again on a worker. */
+/* job.c - periodic work on a worker. */
 #include "loop/job.h"
 
 #include <stdlib.h>

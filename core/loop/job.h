@@ -1,4 +1,4 @@
-/* job.h - work that is done again and again on a worker, each time as a call of its own. */
+/* job.h - periodic work on a worker, each run as a call of its own. */
 #ifndef CORE_LOOP_JOB_H
 #define CORE_LOOP_JOB_H
 

@@ -17,7 +17,7 @@ struct waiter {
 struct bp_mutex {
     pthread_mutex_t lock;
     bool            is_held;
-    _Atomic int    *open; /* of whoever counts it */
+    _Atomic int    *open; /* the owner's count of open ones */
     struct queue    waiters;
 };
 

@@ -40,7 +40,7 @@ struct bp_pool {
     uint32_t        thread_count;
     uint32_t        made, idle,
         busy;          /* under the lock: its threads, those without a job, those with one */
-    _Atomic int *open; /* of whoever counts it */
+    _Atomic int *open; /* the owner's count of open ones */
     char         name[16];
     pthread_t    threads[];
 };

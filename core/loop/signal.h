@@ -1,5 +1,4 @@
-/* signal.h - what a call waits for until another call, or another thread, says that it may look
- * again: bp_waker of the SDK.
+/* signal.h - lets a call wait until another call or thread wakes it: bp_waker of the SDK.
  *
  * A struct waker wakes its call whatever that waits for; a bp_waker is seen by bp_wait() alone, so
  * that a plugin's wake that comes late cannot disturb another wait of the same call.

@@ -1,4 +1,4 @@
-/* wait.c - the two waits that everything else is made of: for a time, and for a file descriptor. */
+/* wait.c - the two basic waits: for a time, and for a file descriptor. */
 #include "loop/call.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* waker.h - lets any thread wake a call that may end at any time.
  *
- * The call makes one, hands it to whoever will have news, and ends it before it goes. Others hold
- * references; waking after the end does nothing.
+ * The call makes one, hands it to the part that will have news, and ends it before it goes. Others
+ * hold references; waking after the end does nothing.
  */
 #ifndef CORE_LOOP_WAKER_H
 #define CORE_LOOP_WAKER_H

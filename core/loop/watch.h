@@ -1,5 +1,5 @@
-/* watch.h - a descriptor that calls of one worker wait for again and again: one to read, one to
- * write, at the same time.
+/* watch.h - repeated waits for one descriptor by calls of one worker: one reader and one writer at
+ * a time.
  *
  * call_wait_fd() makes a handle for each wait, which is right for a descriptor that a library made
  * and may close behind our back. A connection of our own keeps this instead: waiting again costs no

@@ -58,7 +58,7 @@ static void warn(struct watchdog *watchdog, struct worker *worker, int64_t held_
     char        text[256];
 
     snprintf(text, sizeof(text),
-             "%s holds the loop of worker %u in %s since %lld ms: what blocks belongs into "
+             "%s holds the loop of worker %u in %s for %lld ms: move what blocks to "
              "bp_offload()",
              plugin, worker->index, op ? op : "-", (long long)(held_ns / 1000000));
     log_event(watchdog->log, BP_LOG_WARN, "loop_blocked", bp_str_of(text), fields, 5);

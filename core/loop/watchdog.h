@@ -1,4 +1,4 @@
-/* watchdog.h - a thread that sees when a loop is blocked, and says by whom.
+/* watchdog.h - a thread that detects a blocked loop and names the plugin that blocks it.
  *
  * At `warn_ns` it logs the plugin and the operation that hold the loop, once for each incident; at
  * `stuck_ns` it marks the worker, so that liveness fails; at `abort_ns` it ends the process with

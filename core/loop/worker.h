@@ -62,7 +62,7 @@ struct worker {
 };
 
 /* What a layer above keeps for each worker. A key is a static variable of that layer, zero at
- * first; at most WORKER_SLOTS_MAX of a program. NULL is there at first. Whoever fills a slot
+ * first; at most WORKER_SLOTS_MAX of a program. NULL is there at first. The layer that fills a slot
  * empties it before worker_free(). */
 struct worker_slot {
     _Atomic uint32_t number; /* 0: not used yet */

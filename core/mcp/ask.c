@@ -140,7 +140,7 @@ static bp_status ask_on_stream(bp_call *call, bp_mcp *request, bp_mcp_ask *asks,
         sent++;
     }
     if (status == BP_OK) {
-        gate_step_out(call); // whoever is asked may take minutes: others are served meanwhile
+        gate_step_out(call); // an answer may take minutes: serve others meanwhile
         status = wait_for_answers(call, questions, count);
         gate_step_in(call);
     }

@@ -299,7 +299,7 @@ static struct session *find_session(struct http_way *way, bp_str id)
     session = session_look_up(way->exchange->call, way->mcp, header, way->sender);
     if (!session)
         send_error(way, 404, MCP_INVALID_REQUEST, id,
-                   "there is no such session, or it has ended: begin anew with `initialize`");
+                   "there is no such session, or it has ended: start again with `initialize`");
     return session;
 }
 

@@ -1,5 +1,5 @@
-/* intake.c - one message as it came: read, counted, narrowed, given back; or refused, with the ids
- * of who waits. */
+/* intake.c - reads one message, counts its memory, narrows and frees it; or refuses it, with the
+ * ids of waiting requests. */
 #include "mcp/intake.h"
 
 #include <stdio.h>

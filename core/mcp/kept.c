@@ -1,4 +1,4 @@
-/* kept.c - what outlives an edition of the conf: sessions, those who listen, tasks; made, tidied
+/* kept.c - the state that outlives an edition of the conf: sessions, listeners, tasks; made, tidied
  * up, drained, freed. */
 #include <stdlib.h>
 

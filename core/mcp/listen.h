@@ -1,5 +1,5 @@
-/* listen.h - who wants to hear of changes: subscriptions/listen of 2026-07-28, and the GET streams
- * before it. */
+/* listen.h - subscribers to changes: subscriptions/listen of 2026-07-28, and the GET streams before
+ * it. */
 #ifndef CORE_MCP_LISTEN_H
 #define CORE_MCP_LISTEN_H
 

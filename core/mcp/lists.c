@@ -19,7 +19,7 @@ bp_status page_begin(bp_mcp *request, const char *key, size_t count, struct page
         (json_type_of(cursor) != JSON_KIND_STRING || !str_to_uint(json_as_string(cursor), &from) ||
          !from || from >= count || from % CATALOG_PAGE))
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
-                            "params.cursor is not one that this server gave: begin anew without "
+                            "params.cursor is not one that this server gave: start again without "
                             "it");
     *page = (struct page){ from, count - from > CATALOG_PAGE ? from + CATALOG_PAGE : count, count };
     request_begin(request);

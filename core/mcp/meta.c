@@ -1,4 +1,4 @@
-/* meta.c - what a request of the modern era says of its client in params._meta. */
+/* meta.c - reads the client's data in params._meta, for requests of the modern era. */
 #include "mcp/methods.h"
 #include "mcp/request.h"
 

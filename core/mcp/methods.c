@@ -1,4 +1,4 @@
-/* methods.c - the table of methods: who has them, and the short ones. */
+/* methods.c - the table of methods, with their revisions, and the short ones. */
 #include "mcp/methods.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* result.c - what a handler adds: blocks, structured results, contents, messages; the service
- * behind mcp.h. */
+/* result.c - builds results: blocks, structured results, contents, messages; the service behind
+ * mcp.h. */
 #include <stdio.h>
 
 #include "mcp/mcp.h"

@@ -103,7 +103,7 @@ static bp_status refuse(bp_mcp *request)
 {
     return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
                         "requestState is not one that this server gave for this request, or it has "
-                        "expired: begin anew without it");
+                        "expired: start again without it");
 }
 
 static bp_str unbase64(bp_call *call, bp_str text, size_t (*read)(bp_str text, uint8_t *bytes))

@@ -1,4 +1,4 @@
-/* server.c - what one edition of the conf serves: the catalogs of its apps, by listener and by app.
+/* server.c - the MCP catalogs of one edition of the conf, by listener and by app.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
     return made;
 }
 
-/* Some clients refuse the whole list for it (Gemini does), so whoever runs the app has to hear of
+/* Some clients refuse the whole list for it (Gemini does), so the operator has to hear of
  * it. It is no reason not to serve: other clients take it, and an app that ran yesterday would not
  * run today. */
 static void warn_of_unions(bp_call *call, const struct catalog *catalog)

@@ -1,4 +1,4 @@
-/* session.h - what a client of the revisions up to 2025-11-25 has here between its requests.
+/* session.h - sessions: the state of a client between requests, in revisions up to 2025-11-25.
  *
  *      session
  *       +- running requests        so that a notification can cancel one

@@ -4,8 +4,8 @@
  *      mcp:ended:ID      there when its client has ended it
  *
  * So a client's next request may come to another process behind a load balancer, or to one that was
- * started anew. What stays with the process that has it: requests under way and questions to the
- * client, the GET stream with its events and subscriptions, the log level. With a cache of one
+ * restarted. These stay with their process: requests under way, questions to the
+ * client, the GET stream with its events and subscriptions, and the log level. With a cache of one
  * process, or none, a session is that process's.
  *
  * The cache is asked when a session is not known here, and about every SHARE_CHECK_S whether it was

@@ -1,5 +1,5 @@
-/* tasks.h - work whose result is fetched later: the extension io.modelcontextprotocol/tasks
- * (SEP-2663) of 2026-07-28, and the experimental tasks of 2025-11-25.
+/* tasks.h - work with a result that the client fetches later: the extension
+ * io.modelcontextprotocol/tasks (SEP-2663) of 2026-07-28, and the experimental tasks of 2025-11-25.
  *
  * A task belongs to the principal that began it and is kept in memory for an hour after its end: it
  * does not survive the process. Its handler runs as a call of its own, so nobody needs to stay

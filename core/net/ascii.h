@@ -1,5 +1,4 @@
-/* ascii.h - what a byte may be in HTTP and in URLs, as one table, and comparisons that know no
- * locale. */
+/* ascii.h - byte classes of HTTP and URLs, as one table, and comparisons without a locale. */
 #ifndef NET_ASCII_H
 #define NET_ASCII_H
 

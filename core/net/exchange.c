@@ -1,4 +1,4 @@
-/* exchange.c - one request as its handler sees it: what the head says, and the body coming in. */
+/* exchange.c - one request as its handler sees it: the head, and the incoming body. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 

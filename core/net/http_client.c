@@ -1,4 +1,5 @@
-/* http_client.c - libcurl's multi handle on a worker's loop: its sockets, its timer, whom to wake.
+/* http_client.c - libcurl's multi handle on a worker's loop: its sockets, its timer, the fibers to
+ * wake.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -93,7 +94,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     int                 running, flags = 0;
 
     // An error of the socket: reading from it tells libcurl which, and lets it try a pooled
-    // connection anew.
+    // connection again.
     if (status < 0)
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & (UV_READABLE | UV_DISCONNECT))

@@ -1,4 +1,4 @@
-/* http_client.h - asking other HTTP servers from a fiber: what http.h of the SDK promises.
+/* http_client.h - requests to other HTTP servers from a fiber: implements http.h of the SDK.
  *
  * One client a worker: libcurl's multi interface on the worker's loop, with pooled connections. It
  * is made by the first request. HTTP/1.1 only, no proxy whatever the environment says, certificates

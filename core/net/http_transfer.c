@@ -1,5 +1,5 @@
-/* http_transfer.c - one outgoing request: its libcurl handle, its callbacks, its timeouts, what
- * went wrong. */
+/* http_transfer.c - one outgoing request: its libcurl handle, its callbacks, its timeouts, its
+ * error. */
 #include "net/http_transfer.h"
 
 #include <stdlib.h>
@@ -580,7 +580,7 @@ bp_status http_transfer_wait(bp_call *call, struct http_transfer *transfer,
     if (status != BP_OK)
         return fail_call_over(call, status, transfer);
     if (event == HTTP_TRANSFER_HEAD && transfer->is_head_done)
-        return BP_OK; // whatever becomes of the body is for whoever reads it
+        return BP_OK; // the reader of the body learns its outcome
     if (transfer->is_done &&
         (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
         // What came before the failure is for the reader first.

@@ -1,5 +1,4 @@
-/* input.c - bytes that were received and not yet understood: borrowed as long as possible, else
- * owned. */
+/* input.c - received bytes that are not parsed yet: borrowed as long as possible, else owned. */
 #include "net/input.h"
 
 #include <stdlib.h>

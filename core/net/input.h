@@ -1,4 +1,4 @@
-/* input.h - bytes that were received and not yet understood. */
+/* input.h - received bytes that are not parsed yet. */
 #ifndef NET_INPUT_H
 #define NET_INPUT_H
 

@@ -67,7 +67,7 @@ static void wake_waiters(struct line_server *server)
         call_wake(QUEUE_ITEM(queue_pop(&server->waiters), struct line_waiter, link)->call);
 }
 
-/* The next one may be gone once this one was cancelled, so each search begins anew. */
+/* The next one may be gone once this one was cancelled, so each search starts over. */
 static void cancel_runs(struct line_server *server)
 {
     struct queue_link *at = server->runs.first;

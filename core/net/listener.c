@@ -1,5 +1,5 @@
-/* listener.c - listening sockets: bound once a process, watched by every worker, and what is turned
- * away.
+/* listener.c - listening sockets: bound once per process, watched by every worker; and refused
+ * connections.
  *
  * Accepting is done here and not by libuv, because a client that cannot be served is told so (503)
  * instead of being dropped, also when no descriptor is left: then the reserve descriptor makes room

@@ -86,13 +86,13 @@ static bp_status count(bp_call *call, struct spool *spool, size_t bytes)
         return BP_OK;
     case SHARE_OWN_IS_FULL:
         return call_fail(call, BP_LIMIT,
-                         "this client sends request bodies of %zu bytes at a time, and no more of "
-                         "one client are kept: send them one after the other",
+                         "this client already sends %zu bytes of request bodies, the limit of one "
+                         "client: send them one after the other",
                          shares_of(spool->room->shares, spool->client));
     default:
         return call_fail(call, BP_UNAVAILABLE,
-                         "the request bodies that are coming in take all the room there is for "
-                         "them: try again in a few seconds");
+                         "incoming request bodies fill the limit of the server: try again in a few "
+                         "seconds");
     }
 }
 

@@ -79,7 +79,7 @@ void stream_close(struct bp_stream *stream)
         return;
     }
     stream->is_closing = true;
-    shutdown(stream->fd, SHUT_RDWR); // whoever waits for it goes on
+    shutdown(stream->fd, SHUT_RDWR); // wakes the call that waits for it
 }
 
 /* Behind every use: what the use ended with, unless another call closed the stream meanwhile. */

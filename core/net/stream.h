@@ -1,4 +1,4 @@
-/* stream.h - a TCP or Unix-socket connection to another server: what stream.h of the SDK promises.
+/* stream.h - a TCP or Unix-socket connection to another server: implements stream.h of the SDK.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H

@@ -1,5 +1,4 @@
-/* wire.h - the bytes of one connection that a client made: read as they come, written at once or
- * queued.
+/* wire.h - the bytes of one client connection: read as they come, written at once or queued.
  *
  * Below it is libuv's stream; above it nobody knows of sockets, so that a wire with TLS is another
  * file with the same functions and the server does not change. What is queued is copied, the

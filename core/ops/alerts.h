@@ -1,5 +1,5 @@
-/* alerts.h - what goes out to the alert sinks: a bounded queue on the first worker, tried again
- * until it is taken.
+/* alerts.h - alerts on their way to the sinks: a bounded queue on the first worker, with retries
+ * until delivery.
  *
  * A component that changes its level fires or resolves ComponentDown or ComponentDegraded. Each
  * sink has its own queue of 1,000; when it is full the oldest alert is dropped and counted. Nothing

@@ -332,7 +332,7 @@ static bp_health_level write_report(bp_json_writer *w, const struct unit *unit, 
     return write_degraded(w, unit, "itself", with_detail ? sentence : NULL, since);
 }
 
-/* What its calls say of an instance: one whose calls fail is not well, whoever checks it or not. */
+/* An instance with failing calls is degraded, even if no health check looks at it. */
 static bp_health_level write_calls(bp_json_writer *w, const struct unit *unit, bool with_detail)
 {
     struct call_record record = call_record_of(unit);
@@ -341,8 +341,8 @@ static bp_health_level write_calls(bp_json_writer *w, const struct unit *unit, b
     if (!call_record_is_bad(&record))
         return BP_HEALTH_OK;
     snprintf(text, sizeof(text),
-             "%llu of %llu calls failed within the last minute, the last one with \"%s\": the log "
-             "says why",
+             "%llu of %llu calls failed within the last minute, the last one with \"%s\": see the "
+             "log",
              (unsigned long long)record.failed, (unsigned long long)record.calls,
              bp_status_label(record.last_status));
     return write_degraded(w, unit, "calls", with_detail ? text : NULL, 0);

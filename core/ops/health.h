@@ -1,4 +1,4 @@
-/* health.h - what the health checks last said, and the answer that probes and people get of it.
+/* health.h - the last results of the health checks, and the answers to probes and people.
  *
  * Each instance of kind `health` runs by its own interval on the first worker; a request never
  * waits for one. An instance of another kind that did not start is a component that is down.

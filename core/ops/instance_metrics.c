@@ -1,5 +1,5 @@
-/* instance_metrics.c - what the gates and the vector stores have, brought up to date at each scrape
- * or by a job. */
+/* instance_metrics.c - metrics of the gates and vector stores, updated at each scrape or by a job.
+ */
 #include "ops/instance_metrics.h"
 
 #include <stdlib.h>

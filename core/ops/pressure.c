@@ -1,4 +1,4 @@
-/* pressure.c - how much of the memory budget is in use, and giving back what is not. */
+/* pressure.c - measures the use of the memory budget, and returns unused memory to the system. */
 #include "ops/pressure.h"
 
 #include <malloc.h>

@@ -410,8 +410,8 @@ bp_status run_start(bp_call *call, struct run *run, const struct run_work *work)
     pthread_mutex_unlock(&runs->lock);
     if (!has_room)
         return call_fail(call, BP_LIMIT,
-                         "%u tasks of yours, or %u of all, or their bytes (%s), are at work: wait "
-                         "until some have ended",
+                         "the limit of running tasks is reached (%u of one client, %u of all, or "
+                         "their bytes, %s): wait until some have ended",
                          runs->limits.count_of_one, runs->limits.count, runs->limits.setting);
     if (start_on_worker(call, run))
         return BP_OK;

@@ -1,5 +1,5 @@
 /* runs.h - long-lived work: begun by a request, run as a call of its own, and looked at, fed,
- * waited for and cancelled by its id, whoever is still connected.
+ * waited for and cancelled by its id, even after the client has gone.
  *
  *      run_new -> run_start -> WORKING <-> WAITING (run_ask) -> run_end: COMPLETED, FAILED or CANCELLED
  *                                                                 -> kept_ns later it is gone

@@ -1,4 +1,4 @@
-/* disclosure.c - the client's sentence for what a back end failed with. */
+/* disclosure.c - the client's sentence for a back end's failure. */
 #include "plugin/disclosure.h"
 
 #include <ctype.h>
@@ -55,7 +55,7 @@ static const char *what_happened(bp_status status)
     case BP_DEADLINE:
         return "did not answer within the time allowed";
     case BP_UPSTREAM:
-        return "answered with an error, or with what cannot be understood";
+        return "answered with an error, or with an answer that makes no sense";
     case BP_LIMIT:
         return "has too much to do now: try again later";
     case BP_FULL:

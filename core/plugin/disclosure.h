@@ -1,4 +1,4 @@
-/* disclosure.h - what of a failure of a back end may reach the clients of this server.
+/* disclosure.h - how much of a back end's failure the clients of this server may see.
  *
  * An error has two readers. The operator's sentence names hosts, users, paths and what another
  * server said; a client is told which part failed and how, and has the request id to ask with. Apps

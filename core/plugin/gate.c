@@ -119,7 +119,7 @@ void gate_free(struct gate *gate)
 {
     if (!gate)
         return;
-    CHECK(gate->queue.count == 0 && gate->waiting == 0); // whoever waits would be woken by nobody
+    CHECK(gate->queue.count == 0 && gate->waiting == 0); // nothing would wake a waiter
     if (gate->open_count)
         metric_add(gate->breaker_state, -1);
     for (size_t i = 0; i < GATE_OPS_MAX; i++)
@@ -258,7 +258,7 @@ static void queue(struct gate *gate, struct waiting *self)
     CHECK(gate->waiting == gate->queue.count);
 }
 
-/* The queue is full: the newest of whoever has most in it makes room for a client that has less. */
+/* The queue is full: the client with the most entries loses its newest to one that has fewer. */
 static bool push_out(struct gate *gate, const bp_call *call)
 {
     uint32_t        most = holding_of(gate, call)->waiting + 1;
@@ -363,8 +363,8 @@ static void leave(bp_call *call, struct gate *gate)
         admit_next(gate);
 }
 
-/* Whoever had a place is not refused another: it comes first, and one that is over has its place to
- * end in. */
+/* A call that had a place is not refused another. It comes first, and a call that is over gets its
+ * place to end in. */
 static void come_back(bp_call *call, struct gate *gate)
 {
     struct waiting self = { .call = call, .is_back = true };
@@ -415,8 +415,8 @@ static bool had_its_time(const struct gate_turn *turn)
     return clock_now_ns() - turn->started_ns >= allowed_ns - allowed_ns / 4;
 }
 
-/* Not BP_LIMIT: whoever waited in vain for a place or a connection of ours was not refused by what
- * is behind it. */
+/* Not BP_LIMIT: a call that waited in vain for a place or a connection of ours was not refused by
+ * the back end. */
 static bool is_failure_of_plugin(const bp_call *call, const struct gate_turn *turn,
                                  bp_status status)
 {
@@ -439,8 +439,8 @@ static bp_status ask_breaker(bp_call *call, struct gate_turn *turn)
         return BP_OK;
     }
     call_fail(call, BP_UNAVAILABLE,
-              "%s \"%s\" failed %lld times within %lld s at %s and is not asked for it for %lld ms "
-              "more; the last time: %s",
+              "%s \"%s\" failed %lld times within %lld s at %s: the breaker refuses this for %lld "
+              "ms more; the last error: %s",
               gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
               (long long)conf_of(gate)->breaker_failures,
               (long long)(conf_of(gate)->breaker_window_ns / 1000000000), turn->op->name,
@@ -473,8 +473,8 @@ static void open_breaker(bp_call *call, struct gate *gate, const struct gate_op 
         if (!gate->open_count++)
             metric_add(gate->breaker_state, 1);
         log_message(call->worker->log, BP_LOG_WARN, "breaker_open",
-                    "%s \"%s\" failed %lld times at %s: it is not asked for it for %lld ms; the "
-                    "last time: %s",
+                    "%s \"%s\" failed %lld times at %s: the breaker refuses this for %lld ms; the "
+                    "last error: %s",
                     gate->instance->unit->plugin->label, gate->instance->unit->conf->name.data,
                     (long long)conf_of(gate)->breaker_failures, op->name,
                     (long long)(conf_of(gate)->breaker_pause_ns / 1000000), breaker->reason);

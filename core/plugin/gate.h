@@ -10,9 +10,9 @@
  * A request counts once, however often it was tried. It does not count when it waited for a place
  * or a connection of our own (BP_LIMIT), or when its caller gave it less than three quarters of the
  * time that the instance is allowed. While others wait, one client (bp_call.client) gets no more
- * places than client_share allows, and when the queue is full whoever has most in it makes room for
- * one that has less. Each operation of an instance has a breaker of its own: a cache that refuses
- * budgets while its server is gone goes on answering reads as its options say.
+ * places than client_share allows, and when the queue is full the client with the most entries
+ * makes room for one that has fewer. Each operation of an instance has a breaker of its own: a
+ * cache that refuses budgets while its server is gone goes on answering reads as its options say.
  */
 #ifndef CORE_PLUGIN_GATE_H
 #define CORE_PLUGIN_GATE_H

@@ -1,4 +1,4 @@
-/* guard.c - puts back what code of a plugin should not have touched. */
+/* guard.c - restores process state that a plugin changed. */
 #include "plugin/guard.h"
 
 #include <fcntl.h>

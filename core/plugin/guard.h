@@ -1,4 +1,4 @@
-/* guard.h - what code of a plugin must leave as it found it: signals, umask, locale, standard
+/* guard.h - process state that a plugin must not change: signals, umask, locale, standard
  * descriptors.
  *
  * Taken before a plugin is loaded and before each hook of its life; what differs afterwards is put

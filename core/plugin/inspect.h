@@ -1,4 +1,4 @@
-/* inspect.h - reads a plugin file without loading it, so that a file that does not fit never runs.
+/* inspect.h - reads a plugin file without loading it, so that an incompatible file never runs.
  *
  * dlopen() runs constructors before anybody can look at a descriptor. So the ELF file is read
  * first: is it for this machine, does it carry the Backplane note, which ABI and kind does it say,

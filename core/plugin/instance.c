@@ -1,4 +1,4 @@
-/* instance.c - what each worker has of a configured plugin, and the hooks of its life. */
+/* instance.c - each worker's part of a configured plugin, and its life hooks. */
 #include "plugin/instance.h"
 
 #include <stdlib.h>

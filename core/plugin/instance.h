@@ -1,5 +1,5 @@
-/* instance.h - one configured use of a plugin: what the process shares of it, and what each worker
- * has of it.
+/* instance.h - one configured use of a plugin: the part shared by the process, and the part of each
+ * worker.
  *
  *      unit (once a process)  ->  instance on worker 0, instance on worker 1, ...
  *      plugin, options, shared    object with options and peers filled in, gate state, jobs

@@ -1,4 +1,4 @@
-/* registry.c - the plugin files there are, and what is loaded of them. */
+/* registry.c - the plugin files, and which of them are loaded. */
 #include "plugin/registry.h"
 
 #include <dirent.h>
@@ -429,8 +429,8 @@ void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
             str_equal_ignore_case(pin->value, bp_str_of(digest)))
             continue;
         error_at_value(&conf->problems, pin,
-                       "the file %s has the SHA-256 %s: it is not the one that was pinned, and is "
-                       "not loaded",
+                       "the file %s has the SHA-256 %s, which is not the pinned one: it is not "
+                       "loaded",
                        entry->file.path, digest);
         entry->file.is_accepted = false;
         snprintf(entry->file.problem, sizeof(entry->file.problem),

@@ -1,5 +1,4 @@
-/* registry.h - the plugin files there are, found by their notes, and loaded when a conf asks for
- * them.
+/* registry.h - the plugin files, found by their notes, and loaded when a conf asks for them.
  *
  * A file's name means nothing: what counts is the kind and name in its note. Loading is libltdl's,
  * resident and local; nothing is ever unloaded.

@@ -1,4 +1,4 @@
-/* services.h - what the host gives to plugins: the tables behind the headers of the SDK. */
+/* services.h - the host's services for plugins: the tables behind the headers of the SDK. */
 #ifndef CORE_PLUGIN_SERVICES_H
 #define CORE_PLUGIN_SERVICES_H
 

@@ -1,4 +1,4 @@
-/* json_schema_node.h - what a schema is once it is compiled: private to json_schema_*.c.
+/* json_schema_node.h - a compiled schema: private to json_schema_*.c.
  *
  *      text -> json_parse -> index: every subschema, its resource ($id), its place   (json_schema_refs.c)
  *                         -> nodes: one struct for each, references are pointers     (json_schema_compile.c)

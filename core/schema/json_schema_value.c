@@ -1,4 +1,5 @@
-/* json_schema_value.c - what JSON Schema asks of values: their type, order, equality, uniqueness.
+/* json_schema_value.c - properties of values that JSON Schema tests: type, order, equality,
+ * uniqueness.
  */
 #include "schema/json_schema_node.h"
 

@@ -1,5 +1,5 @@
-/* budgets.c - copies what was spent of budgets from one cache to another, and compares
- * both. They are few: one for each key and period, so they are held at once. */
+/* budgets.c - copies the spent amounts of budgets from one cache to another, and compares both.
+ * They are few: one for each key and period, so they are held at once. */
 #include <stdlib.h>
 
 #include "transfer/parts.h"
@@ -75,7 +75,7 @@ bp_status transfer_budgets_is_empty(bp_call *call, struct transfer_item *item, b
     return BP_OK;
 }
 
-/* Loading again what was loaded does no harm, so a run that was killed begins anew. */
+/* Loading again what was loaded does no harm, so a run that was killed starts over. */
 bp_status transfer_budgets_copy(bp_call *call, struct transfer *t, struct transfer_item *item)
 {
     struct budget_list list;

@@ -1,4 +1,4 @@
-/* owner.c - whose collections are moved, and under which id the target goes on.
+/* owner.c - the deployment that owns the moved collections, and the target's id.
  *
  * Collections in a vector store carry the id of their deployment, which its storage holds. A
  * deployment that moves stays the same one: its id moves with its tables, and only its own

@@ -234,8 +234,8 @@ static bp_status plan_cache(bp_call *call, struct transfer *t, struct transfer_p
 {
     if (bp_str_is(pair->from->unit->conf->use, "memory")) {
         transfer_note(t,
-                      "cache." BP_FMT " of %s lives in the memory of its server: its budgets begin "
-                      "anew with each start and cannot be moved",
+                      "cache." BP_FMT " of %s lives in the memory of its server: its budgets start "
+                      "from zero with each start and cannot be moved",
                       BP_ARG(pair->from_name), t->from.file);
         return BP_OK;
     }
@@ -243,7 +243,7 @@ static bp_status plan_cache(bp_call *call, struct transfer *t, struct transfer_p
         transfer_note(t,
                       "cache." BP_FMT
                       " of %s will live in the memory of its server: budgets cannot "
-                      "be moved to it, and begin anew",
+                      "be moved to it, and start from zero",
                       BP_ARG(pair->to_name), t->to.file);
         return BP_OK;
     }

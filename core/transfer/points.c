@@ -129,7 +129,7 @@ bp_status transfer_points_copy(bp_call *call, struct transfer *t, struct transfe
     if (item->position.len && !str_to_uint(buf_str(&item->position), &after))
         return call_fail(call, BP_DATA,
                          "the progress of " BP_FMT
-                         " in backplane_migration cannot be read: empty the target and begin anew",
+                         " in backplane_migration cannot be read: empty the target and start again",
                          BP_ARG(item->label));
     BP_TRY(bp_vector_owner_of(call, transfer_from(item), item->name, &schema.owner));
     BP_TRY(bp_vector_of(to)->create(call, to->instance, item->name, &schema));

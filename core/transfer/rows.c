@@ -1,4 +1,4 @@
-/* rows.c - what of a row counts when it is compared, and how it is named in a sentence.
+/* rows.c - which values of a row are compared, and the name of a row in a sentence.
  *
  * The order of rows is a storage's own and may differ from that of the other side; what is compared
  * is therefore a sum of hashes, which knows no order.

@@ -1,5 +1,5 @@
-/* rows.h - a table as it is moved: its columns and key, a walk through its rows in pages, and what
- * of a row counts when it is compared. */
+/* rows.h - a table in a move: its columns and key, a walk through its rows in pages, and the values
+ * that are compared. */
 #ifndef CORE_TRANSFER_ROWS_H
 #define CORE_TRANSFER_ROWS_H
 

@@ -1,4 +1,5 @@
-/* sides.c - starts what of both sides takes part in a move, and makes the tables of the target. */
+/* sides.c - starts the instances of both sides that take part in a move, and makes the tables of
+ * the target. */
 #include <sys/stat.h>
 
 #include "transfer/parts.h"

@@ -1,5 +1,5 @@
 /* transfer.c - the run of a move: one call that plans, opens the books, copies and compares; and
- * what the watch is told of it. */
+ * its progress reports. */
 #include "transfer/transfer.h"
 
 #include <stdarg.h>

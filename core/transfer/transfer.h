@@ -1,4 +1,4 @@
-/* transfer.h - moves what the storages, vector stores and caches of one conf keep to those of
+/* transfer.h - moves the data of the storages, vector stores and caches of one conf to those of
  * another, and compares both sides.
  *
  *      conf A -> generation A: its storages, vector stores, caches ---+
@@ -83,7 +83,7 @@ struct transfer_item {
     struct transfer_pair *pair;
     transfer_item_kind    kind;
     bp_str                name;
-    bp_str                label; /* "storage.main documents" */
+    bp_str                label; /* "storage.main people" */
 
     struct transfer_table *table;  /* TRANSFER_TABLE */
     const bp_vector_info  *schema; /* TRANSFER_COLLECTION */

@@ -105,8 +105,8 @@ static bp_status read_position(bp_call *call, const struct transfer_table *table
         if (!read_key(call, str_split(position, ',', &position), &values[k]))
             return call_fail(call, BP_DATA,
                              "the progress of the table " BP_FMT
-                             " in backplane_migration cannot be read: empty the target and begin "
-                             "anew",
+                             " in backplane_migration cannot be read: empty the target and start "
+                             "again",
                              BP_ARG(table->name));
     return BP_OK;
 }

@@ -132,7 +132,7 @@ class Day:
 
     def refuse_bad_orders(self):
         said = run(self.program, "plugin", "new", "Bad-Name", "--kind", "health", cwd=self.desk, expected=2)
-        must("is no name for a plugin" in said, said)
+        must("is not a plugin name" in said, said)
         said = run(self.program, "plugin", "new", "fine", "--kind", "weather", cwd=self.desk, expected=2)
         must('there is no kind "weather"' in said, said)
         said = run(self.program, "plugin", "new", "myhealth", "--kind", "health", cwd=self.desk, expected=1)

@@ -12,9 +12,8 @@ from backplane_test import SOURCE
 PAGE = os.path.join(SOURCE, "docs", "metrics.md")
 HEAD = """# Metrics
 
-What `GET /metrics` gives, in Prometheus' text format. This page is made of the definitions in the sources, by
-`tests/integration/test_metrics_defined.py --write`; another test compares it with what servers give. Counters are there with a zero
-before the first event.
+The metrics of `GET /metrics`, in Prometheus' text format. `tests/integration/test_metrics_defined.py --write` generates this page
+from the definitions in the sources; another test compares it with running servers. Counters start at zero before the first event.
 
 The label `instance` is an instance's name in the conf, `plugin` its kind and plugin. Histograms have buckets from 5 ms to 120 s.
 """

@@ -1,4 +1,4 @@
-/* log.c - an alert sink: one log line an alert, for whoever collects the log. */
+/* log.c - an alert sink: one log line per alert, for log collectors. */
 #include <backplane/alert.h>
 #include <backplane/plugin.h>
 
@@ -55,7 +55,7 @@ static const bp_option options[] = {
 static const bp_alert_ops ops = { .struct_size = sizeof(bp_alert_ops), .deliver = log_deliver };
 
 BP_PLUGIN(alert, "log", "1.0.0",
-          .summary = "writes each alert into the log: ERROR when critical, WARN otherwise, INFO "
-                     "when it is over",
+          .summary = "writes each alert to the log: ERROR if critical, WARN otherwise, INFO when "
+                     "it ends",
           .license = "Apache-2.0", .instance_size = sizeof(struct log_sink),
           .options = BP_TABLE(options), .ops = &ops)

@@ -140,11 +140,11 @@ static bp_status webhook_deliver(bp_call *call, void *instance, const bp_alert *
 
 static const bp_option options[] = {
     BP_OPTION_URL(struct webhook_sink, url, .is_required = true,
-                  .example = "https://hooks.example/alerts", .help = "where to post to"),
+                  .example = "https://hooks.example/alerts", .help = "URL to post to"),
     BP_OPTION_SECRET(struct webhook_sink, token,
                      .help = "sent as Authorization: Bearer TOKEN; empty: no such header"),
     BP_OPTION_DURATION(struct webhook_sink, timeout, .initial = "10s", .minimum = "10ms",
-                       .maximum = "5m", .help = "how long one delivery may take"),
+                       .maximum = "5m", .help = "longest time for one delivery"),
 };
 
 static const bp_alert_ops ops = { .struct_size = sizeof(bp_alert_ops), .deliver = webhook_deliver };

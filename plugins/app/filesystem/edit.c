@@ -31,7 +31,7 @@ static bp_status with_newlines(bp_call *call, bp_str text, bp_str *made)
 
 /* ---- one edit ---- */
 
-/* A text that is edited: each edit writes it anew from one of two places into the other. */
+/* A text that is edited: each edit rewrites it from one of two places into the other. */
 struct draft {
     bp_str now;
     char  *places[2];

@@ -19,7 +19,8 @@ static const bp_option options[] = {
                    .help = "shell patterns of names that are neither served nor listed, in any "
                            "case of letters"),
     BP_OPTION_LIST(struct filesystem, tenants, .example = "[ acme ]",
-                   .help = "tenants that may use this instance; empty: whoever has the scope"),
+                   .help = "tenants that may use this instance; empty: every tenant with the "
+                           "scope"),
     BP_OPTION_BOOL(struct filesystem, strict_symlinks, .initial = "false",
                    .help = "refuse every symbolic link, also one that stays in the roots"),
     BP_OPTION_ENUM(struct filesystem, landlock, .initial = "auto", .choices = "auto|off|required",

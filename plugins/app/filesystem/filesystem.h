@@ -1,4 +1,4 @@
-/* filesystem.h - what the files of the app `filesystem` share: the instance, its roots, and the way
+/* filesystem.h - shared by the files of the app `filesystem`: the instance, its roots, and the way
  * from a path that a client wrote to an open descriptor.
  *
  *      handler (fiber) -> admit() -> work_run() -> [thread of the pool, confined] work -> place_*() -> openat2()

@@ -1,4 +1,4 @@
-/* list.c - what is in a directory, as lines, with sizes or as a tree, and what is known of one
+/* list.c - the contents of a directory, as lines, with sizes or as a tree, and the metadata of one
  * file. */
 #include "filesystem.h"
 

@@ -1,5 +1,5 @@
-/* place.c - from a path that a client wrote to an open descriptor below a root, whatever happens on
- * the disk meanwhile.
+/* place.c - from a client's path to an open descriptor below a root, safe against concurrent
+ * changes on the disk.
  *
  * To look where a path leads and then to open it is a race: between the two somebody makes a
  * directory a link. So the two are one step here. Each open is openat2() from the descriptor of a
@@ -8,10 +8,10 @@
  *      RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS
  *
  * and the kernel itself refuses whatever leaves the root or passes a link. Where there is a link
- * (ELOOP) its text is read, put into the path, and the new path is begun anew, as one that the
- * client might have written: it has to lie in a root, no name of it may be denied. So a link is
- * followed at most to where its user could have gone without it, what was checked is what is
- * opened, and whoever swaps links under our feet gets another ELOOP. ".." is taken out of a path as
+ * (ELOOP) its text is read, put into the path, and the new path is walked from its start, as one
+ * that the client might have written: it has to lie in a root, no name of it may be denied. So a
+ * link is followed at most to where its user could have gone without it, what was checked is what
+ * is opened, and swapping links under our feet gives another ELOOP. ".." is taken out of a path as
  * text, before the kernel sees it.
  */
 #include "filesystem.h"

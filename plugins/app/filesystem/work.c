@@ -1,4 +1,4 @@
-/* work.c - who may have work done on files, and the threads on which it is done. */
+/* work.c - access to the file work of an instance, and the threads that do it. */
 #include "filesystem.h"
 
 static bool is_listed(const bp_str_list *list, bp_str name)

@@ -1,4 +1,4 @@
-/* git.h - what the files of the app `git` share: the instance, one job on a pool thread, and the
+/* git.h - shared by the files of the app `git`: the instance, one job on a pool thread, and the
  * texts it makes.
  *
  *      handler -> job_run() -> pool thread: repository_open() -> run() -> text in the job's buffer -> handler answers

@@ -1,4 +1,4 @@
-/* rebase.c - what git_status tells of a rebase under way, which git keeps in files of its own. */
+/* rebase.c - the part of git_status about a running rebase, read from git's own files. */
 #include "git.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, STEPS_SHOWN = 2 };

@@ -1,5 +1,4 @@
-/* repository.c - opening a repository that may have been prepared by somebody who wants out of the
- * root.
+/* repository.c - opens a repository that an attacker may have prepared to escape from the root.
  *
  * git's own files can lead anywhere: .git may be a link or a file that names another place,
  * `commondir` and `objects/info/alternates` name places, core.worktree moves the working tree,

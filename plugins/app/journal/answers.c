@@ -1,4 +1,5 @@
-/* answers.c - what the tools take and give: trimmed texts, lists within limits, {"success": ...}.
+/* answers.c - arguments and answers of the tools: trimmed texts, lists within limits, {"success":
+ * ...}.
  */
 #include "journal.h"
 

@@ -1,5 +1,5 @@
-/* project.c - what a tenant works on: the brief, the tech stack, and the context of the moment. One
- * row each. */
+/* project.c - a tenant's project: the brief, the tech stack, and the current context. One row each.
+ */
 #include "journal.h"
 
 bp_status tool_set_project_brief(bp_call *call, void *instance, const bp_json *arguments,

@@ -1,4 +1,4 @@
-/* prompts.c - seven texts that put what the journal knows before a model. */
+/* prompts.c - seven prompts that give a model the contents of the journal. */
 #include "journal.h"
 
 enum {

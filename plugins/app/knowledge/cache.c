@@ -5,7 +5,7 @@
  * A write is stored first and then done again in memory, under the tenant's lock, so that memory
  * sees writes in the order of the storage. The storage counts the writes of a tenant; a graph knows
  * which count it stands for. Every `refresh` the count is asked for: when another process has
- * written meanwhile, it is not the one expected, and the graph is read anew. All graphs together
+ * written meanwhile, it is not the one expected, and the graph is read again. All graphs together
  * have a limit; those not used for longest go first. A graph that does not fit is read from the
  * storage (pages.c), and now and then tried again.
  */
@@ -197,7 +197,7 @@ static bp_status load(bp_call *call, struct knowledge *self, struct tenant *tena
     pthread_rwlock_wrlock(&tenant->guard);
     drop_graph(self, tenant);
     tenant->graph = graph;
-    tenant->version = before; // when others wrote all the time, the next look reads it anew
+    tenant->version = before; // when others wrote all the time, the next look reads it again
     tenant->is_stale = false;
     atomic_store(&tenant->checked_ns, bp_now_ns());
     atomic_store(&tenant->used_ns, bp_now_ns());
@@ -287,7 +287,7 @@ void cache_end_write(bp_call *call, struct knowledge *self, struct tenant *tenan
     if (tenant->graph) {
         bool is_done = status == BP_OK && apply && !tenant->is_stale;
 
-        // Whether a write that failed was stored may not be known; whoever reads next finds out.
+        // Whether a write that failed was stored may not be known; the next reader finds out.
         if (is_done)
             is_done = apply(tenant->graph, arg) && graph_settle(tenant->graph);
         tenant->is_stale = !is_done;

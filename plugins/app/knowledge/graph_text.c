@@ -4,7 +4,7 @@
  *      backplane FF project FF written in c FF FF FF FF FF FF FF FF FF  ada FF person FF likes tea FF
  *
  * An entity that changes gets a new segment at the end and its old one is blotted out, so that a
- * change costs as much as the entity is long. When half of the text is blots it is written anew.
+ * change costs as much as the entity is long. When half of the text is blots it is rewritten.
  *
  * Segments are taken together in blocks of 4 KiB or more. A block's signature has a bit for each
  * triple of bytes in it; a search reads only the blocks that have the bits of all triples of what

@@ -40,7 +40,7 @@ void   text_free(struct graph_text *text);
 size_t text_bytes(const struct graph_text *text); /* of memory */
 bool   text_add(struct graph_text *text, struct graph_entity *entity);
 void   text_remove(struct graph_text *text, struct graph_entity *entity);
-/* Whether so much is out of date that it should be written anew. */
+/* Whether so much is out of date that it should be rewritten. */
 bool text_is_worn(const struct graph_text *text);
 void text_clear(struct graph_text *text);
 /* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after

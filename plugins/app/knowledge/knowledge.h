@@ -55,7 +55,7 @@ void      cache_unlock(struct tenant *tenant);
 bp_status cache_begin_write(bp_call *call, struct knowledge *self,
                             struct tenant **tenant) BP_SUSPENDS;
 /* After a write was stored: apply(graph, arg) does the same in memory; NULL, or false from it: it
- * is read anew when it is needed. Then ends the write. `status`: how storing it ended. */
+ * is read again when it is needed. Then ends the write. `status`: how storing it ended. */
 void cache_end_write(bp_call *call, struct knowledge *self, struct tenant *tenant, bp_status status,
                      bool (*apply)(struct graph *graph, void *arg), void *arg);
 

@@ -369,7 +369,7 @@ static bp_status notice_loss(bp_call *call, struct questioning *self)
         return BP_OK;
     bp_log(call, BP_LOG_WARN,
            "the collection " BP_FMT " of vector store \"" BP_FMT
-           "\" has %llu of the %lld messages that were indexed: they are indexed anew",
+           "\" has %llu of the %lld messages that were indexed: they are being indexed again",
            BP_ARG(embedder_collection(&self->embedder)), BP_ARG(self->vector->name),
            (unsigned long long)count, (long long)bp_row(&rows, 0)[0].integer);
     return bp_storage_exec(call, self->storage, NULL,

@@ -1,4 +1,4 @@
-/* repair.c - what a model wrote instead of the JSON it was asked for, taken for what it means.
+/* repair.c - repairs the almost-JSON that a model wrote instead of JSON.
  *
  *      the whole answer | what stands in a code fence | the first [...] or {...} that is JSON
  *          array of questions | object with "questions" | one question

@@ -1,5 +1,5 @@
-/* request.c - what a client asks for: every field may be left out or be null; what is there must
- * have the right shape.
+/* request.c - reads a client's request: every field may be absent or null; a present one must have
+ * the right shape.
  */
 #include "questioning.h"
 

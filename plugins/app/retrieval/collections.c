@@ -61,7 +61,7 @@ bp_status collection_find(bp_call *call, struct retrieval *self, bp_str name,
     status = upkeep_open(call, self, collection);
     if (!away_is(call, status))
         return status;
-    bp_clear_error(call); // whoever goes on without the store may
+    bp_clear_error(call); // the caller may go on without the store
     return BP_OK;
 }
 
@@ -122,7 +122,7 @@ static bp_status write_collection(bp_call *call, struct retrieval *self,
                                ->count(call, self->vector->instance, collection->vector_name, NULL,
                                        &points);
 
-        // One that is lost does not break the list: it is built anew, and shows what it has.
+        // One that is lost does not break the list: it is rebuilt, and shows what it has.
         if (status == BP_NOT_FOUND)
             status = upkeep_lost(call, self, collection);
         is_uncounted = status != BP_OK;

@@ -56,7 +56,7 @@ const bp_command retrieval_commands[RETRIEVAL_COMMANDS] = {
       .scope = READ,
       BP_COMMAND_OPTIONS(search_options) },
     { .name = "reindex",
-      .summary = "index collections anew from their stored texts",
+      .summary = "rebuild collections from their stored texts",
       .usage = "--collection NAME | --all [--json] [--url URL [--no-wait] | -c FILE]",
       .handler = reindex_command,
       .scope = WRITE,

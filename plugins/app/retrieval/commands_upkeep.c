@@ -1,5 +1,5 @@
-/* commands_upkeep.c - `backplane reindex` and `backplane verify data`: the data behind searches
- * made anew, or compared and mended; for one collection or all, one after the other.
+/* commands_upkeep.c - `backplane reindex` and `backplane verify data`: rebuild the data behind
+ * searches, or compare and mend it; for one collection or all, one after the other.
  */
 #include "commands.h"
 
@@ -92,7 +92,7 @@ static bp_status reindex_one(bp_call *call, const struct upkeep_task *task, bp_s
         BP_TRY(print_json(call, task, &demanded));
     else
         BP_TRY(bp_command_print(call, task->run,
-                                bp_format(call, BP_FMT ": %lld documents are indexed anew\n",
+                                bp_format(call, BP_FMT ": %lld documents are being rebuilt\n",
                                           BP_ARG(name), (long long)demanded.behind)));
     return task->is_waiting ? wait_for_build(call, task, name) : BP_OK;
 }
@@ -108,7 +108,7 @@ static bp_status print_verified(bp_call *call, const struct upkeep_task *task, b
                                              "has %lld points, %lld "
                                              "are missing, %lld were needless and are removed; "
                                              "%lld documents are "
-                                             "indexed anew\n",
+                                             "being rebuilt\n",
                                       BP_ARG(name), (long long)demanded->documents,
                                       (long long)verified->passages, (long long)verified->points,
                                       (long long)verified->missing, (long long)verified->needless,

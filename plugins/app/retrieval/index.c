@@ -283,7 +283,7 @@ bp_status index_documents(bp_call *call, struct retrieval *self,
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT
                        "\", this instance has \"" BP_FMT
-                       "\": build it anew with `backplane reindex --collection " BP_FMT
+                       "\": rebuild it with `backplane reindex --collection " BP_FMT
                        "`, or put that embedder back into the conf",
                        BP_ARG(collection->name), BP_ARG(collection->model),
                        BP_ARG(self->embedder.info.model), BP_ARG(collection->name));

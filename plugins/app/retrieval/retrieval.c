@@ -16,7 +16,7 @@ static const bp_option options[] = {
     BP_OPTION_REFS(struct retrieval, llm, "llm",
                    .help = "what writes answers; the next one is asked when one cannot be reached"),
     BP_OPTION_LIST(struct retrieval, sources, .choices = BP_PATH_FOLDER, .example = "[ docs/ ]",
-                   .help = "folders whose text and Markdown files are kept indexed"),
+                   .help = "folders of text and Markdown files to keep indexed"),
     BP_OPTION_STRING(struct retrieval, collection, .initial = "docs",
                      .help = "collection of the sources, and of requests that name none"),
     BP_OPTION_DURATION(struct retrieval, scan, .initial = "10s", .minimum = "1s", .maximum = "1d",
@@ -47,7 +47,7 @@ static const bp_option options[] = {
                            "cannot be reached; more is refused; 0: nothing waits"),
     BP_OPTION_DURATION(struct retrieval, verify, .initial = "5m", .minimum = "0", .maximum = "1d",
                        .help = "time between two looks at whether the vector store has the "
-                               "passages that it should have; what it lost is indexed anew from "
+                               "passages that it should have; what it lost is rebuilt from "
                                "the stored texts; 0: only at the start"),
 };
 
@@ -133,7 +133,7 @@ static const bp_route routes[] = {
       .path = "/api/v1/collections/{name}/reindex",
       .handler = reindex_post,
       .scope = WRITE,
-      .summary = "Indexes a collection anew from its stored texts, in the background: for another "
+      .summary = "Rebuilds a collection from its stored texts, in the background: for another "
                  "embedder, other passages, or a repair",
       .response_schema = any_object },
     { .method = "POST",
@@ -141,7 +141,7 @@ static const bp_route routes[] = {
       .handler = verify_post,
       .scope = WRITE,
       .summary = "Compares the vector store with the stored passages, by id; what is missing is "
-                 "indexed anew, what is needless removed",
+                 "rebuilt, what is needless removed",
       .response_schema = any_object,
       .deadline_ns = BP_SECONDS(3600) },
     { .method = "GET",

@@ -1,12 +1,12 @@
-/* retrieval.h - the app's instance, and what its files offer each other.
+/* retrieval.h - the app's instance, and the functions that its files share.
  *
  *      collections.c   the collections of a tenant                 documents.c   documents in and out, over HTTP
  *      store.c         SQL: documents, chunks, what is unfinished  index.c       a batch of documents becomes searchable
  *      chunk.c         a text becomes passages                     sources.c     watched folders
  *      search.c        hybrid search and fusion                    answer.c      questions answered with citations
  *      away.c          the vector store or embedder cannot be reached: what is still done
- *      take_up.c       documents that are not searchable yet, or not any more, become so
- *      upkeep.c        is all there: collections adopted, lost, verified, built anew, dropped
+ *      take_up.c       documents that are not searchable yet, or no longer, become so
+ *      upkeep.c        is all there: collections adopted, lost, verified, rebuilt, dropped
  *      tools.c         what models see: MCP tools
  *      commands*.c     what operators type: ingest, search, reindex, verify data, eval
  *
@@ -221,7 +221,7 @@ bp_status index_locked(bp_call *call, struct retrieval *self, const struct colle
                        struct document *documents, size_t count) BP_SUSPENDS;
 /* The lock of a collection: one batch at a time. */
 bp_mutex *index_lock(const struct retrieval *self, int64_t collection);
-/* How texts are cut into passages now, in short: documents that say otherwise are cut anew by the
+/* How texts are cut into passages now, in short: documents that say otherwise are cut again by the
  * next build. */
 bp_str index_chunking(bp_call *call, const struct retrieval *self);
 /* Writes the points of chunks whose rows are there. */
@@ -250,7 +250,7 @@ bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
  * as it should be. */
 bp_status upkeep_round(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 /* The collection is in the vector store when it returns BP_OK, and is this deployment's. One of an
- * older version gets its mark; one that turns out to be another's is left alone, and built anew
+ * older version gets its mark; one that turns out to be another's is left alone, and rebuilt
  * under a name of its own. */
 bp_status upkeep_open(bp_call *call, struct retrieval *self,
                       struct collection *collection) BP_SUSPENDS;
@@ -273,7 +273,7 @@ bp_str upkeep_new_name(bp_call *call);
 bp_status upkeep_progress(bp_call *call, struct retrieval *self,
                           const struct collection *collection, int64_t *behind,
                           int64_t *all) BP_SUSPENDS;
-/* What is left of deleted collections, and of those that were built anew elsewhere: documents
+/* What is left of deleted collections, and of those that were rebuilt elsewhere: documents
  * first, then points. What cannot be reached now stays noted. */
 bp_status upkeep_sweep(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 

@@ -156,7 +156,7 @@ static bp_status is_half_built(bp_call *call, struct retrieval *self,
     *is_half = behind * HALF_BUILT_SHARE > all;
     if (behind)
         *degraded = bp_format(call,
-                              "the collection is being indexed anew, %lld of %lld documents are "
+                              "the collection is being rebuilt, %lld of %lld documents are "
                               "done: %s",
                               (long long)(all - behind), (long long)all,
                               *is_half ? "these passages were found by their words in the storage"
@@ -189,7 +189,7 @@ static bp_status embed_query_for(bp_call *call, struct retrieval *self,
                           "the collection was made with the embedder \"" BP_FMT
                           "\" and the server has \"" BP_FMT
                           "\": these passages were found by their words alone, until the "
-                          "collection is indexed anew",
+                          "collection is rebuilt",
                           BP_ARG(collection->model), BP_ARG(self->embedder.info.model));
     return query->mode != SEARCH_VECTOR ? BP_OK
                                         : bp_fail(call, BP_CONFLICT, BP_FMT, BP_ARG(*degraded));
@@ -221,7 +221,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self,
     if (!ask.vector && !ask.words.len)
         return BP_OK;
     status = bp_vector_search(call, self->vector, &ask, by_vector, by_words);
-    // The store has no such collection: it was lost. From now on it is built anew.
+    // The store has no such collection: it was lost. From now on it is being rebuilt.
     if (status == BP_NOT_FOUND)
         status = upkeep_lost(call, self, collection);
     else
@@ -234,7 +234,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self,
     if (status == BP_OK && !is_found)
         status = bp_fail(call, BP_UNAVAILABLE,
                          "the vector store \"" BP_FMT
-                         "\" has lost the collection, which is indexed anew",
+                         "\" has lost the collection, which is being rebuilt",
                          BP_ARG(self->vector->name));
     if (!ask.words.len || self->when_down != WHEN_DOWN_DEGRADE || !away_is(call, status))
         return status;

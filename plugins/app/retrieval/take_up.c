@@ -1,4 +1,4 @@
-/* take_up.c - documents that are not searchable yet, or not any more, become so: what a crash left,
+/* take_up.c - documents that are not searchable yet, or no longer, become so: what a crash left,
  * what is queued, and what belongs to an earlier build of its collection.
  *
  * It works through them in batches, in the order of their ids, and may end anywhere: what it has
@@ -98,7 +98,7 @@ static bp_status give_up(bp_call *call, const struct batch *batch, struct docume
     return store_mark(call, batch->self, &batch->collection, document, 1, STATE_FAILED);
 }
 
-/* Another process may have written the document anew while its old passages were written here:
+/* Another process may have rewritten the document while its old passages were written here:
  * points without a row. */
 static bp_status note_orphans(bp_call *call, const struct batch *batch,
                               const struct document *document)
@@ -162,8 +162,8 @@ static bp_status cut_anew(bp_call *call, const struct batch *batch, struct docum
     return BP_OK;
 }
 
-/* Documents that are cut as they would be today go into the store as they are; others are written
- * anew. */
+/* Documents that are cut as they would be today go into the store as they are; others are
+ * rewritten. */
 static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_rows *rows,
                                 bool is_version)
 {
@@ -303,7 +303,7 @@ static bp_status end_build(bp_call *call, struct batch *batch)
     // The store may have lost points in the middle of the build: the next round compares.
     atomic_store(&batch->self->shared->is_upkeep_due, true);
     bp_log_event(call, BP_LOG_INFO, "collection_built",
-                 bp_format(call, "the collection \"" BP_FMT "\" was indexed anew: %lld documents",
+                 bp_format(call, "the collection \"" BP_FMT "\" was rebuilt: %lld documents",
                            BP_ARG(batch->collection.name), (long long)all),
                  (bp_field[]){ bp_field_str("collection", batch->collection.name),
                                bp_field_int("documents", all) },

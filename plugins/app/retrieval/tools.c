@@ -1,4 +1,4 @@
-/* tools.c - what models see of the app: MCP tools that search and read. They write nothing. */
+/* tools.c - the app's MCP tools, which search and read. They write nothing. */
 #include <backplane/mcp.h>
 #include <backplane/param.h>
 

@@ -1,5 +1,5 @@
-/* upkeep.c - is all there? Collections of older versions are adopted, lost ones built anew, deleted
- * ones swept away.
+/* upkeep.c - keeps the vector store complete: adopts collections of older versions, rebuilds lost
+ * ones, sweeps away deleted ones.
  *
  * One worker runs a round every `scan`. Now and then (`verify`, and whenever somebody met a loss)
  * it compares what the vector store has with what it should have: by count, and by a few passages
@@ -70,7 +70,7 @@ static bp_status create(bp_call *call, struct retrieval *self, const struct coll
 /* ---- builds ---- */
 
 static const char *const update_sql[] = {
-    // One that has lost points stays so until the build is done, whoever asks for another build
+    // One that has lost points stays so until the build is done, even if another build is asked for
     // meanwhile.
     [BUILD_REFRESH] = "UPDATE retrieval_collections SET build = build + 1, state = CASE WHEN state "
                       "= 1 THEN 1 ELSE 2 END, reason = $3 WHERE id = $1 AND build = $2 RETURNING "
@@ -152,7 +152,7 @@ bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collectio
         bp_log_event(call, BP_LOG_WARN, "collection_rebuild",
                      bp_format(call,
                                "the collection \"" BP_FMT
-                               "\" is indexed anew from the stored texts: " BP_FMT,
+                               "\" is being rebuilt from the stored texts: " BP_FMT,
                                BP_ARG(collection->name), BP_ARG(r.reason)),
                      (bp_field[]){ bp_field_str("collection", collection->name) }, 1);
     BP_TRY(read_again(call, self, collection));
@@ -170,10 +170,10 @@ bp_status upkeep_lost(bp_call *call, struct retrieval *self, const struct collec
     BP_TRY(read_again(call, self, &now));
     if (!bp_str_equal(now.vector_name, collection->vector_name))
         return bp_fail(call, BP_UNAVAILABLE,
-                       "the collection \"" BP_FMT "\" is being indexed anew: ask again",
+                       "the collection \"" BP_FMT "\" is being rebuilt: ask again",
                        BP_ARG(now.name));
-    // Whoever met the loss first began the build; for the others it is enough that the collection
-    // is there again.
+    // The first call that met the loss began the build; for the others it is enough that the
+    // collection is there again.
     if (now.build != collection->build)
         return create(call, self, &now);
     return upkeep_rebuild(call, self, &now, BUILD_REFILL,
@@ -608,7 +608,7 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, struct coll
                      bp_format(call,
                                "the vector store \"" BP_FMT
                                "\" has lost %lld of %lld passages of the collection \"" BP_FMT
-                               "\": %lld documents are indexed anew",
+                               "\": %lld documents are being rebuilt",
                                BP_ARG(self->vector->name), (long long)verified.missing,
                                (long long)verified.passages, BP_ARG(collection->name),
                                (long long)verified.documents),
@@ -741,7 +741,7 @@ static bp_status complaint_of(bp_call *call, struct retrieval *self,
     BP_TRY(upkeep_progress(call, self, collection, &behind, &all));
     *complaint = bp_format(call,
                            "collection \"" BP_FMT
-                           "\" is indexed anew, %lld of %lld documents are done: " BP_FMT,
+                           "\" is being rebuilt, %lld of %lld documents are done: " BP_FMT,
                            BP_ARG(collection->name), (long long)(all - behind), (long long)all,
                            BP_ARG(collection->reason));
     return BP_OK;
@@ -956,7 +956,7 @@ bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name
     if (is_of_another_embedder(self, collection))
         return bp_fail(call, BP_CONFLICT,
                        "collection \"" BP_FMT "\" was made with another embedder than the conf "
-                       "has: `backplane reindex --collection " BP_FMT "` makes it anew",
+                       "has: `backplane reindex --collection " BP_FMT "` rebuilds it",
                        BP_ARG(collection->name), BP_ARG(collection->name));
     BP_TRY(upkeep_open(call, self, collection));
     status = upkeep_verify(call, self, collection, &demanded->verified);

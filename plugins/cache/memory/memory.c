@@ -498,8 +498,7 @@ static void memory_shared_destroy(bp_call *call, void *shared)
 static const bp_option options[] = {
     BP_OPTION_SIZE(struct memory_cache, size, .initial = "64MiB", .minimum = "64KiB",
                    .maximum = "1024GiB",
-                   .help = "memory for everything in it; the longest unused values are given up "
-                           "first"),
+                   .help = "memory of the cache; it drops the least recently used values first"),
 };
 
 static const bp_life life = {

@@ -1,4 +1,4 @@
-/* cache.c - the cache on a Redis server that processes share: its options, its life, what it does
+/* cache.c - the cache on a Redis server that processes share: its options, its life, its behaviour
  * without the server.
  */
 #include "cache.h"
@@ -115,20 +115,19 @@ static void worker_stop(bp_call *call, void *instance)
 static const bp_option options[] = {
     REDIS_OPTIONS(struct redis_cache),
     BP_OPTION_STRING(struct redis_cache, prefix, .initial = "bp:",
-                     .help = "what every key begins with, so that several deployments can share a "
-                             "server"),
+                     .help = "prefix of every key, so that several deployments can share a server"),
     BP_OPTION_ENUM(struct redis_cache, values_when_down, .initial = "open",
                    .choices = "open|closed",
-                   .help = "values while Redis cannot be reached: open: nothing is found and "
-                           "nothing kept; closed: it fails"),
+                   .help = "values while Redis cannot be reached: open: the cache finds and keeps "
+                           "nothing; closed: the call fails"),
     BP_OPTION_ENUM(struct redis_cache, limits_when_down, .initial = "local",
                    .choices = "open|closed|local",
                    .help = "rate limits while Redis cannot be reached: local: each process counts "
-                           "by itself; open: all is granted; closed: it fails"),
+                           "itself; open: everything is granted; closed: the call fails"),
     BP_OPTION_ENUM(struct redis_cache, budgets_when_down, .initial = "closed",
                    .choices = "open|closed",
-                   .help = "budgets while Redis cannot be reached: open: all is granted and not "
-                           "counted; closed: it fails"),
+                   .help = "budgets while Redis cannot be reached: open: everything is granted and "
+                           "not counted; closed: the call fails"),
 };
 
 static const bp_life life = {

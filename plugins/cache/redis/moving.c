@@ -1,5 +1,5 @@
-/* moving.c - what was spent of budgets, read from a server and written to one when a deployment
- * changes its cache. */
+/* moving.c - the spent amounts of budgets, read from one server and written to another when a
+ * deployment changes its cache. */
 #include "cache.h"
 
 enum { NUMBER_DIGITS_MAX = 20 };
@@ -85,7 +85,7 @@ static bp_status dump_node(bp_call *call, struct redis_cache *cache, size_t node
     return BP_OK;
 }
 
-/* Never hidden: whoever moves budgets must know that they could not be read. */
+/* Never hidden: an operator who moves budgets must know that they could not be read. */
 bp_status cache_dump(bp_call *call, void *instance, const bp_budget_sink *sink)
 {
     struct redis_cache *cache = instance;

@@ -1,4 +1,4 @@
-/* scripts.h - what must happen in one step on the server, in Lua, by the server's own clock.
+/* scripts.h - Lua scripts for atomic steps on the server, by the server's own clock.
  *
  * Lua counts in doubles. Times are microseconds since 2026-01-01 in steps of 1/16, which a double
  * holds exactly for 17 years to come; amounts are whole numbers below 2^52. Numbers are written

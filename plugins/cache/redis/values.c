@@ -1,4 +1,4 @@
-/* values.c - values with a time to live, and what the server says about itself. */
+/* values.c - values with a time to live, and the server's own statistics. */
 #include "cache.h"
 
 #include <stdlib.h>

@@ -243,6 +243,6 @@ static const bp_embed_ops ops = {
 };
 
 BP_PLUGIN(embed, "hash", "1.0.0",
-          .summary = "hashed words and pieces of words: no model file, no meaning, a help against "
+          .summary = "hashed words and parts of words: no model file, no meaning, tolerates "
                      "misspellings",
           .license = "Apache-2.0", .ops = &ops)

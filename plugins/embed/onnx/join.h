@@ -1,5 +1,5 @@
-/* join.h - texts of several calls, run over the network together: what waits for a thread goes with
- * who gets it first.
+/* join.h - texts of several calls, run over the network together: the first call that gets a thread
+ * takes the waiting ones along.
  */
 #ifndef ONNX_JOIN_H
 #define ONNX_JOIN_H

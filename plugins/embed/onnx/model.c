@@ -1,5 +1,5 @@
-/* model.c - loads a network, finds out what it wants and gives, and runs it over a few texts at a
- * time. */
+/* model.c - loads a network, reads its inputs and outputs, and runs it over a few texts at a time.
+ */
 #define _GNU_SOURCE
 #include "model.h"
 

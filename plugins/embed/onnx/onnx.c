@@ -424,14 +424,13 @@ static const bp_option options[] = {
                    .help = "make vectors of length one"),
     BP_OPTION_INT(struct onnx_instance, max_tokens, .initial = "0", .minimum = "0",
                   .maximum = "8192",
-                  .help = "a text is cut behind them; 0: as the model's settings say"),
+                  .help = "tokens after which a text is cut; 0: as in the model's settings"),
     BP_OPTION_STRING(struct onnx_instance, query_prefix, .example = "query: ",
-                     .help = "put before each question, for models that want it (e5, bge)"),
+                     .help = "put before each question, for models that need it (e5, bge)"),
     BP_OPTION_STRING(struct onnx_instance, passage_prefix, .example = "passage: ",
-                     .help = "put before each passage, for models that want it (e5)"),
+                     .help = "put before each passage, for models that need it (e5)"),
     BP_OPTION_INT(struct onnx_instance, threads, .initial = "0", .minimum = "0", .maximum = "64",
-                  .help = "how many batches run side by side, each on one processor; 0: one a "
-                          "processor"),
+                  .help = "batches that run in parallel, one processor each; 0: one per processor"),
     BP_OPTION_INT(struct onnx_instance, batch, .initial = "128", .minimum = "1", .maximum = "2048",
                   .help = "texts in one call"),
 };

@@ -1,5 +1,5 @@
-/* settings.c - what lies beside a network: its vocabulary, how long a text may be, how its vectors
- * are pooled. */
+/* settings.c - the files beside a network: its vocabulary, the length of a text, the pooling of its
+ * vectors. */
 #include "model.h"
 
 #include <errno.h>

@@ -326,26 +326,24 @@ static const bp_option options[] = {
                      .example = "nomic-embed-text", .help = "the model to ask for"),
     BP_OPTION_INT(struct embed_instance, dimensions, .initial = "0", .minimum = "0",
                   .maximum = "65536",
-                  .help = "length of the model's vectors; 0: found out by the first request"),
+                  .help = "length of the model's vectors; 0: learnt from the first request"),
     BP_OPTION_BOOL(struct embed_instance, shorten, .initial = "false",
                    .help = "ask the model to shorten its vectors to `dimensions`; not every model "
                            "can"),
     BP_OPTION_INT(struct embed_instance, batch, .initial = "64", .minimum = "1", .maximum = "2048",
-                  .help = "texts in one request; fewer are sent once the server has said that it "
-                          "takes no more"),
+                  .help = "texts in one request; fewer if the server refuses that many"),
     BP_OPTION_ENUM(struct embed_instance, encoding, .initial = "float", .choices = "float|base64",
-                   .help = "how vectors are asked for; base64 is a third of the bytes, where the "
-                           "server knows it"),
+                   .help = "format of vectors; base64 has a third of the bytes, if the server "
+                           "supports it"),
     BP_OPTION_INT(struct embed_instance, max_tokens, .initial = "0", .minimum = "0",
                   .maximum = "1000000",
                   .help = "tokens of a text that the model looks at; 0: not known"),
     BP_OPTION_STRING(struct embed_instance, query_prefix, .example = "search_query: ",
-                     .help = "put before each question, for models that want it"),
+                     .help = "put before each question, for models that need it"),
     BP_OPTION_STRING(struct embed_instance, passage_prefix, .example = "search_document: ",
-                     .help = "put before each passage, for models that want it"),
+                     .help = "put before each passage, for models that need it"),
     BP_OPTION_DURATION(struct embed_instance, timeout, .initial = "30s", .minimum = "10ms",
-                       .maximum = "10m",
-                       .help = "how long the server may think before it begins to answer"),
+                       .maximum = "10m", .help = "longest wait for the beginning of an answer"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life),

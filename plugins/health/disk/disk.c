@@ -96,8 +96,8 @@ static const bp_option options[] = {
     BP_OPTION_SIZE(struct disk_check, fail_size, .initial = "0", .minimum = "0",
                    .help = "full, as `when_full` has it, when fewer bytes are free"),
     BP_OPTION_ENUM(struct disk_check, when_full, .initial = "degraded", .choices = "degraded|down",
-                   .help = "what a full disk is: degraded, as reads go on, or down, which makes "
-                           "the server not ready"),
+                   .help = "level of a full disk: degraded, because reads go on, or down, which "
+                           "makes the server not ready"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };

@@ -103,15 +103,15 @@ static bp_status http_ask(bp_call *call, void *instance, bp_health *health)
 static const bp_option options[] = {
     BP_OPTION_URL(struct http_check, url, .is_required = true,
                   .example = "http://127.0.0.1:6333/readyz",
-                  .help = "what to ask; redirects are not followed"),
+                  .help = "URL to request, without following redirects"),
     BP_OPTION_ENUM(struct http_check, method, .initial = "GET", .choices = "GET|HEAD",
-                   .help = "how to ask"),
+                   .help = "HTTP method"),
     BP_OPTION_LIST(struct http_check, expect, .example = "[200, 204]",
                    .help = "statuses that are healthy: 200, 2xx or 200-299; none: 2xx"),
     BP_OPTION_STRING(struct http_check, contains, .example = "ready",
                      .help = "text that the body must have; empty: any"),
     BP_OPTION_DURATION(struct http_check, timeout, .initial = "5s", .minimum = "10ms",
-                       .maximum = "1m", .help = "how long the answer may take"),
+                       .maximum = "1m", .help = "longest time for the answer"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
@@ -119,6 +119,6 @@ static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_opt
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = http_ask };
 
 BP_PLUGIN(health, "http", "1.0.0",
-          .summary = "checks that an HTTP server answers with the status and the text it should",
+          .summary = "checks that an HTTP server answers with the expected status and text",
           .license = "Apache-2.0", .instance_size = sizeof(struct http_check),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

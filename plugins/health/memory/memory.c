@@ -101,12 +101,11 @@ static bp_status check_options(bp_call *call, const void *given)
 
 static const bp_option options[] = {
     BP_OPTION_SIZE(struct memory_check, limit, .initial = "0", .minimum = "0", .example = "512MiB",
-                   .help = "what the process may use; 0: what its cgroup allows, or all of the "
-                           "machine"),
+                   .help = "memory limit; 0: that of the cgroup, or the whole machine"),
     BP_OPTION_FLOAT(struct memory_check, warn_ratio, .initial = "0.85", .minimum = "0",
-                    .maximum = "1", .help = "degraded from this share of the limit on"),
+                    .maximum = "1", .help = "degraded from this share of the limit"),
     BP_OPTION_FLOAT(struct memory_check, fail_ratio, .initial = "0.95", .minimum = "0",
-                    .maximum = "1", .help = "down from this share of the limit on"),
+                    .maximum = "1", .help = "down from this share of the limit"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };
@@ -114,6 +113,6 @@ static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_opt
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = memory_ask };
 
 BP_PLUGIN(health, "memory", "1.0.0",
-          .summary = "checks how much of the memory it may use this process has taken",
+          .summary = "checks the memory use of this process against its limit",
           .license = "Apache-2.0", .instance_size = sizeof(struct memory_check),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

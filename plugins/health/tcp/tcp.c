@@ -34,7 +34,7 @@ static const bp_option options[] = {
     BP_OPTION_ADDRESS(struct tcp_check, address, .is_required = true, .example = "127.0.0.1:6379",
                       .help = "host:port, [IPv6]:port or unix:/path to connect to"),
     BP_OPTION_DURATION(struct tcp_check, timeout, .initial = "2s", .minimum = "10ms",
-                       .maximum = "1m", .help = "how long connecting may take"),
+                       .maximum = "1m", .help = "longest time to connect"),
 };
 
 static const bp_health_ops ops = { .struct_size = sizeof(bp_health_ops), .check = tcp_ask };

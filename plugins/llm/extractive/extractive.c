@@ -145,11 +145,11 @@ static bp_status extractive_models(bp_call *call, void *instance, const bp_model
 
 static const bp_option options[] = {
     BP_OPTION_INT(struct extractive, max_sentences, .initial = "3", .minimum = "1", .maximum = "10",
-                  .help = "sentences of an answer at most"),
+                  .help = "most sentences of an answer"),
     BP_OPTION_FLOAT(struct extractive, min_coverage, .initial = "0.3", .minimum = "0",
                     .maximum = "1",
-                    .help = "share of the question, rare words weighing more, that an answer must "
-                            "cover; below it there is none"),
+                    .help = "share of the question that an answer must cover (rare words weigh "
+                            "more); below it there is no answer"),
 };
 
 static const bp_llm_ops ops = {

@@ -212,19 +212,17 @@ static const bp_option options[] = {
     BP_OPTION_STRING(struct llm_instance, model, .is_required = true, .example = "llama3.2",
                      .help = "the model to ask when a chat names none"),
     BP_OPTION_STRING(struct llm_instance, extra, .example = "{\"top_k\": 20}",
-                     .help = "a JSON object that is merged into every chat request"),
+                     .help = "a JSON object merged into every chat request"),
     BP_OPTION_ENUM(struct llm_instance, max_tokens_name, .initial = "max_tokens",
                    .choices = "max_tokens|max_completion_tokens",
-                   .help = "what the server calls the longest answer it may give"),
+                   .help = "the server's name for the longest answer"),
     BP_OPTION_BOOL(struct llm_instance, with_usage, .initial = "true",
                    .help = "ask for the tokens used (stream_options); false for servers that "
                            "refuse that"),
     BP_OPTION_DURATION(struct llm_instance, timeout, .initial = "60s", .minimum = "10ms",
-                       .maximum = "30m",
-                       .help = "how long the server may think before it begins to answer"),
+                       .maximum = "30m", .help = "longest wait for the beginning of an answer"),
     BP_OPTION_DURATION(struct llm_instance, idle_timeout, .initial = "30s", .minimum = "10ms",
-                       .maximum = "30m",
-                       .help = "how long it may be silent in the middle of an answer"),
+                       .maximum = "30m", .help = "longest silence within an answer"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life), .check = check_options };

@@ -32,7 +32,7 @@ static bp_status has_timescale(bp_call *call, struct store *store,
            "ones%s",
            store->shared->primary->database,
            is_available ? ". The server has it: let a superuser say CREATE EXTENSION timescaledb "
-                          "in this database, and start anew"
+                          "in this database, and restart"
                         : "");
     return BP_OK;
 }

@@ -1,8 +1,8 @@
 /* migrate.c - brings an owner's tables to the newest version; plugins/shared/stores/migrations says
  * how.
  *
- * An advisory lock that lives as long as the transaction makes processes take turns; whoever comes
- * second finds the step in the books. PostgreSQL's INTEGER has 4 bytes and its REAL too: a
+ * An advisory lock that lives as long as the transaction makes processes take turns; the second
+ * one finds the step in the books. PostgreSQL's INTEGER has 4 bytes and its REAL too: a
  * migration's are made the wide ones.
  */
 #include "store.h"

@@ -4,7 +4,7 @@
  * come. What the primary had at the newest note that the replica has passed, the replica has too;
  * so no clock of another machine matters, and a replica that is cut off is noticed. A read goes
  * there when that moment is (1) not longer ago than replica_lag and (2) later than the last write,
- * in this process, of the same tenant and key: whoever wrote reads what he wrote. Others, and other
+ * in this process, of the same tenant and key: a client reads its own writes. Others, and other
  * processes, may see a state that is up to replica_lag old.
  */
 #include "store.h"

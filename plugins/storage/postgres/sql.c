@@ -4,7 +4,7 @@
 
 static const char *const reading[] = { "select", "with", "values", "table", "explain", "show" };
 
-/* They would change the connection for whoever has it next, or end a transaction behind the
+/* They would change the connection for its next user, or end a transaction behind the
  * plugin's back. */
 static const char *const forbidden[] = {
     "begin",    "start",   "commit",  "end",     "rollback", "abort",      "savepoint", "release",

@@ -148,10 +148,9 @@ static const bp_option options[] = {
                   .help = "a streaming replica for SELECTs outside transactions; unset: none"),
     BP_OPTION_DURATION(struct store, replica_lag, .initial = "2s", .minimum = "100ms",
                        .maximum = "1h",
-                       .help = "how far the replica may be behind to be asked; its measure is a "
-                               "second apart"),
+                       .help = "largest lag of a replica that is used; measured every second"),
     BP_OPTION_LIST(struct store, hypertables, .example = "[gateway_usage:at_wall_ns]",
-                   .help = "table:column of times in nanoseconds; made hypertables where "
+                   .help = "table:column of times in nanoseconds; become hypertables if "
                            "TimescaleDB is installed"),
 };
 

@@ -4,8 +4,8 @@
 
 #define TRANSACTION_NS BP_SECONDS(10)
 
-/* The ROLLBACK is sent and its answer left to whoever takes the connection next, as the end of a
- * call cannot wait. */
+/* The ROLLBACK is sent and its answer left to the connection's next user, as the end of a call
+ * cannot wait. */
 static void end(bp_transaction *transaction)
 {
     if (!transaction->is_open)

@@ -1,8 +1,8 @@
 /* backup.c - a consistent copy while others read and write: SQLite's backup of one snapshot, then a
  * rename.
  *
- * The reader holds a read transaction while it copies, so that writes in between do not start the
- * copy anew.
+ * The reader holds a read transaction while it copies, so that writes in between do not restart the
+ * copy.
  */
 #include "store.h"
 

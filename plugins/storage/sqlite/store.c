@@ -109,9 +109,9 @@ static bp_status store_stats(bp_call *call, void *instance, bp_storage_stats *st
 static const bp_option options[] = {
     BP_OPTION_PATH(struct sqlite_instance, path, .is_required = true, .choices = BP_PATH_NEW_FILE,
                    .example = "backplane.db",
-                   .help = "the database file; made, with its directories, when it is not there"),
+                   .help = "the database file; created, with its directories, if missing"),
     BP_OPTION_INT(struct sqlite_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
-                  .help = "connections, and threads, for reading beside the one that writes"),
+                  .help = "connections, with threads, for reading, in addition to the writer"),
     BP_OPTION_ENUM(struct sqlite_instance, synchronous, .initial = "full", .choices = "full|normal",
                    .help = "full: an acknowledged write survives a power loss; normal: it survives "
                            "only a crash of the process"),

@@ -221,8 +221,8 @@ static void local_shared_destroy(bp_call *call, void *shared)
 static const bp_option options[] = {
     BP_OPTION_PATH(struct local_instance, path, .is_required = true, .choices = BP_PATH_NEW_FOLDER,
                    .example = "docs",
-                   .help = "the directory of the store; made when it is not there, used by one "
-                           "process at a time"),
+                   .help = "the directory of the store; created if missing; used by one process at "
+                           "a time"),
     BP_OPTION_INT(struct local_instance, readers, .initial = "2", .minimum = "1", .maximum = "16",
                   .help = "threads, each with a connection, that search"),
     BP_OPTION_ENUM(struct local_instance, synchronous, .initial = "full", .choices = "full|normal",
@@ -233,7 +233,7 @@ static const bp_option options[] = {
                        .help = "how long to wait for another program that has locked the file"),
     BP_OPTION_SIZE(struct local_instance, cache, .initial = "8MiB", .minimum = "64KiB",
                    .maximum = "4GiB",
-                   .help = "page cache of each connection; the vectors are in memory beside it"),
+                   .help = "page cache of each connection, in addition to the vectors in memory"),
 };
 
 static const bp_life life = {

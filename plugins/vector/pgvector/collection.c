@@ -138,7 +138,7 @@ static bool is_about_missing(bp_call *call, const struct postgres_outcome *outco
             strstr(error->message.data, "could not open relation"));
 }
 
-/* Reads the list of collections, which is made anew, empty, when somebody has dropped it. */
+/* Reads the list of collections; makes an empty one when somebody has dropped it. */
 static bp_status read_list(bp_call *call, struct store *store, bp_str sql,
                            const bp_sql_value *values, uint32_t count, bp_rows *rows)
 {
@@ -225,8 +225,8 @@ bool collection_is_stale(bp_call *call, struct store *store, struct collection *
     else if (collection->dimensions != dimensions) // what the caller has is of another length
         *status = bp_fail(call, BP_INVALID,
                           "the collection \"" BP_FMT
-                          "\" was made anew, for vectors of %u dimensions and not "
-                          "%u any more",
+                          "\" was dropped and made again, for vectors of %u dimensions instead of "
+                          "%u",
                           BP_ARG(name), collection->dimensions, dimensions);
     return *status == BP_OK;
 }
@@ -362,8 +362,8 @@ bp_status pgvector_create(bp_call *call, void *instance, bp_str name,
                    BP_ARG(name));
 }
 
-/* Who builds the graph of what is dropped would hold the tables until he is done, and whoever comes
- * after us. */
+/* A process that builds the graph of a dropped collection would hold the tables until it is done,
+ * and block the statements that come after ours. */
 #define end_building_sql                                                                           \
     "SELECT pg_cancel_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "    \
     "WHERE l.locktype = 'advisory' "                                                               \
@@ -488,7 +488,7 @@ bp_status collections_tend(bp_call *call, struct store *store)
 {
     bp_rows rows = { .struct_size = sizeof(rows) };
 
-    collections_forget(store); // what other processes have made of them is read anew
+    collections_forget(store); // what other processes have made of them is read again
     if (!store->is_ready || store->worker != 0)
         return BP_OK;
     if (store->building)

@@ -5,7 +5,7 @@
  * The lock is the session's: processes that share a database do not build the same graph twice, nor
  * drop what another one is building. A graph of millions of points takes longer than a run of a job
  * may, so it has a connection of its own that outlives the run. What a process that died has left
- * is used when the server has finished it, and else made anew.
+ * is used when the server has finished it, and else made again.
  */
 #include "pgvector.h"
 

@@ -74,9 +74,9 @@ struct store {
 /* BP_NOT_FOUND with a sentence, or a copy of what is known of it. */
 bp_status collection_find(bp_call *call, struct store *store, bp_str name,
                           struct collection *collection) BP_SUSPENDS;
-/* After a statement about it: whether it was another one, made anew and now in *collection, so that
- * a second try is worth it. Else *status is what the operation ends with: BP_NOT_FOUND when it was
- * dropped. */
+/* After a statement about it: whether it was another one, made again and now in *collection, so
+ * that a second try is worth it. Else *status is what the operation ends with: BP_NOT_FOUND when it
+ * was dropped. */
 bool collection_is_stale(bp_call *call, struct store *store, struct collection *collection,
                          const struct postgres_outcome *outcome, bp_status *status) BP_SUSPENDS;
 void collections_forget(struct store *store);
@@ -87,7 +87,7 @@ bp_status collections_tend(bp_call *call, struct store *store) BP_SUSPENDS;
 
 /* ---- graph.c ---- */
 
-/* The advisory lock of whoever builds it: "backg", and the collection's number. */
+/* The advisory lock of the process that builds it: "backg", and the collection's number. */
 #define GRAPH_LOCK_BASE INT64_C(0x6261636b67000000)
 
 /* Begins to build the graph of a collection, unless another process does. */

@@ -72,13 +72,13 @@ static const bp_option options[] = {
     POSTGRES_OPTIONS(struct store, options),
     BP_OPTION_INT(struct store, graph_after, .initial = "2000", .minimum = "0",
                   .maximum = "1000000000",
-                  .help = "points from which a collection gets its HNSW graph; up to then, and "
-                          "always with 0, every vector is read and results are exact"),
+                  .help = "points from which a collection gets an HNSW graph; below, and always "
+                          "with 0, a search reads every vector and is exact"),
     BP_OPTION_INT(struct store, m, .initial = "16", .minimum = "2", .maximum = "100",
-                  .help = "neighbours of a point in the graph; more find more and take more room"),
+                  .help = "neighbours of a point in the graph; more find more and take more space"),
     BP_OPTION_INT(struct store, ef_construction, .initial = "64", .minimum = "4", .maximum = "1000",
-                  .help = "candidates while the graph is built, at least twice m; more make a "
-                          "better graph, more slowly"),
+                  .help = "candidates during a graph's build, at least twice m; more make a better "
+                          "graph, more slowly"),
     BP_OPTION_INT(struct store, ef_search, .initial = "100", .minimum = "1", .maximum = "1000",
                   .help = "candidates of a search, unless the query asks for more effort"),
     BP_OPTION_BOOL(struct store, half_precision, .initial = "false",

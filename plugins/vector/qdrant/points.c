@@ -223,8 +223,8 @@ static bp_str write_path(bp_call *call, const struct qdrant *db, bp_str collecti
                            .data);
 }
 
-/* Qdrant has no transactions: what one request could not hold was written by those before it.
- * Whoever reads of the failure must know that, and that nothing is lost by sending all of it again.
+/* Qdrant has no transactions: the requests before the failed one have written their points. The
+ * error must say so, and that sending all of it again loses nothing.
  */
 static bp_status fail_between(bp_call *call, const struct upsert *upsert, bp_status status)
 {

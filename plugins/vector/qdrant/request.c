@@ -1,4 +1,4 @@
-/* request.c - one request to the server, and what its answer means. */
+/* request.c - one request to the server, and the meaning of its answer. */
 #define _GNU_SOURCE
 #include "qdrant.h"
 
@@ -94,7 +94,7 @@ bp_status qdrant_fail(bp_call *call, const struct qdrant *db, bp_str path,
                 BP_FMT BP_FMT
                 " answered %d: " BP_FMT
                 ". The collection on the server has other vectors than the embedder of this conf "
-                "makes, and than it had when Backplane made it: somebody made it anew. Look at it "
+                "makes, and than it had when Backplane made it: somebody replaced it. Look at it "
                 "there; then drop it and put the documents in again, restore a snapshot of it, or "
                 "let `prefix` lead to another one",
                 BP_ARG(db->url), BP_ARG(path), response->status, BP_ARG(message));

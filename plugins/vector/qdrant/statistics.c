@@ -1,5 +1,5 @@
-/* statistics.c - what BM25 needs to know of a collection: how many points, how long they are, how
- * many have a term.
+/* statistics.c - the statistics that BM25 needs: the number of points, their lengths, and how many
+ * contain a term.
  *
  * The server counts: facets of "n" (each length and how many points have it) give the points and
  * their average length in one request, and a count by "t" gives the points of a term. Both are kept

@@ -90,40 +90,39 @@ static const bp_option options[] = {
                    .help = "certificates to trust for https://, in PEM; unset: those that this "
                            "machine trusts"),
     BP_OPTION_STRING(struct qdrant, prefix, .example = "staging-",
-                     .help = "put before the names of collections, for servers that several "
+                     .help = "prefix of the names of collections, for servers that several "
                              "deployments share"),
     BP_OPTION_DURATION(struct qdrant, timeout, .initial = "30s", .minimum = "10ms",
-                       .maximum = "10m",
-                       .help = "how long the server may take before it begins to answer"),
+                       .maximum = "10m", .help = "longest wait for the beginning of an answer"),
     BP_OPTION_SIZE(struct qdrant, batch, .initial = "8MiB", .minimum = "64KiB", .maximum = "32MiB",
-                   .help = "about as much is written in one request; the server takes 32 MiB "
-                           "unless set otherwise"),
+                   .help = "approximate bytes of one write request; the server's default limit is "
+                           "32 MiB"),
     BP_OPTION_DURATION(struct qdrant, statistics, .initial = "5s", .minimum = "0s", .maximum = "1h",
-                       .help = "how long counts of words are used before the server is asked "
-                               "again; what this process writes counts at once"),
+                       .help = "how long cached counts of words are used; own writes count at "
+                               "once"),
     BP_OPTION_MAP(struct qdrant, indexes, .example = "{ year: float, lang: keyword }",
                   .help = "fields of the metadata that new collections index: keyword, integer, "
                           "float, bool or datetime"),
     BP_OPTION_ENUM(struct qdrant, quantisation, .initial = "none", .choices = "none|scalar|binary",
-                   .help = "of vectors in new collections: scalar is a quarter of the memory, "
-                           "binary a 32nd"),
+                   .help = "quantisation of vectors in new collections: scalar takes a quarter of "
+                           "the memory, binary a 32nd"),
     BP_OPTION_BOOL(struct qdrant, on_disk, .initial = "false",
                    .help = "new collections keep vectors and words on disk"),
     BP_OPTION_INT(struct qdrant, hnsw_m, .initial = "0", .minimum = "0", .maximum = "256",
-                  .help = "links a point in the graph of new collections; 0: the server's default"),
+                  .help = "links per point in the graph of new collections; 0: the server's "
+                          "default"),
     BP_OPTION_INT(struct qdrant, hnsw_ef, .initial = "0", .minimum = "0", .maximum = "10000",
-                  .help = "neighbours looked at when that graph is built; 0: the server's default"),
+                  .help = "candidates during that graph's build; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, shards, .initial = "0", .minimum = "0", .maximum = "1024",
                   .help = "of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, replicas, .initial = "0", .minimum = "0", .maximum = "64",
                   .help = "copies of each shard of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, write_consistency, .initial = "0", .minimum = "0", .maximum = "64",
-                  .help = "copies that must have a write before it is acknowledged; 0: the "
-                          "server's default"),
+                  .help = "copies that must confirm a write; 0: the server's default"),
     BP_OPTION_ENUM(struct qdrant, write_ordering, .initial = "weak",
-                   .choices = "weak|medium|strong", .help = "of writes to several copies"),
+                   .choices = "weak|medium|strong", .help = "order of writes to several copies"),
     BP_OPTION_ENUM(struct qdrant, read_consistency, .initial = "one",
-                   .choices = "one|majority|quorum|all", .help = "copies that a search asks"),
+                   .choices = "one|majority|quorum|all", .help = "copies that a search reads"),
 };
 
 static const bp_life life = { .struct_size = sizeof(bp_life),

@@ -314,7 +314,7 @@ static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str 
                                          .index = store->has_search ? INDEX_HNSW : INDEX_AUTO };
         bool                    has_more = true;
 
-        BP_TRY(drop_index(call, store, &left)); // whoever dropped it may have died before
+        BP_TRY(drop_index(call, store, &left)); // the process that dropped it may have died
         while (has_more) {
             BP_TRY(bp_scratch_begin(call));
             status = redis_run_script(call, store->client, &store->clear, &meta, 1,
@@ -340,7 +340,7 @@ bp_status store_drop(bp_call *call, void *instance, bp_str name)
     BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1,
                             &collection.epoch, 1, REDIS_IDEMPOTENT, &reply));
     // Only now off the list, so that one whose drop was cut short is still seen; and on it again
-    // when it was made anew.
+    // when it was made again.
     BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
     BP_TRY(look_up(call, store, name, &now, &is_there));
     if (is_there)

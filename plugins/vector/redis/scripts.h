@@ -1,4 +1,4 @@
-/* scripts.h - what must happen whole or not at all, in Lua. KEYS[1] is the collection; ARGV[1] its
+/* scripts.h - Lua scripts for atomic changes. KEYS[1] is the collection; ARGV[1] its
  * epoch: when that has changed, the collection was dropped, and nothing is done (-1). */
 #ifndef VECTOR_REDIS_SCRIPTS_H
 #define VECTOR_REDIS_SCRIPTS_H

@@ -48,21 +48,18 @@ static void worker_stop(bp_call *call, void *instance)
 static const bp_option options[] = {
     REDIS_OPTIONS(struct redis_store),
     BP_OPTION_STRING(struct redis_store, prefix, .initial = "bp:",
-                     .help = "what every key begins with, so that several deployments can share a "
-                             "server"),
+                     .help = "prefix of every key, so that several deployments can share a server"),
     BP_OPTION_ENUM(struct redis_store, index, .initial = "auto", .choices = "auto|hnsw|flat|exact",
-                   .help = "of new collections: hnsw and flat want the module RediSearch, exact "
-                           "reads all vectors at each search, auto is hnsw where the server has "
-                           "the module and exact where not"),
+                   .help = "index of new collections: hnsw and flat need the module RediSearch, "
+                           "exact reads all vectors at each search, auto is hnsw with the module "
+                           "and exact without it"),
     BP_OPTION_INT(struct redis_store, m, .initial = "16", .minimum = "4", .maximum = "128",
                   .help = "hnsw: neighbours of a point; more find more and take more memory"),
     BP_OPTION_INT(struct redis_store, ef_construction, .initial = "200", .minimum = "8",
                   .maximum = "4096",
-                  .help = "hnsw: how thoroughly a point's neighbours are looked for when it is "
-                          "written"),
+                  .help = "hnsw: effort of the search for a point's neighbours when it is written"),
     BP_OPTION_INT(struct redis_store, ef_runtime, .initial = "128", .minimum = "8",
-                  .maximum = "4096",
-                  .help = "hnsw: how thoroughly is searched, unless a query says so itself"),
+                  .maximum = "4096", .help = "hnsw: effort of a search, unless the query sets it"),
 };
 
 static const bp_life life = {
@@ -86,7 +83,7 @@ static const bp_vector_ops ops = {
 };
 
 BP_PLUGIN(vector, "redis", "1.0.0",
-          .summary = "vectors, words and metadata on a Redis server, with RediSearch's index where "
-                     "it is there",
+          .summary = "vectors, words and metadata on a Redis server, with RediSearch's index if "
+                     "available",
           .license = "Apache-2.0", .instance_size = sizeof(struct redis_store),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

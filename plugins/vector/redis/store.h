@@ -80,7 +80,7 @@ bp_status store_list(bp_call *call, void *instance, const bp_vector_info **colle
 
 /* records.c: what a collection is, but for its figures, never changes under one epoch, so a search
  * uses what an earlier one has read, asks for the epoch in the same trip as for the hits, and
- * begins anew when it is another. */
+ * starts over when it is another. */
 bool record_find(bp_call *call, const struct redis_store *store, bp_str name,
                  struct collection *collection);
 void record_keep(struct redis_store *store, const struct collection *collection);

@@ -1,4 +1,4 @@
-/* openai.c - requests to OpenAI-compatible servers, and what their errors mean. */
+/* openai.c - requests to OpenAI-compatible servers, and the meaning of their errors. */
 #define _GNU_SOURCE // strcasestr()
 #include "openai.h"
 

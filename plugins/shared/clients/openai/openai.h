@@ -1,4 +1,4 @@
-/* openai.h - what the plugins that speak to OpenAI-compatible servers share: URLs, headers, errors.
+/* openai.h - shared by the plugins that speak to OpenAI-compatible servers: URLs, headers, errors.
  */
 #ifndef OPENAI_H
 #define OPENAI_H

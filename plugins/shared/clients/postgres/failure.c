@@ -1,4 +1,4 @@
-/* failure.c - SQLSTATEs as statuses, and what PostgreSQL says as a sentence. */
+/* failure.c - SQLSTATEs as statuses, and PostgreSQL's messages as sentences. */
 #include "postgres.h"
 
 /* The first line that fits counts: a state of five characters, or a class of two. */

@@ -1,7 +1,7 @@
-/* pool.c - the connections of one worker: who has one, who waits for one, which are to be replaced.
+/* pool.c - the connections of one worker: their users, their waiters, and the ones to replace.
  *
  * A server may give fewer connections than pool_max, all pools of it together. Then calls wait for
- * those there are: whoever waits first tries to open another one after a pause. A pool that has
+ * those there are: the first waiter tries to open another one after a pause. A pool that has
  * none at all asks the others, of this process, for one: they close one as soon as they can do
  * without it.
  */
@@ -228,7 +228,7 @@ static void dequeue(struct postgres_pool *pool, const struct postgres_waiter *wa
     }
 }
 
-/* The place of a connection that is gone: for whoever waits first, or for nobody. */
+/* The place of a connection that is gone: for the first waiter, if any. */
 static void give_place(struct postgres_pool *pool)
 {
     struct postgres_waiter *first = pool->first;

@@ -45,12 +45,11 @@ struct postgres_options {
                          "several hosts are "                                                      \
                          "separated by commas, a Unix socket is ?host=/run/postgresql"),           \
         BP_OPTION_OF(BP_OPTION_TYPE_SECRET, s, m.password, "password",                             \
-                     .help = "instead of one in the URL"),                                         \
+                     .help = "password, instead of one in the URL"),                               \
         BP_OPTION_OF(BP_OPTION_TYPE_ENUM, s, m.tls, "tls", .initial = "url",                       \
                      .choices = "url|disable|prefer|require|verify-ca|verify-full",                \
-                     .help = "url: what its sslmode says, prefer without one; verify-full also "   \
-                             "checks the server's "                                                \
-                             "name"),                                                              \
+                     .help = "url: as its sslmode says, by default prefer; verify-full also "      \
+                             "checks the server's name"),                                          \
         BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_ca, "tls_ca", .choices = BP_PATH_PEM,           \
                      .help = "certificates (PEM) to trust; needed by verify-ca and verify-full"),  \
         BP_OPTION_OF(BP_OPTION_TYPE_PATH, s, m.tls_certificate, "tls_certificate",                 \
@@ -70,14 +69,14 @@ struct postgres_options {
                      .help = "how long an operation waits for a connection when all are in use"),  \
         BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.idle_timeout_ns, "idle_timeout",                \
                      .initial = "5m", .minimum = "0", .maximum = "7d",                             \
-                     .help = "closes a connection that nobody used for so long; off: never"),      \
+                     .help = "idle time after which a connection is closed; off: never"),          \
         BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.max_lifetime_ns, "max_lifetime",                \
                      .initial = "1h", .minimum = "0", .maximum = "30d",                            \
                      .help = "replaces a connection of this age, so that a failover or a new "     \
                              "address is noticed; off: never"),                                    \
         BP_OPTION_OF(BP_OPTION_TYPE_DURATION, s, m.connect_timeout_ns, "connect_timeout",          \
                      .initial = "5s", .minimum = "10ms", .maximum = "5m",                          \
-                     .help = "for each address that is tried"),                                    \
+                     .help = "longest time for each address"),                                     \
         BP_OPTION_OF(BP_OPTION_TYPE_INT, s, m.statement_cache, "statement_cache",                  \
                      .initial = "100", .minimum = "0", .maximum = "1000",                          \
                      .help = "statements that each connection keeps prepared; 0: none. Behind a "  \

@@ -1,4 +1,4 @@
-/* target.c - from DATABASE_URL, as different programs spell it, to what libpq is told. */
+/* target.c - from DATABASE_URL, as different programs spell it, to libpq's parameters. */
 #define _GNU_SOURCE 1
 #include "postgres.h"
 

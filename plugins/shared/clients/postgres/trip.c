@@ -500,7 +500,7 @@ static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_k
     char *text = PQgetvalue(result, 0, column);
 
     memset(value, 0, sizeof(*value));
-    value->text = bp_str_n("", 0); // whoever takes it for a text reads an empty one
+    value->text = bp_str_n("", 0); // a caller that takes it for a text reads an empty one
     if (PQgetisnull(result, 0, column))
         return BP_OK;
     switch (PQftype(result, column)) {

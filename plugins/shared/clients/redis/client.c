@@ -1,5 +1,4 @@
-/* client.c - commands in, answers out: where they go, what is tried again, and what an error of the
- * server means. */
+/* client.c - commands in, answers out: routing, retries, and the meaning of the server's errors. */
 #include "redis/parts.h"
 
 #include <stdlib.h>
@@ -403,7 +402,7 @@ static bp_status after_error(bp_call *call, struct run *run, struct redis_node *
     if (what == FATE_RECONNECT) {
         int64_t enough_ns = bp_now_ns() + BP_MILLISECONDS(READONLY_MS);
 
-        // Where the master is now is asked anew; a place that stays a replica is told soon, as the
+        // Where the master is now is asked again; a place that stays a replica is told soon, as the
         // host tries three times.
         redis_node_close(node, "the server has become a replica");
         run->client->is_map_stale = true;

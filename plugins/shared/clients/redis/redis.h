@@ -47,13 +47,13 @@ struct redis_options {
                      .help = "more Sentinels, or more nodes of the cluster, to ask when the one "  \
                              "in `url` is gone: [\"redis-2:26379\", \"redis-3:26379\"]"),          \
         REDIS_OPTION(BP_OPTION_TYPE_STRING, s, username, "username",                               \
-                     .help = "of the ACL; empty: what stands in `url`, or the default user"),      \
+                     .help = "user of the ACL; empty: the one in `url`, or the default user"),     \
         REDIS_OPTION(BP_OPTION_TYPE_SECRET, s, password, "password",                               \
-                     .help = "empty: what stands in `url`, or none"),                              \
+                     .help = "password; empty: the one in `url`, or none"),                        \
         REDIS_OPTION(BP_OPTION_TYPE_STRING, s, sentinel_username, "sentinel_username",             \
-                     .help = "for the Sentinels themselves, when they want one"),                  \
+                     .help = "for the Sentinels themselves, if they need one"),                    \
         REDIS_OPTION(BP_OPTION_TYPE_SECRET, s, sentinel_password, "sentinel_password",             \
-                     .help = "for the Sentinels themselves, when they want one"),                  \
+                     .help = "for the Sentinels themselves, if they need one"),                    \
         REDIS_OPTION(BP_OPTION_TYPE_PATH, s, ca_file, "ca", .choices = BP_PATH_PEM,                \
                      .example = "/etc/ssl/redis-ca.pem",                                           \
                      .help = "certificates to trust, in PEM; empty: those that the machine "       \
@@ -64,8 +64,9 @@ struct redis_options {
         REDIS_OPTION(BP_OPTION_TYPE_PATH, s, key_file, "key", .choices = BP_PATH_PEM,              \
                      .help = "the key of `certificate`, in PEM"),                                  \
         REDIS_OPTION(BP_OPTION_TYPE_STRING, s, server_name, "server_name",                         \
-                     .help = "what the server's certificate must be for; empty: the host that is " \
-                             "connected to"),                                                      \
+                     .help = "name that the server's certificate must have; empty: the host of "   \
+                             "the "                                                                \
+                             "connection"),                                                        \
         REDIS_OPTION(BP_OPTION_TYPE_BOOL, s, is_verified, "verify", .initial = "true",             \
                      .help = "check the server's certificate; false only for tests"),              \
         REDIS_OPTION(BP_OPTION_TYPE_STRING, s, client_name, "client_name", .initial = "backplane", \
@@ -75,7 +76,7 @@ struct redis_options {
                      .help = "for a new connection, with TLS and the password"),                   \
         REDIS_OPTION(BP_OPTION_TYPE_DURATION, s, timeout_ns, "timeout", .initial = "5s",           \
                      .minimum = "10ms", .maximum = "10m",                                          \
-                     .help = "for an answer; a server silent for that long is taken for gone")
+                     .help = "longest wait for an answer; then the connection is given up")
 
 /* Whether the options can be meant so; a sentence that begins with the option's name when not. No
  * I/O. */

@@ -83,7 +83,7 @@ static struct redis_reply *add(const redisReadTask *task, redis_type type)
     if (!reply)
         return NULL;
     reply->type = type;
-    reply->text = bp_str_n("", 0); // whoever takes a number or a nil for a text reads an empty one
+    reply->text = bp_str_n("", 0); // read by a caller that takes a number or a nil for a text
     if (task->parent) {
         parent = task->parent->obj;
         parent->items[task->idx] = reply;

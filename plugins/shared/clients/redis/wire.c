@@ -340,8 +340,8 @@ bp_status redis_wire_ask(bp_call *call, struct redis_wire *wire, bp_str bytes, s
     if (wait->waker)
         bp_waker_free(wait->waker);
     wait->waker = NULL;
-    // Calls of less time than that end one after the other: whoever ends after it tells that nobody
-    // is there any more.
+    // Calls with a shorter timeout end one after the other: one that ends after timeout_ns reports
+    // that the server no longer answers.
     if (status != BP_OK && bp_now_ns() - wire->heard_ns >= timeout_ns) {
         redis_wire_break(wire, "it has been silent for %.1f s", (double)timeout_ns / 1e9);
         status = bp_cancelled(call) == BP_OK ? BP_OK : status; // the wait is lost by that

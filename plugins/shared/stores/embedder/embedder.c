@@ -1,5 +1,5 @@
-/* embedder.c - asks an embedder what it is, once, and makes the collection that its vectors go
- * into. */
+/* embedder.c - asks an embedder for its properties, once, and makes the collection for its vectors.
+ */
 #include "embedder/embedder.h"
 
 enum { COMPARE_ROUNDS = 20 };

@@ -1,5 +1,5 @@
-/* embedder.h - what an app has to know of its embedder before it keeps vectors: asked once, when it
- * is first needed, as an embedder may not be there yet when the app starts. */
+/* embedder.h - the properties of an app's embedder: asked once, at first use, because the embedder
+ * may not be there yet when the app starts. */
 #ifndef SHARED_EMBEDDER_H
 #define SHARED_EMBEDDER_H
 
@@ -47,7 +47,7 @@ bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp
                                    const bp_peer *storage, bp_str base, const struct own_words *own,
                                    struct embedder *embedder) BP_SUSPENDS;
 /* Gives the status of an operation on the collection back. BP_NOT_FOUND: it is gone, the next
- * embedder_make_collection() makes it anew, and embedder_is_due() says so at once. */
+ * embedder_make_collection() makes it again, and embedder_is_due() says so at once. */
 bp_status embedder_learn_from(struct embedder *embedder, bp_status status);
 /* Asked once in each round of an app's upkeep: whether it is time to compare the collection with
  * the rows that it is made of. */

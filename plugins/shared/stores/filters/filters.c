@@ -1,4 +1,4 @@
-/* filters.c - what a sound filter is, and the walk over it. */
+/* filters.c - checks a filter, and walks over it. */
 #include "filters.h"
 
 #include <math.h>

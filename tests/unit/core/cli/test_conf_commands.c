@@ -123,9 +123,9 @@ static void pages_that_differ_or_belong_to_no_plugin_are_named(void **state)
     fclose(page);
     assert_int_equal(command_docs(&plugins, folder, true, errors.file), 1);
     snprintf(expected, sizeof(expected),
-             "%s/conf/app-console.md: differs from what the option tables say; run `backplane "
+             "%s/conf/app-console.md: differs from the option tables: run `backplane "
              "docs` and commit it\n"
-             "%s/conf/app-gone.md: is the page of no plugin; remove it\n",
+             "%s/conf/app-gone.md: is not the page of any plugin: remove it\n",
              folder, folder);
     assert_string_equal(text_of(&errors), expected);
     close_output(&errors);

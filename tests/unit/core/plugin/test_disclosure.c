@@ -49,8 +49,8 @@ static void tell_of_inputs(bp_call *call)
     assert_string_equal(told(call, "cache", BP_INVALID, "an odd key"),
                         "the cache does not take this input");
     assert_string_equal(told(call, "vector", BP_UPSTREAM, "HTTP 500"),
-                        "the vector store answered with an error, or with what cannot be "
-                        "understood");
+                        "the vector store answered with an error, or with an answer that "
+                        "makes no sense");
 }
 
 static void what_a_judge_says_of_an_input_is_told(void **state)

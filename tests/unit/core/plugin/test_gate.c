@@ -252,7 +252,7 @@ static void break_it(bp_call *call)
     assert_int_equal(fake.calls, 5); // the plugin was left alone
     assert_non_null(strstr(call->error.message.data, "failed 5 times within 10 s"));
     assert_non_null(strstr(call->error.message.data,
-                           "ms more; the last time: the fake fails")); // what an operator needs
+                           "ms more; the last error: the fake fails")); // what an operator needs
     assert_true(call->error.retry_after_ns > 0);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(70)), BP_OK);
     assert_int_equal(get(call), BP_UNAVAILABLE); // the probe fails: open again

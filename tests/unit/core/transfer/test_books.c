@@ -143,7 +143,7 @@ static void a_place_that_cannot_be_read_is_told(void **state)
         assert_int_equal(transfer_walk_next(&rig_call, &walk, &rows), BP_DATA);
         assert_bp_str(rig_call.error.message,
                       "the progress of the table passages in backplane_migration cannot be read: "
-                      "empty the target and begin anew");
+                      "empty the target and start again");
         transfer_walk_end(&walk);
     }
     assert_int_equal(fake.asked, 0);

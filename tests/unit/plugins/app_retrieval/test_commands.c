@@ -218,7 +218,7 @@ static void collections_are_verified_and_indexed_anew(void **state)
     assert_printed(run("verify data", NULL, NULL, NULL), 0,
                    "plants: 3 documents, 3 passages; the vector store has 3 points, 0 are missing, "
                    "0 were "
-                   "needless and are removed; 0 documents are indexed anew\n");
+                   "needless and are removed; 0 documents are being rebuilt\n");
     reply = run("verify data", NULL, OPTIONS(IN("nothing")), NULL);
     assert_printed(reply, 1, "");
     assert_string_equal(reply.warned,
@@ -229,7 +229,7 @@ static void collections_are_verified_and_indexed_anew(void **state)
                      2);
     assert_int_equal(run_with(&typed).exit_status, 2); // nobody would do it
     typed.is_alone = false;
-    assert_printed(run_with(&typed), 0, "plants: 3 documents are indexed anew\n");
+    assert_printed(run_with(&typed), 0, "plants: 3 documents are being rebuilt\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
