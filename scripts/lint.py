@@ -25,12 +25,6 @@ KNOWN_CIRCLES = [
      "http_client.h is what others see of the client, http_transfer.h what its own files share"),
     ({"core/host/edition", "core/host/host", "core/host/steps"},
      "an edition is made of what the host holds, and the host holds editions"),
-    ({"core/api/api", "core/api/command_input", "core/api/command_run", "core/api/commands", "core/api/web"},
-     "commands.h is what the files of a command share: the api offers them as routes, the web service reads their bodies"),
-    ({"core/transfer/parts", "core/transfer/rows", "core/transfer/transfer"},
-     "transfer.h is what others see of a move, parts.h what its own files share"),
-    ({"plugins/app/retrieval/commands", "plugins/app/retrieval/retrieval"},
-     "the app's table names its commands, and the commands work on the app"),
 ]
 # Words for which there is a plainer one: docs/style.md. In all comments, messages and pages.
 WORDS = [
