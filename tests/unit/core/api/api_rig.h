@@ -7,6 +7,7 @@
 
 #include <backplane/app.h>
 #include <backplane/cache.h>
+#include <backplane/command.h>
 #include <backplane/storage.h>
 
 #include "api/access.h"
@@ -34,6 +35,9 @@ static struct log                 *rig_log;
 static char                        log_path[64];
 static const bp_route             *rig_routes;
 static size_t                      rig_route_count;
+
+static const bp_command *rig_commands; /* of the app; NULL: none */
+static size_t            rig_command_count;
 
 /* ---- a storage that knows the table of keys alone ---- */
 
@@ -194,7 +198,10 @@ static void api_rig_start(void)
     app_ops = (bp_app_ops){ .struct_size = sizeof(app_ops),
                             .route_size = sizeof(bp_route),
                             .routes = rig_routes,
-                            .route_count = rig_route_count };
+                            .route_count = rig_route_count,
+                            .commands = rig_commands,
+                            .command_count = rig_command_count,
+                            .command_size = sizeof(bp_command) };
     make_unit(APP, "app", "work", &app_ops);
     make_unit(STORAGE, "storage", "main", &storage_ops);
     make_unit(CACHE, "cache", "main", &cache_ops);

@@ -264,9 +264,10 @@ static void keys_are_looked_for_where_the_issuer_says(void **state)
 static void metadata_that_is_not_the_issuers_own_is_not_believed(void **state)
 {
     static const struct {
-        const char *metadata; /* with a %s for the issuer */
+        const char *metadata; /* with a %s for the issuer; NULL: none is found */
         const char *logged;
     } documents[] = {
+        { NULL, "answered 404" },
         { "no json", "its metadata is no JSON" },
         { "{\"issuer\":\"%sx\",\"jwks_uri\":\"http://127.0.0.1/\"}", "that it is another issuer" },
         { "{\"issuer\":\"%s\"}", "its metadata names no jwks_uri" },
@@ -277,8 +278,11 @@ static void metadata_that_is_not_the_issuers_own_is_not_believed(void **state)
         if (i > 0)
             defaults(state);
         snprintf(issuer_url, sizeof(issuer_url), "http://127.0.0.1:%u", issuer.port);
-        snprintf(at_issuer.metadata, sizeof(at_issuer.metadata), documents[i].metadata, issuer_url);
-        at_issuer.found_at = "/.well-known/oauth-authorization-server";
+        if (documents[i].metadata) {
+            snprintf(at_issuer.metadata, sizeof(at_issuer.metadata), documents[i].metadata,
+                     issuer_url);
+            at_issuer.found_at = "/.well-known/oauth-authorization-server";
+        }
         conf.server.auth.issuer = bp_str_of(issuer_url);
         conf.server.auth.keys_url = BP_STR("");
         api_rig_start();
@@ -287,6 +291,10 @@ static void metadata_that_is_not_the_issuers_own_is_not_believed(void **state)
 
         expect(&request);
         expect_logged(documents[i].logged);
+        if (!documents[i].metadata)
+            assert_string_equal(at_issuer.paths, "/.well-known/oauth-authorization-server "
+                                                 "/.well-known/openid-configuration "
+                                                 "/.well-known/openid-configuration ");
         assert_int_equal(at_issuer.asked, 0);
         if (i + 1 < sizeof(documents) / sizeof(documents[0]))
             tear_down(state);

@@ -77,6 +77,23 @@ static void stop(bp_call *call)
     assert_int_equal(alerts_stop(call, queue), BP_OK);
 }
 
+static void (*meanwhile)(void);
+
+static void use_and_stop(bp_call *call)
+{
+    use(call);
+    if (meanwhile)
+        meanwhile();
+    stop(call);
+}
+
+/* What is told goes out at the stop, and no delivery by the clock comes between. */
+static void use_with(void (*told)(void))
+{
+    meanwhile = told;
+    on_call(use_and_stop);
+}
+
 static void tell(const char *name, bp_health_level level, bool is_critical, int64_t since_ns)
 {
     alerts_component_changed(queue, bp_str_of(name), level, is_critical, "no answer", since_ns);
@@ -94,28 +111,32 @@ static void expect_counted(double delivered, double failed, double dropped)
     assert_true(counted("backplane_alerts_dropped_total") == dropped);
 }
 
+static const struct {
+    bp_health_level level;
+    bool            is_critical;
+    bp_severity     severity;
+    const char     *text;
+    int64_t         ends_ns;
+} told[] = {
+    { BP_HEALTH_DOWN, true, BP_SEVERITY_CRITICAL, "db is down: no answer", 0 },
+    { BP_HEALTH_DOWN, false, BP_SEVERITY_WARNING, "db is down: no answer", 0 },
+    { BP_HEALTH_DEGRADED, true, BP_SEVERITY_WARNING, "db is degraded: no answer", 0 },
+    { BP_HEALTH_OK, true, BP_SEVERITY_WARNING, "db is healthy again", 14 },
+};
+
+static void tell_of_db(void)
+{
+    for (size_t i = 0; i < 4; i++)
+        tell("db", told[i].level, told[i].is_critical, 11 + (int64_t)i);
+}
+
 static void a_sink_is_told_what_happened_and_when(void **state)
 {
-    static const struct {
-        bp_health_level level;
-        bool            is_critical;
-        bp_severity     severity;
-        const char     *text;
-        int64_t         ends_ns;
-    } told[] = {
-        { BP_HEALTH_DOWN, true, BP_SEVERITY_CRITICAL, "db is down: no answer", 0 },
-        { BP_HEALTH_DOWN, false, BP_SEVERITY_WARNING, "db is down: no answer", 0 },
-        { BP_HEALTH_DEGRADED, true, BP_SEVERITY_WARNING, "db is degraded: no answer", 0 },
-        { BP_HEALTH_OK, true, BP_SEVERITY_WARNING, "db is healthy again", 14 },
-    };
     char wanted[160];
 
     (void)state;
     tell("early", BP_HEALTH_DOWN, true, 1); // nobody listens yet
-    on_call(use);
-    for (size_t i = 0; i < 4; i++)
-        tell("db", told[i].level, told[i].is_critical, 11 + (int64_t)i);
-    on_call(stop);
+    use_with(tell_of_db);
     assert_int_equal(sink.calls, 1);
     assert_int_equal(sink.taken, 4);
     for (size_t i = 0; i < 4; i++) {
@@ -128,52 +149,53 @@ static void a_sink_is_told_what_happened_and_when(void **state)
     }
     expect_counted(4, 0, 0);
     on_call(stop); // nothing is told twice
-    on_call(use);
-    on_call(stop);
+    use_with(NULL);
     assert_int_equal(sink.calls, 1);
+}
+
+static void tell_of_one(void)
+{
+    tell("db", BP_HEALTH_DOWN, true, 1);
 }
 
 static void what_a_sink_cannot_take_now_is_tried_again_and_what_it_refuses_is_dropped(void **state)
 {
     (void)state;
-    on_call(use);
-    tell("db", BP_HEALTH_DOWN, true, 1);
     sink.status = BP_UNAVAILABLE;
-    on_call(stop);
-    assert_true(sink.calls >= 1);
+    use_with(tell_of_one);
+    assert_int_equal(sink.calls, 1);
     expect_counted(0, 1, 0);
     sink.status = BP_INVALID;
     sink.calls = 0;
-    on_call(use);
-    tell("db", BP_HEALTH_OK, true, 2);
-    on_call(stop);
+    use_with(tell_of_one);
     assert_int_equal(sink.calls, 1);
     assert_int_equal(sink.last_count, 2); // the one from before comes first
     expect_counted(0, 1, 2);
     sink.status = BP_OK;
-    on_call(use);
-    on_call(stop);
+    use_with(NULL);
     assert_int_equal(sink.taken, 0);
 }
 
-static void the_oldest_of_a_thousand_make_room(void **state)
+static void tell_of_many(void)
 {
     char name[32];
 
-    (void)state;
-    on_call(use);
     for (int i = 0; i < ALERTS_QUEUE_MAX + 2; i++) {
         snprintf(name, sizeof(name), "c%d", i);
         tell(name, BP_HEALTH_DOWN, true, 1);
     }
     expect_counted(0, 0, 2);
-    on_call(stop);
+}
+
+static void the_oldest_of_a_thousand_make_room(void **state)
+{
+    (void)state;
+    use_with(tell_of_many);
     assert_int_equal(sink.taken, BATCH);
     assert_non_null(strstr(sink.texts[0], "component=c2:"));
     assert_non_null(strstr(sink.last, "component=c65:"));
     for (int i = 0; i < ALERTS_QUEUE_MAX / BATCH; i++) {
-        on_call(use);
-        on_call(stop);
+        use_with(NULL);
     }
     assert_int_equal(sink.taken, ALERTS_QUEUE_MAX);
     assert_non_null(strstr(sink.last, "component=c1001:"));

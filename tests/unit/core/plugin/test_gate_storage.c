@@ -11,6 +11,7 @@
 #include <backplane/storage.h>
 
 #include "gate_rig.h"
+#include "plugin/gate.h"
 
 /* A storage that fails as often as a test says and notes what it was asked. */
 static struct {
@@ -269,6 +270,128 @@ static void what_a_storage_lacks_is_a_sentence(void **state)
     on_call(lack_it);
 }
 
+/* ---- what operators and listeners ask for ---- */
+
+static const char *called;
+static int         notices;
+
+static bp_status note_call(bp_call *call, const char *name, bp_str text, bp_str more)
+{
+    called = name;
+    fake.seen_text = text;
+    fake.seen_more = more;
+    return answer(call);
+}
+
+static bp_status fake_stats(bp_call *call, void *object, bp_storage_stats *stats)
+{
+    (void)object;
+    stats->size_bytes = 9;
+    return note_call(call, "stats", BP_STR(""), BP_STR(""));
+}
+static bp_status fake_backup(bp_call *call, void *object, bp_str path, int64_t *size_bytes)
+{
+    (void)object;
+    *size_bytes = 8;
+    return note_call(call, "backup", path, BP_STR(""));
+}
+static bp_status fake_inspect(bp_call *call, void *object, bp_str what, bp_rows *rows)
+{
+    (void)object;
+    rows->changed = 7;
+    return note_call(call, "inspect", what, BP_STR(""));
+}
+static bp_status fake_maintain(bp_call *call, void *object, bp_str what, bp_str table)
+{
+    (void)object;
+    return note_call(call, "maintain", what, table);
+}
+static bp_status fake_listen(bp_call *call, void *object, bp_str channel,
+                             const bp_notice_sink *sink)
+{
+    (void)object;
+    assert_int_equal(gate_running(instance.gate), 0); // it takes no place
+    assert_int_equal(sink->notice(call, sink->self, BP_STR("hello"), false), BP_OK);
+    return note_call(call, "listen", channel, BP_STR(""));
+}
+
+static bp_status take_notice(bp_call *call, void *self, bp_str payload, bool is_gap)
+{
+    (void)call, (void)self;
+    assert_true(bp_str_is(payload, "hello") && !is_gap);
+    notices++;
+    return BP_OK;
+}
+
+static bp_status ask_for(bp_call *call, const char *name)
+{
+    static const bp_notice_sink sink = { .struct_size = sizeof(sink), .notice = take_notice };
+    const bp_storage_ops       *ops = instance.peer.ops;
+    bp_storage_stats            stats = { 0 };
+    bp_rows                     rows = { 0 };
+    int64_t                     size = 0;
+    bp_status                   status;
+
+    if (strcmp(name, "stats") == 0) {
+        status = ops->stats(call, &instance, &stats);
+        assert_true(status != BP_OK || stats.size_bytes == 9);
+    } else if (strcmp(name, "backup") == 0) {
+        status = ops->backup(call, &instance, BP_STR("first"), &size);
+        assert_true(status != BP_OK || size == 8);
+    } else if (strcmp(name, "inspect") == 0) {
+        status = ops->inspect(call, &instance, BP_STR("first"), &rows);
+        assert_true(status != BP_OK || rows.changed == 7);
+    } else if (strcmp(name, "maintain") == 0) {
+        status = ops->maintain(call, &instance, BP_STR("first"), BP_STR("second"));
+        assert_true(status != BP_OK || bp_str_is(fake.seen_more, "second"));
+    } else {
+        status = ops->listen(call, &instance, BP_STR("first"), &sink);
+    }
+    return status;
+}
+
+static void ask_for_each(bp_call *call)
+{
+    static const struct {
+        const char *name;
+        int         calls; /* when the first one fails */
+    } asked[] = {
+        { "stats", 2 }, { "backup", 1 }, { "inspect", 2 }, { "maintain", 1 }, { "listen", 0 }
+    };
+    static const bp_storage_ops none = { .struct_size = sizeof(none) };
+    bp_storage_ops              more = whole;
+
+    more.stats = fake_stats, more.backup = fake_backup, more.inspect = fake_inspect;
+    more.maintain = fake_maintain, more.listen = fake_listen;
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        char sentence[64];
+
+        plugin.descriptor.ops = &more;
+        fake.fails_left = 0;
+        assert_int_equal(ask_for(call, asked[i].name), BP_OK);
+        assert_string_equal(called, asked[i].name);
+        assert_true(i == 0 || bp_str_is(fake.seen_text, "first"));
+        fake.calls = 0;
+        fake.fails_left = 100;
+        assert_int_equal(ask_for(call, asked[i].name), BP_UNAVAILABLE);
+        assert_true(!asked[i].calls || fake.calls == asked[i].calls);
+        plugin.descriptor.ops = &none;
+        fake.calls = 0;
+        assert_int_equal(ask_for(call, asked[i].name), BP_UNSUPPORTED);
+        snprintf(sentence, sizeof(sentence), "storage/fake cannot do \"%s\"", asked[i].name);
+        assert_string_equal(call->error.message.data, sentence);
+        assert_int_equal(fake.calls, 0);
+    }
+    assert_true(notices >= 2);
+    plugin.descriptor.ops = &whole;
+}
+
+static void what_operators_and_listeners_ask_for_reaches_the_storage(void **state)
+{
+    (void)state;
+    on_call(ask_for_each);
+}
+
 #define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
@@ -279,6 +402,7 @@ int main(void)
         GATED(texts_that_one_back_end_does_not_keep_are_given_to_none),
         GATED(commits_and_notices_are_never_tried_again),
         GATED(what_a_storage_lacks_is_a_sentence),
+        GATED(what_operators_and_listeners_ask_for_reaches_the_storage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
