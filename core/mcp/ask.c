@@ -12,7 +12,7 @@ static bp_status check_ask(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask
     uint32_t       needed;
 
     if (ask->params.len && json_parse(call->arena, ask->params, &params, problem) != BP_OK)
-        return call_fail(call, BP_INTERNAL, "the question \"%s\" to the client is no JSON: %s",
+        return call_fail(call, BP_INTERNAL, "the question \"%s\" to the client is not JSON: %s",
                          ask->key, problem);
     needed = mcp_ability_for(bp_str_of(ask->method), params);
     if (!needed)
@@ -80,8 +80,8 @@ static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct 
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client's answer");
     if (json_parse(call->arena, bp_str_n(question->answer->data, question->answer->len), answer,
                    problem) != BP_OK)
-        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is no JSON: %s", ask->method,
-                         problem);
+        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is not JSON: %s",
+                         ask->method, problem);
     if (question->is_error) {
         bp_str message = json_as_string(json_get(*answer, BP_STR("message")));
 
@@ -89,7 +89,8 @@ static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct 
                          BP_ARG(message));
     }
     if (json_type_of(*answer) != JSON_KIND_OBJECT)
-        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is no object", ask->method);
+        return call_fail(call, BP_UPSTREAM, "the client's answer to %s is not an object",
+                         ask->method);
     return BP_OK;
 }
 

@@ -372,7 +372,7 @@ static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
         return buf_str(&request->buf);
     }
     if (status == BP_OK)
-        status = call_fail(call, BP_INTERNAL, "the answer is no JSON");
+        status = call_fail(call, BP_INTERNAL, "the answer is not JSON");
     if (call->over == BP_CANCELLED && !request->error.code)
         return (bp_str){ NULL, 0 }; // who cancels waits for nothing
     if (!request->error.code)

@@ -121,8 +121,7 @@ bp_status transfer_open_books(bp_call *call, struct transfer *t)
     }
     if (begun && done < count && !t->is_resume)
         return call_fail(call, BP_CONFLICT,
-                         "an earlier move from %s to %s did not come to its end; go on with it by "
-                         "--resume",
+                         "an earlier move from %s to %s did not finish: continue it with --resume",
                          t->from.file, t->to.file);
     t->was_done_before = count && done == count;
     for (struct transfer_item *item = t->items; item; item = item->next)

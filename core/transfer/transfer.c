@@ -30,8 +30,7 @@ bp_status transfer_check_stop(bp_call *call, struct transfer *t)
         return BP_OK;
     t->is_interrupted = true;
     return call_fail(call, BP_CANCELLED,
-                     "stopped as it was asked to; what was written stays. Go on with: %s",
-                     t->go_on);
+                     "stopped on request; written data stays. Continue with: %s", t->go_on);
 }
 
 void transfer_progress_begin(struct transfer *t, const char *what, int64_t total)

@@ -43,8 +43,8 @@ static bp_status check_known(bp_call *call, const struct transfer *t, const bp_r
         if (known && row[1].integer > known)
             return call_fail(call, BP_CONFLICT,
                              "the tables of " BP_FMT " have version %lld in storage." BP_FMT
-                             " of %s, this program knows %lld and would leave out what is newer: "
-                             "move them with the Backplane that made them",
+                             " of %s, this program knows %lld: use the Backplane version that "
+                             "made them",
                              BP_ARG(row[0].text), (long long)row[1].integer, BP_ARG(storage), file,
                              (long long)known);
     }

@@ -286,7 +286,7 @@ def begin(source, target, *more):
 def wait_for_line(process):
     """Until it says that it begins."""
     for line in process.stderr:
-        if "they should be stopped" in line:
+        if "stop the servers of" in line:
             return
     raise AssertionError(f"it ended with {process.wait()} before it began")
 
@@ -335,7 +335,7 @@ def a_move_that_is_stopped_says_how_to_go_on():
         if process.returncode != 0:
             break
     check_equal(process.returncode, 1, f"exit status: {said}")
-    check(re.search(r"stopped as it was asked to.* --from \S+ --to \S+ --resume", said), said)
+    check(re.search(r"stopped on request.* --from \S+ --to \S+ --resume", said), said)
     report = migrate(source, target, "--resume")
     check(report["is_equal"] and not report["was_done_before"], f"{report}")
 
@@ -409,7 +409,7 @@ def newer_tables_on_which_a_server_would_run_are_not_moved_by_an_older_program()
     for one, other in ((source, embedded), (embedded, target), (source, target)):
         for more in ((), ("--verify-only",)):
             said = migrate(one, other, *more, wanted=1)
-            check("have version 3 in storage.main" in said and "this program knows 2 and would leave out" in said, said)
+            check("have version 3 in storage.main" in said and "this program knows 2: use the Backplane version" in said, said)
 
 
 def texts_that_postgres_does_not_take_are_left_out_on_demand():
@@ -465,7 +465,7 @@ def wrong_uses_are_sentences():
     check(migrate(embedded, elsewhere, "--map", "storage.main=storage.second")["is_equal"], "mapped")
     change(elsewhere.database, "UPDATE backplane_migration SET is_done = 0 WHERE item LIKE '%knowledge_items'")
     said = migrate(embedded, elsewhere, "--map", "storage.main=storage.second", wanted=1)
-    check("did not come to its end" in said and "--resume" in said, said)
+    check("did not finish" in said and "--resume" in said, said)
     check_equal(run("migrate", "--from", embedded.conf_path).returncode, 2, "usage")
 
 

@@ -122,7 +122,7 @@ def a_pooler_that_shares_connections_between_transactions_is_noticed():
         with Server(made=made(url, breaker_failures=0)) as server:
             check_equal(run(server, "CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT)").status, 200, "creating a table")
             use_everything(server, "t", 100)
-            check("a pooler stands before PostgreSQL" in server.log_text(), "it is not said")
+            check("is behind a pooler: statement_cache is off" in server.log_text(), "it is not said")
 
 
 def a_pooler_that_comes_between_later_is_noticed_too():

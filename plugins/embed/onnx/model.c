@@ -45,7 +45,7 @@ static bp_status find_file(bp_call *call, const struct model_options *options, s
     if (fd < 0 && errno == ENOENT)
         return bp_fail(call, BP_NOT_FOUND,
                        "there is no " BP_FMT " in " BP_FMT
-                       ": scripts/fetch-model.sh all-MiniLM-L6-v2 FOLDER fetches a model; then say "
+                       ": scripts/fetch-model.sh all-MiniLM-L6-v2 FOLDER fetches a model; then set "
                        "model: FOLDER",
                        BP_ARG(options->file.len ? options->file : BP_STR("model.onnx")),
                        BP_ARG(options->folder));
@@ -204,7 +204,7 @@ static bp_status take_output(bp_call *call, struct model *model, ort_allocator *
     if (!model->output_name[0])
         return bp_fail(call, BP_INVALID,
                        "the model has no output of 32 bit floats, text by text or token by token: "
-                       "it is no sentence model");
+                       "it is not a sentence model");
     return BP_OK;
 }
 
@@ -225,7 +225,7 @@ static bp_status find_inputs_and_output(bp_call *call, struct model *model)
         has_ids |= model->inputs[i].role == INPUT_IDS;
     if (!has_ids)
         return bp_fail(call, BP_INVALID,
-                       "the model has no input \"input_ids\": it is no sentence model");
+                       "the model has no input \"input_ids\": it is not a sentence model");
     return take_output(call, model, allocator);
 }
 

@@ -151,8 +151,7 @@ static bp_status take_all(bp_call *call, struct embed_instance *embed, const bp_
         size_t at = bp_json_type_of(index) == BP_JSON_INTEGER ? (size_t)bp_json_integer(index) : i;
 
         if (at >= count || is_taken[at])
-            return bp_fail(call, BP_UPSTREAM,
-                           BP_FMT " sent vectors whose numbers are not those of the texts",
+            return bp_fail(call, BP_UPSTREAM, BP_FMT " sent vectors with wrong index numbers",
                            BP_ARG(embed->server.url));
         is_taken[at] = true;
         if (!embed->found_dimensions) {

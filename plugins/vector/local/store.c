@@ -69,7 +69,7 @@ static bp_status take_lock(bp_call *call, struct store *store)
     BP_TRY(sqlitedb_make_directories(call, name));
     store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock_fd < 0)
-        return bp_fail(call, BP_UNAVAILABLE, "cannot open %s: %s; check who owns the directory",
+        return bp_fail(call, BP_UNAVAILABLE, "cannot open %s: %s; check the owner of the directory",
                        name, strerror(errno));
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         len = pread(store->lock_fd, text, sizeof(text) - 1, 0);

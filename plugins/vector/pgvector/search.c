@@ -152,7 +152,7 @@ static bp_status see_row(bp_call *call, void *self, size_t statement, PGresult *
     if (!leg)
         return BP_OK;
     if (PQnfields(result) != 2 || PQgetisnull(result, 0, 0) || PQgetisnull(result, 0, 1))
-        return bp_fail(call, BP_UPSTREAM, "the server answered a search with what are no hits");
+        return bp_fail(call, BP_UPSTREAM, "the server answered a search with invalid rows");
     if (leg->hit_count >= s->query->limit)
         return bp_fail(call, BP_INTERNAL, "the server gave more hits than were asked for");
     hit = (bp_hit *)(uintptr_t)&leg->hits[leg->hit_count++];

@@ -152,8 +152,8 @@ bp_status qdrant_ask(bp_call *call, const struct qdrant *db, const char *method,
         return status;
     if (status != BP_OK || !bp_json_get(root, "result"))
         return bp_fail(call, BP_UPSTREAM,
-                       BP_FMT BP_FMT " answered %d with what is no answer of Qdrant: is something "
-                                     "else listening there?",
+                       BP_FMT BP_FMT
+                       " answered %d with an answer that is not from Qdrant: check the url",
                        BP_ARG(db->url), BP_ARG(path), response.status);
     *result = bp_json_get(root, "result");
     return BP_OK;

@@ -74,7 +74,7 @@ static bp_status look_up(bp_call *call, struct redis_store *store, bp_str name,
     if (!out->dimensions || out->dimensions > DIMENSIONS_MAX || out->metric > BP_L2)
         return bp_fail(call, BP_DATA,
                        "the key " BP_FMT
-                       " in Redis is no collection of ours: choose another `prefix`",
+                       " in Redis is not a collection of Backplane: choose another `prefix`",
                        BP_ARG(out->meta));
     out->base = bp_format(call, BP_FMT BP_FMT ":", BP_ARG(out->meta), BP_ARG(out->epoch));
     out->tokenizer = words_tokenizer_of(out->language);

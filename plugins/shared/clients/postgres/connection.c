@@ -215,8 +215,7 @@ static bp_status look_for_pooler(bp_call *call, struct postgres_connection *conn
                 rows.values[0].integer != PQbackendPID(connection->pg);
     atomic_store(&target->pooler, is_pooler ? POSTGRES_POOLER_YES : POSTGRES_POOLER_NO);
     if (is_pooler)
-        bp_log(call, BP_LOG_INFO,
-               "a pooler stands before PostgreSQL at %s: statements are not kept prepared",
+        bp_log(call, BP_LOG_INFO, "PostgreSQL at %s is behind a pooler: statement_cache is off",
                connection->address);
     return BP_OK;
 }

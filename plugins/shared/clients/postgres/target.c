@@ -291,7 +291,7 @@ static bp_status fill(bp_call *call, const struct postgres_options *options, con
     PQfreemem(problem); // it may show parts of the password
     if (!parsed)
         return bp_fail(call, BP_INVALID,
-                       "url: it is not one that PostgreSQL understands; write "
+                       "url: it is not a URL of PostgreSQL: write "
                        "postgresql://user:password@host:5432/database, and %%40 for @, %%2F for /, "
                        "%%25 for %% and %%3A for : within a user or password");
     user = value_of(parsed, "user") ? value_of(parsed, "user") : getenv("PGUSER");

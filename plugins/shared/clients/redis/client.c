@@ -644,6 +644,7 @@ bp_status redis_fail_shape(bp_call *call, const char *command, const struct redi
                                          "nil",     "a status", "an error" };
 
     return bp_fail(call, BP_UPSTREAM,
-                   "Redis answered %s with %s, which is no answer to that: is it a Redis?", command,
-                   names[reply->type]);
+                   "Redis answered %s with %s, which is not a valid answer: check that it is a "
+                   "Redis server",
+                   command, names[reply->type]);
 }

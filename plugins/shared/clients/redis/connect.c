@@ -133,7 +133,7 @@ static bp_status greet(bp_call *call, const struct redis_client *client, struct 
     if (status == BP_OK && place->topology == REDIS_SENTINEL) {
         const struct redis_reply *role = wait->replies[at];
         if (role->type == REDIS_ARRAY && role->count && !bp_str_is(role->items[0]->text, "master"))
-            status = bp_fail(call, BP_UNAVAILABLE, "it is a " BP_FMT " and no master any more",
+            status = bp_fail(call, BP_UNAVAILABLE, "it is a " BP_FMT " and no longer a master",
                              BP_ARG(role->items[0]->text));
     }
     redis_wait_free(wait);

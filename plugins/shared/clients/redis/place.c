@@ -186,7 +186,7 @@ static bp_status read_all(bp_call *call, const struct redis_options *options,
         return bp_fail(call, BP_INVALID,
                        "username: a user without a password cannot log in; give `password` too");
     if (options->key_file.len && !options->certificate_file.len)
-        return bp_fail(call, BP_INVALID, "key: there is no `certificate` that it belongs to");
+        return bp_fail(call, BP_INVALID, "key: it needs `certificate`");
     return BP_OK;
 }
 

@@ -360,7 +360,7 @@ bp_status sqlitedb_fail(bp_call *call, struct sqlitedb *db, int code)
         break;
     case SQLITE_CANTOPEN:
         status = bp_fail(call, BP_UNAVAILABLE,
-                         "%s cannot be opened: %s; check the path and who owns it", db->path,
+                         "%s cannot be opened: %s; check the path and its owner", db->path,
                          os_errno ? strerror(os_errno) : text);
         break;
     case SQLITE_CORRUPT:

@@ -176,8 +176,8 @@ static void a_move_that_is_stopped_says_how_to_go_on(void **state)
     move.watched.is_stopped = true;
     assert_int_equal(copy(), BP_CANCELLED);
     assert_true(move.transfer.is_interrupted);
-    assert_bp_str(rig_call.error.message, "stopped as it was asked to; what was written stays. Go "
-                                          "on with: backplane migrate --resume");
+    assert_bp_str(rig_call.error.message, "stopped on request; written data stays. Continue "
+                                          "with: backplane migrate --resume");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -294,7 +294,7 @@ static void errors_of_the_server_keep_their_meaning(void **state)
     fail_with(500, "", "{\"status\":{\"error\":\"No space left on device\"}}", BP_FULL);
     fail_with(503, "", "<html>", BP_UNAVAILABLE);
     fail_with(200, "", "{\"hello\":1}", BP_UPSTREAM);
-    assert_said("is something else listening there?");
+    assert_said("an answer that is not from Qdrant: check the url");
     fail_with(200, "", "", BP_UPSTREAM);
 }
 
