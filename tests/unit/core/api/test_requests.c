@@ -782,8 +782,8 @@ static void the_listener_of_metrics_serves_them_and_probes_alone(void **state)
         { "GET", "/metrics", "Authorization: Bearer scrape\r\n", 200, { NULL }, NULL },
         { "GET", "/metrics", NULL, 401, { "server.metrics_token" }, NULL },
         { "GET", "/health/live", NULL, 200, { NULL }, NULL },
-        { "GET", "/", NULL, 404, { "metrics and probes alone" }, NULL },
-        { "GET", "/echo/a", NULL, 404, { "metrics and probes alone" }, NULL },
+        { "GET", "/", NULL, 404, { "only metrics and probes" }, NULL },
+        { "GET", "/echo/a", NULL, 404, { "only metrics and probes" }, NULL },
     };
     static const struct expected on_loopback = { "GET", "/metrics", NULL, 200, { NULL }, NULL };
 

@@ -268,7 +268,7 @@ static void metadata_that_is_not_the_issuers_own_is_not_believed(void **state)
         const char *logged;
     } documents[] = {
         { NULL, "answered 404" },
-        { "no json", "its metadata is no JSON" },
+        { "no json", "its metadata is not JSON" },
         { "{\"issuer\":\"%sx\",\"jwks_uri\":\"http://127.0.0.1/\"}", "that it is another issuer" },
         { "{\"issuer\":\"%s\"}", "its metadata names no jwks_uri" },
     };
