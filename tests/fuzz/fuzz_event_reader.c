@@ -6,7 +6,7 @@
 
 #include "net/event_reader.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -39,13 +39,13 @@ static bp_status feed(const uint8_t *data, size_t size, size_t piece, size_t max
             bool   is_complete = false;
 
             status = event_reader_feed(&reader, max_bytes, &input, &is_complete);
-            CHECK(status == BP_OK || status == BP_TOO_LARGE);
-            CHECK(input.len <= before && (input.len < before || !before || status != BP_OK));
+            HOLDS(status == BP_OK || status == BP_TOO_LARGE);
+            HOLDS(input.len <= before && (input.len < before || !before || status != BP_OK));
             if (status != BP_OK)
                 break;
-            CHECK(reader.data.len + reader.line.len <= max_bytes);
+            HOLDS(reader.data.len + reader.line.len <= max_bytes);
             if (is_complete) {
-                CHECK(reader.data.len > 0);
+                HOLDS(reader.data.len > 0);
                 *sum = add(add(add(*sum, buf_str(&reader.data)), buf_str(&reader.type)),
                            buf_str(&reader.id));
             }
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     max_bytes = 1 + (size_t)data[0] * 16;
     status = feed(data + 2, size - 2, size, max_bytes, &whole);
-    CHECK(feed(data + 2, size - 2, 1, max_bytes, &bytes) == status && bytes == whole);
-    CHECK(feed(data + 2, size - 2, 1 + data[1] % 61, max_bytes, &cut) == status && cut == whole);
+    HOLDS(feed(data + 2, size - 2, 1, max_bytes, &bytes) == status && bytes == whole);
+    HOLDS(feed(data + 2, size - 2, 1 + data[1] % 61, max_bytes, &cut) == status && cut == whole);
     return 0;
 }

@@ -9,7 +9,7 @@
 
 #include "net/http1.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -43,9 +43,9 @@ static void decode(const struct http1_request *head, const uint8_t *bytes, size_
         copy = malloc(piece_len);
         memcpy(copy, bytes + at, piece_len);
         out->progress = http1_body_decode(&body, copy, piece_len, &used, &piece);
-        CHECK(used <= piece_len);
-        CHECK(out->progress != HTTP1_MORE || used == piece_len);
-        CHECK((out->progress == HTTP1_DATA) == (piece.len > 0));
+        HOLDS(used <= piece_len);
+        HOLDS(out->progress != HTTP1_MORE || used == piece_len);
+        HOLDS((out->progress == HTTP1_DATA) == (piece.len > 0));
         memcpy(out->content + out->len, piece.data, piece.len);
         out->len += piece.len;
         at += used;
@@ -69,17 +69,17 @@ static void check_by_hand(const uint8_t *bytes, const struct result *result)
     for (;;) {
         size_t         size = strtoull((const char *)bytes + at, NULL, 16);
         const uint8_t *line_end = memchr(bytes + at, '\n', result->used - at);
-        CHECK(line_end && line_end[-1] == '\r');
+        HOLDS(line_end && line_end[-1] == '\r');
         at = (size_t)(line_end + 1 - bytes);
         if (size == 0)
             break;
-        CHECK(at + size + 2 <= result->used && len + size <= result->len);
-        CHECK(memcmp(bytes + at, result->content + len, size) == 0);
+        HOLDS(at + size + 2 <= result->used && len + size <= result->len);
+        HOLDS(memcmp(bytes + at, result->content + len, size) == 0);
         at += size + 2;
         len += size;
     }
-    CHECK(len == result->len);
-    CHECK(result->used >= 4 && memcmp(bytes + result->used - 2, "\r\n", 2) == 0);
+    HOLDS(len == result->len);
+    HOLDS(result->used >= 4 && memcmp(bytes + result->used - 2, "\r\n", 2) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -99,15 +99,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     limits.chunk_extension_bytes = 12;
     limits.chunk_extensions_bytes = 30;
     http1_request_init(&head, &limits);
-    CHECK(http1_request_parse(&head, text, sizeof(text) - 1) == HTTP1_DONE);
+    HOLDS(http1_request_parse(&head, text, sizeof(text) - 1) == HTTP1_DONE);
     bytes = malloc(size - 8 + 1);
     memcpy(bytes, data + 8, size - 8);
     bytes[size - 8] = 0;
     decode(&head, bytes, size - 8, NULL, &whole);
     decode(&head, bytes, size - 8, data, &split);
-    CHECK(whole.progress == split.progress && whole.used == split.used && whole.len == split.len);
-    CHECK(memcmp(whole.content, split.content, whole.len) == 0);
-    CHECK(whole.verdict.status == split.verdict.status && whole.verdict.why == split.verdict.why);
+    HOLDS(whole.progress == split.progress && whole.used == split.used && whole.len == split.len);
+    HOLDS(memcmp(whole.content, split.content, whole.len) == 0);
+    HOLDS(whole.verdict.status == split.verdict.status && whole.verdict.why == split.verdict.why);
     if (whole.progress == HTTP1_DONE)
         check_by_hand(bytes, &whole);
     free(whole.content);

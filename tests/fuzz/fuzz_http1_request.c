@@ -22,7 +22,7 @@
 #include <llhttp/llhttp.h>
 #endif
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -80,8 +80,8 @@ static void read_request(const char *text, size_t len, const uint8_t *sizes, str
             size_t used;
             bp_str piece;
             progress = http1_body_decode(&body, text + at, to - at, &used, &piece);
-            CHECK(used <= to - at);
-            CHECK(progress != HTTP1_DATA || piece.len > 0);
+            HOLDS(used <= to - at);
+            HOLDS(progress != HTTP1_DATA || piece.len > 0);
             at += used;
             hash(out, piece);
         } while (progress == HTTP1_DATA);
@@ -95,14 +95,14 @@ static void read_request(const char *text, size_t len, const uint8_t *sizes, str
 
 static void compare_splits(const struct outcome *whole, const struct outcome *split)
 {
-    CHECK(whole->status == split->status);
-    CHECK(whole->used == split->used);
-    CHECK(whole->body_len == split->body_len && whole->body_hash == split->body_hash);
-    CHECK(whole->request.verdict.why == split->request.verdict.why);
-    CHECK(whole->request.header_count == split->request.header_count);
-    CHECK(memcmp(whole->request.headers, split->request.headers,
+    HOLDS(whole->status == split->status);
+    HOLDS(whole->used == split->used);
+    HOLDS(whole->body_len == split->body_len && whole->body_hash == split->body_hash);
+    HOLDS(whole->request.verdict.why == split->request.verdict.why);
+    HOLDS(whole->request.header_count == split->request.header_count);
+    HOLDS(memcmp(whole->request.headers, split->request.headers,
                  whole->request.header_count * sizeof(struct http1_header)) == 0);
-    CHECK(memcmp(&whole->request.target, &split->request.target, 4 * sizeof(struct http1_slice)) ==
+    HOLDS(memcmp(&whole->request.target, &split->request.target, 4 * sizeof(struct http1_slice)) ==
           0);
 }
 
@@ -110,10 +110,10 @@ static void check_slices(const struct http1_request *request, const char *text)
 {
     for (uint32_t i = 0; i < request->header_count; i++) {
         const struct http1_header *header = &request->headers[i];
-        CHECK(header->name.len > 0 && header->name.at + header->name.len < header->value.at + 1);
-        CHECK(header->value.at + header->value.len <= request->next);
-        CHECK(!memchr(text + header->value.at, '\r', header->value.len));
-        CHECK(!memchr(text + header->value.at, '\n', header->value.len));
+        HOLDS(header->name.len > 0 && header->name.at + header->name.len < header->value.at + 1);
+        HOLDS(header->value.at + header->value.len <= request->next);
+        HOLDS(!memchr(text + header->value.at, '\r', header->value.len));
+        HOLDS(!memchr(text + header->value.at, '\n', header->value.len));
     }
 }
 
@@ -203,12 +203,12 @@ static void compare_with_llhttp(const struct outcome *ours, const char *text)
                 llhttp_get_error_reason(&oracle.parser));
         abort();
     }
-    CHECK(oracle.messages == 1);
-    CHECK(bp_str_is(http1_method_name((enum http1_method)ours->request.method),
+    HOLDS(oracle.messages == 1);
+    HOLDS(bp_str_is(http1_method_name((enum http1_method)ours->request.method),
                     llhttp_method_name((llhttp_method_t)oracle.parser.method)));
-    CHECK(bp_str_equal(target, bp_str_n(oracle.target, oracle.target_len)));
-    CHECK(oracle.seen.used == ours->request.header_count);
-    CHECK(oracle.seen.body_len == ours->body_len && oracle.seen.body_hash == ours->body_hash);
+    HOLDS(bp_str_equal(target, bp_str_n(oracle.target, oracle.target_len)));
+    HOLDS(oracle.seen.used == ours->request.header_count);
+    HOLDS(oracle.seen.body_len == ours->body_len && oracle.seen.body_hash == ours->body_hash);
 }
 #else
 static void compare_with_llhttp(const struct outcome *ours, const char *text)

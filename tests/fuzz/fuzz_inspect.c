@@ -8,7 +8,7 @@
 
 #include "plugin/inspect.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -34,7 +34,7 @@ static size_t all_bytes(const bp_str_list *list)
     size_t sum = 0;
 
     for (size_t i = 0; i < list->count; i++) {
-        CHECK(list->items[i].data && list->items[i].data[list->items[i].len] == '\0');
+        HOLDS(list->items[i].data && list->items[i].data[list->items[i].len] == '\0');
         sum += strlen(list->items[i].data) + 1;
     }
     return sum;
@@ -49,14 +49,14 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
 
     arena_init(&arena, ARENA_BYTES);
     plugin_inspect_bytes(&arena, bytes, size, &file);
-    CHECK(ends(file.problem, sizeof(file.problem)) && ends(file.build_id, sizeof(file.build_id)));
-    CHECK(file.is_accepted == (file.problem[0] == '\0'));
-    CHECK(!file.is_accepted || file.is_readable);
+    HOLDS(ends(file.problem, sizeof(file.problem)) && ends(file.build_id, sizeof(file.build_id)));
+    HOLDS(file.is_accepted == (file.problem[0] == '\0'));
+    HOLDS(!file.is_accepted || file.is_readable);
     if (file.is_readable)
-        CHECK(ends(file.note.kind, sizeof(file.note.kind)) &&
+        HOLDS(ends(file.note.kind, sizeof(file.note.kind)) &&
               ends(file.note.name, sizeof(file.note.name)) &&
               ends(file.note.version, sizeof(file.note.version)));
-    CHECK(!file.is_accepted || plugin_kind_find(file.note.kind));
+    HOLDS(!file.is_accepted || plugin_kind_find(file.note.kind));
     sum = all_bytes(&file.extra_exports) * 31 + all_bytes(&file.needed) +
           strlen(file.problem) * 1009;
     *is_accepted = file.is_accepted;
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > MACHINE_PLACE + 1) // the seeds are of one processor, the host of another perhaps
         bytes[MACHINE_PLACE] = MACHINE & 0xff, bytes[MACHINE_PLACE + 1] = 0;
     sum = judge(bytes, size, &first);
-    CHECK(judge(bytes, size, &second) == sum && first == second);
+    HOLDS(judge(bytes, size, &second) == sum && first == second);
     free(bytes);
     return 0;
 }

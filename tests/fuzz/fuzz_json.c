@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -64,17 +64,17 @@ static void check_in(struct arena *arena, bp_str text)
     bp_json_writer w;
 
     if (json_parse(arena, text, &value, problem) != BP_OK) {
-        CHECK(problem[0]);
+        HOLDS(problem[0]);
         return;
     }
-    CHECK(json_parse(arena, json_text(arena, value), &again, problem) == BP_OK);
-    CHECK(is_equal(value, again));
+    HOLDS(json_parse(arena, json_text(arena, value), &again, problem) == BP_OK);
+    HOLDS(is_equal(value, again));
     buf_init(&buf, arena, 64u << 20);
     json_writer_init(&w, &buf);
     json_add_value(&w, value);
-    CHECK(json_writer_status(&w) == BP_OK);
-    CHECK(json_parse(arena, buf_str(&buf), &again, problem) == BP_OK);
-    CHECK(is_equal(value, again));
+    HOLDS(json_writer_status(&w) == BP_OK);
+    HOLDS(json_parse(arena, buf_str(&buf), &again, problem) == BP_OK);
+    HOLDS(is_equal(value, again));
 }
 
 /* The bytes cut in two: a key and a text. */
@@ -97,13 +97,13 @@ static void check_out(struct arena *arena, bp_str text)
     json_key(&w, memchr(key.data, 0, key.len) ? BP_STR("k") : key);
     json_add_string(&w, text);
     json_end(&w);
-    CHECK(json_writer_status(&w) == BP_OK);
-    CHECK(json_parse(arena, buf_str(&buf), &value, problem) == BP_OK);
+    HOLDS(json_writer_status(&w) == BP_OK);
+    HOLDS(json_parse(arena, buf_str(&buf), &value, problem) == BP_OK);
     buf_init(&quoted, arena, 64u << 20);
     json_append_quoted(&quoted, text);
-    CHECK(!memchr(buf_str(&quoted).data, '\n', buf_str(&quoted).len));
-    CHECK(json_parse(arena, buf_str(&quoted), &value, problem) == BP_OK);
-    CHECK(json_type_of(value) == JSON_KIND_STRING);
+    HOLDS(!memchr(buf_str(&quoted).data, '\n', buf_str(&quoted).len));
+    HOLDS(json_parse(arena, buf_str(&quoted), &value, problem) == BP_OK);
+    HOLDS(json_type_of(value) == JSON_KIND_STRING);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,7 +7,7 @@
 #include "schema/json_schema.h"
 #include "base/str.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -17,9 +17,9 @@
 
 static void check_sentence(const char *problem)
 {
-    CHECK(problem[0]);
-    CHECK(strlen(problem) < JSON_SCHEMA_PROBLEM_BYTES);
-    CHECK(str_is_utf8(bp_str_of(problem)));
+    HOLDS(problem[0]);
+    HOLDS(strlen(problem) < JSON_SCHEMA_PROBLEM_BYTES);
+    HOLDS(str_is_utf8(bp_str_of(problem)));
 }
 
 static void check_value(const struct json_schema *schema, const bp_json *value)
@@ -31,7 +31,7 @@ static void check_value(const struct json_schema *schema, const bp_json *value)
         return;
     check_sentence(problem);
     if (!strstr(problem, "too long")) // which depends on the clock
-        CHECK(!json_schema_check(schema, value, problem));
+        HOLDS(!json_schema_check(schema, value, problem));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,7 +7,7 @@
 #include "api/jwt.h"
 #include "base/str.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -28,12 +28,12 @@ static void check_token(bp_str token, const struct jwt_keys *keys)
 
     arena_init(&arena, 16u << 20);
     if (jwt_check(&arena, token, keys, &rules, &principal, why) == JWT_GOOD) {
-        CHECK(principal.is_authenticated);
-        CHECK(bp_str_is(principal.id, "alice")); // nobody else has signed anything
-        CHECK(bp_str_is(principal.scopes, "guarded:read"));
+        HOLDS(principal.is_authenticated);
+        HOLDS(bp_str_is(principal.id, "alice")); // nobody else has signed anything
+        HOLDS(bp_str_is(principal.scopes, "guarded:read"));
     } else {
-        CHECK(why[0] && str_is_utf8(bp_str_of(why)));
-        CHECK(!principal.is_authenticated && !principal.id.len);
+        HOLDS(why[0] && str_is_utf8(bp_str_of(why)));
+        HOLDS(!principal.is_authenticated && !principal.id.len);
     }
     arena_free(&arena);
 }
@@ -48,13 +48,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!known)
         known = jwt_keys_read(bp_str_of(example_keys), problem);
-    CHECK(known && jwt_keys_count(known) == 4);
+    HOLDS(known && jwt_keys_count(known) == 4);
     check_token(input, known);
     keys = jwt_keys_read(input, problem);
     if (keys)
-        CHECK(jwt_keys_count(keys) > 0);
+        HOLDS(jwt_keys_count(keys) > 0);
     else
-        CHECK(problem[0] && str_is_utf8(bp_str_of(problem)));
+        HOLDS(problem[0] && str_is_utf8(bp_str_of(problem)));
     jwt_keys_free(keys);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include "mcp/headers.h"
 #include "mcp/message.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -24,8 +24,8 @@ static void check_id(bp_call *call, bp_str id)
     char           problem[JSON_PROBLEM_BYTES];
     bp_str text = message_error(call, id, MCP_INVALID_REQUEST, BP_STR("no"), (bp_str){ NULL, 0 });
 
-    CHECK(json_parse(call->arena, text, &answer, problem) == BP_OK);
-    CHECK(bp_str_equal(json_text(call->arena, json_get(answer, BP_STR("id"))),
+    HOLDS(json_parse(call->arena, text, &answer, problem) == BP_OK);
+    HOLDS(bp_str_equal(json_text(call->arena, json_get(answer, BP_STR("id"))),
                        id.len ? id : BP_STR("null")));
 }
 
@@ -37,16 +37,16 @@ static void check_message(bp_call *call, const bp_json *json)
 
     check_id(call, message.id);
     if (code != MCP_NO_ERROR) {
-        CHECK(why && why[0]);
+        HOLDS(why && why[0]);
         return;
     }
     if (message.kind == MESSAGE_RESPONSE) {
-        CHECK(!message.result != !message.error && !message.method.len);
+        HOLDS(!message.result != !message.error && !message.method.len);
         return;
     }
-    CHECK(message.method.len <= 128 && !message.result && !message.error);
-    CHECK((message.kind == MESSAGE_REQUEST) == (message.id.len > 0));
-    CHECK(!message.params || json_type_of(message.params) == JSON_KIND_OBJECT);
+    HOLDS(message.method.len <= 128 && !message.result && !message.error);
+    HOLDS((message.kind == MESSAGE_REQUEST) == (message.id.len > 0));
+    HOLDS(!message.params || json_type_of(message.params) == JSON_KIND_OBJECT);
     mcp_abilities_read(json_get(message.meta, BP_STR(MCP_META_CAPABILITIES)));
     mcp_ability_for(message.method, message.params);
 }
@@ -57,9 +57,9 @@ static void check_header(bp_call *call, bp_str raw, const bp_json *argument)
 
     if (!headers_decode(call, raw, &value))
         return;
-    CHECK(value.len <= raw.len);
+    HOLDS(value.len <= raw.len);
     if (headers_agree(argument, value) && json_type_of(argument) == JSON_KIND_STRING)
-        CHECK(bp_str_equal(json_as_string(argument), value));
+        HOLDS(bp_str_equal(json_as_string(argument), value));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 
 #include "redis/reply.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -20,12 +20,12 @@ static uint64_t digest(const struct redis_reply *reply, int depth)
 {
     uint64_t sum = (uint64_t)reply->type * 31 + (uint64_t)reply->integer + reply->count;
 
-    CHECK(depth < 16);
+    HOLDS(depth < 16);
     for (size_t i = 0; i < reply->text.len; i++)
         sum = sum * 1099511628211u + (unsigned char)reply->text.data[i];
-    CHECK(!reply->text.data || reply->text.data[reply->text.len] == '\0');
+    HOLDS(!reply->text.data || reply->text.data[reply->text.len] == '\0');
     for (size_t i = 0; i < reply->count; i++) {
-        CHECK(reply->items[i]);
+        HOLDS(reply->items[i]);
         sum = sum * 1099511628211u + digest(reply->items[i], depth + 1);
     }
     return sum;
@@ -39,7 +39,7 @@ static bool feed(const uint8_t *data, size_t size, size_t piece, uint64_t *sum)
     struct redis_reply  *reply = NULL;
     bool                 is_good = true;
 
-    CHECK(parser);
+    HOLDS(parser);
     *sum = 0;
     for (size_t at = 0; at < size && is_good; at += piece) {
         is_good = redis_parser_feed(parser, data + at, size - at < piece ? size - at : piece);
@@ -48,7 +48,7 @@ static bool feed(const uint8_t *data, size_t size, size_t piece, uint64_t *sum)
             redis_reply_free(reply);
         }
     }
-    CHECK(is_good || redis_parser_problem(parser)[0]);
+    HOLDS(is_good || redis_parser_problem(parser)[0]);
     *sum += redis_parser_pushes(parser);
     redis_parser_free(parser);
     return is_good;
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2 || size > REPLY_BYTES / 4)
         return 0;
     is_good = feed(data + 1, size - 1, size, &whole);
-    CHECK(feed(data + 1, size - 1, 1, &bytes) == is_good && bytes == whole);
-    CHECK(feed(data + 1, size - 1, 1 + data[0] % 61, &cut) == is_good && cut == whole);
+    HOLDS(feed(data + 1, size - 1, 1, &bytes) == is_good && bytes == whole);
+    HOLDS(feed(data + 1, size - 1, 1 + data[0] % 61, &cut) == is_good && cut == whole);
     return 0;
 }

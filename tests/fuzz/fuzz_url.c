@@ -5,7 +5,7 @@
 
 #include "net/url.h"
 
-#define CHECK(condition)                                                                           \
+#define HOLDS(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
@@ -25,19 +25,19 @@ static void check_path(bp_str path)
     again = malloc(path.len + 1);
     segment = malloc(path.len + 1);
     len = url_path_normalise(path, normal);
-    CHECK(len >= 1 && len <= path.len && normal[0] == '/');
-    CHECK(!is_plain || (len == path.len && memcmp(normal, path.data, len) == 0));
-    CHECK(!memchr(normal, 0, len));
+    HOLDS(len >= 1 && len <= path.len && normal[0] == '/');
+    HOLDS(!is_plain || (len == path.len && memcmp(normal, path.data, len) == 0));
+    HOLDS(!memchr(normal, 0, len));
     again_len = url_path_normalise(bp_str_n(normal, len), again);
-    CHECK(again_len == len && memcmp(again, normal, len) == 0);
+    HOLDS(again_len == len && memcmp(again, normal, len) == 0);
     while (at < len) { /* no empty segment but the last, no dots */
         const char *slash = memchr(normal + at, '/', len - at);
         size_t      end = slash ? (size_t)(slash - normal) : len;
         bp_str      part = bp_str_n(normal + at, end - at);
 
-        CHECK(part.len > 0);
-        CHECK(!bp_str_is(part, ".") && !bp_str_is(part, ".."));
-        CHECK(url_decode_segment(part, segment) <= part.len);
+        HOLDS(part.len > 0);
+        HOLDS(!bp_str_is(part, ".") && !bp_str_is(part, ".."));
+        HOLDS(url_decode_segment(part, segment) <= part.len);
         at = end + 1;
     }
     free(normal);
@@ -54,10 +54,10 @@ static void check_query(bp_str query)
     while (url_query_next(&rest, &name, &value)) {
         size_t name_len = url_query_decode(name, out);
 
-        CHECK(name.len + value.len <= query.len && name_len <= name.len);
-        CHECK(url_query_name_is(name, bp_str_n(out, name_len)));
-        CHECK(url_query_decode(value, out) <= value.len);
-        CHECK(++pairs <= query.len);
+        HOLDS(name.len + value.len <= query.len && name_len <= name.len);
+        HOLDS(url_query_name_is(name, bp_str_n(out, name_len)));
+        HOLDS(url_query_decode(value, out) <= value.len);
+        HOLDS(++pairs <= query.len);
     }
     free(out);
     (void)url_query_fault(query);

@@ -248,7 +248,7 @@ __attribute__((unused)) static int api_rig_stop(void **state)
     (void)state;
     api_rig_close();
     metrics_clear();
-    return 0;
+    return seat.users == 0 ? 0 : -1; // all have left
 }
 
 /* ---- a client ---- */
