@@ -94,7 +94,7 @@ if $all; then
   step "benchmarks" bench/all.sh
 else
   step "lint" scripts/lint.sh
-  step "mutants, a sample" scripts/mutate.sh --count 20 --at-most 25 core/base
+  step "mutants, a sample" scripts/mutate.sh --count 20 --at-most 60 core/base
 fi
 build release
 if $all; then

@@ -244,7 +244,7 @@ static bp_status line_count(bp_call *call, const char *name, double number, int6
 bp_status work_read_text(bp_call *call, struct work *work)
 {
     bp_str       path = work->wanted.path, shown;
-    int64_t      head, tail;
+    int64_t      head = 0, tail = 0;
     struct place place;
     struct stat  info;
     bp_status    status;
