@@ -52,6 +52,8 @@ def states_until(server, name, wanted, seconds=15):
     seen, end = [], time.monotonic() + seconds
     while not seen or seen[-1] != wanted:
         now = (component(server, name).get("status"), server.get("/health/ready").status)
+        if component(server, name).get("status") != now[0]:
+            continue  # it changed between the two questions
         if not seen or seen[-1] != now:
             seen.append(now)
         check(time.monotonic() < end, f"never {wanted}: {seen}")

@@ -218,7 +218,7 @@ static bp_status read_tail(bp_call *call, struct filesystem *self, int fd, int64
                            const struct stat *info, bp_str path, bp_str *text)
 {
     struct stat part = *info;
-    off_t       start;
+    off_t       start = 0;
 
     BP_TRY(find_tail(call, fd, lines, info->st_size, path, &start));
     part.st_size -= start;
