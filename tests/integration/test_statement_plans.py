@@ -108,11 +108,12 @@ def literals(text):
 
 def statements():
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or skip("there is no C compiler to read the sources with")
+    rooms = [word for room in sorted(glob.glob(os.path.join(SOURCE, "plugins/shared/*/"))) for word in ("-I", room)]
     found = {}
     for app in APPS:
         for path in sorted(glob.glob(os.path.join(SOURCE, "plugins/app", app, "*.c"))):
-            done = subprocess.run([compiler, "-E", "-P", "-I", os.path.join(SOURCE, "sdk/include"), "-I", os.path.join(SOURCE, "plugins/shared"),
-                                   path], capture_output=True, text=True)
+            done = subprocess.run([compiler, "-E", "-P", "-I", os.path.join(SOURCE, "sdk/include"), *rooms, path],
+                                  capture_output=True, text=True)
             check_equal(done.returncode, 0, f"reading {path}: {done.stderr[:300]}")
             for text in literals(done.stdout):
                 if re.match(r"(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH )", text):
