@@ -459,6 +459,8 @@ void run_end(bp_call *call, struct run *run, enum run_state state, bp_str outcom
     pthread_mutex_lock(&runs->lock);
     run->call = NULL;
     free_copies(run);
+    if (!text) // no memory: nothing is left of it
+        state = RUN_FAILED;
     if (run->state != RUN_CANCELLED && text && !take_bytes(run, text->len)) {
         shared_text_release(text);
         text = shared_text_new(bp_str_of(too_large));
@@ -555,6 +557,10 @@ bool run_answer(struct run *run, bp_str key, bp_str answer, bool *is_full)
         *is_full = !take_bytes(run, answer.len);
         if (!*is_full)
             question->answer = shared_text_new(answer);
+        if (!*is_full && !question->answer) { // no memory for it
+            give_bytes(run, answer.len);
+            *is_full = true;
+        }
         if (run->waker)
             waker_wake(run->waker);
     }

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COUNTS = os.path.join(HERE, "counts.txt")
@@ -66,7 +67,7 @@ def receive(connection):
     top, _, rest = data.partition(b"\r\n\r\n")
     length = int(re.search(rb"content-length: (\d+)", top, re.I).group(1))
     while len(rest) < length:
-        rest += connection.recv(65536)
+        rest += connection.recv(65536) or sys.exit("the server has closed the connection within an answer")
 
 
 def served(program, plugins, name, times):
@@ -100,6 +101,7 @@ def connected(server, path):
             return connection
         except OSError:
             connection.close()
+            time.sleep(0.05)
     sys.exit("the server does not start:\n" + server.communicate()[1])
 
 

@@ -1,4 +1,4 @@
-/* statement.c - exec, query and batch: which connection, how often it is tried, and what is said
+/* statement.c - exec, query and batch: which connection, how often it is tried, and the error
  * when it fails.
  *
  * A statement or batch of its own runs READ COMMITTED. What failed because another transaction was

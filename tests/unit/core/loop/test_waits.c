@@ -370,7 +370,7 @@ static void be_woken_by_a_waker(bp_call *call)
     struct waker *waker = waker_new(call);
     pthread_t     thread;
 
-    for (int i = 0; i < 3; i++) { // each time anew: a wake that has come is over
+    for (int i = 0; i < 3; i++) { // a wake that has come is over
         waker_hold(waker);
         assert_int_equal(pthread_create(&thread, NULL, wake_twice, waker), 0);
         assert_int_equal(call_wait(call, clock_now_ns() + BP_SECONDS(20), "a waker"), BP_OK);
