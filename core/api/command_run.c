@@ -346,6 +346,7 @@ static bp_status take_option_file(bp_call *call, bp_command_run *run,
             return call_fail(call, BP_TOO_LARGE,
                              "the files of a command's options are larger than %d MiB together",
                              COMMAND_OPTION_FILES_BYTES_MAX >> 20);
+        BP_TRY(http_exchange_keep(run->exchange, piece.len));
         buf_add(&value->bytes, piece);
     }
     if (buf_status(&value->bytes) != BP_OK)

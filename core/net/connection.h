@@ -168,6 +168,7 @@ struct exchange {
         is_writing, is_left, is_apart, is_read_whole;
     char         *head;    /* of the request: inline_head or the heap */
     char         *path;    /* normal form, when it differs */
+    struct spool  kept;    /* counts what the handler keeps of the body; `room` NULL: nothing */
     struct bp_buf headers; /* lines the handler added */
     char         *pending; /* head of the answer that has not gone out yet, on the heap */
     size_t        pending_len;

@@ -40,6 +40,8 @@ struct exchange *exchange_take(struct http_server *server, struct connection *co
 
 void exchange_release(struct http_server *server, struct exchange *exchange)
 {
+    if (exchange->kept.room)
+        spool_free(&exchange->kept);
     deadline_clear(&exchange->beat_deadline);
     if (exchange->head != exchange->inline_head)
         free(exchange->head);
@@ -307,6 +309,16 @@ bp_status http_exchange_read(struct http_exchange *is, bp_str *piece)
             return set_fault(exchange, 408, "it comes too slowly");
         BP_TRY(wait_for_body(exchange));
     }
+}
+
+bp_status http_exchange_keep(struct http_exchange *is, size_t bytes)
+{
+    struct exchange *exchange = exchange_of(is);
+
+    if (!exchange->kept.room)
+        spool_init(&exchange->kept, NULL, 0, &exchange->connection->server->edge->room,
+                   is->call->client);
+    return spool_count(is->call, &exchange->kept, bytes);
 }
 
 static bp_status read_into_spool(struct http_exchange *is, struct spool *spool)

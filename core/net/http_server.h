@@ -139,6 +139,9 @@ bp_str http_exchange_header(struct http_exchange *exchange, const char *lower_na
  * slow), BP_INVALID (bad chunks), BP_CANCELLED. After the first three whatever answer the handler
  * sends is replaced by 413, 408 or 400 and the connection is closed. */
 bp_status http_exchange_read(struct http_exchange *exchange, bp_str *piece) BP_SUSPENDS;
+/* Counts bytes of the body that the handler keeps until the end of the exchange with the bodies
+ * that come in, of its client and of all. BP_LIMIT, BP_UNAVAILABLE: they are not to be kept. */
+bp_status http_exchange_keep(struct http_exchange *exchange, size_t bytes);
 /* The whole body, in the call's arena, NUL-terminated. While its client is waited for, more than
  * 256 KiB of it are in an unlinked file. The same statuses, BP_NO_MEMORY, and BP_UNAVAILABLE when
  * there is no room for the file. */

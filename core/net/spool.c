@@ -77,7 +77,7 @@ static bp_status write_out(bp_call *call, void *arg)
     return BP_OK;
 }
 
-static bp_status count(bp_call *call, struct spool *spool, size_t bytes)
+bp_status spool_count(bp_call *call, struct spool *spool, size_t bytes)
 {
     switch (shares_take(spool->room->shares, spool->client, bytes)) {
     case SHARE_TAKEN:
@@ -98,7 +98,7 @@ static bp_status count(bp_call *call, struct spool *spool, size_t bytes)
 
 bp_status spool_add(bp_call *call, struct spool *spool, bp_str piece)
 {
-    BP_TRY(count(call, spool, piece.len));
+    BP_TRY(spool_count(call, spool, piece.len));
     buf_add(&spool->memory, piece);
     if (buf_status(&spool->memory) != BP_OK)
         return call_fail(call, BP_NO_MEMORY,

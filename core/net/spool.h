@@ -43,6 +43,9 @@ void spool_init(struct spool *spool, struct bp_pool *pool, size_t max_bytes,
 /* BP_LIMIT: the client's bodies are as large together as those of one may be. BP_UNAVAILABLE: those
  * of all are, or there is no room for the file. BP_NO_MEMORY. */
 bp_status spool_add(bp_call *call, struct spool *spool, bp_str piece) BP_SUSPENDS;
+/* Bytes that are kept elsewhere until spool_free() count as if they were here. The same statuses.
+ */
+bp_status spool_count(bp_call *call, struct spool *spool, size_t bytes);
 /* All of it, NUL-terminated, in `arena`. */
 bp_status spool_take(bp_call *call, struct spool *spool, struct arena *arena,
                      bp_str *body) BP_SUSPENDS;

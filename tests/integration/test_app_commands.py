@@ -199,6 +199,16 @@ def files_of_any_size_stream():
     check(f"{fifo}: announced -1, read {3 * MIB}, sum {6 * MIB}" in done.stdout, f"a pipe: {done}")
 
 
+def files_of_options_are_weighed_by_client():
+    listing = write("much", b"x" * (40 * MIB))
+    with Server(made=lambda home: made(home, limits={"body": "1MiB", "bodies_per_client": "1MiB"})) as server:
+        done = run("measure", "--list", listing, "--url", url_of(server), listing)
+        check(done.returncode == 1 and "limit of one client" in done.stderr, f"{done.returncode} {done.stderr[:300]}")
+        wait_until(lambda: server.metric("http_bodies_incoming_bytes") == 0, 10, "the bytes are not given back")
+        done = run("measure", "--list", write("little", "few"), "--url", url_of(server), listing)
+        check_equal(done.returncode, 0, done.stderr)
+
+
 def a_file_that_cannot_be_read_is_named():
     listing, good = write("list", "l"), write("good.txt", "good")
     done = run("measure", "--list", listing, "-c", conf_path(), good, folder + "/none.txt", good)
@@ -305,7 +315,7 @@ try:
     run_tests([help_lists_them_and_says_which_name_is_taken, a_conf_that_cannot_be_read_leaves_the_programs_own,
                an_app_from_before_there_were_commands_loads, the_first_of_the_conf_wins_and_a_name_before_it_chooses,
                what_is_typed_wrong_is_told_as_ever, it_prints_warns_and_ends_as_it_says, a_bar_grows_in_place_on_a_terminal,
-               an_answer_that_is_cut_is_a_failure, no_end_of_the_reader_is_taken_for_one, files_of_any_size_stream,
+               an_answer_that_is_cut_is_a_failure, no_end_of_the_reader_is_taken_for_one, files_of_any_size_stream, files_of_options_are_weighed_by_client,
                a_file_that_cannot_be_read_is_named, who_lacks_the_scope_is_refused, a_server_that_lies_does_no_harm, core_names_no_app])
 finally:
     shutil.rmtree(folder)
