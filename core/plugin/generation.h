@@ -87,7 +87,6 @@ struct instance *generation_find(const struct generation *generation, uint32_t w
 
 /* Runs fn(call, arg) as a call on a worker and waits for it; from a thread that is no worker. */
 bp_status generation_call(struct worker *worker, int64_t                   timeout_ns,
-                          bp_status (*fn)(bp_call *call, void *arg), void *arg,
-                          struct reason *why);
+                          bp_status (*fn)(bp_call *call, void *arg), void *arg, struct reason *why);
 
 #endif

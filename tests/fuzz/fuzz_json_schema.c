@@ -18,7 +18,7 @@
 static void check_sentence(const char *problem)
 {
     HOLDS(problem[0]);
-    HOLDS(strlen(problem) < JSON_SCHEMA_PROBLEM_BYTES);
+    HOLDS(strlen(problem) < REASON_BYTES);
     HOLDS(str_is_utf8(bp_str_of(problem)));
 }
 
@@ -38,13 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reason       why = { "" };
-    char                unreadable[JSON_PROBLEM_BYTES];
+    struct reason       unreadable;
     struct arena        arena;
     const bp_json      *input;
     struct json_schema *schema;
 
     arena_init(&arena, 64u << 20);
-    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, unreadable) == BP_OK &&
+    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, &unreadable) == BP_OK &&
         json_count(input)) {
         bp_str text = json_text(&arena, json_at(input, 0));
 
