@@ -9,6 +9,6 @@ if(Python3_FOUND)
     set_tests_properties(${test} PROPERTIES TIMEOUT 180 SKIP_RETURN_CODE 77 ENVIRONMENT
       "BACKPLANE=$<TARGET_FILE:backplane>;BACKPLANE_PLUGINS=${CMAKE_BINARY_DIR}/plugins;BACKPLANE_FAULT_PLUGINS=${CMAKE_BINARY_DIR}/tests/faults/plugins;BACKPLANE_SHARED=${BP_SHARED_DIR};BACKPLANE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/lib")
   endforeach()
-  set_tests_properties(integration.migrate PROPERTIES TIMEOUT 600) # a dozen moves, between five pairs of back ends
-  set_tests_properties(integration.pglite integration.timescale PROPERTIES TIMEOUT 900) # servers in WebAssembly take their time
+  set_tests_properties(integration.migrate PROPERTIES COST 200 TIMEOUT 600) # a dozen moves, between five pairs of back ends
+  set_tests_properties(integration.pglite integration.timescale PROPERTIES COST 200 TIMEOUT 900) # servers in WebAssembly take their time
 endif()
