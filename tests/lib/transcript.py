@@ -46,7 +46,7 @@ def read(path):
 def shown(text, prefix):
     """Its lines, each behind the prefix; control characters are to be seen."""
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found.group()):02x}", text)
-    lines = [(prefix + line).rstrip() if not line.strip() else prefix + line for line in text.split("\n")]
+    lines = [prefix + line if line else prefix.strip() or "." for line in text.split("\n")]
     return lines[:-1] if text.endswith("\n") or not text else lines + ["\\"]
 
 
@@ -63,7 +63,8 @@ class Stage:
 
     def __init__(self, *replaced, **environment):
         self.outer, self.folder = make_folder()
-        self.replaced = [(re.escape(self.folder), "$F"), (re.escape(os.path.realpath(PLUGINS)), "$PLUGINS"), *replaced]
+        self.replaced = [(re.escape(self.folder), "$F"), (re.escape(os.path.realpath(PLUGINS)), "$PLUGINS"),
+                         (re.escape(os.path.dirname(os.path.dirname(os.path.realpath(PROGRAM)))), "$PREFIX"), *replaced]
         os.mkdir(self.outer + "/bin")
         os.symlink(os.path.abspath(PROGRAM), self.outer + "/bin/backplane")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BACKPLANE", "XDG_", "LC_", "LANG"))}
