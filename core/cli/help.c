@@ -344,6 +344,8 @@ int command_help(int argc, char **argv)
     const char      *url = cli_take_option(&argc, argv, "--url");
     struct app_table apps;
 
+    if (!cli_is_all_taken(argc, argv, argc))
+        return EXIT_USAGE;
     app_table_init(&apps);
     if (url)
         app_table_of_url(&apps, url);
