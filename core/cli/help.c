@@ -62,7 +62,7 @@ static const struct command_option plugins_options[] = { CONF_OPTIONS, JSON_OPTI
 static const struct command_option json_only[] = { JSON_OPTION, NO_MORE };
 static const struct command_option plugin_options[] = {
     { "--kind", "KIND", "storage, cache, vector, embed, llm, health, alert or app" },
-    { "--dir", "DIR", "target directory; default: the current one" },
+    { "--dir", "DIR", "the folder to make; default: NAME" },
     NO_MORE
 };
 static const struct command_option conform_options[] = {

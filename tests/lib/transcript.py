@@ -8,9 +8,10 @@ A file NAME.said beside a test holds, one below the other:
     ! what stands on standard error
     = 78
 
-Lines of a command that begin with `> ` go on with it; `= 0` is left out; a `\\` stands where no line ends. The commands are
-run by sh, in order, in one folder of their own. What differs from one run to the next is replaced by a name: `$F` is that
-folder. BP_WRITE_SAID=1 writes the file again with what is said now: read the difference before you commit it.
+Lines of a command that begin with `> ` go on with it; `= 0` is left out; an empty line is shown as a dot or its mark alone,
+and a backslash stands where no line ends. The commands are run by sh, in order, in one folder of their own. What differs from
+one run to the next is replaced by a name: `$F` is that folder. BP_WRITE_SAID=1 writes the file again with what is said now:
+read the difference before you commit it.
 """
 import difflib
 import os
