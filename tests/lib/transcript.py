@@ -17,6 +17,7 @@ import difflib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,10 +84,15 @@ class Stage:
 
     def said(self, command, seconds=60):
         """What a command says, as the lines of a transcript."""
-        done = subprocess.run(["/bin/sh", "-c", command], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=seconds)
-        lines = shown(self.plain(done.stdout), "  ") + shown(self.plain(done.stderr), "! ")
-        return lines + ([f"= {done.returncode}"] if done.returncode else [])
+        process = subprocess.Popen(["/bin/sh", "-c", command], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            out, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # also what it has started
+            raise AssertionError(f"{command}\ndoes not end within {seconds} s: {process.communicate()}")
+        lines = shown(self.plain(out), "  ") + shown(self.plain(errors), "! ")
+        return lines + ([f"= {process.returncode}"] if process.returncode else [])
 
 
 def compare(path, found):
