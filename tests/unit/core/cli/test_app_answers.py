@@ -44,7 +44,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
 url = f"http://127.0.0.1:{server.server_port}"
-stage = Stage((url, "$URL"), (r"\d+/s\b", "N/s"), URL=url)
+stage = Stage((url, "$URL"), (r"\d+/s\b", "N/s"), (r"Could(n't| not) connect", "Couldn't connect"), URL=url)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 try:
     play(stage, os.path.splitext(os.path.abspath(__file__))[0] + ".said")
