@@ -52,9 +52,9 @@ def shown(text, prefix):
     return lines[:-1] if text.endswith("\n") or not text else lines + ["\\"]
 
 
-def make_folder():
+def make_folder(parent=None):
     """A new folder to be removed, and one within it whose path has a length that is always the same, as columns tell it."""
-    outer = os.path.realpath(tempfile.mkdtemp(prefix="backplane-test-"))
+    outer = os.path.realpath(tempfile.mkdtemp(prefix="backplane-test-", dir=parent))
     inner = outer + "/" + "f" * max(1, FOLDER_CHARS - len(outer) - 1)
     os.mkdir(inner)
     return outer, inner
@@ -63,8 +63,8 @@ def make_folder():
 class Stage:
     """The folder where commands run, and the words that stand for what differs."""
 
-    def __init__(self, *replaced, **environment):
-        self.outer, self.folder = make_folder()
+    def __init__(self, *replaced, parent=None, **environment):
+        self.outer, self.folder = make_folder(parent)
         self.replaced = [(re.escape(self.folder), "$F"), (re.escape(os.path.realpath(PLUGINS)), "$PLUGINS"),
                          (re.escape(os.path.dirname(os.path.dirname(os.path.realpath(PROGRAM)))), "$PREFIX"), *replaced]
         os.mkdir(self.outer + "/bin")
