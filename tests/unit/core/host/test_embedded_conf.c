@@ -1,4 +1,5 @@
-/* test_embedded_conf.c - the conf that `mcp --app` writes itself, text by text, and what it refuses.
+/* test_embedded_conf.c - the conf that `mcp --app` writes itself, text by text, and what it
+ * refuses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,12 +81,12 @@ static void every_kind_but_one_has_a_back_end(void **state)
     buf_init(&out, NULL, 1 << 16);
     embedded_conf_add_backends(&out, "embed", NULL, 0);
     buf_add_char(&out, '\0');
-    assert_string_equal(
-        out.data,
-        "storage: { main: { breaker_failures: 0, use: sqlite, path: backplane.db } }\n"
-        "cache: { main: { breaker_failures: 0, use: memory } }\n"
-        "vector: { main: { breaker_failures: 0, use: local, path: vectors } }\n"
-        "llm: { main: { breaker_failures: 0, use: extractive } }\n");
+    assert_string_equal(out.data,
+                        "storage: { main: { breaker_failures: 0, use: sqlite, path: backplane.db } "
+                        "}\n"
+                        "cache: { main: { breaker_failures: 0, use: memory } }\n"
+                        "vector: { main: { breaker_failures: 0, use: local, path: vectors } }\n"
+                        "llm: { main: { breaker_failures: 0, use: extractive } }\n");
     buf_reset(&out);
     embedded_conf_add_backends(&out, "storage", others, 4);
     buf_add_char(&out, '\0');
@@ -222,7 +223,7 @@ static void data_lie_where_users_keep_state(void **state)
     snprintf(was, sizeof(was), "%s", getenv("HOME") ? getenv("HOME") : "");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct embedded_conf wish = { .app_count = 0 };
-        char  state_home[128] = "", home[128], wanted[128], expected[256], above[256], *made;
+        char        state_home[128] = "", home[128], wanted[128], expected[256], above[256], *made;
         struct stat info;
 
         snprintf(home, sizeof(home), "%s%s", folder, cases[i].home);
@@ -233,8 +234,8 @@ static void data_lie_where_users_keep_state(void **state)
         snprintf(wanted, sizeof(wanted), "%s%s", folder, cases[i].wanted ? cases[i].wanted : "");
         if (cases[i].wanted)
             wish.data_dir = wanted;
-        snprintf(expected, sizeof(expected),
-                 "data_dir: \"%s%s\"\nlog: { level: warn }\napp:\n", folder, cases[i].data_dir);
+        snprintf(expected, sizeof(expected), "data_dir: \"%s%s\"\nlog: { level: warn }\napp:\n",
+                 folder, cases[i].data_dir);
         made = embedded_conf_write(&wish);
         assert_non_null(made);
         assert_string_equal(made, expected);
@@ -248,8 +249,8 @@ static void data_lie_where_users_keep_state(void **state)
     }
     setenv("HOME", was, 1);
     unsetenv("XDG_STATE_HOME");
-    for (const char *const *name = (const char *const[]){ "/h/.local/state", "/h/.local", "/h",
-                                                          "/s", NULL };
+    for (const char *const *name =
+             (const char *const[]){ "/h/.local/state", "/h/.local", "/h", "/s", NULL };
          *name; name++) {
         char path[128];
 

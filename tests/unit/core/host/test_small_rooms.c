@@ -123,7 +123,7 @@ static void where_no_lock_can_be_made_nobody_is_refused(void **state)
 
 static void paths_begin_at_the_program(void **state)
 {
-    char program[PATH_MAX], found[PATH_MAX], expected[PATH_MAX + 64];
+    char    program[PATH_MAX], found[PATH_MAX], expected[PATH_MAX + 64];
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
     (void)state;
