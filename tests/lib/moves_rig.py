@@ -1,4 +1,4 @@
-"""moves_rig.py - a deployment in files for tests of `migrate`, and confs of targets; edit.py changes a database.
+"""moves_rig.py - a deployment in files for tests of `migrate`, and confs of targets; edit.py changes a database, vector.py a vector: FILE POINT FACTOR ELEMENT PART.
 
 The source is filled once, and given ids and times that are always the same, so that its checksums are too.
 """
@@ -13,6 +13,16 @@ import contextlib, sqlite3, sys
 with contextlib.closing(sqlite3.connect(sys.argv[1])) as database, database:
     for statement in sys.argv[2:]:
         database.execute(statement)
+"""
+
+VECTOR = """
+import contextlib, sqlite3, struct, sys
+path, point, factor, element, more = sys.argv[1], *map(float, sys.argv[2:])
+with contextlib.closing(sqlite3.connect(path)) as database, database:
+    blob = database.execute("SELECT vector FROM vectors_1 WHERE id = ?", (point,)).fetchone()[0]
+    values = [value * factor for value in struct.unpack(f"<{len(blob) // 4}f", blob)]
+    values[int(element)] += more * max(map(abs, values))
+    database.execute("UPDATE vectors_1 SET vector = ? WHERE id = ?", (struct.pack(f"<{len(values)}f", *values), point))
 """
 
 
@@ -39,6 +49,8 @@ def write_confs():
     write_conf("redis.yaml", conf("a", cache={"main": {"use": "redis", "url": "redis://127.0.0.1:1"}}))
     with open(os.path.join(stage.folder, "edit.py"), "w") as out:
         out.write(EDIT)
+    with open(os.path.join(stage.folder, "vector.py"), "w") as out:
+        out.write(VECTOR)
 
 
 def fill():
