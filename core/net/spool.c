@@ -11,7 +11,7 @@ bool spool_room_init(struct spool_room *room, size_t client_bytes_max, size_t al
 {
     room->shares = shares_new(client_bytes_max, all_bytes_max);
     room->held = metrics_single(METRIC_GAUGE, "http_bodies_incoming_bytes",
-                                "What has come of bodies that are not in yet.");
+                                "Bytes received of request bodies that are still arriving.");
     return room->shares != NULL;
 }
 
