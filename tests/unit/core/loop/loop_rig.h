@@ -28,18 +28,18 @@ static inline bool is_done(void *arg)
 }
 
 /* Returns when the call has ended. */
-static inline void on_call_until(void (*run)(bp_call *call), int64_t deadline_ns)
+static inline void on_call_until(void (*script_run)(bp_call *call), int64_t deadline_ns)
 {
-    struct script script = { .run = run };
+    struct script script = { .run = script_run };
 
     assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns },
                            run_script, &script));
     worker_run_until(&worker, is_done, &script);
 }
 
-static inline void on_call(void (*run)(bp_call *call))
+static inline void on_call(void (*script_run)(bp_call *call))
 {
-    on_call_until(run, BP_FOREVER);
+    on_call_until(script_run, BP_FOREVER);
 }
 
 static inline int set_up(void **state)
