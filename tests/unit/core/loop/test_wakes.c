@@ -168,7 +168,8 @@ static void wake_signals(bp_call *call)
     assert_false(signal->is_set);
     worker_adopt_thread(&worker);
     assert_int_equal(signal_wait(call, signal, BP_FOREVER, "news"), BP_OK);
-    assert_int_equal(call_sleep(call, 1), BP_OK); // the wake goes on behind what it woke
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)),
+                     BP_OK); // the wake goes on behind what it woke
     assert_int_equal(signal->refs, 1);
     assert_false(signal->is_posted);
     // A wake that nobody waits for leaves another wait alone.
@@ -222,7 +223,8 @@ static void wake_wakers(bp_call *call)
     assert_int_equal(waker->refs, 3);
     assert_int_equal(call_wait(call, clock_now_ns() + BP_SECONDS(60), "a waker"), BP_OK);
     assert_false(waker->is_posted);
-    assert_int_equal(call_sleep(call, 1), BP_OK); // the wake goes on behind what it woke
+    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)),
+                     BP_OK); // the wake goes on behind what it woke
     assert_int_equal(waker->refs, 2);
     waker_wake(waker);
     waker_end(waker);
