@@ -36,24 +36,25 @@ static void gather_services(void)
 static void scan_more(struct host *host, bp_str folder, size_t index)
 {
     const struct conf_node *list = node_find(host->conf->root, "plugins"), *item = list;
-    char                    problem[512];
+    struct reason           why;
 
-    if (registry_scan(host->registry, folder.data, true, problem))
+    if (registry_scan(host->registry, folder.data, true, &why))
         return;
     if (list && list->kind == NODE_SEQUENCE)
         for (item = list->first; item && item->index != index;)
             item = item->next;
-    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", problem);
+    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", why.text);
 }
 
 static bool scan(struct host *host)
 {
-    char folder[4096], problem[512];
+    char          folder[4096];
+    struct reason why;
 
     paths_plugins(folder, sizeof(folder));
-    if (!registry_scan(host->registry, folder, true, problem)) {
+    if (!registry_scan(host->registry, folder, true, &why)) {
         fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n",
-                problem);
+                why.text);
         return false;
     }
     for (size_t i = 0; host->conf && host->conf->root && i < host->conf->plugin_dirs.count; i++)

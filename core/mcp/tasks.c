@@ -43,10 +43,10 @@ void task_set_message(struct task *task, bp_str message)
 static const bp_json *parse(bp_call *call, bp_str text)
 {
     const bp_json *value = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     if (text.len)
-        json_parse(call->arena, text, &value, problem);
+        json_parse(call->arena, text, &value, &why);
     return value;
 }
 

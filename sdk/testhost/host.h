@@ -15,6 +15,7 @@
 #include <backplane/testhost.h>
 
 #include "base/arena.h"
+#include "base/reason.h"
 
 /* Pointers that grow; the owner frees what they point to. */
 struct list {
@@ -73,7 +74,7 @@ struct open_counts {
 
 struct testhost {
     pthread_mutex_t    lock; /* guards the lists below: calls may run on several threads */
-    char               problem[1024];
+    struct reason      problem;
     char               leaks[256];
     char              *data_dir;
     struct list        logs, peers, instances, jobs, answers, requests, scripts, metrics;
