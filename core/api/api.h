@@ -26,6 +26,7 @@ struct api {
     struct budget        *host_requests; /* of a client in a minute */
     struct oauth         *oauth;         /* NULL: no tokens are taken */
     bp_str                scopes;        /* all that routes and tools ask for; in the arena */
+    struct runs          *runs;          /* long-lived work; outlives the edition */
     struct unit          *cache;         /* for rate limits; NULL: none */
     uint64_t              client_seed;   /* of the hashes in bp_call.client */
     bool is_private; /* reached through a socket that only this user can open: nobody is asked */

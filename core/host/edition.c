@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/access.h"
+#include "api/run_service.h"
 #include "base/clock.h"
 #include "host/report.h"
 #include "host/steps.h"
@@ -95,6 +96,7 @@ int edition_make(struct edition *edition, const struct host_options *options,
             host_log_conf_problems(host);
         return EXIT_CONF;
     }
+    edition->api.runs = host->runs;
     edition->api.is_private = before
                                   ? before->api.is_private
                                   : options->is_private || options->stdio_apps || options->handler;
@@ -155,7 +157,10 @@ void edition_take_alerts_back(struct edition *edition)
 
 static bp_status show_on_worker(bp_call *call, void *arg)
 {
-    *worker_slot(call->worker, &shown) = arg;
+    struct edition *edition = arg;
+
+    *worker_slot(call->worker, &shown) = edition;
+    run_service_show(call->worker, &edition->api);
     return BP_OK;
 }
 

@@ -13,8 +13,9 @@
 #include "ops/alerts.h"
 #include "ops/pressure.h"
 #include "ops/process_metrics.h"
+#include "ops/runs.h"
 
-enum { LAST_REQUESTS_S = 5 };
+enum { LAST_REQUESTS_S = 5, RUNS_MAX = 4096, RUNS_OF_ONE_MAX = 1024, RUN_KEPT_S = 3600 };
 
 /* ---- starting ---- */
 
@@ -70,6 +71,8 @@ static bp_status start_upkeep(bp_call *call, void *arg)
     host->memory = memory_return_start(call->worker, host->pool);
     if (!host->memory)
         return call_fail(call, BP_NO_MEMORY, "no memory to watch the memory budget");
+    if (!runs_start(host->runs, call->worker))
+        return call_fail(call, BP_NO_MEMORY, "no memory for long-lived work");
     return mcp_kept_start(call, host->mcp_kept, host->workers, host->worker_count);
 }
 
@@ -79,7 +82,13 @@ static bool make_what_stays(struct host *host)
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
     host->alerts = alerts_new();
     host->mcp_kept = mcp_kept_new(&host->conf->server.mcp);
-    return host->alerts && host->mcp_kept;
+    host->runs = runs_new(
+        &(struct runs_limits){ .bytes = (size_t)host->conf->server.limits.runs_bytes,
+                               .count = RUNS_MAX,
+                               .count_of_one = RUNS_OF_ONE_MAX,
+                               .kept_ns = BP_SECONDS(RUN_KEPT_S),
+                               .setting = "server.limits.runs" });
+    return host->alerts && host->mcp_kept && host->runs;
 }
 
 static bool start_servers(struct host *host, struct reason *why)
@@ -241,6 +250,8 @@ static bp_status stop_upkeep(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
+    if (host->runs)
+        runs_stop(call, host->runs);
     if (host->mcp_kept)
         mcp_kept_stop(call, host->mcp_kept);
     if (host->memory)
@@ -304,6 +315,7 @@ void host_free(struct host *host)
         rmdir(host->socket_folder);
     edition_free(host->edition);
     mcp_kept_free(host->mcp_kept);
+    runs_free(host->runs);
     alerts_free(host->alerts);
     pool_destroy(host->pool);
     free(host->servers);

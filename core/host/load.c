@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/command_run.h"
+#include "api/run_service.h"
 #include "api/web.h"
 #include "conf/environment.h"
 #include "host/paths.h"
@@ -28,6 +29,7 @@ static void gather_services(void)
         services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
     services[service_count++] = command_service_entry;
+    services[service_count++] = run_service_entry;
     services[service_count++] = mcp_service_entry;
     registry_fill_host(services, service_count);
 }

@@ -20,7 +20,7 @@ static bp_str context_of(bp_mcp *request, bp_str subject)
     uint8_t principal[16];
     char    text[33];
 
-    session_hash_principal(&request->call->principal, principal);
+    principal_digest(&request->call->principal, principal);
     crypto_hex(principal, sizeof(principal), text);
     return arena_format(request->call->arena, "%s\n" BP_FMT "\n" BP_FMT, text,
                         BP_ARG(request->message.method), BP_ARG(subject));

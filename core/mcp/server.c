@@ -115,11 +115,11 @@ void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exch
     bp_principal address = { .struct_size = sizeof(address), .tenant = BP_STR("address") };
 
     if (call->principal.id.len || !exchange) {
-        session_hash_principal(&call->principal, digest);
+        principal_digest(&call->principal, digest);
         return;
     }
     address.id = proxy_client_block(mcp->api, exchange);
-    session_hash_principal(&address, digest);
+    principal_digest(&address, digest);
 }
 
 /* ---- life ---- */

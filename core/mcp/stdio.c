@@ -307,7 +307,7 @@ bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *app
 
     if (!stdio.catalog)
         return BP_INVALID;
-    session_hash_principal(&principal, sender);
+    principal_digest(&principal, sender);
     stdio.home = session_open(mcp->sessions, &principal, MCP_2026_07_28, 0, BP_STR(""), sender);
     if (!stdio.home)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client");

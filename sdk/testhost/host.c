@@ -68,6 +68,7 @@ static const struct service services[] = {
     { "web", 1, &web_service, sizeof(web_service) },
     { "mcp", 1, &mcp_service, sizeof(mcp_service) },
     { "command", 1, &command_service, sizeof(command_service) },
+    { "run", 1, &run_service, sizeof(run_service) },
 };
 
 /* ---- small helpers of all files ---- */
@@ -190,6 +191,7 @@ void testhost_free(testhost *host)
     stream_free(host);
     metrics_free(host);
     mcp_free(host);
+    run_free(host);
     free(host->data_dir);
     pthread_mutex_destroy(&host->lock);
     free(host);

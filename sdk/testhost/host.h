@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include <backplane/command.h>
+#include <backplane/run.h>
 #include <backplane/json.h>
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
@@ -79,6 +80,7 @@ struct testhost {
     char              *data_dir;
     struct list        logs, peers, instances, jobs, answers, requests, scripts, metrics;
     struct list        mcp_answers; /* struct mcp_answer * */
+    struct list        runs;        /* bp_run * */
     struct open_counts open;
     size_t             piece_size, break_after;
     bool               offloads_on_threads;
@@ -161,6 +163,7 @@ extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 extern const bp_mcp_service     mcp_service;
 extern const bp_command_service command_service;
+extern const bp_run_service     run_service;
 
 void    clock_advance(int64_t duration_ns);
 int64_t clock_now_ns(void);
@@ -171,6 +174,7 @@ void    http_free(testhost *host);
 void    stream_free(testhost *host);
 void    metrics_free(testhost *host);
 void    mcp_free(testhost *host);
+void    run_free(testhost *host);
 /* Whether the schemas of an app's tools are such as a server takes. */
 bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin);
 
