@@ -60,6 +60,7 @@ static bp_status end(bp_call *call, struct build *build, const struct collection
     bp_json_writer *w = bp_json_writer_new(call, 65536);
     bp_str          json;
 
+    bp_run_message(build->run, BP_STR(""));
     bp_json_object(w);
     bp_json_put_string(w, "collection", collection->name);
     bp_json_put_integer(w, "build", collection->build);
@@ -98,10 +99,9 @@ static bp_status bear(bp_call *call, struct build *build, bp_status status)
 static bp_status run_build(bp_call *call, void *instance, bp_run *run, void *argument)
 {
     const struct building *building = argument;
-    struct build           build = { .self = instance,
-                                     .run = run,
-                                     .collection = building->collection,
-                                     .moved_ns = bp_now_ns() };
+    struct build           build = {
+                  .self = instance, .run = run, .collection = building->collection, .moved_ns = bp_now_ns()
+    };
 
     for (;;) {
         bp_status status = bp_scratch_begin(call); // a build may take hours
