@@ -226,9 +226,9 @@ static void lines_without_an_event_are_told_apart_by_their_beginning(void **stat
     for (size_t i = 0; i < 3; i++) {
         queued = 0;
         now_ns += INT64_C(1000000000);
-        log_event(log_of_test, BP_LOG_INFO, events[i], BP_STR("123456789012345678901234 a"), NULL,
+        log_event(log_of_test, BP_LOG_INFO, events[i], BP_STR("123456789012345678901234a"), NULL,
                   0);
-        log_event(log_of_test, BP_LOG_INFO, events[i], BP_STR("123456789012345678901234 b"), NULL,
+        log_event(log_of_test, BP_LOG_INFO, events[i], BP_STR("123456789012345678901234b"), NULL,
                   0); // the first 24 bytes are the same
         assert_int_equal(queued, 1);
         log_event(log_of_test, BP_LOG_INFO, events[i], BP_STR("12345678901234567890123 c"), NULL,

@@ -24,6 +24,7 @@ static struct timespec clock_says;
 
 static void *scarce_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     if (refused) {
         refused -= refused > 0;
         return NULL;

@@ -24,6 +24,7 @@ static unsigned pieces; /* of heap memory that calls hold */
 
 static void *calloc_unless_gone(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     pieces += !is_memory_gone;
     return is_memory_gone ? NULL : calloc(count, size);
 }
@@ -44,6 +45,14 @@ static struct fiber *start_unless_gone(struct worker *of, void (*run)(struct fib
                                        void          *arg)
 {
     return are_fibers_gone ? NULL : fiber_start(of, run, arg);
+}
+
+static int arenas_freed;
+
+static void count_arena_free(struct arena *arena)
+{
+    arenas_freed++;
+    arena_free(arena);
 }
 
 static int64_t test_now_ns(void)
@@ -97,6 +106,7 @@ static bool from_info_on(const struct log *log, uint32_t level)
 #define malloc        malloc_unless_gone
 #define free          count_free
 #define fiber_start   start_unless_gone
+#define arena_free    count_arena_free
 #define clock_now_ns  test_now_ns
 #define crypto_random count_up
 #define log_event     note_line
@@ -107,6 +117,7 @@ static bool from_info_on(const struct log *log, uint32_t level)
 #undef malloc
 #undef free
 #undef fiber_start
+#undef arena_free
 #undef clock_now_ns
 #undef crypto_random
 
@@ -407,6 +418,8 @@ static void ids_count_up_under_a_prefix(void **state)
     assert_true(call_start(&worker, &options, note_id, NULL));
     strcpy(first, seen_id);
     assert_int_equal(strlen(first), 32);
+    assert_memory_not_equal(first, "0000000000000000", 16); // both halves are random at first
+    assert_memory_not_equal(first + 18, "00000000000000", 14);
     assert_true(call_start(&worker, &options, note_id, NULL));
     assert_int_equal(strlen(seen_id), 32);
     assert_memory_equal(seen_id, first, 16);
@@ -449,6 +462,9 @@ static void the_first_block_of_a_call_is_kept_for_the_next(void **state)
     assert_int_equal(limit_bytes, 1000);
     assert_ptr_equal(arena_seen, arena);
     assert_ptr_equal(block_seen, block);
+    arenas_freed = 0;
+    fiber_free_spares(&worker); // with the fiber it goes
+    assert_int_equal(arenas_freed, 1);
 }
 
 /* ---- lines ---- */

@@ -23,6 +23,7 @@ static int     poll_started, poll_stopped, polled_for;
 
 static void *count_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     if (is_memory_gone)
         return NULL;
     pieces++;

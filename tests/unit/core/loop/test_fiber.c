@@ -24,12 +24,21 @@ static int         files_opened;
 
 static void *calloc_unless_gone(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     return is_memory_gone ? NULL : calloc(count, size);
 }
 
 static struct context *context_unless_gone(struct worker *of, void (*entry)(void *arg), void *arg)
 {
     return are_stacks_gone ? NULL : context_new(of, entry, arg);
+}
+
+static int contexts_freed;
+
+static void count_context_free(struct context *context)
+{
+    contexts_freed++;
+    context_free(context);
 }
 
 static FILE *open_max_map_count(const char *path, const char *mode)
@@ -41,12 +50,14 @@ static FILE *open_max_map_count(const char *path, const char *mode)
                          : NULL;
 }
 
-#define calloc      calloc_unless_gone
-#define context_new context_unless_gone
-#define fopen       open_max_map_count
+#define calloc       calloc_unless_gone
+#define context_new  context_unless_gone
+#define context_free count_context_free
+#define fopen        open_max_map_count
 #include "loop/fiber.c"
 #undef calloc
 #undef context_new
+#undef context_free
 #undef fopen
 
 #include "loop_rig.h"
@@ -98,10 +109,10 @@ static void as_many_fibers_may_live_as_their_stacks_can_be_mapped(void **state)
     static const struct {
         const char *text;
         uint32_t    max;
-    } files[] = { { NULL, 30000 },    { "words\n", 30000 },  { "65530\n", 30000 },
-                  { "65000", 30000 }, { "64999", 29999 },    { "64998", 29999 },
-                  { "64997", 29998 }, { "65002", 30000 },    { "30000", 12500 },
-                  { "5202", 101 },    { "5201", 100 },       { "5200", 100 },
+    } files[] = { { NULL, 30000 },    { "words\n", 30000 }, { "65530\n", 30000 },
+                  { "65000", 30000 }, { "64999", 29999 },   { "64998", 29999 },
+                  { "64997", 29998 }, { "65002", 30000 },   { "30000", 12500 },
+                  { "5202", 101 },    { "5201", 100 },      { "5200", 100 },
                   { "100", 100 },     { "2000000", 30000 } };
 
     (void)state;
@@ -343,9 +354,12 @@ static void some_finished_fibers_are_kept_for_the_next(void **state)
     assert_int_equal(worker.spare.count, SPARE_MAX);
     again = fiber_start(&worker, park_and_note, "");
     worker.is_stopping = true; // then none is kept
+    contexts_freed = 0;
     fiber_wake(again);
     assert_int_equal(worker.spare.count, SPARE_MAX - 1);
+    assert_int_equal(contexts_freed, 1);
     fiber_free_spares(&worker);
+    assert_int_equal(contexts_freed, SPARE_MAX);
     assert_int_equal(worker.spare.count, 0);
     assert_null(worker.spare.first);
     worker_adopt_thread(NULL);

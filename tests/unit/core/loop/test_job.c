@@ -16,6 +16,7 @@ static bool is_memory_gone, are_fibers_gone;
 
 static void *calloc_unless_gone(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     return is_memory_gone ? NULL : calloc(count, size);
 }
 

@@ -1,5 +1,5 @@
-/* test_pool.c - jobs on threads: how many wait, who is waited for, and what is left of them. The file
- * under test is compiled in, so that its queue can be full and its threads refused. */
+/* test_pool.c - jobs on threads: how many wait, who is waited for, and what is left of them. The
+ * file under test is compiled in, so that its queue can be full and its threads refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "loop/crash.h"
 #include "loop/pool.h"
 
 static int threads_left = -1; /* of those that can be made; -1: any number */
 
-static int test_thread(pthread_t *thread, const pthread_attr_t *attributes,
-                       void *(*run)(void *arg), void *arg)
+static int test_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *arg),
+                       void *arg)
 {
     if (threads_left == 0)
         return 11;
@@ -26,7 +27,29 @@ static int test_thread(pthread_t *thread, const pthread_attr_t *attributes,
     return pthread_create(thread, attributes, run, arg);
 }
 
-#define pthread_create test_thread
+/* What the crash report is told. */
+static _Atomic int            crash_threads;
+static _Thread_local bp_call *crash_call;
+
+static void test_crash_start(void)
+{
+    crash_threads++;
+}
+
+static void test_crash_stop(void)
+{
+    crash_threads--;
+}
+
+static void test_crash_call(bp_call *call)
+{
+    crash_call = call;
+}
+
+#define pthread_create     test_thread
+#define crash_thread_start test_crash_start
+#define crash_thread_stop  test_crash_stop
+#define crash_running_call test_crash_call
 #include "loop/pool.c"
 #undef pthread_create
 
@@ -50,7 +73,8 @@ static void settle(void)
 
 static bp_status get_name(bp_call *call, void *arg)
 {
-    (void)call;
+    assert_ptr_equal(crash_call, call);
+    assert_int_equal(crash_threads, 1);
     assert_true(pool_is_job_thread());
     return pthread_getname_np(pthread_self(), arg, 16) == 0 ? BP_OK : BP_INTERNAL;
 }
@@ -71,6 +95,7 @@ static void the_threads_of_a_pool_bear_its_name(void **state)
     assert_string_equal(pool->name, "a-very-long-nam");
     on_call(ask_for_name);
     pool_destroy(pool);
+    assert_int_equal(crash_threads, 0);
 }
 
 static void its_owner_counts_a_pool_until_it_is_destroyed(void **state)

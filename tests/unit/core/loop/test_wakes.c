@@ -18,6 +18,7 @@ static int  pieces, posts;
 
 static void *count_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     if (is_memory_gone)
         return NULL;
     pieces++;

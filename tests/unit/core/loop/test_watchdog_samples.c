@@ -1,5 +1,5 @@
-/* test_watchdog_samples.c - what each sample of the watchdog counts, and what it does about it, by a
- * clock, a CPU and a /proc of the test's own. The file under test is compiled in for that. */
+/* test_watchdog_samples.c - what each sample of the watchdog counts, and what it does about it, by
+ * a clock, a CPU and a /proc of the test's own. The file under test is compiled in for that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,11 +89,12 @@ static void machine_abort(void)
 
 static void *machine_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     return machine.has_memory ? calloc(count, size) : NULL;
 }
 
 static int machine_thread(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*run)(void *arg), void *arg)
+                          void *(*run)(void *arg), void           *arg)
 {
     return machine.has_threads ? pthread_create(thread, attributes, run, arg) : 11;
 }
@@ -109,13 +110,13 @@ static void note_event(struct log *log, uint32_t level, const char *event, bp_st
     logged.field_count = field_count;
     snprintf(logged.plugin, 32, "%.*s", (int)fields[0].text.len, fields[0].text.data);
     snprintf(logged.op, 32, "%.*s", (int)fields[1].text.len, fields[1].text.data);
-    snprintf(logged.instance, 32, "%.*s", (int)fields[2].text.len,
-             fields[2].text.data);
+    snprintf(logged.instance, 32, "%.*s", (int)fields[2].text.len, fields[2].text.data);
     logged.worker = fields[3].integer;
     logged.duration_ms = fields[4].integer;
 }
 
-static void note_message(struct log *log, uint32_t level, const char *event, const char *format, ...)
+static void note_message(struct log *log, uint32_t level, const char *event, const char *format,
+                         ...)
 {
     va_list args;
 
@@ -256,7 +257,8 @@ static void the_cpu_of_a_thread_is_exact(void **state)
 
 static double blocked(const char *plugin)
 {
-    return metric_value(metrics_series(watched_by->blocked, &(bp_str){ plugin, strlen(plugin) }, 1));
+    return metric_value(
+        metrics_series(watched_by->blocked, &(bp_str){ plugin, strlen(plugin) }, 1));
 }
 
 static void each_run_that_is_too_long_is_warned_about_once(void **state)
@@ -355,7 +357,8 @@ static void a_thread_that_is_stuck_ends_the_process_with_its_own_stack(void **st
     assert_int_equal(logged.level, BP_LOG_ERROR);
     assert_string_equal(logged.event, "loop_stuck");
     assert_string_equal(logged.text,
-                        "llm/http holds the loop of worker 1 in complete since 100 ms, which is the "
+                        "llm/http holds the loop of worker 1 in complete since 100 ms, which is "
+                        "the "
                         "limit of watchdog.abort: ending the process with a stack trace");
     workers[1].running.plugin = workers[1].running.op = NULL;
     pass(0, 0);

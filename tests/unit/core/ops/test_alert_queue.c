@@ -35,6 +35,7 @@ static void *queue_malloc(size_t size)
 
 static void *queue_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     pieces += !is_memory_gone;
     return is_memory_gone ? NULL : calloc(count, size);
 }

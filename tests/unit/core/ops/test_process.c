@@ -122,6 +122,7 @@ static int machine_limit(int resource, struct rlimit *limit)
 
 static void *machine_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     return machine.has_memory ? calloc(count, size) : NULL;
 }
 

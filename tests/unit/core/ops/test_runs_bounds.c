@@ -23,6 +23,7 @@ static int     pieces;
 
 static void *runs_calloc(size_t count, size_t size)
 {
+    assert_int_equal(count, 1);
     pieces += !is_memory_gone;
     return is_memory_gone ? NULL : calloc(count, size);
 }
