@@ -329,77 +329,78 @@ static void addresses_have_a_host_and_a_port_or_a_path(void **state)
     }
 }
 
+static const char bare[] = "is not a URL (it has no scheme)",
+                  no_host[] = "is not a URL (it names no host)",
+                  bad_host[] = "is not a URL (its host is not well formed)",
+                  bad_port[] = "is not a URL (its port is not a number from 0 to 65535)",
+                  empty[] = "is not a URL (one of its hosts is empty)",
+                  blank[] = "is not a URL (it has a blank in it)";
+static const struct {
+    const char *text, *schemes, *problem, *hint;
+} urls[] = {
+    { "http://h", NULL, NULL, NULL },
+    { "https://h:1/p?q#f", NULL, NULL, NULL },
+    { "HTTP://h", NULL, NULL, NULL },
+    { "http://u:p@h:1/", NULL, NULL, NULL },
+    { "http://a@b@h", NULL, NULL, NULL },
+    { "http://[::1]:1/", NULL, NULL, NULL },
+    { "http://[::1]", NULL, NULL, NULL },
+    { "http://h?x:y", NULL, NULL, NULL },
+    { "http://h#x:y", NULL, NULL, NULL },
+    { "http://h/x:y@z", NULL, NULL, NULL },
+    { "", NULL, bare, NULL },
+    { "h", NULL, bare, "http://h" },
+    { "h:1", NULL, bare, "http://h:1" },
+    { "http:h", NULL, bare, "http://http:h" },
+    { "http:/", NULL, bare, "http://http:/" },
+    { "http:/h", NULL, bare, "http://http:/h" },
+    { "h", "postgres|postgresql", bare, "postgres://h" },
+    { "ht p://h", NULL, blank, NULL },
+    { "http://h/\x7f", NULL, blank, NULL },
+    { "htp://h", NULL, "is not a URL", "http://h" },
+    { "httpx://h", NULL, "is not a URL", "http://h" },
+    { "gopher://h", NULL, "is not a URL with a scheme that is understood here (http, https)",
+      NULL },
+    { "gopher://h", "redis|rediss|a+b|unix",
+      "is not a URL with a scheme that is understood here (redis, rediss, unix)", NULL },
+    { "gopher://h", "a+b", "is not a URL with a scheme that is understood here", NULL },
+    { "http://", NULL, no_host, NULL },
+    { "http:///p", NULL, no_host, NULL },
+    { "http://u@", NULL, no_host, NULL },
+    { "http://h:", NULL, bad_port, NULL },
+    { "http://h:65536", NULL, bad_port, NULL },
+    { "http://h:x", NULL, bad_port, NULL },
+    { "http://-h", NULL, bad_host, NULL },
+    { "http://h,i", NULL, bad_host, NULL },
+    { "http://[::1", NULL, bad_host, NULL },
+    { "http://[x]", NULL, bad_host, NULL },
+    { "http://[::1]x", NULL, bad_host, NULL },
+    { "pg://h,i:1", "pg", NULL, NULL },
+    { "pg://", "pg", NULL, NULL },
+    { "pg:///db", "pg", NULL, NULL },
+    { "pg://u@h,[::1]:2/db", "pg", NULL, NULL },
+    { "pg://%2Frun", "pg", NULL, NULL },
+    { "pg://%2frun,h", "pg", NULL, NULL },
+    { "pg://%2Erun", "pg", bad_host, NULL },
+    { "pg://h,,i", "pg", empty, NULL },
+    { "pg://,h", "pg", empty, NULL },
+    { "pg://h,", "pg", NULL, NULL },
+    { "pg://h,i:x", "pg", bad_port, NULL },
+    { "pg://h:x,i", "pg", bad_port, NULL },
+    { "pg://h,-i", "pg", bad_host, NULL },
+};
+
 static void urls_have_a_scheme_and_hosts(void **state)
 {
-    static const char bare[] = "is not a URL (it has no scheme)",
-                      no_host[] = "is not a URL (it names no host)",
-                      bad_host[] = "is not a URL (its host is not well formed)",
-                      bad_port[] = "is not a URL (its port is not a number from 0 to 65535)",
-                      empty[] = "is not a URL (one of its hosts is empty)",
-                      blank[] = "is not a URL (it has a blank in it)";
-    static const struct {
-        const char *text, *schemes, *problem, *hint;
-    } cases[] = {
-        { "http://h", NULL, NULL, NULL },
-        { "https://h:1/p?q#f", NULL, NULL, NULL },
-        { "HTTP://h", NULL, NULL, NULL },
-        { "http://u:p@h:1/", NULL, NULL, NULL },
-        { "http://a@b@h", NULL, NULL, NULL },
-        { "http://[::1]:1/", NULL, NULL, NULL },
-        { "http://[::1]", NULL, NULL, NULL },
-        { "http://h?x:y", NULL, NULL, NULL },
-        { "http://h#x:y", NULL, NULL, NULL },
-        { "http://h/x:y@z", NULL, NULL, NULL },
-        { "", NULL, bare, NULL },
-        { "h", NULL, bare, "http://h" },
-        { "h:1", NULL, bare, "http://h:1" },
-        { "http:h", NULL, bare, "http://http:h" },
-        { "http:/", NULL, bare, "http://http:/" },
-        { "http:/h", NULL, bare, "http://http:/h" },
-        { "h", "postgres|postgresql", bare, "postgres://h" },
-        { "ht p://h", NULL, blank, NULL },
-        { "http://h/\x7f", NULL, blank, NULL },
-        { "htp://h", NULL, "is not a URL", "http://h" },
-        { "httpx://h", NULL, "is not a URL", "http://h" },
-        { "gopher://h", NULL, "is not a URL with a scheme that is understood here (http, https)",
-          NULL },
-        { "gopher://h", "redis|rediss|a+b|unix",
-          "is not a URL with a scheme that is understood here (redis, rediss, unix)", NULL },
-        { "gopher://h", "a+b", "is not a URL with a scheme that is understood here", NULL },
-        { "http://", NULL, no_host, NULL },
-        { "http:///p", NULL, no_host, NULL },
-        { "http://u@", NULL, no_host, NULL },
-        { "http://h:", NULL, bad_port, NULL },
-        { "http://h:65536", NULL, bad_port, NULL },
-        { "http://h:x", NULL, bad_port, NULL },
-        { "http://-h", NULL, bad_host, NULL },
-        { "http://h,i", NULL, bad_host, NULL },
-        { "http://[::1", NULL, bad_host, NULL },
-        { "http://[x]", NULL, bad_host, NULL },
-        { "http://[::1]x", NULL, bad_host, NULL },
-        { "pg://h,i:1", "pg", NULL, NULL },
-        { "pg://", "pg", NULL, NULL },
-        { "pg:///db", "pg", NULL, NULL },
-        { "pg://u@h,[::1]:2/db", "pg", NULL, NULL },
-        { "pg://%2Frun", "pg", NULL, NULL },
-        { "pg://%2frun,h", "pg", NULL, NULL },
-        { "pg://%2Erun", "pg", bad_host, NULL },
-        { "pg://h,,i", "pg", empty, NULL },
-        { "pg://,h", "pg", empty, NULL },
-        { "pg://h,", "pg", NULL, NULL },
-        { "pg://h,i:x", "pg", bad_port, NULL },
-        { "pg://h:x,i", "pg", bad_port, NULL },
-        { "pg://h,-i", "pg", bad_host, NULL },
-    };
     char              text[400], wanted[512];
     struct value_hint hint;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         hint = (struct value_hint){ .text = "" };
-        expect(cases[i].text, value_url(bp_str_of(cases[i].text), cases[i].schemes, &hint),
-               cases[i].problem);
-        expect_hint(cases[i].text, &hint, cases[i].hint);
+        expect(urls[i].text, value_url(bp_str_of(urls[i].text), urls[i].schemes, &hint),
+               urls[i].problem);
+        expect_hint(urls[i].text, &hint, urls[i].hint);
     }
     for (int len = 199; len <= 200; len++) { // what is long is not repeated
         hint = (struct value_hint){ .text = "" };
