@@ -281,19 +281,49 @@ static inline void answer_free(struct answer *answer)
     free(answer->body);
 }
 
+/* Ends the answer, too. */
+static inline void expect_answer(struct answer *answer, const char *asked, const char *wanted)
+{
+#ifdef RECORD
+    printf("@@%s\n", answer->body);
+    fflush(stdout);
+    return;
+#endif
+    if (strcmp(answer->body, wanted) != 0)
+        fail_msg("%s\nnot    %s\nbut is %s", asked, wanted, answer->body);
+    answer_free(answer);
+}
+
 #define JSON_HEADERS                                                                               \
     "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 
-#ifdef RECORD
-#define RECORDED(answer)                                                                           \
-    do {                                                                                           \
-        printf("@@%s\n", answer.body);                                                             \
-        fflush(stdout);                                                                            \
-        return;                                                                                    \
-    } while (0)
-#else
-#define RECORDED(answer)
-#endif
+/* ---- anything ---- */
+
+struct raw_case {
+    const char *method, *path, *headers, *body, *answer;
+};
+
+#define RAW_AS(method, path, headers, body, answer)                                                \
+    {                                                                                              \
+        method, path, headers, body, answer                                                        \
+    }
+#define RAW(method, more, body, answer)                                                            \
+    {                                                                                              \
+        method, "/mcp", JSON_HEADERS more, body, answer                                            \
+    }
+
+static inline void expect_raw(const struct raw_case *wanted)
+{
+    struct answer answer = http_end(
+        http_begin(wanted->method, wanted->path, wanted->headers, wanted->body));
+
+    expect_answer(&answer, wanted->body ? wanted->body : wanted->method, wanted->answer);
+}
+
+#define EXPECT_EACH_RAW(table)                                                                     \
+    for (size_t each_ = 0; each_ < sizeof(table) / sizeof((table)[0]); each_++)                    \
+    expect_raw(&(table)[each_])
+
 /* ---- MCP 2026-07-28 ---- */
 
 #define META_WITH(capabilities)                                                                    \
@@ -343,11 +373,7 @@ static inline void expect_modern(const struct modern_case *wanted)
 {
     struct answer answer = modern(wanted->method, wanted->name, wanted->more, wanted->params);
 
-    RECORDED(answer);
-    if (strcmp(answer.body, wanted->answer) != 0)
-        fail_msg("%s %s\nnot    %s\nbut is %s", wanted->method, wanted->params, wanted->answer,
-                 answer.body);
-    answer_free(&answer);
+    expect_answer(&answer, wanted->params, wanted->answer);
 }
 
 #define ASK_AS(method, name, more, params, answer)                                                 \
@@ -426,11 +452,7 @@ static inline void expect_legacy(const char *session, const struct legacy_case *
 {
     struct answer answer = legacy_ask(session, wanted->method, wanted->params);
 
-    RECORDED(answer);
-    if (strcmp(answer.body, wanted->answer) != 0)
-        fail_msg("%s %s\nnot    %s\nbut is %s", wanted->method, wanted->params, wanted->answer,
-                 answer.body);
-    answer_free(&answer);
+    expect_answer(&answer, wanted->params, wanted->answer);
 }
 
 #define EXPECT_EACH_LEGACY(session, table)                                                         \
