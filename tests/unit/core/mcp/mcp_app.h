@@ -106,12 +106,14 @@ static bp_status act_fail(bp_call *call, const bp_json *arguments, bp_mcp *mcp)
                        arg_json(call, arguments, "value"));
 }
 
-/* Until it is cancelled, its time is up, or one more is released. */
+/* Until it is cancelled, its time is up, or one more is released. Who asked for progress gets one.
+ */
 static bp_status act_wait(bp_call *call, const bp_json *arguments, bp_mcp *mcp)
 {
     int number = act_waits++;
 
     (void)arguments;
+    BP_TRY(bp_mcp_progress(call, mcp, 1, 0, BP_STR("")));
     while (act_released <= number) {
         bp_status status = bp_sleep(call, BP_MILLISECONDS(2));
 

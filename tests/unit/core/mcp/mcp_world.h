@@ -253,11 +253,14 @@ static inline void without_chunks(char *body)
     *to = '\0';
 }
 
-static inline struct answer http_end(int fd)
+/* What came before, out of http_wait(), is part of the answer. */
+static inline struct answer http_end_after(int fd, char *before)
 {
     struct answer answer;
-    char         *text = client_drain(fd, NULL);
+    char         *rest = client_drain(fd, NULL), *text = formatted("%s%s", before, rest);
 
+    free(before);
+    free(rest);
     close(fd);
     answer.status = client_status(text);
     answer.body = strdup(client_body(text));
@@ -273,6 +276,38 @@ static inline struct answer http_end(int fd)
         free(plain);
     }
     return answer;
+}
+
+static inline struct answer http_end(int fd)
+{
+    return http_end_after(fd, strdup(""));
+}
+
+/* Reads until `mark` has come in all that was read: `before`, to be freed, and what is new. */
+static inline char *http_wait(int fd, char *before, const char *mark)
+{
+    char   *raw = strdup(mark), piece[4096];
+    ssize_t count;
+
+    swap(raw, '\'', '"');
+    while (!strstr(before, raw)) {
+        char *all;
+
+        count = recv(fd, piece, sizeof(piece), 0);
+        if (count <= 0)
+            fail_msg("waiting for \"%s\": %s; there is: %s", raw,
+                     count ? strerror(errno) : "the end", before);
+        all = formatted("%s%.*s", before, (int)count, piece);
+        free(before);
+        before = all;
+    }
+    free(raw);
+    return before;
+}
+
+static inline char *http_wait_first(int fd, const char *mark)
+{
+    return http_wait(fd, strdup(""), mark);
 }
 
 static inline void answer_free(struct answer *answer)

@@ -156,6 +156,8 @@ static void what_a_handler_adds_is_what_the_client_gets(void **state)
 {
     (void)state;
     EXPECT_EACH_MODERN(results);
+    expect_logged("a content block was begun and not ended");
+    expect_logged("the blocks of the handler are not JSON");
 }
 
 /* ---- how it ends ---- */
