@@ -10,6 +10,7 @@
 
 #include "mcp_app.h"
 
+#include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
 #include "ops/runs.h"
