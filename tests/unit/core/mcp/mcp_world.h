@@ -233,7 +233,8 @@ static inline int http_begin(const char *method, const char *path, const char *h
 }
 
 struct answer {
-    char *head, *body; /* readable, without the frames of chunks, and behind a status but 200 */
+    char *head, *raw; /* the body as it came, without the frames of chunks */
+    char *body;       /* the same readable, and behind a status but 200 */
     int   status;
 };
 
@@ -264,12 +265,12 @@ static inline struct answer http_end_after(int fd, char *before)
     free(rest);
     close(fd);
     answer.status = client_status(text);
-    answer.body = strdup(client_body(text));
+    answer.raw = strdup(client_body(text));
     answer.head = text;
     *(char *)client_body(text) = '\0';
     if (strcasestr(answer.head, "transfer-encoding: chunked"))
-        without_chunks(answer.body);
-    answer.body = readable(answer.body);
+        without_chunks(answer.raw);
+    answer.body = readable(strdup(answer.raw));
     if (answer.status != 200) {
         char *plain = answer.body;
 
@@ -314,6 +315,7 @@ static inline char *http_wait_first(int fd, const char *mark)
 static inline void answer_free(struct answer *answer)
 {
     free(answer->head);
+    free(answer->raw);
     free(answer->body);
 }
 
