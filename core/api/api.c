@@ -30,7 +30,7 @@ static struct unit *find_unit(const struct generation *generation, const char *k
 }
 
 /* The routes of an app, with what stands before its paths. */
-static bool add_app(struct api *api, struct unit *unit, const char *prefix, char problem[512])
+static bool add_app(struct api *api, struct unit *unit, const char *prefix, struct reason *why)
 {
     const bp_app_ops *app = unit->plugin->descriptor.ops;
     bp_route         *specs = arena_alloc(&api->arena, (app->route_count + 1) * sizeof(*specs));
@@ -40,14 +40,14 @@ static bool add_app(struct api *api, struct unit *unit, const char *prefix, char
         known = sizeof(*specs);
     if (!specs || known < offsetof(bp_route, summary)) { // the router says what is wrong with it
         return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL,
-                          problem);
+                          why);
     }
     for (size_t i = 0; i < app->route_count; i++) {
         memcpy(&specs[i], (const char *)app->routes + i * app->route_size, known);
         if (specs[i].path && *prefix)
             specs[i].path = arena_format(&api->arena, "%s%s", prefix, specs[i].path).data;
     }
-    if (!router_add(api->router, specs, sizeof(*specs), app->route_count, unit, NULL, problem))
+    if (!router_add(api->router, specs, sizeof(*specs), app->route_count, unit, NULL, why))
         return false;
     for (size_t i = before; i < router_count(api->router); i++)
         router_at(api->router, i)->prefix_bytes = strlen(prefix);
@@ -67,7 +67,7 @@ static bool refuse_app(struct api *api, const struct unit *unit, const char *pro
     return false;
 }
 
-static bool add_apps(struct api *api, char problem[512])
+static bool add_apps(struct api *api, struct reason *why)
 {
     struct generation *generation = api->generation;
     bool               is_good = true;
@@ -78,16 +78,16 @@ static bool add_apps(struct api *api, char problem[512])
 
         if (!is_app(unit) || app->struct_size >= offsetof(bp_app_ops, migrations))
             continue;
-        snprintf(problem, 512, "%s has a table of operations that is too short to have routes",
-                 unit->plugin->label);
-        return refuse_app(api, unit, problem);
+        reason_set(why, "%s has a table of operations that is too short to have routes",
+                   unit->plugin->label);
+        return refuse_app(api, unit, why->text);
     }
-    api->prefixes = prefixes_settle(api->conf, api->generation, &api->arena, problem);
+    api->prefixes = prefixes_settle(api->conf, api->generation, &api->arena, why);
     for (size_t i = 0; api->prefixes && i < generation->unit_count; i++)
         if (is_app(generation->units[i]) &&
-            (!add_app(api, generation->units[i], api->prefixes[i], problem) ||
-             !commands_add(api, generation->units[i], problem)))
-            is_good = refuse_app(api, generation->units[i], problem);
+            (!add_app(api, generation->units[i], api->prefixes[i], why) ||
+             !commands_add(api, generation->units[i], why)))
+            is_good = refuse_app(api, generation->units[i], why->text);
     return api->prefixes && is_good;
 }
 
@@ -110,7 +110,7 @@ static void define_requests(struct api *api)
 }
 
 bool api_init(struct api *api, struct conf *conf, struct generation *generation,
-              struct health_board *health, bool is_served, char problem[512])
+              struct health_board *health, bool is_served, struct reason *why)
 {
     *api = (struct api){ .conf = conf, .generation = generation, .health = health };
     arena_init(&api->arena, 64u << 20);
@@ -120,7 +120,7 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     api->router = router_new();
     api->key_caches = calloc(generation->worker_count, sizeof(*api->key_caches));
     if (!api->router || !api->key_caches) {
-        snprintf(problem, 512, "no memory for the routes");
+        reason_set(why, "no memory for the routes");
         return false;
     }
     for (uint32_t w = 0; w < generation->worker_count; w++)
@@ -128,13 +128,13 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     api->key_guard = key_guard_new(conf->server.auth.wrong_keys_per_minute);
     api->host_requests = budget_new(conf->server.host_rate_per_minute);
     if (!api->key_guard || !api->host_requests) {
-        snprintf(problem, 512, "no memory for counting requests");
+        reason_set(why, "no memory for counting requests");
         return false;
     }
     if (conf->server.auth.mode == AUTH_OAUTH || conf->server.auth.mode == AUTH_BOTH) {
         api->oauth = oauth_new(&conf->server.auth, api->key_guard);
         if (!api->oauth) {
-            snprintf(problem, 512, "no memory for the issuer's keys");
+            reason_set(why, "no memory for the issuer's keys");
             return false;
         }
     }
@@ -144,15 +144,15 @@ bool api_init(struct api *api, struct conf *conf, struct generation *generation,
     if (!api->cache)
         api->cache = find_unit(generation, "cache", (bp_str){ NULL, 0 });
     if (conf->server.rate_per_minute && !api->cache) {
-        snprintf(problem, 512,
-                 "server.rate_per_minute is set, but there is no cache that could count: add "
-                 "`cache: { main: { use: memory } }`");
+        reason_set(why,
+                   "server.rate_per_minute is set, but there is no cache that could count: add "
+                   "`cache: { main: { use: memory } }`");
         return false;
     }
     if (!router_add(api->router, api_host_routes, sizeof(bp_route), api_host_route_count, NULL, api,
-                    problem))
+                    why))
         return false;
-    if (is_served && !add_apps(api, problem))
+    if (is_served && !add_apps(api, why))
         return false;
     define_requests(api);
     return true;

@@ -10,6 +10,7 @@
 #include "api/keys.h"
 #include "api/oauth.h"
 #include "api/router.h"
+#include "base/reason.h"
 #include "net/http_server.h"
 #include "ops/health.h"
 
@@ -25,6 +26,7 @@ struct api {
     struct budget        *host_requests; /* of a client in a minute */
     struct oauth         *oauth;         /* NULL: no tokens are taken */
     bp_str                scopes;        /* all that routes and tools ask for; in the arena */
+    struct runs          *runs;          /* long-lived work; outlives the edition */
     struct unit          *cache;         /* for rate limits; NULL: none */
     uint64_t              client_seed;   /* of the hashes in bp_call.client */
     bool is_private; /* reached through a socket that only this user can open: nobody is asked */
@@ -37,10 +39,10 @@ struct api {
 
 /* Builds the routes of the host and, when they are served at all, of every app: over standard input
  * and output there is no HTTP, so that nothing there can be in each other's way. False with a
- * sentence in `problem`; what is wrong with an app stands in the conf's problems as well. No
+ * sentence in `why`; what is wrong with an app stands in the conf's problems as well. No
  * instance needs to be up. */
 bool api_init(struct api *api, struct conf *conf, struct generation *generation,
-              struct health_board *health, bool is_served, char problem[512]);
+              struct health_board *health, bool is_served, struct reason *why);
 /* When all routes are there: makes their description. `more_scopes` are those of what is no route;
  * separated by blanks. */
 void api_describe(struct api *api, bp_str more_scopes);

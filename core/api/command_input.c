@@ -81,13 +81,14 @@ static bp_status read_line(bp_call *call, struct command_input *input, size_t mo
 static bp_status parse(bp_call *call, struct command_input *input, struct arena *arena, bp_str line,
                        const bp_json **value)
 {
-    char problem[JSON_PROBLEM_BYTES] = "", why[JSON_PROBLEM_BYTES + 64];
+    struct reason problem = { "" };
+    char          why[REASON_BYTES + 64];
 
-    if (json_parse(arena, line, value, problem) == BP_OK &&
+    if (json_parse(arena, line, value, &problem) == BP_OK &&
         json_type_of(*value) == JSON_KIND_OBJECT)
         return BP_OK;
-    snprintf(why, sizeof(why), "one of its lines is not a JSON object%s%s", problem[0] ? ": " : "",
-             problem);
+    snprintf(why, sizeof(why), "one of its lines is not a JSON object%s%s",
+             problem.text[0] ? ": " : "", problem.text);
     return fail(call, input, why);
 }
 

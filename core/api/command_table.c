@@ -63,7 +63,7 @@ static const char *check_option(const struct app_command *command, size_t index)
 }
 
 static bool read_options(struct arena *arena, struct app_command *command, const char *owner,
-                         char problem[512])
+                         struct reason *why)
 {
     const bp_command  *spec = &command->spec;
     bp_command_option *options = arena_alloc(arena, (spec->option_count + 1) * sizeof(*options));
@@ -71,10 +71,10 @@ static bool read_options(struct arena *arena, struct app_command *command, const
 
     if (!options || spec->option_count > COMMAND_OPTIONS_MAX ||
         (spec->option_count && (!spec->options || known < offsetof(bp_command_option, flags)))) {
-        snprintf(problem, 512,
-                 "the command \"%s\" of %s has a malformed table of options: %u of "
-                 "%u bytes",
-                 spec->name, owner, spec->option_count, spec->option_size);
+        reason_set(why,
+                   "the command \"%s\" of %s has a malformed table of options: %u of "
+                   "%u bytes",
+                   spec->name, owner, spec->option_count, spec->option_size);
         return false;
     }
     command->options = options;
@@ -85,31 +85,31 @@ static bool read_options(struct arena *arena, struct app_command *command, const
         wrong = check_option(command, i);
         if (!wrong)
             continue;
-        snprintf(problem, 512, "the command \"%s\" of %s: the option \"%.64s\" %s", spec->name,
-                 owner, options[i].name ? options[i].name : "", wrong);
+        reason_set(why, "the command \"%s\" of %s: the option \"%.64s\" %s", spec->name, owner,
+                   options[i].name ? options[i].name : "", wrong);
         return false;
     }
     return true;
 }
 
 static bool read_one(struct arena *arena, struct app_command *command, const char *owner,
-                     char problem[512])
+                     struct reason *why)
 {
     const bp_command *spec = &command->spec;
 
     if (!is_command_name(spec->name) || !spec->summary || !spec->handler) {
-        snprintf(problem, 512,
-                 "a command of %s, \"%.64s\", needs a name of one or two words of [a-z0-9-] that "
-                 "begin with a letter, a summary and a handler",
-                 owner, spec->name ? spec->name : "");
+        reason_set(why,
+                   "a command of %s, \"%.64s\", needs a name of one or two words of [a-z0-9-] that "
+                   "begin with a letter, a summary and a handler",
+                   owner, spec->name ? spec->name : "");
         return false;
     }
     command_words_of(spec->arguments, &command->words_min, &command->words_max);
-    return read_options(arena, command, owner, problem);
+    return read_options(arena, command, owner, why);
 }
 
 bool command_table_read(struct arena *arena, const bp_app_ops *app, const char *owner,
-                        struct app_command **commands, size_t *count, char problem[512])
+                        struct app_command **commands, size_t *count, struct reason *why)
 {
     size_t known = app->command_size < sizeof(bp_command) ? app->command_size : sizeof(bp_command);
 
@@ -119,25 +119,26 @@ bool command_table_read(struct arena *arena, const bp_app_ops *app, const char *
         return true;
     if (app->command_count > COMMANDS_OF_APP_MAX || !app->commands ||
         known < offsetof(bp_command, scope)) {
-        snprintf(problem, 512,
-                 "the table of commands of %s is malformed: %zu commands of %u bytes, the most is "
-                 "%d",
-                 owner, app->command_count, app->command_size, COMMANDS_OF_APP_MAX);
+        reason_set(why,
+                   "the table of commands of %s is malformed: %zu commands of %u bytes, the most "
+                   "is "
+                   "%d",
+                   owner, app->command_count, app->command_size, COMMANDS_OF_APP_MAX);
         return false;
     }
     *commands = arena_alloc(arena, app->command_count * sizeof(**commands));
     if (!*commands) {
-        snprintf(problem, 512, "there is no memory for the commands of %s", owner);
+        reason_set(why, "there is no memory for the commands of %s", owner);
         return false;
     }
     for (size_t i = 0; i < app->command_count; i++) {
         memcpy(&(*commands)[i].spec, (const char *)app->commands + i * app->command_size, known);
-        if (!read_one(arena, &(*commands)[i], owner, problem))
+        if (!read_one(arena, &(*commands)[i], owner, why))
             return false;
         for (size_t j = 0; j < i; j++) {
             if (strcmp((*commands)[j].spec.name, (*commands)[i].spec.name) != 0)
                 continue;
-            snprintf(problem, 512, "%s has two commands \"%s\"", owner, (*commands)[i].spec.name);
+            reason_set(why, "%s has two commands \"%s\"", owner, (*commands)[i].spec.name);
             return false;
         }
     }

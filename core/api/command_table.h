@@ -7,6 +7,7 @@
 #include <backplane/command.h>
 
 #include "base/json.h"
+#include "base/reason.h"
 
 enum { COMMANDS_OF_APP_MAX = 64, COMMAND_OPTIONS_MAX = 64, COMMAND_NAME_MAX = 64 };
 
@@ -16,10 +17,10 @@ struct app_command {
     size_t                   words_min, words_max;
 };
 
-/* False with a sentence in `problem`; `owner` is the instance's name. The copies are in the arena,
+/* False with a sentence in `why`; `owner` is the instance's name. The copies are in the arena,
  * the texts the plugin's. */
 bool command_table_read(struct arena *arena, const bp_app_ops *app, const char *owner,
-                        struct app_command **commands, size_t *count, char problem[512]);
+                        struct app_command **commands, size_t *count, struct reason *why);
 /* One object: {"instance", "name", "arguments", "summary", "options": [...], ...}. */
 void command_table_write(bp_json_writer *w, const char *instance,
                          const struct app_command *command);

@@ -29,7 +29,7 @@ static const char *path_of(struct arena *arena, const char *instance, const char
     return path.data;
 }
 
-bool commands_add(struct api *api, struct unit *unit, char problem[512])
+bool commands_add(struct api *api, struct unit *unit, struct reason *why)
 {
     const char         *owner = unit->conf->name.data;
     struct app_command *commands;
@@ -37,7 +37,7 @@ bool commands_add(struct api *api, struct unit *unit, char problem[512])
     bp_route           *routes;
 
     if (!command_table_read(&api->arena, unit->plugin->descriptor.ops, owner, &commands, &count,
-                            problem))
+                            why))
         return false;
     routes = arena_alloc(&api->arena, (count + 1) * sizeof(*routes));
     for (size_t i = 0; routes && i < count; i++) {
@@ -57,9 +57,9 @@ bool commands_add(struct api *api, struct unit *unit, char problem[512])
             .body_max_bytes = INT64_MAX,
         };
     }
-    if (!routes || !router_add(api->router, routes, sizeof(*routes), count, unit, NULL, problem)) {
+    if (!routes || !router_add(api->router, routes, sizeof(*routes), count, unit, NULL, why)) {
         if (!routes)
-            snprintf(problem, 512, "there is no memory for the commands of %s", owner);
+            reason_set(why, "there is no memory for the commands of %s", owner);
         return false;
     }
     for (size_t i = before; i < router_count(api->router); i++) {

@@ -1,6 +1,7 @@
 /* host_routes.c - the host's own routes: probes, metrics, OpenAPI. */
 #include "api/api.h"
 #include "api/commands.h"
+#include "api/run_service.h"
 #include "api/web.h"
 #include "ops/pressure.h"
 #include "version.h"
@@ -157,6 +158,17 @@ static const char status_schema[] = "{\"type\":\"object\",\"properties\":{\"stat
                                     "\"string\"}},\"required\":[\"status\"]}";
 
 /* Probes need no key: an orchestrator has none, and they say nothing but a word. */
+static const char run_schema[] = "{\"type\":\"object\",\"required\":[\"id\",\"what\",\"state\"],"
+                                 "\"properties\":{\"id\":{\"type\":"
+                                 "\"string\"},\"what\":{\"type\":\"string\"},\"state\":{\"enum\":["
+                                 "\"working\",\"waiting\","
+                                 "\"completed\",\"failed\",\"cancelled\"]},\"message\":{\"type\":"
+                                 "\"string\"},\"done\":{\"type\":"
+                                 "\"integer\"},\"total\":{\"type\":\"integer\"},\"created_at\":{"
+                                 "\"type\":\"string\"},"
+                                 "\"updated_at\":{\"type\":\"string\"},\"result\":{},\"error\":{"
+                                 "\"type\":\"object\"}}}";
+
 const bp_route api_host_routes[] = {
     { .method = "GET",
       .path = "/",
@@ -211,6 +223,26 @@ const bp_route api_host_routes[] = {
       .summary = "Commands of apps for the command line, with their words and options",
       .response_schema = "{\"type\":\"object\",\"required\":[\"commands\"],\"properties\":{"
                          "\"commands\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}" },
+    { .method = "GET",
+      .path = "/runs",
+      .handler = runs_get,
+      .flags = BP_ROUTE_AUTHENTICATED,
+      .summary = "Long-lived work that the caller began, the newest first",
+      .response_schema = "{\"type\":\"object\",\"required\":[\"runs\"],\"properties\":{\"runs\":{"
+                         "\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}" },
+    { .method = "GET",
+      .path = "/runs/{id}",
+      .handler = run_get,
+      .flags = BP_ROUTE_AUTHENTICATED,
+      .deadline_ns = BP_SECONDS(RUN_WAIT_S_MAX + 10),
+      .summary = "One run: its state, progress, result or error; ?wait=SECONDS waits for its end",
+      .response_schema = run_schema },
+    { .method = "DELETE",
+      .path = "/runs/{id}",
+      .handler = run_delete,
+      .flags = BP_ROUTE_AUTHENTICATED,
+      .summary = "Cancels a run; 409 when it has ended",
+      .response_schema = run_schema },
     { .method = "GET",
       .path = "/.well-known/oauth-protected-resource",
       .handler = get_resource_metadata,

@@ -161,27 +161,25 @@ static bool read_key(const bp_json *jwk, struct jwt_key *key)
     return key->key != NULL;
 }
 
-struct jwt_keys *jwt_keys_read(bp_str json, char problem[256])
+struct jwt_keys *jwt_keys_read(bp_str json, struct reason *why)
 {
     struct arena     arena;
     const bp_json   *set = NULL, *list;
     struct jwt_keys *keys = calloc(1, sizeof(*keys));
-    char             reason[JSON_PROBLEM_BYTES];
+    struct reason    reason;
 
     if (!keys) {
-        snprintf(problem, 256, "there is no memory for keys");
+        reason_set(why, "there is no memory for keys");
         return NULL;
     }
     arena_init(&arena, 4u << 20);
-    if (json_parse(&arena, json, &set, reason) != BP_OK) {
-        snprintf(problem, 256, "the key set is no JSON: %s", reason);
-        while (!str_is_utf8(bp_str_of(problem))) // cut within a character
-            problem[strlen(problem) - 1] = '\0';
+    if (json_parse(&arena, json, &set, &reason) != BP_OK) {
+        reason_set(why, "the key set is no JSON: %s", reason.text);
     } else {
         list = json_get(set, BP_STR("keys"));
         for (size_t i = 0; i < json_count(list) && keys->count < JWT_KEYS_MAX; i++)
             keys->count += read_key(json_at(list, i), &keys->items[keys->count]);
-        snprintf(problem, 256, "the key set has no signature key of a supported type");
+        reason_set(why, "the key set has no signature key of a supported type");
     }
     arena_free(&arena);
     if (keys->count)
@@ -269,17 +267,17 @@ static const bp_json *read_part(struct arena *arena, bp_str part)
     uint8_t       *bytes = arena_alloc(arena, part.len + 1);
     size_t         len = bytes ? crypto_unbase64url(part, bytes) : SIZE_MAX;
     const bp_json *json = NULL;
-    char           reason[JSON_PROBLEM_BYTES];
+    struct reason  reason;
 
     if (len == SIZE_MAX ||
-        json_parse(arena, bp_str_n((const char *)bytes, len), &json, reason) != BP_OK)
+        json_parse(arena, bp_str_n((const char *)bytes, len), &json, &reason) != BP_OK)
         return NULL;
     return json_type_of(json) == JSON_KIND_OBJECT ? json : NULL;
 }
 
 static enum jwt_verdict check_signature(struct arena *arena, const bp_json *header,
                                         bp_str signed_part, bp_str signature,
-                                        const struct jwt_keys *keys, char why[256])
+                                        const struct jwt_keys *keys, struct reason *why)
 {
     const struct algorithm *algorithm = find_algorithm(
         json_as_string(json_get(header, BP_STR("alg"))));
@@ -288,10 +286,10 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
     size_t   len = bytes ? crypto_unbase64url(signature, bytes) : SIZE_MAX;
     bool     has_key = false;
 
-    snprintf(why, 256, "this server does not support the token's algorithm");
+    reason_set(why, "this server does not support the token's algorithm");
     if (!algorithm)
         return JWT_BAD;
-    snprintf(why, 256, "the token has a header \"crit\" or a signature that is not understood");
+    reason_set(why, "the token has a header \"crit\" or a signature that is not understood");
     if (len == SIZE_MAX || json_get(header, BP_STR("crit")))
         return JWT_BAD;
     for (size_t i = 0; i < keys->count; i++) {
@@ -304,9 +302,8 @@ static enum jwt_verdict check_signature(struct arena *arena, const bp_json *head
         if (verify(key, algorithm, signed_part, bytes, len))
             return JWT_GOOD;
     }
-    snprintf(why, 256,
-             has_key ? "the token's signature is wrong"
-                     : "the token is signed by a key that the issuer does not publish");
+    reason_set(why, has_key ? "the token's signature is wrong"
+                            : "the token is signed by a key that the issuer does not publish");
     return has_key && kid.len ? JWT_BAD
                               : JWT_UNKNOWN_KEY; // one that names no key may be signed by a new one
 }
@@ -331,7 +328,7 @@ static bool is_number(const bp_json *value)
     return json_type_of(value) == JSON_KIND_INTEGER || json_type_of(value) == JSON_KIND_NUMBER;
 }
 
-static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, char why[256])
+static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, struct reason *why)
 {
     const bp_json *expires = json_get(claims, BP_STR("exp")),
                   *not_before = json_get(claims, BP_STR("nbf"));
@@ -339,21 +336,21 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, c
 
     if (!rules->issuer.len ||
         !bp_str_equal(json_as_string(json_get(claims, BP_STR("iss"))), rules->issuer))
-        snprintf(why, 256, "the token is not from the issuer that this server trusts");
+        reason_set(why, "the token is not from the issuer that this server trusts");
     else if (!has_audience(json_get(claims, BP_STR("aud")), rules->audiences))
-        snprintf(why, 256,
-                 "the token is for another server: ask for one with the audience of this server");
+        reason_set(why,
+                   "the token is for another server: ask for one with the audience of this server");
     else if (!is_number(expires) || json_as_number(expires) + (double)JWT_LEEWAY_S < now)
-        snprintf(why, 256, "the token has expired");
+        reason_set(why, "the token has expired");
     else if (not_before &&
              (!is_number(not_before) || json_as_number(not_before) - (double)JWT_LEEWAY_S > now))
-        snprintf(why, 256, "the token is not valid yet");
+        reason_set(why, "the token is not valid yet");
     else if (!json_as_string(json_get(claims, BP_STR("sub"))).len)
-        snprintf(why, 256, "the token does not name its user: it has no \"sub\"");
+        reason_set(why, "the token does not name its user: it has no \"sub\"");
     else if (rules->tenant_claim.len && !json_as_string(json_get(claims, rules->tenant_claim)).len)
-        snprintf(why, 256,
-                 "the token does not name a tenant, which this server asks for"); // never somebody
-                                                                                  // else's
+        reason_set(why, "the token does not name a tenant, which this server asks for"); // never
+                                                                                         // somebody
+                                                                                         // else's
     else
         return true;
     return false;
@@ -379,14 +376,15 @@ static bp_str read_scopes(struct arena *arena, const bp_json *claims)
 }
 
 enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
-                           const struct jwt_rules *rules, bp_principal *principal, char why[256])
+                           const struct jwt_rules *rules, bp_principal *principal,
+                           struct reason *why)
 {
     bp_str rest, head = str_split(token, '.', &rest), signature,
                  body = str_split(rest, '.', &signature), tenant;
     const bp_json   *header, *claims;
     enum jwt_verdict verdict;
 
-    snprintf(why, 256, "the token is not a JSON Web Token");
+    reason_set(why, "the token is not a JSON Web Token");
     if (token.len > JWT_BYTES_MAX || !head.len || !body.len || !signature.len)
         return JWT_BAD;
     header = read_part(arena, head);

@@ -10,13 +10,14 @@
 #include <backplane/call.h>
 
 #include "base/arena.h"
+#include "base/reason.h"
 
 enum { JWT_BYTES_MAX = 16 << 10, JWT_KEYS_MAX = 64, JWT_LEEWAY_S = 60 };
 
 struct jwt_keys;
 
-/* A JWK set; keys of other uses and types are left out. NULL with a sentence in `problem`. */
-struct jwt_keys *jwt_keys_read(bp_str json, char problem[256]);
+/* A JWK set; keys of other uses and types are left out. NULL with a sentence in `why`. */
+struct jwt_keys *jwt_keys_read(bp_str json, struct reason *why);
 void             jwt_keys_free(struct jwt_keys *keys);
 size_t           jwt_keys_count(const struct jwt_keys *keys);
 
@@ -32,6 +33,7 @@ enum jwt_verdict { JWT_GOOD, JWT_BAD, JWT_UNKNOWN_KEY };
 /* Fills `principal` with strings in `arena`: id from "sub", scopes from "scope" or "scp". Otherwise
  * `why` is a sentence that says what is wrong and repeats nothing secret. */
 enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
-                           const struct jwt_rules *rules, bp_principal *principal, char why[256]);
+                           const struct jwt_rules *rules, bp_principal *principal,
+                           struct reason *why);
 
 #endif

@@ -136,10 +136,10 @@ static bp_status read_metadata(bp_call *call, const struct oauth *oauth, bp_str 
 {
     bp_str         issuer = oauth->conf->issuer, url;
     const bp_json *json;
-    char           reason[JSON_PROBLEM_BYTES];
+    struct reason  reason;
 
-    if (json_parse(call->arena, body, &json, reason) != BP_OK)
-        return call_fail(call, BP_UPSTREAM, "its metadata is not JSON: %s", reason);
+    if (json_parse(call->arena, body, &json, &reason) != BP_OK)
+        return call_fail(call, BP_UPSTREAM, "its metadata is not JSON: %s", reason.text);
     if (!bp_str_equal(json_as_string(json_get(json, BP_STR("issuer"))), issuer))
         return call_fail(call, BP_UPSTREAM, "its metadata says that it is another issuer");
     url = json_as_string(json_get(json, BP_STR("jwks_uri")));
@@ -167,13 +167,13 @@ static bp_status find_key_url(bp_call *call, const struct oauth *oauth, bp_str *
 
 static bp_status get_keys(bp_call *call, const struct oauth *oauth, struct jwt_keys **keys)
 {
-    bp_str url, body;
-    char   problem[256];
+    bp_str        url, body;
+    struct reason why;
 
     BP_TRY(find_key_url(call, oauth, &url));
     BP_TRY(get(call, url, &body));
-    *keys = jwt_keys_read(body, problem);
-    return *keys ? BP_OK : call_fail(call, BP_UPSTREAM, "%s", problem);
+    *keys = jwt_keys_read(body, &why);
+    return *keys ? BP_OK : call_fail(call, BP_UPSTREAM, "%s", why.text);
 }
 
 static void note_try(struct oauth *oauth)
@@ -352,7 +352,7 @@ static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jw
                              bool *is_checked)
 {
     enum jwt_verdict verdict = JWT_UNKNOWN_KEY;
-    char             why[256];
+    struct reason    why;
 
     *is_checked = false;
     for (int attempt = 0; attempt < (may_fetch ? 2 : 1) && verdict == JWT_UNKNOWN_KEY; attempt++) {
@@ -360,11 +360,11 @@ static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jw
 
         if (take_keys(call, oauth, attempt > 0, &held) != BP_OK)
             return refuse_unchecked(call);
-        verdict = jwt_check(call->arena, token, held->keys, rules, principal, why);
+        verdict = jwt_check(call->arena, token, held->keys, rules, principal, &why);
         release(held);
     }
     *is_checked = true;
-    return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why);
+    return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why.text);
 }
 
 static void hash_token(bp_str token, char text[KEY_HASH_CHARS + 1])

@@ -100,7 +100,7 @@ static const struct unit *find_rival(const struct settling *of, const struct uni
 }
 
 static bool settle_one(const struct settling *of, size_t index, const char **prefixes,
-                       char problem[512])
+                       struct reason *why)
 {
     struct unit            *unit = of->generation->units[index];
     const struct conf_node *conf_node = of->generation->confs[index]->node,
@@ -124,24 +124,25 @@ static bool settle_one(const struct settling *of, size_t index, const char **pre
     }
     if (!rival)
         return true;
-    snprintf(problem, 512,
-             "%s %.200s is offered by app.%.32s as well, and one listener serves both: give "
-             "app.%.32s another `prefix`, or listeners of their own, { address: ..., apps: [%.32s] "
-             "}",
-             method, path.data, rival->conf->name.data, unit->conf->name.data,
-             unit->conf->name.data);
-    error_at_key(&of->conf->problems, node ? node : conf_node, "%s", problem);
+    reason_set(why,
+               "%s %.200s is offered by app.%.32s as well, and one listener serves both: give "
+               "app.%.32s another `prefix`, or listeners of their own, { address: ..., apps: "
+               "[%.32s] "
+               "}",
+               method, path.data, rival->conf->name.data, unit->conf->name.data,
+               unit->conf->name.data);
+    error_at_key(&of->conf->problems, node ? node : conf_node, "%s", why->text);
     return false;
 }
 
 const char **prefixes_settle(struct conf *conf, const struct generation *generation,
-                             struct arena *arena, char problem[512])
+                             struct arena *arena, struct reason *why)
 {
     const struct settling of = { conf, generation, arena };
     const char **prefixes = arena_alloc(arena, (generation->unit_count + 1) * sizeof(*prefixes));
     bool         is_good = true;
 
-    snprintf(problem, 512, "no memory for the routes");
+    reason_set(why, "no memory for the routes");
     if (!prefixes)
         return NULL;
     for (size_t i = 0; i < generation->unit_count; i++)
@@ -151,6 +152,6 @@ const char **prefixes_settle(struct conf *conf, const struct generation *generat
         for (size_t i = 0; i < generation->unit_count; i++)
             if (generation->confs[i] == &conf->instances[c] &&
                 strcmp(generation->units[i]->conf->kind, "app") == 0)
-                is_good = settle_one(&of, i, prefixes, problem) && is_good;
+                is_good = settle_one(&of, i, prefixes, why) && is_good;
     return is_good ? prefixes : NULL;
 }

@@ -12,13 +12,14 @@
 #ifndef CORE_API_PREFIX_H
 #define CORE_API_PREFIX_H
 
+#include "base/reason.h"
 #include "plugin/generation.h"
 
 /* For each unit of the generation "" or "/NAME"; in the arena. NULL with a sentence in
- * `problem`: two apps are in each other's way all the same. Those are errors in the conf's problems
+ * `why`: two apps are in each other's way all the same. Those are errors in the conf's problems
  * too. */
 const char **prefixes_settle(struct conf *conf, const struct generation *generation,
-                             struct arena *arena, char problem[512]);
+                             struct arena *arena, struct reason *why);
 
 /* Whether a listener serves an app; NULL: the host's own. A listener beyond those of the conf
  * serves all. */

@@ -97,26 +97,26 @@ static bool is_taken(const struct route *first, const struct unit *unit)
     return false;
 }
 
-static bool has_no_memory(char problem[512])
+static bool has_no_memory(struct reason *why)
 {
-    snprintf(problem, 512, "no memory for the routes");
+    reason_set(why, "no memory for the routes");
     return false;
 }
 
 /* From here on a table of parameters is the text that it stands for. */
-static bool read_params(struct router *router, bp_route *spec, char problem[512])
+static bool read_params(struct router *router, bp_route *spec, struct reason *problem)
 {
-    char why[PARAMS_PROBLEM_BYTES];
+    struct reason why;
 
-    if (params_text(&router->arena, spec->request_params, &spec->request_schema, why) &&
-        params_text(&router->arena, spec->response_params, &spec->response_schema, why))
+    if (params_text(&router->arena, spec->request_params, &spec->request_schema, &why) &&
+        params_text(&router->arena, spec->response_params, &spec->response_schema, &why))
         return true;
-    snprintf(problem, 512, "%s %.100s: %s", spec->method, spec->path, why);
+    reason_set(problem, "%s %.100s: %s", spec->method, spec->path, why.text);
     return false;
 }
 
 static bool add_one(struct router *router, const bp_route *spec, struct unit *unit, uint32_t index,
-                    char problem[512])
+                    struct reason *why)
 {
     struct node  *node = &router->root;
     int           method = spec->method ? method_index(bp_str_of(spec->method)) : -1;
@@ -126,13 +126,14 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
     size_t        value_count = 0;
 
     if (!route)
-        return has_no_memory(problem);
+        return has_no_memory(why);
     if (method < 0 || rest.len < 1 || rest.data[0] != '/' || !spec->handler ||
         router->count == ROUTES_MAX) {
-        snprintf(problem, 512,
-                 "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, "
-                 "a path that begins with / and a handler",
-                 index, owner ? owner : "the host");
+        reason_set(why,
+                   "route %u of %s is malformed: it needs a method of GET, POST, PUT, PATCH, "
+                   "DELETE, "
+                   "a path that begins with / and a handler",
+                   index, owner ? owner : "the host");
         return false;
     }
     for (rest.data++, rest.len--; rest.len && node;) {
@@ -140,10 +141,11 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
         bp_str            text;
 
         if (!classify(str_split(rest, '/', &rest), &type, &text) || (type == REST && rest.len)) {
-            snprintf(problem, 512,
-                     "route \"%s\" of %s has a segment that is neither plain nor {name} nor a last "
-                     "{name...}",
-                     spec->path, owner ? owner : "the host");
+            reason_set(why,
+                       "route \"%s\" of %s has a segment that is neither plain nor {name} nor a "
+                       "last "
+                       "{name...}",
+                       spec->path, owner ? owner : "the host");
             return false;
         }
         if (type != FIXED && value_count < ROUTE_VALUES_MAX)
@@ -151,15 +153,15 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
         node = child_for(router, node, type, text);
     }
     if (!node)
-        return has_no_memory(problem);
+        return has_no_memory(why);
     if (is_taken(node->routes[method], unit)) {
-        snprintf(problem, 512, "%s %s of %s is taken already by %s", spec->method, spec->path,
-                 owner ? owner : "the host",
-                 node->routes[method]->owner ? node->routes[method]->owner : "the host");
+        reason_set(why, "%s %s of %s is taken already by %s", spec->method, spec->path,
+                   owner ? owner : "the host",
+                   node->routes[method]->owner ? node->routes[method]->owner : "the host");
         return false;
     }
     route->spec = *spec;
-    if (!read_params(router, &route->spec, problem))
+    if (!read_params(router, &route->spec, why))
         return false;
     route->owner = owner;
     route->unit = unit;
@@ -183,11 +185,11 @@ static bool add_one(struct router *router, const bp_route *spec, struct unit *un
 }
 
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count,
-                struct unit *unit, void *context, char problem[512])
+                struct unit *unit, void *context, struct reason *why)
 {
     if (count && (!routes || stride < offsetof(bp_route, summary) || count > ROUTES_OF_APP_MAX)) {
-        snprintf(problem, 512, "the route table of %s is malformed: %zu routes of %zu bytes",
-                 unit ? unit->conf->name.data : "the host", count, stride);
+        reason_set(why, "the route table of %s is malformed: %zu routes of %zu bytes",
+                   unit ? unit->conf->name.data : "the host", count, stride);
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -195,7 +197,7 @@ bool router_add(struct router *router, const bp_route *routes, size_t stride, si
 
         memcpy(&spec, (const char *)routes + i * stride,
                stride < sizeof(spec) ? stride : sizeof(spec));
-        if (!add_one(router, &spec, unit, (uint32_t)i, problem))
+        if (!add_one(router, &spec, unit, (uint32_t)i, why))
             return false;
         router->all[router->count - 1]->context = context;
     }

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/metrics.h"
+#include "base/reason.h"
 #include "plugin/gate.h"
 
 enum { ROUTE_VALUES_MAX = 8, ROUTE_STATUSES = 600 };
@@ -48,9 +49,9 @@ struct router;
 struct router *router_new(void);
 void           router_free(struct router *router);
 /* Adds a table; `unit` NULL for the host's, whose handlers get `context`. False with a sentence in
- * `problem`. */
+ * `why`. */
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count,
-                struct unit *unit, void *context, char problem[512]);
+                struct unit *unit, void *context, struct reason *why);
 /* Finds the route, the first of those that are the same. NULL: none; then `allowed` (64 bytes)
  * lists the methods that the path has, or is empty. */
 struct route *router_find(const struct router *router, bp_str method, bp_str path,

@@ -140,7 +140,7 @@ static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
 }
 
 bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value,
-                            char problem[JSON_PROBLEM_BYTES])
+                            struct reason *why)
 {
     struct scan  scan = { .text = text.data, .len = text.len };
     json_error_t error;
@@ -148,14 +148,14 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
 
     *value = NULL;
     if (!passes_caps(&scan)) {
-        snprintf(problem, JSON_PROBLEM_BYTES, "%s, at byte %zu", scan.problem, scan.at);
+        reason_set(why, "%s, at byte %zu", scan.problem, scan.at);
         return text.data[scan.at] ? BP_UNSUPPORTED : BP_INVALID;
     }
     root = load(arena, text, &error);
     if (!root) {
-        snprintf(problem, JSON_PROBLEM_BYTES, "%.120s, at byte %d",
-                 is_no_memory(&error) ? "there is no memory to read it" : error.text,
-                 error.position);
+        reason_set(why, "%.120s, at byte %d",
+                   is_no_memory(&error) ? "there is no memory to read it" : error.text,
+                   error.position);
         if (is_no_memory(&error))
             return BP_NO_MEMORY;
         return is_beyond(&error) ? BP_UNSUPPORTED : BP_INVALID;
@@ -164,10 +164,9 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
     return BP_OK;
 }
 
-bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value,
-                     char problem[JSON_PROBLEM_BYTES])
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, struct reason *why)
 {
-    bp_status status = json_parse_judged(arena, text, value, problem);
+    bp_status status = json_parse_judged(arena, text, value, why);
 
     return status == BP_UNSUPPORTED ? BP_INVALID : status;
 }

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/reason.h"
 
 typedef struct bp_json        bp_json;
 typedef struct bp_json_writer bp_json_writer;
@@ -31,17 +32,15 @@ enum {
     JSON_WRITE_DEPTH_MAX = 128,
     JSON_NUMBER_CHARS_MAX = 1024,
     JSON_KEYS_MAX = 100000,
-    JSON_PROBLEM_BYTES = 200
 };
 
-/* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `problem` says what is wrong and at which
+/* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `why` says what is wrong and at which
  * byte. */
-bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value,
-                     char problem[JSON_PROBLEM_BYTES]);
+bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, struct reason *why);
 /* The same, but BP_UNSUPPORTED for what is JSON and beyond the caps or the types: deep, many keys,
  * long or large numbers. */
 bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value,
-                            char problem[JSON_PROBLEM_BYTES]);
+                            struct reason *why);
 
 enum json_type json_type_of(const bp_json *value);
 const bp_json *json_get(const bp_json *object, bp_str key);

@@ -96,7 +96,7 @@ bp_str json_mend(struct arena *arena, bp_str text)
 }
 
 bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes,
-                           const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+                           const bp_json **value, struct reason *why)
 {
     size_t limit_bytes = arena->limit_bytes, used_bytes = arena->used_bytes;
     bool   is_ours = memory_bytes <
@@ -106,27 +106,25 @@ bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes
 
     if (is_ours)
         arena->limit_bytes = used_bytes + memory_bytes;
-    status = json_parse_judged(arena, text, value, problem);
+    status = json_parse_judged(arena, text, value, why);
     if (status == BP_INVALID) {
         mended = json_mend(arena, text);
         if (mended.len && (mended.data != text.data || mended.len != text.len))
-            status = json_parse_judged(arena, mended, value, problem);
+            status = json_parse_judged(arena, mended, value, why);
     }
     arena->limit_bytes = limit_bytes;
     if (status != BP_NO_MEMORY || !is_ours)
         return status;
-    snprintf(problem, JSON_PROBLEM_BYTES,
-             "its %zu bytes take more than %zu bytes of memory once they are read", text.len,
-             memory_bytes);
+    reason_set(why, "its %zu bytes take more than %zu bytes of memory once they are read", text.len,
+               memory_bytes);
     return BP_TOO_LARGE;
 }
 
-bp_status json_read(struct arena *arena, bp_str text, const bp_json **value,
-                    char problem[JSON_PROBLEM_BYTES])
+bp_status json_read(struct arena *arena, bp_str text, const bp_json **value, struct reason *why)
 {
     size_t memory_bytes = text.len > JSON_MEMORY_BYTES / JSON_MEMORY_PER_BYTE
                               ? text.len * JSON_MEMORY_PER_BYTE
                               : JSON_MEMORY_BYTES;
 
-    return json_read_within(arena, text, memory_bytes, value, problem);
+    return json_read_within(arena, text, memory_bytes, value, why);
 }

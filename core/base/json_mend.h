@@ -11,6 +11,7 @@
 #define CORE_BASE_JSON_MEND_H
 
 #include "base/json.h"
+#include "base/reason.h"
 
 enum {
     /* What any text may take in memory once it is read, in bytes, and for each of its bytes beyond
@@ -23,12 +24,11 @@ enum {
  * JSON_MEMORY_PER_BYTE times the text, of the arena: BP_TOO_LARGE and a sentence beyond that.
  * BP_UNSUPPORTED for what is JSON that cannot be held (depth, a number beyond its type, a NUL in a
  * name), BP_INVALID for what is none. */
-bp_status json_read(struct arena *arena, bp_str text, const bp_json **value,
-                    char problem[JSON_PROBLEM_BYTES]);
+bp_status json_read(struct arena *arena, bp_str text, const bp_json **value, struct reason *why);
 
 /* The same with a bound of the caller's. */
 bp_status json_read_within(struct arena *arena, bp_str text, size_t memory_bytes,
-                           const bp_json **value, char problem[JSON_PROBLEM_BYTES]);
+                           const bp_json **value, struct reason *why);
 
 /* The text without a byte order mark before it, each byte that is no UTF-8 and each escape of half
  * a surrogate pair replaced by U+FFFD. The text itself when there is nothing to mend; empty when

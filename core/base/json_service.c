@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/json_mend.h"
 
-enum { SENTENCE_BYTES = JSON_PROBLEM_BYTES + 100, INDENTED_BYTES_MAX = 256 << 20 };
+enum { SENTENCE_BYTES = REASON_BYTES + 100, INDENTED_BYTES_MAX = 256 << 20 };
 
 /* Without the file and line of bp_fail(), which would be ours and not the plugin's. */
 static bp_status fail(bp_call *call, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
@@ -27,22 +27,22 @@ static bp_status fail(bp_call *call, bp_status status, const char *format, ...)
 
 static bp_status service_parse(bp_call *call, bp_str text, const bp_json **value)
 {
-    char      problem[JSON_PROBLEM_BYTES];
-    bp_status status = json_parse(call_memory(call), text, value, problem);
+    struct reason why;
+    bp_status     status = json_parse(call_memory(call), text, value, &why);
 
     return status == BP_OK ? BP_OK
-                           : fail(call, status, "this is not JSON that can be read: %s", problem);
+                           : fail(call, status, "this is not JSON that can be read: %s", why.text);
 }
 
 static bp_status service_read(bp_call *call, bp_str text, const bp_json **value)
 {
-    char      problem[JSON_PROBLEM_BYTES];
-    bp_status status = json_read(call_memory(call), text, value, problem);
+    struct reason why;
+    bp_status     status = json_read(call_memory(call), text, value, &why);
 
     if (status == BP_OK)
         return BP_OK;
     return fail(call, status == BP_NO_MEMORY ? status : BP_INVALID,
-                "this is not JSON that can be read: %s", problem);
+                "this is not JSON that can be read: %s", why.text);
 }
 
 static uint32_t service_type(const bp_json *value)

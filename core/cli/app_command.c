@@ -91,10 +91,10 @@ static void take_end(struct answer *answer, const bp_json *value)
 static bool take_event(struct answer *answer, bp_str line)
 {
     const bp_json *event, *value;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     arena_reset(&answer->arena);
-    if (json_parse(&answer->arena, line, &event, problem) != BP_OK ||
+    if (json_parse(&answer->arena, line, &event, &why) != BP_OK ||
         json_type_of(event) != JSON_KIND_OBJECT) {
         answer->problem = "holds a line that is no event";
         return false;
@@ -144,7 +144,7 @@ static size_t give_bytes(void *arg, char *bytes, size_t size)
 static int judge(const struct client *client, const struct app_entry *entry,
                  const struct answer *answer, bool is_sent)
 {
-    const char *problem = answer->upload->problem;
+    const char *problem = answer->upload->problem.text;
 
     if (problem[0]) {
         fprintf(stderr, "backplane %s: %s\n", answer->name, problem);
@@ -167,7 +167,7 @@ static int judge(const struct client *client, const struct app_entry *entry,
         fprintf(stderr, "backplane %s: the answer of %s %s\n", answer->name, client->base_url,
                 answer->problem);
     else if (!is_sent && (client->status == 0 || client->status >= 400))
-        fprintf(stderr, "backplane %s: %s\n", answer->name, client->problem);
+        fprintf(stderr, "backplane %s: %s\n", answer->name, client->problem.text);
     else
         fprintf(stderr,
                 "backplane %s: the answer of %s ended before the command did: the server ended or "
@@ -348,7 +348,7 @@ static bool run_there(struct app_table *table, const char *url, int argc, char *
 
     *status = client_open(&client, url, NULL);
     if (*status == EXIT_DONE && !app_table_of_server(table, &client)) {
-        fprintf(stderr, "backplane %s: %s\n", argv[0], client.problem);
+        fprintf(stderr, "backplane %s: %s\n", argv[0], client.problem.text);
         *status = EXIT_FAILED;
     } else if (*status == EXIT_DONE) {
         entry = app_table_find(table, argc, argv);
@@ -380,7 +380,7 @@ static bool run_here(struct app_table *table, const char *conf_file, int argc, c
     if (entry)
         *status = run_entry(table, entry, NULL, conf_file, argc, argv);
     return entry ||
-           (table->problem[0] && !command_nearest(argv[0]) && refuse_conf(conf_file, status));
+           (table->problem.text[0] && !command_nearest(argv[0]) && refuse_conf(conf_file, status));
 }
 
 bool app_command_run(int argc, char **argv, int *status, char nearest[80])

@@ -139,8 +139,8 @@ static void add_entries(struct app_table *table, const bp_json *list)
 
 static void note(struct app_table *table, const char *problem)
 {
-    if (!table->problem[0])
-        snprintf(table->problem, sizeof(table->problem), "%.500s", problem);
+    if (!table->problem.text[0])
+        reason_set(&table->problem, "%.500s", problem);
 }
 
 bool app_table_of_server(struct app_table *table, struct client *client)
@@ -152,10 +152,10 @@ bool app_table_of_server(struct app_table *table, struct client *client)
         return true;
     }
     if (client->status == 404)
-        snprintf(client->problem, sizeof(client->problem),
-                 "%s does not list the commands of its apps: it is an older version, or not "
-                 "Backplane",
-                 client->base_url);
+        reason_set(&client->problem,
+                   "%s does not list the commands of its apps: it is an older version, or not "
+                   "Backplane",
+                   client->base_url);
     return false;
 }
 
@@ -164,7 +164,7 @@ void app_table_of_url(struct app_table *table, const char *url)
     struct client client;
 
     if (client_open(&client, url, NULL) == EXIT_DONE && !app_table_of_server(table, &client))
-        note(table, client.problem);
+        note(table, client.problem.text);
     client_close(&client);
 }
 
@@ -174,18 +174,18 @@ void app_table_of_url(struct app_table *table, const char *url)
 static void note_conf(struct app_table *table, const struct conf *conf)
 {
     const struct conf_problem *first = conf ? conf->problems.first : NULL;
-    char                       problem[512];
+    struct reason              why;
 
     while (first && first->is_warning)
         first = first->next;
     if (!first)
-        snprintf(problem, sizeof(problem), "the plugins cannot be read");
+        reason_set(&why, "the plugins cannot be read");
     else if (first->position.line)
-        snprintf(problem, sizeof(problem), "%.200s:%u:%u: %.250s", conf->file, first->position.line,
-                 first->position.column, first->text.data);
+        reason_set(&why, "%.200s:%u:%u: %.250s", conf->file, first->position.line,
+                   first->position.column, first->text.data);
     else
-        snprintf(problem, sizeof(problem), "%.200s: %.250s", conf->file, first->text.data);
-    note(table, problem);
+        reason_set(&why, "%.200s: %.250s", conf->file, first->text.data);
+    note(table, why.text);
 }
 
 static void write_app(struct app_table *table, const struct conf_instance *instance,
@@ -193,11 +193,11 @@ static void write_app(struct app_table *table, const struct conf_instance *insta
 {
     struct app_command *read;
     size_t              count;
-    char                problem[512];
+    struct reason       why;
 
     if (!command_table_read(&table->arena, plugin->descriptor.ops, instance->name.data, &read,
-                            &count, problem)) {
-        note(table, problem);
+                            &count, &why)) {
+        note(table, why.text);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -209,7 +209,7 @@ static void take_apps(struct app_table *table, const struct host *host)
     const bp_json *list = NULL;
     struct bp_buf  text;
     bp_json_writer w;
-    char           problem[512];
+    struct reason  why;
 
     buf_init(&text, &table->arena, TABLE_BYTES_MAX / 4);
     json_writer_init(&w, &text);
@@ -220,13 +220,13 @@ static void take_apps(struct app_table *table, const struct host *host)
 
         if (strcmp(instance->kind, "app") != 0 || instance->is_missing)
             continue;
-        plugin = registry_load(host->registry, "app", instance->use.data, problem);
+        plugin = registry_load(host->registry, "app", instance->use.data, &why);
         if (plugin)
             write_app(table, instance, plugin, &w);
     }
     json_end(&w);
     if (json_writer_status(&w) == BP_OK &&
-        json_parse(&table->arena, buf_str(&text), &list, problem) == BP_OK)
+        json_parse(&table->arena, buf_str(&text), &list, &why) == BP_OK)
         add_entries(table, list);
 }
 

@@ -4,6 +4,7 @@
 #ifndef CORE_CLI_APP_TABLE_H
 #define CORE_CLI_APP_TABLE_H
 
+#include "base/reason.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 
@@ -26,7 +27,7 @@ struct app_table {
     struct arena      arena;
     struct app_entry *entries;
     size_t            count, capacity;
-    char              problem[512]; /* why a conf gives none, or not all; empty: it gives all */
+    struct reason     problem; /* why a conf gives none, or not all; empty: it gives all */
 };
 
 void app_table_init(struct app_table *table);

@@ -171,10 +171,10 @@ static void say_failed(struct app_upload *upload, const char *path, const char *
 {
     bp_json_writer w;
 
-    snprintf(upload->problem, sizeof(upload->problem), "%.300s cannot be read: %s", path, why);
+    reason_set(&upload->problem, "%.300s cannot be read: %s", path, why);
     json_writer_init(&w, &upload->line);
     json_begin(&w, JSON_KIND_OBJECT);
-    json_put_text(&w, "failed", upload->problem);
+    json_put_text(&w, "failed", upload->problem.text);
     json_end(&w);
     buf_add_char(&upload->line, '\n');
     upload->is_over = true;
@@ -212,8 +212,7 @@ static void close_file(struct app_upload *upload)
 
 static size_t fail(struct app_upload *upload, const char *why)
 {
-    snprintf(upload->problem, sizeof(upload->problem), "%.300s %s",
-             upload->files[upload->at - 1].path, why);
+    reason_set(&upload->problem, "%.300s %s", upload->files[upload->at - 1].path, why);
     upload->is_over = true;
     return CLIENT_READ_FAILED;
 }

@@ -4,6 +4,7 @@
 #ifndef CORE_CLI_APP_UPLOAD_H
 #define CORE_CLI_APP_UPLOAD_H
 
+#include "base/reason.h"
 #include "cli/app_table.h"
 
 /* What was typed: words behind the name, and one value for each option of the entry. */
@@ -23,7 +24,7 @@ struct app_upload {
     int                     fd;   /* of the file that is sent; -1: none */
     int64_t                 left; /* bytes of it; -1: not known */
     bool                    is_over;
-    char                    problem[512]; /* a file could not be read: what is printed */
+    struct reason           problem; /* a file could not be read: what is printed */
 };
 
 /* Finds the files, and counts lines where that is wanted. */

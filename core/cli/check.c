@@ -42,12 +42,12 @@ static void check_replicas(struct conf *conf, const char *replicas)
 /* What start would do with routes and prefixes: the very code of start. */
 static void check_routes(struct host *host, struct generation *generation)
 {
-    char problem[512];
+    struct reason why;
 
-    if (!api_init(&host->edition->api, host->conf, generation, NULL, true, problem) &&
+    if (!api_init(&host->edition->api, host->conf, generation, NULL, true, &why) &&
         !conf_has_errors(host->conf))
         problem_add(&host->conf->problems, false, (struct conf_position){ 0 }, (bp_str){ "", 0 },
-                    "%s", problem);
+                    "%s", why.text);
 }
 
 /* The check hooks of the plugins are pure, but they are calls, and a call needs a worker. */
@@ -143,11 +143,11 @@ static int check_host(struct host *host, const struct checking *checking, int st
     struct worker      worker;
     struct world       world;
     bool               has_worker = false, is_good;
-    char               problem[512];
+    struct reason      why;
 
     if (host->conf && !checking->is_offline) {
-        if (!world_init(&world, host->conf, checking->user, problem)) {
-            fprintf(stderr, "backplane check: %s\n", problem);
+        if (!world_init(&world, host->conf, checking->user, &why)) {
+            fprintf(stderr, "backplane check: %s\n", why.text);
             return EXIT_USAGE;
         }
         world_check(&world);

@@ -82,17 +82,17 @@ static struct curl_slist *headers_for(const struct client *client, const char *c
 static bool judge(struct client *client, CURLcode code, const bp_json **answer)
 {
     const bp_json *root = NULL;
-    char           problem[JSON_PROBLEM_BYTES] = "";
+    struct reason  why = { "" };
     bp_str         message;
 
     if (code != CURLE_OK) {
-        snprintf(client->problem, sizeof(client->problem), "%s cannot be asked: %s",
-                 client->base_url, curl_easy_strerror(code));
+        reason_set(&client->problem, "%s cannot be asked: %s", client->base_url,
+                   curl_easy_strerror(code));
         return false;
     }
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &client->status);
     if (client->answer.len)
-        json_parse(&client->arena, buf_str(&client->answer), &root, problem);
+        json_parse(&client->arena, buf_str(&client->answer), &root, &why);
     if (client->status >= 400) {
         struct bp_buf safe;
 
@@ -100,14 +100,14 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
         terminal_add_safe(&safe, json_as_string(
                                      json_get(json_get(root, BP_STR("error")), BP_STR("message"))));
         message = buf_str(&safe);
-        snprintf(client->problem, sizeof(client->problem), "%.*s (status %ld)",
-                 (int)(message.len < 400 ? message.len : 400),
-                 message.len ? message.data : "the server refused", client->status);
+        reason_set(&client->problem, "%.*s (status %ld)",
+                   (int)(message.len < 400 ? message.len : 400),
+                   message.len ? message.data : "the server refused", client->status);
         return false;
     }
     if (answer && !root) {
-        snprintf(client->problem, sizeof(client->problem), "the answer of %s is not JSON: %s",
-                 client->base_url, problem);
+        reason_set(&client->problem, "the answer of %s is not JSON: %s", client->base_url,
+                   why.text);
         return false;
     }
     if (answer)

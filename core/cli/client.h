@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/reason.h"
 #include "host/host.h"
 
 struct client {
@@ -22,7 +23,7 @@ struct client {
     struct arena  arena;  /* for answers */
     long          status; /* of the last answer */
     struct bp_buf answer;
-    char          problem[512];
+    struct reason problem;
 };
 
 /* EXIT_DONE, or the exit status after a sentence on stderr. client_close() is due in any case.

@@ -128,16 +128,16 @@ static int run(struct db_job *job, const char *conf_file, const char *kind, cons
     struct host_options options = {
         .conf_file = conf_file, .is_quiet = true, .only_kind = kind, .only_name = name
     };
-    struct host host;
-    char        problem[512];
-    int         status = host_load(&host, &options);
+    struct host   host;
+    struct reason why;
+    int           status = host_load(&host, &options);
 
     job->host = &host;
     if (status == EXIT_DONE)
         status = host_start(&host, &options);
     if (status == EXIT_DONE &&
-        generation_call(&host.workers[0], BP_SECONDS(86400), work, job, problem) != BP_OK) {
-        fprintf(stderr, "backplane db: %s\n", problem);
+        generation_call(&host.workers[0], BP_SECONDS(86400), work, job, &why) != BP_OK) {
+        fprintf(stderr, "backplane db: %s\n", why.text);
         status = EXIT_FAILED;
     }
     if (host.workers)

@@ -354,8 +354,9 @@ int command_help(int argc, char **argv)
     else
         print_text(&apps);
     fflush(stdout);
-    if (apps.problem[0])
-        fprintf(stderr, "backplane help: commands of apps are missing here: %s\n", apps.problem);
+    if (apps.problem.text[0])
+        fprintf(stderr, "backplane help: commands of apps are missing here: %s\n",
+                apps.problem.text);
     app_table_free(&apps);
     return EXIT_DONE;
 }

@@ -62,13 +62,13 @@ static bp_status run_list(bp_call *call, const bp_peer *storage, bool is_json)
     struct bp_buf  buf;
     bp_json_writer w;
     const bp_json *list;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     buf_init(&buf, call->arena, 64u << 20);
     json_writer_init(&w, &buf);
     BP_TRY(keys_list(call, storage, &w));
-    if (json_parse(call->arena, buf_str(&buf), &list, problem) != BP_OK)
-        return call_fail(call, BP_INTERNAL, "the list of keys cannot be read: %s", problem);
+    if (json_parse(call->arena, buf_str(&buf), &list, &why) != BP_OK)
+        return call_fail(call, BP_INTERNAL, "the list of keys cannot be read: %s", why.text);
     if (is_json)
         printf(BP_FMT "\n", BP_ARG(buf_str(&buf)));
     else
@@ -261,7 +261,8 @@ static int run(struct key_job *job, const char *conf_file)
                                     .is_quiet = true,
                                     .only_kind = "storage" };
     struct host         host;
-    char                problem[512], name[64];
+    struct reason       why;
+    char                name[64];
     int                 status = host_load(&host, &options);
 
     job->host = &host;
@@ -282,8 +283,8 @@ static int run(struct key_job *job, const char *conf_file)
         !check_scopes(job))
         status = EXIT_USAGE;
     if (status == EXIT_DONE &&
-        generation_call(&host.workers[0], BP_SECONDS(30), run_job, job, problem) != BP_OK) {
-        fprintf(stderr, "backplane key: %s\n", problem);
+        generation_call(&host.workers[0], BP_SECONDS(30), run_job, job, &why) != BP_OK) {
+        fprintf(stderr, "backplane key: %s\n", why.text);
         status = EXIT_FAILED;
     }
     if (host.workers)

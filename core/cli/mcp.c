@@ -49,7 +49,7 @@ static int run(const struct host_options *options)
 {
     struct host          host;
     struct stdio_serving serving = { &host, options->stdio_apps };
-    char                 problem[512] = "";
+    struct reason        why = { "" };
     int                  status = host_load(&host, options);
 
     if (status == EXIT_DONE && !are_there(host.conf, options->stdio_apps, options->conf_file))
@@ -57,8 +57,8 @@ static int run(const struct host_options *options)
     if (status == EXIT_DONE)
         status = host_start(&host, options);
     if (status == EXIT_DONE && generation_call(&host.workers[0], BP_SECONDS((int64_t)FOREVER_S),
-                                               serve, &serving, problem) != BP_OK) {
-        fprintf(stderr, "backplane mcp: %s\n", problem);
+                                               serve, &serving, &why) != BP_OK) {
+        fprintf(stderr, "backplane mcp: %s\n", why.text);
         status = EXIT_FAILED;
     }
     if (host.workers)

@@ -99,7 +99,7 @@ static bool load_target(struct migration *m)
 {
     struct transfer_side *to = &m->transfer.to;
     struct conf_plugins   plugins;
-    char                  problem[512];
+    struct reason         why;
 
     to->conf = conf_load(to->file, NULL);
     if (!to->conf) {
@@ -107,8 +107,8 @@ static bool load_target(struct migration *m)
         return false;
     }
     for (size_t i = 0; i < to->conf->plugin_dirs.count; i++)
-        if (!registry_scan(m->host.registry, to->conf->plugin_dirs.items[i].data, true, problem)) {
-            fprintf(stderr, "backplane migrate: %s: it stands in `plugins` of %s\n", problem,
+        if (!registry_scan(m->host.registry, to->conf->plugin_dirs.items[i].data, true, &why)) {
+            fprintf(stderr, "backplane migrate: %s: it stands in `plugins` of %s\n", why.text,
                     to->file);
             return false;
         }
@@ -121,7 +121,7 @@ static bool load_target(struct migration *m)
 
 static bool say_problem(const struct transfer *t)
 {
-    fprintf(stderr, "backplane migrate: %s\n", t->problem);
+    fprintf(stderr, "backplane migrate: %s\n", t->problem.text);
     return false;
 }
 
@@ -153,7 +153,7 @@ static bp_status run(bp_call *call, void *arg)
 static int move(struct migration *m)
 {
     struct transfer *t = &m->transfer;
-    char             problem[512];
+    struct reason    why;
 
     if (!start_both(m))
         return EXIT_STORAGE;
@@ -162,8 +162,8 @@ static int move(struct migration *m)
                 "backplane migrate: stop the servers of %s first: what they write meanwhile is not "
                 "moved\n",
                 t->from.file);
-    if (generation_call(&m->host.workers[0], DAYS_30, run, t, problem) != BP_OK) {
-        fprintf(stderr, "backplane migrate: %s\n", problem);
+    if (generation_call(&m->host.workers[0], DAYS_30, run, t, &why) != BP_OK) {
+        fprintf(stderr, "backplane migrate: %s\n", why.text);
         return EXIT_FAILED;
     }
     migrate_report_print(&m->report);

@@ -42,7 +42,7 @@ static void put_file(bp_json_writer *w, const struct plugin_file *file, const ch
         json_put_text(w, "build_id", file->build_id);
     json_put_integer(w, "size_bytes", file->size_bytes);
     if (!file->is_accepted || load_problem)
-        json_put_text(w, "problem", load_problem ? load_problem : file->problem);
+        json_put_text(w, "problem", load_problem ? load_problem : file->problem.text);
     put_list(w, "needed", &file->needed);
     put_list(w, "extra_exports", &file->extra_exports);
     json_end(w);
@@ -76,7 +76,7 @@ static void print_file(const struct plugin_file *file)
     if (file->is_accepted)
         printf("verdict: accepted; none of its code was run\n");
     else
-        printf("verdict:     refused: %s\n", file->problem);
+        printf("verdict:     refused: %s\n", file->problem.text);
 }
 
 int command_inspect(int argc, char **argv)
@@ -110,12 +110,11 @@ int command_inspect(int argc, char **argv)
 
 /* ---- plugins: all of them, really loaded ---- */
 
-static const char *try_load(struct host *host, const struct plugin_file *file, char problem[512])
+static const char *try_load(struct host *host, const struct plugin_file *file, struct reason *why)
 {
     if (!file->is_accepted)
-        return file->problem;
-    return registry_load(host->registry, file->note.kind, file->note.name, problem) ? NULL
-                                                                                    : problem;
+        return file->problem.text;
+    return registry_load(host->registry, file->note.kind, file->note.name, why) ? NULL : why->text;
 }
 
 int command_plugins(int argc, char **argv)
@@ -137,8 +136,8 @@ int command_plugins(int argc, char **argv)
     json_begin(&w, JSON_KIND_ARRAY);
     for (size_t i = 0; status == EXIT_DONE && i < registry_count(host.registry); i++) {
         const struct plugin_file *file = registry_at(host.registry, i);
-        char                      problem[512];
-        const char               *why = try_load(&host, file, problem);
+        struct reason             problem;
+        const char               *why = try_load(&host, file, &problem);
 
         refused += why != NULL;
         if (is_json)

@@ -19,7 +19,7 @@ static void (*const checks[])(struct world *world) = {
     world_check_unused,    world_check_times,    world_check_limits,
 };
 
-bool world_init(struct world *world, struct conf *conf, const char *user, char problem[512])
+bool world_init(struct world *world, struct conf *conf, const char *user, struct reason *why)
 {
     const struct passwd *entry;
 
@@ -28,7 +28,7 @@ bool world_init(struct world *world, struct conf *conf, const char *user, char p
     };
     entry = user ? getpwnam(user) : getpwuid(world->uid);
     if (user && !entry) {
-        snprintf(problem, 512, "there is no user \"%.100s\" on this machine", user);
+        reason_set(why, "there is no user \"%.100s\" on this machine", user);
         return false;
     }
     if (!user)

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "base/reason.h"
 #include "conf/conf.h"
 
 enum { WORLD_GROUPS_MAX = 64 };
@@ -37,7 +38,7 @@ struct world_option {
 typedef void (*world_visit)(struct world *world, const struct world_option *option, void *arg);
 
 /* `user` NULL: who runs this. False with a sentence. */
-bool world_init(struct world *world, struct conf *conf, const char *user, char problem[512]);
+bool world_init(struct world *world, struct conf *conf, const char *user, struct reason *why);
 /* Runs all checks. The conf may have errors already: then more are added as far as they can be
  * told. */
 void world_check(struct world *world);

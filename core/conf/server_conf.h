@@ -53,6 +53,7 @@ struct server_limits {
     int64_t write_stall_timeout_ns;
     int64_t connections;
     int64_t connections_per_address;
+    int64_t runs_bytes;
     int64_t memory_bytes; /* 0: no budget */
     double  shed_at;
     double  refuse_at;

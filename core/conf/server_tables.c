@@ -131,6 +131,10 @@ static const bp_option limits_options[] = {
     BP_OPTION_INT(struct server_limits, connections_per_address, .initial = "256", .minimum = "0",
                   .maximum = "1000000",
                   .help = "open connections of one client address; 0: no limit"),
+    BP_OPTION_SIZE(struct server_limits, runs, .initial = "64MiB", .minimum = "1MiB",
+                   .maximum = "1TiB",
+                   .help = "arguments and results of all long-lived work (GET /runs); one key or "
+                           "address may have a quarter"),
     BP_OPTION_SIZE(struct server_limits, memory, .initial = "0", .minimum = "0",
                    .help = "memory the process may have allocated, for shed_at and refuse_at "
                            "(process_allocated_memory_bytes); 0: no budget"),

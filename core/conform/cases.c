@@ -16,7 +16,7 @@ struct case_run {
     const struct conform_case *which;
     struct worker             *worker;
     bp_status                  status;
-    char                       problem[512];
+    struct reason              why;
 };
 
 static bp_status run_case(bp_call *call, void *arg)
@@ -41,7 +41,7 @@ static void *run_on_worker(void *arg)
     struct case_run *one = arg;
 
     one->status = generation_call(one->worker, BP_SECONDS(CASE_TIMEOUT_S), run_case, one,
-                                  one->problem);
+                                  &one->why);
     return NULL;
 }
 
@@ -51,7 +51,7 @@ static void judge(struct contract_row *row, const struct case_run *runs, uint32_
         if (runs[i].status == BP_OK || row->outcome == CONTRACT_FAILS)
             continue;
         row->outcome = runs[i].status == BP_UNSUPPORTED ? CONTRACT_SKIPPED : CONTRACT_FAILS;
-        snprintf(row->detail, sizeof(row->detail), "%s%s", runs[i].problem,
+        snprintf(row->detail, sizeof(row->detail), "%s%s", runs[i].why.text,
                  runs[i].status == BP_UNSUPPORTED || runs[i].status == BP_INTERNAL
                      ? ""
                      : " (of the operation itself)");
@@ -71,7 +71,7 @@ static void run_one(struct contract_runner *run, const struct conform_case *whic
     for (int i = 0; i < CONFORM_COUNTERS; i++)
         run->conform.counters[i] = 0;
     for (uint32_t i = 0; i < count; i++) {
-        runs[i] = (struct case_run){ run, which, &run->host.workers[i], BP_OK, "" };
+        runs[i] = (struct case_run){ run, which, &run->host.workers[i], BP_OK, { "" } };
         pthread_create(&threads[i], NULL, run_on_worker, &runs[i]);
     }
     for (uint32_t i = 0; i < count; i++)

@@ -69,13 +69,13 @@ static void judge_refused_start(struct contract_runner *run)
     const struct generation *generation = run->host.edition->generation;
     struct contract_row     *row = contract_report_add(run->report, sentence);
 
-    if (!row || (generation &&
-                 conform_is_refusal(generation->problem_status, bp_str_of(generation->problem))))
+    if (!row || (generation && conform_is_refusal(generation->problem_status,
+                                                  bp_str_of(generation->problem.text))))
         return;
     row->outcome = CONTRACT_FAILS;
     snprintf(row->detail, sizeof(row->detail),
              "it does not start, but not for its credentials: %.900s",
-             generation ? generation->problem : "no memory for the instances");
+             generation ? generation->problem.text : "no memory for the instances");
 }
 
 /* One host on `text`, the cases of a phase, the end. That it does not start is right for refusals.

@@ -19,7 +19,8 @@ static const struct plugin_file *find_plugin(struct contract_runner *run, struct
         return NULL;
     }
     for (int round = 0; round < 2; round++) {
-        char problem[512], folder[4096];
+        struct reason why;
+        char          folder[4096];
 
         for (size_t i = 0; i < registry_count(host->registry); i++) {
             const struct plugin_file *file = registry_at(host->registry, i);
@@ -35,8 +36,8 @@ static const struct plugin_file *find_plugin(struct contract_runner *run, struct
         *strrchr(folder, '/') = '\0';
         run->outside_file = wanted; // it is not among those installed: its folder must be in the
                                     // conf
-        if (!registry_scan(host->registry, folder, true, problem))
-            contract_say(run->wish, "%s", problem);
+        if (!registry_scan(host->registry, folder, true, &why))
+            contract_say(run->wish, "%s", why.text);
     }
     contract_say(run->wish, "there is no plugin %s%s%s; `backplane plugins` lists them", wanted,
                  run->wish->kind ? " of the kind " : "", run->wish->kind ? run->wish->kind : "");
@@ -74,12 +75,12 @@ bool contract_choose_plugin(struct contract_runner *run)
     bool                        is_good = host_load_registry(&host, NULL) == EXIT_DONE;
     const struct plugin_file   *file = is_good ? find_plugin(run, &host, wish->plugin) : NULL;
     const struct plugin        *plugin = NULL;
-    char                        problem[512] = "";
+    struct reason               why = { "" };
 
     if (file && file->is_accepted)
-        plugin = registry_load(host.registry, file->note.kind, file->note.name, problem);
+        plugin = registry_load(host.registry, file->note.kind, file->note.name, &why);
     if (file && !plugin)
-        contract_say(wish, "%s: %s", file->path, file->is_accepted ? problem : file->problem);
+        contract_say(wish, "%s: %s", file->path, file->is_accepted ? why.text : file->problem.text);
     if (plugin && !is_fit(run, file, plugin))
         plugin = NULL;
     if (plugin) {

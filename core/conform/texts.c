@@ -52,7 +52,7 @@ static const char *const awkward[] = {
 
 bool contract_read_texts(struct contract_runner *run, const char *path)
 {
-    char           problem[JSON_PROBLEM_BYTES] = "it cannot be read";
+    struct reason  why = { "it cannot be read" };
     const bp_json *list = NULL;
     struct bp_buf  text;
     FILE          *file = path ? fopen(path, "rb") : NULL;
@@ -69,9 +69,9 @@ bool contract_read_texts(struct contract_runner *run, const char *path)
         buf_add(&text, bp_str_n(piece, got));
     if (file)
         fclose(file);
-    if (!file || json_parse(&run->arena, buf_str(&text), &list, problem) != BP_OK ||
+    if (!file || json_parse(&run->arena, buf_str(&text), &list, &why) != BP_OK ||
         json_type_of(list) != JSON_KIND_ARRAY) {
-        contract_say(run->wish, "%s is not a JSON array of strings: %s", path, problem);
+        contract_say(run->wish, "%s is not a JSON array of strings: %s", path, why.text);
         return false;
     }
     for (size_t i = 0; i < json_count(list) && run->conform.string_count < CONTRACT_TEXTS_MAX; i++)

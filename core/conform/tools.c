@@ -37,7 +37,7 @@ struct apart {
     struct waker *waker;
     bp_status     status;
     bool          is_done;
-    char          problem[512];
+    struct reason why;
 };
 
 static void run_apart(bp_call *call, void *arg)
@@ -45,7 +45,7 @@ static void run_apart(bp_call *call, void *arg)
     struct apart *apart = arg;
 
     apart->status = apart->run(call, apart->arg);
-    snprintf(apart->problem, sizeof(apart->problem), BP_FMT, BP_ARG(call->error.message));
+    reason_set(&apart->why, BP_FMT, BP_ARG(call->error.message));
 }
 
 static void end_apart(void *arg)
@@ -73,7 +73,7 @@ static bp_status apart(bp_call *call, bp_status (*run)(bp_call *call, void *arg)
     while (!apart.is_done)
         call_wait_unconditionally(call, "another call");
     waker_end(apart.waker);
-    return apart.status == BP_OK ? BP_OK : call_fail(call, apart.status, "%s", apart.problem);
+    return apart.status == BP_OK ? BP_OK : call_fail(call, apart.status, "%s", apart.why.text);
 }
 
 static const char *restart_command;

@@ -117,17 +117,17 @@ static bp_status ask(bp_call *call, const struct conform_request *wanted,
 
 static bp_status fits(bp_call *call, bp_str schema, bp_str json)
 {
-    char                problem[JSON_SCHEMA_PROBLEM_BYTES];
-    struct json_schema *compiled = json_schema_compile(schema, problem);
+    struct reason       why;
+    struct json_schema *compiled = json_schema_compile(schema, &why);
     const bp_json      *value = NULL;
     bool                is_fit;
 
     if (!compiled)
-        return bp_fail(call, BP_DATA, "%s", problem);
-    is_fit = json_parse(call->arena, json, &value, problem) == BP_OK &&
-             json_schema_check(compiled, value, problem);
+        return bp_fail(call, BP_DATA, "%s", why.text);
+    is_fit = json_parse(call->arena, json, &value, &why) == BP_OK &&
+             json_schema_check(compiled, value, &why);
     json_schema_free(compiled);
-    return is_fit ? BP_OK : bp_fail(call, BP_INVALID, "%s", problem);
+    return is_fit ? BP_OK : bp_fail(call, BP_INVALID, "%s", why.text);
 }
 
 static void keep(bp_str text)

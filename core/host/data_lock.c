@@ -8,26 +8,26 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static void say_who(int fd, const char *folder, char problem[1024])
+static void say_who(int fd, const char *folder, struct reason *why)
 {
     char    text[512];
     ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
     text[len > 0 ? len : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    snprintf(problem, 1024,
-             "data_dir: the folder %.300s is used by the server with %.300s: stop that one, run "
-             "the command with --url, or give this server its own data_dir",
-             folder, text[0] ? text : "an unknown process id");
+    reason_set(why,
+               "data_dir: the folder %.300s is used by the server with %.300s: stop that one, run "
+               "the command with --url, or give this server its own data_dir",
+               folder, text[0] ? text : "an unknown process id");
 }
 
-int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, char problem[1024])
+int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, struct reason *why)
 {
     char path[4200], text[512];
     int  fd;
 
     *is_refused = false;
-    problem[0] = '\0';
+    reason_clear(why);
     snprintf(path, sizeof(path), "%s/server.lock", folder);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -35,7 +35,7 @@ int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, 
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         *is_refused = errno == EWOULDBLOCK;
         if (*is_refused)
-            say_who(fd, folder, problem);
+            say_who(fd, folder, why);
         close(fd);
         return -1;
     }

@@ -78,7 +78,8 @@ bool host_open_edge(struct host *host, bool is_private)
     const struct server_conf *server = &host->conf->server;
     bp_str                    addresses[SERVER_MAX_LISTENERS + 1];
     size_t                    count = 0;
-    char                      private_address[128], problem[512];
+    char                      private_address[128];
+    struct reason             why;
     struct http_edge_options  options;
 
     if (is_private) {
@@ -91,9 +92,9 @@ bool host_open_edge(struct host *host, bool is_private)
         addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those
                                                      // of the conf
     options = edge_options(host, addresses, count);
-    host->edge = http_edge_open(&options, host->log, problem, sizeof(problem));
+    host->edge = http_edge_open(&options, host->log, &why);
     if (!host->edge)
-        host_say_failure(host, "%s", problem);
+        host_say_failure(host, "%s", why.text);
     return host->edge != NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/access.h"
+#include "api/run_service.h"
 #include "base/clock.h"
 #include "host/report.h"
 #include "host/steps.h"
@@ -61,7 +62,7 @@ int edition_start_instances(struct edition *edition, const struct host_options *
     if (edition->is_up)
         return EXIT_DONE;
     host_say_failure(host, "%s",
-                     edition->generation ? edition->generation->problem
+                     edition->generation ? edition->generation->problem.text
                                          : "no memory for the instances");
     return EXIT_STORAGE;
 }
@@ -77,8 +78,8 @@ static bp_status make_mcp(bp_call *call, void *arg)
 int edition_make(struct edition *edition, const struct host_options *options,
                  struct edition *before)
 {
-    struct host *host = edition->host;
-    char         problem[512] = "";
+    struct host  *host = edition->host;
+    struct reason why = { "" };
 
     edition->instances_metrics = instance_metrics_new(edition->generation, edition->conf);
     edition->health = health_board_new(edition->generation, host->alerts,
@@ -88,19 +89,20 @@ int edition_make(struct edition *edition, const struct host_options *options,
         return EXIT_FAILED;
     }
     if (!api_init(&edition->api, edition->conf, edition->generation, edition->health,
-                  !options->stdio_apps, problem)) {
+                  !options->stdio_apps, &why)) {
         if (!conf_has_errors(edition->conf))
-            host_say_failure(host, "%s", problem);
+            host_say_failure(host, "%s", why.text);
         else if (report_problems(edition->conf, stderr) != 0)
             host_log_conf_problems(host);
         return EXIT_CONF;
     }
+    edition->api.runs = host->runs;
     edition->api.is_private = before
                                   ? before->api.is_private
                                   : options->is_private || options->stdio_apps || options->handler;
-    if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, edition, problem) != BP_OK ||
-        !mcp_add_routes(edition->mcp, problem)) {
-        host_say_failure(host, "%s", problem);
+    if (generation_call(&host->workers[0], BP_SECONDS(30), make_mcp, edition, &why) != BP_OK ||
+        !mcp_add_routes(edition->mcp, &why)) {
+        host_say_failure(host, "%s", why.text);
         return EXIT_CONF;
     }
     api_describe(&edition->api, mcp_scopes(&edition->api.arena, edition->mcp));
@@ -127,13 +129,13 @@ static bp_status start_ops(bp_call *call, void *arg)
 int edition_start(struct edition *edition)
 {
     struct worker *first = &edition->host->workers[0];
-    char           problem[512] = "";
+    struct reason  why = { "" };
 
     if ((!edition->api.key_storage ||
-         generation_call(first, BP_SECONDS(30), migrate_keys, edition, problem) == BP_OK) &&
-        generation_call(first, BP_SECONDS(70), start_ops, edition, problem) == BP_OK)
+         generation_call(first, BP_SECONDS(30), migrate_keys, edition, &why) == BP_OK) &&
+        generation_call(first, BP_SECONDS(70), start_ops, edition, &why) == BP_OK)
         return EXIT_DONE;
-    host_say_failure(edition->host, "%s", problem);
+    host_say_failure(edition->host, "%s", why.text);
     return EXIT_FAILED;
 }
 
@@ -146,27 +148,29 @@ static bp_status use_alerts(bp_call *call, void *arg)
 
 void edition_take_alerts_back(struct edition *edition)
 {
-    char problem[512];
+    struct reason why;
 
-    generation_call(&edition->host->workers[0], BP_SECONDS(70), use_alerts, edition, problem);
+    generation_call(&edition->host->workers[0], BP_SECONDS(70), use_alerts, edition, &why);
 }
 
 /* ---- requests ---- */
 
 static bp_status show_on_worker(bp_call *call, void *arg)
 {
-    *worker_slot(call->worker, &shown) = arg;
+    struct edition *edition = arg;
+
+    *worker_slot(call->worker, &shown) = edition;
+    run_service_show(call->worker, &edition->api);
     return BP_OK;
 }
 
 void edition_show(struct edition *edition)
 {
-    char problem[512];
+    struct reason why;
 
     health_board_set_phase(edition->health, PHASE_READY);
     for (uint32_t w = 0; w < edition->host->worker_count; w++)
-        generation_call(&edition->host->workers[w], BP_SECONDS(10), show_on_worker, edition,
-                        problem);
+        generation_call(&edition->host->workers[w], BP_SECONDS(10), show_on_worker, edition, &why);
 }
 
 void edition_handle(struct http_exchange *exchange, void *arg)
@@ -200,9 +204,9 @@ static bp_status stop_ops(bp_call *call, void *arg)
 
 void edition_end_checks(struct edition *edition)
 {
-    char problem[512];
+    struct reason why;
 
-    generation_call(&edition->host->workers[0], BP_SECONDS(15), stop_ops, edition, problem);
+    generation_call(&edition->host->workers[0], BP_SECONDS(15), stop_ops, edition, &why);
 }
 
 void edition_abandon(struct edition *edition)

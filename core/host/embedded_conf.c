@@ -187,16 +187,17 @@ static void write_option(struct writing *writing, bp_str app, const bp_option *o
 
 static bool write_app(struct writing *writing, struct plugin_registry *registry, bp_str app)
 {
-    char                 problem[512], name[64];
+    struct reason        why;
+    char                 name[64];
     const struct plugin *plugin;
     size_t               before;
 
     snprintf(name, sizeof(name), BP_FMT, BP_ARG(app));
-    plugin = registry_load(registry, "app", name, problem);
+    plugin = registry_load(registry, "app", name, &why);
     if (!plugin) {
         fprintf(stderr, "backplane mcp: %s\n",
-                problem[0] ? problem
-                           : "there is no app of that name: `backplane plugins` lists them");
+                why.text[0] ? why.text
+                            : "there is no app of that name: `backplane plugins` lists them");
         return false;
     }
     add_text(&writing->apps, "  ");

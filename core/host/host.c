@@ -13,8 +13,9 @@
 #include "ops/alerts.h"
 #include "ops/pressure.h"
 #include "ops/process_metrics.h"
+#include "ops/runs.h"
 
-enum { LAST_REQUESTS_S = 5 };
+enum { LAST_REQUESTS_S = 5, RUNS_MAX = 4096, RUNS_OF_ONE_MAX = 1024, RUN_KEPT_S = 3600 };
 
 /* ---- starting ---- */
 
@@ -70,6 +71,8 @@ static bp_status start_upkeep(bp_call *call, void *arg)
     host->memory = memory_return_start(call->worker, host->pool);
     if (!host->memory)
         return call_fail(call, BP_NO_MEMORY, "no memory to watch the memory budget");
+    if (!runs_start(host->runs, call->worker))
+        return call_fail(call, BP_NO_MEMORY, "no memory for long-lived work");
     return mcp_kept_start(call, host->mcp_kept, host->workers, host->worker_count);
 }
 
@@ -79,27 +82,32 @@ static bool make_what_stays(struct host *host)
     host->process = process_metrics_start(host->workers, host->worker_count, host->log);
     host->alerts = alerts_new();
     host->mcp_kept = mcp_kept_new(&host->conf->server.mcp);
-    return host->alerts && host->mcp_kept;
+    host->runs = runs_new(
+        &(struct runs_limits){ .bytes = (size_t)host->conf->server.limits.runs_bytes,
+                               .count = RUNS_MAX,
+                               .count_of_one = RUNS_OF_ONE_MAX,
+                               .kept_ns = BP_SECONDS(RUN_KEPT_S),
+                               .setting = "server.limits.runs" });
+    return host->alerts && host->mcp_kept && host->runs;
 }
 
-static bool start_servers(struct host *host, char problem[512])
+static bool start_servers(struct host *host, struct reason *why)
 {
     host->servers = calloc(host->worker_count, sizeof(*host->servers));
     for (uint32_t w = 0; host->servers && w < host->worker_count; w++)
-        if (generation_call(&host->workers[w], BP_SECONDS(10), start_server, host, problem) !=
-            BP_OK)
+        if (generation_call(&host->workers[w], BP_SECONDS(10), start_server, host, why) != BP_OK)
             return false;
     return host->servers != NULL;
 }
 
 static bool take_data(struct host *host, const char *conf_file)
 {
-    bool is_refused;
-    char problem[1024];
-    int  fd = data_lock_take(host->conf->data_dir.data, conf_file, &is_refused, problem);
+    bool          is_refused;
+    struct reason why;
+    int           fd = data_lock_take(host->conf->data_dir.data, conf_file, &is_refused, &why);
 
     if (is_refused)
-        host_say_failure(host, "%s: %s", conf_file, problem);
+        host_say_failure(host, "%s: %s", conf_file, why.text);
     host->data_lock = fd > 0 ? fd : 0;
     return !is_refused;
 }
@@ -108,9 +116,9 @@ int host_start(struct host *host, const struct host_options *options)
 {
     const struct server_watchdog *watchdog = &host->conf->server.watchdog;
     struct edition               *edition = host->edition;
-    bool is_served = !options->stdio_apps && (!options->only_kind || options->handler);
-    char problem[512] = "no memory";
-    int  status;
+    bool          is_served = !options->stdio_apps && (!options->only_kind || options->handler);
+    struct reason why = { "no memory" };
+    int           status;
 
     host->handler = options->handler ? options->handler : edition_handle;
     host->handler_arg = options->handler_arg;
@@ -147,8 +155,8 @@ int host_start(struct host *host, const struct host_options *options)
     status = edition_make(edition, options, NULL);
     if (status != EXIT_DONE)
         return status;
-    if (generation_call(&host->workers[0], BP_SECONDS(10), start_upkeep, host, problem) != BP_OK) {
-        host_say_failure(host, "%s", problem);
+    if (generation_call(&host->workers[0], BP_SECONDS(10), start_upkeep, host, &why) != BP_OK) {
+        host_say_failure(host, "%s", why.text);
         return EXIT_FAILED;
     }
     if (options->stdio_apps) // no listener, and nobody to check health for; the news do flow
@@ -157,9 +165,9 @@ int host_start(struct host *host, const struct host_options *options)
     if (status != EXIT_DONE)
         return status;
     edition_show(edition);
-    if (start_servers(host, problem))
+    if (start_servers(host, &why))
         return EXIT_DONE;
-    host_say_failure(host, "%s", problem);
+    host_say_failure(host, "%s", why.text);
     return EXIT_FAILED;
 }
 
@@ -242,6 +250,8 @@ static bp_status stop_upkeep(bp_call *call, void *arg)
 {
     struct host *host = arg;
 
+    if (host->runs)
+        runs_stop(call, host->runs);
     if (host->mcp_kept)
         mcp_kept_stop(call, host->mcp_kept);
     if (host->memory)
@@ -264,7 +274,7 @@ void host_stop(struct host *host)
 {
     struct edition *edition = host->edition;
     int64_t         deadline_ns;
-    char            problem[512];
+    struct reason   why;
 
     if (edition->health)
         health_board_set_phase(edition->health, PHASE_DRAINING);
@@ -274,7 +284,7 @@ void host_stop(struct host *host)
     if (!edition->is_up)
         return;
     edition_end_checks(edition);
-    generation_call(&host->workers[0], BP_SECONDS(15), stop_upkeep, host, problem);
+    generation_call(&host->workers[0], BP_SECONDS(15), stop_upkeep, host, &why);
     deadline_ns = clock_now_ns() + BP_SECONDS(LAST_REQUESTS_S);
     end_older(host, deadline_ns);
     if (!edition_end(edition, deadline_ns))
@@ -305,6 +315,7 @@ void host_free(struct host *host)
         rmdir(host->socket_folder);
     edition_free(host->edition);
     mcp_kept_free(host->mcp_kept);
+    runs_free(host->runs);
     alerts_free(host->alerts);
     pool_destroy(host->pool);
     free(host->servers);

@@ -28,6 +28,7 @@ struct host {
     struct watchdog        *watchdog;
     struct job             *memory; /* gives back what is not used */
     struct mcp_kept        *mcp_kept;
+    struct runs            *runs; /* long-lived work of apps */
     struct http_edge       *edge;
     struct http_server    **servers;           /* one a worker */
     char                    socket_folder[64]; /* of a private listener */

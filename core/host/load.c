@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/command_run.h"
+#include "api/run_service.h"
 #include "api/web.h"
 #include "conf/environment.h"
 #include "host/paths.h"
@@ -28,6 +29,7 @@ static void gather_services(void)
         services[service_count++] = net_services[i];
     services[service_count++] = web_service_entry;
     services[service_count++] = command_service_entry;
+    services[service_count++] = run_service_entry;
     services[service_count++] = mcp_service_entry;
     registry_fill_host(services, service_count);
 }
@@ -36,24 +38,25 @@ static void gather_services(void)
 static void scan_more(struct host *host, bp_str folder, size_t index)
 {
     const struct conf_node *list = node_find(host->conf->root, "plugins"), *item = list;
-    char                    problem[512];
+    struct reason           why;
 
-    if (registry_scan(host->registry, folder.data, true, problem))
+    if (registry_scan(host->registry, folder.data, true, &why))
         return;
     if (list && list->kind == NODE_SEQUENCE)
         for (item = list->first; item && item->index != index;)
             item = item->next;
-    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", problem);
+    error_at_value(&host->conf->problems, item ? item : host->conf->root, "%s", why.text);
 }
 
 static bool scan(struct host *host)
 {
-    char folder[4096], problem[512];
+    char          folder[4096];
+    struct reason why;
 
     paths_plugins(folder, sizeof(folder));
-    if (!registry_scan(host->registry, folder, true, problem)) {
+    if (!registry_scan(host->registry, folder, true, &why)) {
         fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n",
-                problem);
+                why.text);
         return false;
     }
     for (size_t i = 0; host->conf && host->conf->root && i < host->conf->plugin_dirs.count; i++)

@@ -8,12 +8,12 @@
 static bp_status check_ask(bp_call *call, bp_mcp *request, const bp_mcp_ask *ask)
 {
     const bp_json *params = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     uint32_t       needed;
 
-    if (ask->params.len && json_parse(call->arena, ask->params, &params, problem) != BP_OK)
+    if (ask->params.len && json_parse(call->arena, ask->params, &params, &why) != BP_OK)
         return call_fail(call, BP_INTERNAL, "the question \"%s\" to the client is not JSON: %s",
-                         ask->key, problem);
+                         ask->key, why.text);
     needed = mcp_ability_for(bp_str_of(ask->method), params);
     if (!needed)
         return call_fail(call, BP_INTERNAL, "a client cannot be asked \"%s\"", ask->method);
@@ -74,14 +74,14 @@ static bp_status send_question(bp_call *call, bp_mcp *request, const bp_mcp_ask 
 static bp_status read_answer(bp_call *call, const bp_mcp_ask *ask, const struct question *question,
                              const bp_json **answer)
 {
-    char problem[JSON_PROBLEM_BYTES];
+    struct reason why;
 
     if (!question->answer)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client's answer");
     if (json_parse(call->arena, bp_str_n(question->answer->data, question->answer->len), answer,
-                   problem) != BP_OK)
+                   &why) != BP_OK)
         return call_fail(call, BP_UPSTREAM, "the client's answer to %s is not JSON: %s",
-                         ask->method, problem);
+                         ask->method, why.text);
     if (question->is_error) {
         bp_str message = json_as_string(json_get(*answer, BP_STR("message")));
 

@@ -204,13 +204,13 @@ static bp_str list_prompt(struct arena *arena, const struct catalog_prompt *prom
 /* ---- headers that mirror arguments ---- */
 
 static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const bp_str *path,
-                       size_t depth, bp_str name, char problem[512])
+                       size_t depth, bp_str name, struct reason *why)
 {
     struct header_property *header = &tool->headers[tool->header_count];
     struct bp_buf           text;
 
     if (tool->header_count == CATALOG_HEADERS_MAX) {
-        snprintf(problem, 512, "more than %d properties have an x-mcp-header", CATALOG_HEADERS_MAX);
+        reason_set(why, "more than %d properties have an x-mcp-header", CATALOG_HEADERS_MAX);
         return false;
     }
     buf_init(&text, &catalog->arena, 128);
@@ -220,8 +220,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
 
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
               c == '-' || c == '_')) {
-            snprintf(problem, 512, "x-mcp-header \"" BP_FMT "\" is no name for a header",
-                     BP_ARG(name));
+            reason_set(why, "x-mcp-header \"" BP_FMT "\" is no name for a header", BP_ARG(name));
             return false;
         }
         buf_add_char(&text, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
@@ -232,7 +231,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
     for (size_t i = 0; i < tool->header_count; i++) {
         if (strcmp(tool->headers[i].header, header->header) != 0)
             continue;
-        snprintf(problem, 512, "two properties have the x-mcp-header \"" BP_FMT "\"", BP_ARG(name));
+        reason_set(why, "two properties have the x-mcp-header \"" BP_FMT "\"", BP_ARG(name));
         return false;
     }
     tool->header_count++;
@@ -240,7 +239,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
 }
 
 static bool find_headers(struct catalog *catalog, struct catalog_tool *tool, const bp_json *schema,
-                         bp_str path[4], size_t depth, char problem[512])
+                         bp_str path[4], size_t depth, struct reason *why)
 {
     const bp_json *properties = json_get(schema, BP_STR("properties")), *property;
     size_t         cursor = 0;
@@ -254,16 +253,16 @@ static bool find_headers(struct catalog *catalog, struct catalog_tool *tool, con
         if (header) {
             if (!bp_str_is(type, "string") && !bp_str_is(type, "integer") &&
                 !bp_str_is(type, "boolean")) {
-                snprintf(problem, 512,
-                         "x-mcp-header stands at \"" BP_FMT
-                         "\", which is no string, integer or boolean",
-                         BP_ARG(name));
+                reason_set(why,
+                           "x-mcp-header stands at \"" BP_FMT
+                           "\", which is no string, integer or boolean",
+                           BP_ARG(name));
                 return false;
             }
-            if (!add_header(catalog, tool, path, depth + 1, json_as_string(header), problem))
+            if (!add_header(catalog, tool, path, depth + 1, json_as_string(header), why))
                 return false;
         }
-        if (!find_headers(catalog, tool, property, path, depth + 1, problem))
+        if (!find_headers(catalog, tool, property, path, depth + 1, why))
             return false;
     }
     return true;
@@ -287,35 +286,35 @@ static bool offers(const bp_app_ops *app, const struct unit *unit, const char *n
            app->offers(unit->instances[0].object, name);
 }
 
-static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, char problem[512])
+static bool read_tool(struct catalog *catalog, struct catalog_tool *tool, struct reason *why)
 {
     struct tool_schemas schemas;
-    char                reason[TOOL_PROBLEM_BYTES] = "";
+    struct reason       reason = { "" };
     bp_str              path[4];
     bool                is_good;
 
     if (!is_name(tool->spec.name) || !tool->spec.handler) {
-        snprintf(problem, 512, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler",
-                 NAME_BYTES_MAX);
+        reason_set(why, "its name is not 1 to %d of [A-Za-z0-9_./-], or it has no handler",
+                   NAME_BYTES_MAX);
         return false;
     }
-    if (!params_text(&catalog->arena, tool->spec.params, &tool->spec.input_schema, problem) ||
-        !params_text(&catalog->arena, tool->spec.results, &tool->spec.output_schema, problem))
+    if (!params_text(&catalog->arena, tool->spec.params, &tool->spec.input_schema, why) ||
+        !params_text(&catalog->arena, tool->spec.results, &tool->spec.output_schema, why))
         return false;
     is_good = tool_schemas_read(&catalog->arena, tool->spec.input_schema, tool->spec.output_schema,
-                                &schemas, reason);
+                                &schemas, &reason);
     tool->input = schemas.input; // catalog_free() looks at them
     tool->output = schemas.output;
     tool->input_json = schemas.input_json;
     if (!is_good) {
-        snprintf(problem, 512, "%.511s", reason);
+        reason_set(why, "%.511s", reason.text);
         return false;
     }
     if (tool->spec.output_schema)
         tool->shape = shape_read(&catalog->arena, bp_str_of(tool->spec.output_schema));
     tool->needs = mcp_abilities_of_words(tool->spec.needs);
     tool->name = bp_str_of(tool->spec.name);
-    return find_headers(catalog, tool, tool->input_json, path, 0, problem);
+    return find_headers(catalog, tool, tool->input_json, path, 0, why);
 }
 
 /* The entry at `index` of a table with that stride, as far as both sides know it. */
@@ -325,16 +324,16 @@ static void take_entry(void *to, size_t size, const void *table, size_t stride, 
     memcpy(to, (const char *)table + index * stride, stride < size ? stride : size);
 }
 
-static bool read_app(struct catalog *catalog, struct unit *unit, char problem[512])
+static bool read_app(struct catalog *catalog, struct unit *unit, struct reason *why)
 {
     const bp_app_ops *app = unit->plugin->descriptor.ops;
     const char       *owner = unit->conf->name.data;
-    char              reason[512];
+    struct reason     reason;
 
     if (app->tool_count > TOOLS_OF_APP_MAX || app->resource_count > OTHERS_OF_APP_MAX ||
         app->prompt_count > OTHERS_OF_APP_MAX) {
-        snprintf(problem, 512, "%s has more than %d tools, or more than %d resources or prompts",
-                 owner, TOOLS_OF_APP_MAX, OTHERS_OF_APP_MAX);
+        reason_set(why, "%s has more than %d tools, or more than %d resources or prompts", owner,
+                   TOOLS_OF_APP_MAX, OTHERS_OF_APP_MAX);
         return false;
     }
     for (size_t i = 0; i < app->tool_count; i++) {
@@ -344,9 +343,9 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         if (!offers(app, unit, tool->spec.name))
             continue;
         catalog->tool_count++; // from now on catalog_free() looks at it
-        if (!read_tool(catalog, tool, reason)) {
-            snprintf(problem, 512, "the MCP tool \"%.64s\" of %s cannot be offered: %.380s",
-                     tool->spec.name ? tool->spec.name : "", owner, reason);
+        if (!read_tool(catalog, tool, &reason)) {
+            reason_set(why, "the MCP tool \"%.64s\" of %s cannot be offered: %.380s",
+                       tool->spec.name ? tool->spec.name : "", owner, reason.text);
             return false;
         }
         tool->unit = unit;
@@ -364,8 +363,7 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
             continue;
         if (!resource->spec.uri || !strstr(resource->spec.uri, ":") || !resource->spec.name ||
             !resource->spec.handler) {
-            snprintf(problem, 512, "the MCP resource %zu of %s has no uri, name or handler", i,
-                     owner);
+            reason_set(why, "the MCP resource %zu of %s has no uri, name or handler", i, owner);
             return false;
         }
         resource->unit = unit;
@@ -384,8 +382,7 @@ static bool read_app(struct catalog *catalog, struct unit *unit, char problem[51
         if (!offers(app, unit, prompt->spec.name))
             continue;
         if (!is_name(prompt->spec.name) || !prompt->spec.handler) {
-            snprintf(problem, 512, "the MCP prompt %zu of %s has no proper name or no handler", i,
-                     owner);
+            reason_set(why, "the MCP prompt %zu of %s has no proper name or no handler", i, owner);
             return false;
         }
         prompt->unit = unit;
@@ -448,7 +445,7 @@ static bool has_common_name(struct catalog *catalog, size_t at)
 }
 
 /* What stands before the names of units[at]; empty: nothing. */
-static bool settle_names_of(struct catalog *catalog, size_t at, char problem[512])
+static bool settle_names_of(struct catalog *catalog, size_t at, struct reason *why)
 {
     const struct conf_instance *conf = catalog->units[at]->conf;
     bp_str                      prefix = conf->gate.prefix, *name;
@@ -461,42 +458,43 @@ static bool settle_names_of(struct catalog *catalog, size_t at, char problem[512
     while (prefix.len && (name = name_at(catalog, catalog->units[at], &cursor, &what)) != NULL) {
         *name = arena_format(&catalog->arena, BP_FMT "_" BP_FMT, BP_ARG(prefix), BP_ARG(*name));
         if (name->len > NAME_BYTES_MAX) {
-            snprintf(problem, 512,
-                     "the %s \"%.120s\" of app.%.32s has a name of more than %d bytes: give the "
-                     "app a shorter `prefix`",
-                     what, name->data, conf->name.data, NAME_BYTES_MAX);
+            reason_set(why,
+                       "the %s \"%.120s\" of app.%.32s has a name of more than %d bytes: give the "
+                       "app a shorter `prefix`",
+                       what, name->data, conf->name.data, NAME_BYTES_MAX);
             return false;
         }
         if (is_listed_before(catalog, at, what, *name)) {
-            snprintf(problem, 512,
-                     "the name of the %s \"%.120s\" of app.%.32s is taken by another app: give one "
-                     "of them a `prefix`",
-                     what, name->data, conf->name.data);
+            reason_set(why,
+                       "the name of the %s \"%.120s\" of app.%.32s is taken by another app: give "
+                       "one "
+                       "of them a `prefix`",
+                       what, name->data, conf->name.data);
             return false;
         }
     }
     return true;
 }
 
-static bool settle_names(struct catalog *catalog, char problem[512])
+static bool settle_names(struct catalog *catalog, struct reason *why)
 {
     for (size_t i = 0; i < catalog->unit_count; i++)
-        if (!settle_names_of(catalog, i, problem))
+        if (!settle_names_of(catalog, i, why))
             return false;
     return true;
 }
 
-static bool finish(struct catalog *catalog, char problem[512])
+static bool finish(struct catalog *catalog, struct reason *why)
 {
     struct bp_buf instructions;
 
-    if (!settle_names(catalog, problem))
+    if (!settle_names(catalog, why))
         return false;
     catalog->tool_names = names_new(&catalog->arena, catalog->tool_count);
     catalog->prompt_names = names_new(&catalog->arena, catalog->prompt_count);
     buf_init(&instructions, &catalog->arena, 1 << 20);
     if (!catalog->tool_names || !catalog->prompt_names) {
-        snprintf(problem, 512, "no memory for the list of MCP tools");
+        reason_set(why, "no memory for the list of MCP tools");
         return false;
     }
     for (size_t i = 0; i < catalog->tool_count; i++) {
@@ -563,13 +561,13 @@ static void add_unit(struct catalog *catalog, const struct generation *generatio
 }
 
 struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps,
-                             char problem[512])
+                             struct reason *why)
 {
     struct catalog *catalog = calloc(1, sizeof(*catalog));
     size_t          tools = 0, resources = 0, prompts = 0;
     bool            is_good;
 
-    snprintf(problem, 512, "no memory for the list of MCP tools");
+    reason_set(why, "no memory for the list of MCP tools");
     if (!catalog)
         return NULL;
     arena_init(&catalog->arena, CATALOG_BYTES_MAX);
@@ -588,8 +586,8 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
     }
     is_good = make_room(catalog, tools, resources, prompts);
     for (size_t i = 0; is_good && i < catalog->unit_count; i++)
-        is_good = read_app(catalog, catalog->units[i], problem);
-    if (is_good && finish(catalog, problem))
+        is_good = read_app(catalog, catalog->units[i], why);
+    if (is_good && finish(catalog, why))
         return catalog;
     catalog_free(catalog);
     return NULL;

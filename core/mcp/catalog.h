@@ -11,6 +11,7 @@
 #define CORE_MCP_CATALOG_H
 
 #include "api/api.h"
+#include "base/reason.h"
 #include "schema/tool_schemas.h"
 #include "mcp/protocol.h"
 #include "mcp/shape.h"
@@ -87,9 +88,9 @@ struct catalog {
 };
 
 /* Made from those units of the generation that are apps, are up, and whose name is in `apps` (none:
- * all). NULL with a sentence in `problem` when a table is malformed. */
+ * all). NULL with a sentence in `why` when a table is malformed. */
 struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps,
-                             char problem[512]);
+                             struct reason *why);
 void            catalog_free(struct catalog *catalog);
 
 struct catalog_tool   *catalog_find_tool(const struct catalog *catalog, bp_str name);

@@ -188,10 +188,10 @@ static void write_array(struct coercion *c, const bp_json *schema, const bp_json
 static bool write_content(struct coercion *c, const bp_json *schema, uint32_t wanted, bp_str text)
 {
     const bp_json *content;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     uint32_t       numbers = TYPE_INTEGER | TYPE_NUMBER;
 
-    if (!text.len || json_read_within(c->arena, text, TEXT_BYTES_MAX, &content, problem) != BP_OK)
+    if (!text.len || json_read_within(c->arena, text, TEXT_BYTES_MAX, &content, &why) != BP_OK)
         return false;
     if (wanted & TYPE_INTEGER && json_type_of(content) == JSON_KIND_NUMBER &&
         json_is_whole(content)) {

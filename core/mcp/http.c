@@ -506,7 +506,7 @@ static bp_status post_message(struct http_way *way, bp_mcp *request)
     struct mcp         *mcp = way->mcp;
     const bp_json      *json = NULL;
     const char         *why;
-    char                problem[JSON_PROBLEM_BYTES];
+    struct reason       problem;
     enum mcp_error_code code;
     bp_str              body;
     bp_status           status;
@@ -514,9 +514,9 @@ static bp_status post_message(struct http_way *way, bp_mcp *request)
     BP_TRY(http_exchange_read_all_into(way->exchange, &request->intake->text, &body));
     BP_TRY(api_take_from_limit(mcp->api, way->exchange, "", 0));
     status = intake_read(request->intake, body,
-                         (size_t)mcp->api->conf->server.mcp.message_memory_bytes, &json, problem);
+                         (size_t)mcp->api->conf->server.mcp.message_memory_bytes, &json, &problem);
     if (status != BP_OK)
-        return refuse_text(way, body, status, problem);
+        return refuse_text(way, body, status, problem.text);
     if (json_type_of(json) == JSON_KIND_ARRAY && !is_modern_client(way->exchange))
         return post_batch(way, request, json);
     code = message_read(call, json, &request->message, &why);
@@ -754,8 +754,8 @@ static const bp_route routes[] = {
     MCP_ROUTE("DELETE", "/mcp/{app}", delete, "MCP up to 2025-11-25: ends the session"),
 };
 
-bool mcp_add_routes(struct mcp *mcp, char problem[512])
+bool mcp_add_routes(struct mcp *mcp, struct reason *why)
 {
     return router_add(mcp->api->router, routes, sizeof(routes[0]),
-                      sizeof(routes) / sizeof(routes[0]), NULL, mcp, problem);
+                      sizeof(routes) / sizeof(routes[0]), NULL, mcp, why);
 }

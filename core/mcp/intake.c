@@ -21,14 +21,14 @@ void intake_init(struct intake *intake, struct shares *shares,
 }
 
 bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes,
-                      const bp_json **value, char problem[JSON_PROBLEM_BYTES])
+                      const bp_json **value, struct reason *why)
 {
-    bp_status status = json_read_within(&intake->tree, text, memory_bytes, value, problem);
+    bp_status status = json_read_within(&intake->tree, text, memory_bytes, value, why);
 
     if (status == BP_OK && !intake_count(intake, intake->tree.used_bytes)) {
-        snprintf(problem, JSON_PROBLEM_BYTES,
-                 "your messages that are worked at take too much memory already: send it again "
-                 "when some have been answered");
+        reason_set(why,
+                   "your messages that are worked at take too much memory already: send it again "
+                   "when some have been answered");
         status = BP_LIMIT;
     }
     if (status != BP_OK)
@@ -58,13 +58,13 @@ void intake_narrow(struct intake *intake, const bp_json **value)
 {
     struct intake  narrow;
     const bp_json *copy = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     if (intake->counted_bytes < WORTH_NARROWING_BYTES)
         return;
     intake_init(&narrow, intake->shares, intake->sender);
     // What is copied is part of what is counted already, so no bound is asked.
-    if (json_parse(&narrow.tree, json_text(&narrow.text, *value), &copy, problem) != BP_OK) {
+    if (json_parse(&narrow.tree, json_text(&narrow.text, *value), &copy, &why) != BP_OK) {
         intake_free(&narrow);
         return;
     }
@@ -92,12 +92,12 @@ static bp_str good_id(bp_call *call, const struct peeked *peeked)
 {
     bp_str         text = bp_str_n(peeked->id, peeked->id_len);
     const bp_json *value;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     if (text.len && text.data[0] != '"')
         return arena_dup(call->arena, text);
-    return json_read(call->arena, text, &value, problem) == BP_OK ? json_text(call->arena, value)
-                                                                  : (bp_str){ NULL, 0 };
+    return json_read(call->arena, text, &value, &why) == BP_OK ? json_text(call->arena, value)
+                                                               : (bp_str){ NULL, 0 };
 }
 
 static void tell_asker(bp_call *call, struct session_store *sessions, struct session *session,

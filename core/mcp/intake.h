@@ -29,7 +29,7 @@ void intake_init(struct intake *intake, struct shares *shares,
 /* As json_read_within() with the bound of one message; BP_LIMIT when its sender has too much at
  * work already. */
 bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes,
-                      const bp_json **value, char problem[JSON_PROBLEM_BYTES]);
+                      const bp_json **value, struct reason *why);
 /* So many bytes more, which a handler has of it. False: the sender has too much at work. */
 bool intake_count(struct intake *intake, size_t bytes);
 /* Only `*value` of what was read is still needed, and takes its place: the rest is given back when

@@ -62,7 +62,6 @@ static void tidy_up(bp_call *call, void *arg)
 
     (void)call;
     sessions_expire(kept->sessions, clock_now_ns());
-    runs_expire(kept->tasks, clock_now_ns());
 }
 
 bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *workers,
@@ -79,7 +78,9 @@ bp_status mcp_kept_start(bp_call *call, struct mcp_kept *kept, struct worker *wo
         *worker_slot(&workers[i], &keepers) = kept;
     metrics_on_collect(collect, kept);
     kept->expiry = job_start(call->worker, &options);
-    return kept->expiry ? BP_OK : call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
+    return kept->expiry && runs_start(kept->tasks, call->worker)
+               ? BP_OK
+               : call_fail(call, BP_NO_MEMORY, "no memory for the MCP server");
 }
 
 void mcp_kept_stop(bp_call *call, struct mcp_kept *kept)

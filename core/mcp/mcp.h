@@ -18,6 +18,7 @@
 #include <backplane/mcp.h>
 
 #include "api/api.h"
+#include "base/reason.h"
 #include "loop/job.h"
 
 struct listeners;
@@ -67,7 +68,7 @@ struct mcp {
  */
 struct mcp *mcp_new(bp_call *call, struct api *api, struct mcp_kept *kept);
 /* Adds /mcp and /mcp/{app}. */
-bool mcp_add_routes(struct mcp *mcp, char problem[512]);
+bool mcp_add_routes(struct mcp *mcp, struct reason *why);
 /* The scopes that tools, resources and prompts ask for, separated by blanks; in the arena of the
  * call. */
 bp_str mcp_scopes(struct arena *arena, const struct mcp *mcp);

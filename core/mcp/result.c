@@ -114,13 +114,13 @@ static void add_structured_as_text(bp_mcp *request)
 
 static bp_status check_structured(bp_mcp *request, const struct catalog_tool *tool)
 {
-    char problem[TOOL_PROBLEM_BYTES];
+    struct reason why;
 
     if (request->structured.len && shape_fits(tool->shape, request->structured))
         return BP_OK; // most results are a few strings, which needs no tree of values
-    if (tool_result_check(tool->output, request->call->arena, request->structured, problem))
+    if (tool_result_check(tool->output, request->call->arena, request->structured, &why))
         return BP_OK;
-    return call_fail(request->call, BP_INTERNAL, "%s", problem);
+    return call_fail(request->call, BP_INTERNAL, "%s", why.text);
 }
 
 bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)

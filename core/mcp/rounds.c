@@ -20,7 +20,7 @@ static bp_str context_of(bp_mcp *request, bp_str subject)
     uint8_t principal[16];
     char    text[33];
 
-    session_hash_principal(&request->call->principal, principal);
+    principal_digest(&request->call->principal, principal);
     crypto_hex(principal, sizeof(principal), text);
     return arena_format(request->call->arena, "%s\n" BP_FMT "\n" BP_FMT, text,
                         BP_ARG(request->message.method), BP_ARG(subject));
@@ -121,7 +121,7 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
     const bp_json *state = message_param(request->message.params, BP_STR("requestState")), *json;
     bp_str         sealed;
     uint8_t       *plain;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     if (given && json_type_of(given) != JSON_KIND_OBJECT)
         return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
@@ -137,7 +137,7 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
         return refuse(request);
     if (json_parse(call->arena, bp_str_n((const char *)plain, sealed.len - CRYPTO_SEAL_BYTES),
-                   &json, problem) != BP_OK ||
+                   &json, &why) != BP_OK ||
         json_as_integer(json_get(json, BP_STR("e"))) < clock_wall_ns() / 1000000000)
         return refuse(request);
     request->kept = json_get(json, BP_STR("a"));

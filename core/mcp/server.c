@@ -27,15 +27,15 @@ static bp_str key_of(struct arena *arena, const bp_str_list *apps)
 struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps)
 {
     bp_str          key = key_of(call->arena, apps);
-    char            problem[512];
+    struct reason   why;
     struct catalog *made;
 
     for (struct catalog *at = mcp->catalogs; at; at = at->next)
         if (bp_str_equal(at->key, key))
             return at;
-    made = catalog_make(mcp->api->generation, apps, problem);
+    made = catalog_make(mcp->api->generation, apps, &why);
     if (!made) {
-        call_fail(call, BP_INVALID, "%s", problem);
+        call_fail(call, BP_INVALID, "%s", why.text);
         return NULL;
     }
     made->key = arena_dup(&made->arena, key);
@@ -115,11 +115,11 @@ void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exch
     bp_principal address = { .struct_size = sizeof(address), .tenant = BP_STR("address") };
 
     if (call->principal.id.len || !exchange) {
-        session_hash_principal(&call->principal, digest);
+        principal_digest(&call->principal, digest);
         return;
     }
     address.id = proxy_client_block(mcp->api, exchange);
-    session_hash_principal(&address, digest);
+    principal_digest(&address, digest);
 }
 
 /* ---- life ---- */

@@ -214,56 +214,6 @@ void sessions_free(struct session_store *store)
 
 /* ---- opening and finding ---- */
 
-static void hash_principal(const bp_principal *principal, uint8_t digest[16])
-{
-    uint8_t parts[64],
-        whole[32]; // a hash each, so that no part runs into the other, however long they are
-
-    crypto_sha256(principal->id, parts);
-    crypto_sha256(principal->tenant, parts + 32);
-    crypto_sha256(bp_str_n((const char *)parts, sizeof(parts)), whole);
-    memcpy(digest, whole, 16);
-}
-
-/* Of the principals that a thread saw last, as every message asks for it several times. */
-enum { DIGESTS = 64, DIGEST_TEXT_BYTES = 96 };
-struct known_digest {
-    char    id[DIGEST_TEXT_BYTES], tenant[DIGEST_TEXT_BYTES];
-    uint8_t id_len, tenant_len;
-    bool    is_known;
-    uint8_t digest[16];
-};
-
-static bool is_of(const struct known_digest *known, const bp_principal *principal)
-{
-    return known->is_known && bp_str_equal(bp_str_n(known->id, known->id_len), principal->id) &&
-           bp_str_equal(bp_str_n(known->tenant, known->tenant_len), principal->tenant);
-}
-
-void session_hash_principal(const bp_principal *principal, uint8_t digest[16])
-{
-    static _Thread_local struct known_digest digests[DIGESTS];
-    struct known_digest                     *known = &digests[str_hash(principal->id, 0) % DIGESTS];
-    bool                                     has_room = principal->id.len <= DIGEST_TEXT_BYTES &&
-                    principal->tenant.len <= DIGEST_TEXT_BYTES;
-
-    if (is_of(known, principal)) {
-        memcpy(digest, known->digest, sizeof(known->digest));
-        return;
-    }
-    hash_principal(principal, digest);
-    if (!has_room)
-        return;
-    *known = (struct known_digest){ .id_len = (uint8_t)principal->id.len,
-                                    .tenant_len = (uint8_t)principal->tenant.len,
-                                    .is_known = true };
-    if (principal->id.len)
-        memcpy(known->id, principal->id.data, principal->id.len);
-    if (principal->tenant.len)
-        memcpy(known->tenant, principal->tenant.data, principal->tenant.len);
-    memcpy(known->digest, digest, sizeof(known->digest));
-}
-
 static bool is_in_use(const struct session *session)
 {
     for (const struct session_stream *stream = session->streams; stream; stream = stream->next)
@@ -401,7 +351,7 @@ struct session *session_open(struct session_store *store, const bp_principal *pr
 
     crypto_random(random, sizeof(random));
     crypto_hex(random, sizeof(random), id);
-    session_hash_principal(principal, record.principal);
+    principal_digest(principal, record.principal);
     session = make(bp_str_of(id), &record);
     if (!session)
         return NULL;
@@ -438,7 +388,7 @@ struct session *session_find(struct session_store *store, bp_str id, const bp_pr
 
     if (id.len != SESSION_ID_CHARS)
         return NULL;
-    session_hash_principal(principal, digest);
+    principal_digest(principal, digest);
     pthread_mutex_lock(&store->lock);
     session = use(store, find(store, id), digest);
     pthread_mutex_unlock(&store->lock);

@@ -16,6 +16,7 @@
 
 #include "base/queue.h"
 #include "base/shared_text.h"
+#include "loop/principal.h"
 #include "loop/waker.h"
 #include "mcp/protocol.h"
 
@@ -130,8 +131,6 @@ struct session_store;
 
 struct session_store *sessions_new(const struct session_limits *limits);
 void                  sessions_free(struct session_store *store);
-
-void session_hash_principal(const bp_principal *principal, uint8_t digest[16]);
 
 /* All of these: any worker. What is returned is held until session_release().
  *

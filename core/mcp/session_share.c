@@ -91,7 +91,7 @@ static struct session *take_over(bp_call *call, struct mcp *mcp, const bp_peer *
     if (id.len != SESSION_ID_CHARS || !get(call, cache, key_of(call, "session", id), &text) ||
         !read_record(text, &record))
         return NULL;
-    session_hash_principal(&call->principal, digest);
+    principal_digest(&call->principal, digest);
     if (!crypto_equal(record.principal, digest, DIGEST_BYTES) ||
         get(call, cache, key_of(call, "ended", id), &text))
         return NULL;

@@ -67,11 +67,11 @@ struct shape *shape_read(struct arena *arena, bp_str text)
 {
     struct shape  *shape = arena_alloc(arena, sizeof(*shape));
     const bp_json *schema, *properties, *required, *value;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     size_t         cursor = 0;
     bp_str         name;
 
-    if (!shape || json_parse(arena, text, &schema, problem) != BP_OK || !is_simple(schema))
+    if (!shape || json_parse(arena, text, &schema, &why) != BP_OK || !is_simple(schema))
         return NULL;
     properties = json_get(schema, BP_STR("properties"));
     required = json_get(schema, BP_STR("required"));

@@ -241,12 +241,12 @@ static bp_str refuse_line(bp_call *call, struct stdio *stdio, bp_str line, bp_st
 static bp_str serve_line(bp_call *call, struct stdio *stdio, bp_mcp *request, bp_str line)
 {
     const bp_json *json = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     size_t         memory = (size_t)stdio->mcp->api->conf->server.mcp.message_memory_bytes;
-    bp_status      status = intake_read(request->intake, line, memory, &json, problem);
+    bp_status      status = intake_read(request->intake, line, memory, &json, &why);
 
     if (status != BP_OK)
-        return refuse_line(call, stdio, line, status, problem);
+        return refuse_line(call, stdio, line, status, why.text);
     return json_type_of(json) == JSON_KIND_ARRAY ? serve_batch(stdio, request, json)
                                                  : serve_message(stdio, request, json);
 }
@@ -307,7 +307,7 @@ bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *app
 
     if (!stdio.catalog)
         return BP_INVALID;
-    session_hash_principal(&principal, sender);
+    principal_digest(&principal, sender);
     stdio.home = session_open(mcp->sessions, &principal, MCP_2026_07_28, 0, BP_STR(""), sender);
     if (!stdio.home)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the client");

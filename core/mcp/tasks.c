@@ -43,10 +43,10 @@ void task_set_message(struct task *task, bp_str message)
 static const bp_json *parse(bp_call *call, bp_str text)
 {
     const bp_json *value = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     if (text.len)
-        json_parse(call->arena, text, &value, problem);
+        json_parse(call->arena, text, &value, &why);
     return value;
 }
 
@@ -204,7 +204,7 @@ bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_
     uint8_t         principal[RUN_OWNER_BYTES];
     bp_status       status;
 
-    session_hash_principal(&call->principal, principal);
+    principal_digest(&call->principal, principal);
     run = run_new(call, request->mcp->tasks, principal, request->sender, NULL);
     if (run)
         work.arg = task_new(request, run, tool, arguments);
@@ -278,7 +278,7 @@ static struct run *find(bp_mcp *request)
         request_fail_ability(request, MCP_CAN_TASKS);
         return NULL;
     }
-    session_hash_principal(&request->call->principal, principal);
+    principal_digest(&request->call->principal, principal);
     run = run_find(request->mcp->tasks, id, principal);
     if (!run)
         request_fail(request, MCP_INVALID_PARAMS_ERROR, 0,
@@ -460,7 +460,7 @@ bp_status tasks_list(bp_mcp *request)
 {
     uint8_t principal[RUN_OWNER_BYTES];
 
-    session_hash_principal(&request->call->principal, principal);
+    principal_digest(&request->call->principal, principal);
     request_begin(request);
     json_key(&request->w, BP_STR("tasks"));
     json_begin(&request->w, JSON_KIND_ARRAY);

@@ -119,7 +119,7 @@ static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool,
     bp_call       *call = request->call;
     size_t         before = call->arena->used_bytes;
     const bp_json *fitting;
-    char           problem[JSON_SCHEMA_PROBLEM_BYTES];
+    struct reason  why;
     bp_str         text;
 
     *has_fitted = false;
@@ -130,8 +130,8 @@ static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool,
     if (text.len &&
         json_read_within(call->arena, text,
                          (size_t)request->mcp->api->conf->server.mcp.message_memory_bytes, &fitting,
-                         problem) == BP_OK) {
-        *has_fitted = json_schema_check(tool->input, fitting, problem);
+                         &why) == BP_OK) {
+        *has_fitted = json_schema_check(tool->input, fitting, &why);
         if (*has_fitted)
             *arguments = fitting;
     }
@@ -147,9 +147,9 @@ static bp_status fit_arguments(bp_mcp *request, const struct catalog_tool *tool,
 static const bp_json *empty_object(bp_call *call)
 {
     const bp_json *object = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
-    json_parse(call->arena, BP_STR("{}"), &object, problem);
+    json_parse(call->arena, BP_STR("{}"), &object, &why);
     return object;
 }
 
@@ -170,7 +170,7 @@ bp_status tools_call(bp_mcp *request)
                   *arguments = message_param(params, BP_STR("arguments"));
     bp_str                     name = json_as_string(json_get(params, BP_STR("name")));
     const struct catalog_tool *tool = catalog_find_tool(request->catalog, name);
-    char                       problem[512];
+    struct reason              why;
     enum task_use              use;
     bool                       is_valid = false, has_fitted = false;
 
@@ -194,13 +194,13 @@ bp_status tools_call(bp_mcp *request)
     if (!arguments)
         arguments = empty_object(call);
     if (!json_schema_is_open(tool->input)) {
-        is_valid = json_schema_check(tool->input, arguments, problem);
+        is_valid = json_schema_check(tool->input, arguments, &why);
         BP_TRY(fit_arguments(request, tool, is_valid, &arguments, &has_fitted));
         if (!is_valid && !has_fitted)
             return answer_tool_error(request,
                                      arena_format(call->arena,
                                                   "the arguments of " BP_FMT " are not valid: %s",
-                                                  BP_ARG(tool->name), problem));
+                                                  BP_ARG(tool->name), why.text));
     }
     BP_TRY(mcp_take_from_limit(request, tool->op.name, tool->spec.rate_per_minute));
     if (mcp_is_modern(request->revision) && (message_param(params, BP_STR("requestState")) ||

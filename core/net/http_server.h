@@ -15,6 +15,7 @@
 #define NET_HTTP_SERVER_H
 
 #include "base/log.h"
+#include "base/reason.h"
 #include "loop/call.h"
 #include "loop/pool.h"
 #include "loop/worker.h"
@@ -57,9 +58,9 @@ struct http_edge_options {
 extern const struct http_edge_options http_edge_defaults;
 
 /* Binds every address, once for each worker (SO_REUSEPORT), so that a supervisor can do it before
- * it forks. On failure NULL, and `error` holds a sentence. Strings of `options` are copied. */
+ * it forks. On failure NULL with the reason. Strings of `options` are copied. */
 struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log,
-                                 char *error, size_t error_size);
+                                 struct reason *why);
 /* Closes what no server uses any more and unlinks unix sockets; all servers must have ended. */
 void http_edge_close(struct http_edge *edge);
 

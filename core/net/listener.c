@@ -33,15 +33,13 @@ union address {
     struct sockaddr_storage storage;
 };
 
-static bool fail(char *error, size_t error_size, const char *address, const char *why)
+static bool fail(struct reason *why, const char *address, const char *problem)
 {
-    snprintf(error, error_size, "cannot listen on \"%s\": %s", address, why);
-    return false;
+    return reason_set(why, "cannot listen on \"%s\": %s", address, problem);
 }
 
 /* "host:port", with the host in brackets when it has colons, or none for every interface. */
-static bool resolve(const char *text, union address *address, socklen_t *len, char *error,
-                    size_t error_size)
+static bool resolve(const char *text, union address *address, socklen_t *len, struct reason *why)
 {
     const char     *colon = strrchr(text, ':');
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
@@ -50,8 +48,7 @@ static bool resolve(const char *text, union address *address, socklen_t *len, ch
     int             failed;
 
     if (!colon || !colon[1] || host_len >= sizeof(host))
-        return fail(error, error_size, text,
-                    "an address is written \"host:port\", \":port\" or \"unix:/path\"");
+        return fail(why, text, "an address is written \"host:port\", \":port\" or \"unix:/path\"");
     memcpy(host, text, host_len);
     host[host_len] = '\0';
     if (host_len > 2 && host[0] == '[' && host[host_len - 1] == ']') {
@@ -61,7 +58,7 @@ static bool resolve(const char *text, union address *address, socklen_t *len, ch
     failed = getaddrinfo(host_len == 0 || strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints,
                          &found);
     if (failed)
-        return fail(error, error_size, text, gai_strerror(failed));
+        return fail(why, text, gai_strerror(failed));
     memcpy(address, found->ai_addr, found->ai_addrlen);
     *len = found->ai_addrlen;
     freeaddrinfo(found);
@@ -96,33 +93,31 @@ static bool has_accepting_socket(const union address *address, socklen_t len)
 
 /* One socket, of which each worker has a duplicate. Nobody can connect between bind and listen, so
  * the mode is there in time. */
-static bool open_unix(struct edge_listener *listener, uint32_t workers, char *error,
-                      size_t error_size)
+static bool open_unix(struct edge_listener *listener, uint32_t workers, struct reason *why)
 {
     const char   *path = listener->address + 5;
     union address address = { .un = { .sun_family = AF_UNIX } };
     struct stat   old;
 
     if (strlen(path) >= sizeof(address.un.sun_path) || !*path)
-        return fail(error, error_size, listener->address,
-                    "the path is empty or longer than a socket's may be");
+        return fail(why, listener->address, "the path is empty or longer than a socket's may be");
     memcpy(address.un.sun_path, path, strlen(path));
     if (lstat(path, &old) == 0) {
         if (!S_ISSOCK(old.st_mode))
-            return fail(error, error_size, listener->address,
+            return fail(why, listener->address,
                         "there is a file of that name that is not a socket");
         if (has_accepting_socket(&address, sizeof(address.un)))
-            return fail(error, error_size, listener->address, "another process is listening there");
+            return fail(why, listener->address, "another process is listening there");
         unlink(path);
     }
     listener->fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->fds[0] < 0 || bind(listener->fds[0], &address.any, sizeof(address.un)) != 0 ||
         chmod(path, S_IRUSR | S_IWUSR) != 0 || listen(listener->fds[0], BACKLOG) != 0)
-        return fail(error, error_size, listener->address, strerror(errno));
+        return fail(why, listener->address, strerror(errno));
     for (uint32_t i = 1; i < workers; i++) {
         listener->fds[i] = fcntl(listener->fds[0], F_DUPFD_CLOEXEC, 0);
         if (listener->fds[i] < 0)
-            return fail(error, error_size, listener->address, strerror(errno));
+            return fail(why, listener->address, strerror(errno));
     }
     return true;
 }
@@ -142,17 +137,16 @@ static bool open_one_tcp(const union address *address, socklen_t len, bool is_fi
                0; // accepted sockets inherit it
 }
 
-static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *error,
-                     size_t error_size)
+static bool open_tcp(struct edge_listener *listener, uint32_t workers, struct reason *why)
 {
     union address address;
     socklen_t     len = 0;
 
-    if (!resolve(listener->address, &address, &len, error, error_size))
+    if (!resolve(listener->address, &address, &len, why))
         return false;
     for (uint32_t i = 0; i < workers; i++) {
         if (!open_one_tcp(&address, len, i == 0, &listener->fds[i]))
-            return fail(error, error_size, listener->address,
+            return fail(why, listener->address,
                         errno == EADDRINUSE ? "another process uses that port" : strerror(errno));
         if (i == 0) {
             union address bound;
@@ -165,26 +159,24 @@ static bool open_tcp(struct edge_listener *listener, uint32_t workers, char *err
     }
     for (uint32_t i = 0; i < workers; i++)
         if (listen(listener->fds[i], BACKLOG) != 0)
-            return fail(error, error_size, listener->address, strerror(errno));
+            return fail(why, listener->address, strerror(errno));
     snprintf(strrchr(listener->address, ':'), 7, ":%u", listener->port);
     return true;
 }
 
 static bool open_listener(struct edge_listener *listener, bp_str address, uint32_t workers,
-                          char *error, size_t error_size)
+                          struct reason *why)
 {
     listener->fds = malloc(workers * sizeof(int));
     if (!listener->fds || address.len + 6 >= sizeof(listener->address)) {
-        snprintf(error, error_size, "the listening address \"" BP_FMT "\" is too long",
-                 BP_ARG(address));
+        reason_set(why, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
         return false;
     }
     for (uint32_t i = 0; i < workers; i++)
         listener->fds[i] = -1;
     memcpy(listener->address, address.data, address.len);
     listener->is_unix = strncmp(listener->address, "unix:", 5) == 0;
-    return listener->is_unix ? open_unix(listener, workers, error, error_size)
-                             : open_tcp(listener, workers, error, error_size);
+    return listener->is_unix ? open_unix(listener, workers, why) : open_tcp(listener, workers, why);
 }
 
 /* ---- the edge ---- */
@@ -252,7 +244,7 @@ static size_t at_least_one_body(const struct http_edge_options *options, int64_t
 }
 
 struct http_edge *http_edge_open(const struct http_edge_options *options, struct log *log,
-                                 char *error, size_t error_size)
+                                 struct reason *why)
 {
     struct http_edge *edge = calloc(1, sizeof(*edge));
 
@@ -266,7 +258,7 @@ struct http_edge *http_edge_open(const struct http_edge_options *options, struct
         !spool_room_init(&edge->room, at_least_one_body(options, options->max_client_bodies_bytes),
                          at_least_one_body(options, options->max_all_bodies_bytes)) ||
         !peer_count_init(&edge->peers, options->max_connections_per_address)) {
-        snprintf(error, error_size, "there is no memory for the listening sockets");
+        reason_set(why, "there is no memory for the listening sockets");
         if (edge) {
             spool_room_free(&edge->room);
             free(edge->listeners);
@@ -281,8 +273,7 @@ struct http_edge *http_edge_open(const struct http_edge_options *options, struct
     define_metrics(&edge->metrics);
     for (size_t i = 0; i < options->address_count; i++) {
         edge->listener_count++;
-        if (!open_listener(&edge->listeners[i], options->addresses[i], options->workers, error,
-                           error_size)) {
+        if (!open_listener(&edge->listeners[i], options->addresses[i], options->workers, why)) {
             http_edge_close(edge);
             return NULL;
         }

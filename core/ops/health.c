@@ -174,7 +174,7 @@ static void run_check(bp_call *call, void *arg)
 
     if (!component->unit->is_up) {
         health.level = BP_HEALTH_DOWN;
-        health.detail = bp_str_of(component->unit->problem);
+        health.detail = bp_str_of(component->unit->problem.text);
         keep(component, &health, 0);
         return;
     }
@@ -289,7 +289,7 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool wit
     json_put_text(w, "check", "start");
     json_put_bool(w, "critical", unit->conf->gate.critical);
     if (with_detail)
-        json_put_text(w, "detail", unit->problem);
+        json_put_text(w, "detail", unit->problem.text);
     json_end(w);
 }
 
@@ -389,7 +389,7 @@ bp_health_level health_write(struct health_board *board, bool with_detail, bp_js
             if (whole < BP_HEALTH_DEGRADED)
                 whole = BP_HEALTH_DEGRADED;
         }
-        if (unit->is_up || strcmp(unit->conf->kind, "health") == 0 || !unit->problem[0])
+        if (unit->is_up || strcmp(unit->conf->kind, "health") == 0 || !unit->problem.text[0])
             continue;
         write_unit_down(w, unit, with_detail);
         counts[BP_HEALTH_DOWN]++;

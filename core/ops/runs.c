@@ -3,7 +3,9 @@
 #include "ops/runs.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -14,13 +16,14 @@
 enum {
     CLIENT_PART = 4, /* of the bytes of all runs, one client may have a quarter */
     WAITERS_MAX = 8,
+    EXPIRY_S = 10,
     COPIES_BYTES_MAX = 64 << 20
 };
 
 struct run {
     struct run          *next;
     struct runs         *runs;
-    char                 id[RUN_ID_CHARS + 1];
+    char                 id[RUN_ID_CHARS + 1], what[RUN_WHAT_BYTES];
     uint8_t              owner[RUN_OWNER_BYTES], client[SHARE_DIGEST_BYTES];
     size_t               counted_bytes; /* in the shares of its client */
     uint32_t             refs;          /* one for the list, one while it runs, and holders' */
@@ -48,7 +51,9 @@ struct runs {
     struct runs_limits limits;
     struct run        *first; /* the newest */
     uint32_t           count, running;
+    bool               is_stopped; /* none begins any more */
     struct waker      *stopper;
+    struct job        *expiry;
     struct shares     *bytes; /* of copies, answers and outcomes, by client */
 };
 
@@ -174,14 +179,41 @@ void runs_expire(struct runs *runs, int64_t now_ns)
     pthread_mutex_unlock(&runs->lock);
 }
 
+static void expire(bp_call *call, void *arg)
+{
+    (void)call;
+    runs_expire(arg, clock_now_ns());
+}
+
+bool runs_start(struct runs *runs, struct worker *worker)
+{
+    struct job_options options = { .name = "expiry of runs",
+                                   .interval_ns = BP_SECONDS(EXPIRY_S),
+                                   .first_ns = BP_SECONDS(EXPIRY_S),
+                                   .timeout_ns = BP_SECONDS(EXPIRY_S),
+                                   .run = expire,
+                                   .arg = runs };
+
+    runs->expiry = job_start(worker, &options);
+    return runs->expiry != NULL;
+}
+
+/* Under the lock. Held by the list alone. */
+static struct run **find(struct runs *runs, bp_str id, const uint8_t owner[RUN_OWNER_BYTES])
+{
+    struct run **at = &runs->first;
+
+    while (*at && !(bp_str_is(id, (*at)->id) && crypto_equal((*at)->owner, owner, RUN_OWNER_BYTES)))
+        at = &(*at)->next;
+    return at;
+}
+
 struct run *run_find(struct runs *runs, bp_str id, const uint8_t owner[RUN_OWNER_BYTES])
 {
     struct run *run;
 
     pthread_mutex_lock(&runs->lock);
-    for (run = runs->first; run; run = run->next)
-        if (bp_str_is(id, run->id) && crypto_equal(run->owner, owner, RUN_OWNER_BYTES))
-            break;
+    run = *find(runs, id, owner);
     if (run)
         run->refs++;
     pthread_mutex_unlock(&runs->lock);
@@ -208,6 +240,7 @@ void run_release(struct run *run)
 static struct run_view view_of(const struct run *run)
 {
     struct run_view view = { .id = run->id,
+                             .what = run->what,
                              .state = run->state,
                              .created_wall_ns = run->created_wall_ns,
                              .updated_wall_ns = run->updated_wall_ns,
@@ -307,7 +340,11 @@ void runs_stop(bp_call *call, struct runs *runs)
 {
     uint32_t running;
 
+    if (runs->expiry)
+        job_stop(call, runs->expiry);
+    runs->expiry = NULL;
     pthread_mutex_lock(&runs->lock);
+    runs->is_stopped = true;
     runs->stopper = waker_new(call);
     for (struct run *run = runs->first; run; run = run->next)
         stop_work(run);
@@ -354,6 +391,13 @@ struct run *run_new(bp_call *call, struct runs *runs, const uint8_t owner[RUN_OW
     return run;
 }
 
+void run_set_what(struct run *run, const char *what)
+{
+    bp_str text = str_cut(bp_str_of(what), RUN_WHAT_BYTES - 1);
+
+    snprintf(run->what, sizeof(run->what), BP_FMT, BP_ARG(text));
+}
+
 struct arena *run_arena(struct run *run)
 {
     return &run->arena;
@@ -378,7 +422,9 @@ static void run_work(bp_call *call, void *arg)
 
 static bool start_on_worker(bp_call *call, struct run *run)
 {
-    struct call_options options = { .deadline_ns = clock_now_ns() + run->work.deadline_ns,
+    struct call_options options = { .deadline_ns = run->work.deadline_ns == BP_FOREVER
+                                                       ? BP_FOREVER
+                                                       : clock_now_ns() + run->work.deadline_ns,
                                     .request_id = bp_str_of(call->request_id),
                                     .client = call->client };
 
@@ -390,29 +436,56 @@ static bool start_on_worker(bp_call *call, struct run *run)
     return false;
 }
 
+/* Under the lock. It can be found before anybody hears of it. */
+static bp_status enter_list(struct run *run)
+{
+    struct runs *runs = run->runs;
+    struct run **same = find(runs, bp_str_of(run->id), run->owner);
+
+    if (runs->is_stopped)
+        return BP_UNAVAILABLE;
+    if (*same && !(*same)->ended_ns)
+        return BP_CONFLICT;
+    if (*same)
+        drop(runs, same);
+    if (!make_room(runs, run->owner) || !take_bytes(run, run->arena.used_bytes))
+        return BP_LIMIT;
+    run->next = runs->first;
+    runs->first = run;
+    runs->count++;
+    runs->running++;
+    run->refs += 2; // the list's and the work's
+    return BP_OK;
+}
+
+static bp_status refuse(bp_call *call, const struct run *run, bp_status status)
+{
+    const struct runs_limits *limits = &run->runs->limits;
+
+    if (status == BP_CONFLICT)
+        return call_fail(call, status,
+                         "the work \"%s\" is under way already: wait for it, or cancel it",
+                         run->id);
+    if (status == BP_UNAVAILABLE)
+        return call_fail(call, status, "the server is stopping and begins no more work");
+    return call_fail(call, status,
+                     "the limit of running tasks is reached (%u of one client, %u of all, or "
+                     "their bytes, %s): wait until some have ended",
+                     limits->count_of_one, limits->count, limits->setting);
+}
+
 bp_status run_start(bp_call *call, struct run *run, const struct run_work *work)
 {
     struct runs *runs = run->runs;
-    bool         has_room;
+    bp_status    status;
 
     run->work = *work;
     run->worker = call->worker;
-    // It can be found before anybody hears of it.
     pthread_mutex_lock(&runs->lock);
-    has_room = make_room(runs, run->owner) && take_bytes(run, run->arena.used_bytes);
-    if (has_room) {
-        run->next = runs->first;
-        runs->first = run;
-        runs->count++;
-        runs->running++;
-        run->refs += 2; // the list's and the work's
-    }
+    status = enter_list(run);
     pthread_mutex_unlock(&runs->lock);
-    if (!has_room)
-        return call_fail(call, BP_LIMIT,
-                         "the limit of running tasks is reached (%u of one client, %u of all, or "
-                         "their bytes, %s): wait until some have ended",
-                         runs->limits.count_of_one, runs->limits.count, runs->limits.setting);
+    if (status != BP_OK)
+        return refuse(call, run, status);
     if (start_on_worker(call, run))
         return BP_OK;
     pthread_mutex_lock(&runs->lock);
@@ -427,10 +500,8 @@ bp_status run_start(bp_call *call, struct run *run, const struct run_work *work)
 
 void run_set_message(struct run *run, bp_str message)
 {
-    size_t len = message.len < RUN_MESSAGE_BYTES - 1 ? message.len : RUN_MESSAGE_BYTES - 1;
+    size_t len = str_cut(message, RUN_MESSAGE_BYTES - 1).len;
 
-    while (len < message.len && len && ((unsigned char)message.data[len] & 0xC0) == 0x80)
-        len--; // not within a character
     pthread_mutex_lock(&run->runs->lock);
     if (len)
         memcpy(run->message, message.data, len);
@@ -606,7 +677,7 @@ static bool has_ended(struct run *run)
     return run_look(run).state >= RUN_COMPLETED;
 }
 
-bp_status run_wait(bp_call *call, struct run *run)
+bp_status run_wait_until(bp_call *call, struct run *run, int64_t deadline_ns)
 {
     struct waker *waker = waker_new(call);
     bp_status     status = BP_OK;
@@ -614,10 +685,17 @@ bp_status run_wait(bp_call *call, struct run *run)
     if (!waker || !wait_with_others(run, waker))
         status = call_fail(call, BP_LIMIT, "too many wait for the end of this work");
     while (status == BP_OK && !has_ended(run))
-        status = call_wait(call, BP_FOREVER, "the end of a run");
+        status = call_wait(call, deadline_ns, "the end of a run");
     leave_the_others(run, waker);
     waker_end(waker);
+    if (status == BP_DEADLINE && call_over(call) == BP_OK)
+        return BP_OK;
     return status == BP_OK || call->error.status == status
                ? status
                : call_fail_over(call, status, "waiting for a run");
+}
+
+bp_status run_wait(bp_call *call, struct run *run)
+{
+    return run_wait_until(call, run, BP_FOREVER);
 }

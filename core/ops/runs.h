@@ -19,12 +19,19 @@
 #include "base/shared_text.h"
 #include "base/shares.h"
 #include "loop/call.h"
+#include "loop/job.h"
+#include "loop/principal.h"
 #include "plugin/generation.h"
 
 struct runs;
 struct run;
 
-enum { RUN_ID_CHARS = 32, RUN_OWNER_BYTES = 16, RUN_MESSAGE_BYTES = 256 };
+enum {
+    RUN_ID_CHARS = 32,
+    RUN_WHAT_BYTES = 32,
+    RUN_OWNER_BYTES = PRINCIPAL_DIGEST_BYTES,
+    RUN_MESSAGE_BYTES = 256
+};
 
 enum run_state { RUN_WORKING, RUN_WAITING, RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED };
 
@@ -39,8 +46,11 @@ struct runs_limits {
 /* NULL: no memory. */
 struct runs *runs_new(const struct runs_limits *limits);
 void         runs_free(struct runs *runs); /* after runs_stop() */
-void         runs_expire(struct runs *runs, int64_t now_ns);
-/* Cancels what runs and waits until it has ended. */
+/* On a worker: from now on those that have ended go when their time is over. False: no memory. */
+bool runs_start(struct runs *runs, struct worker *worker);
+void runs_expire(struct runs *runs, int64_t now_ns);
+/* Cancels what runs and waits until it has ended; on the worker of runs_start(). None begins any
+ * more. */
 void runs_stop(bp_call *call, struct runs *runs) BP_SUSPENDS;
 
 /* ---- beginning ---- */
@@ -51,17 +61,22 @@ struct run_work {
     void (*work)(bp_call *call, struct run *run, void *arg);
     void              *arg;         /* in run_arena(): gone once the run has ended */
     struct generation *generation;  /* whose instances it uses */
-    int64_t            deadline_ns; /* from its start */
+    int64_t            deadline_ns; /* from its start; BP_FOREVER: none */
 };
 
-/* Held by the caller until run_release(). `owner`: a digest of the principal; `client`: of the one
- * whose bytes are counted; `id`: NULL for a new random one. NULL: no memory. On a worker. */
+/* Held by the caller until run_release(). `owner`: principal_digest() of who begins it; `client`:
+ * of the one whose bytes are counted; `id`: NULL for a new random one. NULL: no memory. On a
+ * worker. */
 struct run *run_new(bp_call *call, struct runs *runs, const uint8_t owner[RUN_OWNER_BYTES],
                     const uint8_t client[SHARE_DIGEST_BYTES], const char *id);
+/* Before run_start(): a word for those who list runs; cut at RUN_WHAT_BYTES. */
+void run_set_what(struct run *run, const char *what);
 /* For what it works with, before run_start(): counted, and freed at its end. At most 64 MiB. */
 struct arena *run_arena(struct run *run);
-/* From here on it can be found. The oldest run of the same owner that has ended makes room, then
- * the oldest of all. BP_LIMIT when there is no room or no fiber, with a sentence: nothing runs. */
+/* From here on it can be found. One of the same owner and id that has ended is gone; BP_CONFLICT
+ * when it has not. The oldest run of the same owner that has ended makes room, then the oldest of
+ * all. BP_LIMIT when there is no room or no fiber, BP_UNAVAILABLE after runs_stop(). With a
+ * sentence: nothing runs. */
 bp_status run_start(bp_call *call, struct run *run, const struct run_work *work);
 
 /* ---- for the work ---- */
@@ -97,7 +112,7 @@ void        run_hold(struct run *run);
 void        run_release(struct run *run);
 
 struct run_view {
-    const char    *id;
+    const char    *id, *what;
     enum run_state state;
     int64_t        created_wall_ns, updated_wall_ns;
     int64_t        done, total;
@@ -118,5 +133,7 @@ bool run_answer(struct run *run, bp_str key, bp_str answer, bool *is_full);
 bool run_cancel(struct run *run);
 /* Until it has ended. BP_LIMIT: too many wait; BP_CANCELLED, BP_DEADLINE: of the caller. */
 bp_status run_wait(bp_call *call, struct run *run) BP_SUSPENDS;
+/* The same, and BP_OK as well when `deadline_ns` has passed before the call's own. */
+bp_status run_wait_until(bp_call *call, struct run *run, int64_t deadline_ns) BP_SUSPENDS;
 
 #endif

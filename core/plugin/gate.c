@@ -20,7 +20,7 @@ enum {
     RETRY_FIRST_MS = 50,
     RETRY_MOST_MS = 2000,
     FAILURES_MAX = 64,
-    REASON_BYTES = 320,
+    OPENING_BYTES = 320,
     UNLIMITED_S = 30
 };
 
@@ -43,9 +43,9 @@ struct holding {
 struct breaker {
     int64_t  failures_ns[FAILURES_MAX]; /* when the last ones were, as a ring */
     uint32_t failure_count, failure_next;
-    int64_t  open_until_ns;        /* 0: closed */
-    bool     is_probing;           /* half open, one call is out: its `trial` */
-    char     reason[REASON_BYTES]; /* of the failure that opened it */
+    int64_t  open_until_ns;         /* 0: closed */
+    bool     is_probing;            /* half open, one call is out: its `trial` */
+    char     reason[OPENING_BYTES]; /* of the failure that opened it */
 };
 
 struct op_stats {
@@ -457,7 +457,7 @@ static void keep_reason(const bp_call *call, bp_status status, struct breaker *b
 {
     bool   has_sentence = call->error.status == status && call->error.message.len;
     bp_str message = has_sentence ? call->error.message : bp_str_of(bp_status_text(status));
-    size_t len = message.len < REASON_BYTES ? message.len : REASON_BYTES - 1;
+    size_t len = message.len < OPENING_BYTES ? message.len : OPENING_BYTES - 1;
 
     while (len && len < message.len && ((unsigned char)message.data[len] & 0xC0) == 0x80)
         len--;
@@ -798,8 +798,8 @@ static bp_status pass(bp_call *call, struct instance *instance, const struct gat
     if (!instance->unit->is_up) {
         status = call_fail(call, BP_UNAVAILABLE, "%s \"%s\" is not in service: %s",
                            instance->unit->plugin->label, instance->unit->conf->name.data,
-                           instance->unit->problem[0] ? instance->unit->problem
-                                                      : "it has not started yet");
+                           instance->unit->problem.text[0] ? instance->unit->problem.text
+                                                           : "it has not started yet");
         disclosure_decide(call, instance, instance_of_call(call), status);
         return status;
     }

@@ -30,9 +30,9 @@ struct gate_op {
 };
 
 enum {
-    GATE_OPS_MAX = 464
+    GATE_OPS_MAX = 465
 }; /* routes, then tools, resources, prompts, completion: mcp/catalog.h;
-      then commands: api/commands.h */
+      then commands: api/commands.h; then runs: api/run_service.h */
 
 typedef bp_status (*gate_thunk)(bp_call *call, void *object, void *args);
 

@@ -25,10 +25,10 @@ struct remote_call {
     struct worker *worker;
     int64_t        timeout_ns;
     bp_status (*fn)(bp_call *call, void *arg);
-    void     *arg;
-    bp_status status;
-    char     *problem;
-    sem_t     done;
+    void          *arg;
+    bp_status      status;
+    struct reason *why;
+    sem_t          done;
 };
 
 static void run_remote(bp_call *call, void *arg)
@@ -37,7 +37,7 @@ static void run_remote(bp_call *call, void *arg)
 
     remote->status = remote->fn(call, remote->arg);
     if (remote->status != BP_OK)
-        snprintf(remote->problem, 512, BP_FMT, BP_ARG(call->error.message));
+        reason_set(remote->why, BP_FMT, BP_ARG(call->error.message));
     sem_post(&remote->done);
 }
 
@@ -49,18 +49,18 @@ static void start_remote(void *arg)
     if (call_start(remote->worker, &options, run_remote, remote))
         return;
     remote->status = BP_LIMIT;
-    snprintf(remote->problem, 512, "no fiber could be made");
+    reason_set(remote->why, "no fiber could be made");
     sem_post(&remote->done);
 }
 
 bp_status generation_call(struct worker *worker, int64_t                   timeout_ns,
-                          bp_status (*fn)(bp_call *call, void *arg), void *arg, char problem[512])
+                          bp_status (*fn)(bp_call *call, void *arg), void *arg, struct reason *why)
 {
     struct remote_call remote = {
-        .worker = worker, .timeout_ns = timeout_ns, .fn = fn, .arg = arg, .problem = problem
+        .worker = worker, .timeout_ns = timeout_ns, .fn = fn, .arg = arg, .why = why
     };
 
-    problem[0] = '\0';
+    reason_clear(why);
     sem_init(&remote.done, 0, 0);
     worker_post(worker, start_remote, &remote);
     while (sem_wait(&remote.done) != 0)
@@ -119,10 +119,11 @@ static struct unit *find_same(const struct generation *generation, const struct 
 
 static struct unit *unit_new(const struct generation *generation, const struct conf_instance *conf)
 {
-    struct unit *unit = calloc(1, sizeof(*unit));
-    char         use[64], problem[512];
-    size_t       index = 0;
-    bool         is_good;
+    struct unit  *unit = calloc(1, sizeof(*unit));
+    char          use[64];
+    struct reason why;
+    size_t        index = 0;
+    bool          is_good;
 
     if (!unit)
         return NULL;
@@ -134,7 +135,7 @@ static struct unit *unit_new(const struct generation *generation, const struct c
     unit->workers = generation->workers;
     unit->worker_count = generation->worker_count;
     unit->pool = generation->pool;
-    unit->plugin = registry_load(generation->registry, conf->kind, use, problem);
+    unit->plugin = registry_load(generation->registry, conf->kind, use, &why);
     unit->instances = calloc(unit->worker_count, sizeof(struct instance));
     unit->peers = calloc(conf->refs.count + 1, sizeof(*unit->peers));
     is_good = unit->plugin && unit->instances && unit->peers;
@@ -309,11 +310,11 @@ static bp_status run_hook(bp_call *call, void *arg)
 
 static bp_status hook_on(struct instance *instance, const char *name,
                          bp_status (*hook)(bp_call *call, struct instance *instance),
-                         char problem[512])
+                         struct reason *why)
 {
     struct hook_run run = { instance, name, hook };
 
-    return generation_call(instance->worker, BP_SECONDS(HOOK_TIMEOUT_S), run_hook, &run, problem);
+    return generation_call(instance->worker, BP_SECONDS(HOOK_TIMEOUT_S), run_hook, &run, why);
 }
 
 /* An app's tables are there before its worker_start runs: in the storage that its option `storage`
@@ -342,42 +343,42 @@ static bp_status migrate(bp_call *call, struct instance *instance)
 
 static void undo(struct unit *unit, struct log *log)
 {
-    char problem[512];
+    struct reason why;
 
     unit->is_up = false;
     for (uint32_t w = unit->worker_count; w-- > 0;)
         if (unit->instances[w].is_started || unit->instances[w].jobs)
-            hook_on(&unit->instances[w], "worker_stop", instance_stop, problem);
+            hook_on(&unit->instances[w], "worker_stop", instance_stop, &why);
     if (unit->is_shared_created &&
-        hook_on(&unit->instances[0], "shared_destroy", instance_destroy_shared, problem) != BP_OK)
+        hook_on(&unit->instances[0], "shared_destroy", instance_destroy_shared, &why) != BP_OK)
         log_message(log, BP_LOG_ERROR, "stop_failed", "%s: shared_destroy: %s", unit->plugin->label,
-                    problem);
+                    why.text);
 }
 
 static bp_status bring_up(struct unit *unit)
 {
     struct instance *first = &unit->instances[0];
     const char      *step = "check";
-    char             problem[512];
-    bp_status        status = hook_on(first, step, instance_check, problem);
+    struct reason    why;
+    bp_status        status = hook_on(first, step, instance_check, &why);
 
     if (status == BP_OK) {
         step = "shared_create";
-        status = hook_on(first, step, instance_create_shared, problem);
+        status = hook_on(first, step, instance_create_shared, &why);
     }
     if (status == BP_OK && strcmp(unit->conf->kind, "app") == 0) {
         step = "migration";
-        status = hook_on(first, step, migrate, problem);
+        status = hook_on(first, step, migrate, &why);
     }
     for (uint32_t w = 0; status == BP_OK && w < unit->worker_count; w++) {
         step = "worker_start";
-        status = hook_on(&unit->instances[w], step, instance_start, problem);
+        status = hook_on(&unit->instances[w], step, instance_start, &why);
     }
     unit->is_up = status == BP_OK;
     if (unit->is_up)
         return BP_OK;
-    snprintf(unit->problem, sizeof(unit->problem), "%s failed: %.440s", step,
-             problem[0] ? problem : bp_status_text(status));
+    reason_set(&unit->problem, "%s failed: %.440s", step,
+               why.text[0] ? why.text : bp_status_text(status));
     undo(unit, unit->workers[0].log);
     return status;
 }
@@ -400,13 +401,13 @@ static bool start_units(struct generation *generation, const bool *is_wanted)
         generation->problem_status = bring_up(unit);
         if (generation->problem_status == BP_OK)
             continue;
-        snprintf(generation->problem, sizeof(generation->problem), "%s.%.64s (%s): %s",
-                 unit->conf->kind, unit->conf->name.data, unit->plugin->label, unit->problem);
+        reason_set(&generation->problem, "%s.%.64s (%s): %s", unit->conf->kind,
+                   unit->conf->name.data, unit->plugin->label, unit->problem.text);
         if (!unit->conf->gate.critical) {
             log_message(log, BP_LOG_ERROR, "instance_degraded",
                         "%s; it is not critical, so the host starts without it",
-                        generation->problem);
-            generation->problem[0] = '\0';
+                        generation->problem.text);
+            reason_clear(&generation->problem);
             continue;
         }
         while (i-- > 0)
@@ -474,15 +475,14 @@ bool generation_start_chosen(struct generation *generation,
 bool generation_migrate_apps(struct generation *generation)
 {
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = generation->units[i];
-        char         problem[512];
+        struct unit  *unit = generation->units[i];
+        struct reason why;
 
         if (strcmp(unit->conf->kind, "app") != 0 ||
-            hook_on(&unit->instances[0], "migration", migrate, problem) == BP_OK)
+            hook_on(&unit->instances[0], "migration", migrate, &why) == BP_OK)
             continue;
-        snprintf(generation->problem, sizeof(generation->problem),
-                 "app.%.64s (%s): migration failed: %.440s", unit->conf->name.data,
-                 unit->plugin->label, problem);
+        reason_set(&generation->problem, "app.%.64s (%s): migration failed: %.440s",
+                   unit->conf->name.data, unit->plugin->label, why.text);
         return false;
     }
     return true;
@@ -493,12 +493,12 @@ bool generation_check(struct generation *generation)
     bool is_good = true;
 
     for (size_t i = 0; i < generation->unit_count; i++) {
-        struct unit *unit = generation->units[i];
-        char         problem[512];
+        struct unit  *unit = generation->units[i];
+        struct reason why;
 
-        if (hook_on(&unit->instances[0], "check", instance_check, problem) == BP_OK)
+        if (hook_on(&unit->instances[0], "check", instance_check, &why) == BP_OK)
             continue;
-        error_at_key(&generation->conf->problems, unit->conf->node, "%s", problem);
+        error_at_key(&generation->conf->problems, unit->conf->node, "%s", why.text);
         is_good = false;
     }
     return is_good;
@@ -506,13 +506,13 @@ bool generation_check(struct generation *generation)
 
 void generation_stop(struct generation *generation)
 {
-    char problem[512];
+    struct reason why;
 
     for (size_t i = generation->unit_count; i-- > 0;)
         for (uint32_t w = 0; is_only_ours(generation->units[i]) && w < generation->worker_count;
              w++)
             if (generation->units[i]->instances[w].is_started)
-                hook_on(&generation->units[i]->instances[w], "drain", instance_drain, problem);
+                hook_on(&generation->units[i]->instances[w], "drain", instance_drain, &why);
     for (size_t i = generation->unit_count; i-- > 0;)
         if (is_only_ours(generation->units[i]))
             undo(generation->units[i], generation->workers[0].log);

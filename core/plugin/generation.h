@@ -7,6 +7,7 @@
 #ifndef CORE_PLUGIN_GENERATION_H
 #define CORE_PLUGIN_GENERATION_H
 
+#include "base/reason.h"
 #include "plugin/instance.h"
 
 struct bp_pool;
@@ -31,10 +32,10 @@ struct generation {
     pthread_mutex_t              leaving;
     pthread_cond_t               has_left;
     uint32_t                     workers_asked;
-    uint32_t workers_left;    /* under `leaving`: those without users since generation_wait_unused()
-                                 asked */
-    char      problem[1024];  /* why the start failed */
-    bp_status problem_status; /* as what */
+    uint32_t workers_left; /* under `leaving`: those without users since generation_wait_unused()
+                              asked */
+    struct reason problem; /* why the start failed */
+    bp_status     problem_status; /* as what */
 };
 
 /* Builds the units of a resolved conf; nothing of a plugin runs. Those of `before` (NULL: none)
@@ -86,6 +87,6 @@ struct instance *generation_find(const struct generation *generation, uint32_t w
 
 /* Runs fn(call, arg) as a call on a worker and waits for it; from a thread that is no worker. */
 bp_status generation_call(struct worker *worker, int64_t                   timeout_ns,
-                          bp_status (*fn)(bp_call *call, void *arg), void *arg, char problem[512]);
+                          bp_status (*fn)(bp_call *call, void *arg), void *arg, struct reason *why);
 
 #endif

@@ -48,7 +48,7 @@ static bool refuse(struct plugin_file *file, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(file->problem, sizeof(file->problem), format, args);
+    reason_set_va(&file->problem, format, args);
     va_end(args);
     return false;
 }

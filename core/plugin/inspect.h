@@ -11,12 +11,9 @@
 #include <backplane/plugin.h>
 
 #include "base/arena.h"
+#include "base/reason.h"
 
-enum {
-    INSPECT_PROBLEM_BYTES = 512,
-    INSPECT_FILE_MAX_BYTES = 512 << 20,
-    INSPECT_BUILD_ID_CHARS = 41
-};
+enum { INSPECT_FILE_MAX_BYTES = 512 << 20, INSPECT_BUILD_ID_CHARS = 41 };
 
 struct plugin_file {
     const char *path;
@@ -24,7 +21,7 @@ struct plugin_file {
     bool        is_accepted; /* nothing speaks against loading it */
     bp_plugin_note note;     /* texts NUL-terminated */
     char           build_id[INSPECT_BUILD_ID_CHARS];
-    char           problem[INSPECT_PROBLEM_BYTES]; /* a sentence, when it is not accepted */
+    struct reason  problem;       /* a sentence, when it is not accepted */
     bp_str_list    extra_exports; /* symbols beside bp_plugin_entry: allowed, but they may clash */
     bp_str_list    needed;        /* libraries */
     int64_t        size_bytes;

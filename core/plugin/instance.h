@@ -12,6 +12,7 @@
 #include <backplane/app.h>
 
 #include "base/metrics.h"
+#include "base/reason.h"
 #include "loop/call.h"
 #include "loop/job.h"
 #include "plugin/registry.h"
@@ -51,9 +52,9 @@ struct unit {
     _Atomic uint32_t   holders; /* generations that have it */
     void              *shared;
     bool               is_shared_created;
-    bool               is_up;        /* all of its workers have started */
-    char               problem[512]; /* why it is not */
-    struct instance   *instances;    /* one for each worker */
+    bool               is_up;     /* all of its workers have started */
+    struct reason      problem;   /* why it is not */
+    struct instance   *instances; /* one for each worker */
     struct unit_report report;
     struct unit_calls  calls;
     _Atomic int        open_pools, open_mutexes,

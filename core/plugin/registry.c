@@ -22,7 +22,7 @@ struct entry {
     struct plugin_file file;
     struct plugin      plugin;
     bool               is_tried, is_loaded, is_duplicate;
-    char               problem[512];
+    struct reason      problem;
 };
 
 struct plugin_registry {
@@ -76,9 +76,8 @@ static void refuse_as_duplicate(struct entry *entry, const struct entry *other)
 {
     struct plugin_file *file = &entry->file;
 
-    snprintf(file->problem, sizeof(file->problem),
-             "there is another plugin %s/%s, in %s: remove one of the two", file->note.kind,
-             file->note.name, other->file.path);
+    reason_set(&file->problem, "there is another plugin %s/%s, in %s: remove one of the two",
+               file->note.kind, file->note.name, other->file.path);
     file->is_accepted = false;
     entry->is_duplicate = true;
 }
@@ -152,10 +151,10 @@ static bool scan_folder(struct plugin_registry *registry, const char *folder, in
 }
 
 bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
-                   char problem[512])
+                   struct reason *why)
 {
     if (!scan_folder(registry, folder, 0) && is_required) {
-        snprintf(problem, 512, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
+        reason_set(why, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
         return false;
     }
     refuse_duplicates(registry);
@@ -175,14 +174,14 @@ const struct plugin_file *registry_at(const struct plugin_registry *registry, si
 /* ---- loading ---- */
 
 static bool fill_services(const struct plugin_registry *registry, const bp_plugin *descriptor,
-                          char problem[512])
+                          struct reason *why)
 {
     const char *at = (const char *)descriptor->requires_begin,
                *end = (const char *)descriptor->requires_end;
 
     if (!at || !end || end < at || descriptor->require_size < sizeof(bp_require) ||
         (size_t)(end - at) % descriptor->require_size != 0) {
-        snprintf(problem, 512, "its list of required services is malformed");
+        reason_set(why, "its list of required services is malformed");
         return false;
     }
     for (; at < end; at += descriptor->require_size) {
@@ -193,22 +192,22 @@ static bool fill_services(const struct plugin_registry *registry, const bp_plugi
             if (strcmp(registry->services[i].name, require->name) == 0)
                 found = &registry->services[i];
         if (!found) {
-            snprintf(problem, 512,
-                     "it needs the host service \"%.64s\", which this host does not have",
-                     require->name);
+            reason_set(why, "it needs the host service \"%.64s\", which this host does not have",
+                       require->name);
             return false;
         }
         if (found->major != require->major) {
-            snprintf(problem, 512,
-                     "it needs version %u of the host service \"%.64s\", this host has version %u",
-                     require->major, require->name, found->major);
+            reason_set(why,
+                       "it needs version %u of the host service \"%.64s\", this host has version "
+                       "%u",
+                       require->major, require->name, found->major);
             return false;
         }
         if (found->size < require->minimum_size) {
-            snprintf(problem, 512,
-                     "it needs a newer host: service \"%.64s\" must have %u bytes of functions, "
-                     "this host has %u",
-                     require->name, require->minimum_size, found->size);
+            reason_set(why,
+                       "it needs a newer host: service \"%.64s\" must have %u bytes of functions, "
+                       "this host has %u",
+                       require->name, require->minimum_size, found->size);
             return false;
         }
         *require->slot = found->table;
@@ -217,7 +216,7 @@ static bool fill_services(const struct plugin_registry *registry, const bp_plugi
 }
 
 static bool check_descriptor(struct plugin_registry *registry, const struct plugin_file *file,
-                             const bp_plugin *theirs, struct plugin *plugin, char problem[512])
+                             const bp_plugin *theirs, struct plugin *plugin, struct reason *why)
 {
     const bp_plugin *ours = &plugin->descriptor;
     void            *ops;
@@ -225,51 +224,49 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
     bp_str           wrong;
 
     if (!theirs) {
-        snprintf(problem, 512, "bp_plugin_entry() gave no descriptor for ABI %u.%u", BP_ABI_MAJOR,
-                 BP_ABI_MINOR);
+        reason_set(why, "bp_plugin_entry() gave no descriptor for ABI %u.%u", BP_ABI_MAJOR,
+                   BP_ABI_MINOR);
         return false;
     }
     if (theirs->magic != BP_PLUGIN_MAGIC) {
-        snprintf(problem, 512, "its descriptor has the magic number 0x%08x instead of 0x%08x",
-                 theirs->magic, BP_PLUGIN_MAGIC);
+        reason_set(why, "its descriptor has the magic number 0x%08x instead of 0x%08x",
+                   theirs->magic, BP_PLUGIN_MAGIC);
         return false;
     }
     if (theirs->struct_size < sizeof(bp_plugin)) {
-        snprintf(problem, 512, "its descriptor is shorter (%u bytes) than that of ABI 1.0 (%zu)",
-                 theirs->struct_size, sizeof(bp_plugin));
+        reason_set(why, "its descriptor is shorter (%u bytes) than that of ABI 1.0 (%zu)",
+                   theirs->struct_size, sizeof(bp_plugin));
         return false;
     }
     size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size
                                                    : (uint32_t)sizeof(bp_plugin);
     memcpy(&plugin->descriptor, theirs, size);
     if (ours->abi_major != BP_ABI_MAJOR || ours->min_host_minor > BP_ABI_MINOR) {
-        snprintf(problem, 512,
-                 "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
-                 ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor,
-                 BP_ABI_MAJOR, BP_ABI_MINOR);
+        reason_set(why, "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
+                   ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor,
+                   BP_ABI_MAJOR, BP_ABI_MINOR);
         return false;
     }
     if (!ours->kind || !ours->name || !ours->version || strcmp(ours->kind, file->note.kind) != 0 ||
         strcmp(ours->name, file->note.name) != 0 || ours->kind_version != file->note.kind_version) {
-        snprintf(problem, 512, "its descriptor and its note disagree: %.40s/%.40s and %s/%s",
-                 ours->kind ? ours->kind : "?", ours->name ? ours->name : "?", file->note.kind,
-                 file->note.name);
+        reason_set(why, "its descriptor and its note disagree: %.40s/%.40s and %s/%s",
+                   ours->kind ? ours->kind : "?", ours->name ? ours->name : "?", file->note.kind,
+                   file->note.name);
         return false;
     }
     if (ours->instance_size > 64u << 10) {
-        snprintf(problem, 512, "its instance has %u bytes, the most is 64 KiB",
-                 ours->instance_size);
+        reason_set(why, "its instance has %u bytes, the most is 64 KiB", ours->instance_size);
         return false;
     }
     if (ours->option_count > 200 ||
         (ours->option_count && (!ours->options || ours->option_size < 88))) {
-        snprintf(problem, 512, "its option table is malformed: %u options of %u bytes",
-                 ours->option_count, ours->option_size);
+        reason_set(why, "its option table is malformed: %u options of %u bytes", ours->option_count,
+                   ours->option_size);
         return false;
     }
     if (!ours->ops || *(const uint32_t *)ours->ops < 2 * sizeof(uint32_t) ||
         *(const uint32_t *)ours->ops > OPS_BYTES_MAX) {
-        snprintf(problem, 512, "it has no table of operations: set .ops, and .struct_size in it");
+        reason_set(why, "it has no table of operations: set .ops, and .struct_size in it");
         return false;
     }
     // A shorter table, of an older minor, ends in operations that are not there instead of in what
@@ -277,7 +274,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
     size = *(const uint32_t *)ours->ops;
     ops = arena_alloc(&registry->arena, OPS_BYTES_MAX);
     if (!ops) {
-        snprintf(problem, 512, "no memory for its table of operations");
+        reason_set(why, "no memory for its table of operations");
         return false;
     }
     memcpy(ops, ours->ops, size);
@@ -285,7 +282,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
     plugin->options = (struct option_table){ ours->options, ours->option_size, ours->option_count };
     wrong = option_table_check(&registry->arena, &plugin->options, ours->instance_size);
     if (wrong.len) {
-        snprintf(problem, 512, "its option table is wrong: %.400s", wrong.data);
+        reason_set(why, "its option table is wrong: %.400s", wrong.data);
         return false;
     }
     if (ours->life) {
@@ -317,7 +314,7 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
     lt_dlhandle handle;
 
     if (!entry->file.is_accepted) {
-        snprintf(entry->problem, sizeof(entry->problem), "%s", entry->file.problem);
+        reason_set(&entry->problem, "%s", entry->file.problem.text);
         return false;
     }
     snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind,
@@ -333,24 +330,23 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
         dlerror();
         dlopen(entry->file.path, RTLD_NOW | RTLD_LOCAL);
         reason = dlerror();
-        snprintf(entry->problem, sizeof(entry->problem), "it cannot be loaded: %.400s",
-                 reason ? reason : "unknown");
+        reason_set(&entry->problem, "it cannot be loaded: %.400s", reason ? reason : "unknown");
         return false;
     }
     *(void **)&get = lt_dlsym(handle, "bp_plugin_entry");
     if (!get) {
-        snprintf(entry->problem, sizeof(entry->problem), "it does not export bp_plugin_entry()");
+        reason_set(&entry->problem, "it does not export bp_plugin_entry()");
         return false;
     }
     entry->is_loaded = check_descriptor(registry, &entry->file, get(BP_ABI), plugin,
-                                        entry->problem) &&
-                       fill_services(registry, &plugin->descriptor, entry->problem);
+                                        &entry->problem) &&
+                       fill_services(registry, &plugin->descriptor, &entry->problem);
     guard_restore(&before, registry->log, plugin->label, "being loaded");
     return entry->is_loaded;
 }
 
 static const struct plugin *load_once(struct plugin_registry *registry, struct entry *entry,
-                                      char problem[512])
+                                      struct reason *why)
 {
     if (!entry->is_tried) {
         entry->is_tried = true;
@@ -358,16 +354,16 @@ static const struct plugin *load_once(struct plugin_registry *registry, struct e
     }
     if (entry->is_loaded)
         return &entry->plugin;
-    snprintf(problem, 512, "%.250s: %.250s", entry->file.path, entry->problem);
+    reason_set(why, "%.250s: %.250s", entry->file.path, entry->problem.text);
     return NULL;
 }
 
 const struct plugin *registry_load(struct plugin_registry *registry, const char *kind,
-                                   const char *name, char problem[512])
+                                   const char *name, struct reason *why)
 {
     struct entry *refused = NULL;
 
-    problem[0] = '\0';
+    reason_clear(why);
     for (size_t i = 0; i < registry->count; i++) {
         struct entry *entry = registry->entries[i];
 
@@ -375,10 +371,10 @@ const struct plugin *registry_load(struct plugin_registry *registry, const char 
             strcmp(entry->file.note.name, name) != 0)
             continue;
         if (entry->file.is_accepted)
-            return load_once(registry, entry, problem);
+            return load_once(registry, entry, why);
         refused = entry;
     }
-    return refused ? load_once(registry, refused, problem) : NULL;
+    return refused ? load_once(registry, refused, why) : NULL;
 }
 
 /* ---- digests ---- */
@@ -433,8 +429,7 @@ void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
                        "loaded",
                        entry->file.path, digest);
         entry->file.is_accepted = false;
-        snprintf(entry->file.problem, sizeof(entry->file.problem),
-                 "its SHA-256 is not the one that the conf pins");
+        reason_set(&entry->file.problem, "its SHA-256 is not the one that the conf pins");
     }
 }
 
@@ -454,21 +449,21 @@ static void describe(const struct plugin *plugin, struct conf_plugin *out)
 static bool conf_find(void *context, const char *kind, const char *name, struct conf_plugin *out)
 {
     struct plugin_registry *registry = context;
-    char                    problem[512];
-    const struct plugin    *plugin = registry_load(registry, kind, name, problem);
+    struct reason           why;
+    const struct plugin    *plugin = registry_load(registry, kind, name, &why);
 
     memset(out, 0, sizeof(*out));
     if (plugin)
         describe(plugin, out);
-    else if (problem[0])
-        out->problem = arena_dup(&registry->arena, bp_str_of(problem)).data;
+    else if (why.text[0])
+        out->problem = arena_dup(&registry->arena, bp_str_of(why.text)).data;
     return plugin != NULL;
 }
 
 static bool conf_at(void *context, const char *kind, size_t index, struct conf_plugin *out)
 {
     struct plugin_registry *registry = context;
-    char                    problem[512];
+    struct reason           why;
 
     for (size_t i = 0; i < registry->count; i++) {
         const struct plugin *plugin;
@@ -476,7 +471,7 @@ static bool conf_at(void *context, const char *kind, size_t index, struct conf_p
         if (!registry->entries[i]->file.is_accepted ||
             strcmp(registry->entries[i]->file.note.kind, kind) != 0)
             continue;
-        plugin = load_once(registry, registry->entries[i], problem);
+        plugin = load_once(registry, registry->entries[i], &why);
         if (!plugin || index-- > 0)
             continue;
         describe(plugin, out);

@@ -7,6 +7,7 @@
 #define CORE_PLUGIN_REGISTRY_H
 
 #include "base/log.h"
+#include "base/reason.h"
 #include "conf/conf.h"
 #include "plugin/inspect.h"
 
@@ -35,16 +36,16 @@ struct plugin_registry *registry_new(struct log *log, const struct host_service 
                                      size_t service_count);
 void                    registry_free(struct plugin_registry *registry);
 /* Looks at every .so in `folder` and in its folders of one level. A folder that is not there is a
- * problem only when `is_required`. False with a sentence in `problem`. */
+ * problem only when `is_required`. False with a sentence in `why`. */
 bool   registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
-                     char problem[512]);
+                     struct reason *why);
 size_t registry_count(const struct plugin_registry *registry);
 const struct plugin_file *registry_at(const struct plugin_registry *registry, size_t index);
 
-/* Loads the plugin, if it is not loaded yet. NULL with a sentence in `problem` (empty: there is no
+/* Loads the plugin, if it is not loaded yet. NULL with a sentence in `why` (empty: there is no
  * such plugin). */
 const struct plugin *registry_load(struct plugin_registry *registry, const char *kind,
-                                   const char *name, char problem[512]);
+                                   const char *name, struct reason *why);
 
 /* An instance may pin its plugin's file by `digest`, the SHA-256 of it. Adds an error to the conf
  * for each that differs; called before conf_resolve(), so that a file with another digest is never

@@ -163,8 +163,7 @@ static OWN_FRAME bool refuse_constant(struct run *run, const struct schema_node 
     schema_say(s, node->constant || count == 1 ? " must be " : " must be one of ");
     if (node->constant)
         schema_say_value(s, node->constant);
-    for (size_t i = 0; !node->constant && i < count && s->len < JSON_SCHEMA_PROBLEM_BYTES / 2;
-         i++) {
+    for (size_t i = 0; !node->constant && i < count && s->len < SCHEMA_SENTENCE_BYTES / 2; i++) {
         schema_say(s, i ? ", " : "");
         schema_say_value(s, json_at(node->choices, i));
     }
@@ -878,8 +877,7 @@ static bool fits(struct run *run, const struct schema_node *node, const struct s
     return true;
 }
 
-bool json_schema_check(const struct json_schema *schema, const bp_json *value,
-                       char problem[JSON_SCHEMA_PROBLEM_BYTES])
+bool json_schema_check(const struct json_schema *schema, const bp_json *value, struct reason *why)
 {
     struct schema_frame whole = { .value = value,
                                   .is_same = true,
@@ -888,13 +886,15 @@ bool json_schema_check(const struct json_schema *schema, const bp_json *value,
 
     if (fits(&run, schema->root, &whole) && !run.aborted)
         return true;
-    problem[0] = '\0';
+    reason_clear(why);
     if (!run.aborted) {
-        run = (struct run){ .schema = schema, .mode = REPORTING, .sentence = { .text = problem } };
+        run = (struct run){ .schema = schema,
+                            .mode = REPORTING,
+                            .sentence = { .text = why->text } };
         fits(&run, schema->root, &whole);
     }
     if (run.aborted || !run.sentence.len) {
-        run.sentence = (struct schema_sentence){ .text = problem };
+        run.sentence = (struct schema_sentence){ .text = why->text };
         schema_say(&run.sentence, "%s", run.aborted ? run.aborted : "the value does not fit");
     }
     return false;

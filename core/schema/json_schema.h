@@ -10,9 +10,9 @@
 #define CORE_SCHEMA_JSON_SCHEMA_H
 
 #include "base/json.h"
+#include "base/reason.h"
 
 enum {
-    JSON_SCHEMA_PROBLEM_BYTES = 512,
     JSON_SCHEMA_TEXT_BYTES_MAX = 4 << 20,
     JSON_SCHEMA_COUNT_MAX = 10000, /* subschemas in one text */
     JSON_SCHEMA_IN_PLACE_MAX = 48, /* schemas for one and the same value, nested or by reference */
@@ -22,17 +22,16 @@ enum {
 
 struct json_schema;
 
-/* NULL with a sentence in `problem`, which says at which JSON pointer what is wrong. Lives until
+/* NULL with a sentence in `why`, which says at which JSON pointer what is wrong. Lives until
  * json_schema_free() and may be used by all threads. */
-struct json_schema *json_schema_compile(bp_str text, char problem[JSON_SCHEMA_PROBLEM_BYTES]);
+struct json_schema *json_schema_compile(bp_str text, struct reason *why);
 void                json_schema_free(struct json_schema *schema); /* NULL is allowed */
 
-/* Whether `value` fits. If not, `problem` holds one sentence: where in the value (a JSON pointer)
+/* Whether `value` fits. If not, `why` holds one sentence: where in the value (a JSON pointer)
  * and what is wanted, e.g. `/edits/0/oldText is missing`. Allocates nothing, but for propertyNames,
  * for uniqueItems of more than 32 and for unevaluated* of more than 1,024. A check that takes too
  * long (a second, or a pattern that backtracks without end) is one that fails. */
-bool json_schema_check(const struct json_schema *schema, const bp_json *value,
-                       char problem[JSON_SCHEMA_PROBLEM_BYTES]);
+bool json_schema_check(const struct json_schema *schema, const bp_json *value, struct reason *why);
 
 /* Every object fits, so that the caller who has one need not ask. */
 bool json_schema_is_open(const struct json_schema *schema);

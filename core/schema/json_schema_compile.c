@@ -853,23 +853,23 @@ static bool make_limits(struct compiler *c)
 
 static bool compile(struct compiler *c, bp_str text)
 {
-    char problem[JSON_PROBLEM_BYTES];
+    struct reason why;
 
     if (text.len > JSON_SCHEMA_TEXT_BYTES_MAX)
         return schema_index_fail(&c->index, bp_str_of(""), "it is longer than 4 MiB");
     text = arena_dup(&c->schema->arena, text);
-    if (json_parse(&c->schema->arena, text, &c->schema->document, problem) != BP_OK)
-        return schema_index_fail(&c->index, bp_str_of(""), "it is not JSON: %s", problem);
+    if (json_parse(&c->schema->arena, text, &c->schema->document, &why) != BP_OK)
+        return schema_index_fail(&c->index, bp_str_of(""), "it is not JSON: %s", why.text);
     return read_dialect(c, c->schema->document) && make_limits(c) && compile_nodes(c);
 }
 
-struct json_schema *json_schema_compile(bp_str text, char problem[JSON_SCHEMA_PROBLEM_BYTES])
+struct json_schema *json_schema_compile(bp_str text, struct reason *why)
 {
     struct json_schema *schema = calloc(1, sizeof(*schema));
-    struct compiler     c = { .schema = schema, .index = { .problem = problem } };
+    struct compiler     c = { .schema = schema, .index = { .problem = why } };
     bool                is_good;
 
-    problem[0] = '\0';
+    reason_clear(why);
     if (!schema)
         return schema_index_fail(&c.index, bp_str_of(""),
                                  "there is not enough memory to compile it")

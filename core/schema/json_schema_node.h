@@ -14,6 +14,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/reason.h"
 #include "schema/json_schema.h"
 
 /* Bits of schema_node.types. */
@@ -168,11 +169,11 @@ struct schema_index {
     size_t                     resource_count, resource_capacity;
     struct schema_named_place *anchors;
     size_t                     anchor_count, anchor_capacity;
-    char                      *problem;
+    struct reason             *problem;
 };
 
 /* All of these: false, or NULL, with a sentence. */
-bool schema_index_build(struct schema_index *index, const bp_json *document, char *problem);
+bool schema_index_build(struct schema_index *index, const bp_json *document, struct reason *why);
 void schema_index_free(struct schema_index *index);
 /* The place of a subschema that is an object; NULL when it is none or not known. */
 struct schema_place *schema_index_find(const struct schema_index *index, const bp_json *value);
@@ -209,9 +210,11 @@ struct schema_frame {
     bool                       is_same; /* the same value as the one above */
 };
 
+enum { SCHEMA_SENTENCE_BYTES = 512 };
+
 struct schema_sentence {
     char  *text;
-    size_t len; /* of JSON_SCHEMA_PROBLEM_BYTES */
+    size_t len; /* of SCHEMA_SENTENCE_BYTES */
 };
 
 void schema_say(struct schema_sentence *s, const char *format, ...) BP_FORMAT(2, 3);

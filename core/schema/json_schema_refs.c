@@ -17,7 +17,7 @@ enum { SCRATCH_BYTES_MAX = 64 << 20 };
 
 bool schema_index_fail(struct schema_index *index, bp_str pointer, const char *format, ...)
 {
-    struct schema_sentence s = { .text = index->problem };
+    struct schema_sentence s = { .text = index->problem->text };
     char                   text[400];
     va_list                args;
 
@@ -365,13 +365,13 @@ static bool add_schema(struct schema_index *index, const bp_json *value, bp_str 
     return true;
 }
 
-bool schema_index_build(struct schema_index *index, const bp_json *document, char *problem)
+bool schema_index_build(struct schema_index *index, const bp_json *document, struct reason *why)
 {
     uint32_t first = 0;
 
     *index = (struct schema_index){ .document = document,
                                     .dialect = index->dialect,
-                                    .problem = problem };
+                                    .problem = why };
     arena_init(&index->scratch, SCRATCH_BYTES_MAX);
     return add_resource(index, bp_str_of(""), document, bp_str_of(""), &first) &&
            add_schema(index, document, bp_str_of(""), first);
@@ -484,7 +484,7 @@ const bp_json *schema_index_resolve(struct schema_index *index, const struct sch
     const bp_json                *target;
 
     *anchor = (bp_str){ "", 0 };
-    index->problem[0] = '\0';
+    reason_clear(index->problem);
     if (!resource) {
         schema_index_fail(index, pointer,
                           "the %s \"" BP_FMT "\" leads out of this schema, and nothing is fetched: "
@@ -498,7 +498,7 @@ const bp_json *schema_index_resolve(struct schema_index *index, const struct sch
         target = follow_pointer(index, resource, fragment);
     else
         target = find_anchor(index, (uint32_t)(resource - index->resources), fragment, anchor);
-    if (!target && !index->problem[0])
+    if (!target && !reason_is_set(index->problem))
         schema_index_fail(index, pointer, "the %s \"" BP_FMT "\" leads to nothing", keyword,
                           BP_ARG(reference));
     return target;

@@ -14,22 +14,22 @@ void schema_say(struct schema_sentence *s, const char *format, ...)
     va_list args;
     int     len;
 
-    if (s->len + 1 >= JSON_SCHEMA_PROBLEM_BYTES)
+    if (s->len + 1 >= SCHEMA_SENTENCE_BYTES)
         return;
     va_start(args, format);
-    len = vsnprintf(s->text + s->len, JSON_SCHEMA_PROBLEM_BYTES - s->len, format, args);
+    len = vsnprintf(s->text + s->len, SCHEMA_SENTENCE_BYTES - s->len, format, args);
     va_end(args);
     if (len > 0)
         s->len += (size_t)len;
-    if (s->len >= JSON_SCHEMA_PROBLEM_BYTES) {
+    if (s->len >= SCHEMA_SENTENCE_BYTES) {
         // Cut, but not within a character.
-        s->len = JSON_SCHEMA_PROBLEM_BYTES - 1;
+        s->len = SCHEMA_SENTENCE_BYTES - 1;
         while (s->len && ((unsigned char)s->text[s->len - 1] & 0xC0) == 0x80)
             s->len--;
         if (s->len && (unsigned char)s->text[s->len - 1] >= 0xC0)
             s->len--;
         s->text[s->len] = '\0';
-        s->len = JSON_SCHEMA_PROBLEM_BYTES;
+        s->len = SCHEMA_SENTENCE_BYTES;
     }
 }
 

@@ -34,10 +34,9 @@ static const struct param_type {
                                 sizeof(const bp_json *) },
 };
 
-static bool fail(char problem[PARAMS_PROBLEM_BYTES], const bp_param *row, const char *what)
+static bool fail(struct reason *why, const bp_param *row, const char *what)
 {
-    snprintf(problem, PARAMS_PROBLEM_BYTES, "the parameter \"%.64s\" %s",
-             row->name ? row->name : "", what);
+    reason_set(why, "the parameter \"%.64s\" %s", row->name ? row->name : "", what);
     return false;
 }
 
@@ -111,16 +110,15 @@ static void put_choices(bp_json_writer *w, const char *choices, bool has_null)
 }
 
 static bool put_object(const bp_param *rows, uint32_t count, uint32_t size, bool is_closed,
-                       bp_json_writer *w, int depth, char problem[PARAMS_PROBLEM_BYTES]);
+                       bp_json_writer *w, int depth, struct reason *why);
 
 /* {"type": ..., and what its members are, without the closing brace */
-static bool put_row_members(const bp_param *row, bp_json_writer *w, int depth,
-                            char problem[PARAMS_PROBLEM_BYTES])
+static bool put_row_members(const bp_param *row, bp_json_writer *w, int depth, struct reason *why)
 {
     json_key(w, BP_STR("items"));
     if (row->type == BP_PARAM_TYPE_OBJECTS)
         return put_object(row->fields, row->field_count, row->field_size,
-                          row->flags & BP_PARAM_CLOSED, w, depth + 1, problem);
+                          row->flags & BP_PARAM_CLOSED, w, depth + 1, why);
     json_begin(w, JSON_KIND_OBJECT);
     json_put_text(w, "type", row->type == BP_PARAM_TYPE_NUMBERS ? "number" : "string");
     if (row->choices)
@@ -144,16 +142,16 @@ static void put_type(const bp_param *row, bp_json_writer *w)
     json_end(w);
 }
 
-static bool put_bounds(const bp_param *row, bp_json_writer *w, char problem[PARAMS_PROBLEM_BYTES])
+static bool put_bounds(const bp_param *row, bp_json_writer *w, struct reason *why)
 {
     const struct param_type *type = &types[row->type];
     bool                     is_integer = row->type != BP_PARAM_TYPE_NUMBER;
 
     if ((row->minimum && (!type->least || !put_number(w, type->least, row->minimum, is_integer))) ||
         (row->maximum && (!type->most || !put_number(w, type->most, row->maximum, is_integer))))
-        return fail(problem, row, "has a bound that is no number, or none that its type has");
+        return fail(why, row, "has a bound that is no number, or none that its type has");
     if (row->initial && !(row->flags & BP_PARAM_QUIET) && !put_initial(w, row))
-        return fail(problem, row, "has an initial value that is none of its type");
+        return fail(why, row, "has an initial value that is none of its type");
     return true;
 }
 
@@ -162,13 +160,13 @@ static bool put_more(const char *schema, bp_json_writer *w)
 {
     struct arena   arena;
     const bp_json *object = NULL, *value;
-    char           why[JSON_PROBLEM_BYTES];
+    struct reason  why;
     size_t         cursor = 0;
     bp_str         key;
     bool           is_object;
 
     arena_init(&arena, MORE_BYTES_MAX);
-    if (json_parse(&arena, bp_str_of(schema), &object, why) == BP_OK)
+    if (json_parse(&arena, bp_str_of(schema), &object, &why) == BP_OK)
         while (json_entry(object, &cursor, &key, &value)) {
             json_key(w, key);
             json_add_value(w, value);
@@ -179,34 +177,33 @@ static bool put_more(const char *schema, bp_json_writer *w)
 }
 
 static bool put_members(const bp_param *rows, uint32_t count, uint32_t size, bool is_closed,
-                        bp_json_writer *w, int depth, char problem[PARAMS_PROBLEM_BYTES]);
+                        bp_json_writer *w, int depth, struct reason *why);
 
-static bool put_row(const bp_param *row, bp_json_writer *w, int depth,
-                    char problem[PARAMS_PROBLEM_BYTES])
+static bool put_row(const bp_param *row, bp_json_writer *w, int depth, struct reason *why)
 {
     if (!row->name || !*row->name || row->type < BP_PARAM_TYPE_TEXT ||
         row->type > BP_PARAM_TYPE_NUMBERS)
-        return fail(problem, row, "has no name, or a type that this version does not know");
+        return fail(why, row, "has no name, or a type that this version does not know");
     if (depth > PARAMS_DEPTH_MAX)
-        return fail(problem, row, "is nested too deep");
+        return fail(why, row, "is nested too deep");
     if (row->type == BP_PARAM_TYPE_CHOICE && !row->choices)
-        return fail(problem, row, "is a choice without choices");
+        return fail(why, row, "is a choice without choices");
     json_key(w, bp_str_of(row->name));
     json_begin(w, JSON_KIND_OBJECT);
     if (types[row->type].schema)
         put_type(row, w);
     if (row->choices && !is_list(row))
         put_choices(w, row->choices, row->flags & BP_PARAM_NULLABLE);
-    if (is_list(row) && !put_row_members(row, w, depth, problem))
+    if (is_list(row) && !put_row_members(row, w, depth, why))
         return false;
     if (row->type == BP_PARAM_TYPE_OBJECT && row->fields &&
         !put_members(row->fields, row->field_count, row->field_size, row->flags & BP_PARAM_CLOSED,
-                     w, depth + 1, problem))
+                     w, depth + 1, why))
         return false;
-    if (!put_bounds(row, w, problem))
+    if (!put_bounds(row, w, why))
         return false;
     if (row->schema && !put_more(row->schema, w))
-        return fail(problem, row, "has a piece of schema that is no JSON object");
+        return fail(why, row, "has a piece of schema that is no JSON object");
     if (row->help)
         json_put_text(w, "description", row->help);
     json_end(w);
@@ -215,7 +212,7 @@ static bool put_row(const bp_param *row, bp_json_writer *w, int depth,
 
 /* "properties", "required", "additionalProperties" */
 static bool put_members(const bp_param *rows, uint32_t count, uint32_t size, bool is_closed,
-                        bp_json_writer *w, int depth, char problem[PARAMS_PROBLEM_BYTES])
+                        bp_json_writer *w, int depth, struct reason *why)
 {
     bool has_required = false;
 
@@ -225,7 +222,7 @@ static bool put_members(const bp_param *rows, uint32_t count, uint32_t size, boo
         bp_param row = row_at(rows, size, i);
 
         has_required |= row.flags & BP_PARAM_REQUIRED;
-        if (!put_row(&row, w, depth, problem))
+        if (!put_row(&row, w, depth, why))
             return false;
     }
     json_end(w);
@@ -246,26 +243,25 @@ static bool put_members(const bp_param *rows, uint32_t count, uint32_t size, boo
 }
 
 static bool put_object(const bp_param *rows, uint32_t count, uint32_t size, bool is_closed,
-                       bp_json_writer *w, int depth, char problem[PARAMS_PROBLEM_BYTES])
+                       bp_json_writer *w, int depth, struct reason *why)
 {
     json_begin(w, JSON_KIND_OBJECT);
     json_put_text(w, "type", "object");
-    if (!put_members(rows, count, size, is_closed, w, depth, problem))
+    if (!put_members(rows, count, size, is_closed, w, depth, why))
         return false;
     json_end(w);
     return true;
 }
 
-bool params_schema(const bp_params *params, bp_json_writer *w, char problem[PARAMS_PROBLEM_BYTES])
+bool params_schema(const bp_params *params, bp_json_writer *w, struct reason *why)
 {
     json_begin(w, JSON_KIND_OBJECT);
     json_put_text(w, "type", "object");
     if (!put_members(params->rows, params->row_count, params->row_size,
-                     params->flags & BP_PARAM_CLOSED, w, 0, problem))
+                     params->flags & BP_PARAM_CLOSED, w, 0, why))
         return false;
     if (params->schema && !put_more(params->schema, w)) {
-        snprintf(problem, PARAMS_PROBLEM_BYTES,
-                 "a table of parameters has a piece of schema that is no JSON object");
+        reason_set(why, "a table of parameters has a piece of schema that is no JSON object");
         return false;
     }
     json_end(w);
@@ -273,7 +269,7 @@ bool params_schema(const bp_params *params, bp_json_writer *w, char problem[PARA
 }
 
 bool params_text(struct arena *arena, const bp_params *params, const char **text,
-                 char problem[PARAMS_PROBLEM_BYTES])
+                 struct reason *why)
 {
     struct bp_buf  buf;
     bp_json_writer w;
@@ -282,12 +278,12 @@ bool params_text(struct arena *arena, const bp_params *params, const char **text
         return true;
     buf_init(&buf, arena, MORE_BYTES_MAX);
     json_writer_init(&w, &buf);
-    if (!params_schema(params, &w, problem))
+    if (!params_schema(params, &w, why))
         return false;
     *text = buf_str(&buf).data;
     if (buf_status(&buf) == BP_OK)
         return true;
-    snprintf(problem, PARAMS_PROBLEM_BYTES, "there is no memory for its schema");
+    reason_set(why, "there is no memory for its schema");
     return false;
 }
 
@@ -397,7 +393,7 @@ static void set_initial(const bp_param *row, void *to)
 }
 
 bool params_read(const bp_params *params, const bp_json *arguments, void *values,
-                 char problem[PARAMS_PROBLEM_BYTES])
+                 struct reason *why)
 {
     memset(values, 0, params->bytes_size);
     for (uint32_t i = 0; i < params->row_count; i++) {
@@ -407,17 +403,16 @@ bool params_read(const bp_params *params, const bp_json *arguments, void *values
 
         if (row.type < BP_PARAM_TYPE_TEXT || row.type > BP_PARAM_TYPE_NUMBERS ||
             row.offset + types[row.type].size > params->bytes_size)
-            return fail(problem, &row, "is not described well: its field lies outside the struct");
+            return fail(why, &row, "is not described well: its field lies outside the struct");
         if (value && json_type_of(value) == JSON_KIND_NULL && row.flags & BP_PARAM_NULLABLE)
             value = NULL;
         if (!value && row.flags & BP_PARAM_REQUIRED)
-            return fail(problem, &row, "is missing");
+            return fail(why, &row, "is missing");
         if (!value)
             set_initial(&row, to);
         else if (!set_value(&row, value, to)) {
-            snprintf(problem, PARAMS_PROBLEM_BYTES, "the parameter \"%.64s\" must be %s%s",
-                     row.name, types[row.type].said,
-                     row.minimum || row.maximum ? " within its range" : "");
+            reason_set(why, "the parameter \"%.64s\" must be %s%s", row.name, types[row.type].said,
+                       row.minimum || row.maximum ? " within its range" : "");
             return false;
         }
     }

@@ -8,20 +8,19 @@
 static bp_status service_read(bp_call *call, const bp_params *params, const bp_json *arguments,
                               void *values)
 {
-    char problem[PARAMS_PROBLEM_BYTES];
+    struct reason why;
 
-    return params_read(params, arguments, values, problem)
-               ? BP_OK
-               : bp_fail(call, BP_INVALID, "%s", problem);
+    return params_read(params, arguments, values, &why) ? BP_OK
+                                                        : bp_fail(call, BP_INVALID, "%s", why.text);
 }
 
 static bp_status service_schema(bp_call *call, const bp_params *params, bp_str *text)
 {
-    char        problem[PARAMS_PROBLEM_BYTES];
-    const char *written = NULL;
+    struct reason why;
+    const char   *written = NULL;
 
-    if (!params_text(call_memory(call), params, &written, problem))
-        return bp_fail(call, BP_INVALID, "%s", problem);
+    if (!params_text(call_memory(call), params, &written, &why))
+        return bp_fail(call, BP_INVALID, "%s", why.text);
     *text = written ? bp_str_of(written) : (bp_str){ NULL, 0 };
     return BP_OK;
 }

@@ -4,33 +4,32 @@
 #include <stdio.h>
 
 static bool read_input(struct arena *arena, const char *text, struct tool_schemas *schemas,
-                       char problem[TOOL_PROBLEM_BYTES])
+                       struct reason *why)
 {
-    char reason[JSON_PROBLEM_BYTES] = "";
+    struct reason reason = { "" };
 
-    schemas->input = json_schema_compile(bp_str_of(text), problem);
+    schemas->input = json_schema_compile(bp_str_of(text), why);
     if (!schemas->input)
         return false;
-    if (json_parse(arena, bp_str_of(text), &schemas->input_json, reason) == BP_OK &&
+    if (json_parse(arena, bp_str_of(text), &schemas->input_json, &reason) == BP_OK &&
         bp_str_is(json_as_string(json_get(schemas->input_json, BP_STR("type"))), "object"))
         return true;
-    snprintf(problem, TOOL_PROBLEM_BYTES, "its input schema has no \"type\": \"object\" %s",
-             reason);
+    reason_set(why, "its input schema has no \"type\": \"object\" %s", reason.text);
     return false;
 }
 
 bool tool_schemas_read(struct arena *arena, const char *input, const char *output,
-                       struct tool_schemas *schemas, char problem[TOOL_PROBLEM_BYTES])
+                       struct tool_schemas *schemas, struct reason *why)
 {
     static const char nothing[] = "{\"type\":\"object\",\"additionalProperties\":false}";
 
     *schemas = (struct tool_schemas){ .input = NULL };
-    if (input && !read_input(arena, input, schemas, problem))
+    if (input && !read_input(arena, input, schemas, why))
         return false;
     if (!input)
-        schemas->input = json_schema_compile(bp_str_of(nothing), problem);
+        schemas->input = json_schema_compile(bp_str_of(nothing), why);
     if (output)
-        schemas->output = json_schema_compile(bp_str_of(output), problem);
+        schemas->output = json_schema_compile(bp_str_of(output), why);
     return schemas->input && (schemas->output || !output);
 }
 
@@ -41,23 +40,22 @@ void tool_schemas_free(struct tool_schemas *schemas)
 }
 
 bool tool_result_check(const struct json_schema *output, struct arena *arena, bp_str structured,
-                       char problem[TOOL_PROBLEM_BYTES])
+                       struct reason *why)
 {
     const bp_json *value;
-    char           reason[JSON_SCHEMA_PROBLEM_BYTES];
+    struct reason  reason;
 
     if (!structured.len) {
-        snprintf(problem, TOOL_PROBLEM_BYTES,
-                 "the tool has an output schema and gave no structured result");
+        reason_set(why, "the tool has an output schema and gave no structured result");
         return false;
     }
-    if (json_parse(arena, structured, &value, reason) != BP_OK) {
-        snprintf(problem, TOOL_PROBLEM_BYTES, "the structured result is not JSON: %s", reason);
+    if (json_parse(arena, structured, &value, &reason) != BP_OK) {
+        reason_set(why, "the structured result is not JSON: %s", reason.text);
         return false;
     }
-    if (json_schema_check(output, value, reason))
+    if (json_schema_check(output, value, &reason))
         return true;
-    snprintf(problem, TOOL_PROBLEM_BYTES,
-             "the structured result is not what the tool's output schema says: %s", reason);
+    reason_set(why, "the structured result is not what the tool's output schema says: %s",
+               reason.text);
     return false;
 }

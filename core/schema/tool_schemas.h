@@ -3,9 +3,8 @@
 #ifndef CORE_SCHEMA_TOOL_SCHEMAS_H
 #define CORE_SCHEMA_TOOL_SCHEMAS_H
 
+#include "base/reason.h"
 #include "schema/json_schema.h"
-
-enum { TOOL_PROBLEM_BYTES = JSON_SCHEMA_PROBLEM_BYTES + 128 };
 
 struct tool_schemas {
     struct json_schema *input;      /* without a text: an object with no properties */
@@ -13,15 +12,15 @@ struct tool_schemas {
     const bp_json      *input_json; /* as it was read; NULL: there was no text */
 };
 
-/* Either text may be NULL. False with a sentence in `problem`; tool_schemas_free() is due in any
+/* Either text may be NULL. False with a sentence in `why`; tool_schemas_free() is due in any
  * case. The tree of the input lives in the arena. */
 bool tool_schemas_read(struct arena *arena, const char *input, const char *output,
-                       struct tool_schemas *schemas, char problem[TOOL_PROBLEM_BYTES]);
+                       struct tool_schemas *schemas, struct reason *why);
 void tool_schemas_free(struct tool_schemas *schemas);
 
 /* Whether a structured result, a JSON text, is what the output schema says; empty: none was given.
- * False with a sentence in `problem`. */
+ * False with a sentence in `why`. */
 bool tool_result_check(const struct json_schema *output, struct arena *arena, bp_str structured,
-                       char problem[TOOL_PROBLEM_BYTES]);
+                       struct reason *why);
 
 #endif

@@ -63,12 +63,12 @@ static void add_canonical(struct bp_buf *out, const bp_json *value)
  * read. */
 static void add_metadata(bp_call *call, struct bp_buf *out, bp_str metadata)
 {
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     const bp_json *root = NULL, *value;
     struct field  *fields;
     size_t         cursor = 0, count = 0;
 
-    if (metadata.len && (json_parse(call->arena, metadata, &root, problem) != BP_OK ||
+    if (metadata.len && (json_parse(call->arena, metadata, &root, &why) != BP_OK ||
                          json_type_of(root) != JSON_KIND_OBJECT)) {
         buf_add(out, metadata);
         return;

@@ -54,7 +54,7 @@ static bool find_instances(struct transfer *t)
 
             return transfer_fail(t, "%s." BP_FMT " cannot be used: %s", pair->kind,
                                  BP_ARG(pair->from_name),
-                                 bad ? bad->unit->problem : "it did not start");
+                                 bad ? bad->unit->problem.text : "it did not start");
         }
     }
     return true;
@@ -74,17 +74,17 @@ static bp_status make_host_tables(bp_call *call, void *arg)
 /* The target's tables, as the start of its server would make them. */
 static bool make_tables(struct transfer *t)
 {
-    char problem[512];
+    struct reason why;
 
     if (t->is_verify_only)
         return true;
     if (!generation_start_chosen(t->to.generation, is_storage_of_app, NULL) ||
         !generation_migrate_apps(t->to.generation))
-        return transfer_fail(t, "%s: %s", t->to.file, t->to.generation->problem);
-    if (generation_call(&t->to.generation->workers[0], BP_SECONDS(60), make_host_tables, t,
-                        problem) == BP_OK)
+        return transfer_fail(t, "%s: %s", t->to.file, t->to.generation->problem.text);
+    if (generation_call(&t->to.generation->workers[0], BP_SECONDS(60), make_host_tables, t, &why) ==
+        BP_OK)
         return true;
-    return transfer_fail(t, "%s: %s", t->to.file, problem);
+    return transfer_fail(t, "%s: %s", t->to.file, why.text);
 }
 
 bool transfer_start(struct transfer *t)
@@ -94,8 +94,8 @@ bool transfer_start(struct transfer *t)
     mkdir(t->to.conf->data_dir.data,
           0700); // what is wrong with it, the first plugin that needs it says
     if (!generation_start_chosen(t->from.generation, is_in_a_pair, &source))
-        return transfer_fail(t, "%s: %s", t->from.file, t->from.generation->problem);
+        return transfer_fail(t, "%s: %s", t->from.file, t->from.generation->problem.text);
     if (!generation_start_chosen(t->to.generation, is_in_a_pair, &target))
-        return transfer_fail(t, "%s: %s", t->to.file, t->to.generation->problem);
+        return transfer_fail(t, "%s: %s", t->to.file, t->to.generation->problem.text);
     return make_tables(t) && find_instances(t);
 }

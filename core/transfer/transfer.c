@@ -84,7 +84,7 @@ bool transfer_fail(struct transfer *t, const char *format, ...)
     va_list list;
 
     va_start(list, format);
-    vsnprintf(t->problem, sizeof(t->problem), format, list);
+    reason_set_va(&t->problem, format, list);
     va_end(list);
     return false;
 }

@@ -34,10 +34,11 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/reason.h"
 #include "plugin/generation.h"
 #include "transfer/digest.h"
 
-enum { TRANSFER_PROBLEM_BYTES = 2048, TRANSFER_NOTE_BYTES = 1024 };
+enum { TRANSFER_NOTE_BYTES = 1024 };
 
 /* What is told while it runs. Each function may be NULL. All are called with `arg`: those that
  * transfer_run() calls on its worker, the others on the thread of the caller. */
@@ -126,7 +127,7 @@ struct transfer {
     bool                  is_interrupted, has_difference, was_done_before;
     int64_t               copied_ns;
     int64_t               stepped; /* of the piece of work that began last */
-    char                  problem[TRANSFER_PROBLEM_BYTES]; /* why a step returned false */
+    struct reason         problem; /* why a step returned false */
 };
 
 void transfer_init(struct transfer *t);

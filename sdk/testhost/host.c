@@ -68,6 +68,7 @@ static const struct service services[] = {
     { "web", 1, &web_service, sizeof(web_service) },
     { "mcp", 1, &mcp_service, sizeof(mcp_service) },
     { "command", 1, &command_service, sizeof(command_service) },
+    { "run", 1, &run_service, sizeof(run_service) },
 };
 
 /* ---- small helpers of all files ---- */
@@ -117,7 +118,7 @@ bp_status problem(testhost *host, bp_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(host->problem, sizeof(host->problem), format, args);
+    reason_set_va(&host->problem, format, args);
     va_end(args);
     return status;
 }
@@ -190,6 +191,7 @@ void testhost_free(testhost *host)
     stream_free(host);
     metrics_free(host);
     mcp_free(host);
+    run_free(host);
     free(host->data_dir);
     pthread_mutex_destroy(&host->lock);
     free(host);
@@ -197,7 +199,7 @@ void testhost_free(testhost *host)
 
 const char *testhost_problem(const testhost *host)
 {
-    return host->problem;
+    return host->problem.text;
 }
 
 void testhost_set_data_dir(testhost *host, const char *path)
@@ -247,7 +249,7 @@ const bp_plugin *testhost_load_entry(testhost *host, const bp_plugin *(*entry)(u
 {
     const bp_plugin *plugin = entry(BP_ABI);
 
-    host->problem[0] = '\0';
+    reason_clear(&host->problem);
     if (!plugin || plugin->magic != BP_PLUGIN_MAGIC)
         problem(host, BP_INVALID, "bp_plugin_entry() gave no descriptor of a Backplane plugin");
     else if (plugin->struct_size < sizeof(bp_plugin))
@@ -395,7 +397,7 @@ bp_status testhost_check(testhost *host, const bp_plugin *plugin, const testhost
     bp_call           *call = call_new(host, instance, BP_SECONDS(5));
     bp_status          status;
 
-    host->problem[0] = '\0';
+    reason_clear(&host->problem);
     status = options_read(host, plugin, options, count, instance);
     if (status == BP_OK)
         status = HOOK(instance, check, call, instance->self);
@@ -430,7 +432,7 @@ testhost_instance *testhost_instance_create(testhost *host, const bp_plugin *plu
 {
     testhost_instance *instance = instance_new(host, plugin, name);
 
-    host->problem[0] = '\0';
+    reason_clear(&host->problem);
     if (instance_start(instance, options, count) != BP_OK) {
         instance_free(instance);
         return NULL;
@@ -446,7 +448,7 @@ testhost_instance *testhost_instance_worker(testhost_instance *first)
     bp_call           *call = call_new(host, instance, BP_SECONDS(60));
     bp_status          status;
 
-    host->problem[0] = '\0';
+    reason_clear(&host->problem);
     instance->first = first;
     instance->worker_index = first->worker_count;
     first->worker_count++;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include <backplane/command.h>
+#include <backplane/run.h>
 #include <backplane/json.h>
 #include <backplane/loop.h>
 #include <backplane/mcp.h>
@@ -15,6 +16,7 @@
 #include <backplane/testhost.h>
 
 #include "base/arena.h"
+#include "base/reason.h"
 
 /* Pointers that grow; the owner frees what they point to. */
 struct list {
@@ -73,11 +75,12 @@ struct open_counts {
 
 struct testhost {
     pthread_mutex_t    lock; /* guards the lists below: calls may run on several threads */
-    char               problem[1024];
+    struct reason      problem;
     char               leaks[256];
     char              *data_dir;
     struct list        logs, peers, instances, jobs, answers, requests, scripts, metrics;
     struct list        mcp_answers; /* struct mcp_answer * */
+    struct list        runs;        /* bp_run * */
     struct open_counts open;
     size_t             piece_size, break_after;
     bool               offloads_on_threads;
@@ -160,6 +163,7 @@ extern const bp_metrics_service metrics_service;
 extern const bp_web_service     web_service;
 extern const bp_mcp_service     mcp_service;
 extern const bp_command_service command_service;
+extern const bp_run_service     run_service;
 
 void    clock_advance(int64_t duration_ns);
 int64_t clock_now_ns(void);
@@ -170,6 +174,7 @@ void    http_free(testhost *host);
 void    stream_free(testhost *host);
 void    metrics_free(testhost *host);
 void    mcp_free(testhost *host);
+void    run_free(testhost *host);
 /* Whether the schemas of an app's tools are such as a server takes. */
 bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin);
 

@@ -337,7 +337,7 @@ static bp_mcp_tool tool_at(const bp_app_ops *ops, size_t index)
 }
 
 /* What a tool says in tables, as the texts that it might have had. */
-static bool read_tables(struct arena *arena, bp_mcp_tool *tool, char why[TOOL_PROBLEM_BYTES])
+static bool read_tables(struct arena *arena, bp_mcp_tool *tool, struct reason *why)
 {
     return params_text(arena, tool->params, &tool->input_schema, why) &&
            params_text(arena, tool->results, &tool->output_schema, why);
@@ -354,14 +354,14 @@ bp_status mcp_check_tables(testhost *host, const bp_plugin *plugin)
         bp_mcp_tool         tool = tool_at(ops, i);
         struct tool_schemas schemas;
         struct arena        arena;
-        char                why[TOOL_PROBLEM_BYTES];
+        struct reason       why;
 
         arena_init(&arena, TABLE_BYTES_MAX);
         schemas = (struct tool_schemas){ .input = NULL };
-        if (!read_tables(&arena, &tool, why) ||
-            !tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, why))
+        if (!read_tables(&arena, &tool, &why) ||
+            !tool_schemas_read(&arena, tool.input_schema, tool.output_schema, &schemas, &why))
             status = problem(host, BP_INVALID, "%s/%s: the MCP tool \"%s\" cannot be offered: %s",
-                             plugin->kind, plugin->name, tool.name, why);
+                             plugin->kind, plugin->name, tool.name, why.text);
         tool_schemas_free(&schemas);
         arena_free(&arena);
     }
@@ -373,17 +373,17 @@ static bp_status check_result(bp_mcp *mcp, const bp_mcp_tool *tool)
 {
     struct tool_schemas schemas = { .input = NULL };
     bp_mcp_tool         whole = *tool;
-    char                why[TOOL_PROBLEM_BYTES];
+    struct reason       why;
     bool                is_good;
 
     if (mcp->is_error || (!tool->output_schema && !tool->results))
         return BP_OK;
-    is_good = read_tables(call_memory(mcp->call), &whole, why) &&
+    is_good = read_tables(call_memory(mcp->call), &whole, &why) &&
               tool_schemas_read(call_memory(mcp->call), whole.input_schema, whole.output_schema,
-                                &schemas, why) &&
-              tool_result_check(schemas.output, call_memory(mcp->call), mcp->structured, why);
+                                &schemas, &why) &&
+              tool_result_check(schemas.output, call_memory(mcp->call), mcp->structured, &why);
     tool_schemas_free(&schemas);
-    return is_good ? BP_OK : bp_fail(mcp->call, BP_INTERNAL, "%s", why);
+    return is_good ? BP_OK : bp_fail(mcp->call, BP_INTERNAL, "%s", why.text);
 }
 
 static bp_status read_arguments(bp_call *call, const char *arguments, const bp_json **json)

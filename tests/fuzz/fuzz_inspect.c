@@ -49,8 +49,9 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
 
     arena_init(&arena, ARENA_BYTES);
     plugin_inspect_bytes(&arena, bytes, size, &file);
-    HOLDS(ends(file.problem, sizeof(file.problem)) && ends(file.build_id, sizeof(file.build_id)));
-    HOLDS(file.is_accepted == (file.problem[0] == '\0'));
+    HOLDS(ends(file.problem.text, sizeof(file.problem.text)) &&
+          ends(file.build_id, sizeof(file.build_id)));
+    HOLDS(file.is_accepted == (file.problem.text[0] == '\0'));
     HOLDS(!file.is_accepted || file.is_readable);
     if (file.is_readable)
         HOLDS(ends(file.note.kind, sizeof(file.note.kind)) &&
@@ -58,7 +59,7 @@ static size_t judge(const uint8_t *bytes, size_t size, bool *is_accepted)
               ends(file.note.version, sizeof(file.note.version)));
     HOLDS(!file.is_accepted || plugin_kind_find(file.note.kind));
     sum = all_bytes(&file.extra_exports) * 31 + all_bytes(&file.needed) +
-          strlen(file.problem) * 1009;
+          strlen(file.problem.text) * 1009;
     *is_accepted = file.is_accepted;
     arena_free(&arena);
     return sum;

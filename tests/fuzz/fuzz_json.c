@@ -58,22 +58,22 @@ static bool is_equal(const bp_json *a, const bp_json *b)
 
 static void check_in(struct arena *arena, bp_str text)
 {
-    char           problem[JSON_PROBLEM_BYTES] = "";
+    struct reason  why = { "" };
     const bp_json *value, *again;
     struct bp_buf  buf;
     bp_json_writer w;
 
-    if (json_parse(arena, text, &value, problem) != BP_OK) {
-        HOLDS(problem[0]);
+    if (json_parse(arena, text, &value, &why) != BP_OK) {
+        HOLDS(why.text[0]);
         return;
     }
-    HOLDS(json_parse(arena, json_text(arena, value), &again, problem) == BP_OK);
+    HOLDS(json_parse(arena, json_text(arena, value), &again, &why) == BP_OK);
     HOLDS(is_equal(value, again));
     buf_init(&buf, arena, 64u << 20);
     json_writer_init(&w, &buf);
     json_add_value(&w, value);
     HOLDS(json_writer_status(&w) == BP_OK);
-    HOLDS(json_parse(arena, buf_str(&buf), &again, problem) == BP_OK);
+    HOLDS(json_parse(arena, buf_str(&buf), &again, &why) == BP_OK);
     HOLDS(is_equal(value, again));
 }
 
@@ -82,7 +82,7 @@ static void check_out(struct arena *arena, bp_str text)
 {
     size_t half = text.len ? (unsigned char)text.data[0] % text.len : 0;
     bp_str key = bp_str_n(text.data, half), rest = bp_str_n(text.data + half, text.len - half);
-    char   problem[JSON_PROBLEM_BYTES] = "";
+    struct reason  why = { "" };
     const bp_json *value;
     struct bp_buf  buf, quoted;
     bp_json_writer w;
@@ -98,11 +98,11 @@ static void check_out(struct arena *arena, bp_str text)
     json_add_string(&w, text);
     json_end(&w);
     HOLDS(json_writer_status(&w) == BP_OK);
-    HOLDS(json_parse(arena, buf_str(&buf), &value, problem) == BP_OK);
+    HOLDS(json_parse(arena, buf_str(&buf), &value, &why) == BP_OK);
     buf_init(&quoted, arena, 64u << 20);
     json_append_quoted(&quoted, text);
     HOLDS(!memchr(buf_str(&quoted).data, '\n', buf_str(&quoted).len));
-    HOLDS(json_parse(arena, buf_str(&quoted), &value, problem) == BP_OK);
+    HOLDS(json_parse(arena, buf_str(&quoted), &value, &why) == BP_OK);
     HOLDS(json_type_of(value) == JSON_KIND_STRING);
 }
 

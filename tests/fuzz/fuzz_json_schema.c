@@ -18,38 +18,39 @@
 static void check_sentence(const char *problem)
 {
     HOLDS(problem[0]);
-    HOLDS(strlen(problem) < JSON_SCHEMA_PROBLEM_BYTES);
+    HOLDS(strlen(problem) < REASON_BYTES);
     HOLDS(str_is_utf8(bp_str_of(problem)));
 }
 
 static void check_value(const struct json_schema *schema, const bp_json *value)
 {
-    char problem[JSON_SCHEMA_PROBLEM_BYTES] = "";
-    bool fits = json_schema_check(schema, value, problem);
+    struct reason why = { "" };
+    bool          fits = json_schema_check(schema, value, &why);
 
     if (fits)
         return;
-    check_sentence(problem);
-    if (!strstr(problem, "too long")) // which depends on the clock
-        HOLDS(!json_schema_check(schema, value, problem));
+    check_sentence(why.text);
+    if (!strstr(why.text, "too long")) // which depends on the clock
+        HOLDS(!json_schema_check(schema, value, &why));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char                problem[JSON_SCHEMA_PROBLEM_BYTES] = "", unreadable[JSON_PROBLEM_BYTES];
+    struct reason       why = { "" };
+    struct reason       unreadable;
     struct arena        arena;
     const bp_json      *input;
     struct json_schema *schema;
 
     arena_init(&arena, 64u << 20);
-    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, unreadable) == BP_OK &&
+    if (json_parse(&arena, bp_str_n((const char *)data, size), &input, &unreadable) == BP_OK &&
         json_count(input)) {
         bp_str text = json_text(&arena, json_at(input, 0));
 
-        schema = json_schema_compile(text, problem);
+        schema = json_schema_compile(text, &why);
         if (!schema)
-            check_sentence(problem);
+            check_sentence(why.text);
         for (size_t i = 1; schema && i < json_count(input) && i < 8; i++)
             check_value(schema, json_at(input, i));
         if (schema) // a schema is a value too

@@ -24,15 +24,15 @@ static void check_token(bp_str token, const struct jwt_keys *keys)
                                .now_s = 1900000000 };
     bp_principal     principal = { .struct_size = sizeof(principal) };
     struct arena     arena;
-    char             why[256] = "";
+    struct reason    why = { "" };
 
     arena_init(&arena, 16u << 20);
-    if (jwt_check(&arena, token, keys, &rules, &principal, why) == JWT_GOOD) {
+    if (jwt_check(&arena, token, keys, &rules, &principal, &why) == JWT_GOOD) {
         HOLDS(principal.is_authenticated);
         HOLDS(bp_str_is(principal.id, "alice")); // nobody else has signed anything
         HOLDS(bp_str_is(principal.scopes, "guarded:read"));
     } else {
-        HOLDS(why[0] && str_is_utf8(bp_str_of(why)));
+        HOLDS(why.text[0] && str_is_utf8(bp_str_of(why.text)));
         HOLDS(!principal.is_authenticated && !principal.id.len);
     }
     arena_free(&arena);
@@ -44,17 +44,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct jwt_keys *known;
     bp_str                  input = bp_str_n((const char *)data, size);
     struct jwt_keys        *keys;
-    char                    problem[256] = "";
+    struct reason           why = { "" };
 
     if (!known)
-        known = jwt_keys_read(bp_str_of(example_keys), problem);
+        known = jwt_keys_read(bp_str_of(example_keys), &why);
     HOLDS(known && jwt_keys_count(known) == 4);
     check_token(input, known);
-    keys = jwt_keys_read(input, problem);
+    keys = jwt_keys_read(input, &why);
     if (keys)
         HOLDS(jwt_keys_count(keys) > 0);
     else
-        HOLDS(problem[0] && str_is_utf8(bp_str_of(problem)));
+        HOLDS(why.text[0] && str_is_utf8(bp_str_of(why.text)));
     jwt_keys_free(keys);
     return 0;
 }

@@ -21,10 +21,10 @@
 static void check_id(bp_call *call, bp_str id)
 {
     const bp_json *answer = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
     bp_str text = message_error(call, id, MCP_INVALID_REQUEST, BP_STR("no"), (bp_str){ NULL, 0 });
 
-    HOLDS(json_parse(call->arena, text, &answer, problem) == BP_OK);
+    HOLDS(json_parse(call->arena, text, &answer, &why) == BP_OK);
     HOLDS(bp_str_equal(json_text(call->arena, json_get(answer, BP_STR("id"))),
                        id.len ? id : BP_STR("null")));
 }
@@ -68,11 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena   arena;
     bp_call        call = { .arena = &arena };
     const bp_json *json = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
     arena_init(&arena, 64u << 20);
     check_header(&call, bp_str_n((const char *)data, size), NULL);
-    if (json_parse(&arena, bp_str_n((const char *)data, size), &json, problem) == BP_OK) {
+    if (json_parse(&arena, bp_str_n((const char *)data, size), &json, &why) == BP_OK) {
         check_message(&call, json);
         if (json_type_of(json) == JSON_KIND_ARRAY && json_count(json) == 2)
             check_header(&call, json_as_string(json_at(json, 0)), json_at(json, 1));

@@ -78,9 +78,9 @@ static void read_request_head(void)
 static const bp_json *parse(struct arena *arena, const char *text)
 {
     const bp_json *value = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
-    json_parse(arena, bp_str_of(text), &value, problem);
+    json_parse(arena, bp_str_of(text), &value, &why);
     need(value, "the JSON is refused");
     return value;
 }
@@ -124,15 +124,15 @@ static void write_json(void)
 
 static void check_schema(void)
 {
-    char                problem[JSON_SCHEMA_PROBLEM_BYTES];
-    struct json_schema *schema = json_schema_compile(bp_str_of(edit_schema), problem);
+    struct reason       why;
+    struct json_schema *schema = json_schema_compile(bp_str_of(edit_schema), &why);
     struct arena        arena;
     const bp_json      *arguments;
 
     arena_init(&arena, 1u << 20);
     arguments = json_get(json_get(parse(&arena, tool_call), BP_STR("params")), BP_STR("arguments"));
     for (int i = 0; i < times; i++)
-        need(schema && json_schema_check(schema, arguments, problem), "the schema refuses");
+        need(schema && json_schema_check(schema, arguments, &why), "the schema refuses");
     json_schema_free(schema);
     arena_free(&arena);
 }
@@ -159,9 +159,10 @@ static void find_route(void)
         { .method = "GET", .path = "/files/{path...}", .handler = answer_nothing },
     };
     struct router *router = router_new();
-    char           problem[512], allowed[64];
+    struct reason  why;
+    char           allowed[64];
 
-    need(router && router_add(router, routes, sizeof(routes[0]), 5, NULL, NULL, problem), problem);
+    need(router && router_add(router, routes, sizeof(routes[0]), 5, NULL, NULL, &why), why.text);
     for (int i = 0; i < times; i++) {
         struct route_match match;
 

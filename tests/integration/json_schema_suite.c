@@ -8,20 +8,20 @@
 
 static void answer(struct arena *arena, const bp_json *line, bp_json_writer *w)
 {
-    char                problem[JSON_SCHEMA_PROBLEM_BYTES];
+    struct reason       why;
     const bp_json      *data = json_get(line, BP_STR("data"));
     struct json_schema *schema = json_schema_compile(json_text(arena,
                                                                json_get(line, BP_STR("schema"))),
-                                                     problem);
+                                                     &why);
 
     json_begin(w, JSON_KIND_OBJECT);
     if (!schema) {
-        json_put_text(w, "problem", problem);
+        json_put_text(w, "problem", why.text);
     } else {
         json_key(w, BP_STR("fits"));
         json_begin(w, JSON_KIND_ARRAY);
         for (size_t i = 0; i < json_count(data); i++)
-            json_add_bool(w, json_schema_check(schema, json_at(data, i), problem));
+            json_add_bool(w, json_schema_check(schema, json_at(data, i), &why));
         json_end(w);
     }
     json_end(w);
@@ -35,7 +35,7 @@ int main(void)
     ssize_t len;
 
     while ((len = getline(&line, &capacity, stdin)) > 0) {
-        char           problem[JSON_PROBLEM_BYTES];
+        struct reason  why;
         struct arena   arena;
         struct bp_buf  buf;
         bp_json_writer w;
@@ -44,7 +44,7 @@ int main(void)
         arena_init(&arena, 64u << 20);
         buf_init(&buf, &arena, 16u << 20);
         json_writer_init(&w, &buf);
-        if (json_parse(&arena, bp_str_n(line, (size_t)len), &value, problem) == BP_OK) {
+        if (json_parse(&arena, bp_str_n(line, (size_t)len), &value, &why) == BP_OK) {
             answer(&arena, value, &w);
             printf("%s\n", buf_str(&buf).data);
         } else {

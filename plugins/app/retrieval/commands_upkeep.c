@@ -3,7 +3,7 @@
  */
 #include "commands.h"
 
-enum { LOOKS_A_SECOND = 4, STALLED_S = 600 };
+enum { LOOKS_A_SECOND = 4 };
 
 struct upkeep_task {
     struct retrieval *self;
@@ -26,49 +26,49 @@ static bp_status complain(bp_call *call, const struct upkeep_task *task, bp_str 
     return BP_OK;
 }
 
-/* One look; *is_over when it is built, or nothing was done for too long. */
-static bp_status look(bp_call *call, const struct upkeep_task *task, bp_str name, int64_t *done,
-                      int64_t *moved_ns, bool *is_over)
+/* Its end, in words. */
+static bp_status say_end(bp_call *call, const struct upkeep_task *task, bp_str name,
+                         const bp_run_view *view)
 {
-    struct collection collection;
-    int64_t           behind, all;
-
-    BP_TRY(collection_find(call, task->self, name, &collection));
-    BP_TRY(upkeep_progress(call, task->self, &collection, &behind, &all));
-    if (collection.state == COLLECTION_READY)
-        behind = 0;
-    if (all - behind != *done)
-        *moved_ns = bp_now_ns();
-    *done = all - behind;
-    *is_over = collection.state == COLLECTION_READY;
-    BP_TRY(bp_command_progress(call, task->run, name.data, *done, all));
-    if (*is_over || bp_now_ns() - *moved_ns <= BP_SECONDS(STALLED_S))
-        return BP_OK;
-    *is_over = true;
-    return command_complain(call, task->run,
-                            "backplane %s: " BP_FMT ": no document was done for %d minutes: the "
-                            "server's log and /health say why\n",
-                            task->command, BP_ARG(name), STALLED_S / 60);
+    BP_TRY(bp_command_progress(call, task->run, NULL, 0, 0));
+    if (view->state == BP_RUN_FAILED)
+        return command_complain(call, task->run, "backplane %s: " BP_FMT ": " BP_FMT "\n",
+                                task->command, BP_ARG(name), BP_ARG(view->problem));
+    if (view->state == BP_RUN_CANCELLED)
+        return command_complain(call, task->run,
+                                "backplane %s: " BP_FMT ": the run was cancelled: the server takes "
+                                "up the rest by and by\n",
+                                task->command, BP_ARG(name));
+    return BP_OK;
 }
 
-static bp_status wait_for_build(bp_call *call, const struct upkeep_task *task, bp_str name)
+static bp_status look(bp_call *call, const struct upkeep_task *task, bp_str name, bp_str run,
+                      bool *is_over)
 {
-    int64_t done = 0, moved_ns = bp_now_ns();
-    bool    is_over = false;
+    bp_run_view view = { .struct_size = sizeof(view) };
 
-    for (;;) {
+    BP_TRY(bp_run_wait(call, run, bp_within(call, BP_SECONDS(1) / LOOKS_A_SECOND), &view));
+    BP_TRY(bp_command_progress(call, task->run, name.data, view.done, view.total));
+    *is_over = view.state >= BP_RUN_COMPLETED;
+    return *is_over ? say_end(call, task, name, &view) : BP_OK;
+}
+
+static bp_status wait_for_build(bp_call *call, const struct upkeep_task *task, bp_str name,
+                                bp_str run)
+{
+    bool is_over = run.len == 0;
+
+    while (!is_over) {
         bp_status status = bp_scratch_begin(call); // a build may take hours
 
         if (status == BP_OK) {
-            status = look(call, task, name, &done, &moved_ns, &is_over);
+            status = look(call, task, name, run, &is_over);
             bp_scratch_end(call);
         }
         if (status != BP_OK)
             return complain(call, task, name, status);
-        if (is_over)
-            return bp_command_progress(call, task->run, NULL, 0, 0);
-        BP_TRY(bp_sleep(call, BP_SECONDS(1) / LOOKS_A_SECOND));
     }
+    return BP_OK;
 }
 
 static bp_status print_json(bp_call *call, const struct upkeep_task *task,
@@ -94,7 +94,7 @@ static bp_status reindex_one(bp_call *call, const struct upkeep_task *task, bp_s
         BP_TRY(bp_command_print(call, task->run,
                                 bp_format(call, BP_FMT ": %lld documents are being rebuilt\n",
                                           BP_ARG(name), (long long)demanded.behind)));
-    return task->is_waiting ? wait_for_build(call, task, name) : BP_OK;
+    return task->is_waiting ? wait_for_build(call, task, name, demanded.run) : BP_OK;
 }
 
 static bp_status print_verified(bp_call *call, const struct upkeep_task *task, bp_str name,
@@ -126,7 +126,7 @@ static bp_status verify_one(bp_call *call, const struct upkeep_task *task, bp_st
                          : print_verified(call, task, name, &demanded));
     if (demanded.verified.missing)
         bp_command_exit(task->run, 1);
-    return wait_for_build(call, task, name);
+    return wait_for_build(call, task, name, demanded.run);
 }
 
 /* The collection that was named, or all of the tenant. */

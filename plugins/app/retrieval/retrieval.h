@@ -7,6 +7,7 @@
  *      away.c          the vector store or embedder cannot be reached: what is still done
  *      take_up.c       documents that are not searchable yet, or no longer, become so
  *      upkeep.c        is all there: collections adopted, lost, verified, rebuilt, dropped
+ *      builds.c        a build that somebody asked for, as a run
  *      tools.c         what models see: MCP tools
  *      commands*.c     what operators type: ingest, search, reindex, verify data, eval
  *
@@ -38,6 +39,7 @@
 #include <backplane/loop.h>
 #include <backplane/metrics.h>
 #include <backplane/plugin.h>
+#include <backplane/run.h>
 #include <backplane/vector.h>
 
 #include "embedder/embedder.h"
@@ -243,6 +245,15 @@ bool index_is_hopeless(bp_status status);
 /* Takes up what a crash left, what is queued, and what is of an earlier build. A document that can
  * never be indexed is marked so, with a line in the log. */
 bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
+/* The same for one collection; tells the run how far it is. */
+bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collection *collection,
+                      bp_run *run) BP_SUSPENDS;
+
+/* ---- builds.c ---- */
+
+/* Begins the run that takes up what is behind; *id is also that of one which the caller began
+ * before and which is under way. Errors of bp_run_begin(). */
+bp_status build_begin(bp_call *call, const struct collection *collection, bp_str *id);
 
 /* ---- upkeep.c ---- */
 
@@ -290,6 +301,7 @@ bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct coll
 struct demanded {
     struct collection collection;
     int64_t           documents, behind;
+    bp_str            run; /* the build's; empty: nothing is left to be done, or none could begin */
     bool              is_verified;
     struct verified   verified;
 };

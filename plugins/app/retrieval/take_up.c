@@ -17,6 +17,7 @@ struct batch {
     struct collection collection;
     struct document  *documents;
     size_t            count;
+    bp_run           *run; /* that is told how far the build is; NULL: none */
 };
 
 /* ---- reading ---- */
@@ -245,6 +246,19 @@ static const char *const sort_sql[SORTS] = {
                     "d.state = 1 ORDER BY d.build, d.id LIMIT $3",
 };
 
+static bp_status tell_run(bp_call *call, struct batch *batch)
+{
+    int64_t   behind, all;
+    bp_status status = bp_scratch_begin(call);
+
+    BP_TRY(status);
+    status = upkeep_progress(call, batch->self, &batch->collection, &behind, &all);
+    bp_scratch_end(call);
+    BP_TRY(status);
+    bp_run_progress(batch->run, all - behind, all);
+    return BP_OK;
+}
+
 static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort, size_t *all)
 {
     int64_t after = 0, last = -1, most = TAKE_UP_DOCUMENTS;
@@ -274,6 +288,8 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
         }
         BP_TRY(status);
         *all += found;
+        if (batch->run && found && sort == SORT_BEHIND)
+            BP_TRY(tell_run(call, batch));
         if (sort == SORT_BEHIND && found &&
             after == last) // what was just done is behind still: another process builds, too
             return BP_OK;
@@ -325,6 +341,23 @@ static bp_status take_up_collection(bp_call *call, struct batch *batch, size_t *
                *all - before, BP_ARG(batch->collection.name));
     // Also what a crash left between marking documents and dropping the points that they replaced.
     return store_collect_garbage(call, batch->self, &batch->collection);
+}
+
+bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collection *collection,
+                      bp_run *run)
+{
+    struct batch batch = { .self = self, .collection = *collection, .run = run };
+    size_t       all = 0;
+    bp_status    status;
+
+    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
+    if (!bp_str_equal(collection->model, self->embedder.info.model) || !collection->vector_name.len)
+        return bp_fail(call, BP_CONFLICT,
+                       "collection \"" BP_FMT "\" was made with another embedder than the conf "
+                       "has: `backplane reindex --collection " BP_FMT "` rebuilds it",
+                       BP_ARG(collection->name), BP_ARG(collection->name));
+    status = take_up_collection(call, &batch, &all);
+    return status == BP_NOT_FOUND ? upkeep_lost(call, self, &batch.collection) : status;
 }
 
 bp_status take_up_all(bp_call *call, struct retrieval *self)

@@ -866,6 +866,8 @@ static void write_demanded(bp_json_writer *w, const struct demanded *demanded)
     }
     bp_json_put_integer(w, "behind", demanded->behind);
     bp_json_put_integer(w, "build", demanded->collection.build);
+    if (demanded->run.len)
+        bp_json_put_string(w, "run", demanded->run);
     bp_json_end(w);
 }
 
@@ -910,13 +912,31 @@ static bp_status kind_of_reindex(bp_call *call, struct retrieval *self,
     return BP_OK;
 }
 
+/* The build does not depend on the run: a round of upkeep takes up what no run could. */
+static bp_status begin_build_of(bp_call *call, struct retrieval *self, struct demanded *demanded)
+{
+    const struct collection *collection = &demanded->collection;
+
+    BP_TRY(upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents));
+    if (collection->state == COLLECTION_READY)
+        return BP_OK;
+    if (build_begin(call, collection, &demanded->run) == BP_OK)
+        return BP_OK;
+    BP_TRY(bp_cancelled(call));
+    bp_log(call, BP_LOG_WARN,
+           "the build of collection \"" BP_FMT "\" waits for the next round: " BP_FMT,
+           BP_ARG(collection->name), BP_ARG(bp_error_of(call)->message));
+    bp_clear_error(call);
+    return BP_OK;
+}
+
 bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
                          struct demanded *demanded)
 {
     struct collection *collection = &demanded->collection;
     enum build_kind    kind;
 
-    demanded->is_verified = false;
+    *demanded = (struct demanded){ .is_verified = false };
     BP_TRY(collection_find(call, self, name, collection));
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     BP_TRY(kind_of_reindex(call, self, collection, &kind));
@@ -938,7 +958,7 @@ bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
                               : bp_format(call,
                                           "it was asked for, as the embedder is \"" BP_FMT "\" now",
                                           BP_ARG(self->embedder.info.model))));
-    return upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents);
+    return begin_build_of(call, self, demanded);
 }
 
 bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name,
@@ -947,7 +967,7 @@ bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name
     struct collection *collection = &demanded->collection;
     bp_status          status;
 
-    demanded->is_verified = true;
+    *demanded = (struct demanded){ .is_verified = true };
     BP_TRY(collection_find(call, self, name, collection));
     // Without the embedder what is lost is told all the same.
     if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
@@ -964,7 +984,7 @@ bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name
         status = upkeep_lost(call, self, collection);
     BP_TRY(status);
     BP_TRY(read_again(call, self, collection));
-    return upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents);
+    return begin_build_of(call, self, demanded);
 }
 
 bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response)

@@ -16,6 +16,7 @@
 #include <backplane/metrics.h>
 #include <backplane/param.h>
 #include <backplane/plugin.h>
+#include <backplane/run.h>
 #include <backplane/storage.h>
 #include <backplane/stream.h>
 #include <backplane/vector.h>

@@ -3,6 +3,7 @@
 #ifndef API_RIG_H
 #define API_RIG_H
 
+#include "base/reason.h"
 #include "core/net/http_rig.h"
 
 #include <backplane/app.h>
@@ -237,7 +238,7 @@ static void api_rig_defaults(void)
 static void api_rig_start(void)
 {
     static bp_app_ops app_ops;
-    char              problem[512], error[256];
+    struct reason     why;
 
     fill_services();
     rig_defaults(&rig);
@@ -245,7 +246,7 @@ static void api_rig_start(void)
     rig_log = log_open(
         &(struct log_options){ .level = BP_LOG_INFO, .path = log_path, .queue_lines = 256 });
     assert_non_null(rig_log);
-    rig.edge = http_edge_open(&rig.options, rig_log, error, sizeof(error));
+    rig.edge = http_edge_open(&rig.options, rig_log, &why);
     assert_non_null(rig.edge);
     rig.port = http_edge_listener_port(rig.edge, 0);
     assert_int_equal(worker_init(&rig.worker, 0, 1, rig_log), 0);
@@ -271,8 +272,8 @@ static void api_rig_start(void)
                                       .seats = &seat };
     board = health_board_new(&generation, NULL, NULL);
     assert_non_null(board);
-    if (!api_init(&api, &conf, &generation, board, true, problem))
-        fail_msg("%s", problem);
+    if (!api_init(&api, &conf, &generation, board, true, &why))
+        fail_msg("%s", why.text);
     if (rig_layer)
         rig_layer->start();
     api_describe(&api, BP_STR("more:read more:write"));

@@ -102,14 +102,14 @@ static int start(void **state)
     static struct host_service services[16];
     bp_app_ops                 ops = { .struct_size = sizeof(ops), BP_COMMANDS(table) };
     struct rig                *rig = calloc(1, sizeof(*rig));
-    char                       problem[512];
+    struct reason              why;
     size_t                     count;
 
     arena_init(&arena, 1 << 20);
     memcpy(services, plugin_services, plugin_service_count * sizeof(*services));
     services[plugin_service_count] = command_service_entry;
     registry_fill_host(services, plugin_service_count + 1);
-    assert_true(command_table_read(&arena, &ops, "app", &command, &count, problem));
+    assert_true(command_table_read(&arena, &ops, "app", &command, &count, &why));
     rig_defaults(rig);
     rig->options.body_timeout_ns = BP_SECONDS(5);
     rig_start(rig, handle);
@@ -300,12 +300,12 @@ static void refuse_table(const bp_command *commands, size_t count, uint32_t stri
     bp_app_ops ops = { .commands = commands, .command_count = count, .command_size = stride };
     struct app_command *read;
     struct arena        own;
-    char                problem[512] = "";
+    struct reason       why = { "" };
 
     arena_init(&own, 1 << 20);
-    assert_false(command_table_read(&own, &ops, "app", &read, &count, problem));
-    if (!strstr(problem, said))
-        fail_msg("\"%s\" does not say \"%s\"", problem, said);
+    assert_false(command_table_read(&own, &ops, "app", &read, &count, &why));
+    if (!strstr(why.text, said))
+        fail_msg("\"%s\" does not say \"%s\"", why.text, said);
     arena_free(&own);
 }
 

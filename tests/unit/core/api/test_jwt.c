@@ -16,15 +16,15 @@
 static struct jwt_keys *keys;
 static struct arena     arena;
 static bp_principal     principal;
-static char             why[256];
+static struct reason    why;
 
 static int set_up(void **state)
 {
-    char problem[256];
+    struct reason problem;
 
     (void)state;
     arena_init(&arena, 64u << 20);
-    keys = jwt_keys_read(bp_str_of(example_keys), problem);
+    keys = jwt_keys_read(bp_str_of(example_keys), &problem);
     return keys ? 0 : -1;
 }
 
@@ -47,8 +47,8 @@ static enum jwt_verdict check_of(bp_str token, const char *issuer, const char *a
                                .now_s = now_s };
 
     principal = (bp_principal){ .struct_size = sizeof(principal) };
-    why[0] = '\0';
-    return jwt_check(&arena, token, keys, &rules, &principal, why);
+    reason_clear(&why);
+    return jwt_check(&arena, token, keys, &rules, &principal, &why);
 }
 
 static enum jwt_verdict check_own(const char *token)
@@ -66,9 +66,9 @@ static void the_signatures_of_rfc_7515_are_right(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(check_of(bp_str_of(tokens[i]), "joe", "x", "", 1300819379), JWT_BAD);
-        assert_non_null(strstr(why, "audience"));
+        assert_non_null(strstr(why.text, "audience"));
         assert_int_equal(check_of(bp_str_of(tokens[i]), "jo", "x", "", 1300819379), JWT_BAD);
-        assert_non_null(strstr(why, "issuer"));
+        assert_non_null(strstr(why.text, "issuer"));
     }
 }
 
@@ -96,7 +96,7 @@ static void times_have_a_leeway_of_a_minute(void **state)
     assert_int_equal(check_of(token, "https://login.example.org", "https://mcp.example.org/mcp", "",
                               2000000061),
                      JWT_BAD);
-    assert_string_equal(why, "the token has expired");
+    assert_string_equal(why.text, "the token has expired");
 }
 
 static void nothing_in_the_conf_that_is_empty_lets_a_token_in(void **state)
@@ -109,7 +109,7 @@ static void nothing_in_the_conf_that_is_empty_lets_a_token_in(void **state)
     assert_int_equal(check_of(bp_str_of(example_eddsa), "https://login.example.org",
                               "https://mcp.example.org/mcp", "org", 1900000000),
                      JWT_BAD);
-    assert_non_null(strstr(why, "tenant"));
+    assert_non_null(strstr(why.text, "tenant"));
 }
 
 /* RFC 7515 knows one spelling of a signature. */
@@ -144,7 +144,7 @@ static void a_token_changed_anywhere_is_refused(void **state)
         for (size_t at = 0; at + 1 < len; at++) {
             copy[at] = tokens[i][at] == 'A' ? 'B' : 'A';
             assert_int_not_equal(check_own(copy), JWT_GOOD);
-            assert_int_not_equal(strlen(why), 0);
+            assert_int_not_equal(strlen(why.text), 0);
             copy[at] = tokens[i][at];
         }
         for (size_t cut = 0; cut < len - 1; cut++)
@@ -195,13 +195,12 @@ static void keys_that_cannot_check_signatures_are_left_out(void **state)
         "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"sign\"],"
         "\"x\":\"L_pzFboq3ROL8QwpB0vIIQiMznL5Rygnl6klywSMZ64\"}]}",
     };
-    char problem[256];
 
     (void)state;
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-        problem[0] = '\0';
-        assert_null(jwt_keys_read(bp_str_of(sets[i]), problem));
-        assert_int_not_equal(strlen(problem), 0);
+        reason_clear(&why);
+        assert_null(jwt_keys_read(bp_str_of(sets[i]), &why));
+        assert_int_not_equal(strlen(why.text), 0);
     }
 }
 

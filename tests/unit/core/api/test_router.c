@@ -43,9 +43,10 @@ static void fixed_segments_win_and_values_are_taken(void **state)
 {
     struct router     *router = router_new();
     struct route_match match;
-    char               problem[512], allowed[64];
+    struct reason      why;
+    char               allowed[64];
     (void)state;
-    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, problem));
+    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, &why));
     assert_string_equal(found(router, "GET", "/", &match), "GET /");
     assert_string_equal(found(router, "HEAD", "/a/fixed", &match), "GET /a/fixed");
     assert_string_equal(found(router, "POST", "/a/fixed", &match), ""); // the fixed one has no POST
@@ -75,19 +76,19 @@ static void bad_tables_are_refused_with_a_sentence(void **state)
                                     ROUTE("GET", "/{a...}/b"),
                                     ROUTE("GET", "/a{b}"),
                                     { .method = "GET", .path = "/x" } };
-    char                  problem[512];
+    struct reason         why;
     (void)state;
     for (size_t i = 0; i < 5; i++) {
         struct router *router = router_new();
-        problem[0] = 0;
-        assert_false(router_add(router, &bad[i], sizeof(bp_route), 1, NULL, NULL, problem));
-        assert_true(strlen(problem) > 20);
+        why.text[0] = 0;
+        assert_false(router_add(router, &bad[i], sizeof(bp_route), 1, NULL, NULL, &why));
+        assert_true(strlen(why.text) > 20);
         router_free(router);
     }
     struct router *router = router_new();
-    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, problem));
-    assert_false(router_add(router, routes + 1, sizeof(bp_route), 1, NULL, NULL, problem));
-    assert_string_equal(problem, "GET /a/{name} of the host is taken already by the host");
+    assert_true(router_add(router, routes, sizeof(bp_route), 6, NULL, NULL, &why));
+    assert_false(router_add(router, routes + 1, sizeof(bp_route), 1, NULL, NULL, &why));
+    assert_string_equal(why.text, "GET /a/{name} of the host is taken already by the host");
     router_free(router);
     metrics_clear();
 }
@@ -100,17 +101,18 @@ static void two_apps_may_have_one_route_and_the_host_keeps_its_own(void **state)
     struct unit           units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
     struct router        *router = router_new();
     struct route_match    match;
-    char                  problem[512], allowed[64];
+    struct reason         why;
+    char                  allowed[64];
     struct route         *route;
     (void)state;
-    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[0], NULL, problem));
-    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, problem));
+    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[0], NULL, &why));
+    assert_true(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, &why));
     route = router_find(router, BP_STR("POST"), BP_STR("/search"), &match, allowed);
     assert_ptr_equal(route->unit, &units[0]);
     assert_ptr_equal(route->next_same->unit, &units[1]);
     assert_null(route->next_same->next_same);
-    assert_false(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, problem));
-    assert_false(router_add(router, search, sizeof(bp_route), 1, NULL, NULL, problem));
+    assert_false(router_add(router, search, sizeof(bp_route), 1, &units[1], NULL, &why));
+    assert_false(router_add(router, search, sizeof(bp_route), 1, NULL, NULL, &why));
     router_free(router);
     metrics_clear();
 }
@@ -124,7 +126,8 @@ static void a_value_is_a_value_whatever_its_name(void **state)
     struct unit          units[2] = { { .conf = &names[0] }, { .conf = &names[1] } };
     struct router       *router = router_new();
     struct route_match   match;
-    char                 problem[512], allowed[64];
+    struct reason        why;
+    char                 allowed[64];
     struct route        *route;
     (void)state;
     assert_true(router_is_same_path(BP_STR("/x/{a}/y"), BP_STR("/x/{b}/y")));
@@ -132,9 +135,9 @@ static void a_value_is_a_value_whatever_its_name(void **state)
     assert_false(router_is_same_path(BP_STR("/x/{a}"), BP_STR("/x/{a...}")));
     assert_false(router_is_same_path(BP_STR("/x/a"), BP_STR("/x/{a}")));
     assert_false(router_is_same_path(BP_STR("/x"), BP_STR("/x/y")));
-    assert_true(router_add(router, one, sizeof(bp_route), 1, &units[0], NULL, problem));
-    assert_false(router_add(router, two, sizeof(bp_route), 1, &units[0], NULL, problem));
-    assert_true(router_add(router, two, sizeof(bp_route), 1, &units[1], NULL, problem));
+    assert_true(router_add(router, one, sizeof(bp_route), 1, &units[0], NULL, &why));
+    assert_false(router_add(router, two, sizeof(bp_route), 1, &units[0], NULL, &why));
+    assert_true(router_add(router, two, sizeof(bp_route), 1, &units[1], NULL, &why));
     route = router_find(router, BP_STR("GET"), BP_STR("/x/1/y"), &match, allowed);
     assert_ptr_equal(route->next_same->unit, &units[1]);
     assert_true(bp_str_is(match.values[0].name, "a"));

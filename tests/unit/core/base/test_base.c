@@ -216,8 +216,8 @@ static void log_lines_are_json_and_those_beyond_the_rate_are_counted(void **stat
     arena_init(&arena, 1 << 20);
     while (rest.len) {
         const bp_json *v;
-        char           problem[JSON_PROBLEM_BYTES];
-        assert_int_equal(json_parse(&arena, str_split(rest, '\n', &rest), &v, problem), BP_OK);
+        struct reason  why;
+        assert_int_equal(json_parse(&arena, str_split(rest, '\n', &rest), &v, &why), BP_OK);
         if (lines++ == 0) {
             assert_true(bp_str_is(json_as_string(json_get(v, BP_STR("level"))), "ERROR"));
             assert_int_equal(json_as_integer(json_get(v, BP_STR("duration_ms"))), 7);

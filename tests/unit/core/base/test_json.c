@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/str.h"
 
-static struct arena arena;
-static char         problem[JSON_PROBLEM_BYTES];
+static struct arena  arena;
+static struct reason problem;
 
 static int set_up(void **state)
 {
@@ -32,7 +32,7 @@ static int tear_down(void **state)
 
 static bp_status parse(const char *text, const bp_json **value)
 {
-    return json_parse(&arena, bp_str_of(text), value, problem);
+    return json_parse(&arena, bp_str_of(text), value, &problem);
 }
 
 static void values_are_found_by_key_and_index(void **state)
@@ -78,7 +78,7 @@ static void depth_64_is_read_and_65_is_refused(void **state)
     memset(text + 65, ']', 65);
     text[130] = 0;
     assert_int_equal(parse(text, &v), BP_INVALID);
-    assert_non_null(strstr(problem, "64 levels, at byte 64"));
+    assert_non_null(strstr(problem.text, "64 levels, at byte 64"));
 }
 
 static void a_number_longer_than_the_cap_is_refused(void **state)
@@ -89,7 +89,7 @@ static void a_number_longer_than_the_cap_is_refused(void **state)
     memset(text, '1', (1 << 20) - 1);
     text[(1 << 20) - 1] = 0;
     assert_int_equal(parse(text, &v), BP_INVALID);
-    assert_non_null(strstr(problem, "1,024"));
+    assert_non_null(strstr(problem.text, "1,024"));
     assert_int_equal(parse("1e1000000000", &v), BP_INVALID);
     assert_int_equal(parse("9223372036854775808", &v), BP_INVALID);
     assert_int_equal(parse("9223372036854775807", &v), BP_OK);
@@ -106,8 +106,8 @@ static void a_million_keys_are_refused_quickly(void **state)
     for (int i = 0; i < 1000000; i++)
         at += (size_t)sprintf(text + at, "\"\":1,");
     text[at - 1] = '}';
-    assert_int_equal(json_parse(&arena, (bp_str){ text, at }, &v, problem), BP_INVALID);
-    assert_non_null(strstr(problem, "100,000 keys"));
+    assert_int_equal(json_parse(&arena, (bp_str){ text, at }, &v, &problem), BP_INVALID);
+    assert_non_null(strstr(problem.text, "100,000 keys"));
     free(text);
 }
 
@@ -276,10 +276,10 @@ static void json_test_suite_verdicts_are_pinned(void **state)
         char  *text = malloc(1 << 20);
         size_t len = fread(text, 1, 1 << 20, file);
         fclose(file);
-        bool is_accepted = json_parse(&arena, (bp_str){ text, len }, &v, problem) == BP_OK;
+        bool is_accepted = json_parse(&arena, (bp_str){ text, len }, &v, &problem) == BP_OK;
         if (is_accepted != wanted) {
-            print_message("%s: %s, wanted %s\n", entry->d_name, is_accepted ? "accepted" : problem,
-                          wanted ? "accepted" : "refused");
+            print_message("%s: %s, wanted %s\n", entry->d_name,
+                          is_accepted ? "accepted" : problem.text, wanted ? "accepted" : "refused");
             wrong++;
         }
         free(text);

@@ -10,8 +10,8 @@
 
 #include "base/json_mend.h"
 
-static struct arena arena;
-static char         problem[JSON_PROBLEM_BYTES];
+static struct arena  arena;
+static struct reason problem;
 
 static int set_up(void **state)
 {
@@ -30,10 +30,10 @@ static int tear_down(void **state)
 static void expect(bp_str text, bp_str wanted)
 {
     const bp_json *value = NULL;
-    bp_status      status = json_read(&arena, text, &value, problem);
+    bp_status      status = json_read(&arena, text, &value, &problem);
 
     if (status != BP_OK)
-        fail_msg("%.*s: %s", (int)text.len, text.data, problem);
+        fail_msg("%.*s: %s", (int)text.len, text.data, problem.text);
     assert_memory_equal(json_text(&arena, value).data, wanted.data, wanted.len);
     assert_int_equal(json_text(&arena, value).len, wanted.len);
 }
@@ -83,13 +83,13 @@ static void what_is_json_but_cannot_be_held_is_told_from_what_is_none(void **sta
 
     (void)state;
     for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
-        assert_int_equal(json_read(&arena, bp_str_of(beyond[i]), &value, problem), BP_UNSUPPORTED);
+        assert_int_equal(json_read(&arena, bp_str_of(beyond[i]), &value, &problem), BP_UNSUPPORTED);
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-        assert_int_equal(json_read(&arena, bp_str_of(none[i]), &value, problem), BP_INVALID);
+        assert_int_equal(json_read(&arena, bp_str_of(none[i]), &value, &problem), BP_INVALID);
     memset(deep, '[', 65);
     memset(deep + 65, ']', 65);
-    assert_int_equal(json_read(&arena, bp_str_n(deep, 130), &value, problem), BP_UNSUPPORTED);
-    assert_non_null(strstr(problem, "64 levels"));
+    assert_int_equal(json_read(&arena, bp_str_n(deep, 130), &value, &problem), BP_UNSUPPORTED);
+    assert_non_null(strstr(problem.text, "64 levels"));
 }
 
 static void a_text_takes_no_more_memory_than_its_bound(void **state)
@@ -104,12 +104,12 @@ static void a_text_takes_no_more_memory_than_its_bound(void **state)
     for (size_t i = 1; i < len; i++)
         text[i] = "[],"[(i - 1) % 3];
     text[len - 1] = ']';
-    assert_int_equal(json_read(&arena, bp_str_n(text, len), &value, problem), BP_TOO_LARGE);
-    assert_non_null(strstr(problem, "of memory"));
+    assert_int_equal(json_read(&arena, bp_str_n(text, len), &value, &problem), BP_TOO_LARGE);
+    assert_non_null(strstr(problem.text, "of memory"));
     assert_in_range(arena.used_bytes, 0, JSON_MEMORY_BYTES);
     arena_reset(&arena);
-    assert_int_equal(json_read_within(&arena, BP_STR("[1,2,3]"), 4096, &value, problem), BP_OK);
-    assert_int_equal(json_read_within(&arena, bp_str_n(text, len), 4096, &value, problem),
+    assert_int_equal(json_read_within(&arena, BP_STR("[1,2,3]"), 4096, &value, &problem), BP_OK);
+    assert_int_equal(json_read_within(&arena, bp_str_n(text, len), 4096, &value, &problem),
                      BP_TOO_LARGE);
     assert_in_range(arena.used_bytes, 0, 16384);
     free(text);
@@ -122,7 +122,7 @@ static void a_number_without_a_fraction_is_an_integer(void **state)
     (void)state;
     assert_int_equal(json_read(&arena,
                                BP_STR("[3.0,3.5,-7e0,9007199254740993,9007199254740994.0,1e300]"),
-                               &v, problem),
+                               &v, &problem),
                      BP_OK);
     assert_int_equal(json_as_integer(json_at(v, 0)), 3);
     assert_int_equal(json_as_integer(json_at(v, 1)), 0);

@@ -48,12 +48,13 @@ static void the_schema_is_json_with_every_option_of_every_plugin(void **state)
 {
     struct printed printed;
     const bp_json *schema, *definitions, *options;
-    char           problem[JSON_PROBLEM_BYTES], name[64];
+    struct reason  why;
+    char           name[64];
 
     (void)state;
     begin(&printed);
     assert_int_equal(conf_print_schema(&printed.arena, &plugins, &printed.text), BP_OK);
-    assert_int_equal(json_parse(&printed.arena, buf_str(&printed.text), &schema, problem), BP_OK);
+    assert_int_equal(json_parse(&printed.arena, buf_str(&printed.text), &schema, &why), BP_OK);
     assert_bp_str(json_as_string(get(schema, "$schema")),
                   "https://json-schema.org/draft/2020-12/schema");
     definitions = get(schema, "$defs");

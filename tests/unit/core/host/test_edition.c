@@ -255,12 +255,12 @@ static bp_status count_users(bp_call *call, void *arg)
 
 static uint32_t users_of(const struct generation *generation)
 {
-    uint32_t users = 0;
-    char     problem[512];
+    uint32_t      users = 0;
+    struct reason why;
 
     for (uint32_t w = 0; w < generation->worker_count; w++)
         assert_int_equal(generation_call(&generation->workers[w], BP_SECONDS(10), count_users,
-                                         &users, problem),
+                                         &users, &why),
                          BP_OK);
     return users;
 }

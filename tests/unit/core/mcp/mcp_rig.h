@@ -83,7 +83,7 @@ static inline struct session *rig_open(const char *id)
     struct session *session;
     uint8_t         sender[16];
 
-    session_hash_principal(&principal, sender);
+    principal_digest(&principal, sender);
     session = session_open(rig_store, &principal, MCP_2025_11_25, 0, BP_STR("test/1"), sender);
     assert_non_null(session);
     return session;

@@ -60,15 +60,15 @@ static inline void on_worker(void (*run)(bp_call *call, void *arg), void *arg)
 
 static inline void world_make(bp_call *call, void *arg)
 {
-    char problem[512];
+    struct reason why;
 
     (void)arg;
     assert_int_equal(mcp_kept_start(call, world_kept, &rig.worker, 1), BP_OK);
     world_mcp = mcp_new(call, &api, world_kept);
     if (!world_mcp)
         fail_msg(BP_FMT, BP_ARG(call->error.message));
-    if (!mcp_add_routes(world_mcp, problem))
-        fail_msg("%s", problem);
+    if (!mcp_add_routes(world_mcp, &why))
+        fail_msg("%s", why.text);
 }
 
 static inline void world_start(void)

@@ -32,9 +32,9 @@ static int tear_down(void **state)
 static const bp_json *parse(const char *text)
 {
     const bp_json *json = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
-    assert_int_equal(json_parse(&arena, bp_str_of(text), &json, problem), BP_OK);
+    assert_int_equal(json_parse(&arena, bp_str_of(text), &json, &why), BP_OK);
     return json;
 }
 

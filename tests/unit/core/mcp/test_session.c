@@ -46,7 +46,7 @@ static void a_session_of_another_process_is_taken_over_once_and_by_its_principal
     struct session       *one, *two;
 
     (void)state;
-    session_hash_principal(&alice, record.principal);
+    principal_digest(&alice, record.principal);
     one = session_adopt(rig_store, id, &record, record.principal);
     two = session_adopt(rig_store, id, &record, record.principal);
     assert_non_null(one);
@@ -56,7 +56,7 @@ static void a_session_of_another_process_is_taken_over_once_and_by_its_principal
     assert_int_equal(one->log_level, 3);
     assert_string_equal(one->client, "pair/1");
     assert_int_equal(sessions_count(rig_store), 1);
-    session_hash_principal(&bob, record.principal);
+    principal_digest(&bob, record.principal);
     assert_null(session_adopt(rig_store, id, &record, record.principal));
     assert_null(session_find(rig_store, id, &bob));
     session_end(rig_store, one);
@@ -77,16 +77,16 @@ static void long_and_odd_principals_are_told_apart(void **state)
     memset(two, 'x', sizeof(two));
     two[sizeof(two) - 1] = 'y';
     principal.id = bp_str_n(one, sizeof(one));
-    session_hash_principal(&principal, a);
+    principal_digest(&principal, a);
     principal.id = bp_str_n(two, sizeof(two));
-    session_hash_principal(&principal, b);
+    principal_digest(&principal, b);
     assert_memory_not_equal(a, b, sizeof(a));
     principal.id = bp_str_n("a\0b", 3);
     principal.tenant = BP_STR("c");
-    session_hash_principal(&principal, a);
+    principal_digest(&principal, a);
     principal.id = BP_STR("a");
     principal.tenant = bp_str_n("b\0c", 3);
-    session_hash_principal(&principal, b);
+    principal_digest(&principal, b);
     assert_memory_not_equal(a, b, sizeof(a));
 }
 
@@ -324,7 +324,7 @@ static struct session *try_to_open(const char *id)
     struct session *session;
     uint8_t         sender[16];
 
-    session_hash_principal(&principal, sender);
+    principal_digest(&principal, sender);
     session = session_open(rig_store, &principal, MCP_2025_11_25, 0, BP_STR("test/1"), sender);
     session_release(rig_store, session);
     return session;

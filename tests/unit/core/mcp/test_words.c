@@ -73,9 +73,9 @@ static void there_are_no_more_values_than_there_is_room(void **state)
 static const bp_json *parsed(struct arena *arena, const char *text)
 {
     const bp_json *json;
-    char           reason[JSON_PROBLEM_BYTES];
+    struct reason  reason;
 
-    assert_int_equal(json_parse(arena, bp_str_of(text), &json, reason), BP_OK);
+    assert_int_equal(json_parse(arena, bp_str_of(text), &json, &reason), BP_OK);
     return json;
 }
 

@@ -45,11 +45,11 @@ static inline void rig_defaults(struct rig *rig)
 
 static inline void rig_start(struct rig *rig, http_handler handler)
 {
-    char error[256] = "";
+    struct reason why = { "" };
 
-    rig->edge = http_edge_open(&rig->options, NULL, error, sizeof(error));
+    rig->edge = http_edge_open(&rig->options, NULL, &why);
     if (!rig->edge)
-        fail_msg("%s", error);
+        fail_msg("%s", why.text);
     rig->port = http_edge_listener_port(rig->edge, 0);
     assert_int_equal(worker_init(&rig->worker, 0, 1, NULL), 0);
     rig->server = http_server_start(rig->edge, &rig->worker, handler, rig);

@@ -144,7 +144,8 @@ static void a_unix_socket_is_for_its_owner_only(void **state)
 
 static void a_port_in_use_is_a_sentence(void **state)
 {
-    char                     text[32], error[256] = "";
+    char                     text[32];
+    struct reason            why;
     bp_str                   where;
     struct http_edge_options options = http_edge_defaults;
 
@@ -153,9 +154,9 @@ static void a_port_in_use_is_a_sentence(void **state)
     options.addresses = &where;
     options.address_count = 1;
     options.workers = 2;
-    assert_null(http_edge_open(&options, NULL, error, sizeof(error)));
-    assert_non_null(strstr(error, "another process uses that port"));
-    assert_non_null(strstr(error, text));
+    assert_null(http_edge_open(&options, NULL, &why));
+    assert_non_null(strstr(why.text, "another process uses that port"));
+    assert_non_null(strstr(why.text, text));
 }
 
 static void several_workers_share_one_port(void **state)
@@ -164,7 +165,7 @@ static void several_workers_share_one_port(void **state)
     struct worker            workers[2];
     struct http_server      *servers[2];
     struct rig               parts[2];
-    char                     error[256] = "";
+    struct reason            why = { "" };
     struct http_edge        *edge;
     uint32_t                 seen = 0;
     int                      fds[32];
@@ -173,7 +174,7 @@ static void several_workers_share_one_port(void **state)
     options.addresses = &rig_address;
     options.address_count = 1;
     options.workers = 2;
-    edge = http_edge_open(&options, NULL, error, sizeof(error));
+    edge = http_edge_open(&options, NULL, &why);
     assert_non_null(edge);
     for (uint32_t i = 0; i < 2; i++) {
         worker_init(&workers[i], i, 2, NULL);

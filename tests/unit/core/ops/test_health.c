@@ -178,9 +178,9 @@ static void one_that_has_not_started_is_down_for_its_reason(void **state)
     (void)state;
     health_board_set_phase(board, PHASE_READY);
     extra_unit->is_up = false;
-    snprintf(extra_unit->problem, sizeof(extra_unit->problem), "no such machine");
+    reason_set(&extra_unit->problem, "no such machine");
     cache_unit->is_up = false;
-    snprintf(cache_unit->problem, sizeof(cache_unit->problem), "no such server");
+    reason_set(&cache_unit->problem, "no such server");
     check(1);
     assert_int_equal(extra.checks, 0);
     expect_written(true, BP_HEALTH_DEGRADED, "\"detail\":\"no such machine\"");

@@ -286,16 +286,16 @@ static void the_first_piece_of_an_answer_closes_it(void **state)
 static void tell_reasons(bp_call *call)
 {
     struct breaker breaker = { 0 };
-    char           text[REASON_BYTES + 40];
+    char           text[OPENING_BYTES + 40];
 
     call_clear_error(call);
     keep_reason(call, BP_IO, &breaker);
     assert_string_equal(breaker.reason, bp_status_text(BP_IO)); // it failed without a sentence
     memset(text, 'a', sizeof(text));
-    memcpy(text + REASON_BYTES - 2, "\xC3\xA4", 2); // would be cut in its middle
+    memcpy(text + OPENING_BYTES - 2, "\xC3\xA4", 2); // would be cut in its middle
     call_set_error(call, BP_IO, (bp_str){ text, sizeof(text) }, NULL, 0);
     keep_reason(call, BP_IO, &breaker);
-    assert_int_equal(strlen(breaker.reason), REASON_BYTES - 2);
+    assert_int_equal(strlen(breaker.reason), OPENING_BYTES - 2);
     keep_reason(call, BP_UPSTREAM, &breaker); // the sentence is of another failure
     assert_string_equal(breaker.reason, bp_status_text(BP_UPSTREAM));
 }

@@ -65,7 +65,7 @@ static struct unit *unit_of(const struct generation *generation, const char *kin
 
 static int set_up(void **state)
 {
-    char problem[512];
+    struct reason why;
 
     (void)state;
     log_of_test = log_open(
@@ -74,7 +74,7 @@ static int set_up(void **state)
     registry = registry_new(log_of_test, plugin_services, plugin_service_count);
     pool = pool_create("test", 2);
     if (!log_of_test || !registry || !pool || !mkdtemp(folder) ||
-        !registry_scan(registry, BP_BUILD_DIR "/plugins", true, problem))
+        !registry_scan(registry, BP_BUILD_DIR "/plugins", true, &why))
         return -1;
     for (uint32_t w = 0; w < WORKERS; w++)
         if (worker_init(&workers[w], w, WORKERS, log_of_test) != 0 ||
@@ -162,7 +162,7 @@ static void a_successor_that_fails_takes_nothing_down(void **state)
     second = generation_of(bad, first);
     assert_ptr_equal(unit_of(second, "cache", "main"), unit_of(first, "cache", "main"));
     assert_false(generation_start(second));
-    assert_non_null(strstr(second->problem, "storage.other"));
+    assert_non_null(strstr(second->problem.text, "storage.other"));
     generation_stop(second);
     generation_free(second);
     conf_free(bad);
@@ -200,18 +200,17 @@ static void whoever_uses_it_is_waited_for(void **state)
 {
     static int64_t short_ns = BP_MILLISECONDS(50), long_ns = BP_MILLISECONDS(300);
     struct conf   *conf = conf_of(first_conf);
-    char           problem[512];
+    struct reason  why;
 
     (void)state;
     used = generation_of(conf, NULL);
     assert_true(generation_wait_unused(used, clock_now_ns() + BP_SECONDS(20))); // nobody does
     generation_free(used);
     used = generation_of(conf, NULL);
-    assert_int_equal(generation_call(&workers[0], BP_SECONDS(5), begin_use, &short_ns, problem),
+    assert_int_equal(generation_call(&workers[0], BP_SECONDS(5), begin_use, &short_ns, &why),
                      BP_OK);
-    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &long_ns, problem),
-                     BP_OK);
-    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &short_ns, problem),
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &long_ns, &why), BP_OK);
+    assert_int_equal(generation_call(&workers[1], BP_SECONDS(5), begin_use, &short_ns, &why),
                      BP_OK);
     while (entered < 3)
         usleep(1000);

@@ -75,8 +75,8 @@ static void inspect(size_t count)
     do {                                                                                           \
         inspect(size);                                                                             \
         assert_false(judged.is_accepted);                                                          \
-        if (!strstr(judged.problem, words))                                                        \
-            fail_msg("\"%s\" does not say \"%s\"", judged.problem, words);                         \
+        if (!strstr(judged.problem.text, words))                                                   \
+            fail_msg("\"%s\" does not say \"%s\"", judged.problem.text, words);                    \
         memcpy(bytes, good, size);                                                                 \
     } while (0)
 
@@ -115,7 +115,7 @@ static void a_good_file_says_what_it_is(void **state)
 
     (void)state;
     inspect(size);
-    assert_string_equal(judged.problem, "");
+    assert_string_equal(judged.problem.text, "");
     assert_true(judged.is_accepted && judged.is_readable);
     assert_string_equal(judged.note.kind, "cache");
     assert_string_equal(judged.note.name, "memory");
@@ -131,9 +131,9 @@ static void what_is_no_shared_object_for_this_machine_is_refused(void **state)
 {
     (void)state;
     inspect(0);
-    assert_string_equal(judged.problem, "it is not an ELF file, it is empty");
+    assert_string_equal(judged.problem.text, "it is not an ELF file, it is empty");
     inspect(sizeof(Elf64_Ehdr) - 1);
-    assert_string_equal(judged.problem, "it is not an ELF file");
+    assert_string_equal(judged.problem.text, "it is not an ELF file");
     bytes[1] = 'e';
     assert_refused("it is not an ELF file");
     header()->e_ident[EI_CLASS] = ELFCLASS32;
@@ -305,19 +305,20 @@ static void a_file_that_others_may_change_is_refused(void **state)
     assert_string_equal(judged.path, path);
     write_file(0646);
     plugin_inspect(&arena, path, &judged);
-    assert_string_equal(judged.problem, "anybody may write to it (mode 0646): chmod o-w it");
+    assert_string_equal(judged.problem.text, "anybody may write to it (mode 0646): chmod o-w it");
     write_file(0644);
     chmod(folder, 0777);
     plugin_inspect(&arena, path, &judged);
     snprintf(named, sizeof(named), "anybody may write to its folder %s: chmod o-w it", folder);
-    assert_string_equal(judged.problem, named);
+    assert_string_equal(judged.problem.text, named);
     chmod(folder, 01777); // others may add files and not replace this one
     plugin_inspect(&arena, path, &judged);
     assert_true(judged.is_accepted);
     chmod(folder, 0700);
     if (geteuid() == 0 && chown(path, 4711, 4711) == 0) {
         plugin_inspect(&arena, path, &judged);
-        assert_non_null(strstr(judged.problem, "it belongs to user 4711, neither to root nor to "));
+        assert_non_null(
+            strstr(judged.problem.text, "it belongs to user 4711, neither to root nor to "));
     }
     unlink(path);
 }
@@ -335,14 +336,14 @@ static void a_link_out_of_its_folder_is_refused(void **state)
     unlink(link);
     assert_int_equal(symlink(good_path, link), 0);
     plugin_inspect(&arena, link, &judged);
-    assert_non_null(strstr(judged.problem, "it is a symbolic link out of its folder, to "));
+    assert_non_null(strstr(judged.problem.text, "it is a symbolic link out of its folder, to "));
     unlink(link);
     assert_int_equal(symlink("nowhere.so", link), 0);
     plugin_inspect(&arena, link, &judged);
-    assert_string_equal(judged.problem, "it cannot be opened: No such file or directory");
+    assert_string_equal(judged.problem.text, "it cannot be opened: No such file or directory");
     unlink(link);
     plugin_inspect(&arena, folder, &judged);
-    assert_string_equal(judged.problem, "it is not a regular file");
+    assert_string_equal(judged.problem.text, "it is not a regular file");
     assert_false(judged.is_accepted);
     unlink(path);
 }

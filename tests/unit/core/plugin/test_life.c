@@ -328,7 +328,7 @@ static void exactly_what_was_done_is_undone(void **state)
             assert_int_equal(generation.problem_status, BP_IO);
             snprintf(wanted, sizeof(wanted), "%s: %s", failures[i].problem,
                      with_sentence ? "the disk is gone" : bp_status_text(BP_IO));
-            assert_string_equal(generation.problem, wanted);
+            assert_string_equal(generation.problem.text, wanted);
             for (int u = 0; u < UNITS; u++)
                 assert_false(units[u].is_up);
         }
@@ -343,7 +343,7 @@ static void an_app_whose_tables_cannot_be_made_does_not_start(void **state)
     assert_false(generation_start(&generation));
     expect_done(STORAGE_UP HEALTH_UP "check app0; create app0; migrate storage0; destroy "
                                      "app0; " DOWN("health") DOWN("storage"));
-    assert_string_equal(generation.problem,
+    assert_string_equal(generation.problem.text,
                         "app.work (app/fake): migration failed: the storage failed");
     assert_true(is_logged("\"event\":\"back_end_failed\",\"message\":\"a newer step is there\""));
 }
@@ -355,8 +355,8 @@ static void what_is_not_critical_is_done_without(void **state)
     bad.step = "check", bad.kind = "health", bad.sentence = "no such machine";
     assert_true(generation_start(&generation));
     expect_done(STORAGE_UP "check health0; " APP_UP);
-    assert_string_equal(generation.problem, "");
-    assert_string_equal(units[HEALTH].problem, "check failed: no such machine");
+    assert_string_equal(generation.problem.text, "");
+    assert_string_equal(units[HEALTH].problem.text, "check failed: no such machine");
     assert_true(units[APP].is_up && !units[HEALTH].is_up);
     assert_true(is_logged("\"event\":\"instance_degraded\",\"message\":\"health.other "
                           "(health/fake): check failed: no such machine; it is not critical"));
@@ -439,11 +439,11 @@ static void tables_are_made_in_the_storage_that_an_app_names(void **state)
     expect_done("migrate storage0; ");
     bad.step = "migrate", bad.kind = "storage", bad.sentence = "a newer step is there";
     assert_false(generation_migrate_apps(&generation));
-    assert_string_equal(generation.problem,
+    assert_string_equal(generation.problem.text,
                         "app.work (app/fake): migration failed: the storage failed");
     refs[0].option = BP_STR("store"); // no option `storage`
     assert_false(generation_migrate_apps(&generation));
-    assert_non_null(strstr(generation.problem, "no option `storage` that says where"));
+    assert_non_null(strstr(generation.problem.text, "no option `storage` that says where"));
     done[0] = '\0';
     app_ops.migration_count = 0; // and no tables: none is needed
     assert_true(generation_migrate_apps(&generation));
@@ -470,18 +470,18 @@ static bp_status succeed(bp_call *call, void *arg)
 
 static void a_call_from_another_thread_has_its_deadline_and_its_sentence(void **state)
 {
-    int64_t deadline_ns = 0, before_ns = clock_now_ns();
-    char    problem[512];
+    int64_t       deadline_ns = 0, before_ns = clock_now_ns();
+    struct reason why;
 
     (void)state;
     assert_int_equal(generation_call(&workers[1], BP_SECONDS(300), tell_deadline, &deadline_ns,
-                                     problem),
+                                     &why),
                      BP_CONFLICT);
-    assert_string_equal(problem, "worker 1");
+    assert_string_equal(why.text, "worker 1");
     assert_true(deadline_ns >= before_ns + BP_SECONDS(300));
     assert_true(deadline_ns <= clock_now_ns() + BP_SECONDS(300));
-    assert_int_equal(generation_call(&workers[0], BP_SECONDS(300), succeed, NULL, problem), BP_OK);
-    assert_string_equal(problem, "");
+    assert_int_equal(generation_call(&workers[0], BP_SECONDS(300), succeed, NULL, &why), BP_OK);
+    assert_string_equal(why.text, "");
 }
 
 static void instances_are_found_by_kind_and_name(void **state)

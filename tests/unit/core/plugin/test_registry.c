@@ -14,7 +14,8 @@
 static const char good_path[] = BP_BUILD_DIR "/plugins/cache/memory.so";
 
 static struct plugin_registry *registry;
-static char                    folder[] = "/tmp/backplane-test-XXXXXX", problem[512];
+static char                    folder[] = "/tmp/backplane-test-XXXXXX";
+static struct reason           problem;
 
 static int set_up(void **state)
 {
@@ -69,15 +70,15 @@ static bool is_good(void)
 {
     struct plugin plugin = { 0 };
 
-    problem[0] = '\0';
-    return check_descriptor(registry, &file, &theirs, &plugin, problem);
+    reason_clear(&problem);
+    return check_descriptor(registry, &file, &theirs, &plugin, &problem);
 }
 
 #define assert_refused(words)                                                                      \
     do {                                                                                           \
         assert_false(is_good());                                                                   \
-        if (!strstr(problem, words))                                                               \
-            fail_msg("\"%s\" does not say \"%s\"", problem, words);                                \
+        if (!strstr(problem.text, words))                                                          \
+            fail_msg("\"%s\" does not say \"%s\"", problem.text, words);                           \
         renew();                                                                                   \
     } while (0)
 
@@ -88,8 +89,8 @@ static void a_descriptor_that_does_not_fit_is_refused(void **state)
     (void)state;
     renew();
     assert_true(is_good());
-    assert_false(check_descriptor(registry, &file, NULL, &plugin, problem));
-    assert_non_null(strstr(problem, "gave no descriptor for ABI "));
+    assert_false(check_descriptor(registry, &file, NULL, &plugin, &problem));
+    assert_non_null(strstr(problem.text, "gave no descriptor for ABI "));
     theirs.magic++;
     assert_refused("its descriptor has the magic number");
     theirs.struct_size--;
@@ -142,7 +143,7 @@ static void a_descriptor_keeps_to_the_bounds(void **state)
     sizes[0] = OPS_BYTES_MAX + 1;
     assert_refused("it has no table of operations");
     theirs.life = &life; // of a newer host
-    assert_true(check_descriptor(registry, &file, &theirs, &plugin, problem));
+    assert_true(check_descriptor(registry, &file, &theirs, &plugin, &problem));
     assert_int_equal(plugin.life.struct_size, life.struct_size);
     assert_ptr_not_equal(plugin.descriptor.ops, theirs.ops); // a copy, as long as the longest
 }
@@ -155,8 +156,8 @@ static bp_require  require;
 static bool are_filled(void)
 {
     slot = NULL;
-    problem[0] = '\0';
-    return fill_services(registry, &theirs, problem);
+    reason_clear(&problem);
+    return fill_services(registry, &theirs, &problem);
 }
 
 static void ask_for(const char *name, uint32_t major, uint32_t minimum_size)
@@ -178,20 +179,20 @@ static void services_are_those_of_this_host(void **state)
     assert_ptr_equal(slot, plugin_services[0].table);
     ask_for("call", 1, plugin_services[0].size + 1);
     assert_false(are_filled());
-    assert_non_null(strstr(problem, "it needs a newer host: service \"call\" must have "));
+    assert_non_null(strstr(problem.text, "it needs a newer host: service \"call\" must have "));
     ask_for("call", 2, 8);
     assert_false(are_filled());
-    assert_non_null(strstr(problem,
+    assert_non_null(strstr(problem.text,
                            "it needs version 2 of the host service \"call\", this host has "
                            "version 1"));
     ask_for("magic", 1, 8);
     assert_false(are_filled());
-    assert_non_null(strstr(problem, "it needs the host service \"magic\""));
+    assert_non_null(strstr(problem.text, "it needs the host service \"magic\""));
     assert_null(slot);
     ask_for("call", 1, 8);
     theirs.requires_begin = NULL;
     assert_false(are_filled());
-    assert_string_equal(problem, "its list of required services is malformed");
+    assert_string_equal(problem.text, "its list of required services is malformed");
     ask_for("call", 1, 8);
     theirs.requires_end = NULL;
     assert_false(are_filled());
@@ -216,14 +217,15 @@ static void files_are_found_one_folder_deep(void **state)
     copy_to("cache/deeper/other.so");
     copy_to("cache/.hidden.so");
     copy_to("cache/memory.txt");
-    assert_true(registry_scan(registry, folder, true, problem));
+    assert_true(registry_scan(registry, folder, true, &problem));
     assert_int_equal(registry_count(registry), 1);
     assert_true(registry_at(registry, 0)->is_accepted);
-    assert_non_null(registry_load(registry, "cache", "memory", problem));
-    assert_string_equal(registry_load(registry, "cache", "memory", problem)->label, "cache/memory");
-    assert_null(registry_load(registry, "cache", "memor", problem));
-    assert_string_equal(problem, "");
-    assert_null(registry_load(registry, "vector", "memory", problem));
+    assert_non_null(registry_load(registry, "cache", "memory", &problem));
+    assert_string_equal(registry_load(registry, "cache", "memory", &problem)->label,
+                        "cache/memory");
+    assert_null(registry_load(registry, "cache", "memor", &problem));
+    assert_string_equal(problem.text, "");
+    assert_null(registry_load(registry, "vector", "memory", &problem));
 }
 
 static void two_of_one_name_are_both_refused(void **state)
@@ -232,15 +234,15 @@ static void two_of_one_name_are_both_refused(void **state)
     copy_to("a.so");
     copy_to("b.so");
     copy_to("c.so");
-    assert_true(registry_scan(registry, folder, true, problem));
+    assert_true(registry_scan(registry, folder, true, &problem));
     assert_int_equal(registry_count(registry), 3);
     for (size_t i = 0; i < 3; i++) {
         assert_false(registry_at(registry, i)->is_accepted);
-        assert_non_null(
-            strstr(registry_at(registry, i)->problem, "there is another plugin cache/memory, in "));
+        assert_non_null(strstr(registry_at(registry, i)->problem.text,
+                               "there is another plugin cache/memory, in "));
     }
-    assert_null(registry_load(registry, "cache", "memory", problem));
-    assert_non_null(strstr(problem, "there is another plugin"));
+    assert_null(registry_load(registry, "cache", "memory", &problem));
+    assert_non_null(strstr(problem.text, "there is another plugin"));
 }
 
 static void a_folder_that_is_not_there_may_be_a_problem(void **state)
@@ -249,9 +251,9 @@ static void a_folder_that_is_not_there_may_be_a_problem(void **state)
 
     (void)state;
     snprintf(nowhere, sizeof(nowhere), "%s/nowhere", folder);
-    assert_true(registry_scan(registry, nowhere, false, problem));
-    assert_false(registry_scan(registry, nowhere, true, problem));
-    assert_non_null(strstr(problem, "cannot be read: No such file or directory"));
+    assert_true(registry_scan(registry, nowhere, false, &problem));
+    assert_false(registry_scan(registry, nowhere, true, &problem));
+    assert_non_null(strstr(problem.text, "cannot be read: No such file or directory"));
     assert_int_equal(registry_count(registry), 0);
 }
 
@@ -277,7 +279,7 @@ static void the_conf_sees_what_can_be_loaded(void **state)
 
     (void)state;
     copy_to("cache/memory.so");
-    assert_true(registry_scan(registry, folder, true, problem));
+    assert_true(registry_scan(registry, folder, true, &problem));
     plugins = registry_for_conf(registry);
     assert_true(plugins.find(plugins.context, "cache", "memory", &found));
     assert_string_equal(found.name, "memory");

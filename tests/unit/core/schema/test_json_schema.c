@@ -24,8 +24,8 @@ enum { SMALL_STACK_BYTES = 768 << 10 };
 enum { SMALL_STACK_BYTES = 128 << 10 };
 #endif
 
-static struct arena arena;
-static char         problem[JSON_SCHEMA_PROBLEM_BYTES];
+static struct arena  arena;
+static struct reason problem;
 
 static int set_up(void **state)
 {
@@ -43,20 +43,20 @@ static int tear_down(void **state)
 
 static const bp_json *read_json(const char *text)
 {
-    char           why[JSON_PROBLEM_BYTES] = "";
+    struct reason  why = { "" };
     const bp_json *value;
 
-    if (json_parse(&arena, bp_str_of(text), &value, why) != BP_OK)
-        fail_msg("%s: %s", text, why);
+    if (json_parse(&arena, bp_str_of(text), &value, &why) != BP_OK)
+        fail_msg("%s: %s", text, why.text);
     return value;
 }
 
 static struct json_schema *compile(const char *text)
 {
-    struct json_schema *schema = json_schema_compile(bp_str_of(text), problem);
+    struct json_schema *schema = json_schema_compile(bp_str_of(text), &problem);
 
     if (!schema)
-        fail_msg("%s: %s", text, problem);
+        fail_msg("%s: %s", text, problem.text);
     return schema;
 }
 
@@ -64,23 +64,23 @@ static struct json_schema *compile(const char *text)
 static void check(const char *schema_text, const char *value, const char *wanted)
 {
     struct json_schema *schema = compile(schema_text);
-    bool                is_good = json_schema_check(schema, read_json(value), problem);
+    bool                is_good = json_schema_check(schema, read_json(value), &problem);
 
     if (is_good != !wanted)
-        fail_msg("%s against %s: %s", value, schema_text, is_good ? "fits" : problem);
+        fail_msg("%s against %s: %s", value, schema_text, is_good ? "fits" : problem.text);
     if (wanted)
-        assert_string_equal(problem, wanted);
+        assert_string_equal(problem.text, wanted);
     json_schema_free(schema);
 }
 
 static void refused(const char *schema, const char *wanted)
 {
-    struct json_schema *made = json_schema_compile(bp_str_of(schema), problem);
+    struct json_schema *made = json_schema_compile(bp_str_of(schema), &problem);
 
     if (made)
         fail_msg("%s was compiled", schema);
-    if (!strstr(problem, wanted))
-        fail_msg("%s: \"%s\" does not say \"%s\"", schema, problem, wanted);
+    if (!strstr(problem.text, wanted))
+        fail_msg("%s: \"%s\" does not say \"%s\"", schema, problem.text, wanted);
 }
 
 static void a_sentence_says_where_and_what(void **state)
@@ -183,8 +183,9 @@ static void a_pattern_that_backtracks_without_end_is_given_up(void **state)
     (void)state;
     assert_false(json_schema_check(schema,
                                    read_json("[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"]"),
-                                   problem));
-    assert_string_equal(problem, "a text of the value takes too long to match with its pattern");
+                                   &problem));
+    assert_string_equal(problem.text,
+                        "a text of the value takes too long to match with its pattern");
     assert_true(clock_now_ns() - began < BP_SECONDS(2));
     json_schema_free(schema);
 }
@@ -199,14 +200,14 @@ static void many_items_are_compared_by_hash(void **state)
     for (int i = 0; i < 50000; i++)
         buf_addf(&buf, "%s{\"a\":%d,\"b\":[%d]}", i ? "," : "", i, i % 7);
     buf_add(&buf, BP_STR("]"));
-    assert_true(json_schema_check(schema, read_json(buf_str(&buf).data), problem));
+    assert_true(json_schema_check(schema, read_json(buf_str(&buf).data), &problem));
     buf_reset(&buf);
     buf_add_char(&buf, '[');
     for (int i = 0; i < 40; i++)
         buf_addf(&buf, "%d,", i);
     buf_add(&buf, BP_STR("17.0]"));
-    assert_false(json_schema_check(schema, read_json(buf_str(&buf).data), problem));
-    assert_string_equal(problem,
+    assert_false(json_schema_check(schema, read_json(buf_str(&buf).data), &problem));
+    assert_string_equal(problem.text,
                         "the value must not have the same item twice, as it has at 17 and 40");
     json_schema_free(schema);
 }
@@ -222,8 +223,8 @@ static void unevaluated_sees_more_members_than_fit_on_the_stack(void **state)
     for (int i = 0; i < 3000; i++)
         buf_addf(&buf, "\"k%d\":1,", i);
     buf_add(&buf, BP_STR("\"other\":1}"));
-    assert_false(json_schema_check(schema, read_json(buf_str(&buf).data), problem));
-    assert_string_equal(problem, "\"other\" is not a known argument");
+    assert_false(json_schema_check(schema, read_json(buf_str(&buf).data), &problem));
+    assert_string_equal(problem.text, "\"other\" is not a known argument");
     json_schema_free(schema);
 }
 
@@ -309,10 +310,10 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
         buf_addf(&buf, ",\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}",
                  i, i + 1, i + 1);
     buf_add(&buf, BP_STR("}}"));
-    schema = json_schema_compile(buf_str(&buf), problem);
+    schema = json_schema_compile(buf_str(&buf), &problem);
     if (schema) { // it may be refused for its height, but must not take for ever
-        assert_false(json_schema_check(schema, read_json("1"), problem));
-        assert_string_equal(problem, "the value takes too long to check");
+        assert_false(json_schema_check(schema, read_json("1"), &problem));
+        assert_string_equal(problem.text, "the value takes too long to check");
     }
     json_schema_free(schema);
     buf_reset(&buf);
@@ -324,8 +325,8 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
                  i, i + 1, i + 1, i + 1, i + 1);
     buf_add(&buf, BP_STR("}}"));
     schema = compile(buf_str(&buf).data);
-    assert_false(json_schema_check(schema, read_json("1"), problem));
-    assert_string_equal(problem, "the value takes too long to check");
+    assert_false(json_schema_check(schema, read_json("1"), &problem));
+    assert_string_equal(problem.text, "the value takes too long to check");
     assert_true(clock_now_ns() - began < BP_SECONDS(10));
     json_schema_free(schema);
 }
@@ -333,7 +334,8 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
 static void *walk_deep(void *arg)
 {
     struct json_schema *schema = arg;
-    char                text[256] = "", why[JSON_SCHEMA_PROBLEM_BYTES];
+    char                text[256] = "";
+    struct reason       why;
     struct arena        own;
     const bp_json      *value;
     size_t              len = 0;
@@ -344,11 +346,11 @@ static void *walk_deep(void *arg)
     for (int i = 0; i < 63; i++)
         text[len++] = ']';
     arena_init(&own, 1u << 20);
-    json_parse(&own, bp_str_n(text, len), &value, why);
-    if (json_schema_check(schema, value, why))
-        snprintf(why, sizeof(why), "it fits");
+    json_parse(&own, bp_str_n(text, len), &value, &why);
+    if (json_schema_check(schema, value, &why))
+        reason_set(&why, "it fits");
     arena_free(&own);
-    return strdup(why);
+    return strdup(why.text);
 }
 
 /* A fiber has 256 KiB, of which its handler has used some. */
@@ -407,7 +409,7 @@ static void a_tool_call_is_checked_in_less_than_a_microsecond(void **state)
     int64_t        began = clock_thread_cpu_ns(), took;
     (void)state;
     for (int i = 0; i < ROUNDS; i++)
-        assert_true(json_schema_check(schema, value, problem));
+        assert_true(json_schema_check(schema, value, &problem));
     took = (clock_thread_cpu_ns() - began) / ROUNDS;
     print_message("%lld ns a check\n", (long long)took);
     json_schema_free(schema);

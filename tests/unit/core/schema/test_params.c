@@ -63,11 +63,11 @@ static int tear_down(void **state)
 
 static void a_table_gives_its_schema(void **state)
 {
-    char        problem[PARAMS_PROBLEM_BYTES];
-    const char *text = "kept";
+    struct reason why;
+    const char   *text = "kept";
 
     (void)state;
-    assert_true(params_text(&arena, &edit_params, &text, problem));
+    assert_true(params_text(&arena, &edit_params, &text, &why));
     assert_string_equal(
         text,
         "{\"type\":\"object\",\"properties\":{"
@@ -86,35 +86,34 @@ static void a_table_gives_its_schema(void **state)
         "\"any\":{\"minimum\":3},\"rounds\":{\"type\":\"integer\"},"
         "\"numbers\":{\"type\":\"array\",\"items\":{\"type\":\"number\"},\"maxItems\":2}},"
         "\"required\":[\"path\"]}");
-    assert_true(params_text(&arena, &more_params, &text, problem));
+    assert_true(params_text(&arena, &more_params, &text, &why));
     assert_string_equal(text, "{\"type\":\"object\",\"properties\":{"
                               "\"oldText\":{\"type\":\"string\"},"
                               "\"newText\":{\"type\":\"string\",\"description\":\"instead\"}},"
                               "\"required\":[\"oldText\",\"newText\"],"
                               "\"additionalProperties\":false,\"minProperties\":1}");
     text = "kept";
-    assert_true(params_text(&arena, NULL, &text, problem));
+    assert_true(params_text(&arena, NULL, &text, &why));
     assert_string_equal(text, "kept");
 }
 
 static const bp_json *parse(const char *text)
 {
     const bp_json *value = NULL;
-    char           problem[JSON_PROBLEM_BYTES];
+    struct reason  why;
 
-    assert_int_equal(json_parse(&arena, bp_str_of(text), &value, problem), BP_OK);
+    assert_int_equal(json_parse(&arena, bp_str_of(text), &value, &why), BP_OK);
     return value;
 }
 
 static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
 {
-    char        problem[PARAMS_PROBLEM_BYTES];
-    struct edit edit;
+    struct reason why;
+    struct edit   edit;
 
     (void)state;
     memset(&edit, 0xAA, sizeof(edit));
-    assert_true(
-        params_read(&edit_params, parse("{\"path\":\"x\",\"order\":null}"), &edit, problem));
+    assert_true(params_read(&edit_params, parse("{\"path\":\"x\",\"order\":null}"), &edit, &why));
     assert_true(bp_str_is(edit.path, "x"));
     assert_int_equal(edit.limit, 5);
     assert_int_equal(edit.rounds, 7);
@@ -130,7 +129,7 @@ static void the_struct_gets_what_was_sent_and_the_initial_rest(void **state)
                     parse("{\"path\":\"\xC3\xBC\",\"limit\":50,\"weight\":1,\"dryRun\":false,"
                           "\"order\":\"desc\",\"edits\":[{},{}],\"tags\":[\"a\"],"
                           "\"more\":{},\"any\":7,\"unknown\":1}"),
-                    &edit, problem));
+                    &edit, &why));
     assert_true(bp_str_is(edit.path, "\xC3\xBC"));
     assert_int_equal(edit.limit, 50);
     assert_true(edit.weight > 0.99 && edit.weight < 1.01);
@@ -155,12 +154,12 @@ static void an_integer_is_one_however_it_is_written(void **state)
         { "{\"path\":\"x\",\"rounds\":-1e30}", INT64_MIN },
         { "{\"path\":\"x\",\"rounds\":9223372036854775807}", INT64_MAX },
     };
-    char        problem[PARAMS_PROBLEM_BYTES];
-    struct edit edit;
+    struct reason why;
+    struct edit   edit;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_true(params_read(&edit_params, parse(cases[i].arguments), &edit, problem));
+        assert_true(params_read(&edit_params, parse(cases[i].arguments), &edit, &why));
         assert_int_equal(edit.rounds, cases[i].rounds);
     }
 }
@@ -189,12 +188,12 @@ static void what_does_not_fit_is_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char        problem[PARAMS_PROBLEM_BYTES] = "";
-        struct edit edit;
+        struct reason why = { "" };
+        struct edit   edit;
 
-        if (params_read(&edit_params, parse(cases[i].arguments), &edit, problem) ||
-            !strstr(problem, cases[i].said))
-            fail_msg("%s: \"%s\" and not \"%s\"", cases[i].arguments, problem, cases[i].said);
+        if (params_read(&edit_params, parse(cases[i].arguments), &edit, &why) ||
+            !strstr(why.text, cases[i].said))
+            fail_msg("%s: \"%s\" and not \"%s\"", cases[i].arguments, why.text, cases[i].said);
     }
 }
 
@@ -219,11 +218,11 @@ static void a_table_that_cannot_be_meant_so_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        char        problem[PARAMS_PROBLEM_BYTES] = "";
-        const char *text;
+        struct reason why = { "" };
+        const char   *text;
 
-        if (params_text(&arena, &tables[i], &text, problem) || !strstr(problem, "the parameter \""))
-            fail_msg("table %zu: \"%s\"", i, problem);
+        if (params_text(&arena, &tables[i], &text, &why) || !strstr(why.text, "the parameter \""))
+            fail_msg("table %zu: \"%s\"", i, why.text);
     }
 }
 
@@ -238,10 +237,10 @@ static void a_field_outside_the_struct_is_never_written(void **state)
                                      .row_count = 1,
                                      .row_size = sizeof(bp_param),
                                      .bytes_size = sizeof(values.room) };
-    char                   problem[PARAMS_PROBLEM_BYTES];
+    struct reason          why;
 
     (void)state;
-    assert_false(params_read(&table, parse("{\"x\":99}"), &values, problem));
+    assert_false(params_read(&table, parse("{\"x\":99}"), &values, &why));
     assert_int_equal(values.behind, 17);
 }
 
@@ -253,12 +252,12 @@ static void rows_have_a_stride(void **state)
         char     newer[24];
     } longer[2] = { { .row = BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "a", .help = NULL), .newer = "x" },
                     { .row = BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "b", .help = NULL), .newer = "y" } };
-    bp_params   table = { .rows = &longer[0].row, .row_count = 2, .row_size = sizeof(longer[0]) };
-    char        problem[PARAMS_PROBLEM_BYTES];
-    const char *text;
+    bp_params     table = { .rows = &longer[0].row, .row_count = 2, .row_size = sizeof(longer[0]) };
+    struct reason why;
+    const char   *text;
 
     (void)state;
-    assert_true(params_text(&arena, &table, &text, problem));
+    assert_true(params_text(&arena, &table, &text, &why));
     assert_string_equal(text, "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},"
                               "\"b\":{\"type\":\"string\"}}}");
 }
@@ -268,18 +267,18 @@ static void what_the_schema_takes_the_struct_takes(void **state)
     static const char *const fine[] = { "{\"path\":\"x\",\"limit\":1,\"tags\":[]}",
                                         "{\"path\":\"x\",\"order\":\"asc\",\"weight\":-3}",
                                         "{\"path\":\"x\",\"order\":null,\"any\":5}" };
-    char                     problem[JSON_SCHEMA_PROBLEM_BYTES];
+    struct reason            why;
     const char              *text;
     struct json_schema      *schema;
     struct edit              edit;
 
     (void)state;
-    assert_true(params_text(&arena, &edit_params, &text, problem));
-    schema = json_schema_compile(bp_str_of(text), problem);
+    assert_true(params_text(&arena, &edit_params, &text, &why));
+    schema = json_schema_compile(bp_str_of(text), &why);
     assert_non_null(schema);
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
-        assert_true(json_schema_check(schema, parse(fine[i]), problem));
-        assert_true(params_read(&edit_params, parse(fine[i]), &edit, problem));
+        assert_true(json_schema_check(schema, parse(fine[i]), &why));
+        assert_true(params_read(&edit_params, parse(fine[i]), &edit, &why));
     }
     json_schema_free(schema);
 }

@@ -10,27 +10,27 @@
 
 static struct arena        arena;
 static struct tool_schemas schemas;
-static char                problem[TOOL_PROBLEM_BYTES];
+static struct reason       why;
 
 static bool read_schemas(const char *input, const char *output)
 {
     tool_schemas_free(&schemas);
-    problem[0] = '\0';
-    return tool_schemas_read(&arena, input, output, &schemas, problem);
+    reason_clear(&why);
+    return tool_schemas_read(&arena, input, output, &schemas, &why);
 }
 
 static bool fits(const char *json)
 {
     const bp_json *value;
-    char           reason[JSON_SCHEMA_PROBLEM_BYTES];
+    struct reason  reason;
 
-    assert_int_equal(json_parse(&arena, bp_str_of(json), &value, reason), BP_OK);
-    return json_schema_check(schemas.input, value, reason);
+    assert_int_equal(json_parse(&arena, bp_str_of(json), &value, &reason), BP_OK);
+    return json_schema_check(schemas.input, value, &reason);
 }
 
 static void assert_problem_begins(const char *text)
 {
-    assert_true(bp_str_starts(bp_str_of(problem), text));
+    assert_true(bp_str_starts(bp_str_of(why.text), text));
 }
 
 static void without_a_text_a_tool_takes_no_arguments(void **state)
@@ -50,7 +50,7 @@ static void arguments_are_an_object(void **state)
     assert_true(fits("{\"a\":1}"));
     assert_non_null(schemas.input_json);
     assert_false(read_schemas("{\"type\":\"array\"}", NULL));
-    assert_string_equal(problem, "its input schema has no \"type\": \"object\" ");
+    assert_string_equal(why.text, "its input schema has no \"type\": \"object\" ");
     assert_false(read_schemas("{", NULL));
     assert_false(read_schemas("{\"type\":\"object\"}", "{\"type\":7}"));
 }
@@ -59,12 +59,12 @@ static void a_result_is_given_is_json_and_fits(void **state)
 {
     (void)state;
     assert_true(read_schemas(NULL, "{\"type\":\"object\",\"required\":[\"n\"]}"));
-    assert_true(tool_result_check(schemas.output, &arena, BP_STR("{\"n\":1}"), problem));
-    assert_false(tool_result_check(schemas.output, &arena, BP_STR(""), problem));
-    assert_string_equal(problem, "the tool has an output schema and gave no structured result");
-    assert_false(tool_result_check(schemas.output, &arena, BP_STR("{\"n\""), problem));
+    assert_true(tool_result_check(schemas.output, &arena, BP_STR("{\"n\":1}"), &why));
+    assert_false(tool_result_check(schemas.output, &arena, BP_STR(""), &why));
+    assert_string_equal(why.text, "the tool has an output schema and gave no structured result");
+    assert_false(tool_result_check(schemas.output, &arena, BP_STR("{\"n\""), &why));
     assert_problem_begins("the structured result is not JSON: ");
-    assert_false(tool_result_check(schemas.output, &arena, BP_STR("{}"), problem));
+    assert_false(tool_result_check(schemas.output, &arena, BP_STR("{}"), &why));
     assert_problem_begins("the structured result is not what the tool's output schema says: ");
 }
 
