@@ -118,8 +118,9 @@ static bp_status set_result(bp_call *call, bp_run *run, bp_str json)
     }
     call_scratch_end(call);
     run->result = arena_dup(call->arena, json);
-    return run->result.data ? BP_OK
-                            : call_fail(call, BP_NO_MEMORY, "there is no memory for a run's result");
+    return run->result.data
+               ? BP_OK
+               : call_fail(call, BP_NO_MEMORY, "there is no memory for a run's result");
 }
 
 /* ---- beginning ---- */
@@ -136,7 +137,8 @@ static bool is_id(bp_str id)
 static bp_status check(bp_call *call, const bp_run_spec *spec)
 {
     if (!spec->work || !spec->what || !*spec->what || strlen(spec->what) > BP_RUN_WHAT_MAX)
-        return call_fail(call, BP_INVALID, "a run needs its work and a word of at most %d bytes for it",
+        return call_fail(call, BP_INVALID,
+                         "a run needs its work and a word of at most %d bytes for it",
                          BP_RUN_WHAT_MAX);
     if (!is_id(spec->id))
         return call_fail(call, BP_INVALID,
@@ -437,7 +439,8 @@ static bp_status read_wait(bp_call *call, const bp_request *request, uint64_t *s
     bp_str text;
 
     *seconds = 0;
-    if (!bp_request_query(request, "wait", &text) || (str_to_uint(text, seconds) && *seconds <= RUN_WAIT_S_MAX))
+    if (!bp_request_query(request, "wait", &text) ||
+        (str_to_uint(text, seconds) && *seconds <= RUN_WAIT_S_MAX))
         return BP_OK;
     return call_fail(call, BP_INVALID, "\"wait\" is 0 to %d seconds", RUN_WAIT_S_MAX);
 }

@@ -1,5 +1,5 @@
-/* principal.h - who a call is for, as a digest of fixed size: the owner of sessions, runs and sealed
- * state. */
+/* principal.h - who a call is for, as a digest of fixed size: the owner of sessions, runs and
+ * sealed state. */
 #ifndef CORE_LOOP_PRINCIPAL_H
 #define CORE_LOOP_PRINCIPAL_H
 

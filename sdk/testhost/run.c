@@ -1,16 +1,16 @@
-/* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; what is left
- * of it can be looked at by whoever began it. */
+/* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; what is
+ * left of it can be looked at by whoever began it. */
 #include "host.h"
 
 #include <stdlib.h>
 
 struct bp_run {
-    char        id[BP_RUN_ID_MAX + 1], what[BP_RUN_WHAT_MAX + 1];
-    char       *owner; /* id and tenant of the principal */
-    char       *message, *result, *problem;
-    uint32_t    state;
-    int32_t     status;
-    int64_t     done, total, created_wall_ns, updated_wall_ns;
+    char     id[BP_RUN_ID_MAX + 1], what[BP_RUN_WHAT_MAX + 1];
+    char    *owner; /* id and tenant of the principal */
+    char    *message, *result, *problem;
+    uint32_t state;
+    int32_t  status;
+    int64_t  done, total, created_wall_ns, updated_wall_ns;
 };
 
 static void free_run(void *item)
@@ -82,7 +82,7 @@ static bp_run *run_new(bp_call *call, const bp_run_spec *spec)
 static void run_to_its_end(bp_call *call, bp_run *run, const bp_run_spec *spec)
 {
     bp_call  *own = call_new(call->host, call->instance,
-                             spec->timeout_ns ? spec->timeout_ns : BP_FOREVER);
+                            spec->timeout_ns ? spec->timeout_ns : BP_FOREVER);
     void     *argument = bp_alloc(own, spec->argument_bytes + 1);
     bp_status status;
 

@@ -98,10 +98,9 @@ static bp_status bear(bp_call *call, struct build *build, bp_status status)
 static bp_status run_build(bp_call *call, void *instance, bp_run *run, void *argument)
 {
     const struct building *building = argument;
-    struct build           build = { .self = instance,
-                                     .run = run,
-                                     .collection = building->collection,
-                                     .moved_ns = bp_now_ns() };
+    struct build           build = {
+                  .self = instance, .run = run, .collection = building->collection, .moved_ns = bp_now_ns()
+    };
 
     for (;;) {
         bp_status status = bp_scratch_begin(call); // a build may take hours

@@ -58,7 +58,7 @@ typedef struct bp_run_spec {
     bp_run_work work;
     const void *argument;       /* copied for the work, aligned for any type; NULL: nothing */
     size_t      argument_bytes; /* at most BP_RUN_ARGUMENT_MAX; what it points to is not copied */
-    bp_str      id; /* [A-Za-z0-9._-], at most BP_RUN_ID_MAX bytes; empty: a random one */
+    bp_str      id;         /* [A-Za-z0-9._-], at most BP_RUN_ID_MAX bytes; empty: a random one */
     int64_t     timeout_ns; /* of the work; 0: none */
 } bp_run_spec;
 
