@@ -398,6 +398,26 @@ static void types_that_some_clients_refuse_are_logged(void **state)
     odd_tools[1].handler = run_echo;
 }
 
+/* ---- requests of a minute ---- */
+
+static void each_message_counts_for_the_limit_of_its_client(void **state)
+{
+    static const char *const methods[] = { "POST", "GET", "DELETE" };
+
+    (void)state;
+    world_defaults();
+    conf.server.rate_per_minute = 60;
+    counted.left = 3;
+    api_rig_start();
+    for (int i = 0; i < 6; i++) {
+        struct answer answer = http_end(
+            http_begin(methods[i % 3], "/mcp", JSON_HEADERS, i % 3 ? NULL : "{}"));
+
+        assert_int_equal(answer.status, i < 3 ? 400 : 429);
+        answer_free(&answer);
+    }
+}
+
 #define OWN_START(function) cmocka_unit_test_teardown(function, world_tear_down)
 #define SMALL(function)     cmocka_unit_test_setup_teardown(function, small_set_up, world_tear_down)
 
@@ -416,6 +436,7 @@ int main(void)
         OWN_START(no_session_is_taken_from_under_a_request),
         WORLD_TEST(a_session_has_bounds_for_its_subscriptions),
         WORLD_TEST(sessions_and_listeners_are_gauges),
+        OWN_START(each_message_counts_for_the_limit_of_its_client),
         OWN_START(an_endpoint_has_the_apps_of_its_listener),
         WORLD_TEST(types_that_some_clients_refuse_are_logged),
     };

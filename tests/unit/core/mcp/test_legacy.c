@@ -235,6 +235,35 @@ static const struct raw_case contents[] = {
            " not PUT'}}"),
 };
 
+#define VERSION(stated)                                                                            \
+    "'_meta':{'io.modelcontextprotocol/protocolVersion':'" stated                                  \
+    "','io.modelcontextprotocol/clientCapabilities':{}}"
+#define SPOKEN(wanted)                                                                             \
+    "'error':{'code':-32022,'message':'MCP \\'" wanted                                             \
+    "\\' is not spoken here','data':{'supported':["                                                \
+    "'2026-07-28','2025-11-25','2025-06-18','2025-03-26','2024-11-05'],'requested':'" wanted       \
+    "'}}}"
+
+static const struct raw_case versions[] = {
+    RAW("POST", "MCP-Protocol-Version: 2030-01-01\r\n",
+        "{'jsonrpc':'2.0','id':1,'method':'tools/list','params':{" VERSION("2030-01-01") "}}",
+        "400 {'jsonrpc':'2.0','id':1," SPOKEN("2030-01-01")),
+    RAW("POST", "MCP-Protocol-Version: 2025-11-25\r\n",
+        "{'jsonrpc':'2.0','id':1,'method':'tools/list','params':{" VERSION("2025-11-25") "}}",
+        "400 {'jsonrpc':'2.0','id':1," SPOKEN("2025-11-25")),
+    RAW("POST", "MCP-Protocol-Version: 2030-01-01\r\n",
+        "{'jsonrpc':'2.0','method':'notifications/progress','params':{" VERSION("") "}}",
+        "400 {'jsonrpc':'2.0','id':null," SPOKEN("2030-01-01")),
+    RAW("POST", "MCP-Protocol-Version: 2026-07-28\r\n",
+        "{'jsonrpc':'2.0','method':'notifications/progress','params':{" VERSION("") "}}", "202 "),
+};
+
+static void a_version_that_is_not_spoken_is_answered_by_those_that_are(void **state)
+{
+    (void)state;
+    EXPECT_EACH_RAW(versions);
+}
+
 static void what_a_request_must_be_over_http(void **state)
 {
     (void)state;
@@ -571,6 +600,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(how_a_client_may_begin),
+        WORLD_TEST(a_version_that_is_not_spoken_is_answered_by_those_that_are),
         WORLD_TEST(what_a_request_must_be_over_http),
         WORLD_TEST(requests_of_2025_11_25_are_answered),
         WORLD_TEST(events_have_no_first_id_before_2025_11_25),

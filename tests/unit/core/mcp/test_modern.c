@@ -349,6 +349,51 @@ static void headers_repeat_the_arguments_that_a_schema_names(void **state)
     EXPECT_EACH_MODERN(mirrored);
 }
 
+/* ---- pages ---- */
+
+/* A list of so many prompts, each the first of the app's: the fields that lists look at. */
+static void page_of(size_t count, const char *cursor, size_t listed, const char *next)
+{
+    struct catalog        *catalog = world_mcp->by_listener[0];
+    struct catalog_prompt *before = catalog->prompts;
+    size_t                 before_count = catalog->prompt_count, seen = 0;
+    char                  *params = formatted("%s" META, cursor);
+    struct answer          answer;
+
+    catalog->prompts = calloc(count, sizeof(*catalog->prompts));
+    catalog->prompt_count = count;
+    for (size_t i = 0; i < count; i++)
+        catalog->prompts[i] = before[1];
+    answer = modern("prompts/list", NULL, NULL, params);
+    free(catalog->prompts);
+    catalog->prompts = before;
+    catalog->prompt_count = before_count;
+    for (const char *at = answer.body; (at = strstr(at, "'name':'plain'")) != NULL; at++)
+        seen++;
+    assert_int_equal(seen, listed);
+    if (next && !strstr(answer.body, next))
+        fail_msg("no %s behind %s of %zu", next, cursor, count);
+    if (!next && strstr(answer.body, "nextCursor"))
+        fail_msg("more behind %s of %zu", cursor, count);
+    free(params);
+    answer_free(&answer);
+}
+
+static void a_list_comes_in_pages_of_200(void **state)
+{
+    (void)state;
+    page_of(200, "", 200, NULL);
+    page_of(201, "", 200, "],'nextCursor':'200','ttlMs'");
+    page_of(201, "'cursor':'200',", 1, NULL);
+    page_of(400, "'cursor':'200',", 200, NULL);
+    page_of(401, "'cursor':'200',", 200, "],'nextCursor':'400','ttlMs'");
+    page_of(401, "'cursor':'400',", 1, NULL);
+    page_of(200, "'cursor':'200',", 0, NULL); // it was never given
+    page_of(401, "'cursor':'0',", 0, NULL);
+    page_of(401, "'cursor':'100',", 0, NULL);
+    page_of(401, "'cursor':'x',", 0, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +403,7 @@ int main(void)
         WORLD_TEST(arguments_are_completed),
         WORLD_TEST(what_a_request_lacks_is_said),
         WORLD_TEST(headers_repeat_the_arguments_that_a_schema_names),
+        WORLD_TEST(a_list_comes_in_pages_of_200),
         WORLD_TEST(candidates_beyond_a_hundred_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
