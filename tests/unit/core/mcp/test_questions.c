@@ -251,31 +251,32 @@ static void each_round_carries_what_was_answered_before(void **unused)
                RESULT(",'content':[{'type':'text','text':'state=xxx one={\\'a\\':2} two={}'}]"));
 }
 
+#define NOT_OF_THIS_REQUEST                                                                        \
+    "400 " ERROR(-32602, "requestState is not one that this server gave for this request, or it "  \
+                         "has expired: start again without it")
+
 static void a_state_is_good_for_the_same_request_alone(void **unused)
 {
-    static const char refusal[] = "400 " ERROR(-32602, "requestState is not one that this server "
-                                                       "gave for this request, or it has "
-                                                       "expired: start again without it");
-    char             *state = NULL, *other, *text;
+    char *state = NULL, *other, *text;
 
     (void)unused;
     next_round(ROUNDS, &state, WANTED(QUESTION("one", "First?"), ",'requestState':'STATE'"));
     other = strdup(state);
-    next_round("'name':'act','arguments':{'do':'rounds','n':1}", &other, refusal);
+    next_round("'name':'act','arguments':{'do':'rounds','n':1}", &other, NOT_OF_THIS_REQUEST);
     other = strdup(state);
     other[20] = other[20] == 'A' ? 'B' : 'A';
-    next_round(ROUNDS, &other, refusal);
+    next_round(ROUNDS, &other, NOT_OF_THIS_REQUEST);
     other = strdup("AAAA");
-    next_round(ROUNDS, &other, refusal);
+    next_round(ROUNDS, &other, NOT_OF_THIS_REQUEST);
     other = strdup("no base 64!");
-    next_round(ROUNDS, &other, refusal);
+    next_round(ROUNDS, &other, NOT_OF_THIS_REQUEST);
     other = strdup("");
-    next_round(ROUNDS, &other, refusal);
+    next_round(ROUNDS, &other, NOT_OF_THIS_REQUEST);
     text = formatted("'requestState':7," ROUNDS "," ABLE);
     {
         struct answer answer = modern("tools/call", "act", NULL, text);
 
-        EXPECT_TEXT(answer.body, refusal);
+        EXPECT_TEXT(answer.body, NOT_OF_THIS_REQUEST);
         answer_free(&answer);
     }
     free(text);
@@ -285,6 +286,23 @@ static void a_state_is_good_for_the_same_request_alone(void **unused)
     state = NULL;
     next_round(ROUNDS ",'inputResponses':[]", &state,
                "400 " ERROR(-32602, "inputResponses must be an object"));
+}
+
+/* All of a request counts, however long it is. */
+static void a_state_is_bound_to_the_last_byte_of_the_arguments(void **unused)
+{
+    char long_text[5001], *state = NULL, *one, *two;
+
+    (void)unused;
+    memset(long_text, 'x', 5000);
+    long_text[5000] = '\0';
+    one = formatted("'name':'act','arguments':{'do':'rounds','text':'%s1'}", long_text);
+    two = formatted("'name':'act','arguments':{'do':'rounds','text':'%s2'}", long_text);
+    next_round(one, &state, WANTED(QUESTION("one", "First?"), ",'requestState':'STATE'"));
+    next_round(one, &state, WANTED(QUESTION("one", "First?"), ",'requestState':'STATE'"));
+    next_round(two, &state, NOT_OF_THIS_REQUEST);
+    free(one);
+    free(two);
 }
 
 static const struct modern_case asked[] = {
@@ -399,6 +417,7 @@ int main(void)
         WORLD_TEST(what_is_asked_is_listed_and_answers_are_taken),
         WORLD_TEST(a_call_that_is_cancelled_takes_its_questions_back),
         WORLD_TEST(each_round_carries_what_was_answered_before),
+        WORLD_TEST(a_state_is_bound_to_the_last_byte_of_the_arguments),
         WORLD_TEST(a_state_is_good_for_the_same_request_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
