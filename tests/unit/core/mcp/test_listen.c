@@ -199,6 +199,35 @@ static void a_handler_tells_of_a_change_as_well(void **state)
     answer_free(&answer);
 }
 
+static void an_id_comes_back_whole_however_long_it_is(void **state)
+{
+    char id[5001], *headers = modern_headers("subscriptions/listen", NULL, NULL), *body, *text;
+    int  fd;
+    struct answer answer;
+
+    (void)state;
+    memset(id, 'i', 5000);
+    id[5000] = '\0';
+    body = formatted("{'jsonrpc':'2.0','id':'%s','method':'subscriptions/listen','params':{" LISTEN(
+                         "{}") "}}",
+                     id);
+    fd = http_begin("POST", "/mcp", headers, body);
+    text = http_wait_first(fd, "acknowledged");
+    mcp_kept_drain(world_kept);
+    answer = http_end_after(fd, text);
+    free(body);
+    body = formatted("data: {'jsonrpc':'2.0','method':'notifications/subscriptions/acknowledged',"
+                     "'params':{'_meta':{'io.modelcontextprotocol/subscriptionId':'%s'},"
+                     "'notifications':{}}}||data: {'jsonrpc':'2.0','id':'%s','result':{"
+                     "'resultType':'complete'," SERVER
+                     ",'io.modelcontextprotocol/subscriptionId':'%s'}}}||",
+                     id, id, id);
+    EXPECT_TEXT(answer.body, body);
+    answer_free(&answer);
+    free(headers);
+    free(body);
+}
+
 /* ---- memory ---- */
 
 /* All that one client listens for counts for its messages. */
@@ -238,6 +267,7 @@ int main(void)
         WORLD_TEST(wishes_that_cannot_be_read_are_refused),
         WORLD_TEST(uris_have_bounds_in_number_and_bytes),
         WORLD_TEST(who_listens_hears_of_what_it_wished_for),
+        WORLD_TEST(an_id_comes_back_whole_however_long_it_is),
         WORLD_TEST(a_handler_tells_of_a_change_as_well),
         cmocka_unit_test_teardown(wishes_take_of_the_memory_of_the_client, world_tear_down),
     };
