@@ -199,6 +199,17 @@ def words():
                     yield f"{path}:{line}", f'"{match.group(0)}": {instead}'
 
 
+def other_reasons():
+    """A function of core says why it failed by a `struct reason` (core/base/reason.h)."""
+    pattern = r"char \*?(why|problem|reason|error|sentence)\[[^\]]*\](?=[,)])|char \*(error|problem|why),\s+size_t"
+    for path in files(".c", ".h"):
+        if not path.startswith(("core/", "sdk/testhost/")):
+            continue
+        text = text_of(path)
+        for match in re.finditer(pattern, text):
+            yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}", f'"{match.group(0)}": take a struct reason'
+
+
 def places_of_this_machine():
     here = os.getcwd()
     for path in files(".c", ".h", ".md", ".sh", ".py", ".yaml", ".txt", ".cmake"):
@@ -221,7 +232,7 @@ def scripts_parse():
 
 def main():
     count = 0
-    for check in (long_functions, wide_lines, circles, unused_includes, words, places_of_this_machine, scripts_parse):
+    for check in (long_functions, wide_lines, circles, unused_includes, words, other_reasons, places_of_this_machine, scripts_parse):
         for place, sentence in check():
             print(f"{place}: {sentence}")
             count += 1

@@ -20,7 +20,8 @@ static const struct gate_op run_op = { .index = RUN_OP, .name = "run" };
 /* The work's side: on the stack of its call. */
 struct bp_run {
     struct run *run;
-    bp_str      result; /* in the call's memory */
+    struct shared_text
+        *result; /* NULL: none; not in the call's memory, whose scratch ends before */
 };
 
 /* What it works with: in the run's arena. */
@@ -91,9 +92,10 @@ static void work_on_fiber(bp_call *call, struct run *run, void *arg)
     if (status != BP_OK && view.state != RUN_CANCELLED && call_over(call) != BP_CANCELLED)
         note_failure(call, &view, status);
     run_end(call, run, status == BP_OK ? RUN_COMPLETED : RUN_FAILED,
-            status == BP_OK ? of_plugin.result : failure_of(call, status),
+            status == BP_OK ? shared_text_str(of_plugin.result) : failure_of(call, status),
             "{\"code\":\"limit\",\"status\":429,\"message\":\"its result is larger than "
             "server.limits.runs allows one client: ask for less\"}");
+    shared_text_release(of_plugin.result);
 }
 
 static void set_progress(bp_run *run, int64_t done, int64_t total)
@@ -117,10 +119,10 @@ static bp_status set_result(bp_call *call, bp_run *run, bp_str json)
         return call_fail(call, BP_INVALID, "the result of a run is not JSON: %s", why.text);
     }
     call_scratch_end(call);
-    run->result = arena_dup(call->arena, json);
-    return run->result.data
-               ? BP_OK
-               : call_fail(call, BP_NO_MEMORY, "there is no memory for a run's result");
+    shared_text_release(run->result);
+    run->result = shared_text_new(json);
+    return run->result ? BP_OK
+                       : call_fail(call, BP_NO_MEMORY, "there is no memory for a run's result");
 }
 
 /* ---- beginning ---- */

@@ -206,7 +206,7 @@ static void define_metrics(struct edge_metrics *metrics)
     metrics->accepted = metrics_single(METRIC_COUNTER, "backplane_http_connections_total",
                                        "Connections accepted.");
     metrics->requests = metrics_single(METRIC_COUNTER, "backplane_http_parsed_requests_total",
-                                       "Requests with a sound header block.");
+                                       "Requests with a valid header block.");
     metrics->received = metrics_single(METRIC_COUNTER, "backplane_http_received_bytes_total",
                                        "Bytes received.");
     metrics->sent = metrics_single(METRIC_COUNTER, "backplane_http_sent_bytes_total",

@@ -11,7 +11,7 @@ bool spool_room_init(struct spool_room *room, size_t client_bytes_max, size_t al
 {
     room->shares = shares_new(client_bytes_max, all_bytes_max);
     room->held = metrics_single(METRIC_GAUGE, "http_bodies_incoming_bytes",
-                                "What has come of bodies that are not in yet.");
+                                "Bytes received of request bodies that are still arriving.");
     return room->shares != NULL;
 }
 
@@ -70,7 +70,7 @@ static bp_status write_out(bp_call *call, void *arg)
 
         if (done > 0)
             at += (size_t)done;
-        else if (errno != EINTR)
+        else if (done == 0 || errno != EINTR)
             return call_fail(call, BP_UNAVAILABLE,
                              "there is no room for the file that a long request body waits in");
     }

@@ -253,7 +253,7 @@ static struct sink *add_sink(struct alert_queue *queue, struct unit *unit)
         .queue = queue,
         .unit = unit,
         .dropped = counter("backplane_alerts_dropped_total",
-                           "Alerts dropped as the queue was full.", unit),
+                           "Alerts dropped because the queue was full.", unit),
         .delivered = counter("backplane_alerts_delivered_total", "Alerts that the sink took.",
                              unit),
         .failed = counter("backplane_alert_deliveries_failed_total",

@@ -93,7 +93,7 @@ struct health_board *health_board_new(struct generation *generation, struct aler
         component->latency_metric = series("backplane_health_latency_seconds",
                                            "Time of the last health check.", unit);
         component->value_metric = series("backplane_health_value",
-                                         "What the health check measured last.", unit);
+                                         "Value that the last health check measured.", unit);
         board->count++;
     }
     return board;

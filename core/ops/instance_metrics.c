@@ -66,8 +66,8 @@ static void tell_conf(const struct conf *conf)
     crypto_sha256(buf_str(&buf), digest);
     crypto_hex(digest, CONF_HASH_BYTES, hash);
     metric_set(metrics_series(metrics_define(METRIC_GAUGE, "backplane_conf_info",
-                                             "Always 1; the hash is that of the conf as it takes "
-                                             "effect, secrets left out.",
+                                             "Always 1; the label is a hash of the effective conf "
+                                             "without its secrets.",
                                              "hash"),
                               (bp_str[]){ bp_str_of(hash) }, 1),
                1);
@@ -108,9 +108,9 @@ struct instance_metrics *instance_metrics_new(struct generation *generation,
         made->collections = gauge(unit, "backplane_vector_collections",
                                   "Collections of the vector store.");
         made->memory = gauge(unit, "backplane_vector_memory_bytes",
-                             "Memory of this process that holds vectors of the store.");
+                             "Memory of this process that holds the store's vectors.");
         made->disk = gauge(unit, "backplane_vector_disk_bytes",
-                           "Disk that the vectors take, where the store knows it.");
+                           "Disk space of the vectors, if the store reports it.");
     }
     tell_conf(conf);
     metrics_on_collect(collect, metrics);

@@ -103,15 +103,14 @@ struct process_metrics *process_metrics_start(struct worker *workers, uint32_t c
     m->start_time = metrics_single(METRIC_GAUGE, "process_start_time_seconds",
                                    "Start, in seconds since 1970.");
     metric_set(m->start_time, (double)clock_wall_ns() / 1e9);
-    m->fibers = metrics_single(METRIC_GAUGE, "backplane_fibers", "Fibers that have a call.");
+    m->fibers = metrics_single(METRIC_GAUGE, "backplane_fibers", "Fibers that run a call.");
     m->fibers_max = metrics_single(METRIC_GAUGE, "backplane_fibers_max",
                                    "Fibers allowed, from vm.max_map_count.");
     m->log_dropped = metrics_single(METRIC_COUNTER, "backplane_log_dropped_total",
-                                    "Log lines dropped: the queue was full, the disk was, or the "
-                                    "rate was passed.");
+                                    "Log lines dropped because the queue or the disk was full, or "
+                                    "the rate was exceeded.");
     m->loop_lag = metrics_define(METRIC_GAUGE, "backplane_loop_lag_seconds",
-                                 "How late the last heartbeat of each worker's loop was.",
-                                 "worker");
+                                 "Delay of the last heartbeat of each worker's loop.", "worker");
     metric_set(metrics_series(metrics_define(METRIC_GAUGE, "backplane_build_info", "Always 1.",
                                              "version compiler fibers build"),
                               build, 4),

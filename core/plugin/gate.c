@@ -610,7 +610,7 @@ static bool is_provider(const struct unit *unit)
 static struct metric_series *provider_errors_of(const struct unit *unit, bp_status status)
 {
     return metrics_series(metrics_define(METRIC_COUNTER, "provider_api_errors_total",
-                                         "Requests to providers of models that failed, by reason.",
+                                         "Failed requests to model providers, by reason.",
                                          "provider reason"),
                           (bp_str[]){ unit->conf->name, bp_str_of(bp_status_label(status)) }, 2);
 }

@@ -113,7 +113,8 @@ struct llm_args {
 static void count_tokens(const struct instance *instance, const char *direction, uint64_t tokens)
 {
     metric_add(metrics_series(metrics_define(METRIC_COUNTER, "backplane_llm_tokens_total",
-                                             "Tokens that chats took and gave.",
+                                             "Tokens of chats, by direction: into the model and "
+                                             "out of it.",
                                              "instance plugin direction"),
                               (bp_str[]){ instance->unit->conf->name,
                                           bp_str_of(instance->unit->plugin->label),

@@ -1,5 +1,5 @@
-/* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; what is
- * left of it can be looked at by whoever began it. */
+/* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; the
+ * principal that began it can look at what is left. */
 #include "host.h"
 
 #include <stdlib.h>

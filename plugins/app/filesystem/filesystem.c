@@ -9,43 +9,41 @@
 static const bp_option options[] = {
     BP_OPTION_LIST(struct filesystem, roots, .is_required = true, .choices = BP_PATH_FOLDER,
                    .example = "[ /srv/projects, /srv/shared ]",
-                   .help = "the directories that are served, with all below them; one that cannot "
-                           "be opened is left out with a warning"),
+                   .help = "directories to serve, with everything below them; the server leaves "
+                           "out one that it cannot open, with a warning"),
     BP_OPTION_BOOL(struct filesystem, read_only, .initial = "false",
-                   .help = "offer no tool that changes anything"),
+                   .help = "offer only tools that read"),
     BP_OPTION_LIST(struct filesystem, deny,
                    .initial = ".git, .env, credentials.json, .ssh, secrets",
                    .example = "[ .git, \"*.key\" ]",
-                   .help = "shell patterns of names that are neither served nor listed, in any "
-                           "case of letters"),
+                   .help = "shell patterns of names to hide; upper and lower case are the same"),
     BP_OPTION_LIST(struct filesystem, tenants, .example = "[ acme ]",
-                   .help = "tenants that may use this instance; empty: every tenant with the "
-                           "scope"),
+                   .help = "tenants that may use this instance; empty: all that have the scope"),
     BP_OPTION_BOOL(struct filesystem, strict_symlinks, .initial = "false",
-                   .help = "refuse every symbolic link, also one that stays in the roots"),
+                   .help = "refuse every symbolic link, even one that stays within the roots"),
     BP_OPTION_ENUM(struct filesystem, landlock, .initial = "auto", .choices = "auto|off|required",
-                   .help = "confine the threads that work on files to the roots by the kernel: "
-                           "where it can, never, or not start without it"),
+                   .help = "let the kernel confine the file threads to the roots (Landlock): where "
+                           "it can, never, or do not start without it"),
     BP_OPTION_SIZE(struct filesystem, max_file, .initial = "100MiB", .minimum = "1",
-                   .maximum = "200MiB", .help = "largest file that is read whole or written"),
+                   .maximum = "200MiB", .help = "largest file to read whole or to write"),
     BP_OPTION_INT(struct filesystem, max_entries, .initial = "100000", .minimum = "1",
                   .maximum = "10000000",
-                  .help = "most entries that one listing, tree or search looks at"),
+                  .help = "most entries that one listing, tree or search visits"),
     BP_OPTION_INT(struct filesystem, threads, .initial = "4", .minimum = "1", .maximum = "64",
-                  .help = "threads that work on files"),
-    BP_OPTION_REF(struct filesystem, cache, "cache", .help = "what counts for the limits below"),
+                  .help = "threads for file operations"),
+    BP_OPTION_REF(struct filesystem, cache, "cache",
+                  .help = "cache instance that counts for the limits below"),
     BP_OPTION_INT(struct filesystem, read_per_minute, .initial = "0", .minimum = "0",
-                  .maximum = "1000000",
-                  .help = "most reads a minute for each API key; 0: no limit"),
+                  .maximum = "1000000", .help = "reads in a minute for each API key; 0: no limit"),
     BP_OPTION_INT(struct filesystem, write_per_minute, .initial = "0", .minimum = "0",
                   .maximum = "1000000",
-                  .help = "most writes, edits and moves a minute for each API key; 0: no limit"),
+                  .help = "writes, edits and moves in a minute for each API key; 0: no limit"),
     BP_OPTION_INT(struct filesystem, list_per_minute, .initial = "0", .minimum = "0",
                   .maximum = "1000000",
-                  .help = "most listings and trees a minute for each API key; 0: no limit"),
+                  .help = "listings and trees in a minute for each API key; 0: no limit"),
     BP_OPTION_INT(struct filesystem, search_per_minute, .initial = "0", .minimum = "0",
                   .maximum = "1000000",
-                  .help = "most searches a minute for each API key; 0: no limit"),
+                  .help = "searches in a minute for each API key; 0: no limit"),
 };
 
 static bp_status check(bp_call *call, const void *instance)
@@ -143,6 +141,6 @@ static const bp_app_ops ops = {
 };
 
 BP_PLUGIN(app, "filesystem", "1.0.0",
-          .summary = "files below chosen directories, for models and programs",
+          .summary = "serves the files below chosen directories to models and programs",
           .license = "Apache-2.0", .instance_size = sizeof(struct filesystem),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

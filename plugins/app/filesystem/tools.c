@@ -12,56 +12,56 @@
 #define EXCLUDED                                                                                   \
     BP_PARAM_OF(BP_PARAM_TYPE_TEXTS, struct wanted, excluded, "excludePatterns",                   \
                 .schema = "{\"default\":[]}",                                                      \
-                .help = "Glob patterns of what to leave out, relative to path")
+                .help = "Glob patterns of entries to leave out, relative to path")
 
 static const bp_param file_rows[] = { OF_PATH("The file") };
 static const bp_param directory_rows[] = { OF_PATH("The directory") };
 static const bp_param any_rows[] = { OF_PATH("The file or directory") };
 static const bp_param read_text_rows[] = {
     OF_PATH("The file"),
-    BP_PARAM_NUMBER(struct wanted, tail, .help = "Only the last so many lines"),
-    BP_PARAM_NUMBER(struct wanted, head, .help = "Only the first so many lines"),
+    BP_PARAM_NUMBER(struct wanted, tail, .help = "Number of lines to read from the end"),
+    BP_PARAM_NUMBER(struct wanted, head, .help = "Number of lines to read from the beginning"),
 };
 static const bp_param read_multiple_rows[] = {
     BP_PARAM_TEXTS(struct wanted, paths, .flags = BP_PARAM_REQUIRED, .minimum = "1",
-                   .help = "The files, each absolute or relative to an allowed directory"),
+                   .help = "Paths of the files, absolute or relative to an allowed directory"),
 };
 static const bp_param write_rows[] = {
     OF_PATH("The file"),
     BP_PARAM_TEXT(struct wanted, content, .flags = BP_PARAM_REQUIRED,
-                  .help = "All that will be in it"),
+                  .help = "The whole new text of the file"),
 };
 static const bp_param edit_fields[] = {
     BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "oldText", .flags = BP_PARAM_REQUIRED,
-                 .help = "What is there now, as it is written, with enough lines around it to "
-                         "stand for one place only"),
+                 .help = "The text to replace, exactly as it stands in the file, with enough lines "
+                         "around it to occur only once"),
     BP_PARAM_ROW(BP_PARAM_TYPE_TEXT, "newText", .flags = BP_PARAM_REQUIRED,
-                 .help = "What shall be there instead"),
+                 .help = "The text to put in its place"),
 };
 static const bp_param edit_rows[] = {
     OF_PATH("The file"),
     BP_PARAM_OBJECTS(struct wanted, edits, .flags = BP_PARAM_REQUIRED,
                      BP_PARAM_FIELDS(edit_fields)),
     BP_PARAM_OF(BP_PARAM_TYPE_BOOLEAN, struct wanted, is_dry_run, "dryRun", .initial = "false",
-                .help = "Show the diff and write nothing"),
+                .help = "Show the diff without writing"),
 };
 static const bp_param list_with_sizes_rows[] = {
     OF_PATH("The directory"),
     BP_PARAM_OF(BP_PARAM_TYPE_CHOICE, struct wanted, sort, "sortBy", .choices = "name|size",
-                .initial = "name", .help = "By name, or the largest first"),
+                .initial = "name", .help = "Order: by name, or by size with the largest first"),
 };
 static const bp_param tree_rows[] = { OF_PATH("The directory"), EXCLUDED };
 static const bp_param move_rows[] = {
     BP_PARAM_TEXT(struct wanted, source, .flags = BP_PARAM_REQUIRED,
-                  .help = "The file or directory as it is called now"),
+                  .help = "Current path of the file or directory"),
     BP_PARAM_TEXT(struct wanted, destination, .flags = BP_PARAM_REQUIRED,
-                  .help = "What it shall be called; nothing may be there"),
+                  .help = "New path; it must not exist yet"),
 };
 static const bp_param search_rows[] = {
     OF_PATH("Where to search"),
     BP_PARAM_TEXT(struct wanted, pattern, .flags = BP_PARAM_REQUIRED,
-                  .help = "Glob pattern of paths relative to path: *.md here, **/*.md everywhere "
-                          "below, {a,b} for either"),
+                  .help = "Glob pattern for paths relative to path: *.md in path itself, **/*.md "
+                          "at any depth, {a,b} for either"),
     EXCLUDED,
 };
 
@@ -242,9 +242,9 @@ const bp_mcp_tool filesystem_tools[TOOL_COUNT] = {
       .title = "Read Media File",
       .params = &file_params,
       .results = &media_results,
-      .description = "Gives the bytes of one file in base64: pictures and sound as such by the "
-                     "ending of the name, all else as an embedded resource. Works only within the "
-                     "allowed directories.",
+      .description = "Reads one file as base64. Images and audio, recognised by the ending of the "
+                     "name, come as such; everything else comes as an embedded resource. Works "
+                     "only within the allowed directories.",
       .handler = read_media_tool,
       .scope = SCOPE_READ,
       .flags = BP_TOOL_READ_ONLY },
@@ -285,8 +285,8 @@ const bp_mcp_tool filesystem_tools[TOOL_COUNT] = {
       .title = "List Allowed Directories",
       .params = &no_params,
       .results = &text_results,
-      .description = "Names the directories that may be accessed, with all below them. Ask this "
-                     "before guessing a path.",
+      .description = "Lists the directories that may be accessed, with everything below them. Call "
+                     "this before you guess a path.",
       .handler = allowed_tool,
       .scope = SCOPE_READ,
       .flags = BP_TOOL_READ_ONLY },

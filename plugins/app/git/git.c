@@ -7,25 +7,25 @@
 static const bp_option options[] = {
     BP_OPTION_LIST(struct git, repositories, .is_required = true, .choices = BP_PATH_FOLDER,
                    .example = "[ /srv/repositories ]",
-                   .help = "folders that are repositories or hold some; nothing outside of them is "
-                           "touched"),
+                   .help = "directories that are repositories or contain some; the instance "
+                           "touches nothing outside them"),
     BP_OPTION_BOOL(struct git, writes, .initial = "false",
-                   .help = "whether git_add, git_commit, git_reset, git_checkout and "
-                           "git_create_branch are offered"),
+                   .help = "offer git_add, git_commit, git_reset, git_checkout and "
+                           "git_create_branch"),
     BP_OPTION_STRING(struct git, author_name, .initial = "Backplane",
-                     .help = "author and committer of git_commit"),
+                     .help = "name of author and committer for git_commit"),
     BP_OPTION_STRING(struct git, author_email, .initial = "backplane@localhost",
-                     .help = "their mail address"),
+                     .help = "mail address of author and committer"),
     BP_OPTION_INT(struct git, log_commits, .initial = "1000", .minimum = "1", .maximum = "100000",
-                  .help = "most commits of one answer"),
+                  .help = "most commits in one answer"),
     BP_OPTION_INT(struct git, diff_files, .initial = "100", .minimum = "1", .maximum = "100000",
-                  .help = "most files of one diff; of the others their number is told"),
+                  .help = "most files in one diff; the answer counts the rest"),
     BP_OPTION_SIZE(struct git, output, .initial = "8MiB", .minimum = "4KiB", .maximum = "24MiB",
-                   .help = "largest answer; a larger one is refused"),
+                   .help = "largest answer; the instance refuses a larger one"),
     BP_OPTION_DURATION(struct git, deadline, .initial = "30s", .minimum = "100ms", .maximum = "10m",
-                       .help = "longest time one request may take"),
+                       .help = "longest time for one request"),
     BP_OPTION_INT(struct git, threads, .initial = "4", .minimum = "1", .maximum = "64",
-                  .help = "requests that are worked on at once"),
+                  .help = "concurrent requests"),
 };
 
 #define READ  "git:read"
@@ -37,7 +37,7 @@ static const bp_option options[] = {
     BP_PARAM_TEXT(struct wanted, repo_path, .flags = (flags_), .help = "Path of the repository")
 #define CONTEXT                                                                                    \
     BP_PARAM_INTEGER(struct wanted, context_lines, .initial = "3", .minimum = "0",                 \
-                     .help = "Unchanged lines shown around a change")
+                     .help = "Number of unchanged lines around a change")
 #define REQUIRED(field_) BP_PARAM_TEXT(struct wanted, field_, .flags = BP_PARAM_REQUIRED)
 #define DATES            "2024-01-15T14:30:25, 2024-01-15, Jan 15 2024, 2 weeks ago or yesterday"
 
@@ -46,14 +46,14 @@ static const bp_param changes_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), CONTEXT }
 static const bp_param diff_rows[] = {
     REPO_PATH(BP_PARAM_REQUIRED),
     BP_PARAM_TEXT(struct wanted, target, .flags = BP_PARAM_REQUIRED,
-                  .help = "Branch, tag, commit, or a..b"),
+                  .help = "Branch, tag, commit or range a..b"),
     CONTEXT,
 };
 static const bp_param commit_rows[] = { REPO_PATH(BP_PARAM_REQUIRED), REQUIRED(message) };
 static const bp_param add_rows[] = {
     REPO_PATH(BP_PARAM_REQUIRED),
     BP_PARAM_TEXTS(struct wanted, files, .flags = BP_PARAM_REQUIRED, .minimum = "1",
-                   .help = "Paths in the working tree; [\".\"] for all"),
+                   .help = "Paths in the working tree; [\".\"] stages everything"),
 };
 static const bp_param log_rows[] = {
     REPO_PATH(BP_PARAM_REQUIRED),
@@ -72,9 +72,9 @@ static const bp_param branch_rows[] = {
     REPO_PATH(BP_PARAM_REQUIRED),
     BP_PARAM_CHOICE(struct wanted, branch_type, .flags = BP_PARAM_REQUIRED,
                     .choices = "local|remote|all"),
-    BP_PARAM_TEXT(struct wanted, contains, .help = "Only branches that contain this commit"),
+    BP_PARAM_TEXT(struct wanted, contains, .help = "List only branches that contain this commit"),
     BP_PARAM_TEXT(struct wanted, not_contains,
-                  .help = "Only branches that do not contain this commit"),
+                  .help = "List only branches that do not contain this commit"),
 };
 
 static const bp_params status_params = BP_PARAMS(struct wanted, repository_rows);
@@ -157,13 +157,13 @@ static const bp_mcp_tool tools[] = {
       .handler = tool_diff,
       .scope = READ,
       .flags = READS,
-      .description = "Shows how the working tree differs from a branch or commit, or how two of "
-                     "them differ (a..b)",
+      .description = "Shows the differences between the working tree and a branch or commit, or "
+                     "between two of them (a..b)",
       .params = &diff_params },
     { .name = "git_commit",
       .handler = tool_commit,
       .scope = WRITE,
-      .description = "Makes a commit of what is staged",
+      .description = "Commits the staged changes",
       .params = &commit_params },
     { .name = "git_add",
       .handler = tool_add,
@@ -175,29 +175,29 @@ static const bp_mcp_tool tools[] = {
       .handler = tool_reset,
       .scope = WRITE,
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT,
-      .description = "Takes everything that is staged back out; the files stay as they are",
+      .description = "Unstages all staged changes; the files stay as they are",
       .params = &reset_params },
     { .name = "git_log",
       .handler = tool_log,
       .scope = READ,
       .flags = READS,
-      .description = "Shows the commits of the current branch, the newest first",
+      .description = "Shows the commits of the current branch, newest first",
       .params = &log_params },
     { .name = "git_create_branch",
       .handler = tool_create_branch,
       .scope = WRITE,
-      .description = "Makes a new branch that begins at base_branch, or at the current branch",
+      .description = "Creates a branch that starts at base_branch, or at the current branch",
       .params = &create_branch_params },
     { .name = "git_checkout",
       .handler = tool_checkout,
       .scope = WRITE,
-      .description = "Switches to a branch, or to a commit",
+      .description = "Switches to a branch or commit",
       .params = &checkout_params },
     { .name = "git_show",
       .handler = tool_show,
       .scope = READ,
       .flags = READS,
-      .description = "Shows a commit with its changes, or a file or folder of it as "
+      .description = "Shows a commit with its changes, or one of its files or directories as "
                      "<revision>:<path>",
       .params = &show_params },
     { .name = "git_branch",
@@ -261,7 +261,7 @@ static const bp_route routes[] = {
       .scope = READ,
       .request_params = &log_request,
       .response_schema = any_object,
-      .summary = "Commits of a repository, the newest first",
+      .summary = "Commits of a repository, newest first",
       .deadline_ns = BP_SECONDS(600) },
     { .method = "POST",
       .path = "/diff",
@@ -269,7 +269,7 @@ static const bp_route routes[] = {
       .scope = READ,
       .request_params = &diff_request,
       .response_schema = any_object,
-      .summary = "How two commits differ, as a patch",
+      .summary = "Differences between two commits, as a patch",
       .deadline_ns = BP_SECONDS(600) },
     { .method = "POST",
       .path = "/search",
@@ -277,7 +277,7 @@ static const bp_route routes[] = {
       .scope = READ,
       .request_params = &search_request,
       .response_schema = any_object,
-      .summary = "Lines of the files, or commits, that have a text in them",
+      .summary = "Lines of files, or commits, that contain a text",
       .deadline_ns = BP_SECONDS(600) },
     { .method = "POST",
       .path = "/blame",
@@ -285,7 +285,7 @@ static const bp_route routes[] = {
       .scope = READ,
       .request_params = &blame_request,
       .response_schema = any_object,
-      .summary = "Which commit each line of a file is from",
+      .summary = "The commit that last changed each line of a file",
       .deadline_ns = BP_SECONDS(600) },
 };
 
@@ -402,7 +402,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "git", "1.0.0",
-          .summary = "git repositories for models and programs: status, log, diff, show, search, "
+          .summary = "gives models and programs git repositories: status, log, diff, show, search, "
                      "blame, commit",
           .license = "Apache-2.0", .instance_size = sizeof(struct git),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -70,14 +70,14 @@ static bp_status run_sessions(bp_call *call, void *instance, bp_command_run *run
 }
 
 static const bp_command_option sessions_options[] = {
-    { .name = "stuck", .value = "8h", .help = "those that have been open for so long" },
-    { .name = "close", .help = "close them" },
+    { .name = "stuck", .value = "8h", .help = "only sessions that have been open for this long" },
+    { .name = "close", .help = "close these sessions" },
     { .name = "json", .help = "print JSON" },
 };
 
 const bp_command journal_commands[JOURNAL_COMMANDS] = {
     { .name = "journal sessions",
-      .summary = "work sessions that nobody ended",
+      .summary = "list or close work sessions that were never ended",
       .usage = "[--stuck 8h [--close]] [--json] [--url URL | -c FILE]",
       .handler = run_sessions,
       .scope = "journal:read",

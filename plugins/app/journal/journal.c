@@ -4,28 +4,28 @@
 
 static const bp_option options[] = {
     BP_OPTION_REF(struct journal, storage, "storage", .is_required = true,
-                  .help = "where the journal is kept"),
+                  .help = "storage for the journal"),
     BP_OPTION_REF(struct journal, vector, "vector", .is_required = true,
-                  .help = "where memories are searched"),
+                  .help = "vector store that searches memories"),
     BP_OPTION_REF(struct journal, embed, "embed", .is_required = true,
-                  .help = "what turns memories into vectors"),
+                  .help = "embedder for memories"),
     BP_OPTION_REFS(struct journal, llm, "llm",
-                   .help = "what writes reflections where the client has no model to lend; the "
-                           "next one when one fails"),
+                   .help = "LLM providers that write reflections if the client lends no model; the "
+                           "next one is asked when one fails"),
     BP_OPTION_STRING(struct journal, collection, .initial = "memory_embeddings",
-                     .help = "collection of the vector store"),
+                     .help = "collection in the vector store"),
     BP_OPTION_PATH(struct journal, backups, .initial = "backups", .choices = BP_PATH_NEW_FOLDER,
-                   .help = "folder for the backups made before an operator closes sessions"),
+                   .help = "directory for the backups made before an operator closes sessions"),
     BP_OPTION_DURATION(struct journal, min_session, .initial = "30m", .minimum = "1m",
                        .maximum = "1d", .help = "shortest session that gets a reflection"),
     BP_OPTION_DURATION(struct journal, idle_timeout, .initial = "2h", .minimum = "0",
                        .maximum = "30d",
-                       .help = "a session without activity for so long ends when it was last "
-                               "active; off: never"),
+                       .help = "idle time after which a session ends, as of its last activity; "
+                               "off: never"),
     BP_OPTION_INT(struct journal, reflection_tokens, .initial = "150", .minimum = "50",
-                  .maximum = "2000", .help = "most tokens that a model writes as reflection"),
+                  .maximum = "2000", .help = "most tokens of a reflection"),
     BP_OPTION_INT(struct journal, summary_tokens, .initial = "200", .minimum = "50",
-                  .maximum = "2000", .help = "most tokens that a model writes as summary of a day"),
+                  .maximum = "2000", .help = "most tokens of a daily summary"),
 };
 
 static const char close_schema[] = "{\"type\":\"object\",\"required\":[\"stuck\"],\"properties\":{"
@@ -38,14 +38,14 @@ static const bp_route routes[] = {
       .path = "/api/journal/sessions",
       .handler = sessions_get,
       .scope = "journal:read",
-      .summary = "Sessions that go on",
+      .summary = "Sessions that are open",
       .query = "stuck: only those that began so long ago, as 8h",
       .response_schema = any_object },
     { .method = "POST",
       .path = "/api/journal/sessions/close",
       .handler = sessions_close,
       .scope = "journal:admin",
-      .summary = "Makes a backup and ends the sessions that began so long ago",
+      .summary = "Makes a backup, then ends the sessions that are older than a given age",
       .request_schema = close_schema,
       .response_schema = any_object,
       .deadline_ns = BP_SECONDS(300) },
@@ -99,7 +99,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "journal", "1.0.0",
-          .summary = "a work journal for models: sessions, decisions, tasks, reflections, searched "
-                     "by meaning",
+          .summary = "keeps a work journal for models: sessions, decisions, tasks, reflections, "
+                     "searched by meaning",
           .license = "Apache-2.0", .instance_size = sizeof(struct journal),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -3,18 +3,18 @@
 
 static const bp_option options[] = {
     BP_OPTION_REF(struct knowledge, storage, "storage", .is_required = true,
-                  .help = "where graphs and items are kept"),
+                  .help = "storage for graphs and items"),
     BP_OPTION_SIZE(struct knowledge, memory, .initial = "64MiB", .minimum = "1MiB",
                    .maximum = "64GiB",
-                   .help = "memory for graphs in use, those not used for longest go first; a "
-                           "larger graph is read from the storage, slower"),
+                   .help = "memory for graphs in use; the least recently used one makes room, and "
+                           "a larger graph is read from the storage, more slowly"),
     BP_OPTION_DURATION(struct knowledge, refresh, .initial = "1s", .minimum = "0", .maximum = "1h",
-                       .help = "longest time until what another process has written is seen"),
+                       .help = "longest time until writes of other processes are visible"),
     BP_OPTION_SECRET(struct knowledge, key, .example = "${file:/run/secrets/items.key}",
                      .help = "64 hexadecimal digits; items of /store are encrypted with "
                              "AES-256-GCM, graphs never are"),
     BP_OPTION_SIZE(struct knowledge, item, .initial = "1MiB", .minimum = "1KiB", .maximum = "16MiB",
-                   .help = "most bytes of the data of one item"),
+                   .help = "most bytes of one item's data"),
 };
 
 /* ---- what the tools take and give ---- */
@@ -61,11 +61,11 @@ static const bp_param entity_names_rows[] = {
 };
 #define CURSOR                                                                                     \
     BP_PARAM_TEXT(struct asked, cursor,                                                            \
-                  .help = "nextCursor of the answer before, for what comes after it")
+                  .help = "nextCursor of the previous answer, to continue after it")
 static const bp_param cursor_rows[] = { CURSOR };
 static const bp_param query_rows[] = {
     BP_PARAM_TEXT(struct asked, query, .flags = BP_PARAM_REQUIRED,
-                  .help = "What to look for, without regard to capitals"),
+                  .help = "Text to search for; upper and lower case are the same"),
     CURSOR,
 };
 static const bp_param names_rows[] = {
@@ -88,7 +88,7 @@ static const bp_param graph_rows[] = {
     LIST_OF("relations", relation_fields),
     { .name = "nextCursor",
       .type = BP_PARAM_TYPE_TEXT,
-      .help = "The answer goes on: ask again with this as cursor" },
+      .help = "The answer continues: ask again with this value as cursor" },
 };
 static const bp_param done_rows[] = {
     { .name = "success", .type = BP_PARAM_TYPE_BOOLEAN, .flags = BP_PARAM_REQUIRED },
@@ -110,8 +110,8 @@ static const bp_params added = BP_PARAMS_ONLY_WITH(added_rows, .flags = BP_PARAM
 static const bp_mcp_tool tools[] = {
     { .name = "create_entities",
       .title = "Create Entities",
-      .description = "Create new entities in the knowledge graph; those whose name is taken are "
-                     "left as they are",
+      .description = "Create new entities in the knowledge graph; existing entities of the same "
+                     "name stay as they are",
       .params = &entities_params,
       .results = &entities_params,
       .handler = tool_create_entities,
@@ -119,8 +119,8 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_IDEMPOTENT },
     { .name = "create_relations",
       .title = "Create Relations",
-      .description = "Create relations between entities of the knowledge graph. Relations are in "
-                     "active voice",
+      .description = "Create relations between entities of the knowledge graph. Write relations in "
+                     "the active voice",
       .params = &relations_params,
       .results = &relations_params,
       .handler = tool_create_relations,
@@ -128,7 +128,7 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_IDEMPOTENT },
     { .name = "add_observations",
       .title = "Add Observations",
-      .description = "Add observations to entities that are in the knowledge graph",
+      .description = "Add observations to existing entities of the knowledge graph",
       .params = &additions_params,
       .results = &added,
       .handler = tool_add_observations,
@@ -136,7 +136,7 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_IDEMPOTENT },
     { .name = "delete_entities",
       .title = "Delete Entities",
-      .description = "Delete entities from the knowledge graph, with the relations that touch them",
+      .description = "Delete entities from the knowledge graph, with their relations",
       .params = &entity_names_params,
       .results = &done,
       .handler = tool_delete_entities,
@@ -160,8 +160,8 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_DESTRUCTIVE | BP_TOOL_IDEMPOTENT },
     { .name = "read_graph",
       .title = "Read Graph",
-      .description = "Read the whole knowledge graph; a large one comes in parts, each with "
-                     "nextCursor but the last",
+      .description = "Read the whole knowledge graph; a large one comes in parts, and each part "
+                     "but the last has nextCursor",
       .params = &cursor_params,
       .results = &graph,
       .handler = tool_read_graph,
@@ -169,8 +169,8 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_READ_ONLY },
     { .name = "search_nodes",
       .title = "Search Nodes",
-      .description = "Find entities whose name, type or observations contain a text, and the "
-                     "relations that touch them",
+      .description = "Search entities by a text in their name, type or observations; their "
+                     "relations come with them",
       .params = &query_params,
       .results = &graph,
       .handler = tool_search_nodes,
@@ -178,7 +178,7 @@ static const bp_mcp_tool tools[] = {
       .flags = BP_TOOL_READ_ONLY },
     { .name = "open_nodes",
       .title = "Open Nodes",
-      .description = "Get entities by their names, and the relations that touch them",
+      .description = "Get entities by name, with their relations",
       .params = &names_params,
       .results = &graph,
       .handler = tool_open_nodes,
@@ -232,13 +232,13 @@ static const bp_route routes[] = {
       .path = "/api/knowledge/export",
       .handler = export_get,
       .scope = READ,
-      .summary = "The graph as JSON lines, as the reference memory server keeps them",
+      .summary = "The graph as JSON lines, in the format of the reference memory server",
       .deadline_ns = BP_SECONDS(3600) },
     { .method = "POST",
       .path = "/api/knowledge/import",
       .handler = import_post,
       .scope = WRITE,
-      .summary = "Merges JSON lines into the graph; the same lines may come twice",
+      .summary = "Merges JSON lines into the graph; repeated lines change nothing",
       .response_schema = any_object,
       .deadline_ns = BP_SECONDS(3600),
       .body_max_bytes = IMPORT_BYTES_MAX },
@@ -246,7 +246,7 @@ static const bp_route routes[] = {
       .path = "/store",
       .handler = item_store,
       .scope = WRITE,
-      .summary = "Keeps a memory of a user for a time",
+      .summary = "Stores a memory of a user for a limited time",
       .request_params = &store_request,
       .response_schema = any_object,
       .body_max_bytes = ITEM_BODY_BYTES_MAX },
@@ -261,14 +261,14 @@ static const bp_route routes[] = {
       .path = "/search",
       .handler = item_search,
       .scope = READ,
-      .summary = "Memories of a user that contain a text, the newest first",
+      .summary = "Memories of a user that contain a text, newest first",
       .request_params = &find_request,
       .response_schema = any_object },
     { .method = "POST",
       .path = "/list",
       .handler = item_list,
       .scope = READ,
-      .summary = "What memories a user has, the newest first",
+      .summary = "Memories of a user, newest first",
       .request_params = &list_request,
       .response_schema = any_object },
     { .method = "POST",
@@ -356,6 +356,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "knowledge", "1.0.0",
-          .summary = "a knowledge graph as memory for models, and memories of users for programs",
+          .summary = "keeps a knowledge graph as memory for models, and memories of users for "
+                     "programs",
           .license = "Apache-2.0", .instance_size = sizeof(struct knowledge),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

@@ -3,37 +3,36 @@
 
 static const bp_option options[] = {
     BP_OPTION_REF(struct questioning, storage, "storage", .is_required = true,
-                  .help = "where sessions, conversations and messages are kept"),
+                  .help = "storage for sessions, conversations and messages"),
     BP_OPTION_REF(struct questioning, vector, "vector",
-                  .help = "where earlier messages are searched; needs `embed`; none: batches are "
-                          "written without them"),
+                  .help = "vector store that searches earlier messages; needs `embed`; none: "
+                          "batches are written without them"),
     BP_OPTION_REF(struct questioning, embed, "embed",
-                  .help = "what turns messages into vectors; needs `vector`"),
+                  .help = "embedder for messages; needs `vector`"),
     BP_OPTION_REFS(struct questioning, llm, "llm",
-                   .help = "what writes questions, the next one when one fails; none or only "
-                           "extractive: a fixed batch"),
+                   .help = "LLM providers that write questions; the next one is asked when one "
+                           "fails; none, or only extractive: a fixed batch"),
     BP_OPTION_STRING(struct questioning, collection, .initial = "sequential_questioning",
-                     .help = "collection of the vector store"),
+                     .help = "collection in the vector store"),
     BP_OPTION_INT(struct questioning, initial_batch, .initial = "5", .minimum = "1",
-                  .maximum = "20", .help = "questions of a first batch"),
+                  .maximum = "20", .help = "questions in a first batch"),
     BP_OPTION_INT(struct questioning, follow_up_batch, .initial = "3", .minimum = "1",
-                  .maximum = "20", .help = "questions of a batch that follows answers"),
+                  .maximum = "20", .help = "questions in a batch that follows answers"),
     BP_OPTION_INT(struct questioning, total, .initial = "8", .minimum = "1", .maximum = "1000",
-                  .help = "questions of a usual conversation, where no model says how many there "
-                          "should be"),
+                  .help = "questions in a usual conversation, if no model estimates their number"),
     BP_OPTION_INT(struct questioning, similar, .initial = "3", .minimum = "0", .maximum = "10",
-                  .help = "earlier messages of the conversation that a model is shown beside the "
+                  .help = "earlier messages of the conversation that a model sees besides the "
                           "context"),
     BP_OPTION_FLOAT(struct questioning, temperature, .initial = "0.7", .minimum = "0",
-                    .maximum = "2", .help = "how freely a model writes"),
+                    .maximum = "2", .help = "sampling temperature of the model"),
     BP_OPTION_INT(struct questioning, max_tokens, .initial = "2000", .minimum = "100",
-                  .maximum = "100000", .help = "most tokens that a model writes for a batch"),
+                  .maximum = "100000", .help = "most tokens of a batch"),
     BP_OPTION_DURATION(struct questioning, patience, .initial = "60s", .minimum = "0",
                        .maximum = "5m",
-                       .help = "after so long a model that failed is not asked again for the same "
-                               "batch"),
+                       .help = "time after which a model that failed is not asked again for the "
+                               "same batch"),
     BP_OPTION_BOOL(struct questioning, sampling, .initial = "true",
-                   .help = "ask the model of an MCP client that lends it, when `llm` names none"),
+                   .help = "ask the model of an MCP client that lends one, if `llm` names none"),
 };
 
 /* ---- what the tools and routes take and give ---- */
@@ -49,32 +48,32 @@ static const bp_param said_fields[] = {
 };
 // clang-format off
 #define ASKED                                                                                      \
-    { .name = "user_id", .type = BP_PARAM_TYPE_TEXT, .help = "Whose questions these are" },        \
+    { .name = "user_id", .type = BP_PARAM_TYPE_TEXT, .help = "Name or id of the user" },        \
     { .name = "conversation_id", .type = BP_PARAM_TYPE_TEXT,                                       \
-      .help = "As an earlier answer gave it; unknown: not used" },                                 \
+      .help = "Id that an earlier answer returned; an unknown one is ignored" },                                 \
     { .name = "session_id", .type = BP_PARAM_TYPE_TEXT,                                            \
-      .help = "As an earlier answer gave it; unknown: not used" },                                 \
-    { .name = "context", .type = BP_PARAM_TYPE_TEXT, .help = "What it is about" },                 \
+      .help = "Id that an earlier answer returned; an unknown one is ignored" },                                 \
+    { .name = "context", .type = BP_PARAM_TYPE_TEXT, .help = "Topic of the questions" },                 \
     { .name = "previous_messages", .type = BP_PARAM_TYPE_OBJECTS, BP_PARAM_FIELDS(said_fields),    \
-      .help = "The conversation so far, the answers as user" },                                    \
+      .help = "The conversation so far; the answers have the role user" },                                    \
     { .name = "metadata", .type = BP_PARAM_TYPE_OBJECT,                                            \
       .schema = "{\"additionalProperties\":{\"type\":\"string\"}}" }
 // clang-format on
 static const bp_param asked_rows[] = { ASKED };
 static const bp_param question_rows[] = {
     ASKED,
-    { .name = "auto_follow_up", .type = BP_PARAM_TYPE_BOOLEAN, .help = "Has no effect" },
+    { .name = "auto_follow_up", .type = BP_PARAM_TYPE_BOOLEAN, .help = "Ignored" },
 };
 static const bp_param automatic_rows[] = {
     ASKED,
     { .name = "auto_handle_follow_up",
       .type = BP_PARAM_TYPE_BOOLEAN,
-      .help = "Whether batches follow; true unless given" },
+      .help = "Whether further batches follow; true by default" },
     { .name = "max_rounds",
       .type = BP_PARAM_TYPE_INTEGER,
       .minimum = "1",
       .maximum = "3",
-      .help = "Batches in all, 2 unless given" },
+      .help = "Number of batches; 2 by default" },
 };
 static const bp_params asked = BP_PARAMS_ONLY(asked_rows);
 static const bp_params question_asked = BP_PARAMS_ONLY(question_rows);
@@ -185,9 +184,9 @@ static const bp_route routes[] = {
 static const bp_mcp_tool tools[] = {
     { .name = "sequential_questioning",
       .title = "Sequential questioning",
-      .description = "Get a batch of questions to ask the user about a topic: a first one, or, "
-                     "with the answers in previous_messages, the next. Show them all; pass "
-                     "conversation_id on.",
+      .description = "Get a batch of questions to ask the user about a topic: the first one, or, "
+                     "with the answers in previous_messages, the next one. Show all of them, and "
+                     "pass conversation_id in the next call.",
       .params = &question_asked,
       .results = &batch,
       .handler = tool_question,
@@ -268,7 +267,7 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "questioning", "1.0.0",
-          .summary = "batches of questions that follow from one another, with sessions, "
+          .summary = "asks batches of questions that follow from one another, with sessions, "
                      "conversations and answers",
           .license = "Apache-2.0", .instance_size = sizeof(struct questioning),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

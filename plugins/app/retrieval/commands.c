@@ -3,7 +3,8 @@
 
 #define COLLECTION(flags_)                                                                         \
     {                                                                                              \
-        .name = "collection", .value = "NAME", .help = "of the collection", .flags = flags_        \
+        .name = "collection", .value = "NAME", .help = "language of the collection",               \
+        .flags = flags_                                                                            \
     }
 #define JSON                                                                                       \
     {                                                                                              \
@@ -13,13 +14,13 @@
 static const bp_command_option ingest_options[] = { COLLECTION(BP_COMMAND_REQUIRED) };
 static const bp_command_option search_options[] = {
     COLLECTION(BP_COMMAND_REQUIRED),
-    { .name = "limit", .value = "N", .help = "hits", .initial = "10" },
+    { .name = "limit", .value = "N", .help = "number of hits", .initial = "10" },
     JSON,
 };
 static const bp_command_option reindex_options[] = {
     COLLECTION(0),
     { .name = "all", .help = "every collection" },
-    { .name = "no-wait", .help = "with --url: do not wait for its end" },
+    { .name = "no-wait", .help = "with --url: do not wait for the end" },
     JSON,
 };
 static const bp_command_option verify_options[] = { COLLECTION(0), JSON };
@@ -27,11 +28,11 @@ static const bp_command_option eval_options[] = {
     COLLECTION(BP_COMMAND_REQUIRED),
     { .name = "queries",
       .value = "FILE",
-      .help = "queries.jsonl, as BEIR has it",
+      .help = "queries.jsonl in BEIR's format",
       .flags = BP_COMMAND_REQUIRED | BP_COMMAND_FILE },
     { .name = "qrels",
       .value = "FILE",
-      .help = "qrels.tsv, as BEIR has it",
+      .help = "qrels.tsv in BEIR's format",
       .flags = BP_COMMAND_REQUIRED | BP_COMMAND_FILE },
     { .name = "mode", .value = "hybrid|words|vector", .help = "how to search" },
     JSON,

@@ -8,47 +8,46 @@
 
 static const bp_option options[] = {
     BP_OPTION_REF(struct retrieval, storage, "storage", .is_required = true,
-                  .help = "where documents and chunks are kept"),
+                  .help = "storage for documents and chunks"),
     BP_OPTION_REF(struct retrieval, vector, "vector", .is_required = true,
-                  .help = "where vectors and words of the chunks are searched"),
+                  .help = "vector store that searches vectors and words of the chunks"),
     BP_OPTION_REF(struct retrieval, embed, "embed", .is_required = true,
-                  .help = "what turns texts into vectors"),
+                  .help = "embedder for texts"),
     BP_OPTION_REFS(struct retrieval, llm, "llm",
-                   .help = "what writes answers; the next one is asked when one cannot be reached"),
+                   .help = "LLM providers that write answers; the next one is asked when one "
+                           "cannot be reached"),
     BP_OPTION_LIST(struct retrieval, sources, .choices = BP_PATH_FOLDER, .example = "[ docs/ ]",
                    .help = "folders of text and Markdown files to keep indexed"),
     BP_OPTION_STRING(struct retrieval, collection, .initial = "docs",
-                     .help = "collection of the sources, and of requests that name none"),
+                     .help = "collection for the sources, and for requests that name none"),
     BP_OPTION_DURATION(struct retrieval, scan, .initial = "10s", .minimum = "1s", .maximum = "1d",
-                       .help = "time between two looks at the sources"),
+                       .help = "interval between scans of the sources"),
     BP_OPTION_INT(struct retrieval, chunk_tokens, .initial = "400", .minimum = "32",
-                  .maximum = "4000", .help = "most tokens of a passage, estimated"),
+                  .maximum = "4000", .help = "most tokens in a passage (estimated)"),
     BP_OPTION_INT(struct retrieval, chunk_overlap, .initial = "50", .minimum = "0",
                   .maximum = "1000", .help = "tokens that two passages of one section share"),
     BP_OPTION_INT(struct retrieval, candidates, .initial = "100", .minimum = "10",
-                  .maximum = "2000", .help = "hits of each leg that are fused"),
+                  .maximum = "2000", .help = "hits of each leg (vectors, words) to fuse"),
     BP_OPTION_INT(struct retrieval, passages, .initial = "8", .minimum = "1", .maximum = "50",
-                  .help = "passages that an answer is written from"),
+                  .help = "passages that the model sees for an answer"),
     BP_OPTION_ENUM(struct retrieval, fusion, .initial = "minmax", .choices = "minmax|rrf",
-                   .help = "how the two legs are made one list: by score, or by rank"),
+                   .help = "how to fuse the two legs: by score, or by rank"),
     BP_OPTION_FLOAT(struct retrieval, words_weight, .initial = "-1", .minimum = "-1",
                     .maximum = "1",
-                    .help = "weight of the words against the vectors, 0 to 1; -1: by what the "
-                            "embedder is good for"),
+                    .help = "weight of words against vectors, 0 to 1; -1: chosen by the embedder"),
     BP_OPTION_FLOAT(struct retrieval, min_similarity, .initial = "0.3", .minimum = "-1",
                     .maximum = "1",
                     .help = "least similarity of a passage that shares no word with the question"),
     BP_OPTION_ENUM(struct retrieval, when_down, .initial = "degrade", .choices = "degrade|refuse",
                    .help = "searches while vector store or embedder cannot be reached: degrade: "
-                           "what the words alone find, with the reason in \"degraded\" of the "
-                           "answer; refuse: status 503"),
+                           "hits by words alone, with the reason in \"degraded\" of the answer; "
+                           "refuse: status 503"),
     BP_OPTION_SIZE(struct retrieval, queue, .initial = "64MiB", .minimum = "0", .maximum = "1TiB",
-                   .help = "most text that waits in the storage while vector store or embedder "
-                           "cannot be reached; more is refused; 0: nothing waits"),
+                   .help = "most bytes of text that wait in the storage while vector store or "
+                           "embedder cannot be reached; the app refuses more; 0: nothing waits"),
     BP_OPTION_DURATION(struct retrieval, verify, .initial = "5m", .minimum = "0", .maximum = "1d",
-                       .help = "time between two looks at whether the vector store has the "
-                               "passages that it should have; what it lost is rebuilt from "
-                               "the stored texts; 0: only at the start"),
+                       .help = "interval between comparisons of the vector store with the stored "
+                               "texts; lost passages are rebuilt; 0: only at the start"),
 };
 
 static const char search_schema[] = "{\"type\":\"object\",\"required\":[\"query\"],\"properties\":{"
@@ -107,20 +106,20 @@ static const bp_route routes[] = {
       .path = "/api/v1/collections",
       .handler = collections_post,
       .scope = WRITE,
-      .summary = "Makes a collection",
+      .summary = "Creates a collection",
       .request_schema = collection_schema,
       .response_schema = any_object },
     { .method = "GET",
       .path = "/api/v1/collections/{name}",
       .handler = collection_get,
       .scope = READ,
-      .summary = "One collection and what is in it",
+      .summary = "One collection with its counts",
       .response_schema = any_object },
     { .method = "POST",
       .path = "/api/v1/collections/{name}",
       .handler = collection_post,
       .scope = WRITE,
-      .summary = "Makes a collection, if it is not there",
+      .summary = "Creates a collection if it does not exist",
       .request_schema = collection_schema,
       .response_schema = any_object },
     { .method = "DELETE",
@@ -140,30 +139,29 @@ static const bp_route routes[] = {
       .path = "/api/v1/collections/{name}/verify",
       .handler = verify_post,
       .scope = WRITE,
-      .summary = "Compares the vector store with the stored passages, by id; what is missing is "
-                 "rebuilt, what is needless removed",
+      .summary = "Compares the vector store with the stored passages by id; rebuilds missing "
+                 "points and removes needless ones",
       .response_schema = any_object,
       .deadline_ns = BP_SECONDS(3600) },
     { .method = "GET",
       .path = "/api/v1/collections/{name}/documents",
       .handler = documents_get,
       .scope = READ,
-      .summary = "Documents of a collection, page by page; with `id` that one, which may have any "
-                 "id",
+      .summary = "Documents of a collection, page by page; with `id` one document, even if its id "
+                 "does not fit into a path",
       .query = "after: the last id of the page before\nlimit: 1 to 200\nid: of one document",
       .response_schema = any_object },
     { .method = "DELETE",
       .path = "/api/v1/collections/{name}/documents",
       .handler = document_delete,
       .scope = WRITE,
-      .summary = "Deletes the document that `id` names, which may have any id",
+      .summary = "Deletes the document named by `id`, even if its id does not fit into a path",
       .query = "id: of the document" },
     { .method = "POST",
       .path = "/api/v1/collections/{name}/documents",
       .handler = documents_post,
       .scope = WRITE,
-      .summary = "Puts documents in: one, {\"documents\": [...]}, or a stream of "
-                 "application/x-ndjson",
+      .summary = "Adds documents: one, {\"documents\": [...]}, or a stream of application/x-ndjson",
       .request_schema = documents_schema,
       .response_schema = any_object,
       .deadline_ns = BP_SECONDS(3600),
@@ -183,7 +181,7 @@ static const bp_route routes[] = {
       .path = "/api/v1/documents",
       .handler = documents_post,
       .scope = WRITE,
-      .summary = "Puts documents into the collection that the body or ?collection= names",
+      .summary = "Adds documents to the collection named in the body or by ?collection=",
       .query = "collection: its name",
       .request_schema = documents_schema,
       .response_schema = any_object,
@@ -407,6 +405,6 @@ static const bp_life life = {
 };
 
 BP_PLUGIN(app, "retrieval", "1.0.0",
-          .summary = "documents in, hybrid search and answers with citations out",
+          .summary = "takes documents; gives hybrid search and answers with citations",
           .license = "Apache-2.0", .instance_size = sizeof(struct retrieval),
           .options = BP_TABLE(options), .life = &life, .ops = &ops)

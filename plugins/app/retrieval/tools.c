@@ -13,18 +13,19 @@ struct wanted {
 };
 
 #define COLLECTION                                                                                 \
-    BP_PARAM_TEXT(struct wanted, collection, .help = "its name; left out: the default one")
+    BP_PARAM_TEXT(struct wanted, collection,                                                       \
+                  .help = "name of the collection; the default one if left out")
 
 static const bp_param search_rows[] = {
     BP_PARAM_TEXT(struct wanted, query, .flags = BP_PARAM_REQUIRED, .minimum = "1",
-                  .maximum = "8192", .help = "what to look for, in plain words"),
+                  .maximum = "8192", .help = "the question or search terms, in plain words"),
     COLLECTION,
     BP_PARAM_INTEGER(struct wanted, limit, .minimum = "1", .maximum = "50", .initial = "8"),
     BP_PARAM_CHOICE(struct wanted, mode, .choices = "hybrid|words|vector", .initial = "hybrid"),
 };
 static const bp_param read_rows[] = {
     BP_PARAM_TEXT(struct wanted, document, .flags = BP_PARAM_REQUIRED, .minimum = "1",
-                  .help = "its id, as a search gives it"),
+                  .help = "id of the document, as a search returns it"),
     COLLECTION,
 };
 static const bp_params search_params = BP_PARAMS_WITH(struct wanted, search_rows,
@@ -43,7 +44,7 @@ static const bp_param found_rows[] = {
     { .name = "collection", .type = BP_PARAM_TYPE_TEXT, .flags = BP_PARAM_REQUIRED },
     { .name = "degraded",
       .type = BP_PARAM_TYPE_TEXT,
-      .help = "why the search was less than it should be" },
+      .help = "reason why the search was incomplete" },
     { .name = "hits",
       .type = BP_PARAM_TYPE_OBJECTS,
       .flags = BP_PARAM_REQUIRED,
@@ -139,8 +140,8 @@ const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS] = {
       .title = "Search documents",
       .handler = search_tool,
       .scope = READ,
-      .description = "Finds passages of the indexed documents that say something about the query, "
-                     "by words and by meaning. Cite the document when you use one.",
+      .description = "Finds passages of the indexed documents that match the query by words and by "
+                     "meaning. Cite the document when you use a passage.",
       .params = &search_params,
       .results = &found,
       .flags = BP_TOOL_READ_ONLY },
@@ -148,14 +149,14 @@ const bp_mcp_tool retrieval_tools[RETRIEVAL_TOOLS] = {
       .title = "Read a document",
       .handler = read_tool,
       .scope = READ,
-      .description = "Gives the whole text of one indexed document.",
+      .description = "Returns the whole text of one indexed document.",
       .params = &read_params,
       .flags = BP_TOOL_READ_ONLY },
     { .name = "list_collections",
       .title = "List collections",
       .handler = list_tool,
       .scope = READ,
-      .description = "Lists the collections of documents and how many are in each.",
+      .description = "Lists the collections and the number of documents in each.",
       .results = &listed,
       .flags = BP_TOOL_READ_ONLY },
 };

@@ -93,10 +93,10 @@ static bp_status worker_start(bp_call *call, void *instance, void *shared)
     cache->lock.source = lock_script;
     cache->unlock.source = unlock_script;
     BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_degraded_total",
-                            "Operations answered without Redis, as it could not be reached.", "op",
-                            &cache->degraded));
+                            "Operations answered without Redis because it could not be reached.",
+                            "op", &cache->degraded));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "cache_redis_local_limits_total",
-                            "Rate limits decided by this process alone, as Redis could not be "
+                            "Rate limits decided by this process alone because Redis could not be "
                             "reached.",
                             "outcome", &cache->counted_locally));
     if (bp_worker_index(call) == 0 && cache->limits_when_down == POLICY_LOCAL)

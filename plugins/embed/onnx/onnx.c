@@ -395,7 +395,8 @@ static bp_status worker_start(bp_call *call, void *instance, void *state)
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_file_bytes", "Size of the model's file.",
                             "", &onnx->file_bytes));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "onnx_model_resident_bytes",
-                            "What the process grew by when the runtime and the model were loaded.",
+                            "Resident memory that loading the runtime and the model added to the "
+                            "process.",
                             "", &onnx->resident_bytes));
     bp_metric_set(onnx->file_bytes, NULL, 0, (double)onnx->shared->model.file_bytes);
     bp_metric_set(onnx->resident_bytes, NULL, 0, (double)onnx->shared->model.resident_bytes);

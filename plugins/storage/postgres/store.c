@@ -87,14 +87,14 @@ static bp_status store_worker_start(bp_call *call, void *instance, void *shared)
     store->shared = shared;
     store->replica_options = options_of_replica(store);
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_retries_total",
-                            "Statements tried again, as another transaction was in the way or a "
+                            "Statements retried because another transaction was in the way or a "
                             "connection broke.",
                             "", &store->retries));
     BP_TRY(postgres_pool_start(call, &store->pool, &store->options, store->shared->primary,
                                "primary"));
     if (store->shared->replica) {
         BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_replica_lag_seconds",
-                                "How far the replica is behind the primary; -1: not known.", "",
+                                "Lag of the replica behind the primary; -1: not known.", "",
                                 &store->lag));
         BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_reads_total",
                                 "Reads, by the server that answered.", "pool", &store->reads));

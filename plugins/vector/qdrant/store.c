@@ -114,7 +114,7 @@ static const bp_option options[] = {
     BP_OPTION_INT(struct qdrant, hnsw_ef, .initial = "0", .minimum = "0", .maximum = "10000",
                   .help = "candidates during that graph's build; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, shards, .initial = "0", .minimum = "0", .maximum = "1024",
-                  .help = "of new collections; 0: the server's default"),
+                  .help = "shards of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, replicas, .initial = "0", .minimum = "0", .maximum = "64",
                   .help = "copies of each shard of new collections; 0: the server's default"),
     BP_OPTION_INT(struct qdrant, write_consistency, .initial = "0", .minimum = "0", .maximum = "64",

@@ -87,7 +87,7 @@ typedef struct bp_run_service {
 
 BP_SERVICE(run, bp_run_service, 1)
 
-/* Begins it; *id lives as long as the call. The instance that calls is the one whose work it is.
+/* Begins it for the instance that calls; *id lives as long as the call.
  * BP_CONFLICT: a run of this id and principal is under way. BP_LIMIT: too many runs, of this client
  * or of all, or no memory left of server.limits.runs. BP_UNAVAILABLE: the conf was changed since
  * the request began, or the server ends. BP_INVALID: a field of the spec. */

@@ -76,8 +76,8 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool,
     if (!pool->server)
         return bp_fail(call, BP_NO_MEMORY, "no memory for connections to PostgreSQL");
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections",
-                            "Connections to PostgreSQL of this process, by what they do.",
-                            "pool state", &pool->connections));
+                            "Connections of this process to PostgreSQL, by state.", "pool state",
+                            &pool->connections));
     BP_TRY(bp_metric_define(call, BP_GAUGE, "backplane_postgres_connections_max",
                             "Connections to PostgreSQL that one worker may have: pool_max.", "pool",
                             &most));
@@ -85,10 +85,10 @@ bp_status postgres_pool_start(bp_call *call, struct postgres_pool *pool,
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_waits_total",
                             "Operations that had to wait for a connection.", "pool", &pool->waits));
     BP_TRY(bp_metric_define(call, BP_HISTOGRAM, "backplane_postgres_wait_seconds",
-                            "How long operations waited for a connection.", "pool",
+                            "Time that operations waited for a connection.", "pool",
                             &pool->wait_seconds));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_opened_total",
-                            "Connections that were made.", "pool", &pool->opened));
+                            "Connections opened.", "pool", &pool->opened));
     BP_TRY(bp_metric_define(call, BP_COUNTER, "backplane_postgres_lost_total",
                             "Connections that broke or had to be dropped.", "pool", &pool->lost));
     return bp_every(call, "postgres-share", BP_MILLISECONDS(SHARE_EVERY_MS), share, pool);

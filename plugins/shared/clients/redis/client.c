@@ -154,12 +154,12 @@ static bp_status define_metrics(bp_call *call, const char *prefix, struct redis_
         const char    *name, *help, *labels;
     } table[] = {
         { &client->connects, BP_COUNTER, "connections_total",
-          "Attempts to connect to Redis: the first to a server, again after a loss, failed.",
+          "Attempts to connect to Redis, by outcome: first connection, reconnection, failure.",
           "outcome" },
-        { &client->flight, BP_GAUGE, "in_flight", "Commands that wait for an answer of Redis.",
+        { &client->flight, BP_GAUGE, "in_flight", "Commands that wait for an answer from Redis.",
           "" },
-        { &client->retries, BP_COUNTER, "retries_total",
-          "Commands sent to Redis once more, by reason.", "reason" },
+        { &client->retries, BP_COUNTER, "retries_total", "Commands sent to Redis again, by reason.",
+          "reason" },
     };
     char name[96];
 

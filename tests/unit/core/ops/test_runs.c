@@ -449,6 +449,67 @@ static void a_message_is_cut_between_characters(void **state)
     on_call(cut_message);
 }
 
+static bp_status begin_named(bp_call *call, const uint8_t owner[16], struct run **run)
+{
+    struct run_work what = { .work = work_until_cancelled,
+                             .generation = &generation,
+                             .deadline_ns = BP_FOREVER };
+    bp_status       status;
+
+    *run = run_new(call, runs, owner, owner, "the-build");
+    run_set_what(*run, "a word of 31 bytes and no more than that");
+    status = run_start(call, *run, &what);
+    if (status != BP_OK)
+        run_release(*run);
+    return status;
+}
+
+static void begin_twice(bp_call *call)
+{
+    struct run *first, *again, *of_bob;
+
+    assert_int_equal(begin_named(call, ada, &first), BP_OK);
+    assert_string_equal(run_look(first).what, "a word of 31 bytes and no more ");
+    assert_int_equal(begin_named(call, ada, &again), BP_CONFLICT);
+    assert_non_null(strstr(call->error.message.data, "\"the-build\" is under way already"));
+    assert_int_equal(begin_named(call, bob, &of_bob), BP_OK); // his are others
+    run_cancel(of_bob);
+    run_release(of_bob);
+    run_cancel(first);
+    assert_int_equal(begin_named(call, ada, &again), BP_OK); // takes the place of what has ended
+    run_release(first);
+    first = run_find(runs, BP_STR("the-build"), ada);
+    assert_ptr_equal(first, again);
+    assert_int_equal(run_look(again).state, RUN_WORKING);
+    run_release(first);
+    // A wait that ends before the run does.
+    assert_int_equal(run_wait_until(call, again, clock_now_ns() + BP_MILLISECONDS(1)), BP_OK);
+    assert_int_equal(run_look(again).state, RUN_WORKING);
+    run_cancel(again);
+    run_release(again);
+}
+
+static void a_run_under_way_is_hidden_by_none_of_its_id(void **state)
+{
+    (void)state;
+    on_call(begin_twice);
+}
+
+static void begin_after_stop(bp_call *call)
+{
+    struct run *run;
+
+    runs_stop(call, runs);
+    assert_int_equal(begin_named(call, ada, &run), BP_UNAVAILABLE);
+    assert_null(run_find(runs, BP_STR("the-build"), ada));
+}
+
+static void nothing_begins_after_the_stop(void **state)
+{
+    (void)state;
+    on_call(begin_after_stop);
+}
+
 int main(void)
 {
 #define RUN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -464,6 +525,8 @@ int main(void)
         RUN_TEST(a_stop_cancels_all_and_waits),
         RUN_TEST(a_run_may_begin_again_under_the_id_that_it_had),
         RUN_TEST(a_message_is_cut_between_characters),
+        RUN_TEST(a_run_under_way_is_hidden_by_none_of_its_id),
+        RUN_TEST(nothing_begins_after_the_stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -695,6 +695,75 @@ static void a_structured_result_is_what_the_tool_promises(void **state)
     testhost_instance_destroy(app);
 }
 
+struct counting {
+    int64_t most;
+    bool    is_ended_by_itself;
+};
+
+static bp_status count_up(bp_call *call, void *instance, bp_run *run, void *argument)
+{
+    const struct counting *counting = argument;
+    bp_run_spec            again = {
+                   .struct_size = sizeof(again), .what = "count", .work = count_up, .id = BP_STR("one")
+    };
+    bp_str id;
+
+    (void)instance;
+    bp_run_progress(run, counting->most, counting->most);
+    bp_run_message(run, BP_STR("counted"));
+    assert_int_equal(bp_run_begin(call, &again, &id), BP_CONFLICT);
+    if (counting->is_ended_by_itself)
+        assert_int_equal(bp_run_cancel(call, BP_STR("one")), BP_OK);
+    if (counting->most < 0)
+        return bp_fail(call, BP_INVALID, "nobody counts down");
+    assert_int_equal(bp_run_result(call, run, BP_STR("{")), BP_INVALID);
+    return bp_run_result(call, run, BP_STR("{\"n\":7}"));
+}
+
+static bp_run_view counted(bp_call *call, int64_t most, bool is_ended_by_itself)
+{
+    struct counting counting = { most, is_ended_by_itself };
+    bp_run_spec     spec = { .struct_size = sizeof(spec),
+                             .what = "count",
+                             .work = count_up,
+                             .argument = &counting,
+                             .argument_bytes = sizeof(counting),
+                             .id = BP_STR("one") };
+    bp_run_view     view = { .struct_size = sizeof(view) };
+    bp_str          id;
+
+    assert_int_equal(bp_run_begin(call, &spec, &id), BP_OK);
+    assert_true(bp_str_is(id, "one"));
+    assert_int_equal(bp_run_wait(call, id, BP_FOREVER, &view), BP_OK);
+    return view;
+}
+
+static void a_run_is_over_when_it_was_begun(void **state)
+{
+    const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
+    testhost_instance *app = testhost_instance_create(host, plugin, "greeter", NULL, 0);
+    bp_call           *call = testhost_call_new(host, BP_SECONDS(1));
+    bp_run_view        view;
+
+    (void)state;
+    testhost_call_tool(call, app, "echo", "{\"n\":1}"); // from here on it is a call of the app
+    view = counted(call, 7, false);
+    assert_int_equal(view.state, BP_RUN_COMPLETED);
+    assert_int_equal(view.done, 7);
+    assert_true(bp_str_is(view.result, "{\"n\":7}"));
+    assert_true(bp_str_is(view.what, "count"));
+    assert_true(bp_str_is(view.message, "counted"));
+    assert_int_equal(bp_run_cancel(call, BP_STR("one")), BP_CONFLICT);
+    view = counted(call, -1, false);
+    assert_int_equal(view.state, BP_RUN_FAILED);
+    assert_int_equal(view.status, BP_INVALID);
+    assert_true(bp_str_is(view.problem, "nobody counts down"));
+    assert_int_equal(counted(call, 7, true).state, BP_RUN_CANCELLED);
+    assert_int_equal(bp_run_look(call, BP_STR("two"), &view), BP_NOT_FOUND);
+    testhost_call_end(call);
+    testhost_instance_destroy(app);
+}
+
 static void values_of_a_uri_are_decoded(void **state)
 {
     const bp_plugin   *plugin = testhost_load_entry(host, app_entry);
@@ -750,6 +819,7 @@ int main(void)
         TEST(what_is_no_json_is_said_in_the_words_of_a_server),
         TEST(an_app_is_asked_by_its_routes),
         TEST(a_structured_result_is_what_the_tool_promises),
+        TEST(a_run_is_over_when_it_was_begun),
         TEST(values_of_a_uri_are_decoded),
         TEST(a_tool_whose_schema_is_none_is_refused_when_it_is_loaded),
     };
