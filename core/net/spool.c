@@ -70,7 +70,7 @@ static bp_status write_out(bp_call *call, void *arg)
 
         if (done > 0)
             at += (size_t)done;
-        else if (errno != EINTR)
+        else if (done == 0 || errno != EINTR)
             return call_fail(call, BP_UNAVAILABLE,
                              "there is no room for the file that a long request body waits in");
     }

@@ -7,6 +7,6 @@ if(Python3_FOUND)
     string(REPLACE "test_" "integration." test ${name})
     bp_add_python_test(${test} ${script})
   endforeach()
-  set_tests_properties(integration.migrate PROPERTIES TIMEOUT 600) # a dozen moves, between five pairs of back ends
-  set_tests_properties(integration.pglite integration.timescale PROPERTIES TIMEOUT 900) # servers in WebAssembly take their time
+  set_tests_properties(integration.migrate PROPERTIES COST 200 TIMEOUT 600) # a dozen moves, between five pairs of back ends
+  set_tests_properties(integration.pglite integration.timescale PROPERTIES COST 200 TIMEOUT 900) # servers in WebAssembly take their time
 endif()

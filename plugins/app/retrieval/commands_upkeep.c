@@ -76,7 +76,7 @@ static bp_status print_json(bp_call *call, const struct upkeep_task *task,
 {
     bp_str json;
 
-    BP_TRY(upkeep_demanded_json(call, demanded, &json));
+    BP_TRY(build_demanded_json(call, demanded, &json));
     BP_TRY(bp_command_print(call, task->run, json));
     return bp_command_print(call, task->run, BP_STR("\n"));
 }
@@ -84,7 +84,7 @@ static bp_status print_json(bp_call *call, const struct upkeep_task *task,
 static bp_status reindex_one(bp_call *call, const struct upkeep_task *task, bp_str name)
 {
     struct demanded demanded;
-    bp_status       status = upkeep_reindex(call, task->self, name, &demanded);
+    bp_status       status = build_reindex(call, task->self, name, &demanded);
 
     if (status != BP_OK)
         return complain(call, task, name, status);
@@ -118,7 +118,7 @@ static bp_status print_verified(bp_call *call, const struct upkeep_task *task, b
 static bp_status verify_one(bp_call *call, const struct upkeep_task *task, bp_str name)
 {
     struct demanded demanded;
-    bp_status       status = upkeep_verify_named(call, task->self, name, &demanded);
+    bp_status       status = build_verify_named(call, task->self, name, &demanded);
 
     if (status != BP_OK)
         return complain(call, task, name, status);

@@ -7,7 +7,7 @@
  *      away.c          the vector store or embedder cannot be reached: what is still done
  *      take_up.c       documents that are not searchable yet, or no longer, become so
  *      upkeep.c        is all there: collections adopted, lost, verified, rebuilt, dropped
- *      builds.c        a build that somebody asked for, as a run
+ *      builds.c        a reindex or verification that somebody asks for; its build is a run
  *      tools.c         what models see: MCP tools
  *      commands*.c     what operators type: ingest, search, reindex, verify data, eval
  *
@@ -249,12 +249,6 @@ bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collection *collection,
                       bp_run *run) BP_SUSPENDS;
 
-/* ---- builds.c ---- */
-
-/* Begins the run that takes up what is behind; *id is also that of one which the caller began
- * before and which is under way. Errors of bp_run_begin(). */
-bp_status build_begin(bp_call *call, const struct collection *collection, bp_str *id);
-
 /* ---- upkeep.c ---- */
 
 /* A round: adopts, compares counts where that is due, builds, drops; says to the host what is not
@@ -297,6 +291,18 @@ struct verified {
  * removed. */
 bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct verified *verified) BP_SUSPENDS;
+/* Reads the row again: another process may have changed it. BP_NOT_FOUND: it was deleted. */
+bp_status upkeep_read_again(bp_call *call, struct retrieval *self,
+                            struct collection *collection) BP_SUSPENDS;
+/* Passages of ready documents of this build: so many points must be there at least. */
+bp_status upkeep_count_passages(bp_call *call, struct retrieval *self,
+                                const struct collection *collection, int64_t *count) BP_SUSPENDS;
+/* False as long as the embedder has not said what it is. */
+bool upkeep_is_of_another_embedder(const struct retrieval  *self,
+                                   const struct collection *collection);
+
+/* ---- builds.c ---- */
+
 /* What a reindex or a verification that was asked for came to. */
 struct demanded {
     struct collection collection;
@@ -305,13 +311,13 @@ struct demanded {
     bool              is_verified;
     struct verified   verified;
 };
-bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
-                         struct demanded *demanded) BP_SUSPENDS;
+bp_status build_reindex(bp_call *call, struct retrieval *self, bp_str name,
+                        struct demanded *demanded) BP_SUSPENDS;
 /* What is missing is taken up, what is needless removed. */
-bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name,
-                              struct demanded *demanded) BP_SUSPENDS;
+bp_status build_verify_named(bp_call *call, struct retrieval *self, bp_str name,
+                             struct demanded *demanded) BP_SUSPENDS;
 /* As the routes answer it. */
-bp_status upkeep_demanded_json(bp_call *call, const struct demanded *demanded, bp_str *json);
+bp_status build_demanded_json(bp_call *call, const struct demanded *demanded, bp_str *json);
 bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response);
 

@@ -116,8 +116,7 @@ static bp_status begin_build(bp_call *call, bp_transaction *transaction, void *a
                            NULL);
 }
 
-/* Reads the row again: another process may have changed it. BP_NOT_FOUND: it was deleted. */
-static bp_status read_again(bp_call *call, struct retrieval *self, struct collection *collection)
+bp_status upkeep_read_again(bp_call *call, struct retrieval *self, struct collection *collection)
 {
     bp_rows rows;
 
@@ -155,7 +154,7 @@ bp_status upkeep_rebuild(bp_call *call, struct retrieval *self, struct collectio
                                "\" is being rebuilt from the stored texts: " BP_FMT,
                                BP_ARG(collection->name), BP_ARG(r.reason)),
                      (bp_field[]){ bp_field_str("collection", collection->name) }, 1);
-    BP_TRY(read_again(call, self, collection));
+    BP_TRY(upkeep_read_again(call, self, collection));
     if (collection->vector_name.len)
         BP_TRY(create(call, self, collection));
     atomic_store(&self->shared->is_upkeep_due, true);
@@ -167,7 +166,7 @@ bp_status upkeep_lost(bp_call *call, struct retrieval *self, const struct collec
     struct collection now = *collection;
 
     bp_clear_error(call);
-    BP_TRY(read_again(call, self, &now));
+    BP_TRY(upkeep_read_again(call, self, &now));
     if (!bp_str_equal(now.vector_name, collection->vector_name))
         return bp_fail(call, BP_UNAVAILABLE,
                        "the collection \"" BP_FMT "\" is being rebuilt: ask again",
@@ -199,8 +198,7 @@ bp_status upkeep_progress(bp_call *call, struct retrieval *self,
 
 /* ---- adopting ---- */
 
-/* Passages of ready documents of this build: so many points must be there at least. */
-static bp_status count_passages(bp_call *call, struct retrieval *self,
+bp_status upkeep_count_passages(bp_call *call, struct retrieval *self,
                                 const struct collection *collection, int64_t *count)
 {
     bp_rows rows;
@@ -252,7 +250,7 @@ static bp_status look_at_unmarked(bp_call *call, struct retrieval *self,
     bool             is_own = false;
 
     *reason = (bp_str){ NULL, 0 };
-    BP_TRY(count_passages(call, self, collection, &count));
+    BP_TRY(upkeep_count_passages(call, self, collection, &count));
     if ((uint64_t)count != points) {
         *reason = bp_format(call,
                             "it has %lld passages, and there are %llu points under its name "
@@ -310,7 +308,7 @@ static bp_status adopt(bp_call *call, struct retrieval *self, struct collection 
                                   "AND vector_name = ''",
                                   bp_sql_int(collection->id), bp_sql_text(name)),
                            NULL));
-    return read_again(call, self, collection);
+    return upkeep_read_again(call, self, collection);
 }
 
 bp_status upkeep_open(bp_call *call, struct retrieval *self, struct collection *collection)
@@ -586,11 +584,11 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, struct coll
     bool            is_missing = false;
     struct verified verified;
 
-    BP_TRY(count_passages(call, self, collection, &before));
+    BP_TRY(upkeep_count_passages(call, self, collection, &before));
     BP_TRY(bp_vector_of(self->vector)
                ->count(call, self->vector->instance, collection->vector_name, NULL, &points));
-    BP_TRY(
-        count_passages(call, self, collection, &after)); // fewer where some were deleted in between
+    BP_TRY(upkeep_count_passages(call, self, collection,
+                                 &after)); // fewer where some were deleted in between
     after = after < before ? after : before;
     if (after > 0 && points == 0)
         return upkeep_rebuild(call, self, collection, BUILD_REFILL,
@@ -711,8 +709,7 @@ bp_status upkeep_sweep(bp_call *call, struct retrieval *self)
 
 /* ---- the round ---- */
 
-/* False as long as the embedder has not said what it is. */
-static bool is_of_another_embedder(const struct retrieval  *self,
+bool upkeep_is_of_another_embedder(const struct retrieval  *self,
                                    const struct collection *collection)
 {
     return self->embedder.info.dimensions &&
@@ -726,7 +723,7 @@ static bp_status complaint_of(bp_call *call, struct retrieval *self,
     int64_t behind, all;
 
     *complaint = bp_str_n(NULL, 0);
-    if (is_of_another_embedder(self, collection)) {
+    if (upkeep_is_of_another_embedder(self, collection)) {
         *complaint = bp_format(call,
                                "collection \"" BP_FMT "\" was made with the embedder \"" BP_FMT
                                "\" and the conf has \"" BP_FMT
@@ -791,7 +788,7 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
         collection_take_row(call, &rows, i, &collection);
         before = collection; // its strings outlive the scratch memory, into which the row may be
                              // read again
-        if (is_of_another_embedder(self, &collection) && collection.vector_name.len)
+        if (upkeep_is_of_another_embedder(self, &collection) && collection.vector_name.len)
             continue;
         BP_TRY(bp_scratch_begin(call));
         status = upkeep_open(call, self, &collection);
@@ -847,158 +844,4 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
     BP_TRY(report_health(call, self));
     BP_TRY(take_up_all(call, self));
     return report_health(call, self);
-}
-
-/* ---- on demand ---- */
-
-static void write_demanded(bp_json_writer *w, const struct demanded *demanded)
-{
-    const struct verified *verified = demanded->is_verified ? &demanded->verified : NULL;
-
-    bp_json_object(w);
-    bp_json_put_string(w, "collection", demanded->collection.name);
-    bp_json_put_integer(w, "documents", demanded->documents);
-    if (verified) {
-        bp_json_put_integer(w, "passages", verified->passages);
-        bp_json_put_integer(w, "points", verified->points);
-        bp_json_put_integer(w, "missing", verified->missing);
-        bp_json_put_integer(w, "needless", verified->needless);
-    }
-    bp_json_put_integer(w, "behind", demanded->behind);
-    bp_json_put_integer(w, "build", demanded->collection.build);
-    if (demanded->run.len)
-        bp_json_put_string(w, "run", demanded->run);
-    bp_json_end(w);
-}
-
-bp_status upkeep_demanded_json(bp_call *call, const struct demanded *demanded, bp_str *json)
-{
-    bp_json_writer *w = bp_json_writer_new(call, 65536);
-
-    write_demanded(w, demanded);
-    return bp_json_done(call, w, json);
-}
-
-static bp_status respond(bp_call *call, bp_response *response, int32_t http_status,
-                         const struct demanded *demanded)
-{
-    bp_json_writer *w = bp_json_writer_new(call, 65536);
-
-    write_demanded(w, demanded);
-    return bp_respond_json(call, response, http_status, w);
-}
-
-/* A store that has lost points answers by words alone while it is filled again; else what it has is
- * searched meanwhile. */
-static bp_status kind_of_reindex(bp_call *call, struct retrieval *self,
-                                 const struct collection *collection, enum build_kind *kind)
-{
-    uint64_t  points = 0;
-    int64_t   passages;
-    bp_status status;
-
-    *kind = BUILD_ANEW;
-    if (!bp_str_equal(collection->model, self->embedder.info.model) ||
-        collection->dimensions != self->embedder.info.dimensions || !collection->vector_name.len)
-        return BP_OK;
-    status = bp_vector_of(self->vector)
-                 ->count(call, self->vector->instance, collection->vector_name, NULL, &points);
-    if (status == BP_NOT_FOUND)
-        bp_clear_error(call);
-    else
-        BP_TRY(status);
-    BP_TRY(count_passages(call, self, collection, &passages));
-    *kind = points < (uint64_t)passages ? BUILD_REFILL : BUILD_REFRESH;
-    return BP_OK;
-}
-
-/* The build does not depend on the run: a round of upkeep takes up what no run could. */
-static bp_status begin_build_of(bp_call *call, struct retrieval *self, struct demanded *demanded)
-{
-    const struct collection *collection = &demanded->collection;
-
-    BP_TRY(upkeep_progress(call, self, collection, &demanded->behind, &demanded->documents));
-    if (collection->state == COLLECTION_READY)
-        return BP_OK;
-    if (build_begin(call, collection, &demanded->run) == BP_OK)
-        return BP_OK;
-    BP_TRY(bp_cancelled(call));
-    bp_log(call, BP_LOG_WARN,
-           "the build of collection \"" BP_FMT "\" waits for the next round: " BP_FMT,
-           BP_ARG(collection->name), BP_ARG(bp_error_of(call)->message));
-    bp_clear_error(call);
-    return BP_OK;
-}
-
-bp_status upkeep_reindex(bp_call *call, struct retrieval *self, bp_str name,
-                         struct demanded *demanded)
-{
-    struct collection *collection = &demanded->collection;
-    enum build_kind    kind;
-
-    *demanded = (struct demanded){ .is_verified = false };
-    BP_TRY(collection_find(call, self, name, collection));
-    BP_TRY(embedder_learn(call, self->embed, &self->embedder));
-    BP_TRY(kind_of_reindex(call, self, collection, &kind));
-    // Documents of older versions do not say how they were cut.
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_documents SET chunking = '?' WHERE "
-                                  "collection_id = $1 AND chunking = ''",
-                                  bp_sql_int(collection->id)),
-                           NULL));
-    // What could not be indexed is tried again: its text is here.
-    BP_TRY(bp_storage_exec(call, self->storage, NULL,
-                           BP_SQL("UPDATE retrieval_documents SET state = 2 WHERE state <> 1 AND "
-                                  "state = 3 AND collection_id = $1",
-                                  bp_sql_int(collection->id)),
-                           NULL));
-    BP_TRY(upkeep_rebuild(call, self, collection, kind,
-                          kind != BUILD_ANEW
-                              ? BP_STR("it was asked for")
-                              : bp_format(call,
-                                          "it was asked for, as the embedder is \"" BP_FMT "\" now",
-                                          BP_ARG(self->embedder.info.model))));
-    return begin_build_of(call, self, demanded);
-}
-
-bp_status upkeep_verify_named(bp_call *call, struct retrieval *self, bp_str name,
-                              struct demanded *demanded)
-{
-    struct collection *collection = &demanded->collection;
-    bp_status          status;
-
-    *demanded = (struct demanded){ .is_verified = true };
-    BP_TRY(collection_find(call, self, name, collection));
-    // Without the embedder what is lost is told all the same.
-    if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
-        bp_clear_error(call);
-    BP_TRY(bp_cancelled(call));
-    if (is_of_another_embedder(self, collection))
-        return bp_fail(call, BP_CONFLICT,
-                       "collection \"" BP_FMT "\" was made with another embedder than the conf "
-                       "has: `backplane reindex --collection " BP_FMT "` rebuilds it",
-                       BP_ARG(collection->name), BP_ARG(collection->name));
-    BP_TRY(upkeep_open(call, self, collection));
-    status = upkeep_verify(call, self, collection, &demanded->verified);
-    if (status == BP_NOT_FOUND)
-        status = upkeep_lost(call, self, collection);
-    BP_TRY(status);
-    BP_TRY(read_again(call, self, collection));
-    return begin_build_of(call, self, demanded);
-}
-
-bp_status reindex_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
-{
-    struct demanded demanded;
-
-    BP_TRY(upkeep_reindex(call, instance, bp_request_path_value(request, "name"), &demanded));
-    return respond(call, response, 202, &demanded);
-}
-
-bp_status verify_post(bp_call *call, void *instance, bp_request *request, bp_response *response)
-{
-    struct demanded demanded;
-
-    BP_TRY(upkeep_verify_named(call, instance, bp_request_path_value(request, "name"), &demanded));
-    return respond(call, response, 200, &demanded);
 }
