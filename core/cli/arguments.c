@@ -82,8 +82,7 @@ bool cli_is_all_taken(int argc, char **argv, int most)
     for (int i = 1; i < argc; i++) {
         if (!is_word && strcmp(argv[i], "--") == 0) {
             remove_words(&argc, argv, i, 1);
-            is_word = true;
-            i--;
+            is_word = true; // and so is everything behind it
         } else if (!is_word && argv[i][0] == '-' && argv[i][1]) {
             const struct command_option *known = command_option_of(argv[i]);
             const char                  *nearest = command_nearest_option(argv[i]);

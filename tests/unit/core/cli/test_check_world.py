@@ -264,6 +264,7 @@ MISTAKES = [
     ("a name twice", "health: { t: { use: tcp, address: «'same.invalid:1' }, u: { use: tcp, address: 'same.invalid:2' }, v: { use: tcp, address: 'x.invalid:2' } }\n" + GOOD, "same.invalid", 0),
     ("a password as a default of the environment", "storage:\n  main: { use: postgres, url: «'${URL:-postgresql://a:b@127.0.0.1/x}' }\n" + APP, "holds a password", 0),
     ("a user without a password", "storage:\n  main: { use: postgres, url: 'postgresql://a@127.0.0.1:5/x' }\n" + APP, "good", 0),
+    ("a password before a short name", "storage:\n  main: { use: postgres, url: «'postgresql://a:b@x.y/z' }\n" + APP, "holds a password", 0),
     ("an empty password", "storage:\n  main: { use: postgres, url: 'postgresql://a:@127.0.0.1/x' }\n" + APP, "good", 0),
     ("keys over http to this machine", GOOD + "vector: { a: { use: qdrant, url: 'http://127.9.9.9:1', api_key: '${file:$F/secret}' },"
      " b: { use: qdrant, url: 'http://[::1]:1', api_key: '${file:$F/secret}' }, c: { use: qdrant, url: 'http://u@localhost/x', api_key: '${file:$F/secret}' } }\n", "is unused", 0),
