@@ -96,7 +96,7 @@ void *arena_alloc_raw(struct arena *arena, size_t size_bytes)
         return NULL;
     CHECK_ALWAYS(arena->next <= arena->end);
     size_bytes = (size_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if ((size_t)(arena->end - arena->next) < size_bytes) {
+    if (!arena->next || (size_t)(arena->end - arena->next) < size_bytes) {
         bool is_large = size_bytes > BLOCK_BYTES / 4;
 
         block = add_block(arena, is_large ? size_bytes : BLOCK_BYTES - sizeof(struct arena_block));

@@ -77,7 +77,7 @@ bp_str json_mend(struct arena *arena, bp_str text)
     bp_str        instead;
 
     text = without_mark(text);
-    buf_init(&buf, arena, text.len * 3 + 1);
+    buf_init(&buf, arena, text.len * 3 + sizeof(REPLACEMENT));
     for (size_t at = 0, len; at < text.len; at += len) {
         len = look_at(text, at, &instead);
         if (!instead.len)

@@ -49,12 +49,32 @@ static bool has_token(bp_str text)
     return false;
 }
 
+/* What a password is assigned to in a connection string. */
+static const char *const password_names[] = { "password=", "passwd=", "passphrase=" };
+
+enum { PASSWORD_NAMES = sizeof(password_names) / sizeof(password_names[0]) };
+
+static bool has_password(bp_str text)
+{
+    const char *end = text.data + text.len;
+
+    for (const char *at = text.data; (at = memchr(at, '=', (size_t)(end - at))) != NULL; at++) {
+        for (size_t i = 0; i < PASSWORD_NAMES; i++) {
+            size_t before = strlen(password_names[i]) - 1;
+
+            if ((size_t)(at - text.data) >= before &&
+                str_equal_ignore_case(bp_str_n(at - before, before + 1),
+                                      bp_str_of(password_names[i])))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Asked of each field of each line of the log. */
 bool mask_is_needed(bp_str text)
 {
-    return has_mark(text) && (has(text, "://") || has_token(text) ||
-                              (memchr(text.data, '=', text.len) &&
-                               (has(text, "assw") || has(text, "ASSW") || has(text, "assp"))));
+    return has_mark(text) && (has(text, "://") || has_token(text) || has_password(text));
 }
 
 bool mask_is_secret_name(bp_str name)
@@ -148,13 +168,12 @@ static size_t add_url(struct bp_buf *out, bp_str text, size_t from, bool hides_p
 /* password=x, passwd=x, sslpassword='x y' of a connection string; 0: none begins here. */
 static size_t skip_assignment(bp_str text, size_t at)
 {
-    static const char *const names[] = { "password=", "passwd=", "passphrase=" };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]), end = at + len;
+    for (size_t i = 0; i < PASSWORD_NAMES; i++) {
+        const char *name = password_names[i];
+        size_t      len = strlen(name), end = at + len;
 
         if (at + len > text.len ||
-            !str_equal_ignore_case(bp_str_n(text.data + at, len), bp_str_of(names[i])))
+            !str_equal_ignore_case(bp_str_n(text.data + at, len), bp_str_of(name)))
             continue;
         if (end < text.len && text.data[end] == '\'') {
             for (end++; end < text.len && text.data[end] != '\'';)

@@ -59,11 +59,21 @@ static void test_a_sentence_is_cut_between_two_characters(void **state)
     }
 }
 
+static void test_a_sentence_that_cannot_be_written_is_none(void **state)
+{
+    struct reason why = { "the one before" };
+
+    (void)state;
+    assert_false(reason_set(&why, "%lc", 0x7FFFFFFFu));
+    assert_false(reason_is_set(&why));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_setting_writes_the_sentence_and_gives_false),
         cmocka_unit_test(test_a_sentence_is_cut_between_two_characters),
+        cmocka_unit_test(test_a_sentence_that_cannot_be_written_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,53 +17,13 @@
 #include "loop/mutex.h"
 #include "loop/pool.h"
 
-static struct worker worker;
-static char          trail[256];
+#include "loop_rig.h"
+
+static char trail[256];
 
 static void note(const char *text)
 {
     strncat(trail, text, sizeof(trail) - strlen(trail) - 1);
-}
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call), int64_t deadline_ns)
-{
-    struct script script = { .run = run };
-
-    trail[0] = '\0';
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns },
-                           run_script, &script));
-    worker_run_until(&worker, is_done, &script);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    return worker_init(&worker, 0, 1, NULL);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    worker_free(&worker);
-    return fiber_live_count() == 0 ? 0 : -1;
 }
 
 /* ---- sleeping, deadlines, cancelling ---- */
@@ -78,7 +38,7 @@ static void sleep_20_ms(bp_call *call)
 static void a_call_sleeps_as_long_as_asked(void **state)
 {
     (void)state;
-    on_call(sleep_20_ms, BP_FOREVER);
+    on_call(sleep_20_ms);
 }
 
 static void sleep_too_long(bp_call *call)
@@ -95,7 +55,7 @@ static void sleep_too_long(bp_call *call)
 static void the_deadline_of_a_call_ends_its_sleep_and_all_later_ones(void **state)
 {
     (void)state;
-    on_call(sleep_too_long, clock_now_ns() + BP_MILLISECONDS(30));
+    on_call_until(sleep_too_long, clock_now_ns() + BP_MILLISECONDS(30));
 }
 
 static bp_call *sleeper;
@@ -123,7 +83,7 @@ static void cancel_it(bp_call *call)
 static void a_cancelled_call_wakes_at_once(void **state)
 {
     (void)state;
-    on_call(cancel_it, BP_FOREVER);
+    on_call(cancel_it);
 }
 
 /* ---- descriptors ---- */
@@ -147,7 +107,7 @@ static void wait_for_a_pipe(bp_call *call)
 static void a_descriptor_is_waited_for_until_ready_or_late(void **state)
 {
     (void)state;
-    on_call(wait_for_a_pipe, BP_FOREVER);
+    on_call(wait_for_a_pipe);
 }
 
 /* ---- children ---- */
@@ -174,6 +134,7 @@ static void two_children(bp_call *call)
 {
     struct bp_child *a, *b;
     char            *made = NULL;
+    trail[0] = '\0';
     assert_int_equal(call_spawn(call, "a", child_a, &made, &a), BP_OK);
     assert_int_equal(call_spawn(call, "b", child_b, NULL, &b), BP_OK);
     note("parent ");
@@ -187,7 +148,7 @@ static void two_children(bp_call *call)
 static void children_run_beside_their_parent_and_are_joined(void **state)
 {
     (void)state;
-    on_call(two_children, BP_FOREVER);
+    on_call(two_children);
 }
 
 static bp_status endless(bp_call *call, void *arg)
@@ -212,7 +173,7 @@ static void join_until_the_deadline(bp_call *call)
 static void a_parent_whose_time_is_over_does_not_say_that_the_caller_went_away(void **state)
 {
     (void)state;
-    on_call(join_until_the_deadline, BP_FOREVER);
+    on_call(join_until_the_deadline);
 }
 
 static bp_status left_behind_status;
@@ -228,7 +189,7 @@ static void a_child_that_nobody_joins_is_cancelled_and_waited_for(void **state)
 {
     (void)state;
     left_behind_status = BP_OK;
-    on_call(leave_child, BP_FOREVER);
+    on_call(leave_child);
     while (left_behind_status == BP_OK || fiber_live_count())
         uv_run(&worker.loop, UV_RUN_ONCE);
     assert_int_equal(left_behind_status, BP_CANCELLED);
@@ -278,7 +239,7 @@ static void a_job_runs_on_a_pool_thread_and_may_call_back(void **state)
 {
     (void)state;
     pool = pool_create("test", 1);
-    on_call(offload, BP_FOREVER);
+    on_call(offload);
     pool_destroy(pool);
 }
 
@@ -310,7 +271,7 @@ static void a_job_of_a_job_runs_at_once_on_its_thread(void **state)
 {
     (void)state;
     pool = pool_create("test", 1);
-    on_call(nest_offloads, BP_FOREVER);
+    on_call(nest_offloads);
     pool_destroy(pool);
 }
 
@@ -376,7 +337,7 @@ static void a_queued_job_is_withdrawn_and_a_begun_one_is_waited_for(void **state
 {
     (void)state;
     pool = pool_create("test", 1);
-    on_call(cancel_jobs, BP_FOREVER);
+    on_call(cancel_jobs);
     pool_destroy(pool);
 }
 
@@ -411,7 +372,7 @@ static void a_job_sees_that_its_call_is_over(void **state)
 {
     (void)state;
     pool = pool_create("test", 1);
-    on_call(cancel_endless, clock_now_ns() + BP_MILLISECONDS(200));
+    on_call_until(cancel_endless, clock_now_ns() + BP_MILLISECONDS(200));
     pool_destroy(pool);
 }
 
@@ -494,7 +455,7 @@ static void who_gives_up_waiting_for_a_lock_never_gets_it(void **state)
 {
     (void)state;
     mutex = mutex_create();
-    on_call(give_up_lock, BP_FOREVER);
+    on_call(give_up_lock);
     mutex_destroy(mutex);
 }
 
@@ -549,7 +510,7 @@ static void a_lock_goes_to_those_who_wait_in_their_order(void **state)
     mutex = mutex_create();
     mutex_set_owner(mutex, &open);
     assert_int_equal(open, 1);
-    on_call(queue_for_lock, BP_FOREVER);
+    on_call(queue_for_lock);
     mutex_destroy(mutex);
     assert_int_equal(open, 0);
 }
@@ -558,6 +519,7 @@ static void cancel_the_next(bp_call *call)
 {
     struct bp_child *first, *second;
 
+    trail[0] = '\0';
     assert_int_equal(mutex_lock(call, mutex), BP_OK);
     assert_int_equal(call_spawn(call, "locker", lock_and_say, "a", &first), BP_OK);
     assert_int_equal(call_sleep(call, BP_MILLISECONDS(2)), BP_OK);
@@ -576,7 +538,7 @@ static void who_is_cancelled_when_just_granted_hands_the_lock_on(void **state)
 {
     (void)state;
     mutex = mutex_create();
-    on_call(cancel_the_next, BP_FOREVER);
+    on_call(cancel_the_next);
     mutex_destroy(mutex);
 }
 
@@ -619,7 +581,7 @@ static void use_scratch(bp_call *call)
 static void an_error_outlives_the_scratch_memory_it_was_made_in(void **state)
 {
     (void)state;
-    on_call(use_scratch, BP_FOREVER);
+    on_call(use_scratch);
 }
 
 static void tell_clients(bp_call *call)
@@ -658,7 +620,7 @@ static void tell_clients(bp_call *call)
 static void clients_are_told_nothing_of_the_inside_of_the_server(void **state)
 {
     (void)state;
-    on_call(tell_clients, BP_FOREVER);
+    on_call(tell_clients);
 }
 
 static char logged_id[80];
@@ -690,7 +652,7 @@ static void lines_of_a_call_say_whose_they_are(void **state)
     close(mkstemp(path));
     worker.log = log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path });
     assert_non_null(worker.log);
-    on_call(log_much, BP_FOREVER);
+    on_call(log_much);
     log_close(worker.log);
     worker.log = NULL;
     file = fopen(path, "r");
@@ -737,7 +699,7 @@ static void run_job(bp_call *call)
 static void a_job_runs_again_and_again_until_it_is_stopped(void **state)
 {
     (void)state;
-    on_call(run_job, BP_FOREVER);
+    on_call(run_job);
 }
 
 /* ---- stacks, ids, trace ---- */
@@ -759,7 +721,7 @@ static void use_much_stack(bp_call *call)
 static void a_fiber_has_the_stack_that_is_promised(void **state)
 {
     (void)state;
-    on_call(use_much_stack, BP_FOREVER);
+    on_call(use_much_stack);
 }
 
 static void trace_it(bp_call *call)
@@ -786,7 +748,7 @@ static void trace_it(bp_call *call)
 static void a_traceparent_is_continued_only_when_it_is_well_formed(void **state)
 {
     (void)state;
-    on_call(trace_it, BP_FOREVER);
+    on_call(trace_it);
 }
 
 static bool may_end;
@@ -815,8 +777,6 @@ static void a_thousand_calls_are_parked_at_once(void **state)
     may_end = true;
     worker_run_until(&worker, thousand_ended, &ended);
 }
-
-#define ON_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 enum { CROWD_MIN = 400, CROWD_STEP = 90, CROWDS = 16 };
 
@@ -864,7 +824,7 @@ static void stop_jobs_in_a_crowd(bp_call *call)
 static void a_job_that_waits_for_its_turn_can_be_stopped(void **state)
 {
     (void)state;
-    on_call(stop_jobs_in_a_crowd, BP_FOREVER);
+    on_call(stop_jobs_in_a_crowd);
 }
 
 static void note_run(void *arg)

@@ -14,20 +14,7 @@
 #include "loop/call.h"
 #include "loop/pool.h"
 
-static struct worker worker;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return worker_init(&worker, 0, 1, NULL);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    worker_free(&worker);
-    return 0;
-}
+#include "loop_rig.h"
 
 /* What was seen of the last call that ran. */
 static struct {
@@ -148,32 +135,7 @@ static void a_call_is_of_whom_it_was_started_for(void **state)
     }
 }
 
-/* ---- scripts on a fiber ---- */
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    ((struct script *)arg)->run(call);
-    ((struct script *)arg)->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call))
-{
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script,
-                           &script));
-    worker_run_until(&worker, is_done, &script);
-}
+/* ---- when it is over ---- */
 
 static void wait_when_over(bp_call *call)
 {
@@ -275,17 +237,15 @@ static void a_pool_has_1_to_64_threads(void **state)
     }
 }
 
-#define RIGGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIGGED(a_call_has_the_id_that_it_was_given_or_one_of_its_own),
-        RIGGED(a_call_is_of_whom_it_was_started_for),
-        RIGGED(a_call_that_is_over_waits_for_nothing),
-        RIGGED(a_trace_is_the_callers_or_made_when_it_is_asked_for),
-        RIGGED(a_job_hears_what_its_fiber_found),
-        RIGGED(a_pool_has_1_to_64_threads),
+        ON_WORKER(a_call_has_the_id_that_it_was_given_or_one_of_its_own),
+        ON_WORKER(a_call_is_of_whom_it_was_started_for),
+        ON_WORKER(a_call_that_is_over_waits_for_nothing),
+        ON_WORKER(a_trace_is_the_callers_or_made_when_it_is_asked_for),
+        ON_WORKER(a_job_hears_what_its_fiber_found),
+        ON_WORKER(a_pool_has_1_to_64_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,51 +21,24 @@
 #include "loop/waker.h"
 #include "loop/watch.h"
 
-static struct worker worker;
-static int           pair[2];
+#include "loop_rig.h"
 
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
+static int pair[2];
 
-static void run_script(bp_call *call, void *arg)
+static int set_up_pair(void **state)
 {
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call))
-{
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script,
-                           &script));
-    worker_run_until(&worker, is_done, &script);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
-    return worker_init(&worker, 0, 1, NULL);
+    return set_up(state);
 }
 
-static int tear_down(void **state)
+static int tear_down_pair(void **state)
 {
-    (void)state;
-    worker_free(&worker);
+    int failed = tear_down(state);
+
     close(pair[0]);
     close(pair[1]);
-    return fiber_live_count() == 0 ? 0 : -1;
+    return failed;
 }
 
 static void fill_socket(int fd)
@@ -461,24 +434,24 @@ static void posts_run_in_their_order(void **state)
         assert_int_equal(order[i], i + 1);
 }
 
-#define ON_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_PAIR(test) cmocka_unit_test_setup_teardown(test, set_up_pair, tear_down_pair)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_WORKER(a_descriptor_is_ready_for_what_was_asked),
-        ON_WORKER(a_wait_for_a_descriptor_ends_with_its_time),
-        ON_WORKER(a_watch_wakes_each_side_for_its_own_event),
-        ON_WORKER(who_waits_is_woken_when_the_watch_is_closed),
-        ON_WORKER(an_event_that_nobody_waits_for_costs_no_turns),
-        ON_WORKER(a_cancelled_watcher_leaves_its_place),
-        ON_WORKER(a_signal_is_remembered_until_it_is_waited_for),
-        ON_WORKER(a_signal_comes_from_any_thread_and_outlives_its_owner),
-        ON_WORKER(a_signal_comes_from_a_fiber_of_the_same_worker),
-        ON_WORKER(a_waker_wakes_a_call_until_it_ends),
-        ON_WORKER(each_key_has_a_slot_of_its_own_on_each_worker),
-        ON_WORKER(there_are_no_more_slots_than_were_promised),
-        ON_WORKER(posts_run_in_their_order),
+        WITH_PAIR(a_descriptor_is_ready_for_what_was_asked),
+        WITH_PAIR(a_wait_for_a_descriptor_ends_with_its_time),
+        WITH_PAIR(a_watch_wakes_each_side_for_its_own_event),
+        WITH_PAIR(who_waits_is_woken_when_the_watch_is_closed),
+        WITH_PAIR(an_event_that_nobody_waits_for_costs_no_turns),
+        WITH_PAIR(a_cancelled_watcher_leaves_its_place),
+        WITH_PAIR(a_signal_is_remembered_until_it_is_waited_for),
+        WITH_PAIR(a_signal_comes_from_any_thread_and_outlives_its_owner),
+        WITH_PAIR(a_signal_comes_from_a_fiber_of_the_same_worker),
+        WITH_PAIR(a_waker_wakes_a_call_until_it_ends),
+        WITH_PAIR(each_key_has_a_slot_of_its_own_on_each_worker),
+        WITH_PAIR(there_are_no_more_slots_than_were_promised),
+        WITH_PAIR(posts_run_in_their_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,74 +6,9 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/str.h"
-#include "loop/call.h"
-#include "loop/fiber.h"
-#include "ops/runs.h"
 
-enum { COUNT_MAX = 4, COUNT_OF_ONE = 3, BYTES = 4096 };
-
-static struct worker          worker;
-static struct runs           *runs;
-static struct generation_seat seat;
-static struct generation      generation = { .seats = &seat, .worker_count = 1 };
-static const uint8_t          ada[16] = { 1 }, bob[16] = { 2 };
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
-static void on_call(void (*run)(bp_call *call))
-{
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker,
-                           &(struct call_options){ .deadline_ns = clock_now_ns() + BP_SECONDS(60) },
-                           run_script, &script));
-    worker_run_until(&worker, is_done, &script);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    seat = (struct generation_seat){ 0 };
-    runs = runs_new(&(struct runs_limits){ .bytes = BYTES,
-                                           .count = COUNT_MAX,
-                                           .count_of_one = COUNT_OF_ONE,
-                                           .kept_ns = BP_SECONDS(60),
-                                           .setting = "the.setting" });
-    return runs ? worker_init(&worker, 0, 1, NULL) : -1;
-}
-
-static void stop_runs(bp_call *call)
-{
-    runs_stop(call, runs);
-    call_sleep(call, BP_MILLISECONDS(1)); // what was posted arrives
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    on_call(stop_runs);
-    runs_free(runs);
-    worker_free(&worker);
-    return fiber_live_count() == 0 && seat.users == 0 ? 0 : -1;
-}
+#include "runs_rig.h"
 
 /* ---- work of several kinds ---- */
 
@@ -512,7 +447,6 @@ static void nothing_begins_after_the_stop(void **state)
 
 int main(void)
 {
-#define RUN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         RUN_TEST(a_run_ends_with_an_outcome_and_lets_its_generation_go),
         RUN_TEST(only_the_owner_finds_a_run),
