@@ -1,5 +1,6 @@
 /* test_worker.c - the loop of a worker: what it begins with, whose turn it is and for how long, its
- * posts, its heartbeat, its end. The file under test is compiled in, with a clock of the test's own.
+ * posts, its heartbeat, its end. The file under test is compiled in, with a clock of the test's
+ * own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,8 @@ static int test_loop_close(uv_loop_t *loop)
     return failed;
 }
 
-static int test_thread(pthread_t *thread, const pthread_attr_t *attributes,
-                       void *(*run)(void *arg), void *arg)
+static int test_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *arg),
+                       void *arg)
 {
     return thread_fails ? thread_fails : pthread_create(thread, attributes, run, arg);
 }
@@ -162,8 +163,9 @@ static void the_thread_of_a_worker_has_its_number(void **state)
     static const struct {
         uint32_t    index;
         const char *name;
-    } names[] = { { 0, "worker-0" }, { 999, "worker-999" }, { 1000, "worker-0" },
-                  { 1001, "worker-1" } };
+    } names[] = {
+        { 0, "worker-0" }, { 999, "worker-999" }, { 1000, "worker-0" }, { 1001, "worker-1" }
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -239,9 +241,9 @@ static void fibers_leave_time_for_the_rest_of_the_loop(void **state)
         int     ready;
         int64_t turn_us;
         int     turns;
-    } runs[] = { { 0, 0, 0 },      { 1, 9000, 1 },   { 2, 9000, 2 },   { 3, 5000, 2 },
-                 { 3, 4999, 3 },   { 9, 2500, 3 },   { 9, 2499, 4 },   { 255, 0, 255 },
-                 { 256, 0, 256 },  { 257, 0, 256 },  { 300, 0, 256 } };
+    } runs[] = { { 0, 0, 0 },     { 1, 9000, 1 },  { 2, 9000, 2 }, { 3, 5000, 2 },
+                 { 3, 4999, 3 },  { 9, 2500, 3 },  { 9, 2499, 4 }, { 255, 0, 255 },
+                 { 256, 0, 256 }, { 257, 0, 256 }, { 300, 0, 256 } };
     static struct queue_link links[300];
 
     (void)state;
@@ -358,8 +360,10 @@ static void what_a_turn_logged_is_handed_over_soon_and_at_the_end(void **state)
 
     (void)state;
     close(mkstemp(path));
-    assert_int_equal(
-        worker_init(&worker, 0, 1, log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path })), 0);
+    assert_int_equal(worker_init(&worker, 0, 1,
+                                 log_open(
+                                     &(struct log_options){ .level = BP_LOG_INFO, .path = path })),
+                     0);
     before = log_batch_use(worker.batch);
     on_turn(&worker.turn);
     assert_false(uv_is_active((uv_handle_t *)&worker.flush)); // there is nothing
