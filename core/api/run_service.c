@@ -81,6 +81,12 @@ static void note_failure(bp_call *call, const struct run_view *view, bp_status s
              sizeof(bp_field), 3);
 }
 
+/* As failure_of() writes it. */
+static const char too_large[] = "{\"code\":\"limit\",\"status\":7,\"message\":\"its result is "
+                                "larger "
+                                "than server.limits.runs allows one client: ask for less\"}";
+_Static_assert((int)BP_LIMIT == 7, "the text above has another status");
+
 static void work_on_fiber(bp_call *call, struct run *run, void *arg)
 {
     struct work    *work = arg;
@@ -93,8 +99,7 @@ static void work_on_fiber(bp_call *call, struct run *run, void *arg)
         note_failure(call, &view, status);
     run_end(call, run, status == BP_OK ? RUN_COMPLETED : RUN_FAILED,
             status == BP_OK ? shared_text_str(of_plugin.result) : failure_of(call, status),
-            "{\"code\":\"limit\",\"status\":429,\"message\":\"its result is larger than "
-            "server.limits.runs allows one client: ask for less\"}");
+            too_large);
     shared_text_release(of_plugin.result);
 }
 

@@ -6,6 +6,8 @@
 #include "base/reason.h"
 #include "core/net/http_rig.h"
 
+#include "rig_text.h"
+
 #include <backplane/app.h>
 #include <backplane/cache.h>
 #include <backplane/command.h>
@@ -314,6 +316,43 @@ __attribute__((unused)) static int api_rig_stop(void **state)
     api_rig_close();
     metrics_clear();
     return seat.users == 0 ? 0 : -1; // all have left
+}
+
+/* ---- calls on the worker ---- */
+
+struct rig_step {
+    void (*run)(bp_call *call, void *arg);
+    void       *arg;
+    atomic_bool is_done;
+};
+
+static inline void rig_run_step(bp_call *call, void *arg)
+{
+    struct rig_step *step = arg;
+
+    step->run(call, step->arg);
+    step->is_done = true;
+}
+
+static inline void rig_post_step(void *arg)
+{
+    struct call_options options = { .deadline_ns = clock_now_ns() + BP_SECONDS(60) };
+
+    assert_true(call_start(&rig.worker, &options, rig_run_step, arg));
+}
+
+static inline bool rig_has_run(void *arg)
+{
+    return ((struct rig_step *)arg)->is_done;
+}
+
+/* As a call on the worker, from the thread of the test, to its end. */
+static inline void on_worker(void (*run)(bp_call *call, void *arg), void *arg)
+{
+    struct rig_step step = { .run = run, .arg = arg };
+
+    worker_post(&rig.worker, rig_post_step, &step);
+    assert_true(RIG_SOON(step.is_done));
 }
 
 /* ---- a client ---- */

@@ -19,43 +19,6 @@
 static struct mcp_kept *world_kept;
 static struct mcp      *world_mcp;
 
-/* ---- calls on the worker ---- */
-
-struct world_step {
-    void (*run)(bp_call *call, void *arg);
-    void       *arg;
-    atomic_bool is_done;
-};
-
-static inline void world_run_step(bp_call *call, void *arg)
-{
-    struct world_step *step = arg;
-
-    step->run(call, step->arg);
-    step->is_done = true;
-}
-
-static inline void world_post_step(void *arg)
-{
-    struct call_options options = { .deadline_ns = clock_now_ns() + BP_SECONDS(60) };
-
-    assert_true(call_start(&rig.worker, &options, world_run_step, arg));
-}
-
-static inline bool world_has_run(void *arg)
-{
-    return ((struct world_step *)arg)->is_done;
-}
-
-/* As a call on the worker, from the thread of the test, to its end. */
-static inline void on_worker(void (*run)(bp_call *call, void *arg), void *arg)
-{
-    struct world_step step = { .run = run, .arg = arg };
-
-    worker_post(&rig.worker, world_post_step, &step);
-    assert_true(RIG_SOON(step.is_done));
-}
-
 /* ---- start and stop ---- */
 
 static inline void world_make(bp_call *call, void *arg)
@@ -73,12 +36,12 @@ static inline void world_make(bp_call *call, void *arg)
 
 static inline void world_start(void)
 {
-    struct world_step step = { .run = world_make };
+    struct rig_step step = { .run = world_make };
 
     world_kept = mcp_kept_new(&conf.server.mcp);
     assert_non_null(world_kept);
-    world_post_step(&step);
-    worker_run_until(&rig.worker, world_has_run, &step);
+    rig_post_step(&step);
+    worker_run_until(&rig.worker, rig_has_run, &step);
 }
 
 static inline void world_drain(void)
@@ -141,50 +104,6 @@ static inline int world_tear_down(void **state)
 #define WORLD_TEST(function)                                                                       \
     cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
 
-/* ---- texts ---- */
-
-static inline char *replaced(char *text, const char *old, const char *new)
-{
-    char *at;
-
-    while ((at = strstr(text, old)) != NULL) {
-        size_t before = (size_t)(at - text);
-        char  *made = malloc(strlen(text) + strlen(new) + 1);
-
-        sprintf(made, "%.*s%s%s", (int)before, text, new, at + strlen(old));
-        free(text);
-        text = made;
-    }
-    return text;
-}
-
-static inline void swap(char *text, char from, char to)
-{
-    for (; *text; text++)
-        if (*text == from)
-            *text = to;
-}
-
-/* Ids of 32 digits, and times: "ID", "TIME". */
-static inline char *hide_ids(char *text)
-{
-    for (size_t i = 0; text[i]; i++) {
-        size_t digits = strspn(text + i, "0123456789abcdef");
-
-        if (digits == 32) {
-            memmove(text + i + 2, text + i + 32, strlen(text + i + 32) + 1);
-            memcpy(text + i, "ID", 2);
-        } else if (strncmp(text + i, "20", 2) == 0 && strlen(text + i) >= 24 &&
-                   text[i + 10] == 'T' && text[i + 23] == 'Z') {
-            memmove(text + i + 4, text + i + 24, strlen(text + i + 24) + 1);
-            memcpy(text + i, "TIME", 4);
-        } else if (digits > 1) {
-            i += digits - 1;
-        }
-    }
-    return text;
-}
-
 /* As tests write it. */
 static inline char *readable(char *text)
 {
@@ -192,24 +111,6 @@ static inline char *readable(char *text)
     swap(text, '\n', '|');
     return hide_ids(replaced(text, "'version':'" BACKPLANE_VERSION "'", "'version':'VERSION'"));
 }
-
-static inline char *formatted(const char *format, ...) BP_FORMAT(1, 2);
-static inline char *formatted(const char *format, ...)
-{
-    char   *text;
-    va_list args;
-
-    va_start(args, format);
-    assert_true(vasprintf(&text, format, args) >= 0);
-    va_end(args);
-    return text;
-}
-
-#define EXPECT_TEXT(text, wanted)                                                                  \
-    do {                                                                                           \
-        if (strcmp(text, wanted) != 0)                                                             \
-            fail_msg("\nnot    %s\nbut is %s", wanted, text);                                      \
-    } while (0)
 
 /* ---- a client ---- */
 
@@ -322,11 +223,6 @@ static inline void answer_free(struct answer *answer)
 /* Ends the answer, too. */
 static inline void expect_answer(struct answer *answer, const char *asked, const char *wanted)
 {
-#ifdef RECORD
-    printf("@@%s\n", answer->body);
-    fflush(stdout);
-    return;
-#endif
     if (strcmp(answer->body, wanted) != 0)
         fail_msg("%s\nnot    %s\nbut is %s", asked, wanted, answer->body);
     answer_free(answer);

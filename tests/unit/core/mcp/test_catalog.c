@@ -509,17 +509,18 @@ static void instructions_of_all_apps_are_put_together(void **state)
     catalog_free(catalog);
 }
 
-static bool offers_b(void *instance, const char *name)
+/* The object of the first worker's instance is the name that it offers. */
+static bool offers_its_own(void *instance, const char *name)
 {
-    (void)instance;
-    return strcmp(name, "b") == 0;
+    return strcmp(name, instance) == 0;
 }
 
 static void an_instance_offers_some_of_its_table(void **state)
 {
     (void)state;
     offer_tools(0, a_and_b, 2);
-    apps[0].offers = offers_b;
+    instances[0].object = "b";
+    apps[0].offers = offers_its_own;
     expect_names(NULL, "b ");
     apps[0].struct_size = offsetof(bp_app_ops, offers); // compiled before there was such a thing
     expect_names(NULL, "a b ");

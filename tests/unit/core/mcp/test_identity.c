@@ -90,6 +90,34 @@ static void a_scope_that_is_missing_is_named(void **state)
     free(all);
 }
 
+/* Where tokens are taken, a client is told which scope to ask its issuer for. */
+static void a_scope_that_is_missing_is_a_challenge(void **state)
+{
+    bp_str        audience = BP_STR("https://mcp.example/mcp");
+    char         *key;
+    struct answer answer;
+
+    (void)state;
+    world_defaults();
+    conf.server.auth.mode = AUTH_BOTH;
+    conf.server.auth.issuer = BP_STR("https://issuer.example");
+    conf.server.auth.audience = (bp_str_list){ &audience, 1 };
+    api_rig_start();
+    key = key_with("other");
+    answer = modern("tools/call", "scoped", key, "'name':'scoped','arguments':{}," META);
+    assert_int_equal(answer.status, 403);
+    if (!strstr(answer.head, "WWW-Authenticate: Bearer ") ||
+        !strstr(answer.head, "error=\"insufficient_scope\"") ||
+        !strstr(answer.head, "scope=\"app:write\""))
+        fail_msg("%s", answer.head);
+    answer_free(&answer);
+    answer = modern("tools/call", "none", key, "'name':'none'," META);
+    assert_int_equal(answer.status, 200);
+    assert_null(strstr(answer.head, "WWW-Authenticate"));
+    answer_free(&answer);
+    free(key);
+}
+
 static void scopes_of_all_tables_are_put_together(void **state)
 {
     struct arena arena;
@@ -410,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_KEYS(a_scope_that_is_missing_is_named),
+        cmocka_unit_test_teardown(a_scope_that_is_missing_is_a_challenge, world_tear_down),
         WITH_KEYS(scopes_of_all_tables_are_put_together),
         WITH_KEYS(sessions_and_tasks_belong_to_the_key_that_opened_them),
         WITH_KEYS(a_state_belongs_to_its_key_and_to_all_processes_of_one_secret),

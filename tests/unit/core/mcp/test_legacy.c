@@ -545,6 +545,10 @@ static const struct batch_case {
          "[{'jsonrpc':'2.0','id':1,'error':{'code':-32600,"
          "'message':'initialize cannot be part of a batch or of a session that is there already'}}"
          "]"),
+    PAIR("[{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'act','arguments':{"
+         "'do':'ask','asks':{'a':{}}}}}]",
+         "[{'jsonrpc':'2.0','id':1,'result':{'content':[{'type':'text','text':'the client takes no "
+         "stream, so it cannot be asked elicitation/create'}],'isError':true}}]"),
     PAIR("[]", "400 "
                "{'jsonrpc':'2.0','id':null,'error':{'code':-32600,"
                "'message':'an array of messages is part of MCP 2025-03-26 only,"
@@ -554,7 +558,7 @@ static const struct batch_case {
 static void a_batch_is_answered_by_one(void **state)
 {
     (void)state;
-    session = legacy_open("2025-03-26", "{}");
+    session = legacy_open("2025-03-26", "{'elicitation':{}}");
     for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
         struct answer answer = legacy(session, batches[i].body);
 

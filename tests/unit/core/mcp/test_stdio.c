@@ -116,10 +116,6 @@ static void expect_heard(const char *said, const char *wanted)
 {
     char *line = hear();
 
-#ifdef RECORD
-    printf("@@%s\n", line);
-    return;
-#endif
     if (!line || strcmp(line, wanted) != 0)
         fail_msg("%s\nnot    %s\nbut is %s", said, wanted, line ? line : "the end");
     free(line);

@@ -1,0 +1,349 @@
+/* test_runs.c - long-lived work of an app: begun by a handler, looked at, waited for and cancelled,
+ * by handlers and at /runs. */
+#include "api_rig.h"
+
+#include <backplane/loop.h>
+#include <backplane/run.h>
+
+#include "api/run_service.h"
+#include "ops/runs.h"
+
+static atomic_int work_waits, work_cancelled, work_released;
+
+/* ---- the layer ---- */
+
+static void fill_nothing(bp_app_ops *app)
+{
+    (void)app;
+}
+
+static void start_runs(void)
+{
+    api.runs = runs_new(&(struct runs_limits){ .bytes = 1 << 20,
+                                               .count = 16,
+                                               .count_of_one = 8,
+                                               .kept_ns = BP_SECONDS(3600),
+                                               .setting = "server.limits.runs" });
+    assert_non_null(api.runs);
+    run_service_show(&rig.worker, &api);
+}
+
+static void nothing_yet(void)
+{
+}
+
+static void stop_on_worker(bp_call *call, void *arg)
+{
+    (void)arg;
+    runs_stop(call, api.runs);
+}
+
+static void stop_runs(void)
+{
+    on_worker(stop_on_worker, NULL);
+}
+
+static void release_runs(void)
+{
+    runs_free(api.runs);
+}
+
+static const struct rig_layer layer = { &run_service_entry, fill_nothing, start_runs,
+                                        nothing_yet,        stop_runs,    release_runs };
+
+/* ---- the app ---- */
+
+/* What it is told, it does. */
+static bp_status work(bp_call *call, void *instance, bp_run *run, void *argument)
+{
+    const char *what = argument;
+
+    (void)instance;
+    bp_run_progress(run, 1, 4);
+    bp_run_message(run, BP_STR("at it"));
+    if (strcmp(what, "result") == 0)
+        return bp_run_result(call, run, BP_STR("{\"made\":[1,2]}"));
+    if (strcmp(what, "twice") == 0) {
+        BP_TRY(bp_run_result(call, run, BP_STR("1")));
+        return bp_run_result(call, run, BP_STR("2"));
+    }
+    if (strcmp(what, "broken") == 0)
+        return bp_run_result(call, run, BP_STR("{\"made\":"));
+    if (strcmp(what, "fail") == 0)
+        return bp_fail(call, BP_CONFLICT, "two at once");
+    if (strcmp(what, "inside") == 0)
+        return bp_fail(call, BP_INTERNAL, "a secret of the inside");
+    if (strcmp(what, "large") == 0) {
+        char *text = bp_alloc(call, 300002);
+
+        memset(text, 'x', 300002);
+        text[0] = text[300001] = '"';
+        return bp_run_result(call, run, bp_str_n(text, 300002));
+    }
+    if (strcmp(what, "wait") != 0)
+        return BP_OK;
+    for (int number = work_waits++; work_released <= number;) {
+        bp_status status = bp_sleep(call, BP_MILLISECONDS(2));
+
+        if (status != BP_OK) {
+            work_cancelled++;
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
+static bp_str query(const bp_request *request, const char *name)
+{
+    bp_str value;
+
+    bp_request_query(request, name, &value);
+    return value;
+}
+
+static bp_status begin(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_str      act = query(request, "act"), id = { "", 0 }, bytes, time;
+    bool        has_bytes = bp_request_query(request, "bytes", &bytes);
+    bp_run_spec spec = { .struct_size = sizeof(spec),
+                         .what = bp_format(call, BP_FMT, BP_ARG(query(request, "what"))).data,
+                         .work = bp_str_is(act, "none") ? NULL : work,
+                         .argument = bp_format(call, BP_FMT, BP_ARG(act)).data,
+                         .argument_bytes = act.len + 1,
+                         .id = query(request, "id") };
+
+    (void)instance;
+    if (has_bytes) {
+        spec.argument_bytes = strtoul(bytes.data, NULL, 10);
+        spec.argument = bp_alloc(call, spec.argument_bytes);
+    }
+    if (bp_request_query(request, "time", &time))
+        spec.timeout_ns = BP_MILLISECONDS(strtol(time.data, NULL, 10));
+    BP_TRY(bp_run_begin(call, &spec, &id));
+    return bp_respond(call, response, 202, "text/plain", id);
+}
+
+static bp_status look(bp_call *call, void *instance, bp_request *request, bp_response *response)
+{
+    bp_run_view view = { .struct_size = sizeof(view) };
+    bp_str      id = query(request, "id"), how = query(request, "how");
+
+    (void)instance;
+    if (bp_str_is(how, "cancel")) {
+        BP_TRY(bp_run_cancel(call, id));
+        return bp_respond(call, response, 200, "text/plain", BP_STR("cancelled"));
+    }
+    if (bp_str_is(how, "wait"))
+        BP_TRY(bp_run_wait(call, id, BP_FOREVER, &view));
+    else if (bp_str_is(how, "soon"))
+        BP_TRY(bp_run_wait(call, id, clock_now_ns() + BP_MILLISECONDS(5), &view));
+    else
+        BP_TRY(bp_run_look(call, id, &view));
+    return bp_respond(call, response, 200, "text/plain",
+                      bp_format(call,
+                                "state=%u id=" BP_FMT " what=" BP_FMT " message=" BP_FMT
+                                " %lld/%lld result=" BP_FMT " status=%d problem=" BP_FMT,
+                                view.state, BP_ARG(view.id), BP_ARG(view.what),
+                                BP_ARG(view.message), (long long)view.done, (long long)view.total,
+                                BP_ARG(view.result), view.status, BP_ARG(view.problem)));
+}
+
+static const bp_route run_routes[] = { { .method = "POST", .path = "/begin", .handler = begin },
+                                       { .method = "GET", .path = "/look", .handler = look } };
+
+static int set_up(void **state)
+{
+    (void)state;
+    work_waits = work_cancelled = work_released = 0;
+    rig_layer = &layer;
+    rig_routes = run_routes;
+    rig_route_count = 2;
+    rig_commands = NULL;
+    rig_command_count = 0;
+    api_rig_defaults();
+    api_rig_start();
+    return 0;
+}
+
+/* The body, behind a status but 200; ids and times are hidden, and " is written '. */
+static char *asked(const char *method, const char *path)
+{
+    char *answer = ask(method, path, strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
+    int   status = client_status(answer);
+    char *body = status == 200 ? formatted("%s", client_body(answer))
+                               : formatted("%d %s", status, client_body(answer));
+
+    free(answer);
+    swap(body, '"', '\'');
+    return body;
+}
+
+static void expect_of(const char *method, const char *path, const char *wanted)
+{
+    char *body = hide_ids(asked(method, path));
+
+    if (strcmp(body, wanted) != 0)
+        fail_msg("%s %s\nnot    %s\nbut is %s", method, path, wanted, body);
+    free(body);
+}
+
+#define REFUSED(status, code, message)                                                             \
+#status " {'error':{'code':'" code "','message':'" message "','request_id':'ID'}}"
+#define RUN(id, what, state)                                                                       \
+    "{'id':'" id "','what':'" what "','state':'" state "','message':'at it','done':1,'total':4,"   \
+    "'created_at':'TIME','updated_at':'TIME'"
+
+static void a_run_leaves_its_result(void **state)
+{
+    (void)state;
+    expect_of("POST", "/begin?what=job&act=result&id=one", "202 one");
+    expect_of("GET", "/look?id=one&how=wait",
+              "state=2 id=one what=job message=at it 1/4 result={'made':[1,2]} status=0 problem=");
+    expect_of("GET", "/runs/one", RUN("one", "job", "completed") ",'result':{'made':[1,2]}}");
+    expect_of("POST", "/begin?what=job&act=twice&id=two", "202 two");
+    expect_of("GET", "/runs/two?wait=60", RUN("two", "job", "completed") ",'result':2}");
+    expect_of("POST", "/begin?what=job&act=nothing&id=three", "202 three");
+    expect_of("GET", "/runs/three?wait=60", RUN("three", "job", "completed") "}");
+    expect_of("GET", "/runs",
+              "{'runs':[" RUN("three", "job",
+                              "completed") "}," RUN("two", "job",
+                                                    "completed") "}," RUN("one", "job",
+                                                                          "completed") "}]}");
+    expect_of("POST", "/begin?what=job&act=nothing", "202 ID"); // a random one
+}
+
+static void a_run_that_fails_says_what_a_client_may_see(void **state)
+{
+    (void)state;
+    expect_of("POST", "/begin?what=job&act=fail&id=a", "202 a");
+    expect_of("GET", "/look?id=a&how=wait",
+              "state=3 id=a what=job message=at it 1/4 result= status=5 problem=two at once");
+    expect_of("GET", "/runs/a",
+              RUN("a", "job", "failed") ",'error':{'code':'conflict','status':5,'message':'two at "
+                                        "once','request_id':'ID'}}");
+    expect_of("POST", "/begin?what=job&act=inside&id=b", "202 b");
+    expect_of("GET", "/runs/b?wait=60",
+              RUN("b", "job", "failed") ",'error':{'code':'internal','status':9,'message':'a "
+                                        "mistake in the program','request_id':'ID'}}");
+    expect_logged("a secret of the inside");
+    expect_of("POST", "/begin?what=job&act=broken&id=c", "202 c");
+    expect_of("GET", "/runs/c?wait=60",
+              "{'id':'c','what':'job','state':'failed','message':'at "
+              "it','done':1,'total':4,'created_at':'TIME','updated_at':'TIME','error':{'code':'"
+              "invalid','status':1,'message':'the result of a run is not JSON: unexpected token "
+              "near end of file, at byte 8','request_id':'ID'}}");
+    expect_of("POST", "/begin?what=job&act=large&id=d", "202 d");
+    expect_of("GET", "/runs/d?wait=60",
+              RUN("d", "job",
+                  "failed") ",'error':{'code':'limit','status':7,'message':'its result is larger "
+                            "than server.limits.runs allows one client: ask for less'}}");
+    expect_of("GET", "/look?id=d",
+              "state=3 id=d what=job message=at it 1/4 result= status=7 problem=its result is "
+              "larger "
+              "than server.limits.runs allows one client: ask for less");
+    expect_of("POST", "/begin?what=job&act=wait&id=e&time=20", "202 e");
+    expect_of("GET", "/runs/e?wait=60",
+              "{'id':'e','what':'job','state':'failed','message':'at "
+              "it','done':1,'total':4,'created_at':'TIME','updated_at':'TIME','error':{'code':'"
+              "deadline','status':13,'message':'sleeping took longer than the time "
+              "allowed','request_id':'ID'}}");
+}
+
+static void a_run_is_cancelled_once(void **state)
+{
+    (void)state;
+    expect_of("POST", "/begin?what=job&act=wait&id=a", "202 a");
+    assert_true(RIG_SOON(work_waits == 1));
+    expect_of("GET", "/look?id=a&how=soon",
+              "state=0 id=a what=job message=at it 1/4 result= status=0 problem=");
+    expect_of("GET", "/runs/a", RUN("a", "job", "working") "}");
+    expect_of("POST", "/begin?what=job&act=wait&id=a",
+              REFUSED(409, "conflict",
+                      "the work \\'a\\' is under way already: wait for it, or cancel it"));
+    expect_of("DELETE", "/runs/a", RUN("a", "job", "cancelled") "}");
+    assert_true(RIG_SOON(work_cancelled == 1));
+    expect_of("GET", "/runs/a?wait=60", RUN("a", "job", "cancelled") "}");
+    expect_of("DELETE", "/runs/a", REFUSED(409, "conflict", "the run \\'a\\' has ended already"));
+    expect_of("GET", "/look?id=a&how=cancel",
+              REFUSED(409, "conflict", "the run \\'a\\' has ended already"));
+    expect_of("POST", "/begin?what=job&act=wait&id=b", "202 b");
+    assert_true(RIG_SOON(work_waits == 2));
+    expect_of("GET", "/look?id=b&how=cancel", "cancelled");
+    assert_true(RIG_SOON(work_cancelled == 2));
+}
+
+static void what_is_not_there_is_not_found(void **state)
+{
+    static const char missing[] = REFUSED(404, "not_found",
+                                          "there is no run \\'x\\', or no longer");
+
+    (void)state;
+    expect_of("GET", "/runs/x", missing);
+    expect_of("DELETE", "/runs/x", missing);
+    expect_of("GET", "/look?id=x", missing);
+    expect_of("GET", "/look?id=x&how=wait", missing);
+    expect_of("GET", "/look?id=x&how=cancel", missing);
+    expect_of("GET", "/runs", "{'runs':[]}");
+    expect_of("GET", "/runs/x?wait=60", missing);
+    expect_of("GET", "/runs/x?wait=61", REFUSED(400, "invalid", "\\'wait\\' is 0 to 60 seconds"));
+    expect_of("GET", "/runs/x?wait=y", REFUSED(400, "invalid", "\\'wait\\' is 0 to 60 seconds"));
+}
+
+#define WORD_31 "0123456789012345678901234567890"
+
+static void a_spec_has_bounds(void **state)
+{
+    static const char word[] = REFUSED(400, "invalid",
+                                       "a run needs its work and a word of at most 31 bytes for "
+                                       "it");
+    static const char argument[] = REFUSED(400, "invalid",
+                                           "a run's argument has at most 1048576 bytes, and its "
+                                           "time is not negative");
+
+    (void)state;
+    expect_of("POST", "/begin?what=" WORD_31 "&id=a", "202 a");
+    expect_of("POST", "/begin?what=" WORD_31 "1&id=b", word);
+    expect_of("POST", "/begin?what=&id=b", word);
+    expect_of("POST", "/begin?what=job&act=none&id=b", word);
+    expect_of("POST", "/begin?what=job&id=azAZ09._-", "202 azAZ09._-");
+    expect_of("POST", "/begin?what=job&id=a%2Fb",
+              REFUSED(400, "invalid",
+                      "the id of a run is at most 32 of [A-Za-z0-9._-], not \\'a/b\\'"));
+    expect_of("POST", "/begin?what=job&id=" WORD_31 "g", "202 " WORD_31 "g");
+    expect_of("POST", "/begin?what=job&id=" WORD_31 "gh",
+              REFUSED(400, "invalid",
+                      "the id of a run is at most 32 of [A-Za-z0-9._-], not \\'" WORD_31 "gh\\'"));
+    expect_of("POST", "/begin?what=job&bytes=200000&id=c", "202 c");
+    expect_of("POST", "/begin?what=job&bytes=1048577&id=d", argument);
+    expect_of("POST", "/begin?what=job&time=-1&id=d", argument);
+}
+
+/* Of another edition of the conf, or of none. */
+static void nothing_begins_while_the_server_ends(void **state)
+{
+    static const char ends[] = REFUSED(503, "unavailable",
+                                       "the conf was changed since this request began, or the "
+                                       "server ends: send it again");
+
+    (void)state;
+    generation.unit_count = 0;
+    expect_of("POST", "/begin?what=job", ends);
+    generation.unit_count = UNITS;
+    run_service_show(&rig.worker, NULL);
+    expect_of("POST", "/begin?what=job", ends);
+    expect_of("GET", "/look?id=x",
+              REFUSED(404, "not_found", "there is no run \\'x\\', or no longer"));
+    run_service_show(&rig.worker, &api);
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, api_rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_run_leaves_its_result), CASE(a_run_that_fails_says_what_a_client_may_see),
+        CASE(a_run_is_cancelled_once), CASE(what_is_not_there_is_not_found),
+        CASE(a_spec_has_bounds),       CASE(nothing_begins_while_the_server_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
