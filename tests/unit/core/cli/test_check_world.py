@@ -1,8 +1,8 @@
 """test_check_world.py - mistakes that people make in a conf, and what `backplane check` says of each: its line, column and words, the exit
 status, and that nothing is written by it.
 
-All that is said of each stands in test_check_world.said (see tests/lib/transcript.py). A mistake is a text in which «...» marks the place that has to be named, with an optional /* warning */ level. `$F` is a folder with
-files of every sort, made below.
+All that is said of each stands in test_check_world.said (see tests/lib/transcript.py). A mistake is a text in which «...» marks
+the place that has to be named, with an optional /* warning */ level. `$F` is a folder with files of every sort, made below.
 """
 import concurrent.futures
 import json
@@ -261,7 +261,8 @@ MISTAKES = [
     ("a deadline of a storage", "storage: { main: { use: sqlite, path: x.db, deadline: 5s } }\n" + APP, "good", 0),
     # ---- more of names and credentials ----
     ("several hosts in a URL", "storage:\n  main: { use: postgres, url: «'postgresql://a@one.invalid:1,127.0.0.1:2,two.invalid,[::1]:3/x?sslmode=disable' }\n" + APP, "one.invalid", 0),
-    ("a name twice", "health: { t: { use: tcp, address: «'same.invalid:1' }, u: { use: tcp, address: 'same.invalid:2' }, v: { use: tcp, address: 'x.invalid:2' } }\n" + GOOD, "same.invalid", 0),
+    ("a name twice",
+     "health: { t: { use: tcp, address: «'same.invalid:1' }, u: { use: tcp, address: 'same.invalid:2' }, v: { use: tcp, address: 'x.invalid:2' } }\n" + GOOD, "same.invalid", 0),
     ("a password as a default of the environment", "storage:\n  main: { use: postgres, url: «'${URL:-postgresql://a:b@127.0.0.1/x}' }\n" + APP, "holds a password", 0),
     ("a user without a password", "storage:\n  main: { use: postgres, url: 'postgresql://a@127.0.0.1:5/x' }\n" + APP, "good", 0),
     ("a password before a short name", "storage:\n  main: { use: postgres, url: «'postgresql://a:b@x.y/z' }\n" + APP, "holds a password", 0),
@@ -276,7 +277,8 @@ MISTAKES = [
     ("the log to nowhere", "log: { file: /dev/null }\n" + GOOD, "good", 0),
     ("a database that is a socket", "log: { file: «$F/a.sock }\n" + GOOD, "is a socket, and has to be a file", 78),
     ("a root that is a device", "app: { filesystem: { roots: [ «/dev/null ] } }\n", "is a device or a pipe", 78),
-    ("dots above what is there", "storage:\n  main: { use: sqlite, path: $F/new/./a/../x.db }\n  two: { use: sqlite, path: «$F//new/x.db }\n" + APP, "is the path of storage.main too", 78),
+    ("dots above what is there",
+     "storage:\n  main: { use: sqlite, path: $F/new/./a/../x.db }\n  two: { use: sqlite, path: «$F//new/x.db }\n" + APP, "is the path of storage.main too", 78),
     ("dots that go above the root", "storage:\n  main: { use: sqlite, path: /../../../$F/x.db }\n  two: { use: sqlite, path: «$F/x.db }\n" + APP, "is the path of storage.main too", 78),
     ("a vector store around a database", "storage: { main: { use: sqlite, path: $F/v/x.db } }\nvector: { d: { use: local, path: «$F/v } }\n" + APP, "holds the path of storage.main", 0),
     ("paths that only look alike", "storage: { main: { use: sqlite, path: $F/vv/x.db } }\nvector: { d: { use: local, path: $F/v } }\n" + APP, "is unused", 0),
