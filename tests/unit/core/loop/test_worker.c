@@ -1,5 +1,6 @@
 /* test_worker.c - the loop of a worker: what it begins with, whose turn it is and for how long, its
- * posts, its heartbeat, its end. The file under test is compiled in, with a clock of the test's own.
+ * posts, its heartbeat, its end. The file under test is compiled in, with a clock of the test's
+ * own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,8 @@ static int test_loop_close(uv_loop_t *loop)
     return failed;
 }
 
-static int test_thread(pthread_t *thread, const pthread_attr_t *attributes,
-                       void *(*run)(void *arg), void *arg)
+static int test_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *arg),
+                       void *arg)
 {
     return thread_fails ? thread_fails : pthread_create(thread, attributes, run, arg);
 }
@@ -73,7 +74,9 @@ static void test_run_next(struct worker *of)
 #define uv_loop_close        test_loop_close
 #define pthread_create       test_thread
 #define fiber_run_next_ready test_run_next
+#include "core/lock_watch.h"
 #include "loop/worker.c"
+#include "core/lock_watch_end.h"
 #undef pthread_create
 
 enum { MS = 1000000 };
@@ -96,7 +99,7 @@ static int end(void **state)
     (void)state;
     one.ready = (struct queue){ 0 };
     worker_free(&one);
-    return loops_closed == 1 && !worker_current() ? 0 : -1;
+    return loops_closed == 1 && !worker_current() && locks_made + locks_held == 0 ? 0 : -1;
 }
 
 #define ON_ONE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -162,8 +165,9 @@ static void the_thread_of_a_worker_has_its_number(void **state)
     static const struct {
         uint32_t    index;
         const char *name;
-    } names[] = { { 0, "worker-0" }, { 999, "worker-999" }, { 1000, "worker-0" },
-                  { 1001, "worker-1" } };
+    } names[] = {
+        { 0, "worker-0" }, { 999, "worker-999" }, { 1000, "worker-0" }, { 1001, "worker-1" }
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -239,9 +243,9 @@ static void fibers_leave_time_for_the_rest_of_the_loop(void **state)
         int     ready;
         int64_t turn_us;
         int     turns;
-    } runs[] = { { 0, 0, 0 },      { 1, 9000, 1 },   { 2, 9000, 2 },   { 3, 5000, 2 },
-                 { 3, 4999, 3 },   { 9, 2500, 3 },   { 9, 2499, 4 },   { 255, 0, 255 },
-                 { 256, 0, 256 },  { 257, 0, 256 },  { 300, 0, 256 } };
+    } runs[] = { { 0, 0, 0 },     { 1, 9000, 1 },  { 2, 9000, 2 }, { 3, 5000, 2 },
+                 { 3, 4999, 3 },  { 9, 2500, 3 },  { 9, 2499, 4 }, { 255, 0, 255 },
+                 { 256, 0, 256 }, { 257, 0, 256 }, { 300, 0, 256 } };
     static struct queue_link links[300];
 
     (void)state;
@@ -358,8 +362,10 @@ static void what_a_turn_logged_is_handed_over_soon_and_at_the_end(void **state)
 
     (void)state;
     close(mkstemp(path));
-    assert_int_equal(
-        worker_init(&worker, 0, 1, log_open(&(struct log_options){ .level = BP_LOG_INFO, .path = path })), 0);
+    assert_int_equal(worker_init(&worker, 0, 1,
+                                 log_open(
+                                     &(struct log_options){ .level = BP_LOG_INFO, .path = path })),
+                     0);
     before = log_batch_use(worker.batch);
     on_turn(&worker.turn);
     assert_false(uv_is_active((uv_handle_t *)&worker.flush)); // there is nothing
