@@ -77,6 +77,19 @@ def build(*targets):
     return ninja.returncode == 0
 
 
+def properties_of(test):
+    return {p["name"]: p["value"] for p in test.get("properties", [])}
+
+
+def is_of_program(test):
+    """It runs the program, in Python, and is no program itself."""
+    return "program" in properties_of(test).get("LABELS", [])
+
+
+def target_of(test):
+    return "backplane" if is_of_program(test) else test["name"].replace(".", "_")
+
+
 def bounded():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))  # for those that allocate without end
@@ -84,7 +97,7 @@ def bounded():
 
 def run(test, limit_s):
     """"ok", "failed" or "timeout", and the seconds that it took. The files of a test go with it."""
-    properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+    properties = properties_of(test)
     with tempfile.TemporaryDirectory(prefix="bp-mutant-", ignore_cleanup_errors=True) as folder:
         env = dict(os.environ, TMPDIR=folder, **dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", [])))
         begun = time.monotonic()
@@ -121,8 +134,9 @@ class Folder:
     def judge(self, site):
         """None when the mutant does not compile, otherwise what became of it."""
         stem = os.path.basename(site.file)[:-2]
-        for test in sorted(self.tests, key=lambda t: (not t["name"].endswith("test_" + stem), self.seconds[t["name"]])):
-            if not build(test["name"].replace(".", "_")):
+        for test in sorted(self.tests, key=lambda t: (is_of_program(t), not t["name"].endswith("test_" + stem),
+                                                      self.seconds[t["name"]])):
+            if not build(target_of(test)):
                 return None
             limit_s = LEAST_LIMIT_S + 3 * self.seconds[test["name"]]
             result, _ = run(test, limit_s)

@@ -81,7 +81,7 @@ else
   suite asan -E "$no_memory"
 fi
 build tsan
-suite tsan -R '^unit\.|integration\.(two_processes|retrieval_api|retrieval_mcp|mcp_asking|signals)$|^conform\.(memory|sqlite|local|app_journal)$' -E "$no_threads"
+suite tsan -LE '^program$' -R '^unit\.|integration\.(two_processes|retrieval_api|retrieval_mcp|mcp_asking|signals)$|^conform\.(memory|sqlite|local|app_journal)$' -E "$no_threads"
 cmake --preset fuzz -DBP_FUZZ_SECONDS="${BP_FUZZ_SECONDS:-$($all && echo 600 || echo 10)}" >/dev/null
 build fuzz
 suite fuzz -R '^fuzz\.'

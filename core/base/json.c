@@ -7,6 +7,7 @@
 #include "base/json.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,10 +89,21 @@ static bool passes_caps(struct scan *scan)
  * malloc() and free() as ever.
  */
 static _Thread_local struct arena *reading_into;
+static _Thread_local jmp_buf       out_of_memory;
 
+/* jansson does not hear that the text of a token could not grow: it goes on with half of a string,
+ * which it copies beyond the end of the copy, or ends the process. So it is left at once; all that
+ * it has is in the arena. */
 static void *take_memory(size_t size_bytes)
 {
-    return reading_into ? arena_alloc_raw(reading_into, size_bytes) : malloc(size_bytes);
+    void *piece;
+
+    if (!reading_into)
+        return malloc(size_bytes);
+    piece = arena_alloc_raw(reading_into, size_bytes);
+    if (!piece)
+        longjmp(out_of_memory, 1);
+    return piece;
 }
 
 static void give_memory(void *piece)
@@ -122,19 +134,22 @@ static bool is_beyond(const json_error_t *error)
            code == json_error_stack_overflow;
 }
 
-/* Where an array or object cannot grow, jansson fails without a word. */
+/* load() left jansson, which has said nothing. */
 static bool is_no_memory(const json_error_t *error)
 {
-    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
+    return !error->text[0];
 }
 
 static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
 {
-    json_t *root;
+    json_t *volatile root = NULL;
 
     read_into(arena);
-    root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                      error);
+    if (!setjmp(out_of_memory))
+        root = json_loadb(text.data ? text.data : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                          error);
+    else
+        memset(error, 0, sizeof(*error));
     reading_into = NULL;
     return root;
 }

@@ -183,7 +183,7 @@ static int run_check(const char *conf_file, const struct checking *checking)
     struct host         host;
     int                 status = host_load(&host, &options);
 
-    if (host.conf && host.registry)
+    if (host.edition) // else no plugin could be looked at, which was said
         status = check_host(&host, checking, status);
     host_free(&host);
     return status;

@@ -82,7 +82,7 @@ static struct curl_slist *headers_for(const struct client *client, const char *c
 static bool judge(struct client *client, CURLcode code, const bp_json **answer)
 {
     const bp_json *root = NULL;
-    struct reason  why = { "" };
+    struct reason  why = { "it is empty" };
     bp_str         message;
 
     if (code != CURLE_OK) {
@@ -99,10 +99,9 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
         buf_init(&safe, &client->arena, 1u << 20);
         terminal_add_safe(&safe, json_as_string(
                                      json_get(json_get(root, BP_STR("error")), BP_STR("message"))));
-        message = buf_str(&safe);
+        message = safe.len ? buf_str(&safe) : BP_STR("the server refused");
         reason_set(&client->problem, "%.*s (status %ld)",
-                   (int)(message.len < 400 ? message.len : 400),
-                   message.len ? message.data : "the server refused", client->status);
+                   (int)(message.len < 400 ? message.len : 400), message.data, client->status);
         return false;
     }
     if (answer && !root) {

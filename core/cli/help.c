@@ -62,7 +62,7 @@ static const struct command_option plugins_options[] = { CONF_OPTIONS, JSON_OPTI
 static const struct command_option json_only[] = { JSON_OPTION, NO_MORE };
 static const struct command_option plugin_options[] = {
     { "--kind", "KIND", "storage, cache, vector, embed, llm, health, alert or app" },
-    { "--dir", "DIR", "target directory; default: the current one" },
+    { "--dir", "DIR", "the folder to make; default: NAME" },
     NO_MORE
 };
 static const struct command_option conform_options[] = {
@@ -344,6 +344,8 @@ int command_help(int argc, char **argv)
     const char      *url = cli_take_option(&argc, argv, "--url");
     struct app_table apps;
 
+    if (!cli_is_all_taken(argc, argv, argc))
+        return EXIT_USAGE;
     app_table_init(&apps);
     if (url)
         app_table_of_url(&apps, url);

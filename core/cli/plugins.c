@@ -177,18 +177,18 @@ static bool copy_template(const char *from, const char *to, const char *name, co
         return false;
     out = fopen(to, "wxe");
     while (out && (c = fgetc(in)) != EOF) {
-        char word[8] = "";
+        char word[8] = "", end[2] = "";
 
         if (c != '@') {
             fputc(c, out);
             continue;
         }
-        if (fscanf(in, "%5[A-Z]@", word) == 1 && strcmp(word, "NAME") == 0)
+        if (fscanf(in, "%5[A-Z]%1[@]", word, end) == 2 && strcmp(word, "NAME") == 0)
             fputs(name, out);
-        else if (strcmp(word, "KIND") == 0)
+        else if (*end && strcmp(word, "KIND") == 0)
             fputs(kind, out);
         else
-            fprintf(out, "@%s", word);
+            fprintf(out, "@%s%s", word, end);
     }
     fclose(in);
     return out && fclose(out) == 0;

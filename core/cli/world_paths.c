@@ -233,7 +233,8 @@ static void look_at_output(struct world *world, const struct world_option *optio
 
     existing_above(path, above);
     if (stat(path, &status) == 0) {
-        if (is_folder != S_ISDIR(status.st_mode) && !(S_ISCHR(status.st_mode) && !is_folder)) {
+        if (is_folder ? !S_ISDIR(status.st_mode)
+                      : S_ISDIR(status.st_mode) || S_ISSOCK(status.st_mode)) {
             world_error(world, option, NULL, "%s is %s, and has to be %s", path, kind_of(&status),
                         is_folder ? "a folder" : "a file");
             return;

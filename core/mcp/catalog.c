@@ -213,7 +213,11 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
         reason_set(why, "more than %d properties have an x-mcp-header", CATALOG_HEADERS_MAX);
         return false;
     }
-    buf_init(&text, &catalog->arena, 128);
+    if (!name.len) { // or what is no string at all
+        reason_set(why, "x-mcp-header \"\" is no name for a header");
+        return false;
+    }
+    buf_init(&text, &catalog->arena, 16 + name.len);
     buf_add(&text, BP_STR("mcp-param-"));
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];

@@ -94,7 +94,7 @@ static uint32_t types_of(const struct coercion *c, const bp_json *schema, int de
         return type_of_name(json_as_string(type));
     for (size_t i = 0; i < json_count(type); i++)
         types |= type_of_name(json_as_string(json_at(type, i)));
-    for (size_t i = 0; !types && i < json_count(values); i++)
+    for (size_t i = 0; !json_count(type) && i < json_count(values); i++)
         types |= type_of(json_at(values, i));
     for (size_t i = 0; !type && !values && depth && i < json_count(branches); i++) {
         some = types_of(c, resolve(c, json_at(branches, i)), depth - 1);

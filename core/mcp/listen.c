@@ -340,8 +340,8 @@ bp_status subscriptions_listen(bp_mcp *request)
     shares_give(request->mcp->messages, request->sender, listener.uri_bytes);
     BP_TRY(status);
     request_begin(request);
-    request->meta = arena_format(request->call->arena, "{\"" MCP_META_SUBSCRIPTION "\":" BP_FMT "}",
-                                 BP_ARG(request->message.id));
+    request->meta = arena_format(request->call->arena, "{\"" MCP_META_SUBSCRIPTION "\":%.*s}",
+                                 (int)request->message.id.len, request->message.id.data);
     request_end(request);
     return BP_OK;
 }

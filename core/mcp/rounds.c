@@ -22,8 +22,9 @@ static bp_str context_of(bp_mcp *request, bp_str subject)
 
     principal_digest(&request->call->principal, principal);
     crypto_hex(principal, sizeof(principal), text);
-    return arena_format(request->call->arena, "%s\n" BP_FMT "\n" BP_FMT, text,
-                        BP_ARG(request->message.method), BP_ARG(subject));
+    // Not BP_FMT for the subject: it holds arguments of any length, and all of them count.
+    return arena_format(request->call->arena, "%s\n" BP_FMT "\n%.*s", text,
+                        BP_ARG(request->message.method), (int)subject.len, subject.data);
 }
 
 /* ---- writing ---- */

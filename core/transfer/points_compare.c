@@ -118,22 +118,31 @@ static double length_of(const float *vector, uint32_t dimensions)
     return sqrt(sum);
 }
 
+/* Of zeros alone, which have no direction, the vector is compared as it is. */
+static double scale_of(const float *vector, uint32_t dimensions, bool is_cosine)
+{
+    double length = is_cosine ? length_of(vector, dimensions) : 1;
+
+    return length > 0 ? length : 1;
+}
+
 /* The greatest difference of an element, as a part of the vector's own greatest element. */
 static double deviation_of(const float *a, const float *b, uint32_t dimensions, bool is_cosine)
 {
-    double scale_a = 1, scale_b = 1, greatest = 0, deviation = 0;
+    double greatest = 0, deviation = 0, scale_a, scale_b;
 
     if (!a || !b)
         return a == b ? 0 : INFINITY;
-    if (is_cosine) {
-        scale_a = length_of(a, dimensions);
-        scale_b = length_of(b, dimensions);
-    }
+    scale_a = scale_of(a, dimensions, is_cosine);
+    scale_b = scale_of(b, dimensions, is_cosine);
     for (uint32_t i = 0; i < dimensions; i++) {
         double one = (double)a[i] / scale_a, other = (double)b[i] / scale_b;
+        double apart = fabs(one - other);
 
+        if (isnan(apart)) // which fmax() would pass over
+            return INFINITY;
         greatest = fmax(greatest, fabs(one));
-        deviation = fmax(deviation, fabs(one - other));
+        deviation = fmax(deviation, apart);
     }
     return deviation == 0 ? 0 : greatest > 0 ? deviation / greatest : INFINITY;
 }

@@ -10,6 +10,7 @@ import threading
 
 class Embedder(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes, and the second would wait 40 ms
     stub = None
 
     def do_POST(self):

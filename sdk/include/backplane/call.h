@@ -81,7 +81,7 @@ typedef enum bp_log_level {
     BP_LOG_ERROR = 3
 } bp_log_level;
 
-/* One field of a log line, made by BP_FIELD_STR() and its sisters. */
+/* One field of a log line, made by bp_field_str() and its sisters. */
 typedef struct bp_field {
     const char *name; /* snake_case, a unit in it where there is one */
     uint32_t    type; /* 0 string, 1 integer, 2 number, 3 boolean */

@@ -40,6 +40,17 @@ static size_t                      rig_route_count;
 static const bp_command *rig_commands; /* of the app; NULL: none */
 static size_t            rig_command_count;
 
+/* What a layer above adds, each at its time; NULL: nothing. */
+struct rig_layer {
+    const struct host_service *service;
+    void (*fill_app)(bp_app_ops *app);
+    void (*start)(void); /* on the test's thread: the routes are there, their description is not */
+    void (*drain)(void); /* before the server is drained */
+    void (*stop)(void);  /* after that: the worker still runs */
+    void (*release)(void); /* the worker has ended */
+};
+static const struct rig_layer *rig_layer;
+
 /* ---- a storage that knows the table of keys alone ---- */
 
 static struct {
@@ -101,7 +112,7 @@ static bp_status storage_exec(bp_call *call, void *object, bp_transaction *trans
 static const bp_storage_ops storage_ops = { .struct_size = sizeof(bp_storage_ops),
                                             .exec = storage_exec };
 
-/* ---- a cache that counts ---- */
+/* ---- a cache that counts, and keeps what is put into it ---- */
 
 static struct {
     char    key[128]; /* that was asked for last */
@@ -122,7 +133,47 @@ static bp_status cache_take(bp_call *call, void *object, bp_str key, int64_t lim
     return BP_OK;
 }
 
-static const bp_cache_ops cache_ops = { .struct_size = sizeof(bp_cache_ops), .take = cache_take };
+static struct {
+    char      keys[STORED_MAX][96], values[STORED_MAX][256];
+    int64_t   ttls[STORED_MAX];
+    size_t    count;
+    bp_status status; /* what both answer with */
+} cached;
+
+static bp_status cache_set(bp_call *call, void *object, bp_str key, bp_str value, int64_t ttl_ns)
+{
+    size_t at = 0;
+
+    (void)object;
+    if (cached.status != BP_OK)
+        return call_fail(call, cached.status, "the fake cache fails");
+    while (at < cached.count && !bp_str_is(key, cached.keys[at]))
+        at++;
+    assert_true(at < STORED_MAX);
+    snprintf(cached.keys[at], sizeof(cached.keys[at]), BP_FMT, BP_ARG(key));
+    snprintf(cached.values[at], sizeof(cached.values[at]), BP_FMT, BP_ARG(value));
+    cached.ttls[at] = ttl_ns;
+    if (at == cached.count)
+        cached.count++;
+    return BP_OK;
+}
+
+static bp_status cache_get(bp_call *call, void *object, bp_str key, bp_str *value)
+{
+    (void)object;
+    if (cached.status != BP_OK)
+        return call_fail(call, cached.status, "the fake cache fails");
+    for (size_t at = 0; at < cached.count; at++)
+        if (bp_str_is(key, cached.keys[at])) {
+            *value = arena_dup(call->arena, bp_str_of(cached.values[at]));
+            return BP_OK;
+        }
+    return BP_NOT_FOUND;
+}
+
+static const bp_cache_ops cache_ops = {
+    .struct_size = sizeof(bp_cache_ops), .get = cache_get, .set = cache_set, .take = cache_take
+};
 
 /* ---- start and stop ---- */
 
@@ -160,7 +211,9 @@ static void fill_services(void)
 
     memcpy(services, plugin_services, plugin_service_count * sizeof(*services));
     services[plugin_service_count] = web_service_entry;
-    registry_fill_host(services, plugin_service_count + 1);
+    if (rig_layer)
+        services[plugin_service_count + 1] = *rig_layer->service;
+    registry_fill_host(services, plugin_service_count + (rig_layer ? 2 : 1));
 }
 
 /* A conf that asks for nothing: no keys, no limits, one listener on loopback. */
@@ -168,6 +221,7 @@ static void api_rig_defaults(void)
 {
     memset(&stored, 0, sizeof(stored));
     memset(&counted, 0, sizeof(counted));
+    memset(&cached, 0, sizeof(cached));
     counted.left = 1000;
     memset(&conf, 0, sizeof(conf));
     listener = (struct server_listener){ .address = BP_STR("127.0.0.1:0") };
@@ -203,6 +257,8 @@ static void api_rig_start(void)
                             .commands = rig_commands,
                             .command_count = rig_command_count,
                             .command_size = sizeof(bp_command) };
+    if (rig_layer)
+        rig_layer->fill_app(&app_ops);
     make_unit(APP, "app", "work", &app_ops);
     make_unit(STORAGE, "storage", "main", &storage_ops);
     make_unit(CACHE, "cache", "main", &cache_ops);
@@ -218,6 +274,8 @@ static void api_rig_start(void)
     assert_non_null(board);
     if (!api_init(&api, &conf, &generation, board, true, &why))
         fail_msg("%s", why.text);
+    if (rig_layer)
+        rig_layer->start();
     api_describe(&api, BP_STR("more:read more:write"));
     rig.server = http_server_start(rig.edge, &rig.worker, handle, NULL);
     assert_non_null(rig.server);
@@ -228,11 +286,17 @@ static void api_rig_start(void)
 /* Leaves the metrics, which another server of the test may still count in. */
 static void api_rig_close(void)
 {
+    if (rig_layer)
+        rig_layer->drain();
     if (!rig.is_drained)
         rig_drain(&rig, 0);
     assert_true(RIG_SOON(rig.is_drained));
+    if (rig_layer)
+        rig_layer->stop();
     worker_stop(&rig.worker);
     worker_join(&rig.worker);
+    if (rig_layer)
+        rig_layer->release();
     api_free(&api);
     health_board_free(board);
     for (int i = 0; i < UNITS; i++)
@@ -255,7 +319,7 @@ __attribute__((unused)) static int api_rig_stop(void **state)
 /* ---- a client ---- */
 
 /* Asks with these header lines behind "Host: localhost", and gives the whole answer. */
-static char *ask(const char *method, const char *path, const char *headers)
+static inline char *ask(const char *method, const char *path, const char *headers)
 {
     char text[2048];
 
@@ -271,7 +335,7 @@ struct expected {
     const char *lacks;
 };
 
-static void expect(const struct expected *wanted)
+static inline void expect(const struct expected *wanted)
 {
     char *answer = ask(wanted->method, wanted->path, wanted->headers ? wanted->headers : "");
 
@@ -291,7 +355,7 @@ static void expect(const struct expected *wanted)
     for (size_t each_ = 0; each_ < sizeof(table) / sizeof((table)[0]); each_++)                    \
     expect(&(table)[each_])
 
-static char *read_log(void)
+static inline char *read_log(void)
 {
     static char text[1 << 16];
     FILE       *file;
@@ -305,7 +369,7 @@ static char *read_log(void)
 }
 
 /* A line is written after its answer is sent, so it is waited for. */
-static void expect_logged(const char *text)
+static inline void expect_logged(const char *text)
 {
     if (!RIG_SOON(strstr(read_log(), text)))
         fail_msg("no \"%s\" in the log: %s", text, read_log());

@@ -290,6 +290,40 @@ static void json_test_suite_verdicts_are_pinned(void **state)
     assert_int_equal(files, 318);
 }
 
+/* Wherever the memory ends, within a string, a number or a key: never half of one. */
+static void a_text_that_the_memory_ends_in_is_read_whole_or_not_at_all(void **state)
+{
+    static const char head[] = "{\"key_that_is_longer_than_16\":12345678901234567,\"b\":\"";
+    static char       text[1200];
+    struct reason     why;
+    int               refused = 0;
+
+    (void)state;
+    memset(text, 's', sizeof(text) - 1);
+    memcpy(text, head, sizeof(head) - 1);
+    memcpy(text + sizeof(text) - 3, "\"}", 2);
+    for (size_t limit = 16; limit < 8192; limit += 16) {
+        const bp_json *value = NULL;
+        struct arena   small;
+        bp_status      status;
+
+        arena_init(&small, limit);
+        status = json_parse(&small, bp_str_of(text), &value, &why);
+        if (status == BP_OK) {
+            assert_true(json_as_integer(json_get(value, BP_STR("key_that_is_longer_than_16"))) ==
+                        12345678901234567);
+            assert_int_equal(json_as_string(json_get(value, BP_STR("b"))).len,
+                             sizeof(text) - 2 - sizeof(head));
+        } else {
+            assert_int_equal(status, BP_NO_MEMORY);
+            assert_null(value);
+            refused++;
+        }
+        arena_free(&small);
+    }
+    assert_in_range(refused, 10, 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_writer_escapes_and_repairs, set_up, tear_down),
         cmocka_unit_test(texts_of_any_kind_are_quoted_into_room_that_just_fits),
         cmocka_unit_test_setup_teardown(misuse_of_the_writer_spoils_the_whole, set_up, tear_down),
+        cmocka_unit_test(a_text_that_the_memory_ends_in_is_read_whole_or_not_at_all),
         cmocka_unit_test_setup_teardown(json_test_suite_verdicts_are_pinned, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,19 +1,20 @@
 """test_check_world.py - mistakes that people make in a conf, and what `backplane check` says of each: its line, column and words, the exit
 status, and that nothing is written by it.
 
-A mistake is a text in which «...» marks the place that has to be named, with an optional /* warning */ level. `$F` is a folder with
+All that is said of each stands in test_check_world.said (see tests/lib/transcript.py). A mistake is a text in which «...» marks the place that has to be named, with an optional /* warning */ level. `$F` is a folder with
 files of every sort, made below.
 """
+import concurrent.futures
 import json
 import os
 import re
 import shutil
 import socket
-import tempfile
 
 from backplane_test import PLUGINS, check, check_equal, run, run_tests
+from transcript import NOISE, compare, make_folder, shown
 
-F = tempfile.mkdtemp(prefix="backplane-test-")
+OUTER, F = make_folder()
 BUILT = {"/".join(path.split("/")[-2:])[:-3] for path in
          (os.path.join(root, name) for root, _, names in os.walk(PLUGINS) for name in names) if path.endswith(".so")}
 GOOD = "storage: { main: { use: sqlite, path: x.db } }\napp: { knowledge: { storage: main } }\n"
@@ -33,6 +34,8 @@ def make_files():
     os.chmod(F + "/closed.txt", 0)
     os.makedirs(F + "/closed", mode=0o500)
     os.makedirs(F + "/root-only", mode=0o700)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(F + "/a.sock")
 
 
 busy = socket.socket()
@@ -224,6 +227,69 @@ MISTAKES = [
     ("a header line larger than the block", "server: { limits: { header_line: «64KiB } }\n" + GOOD, "header_line is larger", 0),
     ("too many workers", "server: { workers: «256 }\n" + GOOD, "more than four for each", 0),
     ("headers that may take longer than a request", "server: { request_deadline: 5s, limits: { header_timeout: «10s } }\n" + GOOD, "is longer than", 0),
+    # ---- what is no mistake, or just none ----
+    ("hosts and origins as they should be", "server: { allowed_hosts: [ a.example.org, '*', 'b:80' ], allowed_origins: [ 'https://c.example.org', 'http://d:81', 'null', '*', 'app://x' ] }\n"
+     + GOOD, "good", 0),
+    ("a host with a path", "server: { allowed_hosts: [ «a.example.org/b ] }\n" + GOOD, "is no name as the Host header has it", 78),
+    ("hosts as one value", "server: { allowed_hosts: «'https://a' }\n" + GOOD, "is no name as the Host header has it", 78),
+    ("a timeout as long as the deadline", GOOD + "llm: { m: { use: openai, url: 'http://127.0.0.1:1/v1', model: m, timeout: 30s, deadline: 30s, retries: 0 } }\n", "is unused", 0),
+    ("tries as long as the deadline", GOOD + "llm: { m: { use: openai, url: 'http://127.0.0.1:1/v1', model: m, timeout: 10s, retries: 2, deadline: 30s } }\n", "is unused", 0),
+    ("tries a little longer", GOOD + "llm: { m: { use: openai, url: 'http://127.0.0.1:1/v1', model: m, «timeout: 10001ms, retries: 2, deadline: 30s } }\n", "3 tries (retries + 1) of 10001ms each are 30003ms", 0),
+    ("retries that are never made", GOOD + "llm: { m: { use: openai, url: 'http://127.0.0.1:1/v1', model: m, «retries: 9, deadline: 2m } }\n", "10 tries", 0),
+    ("a deadline shorter than the default timeout", GOOD + "llm: { m: { use: openai, url: 'http://127.0.0.1:1/v1', model: m, «deadline: 1s } }\n", "which ends it first", 0),
+    ("a check as long as its pause", GOOD + "health: { t: { use: tcp, address: '127.0.0.1:1', «timeout: 5s, every: 5s } }\n", "is not shorter than `every`", 0),
+    ("a check a little shorter than its pause", GOOD + "health: { t: { use: tcp, address: '127.0.0.1:1', timeout: 4999ms, every: 5s } }\n", "good", 0),
+    ("a pause shorter than the default timeout", GOOD + "health: { «t: { use: tcp, address: '127.0.0.1:1', every: 1s } }\n", "is not shorter than `every`", 0),
+    ("headers as long as a request", "server: { request_deadline: 10s, limits: { header_timeout: 10s } }\n" + GOOD, "good", 0),
+    ("a body as large as memory", "server: { limits: { memory: 64MiB, body: 64MiB } }\n" + GOOD, "good", 0),
+    ("memory smaller than the default body", "server: { limits: { memory: «16MiB } }\n" + GOOD, "one body may be larger", 0),
+    ("a header line as large as the block", "server: { limits: { header_line: 32KiB } }\n" + GOOD, "good", 0),
+    ("a block smaller than the default line", "server: { limits: { header_block: «4KiB } }\n" + GOOD, "header_line is larger", 0),
+    ("as many workers as are of use", f"server: {{ workers: {min(256, 4 * os.cpu_count())} }}\n" + GOOD, "good", 0),
+    ("a store that the environment chooses", "storage: { main: { use: sqlite, path: x.db }, other: { use: sqlite, path: y.db } }\n"
+     "app: { knowledge: { storage: '${WHICH:-main}' } }\n", "good", 0),
+    ("keys in a store that the environment chooses", "server: { auth: { mode: keys, storage: '${WHICH:-main}' } }\n"
+     "storage: { main: { use: sqlite, path: x.db }, other: { use: sqlite, path: y.db } }\napp: { filesystem: { roots: [ $F/folder ] } }\n", "good", 0),
+    ("a store for keys alone", "server: { auth: { mode: keys, storage: main } }\nstorage: { main: { use: sqlite, path: x.db } }\napp: { filesystem: { roots: [ $F/folder ] } }\n",
+     "good", 0),
+    ("apps that listeners share", "server: { listen: [ { address: '127.0.0.1:0', apps: [knowledge] }, { address: 'unix:$F/s', apps: [filesystem] } ] }\n"
+     "storage: { main: { use: sqlite, path: x.db } }\napp:\n  knowledge: { storage: main }\n  filesystem: { roots: [ $F/folder ] }\n", "good", 0),
+    ("open to the network for its metrics", "server: { metrics_listen: ':7001', auth: { allow_unauthenticated_network: true } }\n" + GOOD, "good", 0),
+    ("open to the network that keys guard", "server: { auth: { mode: keys, storage: main, allow_unauthenticated_network: «true } }\n" + GOOD, "server.auth.mode asks everybody", 0),
+    ("an audience without anything", "server: { auth: { audience: «[ a ], tenant_claim: t } }\n" + GOOD, "has no effect, because server.auth.mode is none", 0),
+    ("a limit with a cache", "server: { rate_per_minute: 100 }\ncache: { main: { use: memory } }\n" + GOOD, "good", 0),
+    ("a deadline of a storage", "storage: { main: { use: sqlite, path: x.db, deadline: 5s } }\n" + APP, "good", 0),
+    # ---- more of names and credentials ----
+    ("several hosts in a URL", "storage:\n  main: { use: postgres, url: «'postgresql://a@one.invalid:1,127.0.0.1:2,two.invalid,[::1]:3/x?sslmode=disable' }\n" + APP, "one.invalid", 0),
+    ("a name twice", "health: { t: { use: tcp, address: «'same.invalid:1' }, u: { use: tcp, address: 'same.invalid:2' }, v: { use: tcp, address: 'x.invalid:2' } }\n" + GOOD, "same.invalid", 0),
+    ("a password as a default of the environment", "storage:\n  main: { use: postgres, url: «'${URL:-postgresql://a:b@127.0.0.1/x}' }\n" + APP, "holds a password", 0),
+    ("a user without a password", "storage:\n  main: { use: postgres, url: 'postgresql://a@127.0.0.1:5/x' }\n" + APP, "good", 0),
+    ("an empty password", "storage:\n  main: { use: postgres, url: 'postgresql://a:@127.0.0.1/x' }\n" + APP, "good", 0),
+    ("keys over http to this machine", GOOD + "vector: { a: { use: qdrant, url: 'http://127.9.9.9:1', api_key: '${file:$F/secret}' },"
+     " b: { use: qdrant, url: 'http://[::1]:1', api_key: '${file:$F/secret}' }, c: { use: qdrant, url: 'http://u@localhost/x', api_key: '${file:$F/secret}' } }\n", "is unused", 0),
+    ("a key over https", GOOD + "vector: { «a: { use: qdrant, url: 'https://127.0.0.1:1', api_key: '${file:$F/secret}' } }\n", "is unused", 0),
+    ("a key over http to another machine, with a user", "vector: { docs: { use: qdrant, url: «'http://u@192.0.2.1:6333/127.', api_key: '${file:$F/secret}' } }\n" + GOOD, "sends api_key over a plain connection", 0),
+    ("a token over http", "alert: { w: { use: webhook, url: «'http://192.0.2.1/x', token: '${file:$F/secret}' } }\n" + GOOD, "sends token over a plain connection", 0),
+    # ---- more of paths and listeners ----
+    ("a path at the top", "storage: { main: { use: sqlite, path: /dev/null } }\n" + APP, "good", 0),
+    ("the log to nowhere", "log: { file: /dev/null }\n" + GOOD, "good", 0),
+    ("a database that is a socket", "log: { file: «$F/a.sock }\n" + GOOD, "is a socket, and has to be a file", 78),
+    ("a root that is a device", "app: { filesystem: { roots: [ «/dev/null ] } }\n", "is a device or a pipe", 78),
+    ("dots above what is there", "storage:\n  main: { use: sqlite, path: $F/new/./a/../x.db }\n  two: { use: sqlite, path: «$F//new/x.db }\n" + APP, "is the path of storage.main too", 78),
+    ("dots that go above the root", "storage:\n  main: { use: sqlite, path: /../../../$F/x.db }\n  two: { use: sqlite, path: «$F/x.db }\n" + APP, "is the path of storage.main too", 78),
+    ("a vector store around a database", "storage: { main: { use: sqlite, path: $F/v/x.db } }\nvector: { d: { use: local, path: «$F/v } }\n" + APP, "holds the path of storage.main", 0),
+    ("paths that only look alike", "storage: { main: { use: sqlite, path: $F/vv/x.db } }\nvector: { d: { use: local, path: $F/v } }\n" + APP, "is unused", 0),
+    ("data_dir that only looks doubled", "data_dir: $F/data\nstorage: { main: { use: sqlite, path: database/x.db } }\n" + APP, "good", 0),
+    ("the same port of different addresses", "server: { listen: [ '127.0.0.1:7001', '127.0.0.2:7001', '127.0.0.1:0', '127.0.0.1:7002' ] }\n" + GOOD, "good", 0),
+    ("a socket at the top", "server: { listen: [ 'unix:/backplane-test-socket' ] }\n" + GOOD, "good", 0),
+    ("a socket in this folder", "server: { listen: [ «'unix:s' ] }\n" + GOOD, "an absolute path", 78),
+    ("a socket that is there", "server: { listen: [ 'unix:$F/a.sock' ] }\n" + GOOD, "good", 0),
+    ("$HOME in an address", "server: { listen: [ «'unix:$HOME/s' ] }\n" + GOOD, "an absolute path", 78),
+    ("%NAME% in the middle", "storage: { main: { use: sqlite, path: 'a%NAME%/x.db' } }\n" + APP, "good", 0),
+    ("signs that are no words for a shell", "storage: { main: { use: sqlite, path: 'a$/~/%A/$1/x$.db' } }\n" + APP, "good", 0),
+    ("$A1_B and more", "storage: { main: { use: sqlite, path: «'$A1_B-c/x.db' } }\n" + APP, "holds $A1_B, which only", 78),
+    ("~ alone", "app: { filesystem: { roots: [ «'~' ] } }\n", "only a shell understands", 78),
+    ("a long command", "storage: { main: { use: sqlite, path: «'$(" + "x" * 60 + ")/x.db' } }\n" + APP, "which only a shell understands", 78),
 ]
 
 
@@ -246,33 +312,52 @@ def tree(folder):
     return sorted(os.path.join(root, name) for root, folders, names in os.walk(folder) for name in folders + names)
 
 
+def of_every_machine(said):
+    for pattern, word in ((re.escape(F), "$F"), (re.escape(PLUGINS), "$PLUGINS"), (r"\b[0-9a-f]{64}\b", "SHA256"), (rf"\b{BUSY}\b", "BUSY"),
+                           (r"resolved here: .*", "resolved here: WHY"), (r"\d+ MiB that this", "N MiB that this"),
+                          (r"\d+ cores of this", "N cores of this"),
+                          (r"the \d+ files that a process", "the N files that a process")):
+        said = re.sub(pattern, word, said)
+    return NOISE.sub("", said)
+
+
+def try_out(number):
+    """What is said of a mistake, as lines; and what is wrong with that, or an empty text."""
+    what, marked, words, status = MISTAKES[number]
+    text, place = place_of(marked)
+    folder = os.path.join(F, f"run-{number:03}")
+    os.makedirs(folder)
+    with open(folder + "/c.yaml", "w") as file:
+        file.write(text)
+    done = run("check", "-c", "c.yaml", cwd=folder, seconds=60)
+    made = tree(folder)
+    shutil.rmtree(folder)
+    said = of_every_machine(done.stdout + done.stderr).replace(folder.replace(F, "$F"), "$RUN")
+    is_good = words == "good"
+    lines = [line for line in (done.stdout if is_good else done.stderr).split("\n") if words in line and (not place or f"c.yaml:{place[0]}:{place[1]}:" in line)]
+    problem = ""
+    if done.returncode != status:
+        problem = f"{what}: status {done.returncode}, wanted {status}\n{text}\n{said}"
+    elif not lines or (is_good and NOISE.sub("", done.stderr)) or (status == 0 and not is_good and "warning: " not in lines[0]):
+        problem = f"{what}: wanted {place} {words!r}\n{text}\n{said}"
+    elif made != [folder + "/c.yaml"]:
+        problem = f"{what}: check has written {made}"
+    return ["# " + what] + shown(said, "  "), problem
+
+
 def every_mistake_is_told_at_its_place():
     check(len(MISTAKES) >= 125, f"the table has {len(MISTAKES)} mistakes")
-    wrong, tried = [], 0
-    for what, marked, words, status in MISTAKES:
-        text, place = place_of(marked)
-        if needs(text):
-            print(f"        left out: {what}: {needs(text)} is not built")
-            continue
-        folder = os.path.join(F, "run")
-        os.makedirs(folder)
-        with open(folder + "/c.yaml", "w") as file:
-            file.write(text)
-        before = tree(F)
-        done = run("check", "-c", "c.yaml", cwd=folder, seconds=30)
-        tried += 1
-        lines = [line for line in done.stderr.split("\n") if words in line and (not place or f"c.yaml:{place[0]}:{place[1]}:" in line)]
-        if done.returncode != status:
-            wrong.append(f"{what}: status {done.returncode}, wanted {status}\n{text}\n{done.stderr}{done.stdout}")
-        elif not lines or (status == 0 and "warning: " not in lines[0]):
-            wrong.append(f"{what}: wanted {place} {words!r}\n{text}\n{done.stderr}{done.stdout}")
-        elif tree(F) != before:
-            wrong.append(f"{what}: check has written {set(tree(F)) ^ set(before)}")
-        shutil.rmtree(folder)
+    before, tried = tree(F), [number for number, mistake in enumerate(MISTAKES) if not needs(mistake[1])]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(try_out, tried))
+    wrong = [problem for _, problem in found if problem]
     for line in wrong:
         print("        " + line)
-    check(not wrong, f"{len(wrong)} of {tried} mistakes get no or another answer")
-    print(f"        {tried} mistakes")
+    check(not wrong, f"{len(wrong)} of {len(tried)} mistakes get no or another answer")
+    check_equal(tree(F), before, "files")
+    print(f"        {len(tried)} mistakes")
+    if len(tried) == len(MISTAKES) and os.geteuid() == 0:  # others may read and write less
+        compare(os.path.splitext(os.path.abspath(__file__))[0] + ".said", [line for lines, _ in found for line in lines])
 
 
 def written(text, name="c.yaml"):
@@ -315,6 +400,7 @@ def another_user_is_asked_for():
     if os.geteuid() != 0:
         return
     os.chmod(F, 0o755)
+    os.chmod(OUTER, 0o755)
     for text, words in (("app: { filesystem: { roots: [ «$F/root-only ] } }\n", "cannot be read by nobody"),
                         ("storage: { main: { use: sqlite, path: «$F/root-only/x.db } }\n" + APP, "nobody may not write"),
                         ("server: { listen: [ «'127.0.0.1:80' ] }\n" + GOOD, "nobody may not listen on port 80"),
@@ -355,4 +441,4 @@ try:
 finally:
     busy.close()
     os.chmod(F + "/closed", 0o700)
-    shutil.rmtree(F)
+    shutil.rmtree(OUTER)

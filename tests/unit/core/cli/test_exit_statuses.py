@@ -1,4 +1,4 @@
-"""test_cli.py - the command line: exit statuses, the sample confs, working without a server, one store for one process."""
+"""test_exit_statuses.py - the command line: exit statuses, the sample confs, working without a server, one store for one process."""
 import glob
 import json
 import os
@@ -57,7 +57,7 @@ def a_wrong_command_line_is_exit_2():
         check(len(done.stderr) > 10, f"{arguments} says nothing")
     check("did you mean \"serve\"" in run("serv").stderr, "the nearest command")
     check_equal(run("version").returncode, 0, "version")
-    check("ingest" not in run("help").stdout, "help without a conf")
+    check("ingest" not in run("help", cwd=folder).stdout, "help without a conf")
     check(re.search(r"^  ingest +PATH", run("help", "-c", write_conf(conf(folder))).stdout, re.M), "help with a conf")
 
 
