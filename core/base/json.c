@@ -303,10 +303,11 @@ bp_str json_text(struct arena *arena, const bp_json *value)
 
 const bp_json *json_string_in(struct arena *arena, bp_str text)
 {
-    json_t *made;
+    json_t *volatile made = NULL;
 
     read_into(arena);
-    made = json_stringn_nocheck(text.data ? text.data : "", text.len);
+    if (!setjmp(out_of_memory)) // take_memory() leaves to here
+        made = json_stringn_nocheck(text.data ? text.data : "", text.len);
     reading_into = NULL;
     return (const bp_json *)made;
 }
