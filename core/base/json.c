@@ -89,7 +89,7 @@ static bool passes_caps(struct scan *scan)
  * malloc() and free() as ever.
  */
 static _Thread_local struct arena *reading_into;
-static _Thread_local jmp_buf       out_of_memory;
+static _Thread_local jmp_buf       out_of_memory; /* set wherever reading_into is */
 
 /* jansson does not hear that the text of a token could not grow: it goes on with half of a string,
  * which it copies beyond the end of the copy, or ends the process. So it is left at once; all that
@@ -306,7 +306,7 @@ const bp_json *json_string_in(struct arena *arena, bp_str text)
     json_t *volatile made = NULL;
 
     read_into(arena);
-    if (!setjmp(out_of_memory)) // take_memory() leaves to here
+    if (!setjmp(out_of_memory))
         made = json_stringn_nocheck(text.data ? text.data : "", text.len);
     reading_into = NULL;
     return (const bp_json *)made;
