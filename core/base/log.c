@@ -192,6 +192,11 @@ struct log *log_open(const struct log_options *options)
     if (!log->ring || log->fd < 0 || pthread_create(&log->thread, NULL, writer, log) != 0) {
         int reason = errno;
 
+        if (log->path && log->fd >= 0)
+            close(log->fd);
+        pthread_mutex_destroy(&log->lock);
+        pthread_cond_destroy(&log->filled);
+        pthread_cond_destroy(&log->drained);
         free(log->ring);
         free(log->path);
         free(log);

@@ -231,8 +231,7 @@ bp_status pool_offload(bp_call *call, struct bp_pool                    *pool,
             pthread_cond_destroy(&offload.answered);
             return call_fail_over(call, over, "waiting for a pool thread");
         }
-        if (!offload.is_done && !offload.asked)
-            call_wait_unconditionally(call, "a job that has begun");
+        call_wait_unconditionally(call, "a job that has begun"); // it asks, or is done
         if (offload.asked)
             answer(pool, &offload, call);
     }

@@ -134,12 +134,12 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
     if (failed)
         return failed;
     worker->loop.data = worker;
-    pthread_mutex_init(&worker->post_lock, NULL);
     failed = uv_async_init(&worker->loop, &worker->wake, run_posts);
     if (failed) {
         uv_loop_close(&worker->loop);
         return failed;
     }
+    pthread_mutex_init(&worker->post_lock, NULL);
     worker->wake.data = worker;
     worker->batch = log_batch_new(log);
     uv_prepare_init(&worker->loop, &worker->turn);

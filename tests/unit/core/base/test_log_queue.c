@@ -90,17 +90,39 @@ static void *queue_calloc(size_t count, size_t size)
     return is_memory_gone ? NULL : calloc(count, size);
 }
 
-#define write         test_write
-#define writev        test_writev
-#define clock_now_ns  test_now_ns
-#define clock_wall_ns test_wall_ns
-#define malloc        queue_malloc
-#define calloc        queue_calloc
+static bool are_threads_gone;
+static int  closed; /* the last descriptor */
+
+static int queue_thread(pthread_t *thread, const pthread_attr_t *attributes,
+                        void *(*run)(void *arg), void           *arg)
+{
+    errno = EAGAIN;
+    return are_threads_gone ? EAGAIN : pthread_create(thread, attributes, run, arg);
+}
+
+static int queue_close(int fd)
+{
+    closed = fd;
+    return close(fd);
+}
+
+#define pthread_create queue_thread
+#define close          queue_close
+#define write          test_write
+#define writev         test_writev
+#define clock_now_ns   test_now_ns
+#define clock_wall_ns  test_wall_ns
+#define malloc         queue_malloc
+#define calloc         queue_calloc
+#include "core/lock_watch.h"
 #include "base/log.c"
+#include "core/lock_watch_end.h"
 #undef write
 #undef writev
 #undef malloc
 #undef calloc
+#undef close
+#undef pthread_create
 
 /* Without a thread: the test is the writer. */
 static struct log *queue;
@@ -430,6 +452,16 @@ static void a_log_that_cannot_be_had_says_why(void **state)
     errno = 0;
     assert_null(log_open(&(struct log_options){ .path = "/nonexistent/folder/log" }));
     assert_int_equal(errno, ENOENT);
+    are_threads_gone = true;
+    closed = -1;
+    assert_null(log_open(&(struct log_options){ .path = "/dev/null" }));
+    assert_int_equal(errno, EAGAIN);
+    assert_int_not_equal(closed, -1); // nothing stays open
+    closed = -1;
+    assert_null(log_open(&(struct log_options){ 0 }));
+    assert_int_equal(closed, -1); // standard error is not its own
+    are_threads_gone = false;
+    assert_int_equal(locks_made, 0);
     is_memory_gone = true;
     assert_null(log_open(&(struct log_options){ 0 }));
     is_memory_gone = false;
@@ -481,6 +513,7 @@ static void the_thread_writes_all_before_it_ends(void **state)
     log = log_open(&(struct log_options){ .path = "" });
     assert_int_equal(log->fd, STDERR_FILENO);
     log_close(log);
+    assert_int_equal(locks_made + locks_held, 0);
     assert_int_equal(fcntl(STDERR_FILENO, F_GETFD) != -1, 1); // it is not ours to close
 }
 

@@ -38,7 +38,9 @@ static char *count_must_copy(const char *text, size_t len, const char *purpose)
 #define free      count_free
 #define must_have count_must_have
 #define must_copy count_must_copy
+#include "core/lock_watch.h"
 #include "base/metrics.c"
+#include "core/lock_watch_end.h"
 #undef free
 
 static struct bp_buf out;
@@ -56,7 +58,8 @@ static int end(void **state)
     (void)state;
     buf_free(&out);
     metrics_clear();
-    return pieces || registry.first || registry.collectors || registry.last != &registry.first;
+    return pieces || locks_made || locks_held || registry.first || registry.collectors ||
+           registry.last != &registry.first;
 }
 
 #define COUNTED(test) cmocka_unit_test_setup_teardown(test, begin, end)

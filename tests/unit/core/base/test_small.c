@@ -74,7 +74,9 @@ static int say_time(clockid_t clock, struct timespec *t)
 #define write  note_write
 #define _exit  note_exit
 #include "base/must.c"
+#include "core/lock_watch.h"
 #include "base/shares.c"
+#include "core/lock_watch_end.h"
 #undef write
 #undef _exit
 #undef usleep
@@ -164,6 +166,7 @@ static void without_memory_nothing_is_taken(void **state)
     assert_int_equal(pieces, 1); // who holds nothing is not kept
     assert_int_equal(shares_take(shares, ann, 10), SHARE_TAKEN);
     shares_free(shares);
+    assert_int_equal(locks_made + locks_held, 0);
     assert_int_equal(pieces, 0);
 }
 

@@ -397,8 +397,15 @@ static void note_id(bp_call *call, void *arg)
 
 static void begin_refused(bp_call *call)
 {
+    static char         huge[8 << 20];
     struct call_options options = { .deadline_ns = BP_FOREVER };
 
+    options.request_id = bp_str_n(huge, sizeof(huge)); // one that is too long is none
+    assert_true(call_start(call->worker, &options, note_id, NULL));
+    assert_int_equal(call_sleep(call, 1), BP_OK);
+    fiber_yield(call->fiber);
+    assert_int_equal(strlen(seen_id), 32);
+    options.request_id = (bp_str){ NULL, 0 };
     is_memory_gone = true; // what begins in its turn is copied
     assert_false(call_start(call->worker, &options, note_id, NULL));
     is_memory_gone = false;

@@ -50,7 +50,9 @@ static void test_crash_call(bp_call *call)
 #define crash_thread_start test_crash_start
 #define crash_thread_stop  test_crash_stop
 #define crash_running_call test_crash_call
+#include "core/lock_watch.h"
 #include "loop/pool.c"
+#include "core/lock_watch_end.h"
 #undef pthread_create
 
 #include "loop_rig.h"
@@ -96,6 +98,7 @@ static void the_threads_of_a_pool_bear_its_name(void **state)
     on_call(ask_for_name);
     pool_destroy(pool);
     assert_int_equal(crash_threads, 0);
+    assert_int_equal(locks_made + locks_held, 0);
 }
 
 static void its_owner_counts_a_pool_until_it_is_destroyed(void **state)

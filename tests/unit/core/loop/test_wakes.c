@@ -40,7 +40,9 @@ static void count_post(struct worker *to, void (*fn)(void *arg), void *arg)
 #define calloc                   count_calloc
 #define free                     count_free
 #define worker_post(to, fn, arg) count_post(to, fn, arg)
+#include "core/lock_watch.h"
 #include "loop/mutex.c"
+#include "core/lock_watch_end.h"
 #include "loop/signal.c"
 #define wake wake_posted
 #include "loop/waker.c"
@@ -59,7 +61,9 @@ static int begin_wakes(void **state)
 
 static int end_wakes(void **state)
 {
-    return tear_down(state) == 0 && pieces == 0 ? 0 : -1; // all that was had is given back
+    return tear_down(state) == 0 && pieces + locks_made + locks_held == 0
+               ? 0
+               : -1; // all that was had is given back
 }
 
 #define WAKES(test) cmocka_unit_test_setup_teardown(test, begin_wakes, end_wakes)

@@ -74,7 +74,9 @@ static void test_run_next(struct worker *of)
 #define uv_loop_close        test_loop_close
 #define pthread_create       test_thread
 #define fiber_run_next_ready test_run_next
+#include "core/lock_watch.h"
 #include "loop/worker.c"
+#include "core/lock_watch_end.h"
 #undef pthread_create
 
 enum { MS = 1000000 };
@@ -97,7 +99,7 @@ static int end(void **state)
     (void)state;
     one.ready = (struct queue){ 0 };
     worker_free(&one);
-    return loops_closed == 1 && !worker_current() ? 0 : -1;
+    return loops_closed == 1 && !worker_current() && locks_made + locks_held == 0 ? 0 : -1;
 }
 
 #define ON_ONE(test) cmocka_unit_test_setup_teardown(test, begin, end)

@@ -98,7 +98,9 @@ static void count_up(void *bytes, size_t count)
 #define clock_now_ns    runs_now_ns
 #define clock_wall_ns   runs_wall_ns
 #define crypto_random   count_up
+#include "core/lock_watch.h"
 #include "ops/runs.c"
+#include "core/lock_watch_end.h"
 #undef calloc
 #undef free
 #undef call_start
@@ -123,7 +125,9 @@ static inline int begin_runs(void **state)
 
 static inline int end_runs(void **state)
 {
-    return tear_down(state) == 0 && pieces == 0 ? 0 : -1; // all that was had is given back
+    return tear_down(state) == 0 && pieces + locks_made + locks_held == 0
+               ? 0
+               : -1; // all that was had is given back
 }
 
 #define BOUNDED(test) cmocka_unit_test_setup_teardown(test, begin_runs, end_runs)

@@ -76,7 +76,9 @@ static void queue_job_stop(bp_call *call, struct job *job)
 #define arena_alloc  queue_arena_alloc
 #define job_start    queue_job_start
 #define job_stop     queue_job_stop
+#include "core/lock_watch.h"
 #include "ops/alerts.c"
+#include "core/lock_watch_end.h"
 #undef clock_now_ns
 #undef malloc
 #undef calloc
@@ -133,7 +135,7 @@ static int end(void **state)
     (void)state;
     alerts_free(queue);
     ops_rig_stop();
-    return pieces ? -1 : 0;
+    return pieces || locks_made || locks_held ? -1 : 0;
 }
 
 #define QUEUED(test) cmocka_unit_test_setup_teardown(test, begin, end)

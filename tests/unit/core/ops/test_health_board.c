@@ -84,7 +84,9 @@ static void board_tell(struct alert_queue *queue, bp_str component, bp_health_le
 #define job_start                board_job_start
 #define job_stop                 board_job_stop
 #define alerts_component_changed board_tell
+#include "core/lock_watch.h"
 #include "ops/health.c"
+#include "core/lock_watch_end.h"
 #undef clock_now_ns
 #undef clock_wall_ns
 #undef calloc
@@ -149,7 +151,7 @@ static int end(void **state)
     (void)state;
     health_board_free(board);
     ops_rig_stop();
-    return 0;
+    return locks_made || locks_held ? -1 : 0;
 }
 
 #define BOARD(test) cmocka_unit_test_setup_teardown(test, begin, end)
