@@ -62,6 +62,7 @@ suite() { # preset, extra ctest arguments
 # the texts or the clients of others with ours, which is the same code in each build; no pages.
 no_memory='^faults\.|^matrix\.|^sdk\.header|_reference$|scifact|statement_plans|rolling_|backends_ranking|^clients\.(inspector|vercel|langchain)'
 no_memory+='|^clients\.(python_sdk|sdk_v1)|^conformance\.2025|integration\.(docs|oauth|vector_drop|data_safety|postgres_replica)'
+no_memory+='|^unit\.core\.transfer\.test_(moves|tables|differences)'
 no_memory+='|integration\.(pglite|habits|install|sample_confs|mcp_security|timescale|lost_stores|metrics)|large_graph'
 # Peers that mean harm are met with the sanitizers on; their bounds on memory are those of the build that people run.
 harm='^hostile\.(http_peers|postgres_peer|redis_peer|json_bodies|mcp_input)'
@@ -94,7 +95,7 @@ if $all; then
   step "benchmarks" bench/all.sh
 else
   step "lint" scripts/lint.sh
-  step "mutants, a sample" scripts/mutate.sh --count 20 --at-most 60 core/base
+  step "mutants, a sample" scripts/mutate.sh --count 20 --at-most 30 core/base core/loop core/ops core/schema
 fi
 build release
 if $all; then
