@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/log_queue.h"
 
-enum { WRITE_BLOCKS = 64, BATCH_BYTES = 16 << 10, TELL_S = 1 };
+enum { WRITE_BLOCKS = 64, BATCH_BYTES = 16 << 10, TELL_S = 1, CRASH_WAIT_MS = 1000 };
 
 struct log_batch {
     struct log               *log;
@@ -254,10 +254,24 @@ void log_flush(struct log *log)
     pthread_mutex_unlock(&log->lock);
 }
 
+/* The writer goes on while another thread crashes: what it has taken is written soon, unless the
+ * file hangs, or the thread that crashes holds the lock. */
+static void wait_for_writer(struct log *log)
+{
+    const struct timespec step = { .tv_nsec = 1000000 };
+
+    for (int i = 0; i < CRASH_WAIT_MS && !pthread_equal(pthread_self(), log->thread); i++) {
+        if (!*(volatile uint32_t *)&log->count && !*(volatile bool *)&log->is_writing)
+            return;
+        nanosleep(&step, NULL);
+    }
+}
+
 void log_flush_in_crash(struct log *log)
 {
     if (!log)
         return;
+    wait_for_writer(log);
     for (uint32_t i = 0; i < log->count; i++) {
         const struct log_block *block = log->ring[(log->head + i) % log->size];
 

@@ -34,7 +34,8 @@ void log_flush(
 void     log_set_level(struct log *log, uint32_t level);
 bool     log_enabled(const struct log *log, uint32_t level);
 uint64_t log_dropped(const struct log *log);
-/* For the crash handler: writes what is queued with write(2) alone and takes no lock. */
+/* For the crash handler: waits a moment for the writer, writes what is queued then with write(2)
+ * alone, and takes no lock. */
 void log_flush_in_crash(struct log *log);
 
 /* Gathers what one thread logs: log_batch_use() says which thread and gives back what it had; a

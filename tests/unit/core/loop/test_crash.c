@@ -6,12 +6,17 @@
 
 #include <cmocka.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +180,71 @@ static void what_was_logged_before_is_in_the_log(void **state)
         snprintf(line, sizeof(line), "line %d.", i);
         assert_non_null(strstr(text, line));
     }
+}
+
+/* A log that takes no more for a while: a pipe that is full. */
+static struct slow_log {
+    _Atomic int is_aborting; /* the reader begins to read */
+} * slow;
+static char slow_path[64], slow_text[1 << 19];
+
+enum { LONG_LINES = 500, FILLER_BYTES = 400 };
+
+static void abort_while_the_log_is_full(void)
+{
+    struct log *log = log_open(
+        &(struct log_options){ .path = slow_path, .queue_lines = 2 * LONG_LINES });
+    char filler[FILLER_BYTES + 1];
+    int  held = 0, fd = open(slow_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    memset(filler, 'x', FILLER_BYTES);
+    filler[FILLER_BYTES] = '\0';
+    crash_install(log);
+    for (int i = 1; i <= LONG_LINES; i++)
+        log_message(log, BP_LOG_ERROR, "before", "line %d. %s", i, filler);
+    while (ioctl(fd, FIONREAD, &held) == 0 && held < 50000) // then its writer waits
+        usleep(1000);
+    slow->is_aborting = 1;
+    abort();
+}
+
+static void *read_late(void *arg)
+{
+    int     fd = open(slow_path, O_RDONLY | O_CLOEXEC);
+    size_t  len = 0;
+    ssize_t count = 1;
+
+    (void)arg;
+    while (!slow->is_aborting)
+        usleep(1000);
+    while (count > 0 && len < sizeof(slow_text) - 1) {
+        count = read(fd, slow_text + len, sizeof(slow_text) - 1 - len);
+        len += count > 0 ? (size_t)count : 0;
+    }
+    close(fd);
+    return NULL;
+}
+
+static void what_the_writer_has_taken_is_waited_for(void **state)
+{
+    char      line[32];
+    pthread_t reader;
+
+    (void)state;
+    slow = mmap(NULL, sizeof(*slow), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(slow, MAP_FAILED);
+    snprintf(slow_path, sizeof(slow_path), "/tmp/backplane-test-%d.fifo", (int)getpid());
+    assert_int_equal(mkfifo(slow_path, 0600), 0);
+    pthread_create(&reader, NULL, read_late, NULL);
+    status_of(abort_while_the_log_is_full);
+    pthread_join(reader, NULL);
+    unlink(slow_path);
+    for (int i = 1; i <= LONG_LINES; i++) {
+        snprintf(line, sizeof(line), "line %d. ", i);
+        if (!strstr(slow_text, line))
+            fail_msg("the log lacks \"%s\"", line);
+    }
+    munmap(slow, sizeof(*slow));
 }
 
 static void abort_alone(void)
@@ -366,6 +436,7 @@ int main(void)
         cmocka_unit_test(who_ran_is_named_on_stderr_and_in_the_report),
         cmocka_unit_test(the_build_id_is_that_of_the_program),
         cmocka_unit_test(what_was_logged_before_is_in_the_log),
+        cmocka_unit_test(what_the_writer_has_taken_is_waited_for),
         cmocka_unit_test(the_host_is_named_where_no_plugin_ran),
         cmocka_unit_test(a_job_is_named_by_its_call),
         cmocka_unit_test(exit_of_a_plugin_is_no_order_end),
