@@ -452,19 +452,33 @@ static bp_status read_wait(bp_call *call, const bp_request *request, uint64_t *s
     return call_fail(call, BP_INVALID, "\"wait\" is 0 to %d seconds", RUN_WAIT_S_MAX);
 }
 
+/* The end of the run, of the time, or of the server: who waits does not hold up its stop. */
+static bp_status wait_for_end(bp_call *call, const struct api *api, struct run *run,
+                              uint64_t seconds)
+{
+    int64_t   deadline_ns = clock_now_ns() + BP_SECONDS((int64_t)seconds);
+    bp_status status = BP_OK;
+
+    while (status == BP_OK && run_look(run).state < RUN_COMPLETED && clock_now_ns() < deadline_ns &&
+           health_board_phase(api->health) != PHASE_DRAINING) {
+        int64_t next_ns = clock_now_ns() + BP_SECONDS(1);
+
+        status = run_wait_until(call, run, next_ns < deadline_ns ? next_ns : deadline_ns);
+    }
+    return status;
+}
+
 bp_status run_get(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
     struct run *run;
     uint64_t    seconds;
     bp_status   status;
 
-    (void)instance;
     BP_TRY(read_wait(call, request, &seconds));
     run = find(call, bp_request_path_value(request, "id"));
     if (!run)
         return BP_NOT_FOUND;
-    status = seconds ? run_wait_until(call, run, clock_now_ns() + BP_SECONDS((int64_t)seconds))
-                     : BP_OK;
+    status = wait_for_end(call, instance, run, seconds);
     if (status == BP_OK)
         status = respond(call, run, response);
     run_release(run);

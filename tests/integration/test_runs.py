@@ -2,6 +2,7 @@
 import contextlib
 import json
 import subprocess
+import threading
 import time
 
 from backplane_test import PROGRAM, Server, check, check_equal, run_tests, wait_until
@@ -130,10 +131,16 @@ def a_server_that_ends_waits_for_no_run():
     with EmbedderStub() as stub:
         server = held(stub)
         with server:
-            hold_up(server, stub)
+            run = hold_up(server, stub)
+            seen = []
+            waiting = threading.Thread(target=lambda: seen.append(server.get(f"/runs/{run}?wait=60").json["state"]))
+            waiting.start()
+            wait_until(lambda: "http_requests_in_flight 2" in server.get("/metrics").body.decode(), 20, "nobody waits for the run")
             begun = time.monotonic()
             server.stop()
             check(time.monotonic() - begun < 20, "the stop waits for a build that cannot end")
+            waiting.join()
+            check_equal(seen, ["working"], "who waited is answered before the end")
             check("requests_left" not in server.log_text(), "the run is over before its instances stop")
             stub.unwilling = ""
             server.start()
