@@ -96,6 +96,7 @@ def target_of(test):
 
 def bounded():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (600, 600))  # for those that run without end in a session of their own
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))  # for those that allocate without end
 
 
