@@ -94,6 +94,14 @@ static int end_pair(void **state)
 
 /* ---- a wait ---- */
 
+static bool is_poll_closed;
+
+static void note_closed(uv_handle_t *handle)
+{
+    (void)handle;
+    is_poll_closed = true;
+}
+
 static void report_events(bp_call *call)
 {
     static const struct {
@@ -118,8 +126,10 @@ static void report_events(bp_call *call)
         on_ready(&wait.poll, 0, UV_READABLE); // nobody waits any more
         assert_false(wait.is_done);
         assert_int_equal(wait.ready, 0);
-        uv_close((uv_handle_t *)&wait.poll, NULL);
-        assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
+        is_poll_closed = false;
+        uv_close((uv_handle_t *)&wait.poll, note_closed);
+        while (!is_poll_closed)
+            assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
     }
 }
 

@@ -227,9 +227,15 @@ static void a_queue_that_is_full_or_closing_takes_no_job(void **state)
 
 static void *let_go(void *arg)
 {
+    bool is_closing = false;
+
     (void)arg;
-    while (!pool->is_closing)
+    while (!is_closing) {
+        pthread_mutex_lock(&pool->lock);
+        is_closing = pool->is_closing;
+        pthread_mutex_unlock(&pool->lock);
         usleep(200);
+    }
     may_end = true;
     return NULL;
 }

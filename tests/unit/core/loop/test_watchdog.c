@@ -225,12 +225,12 @@ static void a_process_that_was_stopped_goes_on_instead_of_ending_itself(void **s
     assert_true(child >= 0);
     if (child == 0) {
         alarm(20);
-        run_watched(begin_stopped, &(struct watchdog_options){ .abort_ns = BP_MILLISECONDS(200) });
+        run_watched(begin_stopped, &(struct watchdog_options){ .abort_ns = BP_SECONDS(2) });
         _exit(7);
     }
     assert_int_equal(waitpid(child, &status, WUNTRACED), child);
     assert_true(WIFSTOPPED(status));
-    usleep(500000);
+    usleep(2500000);
     kill(child, SIGCONT);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status)); // no SIGABRT
