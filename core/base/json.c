@@ -13,6 +13,10 @@
 
 #include <jansson.h>
 
+#include "base/str.h"
+
+enum { SAID_BYTES_MAX = 120 };
+
 /* What the pass has seen; `at` is where a cap was passed. */
 struct scan {
     const char *text;
@@ -154,6 +158,17 @@ static json_t *load(struct arena *arena, bp_str text, json_error_t *error)
     return root;
 }
 
+/* jansson's words, which may quote half of a character of the input. */
+static bp_str text_of(const json_error_t *error)
+{
+    bp_str text = str_cut(bp_str_of(error->text), SAID_BYTES_MAX);
+    size_t at = 0, step;
+
+    while (at < text.len && (step = str_utf8_sequence(text, at)) > 0)
+        at += step;
+    return bp_str_n(text.data, at);
+}
+
 bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value,
                             struct reason *why)
 {
@@ -168,9 +183,10 @@ bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **va
     }
     root = load(arena, text, &error);
     if (!root) {
-        reason_set(why, "%.120s, at byte %d",
-                   is_no_memory(&error) ? "there is no memory to read it" : error.text,
-                   error.position);
+        bp_str said = is_no_memory(&error) ? BP_STR("there is no memory to read it")
+                                           : text_of(&error);
+
+        reason_set(why, BP_FMT ", at byte %d", BP_ARG(said), error.position);
         if (is_no_memory(&error))
             return BP_NO_MEMORY;
         return is_beyond(&error) ? BP_UNSUPPORTED : BP_INVALID;

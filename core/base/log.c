@@ -258,12 +258,12 @@ void log_flush(struct log *log)
  * file hangs, or the thread that crashes holds the lock. */
 static void wait_for_writer(struct log *log)
 {
-    const struct timespec step = { .tv_nsec = 1000000 };
+    const struct timespec moment = { .tv_nsec = 1000000 };
 
     for (int i = 0; i < CRASH_WAIT_MS && !pthread_equal(pthread_self(), log->thread); i++) {
         if (!*(volatile uint32_t *)&log->count && !*(volatile bool *)&log->is_writing)
             return;
-        nanosleep(&step, NULL);
+        nanosleep(&moment, NULL);
     }
 }
 

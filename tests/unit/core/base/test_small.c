@@ -128,7 +128,7 @@ static void without_it_the_process_ends_with_a_sentence(void **state)
                         "waiting, so the process ends; give it more memory or less to do at "
                         "once\n");
     memset(long_purpose, 'p', sizeof(long_purpose) - 1);
-    for (size_t len = 98; len < 110; len++) { // around the room that there is for it
+    for (volatile size_t len = 98; len < 110; len++) { // around the room that there is for it
         long_purpose[len] = '\0';
         if (!setjmp(ended))
             must_have(77, long_purpose);
