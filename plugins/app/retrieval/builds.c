@@ -81,7 +81,7 @@ static bp_status go_on(bp_call *call, struct build *build)
     BP_TRY(read_collection(call, build, &collection));
     BP_TRY(look(call, build, &collection, &all));
     if (!build->is_over) {
-        BP_TRY(take_up_one(call, build->self, &collection, build->run));
+        BP_TRY(take_up_one(call, build->self, &collection, build->run, build->done, all));
         BP_TRY(read_collection(call, build, &collection));
         BP_TRY(look(call, build, &collection, &all));
     }

@@ -245,9 +245,10 @@ bool index_is_hopeless(bp_status status);
 /* Takes up what a crash left, what is queued, and what is of an earlier build. A document that can
  * never be indexed is marked so, with a line in the log. */
 bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
-/* The same for one collection; tells the run how far it is. */
+/* The same for one collection, of which `done` of so many documents are built already; tells the
+ * run how far it is. */
 bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collection *collection,
-                      bp_run *run) BP_SUSPENDS;
+                      bp_run *run, int64_t done, int64_t documents) BP_SUSPENDS;
 
 /* ---- upkeep.c ---- */
 

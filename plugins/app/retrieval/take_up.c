@@ -17,7 +17,8 @@ struct batch {
     struct collection collection;
     struct document  *documents;
     size_t            count;
-    bp_run           *run; /* that is told how far the build is; NULL: none */
+    bp_run           *run;       /* that is told how far the build is; NULL: none */
+    int64_t           done, all; /* documents of the build, for the run */
 };
 
 /* ---- reading ---- */
@@ -246,19 +247,6 @@ static const char *const sort_sql[SORTS] = {
                     "d.state = 1 ORDER BY d.build, d.id LIMIT $3",
 };
 
-static bp_status tell_run(bp_call *call, struct batch *batch)
-{
-    int64_t   behind, all;
-    bp_status status = bp_scratch_begin(call);
-
-    BP_TRY(status);
-    status = upkeep_progress(call, batch->self, &batch->collection, &behind, &all);
-    bp_scratch_end(call);
-    BP_TRY(status);
-    bp_run_progress(batch->run, all - behind, all);
-    return BP_OK;
-}
-
 static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort, size_t *all)
 {
     int64_t after = 0, last = -1, most = TAKE_UP_DOCUMENTS;
@@ -288,8 +276,11 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
         }
         BP_TRY(status);
         *all += found;
-        if (batch->run && found && sort == SORT_BEHIND)
-            BP_TRY(tell_run(call, batch));
+        if (batch->run && sort == SORT_BEHIND) { // counted here: a question for each batch costs
+            batch->done += (int64_t)found;
+            bp_run_progress(batch->run, batch->done < batch->all ? batch->done : batch->all,
+                            batch->all);
+        }
         if (sort == SORT_BEHIND && found &&
             after == last) // what was just done is behind still: another process builds, too
             return BP_OK;
@@ -344,11 +335,13 @@ static bp_status take_up_collection(bp_call *call, struct batch *batch, size_t *
 }
 
 bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collection *collection,
-                      bp_run *run)
+                      bp_run *run, int64_t done, int64_t documents)
 {
-    struct batch batch = { .self = self, .collection = *collection, .run = run };
-    size_t       all = 0;
-    bp_status    status;
+    struct batch batch = {
+        .self = self, .collection = *collection, .run = run, .done = done, .all = documents
+    };
+    size_t    all = 0;
+    bp_status status;
 
     BP_TRY(embedder_learn(call, self->embed, &self->embedder));
     if (!bp_str_equal(collection->model, self->embedder.info.model) || !collection->vector_name.len)
