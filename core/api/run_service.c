@@ -95,7 +95,7 @@ static void work_on_fiber(bp_call *call, struct run *run, void *arg)
     bp_status       status = gate_run_long(call, work->instance, &run_op, run_in_gate,
                                            (void *[]){ work, &of_plugin });
 
-    if (status != BP_OK && view.state != RUN_CANCELLED && call_over(call) != BP_CANCELLED)
+    if (status != BP_OK && call_over(call) != BP_CANCELLED)
         note_failure(call, &view, status);
     run_end(call, run, status == BP_OK ? RUN_COMPLETED : RUN_FAILED,
             status == BP_OK ? shared_text_str(of_plugin.result) : failure_of(call, status),
@@ -135,7 +135,8 @@ static bp_status set_result(bp_call *call, bp_run *run, bp_str json)
 static bool is_id(bp_str id)
 {
     for (size_t i = 0; i < id.len; i++)
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-",
+        if (!id.data[i] ||
+            !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-",
                     id.data[i]))
             return false;
     return id.len <= RUN_ID_CHARS;

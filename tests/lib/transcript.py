@@ -10,7 +10,7 @@ A file NAME.said beside a test holds, one below the other:
 
 Lines of a command that begin with `> ` go on with it; `= 0` is left out; an empty line is shown as a dot or its mark alone,
 and a backslash stands where no line ends. The commands are run by sh, in order, in one folder of their own. What differs from
-one run to the next is replaced by a name: `$F` is that folder. BP_WRITE_SAID=1 writes the file again with what is said now:
+one run to the next is replaced by a name: `$F` is that folder. BP_WRITE_SAID=1 writes the file again with the new output:
 read the difference before you commit it.
 """
 import difflib

@@ -113,6 +113,8 @@ static bp_status begin(bp_call *call, void *instance, bp_request *request, bp_re
                          .id = query(request, "id") };
 
     (void)instance;
+    if (bp_str_is(spec.id, "with-nul"))
+        spec.id = BP_STR("a\0b");
     if (has_bytes) {
         spec.argument_bytes = strtoul(bytes.data, NULL, 10);
         spec.argument = bp_alloc(call, spec.argument_bytes);
@@ -309,6 +311,9 @@ static void a_spec_has_bounds(void **state)
     expect_of("POST", "/begin?what=job&id=a%2Fb",
               REFUSED(400, "invalid",
                       "the id of a run is at most 32 of [A-Za-z0-9._-], not \\'a/b\\'"));
+    expect_of("POST", "/begin?what=job&id=with-nul",
+              REFUSED(400, "invalid",
+                      "the id of a run is at most 32 of [A-Za-z0-9._-], not \\'a\\'"));
     expect_of("POST", "/begin?what=job&id=" WORD_31 "g", "202 " WORD_31 "g");
     expect_of("POST", "/begin?what=job&id=" WORD_31 "gh",
               REFUSED(400, "invalid",

@@ -1,4 +1,4 @@
-"""test_app_answers.py - commands of apps that a server has: what is sent to it, and what is said of each of its answers.
+"""test_app_answers.py - commands of apps that a server has: the request of each, and the output for each answer.
 
 The server is a fake one, which answers with what the file `answer` holds and writes down what it was sent, in `sent`. The first
 line of `answer` is the status; `table` is its table of commands.

@@ -1,7 +1,7 @@
 """test_check_world.py - mistakes that people make in a conf, and what `backplane check` says of each: its line, column and words, the exit
 status, and that nothing is written by it.
 
-All that is said of each stands in test_check_world.said (see tests/lib/transcript.py). A mistake is a text in which «...» marks
+The whole output for each is in test_check_world.said (see tests/lib/transcript.py). A mistake is a text in which «...» marks
 the place that has to be named, with an optional /* warning */ level. `$F` is a folder with files of every sort, made below.
 """
 import concurrent.futures
@@ -325,7 +325,7 @@ def of_every_machine(said):
 
 
 def try_out(number):
-    """What is said of a mistake, as lines; and what is wrong with that, or an empty text."""
+    """The output for a mistake, as lines, and the fault in it; an empty text if there is none."""
     what, marked, words, status = MISTAKES[number]
     text, place = place_of(marked)
     folder = os.path.join(F, f"run-{number:03}")

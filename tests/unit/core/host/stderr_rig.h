@@ -1,4 +1,4 @@
-/* stderr_rig.h - what is said on standard error meanwhile, as a text. */
+/* stderr_rig.h - catches standard error as a text. */
 #ifndef STDERR_RIG_H
 #define STDERR_RIG_H
 

@@ -63,7 +63,7 @@ def connections():
 
 
 def times():
-    """Whoever is slow is cut off after its own limit, long before those of the defaults."""
+    """Each slow client is cut off after the limit for its slowness, long before those of the defaults."""
     slow = dict(header_timeout="200ms", body_idle_timeout="300ms", keep_alive_timeout="400ms")
     with Server(made=lambda folder: conf(folder, **slow)) as server:
         for sent, wanted in ((b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n", 408),

@@ -1,5 +1,5 @@
-/* test_sentences.c - what is said of a schema that cannot be used and of a value that does not fit,
- * whole, and where references lead. Written with ' in the place of ". */
+/* test_sentences.c - the whole sentences for schemas that cannot be used and values that do not
+ * fit, and where references lead. Written with ' in the place of ". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
