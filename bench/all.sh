@@ -32,4 +32,5 @@ for name in "${names[@]}"; do
 done
 printf '\n| benchmark | result | seconds |\n|---|---|---|\n'
 printf '%s\n' "${rows[@]}"
+echo "$(printf '%s\n' "${rows[@]}" | grep -c '| ran |' || true) of ${#names[@]} ran"
 exit $failed

@@ -91,4 +91,5 @@ done
 echo "| compiler | level | result | warnings | seconds |"
 echo "|---|---|---|---|---|"
 printf '%s\n' "${rows[@]}"
+echo "$(printf '%s\n' "${rows[@]}" | grep -c '| ok |' || true) of ${#pairs[@]} build without a warning"
 exit $failed

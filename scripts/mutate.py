@@ -230,6 +230,7 @@ def main():
         killed, timeout, survived = (folder.count[verdict] for verdict in ("killed", "timeout", "survived"))
         print(f"{folder.name:28} {total:8} {killed:8} {timeout:8} {survived:9} {survived / max(total, 1):6.0%}")
     share = whole.count["survived"] / max(sum(whole.count.values()), 1)
+    print(f"{whole.count['survived']} of {sum(whole.count.values())} mutants survived ({share:.0%}), seed {wanted.seed}")
     if wanted.at_most is not None and share > wanted.at_most / 100:
         sys.exit(f"mutate: {share:.0%} survived, {wanted.at_most} % at most: write a test that fails for each of those above")
 

@@ -1,5 +1,4 @@
 # embed/onnx against others: its tokenizer against that of Hugging Face, its vectors against a network of our own in numpy.
-find_package(Python3 3.9 COMPONENTS Interpreter)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 file(GLOB wordpiece CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/shared/text/wordpiece/*.c)
 add_executable(wordpiece_numbers ${CMAKE_CURRENT_LIST_DIR}/wordpiece_numbers.c ${wordpiece})
@@ -13,12 +12,7 @@ add_dependencies(onnx_vectors plugin_embed_onnx)
 add_library(onnx_fake MODULE ${CMAKE_CURRENT_LIST_DIR}/onnx_fake.c)
 target_compile_definitions(onnx_fake PRIVATE _GNU_SOURCE)
 set_target_properties(onnx_fake PROPERTIES OUTPUT_NAME onnxruntime LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/onnx_fake)
-if(Python3_FOUND)
-  set(environment "BACKPLANE_SHARED=${BP_SHARED_DIR};BACKPLANE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/lib")
-  add_test(NAME integration.wordpiece_reference COMMAND ${Python3_EXECUTABLE} -B
-           ${CMAKE_CURRENT_LIST_DIR}/wordpiece_reference.py $<TARGET_FILE:wordpiece_numbers>)
-  add_test(NAME integration.onnx_reference COMMAND ${Python3_EXECUTABLE} -B
-           ${CMAKE_CURRENT_LIST_DIR}/onnx_reference.py $<TARGET_FILE:onnx_vectors> $<TARGET_FILE:plugin_embed_onnx>)
-  set_tests_properties(integration.wordpiece_reference integration.onnx_reference PROPERTIES TIMEOUT 600
-                       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
-endif()
+bp_add_python_test(integration.wordpiece_reference ${CMAKE_CURRENT_LIST_DIR}/wordpiece_reference.py TIMEOUT 600
+                   ARGS $<TARGET_FILE:wordpiece_numbers>)
+bp_add_python_test(integration.onnx_reference ${CMAKE_CURRENT_LIST_DIR}/onnx_reference.py TIMEOUT 600
+                   ARGS $<TARGET_FILE:onnx_vectors> $<TARGET_FILE:plugin_embed_onnx>)

@@ -23,7 +23,7 @@ PROGRAM = os.environ.get("BACKPLANE", "build/release/core/backplane")
 PLUGINS = os.environ.setdefault("BACKPLANE_PLUGINS", "build/release/plugins")
 SHARED = os.environ.get("BACKPLANE_SHARED", "")
 SOURCE = os.environ.get("BACKPLANE_SOURCE", ".")
-IS_LONG = os.environ.get("BP_FAULTS_LONG") == "1"
+IS_LONG = os.environ.get("BACKPLANE_LONG") == "1"  # cmake -DBP_LONG=ON
 SKIPPED = 77
 
 

@@ -1,5 +1,5 @@
-/* test_local_scale.c - the embedded vector store with 10,000 points, under threads, cancelled, and
- * killed. */
+/* test_local_scale.c - the embedded vector store with 10,000 points (1,000,000 with -DBP_LONG),
+ * under threads, cancelled, and killed. */
 #include "vector_test.h"
 
 #include <pthread.h>
@@ -7,7 +7,12 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { POINTS = 10000, DIMENSIONS = 384, QUERIES = 25, NEAREST = 10, KILLS = 20 };
+#ifdef BP_LONG
+enum { POINTS = 1000000, KILLS = 200 };
+#else
+enum { POINTS = 10000, KILLS = 20 };
+#endif
+enum { DIMENSIONS = 384, QUERIES = 25, NEAREST = 10, BATCH = 10000 };
 
 static float *vectors; /* POINTS times DIMENSIONS */
 
@@ -22,8 +27,10 @@ static float    random_float(void)
 
 static void fill(size_t count)
 {
-    bp_point *points = malloc(POINTS * sizeof(*points));
+    bp_point *points = malloc(count * sizeof(*points));
+
     vectors = malloc((size_t)POINTS * DIMENSIONS * sizeof(float));
+    assert_non_null(vectors);
     for (size_t i = 0; i < (size_t)POINTS * DIMENSIONS; i++)
         vectors[i] = random_float();
     assert_ok(make("big", DIMENSIONS, BP_COSINE, "en"));
@@ -33,7 +40,13 @@ static void fill(size_t count)
                                 .vector = vectors + i * DIMENSIONS,
                                 .words = i % 10 ? BP_STR("ordinary") : BP_STR("special"),
                                 .metadata = i % 7 ? BP_STR("{\"k\":0}") : BP_STR("{\"k\":1}") };
-    assert_ok(ops->upsert(call, self, BP_STR("big"), points, sizeof(bp_point), count));
+    for (size_t i = 0; i < count; i += BATCH) {
+        size_t batch = count - i < BATCH ? count - i : BATCH;
+
+        assert_ok(
+            ops->upsert(call, self, BP_STR("big"), points + i, sizeof(bp_point), (uint32_t)batch));
+        next_call();
+    }
     free(points);
 }
 
@@ -89,7 +102,7 @@ static void assert_same(const bp_leg *leg, const struct exact *exact)
     }
 }
 
-static void ten_thousand_points_are_found_as_by_brute_force(void **state)
+static void many_points_are_found_as_by_brute_force(void **state)
 {
     struct exact   *exact = malloc(POINTS * sizeof(*exact));
     uint64_t       *gone = malloc(POINTS * sizeof(*gone)), removed = 0;
@@ -308,7 +321,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_with_instance, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(ten_thousand_points_are_found_as_by_brute_force),
+        TEST(many_points_are_found_as_by_brute_force),
         TEST(searches_go_on_while_points_are_written),
         TEST(a_cancelled_search_ends),
         TEST(acknowledged_points_survive_kill_9_and_their_parts_agree),
