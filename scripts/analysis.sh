@@ -1,9 +1,9 @@
 #!/bin/bash
 # Static analysis: scripts/analysis.sh BUILD [FILE...], or cmake --build BUILD --target analysis. Takes minutes for all files.
 #
-# clang-tidy with the checks of .clang-tidy and cppcheck read core, plugins and sdk with the flags of the build. What they found before
-# and what is no fault stands in scripts/analysis-known.txt with the reason; ends with 1 when there is anything else. A tool that
-# is not installed is left out, and said to be.
+# clang-tidy with the checks of .clang-tidy, cppcheck and include-what-you-use read core, plugins and sdk with the flags of the build.
+# What they found before and what is no fault stands in scripts/analysis-known.txt with the reason; ends with 1 when there is anything
+# else. A tool that is not installed is left out, and said to be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { sed -n 2,6p "$0" >&2; exit 2; }
@@ -52,6 +52,21 @@ if command -v cppcheck >/dev/null; then
 else
   echo "cppcheck is left out: it is not installed (apt-get install cppcheck)"
 fi
+# Of include-what-you-use, what a C file includes and does not use. What it would add is what our headers promise to bring, and in
+# headers it does not see that a name of the SDK is declared twice on purpose.
+if command -v iwyu_tool >/dev/null; then
+  tools=$((tools + 1))
+  sources=(core plugins sdk)
+  if [ ${#files[@]} -gt 0 ]; then
+    sources=("${files[@]}")
+  fi
+  iwyu_tool -p "$build" -j "$jobs" "${sources[@]}" -- -Xiwyu --no_fwd_decls >"$work/raw" 2>/dev/null || true
+  sed -nE '/\.c should remove these lines:$/ { s/ should.*//; h }
+           /^- #include/ { G; s/^- #include ([^ ]+) .*lines ([0-9]+)-.*\n(.*)/\3:\2: warning: \1 is included and not used [include]/p }
+           /^$/ { s/.*//; x }' "$work/raw" | grep -vE '^:|<backplane/base\.h>' | shorten >>"$work/found"
+else
+  echo "include-what-you-use is left out: it is not installed (apt-get install iwyu)"
+fi
 if [ $tools -eq 0 ]; then
   exit 0
 fi
@@ -65,7 +80,7 @@ while read -r file check _; do
   fi
   mv "$work/rest" "$work/found"
 done <scripts/analysis-known.txt
-if [ $tools -eq 2 ] && [ ${#files[@]} -eq 0 ] && [ -f "$work/gone" ]; then
+if [ $tools -eq 3 ] && [ ${#files[@]} -eq 0 ] && [ -f "$work/gone" ]; then
   cat "$work/gone"
 fi
 cat "$work/found"

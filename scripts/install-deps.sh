@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=(build-essential ca-certificates cmake curl ninja-build pkg-config libuv1-dev libcurl4-openssl-dev libjansson-dev
        libltdl-dev libsqlite3-dev libyaml-dev libssl-dev libpcre2-dev libgit2-dev libpq-dev libhiredis-dev libutf8proc-dev)
-tests=(clang clang-format clang-tidy cppcheck libclang-rt-14-dev libcmocka-dev node-llhttp valgrind gdb prometheus nginx-light wrk jq python3
+tests=(clang clang-format clang-tidy cppcheck iwyu libclang-rt-14-dev libcmocka-dev node-llhttp valgrind gdb prometheus nginx-light wrk jq python3
        python3-jsonschema python3-venv git postgresql-15 pgbouncer redis-server redis-tools procps openssl haproxy)
 
 wanted=("${build[@]}")

@@ -5,15 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <backplane/cache.h>
-
 #include "api/budget.h"
 #include "api/commands.h"
 #include "api/prefix.h"
-#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
-#include "ops/pressure.h"
 
 /* ---- set-up ---- */
 

@@ -1,6 +1,5 @@
 /* dispatch.c - takes one request from the edge to a handler and back. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <backplane/cache.h>
 
@@ -13,7 +12,6 @@
 #include "api/proxy.h"
 #include "api/web.h"
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/str.h"
 #include "ops/pressure.h"
 

@@ -2,7 +2,6 @@
 #include "api/api.h"
 #include "api/commands.h"
 #include "api/run_service.h"
-#include "api/web.h"
 #include "ops/pressure.h"
 #include "version.h"
 

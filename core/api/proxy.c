@@ -2,7 +2,6 @@
 #include "api/proxy.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 
 #include "base/str.h"
 

@@ -6,7 +6,6 @@
 #include "api/command_run.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "net/url.h"
 #include "plugin/services.h"
 

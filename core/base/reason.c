@@ -3,7 +3,6 @@
 #include "base/str.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Cuts half of a character from the end. */
 static void drop_half(struct reason *why)

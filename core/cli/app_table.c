@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "api/command_table.h"
-#include "base/str.h"
 #include "cli/terminal.h"
 
 enum { TABLE_BYTES_MAX = 64 << 20, ENTRIES_MAX = 4096, SERVER_OPTIONS = 3 };

@@ -1,8 +1,6 @@
 /* check.c - `check`, `config`, `schema` and `docs`: commands that read a conf or the plugins and
  * start no server. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"

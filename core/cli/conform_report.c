@@ -2,7 +2,6 @@
 #include "cli/conform_report.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/json.h"

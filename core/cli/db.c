@@ -1,11 +1,9 @@
 /* db.c - `backplane db`: what a storage holds and how it is, and its upkeep. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <backplane/storage.h>
 #include <backplane/vector.h>
 
-#include "base/str.h"
 #include "cli/cli.h"
 #include "host/host.h"
 

@@ -1,6 +1,5 @@
 /* key.c - `backplane key create|list|revoke`: API keys in the storage that server.auth names. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include <backplane/command.h>

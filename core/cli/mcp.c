@@ -7,15 +7,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/str.h"
 #include "cli/cli.h"
 #include "host/embedded_conf.h"
 #include "host/host.h"
-#include "host/paths.h"
 
 enum { FOREVER_S = 10 * 365 * 86400 };
 

@@ -10,10 +10,8 @@
 #include <stdlib.h>
 
 #include "api/keys.h"
-#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/client.h"
-#include "cli/conf_commands.h"
 #include "cli/migrate_report.h"
 #include "host/report.h"
 

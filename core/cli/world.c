@@ -1,13 +1,11 @@
 /* world.c - runs the checks on the world, and holds what they have in common. */
 #include "cli/world.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

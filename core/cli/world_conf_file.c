@@ -1,9 +1,6 @@
 /* world_conf_file.c - the text of the conf: words that only a shell understands, and who may read
  * the file and the secrets that it points to. */
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,5 +1,4 @@
 /* world_listeners.c - listeners that cannot be bound, or that conflict. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,9 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/str.h"
 #include "cli/world.h"
-#include "conf/value.h"
 #include "net/dns.h"
 
 struct place {

@@ -1,21 +1,16 @@
 /* world_net.c - unresolvable names, and credentials that go over a plain connection or are written
  * in the conf. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "cli/world.h"
-#include "conf/value.h"
 #include "net/dns.h"
 
 enum { NAMES_MAX = 128, RESOLVE_S = 2 };

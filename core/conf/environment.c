@@ -1,8 +1,6 @@
 /* environment.c - looks for variables of the runbooks in the values of a conf. */
 #include "conf/environment.h"
 
-#include "base/str.h"
-
 /* Where data are kept: to serve without them is to serve other data. */
 static const char *const stores[] = { "DATABASE_URL", "POSTGRES_URL", "REDIS_URL", "QDRANT_URL" };
 

@@ -1,8 +1,6 @@
 /* option_check.c - checks that the option table of a plugin is well formed, once, before it reads a
  * conf. */
-#include <backplane/peer.h>
 
-#include "base/str.h"
 #include "conf/option.h"
 #include "conf/value.h"
 

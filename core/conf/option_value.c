@@ -2,8 +2,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include <backplane/peer.h>
-
 #include "base/mask.h"
 #include "base/str.h"
 #include "conf/option.h"

@@ -1,6 +1,5 @@
 /* server_tables.c - the settings of the host, as tables: name, type, default, range and help of
  * each. */
-#include <backplane/peer.h>
 
 #include "conf/server_conf.h"
 

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "conform/parts.h"
 #include "conform/web.h"
-#include "plugin/gate_kinds.h"
 
 enum { CASE_TIMEOUT_S = 900 };
 

@@ -7,7 +7,6 @@
 
 #include "api/access.h"
 #include "api/run_service.h"
-#include "base/clock.h"
 #include "host/report.h"
 #include "host/steps.h"
 #include "ops/alerts.h"

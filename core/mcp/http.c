@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "mcp/mcp.h"
-#include "mcp/methods.h"
 #include "mcp/headers.h"
 #include "mcp/peek.h"
 #include "mcp/request.h"

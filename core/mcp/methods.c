@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "mcp/listen.h"
 #include "mcp/mcp.h"
 #include "mcp/tasks.h"
 #include "version.h"

@@ -1,6 +1,5 @@
 /* prompts.c - prompts/list, prompts/get and completion/complete. */
 #include "mcp/lists.h"
-#include "mcp/mcp.h"
 #include "mcp/request.h"
 
 bp_status prompts_list(bp_mcp *request)

@@ -1,6 +1,5 @@
 /* resources.c - resources/list, resources/templates/list and resources/read. */
 #include "mcp/lists.h"
-#include "mcp/mcp.h"
 #include "mcp/request.h"
 
 static bp_status list(bp_mcp *request, const char *key, bool is_template)

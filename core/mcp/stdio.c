@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "mcp/mcp.h"
-#include "mcp/methods.h"
 #include "mcp/peek.h"
 #include "mcp/request.h"
 #include "net/line_server.h"

@@ -14,8 +14,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "loop/pool.h"
-#include "plugin/gate.h"
 
 enum { HOOK_TIMEOUT_S = 60 };
 

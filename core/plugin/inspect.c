@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
-#include "base/str.h"
 
 #if defined(__x86_64__)
 #define HOST_MACHINE EM_X86_64

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "plugin/gate.h"
 #include "plugin/guard.h"
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <ltdl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -13,7 +13,6 @@
 #include "loop/mutex.h"
 #include "loop/pool.h"
 #include "loop/signal.h"
-#include "plugin/generation.h"
 #include "plugin/instance.h"
 #include "plugin/process_block.h"
 #include "schema/params.h"

@@ -2,11 +2,9 @@
 #include <backplane/http.h>
 #include <backplane/stream.h>
 
-#include "loop/pool.h"
 #include "net/http_client.h"
 #include "net/stream.h"
 #include "plugin/disclosure.h"
-#include "plugin/generation.h"
 #include "plugin/instance.h"
 #include "plugin/services.h"
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/str.h"
 #include "transfer/parts.h"
 
 static struct transfer_item *add_item(struct transfer *t, struct transfer_pair *pair,

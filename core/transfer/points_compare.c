@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/str.h"
 #include "transfer/parts.h"
 
 enum { CANONICAL_BYTES_MAX = 4 << 20 };

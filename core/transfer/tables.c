@@ -1,6 +1,5 @@
 /* tables.c - copies the rows of a table, each page with its place in the books in one
  * transaction, and compares both sides. */
-#include "base/str.h"
 #include "transfer/parts.h"
 
 enum { PARAMETERS_MAX = 64, SQL_BYTES_MAX = 64 << 10 };

@@ -1,8 +1,6 @@
 /* storage_contract.c - the contract of storage.h. */
 #include "conform.h"
 
-#include <math.h>
-
 enum { MANY_ROWS = 5000, INCREMENTS = 60, WIDE = 64, LARGE_BYTES = 4 << 20 };
 
 /* A statement whose text has the run's name in it. */

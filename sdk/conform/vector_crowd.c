@@ -7,8 +7,6 @@
  */
 #include "vector_crowd.h"
 
-#include <math.h>
-
 enum { DIMENSIONS = 4, TEN_THOUSAND = 10000, KEPT = 600, ROUNDS = 12, DEPTH = 8 };
 
 #define OPS(call, conform)  bp_vector_of(conform_peer(call, conform))

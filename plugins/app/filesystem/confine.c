@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef SYS_landlock_create_ruleset

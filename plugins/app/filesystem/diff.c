@@ -10,8 +10,6 @@
  */
 #include "diff.h"
 
-#include <limits.h>
-
 enum {
     COST_MAX = 1500,
     STEPS_MAX = 100000000,

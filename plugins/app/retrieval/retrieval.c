@@ -1,6 +1,6 @@
 /* retrieval.c - the app `retrieval`: documents in, searches and answers with citations out. Its
  * tables. */
-#include "commands.h"
+#include "retrieval.h"
 
 #include <stdlib.h>
 

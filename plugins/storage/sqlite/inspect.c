@@ -1,8 +1,6 @@
 /* inspect.c - what operators ask about a database file, and what they have done to it. */
 #include "store.h"
 
-#include <sys/stat.h>
-
 /* dbstat reads the whole file, which is what "size" costs; without it only the sum is known. */
 static const struct {
     const char *what, *sql, *instead;

@@ -2,7 +2,6 @@
  */
 #include "local.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { CHUNK_POINTS = 256, CHUNK_BYTES = 4 << 20, LINE_BYTES_MAX = 16 << 20 };

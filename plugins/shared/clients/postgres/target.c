@@ -2,7 +2,6 @@
 #define _GNU_SOURCE 1
 #include "postgres.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 static const char *const tls_modes[] = { NULL,      "disable",   "prefer",

@@ -8,8 +8,6 @@
  */
 #include "table/table.h"
 
-#include <backplane/loop.h>
-
 bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit, int64_t window_ns,
                 int64_t cost, bp_take *result)
 {

@@ -2,8 +2,6 @@
  * the one that is wanted. */
 #include "vectors/vectors.h"
 
-#include "words/words.h"
-
 static bool is_made_of_name_letters(bp_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
