@@ -5,7 +5,7 @@
 # stake; on fibers that are threads, under TSan, those that use several; each fuzz target for BP_FUZZ_SECONDS. Closes with
 # CTest's line of the release build. 30 minutes on two cores.
 #
-# --all is for before a release and takes hours: every suite whole, each compiler, arm64, 200 mutants, an hour's soak, a million
+# --all is for before a release and takes hours: every suite whole, each compiler, arm64, 200 mutants, half an hour's soak, a million
 # vectors, every row of the matrix, long faults and long fuzzing, every benchmark for a second, analysis of all files.
 # docs/quality.md has the last result of each part, which this writes.
 #
@@ -130,7 +130,7 @@ run_compilers() { step "all compilers and levels" scripts/build_matrix.sh --inst
 run_arm64() { step "arm64, unit tests of core" scripts/arm64.sh --install; }
 run_benchmarks() { step "benchmarks, a second each" bench/all.sh; }
 
-# What a sample of is in the release suite: faults as long as their plan says, an hour's soak, a million vectors, every row of the matrix, every
+# What a sample of is in the release suite: faults as long as their plan says, half an hour's soak, a million vectors, every row of the matrix, every
 # text in every parameter.
 run_long() {
   cmake --preset release -DBP_LONG=ON >/dev/null

@@ -1,6 +1,6 @@
 """test_soak.py - a server that does a bit of everything, again and again, stays as it was: memory, descriptors, threads, log.
 
-Twenty seconds here; with BP_LONG an hour. The first quarter fills pools, caches and graphs; what grows after it is lost.
+Twenty seconds here; with BP_LONG half an hour. The first quarter fills pools, caches and graphs; what grows after it is lost.
 """
 import os
 import socket
@@ -10,7 +10,7 @@ import time
 from backplane_test import IS_LONG, Server, check, check_equal, check_integrity, conf, run_tests, wait_until
 from mcp_test import Session, call_modern
 
-SECONDS, CLIENTS = 3600 if IS_LONG else 20, 4
+SECONDS, CLIENTS = 1800 if IS_LONG else 20, 4
 GROWTH_MAX = 4 << 20
 WORDS = ("harbour", "lantern", "granite", "willow", "copper", "meadow", "signal", "voyage")
 
