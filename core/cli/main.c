@@ -1,8 +1,11 @@
 /* main.c - `backplane`: finds the subcommand in the table of help.c, or in those of apps, and runs
  * it. */
+#include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "cli/cli.h"
@@ -74,6 +77,24 @@ static int run_without_command(int argc, char **argv)
     return run(command_find(argc, argv), argc, argv);
 }
 
+/* A command that has done its work has also said all of it: a full disk is no success. Who reads
+ * from a pipe and goes away, as `head` does, has had enough. */
+static int told(int status)
+{
+    struct pollfd output = { .fd = STDOUT_FILENO };
+
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != EXIT_DONE)
+        return status;
+    if (poll(&output, 1, 0) > 0 && (output.revents & POLLERR))
+        return status;
+    fprintf(stderr,
+            "backplane: not all of the output could be written%s%s; what stands there is not "
+            "whole\n",
+            errno ? ": " : "", errno ? strerror(errno) : "");
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command = argc > 1 ? command_find(argc - 1, argv + 1) : NULL;
@@ -82,10 +103,10 @@ int main(int argc, char **argv)
 
     keep_some_memory();
     if (command)
-        return run(command, argc - 1, argv + 1);
+        return told(run(command, argc - 1, argv + 1));
     if (argc < 2 || argv[1][0] == '-')
-        return run_without_command(argc, argv);
+        return told(run_without_command(argc, argv));
     if (app_command_run(argc - 1, argv + 1, &status, nearest))
-        return status;
+        return told(status);
     return no_such_command(argv[1], nearest);
 }
