@@ -105,7 +105,7 @@ static bool load_target(struct migration *m)
         return false;
     }
     for (size_t i = 0; i < to->conf->plugin_dirs.count; i++)
-        if (!registry_scan(m->host.registry, to->conf->plugin_dirs.items[i].data, true, &why)) {
+        if (!registry_scan(m->host.registry, to->conf->plugin_dirs.items[i].data, &why)) {
             fprintf(stderr, "backplane migrate: %s: it stands in `plugins` of %s\n", why.text,
                     to->file);
             return false;

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "host/report.h"
 #include "host/host.h"
 #include "host/paths.h"
 #include "plugin/inspect.h"
@@ -151,6 +152,8 @@ int command_plugins(int argc, char **argv)
     if (is_json)
         print_json(&buf, &w);
     arena_free(&arena);
+    if (status == EXIT_DONE && host.conf && report_problems(host.conf, stderr) > 0)
+        status = EXIT_CONF; // such as a folder of plugins that cannot be read
     host_free(&host);
     return status != EXIT_DONE ? status : refused ? EXIT_FAILED : EXIT_DONE;
 }

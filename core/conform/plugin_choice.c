@@ -36,7 +36,7 @@ static const struct plugin_file *find_plugin(struct contract_runner *run, struct
         *strrchr(folder, '/') = '\0';
         run->outside_file = wanted; // it is not among those installed: its folder must be in the
                                     // conf
-        if (!registry_scan(host->registry, folder, true, &why))
+        if (!registry_scan(host->registry, folder, &why))
             contract_say(run->wish, "%s", why.text);
     }
     contract_say(run->wish, "there is no plugin %s%s%s; `backplane plugins` lists them", wanted,

@@ -40,7 +40,7 @@ static void scan_more(struct host *host, bp_str folder, size_t index)
     const struct conf_node *list = node_find(host->conf->root, "plugins"), *item = list;
     struct reason           why;
 
-    if (registry_scan(host->registry, folder.data, true, &why))
+    if (registry_scan(host->registry, folder.data, &why))
         return;
     if (list && list->kind == NODE_SEQUENCE)
         for (item = list->first; item && item->index != index;)
@@ -54,7 +54,7 @@ static bool scan(struct host *host)
     struct reason why;
 
     paths_plugins(folder, sizeof(folder));
-    if (!registry_scan(host->registry, folder, true, &why)) {
+    if (!registry_scan(host->registry, folder, &why)) {
         fprintf(stderr, "backplane: %s; set BACKPLANE_PLUGINS to the folder of the plugins\n",
                 why.text);
         return false;

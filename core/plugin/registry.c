@@ -149,13 +149,10 @@ static bool scan_folder(struct plugin_registry *registry, const char *folder, in
     return true;
 }
 
-bool registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
-                   struct reason *why)
+bool registry_scan(struct plugin_registry *registry, const char *folder, struct reason *why)
 {
-    if (!scan_folder(registry, folder, 0) && is_required) {
-        reason_set(why, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
-        return false;
-    }
+    if (!scan_folder(registry, folder, 0))
+        return reason_set(why, "plugin folder %.300s cannot be read: %s", folder, strerror(errno));
     refuse_duplicates(registry);
     return true;
 }

@@ -35,10 +35,9 @@ struct plugin_registry;
 struct plugin_registry *registry_new(struct log *log, const struct host_service *services,
                                      size_t service_count);
 void                    registry_free(struct plugin_registry *registry);
-/* Looks at every .so in `folder` and in its folders of one level. A folder that is not there is a
- * problem only when `is_required`. False with a sentence in `why`. */
-bool   registry_scan(struct plugin_registry *registry, const char *folder, bool is_required,
-                     struct reason *why);
+/* Looks at every .so in `folder` and in its folders of one level. False with a sentence in `why`
+ * when `folder` cannot be read; a folder within, such as lost+found, is passed over. */
+bool   registry_scan(struct plugin_registry *registry, const char *folder, struct reason *why);
 size_t registry_count(const struct plugin_registry *registry);
 const struct plugin_file *registry_at(const struct plugin_registry *registry, size_t index);
 

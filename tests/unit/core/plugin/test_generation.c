@@ -74,7 +74,7 @@ static int set_up(void **state)
     registry = registry_new(log_of_test, plugin_services, plugin_service_count);
     pool = pool_create("test", 2);
     if (!log_of_test || !registry || !pool || !mkdtemp(folder) ||
-        !registry_scan(registry, BP_BUILD_DIR "/plugins", true, &why))
+        !registry_scan(registry, BP_BUILD_DIR "/plugins", &why))
         return -1;
     for (uint32_t w = 0; w < WORKERS; w++)
         if (worker_init(&workers[w], w, WORKERS, log_of_test) != 0 ||
