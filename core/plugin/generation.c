@@ -323,6 +323,7 @@ static bp_status migrate(bp_call *call, struct instance *instance)
     const bp_app_ops  *app = unit->plugin->descriptor.ops;
     struct unit       *storage = NULL;
     size_t             index = 0;
+    bp_status          status;
 
     if (!BP_HAS(app, bp_app_ops, migration_count) || app->migration_count == 0)
         return BP_OK;
@@ -332,9 +333,14 @@ static bp_status migrate(bp_call *call, struct instance *instance)
     if (!storage)
         return call_fail(call, BP_INVALID,
                          "it has tables to make, and no option `storage` that says where");
-    return bp_storage_migrate(call, &storage->instances[instance->worker->index].peer,
-                              bp_str_of(unit->plugin->descriptor.name), app->migrations,
-                              app->migration_count);
+    // The host asks, and an operator reads why it failed: the app is not told the client's
+    // sentence.
+    call->instance_of = NULL;
+    status = bp_storage_migrate(call, &storage->instances[instance->worker->index].peer,
+                                bp_str_of(unit->plugin->descriptor.name), app->migrations,
+                                app->migration_count);
+    call->instance_of = instance;
+    return status;
 }
 
 /* ---- up and down ---- */
