@@ -56,9 +56,12 @@ def bodies_of(tokens, pairs):
 
 
 def left_out(tokens, pairs, first, last):
-    """Indexes within texts for people: the arguments of calls that log or fail, and tables of texts."""
+    """Indexes within texts for people: the arguments of calls that log or fail, and tables of texts. And what a
+    sizeof is of: it is never evaluated, so that another index there changes nothing."""
     out = set()
     for at in range(first, last):
+        if tokens[at].text == "sizeof" and tokens[at + 1].text == "(":
+            out.update(range(at, pairs[at + 1] + 1))
         if tokens[at].kind == "name" and TEXT_CALLS.match(tokens[at].text) and tokens[at + 1].text == "(":
             out.update(range(at, pairs[at + 1] + 1))
         elif tokens[at].text == "{" and tokens[at - 1].text == "=":

@@ -217,7 +217,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
         reason_set(why, "x-mcp-header \"\" is no name for a header");
         return false;
     }
-    buf_init(&text, &catalog->arena, 16 + name.len);
+    buf_init(&text, &catalog->arena, CATALOG_BYTES_MAX);
     buf_add(&text, BP_STR("mcp-param-"));
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
@@ -541,12 +541,11 @@ static bool is_wanted(const struct unit *unit, const bp_str_list *apps)
 
 static bool make_room(struct catalog *catalog, size_t tools, size_t resources, size_t prompts)
 {
-    catalog->tools = arena_alloc(&catalog->arena, (tools + 1) * sizeof(*catalog->tools));
-    catalog->resources = arena_alloc(&catalog->arena,
-                                     (resources + 1) * sizeof(*catalog->resources));
-    catalog->prompts = arena_alloc(&catalog->arena, (prompts + 1) * sizeof(*catalog->prompts));
+    catalog->tools = arena_alloc(&catalog->arena, tools * sizeof(*catalog->tools));
+    catalog->resources = arena_alloc(&catalog->arena, resources * sizeof(*catalog->resources));
+    catalog->prompts = arena_alloc(&catalog->arena, prompts * sizeof(*catalog->prompts));
     catalog->prefixes = arena_alloc(&catalog->arena,
-                                    (catalog->unit_count + 1) * sizeof(*catalog->prefixes));
+                                    catalog->unit_count * sizeof(*catalog->prefixes));
     return catalog->tools && catalog->resources && catalog->prompts && catalog->units &&
            catalog->prefixes;
 }
@@ -575,8 +574,7 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
     if (!catalog)
         return NULL;
     arena_init(&catalog->arena, CATALOG_BYTES_MAX);
-    catalog->units = arena_alloc(&catalog->arena,
-                                 (generation->unit_count + 1) * sizeof(*catalog->units));
+    catalog->units = arena_alloc(&catalog->arena, generation->unit_count * sizeof(*catalog->units));
     for (size_t i = 0; catalog->units && i < generation->unit_count; i++) {
         const bp_app_ops *app;
 
