@@ -61,7 +61,8 @@ static inline struct json_schema *compiled(const char *text)
 }
 
 struct sentence_case {
-    const char *schema, *value, *sentence; /* value NULL: the schema is refused; sentence NULL: it fits */
+    const char *schema, *value,
+        *sentence; /* value NULL: the schema is refused; sentence NULL: it fits */
 };
 
 static inline void expect_sentence(const struct sentence_case *one)

@@ -2,11 +2,12 @@
  * pointers and their escapes, in each dialect; and how many of them there may be. */
 #include "schema_rig.h"
 
-#define DRAFT_07 "'$schema':'http://json-schema.org/draft-07/schema#',"
-#define YEAR_19  "'$schema':'https://json-schema.org/draft/2019-09/schema',"
+#define DRAFT_07           "'$schema':'http://json-schema.org/draft-07/schema#',"
+#define YEAR_19            "'$schema':'https://json-schema.org/draft/2019-09/schema',"
 #define NOTHING(reference) "the $ref '" reference "' leads to nothing"
 #define OUT(reference)                                                                             \
-    "the $ref '" reference "' leads out of this schema, and nothing is fetched: put what it means " \
+    "the $ref '" reference                                                                         \
+    "' leads out of this schema, and nothing is fetched: put what it means "                       \
     "into $defs"
 
 /* The value 1 fits none of what the names stand for, and the sentence says which it was. */
@@ -26,10 +27,11 @@ static const struct sentence_case names[] = {
       "/$defs/c: two schemas have the anchor 'n'" },
     { "{'$defs':{'a':{'$anchor':'n'},'b':{'$dynamicAnchor':'n'}}}", NULL,
       "/$defs/b: two schemas have the anchor 'n'" },
-    { "{'$defs':{'a':{'$id':'http://x/a'},'b':{'$id':'http://x/b'},'c':{'$id':'http://x/b'}}}", NULL,
-      "/$defs/c: two schemas have the $id 'http://x/b'" },
+    { "{'$defs':{'a':{'$id':'http://x/a'},'b':{'$id':'http://x/b'},'c':{'$id':'http://x/b'}}}",
+      NULL, "/$defs/c: two schemas have the $id 'http://x/b'" },
     // what is no resource of its own
-    { "{'$id':'','$ref':'#/$defs/a','$defs':{'a':{'const':2}}}", "1", "the value must be 2, not 1" },
+    { "{'$id':'','$ref':'#/$defs/a','$defs':{'a':{'const':2}}}", "1",
+      "the value must be 2, not 1" },
     { "{'$defs':{'a':{'$id':'?q','const':2}},'$ref':'?q'}", NULL, OUT("?q") },
     { "{'$defs':{'a':{'$id':'#','const':2}},'$ref':'#/$defs/a'}", "1",
       "the value must be 2, not 1" },
@@ -57,7 +59,8 @@ static const struct sentence_case names[] = {
       "the value must be 2, not 1" },
     { "{" YEAR_19 "'$defs':{'a':{'$dynamicAnchor':'n','const':2}},'$ref':'#n'}", NULL,
       NOTHING("#n") },
-    { "{" YEAR_19 "'$id':'http://x/a#b'}", NULL, "$id must not have a fragment; $anchor makes one" },
+    { "{" YEAR_19 "'$id':'http://x/a#b'}", NULL,
+      "$id must not have a fragment; $anchor makes one" },
 };
 
 static const struct sentence_case pointers[] = {
@@ -175,7 +178,8 @@ static void there_may_be_many_names(void **state)
                      i ? "," : "", i, i, i, i, i, i);
         buf_add(&buf, BP_STR("}}"));
         one = (struct sentence_case){
-            buf_str(&buf).data, "1", arena_format(&arena, "the value must be '%d', not 1", wanted).data
+            buf_str(&buf).data, "1",
+            arena_format(&arena, "the value must be '%d', not 1", wanted).data
         };
         expect_sentence(&one);
     }

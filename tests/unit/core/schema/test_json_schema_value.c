@@ -10,10 +10,10 @@ static void a_value_has_its_types(void **state)
         const char *value;
         unsigned    types;
     } cases[] = {
-        { "null", 1 },    { "true", 2 },  { "false", 2 }, { "7", 12 },    { "7.0", 12 },
-        { "-7.0", 12 },   { "7.5", 8 },   { "-7.5", 8 },  { "0.0", 12 },  { "1e300", 12 },
-        { "1e-300", 8 },  { "'7'", 16 },  { "''", 16 },   { "[]", 32 },   { "[7]", 32 },
-        { "{}", 64 },     { "{'a':1}", 64 },
+        { "null", 1 },   { "true", 2 },     { "false", 2 }, { "7", 12 },   { "7.0", 12 },
+        { "-7.0", 12 },  { "7.5", 8 },      { "-7.5", 8 },  { "0.0", 12 }, { "1e300", 12 },
+        { "1e-300", 8 }, { "'7'", 16 },     { "''", 16 },   { "[]", 32 },  { "[7]", 32 },
+        { "{}", 64 },    { "{'a':1}", 64 },
     };
 
     (void)state;
@@ -48,8 +48,9 @@ static void numbers_are_ordered_exactly(void **state)
         { "-9223372036854775808", "9223372036854775807" },
     };
     static const char *const equal[][2] = {
-        { "1", "1" },     { "1", "1.0" },    { "0", "-0.0" },
-        { "1.5", "1.5" }, { "-3", "-3e0" },  { "-9223372036854775808", "-9223372036854775808.0" },
+        { "1", "1" },     { "1", "1.0" },
+        { "0", "-0.0" },  { "1.5", "1.5" },
+        { "-3", "-3e0" }, { "-9223372036854775808", "-9223372036854775808.0" },
         { "0", "0" },     { "1e300", "1e300" },
     };
 
@@ -75,13 +76,25 @@ static void what_rounding_explains_is_a_multiple(void **state)
         const char *value, *of;
         bool        is_multiple;
     } cases[] = {
-        { "0", "3", true },          { "6", "3", true },           { "7", "3", false },
-        { "-6", "3", true },         { "-7", "3", false },         { "7.5", "2.5", true },
-        { "7.6", "2.5", false },     { "0.3", "0.1", true },       { "0.0075", "0.0001", true },
-        { "0.00751", "0.0001", false }, { "0", "0.5", true },      { "-1.5", "0.5", true },
-        { "1e300", "1e-300", false }, { "4", "0.5", true },        { "4.5", "3", false },
-        { "9.0", "3", true },        { "0.30000000000001", "0.1", false },
-        { "9223372036854775807", "2", false }, { "-9223372036854775808", "2", true },
+        { "0", "3", true },
+        { "6", "3", true },
+        { "7", "3", false },
+        { "-6", "3", true },
+        { "-7", "3", false },
+        { "7.5", "2.5", true },
+        { "7.6", "2.5", false },
+        { "0.3", "0.1", true },
+        { "0.0075", "0.0001", true },
+        { "0.00751", "0.0001", false },
+        { "0", "0.5", true },
+        { "-1.5", "0.5", true },
+        { "1e300", "1e-300", false },
+        { "4", "0.5", true },
+        { "4.5", "3", false },
+        { "9.0", "3", true },
+        { "0.30000000000001", "0.1", false },
+        { "9223372036854775807", "2", false },
+        { "-9223372036854775808", "2", true },
     };
 
     (void)state;
@@ -102,12 +115,14 @@ static void values_are_equal_whatever_their_order(void **state)
         { "{}", "{}" },
     };
     static const char *const other[][2] = {
-        { "null", "false" },  { "true", "false" },       { "1", "'1'" },
-        { "1", "true" },      { "'a'", "'b'" },          { "'a'", "'aa'" },
-        { "[]", "{}" },       { "[1]", "[1,1]" },        { "[1,2]", "[1,3]" },
-        { "[1,2]", "[2,1]" }, { "{'a':1}", "{'b':1}" },  { "{'a':1}", "{'a':2}" },
-        { "{'a':1}", "{}" },  { "{'a':1,'b':1}", "{'a':1,'c':1}" },
-        { "1.5", "'1.5'" },   { "null", "[]" },
+        { "null", "false" },      { "true", "false" },
+        { "1", "'1'" },           { "1", "true" },
+        { "'a'", "'b'" },         { "'a'", "'aa'" },
+        { "[]", "{}" },           { "[1]", "[1,1]" },
+        { "[1,2]", "[1,3]" },     { "[1,2]", "[2,1]" },
+        { "{'a':1}", "{'b':1}" }, { "{'a':1}", "{'a':2}" },
+        { "{'a':1}", "{}" },      { "{'a':1,'b':1}", "{'a':1,'c':1}" },
+        { "1.5", "'1.5'" },       { "null", "[]" },
     };
 
     (void)state;
@@ -147,8 +162,8 @@ static void the_first_two_of_few_items_are_named(void **state)
         const char *list;
         size_t      first, second;
     } cases[] = {
-        { "[1,1]", 0, 1 },       { "[1,2,1,2]", 0, 2 },  { "[1,2,2,1]", 1, 2 },
-        { "[1,2,3,3]", 2, 3 },   { "[1,2,3,1]", 0, 3 },  { "[[1],[2],[1.0]]", 0, 2 },
+        { "[1,1]", 0, 1 },     { "[1,2,1,2]", 0, 2 }, { "[1,2,2,1]", 1, 2 },
+        { "[1,2,3,3]", 2, 3 }, { "[1,2,3,1]", 0, 3 }, { "[[1],[2],[1.0]]", 0, 2 },
     };
     size_t first = 77, second = 77;
 
@@ -181,10 +196,16 @@ static void two_of_many_items_are_named_in_their_order(void **state)
         const char *added;
         size_t      first, second;
     } cases[] = {
-        { ",0", 0, 40 },       { ",39.0", 39, 40 },     { ",'a','a'", 40, 41 },
-        { ",[1],'x',[1.0]", 40, 42 }, { ",{'a':1,'b':2},{'b':2,'a':1}", 40, 41 },
-        { ",'a',17,'b'", 17, 41 }, { ",false,false", 40, 41 }, { ",null,true,null", 40, 42 },
-        { ",[[],{}],[[],{}]", 40, 41 }, { ",-0.0", 0, 40 },
+        { ",0", 0, 40 },
+        { ",39.0", 39, 40 },
+        { ",'a','a'", 40, 41 },
+        { ",[1],'x',[1.0]", 40, 42 },
+        { ",{'a':1,'b':2},{'b':2,'a':1}", 40, 41 },
+        { ",'a',17,'b'", 17, 41 },
+        { ",false,false", 40, 41 },
+        { ",null,true,null", 40, 42 },
+        { ",[[],{}],[[],{}]", 40, 41 },
+        { ",-0.0", 0, 40 },
     };
     size_t first = 77, second = 77;
 
@@ -196,8 +217,9 @@ static void two_of_many_items_are_named_in_their_order(void **state)
     }
     for (size_t count = 31; count <= 34; count++)
         assert_true(are_unique(many(count, ""), &first, &second));
-    assert_true(are_unique(many(40, ",'0',[0],[0,1],[1,0],{'a':0},{'a':1},true,false,null,[],{},''"),
-                           &first, &second));
+    assert_true(
+        are_unique(many(40, ",'0',[0],[0,1],[1,0],{'a':0},{'a':1},true,false,null,[],{},''"),
+                   &first, &second));
 }
 
 /* Whole numbers that are one number as doubles have one hash: `count` of them from `at` on. */
@@ -225,9 +247,8 @@ static void a_list_made_to_keep_us_busy_is_given_up_after_a_million_pairs(void *
         buf_add(&buf, BP_STR("]"));
         assert_int_equal(json_schema_check(schema, parsed(buf_str(&buf).data), &why), more < 2);
         if (more == 2)
-            assert_string_equal(
-                why.text,
-                "whether all items of a list of the value differ takes too long to check");
+            assert_string_equal(why.text, "whether all items of a list of the value differ takes "
+                                          "too long to check");
     }
     json_schema_free(schema);
 }

@@ -1,5 +1,5 @@
-/* test_schema_bounds.c - how long a schema and its patterns may be, how many schemas may apply to one
- * value and along its nesting, and how a sentence is cut: each bound from both sides. */
+/* test_schema_bounds.c - how long a schema and its patterns may be, how many schemas may apply to
+ * one value and along its nesting, and how a sentence is cut: each bound from both sides. */
 #include "schema_rig.h"
 
 #include "schema/json_schema_node.h"
@@ -107,8 +107,8 @@ static void at_most_48_schemas_apply_to_one_value(void **state)
     "{'$ref':'#/$defs/a','$defs':{'a':{'$ref':'#/$defs/b'},'b':{'items':{'$ref':'#'},"             \
     "'allOf':[%s]},'0':{}"
 
-/* Four schemas for each of 62 arrays, and `bottom`, the 252nd, for what is within the last, leads to
- * `more` others. */
+/* Four schemas for each of 62 arrays, and `bottom`, the 252nd, for what is within the last, leads
+ * to `more` others. */
 static void expect_depth(const char *bottom, const char *value, int more, bool is_wanted)
 {
     struct json_schema *schema;
@@ -122,8 +122,8 @@ static void expect_depth(const char *bottom, const char *value, int more, bool i
         buf_addf(&buf, ",'%d':{'$ref':'#/$defs/%d'}", i, i - 1);
     buf_add(&buf, BP_STR("}}"));
     schema = compiled(buf_str(&buf).data);
-    if (json_schema_check(
-            schema, parsed(repeated(repeated("", '[', 62, value), ']', 0, "")), &why) != is_wanted)
+    if (json_schema_check(schema, parsed(repeated(repeated("", '[', 62, value), ']', 0, "")),
+                          &why) != is_wanted)
         fail_msg("%s %d: %s", bottom, more, why.text);
     if (!is_wanted)
         assert_string_equal(why.text, "the value is nested too deep to check");
@@ -152,8 +152,7 @@ static void at_most_256_schemas_apply_along_a_value(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char value[128];
 
-        snprintf(value, sizeof(value), "%s%s", cases[i].value,
-                 repeated("", ']', 62, ""));
+        snprintf(value, sizeof(value), "%s%s", cases[i].value, repeated("", ']', 62, ""));
         expect_depth(cases[i].bottom, value, cases[i].more, true);
         expect_depth(cases[i].bottom, value, cases[i].more + 1, false);
     }
@@ -168,12 +167,21 @@ static void a_sentence_is_cut_between_characters(void **state)
         const char *last;
         size_t      len; // of what is left
     } cases[] = {
-        { 510, "", 510 },     { 511, "", 511 },         { 510, "a", 511 },
-        { 511, "a", 511 },    { 512, "a", 511 },        { 509, "\xC3\xA4", 511 },
-        { 510, "\xC3\xA4", 510 }, { 511, "\xC3\xA4", 511 }, { 508, "\xE2\x82\xAC", 511 },
-        { 509, "\xE2\x82\xAC", 509 }, { 510, "\xE2\x82\xAC", 510 },
-        { 507, "\xF0\x9F\x98\x80", 511 }, { 508, "\xF0\x9F\x98\x80", 508 },
-        { 509, "\xF0\x9F\x98\x80", 509 }, { 510, "\xF0\x9F\x98\x80", 510 },
+        { 510, "", 510 },
+        { 511, "", 511 },
+        { 510, "a", 511 },
+        { 511, "a", 511 },
+        { 512, "a", 511 },
+        { 509, "\xC3\xA4", 511 },
+        { 510, "\xC3\xA4", 510 },
+        { 511, "\xC3\xA4", 511 },
+        { 508, "\xE2\x82\xAC", 511 },
+        { 509, "\xE2\x82\xAC", 509 },
+        { 510, "\xE2\x82\xAC", 510 },
+        { 507, "\xF0\x9F\x98\x80", 511 },
+        { 508, "\xF0\x9F\x98\x80", 508 },
+        { 509, "\xF0\x9F\x98\x80", 509 },
+        { 510, "\xF0\x9F\x98\x80", 510 },
     };
 
     (void)state;
