@@ -19,15 +19,6 @@ struct name_table {
     uint32_t places[]; /* index + 1; 0: free */
 };
 
-static uint64_t hash_of(bp_str name)
-{
-    uint64_t hash = 14695981039346656037u; // FNV-1a
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * 1099511628211u;
-    return hash ^ hash >> 29;
-}
-
 static struct name_table *names_new(struct arena *arena, size_t count)
 {
     size_t             size = 8;
@@ -43,7 +34,7 @@ static struct name_table *names_new(struct arena *arena, size_t count)
 
 static void names_add(struct name_table *table, bp_str name, size_t index)
 {
-    size_t at = hash_of(name) & table->mask;
+    size_t at = str_hash(name, 0) & table->mask;
 
     while (table->places[at])
         at = (at + 1) & table->mask;
@@ -54,7 +45,8 @@ struct catalog_tool *catalog_find_tool(const struct catalog *catalog, bp_str nam
 {
     const struct name_table *table = catalog->tool_names;
 
-    for (size_t at = hash_of(name) & table->mask; table->places[at]; at = (at + 1) & table->mask)
+    for (size_t at = str_hash(name, 0) & table->mask; table->places[at];
+         at = (at + 1) & table->mask)
         if (bp_str_equal(catalog->tools[table->places[at] - 1].name, name))
             return &catalog->tools[table->places[at] - 1];
     return NULL;
@@ -64,7 +56,8 @@ struct catalog_prompt *catalog_find_prompt(const struct catalog *catalog, bp_str
 {
     const struct name_table *table = catalog->prompt_names;
 
-    for (size_t at = hash_of(name) & table->mask; table->places[at]; at = (at + 1) & table->mask)
+    for (size_t at = str_hash(name, 0) & table->mask; table->places[at];
+         at = (at + 1) & table->mask)
         if (bp_str_equal(catalog->prompts[table->places[at] - 1].name, name))
             return &catalog->prompts[table->places[at] - 1];
     return NULL;

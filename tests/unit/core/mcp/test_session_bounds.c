@@ -1,5 +1,5 @@
-/* test_session_bounds.c - what a session and its client may have, to the byte and to the nanosecond,
- * and what each of its ends gives back. */
+/* test_session_bounds.c - what a session and its client may have, to the byte and to the
+ * nanosecond, and what each of its ends gives back. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -310,7 +310,7 @@ static void a_session_expires_when_it_was_idle_for_its_time(void **state)
 
 static void use_orders(bp_call *call)
 {
-    struct session *sessions[4];
+    struct session  *sessions[4];
     static const int order[] = { 2, 0, 3, 1 };
 
     (void)call;

@@ -21,7 +21,7 @@ static struct session_stream *new_stream(struct session *session, const char *id
 static uint64_t add(struct session_stream *stream, size_t bytes, bool is_answer)
 {
     struct shared_text *text = rig_text(bytes - OVERHEAD);
-    uint64_t number = stream_add(rig_store, stream->session, stream, text, is_answer);
+    uint64_t            number = stream_add(rig_store, stream->session, stream, text, is_answer);
 
     shared_text_release(text);
     return number;
@@ -322,8 +322,8 @@ static enum stream_state next_of(struct session_stream *stream, uint64_t *number
                                  size_t *len)
 {
     struct shared_text *text = NULL;
-    enum stream_state state = stream_next(rig_store, stream->session, stream, NULL, number, lost,
-                                          &text);
+    enum stream_state   state = stream_next(rig_store, stream->session, stream, NULL, number, lost,
+                                            &text);
 
     *len = text ? text->len : 0;
     shared_text_release(text);
@@ -385,11 +385,12 @@ static void what_was_lost_is_told_as_a_warning(void **state)
         assert_int_equal(stream_loss(&arena, session, 0).len, 0);
     }
     session_set_level(rig_store, session, 3);
-    assert_string_equal(
-        stream_loss(&arena, session, 12).data,
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":"
-        "\"warning\",\"logger\":\"backplane\",\"data\":\"12 messages of this stream were dropped, "
-        "as more came than is kept: what they told of may have changed\"}}");
+    assert_string_equal(stream_loss(&arena, session, 12).data,
+                        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+                        "message\",\"params\":{\"level\":"
+                        "\"warning\",\"logger\":\"backplane\",\"data\":\"12 messages of this "
+                        "stream were dropped, "
+                        "as more came than is kept: what they told of may have changed\"}}");
     arena_free(&arena);
     session_release(rig_store, session);
 }
