@@ -96,8 +96,8 @@ static struct jwt_keys *set_of(int pair, const char *more)
     struct jwt_keys *keys;
 
     reason_clear(&why);
-    keys = jwt_keys_read(
-        quoted(arena_format(&arena, "{'keys':[{%s%s}]}", jwk_of(pair), more).data), &why);
+    keys = jwt_keys_read(quoted(arena_format(&arena, "{'keys':[{%s%s}]}", jwk_of(pair), more).data),
+                         &why);
     if (!keys)
         assert_string_equal(why.text, "the key set has no signature key of a supported type");
     return keys;
@@ -151,13 +151,13 @@ static bp_str signed_token(size_t algorithm, const char *header, const char *cla
         EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING);
         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST);
     }
-    assert_int_equal(
-        EVP_DigestSign(digest, signature, &len, (const uint8_t *)text.data, text.len), 1);
+    assert_int_equal(EVP_DigestSign(digest, signature, &len, (const uint8_t *)text.data, text.len),
+                     1);
     EVP_MD_CTX_free(digest);
     head = base64url(signature, len);
     if (algorithms[algorithm].pair == P_256 || algorithms[algorithm].pair == P_384)
-        head = base64url(
-            raw, plain_pair(signature, len, algorithms[algorithm].pair == P_256 ? 32 : 48, raw));
+        head = base64url(raw, plain_pair(signature, len,
+                                         algorithms[algorithm].pair == P_256 ? 32 : 48, raw));
     return arena_format(&arena, "%.*s.%.*s", (int)text.len, text.data, (int)head.len, head.data);
 }
 
@@ -271,7 +271,7 @@ static void a_wrong_signature_of_a_named_key_is_final(void **state)
 static void keys_for_other_uses_are_left_out(void **state)
 {
     static const char *const left_out[] = {
-        ",'use':'enc'",      ",'key_ops':['sign']",   ",'key_ops':[]",
+        ",'use':'enc'",        ",'key_ops':['sign']",       ",'key_ops':[]",
         ",'key_ops':'verify'", ",'alg':'0123456789abcdef'",
     };
     char kid[200];
@@ -401,11 +401,12 @@ static void a_good_token_fills_the_principal(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        bp_str token = signed_token(
-            EDDSA, "",
-            arena_format(&arena, "{'iss':'me','aud':'here','sub':'alice','exp':2000%s}",
-                         cases[i].claims)
-                .data);
+        bp_str token = signed_token(EDDSA, "",
+                                    arena_format(&arena,
+                                                 "{'iss':'me','aud':'here','sub':'alice','exp':"
+                                                 "2000%s}",
+                                                 cases[i].claims)
+                                        .data);
 
         assert_int_equal(check(keys, token, cases[i].tenant_claim),
                          cases[i].tenant ? JWT_GOOD : JWT_BAD);
@@ -468,11 +469,12 @@ static void a_token_has_at_most_16_kibibytes(void **state)
         bp_str token;
 
         memset(text, 'x', more);
-        token = signed_token(
-            EDDSA, "",
-            arena_format(&arena, "{'iss':'me','aud':'here','sub':'alice','exp':2000,'x':'%s'}",
-                         text)
-                .data);
+        token = signed_token(EDDSA, "",
+                             arena_format(&arena,
+                                          "{'iss':'me','aud':'here','sub':'alice','exp':2000,'x':'%"
+                                          "s'}",
+                                          text)
+                                 .data);
         was_good = token.len <= JWT_BYTES_MAX;
         expect(keys, token, was_good ? JWT_GOOD : JWT_BAD, NONE);
         assert_in_range(token.len, JWT_BYTES_MAX - 4, JWT_BYTES_MAX + 2);

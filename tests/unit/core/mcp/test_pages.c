@@ -1,5 +1,5 @@
-/* test_pages.c - the pages of each list, and small questions of the service behind mcp.h, asked of a
- * request that no client sent. */
+/* test_pages.c - the pages of each list, and small questions of the service behind mcp.h, asked of
+ * a request that no client sent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,16 +123,14 @@ static void a_list_comes_in_pages_of_200(void **state)
 
 static void a_cursor_is_one_that_was_given(void **state)
 {
-    static const char *const wrong[] = { "\"0\"",   "\"199\"", "\"201\"", "\"400\"",
-                                         "\"600\"", "\"x\"",   "200",     "{}",
-                                         "\"-200\"", "\"200 \"" };
+    static const char *const wrong[] = { "\"0\"", "\"199\"", "\"201\"", "\"400\"",  "\"600\"",
+                                         "\"x\"", "200",     "{}",      "\"-200\"", "\"200 \"" };
 
     (void)state;
     set_count(400);
     for (size_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++)
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-            bp_mcp request = request_with(
-                arena_format(&arena, "{\"cursor\":%s}", wrong[i]).data);
+            bp_mcp request = request_with(arena_format(&arena, "{\"cursor\":%s}", wrong[i]).data);
 
             if (lists[list].run(&request) != BP_INVALID)
                 fail_msg("%s", wrong[i]);
@@ -250,8 +248,8 @@ static void the_members_of_meta_are_taken_out_of_its_text(void **state)
         mcp_service.meta(&request, bp_str_of(cases[i].meta));
         assert_int_equal(result_end(&request, NULL), BP_OK);
         request_end(&request);
-        snprintf(wanted, sizeof(wanted),
-                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":%s", cases[i].end);
+        snprintf(wanted, sizeof(wanted), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":%s",
+                 cases[i].end);
         assert_string_equal(buf_str(&request.buf).data, wanted);
     }
 }
