@@ -103,8 +103,7 @@ static bp_status play(bp_call *call, void *instance, bp_command_run *run)
 {
     (void)instance;
     for (size_t i = 0; i < bp_command_word_count(run); i++)
-        BP_TRY(play_word(call, run,
-                         bp_format(call, BP_FMT, BP_ARG(bp_command_word(run, i))).data));
+        BP_TRY(play_word(call, run, bp_format(call, BP_FMT, BP_ARG(bp_command_word(run, i))).data));
     return BP_OK;
 }
 
@@ -145,9 +144,8 @@ static char *answer_of(void **state, const char *body, size_t len)
     client_send(fd, body, len);
     all = client_drain(fd, NULL);
     close(fd);
-    text = client_status(all) == 200
-               ? formatted("%s", client_body(all))
-               : formatted("%d %s", client_status(all), client_body(all));
+    text = client_status(all) == 200 ? formatted("%s", client_body(all))
+                                     : formatted("%d %s", client_status(all), client_body(all));
     free(all);
     free(head);
     swap(text, '"', '\'');
@@ -191,8 +189,7 @@ static void what_it_says_comes_line_by_line(void **state)
         { TYPED("'exit:63'"), END(63) },
         { TYPED("'exit:64'"), END(1) },
         { TYPED("'exit:-1'"), END(1) },
-        { TYPED("'print:a','fail:3'"),
-          PRINT("a") FAILED(1, "", "denied", 403, "it went wrong") },
+        { TYPED("'print:a','fail:3'"), PRINT("a") FAILED(1, "", "denied", 403, "it went wrong") },
         { TYPED("'fail:5'"), "409 it went wrong" },
         { TYPED("'print:a','exit:7','refuse:no'"),
           PRINT("a") FAILED(2, ",'usage':true", "invalid", 400, "no") },
@@ -205,8 +202,7 @@ static void what_it_says_comes_line_by_line(void **state)
 static void progress_is_said_once_and_ended(void **state)
 {
     static const struct run_case cases[] = {
-        { TYPED("'progress:a'"),
-          "{'progress':{'what':'a','done':1}}\n{'progress':null}\n" END(0) },
+        { TYPED("'progress:a'"), "{'progress':{'what':'a','done':1}}\n{'progress':null}\n" END(0) },
         { TYPED("'far:a','over'"),
           "{'progress':{'what':'a','done':2,'total':4}}\n{'progress':null}\n" END(0) },
         { TYPED("'back:a','over','over'"),
@@ -215,9 +211,9 @@ static void progress_is_said_once_and_ended(void **state)
           "{'progress':{'what':'a','done':1}}\n{'progress':null}\n"
           "{'progress':{'what':'b','done':1}}\n{'progress':null}\n" END(0) },
         { TYPED("'over'"), END(0) },
-        { TYPED("'progress:a','fail:3'"), "{'progress':{'what':'a','done':1}}\n"
-                                          "{'progress':null}\n" FAILED(1, "", "denied", 403,
-                                                                       "it went wrong") },
+        { TYPED("'progress:a','fail:3'"),
+          "{'progress':{'what':'a','done':1}}\n"
+          "{'progress':null}\n" FAILED(1, "", "denied", 403, "it went wrong") },
         { TYPED("'progress:a23456789012345678901234567890123456789012345678901234567890123'"),
           "{'progress':{'what':'a23456789012345678901234567890123456789012345678901234567890123',"
           "'done':1}}\n{'progress':null}\n" END(0) },
@@ -232,9 +228,9 @@ static void progress_is_said_once_and_ended(void **state)
 static void options_and_words_are_as_they_were_typed(void **state)
 {
     static const struct run_case cases[] = {
-        { TYPED("'options'"), PRINT("list= 0;") PRINT("flag= 0;") PRINT("with=7 0;") PRINT(
-                                  "none= 0;") PRINT("words=1 behind=0 lines=0 left=0 alone=0")
-                                  END(0) },
+        { TYPED("'options'"),
+          PRINT("list= 0;") PRINT("flag= 0;") PRINT("with=7 0;") PRINT("none= 0;")
+              PRINT("words=1 behind=0 lines=0 left=0 alone=0") END(0) },
         { "{'words':['options','x'],'options':{'flag':true,'with':'','list':'l'},'lines':3}\n",
           PRINT("list=l 1;") PRINT("flag= 1;") PRINT("with= 1;") PRINT("none= 0;")
               PRINT("words=2 behind=0 lines=3 left=0 alone=0") END(0) },
@@ -281,8 +277,8 @@ static void files_are_given_in_their_order(void **state)
           PRINT("a:1") PRINT("x") PRINT("left=0") PRINT("list=hi") END(0) },
         { "{'words':['file:list'],'options':{'list':'l'}}\n{'name':'a','size':1}\nx",
           "400 the request of the command does not bring the file of its option 'list'" },
-        { "{'words':['file:list','file:with'],'options':{}}\n", PRINT("list=") PRINT("with=")
-                                                                    END(0) },
+        { "{'words':['file:list','file:with'],'options':{}}\n",
+          PRINT("list=") PRINT("with=") END(0) },
         { "{'words':['files'],'options':{'list':'l'}}\n{'option':'list','name':'l','size':1}\na"
           "{'option':'list','name':'l','size':1}\nb",
           "400 the request of a command brings a file of the option 'list', which has none to "
@@ -320,9 +316,9 @@ static void a_long_text_comes_in_pieces(void **state)
         char *answer = answer_of(state, body, strlen(body));
 
         assert_int_equal(strcspn(answer, "\n"), cases[i].first + strlen("{'print':''}"));
-        assert_int_equal(strlen(answer), cases[i].len + strlen(END(0)) +
-                                             (cases[i].len > cases[i].first ? 2 : 1) *
-                                                 strlen("{'print':''}\n"));
+        assert_int_equal(strlen(answer),
+                         cases[i].len + strlen(END(0)) +
+                             (cases[i].len > cases[i].first ? 2 : 1) * strlen("{'print':''}\n"));
         free(answer);
         free(body);
     }

@@ -102,54 +102,66 @@ static void routes_are_described_as_openapi(void **state)
         "\"/\":{\"get\":{\"summary\":\"the start\",\"tags\":[\"host\"],\"parameters\":[]," DONE
         ",\"security\":[]}},"
         "\"/a/{name}/b/{rest}\":{\"get\":{\"summary\":\"<all> & \\\"more\\\"\",\"tags\":[\"host\"],"
-        "\"parameters\":[" IN_PATH("name") "," IN_PATH("rest") ",{\"name\":\"limit\",\"in\":"
-        "\"query\",\"description\":\"how many\"," STRING ",{\"name\":\"from\",\"in\":\"query\","
-        "\"description\":\"where to begin\"," STRING "],\"responses\":{\"200\":{\"description\":"
-        "\"done\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}}," FAILED
-        ",\"security\":[{\"key\":[]}],\"x-scope\":\"host:read\"},"
-        "\"delete\":{\"tags\":[\"host\"],\"parameters\":[" IN_PATH("name") "," IN_PATH("rest")
-        "]," DONE ",\"security\":[{\"key\":[]}]}},"
-        "\"/x\":{\"post\":{\"tags\":[\"git\"],\"parameters\":[],\"requestBody\":{\"required\":true,"
-        "\"content\":{\"application/json\":{\"schema\":{\"type\":\"string\"}}}}," DONE
-        ",\"security\":[]}}},"
-        "\"components\":{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-        "\"schemas\":{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":"
-        "\"object\",\"properties\":{\"code\":{\"type\":\"string\"},\"message\":{\"type\":"
-        "\"string\"},\"request_id\":{\"type\":\"string\"}},\"required\":[\"code\",\"message\"]}},"
-        "\"required\":[\"error\"]}}}}");
+        "\"parameters\":[" IN_PATH("name") "," IN_PATH(
+            "rest") ",{\"name\":\"limit\",\"in\":"
+                    "\"query\",\"description\":\"how many\"," STRING
+                    ",{\"name\":\"from\",\"in\":\"query\","
+                    "\"description\":\"where to begin\"," STRING
+                    "],\"responses\":{\"200\":{\"description\":"
+                    "\"done\",\"content\":{\"application/"
+                    "json\":{\"schema\":{\"type\":\"object\"}}}}," FAILED
+                    ",\"security\":[{\"key\":[]}],\"x-scope\":\"host:read\"},"
+                    "\"delete\":{\"tags\":[\"host\"],\"parameters\":[" IN_PATH("name") "," IN_PATH(
+                        "rest") "]," DONE ",\"security\":[{\"key\":[]}]}},"
+                                "\"/"
+                                "x\":{\"post\":{\"tags\":[\"git\"],\"parameters\":[],"
+                                "\"requestBody\":{\"required\":true,"
+                                "\"content\":{\"application/"
+                                "json\":{\"schema\":{\"type\":\"string\"}}}}," DONE
+                                ",\"security\":[]}}},"
+                                "\"components\":{\"securitySchemes\":{\"key\":{\"type\":\"http\","
+                                "\"scheme\":\"bearer\"}},"
+                                "\"schemas\":{\"Error\":{\"type\":\"object\",\"properties\":{"
+                                "\"error\":{\"type\":"
+                                "\"object\",\"properties\":{\"code\":{\"type\":\"string\"},"
+                                "\"message\":{\"type\":"
+                                "\"string\"},\"request_id\":{\"type\":\"string\"}},\"required\":["
+                                "\"code\",\"message\"]}},"
+                                "\"required\":[\"error\"]}}}}");
 }
 
 #define ROW(method, path, about, scope)                                                            \
-    "<tr><td><b>" method "</b></td><td><code>" path "</code></td><td>" about "</td><td><code>"     \
-    scope "</code></td></tr>\n"
+    "<tr><td><b>" method "</b></td><td><code>" path "</code></td><td>" about                       \
+    "</td><td><code>" scope "</code></td></tr>\n"
 #define TABLE(owner)                                                                               \
     "<h2>" owner "</h2><table><tr><th>method</th><th>path</th><th>what it does</th><th>scope</th>" \
     "</tr>\n"
 
 static void routes_are_described_on_a_page(void **state)
 {
-    struct api api = api_of_routes();
-    bp_str     page = api_make_docs_page(&api, &arena);
+    struct api  api = api_of_routes();
+    bp_str      page = api_make_docs_page(&api, &arena);
     const char *body = strstr(page.data, "<h1>");
 
     (void)state;
     assert_true(bp_str_starts(page, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
                                     "<title>Backplane: routes</title><style>"));
     assert_non_null(body);
-    expect_same(
-        bp_str_of(body),
-        "<h1>Backplane " BACKPLANE_VERSION
-        "</h1><p>Every route of this server, from its route tables. For programs: <a "
-        "href=\"/openapi.json\">/openapi.json</a>.</p>\n" TABLE("host")
-            ROW("GET", "/", "the start", "")
-                ROW("GET", "/a/{name}/b/{rest...}",
-                    "&lt;all&gt; &amp; \"more\"<br><small>limit: how many<br>  from :  where to "
-                    "begin</small>",
-                    "host:read") ROW("DELETE", "/a/{name}/b/{rest...}", "", "")
-        "</table>" TABLE("git")
-            ROW("POST", "/x",
-                "<details><summary>body</summary><pre>{\"type\":\"string\"}</pre></details>", "")
-        "</table></html>\n");
+    expect_same(bp_str_of(body),
+                "<h1>Backplane " BACKPLANE_VERSION
+                "</h1><p>Every route of this server, from its route tables. For programs: <a "
+                "href=\"/openapi.json\">/openapi.json</a>.</p>\n" TABLE("host")
+                    ROW("GET", "/", "the start", "")
+                        ROW("GET", "/a/{name}/b/{rest...}",
+                            "&lt;all&gt; &amp; \"more\"<br><small>limit: how many<br>  from :  "
+                            "where to "
+                            "begin</small>",
+                            "host:read")
+                            ROW("DELETE", "/a/{name}/b/{rest...}", "", "") "</table>" TABLE("git")
+                                ROW("POST", "/x",
+                                    "<details><summary>body</summary><pre>{\"type\":\"string\"}</"
+                                    "pre></details>",
+                                    "") "</table></html>\n");
 }
 
 static void a_path_of_any_length_is_described(void **state)
@@ -181,7 +193,8 @@ static void a_path_of_any_length_is_described(void **state)
     "route " #index " of git is malformed: it needs a method of GET, POST, PUT, PATCH, DELETE, a " \
     "path that begins with / and a handler"
 #define SEGMENT(path)                                                                              \
-    "route \"" path "\" of git has a segment that is neither plain nor {name} nor a last {name...}"
+    "route \"" path "\" of git has a segment that is neither plain nor {name} nor a last "         \
+                    "{name...}"
 
 static void each_mistake_in_a_route_has_its_sentence(void **state)
 {
@@ -217,9 +230,8 @@ static void dots_are_the_rest_behind_a_name_only(void **state)
     static const struct {
         const char *path, *request, *value; /* value NULL: it is not taken */
     } cases[] = {
-        { "/{...}", "/x", "x" },     { "/{...}", "/x/y", NULL },
-        { "/{a...}", "/x/y", "x/y" }, { "/{a..}", "/x/y", NULL },
-        { "/{a..}", "/x", "x" },
+        { "/{...}", "/x", "x" },    { "/{...}", "/x/y", NULL }, { "/{a...}", "/x/y", "x/y" },
+        { "/{a..}", "/x/y", NULL }, { "/{a..}", "/x", "x" },
     };
 
     (void)state;
@@ -250,8 +262,8 @@ static void a_table_has_at_most_128_routes_and_the_router_1024(void **state)
         many[i] = (bp_route){ .method = "GET", .path = paths[i], .handler = handle };
     }
     assert_false(router_add(router, many, sizeof(bp_route), 129, &units[0], NULL, &why));
-    assert_true(bp_str_starts(bp_str_of(why.text),
-                              "the route table of git is malformed: 129 routes of "));
+    assert_true(
+        bp_str_starts(bp_str_of(why.text), "the route table of git is malformed: 129 routes of "));
     assert_false(router_add(router, NULL, sizeof(bp_route), 1, NULL, NULL, &why));
     assert_true(bp_str_starts(bp_str_of(why.text),
                               "the route table of the host is malformed: 1 routes of "));
@@ -379,12 +391,12 @@ static void a_command_is_written_with_all_that_its_table_says(void **state)
 
 static bool are_read(const bp_command *commands, size_t count, size_t size)
 {
-    bp_app_ops ops = { .commands = commands,
-                       .command_count = count,
-                       .command_size = (uint32_t)size };
+    bp_app_ops          ops = { .commands = commands,
+                                .command_count = count,
+                                .command_size = (uint32_t)size };
     struct app_command *read;
     size_t              found = 77;
-    bool are = command_table_read(&arena, &ops, "git", &read, &found, &why);
+    bool                are = command_table_read(&arena, &ops, "git", &read, &found, &why);
 
     assert_int_equal(found, count);
     return are;
@@ -470,20 +482,34 @@ static void an_address_is_held_against_each_bit_of_a_block(void **state)
         const char *address, *block;
         bool        is_in;
     } cases[] = {
-        { "10.0.0.1", "10.0.0.1", true },          { "10.0.0.1", "10.0.0.2", false },
-        { "10.0.0.1", "10.0.0.0/31", true },       { "10.0.0.2", "10.0.0.0/31", false },
-        { "10.0.0.1", "10.0.0.1/32", true },       { "10.0.0.2", "10.0.0.1/32", false },
-        { "10.0.0.1", "10.0.0.1/33", false },      { "10.0.0.1", "0.0.0.0/0", true },
-        { "128.0.0.0", "0.0.0.0/1", false },       { "127.0.0.0", "0.0.0.0/1", true },
-        { "10.0.0.1", "10.0.0.0/", false },        { "10.0.0.1", "10.0.0.0/x", false },
-        { "10.255.0.1", "10.254.0.0/15", true },   { "10.253.0.1", "10.254.0.0/15", false },
-        { "::1", "::/127", true },                 { "::2", "::/127", false },
-        { "::1", "::1/128", true },                { "::1", "::1/129", false },
-        { "[::1]", "::1", true },                  { "2001:db8::1", "2001:db8::/33", true },
-        { "2001:db8:8000::1", "2001:db8::/33", false }, { "::ffff:10.0.0.1", "10.0.0.0/8", true },
-        { "::fffe:10.0.0.1", "10.0.0.0/8", false }, { "10.0.0.1", "::/0", false },
-        { "x", "10.0.0.0/8", false },              { "", "0.0.0.0/0", false },
-        { "unix", "unix", true },                  { "10.0.0.1", "x/8", false },
+        { "10.0.0.1", "10.0.0.1", true },
+        { "10.0.0.1", "10.0.0.2", false },
+        { "10.0.0.1", "10.0.0.0/31", true },
+        { "10.0.0.2", "10.0.0.0/31", false },
+        { "10.0.0.1", "10.0.0.1/32", true },
+        { "10.0.0.2", "10.0.0.1/32", false },
+        { "10.0.0.1", "10.0.0.1/33", false },
+        { "10.0.0.1", "0.0.0.0/0", true },
+        { "128.0.0.0", "0.0.0.0/1", false },
+        { "127.0.0.0", "0.0.0.0/1", true },
+        { "10.0.0.1", "10.0.0.0/", false },
+        { "10.0.0.1", "10.0.0.0/x", false },
+        { "10.255.0.1", "10.254.0.0/15", true },
+        { "10.253.0.1", "10.254.0.0/15", false },
+        { "::1", "::/127", true },
+        { "::2", "::/127", false },
+        { "::1", "::1/128", true },
+        { "::1", "::1/129", false },
+        { "[::1]", "::1", true },
+        { "2001:db8::1", "2001:db8::/33", true },
+        { "2001:db8:8000::1", "2001:db8::/33", false },
+        { "::ffff:10.0.0.1", "10.0.0.0/8", true },
+        { "::fffe:10.0.0.1", "10.0.0.0/8", false },
+        { "10.0.0.1", "::/0", false },
+        { "x", "10.0.0.0/8", false },
+        { "", "0.0.0.0/0", false },
+        { "unix", "unix", true },
+        { "10.0.0.1", "x/8", false },
     };
     char longest[80];
 

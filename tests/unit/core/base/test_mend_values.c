@@ -45,7 +45,10 @@ static void each_mistake_is_mended_where_it_stands(void **state)
         { "\x80", BAD },
         { "\xC3", BAD },
         { "\xC3(", BAD "(" },
-        { "a\xFF" "b\xFE" "c", "a" BAD "b" BAD "c" },
+        { "a\xFF"
+          "b\xFE"
+          "c",
+          "a" BAD "b" BAD "c" },
         { "\xFF\xFF", BAD BAD },
         { "\xE2\x82", BAD BAD },
         { "\xE2\x82\xAC\xE2", "\xE2\x82\xAC" BAD },
@@ -96,7 +99,9 @@ static void each_mistake_is_mended_where_it_stands(void **state)
         { "\\u7fff", NULL },
         /* the mark at the beginning */
         { "\xEF\xBB\xBF", "" },
-        { "\xEF\xBB\xBF" "a", "a" },
+        { "\xEF\xBB\xBF"
+          "a",
+          "a" },
         { "\xEF\xBB\xBF\xEF\xBB\xBF", "\xEF\xBB\xBF" },
         { "a\xEF\xBB\xBF", NULL },
         { "\xEF\xBB", BAD BAD },
@@ -268,11 +273,11 @@ static void a_seal_is_as_long_as_is_said_and_never_the_same(void **state)
     assert_int_equal(one[3 + CRYPTO_SEAL_BYTES], 0xEE);
     assert_memory_not_equal(one, two, 3 + CRYPTO_SEAL_BYTES);
     memset(plain, 0xEE, sizeof(plain));
-    assert_true(crypto_unseal(key, BP_STR("c"),
-                              bp_str_n((const char *)one, 3 + CRYPTO_SEAL_BYTES), plain));
+    assert_true(
+        crypto_unseal(key, BP_STR("c"), bp_str_n((const char *)one, 3 + CRYPTO_SEAL_BYTES), plain));
     assert_memory_equal(plain, "abc\xEE", 4);
-    assert_false(crypto_unseal(key, BP_STR("c"),
-                               bp_str_n((const char *)one, CRYPTO_SEAL_BYTES - 1), plain));
+    assert_false(
+        crypto_unseal(key, BP_STR("c"), bp_str_n((const char *)one, CRYPTO_SEAL_BYTES - 1), plain));
     assert_false(crypto_unseal(key, BP_STR("c"), bp_str_n((const char *)one, 0), plain));
 }
 

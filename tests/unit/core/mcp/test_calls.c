@@ -55,10 +55,11 @@ static const struct modern_case fitted[] = {
            "'name':'echo','arguments':{'text':'a','list':[1,2.0]}," META,
            RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'list\\':[1,2]}'}]")),
     ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\nMcp-Param-On: true\r\n",
-           "'name':'echo','arguments':{'text':'a','deep':{'on':true,'list':[2.0]},'list':[3.0]},"
-           META,
-           RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'deep\\':{\\'on\\':true,"
-                  "\\'list\\':[2]},\\'list\\':[3]}'}]")),
+           "'name':'echo','arguments':{'text':'a','deep':{'on':true,'list':[2.0]},'list':[3.0]}"
+           "," META,
+           RESULT(
+               ",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'deep\\':{\\'on\\':true,"
+               "\\'list\\':[2]},\\'list\\':[3]}'}]")),
     ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\n",
            "'name':'echo','arguments':{'text':'a','list':null,'n':null}," META,
            RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\'}'}]")),
