@@ -11,8 +11,8 @@
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HASH_B "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
 
-static const bp_str first = BP_STR("0001000000000000"),      /* the place of an id is that of its */
-    beside = BP_STR("0001000000000001"),                     /* first 4 digits, of 1,024 places */
+static const bp_str first = BP_STR("0001000000000000"), /* the place of an id is that of its */
+    beside = BP_STR("0001000000000001"),                /* first 4 digits, of 1,024 places */
     below = BP_STR("0401000000000000"), other = BP_STR("0101000000000000");
 
 static void a_key_is_trusted_by_its_id_and_its_hash(void **state)
@@ -188,7 +188,12 @@ static void who_asks_is_logged(void **state)
     api_rig_start();
 
     const struct expected requests[] = {
-        { "GET", "/told", "traceparent: 00-" TRACE "-b7ad6b7169203331-01\r\n", 200, { "told" }, NULL },
+        { "GET",
+          "/told",
+          "traceparent: 00-" TRACE "-b7ad6b7169203331-01\r\n",
+          200,
+          { "told" },
+          NULL },
         { "GET", "/told", "X-Request-Id: a\r\n", 200, { "X-Request-Id: a\r\n" }, NULL },
         { "PATCH",
           "/told",
@@ -221,7 +226,8 @@ static void the_limit_is_told_in_headers(void **state)
           "/told",
           NULL,
           200,
-          { "X-RateLimit-Limit: 9\r\n", "X-RateLimit-Remaining: 1\r\n", "X-RateLimit-Reset: 3\r\n" },
+          { "X-RateLimit-Limit: 9\r\n", "X-RateLimit-Remaining: 1\r\n",
+            "X-RateLimit-Reset: 3\r\n" },
           NULL },
         { "GET", "/told", NULL, 200, { "X-RateLimit-Remaining: 0\r\n" }, NULL },
         { "GET",

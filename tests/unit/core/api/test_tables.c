@@ -194,7 +194,7 @@ static void a_path_of_any_length_is_described(void **state)
     "path that begins with / and a handler"
 #define SEGMENT(path)                                                                              \
     "route \"" path "\" of git has a segment that is neither plain nor {name} nor a last "         \
-                    "{name...}"
+    "{name...}"
 
 static void each_mistake_in_a_route_has_its_sentence(void **state)
 {

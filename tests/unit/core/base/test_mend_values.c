@@ -33,92 +33,92 @@ static int tear_down(void **state)
 
 #define BAD "\xEF\xBF\xBD"
 
+static const struct {
+    const char *text, *mended; /* NULL: it is left as it is */
+} mistakes[] = {
+    { "", NULL },
+    { "a", NULL },
+    { "\xC3\xA4", NULL },
+    { "\x7F", NULL },
+    { "\x80", BAD },
+    { "\xC3", BAD },
+    { "\xC3(", BAD "(" },
+    { "a\xFF"
+      "b\xFE"
+      "c",
+      "a" BAD "b" BAD "c" },
+    { "\xFF\xFF", BAD BAD },
+    { "\xE2\x82", BAD BAD },
+    { "\xE2\x82\xAC\xE2", "\xE2\x82\xAC" BAD },
+    /* backslashes */
+    { "\\", NULL },
+    { "a\\", NULL },
+    { "\\\\", NULL },
+    { "\\\\ud800", NULL },
+    { "\\\\\\ud800", "\\\\\\uFFFD" },
+    { "\\n\\ud800", "\\n\\uFFFD" },
+    /* escapes around those of half a pair */
+    { "\\ud7ff", NULL },
+    { "\\ud800", "\\uFFFD" },
+    { "\\udbff", "\\uFFFD" },
+    { "\\udc00", "\\uFFFD" },
+    { "\\udfff", "\\uFFFD" },
+    { "\\ue000", NULL },
+    { "\\u0000", NULL },
+    { "\\uD800", "\\uFFFD" },
+    { "\\uDFFF", "\\uFFFD" },
+    { "\\ud83d\\ude00", NULL },
+    { "\\ud800\\udc00", NULL },
+    { "\\udbff\\udfff", NULL },
+    { "\\ud800\\udbff", "\\uFFFD\\uFFFD" },
+    { "\\ud800\\ue000", "\\uFFFD\\ue000" },
+    { "\\udc00\\ud800", "\\uFFFD\\uFFFD" },
+    { "\\udc00\\udc00", "\\uFFFD\\uFFFD" },
+    { "\\ud800x\\udc00", "\\uFFFDx\\uFFFD" },
+    { "\\ud800\\udc0", "\\uFFFD\\udc0" },
+    { "\\ud800\\u", "\\uFFFD\\u" },
+    { "\\ud800\\n", "\\uFFFD\\n" },
+    { "x\\ud800\\udc00y\\ud800z", "x\\ud800\\udc00y\\uFFFDz" },
+    /* what is no escape */
+    { "\\ud80", NULL },
+    { "\\ud80g", NULL },
+    { "\\ud80G", NULL },
+    { "\\ud80`", NULL },
+    { "\\ud80@", NULL },
+    { "\\ud80/", NULL },
+    { "\\ud80:", NULL },
+    { "\\Ud800", NULL },
+    { "\\vd800", NULL },
+    { "\\ud80a", "\\uFFFD" },
+    { "\\ud80f", "\\uFFFD" },
+    { "\\ud80A", "\\uFFFD" },
+    { "\\ud80F", "\\uFFFD" },
+    { "\\ud809", "\\uFFFD" },
+    { "\\u7fff", NULL },
+    /* the mark at the beginning */
+    { "\xEF\xBB\xBF", "" },
+    { "\xEF\xBB\xBF"
+      "a",
+      "a" },
+    { "\xEF\xBB\xBF\xEF\xBB\xBF", "\xEF\xBB\xBF" },
+    { "a\xEF\xBB\xBF", NULL },
+    { "\xEF\xBB", BAD BAD },
+    { "\xEF\xBB\xBF\xFF", BAD },
+};
+
 static void each_mistake_is_mended_where_it_stands(void **state)
 {
-    static const struct {
-        const char *text, *mended; /* NULL: it is left as it is */
-    } cases[] = {
-        { "", NULL },
-        { "a", NULL },
-        { "\xC3\xA4", NULL },
-        { "\x7F", NULL },
-        { "\x80", BAD },
-        { "\xC3", BAD },
-        { "\xC3(", BAD "(" },
-        { "a\xFF"
-          "b\xFE"
-          "c",
-          "a" BAD "b" BAD "c" },
-        { "\xFF\xFF", BAD BAD },
-        { "\xE2\x82", BAD BAD },
-        { "\xE2\x82\xAC\xE2", "\xE2\x82\xAC" BAD },
-        /* backslashes */
-        { "\\", NULL },
-        { "a\\", NULL },
-        { "\\\\", NULL },
-        { "\\\\ud800", NULL },
-        { "\\\\\\ud800", "\\\\\\uFFFD" },
-        { "\\n\\ud800", "\\n\\uFFFD" },
-        /* escapes around those of half a pair */
-        { "\\ud7ff", NULL },
-        { "\\ud800", "\\uFFFD" },
-        { "\\udbff", "\\uFFFD" },
-        { "\\udc00", "\\uFFFD" },
-        { "\\udfff", "\\uFFFD" },
-        { "\\ue000", NULL },
-        { "\\u0000", NULL },
-        { "\\uD800", "\\uFFFD" },
-        { "\\uDFFF", "\\uFFFD" },
-        { "\\ud83d\\ude00", NULL },
-        { "\\ud800\\udc00", NULL },
-        { "\\udbff\\udfff", NULL },
-        { "\\ud800\\udbff", "\\uFFFD\\uFFFD" },
-        { "\\ud800\\ue000", "\\uFFFD\\ue000" },
-        { "\\udc00\\ud800", "\\uFFFD\\uFFFD" },
-        { "\\udc00\\udc00", "\\uFFFD\\uFFFD" },
-        { "\\ud800x\\udc00", "\\uFFFDx\\uFFFD" },
-        { "\\ud800\\udc0", "\\uFFFD\\udc0" },
-        { "\\ud800\\u", "\\uFFFD\\u" },
-        { "\\ud800\\n", "\\uFFFD\\n" },
-        { "x\\ud800\\udc00y\\ud800z", "x\\ud800\\udc00y\\uFFFDz" },
-        /* what is no escape */
-        { "\\ud80", NULL },
-        { "\\ud80g", NULL },
-        { "\\ud80G", NULL },
-        { "\\ud80`", NULL },
-        { "\\ud80@", NULL },
-        { "\\ud80/", NULL },
-        { "\\ud80:", NULL },
-        { "\\Ud800", NULL },
-        { "\\vd800", NULL },
-        { "\\ud80a", "\\uFFFD" },
-        { "\\ud80f", "\\uFFFD" },
-        { "\\ud80A", "\\uFFFD" },
-        { "\\ud80F", "\\uFFFD" },
-        { "\\ud809", "\\uFFFD" },
-        { "\\u7fff", NULL },
-        /* the mark at the beginning */
-        { "\xEF\xBB\xBF", "" },
-        { "\xEF\xBB\xBF"
-          "a",
-          "a" },
-        { "\xEF\xBB\xBF\xEF\xBB\xBF", "\xEF\xBB\xBF" },
-        { "a\xEF\xBB\xBF", NULL },
-        { "\xEF\xBB", BAD BAD },
-        { "\xEF\xBB\xBF\xFF", BAD },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        size_t len = strlen(cases[i].text);
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+        size_t len = strlen(mistakes[i].text);
         char  *copy = malloc(len + 1); // so that a sanitizer sees who reads behind it
         bp_str mended;
 
-        memcpy(copy, cases[i].text, len + 1);
+        memcpy(copy, mistakes[i].text, len + 1);
         mended = json_mend(&arena, bp_str_n(copy, len));
-        if (!bp_str_is(mended, cases[i].mended ? cases[i].mended : cases[i].text))
-            fail_msg("%s: " BP_FMT, cases[i].text, BP_ARG(mended));
-        if (!cases[i].mended)
+        if (!bp_str_is(mended, mistakes[i].mended ? mistakes[i].mended : mistakes[i].text))
+            fail_msg("%s: " BP_FMT, mistakes[i].text, BP_ARG(mended));
+        if (!mistakes[i].mended)
             assert_ptr_equal(mended.data, copy);
         free(copy);
     }
