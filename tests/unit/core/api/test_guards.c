@@ -242,6 +242,58 @@ static void the_limit_is_told_in_headers(void **state)
     assert_string_equal(counted.key, "rate:127.0.0.1:");
 }
 
+/* Behind proxies that are trusted: 127.0.0.1, which speaks to us, and what stands before it. */
+static void a_client_behind_proxies_is_who_no_proxy_is(void **state)
+{
+    static const bp_str proxies[] = { BP_STR("127.0.0.1"), BP_STR("10.0.0.0/8") };
+    static const struct {
+        const char *forwarded, *client;
+    } cases[] = {
+        { "192.0.2.1", "192.0.2.1" },
+        { " 192.0.2.1 ", "192.0.2.1" },
+        { "192.0.2.1, 192.0.2.2", "192.0.2.2" },
+        { "192.0.2.1, 10.1.1.1", "192.0.2.1" },
+        { "192.0.2.1,10.1.1.1 , 127.0.0.1", "192.0.2.1" },
+        { "192.0.2.1, 192.0.2.2, 10.1.1.1", "192.0.2.2" },
+        { "10.1.1.2, 10.1.1.1", "10.1.1.2" },
+        { "192.0.2.1, nonsense", "127.0.0.1" },
+        { "192.0.2.1, nonsense, 10.1.1.1", "10.1.1.1" },
+        { ",10.1.1.1", "10.1.1.1" },
+        { "", "127.0.0.1" },
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" }, // a network of one client
+        { "[2001:db8:1:2:ffff::1]", "2001:db8:1:2::" },
+        { "::ffff:192.0.2.1", "192.0.2.1" },
+        { "::1", "::" },
+    };
+
+    (void)state;
+    conf.server.rate_per_minute = 9;
+    conf.server.trusted_proxies = (bp_str_list){ proxies, 2 };
+    api_rig_start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *header = formatted("X-Forwarded-For: %s\r\n", cases[i].forwarded);
+        char *wanted = formatted("rate:%s:", cases[i].client);
+
+        free(ask("GET", "/told", header));
+        if (strcmp(counted.key, wanted) != 0)
+            fail_msg("%s: %s and not %s", cases[i].forwarded, counted.key, wanted);
+        free(header);
+        free(wanted);
+    }
+}
+
+static void who_is_no_proxy_says_nothing_of_others(void **state)
+{
+    static const bp_str proxy = BP_STR("10.0.0.0/8");
+
+    (void)state;
+    conf.server.rate_per_minute = 9;
+    conf.server.trusted_proxies = (bp_str_list){ &proxy, 1 };
+    api_rig_start();
+    free(ask("GET", "/told", "X-Forwarded-For: 192.0.2.1\r\n"));
+    assert_string_equal(counted.key, "rate:127.0.0.1:");
+}
+
 #define OVER_HTTP(test) cmocka_unit_test_setup_teardown(test, set_up, api_rig_stop)
 
 int main(void)
@@ -254,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_group_of_scopes_allows_what_is_in_it),
         OVER_HTTP(who_asks_is_logged),
         OVER_HTTP(the_limit_is_told_in_headers),
+        OVER_HTTP(a_client_behind_proxies_is_who_no_proxy_is),
+        OVER_HTTP(who_is_no_proxy_says_nothing_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -330,6 +330,26 @@ static void what_a_path_allows_is_listed(void **state)
     assert_string_equal(allowed, "");
 }
 
+static void paths_are_the_same_by_their_shape(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool        are;
+    } cases[] = {
+        { "/x", "/x", true },           { "/x", "/y", false },         { "/x/a", "/x/b", false },
+        { "/a/x", "/b/x", false },      { "/{a}", "/{b}", true },      { "/{a}", "/{a...}", false },
+        { "/{a...}", "/{b...}", true }, { "/{a}/x", "/{b}/y", false }, { "/{a}", "/a", false },
+        { "/a", "/a/", true },          { "/a", "/a/b", false },       { "/", "/a", false },
+        { "/{a", "/{a", false },        { "/a{b}", "/a{b}", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (router_is_same_path(bp_str_of(cases[i].a), bp_str_of(cases[i].b)) != cases[i].are ||
+            router_is_same_path(bp_str_of(cases[i].b), bp_str_of(cases[i].a)) != cases[i].are)
+            fail_msg("%s and %s", cases[i].a, cases[i].b);
+}
+
 /* ---- commands ---- */
 
 static bp_status never(bp_call *call, void *instance, bp_command_run *run)
@@ -544,6 +564,7 @@ int main(void)
         CASE(a_table_has_at_most_128_routes_and_the_router_1024),
         CASE(a_path_has_at_most_eight_values),
         CASE(what_a_path_allows_is_listed),
+        CASE(paths_are_the_same_by_their_shape),
         CASE(a_command_is_written_with_all_that_its_table_says),
         CASE(a_table_of_commands_has_its_bounds),
         CASE(a_table_of_options_has_its_bounds),
