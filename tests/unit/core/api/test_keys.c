@@ -1,5 +1,5 @@
-/* test_keys.c - API keys in a storage: made, listed, taken back, and what is good as one and for how
- * long what was said of it is believed. */
+/* test_keys.c - API keys in a storage: made, listed, taken back, and what is good as one and for
+ * how long what was said of it is believed. */
 #include "api_rig.h"
 
 #include "api/key_guard.h"
@@ -46,8 +46,8 @@ static void expect_key(bp_call *call, const char *text, bool is_good, int select
     assert_int_equal(status, is_good ? BP_OK : BP_UNAUTHENTICATED);
     assert_int_equal(stored.selects, selects);
     if (!is_good) {
-        assert_true(bp_str_is(call->error.message,
-                              "the API key is missing, wrong, expired or revoked"));
+        assert_true(
+            bp_str_is(call->error.message, "the API key is missing, wrong, expired or revoked"));
         assert_false(principal.is_authenticated);
         return;
     }
@@ -232,7 +232,7 @@ static void exceed(bp_call *call, void *arg)
         size_t tenant, scopes;
         bool   is_good;
     } cases[] = {
-        { 0, 1, false }, { 1, 0, false },   { 1, 1, true },    { 127, 1, true },
+        { 0, 1, false },   { 1, 0, false },  { 1, 1, true },    { 127, 1, true },
         { 128, 1, false }, { 1, 511, true }, { 1, 512, false },
     };
     char many[512], text[KEY_TEXT_BYTES];
@@ -247,9 +247,8 @@ static void exceed(bp_call *call, void *arg)
         assert_int_equal(keys_create(call, STORED_IN, &request, text),
                          cases[i].is_good ? BP_OK : BP_INVALID);
         if (!cases[i].is_good)
-            assert_true(bp_str_is(
-                call->error.message,
-                "a key needs a tenant of 1 to 127 bytes and scopes of 1 to 511 bytes"));
+            assert_true(bp_str_is(call->error.message, "a key needs a tenant of 1 to 127 bytes and "
+                                                       "scopes of 1 to 511 bytes"));
     }
 }
 
