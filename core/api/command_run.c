@@ -34,7 +34,7 @@ struct bp_command_run *command_run_new(bp_call *call, struct http_exchange *exch
         return NULL;
     run->exchange = exchange;
     run->command = command;
-    run->values = arena_alloc(call->arena, (command->spec.option_count + 1) * sizeof(*run->values));
+    run->values = arena_alloc(call->arena, command->spec.option_count * sizeof(*run->values));
     command_input_init(&run->input, exchange);
     buf_init(&run->event, NULL, EVENT_BYTES_MAX);
     if (run->values && arena_on_free(call->arena, free_run, run))
@@ -110,7 +110,7 @@ bp_status command_run_read(bp_call *call, bp_command_run *run)
         return call_fail(call, BP_INVALID,
                          "\"words\" of a command is an array, \"options\" an object");
     run->word_count = json_count(words);
-    run->words = arena_alloc(call->arena, (run->word_count + 1) * sizeof(*run->words));
+    run->words = arena_alloc(call->arena, run->word_count * sizeof(*run->words));
     if (!run->words)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for the words of a command");
     for (size_t i = 0; i < run->word_count; i++) {

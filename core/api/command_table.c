@@ -66,7 +66,7 @@ static bool read_options(struct arena *arena, struct app_command *command, const
                          struct reason *why)
 {
     const bp_command  *spec = &command->spec;
-    bp_command_option *options = arena_alloc(arena, (spec->option_count + 1) * sizeof(*options));
+    bp_command_option *options = arena_alloc(arena, spec->option_count * sizeof(*options));
     size_t known = spec->option_size < sizeof(*options) ? spec->option_size : sizeof(*options);
 
     if (!options || spec->option_count > COMMAND_OPTIONS_MAX ||

@@ -126,7 +126,7 @@ static bp_status run_handler(bp_call *call, void *object, void *arg)
 static bp_status find_route(struct api *api, struct http_exchange *exchange,
                             struct route_match *match)
 {
-    char          allowed[64];
+    char          allowed[ROUTE_METHODS_BYTES];
     struct route *route = router_find(api->router, exchange->method, exchange->path, match,
                                       allowed);
     size_t        listener = api->is_private ? SIZE_MAX

@@ -182,7 +182,7 @@ static bp_status fetch(bp_call *call, const bp_peer *storage, bp_str id, struct 
 
 static bool is_younger(int64_t since_ns, int64_t seconds)
 {
-    return since_ns && clock_now_ns() - since_ns <= BP_SECONDS(seconds);
+    return clock_now_ns() - since_ns <= BP_SECONDS(seconds);
 }
 
 /* What the storage says of the id, or said lately. */

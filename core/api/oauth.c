@@ -14,6 +14,8 @@
 
 enum {
     KEYS_BYTES_MAX = 1 << 20,
+    METADATA_BYTES_MAX = 1 << 16,
+    CHALLENGE_BYTES_MAX = 4096,
     KEEP_S = 600,
     AGAIN_S = 30,
     FAILED_S = 2,
@@ -413,7 +415,7 @@ bp_str oauth_metadata(bp_call *call, const struct oauth *oauth, bp_str path, bp_
     if (!resource.len)
         return resource;
 
-    buf_init(&buf, call->arena, 1 << 16);
+    buf_init(&buf, call->arena, METADATA_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_string(&w, "resource", resource);
@@ -443,7 +445,7 @@ void oauth_challenge(const struct oauth *oauth, struct http_exchange *exchange, 
 {
     struct bp_buf value;
 
-    buf_init(&value, exchange->call->arena, 4096);
+    buf_init(&value, exchange->call->arena, CHALLENGE_BYTES_MAX);
     buf_add(&value, BP_STR("Bearer realm=\"backplane\""));
     if (oauth) {
         bp_str resource = resource_at(exchange->call, oauth, exchange->path);

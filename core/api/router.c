@@ -256,7 +256,7 @@ bool router_is_same_path(bp_str a, bp_str b)
 }
 
 struct route *router_find(const struct router *router, bp_str method, bp_str path,
-                          struct route_match *match, char allowed[64])
+                          struct route_match *match, char allowed[ROUTE_METHODS_BYTES])
 {
     const struct node *node = NULL;
     int                index = method_index(method);
@@ -274,7 +274,7 @@ struct route *router_find(const struct router *router, bp_str method, bp_str pat
     }
     for (int i = 0; i < METHODS; i++)
         if (node->routes[i])
-            snprintf(allowed + strlen(allowed), 64 - strlen(allowed), "%s%s%s",
+            snprintf(allowed + strlen(allowed), ROUTE_METHODS_BYTES - strlen(allowed), "%s%s%s",
                      allowed[0] ? ", " : "", i == 0 ? "HEAD, " : "", methods[i]);
     return NULL;
 }

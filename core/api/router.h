@@ -17,7 +17,7 @@
 #include "base/reason.h"
 #include "plugin/gate.h"
 
-enum { ROUTE_VALUES_MAX = 8, ROUTE_STATUSES = 600 };
+enum { ROUTE_VALUES_MAX = 8, ROUTE_STATUSES = 600, ROUTE_METHODS_BYTES = 64 };
 
 struct route {
     bp_route     spec;
@@ -52,10 +52,10 @@ void           router_free(struct router *router);
  * `why`. */
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count,
                 struct unit *unit, void *context, struct reason *why);
-/* Finds the route, the first of those that are the same. NULL: none; then `allowed` (64 bytes)
+/* Finds the route, the first of those that are the same. NULL: none; then `allowed`
  * lists the methods that the path has, or is empty. */
 struct route *router_find(const struct router *router, bp_str method, bp_str path,
-                          struct route_match *match, char allowed[64]);
+                          struct route_match *match, char allowed[ROUTE_METHODS_BYTES]);
 /* Makes `route`, the one that router_find() returned or one behind it in next_same, the one of the
  * match. */
 void router_choose(struct route_match *match, const struct route *route);

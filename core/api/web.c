@@ -161,7 +161,8 @@ static bp_status do_write(bp_call *call, void *arg)
 
 static bp_status web_write(bp_call *call, bp_response *response, bp_str bytes)
 {
-    return service_on_fiber(call, do_write, &(struct send_args){ response, 0, NULL, bytes });
+    return service_on_fiber(call, do_write,
+                            &(struct send_args){ .response = response, .bytes = bytes });
 }
 
 static bp_status do_event(bp_call *call, void *arg)
@@ -176,7 +177,9 @@ static bp_status do_event(bp_call *call, void *arg)
 
 static bp_status web_sse_event(bp_call *call, bp_response *response, const char *event, bp_str data)
 {
-    return service_on_fiber(call, do_event, &(struct send_args){ response, 0, event, data });
+    return service_on_fiber(call, do_event,
+                            &(struct send_args){
+                                .response = response, .text = event, .bytes = data });
 }
 
 static const bp_web_service web_service = {

@@ -18,15 +18,6 @@ struct name_table {
     uint32_t places[]; /* index + 1; 0: free */
 };
 
-static uint64_t hash_of(bp_str name)
-{
-    uint64_t hash = 14695981039346656037u; // FNV-1a
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * 1099511628211u;
-    return hash ^ hash >> 29;
-}
-
 static struct name_table *names_new(struct arena *arena, size_t count)
 {
     size_t             size = 8;
@@ -42,7 +33,7 @@ static struct name_table *names_new(struct arena *arena, size_t count)
 
 static void names_add(struct name_table *table, bp_str name, size_t index)
 {
-    size_t at = hash_of(name) & table->mask;
+    size_t at = str_hash(name, 0) & table->mask;
 
     while (table->places[at])
         at = (at + 1) & table->mask;
@@ -53,7 +44,8 @@ struct catalog_tool *catalog_find_tool(const struct catalog *catalog, bp_str nam
 {
     const struct name_table *table = catalog->tool_names;
 
-    for (size_t at = hash_of(name) & table->mask; table->places[at]; at = (at + 1) & table->mask)
+    for (size_t at = str_hash(name, 0) & table->mask; table->places[at];
+         at = (at + 1) & table->mask)
         if (bp_str_equal(catalog->tools[table->places[at] - 1].name, name))
             return &catalog->tools[table->places[at] - 1];
     return NULL;
@@ -63,7 +55,8 @@ struct catalog_prompt *catalog_find_prompt(const struct catalog *catalog, bp_str
 {
     const struct name_table *table = catalog->prompt_names;
 
-    for (size_t at = hash_of(name) & table->mask; table->places[at]; at = (at + 1) & table->mask)
+    for (size_t at = str_hash(name, 0) & table->mask; table->places[at];
+         at = (at + 1) & table->mask)
         if (bp_str_equal(catalog->prompts[table->places[at] - 1].name, name))
             return &catalog->prompts[table->places[at] - 1];
     return NULL;
@@ -216,7 +209,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
         reason_set(why, "x-mcp-header \"\" is no name for a header");
         return false;
     }
-    buf_init(&text, &catalog->arena, 16 + name.len);
+    buf_init(&text, &catalog->arena, CATALOG_BYTES_MAX);
     buf_add(&text, BP_STR("mcp-param-"));
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
@@ -540,12 +533,11 @@ static bool is_wanted(const struct unit *unit, const bp_str_list *apps)
 
 static bool make_room(struct catalog *catalog, size_t tools, size_t resources, size_t prompts)
 {
-    catalog->tools = arena_alloc(&catalog->arena, (tools + 1) * sizeof(*catalog->tools));
-    catalog->resources = arena_alloc(&catalog->arena,
-                                     (resources + 1) * sizeof(*catalog->resources));
-    catalog->prompts = arena_alloc(&catalog->arena, (prompts + 1) * sizeof(*catalog->prompts));
+    catalog->tools = arena_alloc(&catalog->arena, tools * sizeof(*catalog->tools));
+    catalog->resources = arena_alloc(&catalog->arena, resources * sizeof(*catalog->resources));
+    catalog->prompts = arena_alloc(&catalog->arena, prompts * sizeof(*catalog->prompts));
     catalog->prefixes = arena_alloc(&catalog->arena,
-                                    (catalog->unit_count + 1) * sizeof(*catalog->prefixes));
+                                    catalog->unit_count * sizeof(*catalog->prefixes));
     return catalog->tools && catalog->resources && catalog->prompts && catalog->units &&
            catalog->prefixes;
 }
@@ -574,8 +566,7 @@ struct catalog *catalog_make(const struct generation *generation, const bp_str_l
     if (!catalog)
         return NULL;
     arena_init(&catalog->arena, CATALOG_BYTES_MAX);
-    catalog->units = arena_alloc(&catalog->arena,
-                                 (generation->unit_count + 1) * sizeof(*catalog->units));
+    catalog->units = arena_alloc(&catalog->arena, generation->unit_count * sizeof(*catalog->units));
     for (size_t i = 0; catalog->units && i < generation->unit_count; i++) {
         const bp_app_ops *app;
 

@@ -284,8 +284,8 @@ static bool is_data(bp_str key)
            bp_str_is(key, "examples");
 }
 
-static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bool is_schema,
-                         int depth)
+/* As deep as the schema that was read: JSON_READ_DEPTH_MAX. */
+static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bool is_schema)
 {
     size_t         cursor = 0;
     bp_str         key, found = { NULL, 0 };
@@ -293,11 +293,10 @@ static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bo
 
     if (is_schema && is_union(at))
         return path.len ? path : BP_STR("/");
-    for (size_t i = 0;
-         depth && json_type_of(at) == JSON_KIND_ARRAY && !found.len && i < json_count(at); i++)
+    for (size_t i = 0; json_type_of(at) == JSON_KIND_ARRAY && !found.len && i < json_count(at); i++)
         found = find_union(arena, json_at(at, i),
-                           arena_format(arena, BP_FMT "/%zu", BP_ARG(path), i), true, depth - 1);
-    while (depth && !found.len && json_entry(at, &cursor, &key, &value)) {
+                           arena_format(arena, BP_FMT "/%zu", BP_ARG(path), i), true);
+    while (!found.len && json_entry(at, &cursor, &key, &value)) {
         bool are_names = is_schema &&
                          (bp_str_is(key, "properties") || bp_str_is(key, "$defs") ||
                           bp_str_is(key, "definitions") || bp_str_is(key, "patternProperties"));
@@ -305,12 +304,12 @@ static bp_str find_union(struct arena *arena, const bp_json *at, bp_str path, bo
         if (!is_schema || !is_data(key))
             found = find_union(arena, value,
                                arena_format(arena, BP_FMT "/" BP_FMT, BP_ARG(path), BP_ARG(key)),
-                               !are_names, depth - 1);
+                               !are_names);
     }
     return found;
 }
 
 bp_str coerce_find_union(struct arena *arena, const bp_json *schema)
 {
-    return find_union(arena, schema, BP_STR(""), true, JSON_READ_DEPTH_MAX);
+    return find_union(arena, schema, BP_STR(""), true);
 }

@@ -154,7 +154,7 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
                             "params.notifications.resourceSubscriptions must be an array of at "
                             "most %d uris",
                             URIS_MAX);
-    list = arena_alloc(request->call->arena, (json_count(uris) + 1) * sizeof(*list));
+    list = arena_alloc(request->call->arena, json_count(uris) * sizeof(*list));
     if (!list)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < json_count(uris); i++) {

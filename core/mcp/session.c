@@ -33,11 +33,7 @@ struct session_store *sessions_new(const struct session_limits *limits)
 
 static struct session **bucket_of(const struct session_store *store, bp_str id)
 {
-    uint64_t hash = 14695981039346656037u;
-
-    for (size_t i = 0; i < id.len; i++)
-        hash = (hash ^ (unsigned char)id.data[i]) * 1099511628211u;
-    return &store->buckets[(hash ^ hash >> 32) % BUCKETS];
+    return &store->buckets[str_hash(id, 0) % BUCKETS];
 }
 
 /* ---- clients ---- */

@@ -460,7 +460,7 @@ static OWN_FRAME bool name_fits(struct run *run, const struct schema_node *node,
     };
     bool is_good;
 
-    arena_init(&arena, 2 * name.len + 4096);
+    arena_init(&arena, SIZE_MAX); // it takes what the name takes
     below.value = json_string_in(&arena, name);
     is_good = below.value ? fits(run, node, &below)
                           : give_up(run, "there is not enough memory to check the value");
@@ -702,12 +702,6 @@ static void mark(struct marks *marks, size_t index)
     marks->bits[index / 64] |= bit;
 }
 
-static void mark_all(struct marks *marks)
-{
-    memset(marks->bits, 0xFF, (marks->count + 63) / 64 * sizeof(uint64_t));
-    marks->left = 0;
-}
-
 static OWN_FRAME void mark_members(struct run *run, const struct schema_object_rules *rules,
                                    const struct schema_frame *at, struct marks *marks)
 {
@@ -747,7 +741,7 @@ static void mark_same(struct run *run, const struct schema_node *node,
                                   .resource = node->resource,
                                   .depth = (uint16_t)(at->depth + 1) };
 
-    if (marks->left && at->depth < JSON_SCHEMA_DEPTH_MAX)
+    if (marks->left)
         mark_node(run, node, &below, marks, false);
 }
 
@@ -786,7 +780,7 @@ static void mark_node(struct run *run, const struct schema_node *node,
 
     if (is_object && node->object) {
         if (node->object->unevaluated && !is_first)
-            mark_all(marks);
+            marks->left = 0; // nobody looks at the bits any more
         else
             mark_members(run, node->object, at, marks);
         for (size_t i = 0; i < node->object->dependency_count; i++)
@@ -796,7 +790,7 @@ static void mark_node(struct run *run, const struct schema_node *node,
     }
     if (!is_object && node->array) {
         if (node->array->unevaluated && !is_first)
-            mark_all(marks);
+            marks->left = 0; // nobody looks at the bits any more
         else
             mark_items(run, node->array, at, marks);
     }

@@ -113,7 +113,7 @@ static const struct schema_node *node_of(struct compiler *c, const char *keyword
 static bool list_of(struct compiler *c, const char *keyword, const bp_json *array,
                     struct schema_list *list)
 {
-    list->items = keep(c, (json_count(array) + 1) * sizeof(*list->items));
+    list->items = keep(c, json_count(array) * sizeof(*list->items));
     if (!list->items)
         return false;
     for (list->count = 0; list->count < json_count(array); list->count++)
@@ -414,7 +414,7 @@ static bool on_properties(struct compiler *c, const char *keyword, const bp_json
 
     if (!rules)
         return false;
-    rules->properties = keep(c, (json_count(value) + 1) * sizeof(*rules->properties));
+    rules->properties = keep(c, json_count(value) * sizeof(*rules->properties));
     if (!rules->properties)
         return false;
     while (json_entry(value, &cursor, &key, &member)) {
@@ -436,7 +436,7 @@ static bool on_pattern_properties(struct compiler *c, const char *keyword, const
 
     if (!rules)
         return false;
-    rules->patterns = keep(c, (json_count(value) + 1) * sizeof(*rules->patterns));
+    rules->patterns = keep(c, json_count(value) * sizeof(*rules->patterns));
     if (!rules->patterns)
         return false;
     while (json_entry(value, &cursor, &key, &member)) {
@@ -494,7 +494,7 @@ static bool on_dependencies(struct compiler *c, const char *keyword, const bp_js
         return rules != NULL;
     if (json_type_of(value) != JSON_KIND_OBJECT)
         return fail_at(c, keyword, "an object");
-    more = keep(c, (rules->dependency_count + json_count(value) + 1) * sizeof(*more));
+    more = keep(c, (rules->dependency_count + json_count(value)) * sizeof(*more));
     if (!more)
         return false;
     if (rules->dependency_count)
@@ -664,15 +664,12 @@ static void mark_required(struct schema_object_rules *rules)
 {
     for (size_t i = 0; i < json_count(rules->required); i++) {
         bp_str name = json_as_string(json_at(rules->required, i));
-        bool   is_known = false, is_repeated = false;
+        bool   is_repeated = false;
 
         for (size_t j = 0; j < i && !is_repeated; j++)
             is_repeated = bp_str_equal(name, json_as_string(json_at(rules->required, j)));
-        for (size_t j = 0; j < rules->property_count && !is_known && !is_repeated; j++) {
-            is_known = bp_str_equal(name, rules->properties[j].name);
-            rules->properties[j].is_required |= is_known;
-        }
-        rules->required_in_properties += is_known;
+        for (size_t j = 0; j < rules->property_count; j++)
+            rules->properties[j].is_required |= bp_str_equal(name, rules->properties[j].name);
         rules->required_count += !is_repeated;
     }
 }
@@ -799,7 +796,7 @@ static bool keep_dynamic_anchors(struct compiler *c)
     struct json_schema  *schema = c->schema;
 
     c->place = schema_index_find(index, schema->document);
-    schema->dynamic_anchors = keep(c, (index->anchor_count + 1) * sizeof(*schema->dynamic_anchors));
+    schema->dynamic_anchors = keep(c, index->anchor_count * sizeof(*schema->dynamic_anchors));
     for (size_t i = 0; schema->dynamic_anchors && i < index->anchor_count; i++) {
         const struct schema_named_place *anchor = &index->anchors[i];
         struct schema_anchor *kept = &schema->dynamic_anchors[schema->dynamic_anchor_count];

@@ -84,7 +84,6 @@ struct schema_object_rules {
     const struct schema_node       *names;
     const struct schema_node       *unevaluated;
     const bp_json                  *required; /* the array as it was read */
-    size_t                          required_in_properties;
     size_t                          required_count;
     struct schema_dependency       *dependencies;
     size_t                          dependency_count;

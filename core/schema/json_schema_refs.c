@@ -30,7 +30,7 @@ bool schema_index_fail(struct schema_index *index, bp_str pointer, const char *f
 
 bp_str schema_pointer_join(struct arena *arena, bp_str pointer, bp_str key)
 {
-    char  *joined = arena_alloc(arena, pointer.len + 1 + 2 * key.len + 1);
+    char  *joined = arena_alloc(arena, pointer.len + 1 + 2 * key.len);
     size_t len = pointer.len;
 
     if (!joined)
@@ -395,7 +395,7 @@ static int hex_value(char c)
 /* %41 becomes A, in place of a copy. */
 static bp_str decode_percent(struct arena *arena, bp_str text)
 {
-    char  *out = arena_alloc(arena, text.len + 1);
+    char  *out = arena_alloc(arena, text.len);
     size_t len = 0;
 
     if (!out)
@@ -414,7 +414,7 @@ static bp_str decode_percent(struct arena *arena, bp_str text)
 
 static bp_str unescape_token(struct arena *arena, bp_str token)
 {
-    char  *out = arena_alloc(arena, token.len + 1);
+    char  *out = arena_alloc(arena, token.len);
     size_t len = 0;
 
     if (!out)

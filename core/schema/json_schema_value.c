@@ -7,6 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { ROUNDINGS_MAX = 4 }; /* how many units in the last place a quotient may be off */
+
+static const uint32_t NAME_BASIS = 2166136261u, NAME_PRIME = 16777619u; // FNV-1a
+
 uint8_t schema_types_of(const bp_json *value)
 {
     double number;
@@ -70,17 +74,17 @@ int schema_compare_numbers(const bp_json *a, const bp_json *b)
     return sign_of_double(json_as_number(a), json_as_number(b));
 }
 
-/* 0.0075 is a multiple of 0.0001 to people, though not to doubles: what rounding explains is let
- * pass. */
+/* `of` is above 0. 0.0075 is a multiple of 0.0001 to people, though not to doubles: what rounding
+ * explains is let pass. */
 bool schema_is_multiple(const bp_json *value, const bp_json *of)
 {
     double quotient;
 
     if (json_type_of(value) == JSON_KIND_INTEGER && json_type_of(of) == JSON_KIND_INTEGER)
-        return json_as_integer(of) == -1 || json_as_integer(value) % json_as_integer(of) == 0;
+        return json_as_integer(value) % json_as_integer(of) == 0;
     quotient = json_as_number(value) / json_as_number(of);
     return isfinite(quotient) &&
-           fabs(quotient - round(quotient)) <= 4 * DBL_EPSILON * fabs(quotient);
+           fabs(quotient - round(quotient)) <= ROUNDINGS_MAX * DBL_EPSILON * fabs(quotient);
 }
 
 static bool objects_are_equal(const bp_json *a, const bp_json *b)
@@ -133,18 +137,33 @@ size_t schema_characters(bp_str text)
     return count;
 }
 
-uint32_t schema_hash_name(bp_str name) // FNV-1a
+uint32_t schema_hash_name(bp_str name)
 {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = NAME_BASIS;
 
     for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * 16777619u;
+        hash = (hash ^ (unsigned char)name.data[i]) * NAME_PRIME;
     return hash;
 }
 
 /* ---- uniqueItems: pair by pair while they are few, by sorted hashes when they are many ---- */
 
 enum { PAIRS_UP_TO = 32, EQUAL_HASHES_MAX = 1000000 };
+
+/* Where the hash of each kind of value begins. */
+enum {
+    HASH_TRUE = 3,
+    HASH_FALSE = 5,
+    HASH_NUMBER = 7,
+    HASH_STRING = 11,
+    HASH_ITEM = 13,
+    HASH_OBJECT = 17,
+    HASH_NULL = 19,
+    HASH_FOLD_BITS = 29
+};
+
+static const uint64_t HASH_FACTOR = UINT64_C(0x9E3779B97F4A7C15);
+static const uint64_t STRING_PRIME = UINT64_C(1099511628211); // FNV-1a
 
 struct hashed_item {
     uint64_t hash;
@@ -153,8 +172,8 @@ struct hashed_item {
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    a = (a ^ b) * UINT64_C(0x9E3779B97F4A7C15);
-    return a ^ (a >> 29);
+    a = (a ^ b) * HASH_FACTOR;
+    return a ^ (a >> HASH_FOLD_BITS);
 }
 
 /* Equal values have equal hashes: a number counts as its double, the members of an object in any
@@ -169,28 +188,28 @@ static uint64_t hash_value(const bp_json *value)
 
     switch (json_type_of(value)) {
     case JSON_KIND_BOOL:
-        return json_as_bool(value) ? 3 : 5;
+        return json_as_bool(value) ? HASH_TRUE : HASH_FALSE;
     case JSON_KIND_INTEGER:
     case JSON_KIND_NUMBER:
         number = json_as_number(value) + 0.0; // -0.0 becomes 0.0
         memcpy(&bits, &number, sizeof(bits));
-        return mix(7, bits);
+        return mix(HASH_NUMBER, bits);
     case JSON_KIND_STRING:
         key = json_as_string(value);
-        hash = 11;
+        hash = HASH_STRING;
         for (size_t i = 0; i < key.len; i++)
-            hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(1099511628211);
+            hash = (hash ^ (unsigned char)key.data[i]) * STRING_PRIME;
         return hash;
     case JSON_KIND_ARRAY:
         for (size_t i = 0; i < json_count(value); i++)
-            hash = mix(hash + 13, hash_value(json_at(value, i)));
+            hash = mix(hash + HASH_ITEM, hash_value(json_at(value, i)));
         return hash;
     case JSON_KIND_OBJECT:
         while (json_entry(value, &cursor, &key, &member))
             hash += mix(schema_hash_name(key), hash_value(member));
-        return mix(17, hash);
+        return mix(HASH_OBJECT, hash);
     default:
-        return 19;
+        return HASH_NULL;
     }
 }
 

@@ -1,15 +1,8 @@
 /* test_commands.c - commands over HTTP with clients that keep to no form: bad first lines, sizes
  * that lie, lines without end, words that are no text, and clients that go away in the middle.
  */
-#include "core/net/http_rig.h"
+#include "command_rig.h"
 
-#include "api/command_run.h"
-#include "api/commands.h"
-#include "plugin/services.h"
-
-#define HEAD "POST /x HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
-
-static atomic_int  outcome; // of the last run that was cancelled or failed; -1: none ended yet
 static atomic_long file_bytes;
 
 /* ---- the command ---- */
@@ -73,77 +66,10 @@ static const bp_command table[] = {
       BP_COMMAND_OPTIONS(options) },
 };
 
-static struct app_command *command;
-static struct arena        arena;
-
-/* What commands_run() and web_fail() do, without a gate and a router. */
-static void handle(struct http_exchange *exchange, void *arg)
-{
-    bp_call               *call = exchange->call;
-    struct bp_command_run *run = command_run_new(call, exchange, command);
-    bp_status              status;
-
-    (void)arg;
-    exchange->max_body_bytes = INT64_MAX;
-    call->deadline_ns = BP_FOREVER;
-    status = command_run_read(call, run);
-    if (status == BP_OK)
-        status = command->spec.handler(call, NULL, run);
-    if (status != BP_OK && !exchange->status && !http_exchange_is_gone(exchange))
-        http_exchange_send(exchange, bp_status_http(status), BP_STR("text/plain"),
-                           call->error.message);
-    else if (!http_exchange_is_gone(exchange))
-        command_run_say_end(call, run, status, call->error.message);
-    outcome = status;
-}
-
 static int start(void **state)
 {
-    static struct host_service services[16];
-    bp_app_ops                 ops = { .struct_size = sizeof(ops), BP_COMMANDS(table) };
-    struct rig                *rig = calloc(1, sizeof(*rig));
-    struct reason              why;
-    size_t                     count;
-
-    arena_init(&arena, 1 << 20);
-    memcpy(services, plugin_services, plugin_service_count * sizeof(*services));
-    services[plugin_service_count] = command_service_entry;
-    registry_fill_host(services, plugin_service_count + 1);
-    assert_true(command_table_read(&arena, &ops, "app", &command, &count, &why));
-    rig_defaults(rig);
-    rig->options.body_timeout_ns = BP_SECONDS(5);
-    rig_start(rig, handle);
-    outcome = -1;
     file_bytes = 0;
-    *state = rig;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    rig_stop(*state);
-    arena_free(&arena);
-    free(*state);
-    return 0;
-}
-
-static uint16_t port_of(void **state)
-{
-    return ((struct rig *)*state)->port;
-}
-
-static char *ask(void **state, const char *body, size_t len)
-{
-    char  head[256];
-    int   fd = client_connect(port_of(state));
-    char *answer;
-
-    client_send(fd, head,
-                (size_t)snprintf(head, sizeof(head), HEAD "Content-Length: %zu\r\n\r\n", len));
-    client_send(fd, body, len);
-    answer = client_drain(fd, NULL);
-    close(fd);
-    return answer;
+    return command_rig_start(state, table);
 }
 
 static void expect(void **state, const char *body, int status, const char *said)
@@ -371,7 +297,7 @@ static void arguments_say_how_many_words_there_are(void **state)
     }
 }
 
-#define WITH_SERVER(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define WITH_SERVER(name) cmocka_unit_test_setup_teardown(name, start, command_rig_stop)
 
 int main(void)
 {

@@ -334,6 +334,9 @@ static void nothing_begins_while_the_server_ends(void **state)
     generation.unit_count = 0;
     expect_of("POST", "/begin?what=job", ends);
     generation.unit_count = UNITS;
+    unit_list[0] = &units[UNITS - 1]; // wherever in the list its unit stands
+    unit_list[UNITS - 1] = &units[0];
+    expect_of("POST", "/begin?what=job&act=nothing&id=a", "202 a");
     run_service_show(&rig.worker, NULL);
     expect_of("POST", "/begin?what=job", ends);
     expect_of("GET", "/look?id=x",

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -21,6 +22,8 @@ static struct session_store *rig_store;
 static uint32_t              rig_sessions_per_client; /* 0: no bound */
 
 enum { RIG_SESSIONS = 4, RIG_REPLAY_BYTES = 64 << 10 };
+
+static size_t rig_replay_bytes = RIG_REPLAY_BYTES;
 
 struct rig_script {
     void (*run)(bp_call *call);
@@ -57,7 +60,7 @@ static inline int rig_set_up(void **state)
     rig_store = sessions_new(
         &(struct session_limits){ .sessions = RIG_SESSIONS,
                                   .idle_ns = BP_SECONDS(60),
-                                  .replay_bytes = RIG_REPLAY_BYTES,
+                                  .replay_bytes = rig_replay_bytes,
                                   .sessions_per_client = rig_sessions_per_client });
     return rig_store ? worker_init(&rig_worker, 0, 1, NULL) : -1;
 }
@@ -75,6 +78,19 @@ static inline bp_principal rig_principal(const char *id, const char *tenant)
     return (bp_principal){ .struct_size = sizeof(bp_principal),
                            .id = bp_str_of(id),
                            .tenant = bp_str_of(tenant) };
+}
+
+/* `len` times x. */
+static inline struct shared_text *rig_text(size_t len)
+{
+    struct shared_text *text;
+    char               *bytes = malloc(len + 1);
+
+    assert_non_null(bytes);
+    memset(bytes, 'x', len);
+    text = shared_text_new(bp_str_n(bytes, len));
+    free(bytes);
+    return text;
 }
 
 static inline struct session *rig_open(const char *id)

@@ -52,6 +52,15 @@ static const struct modern_case fitted[] = {
            "'name':'echo','arguments':{'text':'a','list':['1',2.0]}," META,
            RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'list\\':[1,2]}'}]")),
     ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\n",
+           "'name':'echo','arguments':{'text':'a','list':[1,2.0]}," META,
+           RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'list\\':[1,2]}'}]")),
+    ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\nMcp-Param-On: true\r\n",
+           "'name':'echo','arguments':{'text':'a','deep':{'on':true,'list':[2.0]},'list':[3.0]}"
+           "," META,
+           RESULT(
+               ",'content':[{'type':'text','text':'{\\'text\\':\\'a\\',\\'deep\\':{\\'on\\':true,"
+               "\\'list\\':[2]},\\'list\\':[3]}'}]")),
+    ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\n",
            "'name':'echo','arguments':{'text':'a','list':null,'n':null}," META,
            RESULT(",'content':[{'type':'text','text':'{\\'text\\':\\'a\\'}'}]")),
     ASK_AS("tools/call", "echo", "Mcp-Param-Region: a\r\n",
@@ -173,6 +182,10 @@ static const struct modern_case ends[] = {
     ACT("status", ",'n':3",
         RESULT(",'content':[{'type':'text','text':'it did not work'}],'isError':true")),
     ACT("status", ",'n':7",
+        RESULT(",'content':[{'type':'text','text':'it did not work'}],'isError':true")),
+    ACT("status", ",'n':8",
+        RESULT(",'content':[{'type':'text','text':'it did not work'}],'isError':true")),
+    ACT("status", ",'n':18",
         RESULT(",'content':[{'type':'text','text':'it did not work'}],'isError':true")),
     ACT("fail", ",'n':-32602,'value':{'a':1}",
         "{'jsonrpc':'2.0','id':1,'error':{'code':-32602,'message':'no such thing',"

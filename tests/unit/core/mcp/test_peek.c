@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mcp/peek.h"
 
@@ -64,6 +66,107 @@ static void ids_are_found_wherever_they_stand(void **state)
         }
 }
 
+/* `id` as the member of a request, among others. */
+static bool is_taken(const char *id)
+{
+    char text[1024];
+
+    snprintf(text, sizeof(text), "{\"a\":1,\"id\":%s,\"method\":\"m\"}", id);
+    look(bp_str_of(text), 1024);
+    if (!peek.count)
+        return false;
+    assert_int_equal(peek.count, 1);
+    assert_int_equal(peek.found[0].kind, PEEKED_REQUEST);
+    assert_int_equal(peek.found[0].id_len, strlen(id));
+    assert_memory_equal(peek.found[0].id, id, strlen(id));
+    return true;
+}
+
+static void an_id_is_a_string_or_an_integer(void **state)
+{
+    static const char *const ids[] = { "0", "-0",   "7",     "-12",   "100",
+                                       "9", "\"\"", "\"a\"", "\"7\"", "\"\\\"\"" };
+    static const char *const others[] = { "-",  "00",   "01",   "-01", "1.0", "1e3",
+                                          "+1", "true", "null", "--1", "1-",  "/",
+                                          ":",  "1:",   "[]",   "\"a", "" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (!is_taken(ids[i]))
+            fail_msg("%s", ids[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (is_taken(others[i]))
+            fail_msg("%s", others[i]);
+}
+
+static void an_id_has_at_most_256_bytes(void **state)
+{
+    char id[260];
+
+    (void)state;
+    for (size_t len = 255; len <= 258; len++) {
+        memset(id, '7', len);
+        id[len] = '\0';
+        assert_int_equal(is_taken(id), len <= 256);
+        id[0] = id[len - 1] = '"';
+        assert_int_equal(is_taken(id), len <= 256);
+    }
+}
+
+/* A key longer than the longest of interest is none of these. */
+static void keys_are_told_apart(void **state)
+{
+    static const struct {
+        const char      *text;
+        size_t           count;
+        enum peeked_kind kind;
+    } cases[] = {
+        { "{\"id\":1}", 1, PEEKED_REQUEST },
+        { "{\"id\":1,\"result\":1}", 1, PEEKED_ANSWER },
+        { "{\"id\":1,\"error\":1}", 1, PEEKED_ANSWER },
+        { "{\"id\":1,\"error\":1,\"method\":\"m\"}", 1, PEEKED_REQUEST },
+        { "{\"id\":1,\"results\":1}", 1, PEEKED_REQUEST },
+        { "{\"ids\":1}", 0, PEEKED_NOTHING },
+        { "{\"i\":1}", 0, PEEKED_NOTHING },
+        { "{\"0123456789abcdefid\":1}", 0, PEEKED_NOTHING },
+        { "{\"a\":\"id\",\"b\":1}", 0, PEEKED_NOTHING },
+        { "{\"id\",1}", 0, PEEKED_NOTHING },
+        { "{\"a\":{\"result\":1},\"id\":1}", 1, PEEKED_REQUEST },
+        { "{\"id\":1,\"id\":2.5}", 0, PEEKED_NOTHING },
+        { "{\"id\":2.5,\"id\":1}", 1, PEEKED_REQUEST },
+        { "[{\"id\":1},{\"id\":1,\"result\":2}]", 2, PEEKED_REQUEST },
+        { "[[{\"id\":1}]]", 0, PEEKED_NOTHING },
+        { "[{\"a\":[{\"id\":1}]}]", 0, PEEKED_NOTHING },
+        { "{\"id\":1}{\"id\":2}", 2, PEEKED_REQUEST },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        look(bp_str_of(cases[i].text), 1024);
+        if (peek.count != cases[i].count)
+            fail_msg("%s: %zu", cases[i].text, peek.count);
+        assert_int_equal(peek.found[0].kind, cases[i].kind);
+        assert_int_equal(peek.is_batch, cases[i].text[0] == '[');
+    }
+}
+
+static void at_most_64_messages_are_remembered(void **state)
+{
+    (void)state;
+    peek_init(&peek);
+    peek_feed(&peek, BP_STR("["));
+    for (int i = 0; i < 66; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "%s{\"id\":%d}", i ? "," : "", i);
+        peek_feed(&peek, bp_str_of(text));
+        assert_int_equal(peek.count, i < 64 ? i + 1 : 64);
+    }
+    peek_end(&peek);
+    assert_int_equal(peek.count, 64);
+    assert_memory_equal(peek.found[63].id, "63", 2);
+}
+
 static void each_message_of_a_batch_is_found(void **state)
 {
     (void)state;
@@ -99,6 +202,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_found_wherever_they_stand),
+        cmocka_unit_test(an_id_is_a_string_or_an_integer),
+        cmocka_unit_test(an_id_has_at_most_256_bytes),
+        cmocka_unit_test(keys_are_told_apart),
+        cmocka_unit_test(at_most_64_messages_are_remembered),
         cmocka_unit_test(each_message_of_a_batch_is_found),
         cmocka_unit_test(depth_and_length_are_no_matter),
     };

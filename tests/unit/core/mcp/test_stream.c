@@ -105,25 +105,13 @@ static void what_is_kept_for_replay_has_a_bound(void **state)
     rig_on_call(fill);
 }
 
-static struct shared_text *large_text(size_t len)
-{
-    struct shared_text *text;
-    char               *bytes = malloc(len);
-
-    assert_non_null(bytes);
-    memset(bytes, 'x', len);
-    text = shared_text_new(bp_str_n(bytes, len));
-    free(bytes);
-    return text;
-}
-
 /* Each stream has one event alone, and each of these is as large as all that may be kept. */
 static void fill_by_last_events(bp_call *call)
 {
     struct session *large[3] = { rig_open("a"), rig_open("a"), rig_open("b") },
                    *small = rig_open("c");
-    struct shared_text *text = large_text(RIG_REPLAY_BYTES / 4 - 1000),
-                       *more = large_text(2 * RIG_REPLAY_BYTES);
+    struct shared_text *text = rig_text(RIG_REPLAY_BYTES / 4 - 1000),
+                       *more = rig_text(2 * RIG_REPLAY_BYTES);
     size_t kept;
 
     (void)call;
@@ -159,7 +147,7 @@ static void lose_an_answer(bp_call *call)
     struct session        *session = rig_open("a");
     struct session_stream *stream = session_add_stream(rig_store, session, BP_STR("\"seven\""));
     struct waker          *reader = waker_new(call);
-    struct shared_text    *text = large_text(RIG_REPLAY_BYTES), *event = NULL;
+    struct shared_text    *text = rig_text(RIG_REPLAY_BYTES), *event = NULL;
     uint64_t               number = 0, lost;
 
     assert_int_equal(stream_add(rig_store, session, stream, text, true), 1);

@@ -1,39 +1,6 @@
 /* test_keywords.c - each keyword of JSON Schema: values on both sides of what it allows, alone and
  * beside others, in each dialect. Written with ' in the place of ", values apart by " ; ". */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/str.h"
-#include "schema/json_schema.h"
-
-static struct arena  arena;
-static struct reason why;
-
-static bp_str quoted(bp_str text)
-{
-    bp_str copy = arena_dup(&arena, text);
-
-    for (char *at = (char *)(uintptr_t)copy.data; *at; at++)
-        if (*at == '\'')
-            *at = '"';
-    return copy;
-}
-
-static struct json_schema *compiled(const char *text)
-{
-    struct json_schema *schema = json_schema_compile(quoted(bp_str_of(text)), &why);
-
-    if (!schema)
-        fail_msg("%s: %s", text, why.text);
-    return schema;
-}
+#include "schema_rig.h"
 
 static void expect_each(const struct json_schema *schema, const char *text, const char *values,
                         bool is_wanted)
@@ -41,10 +8,8 @@ static void expect_each(const struct json_schema *schema, const char *text, cons
     while (*values) {
         const char    *end = strstr(values, " ; ");
         size_t         len = end ? (size_t)(end - values) : strlen(values);
-        const bp_json *value = NULL;
+        const bp_json *value = parsed(arena_dup(&arena, bp_str_n(values, len)).data);
 
-        if (json_parse(&arena, quoted(bp_str_n(values, len)), &value, &why) != BP_OK)
-            fail_msg("%s in %.*s", why.text, (int)len, values);
         reason_clear(&why);
         if (json_schema_check(schema, value, &why) != is_wanted)
             fail_msg("%.*s %s %s %s", (int)len, values, is_wanted ? "does not fit" : "fits", text,
@@ -459,22 +424,6 @@ static void what_is_not_evaluated_is_found_among_many(void **state)
     json_schema_free(items);
     json_schema_free(members);
 }
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena, 256 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
-
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -1,72 +1,6 @@
 /* test_sentences.c - the whole sentences for schemas that cannot be used and values that do not
  * fit, and where references lead. Written with ' in the place of ". */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/str.h"
-#include "schema/json_schema.h"
-
-static struct arena  arena;
-static struct reason why;
-
-static void swap(char *text, char from, char to)
-{
-    for (; *text; text++)
-        if (*text == from)
-            *text = to;
-}
-
-static bp_str quoted(const char *text)
-{
-    bp_str copy = arena_dup(&arena, bp_str_of(text));
-
-    swap((char *)(uintptr_t)copy.data, '\'', '"');
-    return copy;
-}
-
-static void expect_said(const char *of, const char *wanted)
-{
-    swap(why.text, '"', '\'');
-    if (strcmp(why.text, wanted) != 0)
-        fail_msg("%s\nnot    %s\nbut is %s", of, wanted, why.text);
-}
-
-struct sentence_case {
-    const char *schema, *value, *sentence; /* value NULL: the schema is refused */
-};
-
-static void expect_sentence(const struct sentence_case *one)
-{
-    struct json_schema *schema = json_schema_compile(quoted(one->schema), &why);
-    const bp_json      *value = NULL;
-    struct reason       parse;
-
-    if (!one->value) {
-        if (schema)
-            fail_msg("%s is taken", one->schema);
-        expect_said(one->schema, one->sentence);
-        return;
-    }
-    if (!schema)
-        fail_msg("%s: %s", one->schema, why.text);
-    if (json_parse(&arena, quoted(one->value), &value, &parse) != BP_OK)
-        fail_msg("%s: %s", one->value, parse.text);
-    if (json_schema_check(schema, value, &why))
-        fail_msg("%s fits %s", one->value, one->schema);
-    expect_said(one->schema, one->sentence);
-    json_schema_free(schema);
-}
-
-#define EXPECT_EACH(cases)                                                                         \
-    for (size_t each_ = 0; each_ < sizeof(cases) / sizeof((cases)[0]); each_++)                    \
-    expect_sentence(&(cases)[each_])
+#include "schema_rig.h"
 
 #define DRAFT_07 "'$schema':'http://json-schema.org/draft-07/schema#',"
 #define YEAR_19  "'$schema':'https://json-schema.org/draft/2019-09/schema',"
@@ -388,22 +322,6 @@ static void a_schema_that_takes_every_object_is_open(void **state)
         json_schema_free(schema);
     }
 }
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena, 64 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
-
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

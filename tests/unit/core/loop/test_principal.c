@@ -1,0 +1,62 @@
+/* test_principal.c - the digest of who asks: the same for the same, and another for each other one,
+ * whoever was asked about before. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "loop/principal.h"
+
+static char a_96[97], b_96[97];
+
+static const struct {
+    const char *id, *tenant;
+    size_t      id_len, tenant_len;
+} many[] = {
+    { "", "", 0, 0 },      { "a", "", 1, 0 },    { "", "a", 0, 1 },    { "a", "bb", 1, 2 },
+    { "a", "\0\0", 1, 2 }, { "a", "bc", 1, 2 },  { "ab", "b", 2, 1 },  { "\0", "bb", 1, 2 },
+    { a_96, "t", 95, 1 },  { a_96, "t", 96, 1 }, { a_96, "t", 97, 1 }, { b_96, "t", 96, 1 },
+    { "a", a_96, 1, 95 },  { "a", a_96, 1, 96 }, { "a", a_96, 1, 97 }, { "a", b_96, 1, 97 },
+};
+enum { MANY = sizeof(many) / sizeof(many[0]) };
+
+static void digest_of(size_t i, uint8_t digest[PRINCIPAL_DIGEST_BYTES])
+{
+    bp_principal principal = { .struct_size = sizeof(principal),
+                               .id = bp_str_n(many[i].id, many[i].id_len),
+                               .tenant = bp_str_n(many[i].tenant, many[i].tenant_len) };
+
+    principal_digest(&principal, digest);
+}
+
+static void each_principal_has_a_digest_of_its_own(void **state)
+{
+    uint8_t one[PRINCIPAL_DIGEST_BYTES], two[PRINCIPAL_DIGEST_BYTES], again[PRINCIPAL_DIGEST_BYTES];
+
+    (void)state;
+    memset(a_96, 'x', sizeof(a_96));
+    memset(b_96, 'x', sizeof(b_96));
+    b_96[95] = 'y';
+    for (size_t i = 0; i < MANY; i++)
+        for (size_t j = 0; j < MANY; j++) {
+            digest_of(i, one);
+            digest_of(j, two);
+            digest_of(i, again);
+            assert_memory_equal(one, again, sizeof(one));
+            if (i == j)
+                assert_memory_equal(one, two, sizeof(one));
+            else
+                assert_memory_not_equal(one, two, sizeof(one));
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_principal_has_a_digest_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
