@@ -60,6 +60,8 @@ def configure_and_build(names):
                "-DBP_SHARED_DIR=" + os.environ.get("BACKPLANE_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))]
     if shutil.which("ccache"):
         options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
+    if shutil.which("ld.gold"):  # a test is linked for each mutant that it meets
+        options.append("-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gold")
     made = subprocess.run(["cmake", "-S", SRC, "-B", BUILD, "-G", "Ninja", *options], capture_output=True, text=True)
     if made.returncode:
         sys.exit("mutate: cmake cannot configure build/mutants/build; mend what it says:\n" + made.stderr)
