@@ -124,6 +124,7 @@ static bool web_query_value(const bp_request *request, const char *name, bp_str 
 {
     bp_str rest = request->query, raw_name, raw_value;
 
+    *value = BP_STR("");
     while (url_query_next(&rest, &raw_name, &raw_value)) {
         char *text;
 
