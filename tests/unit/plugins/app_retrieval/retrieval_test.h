@@ -38,7 +38,19 @@ static inline void note(const char *format, ...)
 
 /* ---- failures ---- */
 
-enum operation { CREATE, DROP, UPSERT, REMOVE, SEARCH, COUNT, SCROLL, OWNER, INFO, EMBED, OPERATIONS };
+enum operation {
+    CREATE,
+    DROP,
+    UPSERT,
+    REMOVE,
+    SEARCH,
+    COUNT,
+    SCROLL,
+    OWNER,
+    INFO,
+    EMBED,
+    OPERATIONS
+};
 static struct {
     bp_status status;
     int       after; /* so many that succeed before */
@@ -59,7 +71,7 @@ static inline void fail_with(enum operation operation, bp_status status)
 
 static inline bp_status failure_of(bp_call *of, enum operation operation)
 {
-    static const char *const names[] = { "create", "drop",  "upsert", "remove", "search",
+    static const char *const names[] = { "create", "drop",   "upsert", "remove", "search",
                                          "count",  "scroll", "owner",  "info",   "embed" };
     bp_status                status = failures[operation].status;
 
@@ -128,9 +140,9 @@ static inline bp_status fake_create(bp_call *of, void *self, bp_str name,
     BP_TRY(failure_of(of, CREATE));
     if (found && found->owner[0] && !bp_str_is(bp_vector_owner(schema), found->owner))
         return bp_fail(of, BP_CONFLICT, "it is of %s", found->owner);
-    if (found && (!bp_str_is(schema->model, found->model) ||
-                  !bp_str_is(schema->language, found->language) ||
-                  schema->dimensions != found->dimensions || schema->metric != found->metric))
+    if (found &&
+        (!bp_str_is(schema->model, found->model) || !bp_str_is(schema->language, found->language) ||
+         schema->dimensions != found->dimensions || schema->metric != found->metric))
         return bp_fail(of, BP_CONFLICT, "it has another schema");
     if (!found) {
         assert_true(store.count < 16);
@@ -274,7 +286,7 @@ static inline void note_value(const bp_value *value)
 
 static inline void note_filter(const bp_filter *filter)
 {
-    static const char *const names[] = { "?",  "and",   "or",     "not",   "in",
+    static const char *const names[] = { "?",     "and",    "or",     "not", "in",
                                          "range", "prefix", "exists", "gone" };
 
     note("%s(" BP_FMT, names[filter->op], BP_ARG(filter->field));
@@ -417,7 +429,7 @@ static inline bp_status fake_embed(bp_call *of, void *self, const bp_embed_reque
                                    bp_embeddings *embeddings)
 {
     uint32_t dimensions = words.made_dimensions ? words.made_dimensions : words.dimensions;
-    float   *vectors = BP_NEW_ARRAY(of, float, request->count * dimensions);
+    float   *vectors = BP_NEW_ARRAY(of, float, request->count *dimensions);
 
     (void)self;
     BP_TRY(failure_of(of, EMBED));
@@ -428,8 +440,10 @@ static inline bp_status fake_embed(bp_call *of, void *self, const bp_embed_reque
     for (size_t i = 0; i < request->count; i++) {
         note(" [" BP_FMT "]", BP_ARG(request->texts[i]));
         for (uint32_t d = 0; d < dimensions; d++)
-            vectors[i * dimensions + d] =
-                d + 1 == dimensions && !strchr(request->texts[i].data, '%') ? 1.0f : 0.0f;
+            vectors[i * dimensions + d] = d + 1 == dimensions &&
+                                                  !strchr(request->texts[i].data, '%')
+                                              ? 1.0f
+                                              : 0.0f;
     }
     note("\n");
     *embeddings = (bp_embeddings){ .struct_size = sizeof(*embeddings),
@@ -485,6 +499,73 @@ static inline bp_status fake_chat(bp_call *of, void *self, const bp_chat *chat,
 
 static const bp_llm_ops writer_ops = { .struct_size = sizeof(bp_llm_ops), .chat = fake_chat };
 
+/* ---- the storage: the real one, which fails when a test says so ---- */
+
+static struct {
+    int       countdown; /* operations until one fails with BP_IO; 0: none fails */
+    bool      has_failed;
+    bp_status status; /* instead of BP_IO */
+} broken;
+
+static inline bp_status storage_failure(bp_call *of)
+{
+    if (broken.countdown == 0 || --broken.countdown > 0)
+        return BP_OK;
+    broken.has_failed = true;
+    return bp_fail(of, broken.status ? broken.status : BP_IO, "the storage fails on purpose");
+}
+
+static inline const bp_storage_ops *real_storage(void)
+{
+    return testhost_ops(storage);
+}
+
+static inline bp_status broken_exec(bp_call *of, void *self, bp_transaction *transaction,
+                                    const bp_statement *statement, bp_rows *rows)
+{
+    BP_TRY(storage_failure(of));
+    return real_storage()->exec(of, self, transaction, statement, rows);
+}
+
+static inline bp_status broken_batch(bp_call *of, void *self, const bp_statement *statements,
+                                     size_t count, int64_t *changed)
+{
+    BP_TRY(storage_failure(of));
+    return real_storage()->batch(of, self, statements, count, changed);
+}
+
+static inline bp_status broken_begin(bp_call *of, void *self, bp_transaction **transaction)
+{
+    BP_TRY(storage_failure(of));
+    return real_storage()->begin(of, self, transaction);
+}
+
+static inline bp_status broken_commit(bp_call *of, void *self, bp_transaction *transaction)
+{
+    BP_TRY(storage_failure(of));
+    return real_storage()->commit(of, self, transaction);
+}
+
+static inline bp_status broken_rollback(bp_call *of, void *self, bp_transaction *transaction)
+{
+    return real_storage()->rollback(of, self, transaction);
+}
+
+static inline bp_status broken_migrate(bp_call *of, void *self, bp_str owner,
+                                       const bp_migration *migrations, size_t count)
+{
+    BP_TRY(storage_failure(of));
+    return real_storage()->migrate(of, self, owner, migrations, count);
+}
+
+static const bp_storage_ops broken_ops = { .struct_size = sizeof(bp_storage_ops),
+                                           .exec = broken_exec,
+                                           .batch = broken_batch,
+                                           .begin = broken_begin,
+                                           .commit = broken_commit,
+                                           .rollback = broken_rollback,
+                                           .migrate = broken_migrate };
+
 /* ---- a test ---- */
 
 static inline void reset_fakes(void)
@@ -493,6 +574,7 @@ static inline void reset_fakes(void)
         empty_fake(&store.collections[i]);
     memset(&store, 0, sizeof(store));
     memset(failures, 0, sizeof(failures));
+    memset(&broken, 0, sizeof(broken));
     words = (struct fake_embedder){ .model = "m1", .dimensions = 3, .max_batch = 8 };
     first_writer = (struct fake_writer){ .name = "first" };
     second_writer = (struct fake_writer){ .name = "second" };
@@ -505,6 +587,8 @@ static inline int open_world(void)
     reset_fakes();
     if (open_host(BP_PLUGIN_DIR "/app/retrieval.so") != 0 || open_storage() != 0)
         return -1;
+    testhost_add_peer(host, "rows", "storage", BP_KIND_VERSION_storage, &broken_ops,
+                      testhost_self(storage));
     testhost_add_peer(host, "docs", "vector", BP_KIND_VERSION_vector, &store_ops, NULL);
     testhost_add_peer(host, "words", "embed", BP_KIND_VERSION_embed, &embed_ops, NULL);
     testhost_add_peer(host, "first", "llm", BP_KIND_VERSION_llm, &writer_ops, &first_writer);
@@ -515,7 +599,9 @@ static inline int open_world(void)
 /* The app with these options beside the three that it needs. */
 static inline void start_retrieval(const testhost_option *more, size_t count)
 {
-    testhost_option options[16] = { { "storage", "main" }, { "vector", "docs" }, { "embed", "words" } };
+    testhost_option options[16] = { { "storage", "rows" },
+                                    { "vector", "docs" },
+                                    { "embed", "words" } };
 
     for (size_t i = 0; i < count; i++)
         options[3 + i] = more[i];
@@ -614,6 +700,34 @@ static inline void put(const char *document)
 
     assert_int_equal(reply.status, BP_OK);
     assert_int_equal(reply.http_status, 200);
+}
+
+/* The next round of the job. */
+static inline void round_of(void)
+{
+    app_call();
+    testhost_advance(BP_SECONDS(11));
+    assert_true(testhost_run_jobs(host) >= 1);
+}
+
+/* The level and sentence that the instance reported last. */
+static inline const char *health(void)
+{
+    const struct testhost_report *report = testhost_report_of(instance);
+
+    return bp_format(call, "%u %s", report->level, report->sentence).data;
+}
+
+static inline const char *collections(void)
+{
+    return rows_of("SELECT name, model, build, state, reason FROM retrieval_collections ORDER BY "
+                   "id");
+}
+
+static inline const char *documents(void)
+{
+    return rows_of("SELECT external_id, state, build, problem FROM retrieval_documents ORDER BY "
+                   "id");
 }
 
 /* The last line of the log with this event. */

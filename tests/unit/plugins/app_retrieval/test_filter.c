@@ -1,5 +1,5 @@
-/* test_filter.c - filter.c: filters as clients write them, and the typed trees that reach the vector
- * store.
+/* test_filter.c - filter.c: filters as clients write them, and the typed trees that reach the
+ * vector store.
  */
 #include "plugins/app_retrieval/retrieval_test.h"
 
@@ -42,8 +42,7 @@ static void filters_become_trees(void **state)
         { "{\"a\":false}", "in(a false)" },
         { "{\"a\":[]}", "in(a)" },
         { "{\"a\":[1,\"b\",true]}", "in(a 1=1 'b' true)" },
-        { "{\"a\":null}",
-          "400 filter: \"a\" must be compared with a text, a number or a boolean" },
+        { "{\"a\":null}", "400 filter: \"a\" must be compared with a text, a number or a boolean" },
         { "{\"a\":[[1]]}",
           "400 filter: \"a\" must be compared with a text, a number or a boolean" },
         { "{\"a\":{\"in\":[1,2]}}", "in(a 1=1 2=2)" },
@@ -67,9 +66,14 @@ static void filters_become_trees(void **state)
         { "{\"a\":{\"eq\":2,\"in\":[1]}}",
           "400 filter: \"a\" has more than one operator: use \"and\"" },
         { "{\"a\":{}}", "400 filter: \"a\" has no operator" },
-        { "{\"a\":{\"near\":1}}", "400 filter: \"a\" has the operator \"near\"; eq, in, gt, gte, lt, lte, prefix (a text) and exists (true or false) are known" },
-        { "{\"a\":{\"prefix\":1}}", "400 filter: \"a\" has the operator \"prefix\"; eq, in, gt, gte, lt, lte, prefix (a text) and exists (true or false) are known" },
-        { "{\"a\":{\"exists\":1}}", "400 filter: \"a\" has the operator \"exists\"; eq, in, gt, gte, lt, lte, prefix (a text) and exists (true or false) are known" },
+        { "{\"a\":{\"near\":1}}", "400 filter: \"a\" has the operator \"near\"; eq, in, gt, gte, "
+                                  "lt, lte, prefix (a text) and exists (true or false) are known" },
+        { "{\"a\":{\"prefix\":1}}",
+          "400 filter: \"a\" has the operator \"prefix\"; eq, in, gt, gte, lt, lte, prefix (a "
+          "text) and exists (true or false) are known" },
+        { "{\"a\":{\"exists\":1}}",
+          "400 filter: \"a\" has the operator \"exists\"; eq, in, gt, gte, lt, lte, prefix (a "
+          "text) and exists (true or false) are known" },
         { "{\"a\":1,\"b\":2}", "and(in(a 1=1), in(b 2=2))" },
         { "{\"and\":[{\"a\":1},{\"b\":2}]}", "and(in(a 1=1), in(b 2=2))" },
         { "{\"or\":[{\"a\":1},{\"b\":2}]}", "or(in(a 1=1), in(b 2=2))" },
@@ -83,11 +87,13 @@ static void filters_become_trees(void **state)
           "and(in(a 1=1), or(and(in(b 1=1), in(c 2=2)), and()), not(range(d ]0=0 inf])))" },
         { "{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"a\":1}}}}}}}}",
           "not(not(not(not(not(not(not(in(a 1=1))))))))" },
-        { "{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"a\":1}}}}}}}}}",
+        { "{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"not\":{\"a\":1}}}}}}}}"
+          "}",
           "400 filter: each level is an object, and there are at most 8 of them" },
         { "{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"a\":1}]}]}]}]}]}]}]}",
           "or(or(or(or(or(or(or(in(a 1=1))))))))" },
-        { "{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"a\":1}]}]}]}]}"
+        { "{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"or\":[{\"a\":1}]}]}]}]"
+          "}"
           "]}]}]}]}",
           "400 filter: each level is an object, and there are at most 8 of them" },
     };
