@@ -11,8 +11,8 @@ static void begin(void)
 static testhost_reply post_lines(const char *lines)
 {
     app_call();
-    return testhost_request_app(call, instance, "POST", "/api/v1/documents", "content-type: application/x-ndjson\r\n",
-                                bp_str_of(lines));
+    return testhost_request_app(call, instance, "POST", "/api/v1/documents",
+                                "content-type: application/x-ndjson\r\n", bp_str_of(lines));
 }
 
 /* How many batches five lines of so many bytes are; the texts are blank and have no passages. */
@@ -22,7 +22,8 @@ static size_t batches_of(size_t line_bytes)
     size_t      len = 0, batches = 0;
 
     for (int i = 0; i < 5; i++) {
-        size_t at = len + (size_t)snprintf(body + len, 128, "{\"id\":%d,\"title\":\"%zu\",\"text\":\"", i,
+        size_t at = len + (size_t)snprintf(body + len, 128,
+                                           "{\"id\":%d,\"title\":\"%zu\",\"text\":\"", i,
                                            line_bytes);
 
         memset(body + at, ' ', line_bytes);
@@ -62,7 +63,13 @@ static void a_text_has_16_mib_and_a_body_32(void **state)
         app_call();
         assert_told(testhost_request_app(call, instance, "POST", "/api/v1/documents", NULL,
                                          bp_str_of(body)),
-                    len == most ? "200 {\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}" : "400 {\"collection\":\"docs\",\"stored\":0,\"unchanged\":0,\"refused\":1,\"errors\":[{\"id\":\"a\",\"message\":\"\\\"text\\\" is larger than 16 MiB\"}]}");
+                    len == most ? "200 "
+                                  "{\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,"
+                                  "\"refused\":0,\"errors\":[]}"
+                                : "400 "
+                                  "{\"collection\":\"docs\",\"stored\":0,\"unchanged\":0,"
+                                  "\"refused\":1,\"errors\":[{\"id\":\"a\",\"message\":"
+                                  "\"\\\"text\\\" is larger than 16 MiB\"}]}");
     }
     for (size_t len = body_most; len <= body_most + 1; len++) {
         memset(body, ' ', len);

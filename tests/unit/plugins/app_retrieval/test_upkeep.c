@@ -8,7 +8,8 @@ static void begin(void)
 {
     START({ "verify", "5m" });
     make_collection("docs");
-    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":\"c\","
+    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":"
+        "\"c\","
         "\"text\":\"C.\"}]}");
     round_of();
     forget();
@@ -36,30 +37,33 @@ static void points_that_are_missing_are_written_again(void **state)
     begin();
     take_point(&store.collections[0], 2);
     round_of();
-    assert_trace("");  // not due yet
+    assert_trace(""); // not due yet
     testhost_advance(BP_SECONDS(300));
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"B.]\n"
-"upsert C0 2\n");
-    assert_string_equal(logged("points_missing"), "the vector store \"docs\" has lost 1 of 3 passages of the collection \"docs\": 1 documents are being rebuilt {collection=docs missing=1}");
-    assert_string_equal(logged("collection_built"), "the collection \"docs\" was rebuilt: 3 documents {collection=docs documents=3}");
+                 "\n"
+                 "B.]\n"
+                 "upsert C0 2\n");
+    assert_string_equal(logged("points_missing"),
+                        "the vector store \"docs\" has lost 1 of 3 passages of the collection "
+                        "\"docs\": 1 documents are being rebuilt {collection=docs missing=1}");
+    assert_string_equal(logged("collection_built"), "the collection \"docs\" was rebuilt: 3 "
+                                                    "documents {collection=docs documents=3}");
     assert_string_equal(health(), "0 ");
     assert_string_equal(collections(), "docs|m1|0|0|\n");
     assert_string_equal(documents(), "a|1|0|\nb|1|0|\nc|1|0|\n");
     assert_string_equal(points_of(0), "1v \n"
-"\n"
-"\n"
-"A. {}\n"
-"2v \n"
-"\n"
-"\n"
-"B. {}\n"
-"3v \n"
-"\n"
-"\n"
-"C. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "A. {}\n"
+                                      "2v \n"
+                                      "\n"
+                                      "\n"
+                                      "B. {}\n"
+                                      "3v \n"
+                                      "\n"
+                                      "\n"
+                                      "C. {}\n");
 }
 
 static void a_point_that_another_replaced_is_noticed(void **state)
@@ -72,22 +76,22 @@ static void a_point_that_another_replaced_is_noticed(void **state)
     for (int i = 0; i < 3; i++) // twenty spots of three passages are looked at each time
         round_of();
     assert_trace("remove C0 9\n"
-"embed passages [\n"
-"\n"
-"C.]\n"
-"upsert C0 3\n");
+                 "embed passages [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C0 3\n");
     assert_string_equal(points_of(0), "1v \n"
-"\n"
-"\n"
-"A. {}\n"
-"2v \n"
-"\n"
-"\n"
-"B. {}\n"
-"3v \n"
-"\n"
-"\n"
-"C. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "A. {}\n"
+                                      "2v \n"
+                                      "\n"
+                                      "\n"
+                                      "B. {}\n"
+                                      "3v \n"
+                                      "\n"
+                                      "\n"
+                                      "C. {}\n");
 }
 
 static void a_collection_that_is_empty_is_filled_again(void **state)
@@ -98,28 +102,32 @@ static void a_collection_that_is_empty_is_filled_again(void **state)
     testhost_advance(BP_SECONDS(300));
     fail_with(UPSERT, BP_UNAVAILABLE);
     round_of();
-    assert_string_equal(collections(), "docs|m1|1|1|the vector store \"docs\" had lost its 3 passages\n");
-    assert_string_equal(health(), "1 collection \"docs\" is being rebuilt, 0 of 3 documents are done: the vector store \"docs\" had lost its 3 passages");
+    assert_string_equal(collections(),
+                        "docs|m1|1|1|the vector store \"docs\" had lost its 3 passages\n");
+    assert_string_equal(health(), "1 collection \"docs\" is being rebuilt, 0 of 3 documents are "
+                                  "done: the vector store \"docs\" had lost its 3 passages");
     fail_with(UPSERT, BP_OK);
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C0 1 2 3\n");
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C0 1 2 3\n");
     assert_string_equal(collections(), "docs|m1|1|0|\n");
     assert_string_equal(documents(), "a|1|1|\nb|1|1|\nc|1|1|\n");
-    assert_string_equal(logged("collection_rebuild"), "the collection \"docs\" is being rebuilt from the stored texts: the vector store \"docs\" had lost its 3 passages {collection=docs}");
+    assert_string_equal(logged("collection_rebuild"),
+                        "the collection \"docs\" is being rebuilt from the stored texts: the "
+                        "vector store \"docs\" had lost its 3 passages {collection=docs}");
     assert_string_equal(health(), "0 ");
 }
 
@@ -131,27 +139,27 @@ static void a_collection_that_is_gone_is_made_again(void **state)
     testhost_advance(BP_SECONDS(300));
     round_of();
     assert_trace("create C1 m1 en 3 0\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C1 1 2 3\n");
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C1 1 2 3\n");
     assert_string_equal(collections(), "docs|m1|1|0|\n");
     assert_string_equal(points_of(1), "1v \n"
-"\n"
-"\n"
-"A. {}\n"
-"2v \n"
-"\n"
-"\n"
-"B. {}\n"
-"3v \n"
-"\n"
-"\n"
-"C. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "A. {}\n"
+                                      "2v \n"
+                                      "\n"
+                                      "\n"
+                                      "B. {}\n"
+                                      "3v \n"
+                                      "\n"
+                                      "\n"
+                                      "C. {}\n");
 }
 
 static void who_meets_a_loss_begins_the_build(void **state)
@@ -159,25 +167,47 @@ static void who_meets_a_loss_begins_the_build(void **state)
     (void)state;
     begin();
     store.collections[0].is_there = false;
-    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\"}"), "200 {\"collection\":\"docs\",\"query\":\"q\",\"count\":0,\"degraded\":\"the vector store \\\"docs\\\" cannot be reached: these passages were found by their words in the storage\",\"hits\":[],\"explain\":{\"words\":\"storage\",\"vector\":\"none\",\"words_weight\":0.5,\"rows_read\":0,\"took_ms\":0}}");
+    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\"}"),
+                "200 {\"collection\":\"docs\",\"query\":\"q\",\"count\":0,\"degraded\":\"the "
+                "vector store \\\"docs\\\" cannot be reached: these passages were found by their "
+                "words in the "
+                "storage\",\"hits\":[],\"explain\":{\"words\":\"storage\",\"vector\":\"none\","
+                "\"words_weight\":0.5,\"rows_read\":0,\"took_ms\":0}}");
     assert_string_equal(collections(), "docs|m1|1|1|the vector store \"docs\" had lost it\n");
     assert_trace("embed query [q]\n"
-"create C1 m1 en 3 0\n");
-    assert_told(request("POST", "/api/v1/search", "{\"query\":\"C\",\"mode\":\"words\"}"), "200 {\"collection\":\"docs\",\"query\":\"C\",\"count\":1,\"degraded\":\"the collection is being rebuilt, 0 of 3 documents are done: these passages were found by their words in the storage\",\"hits\":[{\"chunk\":3,\"document\":\"c\",\"title\":\"\",\"source\":\"\",\"heading\":\"\",\"score\":1,\"start\":0,\"end\":2,\"text\":\"C.\",\"legs\":{\"words\":0.5108256237659907}}],\"explain\":{\"words\":\"storage\",\"vector\":\"none\",\"words_weight\":1,\"rows_read\":1,\"took_ms\":0}}");
-    assert_told(request("POST", "/api/v1/search", "{\"query\":\"C\",\"mode\":\"vector\"}"), "503 the collection is being rebuilt, 0 of 3 documents are done: these passages were found by their words in the storage");
-    assert_told(request("GET", "/api/v1/collections/docs", ""), "200 {\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\",\"dimensions\":3,\"documents\":3,\"ready\":3,\"versions\":0,\"passages\":0,\"state\":\"building\",\"behind\":3,\"reason\":\"the vector store \\\"docs\\\" had lost it\"}");
+                 "create C1 m1 en 3 0\n");
+    assert_told(request("POST", "/api/v1/search", "{\"query\":\"C\",\"mode\":\"words\"}"),
+                "200 {\"collection\":\"docs\",\"query\":\"C\",\"count\":1,\"degraded\":\"the "
+                "collection is being rebuilt, 0 of 3 documents are done: these passages were found "
+                "by their words in the "
+                "storage\",\"hits\":[{\"chunk\":3,\"document\":\"c\",\"title\":\"\",\"source\":"
+                "\"\",\"heading\":\"\",\"score\":1,\"start\":0,\"end\":2,\"text\":\"C.\",\"legs\":{"
+                "\"words\":0.5108256237659907}}],\"explain\":{\"words\":\"storage\",\"vector\":"
+                "\"none\",\"words_weight\":1,\"rows_read\":1,\"took_ms\":0}}");
+    assert_told(request("POST", "/api/v1/search", "{\"query\":\"C\",\"mode\":\"vector\"}"),
+                "503 the collection is being rebuilt, 0 of 3 documents are done: these passages "
+                "were found by their words in the storage");
+    assert_told(request("GET", "/api/v1/collections/docs", ""),
+                "200 "
+                "{\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\",\"dimensions\":3,"
+                "\"documents\":3,\"ready\":3,\"versions\":0,\"passages\":0,\"state\":\"building\","
+                "\"behind\":3,\"reason\":\"the vector store \\\"docs\\\" had lost it\"}");
     round_of();
     assert_string_equal(collections(), "docs|m1|1|0|\n");
     assert_trace("embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C1 1 2 3\n");
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C1 1 2 3\n");
     store.collections[1].is_there = false;
-    assert_told(request("GET", "/api/v1/collections", ""), "200 {\"collections\":[{\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\",\"dimensions\":3,\"documents\":3,\"ready\":3,\"versions\":0,\"passages\":0,\"state\":\"ready\"}]}");
+    assert_told(request("GET", "/api/v1/collections", ""),
+                "200 "
+                "{\"collections\":[{\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\","
+                "\"dimensions\":3,\"documents\":3,\"ready\":3,\"versions\":0,\"passages\":0,"
+                "\"state\":\"ready\"}]}");
     assert_string_equal(collections(), "docs|m1|2|1|the vector store \"docs\" had lost it\n");
     round_of();
     store.collections[2].is_there = false;
@@ -197,14 +227,14 @@ static void what_is_damaged_is_rebuilt_in_a_new_collection(void **state)
     assert_string_equal(collections(), "docs|m1|1|0|\n");
     assert_rows("SELECT COUNT(*) FROM retrieval_drops", "1\n");
     assert_trace("create C1 m1 en 3 0\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C1 1 2 3\n");
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C1 1 2 3\n");
     round_of();
     assert_trace("drop C0\n");
     assert_rows("SELECT COUNT(*) FROM retrieval_drops", "0\n");
@@ -214,22 +244,24 @@ static void what_is_damaged_is_rebuilt_in_a_new_collection(void **state)
     take_point(&store.collections[1], 1);
     round_of(); // it is due at once
     assert_string_equal(points_of(1), "1v \n"
-"\n"
-"\n"
-"A. {}\n"
-"2v \n"
-"\n"
-"\n"
-"B. {}\n"
-"3v \n"
-"\n"
-"\n"
-"C. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "A. {}\n"
+                                      "2v \n"
+                                      "\n"
+                                      "\n"
+                                      "B. {}\n"
+                                      "3v \n"
+                                      "\n"
+                                      "\n"
+                                      "C. {}\n");
 }
 
 static void another_embedder_is_told_until_a_reindex(void **state)
 {
-    static const testhost_option options[] = { { "storage", "rows" }, { "vector", "docs" }, { "embed", "words" } };
+    static const testhost_option options[] = { { "storage", "rows" },
+                                               { "vector", "docs" },
+                                               { "embed", "words" } };
 
     (void)state;
     begin();
@@ -239,25 +271,44 @@ static void another_embedder_is_told_until_a_reindex(void **state)
     start_app("retrieval", options, 3);
     forget();
     round_of();
-    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"m1\" and the conf has \"m2\": it is searched by words alone until `backplane reindex --collection docs`");
-    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\"}"), "200 {\"collection\":\"docs\",\"query\":\"q\",\"count\":0,\"degraded\":\"the collection was made with the embedder \\\"m1\\\" and the server has \\\"m2\\\": these passages were found by their words alone, until the collection is rebuilt\",\"hits\":[],\"explain\":{\"words\":\"exact\",\"vector\":\"none\",\"words_weight\":0.5,\"rows_read\":100,\"took_ms\":0}}");
-    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\",\"mode\":\"vector\"}"), "409 the collection was made with the embedder \"m1\" and the server has \"m2\": these passages were found by their words alone, until the collection is rebuilt");
-    assert_told(request("POST", "/api/v1/documents", "{\"id\":\"x\",\"text\":\"X.\"}"), "409 collection \"docs\" was made with the embedder \"m1\", this instance has \"m2\": rebuild it with `backplane reindex --collection docs`, or put that embedder back into the conf");
-    assert_told(request("POST", "/api/v1/collections/docs/verify", ""), "409 collection \"docs\" was made with another embedder than the conf has: `backplane reindex --collection docs` rebuilds it");
+    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"m1\" and the "
+                                  "conf has \"m2\": it is searched by words alone until `backplane "
+                                  "reindex --collection docs`");
+    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\"}"),
+                "200 {\"collection\":\"docs\",\"query\":\"q\",\"count\":0,\"degraded\":\"the "
+                "collection was made with the embedder \\\"m1\\\" and the server has \\\"m2\\\": "
+                "these passages were found by their words alone, until the collection is "
+                "rebuilt\",\"hits\":[],\"explain\":{\"words\":\"exact\",\"vector\":\"none\","
+                "\"words_weight\":0.5,\"rows_read\":100,\"took_ms\":0}}");
+    assert_told(request("POST", "/api/v1/search", "{\"query\":\"q\",\"mode\":\"vector\"}"),
+                "409 the collection was made with the embedder \"m1\" and the server has \"m2\": "
+                "these passages were found by their words alone, until the collection is rebuilt");
+    assert_told(request("POST", "/api/v1/documents", "{\"id\":\"x\",\"text\":\"X.\"}"),
+                "409 collection \"docs\" was made with the embedder \"m1\", this instance has "
+                "\"m2\": rebuild it with `backplane reindex --collection docs`, or put that "
+                "embedder back into the conf");
+    assert_told(request("POST", "/api/v1/collections/docs/verify", ""),
+                "409 collection \"docs\" was made with another embedder than the conf has: "
+                "`backplane reindex --collection docs` rebuilds it");
     assert_trace("embed query [q]\n"
-"search C0 limit 100 words \"q\" dimensions 0\n"
-"embed query [q]\n");
-    assert_told(request("POST", "/api/v1/collections/docs/reindex", ""), "202 {\"collection\":\"docs\",\"documents\":3,\"behind\":3,\"build\":1,\"run\":\"build.1\"}");
+                 "search C0 limit 100 words \"q\" dimensions 0\n"
+                 "embed query [q]\n");
+    assert_told(request("POST", "/api/v1/collections/docs/reindex", ""),
+                "202 "
+                "{\"collection\":\"docs\",\"documents\":3,\"behind\":3,\"build\":1,\"run\":\"build."
+                "1\"}");
     assert_trace("create C1 m2 en 4 0\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C1 1 2 3\n");
-    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"m1\" and the conf has \"m2\": it is searched by words alone until `backplane reindex --collection docs`");
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C1 1 2 3\n");
+    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"m1\" and the "
+                                  "conf has \"m2\": it is searched by words alone until `backplane "
+                                  "reindex --collection docs`");
     round_of();
     assert_trace("drop C0\n");
     assert_string_equal(health(), "0 ");
@@ -356,16 +407,18 @@ static void what_is_of_another_deployment_is_not_dropped(void **state)
     round_of(); // its own collection is found to be somebody's: a new one takes its place
     assert_string_equal(collections(), "docs|m1|1|0|\n");
     assert_trace("create C1 m1 en 3 0\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C.]\n"
-"upsert C1 1 2 3\n");
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C1 1 2 3\n");
     assert_true(store.collections[0].is_there);
-    assert_string_equal(logged("collection_rebuild"), "the collection \"docs\" is being rebuilt from the stored texts: it is of somebody {collection=docs}");
+    assert_string_equal(logged("collection_rebuild"),
+                        "the collection \"docs\" is being rebuilt from the stored texts: it is of "
+                        "somebody {collection=docs}");
 }
 
 static void four_complaints_are_three_and_a_number(void **state)
@@ -379,15 +432,37 @@ static void four_complaints_are_three_and_a_number(void **state)
         if (i == 2) {
             sql("UPDATE retrieval_collections SET model = 'old' WHERE id < 4");
             round_of();
-            assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection docs`; collection \"c1\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c1`; collection \"c2\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c2`");
+            assert_string_equal(health(),
+                                "1 collection \"docs\" was made with the embedder \"old\" and the "
+                                "conf has \"m1\": it is searched by words alone until `backplane "
+                                "reindex --collection docs`; collection \"c1\" was made with the "
+                                "embedder \"old\" and the conf has \"m1\": it is searched by words "
+                                "alone until `backplane reindex --collection c1`; collection "
+                                "\"c2\" was made with the embedder \"old\" and the conf has "
+                                "\"m1\": it is searched by words alone until `backplane reindex "
+                                "--collection c2`");
         }
     }
     sql("UPDATE retrieval_collections SET model = 'old'");
     round_of();
-    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection docs`; collection \"c1\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c1`; collection \"c2\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c2`; and 3 more");
+    assert_string_equal(health(),
+                        "1 collection \"docs\" was made with the embedder \"old\" and the conf has "
+                        "\"m1\": it is searched by words alone until `backplane reindex "
+                        "--collection docs`; collection \"c1\" was made with the embedder \"old\" "
+                        "and the conf has \"m1\": it is searched by words alone until `backplane "
+                        "reindex --collection c1`; collection \"c2\" was made with the embedder "
+                        "\"old\" and the conf has \"m1\": it is searched by words alone until "
+                        "`backplane reindex --collection c2`; and 3 more");
     sql("UPDATE retrieval_collections SET model = 'm1' WHERE id > 3");
     round_of();
-    assert_string_equal(health(), "1 collection \"docs\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection docs`; collection \"c1\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c1`; collection \"c2\" was made with the embedder \"old\" and the conf has \"m1\": it is searched by words alone until `backplane reindex --collection c2`");
+    assert_string_equal(health(),
+                        "1 collection \"docs\" was made with the embedder \"old\" and the conf has "
+                        "\"m1\": it is searched by words alone until `backplane reindex "
+                        "--collection docs`; collection \"c1\" was made with the embedder \"old\" "
+                        "and the conf has \"m1\": it is searched by words alone until `backplane "
+                        "reindex --collection c1`; collection \"c2\" was made with the embedder "
+                        "\"old\" and the conf has \"m1\": it is searched by words alone until "
+                        "`backplane reindex --collection c2`");
 }
 
 static void a_round_that_fails_is_due_again(void **state)
@@ -402,17 +477,17 @@ static void a_round_that_fails_is_due_again(void **state)
     assert_trace("");
     round_of();
     assert_string_equal(points_of(0), "1v \n"
-"\n"
-"\n"
-"A. {}\n"
-"2v \n"
-"\n"
-"\n"
-"B. {}\n"
-"3v \n"
-"\n"
-"\n"
-"C. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "A. {}\n"
+                                      "2v \n"
+                                      "\n"
+                                      "\n"
+                                      "B. {}\n"
+                                      "3v \n"
+                                      "\n"
+                                      "\n"
+                                      "C. {}\n");
 }
 
 int main(void)

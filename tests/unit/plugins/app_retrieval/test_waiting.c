@@ -29,46 +29,64 @@ static void documents_are_queued_while_the_store_is_away(void **state)
     begin();
     put("{\"id\":\"a\",\"text\":\"A.\"}");
     fail_with(UPSERT, BP_UNAVAILABLE);
-    assert_told(POST("{\"documents\":[{\"id\":\"a\",\"text\":\"A2.\"},{\"id\":\"b\",\"text\":\"B.\"},"
-                     "{\"id\":\"\"},{\"id\":\"b\",\"text\":\"B2.\"}]}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":2,\"unchanged\":1,\"refused\":1,\"errors\":[{\"id\":\"\",\"message\":\"\\\"id\\\" must be a text of 1 to 512 bytes, or an integer\"}]}");
+    assert_told(POST("{\"documents\":[{\"id\":\"a\",\"text\":\"A2.\"},{\"id\":\"b\",\"text\":\"B."
+                     "\"},"
+                     "{\"id\":\"\"},{\"id\":\"b\",\"text\":\"B2.\"}]}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":2,\"unchanged\":1,\"refused\":1,"
+                "\"errors\":[{\"id\":\"\",\"message\":\"\\\"id\\\" must be a text of 1 to 512 "
+                "bytes, or an integer\"}]}");
     assert_string_equal(documents(), "a|1|0|\nb|2|0|\n");
     assert_string_equal(versions(), "1|A2.|2\n");
     assert_string_equal(chunks(), "1|1|A.\n"
-"2|-1|A2.\n"
-"3|3|B2.\n");
+                                  "2|-1|A2.\n"
+                                  "3|3|B2.\n");
     assert_true(testhost_log_has(host, "documents are queued in the storage until they can be "
                                        "indexed: upsert fails on purpose"));
     assert_true(testhost_metric(host, "retrieval_documents_total", "outcome=queued") == 2);
-    assert_told(request("GET", "/api/v1/collections/docs", ""), "200 {\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\",\"dimensions\":3,\"documents\":2,\"ready\":1,\"versions\":1,\"passages\":1,\"state\":\"ready\"}");
+    assert_told(request("GET", "/api/v1/collections/docs", ""),
+                "200 "
+                "{\"name\":\"docs\",\"language\":\"en\",\"model\":\"m1\",\"dimensions\":3,"
+                "\"documents\":2,\"ready\":1,\"versions\":1,\"passages\":1,\"state\":\"ready\"}");
     round_of();
     assert_string_equal(documents(), "a|1|0|\nb|2|0|\n");
-    assert_told(POST("{\"id\":\"a\",\"text\":\"A3.\"}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}");
+    assert_told(POST("{\"id\":\"a\",\"text\":\"A3.\"}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,"
+                "\"errors\":[]}");
     assert_string_equal(versions(), "1|A3.|2\n");
-    assert_told(request("GET", "/api/v1/collections/docs/documents/a", ""), "200 {\"id\":\"a\",\"title\":\"\",\"source\":\"\",\"format\":\"text\",\"metadata\":{},\"state\":\"ready\",\"sha256\":\"fd9bddcc44235cce7e07c8b24fbb8812273e2a53e6246e5e828547c0f7727d52\",\"next\":{\"state\":\"queued\",\"sha256\":\"c6fab0a9ebe5fe565b0bf422b6cbfd0021d9f068f5e512709832aa293b448bfb\"},\"text\":\"A.\",\"passages\":[{\"chunk\":1,\"heading\":\"\",\"start\":0,\"end\":2}]}");
+    assert_told(request("GET", "/api/v1/collections/docs/documents/a", ""),
+                "200 "
+                "{\"id\":\"a\",\"title\":\"\",\"source\":\"\",\"format\":\"text\",\"metadata\":{},"
+                "\"state\":\"ready\",\"sha256\":"
+                "\"fd9bddcc44235cce7e07c8b24fbb8812273e2a53e6246e5e828547c0f7727d52\",\"next\":{"
+                "\"state\":\"queued\",\"sha256\":"
+                "\"c6fab0a9ebe5fe565b0bf422b6cbfd0021d9f068f5e512709832aa293b448bfb\"},\"text\":"
+                "\"A.\",\"passages\":[{\"chunk\":1,\"heading\":\"\",\"start\":0,\"end\":2}]}");
     fail_with(UPSERT, BP_OK);
     forget();
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"B2.]\n"
-"upsert C0 3\n"
-"remove C0 2\n"
-"embed passages [\n"
-"\n"
-"A3.]\n"
-"upsert C0 4\n"
-"remove C0 1\n");
+                 "\n"
+                 "B2.]\n"
+                 "upsert C0 3\n"
+                 "remove C0 2\n"
+                 "embed passages [\n"
+                 "\n"
+                 "A3.]\n"
+                 "upsert C0 4\n"
+                 "remove C0 1\n");
     assert_string_equal(documents(), "a|1|0|\nb|1|0|\n");
     assert_string_equal(versions(), "");
     assert_string_equal(chunks(), "3|3|B2.\n4|1|A3.\n");
     assert_string_equal(points_of(0), "3v \n"
-"\n"
-"\n"
-"B2. {}\n"
-"4v \n"
-"\n"
-"\n"
-"A3. {}\n");
+                                      "\n"
+                                      "\n"
+                                      "B2. {}\n"
+                                      "4v \n"
+                                      "\n"
+                                      "\n"
+                                      "A3. {}\n");
     assert_rows("SELECT COUNT(*) FROM retrieval_garbage", "0\n");
     assert_true(testhost_log_has(host, "2 documents of collection \"docs\" that a crash, an outage "
                                        "or an earlier build had left were indexed"));
@@ -98,13 +116,13 @@ static void what_passes_is_waited_for(void **state)
                          cases[i].http_status);
     }
     assert_string_equal(documents(), "0|2|0|\n"
-"1|2|0|\n"
-"2|2|0|\n"
-"3|2|0|\n"
-"4|0|0|\n"
-"5|0|0|\n"
-"6|0|0|\n"
-"7|0|0|\n");
+                                     "1|2|0|\n"
+                                     "2|2|0|\n"
+                                     "3|2|0|\n"
+                                     "4|0|0|\n"
+                                     "5|0|0|\n"
+                                     "6|0|0|\n"
+                                     "7|0|0|\n");
     assert_true(testhost_metric(host, "retrieval_documents_total", "outcome=queued") == 4);
     assert_true(testhost_metric(host, "retrieval_documents_total", "outcome=failed") == 4);
 }
@@ -116,20 +134,41 @@ static void a_queue_has_a_size(void **state)
     make_collection("docs");
     put("{\"id\":\"old\",\"text\":\"Old.\"}");
     fail_with(UPSERT, BP_UNAVAILABLE);
-    assert_told(POST("{\"id\":\"a\",\"text\":\"1234\"}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}"); // not measured, as it is the first
-    assert_told(POST("{\"id\":\"old\",\"text\":\"123\"}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}");
-    assert_told(POST("{\"id\":\"b\",\"text\":\"1234\"}"), "503 the queue is full: 7 bytes of documents wait for the vector store \"docs\" or the embedder \"words\", and the option `queue` allows 10: these 4 were not taken, send them again when they are back");
-    assert_told(POST("{\"id\":\"b\",\"text\":\"123\"}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}");
-    assert_told(POST("{\"id\":\"c\",\"text\":\"1\"}"), "503 the queue is full: 10 bytes of documents wait for the vector store \"docs\" or the embedder \"words\", and the option `queue` allows 10: these 1 were not taken, send them again when they are back");
-    assert_told(POST("{\"id\":\"d\",\"text\":\"\"}"), "200 {\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}");
+    assert_told(POST("{\"id\":\"a\",\"text\":\"1234\"}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,"
+                "\"errors\":[]}"); // not measured, as it is the first
+    assert_told(POST("{\"id\":\"old\",\"text\":\"123\"}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,"
+                "\"errors\":[]}");
+    assert_told(POST("{\"id\":\"b\",\"text\":\"1234\"}"),
+                "503 the queue is full: 7 bytes of documents wait for the vector store \"docs\" or "
+                "the embedder \"words\", and the option `queue` allows 10: these 4 were not taken, "
+                "send them again when they are back");
+    assert_told(POST("{\"id\":\"b\",\"text\":\"123\"}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,"
+                "\"errors\":[]}");
+    assert_told(POST("{\"id\":\"c\",\"text\":\"1\"}"),
+                "503 the queue is full: 10 bytes of documents wait for the vector store \"docs\" "
+                "or the embedder \"words\", and the option `queue` allows 10: these 1 were not "
+                "taken, send them again when they are back");
+    assert_told(POST("{\"id\":\"d\",\"text\":\"\"}"),
+                "200 "
+                "{\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]"
+                "}");
     assert_string_equal(documents(), "old|1|0|\n"
-"a|2|0|\n"
-"b|2|0|\n"
-"d|1|0|\n");
+                                     "a|2|0|\n"
+                                     "b|2|0|\n"
+                                     "d|1|0|\n");
     fail_with(UPSERT, BP_OK);
     round_of();
     fail_with(UPSERT, BP_UNAVAILABLE);
-    assert_told(POST("{\"id\":\"e\",\"text\":\"12345678901\"}"), "202 {\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}"); // the queue was empty
+    assert_told(POST("{\"id\":\"e\",\"text\":\"12345678901\"}"),
+                "202 "
+                "{\"collection\":\"docs\",\"stored\":0,\"queued\":1,\"unchanged\":0,\"refused\":0,"
+                "\"errors\":[]}"); // the queue was empty
     stop();
     START({ "queue", "0" });
     assert_told(POST("{\"id\":\"f\",\"text\":\"12345678901\"}"), "503 upsert fails on purpose");
@@ -142,43 +181,51 @@ static void one_that_nobody_wants_fails_alone(void **state)
     put("{\"id\":\"old\",\"text\":\"Old.\"}");
     store.bad = "poison";
     forget();
-    assert_told(POST("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"poison\"},"
-                     "{\"id\":\"c\",\"text\":\"C.\"},{\"id\":\"old\",\"text\":\"poison 2\"}]}"), "200 {\"collection\":\"docs\",\"stored\":2,\"unchanged\":0,\"refused\":2,\"errors\":[{\"id\":\"b\",\"message\":\"the store wants no poison\"},{\"id\":\"old\",\"message\":\"the store wants no poison\"}]}");
+    assert_told(POST("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":"
+                     "\"poison\"},"
+                     "{\"id\":\"c\",\"text\":\"C.\"},{\"id\":\"old\",\"text\":\"poison 2\"}]}"),
+                "200 "
+                "{\"collection\":\"docs\",\"stored\":2,\"unchanged\":0,\"refused\":2,\"errors\":[{"
+                "\"id\":\"b\",\"message\":\"the store wants no "
+                "poison\"},{\"id\":\"old\",\"message\":\"the store wants no poison\"}]}");
     assert_trace("embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"poison] [\n"
-"\n"
-"C.] [\n"
-"\n"
-"poison 2]\n"
-"embed passages [\n"
-"\n"
-"A.]\n"
-"upsert C0 2\n"
-"embed passages [\n"
-"\n"
-"poison]\n"
-"embed passages [\n"
-"\n"
-"C.]\n"
-"upsert C0 4\n"
-"embed passages [\n"
-"\n"
-"poison 2]\n"
-"remove C0 5\n");
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "poison] [\n"
+                 "\n"
+                 "C.] [\n"
+                 "\n"
+                 "poison 2]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "A.]\n"
+                 "upsert C0 2\n"
+                 "embed passages [\n"
+                 "\n"
+                 "poison]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "C.]\n"
+                 "upsert C0 4\n"
+                 "embed passages [\n"
+                 "\n"
+                 "poison 2]\n"
+                 "remove C0 5\n");
     assert_string_equal(documents(), "old|1|0|\n"
-"a|1|0|\n"
-"b|3|0|the store wants no poison\n"
-"c|1|0|\n");
+                                     "a|1|0|\n"
+                                     "b|3|0|the store wants no poison\n"
+                                     "c|1|0|\n");
     assert_string_equal(versions(), "");
     assert_string_equal(chunks(), "1|1|Old.\n"
-"2|2|A.\n"
-"3|3|poison\n"
-"4|4|C.\n");
+                                  "2|2|A.\n"
+                                  "3|3|poison\n"
+                                  "4|4|C.\n");
     words.bad = "venom";
-    assert_told(POST("{\"id\":\"v\",\"text\":\"venom\"}"), "400 {\"collection\":\"docs\",\"stored\":0,\"unchanged\":0,\"refused\":1,\"errors\":[{\"id\":\"v\",\"message\":\"the embedder wants no venom\"}]}");
+    assert_told(POST("{\"id\":\"v\",\"text\":\"venom\"}"),
+                "400 "
+                "{\"collection\":\"docs\",\"stored\":0,\"unchanged\":0,\"refused\":1,\"errors\":[{"
+                "\"id\":\"v\",\"message\":\"the embedder wants no venom\"}]}");
     for (size_t i = 0; i < 3; i++) {
         static const bp_status statuses[] = { BP_INVALID, BP_TOO_LARGE, BP_UNSUPPORTED };
 
@@ -186,14 +233,18 @@ static void one_that_nobody_wants_fails_alone(void **state)
         assert_int_equal(POST("{\"id\":\"w\",\"text\":\"w\"}").http_status, 400);
     }
     fail_at(EMBED, BP_INVALID, 0, 1);
-    assert_told(POST("{\"id\":\"w\",\"text\":\"w\"}"), "200 {\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]}");
+    assert_told(POST("{\"id\":\"w\",\"text\":\"w\"}"),
+                "200 "
+                "{\"collection\":\"docs\",\"stored\":1,\"unchanged\":0,\"refused\":0,\"errors\":[]"
+                "}");
 }
 
 static void what_a_crash_left_is_taken_up(void **state)
 {
     (void)state;
     begin();
-    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":\"c\","
+    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":"
+        "\"c\","
         "\"text\":\"C.\"},{\"id\":\"d\",\"text\":\"D.\"}]}");
     sql("UPDATE retrieval_documents SET state = 0 WHERE id = 1");
     sql("UPDATE retrieval_documents SET state = 3 WHERE id = 2");
@@ -212,22 +263,22 @@ static void what_a_crash_left_is_taken_up(void **state)
     testhost_advance(BP_SECONDS(10));
     assert_true(testhost_run_jobs(host) >= 1);
     assert_trace("embed passages [\n"
-"\n"
-"A.]\n"
-"upsert C0 1\n"
-"embed passages [\n"
-"H\n"
-"D2]\n"
-"upsert C0 5\n"
-"remove C0 4\n");
+                 "\n"
+                 "A.]\n"
+                 "upsert C0 1\n"
+                 "embed passages [\n"
+                 "H\n"
+                 "D2]\n"
+                 "upsert C0 5\n"
+                 "remove C0 4\n");
     app_call();
     assert_string_equal(documents(), "a|1|0|\nb|3|0|\nc|1|0|\nd|1|0|\n");
     assert_string_equal(versions(), "");
     assert_string_equal(chunks(), "1|1|A.\n"
-"2|2|B.\n"
-"3|3|C.\n"
-"5|4|D2\n"
-"6|4|out\n");
+                                  "2|2|B.\n"
+                                  "3|3|C.\n"
+                                  "5|4|D2\n"
+                                  "6|4|out\n");
     assert_rows("SELECT COUNT(*) FROM retrieval_garbage", "0\n");
     assert_rows("SELECT body FROM retrieval_documents WHERE id = 4", "D2\n");
 }
@@ -254,264 +305,268 @@ static void what_is_cut_otherwise_is_cut_anew(void **state)
 {
     (void)state;
     begin();
-    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":\"c\","
+    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":"
+        "\"c\","
         "\"text\":\"C poison.\"},{\"id\":\"d\",\"text\":\"D.\"}]}");
     sql("UPDATE retrieval_documents SET chunking = '400/50/0', build = -1 WHERE id IN (1, 3)");
     sql("UPDATE retrieval_documents SET chunking = '', build = -1 WHERE id = 2");
     forget();
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"B.]\n"
-"upsert C0 2\n"
-"embed passages [\n"
-"\n"
-"A.] [\n"
-"\n"
-"C poison.]\n"
-"upsert C0 5 6\n"
-"remove C0 1 3\n");
-    assert_rows("SELECT external_id, chunking, build FROM retrieval_documents ORDER BY id", "a|400/50/1|0\n"
-"b||0\n"
-"c|400/50/1|0\n"
-"d|400/50/1|0\n");
+                 "\n"
+                 "B.]\n"
+                 "upsert C0 2\n"
+                 "embed passages [\n"
+                 "\n"
+                 "A.] [\n"
+                 "\n"
+                 "C poison.]\n"
+                 "upsert C0 5 6\n"
+                 "remove C0 1 3\n");
+    assert_rows("SELECT external_id, chunking, build FROM retrieval_documents ORDER BY id",
+                "a|400/50/1|0\n"
+                "b||0\n"
+                "c|400/50/1|0\n"
+                "d|400/50/1|0\n");
     store.bad = "poison";
     sql("UPDATE retrieval_documents SET chunking = '', build = -1 WHERE id IN (2, 3)");
     round_of();
     assert_string_equal(documents(), "a|1|0|\n"
-"b|1|0|\n"
-"c|3|-1|the store wants no poison\n"
-"d|1|0|\n");
-    assert_true(testhost_log_has(host, "document \"c\" of collection \"docs\" cannot be indexed and "
-                                       "stays unsearchable until it is sent again: the store wants "
-                                       "no poison"));
+                                     "b|1|0|\n"
+                                     "c|3|-1|the store wants no poison\n"
+                                     "d|1|0|\n");
+    assert_true(testhost_log_has(host,
+                                 "document \"c\" of collection \"docs\" cannot be indexed and "
+                                 "stays unsearchable until it is sent again: the store wants "
+                                 "no poison"));
     assert_trace("embed passages [\n"
-"\n"
-"B.] [\n"
-"\n"
-"C poison.]\n"
-"embed passages [\n"
-"\n"
-"B.]\n"
-"upsert C0 2\n"
-"embed passages [\n"
-"\n"
-"C poison.]\n");
+                 "\n"
+                 "B.] [\n"
+                 "\n"
+                 "C poison.]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "B.]\n"
+                 "upsert C0 2\n"
+                 "embed passages [\n"
+                 "\n"
+                 "C poison.]\n");
     sql("UPDATE retrieval_documents SET state = 1, chunking = '1', build = -1 WHERE id IN (3, 4)");
     round_of();
     assert_string_equal(documents(), "a|1|0|\n"
-"b|1|0|\n"
-"c|3|-1|the store wants no poison\n"
-"d|1|0|\n");
+                                     "b|1|0|\n"
+                                     "c|3|-1|the store wants no poison\n"
+                                     "d|1|0|\n");
     assert_trace("embed passages [\n"
-"\n"
-"C poison.] [\n"
-"\n"
-"D.]\n"
-"embed passages [\n"
-"\n"
-"C poison.]\n"
-"embed passages [\n"
-"\n"
-"D.]\n"
-"upsert C0 8\n"
-"remove C0 4 7\n");
+                 "\n"
+                 "C poison.] [\n"
+                 "\n"
+                 "D.]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "C poison.]\n"
+                 "embed passages [\n"
+                 "\n"
+                 "D.]\n"
+                 "upsert C0 8\n"
+                 "remove C0 4 7\n");
 }
 
 static void twenty_are_taken_up_at_once(void **state)
 {
-    char body[4096];
+    char   body[4096];
     size_t len = (size_t)snprintf(body, sizeof(body), "{\"documents\":[");
 
     (void)state;
     words.max_batch = 30;
     begin();
     for (int i = 0; i < 41; i++)
-        len += (size_t)snprintf(body + len, sizeof(body) - len, "%s{\"id\":\"%c%c\",\"text\":\"%d\"}",
-                                i ? "," : "", 'a' + i / 10, 'a' + i % 10, i);
+        len += (size_t)snprintf(body + len, sizeof(body) - len,
+                                "%s{\"id\":\"%c%c\",\"text\":\"%d\"}", i ? "," : "", 'a' + i / 10,
+                                'a' + i % 10, i);
     snprintf(body + len, sizeof(body) - len, "]}");
     put(body);
     sql("UPDATE retrieval_documents SET state = 2");
     forget();
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"0] [\n"
-"\n"
-"1] [\n"
-"\n"
-"2] [\n"
-"\n"
-"3] [\n"
-"\n"
-"4] [\n"
-"\n"
-"5] [\n"
-"\n"
-"6] [\n"
-"\n"
-"7] [\n"
-"\n"
-"8] [\n"
-"\n"
-"9] [\n"
-"\n"
-"10] [\n"
-"\n"
-"11] [\n"
-"\n"
-"12] [\n"
-"\n"
-"13] [\n"
-"\n"
-"14] [\n"
-"\n"
-"15] [\n"
-"\n"
-"16] [\n"
-"\n"
-"17] [\n"
-"\n"
-"18] [\n"
-"\n"
-"19]\n"
-"upsert C0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n"
-"embed passages [\n"
-"\n"
-"20] [\n"
-"\n"
-"21] [\n"
-"\n"
-"22] [\n"
-"\n"
-"23] [\n"
-"\n"
-"24] [\n"
-"\n"
-"25] [\n"
-"\n"
-"26] [\n"
-"\n"
-"27] [\n"
-"\n"
-"28] [\n"
-"\n"
-"29] [\n"
-"\n"
-"30] [\n"
-"\n"
-"31] [\n"
-"\n"
-"32] [\n"
-"\n"
-"33] [\n"
-"\n"
-"34] [\n"
-"\n"
-"35] [\n"
-"\n"
-"36] [\n"
-"\n"
-"37] [\n"
-"\n"
-"38] [\n"
-"\n"
-"39]\n"
-"upsert C0 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n"
-"embed passages [\n"
-"\n"
-"40]\n"
-"upsert C0 41\n");
+                 "\n"
+                 "0] [\n"
+                 "\n"
+                 "1] [\n"
+                 "\n"
+                 "2] [\n"
+                 "\n"
+                 "3] [\n"
+                 "\n"
+                 "4] [\n"
+                 "\n"
+                 "5] [\n"
+                 "\n"
+                 "6] [\n"
+                 "\n"
+                 "7] [\n"
+                 "\n"
+                 "8] [\n"
+                 "\n"
+                 "9] [\n"
+                 "\n"
+                 "10] [\n"
+                 "\n"
+                 "11] [\n"
+                 "\n"
+                 "12] [\n"
+                 "\n"
+                 "13] [\n"
+                 "\n"
+                 "14] [\n"
+                 "\n"
+                 "15] [\n"
+                 "\n"
+                 "16] [\n"
+                 "\n"
+                 "17] [\n"
+                 "\n"
+                 "18] [\n"
+                 "\n"
+                 "19]\n"
+                 "upsert C0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n"
+                 "embed passages [\n"
+                 "\n"
+                 "20] [\n"
+                 "\n"
+                 "21] [\n"
+                 "\n"
+                 "22] [\n"
+                 "\n"
+                 "23] [\n"
+                 "\n"
+                 "24] [\n"
+                 "\n"
+                 "25] [\n"
+                 "\n"
+                 "26] [\n"
+                 "\n"
+                 "27] [\n"
+                 "\n"
+                 "28] [\n"
+                 "\n"
+                 "29] [\n"
+                 "\n"
+                 "30] [\n"
+                 "\n"
+                 "31] [\n"
+                 "\n"
+                 "32] [\n"
+                 "\n"
+                 "33] [\n"
+                 "\n"
+                 "34] [\n"
+                 "\n"
+                 "35] [\n"
+                 "\n"
+                 "36] [\n"
+                 "\n"
+                 "37] [\n"
+                 "\n"
+                 "38] [\n"
+                 "\n"
+                 "39]\n"
+                 "upsert C0 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n"
+                 "embed passages [\n"
+                 "\n"
+                 "40]\n"
+                 "upsert C0 41\n");
     sql("UPDATE retrieval_documents SET state = 1, build = -1");
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"0] [\n"
-"\n"
-"1] [\n"
-"\n"
-"2] [\n"
-"\n"
-"3] [\n"
-"\n"
-"4] [\n"
-"\n"
-"5] [\n"
-"\n"
-"6] [\n"
-"\n"
-"7] [\n"
-"\n"
-"8] [\n"
-"\n"
-"9] [\n"
-"\n"
-"10] [\n"
-"\n"
-"11] [\n"
-"\n"
-"12] [\n"
-"\n"
-"13] [\n"
-"\n"
-"14] [\n"
-"\n"
-"15] [\n"
-"\n"
-"16] [\n"
-"\n"
-"17] [\n"
-"\n"
-"18] [\n"
-"\n"
-"19]\n"
-"upsert C0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n"
-"embed passages [\n"
-"\n"
-"20] [\n"
-"\n"
-"21] [\n"
-"\n"
-"22] [\n"
-"\n"
-"23] [\n"
-"\n"
-"24] [\n"
-"\n"
-"25] [\n"
-"\n"
-"26] [\n"
-"\n"
-"27] [\n"
-"\n"
-"28] [\n"
-"\n"
-"29] [\n"
-"\n"
-"30] [\n"
-"\n"
-"31] [\n"
-"\n"
-"32] [\n"
-"\n"
-"33] [\n"
-"\n"
-"34] [\n"
-"\n"
-"35] [\n"
-"\n"
-"36] [\n"
-"\n"
-"37] [\n"
-"\n"
-"38] [\n"
-"\n"
-"39]\n"
-"upsert C0 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n"
-"embed passages [\n"
-"\n"
-"40]\n"
-"upsert C0 41\n");
+                 "\n"
+                 "0] [\n"
+                 "\n"
+                 "1] [\n"
+                 "\n"
+                 "2] [\n"
+                 "\n"
+                 "3] [\n"
+                 "\n"
+                 "4] [\n"
+                 "\n"
+                 "5] [\n"
+                 "\n"
+                 "6] [\n"
+                 "\n"
+                 "7] [\n"
+                 "\n"
+                 "8] [\n"
+                 "\n"
+                 "9] [\n"
+                 "\n"
+                 "10] [\n"
+                 "\n"
+                 "11] [\n"
+                 "\n"
+                 "12] [\n"
+                 "\n"
+                 "13] [\n"
+                 "\n"
+                 "14] [\n"
+                 "\n"
+                 "15] [\n"
+                 "\n"
+                 "16] [\n"
+                 "\n"
+                 "17] [\n"
+                 "\n"
+                 "18] [\n"
+                 "\n"
+                 "19]\n"
+                 "upsert C0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n"
+                 "embed passages [\n"
+                 "\n"
+                 "20] [\n"
+                 "\n"
+                 "21] [\n"
+                 "\n"
+                 "22] [\n"
+                 "\n"
+                 "23] [\n"
+                 "\n"
+                 "24] [\n"
+                 "\n"
+                 "25] [\n"
+                 "\n"
+                 "26] [\n"
+                 "\n"
+                 "27] [\n"
+                 "\n"
+                 "28] [\n"
+                 "\n"
+                 "29] [\n"
+                 "\n"
+                 "30] [\n"
+                 "\n"
+                 "31] [\n"
+                 "\n"
+                 "32] [\n"
+                 "\n"
+                 "33] [\n"
+                 "\n"
+                 "34] [\n"
+                 "\n"
+                 "35] [\n"
+                 "\n"
+                 "36] [\n"
+                 "\n"
+                 "37] [\n"
+                 "\n"
+                 "38] [\n"
+                 "\n"
+                 "39]\n"
+                 "upsert C0 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n"
+                 "embed passages [\n"
+                 "\n"
+                 "40]\n"
+                 "upsert C0 41\n");
     assert_rows("SELECT COUNT(*) FROM retrieval_documents WHERE state = 1 AND build = 0", "41\n");
 }
 
@@ -527,9 +582,9 @@ static void a_collection_in_trouble_does_not_keep_others_waiting(void **state)
     fail_at(EMBED, BP_UNAVAILABLE, 0, 1);
     round_of();
     assert_trace("embed passages [\n"
-"\n"
-"M.]\n"
-"upsert C1 2\n");
+                 "\n"
+                 "M.]\n"
+                 "upsert C1 2\n");
     assert_string_equal(documents(), "a|2|0|\nm|1|0|\n");
     assert_true(testhost_log_has(host, "the job sources failed: embed fails on purpose"));
     round_of();
