@@ -433,6 +433,8 @@ static inline bp_status fake_embed(bp_call *of, void *self, const bp_embed_reque
 
     (void)self;
     BP_TRY(failure_of(of, EMBED));
+    if (!vectors)
+        return BP_NO_MEMORY;
     for (size_t i = 0; i < request->count; i++)
         if (words.bad && strstr(request->texts[i].data, words.bad))
             return bp_fail(of, BP_INVALID, "the embedder wants no %s", words.bad);
@@ -700,6 +702,16 @@ static inline void put(const char *document)
 
     assert_int_equal(reply.status, BP_OK);
     assert_int_equal(reply.http_status, 200);
+}
+
+/* What of the trace wrote to the vector store. */
+static inline const char *writes(void)
+{
+    bp_buf *buf = bp_buf_new(call, 1 << 20);
+
+    for (const char *at = trace; (at = strstr(at, "upsert")); at = strchr(at, '\n'))
+        bp_buf_add(buf, bp_str_n(at, (size_t)(strchr(at, '\n') + 1 - at)));
+    return bp_buf_str(buf).data;
 }
 
 /* The next round of the job. */

@@ -58,10 +58,10 @@ static const char *without_folder(const char *text)
 
 #define assert_walked(wanted) (assert_string_equal(without_folder(trace), wanted), forget())
 #define assert_kept(wanted)                                                                        \
-    assert_string_equal(                                                                           \
-        without_folder(rows_of("SELECT external_id, title, source, format, body FROM "             \
-                               "retrieval_documents ORDER BY external_id")),                       \
-        wanted)
+    assert_string_equal(without_folder(                                                            \
+                            rows_of("SELECT external_id, title, source, format, body FROM "        \
+                                    "retrieval_documents ORDER BY external_id")),                  \
+                        wanted)
 
 static void begin(void)
 {
@@ -83,31 +83,31 @@ static void files_are_documents_as_they_change(void **state)
     write_file("sub/c.rst", "#Not a title\n# \n#\n", 100);
     round_of();
     assert_walked("create C0 m1 en 3 0\n"
-"embed passages [Title A\n"
-"\n"
-"intro] [Title A\n"
-"Title A\n"
-"text a]\n"
-"upsert C0 1 2\n"
-"embed passages [b.txt\n"
-"\n"
-"text b]\n"
-"upsert C0 3\n"
-"embed passages [c.rst\n"
-"\n"
-"#Not a title\n"
-"# \n"
-"#]\n"
-"upsert C0 4\n");
+                  "embed passages [Title A\n"
+                  "\n"
+                  "intro] [Title A\n"
+                  "Title A\n"
+                  "text a]\n"
+                  "upsert C0 1 2\n"
+                  "embed passages [b.txt\n"
+                  "\n"
+                  "text b]\n"
+                  "upsert C0 3\n"
+                  "embed passages [c.rst\n"
+                  "\n"
+                  "#Not a title\n"
+                  "# \n"
+                  "#]\n"
+                  "upsert C0 4\n");
     assert_kept("~/a.md|Title A|~/a.md|markdown|intro\n"
-"# Title A\n"
-"text a\n"
-"\n"
-"~/b.txt|b.txt|~/b.txt|text|text b\n"
-"~/sub/c.rst|c.rst|~/sub/c.rst|text|#Not a title\n"
-"# \n"
-"#\n"
-"\n");
+                "# Title A\n"
+                "text a\n"
+                "\n"
+                "~/b.txt|b.txt|~/b.txt|text|text b\n"
+                "~/sub/c.rst|c.rst|~/sub/c.rst|text|#Not a title\n"
+                "# \n"
+                "#\n"
+                "\n");
     assert_true(testhost_log_has(host, ": 3 files were indexed"));
     round_of();
     assert_walked("");
@@ -121,21 +121,23 @@ static void files_are_documents_as_they_change(void **state)
     write_file("a.md", "# New title\r\nx", 100);
     round_of();
     assert_walked("embed passages [New title\n"
-"New title\n"
-"x]\n"
-"upsert C0 5\n"
-"remove C0 1 2\n"
-"embed passages [b.txt\n"
-"\n"
-"text BB]\n"
-"upsert C0 6\n"
-"remove C0 3\n");
+                  "New title\n"
+                  "x]\n"
+                  "upsert C0 5\n"
+                  "remove C0 1 2\n"
+                  "embed passages [b.txt\n"
+                  "\n"
+                  "text BB]\n"
+                  "upsert C0 6\n"
+                  "remove C0 3\n");
     drop_file("a.md");
     drop_file("sub/c.rst");
     round_of();
     assert_walked("remove C0 5\nremove C0 4\n");
     assert_kept("~/b.txt|b.txt|~/b.txt|text|text BB\n");
-    assert_string_equal(without_folder(rows_of("SELECT path, source, modified_ns, size_bytes FROM retrieval_files")), "~/b.txt|~//|101000000005|7\n");
+    assert_string_equal(without_folder(rows_of("SELECT path, source, modified_ns, size_bytes FROM "
+                                               "retrieval_files")),
+                        "~/b.txt|~//|101000000005|7\n");
     assert_true(testhost_log_has(host, "a.md is gone, and so is its document"));
 }
 
@@ -163,8 +165,8 @@ static void what_is_no_text_is_left_out(void **state)
     assert_int_equal(symlink(target, link_path), 0);
     round_of();
     assert_kept("~/b.markdown|b.markdown|~/b.markdown|markdown|x\n"
-"~/c.text|c.text|~/c.text|text|x\n"
-"~/deep.md/y.md|y.md|~/deep.md/y.md|markdown|x\n");
+                "~/c.text|c.text|~/c.text|text|x\n"
+                "~/deep.md/y.md|y.md|~/deep.md/y.md|markdown|x\n");
     assert_true(testhost_log_has(host, "a file in "));
     assert_true(testhost_log_has(host, "/e.txt is left out: it is not readable UTF-8 text"));
     forget();
@@ -198,19 +200,21 @@ static void titles_are_the_first_heading_or_the_name(void **state)
     write_file("e.md", "# t", 1);
     write_file("f.md", "# ", 1);
     round_of();
-    assert_string_equal(rows_of("SELECT substr(external_id, -4), length(title), substr(title, 1, 9) FROM "
-                                "retrieval_documents ORDER BY external_id"), "a.md|1024|xxxxxxxxx\n"
-"b.md|1024|xxxxxxxxx\n"
-"c.md|7|At 4095\n"
-"d.md|4|d.md\n"
-"e.md|1|t\n"
-"f.md|4|f.md\n"
-"g.md|1022|xxxxxxxxx\n");
+    assert_string_equal(rows_of("SELECT substr(external_id, -4), length(title), substr(title, 1, "
+                                "9) FROM "
+                                "retrieval_documents ORDER BY external_id"),
+                        "a.md|1024|xxxxxxxxx\n"
+                        "b.md|1024|xxxxxxxxx\n"
+                        "c.md|7|At 4095\n"
+                        "d.md|4|d.md\n"
+                        "e.md|1|t\n"
+                        "f.md|4|f.md\n"
+                        "g.md|1022|xxxxxxxxx\n");
 }
 
 static void folders_have_a_depth_and_must_be_there(void **state)
 {
-    char   name[128] = "";
+    char name[128] = "";
 
     (void)state;
     begin();
@@ -223,11 +227,15 @@ static void folders_have_a_depth_and_must_be_there(void **state)
     }
     round_of();
     assert_rows("SELECT COUNT(*), MAX(length(external_id)) - MIN(length(external_id)) FROM "
-                "retrieval_documents", "16|30\n");
+                "retrieval_documents",
+                "16|30\n");
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     round_of();
-    assert_string_equal(without_folder(testhost_log_at(host, testhost_log_count(host) - 1).message), "the job sources failed: source ~ cannot be read: No such file or directory");
-    assert_rows("SELECT COUNT(*) FROM retrieval_documents", "16\n"); // a folder that is gone drops nothing
+    assert_string_equal(without_folder(testhost_log_at(host, testhost_log_count(host) - 1).message),
+                        "the job sources failed: source ~ cannot be read: No such file or "
+                        "directory");
+    assert_rows("SELECT COUNT(*) FROM retrieval_documents",
+                "16\n"); // a folder that is gone drops nothing
 }
 
 static void what_cannot_be_indexed_is_tried_again(void **state)
