@@ -30,7 +30,8 @@ static const struct act acts[] = {
     { "POST", "/api/v1/collections/docs/reindex", "", NULL },
     { "DELETE", "/api/v1/collections/docs/documents/b", "",
       "INSERT INTO retrieval_documents (id, collection_id, external_id, title, source, format, "
-      "metadata, hash, body, state, updated_wall_ns) SELECT 2, 1, 'b', '', '', '', '', '', '', 1, 1 "
+      "metadata, hash, body, state, updated_wall_ns) SELECT 2, 1, 'b', '', '', '', '', '', '', 1, "
+      "1 "
       "WHERE NOT EXISTS (SELECT 1 FROM retrieval_documents WHERE id = 2)" },
 };
 
@@ -53,7 +54,8 @@ static void begin(void)
     START({ "llm", "first" }, { "verify", "0" });
     first_writer = (struct fake_writer){ "first", { "A [1]." }, BP_OK, BP_FINISH_STOP };
     make_collection("docs");
-    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\",\"metadata\":{\"n\":1}},{\"id\":\"b\",\"text\":"
+    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\",\"metadata\":{\"n\":1}},{\"id\":\"b\","
+        "\"text\":"
         "\"B.\"}]}");
     store.by_words[0] = (bp_hit){ 1, 3 };
     store.words_count = 1;
@@ -84,19 +86,21 @@ static void the_storage_fails_at_each_operation(void **state)
         say(" of %d\n", at - 1);
     }
     assert_string_equal(borne, "GET /api/v1/collections: of 3\n"
-"GET /api/v1/collections/docs: of 3\n"
-"POST /api/v1/collections/new: of 4\n"
-"GET /api/v1/collections/docs/documents: of 2\n"
-"GET /api/v1/collections/docs/documents/a: of 3\n"
-"POST /api/v1/documents: of 11\n"
-"POST /api/v1/documents: of 15\n"
-"POST /api/v1/documents: of 15\n"
-"POST /api/v1/search: of 2\n"
-"POST /api/v1/search: of 4\n"
-"POST /api/v1/answer: of 2\n"
-"POST /api/v1/collections/docs/verify: of 7\n"
-"POST /api/v1/collections/docs/reindex: 10 ok, 11 ok, 12 ok, 13 ok, 14 ok, 15 ok, 16 ok, 17 ok, 18 ok, 19 ok, 20 ok, 21 ok, 22 ok, 23 ok, 24 ok, 25 ok, 26 ok, 27 ok, 28 ok, of 28\n"
-"DELETE /api/v1/collections/docs/documents/b: of 12\n");
+                               "GET /api/v1/collections/docs: of 3\n"
+                               "POST /api/v1/collections/new: of 4\n"
+                               "GET /api/v1/collections/docs/documents: of 2\n"
+                               "GET /api/v1/collections/docs/documents/a: of 3\n"
+                               "POST /api/v1/documents: of 11\n"
+                               "POST /api/v1/documents: of 15\n"
+                               "POST /api/v1/documents: of 15\n"
+                               "POST /api/v1/search: of 2\n"
+                               "POST /api/v1/search: of 4\n"
+                               "POST /api/v1/answer: of 2\n"
+                               "POST /api/v1/collections/docs/verify: of 7\n"
+                               "POST /api/v1/collections/docs/reindex: 10 ok, 11 ok, 12 ok, 13 ok, "
+                               "14 ok, 15 ok, 16 ok, 17 ok, 18 ok, 19 ok, 20 ok, 21 ok, 22 ok, 23 "
+                               "ok, 24 ok, 25 ok, 26 ok, 27 ok, 28 ok, of 28\n"
+                               "DELETE /api/v1/collections/docs/documents/b: of 12\n");
 }
 
 /* A round of the job with all there is to do: what is lost, deleted, queued, old and behind. */
@@ -119,7 +123,8 @@ static void a_round_fails_with_the_storage(void **state)
     borne_len = 0;
     START({ "verify", "1ms" });
     make_collection("docs");
-    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":\"c\","
+    put("{\"documents\":[{\"id\":\"a\",\"text\":\"A.\"},{\"id\":\"b\",\"text\":\"B.\"},{\"id\":"
+        "\"c\","
         "\"text\":\"C.\"}]}");
     do {
         size_t lines;
@@ -166,20 +171,21 @@ static void the_store_and_the_embedder_fail_at_each_operation(void **state)
             }
         say("\n");
     }
-    assert_string_equal(borne, "GET /api/v1/collections: 5/0 ok\n"
-"GET /api/v1/collections/docs: 5/0 ok\n"
-"POST /api/v1/collections/new: 0/0 io 5/0 ok\n"
-"GET /api/v1/collections/docs/documents:\n"
-"GET /api/v1/collections/docs/documents/a:\n"
-"POST /api/v1/documents: 2/0 io 9/0 io\n"
-"POST /api/v1/documents: 2/0 io 3/0 io 9/0 io\n"
-"POST /api/v1/documents: 2/0 io 3/0 io 9/0 io\n"
-"POST /api/v1/search: 4/0 io\n"
-"POST /api/v1/search:\n"
-"POST /api/v1/answer: 4/0 io 9/0 io\n"
-"POST /api/v1/collections/docs/verify: 0/0 io 6/0 io\n"
-"POST /api/v1/collections/docs/reindex: 0/0 io 2/0 ok 5/0 io 9/0 ok\n"
-"DELETE /api/v1/collections/docs/documents/b:\n");
+    assert_string_equal(borne,
+                        "GET /api/v1/collections: 5/0 ok\n"
+                        "GET /api/v1/collections/docs: 5/0 ok\n"
+                        "POST /api/v1/collections/new: 0/0 io 5/0 ok\n"
+                        "GET /api/v1/collections/docs/documents:\n"
+                        "GET /api/v1/collections/docs/documents/a:\n"
+                        "POST /api/v1/documents: 2/0 io 9/0 io\n"
+                        "POST /api/v1/documents: 2/0 io 3/0 io 9/0 io\n"
+                        "POST /api/v1/documents: 2/0 io 3/0 io 9/0 io\n"
+                        "POST /api/v1/search: 4/0 io\n"
+                        "POST /api/v1/search:\n"
+                        "POST /api/v1/answer: 4/0 io 9/0 io\n"
+                        "POST /api/v1/collections/docs/verify: 0/0 io 6/0 io\n"
+                        "POST /api/v1/collections/docs/reindex: 0/0 io 2/0 ok 5/0 io 9/0 ok\n"
+                        "DELETE /api/v1/collections/docs/documents/b:\n");
 }
 
 /* With less memory than it needs, a request fails or answers as with enough. */
@@ -190,7 +196,8 @@ static void less_memory_is_no_other_answer(void **state)
           "{\"query\":\"q\",\"mode\":\"words\",\"filter\":{\"a\":1,\"or\":[{\"not\":{\"b\":{\"gt\":"
           "1}}},{\"c\":{\"exists\":true}}]}}",
           NULL },
-        { "POST", "/api/v1/documents", "{\"id\":\"a\",\"format\":\"markdown\",\"text\":\"# A\\n\\nB.\"}",
+        { "POST", "/api/v1/documents",
+          "{\"id\":\"a\",\"format\":\"markdown\",\"text\":\"# A\\n\\nB.\"}",
           "DELETE FROM retrieval_documents" },
         { "POST", "/api/v1/answer", "{\"question\":\"q\"}", NULL },
         { "POST", "/api/chat", "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}]}", NULL },
@@ -204,7 +211,8 @@ static void less_memory_is_no_other_answer(void **state)
         char   whole[8192] = "";
         size_t enough = 0;
 
-        for (size_t most = 1 << 22; enough == 0 || most <= enough; most += small[i].before ? 400 : 112) {
+        for (size_t most = 1 << 22; enough == 0 || most <= enough;
+             most += small[i].before ? 400 : 112) {
             testhost_reply reply;
 
             if (small[i].before)
