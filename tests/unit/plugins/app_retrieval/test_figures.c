@@ -245,6 +245,12 @@ static void hits_are_printed(void **state)
                         "\"words\":\"exact\",\"vector\":\"graph\",\"words_weight\":0.5,\"rows_"
                         "read\":107,\"took_ms\":0}}\n"
                         "|| 0/0");
+}
+
+static void a_limit_is_a_number(void **state)
+{
+    (void)state;
+    begin();
     assert_string_equal(run("search", "q", OPTIONS({ "limit", "0" }), NULL, 0), "1 invalid||| 0/0");
     assert_string_equal(run("search", "q", OPTIONS({ "limit", "-1" }), NULL, 0),
                         "1 invalid||| 0/0");
@@ -389,6 +395,7 @@ int main(void)
         TEST(ranks_are_weighed_by_grade),
         TEST(judgements_are_lines_of_three),
         TEST(hits_are_printed),
+        TEST(a_limit_is_a_number),
         TEST(files_are_taken_by_their_endings),
         TEST(upkeep_goes_on_with_the_next_collection),
     };

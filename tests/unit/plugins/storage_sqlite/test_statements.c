@@ -97,10 +97,14 @@ static void parameters_are_counted_and_typed(void **state)
     assert_told(&statement, "$64,$1: x'',7; changed 0");
     values[63].type = BP_SQL_BYTES + 1;
     assert_told(&statement, "invalid: parameter $64 has the unknown type 5");
-    assert_told(BP_SQL("SELECT $1x", bp_sql_int(1)), "invalid: parameters are written $1, $2 ...; $1x is none");
-    assert_told(BP_SQL("SELECT $0", bp_sql_int(1)), "invalid: parameters are written $1, $2 ...; $0 is none");
-    assert_told(BP_SQL("SELECT :a", bp_sql_int(1)), "invalid: parameters are written $1, $2 ...; :a is none");
-    assert_told(BP_SQL("SELECT ?", bp_sql_int(1)), "invalid: parameters are written $1, $2 ...; ? is none");
+    assert_told(BP_SQL("SELECT $1x", bp_sql_int(1)),
+                "invalid: parameters are written $1, $2 ...; $1x is none");
+    assert_told(BP_SQL("SELECT $0", bp_sql_int(1)),
+                "invalid: parameters are written $1, $2 ...; $0 is none");
+    assert_told(BP_SQL("SELECT :a", bp_sql_int(1)),
+                "invalid: parameters are written $1, $2 ...; :a is none");
+    assert_told(BP_SQL("SELECT ?", bp_sql_int(1)),
+                "invalid: parameters are written $1, $2 ...; ? is none");
     assert_told(BP_SQL("SELECT $1, $2, $1", bp_sql_real(0.5), bp_sql_null()),
                 "$1,$2,$1: 0.5r,null,0.5r; changed 0");
     assert_told(BP_SQL0("SELECT 1 WHERE 0"), "1: changed 0");
@@ -111,12 +115,15 @@ static void rows_grow_and_changes_are_counted(void **state)
     (void)state;
     assert_told(BP_SQL0("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)"), ": changed 0");
     for (int count = 7; count <= 18; count++) {
-        char           *rows;
+        char              *rows;
         const bp_sql_value values[] = { bp_sql_int(count) };
-        const bp_statement statement = { sizeof(statement), 1,
+        const bp_statement statement = {
+            sizeof(statement), 1,
             BP_STR("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < $1) "
-                   "INSERT INTO t SELECT i, 'r' || i FROM n RETURNING a, b"), values };
-        size_t          len = 0;
+                   "INSERT INTO t SELECT i, 'r' || i FROM n RETURNING a, b"),
+            values
+        };
+        size_t len = 0;
 
         assert_told(BP_SQL0("DELETE FROM t WHERE a < 0"), ": changed 0");
         rows = malloc(1000);
@@ -131,7 +138,8 @@ static void rows_grow_and_changes_are_counted(void **state)
     }
     assert_told(BP_SQL0("INSERT INTO t VALUES(1, 'x'), (2, 'y')"), ": changed 2");
     assert_told(BP_SQL0("UPDATE t SET b = 'z'"), ": changed 2");
-    assert_told(BP_SQL0("INSERT INTO t VALUES(3, 'x'), (2, 'y')"), "conflict: UNIQUE constraint failed: t.a");
+    assert_told(BP_SQL0("INSERT INTO t VALUES(3, 'x'), (2, 'y')"),
+                "conflict: UNIQUE constraint failed: t.a");
     assert_told(BP_SQL0("SELECT * FROM t"), "a,b: 1,'z'; 2,'z'; changed 0");
 }
 
@@ -140,9 +148,11 @@ static void rows_have_64_mib(void **state)
     bp_rows rows;
 
     (void)state;
-    assert_told(BP_SQL0("SELECT zeroblob(33554432) UNION ALL SELECT zeroblob(33554433)"), "too_large: the rows are larger than 64 MiB: use a LIMIT, or query()");
+    assert_told(BP_SQL0("SELECT zeroblob(33554432) UNION ALL SELECT zeroblob(33554433)"),
+                "too_large: the rows are larger than 64 MiB: use a LIMIT, or query()");
     next_call();
-    assert_ok(run(NULL, BP_SQL0("SELECT zeroblob(33554432) UNION ALL SELECT zeroblob(33554000)"), &rows));
+    assert_ok(
+        run(NULL, BP_SQL0("SELECT zeroblob(33554432) UNION ALL SELECT zeroblob(33554000)"), &rows));
     next_call();
 }
 
@@ -215,12 +225,14 @@ static void a_query_keeps_values_of_all_types(void **state)
 
     (void)state;
     seen.buf = bp_buf_new(call, 4096);
-    assert_ok(ops->query(call, self, NULL,
-                         BP_SQL("SELECT 7, 0.5, 'text', x'6263', NULL, '', x'' UNION ALL SELECT $1, "
-                                "'b', x'', 'c', 1, 2, NULL",
-                                bp_sql_text(BP_STR("given"))),
-                         &sink));
-    assert_string_equal(bp_buf_str(seen.buf).data, " 7,0.5r,'text',x'bc',null,'',x''; 'given','b',x'','c',1,2,null;");
+    assert_ok(
+        ops->query(call, self, NULL,
+                   BP_SQL("SELECT 7, 0.5, 'text', x'6263', NULL, '', x'' UNION ALL SELECT $1, "
+                          "'b', x'', 'c', 1, 2, NULL",
+                          bp_sql_text(BP_STR("given"))),
+                   &sink));
+    assert_string_equal(bp_buf_str(seen.buf).data,
+                        " 7,0.5r,'text',x'bc',null,'',x''; 'given','b',x'','c',1,2,null;");
     seen.buf = NULL;
     for (int64_t count = 255; count <= 513; count += count == 257 ? 254 : 1) {
         seen.rows = 0;
@@ -231,32 +243,40 @@ static void a_query_keeps_values_of_all_types(void **state)
                              &sink));
         assert_int_equal(seen.rows, count);
     }
-    assert_int_equal(ops->query(call, self, NULL, BP_SQL0("DELETE FROM sqlite_schema"), &sink), BP_INVALID);
+    assert_int_equal(ops->query(call, self, NULL, BP_SQL0("DELETE FROM sqlite_schema"), &sink),
+                     BP_INVALID);
     assert_int_equal(ops->query(call, self, NULL, BP_SQL0("SELECT nothing"), &sink), BP_INVALID);
     next_call();
-    assert_ok(run(NULL, BP_SQL0("CREATE TABLE q(a)"), &(bp_rows){ .struct_size = sizeof(bp_rows) }));
-    assert_int_equal(ops->query(call, self, NULL, BP_SQL0("INSERT INTO q VALUES(1)"), &sink), BP_INVALID);
+    assert_ok(
+        run(NULL, BP_SQL0("CREATE TABLE q(a)"), &(bp_rows){ .struct_size = sizeof(bp_rows) }));
+    assert_int_equal(ops->query(call, self, NULL, BP_SQL0("INSERT INTO q VALUES(1)"), &sink),
+                     BP_INVALID);
     assert_string_equal(bp_error_of(call)->message.data,
                         "query() takes a SELECT; for what writes use exec()");
 }
 
 static void a_transaction_says_why_it_is_over(void **state)
 {
-    struct seen        seen = { 0 };
-    const bp_row_sink  sink = { sizeof(sink), see, &seen };
+    struct seen           seen = { 0 };
+    const bp_row_sink     sink = { sizeof(sink), see, &seen };
     const testhost_option options[] = { { "path", "other.db" } };
-    testhost_instance *other = testhost_instance_create(host, plugin, "other", options, 1);
-    bp_transaction    *transaction;
-    bp_rows            rows;
+    testhost_instance    *other = testhost_instance_create(host, plugin, "other", options, 1);
+    bp_transaction       *transaction;
+    bp_rows               rows;
 
     (void)state;
     assert_told(BP_SQL0("CREATE TABLE t(a INTEGER PRIMARY KEY)"), ": changed 0");
     next_call();
     assert_ok(ops->begin(call, testhost_self(other), &transaction));
-    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows), "invalid: the transaction belongs to another store");
-    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows), "invalid: the transaction belongs to another store");
-    assert_string_equal(text_of(ops->rollback(call, self, transaction), &rows), "invalid: the transaction belongs to another store");
-    assert_string_equal(text_of(ops->query(call, self, transaction, BP_SQL0("SELECT 1"), &sink), &rows), "invalid: the transaction belongs to another store");
+    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows),
+                        "invalid: the transaction belongs to another store");
+    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows),
+                        "invalid: the transaction belongs to another store");
+    assert_string_equal(text_of(ops->rollback(call, self, transaction), &rows),
+                        "invalid: the transaction belongs to another store");
+    assert_string_equal(text_of(ops->query(call, self, transaction, BP_SQL0("SELECT 1"), &sink),
+                                &rows),
+                        "invalid: the transaction belongs to another store");
     assert_ok(ops->rollback(call, testhost_self(other), transaction));
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(ops->query(call, self, transaction, BP_SQL0("SELECT 1"), &sink));
@@ -265,14 +285,20 @@ static void a_transaction_says_why_it_is_over(void **state)
     assert_ok(run(transaction, BP_SQL0("INSERT INTO t VALUES(1)"), &rows));
     assert_int_equal(rows.changed, 1);
     testhost_advance(1);
-    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows), "deadline: the transaction took longer than 10 s and was rolled back");
-    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows), "deadline: the transaction took longer than 10 s and was rolled back");
+    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows),
+                        "deadline: the transaction took longer than 10 s and was rolled back");
+    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows),
+                        "deadline: the transaction took longer than 10 s and was rolled back");
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(ops->commit(call, self, transaction));
-    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows), "invalid: the transaction is over: it was committed, rolled back or took too long");
+    assert_string_equal(text_of(ops->commit(call, self, transaction), &rows),
+                        "invalid: the transaction is over: it was committed, rolled back or took "
+                        "too long");
     assert_ok(ops->begin(call, self, &transaction));
-    assert_int_equal(run(transaction, BP_SQL0("INSERT OR ROLLBACK INTO t VALUES(2), (2)"), &rows), BP_CONFLICT);
-    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows), "conflict: an earlier error of this transaction has rolled it back");
+    assert_int_equal(run(transaction, BP_SQL0("INSERT OR ROLLBACK INTO t VALUES(2), (2)"), &rows),
+                     BP_CONFLICT);
+    assert_string_equal(text_of(run(transaction, BP_SQL0("SELECT 1"), &rows), &rows),
+                        "conflict: an earlier error of this transaction has rolled it back");
     assert_told(BP_SQL0("SELECT COUNT(*) FROM t"), "COUNT(*): 0; changed 0");
     testhost_instance_destroy(other);
 }
@@ -302,9 +328,9 @@ static const char *backed_up(const char *path)
 
 static int files_in(const char *folder)
 {
-    char command[256];
+    char  command[256];
     FILE *list;
-    int  count = 0;
+    int   count = 0;
 
     snprintf(command, sizeof(command), "ls -A '%s'", folder);
     list = popen(command, "r");
@@ -320,12 +346,16 @@ static void a_backup_goes_where_it_can(void **state)
 
     (void)state;
     assert_told(BP_SQL0("CREATE TABLE t(a INTEGER)"), ": changed 0");
-    assert_string_equal(backed_up("relative.db"), "invalid: a backup goes to the absolute path of a file, not to \"relative.db\"");
-    assert_string_equal(backed_up(""), "invalid: a backup goes to the absolute path of a file, not to \"\"");
+    assert_string_equal(backed_up("relative.db"), "invalid: a backup goes to the absolute path of "
+                                                  "a file, not to \"relative.db\"");
+    assert_string_equal(backed_up(""),
+                        "invalid: a backup goes to the absolute path of a file, not to \"\"");
     snprintf(path, sizeof(path), "%s/x/", directory);
-    assert_non_null(strstr(backed_up(path), "invalid: a backup goes to the absolute path of a file"));
+    assert_non_null(
+        strstr(backed_up(path), "invalid: a backup goes to the absolute path of a file"));
     snprintf(path, sizeof(path), "%s/test.db", directory);
-    assert_string_equal(backed_up(path), "invalid: /test.db is the database itself: name another file for its backup");
+    assert_string_equal(backed_up(path), "invalid: /test.db is the database itself: name another "
+                                         "file for its backup");
     snprintf(folder, sizeof(folder), "%s/made/here", directory);
     snprintf(path, sizeof(path), "%s/copy.db", folder);
     assert_string_equal(backed_up(path), "ok");
@@ -364,17 +394,32 @@ static void the_file_is_described(void **state)
     bp_rows         rows = { .struct_size = sizeof(rows) };
 
     (void)state;
-    assert_told(BP_SQL0("CREATE TABLE \"t\"\"x\"(a INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT, c BLOB, d DOUBLE)"), ": changed 0");
+    assert_told(BP_SQL0("CREATE TABLE \"t\"\"x\"(a INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT, c "
+                        "BLOB, d DOUBLE)"),
+                ": changed 0");
     assert_told(BP_SQL0("CREATE TABLE plain(id INTEGER, PRIMARY KEY (id))"), ": changed 0");
-    assert_string_equal(inspected("tables"), "table,column,type,key,is_identity: 'plain','id','integer',1,0; 't\"x','a','integer',1,1; 't\"x','b','text',0,0; 't\"x','c','bytes',0,0; 't\"x','d','real',0,0; changed 0");
-    assert_string_equal(inspected("size"), "name,bytes,rows: 'plain',4096,null; 'sqlite_sequence',4096,null; 't\"x',4096,null; '(all)',16384,null; changed 0");
-    assert_string_equal(inspected("bloat"), "name,live,dead,unit,vacuumed_at: '(all)',4,0,'pages',null; changed 0");
-    assert_string_equal(inspected("connections"), "name,state,count,oldest_seconds: 'writer','idle',1,null; 'readers','idle',2,null; '(limit)','connections of this process',3,null; changed 0");
-    assert_string_equal(inspected("Size"), "invalid: \"Size\" cannot be asked; size, connections, bloat and tables can");
+    assert_string_equal(inspected("tables"),
+                        "table,column,type,key,is_identity: 'plain','id','integer',1,0; "
+                        "'t\"x','a','integer',1,1; 't\"x','b','text',0,0; 't\"x','c','bytes',0,0; "
+                        "'t\"x','d','real',0,0; changed 0");
+    assert_string_equal(inspected("size"),
+                        "name,bytes,rows: 'plain',4096,null; 'sqlite_sequence',4096,null; "
+                        "'t\"x',4096,null; '(all)',16384,null; changed 0");
+    assert_string_equal(inspected("bloat"),
+                        "name,live,dead,unit,vacuumed_at: '(all)',4,0,'pages',null; changed 0");
+    assert_string_equal(inspected("connections"),
+                        "name,state,count,oldest_seconds: 'writer','idle',1,null; "
+                        "'readers','idle',2,null; '(limit)','connections of this process',3,null; "
+                        "changed 0");
+    assert_string_equal(inspected("Size"), "invalid: \"Size\" cannot be asked; size, connections, "
+                                           "bloat and tables can");
     next_call();
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(ops->inspect(call, self, BP_STR("connections"), &rows));
-    assert_string_equal(text_of(BP_OK, &rows), "name,state,count,oldest_seconds: 'writer','active',1,null; 'readers','idle',2,null; '(limit)','connections of this process',3,null; changed 0");
+    assert_string_equal(text_of(BP_OK, &rows),
+                        "name,state,count,oldest_seconds: 'writer','active',1,null; "
+                        "'readers','idle',2,null; '(limit)','connections of this process',3,null; "
+                        "changed 0");
     assert_string_equal(maintained("vacuum", ""), ": changed 0");
     assert_string_equal(maintained("reindex", ""), ": changed 0");
     assert_string_equal(maintained("reindex", "t\"x"), ": changed 0");
@@ -383,15 +428,21 @@ static void the_file_is_described(void **state)
     assert_string_equal(maintained("identities", ""), ": changed 0");
     assert_string_equal(maintained("identities", "none"), "not_found: there is no table \"none\"");
     assert_string_equal(maintained("reindex", "none"), "not_found: there is no table \"none\"");
-    assert_string_equal(maintained("analyse", ""), "invalid: \"analyse\" cannot be done; vacuum, reindex and identities can");
+    assert_string_equal(maintained("analyse", ""),
+                        "invalid: \"analyse\" cannot be done; vacuum, reindex and identities can");
     // What was deleted is given back by a vacuum alone.
-    assert_told(BP_SQL0("INSERT INTO plain WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 9000) SELECT i FROM n"), ": changed 9000");
+    assert_told(BP_SQL0("INSERT INTO plain WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 "
+                        "FROM n WHERE i < 9000) SELECT i FROM n"),
+                ": changed 9000");
     assert_told(BP_SQL0("DELETE FROM plain"), ": changed 9000");
-    assert_string_equal(inspected("bloat"), "name,live,dead,unit,vacuumed_at: '(all)',4,16,'pages',null; changed 0");
+    assert_string_equal(inspected("bloat"),
+                        "name,live,dead,unit,vacuumed_at: '(all)',4,16,'pages',null; changed 0");
     assert_string_equal(maintained("reindex", ""), ": changed 0");
-    assert_string_equal(inspected("bloat"), "name,live,dead,unit,vacuumed_at: '(all)',4,16,'pages',null; changed 0");
+    assert_string_equal(inspected("bloat"),
+                        "name,live,dead,unit,vacuumed_at: '(all)',4,16,'pages',null; changed 0");
     assert_string_equal(maintained("vacuum", ""), ": changed 0");
-    assert_string_equal(inspected("bloat"), "name,live,dead,unit,vacuumed_at: '(all)',4,0,'pages',null; changed 0");
+    assert_string_equal(inspected("bloat"),
+                        "name,live,dead,unit,vacuumed_at: '(all)',4,0,'pages',null; changed 0");
 }
 
 static void a_batch_of_none_is_done(void **state)
