@@ -41,8 +41,7 @@ static const char *took(bp_status status, const bp_take *take)
     if (status != BP_OK)
         return told(status);
     return bp_format(call, "%s %lld of %lld in %lld", take->is_granted ? "granted" : "refused",
-                     (long long)take->remaining, (long long)take->limit,
-                     (long long)take->reset_ns)
+                     (long long)take->remaining, (long long)take->limit, (long long)take->reset_ns)
         .data;
 }
 
@@ -107,55 +106,85 @@ static void what_is_wrong_is_said(void **state)
     memset(long_text, 'k', 1024);
     memset(period, 'p', 64);
     period[64] = '\0';
-    assert_string_equal(told(ops->get(call, self, BP_STR(""), &value)), "invalid: a cache key has 1 to 512 bytes, not 0");
-    assert_string_equal(told(ops->get(call, self, bp_str_n(long_text, 512), &value)), "not_found: the key is not in the cache");
-    assert_string_equal(told(ops->get(call, self, bp_str_n(long_text, 513), &value)), "invalid: a cache key has 1 to 512 bytes, not 513");
-    assert_string_equal(told(ops->set(call, self, BP_STR(""), BP_STR("v"), 0)), "invalid: a cache key has 1 to 512 bytes, not 0");
-    assert_string_equal(told(ops->set(call, self, BP_STR("k"), BP_STR("v"), -1)), "invalid: a time to live is not negative");
-    assert_string_equal(told(ops->remove(call, self, BP_STR(""))), "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(told(ops->get(call, self, BP_STR(""), &value)),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(told(ops->get(call, self, bp_str_n(long_text, 512), &value)),
+                        "not_found: the key is not in the cache");
+    assert_string_equal(told(ops->get(call, self, bp_str_n(long_text, 513), &value)),
+                        "invalid: a cache key has 1 to 512 bytes, not 513");
+    assert_string_equal(told(ops->set(call, self, BP_STR(""), BP_STR("v"), 0)),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(told(ops->set(call, self, BP_STR("k"), BP_STR("v"), -1)),
+                        "invalid: a time to live is not negative");
+    assert_string_equal(told(ops->remove(call, self, BP_STR(""))),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
     assert_string_equal(told(ops->remove(call, self, BP_STR("none"))), "ok");
-    assert_string_equal(told(ops->remove_prefix(call, self, BP_STR(""), NULL)), "invalid: a cache key has 1 to 512 bytes, not 0");
-    assert_string_equal(took(ops->take(call, self, BP_STR(""), 1, 1, 1, &take), &take), "invalid: a cache key has 1 to 512 bytes, not 0");
-    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 0, 1, 1, &take), &take), "invalid: a limit and its window are above 0 and a cost not below");
-    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 0, 1, &take), &take), "invalid: a limit and its window are above 0 and a cost not below");
-    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, -1, &take), &take), "invalid: a limit and its window are above 0 and a cost not below");
-    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, 0, &take), &take), "granted 1 of 1 in 0");
-    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, 1, &take), &take), "granted 0 of 1 in 1");
-    assert_string_equal(reserve(period, 1, 1, 1, "r"), "invalid: the name of a period has at most 63 bytes");
+    assert_string_equal(told(ops->remove_prefix(call, self, BP_STR(""), NULL)),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(took(ops->take(call, self, BP_STR(""), 1, 1, 1, &take), &take),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 0, 1, 1, &take), &take),
+                        "invalid: a limit and its window are above 0 and a cost not below");
+    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 0, 1, &take), &take),
+                        "invalid: a limit and its window are above 0 and a cost not below");
+    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, -1, &take), &take),
+                        "invalid: a limit and its window are above 0 and a cost not below");
+    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, 0, &take), &take),
+                        "granted 1 of 1 in 0");
+    assert_string_equal(took(ops->take(call, self, BP_STR("t"), 1, 1, 1, &take), &take),
+                        "granted 0 of 1 in 1");
+    assert_string_equal(reserve(period, 1, 1, 1, "r"),
+                        "invalid: the name of a period has at most 63 bytes");
     period[63] = '\0';
     assert_string_equal(reserve(period, 1, 1, 1, "r"), "granted 0 of 1 in 0");
-    assert_string_equal(reserve("p", 1, 1, 1, ""), "invalid: the name of a reservation has 1 to 256 bytes");
-    assert_string_equal(reserve("p", 1, 1, 0, "r"), "invalid: a reservation is held for longer than 0 and a limit is not negative");
-    assert_string_equal(reserve("p", -1, 1, 1, "r"), "invalid: a reservation is held for longer than 0 and a limit is not negative");
+    assert_string_equal(reserve("p", 1, 1, 1, ""),
+                        "invalid: the name of a reservation has 1 to 256 bytes");
+    assert_string_equal(reserve("p", 1, 1, 0, "r"), "invalid: a reservation is held for longer "
+                                                    "than 0 and a limit is not negative");
+    assert_string_equal(reserve("p", -1, 1, 1, "r"), "invalid: a reservation is held for longer "
+                                                     "than 0 and a limit is not negative");
     assert_string_equal(reserve("p", 1, -1, 1, "r"), "invalid: -1 is no amount of a budget");
-    assert_string_equal(reserve("p", INT64_MAX, INT64_MAX / 4, 1, "r"), "granted 6917529027641081856 of 9223372036854775807 in 0");
-    assert_string_equal(reserve("p", INT64_MAX, INT64_MAX / 4 + 1, 1, "r"), "invalid: 2305843009213693952 is no amount of a budget");
-    assert_string_equal(settle("p", "", 1), "invalid: the name of a reservation has 1 to 256 bytes");
+    assert_string_equal(reserve("p", INT64_MAX, INT64_MAX / 4, 1, "r"),
+                        "granted 6917529027641081856 of 9223372036854775807 in 0");
+    assert_string_equal(reserve("p", INT64_MAX, INT64_MAX / 4 + 1, 1, "r"),
+                        "invalid: 2305843009213693952 is no amount of a budget");
+    assert_string_equal(settle("p", "", 1),
+                        "invalid: the name of a reservation has 1 to 256 bytes");
     long_text[256] = '\0';
     assert_string_equal(reserve("p", 1, 0, 1, long_text), "refused 0 of 1 in 1");
     long_text[256] = 'k';
     long_text[257] = '\0';
-    assert_string_equal(reserve("p", 1, 0, 1, long_text), "invalid: the name of a reservation has 1 to 256 bytes");
+    assert_string_equal(reserve("p", 1, 0, 1, long_text),
+                        "invalid: the name of a reservation has 1 to 256 bytes");
 }
 
 static void locks_are_their_owners(void **state)
 {
     (void)state;
-    assert_string_equal(told(ops->lock(call, self, BP_STR(""), BP_STR("me"), 10)), "invalid: a cache key has 1 to 512 bytes, not 0");
-    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR(""), 10)), "invalid: a lock's owner has 1 to 256 bytes and it is held for longer than 0");
-    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("me"), 0)), "invalid: a lock's owner has 1 to 256 bytes and it is held for longer than 0");
+    assert_string_equal(told(ops->lock(call, self, BP_STR(""), BP_STR("me"), 10)),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR(""), 10)),
+                        "invalid: a lock's owner has 1 to 256 bytes and it is held for longer than "
+                        "0");
+    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("me"), 0)),
+                        "invalid: a lock's owner has 1 to 256 bytes and it is held for longer than "
+                        "0");
     assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("me"), 10)), "ok");
-    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("you"), 10)), "conflict: the lock \"l\" is held by another owner");
+    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("you"), 10)),
+                        "conflict: the lock \"l\" is held by another owner");
     testhost_advance(5);
     assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("me"), 10)), "ok");
     testhost_advance(9);
-    assert_string_equal(told(ops->unlock(call, self, BP_STR("l"), BP_STR("you"))), "conflict: the lock \"l\" is held by another owner");
-    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("you"), 10)), "conflict: the lock \"l\" is held by another owner");
+    assert_string_equal(told(ops->unlock(call, self, BP_STR("l"), BP_STR("you"))),
+                        "conflict: the lock \"l\" is held by another owner");
+    assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("you"), 10)),
+                        "conflict: the lock \"l\" is held by another owner");
     testhost_advance(1);
     assert_string_equal(told(ops->lock(call, self, BP_STR("l"), BP_STR("you"), 10)), "ok");
     assert_string_equal(told(ops->unlock(call, self, BP_STR("l"), BP_STR("you"))), "ok");
     assert_string_equal(told(ops->unlock(call, self, BP_STR("l"), BP_STR("you"))), "ok");
-    assert_string_equal(told(ops->unlock(call, self, BP_STR(""), BP_STR("you"))), "invalid: a cache key has 1 to 512 bytes, not 0");
+    assert_string_equal(told(ops->unlock(call, self, BP_STR(""), BP_STR("you"))),
+                        "invalid: a cache key has 1 to 512 bytes, not 0");
 }
 
 static const char *figures(void)
@@ -179,13 +208,16 @@ static void values_are_counted_and_bounded(void **state)
     (void)state;
     assert_string_equal(figures(), "0 entries, 0 hits, 0 misses, 0 evictions, none of 65536");
     assert_string_equal(told(ops->set(call, self, BP_STR("k"), bp_str_n(text, 32767), 5)), "ok");
-    assert_string_equal(told(ops->set(call, self, BP_STR("k"), bp_str_n(text, 32768), 0)), "too_large: a value of 32768 bytes is larger than 8 MiB or half of the cache");
+    assert_string_equal(told(ops->set(call, self, BP_STR("k"), bp_str_n(text, 32768), 0)),
+                        "too_large: a value of 32768 bytes is larger than 8 MiB or half of the "
+                        "cache");
     assert_string_equal(told(ops->get(call, self, BP_STR("k"), &value)), "ok");
     assert_int_equal(value.len, 32767);
     testhost_advance(4);
     assert_string_equal(told(ops->get(call, self, BP_STR("k"), &value)), "ok");
     testhost_advance(1);
-    assert_string_equal(told(ops->get(call, self, BP_STR("k"), &value)), "not_found: the key is not in the cache");
+    assert_string_equal(told(ops->get(call, self, BP_STR("k"), &value)),
+                        "not_found: the key is not in the cache");
     for (int i = 0; i < 3; i++)
         assert_ok(ops->set(call, self, bp_format(call, "x%d", i), bp_str_n(text, 20000), 0));
     assert_ok(ops->set(call, self, BP_STR("y"), bp_str_n(text, 20000), 0));
@@ -214,9 +246,14 @@ static bp_status note_budget(bp_call *of, void *arg, const bp_budget *budget)
 
 static void budgets_are_dumped_and_loaded(void **state)
 {
-    bp_budget budgets[] = { { .struct_size = sizeof(bp_budget), .key = BP_STR("b"), .period = BP_STR("d1"), .spent = 7 },
-                            { .struct_size = sizeof(bp_budget), .key = BP_STR("b"), .period = BP_STR("d2"), .spent = 8 } };
-    bp_buf    *buf = bp_buf_new(call, 4096);
+    bp_budget budgets[] = {
+        { .struct_size = sizeof(bp_budget),
+          .key = BP_STR("b"),
+          .period = BP_STR("d1"),
+          .spent = 7 },
+        { .struct_size = sizeof(bp_budget), .key = BP_STR("b"), .period = BP_STR("d2"), .spent = 8 }
+    };
+    bp_buf              *buf = bp_buf_new(call, 4096);
     const bp_budget_sink sink = { .struct_size = sizeof(sink), .budget = note_budget, .self = buf };
 
     (void)state;

@@ -23,7 +23,9 @@ static int teardown(void **state)
 
 static bp_status embed(const bp_str *texts, size_t count, bp_embeddings *made)
 {
-    const bp_embed_request request = { .struct_size = sizeof(request), .texts = texts, .count = count };
+    const bp_embed_request request = { .struct_size = sizeof(request),
+                                       .texts = texts,
+                                       .count = count };
 
     *made = (bp_embeddings){ .struct_size = sizeof(*made) };
     return ops->embed(call, testhost_self(instance), &request, made);
@@ -67,11 +69,15 @@ static const struct {
     { "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", "0.471 -1.414 1.000 3" },
     { "\xe6\x9d\xb1 \xe4\xba\xac", "2.000 0.000 1.000 2" },
     { "\xe6\x9d\xb1moss\xe4\xba\xac\xe9\x83\xbd", "1.691 1.691 1.000 4" },
-    { "\xc3\xa4rger gr\xc3\xb6\xc3\x9f" "e", "1.900 1.761 1.000 2" },
+    { "\xc3\xa4rger gr\xc3\xb6\xc3\x9f"
+      "e",
+      "1.900 1.761 1.000 2" },
     { "v1.2 a-b c_d 42", "0.533 -0.238 1.000 7" },
     { "Backups are made every night at 02:00 and kept for fourteen days by the script which was "
-      "written by somebody who left long ago, so that nobody knows how it works, or whether it does "
-      "at all; restoring takes hours and needs both hands, one key and plenty of luck.", "-0.184 -1.794 1.000 51" },
+      "written by somebody who left long ago, so that nobody knows how it works, or whether it "
+      "does "
+      "at all; restoring takes hours and needs both hands, one key and plenty of luck.",
+      "-0.184 -1.794 1.000 51" },
 };
 
 static void vectors_are_what_they_were(void **state)
@@ -105,7 +111,8 @@ static void a_batch_is_made_of_its_texts(void **state)
     assert_ok(embed(many, info.max_batch, &made));
     assert_int_equal(embed(many, info.max_batch + 1, &made), BP_INVALID);
     assert_int_equal(embed(many, 0, &made), BP_INVALID);
-    assert_string_equal(bp_error_of(call)->message.data, "1 to 512 texts can be embedded at once, not 0");
+    assert_string_equal(bp_error_of(call)->message.data,
+                        "1 to 512 texts can be embedded at once, not 0");
 }
 
 static void without_memory_or_time_there_is_no_vector(void **state)
