@@ -256,6 +256,52 @@ static const struct {
     { "row", "10", 3, "A storage keeps rows. [2]| 100" },
     { "entry", "1", 3, "Entries are evicted when the cache is full. [1]| 100" },
     { "evicted evicts", "4", 3, "Entries are evicted when the cache is full. [1]| 100" },
+    { "cache entries storage rows pages", "1", 3,
+      "Rows are kept in pages, and pages in files. [2]| 56" },
+    { "cache entries storage rows pages", "2", 3,
+      "Entries are evicted when the cache is full. [1]| Rows are kept in pages, and pages in "
+      "files. [2]| 91" },
+    { "cache entries quasar rows pulsar", "1", 3,
+      "Entries are evicted when the cache is full. [1]| 38" },
+    { "cache entries quasar rows pulsar", "2", 4,
+      "Entries are evicted when the cache is full. [1]| A storage keeps rows. [2]| 60" },
+    { "config storage key path", "1", 3,
+      "The full path of a row is its storage and its key. [3]| 74" },
+    { "config storage key path evict time", "2", 4,
+      "The config file names each storage. [2]| The full path of a row is its storage and its key. "
+      "[3]| 66" },
+    { "old large entries nothing matters", "1", 1,
+      "Entries that are old go first, and then those that are large. [1]| 54" },
+    { "old large entries nothing matters", "2", 1,
+      "Nothing else matters here. [1]| Entries that are old go first, and then those that are "
+      "large. [1]| 100" },
+    { "small time full quasar", "1", 3, "Entries are evicted when the cache is full. [1]| 21" },
+    { "small time full quasar", "2", 3,
+      "Entries are evicted when the cache is full. [1]| It is small. [1]| 48" },
+    { "configuration quasar", "1", 2, "The config file names each storage. [2]| 50" },
+    { "rows key path conf quasar", "1", 3,
+      "The full path of a row is its storage and its key. [3]| 56" },
+    { "confirmation key quasar nebula pulsar", "1", 3,
+      "The full path of a row is its storage and its key. [3]| 17" },
+    { "front files cache large", "1", 2, "The cache is in front. [2]| 47" },
+    { "front files cache large", "3", 2,
+      "Entries that are old go first, and then those that are large. [1]| The config file names "
+      "each storage. [2]| The cache is in front. [2]| 100" },
+    { "eviction words text quasar", "1", 4,
+      "This sentence about eviction has so many words that nobody wants to read it, as it goes on "
+      "and on about one thing and another, about this and that, about you and me, about here and "
+      "there, about now and then, until at last it comes to an end which is the full stop that "
+      "stands behind these words and no others that were here before or will be here later on in "
+      "this text. [4]| 75" },
+    { "entries entry cache caches cached", "1", 3,
+      "Entries are evicted when the cache is full. [1]| 100" },
+    { "small nothing", "10", 1, "It is small. [1]| Nothing else matters here. [1]| 100" },
+    { "the cache is it", "1", 2, "Entries are evicted when the cache is full. [1]| 100" },
+    { "storages stores stored", "1", 2, "The config file names each storage. [2]| 100" },
+    { "pages page paging", "1", 2, "Rows are kept in pages, and pages in files. [2]| 100" },
+    { "full cache key row", "10", 4,
+      "Entries are evicted when the cache is full. [1]| The full path of a row is its storage and "
+      "its key. [3]| 100" },
 };
 
 static void what_covers_most_is_quoted(void **state)
