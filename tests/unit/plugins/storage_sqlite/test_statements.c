@@ -454,6 +454,48 @@ static void a_batch_of_none_is_done(void **state)
     assert_ok(ops->batch(call, self, BP_SQL0("CREATE TABLE b(a)"), 1, NULL));
 }
 
+/* With less memory than it needs, a statement fails or gives what it gives with enough. */
+static void less_memory_is_no_other_answer(void **state)
+{
+    const bp_statement *statement = BP_SQL0(
+        "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i < 20) SELECT i AS "
+        "number, 'text ' || i AS text, x'01' AS bytes FROM n");
+    static const char *const questions[] = { "connections", "bloat" };
+    char                     whole[4096];
+    bp_rows                  rows;
+
+    (void)state;
+    snprintf(whole, sizeof(whole), "%s", told(statement));
+    for (size_t most = 0, whole_ones = 0; whole_ones < 3; most += 8) {
+        bp_status status;
+
+        next_call();
+        testhost_call_memory(call, most);
+        status = run(NULL, statement, &rows);
+        testhost_call_memory(call, SIZE_MAX);
+        if (status != BP_OK)
+            continue;
+        assert_string_equal(text_of(status, &rows), whole);
+        whole_ones++;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(whole, sizeof(whole), "%s", inspected(questions[i]));
+        for (size_t most = 0, whole_ones = 0; whole_ones < 3; most += 8) {
+            bp_status status;
+
+            next_call();
+            rows = (bp_rows){ .struct_size = sizeof(rows) };
+            testhost_call_memory(call, most);
+            status = ops->inspect(call, self, bp_str_of(questions[i]), &rows);
+            testhost_call_memory(call, SIZE_MAX);
+            if (status != BP_OK)
+                continue;
+            assert_string_equal(text_of(status, &rows), whole);
+            whole_ones++;
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +510,7 @@ int main(void)
         TEST(a_backup_goes_where_it_can),
         TEST(the_file_is_described),
         TEST(a_batch_of_none_is_done),
+        TEST(less_memory_is_no_other_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
