@@ -323,6 +323,56 @@ static void less_memory_is_no_other_answer(void **state)
     }
 }
 
+/* One of the reads of "c", as a text. */
+static const char *read_with(int which, size_t most)
+{
+    const bp_vector_info *infos;
+    bp_buf               *buf = bp_buf_new(call, 1 << 16);
+    const bp_point_sink   points = { .struct_size = sizeof(points),
+                                     .point = note_point,
+                                     .self = buf };
+    const bp_byte_sink bytes = { .struct_size = sizeof(bytes), .write = note_bytes, .self = buf };
+    const bp_filter   *filter = NODE(BP_FILTER_OR, RANGE("n", 2, 3, false, false),
+                                     IN_TEXT("t", TEXT("a"), TEXT("b")), PREFIX("t", "a"));
+    uint64_t           count = 0;
+    size_t             listed_count = 0;
+    bp_status          status;
+
+    bp_buf_addf(buf, "%d: ", which);
+    testhost_call_memory(call, most);
+    status = which == 0   ? ops->count(call, self, BP_STR("c"), filter, &count)
+             : which == 1 ? ops->scroll(call, self, BP_STR("c"), filter, 0, 10, &points)
+             : which == 2 ? ops->snapshot(call, self, BP_STR("c"), &bytes)
+                          : ops->list(call, self, &infos, &listed_count);
+    testhost_call_memory(call, SIZE_MAX);
+    bp_buf_addf(buf, "count %llu, listed %zu", (unsigned long long)count, listed_count);
+    return status == BP_OK && bp_buf_status(buf) == BP_OK ? bp_buf_str(buf).data : "failed";
+}
+
+static void less_memory_reads_no_less(void **state)
+{
+    (void)state;
+    assert_ok(make("c", 2, BP_COSINE, "en"));
+    put_four("c");
+    for (int which = 0; which < 4; which++) {
+        char whole[2048];
+
+        next_call();
+        snprintf(whole, sizeof(whole), "%s", read_with(which, SIZE_MAX));
+        assert_string_not_equal(whole, "failed");
+        for (size_t most = 100, whole_ones = 0; whole_ones < 3; most += 16) {
+            const char *text;
+
+            next_call();
+            text = read_with(which, most);
+            if (strcmp(text, "failed") == 0)
+                continue;
+            assert_string_equal(text, whole);
+            whole_ones++;
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_with_instance, teardown)
 
 int main(void)
@@ -331,6 +381,7 @@ int main(void)
         TEST(scores_are_those_of_the_metric), TEST(points_go_by_id_and_by_filter),
         TEST(many_are_removed_by_a_filter),   TEST(collections_are_listed_and_dropped),
         TEST(points_are_scrolled_and_copied), TEST(less_memory_is_no_other_answer),
+        TEST(less_memory_reads_no_less),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
