@@ -126,7 +126,8 @@ static void *call_alloc(bp_call *call, size_t size_bytes)
     struct block *block = NULL;
 
     pthread_mutex_lock(&root->lock);
-    if (size_bytes <= SIZE_MAX / 2 && size_bytes <= root->max_bytes - root->allocated_bytes)
+    if (size_bytes <= SIZE_MAX / 2 && root->allocated_bytes <= root->max_bytes &&
+        size_bytes <= root->max_bytes - root->allocated_bytes)
         block = calloc(1, sizeof(*block) + size_bytes);
     if (block) {
         root->allocated_bytes += size_bytes;

@@ -124,6 +124,7 @@ static bool web_query_value(const bp_request *request, const char *name, bp_str 
 {
     bp_str rest = request->query, raw_name, raw_value;
 
+    *value = BP_STR("");
     while (url_query_next(&rest, &raw_name, &raw_value)) {
         char *text;
 
@@ -192,7 +193,7 @@ static bp_status web_send(bp_call *call, bp_response *response, int32_t status,
 {
     BP_TRY(begin(call, response, status, content_type, false));
     bp_buf_add(response->body, body);
-    return BP_OK;
+    return bp_buf_status(response->body);
 }
 
 static bp_status web_stream(bp_call *call, bp_response *response, int32_t status,
@@ -207,7 +208,7 @@ static bp_status web_write(bp_call *call, bp_response *response, bp_str bytes)
     if (!response->is_stream)
         return bp_fail(call, BP_INTERNAL, "bp_response_write() needs bp_response_stream() first");
     bp_buf_add(response->body, bytes);
-    return BP_OK;
+    return bp_buf_status(response->body);
 }
 
 static bp_status web_sse_event(bp_call *call, bp_response *response, const char *event, bp_str data)
@@ -223,7 +224,7 @@ static bp_status web_sse_event(bp_call *call, bp_response *response, const char 
         bp_buf_add(response->body, BP_STR("\n"));
     } while (data.len);
     bp_buf_add(response->body, BP_STR("\n"));
-    return BP_OK;
+    return bp_buf_status(response->body);
 }
 
 const bp_web_service web_service = {
@@ -247,13 +248,19 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
                                     const char *target, const char *headers, bp_str body)
 {
     const bp_app_ops *ops = testhost_ops(app);
-    bp_request       *request = BP_NEW(call, bp_request);
-    bp_response      *response = BP_NEW(call, bp_response);
-    bp_str            query = bp_dup(call, bp_str_of(target)), path = take(&query, '?');
+    size_t            max_bytes = call->max_bytes; // of the handler, not of what the host needs
+    bp_request       *request;
+    bp_response      *response;
+    bp_str            query, path;
     const bp_route   *route = NULL;
     testhost_reply    reply = { .status = BP_NOT_FOUND };
 
     call->instance = app;
+    call->max_bytes = SIZE_MAX;
+    request = BP_NEW(call, bp_request);
+    response = BP_NEW(call, bp_response);
+    query = bp_dup(call, bp_str_of(target));
+    path = take(&query, '?');
     *request = (bp_request){ .call = call,
                              .method = bp_str_of(method),
                              .path = decode_segment(call, path),
@@ -269,6 +276,7 @@ testhost_reply testhost_request_app(bp_call *call, testhost_instance *app, const
         if (strcmp(at->method, method) == 0 && match(call, request, bp_str_of(at->path), path))
             route = at;
     }
+    call->max_bytes = max_bytes;
     if (!route)
         return reply;
     request->body_max_bytes = route->body_max_bytes;

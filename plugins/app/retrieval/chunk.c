@@ -7,6 +7,8 @@
  */
 #include "retrieval.h"
 
+enum { HEADING_BYTES_MAX = 200 };
+
 struct unit {
     size_t start, end, tokens;
     bp_str heading;
@@ -33,6 +35,15 @@ size_t chunk_estimate_tokens(bp_str text)
             other++;
     }
     return plain / 4 + other + 1;
+}
+
+bp_str chunk_cut(bp_str text, size_t most)
+{
+    if (text.len <= most)
+        return text;
+    while (most > 0 && ((unsigned char)text.data[most] & 0xC0) == 0x80)
+        most--;
+    return bp_str_n(text.data, most);
 }
 
 static bp_status add_unit(struct units *units, size_t start, size_t end, bp_str heading)
@@ -179,8 +190,8 @@ static void enter_heading(struct headings *headings, bp_str text, size_t start, 
         end--;
     for (unsigned i = level - 1; i < 6; i++)
         headings->levels[i] = bp_str_n(NULL, 0);
-    headings->levels[level - 1] = bp_str_n(text.data + start,
-                                           end - start > 200 ? 200 : end - start);
+    headings->levels[level - 1] = chunk_cut(bp_str_n(text.data + start, end - start),
+                                            HEADING_BYTES_MAX);
 }
 
 static size_t past_fence(bp_str text, size_t at)

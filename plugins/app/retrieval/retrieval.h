@@ -148,6 +148,8 @@ struct chunk_limits {
 bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown,
                      const struct chunk_limits *limits, struct chunk **chunks, size_t *count);
 size_t    chunk_estimate_tokens(bp_str text);
+/* Its first bytes, so many at most, and no piece of a character behind them. */
+bp_str chunk_cut(bp_str text, size_t most);
 
 /* ---- collections.c ---- */
 

@@ -140,12 +140,13 @@ static bp_str title_of(bp_str path, bp_str text)
 
     for (size_t at = 0; at < text.len && at < 4096;) {
         const char *newline = memchr(text.data + at, '\n', text.len - at);
-        size_t      end = newline ? (size_t)(newline - text.data) : text.len;
+        size_t      next = (newline ? (size_t)(newline - text.data) : text.len) + 1, end = next - 1;
 
+        while (end > at && (unsigned char)text.data[end - 1] <= ' ')
+            end--; // a carriage return, too
         if (end - at > 2 && text.data[at] == '#' && text.data[at + 1] == ' ')
-            return bp_str_n(text.data + at + 2,
-                            end - at - 2 > TITLE_BYTES_MAX ? TITLE_BYTES_MAX : end - at - 2);
-        at = end + 1;
+            return chunk_cut(bp_str_n(text.data + at + 2, end - at - 2), TITLE_BYTES_MAX);
+        at = next;
     }
     for (size_t i = 0; i < path.len; i++)
         if (path.data[i] == '/')

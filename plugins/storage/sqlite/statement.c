@@ -113,8 +113,11 @@ static bp_status column_names(bp_call *call, sqlite3_stmt *prepared, uint32_t co
 
     if (!made)
         return BP_NO_MEMORY;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         made[i] = bp_dup(call, bp_str_of(sqlite3_column_name(prepared, (int)i)));
+        if (!made[i].data)
+            return BP_NO_MEMORY;
+    }
     *names = made;
     return BP_OK;
 }

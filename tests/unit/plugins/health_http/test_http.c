@@ -59,6 +59,46 @@ static void wrong_options_are_refused(void **state)
     refuse(no_body, 3, "HEAD");
 }
 
+static void statuses_are_a_number_a_hundred_or_a_range(void **state)
+{
+    static const struct {
+        const char *expect;
+        int         first, last; /* 0: it is refused */
+    } cases[] = {
+        { "100", 100, 100 },     { "599", 599, 599 },     { "1xx", 100, 199 },  { "5xx", 500, 599 },
+        { "200-299", 200, 299 }, { "204-204", 204, 204 }, { "99", 0, 0 },       { "600", 0, 0 },
+        { "0xx", 0, 0 },         { "6xx", 0, 0 },         { "20", 0, 0 },       { "2000", 0, 0 },
+        { "200-", 0, 0 },        { "200-29", 0, 0 },      { "200-600", 0, 0 },  { "099-200", 0, 0 },
+        { "2x", 0, 0 },          { "abcdefgh", 0, 0 },    { "200-2999", 0, 0 }, { "20-200", 0, 0 },
+        { "2xy", 0, 0 },         { "200-201x", 0, 0 },    { "-200", 0, 0 },     { "200x", 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const testhost_option options[] = { { "url", URL }, { "expect", cases[i].expect } };
+
+        if (!cases[i].first) {
+            refuse(options, 2, "is not a status; write 200, 2xx or 200-299");
+            continue;
+        }
+        start(options, 2);
+        for (int status = cases[i].first - 1; status <= cases[i].last + 1; status++) {
+            bool is_in = status >= cases[i].first && status <= cases[i].last;
+
+            testhost_http_answer(host, "GET", URL, status, "", BP_STR(""));
+            ask(is_in ? BP_HEALTH_OK : BP_HEALTH_DOWN, "answered");
+        }
+        stop();
+    }
+    start((const testhost_option[]){ { "url", URL } }, 1);
+    for (int status = 199; status <= 300; status++) {
+        testhost_http_answer(host, "GET", URL, status, "", BP_STR(""));
+        ask(status >= 200 && status <= 299 ? BP_HEALTH_OK : BP_HEALTH_DOWN, "answered");
+    }
+    assert_true(health.value == 0);
+    assert_true(bp_str_is(health.unit, "seconds"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +109,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_body_without_the_text_is_down, setup,
                                         close_host_of_check),
         cmocka_unit_test_setup_teardown(wrong_options_are_refused, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(statuses_are_a_number_a_hundred_or_a_range, setup,
+                                        close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

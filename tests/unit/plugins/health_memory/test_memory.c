@@ -53,6 +53,49 @@ static void without_an_option_the_limit_is_found(void **state)
     assert_true(health.value > 0 && health.value < 0.85);
 }
 
+/* The first number of a file, behind a word if there is one; 0: none. */
+static double number_of(const char *path, const char *behind)
+{
+    char  text[4096] = "";
+    FILE *file = fopen(path, "r");
+    char *at;
+
+    if (!file)
+        return 0;
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    at = behind ? strstr(text, behind) : text;
+    return at ? strtod(at + (behind ? strlen(behind) : 0), NULL) : 0;
+}
+
+static void the_limit_is_the_smaller_of_machine_and_cgroup(void **state)
+{
+    double machine = number_of("/proc/meminfo", "MemTotal:") * 1024,
+           group = number_of("/sys/fs/cgroup/memory.max", NULL);
+    char wanted[96];
+
+    (void)state;
+    if (group <= 0)
+        group = number_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", NULL);
+    snprintf(wanted, sizeof(wanted), "of %.1f MiB (",
+             (group > 0 && group < machine ? group : machine) / (1 << 20));
+    start(NULL, 0);
+    ask(BP_HEALTH_OK, wanted);
+    ask(BP_HEALTH_OK, group > 0 && group < machine ? "by the limit of its cgroup"
+                                                   : "by the limit of the machine");
+    assert_true(bp_str_is(health.unit, "ratio"));
+}
+
+static void ratios_in_the_wrong_order_are_refused(void **state)
+{
+    const testhost_option wrong[] = { { "warn_ratio", "0.9" }, { "fail_ratio", "0.8" } };
+    const testhost_option same[] = { { "warn_ratio", "0.9" }, { "fail_ratio", "0.9" } };
+
+    (void)state;
+    refuse(wrong, 2, "fail_ratio: 0.8 is below warn_ratio 0.9");
+    assert_int_equal(testhost_check(host, plugin, same, 2), BP_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -60,6 +103,10 @@ int main(void)
                                         close_host_of_check),
         cmocka_unit_test_setup_teardown(memory_that_is_taken_is_seen, setup, close_host_of_check),
         cmocka_unit_test_setup_teardown(without_an_option_the_limit_is_found, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(the_limit_is_the_smaller_of_machine_and_cgroup, setup,
+                                        close_host_of_check),
+        cmocka_unit_test_setup_teardown(ratios_in_the_wrong_order_are_refused, setup,
                                         close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,12 +128,12 @@ BP_PLUGIN(health, "probe", "1.0.0", .summary = "a plugin to test the test host",
 
 static bp_status greet(bp_call *call, void *instance, bp_request *request, bp_response *response)
 {
-    bp_str body, who = { 0 };
+    bp_str body, who = BP_STR("of old");
     (void)instance;
     BP_TRY(bp_request_body(call, request, &body));
     BP_TRY(bp_response_header(response, "X-Seen", bp_request_header(request, "x-mark")));
     if (!bp_request_query(request, "who", &who))
-        return bp_fail(call, BP_INVALID, "say who");
+        return bp_fail(call, BP_INVALID, "say who, not \"" BP_FMT "\"", BP_ARG(who));
     return bp_respond(call, response, 201, "text/plain",
                       bp_format(call, BP_FMT "/" BP_FMT "/" BP_FMT,
                                 BP_ARG(bp_request_path_value(request, "name")), BP_ARG(who),
@@ -670,6 +670,7 @@ static void an_app_is_asked_by_its_routes(void **state)
     assert_string_equal(reply.headers, "X-Seen: m\r\n");
     reply = testhost_request_app(call, app, "POST", "/greet/x", NULL, BP_STR(""));
     assert_int_equal(reply.status, BP_INVALID);
+    assert_string_equal(bp_error_of(call)->message.data, "say who, not \"\"");
     assert_int_equal(reply.http_status, 0);
     reply = testhost_request_app(call, app, "GET", "/tell/a/b", NULL, BP_STR(""));
     assert_true(reply.is_stream);
