@@ -43,11 +43,11 @@ static bool resolve(const char *text, union address *address, socklen_t *len, st
 {
     const char     *colon = strrchr(text, ':');
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
-    char            host[128];
+    char            host[sizeof(((struct edge_listener *)0)->address)];
     size_t          host_len = colon ? (size_t)(colon - text) : 0;
     int             failed;
 
-    if (!colon || !colon[1] || host_len >= sizeof(host))
+    if (!colon || !colon[1])
         return fail(why, text, "an address is written \"host:port\", \":port\" or \"unix:/path\"");
     memcpy(host, text, host_len);
     host[host_len] = '\0';
@@ -167,11 +167,11 @@ static bool open_tcp(struct edge_listener *listener, uint32_t workers, struct re
 static bool open_listener(struct edge_listener *listener, bp_str address, uint32_t workers,
                           struct reason *why)
 {
+    if (address.len + 6 >= sizeof(listener->address)) // behind it stands the port that is chosen
+        return reason_set(why, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
     listener->fds = malloc(workers * sizeof(int));
-    if (!listener->fds || address.len + 6 >= sizeof(listener->address)) {
-        reason_set(why, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
-        return false;
-    }
+    if (!listener->fds)
+        return reason_set(why, "there is no memory for the listening sockets");
     for (uint32_t i = 0; i < workers; i++)
         listener->fds[i] = -1;
     memcpy(listener->address, address.data, address.len);
