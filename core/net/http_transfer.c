@@ -126,16 +126,22 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- making one ---- */
 
+static bool add_raw_line(struct http_transfer *transfer, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(transfer->headers, line);
+
+    if (list)
+        transfer->headers = list;
+    return list != NULL;
+}
+
 static bool add_line(struct http_transfer *transfer, bp_call *call, bp_str name, bp_str value)
 {
     // libcurl's way of writing a header without a value is a semicolon.
     bp_str line = arena_format(call->arena, value.len ? BP_FMT ": %.*s" : BP_FMT ";%.*s",
                                BP_ARG(name), (int)value.len, value.len ? value.data : "");
-    struct curl_slist *list = line.len ? curl_slist_append(transfer->headers, line.data) : NULL;
 
-    if (list)
-        transfer->headers = list;
-    return list != NULL;
+    return line.len && add_raw_line(transfer, line.data);
 }
 
 static bool is_framing(bp_str name)
@@ -187,15 +193,11 @@ static bp_status add_headers(bp_call *call, struct http_transfer *transfer,
     if (!has_header(request, BP_STR("x-request-id")))
         is_added = is_added &&
                    add_line(transfer, call, BP_STR("X-Request-Id"), bp_str_of(call->request_id));
-    // What libcurl would say of its own accord: a wait for 100 Continue, and that the body is a
-    // form.
-    if (request->body.len) {
-        struct curl_slist *list = curl_slist_append(transfer->headers, "Expect:");
-        if (list && !has_header(request, BP_STR("content-type")))
-            list = curl_slist_append(list, "Content-Type:");
-        is_added = is_added && list;
-        transfer->headers = list ? list : transfer->headers;
-    }
+    // What libcurl would say of its own accord of a body, also of an empty one: a wait for 100
+    // Continue, and that it is a form.
+    is_added = is_added && add_raw_line(transfer, "Expect:") &&
+               (has_header(request, BP_STR("content-type")) ||
+                add_raw_line(transfer, "Content-Type:"));
     if (!is_added)
         return call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
