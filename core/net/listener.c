@@ -345,7 +345,7 @@ static void turn_away(struct http_server *server, int fd, enum refusal_reason re
     close(fd);
 }
 
-static void pause_listener(struct server_listener *listener)
+static void pause_listener(struct worker_listener *listener)
 {
     uv_poll_stop(&listener->poll);
     listener->is_paused = true;
@@ -359,7 +359,7 @@ static int accept_one(int fd, union address *peer)
 }
 
 /* False when nothing can be done now. */
-static bool answer_without_descriptor(struct server_listener *listener)
+static bool answer_without_descriptor(struct worker_listener *listener)
 {
     struct http_server *server = listener->server;
     union address       peer;
@@ -375,7 +375,7 @@ static bool answer_without_descriptor(struct server_listener *listener)
     return fd >= 0 && server->reserve_fd >= 0;
 }
 
-static void take(struct server_listener *listener, int fd, const union address *peer)
+static void take(struct worker_listener *listener, int fd, const union address *peer)
 {
     struct http_server *server = listener->server;
     struct http_edge   *edge = server->edge;
@@ -399,7 +399,7 @@ static void take(struct server_listener *listener, int fd, const union address *
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
-    struct server_listener *listener = poll->data;
+    struct worker_listener *listener = poll->data;
 
     (void)events;
     if (status < 0) {
@@ -426,7 +426,7 @@ void listener_resume_paused(struct http_server *server)
     if (server->reserve_fd < 0)
         server->reserve_fd = listener_open_reserve();
     for (size_t i = 0; i < server->edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
 
         if (listener->is_open && listener->is_paused)
             listener->is_paused = uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) != 0;
@@ -438,7 +438,7 @@ bool listener_start_all(struct http_server *server)
     struct http_edge *edge = server->edge;
 
     for (uint32_t i = 0; i < edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
         int                    *fd = &edge->listeners[i].fds[server->worker->index];
 
         listener->server = server;
@@ -459,7 +459,7 @@ bool listener_start_all(struct http_server *server)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    struct server_listener *listener = handle->data;
+    struct worker_listener *listener = handle->data;
 
     handle->data = listener->server;
     server_handle_closed(handle);
@@ -468,7 +468,7 @@ static void on_listener_closed(uv_handle_t *handle)
 void listener_stop_all(struct http_server *server)
 {
     for (size_t i = 0; i < server->edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
 
         if (!listener->is_open)
             continue;
