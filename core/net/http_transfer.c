@@ -75,6 +75,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     if (text.len >= 17 && ascii_equal_lower(text.data, 17, "content-encoding:", 17))
         transfer->is_encoded = true;
     buf_add(&transfer->head, text);
+    if (buf_status(&transfer->head) == BP_NO_MEMORY)
+        return refuse(transfer, BP_NO_MEMORY, "there is no memory for its headers");
     if (buf_status(&transfer->head) != BP_OK)
         return refuse(transfer, BP_TOO_LARGE, "its headers are larger than 64 KiB");
     return text.len;
@@ -540,7 +542,7 @@ static bp_status fail_call_over(bp_call *call, bp_status status,
 
 static bool has_come(const struct http_transfer *transfer, enum http_transfer_event event)
 {
-    if (transfer->is_done)
+    if (transfer->is_done || transfer->refusal != BP_OK)
         return true;
     return transfer->is_head_done &&
            (event == HTTP_TRANSFER_HEAD || (event == HTTP_TRANSFER_PIECE && transfer->body.len));
@@ -583,8 +585,8 @@ bp_status http_transfer_wait(bp_call *call, struct http_transfer *transfer,
         return fail_call_over(call, status, transfer);
     if (event == HTTP_TRANSFER_HEAD && transfer->is_head_done)
         return BP_OK; // the reader of the body learns its outcome
-    if (transfer->is_done &&
-        (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
+    if (transfer->refusal != BP_OK ||
+        (transfer->is_done && (transfer->code != CURLE_OK || !transfer->is_head_done)))
         // What came before the failure is for the reader first.
         return event == HTTP_TRANSFER_PIECE && transfer->body.len ? BP_OK
                                                                   : fail_done(call, transfer);
