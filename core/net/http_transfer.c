@@ -12,7 +12,15 @@
 #include "net/stream.h"
 #include "version.h"
 
-enum { BOMB_MIN_BYTES = 1 << 20, QUEUED_MS = 50, TIMEOUT_MAX_S = 24 * 3600 };
+enum {
+    BOMB_MIN_BYTES = 1 << 20,
+    QUEUED_MS = 50,
+    TIMEOUT_MAX_S = 24 * 3600,
+    CONNECT_S = 3, /* what a request says nothing about */
+    FIRST_BYTE_S = 60,
+    IDLE_S = 30,
+    ANSWER_BYTES = 32 << 20,
+};
 
 /* ---- what libcurl calls ---- */
 
@@ -311,11 +319,11 @@ static struct http_transfer *transfer_new(struct http_client       *client,
     transfer->easy = client->spare_count ? client->spare[--client->spare_count] : curl_easy_init();
     transfer->started_ns = clock_now_ns();
     transfer->deadline_ns = request->deadline_ns ? request->deadline_ns : BP_FOREVER;
-    transfer->connect_timeout_ns = or_default(request->connect_timeout_ns, BP_SECONDS(3));
-    transfer->first_byte_timeout_ns = or_default(request->first_byte_timeout_ns, BP_SECONDS(60));
-    transfer->idle_timeout_ns = or_default(request->idle_timeout_ns, BP_SECONDS(30));
-    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes
-                                                      : (size_t)32 << 20;
+    transfer->connect_timeout_ns = or_default(request->connect_timeout_ns, BP_SECONDS(CONNECT_S));
+    transfer->first_byte_timeout_ns = or_default(request->first_byte_timeout_ns,
+                                                 BP_SECONDS(FIRST_BYTE_S));
+    transfer->idle_timeout_ns = or_default(request->idle_timeout_ns, BP_SECONDS(IDLE_S));
+    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes : ANSWER_BYTES;
     if (is_stream && request->max_response_bytes == 0)
         transfer
             ->max_bytes = SIZE_MAX; // a stream may go on as long as its call; each piece is bounded
