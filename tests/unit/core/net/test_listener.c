@@ -199,6 +199,7 @@ static void one_wrong_address_of_several_opens_none(void **state)
     close(before);
     options.addresses = addresses;
     options.address_count = 3;
+    options.workers = 3;
     assert_null(http_edge_open(&options, NULL, &why));
     assert_string_equal(why.text, "cannot listen on \"no address\": " WRITTEN);
     after = dup(0);
