@@ -25,7 +25,7 @@ static bool is_alone(void **state)
 static void a_client_that_ends_its_side_still_gets_what_is_queued(void **state)
 {
     enum { BYTES = 4 << 20 };
-    int    fd = client_connect(port_of(state)), small = 4096;
+    int    fd = client_connect(port_of(state)), small = 32 << 10;
     size_t len;
     char  *answer;
 

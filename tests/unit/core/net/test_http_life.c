@@ -352,9 +352,9 @@ static int start_hasty(void **state)
 
     memset(&seen, 0, sizeof(seen));
     rig_defaults(rig);
-    rig->options.header_timeout_ns = BP_MILLISECONDS(400);
-    rig->options.body_timeout_ns = BP_MILLISECONDS(400);
-    rig->options.idle_timeout_ns = BP_MILLISECONDS(400);
+    rig->options.header_timeout_ns = BP_MILLISECONDS(300);
+    rig->options.body_timeout_ns = BP_MILLISECONDS(300);
+    rig->options.idle_timeout_ns = BP_MILLISECONDS(300);
     rig_start(rig, serve_life);
     *state = rig;
     return 0;
