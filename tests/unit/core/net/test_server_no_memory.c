@@ -9,12 +9,34 @@ enum { FAULTS_MAX = 200 };
 
 static char what[INJECT_WHAT_BYTES];
 
+static atomic_int false_words; /* of a write that was cut, and called good */
+
+/* More than the kernel takes at once, so that some of it is queued. */
+static void serve_much(struct http_exchange *is, void *arg)
+{
+    enum { PIECES = 12 };
+    static char piece[1 << 19];
+    bp_status   status;
+
+    if (!bp_str_is(is->path, "/much")) {
+        serve_told(is, arg);
+        return;
+    }
+    memset(piece, 'x', sizeof(piece));
+    status = http_exchange_begin(is, 200, BP_STR(""), (int64_t)sizeof(piece) * PIECES);
+    for (int i = 0; status == BP_OK && i < PIECES; i++) {
+        status = http_exchange_write(is, bp_str_n(piece, sizeof(piece)));
+        if (status == BP_OK && http_exchange_is_gone(is))
+            false_words++;
+    }
+}
+
 static int start_told(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
 
     rig_defaults(rig);
-    rig_start(rig, serve_told);
+    rig_start(rig, serve_much);
     *state = rig;
     return 0;
 }
@@ -109,6 +131,29 @@ static void headers_that_fill_their_room(void **state)
     fail_at_each(state, "GET /full" END, "Content-Length: 0");
 }
 
+static void an_answer_that_is_queued(void **state)
+{
+    struct rig *rig = *state;
+    int         failed = 0;
+
+    inject_spare(true);
+    false_words = 0;
+    for (long n = 1; n < 60; n += n < 30 ? 1 : 7) {
+        char *answer;
+
+        inject_arm(INJECT_MEMORY, n, what);
+        answer = client_ask(rig->port, "GET /much" END);
+        assert_true(RIG_SOON(http_edge_connections(rig->edge) == 0));
+        failed += inject_disarm();
+        assert_true(client_status(answer) != 200 || is_whole(answer) ||
+                    strlen(client_body(answer)) < 12 << 19);
+        free(answer);
+    }
+    assert_true(failed > 0);
+    assert_int_equal(false_words, 0);
+    inject_spare(false);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, start_told, stop_told)
@@ -119,6 +164,7 @@ int main(void)
         T(a_body_in_chunks),
         T(events),
         T(headers_that_fill_their_room),
+        T(an_answer_that_is_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
