@@ -82,10 +82,6 @@ static bp_status run_job(bp_call *call, void *arg)
     struct instance *storage = generation_find(job->host->edition->generation, 0, BP_STR("storage"),
                                                name);
 
-    if (!storage)
-        return call_fail(call, BP_INVALID,
-                         "the conf has no server.auth.storage: name the storage instance for the "
-                         "keys");
     BP_TRY(keys_migrate(call, &storage->peer));
     if (strcmp(job->action, "create") == 0)
         return keys_create(call, &storage->peer, &job->request, job->key);

@@ -312,6 +312,8 @@ bp_status http_exchange_sse(struct http_exchange *is, bp_str event, bp_str id, b
     }
     add_data_lines(out, data);
     buf_add(out, BP_STR("\n"));
+    if (buf_status(out) == BP_NO_MEMORY)
+        return call_fail(is->call, BP_NO_MEMORY, "there is no memory for an event");
     if (buf_status(out) != BP_OK)
         return call_fail(is->call, BP_TOO_LARGE, "an event is larger than %d bytes",
                          SSE_EVENT_MAX_BYTES);

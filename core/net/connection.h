@@ -71,7 +71,7 @@ struct http_edge {
     struct edge_metrics      metrics;
 };
 
-struct server_listener {
+struct worker_listener {
     uv_poll_t           poll;
     struct http_server *server;
     uint32_t            index;
@@ -88,7 +88,7 @@ struct http_server {
     void             *arg;
     void (*refused)(const struct http_refusal *refusal, void *arg);
     void                   *refused_arg;
-    struct server_listener *listeners;
+    struct worker_listener *listeners;
     uint32_t                open_handles; /* listeners, tick, later */
     int                reserve_fd; /* given up for a moment to answer when no descriptor is left */
     uv_timer_t         tick;

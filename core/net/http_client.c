@@ -128,12 +128,25 @@ static struct watched *watch(struct http_client *client, curl_socket_t fd)
     return watched;
 }
 
+/* Its socket cannot be watched. Telling libcurl would end all transfers of the worker, and those to
+ * come. */
+static void give_up(CURL *easy)
+{
+    struct http_transfer *transfer = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    if (!transfer)
+        return;
+    transfer->refusal = BP_NO_MEMORY;
+    transfer->refusal_text = "there is no memory to wait for it";
+    client_wake_later(transfer);
+}
+
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct http_client *client = user;
     struct watched     *watched = socket_user;
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watched) {
             curl_multi_assign(client->multi, fd, NULL);
@@ -143,8 +156,10 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
     }
     if (!watched)
         watched = watch(client, fd);
-    if (!watched)
-        return -1; // libcurl ends the transfer with an error
+    if (!watched) {
+        give_up(easy);
+        return 0;
+    }
     uv_poll_start(&watched->poll,
                   (what & CURL_POLL_IN ? UV_READABLE : 0) |
                       (what & CURL_POLL_OUT ? UV_WRITABLE : 0),

@@ -12,7 +12,15 @@
 #include "net/stream.h"
 #include "version.h"
 
-enum { BOMB_MIN_BYTES = 1 << 20, QUEUED_MS = 50, TIMEOUT_MAX_S = 24 * 3600 };
+enum {
+    BOMB_MIN_BYTES = 1 << 20,
+    QUEUED_MS = 50,
+    TIMEOUT_MAX_S = 24 * 3600,
+    CONNECT_S = 3, /* what a request says nothing about */
+    FIRST_BYTE_S = 60,
+    IDLE_S = 30,
+    ANSWER_BYTES = 32 << 20,
+};
 
 /* ---- what libcurl calls ---- */
 
@@ -75,6 +83,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     if (text.len >= 17 && ascii_equal_lower(text.data, 17, "content-encoding:", 17))
         transfer->is_encoded = true;
     buf_add(&transfer->head, text);
+    if (buf_status(&transfer->head) == BP_NO_MEMORY)
+        return refuse(transfer, BP_NO_MEMORY, "there is no memory for its headers");
     if (buf_status(&transfer->head) != BP_OK)
         return refuse(transfer, BP_TOO_LARGE, "its headers are larger than 64 KiB");
     return text.len;
@@ -126,16 +136,22 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- making one ---- */
 
+static bool add_raw_line(struct http_transfer *transfer, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(transfer->headers, line);
+
+    if (list)
+        transfer->headers = list;
+    return list != NULL;
+}
+
 static bool add_line(struct http_transfer *transfer, bp_call *call, bp_str name, bp_str value)
 {
     // libcurl's way of writing a header without a value is a semicolon.
     bp_str line = arena_format(call->arena, value.len ? BP_FMT ": %.*s" : BP_FMT ";%.*s",
                                BP_ARG(name), (int)value.len, value.len ? value.data : "");
-    struct curl_slist *list = line.len ? curl_slist_append(transfer->headers, line.data) : NULL;
 
-    if (list)
-        transfer->headers = list;
-    return list != NULL;
+    return line.len && add_raw_line(transfer, line.data);
 }
 
 static bool is_framing(bp_str name)
@@ -187,15 +203,11 @@ static bp_status add_headers(bp_call *call, struct http_transfer *transfer,
     if (!has_header(request, BP_STR("x-request-id")))
         is_added = is_added &&
                    add_line(transfer, call, BP_STR("X-Request-Id"), bp_str_of(call->request_id));
-    // What libcurl would say of its own accord: a wait for 100 Continue, and that the body is a
-    // form.
-    if (request->body.len) {
-        struct curl_slist *list = curl_slist_append(transfer->headers, "Expect:");
-        if (list && !has_header(request, BP_STR("content-type")))
-            list = curl_slist_append(list, "Content-Type:");
-        is_added = is_added && list;
-        transfer->headers = list ? list : transfer->headers;
-    }
+    // What libcurl would say of its own accord of a body, also of an empty one: a wait for 100
+    // Continue, and that it is a form.
+    is_added = is_added && add_raw_line(transfer, "Expect:") &&
+               (has_header(request, BP_STR("content-type")) ||
+                add_raw_line(transfer, "Content-Type:"));
     if (!is_added)
         return call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -307,11 +319,11 @@ static struct http_transfer *transfer_new(struct http_client       *client,
     transfer->easy = client->spare_count ? client->spare[--client->spare_count] : curl_easy_init();
     transfer->started_ns = clock_now_ns();
     transfer->deadline_ns = request->deadline_ns ? request->deadline_ns : BP_FOREVER;
-    transfer->connect_timeout_ns = or_default(request->connect_timeout_ns, BP_SECONDS(3));
-    transfer->first_byte_timeout_ns = or_default(request->first_byte_timeout_ns, BP_SECONDS(60));
-    transfer->idle_timeout_ns = or_default(request->idle_timeout_ns, BP_SECONDS(30));
-    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes
-                                                      : (size_t)32 << 20;
+    transfer->connect_timeout_ns = or_default(request->connect_timeout_ns, BP_SECONDS(CONNECT_S));
+    transfer->first_byte_timeout_ns = or_default(request->first_byte_timeout_ns,
+                                                 BP_SECONDS(FIRST_BYTE_S));
+    transfer->idle_timeout_ns = or_default(request->idle_timeout_ns, BP_SECONDS(IDLE_S));
+    transfer->max_bytes = request->max_response_bytes ? request->max_response_bytes : ANSWER_BYTES;
     if (is_stream && request->max_response_bytes == 0)
         transfer
             ->max_bytes = SIZE_MAX; // a stream may go on as long as its call; each piece is bounded
@@ -538,7 +550,7 @@ static bp_status fail_call_over(bp_call *call, bp_status status,
 
 static bool has_come(const struct http_transfer *transfer, enum http_transfer_event event)
 {
-    if (transfer->is_done)
+    if (transfer->is_done || transfer->refusal != BP_OK)
         return true;
     return transfer->is_head_done &&
            (event == HTTP_TRANSFER_HEAD || (event == HTTP_TRANSFER_PIECE && transfer->body.len));
@@ -581,8 +593,8 @@ bp_status http_transfer_wait(bp_call *call, struct http_transfer *transfer,
         return fail_call_over(call, status, transfer);
     if (event == HTTP_TRANSFER_HEAD && transfer->is_head_done)
         return BP_OK; // the reader of the body learns its outcome
-    if (transfer->is_done &&
-        (transfer->refusal != BP_OK || transfer->code != CURLE_OK || !transfer->is_head_done))
+    if (transfer->refusal != BP_OK ||
+        (transfer->is_done && (transfer->code != CURLE_OK || !transfer->is_head_done)))
         // What came before the failure is for the reader first.
         return event == HTTP_TRANSFER_PIECE && transfer->body.len ? BP_OK
                                                                   : fail_done(call, transfer);

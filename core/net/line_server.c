@@ -314,13 +314,13 @@ static void end_skipping(struct line_server *server)
 static void end_input(struct line_server *server)
 {
     stop_reading(server);
-    server->is_input_over = true;
     if (server->is_skipping)
         end_skipping(server);
     else if (server->in.len)
         start_line(server, buf_str(&server->in),
                    false); // its end is missing: the handler judges it
     buf_reset(&server->in);
+    server->is_input_over = true; // not before: the end of the last line would wake line_serve()
     if (server->options.input_ended)
         server->options.input_ended(server->options.arg);
     call_wake(server->call);

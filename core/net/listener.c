@@ -43,11 +43,11 @@ static bool resolve(const char *text, union address *address, socklen_t *len, st
 {
     const char     *colon = strrchr(text, ':');
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
-    char            host[128];
+    char            host[sizeof(((struct edge_listener *)0)->address)];
     size_t          host_len = colon ? (size_t)(colon - text) : 0;
     int             failed;
 
-    if (!colon || !colon[1] || host_len >= sizeof(host))
+    if (!colon || !colon[1])
         return fail(why, text, "an address is written \"host:port\", \":port\" or \"unix:/path\"");
     memcpy(host, text, host_len);
     host[host_len] = '\0';
@@ -167,11 +167,11 @@ static bool open_tcp(struct edge_listener *listener, uint32_t workers, struct re
 static bool open_listener(struct edge_listener *listener, bp_str address, uint32_t workers,
                           struct reason *why)
 {
+    if (address.len + 6 >= sizeof(listener->address)) // behind it stands the port that is chosen
+        return reason_set(why, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
     listener->fds = malloc(workers * sizeof(int));
-    if (!listener->fds || address.len + 6 >= sizeof(listener->address)) {
-        reason_set(why, "the listening address \"" BP_FMT "\" is too long", BP_ARG(address));
-        return false;
-    }
+    if (!listener->fds)
+        return reason_set(why, "there is no memory for the listening sockets");
     for (uint32_t i = 0; i < workers; i++)
         listener->fds[i] = -1;
     memcpy(listener->address, address.data, address.len);
@@ -345,7 +345,7 @@ static void turn_away(struct http_server *server, int fd, enum refusal_reason re
     close(fd);
 }
 
-static void pause_listener(struct server_listener *listener)
+static void pause_listener(struct worker_listener *listener)
 {
     uv_poll_stop(&listener->poll);
     listener->is_paused = true;
@@ -359,7 +359,7 @@ static int accept_one(int fd, union address *peer)
 }
 
 /* False when nothing can be done now. */
-static bool answer_without_descriptor(struct server_listener *listener)
+static bool answer_without_descriptor(struct worker_listener *listener)
 {
     struct http_server *server = listener->server;
     union address       peer;
@@ -375,7 +375,7 @@ static bool answer_without_descriptor(struct server_listener *listener)
     return fd >= 0 && server->reserve_fd >= 0;
 }
 
-static void take(struct server_listener *listener, int fd, const union address *peer)
+static void take(struct worker_listener *listener, int fd, const union address *peer)
 {
     struct http_server *server = listener->server;
     struct http_edge   *edge = server->edge;
@@ -399,7 +399,7 @@ static void take(struct server_listener *listener, int fd, const union address *
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
-    struct server_listener *listener = poll->data;
+    struct worker_listener *listener = poll->data;
 
     (void)events;
     if (status < 0) {
@@ -426,7 +426,7 @@ void listener_resume_paused(struct http_server *server)
     if (server->reserve_fd < 0)
         server->reserve_fd = listener_open_reserve();
     for (size_t i = 0; i < server->edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
 
         if (listener->is_open && listener->is_paused)
             listener->is_paused = uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) != 0;
@@ -438,7 +438,7 @@ bool listener_start_all(struct http_server *server)
     struct http_edge *edge = server->edge;
 
     for (uint32_t i = 0; i < edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
         int                    *fd = &edge->listeners[i].fds[server->worker->index];
 
         listener->server = server;
@@ -459,7 +459,7 @@ bool listener_start_all(struct http_server *server)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    struct server_listener *listener = handle->data;
+    struct worker_listener *listener = handle->data;
 
     handle->data = listener->server;
     server_handle_closed(handle);
@@ -468,7 +468,7 @@ static void on_listener_closed(uv_handle_t *handle)
 void listener_stop_all(struct http_server *server)
 {
     for (size_t i = 0; i < server->edge->listener_count; i++) {
-        struct server_listener *listener = &server->listeners[i];
+        struct worker_listener *listener = &server->listeners[i];
 
         if (!listener->is_open)
             continue;

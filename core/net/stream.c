@@ -193,7 +193,7 @@ static bp_status connect_tcp(bp_call *call, struct bp_stream *stream, bp_str hos
                             try_until(deadline_ns, found.count - i), &status);
         if (error == 0)
             return BP_OK;
-        if (call_over(call) != BP_OK)
+        if (call_over(call) != BP_OK || (status != BP_OK && status != BP_DEADLINE))
             return status; // the sentence about it stands already
     }
     return fail_errno(call, status == BP_DEADLINE ? BP_DEADLINE : BP_UNAVAILABLE,

@@ -176,6 +176,8 @@ MISTAKES = [
     ("all and one", "server: { listen: [ ':7001', «'127.0.0.1:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD, "overlaps", 78),
     ("0.0.0.0 and one", "server: { listen: [ '0.0.0.0:7001', «'127.0.0.1:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD,
      "overlaps", 78),
+    ("[::] and one", "server: { listen: [ '[::]:7001', «'127.0.0.1:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD,
+     "overlaps", 78),
     ("a name and its address", "server: { listen: [ 'localhost:7001', «'127.0.0.1:7001' ] }\n" + GOOD, "overlaps", 78),
     ("an address of another machine", "server: { listen: [ «'192.0.2.77:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD,
      "is no address of this machine", 78),

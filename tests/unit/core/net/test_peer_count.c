@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "net/deadline.h"
 #include "net/peer_count.h"
@@ -35,6 +36,40 @@ static void an_address_is_refused_at_its_limit_and_others_are_not(void **state)
     assert_true(peer_count_enter(&peers, &b));
     peer_count_leave(&peers, &a);
     assert_true(peer_count_enter(&peers, &a));
+    peer_count_free(&peers);
+}
+
+/* Nothing is counted then. */
+static void without_a_limit_nobody_is_refused(void **state)
+{
+    struct peer_count   peers;
+    struct peer_address a = address_of("192.0.2.1");
+
+    (void)state;
+    memset(&peers, 0xff, sizeof(peers));
+    assert_true(peer_count_init(&peers, 0));
+    for (int i = 0; i < 1000; i++)
+        assert_true(peer_count_enter(&peers, &a));
+    peer_count_leave(&peers, &a);
+    peer_count_free(&peers);
+}
+
+/* As one that has never come, or is gone, also where others are. */
+static void a_client_that_is_not_there_cannot_leave(void **state)
+{
+    struct peer_count   peers;
+    struct peer_address a = address_of("192.0.2.1"), b = address_of("192.0.2.2");
+
+    (void)state;
+    assert_true(peer_count_init(&peers, 1));
+    peer_count_leave(&peers, &a);
+    assert_true(peer_count_enter(&peers, &b));
+    peer_count_leave(&peers, &a);
+    assert_false(peer_count_enter(&peers, &b));
+    peer_count_leave(&peers, &b);
+    peer_count_leave(&peers, &b);
+    assert_true(peer_count_enter(&peers, &b));
+    assert_false(peer_count_enter(&peers, &b));
     peer_count_free(&peers);
 }
 
@@ -98,6 +133,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_refused_at_its_limit_and_others_are_not),
+        cmocka_unit_test(without_a_limit_nobody_is_refused),
+        cmocka_unit_test(a_client_that_is_not_there_cannot_leave),
         cmocka_unit_test(one_slash_64_is_one_client),
         cmocka_unit_test(many_addresses_come_and_go),
         cmocka_unit_test(deadlines_come_due_in_order_and_progress_moves_one_back),
