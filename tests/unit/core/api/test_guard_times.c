@@ -21,9 +21,9 @@ static int start_still(void **state)
 }
 
 struct step {
-    int64_t after_ns;  /* the beginning */
-    char    what;      /* 't'akes, 'l'ooks, 'c'harges */
-    int64_t wait_ns;   /* 0: there is one left */
+    int64_t after_ns; /* the beginning */
+    char    what;     /* 't'akes, 'l'ooks, 'c'harges */
+    int64_t wait_ns;  /* 0: there is one left */
 };
 
 static void walk(int64_t per_minute, const struct step *steps, size_t count)
@@ -53,8 +53,8 @@ static void walk(int64_t per_minute, const struct step *steps, size_t count)
 static void a_budget_is_filled_steadily(void **state)
 {
     (void)state;
-    WALK(3, { 0, 't', 0 }, { 0, 't', 0 }, { 0, 'l', 0 }, { 0, 't', 0 },
-         { 0, 't', BP_SECONDS(20) }, { 0, 'l', BP_SECONDS(20) }, // looking takes nothing
+    WALK(3, { 0, 't', 0 }, { 0, 't', 0 }, { 0, 'l', 0 }, { 0, 't', 0 }, { 0, 't', BP_SECONDS(20) },
+         { 0, 'l', BP_SECONDS(20) }, // looking takes nothing
          { BP_SECONDS(20) - 1, 't', 1 }, { BP_SECONDS(20), 't', 0 },
          { BP_SECONDS(20), 't', BP_SECONDS(20) }, { BP_SECONDS(39), 't', BP_SECONDS(1) },
          { BP_SECONDS(200), 't', 0 }, // full again, and no fuller than full
@@ -68,11 +68,11 @@ static void charges_run_into_debt_and_no_further(void **state)
 {
     (void)state;
     WALK(1, { 0, 'c', 0 }, { 0, 'l', BP_SECONDS(60) }, { 0, 'c', 0 }, { 0, 'l', BP_SECONDS(120) },
-         { 0, 'c', 0 }, { 0, 'l', BP_SECONDS(120) }, // it owes two minutes
+         { 0, 'c', 0 }, { 0, 'l', BP_SECONDS(120) },     // it owes two minutes
          { 1, 'c', 0 }, { 1, 'l', BP_SECONDS(180) - 1 }, // less than that, and so one more
-         { 2, 'c', 0 }, { 2, 'l', BP_SECONDS(180) - 2 },
-         { BP_SECONDS(180) - 1, 'l', 1 }, { BP_SECONDS(180), 'l', 0 },
-         { BP_SECONDS(500), 'c', 0 }, { BP_SECONDS(500), 'l', BP_SECONDS(60) });
+         { 2, 'c', 0 }, { 2, 'l', BP_SECONDS(180) - 2 }, { BP_SECONDS(180) - 1, 'l', 1 },
+         { BP_SECONDS(180), 'l', 0 }, { BP_SECONDS(500), 'c', 0 },
+         { BP_SECONDS(500), 'l', BP_SECONDS(60) });
 }
 
 #define HASH "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -64,11 +64,11 @@ static void what_is_logged_is_as_the_conf_says(void **state)
         int32_t mode, status;
         bool    is_logged;
     } cases[] = {
-        { ACCESS_LOG_OFF, 0, false },    { ACCESS_LOG_OFF, 200, false },
-        { ACCESS_LOG_OFF, 500, false },  { ACCESS_LOG_ON, 0, true },
-        { ACCESS_LOG_ON, 200, true },    { ACCESS_LOG_ON, 500, true },
-        { ACCESS_LOG_ERRORS, 0, true },  { ACCESS_LOG_ERRORS, 200, false },
-        { ACCESS_LOG_ERRORS, 1, false }, { ACCESS_LOG_ERRORS, 399, false },
+        { ACCESS_LOG_OFF, 0, false },     { ACCESS_LOG_OFF, 200, false },
+        { ACCESS_LOG_OFF, 500, false },   { ACCESS_LOG_ON, 0, true },
+        { ACCESS_LOG_ON, 200, true },     { ACCESS_LOG_ON, 500, true },
+        { ACCESS_LOG_ERRORS, 0, true },   { ACCESS_LOG_ERRORS, 200, false },
+        { ACCESS_LOG_ERRORS, 1, false },  { ACCESS_LOG_ERRORS, 399, false },
         { ACCESS_LOG_ERRORS, 400, true },
     };
     struct conf conf = { 0 };
