@@ -61,8 +61,8 @@ static void progress_is_sent_ten_times_a_second(void **state)
                  { often_ns - 1, "a", 2 }, { often_ns, "a", 3 }, { 2 * often_ns - 1, "a", 4 },
                  { 2 * often_ns, "a", 5 });
     EXPECT_STEPS(AT("a", "1") AT("a", "3") OVER END, { 0, "a", 1 }, { 0, "a", 2 }, { 0, "a", 3 });
-    EXPECT_STEPS(AT("a", "1") AT("a", "2") OVER AT("b", "1") OVER END, { 0, "a", 1 },
-                 { 0, "a", 2 }, { 0, "b", 1 }); // what comes next waits for nothing
+    EXPECT_STEPS(AT("a", "1") AT("a", "2") OVER AT("b", "1") OVER END, { 0, "a", 1 }, { 0, "a", 2 },
+                 { 0, "b", 1 }); // what comes next waits for nothing
     EXPECT_STEPS(AT("a", "1") AT("a", "2") OVER END, { 0, "a", 1 }, { 0, "a", 2 }, { 0, NULL, 0 });
     EXPECT_STEPS(AT("a", "1") OVER AT("a", "2") OVER END, { 0, "a", 1 }, { 0, NULL, 0 },
                  { 0, "a", 2 });

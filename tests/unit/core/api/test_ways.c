@@ -61,9 +61,9 @@ static int set_up(void **state)
 
 static void make_key(bp_call *call, void *text)
 {
-    struct key_request wanted = {
-        .name = BP_STR("test"), .tenant = BP_STR("ada"), .scopes = BP_STR("host:read")
-    };
+    struct key_request wanted = { .name = BP_STR("test"),
+                                  .tenant = BP_STR("ada"),
+                                  .scopes = BP_STR("host:read") };
 
     assert_int_equal(keys_create(call, &instances[STORAGE].peer, &wanted, text), BP_OK);
 }
