@@ -217,6 +217,10 @@ static void files_are_found_one_folder_deep(void **state)
     copy_to("cache/deeper/other.so");
     copy_to("cache/.hidden.so");
     copy_to("cache/memory.txt");
+    copy_to(".memory.so");
+    copy_to(".hidden/memory.so");
+    copy_to("cache/.so"); // a hidden file without a name
+    copy_to("cache/so");
     assert_true(registry_scan(registry, folder, &problem));
     assert_int_equal(registry_count(registry), 1);
     assert_true(registry_at(registry, 0)->is_accepted);
