@@ -296,10 +296,10 @@ static void read_answers(bp_call *call)
     assert_true(bp_str_is(head.body, "ok"));
     assert_int_equal(bp_join(call, child), BP_OK);
 
-    assert_int_equal(
-        bp_spawn(call, "answer", answer_once,
-                 (void *)(uintptr_t)(HEAD "Content-Length: 30\r\n\r\ndata: one\n\nda"), &child),
-        BP_OK);
+    assert_int_equal(bp_spawn(call, "answer", answer_once,
+                              (void *)(uintptr_t)(HEAD "Content-Length: 30\r\n\r\ndata: one\n\nda"),
+                              &child),
+                     BP_OK);
     assert_int_equal(bp_http_open(call, &request, &head, &opened), BP_OK);
     assert_int_equal(head.status, 200);
     assert_int_equal(bp_http_read_event(call, opened, 100, &event), BP_OK);
