@@ -3,6 +3,8 @@
 #include "../../../lib/still_clock.h"
 #include "token_rig.h"
 
+#include "../../../lib/gives_back.h"
+
 enum { BEGAN_S = 1000000 };
 
 static void be_at(int64_t after_ns)
@@ -107,6 +109,19 @@ static void an_issuer_that_failed_is_left_alone_for_two_seconds(void **state)
     expect_asked(good, 200, "id=alice", 2);
 }
 
+static void fetch_once_more(void)
+{
+    still_now_ns += BP_SECONDS(600);
+    expect(&(struct expected){ "GET", "/any", good, 200, { "id=alice" }, NULL });
+}
+
+static void keys_that_were_replaced_are_given_back(void **state)
+{
+    (void)state;
+    start_still();
+    assert_gives_back(fetch_once_more, "keys");
+}
+
 #define STANDS(test) cmocka_unit_test_setup_teardown(test, defaults, stop_still)
 
 int main(void)
@@ -115,6 +130,7 @@ int main(void)
         STANDS(keys_are_used_for_ten_minutes),
         STANDS(an_unknown_key_makes_it_ask_twice_a_minute),
         STANDS(an_issuer_that_is_down_locks_nobody_out_for_a_day),
+        STANDS(keys_that_were_replaced_are_given_back),
         STANDS(an_issuer_that_failed_is_left_alone_for_two_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,35 @@ static void health_waits_for_no_storage(void **state)
     assert_int_equal(stored.selects, 2);
 }
 
+/* ---- without memory ---- */
+
+/* How many of two requests on one connection are answered 503. */
+static size_t refused_of_two(void)
+{
+    static const char two[] = "GET /told HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                              "GET /told HTTP/1.1\r\nHost: localhost\r\nConnection: "
+                              "close\r\n\r\n";
+    char             *answer = client_ask(rig.port, two);
+    size_t            count = 0;
+
+    for (const char *at = strstr(answer, "HTTP/1.1 503"); at; at = strstr(at + 1, "HTTP/1.1 503"))
+        count++;
+    free(answer);
+    return count;
+}
+
+static void who_is_refused_loses_the_connection_and_who_is_shed_does_not(void **state)
+{
+    (void)state;
+    conf.server.limits.memory_bytes = 1;
+    conf.server.limits.shed_at = 0.5;
+    conf.server.limits.refuse_at = 1e18;
+    api_rig_start();
+    assert_int_equal(refused_of_two(), 2);
+    conf.server.limits.refuse_at = 1;
+    assert_int_equal(refused_of_two(), 1);
+}
+
 /* ---- commands ---- */
 
 #define POSTED "Content-Length: 0\r\n"
@@ -228,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OVER_HTTP(health_waits_for_no_storage),
+        OVER_HTTP(who_is_refused_loses_the_connection_and_who_is_shed_does_not),
         OVER_HTTP(a_command_that_fails_says_so_whenever_it_does),
         OVER_HTTP(odd_names_are_no_loopback_names),
         OVER_HTTP(counters_are_there_before_the_first_request),
