@@ -53,10 +53,10 @@ static void each_call_is_noted_and_which_of_them_failed(void **state)
         bp_status status;
         bool      is_failure; /* of the instance, and not of what it was asked */
     } cases[] = {
-        { BP_OK, false },        { BP_INVALID, false },  { BP_NOT_FOUND, false },
-        { BP_CONFLICT, false },  { BP_DENIED, false },   { BP_LIMIT, false },
+        { BP_OK, false },         { BP_INVALID, false }, { BP_NOT_FOUND, false },
+        { BP_CONFLICT, false },   { BP_DENIED, false },  { BP_LIMIT, false },
         { BP_UNAVAILABLE, true }, { BP_UPSTREAM, true }, { BP_IO, true },
-        { BP_FULL, true },       { BP_DATA, true },  { BP_INTERNAL, true },
+        { BP_FULL, true },        { BP_DATA, true },     { BP_INTERNAL, true },
     };
     int64_t failed = 0;
 
