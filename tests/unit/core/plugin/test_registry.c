@@ -194,7 +194,8 @@ static void services_are_those_of_this_host(void **state)
     assert_false(are_filled());
     assert_string_equal(problem.text, "its list of required services is malformed");
     ask_for("call", 1, 8);
-    theirs.requires_end = (const bp_require *)theirs.requires_begin - 1; // before its beginning
+    theirs.requires_begin = theirs.requires_end; // the end is before it
+    theirs.requires_end = &require;
     assert_false(are_filled());
     assert_string_equal(problem.text, "its list of required services is malformed");
     ask_for("call", 1, 8);
