@@ -20,7 +20,7 @@ struct answering {
     char        url[64];
     const char *answers[ANSWERS_MAX]; /* whole, with their heads */
     size_t      count;
-    char        heads[ANSWERS_MAX][4096];         /* without what differs from run to run */
+    char        heads[ANSWERS_MAX][4096];           /* without what differs from run to run */
     char        bodies[ANSWERS_MAX][REQUEST_BYTES]; /* of a request in chunks: all of them */
 };
 

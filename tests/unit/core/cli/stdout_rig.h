@@ -1,4 +1,5 @@
-/* stdout_rig.h - catches standard output as a text; standard error is for core/host/stderr_rig.h. */
+/* stdout_rig.h - catches standard output as a text; standard error is for core/host/stderr_rig.h.
+ */
 #ifndef STDOUT_RIG_H
 #define STDOUT_RIG_H
 

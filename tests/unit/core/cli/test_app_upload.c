@@ -89,14 +89,15 @@ static void assert_body(const struct app_entry *entry, const struct app_typed *t
 
 static void what_was_typed_is_the_first_line(void **state)
 {
-    char           *words[] = { "a \"b\"", "c" };
-    const char     *values[] = { NULL, "3", "" };
+    char            *words[] = { "a \"b\"", "c" };
+    const char      *values[] = { NULL, "3", "" };
     struct app_entry entry = { .options = options, .option_count = 3 };
     struct app_typed typed = { words, 2, values };
 
     (void)state;
     assert_body(&entry, &typed,
-                "{\"words\":[\"a \\\"b\\\"\",\"c\"],\"options\":{\"times\":\"3\",\"loud\":true}}\n");
+                "{\"words\":[\"a "
+                "\\\"b\\\"\",\"c\"],\"options\":{\"times\":\"3\",\"loud\":true}}\n");
     typed.word_count = 0;
     values[1] = values[2] = NULL;
     assert_body(&entry, &typed, "{\"words\":[],\"options\":{}}\n");
@@ -110,8 +111,8 @@ static void what_was_typed_is_the_first_line(void **state)
 
 static void files_follow_in_their_order_with_their_sizes(void **state)
 {
-    char           *words[] = { "two", "empty" };
-    const char     *values[] = { "one", NULL, NULL };
+    char            *words[] = { "two", "empty" };
+    const char      *values[] = { "one", NULL, NULL };
     struct app_entry entry = { .options = options, .option_count = 3, .takes_files = true };
     struct app_typed typed = { words, 2, values };
 
@@ -143,7 +144,7 @@ static void files_follow_in_their_order_with_their_sizes(void **state)
 
 static void folders_are_walked_by_name_and_what_ends_otherwise_is_left_out(void **state)
 {
-    char           *words[] = { "docs", "docs/c.md", "docs/b.txt", "other.pdf" };
+    char            *words[] = { "docs", "docs/c.md", "docs/b.txt", "other.pdf" };
     struct app_entry entry = { .takes_files = true, .counts_lines = true, .endings = ".txt  .Md" };
     struct app_typed typed = { words, 1, NULL };
 
@@ -222,7 +223,7 @@ static void many_files_and_deep_folders(void **state)
 
 static void lines_are_not_counted_when_one_is_no_file(void **state)
 {
-    char           *words[] = { "here", "/dev/null" };
+    char            *words[] = { "here", "/dev/null" };
     struct app_entry entry = { .takes_files = true, .counts_lines = true };
     struct app_typed typed = { words, 2, NULL };
 
@@ -235,13 +236,13 @@ static void lines_are_not_counted_when_one_is_no_file(void **state)
 
 static void a_pipe_is_sent_in_pieces_with_their_lengths(void **state)
 {
-    char             path[32], wanted[256], *words[] = { path };
-    struct app_entry entry = { .takes_files = true };
-    struct app_typed typed = { words, 1, NULL };
+    char              path[32], wanted[256], *words[] = { path };
+    struct app_entry  entry = { .takes_files = true };
+    struct app_typed  typed = { words, 1, NULL };
     struct app_upload upload;
-    size_t           ends_with;
-    int              pipe_fds[2];
-    char            *text;
+    size_t            ends_with;
+    int               pipe_fds[2];
+    char             *text;
 
     (void)state;
     assert_int_equal(pipe(pipe_fds), 0);
@@ -283,8 +284,7 @@ static void a_file_that_cannot_be_read_ends_the_body(void **state)
         text = read_all(&upload, 11, &ends_with);
         assert_string_equal(text, wanted[i]);
         assert_int_equal(ends_with, 0);
-        assert_string_equal(upload.problem.text,
-                            "none cannot be read: No such file or directory");
+        assert_string_equal(upload.problem.text, "none cannot be read: No such file or directory");
         assert_true(upload.is_over);
         free(text);
         app_upload_free(&upload);

@@ -192,9 +192,9 @@ static void a_body_is_made_while_it_is_sent(void **state)
         struct pieces pieces = { list, cases[i].fails, "", cases[i].most };
 
         begin(cases[i].answer, "k", NULL);
-        assert_int_equal(
-            client_post_stream(&client, "/s", &(struct client_stream){ give, take, &pieces }),
-            cases[i].is_good);
+        assert_int_equal(client_post_stream(&client, "/s",
+                                            &(struct client_stream){ give, take, &pieces }),
+                         cases[i].is_good);
         assert_int_equal(client.status, cases[i].status);
         assert_string_equal(pieces.taken, cases[i].taken);
         assert_non_null(strstr(client.problem.text, cases[i].said));
@@ -203,7 +203,8 @@ static void a_body_is_made_while_it_is_sent(void **state)
         if (cases[i].fails)
             continue;
         assert_string_equal(server.heads[0],
-                            "POST /s HTTP/1.1\nAccept: */*\nContent-Type: application/octet-stream\n"
+                            "POST /s HTTP/1.1\nAccept: */*\nContent-Type: "
+                            "application/octet-stream\n"
                             "Authorization: Bearer k\nTransfer-Encoding: chunked\n");
         assert_string_equal(server.bodies[0], "first,second");
     }
@@ -269,7 +270,8 @@ static void a_bar_shows_how_far_it_is(void **state)
 
 static void a_speed_is_what_was_done_by_the_time_it_took(void **state)
 {
-    struct progress progress = { .what = "rows", .done = 5000000,
+    struct progress progress = { .what = "rows",
+                                 .done = 5000000,
                                  .started_ns = clock_now_ns() - 1000000000ll * 1000000 };
 
     (void)state;
@@ -312,8 +314,7 @@ static void a_bar_is_drawn_on_a_terminal_alone_and_not_too_often(void **state)
     assert_int_equal(progress.done, 4);
     assert_false(progress.is_on_line);
     progress.last_drawn_ns = clock_now_ns() - 100000000;
-    assert_string_equal(drawn(&progress, add_two),
-                        "\rrows [####################----------] 6/9");
+    assert_string_equal(drawn(&progress, add_two), "\rrows [####################----------] 6/9");
     assert_true(progress.is_on_line);
     assert_string_equal(drawn(&progress, progress_make_way), "\n");
     assert_string_equal(drawn(&progress, progress_make_way), "");

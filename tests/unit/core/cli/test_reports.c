@@ -34,8 +34,10 @@ static void make_items(struct transfer *t)
     items[0].name = BP_STR("people");
     items[0].label = BP_STR("storage.main people");
     items[0].is_compared = items[0].is_equal = true;
-    items[0].digests[0] = (struct transfer_digest){ { BYTES(1), BYTES(2), BYTES(3), BYTES(4) }, 10 };
-    items[0].digests[1] = (struct transfer_digest){ { BYTES(5), BYTES(6), BYTES(7), BYTES(8) }, 11 };
+    items[0].digests[0] = (struct transfer_digest){ { BYTES(1), BYTES(2), BYTES(3), BYTES(4) },
+                                                    10 };
+    items[0].digests[1] = (struct transfer_digest){ { BYTES(5), BYTES(6), BYTES(7), BYTES(8) },
+                                                    11 };
     items[1].kind = TRANSFER_COLLECTION;
     items[1].name = BP_STR("docs");
     items[1].label = BP_STR("vector.docs docs");
@@ -68,7 +70,7 @@ static const char *printed(struct migrate_report *report)
 #define DIGEST_0 "0000000000000000000000000000000000000000000000000000000000000000"
 #define TABLE                                                                                      \
     "KIND       WHAT                                         SOURCE     TARGET      MOVED        " \
-    "        CHECKSUM\n"                                                                          \
+    "        CHECKSUM\n"                                                                           \
     "table      storage.main people                              10         11          0  equal"  \
     "         0505050505050505\n"                                                                  \
     "collection vector.docs docs                                  3          0          1  "       \
@@ -134,10 +136,9 @@ static void a_move_is_told_as_json(void **state)
     t.copied_ns = 0;
     t.items = NULL;
     report.note_count = 0;
-    assert_string_equal(
-        printed(&report),
-        "{\"from\":\"a.yaml\",\"to\":\"b.yaml\",\"is_equal\":true,\"was_done_before\":true,"
-        "\"copying_seconds\":0,\"items\":[],\"notes\":[]}\n");
+    assert_string_equal(printed(&report), "{\"from\":\"a.yaml\",\"to\":\"b.yaml\",\"is_equal\":"
+                                          "true,\"was_done_before\":true,"
+                                          "\"copying_seconds\":0,\"items\":[],\"notes\":[]}\n");
     transfer_free(&t);
 }
 
@@ -208,7 +209,8 @@ static void a_contract_is_told_as_a_table_and_as_json(void **state)
     assert_string_equal(
         stdout_end(),
         "{\"kind\":\"cache\",\"name\":\"memory\",\"version\":\"1.2.3\",\"kind_version\":4,"
-        "\"cases\":[{\"sentence\":\"it keeps\",\"outcome\":\"holds\",\"detail\":\"\",\"seconds\":0},"
+        "\"cases\":[{\"sentence\":\"it "
+        "keeps\",\"outcome\":\"holds\",\"detail\":\"\",\"seconds\":0},"
         "{\"sentence\":\"it gives\",\"outcome\":\"fails\",\"detail\":\"a|b\\nc d\\u001f\","
         "\"seconds\":0.5},"
         "{\"sentence\":\"it counts\",\"outcome\":\"skipped\",\"detail\":\"\",\"seconds\":0},"
