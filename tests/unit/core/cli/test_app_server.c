@@ -88,17 +88,18 @@ static const char *shown(const struct app_entry *entry)
 static void a_table_is_read_whole(void **state)
 {
     (void)state;
-    assert_true(read_table(TABLE(SAY "," ENTRY("say", ",\"options\":[]") "," ENTRY(
-        "serve", ",\"usage\":\"u\",\"endings\":\".md\",\"files\":true,\"count_lines\":true") ","
-                                         ENTRY("key find", ",\"usage\":\"\"") "," ENTRY("keys", ""))));
+    assert_true(read_table(TABLE(
+        SAY "," ENTRY("say", ",\"options\":[]") "," ENTRY("serve", ",\"usage\":\"u\",\"endings\":"
+                                                                   "\".md\",\"files\":true,\"count_"
+                                                                   "lines\":true") "," ENTRY(
+            "key find", ",\"usage\":\"\"") "," ENTRY("keys", ""))));
     assert_int_equal(table.count, 5);
-    assert_string_equal(
-        shown(&table.entries[0]),
-        "say = a_1/say (WORD [MORE]) says; usage none, endings none; words 1-2;"
-        " [times N] [list FILE required file] [loud none]" SERVER_OPTIONS
-        " --times:N:how often --list:FILE: --loud:none:");
-    assert_string_equal(shown(&table.entries[1]),
-                        "a:say = a/say () s; usage none, endings none, taken; words 0-0;" SERVER_OPTIONS);
+    assert_string_equal(shown(&table.entries[0]),
+                        "say = a_1/say (WORD [MORE]) says; usage none, endings none; words 1-2;"
+                        " [times N] [list FILE required file] [loud none]" SERVER_OPTIONS
+                        " --times:N:how often --list:FILE: --loud:none:");
+    assert_string_equal(shown(&table.entries[1]), "a:say = a/say () s; usage none, endings none, "
+                                                  "taken; words 0-0;" SERVER_OPTIONS);
     assert_string_equal(shown(&table.entries[2]), "a:serve = a/serve () s; usage u, endings .md, "
                                                   "taken, files, lines; words 0-0;" SERVER_OPTIONS);
     assert_string_equal(shown(&table.entries[3]), "a:key find = a/key find () s; usage , endings "
@@ -111,9 +112,16 @@ static void a_table_is_read_whole(void **state)
 static void what_is_malformed_is_left_out(void **state)
 {
     static const char *const cases[] = {
-        "7", "null", "{}",
-        ENTRY("", ""), ENTRY("Up", ""), ENTRY("a_b", ""), ENTRY("a/b", ""), ENTRY("a`", ""),
-        ENTRY("a{", ""), ENTRY("a:", ""),
+        "7",
+        "null",
+        "{}",
+        ENTRY("", ""),
+        ENTRY("Up", ""),
+        ENTRY("a_b", ""),
+        ENTRY("a/b", ""),
+        ENTRY("a`", ""),
+        ENTRY("a{", ""),
+        ENTRY("a:", ""),
         "{\"instance\":\"\",\"name\":\"n\",\"summary\":\"s\",\"arguments\":\"\"}",
         "{\"instance\":\"a b\",\"name\":\"n\",\"summary\":\"s\",\"arguments\":\"\"}",
         "{\"name\":\"n\",\"summary\":\"s\",\"arguments\":\"\"}",
@@ -121,8 +129,10 @@ static void what_is_malformed_is_left_out(void **state)
         "{\"instance\":\"a\",\"name\":\"n\",\"arguments\":\"\"}",
         "{\"instance\":\"a\",\"name\":\"n\",\"summary\":\"s\"}",
         "{\"instance\":\"a\",\"name\":\"n\",\"summary\":\"s\",\"arguments\":7}",
-        ENTRY("n", ",\"options\":[7]"), ENTRY("n", ",\"options\":[{\"name\":\"\"}]"),
-        ENTRY("n", ",\"options\":[{\"name\":\"a b\"}]"), ENTRY("n", ",\"options\":[{\"name\":\"a_\"}]"),
+        ENTRY("n", ",\"options\":[7]"),
+        ENTRY("n", ",\"options\":[{\"name\":\"\"}]"),
+        ENTRY("n", ",\"options\":[{\"name\":\"a b\"}]"),
+        ENTRY("n", ",\"options\":[{\"name\":\"a_\"}]"),
         ENTRY("n", ",\"options\":[{\"name\":\"ok\"},{\"name\":\"/\"}]"),
     };
     char answer[1024];
@@ -147,8 +157,9 @@ static void as_many_options_as_a_command_may_have(void **state)
 
     (void)state;
     for (int count = 63; count <= 65; count++) {
-        strcpy(answer, HEAD("200 OK") "{\"commands\":[{\"instance\":\"a\",\"name\":\"n\",\"summary\":"
-                                      "\"s\",\"arguments\":\"\",\"options\":[");
+        strcpy(answer,
+               HEAD("200 OK") "{\"commands\":[{\"instance\":\"a\",\"name\":\"n\",\"summary\":"
+                              "\"s\",\"arguments\":\"\",\"options\":[");
         for (int i = 0; i < count; i++)
             sprintf(answer + strlen(answer), "%s{\"name\":\"o%d\"}", i ? "," : "", i);
         strcat(answer, "]}]}");
@@ -234,9 +245,9 @@ static void a_command_is_found_by_its_words(void **state)
     };
 
     (void)state;
-    assert_true(read_table(
-        TABLE(ENTRY("one", "") "," ENTRY("guard post", "") "," ENTRY("guard duty", "") "," ENTRY(
-            "serve", "") ",{\"instance\":\"b\",\"name\":\"one\",\"summary\":\"s\",\"arguments\":\"\"}")));
+    assert_true(read_table(TABLE(ENTRY("one", "") "," ENTRY("guard post", "") "," ENTRY(
+        "guard duty", "") "," ENTRY("serve", "") ",{\"instance\":\"b\",\"name\":\"one\","
+                                                 "\"summary\":\"s\",\"arguments\":\"\"}")));
     assert_int_equal(table.count, 5);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char                   *words[4] = { NULL };
@@ -261,8 +272,9 @@ static void the_usage_line_is_as_it_is_typed(void **state)
                                           "usage: backplane y\n", "usage: backplane z A B\n" };
 
     (void)state;
-    assert_true(read_table(TABLE(SAY "," ENTRY("x", "") "," ENTRY("y", ",\"usage\":\"\"") "," ENTRY(
-        "z", ",\"usage\":\"A B\""))));
+    assert_true(read_table(
+        TABLE(SAY "," ENTRY("x", "") "," ENTRY("y", ",\"usage\":\"\"") "," ENTRY("z", ",\"usage\":"
+                                                                                      "\"A B\""))));
     for (size_t i = 0; i < 4; i++) {
         stderr_begin();
         app_table_print_usage(&table.entries[i]);
@@ -306,8 +318,8 @@ static bool run(const char *line, const char *listed, const char *answer, int *s
 }
 
 #define COMMANDS                                                                                   \
-    TABLE(SAY "," ENTRY("guard post", ",\"options\":[]") "," ENTRY("serve", "") "," ENTRY(         \
-        "guard duty", ""))
+    TABLE(SAY "," ENTRY("guard post",                                                              \
+                        ",\"options\":[]") "," ENTRY("serve", "") "," ENTRY("guard duty", ""))
 #define DONE "{\"end\":{\"status\":0}}\n"
 
 static void what_was_typed_is_sent_and_what_comes_is_printed(void **state)
@@ -319,8 +331,8 @@ static void what_was_typed_is_sent_and_what_comes_is_printed(void **state)
     } cases[] = {
         { "guard post", HEAD("200 OK") "{\"print\":\"a\\n\"}\n{\"warn\":\"b\\n\"}\n" DONE, 0,
           "a/guard/post", "{\"words\":[],\"options\":{}}\n", "a\n", "b\n" },
-        { "a:guard post", HEAD("200 OK") "\n\n{\"print\":\"\\u001b\"}\n" DONE "{\"print\":\"c\"}\n", 0,
-          "a/guard/post", "{\"words\":[],\"options\":{}}\n", "\\x1bc", "" },
+        { "a:guard post", HEAD("200 OK") "\n\n{\"print\":\"\\u001b\"}\n" DONE "{\"print\":\"c\"}\n",
+          0, "a/guard/post", "{\"words\":[],\"options\":{}}\n", "\\x1bc", "" },
         { "a:serve", HEAD("200 OK") "{\"end\":{\"status\":7}}\n", 7, "a/serve",
           "{\"words\":[],\"options\":{}}\n", "", "" },
         { "a:serve", HEAD("200 OK") "{\"end\":{\"status\":255}}\n", 255, "a/serve",
@@ -335,8 +347,8 @@ static void what_was_typed_is_sent_and_what_comes_is_printed(void **state)
           "{\"words\":[\"one\",\"two\"],\"options\":{\"times\":\"2\",\"list\":\"/dev/null\","
           "\"loud\":true}}\n{\"option\":\"list\",\"name\":\"/dev/null\"}\n0\n",
           "", "backplane say: no (status 409)\n" },
-        { "say --list /dev/null -- --loud", HEAD("200 OK") "{\"end\":{\"status\":0,\"usage\":true}}\n",
-          2, "a_1/say",
+        { "say --list /dev/null -- --loud",
+          HEAD("200 OK") "{\"end\":{\"status\":0,\"usage\":true}}\n", 2, "a_1/say",
           "{\"words\":[\"--loud\"],\"options\":{\"list\":\"/dev/null\"}}\n"
           "{\"option\":\"list\",\"name\":\"/dev/null\"}\n0\n",
           "", SAY_USAGE },
@@ -352,11 +364,13 @@ static void what_was_typed_is_sent_and_what_comes_is_printed(void **state)
           "backplane guard post: the server refused (status 400)\n" },
         { "a:guard post", HEAD("200 OK") "{\"print\":\"x\"}\n{\"end\":7}\n", 1, "a/guard/post",
           "{\"words\":[],\"options\":{}}\n", "x",
-          "backplane a:guard: the answer of %s ended before the command did: the server ended or the "
+          "backplane a:guard: the answer of %s ended before the command did: the server ended or "
+          "the "
           "connection was cut; its log says more\n" },
         { "guard post", HEAD("200 OK") "{\"end\":{\"status\":0}}", 1, "a/guard/post",
           "{\"words\":[],\"options\":{}}\n", "",
-          "backplane guard post: the answer of %s ended before the command did: the server ended or "
+          "backplane guard post: the answer of %s ended before the command did: the server ended "
+          "or "
           "the connection was cut; its log says more\n" },
         { "guard post", HEAD("200 OK") "nonsense\n", 1, "a/guard/post",
           "{\"words\":[],\"options\":{}}\n", "",
@@ -430,8 +444,7 @@ static void what_is_typed_wrong_does_not_reach_the_server(void **state)
     }
 }
 
-#define GUARD_HELP(second)                                                                         \
-    "usage: backplane guard " second " [OPTION]...\n\n  s\n\n"
+#define GUARD_HELP(second) "usage: backplane guard " second " [OPTION]...\n\n  s\n\n"
 static void help_is_of_one_or_of_all_with_the_first_word(void **state)
 {
     int         status;

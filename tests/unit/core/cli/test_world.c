@@ -49,8 +49,7 @@ static void words_for_a_shell_are_cut_out(void **state)
         { "$(pwd)", "$(pwd)" },
         { "a$(pwd)/x", "$(pwd)/x" },
         { "$(345678901234567890123456789012345678)x", "$(345678901234567890123456789012345678)x" },
-        { "$(3456789012345678901234567890123456789)x",
-          "$(3456789012345678901234567890123456789)" },
+        { "$(3456789012345678901234567890123456789)x", "$(3456789012345678901234567890123456789)" },
         { "%(x)", "" },
         { "a ~ $( b", "$( b" },
         { "${A}", "" },
@@ -188,9 +187,9 @@ static void a_user_is_looked_up(void **state)
 
 static void a_place_is_found_by_its_path(void **state)
 {
-    struct conf *conf = resolve("server: { listen: [ 'unix:/a', 'unix:/b' ],\n"
-                                "          auth: { mode: none } }\n"
-                                "app: { console: }\n");
+    struct conf            *conf = resolve("server: { listen: [ 'unix:/a', 'unix:/b' ],\n"
+                                                      "          auth: { mode: none } }\n"
+                                                      "app: { console: }\n");
     struct world            world = { .conf = conf };
     const struct conf_node *list;
 
@@ -231,9 +230,9 @@ static void see(struct world *world, const struct world_option *option, void *ar
     assert_non_null(option->field);
     if (strcmp(option->option.name, seen->only) == 0)
         snprintf(seen->text + len, sizeof(seen->text) - len, "%s%s=" BP_FMT "%s%s\n",
-                 option->instance ? option->instance->kind : "host ",
-                 option->instance ? "." : "", BP_ARG(*(const bp_str *)option->field),
-                 option->node ? " written" : "", option->owner ? "" : " nowhere");
+                 option->instance ? option->instance->kind : "host ", option->instance ? "." : "",
+                 BP_ARG(*(const bp_str *)option->field), option->node ? " written" : "",
+                 option->owner ? "" : " nowhere");
 }
 
 static void every_option_is_visited_with_its_value(void **state)
@@ -241,8 +240,8 @@ static void every_option_is_visited_with_its_value(void **state)
     struct conf *conf = resolve("data_dir: /srv\nstorage: { main: { use: sqlite, path: /x } }\n"
                                 "app: { retrieval: { storage: main, path: ~ } }\n"
                                 "log: { file: /log }\n");
-    struct world        world = { .conf = conf };
-    struct seen         seen = { .only = "path" };
+    struct world world = { .conf = conf };
+    struct seen  seen = { .only = "path" };
     struct world_option option;
 
     (void)state;
@@ -272,8 +271,8 @@ static void every_option_is_visited_with_its_value(void **state)
 
 static void a_sentence_stands_at_its_value_or_at_its_owner(void **state)
 {
-    struct conf *conf = resolve("storage:\n  main: { use: sqlite, path: /x }\n"
-                                "app: { retrieval: { storage: main } }\n");
+    struct conf        *conf = resolve("storage:\n  main: { use: sqlite, path: /x }\n"
+                                              "app: { retrieval: { storage: main } }\n");
     struct world        world = { .conf = conf };
     struct world_option option, host = { .option.name = "data_dir" };
 

@@ -128,6 +128,34 @@ static void a_call_of_its_own_gives_its_status_and_sentence(void **state)
     on_call(run_apart);
 }
 
+/* In place of the loop's own (see CMakeLists.txt): false is what it says without memory. */
+bool        __real_call_start(struct worker *on, const struct call_options *options,
+                              void (*run)(bp_call *call, void *arg), void  *arg);
+bool        __wrap_call_start(struct worker *on, const struct call_options *options,
+                              void (*run)(bp_call *call, void *arg), void  *arg);
+static bool has_no_fiber;
+
+bool __wrap_call_start(struct worker *on, const struct call_options *options,
+                       void (*run)(bp_call *call, void *arg), void  *arg)
+{
+    return !has_no_fiber && __real_call_start(on, options, run, arg);
+}
+
+static void run_nowhere(bp_call *call)
+{
+    has_no_fiber = true;
+    assert_int_equal(conform.apart(call, run_well, NULL), BP_NO_MEMORY);
+    has_no_fiber = false;
+    assert_true(bp_str_is(call->error.message, "no fiber for another call"));
+    assert_int_equal(call->error.status, BP_NO_MEMORY);
+}
+
+static void a_call_that_cannot_begin_is_told(void **state)
+{
+    (void)state;
+    on_call(run_nowhere);
+}
+
 /* ---- the restart command ---- */
 
 static char folder[64];
@@ -230,6 +258,7 @@ int main(void)
         T(a_call_is_cancelled_at_the_suspension_that_is_wanted),
         T(a_deadline_can_be_set),
         T(a_call_of_its_own_gives_its_status_and_sentence),
+        T(a_call_that_cannot_begin_is_told),
         T(a_command_restarts_a_server_or_says_why_not),
         cmocka_unit_test(without_a_command_there_is_no_restart),
         cmocka_unit_test(a_kind_has_the_phases_of_its_cases),
