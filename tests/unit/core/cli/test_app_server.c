@@ -88,11 +88,10 @@ static const char *shown(const struct app_entry *entry)
 static void a_table_is_read_whole(void **state)
 {
     (void)state;
-    assert_true(read_table(TABLE(
-        SAY "," ENTRY("say", ",\"options\":[]") "," ENTRY("serve", ",\"usage\":\"u\",\"endings\":"
-                                                                   "\".md\",\"files\":true,\"count_"
-                                                                   "lines\":true") "," ENTRY(
-            "key find", ",\"usage\":\"\"") "," ENTRY("keys", ""))));
+    assert_true(read_table(TABLE(SAY "," ENTRY("say", ",\"options\":[]") "," ENTRY(
+        "serve", ",\"usage\":\"u\",\"endings\":"
+                 "\".md\",\"files\":true,\"count_"
+                 "lines\":true") "," ENTRY("key find", ",\"usage\":\"\"") "," ENTRY("keys", ""))));
     assert_int_equal(table.count, 5);
     assert_string_equal(shown(&table.entries[0]),
                         "say = a_1/say (WORD [MORE]) says; usage none, endings none; words 1-2;"

@@ -23,8 +23,7 @@ static struct conf *with(const char *rest)
 {
     char text[1024];
 
-    snprintf(text, sizeof(text),
-             "llm: { x: { use: everything, %s } }\napp: { console: }\n", rest);
+    snprintf(text, sizeof(text), "llm: { x: { use: everything, %s } }\napp: { console: }\n", rest);
     return resolve(text);
 }
 
@@ -55,10 +54,10 @@ static void every_host_of_a_url_or_an_address_is_looked_up(void **state)
         { "url: 'http://127.0.0.1'", "" },
         { "url: 'http://localhost:1'", "" },
         { "url: 'http://[::1]:1'", "" },
-        { "url: 'http://127.0.0.1', database: 'postgres://u@a.invalid:1,b.invalid,[::1]:2,c.invalid/x'",
+        { "url: 'http://127.0.0.1', database: "
+          "'postgres://u@a.invalid:1,b.invalid,[::1]:2,c.invalid/x'",
           "a.invalid b.invalid c.invalid" },
-        { "url: 'http://127.0.0.1', database: 'postgres://a.invalid,a.invalid/x'",
-          "a.invalid" },
+        { "url: 'http://127.0.0.1', database: 'postgres://a.invalid,a.invalid/x'", "a.invalid" },
         { "url: 'http://127.0.0.1', address: 'a.invalid:1'", "a.invalid" },
         { "url: 'http://127.0.0.1', address: '127.0.0.1:1'", "" },
         { "url: 'http://127.0.0.1', address: '[::1]:1'", "" },
@@ -83,7 +82,8 @@ static void every_host_of_a_url_or_an_address_is_looked_up(void **state)
 static void credentials_are_found_where_others_can_read_them(void **state)
 {
 #define KEY ", api_key: '${KEY}'"
-    static const char plain[] = "sends api_key over a plain connection, where anyone on the network "
+    static const char plain[] = "sends api_key over a plain connection, where anyone on the "
+                                "network "
                                 "can read it: use https://";
     static const char written[] = "holds a password written into this file; keep the URL elsewhere "
                                   "and write ${NAME} or ${file:/run/secrets/url}";

@@ -53,17 +53,25 @@ static void on_call(void (*run)(bp_call *call))
 
 /* ---- suspensions ---- */
 
+/* Suspends once: a sleep may do so twice, when its timer comes early. */
+static bp_status suspend(bp_call *call)
+{
+    call_wake(call);
+    return call_wait(call, BP_FOREVER, "its wake");
+}
+
 static void cancel_at_each(bp_call *call)
 {
     conform.cancel_at(call, 99);
-    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
-    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
+    assert_int_equal(suspend(call), BP_OK);
+    assert_int_equal(suspend(call), BP_OK);
     assert_int_equal(conform.suspensions(call), 2);
     conform.cancel_at(call, 2);
     assert_int_equal(conform.suspensions(call), 0);
-    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
+    assert_int_equal(suspend(call), BP_OK);
     assert_int_equal(conform.suspensions(call), 1);
-    assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_CANCELLED);
+    assert_int_equal(suspend(call), BP_CANCELLED);
+    assert_int_equal(conform.suspensions(call), 2);
 }
 
 static void a_call_is_cancelled_at_the_suspension_that_is_wanted(void **state)
