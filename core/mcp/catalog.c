@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/str.h"
 #include "schema/params.h"
 
 enum { CATALOG_BYTES_MAX = 64 << 20, NAME_BYTES_MAX = 64 };

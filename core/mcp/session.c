@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/str.h"
 #include "mcp/session_store.h"
 
 enum { BUCKETS = 4096, CLIENT_BUCKETS = 4096, LOOK_AT_MAX = 256, FORGOTTEN_S = 60 };
