@@ -83,10 +83,14 @@ static inline bp_status failure_of(bp_call *of, enum operation operation)
     }
     if (failures[operation].times > 0 && --failures[operation].times == 0)
         failures[operation].status = BP_OK;
+    if (status == BP_CANCELLED)
+        testhost_cancel(of);
     return bp_fail(of, status, "%s fails on purpose", names[operation]);
 }
 
 /* ---- the vector store ---- */
+
+enum { FAKE_POINTS = 2100 };
 
 struct fake_point {
     uint64_t id;
@@ -98,7 +102,7 @@ struct fake_collection {
     char              name[128], model[64], language[32], owner[64];
     uint32_t          dimensions, metric;
     bool              is_there;
-    struct fake_point points[256];
+    struct fake_point points[FAKE_POINTS];
     size_t            count;
 };
 
@@ -109,7 +113,8 @@ static struct fake_store {
     uint32_t               vector_count, words_count;
     bool                   is_rank_only;
     int64_t                search_takes_ns;
-    const char            *bad; /* words with this are BP_INVALID */
+    const char            *bad;       /* words with this are BP_INVALID */
+    const char            *meanwhile; /* SQL of another process during the next upsert */
 } store;
 
 /* Of the collections that were ever made: "C0", "C1", ... */
@@ -208,7 +213,7 @@ static inline void put_point(struct fake_collection *collection, uint64_t id, bo
         free(place->words);
         free(place->metadata);
     } else {
-        assert_true(collection->count < 256);
+        assert_true(collection->count < FAKE_POINTS);
         memmove(place + 1, place, behind * sizeof(*place));
         collection->count++;
     }
@@ -242,6 +247,12 @@ static inline bp_status fake_upsert(bp_call *of, void *self, bp_str name, const 
     for (size_t i = 0; i < count; i++)
         if (store.bad && points[i].words.len && strstr(points[i].words.data, store.bad))
             return bp_fail(of, BP_INVALID, "the store wants no %s", store.bad);
+    if (store.meanwhile)
+        assert_ok(bp_storage_exec(of, testhost_peer(storage), NULL,
+                                  &(bp_statement){ .struct_size = sizeof(bp_statement),
+                                                   .sql = bp_str_of(store.meanwhile) },
+                                  NULL));
+    store.meanwhile = NULL;
     note("upsert C%zu", number_of(found));
     for (size_t i = 0; i < count; i++) {
         note(" %llu", (unsigned long long)points[i].id);
@@ -514,6 +525,8 @@ static inline bp_status storage_failure(bp_call *of)
     if (broken.countdown == 0 || --broken.countdown > 0)
         return BP_OK;
     broken.has_failed = true;
+    if (broken.status == BP_CANCELLED)
+        testhost_cancel(of);
     return bp_fail(of, broken.status ? broken.status : BP_IO, "the storage fails on purpose");
 }
 

@@ -1,5 +1,5 @@
-/* test_file.c - vector/local and its file: what is swept away and when, and what each operation says
- * and keeps when another program has locked, changed or spoilt the file.
+/* test_file.c - vector/local and its file: what is swept away and when, and what each operation
+ * says and keeps when another program has locked, changed or spoilt the file.
  */
 #include "plugins/vector_local/vector_file.h"
 
@@ -89,8 +89,7 @@ static void a_vacuum_sweeps_and_gives_the_room_back(void **state)
     fill("other", 1);
     assert_ok(ops->drop(call, self, BP_STR("other")));
     testhost_cancel(call);
-    assert_string_equal(told(ops->maintain(call, self, BP_STR("vacuum"))),
-                        "cancelled: ");
+    assert_string_equal(told(ops->maintain(call, self, BP_STR("vacuum"))), "cancelled: ");
     next_call();
     assert_string_equal(file_row(SIZES("3")), "1|1|1");
     assert_string_equal(told(ops->maintain(call, self, BP_STR(""))),
@@ -166,8 +165,8 @@ static void add_failure(bp_buf *buf, const char *what, bp_status status)
         bp_buf_addf(buf, "%s %s\n", what, told(status));
 }
 
-/* Each operation on "c", whose point 1 has the words "moss", which of them failed and how; before the
- * drop what the file says to `rows`, unless it is NULL. */
+/* Each operation on "c", whose point 1 has the words "moss", which of them failed and how; before
+ * the drop what the file says to `rows`, unless it is NULL. */
 static const char *all_operations(const char *rows)
 {
     const bp_vector_schema owned = { .struct_size = sizeof(owned),
@@ -195,7 +194,8 @@ static const char *all_operations(const char *rows)
     add_failure(buf, "own", ops->create(call, self, BP_STR("c"), &owned));
     add_failure(buf, "put", put("c", 2, east, "ivy", ""));
     add_failure(buf, "remove", ops->remove(call, self, BP_STR("c"), &one, 1, NULL, &removed));
-    add_failure(buf, "remove by filter", ops->remove(call, self, BP_STR("c"), NULL, 0, filter, &removed));
+    add_failure(buf, "remove by filter",
+                ops->remove(call, self, BP_STR("c"), NULL, 0, filter, &removed));
     bp_buf_addf(buf, "counted %llu, removed %llu\n", (unsigned long long)count,
                 (unsigned long long)removed);
     assert_ok(ops->list(call, self, &infos, &listed));
@@ -249,7 +249,8 @@ static void a_locked_file_is_said_and_nothing_is_half_done(void **state)
     assert_string_equal(all_operations(NULL),
                         bp_format(call,
                                   "create %s\nown %s\nput %s\nremove %s\nremove by filter %s\n"
-                                  "counted 1, removed 99\nin memory 1 of '', 1: 1\ndrop %s\nvacuum %s\n"
+                                  "counted 1, removed 99\nin memory 1 of '', 1: 1\ndrop %s\nvacuum "
+                                  "%s\n"
                                   "in memory 1\n",
                                   locked, locked, locked, locked, locked, locked, locked)
                             .data);
@@ -267,37 +268,33 @@ static void a_table_that_is_missing_fails_what_needs_it(void **state)
     static const struct {
         const char *lost, *wanted;
     } cases[] = {
-        { "points_1",
-          "count invalid: no such table: points_1\n"
-          "scroll invalid: no such table: points_1\n"
-          "snapshot invalid: no such table: points_1\n"
-          "near invalid: no such table: points_1\n"
-          "put invalid: no such table: points_1\n"
-          "remove invalid: no such table: points_1\n"
-          "remove by filter invalid: no such table: points_1\n"
-          "counted 0, removed 99\nin memory 2 of 'somebody', 1: 1\nin memory 1\n" },
-        { "vectors_1",
-          "scroll invalid: no such table: vectors_1\n"
-          "snapshot invalid: no such table: vectors_1\n"
-          "put invalid: no such table: vectors_1\n"
-          "remove invalid: no such table: vectors_1\n"
-          "remove by filter invalid: no such table: vectors_1\n"
-          "counted 1, removed 99\nin memory 2 of 'somebody', 1: 1\n"
-          "vacuum invalid: no such table: vectors_1\nin memory 1\n" },
-        { "words_1",
-          "words invalid: no such table: words_1\n"
-          "put invalid: no such table: words_1\n"
-          "remove invalid: no such table: words_1\n"
-          "remove by filter invalid: no such table: words_1\n"
-          "counted 1, removed 99\nin memory 2 of 'somebody', 1: 1\n"
-          "vacuum invalid: no such table: words_1_data\nin memory 1\n" },
-        { "collections",
-          "snapshot invalid: no such table: collections\n"
-          "create invalid: no such table: collections\n"
-          "own invalid: no such table: collections\n"
-          "counted 1, removed 0\nin memory 1 of '', 1: 2\n"
-          "drop invalid: no such table: collections\n"
-          "vacuum invalid: no such table: collections\nin memory 1\n" },
+        { "points_1", "count invalid: no such table: points_1\n"
+                      "scroll invalid: no such table: points_1\n"
+                      "snapshot invalid: no such table: points_1\n"
+                      "near invalid: no such table: points_1\n"
+                      "put invalid: no such table: points_1\n"
+                      "remove invalid: no such table: points_1\n"
+                      "remove by filter invalid: no such table: points_1\n"
+                      "counted 0, removed 99\nin memory 2 of 'somebody', 1: 1\nin memory 1\n" },
+        { "vectors_1", "scroll invalid: no such table: vectors_1\n"
+                       "snapshot invalid: no such table: vectors_1\n"
+                       "put invalid: no such table: vectors_1\n"
+                       "remove invalid: no such table: vectors_1\n"
+                       "remove by filter invalid: no such table: vectors_1\n"
+                       "counted 1, removed 99\nin memory 2 of 'somebody', 1: 1\n"
+                       "vacuum invalid: no such table: vectors_1\nin memory 1\n" },
+        { "words_1", "words invalid: no such table: words_1\n"
+                     "put invalid: no such table: words_1\n"
+                     "remove invalid: no such table: words_1\n"
+                     "remove by filter invalid: no such table: words_1\n"
+                     "counted 1, removed 99\nin memory 2 of 'somebody', 1: 1\n"
+                     "vacuum invalid: no such table: words_1_data\nin memory 1\n" },
+        { "collections", "snapshot invalid: no such table: collections\n"
+                         "create invalid: no such table: collections\n"
+                         "own invalid: no such table: collections\n"
+                         "counted 1, removed 0\nin memory 1 of '', 1: 2\n"
+                         "drop invalid: no such table: collections\n"
+                         "vacuum invalid: no such table: collections\nin memory 1\n" },
     };
 
     (void)state;
@@ -316,66 +313,57 @@ static void a_table_that_is_missing_fails_what_needs_it(void **state)
 static const struct {
     const char *when, *wanted;
 } refusals[] = {
-    { "INSERT ON points_1",
-      "put conflict: no\n"
-      "counted 1, removed 0\n"
-      "in memory 2 of 'somebody', 0: \n"
-      "in the file null|null|null|csomebody,new\n"
-      "in memory 1\n" },
-    { "INSERT ON vectors_1",
-      "put conflict: no\n"
-      "counted 1, removed 0\n"
-      "in memory 2 of 'somebody', 0: \n"
-      "in the file null|null|null|csomebody,new\n"
-      "in memory 1\n" },
-    { "DELETE ON points_1",
-      "remove conflict: no\n"
-      "remove by filter conflict: no\n"
-      "counted 1, removed 99\n"
-      "in memory 2 of 'somebody', 2: 1,2\n"
-      "in the file 1,2|1,2|1,2|csomebody,new\n"
-      "vacuum conflict: no\n"
-      "in memory 1\n" },
-    { "DELETE ON vectors_1",
-      "remove conflict: no\n"
-      "remove by filter conflict: no\n"
-      "counted 1, removed 99\n"
-      "in memory 2 of 'somebody', 2: 1,2\n"
-      "in the file 1,2|1,2|1,2|csomebody,new\n"
-      "vacuum conflict: no\n"
-      "in memory 1\n" },
-    { "INSERT ON collections",
-      "create conflict: no\n"
-      "counted 1, removed 0\n"
-      "in memory 1 of 'somebody', 1: 2\n"
-      "in the file 2|2|2|csomebody\n"
-      "in memory 0\n" },
-    { "UPDATE ON collections",
-      "own conflict: no\n"
-      "counted 1, removed 0\n"
-      "in memory 2 of '', 1: 2\n"
-      "in the file 2|2|2|c,new\n"
-      "in memory 1\n" },
-    { "DELETE ON collections",
-      "counted 1, removed 0\n"
-      "in memory 2 of 'somebody', 1: 2\n"
-      "in the file 2|2|2|csomebody,new\n"
-      "drop conflict: no\n"
-      "in memory 2\n" },
-    { "INSERT ON words_1_docsize",
-      "put conflict: constraint failed\n"
-      "counted 1, removed 0\n"
-      "in memory 2 of 'somebody', 0: \n"
-      "in the file null|null|null|csomebody,new\n"
-      "in memory 1\n" },
-    { "DELETE ON words_1_docsize",
-      "remove conflict: constraint failed\n"
-      "remove by filter conflict: constraint failed\n"
-      "counted 1, removed 99\n"
-      "in memory 2 of 'somebody', 2: 1,2\n"
-      "in the file 1,2|1,2|1,2|csomebody,new\n"
-      "vacuum conflict: no\n"
-      "in memory 1\n" },
+    { "INSERT ON points_1", "put conflict: no\n"
+                            "counted 1, removed 0\n"
+                            "in memory 2 of 'somebody', 0: \n"
+                            "in the file null|null|null|csomebody,new\n"
+                            "in memory 1\n" },
+    { "INSERT ON vectors_1", "put conflict: no\n"
+                             "counted 1, removed 0\n"
+                             "in memory 2 of 'somebody', 0: \n"
+                             "in the file null|null|null|csomebody,new\n"
+                             "in memory 1\n" },
+    { "DELETE ON points_1", "remove conflict: no\n"
+                            "remove by filter conflict: no\n"
+                            "counted 1, removed 99\n"
+                            "in memory 2 of 'somebody', 2: 1,2\n"
+                            "in the file 1,2|1,2|1,2|csomebody,new\n"
+                            "vacuum conflict: no\n"
+                            "in memory 1\n" },
+    { "DELETE ON vectors_1", "remove conflict: no\n"
+                             "remove by filter conflict: no\n"
+                             "counted 1, removed 99\n"
+                             "in memory 2 of 'somebody', 2: 1,2\n"
+                             "in the file 1,2|1,2|1,2|csomebody,new\n"
+                             "vacuum conflict: no\n"
+                             "in memory 1\n" },
+    { "INSERT ON collections", "create conflict: no\n"
+                               "counted 1, removed 0\n"
+                               "in memory 1 of 'somebody', 1: 2\n"
+                               "in the file 2|2|2|csomebody\n"
+                               "in memory 0\n" },
+    { "UPDATE ON collections", "own conflict: no\n"
+                               "counted 1, removed 0\n"
+                               "in memory 2 of '', 1: 2\n"
+                               "in the file 2|2|2|c,new\n"
+                               "in memory 1\n" },
+    { "DELETE ON collections", "counted 1, removed 0\n"
+                               "in memory 2 of 'somebody', 1: 2\n"
+                               "in the file 2|2|2|csomebody,new\n"
+                               "drop conflict: no\n"
+                               "in memory 2\n" },
+    { "INSERT ON words_1_docsize", "put conflict: constraint failed\n"
+                                   "counted 1, removed 0\n"
+                                   "in memory 2 of 'somebody', 0: \n"
+                                   "in the file null|null|null|csomebody,new\n"
+                                   "in memory 1\n" },
+    { "DELETE ON words_1_docsize", "remove conflict: constraint failed\n"
+                                   "remove by filter conflict: constraint failed\n"
+                                   "counted 1, removed 99\n"
+                                   "in memory 2 of 'somebody', 2: 1,2\n"
+                                   "in the file 1,2|1,2|1,2|csomebody,new\n"
+                                   "vacuum conflict: no\n"
+                                   "in memory 1\n" },
 };
 
 /* And what had been written before it goes back. */
@@ -407,7 +395,8 @@ static void a_row_that_cannot_be_read_fails_what_meets_it(void **state)
     (void)state;
     fill("c", 3);
     file_run("UPDATE points_1 SET metadata = '{' WHERE id = 3");
-    assert_string_equal(all_operations(NULL), "count invalid: malformed JSON\n"
+    assert_string_equal(all_operations(NULL),
+                        "count invalid: malformed JSON\n"
                         "near invalid: malformed JSON\n"
                         "remove by filter invalid: malformed JSON\n"
                         "counted 0, removed 1\nin memory 2 of 'somebody', 2: 2,3\nin memory 1\n");
@@ -418,14 +407,16 @@ static void a_word_index_that_is_spoilt_fails_what_meets_it(void **state)
     (void)state;
     fill("c", 3);
     file_run("UPDATE words_1_data SET block = x'00' WHERE id > 10");
-    assert_string_equal(
-        all_operations(NULL),
-        bp_format(call,
-                  "words data: %s/store/vectors.db is damaged or is not a database (database disk "
-                  "image is malformed): stop the server and restore the last backup\n"
-                  "counted 3, removed 1\nin memory 2 of 'somebody', 1: 2\nin memory 1\n",
-                  directory)
-            .data);
+    assert_string_equal(all_operations(NULL),
+                        bp_format(call,
+                                  "words data: %s/store/vectors.db is damaged or is not a database "
+                                  "(database disk "
+                                  "image is malformed): stop the server and restore the last "
+                                  "backup\n"
+                                  "counted 3, removed 1\nin memory 2 of 'somebody', 1: 2\nin "
+                                  "memory 1\n",
+                                  directory)
+                            .data);
 }
 
 struct dropping {
@@ -467,7 +458,7 @@ static void a_collection_that_is_dropped_meanwhile_is_read_to_its_end(void **sta
 /* The sentence of a start that fails, without the folder. */
 static const char *refused_start(void)
 {
-    static const char before[] = "vector/local \"second\": shared_create: ";
+    static const char     before[] = "vector/local \"second\": shared_create: ";
     const testhost_option options[] = { { "path", "store" } };
     testhost_instance    *second = testhost_instance_create(host, plugin, "second", options, 1);
     const char           *problem = testhost_problem(host);

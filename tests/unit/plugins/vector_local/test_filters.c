@@ -1,5 +1,5 @@
-/* test_filters.c - vector/local, filter_sql.c: how many values a filter may have, which of them equal
- * a number, and bounds; and pages of a scroll, and words that are looked for by reading.
+/* test_filters.c - vector/local, filter_sql.c: how many values a filter may have, which of them
+ * equal a number, and bounds; and pages of a scroll, and words that are looked for by reading.
  */
 #include "plugins/vector_local/vector_file.h"
 
@@ -31,10 +31,18 @@ static const char *selected(const bp_filter *filter)
 static void put_numbers(void)
 {
     static const char *const metadata[] = {
-        "{\"n\":9007199254740992}", "{\"n\":9007199254740993}", "{\"n\":9007199254740992.0}",
-        "{\"n\":3}",                "{\"n\":3.0}",              "{\"n\":2.5}",
-        "{\"n\":true}",             "{\"n\":\"3\"}",            "{\"n\":[3,9,\"x\"]}",
-        "{\"n\":[]}",               "{\"n\":0}",                "{\"n\":false}",
+        "{\"n\":9007199254740992}",
+        "{\"n\":9007199254740993}",
+        "{\"n\":9007199254740992.0}",
+        "{\"n\":3}",
+        "{\"n\":3.0}",
+        "{\"n\":2.5}",
+        "{\"n\":true}",
+        "{\"n\":\"3\"}",
+        "{\"n\":[3,9,\"x\"]}",
+        "{\"n\":[]}",
+        "{\"n\":0}",
+        "{\"n\":false}",
     };
 
     assert_ok(make("c", 2, BP_COSINE, "en"));
@@ -69,7 +77,8 @@ static void a_value_equals_what_is_of_its_sort(void **state)
     assert_string_equal(selected(IN_TEXT("n", TEXT("x"), TEXT("3"))), "8 9 ");
     assert_string_equal(selected(IN_TEXT("n", BOOL(1))), "7 ");
     assert_string_equal(selected(IN_TEXT("n", BOOL(0))), "12 ");
-    assert_string_equal(selected(IN_TEXT("n", BOOL(0), BOOL(1), INTEGER(0), NUMBER(2.5), TEXT("x"))),
+    assert_string_equal(selected(
+                            IN_TEXT("n", BOOL(0), BOOL(1), INTEGER(0), NUMBER(2.5), TEXT("x"))),
                         "6 7 9 11 12 ");
     assert_string_equal(selected(FIELD(BP_FILTER_IN, "n")), "");
     assert_string_equal(selected(between(big, big, false, false)), "1 3 ");
@@ -81,8 +90,7 @@ static void a_value_equals_what_is_of_its_sort(void **state)
     assert_string_equal(selected(RANGE("n", 2.5, 3, false, true)), "6 ");
     assert_string_equal(selected(RANGE("n", -INFINITY, 0, false, false)), "11 ");
     assert_string_equal(selected(RANGE("n", -INFINITY, 0, false, true)), "");
-    assert_string_equal(selected(RANGE("n", -INFINITY, INFINITY, true, true)),
-                        "1 2 3 4 5 6 9 11 ");
+    assert_string_equal(selected(RANGE("n", -INFINITY, INFINITY, true, true)), "1 2 3 4 5 6 9 11 ");
     assert_string_equal(selected(PREFIX("n", "x")), "9 ");
 }
 
@@ -93,7 +101,8 @@ static const bp_filter *of_values(size_t count)
     bp_value  *values = BP_NEW_ARRAY(call, bp_value, count);
 
     for (size_t i = 0; i < count; i++)
-        values[i] = (bp_value){ .type = BP_VALUE_NUMBER, .number = i + 1 < count ? 100.5 + i : 2.5 };
+        values[i] = (bp_value){ .type = BP_VALUE_NUMBER,
+                                .number = i + 1 < count ? 100.5 + i : 2.5 };
     *filter = *FIELD(BP_FILTER_IN, "n");
     filter->values = values;
     filter->value_count = count;

@@ -1,5 +1,5 @@
-/* vector_file.h - the file of the embedded vector store, as another program opens it while the store
- * is in use. */
+/* vector_file.h - the file of the embedded vector store, as another program opens it while the
+ * store is in use. */
 #ifndef VECTOR_FILE_H
 #define VECTOR_FILE_H
 
@@ -45,7 +45,8 @@ static inline const char *file_row(const char *sql)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     if (sqlite3_step(statement) == SQLITE_ROW)
         for (int i = 0; i < sqlite3_column_count(statement); i++)
-            bp_buf_addf(buf, "%s%s", i ? "|" : "", sqlite3_column_type(statement, i) == SQLITE_NULL
+            bp_buf_addf(buf, "%s%s", i ? "|" : "",
+                        sqlite3_column_type(statement, i) == SQLITE_NULL
                             ? "null"
                             : (const char *)sqlite3_column_text(statement, i));
     sqlite3_finalize(statement);
