@@ -1,4 +1,5 @@
-/* commands_rig.h - commands of the app `retrieval` as they are typed: options, files, what was printed.
+/* commands_rig.h - commands of the app `retrieval` as they are typed: options, files, what was
+ * printed.
  */
 #ifndef RETRIEVAL_COMMANDS_RIG_H
 #define RETRIEVAL_COMMANDS_RIG_H
@@ -13,7 +14,7 @@ static inline testhost_command_reply run_with(const testhost_command *typed)
 
 /* Options are "name", "value" pairs, ended by NULL. */
 static inline testhost_command_reply run(const char *name, const char *word,
-                                  const testhost_option *options, const testhost_file *files)
+                                         const testhost_option *options, const testhost_file *files)
 {
     testhost_command typed = {
         .name = name, .words = &word, .word_count = word != NULL, .options = options, .files = files
@@ -47,7 +48,8 @@ static inline testhost_command_reply run(const char *name, const char *word,
         "collection", name                                                                         \
     }
 
-static inline void assert_printed(testhost_command_reply reply, int exit_status, const char *printed)
+static inline void assert_printed(testhost_command_reply reply, int exit_status,
+                                  const char *printed)
 {
     if (reply.exit_status != exit_status || strcmp(reply.printed, printed) != 0)
         fail_msg("exit %d, printed \"%s\", warned \"%s\", error \"" BP_FMT "\"", reply.exit_status,

@@ -92,14 +92,30 @@ static void grades_are_whole_numbers(void **state)
         const char *grade;
         bool        is_one, is_positive;
     } cases[] = {
-        { "1", true, true },      { "0", true, false },       { "-1", true, false },
-        { " 1", true, true },     { "1 ", true, true },       { "\t 1 \t", true, true },
-        { "10", true, true },     { "1\r", true, true },      { "1\r\r", true, true },
-        { "", false, false },     { " ", false, false },      { "-", false, false },
-        { "--1", false, false },  { "+1", false, false },     { "1.5", false, false },
-        { "x", false, false },    { "1x", false, false },     { "- 1", false, false },
-        { "/", false, false },    { ":", false, false },      { "9", true, true },
-        { "1 1", false, false },  { "\r1", false, false },    { "-0", true, false },
+        { "1", true, true },
+        { "0", true, false },
+        { "-1", true, false },
+        { " 1", true, true },
+        { "1 ", true, true },
+        { "\t 1 \t", true, true },
+        { "10", true, true },
+        { "1\r", true, true },
+        { "1\r\r", true, true },
+        { "", false, false },
+        { " ", false, false },
+        { "-", false, false },
+        { "--1", false, false },
+        { "+1", false, false },
+        { "1.5", false, false },
+        { "x", false, false },
+        { "1x", false, false },
+        { "- 1", false, false },
+        { "/", false, false },
+        { ":", false, false },
+        { "9", true, true },
+        { "1 1", false, false },
+        { "\r1", false, false },
+        { "-0", true, false },
         { "99999999999999999999", true, true },
     };
 
@@ -119,8 +135,9 @@ static void grades_are_whole_numbers(void **state)
             assert_string_equal(reply.warned, "backplane eval: r.tsv:2: not \"query TAB document "
                                               "TAB grade\"\n");
         else if (!cases[i].is_positive)
-            assert_string_equal(reply.warned, "backplane eval: none of the queries has a positive "
-                                              "judgement: do the ids of q.jsonl and r.tsv agree?\n");
+            assert_string_equal(reply.warned,
+                                "backplane eval: none of the queries has a positive "
+                                "judgement: do the ids of q.jsonl and r.tsv agree?\n");
     }
 }
 
@@ -170,8 +187,7 @@ static void what_fails_is_no_figure(void **state)
     assert_int_equal(reply.status, BP_INVALID);
     assert_string_equal(bp_error_of(call)->message.data,
                         "\"mode\" is \"hybrid\", \"words\" or \"vector\"");
-    reply = run("eval", NULL,
-                OPTIONS(IN("none"), { "queries", "q.jsonl" }, { "qrels", "r.tsv" }),
+    reply = run("eval", NULL, OPTIONS(IN("none"), { "queries", "q.jsonl" }, { "qrels", "r.tsv" }),
                 FILES({ "q.jsonl", BP_STR("{\"id\":\"q\",\"text\":\"x\"}"), "queries" },
                       { "r.tsv", BP_STR("q\td\t1"), "qrels" }));
     assert_int_equal(reply.status, BP_NOT_FOUND);

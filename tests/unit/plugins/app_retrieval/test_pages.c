@@ -1,11 +1,12 @@
-/* test_pages.c - what goes page by page: all ids compared (upkeep.c), a deleted collection swept; and
- * what another process does in the middle of a take-up (take_up.c).
+/* test_pages.c - what goes page by page: all ids compared (upkeep.c), a deleted collection swept;
+ * and what another process does in the middle of a take-up (take_up.c).
  */
 #include "plugins/app_retrieval/retrieval_test.h"
 
 #define NUMBERS "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
 
-/* "docs" with so many documents of one passage each; passages and points have the documents' ids. */
+/* "docs" with so many documents of one passage each; passages and points have the documents' ids.
+ */
 static void begin(int count)
 {
     char text[512];
@@ -35,14 +36,13 @@ static void assert_verified(int passages, int points, int missing, int needless)
 {
     testhost_reply reply = request("POST", "/api/v1/collections/docs/verify", "");
 
-    assert_told(reply,
-                bp_format(call,
-                          "200 {\"collection\":\"docs\",\"documents\":%d,\"passages\":%d,"
-                          "\"points\":%d,\"missing\":%d,\"needless\":%d,\"behind\":%d,"
-                          "\"build\":0%s}",
-                          passages, passages, points, missing, needless, missing,
-                          missing ? ",\"run\":\"build.1\"" : "")
-                    .data);
+    assert_told(reply, bp_format(call,
+                                 "200 {\"collection\":\"docs\",\"documents\":%d,\"passages\":%d,"
+                                 "\"points\":%d,\"missing\":%d,\"needless\":%d,\"behind\":%d,"
+                                 "\"build\":0%s}",
+                                 passages, passages, points, missing, needless, missing,
+                                 missing ? ",\"run\":\"build.1\"" : "")
+                           .data);
 }
 
 static void compare_with(int count)
