@@ -16,7 +16,7 @@
 #ifdef BP_CHECKS
 #define CHECK(condition) CHECK_ALWAYS(condition)
 #else
-#define CHECK(condition) ((void)sizeof(!(condition)))
+#define CHECK(condition) ((void)(0 && (condition)))
 #endif
 
 _Noreturn void check_failed(const char *file, int line, const char *condition)
