@@ -7,10 +7,13 @@
 /* "docs" with the documents d1 to d`count`, which each search finds in this order. */
 static void begin(int count)
 {
+    char text[64];
+
     START({ "verify", "0" });
     make_collection("docs");
     for (int i = 1; i <= count; i++) {
-        put(bp_format(call, "{\"id\":\"d%d\",\"text\":\"T%d.\"}", i, i).data);
+        snprintf(text, sizeof(text), "{\"id\":\"d%d\",\"text\":\"T%d.\"}", i, i);
+        put(text);
         store.by_words[i - 1] = (bp_hit){ .id = (uint64_t)i, .score = 1000 - i };
     }
     store.words_count = (uint32_t)count;

@@ -24,7 +24,8 @@ static const char *selected(const bp_filter *filter)
 
 #define INTEGER(digits)                                                                            \
     {                                                                                              \
-        .type = BP_VALUE_NUMBER, .is_integer = 1, .text = BP_STR(#digits), .number = (digits)      \
+        .type = BP_VALUE_NUMBER, .is_integer = 1, .text = BP_STR(#digits),                         \
+        .number = (double)(digits)                                                                 \
     }
 
 /* 1 and 2 are one number as doubles. */
